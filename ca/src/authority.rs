@@ -1,0 +1,453 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use doorward_model::{CertificateId, Domain, Fingerprint, Kind, Serial, SpiffeId, Subject};
+use jiff::{SignedDuration, Timestamp};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SignatureAlgorithm,
+    SigningKey, SubjectPublicKeyInfo,
+};
+use thiserror::Error;
+use x509_parser::certificate::X509Certificate;
+
+use crate::csr::algorithm;
+use crate::issue::{Facts, IssueError, Issued, Prepared};
+use crate::lint::{Expected, LintError, lint};
+use crate::ports::{Algorithm, KeyError, Keys, Signer, Slot};
+use crate::profile::Profiles;
+use crate::random::random;
+use crate::x509::{certificate_fingerprint, date, instant, key_fingerprint, parse, subject_key_id};
+
+/// The public half of an issuing authority: its certificate and those above it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuingCa {
+    /// Its certificate, DER.
+    pub certificate: Vec<u8>,
+    /// The certificates between it and the root, DER, nearest first; mostly none.
+    pub intermediates: Vec<Vec<u8>>,
+    /// The root: the trust anchor that clients are given, DER.
+    pub root: Vec<u8>,
+}
+
+impl IssuingCa {
+    /// SHA-256 of the root's DER: what codes carry and owners compare.
+    #[must_use]
+    pub fn anchor(&self) -> Fingerprint {
+        certificate_fingerprint(&self.root)
+    }
+
+    /// What a holder of a leaf sends after it: the issuing authority and all between it and
+    /// the root.
+    pub fn chain(&self) -> impl Iterator<Item = &[u8]> {
+        [&self.certificate].into_iter().chain(&self.intermediates).map(Vec::as_slice)
+    }
+}
+
+/// The issuing authority with its key: what signs.
+pub struct Authority {
+    public: IssuingCa,
+    domain: Domain,
+    signer: Arc<dyn Signer>,
+    /// A key of the same kind that is never stored and never signs anything that leaves.
+    throwaway: KeyPair,
+    key: Fingerprint,
+    key_id: Vec<u8>,
+    name: Vec<u8>,
+    not_after: Timestamp,
+}
+
+/// Why an authority cannot be founded or opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AuthorityError {
+    /// A key is missing or refuses.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// There is no key in the slot.
+    #[error("the {0} key is not there")]
+    NoKey(Slot),
+    /// The key in the slot is not the one of the certificate.
+    #[error("the {0} key is not the one that the certificate names")]
+    OtherKey(Slot),
+    /// A certificate that cannot be read.
+    #[error("the certificate of the issuing authority cannot be read")]
+    Certificate,
+    /// A certificate could not be built. Ours.
+    #[error("the certificate cannot be built: {0}")]
+    Build(#[from] rcgen::Error),
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes")]
+    Random,
+}
+
+/// Founds a root and, signed by it, an issuing authority, each with a new key.
+///
+/// The root lives 20 years and signs authorities only; the issuing authority lives 5 and
+/// signs leaves only.
+///
+/// # Errors
+/// See [`AuthorityError`].
+pub fn found(
+    keys: &dyn Keys,
+    domain: &Domain,
+    kind: Algorithm,
+    now: Timestamp,
+) -> Result<IssuingCa, AuthorityError> {
+    const YEAR: i64 = 366 * 24 * 3600;
+    let root_key = keys.create(Slot::Root, kind)?;
+    let root_key = Remote::new(root_key.as_ref())?;
+    let root = authority_params(&format!("{domain} root"), None, now, 20 * YEAR)?;
+    let root_certificate = root.self_signed(&root_key)?;
+    let issuing_key = keys.create(Slot::Issuing, kind)?;
+    let issuing_key = Remote::new(issuing_key.as_ref())?;
+    let issuing = authority_params(&format!("{domain} issuing"), Some(0), now, 5 * YEAR)?;
+    let certificate = issuing.signed_by(&issuing_key, &Issuer::new(root, root_key))?;
+    Ok(IssuingCa {
+        certificate: certificate.der().to_vec(),
+        intermediates: vec![],
+        root: root_certificate.der().to_vec(),
+    })
+}
+
+fn authority_params(
+    name: &str,
+    path_length: Option<u8>,
+    now: Timestamp,
+    seconds: i64,
+) -> Result<CertificateParams, AuthorityError> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::OrganizationName, "Doorward");
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(match path_length {
+        Some(length) => BasicConstraints::Constrained(length),
+        None => BasicConstraints::Unconstrained,
+    });
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.use_authority_key_identifier_extension = path_length.is_some();
+    params.serial_number = Some(SerialNumber::from_slice(new_serial()?.as_bytes()));
+    params.not_before = date(now.saturating_sub(SignedDuration::from_mins(5)).unwrap_or(now));
+    params.not_after = date(now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(now));
+    Ok(params)
+}
+
+/// 128 random bits. The first byte is never 0, so that every serial number has the same
+/// length and none is zero.
+fn new_serial() -> Result<Serial, AuthorityError> {
+    loop {
+        let bytes: [u8; 16] = random().map_err(|_| AuthorityError::Random)?;
+        if bytes.first() != Some(&0) {
+            return Serial::new(&bytes).ok_or(AuthorityError::Random);
+        }
+    }
+}
+
+impl Authority {
+    /// Opens the issuing authority whose certificate is `public`, with its key from `slot`.
+    ///
+    /// # Errors
+    /// When the key is missing, refuses, or is another than the certificate's.
+    pub fn open(
+        keys: &dyn Keys,
+        slot: Slot,
+        public: IssuingCa,
+        domain: Domain,
+    ) -> Result<Self, AuthorityError> {
+        let signer = keys.open(slot)?.ok_or(AuthorityError::NoKey(slot))?;
+        let certificate = parse(&public.certificate).ok_or(AuthorityError::Certificate)?;
+        if certificate.public_key().raw != signer.public_key() {
+            return Err(AuthorityError::OtherKey(slot));
+        }
+        let key_id = subject_key_id(&certificate).ok_or(AuthorityError::Certificate)?.to_vec();
+        let name = certificate.subject().as_raw().to_vec();
+        let not_after = instant(&certificate.validity().not_after);
+        let throwaway = KeyPair::generate_for(rcgen_algorithm(signer.algorithm()))?;
+        let key = key_fingerprint(signer.public_key());
+        Ok(Self { public, domain, signer, throwaway, key, key_id, name, not_after })
+    }
+
+    /// Its certificate and those above it.
+    #[must_use]
+    pub fn public(&self) -> &IssuingCa {
+        &self.public
+    }
+
+    /// SHA-256 of its SubjectPublicKeyInfo: the issuer in every [`CertificateId`] of its.
+    #[must_use]
+    pub fn key(&self) -> Fingerprint {
+        self.key
+    }
+
+    /// When it ends.
+    #[must_use]
+    pub fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+
+    /// Builds and lints the certificate of a person or device over `spki`, whose possession
+    /// has been proven.
+    ///
+    /// # Errors
+    /// See [`IssueError`].
+    pub fn prepare(
+        &self,
+        profiles: &Profiles,
+        subject: &Subject,
+        csr: &crate::VerifiedCsr,
+        now: Timestamp,
+    ) -> Result<Prepared, IssueError> {
+        self.build(profiles, subject, csr.public_key(), &[], &[], now)
+    }
+
+    /// Builds and lints a certificate that the gateway itself serves with, over the key in
+    /// its own keeping.
+    ///
+    /// # Errors
+    /// See [`IssueError`].
+    pub fn prepare_server(
+        &self,
+        profiles: &Profiles,
+        subject: &Subject,
+        key: &dyn Signer,
+        dns: &[String],
+        addresses: &[IpAddr],
+        now: Timestamp,
+    ) -> Result<Prepared, IssueError> {
+        self.build(profiles, subject, key.public_key(), dns, addresses, now)
+    }
+
+    fn build(
+        &self,
+        profiles: &Profiles,
+        subject: &Subject,
+        spki: &[u8],
+        dns: &[String],
+        addresses: &[IpAddr],
+        now: Timestamp,
+    ) -> Result<Prepared, IssueError> {
+        let profile = profiles.of(subject.kind());
+        let serves = subject.kind() == Kind::Gateway;
+        let second = |time: Timestamp| Timestamp::from_second(time.as_second()).unwrap_or(time);
+        let not_before = second(now.saturating_sub(profile.backdate()).unwrap_or(now));
+        let end = second(now.saturating_add(profile.life()).unwrap_or(now));
+        let not_after = end.min(self.not_after);
+        if not_after <= now {
+            return Err(IssueError::AuthorityEnds(self.not_after));
+        }
+        let serial = new_serial().map_err(|_| KeyError::Crypto("give random bytes"))?;
+        let name = SpiffeId::new(self.domain.clone(), subject.clone());
+
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, subject.to_string());
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        if serves {
+            params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
+        }
+        params.use_authority_key_identifier_extension = true;
+        params.serial_number = Some(SerialNumber::from_slice(serial.as_bytes()));
+        params.not_before = date(not_before);
+        params.not_after = date(not_after);
+        params.subject_alt_names = names(&name, dns, addresses)?;
+
+        let throwaway = self.issuer(&self.throwaway)?;
+        let public_key = SubjectPublicKeyInfo::from_der(spki)?;
+        let probe = params.signed_by(&public_key, &throwaway)?;
+        let expected = Expected {
+            issuer_name: &self.name,
+            issuer_key_id: &self.key_id,
+            serial: &serial,
+            spki,
+            not_before,
+            not_after,
+            id: &name,
+            dns,
+            addresses,
+            serves,
+        };
+        lint(probe.der(), &expected)?;
+        let tbs = tbs(probe.der())?;
+        let id = CertificateId { issuer: self.key, serial };
+        let key = key_fingerprint(spki);
+        let facts = Facts { id, name, key, not_before, not_after };
+        Ok(Prepared { params, tbs, spki: spki.to_vec(), facts })
+    }
+
+    /// Spends `prepared` on one signature. Call it inside the transaction that stores the row.
+    ///
+    /// # Errors
+    /// When the key refuses, or what was signed differs from what was linted.
+    pub fn redeem(&self, prepared: Prepared) -> Result<Issued, IssueError> {
+        let Prepared { params, tbs: linted, spki, facts } = prepared;
+        let issuer = self.issuer(Remote::new(self.signer.as_ref())?)?;
+        let certificate = params.signed_by(&SubjectPublicKeyInfo::from_der(&spki)?, &issuer)?;
+        if tbs(certificate.der())? != linted {
+            return Err(LintError("difference from what was checked").into());
+        }
+        Ok(Issued { der: certificate.der().to_vec(), facts })
+    }
+
+    fn issuer<S: SigningKey>(&self, key: S) -> Result<Issuer<'_, S>, rcgen::Error> {
+        let certificate = self.public.certificate.as_slice().into();
+        Issuer::from_ca_cert_der(&certificate, key)
+    }
+}
+
+fn names(
+    name: &SpiffeId,
+    dns: &[String],
+    addresses: &[IpAddr],
+) -> Result<Vec<SanType>, IssueError> {
+    let text = |text: &str| text.to_owned().try_into().map_err(|_| IssueError::Name(text.into()));
+    let mut names = vec![SanType::URI(text(&name.to_string())?)];
+    for host in dns {
+        names.push(SanType::DnsName(text(host)?));
+    }
+    names.extend(addresses.iter().copied().map(SanType::IpAddress));
+    Ok(names)
+}
+
+fn tbs(der: &[u8]) -> Result<Vec<u8>, LintError> {
+    let certificate = parse(der).ok_or(LintError("encoding"))?;
+    Ok(certificate.tbs_certificate.as_ref().to_vec())
+}
+
+/// A [`Signer`] as rcgen knows keys.
+struct Remote<'a> {
+    signer: &'a dyn Signer,
+    public_key: SubjectPublicKeyInfo,
+}
+
+impl<'a> Remote<'a> {
+    fn new(signer: &'a dyn Signer) -> Result<Self, rcgen::Error> {
+        Ok(Self { signer, public_key: SubjectPublicKeyInfo::from_der(signer.public_key())? })
+    }
+}
+
+impl PublicKeyData for Remote<'_> {
+    fn der_bytes(&self) -> &[u8] {
+        self.public_key.der_bytes()
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        rcgen_algorithm(self.signer.algorithm())
+    }
+}
+
+impl SigningKey for Remote<'_> {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        self.signer.sign(message).map_err(|_| rcgen::Error::RemoteKeyError)
+    }
+}
+
+fn rcgen_algorithm(algorithm: Algorithm) -> &'static SignatureAlgorithm {
+    match algorithm {
+        Algorithm::P256 => &rcgen::PKCS_ECDSA_P256_SHA256,
+        Algorithm::P384 => &rcgen::PKCS_ECDSA_P384_SHA384,
+        Algorithm::Ed25519 => &rcgen::PKCS_ED25519,
+        Algorithm::Rsa => &rcgen::PKCS_RSA_SHA256,
+    }
+}
+
+/// Why an issuing authority cannot be imported. The operator's to mend.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// A file without a certificate.
+    #[error("{0} holds no PEM certificate")]
+    NoCertificate(&'static str),
+    /// A root file with more than one certificate.
+    #[error("the root file holds more than one certificate")]
+    ManyRoots,
+    /// A certificate that cannot be read.
+    #[error("a certificate in {0} cannot be read")]
+    Unreadable(&'static str),
+    /// The certificate is no authority's.
+    #[error("the certificate may not sign others (it needs CA:TRUE and keyCertSign)")]
+    NotAnAuthority,
+    /// No subject key identifier.
+    #[error("the certificate has no subject key identifier, by which leaves name their issuer")]
+    NoKeyId,
+    /// A key of another kind.
+    #[error("the key is none of ECDSA P-256, ECDSA P-384, Ed25519, RSA of 2048 to 4096 bits")]
+    Key,
+    /// The private key is not the certificate's.
+    #[error("the private key does not belong to the certificate")]
+    OtherKey,
+    /// It does not lead to the root.
+    #[error("the certificate does not lead to the root: {0}")]
+    Chain(&'static str),
+    /// Not valid now.
+    #[error("the certificate is valid from {0} to {1}, which is not now")]
+    Time(Timestamp, Timestamp),
+}
+
+/// Checks an issuing authority that an owner already has: `certificates` (its certificate,
+/// then those between it and the root, PEM), `root` (PEM), and the public key of the private
+/// key that comes with it.
+///
+/// # Errors
+/// See [`ImportError`].
+pub fn import(
+    certificates: &[u8],
+    root: &[u8],
+    public_key: &[u8],
+    now: Timestamp,
+) -> Result<IssuingCa, ImportError> {
+    let mut chain = read_pem(certificates, "the certificate file")?;
+    let roots = read_pem(root, "the root file")?;
+    let [root] = roots.as_slice() else { return Err(ImportError::ManyRoots) };
+    // Many files end with the root itself.
+    if chain.len() > 1 {
+        chain.retain(|der| der != root);
+    }
+    let parsed = |der| parse(der).ok_or(ImportError::Unreadable("the certificate file"));
+    let all: Vec<X509Certificate<'_>> =
+        chain.iter().map(|der| parsed(der)).collect::<Result<_, _>>()?;
+    let root_parsed = parse(root).ok_or(ImportError::Unreadable("the root file"))?;
+    let Some(issuing) = all.first() else {
+        return Err(ImportError::NoCertificate("the certificate file"));
+    };
+    if issuing.public_key().raw != public_key {
+        return Err(ImportError::OtherKey);
+    }
+    algorithm(issuing.public_key()).ok_or(ImportError::Key)?;
+    subject_key_id(issuing).ok_or(ImportError::NoKeyId)?;
+    let above = all.iter().skip(1).chain([&root_parsed]);
+    for (below, above) in all.iter().zip(above) {
+        if below.issuer().as_raw() != above.subject().as_raw() {
+            return Err(ImportError::Chain("an issuer's name is not the next one's"));
+        }
+        if below.verify_signature(Some(above.public_key())).is_err() {
+            return Err(ImportError::Chain("a signature does not verify"));
+        }
+    }
+    for certificate in all.iter().chain([&root_parsed]) {
+        let validity = certificate.validity();
+        let (from, to) = (instant(&validity.not_before), instant(&validity.not_after));
+        if now < from || now > to {
+            return Err(ImportError::Time(from, to));
+        }
+        let signs = match certificate.key_usage() {
+            Ok(Some(usage)) => usage.value.key_cert_sign(),
+            Ok(None) => true,
+            Err(_) => false,
+        };
+        if !certificate.is_ca() || !signs {
+            return Err(ImportError::NotAnAuthority);
+        }
+    }
+    let mut chain = chain.clone().into_iter();
+    let certificate = chain.next().ok_or(ImportError::NoCertificate("the certificate file"))?;
+    Ok(IssuingCa { certificate, intermediates: chain.collect(), root: root.clone() })
+}
+
+fn read_pem(bytes: &[u8], what: &'static str) -> Result<Vec<Vec<u8>>, ImportError> {
+    let blocks = pem::parse_many(bytes).map_err(|_| ImportError::NoCertificate(what))?;
+    let certificates = blocks.into_iter().filter(|block| block.tag() == "CERTIFICATE");
+    let found: Vec<_> = certificates.map(pem::Pem::into_contents).collect();
+    if found.is_empty() { Err(ImportError::NoCertificate(what)) } else { Ok(found) }
+}

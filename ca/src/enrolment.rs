@@ -1,0 +1,140 @@
+//! Codes: how a subject comes to its identity.
+//!
+//! A code is redeemed by one public key. The transaction that consumes it stores the
+//! certificate, so a crash before the commit leaves the code unused, and the same code with
+//! the same key returns the same certificate until the code expires.
+
+use std::time::Duration;
+
+use doorward_model::{Fingerprint, Secret};
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::random::random;
+use crate::x509::sha256;
+
+/// How many wrong tries replace the claim code.
+pub const WRONG_TRIES: u32 = 10;
+
+/// How long a claim code lives.
+pub const CLAIM_LIFE: Duration = Duration::from_secs(3600);
+
+/// The longest life of a code.
+pub const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// A code as it is kept: not the secret, but what it is recognised by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeRow {
+    /// SHA-256 of the secret. The secret has 160 random bits, so no salt is needed.
+    pub digest: Fingerprint,
+    /// When it stops being good.
+    pub expires: Timestamp,
+    /// The key that has redeemed it, if one has.
+    pub redeemed_by: Option<Fingerprint>,
+    /// Whether it was taken back.
+    pub cancelled: bool,
+}
+
+/// What a code is worth to the one who presents it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A certificate may be issued, in the transaction that asked.
+    Fresh,
+    /// This key has redeemed it before: the same certificate is returned.
+    Again,
+}
+
+/// Why a code is refused. The presenter learns only that it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum CodeRefused {
+    /// There is no such code.
+    #[error("no such code")]
+    Unknown,
+    /// It has expired.
+    #[error("the code has expired")]
+    Expired,
+    /// Another key has redeemed it.
+    #[error("the code has been used")]
+    Used,
+    /// It was taken back, or its subject is gone or disabled.
+    #[error("the code was cancelled")]
+    Cancelled,
+}
+
+impl CodeRefused {
+    /// The word for records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown-code",
+            Self::Expired => "expired-code",
+            Self::Used => "used-code",
+            Self::Cancelled => "cancelled-code",
+        }
+    }
+}
+
+/// A fresh secret of 160 bits.
+///
+/// # Errors
+/// When the system gives no random bytes.
+pub fn new_secret() -> Result<Secret, aws_lc_rs::error::Unspecified> {
+    Ok(Secret::new(random::<20>()?.to_vec()))
+}
+
+/// What a presented secret is looked up by.
+#[must_use]
+pub fn digest_of(secret: &[u8]) -> Fingerprint {
+    sha256(secret)
+}
+
+/// What `row` is worth to the holder of `key` at `now`.
+///
+/// # Errors
+/// When it is worth nothing.
+pub fn judge(row: &CodeRow, key: Fingerprint, now: Timestamp) -> Result<Verdict, CodeRefused> {
+    if row.cancelled {
+        return Err(CodeRefused::Cancelled);
+    }
+    if now >= row.expires {
+        return Err(CodeRefused::Expired);
+    }
+    match row.redeemed_by {
+        None => Ok(Verdict::Fresh),
+        Some(first) if first == key => Ok(Verdict::Again),
+        Some(_) => Err(CodeRefused::Used),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_one_keys_until_it_expires() {
+        let (one, other) = (Fingerprint::new([1; 32]), Fingerprint::new([2; 32]));
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut row = CodeRow {
+            digest: digest_of(b"secret"),
+            expires: at(100),
+            redeemed_by: None,
+            cancelled: false,
+        };
+        assert_eq!(judge(&row, one, at(100)), Err(CodeRefused::Expired));
+        assert_eq!(judge(&row, one, at(99)), Ok(Verdict::Fresh));
+        row.redeemed_by = Some(one);
+        assert_eq!(judge(&row, other, at(99)), Err(CodeRefused::Used));
+        assert_eq!(judge(&row, one, at(99)), Ok(Verdict::Again));
+        assert_eq!(judge(&row, one, at(100)), Err(CodeRefused::Expired));
+        row.cancelled = true;
+        assert_eq!(judge(&row, one, at(99)), Err(CodeRefused::Cancelled));
+    }
+
+    #[test]
+    fn secrets_have_160_bits_and_differ() {
+        let secrets: std::collections::HashSet<Vec<u8>> =
+            (0..1000).map(|_| new_secret().unwrap().expose().to_vec()).collect();
+        assert_eq!(secrets.len(), 1000);
+        assert!(secrets.iter().all(|secret| secret.len() == 20));
+    }
+}

@@ -1,0 +1,35 @@
+//! The embedded certificate authority: what is issued, to whom, for how long.
+//!
+//! A request becomes a [`VerifiedCsr`] only after proof of possession, and only its public key
+//! is used. [`Authority::prepare`] builds the certificate, signs it with a throwaway key and
+//! lints the result; [`Authority::redeem`] spends that preparation on one real signature over
+//! the same bytes. Identification rests on issuance rows, so a certificate that was signed but
+//! never stored identifies nobody.
+//!
+//! Invariants
+//! - No certificate is signed that was not prepared, and none twice from one preparation.
+//! - A leaf has exactly one URI name, its SPIFFE ID, and CA:FALSE.
+//! - A code is consumed by the transaction that stores its certificate
+//!   ([`enrolment::judge`] is asked inside it), and by one public key only.
+//! - Private keys stay behind the [`Keys`] port.
+//!
+//! This crate must never know: files, sockets, the database, HTTP, the wire protocol.
+
+mod authority;
+mod csr;
+pub mod enrolment;
+mod issue;
+mod lint;
+mod ports;
+mod profile;
+mod random;
+mod x509;
+
+pub use authority::{Authority, AuthorityError, ImportError, IssuingCa, found, import};
+pub use csr::{CsrError, VerifiedCsr};
+pub use issue::{IssueError, Issued, Prepared};
+pub use lint::LintError;
+pub use ports::{Algorithm, KeyError, Keys, Signer, Slot};
+pub use profile::{Profile, ProfileError, Profiles};
+pub use random::random;
+pub use x509::{certificate_fingerprint, key_fingerprint, pem_certificate};

@@ -1,0 +1,91 @@
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::text::escape;
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal,)+) => {
+        /// One verb of the closed list. Which of them an interface knows is its
+        /// [`Protocol`](crate::Protocol)'s to say.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Action {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl Action {
+            /// Every action, in the order of this list.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The action as it is written in rules.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+    };
+}
+
+actions! {
+    /// Open a raw stream, a datagram flow, an upgrade or an MQTT session.
+    Connect = "connect",
+    /// Read from a serial line or a Modbus table; see a part of the administration.
+    Read = "read",
+    /// Write to a serial line or a Modbus table.
+    Write = "write",
+    /// Change a serial line's settings or modem lines.
+    Control = "control",
+    /// Modbus diagnostics, and function codes granted by number.
+    Diagnose = "diagnose",
+    /// HTTP or CoAP GET.
+    Get = "get",
+    /// HTTP HEAD.
+    Head = "head",
+    /// HTTP or CoAP POST.
+    Post = "post",
+    /// HTTP or CoAP PUT.
+    Put = "put",
+    /// HTTP PATCH.
+    Patch = "patch",
+    /// HTTP or CoAP DELETE; end a part of the administration.
+    Delete = "delete",
+    /// HTTP OPTIONS.
+    Options = "options",
+    /// CoAP Observe.
+    Observe = "observe",
+    /// MQTT PUBLISH.
+    Publish = "publish",
+    /// MQTT SUBSCRIBE, and each message towards a subscriber.
+    Subscribe = "subscribe",
+    /// Add to the administration.
+    Create = "create",
+    /// Change a part of the administration.
+    Update = "update",
+}
+
+/// A word that is not one of the actions.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("'{}' is no action; the actions are {}", escape(.0), list())]
+pub struct UnknownAction(pub String);
+
+fn list() -> String {
+    Action::ALL.iter().map(|a| a.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+impl FromStr for Action {
+    type Err = UnknownAction;
+
+    fn from_str(text: &str) -> Result<Self, UnknownAction> {
+        let found = Self::ALL.iter().find(|action| action.as_str() == text);
+        found.copied().ok_or_else(|| UnknownAction(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+crate::serde_as_text!(Action);

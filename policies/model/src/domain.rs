@@ -1,0 +1,169 @@
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::name::Name;
+use crate::subject::Device;
+use crate::text::escape;
+
+/// The gateway's domain: DNS suffix of every interface's host name and trust domain of every
+/// SPIFFE ID. At least two labels, lower case, fixed at first start.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Domain(Arc<str>);
+
+/// Why a text is no [`Domain`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DomainError {
+    /// Fewer than two labels.
+    #[error("'{}' has one label; a domain needs two, such as home.arpa", escape(.0))]
+    OneLabel(String),
+    /// Longer than fits with an interface's label in front.
+    #[error("the domain is longer than {} characters", Domain::LIMIT)]
+    TooLong,
+    /// A label that no host name has (RFC 1123 section 2.1).
+    #[error("'{}' is no label: 1 to 63 of a-z, 0-9 and inner hyphens", escape(.0))]
+    Label(String),
+}
+
+impl Domain {
+    /// The longest domain, in bytes: a host name has 253, an interface's label and dot 64.
+    pub const LIMIT: usize = 189;
+
+    /// The domain as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The host name of an interface: `<interface>--<device>.<domain>`.
+    #[must_use]
+    pub fn door(&self, door: &DoorName) -> String {
+        format!("{door}.{}", self.0)
+    }
+
+    /// The name that one certificate carries for every interface: `*.<domain>`.
+    #[must_use]
+    pub fn wildcard(&self) -> String {
+        format!("*.{}", self.0)
+    }
+
+    /// Reads a host name of this domain, or the bare label of one, as the name of a door.
+    /// DNS names compare without regard to case (RFC 4343).
+    #[must_use]
+    pub fn read_door(&self, host: &str) -> Option<DoorName> {
+        let host = host.to_ascii_lowercase();
+        let label = match host.strip_suffix(self.as_str()) {
+            Some(front) => front.strip_suffix('.')?,
+            None => &host,
+        };
+        label.parse().ok()
+    }
+}
+
+impl FromStr for Domain {
+    type Err = DomainError;
+
+    fn from_str(text: &str) -> Result<Self, DomainError> {
+        if text.len() > Self::LIMIT {
+            return Err(DomainError::TooLong);
+        }
+        for label in text.split('.') {
+            let letters = label.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+            let hyphen = label.starts_with('-') || label.ends_with('-');
+            if label.is_empty() || label.len() > 63 || !letters || hyphen {
+                return Err(DomainError::Label(label.to_owned()));
+            }
+        }
+        if !text.contains('.') {
+            return Err(DomainError::OneLabel(text.to_owned()));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+crate::serde_as_text!(Domain);
+
+/// The door of one interface as DNS sees it: `<interface>--<device>`, one label.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DoorName {
+    /// The interface's name.
+    pub interface: Name,
+    /// The device that has it.
+    pub device: Device,
+}
+
+impl FromStr for DoorName {
+    type Err = ();
+
+    fn from_str(label: &str) -> Result<Self, ()> {
+        // Names hold no `--`, so the first one is the only one.
+        let (interface, device) = label.split_once("--").ok_or(())?;
+        Ok(Self {
+            interface: interface.parse().map_err(|_| ())?,
+            device: device.parse().map_err(|_| ())?,
+        })
+    }
+}
+
+impl fmt::Display for DoorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}--{}", self.interface, self.device)
+    }
+}
+
+impl fmt::Debug for DoorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_door_is_one_label_of_the_domain() {
+        let domain: Domain = "doorward.home.arpa".parse().unwrap();
+        let door = domain.read_door("HTTP--thermostat-7.doorward.home.arpa").unwrap();
+        assert_eq!(door.to_string(), "http--thermostat-7");
+        assert_eq!(domain.door(&door), "http--thermostat-7.doorward.home.arpa");
+        assert_eq!(domain.read_door("http--thermostat-7"), Some(door));
+        for no in [
+            "",
+            "doorward.home.arpa",
+            "http.doorward.home.arpa",
+            "a.http--t.doorward.home.arpa",
+            "http--tdoorward.home.arpa",
+            "http--t.example.org",
+            "http--t--u.doorward.home.arpa",
+            "xn--t.doorward.home.arpa",
+            "10.0.0.1",
+        ] {
+            assert_eq!(domain.read_door(no), None, "{no}");
+        }
+    }
+
+    #[test]
+    fn a_domain_has_two_labels_of_a_host_name() {
+        for no in ["", "home", "home.", ".arpa", "Home.arpa", "a_b.arpa", "-a.arpa", "a b.arpa"] {
+            assert!(no.parse::<Domain>().is_err(), "{no:?}");
+        }
+        assert!(format!("{}.arpa", "a".repeat(63)).parse::<Domain>().is_ok());
+        assert!(format!("{}.arpa", "a".repeat(64)).parse::<Domain>().is_err());
+    }
+}

@@ -1,0 +1,68 @@
+//! The nouns of Doorward: names, subjects, identities, resources, actions.
+//!
+//! Every other crate speaks in these types, so a word means one thing in code, command line,
+//! API, audit and docs alike. Each type is parsed once, at the edge, by its `FromStr` or
+//! constructor; whoever holds a value may rely on its grammar.
+//!
+//! Invariants
+//! - A value that exists is valid: fields are private and every constructor checks.
+//! - `Display` and `FromStr` are inverse, and `Display` never prints a control character.
+//! - Secrets print as `***` and are wiped when dropped.
+//!
+//! This crate must never know: async, I/O, cryptography, randomness, the current time.
+//! (Time and random bytes are arguments.)
+
+mod action;
+mod certificate;
+mod clock;
+mod code;
+mod domain;
+mod epoch;
+mod id;
+mod name;
+mod path;
+mod protocol;
+mod resource;
+mod secret;
+mod spiffe;
+mod subject;
+mod target;
+mod text;
+
+pub use action::{Action, UnknownAction};
+pub use certificate::{CertificateId, Fingerprint, NotHex, Serial};
+pub use clock::Clock;
+pub use code::{Code, CodeError, Method};
+pub use domain::{Domain, DomainError, DoorName};
+pub use epoch::{Epoch, Revision};
+pub use id::{FlowId, NotAnId, SessionId};
+pub use name::{Name, NameError};
+pub use path::{Path, PathError, Segment};
+pub use protocol::Protocol;
+pub use resource::{Resource, ResourceError};
+pub use secret::Secret;
+pub use spiffe::{SpiffeError, SpiffeId};
+pub use subject::{
+    Device, DeviceId, Group, InterfaceId, Kind, Role, Subject, SubjectError, SubjectId,
+};
+pub use target::{Host, Target, TargetError};
+pub use text::{Escaped, PeerText, escape};
+
+/// `Serialize` through `Display` and `Deserialize` through `FromStr`, so that JSON and text
+/// are one grammar.
+macro_rules! serde_as_text {
+    ($($ty:ty),+ $(,)?) => {$(
+        impl serde::Serialize for $ty {
+            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+        impl<'de> serde::Deserialize<'de> for $ty {
+            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )+};
+}
+pub(crate) use serde_as_text;

@@ -1,0 +1,310 @@
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::action::Action;
+use crate::protocol::Protocol;
+use crate::text::escape;
+
+/// One part of a [`Path`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Segment {
+    /// Literal text. It may be empty: `/a` and `/a/` differ, and so do MQTT's `a` and `a/`.
+    Text(Arc<str>),
+    /// A Modbus unit. Unit 0 is every unit at once.
+    Unit(u8),
+    /// The numbers from the first to the last, both included.
+    Range(u16, u16),
+    /// Any one level: MQTT's `+`.
+    Any,
+}
+
+/// The path of a question: the interface's name, then the operand as its protocol types it.
+///
+/// A path may name a *set* of things, and only by its protocol's own means: a Modbus range
+/// of addresses, or an MQTT filter. Everything else in it is literal.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Path {
+    segments: Arc<[Segment]>,
+    /// Zero or more further levels: MQTT's `#`.
+    open: bool,
+    /// The segments after the first are the levels of an MQTT topic or filter.
+    topic: bool,
+}
+
+/// Why a text is no path of its protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PathError {
+    /// More than [`Path::LIMIT`] bytes or [`Path::SEGMENTS`] parts.
+    #[error("the path is too long")]
+    TooLong,
+    /// The protocol's interfaces have no operand.
+    #[error("nothing can follow the name of a {0} interface")]
+    NoOperand(Protocol),
+    /// The operand is not of the protocol's form.
+    #[error("'{}' does not fit: {expected}", escape(.text))]
+    Operand {
+        /// The part that does not fit.
+        text: String,
+        /// What would.
+        expected: &'static str,
+    },
+}
+
+fn misfit(text: &str, expected: &'static str) -> PathError {
+    PathError::Operand { text: text.to_owned(), expected }
+}
+
+impl Path {
+    /// The longest path, in bytes.
+    pub const LIMIT: usize = 8192;
+    /// The most segments.
+    pub const SEGMENTS: usize = 128;
+
+    /// A path of literal segments, split at each slash.
+    ///
+    /// # Errors
+    /// When it is too long.
+    pub fn literal(text: &str) -> Result<Self, PathError> {
+        check_length(text)?;
+        let segments = text.split('/').map(|part| Segment::Text(part.into())).collect();
+        Ok(Self { segments, open: false, topic: false })
+    }
+
+    /// Reads the path that a question with `action` asks for at an interface of `protocol`.
+    ///
+    /// | protocol | after the interface's name |
+    /// | --- | --- |
+    /// | tcp, udp, unix, process, serial | nothing |
+    /// | http, coap | literal segments |
+    /// | mqtt | nothing (`connect`), a topic (`publish`), a filter (`subscribe`) |
+    /// | modbus | `unit/table/addresses` or `unit/function/N` |
+    /// | administration | literal segments |
+    ///
+    /// # Errors
+    /// When the text is too long or not of that form.
+    pub fn parse(protocol: Protocol, action: Action, text: &str) -> Result<Self, PathError> {
+        check_length(text)?;
+        let mut parts = text.split('/');
+        let first = parts.next().unwrap_or_default();
+        let operand: Vec<&str> = parts.collect();
+        let mut path = match protocol {
+            Protocol::Http | Protocol::Coap | Protocol::Administration => {
+                return Self::literal(text);
+            }
+            Protocol::Mqtt => mqtt(action, &operand)?,
+            Protocol::Modbus => modbus(&operand)?,
+            raw => match operand.as_slice() {
+                [] => Operand::default(),
+                _ => return Err(PathError::NoOperand(raw)),
+            },
+        };
+        path.segments.insert(0, Segment::Text(first.into()));
+        Ok(Self { segments: path.segments.into(), open: path.open, topic: path.topic })
+    }
+
+    /// The segments, the interface's name first.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Whether zero or more further levels belong to the set (MQTT's `#`).
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Whether the segment at `index` is the first level of an MQTT topic, where a wildcard
+    /// does not meet a level that begins with `$` (MQTT 5.0 section 4.7.2).
+    #[must_use]
+    pub fn is_topic_root(&self, index: usize) -> bool {
+        self.topic && index == 1
+    }
+
+    /// The path as it was asked for, unescaped. Only for JSON and comparisons.
+    #[must_use]
+    pub fn raw(&self) -> String {
+        let mut out = String::new();
+        for (index, segment) in self.segments.iter().enumerate() {
+            if index > 0 {
+                out.push('/');
+            }
+            // Writing to a String cannot fail.
+            match segment {
+                Segment::Text(text) => out.push_str(text),
+                Segment::Unit(unit) => write!(out, "{unit}").unwrap_or_default(),
+                Segment::Range(first, last) if first == last => {
+                    write!(out, "{first}").unwrap_or_default();
+                }
+                Segment::Range(first, last) => write!(out, "{first}-{last}").unwrap_or_default(),
+                Segment::Any => out.push('+'),
+            }
+        }
+        if self.open {
+            out.push_str("/#");
+        }
+        out
+    }
+}
+
+fn check_length(text: &str) -> Result<(), PathError> {
+    let parts = text.bytes().filter(|byte| *byte == b'/').count() + 1;
+    if text.len() > Path::LIMIT || parts > Path::SEGMENTS {
+        return Err(PathError::TooLong);
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Operand {
+    segments: Vec<Segment>,
+    open: bool,
+    topic: bool,
+}
+
+/// A topic name (MQTT 5.0 section 4.7.3) for `publish`, a topic filter (4.7.1, 4.8.2) for
+/// `subscribe`. `$share/G/F` is judged as `F`.
+fn mqtt(action: Action, levels: &[&str]) -> Result<Operand, PathError> {
+    const FILTER: &str = "a topic filter has + for one whole level and # only at its end";
+    if action == Action::Connect {
+        return match levels {
+            [] => Ok(Operand::default()),
+            [first, ..] => Err(misfit(first, "connect asks for the interface, without a topic")),
+        };
+    }
+    let levels = match levels {
+        ["$share", group, filter @ ..] if action == Action::Subscribe => {
+            if group.is_empty() || group.contains(['+', '#']) {
+                return Err(misfit(group, "a shared subscription is $share/GROUP/FILTER"));
+            }
+            filter
+        }
+        all => all,
+    };
+    if levels.is_empty() || levels == [""] {
+        return Err(misfit("", "a topic has at least one character"));
+    }
+    let (levels, open) = match levels.split_last() {
+        Some((&"#", before)) if action == Action::Subscribe => (before, true),
+        _ => (levels, false),
+    };
+    let segment = |level: &&str| match *level {
+        "+" if action == Action::Subscribe => Ok(Segment::Any),
+        text if text.contains(['+', '#', '\0']) => Err(misfit(text, FILTER)),
+        text => Ok(Segment::Text(text.into())),
+    };
+    let segments = levels.iter().map(segment).collect::<Result<_, _>>()?;
+    Ok(Operand { segments, open, topic: true })
+}
+
+fn modbus(operand: &[&str]) -> Result<Operand, PathError> {
+    const FORM: &str = "a Modbus operand is UNIT/TABLE/ADDRESSES, TABLE one of coil discrete \
+                        input holding file fifo device, or UNIT/function/N";
+    let &[unit, table, numbers] = operand else {
+        return Err(misfit(&operand.join("/"), FORM));
+    };
+    let unit = number(unit).and_then(|n| u8::try_from(n).ok());
+    let unit = unit.ok_or_else(|| misfit(operand.join("/").as_str(), "a unit is 0 to 255"))?;
+    let (first, last) = match table {
+        "coil" | "discrete" | "input" | "holding" | "file" | "fifo" => {
+            range(numbers).ok_or_else(|| misfit(numbers, "addresses are N or N-M within 65535"))?
+        }
+        "device" => range(numbers)
+            .filter(|(_, last)| *last <= 255)
+            .ok_or_else(|| misfit(numbers, "object ids are N or N-M within 255"))?,
+        "function" => number(numbers)
+            .filter(|code| *code <= 255)
+            .map(|code| (code, code))
+            .ok_or_else(|| misfit(numbers, "a function code is 0 to 255"))?,
+        other => return Err(misfit(other, FORM)),
+    };
+    let segments =
+        vec![Segment::Unit(unit), Segment::Text(table.into()), Segment::Range(first, last)];
+    Ok(Operand { segments, open: false, topic: false })
+}
+
+/// Decimal digits only: no sign, no space, no leading zero.
+fn number(text: &str) -> Option<u16> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let zeros = text.len() > 1 && text.starts_with('0');
+    if plain && !zeros { text.parse().ok() } else { None }
+}
+
+fn range(text: &str) -> Option<(u16, u16)> {
+    match text.split_once('-') {
+        None => number(text).map(|n| (n, n)),
+        Some((first, last)) => {
+            let (first, last) = (number(first)?, number(last)?);
+            (first <= last).then_some((first, last))
+        }
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escape(&self.raw()).fmt(f)
+    }
+}
+
+impl fmt::Debug for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(protocol: Protocol, action: Action, text: &str) -> Option<String> {
+        Path::parse(protocol, action, text).ok().map(|path| path.raw())
+    }
+
+    #[test]
+    fn each_protocol_types_its_operand() {
+        use Action as A;
+        use Protocol as P;
+        for (protocol, action, text, expected) in [
+            (P::Tcp, A::Connect, "ssh", Some("ssh")),
+            (P::Tcp, A::Connect, "ssh/x", None),
+            (P::Unix, A::Connect, "sock/", None),
+            (P::Http, A::Get, "web/a//b/", Some("web/a//b/")),
+            (P::Mqtt, A::Connect, "bus", Some("bus")),
+            (P::Mqtt, A::Connect, "bus/a", None),
+            (P::Mqtt, A::Publish, "bus/a//b", Some("bus/a//b")),
+            (P::Mqtt, A::Publish, "bus/a/+", None),
+            (P::Mqtt, A::Publish, "bus/a/#", None),
+            (P::Mqtt, A::Publish, "bus", None),
+            (P::Mqtt, A::Publish, "bus/", None),
+            (P::Mqtt, A::Publish, "bus//", Some("bus//")),
+            (P::Mqtt, A::Subscribe, "bus/+/b/#", Some("bus/+/b/#")),
+            (P::Mqtt, A::Subscribe, "bus/#", Some("bus/#")),
+            (P::Mqtt, A::Subscribe, "bus/a+", None),
+            (P::Mqtt, A::Subscribe, "bus/#/a", None),
+            (P::Mqtt, A::Subscribe, "bus/$share/g/a/+", Some("bus/a/+")),
+            (P::Mqtt, A::Subscribe, "bus/$share/+/a", None),
+            (P::Mqtt, A::Subscribe, "bus/$share/g", None),
+            (P::Modbus, A::Read, "plc/1/holding/100-109", Some("plc/1/holding/100-109")),
+            (P::Modbus, A::Read, "plc/1/holding/7-7", Some("plc/1/holding/7")),
+            (P::Modbus, A::Read, "plc/1/holding/9-7", None),
+            (P::Modbus, A::Read, "plc/1/holding/65536", None),
+            (P::Modbus, A::Read, "plc/256/holding/1", None),
+            (P::Modbus, A::Read, "plc/01/holding/1", None),
+            (P::Modbus, A::Read, "plc/1/tape/1", None),
+            (P::Modbus, A::Read, "plc/1/holding", None),
+            (P::Modbus, A::Diagnose, "plc/1/function/43", Some("plc/1/function/43")),
+            (P::Modbus, A::Diagnose, "plc/1/function/256", None),
+        ] {
+            assert_eq!(read(protocol, action, text).as_deref(), expected, "{protocol} {text}");
+        }
+    }
+
+    #[test]
+    fn the_length_is_bounded() {
+        assert!(Path::literal(&"a/".repeat(128)).is_err());
+        assert!(Path::literal(&"a".repeat(8193)).is_err());
+    }
+}

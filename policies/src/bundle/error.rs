@@ -1,0 +1,147 @@
+use std::fmt;
+
+use doorward_model::{SubjectError, UnknownAction, escape};
+use thiserror::Error;
+
+use crate::pattern::PatternError;
+use crate::when::WhenError;
+
+/// One place where a bundle is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{file}:{line}:{column}: {reason}")]
+pub struct BundleError {
+    /// The file's name within the bundle.
+    pub file: &'static str,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, in bytes from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub reason: Reason,
+}
+
+impl BundleError {
+    pub(super) fn new(file: &'static str, line: usize, column: usize, reason: Reason) -> Self {
+        Self { file, line, column, reason }
+    }
+}
+
+/// What can be wrong with a bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The model is not ours.
+    #[error("the model is fixed; copy model.conf from `doorward policy show --out DIR`")]
+    Model,
+    /// A line of another kind.
+    #[error("{kind} begins with '{expected}', not with '{}'", escape(.found))]
+    Marker {
+        /// "a rule" or "a link".
+        kind: &'static str,
+        /// The expected first column.
+        expected: &'static str,
+        /// The first column.
+        found: String,
+    },
+    /// Too few or too many columns.
+    #[error("{kind} has {expected} columns, this one {found}: {form}")]
+    Columns {
+        /// "a rule" or "a link".
+        kind: &'static str,
+        /// How many there should be.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+        /// The form of the line.
+        form: &'static str,
+    },
+    /// An empty column other than `when`.
+    #[error("this column cannot be empty")]
+    Empty,
+    /// A quote: Casbin's CSV is not RFC 4180.
+    #[error("fields have no quotes; write %22 for a literal quote in a path")]
+    Quote,
+    /// A control character.
+    #[error("a control character in the text")]
+    Control,
+    /// No subject, role, group or device.
+    #[error(transparent)]
+    Name(#[from] SubjectError),
+    /// `device/x` in the device column.
+    #[error("a device is written bare in this column: '{}'", escape(.0))]
+    DevicePrefix(String),
+    /// A member that is no role or group.
+    #[error("membership is not policy text; say `{0}` instead")]
+    Membership(&'static str),
+    /// The path column.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// The action column.
+    #[error(transparent)]
+    Action(#[from] UnknownAction),
+    /// The `when` column.
+    #[error(transparent)]
+    When(#[from] WhenError),
+    /// The effect column.
+    #[error("the last column is allow or deny, not '{}'", escape(.0))]
+    Effect(String),
+    /// A circle of links.
+    #[error("{0} leads back to itself")]
+    Cycle(String),
+    /// A chain of more than 8 links.
+    #[error("the chain from {0} has more than 8 links")]
+    Depth(String),
+    /// No rule at all.
+    #[error("no rule: a gateway under this bundle would refuse everyone")]
+    NoRules,
+    /// More text than a bundle has.
+    #[error("the bundle is larger than 256 MiB")]
+    TooLarge,
+}
+
+/// Everything that is wrong with a bundle, a line each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BundleErrors {
+    found: Vec<BundleError>,
+    left_out: usize,
+}
+
+impl BundleErrors {
+    /// How many places are kept; the rest are counted.
+    pub const LIMIT: usize = 20;
+
+    pub(super) fn push(&mut self, error: BundleError) {
+        if self.found.len() < Self::LIMIT {
+            self.found.push(error);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The places, in the order in which they were found.
+    #[must_use]
+    pub fn places(&self) -> &[BundleError] {
+        &self.found
+    }
+}
+
+impl fmt::Display for BundleErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.found.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            error.fmt(f)?;
+        }
+        if self.left_out > 0 {
+            write!(f, "\nand {} more", self.left_out)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for BundleErrors {}

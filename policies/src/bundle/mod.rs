@@ -1,0 +1,283 @@
+//! A bundle: policy text, read and checked.
+//!
+//! Nothing of a bundle reaches Casbin or a decision before all of it has been read here.
+
+mod error;
+mod links;
+mod rule;
+mod table;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use doorward_model::{Device, Group, Role, Subject};
+
+pub use error::{BundleError, BundleErrors, Reason};
+pub(crate) use links::Links;
+pub use rule::{Acts, Effect, On, Rule, Who};
+
+/// The files of a bundle, as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BundleText {
+    /// `model.conf`: must say what [`BundleText::MODEL`] says.
+    pub model: String,
+    /// `policy.csv`: `p, who, device or group, path, actions, when, allow|deny`.
+    pub policy: String,
+    /// `roles.csv`: `g, role/member, role/granted`.
+    pub roles: String,
+    /// `groups.csv`: `g2, group/inner, group/outer`.
+    pub groups: String,
+    /// `tests.toml`: questions and the answers that are expected.
+    pub tests: String,
+}
+
+impl BundleText {
+    /// The one model.
+    pub const MODEL: &str = include_str!("../../bundles/default/model.conf");
+
+    /// The names of a bundle's files, in the order of the fields.
+    pub const FILES: [&str; 5] =
+        ["model.conf", "policy.csv", "roles.csv", "groups.csv", "tests.toml"];
+
+    /// The most bytes that the files of one bundle have together.
+    pub const LIMIT: usize = 256 * 1024 * 1024;
+
+    /// The texts in the order of [`BundleText::FILES`].
+    #[must_use]
+    pub fn texts(&self) -> [&str; 5] {
+        [&self.model, &self.policy, &self.roles, &self.groups, &self.tests]
+    }
+}
+
+impl Default for BundleText {
+    /// The bundle that a new gateway starts with.
+    fn default() -> Self {
+        Self {
+            model: Self::MODEL.to_owned(),
+            policy: include_str!("../../bundles/default/policy.csv").to_owned(),
+            roles: include_str!("../../bundles/default/roles.csv").to_owned(),
+            groups: include_str!("../../bundles/default/groups.csv").to_owned(),
+            tests: include_str!("../../bundles/default/tests.toml").to_owned(),
+        }
+    }
+}
+
+/// A bundle that has been read and found sound.
+#[derive(Debug)]
+pub struct Bundle {
+    text: Arc<BundleText>,
+    rules: Vec<Rule>,
+    by_who: HashMap<Who, Vec<usize>>,
+    roles: Links<Role>,
+    groups: Links<Group>,
+}
+
+impl Bundle {
+    /// Reads a bundle.
+    ///
+    /// # Errors
+    /// All that is wrong with it (up to [`BundleErrors::LIMIT`] places), each with file, line,
+    /// column and reason.
+    pub fn parse(text: BundleText) -> Result<Self, BundleErrors> {
+        let mut errors = BundleErrors::default();
+        let size: usize = text.texts().iter().map(|text| text.len()).sum();
+        if size > BundleText::LIMIT {
+            errors.push(BundleError::new("policy.csv", 1, 1, Reason::TooLarge));
+            return Err(errors);
+        }
+        if meaning(&text.model) != meaning(BundleText::MODEL) {
+            errors.push(model_difference(&text.model));
+        }
+        let rules = rule::read(&text.policy, &mut errors);
+        let roles = links::read("roles.csv", "g", &text.roles, &mut errors);
+        let groups = links::read("groups.csv", "g2", &text.groups, &mut errors);
+        if rules.is_empty() && errors.is_empty() {
+            errors.push(BundleError::new("policy.csv", 1, 1, Reason::NoRules));
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let mut by_who: HashMap<Who, Vec<usize>> = HashMap::new();
+        for (index, rule) in rules.iter().enumerate() {
+            by_who.entry(rule.who().clone()).or_default().push(index);
+        }
+        Ok(Self { text: Arc::new(text), rules, by_who, roles, groups })
+    }
+
+    /// The bundle's text.
+    #[must_use]
+    pub fn text(&self) -> &Arc<BundleText> {
+        &self.text
+    }
+
+    /// The rules, in the order of `policy.csv`.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Whether some rule or link speaks of `role`.
+    #[must_use]
+    pub fn names_role(&self, role: &Role) -> bool {
+        self.by_who.contains_key(&Who::Role(role.clone())) || self.roles.names(role)
+    }
+
+    /// Whether some rule or link speaks of `group`.
+    #[must_use]
+    pub fn names_group(&self, group: &Group) -> bool {
+        self.groups.names(group)
+            || self.rules.iter().any(|rule| *rule.on() == On::Group(group.clone()))
+    }
+
+    pub(crate) fn role_links(&self) -> &Links<Role> {
+        &self.roles
+    }
+
+    pub(crate) fn group_links(&self) -> &Links<Group> {
+        &self.groups
+    }
+
+    /// The rules whose first two columns meet: those for the subject itself or one of its
+    /// roles, on the device itself or one of its groups. In the order of `policy.csv`.
+    pub(crate) fn candidates(
+        &self,
+        subject: &Subject,
+        roles: &[Role],
+        device: &Device,
+        groups: &[Group],
+    ) -> Vec<&Rule> {
+        let whos = roles.iter().cloned().map(Who::Role);
+        let whos = whos.chain([Who::Subject(subject.clone())]);
+        let indexes = whos.filter_map(|who| self.by_who.get(&who)).flatten();
+        let mut indexes: Vec<usize> = indexes.copied().collect();
+        indexes.sort_unstable();
+        let rules = indexes.into_iter().filter_map(|index| self.rules.get(index));
+        rules
+            .filter(|rule| match rule.on() {
+                On::Device(named) => named == device,
+                On::Group(group) => groups.contains(group),
+            })
+            .collect()
+    }
+}
+
+/// The lines of a model that say something, without spaces.
+fn meaning(model: &str) -> Vec<String> {
+    let line = |line: &str| line.split('#').next().unwrap_or_default().to_owned();
+    let squeeze = |line: String| line.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+    model.lines().map(line).map(squeeze).filter(|line| !line.is_empty()).collect()
+}
+
+fn model_difference(model: &str) -> BundleError {
+    let ours = meaning(BundleText::MODEL);
+    let mut said = 0;
+    for (number, line) in model.lines().enumerate() {
+        if let [theirs] = meaning(line).as_slice() {
+            if ours.get(said) != Some(theirs) {
+                return BundleError::new("model.conf", number + 1, 1, Reason::Model);
+            }
+            said += 1;
+        }
+    }
+    BundleError::new("model.conf", model.lines().count().max(1), 1, Reason::Model)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl FnOnce(&mut BundleText)) -> String {
+        let mut text = BundleText::default();
+        change(&mut text);
+        Bundle::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_default_bundle_is_sound() {
+        assert!(Bundle::parse(BundleText::default()).is_ok());
+    }
+
+    #[test]
+    fn a_broken_bundle_is_refused_with_file_line_and_reason() {
+        let rule = |line: &str| refused(|text| text.policy = format!("# first\n{line}\n"));
+        for (line, expected) in [
+            ("q, role/a, x, **, *, , allow", "policy.csv:2:1: a rule begins with 'p'"),
+            ("p, role/a, x, **, *, allow", "policy.csv:2:1: a rule has 7 columns"),
+            ("p, role/a, x, **, *, , allow, more", "policy.csv:2:1: a rule has 7 columns"),
+            ("p, alice, x, **, *, , allow", "policy.csv:2:4: 'alice' does not begin with"),
+            ("p, *, x, **, *, , allow", "policy.csv:2:4: '*' does not begin with"),
+            ("p, , x, **, *, , allow", "policy.csv:2:4: this column cannot be empty"),
+            ("p, role/A, x, **, *, , allow", "policy.csv:2:4: 'role/A': 'A' cannot be in a name"),
+            ("p, role/a, device/x, **, *, , allow", "policy.csv:2:12: a device is written bare"),
+            ("p, role/a, *, **, *, , allow", "policy.csv:2:12: '*'"),
+            ("p, role/a, x, , *, , allow", "policy.csv:2:15: this column cannot be empty"),
+            ("p, role/a, x, a/**/b, *, , allow", "policy.csv:2:15: ** stands for"),
+            ("p, role/a, x, **, , , allow", "policy.csv:2:19: this column cannot be empty"),
+            ("p, role/a, x, **, go, , allow", "policy.csv:2:19: 'go' is no action"),
+            ("p, role/a, x, **, get|, , allow", "policy.csv:2:19: '' is no action"),
+            ("p, role/a, x, **, get|*, , allow", "policy.csv:2:19: '*' is no action"),
+            ("p, role/a, x, **, *, soon, allow", "policy.csv:2:22: 'soon' is no condition"),
+            ("p, role/a, x, **, *, , Allow", "policy.csv:2:24: the last column is allow or deny"),
+            ("p, role/a, x, **, *, , Deny", "policy.csv:2:24: the last column is allow or deny"),
+            ("p, role/a, x, **, *, ,", "policy.csv:2:23: this column cannot be empty"),
+            ("p, \"role/a\", x, **, *, , allow", "policy.csv:2:4: fields have no quotes"),
+        ] {
+            let error = rule(line);
+            assert!(error.starts_with(expected), "{line}\n  {error}\n  {expected}");
+        }
+        assert!(refused(|text| text.policy = "# none\n".into()).contains("no rule"));
+    }
+
+    #[test]
+    fn links_are_refused_with_file_line_and_reason() {
+        let roles = |lines: &str| refused(|text| text.roles = lines.into());
+        let groups = |lines: &str| refused(|text| text.groups = lines.into());
+        let chain = |kind: &str, links: usize| -> String {
+            let word = if kind == "role" { "g" } else { "g2" };
+            let link = |n| format!("{word}, {kind}/a{n}, {kind}/a{}\n", n + 1);
+            (0..links).map(link).collect()
+        };
+        for (error, expected) in [
+            (roles("g, user/alice, role/a"), "roles.csv:1:4: membership is not policy text"),
+            (roles("g, role/a, user/alice"), "roles.csv:1:12: 'user/alice' does not begin"),
+            (roles("g2, role/a, role/b"), "roles.csv:1:1: a link begins with 'g'"),
+            (roles("g, role/a"), "roles.csv:1:1: a link has 3 columns"),
+            (roles("g, role/a, role/a"), "roles.csv:1:4: role/a leads back to itself"),
+            (
+                roles("g, role/a, role/b\ng, role/b, role/c\ng, role/c, role/a"),
+                "roles.csv:1:4: role/a leads back to itself",
+            ),
+            (roles(&chain("role", 9)), "roles.csv:1:4: the chain from role/a0 has more than 8"),
+            (groups("g2, thing, group/a"), "groups.csv:1:5: membership is not policy text"),
+            (groups("g, group/a, group/b"), "groups.csv:1:1: a link begins with 'g2'"),
+            (groups(&chain("group", 9)), "groups.csv:1:5: the chain from group/a0 has more"),
+        ] {
+            assert!(error.starts_with(expected), "\n  {error}\n  {expected}");
+        }
+        let text = BundleText { roles: chain("role", 8), ..BundleText::default() };
+        assert!(Bundle::parse(text).is_ok());
+    }
+
+    #[test]
+    fn the_model_is_fixed() {
+        let reworded = BundleText::MODEL.replace(" = ", "=").replace("# The", "# One");
+        let text = BundleText { model: reworded, ..BundleText::default() };
+        assert!(Bundle::parse(text).is_ok());
+        let open = BundleText::MODEL.replace("&& !some(where (p.eft == deny))", "");
+        assert!(
+            refused(|text| text.model = open).starts_with("model.conf:14:1: the model is fixed")
+        );
+        assert!(refused(|text| text.model = String::new()).contains("the model is fixed"));
+    }
+
+    #[test]
+    fn every_error_is_named_at_once() {
+        let error = refused(|text| {
+            text.policy = "p, a\np, b\n".into();
+            text.roles = "x\n".into();
+        });
+        assert_eq!(error.lines().count(), 3, "{error}");
+        let many = refused(|text| text.policy = "p, a\n".repeat(1000));
+        assert_eq!(many.lines().count(), BundleErrors::LIMIT + 1);
+    }
+}

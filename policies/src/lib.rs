@@ -1,0 +1,38 @@
+//! The policy engine: what a bundle says, and what follows from it for one question.
+//!
+//! A bundle of Casbin text is read into types of our own ([`Bundle::parse`]) and refused with
+//! file, line and reason before Casbin sees it. A [`Snapshot`] is the immutable state of one
+//! epoch: a bundle, the subjects, devices, interfaces and certificates. From it follows a
+//! [`Decision`], by a native evaluation (which also knows why, and until when) and by
+//! casbin-rs itself on the candidate rules; both must permit.
+//!
+//! Invariants
+//! - A [`Permit`] is made in this crate only, by [`Snapshot::decide`] only.
+//! - `decide` is pure: no clock, no I/O, no lock. The same snapshot, request and instant give
+//!   the same answer.
+//! - Nothing granted is nothing allowed; deny overrides; every error, and every panic caught,
+//!   is a denial.
+//! - Casbin's `Enforcer` never leaves `judge`.
+//!
+//! This crate must never know: sockets, files, the database, TLS, HTTP.
+
+mod bundle;
+mod commit;
+mod decision;
+mod judge;
+mod pattern;
+mod question;
+mod record;
+mod snapshot;
+mod when;
+
+pub use bundle::{
+    Acts, Bundle, BundleError, BundleErrors, BundleText, Effect, On, Reason, Rule, Who,
+};
+pub use commit::{Commit, Observer, Touched};
+pub use decision::{Decision, Denial, Opinion, Permit, Refusal};
+pub use pattern::{Pattern, PatternError};
+pub use question::{Context, Question, Request};
+pub use record::{Class, Closing, Event, Journal, JournalError, Opening, Outcome, Record, Written};
+pub use snapshot::{Certificate, Interface, Member, Membership, Snapshot};
+pub use when::{Truth, When, WhenError};

@@ -1,0 +1,327 @@
+use std::fmt;
+use std::str::FromStr;
+
+use doorward_model::{Path, Segment, escape};
+use thiserror::Error;
+
+/// The path column of a rule.
+///
+/// `*` is exactly one segment; `**`, last only, is zero or more; `a-b` is a range where the
+/// protocol of the question types that segment as a number, and literal text elsewhere. The
+/// literal characters `* % , ; | "`, space and controls are written `%XX`, and so may any
+/// other be.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Pattern {
+    segments: Box<[Part]>,
+    open: bool,
+    text: Box<str>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Part {
+    /// `*`
+    One,
+    /// Literal text, and what it means where a number is expected.
+    Text { text: Box<str>, range: Option<(u16, u16)> },
+}
+
+/// Why a text is no [`Pattern`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PatternError {
+    /// Nothing, or a slash at the start.
+    #[error("a path begins with an interface's name, or * or **")]
+    Empty,
+    /// `**` before the end.
+    #[error("** stands for all that follows, so it can only be the last segment")]
+    Inner,
+    /// A wildcard inside a segment.
+    #[error("'{}' mixes * with text; a wildcard is a whole segment (write %2A for a literal *)", escape(.0))]
+    Mixed(String),
+    /// A character that must be written `%XX`.
+    #[error("'{}' in a path is written %{:02X}", escape(&.0.to_string()), u32::from(*.0))]
+    Bare(char),
+    /// `%` without two hexadecimal digits, or bytes that are no text.
+    #[error("'{}' is no %XX escape of text", escape(.0))]
+    Escape(String),
+    /// A range that runs backwards.
+    #[error("{0}-{1} runs backwards; write {1}-{0}, or {0}%2D{1} for that text")]
+    Backwards(u16, u16),
+    /// More segments than a path has.
+    #[error("the path has more than {} segments", Path::SEGMENTS)]
+    TooLong,
+}
+
+impl Pattern {
+    /// Whether the pattern reaches *every* path of the set that `path` names: what an allow
+    /// rule needs.
+    #[must_use]
+    pub fn covers(&self, path: &Path) -> bool {
+        let asked = path.segments();
+        let enough = if self.open {
+            self.segments.len() <= asked.len()
+        } else {
+            self.segments.len() == asked.len() && !path.is_open()
+        };
+        enough
+            && asked.iter().enumerate().all(|(at, segment)| {
+                let root = path.is_topic_root(at);
+                self.segments.get(at).unwrap_or(&Part::One).covers(segment, root)
+            })
+    }
+
+    /// Whether the pattern reaches *any* path of the set that `path` names: what a deny rule
+    /// needs.
+    #[must_use]
+    pub fn overlaps(&self, path: &Path) -> bool {
+        let asked = path.segments();
+        let enough = (self.segments.len() == asked.len())
+            || (self.open && self.segments.len() < asked.len())
+            || (path.is_open() && self.segments.len() > asked.len());
+        enough
+            && (0..self.segments.len().max(asked.len())).all(|at| {
+                let root = path.is_topic_root(at);
+                let part = self.segments.get(at).unwrap_or(&Part::One);
+                // Past its end an open path has any level that a wildcard may meet.
+                part.overlaps(asked.get(at).unwrap_or(&Segment::Any), root)
+            })
+    }
+}
+
+impl Part {
+    fn covers(&self, asked: &Segment, topic_root: bool) -> bool {
+        match (self, asked) {
+            (Self::One, Segment::Text(text)) => !(topic_root && text.starts_with('$')),
+            (Self::One, Segment::Any | Segment::Range(..)) => true,
+            // Unit 0 reaches every unit, so a rule must name it.
+            (Self::One, Segment::Unit(unit)) => *unit != 0,
+            (Self::Text { text, .. }, Segment::Text(asked)) => **text == **asked,
+            (Self::Text { .. }, Segment::Any) => false,
+            (Self::Text { range, .. }, Segment::Unit(0)) => *range == Some((0, 0)),
+            (Self::Text { range, .. }, Segment::Unit(unit)) => {
+                range.is_some_and(|(first, last)| (first..=last).contains(&u16::from(*unit)))
+            }
+            (Self::Text { range, .. }, Segment::Range(from, to)) => {
+                range.is_some_and(|(first, last)| first <= *from && *to <= last)
+            }
+        }
+    }
+
+    fn overlaps(&self, asked: &Segment, topic_root: bool) -> bool {
+        match (self, asked) {
+            (Self::Text { text, .. }, Segment::Any) => !(topic_root && text.starts_with('$')),
+            (_, Segment::Unit(0)) => true,
+            (Self::Text { range, .. }, Segment::Range(from, to)) => {
+                range.is_some_and(|(first, last)| first <= *to && *from <= last)
+            }
+            // The rest are single values, or reached whole.
+            (part, asked) => part.covers(asked, topic_root),
+        }
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        if text.is_empty() || text.starts_with('/') {
+            return Err(PatternError::Empty);
+        }
+        let mut parts: Vec<&str> = text.split('/').collect();
+        let open = parts.last() == Some(&"**");
+        if open {
+            parts.pop();
+        }
+        if parts.len() > Path::SEGMENTS {
+            return Err(PatternError::TooLong);
+        }
+        let segments = parts.into_iter().map(part).collect::<Result<_, _>>()?;
+        Ok(Self { segments, open, text: text.into() })
+    }
+}
+
+fn part(text: &str) -> Result<Part, PatternError> {
+    match text {
+        "*" => return Ok(Part::One),
+        "**" => return Err(PatternError::Inner),
+        mixed if mixed.contains('*') => return Err(PatternError::Mixed(mixed.to_owned())),
+        _ => {}
+    }
+    let bare = |c: &char| c.is_control() || c.is_whitespace() || matches!(c, ',' | ';' | '|' | '"');
+    if let Some(c) = text.chars().find(bare) {
+        return Err(PatternError::Bare(c));
+    }
+    let range = match text.split_once('-') {
+        None => number(text).map(|n| (n, n)),
+        Some((first, last)) => match (number(first), number(last)) {
+            (Some(first), Some(last)) if first > last => {
+                return Err(PatternError::Backwards(first, last));
+            }
+            (Some(first), Some(last)) => Some((first, last)),
+            _ => None,
+        },
+    };
+    Ok(Part::Text { text: unescape(text)?.into(), range })
+}
+
+fn number(text: &str) -> Option<u16> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let zeros = text.len() > 1 && text.starts_with('0');
+    if digits && !zeros { text.parse().ok() } else { None }
+}
+
+fn unescape(text: &str) -> Result<String, PatternError> {
+    let wrong = || PatternError::Escape(text.to_owned());
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16));
+        let (Some(high), Some(low)) = (digit(), digit()) else { return Err(wrong()) };
+        out.push(u8::try_from(high << 4 | low).map_err(|_| wrong())?);
+    }
+    String::from_utf8(out).map_err(|_| wrong())
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use doorward_model::{Action, Protocol};
+
+    fn reach(pattern: &str, protocol: Protocol, action: Action, path: &str) -> (bool, bool) {
+        let pattern: Pattern = pattern.parse().unwrap();
+        let path = Path::parse(protocol, action, path).unwrap();
+        (pattern.covers(&path), pattern.overlaps(&path))
+    }
+
+    const NO: (bool, bool) = (false, false);
+    const PART: (bool, bool) = (false, true);
+    const ALL: (bool, bool) = (true, true);
+
+    #[test]
+    fn text_is_reached_segment_by_segment() {
+        for (pattern, path, expected) in [
+            ("web", "web", ALL),
+            ("web", "web/a", NO),
+            ("web/**", "web", ALL),
+            ("web/**", "web/a/b", ALL),
+            ("**", "web", ALL),
+            ("*", "web/a", NO),
+            ("web/*", "web", NO),
+            ("web/*", "web/a", ALL),
+            ("web/*", "web/", ALL),
+            ("web/a", "web/a/", NO),
+            ("web/a/", "web/a/", ALL),
+            ("web/*/b/**", "web/a/b", ALL),
+            ("web/*/b/**", "web/a/c", NO),
+            ("web/0-99", "web/7", NO),
+            ("web/0-99", "web/0-99", ALL),
+            ("web/a%2Ab%2C%20%25", "web/a*b, %", ALL),
+            ("web/a*b".replace('*', "%2a").as_str(), "web/a*b", ALL),
+        ] {
+            assert_eq!(
+                reach(pattern, Protocol::Http, Action::Get, path),
+                expected,
+                "{pattern} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_are_covered_whole_and_overlapped_in_part() {
+        for (pattern, path, expected) in [
+            ("m/1/holding/0-99", "m/1/holding/7", ALL),
+            ("m/1/holding/0-99", "m/1/holding/90-99", ALL),
+            ("m/1/holding/0-99", "m/1/holding/90-100", PART),
+            ("m/1/holding/0-99", "m/1/holding/100-110", NO),
+            ("m/1/holding/0%2D99", "m/1/holding/7", NO),
+            ("m/*/holding/*", "m/1/holding/0-65535", ALL),
+            ("m/1-3/holding/*", "m/3/holding/1", ALL),
+            ("m/1-3/holding/*", "m/4/holding/1", NO),
+            ("m/*/coil/*", "m/1/holding/1", NO),
+            // Broadcast: an allow rule must name unit 0, and every deny rule meets it.
+            ("m/*/holding/*", "m/0/holding/1", PART),
+            ("m/**", "m/0/holding/1", PART),
+            ("m/0-9/holding/*", "m/0/holding/1", PART),
+            ("m/5/holding/*", "m/0/holding/1", PART),
+            ("m/0/holding/*", "m/0/holding/1", ALL),
+            ("m/0/holding/*", "m/5/holding/1", NO),
+        ] {
+            assert_eq!(
+                reach(pattern, Protocol::Modbus, Action::Read, path),
+                expected,
+                "{pattern} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn filters_are_covered_whole_and_overlapped_in_part() {
+        for (pattern, path, expected) in [
+            ("b/**", "b/#", ALL),
+            ("b/*/**", "b/#", PART),
+            ("b/a/**", "b/#", PART),
+            ("b/a/**", "b/a/#", ALL),
+            ("b/a/*/**", "b/a/#", PART),
+            ("b/a", "b/a/#", PART),
+            ("b/a/*", "b/a/+", ALL),
+            ("b/a/x", "b/a/+", PART),
+            ("b/secrets/**", "b/+/x", PART),
+            ("b/secrets/**", "b/+", PART),
+            ("b/secrets/*/**", "b/+", NO),
+            ("b/a/b/c", "b/+/+", NO),
+            // A wildcard at the first level does not meet a level that begins with $.
+            ("b/**", "b/$SYS/x", NO),
+            ("b/*/x", "b/$SYS/x", NO),
+            ("b/$SYS/**", "b/#", NO),
+            ("b/$SYS/**", "b/+/x", NO),
+            ("b/$SYS/**", "b/$SYS/#", ALL),
+            ("b/a/*", "b/a/$x", ALL),
+            ("b/**", "b/$share/g/a/#", ALL),
+        ] {
+            assert_eq!(
+                reach(pattern, Protocol::Mqtt, Action::Subscribe, path),
+                expected,
+                "{pattern} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_pattern() {
+        use PatternError as E;
+        for (text, why) in [
+            ("", E::Empty),
+            ("/a", E::Empty),
+            ("**/a", E::Inner),
+            ("a/**/b", E::Inner),
+            ("a/b*", E::Mixed("b*".into())),
+            ("a/***", E::Mixed("***".into())),
+            ("a/b c", E::Bare(' ')),
+            ("a/b|c", E::Bare('|')),
+            ("a/b\"", E::Bare('"')),
+            ("a/\u{1b}", E::Bare('\u{1b}')),
+            ("a/%4", E::Escape("%4".into())),
+            ("a/%zz", E::Escape("%zz".into())),
+            ("a/%ff", E::Escape("%ff".into())),
+            ("a/9-1", E::Backwards(9, 1)),
+        ] {
+            assert_eq!(text.parse::<Pattern>(), Err(why), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The `when` column: a conjunction of typed predicates.
+//!
+//! A new predicate is one file beside this one, one variant of [`Predicate`], and one line in
+//! [`read`] and [`Predicate::holds`].
+
+mod source;
+mod window;
+
+use std::fmt;
+use std::str::FromStr;
+
+use doorward_model::escape;
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::bundle::Effect;
+use crate::question::Context;
+
+/// What a condition says of a context: Kleene's three values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Truth {
+    /// It does not hold.
+    False,
+    /// The context lacks what the condition asks about.
+    Unknown,
+    /// It holds.
+    True,
+}
+
+impl Truth {
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::False, _) | (_, Self::False) => Self::False,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::True, Self::True) => Self::True,
+        }
+    }
+
+    /// Whether a rule of that effect applies: unknown counts as *no* for allow and as *yes*
+    /// for deny.
+    #[must_use]
+    pub fn applies(self, effect: Effect) -> bool {
+        match self {
+            Self::True => true,
+            Self::False => false,
+            Self::Unknown => effect == Effect::Deny,
+        }
+    }
+}
+
+/// The `when` column of a rule. Empty means always.
+#[derive(Clone, PartialEq, Eq)]
+pub struct When {
+    predicates: Box<[Predicate]>,
+    text: Box<str>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Predicate {
+    From(source::Networks),
+    Until(window::Until),
+    After(window::After),
+}
+
+/// Why a text is no `when` column.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum WhenError {
+    /// Nothing between two semicolons.
+    #[error("an empty condition; conditions are joined by single semicolons")]
+    Empty,
+    /// No operator.
+    #[error("'{}' is no condition; write NAME=VALUE, such as until=2027-01-01T00:00:00Z", escape(.0))]
+    Form(String),
+    /// A name that no condition has.
+    #[error("'{}' is no condition; those of this version are from= until= after=", escape(.0))]
+    Name(String),
+    /// A condition of the design that this version cannot judge.
+    #[error("{0} is not built yet; this version knows from= until= after=")]
+    NotBuilt(&'static str),
+    /// A value of the wrong form.
+    #[error("'{}' is no value of {name}: {expected}", escape(.value))]
+    Value {
+        /// The condition's name.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What is expected.
+        expected: String,
+    },
+}
+
+const NOT_BUILT: &[&str] = &["time=", "posture=", "firmware>=", "auth-age<=", "mode=", "seen<="];
+
+impl When {
+    /// What the conditions say of `context`.
+    #[must_use]
+    pub fn holds(&self, context: &Context) -> Truth {
+        self.predicates.iter().fold(Truth::True, |sum, predicate| sum.and(predicate.holds(context)))
+    }
+
+    /// The first instant after `now` at which time alone could change [`When::holds`].
+    #[must_use]
+    pub fn changes_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.predicates.iter().filter_map(|predicate| predicate.changes_at(now)).min()
+    }
+
+    /// Whether the conditions would hold at some other instant: tells "outside its time" from
+    /// "from the wrong place".
+    pub(crate) fn fails_by_time_only(&self, context: &Context) -> bool {
+        let mut rest = self.predicates.iter().filter(|predicate| !predicate.is_of_time());
+        rest.all(|predicate| predicate.holds(context) == Truth::True)
+    }
+}
+
+impl Predicate {
+    fn holds(&self, context: &Context) -> Truth {
+        match self {
+            Self::From(networks) => networks.holds(context.source),
+            Self::Until(until) => until.holds(context.now),
+            Self::After(after) => after.holds(context.now),
+        }
+    }
+
+    fn changes_at(&self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::From(_) => None,
+            Self::Until(until) => until.changes_at(now),
+            Self::After(after) => after.changes_at(now),
+        }
+    }
+
+    fn is_of_time(&self) -> bool {
+        matches!(self, Self::Until(_) | Self::After(_))
+    }
+}
+
+impl FromStr for When {
+    type Err = WhenError;
+
+    fn from_str(text: &str) -> Result<Self, WhenError> {
+        let predicates = match text.trim() {
+            "" => Box::default(),
+            text => text.split(';').map(|one| read(one.trim())).collect::<Result<_, _>>()?,
+        };
+        Ok(Self { predicates, text: text.trim().into() })
+    }
+}
+
+fn read(text: &str) -> Result<Predicate, WhenError> {
+    if text.is_empty() {
+        return Err(WhenError::Empty);
+    }
+    let split = text.find(['=', '<', '>']).ok_or_else(|| WhenError::Form(text.to_owned()))?;
+    let (name, rest) = text.split_at_checked(split).unwrap_or((text, ""));
+    let value = rest.trim_start_matches(['<', '>', '=']);
+    let operator = rest.strip_suffix(value).unwrap_or_default();
+    match (name, operator) {
+        ("from", "=") => source::read(value).map(Predicate::From),
+        ("until", "=") => window::until(value).map(Predicate::Until),
+        ("after", "=") => window::after(value).map(Predicate::After),
+        (name, operator) => {
+            let whole = format!("{name}{operator}");
+            match NOT_BUILT.iter().find(|known| **known == whole) {
+                Some(known) => Err(WhenError::NotBuilt(known)),
+                None => Err(WhenError::Name(whole)),
+            }
+        }
+    }
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(now: &str, source: Option<&str>) -> Context {
+        Context { now: now.parse().unwrap(), source: source.map(|s| s.parse().unwrap()) }
+    }
+
+    #[test]
+    fn a_conjunction_is_false_before_it_is_unknown() {
+        let when: When = "from=10.0.0.0/8; until=2027-01-01T00:00:00Z".parse().unwrap();
+        assert_eq!(when.holds(&at("2026-01-01T00:00:00Z", Some("10.1.2.3"))), Truth::True);
+        assert_eq!(when.holds(&at("2026-01-01T00:00:00Z", None)), Truth::Unknown);
+        assert_eq!(when.holds(&at("2028-01-01T00:00:00Z", None)), Truth::False);
+        assert_eq!(when.holds(&at("2026-01-01T00:00:00Z", Some("11.1.2.3"))), Truth::False);
+        assert!(Truth::Unknown.applies(Effect::Deny) && !Truth::Unknown.applies(Effect::Allow));
+    }
+
+    #[test]
+    fn the_bounds_are_exact() {
+        let instant = "2027-01-01T00:00:00Z";
+        let before: Timestamp = "2026-12-31T23:59:59.999999999Z".parse().unwrap();
+        let until: When = format!("until={instant}").parse().unwrap();
+        let after: When = format!("after={instant}").parse().unwrap();
+        let instant: Timestamp = instant.parse().unwrap();
+        let context = |now| Context { now, source: None };
+        assert_eq!(until.holds(&context(before)), Truth::True);
+        assert_eq!(until.holds(&context(instant)), Truth::False);
+        assert_eq!(after.holds(&context(before)), Truth::False);
+        assert_eq!(after.holds(&context(instant)), Truth::True);
+        for when in [until, after] {
+            assert_eq!(when.changes_at(before), Some(instant));
+            assert_eq!(when.changes_at(instant), None);
+        }
+    }
+
+    #[test]
+    fn empty_means_always() {
+        let when: When = "".parse().unwrap();
+        assert_eq!(when.holds(&at("2026-01-01T00:00:00Z", None)), Truth::True);
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_judge() {
+        for (text, part) in [
+            (";", "empty condition"),
+            ("until", "is no condition"),
+            ("colour=red", "'colour=' is no condition"),
+            ("until<=2027-01-01T00:00:00Z", "'until<=' is no condition"),
+            ("until=tomorrow", "RFC 3339"),
+            ("until=2027-01-01", "RFC 3339"),
+            ("after=2027-01-01T00:00:00", "RFC 3339"),
+            ("from=", "network"),
+            ("from=10.0.0.1/8", "10.0.0.0/8"),
+            ("from=10.0.0.0/33", "network"),
+            ("from=10.0.0.0/8|", "network"),
+            ("time=Mon-Fri 07:00-19:00 Europe/Berlin", "time= is not built yet"),
+            ("posture=ok", "posture= is not built yet"),
+            ("firmware>=1.2", "firmware>= is not built yet"),
+            ("auth-age<=1h", "auth-age<= is not built yet"),
+        ] {
+            let error = text.parse::<When>().unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}

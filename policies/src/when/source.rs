@@ -1,0 +1,45 @@
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::{Truth, WhenError};
+
+/// `from=10.0.0.0/8|fd00::/8`: the source address is in one of the networks.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Networks(Box<[IpNet]>);
+
+impl Networks {
+    pub(super) fn holds(&self, source: Option<IpAddr>) -> Truth {
+        let Some(source) = source.map(|address| address.to_canonical()) else {
+            return Truth::Unknown;
+        };
+        if self.0.iter().any(|network| network.contains(&source)) {
+            Truth::True
+        } else {
+            Truth::False
+        }
+    }
+}
+
+pub(super) fn read(value: &str) -> Result<Networks, WhenError> {
+    value.split('|').map(network).collect::<Result<_, _>>().map(Networks)
+}
+
+fn network(text: &str) -> Result<IpNet, WhenError> {
+    let wrong = |expected: String| WhenError::Value { name: "from=", value: text.into(), expected };
+    let network: IpNet = match text.parse::<IpAddr>() {
+        Ok(address) => address.into(),
+        Err(_) => text.parse().map_err(|_| {
+            wrong("a network is ADDRESS/BITS, such as 192.168.1.0/24; join several by |".into())
+        })?,
+    };
+    if network.trunc() != network {
+        // 10.0.0.1/8 could mean the host or the network; one of them by mistake.
+        return Err(wrong(format!(
+            "the network is {}, the host {}",
+            network.trunc(),
+            network.addr()
+        )));
+    }
+    Ok(network)
+}
