@@ -308,6 +308,9 @@ pub enum JournalError {
         "the audit log is full; make room with `doorward audit prune`, or raise audit.max-bytes"
     )]
     Full,
+    /// The disk has no room.
+    #[error("the disk is full, so nothing can be recorded; make room in the data directory")]
+    DiskFull,
     /// The disk or database refused.
     #[error("the audit log cannot be written: {0}")]
     Broken(String),

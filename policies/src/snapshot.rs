@@ -22,9 +22,22 @@ pub struct Snapshot {
     epoch: Epoch,
     revision: Revision,
     bundle: Arc<Bundle>,
+    claimed: bool,
     members: HashTrieMapSync<Subject, Arc<Member>>,
     interfaces: HashTrieMapSync<Name, Arc<[Interface]>>,
     certificates: HashTrieMapSync<CertificateId, Certificate>,
+}
+
+/// Two snapshots are the same if they answer alike: bundles are compared by their text.
+impl PartialEq for Snapshot {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.domain, self.epoch, self.revision, self.claimed)
+            == (&other.domain, other.epoch, other.revision, other.claimed)
+            && self.bundle.text() == other.bundle.text()
+            && self.members == other.members
+            && self.interfaces == other.interfaces
+            && self.certificates == other.certificates
+    }
 }
 
 /// A subject as a snapshot knows it.
@@ -90,6 +103,7 @@ impl Snapshot {
             epoch: Epoch::default(),
             revision,
             bundle,
+            claimed: false,
             members: HashTrieMapSync::new_sync(),
             interfaces: HashTrieMapSync::new_sync(),
             certificates: HashTrieMapSync::new_sync(),
@@ -143,6 +157,19 @@ impl Snapshot {
             }
         }
         self
+    }
+
+    /// The same state, of a gateway that has had an owner or not.
+    #[must_use]
+    pub fn with_claimed(mut self, claimed: bool) -> Self {
+        self.claimed = claimed;
+        self
+    }
+
+    /// Whether an owner has claimed the gateway. Until then only the claim is answered.
+    #[must_use]
+    pub fn is_claimed(&self) -> bool {
+        self.claimed
     }
 
     /// The gateway's domain.

@@ -1,0 +1,68 @@
+use doorward_model::FlowId;
+use doorward_policies::Record;
+use serde::Serialize;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use crate::audit::AuditLog;
+use crate::error::StoreError;
+
+/// A record with its number in the log.
+#[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize)]
+pub struct Numbered {
+    /// The number; it grows by one with each record.
+    pub seq: i64,
+    /// The record.
+    #[serde(flatten)]
+    pub record: Record,
+}
+
+impl AuditLog {
+    /// Up to `limit` records with numbers above `after`, the oldest first; of one flow if
+    /// `flow` is given.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn read_after(
+        &self,
+        after: i64,
+        flow: Option<FlowId>,
+        limit: u32,
+    ) -> Result<Vec<Numbered>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT seq, record FROM records WHERE seq > ? AND (? IS NULL OR flow = ?) \
+             ORDER BY seq LIMIT ?",
+        )
+        .bind(after)
+        .bind(flow.map(|flow| flow.to_string()))
+        .bind(flow.map(|flow| flow.to_string()))
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(numbered).collect()
+    }
+
+    /// The number after which the last `count` records stand.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn before_last(&self, count: u32) -> Result<i64, StoreError> {
+        let seq: Option<i64> = sqlx::query_scalar(
+            "SELECT min(seq) FROM (SELECT seq FROM records ORDER BY seq DESC LIMIT ?)",
+        )
+        .bind(count)
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(match seq {
+            Some(first) if count > 0 => first - 1,
+            _ => *self.last.borrow(),
+        })
+    }
+}
+
+fn numbered(row: &SqliteRow) -> Result<Numbered, StoreError> {
+    let json: String = row.try_get("record")?;
+    let record = serde_json::from_str(&json)
+        .map_err(|error| StoreError::Row(format!("an audit record: {error}")))?;
+    Ok(Numbered { seq: row.try_get("seq")?, record })
+}

@@ -1,0 +1,326 @@
+use doorward_ca::enrolment::{CodeRefused, CodeRow, Verdict, WRONG_TRIES, judge};
+use doorward_ca::{IssueError, Issued, IssuingCa};
+use doorward_model::{Fingerprint, Role, Serial, Subject, SubjectId};
+use doorward_policies::Touched;
+use jiff::Timestamp;
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use crate::change::{Actor, Committed, change};
+use crate::database::{micros, timestamp, word};
+use crate::error::StoreError;
+use crate::facts;
+use crate::issuances::{self, with_chain};
+use crate::load::read_subject;
+use crate::open::Store;
+use crate::subjects;
+
+/// A code to be kept: the digest of its secret, and until when it is good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCode {
+    /// SHA-256 of the secret.
+    pub digest: Fingerprint,
+    /// When it stops being good.
+    pub expires: Timestamp,
+}
+
+/// A code that was looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundCode {
+    /// The code.
+    pub row: CodeRow,
+    /// Who will be enrolled; `None` for an owner's code.
+    pub subject: Option<Subject>,
+}
+
+/// What a redeemed code, or a renewal, came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redeemed {
+    /// Whose certificate it is.
+    pub subject: Subject,
+    /// Its serial number.
+    pub serial: Serial,
+    /// Until when it is valid, included.
+    pub not_after: Timestamp,
+    /// The certificate, DER.
+    pub certificate: Vec<u8>,
+    /// Who issued it.
+    pub authority: IssuingCa,
+    /// Whether it was issued just now, rather than returned again.
+    pub fresh: bool,
+}
+
+/// What a wrong try at the owner's code came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimTry {
+    /// It was counted.
+    Counted,
+    /// It was one too many: the code was cancelled.
+    Cancelled,
+}
+
+/// Makes the one signature, inside the transaction that stores its row.
+pub type Sign = Box<dyn FnOnce() -> Result<Issued, IssueError> + Send>;
+
+pub(crate) async fn insert(
+    connection: &mut SqliteConnection,
+    subject: Option<SubjectId>,
+    code: &NewCode,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO codes (digest, subject, created, expires) VALUES (?, ?, ?, ?)")
+        .bind(code.digest.to_string())
+        .bind(subject.map(|id| id.0))
+        .bind(micros(now))
+        .bind(micros(code.expires))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Cancels all codes of a subject, or all owner's codes.
+pub(crate) async fn cancel_all(
+    connection: &mut SqliteConnection,
+    subject: Option<SubjectId>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE codes SET cancelled = 1 WHERE subject IS ? AND cancelled = 0")
+        .bind(subject.map(|id| id.0))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// A code's row, with the subject's number and the issuance that it was redeemed for.
+struct Row {
+    code: CodeRow,
+    subject: Option<(SubjectId, Subject)>,
+    issuance: Option<i64>,
+}
+
+async fn find(
+    connection: &mut SqliteConnection,
+    digest: Fingerprint,
+) -> Result<Option<Row>, StoreError> {
+    let found = sqlx::query(
+        "SELECT c.*, s.kind, s.name, s.enabled, s.removed FROM codes c \
+         LEFT JOIN subjects s ON s.id = c.subject WHERE c.digest = ?",
+    )
+    .bind(digest.to_string())
+    .fetch_optional(connection)
+    .await?;
+    found.as_ref().map(read).transpose()
+}
+
+fn read(row: &SqliteRow) -> Result<Row, StoreError> {
+    let id: Option<i64> = row.try_get("subject")?;
+    let subject = match id {
+        Some(id) => Some((SubjectId(id), read_subject(row)?)),
+        None => None,
+    };
+    // A code does not outlive its subject, nor work while the subject is off.
+    let standing = match id {
+        Some(_) => {
+            let removed: Option<i64> = row.try_get("removed")?;
+            removed.is_none() && row.try_get("enabled")?
+        }
+        None => true,
+    };
+    let redeemed: Option<String> = row.try_get("redeemed_by")?;
+    let redeemed_by = match redeemed {
+        Some(_) => Some(word(row, "redeemed_by")?),
+        None => None,
+    };
+    let cancelled: bool = row.try_get("cancelled")?;
+    Ok(Row {
+        code: CodeRow {
+            digest: word(row, "digest")?,
+            expires: timestamp(row.try_get("expires")?)?,
+            redeemed_by,
+            cancelled: cancelled || !standing,
+        },
+        subject,
+        issuance: row.try_get("issuance")?,
+    })
+}
+
+async fn spend(
+    connection: &mut SqliteConnection,
+    digest: Fingerprint,
+    key: Fingerprint,
+    issuance: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE codes SET redeemed_by = ?, issuance = ? WHERE digest = ?")
+        .bind(key.to_string())
+        .bind(issuance)
+        .bind(digest.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+impl Store {
+    /// Keeps a code for a subject, in place of those that it had.
+    ///
+    /// # Errors
+    /// When there is no such subject, or the database refuses.
+    pub async fn new_code(
+        &self,
+        actor: Actor,
+        subject: Subject,
+        code: NewCode,
+    ) -> Result<Committed<()>, StoreError> {
+        let now = self.now();
+        let what = format!("new code for {subject}");
+        let change = change!(|connection| {
+            let id = subjects::known(connection, &subject).await?;
+            cancel_all(connection, Some(id)).await?;
+            insert(connection, Some(id), &code, now).await?;
+            Ok(((), Touched::default()))
+        });
+        self.commit(actor, what, change).await
+    }
+
+    /// Keeps an owner's code, in place of those that there were.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn new_owner_code(&self, code: NewCode) -> Result<Committed<()>, StoreError> {
+        let now = self.now();
+        let change = change!(|connection| {
+            cancel_all(connection, None).await?;
+            insert(connection, None, &code, now).await?;
+            Ok(((), Touched::default()))
+        });
+        self.commit(Actor::Gateway, "new owner code", change).await
+    }
+
+    /// When the owner's code that is good now stops being so; `None` if there is none.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn owner_code(&self) -> Result<Option<Timestamp>, StoreError> {
+        let expires: Option<i64> = sqlx::query_scalar(
+            "SELECT max(expires) FROM codes \
+             WHERE subject IS NULL AND cancelled = 0 AND redeemed_by IS NULL AND expires > ?",
+        )
+        .bind(micros(self.now()))
+        .fetch_one(&mut *self.read().await?)
+        .await?;
+        expires.map(timestamp).transpose()
+    }
+
+    /// Counts a wrong try at the owner's code. The last one of
+    /// [`WRONG_TRIES`](doorward_ca::enrolment::WRONG_TRIES) cancels it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn wrong_owner_code(&self) -> Result<ClaimTry, StoreError> {
+        let change = change!(|connection| {
+            let tries: Option<i64> = sqlx::query_scalar(
+                "UPDATE codes SET wrong = wrong + 1 \
+                 WHERE subject IS NULL AND cancelled = 0 AND redeemed_by IS NULL RETURNING wrong",
+            )
+            .fetch_optional(&mut *connection)
+            .await?;
+            let outcome = if tries.is_some_and(|tries| tries >= i64::from(WRONG_TRIES)) {
+                cancel_all(connection, None).await?;
+                ClaimTry::Cancelled
+            } else {
+                ClaimTry::Counted
+            };
+            Ok((outcome, Touched::default()))
+        });
+        Ok(self.commit(Actor::Gateway, "wrong owner code", change).await?.value)
+    }
+
+    /// Looks a code up.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn find_code(&self, digest: Fingerprint) -> Result<Option<FoundCode>, StoreError> {
+        let found = find(&mut *self.read().await?, digest).await?;
+        Ok(found.map(|row| FoundCode {
+            row: row.code,
+            subject: row.subject.map(|(_, subject)| subject),
+        }))
+    }
+
+    /// Redeems a code for the holder of `key`: in one transaction the code is judged, the
+    /// certificate signed and stored, and the code spent. The same key gets the same
+    /// certificate again.
+    ///
+    /// # Errors
+    /// When the code is worth nothing, or signing or the database refuses; then the code is as
+    /// it was.
+    pub async fn redeem(
+        &self,
+        digest: Fingerprint,
+        key: Fingerprint,
+        sign: Sign,
+    ) -> Result<Committed<Redeemed>, StoreError> {
+        let now = self.now();
+        let change = change!(|connection| {
+            let row = find(connection, digest).await?.ok_or(CodeRefused::Unknown)?;
+            let (id, subject) = row.subject.ok_or(CodeRefused::Unknown)?;
+            let verdict = judge(&row.code, key, now)?;
+            if let (Verdict::Again, Some(issuance)) = (verdict, row.issuance) {
+                let again = with_chain(connection, issuance, &subject, false).await?;
+                return Ok((again, Touched::default()));
+            }
+            let issued = sign()?;
+            let issuance = issuances::insert(connection, id, &issued, now).await?;
+            spend(connection, digest, key, issuance).await?;
+            let redeemed = with_chain(connection, issuance, &subject, true).await?;
+            let certificates = vec![issued.id().clone()];
+            Ok((redeemed, Touched { certificates, ..Touched::default() }))
+        });
+        self.commit(Actor::Gateway, "redeem code", change).await
+    }
+
+    /// Redeems an owner's code: besides, `owner` becomes a subject with `role`, and every
+    /// certificate that it had before is revoked.
+    ///
+    /// # Errors
+    /// When the code is worth nothing, or signing or the database refuses; then nothing is
+    /// changed.
+    pub async fn claim(
+        &self,
+        digest: Fingerprint,
+        key: Fingerprint,
+        owner: Subject,
+        role: Role,
+        sign: Sign,
+    ) -> Result<Committed<Redeemed>, StoreError> {
+        let now = self.now();
+        let change = change!(|connection| {
+            let row = find(connection, digest).await?.ok_or(CodeRefused::Unknown)?;
+            if row.subject.is_some() {
+                return Err(CodeRefused::Unknown.into());
+            }
+            let verdict = judge(&row.code, key, now)?;
+            if let (Verdict::Again, Some(issuance)) = (verdict, row.issuance) {
+                let again = with_chain(connection, issuance, &owner, false).await?;
+                return Ok((again, Touched::default()));
+            }
+            let id = match subjects::number(connection, &owner).await? {
+                Some(id) => id,
+                None => subjects::insert(connection, &owner, false, now).await?,
+            };
+            sqlx::query("UPDATE subjects SET enabled = 1 WHERE id = ?")
+                .bind(id.0)
+                .execute(&mut *connection)
+                .await?;
+            subjects::grant(connection, id, &role, None).await?;
+            let mut certificates = issuances::revoke_all(connection, id, now).await?;
+            let issued = sign()?;
+            let issuance = issuances::insert(connection, id, &issued, now).await?;
+            certificates.push(issued.id().clone());
+            spend(connection, digest, key, issuance).await?;
+            facts::set_claimed(connection, now).await?;
+            let redeemed = with_chain(connection, issuance, &owner, true).await?;
+            let subjects = vec![owner];
+            Ok((redeemed, Touched { subjects, certificates, ..Touched::default() }))
+        });
+        self.commit(Actor::Gateway, "claim", change).await
+    }
+}

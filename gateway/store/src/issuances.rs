@@ -1,0 +1,277 @@
+use doorward_ca::{Issued, IssuingCa};
+use doorward_model::{CertificateId, Fingerprint, Serial, Subject, SubjectId};
+use doorward_policies::Touched;
+use jiff::Timestamp;
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use crate::change::{Actor, Committed, change};
+use crate::codes::{Redeemed, Sign};
+use crate::database::{micros, timestamp, word};
+use crate::error::StoreError;
+use crate::open::Store;
+use crate::subjects::known;
+
+/// The most live certificates that one subject has: a renewal loop gone wrong ends here.
+const MOST_LIVE: i64 = 16;
+
+/// An issuance as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuanceRow {
+    /// The certificate's serial number.
+    pub serial: Serial,
+    /// SHA-256 of its public key.
+    pub key: Fingerprint,
+    /// From when it is valid, included.
+    pub not_before: Timestamp,
+    /// Until when it is valid, included.
+    pub not_after: Timestamp,
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// When it was revoked, if it was.
+    pub revoked: Option<Timestamp>,
+    /// The certificate, DER.
+    pub certificate: Vec<u8>,
+}
+
+pub(crate) async fn insert(
+    connection: &mut SqliteConnection,
+    subject: SubjectId,
+    issued: &Issued,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    let id = sqlx::query_scalar(
+        "INSERT INTO issuances (issuer, serial, key, subject, not_before, not_after, issued, certificate) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+    )
+    .bind(issued.id().issuer.to_string())
+    .bind(issued.serial().to_string())
+    .bind(issued.key().to_string())
+    .bind(subject.0)
+    .bind(micros(issued.not_before()))
+    .bind(micros(issued.not_after()))
+    .bind(micros(now))
+    .bind(issued.der().to_vec())
+    .fetch_one(connection)
+    .await?;
+    Ok(id)
+}
+
+/// Revokes all that is live of a subject's.
+pub(crate) async fn revoke_all(
+    connection: &mut SqliteConnection,
+    subject: SubjectId,
+    now: Timestamp,
+) -> Result<Vec<CertificateId>, StoreError> {
+    let rows = sqlx::query(
+        "UPDATE issuances SET revoked = ? WHERE subject = ? AND revoked IS NULL AND not_after >= ? \
+         RETURNING issuer, serial",
+    )
+    .bind(micros(now))
+    .bind(subject.0)
+    .bind(micros(now))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(certificate_id).collect()
+}
+
+fn certificate_id(row: &SqliteRow) -> Result<CertificateId, StoreError> {
+    Ok(CertificateId { issuer: word(row, "issuer")?, serial: word(row, "serial")? })
+}
+
+/// The certificate of an issuance, with the chain of the authority that issued it.
+pub(crate) async fn with_chain(
+    connection: &mut SqliteConnection,
+    issuance: i64,
+    subject: &Subject,
+    fresh: bool,
+) -> Result<Redeemed, StoreError> {
+    let row = sqlx::query(
+        "SELECT i.certificate AS leaf, i.serial, i.not_after, a.certificate, a.intermediates, a.root \
+         FROM issuances i JOIN authorities a ON a.key = i.issuer WHERE i.id = ?",
+    )
+    .bind(issuance)
+    .fetch_one(connection)
+    .await?;
+    Ok(Redeemed {
+        subject: subject.clone(),
+        serial: word(&row, "serial")?,
+        not_after: timestamp(row.try_get("not_after")?)?,
+        certificate: row.try_get("leaf")?,
+        authority: authority(&row)?,
+        fresh,
+    })
+}
+
+fn authority(row: &SqliteRow) -> Result<IssuingCa, StoreError> {
+    let intermediates: String = row.try_get("intermediates")?;
+    let intermediates = serde_json::from_str(&intermediates)
+        .map_err(|error| StoreError::Row(format!("intermediates: {error}")))?;
+    Ok(IssuingCa {
+        certificate: row.try_get("certificate")?,
+        intermediates,
+        root: row.try_get("root")?,
+    })
+}
+
+pub(crate) async fn insert_authority(
+    connection: &mut SqliteConnection,
+    slot: &str,
+    key: Fingerprint,
+    authority: &IssuingCa,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let intermediates = serde_json::to_string(&authority.intermediates)
+        .map_err(|error| StoreError::Row(error.to_string()))?;
+    sqlx::query(
+        "INSERT INTO authorities (key, slot, certificate, intermediates, root, created) \
+         VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(key.to_string())
+    .bind(slot)
+    .bind(authority.certificate.clone())
+    .bind(intermediates)
+    .bind(authority.root.clone())
+    .bind(micros(now))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The issuing authority in use.
+pub(crate) async fn authority_in_use(
+    connection: &mut SqliteConnection,
+) -> Result<IssuingCa, StoreError> {
+    let row = sqlx::query(
+        "SELECT certificate, intermediates, root FROM authorities WHERE slot = 'issuing'",
+    )
+    .fetch_one(connection)
+    .await?;
+    authority(&row)
+}
+
+async fn live_certificates(
+    connection: &mut SqliteConnection,
+    subject: SubjectId,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    let count = sqlx::query_scalar(
+        "SELECT count(*) FROM issuances WHERE subject = ? AND revoked IS NULL AND not_after >= ?",
+    )
+    .bind(subject.0)
+    .bind(micros(now))
+    .fetch_one(connection)
+    .await?;
+    Ok(count)
+}
+
+impl Store {
+    /// Issues one more certificate to a subject that has proven a live one. Its number is
+    /// compared, so that a name used again inherits nothing.
+    ///
+    /// # Errors
+    /// When the subject is gone, holds too many certificates, or signing or the database
+    /// refuses; then nothing is issued.
+    pub async fn renew(
+        &self,
+        subject: Subject,
+        number: SubjectId,
+        sign: Sign,
+    ) -> Result<Committed<Redeemed>, StoreError> {
+        let now = self.now();
+        let actor = Actor::Subject(subject.clone());
+        let what = format!("renew {subject}");
+        let change = change!(|connection| {
+            if known(connection, &subject).await? != number {
+                return Err(StoreError::NoSubject(subject));
+            }
+            let live = live_certificates(connection, number, now).await?;
+            if live >= MOST_LIVE {
+                return Err(StoreError::TooManyCertificates(subject, live));
+            }
+            let issued = sign()?;
+            let issuance = insert(connection, number, &issued, now).await?;
+            let redeemed = with_chain(connection, issuance, &subject, true).await?;
+            let certificates = vec![issued.id().clone()];
+            Ok((redeemed, Touched { certificates, ..Touched::default() }))
+        });
+        self.commit(actor, what, change).await
+    }
+
+    /// Stores the gateway's own certificates, and revokes those that they replace.
+    ///
+    /// # Errors
+    /// When signing or the database refuses; then the former ones stay.
+    pub async fn issue_own(
+        &self,
+        gateway: Subject,
+        signs: Vec<Sign>,
+    ) -> Result<Committed<Vec<Vec<u8>>>, StoreError> {
+        let now = self.now();
+        let what = format!("issue to {gateway}");
+        let change = change!(|connection| {
+            let id = known(connection, &gateway).await?;
+            let mut certificates = revoke_all(connection, id, now).await?;
+            let mut issued = Vec::with_capacity(signs.len());
+            for sign in signs {
+                let one = sign()?;
+                insert(connection, id, &one, now).await?;
+                certificates.push(one.id().clone());
+                issued.push(one.der().to_vec());
+            }
+            Ok((issued, Touched { certificates, ..Touched::default() }))
+        });
+        self.commit(Actor::Gateway, what, change).await
+    }
+
+    /// Every certificate that a subject of that name ever had since it was last added, the
+    /// newest first.
+    ///
+    /// # Errors
+    /// When there is no such subject, or the database refuses.
+    pub async fn certificates(&self, subject: &Subject) -> Result<Vec<IssuanceRow>, StoreError> {
+        let mut connection = self.read().await?;
+        let id = known(&mut connection, subject).await?;
+        let rows =
+            sqlx::query("SELECT * FROM issuances WHERE subject = ? ORDER BY id DESC LIMIT 200")
+                .bind(id.0)
+                .fetch_all(&mut *connection)
+                .await?;
+        let read = |row: &SqliteRow| {
+            let revoked: Option<i64> = row.try_get("revoked")?;
+            Ok(IssuanceRow {
+                serial: word(row, "serial")?,
+                key: word(row, "key")?,
+                not_before: timestamp(row.try_get("not_before")?)?,
+                not_after: timestamp(row.try_get("not_after")?)?,
+                issued: timestamp(row.try_get("issued")?)?,
+                revoked: revoked.map(timestamp).transpose()?,
+                certificate: row.try_get("certificate")?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Takes certificates that expired between `since` and now out of the snapshot. Decisions
+    /// do not change by it; memory does.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn forget_expired(&self, since: Timestamp) -> Result<Committed<usize>, StoreError> {
+        let now = self.now();
+        let change = change!(|connection| {
+            let rows = sqlx::query(
+                "SELECT issuer, serial FROM issuances \
+                 WHERE revoked IS NULL AND not_after >= ? AND not_after < ?",
+            )
+            .bind(micros(since))
+            .bind(micros(now))
+            .fetch_all(connection)
+            .await?;
+            let certificates = rows.iter().map(certificate_id).collect::<Result<Vec<_>, _>>()?;
+            let count = certificates.len();
+            Ok((count, Touched { certificates, ..Touched::default() }))
+        });
+        self.commit(Actor::Gateway, "forget what expired", change).await
+    }
+}

@@ -1,0 +1,182 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use doorward_ca::IssuingCa;
+use doorward_model::{Clock, Domain, Fingerprint, Kind, Name, Subject};
+use doorward_policies::{BundleText, Observer, Snapshot};
+use jiff::Timestamp;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteJournalMode, SqlitePoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, Sqlite, SqlitePool};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::ballast::Ballast;
+use crate::change::{Actor, Change, Committed};
+use crate::database::{self, micros, reading, writing};
+use crate::error::{OpenError, StoreError};
+use crate::facts::{self, Facts};
+use crate::writer::Writer;
+use crate::{bundles, issuances, load, subjects};
+
+pub(crate) const SCHEMA: &[(&str, &str)] = &[("state", include_str!("state.sql"))];
+const FILE: &str = "state.db";
+
+/// The state of the gateway. Cheap to clone; every clone is the same state.
+#[derive(Clone)]
+pub struct Store {
+    writer: Writer,
+    readers: SqlitePool,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What a new gateway starts from.
+pub struct Founding {
+    /// DNS suffix and trust domain.
+    pub domain: Domain,
+    /// The gateway's own name.
+    pub name: Name,
+    /// Its issuing authority.
+    pub authority: IssuingCa,
+    /// SHA-256 of the authority's public key.
+    pub authority_key: Fingerprint,
+    /// The bundle that it starts with.
+    pub bundle: BundleText,
+}
+
+/// A state that has been opened.
+pub struct Opened {
+    /// The state.
+    pub store: Store,
+    /// What was fixed at first start.
+    pub facts: Facts,
+    /// The issuing authority in use.
+    pub authority: IssuingCa,
+    /// The task that makes changes; it ends when every clone of the store is gone.
+    pub task: JoinHandle<()>,
+}
+
+impl Store {
+    /// Whether a state is in `dir`.
+    #[must_use]
+    pub fn exists(dir: &Path) -> bool {
+        dir.join(FILE).exists()
+    }
+
+    /// Founds a state in `dir`: all of it, or none.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn found(dir: &Path, founding: Founding, now: Timestamp) -> Result<(), OpenError> {
+        let path = dir.join("state.db.new");
+        let unopenable = |error| OpenError::Unopenable { path: path.clone(), error };
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(unopenable(sqlx::Error::Io(error)));
+            }
+            _ => {}
+        }
+        // Without a log beside it, the file can be renamed when it is whole.
+        drop(database::open(&path, SCHEMA, true).await?.close().await);
+        let plain = writing(&path).journal_mode(SqliteJournalMode::Delete);
+        let mut connection = plain.connect().await.map_err(unopenable)?;
+        let mut transaction = connection.begin().await.map_err(unopenable)?;
+        facts::set(&mut transaction, "domain", founding.domain.to_string()).await?;
+        facts::set(&mut transaction, "name", founding.name.to_string()).await?;
+        let gateway = Subject::new(Kind::Gateway, founding.name);
+        subjects::insert(&mut transaction, &gateway, true, now).await?;
+        let (key, authority) = (founding.authority_key, &founding.authority);
+        issuances::insert_authority(&mut transaction, "issuing", key, authority, now).await?;
+        bundles::insert(&mut transaction, &Actor::Gateway, &founding.bundle, now).await?;
+        sqlx::query("INSERT INTO epochs (epoch, at, actor, what, touched) VALUES (1, ?, ?, ?, ?)")
+            .bind(micros(now))
+            .bind(Actor::Gateway.to_string())
+            .bind("found")
+            .bind("{\"bundle\":true}")
+            .execute(&mut *transaction)
+            .await
+            .map_err(StoreError::from)?;
+        transaction.commit().await.map_err(StoreError::from)?;
+        connection.close().await.map_err(unopenable)?;
+        let finish = || -> std::io::Result<()> {
+            fs::File::open(&path)?.sync_all()?;
+            fs::rename(&path, dir.join(FILE))?;
+            fs::File::open(dir)?.sync_all()
+        };
+        finish().map_err(|error| unopenable(sqlx::Error::Io(error)))
+    }
+
+    /// Opens the state in `dir` and starts the task that makes changes.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing has been changed then but the schema's version.
+    pub async fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Opened, OpenError> {
+        let path = dir.join(FILE);
+        let mut connection = database::open(&path, SCHEMA, false).await?;
+        let facts = facts::read(&mut connection).await?;
+        let authority = issuances::authority_in_use(&mut connection).await?;
+        let snapshot = load::all(&mut connection, facts.domain.clone(), clock.now()).await?;
+        let (publish, snapshots) = watch::channel(Arc::new(snapshot));
+        let ballast = Ballast::new(ballast_path(dir));
+        ballast.take();
+        let (writer, task) = Writer::start(connection, publish, Arc::clone(&clock), ballast);
+        let readers = SqlitePoolOptions::new().max_connections(4).connect_lazy_with(reading(&path));
+        let store = Self { writer, readers, snapshots, clock };
+        Ok(Opened { store, facts, authority, task })
+    }
+
+    /// Who must hear of every commit from now on.
+    ///
+    /// # Errors
+    /// When the gateway is stopping.
+    pub async fn observe(&self, observer: Arc<dyn Observer>) -> Result<(), StoreError> {
+        self.writer.observe(observer).await
+    }
+
+    /// The present snapshot, and every later one.
+    #[must_use]
+    pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.snapshots.clone()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) async fn read(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        Ok(self.readers.acquire().await?)
+    }
+
+    pub(crate) async fn commit<T: Send + 'static>(
+        &self,
+        actor: Actor,
+        what: impl Into<String>,
+        change: Change<T>,
+    ) -> Result<Committed<T>, StoreError> {
+        self.writer.commit(actor, what.into(), change).await
+    }
+}
+
+pub(crate) fn ballast_path(dir: &Path) -> PathBuf {
+    dir.join("reserve")
+}
+
+impl Facts {
+    /// Whether the state is the one that the operator asked for.
+    ///
+    /// # Errors
+    /// When it was founded for another domain or under another name.
+    pub fn check(&self, domain: Option<&Domain>, name: Option<&Name>) -> Result<(), OpenError> {
+        if let Some(asked) = domain.filter(|asked| **asked != self.domain) {
+            let (found, asked) = (self.domain.to_string(), asked.to_string());
+            return Err(OpenError::Domain { found, asked });
+        }
+        if let Some(asked) = name.filter(|asked| **asked != self.name) {
+            let (found, asked) = (self.name.to_string(), asked.to_string());
+            return Err(OpenError::Name { found, asked });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,480 @@
+//! The store through its own doors, on a real disk.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use doorward_ca::enrolment::CodeRefused;
+use doorward_ca::{Algorithm, Authority, Profiles, Slot, VerifiedCsr, found};
+use doorward_keys::SealedKeys;
+use doorward_model::{Clock, Fingerprint, Subject};
+use doorward_policies::{
+    Bundle, BundleText, Class, Commit, Event, Journal as _, JournalError, Observer, Outcome,
+    Record, Snapshot,
+};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use crate::database::{reading, writing};
+use crate::*;
+
+const START: i64 = 1_800_000_000;
+
+/// A clock that stands still until it is turned.
+struct Hands(AtomicI64);
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+struct World {
+    dir: tempfile::TempDir,
+    clock: Arc<Hands>,
+    ca: Arc<Authority>,
+}
+
+impl World {
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    async fn found() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Hands(AtomicI64::new(START)));
+        let keys = SealedKeys::open(dir.path().join("keys"), dir.path().join("key")).unwrap();
+        let domain: doorward_model::Domain = "doorward.home.arpa".parse().unwrap();
+        let public = found(&keys, &domain, Algorithm::P256, clock.now()).unwrap();
+        let ca = Authority::open(&keys, Slot::Issuing, public.clone(), domain.clone()).unwrap();
+        let founding = Founding {
+            domain,
+            name: "main".parse().unwrap(),
+            authority: public,
+            authority_key: ca.key(),
+            bundle: BundleText::default(),
+        };
+        Store::found(dir.path(), founding, clock.now()).await.unwrap();
+        Self { dir, clock, ca: Arc::new(ca) }
+    }
+
+    async fn open(&self) -> Opened {
+        Store::open(self.path(), self.clock.clone()).await.unwrap()
+    }
+
+    fn sign(&self, subject: &str) -> (Fingerprint, Sign) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let request = rcgen::CertificateParams::default().serialize_request(&key).unwrap();
+        self.sign_for(subject, VerifiedCsr::read(request.der()).unwrap())
+    }
+
+    fn sign_for(&self, subject: &str, csr: VerifiedCsr) -> (Fingerprint, Sign) {
+        let subject: Subject = subject.parse().unwrap();
+        let (ca, now) = (Arc::clone(&self.ca), self.clock.now());
+        let key = csr.key();
+        let sign = Box::new(move || {
+            let prepared = ca.prepare(&Profiles::default(), &subject, &csr, now)?;
+            ca.redeem(prepared)
+        });
+        (key, sign)
+    }
+
+    fn code(&self, number: u8) -> NewCode {
+        let expires = self.clock.now() + SignedDuration::from_hours(1);
+        NewCode { digest: Fingerprint::new([number; 32]), expires }
+    }
+}
+
+fn subject(text: &str) -> Subject {
+    text.parse().unwrap()
+}
+
+fn new(text: &str, code: Option<NewCode>) -> NewSubject {
+    let (roles, groups) = (vec![], vec![]);
+    NewSubject { subject: subject(text), agentless: false, roles, groups, code }
+}
+
+async fn reread(world: &World) -> Snapshot {
+    let mut connection = reading(&world.path().join("state.db")).connect().await.unwrap();
+    let domain = "doorward.home.arpa".parse().unwrap();
+    load::all(&mut connection, domain, world.clock.now()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_state_is_founded_whole_and_found_again() {
+    let world = World::found().await;
+    assert!(Store::exists(world.path()));
+    let opened = world.open().await;
+    assert_eq!(opened.facts.name.as_str(), "main");
+    assert_eq!(&opened.authority, world.ca.public());
+    let other = "other.home.arpa".parse().unwrap();
+    let error = opened.facts.check(Some(&other), None).unwrap_err().to_string();
+    assert!(error.contains("fixed at first start"), "{error}");
+    assert!(opened.facts.check(Some(&opened.facts.domain), Some(&opened.facts.name)).is_ok());
+}
+
+/// What opening a state says whose file has been changed like that.
+async fn refusal(change: impl AsyncFnOnce(&Path)) -> String {
+    let world = World::found().await;
+    let path = world.path().join("state.db");
+    change(&path).await;
+    let before = std::fs::read(&path).unwrap();
+    let error = Store::open(world.path(), world.clock.clone()).await.err().unwrap().to_string();
+    assert_eq!(std::fs::read(&path).unwrap(), before, "left alone: {error}");
+    error
+}
+
+#[tokio::test]
+async fn a_strange_file_is_named_and_left_alone() {
+    let text = b"this is no database at all, but long enough to be looked at....";
+    let error = refusal(async |path| std::fs::write(path, text).unwrap()).await;
+    assert!(error.contains("is damaged") && error.contains("backup"), "{error}");
+
+    let error = refusal(async |path| {
+        let mut torn = std::fs::read(path).unwrap();
+        torn[5000..9000].fill(0x5a);
+        std::fs::write(path, &torn).unwrap();
+    });
+    let error = error.await;
+    assert!(error.contains("is damaged"), "{error}");
+
+    let error = refusal(async |path| {
+        std::fs::remove_file(path).unwrap();
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let mut foreign = options.create_if_missing(true).connect().await.unwrap();
+        sqlx::query("CREATE TABLE cats (name TEXT)").execute(&mut foreign).await.unwrap();
+        foreign.close().await.unwrap();
+    });
+    assert!(error.await.contains("another program's"));
+
+    let error = refusal(async |path| {
+        let mut newer = writing(path).connect().await.unwrap();
+        sqlx::query(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             VALUES (9, 'future', 1, x'00', 0)",
+        )
+        .execute(&mut newer)
+        .await
+        .unwrap();
+        newer.close().await.unwrap();
+    });
+    assert!(error.await.contains("newer version"));
+}
+
+#[tokio::test]
+async fn a_removed_name_used_again_is_another_subject() {
+    let world = World::found().await;
+    let store = world.open().await.store;
+    let first = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value;
+    let taken = store.add_subject(Actor::Local, new("device/plc", None)).await;
+    assert!(matches!(taken, Err(StoreError::SubjectExists(_))));
+    let (_, sign) = world.sign("device/plc");
+    store.renew(subject("device/plc"), first, sign).await.unwrap();
+    store.remove_subject(Actor::Local, subject("device/plc")).await.unwrap();
+    let second = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value;
+    assert_ne!(first, second);
+    assert!(store.certificates(&subject("device/plc")).await.unwrap().is_empty());
+    let (_, sign) = world.sign("device/plc");
+    let stale = store.renew(subject("device/plc"), first, sign).await;
+    assert!(matches!(stale, Err(StoreError::NoSubject(_))));
+}
+
+#[tokio::test]
+async fn a_code_serves_one_key_and_the_same_key_again() {
+    let world = World::found().await;
+    let store = world.open().await.store;
+    let code = world.code(7);
+    store.add_subject(Actor::Local, new("device/plc", Some(code.clone()))).await.unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let request = rcgen::CertificateParams::default().serialize_request(&key).unwrap();
+    let csr = VerifiedCsr::read(request.der()).unwrap();
+
+    let refused = |outcome: Result<Committed<Redeemed>, StoreError>| match outcome {
+        Err(StoreError::Code(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    let (key, sign) = world.sign_for("device/plc", csr.clone());
+    let unknown = store.redeem(Fingerprint::new([8; 32]), key, sign).await;
+    assert_eq!(refused(unknown), CodeRefused::Unknown);
+
+    let (key, sign) = world.sign_for("device/plc", csr.clone());
+    let first = store.redeem(code.digest, key, sign).await.unwrap();
+    let (key, sign) = world.sign_for("device/plc", csr);
+    let again = store.redeem(code.digest, key, sign).await.unwrap();
+    assert!(first.value.fresh && !again.value.fresh);
+    assert_eq!(first.value.certificate, again.value.certificate);
+    assert_eq!(first.epoch, again.epoch, "nothing changed the second time");
+
+    let (key, sign) = world.sign("device/plc");
+    assert_eq!(refused(store.redeem(code.digest, key, sign).await), CodeRefused::Used);
+    assert_eq!(store.certificates(&subject("device/plc")).await.unwrap().len(), 1);
+
+    let code = world.code(9);
+    store.new_code(Actor::Local, subject("device/plc"), code.clone()).await.unwrap();
+    store.enable_subject(Actor::Local, subject("device/plc"), false).await.unwrap();
+    let (key, sign) = world.sign("device/plc");
+    assert_eq!(refused(store.redeem(code.digest, key, sign).await), CodeRefused::Cancelled);
+    store.enable_subject(Actor::Local, subject("device/plc"), true).await.unwrap();
+    world.clock.0.fetch_add(3600, Ordering::SeqCst);
+    let (key, sign) = world.sign("device/plc");
+    assert_eq!(refused(store.redeem(code.digest, key, sign).await), CodeRefused::Expired);
+}
+
+#[tokio::test]
+async fn ten_keys_racing_one_code_make_one_signature() {
+    let world = World::found().await;
+    let store = world.open().await.store;
+    let code = world.code(7);
+    store.add_subject(Actor::Local, new("user/bob", Some(code.clone()))).await.unwrap();
+    let signed = Arc::new(AtomicUsize::new(0));
+    let racers = (0..10).map(|_| {
+        let (key, sign) = world.sign("user/bob");
+        let (store, signed, digest) = (store.clone(), Arc::clone(&signed), code.digest);
+        tokio::spawn(async move {
+            let counted: Sign = Box::new(move || {
+                signed.fetch_add(1, Ordering::SeqCst);
+                sign()
+            });
+            store.redeem(digest, key, counted).await.is_ok()
+        })
+    });
+    let mut won = 0;
+    for racer in racers.collect::<Vec<_>>() {
+        won += usize::from(racer.await.unwrap());
+    }
+    assert_eq!((won, signed.load(Ordering::SeqCst)), (1, 1));
+}
+
+#[tokio::test]
+async fn ten_wrong_tries_cancel_the_owner_code() {
+    let world = World::found().await;
+    let store = world.open().await.store;
+    let code = world.code(7);
+    store.new_owner_code(code.clone()).await.unwrap();
+    for _ in 0..9 {
+        assert_eq!(store.wrong_owner_code().await.unwrap(), ClaimTry::Counted);
+    }
+    assert!(store.owner_code().await.unwrap().is_some());
+    assert_eq!(store.wrong_owner_code().await.unwrap(), ClaimTry::Cancelled);
+    assert!(store.owner_code().await.unwrap().is_none());
+    let (key, sign) = world.sign("user/owner");
+    let role = || "role/owner".parse().unwrap();
+    let late = store.claim(code.digest, key, subject("user/owner"), role(), sign).await;
+    assert!(matches!(late, Err(StoreError::Code(CodeRefused::Cancelled))));
+
+    assert!(!store.snapshots().borrow().is_claimed());
+    let code = world.code(8);
+    store.new_owner_code(code.clone()).await.unwrap();
+    let (key, sign) = world.sign("user/owner");
+    store.claim(code.digest, key, subject("user/owner"), role(), sign).await.unwrap();
+    assert!(store.snapshots().borrow().is_claimed());
+
+    let found = recover(world.path(), world.code(9), world.clock.now()).await.unwrap();
+    assert_eq!(found.domain.as_str(), "doorward.home.arpa");
+}
+
+#[tokio::test]
+async fn a_failed_change_changes_nothing() {
+    let world = World::found().await;
+    let store = world.open().await.store;
+    let code = world.code(7);
+    store.add_subject(Actor::Local, new("user/bob", Some(code.clone()))).await.unwrap();
+    let before = store.snapshots().borrow().clone();
+    let (key, _) = world.sign("user/bob");
+    let fails: Sign = Box::new(|| Err(doorward_ca::KeyError::Crypto("sign").into()));
+    assert!(matches!(store.redeem(code.digest, key, fails).await, Err(StoreError::Issue(_))));
+    assert_eq!(store.snapshots().borrow().epoch(), before.epoch());
+    let (key, sign) = world.sign("user/bob");
+    assert!(store.redeem(code.digest, key, sign).await.is_ok(), "the code is as it was");
+}
+
+#[tokio::test]
+async fn observers_hear_of_a_commit_after_it_is_published_and_before_it_is_acknowledged() {
+    struct Witness(Mutex<Vec<(i64, i64, bool)>>, tokio::sync::watch::Receiver<Arc<Snapshot>>);
+    impl Observer for Witness {
+        fn committed(&self, commit: &Commit, snapshot: &Arc<Snapshot>) -> usize {
+            let published = Arc::ptr_eq(&self.1.borrow(), snapshot);
+            self.0.lock().unwrap().push((commit.epoch.0, snapshot.epoch().0, published));
+            3
+        }
+    }
+    let world = World::found().await;
+    let store = world.open().await.store;
+    let witness = Arc::new(Witness(Mutex::default(), store.snapshots()));
+    store.observe(witness.clone()).await.unwrap();
+    let made = store.add_subject(Actor::Local, new("user/bob", None)).await.unwrap();
+    assert_eq!(made.ended, 3);
+    let epoch = made.epoch.0;
+    assert_eq!(*witness.0.lock().unwrap(), [(epoch, epoch, true)]);
+}
+
+/// One random change.
+#[derive(Clone, Debug)]
+enum Step {
+    Add(usize),
+    Remove(usize),
+    Enable(usize, bool),
+    Revoke(usize),
+    Issue(usize),
+    Grant(usize, bool),
+    Take(usize),
+    Join(usize),
+    Declare(usize),
+    Switch(usize, bool),
+    Undeclare(usize),
+    Apply(bool),
+    Wait,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let who = 0..4usize;
+    let step = prop_oneof![
+        4 => who.clone().prop_map(Step::Add),
+        1 => who.clone().prop_map(Step::Remove),
+        1 => (who.clone(), any::<bool>()).prop_map(|(n, on)| Step::Enable(n, on)),
+        1 => who.clone().prop_map(Step::Revoke),
+        3 => who.clone().prop_map(Step::Issue),
+        2 => (who.clone(), any::<bool>()).prop_map(|(n, until)| Step::Grant(n, until)),
+        1 => who.clone().prop_map(Step::Take),
+        2 => who.clone().prop_map(Step::Join),
+        3 => who.clone().prop_map(Step::Declare),
+        1 => (who.clone(), any::<bool>()).prop_map(|(n, on)| Step::Switch(n, on)),
+        1 => who.prop_map(Step::Undeclare),
+        1 => any::<bool>().prop_map(Step::Apply),
+        1 => Just(Step::Wait),
+    ];
+    proptest::collection::vec(step, 1..24)
+}
+
+async fn take(world: &World, store: &Store, step: Step) {
+    let named = |n: usize| subject(["device/a", "device/b", "user/a", "user/b"][n]);
+    let door = |n: usize| ["ssh--a", "ssh--b", "web--a", "web--b"][n].parse().unwrap();
+    let by = || Actor::Local;
+    let target = || "tcp://127.0.0.1:22".parse().unwrap();
+    let role = || "role/operator".parse().unwrap();
+    let group = || "group/plant".parse().unwrap();
+    // Refused steps are fine: they must change nothing.
+    match step {
+        Step::Add(n) => {
+            let _ = store.add_subject(by(), new(&named(n).to_string(), None)).await;
+        }
+        Step::Remove(n) => {
+            let _ = store.remove_subject(by(), named(n)).await;
+        }
+        Step::Enable(n, on) => {
+            let _ = store.enable_subject(by(), named(n), on).await;
+        }
+        Step::Revoke(n) => {
+            let _ = store.revoke(by(), named(n)).await;
+        }
+        Step::Issue(n) => {
+            let id = store.snapshots().borrow().member(&named(n)).map(|member| member.id);
+            if let Some(id) = id {
+                let (_, sign) = world.sign(&named(n).to_string());
+                let _ = store.renew(named(n), id, sign).await;
+            }
+        }
+        Step::Grant(n, until) => {
+            let until = until.then(|| world.clock.now() + SignedDuration::from_secs(60));
+            let _ = store.grant_role(by(), named(n), role(), until).await;
+        }
+        Step::Take(n) => {
+            let _ = store.take_role(by(), named(n), role()).await;
+        }
+        Step::Join(n) => {
+            let _ = store.join_group(by(), named(n), group()).await;
+        }
+        Step::Declare(n) => {
+            let _ = store.add_interface(by(), door(n), target()).await;
+        }
+        Step::Switch(n, on) => {
+            let _ = store.enable_interface(by(), door(n), on).await;
+        }
+        Step::Undeclare(n) => {
+            let _ = store.remove_interface(by(), door(n)).await;
+        }
+        Step::Apply(strict) => {
+            let mut text = BundleText::default();
+            if strict {
+                text.policy.push_str("p, role/operator, group/plant, **, *, , deny\n");
+            }
+            store.apply(by(), &Bundle::parse(text).unwrap()).await.unwrap();
+        }
+        Step::Wait => {
+            world.clock.0.fetch_add(5, Ordering::SeqCst);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// A snapshot is a pure function of its epoch: what is published after each change is what
+    /// is read when everything is read anew.
+    #[test]
+    fn the_published_snapshot_is_the_one_that_is_read_anew(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let world = World::found().await;
+            let opened = world.open().await;
+            for step in steps {
+                let shown = format!("{step:?}");
+                take(&world, &opened.store, step).await;
+                let published = opened.store.snapshots().borrow().clone();
+                assert_eq!(*published, reread(&world).await, "after {shown}");
+            }
+        });
+    }
+}
+
+fn record(number: u64) -> Record {
+    let mut record = Record::new(Timestamp::from_second(START).unwrap(), Event::FlowOpen);
+    record.count = Some(number);
+    record
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_read_back_in_order_and_endings_keep_their_place() {
+    let world = World::found().await;
+    let settings = AuditSettings { max_bytes: 1 << 30, flows: 64 };
+    let (log, task) = AuditLog::open(world.path(), settings, world.clock.clone()).await.unwrap();
+    let opened = log.open(Class::Ordinary, record(1)).await.unwrap();
+    for number in 2..100 {
+        log.write(Class::Ordinary, record(number)).await.unwrap();
+    }
+    opened.close(record(100).ended(Outcome::Done, "done"));
+    drop(log);
+    task.await.unwrap();
+    let (log, _task) = AuditLog::open(world.path(), settings, world.clock.clone()).await.unwrap();
+    let all = log.read_after(0, None, 1000).await.unwrap();
+    let numbers: Vec<u64> = all.iter().map(|one| one.record.count.unwrap()).collect();
+    assert_eq!(numbers, (1..=100).collect::<Vec<_>>());
+    assert_eq!(all.last().unwrap().seq, 100);
+    let tail = log.before_last(3).await.unwrap();
+    assert_eq!(log.read_after(tail, None, 10).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_full_log_refuses_flows_and_still_takes_administration() {
+    let world = World::found().await;
+    let settings = AuditSettings { max_bytes: AuditSettings::SMALLEST, flows: 4 };
+    let (log, _task) = AuditLog::open(world.path(), settings, world.clock.clone()).await.unwrap();
+    let open = log.open(Class::Ordinary, record(0)).await.unwrap();
+    let mut written = 0;
+    let refused = loop {
+        match log.write(Class::Ordinary, record(written).detail(&"x".repeat(256))).await {
+            Ok(()) => written += 1,
+            Err(error) => break error,
+        }
+        assert!(written < 10_000, "the log is bounded");
+    };
+    assert_eq!(refused, JournalError::Full);
+    assert_eq!(*log.trouble().borrow(), Some(JournalError::Full));
+    log.write(Class::Administration, record(1)).await.unwrap();
+    open.close(record(2).ended(Outcome::Done, "done"));
+    let later = Timestamp::from_second(START + 1).unwrap();
+    assert!(log.prune(later).await.unwrap() > written);
+    assert_eq!(*log.trouble().borrow(), None);
+    log.write(Class::Ordinary, record(3)).await.unwrap();
+}

@@ -1,0 +1,140 @@
+use std::pin::Pin;
+use std::sync::Arc;
+
+use doorward_model::{Clock, Epoch};
+use doorward_policies::{Commit, Observer, Snapshot, Touched};
+use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnection;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::ballast::Ballast;
+use crate::change::{Actor, Change, Committed};
+use crate::database::micros;
+use crate::error::StoreError;
+use crate::load;
+
+/// Changes that wait for their turn.
+const QUEUE: usize = 256;
+
+type Job =
+    Box<dyn for<'d> FnOnce(&'d mut Desk) -> Pin<Box<dyn Future<Output = ()> + Send + 'd>> + Send>;
+
+/// The way to the one task that makes changes.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    jobs: mpsc::Sender<Job>,
+}
+
+/// What that task has on its desk.
+pub(crate) struct Desk {
+    connection: SqliteConnection,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    observers: Vec<Arc<dyn Observer>>,
+    clock: Arc<dyn Clock>,
+    ballast: Ballast,
+}
+
+impl Writer {
+    pub(crate) fn start(
+        connection: SqliteConnection,
+        snapshots: watch::Sender<Arc<Snapshot>>,
+        clock: Arc<dyn Clock>,
+        ballast: Ballast,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
+        let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
+        let mut desk = Desk { connection, snapshots, observers: vec![], clock, ballast };
+        let task = tokio::spawn(async move {
+            while let Some(job) = queue.recv().await {
+                job(&mut desk).await;
+            }
+            if let Err(error) = desk.connection.close().await {
+                tracing::warn!(%error, "the state was not closed cleanly");
+            }
+        });
+        (Self { jobs }, task)
+    }
+
+    /// Makes a change. It is made even if the caller stops waiting.
+    pub(crate) async fn commit<T: Send + 'static>(
+        &self,
+        actor: Actor,
+        what: String,
+        change: Change<T>,
+    ) -> Result<Committed<T>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |desk| {
+            Box::pin(async move {
+                let result = desk.commit(&actor, &what, change).await;
+                // Whoever asked may be gone; the change stands all the same.
+                drop(reply.send(result));
+            })
+        });
+        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    pub(crate) async fn observe(&self, observer: Arc<dyn Observer>) -> Result<(), StoreError> {
+        let job: Job = Box::new(move |desk| {
+            desk.observers.push(observer);
+            Box::pin(async {})
+        });
+        self.jobs.send(job).await.map_err(|_| StoreError::Closed)
+    }
+}
+
+impl Desk {
+    async fn commit<T>(
+        &mut self,
+        actor: &Actor,
+        what: &str,
+        change: Change<T>,
+    ) -> Result<Committed<T>, StoreError> {
+        let before = self.snapshots.borrow().clone();
+        let now = self.clock.now();
+        let outcome = self.transact(&before, actor, what, now, change).await;
+        if matches!(outcome, Err(StoreError::Full)) && self.ballast.release() {
+            // The change itself is spent; the next one finds room.
+            tracing::error!("the disk is full; the room that was kept for this has been given up");
+        }
+        let (value, touched, after) = outcome?;
+        let Some(snapshot) = after else {
+            return Ok(Committed { value, epoch: before.epoch(), ended: 0 });
+        };
+        let commit = Commit { epoch: snapshot.epoch(), touched };
+        // The order is the promise: first everyone decides by the new state, then those who
+        // were let in by the old one are asked again.
+        self.snapshots.send_replace(Arc::clone(&snapshot));
+        let ended = self.observers.iter().map(|one| one.committed(&commit, &snapshot)).sum();
+        Ok(Committed { value, epoch: commit.epoch, ended })
+    }
+
+    async fn transact<T>(
+        &mut self,
+        before: &Arc<Snapshot>,
+        actor: &Actor,
+        what: &str,
+        now: jiff::Timestamp,
+        change: Change<T>,
+    ) -> Result<(T, Touched, Option<Arc<Snapshot>>), StoreError> {
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let (value, touched) = change(&mut transaction).await?;
+        if touched.is_empty() {
+            transaction.commit().await?;
+            return Ok((value, touched, None));
+        }
+        let epoch = Epoch(before.epoch().0 + 1);
+        let listed =
+            serde_json::to_string(&touched).map_err(|error| StoreError::Row(error.to_string()))?;
+        sqlx::query("INSERT INTO epochs (epoch, at, actor, what, touched) VALUES (?, ?, ?, ?, ?)")
+            .bind(epoch.0)
+            .bind(micros(now))
+            .bind(actor.to_string())
+            .bind(what)
+            .bind(listed)
+            .execute(&mut *transaction)
+            .await?;
+        let after = load::again(&mut transaction, Snapshot::clone(before), &touched, now).await?;
+        transaction.commit().await?;
+        Ok((value, touched, Some(Arc::new(after.at(epoch)))))
+    }
+}
