@@ -69,11 +69,11 @@ impl Permit {
         self.opinion.ask_again_at
     }
 
-    /// Whether `other` is leave for the same interface of the same device, as they were
-    /// declared then: a name that was removed and used again is another.
+    /// The device and the interface behind the names, as they were declared then: a name that
+    /// was removed and used again is another. `None` for the administration.
     #[must_use]
-    pub fn is_for_same_interface(&self, other: &Self) -> bool {
-        (self.device, self.interface) == (other.device, other.interface)
+    pub fn behind(&self) -> (Option<DeviceId>, Option<InterfaceId>) {
+        (self.device, self.interface)
     }
 }
 

@@ -357,42 +357,42 @@ async fn take(world: &World, store: &Store, step: Step) {
     // Refused steps are fine: they must change nothing.
     match step {
         Step::Add(n) => {
-            let _ = store.add_subject(by(), new(&named(n).to_string(), None)).await;
+            drop(store.add_subject(by(), new(&named(n).to_string(), None)).await);
         }
         Step::Remove(n) => {
-            let _ = store.remove_subject(by(), named(n)).await;
+            drop(store.remove_subject(by(), named(n)).await);
         }
         Step::Enable(n, on) => {
-            let _ = store.enable_subject(by(), named(n), on).await;
+            drop(store.enable_subject(by(), named(n), on).await);
         }
         Step::Revoke(n) => {
-            let _ = store.revoke(by(), named(n)).await;
+            drop(store.revoke(by(), named(n)).await);
         }
         Step::Issue(n) => {
             let id = store.snapshots().borrow().member(&named(n)).map(|member| member.id);
             if let Some(id) = id {
                 let (_, sign) = world.sign(&named(n).to_string());
-                let _ = store.renew(named(n), id, sign).await;
+                drop(store.renew(named(n), id, sign).await);
             }
         }
         Step::Grant(n, until) => {
             let until = until.then(|| world.clock.now() + SignedDuration::from_secs(60));
-            let _ = store.grant_role(by(), named(n), role(), until).await;
+            drop(store.grant_role(by(), named(n), role(), until).await);
         }
         Step::Take(n) => {
-            let _ = store.take_role(by(), named(n), role()).await;
+            drop(store.take_role(by(), named(n), role()).await);
         }
         Step::Join(n) => {
-            let _ = store.join_group(by(), named(n), group()).await;
+            drop(store.join_group(by(), named(n), group()).await);
         }
         Step::Declare(n) => {
-            let _ = store.add_interface(by(), door(n), target()).await;
+            drop(store.add_interface(by(), door(n), target()).await);
         }
         Step::Switch(n, on) => {
-            let _ = store.enable_interface(by(), door(n), on).await;
+            drop(store.enable_interface(by(), door(n), on).await);
         }
         Step::Undeclare(n) => {
-            let _ = store.remove_interface(by(), door(n)).await;
+            drop(store.remove_interface(by(), door(n)).await);
         }
         Step::Apply(strict) => {
             let mut text = BundleText::default();

@@ -1,0 +1,161 @@
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
+
+use ipnet::IpNet;
+
+use super::DialError;
+use super::glob::Glob;
+
+/// What may be dialed, whatever an interface says: a matter of the local configuration.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    networks: Vec<IpNet>,
+    unix: Vec<Glob>,
+    own: Vec<SocketAddr>,
+}
+
+impl Bounds {
+    /// The networks that are open unless configured otherwise: loopback, and those that are
+    /// private by RFC 1918 and RFC 4193.
+    pub const PRIVATE: [&str; 6] =
+        ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+
+    /// Bounds of those networks and Unix sockets, never the gateway's own listeners.
+    #[must_use]
+    pub fn new(networks: Vec<IpNet>, unix: Vec<Glob>, own: Vec<SocketAddr>) -> Self {
+        Self { networks, unix, own }
+    }
+
+    /// Whether `address` may be dialed. It is the one that is dialed then.
+    pub(crate) fn check(&self, address: SocketAddr) -> Result<SocketAddr, DialError> {
+        let ip = address.ip().to_canonical();
+        let address = SocketAddr::new(ip, address.port());
+        let forbidden = |why| Err(DialError::Forbidden { address: address.to_string(), why });
+        for ip in [Some(ip), embedded(ip)].into_iter().flatten() {
+            if is_metadata(ip) {
+                return forbidden("a cloud's metadata service");
+            }
+            if ip.is_unspecified() {
+                return forbidden("no address at all");
+            }
+            if ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) {
+                return forbidden("multicast or broadcast");
+            }
+        }
+        if !self.networks.iter().any(|network| network.contains(&ip)) {
+            return forbidden("in none of the configuration's dial.networks");
+        }
+        if self.is_own(address) {
+            return forbidden("a listener of this gateway");
+        }
+        Ok(address)
+    }
+
+    fn is_own(&self, address: SocketAddr) -> bool {
+        self.own.iter().filter(|own| own.port() == address.port()).any(|own| {
+            let listens_at = own.ip().to_canonical();
+            listens_at == address.ip()
+                || (listens_at.is_unspecified() && is_local(address.ip()))
+                // All of 127.0.0.0/8 arrives at a listener on any of it that the system has.
+                || (listens_at.is_loopback() && address.ip().is_loopback())
+        })
+    }
+
+    /// Whether a Unix socket at `path` may be dialed.
+    pub(crate) fn check_unix(&self, path: &Path) -> Result<(), DialError> {
+        if self.unix.iter().any(|glob| glob.matches(path)) {
+            return Ok(());
+        }
+        let address = format!("unix:{}", doorward_model::escape(&path.to_string_lossy()));
+        let why = "in none of the configuration's dial.unix";
+        Err(DialError::Forbidden { address, why })
+    }
+}
+
+/// The IPv4 address inside an IPv6 one that a translator would reach (RFC 6052, RFC 3056).
+fn embedded(ip: IpAddr) -> Option<IpAddr> {
+    let IpAddr::V6(v6) = ip else { return None };
+    let [a, b, c, d, e, f, g, h] = v6.segments();
+    let v4 = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        IpAddr::from([a, b, c, d])
+    };
+    match (a, b, c, d, e, f) {
+        (0x64, 0xff9b, 0, 0, 0, 0) => Some(v4(g, h)),
+        (0x2002, high, low, ..) => Some(v4(high, low)),
+        (0, 0, 0, 0, 0, 0) if g != 0 => Some(v4(g, h)),
+        _ => None,
+    }
+}
+
+/// Where clouds tell a machine its secrets: 169.254.0.0/16, and their IPv6 addresses.
+fn is_metadata(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => {
+            v6 == std::net::Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
+                || v6 == std::net::Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)
+                || v6.is_unicast_link_local()
+        }
+    }
+}
+
+/// Whether this machine has the address: only then can a socket be bound to it.
+fn is_local(ip: IpAddr) -> bool {
+    ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bounds(networks: &[&str]) -> Bounds {
+        let own = vec!["0.0.0.0:8443".parse().unwrap(), "127.0.0.1:8444".parse().unwrap()];
+        let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
+        Bounds::new(networks, vec!["/run/app/*.sock".parse().unwrap()], own)
+    }
+
+    #[test]
+    fn only_what_is_inside_is_dialed_in_any_spelling() {
+        let private = bounds(&Bounds::PRIVATE);
+        for inside in
+            ["127.0.0.1:80", "10.1.2.3:502", "[::1]:80", "[fd12::1]:80", "[::ffff:10.0.0.1]:1"]
+        {
+            assert!(private.check(inside.parse().unwrap()).is_ok(), "{inside}");
+        }
+        let all = bounds(&["0.0.0.0/0", "::/0"]);
+        for (outside, everywhere) in [
+            ("8.8.8.8:53", false),
+            ("[2001:db8::1]:80", false),
+            ("169.254.169.254:80", true),
+            ("[::ffff:169.254.169.254]:80", true),
+            ("[64:ff9b::169.254.169.254]:80", true),
+            ("[2002:a9fe:a9fe::1]:80", true),
+            ("[::169.254.169.254]:80", true),
+            ("[fd00:ec2::254]:80", true),
+            ("[fe80::1]:80", true),
+            ("0.0.0.0:80", true),
+            ("[::]:80", true),
+            ("224.0.0.1:80", true),
+            ("255.255.255.255:80", true),
+            ("[ff02::1]:80", true),
+            ("127.0.0.1:8443", true),
+            ("127.9.9.9:8443", true),
+            ("127.0.0.1:8444", true),
+            ("127.0.0.2:8444", true),
+            ("[::ffff:127.0.0.1]:8444", true),
+        ] {
+            let address = outside.parse().unwrap();
+            assert!(private.check(address).is_err(), "{outside}");
+            assert_eq!(all.check(address).is_err(), everywhere, "{outside}");
+        }
+    }
+
+    #[test]
+    fn sockets_are_dialed_where_the_configuration_says() {
+        let bounds = bounds(&[]);
+        assert!(bounds.check_unix(Path::new("/run/app/a.sock")).is_ok());
+        assert!(bounds.check_unix(Path::new("/run/other/a.sock")).is_err());
+        assert!(bounds.check_unix(Path::new("/run/docker.sock")).is_err());
+    }
+}

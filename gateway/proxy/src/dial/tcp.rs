@@ -1,0 +1,43 @@
+use std::net::SocketAddr;
+
+use doorward_model::Host;
+use tokio::net::{TcpStream, lookup_host};
+
+use super::{Bounds, Connected, DialError, Stream};
+
+/// How many addresses of one name are tried.
+const TRIES: usize = 8;
+
+/// What can be said before a name is resolved.
+pub(super) fn check(bounds: &Bounds, host: &Host, port: u16) -> Result<(), DialError> {
+    match host {
+        Host::Address(ip) => bounds.check(SocketAddr::new(*ip, port)).map(drop),
+        Host::Name(_) => Ok(()),
+    }
+}
+
+pub(super) async fn dial(bounds: &Bounds, host: &Host, port: u16) -> Result<Connected, DialError> {
+    let addresses: Vec<SocketAddr> = match host {
+        Host::Address(ip) => vec![SocketAddr::new(*ip, port)],
+        Host::Name(name) => lookup_host((name.as_str(), port)).await?.take(TRIES).collect(),
+    };
+    let mut last = DialError::NoAddress(host.to_string());
+    for address in addresses {
+        let checked = match bounds.check(address) {
+            Ok(checked) => checked,
+            Err(error) => {
+                last = error;
+                continue;
+            }
+        };
+        #[expect(clippy::disallowed_methods, reason = "this is the dial, after a permit")]
+        match TcpStream::connect(checked).await {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(Connected { stream: Stream::Tcp(stream), address: checked.to_string() });
+            }
+            Err(error) => last = error.into(),
+        }
+    }
+    Err(last)
+}

@@ -1,0 +1,73 @@
+use doorward_policies::Outcome;
+use doorward_session::Lease;
+
+use super::open::Opened;
+use super::record::{Ended, Ending};
+use crate::dial::{Backend, DialError, Dialer};
+
+/// A flow whose backend is connected, under a lease that lived when the connection stood.
+#[derive(Debug)]
+#[must_use]
+pub struct Dialed {
+    pub(super) backend: Backend,
+    pub(super) address: String,
+    pub(super) lease: Lease,
+    pub(super) ending: Ending,
+}
+
+/// A flow whose backend was not reached, or whose lease was cut before its first byte.
+#[derive(Debug)]
+#[must_use]
+pub struct NotDialed {
+    /// Why it was not reached; `None` if the lease was cut.
+    pub error: Option<DialError>,
+    /// The ending, to be recorded.
+    pub ended: Ended,
+}
+
+impl Dialed {
+    /// Ends the flow before its first byte: the client could not be told.
+    pub fn give_up(self) -> Ended {
+        let Self { backend, address, lease, ending } = self;
+        backend.reset();
+        let (outcome, reason) = (Outcome::Failed, "client-gone");
+        Ended { lease, ending, outcome, reason, backend: Some(address) }
+    }
+}
+
+/// Dials what the permit names, then asks whether the lease still lives: a commit that passed
+/// while the backend was dialed has found it by then.
+///
+/// # Errors
+/// When the backend cannot be reached within the bounds, or the lease was cut.
+pub async fn dial(dialer: &Dialer, opened: Opened) -> Result<Dialed, NotDialed> {
+    let Opened { authorized, ending } = opened;
+    let (permit, lease, _session) = authorized.spend();
+    let connected = tokio::select! {
+        biased;
+        cause = lease.over() => Err((None, Outcome::Cut, cause.as_str())),
+        connected = dialer.dial(permit.target()) => {
+            connected.map_err(|error| {
+                let reason = error.as_str();
+                (Some(error), Outcome::Failed, reason)
+            })
+        }
+    };
+    let connected = match connected {
+        Ok(connected) => connected,
+        Err((error, outcome, reason)) => {
+            let backend = permit.target().map(ToString::to_string);
+            let ended = Ended { lease, ending, outcome, reason, backend };
+            return Err(NotDialed { error, ended });
+        }
+    };
+    let address = connected.address;
+    let backend = Backend::new(connected.stream, lease.dialed());
+    if let Some(cause) = lease.cause() {
+        backend.reset();
+        let (outcome, reason) = (Outcome::Cut, cause.as_str());
+        let ended = Ended { lease, ending, outcome, reason, backend: Some(address) };
+        return Err(NotDialed { error: None, ended });
+    }
+    Ok(Dialed { backend, address, lease, ending })
+}

@@ -1,0 +1,172 @@
+//! The one place where bytes move.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use doorward_policies::Outcome;
+use doorward_session::{Cause, Wire};
+use tokio::io::{AsyncBufRead, AsyncWrite};
+
+use super::dial::Dialed;
+use super::record::Ended;
+
+/// How often one direction may move bytes before the other, and the lease, get their turn.
+const TURNS: usize = 32;
+
+/// Moves bytes between the client and the backend until both have ended, one of them breaks,
+/// or the lease is over.
+///
+/// An end of one direction is passed on as such, and the other goes on. Anything else ends
+/// both, and not properly: the client sees an error, and so does the backend.
+pub async fn relay(dialed: Dialed, mut wire: Box<dyn Wire>) -> Ended {
+    let Dialed { mut backend, address, lease, ending } = dialed;
+    let end = {
+        let mut over = pin!(lease.over());
+        let (mut up, mut down) = (Direction::new(), Direction::new());
+        poll_fn(|cx| {
+            if let Poll::Ready(cause) = over.as_mut().poll(cx) {
+                return Poll::Ready(End::Cut(cause));
+            }
+            let moved_up = |bytes| lease.moved_up(bytes);
+            let moved_down = |bytes| lease.moved_down(bytes);
+            up.poll(cx, Pin::new(&mut wire), Pin::new(&mut backend), moved_up);
+            down.poll(cx, Pin::new(&mut backend), Pin::new(&mut wire), moved_down);
+            end_of(&up, &down).map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    };
+    let (outcome, reason) = match &end {
+        End::Complete => (Outcome::Done, "complete"),
+        End::ClientLeft => (Outcome::Done, "client-closed"),
+        End::Client => (Outcome::Failed, "client-aborted"),
+        End::Backend => (Outcome::Failed, "backend-failed"),
+        End::Cut(cause) => (Outcome::Cut, cause.as_str()),
+    };
+    match end {
+        End::Complete => {}
+        // The client has had everything; it went without a word, as many do. What it may
+        // still have been sending is not whole, so the backend must not take it for that.
+        End::ClientLeft => backend.reset(),
+        End::Client | End::Backend | End::Cut(_) => {
+            wire.cut();
+            backend.reset();
+        }
+    }
+    Ended { lease, ending, outcome, reason, backend: Some(address) }
+}
+
+enum End {
+    /// Both directions ended as they were meant to.
+    Complete,
+    /// Everything was delivered to the client, which then left without ending its own side.
+    ClientLeft,
+    /// The client broke off.
+    Client,
+    /// The backend broke off.
+    Backend,
+    /// The lease is over.
+    Cut(Cause),
+}
+
+fn end_of(up: &Direction, down: &Direction) -> Option<End> {
+    use Direction as D;
+    match (up, down) {
+        (D::Ended, D::Ended) => Some(End::Complete),
+        (D::SourceBroke, D::Ended) => Some(End::ClientLeft),
+        (D::SourceBroke, _) | (_, D::SinkBroke) => Some(End::Client),
+        // A backend that takes no more may still have an answer on its way: it is delivered
+        // first.
+        (D::SinkBroke, D::Ended | D::SourceBroke) | (_, D::SourceBroke) => Some(End::Backend),
+        _ => None,
+    }
+}
+
+/// One direction of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    /// Bytes may come; whether some were written and not flushed.
+    Moving { unflushed: bool },
+    /// The source has ended; the sink is to be told.
+    Ending,
+    /// The source has ended, and the sink knows.
+    Ended,
+    /// The source broke off.
+    SourceBroke,
+    /// The sink broke off.
+    SinkBroke,
+}
+
+impl Direction {
+    fn new() -> Self {
+        Self::Moving { unflushed: false }
+    }
+
+    /// Moves what can be moved now. Where it stops, a waker is set.
+    fn poll<R, W>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut source: Pin<&mut R>,
+        mut sink: Pin<&mut W>,
+        moved: impl Fn(usize),
+    ) where
+        R: AsyncBufRead + ?Sized,
+        W: AsyncWrite + ?Sized,
+    {
+        for _ in 0..TURNS {
+            let next = match self {
+                Self::Moving { unflushed } => {
+                    Self::step(cx, source.as_mut(), sink.as_mut(), *unflushed, &moved)
+                }
+                Self::Ending => sink.as_mut().poll_shutdown(cx).map(|ended| match ended {
+                    Ok(()) => Self::Ended,
+                    Err(error) => broke(Self::SinkBroke, &error),
+                }),
+                Self::Ended | Self::SourceBroke | Self::SinkBroke => return,
+            };
+            match next {
+                Poll::Ready(next) => *self = next,
+                Poll::Pending => return,
+            }
+        }
+        // More may be ready: come back after the others had their turn.
+        cx.waker().wake_by_ref();
+    }
+
+    fn step<R, W>(
+        cx: &mut Context<'_>,
+        mut source: Pin<&mut R>,
+        mut sink: Pin<&mut W>,
+        unflushed: bool,
+        moved: &impl Fn(usize),
+    ) -> Poll<Self>
+    where
+        R: AsyncBufRead + ?Sized,
+        W: AsyncWrite + ?Sized,
+    {
+        match source.as_mut().poll_fill_buf(cx) {
+            Poll::Pending if unflushed => sink.poll_flush(cx).map(|flushed| match flushed {
+                Ok(()) => Self::Moving { unflushed: false },
+                Err(error) => broke(Self::SinkBroke, &error),
+            }),
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(error)) => Poll::Ready(broke(Self::SourceBroke, &error)),
+            Poll::Ready(Ok([])) => Poll::Ready(Self::Ending),
+            Poll::Ready(Ok(bytes)) => match ready!(sink.as_mut().poll_write(cx, bytes)) {
+                Ok(0) => Poll::Ready(Self::SinkBroke),
+                Ok(written) => {
+                    source.consume(written);
+                    moved(written);
+                    Poll::Ready(Self::Moving { unflushed: true })
+                }
+                Err(error) => Poll::Ready(broke(Self::SinkBroke, &error)),
+            },
+        }
+    }
+}
+
+fn broke(how: Direction, error: &io::Error) -> Direction {
+    tracing::trace!(?how, %error, "a flow broke off");
+    how
+}

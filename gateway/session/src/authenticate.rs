@@ -1,0 +1,174 @@
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward_model::{Clock, PeerText};
+use jiff::Timestamp;
+use rustls::pki_types::CertificateDer;
+use thiserror::Error;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::accept::Accepted;
+use crate::doors::{Doors, OwnNames, unix_time};
+use crate::limits::Slot;
+use crate::line::Line;
+use crate::listener::Place;
+use crate::trust::Trust;
+
+/// Which door of the gateway a connection came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// An interface's host name, known or not, in lower case.
+    Interface(String),
+    /// The gateway's own name, or none.
+    Own,
+    /// The management listener.
+    Management,
+}
+
+/// A connection whose handshake is done and whose chain, if it showed one, has been verified
+/// at the present against the anchors of the present, whether the session was resumed or not.
+#[derive(Debug)]
+#[must_use]
+pub struct Authenticated {
+    pub(crate) stream: TlsStream<Line>,
+    pub(crate) door: Door,
+    pub(crate) leaf: Option<CertificateDer<'static>>,
+    pub(crate) peer: SocketAddr,
+    /// When the key of the certificate was last proven.
+    pub(crate) proven: Timestamp,
+    pub(crate) slot: Slot,
+}
+
+/// Why a connection was not authenticated. The peer's doing, or the network's.
+#[derive(Debug, Error)]
+pub(crate) enum AuthenticationError {
+    #[error("it took too long")]
+    Slow,
+    #[error("the handshake failed: {0}")]
+    Handshake(io::Error),
+    #[error("the chain does not verify: {0}")]
+    Chain(rustls::Error),
+    #[error("no certificate")]
+    NoCertificate,
+}
+
+impl AuthenticationError {
+    /// The word under which it is counted.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Slow => "handshake-timeout",
+            Self::Handshake(_) => "handshake-failed",
+            Self::Chain(_) => "chain-not-valid",
+            Self::NoCertificate => "no-certificate",
+        }
+    }
+}
+
+/// What a door needs to authenticate.
+pub(crate) struct Porter {
+    pub(crate) trust: Trust,
+    pub(crate) doors: Doors,
+    pub(crate) names: Arc<OwnNames>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Porter {
+    pub(crate) async fn authenticate(
+        &self,
+        accepted: Accepted,
+        place: Place,
+        patience: Duration,
+    ) -> Result<Authenticated, AuthenticationError> {
+        let Accepted { line, peer, mut slot } = accepted;
+        let deadline = Instant::now() + patience;
+        let late = |_| AuthenticationError::Slow;
+        timeout_at(deadline, slot.begin_handshake()).await.map_err(late)?;
+
+        let mut hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), line);
+        let hello = match timeout_at(deadline, &mut hello).await {
+            Ok(Ok(hello)) => hello,
+            Ok(Err(error)) => {
+                if let Some(line) = hello.take_io() {
+                    part(line).await;
+                }
+                return Err(AuthenticationError::Handshake(error));
+            }
+            Err(_) => return Err(AuthenticationError::Slow),
+        };
+        let (door, config) = self.doors.choose(place, &hello.client_hello(), &self.names);
+        let now = self.clock.now();
+        let handshake = hello.into_stream_with(config, |connection| {
+            // The hello has been read by now: a resumed session stays as old as it is.
+            let since = connection.received_resumption_data().map(<[u8]>::to_vec);
+            let since = since.unwrap_or_else(|| now.as_second().to_be_bytes().to_vec());
+            connection.set_resumption_data(&since);
+        });
+        let mut stream = match timeout_at(deadline, handshake.into_fallible()).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err((error, line))) => {
+                part(line).await;
+                return Err(AuthenticationError::Handshake(error));
+            }
+            Err(_) => return Err(AuthenticationError::Slow),
+        };
+        slot.end_handshake();
+
+        // A resumed session was proven when its first ticket was made, not now.
+        let (_, connection) = stream.get_mut();
+        let proven = match connection.received_resumption_data() {
+            Some(data) => <[u8; 8]>::try_from(data)
+                .ok()
+                .and_then(|bytes| Timestamp::from_second(i64::from_be_bytes(bytes)).ok())
+                .unwrap_or(Timestamp::MIN),
+            None => now,
+        };
+        let chain = connection.peer_certificates().unwrap_or_default().to_vec();
+        let leaf = match chain.split_first() {
+            None if matches!(door, Door::Interface(_)) => {
+                return Err(AuthenticationError::NoCertificate);
+            }
+            None => None,
+            Some((leaf, above)) => {
+                let at = unix_time(&*self.clock);
+                let verified = self.trust.verifier.verify_client_cert(leaf, above, at);
+                verified.map_err(AuthenticationError::Chain)?;
+                Some(leaf.clone())
+            }
+        };
+        Ok(Authenticated { stream, door, leaf, peer, proven, slot })
+    }
+}
+
+/// After a failed handshake: what is left of our alert is flushed, writing is shut down, and
+/// what the peer still sends is drained, within bounds, so that the alert arrives rather than
+/// a reset.
+async fn part(mut line: Line) {
+    const TIME: Duration = Duration::from_secs(1);
+    const BYTES: u64 = 64 * 1024;
+    let end = async {
+        line.flush().await?;
+        line.shutdown().await?;
+        let mut rest = line.take(BYTES);
+        let mut bytes = [0; 4096];
+        while rest.read(&mut bytes).await? > 0 {}
+        io::Result::Ok(())
+    };
+    if let Ok(Err(error)) = timeout(TIME, end).await {
+        tracing::trace!(%error, "a refused peer went before it was told");
+    }
+}
+
+impl Authenticated {
+    /// The host name that was asked for, as it may be shown and kept.
+    pub(crate) fn host(&self) -> Option<PeerText> {
+        match &self.door {
+            Door::Interface(host) => Some(PeerText::new(host)),
+            Door::Own | Door::Management => None,
+        }
+    }
+}

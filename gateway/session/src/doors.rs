@@ -1,0 +1,175 @@
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use doorward_model::{Clock, Domain};
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::UnixTime;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::time_provider::TimeProvider;
+
+use crate::authenticate::Door;
+use crate::listener::Place;
+use crate::tickets::Tickets;
+use crate::trust::Trust;
+
+/// The names that are the gateway's own. Every other name at the data listener is taken for an
+/// interface's, known or not.
+#[derive(Clone, Debug)]
+pub struct OwnNames {
+    domain: Domain,
+    hosts: BTreeSet<String>,
+}
+
+impl OwnNames {
+    /// The domain itself, and those host names.
+    #[must_use]
+    pub fn new(domain: Domain, hosts: impl IntoIterator<Item = String>) -> Self {
+        let mut hosts: BTreeSet<String> =
+            hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect();
+        hosts.insert(domain.as_str().to_owned());
+        Self { domain, hosts }
+    }
+
+    /// The gateway's domain.
+    #[must_use]
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// Whether `host` is one of them.
+    #[must_use]
+    pub fn contain(&self, host: &str) -> bool {
+        self.hosts.contains(&host.to_ascii_lowercase())
+    }
+}
+
+/// The least version of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// TLS 1.2 with AEAD ciphers, for clients that know nothing newer. It shows client
+    /// certificates to whoever listens.
+    Tls12,
+    /// TLS 1.3 only.
+    #[default]
+    Tls13,
+}
+
+/// How the doors speak TLS.
+#[derive(Clone)]
+pub struct TlsSettings {
+    /// The least version.
+    pub least: TlsVersion,
+    /// The ciphers and key exchanges, and who computes them.
+    pub provider: Arc<CryptoProvider>,
+    /// Against which time certificates are judged.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for TlsSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TlsSettings({:?})", self.least)
+    }
+}
+
+#[derive(Clone)]
+struct OurTime(Arc<dyn Clock>);
+
+impl fmt::Debug for OurTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OurTime")
+    }
+}
+
+impl TimeProvider for OurTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(unix_time(&*self.0))
+    }
+}
+
+pub(crate) fn unix_time(clock: &dyn Clock) -> UnixTime {
+    let since = u64::try_from(clock.now().as_second()).unwrap_or_default();
+    UnixTime::since_unix_epoch(std::time::Duration::from_secs(since))
+}
+
+/// The tickets of each resumption domain. A session that was opened in one is unknown in the
+/// others, so what was not asked for at one door cannot be skipped at the next.
+pub(crate) struct ResumptionDomains {
+    interfaces: Arc<Tickets>,
+    own: Arc<Tickets>,
+    management: Arc<Tickets>,
+}
+
+impl ResumptionDomains {
+    pub(crate) fn new() -> Self {
+        let fresh = || Arc::new(Tickets::new());
+        Self { interfaces: fresh(), own: fresh(), management: fresh() }
+    }
+}
+
+/// The TLS configuration of each door, under one trust.
+pub(crate) struct Doors {
+    interfaces: Arc<ServerConfig>,
+    own: Arc<ServerConfig>,
+    management: Arc<ServerConfig>,
+}
+
+/// The SDK's protocol.
+const DOORWARD_1: &[u8] = b"doorward/1";
+const HTTP: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+impl Doors {
+    pub(crate) fn new(
+        trust: &Trust,
+        settings: &TlsSettings,
+        domains: &ResumptionDomains,
+    ) -> Result<Self, rustls::Error> {
+        let door = |verifier: &Arc<dyn ClientCertVerifier>,
+                    shown: &Arc<CertifiedKey>,
+                    tickets: &Arc<Tickets>,
+                    protocols: &[&[u8]]| {
+            let time = Arc::new(OurTime(Arc::clone(&settings.clock)));
+            let provider = Arc::clone(&settings.provider);
+            let versions: &[&rustls::SupportedProtocolVersion] = match settings.least {
+                TlsVersion::Tls13 => &[&rustls::version::TLS13],
+                TlsVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
+            };
+            let mut config = ServerConfig::builder_with_details(provider, time)
+                .with_protocol_versions(versions)?
+                .with_client_cert_verifier(Arc::clone(verifier))
+                .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(shown))));
+            config.ticketer = Arc::clone(tickets) as Arc<dyn ProducesTickets>;
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.max_early_data_size = 0;
+            config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+            Ok::<_, rustls::Error>(Arc::new(config))
+        };
+        Ok(Self {
+            // No protocol is named at an interface's name, so that any may be spoken there.
+            interfaces: door(&trust.verifier, &trust.interfaces, &domains.interfaces, &[])?,
+            own: door(&trust.lenient, &trust.own, &domains.own, &HTTP)?,
+            management: door(&trust.lenient, &trust.own, &domains.management, &HTTP)?,
+        })
+    }
+
+    /// Which door a hello is for. The SDK's protocol has none yet: at the gateway's own door,
+    /// where only HTTP is spoken, TLS itself answers `no_application_protocol`.
+    pub(crate) fn choose(
+        &self,
+        place: Place,
+        hello: &ClientHello<'_>,
+        names: &OwnNames,
+    ) -> (Door, Arc<ServerConfig>) {
+        let sdk = hello.alpn().is_some_and(|mut offered| offered.any(|name| name == DOORWARD_1));
+        match (place, hello.server_name()) {
+            (Place::Management, _) => (Door::Management, Arc::clone(&self.management)),
+            (Place::Data, Some(host)) if !sdk && !names.contain(host) => {
+                (Door::Interface(host.to_ascii_lowercase()), Arc::clone(&self.interfaces))
+            }
+            (Place::Data, _) => (Door::Own, Arc::clone(&self.own)),
+        }
+    }
+}

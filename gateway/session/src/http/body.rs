@@ -1,0 +1,133 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use h2::RecvStream;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use serde::Serialize;
+use thiserror::Error;
+
+use super::problem::Problem;
+
+/// The body of a response.
+pub type Payload = UnsyncBoxBody<Bytes, io::Error>;
+
+/// The body of a request, as it arrives. Nothing of it has been read yet.
+#[derive(Debug)]
+pub struct Body(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Http1(Incoming),
+    Http2(RecvStream),
+}
+
+/// Why a body could not be taken. The peer's doing.
+#[derive(Debug, Error)]
+pub enum BodyError {
+    /// Longer than is taken here.
+    #[error("the body is longer than {0} bytes")]
+    TooLong(usize),
+    /// It broke off.
+    #[error("the body broke off")]
+    Broken,
+}
+
+impl From<Incoming> for Body {
+    fn from(body: Incoming) -> Self {
+        Self(Kind::Http1(body))
+    }
+}
+
+impl From<RecvStream> for Body {
+    fn from(body: RecvStream) -> Self {
+        Self(Kind::Http2(body))
+    }
+}
+
+impl Body {
+    /// Reads it whole, up to `limit` bytes.
+    ///
+    /// # Errors
+    /// When it is longer, or breaks off.
+    pub async fn read(mut self, limit: usize) -> Result<Bytes, BodyError> {
+        let mut read = BytesMut::new();
+        while let Some(frame) = self.frame().await {
+            let frame = frame.map_err(|_| BodyError::Broken)?;
+            if let Ok(chunk) = frame.into_data() {
+                if read.len() + chunk.len() > limit {
+                    return Err(BodyError::TooLong(limit));
+                }
+                read.extend_from_slice(&chunk);
+            }
+        }
+        Ok(read.freeze())
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        match &mut self.0 {
+            Kind::Http1(body) => {
+                let frame = ready!(Pin::new(body).poll_frame(cx));
+                Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)))
+            }
+            Kind::Http2(stream) => {
+                let Some(chunk) = ready!(stream.poll_data(cx)) else { return Poll::Ready(None) };
+                let chunk = chunk.map_err(io::Error::other)?;
+                let taken = stream.flow_control().release_capacity(chunk.len());
+                taken.map_err(io::Error::other)?;
+                Poll::Ready(Some(Ok(Frame::data(chunk))))
+            }
+        }
+    }
+}
+
+pub(super) fn full(bytes: Bytes) -> Payload {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A response without a body.
+#[must_use]
+pub fn empty(status: StatusCode) -> Response<Payload> {
+    let mut response = Response::new(full(Bytes::new()));
+    *response.status_mut() = status;
+    response
+}
+
+/// A response of that type of text.
+#[must_use]
+pub fn text(content_type: &'static str, text: impl Into<Bytes>) -> Response<Payload> {
+    let mut response = Response::new(full(text.into()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A response of JSON.
+#[must_use]
+pub fn json(value: &impl Serialize) -> Response<Payload> {
+    match serde_json::to_vec(value) {
+        Ok(mut json) => {
+            json.push(b'\n');
+            text("application/json", json)
+        }
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be written as JSON");
+            Problem::new(500, "Failed", "The gateway failed; see its log.").into_response()
+        }
+    }
+}

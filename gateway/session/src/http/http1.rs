@@ -1,0 +1,95 @@
+use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::oneshot;
+use tokio_rustls::server::TlsStream;
+
+use super::body::empty;
+use super::{Body, Desk, HEAD, Payload, Problem, Turn, is_connect, mark};
+use crate::line::Line;
+use crate::ports::{Opened, Tunnel};
+use crate::wire::{TlsWire, Wire};
+
+/// How long a request's head may take.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+
+pub(super) async fn serve(stream: TlsStream<Line>, desk: Desk) {
+    let requests = desk.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let desk = requests.clone();
+        async move { Ok::<_, Infallible>(answer(&desk, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD)
+        .max_headers(64)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        turn = desk.turn() => match turn {
+            // Dropped without its proper end, the connection is reset.
+            Turn::Cut => return,
+            Turn::Drain => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = connection.as_mut() => ended,
+                    () = desk.cut() => return,
+                }
+            }
+        },
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an HTTP/1.1 connection broke off");
+    }
+}
+
+async fn answer(desk: &Desk, mut request: Request<Incoming>) -> Response<Payload> {
+    let id = desk.serving.leases.new_flow_id();
+    if !is_connect(&request) {
+        return desk.answer(id, request.map(Body::from)).await;
+    }
+    let (reply, told) = oneshot::channel();
+    let upgrade = hyper::upgrade::on(&mut request);
+    desk.connect(id, request.uri().authority(), Box::new(Connect { reply, upgrade }));
+    let mut response = match told.await {
+        Ok(response) => response,
+        Err(_) => Problem::new(502, "Failed", "The tunnel was not opened.").into_response(),
+    };
+    mark(&mut response, id);
+    response
+}
+
+/// A CONNECT whose head has been read.
+struct Connect {
+    reply: oneshot::Sender<Response<Payload>>,
+    upgrade: OnUpgrade,
+}
+
+impl Tunnel for Connect {
+    fn refuse(self: Box<Self>, problem: Problem) {
+        // The client may have gone.
+        drop(self.reply.send(problem.into_response()));
+    }
+
+    fn open(self: Box<Self>) -> Opened {
+        Box::pin(async move {
+            let gone = || io::Error::from(io::ErrorKind::ConnectionAborted);
+            self.reply.send(empty(StatusCode::OK)).map_err(|_| gone())?;
+            let upgraded = self.upgrade.await.map_err(io::Error::other)?;
+            let parts = upgraded.downcast::<TokioIo<TlsStream<Line>>>().map_err(|_| gone())?;
+            let wire = TlsWire::new(parts.read_buf, parts.io.into_inner());
+            Ok(Box::new(wire) as Box<dyn Wire>)
+        })
+    }
+}

@@ -1,0 +1,158 @@
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream, SendStream};
+use http::{Request, Response};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use tokio_rustls::server::TlsStream;
+
+use super::{Body, Desk, HEAD, Payload, Problem, Turn, is_connect, mark};
+use crate::line::Line;
+use crate::ports::{Opened, Tunnel};
+use crate::wire::{StreamWire, Wire};
+
+/// What one stream may receive before it is taken.
+const STREAM_WINDOW: u32 = 512 * 1024;
+/// What one connection may receive before it is taken.
+const WINDOW: u32 = 4 * 1024 * 1024;
+/// Streams of one connection at the same time.
+const STREAMS: u32 = 256;
+/// How long the preface may take.
+const PREFACE: Duration = Duration::from_secs(10);
+
+/// hyper's own HTTP/2 would end a dropped tunnel as if it were complete (END_STREAM), so the
+/// streams are served on h2 itself.
+pub(super) async fn serve(stream: TlsStream<Line>, desk: Desk) {
+    let mut builder = h2::server::Builder::new();
+    builder
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEAD as u32)
+        .max_send_buffer_size(STREAM_WINDOW as usize);
+    let handshake = builder.handshake::<_, Bytes>(stream);
+    let mut connection = match tokio::time::timeout(PREFACE, handshake).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => return tracing::debug!(%error, "no HTTP/2"),
+        Err(_) => return,
+    };
+    let mut draining = false;
+    loop {
+        let accepted = tokio::select! {
+            accepted = connection.accept() => accepted,
+            turn = desk.turn(), if !draining => match turn {
+                // Dropped without its proper end, the connection is reset.
+                Turn::Cut => return,
+                Turn::Drain => {
+                    connection.graceful_shutdown();
+                    draining = true;
+                    continue;
+                }
+            },
+            () = desk.cut(), if draining => return,
+        };
+        match accepted {
+            Some(Ok((request, respond))) => answer(&desk, request, respond),
+            Some(Err(error)) => return tracing::debug!(%error, "an HTTP/2 connection broke off"),
+            None => return,
+        }
+    }
+}
+
+fn answer(desk: &Desk, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+    let id = desk.serving.leases.new_flow_id();
+    if is_connect(&request) {
+        let (parts, receive) = request.into_parts();
+        let tunnel = Connect { id, receive, respond };
+        return desk.connect(id, parts.uri.authority(), Box::new(tunnel));
+    }
+    let desk = desk.clone();
+    let tasks = desk.serving.tasks.clone();
+    tasks.spawn(async move {
+        let response = tokio::select! {
+            response = desk.answer(id, request.map(Body::from)) => response,
+            // The client has taken its request back.
+            _ = std::future::poll_fn(|cx| respond.poll_reset(cx)) => return,
+        };
+        if let Err(error) = send(&mut respond, response).await {
+            tracing::debug!(%error, "an answer did not arrive");
+        }
+    });
+}
+
+async fn send(
+    respond: &mut SendResponse<Bytes>,
+    response: Response<Payload>,
+) -> Result<(), h2::Error> {
+    let (parts, mut payload) = response.into_parts();
+    let ends = payload.is_end_stream();
+    let mut stream = respond.send_response(Response::from_parts(parts, ()), ends)?;
+    if ends {
+        return Ok(());
+    }
+    while let Some(frame) = payload.frame().await {
+        let Ok(frame) = frame else {
+            stream.send_reset(Reason::INTERNAL_ERROR);
+            return Ok(());
+        };
+        if let Ok(chunk) = frame.into_data() {
+            send_chunk(&mut stream, chunk).await?;
+        }
+    }
+    stream.send_data(Bytes::new(), true)
+}
+
+async fn send_chunk(stream: &mut SendStream<Bytes>, mut chunk: Bytes) -> Result<(), h2::Error> {
+    while !chunk.is_empty() {
+        stream.reserve_capacity(chunk.len());
+        while stream.capacity() == 0 {
+            match std::future::poll_fn(|cx| stream.poll_capacity(cx)).await {
+                Some(capacity) => drop(capacity?),
+                None => return Err(Reason::STREAM_CLOSED.into()),
+            }
+        }
+        let amount = stream.capacity().min(chunk.len());
+        stream.send_data(chunk.split_to(amount), false)?;
+    }
+    Ok(())
+}
+
+/// A CONNECT whose head has been read.
+struct Connect {
+    id: doorward_model::FlowId,
+    receive: RecvStream,
+    respond: SendResponse<Bytes>,
+}
+
+impl Tunnel for Connect {
+    fn refuse(mut self: Box<Self>, problem: Problem) {
+        let (parts, payload) = problem.into_response().into_parts();
+        let mut head = Response::from_parts(parts, ());
+        mark(&mut head, self.id);
+        // A problem document is one frame; the send buffer has room for it.
+        let sent = self.respond.send_response(head, false).and_then(|mut stream| {
+            let whole = payload.collect();
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            let document = match std::pin::pin!(whole).poll(&mut context) {
+                std::task::Poll::Ready(Ok(whole)) => whole.to_bytes(),
+                _ => Bytes::new(),
+            };
+            stream.send_data(document, true)
+        });
+        if let Err(error) = sent {
+            tracing::debug!(%error, "a refusal did not arrive");
+        }
+    }
+
+    fn open(mut self: Box<Self>) -> Opened {
+        Box::pin(async move {
+            let mut head = Response::new(());
+            mark(&mut head, self.id);
+            let send = self.respond.send_response(head, false).map_err(io::Error::other)?;
+            Ok(Box::new(StreamWire::new(self.receive, send)) as Box<dyn Wire>)
+        })
+    }
+}

@@ -1,0 +1,245 @@
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use doorward_model::{
+    CertificateId, DeviceId, FlowId, InterfaceId, PeerText, SessionId, Subject, SubjectId,
+};
+use doorward_policies::{
+    Class, Closing, Event, Journal, JournalError, Outcome, Permit, Record, Request,
+};
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::cause::Switch;
+use crate::identify::Identity;
+
+/// A session as the index knows it.
+pub(crate) struct SessionEntry {
+    pub(crate) id: SessionId,
+    pub(crate) subject: Subject,
+    pub(crate) subject_id: SubjectId,
+    pub(crate) certificate: CertificateId,
+    pub(crate) not_after: Timestamp,
+    pub(crate) proven: Timestamp,
+    pub(crate) peer: SocketAddr,
+    pub(crate) door: &'static str,
+    pub(crate) began: Timestamp,
+    pub(crate) key: AtomicU64,
+    pub(crate) cut: Switch,
+    ledger: Arc<Ledger>,
+}
+
+/// How far the session's opening is on its way into the audit log.
+struct Ledger {
+    state: Mutex<LedgerState>,
+    recorded: watch::Sender<Option<Result<(), JournalError>>>,
+}
+
+enum LedgerState {
+    Opening,
+    Open(Box<dyn Closing>),
+    /// It ended before its opening was on disk.
+    Ended(Box<Record>),
+    Closed,
+}
+
+impl SessionEntry {
+    pub(crate) fn new(
+        id: SessionId,
+        identity: Identity,
+        peer: SocketAddr,
+        door: &'static str,
+        now: Timestamp,
+        proven: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            subject: identity.name.subject().clone(),
+            subject_id: identity.id,
+            certificate: identity.certificate,
+            not_after: identity.not_after,
+            proven,
+            peer,
+            door,
+            began: now,
+            key: AtomicU64::new(0),
+            cut: Switch::new(),
+            ledger: Arc::new(Ledger {
+                state: Mutex::new(LedgerState::Opening),
+                recorded: watch::Sender::new(None),
+            }),
+        }
+    }
+
+    fn about(&self, mut record: Record) -> Record {
+        record.session = Some(self.id);
+        record.subject = Some(self.subject.clone());
+        record.certificate = Some(self.certificate.serial.clone());
+        record.source = Some(self.peer);
+        record.door = Some(self.door.to_owned());
+        record
+    }
+
+    /// Begins to record the opening; it does not wait for it.
+    pub(crate) fn record(&self, journal: &Arc<dyn Journal>) {
+        let class = match self.door {
+            "management" => Class::Administration,
+            _ => Class::Ordinary,
+        };
+        let record = self.about(Record::new(self.began, Event::SessionOpen));
+        let (opening, ledger) = (journal.open(class, record), Arc::clone(&self.ledger));
+        tokio::spawn(async move {
+            let outcome = opening.await;
+            let told = outcome.as_ref().map(drop).map_err(Clone::clone);
+            if let Ok(closing) = outcome {
+                ledger.opened(closing);
+            }
+            ledger.recorded.send_replace(Some(told));
+        });
+    }
+
+    /// Answers when the opening is on disk.
+    pub(crate) async fn recorded(&self) -> Result<(), JournalError> {
+        let mut recorded = self.ledger.recorded.subscribe();
+        match recorded.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone().unwrap_or(Err(JournalError::Closed)),
+            Err(_) => Err(JournalError::Closed),
+        }
+    }
+
+    /// Records the end.
+    pub(crate) fn close(&self, now: Timestamp) {
+        let (outcome, reason) = match self.cut.cause() {
+            Some(cause) => (Outcome::Cut, cause.as_str()),
+            None => (Outcome::Done, "closed"),
+        };
+        let mut record = self.about(Record::new(now, Event::SessionEnd)).ended(outcome, reason);
+        record.millis = u64::try_from(now.duration_since(self.began).as_millis()).ok();
+        self.ledger.ended(record);
+    }
+}
+
+impl Ledger {
+    fn opened(&self, closing: Box<dyn Closing>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *state, LedgerState::Closed) {
+            LedgerState::Ended(record) => closing.close(*record),
+            _ => *state = LedgerState::Open(closing),
+        }
+    }
+
+    fn ended(&self, record: Record) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *state, LedgerState::Closed) {
+            LedgerState::Open(closing) => closing.close(record),
+            LedgerState::Opening => *state = LedgerState::Ended(Box::new(record)),
+            other => *state = other,
+        }
+    }
+}
+
+/// A flow as the index knows it.
+pub(crate) struct FlowEntry {
+    pub(crate) id: FlowId,
+    pub(crate) session: Arc<SessionEntry>,
+    pub(crate) request: Request,
+    pub(crate) began: Timestamp,
+    pub(crate) cut: Switch,
+    pub(crate) traffic: Traffic,
+    pub(crate) dialed: AtomicBool,
+    behind: OnceLock<(Option<DeviceId>, Option<InterfaceId>)>,
+    /// Microseconds since 1970; `i64::MAX` is never.
+    ask_again_at: AtomicI64,
+}
+
+impl FlowEntry {
+    pub(crate) fn new(
+        id: FlowId,
+        session: Arc<SessionEntry>,
+        request: Request,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            session,
+            request,
+            began: now,
+            cut: Switch::new(),
+            traffic: Traffic::new(),
+            dialed: AtomicBool::new(false),
+            behind: OnceLock::new(),
+            ask_again_at: AtomicI64::new(i64::MAX),
+        }
+    }
+
+    /// Notes a permit: whose it is, and until when nobody needs to ask again.
+    pub(crate) fn permitted(&self, permit: &Permit) {
+        self.behind.get_or_init(|| permit.behind());
+        // Rounded up, so that the answer has changed by then.
+        let at = permit.ask_again_at().map_or(i64::MAX, |at| at.as_microsecond() + 1);
+        self.ask_again_at.store(at, Ordering::SeqCst);
+    }
+
+    /// Whether a later permit is for what the first one was for.
+    pub(crate) fn is_still_for(&self, permit: &Permit) -> bool {
+        self.behind.get().is_none_or(|first| *first == permit.behind())
+    }
+
+    pub(crate) fn asked_again_at(&self) -> Option<Timestamp> {
+        Timestamp::from_microsecond(self.ask_again_at.load(Ordering::SeqCst)).ok()
+    }
+
+    pub(crate) fn record(&self, at: Timestamp, event: Event) -> Record {
+        let question = &self.request.question;
+        let mut record = self.session.about(Record::new(at, event));
+        record.flow = Some(self.id);
+        record.action = Some(question.action);
+        record.device = Some(question.resource.device.clone());
+        record.path = Some(PeerText::new(&question.resource.path.raw()));
+        record
+    }
+}
+
+/// What has moved through a flow, and when something last did.
+#[derive(Debug)]
+pub(crate) struct Traffic {
+    begin: Instant,
+    up: AtomicU64,
+    down: AtomicU64,
+    /// Milliseconds after `begin`.
+    last: AtomicU64,
+}
+
+impl Traffic {
+    fn new() -> Self {
+        let begin = Instant::now();
+        Self { begin, up: 0.into(), down: 0.into(), last: 0.into() }
+    }
+
+    fn touch(&self) {
+        let now = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(now, Ordering::Relaxed);
+    }
+
+    pub(crate) fn up(&self, bytes: usize) {
+        self.up.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.touch();
+    }
+
+    pub(crate) fn down(&self, bytes: usize) {
+        self.down.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.touch();
+    }
+
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        (self.up.load(Ordering::Relaxed), self.down.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn silent_for(&self) -> Duration {
+        let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
+        self.begin.elapsed().saturating_sub(last)
+    }
+}

@@ -1,0 +1,51 @@
+//! The doors of the gateway: who stands there, and for how long they may stay.
+//!
+//! A connection goes through three stages, each a value that the next one consumes:
+//! [`Accepted`] (it holds a place within the limits), [`Authenticated`] (the handshake is
+//! done, and the chain verified at the present, resumed or not), [`Session`] (the leaf names
+//! exactly one subject, and its issuance row is live). What a session asks for is decided in
+//! [`Leases::ask`], which enters a pending lease *before* it loads the snapshot, so that no
+//! commit can pass between the decision and the lease.
+//!
+//! What arrives at an interface's name, or asks for one by CONNECT, is handed to the
+//! [`Flows`] port; any other request to the [`Front`] port.
+//!
+//! Invariants
+//! - A [`Session`] is made in this crate only, from the proven leaf only.
+//! - A connection that is dropped without its proper end is reset, never closed: see [`Line`].
+//! - The four resumption domains share no tickets, and no ticket is good for more than an hour.
+//! - Every queue, map and wait before authentication is bounded.
+//!
+//! This crate must never know: the authority and its keys, the database, what an interface
+//! speaks.
+
+mod accept;
+mod authenticate;
+mod doors;
+mod http;
+mod identify;
+mod lease;
+mod limits;
+mod line;
+mod listener;
+mod ports;
+mod refusals;
+mod session;
+mod tickets;
+mod trust;
+mod wire;
+
+pub use accept::Accepted;
+pub use authenticate::{Authenticated, Door};
+pub use doors::{OwnNames, TlsSettings, TlsVersion};
+pub use http::{Body, Payload, Problem, RequestId, empty, json, text};
+pub use identify::IdentityError;
+pub use lease::{Authorized, Cause, FlowView, Lease, Leases, Refused, SessionView, Tracked};
+pub use limits::{Limits, SessionLimits};
+pub use line::Line;
+pub use listener::{Listener, Place, Serving};
+pub use ports::{Flows, Front, Opened, Tunnel, Visit};
+pub use refusals::Refusals;
+pub use session::Session;
+pub use trust::{Anchor, Trust, TrustError};
+pub use wire::Wire;

@@ -1,0 +1,245 @@
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use doorward_model::Clock;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use crate::accept::Accepted;
+use crate::authenticate::{Authenticated, Door, Porter};
+use crate::doors::{Doors, OwnNames, ResumptionDomains, TlsSettings};
+use crate::http;
+use crate::identify::identify;
+use crate::lease::Leases;
+use crate::limits::{Limiter, Limits};
+use crate::ports::{Flows, Front, Visit};
+use crate::refusals::Refusals;
+use crate::trust::Trust;
+use crate::wire::TlsWire;
+
+/// Which listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// The one that interfaces are reached at.
+    Data,
+    /// The one for administrators; on loopback unless configured otherwise.
+    Management,
+}
+
+/// An address that connections arrive at.
+#[derive(Debug)]
+pub struct Listener {
+    tcp: TcpListener,
+    place: Place,
+}
+
+/// What all listeners share.
+pub struct Serving {
+    pub(crate) limiter: Arc<Limiter>,
+    pub(crate) refusals: Refusals,
+    pub(crate) leases: Leases,
+    pub(crate) front: Arc<dyn Front>,
+    pub(crate) flows: Arc<dyn Flows>,
+    pub(crate) names: Arc<OwnNames>,
+    pub(crate) tasks: TaskTracker,
+    trust: watch::Receiver<Trust>,
+    tls: TlsSettings,
+    resumption: ResumptionDomains,
+    draining: watch::Sender<bool>,
+}
+
+impl Serving {
+    /// What listeners serve with.
+    #[must_use]
+    #[expect(clippy::too_many_arguments, reason = "the one place where the doors are wired")]
+    pub fn new(
+        limits: Limits,
+        trust: watch::Receiver<Trust>,
+        tls: TlsSettings,
+        names: OwnNames,
+        leases: Leases,
+        refusals: Refusals,
+        front: Arc<dyn Front>,
+        flows: Arc<dyn Flows>,
+    ) -> Self {
+        Self {
+            limiter: Arc::new(Limiter::new(limits)),
+            refusals,
+            leases,
+            front,
+            flows,
+            names: Arc::new(names),
+            tasks: TaskTracker::new(),
+            trust,
+            tls,
+            resumption: ResumptionDomains::new(),
+            draining: watch::Sender::new(false),
+        }
+    }
+
+    fn clock(&self) -> &Arc<dyn Clock> {
+        &self.tls.clock
+    }
+
+    /// Answers when nothing new is to be taken.
+    pub(crate) async fn draining(&self) {
+        let mut draining = self.draining.subscribe();
+        // The sender is `self`, so it cannot be gone.
+        drop(draining.wait_for(|draining| *draining).await);
+    }
+
+    /// Takes nothing new: listeners close, idle connections end, flows go on.
+    pub fn drain(&self) {
+        self.draining.send_replace(true);
+    }
+
+    /// Waits until every connection and flow has ended, at most for `grace`; then cuts what is
+    /// left and waits until that has ended and been recorded.
+    pub async fn stop(&self, grace: Duration) {
+        self.drain();
+        self.tasks.close();
+        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
+            self.leases.cut_all();
+            let last = Duration::from_secs(5);
+            if tokio::time::timeout(last, self.tasks.wait()).await.is_err() {
+                tracing::warn!(tasks = self.tasks.len(), "some connections did not end in time");
+            }
+        }
+    }
+
+    fn porter(&self, trust: &Trust) -> Result<Porter, rustls::Error> {
+        let doors = Doors::new(trust, &self.tls, &self.resumption)?;
+        let (names, clock) = (Arc::clone(&self.names), Arc::clone(self.clock()));
+        Ok(Porter { trust: trust.clone(), doors, names, clock })
+    }
+
+    async fn connection(self: Arc<Self>, porter: Arc<Porter>, accepted: Accepted, place: Place) {
+        let peer = accepted.peer.ip();
+        let patience = self.limiter.limits().handshake_time;
+        let authenticated = match porter.authenticate(accepted, place, patience).await {
+            Ok(authenticated) => authenticated,
+            Err(error) => {
+                tracing::debug!(%peer, %error, "not authenticated");
+                return self.refusals.count(peer, error.as_str());
+            }
+        };
+        self.authenticated(&porter, authenticated, place).await;
+    }
+
+    async fn authenticated(
+        self: Arc<Self>,
+        porter: &Porter,
+        authenticated: Authenticated,
+        place: Place,
+    ) {
+        let shown_host = authenticated.host();
+        let Authenticated { stream, door, leaf, peer, proven, slot } = authenticated;
+        let mut slot = Some(slot);
+        let session = leaf.and_then(|leaf| {
+            let (now, snapshot) = (self.clock().now(), self.leases.snapshot());
+            match identify(&leaf, &porter.trust.anchors, &snapshot, now) {
+                Ok(identity) => {
+                    let session = self.leases.open(identity, peer, word(&door), proven);
+                    if session.is_none() {
+                        self.refusals.count(peer.ip(), "too-many-sessions");
+                    }
+                    slot.take().into_iter().for_each(|slot| slot.identified());
+                    session.map(Arc::new)
+                }
+                Err(error) => {
+                    tracing::debug!(peer = %peer.ip(), %error, host = ?shown_host, "not identified");
+                    self.refusals.count(peer.ip(), error.as_str());
+                    None
+                }
+            }
+        });
+        match (door, session) {
+            // Whatever the ground: the handshake is done, and not a byte follows.
+            (Door::Interface(_), None) => drop(stream),
+            (Door::Interface(host), Some(session)) => {
+                let wire = Box::new(TlsWire::new(Bytes::new(), stream));
+                let id = self.leases.new_flow_id();
+                self.flows.door(session, id, host, wire).await;
+            }
+            (Door::Own | Door::Management, session) => {
+                let visit = Visit { place, session, peer };
+                http::serve(stream, visit, self).await;
+                // A visitor without an identity keeps its place until it is gone.
+                drop(slot);
+            }
+        }
+    }
+}
+
+fn word(door: &Door) -> &'static str {
+    match door {
+        Door::Interface(_) => "sni",
+        Door::Own => "own",
+        Door::Management => "management",
+    }
+}
+
+impl Listener {
+    /// Listens at `address`.
+    ///
+    /// # Errors
+    /// When the address is in use or not ours.
+    pub async fn bind(address: SocketAddr, place: Place) -> io::Result<Self> {
+        Ok(Self { tcp: TcpListener::bind(address).await?, place })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// Takes connections until the gateway drains.
+    ///
+    /// # Errors
+    /// When the TLS library refuses what the gateway shows.
+    pub async fn serve(self, serving: Arc<Serving>) -> Result<(), rustls::Error> {
+        let mut trust = serving.trust.clone();
+        let first = trust.borrow_and_update().clone();
+        let mut porter = Arc::new(serving.porter(&first)?);
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = serving.draining() => return Ok(()),
+                accepted = self.tcp.accept() => accepted,
+            };
+            if trust.has_changed().unwrap_or(false) {
+                let changed = trust.borrow_and_update().clone();
+                match serving.porter(&changed) {
+                    Ok(changed) => porter = Arc::new(changed),
+                    Err(error) => tracing::error!(%error, "the former certificates stay in use"),
+                }
+            }
+            match accepted {
+                Ok((tcp, peer)) => self.take(&serving, &porter, tcp, peer),
+                Err(error) => {
+                    // Out of files, mostly: the connection stays in the system's queue.
+                    tracing::warn!(%error, "a connection could not be taken");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
+    fn take(&self, serving: &Arc<Serving>, porter: &Arc<Porter>, tcp: TcpStream, peer: SocketAddr) {
+        match Accepted::new(tcp, peer, &serving.limiter) {
+            Some(accepted) => {
+                let connection =
+                    Arc::clone(serving).connection(Arc::clone(porter), accepted, self.place);
+                serving.tasks.spawn(connection);
+            }
+            None => serving.refusals.count(peer.ip(), "too-many-connections"),
+        }
+    }
+}

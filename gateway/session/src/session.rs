@@ -1,0 +1,102 @@
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use doorward_model::{CertificateId, SessionId, Subject, SubjectId};
+use doorward_policies::{JournalError, Question, Request};
+use jiff::Timestamp;
+
+use crate::lease::{Cause, SessionEntry};
+
+/// One identified connection: the proof that whoever is at its other end holds the key of a
+/// live certificate of this gateway's. Made in this crate only, from the proven leaf only;
+/// never from a header.
+///
+/// It cannot be cloned; what one connection carries shares it by reference.
+#[must_use]
+pub struct Session {
+    pub(crate) entry: Arc<SessionEntry>,
+    pub(crate) leases: crate::lease::Leases,
+}
+
+impl Session {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> SessionId {
+        self.entry.id
+    }
+
+    /// Who is at its other end.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        &self.entry.subject
+    }
+
+    /// The number behind that name.
+    #[must_use]
+    pub fn subject_id(&self) -> SubjectId {
+        self.entry.subject_id
+    }
+
+    /// The certificate that proved it.
+    #[must_use]
+    pub fn certificate(&self) -> &CertificateId {
+        &self.entry.certificate
+    }
+
+    /// When that certificate ends.
+    #[must_use]
+    pub fn not_after(&self) -> Timestamp {
+        self.entry.not_after
+    }
+
+    /// When the key was last proven: now, or when the first ticket was made.
+    #[must_use]
+    pub fn proven(&self) -> Timestamp {
+        self.entry.proven
+    }
+
+    /// Where the connection comes from.
+    #[must_use]
+    pub fn peer(&self) -> SocketAddr {
+        self.entry.peer
+    }
+
+    /// Answers when the opening of the session is in the audit log. Nothing may be dialed for
+    /// it before.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub async fn recorded(&self) -> Result<(), JournalError> {
+        self.entry.recorded().await
+    }
+
+    /// Answers when the session is cut, and why.
+    pub async fn ended(&self) -> Cause {
+        self.entry.cut.wait().await
+    }
+
+    /// The request that this session makes with `question`, whoever the question names: its
+    /// subject and source are the session's.
+    pub(crate) fn request(&self, mut question: Question) -> Request {
+        question.subject = self.entry.subject.clone();
+        question.source = Some(self.entry.peer.ip());
+        Request {
+            question,
+            subject: self.entry.subject_id,
+            certificate: self.entry.certificate.clone(),
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.leases.close(&self.entry);
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({} {})", self.entry.id, self.entry.subject)
+    }
+}

@@ -1,0 +1,193 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use h2::{Reason, RecvStream, SendStream};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::server::TlsStream;
+
+use crate::line::Line;
+
+/// The client's end of a flow.
+///
+/// Shutting it down is the proper end of one direction. Dropping it without that, or cutting
+/// it at any time, is never a proper end: a client that checks sees an error.
+pub trait Wire: AsyncBufRead + AsyncWrite + Send + Unpin {
+    /// Ends both directions at once, and not properly.
+    fn cut(self: Box<Self>);
+}
+
+/// A TLS connection, or the tunnel that one HTTP/1.1 connection became.
+pub(crate) struct TlsWire {
+    /// What was read before the tunnel began.
+    head: Bytes,
+    stream: TlsStream<Line>,
+}
+
+impl TlsWire {
+    pub(crate) fn new(head: Bytes, stream: TlsStream<Line>) -> Self {
+        Self { head, stream }
+    }
+}
+
+impl Wire for TlsWire {
+    fn cut(mut self: Box<Self>) {
+        self.stream.get_mut().0.reset();
+    }
+}
+
+impl AsyncBufRead for TlsWire {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        if this.head.is_empty() {
+            Pin::new(&mut this.stream).poll_fill_buf(cx)
+        } else {
+            Poll::Ready(Ok(&this.head))
+        }
+    }
+
+    fn consume(self: Pin<&mut Self>, amount: usize) {
+        let this = self.get_mut();
+        if this.head.is_empty() {
+            Pin::new(&mut this.stream).consume(amount);
+        } else {
+            this.head.advance(amount.min(this.head.len()));
+        }
+    }
+}
+
+/// Reads through what `poll_fill_buf` shows.
+macro_rules! read_by_filling {
+    ($wire:ty) => {
+        impl AsyncRead for $wire {
+            fn poll_read(
+                mut self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buffer: &mut ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                let shown = ready!(self.as_mut().poll_fill_buf(cx))?;
+                let amount = shown.len().min(buffer.remaining());
+                buffer.put_slice(shown.get(..amount).unwrap_or_default());
+                self.consume(amount);
+                Poll::Ready(Ok(()))
+            }
+        }
+    };
+}
+
+read_by_filling!(TlsWire);
+read_by_filling!(StreamWire);
+
+impl AsyncWrite for TlsWire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// One HTTP/2 stream that became a tunnel (RFC 9113 section 8.5).
+pub(crate) struct StreamWire {
+    receive: RecvStream,
+    /// What has been received and not been taken yet.
+    chunk: Bytes,
+    send: SendStream<Bytes>,
+    ended: bool,
+}
+
+impl StreamWire {
+    pub(crate) fn new(receive: RecvStream, send: SendStream<Bytes>) -> Self {
+        Self { receive, chunk: Bytes::new(), send, ended: false }
+    }
+}
+
+impl Wire for StreamWire {
+    fn cut(mut self: Box<Self>) {
+        // Even after END_STREAM of ours the client may still be sending.
+        self.ended = false;
+    }
+}
+
+impl Drop for StreamWire {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.send.send_reset(Reason::CANCEL);
+        }
+    }
+}
+
+fn broken(error: h2::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, error)
+}
+
+impl AsyncBufRead for StreamWire {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        while this.chunk.is_empty() {
+            match ready!(this.receive.poll_data(cx)) {
+                Some(chunk) => this.chunk = chunk.map_err(broken)?,
+                None => break,
+            }
+        }
+        Poll::Ready(Ok(&this.chunk))
+    }
+
+    fn consume(self: Pin<&mut Self>, amount: usize) {
+        let this = self.get_mut();
+        let amount = amount.min(this.chunk.len());
+        this.chunk.advance(amount);
+        // Fails only for more than was received.
+        if let Err(error) = this.receive.flow_control().release_capacity(amount) {
+            tracing::warn!(%error, "flow control");
+        }
+    }
+}
+
+impl AsyncWrite for StreamWire {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        this.send.reserve_capacity(bytes.len());
+        while this.send.capacity() == 0 {
+            match ready!(this.send.poll_capacity(cx)) {
+                Some(capacity) => drop(capacity.map_err(broken)?),
+                None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            }
+        }
+        let amount = this.send.capacity().min(bytes.len());
+        let chunk = Bytes::copy_from_slice(bytes.get(..amount).unwrap_or_default());
+        this.send.send_data(chunk, false).map_err(broken)?;
+        Poll::Ready(Ok(amount))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The connection's own task sends what has been handed over.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.ended {
+            this.send.send_data(Bytes::new(), true).map_err(broken)?;
+            this.ended = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
