@@ -1,0 +1,164 @@
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use doorward_model::{Code, Domain, Fingerprint, Method, Secret, Subject};
+use http::Method as HttpMethod;
+use rcgen::{CertificateParams, KeyPair};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::api::Api;
+use crate::error::Error;
+use crate::files::{private_dir, read, remove_dir, rename, sync_dir, write_new};
+use crate::identity::{GatewayFacts, Identity, IdentityDir};
+
+/// What the gateway answers to an enrolment or a renewal.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Answer {
+    pub(crate) subject: Subject,
+    /// The leaf, then the issuing authority, PEM.
+    pub(crate) certificate: String,
+    /// The trust anchors, PEM.
+    pub(crate) anchors: String,
+    pub(crate) domain: Domain,
+    pub(crate) gateway: Subject,
+    pub(crate) management: Option<String>,
+}
+
+/// What an enrolment came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrolled {
+    /// Whom the new identity identifies.
+    pub subject: Subject,
+}
+
+/// Who is at the other end of a code: what a person is asked to compare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// Where the gateway is.
+    pub url: String,
+    /// SHA-256 of its trust anchor.
+    pub anchor: Fingerprint,
+}
+
+/// What a code says of its gateway, before anything is sent there.
+#[must_use]
+pub fn greet(code: &Code) -> Greeting {
+    Greeting { url: code.url.clone(), anchor: code.anchor }
+}
+
+/// Redeems a code for an identity in `dir`.
+///
+/// The key is on disk before the request leaves, so that after a crash the same code gives the
+/// same certificate again.
+///
+/// # Errors
+/// When there is an identity and `replace` is false, or the gateway is not reached, is another
+/// than the code names, or refuses.
+pub async fn enrol(dir: &IdentityDir, code: &Code, replace: bool) -> Result<Enrolled, Error> {
+    if dir.is_taken() && !replace {
+        return Err(Error::IdentityExists(dir.path().to_owned()));
+    }
+    private_dir(dir.path())?;
+    let key = pending_key(dir, code)?;
+    let path = match code.method {
+        Method::Claim => "/v1/claim",
+        Method::Enrol => "/v1/enrol",
+    };
+    let body = json!({
+        "secret": URL_SAFE_NO_PAD.encode(code.secret.expose()),
+        "csr": request(&key)?,
+    });
+    let api = Api::with_code(&code.url, code.anchor);
+    let answer: Answer = api.request(HttpMethod::POST, path, Some(&body)).await?.json().await?;
+    let subject = answer.subject.clone();
+    dir.stage(&identity(answer, &key, code.url.clone()))?;
+    dir.promote()?;
+    remove_dir(&dir.pending())?;
+    Ok(Enrolled { subject })
+}
+
+/// The identity that an answer and a key make.
+pub(crate) fn identity(answer: Answer, key: &KeyPair, url: String) -> Identity {
+    let Answer { subject, certificate, anchors, domain, gateway, management } = answer;
+    Identity {
+        key: Secret::new(key.serialize_pem().into_bytes()),
+        chain: certificate,
+        anchors,
+        facts: GatewayFacts { url, management, domain, gateway, subject },
+    }
+}
+
+pub(crate) fn new_key() -> Result<KeyPair, Error> {
+    KeyPair::generate().map_err(|_| Error::Crypto("make a key"))
+}
+
+/// A certification request for a key. The gateway takes nothing of it but the key.
+pub(crate) fn request(key: &KeyPair) -> Result<String, Error> {
+    let request = CertificateParams::default().serialize_request(key);
+    request.and_then(|request| request.pem()).map_err(|_| Error::Crypto("write a request"))
+}
+
+/// The key for a code: the one that an earlier try has left, or a new one, durably stored.
+fn pending_key(dir: &IdentityDir, code: &Code) -> Result<KeyPair, Error> {
+    let pending = dir.pending();
+    let mark = digest(&SHA256, code.secret.expose());
+    let found = read(&pending.join("code"))?;
+    if found.as_deref() == Some(mark.as_ref())
+        && let Some(pem) = read(&pending.join("key.pem"))?.map(Secret::new)
+        && let Ok(pem) = std::str::from_utf8(pem.expose())
+        && let Ok(key) = KeyPair::from_pem(pem)
+    {
+        return Ok(key);
+    }
+    let fresh = dir.path().join(".enrol.tmp");
+    remove_dir(&fresh)?;
+    remove_dir(&pending)?;
+    private_dir(&fresh)?;
+    let key = new_key()?;
+    write_new(&fresh.join("key.pem"), Secret::new(key.serialize_pem().into_bytes()).expose())?;
+    write_new(&fresh.join("code"), mark.as_ref())?;
+    sync_dir(&fresh)?;
+    rename(&fresh, &pending)?;
+    sync_dir(dir.path())?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(secret: u8) -> Code {
+        Code {
+            method: Method::Enrol,
+            expires: jiff::Timestamp::MAX,
+            anchor: Fingerprint::new([0; 32]),
+            url: "https://127.0.0.1:1".to_owned(),
+            secret: Secret::new(vec![secret; 20]),
+        }
+    }
+
+    #[test]
+    fn a_second_try_with_the_same_code_uses_the_same_key() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = IdentityDir::new(temp.path());
+        let first = pending_key(&dir, &code(1)).unwrap();
+        let again = pending_key(&dir, &code(1)).unwrap();
+        assert_eq!(first.serialize_der(), again.serialize_der());
+        let other = pending_key(&dir, &code(2)).unwrap();
+        assert_ne!(first.serialize_der(), other.serialize_der());
+    }
+
+    #[tokio::test]
+    async fn an_identity_is_not_replaced_without_leave() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::write(temp.path().join("key.pem"), "mine").unwrap();
+        let dir = IdentityDir::new(temp.path());
+        let error = enrol(&dir, &code(1), false).await.unwrap_err();
+        assert!(matches!(error, Error::IdentityExists(_)));
+        // With leave, it is not touched before the gateway has answered.
+        let error = enrol(&dir, &code(1), true).await.unwrap_err();
+        assert!(matches!(error, Error::Unreachable { .. }));
+        assert_eq!(std::fs::read_to_string(temp.path().join("key.pem")).unwrap(), "mine");
+    }
+}

@@ -1,0 +1,130 @@
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward_model::Fingerprint;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::error::Error;
+use crate::identity::Identity;
+
+/// How long it may take to reach the gateway and shake hands.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What is trusted, and what is shown.
+pub(crate) enum Credentials<'a> {
+    /// The anchor that a code names, and nothing shown.
+    Code(Fingerprint),
+    /// An identity's anchors, and its certificate.
+    Identity(&'a Identity),
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+fn config(credentials: &Credentials<'_>, protocols: &[&[u8]]) -> Result<ClientConfig, Error> {
+    let refused = |_| Error::Crypto("speak TLS");
+    let provider = provider();
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(refused)?;
+    let mut config = match credentials {
+        Credentials::Code(anchor) => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(crate::pinned::Pinned::new(
+                *anchor, provider,
+            )))
+            .with_no_client_auth(),
+        Credentials::Identity(identity) => {
+            let mut roots = RootCertStore::empty();
+            for anchor in identity.anchors()? {
+                roots.add(anchor).map_err(refused)?;
+            }
+            let (chain, key) = (identity.certificates()?, identity.key()?);
+            builder
+                .with_root_certificates(roots)
+                .with_client_auth_cert(chain, key)
+                .map_err(refused)?
+        }
+    };
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    Ok(config)
+}
+
+/// The host and port of `https://HOST:PORT`.
+pub(crate) fn authority(url: &str) -> Result<(String, u16), Error> {
+    let wrong = || Error::Url(url.to_owned());
+    let uri: http::Uri = url.parse().map_err(|_| wrong())?;
+    let plain = uri.path() == "/" && uri.query().is_none();
+    if uri.scheme_str() != Some("https") || !plain {
+        return Err(wrong());
+    }
+    let authority = uri.authority().ok_or_else(wrong)?;
+    if authority.as_str().contains('@') {
+        return Err(wrong());
+    }
+    let host = authority.host().trim_matches(['[', ']']).to_owned();
+    Ok((host, authority.port_u16().unwrap_or(443)))
+}
+
+/// Reaches the gateway at `url` and shakes hands, asking for `name` if it is given, and for
+/// the URL's own host otherwise.
+pub(crate) async fn open(
+    url: &str,
+    name: Option<&str>,
+    credentials: &Credentials<'_>,
+    protocols: &[&[u8]],
+) -> Result<TlsStream<TcpStream>, Error> {
+    let (host, port) = authority(url)?;
+    let server = name.unwrap_or(&host).to_owned();
+    let server = ServerName::try_from(server).map_err(|_| Error::Url(url.to_owned()))?;
+    let config = Arc::new(config(credentials, protocols)?);
+    let open = async {
+        let unreachable = |error| Error::Unreachable { url: url.to_owned(), error };
+        #[expect(clippy::disallowed_methods, reason = "the SDK dials its gateway, and only it")]
+        let tcp = TcpStream::connect((host.as_str(), port)).await.map_err(unreachable)?;
+        tcp.set_nodelay(true).map_err(unreachable)?;
+        TlsConnector::from(config).connect(server, tcp).await.map_err(|error| tls(url, error))
+    };
+    tokio::time::timeout(PATIENCE, open).await.unwrap_or_else(|_| {
+        Err(Error::Unreachable { url: url.to_owned(), error: io::ErrorKind::TimedOut.into() })
+    })
+}
+
+/// A TLS failure in words: who is not who.
+pub(crate) fn tls(url: &str, error: io::Error) -> Error {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let why = match inner {
+        Some(rustls::Error::InvalidCertificate(problem)) => format!(
+            "this is not the gateway that the identity or code is for ({problem:?}); if it is, \
+             its authority or its names have changed, or this machine's clock is wrong"
+        ),
+        Some(rustls::Error::AlertReceived(alert)) => {
+            format!("the gateway refuses the identity ({alert:?}); it may be expired or revoked")
+        }
+        Some(other) => other.to_string(),
+        None => return Error::Unreachable { url: url.to_owned(), error },
+    };
+    Error::Tls { url: url.to_owned(), why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateways_url_is_https_with_a_host_and_nothing_else() {
+        assert_eq!(authority("https://10.0.0.1:8443").unwrap(), ("10.0.0.1".into(), 8443));
+        assert_eq!(authority("https://[::1]:8443").unwrap(), ("::1".into(), 8443));
+        assert_eq!(authority("https://gateway.home").unwrap(), ("gateway.home".into(), 443));
+        for no in ["", "http://h:1", "https://", "https://u@h:1", "https://h:1/x", "h:1"] {
+            assert!(authority(no).is_err(), "{no}");
+        }
+    }
+}
