@@ -58,3 +58,32 @@ pub(crate) fn instant(time: &x509_parser::time::ASN1Time) -> Timestamp {
 pub(crate) fn date(time: Timestamp) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(time.as_second()).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
+
+/// What people are shown of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// Its subject's name, as RFC 4514 writes it.
+    pub name: String,
+    /// SHA-256 of its DER.
+    pub fingerprint: Fingerprint,
+    /// SHA-256 of its SubjectPublicKeyInfo.
+    pub key: Fingerprint,
+    /// From when it is valid, included.
+    pub not_before: Timestamp,
+    /// Until when it is valid, included.
+    pub not_after: Timestamp,
+}
+
+/// Describes a DER certificate; `None` if it is none.
+#[must_use]
+pub fn describe(der: &[u8]) -> Option<Description> {
+    let certificate = parse(der)?;
+    let validity = certificate.validity();
+    Some(Description {
+        name: certificate.subject().to_string(),
+        fingerprint: certificate_fingerprint(der),
+        key: key_fingerprint(certificate.public_key().raw),
+        not_before: instant(&validity.not_before),
+        not_after: instant(&validity.not_after),
+    })
+}

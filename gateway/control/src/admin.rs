@@ -1,0 +1,332 @@
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use doorward_ca::{Authority, Profiles};
+use doorward_model::{Clock, Domain, FlowId, Role, Subject, Target};
+use doorward_policies::{Journal, Outcome};
+use doorward_session::{Body, Front, Leases, Payload, Problem, Refusals, Session, Visit, json};
+use doorward_store::{Actor, AuditLog, Store, StoreError};
+use http::{Request, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codes::CodeMaker;
+use crate::gate::{Denied, Gate, failed};
+use crate::route::{Access, Operation, Route};
+use crate::status::Health;
+
+/// What the administration is made of.
+pub struct Parts {
+    /// The state.
+    pub store: Store,
+    /// The audit log, for reading and pruning.
+    pub audit: AuditLog,
+    /// The audit log, for writing.
+    pub journal: Arc<dyn Journal>,
+    /// The sessions and flows.
+    pub leases: Leases,
+    /// The issuing authority.
+    pub authority: Arc<Authority>,
+    /// For how long certificates live.
+    pub profiles: Profiles,
+    /// Makes codes.
+    pub codes: CodeMaker,
+    /// Counts what is refused before identity.
+    pub refusals: Refusals,
+    /// What may be dialed.
+    pub reach: Arc<dyn Reach>,
+    /// How the gateway is.
+    pub health: Health,
+    /// The present time.
+    pub clock: Arc<dyn Clock>,
+    /// The gateway's domain.
+    pub domain: Domain,
+    /// The gateway's own subject.
+    pub gateway: Subject,
+    /// Where it is administered, as `https://HOST:PORT`.
+    pub management: String,
+    /// Told when the owner's code has been cancelled by wrong tries.
+    pub owner_code_cancelled: Arc<tokio::sync::Notify>,
+}
+
+/// What an interface may point to. The proxy knows; the administration only asks.
+pub trait Reach: Send + Sync {
+    /// Whether `target` is within the bounds of the local configuration.
+    ///
+    /// # Errors
+    /// When it is not; the text says why.
+    fn check(&self, target: &Target) -> Result<(), String>;
+}
+
+/// The administration, as the doors know it.
+pub struct Administration(Arc<Parts>);
+
+/// The answer to a request: what was asked for, or why not.
+pub(crate) type Answer = Result<Response<Payload>, Denied>;
+
+/// The longest body of a request, in bytes; bundles have a bound of their own.
+const BODY: usize = 64 * 1024;
+
+impl Administration {
+    /// The administration of those parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Front for Administration {
+    fn answer(
+        &self,
+        visit: Arc<Visit>,
+        id: FlowId,
+        request: Request<Body>,
+    ) -> Pin<Box<dyn Future<Output = Response<Payload>> + Send>> {
+        let parts = Arc::clone(&self.0);
+        Box::pin(async move {
+            match parts.answer(&visit, id, request).await {
+                Ok(response) => response,
+                Err(denied) => *denied,
+            }
+        })
+    }
+}
+
+/// A request on its way to what it asks for.
+pub(crate) struct Call<'a> {
+    pub(crate) parts: &'a Arc<Parts>,
+    pub(crate) visit: &'a Arc<Visit>,
+    pub(crate) id: FlowId,
+    /// What stands in the places of the route's braces.
+    pub(crate) names: Vec<String>,
+    pub(crate) query: HashMap<String, String>,
+    pub(crate) body: Option<Body>,
+}
+
+impl Parts {
+    async fn answer(
+        self: Arc<Self>,
+        visit: &Arc<Visit>,
+        id: FlowId,
+        request: Request<Body>,
+    ) -> Answer {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path();
+        let Some((route, names)) = Route::find(visit.place, &head.method, path) else {
+            return Err(denied(if Route::exists(visit.place, path) {
+                Problem::new(405, "Method not allowed", "This is not done here.")
+            } else {
+                Problem::new(404, "Not found", "There is nothing here.")
+            }));
+        };
+        if route.operation != Operation::Claim && !self.leases.snapshot().is_claimed() {
+            return Err(denied(Problem::new(
+                503,
+                "No owner yet",
+                "This gateway has no owner yet, and answers nothing but `doorward claim CODE`.",
+            )));
+        }
+        let call = Call {
+            parts: &self,
+            visit,
+            id,
+            names: names.into_iter().map(str::to_owned).collect(),
+            query: query(head.uri.query().unwrap_or_default()),
+            body: Some(body),
+        };
+        let part = route.resource(path);
+        match (route.access, route.operation) {
+            (Access::Public, Operation::Claim) => call.claim().await,
+            (Access::Public, _) => call.enrol().await,
+            (Access::Identified, operation) => {
+                let session = self.identified(visit)?;
+                match operation {
+                    Operation::Renew => call.renew(&session).await,
+                    _ => Ok(call.who_am_i(&session)),
+                }
+            }
+            (Access::Asked(action), operation) => {
+                let session = self.identified(visit)?;
+                let (leases, journal) = (self.leases.clone(), Arc::clone(&self.journal));
+                let mut gate = Gate::new(session, id, leases, journal);
+                gate.ask(action, part, self.clock.now()).await?;
+                call.asked(operation, gate).await
+            }
+        }
+    }
+
+    fn identified(&self, visit: &Visit) -> Result<Arc<Session>, Denied> {
+        if let Some(session) = &visit.session {
+            return Ok(Arc::clone(session));
+        }
+        self.refusals.count(visit.peer.ip(), "request-without-identity");
+        Err(denied(Problem::new(
+            401,
+            "Identity needed",
+            "Show a certificate of this gateway's; one is made with `doorward agent enroll CODE`.",
+        )))
+    }
+}
+
+fn query(text: &str) -> HashMap<String, String> {
+    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), unescape(value))).collect()
+}
+
+/// Percent-decoding (RFC 3986 section 2.1); what does not decode stays as it is.
+fn unescape(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let mut ahead = bytes.clone();
+        let mut digit = || ahead.next().and_then(|byte| char::from(byte).to_digit(16));
+        match (byte, digit(), digit()) {
+            (b'%', Some(high), Some(low)) => {
+                out.push(u8::try_from(high << 4 | low).unwrap_or(b'?'));
+                bytes = ahead;
+            }
+            _ => out.push(byte),
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+pub(crate) fn denied(problem: Problem) -> Denied {
+    Box::new(problem.into_response())
+}
+
+/// What the asker got wrong.
+pub(crate) fn wrong(detail: impl std::fmt::Display) -> Denied {
+    denied(Problem::new(400, "Wrong request", detail.to_string()))
+}
+
+/// What the store refused, as far as the asker may know.
+pub(crate) fn refused(error: StoreError) -> Denied {
+    use StoreError as E;
+    let (status, title) = match &error {
+        E::NoSubject(_) | E::NoInterface(_) => (404, "Not found"),
+        E::SubjectExists(_) | E::InterfaceExists(_) | E::TooManyCertificates(..) => {
+            (409, "Conflict")
+        }
+        E::Code(_) => (403, "Code refused"),
+        E::Full => (507, "Disk full"),
+        E::Closed => (503, "Stopping"),
+        _ => {
+            tracing::error!(%error, "the store refused");
+            return denied(failed());
+        }
+    };
+    denied(Problem::new(status, title, sentence(&error.to_string())))
+}
+
+/// A text that begins with a capital and ends with a full stop.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+}
+
+impl Call<'_> {
+    /// The name in the first pair of braces, or the second.
+    pub(crate) fn name<T>(&self, index: usize) -> Result<T, Denied>
+    where
+        T: std::str::FromStr,
+        T::Err: std::fmt::Display,
+    {
+        let text = self.names.get(index).map_or("", String::as_str);
+        text.parse().map_err(|error: T::Err| wrong(sentence(&error.to_string())))
+    }
+
+    /// The body, which must be JSON of that form. No body is an empty object.
+    pub(crate) async fn read<T: DeserializeOwned>(&mut self) -> Result<T, Denied> {
+        self.read_up_to(BODY).await
+    }
+
+    pub(crate) async fn read_up_to<T: DeserializeOwned>(
+        &mut self,
+        limit: usize,
+    ) -> Result<T, Denied> {
+        let body = self.body.take().ok_or_else(|| denied(failed()))?;
+        let bytes = body.read(limit).await.map_err(|error| {
+            denied(Problem::new(413, "Body refused", sentence(&error.to_string())))
+        })?;
+        let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
+        serde_json::from_slice(&bytes).map_err(|error| wrong(sentence(&error.to_string())))
+    }
+
+    /// A request whose first question has been answered with yes.
+    async fn asked(self, operation: Operation, mut gate: Gate) -> Answer {
+        use Operation as O;
+        let clock = Arc::clone(&self.parts.clock);
+        // Reading the log goes on by itself, with its own lease.
+        if operation == O::ReadAudit {
+            return self.read_audit(gate).await;
+        }
+        let outcome = match operation {
+            O::Status => self.status(&mut gate).await,
+            O::ListDevices => self.list_devices(&mut gate).await,
+            O::AddDevice => self.add_device(&mut gate).await,
+            O::ShowDevice => self.show_device(&mut gate).await,
+            O::ChangeDevice => self.change_device(&mut gate).await,
+            O::NewDeviceCode => self.new_device_code(&mut gate).await,
+            O::RevokeDevice => self.revoke_device(&mut gate).await,
+            O::RemoveDevice => self.remove_device(&mut gate).await,
+            O::ListUsers => self.list_users(&mut gate).await,
+            O::AddUser => self.add_user(&mut gate).await,
+            O::ShowUser => self.show_user(&mut gate).await,
+            O::ChangeUser => self.change_user(&mut gate).await,
+            O::NewUserCode => self.new_user_code(&mut gate).await,
+            O::RevokeUser => self.revoke_user(&mut gate).await,
+            O::RemoveUser => self.remove_user(&mut gate).await,
+            O::ListInterfaces => self.list_interfaces(&mut gate).await,
+            O::AddInterface => self.add_interface(&mut gate).await,
+            O::ChangeInterface => self.change_interface(&mut gate).await,
+            O::RemoveInterface => self.remove_interface(&mut gate).await,
+            O::ShowPolicy => self.show_policy(&mut gate).await,
+            O::ApplyPolicy => self.apply_policy(&mut gate).await,
+            O::CheckPolicy => self.check_policy(&mut gate).await,
+            O::ListSessions => self.list_sessions(&mut gate).await,
+            O::CutSession => self.cut_session(&mut gate).await,
+            O::PruneAudit => self.prune_audit(&mut gate).await,
+            O::ShowAuthority => self.show_authority(&mut gate).await,
+            O::Claim | O::Enrol | O::Renew | O::WhoAmI | O::ReadAudit => Err(denied(failed())),
+        };
+        let now = clock.now();
+        match &outcome {
+            Ok(_) => gate.close(Outcome::Done, "done", now),
+            Err(refused) => gate.close(Outcome::Failed, refused.status().as_str(), now),
+        }
+        outcome
+    }
+}
+
+/// What a change came to, as commands show it.
+#[derive(Serialize)]
+pub(crate) struct Changed<T: Serialize> {
+    #[serde(flatten)]
+    pub(crate) value: T,
+    pub(crate) epoch: doorward_model::Epoch,
+    /// How many live flows it ended.
+    pub(crate) ended: usize,
+}
+
+impl<T: Serialize> Changed<T> {
+    pub(crate) fn of<U>(committed: &doorward_store::Committed<U>, value: T) -> Response<Payload> {
+        json(&Self { value, epoch: committed.epoch, ended: committed.ended })
+    }
+}
+
+/// Nothing besides the epoch and how many flows ended.
+#[derive(Serialize)]
+pub(crate) struct Nothing {}
+
+pub(crate) fn actor(gate: &Gate) -> Actor {
+    Actor::Subject(gate.subject().clone())
+}
+
+/// The role that a claim gives.
+pub(crate) fn owner_role() -> Option<Role> {
+    "role/owner".parse().ok()
+}

@@ -1,0 +1,149 @@
+use std::io;
+
+use bytes::Bytes;
+use doorward_model::FlowId;
+use doorward_policies::Outcome;
+use doorward_session::{Payload, text};
+use doorward_store::AuditLog;
+use http::Response;
+use http_body_util::{BodyExt as _, StreamBody};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::admin::{Answer, Call, denied, refused, wrong};
+use crate::gate::{Gate, failed};
+
+/// How many records are read at once.
+const PAGE: u32 = 500;
+
+/// What part of the log is read.
+struct Reading {
+    after: i64,
+    flow: Option<FlowId>,
+    /// How many records at most; `None` is all.
+    limit: Option<u64>,
+    follow: bool,
+}
+
+impl Call<'_> {
+    /// Streams records as lines of JSON. A stream that goes on holds its lease, and ends with
+    /// it.
+    pub(crate) async fn read_audit(self, mut gate: Gate) -> Answer {
+        let number = |name: &str| -> Result<Option<u64>, _> {
+            let text = self.query.get(name);
+            text.map(|text| text.parse().map_err(|_| wrong(format!("{name} is a number."))))
+                .transpose()
+        };
+        let flow = self.query.get("flow").map(|flow| flow.parse::<FlowId>()).transpose();
+        let flow = flow.map_err(|error| wrong(format!("{error}.")))?;
+        let (last, after, limit) = (number("last")?, number("after")?, number("limit")?);
+        let follow = self.query.contains_key("follow");
+        gate.record(None).await?;
+        let audit = self.parts.audit.clone();
+        let after = match (after, last) {
+            (Some(after), _) => i64::try_from(after).unwrap_or(i64::MAX),
+            (None, Some(last)) => {
+                let last = u32::try_from(last).unwrap_or(u32::MAX);
+                audit.before_last(last).await.map_err(refused)?
+            }
+            (None, None) => 0,
+        };
+        let reading = Reading { after, flow, limit, follow };
+        let (lines, received) = mpsc::channel(2);
+        let clock = self.parts.clock.clone();
+        tokio::spawn(async move {
+            let (outcome, reason) = tokio::select! {
+                biased;
+                () = gate.over() => (Outcome::Cut, "cut"),
+                outcome = send(&audit, reading, &lines) => match outcome {
+                    Ok(()) => (Outcome::Done, "done"),
+                    Err(()) => (Outcome::Failed, "broken-off"),
+                },
+            };
+            if outcome == Outcome::Cut {
+                // Never a clean end.
+                drop(lines.send(Err(io::ErrorKind::ConnectionAborted.into())).await);
+            }
+            gate.close(outcome, reason, clock.now());
+        });
+        Ok(stream(received))
+    }
+
+    pub(crate) async fn prune_audit(self, gate: &mut Gate) -> Answer {
+        #[derive(Serialize)]
+        struct Pruned {
+            deleted: u64,
+        }
+        let before = self.query.get("before").map(|before| before.parse::<Timestamp>());
+        let Some(Ok(before)) = before else {
+            return Err(wrong("Say before which instant, as before=2026-01-01T00:00:00Z."));
+        };
+        gate.record(Some(&format!("prune before {before}"))).await?;
+        gate.stands()?;
+        let deleted = self.parts.audit.prune(before).await.map_err(|error| {
+            tracing::error!(%error, "the audit log was not pruned");
+            denied(failed())
+        })?;
+        Ok(doorward_session::json(&Pruned { deleted }))
+    }
+}
+
+fn stream(received: mpsc::Receiver<Result<Bytes, io::Error>>) -> Response<Payload> {
+    use tokio_stream::StreamExt as _;
+    let frames = ReceiverStream::new(received).map(|chunk| chunk.map(http_body::Frame::data));
+    let mut response = text("application/jsonl", "");
+    *response.body_mut() = StreamBody::new(frames).boxed_unsync();
+    response
+}
+
+async fn send(
+    audit: &AuditLog,
+    mut reading: Reading,
+    lines: &mpsc::Sender<Result<Bytes, io::Error>>,
+) -> Result<(), ()> {
+    let mut last = audit.last();
+    loop {
+        last.mark_unchanged();
+        let page = reading.limit.map_or(PAGE, |left| u32::try_from(left).unwrap_or(PAGE).min(PAGE));
+        let records = match audit.read_after(reading.after, reading.flow, page).await {
+            Ok(records) => records,
+            Err(error) => {
+                tracing::error!(%error, "the audit log cannot be read");
+                drop(lines.send(Err(io::Error::other("the log cannot be read"))).await);
+                return Err(());
+            }
+        };
+        let count = records.len();
+        let mut chunk = Vec::new();
+        for record in records {
+            reading.after = record.seq;
+            match serde_json::to_vec(&record) {
+                Ok(line) => {
+                    chunk.extend(line);
+                    chunk.push(b'\n');
+                }
+                Err(error) => tracing::error!(%error, "a record was left out"),
+            }
+        }
+        if let Some(left) = &mut reading.limit {
+            *left = left.saturating_sub(count as u64);
+        }
+        if !chunk.is_empty() {
+            lines.send(Ok(chunk.into())).await.map_err(drop)?;
+        }
+        if reading.limit == Some(0) {
+            return Ok(());
+        }
+        if count < page as usize {
+            if !reading.follow {
+                return Ok(());
+            }
+            tokio::select! {
+                changed = last.changed() => changed.map_err(drop)?,
+                () = lines.closed() => return Err(()),
+            }
+        }
+    }
+}

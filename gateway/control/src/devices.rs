@@ -1,0 +1,131 @@
+use doorward_model::{Action, Group, Kind, Name, Subject};
+use doorward_store::NewSubject;
+use serde::Deserialize;
+
+use crate::admin::{Answer, Call, Changed, actor, refused};
+use crate::gate::{Denied, Gate};
+use crate::subjects::CodeView;
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Add {
+    agentless: bool,
+    groups: Vec<Group>,
+    ttl_seconds: Option<u64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Change {
+    enabled: Option<bool>,
+    join: Vec<Group>,
+    leave: Vec<Group>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ForCode {
+    pub(crate) ttl_seconds: Option<u64>,
+}
+
+impl Call<'_> {
+    fn device(&self) -> Result<Subject, Denied> {
+        Ok(Subject::new(Kind::Device, self.name::<Name>(0)?))
+    }
+
+    pub(crate) async fn list_devices(self, gate: &mut Gate) -> Answer {
+        self.list_subjects(gate, Kind::Device).await
+    }
+
+    pub(crate) async fn show_device(self, gate: &mut Gate) -> Answer {
+        let device = self.device()?;
+        self.show_subject(gate, device).await
+    }
+
+    pub(crate) async fn add_device(mut self, gate: &mut Gate) -> Answer {
+        let subject = self.device()?;
+        let Add { agentless, groups, ttl_seconds } = self.read().await?;
+        for group in &groups {
+            gate.ask(Action::Create, &format!("groups/{}", group.name()), self.now()).await?;
+        }
+        gate.record(Some(&format!("add {subject} {groups:?}"))).await?;
+        let code = if agentless { None } else { Some(self.make_code(ttl_seconds)?) };
+        let warnings = self.unknown_groups(&groups);
+        let (shown, row) = code.unzip();
+        let expires = row.as_ref().map(|row| row.expires);
+        let new =
+            NewSubject { subject: subject.clone(), agentless, roles: vec![], groups, code: row };
+        gate.stands()?;
+        let added = self.parts.store.add_subject(actor(gate), new).await.map_err(refused)?;
+        Ok(Changed::of(&added, CodeView { subject, code: shown, expires, warnings }))
+    }
+
+    pub(crate) async fn change_device(mut self, gate: &mut Gate) -> Answer {
+        let device = self.device()?;
+        let Change { enabled, join, leave } = self.read().await?;
+        for (action, groups) in [(Action::Create, &join), (Action::Delete, &leave)] {
+            for group in groups {
+                gate.ask(action, &format!("groups/{}", group.name()), self.now()).await?;
+            }
+        }
+        let detail = format!("enabled {enabled:?} join {join:?} leave {leave:?}");
+        gate.record(Some(&detail)).await?;
+        let warnings = self.unknown_groups(&join);
+        let store = &self.parts.store;
+        let mut done = None;
+        for group in join {
+            gate.stands()?;
+            done = Some(store.join_group(actor(gate), device.clone(), group).await);
+        }
+        for group in leave {
+            gate.stands()?;
+            done = Some(store.leave_group(actor(gate), device.clone(), group).await);
+        }
+        if let Some(enabled) = enabled {
+            gate.stands()?;
+            done = Some(store.enable_subject(actor(gate), device.clone(), enabled).await);
+        }
+        changed(done, warnings)
+    }
+
+    pub(crate) async fn new_device_code(mut self, gate: &mut Gate) -> Answer {
+        let device = self.device()?;
+        let ForCode { ttl_seconds } = self.read().await?;
+        self.new_code(gate, device, ttl_seconds).await
+    }
+
+    pub(crate) async fn revoke_device(self, gate: &mut Gate) -> Answer {
+        let device = self.device()?;
+        self.revoke_subject(gate, device).await
+    }
+
+    pub(crate) async fn remove_device(self, gate: &mut Gate) -> Answer {
+        let device = self.device()?;
+        self.remove_subject(gate, device).await
+    }
+
+    fn unknown_groups(&self, groups: &[Group]) -> Vec<String> {
+        let snapshot = self.parts.leases.snapshot();
+        let unknown = groups.iter().filter(|group| !snapshot.bundle().names_group(group));
+        unknown
+            .map(|group| format!("no rule speaks of {group} yet, so it changes nothing"))
+            .collect()
+    }
+}
+
+/// What a change came to, with what its maker should know.
+pub(crate) fn changed(
+    done: Option<Result<doorward_store::Committed<()>, doorward_store::StoreError>>,
+    warnings: Vec<String>,
+) -> Answer {
+    #[derive(serde::Serialize)]
+    struct Warned {
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<String>,
+    }
+    match done {
+        Some(Ok(done)) => Ok(Changed::of(&done, Warned { warnings })),
+        Some(Err(error)) => Err(refused(error)),
+        None => Err(crate::admin::wrong("Nothing to change was given.")),
+    }
+}

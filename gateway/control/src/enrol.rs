@@ -1,0 +1,263 @@
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use doorward_ca::enrolment::{CodeRefused, digest_of, judge};
+use doorward_ca::{VerifiedCsr, pem_certificate};
+use doorward_model::{Domain, Fingerprint, Secret, Serial, Subject};
+use doorward_policies::{Class, Event, Outcome, Record};
+use doorward_session::{Payload, Problem, Session, json};
+use doorward_store::{ClaimTry, Redeemed, Sign, StoreError};
+use http::Response;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::admin::{Answer, Call, Parts, denied, owner_role, refused, sentence, wrong};
+use crate::gate::{Denied, failed};
+
+/// Whom a claim makes the owner.
+const OWNER: &str = "user/owner";
+
+#[derive(Deserialize)]
+struct Redeem {
+    secret: String,
+    csr: String,
+}
+
+#[derive(Deserialize)]
+struct Renew {
+    csr: String,
+}
+
+/// A new identity, as its holder stores it.
+#[derive(Serialize)]
+struct NewIdentity {
+    subject: Subject,
+    serial: Serial,
+    not_after: Timestamp,
+    /// The leaf, then the issuing authority, PEM.
+    certificate: String,
+    /// The trust anchors, PEM.
+    anchors: String,
+    domain: Domain,
+    gateway: Subject,
+    management: String,
+}
+
+/// What a live certificate says of its holder.
+#[derive(Serialize)]
+struct Myself {
+    subject: Subject,
+    serial: Serial,
+    not_after: Timestamp,
+    time: Timestamp,
+}
+
+impl Redeem {
+    fn secret(&self) -> Result<Secret, Denied> {
+        let bytes = URL_SAFE_NO_PAD.decode(&self.secret);
+        bytes.map(Secret::new).map_err(|_| code_refused())
+    }
+}
+
+/// The one answer to a code that is no good, whatever the ground.
+fn code_refused() -> Denied {
+    denied(Problem::new(
+        403,
+        "Code refused",
+        "The code is not good: unknown, used, expired or cancelled. Ask for a new one.",
+    ))
+}
+
+fn read_csr(text: &str) -> Result<VerifiedCsr, Denied> {
+    VerifiedCsr::read(text.as_bytes()).map_err(|error| wrong(sentence(&error.to_string())))
+}
+
+impl Parts {
+    fn new_identity(&self, redeemed: Redeemed) -> Response<Payload> {
+        let Redeemed { subject, serial, not_after, certificate, authority, .. } = redeemed;
+        let chain = [certificate.as_slice()].into_iter().chain(authority.chain());
+        json(&NewIdentity {
+            subject,
+            serial,
+            not_after,
+            certificate: chain.map(pem_certificate).collect(),
+            anchors: pem_certificate(&authority.root),
+            domain: self.domain.clone(),
+            gateway: self.gateway.clone(),
+            management: self.management.clone(),
+        })
+    }
+
+    /// Prepares a certificate, and records the intent before the signature is made.
+    async fn prepare(
+        self: &Arc<Self>,
+        subject: &Subject,
+        csr: &VerifiedCsr,
+        about: Record,
+    ) -> Result<Sign, Denied> {
+        let now = self.clock.now();
+        let prepared = self
+            .authority
+            .prepare(&self.profiles, subject, csr, now)
+            .map_err(|error| refused(error.into()))?;
+        let mut record = about;
+        record.event = Event::Issuing;
+        record.subject = Some(subject.clone());
+        record.certificate = Some(prepared.id().serial.clone());
+        record = record.detail(&format!("key {}", prepared.key()));
+        let written = self.journal.write(Class::Administration, record).await;
+        written.map_err(|error| {
+            let detail = format!("Nothing was issued, because it cannot be recorded: {error}.");
+            denied(Problem::new(503, "Not recorded", detail))
+        })?;
+        let authority = Arc::clone(&self.authority);
+        Ok(Box::new(move || authority.redeem(prepared)))
+    }
+
+    /// Records what came of it. The issuance itself stands in the store by now.
+    async fn issued(&self, about: &Record, event: Event, redeemed: &Redeemed) {
+        if !redeemed.fresh {
+            return;
+        }
+        let mut record = about.clone();
+        record.event = event;
+        record.subject = Some(redeemed.subject.clone());
+        record.certificate = Some(redeemed.serial.clone());
+        let record = record.ended(Outcome::Done, "issued");
+        if let Err(error) = self.journal.write(Class::Administration, record).await {
+            tracing::warn!(%error, "an issuance was not recorded; its intent was");
+        }
+    }
+}
+
+impl Call<'_> {
+    fn about(&self) -> Record {
+        let mut record = Record::new(self.parts.clock.now(), Event::Issuing);
+        record.flow = Some(self.id);
+        record.source = Some(self.visit.peer);
+        if let Some(session) = &self.visit.session {
+            record.session = Some(session.id());
+        }
+        record
+    }
+
+    /// A refused code is counted; one that exists is recorded with its subject, for there are
+    /// only so many of those.
+    async fn refuse_code(&self, why: CodeRefused, subject: Option<Subject>) -> Denied {
+        self.parts.refusals.count(self.visit.peer.ip(), why.as_str());
+        if why != CodeRefused::Unknown {
+            let mut record = self.about();
+            record.event = Event::CodeRefused;
+            record.subject = subject;
+            let record = record.ended(Outcome::Refused, why.as_str());
+            if let Err(error) = self.parts.journal.write(Class::Ordinary, record).await {
+                tracing::warn!(%error, "a refused code was not recorded");
+            }
+        }
+        code_refused()
+    }
+
+    async fn found(
+        &self,
+        digest: Fingerprint,
+    ) -> Result<Option<doorward_store::FoundCode>, Denied> {
+        self.parts.store.find_code(digest).await.map_err(refused)
+    }
+
+    /// Redeems an owner's code.
+    pub(crate) async fn claim(mut self) -> Answer {
+        let body: Redeem = self.read().await?;
+        let digest = digest_of(body.secret()?.expose());
+        let found = self.found(digest).await?.filter(|found| found.subject.is_none());
+        let Some(found) = found else {
+            let tried = self.parts.store.wrong_owner_code().await.map_err(refused)?;
+            if tried == ClaimTry::Cancelled {
+                tracing::warn!("too many wrong tries: the owner's code is replaced");
+                self.parts.owner_code_cancelled.notify_one();
+            }
+            return Err(self.refuse_code(CodeRefused::Unknown, None).await);
+        };
+        let csr = read_csr(&body.csr)?;
+        if let Err(why) = judge(&found.row, csr.key(), self.parts.clock.now()) {
+            return Err(self.refuse_code(why, None).await);
+        }
+        let owner: Subject = OWNER.parse().map_err(|_| denied(failed()))?;
+        let role = owner_role().ok_or_else(|| denied(failed()))?;
+        let about = self.about();
+        let sign = self.parts.prepare(&owner, &csr, about.clone()).await?;
+        let claimed = self.parts.store.claim(digest, csr.key(), owner, role, sign).await;
+        match claimed {
+            Ok(committed) => {
+                self.parts.issued(&about, Event::Claimed, &committed.value).await;
+                tracing::info!(subject = %committed.value.subject, "claimed");
+                Ok(self.parts.new_identity(committed.value))
+            }
+            Err(StoreError::Code(why)) => Err(self.refuse_code(why, None).await),
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    /// Redeems a subject's code.
+    pub(crate) async fn enrol(mut self) -> Answer {
+        let body: Redeem = self.read().await?;
+        let digest = digest_of(body.secret()?.expose());
+        let found = self.found(digest).await?;
+        let found = found.and_then(|found| Some((found.row, found.subject?)));
+        let Some((row, subject)) = found else {
+            return Err(self.refuse_code(CodeRefused::Unknown, None).await);
+        };
+        let csr = read_csr(&body.csr)?;
+        if let Err(why) = judge(&row, csr.key(), self.parts.clock.now()) {
+            return Err(self.refuse_code(why, Some(subject)).await);
+        }
+        let about = self.about();
+        let sign = self.parts.prepare(&subject, &csr, about.clone()).await?;
+        match self.parts.store.redeem(digest, csr.key(), sign).await {
+            Ok(committed) => {
+                self.parts.issued(&about, Event::Issued, &committed.value).await;
+                Ok(self.parts.new_identity(committed.value))
+            }
+            Err(StoreError::Code(why)) => Err(self.refuse_code(why, Some(subject)).await),
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    /// Issues one more certificate to the holder of a live one.
+    pub(crate) async fn renew(mut self, session: &Arc<Session>) -> Answer {
+        let body: Renew = self.read().await?;
+        let csr = read_csr(&body.csr)?;
+        let mut about = self.about();
+        about.door = Some("renew".to_owned());
+        let (subject, number) = (session.subject().clone(), session.subject_id());
+        let sign = self.parts.prepare(&subject, &csr, about.clone()).await?;
+        // The certificate that asks may have been revoked by now.
+        if !self.lives(session) {
+            return Err(denied(Problem::new(403, "Forbidden", "The identity has just ended.")));
+        }
+        let committed = self.parts.store.renew(subject, number, sign).await.map_err(refused)?;
+        self.parts.issued(&about, Event::Issued, &committed.value).await;
+        Ok(self.parts.new_identity(committed.value))
+    }
+
+    fn lives(&self, session: &Session) -> bool {
+        let (snapshot, now) = (self.parts.leases.snapshot(), self.parts.clock.now());
+        let row = snapshot.certificate(session.certificate());
+        let member = snapshot.member(session.subject());
+        row.is_some_and(|row| row.subject == session.subject_id() && now <= row.not_after)
+            && member.is_some_and(|one| one.enabled && one.id == session.subject_id())
+    }
+
+    /// Who the caller is, by its certificate.
+    pub(crate) fn who_am_i(self, session: &Arc<Session>) -> Response<Payload> {
+        if !self.lives(session) {
+            return Problem::new(403, "Forbidden", "The identity has ended.").into_response();
+        }
+        json(&Myself {
+            subject: session.subject().clone(),
+            serial: session.certificate().serial.clone(),
+            not_after: session.not_after(),
+            time: self.parts.clock.now(),
+        })
+    }
+}

@@ -1,0 +1,176 @@
+use std::sync::Arc;
+
+use doorward_model::{Action, Device, FlowId, PeerText, Subject};
+use doorward_policies::{Class, Closing, Event, Journal, Outcome, Record};
+use doorward_session::{Authorized, Leases, Payload, Problem, Refused, Session};
+use http::Response;
+use jiff::Timestamp;
+
+/// Lets one request through to the administration, question by question. Every question that
+/// was permitted keeps its lease until the request has been answered.
+pub(crate) struct Gate {
+    session: Arc<Session>,
+    id: FlowId,
+    leases: Leases,
+    journal: Arc<dyn Journal>,
+    granted: Vec<Authorized>,
+    recorded: Option<(Box<dyn Closing>, Record)>,
+}
+
+/// A refusal, which has been recorded, as the answer to the request.
+pub(crate) type Denied = Box<Response<Payload>>;
+
+impl Gate {
+    pub(crate) fn new(
+        session: Arc<Session>,
+        id: FlowId,
+        leases: Leases,
+        journal: Arc<dyn Journal>,
+    ) -> Self {
+        Self { session, id, leases, journal, granted: vec![], recorded: None }
+    }
+
+    /// Who asks.
+    pub(crate) fn subject(&self) -> &Subject {
+        self.session.subject()
+    }
+
+    /// Asks whether the session may do `action` to that part of the administration.
+    pub(crate) async fn ask(
+        &mut self,
+        action: Action,
+        part: &str,
+        now: Timestamp,
+    ) -> Result<(), Denied> {
+        let snapshot = self.leases.snapshot();
+        let source = Some(self.session.peer().ip());
+        let subject = self.session.subject().clone();
+        let question = snapshot.question(subject, action, Device::Gateway, part, source);
+        let refused = match question {
+            Ok(question) => match self.leases.ask(&self.session, self.id, question) {
+                Ok(authorized) => {
+                    self.granted.push(authorized);
+                    return Ok(());
+                }
+                Err(refused) => Some(refused),
+            },
+            Err(_) => None,
+        };
+        let record = self.refusal(action, part, refused.as_ref(), now);
+        if let Err(error) = self.journal.write(Class::Administration, record).await {
+            tracing::warn!(%error, "a refusal was not recorded");
+        }
+        Err(Box::new(
+            match refused {
+                Some(Refused::Busy) => {
+                    Problem::new(503, "Busy", "Too many requests at once. Try again in a moment.")
+                }
+                _ => Problem::new(
+                    403,
+                    "Forbidden",
+                    format!("{} may not {action} {part}.", self.session.subject()),
+                ),
+            }
+            .into_response(),
+        ))
+    }
+
+    fn refusal(
+        &self,
+        action: Action,
+        part: &str,
+        refused: Option<&Refused>,
+        now: Timestamp,
+    ) -> Record {
+        let mut record = self.about(Record::new(now, Event::RequestRefused));
+        record.action = Some(action);
+        record.path = Some(PeerText::new(part));
+        if let Some(Refused::Denied(denial)) = refused {
+            record = record.judged(denial.opinion());
+        }
+        record.ended(Outcome::Refused, refused.map_or("malformed", Refused::as_str))
+    }
+
+    fn about(&self, mut record: Record) -> Record {
+        record.flow = Some(self.id);
+        record.session = Some(self.session.id());
+        record.subject = Some(self.session.subject().clone());
+        record.certificate = Some(self.session.certificate().serial.clone());
+        record.source = Some(self.session.peer());
+        record.door = Some("management".to_owned());
+        record.device = Some(Device::Gateway);
+        record
+    }
+
+    /// Records what is about to be done, and waits until that is on disk. Nothing is done
+    /// before.
+    pub(crate) async fn record(&mut self, detail: Option<&str>) -> Result<(), Denied> {
+        let Some(first) = self.granted.first() else {
+            return Err(Box::new(failed().into_response()));
+        };
+        let mut record = first.record(Event::Request);
+        record.door = Some("management".to_owned());
+        if let Some(detail) = detail {
+            record = record.detail(detail);
+        }
+        let opening = self.journal.open(Class::Administration, record.clone());
+        let (session, opened) = tokio::join!(self.session.recorded(), opening);
+        match (session, opened) {
+            (Ok(()), Ok(closing)) => {
+                self.recorded = Some((closing, record));
+                Ok(())
+            }
+            (session, opened) => {
+                let error = session.err().or(opened.err());
+                let why = error.map_or_else(String::new, |error| error.to_string());
+                let detail = format!("Nothing was done, because it cannot be recorded: {why}.");
+                Err(Box::new(Problem::new(503, "Not recorded", detail).into_response()))
+            }
+        }
+    }
+
+    /// Whether every permit still stands. Asked right before something is done.
+    pub(crate) fn stands(&self) -> Result<(), Denied> {
+        match self.granted.iter().find_map(|granted| granted.lease().cause()) {
+            None => Ok(()),
+            Some(_) => {
+                let problem = Problem::new(403, "Forbidden", "The right to this has just ended.");
+                Err(Box::new(problem.into_response()))
+            }
+        }
+    }
+
+    /// Answers when one of the permits does not stand any more.
+    pub(crate) async fn over(&self) {
+        match self.granted.first() {
+            Some(granted) => drop(granted.lease().over().await),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Records how it ended.
+    pub(crate) fn close(mut self, outcome: Outcome, reason: &str, now: Timestamp) {
+        self.end(outcome, reason, now);
+    }
+
+    fn end(&mut self, outcome: Outcome, reason: &str, now: Timestamp) {
+        if let Some((closing, mut record)) = self.recorded.take() {
+            record.millis = u64::try_from(now.duration_since(record.at).as_millis()).ok();
+            (record.at, record.event) = (now, Event::RequestEnd);
+            closing.close(record.ended(outcome, reason));
+        }
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        if let Some((_, record)) = &self.recorded {
+            let at = record.at;
+            self.end(Outcome::Abandoned, "abandoned", at);
+        }
+    }
+}
+
+pub(crate) fn failed() -> Problem {
+    Problem::new(500, "Failed", "The gateway failed; see its log.")
+}

@@ -1,0 +1,35 @@
+//! The administration: claim, enrolment, renewal, and the API that commands use.
+//!
+//! Administration takes the same path as everything else: a request carries a session, asks
+//! the same question of the same policy (`gateway` is a device, its parts are paths, the
+//! actions are `create read update delete`), holds a lease while it is answered, and is
+//! recorded before it is done. See [`Route`] for every request that is answered, and which
+//! few of them need no identity.
+//!
+//! Invariants
+//! - Until an owner has claimed the gateway, only the claim is answered.
+//! - A body is read after the caller has been found to be allowed, never before.
+//! - A code's secret is compared by its digest, and stands in no record, log or error.
+//!
+//! This crate must never know: the proxy, backends, TLS.
+
+mod admin;
+mod codes;
+mod enrol;
+mod gate;
+mod route;
+mod status;
+
+mod audit;
+mod authority;
+mod devices;
+mod interfaces;
+mod policy;
+mod sessions;
+mod subjects;
+mod users;
+
+pub use admin::{Administration, Parts, Reach};
+pub use codes::{CodeMaker, OwnerCode, owner_code};
+pub use route::{Access, Operation, Route};
+pub use status::{Condition, Health};

@@ -1,0 +1,115 @@
+use doorward_model::{Action, Kind, Name, Role, Subject};
+use doorward_store::NewSubject;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::admin::{Answer, Call, Changed, actor, refused};
+use crate::devices::{ForCode, changed};
+use crate::gate::{Denied, Gate};
+use crate::subjects::CodeView;
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Add {
+    roles: Vec<Role>,
+    ttl_seconds: Option<u64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Change {
+    enabled: Option<bool>,
+    grant: Vec<Grant>,
+    take: Vec<Role>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Grant {
+    role: Role,
+    #[serde(default)]
+    until: Option<Timestamp>,
+}
+
+impl Call<'_> {
+    fn user(&self) -> Result<Subject, Denied> {
+        Ok(Subject::new(Kind::User, self.name::<Name>(0)?))
+    }
+
+    pub(crate) async fn list_users(self, gate: &mut Gate) -> Answer {
+        self.list_subjects(gate, Kind::User).await
+    }
+
+    pub(crate) async fn show_user(self, gate: &mut Gate) -> Answer {
+        let user = self.user()?;
+        self.show_subject(gate, user).await
+    }
+
+    pub(crate) async fn add_user(mut self, gate: &mut Gate) -> Answer {
+        let subject = self.user()?;
+        let Add { roles, ttl_seconds } = self.read().await?;
+        for role in &roles {
+            gate.ask(Action::Create, &format!("roles/{}", role.name()), self.now()).await?;
+        }
+        gate.record(Some(&format!("add {subject} {roles:?}"))).await?;
+        let (code, row) = self.make_code(ttl_seconds)?;
+        let (expires, warnings) = (Some(row.expires), self.unknown_roles(roles.iter()));
+        let (groups, agentless) = (vec![], false);
+        let new =
+            NewSubject { subject: subject.clone(), agentless, roles, groups, code: Some(row) };
+        gate.stands()?;
+        let added = self.parts.store.add_subject(actor(gate), new).await.map_err(refused)?;
+        Ok(Changed::of(&added, CodeView { subject, code: Some(code), expires, warnings }))
+    }
+
+    pub(crate) async fn change_user(mut self, gate: &mut Gate) -> Answer {
+        let user = self.user()?;
+        let Change { enabled, grant, take } = self.read().await?;
+        let granted = grant.iter().map(|grant| (Action::Create, &grant.role));
+        let taken = take.iter().map(|role| (Action::Delete, role));
+        for (action, role) in granted.chain(taken) {
+            gate.ask(action, &format!("roles/{}", role.name()), self.now()).await?;
+        }
+        let shown: Vec<_> = grant.iter().map(|grant| (&grant.role, grant.until)).collect();
+        let detail = format!("enabled {enabled:?} grant {shown:?} take {take:?}");
+        gate.record(Some(&detail)).await?;
+        let warnings = self.unknown_roles(grant.iter().map(|grant| &grant.role));
+        let store = &self.parts.store;
+        let mut done = None;
+        for Grant { role, until } in grant {
+            gate.stands()?;
+            done = Some(store.grant_role(actor(gate), user.clone(), role, until).await);
+        }
+        for role in take {
+            gate.stands()?;
+            done = Some(store.take_role(actor(gate), user.clone(), role).await);
+        }
+        if let Some(enabled) = enabled {
+            gate.stands()?;
+            done = Some(store.enable_subject(actor(gate), user.clone(), enabled).await);
+        }
+        changed(done, warnings)
+    }
+
+    pub(crate) async fn new_user_code(mut self, gate: &mut Gate) -> Answer {
+        let user = self.user()?;
+        let ForCode { ttl_seconds } = self.read().await?;
+        self.new_code(gate, user, ttl_seconds).await
+    }
+
+    pub(crate) async fn revoke_user(self, gate: &mut Gate) -> Answer {
+        let user = self.user()?;
+        self.revoke_subject(gate, user).await
+    }
+
+    pub(crate) async fn remove_user(self, gate: &mut Gate) -> Answer {
+        let user = self.user()?;
+        self.remove_subject(gate, user).await
+    }
+
+    fn unknown_roles<'r>(&self, roles: impl Iterator<Item = &'r Role>) -> Vec<String> {
+        let snapshot = self.parts.leases.snapshot();
+        let unknown = roles.filter(|role| !snapshot.bundle().names_role(role));
+        unknown.map(|role| format!("no rule speaks of {role} yet, so it grants nothing")).collect()
+    }
+}
