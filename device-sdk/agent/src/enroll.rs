@@ -1,0 +1,69 @@
+use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+
+use doorward_model::{Clock, Code, escape};
+use doorward_sdk::{Enrolled, IdentityDir, enrol, greet};
+
+use crate::failure::Failure;
+
+/// Reads a code from the command line, or from standard input if it is `-`.
+///
+/// # Errors
+/// When it is no code.
+pub fn read_code(text: &str) -> Result<Code, Failure> {
+    let mut line = String::new();
+    let text = if text == "-" {
+        let stdin = std::io::stdin().lock();
+        let read = stdin.take(Code::LIMIT as u64 * 2).read_line(&mut line);
+        read.map_err(|error| Failure::Local { what: "standard input".to_owned(), error })?;
+        line.trim()
+    } else {
+        text.trim()
+    };
+    Ok(text.parse().map_err(doorward_sdk::Error::from)?)
+}
+
+/// Redeems a code, after the person at the terminal, if there is one, has said so.
+///
+/// # Errors
+/// When the person says no, or the enrolment fails.
+pub async fn enroll(
+    dir: &IdentityDir,
+    code: &Code,
+    yes: bool,
+    replace: bool,
+    clock: &dyn Clock,
+) -> Result<Enrolled, Failure> {
+    if dir.is_taken() && !replace {
+        return Err(doorward_sdk::Error::IdentityExists(dir.path().to_owned()).into());
+    }
+    let expired = clock.now() >= code.expires;
+    let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if !yes && terminal && !confirmed(code)? {
+        return Err(Failure::Declined);
+    }
+    match enrol(dir, code, replace).await {
+        Ok(enrolled) => Ok(enrolled),
+        // The gateway decides whether a code has expired; this machine's clock only explains.
+        Err(doorward_sdk::Error::Refused { status: 403, .. }) if expired => {
+            Err(doorward_sdk::Error::CodeExpired(code.expires).into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn confirmed(code: &Code) -> Result<bool, Failure> {
+    let greeting = greet(code);
+    let local = |error| Failure::Local { what: "the terminal".to_owned(), error };
+    let mut err = std::io::stderr().lock();
+    write!(
+        err,
+        "gateway      {}\nfingerprint  {}\nEnrol with this gateway? [y/N] ",
+        escape(&greeting.url),
+        greeting.anchor.grouped()
+    )
+    .and_then(|()| err.flush())
+    .map_err(local)?;
+    let mut answer = String::new();
+    std::io::stdin().lock().take(16).read_line(&mut answer).map_err(local)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

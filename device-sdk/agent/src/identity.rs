@@ -1,0 +1,30 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use doorward_sdk::IdentityDir;
+
+/// Which identity.
+#[derive(Args, Clone, Debug)]
+pub struct IdentityArgs {
+    /// The identity directory: key.pem, cert.pem, ca.pem and gateway.json
+    #[arg(long, value_name = "DIR", env = "DOORWARD_IDENTITY", global = true)]
+    pub identity: Option<PathBuf>,
+}
+
+impl IdentityArgs {
+    /// The directory: `dir` if a command names one, else `--identity`, else the usual place.
+    #[must_use]
+    pub fn dir(&self, dir: Option<PathBuf>) -> IdentityDir {
+        IdentityDir::new(dir.or_else(|| self.identity.clone()).unwrap_or_else(default_dir))
+    }
+}
+
+/// `~/.config/doorward/identity`, or `$XDG_CONFIG_HOME/doorward/identity`.
+#[must_use]
+pub fn default_dir() -> PathBuf {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let config = set("XDG_CONFIG_HOME")
+        .or_else(|| set("HOME").map(|home| home.join(".config")))
+        .unwrap_or_else(|| PathBuf::from("."));
+    config.join("doorward/identity")
+}

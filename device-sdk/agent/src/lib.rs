@@ -1,0 +1,21 @@
+//! The agent's commands: what `doorward-agent …` and `doorward agent …` do.
+//!
+//! Invariants
+//! - A local listener is no way around: a Unix socket is its owner's alone; TCP is loopback
+//!   only, and only after `--open`.
+//! - What the gateway cut never ends with status 0.
+//!
+//! This crate must never know: policies, the gateway's store.
+
+mod carry;
+mod command;
+mod connect;
+mod enroll;
+mod failure;
+mod identity;
+mod listen;
+
+pub use command::{AgentCommand, run};
+pub use enroll::{enroll, read_code};
+pub use failure::{Failure, NOT_BUILT};
+pub use identity::{IdentityArgs, default_dir};

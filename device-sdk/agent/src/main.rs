@@ -1,0 +1,53 @@
+//! `doorward-agent`: see `doorward-agent --help`.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser;
+use doorward_agent::{AgentCommand, IdentityArgs, run};
+use doorward_model::Clock;
+
+/// Holds the identity of a device or a person, and opens interfaces through its gateway.
+#[derive(Parser)]
+#[command(name = "doorward-agent", version)]
+struct Cli {
+    #[command(flatten)]
+    identity: IdentityArgs,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: AgentCommand,
+}
+
+struct System;
+
+impl Clock for System {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the program asks the system"
+    )]
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    let ended = runtime.block_on(run(cli.command, &cli.identity, cli.json, &System));
+    // A read of standard input cannot be taken back; it must not keep the program alive.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &dyn std::fmt::Display) -> ExitCode {
+    drop(writeln!(std::io::stderr().lock(), "doorward-agent: {error}"));
+    ExitCode::FAILURE
+}
