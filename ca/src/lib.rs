@@ -32,4 +32,6 @@ pub use lint::LintError;
 pub use ports::{Algorithm, KeyError, Keys, Signer, Slot};
 pub use profile::{Profile, ProfileError, Profiles};
 pub use random::random;
-pub use x509::{Description, certificate_fingerprint, describe, key_fingerprint, pem_certificate};
+pub use x509::{
+    Description, certificate_fingerprint, describe, key_fingerprint, pem_certificate, served_names,
+};

@@ -5,7 +5,7 @@ use doorward_model::Fingerprint;
 use jiff::Timestamp;
 use time::OffsetDateTime;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::ParsedExtension;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer as _;
 
 pub(crate) fn sha256(bytes: &[u8]) -> Fingerprint {
@@ -86,4 +86,26 @@ pub fn describe(der: &[u8]) -> Option<Description> {
         not_before: instant(&validity.not_before),
         not_after: instant(&validity.not_after),
     })
+}
+
+/// The host names and addresses that a DER certificate is for; `None` if it is none.
+#[must_use]
+pub fn served_names(der: &[u8]) -> Option<(Vec<String>, Vec<std::net::IpAddr>)> {
+    let certificate = parse(der)?;
+    let names = certificate.subject_alternative_name().ok()??;
+    let (mut hosts, mut addresses) = (vec![], vec![]);
+    for name in &names.value.general_names {
+        match name {
+            GeneralName::DNSName(host) => hosts.push((*host).to_owned()),
+            GeneralName::IPAddress(bytes) => {
+                if let Ok(v4) = <[u8; 4]>::try_from(*bytes) {
+                    addresses.push(v4.into());
+                } else if let Ok(v6) = <[u8; 16]>::try_from(*bytes) {
+                    addresses.push(v6.into());
+                }
+            }
+            _ => {}
+        }
+    }
+    Some((hosts, addresses))
 }

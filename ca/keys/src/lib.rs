@@ -12,4 +12,4 @@ mod file;
 mod key;
 mod sealed;
 
-pub use sealed::SealedKeys;
+pub use sealed::{ImportedKey, SealedKeys};

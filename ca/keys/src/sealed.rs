@@ -20,6 +20,39 @@ pub struct SealedKeys {
     sealing: RandomizedNonceKey,
 }
 
+/// A private key that an owner already has, not kept yet.
+pub struct ImportedKey(Key);
+
+impl ImportedKey {
+    /// Reads a private key in PEM: PKCS #8, SEC 1 or PKCS #1, not encrypted.
+    ///
+    /// # Errors
+    /// When it is none of those.
+    pub fn read(pem: &[u8]) -> Result<Self, KeyError> {
+        let wrong = |why: &str| KeyError::Place(format!("the key file {why}"));
+        let blocks = pem::parse_many(pem).map_err(|_| wrong("is not PEM"))?;
+        let is_key = |block: &&pem::Pem| block.tag().ends_with("PRIVATE KEY");
+        let Some(block) = blocks.iter().find(is_key) else {
+            return Err(wrong("holds no private key"));
+        };
+        let encrypted = block.tag() == "ENCRYPTED PRIVATE KEY"
+            || block.headers().iter().any(|(name, _)| name == "DEK-Info");
+        if encrypted {
+            return Err(wrong("is encrypted; decrypt it first, as with `openssl pkey`"));
+        }
+        let key = Key::from_der(block.contents()).ok_or_else(|| {
+            wrong("holds none of ECDSA P-256, ECDSA P-384, Ed25519, RSA of 2048 to 4096 bits")
+        })?;
+        Ok(Self(key))
+    }
+
+    /// Its public half: a DER SubjectPublicKeyInfo.
+    #[must_use]
+    pub fn public_key(&self) -> &[u8] {
+        self.0.public_key()
+    }
+}
+
 const HEAD: &[u8] = b"doorward-key-1\n";
 const LIMIT: u64 = 16 * 1024;
 
@@ -76,27 +109,13 @@ impl SealedKeys {
         Ok(false)
     }
 
-    /// Takes over a private key in PEM: PKCS #8, SEC 1 or PKCS #1, not encrypted.
+    /// Takes over a private key that was read.
     ///
     /// # Errors
-    /// When it is none of those, or cannot be kept.
-    pub fn import(&self, slot: Slot, pem: &[u8]) -> Result<Arc<dyn Signer>, KeyError> {
-        let wrong = |why: &str| KeyError::Place(format!("the key file {why}"));
-        let blocks = pem::parse_many(pem).map_err(|_| wrong("is not PEM"))?;
-        let is_key = |block: &&pem::Pem| block.tag().ends_with("PRIVATE KEY");
-        let Some(block) = blocks.iter().find(is_key) else {
-            return Err(wrong("holds no private key"));
-        };
-        let encrypted = block.tag() == "ENCRYPTED PRIVATE KEY"
-            || block.headers().iter().any(|(name, _)| name == "DEK-Info");
-        if encrypted {
-            return Err(wrong("is encrypted; decrypt it first, as with `openssl pkey`"));
-        }
-        let key = Key::from_der(block.contents()).ok_or_else(|| {
-            wrong("holds none of ECDSA P-256, ECDSA P-384, Ed25519, RSA of 2048 to 4096 bits")
-        })?;
-        self.keep(slot, &key)?;
-        Ok(Arc::new(key))
+    /// When it cannot be kept.
+    pub fn import(&self, slot: Slot, key: ImportedKey) -> Result<Arc<dyn Signer>, KeyError> {
+        self.keep(slot, &key.0)?;
+        Ok(Arc::new(key.0))
     }
 
     fn path(&self, slot: Slot) -> PathBuf {
@@ -288,7 +307,8 @@ mod tests {
 
         let dir = tempfile::tempdir().unwrap();
         let keys = keys(dir.path());
-        let signer = keys.import(Slot::Issuing, issuing_key.serialize_pem().as_bytes()).unwrap();
+        let key = ImportedKey::read(issuing_key.serialize_pem().as_bytes()).unwrap();
+        let signer = keys.import(Slot::Issuing, key).unwrap();
         let issuing = signed(&authority("issuing"));
         let check = |certificate: &str, root: &str| {
             import(certificate.as_bytes(), root.as_bytes(), signer.public_key(), now)
@@ -328,7 +348,7 @@ mod tests {
                 "decrypt it first",
             ),
         ] {
-            let error = keys.import(Slot::Root, key.as_bytes()).err().unwrap().to_string();
+            let error = ImportedKey::read(key.as_bytes()).err().unwrap().to_string();
             assert!(error.contains(why), "{why}: {error}");
         }
     }

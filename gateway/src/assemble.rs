@@ -1,0 +1,318 @@
+//! The one place where the rooms are wired together.
+
+mod found;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use doorward_ca::{Authority, Slot};
+use doorward_control::{Administration, CodeMaker, Health, Parts, Reach};
+use doorward_model::{Clock, Domain, Kind, Subject, Target};
+use doorward_policies::{Class, Event, Journal, Record};
+use doorward_proxy::{Bounds, Dialer, Proxy};
+use doorward_session::{
+    Leases, Listener, OwnNames, Place as Where, Refusals, Serving, TlsSettings,
+};
+use doorward_store::{AuditLog, Opened, Store};
+use rustls::crypto::CryptoProvider;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::host;
+use crate::place::Place;
+use crate::supervise::{Certificates, Names};
+
+pub(crate) use found::import;
+
+/// A gateway that has been put together and is about to serve.
+pub(crate) struct Gateway {
+    pub(crate) place: Place,
+    pub(crate) config: Config,
+    pub(crate) subject: Subject,
+    pub(crate) domain: Domain,
+    pub(crate) addresses: Addresses,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) serving: Arc<Serving>,
+    pub(crate) store: Store,
+    pub(crate) audit: AuditLog,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) leases: Leases,
+    pub(crate) refusals: Refusals,
+    pub(crate) health: Health,
+    pub(crate) codes: CodeMaker,
+    pub(crate) certificates: Certificates,
+    pub(crate) owner_code_cancelled: Arc<Notify>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The tasks that write, which end when everything else has.
+    pub(crate) writers: [JoinHandle<()>; 2],
+}
+
+/// Where the gateway is reached.
+#[derive(Clone, Debug)]
+pub(crate) struct Addresses {
+    pub(crate) listen: SocketAddr,
+    pub(crate) management: SocketAddr,
+    /// HOST:PORT, for clients.
+    pub(crate) advertise: String,
+}
+
+impl Addresses {
+    /// The URL that goes into codes and identities.
+    pub(crate) fn url(&self) -> String {
+        format!("https://{}", self.advertise)
+    }
+
+    /// The URL that commands use.
+    pub(crate) fn management_url(&self) -> String {
+        let at = match self.management.ip() {
+            ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            ip => ip,
+        };
+        format!("https://{}", SocketAddr::new(at, self.management.port()))
+    }
+}
+
+/// What may be dialed, for the administration, which does not know the proxy.
+struct Within(Dialer);
+
+impl Reach for Within {
+    fn check(&self, target: &Target) -> Result<(), String> {
+        self.0.check(target).map_err(|error| error.to_string())
+    }
+}
+
+/// Puts a gateway together: takes its addresses and its data directory, founds it if it is
+/// new, opens its state, and wires the rooms.
+pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let data = bind("--listen", config.listen, Where::Data).await?;
+    let management = bind("--management", config.management, Where::Management).await?;
+    let addresses = addresses(&config, &data, &management)?;
+
+    let place = Place::take(&config.data)?;
+    let keys = Arc::new(found::open_keys(&place, &config)?);
+    found::found_if_new(&place, &config, &keys, &*clock).await?;
+    let Opened { store, facts, authority, task } =
+        Store::open(place.path(), Arc::clone(&clock)).await?;
+    facts.check(config.domain.as_ref(), config.name.as_ref())?;
+    let (audit, audit_task) =
+        AuditLog::open(place.path(), config.audit, Arc::clone(&clock)).await?;
+    let domain = facts.domain.clone();
+    let subject = Subject::new(Kind::Gateway, facts.name.clone());
+    let authority = Authority::open(&*keys, Slot::Issuing, authority, domain.clone())?;
+    let authority = Arc::new(authority);
+
+    let journal: Arc<dyn Journal> = Arc::new(audit.clone());
+    let start = Record::new(clock.now(), Event::Start).detail(&format!(
+        "{} at {}",
+        env!("CARGO_PKG_VERSION"),
+        addresses.listen
+    ));
+    journal.write(Class::Administration, start).await.map_err(|error| {
+        Failure::new(format!("nothing can be recorded, so nothing is served: {error}"))
+    })?;
+
+    let names = own_names(&config, &addresses, &domain);
+    let certificates = Certificates::new(
+        Arc::clone(&authority),
+        keys,
+        store.clone(),
+        config.profiles,
+        subject.clone(),
+        names.clone(),
+        Arc::clone(&provider),
+        Arc::clone(&clock),
+    );
+    let trust = certificates.ensure().await?;
+    let (leases, refusals, serving, health, codes, owner_code_cancelled) = wire(Wiring {
+        config: &config,
+        addresses: &addresses,
+        store: &store,
+        audit: &audit,
+        journal: &journal,
+        authority: &authority,
+        domain: &domain,
+        subject: &subject,
+        own: OwnNames::new(domain.clone(), names.hosts.iter().cloned()),
+        trust,
+        provider,
+        clock: &clock,
+    });
+    store.observe(Arc::new(leases.clone())).await?;
+    store.advertise(addresses.advertise.clone()).await?;
+    Ok(Gateway {
+        place,
+        config,
+        subject,
+        domain,
+        addresses,
+        listeners: vec![data, management],
+        serving,
+        store,
+        audit,
+        journal,
+        leases,
+        refusals,
+        health,
+        codes,
+        certificates,
+        owner_code_cancelled,
+        clock,
+        writers: [task, audit_task],
+    })
+}
+
+struct Wiring<'a> {
+    config: &'a Config,
+    addresses: &'a Addresses,
+    store: &'a Store,
+    audit: &'a AuditLog,
+    journal: &'a Arc<dyn Journal>,
+    authority: &'a Arc<Authority>,
+    domain: &'a Domain,
+    subject: &'a Subject,
+    own: OwnNames,
+    trust: watch::Receiver<doorward_session::Trust>,
+    provider: Arc<CryptoProvider>,
+    clock: &'a Arc<dyn Clock>,
+}
+
+type Wired = (Leases, Refusals, Arc<Serving>, Health, CodeMaker, Arc<Notify>);
+
+fn wire(wiring: Wiring<'_>) -> Wired {
+    let Wiring { config, addresses, store, audit, journal, authority, domain, subject, .. } =
+        wiring;
+    let clock = wiring.clock;
+    let (health, owner_code_cancelled) = (Health::default(), Arc::new(Notify::new()));
+    let codes = CodeMaker::new(addresses.url(), authority.public().anchor());
+    let snapshots = store.snapshots();
+    let limits = config.limits;
+    let leases = Leases::new(limits.session, snapshots, Arc::clone(clock), Arc::clone(journal));
+    let refusals = Refusals::new(Arc::clone(clock), Arc::clone(journal));
+    let own = vec![addresses.listen, addresses.management];
+    let dialer = Dialer::new(Bounds::new(config.networks.clone(), config.unix.clone(), own));
+    let front = Administration::new(Parts {
+        store: store.clone(),
+        audit: audit.clone(),
+        journal: Arc::clone(journal),
+        leases: leases.clone(),
+        authority: Arc::clone(authority),
+        profiles: config.profiles,
+        codes: codes.clone(),
+        refusals: refusals.clone(),
+        reach: Arc::new(Within(dialer.clone())),
+        health: health.clone(),
+        clock: Arc::clone(clock),
+        domain: domain.clone(),
+        gateway: subject.clone(),
+        management: addresses.management_url(),
+        owner_code_cancelled: Arc::clone(&owner_code_cancelled),
+    });
+    let flows = Proxy::new(
+        domain.clone(),
+        leases.clone(),
+        dialer,
+        Arc::clone(journal),
+        refusals.clone(),
+        Arc::clone(clock),
+    );
+    let tls =
+        TlsSettings { least: config.tls, provider: wiring.provider, clock: Arc::clone(clock) };
+    let serving = Serving::new(
+        limits,
+        wiring.trust,
+        tls,
+        wiring.own,
+        leases.clone(),
+        refusals.clone(),
+        Arc::new(front),
+        Arc::new(flows),
+    );
+    (leases, refusals, Arc::new(serving), health, codes, owner_code_cancelled)
+}
+
+async fn bind(option: &str, address: SocketAddr, place: Where) -> Result<Listener, Failure> {
+    let mut bound = Listener::bind(address, place).await;
+    let unspecified = SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()));
+    if bound.is_err() && address == unspecified {
+        // A system without IPv6.
+        let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+        if let Ok(v4) = Listener::bind(v4, place).await {
+            bound = Ok(v4);
+        }
+    }
+    bound.map_err(|error| {
+        Failure::new(match error.kind() {
+            io::ErrorKind::AddrInUse => format!(
+                "{address} is in use by another program; stop it, or choose another with {option} \
+                 ADDRESS:PORT"
+            ),
+            io::ErrorKind::AddrNotAvailable => {
+                format!("{address} is not an address of this machine; choose one with {option}")
+            }
+            io::ErrorKind::PermissionDenied => format!(
+                "this user may not listen at {address}; choose a port from 1024 with {option}"
+            ),
+            _ => format!("{address} cannot be listened at: {error}"),
+        })
+    })
+}
+
+fn addresses(
+    config: &Config,
+    data: &Listener,
+    management: &Listener,
+) -> Result<Addresses, Failure> {
+    let address = |listener: &Listener| {
+        listener.address().map_err(|error| Failure::new(format!("no address: {error}")))
+    };
+    let (listen, management) = (address(data)?, address(management)?);
+    let advertise = match &config.advertise {
+        Some(advertise) => advertise.clone(),
+        None => {
+            let ip = match listen.ip() {
+                ip if ip.is_unspecified() => {
+                    host::address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+                }
+                ip => ip,
+            };
+            SocketAddr::new(ip, listen.port()).to_string()
+        }
+    };
+    Ok(Addresses { listen, management, advertise })
+}
+
+/// What the gateway's own certificate is for.
+fn own_names(config: &Config, addresses: &Addresses, domain: &Domain) -> Names {
+    let mut hosts: BTreeSet<String> = BTreeSet::new();
+    hosts.insert(domain.to_string());
+    hosts.insert("localhost".to_owned());
+    hosts.extend(host::name());
+    hosts.extend(config.hosts.iter().map(|host| host.to_ascii_lowercase()));
+    let mut ips =
+        BTreeSet::from([IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
+    for address in [addresses.listen, addresses.management] {
+        if !address.ip().is_unspecified() {
+            ips.insert(address.ip());
+        }
+    }
+    let url: Option<http::Uri> = addresses.url().parse().ok();
+    if let Some(host) = url.as_ref().and_then(http::Uri::host) {
+        let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
+        match host.parse() {
+            Ok(ip) => {
+                ips.insert(ip);
+            }
+            Err(_) => {
+                hosts.insert(host);
+            }
+        }
+    }
+    Names { hosts: hosts.into_iter().collect(), addresses: ips.into_iter().collect() }
+}

@@ -1,0 +1,476 @@
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use doorward_agent::{AgentCommand, IdentityArgs};
+use doorward_model::{Action, FlowId, Group, Name, Role, Subject};
+use jiff::Timestamp;
+
+/// A zero-trust access gateway for devices.
+///
+/// Every interface of a device is a door: a TCP port, a Unix socket. Doorward stands at every
+/// door, knows everyone by a certificate of its own, and lets a request through only when the
+/// policy says so.
+#[derive(Parser)]
+#[command(name = "doorward", version, subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+    /// Where the gateway is administered (default: what the identity says)
+    #[arg(long, value_name = "URL", env = "DOORWARD_SERVER", global = true)]
+    pub(crate) server: Option<String>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the gateway
+    Serve(Serve),
+    /// Make yourself the owner of a new gateway, with the code that it shows
+    Claim {
+        /// The code, beginning with dw1.; - reads it from standard input
+        #[arg(value_name = "CODE")]
+        code: String,
+        /// Where to put the owner's identity (default: --identity)
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// Give up the identity that is there
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Say how the gateway is
+    Status,
+    /// Make a new owner code, at the gateway's own machine
+    Recover(Recover),
+    /// The gateway's clock
+    Clock {
+        #[command(subcommand)]
+        command: ClockCommand,
+    },
+    /// Devices
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// People
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Interfaces of devices
+    #[command(subcommand)]
+    Interface(InterfaceCommand),
+    /// Who may do what
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Who is here now
+    #[command(subcommand)]
+    Session(SessionCommand),
+    /// What happened
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// The certificate authority
+    #[command(subcommand)]
+    Ca(CaCommand),
+    /// What doorward-agent does: enrol, renew, connect
+    Agent {
+        #[command(subcommand)]
+        command: AgentCommand,
+    },
+    /// Print a script that completes commands in a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    /// Where the state is kept (default: $XDG_DATA_HOME/doorward)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where interfaces are reached (default: [::]:8443)
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    /// Where the gateway is administered (default: 127.0.0.1:8444)
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) management: Option<String>,
+    /// DNS suffix and trust domain, fixed at first start (default: doorward.home.arpa)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) domain: Option<String>,
+    /// Print the owner's code even where no terminal shows it
+    #[arg(long)]
+    pub(crate) print_code: bool,
+    /// Start with simulated devices, and print commands to try; everything is gone afterwards
+    /// unless --data is given
+    #[arg(long)]
+    pub(crate) demo: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Recover {
+    /// The gateway's data directory (default: $XDG_DATA_HOME/doorward)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The gateway's configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print the code even where no terminal shows it
+    #[arg(long)]
+    pub(crate) print_code: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ClockCommand {
+    /// Say that the clock is right
+    Accept,
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    Role::from_argument(text).map_err(|error| error.to_string())
+}
+
+fn group(text: &str) -> Result<Group, String> {
+    Group::from_argument(text).map_err(|error| error.to_string())
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write 30m, 1h or 7d"))
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "write RFC 3339, such as 2027-01-01T18:00:00+01:00".to_owned())
+}
+
+#[derive(Subcommand)]
+pub(crate) enum DeviceCommand {
+    /// Add a device, and print the code that it enrols with
+    Add {
+        /// Its name
+        name: Name,
+        /// It has no agent: the gateway fronts it, and it needs no code
+        #[arg(long)]
+        agentless: bool,
+        /// A group that it is in
+        #[arg(long = "group", value_name = "GROUP", value_parser = group)]
+        groups: Vec<Group>,
+        /// How long the code is good (default: 1h)
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        ttl: Option<Duration>,
+    },
+    /// Put a device into groups, or take it out
+    Set {
+        /// Its name
+        name: Name,
+        /// A group that it is in from now on
+        #[arg(long = "group", value_name = "GROUP", value_parser = group)]
+        join: Vec<Group>,
+        /// A group that it is in no more
+        #[arg(long = "no-group", value_name = "GROUP", value_parser = group)]
+        leave: Vec<Group>,
+    },
+    /// List the devices
+    List,
+    /// Show a device with its interfaces and certificates
+    Show {
+        /// Its name
+        name: Name,
+    },
+    /// Print a new code for a device that must enrol again
+    Code {
+        /// Its name
+        name: Name,
+        /// How long the code is good (default: 1h)
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        ttl: Option<Duration>,
+    },
+    /// Turn a device off: nobody reaches it, and it reaches nobody
+    Disable {
+        /// Its name
+        name: Name,
+    },
+    /// Turn a device on again
+    Enable {
+        /// Its name
+        name: Name,
+    },
+    /// End a device's identity: all its certificates and codes
+    Revoke {
+        /// Its name
+        name: Name,
+    },
+    /// Remove a device with all that is its own
+    Remove {
+        /// Its name
+        name: Name,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum UserCommand {
+    /// Add a person, and print the code that they enrol with
+    Add {
+        /// Their name
+        name: Name,
+        /// A role that they have
+        #[arg(long = "role", value_name = "ROLE", value_parser = role)]
+        roles: Vec<Role>,
+        /// How long the code is good (default: 1h)
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        ttl: Option<Duration>,
+    },
+    /// Give a person roles, or take them away
+    Set {
+        /// Their name
+        name: Name,
+        /// A role that they have from now on
+        #[arg(long = "role", value_name = "ROLE", value_parser = role)]
+        grant: Vec<Role>,
+        /// Until when, excluded
+        #[arg(long, value_name = "TIME", value_parser = instant, requires = "grant")]
+        until: Option<Timestamp>,
+        /// A role that they have no more
+        #[arg(long = "no-role", value_name = "ROLE", value_parser = role)]
+        take: Vec<Role>,
+    },
+    /// List the people
+    List,
+    /// Show a person with their certificates
+    Show {
+        /// Their name
+        name: Name,
+    },
+    /// Print a new code for a person who must enrol again
+    Code {
+        /// Their name
+        name: Name,
+        /// How long the code is good (default: 1h)
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        ttl: Option<Duration>,
+    },
+    /// Keep a person out for a while
+    Disable {
+        /// Their name
+        name: Name,
+    },
+    /// Let a person in again
+    Enable {
+        /// Their name
+        name: Name,
+    },
+    /// End a person's identity: all their certificates and codes
+    Revoke {
+        /// Their name
+        name: Name,
+    },
+    /// Remove a person
+    Remove {
+        /// Their name
+        name: Name,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum InterfaceCommand {
+    /// Declare an interface; nobody reaches it until a rule says so
+    Add {
+        /// DEVICE/NAME
+        #[arg(value_name = "DEVICE/NAME")]
+        interface: String,
+        /// tcp://HOST:PORT or unix:/PATH
+        url: String,
+    },
+    /// List the interfaces
+    List,
+    /// Turn an interface on
+    Enable {
+        /// DEVICE/NAME
+        #[arg(value_name = "DEVICE/NAME")]
+        interface: String,
+    },
+    /// Turn an interface off
+    Disable {
+        /// DEVICE/NAME
+        #[arg(value_name = "DEVICE/NAME")]
+        interface: String,
+    },
+    /// Take the declaration back
+    Remove {
+        /// DEVICE/NAME
+        #[arg(value_name = "DEVICE/NAME")]
+        interface: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Show the bundle in force
+    Show {
+        /// Write its files there instead
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Put a bundle in force: a directory, or a file that replaces policy.csv
+    Apply {
+        /// The bundle
+        #[arg(value_name = "DIR|FILE")]
+        bundle: PathBuf,
+        /// Apply it even if nobody could change the policy afterwards
+        #[arg(long)]
+        force_lockout: bool,
+        /// Only say what would change (not built yet)
+        #[arg(long)]
+        dry_run: bool,
+        /// Undo it unless confirmed in time (not built yet)
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        confirm_within: Option<Duration>,
+    },
+    /// Say whether a subject may do an action: status 0 is yes, 3 is no
+    Check {
+        /// user/NAME or device/NAME
+        subject: Subject,
+        /// connect, read, create, …
+        action: Action,
+        /// DEVICE/INTERFACE, or gateway/PART
+        #[arg(value_name = "DEVICE/PATH")]
+        resource: String,
+        /// At that instant (default: now)
+        #[arg(long, value_name = "TIME", value_parser = instant)]
+        at: Option<Timestamp>,
+        /// From that address
+        #[arg(long, value_name = "ADDR")]
+        from: Option<IpAddr>,
+        /// With that attribute (not built yet)
+        #[arg(long = "attr", value_name = "K=V")]
+        attrs: Vec<String>,
+    },
+    /// Keep a bundle that was applied for a while (not built yet)
+    Confirm,
+    /// Say why (not built yet)
+    Explain {
+        #[arg(hide = true)]
+        rest: Vec<String>,
+    },
+    /// Say who may (not built yet)
+    WhoCan {
+        #[arg(hide = true)]
+        rest: Vec<String>,
+    },
+    /// Say what somebody may (not built yet)
+    WhatCan {
+        #[arg(hide = true)]
+        rest: Vec<String>,
+    },
+    /// Run a bundle's tests (not built yet)
+    Test {
+        #[arg(hide = true)]
+        rest: Vec<String>,
+    },
+    /// Look for mistakes (not built yet)
+    Lint,
+    /// List the former bundles (not built yet)
+    History,
+    /// Compare two bundles (not built yet)
+    Diff {
+        #[arg(hide = true)]
+        rest: Vec<String>,
+    },
+    /// Go back to a former bundle (not built yet)
+    Rollback {
+        #[arg(hide = true)]
+        rest: Vec<String>,
+    },
+    /// Decide again what was recorded (not built yet)
+    Replay {
+        #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
+        rest: Vec<String>,
+    },
+    /// Measure decisions (not built yet)
+    Bench {
+        #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
+        rest: Vec<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SessionCommand {
+    /// List the sessions with their flows
+    List,
+    /// Cut a session, or one flow
+    Cut {
+        /// Its id, as `session list` prints it
+        id: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Show the last records
+    Tail {
+        /// How many
+        #[arg(short = 'n', long, default_value_t = 20)]
+        lines: u64,
+        /// Go on as more come
+        #[arg(short, long)]
+        follow: bool,
+        /// Only that flow or request, as Doorward-Request-Id names it
+        #[arg(long, value_name = "ID")]
+        flow: Option<FlowId>,
+    },
+    /// Write all records as lines of JSON
+    Export {
+        /// Only those after that number
+        #[arg(long, value_name = "SEQ", default_value_t = 0)]
+        after: u64,
+        /// Into a file (default: standard output)
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Delete old records, to make room
+    Prune {
+        /// Those before that instant
+        #[arg(long, value_name = "TIME", value_parser = instant)]
+        before: Timestamp,
+    },
+    /// Prove that nothing was edited (not built yet)
+    Verify {
+        /// A checkpoint
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum CaCommand {
+    /// Show the authority and its fingerprints
+    Show,
+    /// Use an issuing authority that you already have, before the first start
+    Import {
+        /// The data directory of the gateway that is to be (default: $XDG_DATA_HOME/doorward)
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// The gateway's configuration file
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Its certificate, PEM, with those between it and the root
+        #[arg(long, value_name = "FILE")]
+        cert: PathBuf,
+        /// Its private key, PEM, not encrypted
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// The root's certificate, PEM
+        #[arg(long, value_name = "FILE")]
+        root: PathBuf,
+    },
+    /// Write the revocation list (not built yet)
+    Crl,
+    /// Change the issuing authority (not built yet)
+    Rotate,
+}

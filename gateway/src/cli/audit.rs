@@ -1,0 +1,115 @@
+use std::fs::File;
+use std::io::Write as _;
+
+use http::Method;
+use serde_json::Value;
+
+use super::args::AuditCommand;
+use super::client::{Client, items, text};
+use super::not_built;
+use super::output::{Output, write};
+use crate::failure::Failure;
+use crate::place::at;
+
+pub(crate) async fn run(
+    command: AuditCommand,
+    client: &Client<'_>,
+    out: &Output,
+) -> Result<(), Failure> {
+    match command {
+        AuditCommand::Tail { lines, follow, flow } => {
+            let mut path = match flow {
+                Some(flow) => format!("/v1/audit?flow={flow}"),
+                None => format!("/v1/audit?last={lines}"),
+            };
+            if follow {
+                path.push_str("&follow=1");
+            }
+            each_line(client, &path, |line| {
+                if out.is_json() {
+                    return write(&[line, b"\n"].concat());
+                }
+                let record: Value = serde_json::from_slice(line)
+                    .map_err(|error| Failure::new(format!("a record that is none: {error}")))?;
+                write(format!("{}\n", show(&record, out)).as_bytes())
+            })
+            .await
+        }
+        AuditCommand::Export { after, out: file } => {
+            let path = format!("/v1/audit?after={after}");
+            let Some(name) = file else {
+                return each_line(client, &path, |line| write(&[line, b"\n"].concat())).await;
+            };
+            let mut file = File::create(&name).map_err(at(&name))?;
+            each_line(client, &path, |line| {
+                file.write_all(&[line, b"\n"].concat()).map_err(at(&name))
+            })
+            .await?;
+            file.sync_all().map_err(at(&name))
+        }
+        AuditCommand::Prune { before } => {
+            let before = before.to_string().replace('+', "%2B");
+            let path = format!("/v1/audit?before={before}");
+            let answer = client.request(Method::DELETE, &path, None).await?;
+            out.print(&answer, |answer| format!("{} records are deleted", text(answer, "deleted")))
+        }
+        AuditCommand::Verify { .. } => Err(not_built("audit verify")),
+    }
+}
+
+/// Hands every line of an answer on as it comes.
+async fn each_line(
+    client: &Client<'_>,
+    path: &str,
+    mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut reply = client.begin(Method::GET, path, None).await?;
+    let mut rest: Vec<u8> = Vec::new();
+    while let Some(chunk) = reply.chunk().await? {
+        rest.extend_from_slice(&chunk);
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = rest.drain(..=end).collect();
+            take(line.strip_suffix(b"\n").unwrap_or(&line))?;
+        }
+    }
+    Ok(())
+}
+
+/// A record on one line.
+fn show(record: &Value, out: &Output) -> String {
+    let mut parts = vec![text(record, "at"), out.bold(&format!("{:<16}", text(record, "event")))];
+    let subject = match text(record, "subject") {
+        none if none.is_empty() => text(record, "prefix"),
+        subject => subject,
+    };
+    let path = match (text(record, "device"), text(record, "path")) {
+        (device, path) if device.is_empty() || path.is_empty() => format!("{device}{path}"),
+        (device, path) => format!("{device}/{path}"),
+    };
+    let outcome = match text(record, "outcome") {
+        done if done == "done" => out.good(&done),
+        other => out.bad(&other),
+    };
+    parts.extend([subject, text(record, "action"), path, outcome, text(record, "reason")]);
+    let rules: Vec<String> = items(record, "rules").iter().map(Value::to_string).collect();
+    if !rules.is_empty() {
+        parts.push(format!("policy.csv:{}", rules.join(",")));
+    }
+    for (name, member) in [
+        ("backend", "backend"),
+        ("up", "bytes_up"),
+        ("down", "bytes_down"),
+        ("ms", "millis"),
+        ("count", "count"),
+        ("from", "source"),
+        ("detail", "detail"),
+        ("id", "flow"),
+    ] {
+        match text(record, member) {
+            none if none.is_empty() => {}
+            value => parts.push(format!("{name}={value}")),
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    parts.join("  ")
+}

@@ -1,0 +1,104 @@
+//! What people type. Every command is one request to the gateway's administration, or one task
+//! on this machine; none decides anything.
+
+mod args;
+mod audit;
+mod authority;
+mod client;
+mod device;
+mod interface;
+mod output;
+mod policy;
+mod serve;
+mod session;
+mod status;
+mod user;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+use doorward_agent::{enroll, read_code};
+
+use crate::clock::SystemClock;
+use crate::failure::Failure;
+use args::{Cli, Command};
+use client::Client;
+use output::Output;
+pub(crate) use output::write;
+
+/// How a command ends.
+enum End {
+    Done,
+    /// `policy check` answered no.
+    Denied,
+}
+
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let serves = matches!(cli.command, Command::Serve(_));
+    let mut builder = if serves {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    let runtime = match builder.enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    let ended = runtime.block_on(run(cli));
+    // A read of standard input cannot be taken back; it must not keep the program alive.
+    runtime.shutdown_background();
+    match ended {
+        Ok(End::Done) => ExitCode::SUCCESS,
+        Ok(End::Denied) => ExitCode::from(3),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &dyn std::fmt::Display) -> ExitCode {
+    drop(writeln!(std::io::stderr().lock(), "doorward: {error}"));
+    ExitCode::FAILURE
+}
+
+async fn run(cli: Cli) -> Result<End, Failure> {
+    let Cli { identity, server, json, command } = cli;
+    let out = Output::new(json);
+    let client = || Client::new(identity.dir(None), server.clone(), &SystemClock);
+    match command {
+        Command::Serve(serve) => serve::run(serve).await?,
+        Command::Claim { code, dir, yes, replace } => {
+            let dir = identity.dir(dir);
+            let enrolled = enroll(&dir, &read_code(&code)?, yes, replace, &SystemClock).await?;
+            let place = dir.path().display().to_string();
+            let answer = serde_json::json!({ "subject": enrolled.subject, "identity": place });
+            out.print(&answer, |_| {
+                format!("{} owns this gateway now; the identity is in {place}", enrolled.subject)
+            })?;
+        }
+        Command::Status => status::run(&client(), &out).await?,
+        Command::Recover(recover) => serve::recover(recover, &out).await?,
+        Command::Clock { .. } => return Err(not_built("clock accept")),
+        Command::Device(device) => device::run(device, &client(), &out).await?,
+        Command::User(user) => user::run(user, &client(), &out).await?,
+        Command::Interface(interface) => interface::run(interface, &client(), &out).await?,
+        Command::Policy(policy) => return policy::run(policy, &client(), &out).await,
+        Command::Session(session) => session::run(session, &client(), &out).await?,
+        Command::Audit(audit) => audit::run(audit, &client(), &out).await?,
+        Command::Ca(ca) => authority::run(ca, &client(), &out).await?,
+        Command::Agent { command } => {
+            doorward_agent::run(command, &identity, json, &SystemClock).await?;
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "doorward", &mut script);
+            write(&script)?;
+        }
+    }
+    Ok(End::Done)
+}
+
+/// What a command that is still to come says.
+fn not_built(command: &str) -> Failure {
+    Failure::new(format!("`doorward {command}` {}", doorward_agent::NOT_BUILT))
+}

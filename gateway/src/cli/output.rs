@@ -1,0 +1,97 @@
+use std::io::{self, IsTerminal as _, Write as _};
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// Where answers go: tables for people, JSON for programs.
+pub(crate) struct Output {
+    json: bool,
+    colour: bool,
+}
+
+/// Writes to standard output. Whoever reads it may have gone, which is no failure of ours.
+pub(crate) fn write(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { json, colour }
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints `answer`: as JSON if that was asked for, otherwise as `words` puts it.
+    pub(crate) fn print<T: Serialize>(
+        &self,
+        answer: &T,
+        words: impl FnOnce(&T) -> String,
+    ) -> Result<(), Failure> {
+        let mut text = if self.json {
+            serde_json::to_string_pretty(answer).map_err(|error| Failure::new(error.to_string()))?
+        } else {
+            words(answer)
+        };
+        if !text.ends_with('\n') && !text.is_empty() {
+            text.push('\n');
+        }
+        write(text.as_bytes())
+    }
+
+    /// A heading, or another text that is to stand out.
+    pub(crate) fn bold(&self, text: &str) -> String {
+        self.styled("1", text)
+    }
+
+    /// What is well.
+    pub(crate) fn good(&self, text: &str) -> String {
+        self.styled("32", text)
+    }
+
+    /// What needs a person.
+    pub(crate) fn bad(&self, text: &str) -> String {
+        self.styled("31", text)
+    }
+
+    fn styled(&self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// Rows under headings, in columns. What peers said must have been escaped.
+    pub(crate) fn table(&self, headings: &[&str], rows: &[Vec<String>]) -> String {
+        let width = |column: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
+            widest.max(headings.get(column).map_or(0, |heading| heading.len()))
+        };
+        let widths: Vec<usize> = (0..headings.len()).map(width).collect();
+        let line = |cells: Vec<&str>| {
+            let padded = cells.iter().zip(&widths).map(|(cell, width)| {
+                let gap = width.saturating_sub(cell.chars().count());
+                format!("{cell}{}", " ".repeat(gap))
+            });
+            padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        let mut text = self.bold(&line(headings.to_vec()));
+        for row in rows {
+            text.push('\n');
+            text.push_str(&line(row.iter().map(String::as_str).collect()));
+        }
+        text
+    }
+}
+
+/// Something that a person should know besides the answer.
+pub(crate) fn warn(text: &str) {
+    drop(writeln!(io::stderr().lock(), "doorward: note: {text}"));
+}

@@ -1,0 +1,136 @@
+use std::fs;
+use std::path::Path;
+
+use doorward_policies::BundleText;
+use http::Method;
+use serde_json::{Map, Value, json};
+
+use super::args::PolicyCommand;
+use super::client::{Client, ended, items, text, when};
+use super::output::Output;
+use super::{End, not_built};
+use crate::failure::Failure;
+use crate::place::at;
+
+/// The files of a bundle, and their names in requests.
+const MEMBERS: [&str; 5] = ["model", "policy", "roles", "groups", "tests"];
+
+pub(crate) async fn run(
+    command: PolicyCommand,
+    client: &Client<'_>,
+    out: &Output,
+) -> Result<End, Failure> {
+    use PolicyCommand as C;
+    match command {
+        C::Show { out: dir } => show(dir.as_deref(), client, out).await?,
+        C::Apply { dry_run: true, .. } => return Err(not_built("policy apply --dry-run")),
+        C::Apply { confirm_within: Some(_), .. } => {
+            return Err(not_built("policy apply --confirm-within"));
+        }
+        C::Apply { bundle, force_lockout, .. } => {
+            let mut body = read(&bundle)?;
+            body.insert("force_lockout".to_owned(), Value::Bool(force_lockout));
+            let body = Value::Object(body);
+            let answer = client.request(Method::PUT, "/v1/policies", Some(&body)).await?;
+            out.print(&answer, |answer| {
+                format!(
+                    "revision {} is in force: {} rules{}",
+                    text(answer, "revision"),
+                    text(answer, "rules"),
+                    ended(answer)
+                )
+            })?;
+        }
+        C::Check { attrs, .. } if !attrs.is_empty() => {
+            return Err(not_built("policy check --attr"));
+        }
+        C::Check { subject, action, resource, at, from, .. } => {
+            let body = json!({
+                "subject": subject,
+                "action": action,
+                "resource": resource,
+                "at": at,
+                "from": from,
+            });
+            let answer = client.request(Method::POST, "/v1/policies/check", Some(&body)).await?;
+            let permit = answer.get("permit").and_then(Value::as_bool).unwrap_or(false);
+            out.print(&answer, |answer| verdict(answer, permit, out))?;
+            return Ok(if permit { End::Done } else { End::Denied });
+        }
+        C::Confirm => return Err(not_built("policy confirm")),
+        C::Explain { .. } => return Err(not_built("policy explain")),
+        C::WhoCan { .. } => return Err(not_built("policy who-can")),
+        C::WhatCan { .. } => return Err(not_built("policy what-can")),
+        C::Test { .. } => return Err(not_built("policy test")),
+        C::Lint => return Err(not_built("policy lint")),
+        C::History => return Err(not_built("policy history")),
+        C::Diff { .. } => return Err(not_built("policy diff")),
+        C::Rollback { .. } => return Err(not_built("policy rollback")),
+        C::Replay { .. } => return Err(not_built("policy replay")),
+        C::Bench { .. } => return Err(not_built("policy bench")),
+    }
+    Ok(End::Done)
+}
+
+async fn show(dir: Option<&Path>, client: &Client<'_>, out: &Output) -> Result<(), Failure> {
+    let answer = client.get("/v1/policies").await?;
+    let Some(dir) = dir else {
+        return out.print(&answer, |answer| {
+            let mut text = format!(
+                "# revision {}, since {}, by {}\n",
+                text(answer, "revision"),
+                when(answer, "at"),
+                self::text(answer, "author")
+            );
+            for (member, file) in MEMBERS.iter().zip(BundleText::FILES).skip(1).take(3) {
+                let lines = answer.get(*member).and_then(Value::as_str).unwrap_or_default();
+                text.push_str(&format!("\n{}\n{lines}", out.bold(&format!("# {file}"))));
+            }
+            text
+        });
+    };
+    fs::create_dir_all(dir).map_err(at(dir))?;
+    for (member, file) in MEMBERS.iter().zip(BundleText::FILES) {
+        let path = dir.join(file);
+        let lines = answer.get(*member).and_then(Value::as_str).unwrap_or_default();
+        fs::write(&path, lines).map_err(at(&path))?;
+    }
+    out.print(&answer, |answer| {
+        format!("revision {} is in {}", text(answer, "revision"), dir.display())
+    })
+}
+
+/// The files of a bundle: all of a directory's, or one that replaces `policy.csv`.
+fn read(path: &Path) -> Result<Map<String, Value>, Failure> {
+    let text = |path: &Path| fs::read_to_string(path).map_err(at(path));
+    let mut body = Map::new();
+    if !path.is_dir() {
+        body.insert("policy".to_owned(), Value::String(text(path)?));
+        return Ok(body);
+    }
+    for (member, file) in MEMBERS.iter().zip(BundleText::FILES) {
+        let path = path.join(file);
+        // A bundle without links or tests may leave their files out; the model is fixed.
+        let lines = match (*member, path.exists()) {
+            ("policy", _) | (_, true) => text(&path)?,
+            ("model", false) => continue,
+            (_, false) => String::new(),
+        };
+        body.insert((*member).to_owned(), Value::String(lines));
+    }
+    Ok(body)
+}
+
+fn verdict(answer: &Value, permit: bool, out: &Output) -> String {
+    let head = if permit { out.good("permit") } else { out.bad("deny") };
+    let mut lines = vec![format!("{head}  {}", text(answer, "why"))];
+    for rule in items(answer, "text") {
+        let rule = rule.as_str().unwrap_or_default();
+        lines.push(format!("  {}", doorward_model::escape(rule)));
+    }
+    match when(answer, "ask_again_at") {
+        until if until.is_empty() => {}
+        until => lines.push(format!("  ask again at {until}")),
+    }
+    lines.join("\n")
+}

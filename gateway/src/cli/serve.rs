@@ -1,0 +1,108 @@
+use std::io::IsTerminal as _;
+
+use doorward_control::CodeMaker;
+use doorward_model::{Clock as _, Fingerprint};
+use doorward_store::recover as keep_owner_code;
+use serde_json::json;
+use tracing_subscriber::EnvFilter;
+
+use super::args;
+use super::output::{Output, write};
+use crate::assemble::{Gateway, assemble};
+use crate::clock::SystemClock;
+use crate::config::{Config, LogForm, Overrides};
+use crate::demo;
+use crate::failure::Failure;
+use crate::place::check_owner;
+use crate::supervise::{self, announce};
+
+/// Runs the gateway until it is told to stop.
+pub(crate) async fn run(serve: args::Serve) -> Result<(), Failure> {
+    let args::Serve { data, config, listen, management, domain, print_code, demo } = serve;
+    let mut overrides = Overrides { data, listen, management, domain, print_code };
+    if !demo {
+        let config = Config::read(config.as_deref(), overrides)?;
+        begin_log(&config, "info");
+        let gateway = assemble(config).await?;
+        return supervise::run(gateway, true, async |gateway| greet(gateway)).await;
+    }
+    let world = demo::World::make(&mut overrides).await?;
+    let config = Config::read(config.as_deref(), overrides)?;
+    begin_log(&config, "warn");
+    let gateway = assemble(config).await?;
+    supervise::run(gateway, false, async |gateway| {
+        greet(gateway)?;
+        world.show(gateway).await
+    })
+    .await
+}
+
+/// The log goes to standard error; answers go to standard output.
+fn begin_log(config: &Config, usual: &str) {
+    let filter = EnvFilter::try_from_env("DOORWARD_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let begun = match config.log {
+        LogForm::Json => log.json().try_init(),
+        LogForm::Text => log.with_ansi(std::io::stderr().is_terminal()).try_init(),
+    };
+    // It can only have begun before, which is as well.
+    drop(begun);
+}
+
+fn greet(gateway: &Gateway) -> Result<(), Failure> {
+    let at = &gateway.addresses;
+    let text = format!(
+        "doorward {}  {}  {}\n\
+         interfaces   {} (for clients: {})\n\
+         management   {}\n\
+         data         {}\n",
+        env!("CARGO_PKG_VERSION"),
+        gateway.subject,
+        gateway.domain,
+        at.listen,
+        at.advertise,
+        at.management,
+        gateway.place.path().display(),
+    );
+    write(text.as_bytes())
+}
+
+/// Makes a new owner code, whether or not the gateway runs. Whoever owns the data directory
+/// may do this.
+pub(crate) async fn recover(recover: args::Recover, out: &Output) -> Result<(), Failure> {
+    let args::Recover { data, config, print_code } = recover;
+    let overrides = Overrides { data, ..Overrides::default() };
+    let config = Config::read(config.as_deref(), overrides)?;
+    if !config.data.exists() {
+        return Err(Failure::new(format!(
+            "there is no gateway in {}; name its data directory with --data",
+            config.data.display()
+        )));
+    }
+    check_owner(&config.data)?;
+    let now = SystemClock.now();
+    // Where the gateway is, and what it is recognised by, only its state knows.
+    let unknown = CodeMaker::new(String::new(), Fingerprint::new([0; 32]));
+    let made = unknown.owner_code(now)?;
+    let found = keep_owner_code(&config.data, made.row, now).await?;
+    let mut code = made.code;
+    code.anchor = found.authority.anchor();
+    code.url = match found.advertise.or(config.advertise) {
+        Some(advertise) => format!("https://{advertise}"),
+        None => {
+            return Err(Failure::new(
+                "this gateway has never been started, so nobody can reach it; start it first",
+            ));
+        }
+    };
+    let file = config.data.join(supervise::CLAIM_FILE);
+    if print_code && out.is_json() {
+        let answer = json!({ "code": code.reveal(), "expires": code.expires });
+        return out.print(&answer, |_| String::new());
+    }
+    if announce(&code, &file, print_code)? {
+        return Ok(());
+    }
+    let answer = json!({ "file": file.display().to_string(), "expires": code.expires });
+    out.print(&answer, |_| format!("the code is in {}", file.display()))
+}

@@ -1,0 +1,50 @@
+use serde_json::Value;
+
+use super::client::{Client, items, text, when};
+use super::output::Output;
+use crate::failure::Failure;
+
+pub(crate) async fn run(client: &Client<'_>, out: &Output) -> Result<(), Failure> {
+    let answer = client.get("/v1/status").await?;
+    out.print(&answer, |answer| show(answer, out))
+}
+
+fn show(answer: &Value, out: &Output) -> String {
+    let state = match text(answer, "state") {
+        ok if ok == "ok" => out.good("ok"),
+        other => out.bad(&other),
+    };
+    let mut lines = vec![format!(
+        "{}  {}  {state}  as of {}",
+        out.bold(&text(answer, "gateway")),
+        text(answer, "domain"),
+        when(answer, "time")
+    )];
+    for condition in items(answer, "conditions") {
+        let about = out.bad(&text(condition, "about"));
+        lines.push(format!("  {about}: {}", text(condition, "detail")));
+    }
+    for (name, value) in [
+        ("version", text(answer, "version")),
+        (
+            "policy",
+            format!("revision {}, {} rules", text(answer, "revision"), text(answer, "rules")),
+        ),
+        ("epoch", text(answer, "epoch")),
+        ("sessions", text(answer, "sessions")),
+        ("flows", format!("{} ({} untracked)", text(answer, "flows"), text(answer, "untracked"))),
+        (
+            "audit",
+            format!(
+                "{} records, {} bytes",
+                text(answer, "audit_records"),
+                text(answer, "audit_bytes")
+            ),
+        ),
+        ("authority", format!("until {}", when(answer, "authority_until"))),
+        ("fingerprint", text(answer, "anchor")),
+    ] {
+        lines.push(format!("{name:<12}{value}"));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,343 @@
+//! The configuration file: raw text first ([`raw`]), then meaning, with every bound checked.
+
+mod raw;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use doorward_ca::{Algorithm, Profile, Profiles};
+use doorward_model::{Domain, Name};
+use doorward_proxy::{Bounds, Glob};
+use doorward_session::{Limits, SessionLimits, TlsVersion};
+use doorward_store::AuditSettings;
+use ipnet::IpNet;
+
+use crate::failure::Failure;
+
+/// What the operator decided, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) data: PathBuf,
+    /// Checked against the state; the default counts at first start only.
+    pub(crate) domain: Option<Domain>,
+    pub(crate) name: Option<Name>,
+    pub(crate) listen: SocketAddr,
+    pub(crate) management: SocketAddr,
+    pub(crate) advertise: Option<String>,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) tls: TlsVersion,
+    pub(crate) networks: Vec<IpNet>,
+    pub(crate) unix: Vec<Glob>,
+    pub(crate) limits: Limits,
+    pub(crate) profiles: Profiles,
+    pub(crate) key_file: Option<PathBuf>,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) audit: AuditSettings,
+    pub(crate) keep: Option<Duration>,
+    pub(crate) grace: Duration,
+    pub(crate) print_code: bool,
+    pub(crate) log: LogForm,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogForm {
+    Text,
+    Json,
+}
+
+/// What the command line says besides the file; it wins.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overrides {
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) listen: Option<String>,
+    pub(crate) management: Option<String>,
+    pub(crate) domain: Option<String>,
+    pub(crate) print_code: bool,
+}
+
+const DOMAIN: &str = "doorward.home.arpa";
+const NAME: &str = "main";
+
+impl Config {
+    /// Reads the file, if there is one, and what the command line says.
+    pub(crate) fn read(file: Option<&Path>, overrides: Overrides) -> Result<Self, Failure> {
+        let raw = match file {
+            Some(path) => raw::read(path)?,
+            None => raw::Config::default(),
+        };
+        let shown =
+            file.map_or_else(|| "the command line".into(), |path| path.display().to_string());
+        Reader { file: shown }.config(raw, overrides)
+    }
+
+    /// The domain of a gateway that is founded now.
+    pub(crate) fn first_domain(&self) -> Result<Domain, Failure> {
+        let usual = || DOMAIN.parse().map_err(|error| Failure::new(format!("{error}")));
+        self.domain.clone().map_or_else(usual, Ok)
+    }
+
+    /// The name of a gateway that is founded now.
+    pub(crate) fn first_name(&self) -> Result<Name, Failure> {
+        let usual = || NAME.parse().map_err(|error| Failure::new(format!("{error}")));
+        self.name.clone().map_or_else(usual, Ok)
+    }
+
+    /// The key file that seals the private keys.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.key_file.clone().unwrap_or_else(|| self.data.join("sealing.key"))
+    }
+}
+
+/// `$XDG_DATA_HOME/doorward`, or `~/.local/share/doorward`.
+pub(crate) fn default_data() -> PathBuf {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let data = set("XDG_DATA_HOME")
+        .or_else(|| set("HOME").map(|home| home.join(".local/share")))
+        .unwrap_or_else(|| PathBuf::from("."));
+    data.join("doorward")
+}
+
+/// Gives raw values meaning, and names the file and the key where they have none.
+struct Reader {
+    file: String,
+}
+
+impl Reader {
+    fn wrong(&self, key: &str, why: impl std::fmt::Display) -> Failure {
+        Failure::new(format!("{}: {key}: {why}", self.file))
+    }
+
+    fn parsed<T>(&self, key: &str, text: Option<String>) -> Result<Option<T>, Failure>
+    where
+        T: std::str::FromStr,
+        T::Err: std::fmt::Display,
+    {
+        text.map(|text| text.parse().map_err(|error: T::Err| self.wrong(key, error))).transpose()
+    }
+
+    fn address(&self, key: &str, text: Option<String>, usual: &str) -> Result<SocketAddr, Failure> {
+        let text = text.unwrap_or_else(|| usual.to_owned());
+        text.parse().map_err(|_| {
+            let shown = doorward_model::escape(&text).to_string();
+            self.wrong(key, format!("'{shown}' is no ADDRESS:PORT, such as 192.168.1.2:8443"))
+        })
+    }
+
+    fn time(&self, key: &str, text: Option<String>) -> Result<Option<Duration>, Failure> {
+        let read = |text: String| {
+            humantime::parse_duration(&text)
+                .map_err(|error| self.wrong(key, format!("{error}; write 30s, 10m, 24h or 90d")))
+        };
+        text.map(read).transpose()
+    }
+
+    fn all<T>(&self, key: &str, texts: Vec<String>) -> Result<Vec<T>, Failure>
+    where
+        T: std::str::FromStr,
+        T::Err: std::fmt::Display,
+    {
+        let read = |text: String| text.parse().map_err(|error: T::Err| self.wrong(key, error));
+        texts.into_iter().map(read).collect()
+    }
+
+    fn config(&self, raw: raw::Config, over: Overrides) -> Result<Config, Failure> {
+        let advertise = raw.advertise;
+        if let Some(text) = &advertise {
+            self.check_advertise(text)?;
+        }
+        let networks = match raw.dial.networks {
+            Some(networks) => networks,
+            None => Bounds::PRIVATE.map(str::to_owned).to_vec(),
+        };
+        // Serial lines and programs are not dialed yet; what is written must still be right.
+        self.all::<Glob>("dial.serial", raw.dial.serial)?;
+        self.all::<Glob>("dial.process", raw.dial.process)?;
+        let limits = self.limits(raw.limits)?;
+        Ok(Config {
+            data: over.data.or(raw.data).unwrap_or_else(default_data),
+            domain: self.parsed("domain", over.domain.or(raw.domain))?,
+            name: self.parsed("name", raw.name)?,
+            listen: self.address("listen", over.listen.or(raw.listen), "[::]:8443")?,
+            management: self.address(
+                "management",
+                over.management.or(raw.management),
+                "127.0.0.1:8444",
+            )?,
+            advertise,
+            hosts: raw.hosts,
+            tls: match raw.tls.least.as_deref() {
+                None | Some("1.3") => TlsVersion::Tls13,
+                Some("1.2") => TlsVersion::Tls12,
+                Some(_) => return Err(self.wrong("tls.least", "it is \"1.3\" or \"1.2\"")),
+            },
+            networks: self.all("dial.networks", networks)?,
+            unix: self.all("dial.unix", raw.dial.unix)?,
+            audit: self.audit(raw.audit.max_bytes, &limits)?,
+            limits,
+            profiles: self.profiles(raw.certificates)?,
+            key_file: raw.keys.file,
+            algorithm: match raw.keys.algorithm.as_deref() {
+                None | Some("p256") => Algorithm::P256,
+                Some("p384") => Algorithm::P384,
+                Some("ed25519") => Algorithm::Ed25519,
+                Some(_) => {
+                    return Err(self.wrong("keys.algorithm", "it is p256, p384 or ed25519"));
+                }
+            },
+            keep: self.time("audit.keep", raw.audit.keep)?,
+            grace: self.time("stop.grace", raw.stop.grace)?.unwrap_or(Duration::from_secs(10)),
+            print_code: over.print_code,
+            log: match raw.log.as_deref() {
+                None | Some("text") => LogForm::Text,
+                Some("json") => LogForm::Json,
+                Some(_) => return Err(self.wrong("log", "it is \"text\" or \"json\"")),
+            },
+        })
+    }
+
+    fn check_advertise(&self, text: &str) -> Result<(), Failure> {
+        let url = format!("https://{text}");
+        let uri: Option<http::Uri> = url.parse().ok();
+        let sound = uri.is_some_and(|uri| {
+            uri.port_u16().is_some()
+                && uri.path() == "/"
+                && uri.authority().is_some_and(|authority| authority.as_str() == text)
+                && !text.contains('@')
+        });
+        if sound { Ok(()) } else { Err(self.wrong("advertise", "it is HOST:PORT")) }
+    }
+
+    fn audit(&self, max_bytes: Option<u64>, limits: &Limits) -> Result<AuditSettings, Failure> {
+        let max_bytes = max_bytes.unwrap_or(512 * 1024 * 1024);
+        if max_bytes < AuditSettings::SMALLEST {
+            return Err(self.wrong("audit.max-bytes", "at least 1048576"));
+        }
+        Ok(AuditSettings { max_bytes, flows: limits.session.flows })
+    }
+
+    fn profiles(&self, raw: raw::Certificates) -> Result<Profiles, Failure> {
+        let usual = Profiles::default();
+        let profile =
+            |key: &str, text: Option<String>, usual: Profile| match self.time(key, text)? {
+                Some(life) => Profile::new(life).map_err(|error| self.wrong(key, error)),
+                None => Ok(usual),
+            };
+        Ok(Profiles {
+            device: profile("certificates.device", raw.device, usual.device)?,
+            user: profile("certificates.user", raw.user, usual.user)?,
+            gateway: profile("certificates.gateway", raw.gateway, usual.gateway)?,
+        })
+    }
+
+    fn limits(&self, raw: raw::Limits) -> Result<Limits, Failure> {
+        let usual = Limits::default();
+        let count = |key: &str, given: Option<usize>, usual: usize| match given {
+            Some(0) => Err(self.wrong(key, "at least 1")),
+            given => Ok(given.unwrap_or(usual)),
+        };
+        let rate = |key: &str, given: Option<u32>, usual: u32| match given {
+            Some(0) => Err(self.wrong(key, "at least 1")),
+            given => Ok(given.unwrap_or(usual)),
+        };
+        let (idle, life) = (raw.idle, raw.life);
+        let session = SessionLimits {
+            sessions_per_subject: count(
+                "limits.sessions-per-subject",
+                raw.sessions_per_subject,
+                usual.session.sessions_per_subject,
+            )?,
+            flows_per_subject: count(
+                "limits.flows-per-subject",
+                raw.flows_per_subject,
+                usual.session.flows_per_subject,
+            )?,
+            flows: count("limits.flows", raw.flows, usual.session.flows)?,
+            idle: self.time("limits.idle", idle)?.unwrap_or(usual.session.idle),
+            life: self.time("limits.life", life)?,
+        };
+        Ok(Limits {
+            connections: count("limits.connections", raw.connections, usual.connections)?,
+            handshakes: count("limits.handshakes", raw.handshakes, usual.handshakes)?,
+            handshake_rate: rate(
+                "limits.handshake-rate",
+                raw.handshake_rate,
+                usual.handshake_rate,
+            )?,
+            handshake_time: self
+                .time("limits.handshake-time", raw.handshake_time)?
+                .unwrap_or(usual.handshake_time),
+            unauthenticated_rate: rate(
+                "limits.unauthenticated-rate",
+                raw.unauthenticated_rate,
+                usual.unauthenticated_rate,
+            )?,
+            session,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, Failure> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("doorward.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::read(Some(&path), Overrides::default())
+    }
+
+    #[test]
+    fn nothing_configured_is_a_whole_configuration() {
+        let config = Config::read(None, Overrides::default()).unwrap();
+        assert_eq!(config.listen.port(), 8443);
+        assert_eq!(config.management.to_string(), "127.0.0.1:8444");
+        assert!(config.unix.is_empty());
+        assert_eq!(config.first_domain().unwrap().as_str(), DOMAIN);
+    }
+
+    #[test]
+    fn the_sample_configuration_says_what_is_the_case_anyway() {
+        let sample = include_str!("../../../deploy/doorward.toml");
+        let plain = Config::read(None, Overrides::default()).unwrap();
+        // Every setting that is commented out is shown with its default.
+        let shown: String = sample
+            .lines()
+            .map(|line| line.strip_prefix("#: ").unwrap_or(line))
+            .collect::<Vec<_>>()
+            .join("\n");
+        let all = read(&shown).unwrap();
+        assert_eq!(format!("{:?}", all.limits), format!("{:?}", plain.limits));
+        assert_eq!(all.profiles, plain.profiles);
+        assert_eq!(all.networks, plain.networks);
+        assert_eq!((all.listen, all.management), (plain.listen, plain.management));
+        assert_eq!((all.grace, all.audit.max_bytes), (plain.grace, plain.audit.max_bytes));
+        assert!(read(sample).is_ok());
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        for (text, part) in [
+            ("colour = 1", "colour"),
+            ("listen = 8443", "listen"),
+            ("listen = \"everywhere\"", "listen: 'everywhere' is no ADDRESS:PORT"),
+            ("domain = \"home\"", "domain: 'home' has one label"),
+            ("name = \"Main\"", "name: 'M' cannot be in a name"),
+            ("advertise = \"home\"", "advertise: it is HOST:PORT"),
+            ("[tls]\nleast = \"1.1\"", "tls.least"),
+            ("[dial]\nnetworks = [\"10.0.0.0/33\"]", "dial.networks"),
+            ("[dial]\nunix = [\"run/x\"]", "dial.unix: 'run/x'"),
+            ("[certificates]\ndevice = \"1s\"", "certificates.device: a certificate lives"),
+            ("[certificates]\ndevice = \"soon\"", "certificates.device"),
+            ("[limits]\nflows = 0", "limits.flows: at least 1"),
+            ("[audit]\nmax-bytes = 1", "audit.max-bytes"),
+            ("[keys]\nalgorithm = \"rsa\"", "keys.algorithm"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+            assert!(error.contains("doorward.toml"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+/// The file as it is written. `deploy/doorward.toml` explains every setting.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Config {
+    pub(super) data: Option<PathBuf>,
+    pub(super) domain: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) listen: Option<String>,
+    pub(super) management: Option<String>,
+    pub(super) advertise: Option<String>,
+    pub(super) hosts: Vec<String>,
+    pub(super) log: Option<String>,
+    pub(super) tls: Tls,
+    pub(super) dial: Dial,
+    pub(super) limits: Limits,
+    pub(super) certificates: Certificates,
+    pub(super) keys: Keys,
+    pub(super) audit: Audit,
+    pub(super) stop: Stop,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Tls {
+    pub(super) least: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Dial {
+    pub(super) networks: Option<Vec<String>>,
+    pub(super) unix: Vec<String>,
+    pub(super) serial: Vec<String>,
+    pub(super) process: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Limits {
+    pub(super) connections: Option<usize>,
+    pub(super) handshakes: Option<usize>,
+    pub(super) handshake_rate: Option<u32>,
+    pub(super) handshake_time: Option<String>,
+    pub(super) unauthenticated_rate: Option<u32>,
+    pub(super) sessions_per_subject: Option<usize>,
+    pub(super) flows_per_subject: Option<usize>,
+    pub(super) flows: Option<usize>,
+    pub(super) idle: Option<String>,
+    pub(super) life: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Certificates {
+    pub(super) device: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) gateway: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Keys {
+    pub(super) file: Option<PathBuf>,
+    pub(super) algorithm: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Audit {
+    pub(super) max_bytes: Option<u64>,
+    pub(super) keep: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Stop {
+    pub(super) grace: Option<String>,
+}
+
+pub(super) fn read(path: &Path) -> Result<Config, Failure> {
+    let named = |why: &dyn std::fmt::Display| Failure::new(format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+    toml::from_str(&text).map_err(|error| named(&error.to_string().trim_end()))
+}

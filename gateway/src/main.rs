@@ -1,0 +1,21 @@
+//! `doorward`: a zero-trust access gateway for devices. See `doorward --help`.
+//!
+//! This crate wires the rooms together ([`assemble`]), keeps them going ([`supervise`]), and
+//! is what people type ([`cli`]). It decides nothing itself.
+
+mod assemble;
+mod cli;
+mod clock;
+mod config;
+mod demo;
+mod failure;
+mod host;
+mod place;
+mod server_key;
+mod supervise;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

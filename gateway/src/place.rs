@@ -1,0 +1,99 @@
+//! The data directory: whose it is, and that nobody else uses it.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+
+/// A data directory that is ours alone, for as long as this value lives.
+pub(crate) struct Place {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Place {
+    /// Makes the directory if it is not there, and takes it.
+    pub(crate) fn take(path: &Path) -> Result<Self, Failure> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at(path))?;
+        check_owner(path)?;
+        let lock = path.join("lock");
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(&lock).map_err(at(&lock))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: file }),
+            Err(fs::TryLockError::WouldBlock) => Err(Failure::new(format!(
+                "another doorward is using {}; stop it first, or choose another --data directory",
+                path.display()
+            ))),
+            Err(fs::TryLockError::Error(error)) => Err(at(&lock)(error)),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+}
+
+/// Refuses a directory of somebody else's, and one that others can enter.
+pub(crate) fn check_owner(path: &Path) -> Result<(), Failure> {
+    let found = fs::metadata(path).map_err(at(path))?;
+    let me = rustix::process::geteuid().as_raw();
+    if found.uid() != me {
+        return Err(Failure::new(format!(
+            "{} belongs to user {}, not to user {me}; run doorward as its owner, or choose \
+             another --data directory",
+            path.display(),
+            found.uid()
+        )));
+    }
+    if found.mode() & 0o077 != 0 {
+        return Err(Failure::new(format!(
+            "others can enter {} (mode {:o}); run `chmod 700 {}`",
+            path.display(),
+            found.mode() & 0o777,
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Writes a file that only its owner can read, whole or not at all.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let write = || -> io::Result<()> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".new");
+        let new = Path::new(&name);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(new, path)?;
+        match path.parent() {
+            Some(parent) => File::open(parent)?.sync_all(),
+            None => Ok(()),
+        }
+    };
+    write().map_err(at(path))
+}
+
+/// Removes a file. That it is not there is no error.
+pub(crate) fn remove(path: &Path) -> Result<(), Failure> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// An I/O error, with the path that it is about.
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Failure {
+    let shown = path.display().to_string();
+    move |error| Failure::new(format!("{shown}: {error}"))
+}

@@ -1,0 +1,84 @@
+//! The owner's code, until an owner has claimed the gateway.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward_control::{CodeMaker, owner_code};
+use doorward_model::{Clock, Code};
+use doorward_policies::Snapshot;
+use doorward_store::Store;
+use tokio::sync::{Notify, watch};
+
+use crate::assemble::Gateway;
+use crate::failure::Failure;
+use crate::place::{remove, write_private};
+
+/// The file that the code is left in where nobody would see it.
+pub(crate) const FILE: &str = "claim-code";
+
+pub(super) struct OwnerCodes {
+    store: Store,
+    codes: CodeMaker,
+    cancelled: Arc<Notify>,
+    clock: Arc<dyn Clock>,
+    file: PathBuf,
+    print: bool,
+}
+
+impl OwnerCodes {
+    pub(super) fn of(gateway: &Gateway) -> Self {
+        Self {
+            store: gateway.store.clone(),
+            codes: gateway.codes.clone(),
+            cancelled: Arc::clone(&gateway.owner_code_cancelled),
+            clock: Arc::clone(&gateway.clock),
+            file: gateway.place.join(FILE),
+            print: gateway.config.print_code,
+        }
+    }
+}
+
+/// Sees to it that there is a good code as long as there is no owner, and none left over
+/// afterwards: an old one is replaced when it has expired, or was tried too often.
+pub(super) async fn keep(owner: OwnerCodes) -> Result<(), Failure> {
+    let mut snapshots = owner.store.snapshots();
+    while !snapshots.borrow_and_update().is_claimed() {
+        let code = owner_code(&owner.codes, &owner.store, owner.clock.now()).await?;
+        announce(&code, &owner.file, owner.print)?;
+        let left = code.expires.duration_since(owner.clock.now()).unsigned_abs();
+        tokio::select! {
+            () = tokio::time::sleep(left) => tracing::info!("the owner's code has expired"),
+            () = owner.cancelled.notified() => {}
+            () = claimed(&mut snapshots) => {}
+        }
+    }
+    remove(&owner.file)
+}
+
+async fn claimed(snapshots: &mut watch::Receiver<Arc<Snapshot>>) {
+    if snapshots.wait_for(|snapshot| snapshot.is_claimed()).await.is_err() {
+        // The gateway is stopping.
+        tokio::time::sleep(Duration::MAX).await;
+    }
+}
+
+/// Shows an owner's code where it was asked for or where a person is looking; otherwise leaves
+/// it in a file that only the owner of the data directory can read. Whether it was shown.
+pub(crate) fn announce(code: &Code, file: &Path, print: bool) -> Result<bool, Failure> {
+    let mut out = std::io::stdout().lock();
+    if print || out.is_terminal() {
+        let text = format!(
+            "\nThis gateway waits for its owner. Within an hour, run\n\n    doorward claim CODE\n\n\
+             with this code:\n\n{}\n\n",
+            code.reveal()
+        );
+        // Whoever reads the output may have gone.
+        drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+        return Ok(true);
+    }
+    write_private(file, format!("{}\n", code.reveal()).as_bytes())?;
+    tracing::warn!(file = %file.display(), "this gateway waits for its owner: the code is in the file");
+    Ok(false)
+}

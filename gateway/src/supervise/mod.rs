@@ -1,0 +1,108 @@
+//! Keeps a gateway going: listeners, renewals, the owner's code, upkeep, and a graceful stop.
+
+mod certificates;
+mod claim;
+mod upkeep;
+
+use std::sync::Arc;
+
+use doorward_policies::{Class, Event, Record};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+
+pub(crate) use certificates::{Certificates, Names};
+pub(crate) use claim::{FILE as CLAIM_FILE, announce};
+
+use crate::assemble::Gateway;
+use crate::failure::Failure;
+
+/// Serves until the process is told to stop, then stops in order: nothing new is taken, live
+/// flows get their grace, what is left is cut and recorded, and the databases are closed.
+///
+/// `ready` is called once the listeners are served; `announce` says whether the owner's code is
+/// to be shown or left in its file.
+pub(crate) async fn run(
+    gateway: Gateway,
+    announce: bool,
+    ready: impl AsyncFnOnce(&Gateway) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let stop = |kind| signal(kind).map_err(|error| Failure::new(format!("no signals: {error}")));
+    let (mut interrupt, mut terminate) =
+        (stop(SignalKind::interrupt())?, stop(SignalKind::terminate())?);
+    let mut gateway = gateway;
+    let mut tasks = JoinSet::new();
+    for listener in std::mem::take(&mut gateway.listeners) {
+        let serving = Arc::clone(&gateway.serving);
+        tasks.spawn(async move {
+            listener.serve(serving).await.map_err(|error| Failure::new(error.to_string()))
+        });
+    }
+    if announce {
+        tasks.spawn(claim::keep(claim::OwnerCodes::of(&gateway)));
+    }
+    tasks.spawn(gateway.certificates.clone().keep(gateway.health.clone()));
+    tasks.spawn(upkeep::keep(upkeep::Upkeep::of(&gateway)));
+    let refusals = gateway.refusals.clone();
+    tasks.spawn(async move {
+        refusals.run().await;
+        Ok(())
+    });
+
+    let outcome = async {
+        ready(&gateway).await?;
+        tell_system(sd_notify::NotifyState::Ready);
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => return Ok(()),
+                _ = terminate.recv() => return Ok(()),
+                Some(ended) = tasks.join_next() => match ended {
+                    Ok(Ok(())) => {}
+                    Ok(Err(failure)) => return Err(failure),
+                    Err(error) => {
+                        return Err(Failure::new(format!("a part of the gateway failed: {error}")));
+                    }
+                },
+            }
+        }
+    }
+    .await;
+
+    tell_system(sd_notify::NotifyState::Stopping);
+    tracing::info!("stopping");
+    gateway.serving.drain();
+    let grace = gateway.config.grace;
+    tokio::select! {
+        () = gateway.serving.stop(grace) => {}
+        // Told twice: at once.
+        _ = interrupt.recv() => gateway.serving.stop(std::time::Duration::ZERO).await,
+        _ = terminate.recv() => gateway.serving.stop(std::time::Duration::ZERO).await,
+    }
+    tasks.shutdown().await;
+    gateway.refusals.flush().await;
+    let stopped = Record::new(gateway.clock.now(), Event::Stop);
+    if let Err(error) = gateway.journal.write(Class::Administration, stopped).await {
+        tracing::warn!(%error, "the stop was not recorded");
+    }
+    close(gateway).await;
+    outcome
+}
+
+/// Lets go of everything that could write, and waits until what was written is on disk.
+async fn close(gateway: Gateway) {
+    let Gateway { writers, place, .. } = gateway;
+    for writer in writers {
+        let last = std::time::Duration::from_secs(5);
+        match tokio::time::timeout(last, writer).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "a writer failed"),
+            Err(_) => tracing::warn!("a database was not closed in time"),
+        }
+    }
+    drop(place);
+}
+
+fn tell_system(state: sd_notify::NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::debug!(%error, "systemd was not told");
+    }
+}

@@ -1,0 +1,99 @@
+//! What must be done from time to time, and what must be watched.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward_control::Health;
+use doorward_model::Clock;
+use doorward_session::Leases;
+use doorward_store::{AuditLog, Store};
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::assemble::Gateway;
+use crate::failure::Failure;
+
+pub(super) struct Upkeep {
+    store: Store,
+    audit: AuditLog,
+    leases: Leases,
+    health: Health,
+    clock: Arc<dyn Clock>,
+    keep: Option<Duration>,
+}
+
+/// How often the clock is watched.
+const GLANCE: Duration = Duration::from_secs(1);
+/// How often what has expired is swept out.
+const SWEEP: u64 = 3600;
+/// By how much the wall clock may leave the monotonic one before everything is asked again.
+const JUMP: SignedDuration = SignedDuration::from_secs(2);
+
+impl Upkeep {
+    pub(super) fn of(gateway: &Gateway) -> Self {
+        Self {
+            store: gateway.store.clone(),
+            audit: gateway.audit.clone(),
+            leases: gateway.leases.clone(),
+            health: gateway.health.clone(),
+            clock: Arc::clone(&gateway.clock),
+            keep: gateway.config.keep,
+        }
+    }
+}
+
+pub(super) async fn keep(upkeep: Upkeep) -> Result<(), Failure> {
+    let mut glance = interval(GLANCE);
+    glance.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut trouble = upkeep.audit.trouble();
+    let (mut wall, mut steady) = (upkeep.clock.now(), Instant::now());
+    let mut swept = wall;
+    for round in 1_u64.. {
+        tokio::select! {
+            _ = glance.tick() => {}
+            changed = trouble.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+                let now = trouble.borrow_and_update().clone();
+                upkeep.health.set("audit log", now.map(|error| error.to_string()));
+                continue;
+            }
+        }
+        let (now, instant) = (upkeep.clock.now(), Instant::now());
+        upkeep.watch_clock(wall, now, instant.duration_since(steady));
+        (wall, steady) = (now, instant);
+        if round % SWEEP == 0 {
+            upkeep.sweep(swept, now).await;
+            swept = now;
+        }
+    }
+    Ok(())
+}
+
+impl Upkeep {
+    /// A clock that was set may have passed an instant at which answers change.
+    fn watch_clock(&self, before: Timestamp, now: Timestamp, elapsed: Duration) {
+        let expected = before.saturating_add(elapsed).unwrap_or(before);
+        let jumped = now.duration_since(expected);
+        if jumped.abs() > JUMP {
+            let ended = self.leases.ask_all_again();
+            tracing::warn!(by = %jumped, ended, "the clock was set: every flow was asked again");
+        }
+    }
+
+    async fn sweep(&self, since: Timestamp, now: Timestamp) {
+        // A clock that was set back must not hide what expired.
+        let since = since.min(now).saturating_sub(SignedDuration::from_hours(1)).unwrap_or(since);
+        if let Err(error) = self.store.forget_expired(since).await {
+            tracing::warn!(%error, "expired certificates were not swept out");
+        }
+        let Some(keep) = self.keep else { return };
+        let Ok(before) = now.saturating_sub(keep) else { return };
+        match self.audit.prune(before).await {
+            Ok(0) => {}
+            Ok(deleted) => tracing::info!(deleted, %before, "old audit records were pruned"),
+            Err(error) => tracing::warn!(%error, "old audit records were not pruned"),
+        }
+    }
+}
