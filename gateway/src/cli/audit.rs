@@ -75,9 +75,20 @@ async fn each_line(
     Ok(())
 }
 
+/// An instant as lines show it: always as long.
+fn to_the_millisecond(text: &str) -> String {
+    match text.parse::<jiff::Timestamp>() {
+        Ok(time) => format!("{time:.3}"),
+        Err(_) => text.to_owned(),
+    }
+}
+
 /// A record on one line.
 fn show(record: &Value, out: &Output) -> String {
-    let mut parts = vec![text(record, "at"), out.bold(&format!("{:<16}", text(record, "event")))];
+    let mut parts = vec![
+        to_the_millisecond(&text(record, "at")),
+        out.bold(&format!("{:<16}", text(record, "event"))),
+    ];
     let subject = match text(record, "subject") {
         none if none.is_empty() => text(record, "prefix"),
         subject => subject,

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use doorward_policies::{Class, Event, Record};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 pub(crate) use certificates::{Certificates, Names};
 pub(crate) use claim::{FILE as CLAIM_FILE, announce};
 
 use crate::assemble::Gateway;
 use crate::failure::Failure;
+use crate::place::Place;
 
 /// Serves until the process is told to stop, then stops in order: nothing new is taken, live
 /// flows get their grace, what is left is cut and recorded, and the databases are closed.
@@ -83,13 +84,7 @@ pub(crate) async fn run(
     if let Err(error) = gateway.journal.write(Class::Administration, stopped).await {
         tracing::warn!(%error, "the stop was not recorded");
     }
-    close(gateway).await;
-    outcome
-}
-
-/// Lets go of everything that could write, and waits until what was written is on disk.
-async fn close(gateway: Gateway) {
-    let Gateway { writers, place, .. } = gateway;
+    let (writers, place) = let_go(gateway);
     for writer in writers {
         let last = std::time::Duration::from_secs(5);
         match tokio::time::timeout(last, writer).await {
@@ -99,6 +94,14 @@ async fn close(gateway: Gateway) {
         }
     }
     drop(place);
+    outcome
+}
+
+/// Lets go of everything that could still write: the writers end when they have written what
+/// they were given.
+fn let_go(gateway: Gateway) -> ([JoinHandle<()>; 2], Place) {
+    let Gateway { writers, place, .. } = gateway;
+    (writers, place)
 }
 
 fn tell_system(state: sd_notify::NotifyState<'_>) {

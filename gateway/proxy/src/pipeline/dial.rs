@@ -42,7 +42,7 @@ impl Dialed {
 /// When the backend cannot be reached within the bounds, or the lease was cut.
 pub async fn dial(dialer: &Dialer, opened: Opened) -> Result<Dialed, NotDialed> {
     let Opened { authorized, ending } = opened;
-    let (permit, lease, _session) = authorized.spend();
+    let (permit, lease) = authorized.spend();
     let connected = tokio::select! {
         biased;
         cause = lease.over() => Err((None, Outcome::Cut, cause.as_str())),

@@ -10,7 +10,7 @@ use doorward_policies::{
     Class, Closing, Event, Journal, JournalError, Outcome, Permit, Record, Request,
 };
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::cause::Switch;
@@ -83,7 +83,7 @@ impl SessionEntry {
         record
     }
 
-    /// Begins to record the opening; it does not wait for it.
+    /// Hands the opening over to be recorded; it does not wait for it.
     pub(crate) fn record(&self, journal: &Arc<dyn Journal>) {
         let class = match self.door {
             "management" => Class::Administration,
@@ -153,6 +153,8 @@ pub(crate) struct FlowEntry {
     behind: OnceLock<(Option<DeviceId>, Option<InterfaceId>)>,
     /// Microseconds since 1970; `i64::MAX` is never.
     ask_again_at: AtomicI64,
+    /// Rung when that instant has moved closer.
+    pub(crate) sooner: Notify,
 }
 
 impl FlowEntry {
@@ -172,6 +174,7 @@ impl FlowEntry {
             dialed: AtomicBool::new(false),
             behind: OnceLock::new(),
             ask_again_at: AtomicI64::new(i64::MAX),
+            sooner: Notify::new(),
         }
     }
 
@@ -180,7 +183,10 @@ impl FlowEntry {
         self.behind.get_or_init(|| permit.behind());
         // Rounded up, so that the answer has changed by then.
         let at = permit.ask_again_at().map_or(i64::MAX, |at| at.as_microsecond() + 1);
-        self.ask_again_at.store(at, Ordering::SeqCst);
+        if self.ask_again_at.swap(at, Ordering::SeqCst) > at {
+            // Whoever waits for the former instant would come too late.
+            self.sooner.notify_one();
+        }
     }
 
     /// Whether a later permit is for what the first one was for.

@@ -67,6 +67,8 @@ pub struct Lease {
     key: u64,
     entry: Arc<FlowEntry>,
     leases: Leases,
+    /// The session lives as long as its flows.
+    session: Arc<Session>,
 }
 
 /// A request that has been decided and permitted, with its pending lease. What is dialed is
@@ -75,7 +77,6 @@ pub struct Lease {
 pub struct Authorized {
     permit: Permit,
     lease: Lease,
-    session: Arc<Session>,
 }
 
 /// A request that has been refused.
@@ -217,11 +218,12 @@ impl Leases {
             || self.snapshot(),
             |snapshot| snapshot.decide(&entry.request, now),
         );
-        let lease = Lease { key, entry, leases: self.clone() };
+        let (leases, session) = (self.clone(), Arc::clone(session));
+        let lease = Lease { key, entry, leases, session };
         match decision {
             Decision::Permit(permit) => {
                 lease.entry.permitted(&permit);
-                Ok(Authorized { permit, lease, session: Arc::clone(session) })
+                Ok(Authorized { permit, lease })
             }
             Decision::Denial(denial) => Err(Refused::Denied(denial)),
         }
@@ -341,9 +343,8 @@ impl Authorized {
     }
 
     /// The session that asked.
-    #[must_use]
-    pub fn session(&self) -> &Arc<Session> {
-        &self.session
+    pub fn session(&self) -> &Session {
+        &self.lease.session
     }
 
     /// The id of the flow.
@@ -358,8 +359,8 @@ impl Authorized {
     }
 
     /// Spends it on what it permits.
-    pub fn spend(self) -> (Permit, Lease, Arc<Session>) {
-        (self.permit, self.lease, self.session)
+    pub fn spend(self) -> (Permit, Lease) {
+        (self.permit, self.lease)
     }
 
     /// A record of what was permitted, of the kind `event`.
@@ -388,7 +389,7 @@ impl Lease {
     /// Why it was cut, if it was.
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
-        self.entry.cut.cause().or_else(|| self.entry.session.cut.cause())
+        self.entry.cut.cause().or_else(|| self.session.entry.cut.cause())
     }
 
     /// Notes bytes from the client to the backend.
@@ -454,7 +455,8 @@ impl Lease {
             }
             tokio::select! {
                 _ = self.entry.cut.wait() => {}
-                _ = self.entry.session.cut.wait() => {}
+                () = self.entry.sooner.notified() => {}
+                _ = self.session.ended() => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }

@@ -12,6 +12,7 @@ use doorward_policies::{Class, Closing, Event, Journal, JournalError, Opening, R
 use jiff::Timestamp;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -117,31 +118,66 @@ impl AuditLog {
 
 impl Journal for AuditLog {
     fn open(&self, class: Class, record: Record) -> Opening {
-        let entries = self.entries.clone();
+        // The place for the ending comes first, so that an opening never lacks one.
+        let place = match self.entries.clone().try_reserve_owned() {
+            Ok(place) => place,
+            Err(TrySendError::Full(entries)) => {
+                return Box::pin(async move {
+                    let place = patiently(entries.clone().reserve_owned()).await?;
+                    send(&entries, class, record).await?;
+                    Ok(Box::new(Place(place)) as Box<dyn Closing>)
+                });
+            }
+            Err(TrySendError::Closed(_)) => {
+                return Box::pin(async { Err(JournalError::Closed) });
+            }
+        };
+        let written = self.write(class, record);
         Box::pin(async move {
-            let place = entries.clone().reserve_owned();
-            let place = tokio::time::timeout(PATIENCE, place).await;
-            let place = place.map_err(|_| JournalError::Busy)?.map_err(|_| JournalError::Closed)?;
-            write(entries, class, record).await?;
+            written.await?;
             Ok(Box::new(Place(place)) as Box<dyn Closing>)
         })
     }
 
+    /// Takes its turn in the queue at once, if there is room: records stand in the log in the
+    /// order in which they were handed over, whoever waits for them first.
     fn write(&self, class: Class, record: Record) -> Written {
-        Box::pin(write(self.entries.clone(), class, record))
+        let (entry, answer) = entry(class, record);
+        match self.entries.try_send(entry) {
+            Ok(()) => Box::pin(async { answer.await.map_err(|_| JournalError::Closed)? }),
+            Err(TrySendError::Full(entry)) => {
+                let entries = self.entries.clone();
+                Box::pin(async move {
+                    patiently(entries.send(entry)).await?;
+                    answer.await.map_err(|_| JournalError::Closed)?
+                })
+            }
+            Err(TrySendError::Closed(_)) => Box::pin(async { Err(JournalError::Closed) }),
+        }
     }
 }
 
-async fn write(
-    entries: mpsc::Sender<Entry>,
+type Answered = oneshot::Receiver<Result<(), JournalError>>;
+
+fn entry(class: Class, record: Record) -> (Entry, Answered) {
+    let (reply, answer) = oneshot::channel();
+    (Entry::Record { class, record: Box::new(record), reply: Some(reply) }, answer)
+}
+
+async fn send(
+    entries: &mpsc::Sender<Entry>,
     class: Class,
     record: Record,
 ) -> Result<(), JournalError> {
-    let (reply, answer) = oneshot::channel();
-    let entry = Entry::Record { class, record: Box::new(record), reply: Some(reply) };
-    let sent = tokio::time::timeout(PATIENCE, entries.send(entry)).await;
-    sent.map_err(|_| JournalError::Busy)?.map_err(|_| JournalError::Closed)?;
+    let (entry, answer) = entry(class, record);
+    patiently(entries.send(entry)).await?;
     answer.await.map_err(|_| JournalError::Closed)?
+}
+
+/// Waits for a place in the queue, within bounds.
+async fn patiently<T, E>(place: impl Future<Output = Result<T, E>>) -> Result<T, JournalError> {
+    let place = tokio::time::timeout(PATIENCE, place).await;
+    place.map_err(|_| JournalError::Busy)?.map_err(|_| JournalError::Closed)
 }
 
 /// A place in the queue that is kept for an ending.

@@ -1,0 +1,11 @@
+//! What the suites are made of: a gateway that runs as its users run it, people and devices
+//! that enrol through its doors, backends that count what reaches them, and forgers.
+
+pub mod backend;
+pub mod client;
+pub mod forge;
+pub mod gateway;
+pub mod tools;
+
+pub use backend::{Backend, Kind};
+pub use gateway::{Gateway, Ran};

@@ -1,0 +1,127 @@
+//! The house itself: who may know whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use doorward_tests::tools::root;
+use serde_json::Value;
+
+fn metadata() -> Value {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Each room (by its directory) with what it depends on, tests aside.
+fn rooms(metadata: &Value) -> BTreeMap<String, BTreeSet<String>> {
+    let root = root();
+    let members: Vec<&str> = metadata["workspace_members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|id| id.as_str().unwrap())
+        .collect();
+    let packages = metadata["packages"].as_array().unwrap();
+    let ours = packages.iter().filter(|one| members.contains(&one["id"].as_str().unwrap()));
+    let room = |package: &Value| {
+        let manifest = package["manifest_path"].as_str().unwrap();
+        let dir = std::path::Path::new(manifest).parent().unwrap();
+        dir.strip_prefix(&root).unwrap().display().to_string()
+    };
+    let by_name: BTreeMap<&str, String> =
+        ours.clone().map(|one| (one["name"].as_str().unwrap(), room(one))).collect();
+    ours.map(|package| {
+        let needs = package["dependencies"].as_array().unwrap().iter();
+        let needs = needs.filter(|one| one["kind"] != "dev").map(|one| {
+            let name = one["name"].as_str().unwrap();
+            by_name.get(name).cloned().unwrap_or_else(|| name.to_owned())
+        });
+        (room(package), needs.collect())
+    })
+    .collect()
+}
+
+/// The floors: an arrow only ever points down.
+const FLOORS: [&[&str]; 5] = [
+    &["policies/model"],
+    &["policies", "ca"],
+    &["gateway/session", "gateway/store", "device-sdk", "ca/keys"],
+    &["gateway/control", "gateway/proxy", "device-sdk/agent"],
+    &["gateway"],
+];
+
+#[test]
+fn arrows_only_point_down() {
+    let rooms = rooms(&metadata());
+    let floor = |room: &str| FLOORS.iter().position(|floor| floor.contains(&room));
+    for (room, needs) in &rooms {
+        if room == "tests" {
+            continue;
+        }
+        let mine = floor(room).unwrap_or_else(|| panic!("{room} has no floor"));
+        for need in needs {
+            if let Some(theirs) = floor(need) {
+                assert!(theirs < mine, "{room} → {need} does not point down");
+            }
+        }
+    }
+}
+
+#[test]
+fn arrows_that_must_never_be_are_not() {
+    let rooms = rooms(&metadata());
+    for (from, to, why) in [
+        ("gateway/session", "ca", "a parser bug must not reach signing keys"),
+        ("gateway/session", "ca/keys", "a parser bug must not reach signing keys"),
+        ("gateway/proxy", "ca", "a parser bug must not reach signing keys"),
+        ("gateway/proxy", "ca/keys", "a parser bug must not reach signing keys"),
+        ("gateway/proxy", "gateway/store", "records go through a port"),
+        ("gateway/control", "gateway/proxy", "they share sessions, not code"),
+        ("gateway/proxy", "gateway/control", "they share sessions, not code"),
+        ("gateway/control", "ca/keys", "the authority is handed to it"),
+        ("device-sdk", "policies", "a device knows no policy"),
+        ("device-sdk/agent", "policies", "a device knows no policy"),
+        ("ca", "tokio", "the authority opens no socket"),
+        ("policies", "tokio", "a decision waits for nothing"),
+        ("policies", "rustls", "a decision knows no TLS"),
+        ("policies/model", "tokio", "nouns do nothing"),
+        ("policies/model", "aws-lc-rs", "nouns know no cryptography"),
+    ] {
+        assert!(!rooms[from].contains(to), "{from} → {to}: {why}");
+    }
+    for (library, places) in [
+        ("casbin", &["policies"][..]),
+        ("rcgen", &["ca", "device-sdk", "tests"]),
+        ("sqlx", &["gateway/store", "tests"]),
+        ("hyper", &["gateway/session", "device-sdk", "gateway"]),
+        ("h2", &["gateway/session"]),
+    ] {
+        for (room, needs) in &rooms {
+            let allowed = places.contains(&room.as_str());
+            assert!(allowed || !needs.contains(library), "{library} is used in {room}");
+        }
+    }
+}
+
+#[test]
+fn casbins_dangerous_features_are_off() {
+    let metadata = metadata();
+    let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
+    let casbin = nodes.iter().find(|node| node["id"].as_str().unwrap().contains("casbin@"));
+    let features = casbin.unwrap()["features"].as_array().unwrap();
+    for off in ["cached", "ip", "explain", "logging", "glob"] {
+        assert!(!features.iter().any(|feature| feature == off), "{off} is on");
+    }
+}
+
+#[test]
+fn every_room_takes_the_lints_of_the_house() {
+    for room in FLOORS.concat() {
+        let manifest = std::fs::read_to_string(root().join(room).join("Cargo.toml")).unwrap();
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{room}");
+    }
+}
