@@ -22,7 +22,12 @@ enum Part {
     /// `*`
     One,
     /// Literal text, and what it means where a number is expected.
-    Text { text: Box<str>, range: Option<(u16, u16)> },
+    Text {
+        text: Box<str>,
+        range: Option<(u16, u16)>,
+        /// Written `0`: the one way to name Modbus's broadcast.
+        is_zero: bool,
+    },
 }
 
 /// Why a text is no [`Pattern`].
@@ -97,7 +102,7 @@ impl Part {
             (Self::One, Segment::Unit(unit)) => *unit != 0,
             (Self::Text { text, .. }, Segment::Text(asked)) => **text == **asked,
             (Self::Text { .. }, Segment::Any) => false,
-            (Self::Text { range, .. }, Segment::Unit(0)) => *range == Some((0, 0)),
+            (Self::Text { is_zero, .. }, Segment::Unit(0)) => *is_zero,
             (Self::Text { range, .. }, Segment::Unit(unit)) => {
                 range.is_some_and(|(first, last)| (first..=last).contains(&u16::from(*unit)))
             }
@@ -161,7 +166,7 @@ fn part(text: &str) -> Result<Part, PatternError> {
             _ => None,
         },
     };
-    Ok(Part::Text { text: unescape(text)?.into(), range })
+    Ok(Part::Text { text: unescape(text)?.into(), range, is_zero: text == "0" })
 }
 
 fn number(text: &str) -> Option<u16> {
@@ -260,6 +265,8 @@ mod tests {
             ("m/0-9/holding/*", "m/0/holding/1", PART),
             ("m/5/holding/*", "m/0/holding/1", PART),
             ("m/0/holding/*", "m/0/holding/1", ALL),
+            ("m/0-0/holding/*", "m/0/holding/1", PART),
+            ("m/%30/holding/*", "m/0/holding/1", PART),
             ("m/0/holding/*", "m/5/holding/1", NO),
         ] {
             assert_eq!(

@@ -274,6 +274,12 @@ impl Snapshot {
         self.judge(question, standing.refusal(), now)
     }
 
+    /// What the rules alone say of `question`, whether or not what it names is there.
+    #[must_use]
+    pub fn rules_say(&self, question: &Question, now: Timestamp) -> Opinion {
+        self.judge(question, None, now)
+    }
+
     /// The answer to `request` at `now`.
     pub fn decide(&self, request: &Request, now: Timestamp) -> Decision {
         let standing = self.standing(&request.question);

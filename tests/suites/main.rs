@@ -4,3 +4,5 @@ mod clients;
 mod cuts;
 mod house;
 mod matrix;
+mod oracle;
+mod policy;
