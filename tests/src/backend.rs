@@ -49,6 +49,7 @@ pub struct Backend {
 
 trait Stream: Read + Write + Send {
     fn end(&self);
+    /// Makes the drop a reset, where the transport has one.
     fn reset(&self);
 }
 
@@ -57,9 +58,8 @@ impl Stream for TcpStream {
         let _ = self.shutdown(Shutdown::Write);
     }
     fn reset(&self) {
-        // Dropped with unread data, or with no linger, a connection is reset; the standard
-        // library offers neither, so the write side is closed and the rest is dropped unread.
-        let _ = self.shutdown(Shutdown::Both);
+        let at_once = Some(Duration::ZERO);
+        rustix::net::sockopt::set_socket_linger(self, at_once).unwrap();
     }
 }
 

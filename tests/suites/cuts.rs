@@ -19,7 +19,7 @@ const DOMAIN: &str = "doorward.home.arpa";
 
 /// A flow that has said hello both ways and goes on.
 enum Flow {
-    Tls(TlsStream<TcpStream>),
+    Tls(Box<TlsStream<TcpStream>>),
     Http2 {
         up: h2::SendStream<Bytes>,
         down: h2::RecvStream,
@@ -76,7 +76,7 @@ impl World {
                 let authority = format!("tcp--{device}:1");
                 let (status, head, stream) = client.tunnel("localhost", &authority).await.unwrap();
                 assert_eq!(status, 200, "{head}");
-                Flow::Tls(stream)
+                Flow::Tls(Box::new(stream))
             }
             Door::ConnectHttp2 => self.tunnel_http2(user, &format!("tcp--{device}:1")).await,
             Door::Agent => {
@@ -94,7 +94,7 @@ impl World {
 
     async fn by_name(&self, user: &str, label: &str) -> Flow {
         let client = self.client(user, &[]);
-        Flow::Tls(client.connect(&format!("{label}.{DOMAIN}")).await.unwrap())
+        Flow::Tls(Box::new(client.connect(&format!("{label}.{DOMAIN}")).await.unwrap()))
     }
 
     async fn tunnel_http2(&self, user: &str, authority: &str) -> Flow {

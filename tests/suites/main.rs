@@ -6,3 +6,4 @@ mod house;
 mod matrix;
 mod oracle;
 mod policy;
+mod rights;

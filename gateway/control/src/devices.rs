@@ -1,10 +1,10 @@
 use doorward_model::{Action, Group, Kind, Name, Subject};
-use doorward_store::NewSubject;
+use doorward_store::{NewSubject, SubjectChanges};
 use serde::Deserialize;
 
 use crate::admin::{Answer, Call, Changed, actor, refused};
 use crate::gate::{Denied, Gate};
-use crate::subjects::CodeView;
+use crate::subjects::{CodeView, ForCode};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -20,12 +20,6 @@ struct Change {
     enabled: Option<bool>,
     join: Vec<Group>,
     leave: Vec<Group>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct ForCode {
-    pub(crate) ttl_seconds: Option<u64>,
 }
 
 impl Call<'_> {
@@ -63,29 +57,9 @@ impl Call<'_> {
     pub(crate) async fn change_device(mut self, gate: &mut Gate) -> Answer {
         let device = self.device()?;
         let Change { enabled, join, leave } = self.read().await?;
-        for (action, groups) in [(Action::Create, &join), (Action::Delete, &leave)] {
-            for group in groups {
-                gate.ask(action, &format!("groups/{}", group.name()), self.now()).await?;
-            }
-        }
-        let detail = format!("enabled {enabled:?} join {join:?} leave {leave:?}");
-        gate.record(Some(&detail)).await?;
         let warnings = self.unknown_groups(&join);
-        let store = &self.parts.store;
-        let mut done = None;
-        for group in join {
-            gate.stands()?;
-            done = Some(store.join_group(actor(gate), device.clone(), group).await);
-        }
-        for group in leave {
-            gate.stands()?;
-            done = Some(store.leave_group(actor(gate), device.clone(), group).await);
-        }
-        if let Some(enabled) = enabled {
-            gate.stands()?;
-            done = Some(store.enable_subject(actor(gate), device.clone(), enabled).await);
-        }
-        changed(done, warnings)
+        let changes = SubjectChanges { enabled, join, leave, ..SubjectChanges::default() };
+        self.change_subject(gate, device, changes, warnings).await
     }
 
     pub(crate) async fn new_device_code(mut self, gate: &mut Gate) -> Answer {
@@ -110,22 +84,5 @@ impl Call<'_> {
         unknown
             .map(|group| format!("no rule speaks of {group} yet, so it changes nothing"))
             .collect()
-    }
-}
-
-/// What a change came to, with what its maker should know.
-pub(crate) fn changed(
-    done: Option<Result<doorward_store::Committed<()>, doorward_store::StoreError>>,
-    warnings: Vec<String>,
-) -> Answer {
-    #[derive(serde::Serialize)]
-    struct Warned {
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        warnings: Vec<String>,
-    }
-    match done {
-        Some(Ok(done)) => Ok(Changed::of(&done, Warned { warnings })),
-        Some(Err(error)) => Err(refused(error)),
-        None => Err(crate::admin::wrong("Nothing to change was given.")),
     }
 }

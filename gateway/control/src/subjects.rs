@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use doorward_model::{Device, Fingerprint, Group, Kind, Role, Serial, Subject, SubjectId};
+use doorward_model::{Action, Device, Fingerprint, Group, Kind, Role, Serial, Subject, SubjectId};
 use doorward_session::json;
-use doorward_store::{IssuanceRow, NewCode, SubjectRow};
+use doorward_store::{IssuanceRow, NewCode, SubjectChanges, SubjectRow};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::admin::{Answer, Call, Changed, Nothing, actor, denied, refused};
+use crate::admin::{Answer, Call, Changed, Nothing, actor, denied, refused, wrong};
 use crate::codes::USUAL;
 use crate::gate::{Denied, Gate, failed};
 
@@ -50,6 +50,13 @@ pub(crate) struct CertificateView {
     issued: Timestamp,
     revoked: Option<Timestamp>,
     state: &'static str,
+}
+
+/// What is asked of a new code.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ForCode {
+    pub(crate) ttl_seconds: Option<u64>,
 }
 
 /// A code as its maker gets it: once, and never again.
@@ -125,6 +132,59 @@ impl Call<'_> {
         Ok(json(&view))
     }
 
+    /// Asks for the right to every role that the subject has. Whoever makes its identity could
+    /// act as it, and whoever ends that identity takes its roles out of use, so both need no
+    /// less than granting those roles (`create`) or taking them away (`delete`) does.
+    async fn ask_for_its_roles(
+        &self,
+        gate: &mut Gate,
+        action: Action,
+        subject: &Subject,
+    ) -> Result<(), Denied> {
+        let now = self.now();
+        let snapshot = self.parts.leases.snapshot();
+        let roles = snapshot.member(subject).map_or(&[][..], |member| &member.roles);
+        for held in roles.iter().filter(|held| held.until.is_none_or(|until| now < until)) {
+            gate.ask(action, &format!("roles/{}", held.of.name()), now).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn change_subject(
+        &self,
+        gate: &mut Gate,
+        subject: Subject,
+        changes: SubjectChanges,
+        warnings: Vec<String>,
+    ) -> Answer {
+        #[derive(Serialize)]
+        struct Warned {
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            warnings: Vec<String>,
+        }
+        if changes == SubjectChanges::default() {
+            return Err(wrong("Nothing to change was given."));
+        }
+        let granted = changes.grant.iter().map(|(role, _)| (Action::Create, role));
+        let taken = changes.take.iter().map(|role| (Action::Delete, role));
+        for (action, role) in granted.chain(taken) {
+            gate.ask(action, &format!("roles/{}", role.name()), self.now()).await?;
+        }
+        let joined = changes.join.iter().map(|group| (Action::Create, group));
+        let left = changes.leave.iter().map(|group| (Action::Delete, group));
+        for (action, group) in joined.chain(left) {
+            gate.ask(action, &format!("groups/{}", group.name()), self.now()).await?;
+        }
+        if let Some(on) = changes.enabled {
+            let action = if on { Action::Create } else { Action::Delete };
+            self.ask_for_its_roles(gate, action, &subject).await?;
+        }
+        gate.record(Some(&changes.to_string())).await?;
+        gate.stands()?;
+        let done = self.parts.store.change_subject(actor(gate), subject, changes).await;
+        Ok(Changed::of(&done.map_err(refused)?, Warned { warnings }))
+    }
+
     /// A code for a new subject or a new identity, as it is shown and as it is kept.
     pub(crate) fn make_code(&self, ttl: Option<u64>) -> Result<(String, NewCode), Denied> {
         let life = ttl.map_or(USUAL, Duration::from_secs);
@@ -142,6 +202,7 @@ impl Call<'_> {
         subject: Subject,
         ttl: Option<u64>,
     ) -> Answer {
+        self.ask_for_its_roles(gate, Action::Create, &subject).await?;
         gate.record(Some("a new code")).await?;
         let (code, row) = self.make_code(ttl)?;
         gate.stands()?;
@@ -157,6 +218,7 @@ impl Call<'_> {
         struct Revoked {
             revoked: usize,
         }
+        self.ask_for_its_roles(gate, Action::Delete, &subject).await?;
         gate.record(Some("revoke")).await?;
         gate.stands()?;
         let done = self.parts.store.revoke(actor(gate), subject).await.map_err(refused)?;
@@ -164,6 +226,7 @@ impl Call<'_> {
     }
 
     pub(crate) async fn remove_subject(&self, gate: &mut Gate, subject: Subject) -> Answer {
+        self.ask_for_its_roles(gate, Action::Delete, &subject).await?;
         gate.record(Some("remove")).await?;
         gate.stands()?;
         let done = self.parts.store.remove_subject(actor(gate), subject).await.map_err(refused)?;

@@ -1,12 +1,11 @@
 use doorward_model::{Action, Kind, Name, Role, Subject};
-use doorward_store::NewSubject;
+use doorward_store::{NewSubject, SubjectChanges};
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::admin::{Answer, Call, Changed, actor, refused};
-use crate::devices::{ForCode, changed};
 use crate::gate::{Denied, Gate};
-use crate::subjects::CodeView;
+use crate::subjects::{CodeView, ForCode};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -65,30 +64,10 @@ impl Call<'_> {
     pub(crate) async fn change_user(mut self, gate: &mut Gate) -> Answer {
         let user = self.user()?;
         let Change { enabled, grant, take } = self.read().await?;
-        let granted = grant.iter().map(|grant| (Action::Create, &grant.role));
-        let taken = take.iter().map(|role| (Action::Delete, role));
-        for (action, role) in granted.chain(taken) {
-            gate.ask(action, &format!("roles/{}", role.name()), self.now()).await?;
-        }
-        let shown: Vec<_> = grant.iter().map(|grant| (&grant.role, grant.until)).collect();
-        let detail = format!("enabled {enabled:?} grant {shown:?} take {take:?}");
-        gate.record(Some(&detail)).await?;
-        let warnings = self.unknown_roles(grant.iter().map(|grant| &grant.role));
-        let store = &self.parts.store;
-        let mut done = None;
-        for Grant { role, until } in grant {
-            gate.stands()?;
-            done = Some(store.grant_role(actor(gate), user.clone(), role, until).await);
-        }
-        for role in take {
-            gate.stands()?;
-            done = Some(store.take_role(actor(gate), user.clone(), role).await);
-        }
-        if let Some(enabled) = enabled {
-            gate.stands()?;
-            done = Some(store.enable_subject(actor(gate), user.clone(), enabled).await);
-        }
-        changed(done, warnings)
+        let grant: Vec<_> = grant.into_iter().map(|grant| (grant.role, grant.until)).collect();
+        let warnings = self.unknown_roles(grant.iter().map(|(role, _)| role));
+        let changes = SubjectChanges { enabled, grant, take, ..SubjectChanges::default() };
+        self.change_subject(gate, user, changes, warnings).await
     }
 
     pub(crate) async fn new_user_code(mut self, gate: &mut Gate) -> Answer {

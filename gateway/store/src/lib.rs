@@ -42,4 +42,4 @@ pub use facts::Facts;
 pub use issuances::IssuanceRow;
 pub use open::{Founding, Opened, Store};
 pub use recover::{RecoverError, Recovered, recover};
-pub use subjects::{NewSubject, SubjectRow};
+pub use subjects::{NewSubject, SubjectChanges, SubjectRow};

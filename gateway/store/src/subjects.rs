@@ -1,3 +1,5 @@
+use std::fmt;
+
 use doorward_model::{Group, Kind, Role, Subject, SubjectId};
 use doorward_policies::Touched;
 use jiff::Timestamp;
@@ -25,6 +27,36 @@ pub struct NewSubject {
     pub groups: Vec<Group>,
     /// The code that it will enrol with.
     pub code: Option<NewCode>,
+}
+
+/// What is to change about a subject. The default changes nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubjectChanges {
+    /// Turns it on or off: off, it cannot act, nor be acted on if it is a device.
+    pub enabled: Option<bool>,
+    /// Roles to make it a member of, each until an instant (excluded) or for good.
+    pub grant: Vec<(Role, Option<Timestamp>)>,
+    /// Roles to take away. Not being a member is no error.
+    pub take: Vec<Role>,
+    /// Groups to make the device a member of.
+    pub join: Vec<Group>,
+    /// Groups to take the device out of. Not being a member is no error.
+    pub leave: Vec<Group>,
+}
+
+impl fmt::Display for SubjectChanges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = Vec::new();
+        words.extend(self.enabled.map(|on| if on { "enable" } else { "disable" }.to_owned()));
+        words.extend(self.grant.iter().map(|(role, until)| match until {
+            Some(until) => format!("grant {role} until {until}"),
+            None => format!("grant {role}"),
+        }));
+        words.extend(self.take.iter().map(|role| format!("take {role}")));
+        words.extend(self.join.iter().map(|group| format!("join {group}")));
+        words.extend(self.leave.iter().map(|group| format!("leave {group}")));
+        f.write_str(&words.join(", "))
+    }
 }
 
 /// A subject as lists show it.
@@ -159,109 +191,47 @@ impl Store {
         self.commit(actor, what, add).await
     }
 
-    /// Makes a subject a member of a role, until an instant or for good.
+    /// Changes a subject's memberships and whether it is on, all or nothing.
     ///
     /// # Errors
     /// When there is no such subject, or the database refuses.
-    pub async fn grant_role(
+    pub async fn change_subject(
         &self,
         actor: Actor,
         subject: Subject,
-        role: Role,
-        until: Option<Timestamp>,
+        changes: SubjectChanges,
     ) -> Result<Committed<()>, StoreError> {
-        let what = format!("grant {role} to {subject}");
+        let what = format!("change {subject}: {changes}");
         let change = change!(|connection| {
             let id = known(connection, &subject).await?;
-            grant(connection, id, &role, until).await?;
-            Ok(((), touching(&subject)))
-        });
-        self.commit(actor, what, change).await
-    }
-
-    /// Takes a role away from a subject. Not being a member is no error.
-    ///
-    /// # Errors
-    /// When there is no such subject, or the database refuses.
-    pub async fn take_role(
-        &self,
-        actor: Actor,
-        subject: Subject,
-        role: Role,
-    ) -> Result<Committed<()>, StoreError> {
-        let what = format!("take {role} from {subject}");
-        let change = change!(|connection| {
-            let id = known(connection, &subject).await?;
-            sqlx::query("DELETE FROM roles WHERE subject = ? AND role = ?")
-                .bind(id.0)
-                .bind(role.to_string())
-                .execute(&mut *connection)
-                .await?;
-            Ok(((), touching(&subject)))
-        });
-        self.commit(actor, what, change).await
-    }
-
-    /// Makes a device a member of a group.
-    ///
-    /// # Errors
-    /// When there is no such device, or the database refuses.
-    pub async fn join_group(
-        &self,
-        actor: Actor,
-        device: Subject,
-        group: Group,
-    ) -> Result<Committed<()>, StoreError> {
-        let what = format!("add {device} to {group}");
-        let change = change!(|connection| {
-            let id = known(connection, &device).await?;
-            join(connection, id, &group).await?;
-            Ok(((), touching(&device)))
-        });
-        self.commit(actor, what, change).await
-    }
-
-    /// Takes a device out of a group. Not being a member is no error.
-    ///
-    /// # Errors
-    /// When there is no such device, or the database refuses.
-    pub async fn leave_group(
-        &self,
-        actor: Actor,
-        device: Subject,
-        group: Group,
-    ) -> Result<Committed<()>, StoreError> {
-        let what = format!("take {device} out of {group}");
-        let change = change!(|connection| {
-            let id = known(connection, &device).await?;
-            sqlx::query("DELETE FROM device_groups WHERE subject = ? AND group_name = ?")
-                .bind(id.0)
-                .bind(group.to_string())
-                .execute(&mut *connection)
-                .await?;
-            Ok(((), touching(&device)))
-        });
-        self.commit(actor, what, change).await
-    }
-
-    /// Turns a subject on or off: off, it cannot act, nor be acted on if it is a device.
-    ///
-    /// # Errors
-    /// When there is no such subject, or the database refuses.
-    pub async fn enable_subject(
-        &self,
-        actor: Actor,
-        subject: Subject,
-        enabled: bool,
-    ) -> Result<Committed<()>, StoreError> {
-        let what = format!("{} {subject}", if enabled { "enable" } else { "disable" });
-        let change = change!(|connection| {
-            let id = known(connection, &subject).await?;
-            sqlx::query("UPDATE subjects SET enabled = ? WHERE id = ?")
-                .bind(enabled)
-                .bind(id.0)
-                .execute(&mut *connection)
-                .await?;
+            let SubjectChanges { enabled, grant: grants, take, join: joins, leave } = changes;
+            for (role, until) in &grants {
+                grant(connection, id, role, *until).await?;
+            }
+            for role in &take {
+                sqlx::query("DELETE FROM roles WHERE subject = ? AND role = ?")
+                    .bind(id.0)
+                    .bind(role.to_string())
+                    .execute(&mut *connection)
+                    .await?;
+            }
+            for group in &joins {
+                join(connection, id, group).await?;
+            }
+            for group in &leave {
+                sqlx::query("DELETE FROM device_groups WHERE subject = ? AND group_name = ?")
+                    .bind(id.0)
+                    .bind(group.to_string())
+                    .execute(&mut *connection)
+                    .await?;
+            }
+            if let Some(enabled) = enabled {
+                sqlx::query("UPDATE subjects SET enabled = ? WHERE id = ?")
+                    .bind(enabled)
+                    .bind(id.0)
+                    .execute(&mut *connection)
+                    .await?;
+            }
             Ok(((), touching(&subject)))
         });
         self.commit(actor, what, change).await

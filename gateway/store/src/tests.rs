@@ -95,6 +95,10 @@ fn new(text: &str, code: Option<NewCode>) -> NewSubject {
     NewSubject { subject: subject(text), agentless: false, roles, groups, code }
 }
 
+fn switch(on: bool) -> SubjectChanges {
+    SubjectChanges { enabled: Some(on), ..SubjectChanges::default() }
+}
+
 async fn reread(world: &World) -> Snapshot {
     let mut connection = reading(&world.path().join("state.db")).connect().await.unwrap();
     let domain = "doorward.home.arpa".parse().unwrap();
@@ -212,10 +216,10 @@ async fn a_code_serves_one_key_and_the_same_key_again() {
 
     let code = world.code(9);
     store.new_code(Actor::Local, subject("device/plc"), code.clone()).await.unwrap();
-    store.enable_subject(Actor::Local, subject("device/plc"), false).await.unwrap();
+    store.change_subject(Actor::Local, subject("device/plc"), switch(false)).await.unwrap();
     let (key, sign) = world.sign("device/plc");
     assert_eq!(refused(store.redeem(code.digest, key, sign).await), CodeRefused::Cancelled);
-    store.enable_subject(Actor::Local, subject("device/plc"), true).await.unwrap();
+    store.change_subject(Actor::Local, subject("device/plc"), switch(true)).await.unwrap();
     world.clock.0.fetch_add(3600, Ordering::SeqCst);
     let (key, sign) = world.sign("device/plc");
     assert_eq!(refused(store.redeem(code.digest, key, sign).await), CodeRefused::Expired);
@@ -320,6 +324,7 @@ enum Step {
     Grant(usize, bool),
     Take(usize),
     Join(usize),
+    Leave(usize),
     Declare(usize),
     Switch(usize, bool),
     Undeclare(usize),
@@ -338,6 +343,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (who.clone(), any::<bool>()).prop_map(|(n, until)| Step::Grant(n, until)),
         1 => who.clone().prop_map(Step::Take),
         2 => who.clone().prop_map(Step::Join),
+        1 => who.clone().prop_map(Step::Leave),
         3 => who.clone().prop_map(Step::Declare),
         1 => (who.clone(), any::<bool>()).prop_map(|(n, on)| Step::Switch(n, on)),
         1 => who.prop_map(Step::Undeclare),
@@ -363,7 +369,7 @@ async fn take(world: &World, store: &Store, step: Step) {
             drop(store.remove_subject(by(), named(n)).await);
         }
         Step::Enable(n, on) => {
-            drop(store.enable_subject(by(), named(n), on).await);
+            drop(store.change_subject(by(), named(n), switch(on)).await);
         }
         Step::Revoke(n) => {
             drop(store.revoke(by(), named(n)).await);
@@ -377,13 +383,21 @@ async fn take(world: &World, store: &Store, step: Step) {
         }
         Step::Grant(n, until) => {
             let until = until.then(|| world.clock.now() + SignedDuration::from_secs(60));
-            drop(store.grant_role(by(), named(n), role(), until).await);
+            let grant = vec![(role(), until)];
+            let changes = SubjectChanges { grant, ..SubjectChanges::default() };
+            drop(store.change_subject(by(), named(n), changes).await);
         }
         Step::Take(n) => {
-            drop(store.take_role(by(), named(n), role()).await);
+            let changes = SubjectChanges { take: vec![role()], ..SubjectChanges::default() };
+            drop(store.change_subject(by(), named(n), changes).await);
         }
         Step::Join(n) => {
-            drop(store.join_group(by(), named(n), group()).await);
+            let changes = SubjectChanges { join: vec![group()], ..SubjectChanges::default() };
+            drop(store.change_subject(by(), named(n), changes).await);
+        }
+        Step::Leave(n) => {
+            let changes = SubjectChanges { leave: vec![group()], ..SubjectChanges::default() };
+            drop(store.change_subject(by(), named(n), changes).await);
         }
         Step::Declare(n) => {
             drop(store.add_interface(by(), door(n), target()).await);

@@ -1,0 +1,101 @@
+//! Who may change what: the administration asks the same question as every door.
+
+use doorward_tests::Gateway;
+
+/// A gateway with an owner, an administrator (ada) and an operator (oskar).
+fn world() -> Gateway {
+    let gateway = Gateway::start();
+    gateway.enrol("user/ada", &["--role", "administrator"]);
+    gateway.enrol("user/oskar", &["--role", "operator"]);
+    gateway
+}
+
+#[track_caller]
+fn refused(gateway: &Gateway, who: &str, args: &[&str]) {
+    let complaint = gateway.run(who, args).failed();
+    assert!(complaint.contains(&format!("user/{who} may not")), "{complaint}");
+}
+
+#[test]
+fn nobody_takes_rights_that_they_could_not_grant() {
+    let gateway = world();
+    let owner = gateway.owner_json(&["user", "show", "owner"]);
+
+    // To be the owner, or another administrator, by way of their identity.
+    for user in ["owner", "ada"] {
+        refused(&gateway, "ada", &["user", "code", user]);
+        refused(&gateway, "ada", &["user", "revoke", user]);
+        refused(&gateway, "ada", &["user", "disable", user]);
+        refused(&gateway, "ada", &["user", "enable", user]);
+        refused(&gateway, "ada", &["user", "remove", user]);
+    }
+    // Or by a role of one's own.
+    refused(&gateway, "ada", &["user", "set", "ada", "--role", "owner"]);
+    refused(&gateway, "ada", &["user", "add", "eve", "--role", "owner"]);
+    refused(&gateway, "ada", &["user", "set", "owner", "--no-role", "owner"]);
+    refused(&gateway, "ada", &["policy", "apply", "/dev/null"]);
+    // An operator changes nothing at all, and does not even see who is there.
+    for args in [
+        &["user", "list"][..],
+        &["user", "add", "eve"],
+        &["user", "code", "oskar"],
+        &["device", "add", "plc"],
+        &["interface", "add", "plc/tcp", "tcp://127.0.0.1:1"],
+        &["session", "list"],
+        &["audit", "export"],
+        &["policy", "show"],
+        &["ca", "show"],
+    ] {
+        refused(&gateway, "oskar", args);
+    }
+
+    // Nothing has changed by all that.
+    assert_eq!(gateway.owner_json(&["user", "show", "owner"]), owner);
+    let users = gateway.owner_json(&["user", "list"]);
+    let names: Vec<_> = users.as_array().unwrap().iter().map(|user| &user["name"]).collect();
+    assert_eq!(names, ["ada", "oskar", "owner"]);
+
+    // What an administrator is for.
+    for args in [
+        &["user", "add", "olga", "--role", "operator"][..],
+        &["user", "code", "olga"],
+        &["user", "disable", "olga"],
+        &["user", "enable", "olga"],
+        &["user", "set", "olga", "--no-role", "operator"],
+        &["user", "revoke", "oskar"],
+        &["user", "remove", "oskar"],
+        &["device", "add", "plc", "--group", "plant"],
+        &["device", "set", "plc", "--no-group", "plant", "--group", "attic"],
+        &["interface", "add", "plc/tcp", "tcp://127.0.0.1:1"],
+        &["session", "list"],
+    ] {
+        gateway.run("ada", args).ok();
+    }
+    // A role that has ended is no obstacle any more.
+    gateway.owner(&["user", "set", "olga", "--role", "owner", "--until", "2020-01-01T00:00:00Z"]);
+    gateway.run("ada", &["user", "code", "olga"]).ok();
+
+    // Refusals stand in the log with what was asked for, under the question that failed.
+    gateway.await_record("the refused role", |record| {
+        record["event"] == "request-refused"
+            && record["subject"] == "user/ada"
+            && record["action"] == "create"
+            && record["path"] == "roles/owner"
+    });
+}
+
+#[test]
+fn a_change_is_made_whole_or_not_at_all() {
+    let gateway = world();
+    let olga = || gateway.owner_json(&["user", "show", "olga"])["roles"].to_string();
+    gateway.run("ada", &["user", "add", "olga", "--role", "operator"]).ok();
+    let before = olga();
+    refused(
+        &gateway,
+        "ada",
+        &["user", "set", "olga", "--no-role", "operator", "--role", "administrator"],
+    );
+    assert_eq!(olga(), before);
+    gateway.owner(&["user", "set", "olga", "--no-role", "operator", "--role", "administrator"]);
+    assert!(olga().contains("role/administrator") && !olga().contains("role/operator"));
+}
