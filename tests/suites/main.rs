@@ -1,9 +1,13 @@
 //! Every suite, in one binary.
 
+mod certificates;
 mod clients;
 mod cuts;
+mod enrolment;
 mod house;
 mod matrix;
 mod oracle;
+mod order;
 mod policy;
+mod proofs;
 mod rights;
