@@ -47,17 +47,31 @@ pub fn greet(code: &Code) -> Greeting {
     Greeting { url: code.url.clone(), anchor: code.anchor }
 }
 
+/// Whom the identity in `dir` identifies, if it was enrolled with that very code.
+#[must_use]
+pub fn enrolled_with(dir: &IdentityDir, code: &Code) -> Option<Subject> {
+    let facts = dir.load().ok()?.facts;
+    (facts.code == Some(mark(code))).then_some(facts.subject)
+}
+
 /// Redeems a code for an identity in `dir`.
 ///
 /// The key is on disk before the request leaves, so that after a crash the same code gives the
-/// same certificate again.
+/// same certificate again. A code that has done its work in `dir` already is done; with
+/// `replace`, the gateway is asked for that certificate once more.
 ///
 /// # Errors
 /// When there is an identity and `replace` is false, or the gateway is not reached, is another
 /// than the code names, or refuses.
 pub async fn enrol(dir: &IdentityDir, code: &Code, replace: bool) -> Result<Enrolled, Error> {
-    if dir.is_taken() && !replace {
-        return Err(Error::IdentityExists(dir.path().to_owned()));
+    if !replace {
+        if let Some(subject) = enrolled_with(dir, code) {
+            remove_dir(&dir.pending())?;
+            return Ok(Enrolled { subject });
+        }
+        if dir.is_taken() {
+            return Err(Error::IdentityExists(dir.path().to_owned()));
+        }
     }
     private_dir(dir.path())?;
     let key = pending_key(dir, code)?;
@@ -72,21 +86,33 @@ pub async fn enrol(dir: &IdentityDir, code: &Code, replace: bool) -> Result<Enro
     let api = Api::with_code(&code.url, code.anchor);
     let answer: Answer = api.request(HttpMethod::POST, path, Some(&body)).await?.json().await?;
     let subject = answer.subject.clone();
-    dir.stage(&identity(answer, &key, code.url.clone()))?;
+    dir.stage(&identity(answer, &key, code.url.clone(), Some(mark(code))))?;
     dir.promote()?;
     remove_dir(&dir.pending())?;
     Ok(Enrolled { subject })
 }
 
 /// The identity that an answer and a key make.
-pub(crate) fn identity(answer: Answer, key: &KeyPair, url: String) -> Identity {
+pub(crate) fn identity(
+    answer: Answer,
+    key: &KeyPair,
+    url: String,
+    code: Option<Fingerprint>,
+) -> Identity {
     let Answer { subject, certificate, anchors, domain, gateway, management } = answer;
     Identity {
         key: Secret::new(key.serialize_pem().into_bytes()),
         chain: certificate,
         anchors,
-        facts: GatewayFacts { url, management, domain, gateway, subject },
+        facts: GatewayFacts { url, management, domain, gateway, subject, code },
     }
+}
+
+/// What a code is remembered by.
+fn mark(code: &Code) -> Fingerprint {
+    let mut mark = [0; 32];
+    mark.copy_from_slice(digest(&SHA256, code.secret.expose()).as_ref());
+    Fingerprint::new(mark)
 }
 
 pub(crate) fn new_key() -> Result<KeyPair, Error> {
@@ -102,10 +128,13 @@ pub(crate) fn request(key: &KeyPair) -> Result<String, Error> {
 /// The key for a code: the one that an earlier try has left, or a new one, durably stored.
 fn pending_key(dir: &IdentityDir, code: &Code) -> Result<KeyPair, Error> {
     let pending = dir.pending();
-    let mark = digest(&SHA256, code.secret.expose());
-    let found = read(&pending.join("code"))?;
-    if found.as_deref() == Some(mark.as_ref())
-        && let Some(pem) = read(&pending.join("key.pem"))?.map(Secret::new)
+    let mark = mark(code).to_string();
+    let left = match read(&pending.join("code"))? {
+        Some(found) if found == mark.as_bytes() => read(&pending.join("key.pem"))?.map(Secret::new),
+        _ if enrolled_with(dir, code).is_some() => Some(dir.load()?.key),
+        _ => None,
+    };
+    if let Some(pem) = left
         && let Ok(pem) = std::str::from_utf8(pem.expose())
         && let Ok(key) = KeyPair::from_pem(pem)
     {
@@ -117,7 +146,7 @@ fn pending_key(dir: &IdentityDir, code: &Code) -> Result<KeyPair, Error> {
     private_dir(&fresh)?;
     let key = new_key()?;
     write_new(&fresh.join("key.pem"), Secret::new(key.serialize_pem().into_bytes()).expose())?;
-    write_new(&fresh.join("code"), mark.as_ref())?;
+    write_new(&fresh.join("code"), mark.as_bytes())?;
     sync_dir(&fresh)?;
     rename(&fresh, &pending)?;
     sync_dir(dir.path())?;

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::str;
 
-use doorward_model::{Domain, Secret, Subject};
+use doorward_model::{Domain, Fingerprint, Secret, Subject};
 use jiff::Timestamp;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -27,6 +27,10 @@ pub struct GatewayFacts {
     pub gateway: Subject,
     /// Whom the identity identifies.
     pub subject: Subject,
+    /// SHA-256 of the secret of the code that it was enrolled with, so that the same code given
+    /// again is known to have done its work.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub code: Option<Fingerprint>,
 }
 
 /// An identity: what an identity directory holds.
@@ -265,6 +269,7 @@ mod tests {
                 domain: "doorward.home.arpa".parse().unwrap(),
                 gateway: "gateway/main".parse().unwrap(),
                 subject: "user/alice".parse().unwrap(),
+                code: None,
             },
         }
     }

@@ -32,7 +32,7 @@ mod renew;
 
 pub use api::{Api, Reply};
 pub use connect::{Stream, connect};
-pub use enrol::{Enrolled, Greeting, enrol, greet};
+pub use enrol::{Enrolled, Greeting, enrol, enrolled_with, greet};
 pub use error::{Error, Next};
 pub use identity::{GatewayFacts, Identity, IdentityDir, Validity};
 pub use renew::{Renewal, renew, renew_if_due};

@@ -33,12 +33,12 @@ pub async fn renew_if_due(dir: &IdentityDir, now: Timestamp) -> Result<Renewal, 
 /// stays then.
 pub async fn renew(dir: &IdentityDir) -> Result<Renewal, Error> {
     let present = dir.load()?;
-    let url = present.gateway().url.clone();
+    let (url, code) = (present.facts.url.clone(), present.facts.code);
     let key = new_key()?;
     let body = json!({ "csr": request(&key)? });
     let answer = Api::new(&url, &present).request(Method::POST, "/v1/renew", Some(&body)).await?;
     let answer: Answer = answer.json().await?;
-    let renewed = identity(answer, &key, url);
+    let renewed = identity(answer, &key, url, code);
     dir.stage(&renewed)?;
     if let Err(error) = try_out(&renewed).await {
         dir.unstage()?;

@@ -1,7 +1,7 @@
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use doorward_model::{Clock, Code, escape};
-use doorward_sdk::{Enrolled, IdentityDir, enrol, greet};
+use doorward_sdk::{Enrolled, IdentityDir, enrol, enrolled_with, greet};
 
 use crate::failure::Failure;
 
@@ -33,8 +33,13 @@ pub async fn enroll(
     replace: bool,
     clock: &dyn Clock,
 ) -> Result<Enrolled, Failure> {
-    if dir.is_taken() && !replace {
-        return Err(doorward_sdk::Error::IdentityExists(dir.path().to_owned()).into());
+    if !replace {
+        if let Some(subject) = enrolled_with(dir, code) {
+            return Ok(Enrolled { subject });
+        }
+        if dir.is_taken() {
+            return Err(doorward_sdk::Error::IdentityExists(dir.path().to_owned()).into());
+        }
     }
     let expired = clock.now() >= code.expires;
     let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
