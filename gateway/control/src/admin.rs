@@ -6,7 +6,9 @@ use bytes::Bytes;
 use doorward_ca::{Authority, Profiles};
 use doorward_model::{Clock, Domain, FlowId, Role, Subject, Target};
 use doorward_policies::{Journal, Outcome};
-use doorward_session::{Body, Front, Leases, Payload, Problem, Refusals, Session, Visit, json};
+use doorward_session::{
+    Body, BodyError, Front, Leases, Payload, Problem, Refusals, Session, Visit, json,
+};
 use doorward_store::{Actor, AuditLog, Store, StoreError};
 use http::{Request, Response};
 use serde::Serialize;
@@ -114,20 +116,22 @@ impl Parts {
     ) -> Answer {
         let (head, body) = request.into_parts();
         let path = head.uri.path();
-        let Some((route, names)) = Route::find(visit.place, &head.method, path) else {
-            return Err(denied(if Route::exists(visit.place, path) {
-                Problem::new(405, "Method not allowed", "This is not done here.")
-            } else {
-                Problem::new(404, "Not found", "There is nothing here.")
-            }));
-        };
-        if route.operation != Operation::Claim && !self.leases.snapshot().is_claimed() {
+        let found = Route::find(visit.place, &head.method, path);
+        let claims = found.as_ref().is_some_and(|(route, _)| route.operation == Operation::Claim);
+        if !claims && !self.leases.snapshot().is_claimed() {
             return Err(denied(Problem::new(
                 503,
                 "No owner yet",
                 "This gateway has no owner yet, and answers nothing but `doorward claim CODE`.",
             )));
         }
+        let Some((route, names)) = found else {
+            return Err(denied(if Route::exists(visit.place, path) {
+                Problem::new(405, "Method not allowed", "This is not done here.")
+            } else {
+                Problem::new(404, "Not found", "There is nothing here.")
+            }));
+        };
         let call = Call {
             parts: &self,
             visit,
@@ -207,9 +211,8 @@ pub(crate) fn refused(error: StoreError) -> Denied {
     use StoreError as E;
     let (status, title) = match &error {
         E::NoSubject(_) | E::NoInterface(_) => (404, "Not found"),
-        E::SubjectExists(_) | E::InterfaceExists(_) | E::TooManyCertificates(..) => {
-            (409, "Conflict")
-        }
+        E::SubjectExists(_) | E::InterfaceExists(_) => (409, "Conflict"),
+        E::Ended => (403, "Forbidden"),
         E::Code(_) => (403, "Code refused"),
         E::Full => (507, "Disk full"),
         E::Closed => (503, "Stopping"),
@@ -250,7 +253,12 @@ impl Call<'_> {
     ) -> Result<T, Denied> {
         let body = self.body.take().ok_or_else(|| denied(failed()))?;
         let bytes = body.read(limit).await.map_err(|error| {
-            denied(Problem::new(413, "Body refused", sentence(&error.to_string())))
+            let status = match error {
+                BodyError::TooLong(_) => 413,
+                BodyError::Late => 408,
+                BodyError::Broken => 400,
+            };
+            denied(Problem::new(status, "Body refused", sentence(&error.to_string())))
         })?;
         let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
         serde_json::from_slice(&bytes).map_err(|error| wrong(sentence(&error.to_string())))

@@ -38,7 +38,7 @@ mod wire;
 pub use accept::Accepted;
 pub use authenticate::{Authenticated, Door};
 pub use doors::{OwnNames, TlsSettings, TlsVersion};
-pub use http::{Body, Payload, Problem, RequestId, empty, json, text};
+pub use http::{Body, BodyError, Payload, Problem, RequestId, empty, json, text};
 pub use identify::IdentityError;
 pub use lease::{Authorized, Cause, FlowView, Lease, Leases, Refused, SessionView, Tracked};
 pub use limits::{Limits, SessionLimits};

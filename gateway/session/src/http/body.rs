@@ -1,6 +1,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
@@ -12,6 +13,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use serde::Serialize;
 use thiserror::Error;
+use tokio::sync::oneshot;
 
 use super::problem::Problem;
 
@@ -25,7 +27,53 @@ pub struct Body(Kind);
 #[derive(Debug)]
 enum Kind {
     Http1(Incoming),
-    Http2(RecvStream),
+    Http2(Rest),
+}
+
+/// How long a body may take to arrive.
+const TIME: Duration = Duration::from_secs(10);
+/// How much is still taken of a body that nobody wanted, and for how long.
+const DRAINED: usize = 64 * 1024;
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// The rest of an HTTP/2 body. Dropped, it goes back to whoever answers the request: a stream
+/// that ends with an answer before its body has arrived is reset, and there are clients that
+/// then throw the answer away.
+#[derive(Debug)]
+struct Rest {
+    stream: Option<RecvStream>,
+    back: Option<oneshot::Sender<RecvStream>>,
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        if let (Some(stream), Some(back)) = (self.stream.take(), self.back.take()) {
+            // If nobody answers any more, nobody needs it.
+            drop(back.send(stream));
+        }
+    }
+}
+
+/// Where what was not read of a body comes back.
+pub(super) struct Unread(oneshot::Receiver<RecvStream>);
+
+impl Unread {
+    /// Takes what is still coming, within bounds, and throws it away.
+    pub(super) async fn drain(mut self) {
+        let Ok(mut stream) = self.0.try_recv() else { return };
+        let mut taken = 0;
+        let all = async {
+            while let Some(Ok(chunk)) = stream.data().await {
+                taken += chunk.len();
+                let released = stream.flow_control().release_capacity(chunk.len());
+                if taken > DRAINED || released.is_err() {
+                    return;
+                }
+            }
+        };
+        // Late is as good as too much.
+        drop(tokio::time::timeout(DRAIN_TIME, all).await);
+    }
 }
 
 /// Why a body could not be taken. The peer's doing.
@@ -37,6 +85,9 @@ pub enum BodyError {
     /// It broke off.
     #[error("the body broke off")]
     Broken,
+    /// It did not arrive in time.
+    #[error("the body did not arrive within ten seconds")]
+    Late,
 }
 
 impl From<Incoming> for Body {
@@ -45,18 +96,23 @@ impl From<Incoming> for Body {
     }
 }
 
-impl From<RecvStream> for Body {
-    fn from(body: RecvStream) -> Self {
-        Self(Kind::Http2(body))
-    }
-}
-
 impl Body {
+    pub(super) fn http2(stream: RecvStream) -> (Self, Unread) {
+        let (back, unread) = oneshot::channel();
+        let rest = Rest { stream: Some(stream), back: Some(back) };
+        (Self(Kind::Http2(rest)), Unread(unread))
+    }
+
     /// Reads it whole, up to `limit` bytes.
     ///
     /// # Errors
-    /// When it is longer, or breaks off.
-    pub async fn read(mut self, limit: usize) -> Result<Bytes, BodyError> {
+    /// When it is longer, breaks off, or does not arrive in time.
+    pub async fn read(self, limit: usize) -> Result<Bytes, BodyError> {
+        let whole = tokio::time::timeout(TIME, self.whole(limit)).await;
+        whole.map_err(|_| BodyError::Late)?
+    }
+
+    async fn whole(mut self, limit: usize) -> Result<Bytes, BodyError> {
         let mut read = BytesMut::new();
         while let Some(frame) = self.frame().await {
             let frame = frame.map_err(|_| BodyError::Broken)?;
@@ -84,7 +140,8 @@ impl http_body::Body for Body {
                 let frame = ready!(Pin::new(body).poll_frame(cx));
                 Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)))
             }
-            Kind::Http2(stream) => {
+            Kind::Http2(rest) => {
+                let Some(stream) = &mut rest.stream else { return Poll::Ready(None) };
                 let Some(chunk) = ready!(stream.poll_data(cx)) else { return Poll::Ready(None) };
                 let chunk = chunk.map_err(io::Error::other)?;
                 let taken = stream.flow_control().release_capacity(chunk.len());

@@ -72,14 +72,17 @@ fn answer(desk: &Desk, request: Request<RecvStream>, mut respond: SendResponse<B
     let desk = desk.clone();
     let tasks = desk.serving.tasks.clone();
     tasks.spawn(async move {
+        let (head, receive) = request.into_parts();
+        let (body, unread) = Body::http2(receive);
         let response = tokio::select! {
-            response = desk.answer(id, request.map(Body::from)) => response,
+            response = desk.answer(id, Request::from_parts(head, body)) => response,
             // The client has taken its request back.
             _ = std::future::poll_fn(|cx| respond.poll_reset(cx)) => return,
         };
         if let Err(error) = send(&mut respond, response).await {
             tracing::debug!(%error, "an answer did not arrive");
         }
+        unread.drain().await;
     });
 }
 

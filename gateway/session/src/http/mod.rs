@@ -14,7 +14,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response};
 use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
-pub use body::{Body, Payload, empty, json, text};
+pub use body::{Body, BodyError, Payload, empty, json, text};
 pub use problem::Problem;
 
 use crate::line::Line;
