@@ -212,6 +212,11 @@ impl Gateway {
         child.wait().unwrap().code()
     }
 
+    /// Whether it has been started and neither killed nor stopped.
+    pub fn runs(&self) -> bool {
+        self.child.is_some()
+    }
+
     /// Its process.
     pub fn process(&self) -> &Child {
         self.child.as_ref().expect("it runs")

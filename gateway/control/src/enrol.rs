@@ -231,11 +231,8 @@ impl Call<'_> {
         about.door = Some("renew".to_owned());
         let (subject, number) = (session.subject().clone(), session.subject_id());
         let sign = self.parts.prepare(&subject, &csr, about.clone()).await?;
-        // The certificate that asks may have been revoked by now.
-        if !self.lives(session) {
-            return Err(denied(Problem::new(403, "Forbidden", "The identity has just ended.")));
-        }
-        let committed = self.parts.store.renew(subject, number, sign).await.map_err(refused)?;
+        let (store, certificate) = (&self.parts.store, session.certificate().clone());
+        let committed = store.renew(subject, number, certificate, sign).await.map_err(refused)?;
         self.parts.issued(&about, Event::Issued, &committed.value).await;
         Ok(self.parts.new_identity(committed.value))
     }

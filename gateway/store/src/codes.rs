@@ -268,7 +268,7 @@ impl Store {
                 return Ok((again, Touched::default()));
             }
             let issued = sign()?;
-            let issuance = issuances::insert(connection, id, &issued, now).await?;
+            let issuance = issuances::insert(connection, id, None, &issued, now).await?;
             spend(connection, digest, key, issuance).await?;
             let redeemed = with_chain(connection, issuance, &subject, true).await?;
             let certificates = vec![issued.id().clone()];
@@ -313,7 +313,7 @@ impl Store {
             subjects::grant(connection, id, &role, None).await?;
             let mut certificates = issuances::revoke_all(connection, id, now).await?;
             let issued = sign()?;
-            let issuance = issuances::insert(connection, id, &issued, now).await?;
+            let issuance = issuances::insert(connection, id, None, &issued, now).await?;
             certificates.push(issued.id().clone());
             spend(connection, digest, key, issuance).await?;
             facts::set_claimed(connection, now).await?;

@@ -25,9 +25,9 @@ pub enum StoreError {
     /// A code is worth nothing. The presenter's.
     #[error(transparent)]
     Code(#[from] CodeRefused),
-    /// The subject holds as many live certificates as it may. The asker's.
-    #[error("{0} has {1} live certificates already; wait for one to expire, or revoke them")]
-    TooManyCertificates(Subject, i64),
+    /// The certificate that asks is not live any more. The asker's.
+    #[error("the identity has just ended")]
+    Ended,
     /// The certificate could not be signed. Ours, or the key's place.
     #[error(transparent)]
     Issue(#[from] IssueError),

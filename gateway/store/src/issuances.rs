@@ -12,8 +12,9 @@ use crate::error::StoreError;
 use crate::open::Store;
 use crate::subjects::known;
 
-/// The most live certificates that one subject has: a renewal loop gone wrong ends here.
-const MOST_LIVE: i64 = 16;
+/// How many live certificates one enrolment has besides the one that asks for a renewal and the
+/// one that it gets: a renewal that never arrives must neither lock its holder out nor pile up.
+const LEFT_LIVE: i64 = 2;
 
 /// An issuance as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,20 +35,24 @@ pub struct IssuanceRow {
     pub certificate: Vec<u8>,
 }
 
+/// Stores a certificate. `first` is the first certificate of the enrolment that it renews.
 pub(crate) async fn insert(
     connection: &mut SqliteConnection,
     subject: SubjectId,
+    first: Option<i64>,
     issued: &Issued,
     now: Timestamp,
 ) -> Result<i64, StoreError> {
     let id = sqlx::query_scalar(
-        "INSERT INTO issuances (issuer, serial, key, subject, not_before, not_after, issued, certificate) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        "INSERT INTO issuances \
+         (issuer, serial, key, subject, first, not_before, not_after, issued, certificate) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
     )
     .bind(issued.id().issuer.to_string())
     .bind(issued.serial().to_string())
     .bind(issued.key().to_string())
     .bind(subject.0)
+    .bind(first)
     .bind(micros(issued.not_before()))
     .bind(micros(issued.not_after()))
     .bind(micros(now))
@@ -150,32 +155,65 @@ pub(crate) async fn authority_in_use(
     authority(&row)
 }
 
-async fn live_certificates(
+/// The number of a live certificate, and of the first one of its enrolment.
+async fn live(
     connection: &mut SqliteConnection,
     subject: SubjectId,
+    certificate: &CertificateId,
     now: Timestamp,
-) -> Result<i64, StoreError> {
-    let count = sqlx::query_scalar(
-        "SELECT count(*) FROM issuances WHERE subject = ? AND revoked IS NULL AND not_after >= ?",
+) -> Result<Option<(i64, i64)>, StoreError> {
+    let found = sqlx::query_as(
+        "SELECT id, coalesce(first, id) FROM issuances \
+         WHERE issuer = ? AND serial = ? AND subject = ? AND revoked IS NULL AND not_after >= ?",
     )
+    .bind(certificate.issuer.to_string())
+    .bind(certificate.serial.to_string())
     .bind(subject.0)
     .bind(micros(now))
-    .fetch_one(connection)
+    .fetch_optional(connection)
     .await?;
-    Ok(count)
+    Ok(found)
+}
+
+/// Revokes what an enrolment has left behind: all that is live but the two certificates of the
+/// present renewal, and the newest of the others.
+async fn revoke_left_behind(
+    connection: &mut SqliteConnection,
+    first: i64,
+    present: [i64; 2],
+    now: Timestamp,
+) -> Result<Vec<CertificateId>, StoreError> {
+    let rows = sqlx::query(
+        "UPDATE issuances SET revoked = ?1 WHERE id IN ( \
+             SELECT id FROM issuances \
+             WHERE (id = ?2 OR first = ?2) AND id NOT IN (?3, ?4) \
+                 AND revoked IS NULL AND not_after >= ?1 \
+             ORDER BY id DESC LIMIT -1 OFFSET ?5 \
+         ) RETURNING issuer, serial",
+    )
+    .bind(micros(now))
+    .bind(first)
+    .bind(present[0])
+    .bind(present[1])
+    .bind(LEFT_LIVE)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(certificate_id).collect()
 }
 
 impl Store {
-    /// Issues one more certificate to a subject that has proven a live one. Its number is
-    /// compared, so that a name used again inherits nothing.
+    /// Issues one more certificate to the holder of a live one. The subject's number is
+    /// compared, so that a name used again inherits nothing. What earlier renewals have left
+    /// behind is revoked beyond a few, so nobody has to wait for it to expire.
     ///
     /// # Errors
-    /// When the subject is gone, holds too many certificates, or signing or the database
-    /// refuses; then nothing is issued.
+    /// When the subject or the certificate has ended, or signing or the database refuses; then
+    /// nothing is issued.
     pub async fn renew(
         &self,
         subject: Subject,
         number: SubjectId,
+        certificate: CertificateId,
         sign: Sign,
     ) -> Result<Committed<Redeemed>, StoreError> {
         let now = self.now();
@@ -185,14 +223,14 @@ impl Store {
             if known(connection, &subject).await? != number {
                 return Err(StoreError::NoSubject(subject));
             }
-            let live = live_certificates(connection, number, now).await?;
-            if live >= MOST_LIVE {
-                return Err(StoreError::TooManyCertificates(subject, live));
-            }
+            let found = live(connection, number, &certificate, now).await?;
+            let (asking, first) = found.ok_or(StoreError::Ended)?;
             let issued = sign()?;
-            let issuance = insert(connection, number, &issued, now).await?;
+            let issuance = insert(connection, number, Some(first), &issued, now).await?;
+            let present = [asking, issuance];
+            let mut certificates = revoke_left_behind(connection, first, present, now).await?;
             let redeemed = with_chain(connection, issuance, &subject, true).await?;
-            let certificates = vec![issued.id().clone()];
+            certificates.push(issued.id().clone());
             Ok((redeemed, Touched { certificates, ..Touched::default() }))
         });
         self.commit(actor, what, change).await
@@ -215,7 +253,7 @@ impl Store {
             let mut issued = Vec::with_capacity(signs.len());
             for sign in signs {
                 let one = sign()?;
-                insert(connection, id, &one, now).await?;
+                insert(connection, id, None, &one, now).await?;
                 certificates.push(one.id().clone());
                 issued.push(one.der().to_vec());
             }

@@ -60,13 +60,15 @@ CREATE TABLE authorities (
     created       INTEGER NOT NULL
 ) STRICT;
 
--- The allow-list: a certificate identifies somebody only while its row is here and live.
+-- The allow-list: a certificate identifies somebody only while its row is here and live. A
+-- renewed one names the first of its enrolment.
 CREATE TABLE issuances (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     issuer      TEXT NOT NULL REFERENCES authorities (key),
     serial      TEXT NOT NULL,
     key         TEXT NOT NULL,
     subject     INTEGER NOT NULL REFERENCES subjects (id),
+    first       INTEGER REFERENCES issuances (id),
     not_before  INTEGER NOT NULL,
     not_after   INTEGER NOT NULL,
     issued      INTEGER NOT NULL,
@@ -76,6 +78,7 @@ CREATE TABLE issuances (
 ) STRICT;
 
 CREATE INDEX issuances_by_subject ON issuances (subject);
+CREATE INDEX issuances_by_first ON issuances (first);
 
 -- A code without a subject is an owner's. Only the digest of its secret is kept.
 CREATE TABLE codes (

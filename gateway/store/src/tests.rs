@@ -1,13 +1,13 @@
 //! The store through its own doors, on a real disk.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use doorward_ca::enrolment::CodeRefused;
 use doorward_ca::{Algorithm, Authority, Profiles, Slot, VerifiedCsr, found};
 use doorward_keys::SealedKeys;
-use doorward_model::{Clock, Fingerprint, Subject};
+use doorward_model::{CertificateId, Clock, Fingerprint, Subject};
 use doorward_policies::{
     Bundle, BundleText, Class, Commit, Event, Journal as _, JournalError, Observer, Outcome,
     Record, Snapshot,
@@ -78,6 +78,26 @@ impl World {
             ca.redeem(prepared)
         });
         (key, sign)
+    }
+
+    /// Issues a certificate to a subject, by a code of its own.
+    async fn enrol(&self, store: &Store, name: &str) -> Result<CertificateId, StoreError> {
+        static CODES: AtomicU8 = AtomicU8::new(100);
+        let code = self.code(CODES.fetch_add(1, Ordering::SeqCst));
+        store.new_code(Actor::Local, subject(name), code.clone()).await?;
+        let (key, sign) = self.sign(name);
+        Ok(self.id(&store.redeem(code.digest, key, sign).await?.value))
+    }
+
+    fn id(&self, redeemed: &Redeemed) -> CertificateId {
+        CertificateId { issuer: self.ca.key(), serial: redeemed.serial.clone() }
+    }
+
+    /// Those of a subject's certificates that are live, the newest first.
+    async fn live(&self, store: &Store, name: &str) -> Vec<CertificateId> {
+        let rows = store.certificates(&subject(name)).await.unwrap_or_default().into_iter();
+        let live = rows.filter(|row| row.revoked.is_none() && self.clock.now() <= row.not_after);
+        live.map(|row| CertificateId { issuer: self.ca.key(), serial: row.serial }).collect()
     }
 
     fn code(&self, number: u8) -> NewCode {
@@ -173,15 +193,55 @@ async fn a_removed_name_used_again_is_another_subject() {
     let first = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value;
     let taken = store.add_subject(Actor::Local, new("device/plc", None)).await;
     assert!(matches!(taken, Err(StoreError::SubjectExists(_))));
+    let certificate = world.enrol(&store, "device/plc").await.unwrap();
     let (_, sign) = world.sign("device/plc");
-    store.renew(subject("device/plc"), first, sign).await.unwrap();
+    store.renew(subject("device/plc"), first, certificate.clone(), sign).await.unwrap();
     store.remove_subject(Actor::Local, subject("device/plc")).await.unwrap();
     let second = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value;
     assert_ne!(first, second);
     assert!(store.certificates(&subject("device/plc")).await.unwrap().is_empty());
     let (_, sign) = world.sign("device/plc");
-    let stale = store.renew(subject("device/plc"), first, sign).await;
+    let stale = store.renew(subject("device/plc"), first, certificate.clone(), sign).await;
     assert!(matches!(stale, Err(StoreError::NoSubject(_))));
+    let (_, sign) = world.sign("device/plc");
+    let stale = store.renew(subject("device/plc"), second, certificate, sign).await;
+    assert!(matches!(stale, Err(StoreError::Ended)));
+}
+
+#[tokio::test]
+async fn renewals_that_never_arrive_neither_pile_up_nor_lock_anyone_out() {
+    let world = World::found().await;
+    let store = world.open().await.store;
+    let plc = || subject("device/plc");
+    let id = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value;
+    let renew = async |asking: &CertificateId| {
+        let (_, sign) = world.sign("device/plc");
+        store.renew(plc(), id, asking.clone(), sign).await.map(|done| world.id(&done.value))
+    };
+    let asking = world.enrol(&store, "device/plc").await.unwrap();
+    let other = world.enrol(&store, "device/plc").await.unwrap();
+    for _ in 0..20 {
+        let newest = renew(&asking).await.unwrap();
+        let live = world.live(&store, "device/plc").await;
+        assert_eq!(live.first(), Some(&newest));
+        assert!(
+            live.contains(&asking) && live.contains(&other),
+            "another enrolment is not touched"
+        );
+        assert!(live.len() <= 5, "{live:?}");
+    }
+    // A chain of renewals leaves its beginning behind.
+    let (mut last, mut former) = (asking.clone(), asking.clone());
+    for _ in 0..6 {
+        let next = renew(&last).await.unwrap();
+        former = std::mem::replace(&mut last, next);
+    }
+    let live = world.live(&store, "device/plc").await;
+    assert!(live.contains(&last) && live.contains(&former) && !live.contains(&asking));
+    assert!(matches!(renew(&asking).await, Err(StoreError::Ended)));
+    // What is revoked renews nothing.
+    store.revoke(Actor::Local, plc()).await.unwrap();
+    assert!(matches!(renew(&last).await, Err(StoreError::Ended)));
 }
 
 #[tokio::test]
@@ -321,6 +381,7 @@ enum Step {
     Enable(usize, bool),
     Revoke(usize),
     Issue(usize),
+    Renew(usize),
     Grant(usize, bool),
     Take(usize),
     Join(usize),
@@ -340,6 +401,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (who.clone(), any::<bool>()).prop_map(|(n, on)| Step::Enable(n, on)),
         1 => who.clone().prop_map(Step::Revoke),
         3 => who.clone().prop_map(Step::Issue),
+        3 => who.clone().prop_map(Step::Renew),
         2 => (who.clone(), any::<bool>()).prop_map(|(n, until)| Step::Grant(n, until)),
         1 => who.clone().prop_map(Step::Take),
         2 => who.clone().prop_map(Step::Join),
@@ -375,10 +437,15 @@ async fn take(world: &World, store: &Store, step: Step) {
             drop(store.revoke(by(), named(n)).await);
         }
         Step::Issue(n) => {
+            drop(world.enrol(store, &named(n).to_string()).await);
+        }
+        Step::Renew(n) => {
+            let name = named(n).to_string();
             let id = store.snapshots().borrow().member(&named(n)).map(|member| member.id);
-            if let Some(id) = id {
-                let (_, sign) = world.sign(&named(n).to_string());
-                drop(store.renew(named(n), id, sign).await);
+            let oldest = world.live(store, &name).await.pop();
+            if let (Some(id), Some(certificate)) = (id, oldest) {
+                let (_, sign) = world.sign(&name);
+                drop(store.renew(named(n), id, certificate, sign).await);
             }
         }
         Step::Grant(n, until) => {
