@@ -65,7 +65,7 @@ pub enum AuthorityError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// There is no key in the slot.
-    #[error("the {0} key is not there")]
+    #[error("the {0} key is not where the keys are kept; put them back from a backup")]
     NoKey(Slot),
     /// The key in the slot is not the one of the certificate.
     #[error("the {0} key is not the one that the certificate names")]

@@ -16,7 +16,12 @@ pub(crate) struct Place {
 impl Place {
     /// Makes the directory if it is not there, and takes it.
     pub(crate) fn take(path: &Path) -> Result<Self, Failure> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at(path))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
+            let shown = path.display();
+            Failure::new(format!(
+                "{shown} cannot be made the data directory: {error}; choose another with --data"
+            ))
+        })?;
         check_owner(path)?;
         let lock = path.join("lock");
         let mut options = OpenOptions::new();

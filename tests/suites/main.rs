@@ -4,6 +4,7 @@ mod certificates;
 mod clients;
 mod cuts;
 mod enrolment;
+mod faults;
 mod house;
 mod matrix;
 mod oracle;

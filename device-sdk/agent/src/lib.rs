@@ -7,6 +7,7 @@
 //!
 //! This crate must never know: policies, the gateway's store.
 
+mod arguments;
 mod carry;
 mod command;
 mod connect;
@@ -15,6 +16,7 @@ mod failure;
 mod identity;
 mod listen;
 
+pub use arguments::arguments;
 pub use command::{AgentCommand, run};
 pub use enroll::{enroll, read_code};
 pub use failure::{Failure, NOT_BUILT};

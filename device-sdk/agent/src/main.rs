@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
-use doorward_agent::{AgentCommand, IdentityArgs, run};
+use doorward_agent::{AgentCommand, IdentityArgs, arguments, run};
 use doorward_model::Clock;
 
 /// Holds the identity of a device or a person, and opens interfaces through its gateway.
@@ -33,7 +33,7 @@ impl Clock for System {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli: Cli = arguments();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use doorward_ca::{Authority, IssuingCa, Slot, pem_certificate};
+use doorward_ca::{Authority, AuthorityError, IssuingCa, Keys as _, Slot, pem_certificate};
 use doorward_keys::{ImportedKey, SealedKeys};
 use doorward_model::Clock;
 use doorward_policies::BundleText;
@@ -32,6 +32,8 @@ pub(super) async fn found_if_new(
     clock: &dyn Clock,
 ) -> Result<(), Failure> {
     if Store::exists(place.path()) {
+        // Before the state is touched: what goes with it must be there.
+        keys.open(Slot::Issuing)?.ok_or(AuthorityError::NoKey(Slot::Issuing))?;
         return Ok(());
     }
     let (domain, name) = (config.first_domain()?, config.first_name()?);
@@ -71,7 +73,6 @@ fn read_imported(
     keys: &SealedKeys,
     now: jiff::Timestamp,
 ) -> Result<IssuingCa, Failure> {
-    use doorward_ca::Keys as _;
     let read = |name: &str| {
         let path = place.join(name);
         fs::read(&path).map_err(at(&path))

@@ -17,8 +17,8 @@ mod user;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
-use doorward_agent::{enroll, read_code};
+use clap::CommandFactory as _;
+use doorward_agent::{arguments, enroll, read_code};
 
 use crate::clock::SystemClock;
 use crate::failure::Failure;
@@ -35,7 +35,7 @@ enum End {
 }
 
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli: Cli = arguments();
     let serves = matches!(cli.command, Command::Serve(_));
     let mut builder = if serves {
         tokio::runtime::Builder::new_multi_thread()

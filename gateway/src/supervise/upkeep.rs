@@ -45,7 +45,7 @@ impl Upkeep {
 pub(super) async fn keep(upkeep: Upkeep) -> Result<(), Failure> {
     let mut glance = interval(GLANCE);
     glance.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut trouble = upkeep.audit.trouble();
+    let (mut trouble, mut refusing) = (upkeep.audit.trouble(), upkeep.store.trouble());
     let (mut wall, mut steady) = (upkeep.clock.now(), Instant::now());
     let mut swept = wall;
     for round in 1_u64.. {
@@ -59,10 +59,18 @@ pub(super) async fn keep(upkeep: Upkeep) -> Result<(), Failure> {
                 upkeep.health.set("audit log", now.map(|error| error.to_string()));
                 continue;
             }
+            changed = refusing.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+                upkeep.health.set("state", refusing.borrow_and_update().clone());
+                continue;
+            }
         }
         let (now, instant) = (upkeep.clock.now(), Instant::now());
         upkeep.watch_clock(wall, now, instant.duration_since(steady));
         (wall, steady) = (now, instant);
+        upkeep.watch_disk();
         if round % SWEEP == 0 {
             upkeep.sweep(swept, now).await;
             swept = now;
@@ -80,6 +88,12 @@ impl Upkeep {
             let ended = self.leases.ask_all_again();
             tracing::warn!(by = %jumped, ended, "the clock was set: every flow was asked again");
         }
+    }
+
+    fn watch_disk(&self) {
+        let short = !self.store.keeps_room();
+        let detail = "the disk is nearly full; make room, or run `doorward audit prune`";
+        self.health.set("disk", short.then(|| detail.to_owned()));
     }
 
     async fn sweep(&self, since: Timestamp, now: Timestamp) {

@@ -1,5 +1,7 @@
 use std::borrow::Cow;
-use std::path::Path;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -32,16 +34,18 @@ pub(crate) fn writing(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
 }
 
-/// Opens the file for writing, makes it if `create`, and brings its schema up to date. A file
-/// that is not ours, or not sound, is only looked at.
+/// Opens the file for writing, makes it if `create`, and brings its schema up to date. One that
+/// is there has been [inspected](inspect).
 pub(crate) async fn open(
     path: &Path,
     schema: &'static [(&'static str, &'static str)],
     create: bool,
 ) -> Result<SqliteConnection, OpenError> {
     let unopenable = |error| OpenError::Unopenable { path: path.to_owned(), error };
-    if !create || path.exists() {
-        inspect(path, schema.len()).await?;
+    if create && !path.exists() {
+        // SQLite gives its other files the mode of the first.
+        let private = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        drop(private.map_err(|error| unopenable(sqlx::Error::Io(error)))?);
     }
     let mut connection =
         writing(path).create_if_missing(create).connect().await.map_err(unopenable)?;
@@ -56,15 +60,56 @@ pub(crate) async fn open(
         }
         other => OpenError::Damaged { path: path.to_owned(), why: other.to_string() },
     })?;
-    sqlx::query("PRAGMA application_id = 1146573380")
-        .execute(&mut connection)
-        .await
-        .map_err(unopenable)?;
+    let id = sqlx::query_scalar::<_, i64>("PRAGMA application_id");
+    if id.fetch_one(&mut connection).await.map_err(unopenable)? != APPLICATION_ID {
+        sqlx::query("PRAGMA application_id = 1146573380")
+            .execute(&mut connection)
+            .await
+            .map_err(unopenable)?;
+    }
     Ok(connection)
 }
 
-/// Whether the file is a sound database of ours, of a schema that we know.
-async fn inspect(path: &Path, known: usize) -> Result<(), OpenError> {
+/// The connection of a writer. When the database has refused, what is left of the transaction is
+/// uncertain (SQLite rolls back by itself when the disk is full), so the next one begins on a
+/// connection of its own.
+pub(crate) struct WriteConnection {
+    path: PathBuf,
+    open: Option<SqliteConnection>,
+}
+
+impl WriteConnection {
+    pub(crate) fn new(path: &Path, open: SqliteConnection) -> Self {
+        Self { path: path.to_owned(), open: Some(open) }
+    }
+
+    pub(crate) async fn get(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => writing(&self.path).connect().await?,
+        };
+        Ok(self.open.insert(open))
+    }
+
+    /// Gives the connection up, and whatever was begun on it.
+    pub(crate) async fn give_up(&mut self) {
+        if let Some(open) = self.open.take()
+            && let Err(error) = open.close_hard().await
+        {
+            tracing::debug!(%error, "a broken connection was not closed");
+        }
+    }
+
+    pub(crate) async fn close(self) -> Result<(), sqlx::Error> {
+        match self.open {
+            Some(open) => open.close().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether the file is a sound database of ours, of a schema that we know. It is only looked at.
+pub(crate) async fn inspect(path: &Path, known: usize) -> Result<(), OpenError> {
     let wrong = |error: sqlx::Error| {
         let path = path.to_owned();
         match sqlite_code(&error) {

@@ -14,11 +14,11 @@ use tokio::task::JoinHandle;
 
 use crate::ballast::Ballast;
 use crate::change::{Actor, Change, Committed};
-use crate::database::{self, micros, reading, writing};
+use crate::database::{self, WriteConnection, micros, reading, writing};
 use crate::error::{OpenError, StoreError};
 use crate::facts::{self, Facts};
 use crate::writer::Writer;
-use crate::{bundles, issuances, load, subjects};
+use crate::{audit, bundles, issuances, load, subjects};
 
 pub(crate) const SCHEMA: &[(&str, &str)] = &[("state", include_str!("state.sql"))];
 const FILE: &str = "state.db";
@@ -29,6 +29,8 @@ pub struct Store {
     writer: Writer,
     readers: SqlitePool,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    trouble: watch::Receiver<Option<String>>,
+    ballast: Ballast,
     clock: Arc<dyn Clock>,
 }
 
@@ -113,6 +115,7 @@ impl Store {
     /// # Errors
     /// See [`OpenError`]; nothing has been changed then but the schema's version.
     pub async fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Opened, OpenError> {
+        inspect(dir).await?;
         let path = dir.join(FILE);
         let mut connection = database::open(&path, SCHEMA, false).await?;
         let facts = facts::read(&mut connection).await?;
@@ -121,9 +124,12 @@ impl Store {
         let (publish, snapshots) = watch::channel(Arc::new(snapshot));
         let ballast = Ballast::new(ballast_path(dir));
         ballast.take();
-        let (writer, task) = Writer::start(connection, publish, Arc::clone(&clock), ballast);
+        let (tell_trouble, trouble) = watch::channel(None);
+        let connection = WriteConnection::new(&path, connection);
+        let (writer, task) =
+            Writer::start(connection, publish, Arc::clone(&clock), ballast.clone(), tell_trouble);
         let readers = SqlitePoolOptions::new().max_connections(4).connect_lazy_with(reading(&path));
-        let store = Self { writer, readers, snapshots, clock };
+        let store = Self { writer, readers, snapshots, trouble, ballast, clock };
         Ok(Opened { store, facts, authority, task })
     }
 
@@ -133,6 +139,19 @@ impl Store {
     /// When the gateway is stopping.
     pub async fn observe(&self, observer: Arc<dyn Observer>) -> Result<(), StoreError> {
         self.writer.observe(observer).await
+    }
+
+    /// Why the last change could not be written, if it could not; and every later change of that.
+    #[must_use]
+    pub fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.clone()
+    }
+
+    /// Whether room is kept on the disk for an administrator to make more. Room that was given
+    /// up is taken again when there is enough of it.
+    #[must_use]
+    pub fn keeps_room(&self) -> bool {
+        self.ballast.is_kept()
     }
 
     /// The present snapshot, and every later one.
@@ -157,6 +176,13 @@ impl Store {
     ) -> Result<Committed<T>, StoreError> {
         self.writer.commit(actor, what.into(), change).await
     }
+}
+
+/// Looks at everything in `dir` before anything is written there.
+pub(crate) async fn inspect(dir: &Path) -> Result<(), OpenError> {
+    database::inspect(&dir.join(FILE), SCHEMA.len()).await?;
+    let audit = dir.join(audit::FILE);
+    if audit.exists() { database::inspect(&audit, audit::SCHEMA.len()).await } else { Ok(()) }
 }
 
 pub(crate) fn ballast_path(dir: &Path) -> PathBuf {

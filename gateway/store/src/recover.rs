@@ -11,7 +11,7 @@ use crate::audit;
 use crate::codes::{self, NewCode};
 use crate::database;
 use crate::error::{OpenError, StoreError};
-use crate::open::{SCHEMA, Store};
+use crate::open::{SCHEMA, Store, inspect};
 use crate::{facts, issuances};
 
 /// Why no owner code could be made. The operator's to mend.
@@ -49,6 +49,7 @@ pub async fn recover(dir: &Path, code: NewCode, now: Timestamp) -> Result<Recove
     if !Store::exists(dir) {
         return Err(RecoverError::Nothing(dir.to_owned()));
     }
+    inspect(dir).await?;
     let path = dir.join("state.db");
     let mut connection = database::open(&path, SCHEMA, false).await?;
     let found = facts::read(&mut connection).await?;

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use doorward_model::{Clock, Epoch};
 use doorward_policies::{Commit, Observer, Snapshot, Touched};
 use sqlx::Connection as _;
-use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::ballast::Ballast;
 use crate::change::{Actor, Change, Committed};
-use crate::database::micros;
-use crate::error::StoreError;
+use crate::database::{WriteConnection, micros};
+use crate::error::{OpenError, StoreError};
 use crate::load;
 
 /// Changes that wait for their turn.
@@ -27,22 +26,24 @@ pub(crate) struct Writer {
 
 /// What that task has on its desk.
 pub(crate) struct Desk {
-    connection: SqliteConnection,
+    connection: WriteConnection,
     snapshots: watch::Sender<Arc<Snapshot>>,
     observers: Vec<Arc<dyn Observer>>,
     clock: Arc<dyn Clock>,
     ballast: Ballast,
+    trouble: watch::Sender<Option<String>>,
 }
 
 impl Writer {
     pub(crate) fn start(
-        connection: SqliteConnection,
+        connection: WriteConnection,
         snapshots: watch::Sender<Arc<Snapshot>>,
         clock: Arc<dyn Clock>,
         ballast: Ballast,
+        trouble: watch::Sender<Option<String>>,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
-        let mut desk = Desk { connection, snapshots, observers: vec![], clock, ballast };
+        let mut desk = Desk { connection, snapshots, observers: vec![], clock, ballast, trouble };
         let task = tokio::spawn(async move {
             while let Some(job) = queue.recv().await {
                 job(&mut desk).await;
@@ -96,16 +97,56 @@ impl Desk {
             // The change itself is spent; the next one finds room.
             tracing::error!("the disk is full; the room that was kept for this has been given up");
         }
+        match &outcome {
+            Err(error @ (StoreError::Full | StoreError::Database(_))) => {
+                self.trouble.send_replace(Some(error.to_string()));
+                self.start_over(&before).await;
+            }
+            Ok(_) if self.trouble.borrow().is_some() => drop(self.trouble.send_replace(None)),
+            _ => {}
+        }
         let (value, touched, after) = outcome?;
         let Some(snapshot) = after else {
             return Ok(Committed { value, epoch: before.epoch(), ended: 0 });
         };
         let commit = Commit { epoch: snapshot.epoch(), touched };
-        // The order is the promise: first everyone decides by the new state, then those who
-        // were let in by the old one are asked again.
-        self.snapshots.send_replace(Arc::clone(&snapshot));
-        let ended = self.observers.iter().map(|one| one.committed(&commit, &snapshot)).sum();
+        let ended = self.publish(&commit, snapshot);
         Ok(Committed { value, epoch: commit.epoch, ended })
+    }
+
+    /// The order is the promise: first everyone decides by the new state, then those who were let
+    /// in by the old one are asked again.
+    fn publish(&self, commit: &Commit, snapshot: Arc<Snapshot>) -> usize {
+        self.snapshots.send_replace(Arc::clone(&snapshot));
+        self.observers.iter().map(|one| one.committed(commit, &snapshot)).sum()
+    }
+
+    /// After the database has refused: the next change begins on a new connection. Should the
+    /// refused one be on disk after all, everyone decides by it from now on.
+    async fn start_over(&mut self, before: &Snapshot) {
+        self.connection.give_up().await;
+        match self.missed(before).await {
+            Ok(None) => {}
+            Ok(Some(snapshot)) => {
+                let touched = Touched { bundle: true, ..Touched::default() };
+                let commit = Commit { epoch: snapshot.epoch(), touched };
+                let ended = self.publish(&commit, Arc::new(snapshot));
+                tracing::warn!(ended, "a change that was refused is on disk, and holds");
+            }
+            Err(error) => tracing::error!(%error, "the state cannot be read"),
+        }
+    }
+
+    async fn missed(&mut self, before: &Snapshot) -> Result<Option<Snapshot>, OpenError> {
+        let connection = self.connection.get().await?;
+        let epoch: i64 = sqlx::query_scalar("SELECT max(epoch) FROM epochs")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(StoreError::from)?;
+        if epoch == before.epoch().0 {
+            return Ok(None);
+        }
+        load::all(connection, before.domain().clone(), self.clock.now()).await.map(Some)
     }
 
     async fn transact<T>(
@@ -116,7 +157,8 @@ impl Desk {
         now: jiff::Timestamp,
         change: Change<T>,
     ) -> Result<(T, Touched, Option<Arc<Snapshot>>), StoreError> {
-        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let connection = self.connection.get().await?;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let (value, touched) = change(&mut transaction).await?;
         if touched.is_empty() {
             transaction.commit().await?;

@@ -13,6 +13,12 @@ pub fn escape(text: &str) -> Escaped<'_> {
     Escaped(text)
 }
 
+/// Whether `text` can be shown as it is: nothing in it is dangerous. See [`Escaped`].
+#[must_use]
+pub fn is_printable(text: &str) -> bool {
+    !text.chars().any(is_unprintable)
+}
+
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in self.0.chars() {

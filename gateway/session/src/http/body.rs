@@ -36,9 +36,8 @@ const TIME: Duration = Duration::from_secs(10);
 const DRAINED: usize = 64 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
-/// The rest of an HTTP/2 body. Dropped, it goes back to whoever answers the request: a stream
-/// that ends with an answer before its body has arrived is reset, and there are clients that
-/// then throw the answer away.
+/// The rest of an HTTP/2 body. Dropped, it goes back to whoever answers the request: there are
+/// clients that lose an answer, or wait for ever, if it comes before they have sent their body.
 #[derive(Debug)]
 struct Rest {
     stream: Option<RecvStream>,
@@ -59,10 +58,10 @@ pub(super) struct Unread(oneshot::Receiver<RecvStream>);
 
 impl Unread {
     /// Takes what is still coming, within bounds, and throws it away.
-    pub(super) async fn drain(mut self) {
+    pub(super) async fn drain(&mut self) {
         let Ok(mut stream) = self.0.try_recv() else { return };
-        let mut taken = 0;
         let all = async {
+            let mut taken = 0;
             while let Some(Ok(chunk)) = stream.data().await {
                 taken += chunk.len();
                 let released = stream.flow_control().release_capacity(chunk.len());

@@ -73,16 +73,20 @@ fn answer(desk: &Desk, request: Request<RecvStream>, mut respond: SendResponse<B
     let tasks = desk.serving.tasks.clone();
     tasks.spawn(async move {
         let (head, receive) = request.into_parts();
-        let (body, unread) = Body::http2(receive);
+        let (body, mut unread) = Body::http2(receive);
+        let answer = async {
+            let response = desk.answer(id, Request::from_parts(head, body)).await;
+            unread.drain().await;
+            response
+        };
         let response = tokio::select! {
-            response = desk.answer(id, Request::from_parts(head, body)) => response,
+            response = answer => response,
             // The client has taken its request back.
             _ = std::future::poll_fn(|cx| respond.poll_reset(cx)) => return,
         };
         if let Err(error) = send(&mut respond, response).await {
             tracing::debug!(%error, "an answer did not arrive");
         }
-        unread.drain().await;
     });
 }
 

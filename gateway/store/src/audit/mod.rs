@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::ballast::Ballast;
-use crate::database::{self, micros, reading};
+use crate::database::{self, WriteConnection, micros, reading};
 use crate::error::{OpenError, StoreError};
 use crate::open::ballast_path;
 use writer::{Entry, Pruned};
@@ -57,6 +57,7 @@ pub struct AuditLog {
 
 impl AuditLog {
     /// Opens the log in `dir`, making it if it is not there, and starts the task that writes.
+    /// [`Store::open`](crate::Store::open) has looked at it before.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -67,6 +68,7 @@ impl AuditLog {
     ) -> Result<(Self, JoinHandle<()>), OpenError> {
         let path = dir.join(FILE);
         let connection = database::open(&path, SCHEMA, true).await?;
+        let connection = WriteConnection::new(&path, connection);
         let (entries, queue) = mpsc::channel(settings.flows + writer::BATCH * 4);
         let (tell_last, last) = watch::channel(0);
         let (tell_trouble, trouble) = watch::channel(None);

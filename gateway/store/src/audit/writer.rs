@@ -5,12 +5,11 @@ use doorward_model::Clock;
 use doorward_policies::{Class, JournalError, Record};
 use jiff::Timestamp;
 use sqlx::Connection as _;
-use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::audit::{alarm, insert};
 use crate::ballast::Ballast;
-use crate::database::micros;
+use crate::database::{WriteConnection, micros};
 use crate::error::StoreError;
 
 /// The most records of one transaction.
@@ -37,7 +36,7 @@ pub(super) enum Entry {
 /// The one task that writes the log. It takes what has come while the last group was synced
 /// and syncs it as the next, so nobody waits for more than two syncs.
 pub(super) struct Writer {
-    pub(super) connection: SqliteConnection,
+    pub(super) connection: WriteConnection,
     pub(super) queue: mpsc::Receiver<Entry>,
     pub(super) max_bytes: u64,
     pub(super) ballast: Ballast,
@@ -50,7 +49,9 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) async fn run(mut self) {
         let known = sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM records");
-        if let Ok(seq) = known.fetch_one(&mut self.connection).await {
+        if let Ok(connection) = self.connection.get().await
+            && let Ok(seq) = known.fetch_one(connection).await
+        {
             self.last.send_replace(seq);
         }
         self.measure().await;
@@ -108,10 +109,10 @@ impl Writer {
             return;
         }
         let all = records.iter().chain(waiting.iter().map(|(record, _)| record));
-        let mut outcome = insert_all(&mut self.connection, all.clone()).await;
+        let mut outcome = self.insert_all(all.clone()).await;
         if matches!(outcome, Err(StoreError::Full)) && self.ballast.release() {
             tracing::error!("the disk is full; the room that was kept for this has been given up");
-            outcome = insert_all(&mut self.connection, all).await;
+            outcome = self.insert_all(all).await;
         }
         match outcome {
             Ok(last) => {
@@ -123,10 +124,7 @@ impl Writer {
                 self.settle().await;
             }
             Err(error) => {
-                let error = match error {
-                    StoreError::Full => JournalError::DiskFull,
-                    other => JournalError::Broken(other.to_string()),
-                };
+                let error = journal_error(error);
                 if !broken {
                     tracing::error!(%error, "the audit log cannot be written; flows are refused");
                 }
@@ -151,7 +149,7 @@ impl Writer {
         if let Some(trouble) = &trouble {
             tracing::error!(%trouble, "flows are refused");
             let record = alarm(self.clock.now(), &trouble.to_string());
-            if let Ok(seq) = insert(&mut self.connection, &record).await {
+            if let Ok(seq) = self.insert_all([&record].into_iter()).await {
                 self.last.send_replace(seq);
             }
         }
@@ -159,18 +157,33 @@ impl Writer {
     }
 
     async fn prune(&mut self, before: Timestamp) -> Result<u64, JournalError> {
-        let broken = |error: sqlx::Error| JournalError::Broken(error.to_string());
-        let deleted = sqlx::query("DELETE FROM records WHERE at < ?")
-            .bind(micros(before))
-            .execute(&mut self.connection)
-            .await
-            .map_err(broken)?
-            .rows_affected();
-        for give_back in ["PRAGMA incremental_vacuum", "PRAGMA wal_checkpoint(TRUNCATE)"] {
-            sqlx::query(give_back).execute(&mut self.connection).await.map_err(broken)?;
+        let mut outcome = delete(&mut self.connection, before).await;
+        if matches!(outcome, Err(StoreError::Full)) && self.ballast.release() {
+            self.connection.give_up().await;
+            outcome = delete(&mut self.connection, before).await;
         }
-        self.ballast.take();
-        Ok(deleted)
+        match outcome {
+            Ok(deleted) => {
+                self.ballast.take();
+                Ok(deleted)
+            }
+            Err(error) => {
+                self.connection.give_up().await;
+                Err(journal_error(error))
+            }
+        }
+    }
+
+    /// Writes records, all of them or none.
+    async fn insert_all(
+        &mut self,
+        records: impl Iterator<Item = &Record>,
+    ) -> Result<i64, StoreError> {
+        let outcome = insert_all(&mut self.connection, records).await;
+        if outcome.is_err() {
+            self.connection.give_up().await;
+        }
+        outcome
     }
 
     fn is_full(&self) -> bool {
@@ -182,21 +195,44 @@ impl Writer {
             "SELECT (page_count - freelist_count) * page_size \
              FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
         );
-        if let Ok(used) = used.fetch_one(&mut self.connection).await {
+        if let Ok(connection) = self.connection.get().await
+            && let Ok(used) = used.fetch_one(connection).await
+        {
             self.bytes.send_replace(u64::try_from(used).unwrap_or_default());
         }
     }
 }
 
 async fn insert_all(
-    connection: &mut SqliteConnection,
+    connection: &mut WriteConnection,
     records: impl Iterator<Item = &Record>,
 ) -> Result<i64, StoreError> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut transaction = connection.get().await?.begin_with("BEGIN IMMEDIATE").await?;
     let mut last = 0;
     for record in records {
         last = insert(&mut transaction, record).await?;
     }
     transaction.commit().await?;
     Ok(last)
+}
+
+/// Deletes the records before an instant, and gives their room back to the disk.
+async fn delete(connection: &mut WriteConnection, before: Timestamp) -> Result<u64, StoreError> {
+    let connection = connection.get().await?;
+    let deleted = sqlx::query("DELETE FROM records WHERE at < ?")
+        .bind(micros(before))
+        .execute(&mut *connection)
+        .await?
+        .rows_affected();
+    for give_back in ["PRAGMA incremental_vacuum", "PRAGMA wal_checkpoint(TRUNCATE)"] {
+        sqlx::query(give_back).execute(&mut *connection).await?;
+    }
+    Ok(deleted)
+}
+
+fn journal_error(error: StoreError) -> JournalError {
+    match error {
+        StoreError::Full => JournalError::DiskFull,
+        other => JournalError::Broken(other.to_string()),
+    }
 }

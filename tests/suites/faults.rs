@@ -1,0 +1,823 @@
+//! What goes wrong at a machine, and what strangers send: one clear sentence, nothing half done,
+//! nothing let through, and nothing that reaches a terminal raw.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use doorward_control::{Access, Route};
+use doorward_session::Place;
+use doorward_tests::client::{Client, PATIENCE, read_all};
+use doorward_tests::forge::{Credentials, sha256};
+use doorward_tests::gateway::{agent, doorward, free, signal};
+use doorward_tests::tools::program;
+use doorward_tests::{Backend, Gateway, Kind, Ran};
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+const DOMAIN: &str = "doorward.home.arpa";
+
+fn run(mut command: Command) -> Ran {
+    Ran::of(command.output().unwrap())
+}
+
+/// A gateway that was founded and stopped, to be damaged in copies.
+fn founded() -> Gateway {
+    let mut gateway = Gateway::start();
+    gateway.stop();
+    gateway
+}
+
+fn copy(from: &Path, to: &Path) {
+    let mut cp = Command::new("cp");
+    cp.args(["-a", "--"]).arg(from).arg(to);
+    run(cp).ok();
+}
+
+/// Every file under a directory with a digest of what is in it. What SQLite needs while a
+/// database is open, and leaves when its process ends by an error, counts only if it holds
+/// something that the database does not.
+fn contents(dir: &Path) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    let mut left = vec![dir.to_owned()];
+    while let Some(dir) = left.pop() {
+        for entry in fs::read_dir(dir).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                left.push(path);
+                continue;
+            }
+            let bytes = fs::read(&path).unwrap();
+            let name = path.to_string_lossy();
+            if !(name.ends_with("-shm") || name.ends_with("-wal") && bytes.is_empty()) {
+                found.insert(path.clone(), sha256(&bytes));
+            }
+        }
+    }
+    found
+}
+
+fn serve(data: &Path, options: &[&str]) -> Command {
+    let mut command = doorward();
+    command.arg("serve").arg("--data").arg(data).args(options);
+    if !options.contains(&"--listen") {
+        command.args(["--listen", &free().to_string()]);
+    }
+    command.args(["--management", &free().to_string()]);
+    command
+}
+
+/// Runs what must fail with one sentence that says this.
+#[track_caller]
+fn fails(command: Command, parts: &[&str]) {
+    let shown = format!("{command:?}");
+    let complaint = run(command).failed();
+    for part in parts {
+        assert!(complaint.contains(part), "{shown}: {complaint}");
+    }
+    assert!(complaint.starts_with("doorward: "), "{complaint}");
+}
+
+async fn execute(data: &Path, sql: &'static str) {
+    let file = data.join("state.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let mut connection = options.connect().await.unwrap();
+    sqlx::query(sql).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+/// What is done to a data directory, and what the gateway says then.
+type Damage = (&'static str, fn(&Path), &'static [&'static str]);
+
+#[tokio::test]
+async fn a_damaged_data_directory_is_named_and_left_alone() {
+    let gateway = founded();
+    let damages: &[Damage] = &[
+        ("others can enter", |data| mode(data, 0o755), &["others can enter", "chmod 700"]),
+        (
+            "lost key file",
+            |data| fs::remove_file(data.join("sealing.key")).unwrap(),
+            &["sealing.key is gone", "put it back from your backup"],
+        ),
+        (
+            "another key file",
+            |data| fs::write(data.join("sealing.key"), [7; 32]).unwrap(),
+            &["cannot be opened with the key file", "backup"],
+        ),
+        (
+            "short key file",
+            |data| fs::write(data.join("sealing.key"), "short").unwrap(),
+            &["sealing.key is not 32 bytes long"],
+        ),
+        (
+            "readable key file",
+            |data| mode(&data.join("sealing.key"), 0o644),
+            &["sealing.key: others can read it", "chmod 600"],
+        ),
+        (
+            "keys without state",
+            |data| fs::remove_file(data.join("state.db")).unwrap(),
+            &["holds an authority's keys but no state.db", "backup"],
+        ),
+        (
+            "state without keys",
+            |data| fs::remove_dir_all(data.join("keys")).unwrap(),
+            &["issuing key", "backup"],
+        ),
+        (
+            "garbage for a state",
+            |data| fs::write(data.join("state.db"), "garbage".repeat(1000)).unwrap(),
+            &["state.db is damaged", "backup", "Nothing was changed"],
+        ),
+        (
+            "pages of garbage",
+            |data| {
+                let mut bytes = fs::read(data.join("state.db")).unwrap();
+                let end = bytes.len().min(60_000);
+                bytes[8_192..end].fill(0x5a);
+                fs::write(data.join("state.db"), bytes).unwrap();
+            },
+            &["state.db is damaged", "backup"],
+        ),
+        (
+            "half a state",
+            |data| {
+                let bytes = fs::read(data.join("state.db")).unwrap();
+                fs::write(data.join("state.db"), &bytes[..bytes.len() / 2]).unwrap();
+            },
+            &["state.db is damaged", "backup"],
+        ),
+        (
+            "garbage for an audit log",
+            |data| fs::write(data.join("audit.db"), "garbage".repeat(1000)).unwrap(),
+            &["audit.db is damaged", "backup"],
+        ),
+    ];
+    for (name, damage, says) in damages {
+        let data = gateway.dir().join(name.replace([' ', '\''], "-"));
+        copy(&gateway.data(), &data);
+        damage(&data);
+        let before = contents(&data);
+        fails(serve(&data, &[]), says);
+        let changed: Vec<_> = contents(&data)
+            .into_iter()
+            .filter(|(path, now)| before.get(path) != Some(now))
+            .collect();
+        assert!(changed.is_empty(), "{name}: {changed:?}");
+    }
+
+    for (name, sql, says) in [
+        (
+            "newer",
+            "UPDATE _sqlx_migrations SET version = 99 WHERE version = 1",
+            &["was written by a newer version of Doorward (schema 99)"][..],
+        ),
+        ("foreign", "PRAGMA application_id = 1", &["another program's database"]),
+        (
+            "bundle",
+            "UPDATE bundles SET policy = 'p, role/operator, plc' || char(10)",
+            &["the bundle in force (revision 1) does not read", "policy.csv:1"],
+        ),
+    ] {
+        let data = gateway.dir().join(name);
+        copy(&gateway.data(), &data);
+        execute(&data, sql).await;
+        fails(serve(&data, &[]), says);
+    }
+
+    // Of another owner: only root can make one.
+    if rustix::process::geteuid().is_root() {
+        let data = gateway.dir().join("chowned");
+        copy(&gateway.data(), &data);
+        run({
+            let mut chown = Command::new("chown");
+            chown.args(["-R", "12345"]).arg(&data);
+            chown
+        })
+        .ok();
+        let says = &["belongs to user 12345", "run doorward as its owner"];
+        fails(serve(&data, &[]), says);
+        let mut recover = doorward();
+        recover.args(["recover", "--data"]).arg(&data);
+        fails(recover, says);
+    }
+
+    // The undamaged one still serves, and is nobody else's to serve at the same time.
+    let mut gateway = gateway;
+    gateway.serve();
+    gateway.owner(&["status"]);
+    fails(serve(&gateway.data(), &[]), &["another doorward is using", "choose another --data"]);
+    fails(serve(&gateway.data(), &["--domain", "other.example.com"]), &["another doorward is"]);
+    gateway.stop();
+    for (options, says) in [
+        (["--domain", "other.example.com"], "domain is doorward.home.arpa, fixed at first start"),
+        (["--domain", "home"], "'home' has one label"),
+    ] {
+        fails(serve(&gateway.data(), &options), &[says]);
+    }
+    let config = gateway.dir().join("named.toml");
+    fs::write(&config, "name = \"attic\"\n").unwrap();
+    let config = config.to_str().unwrap();
+    fails(serve(&gateway.data(), &["--config", config]), &["name is main, fixed at first start"]);
+    gateway.serve();
+    gateway.owner(&["status"]);
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn what_cannot_begin_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    fails(serve(&data, &["--listen", &taken]), &["is in use by another program", "--listen"]);
+    let mut command = doorward();
+    command.arg("serve").arg("--data").arg(&data).args(["--listen", &free().to_string()]);
+    command.args(["--management", &taken]);
+    fails(command, &["is in use by another program", "--management"]);
+    fails(serve(&data, &["--listen", "192.0.2.1:8443"]), &["not an address of this machine"]);
+    fails(serve(&data, &["--listen", "everywhere"]), &["'everywhere' is no ADDRESS:PORT"]);
+    fails(serve(&data, &["--domain", "x"]), &["'x' has one label"]);
+    fails(serve(&data, &["--config", "/nowhere.toml"]), &["/nowhere.toml"]);
+    for (text, says) in [
+        ("lissten = \"[::]:1\"", &["wrong.toml", "line 1", "lissten", "listen"][..]),
+        ("\nlisten = 8443", &["wrong.toml", "line 2"]),
+        ("[dial]\nunix = [\"relative\"]", &["wrong.toml", "dial.unix", "relative"]),
+        ("domain = \"\x1b[31m\u{202e}.x\"", &["wrong.toml"]),
+    ] {
+        let config = dir.path().join("wrong.toml");
+        fs::write(&config, text).unwrap();
+        let command = serve(&data, &["--config", config.to_str().unwrap()]);
+        let complaint = run(command).failed();
+        for part in says {
+            assert!(complaint.contains(part), "{complaint}");
+        }
+        assert!(!complaint.contains(['\x1b', '\u{202e}']), "{complaint:?}");
+    }
+    assert!(!data.exists(), "something was made: {:?}", contents(&data).keys());
+
+    fs::write(&data, "a file").unwrap();
+    fails(serve(&data, &[]), &["cannot be made the data directory", "--data"]);
+    assert_eq!(fs::read_to_string(&data).unwrap(), "a file");
+
+    // Nothing configured at all.
+    for args in [&["status"][..], &["device", "list"], &["audit", "tail"], &["agent", "status"]] {
+        let mut command = doorward();
+        command.env("HOME", dir.path()).env_remove("XDG_DATA_HOME").args(args);
+        fails(command, &["holds no identity", "enrol first"]);
+    }
+    let mut command = doorward();
+    command.args(["ca", "import", "--data"]).arg(dir.path().join("imported"));
+    for option in ["--cert", "--key", "--root"] {
+        command.args([option, "/nowhere.pem"]);
+    }
+    fails(command, &["/nowhere.pem"]);
+    assert!(contents(&dir.path().join("imported")).is_empty());
+}
+
+#[test]
+fn everything_of_a_gateways_is_its_owners_alone() {
+    let gateway = Gateway::start();
+    gateway.enrol("user/alice", &[]);
+    for dir in [gateway.data(), gateway.identity("owner"), gateway.identity("alice")] {
+        assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
+        for path in contents(&dir).keys() {
+            let mode = fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+        }
+    }
+    // No private key stands anywhere in the data directory as it is.
+    for path in contents(&gateway.data()).keys() {
+        let bytes = fs::read(path).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("PRIVATE KEY"), "{}", path.display());
+    }
+}
+
+#[test]
+fn a_broken_bundle_is_refused_by_file_and_line_and_changes_nothing() {
+    let gateway = Gateway::start();
+    let shown = gateway.dir().join("bundle");
+    gateway.owner(&["policy", "show", "--out", shown.to_str().unwrap()]);
+    let before = gateway.owner_json(&["policy", "show"]);
+    for (file, text, says) in [
+        ("policy.csv", "p, role/operator, plc, tcp, connect, , allow\np, role/x\n", "policy.csv:2"),
+        ("policy.csv", "p, role/operator, plc, tcp, fly, , allow\n", "fly"),
+        ("policy.csv", "p, user/*, plc, tcp, connect, , allow\n", "policy.csv:1"),
+        ("policy.csv", "p, role/operator, plc, tcp, connect, , Deny\n", "Deny"),
+        ("policy.csv", "p, role/operator, plc, tcp, connect, from=nowhere, allow\n", "nowhere"),
+        ("policy.csv", "p, role/\x1b[31mx, plc, tcp, connect, , allow\n", "policy.csv:1"),
+        ("roles.csv", "g, role/a, role/b\ng, role/b, role/a\n", "roles.csv"),
+        ("groups.csv", "g2, group/a\n", "groups.csv:1"),
+        ("model.conf", "[request_definition]\nr = sub\n", "model.conf"),
+    ] {
+        let dir = gateway.dir().join("broken");
+        copy(&shown, &dir);
+        fs::write(dir.join(file), text).unwrap();
+        let complaint = gateway.run("owner", &["policy", "apply", dir.to_str().unwrap()]).failed();
+        assert!(complaint.contains(says), "{file} {text:?}: {complaint}");
+        assert!(!complaint.contains('\x1b'), "{complaint:?}");
+        fs::remove_dir_all(dir).unwrap();
+    }
+    let missing = gateway.dir().join("nothing-here");
+    let complaint = gateway.run("owner", &["policy", "apply", missing.to_str().unwrap()]).failed();
+    assert!(complaint.contains("nothing-here"), "{complaint}");
+    assert_eq!(gateway.owner_json(&["policy", "show"]), before);
+}
+
+#[test]
+fn what_is_not_built_says_so() {
+    let gateway = Gateway::start();
+    for args in [
+        &["clock", "accept"][..],
+        &["policy", "confirm"],
+        &["policy", "explain", "user/a", "connect", "plc/tcp"],
+        &["policy", "who-can", "connect", "plc/tcp"],
+        &["policy", "what-can", "user/a"],
+        &["policy", "test"],
+        &["policy", "lint"],
+        &["policy", "history"],
+        &["policy", "diff", "1", "2"],
+        &["policy", "rollback", "1"],
+        &["policy", "replay", "--since", "7d", "x"],
+        &["policy", "bench", "--rules", "10", "--json"],
+        &["policy", "apply", "x", "--dry-run"],
+        &["policy", "apply", "x", "--confirm-within", "2m"],
+        &["audit", "verify"],
+        &["ca", "crl"],
+        &["ca", "rotate"],
+        &["agent", "run"],
+        &["agent", "proxy"],
+    ] {
+        let complaint = gateway.run("owner", args).failed();
+        assert!(complaint.contains("is not built yet"), "{args:?}: {complaint}");
+    }
+    gateway.owner(&["device", "add", "plc", "--agentless"]);
+    for url in [
+        "udp://127.0.0.1:1",
+        "http://127.0.0.1:1",
+        "mqtt://127.0.0.1:1",
+        "modbus://127.0.0.1:1",
+        "coap://127.0.0.1:1",
+        "serial:/dev/ttyUSB0?baud=9600",
+        "modbus+serial:/dev/ttyUSB0",
+        "process:/usr/bin/true",
+        "agent:console",
+        "serial+agent:console?baud=9600",
+    ] {
+        let complaint = gateway.run("owner", &["interface", "add", "plc/x", url]).failed();
+        assert!(complaint.contains("not built yet"), "{url}: {complaint}");
+    }
+    assert_eq!(gateway.owner_json(&["interface", "list"]).as_array().unwrap().len(), 0);
+    // Wrong usage is another status.
+    for args in [&["fly"][..], &["device", "add"], &["device", "add", "Not A Name"], &[]] {
+        assert_eq!(gateway.run("owner", args).status, Some(2), "{args:?}");
+    }
+}
+
+/// A request by curl: its status and body.
+fn curl(
+    at: std::net::SocketAddr,
+    identity: Option<&Path>,
+    args: &[&str],
+    path: &str,
+) -> (u16, String) {
+    let mut curl = Command::new(program("curl"));
+    curl.args(["-sk", "--path-as-is", "-w", "\n%{http_code}"]).args(args);
+    if let Some(dir) = identity {
+        curl.arg("--cert").arg(dir.join("cert.pem")).arg("--key").arg(dir.join("key.pem"));
+    }
+    let out = run({
+        curl.arg(format!("https://{at}{path}"));
+        curl
+    });
+    let out = out.ok();
+    let (body, status) = out.rsplit_once('\n').unwrap();
+    (status.parse().unwrap(), body.to_owned())
+}
+
+#[test]
+fn the_administration_answers_nobody_without_a_right() {
+    let gateway = Gateway::start();
+    gateway.enrol("user/nobody", &[]);
+    let nobody = gateway.identity("nobody");
+    let epoch = gateway.owner_json(&["status"])["epoch"].clone();
+    for route in Route::ALL {
+        let path = route.path.replace("{name}", "x").replace("{device}", "x").replace("{id}", "x");
+        for (place, at) in [(Place::Data, gateway.listen), (Place::Management, gateway.management)]
+        {
+            let ask = |who| curl(at, who, &["-X", route.method, "-d", "{}"], &path);
+            let (stranger, nobody) = (ask(None).0, ask(Some(&nobody)).0);
+            let expected = match (route.places.contains(&place), route.access) {
+                (false, _) => (404, 404),
+                // What is public carries its own proof, and this is none.
+                (true, Access::Public) => (400, 400),
+                (true, Access::Identified) => (401, if route.method == "GET" { 200 } else { 400 }),
+                (true, Access::Asked(_)) => (401, 403),
+            };
+            assert_eq!((stranger, nobody), expected, "{} {path} at {place:?}", route.method);
+        }
+    }
+    for (path, args) in [
+        ("/", &[][..]),
+        ("/v1/devices/../users", &[]),
+        ("/v1/devices/%2e%2e/users", &[]),
+        ("/v1//devices", &[]),
+        ("/v1/devices", &["-X", "TRACE"]),
+        ("/v1/devices", &["-X", "PURGE"]),
+        ("/%1b%5b31m%e2%80%ae", &[]),
+    ] {
+        let (status, body) = curl(gateway.management, Some(&nobody), args, path);
+        assert!(matches!(status, 400 | 404 | 405), "{path}: {status}");
+        assert!(!body.contains(['\x1b', '\u{202e}']), "{body}");
+    }
+    assert_eq!(gateway.owner_json(&["status"])["epoch"], epoch, "something was changed");
+}
+
+const HOSTILE: [&str; 6] =
+    ["\x1b[31mred", "a\r\nInjected: yes", "\u{202e}gnp.exe", "\u{9b}31m", "a\0b", "%1b%5b31m"];
+
+fn is_clean(text: &str) -> bool {
+    text.chars().all(|letter| {
+        letter == '\n'
+            || !(letter.is_control()
+                || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+    })
+}
+
+#[tokio::test]
+async fn hostile_text_reaches_no_terminal_log_or_header() {
+    let gateway = Gateway::start();
+    let owner = gateway.identity("owner");
+    let credentials = Credentials::read(&owner);
+    let client =
+        Client::speaking(gateway.listen, &owner.join("ca.pem"), Some(credentials), &["http/1.1"]);
+
+    // Strange, but sayable: refused like any unknown name, and on record.
+    for name in ["ghost--box", "a..b", "[::1]", "example.com", &"x".repeat(5000)] {
+        let authority = format!("{name}:443");
+        let (status, _, _) = client.tunnel("localhost", &authority).await.unwrap();
+        assert_eq!(status, 403, "{name}");
+    }
+    for text in HOSTILE {
+        // On the command line. A NUL cannot even be passed.
+        for args in [
+            &["device", "add", text][..],
+            &["user", "add", text],
+            &["interface", "add", text, "tcp://127.0.0.1:1"],
+            &["interface", "add", "plc/x", text],
+            &["policy", "check", text, "connect", "plc/tcp"],
+            &["policy", "check", "user/owner", "connect", text],
+            &["session", "cut", text],
+            &["device", "show", text],
+            &["agent", "connect", text],
+            &["agent", "enroll", text],
+        ] {
+            if text.contains('\0') {
+                continue;
+            }
+            let ran = gateway.run("owner", args);
+            // A path takes any text; all else is wrong usage, or refused.
+            assert_ne!(ran.status, Some(0), "{args:?}: {ran:?}");
+            assert!(is_clean(&ran.out) && is_clean(&ran.err), "{args:?}: {ran:?}");
+        }
+        // In a request.
+        let encoded: String = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        for path in [
+            format!("/v1/devices/{encoded}"),
+            format!("/v1/interfaces/{encoded}/x"),
+            format!("/{encoded}"),
+            format!("/v1/audit?flow={encoded}"),
+        ] {
+            let (status, body) = curl(gateway.management, Some(&owner), &[], &path);
+            assert!((400..500).contains(&status), "{path}: {status}");
+            assert!(is_clean(&body), "{path}: {body:?}");
+        }
+        let body = serde_json::json!({ "subject": text, "action": "connect", "resource": text });
+        let args = ["-X", "POST", "-d", &body.to_string()];
+        let (status, body) = curl(gateway.management, Some(&owner), &args, "/v1/policies/check");
+        assert_eq!(status, 400, "{body}");
+        assert!(is_clean(&body), "{body:?}");
+        // In a CONNECT: what HTTP lets through of it.
+        let mut stream = client.connect("localhost").await.unwrap();
+        let ask = format!("CONNECT {text}:443 HTTP/1.1\r\nHost: {text}:443\r\n\r\n");
+        stream.write_all(ask.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 4096];
+        let read = tokio::time::timeout(PATIENCE, stream.read(&mut answer)).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..read.unwrap_or(0)]).replace('\r', "");
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+        assert!(!answer.contains("Injected") && is_clean(&answer), "{answer:?}");
+        // In a header that is kept nowhere.
+        let header = format!("X-Hostile: {}", text.replace(['\r', '\n', '\0'], ""));
+        let args = ["--http1.1", "-H", &header];
+        let (status, body) = curl(gateway.management, Some(&owner), &args, "/v1/status");
+        assert!(matches!(status, 200 | 400) && is_clean(&body), "{header:?}: {status} {body}");
+    }
+    // As SNI, raw: OpenSSL sends what it is told.
+    for text in HOSTILE.iter().filter(|text| !text.contains('\0')) {
+        let mut openssl = Command::new(program("openssl"));
+        openssl.args(["s_client", "-quiet", "-connect", &gateway.listen.to_string()]);
+        openssl.args(["-servername", text, "-cert"]).arg(owner.join("cert.pem"));
+        openssl.arg("-key").arg(owner.join("key.pem")).stdin(Stdio::null());
+        assert_ne!(run(openssl).status, Some(0), "{text:?}");
+    }
+    // What is kept of it stands raw in the log's JSON, and escaped in its table.
+    let table = gateway.owner(&["audit", "tail", "-n", "1000"]);
+    assert!(is_clean(&table), "{table:?}");
+    for args in [&["session", "list"][..], &["user", "list"], &["device", "list"]] {
+        assert!(is_clean(&gateway.owner(args)));
+    }
+    let log = gateway.log();
+    let log: String = log.lines().filter(|line| !line.starts_with("dw1.")).collect();
+    assert!(is_clean(&log), "{log:?}");
+    let refused = gateway.audit().into_iter().filter(|record| record["event"] == "flow-refused");
+    let refused: Vec<_> = refused.collect();
+    assert_eq!(refused.len(), 5, "the refused names are on record: {refused:?}");
+    assert!(refused.iter().all(|record| record.to_string().len() < 1000), "bounded");
+}
+
+#[tokio::test]
+async fn the_protocol_of_devices_is_refused_in_the_handshake_until_it_is_there() {
+    let gateway = Gateway::start();
+    let owner = gateway.identity("owner");
+    let credentials = Some(Credentials::read(&owner));
+    let ca = owner.join("ca.pem");
+    for protocols in [&["doorward/1"][..], &["something/9"]] {
+        let client = Client::speaking(gateway.listen, &ca, credentials.clone(), protocols);
+        let error = client.connect("localhost").await.unwrap_err().to_string();
+        assert!(error.contains("NoApplicationProtocol"), "{error}");
+    }
+    let client = Client::speaking(gateway.listen, &ca, credentials, &["doorward/1", "h2"]);
+    let stream = client.connect("localhost").await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+}
+
+#[tokio::test]
+async fn strangers_are_kept_within_limits_and_known_people_get_through() {
+    let limits = "[limits]\nhandshake-time = \"1s\"\nunauthenticated-rate = 8\nconnections = 64\n\
+                  flows-per-subject = 2\nidle = \"2s\"\n";
+    let gateway = Gateway::with(limits);
+    gateway.enrol("user/alice", &["--role", "operator"]);
+    let backend = Backend::tcp(Kind::Echo);
+    gateway.declare("box/tcp", backend.url());
+
+    // Whoever says nothing is not waited for.
+    let silent = TcpStream::connect(gateway.listen).unwrap();
+    silent.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut rest = Vec::new();
+    // An end, or a reset: not a timeout.
+    if let Err(error) = (&silent).read_to_end(&mut rest) {
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    }
+    // A stranger asks too often; the owner, from the same address, is answered.
+    let ask = || curl(gateway.management, None, &[], "/v1/status").0;
+    let statuses: Vec<u16> = (0..30).map(|_| ask()).collect();
+    assert!(statuses.contains(&401) && statuses.contains(&429), "{statuses:?}");
+    gateway.owner(&["status"]);
+    // At most a quarter of all connections is one network's.
+    let held: Vec<TcpStream> =
+        (0..64).map(|_| TcpStream::connect(gateway.listen).unwrap()).collect();
+    std::thread::sleep(Duration::from_millis(200));
+    let open = held.iter().filter(|stream| {
+        stream.set_nonblocking(true).unwrap();
+        let read = (&mut &**stream).read(&mut [0; 1]);
+        matches!(read, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+    });
+    let open = open.count();
+    assert!((1..=16).contains(&open), "{open} are open");
+    drop(held);
+
+    // Two flows of one subject, and not a third.
+    let alice = gateway.identity("alice");
+    let client =
+        Client::new(gateway.listen, &alice.join("ca.pem"), Some(Credentials::read(&alice)));
+    let name = format!("tcp--box.{DOMAIN}");
+    let mut flows = Vec::new();
+    for _ in 0..2 {
+        let mut stream = client.connect(&name).await.unwrap();
+        stream.read_u8().await.unwrap();
+        flows.push(stream);
+    }
+    let mut third = client.connect(&name).await.unwrap();
+    assert_eq!(read_all(&mut third).await, (vec![], false));
+    // A flow that says nothing either way ends, and is not taken for complete.
+    for mut stream in flows {
+        assert!(!read_all(&mut stream).await.1);
+    }
+    gateway.await_record("an idle flow", |record| {
+        record["event"] == "flow-end" && record["reason"] == "idle"
+    });
+    gateway.await_record("the one too many", |record| record["event"] == "flow-refused");
+    // What strangers did is counted, once they have been quiet for a while or at the stop.
+}
+
+/// A gateway whose data directory lies on a small disk of its own.
+struct SmallDisk {
+    gateway: Gateway,
+    child: Child,
+    /// Its data directory, seen from outside.
+    data: PathBuf,
+}
+
+impl SmallDisk {
+    /// Serves in a mount namespace of its own. The disk is backed by `files`, so that it outlives
+    /// the process.
+    fn serve(gateway: Gateway) -> Self {
+        let inner = gateway.serve_command();
+        let mut unshare = Command::new(program("unshare"));
+        if rustix::process::geteuid().is_root() {
+            unshare.arg("-m");
+        } else {
+            unshare.arg("-rm");
+        }
+        let script =
+            "mkdir -p \"$0\" && mount -t tmpfs -o size=40m,mode=700 none \"$0\" && exec \"$@\"";
+        unshare.args(["sh", "-c", script]).arg(gateway.data()).arg(inner.get_program());
+        unshare.args(inner.get_args());
+        let log = |name: &str| fs::File::create(gateway.dir().join(name)).unwrap();
+        let child = unshare.stdout(log("out")).stderr(log("err")).spawn().unwrap();
+        let patience = Instant::now() + PATIENCE;
+        for at in [gateway.listen, gateway.management] {
+            while TcpStream::connect(at).is_err() {
+                assert!(Instant::now() < patience, "{}", gateway.log());
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        let data = gateway.data();
+        let data = PathBuf::from(format!("/proc/{}/root{}", child.id(), data.display()));
+        Self { gateway, child, data }
+    }
+
+    /// Fills what is left of the disk to the last byte; returns the file that did.
+    fn fill(&self, name: &str) -> PathBuf {
+        let path = self.data.join(name);
+        let mut file = fs::File::create(&path).unwrap();
+        for size in [1 << 16, 1 << 10, 1] {
+            while file.write_all(&vec![0x55; size]).is_ok() {}
+        }
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn on_a_full_disk_flows_are_refused_and_an_administrator_makes_room() {
+    let disk = SmallDisk::serve(Gateway::unclaimed(""));
+    let gateway = &disk.gateway;
+    gateway.claim();
+    gateway.enrol("user/alice", &["--role", "operator"]);
+    let backend = Backend::tcp(Kind::Echo);
+    gateway.declare("box/tcp", backend.url());
+    let alice = gateway.identity("alice");
+    let client =
+        Client::new(gateway.listen, &alice.join("ca.pem"), Some(Credentials::read(&alice)));
+    let name = format!("tcp--box.{DOMAIN}");
+    let mut live = client.connect(&name).await.unwrap();
+    live.read_u8().await.unwrap();
+
+    // Until nothing can be recorded any more, not even after the reserve has been given up.
+    let mut fillers = vec![];
+    let mut refused = false;
+    for round in 0..200 {
+        fillers.push(disk.fill(&format!("filler-{round}")));
+        let mut stream = client.connect(&name).await.unwrap();
+        let mut byte = [0];
+        let read = tokio::time::timeout(PATIENCE, stream.read(&mut byte)).await.unwrap();
+        if !matches!(read, Ok(1)) {
+            refused = true;
+            break;
+        }
+    }
+    assert!(refused, "flows go on unrecorded");
+    let seen = backend.saw();
+    let mut stream = client.connect(&name).await.unwrap();
+    assert_eq!(read_all(&mut stream).await, (vec![], false));
+    assert_eq!(backend.saw(), seen, "a flow that cannot be recorded reaches no backend");
+    // What runs goes on.
+    live.write_all(b"still here").await.unwrap();
+    let mut answer = vec![0; 22 + 10];
+    tokio::time::timeout(PATIENCE, live.read_exact(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.ends_with(b"still here"));
+
+    // Room is made, and everything goes on.
+    for filler in &fillers {
+        fs::remove_file(filler).unwrap();
+    }
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        let mut stream = client.connect(&name).await.unwrap();
+        if matches!(tokio::time::timeout(PATIENCE, stream.read(&mut [0])).await.unwrap(), Ok(1)) {
+            break;
+        }
+        assert!(Instant::now() < patience, "it does not recover: {}", gateway.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(gateway.owner_json(&["status"])["state"], "ok");
+    // Nothing that was acknowledged is gone.
+    let users = gateway.owner_json(&["user", "list"]);
+    assert_eq!(users.as_array().unwrap().len(), 2);
+    gateway.await_record("the live flow", |record| record["event"] == "flow-open");
+}
+
+#[test]
+fn a_full_audit_log_refuses_flows_until_it_is_pruned() {
+    let gateway = Gateway::with("[audit]\nmax-bytes = 1048576\n");
+    gateway.enrol("user/alice", &["--role", "operator"]);
+    let backend = Backend::tcp(Kind::Download(10));
+    gateway.declare("box/http", backend.url());
+    let flow = || {
+        let mut connect = agent();
+        connect.args(["connect", "box/http", "--stdio", "--dir"]).arg(gateway.identity("alice"));
+        let mut child = connect
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let _ = child.stdin.take().unwrap().write_all(b"GET / HTTP/1.1\r\n\r\n");
+        Ran::of(child.wait_with_output().unwrap())
+    };
+    flow().ok();
+    // Many cheap records, by many hands.
+    let patience = Instant::now() + Duration::from_secs(120);
+    let full = loop {
+        let status = gateway.owner_json(&["status"]);
+        if status["state"] == "degraded" {
+            break status;
+        }
+        assert!(Instant::now() < patience, "the log never fills: {status}");
+        let hands: Vec<_> = (0..8)
+            .map(|_| std::thread::scope(|scope| scope.spawn(|| flow().status).join().unwrap()))
+            .collect();
+        drop(hands);
+        for _ in 0..50 {
+            gateway.owner(&["device", "list"]);
+        }
+    };
+    let said = full["conditions"].to_string();
+    assert!(said.contains("audit log") && said.contains("prune"), "{said}");
+    let before = backend.saw();
+    assert_eq!(flow().status, Some(1));
+    assert_eq!(backend.saw(), before);
+    // The administrator still gets in, and makes room.
+    let shown = gateway.owner(&["status"]);
+    assert!(shown.contains("degraded"), "{shown}");
+    gateway.owner(&["audit", "prune", "--before", &jiff::Timestamp::now().to_string()]);
+    flow().ok();
+    assert_eq!(gateway.owner_json(&["status"])["state"], "ok");
+}
+
+#[test]
+fn a_stop_is_graceful_and_leaves_every_flow_recorded() {
+    let mut gateway = Gateway::with("[stop]\ngrace = \"300ms\"\n");
+    gateway.enrol("user/alice", &["--role", "operator"]);
+    let backend = Backend::tcp(Kind::Endless);
+    gateway.declare("box/http", backend.url());
+    let mut connect = agent();
+    connect.args(["connect", "box/http", "--stdio", "--dir"]).arg(gateway.identity("alice"));
+    let mut child = connect
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let mut out = child.stdout.take().unwrap();
+    out.read_exact(&mut [0; 4096]).unwrap();
+    let reader = std::thread::spawn(move || drop(std::io::copy(&mut out, &mut std::io::sink())));
+    assert_eq!(gateway.stop(), Some(0));
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    reader.join().unwrap();
+    assert_eq!(ran.status, Some(1), "a cut is no clean end: {ran:?}");
+    gateway.serve();
+    let ended = gateway.await_record("the flow's end", |record| record["event"] == "flow-end");
+    assert_eq!(ended["reason"], "gateway-stopping", "{ended}");
+    gateway.await_record("the stop", |record| record["event"] == "stop");
+
+    // One that is killed has no end on record, and the log still reads.
+    gateway.kill();
+    gateway.serve();
+    gateway.owner(&["audit", "tail"]);
+    let child = gateway.process();
+    signal(child, "INT");
+    let patience = Instant::now() + PATIENCE;
+    while TcpStream::connect(gateway.listen).is_ok() {
+        assert!(Instant::now() < patience, "it does not stop");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
