@@ -3,6 +3,7 @@
 mod certificates;
 mod clients;
 mod cuts;
+mod demo;
 mod enrolment;
 mod faults;
 mod house;

@@ -1,0 +1,157 @@
+//! `serve --demo`, as somebody tries it who has just built it: what it prints is pasted.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use doorward_tests::Ran;
+use doorward_tests::gateway::{doorward, free, signal};
+use serde_json::Value;
+
+struct Demo {
+    child: Child,
+    dir: tempfile::TempDir,
+    text: String,
+}
+
+impl Demo {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out");
+        let mut command = doorward();
+        command.args(["serve", "--demo", "--listen", &free().to_string()]);
+        command.args(["--management", &free().to_string()]);
+        // Its temporary directory lies in ours, so that its end can be seen.
+        command.env("TMPDIR", dir.path()).stdout(fs::File::create(&out).unwrap());
+        command.stderr(fs::File::create(dir.path().join("err")).unwrap());
+        let child = command.spawn().unwrap();
+        let patience = Instant::now() + Duration::from_secs(30);
+        loop {
+            let text = fs::read_to_string(&out).unwrap();
+            if text.contains("Press Ctrl-C") {
+                return Self { child, dir, text };
+            }
+            let err = fs::read_to_string(dir.path().join("err")).unwrap();
+            assert!(Instant::now() < patience, "{text}{err}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The printed commands that hold all of these words.
+    fn commands(&self, words: &[&str]) -> Vec<&str> {
+        let lines = self.text.lines().filter(|line| !line.starts_with('#'));
+        lines.filter(|line| words.iter().all(|word| line.contains(word))).collect()
+    }
+
+    /// Pastes the one command that holds these words.
+    fn paste(&self, words: &[&str]) -> Ran {
+        let commands = self.commands(words);
+        assert_eq!(commands.len(), 1, "{words:?}: {}", self.text);
+        // As in one terminal: what was exported before still holds.
+        let exported = self.commands(&["export "])[0];
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("{exported}\n{}", commands[0])).stdin(Stdio::null());
+        Ran::of(shell.output().unwrap())
+    }
+
+    /// The record of a request, by the id that its answer carried.
+    fn record(&self, answer: &str) -> Value {
+        let head = answer.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("Doorward-Request-Id").then(|| value.trim().to_owned())
+        });
+        let id = head.expect("an id");
+        let tail = self.commands(&["audit tail"])[0];
+        let exported = self.commands(&["export "])[0];
+        let script = format!("{exported}\n{tail}\n{tail} --flow {id} --json");
+        let ran = Ran::of(Command::new("sh").arg("-c").arg(script).output().unwrap());
+        let out = ran.ok();
+        assert!(out.lines().any(|line| line.contains(&format!("id={id}"))), "{id}: {out}");
+        let json = out.lines().find(|line| line.starts_with('{')).expect("a record");
+        serde_json::from_str(json).unwrap()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn what_the_demonstration_prints_does_what_it_says() {
+    let mut demo = Demo::start();
+    // By name: one is let in, one is refused.
+    let direct = ["curl -sS --connect-to"];
+    let allowed = demo.paste(&[direct[0], "https://http--thermostat"]).ok();
+    let reading: Value = serde_json::from_str(&allowed).expect("a temperature");
+    assert!(reading.to_string().contains("celsius"), "{reading}");
+    let refused = demo.paste(&[direct[0], "https://modbus--plc-3"]);
+    assert!(matches!(refused.status, Some(35 | 52 | 56)) && refused.out.is_empty(), "{refused:?}");
+
+    // Through the proxy: both answers have their record.
+    let proxied = "--proxytunnel";
+    let allowed = demo.paste(&[proxied, "http://http--thermostat"]).ok();
+    assert!(allowed.contains("celsius") && allowed.contains("HTTP/1.1 200"), "{allowed}");
+    let record = demo.record(&allowed);
+    assert_eq!((&record["event"], &record["device"]), (&"flow-open".into(), &"thermostat".into()));
+    let refused = demo.paste(&[proxied, "http://modbus--plc-3"]);
+    assert_eq!(refused.status, Some(56), "{refused:?}");
+    assert!(refused.out.contains("HTTP/1.1 403"), "{refused:?}");
+    let record = demo.record(&refused.out);
+    assert_eq!((&record["event"], &record["device"]), (&"flow-refused".into(), &"plc-3".into()));
+
+    let openssl = demo.paste(&["| openssl s_client"]).ok();
+    assert!(openssl.contains("celsius"), "{openssl}");
+    let agent = demo.paste(&["agent connect", "--stdio"]).ok();
+    assert!(agent.contains("celsius"), "{agent}");
+    let listen = demo.commands(&["--listen unix:"])[0];
+    assert!(listen.ends_with(".sock"), "{listen}");
+    assert!(demo.paste(&["session list"]).ok().contains("user/owner"));
+    assert_eq!(demo.paste(&["policy check"]).status, Some(3));
+    demo.paste(&["user revoke alice"]).ok();
+    let refused = demo.paste(&[direct[0], "https://http--thermostat"]);
+    assert!(refused.status != Some(0) && refused.out.is_empty(), "{refused:?}");
+
+    // Everything is gone when it ends.
+    let temporary = || {
+        let entries = fs::read_dir(demo.dir.path()).unwrap().flatten();
+        entries.filter(|entry| entry.path().is_dir()).count()
+    };
+    assert_eq!(temporary(), 1);
+    signal(&demo.child, "INT");
+    assert!(demo.child.wait().unwrap().success());
+    assert_eq!(temporary(), 0);
+}
+
+#[test]
+fn a_demonstration_that_is_kept_can_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let run = |text: &str| {
+        let mut command = doorward();
+        command.args(["serve", "--demo", "--listen", &free().to_string()]);
+        command.args(["--management", &free().to_string(), "--data"]).arg(&data);
+        let out = dir.path().join("out");
+        command.stdout(fs::File::create(&out).unwrap()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let patience = Instant::now() + Duration::from_secs(30);
+        let printed = loop {
+            let printed = fs::read_to_string(&out).unwrap();
+            if printed.contains("Press Ctrl-C") {
+                break printed;
+            }
+            assert!(Instant::now() < patience, "{printed}");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let line = printed.lines().find(|line| line.contains(text)).unwrap();
+        let ran = Ran::of(Command::new("sh").arg("-c").arg(line).output().unwrap());
+        signal(&child, "TERM");
+        assert!(child.wait().unwrap().success());
+        ran
+    };
+    for _ in 0..2 {
+        assert!(run("https://http--thermostat").ok().contains("celsius"));
+    }
+}
