@@ -279,7 +279,7 @@ pub(crate) enum UserCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum InterfaceCommand {
-    /// Declare an interface; nobody reaches it until a rule says so
+    /// Declare an interface; the policy says who reaches it
     Add {
         /// DEVICE/NAME
         #[arg(value_name = "DEVICE/NAME")]

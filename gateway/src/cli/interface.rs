@@ -19,8 +19,7 @@ pub(crate) async fn run(
             let answer = client.request(Method::POST, &path, Some(&json!({ "url": url }))).await?;
             out.print(&answer, |answer| {
                 format!(
-                    "{interface} is declared; its name is {}. Nobody reaches it until a rule \
-                     says so.",
+                    "{interface} is declared; its name is {}. The policy says who reaches it.",
                     text(answer, "host")
                 )
             })
