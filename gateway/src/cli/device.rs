@@ -102,11 +102,11 @@ pub(crate) async fn revoke(
     let path = format!("/v1/{kind}/{name}/identity");
     let answer = client.request(Method::DELETE, &path, None).await?;
     out.print(&answer, |answer| {
-        format!(
-            "the identity of {name} is ended: {} certificates{}",
-            text(answer, "revoked"),
-            ended(answer)
-        )
+        let count = match text(answer, "revoked").as_str() {
+            "1" => "1 certificate".to_owned(),
+            count => format!("{count} certificates"),
+        };
+        format!("the identity of {name} is ended: {count}{}", ended(answer))
     })
 }
 

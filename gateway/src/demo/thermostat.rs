@@ -39,7 +39,10 @@ pub(super) async fn start() -> Result<SocketAddr, Failure> {
             });
             tokio::spawn(async move {
                 // Whatever a client does wrong ends its own connection only.
-                drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+                // A client that has said all may end its side and still be answered.
+                let mut server = http1::Builder::new();
+                server.half_close(true);
+                drop(server.serve_connection(TokioIo::new(stream), service).await);
             });
         }
     });
