@@ -13,3 +13,4 @@ mod order;
 mod policy;
 mod proofs;
 mod rights;
+mod time;

@@ -3,6 +3,7 @@
 //! A new predicate is one file beside this one, one variant of [`Predicate`], and one line in
 //! [`read`] and [`Predicate::holds`].
 
+mod hours;
 mod source;
 mod window;
 
@@ -58,6 +59,7 @@ pub struct When {
 #[derive(Clone, PartialEq, Eq)]
 enum Predicate {
     From(source::Networks),
+    Time(hours::Hours),
     Until(window::Until),
     After(window::After),
 }
@@ -73,11 +75,14 @@ pub enum WhenError {
     #[error("'{}' is no condition; write NAME=VALUE, such as until=2027-01-01T00:00:00Z", escape(.0))]
     Form(String),
     /// A name that no condition has.
-    #[error("'{}' is no condition; those of this version are from= until= after=", escape(.0))]
+    #[error("'{}' is no condition; those of this version are from= time= until= after=", escape(.0))]
     Name(String),
     /// A condition of the design that this version cannot judge.
-    #[error("{0} is not built yet; this version knows from= until= after=")]
+    #[error("{0} is not built yet; this version knows from= time= until= after=")]
     NotBuilt(&'static str),
+    /// A time zone that nobody knows.
+    #[error("'{}' is no time zone; write one of the IANA database, such as Europe/Berlin or UTC", escape(.0))]
+    Zone(String),
     /// A value of the wrong form.
     #[error("'{}' is no value of {name}: {expected}", escape(.value))]
     Value {
@@ -90,7 +95,7 @@ pub enum WhenError {
     },
 }
 
-const NOT_BUILT: &[&str] = &["time=", "posture=", "firmware>=", "auth-age<=", "mode=", "seen<="];
+const NOT_BUILT: &[&str] = &["posture=", "firmware>=", "auth-age<=", "mode=", "seen<="];
 
 impl When {
     /// What the conditions say of `context`.
@@ -117,6 +122,7 @@ impl Predicate {
     fn holds(&self, context: &Context) -> Truth {
         match self {
             Self::From(networks) => networks.holds(context.source),
+            Self::Time(hours) => hours.holds(context.now),
             Self::Until(until) => until.holds(context.now),
             Self::After(after) => after.holds(context.now),
         }
@@ -125,13 +131,14 @@ impl Predicate {
     fn changes_at(&self, now: Timestamp) -> Option<Timestamp> {
         match self {
             Self::From(_) => None,
+            Self::Time(hours) => hours.changes_at(now),
             Self::Until(until) => until.changes_at(now),
             Self::After(after) => after.changes_at(now),
         }
     }
 
     fn is_of_time(&self) -> bool {
-        matches!(self, Self::Until(_) | Self::After(_))
+        matches!(self, Self::Time(_) | Self::Until(_) | Self::After(_))
     }
 }
 
@@ -157,6 +164,7 @@ fn read(text: &str) -> Result<Predicate, WhenError> {
     let operator = rest.strip_suffix(value).unwrap_or_default();
     match (name, operator) {
         ("from", "=") => source::read(value).map(Predicate::From),
+        ("time", "=") => hours::read(value).map(Predicate::Time),
         ("until", "=") => window::until(value).map(Predicate::Until),
         ("after", "=") => window::after(value).map(Predicate::After),
         (name, operator) => {
@@ -237,7 +245,18 @@ mod tests {
             ("from=10.0.0.1/8", "10.0.0.0/8"),
             ("from=10.0.0.0/33", "network"),
             ("from=10.0.0.0/8|", "network"),
-            ("time=Mon-Fri 07:00-19:00 Europe/Berlin", "time= is not built yet"),
+            ("time=", "days, hours and a zone"),
+            ("time=Europe/Berlin", "days, hours and a zone"),
+            ("time=Mon-Fri 07:00-19:00", "'07:00-19:00' is no time zone"),
+            ("time=Mon-Fri 07:00-19:00 Europe/Nowhere", "'Europe/Nowhere' is no time zone"),
+            ("time=Mon-Fri 07:00-19:00 europe/berlin", "is no time zone"),
+            ("time=Mon-Fri 7:00-19:00 UTC", "days, hours and a zone"),
+            ("time=Mon-Fri 07:00-24:01 UTC", "days, hours and a zone"),
+            ("time=Mon-Fri 07:60-08:00 UTC", "days, hours and a zone"),
+            ("time=Mon-Fri 24:00-01:00 UTC", "days, hours and a zone"),
+            ("time=mon 07:00-08:00 UTC", "days, hours and a zone"),
+            ("time=Mon| 07:00-08:00 UTC", "days, hours and a zone"),
+            ("time=Mon 07:00-08:00 Tue UTC", "days, hours and a zone"),
             ("posture=ok", "posture= is not built yet"),
             ("firmware>=1.2", "firmware>= is not built yet"),
             ("auth-age<=1h", "auth-age<= is not built yet"),

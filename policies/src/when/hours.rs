@@ -1,0 +1,178 @@
+use std::sync::OnceLock;
+
+use jiff::civil::{Date, DateTime, Time, Weekday};
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::{Span, Timestamp, ToSpan as _};
+
+use super::{Truth, WhenError};
+
+/// `time=DAYS HOURS ZONE`: by the clock on the wall of a time zone.
+///
+/// `Mon-Fri|Sun 07:00-12:00|13:00-19:00 Europe/Berlin`: on each of these days, within each of
+/// these hours. Days left out are every day, hours left out are the whole day. The end of an hour
+/// is excluded; one that is not after its beginning lies on the next day, so `Fri 22:00-06:00` is
+/// Friday's night. When the clock is set back, hours that come twice count twice; hours that are
+/// skipped are not there.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Hours {
+    /// By weekday, Monday first.
+    days: [bool; 7],
+    spans: Box<[Minutes]>,
+    zone: TimeZone,
+}
+
+/// From a minute of the day, included, to one of it or of the next, excluded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Minutes {
+    from: u16,
+    to: u16,
+}
+
+const DAY: u16 = 24 * 60;
+/// Days in a week, and one more week: a span that a clock change has swallowed comes again.
+const AHEAD: i32 = 15;
+
+impl Hours {
+    pub(super) fn holds(&self, now: Timestamp) -> Truth {
+        if self.is_within(self.zone.to_datetime(now)) { Truth::True } else { Truth::False }
+    }
+
+    /// The first instant after `now` at which the answer is another. `None` if it is the same for
+    /// ever.
+    pub(super) fn changes_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let present = self.holds(now);
+        let mut instants = self.boundaries(now);
+        instants.sort_unstable();
+        instants.into_iter().find(|instant| *instant > now && self.holds(*instant) != present)
+    }
+
+    fn is_within(&self, wall: DateTime) -> bool {
+        let minute = minute_of(wall.time());
+        let on = |day: Weekday| self.days.get(index(day)).copied().unwrap_or(false);
+        let (today, yesterday) = (wall.date().weekday(), wall.date().weekday().previous());
+        self.spans.iter().any(|span| {
+            (on(today) && span.from <= minute && minute < span.to)
+                || (on(yesterday) && span.to > DAY && minute < span.to - DAY)
+        })
+    }
+
+    /// Every instant at which the answer can change in the next days: where the clock on the wall
+    /// passes the end of a span, once or twice, and where it is set.
+    fn boundaries(&self, now: Timestamp) -> Vec<Timestamp> {
+        let today = self.zone.to_datetime(now).date();
+        let mut found = Vec::new();
+        for ahead in -1..=AHEAD {
+            let Ok(date) = today.checked_add(Span::new().days(ahead)) else { continue };
+            for span in &self.spans {
+                for minute in [span.from, span.to] {
+                    let Some(wall) = at(date, minute) else { continue };
+                    let passed = self.zone.to_ambiguous_timestamp(wall);
+                    found.extend([passed.clone().earlier().ok(), passed.later().ok()]);
+                }
+            }
+        }
+        let end = now.saturating_add((i64::from(AHEAD) * 24).hours()).unwrap_or(Timestamp::MAX);
+        let set = self.zone.following(now).map(|transition| transition.timestamp());
+        found.extend(set.take_while(|instant| *instant <= end).map(Some));
+        found.into_iter().flatten().collect()
+    }
+}
+
+fn index(day: Weekday) -> usize {
+    usize::from(day.to_monday_zero_offset().unsigned_abs())
+}
+
+fn minute_of(time: Time) -> u16 {
+    u16::from(time.hour().unsigned_abs()) * 60 + u16::from(time.minute().unsigned_abs())
+}
+
+/// A minute of a day, or of the day after it.
+fn at(date: Date, minute: u16) -> Option<DateTime> {
+    let midnight = date.to_datetime(Time::midnight());
+    midnight.checked_add(Span::new().minutes(i64::from(minute))).ok()
+}
+
+pub(super) fn read(value: &str) -> Result<Hours, WhenError> {
+    let wrong = || WhenError::Value {
+        name: "time=",
+        value: value.into(),
+        expected: "days, hours and a zone, such as Mon-Fri 07:00-19:00 Europe/Berlin".into(),
+    };
+    let words: Vec<&str> = value.split_ascii_whitespace().collect();
+    let Some((zone, rest)) = words.split_last() else { return Err(wrong()) };
+    let (days, hours) = match rest {
+        [] => return Err(wrong()),
+        [days, hours] => (Some(*days), Some(*hours)),
+        [one] if one.starts_with(|c: char| c.is_ascii_digit()) => (None, Some(*one)),
+        [one] => (Some(*one), None),
+        _ => return Err(wrong()),
+    };
+    let days = match days {
+        Some(days) => read_days(days).ok_or_else(wrong)?,
+        None => [true; 7],
+    };
+    let spans = match hours {
+        Some(hours) => hours.split('|').map(read_span).collect::<Option<_>>().ok_or_else(wrong)?,
+        None => Box::from([Minutes { from: 0, to: DAY }]),
+    };
+    let zone = zone_named(zone).ok_or_else(|| WhenError::Zone((*zone).to_owned()))?;
+    Ok(Hours { days, spans, zone })
+}
+
+fn read_days(text: &str) -> Option<[bool; 7]> {
+    let mut days = [false; 7];
+    for part in text.split('|') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (mut day, last) = (read_day(first)?, read_day(last)?);
+        loop {
+            *days.get_mut(index(day))? = true;
+            if day == last {
+                break;
+            }
+            day = day.next();
+        }
+    }
+    Some(days)
+}
+
+fn read_day(text: &str) -> Option<Weekday> {
+    Some(match text {
+        "Mon" => Weekday::Monday,
+        "Tue" => Weekday::Tuesday,
+        "Wed" => Weekday::Wednesday,
+        "Thu" => Weekday::Thursday,
+        "Fri" => Weekday::Friday,
+        "Sat" => Weekday::Saturday,
+        "Sun" => Weekday::Sunday,
+        _ => return None,
+    })
+}
+
+fn read_span(text: &str) -> Option<Minutes> {
+    let (from, to) = text.split_once('-')?;
+    let (from, to) = (read_minute(from)?, read_minute(to)?);
+    match from {
+        DAY => None,
+        _ if to > from => Some(Minutes { from, to }),
+        _ => Some(Minutes { from, to: to + DAY }),
+    }
+}
+
+/// `07:30`, up to `24:00`.
+fn read_minute(text: &str) -> Option<u16> {
+    let (hour, minute) = text.split_once(':')?;
+    let two = |text: &str| {
+        let digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if digits { text.parse::<u16>().ok() } else { None }
+    };
+    let (hour, minute) = (two(hour)?, two(minute)?);
+    let whole = hour * 60 + minute;
+    (minute < 60 && whole <= DAY).then_some(whole)
+}
+
+/// A zone of the IANA database that is built in, by its exact name.
+fn zone_named(name: &str) -> Option<TimeZone> {
+    static ZONES: OnceLock<TimeZoneDatabase> = OnceLock::new();
+    let zone = ZONES.get_or_init(TimeZoneDatabase::bundled).get(name).ok()?;
+    (zone.iana_name() == Some(name)).then_some(zone)
+}
