@@ -1,7 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use doorward_model::{CodeError, escape};
+use doorward_model::{CodeError, escape, escape_lines};
 use thiserror::Error;
 
 /// Why something did not work. [`Error::next`] says whether to try again.
@@ -56,7 +56,7 @@ pub enum Error {
         why: String,
     },
     /// The gateway answered with a refusal.
-    #[error("{}{}", escape(.detail), .id.as_ref().map(|id| format!(" (request {})", escape(id))).unwrap_or_default())]
+    #[error("{}{}", escape_lines(.detail), .id.as_ref().map(|id| format!(" (request {})", escape(id))).unwrap_or_default())]
     Refused {
         /// The HTTP status.
         status: u16,

@@ -21,18 +21,23 @@ mod commit;
 mod decision;
 mod judge;
 mod pattern;
+mod preview;
 mod question;
 mod record;
 mod snapshot;
+mod trial;
 mod when;
 
 pub use bundle::{
-    Acts, Bundle, BundleError, BundleErrors, BundleText, Effect, On, Reason, Rule, Who,
+    Acts, Asker, Bundle, BundleError, BundleErrors, BundleText, Effect, Expectation, On, Reason,
+    Rule, TestError, Who,
 };
 pub use commit::{Commit, Observer, Touched};
 pub use decision::{Decision, Denial, Opinion, Permit, Refusal};
 pub use pattern::{Pattern, PatternError};
+pub use preview::{Listed, Pair, Preview};
 pub use question::{Context, Question, Request};
 pub use record::{Class, Closing, Event, Journal, JournalError, Opening, Outcome, Record, Written};
 pub use snapshot::{Certificate, Interface, Member, Membership, Snapshot};
+pub use trial::Failing;
 pub use when::{Truth, When, WhenError};

@@ -337,9 +337,21 @@ impl Snapshot {
     /// Judges by the rules, then lets `standing` refuse. The rules are judged even when the
     /// refusal is already known, so that an unknown name and a forbidden one cost the same.
     fn judge(&self, question: &Question, standing: Option<Refusal>, now: Timestamp) -> Opinion {
+        let roles = self.roles(&question.subject, now);
+        let groups = self.groups(&question.resource.device, now);
+        self.judge_among(question, standing, roles, groups, now)
+    }
+
+    /// Judges for a subject in those roles and a device in those groups.
+    pub(crate) fn judge_among(
+        &self,
+        question: &Question,
+        standing: Option<Refusal>,
+        (roles, roles_change): (Vec<Role>, Option<Timestamp>),
+        (groups, groups_change): (Vec<Group>, Option<Timestamp>),
+        now: Timestamp,
+    ) -> Opinion {
         let context = Context { now, source: question.source.map(|source| source.to_canonical()) };
-        let (roles, roles_change) = self.roles(&question.subject, now);
-        let (groups, groups_change) = self.groups(&question.resource.device, now);
         let case = Case::new(&self.bundle, question, context, roles, groups);
         let candidates = case.candidates();
         let verdict = native_verdict(&case, &candidates);
@@ -375,7 +387,11 @@ impl Snapshot {
     }
 
     /// The roles of a subject at `now`, built-in ones included, and when time changes them.
-    fn roles(&self, subject: &Subject, now: Timestamp) -> (Vec<Role>, Option<Timestamp>) {
+    pub(crate) fn roles(
+        &self,
+        subject: &Subject,
+        now: Timestamp,
+    ) -> (Vec<Role>, Option<Timestamp>) {
         let Some(member) = self.member(subject) else { return (vec![], None) };
         let (mut roles, change) = held(&member.roles, now);
         let built_in = match subject.kind() {
@@ -388,7 +404,11 @@ impl Snapshot {
     }
 
     /// The groups of a device at `now`, built-in ones included, and when time changes them.
-    fn groups(&self, device: &Device, now: Timestamp) -> (Vec<Group>, Option<Timestamp>) {
+    pub(crate) fn groups(
+        &self,
+        device: &Device,
+        now: Timestamp,
+    ) -> (Vec<Group>, Option<Timestamp>) {
         let Device::Named(name) = device else { return (vec![], None) };
         let Some(member) = self.member(&Subject::new(Kind::Device, name.clone())) else {
             return (vec![], None);

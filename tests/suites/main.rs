@@ -7,6 +7,7 @@ mod demo;
 mod enrolment;
 mod faults;
 mod house;
+mod life;
 mod matrix;
 mod oracle;
 mod order;

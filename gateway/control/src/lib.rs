@@ -15,6 +15,7 @@
 
 mod admin;
 mod codes;
+mod confirmation;
 mod enrol;
 mod gate;
 mod route;
@@ -25,11 +26,13 @@ mod authority;
 mod devices;
 mod interfaces;
 mod policy;
+mod revisions;
 mod sessions;
 mod subjects;
 mod users;
 
 pub use admin::{Administration, Parts, Reach};
 pub use codes::{CodeMaker, OwnerCode, owner_code};
+pub use confirmation::undo_unconfirmed;
 pub use route::{Access, Operation, Route};
 pub use status::{Condition, Health};

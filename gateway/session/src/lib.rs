@@ -40,7 +40,9 @@ pub use authenticate::{Authenticated, Door};
 pub use doors::{OwnNames, TlsSettings, TlsVersion};
 pub use http::{Body, BodyError, Payload, Problem, RequestId, empty, json, text};
 pub use identify::IdentityError;
-pub use lease::{Authorized, Cause, FlowView, Lease, Leases, Refused, SessionView, Tracked};
+pub use lease::{
+    Authorized, Cause, EndingView, FlowView, Lease, Leases, Refused, SessionView, Tracked,
+};
 pub use limits::{Limits, SessionLimits};
 pub use line::Line;
 pub use listener::{Listener, Place, Serving};

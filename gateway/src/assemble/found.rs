@@ -7,7 +7,7 @@ use std::sync::Arc;
 use doorward_ca::{Authority, AuthorityError, IssuingCa, Keys as _, Slot, pem_certificate};
 use doorward_keys::{ImportedKey, SealedKeys};
 use doorward_model::Clock;
-use doorward_policies::BundleText;
+use doorward_policies::{Bundle, BundleText};
 use doorward_store::{Founding, Store};
 
 use crate::config::Config;
@@ -54,7 +54,8 @@ pub(super) async fn found_if_new(
         doorward_ca::found(&**keys, &domain, config.algorithm, now)?
     };
     let opened = Authority::open(&**keys, Slot::Issuing, authority.clone(), domain.clone())?;
-    let bundle = BundleText::default();
+    let bundle = Bundle::parse(BundleText::default())
+        .map_err(|errors| Failure::new(format!("the default bundle does not read: {errors}")))?;
     let founding = Founding { domain, name, authority, authority_key: opened.key(), bundle };
     Store::found(place.path(), founding, now).await?;
     for leftover in [FOUNDING, IMPORTED_CHAIN, IMPORTED_ROOT] {

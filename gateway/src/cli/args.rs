@@ -325,10 +325,13 @@ pub(crate) enum PolicyCommand {
         /// Apply it even if nobody could change the policy afterwards
         #[arg(long)]
         force_lockout: bool,
-        /// Only say what would change (not built yet)
+        /// Only say what would change
         #[arg(long)]
         dry_run: bool,
-        /// Undo it unless confirmed in time (not built yet)
+        /// Why, for the history
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+        /// Undo it unless `policy confirm` follows within that time
         #[arg(long, value_name = "TIME", value_parser = time)]
         confirm_within: Option<Duration>,
     },
@@ -351,7 +354,7 @@ pub(crate) enum PolicyCommand {
         #[arg(long = "attr", value_name = "K=V")]
         attrs: Vec<String>,
     },
-    /// Keep a bundle that was applied for a while (not built yet)
+    /// Keep the bundle that was applied with --confirm-within
     Confirm,
     /// Say why (not built yet)
     Explain {
@@ -368,24 +371,39 @@ pub(crate) enum PolicyCommand {
         #[arg(hide = true)]
         rest: Vec<String>,
     },
-    /// Run a bundle's tests (not built yet)
+    /// Run a bundle's tests: those of a directory, or of the bundle in force
     Test {
-        #[arg(hide = true)]
-        rest: Vec<String>,
+        /// The bundle
+        #[arg(value_name = "DIR")]
+        bundle: Option<PathBuf>,
     },
     /// Look for mistakes (not built yet)
     Lint,
-    /// List the former bundles (not built yet)
+    /// List the bundles that are or were in force
     History,
-    /// Compare two bundles (not built yet)
+    /// Compare two bundles: numbers of revisions, or directories
     Diff {
-        #[arg(hide = true)]
-        rest: Vec<String>,
+        /// The one
+        #[arg(value_name = "REV|DIR")]
+        former: String,
+        /// The other (default: the bundle in force)
+        #[arg(value_name = "REV|DIR")]
+        later: Option<String>,
     },
-    /// Go back to a former bundle (not built yet)
+    /// Put a former bundle in force again, as a new revision
     Rollback {
-        #[arg(hide = true)]
-        rest: Vec<String>,
+        /// Its number, as `policy history` prints it
+        #[arg(value_name = "REV")]
+        revision: i64,
+        /// Only say what would change
+        #[arg(long)]
+        dry_run: bool,
+        /// Why, for the history
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+        /// Apply it even if nobody could change the policy afterwards
+        #[arg(long)]
+        force_lockout: bool,
     },
     /// Decide again what was recorded (not built yet)
     Replay {

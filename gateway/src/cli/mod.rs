@@ -9,6 +9,7 @@ mod device;
 mod interface;
 mod output;
 mod policy;
+mod revision;
 mod serve;
 mod session;
 mod status;
@@ -32,6 +33,8 @@ enum End {
     Done,
     /// `policy check` answered no.
     Denied,
+    /// Done, and what came of it is a failure that has been shown.
+    Failed,
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -52,6 +55,7 @@ pub(crate) fn main() -> ExitCode {
     match ended {
         Ok(End::Done) => ExitCode::SUCCESS,
         Ok(End::Denied) => ExitCode::from(3),
+        Ok(End::Failed) => ExitCode::FAILURE,
         Err(error) => failed(&error),
     }
 }

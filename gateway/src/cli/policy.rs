@@ -6,14 +6,14 @@ use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::args::PolicyCommand;
-use super::client::{Client, ended, items, text, when};
+use super::client::{Client, items, text, when};
 use super::output::Output;
-use super::{End, not_built};
+use super::{End, not_built, revision};
 use crate::failure::Failure;
 use crate::place::at;
 
 /// The files of a bundle, and their names in requests.
-const MEMBERS: [&str; 5] = ["model", "policy", "roles", "groups", "tests"];
+pub(super) const MEMBERS: [&str; 5] = ["model", "policy", "roles", "groups", "tests"];
 
 pub(crate) async fn run(
     command: PolicyCommand,
@@ -23,24 +23,21 @@ pub(crate) async fn run(
     use PolicyCommand as C;
     match command {
         C::Show { out: dir } => show(dir.as_deref(), client, out).await?,
-        C::Apply { dry_run: true, .. } => return Err(not_built("policy apply --dry-run")),
-        C::Apply { confirm_within: Some(_), .. } => {
-            return Err(not_built("policy apply --confirm-within"));
-        }
-        C::Apply { bundle, force_lockout, .. } => {
+        C::Apply { bundle, force_lockout, dry_run, reason, confirm_within } => {
             let mut body = read(&bundle)?;
-            body.insert("force_lockout".to_owned(), Value::Bool(force_lockout));
-            let body = Value::Object(body);
-            let answer = client.request(Method::PUT, "/v1/policies", Some(&body)).await?;
-            out.print(&answer, |answer| {
-                format!(
-                    "revision {} is in force: {} rules{}",
-                    text(answer, "revision"),
-                    text(answer, "rules"),
-                    ended(answer)
-                )
-            })?;
+            if let Some(within) = confirm_within {
+                let seconds = u32::try_from(within.as_secs().max(1)).unwrap_or(u32::MAX);
+                body.insert("confirm_within".to_owned(), json!(seconds));
+            }
+            revision::apply(body, dry_run, &reason, force_lockout, client, out).await?;
         }
+        C::Rollback { revision, dry_run, reason, force_lockout } => {
+            let body = Map::from_iter([("revision".to_owned(), json!(revision))]);
+            revision::apply(body, dry_run, &reason, force_lockout, client, out).await?;
+        }
+        C::Test { bundle } => return revision::test(bundle.as_deref(), client, out).await,
+        C::History => revision::history(client, out).await?,
+        C::Diff { former, later } => revision::diff(&former, later.as_deref(), client, out).await?,
         C::Check { attrs, .. } if !attrs.is_empty() => {
             return Err(not_built("policy check --attr"));
         }
@@ -57,15 +54,11 @@ pub(crate) async fn run(
             out.print(&answer, |answer| verdict(answer, permit, out))?;
             return Ok(if permit { End::Done } else { End::Denied });
         }
-        C::Confirm => return Err(not_built("policy confirm")),
+        C::Confirm => revision::confirm(client, out).await?,
         C::Explain { .. } => return Err(not_built("policy explain")),
         C::WhoCan { .. } => return Err(not_built("policy who-can")),
         C::WhatCan { .. } => return Err(not_built("policy what-can")),
-        C::Test { .. } => return Err(not_built("policy test")),
         C::Lint => return Err(not_built("policy lint")),
-        C::History => return Err(not_built("policy history")),
-        C::Diff { .. } => return Err(not_built("policy diff")),
-        C::Rollback { .. } => return Err(not_built("policy rollback")),
         C::Replay { .. } => return Err(not_built("policy replay")),
         C::Bench { .. } => return Err(not_built("policy bench")),
     }
@@ -101,7 +94,7 @@ async fn show(dir: Option<&Path>, client: &Client<'_>, out: &Output) -> Result<(
 }
 
 /// The files of a bundle: all of a directory's, or one that replaces `policy.csv`.
-fn read(path: &Path) -> Result<Map<String, Value>, Failure> {
+pub(super) fn read(path: &Path) -> Result<Map<String, Value>, Failure> {
     let text = |path: &Path| fs::read_to_string(path).map_err(at(path));
     let mut body = Map::new();
     if !path.is_dir() {

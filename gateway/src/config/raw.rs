@@ -86,9 +86,5 @@ pub(super) struct Stop {
 pub(super) fn read(path: &Path) -> Result<Config, Failure> {
     let named = |why: &dyn std::fmt::Display| Failure::new(format!("{}: {why}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
-    toml::from_str(&text).map_err(|error| {
-        let shown = error.to_string();
-        let lines = shown.trim_end().lines().map(|line| doorward_model::escape(line).to_string());
-        named(&lines.collect::<Vec<_>>().join("\n"))
-    })
+    toml::from_str(&text).map_err(|error| named(&doorward_model::escape_lines(&error.to_string())))
 }

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod claim;
+mod confirmation;
 mod upkeep;
 
 use std::sync::Arc;
@@ -32,6 +33,10 @@ pub(crate) async fn run(
         (stop(SignalKind::interrupt())?, stop(SignalKind::terminate())?);
     let mut gateway = gateway;
     let mut tasks = JoinSet::new();
+    // Before anybody is served: what was to be confirmed while the gateway was down.
+    let waiting = confirmation::Waiting::of(&gateway);
+    waiting.undo_if_due().await;
+    tasks.spawn(waiting.keep());
     for listener in std::mem::take(&mut gateway.listeners) {
         let serving = Arc::clone(&gateway.serving);
         tasks.spawn(async move {

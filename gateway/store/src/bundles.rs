@@ -1,10 +1,13 @@
+use std::sync::Arc;
+
 use doorward_model::Revision;
 use doorward_policies::{Bundle, BundleText, Touched};
 use jiff::Timestamp;
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::change::{Actor, Committed, change};
+use crate::confirmation;
 use crate::database::{micros, timestamp};
 use crate::error::{OpenError, StoreError};
 use crate::load::revision;
@@ -31,14 +34,46 @@ impl BundleInForce {
     }
 }
 
+/// A bundle that is or was in force, as the history shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevisionRow {
+    /// Its number.
+    pub revision: Revision,
+    /// Since when.
+    pub at: Timestamp,
+    /// Who applied it.
+    pub author: String,
+    /// Why, in their words.
+    pub reason: String,
+    /// How many rules it has.
+    pub rules: i64,
+    /// How many tests of its own it passed; all that it had.
+    pub passed: i64,
+}
+
+/// What is kept of a bundle besides its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applying {
+    /// Why it is applied, in its author's words.
+    pub reason: String,
+    /// How many tests of its own it has passed.
+    pub passed: usize,
+    /// Until when it must be confirmed, or goes back to the former one.
+    pub confirm_by: Option<Timestamp>,
+}
+
 pub(crate) async fn in_force(
     connection: &mut SqliteConnection,
 ) -> Result<BundleInForce, StoreError> {
     let row = sqlx::query("SELECT * FROM bundles ORDER BY revision DESC LIMIT 1")
         .fetch_one(connection)
         .await?;
+    read(&row)
+}
+
+fn read(row: &SqliteRow) -> Result<BundleInForce, StoreError> {
     Ok(BundleInForce {
-        revision: revision(&row)?,
+        revision: revision(row)?,
         at: timestamp(row.try_get("at")?)?,
         author: row.try_get("author")?,
         text: BundleText {
@@ -54,19 +89,25 @@ pub(crate) async fn in_force(
 pub(crate) async fn insert(
     connection: &mut SqliteConnection,
     author: &Actor,
-    text: &BundleText,
+    bundle: &Bundle,
+    applying: &Applying,
     now: Timestamp,
 ) -> Result<Revision, StoreError> {
+    let text = bundle.text();
     let last: i64 = sqlx::query_scalar("SELECT coalesce(max(revision), 0) FROM bundles")
         .fetch_one(&mut *connection)
         .await?;
     sqlx::query(
-        "INSERT INTO bundles (revision, at, author, model, policy, roles, groups, tests) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO bundles \
+         (revision, at, author, reason, rules, passed, model, policy, roles, groups, tests) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(last + 1)
     .bind(micros(now))
     .bind(author.to_string())
+    .bind(applying.reason.clone())
+    .bind(i64::try_from(bundle.rules().len()).unwrap_or(i64::MAX))
+    .bind(i64::try_from(applying.passed).unwrap_or(i64::MAX))
     .bind(text.model.clone())
     .bind(text.policy.clone())
     .bind(text.roles.clone())
@@ -86,6 +127,43 @@ impl Store {
         in_force(&mut *self.read().await?).await
     }
 
+    /// A bundle that is or was in force; `None` if there never was one of that number.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn revision(&self, number: Revision) -> Result<Option<BundleInForce>, StoreError> {
+        let found = sqlx::query("SELECT * FROM bundles WHERE revision = ?")
+            .bind(number.0)
+            .fetch_optional(&mut *self.read().await?)
+            .await?;
+        found.as_ref().map(read).transpose()
+    }
+
+    /// The last bundles, the newest first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn revisions(&self, most: u32) -> Result<Vec<RevisionRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT revision, at, author, reason, rules, passed FROM bundles \
+             ORDER BY revision DESC LIMIT ?",
+        )
+        .bind(most)
+        .fetch_all(&mut *self.read().await?)
+        .await?;
+        let read = |row: &SqliteRow| {
+            Ok(RevisionRow {
+                revision: revision(row)?,
+                at: timestamp(row.try_get("at")?)?,
+                author: row.try_get("author")?,
+                reason: row.try_get("reason")?,
+                rules: row.try_get("rules")?,
+                passed: row.try_get("passed")?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
     /// Puts `bundle` in force. Every live flow is asked again.
     ///
     /// # Errors
@@ -93,14 +171,19 @@ impl Store {
     pub async fn apply(
         &self,
         actor: Actor,
-        bundle: &Bundle,
+        bundle: Arc<Bundle>,
+        applying: Applying,
     ) -> Result<Committed<Revision>, StoreError> {
-        let (text, author, now) = (bundle.text().as_ref().clone(), actor.clone(), self.now());
+        let (author, now) = (actor.clone(), self.now());
         let touched = Touched { bundle: true, ..Touched::default() };
         self.commit(
             actor,
             "policy apply",
-            change!(|connection| { Ok((insert(connection, &author, &text, now).await?, touched)) }),
+            change!(|connection| {
+                let revision = insert(connection, &author, &bundle, &applying, now).await?;
+                confirmation::note(connection, revision, applying.confirm_by).await?;
+                Ok((revision, touched))
+            }),
         )
         .await
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use doorward_ca::IssuingCa;
 use doorward_model::{Clock, Domain, Fingerprint, Kind, Name, Subject};
-use doorward_policies::{BundleText, Observer, Snapshot};
+use doorward_policies::{Bundle, Observer, Snapshot};
 use jiff::Timestamp;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteJournalMode, SqlitePoolOptions};
@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::ballast::Ballast;
+use crate::bundles::Applying;
 use crate::change::{Actor, Change, Committed};
 use crate::database::{self, WriteConnection, micros, reading, writing};
 use crate::error::{OpenError, StoreError};
@@ -45,7 +46,7 @@ pub struct Founding {
     /// SHA-256 of the authority's public key.
     pub authority_key: Fingerprint,
     /// The bundle that it starts with.
-    pub bundle: BundleText,
+    pub bundle: Bundle,
 }
 
 /// A state that has been opened.
@@ -91,7 +92,9 @@ impl Store {
         subjects::insert(&mut transaction, &gateway, true, now).await?;
         let (key, authority) = (founding.authority_key, &founding.authority);
         issuances::insert_authority(&mut transaction, "issuing", key, authority, now).await?;
-        bundles::insert(&mut transaction, &Actor::Gateway, &founding.bundle, now).await?;
+        let applying = Applying { reason: "first start".to_owned(), ..Applying::default() };
+        let (author, bundle) = (Actor::Gateway, &founding.bundle);
+        bundles::insert(&mut transaction, &author, bundle, &applying, now).await?;
         sqlx::query("INSERT INTO epochs (epoch, at, actor, what, touched) VALUES (1, ?, ?, ?, ?)")
             .bind(micros(now))
             .bind(Actor::Gateway.to_string())

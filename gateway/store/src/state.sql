@@ -94,10 +94,21 @@ CREATE TABLE codes (
 
 CREATE INDEX codes_by_subject ON codes (subject);
 
+-- At most one row: the bundle in force goes back to a former one unless it is confirmed in time.
+CREATE TABLE unconfirmed (
+    revision   INTEGER NOT NULL,
+    former     INTEGER NOT NULL,
+    until_time INTEGER NOT NULL
+) STRICT;
+
+-- Every bundle that was ever in force, with why, and how many of its own tests it passed.
 CREATE TABLE bundles (
     revision INTEGER PRIMARY KEY,
     at       INTEGER NOT NULL,
     author   TEXT NOT NULL,
+    reason   TEXT NOT NULL DEFAULT '',
+    rules    INTEGER NOT NULL DEFAULT 0,
+    passed   INTEGER NOT NULL DEFAULT 0,
     model    TEXT NOT NULL,
     policy   TEXT NOT NULL,
     roles    TEXT NOT NULL,

@@ -53,7 +53,7 @@ impl World {
             name: "main".parse().unwrap(),
             authority: public,
             authority_key: ca.key(),
-            bundle: BundleText::default(),
+            bundle: Bundle::parse(BundleText::default()).unwrap(),
         };
         Store::found(dir.path(), founding, clock.now()).await.unwrap();
         Self { dir, clock, ca: Arc::new(ca) }
@@ -480,7 +480,8 @@ async fn take(world: &World, store: &Store, step: Step) {
             if strict {
                 text.policy.push_str("p, role/operator, group/plant, **, *, , deny\n");
             }
-            store.apply(by(), &Bundle::parse(text).unwrap()).await.unwrap();
+            let bundle = Arc::new(Bundle::parse(text).unwrap());
+            store.apply(by(), bundle, Applying::default()).await.unwrap();
         }
         Step::Wait => {
             world.clock.0.fetch_add(5, Ordering::SeqCst);

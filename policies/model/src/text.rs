@@ -13,6 +13,13 @@ pub fn escape(text: &str) -> Escaped<'_> {
     Escaped(text)
 }
 
+/// The same for a text of several lines: each is shown with its dangerous characters escaped.
+#[must_use]
+pub fn escape_lines(text: &str) -> String {
+    let lines: Vec<String> = text.trim_end().lines().map(|line| escape(line).to_string()).collect();
+    lines.join("\n")
+}
+
 /// Whether `text` can be shown as it is: nothing in it is dangerous. See [`Escaped`].
 #[must_use]
 pub fn is_printable(text: &str) -> bool {

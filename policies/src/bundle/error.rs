@@ -3,6 +3,7 @@ use std::fmt;
 use doorward_model::{SubjectError, UnknownAction, escape};
 use thiserror::Error;
 
+use super::expectation::TestError;
 use crate::pattern::PatternError;
 use crate::when::WhenError;
 
@@ -91,6 +92,9 @@ pub enum Reason {
     /// A chain of more than 8 links.
     #[error("the chain from {0} has more than 8 links")]
     Depth(String),
+    /// A test that does not read.
+    #[error(transparent)]
+    Test(#[from] TestError),
     /// No rule at all.
     #[error("no rule: a gateway under this bundle would refuse everyone")]
     NoRules,

@@ -3,6 +3,7 @@
 //! Nothing of a bundle reaches Casbin or a decision before all of it has been read here.
 
 mod error;
+mod expectation;
 mod links;
 mod rule;
 mod table;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use doorward_model::{Device, Group, Role, Subject};
 
 pub use error::{BundleError, BundleErrors, Reason};
+pub use expectation::{Asker, Expectation, TestError};
 pub(crate) use links::Links;
 pub use rule::{Acts, Effect, On, Rule, Who};
 
@@ -108,6 +110,15 @@ impl Bundle {
     #[must_use]
     pub fn text(&self) -> &Arc<BundleText> {
         &self.text
+    }
+
+    /// The tests of `tests.toml`. They are read apart from the bundle: one that speaks of what is
+    /// no more must not keep a gateway from starting.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
+    pub fn tests(&self) -> Result<Vec<Expectation>, BundleErrors> {
+        expectation::read(&self.text.tests)
     }
 
     /// The rules, in the order of `policy.csv`.

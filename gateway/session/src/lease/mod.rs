@@ -29,7 +29,7 @@ use tokio::sync::watch;
 
 pub use cause::Cause;
 pub(crate) use entry::{FlowEntry, SessionEntry};
-pub use view::{FlowView, SessionView};
+pub use view::{EndingView, FlowView, SessionView};
 
 use crate::identify::Identity;
 use crate::limits::SessionLimits;
@@ -243,6 +243,20 @@ impl Leases {
         };
         entry.cut.cut(cause);
         false
+    }
+
+    /// The flows that would not stand under `next`, the oldest first. Nothing is cut.
+    #[must_use]
+    pub fn would_end(&self, next: &Snapshot) -> Vec<EndingView> {
+        let now = self.0.clock.now();
+        let mut flows = self.0.flows.all();
+        flows.sort_by_key(|entry| entry.id);
+        let ending = |entry: &Arc<FlowEntry>| match next.decide(&entry.request, now) {
+            Decision::Permit(permit) if entry.is_still_for(&permit) => None,
+            Decision::Permit(_) => Some(EndingView::of(entry, Refusal::UnknownInterface.as_str())),
+            Decision::Denial(denial) => Some(EndingView::of(entry, denial.reason().as_str())),
+        };
+        flows.iter().filter_map(ending).collect()
     }
 
     /// Whether the identity behind a session still stands; if not, it is cut.

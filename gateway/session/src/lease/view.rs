@@ -48,6 +48,42 @@ pub struct FlowView {
     pub bytes_down: u64,
 }
 
+/// A flow that would end under another bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EndingView {
+    /// Whose it is.
+    pub subject: Subject,
+    /// Its session.
+    pub session: SessionId,
+    /// The flow.
+    pub flow: FlowView,
+    /// Why it would end.
+    pub why: &'static str,
+}
+
+impl EndingView {
+    pub(super) fn of(entry: &FlowEntry, why: &'static str) -> Self {
+        let (subject, session) = (entry.session.subject.clone(), entry.session.id);
+        Self { subject, session, flow: FlowView::of(entry), why }
+    }
+}
+
+impl FlowView {
+    fn of(entry: &FlowEntry) -> Self {
+        let (bytes_up, bytes_down) = entry.traffic.totals();
+        let question = &entry.request.question;
+        Self {
+            id: entry.id,
+            action: question.action,
+            device: question.resource.device.clone(),
+            path: PeerText::new(&question.resource.path.raw()),
+            since: entry.began,
+            bytes_up,
+            bytes_down,
+        }
+    }
+}
+
 pub(super) fn list(sessions: &[Arc<SessionEntry>], flows: &[Arc<FlowEntry>]) -> Vec<SessionView> {
     let mut views: BTreeMap<SessionId, SessionView> = BTreeMap::new();
     for entry in sessions {
@@ -65,17 +101,7 @@ pub(super) fn list(sessions: &[Arc<SessionEntry>], flows: &[Arc<FlowEntry>]) -> 
     }
     for entry in flows {
         let Some(view) = views.get_mut(&entry.session.id) else { continue };
-        let (bytes_up, bytes_down) = entry.traffic.totals();
-        let question = &entry.request.question;
-        view.flows.push(FlowView {
-            id: entry.id,
-            action: question.action,
-            device: question.resource.device.clone(),
-            path: PeerText::new(&question.resource.path.raw()),
-            since: entry.began,
-            bytes_up,
-            bytes_down,
-        });
+        view.flows.push(FlowView::of(entry));
     }
     let mut views: Vec<SessionView> = views.into_values().collect();
     views.iter_mut().for_each(|view| view.flows.sort_by_key(|flow| flow.id));

@@ -1,0 +1,87 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward_model::{Clock, Revision};
+use doorward_policies::{Bundle, Class, Event, Journal, Outcome, Record};
+use doorward_session::{Problem, json};
+use doorward_store::{Actor, Store, StoreError, Unconfirmed};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::admin::{Answer, Call, actor, denied, refused};
+use crate::gate::Gate;
+
+/// How often the clock is looked at while a bundle waits: it can be set, and machines sleep.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A bundle that waits for its confirmation, as answers show it.
+#[derive(Serialize)]
+pub(crate) struct UnconfirmedView {
+    revision: Revision,
+    /// The revision that it goes back to.
+    former: Revision,
+    until: Timestamp,
+}
+
+impl From<Unconfirmed> for UnconfirmedView {
+    fn from(found: Unconfirmed) -> Self {
+        let Unconfirmed { revision, former, until } = found;
+        Self { revision, former, until }
+    }
+}
+
+impl Call<'_> {
+    /// Keeps the bundle in force, which would otherwise undo itself.
+    pub(crate) async fn confirm_policy(self, gate: &mut Gate) -> Answer {
+        gate.record(Some("confirm")).await?;
+        gate.stands()?;
+        let confirmed = self.parts.store.confirm(actor(gate)).await.map_err(refused)?;
+        match confirmed.value {
+            Some(found) => Ok(json(&UnconfirmedView::from(found))),
+            None => Err(denied(Problem::new(
+                409,
+                "Nothing to confirm",
+                "The bundle in force waits for no confirmation; it may have gone back already: \
+                 see `doorward policy history`.",
+            ))),
+        }
+    }
+}
+
+/// Puts the former bundle back in force if the present one was not confirmed in time. Returns
+/// when to look again, if one waits.
+///
+/// # Errors
+/// When the store refuses; then the present bundle stays.
+pub async fn undo_unconfirmed(
+    store: &Store,
+    journal: &Arc<dyn Journal>,
+    clock: &dyn Clock,
+) -> Result<Option<Duration>, StoreError> {
+    let Some(waiting) = store.unconfirmed().await? else { return Ok(None) };
+    let left = waiting.until.duration_since(clock.now());
+    if left.is_positive() {
+        return Ok(Some(left.unsigned_abs().min(LOOK)));
+    }
+    let former = waiting.former;
+    let found = store.revision(former).await?;
+    let bundle = found.and_then(|found| Bundle::parse(found.text).ok());
+    let Some(bundle) = bundle else {
+        // It was in force once, so it is there and reads; if not, the present one must stay.
+        store.confirm(Actor::Gateway).await?;
+        tracing::error!(revision = former.0, "the former bundle cannot be put back");
+        return Ok(None);
+    };
+    let reason = format!("revision {} was not confirmed: back to {}", waiting.revision.0, former.0);
+    let undone = store.undo(waiting, Arc::new(bundle), reason.clone()).await?;
+    if undone.value.is_none() {
+        // It was confirmed, or followed by another, in this very moment.
+        return Ok(Some(Duration::ZERO));
+    }
+    tracing::warn!(revision = waiting.revision.0, former = former.0, "not confirmed, and undone");
+    let record = Record::new(clock.now(), Event::Alarm).ended(Outcome::Done, "policy-undone");
+    if let Err(error) = journal.write(Class::Administration, record.detail(&reason)).await {
+        tracing::warn!(%error, "that a policy was undone was not recorded");
+    }
+    Ok(None)
+}

@@ -1,0 +1,65 @@
+//! Bundles that undo themselves unless they are confirmed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward_control::undo_unconfirmed;
+use doorward_model::Clock;
+use doorward_policies::Journal;
+use doorward_store::Store;
+
+use crate::assemble::Gateway;
+use crate::failure::Failure;
+
+/// How long to wait after the store has refused.
+const AGAIN: Duration = Duration::from_secs(5);
+
+pub(super) struct Waiting {
+    store: Store,
+    journal: Arc<dyn Journal>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Waiting {
+    pub(super) fn of(gateway: &Gateway) -> Self {
+        Self {
+            store: gateway.store.clone(),
+            journal: Arc::clone(&gateway.journal),
+            clock: Arc::clone(&gateway.clock),
+        }
+    }
+
+    /// Undoes what was not confirmed in time. When to look again, if something waits.
+    pub(super) async fn undo_if_due(&self) -> Option<Duration> {
+        match undo_unconfirmed(&self.store, &self.journal, &*self.clock).await {
+            Ok(wait) => wait,
+            Err(error) => {
+                tracing::error!(%error, "an unconfirmed policy was not undone");
+                Some(AGAIN)
+            }
+        }
+    }
+
+    /// Looks whenever the state has changed, and when something falls due.
+    pub(super) async fn keep(self) -> Result<(), Failure> {
+        let mut snapshots = self.store.snapshots();
+        loop {
+            drop(snapshots.borrow_and_update());
+            let wait = self.undo_if_due().await;
+            let due = async {
+                match wait {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = due => {}
+                changed = snapshots.changed() => {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+}

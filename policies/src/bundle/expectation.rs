@@ -1,0 +1,169 @@
+use std::net::IpAddr;
+
+use doorward_model::{Action, Device, Group, Resource, Role, Subject, SubjectError, UnknownAction};
+use jiff::Timestamp;
+use serde::Deserialize;
+use thiserror::Error;
+use toml::Spanned;
+
+use super::error::{BundleError, BundleErrors, Reason};
+
+const FILE: &str = "tests.toml";
+
+/// A question with the answer that a bundle must give: one `[[test]]` of `tests.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expectation {
+    /// Where it stands in `tests.toml`.
+    pub line: usize,
+    /// Who asks.
+    pub asker: Asker,
+    /// Roles that the asker has besides, whatever the state says.
+    pub roles: Vec<Role>,
+    /// What is to be done.
+    pub action: Action,
+    /// On what device.
+    pub device: Device,
+    /// On which of its paths.
+    pub path: String,
+    /// Groups that the device is in besides, whatever the state says.
+    pub groups: Vec<Group>,
+    /// At which instant; absent is whenever the test is run.
+    pub at: Option<Timestamp>,
+    /// From which address.
+    pub from: Option<IpAddr>,
+    /// Whether it must be permitted.
+    pub permit: bool,
+    /// The line of `policy.csv` that must be among those that decide.
+    pub rule: Option<usize>,
+}
+
+/// Who asks in a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// A person or a device.
+    Subject(Subject),
+    /// Anybody who has just that role.
+    Role(Role),
+}
+
+impl std::fmt::Display for Asker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Subject(subject) => subject.fmt(f),
+            Self::Role(role) => role.fmt(f),
+        }
+    }
+}
+
+/// Why a `[[test]]` does not read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TestError {
+    /// Not TOML, or a key that no test has.
+    #[error("{0}")]
+    Toml(String),
+    /// `expect` says something else.
+    #[error("expect is \"permit\" or \"deny\"")]
+    Expect,
+    /// `resource` is no `DEVICE/PATH`.
+    #[error("resource: {0}")]
+    Resource(String),
+    /// `at` is no instant.
+    #[error("at: an instant is RFC 3339 with an offset, such as 2027-01-01T18:00:00+01:00")]
+    At,
+    /// `from` is no address.
+    #[error("from: an address is written like 192.168.1.20 or fd00::20")]
+    From,
+    /// `attrs` asks about what no condition of this version judges.
+    #[error("attrs is not built yet; this version judges from= time= until= after=")]
+    Attrs,
+    /// `rule` is no line number.
+    #[error("rule is the number of a line of policy.csv")]
+    Rule,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    test: Vec<Spanned<Raw>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    subject: String,
+    #[serde(default)]
+    roles: Vec<String>,
+    action: String,
+    resource: String,
+    #[serde(default)]
+    groups: Vec<String>,
+    expect: String,
+    at: Option<String>,
+    from: Option<String>,
+    rule: Option<i64>,
+    attrs: Option<toml::Table>,
+}
+
+/// Reads `tests.toml`. What is wrong is named with the line of its `[[test]]`.
+pub(super) fn read(text: &str) -> Result<Vec<Expectation>, BundleErrors> {
+    let mut errors = BundleErrors::default();
+    let line_of = |at: usize| text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+    let file: File = match toml::from_str(text) {
+        Ok(file) => file,
+        Err(error) => {
+            let line = error.span().map_or(1, |span| line_of(span.start));
+            let reason = TestError::Toml(error.message().to_owned());
+            errors.push(BundleError::new(FILE, line, 1, Reason::Test(reason)));
+            return Err(errors);
+        }
+    };
+    let mut found = Vec::with_capacity(file.test.len());
+    for raw in file.test {
+        let line = line_of(raw.span().start);
+        match raw.into_inner().expectation(line) {
+            Ok(expectation) => found.push(expectation),
+            Err(reason) => errors.push(BundleError::new(FILE, line, 1, reason)),
+        }
+    }
+    if errors.is_empty() { Ok(found) } else { Err(errors) }
+}
+
+impl Raw {
+    fn expectation(self, line: usize) -> Result<Expectation, Reason> {
+        let names = |names: Vec<String>| names.into_iter();
+        let asker = match self.subject.strip_prefix("role/") {
+            Some(_) => Asker::Role(self.subject.parse()?),
+            None => Asker::Subject(self.subject.parse()?),
+        };
+        let (device, path) = Resource::split(&self.resource)
+            .map_err(|error| TestError::Resource(error.to_string()))?;
+        let roles: Result<Vec<Role>, SubjectError> =
+            names(self.roles).map(|role| role.parse()).collect();
+        let groups: Result<Vec<Group>, SubjectError> =
+            names(self.groups).map(|group| group.parse()).collect();
+        let action: Result<Action, UnknownAction> = self.action.parse();
+        if self.attrs.is_some() {
+            return Err(TestError::Attrs.into());
+        }
+        let rule = self.rule.map(usize::try_from).transpose().map_err(|_| TestError::Rule)?;
+        Ok(Expectation {
+            line,
+            asker,
+            roles: roles?,
+            action: action?,
+            path: path.to_owned(),
+            device,
+            groups: groups?,
+            at: self.at.map(|at| at.parse()).transpose().map_err(|_| TestError::At)?,
+            from: self.from.map(|from| from.parse()).transpose().map_err(|_| TestError::From)?,
+            permit: match self.expect.as_str() {
+                "permit" => true,
+                "deny" => false,
+                _ => return Err(TestError::Expect.into()),
+            },
+            rule,
+        })
+    }
+}

@@ -1,0 +1,228 @@
+//! The life of a policy: an administrator's week.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use doorward_tests::client::{Client, PATIENCE, read_all};
+use doorward_tests::forge::Credentials;
+use doorward_tests::{Backend, Gateway, Kind};
+use serde_json::Value;
+use tokio::io::AsyncReadExt as _;
+
+/// A gateway whose operator Alice reaches a box, and its bundle as files.
+struct World {
+    gateway: Gateway,
+    bundle: PathBuf,
+    _backend: Backend,
+}
+
+impl World {
+    fn new() -> Self {
+        let gateway = Gateway::start();
+        gateway.enrol("user/alice", &["--role", "operator"]);
+        let backend = Backend::tcp(Kind::Echo);
+        gateway.declare("box/tcp", backend.url());
+        gateway.declare("press/tcp", backend.url());
+        let bundle = gateway.dir().join("bundle");
+        gateway.owner(&["policy", "show", "--out", bundle.to_str().unwrap()]);
+        Self { gateway, bundle, _backend: backend }
+    }
+
+    fn dir(&self) -> &str {
+        self.bundle.to_str().unwrap()
+    }
+
+    /// Changes a file of the bundle.
+    fn edit(&self, file: &str, from: &str, to: &str) {
+        let path = self.bundle.join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file} has no '{from}'");
+        fs::write(path, text.replace(from, to)).unwrap();
+    }
+
+    fn add(&self, file: &str, lines: &str) {
+        let path = self.bundle.join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(path, text + lines).unwrap();
+    }
+
+    fn alice(&self) -> Client {
+        let dir = self.gateway.identity("alice");
+        let credentials = Some(Credentials::read(&dir));
+        Client::new(self.gateway.listen, &dir.join("ca.pem"), credentials)
+    }
+
+    /// Whether Alice reaches an interface.
+    async fn reaches(&self, interface: &str) -> bool {
+        let name = format!("{interface}.doorward.home.arpa");
+        let mut stream = self.alice().connect(&name).await.unwrap();
+        tokio::time::timeout(PATIENCE, stream.read_u8()).await.unwrap().is_ok()
+    }
+
+    fn revision(&self) -> i64 {
+        self.gateway.owner_json(&["status"])["revision"].as_i64().unwrap()
+    }
+}
+
+const TEST: &str = "\n[[test]]\nsubject = \"role/operator\"\naction = \"connect\"\n\
+                    resource = \"box/tcp\"\nexpect = \"permit\"\n";
+
+#[tokio::test]
+async fn an_administrators_week() {
+    let world = World::new();
+    let gateway = &world.gateway;
+    assert!(world.reaches("tcp--box").await && world.reaches("tcp--press").await);
+
+    // Monday: operators shall reach the box only, and a test says that they do. A slip of the
+    // hand, and the test says so before anybody is locked out.
+    world.add("tests.toml", TEST);
+    let all = "p, role/operator, group/devices, **, *, , allow";
+    world.edit("policy.csv", all, "p, role/operator, bix, **, *, , allow");
+    let complaint = gateway.run("owner", &["policy", "apply", world.dir()]).failed();
+    assert!(complaint.contains("A test of the bundle fails; nothing was changed."), "{complaint}");
+    assert!(
+        complaint.contains("role/operator connect box/tcp: expected permit, got deny"),
+        "{complaint}"
+    );
+    let failing = gateway.run("owner", &["policy", "test", world.dir(), "--json"]);
+    assert_eq!(failing.status, Some(1));
+    let failing: Value = serde_json::from_str(&failing.out).unwrap();
+    assert_eq!((&failing["tests"], &failing["failing"][0]["line"]), (&2.into(), &9.into()));
+    assert_eq!(world.revision(), 1);
+
+    // Tuesday: fixed. The preview names who loses what, and whose work would be cut.
+    world.edit("policy.csv", "bix", "box");
+    gateway.owner(&["policy", "test", world.dir()]);
+    let mut live = world.alice().connect("tcp--press.doorward.home.arpa").await.unwrap();
+    live.read_u8().await.unwrap();
+    let mut kept = world.alice().connect("tcp--box.doorward.home.arpa").await.unwrap();
+    kept.read_u8().await.unwrap();
+    let preview = gateway.owner_json(&["policy", "apply", world.dir(), "--dry-run"]);
+    assert_eq!(preview["revision"], Value::Null);
+    assert_eq!((&preview["added"]["count"], &preview["removed"]["count"]), (&1.into(), &1.into()));
+    assert_eq!(preview["opened"]["count"], 0);
+    let closed = &preview["closed"]["first"];
+    assert_eq!(closed[0]["subject"], "user/alice", "{closed}");
+    assert_eq!(closed[0]["resource"], "press/tcp", "{closed}");
+    assert_eq!(preview["ending"].as_array().unwrap().len(), 1, "{preview}");
+    assert_eq!(preview["ending"][0]["flow"]["device"], "press");
+    let shown = gateway.owner(&["policy", "apply", world.dir(), "--dry-run"]);
+    for part in ["rules added (1)", "may not any more (1)", "live flows that would end (1)"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert_eq!(world.revision(), 1, "a preview changes nothing");
+    assert!(world.reaches("tcp--press").await);
+
+    // Wednesday: applied for two seconds, and forgotten: it undoes itself.
+    let args = ["policy", "apply", world.dir(), "--confirm-within", "2s", "--reason", "box only"];
+    let applied = gateway.owner(&args);
+    assert!(applied.contains("undoes itself in 2 s"), "{applied}");
+    assert!(!read_all(&mut live).await.1, "the flow that was named is cut");
+    assert!(!world.reaches("tcp--press").await && world.reaches("tcp--box").await);
+    let patience = Instant::now() + Duration::from_secs(20);
+    while world.revision() != 3 {
+        assert!(Instant::now() < patience, "it does not undo itself");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(world.reaches("tcp--press").await);
+    let late = gateway.run("owner", &["policy", "confirm"]).failed();
+    assert!(late.contains("waits for no confirmation"), "{late}");
+    gateway.await_record("the alarm", |record| {
+        record["event"] == "alarm" && record["reason"] == "policy-undone"
+    });
+
+    // Thursday: again, and confirmed.
+    gateway.owner(&["policy", "apply", world.dir(), "--confirm-within", "1h"]);
+    gateway.owner(&["policy", "confirm"]);
+    assert!(!world.reaches("tcp--press").await);
+    let check = gateway.run("owner", &["policy", "check", "user/alice", "connect", "press/tcp"]);
+    assert_eq!(check.status, Some(3));
+
+    // Friday: what was it before? And back.
+    let history = gateway.owner_json(&["policy", "history"]);
+    let of = |index: usize, key: &str| history[index][key].clone();
+    assert_eq!(history.as_array().unwrap().len(), 4);
+    assert_eq!((of(0, "revision"), of(0, "author")), (4.into(), "user/owner".into()));
+    assert_eq!((of(1, "author"), of(1, "revision")), ("gateway".into(), 3.into()));
+    assert!(of(1, "reason").as_str().unwrap().contains("was not confirmed"), "{history}");
+    assert_eq!((of(2, "reason"), of(2, "passed")), ("box only".into(), 2.into()));
+    let diff = gateway.owner(&["policy", "diff", "1", "4"]);
+    assert!(diff.contains(&format!("-{all}")) && diff.contains("+p, role/operator, box"), "{diff}");
+    assert!(gateway.owner(&["policy", "diff", "4", world.dir()]).contains("no difference"));
+    assert!(gateway.owner(&["policy", "diff", "1", "3"]).contains("no difference"));
+    let preview = gateway.owner(&["policy", "rollback", "1", "--dry-run"]);
+    assert!(preview.contains("may from then on (1)"), "{preview}");
+    gateway.owner(&["policy", "rollback", "1"]);
+    assert_eq!(world.revision(), 5);
+    assert!(world.reaches("tcp--press").await);
+    let unknown = gateway.run("owner", &["policy", "rollback", "99"]).failed();
+    assert!(unknown.contains("no revision 99"), "{unknown}");
+    // All week long, the flow that nothing was about went on.
+    drop(kept);
+}
+
+#[test]
+fn what_waits_for_its_confirmation_goes_back_even_if_the_gateway_was_down() {
+    let world = World::new();
+    world.edit("policy.csv", "p, role/operator, group/devices", "p, role/operator, box");
+    world.gateway.owner(&["policy", "apply", world.dir(), "--confirm-within", "1s"]);
+    let World { mut gateway, bundle, .. } = world;
+    gateway.kill();
+    std::thread::sleep(Duration::from_millis(1100));
+    gateway.serve();
+    let history = gateway.owner_json(&["policy", "history"]);
+    assert_eq!(history[0]["revision"], 3, "{history}");
+    assert!(history[0]["reason"].as_str().unwrap().contains("back to 1"), "{history}");
+    // One that follows an unconfirmed one goes back behind both; one without an end confirms.
+    let bundle = bundle.to_str().unwrap();
+    gateway.owner(&["policy", "apply", bundle, "--confirm-within", "1h"]);
+    gateway.owner(&["policy", "apply", bundle, "--confirm-within", "1s"]);
+    let patience = Instant::now() + Duration::from_secs(20);
+    while gateway.owner_json(&["status"])["revision"] != 6 {
+        assert!(Instant::now() < patience, "it does not undo itself");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(gateway.owner(&["policy", "diff", "1", "6"]).contains("no difference"));
+    gateway.owner(&["policy", "apply", bundle, "--confirm-within", "1h"]);
+    gateway.owner(&["policy", "apply", bundle]);
+    assert!(gateway.run("owner", &["policy", "confirm"]).failed().contains("no confirmation"));
+}
+
+#[test]
+fn a_stale_test_keeps_no_gateway_from_starting() {
+    let world = World::new();
+    world.add("tests.toml", "\n[[test]]\nsubject = \"user/alice\"\naction = \"connect\"\nresource = \"box/tcp\"\nexpect = \"permit\"\n");
+    world.gateway.owner(&["policy", "apply", world.dir()]);
+    world.gateway.owner(&["user", "remove", "alice"]);
+    let ran = world.gateway.run("owner", &["policy", "test"]);
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    let World { mut gateway, .. } = world;
+    gateway.kill();
+    gateway.serve();
+    gateway.owner(&["status"]);
+}
+
+#[test]
+fn what_is_no_test_is_refused_by_line() {
+    let world = World::new();
+    let good = fs::read_to_string(world.bundle.join("tests.toml")).unwrap();
+    let base =
+        "\n[[test]]\nsubject = \"user/alice\"\naction = \"connect\"\nresource = \"box/tcp\"\n";
+    for (more, says) in [
+        ("expect = \"yes\"\n", "tests.toml:9:1: expect is \"permit\" or \"deny\""),
+        ("expect = \"deny\"\nat = \"tomorrow\"\n", "tests.toml:9:1: at: an instant is RFC 3339"),
+        ("expect = \"deny\"\nfrom = \"home\"\n", "tests.toml:9:1: from: an address"),
+        ("expect = \"deny\"\nrule = -1\n", "tests.toml:9:1: rule is the number of a line"),
+        ("expect = \"deny\"\nattrs = { mode = \"away\" }\n", "attrs is not built yet"),
+        ("expect = \"deny\"\nroles = [\"operator\"]\n", "'operator' does not begin with role/"),
+        ("expect = \"deny\"\ncolour = 1\n", "tests.toml:14:1: unknown field `colour`"),
+        ("", "missing field `expect`"),
+        ("expect = \n", "tests.toml:13:"),
+    ] {
+        fs::write(world.bundle.join("tests.toml"), format!("{good}{base}{more}")).unwrap();
+        let complaint = world.gateway.run("owner", &["policy", "apply", world.dir()]).failed();
+        assert!(complaint.contains(says), "{more}: {complaint}");
+    }
+    assert_eq!(world.revision(), 1);
+}
