@@ -19,6 +19,7 @@
 mod bundle;
 mod commit;
 mod decision;
+mod explain;
 mod judge;
 mod pattern;
 mod preview;
@@ -34,10 +35,11 @@ pub use bundle::{
 };
 pub use commit::{Commit, Observer, Touched};
 pub use decision::{Decision, Denial, Opinion, Permit, Refusal};
+pub use explain::{Explanation, Holder, Holding, Weighed};
 pub use pattern::{Pattern, PatternError};
 pub use preview::{Listed, Pair, Preview};
 pub use question::{Context, Question, Request};
 pub use record::{Class, Closing, Event, Journal, JournalError, Opening, Outcome, Record, Written};
 pub use snapshot::{Certificate, Interface, Member, Membership, Snapshot};
 pub use trial::Failing;
-pub use when::{Truth, When, WhenError};
+pub use when::{Seen, Truth, When, WhenError};

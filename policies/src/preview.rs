@@ -116,7 +116,7 @@ impl Preview {
 
 /// Everything that a preview asks about: each interface as a whole, and each part of the
 /// administration.
-fn resources(snapshot: &Snapshot) -> Vec<(Resource, Action)> {
+pub(crate) fn resources(snapshot: &Snapshot) -> Vec<(Resource, Action)> {
     let mut found = vec![];
     let mut interfaces: Vec<_> = snapshot.all_interfaces().collect();
     interfaces.sort_by_key(|(device, interface)| (*device, &interface.name));

@@ -338,9 +338,7 @@ fn what_is_not_built_says_so() {
     let gateway = Gateway::start();
     for args in [
         &["clock", "accept"][..],
-        &["policy", "explain", "user/a", "connect", "plc/tcp"],
-        &["policy", "who-can", "connect", "plc/tcp"],
-        &["policy", "what-can", "user/a"],
+        &["policy", "check", "user/a", "connect", "plc/tcp", "--attr", "mode=away"],
         &["policy", "lint"],
         &["policy", "replay", "--since", "7d", "x"],
         &["policy", "bench", "--rules", "10", "--json"],

@@ -190,6 +190,107 @@ fn what_waits_for_its_confirmation_goes_back_even_if_the_gateway_was_down() {
 }
 
 #[test]
+fn why_who_and_what() {
+    let world = World::new();
+    let gateway = &world.gateway;
+    gateway.enrol("user/bob", &[]);
+    let when = "time=Mon-Fri 07:00-19:00 Europe/Berlin";
+    let rule = format!("p, role/operator, group/plant, **, connect, {when}, allow");
+    world.edit("policy.csv", "p, role/operator, group/devices, **, *, , allow", &rule);
+    world.add("policy.csv", "p, role/users, press, **, *, from=10.0.0.0/8, deny\n");
+    gateway.owner(&["policy", "apply", world.dir()]);
+    gateway.owner(&["device", "set", "box", "--group", "plant"]);
+    let explain = |who: &str, more: &[&str]| {
+        let [subject, action, resource] = who.split(' ').collect::<Vec<_>>()[..] else { panic!() };
+        gateway.owner_json(&[&["policy", "explain", subject, action, resource], more].concat())
+    };
+    let monday = ["--at", "2027-01-04T09:00:00+01:00"];
+    let sunday = ["--at", "2027-01-03T09:00:00+01:00"];
+    // Without an address, a deny rule with from= counts as met.
+    let home = ["--at", "2027-01-04T09:00:00+01:00", "--from", "192.168.1.2"];
+
+    let permit = explain("user/alice connect box/tcp", &monday);
+    assert_eq!((&permit["permit"], &permit["decided"][0]["line"]), (&true.into(), &9.into()));
+    let saw = &permit["decided"][0]["conditions"][0];
+    assert_eq!(saw["saw"], "Mon 09:00 in Europe/Berlin", "{permit}");
+    assert_eq!(permit["ask_again_at"], "2027-01-04T18:00:00Z");
+
+    for (question, more, failed, change) in [
+        ("user/alice connect box/tcp", &sunday[..], &["when"][..], "wait until 2027-01-04T06:00:00Z"),
+        ("user/bob connect box/tcp", &monday, &["who"], "doorward user set bob --role operator"),
+        (
+            "user/alice connect press/tcp",
+            &home,
+            &["device"],
+            "doorward device set press --group plant",
+        ),
+        (
+            "user/bob update gateway/policies",
+            &monday,
+            &["who"],
+            "add to policy.csv: p, user/bob, gateway, policies, update, , allow",
+        ),
+        ("user/ghost connect box/tcp", &monday, &["who"], "doorward user add ghost"),
+        ("user/alice connect ghost/tcp", &monday, &[], "doorward device add ghost"),
+        ("user/alice connect box/web", &monday, &[], "doorward interface add box/web URL"),
+        ("user/alice read box/tcp", &monday, &[], "ask for another action"),
+    ] {
+        let denial = explain(question, more);
+        assert_eq!(denial["permit"], false, "{question}: {denial}");
+        let said = denial["change"].as_str().unwrap();
+        assert!(said.starts_with(change), "{question}: {said}");
+        if !failed.is_empty() {
+            let near = denial["nearest"].as_array().unwrap();
+            assert!(near.iter().any(|one| one["failed"] == serde_json::json!(failed)), "{denial}");
+        }
+        let shown = gateway.owner(
+            &[&["policy", "explain"], &question.split(' ').collect::<Vec<_>>()[..], more].concat(),
+        );
+        assert!(shown.contains(change), "{shown}");
+    }
+    let denied = explain("user/owner connect press/tcp", &["--from", "10.1.2.3"]);
+    assert!(denied["change"].as_str().unwrap().starts_with("take out or narrow policy.csv:"));
+    // What is suggested does what it says.
+    gateway.owner(&["user", "set", "bob", "--role", "operator"]);
+    assert_eq!(explain("user/bob connect box/tcp", &monday)["permit"], true);
+
+    let who =
+        gateway.owner_json(&["policy", "who-can", "connect", "box/tcp", monday[0], monday[1]]);
+    let names: Vec<_> = who.as_array().unwrap().iter().map(|one| &one["subject"]).collect();
+    assert_eq!(names, ["user/alice", "user/bob", "user/owner"]);
+    let what = gateway.owner_json(&["policy", "what-can", "user/alice", monday[0], monday[1]]);
+    let what: Vec<String> = what
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            format!("{} {}", one["action"].as_str().unwrap(), one["resource"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        what,
+        [
+            "connect box/tcp",
+            "read gateway/status",
+            "read gateway/devices",
+            "read gateway/interfaces"
+        ]
+    );
+    assert!(
+        gateway
+            .run("owner", &["policy", "what-can", "user/ghost"])
+            .failed()
+            .contains("no user/ghost")
+    );
+    assert!(
+        gateway
+            .owner(&["policy", "who-can", "connect", "press/tcp", home[2], home[3]])
+            .contains("user/owner")
+    );
+    assert!(gateway.owner(&["policy", "who-can", "connect", "press/tcp"]).contains("nobody"));
+}
+
+#[test]
 fn a_stale_test_keeps_no_gateway_from_starting() {
     let world = World::new();
     world.add("tests.toml", "\n[[test]]\nsubject = \"user/alice\"\naction = \"connect\"\nresource = \"box/tcp\"\nexpect = \"permit\"\n");

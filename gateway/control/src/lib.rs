@@ -24,6 +24,7 @@ mod status;
 mod audit;
 mod authority;
 mod devices;
+mod explain;
 mod interfaces;
 mod policy;
 mod revisions;

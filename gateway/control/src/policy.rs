@@ -1,13 +1,13 @@
 use std::net::IpAddr;
 
 use doorward_model::{Action, Resource, Revision, Subject};
-use doorward_policies::{BundleText, Opinion};
+use doorward_policies::{BundleText, Opinion, Question, Snapshot};
 use doorward_session::json;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::{Answer, Call, refused, sentence, wrong};
-use crate::gate::Gate;
+use crate::gate::{Denied, Gate};
 
 #[derive(Serialize)]
 struct BundleView {
@@ -24,14 +24,24 @@ struct BundleView {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Check {
-    subject: Subject,
-    action: Action,
-    resource: String,
+pub(crate) struct Check {
+    pub(crate) subject: Subject,
+    pub(crate) action: Action,
+    pub(crate) resource: String,
     #[serde(default)]
-    at: Option<Timestamp>,
+    pub(crate) at: Option<Timestamp>,
     #[serde(default)]
-    from: Option<IpAddr>,
+    pub(crate) from: Option<IpAddr>,
+}
+
+impl Check {
+    /// The question, as the present state reads it.
+    pub(crate) fn question(self, snapshot: &Snapshot) -> Result<Question, Denied> {
+        let split = Resource::split(&self.resource);
+        let (device, path) = split.map_err(|error| wrong(sentence(&error.to_string())))?;
+        let question = snapshot.question(self.subject, self.action, device, path, self.from);
+        question.map_err(|error| wrong(sentence(&error.to_string())))
+    }
 }
 
 #[derive(Serialize)]
@@ -56,14 +66,12 @@ impl Call<'_> {
     }
 
     pub(crate) async fn check_policy(mut self, gate: &mut Gate) -> Answer {
-        let Check { subject, action, resource, at, from } = self.read().await?;
-        let split = Resource::split(&resource);
-        let (device, path) = split.map_err(|error| wrong(sentence(&error.to_string())))?;
-        gate.record(None).await?;
+        let check: Check = self.read().await?;
         let snapshot = self.parts.leases.snapshot();
-        let question = snapshot.question(subject, action, device, path, from);
-        let question = question.map_err(|error| wrong(sentence(&error.to_string())))?;
-        let opinion = snapshot.opinion(&question, at.unwrap_or_else(|| self.now()));
+        let at = check.at.unwrap_or_else(|| self.now());
+        let question = check.question(&snapshot)?;
+        gate.record(None).await?;
+        let opinion = snapshot.opinion(&question, at);
         let rules = snapshot.bundle().rules().iter();
         let text = rules.filter(|rule| opinion.rules.contains(&rule.line()));
         let text = text.map(|rule| format!("policy.csv:{} {rule}", rule.line())).collect();

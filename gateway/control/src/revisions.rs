@@ -223,7 +223,8 @@ impl Call<'_> {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+/// Work that takes its time, while others are served.
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Denied> + Send + 'static,
 ) -> Result<T, Denied> {
     match tokio::task::spawn_blocking(work).await {

@@ -356,20 +356,49 @@ pub(crate) enum PolicyCommand {
     },
     /// Keep the bundle that was applied with --confirm-within
     Confirm,
-    /// Say why (not built yet)
+    /// Say why a subject may do an action, or why not, and what would change that
     Explain {
-        #[arg(hide = true)]
-        rest: Vec<String>,
+        /// user/NAME or device/NAME
+        subject: Subject,
+        /// connect, read, create, …
+        action: Action,
+        /// DEVICE/INTERFACE, or gateway/PART
+        #[arg(value_name = "DEVICE/PATH")]
+        resource: String,
+        /// At that instant (default: now)
+        #[arg(long, value_name = "TIME", value_parser = instant)]
+        at: Option<Timestamp>,
+        /// From that address
+        #[arg(long, value_name = "ADDR")]
+        from: Option<IpAddr>,
+        /// With that attribute (not built yet)
+        #[arg(long = "attr", value_name = "K=V")]
+        attrs: Vec<String>,
     },
-    /// Say who may (not built yet)
+    /// Say who may do an action
     WhoCan {
-        #[arg(hide = true)]
-        rest: Vec<String>,
+        /// connect, read, create, …
+        action: Action,
+        /// DEVICE/INTERFACE, or gateway/PART
+        #[arg(value_name = "DEVICE/PATH")]
+        resource: String,
+        /// At that instant (default: now)
+        #[arg(long, value_name = "TIME", value_parser = instant)]
+        at: Option<Timestamp>,
+        /// From that address
+        #[arg(long, value_name = "ADDR")]
+        from: Option<IpAddr>,
+        /// With that attribute (not built yet)
+        #[arg(long = "attr", value_name = "K=V")]
+        attrs: Vec<String>,
     },
-    /// Say what somebody may (not built yet)
+    /// Say what a subject may do: on each interface, and in each part of the administration
     WhatCan {
-        #[arg(hide = true)]
-        rest: Vec<String>,
+        /// user/NAME or device/NAME
+        subject: Subject,
+        /// At that instant (default: now)
+        #[arg(long, value_name = "TIME", value_parser = instant)]
+        at: Option<Timestamp>,
     },
     /// Run a bundle's tests: those of a directory, or of the bundle in force
     Test {

@@ -6,6 +6,7 @@ mod audit;
 mod authority;
 mod client;
 mod device;
+mod explain;
 mod interface;
 mod output;
 mod policy;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::args::PolicyCommand;
 use super::client::{Client, items, text, when};
 use super::output::Output;
-use super::{End, not_built, revision};
+use super::{End, explain, not_built, revision};
 use crate::failure::Failure;
 use crate::place::at;
 
@@ -38,8 +38,10 @@ pub(crate) async fn run(
         C::Test { bundle } => return revision::test(bundle.as_deref(), client, out).await,
         C::History => revision::history(client, out).await?,
         C::Diff { former, later } => revision::diff(&former, later.as_deref(), client, out).await?,
-        C::Check { attrs, .. } if !attrs.is_empty() => {
-            return Err(not_built("policy check --attr"));
+        C::Check { attrs, .. } | C::Explain { attrs, .. } | C::WhoCan { attrs, .. }
+            if !attrs.is_empty() =>
+        {
+            return Err(not_built("policy … --attr"));
         }
         C::Check { subject, action, resource, at, from, .. } => {
             let body = json!({
@@ -55,9 +57,23 @@ pub(crate) async fn run(
             return Ok(if permit { End::Done } else { End::Denied });
         }
         C::Confirm => revision::confirm(client, out).await?,
-        C::Explain { .. } => return Err(not_built("policy explain")),
-        C::WhoCan { .. } => return Err(not_built("policy who-can")),
-        C::WhatCan { .. } => return Err(not_built("policy what-can")),
+        C::Explain { subject, action, resource, at, from, .. } => {
+            let body = json!({
+                "subject": subject,
+                "action": action,
+                "resource": resource,
+                "at": at,
+                "from": from,
+            });
+            explain::explain(&body, client, out).await?;
+        }
+        C::WhoCan { action, resource, at, from, .. } => {
+            let body = json!({ "action": action, "resource": resource, "at": at, "from": from });
+            explain::who_can(&body, client, out).await?;
+        }
+        C::WhatCan { subject, at } => {
+            explain::what_can(&json!({ "subject": subject, "at": at }), client, out).await?;
+        }
         C::Lint => return Err(not_built("policy lint")),
         C::Replay { .. } => return Err(not_built("policy replay")),
         C::Bench { .. } => return Err(not_built("policy bench")),

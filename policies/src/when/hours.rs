@@ -28,6 +28,7 @@ struct Minutes {
     to: u16,
 }
 
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const DAY: u16 = 24 * 60;
 /// Days in a week, and one more week: a span that a clock change has swallowed comes again.
 const AHEAD: i32 = 15;
@@ -35,6 +36,15 @@ const AHEAD: i32 = 15;
 impl Hours {
     pub(super) fn holds(&self, now: Timestamp) -> Truth {
         if self.is_within(self.zone.to_datetime(now)) { Truth::True } else { Truth::False }
+    }
+
+    /// What the clock on the wall says.
+    pub(super) fn saw(&self, now: Timestamp) -> String {
+        let wall = self.zone.to_datetime(now);
+        let zone = self.zone.iana_name().unwrap_or("that zone");
+        let day = DAYS.get(index(wall.date().weekday())).copied().unwrap_or_default();
+        let (hour, minute) = (wall.time().hour(), wall.time().minute());
+        format!("{day} {hour:02}:{minute:02} in {zone}")
     }
 
     /// The first instant after `now` at which the answer is another. `None` if it is the same for
@@ -67,7 +77,7 @@ impl Hours {
                 for minute in [span.from, span.to] {
                     let Some(wall) = at(date, minute) else { continue };
                     let passed = self.zone.to_ambiguous_timestamp(wall);
-                    found.extend([passed.clone().earlier().ok(), passed.later().ok()]);
+                    found.extend([passed.earlier().ok(), passed.later().ok()]);
                 }
             }
         }
@@ -136,16 +146,8 @@ fn read_days(text: &str) -> Option<[bool; 7]> {
 }
 
 fn read_day(text: &str) -> Option<Weekday> {
-    Some(match text {
-        "Mon" => Weekday::Monday,
-        "Tue" => Weekday::Tuesday,
-        "Wed" => Weekday::Wednesday,
-        "Thu" => Weekday::Thursday,
-        "Fri" => Weekday::Friday,
-        "Sat" => Weekday::Saturday,
-        "Sun" => Weekday::Sunday,
-        _ => return None,
-    })
+    let offset = DAYS.iter().position(|day| *day == text)?;
+    Weekday::from_monday_zero_offset(i8::try_from(offset).ok()?).ok()
 }
 
 fn read_span(text: &str) -> Option<Minutes> {

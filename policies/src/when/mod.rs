@@ -12,6 +12,7 @@ use std::str::FromStr;
 
 use doorward_model::escape;
 use jiff::Timestamp;
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::bundle::Effect;
@@ -118,7 +119,47 @@ impl When {
     }
 }
 
+/// A condition, and what it saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Seen {
+    /// The condition, as the rule writes it.
+    pub condition: String,
+    /// What it was held against.
+    pub saw: String,
+    /// Whether it holds; `None` if that is not known.
+    pub holds: Option<bool>,
+}
+
+impl When {
+    /// Each condition, with what it sees in `context`.
+    #[must_use]
+    pub fn seen(&self, context: &Context) -> Vec<Seen> {
+        let texts = self.text.split(';').map(str::trim);
+        let seen = |(predicate, text): (&Predicate, &str)| Seen {
+            condition: text.to_owned(),
+            saw: predicate.saw(context),
+            holds: match predicate.holds(context) {
+                Truth::True => Some(true),
+                Truth::False => Some(false),
+                Truth::Unknown => None,
+            },
+        };
+        self.predicates.iter().zip(texts).map(seen).collect()
+    }
+}
+
 impl Predicate {
+    fn saw(&self, context: &Context) -> String {
+        match self {
+            Self::From(_) => match context.source {
+                Some(source) => source.to_string(),
+                None => "no address".to_owned(),
+            },
+            Self::Time(hours) => hours.saw(context.now),
+            Self::Until(_) | Self::After(_) => context.now.to_string(),
+        }
+    }
+
     fn holds(&self, context: &Context) -> Truth {
         match self {
             Self::From(networks) => networks.holds(context.source),

@@ -1,0 +1,268 @@
+//! Why an answer is what it is, and what would change it. Off the data path: every rule is looked
+//! at.
+
+use std::net::IpAddr;
+
+use doorward_model::{Action, Device, Group, Kind, Resource, Role, Subject};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::bundle::{Effect, On, Rule, Who};
+use crate::decision::{Opinion, Refusal};
+use crate::question::{Context, Question};
+use crate::snapshot::Snapshot;
+use crate::when::{Seen, Truth};
+
+/// Why an answer is what it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// Whether it may be done.
+    pub permit: bool,
+    /// The answer, with the instant until which it stands.
+    #[serde(flatten)]
+    pub opinion: Opinion,
+    /// The reason in words.
+    pub why: String,
+    /// The roles that the subject has, with all that they lead to.
+    pub roles: Vec<Role>,
+    /// The groups that the device is in, with all that they lead to.
+    pub groups: Vec<Group>,
+    /// The rules that decided.
+    pub decided: Vec<Weighed>,
+    /// For a denial, the allow rules that come nearest, the nearest first.
+    pub nearest: Vec<Weighed>,
+    /// For a denial, the smallest change that would allow it.
+    pub change: Option<String>,
+}
+
+/// A rule, held against a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Weighed {
+    /// Its line in `policy.csv`.
+    pub line: usize,
+    /// Its text.
+    pub text: String,
+    /// Those of its parts that do not meet the question: `who`, `device`, `path`, `action`, `when`.
+    pub failed: Vec<&'static str>,
+    /// Its conditions, with what each of them saw.
+    pub conditions: Vec<Seen>,
+}
+
+/// How many rules a denial names.
+const NEAREST: usize = 5;
+
+/// Somebody who may do something, and by which rules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Holder {
+    /// Who.
+    pub subject: Subject,
+    /// The lines of `policy.csv` that allow it.
+    pub rules: Vec<usize>,
+    /// When time alone could change that.
+    pub ask_again_at: Option<Timestamp>,
+}
+
+/// Something that a subject may do, and by which rules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Holding {
+    /// What.
+    pub action: Action,
+    /// On what.
+    pub resource: String,
+    /// The lines of `policy.csv` that allow it.
+    pub rules: Vec<usize>,
+    /// When time alone could change that.
+    pub ask_again_at: Option<Timestamp>,
+}
+
+impl Snapshot {
+    /// Why the answer to `question` is what it is at `now`.
+    #[must_use]
+    pub fn explain(&self, question: &Question, now: Timestamp) -> Explanation {
+        let opinion = self.opinion(question, now);
+        let bundle = self.bundle();
+        let context = Context { now, source: question.source.map(|source| source.to_canonical()) };
+        let roles = bundle.role_links().closure(self.roles(&question.subject, now).0);
+        let groups = bundle.group_links().closure(self.groups(&question.resource.device, now).0);
+        let scale = Scale { question, context: &context, roles: &roles, groups: &groups };
+        let weighed = |rule: &Rule| scale.weigh(rule);
+        let rules = bundle.rules();
+        let decided = rules.iter().filter(|rule| opinion.rules.contains(&rule.line()));
+        let decided = decided.map(weighed).collect();
+        let mut nearest: Vec<Weighed> = match opinion.refusal {
+            None => vec![],
+            Some(_) => {
+                let allowing = rules.iter().filter(|rule| rule.effect() == Effect::Allow);
+                allowing.map(weighed).collect()
+            }
+        };
+        nearest.sort_by_key(|one| (one.distance(), one.line));
+        nearest.truncate(NEAREST);
+        let change =
+            opinion.refusal.map(|refusal| self.change(&scale, refusal, &opinion, &nearest));
+        let why = match opinion.refusal {
+            None => "a rule allows it".to_owned(),
+            Some(refusal) => refusal.to_string(),
+        };
+        let permit = opinion.permits();
+        Explanation { permit, opinion, why, roles, groups, decided, nearest, change }
+    }
+
+    /// The smallest change that would allow what is refused, as somebody would make it.
+    fn change(
+        &self,
+        scale: &Scale<'_>,
+        refusal: Refusal,
+        opinion: &Opinion,
+        nearest: &[Weighed],
+    ) -> String {
+        let Question { subject, resource, action, .. } = scale.question;
+        let device = &resource.device;
+        let (kind, name) = (subject.kind(), subject.name());
+        match refusal {
+            Refusal::UnknownSubject => return format!("doorward {kind} add {name}"),
+            Refusal::SubjectDisabled => return format!("doorward {kind} enable {name}"),
+            Refusal::UnknownDevice => return format!("doorward device add {device}"),
+            Refusal::DeviceDisabled => return format!("doorward device enable {device}"),
+            Refusal::UnknownInterface => return format!("doorward interface add {resource} URL"),
+            Refusal::InterfaceDisabled => return format!("doorward interface enable {resource}"),
+            Refusal::NotAnAction => {
+                return format!("ask for another action: {action} is none of this interface's");
+            }
+            Refusal::DeniedByRule => {
+                let lines: Vec<String> =
+                    opinion.rules.iter().map(|line| format!("policy.csv:{line}")).collect();
+                return format!("take out or narrow {}", lines.join(" and "));
+            }
+            _ => {}
+        }
+        let add = format!(
+            "add to policy.csv: p, {subject}, {device}, {}, {action}, , allow",
+            resource.path
+        );
+        let rules = self.bundle().rules();
+        let near = nearest.iter().filter(|near| near.failed.len() == 1).find_map(|near| {
+            let rule = rules.iter().find(|rule| rule.line() == near.line)?;
+            // Nobody is made an owner for the sake of one interface.
+            let too_much = near.failed.contains(&"who") && self.rules_the_policy(rule.who(), scale);
+            (!too_much).then_some((near, rule))
+        });
+        let Some((near, rule)) = near else { return add };
+        match (near.failed.first().copied(), rule.who(), rule.on()) {
+            (Some("who"), Who::Role(role), _) if kind == Kind::User => {
+                format!("doorward user set {name} --role {}", role.name())
+            }
+            (Some("device"), _, On::Group(group)) if *device != Device::Gateway => {
+                format!("doorward device set {device} --group {}", group.name())
+            }
+            (Some("when"), ..) => match rule.when().changes_at(scale.context.now) {
+                Some(at) => {
+                    format!("wait until {at}, or change the conditions of policy.csv:{}", near.line)
+                }
+                None => format!("change the conditions of policy.csv:{}", near.line),
+            },
+            (Some("action"), ..) => {
+                format!("add {action} to the actions of policy.csv:{}", near.line)
+            }
+            _ => add,
+        }
+    }
+
+    /// Whether a role may change the policy itself.
+    fn rules_the_policy(&self, who: &Who, scale: &Scale<'_>) -> bool {
+        let Who::Role(role) = who else { return false };
+        let subject = scale.question.subject.clone();
+        let change = self.question(subject, Action::Update, Device::Gateway, "policies", None);
+        change.is_ok_and(|question| {
+            let roles = (vec![role.clone()], None);
+            self.judge_among(&question, None, roles, (vec![], None), scale.context.now).permits()
+        })
+    }
+
+    /// Everybody who may do `action` on that resource at `now`, in order.
+    #[must_use]
+    pub fn who_can(
+        &self,
+        action: Action,
+        resource: &Resource,
+        source: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Vec<Holder> {
+        let mut subjects: Vec<_> = self.members().map(|(subject, _)| subject).collect();
+        subjects.sort();
+        let holder = |subject: &Subject| {
+            let (subject, resource) = (subject.clone(), resource.clone());
+            let question = Question { subject, resource, action, source };
+            let opinion = self.opinion(&question, now);
+            let (rules, ask_again_at) = (opinion.rules.clone(), opinion.ask_again_at);
+            opinion.permits().then_some(Holder { subject: question.subject, rules, ask_again_at })
+        };
+        subjects.into_iter().filter_map(holder).collect()
+    }
+
+    /// All that a subject may do at `now`: on each interface as a whole, and in each part of the
+    /// administration.
+    #[must_use]
+    pub fn what_can(&self, subject: &Subject, now: Timestamp) -> Vec<Holding> {
+        let holding = |(resource, action): (Resource, Action)| {
+            let question = Question { subject: subject.clone(), resource, action, source: None };
+            let opinion = self.opinion(&question, now);
+            let (rules, ask_again_at) = (opinion.rules.clone(), opinion.ask_again_at);
+            let resource = question.resource.to_string();
+            opinion.permits().then_some(Holding { action, resource, rules, ask_again_at })
+        };
+        crate::preview::resources(self).into_iter().filter_map(holding).collect()
+    }
+}
+
+impl Weighed {
+    /// How far a rule is from allowing: fewer parts first; of single ones, what is easier to
+    /// change first.
+    fn distance(&self) -> (usize, usize) {
+        let weight = |part: &str| match part {
+            "when" => 0,
+            "who" => 1,
+            "device" => 2,
+            "action" => 3,
+            _ => 4,
+        };
+        (self.failed.len(), self.failed.iter().map(|part| weight(part)).sum())
+    }
+}
+
+/// A question, with all that a rule is held against.
+struct Scale<'a> {
+    question: &'a Question,
+    context: &'a Context,
+    roles: &'a [Role],
+    groups: &'a [Group],
+}
+
+impl Scale<'_> {
+    fn weigh(&self, rule: &Rule) -> Weighed {
+        let Question { subject, resource, action, .. } = self.question;
+        let who = match rule.who() {
+            Who::Role(role) => self.roles.contains(role),
+            Who::Subject(named) => named == subject,
+        };
+        let on = match rule.on() {
+            On::Group(group) => self.groups.contains(group),
+            On::Device(named) => *named == resource.device,
+        };
+        let path = match rule.effect() {
+            Effect::Allow => rule.path().covers(&resource.path),
+            Effect::Deny => rule.path().overlaps(&resource.path),
+        };
+        let when = rule.when().holds(self.context) == Truth::True;
+        let parts = [
+            ("who", who),
+            ("device", on),
+            ("path", path),
+            ("action", rule.acts().include(*action)),
+            ("when", when),
+        ];
+        let failed = parts.into_iter().filter(|(_, meets)| !meets).map(|(part, _)| part).collect();
+        let conditions = rule.when().seen(self.context);
+        Weighed { line: rule.line(), text: rule.to_string(), failed, conditions }
+    }
+}
