@@ -216,7 +216,12 @@ fn why_who_and_what() {
     assert_eq!(permit["ask_again_at"], "2027-01-04T18:00:00Z");
 
     for (question, more, failed, change) in [
-        ("user/alice connect box/tcp", &sunday[..], &["when"][..], "wait until 2027-01-04T06:00:00Z"),
+        (
+            "user/alice connect box/tcp",
+            &sunday[..],
+            &["when"][..],
+            "wait until 2027-01-04T06:00:00Z",
+        ),
         ("user/bob connect box/tcp", &monday, &["who"], "doorward user set bob --role operator"),
         (
             "user/alice connect press/tcp",

@@ -1,5 +1,6 @@
 //! Every suite, in one binary.
 
+mod bundles;
 mod certificates;
 mod clients;
 mod cuts;

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::text::escape;
+use crate::text::{did_you_mean, escape};
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $variant:ident = $text:literal,)+) => {
@@ -66,11 +66,16 @@ actions! {
 
 /// A word that is not one of the actions.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("'{}' is no action; the actions are {}", escape(.0), list())]
+#[error("'{}' is no action{}", escape(.0), instead(.0))]
 pub struct UnknownAction(pub String);
 
-fn list() -> String {
-    Action::ALL.iter().map(|a| a.as_str()).collect::<Vec<_>>().join(" ")
+/// The action that was meant, or all of them.
+fn instead(text: &str) -> String {
+    let all: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
+    match did_you_mean(text, all.iter().copied()) {
+        none if none.is_empty() => format!("; the actions are {}", all.join(" ")),
+        meant => meant,
+    }
 }
 
 impl FromStr for Action {

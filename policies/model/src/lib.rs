@@ -46,7 +46,7 @@ pub use subject::{
     Device, DeviceId, Group, InterfaceId, Kind, Role, Subject, SubjectError, SubjectId,
 };
 pub use target::{Host, Target, TargetError};
-pub use text::{Escaped, PeerText, escape, escape_lines, is_printable};
+pub use text::{Escaped, PeerText, did_you_mean, escape, escape_lines, is_printable};
 
 /// `Serialize` through `Display` and `Deserialize` through `FromStr`, so that JSON and text
 /// are one grammar.

@@ -20,6 +20,22 @@ pub fn escape_lines(text: &str) -> String {
     lines.join("\n")
 }
 
+/// `; did you mean X?`, if one of `known` is what `text` may have been meant to be; else nothing.
+#[must_use]
+pub fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let small = text.to_lowercase();
+    let near = |one: &&str| {
+        let distance = strsim::damerau_levenshtein(&small, one);
+        // A third of the letters may be wrong, so that short words are not all alike.
+        (distance * 3 <= one.chars().count()).then_some(distance)
+    };
+    let found = known.into_iter().filter_map(|one| near(&one).map(|distance| (distance, one)));
+    match found.min() {
+        Some((_, one)) => format!("; did you mean {one}?"),
+        None => String::new(),
+    }
+}
+
 /// Whether `text` can be shown as it is: nothing in it is dangerous. See [`Escaped`].
 #[must_use]
 pub fn is_printable(text: &str) -> bool {

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use doorward_model::{SubjectError, UnknownAction, escape};
+use doorward_model::{SubjectError, UnknownAction, did_you_mean, escape};
 use thiserror::Error;
 
 use super::expectation::TestError;
@@ -68,6 +68,14 @@ pub enum Reason {
     /// No subject, role, group or device.
     #[error(transparent)]
     Name(#[from] SubjectError),
+    /// A wildcard in the first column.
+    #[error("there is no wildcard for who; role/users is every person, role/devices every device")]
+    Everybody,
+    /// A wildcard in the device column.
+    #[error(
+        "there is no wildcard for devices; group/devices is every device, gateway the administration"
+    )]
+    EveryDevice,
     /// `device/x` in the device column.
     #[error("a device is written bare in this column: '{}'", escape(.0))]
     DevicePrefix(String),
@@ -84,7 +92,7 @@ pub enum Reason {
     #[error(transparent)]
     When(#[from] WhenError),
     /// The effect column.
-    #[error("the last column is allow or deny, not '{}'", escape(.0))]
+    #[error("the last column is allow or deny, not '{}'{}", escape(.0), did_you_mean(.0, ["allow", "deny"]))]
     Effect(String),
     /// A circle of links.
     #[error("{0} leads back to itself")]

@@ -158,6 +158,9 @@ fn column<T>(
 }
 
 fn read_who(text: &str) -> Result<Who, Reason> {
+    if text == "*" || text == "**" {
+        return Err(Reason::Everybody);
+    }
     if text.starts_with("role/") {
         return Ok(Who::Role(text.parse()?));
     }
@@ -171,6 +174,9 @@ fn read_who(text: &str) -> Result<Who, Reason> {
 }
 
 fn read_on(text: &str) -> Result<On, Reason> {
+    if text == "*" || text == "**" {
+        return Err(Reason::EveryDevice);
+    }
     if text.starts_with("group/") {
         return Ok(On::Group(text.parse()?));
     }

@@ -10,7 +10,7 @@ mod window;
 use std::fmt;
 use std::str::FromStr;
 
-use doorward_model::escape;
+use doorward_model::{did_you_mean, escape};
 use jiff::Timestamp;
 use serde::Serialize;
 use thiserror::Error;
@@ -76,7 +76,7 @@ pub enum WhenError {
     #[error("'{}' is no condition; write NAME=VALUE, such as until=2027-01-01T00:00:00Z", escape(.0))]
     Form(String),
     /// A name that no condition has.
-    #[error("'{}' is no condition; those of this version are from= time= until= after=", escape(.0))]
+    #[error("'{}' is no condition{}", escape(.0), instead(.0))]
     Name(String),
     /// A condition of the design that this version cannot judge.
     #[error("{0} is not built yet; this version knows from= time= until= after=")]
@@ -94,6 +94,18 @@ pub enum WhenError {
         /// What is expected.
         expected: String,
     },
+}
+
+const KNOWN: [&str; 4] = ["from=", "time=", "until=", "after="];
+
+/// The condition that was meant, or all of them.
+fn instead(text: &str) -> String {
+    match did_you_mean(text, KNOWN) {
+        none if none.is_empty() => {
+            format!("; those of this version are {}", KNOWN.join(" "))
+        }
+        meant => meant,
+    }
 }
 
 const NOT_BUILT: &[&str] = &["posture=", "firmware>=", "auth-age<=", "mode=", "seen<="];

@@ -1,0 +1,166 @@
+//! Every way in which a bundle can be wrong, with what is said about it: a golden file. Run with
+//! UPDATE_GOLDEN=1 to write it anew, and read what has changed.
+
+use std::fmt::Write as _;
+
+use doorward_policies::{Bundle, BundleText};
+use doorward_tests::tools::root;
+
+/// The file that is wrong, a name for the case, and its text.
+fn cases() -> Vec<(&'static str, String, String)> {
+    let mut cases = Vec::new();
+    let mut case = |file: &'static str, name: &str, text: &str| {
+        cases.push((file, name.to_owned(), text.to_owned()));
+    };
+    for (name, line) in [
+        ("another kind of line", "g, role/a, x, **, *, , allow"),
+        ("no kind of line", "role/a, x, **, *, , allow"),
+        ("a column is missing", "p, role/a, x, **, *, allow"),
+        ("a column too many", "p, role/a, x, **, *, , allow, deny"),
+        ("quotes", "p, \"role/a\", x, **, *, , allow"),
+        ("a control character", "p, role/a, x, **, *, , allow\u{7}"),
+        ("nobody", "p, , x, **, *, , allow"),
+        ("everybody", "p, *, x, **, *, , allow"),
+        ("a bare subject", "p, alice, x, **, *, , allow"),
+        ("a subject of no kind", "p, group/a, x, **, *, , allow"),
+        ("a subject with a wildcard", "p, user/*, x, **, *, , allow"),
+        ("capitals in a role", "p, role/Admin, x, **, *, , allow"),
+        ("a name that is too long", "p, role/a123456789012345678901234567890, x, **, *, , allow"),
+        ("a reserved name", "p, user/xn, x, **, *, , allow"),
+        ("no device", "p, role/a, , **, *, , allow"),
+        ("a device with its kind", "p, role/a, device/x, **, *, , allow"),
+        ("a user for a device", "p, role/a, user/x, **, *, , allow"),
+        ("every device", "p, role/a, *, **, *, , allow"),
+        ("no path", "p, role/a, x, , *, , allow"),
+        ("a path that begins with a slash", "p, role/a, x, /a, *, , allow"),
+        ("** inside", "p, role/a, x, a/**/b, *, , allow"),
+        ("a mixed wildcard", "p, role/a, x, a/b*, *, , allow"),
+        ("three stars", "p, role/a, x, ***, *, , allow"),
+        ("a space in a path", "p, role/a, x, a/b c, *, , allow"),
+        ("a bar in a path", "p, role/a, x, a|b, *, , allow"),
+        ("half an escape", "p, role/a, x, a/%4, *, , allow"),
+        ("no escape", "p, role/a, x, a/%zz, *, , allow"),
+        ("an escape that is no text", "p, role/a, x, a/%ff, *, , allow"),
+        ("a range that runs backwards", "p, role/a, x, m/1/holding/99-0, *, , allow"),
+        ("a path that is too deep", &format!("p, role/a, x, {}a, *, , allow", "a/".repeat(200))),
+        ("no action", "p, role/a, x, **, , , allow"),
+        ("an unknown action", "p, role/a, x, **, go, , allow"),
+        ("a misspelt action", "p, role/a, x, **, conect, , allow"),
+        ("an action in capitals", "p, role/a, x, **, GET, , allow"),
+        ("an empty action in a list", "p, role/a, x, **, get|, , allow"),
+        ("all actions in a list", "p, role/a, x, **, get|*, , allow"),
+        ("a condition without a value", "p, role/a, x, **, *, soon, allow"),
+        ("an empty condition", "p, role/a, x, **, *, until=2027-01-01T00:00:00Z;, allow"),
+        ("an unknown condition", "p, role/a, x, **, *, colour=red, allow"),
+        ("a misspelt condition", "p, role/a, x, **, *, untill=2027-01-01T00:00:00Z, allow"),
+        ("another operator", "p, role/a, x, **, *, until<=2027-01-01T00:00:00Z, allow"),
+        ("a condition to come", "p, role/a, x, **, *, posture=ok, allow"),
+        ("a date without a time", "p, role/a, x, **, *, until=2027-01-01, allow"),
+        ("a time without an offset", "p, role/a, x, **, *, after=2027-01-01T00:00:00, allow"),
+        ("no network", "p, role/a, x, **, *, from=, allow"),
+        ("a host for a network", "p, role/a, x, **, *, from=10.0.0.1/8, allow"),
+        ("too many bits", "p, role/a, x, **, *, from=10.0.0.0/33, allow"),
+        ("no zone", "p, role/a, x, **, *, time=Mon-Fri 07:00-19:00, allow"),
+        ("an unknown zone", "p, role/a, x, **, *, time=Mon 07:00-19:00 Europe/Atlantis, allow"),
+        ("an unknown day", "p, role/a, x, **, *, time=Mo-Fr 07:00-19:00 UTC, allow"),
+        ("an hour that there is not", "p, role/a, x, **, *, time=Mon 07:00-25:00 UTC, allow"),
+        ("no effect", "p, role/a, x, **, *, ,"),
+        ("an effect in capitals", "p, role/a, x, **, *, , Deny"),
+        ("another effect", "p, role/a, x, **, *, , permit"),
+    ] {
+        case("policy.csv", name, &format!("# a comment\n{line}\n"));
+    }
+    case("policy.csv", "no rule", "# nothing\n\n");
+    case("policy.csv", "two lines are wrong", "p, a\n# fine\np, role/a, x, **, fly, , allow\n");
+    let chain = |word: &str, kind: &str| -> String {
+        (0..9).map(|n| format!("{word}, {kind}/a{n}, {kind}/a{}\n", n + 1)).collect()
+    };
+    for (name, text) in [
+        ("another kind of link", "g2, role/a, role/b"),
+        ("a column is missing", "g, role/a"),
+        ("a person", "g, user/alice, role/a"),
+        ("a role of a person", "g, role/a, user/alice"),
+        ("a bare role", "g, a, role/b"),
+        ("a role of itself", "g, role/a, role/a"),
+        ("a circle", "g, role/a, role/b\ng, role/b, role/c\ng, role/c, role/a"),
+        ("a long chain", &chain("g", "role")),
+        ("quotes", "g, \"role/a\", role/b"),
+    ] {
+        case("roles.csv", name, text);
+    }
+    for (name, text) in [
+        ("another kind of link", "g, group/a, group/b"),
+        ("a device", "g2, plc-3, group/a"),
+        ("a circle", "g2, group/a, group/b\ng2, group/b, group/a"),
+        ("a long chain", &chain("g2", "group")),
+    ] {
+        case("groups.csv", name, text);
+    }
+    let open = BundleText::MODEL.replace("&& !some(where (p.eft == deny))", "");
+    case("model.conf", "another effect", &open);
+    case("model.conf", "nothing", "");
+    case("model.conf", "more", &format!("{}\n[more]\nx = y\n", BundleText::MODEL));
+    let test = "[[test]]\nsubject = \"user/alice\"\naction = \"connect\"\nresource = \"x/y\"\n";
+    for (name, text) in [
+        ("no TOML", "[[test"),
+        ("another table", "[[question]]\n"),
+        ("nothing expected", test),
+        ("another expectation", &format!("{test}expect = \"allow\"\n")),
+        ("another key", &format!("{test}expect = \"deny\"\ncolour = 1\n")),
+        (
+            "a bare subject",
+            &test.replace("user/alice", "alice").replace("y\"\n", "y\"\nexpect = \"deny\"\n"),
+        ),
+        ("an unknown action", &format!("{}expect = \"deny\"\n", test.replace("connect", "fly"))),
+        ("no path", &test.replace("x/y", "x").replace("x\"\n", "x\"\nexpect = \"deny\"\n")),
+        ("no instant", &format!("{test}expect = \"deny\"\nat = \"noon\"\n")),
+        ("no address", &format!("{test}expect = \"deny\"\nfrom = \"home\"\n")),
+        ("no line", &format!("{test}expect = \"deny\"\nrule = -3\n")),
+        (
+            "attributes to come",
+            &format!("{test}expect = \"deny\"\nattrs = {{ mode = \"away\" }}\n"),
+        ),
+        ("a bare role", &format!("{test}expect = \"deny\"\nroles = [\"a\"]\n")),
+        ("a bare group", &format!("{test}expect = \"deny\"\ngroups = [\"a\"]\n")),
+    ] {
+        case("tests.toml", name, text);
+    }
+    cases
+}
+
+#[test]
+fn what_is_wrong_is_said_by_file_line_and_column() {
+    let cases = cases();
+    assert!(cases.len() >= 40);
+    let mut found = String::new();
+    for (file, name, wrong) in cases {
+        let mut text =
+            BundleText { policy: "p, role/a, x, **, *, , allow\n".into(), ..Default::default() };
+        match file {
+            "model.conf" => text.model = wrong,
+            "policy.csv" => text.policy = wrong,
+            "roles.csv" => text.roles = wrong,
+            "groups.csv" => text.groups = wrong,
+            _ => text.tests = wrong,
+        }
+        let errors = match Bundle::parse(text) {
+            Err(errors) => errors,
+            Ok(bundle) => bundle.tests().expect_err(&format!("{file}, {name}: it reads")),
+        };
+        for place in errors.places() {
+            assert_eq!(place.file, file, "{name}");
+        }
+        let said = errors.to_string();
+        assert!(!said.chars().any(|c| c.is_control() && c != '\n'), "{said:?}");
+        writeln!(found, "# {file}: {name}\n{said}\n").unwrap();
+    }
+    let golden = root().join("tests/golden/bundle-errors.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&golden, &found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&golden).unwrap();
+    for (number, (found, expected)) in found.lines().zip(expected.lines()).enumerate() {
+        assert_eq!(found, expected, "line {}", number + 1);
+    }
+    assert_eq!(found.lines().count(), expected.lines().count());
+}
