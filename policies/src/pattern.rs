@@ -93,6 +93,38 @@ impl Pattern {
     }
 }
 
+impl Pattern {
+    /// The text of the first segment, if it is text.
+    pub(crate) fn first(&self) -> Option<&str> {
+        match self.segments.first() {
+            Some(Part::Text { text, .. }) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether the pattern reaches every path that `other` reaches. Where that depends on the
+    /// protocol, the answer is no.
+    pub(crate) fn includes(&self, other: &Self) -> bool {
+        let long_enough = if self.open {
+            self.segments.len() <= other.segments.len()
+        } else {
+            !other.open && self.segments.len() == other.segments.len()
+        };
+        long_enough
+            && self.segments.iter().zip(&other.segments).all(|(wide, narrow)| {
+                match (wide, narrow) {
+                    (Part::One, Part::One) => true,
+                    // A topic's first level that begins with $, and Modbus's broadcast, are not met.
+                    (Part::One, Part::Text { text, is_zero, .. }) => {
+                        !text.starts_with('$') && !is_zero
+                    }
+                    (Part::Text { .. }, Part::One) => false,
+                    (wide, narrow) => wide == narrow,
+                }
+            })
+    }
+}
+
 impl Part {
     fn covers(&self, asked: &Segment, topic_root: bool) -> bool {
         match (self, asked) {

@@ -339,8 +339,6 @@ fn what_is_not_built_says_so() {
     for args in [
         &["clock", "accept"][..],
         &["policy", "check", "user/a", "connect", "plc/tcp", "--attr", "mode=away"],
-        &["policy", "lint"],
-        &["policy", "replay", "--since", "7d", "x"],
         &["policy", "bench", "--rules", "10", "--json"],
         &["audit", "verify"],
         &["ca", "crl"],

@@ -295,6 +295,84 @@ fn why_who_and_what() {
     assert!(gateway.owner(&["policy", "who-can", "connect", "press/tcp"]).contains("nobody"));
 }
 
+#[tokio::test]
+async fn hindsight() {
+    let world = World::new();
+    let gateway = &world.gateway;
+    gateway.enrol("user/bob", &[]);
+    for _ in 0..3 {
+        assert!(world.reaches("tcp--press").await);
+    }
+    assert!(world.reaches("tcp--box").await);
+    assert_eq!(gateway.run("bob", &["status"]).status, Some(1));
+    // Under a bundle without the press, and with the status for everybody.
+    world.edit("policy.csv", "p, role/operator, group/devices", "p, role/operator, box");
+    world.add("policy.csv", "p, role/users, gateway, status, read, , allow\n");
+    let replay =
+        |more: &[&str]| gateway.owner_json(&[&["policy", "replay", world.dir()], more].concat());
+    let found = replay(&[]);
+    assert_eq!(found["kinds"], 2, "{found}");
+    let differing = found["differing"].as_array().unwrap();
+    let one = |resource: &str| {
+        let found = differing.iter().find(|one| one["resource"] == resource);
+        found.unwrap_or_else(|| panic!("{resource}: {differing:?}"))
+    };
+    let press = one("press/tcp");
+    assert_eq!((&press["subject"], &press["count"]), (&"user/alice".into(), &3.into()));
+    assert_eq!((&press["was_permitted"], &press["is_permitted"]), (&true.into(), &false.into()));
+    let status = one("gateway/status");
+    assert_eq!((&status["subject"], &status["is_permitted"]), (&"user/bob".into(), &true.into()));
+    let table = gateway.owner(&["policy", "replay", world.dir(), "--since", "1h"]);
+    assert!(table.contains("user/alice connect press/tcp") && table.contains("2 kinds"), "{table}");
+    assert_eq!(world.revision(), 1, "a replay changes nothing");
+    // Under the bundle in force, everything comes out as it did.
+    let shown = gateway.dir().join("shown");
+    gateway.owner(&["policy", "show", "--out", shown.to_str().unwrap()]);
+    let same = gateway.owner_json(&["policy", "replay", shown.to_str().unwrap()]);
+    assert_eq!(same["kinds"], 0, "{same}");
+    // It is the audit log that is read, so it takes the right to that.
+    gateway.enrol("user/ada", &["--role", "administrator"]);
+    let complaint = gateway.run("ada", &["policy", "replay", world.dir()]).failed();
+    assert!(complaint.contains("user/ada may not read audit"), "{complaint}");
+
+    // What deserves a look.
+    world.add(
+        "policy.csv",
+        "p, role/operator, box, tcp, connect, , allow\n\
+         p, role/ghosts, box, **, *, , allow\n\
+         p, user/eve, box, **, *, , allow\n\
+         p, role/operator, attic, **, *, , allow\n\
+         p, role/operator, box, web/**, *, , allow\n\
+         p, role/operator, group/empty, **, *, , allow\n\
+         p, role/operator, press, **, *, until=2020-01-01T00:00:00Z, allow\n\
+         p, role/operator, press, **, *, time=Mon 07:00-08:00 UTC, allow\n\
+         p, role/users, press, tcp, connect, , allow\n",
+    );
+    let lint = gateway.owner_json(&["policy", "lint", world.dir()]);
+    let found: Vec<String> = lint
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["line"].as_u64() > Some(26))
+        .map(|one| format!("{} {}", one["kind"].as_str().unwrap(), one["what"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "shadowed policy.csv:9 says all of it",
+            "never nobody has role/ghosts",
+            "never there is no user/eve",
+            "never there is no device attic",
+            "never box has no interface web",
+            "never no device is in group/empty",
+            "never its time is over",
+            "everyone every member of role/users reaches what it speaks of",
+        ]
+    );
+    let shown = gateway.owner(&["policy", "lint"]);
+    assert!(shown.contains("unused") && !shown.contains("policy.csv:5 "), "{shown}");
+}
+
 #[test]
 fn a_stale_test_keeps_no_gateway_from_starting() {
     let world = World::new();

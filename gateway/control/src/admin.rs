@@ -299,6 +299,8 @@ impl Call<'_> {
             O::ExplainPolicy => self.explain_policy(&mut gate).await,
             O::WhoCan => self.who_can(&mut gate).await,
             O::WhatCan => self.what_can(&mut gate).await,
+            O::ReplayPolicy => self.replay_policy(&mut gate).await,
+            O::LintPolicy => self.lint_policy(&mut gate).await,
             O::TestPolicy => self.test_policy(&mut gate).await,
             O::ListRevisions => self.list_revisions(&mut gate).await,
             O::ShowRevision => self.show_revision(&mut gate).await,

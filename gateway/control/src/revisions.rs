@@ -19,7 +19,7 @@ const REASON: usize = 256;
 /// revision.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Proposal {
+pub(crate) struct Proposal {
     model: Option<String>,
     policy: Option<String>,
     roles: Option<String>,
@@ -30,6 +30,8 @@ struct Proposal {
     reason: String,
     /// Within how many seconds it must be confirmed, or goes back to the former one.
     confirm_within: Option<u32>,
+    /// From when on recorded decisions are looked at.
+    pub(crate) since: Option<Timestamp>,
     /// Only say what would change.
     dry_run: bool,
     force_lockout: bool,
@@ -158,7 +160,11 @@ impl Call<'_> {
     }
 
     /// The whole text of what is proposed.
-    async fn text(&self, proposal: Proposal, present: &Snapshot) -> Result<BundleText, Denied> {
+    pub(crate) async fn text(
+        &self,
+        proposal: Proposal,
+        present: &Snapshot,
+    ) -> Result<BundleText, Denied> {
         let Proposal { model, policy, roles, groups, tests, revision, .. } = proposal;
         let files = [&model, &policy, &roles, &groups, &tests];
         if let Some(number) = revision {
@@ -234,7 +240,10 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 /// The state as it would be under a bundle, and the bundle's tests.
-fn read(text: BundleText, present: &Snapshot) -> Result<(Snapshot, Vec<Expectation>), Denied> {
+pub(crate) fn read(
+    text: BundleText,
+    present: &Snapshot,
+) -> Result<(Snapshot, Vec<Expectation>), Denied> {
     let bundle = Arc::new(Bundle::parse(text).map_err(wrong)?);
     let tests = bundle.tests().map_err(wrong)?;
     Ok((present.clone().with_bundle(present.revision(), bundle), tests))

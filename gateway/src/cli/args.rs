@@ -406,8 +406,12 @@ pub(crate) enum PolicyCommand {
         #[arg(value_name = "DIR")]
         bundle: Option<PathBuf>,
     },
-    /// Look for mistakes (not built yet)
-    Lint,
+    /// Look for rules that say nothing, or more than they seem to
+    Lint {
+        /// The bundle (default: the one in force)
+        #[arg(value_name = "DIR|FILE")]
+        bundle: Option<PathBuf>,
+    },
     /// List the bundles that are or were in force
     History,
     /// Compare two bundles: numbers of revisions, or directories
@@ -434,10 +438,14 @@ pub(crate) enum PolicyCommand {
         #[arg(long)]
         force_lockout: bool,
     },
-    /// Decide again what was recorded (not built yet)
+    /// Decide again under a bundle what is on record, and show what would differ
     Replay {
-        #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
-        rest: Vec<String>,
+        /// The bundle
+        #[arg(value_name = "DIR|FILE")]
+        bundle: PathBuf,
+        /// How far back
+        #[arg(long, value_name = "TIME", value_parser = time, default_value = "7d")]
+        since: Duration,
     },
     /// Measure decisions (not built yet)
     Bench {

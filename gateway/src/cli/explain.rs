@@ -1,10 +1,17 @@
-//! Why somebody may do something or not, who may, and what somebody may.
+//! Why somebody may do something or not, who may, what somebody may; what deserves a look, and
+//! what would have been otherwise.
 
+use std::path::Path;
+use std::time::Duration;
+
+use doorward_model::Clock as _;
 use http::Method;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::client::{Client, items, text, when};
 use super::output::Output;
+use super::policy::read;
+use crate::clock::SystemClock;
 use crate::failure::Failure;
 
 pub(super) async fn explain(
@@ -115,4 +122,71 @@ pub(super) async fn what_can(
 fn rules(one: &Value) -> String {
     let lines = items(one, "rules").iter().filter_map(Value::as_u64);
     lines.map(|line| format!("policy.csv:{line}")).collect::<Vec<_>>().join(" ")
+}
+
+/// Rules that deserve a look.
+pub(super) async fn lint(
+    bundle: Option<&Path>,
+    client: &Client<'_>,
+    out: &Output,
+) -> Result<(), Failure> {
+    let body = match bundle {
+        Some(path) => read(path)?,
+        None => Map::new(),
+    };
+    let answer = client.request(Method::POST, "/v1/policies/lint", Some(&body.into())).await?;
+    out.print(&answer, |answer| {
+        let mut lines = Vec::new();
+        for one in answer.as_array().into_iter().flatten() {
+            let kind = out.bold(&text(one, "kind"));
+            lines.push(format!("policy.csv:{} {kind}: {}", text(one, "line"), text(one, "what")));
+            lines.push(format!("  {}", text(one, "rule")));
+        }
+        if lines.is_empty() { "nothing to say".to_owned() } else { lines.join("\n") }
+    })
+}
+
+/// Recorded decisions that would have come out differently.
+pub(super) async fn replay(
+    bundle: &Path,
+    since: Duration,
+    client: &Client<'_>,
+    out: &Output,
+) -> Result<(), Failure> {
+    let mut body = read(bundle)?;
+    let from = SystemClock.now().checked_sub(since);
+    let from = from.map_err(|_| Failure::new("--since: that is too long ago"))?;
+    body.insert("since".to_owned(), json!(from));
+    let answer = client.request(Method::POST, "/v1/policies/replay", Some(&body.into())).await?;
+    out.print(&answer, |answer| {
+        let word = |one: &Value, name: &str| match one.get(name).and_then(Value::as_bool) {
+            Some(true) => "permit".to_owned(),
+            _ => "deny".to_owned(),
+        };
+        let rows: Vec<Vec<String>> = items(answer, "differing")
+            .iter()
+            .map(|one| {
+                let question = format!(
+                    "{} {} {}",
+                    text(one, "subject"),
+                    text(one, "action"),
+                    text(one, "resource")
+                );
+                let (was, is) = (word(one, "was_permitted"), word(one, "is_permitted"));
+                vec![text(one, "count"), question, was, is, rules(one), when(one, "last")]
+            })
+            .collect();
+        let total = format!(
+            "{} recorded decisions, {} kinds of them differ",
+            text(answer, "decisions"),
+            text(answer, "kinds")
+        );
+        match rows.is_empty() {
+            true => total,
+            false => {
+                let head = ["COUNT", "QUESTION", "WAS", "WOULD BE", "BY", "LAST"];
+                format!("{}\n{total}", out.table(&head, &rows))
+            }
+        }
+    })
 }

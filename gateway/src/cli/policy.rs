@@ -71,11 +71,11 @@ pub(crate) async fn run(
             let body = json!({ "action": action, "resource": resource, "at": at, "from": from });
             explain::who_can(&body, client, out).await?;
         }
+        C::Lint { bundle } => explain::lint(bundle.as_deref(), client, out).await?,
+        C::Replay { bundle, since } => explain::replay(&bundle, since, client, out).await?,
         C::WhatCan { subject, at } => {
             explain::what_can(&json!({ "subject": subject, "at": at }), client, out).await?;
         }
-        C::Lint => return Err(not_built("policy lint")),
-        C::Replay { .. } => return Err(not_built("policy replay")),
         C::Bench { .. } => return Err(not_built("policy bench")),
     }
     Ok(End::Done)

@@ -123,6 +123,12 @@ impl When {
         self.predicates.iter().filter_map(|predicate| predicate.changes_at(now)).min()
     }
 
+    /// What those conditions say that are about time alone.
+    pub(crate) fn of_time(&self, context: &Context) -> Truth {
+        let about = self.predicates.iter().filter(|predicate| predicate.is_of_time());
+        about.fold(Truth::True, |sum, predicate| sum.and(predicate.holds(context)))
+    }
+
     /// Whether the conditions would hold at some other instant: tells "outside its time" from
     /// "from the wrong place".
     pub(crate) fn fails_by_time_only(&self, context: &Context) -> bool {

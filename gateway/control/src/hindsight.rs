@@ -1,0 +1,86 @@
+//! What the audit log says of a bundle: what would have come out differently, and which rules
+//! nobody ever needed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use doorward_model::{Action, Revision};
+use doorward_policies::{BundleText, Event, Record, Replay};
+use doorward_session::json;
+use jiff::Timestamp;
+
+use crate::admin::{Answer, Call, refused};
+use crate::gate::{Denied, Gate};
+use crate::revisions::{Proposal, blocking, read};
+
+/// How many records are read at once.
+const PAGE: u32 = 1000;
+
+impl Call<'_> {
+    /// Decides recorded decisions again under a bundle.
+    pub(crate) async fn replay_policy(mut self, gate: &mut Gate) -> Answer {
+        let proposal: Proposal = self.read_up_to(BundleText::LIMIT).await?;
+        let since = proposal.since.unwrap_or(Timestamp::MIN);
+        let present = self.parts.leases.snapshot();
+        let text = self.text(proposal, &present).await?;
+        // Whoever replays the log reads it.
+        gate.ask(Action::Read, "audit", self.now()).await?;
+        gate.record(Some("replay")).await?;
+        let next = blocking(move || Ok(read(text, &present)?.0)).await?;
+        let (mut replay, mut after) = (Replay::new(Arc::new(next)), 0);
+        while let Some((last, records)) = self.page(after).await? {
+            after = last;
+            replay = blocking(move || {
+                let recent = records.iter().filter(|record| record.at >= since);
+                recent.for_each(|record| replay.take(record));
+                Ok(replay)
+            })
+            .await?;
+        }
+        Ok(json(&replay.done()))
+    }
+
+    /// What deserves a look in a bundle.
+    pub(crate) async fn lint_policy(mut self, gate: &mut Gate) -> Answer {
+        let proposal: Proposal = self.read_up_to(BundleText::LIMIT).await?;
+        let present = self.parts.leases.snapshot();
+        let text = self.text(proposal, &present).await?;
+        gate.record(None).await?;
+        let in_force = text == **present.bundle().text();
+        // Records name lines of the bundle that was in force, so they say nothing of another one.
+        let mut used = in_force.then(BTreeMap::new);
+        if let Some(used) = &mut used {
+            self.count_use(present.revision(), used).await?;
+        }
+        let now = self.now();
+        let found = blocking(move || Ok(read(text, &present)?.0.lint(used.as_ref(), now)));
+        Ok(json(&found.await?))
+    }
+
+    /// Counts how often each rule of a revision let something through.
+    async fn count_use(
+        &self,
+        revision: Revision,
+        used: &mut BTreeMap<usize, u64>,
+    ) -> Result<(), Denied> {
+        let mut after = 0;
+        while let Some((last, records)) = self.page(after).await? {
+            after = last;
+            let permits = records.iter().filter(|record| {
+                matches!(record.event, Event::FlowOpen | Event::Request)
+                    && record.revision == Some(revision)
+            });
+            for line in permits.flat_map(|record| &record.rules) {
+                *used.entry(*line).or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next records of the log, and the number of the last; `None` at its end.
+    async fn page(&self, after: i64) -> Result<Option<(i64, Vec<Record>)>, Denied> {
+        let page = self.parts.audit.read_after(after, None, PAGE).await.map_err(refused)?;
+        let last = page.last().map(|one| one.seq);
+        Ok(last.map(|last| (last, page.into_iter().map(|one| one.record).collect())))
+    }
+}

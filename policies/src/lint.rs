@@ -1,0 +1,197 @@
+//! Rules that say nothing, or more than they seem to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use doorward_model::{Device, Group, Kind, Name, Role, Subject};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::bundle::{Acts, Effect, On, Rule, Who};
+use crate::snapshot::Snapshot;
+use crate::when::Truth;
+
+/// Something about a rule that deserves a look.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The rule's line in `policy.csv`.
+    pub line: usize,
+    /// The rule.
+    pub rule: String,
+    /// What kind of finding: `shadowed`, `never`, `unused`, `everyone`.
+    pub kind: &'static str,
+    /// What it is, in words.
+    pub what: String,
+}
+
+/// Up to how many rules each is held against all others.
+const COMPARED: usize = 5_000;
+
+impl Snapshot {
+    /// What deserves a look in the bundle of this state. `used` says how often each line of
+    /// `policy.csv` let something through, as far as that is on record; `None` if nothing is
+    /// known of it.
+    #[must_use]
+    pub fn lint(&self, used: Option<&BTreeMap<usize, u64>>, now: Timestamp) -> Vec<Finding> {
+        let rules = self.bundle().rules();
+        let mut found = Vec::new();
+        for rule in rules {
+            let mut find = |kind, what: String| {
+                found.push(Finding { line: rule.line(), rule: rule.to_string(), kind, what });
+            };
+            if let Some(what) = self.never(rule, now) {
+                find("never", what);
+                continue;
+            }
+            if rules.len() <= COMPARED
+                && let Some(other) = rules.iter().find(|other| self.shadows(other, rule))
+            {
+                let word = match other.effect() {
+                    Effect::Allow => "says all of it",
+                    Effect::Deny => "denies all of it",
+                };
+                find("shadowed", format!("policy.csv:{} {word}", other.line()));
+                continue;
+            }
+            if let Some(what) = self.everyone(rule) {
+                find("everyone", what);
+            }
+            let count = used.map(|used| used.get(&rule.line()).copied().unwrap_or(0));
+            if count == Some(0) && rule.effect() == Effect::Allow {
+                find("unused", "nothing on record was ever let through by it".to_owned());
+            }
+        }
+        found
+    }
+
+    /// Why a rule can never match.
+    fn never(&self, rule: &Rule, now: Timestamp) -> Option<String> {
+        match rule.who() {
+            Who::Subject(subject) if self.member(subject).is_none() => {
+                return Some(format!("there is no {subject}"));
+            }
+            Who::Role(role) if !self.holders(role) => {
+                return Some(format!("nobody has {role}"));
+            }
+            _ => {}
+        }
+        match rule.on() {
+            On::Device(Device::Named(name)) => {
+                let subject = Subject::new(Kind::Device, name.clone());
+                if self.member(&subject).is_none() {
+                    return Some(format!("there is no device {name}"));
+                }
+                if let Some(interface) =
+                    rule.path().first().and_then(|text| text.parse::<Name>().ok())
+                    && self.interface(name, &interface).is_none()
+                {
+                    return Some(format!("{name} has no interface {interface}"));
+                }
+            }
+            On::Device(Device::Gateway) => {}
+            On::Group(group) => {
+                if !self.filled(group) {
+                    return Some(format!("no device is in {group}"));
+                }
+            }
+        }
+        rule.when().is_over(now).then(|| "its time is over".to_owned())
+    }
+
+    /// Whether somebody has a role, or one that leads to it.
+    fn holders(&self, role: &Role) -> bool {
+        let links = self.bundle().role_links();
+        self.members().any(|(subject, member)| {
+            let direct = member.roles.iter().map(|one| one.of.clone());
+            let built_in = match subject.kind() {
+                Kind::User => "role/users".parse().ok(),
+                Kind::Device => "role/devices".parse().ok(),
+                Kind::Gateway => None,
+            };
+            links.closure(direct.chain(built_in)).contains(role)
+        })
+    }
+
+    /// Whether some device is in a group, or in one that leads to it.
+    fn filled(&self, group: &Group) -> bool {
+        let links = self.bundle().group_links();
+        let mut devices = self.members().filter(|(subject, _)| subject.kind() == Kind::Device);
+        devices.any(|(_, member)| {
+            let direct = member.groups.iter().map(|one| one.of.clone());
+            let built_in: Option<Group> = "group/devices".parse().ok();
+            links.closure(direct.chain(built_in)).contains(group)
+        })
+    }
+
+    /// Whether `other` makes `rule` say nothing: whatever `rule` reaches, `other` reaches under
+    /// every condition.
+    fn shadows(&self, other: &Rule, rule: &Rule) -> bool {
+        let same = other.line() == rule.line();
+        // Of two that say the same, the later one is shadowed.
+        let earlier = other.line() < rule.line() || !self.reaches_all(rule, other);
+        !same
+            && (other.effect() == Effect::Deny || rule.effect() == Effect::Allow)
+            && self.reaches_all(other, rule)
+            && (earlier || other.effect() != rule.effect())
+            && !(other.effect() == Effect::Allow && rule.effect() == Effect::Deny)
+    }
+
+    fn reaches_all(&self, other: &Rule, rule: &Rule) -> bool {
+        let bundle = self.bundle();
+        let who = match (other.who(), rule.who()) {
+            (Who::Role(wide), Who::Role(narrow)) => {
+                bundle.role_links().closure([narrow.clone()]).contains(wide)
+            }
+            (wide, narrow) => wide == narrow,
+        };
+        let on = match (other.on(), rule.on()) {
+            (On::Group(wide), On::Group(narrow)) => {
+                bundle.group_links().closure([narrow.clone()]).contains(wide)
+                    || wide.to_string() == "group/devices"
+            }
+            (On::Group(wide), On::Device(Device::Named(_))) => wide.to_string() == "group/devices",
+            (wide, narrow) => wide == narrow,
+        };
+        let acts = match (other.acts(), rule.acts()) {
+            (Acts::All, _) => true,
+            (Acts::These(_), Acts::All) => false,
+            (Acts::These(wide), Acts::These(narrow)) => {
+                let wide: BTreeSet<&str> = wide.iter().map(|action| action.as_str()).collect();
+                narrow.iter().all(|action| wide.contains(action.as_str()))
+            }
+        };
+        let when = other.when().to_string();
+        let when = when.is_empty() || when == rule.when().to_string();
+        who && on && acts && when && other.path().includes(rule.path())
+    }
+
+    /// Whether a rule lets everybody at a device.
+    fn everyone(&self, rule: &Rule) -> Option<String> {
+        let whole = matches!(rule.who(), Who::Role(role)
+            if ["role/users", "role/devices"].contains(&role.to_string().as_str()));
+        let devices = !matches!(rule.on(), On::Device(Device::Gateway));
+        (whole && devices && rule.effect() == Effect::Allow)
+            .then(|| format!("every member of {} reaches what it speaks of", rule.who()))
+    }
+}
+
+impl crate::when::When {
+    /// Whether it holds at no instant from `now` on.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        let mut context = crate::question::Context { now, source: None };
+        let mut looked = 0;
+        loop {
+            if self.of_time(&context) != Truth::False {
+                return false;
+            }
+            match self.changes_at(context.now) {
+                // A condition that comes again every week is never over.
+                Some(next) if looked < 64 => {
+                    context.now = next;
+                    looked += 1;
+                }
+                Some(_) => return false,
+                None => return true,
+            }
+        }
+    }
+}
