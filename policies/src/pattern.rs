@@ -94,6 +94,14 @@ impl Pattern {
 }
 
 impl Pattern {
+    /// The segments before the first wildcard, as text.
+    pub(crate) fn literal_beginning(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().map_while(|part| match part {
+            Part::Text { text, .. } => Some(&**text),
+            Part::One => None,
+        })
+    }
+
     /// The text of the first segment, if it is text.
     pub(crate) fn first(&self) -> Option<&str> {
         match self.segments.first() {

@@ -4,17 +4,18 @@
 
 mod error;
 mod expectation;
+mod index;
 mod links;
 mod rule;
 mod table;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use doorward_model::{Device, Group, Role, Subject};
+use doorward_model::{Device, Group, Path, Role, Subject};
 
 pub use error::{BundleError, BundleErrors, Reason};
 pub use expectation::{Asker, Expectation, TestError};
+use index::Index;
 pub(crate) use links::Links;
 pub use rule::{Acts, Effect, On, Rule, Who};
 
@@ -69,7 +70,7 @@ impl Default for BundleText {
 pub struct Bundle {
     text: Arc<BundleText>,
     rules: Vec<Rule>,
-    by_who: HashMap<Who, Vec<usize>>,
+    index: Index,
     roles: Links<Role>,
     groups: Links<Group>,
 }
@@ -99,11 +100,8 @@ impl Bundle {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let mut by_who: HashMap<Who, Vec<usize>> = HashMap::new();
-        for (index, rule) in rules.iter().enumerate() {
-            by_who.entry(rule.who().clone()).or_default().push(index);
-        }
-        Ok(Self { text: Arc::new(text), rules, by_who, roles, groups })
+        let index = Index::of(&rules);
+        Ok(Self { text: Arc::new(text), rules, index, roles, groups })
     }
 
     /// The bundle's text.
@@ -130,7 +128,7 @@ impl Bundle {
     /// Whether some rule or link speaks of `role`.
     #[must_use]
     pub fn names_role(&self, role: &Role) -> bool {
-        self.by_who.contains_key(&Who::Role(role.clone())) || self.roles.names(role)
+        self.index.names(&Who::Role(role.clone())) || self.roles.names(role)
     }
 
     /// Whether some rule or link speaks of `group`.
@@ -148,27 +146,20 @@ impl Bundle {
         &self.groups
     }
 
-    /// The rules whose first two columns meet: those for the subject itself or one of its
-    /// roles, on the device itself or one of its groups. In the order of `policy.csv`.
+    /// The rules that can bear on a question: those for the subject itself or one of its roles,
+    /// on the device itself or one of its groups, whose path can meet `path`. In the order of
+    /// `policy.csv`.
     pub(crate) fn candidates(
         &self,
         subject: &Subject,
         roles: &[Role],
         device: &Device,
         groups: &[Group],
+        path: &Path,
     ) -> Vec<&Rule> {
-        let whos = roles.iter().cloned().map(Who::Role);
-        let whos = whos.chain([Who::Subject(subject.clone())]);
-        let indexes = whos.filter_map(|who| self.by_who.get(&who)).flatten();
-        let mut indexes: Vec<usize> = indexes.copied().collect();
-        indexes.sort_unstable();
-        let rules = indexes.into_iter().filter_map(|index| self.rules.get(index));
-        rules
-            .filter(|rule| match rule.on() {
-                On::Device(named) => named == device,
-                On::Group(group) => groups.contains(group),
-            })
-            .collect()
+        let numbers = self.index.find(subject, roles, device, groups, path).into_iter();
+        let numbers = numbers.filter_map(|number| usize::try_from(number).ok());
+        numbers.filter_map(|number| self.rules.get(number)).collect()
     }
 }
 

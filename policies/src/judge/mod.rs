@@ -6,7 +6,7 @@
 mod casbin;
 mod native;
 
-use doorward_model::{Device, Group, Role};
+use doorward_model::{Device, Group, Resource, Role};
 
 use crate::bundle::{Bundle, Links, Rule};
 use crate::question::{Context, Question};
@@ -41,10 +41,11 @@ impl<'a> Case<'a> {
         Self { bundle, question, context, roles, groups, role_closure, group_closure }
     }
 
-    /// The rules whose subject and device columns meet the case.
+    /// The rules that can bear on the case.
     pub(crate) fn candidates(&self) -> Vec<&'a Rule> {
         let Question { subject, resource, .. } = self.question;
-        self.bundle.candidates(subject, &self.role_closure, &resource.device, &self.group_closure)
+        let Resource { device, path } = resource;
+        self.bundle.candidates(subject, &self.role_closure, device, &self.group_closure, path)
     }
 
     /// Casbin's `g`: subject → role, role → role.
