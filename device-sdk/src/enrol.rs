@@ -73,7 +73,7 @@ pub async fn enrol(dir: &IdentityDir, code: &Code, replace: bool) -> Result<Enro
             return Err(Error::IdentityExists(dir.path().to_owned()));
         }
     }
-    private_dir(dir.path())?;
+    let _replacing = dir.replacing().await?;
     let key = pending_key(dir, code)?;
     let path = match code.method {
         Method::Claim => "/v1/claim",

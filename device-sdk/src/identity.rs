@@ -1,3 +1,5 @@
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str;
 
@@ -132,6 +134,10 @@ pub struct IdentityDir {
     path: PathBuf,
 }
 
+/// Held while the files are moved or read, which takes no time.
+const MOVING: &str = ".moving.lock";
+/// Held while a new identity is made, tried and promoted.
+const REPLACING: &str = ".replacing.lock";
 const KEY: &str = "key.pem";
 const CHAIN: &str = "cert.pem";
 const ANCHORS: &str = "ca.pem";
@@ -178,6 +184,8 @@ impl IdentityDir {
     /// # Errors
     /// When there is none, or a file of it does not read.
     pub fn load(&self) -> Result<Identity, Error> {
+        // Whoever only reads may not be allowed to write a lock; nothing is promoted then either.
+        let _moving = self.lock(MOVING).ok();
         self.finish_promotion()?;
         if !self.path.join(CHAIN).exists() && !self.path.join(KEY).exists() {
             return Err(Error::NoIdentity(self.path.clone()));
@@ -225,10 +233,29 @@ impl IdentityDir {
 
     /// Puts the staged identity in the place of the present one.
     pub(crate) fn promote(&self) -> Result<(), Error> {
+        let _moving = self.lock(MOVING)?;
         self.finish_promotion()?;
         rename(&self.staged(), &self.promoting())?;
         sync_dir(&self.path)?;
         self.finish_promotion()
+    }
+
+    /// Keeps other processes from replacing the identity, until the value is dropped.
+    pub(crate) async fn replacing(&self) -> Result<File, Error> {
+        private_dir(&self.path)?;
+        let dir = self.clone();
+        match tokio::task::spawn_blocking(move || dir.lock(REPLACING)).await {
+            Ok(lock) => lock,
+            Err(_) => Err(Error::Answer("the identity's lock".to_owned())),
+        }
+    }
+
+    fn lock(&self, name: &str) -> Result<File, Error> {
+        let path = self.path.join(name);
+        let mut options = OpenOptions::new();
+        let lock = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let lock = lock.and_then(|file| file.lock().map(|()| file));
+        lock.map_err(|error| Error::File { path, error })
     }
 
     /// Gives the staged identity up.

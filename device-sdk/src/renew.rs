@@ -22,7 +22,13 @@ pub enum Renewal {
 /// As [`renew`].
 pub async fn renew_if_due(dir: &IdentityDir, now: Timestamp) -> Result<Renewal, Error> {
     let validity = dir.load()?.validity()?;
-    if now < validity.renewal() { Ok(Renewal::NotDue(validity)) } else { renew(dir).await }
+    if now < validity.renewal() {
+        return Ok(Renewal::NotDue(validity));
+    }
+    let _replacing = dir.replacing().await?;
+    // Another process may have renewed it meanwhile.
+    let validity = dir.load()?.validity()?;
+    if now < validity.renewal() { Ok(Renewal::Renewed(validity)) } else { renew_alone(dir).await }
 }
 
 /// Renews the identity in `dir` with its live certificate, in two phases: the new one is
@@ -32,6 +38,11 @@ pub async fn renew_if_due(dir: &IdentityDir, now: Timestamp) -> Result<Renewal, 
 /// When there is no identity, or the gateway is not reached or refuses. The present identity
 /// stays then.
 pub async fn renew(dir: &IdentityDir) -> Result<Renewal, Error> {
+    let _replacing = dir.replacing().await?;
+    renew_alone(dir).await
+}
+
+async fn renew_alone(dir: &IdentityDir) -> Result<Renewal, Error> {
     let present = dir.load()?;
     let (url, code) = (present.facts.url.clone(), present.facts.code);
     let key = new_key()?;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use doorward_ca::{Authority, Slot};
 use doorward_control::{Administration, CodeMaker, Health, Parts, Reach};
 use doorward_model::{Clock, Domain, Kind, Subject, Target};
-use doorward_policies::{Class, Event, Journal, Record};
+use doorward_policies::{Class, Event, Journal, Outcome, Record};
 use doorward_proxy::{Bounds, Dialer, Proxy};
 use doorward_session::{
     Leases, Listener, OwnNames, Place as Where, Refusals, Serving, TlsSettings,
@@ -49,7 +49,7 @@ pub(crate) struct Gateway {
     pub(crate) owner_code_cancelled: Arc<Notify>,
     pub(crate) clock: Arc<dyn Clock>,
     /// The tasks that write, which end when everything else has.
-    pub(crate) writers: [JoinHandle<()>; 2],
+    pub(crate) writers: Option<[JoinHandle<()>; 2]>,
 }
 
 /// Where the gateway is reached.
@@ -97,6 +97,7 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
 
     let place = Place::take(&config.data)?;
     let keys = Arc::new(found::open_keys(&place, &config)?);
+    let log_lost = Store::exists(place.path()) && !AuditLog::exists(place.path());
     found::found_if_new(&place, &config, &keys, &*clock).await?;
     let Opened { store, facts, authority, task } =
         Store::open(place.path(), Arc::clone(&clock)).await?;
@@ -145,6 +146,15 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
         clock: &clock,
     });
     store.observe(Arc::new(leases.clone())).await?;
+    if log_lost {
+        let detail = "the audit log was gone at the start; a new one has begun";
+        tracing::error!("{detail}");
+        health.set("audit history", Some(format!("{detail}; put it back from a backup")));
+        let alarm = Record::new(clock.now(), Event::Alarm).ended(Outcome::Done, "audit-log-gone");
+        journal.write(Class::Administration, alarm.detail(detail)).await.map_err(|error| {
+            Failure::new(format!("nothing can be recorded, so nothing is served: {error}"))
+        })?;
+    }
     store.advertise(addresses.advertise.clone()).await?;
     Ok(Gateway {
         place,
@@ -164,7 +174,7 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
         certificates,
         owner_code_cancelled,
         clock,
-        writers: [task, audit_task],
+        writers: Some([task, audit_task]),
     })
 }
 
@@ -193,7 +203,13 @@ fn wire(wiring: Wiring<'_>) -> Wired {
     let codes = CodeMaker::new(addresses.url(), authority.public().anchor());
     let snapshots = store.snapshots();
     let limits = config.limits;
-    let leases = Leases::new(limits.session, snapshots, Arc::clone(clock), Arc::clone(journal));
+    let leases = Leases::new(
+        limits.session,
+        snapshots,
+        store.trouble(),
+        Arc::clone(clock),
+        Arc::clone(journal),
+    );
     let refusals = Refusals::new(Arc::clone(clock), Arc::clone(journal));
     let own = vec![addresses.listen, addresses.management];
     let dialer = Dialer::new(Bounds::new(config.networks.clone(), config.unix.clone(), own));

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::bundle::{Effect, On, Rule, Who};
 use crate::decision::{Opinion, Refusal};
 use crate::question::{Context, Question};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Judges, Snapshot};
 use crate::when::{Seen, Truth};
 
 /// Why an answer is what it is.
@@ -175,7 +175,15 @@ impl Snapshot {
         let change = self.question(subject, Action::Update, Device::Gateway, "policies", None);
         change.is_ok_and(|question| {
             let roles = (vec![role.clone()], None);
-            self.judge_among(&question, None, roles, (vec![], None), scale.context.now).permits()
+            self.judge_among(
+                Judges::Both,
+                &question,
+                None,
+                roles,
+                (vec![], None),
+                scale.context.now,
+            )
+            .permits()
         })
     }
 

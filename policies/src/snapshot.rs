@@ -94,6 +94,18 @@ impl Certificate {
     }
 }
 
+/// Who judges.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Judges {
+    /// The native judge, and casbin-rs: both must permit.
+    Both,
+    /// The native judge alone.
+    Native,
+}
+
+/// What somebody is a member of, and when time alone changes that.
+type Held<T> = (Vec<T>, Option<Timestamp>);
+
 impl Snapshot {
     /// A snapshot under `bundle` that knows nobody and nothing.
     #[must_use]
@@ -280,11 +292,23 @@ impl Snapshot {
         self.judge(question, None, now)
     }
 
-    /// The answer to `request` at `now`.
+    /// The answer to `request` at `now`, by both judges: for an admission.
     pub fn decide(&self, request: &Request, now: Timestamp) -> Decision {
+        self.decide_by(Judges::Both, request, now)
+    }
+
+    /// The answer to `request` at `now`, by the native judge alone: for what both have admitted
+    /// before, and is asked again.
+    pub fn decide_again(&self, request: &Request, now: Timestamp) -> Decision {
+        self.decide_by(Judges::Native, request, now)
+    }
+
+    fn decide_by(&self, judges: Judges, request: &Request, now: Timestamp) -> Decision {
         let standing = self.standing(&request.question);
         let identity = self.identity(request, now);
-        let mut opinion = self.judge(&request.question, identity.err().or(standing.refusal()), now);
+        let refusal = identity.err().or(standing.refusal());
+        let (question, roles, groups) = self.memberships(&request.question, now);
+        let mut opinion = self.judge_among(judges, question, refusal, roles, groups, now);
         if let Ok(not_after) = identity {
             // The certificate's last instant is included, so the next one is the first to ask.
             let over = not_after.saturating_add(jiff::SignedDuration::from_nanos(1)).ok();
@@ -337,18 +361,28 @@ impl Snapshot {
     /// Judges by the rules, then lets `standing` refuse. The rules are judged even when the
     /// refusal is already known, so that an unknown name and a forbidden one cost the same.
     fn judge(&self, question: &Question, standing: Option<Refusal>, now: Timestamp) -> Opinion {
+        let (question, roles, groups) = self.memberships(question, now);
+        self.judge_among(Judges::Both, question, standing, roles, groups, now)
+    }
+
+    fn memberships<'q>(
+        &self,
+        question: &'q Question,
+        now: Timestamp,
+    ) -> (&'q Question, Held<Role>, Held<Group>) {
         let roles = self.roles(&question.subject, now);
         let groups = self.groups(&question.resource.device, now);
-        self.judge_among(question, standing, roles, groups, now)
+        (question, roles, groups)
     }
 
     /// Judges for a subject in those roles and a device in those groups.
     pub(crate) fn judge_among(
         &self,
+        judges: Judges,
         question: &Question,
         standing: Option<Refusal>,
-        (roles, roles_change): (Vec<Role>, Option<Timestamp>),
-        (groups, groups_change): (Vec<Group>, Option<Timestamp>),
+        (roles, roles_change): Held<Role>,
+        (groups, groups_change): Held<Group>,
         now: Timestamp,
     ) -> Opinion {
         let context = Context { now, source: question.source.map(|source| source.to_canonical()) };
@@ -356,7 +390,7 @@ impl Snapshot {
         let candidates = case.candidates();
         let verdict = native_verdict(&case, &candidates);
         let mut refusal = verdict.refusal;
-        if refusal.is_none() {
+        if refusal.is_none() && judges == Judges::Both {
             refusal = match casbin_permits(&case, &candidates) {
                 Ok(true) => None,
                 Ok(false) => {

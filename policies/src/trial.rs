@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::bundle::{Asker, Expectation, Who};
 use crate::decision::Opinion;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Judges, Snapshot};
 
 /// A test whose answer is another than it must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -75,7 +75,7 @@ impl Snapshot {
         let question = self.question(subject, test.action, device, &test.path, test.from);
         let question = question.map_err(|error| error.to_string())?;
         let (roles, groups) = ((distinct(roles.0), roles.1), (distinct(groups.0), groups.1));
-        Ok(self.judge_among(&question, None, roles, groups, now))
+        Ok(self.judge_among(Judges::Both, &question, None, roles, groups, now))
     }
 
     /// A subject of whom no rule speaks by name.

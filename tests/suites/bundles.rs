@@ -60,6 +60,10 @@ fn cases() -> Vec<(&'static str, String, String)> {
         ("no network", "p, role/a, x, **, *, from=, allow"),
         ("a host for a network", "p, role/a, x, **, *, from=10.0.0.1/8, allow"),
         ("too many bits", "p, role/a, x, **, *, from=10.0.0.0/33, allow"),
+        ("an IPv4 network in IPv6 clothes", "p, role/a, x, **, *, from=::ffff:10.0.0.0/104, deny"),
+        ("more than RFC 3339", "p, role/a, x, **, *, until=2027-01-01T00:00:00+01:00[UTC], allow"),
+        ("less than RFC 3339", "p, role/a, x, **, *, until=2027-01-01T00:00Z, allow"),
+        ("another form of time", "p, role/a, x, **, *, until=20270101T000000Z, allow"),
         ("no zone", "p, role/a, x, **, *, time=Mon-Fri 07:00-19:00, allow"),
         ("an unknown zone", "p, role/a, x, **, *, time=Mon 07:00-19:00 Europe/Atlantis, allow"),
         ("an unknown day", "p, role/a, x, **, *, time=Mo-Fr 07:00-19:00 UTC, allow"),
@@ -70,6 +74,7 @@ fn cases() -> Vec<(&'static str, String, String)> {
     ] {
         case("policy.csv", name, &format!("# a comment\n{line}\n"));
     }
+    case("policy.csv", "a rule behind a carriage return", "# note\rp, role/a, x, **, *, , deny\n");
     case("policy.csv", "no rule", "# nothing\n\n");
     case("policy.csv", "two lines are wrong", "p, a\n# fine\np, role/a, x, **, fly, , allow\n");
     let chain = |word: &str, kind: &str| -> String {

@@ -460,6 +460,74 @@ fn whoever_has_the_data_directory_can_recover_the_owner() {
     gateway.run("owner-3", &["status"]).ok();
 }
 
+#[test]
+fn a_code_for_recovery_stays_until_it_is_used() {
+    let mut gateway = Gateway::start();
+    gateway.stop();
+    let mut recover = doorward();
+    recover.args(["recover", "--data"]).arg(gateway.data());
+    assert!(run(recover).ok().contains("claim-code"));
+    let file = gateway.data().join("claim-code");
+    let code = fs::read_to_string(&file).unwrap().trim().to_owned();
+    gateway.serve();
+    gateway.owner(&["status"]);
+    assert!(file.exists(), "it was taken away at the start");
+    // Nor can a stranger make it worthless.
+    for _ in 0..12 {
+        let (status, _) =
+            stranger(gateway.listen, "POST", "/v1/claim", r#"{"secret":"AAAA","csr":"x"}"#);
+        assert_eq!(status, 403);
+    }
+    claim(&code, &gateway.identity("owner-2")).ok();
+    gateway.run("owner-2", &["status"]).ok();
+}
+
+#[test]
+fn renewals_that_cross_each_other_leave_an_identity_that_works() {
+    let gateway = Gateway::start();
+    gateway.enrol("device/plc", &[]);
+    let plc = gateway.identity("plc");
+    for round in 0..4 {
+        let children: Vec<Child> = (0..6)
+            .map(|number| {
+                let mut command = agent();
+                let word = if number % 3 == 0 { "status" } else { "renew" };
+                command.arg(word).arg("--dir").arg(&plc);
+                if word == "renew" {
+                    command.arg("--force");
+                }
+                command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+            })
+            .collect();
+        for child in children {
+            finish(child).ok();
+        }
+        assert!(known_serials(&gateway, "plc").contains(&serial(&plc)), "round {round}");
+        let mut renew = agent();
+        renew.args(["renew", "--force", "--dir"]).arg(&plc);
+        run(renew).ok();
+    }
+}
+
+#[test]
+fn renewals_have_their_pace() {
+    let gateway = Gateway::start();
+    gateway.enrol("device/plc", &[]);
+    let plc = gateway.identity("plc");
+    let renew = || {
+        let mut command = agent();
+        command.args(["renew", "--force", "--dir"]).arg(&plc);
+        run(command)
+    };
+    let refused = (0..150).map(|_| renew()).find(|ran| ran.status != Some(0));
+    let refused = refused.expect("there is a bound").failed();
+    assert!(refused.contains("renewed too often within an hour"), "{refused}");
+    // What it has is as good as before.
+    let mut command = agent();
+    command.args(["status", "--json", "--dir"]).arg(&plc);
+    assert_eq!(run(command).json()["state"], "live");
+}
+
 fn recover_stopped(gateway: &Gateway) -> String {
     let mut command = doorward();
     command.args(["recover", "--print-code", "--data"]).arg(gateway.data());

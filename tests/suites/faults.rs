@@ -538,6 +538,139 @@ async fn hostile_text_reaches_no_terminal_log_or_header() {
     assert!(refused.iter().all(|record| record.to_string().len() < 1000), "bounded");
 }
 
+#[test]
+fn what_a_page_of_another_site_asks_is_not_answered() {
+    let gateway = Gateway::start();
+    let owner = gateway.identity("owner");
+    let ask = |headers: &[&str]| {
+        let mut args = vec!["-X", "POST", "-d", "{}"];
+        headers.iter().for_each(|header| args.extend(["-H", header]));
+        curl(gateway.management, Some(&owner), &args, "/v1/devices/forged").0
+    };
+    for headers in [
+        &["Origin: https://evil.example", "Sec-Fetch-Site: cross-site"][..],
+        &["Sec-Fetch-Site: same-site"],
+        &["Origin: https://evil.example"],
+    ] {
+        assert_eq!(ask(headers), 403, "{headers:?}");
+    }
+    assert_eq!(gateway.owner_json(&["device", "list"]).as_array().unwrap().len(), 0);
+    assert_eq!(ask(&["Sec-Fetch-Site: same-origin"]), 200);
+}
+
+#[tokio::test]
+async fn a_connect_is_a_name_and_has_no_body() {
+    let gateway = Gateway::start();
+    gateway.enrol("user/alice", &["--role", "operator"]);
+    let backend = Backend::tcp(Kind::Echo);
+    gateway.declare("box/tcp", backend.url());
+    let alice = gateway.identity("alice");
+    let credentials = Some(Credentials::read(&alice));
+    let client =
+        Client::speaking(gateway.listen, &alice.join("ca.pem"), credentials, &["http/1.1"]);
+    for authority in ["alice@tcp--box:443", "a:b@tcp--box:443"] {
+        let (status, ..) = client.tunnel("localhost", authority).await.unwrap();
+        assert!(matches!(status, 400 | 403), "{authority}: {status}");
+    }
+    for header in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
+        let mut stream = client.connect("localhost").await.unwrap();
+        let ask =
+            format!("CONNECT tcp--box:443 HTTP/1.1\r\nHost: tcp--box\r\n{header}\r\n\r\nabcde");
+        stream.write_all(ask.as_bytes()).await.unwrap();
+        let head = doorward_tests::client::read_head(&mut stream).await.unwrap();
+        assert!(head.starts_with("HTTP/1.1 400"), "{head}");
+        assert!(head.to_lowercase().contains("doorward-request-id"), "{head}");
+    }
+    assert_eq!(backend.saw(), (0, 0));
+    let (status, ..) = client.tunnel("localhost", "tcp--box:443").await.unwrap();
+    assert_eq!(status, 200);
+}
+
+#[test]
+fn a_request_that_came_to_nothing_is_on_record() {
+    let gateway = Gateway::start();
+    let owner = gateway.identity("owner");
+    let mut curl = Command::new(program("curl"));
+    curl.args(["-sk", "-D", "-", "-o", "/dev/null", "-X", "POST", "-d"]);
+    curl.arg(r#"{"url":"tcp://8.8.8.8:1"}"#);
+    curl.arg("--cert").arg(owner.join("cert.pem")).arg("--key").arg(owner.join("key.pem"));
+    curl.arg(format!("https://{}/v1/interfaces/plc/tcp", gateway.management));
+    let head = run(curl).ok();
+    let line = head.lines().find(|line| line.starts_with("doorward-request-id: ")).unwrap();
+    let id = line.split(' ').nth(1).unwrap().trim();
+    let found = gateway.owner_json(&["audit", "tail", "--flow", id]);
+    assert_eq!(found["event"], "request-refused", "{found}");
+    assert_eq!(found["subject"], "user/owner");
+}
+
+#[test]
+fn a_lost_audit_log_is_told() {
+    let mut gateway = Gateway::start();
+    gateway.stop();
+    fs::remove_file(gateway.data().join("audit.db")).unwrap();
+    gateway.serve();
+    let status = gateway.owner_json(&["status"]);
+    assert_eq!(status["state"], "degraded", "{status}");
+    assert!(status["conditions"].to_string().contains("audit log was gone"), "{status}");
+    gateway.await_record("the alarm", |record| record["reason"] == "audit-log-gone");
+}
+
+#[test]
+fn a_tail_that_nobody_reads_ends() {
+    let gateway = Gateway::start();
+    let mut tail = gateway.command("owner", &["audit", "tail", "-f", "-n", "1"]);
+    let mut child = tail.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    out.read_exact(&mut [0; 1]).unwrap();
+    drop(out);
+    let patience = Instant::now() + PATIENCE;
+    while child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < patience, "it goes on");
+        gateway.owner(&["device", "list"]);
+    }
+}
+
+/// With the database locked by somebody else, nothing can be taken away, so nothing is given.
+#[tokio::test]
+async fn while_nothing_can_be_taken_away_nothing_is_given() {
+    let gateway = Gateway::start();
+    gateway.enrol("user/alice", &["--role", "operator"]);
+    let backend = Backend::tcp(Kind::Echo);
+    gateway.declare("box/tcp", backend.url());
+    let alice = gateway.identity("alice");
+    let client =
+        Client::new(gateway.listen, &alice.join("ca.pem"), Some(Credentials::read(&alice)));
+    let name = format!("tcp--box.{DOMAIN}");
+    let mut live = client.connect(&name).await.unwrap();
+    live.read_u8().await.unwrap();
+
+    let options =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(gateway.data().join("state.db"));
+    let mut holder = options.connect().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut holder).await.unwrap();
+    let refused = gateway.run("owner", &["device", "disable", "box"]);
+    assert_eq!(refused.status, Some(1), "{refused:?}");
+    assert_eq!(gateway.owner_json(&["status"])["state"], "degraded");
+    let seen = backend.saw();
+    let mut stream = client.connect(&name).await.unwrap();
+    assert_eq!(read_all(&mut stream).await, (vec![], false));
+    assert_eq!(backend.saw(), seen);
+    // What runs goes on.
+    live.write_all(b"still").await.unwrap();
+
+    sqlx::query("ROLLBACK").execute(&mut holder).await.unwrap();
+    holder.close().await.unwrap();
+    let patience = Instant::now() + Duration::from_secs(40);
+    loop {
+        let mut stream = client.connect(&name).await.unwrap();
+        if stream.read_u8().await.is_ok() {
+            break;
+        }
+        assert!(Instant::now() < patience, "it does not recover: {}", gateway.log());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
 #[tokio::test]
 async fn the_protocol_of_devices_is_refused_in_the_handshake_until_it_is_there() {
     let gateway = Gateway::start();

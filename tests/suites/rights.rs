@@ -17,6 +17,41 @@ fn refused(gateway: &Gateway, who: &str, args: &[&str]) {
 }
 
 #[test]
+fn a_code_that_was_made_before_is_no_way_to_rights_that_come_later() {
+    let mut gateway = world();
+    let steal = |gateway: &Gateway, code: &str| gateway.redeem(code, "thief");
+    // Promotion: the administrator keeps a code for somebody without roles.
+    gateway.enrol("user/gina", &[]);
+    let kept = gateway.run("ada", &["user", "code", "gina", "--json"]).json();
+    let told = gateway.run("owner", &["user", "set", "gina", "--role", "owner"]);
+    assert!(
+        told.err.contains("a code that somebody else had made for user/gina is cancelled"),
+        "{told:?}"
+    );
+    assert!(told.err.contains("live certificates of user/gina from before this: 1"), "{told:?}");
+    let complaint = steal(&gateway, kept["code"].as_str().unwrap()).failed();
+    assert!(complaint.contains("The code is not good"), "{complaint}");
+    refused(&gateway, "ada", &["user", "code", "gina"]);
+    // One's own codes are not cancelled by it.
+    let code = gateway.code(&["user", "add", "greta"]);
+    gateway.owner(&["user", "set", "greta", "--role", "operator"]);
+    gateway.redeem(&code, "greta").ok();
+
+    // Recovery: a thief has made codes for the owner, and the owner comes back by the machine.
+    let stolen = gateway.code(&["user", "code", "owner", "--ttl", "30d"]);
+    let mut recover = doorward_tests::gateway::doorward();
+    recover.args(["recover", "--print-code", "--json", "--data"]).arg(gateway.data());
+    let code = doorward_tests::Ran::of(recover.output().unwrap()).json();
+    let mut claim = doorward_tests::gateway::doorward();
+    claim.args(["claim", code["code"].as_str().unwrap(), "--dir"]);
+    claim.arg(gateway.identity("owner-again"));
+    doorward_tests::Ran::of(claim.output().unwrap()).ok();
+    let complaint = steal(&gateway, &stolen).failed();
+    assert!(complaint.contains("The code is not good"), "{complaint}");
+    gateway.kill();
+}
+
+#[test]
 fn nobody_takes_rights_that_they_could_not_grant() {
     let gateway = world();
     let owner = gateway.owner_json(&["user", "show", "owner"]);

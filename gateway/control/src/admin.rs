@@ -116,6 +116,13 @@ impl Parts {
     ) -> Answer {
         let (head, body) = request.into_parts();
         let path = head.uri.path();
+        if comes_from_elsewhere(&head.headers) {
+            return Err(denied(Problem::new(
+                403,
+                "Forbidden",
+                "Requests that another site's page makes are not answered.",
+            )));
+        }
         let found = Route::find(visit.place, &head.method, path);
         let claims = found.as_ref().is_some_and(|(route, _)| route.operation == Operation::Claim);
         if !claims && !self.leases.snapshot().is_claimed() {
@@ -174,6 +181,16 @@ impl Parts {
     }
 }
 
+/// Whether a browser says that another site's page makes the request: with a certificate in the
+/// browser it would be its holder's. Programs that are no browsers say neither.
+fn comes_from_elsewhere(headers: &http::HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes);
+    match site {
+        Some(site) => site != b"same-origin" && site != b"none",
+        None => headers.contains_key(http::header::ORIGIN),
+    }
+}
+
 fn query(text: &str) -> HashMap<String, String> {
     let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
     pairs.map(|(name, value)| (name.to_owned(), unescape(value))).collect()
@@ -211,7 +228,7 @@ pub(crate) fn refused(error: StoreError) -> Denied {
     use StoreError as E;
     let (status, title) = match &error {
         E::NoSubject(_) | E::NoInterface(_) => (404, "Not found"),
-        E::SubjectExists(_) | E::InterfaceExists(_) => (409, "Conflict"),
+        E::SubjectExists(_) | E::InterfaceExists(_) | E::RolesChanged(_) => (409, "Conflict"),
         E::Ended => (403, "Forbidden"),
         E::Code(_) => (403, "Code refused"),
         E::Full => (507, "Disk full"),
@@ -311,9 +328,13 @@ impl Call<'_> {
             O::Claim | O::Enrol | O::Renew | O::WhoAmI | O::ReadAudit => Err(denied(failed())),
         };
         let now = clock.now();
-        match &outcome {
-            Ok(_) => gate.close(Outcome::Done, "done", now),
-            Err(refused) => gate.close(Outcome::Failed, refused.status().as_str(), now),
+        let status = outcome.as_ref().err().map(|refused| refused.status());
+        match status {
+            None => gate.close(Outcome::Done, "done", now),
+            Some(status) => {
+                gate.turned_down(status.as_str(), now).await;
+                gate.close(Outcome::Failed, status.as_str(), now);
+            }
         }
         outcome
     }

@@ -57,7 +57,7 @@ impl Call<'_> {
             let (outcome, reason) = tokio::select! {
                 biased;
                 () = gate.over() => (Outcome::Cut, "cut"),
-                outcome = send(&audit, reading, &lines) => match outcome {
+                outcome = send(&audit, reading, &lines, &gate) => match outcome {
                     Ok(()) => (Outcome::Done, "done"),
                     Err(()) => (Outcome::Failed, "broken-off"),
                 },
@@ -66,6 +66,10 @@ impl Call<'_> {
                 // Never a clean end.
                 drop(lines.send(Err(io::ErrorKind::ConnectionAborted.into())).await);
             }
+            let reason = match outcome {
+                Outcome::Cut => gate.cause().unwrap_or(reason),
+                _ => reason,
+            };
             gate.close(outcome, reason, clock.now());
         });
         Ok(stream(received))
@@ -102,6 +106,7 @@ async fn send(
     audit: &AuditLog,
     mut reading: Reading,
     lines: &mpsc::Sender<Result<Bytes, io::Error>>,
+    gate: &Gate,
 ) -> Result<(), ()> {
     let mut last = audit.last();
     loop {
@@ -131,7 +136,9 @@ async fn send(
             *left = left.saturating_sub(count as u64);
         }
         if !chunk.is_empty() {
+            let length = chunk.len();
             lines.send(Ok(chunk.into())).await.map_err(drop)?;
+            gate.sent(length);
         }
         if reading.limit == Some(0) {
             return Ok(());

@@ -9,12 +9,15 @@ use doorward_policies::{Class, Event, Outcome, Record};
 use doorward_session::{Payload, Problem, Session, json};
 use doorward_store::{ClaimTry, Redeemed, Sign, StoreError};
 use http::Response;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::admin::{Answer, Call, Parts, denied, owner_role, refused, sentence, wrong};
 use crate::gate::{Denied, failed};
 
+/// How many certificates one subject may be issued by renewals in an hour: each takes room in the
+/// log and in the state.
+const HOURLY: i64 = 120;
 /// Whom a claim makes the owner.
 const OWNER: &str = "user/owner";
 
@@ -171,10 +174,13 @@ impl Call<'_> {
         let digest = digest_of(body.secret()?.expose());
         let found = self.found(digest).await?.filter(|found| found.subject.is_none());
         let Some(found) = found else {
-            let tried = self.parts.store.wrong_owner_code().await.map_err(refused)?;
-            if tried == ClaimTry::Cancelled {
-                tracing::warn!("too many wrong tries: the owner's code is replaced");
-                self.parts.owner_code_cancelled.notify_one();
+            // A code for recovery is asked for at the machine, and is not for strangers to cancel.
+            if !self.parts.leases.snapshot().is_claimed() {
+                let tried = self.parts.store.wrong_owner_code().await.map_err(refused)?;
+                if tried == ClaimTry::Cancelled {
+                    tracing::warn!("too many wrong tries: the owner's code is replaced");
+                    self.parts.owner_code_cancelled.notify_one();
+                }
             }
             return Err(self.refuse_code(CodeRefused::Unknown, None).await);
         };
@@ -230,6 +236,14 @@ impl Call<'_> {
         let mut about = self.about();
         about.door = Some("renew".to_owned());
         let (subject, number) = (session.subject().clone(), session.subject_id());
+        let hour = SignedDuration::from_hours(1);
+        let since = self.parts.clock.now().checked_sub(hour).unwrap_or(Timestamp::MIN);
+        let recent = self.parts.store.issued_since(number, since).await.map_err(refused)?;
+        if recent >= HOURLY {
+            self.parts.refusals.count(self.visit.peer.ip(), "too-many-renewals");
+            let detail = "This identity was renewed too often within an hour. Try again later.";
+            return Err(denied(Problem::new(429, "Too many renewals", detail)));
+        }
         let sign = self.parts.prepare(&subject, &csr, about.clone()).await?;
         let (store, certificate) = (&self.parts.store, session.certificate().clone());
         let committed = store.renew(subject, number, certificate, sign).await.map_err(refused)?;

@@ -57,12 +57,13 @@ impl Gate {
             Err(_) => None,
         };
         let record = self.refusal(action, part, refused.as_ref(), now);
-        if let Err(error) = self.journal.write(Class::Administration, record).await {
+        // Whoever has no right must not be able to use up the room that is kept for those who have.
+        if let Err(error) = self.journal.write(Class::Ordinary, record).await {
             tracing::warn!(%error, "a refusal was not recorded");
         }
         Err(Box::new(
             match refused {
-                Some(Refused::Busy) => {
+                Some(Refused::Busy | Refused::Degraded) => {
                     Problem::new(503, "Busy", "Too many requests at once. Try again in a moment.")
                 }
                 _ => Problem::new(
@@ -129,15 +130,26 @@ impl Gate {
         }
     }
 
+    /// Records a request that had every right and still came to nothing, because of what it said.
+    /// One that was recorded before has its end instead.
+    pub(crate) async fn turned_down(&self, status: &str, now: Timestamp) {
+        let (None, Some(first)) = (&self.recorded, self.granted.first()) else { return };
+        let mut record = first.record(Event::RequestRefused);
+        (record.door, record.at) = (Some("management".to_owned()), now);
+        let record = record.ended(Outcome::Failed, status);
+        if let Err(error) = self.journal.write(Class::Ordinary, record).await {
+            tracing::warn!(%error, "a wrong request was not recorded");
+        }
+    }
+
     /// Whether every permit still stands. Asked right before something is done.
     pub(crate) fn stands(&self) -> Result<(), Denied> {
-        match self.granted.iter().find_map(|granted| granted.lease().cause()) {
-            None => Ok(()),
-            Some(_) => {
-                let problem = Problem::new(403, "Forbidden", "The right to this has just ended.");
-                Err(Box::new(problem.into_response()))
-            }
+        // Time may have passed while the body was read.
+        if self.granted.iter().all(|granted| granted.lease().still_stands()) {
+            return Ok(());
         }
+        let problem = Problem::new(403, "Forbidden", "The right to this has just ended.");
+        Err(Box::new(problem.into_response()))
     }
 
     /// Answers when one of the permits does not stand any more.
@@ -146,6 +158,19 @@ impl Gate {
             Some(granted) => drop(granted.lease().over().await),
             None => std::future::pending().await,
         }
+    }
+
+    /// Notes that something of the answer has been sent.
+    pub(crate) fn sent(&self, bytes: usize) {
+        if let Some(granted) = self.granted.first() {
+            granted.lease().moved_down(bytes);
+        }
+    }
+
+    /// Why it ended, if it was cut.
+    pub(crate) fn cause(&self) -> Option<&'static str> {
+        let mut causes = self.granted.iter().filter_map(|granted| granted.lease().cause());
+        causes.next().map(|cause| cause.as_str())
     }
 
     /// Records how it ended.

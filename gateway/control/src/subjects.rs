@@ -140,14 +140,16 @@ impl Call<'_> {
         gate: &mut Gate,
         action: Action,
         subject: &Subject,
-    ) -> Result<(), Denied> {
+    ) -> Result<Vec<Role>, Denied> {
         let now = self.now();
         let snapshot = self.parts.leases.snapshot();
         let roles = snapshot.member(subject).map_or(&[][..], |member| &member.roles);
-        for held in roles.iter().filter(|held| held.until.is_none_or(|until| now < until)) {
-            gate.ask(action, &format!("roles/{}", held.of.name()), now).await?;
+        let live = roles.iter().filter(|held| held.until.is_none_or(|until| now < until));
+        let live: Vec<Role> = live.map(|held| held.of.clone()).collect();
+        for role in &live {
+            gate.ask(action, &format!("roles/{}", role.name()), now).await?;
         }
-        Ok(())
+        Ok(live)
     }
 
     pub(crate) async fn change_subject(
@@ -181,8 +183,28 @@ impl Call<'_> {
         }
         gate.record(Some(&changes.to_string())).await?;
         gate.stands()?;
-        let done = self.parts.store.change_subject(actor(gate), subject, changes).await;
-        Ok(Changed::of(&done.map_err(refused)?, Warned { warnings }))
+        let more = !changes.grant.is_empty() || changes.enabled == Some(true);
+        let store = &self.parts.store;
+        let done = store.change_subject(actor(gate), subject.clone(), changes).await;
+        let done = done.map_err(refused)?;
+        let mut warnings = warnings;
+        if done.value > 0 {
+            warnings.push(format!(
+                "a code that somebody else had made for {subject} is cancelled; make a new one"
+            ));
+        }
+        if more {
+            let now = self.now();
+            let rows = store.certificates(&subject).await.map_err(refused)?.into_iter();
+            let live = rows.filter(|row| row.revoked.is_none() && now <= row.not_after).count();
+            if live > 0 {
+                warnings.push(format!(
+                    "live certificates of {subject} from before this: {live}; if you do not know \
+                     in whose hands they are, revoke them and make a new code"
+                ));
+            }
+        }
+        Ok(Changed::of(&done, Warned { warnings }))
     }
 
     /// A code for a new subject or a new identity, as it is shown and as it is kept.
@@ -202,12 +224,12 @@ impl Call<'_> {
         subject: Subject,
         ttl: Option<u64>,
     ) -> Answer {
-        self.ask_for_its_roles(gate, Action::Create, &subject).await?;
+        let roles = self.ask_for_its_roles(gate, Action::Create, &subject).await?;
         gate.record(Some("a new code")).await?;
         let (code, row) = self.make_code(ttl)?;
         gate.stands()?;
         let expires = row.expires;
-        let made = self.parts.store.new_code(actor(gate), subject.clone(), row).await;
+        let made = self.parts.store.new_code(actor(gate), subject.clone(), roles, row).await;
         let made = made.map_err(refused)?;
         let (code, expires, warnings) = (Some(code), Some(expires), vec![]);
         Ok(Changed::of(&made, CodeView { subject, code, expires, warnings }))

@@ -29,7 +29,9 @@ pub struct Limits {
 /// The bounds of identified subjects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionLimits {
-    /// Connections of one subject at the same time.
+    /// Identified connections at the same time.
+    pub sessions: usize,
+    /// Those of one subject.
     pub sessions_per_subject: usize,
     /// Flows of one subject at the same time.
     pub flows_per_subject: usize,
@@ -57,6 +59,7 @@ impl Default for Limits {
 impl Default for SessionLimits {
     fn default() -> Self {
         Self {
+            sessions: 16384,
             sessions_per_subject: 1024,
             flows_per_subject: 2048,
             flows: 16384,
@@ -176,7 +179,10 @@ impl Limiter {
     pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Slot> {
         let (peer, now) = (prefix(peer), Instant::now());
         let mut state = self.state();
-        if state.open >= self.limits.connections {
+        // A quarter of the places is kept for networks that known subjects came from.
+        let kept =
+            if state.known.contains_key(&peer) { 0 } else { quarter(self.limits.connections) };
+        if state.open >= self.limits.connections.saturating_sub(kept).max(1) {
             return None;
         }
         let network = state.network(peer, now, &self.limits)?;
@@ -346,9 +352,14 @@ mod tests {
         let limiter = Arc::new(Limiter::new(limits()));
         let mut slots: Vec<Slot> = (0..4).map(|_| limiter.enter(v4(1)).unwrap()).collect();
         assert!(limiter.enter(v4(1)).is_none());
-        slots.extend((0..12).map(|n| limiter.enter(v4(10 + n)).unwrap()));
-        assert!(limiter.enter(v4(99)).is_none(), "the gateway is full");
-        slots.pop();
+        slots.extend((0..8).map(|n| limiter.enter(v4(10 + n)).unwrap()));
+        assert!(limiter.enter(v4(99)).is_none(), "what is left is kept");
+        // For networks that somebody known has come from.
+        limiter.remember(v4(50));
+        slots.extend((0..4).map(|_| limiter.enter(v4(50)).unwrap()));
+        limiter.remember(v4(51));
+        assert!(limiter.enter(v4(51)).is_none(), "the gateway is full");
+        slots.truncate(11);
         assert!(limiter.enter(v4(99)).is_some());
     }
 

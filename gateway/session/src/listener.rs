@@ -40,6 +40,7 @@ pub struct Listener {
 /// What all listeners share.
 pub struct Serving {
     pub(crate) limiter: Arc<Limiter>,
+    management: Arc<Limiter>,
     pub(crate) refusals: Refusals,
     pub(crate) leases: Leases,
     pub(crate) front: Arc<dyn Front>,
@@ -68,6 +69,7 @@ impl Serving {
     ) -> Self {
         Self {
             limiter: Arc::new(Limiter::new(limits)),
+            management: Arc::new(Limiter::new(limits)),
             refusals,
             leases,
             front,
@@ -78,6 +80,15 @@ impl Serving {
             tls,
             resumption: ResumptionDomains::new(),
             draining: watch::Sender::new(false),
+        }
+    }
+
+    /// The bounds before authentication. Those of the management are its own: whoever crowds the
+    /// doors of interfaces keeps no administrator out.
+    pub(crate) fn limiter(&self, place: Place) -> &Arc<Limiter> {
+        match place {
+            Place::Data => &self.limiter,
+            Place::Management => &self.management,
         }
     }
 
@@ -119,7 +130,7 @@ impl Serving {
 
     async fn connection(self: Arc<Self>, porter: Arc<Porter>, accepted: Accepted, place: Place) {
         let peer = accepted.peer.ip();
-        let patience = self.limiter.limits().handshake_time;
+        let patience = self.limiter(place).limits().handshake_time;
         let authenticated = match porter.authenticate(accepted, place, patience).await {
             Ok(authenticated) => authenticated,
             Err(error) => {
@@ -144,10 +155,10 @@ impl Serving {
             match identify(&leaf, &porter.trust.anchors, &snapshot, now) {
                 Ok(identity) => {
                     let session = self.leases.open(identity, peer, word(&door), proven);
-                    if session.is_none() {
-                        self.refusals.count(peer.ip(), "too-many-sessions");
+                    match &session {
+                        Some(_) => slot.take().into_iter().for_each(|slot| slot.identified()),
+                        None => self.refusals.count(peer.ip(), "too-many-sessions"),
                     }
-                    slot.take().into_iter().for_each(|slot| slot.identified());
                     session.map(Arc::new)
                 }
                 Err(error) => {
@@ -233,7 +244,7 @@ impl Listener {
     }
 
     fn take(&self, serving: &Arc<Serving>, porter: &Arc<Porter>, tcp: TcpStream, peer: SocketAddr) {
-        match Accepted::new(tcp, peer, &serving.limiter) {
+        match Accepted::new(tcp, peer, serving.limiter(self.place)) {
             Some(accepted) => {
                 let connection =
                     Arc::clone(serving).connection(Arc::clone(porter), accepted, self.place);

@@ -1,5 +1,6 @@
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 
 use http::Method;
 use serde_json::Value;
@@ -7,7 +8,7 @@ use serde_json::Value;
 use super::args::AuditCommand;
 use super::client::{Client, items, text};
 use super::not_built;
-use super::output::{Output, write};
+use super::output::{Output, pour};
 use crate::failure::Failure;
 use crate::place::at;
 
@@ -27,22 +28,24 @@ pub(crate) async fn run(
             }
             each_line(client, &path, |line| {
                 if out.is_json() {
-                    return write(&[line, b"\n"].concat());
+                    return pour(&[line, b"\n"].concat());
                 }
                 let record: Value = serde_json::from_slice(line)
                     .map_err(|error| Failure::new(format!("a record that is none: {error}")))?;
-                write(format!("{}\n", show(&record, out)).as_bytes())
+                pour(format!("{}\n", show(&record, out)).as_bytes())
             })
             .await
         }
         AuditCommand::Export { after, out: file } => {
             let path = format!("/v1/audit?after={after}");
             let Some(name) = file else {
-                return each_line(client, &path, |line| write(&[line, b"\n"].concat())).await;
+                return each_line(client, &path, |line| pour(&[line, b"\n"].concat())).await;
             };
-            let mut file = File::create(&name).map_err(at(&name))?;
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600);
+            let mut file = options.open(&name).map_err(at(&name))?;
             each_line(client, &path, |line| {
-                file.write_all(&[line, b"\n"].concat()).map_err(at(&name))
+                file.write_all(&[line, b"\n"].concat()).map(|()| true).map_err(at(&name))
             })
             .await?;
             file.sync_all().map_err(at(&name))
@@ -57,11 +60,11 @@ pub(crate) async fn run(
     }
 }
 
-/// Hands every line of an answer on as it comes.
+/// Hands every line of an answer on as it comes, for as long as it is wanted.
 async fn each_line(
     client: &Client<'_>,
     path: &str,
-    mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
+    mut take: impl FnMut(&[u8]) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
     let mut reply = client.begin(Method::GET, path, None).await?;
     let mut rest: Vec<u8> = Vec::new();
@@ -69,7 +72,9 @@ async fn each_line(
         rest.extend_from_slice(&chunk);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = rest.drain(..=end).collect();
-            take(line.strip_suffix(b"\n").unwrap_or(&line))?;
+            if !take(line.strip_suffix(b"\n").unwrap_or(&line))? {
+                return Ok(());
+            }
         }
     }
     Ok(())

@@ -12,12 +12,16 @@ pub(crate) struct Output {
 
 /// Writes to standard output. Whoever reads it may have gone, which is no failure of ours.
 pub(crate) fn write(bytes: &[u8]) -> Result<(), Failure> {
+    pour(bytes).map(drop)
+}
+
+/// The same; whether anybody still reads it.
+pub(crate) fn pour(bytes: &[u8]) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("standard output: {error}")))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::new(format!("standard output: {error}"))),
     }
 }
 

@@ -120,7 +120,8 @@ pub(super) fn read(path: &Path) -> Result<Map<String, Value>, Failure> {
     for (member, file) in MEMBERS.iter().zip(BundleText::FILES) {
         let path = path.join(file);
         // A bundle without links or tests may leave their files out; the model is fixed.
-        let lines = match (*member, path.exists()) {
+        // A link that leads nowhere is there, and cannot be read.
+        let lines = match (*member, path.symlink_metadata().is_ok()) {
             ("policy", _) | (_, true) => text(&path)?,
             ("model", false) => continue,
             (_, false) => String::new(),

@@ -214,7 +214,7 @@ impl Reader {
         if max_bytes < AuditSettings::SMALLEST {
             return Err(self.wrong("audit.max-bytes", "at least 1048576"));
         }
-        Ok(AuditSettings { max_bytes, flows: limits.session.flows })
+        Ok(AuditSettings { max_bytes, open: limits.session.flows + limits.session.sessions })
     }
 
     fn profiles(&self, raw: raw::Certificates) -> Result<Profiles, Failure> {
@@ -243,6 +243,7 @@ impl Reader {
         };
         let (idle, life) = (raw.idle, raw.life);
         let session = SessionLimits {
+            sessions: count("limits.sessions", raw.sessions, usual.session.sessions)?,
             sessions_per_subject: count(
                 "limits.sessions-per-subject",
                 raw.sessions_per_subject,

@@ -48,6 +48,7 @@ pub(super) struct Limits {
     pub(super) handshake_rate: Option<u32>,
     pub(super) handshake_time: Option<String>,
     pub(super) unauthenticated_rate: Option<u32>,
+    pub(super) sessions: Option<usize>,
     pub(super) sessions_per_subject: Option<usize>,
     pub(super) flows_per_subject: Option<usize>,
     pub(super) flows: Option<usize>,

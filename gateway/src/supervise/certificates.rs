@@ -45,6 +45,8 @@ struct Inner {
 /// What is shown now, and when it is to be renewed.
 struct Shown {
     trust: watch::Sender<Trust>,
+    /// From when they are valid.
+    from: Timestamp,
     renewal: Timestamp,
 }
 
@@ -82,7 +84,7 @@ impl Certificates {
     /// Finds the certificates that are good, or issues new ones, and shows them.
     pub(crate) async fn ensure(&self) -> Result<watch::Receiver<Trust>, Failure> {
         let inner = &self.0;
-        let (trust, renewal) = match inner.find().await? {
+        let (trust, from, renewal) = match inner.find().await? {
             Some(found) => found,
             None => inner.issue().await?,
         };
@@ -90,15 +92,20 @@ impl Certificates {
         match &mut *shown {
             Some(shown) => {
                 shown.trust.send_replace(trust);
-                shown.renewal = renewal;
+                (shown.from, shown.renewal) = (from, renewal);
                 Ok(shown.trust.subscribe())
             }
             None => {
                 let (sender, receiver) = watch::channel(trust);
-                *shown = Some(Shown { trust: sender, renewal });
+                *shown = Some(Shown { trust: sender, from, renewal });
                 Ok(receiver)
             }
         }
+    }
+
+    fn from(&self) -> Timestamp {
+        let shown = self.0.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.as_ref().map_or(Timestamp::MIN, |shown| shown.from)
     }
 
     fn renewal(&self) -> Timestamp {
@@ -111,7 +118,8 @@ impl Certificates {
         loop {
             let now = self.0.clock.now();
             let left = self.renewal().duration_since(now);
-            if left.is_positive() {
+            // Made while the clock was ahead: nobody takes them yet.
+            if left.is_positive() && self.from() <= now {
                 tokio::time::sleep(left.unsigned_abs().min(LOOK)).await;
                 continue;
             }
@@ -145,7 +153,7 @@ impl Inner {
 
     /// The live certificates over the present key and for the present names, if there are
     /// both and neither is due.
-    async fn find(&self) -> Result<Option<(Trust, Timestamp)>, Failure> {
+    async fn find(&self) -> Result<Option<(Trust, Timestamp, Timestamp)>, Failure> {
         let Some(key) = self.keys.open(Slot::Server)? else { return Ok(None) };
         let now = self.clock.now();
         let print = doorward_ca::key_fingerprint(key.public_key());
@@ -170,11 +178,11 @@ impl Inner {
         let due = renewal(own.not_before, own.not_after)
             .min(renewal(interfaces.not_before, interfaces.not_after));
         let trust = self.trust(key, own.certificate.clone(), interfaces.certificate.clone())?;
-        Ok(Some((trust, due)))
+        Ok(Some((trust, own.not_before.max(interfaces.not_before), due)))
     }
 
     /// Issues both over a new key.
-    async fn issue(&self) -> Result<(Trust, Timestamp), Failure> {
+    async fn issue(&self) -> Result<(Trust, Timestamp, Timestamp), Failure> {
         let now = self.clock.now();
         let key = self.keys.create(Slot::Server, self.kind())?;
         let prepare = |names: &Names| {
@@ -196,7 +204,8 @@ impl Inner {
             .map(|row| renewal(row.not_before, row.not_after))
             .min()
             .unwrap_or(now);
-        Ok((self.trust(key, own, interfaces)?, due))
+        let from = rows.iter().filter(|row| row.revoked.is_none()).map(|row| row.not_before).max();
+        Ok((self.trust(key, own, interfaces)?, from.unwrap_or(now), due))
     }
 
     /// TLS 1.3 signs no handshake with PKCS #1 v1.5, so an RSA authority's server has another

@@ -44,6 +44,10 @@ impl OwnerCodes {
 /// afterwards: an old one is replaced when it has expired, or was tried too often.
 pub(super) async fn keep(owner: OwnerCodes) -> Result<(), Failure> {
     let mut snapshots = owner.store.snapshots();
+    // A code that is left for a recovery stays until it is used or over.
+    if snapshots.borrow().is_claimed() && owner.store.owner_code().await?.is_some() {
+        return Ok(());
+    }
     while !snapshots.borrow_and_update().is_claimed() {
         let code = owner_code(&owner.codes, &owner.store, owner.clock.now()).await?;
         announce(&code, &owner.file, owner.print)?;

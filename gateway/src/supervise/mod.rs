@@ -32,6 +32,7 @@ pub(crate) async fn run(
     let (mut interrupt, mut terminate) =
         (stop(SignalKind::interrupt())?, stop(SignalKind::terminate())?);
     let mut gateway = gateway;
+    let mut writers = gateway.writers.take();
     let mut tasks = JoinSet::new();
     // Before anybody is served: what was to be confirmed while the gateway was down.
     let waiting = confirmation::Waiting::of(&gateway);
@@ -61,6 +62,10 @@ pub(crate) async fn run(
             tokio::select! {
                 _ = interrupt.recv() => return Ok(()),
                 _ = terminate.recv() => return Ok(()),
+                () = ended(&mut writers) => {
+                    // Nothing could be taken away or recorded any more.
+                    return Err(Failure::new("a writer has failed; see the log"));
+                }
                 Some(ended) = tasks.join_next() => match ended {
                     Ok(Ok(())) => {}
                     Ok(Err(failure)) => return Err(failure),
@@ -89,8 +94,8 @@ pub(crate) async fn run(
     if let Err(error) = gateway.journal.write(Class::Administration, stopped).await {
         tracing::warn!(%error, "the stop was not recorded");
     }
-    let (writers, place) = let_go(gateway);
-    for writer in writers {
+    let place = let_go(gateway);
+    for writer in writers.into_iter().flatten() {
         let last = std::time::Duration::from_secs(5);
         match tokio::time::timeout(last, writer).await {
             Ok(Ok(())) => {}
@@ -104,9 +109,23 @@ pub(crate) async fn run(
 
 /// Lets go of everything that could still write: the writers end when they have written what
 /// they were given.
-fn let_go(gateway: Gateway) -> ([JoinHandle<()>; 2], Place) {
-    let Gateway { writers, place, .. } = gateway;
-    (writers, place)
+fn let_go(gateway: Gateway) -> Place {
+    let Gateway { place, .. } = gateway;
+    place
+}
+
+/// Answers when one of the writers has ended, which none does while anybody could still write.
+async fn ended(writers: &mut Option<[JoinHandle<()>; 2]>) {
+    let Some([state, audit]) = writers else { return std::future::pending().await };
+    let ended = tokio::select! {
+        ended = state => ended,
+        ended = audit => ended,
+    };
+    // It must not be asked again.
+    *writers = None;
+    if let Err(error) = ended {
+        tracing::error!(%error, "a writer failed");
+    }
 }
 
 fn tell_system(state: sd_notify::NotifyState<'_>) {

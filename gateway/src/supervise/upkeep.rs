@@ -26,6 +26,8 @@ pub(super) struct Upkeep {
 const GLANCE: Duration = Duration::from_secs(1);
 /// How often what has expired is swept out.
 const SWEEP: u64 = 3600;
+/// How often it is tried whether changes can be written again.
+const PROBE: u64 = 5;
 /// By how much the wall clock may leave the monotonic one before everything is asked again.
 const JUMP: SignedDuration = SignedDuration::from_secs(2);
 
@@ -68,7 +70,11 @@ pub(super) async fn keep(upkeep: Upkeep) -> Result<(), Failure> {
             }
         }
         let (now, instant) = (upkeep.clock.now(), Instant::now());
-        upkeep.watch_clock(wall, now, instant.duration_since(steady));
+        upkeep.watch_clock(wall, now, instant.duration_since(steady)).await;
+        if upkeep.store.trouble().borrow().is_some() && round % PROBE == 0 {
+            // Success clears the trouble; failure has been told.
+            drop(upkeep.store.probe().await);
+        }
         (wall, steady) = (now, instant);
         upkeep.watch_disk();
         if round % SWEEP == 0 {
@@ -81,11 +87,17 @@ pub(super) async fn keep(upkeep: Upkeep) -> Result<(), Failure> {
 
 impl Upkeep {
     /// A clock that was set may have passed an instant at which answers change.
-    fn watch_clock(&self, before: Timestamp, now: Timestamp, elapsed: Duration) {
+    async fn watch_clock(&self, before: Timestamp, now: Timestamp, elapsed: Duration) {
         let expected = before.saturating_add(elapsed).unwrap_or(before);
         let jumped = now.duration_since(expected);
         if jumped.abs() > JUMP {
-            let ended = self.leases.ask_all_again();
+            let ended = match self.store.reload().await {
+                Ok(ended) => ended,
+                Err(error) => {
+                    tracing::error!(%error, "the state was not read anew");
+                    self.leases.ask_all_again()
+                }
+            };
             tracing::warn!(by = %jumped, ended, "the clock was set: every flow was asked again");
         }
     }

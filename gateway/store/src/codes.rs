@@ -65,16 +65,20 @@ pub type Sign = Box<dyn FnOnce() -> Result<Issued, IssueError> + Send>;
 pub(crate) async fn insert(
     connection: &mut SqliteConnection,
     subject: Option<SubjectId>,
+    maker: &Actor,
     code: &NewCode,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO codes (digest, subject, created, expires) VALUES (?, ?, ?, ?)")
-        .bind(code.digest.to_string())
-        .bind(subject.map(|id| id.0))
-        .bind(micros(now))
-        .bind(micros(code.expires))
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO codes (maker, digest, subject, created, expires) VALUES (?, ?, ?, ?, ?)",
+    )
+    .bind(maker.to_string())
+    .bind(code.digest.to_string())
+    .bind(subject.map(|id| id.0))
+    .bind(micros(now))
+    .bind(micros(code.expires))
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -88,6 +92,26 @@ pub(crate) async fn cancel_all(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Cancels the codes of a subject that are not redeemed and that somebody else has made: whoever
+/// gives the subject more rights answers for nobody else's codes. How many there were.
+pub(crate) async fn cancel_of_others(
+    connection: &mut SqliteConnection,
+    subject: SubjectId,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let done = sqlx::query(
+        "UPDATE codes SET cancelled = 1 \
+         WHERE subject = ? AND maker <> ? AND cancelled = 0 AND redeemed_by IS NULL AND expires > ?",
+    )
+    .bind(subject.0)
+    .bind(actor.to_string())
+    .bind(micros(now))
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// A code's row, with the subject's number and the issuance that it was redeemed for.
@@ -159,22 +183,35 @@ async fn spend(
 }
 
 impl Store {
-    /// Keeps a code for a subject, in place of those that it had.
+    /// Keeps a code for a subject, in place of those that it had. `roles` are those for which
+    /// whoever makes it was found to have the right.
     ///
     /// # Errors
-    /// When there is no such subject, or the database refuses.
+    /// When there is no such subject, it has other roles by now, or the database refuses.
     pub async fn new_code(
         &self,
         actor: Actor,
         subject: Subject,
+        roles: Vec<Role>,
         code: NewCode,
     ) -> Result<Committed<()>, StoreError> {
         let now = self.now();
         let what = format!("new code for {subject}");
+        let maker = actor.clone();
         let change = change!(|connection| {
             let id = subjects::known(connection, &subject).await?;
+            let held: Vec<String> = sqlx::query_scalar(
+                "SELECT role FROM roles WHERE subject = ? AND (until_time IS NULL OR until_time > ?)",
+            )
+            .bind(id.0)
+            .bind(micros(now))
+            .fetch_all(&mut *connection)
+            .await?;
+            if held.iter().any(|held| !roles.iter().any(|role| role.to_string() == *held)) {
+                return Err(StoreError::RolesChanged(subject));
+            }
             cancel_all(connection, Some(id)).await?;
-            insert(connection, Some(id), &code, now).await?;
+            insert(connection, Some(id), &maker, &code, now).await?;
             Ok(((), Touched::default()))
         });
         self.commit(actor, what, change).await
@@ -188,7 +225,7 @@ impl Store {
         let now = self.now();
         let change = change!(|connection| {
             cancel_all(connection, None).await?;
-            insert(connection, None, &code, now).await?;
+            insert(connection, None, &Actor::Gateway, &code, now).await?;
             Ok(((), Touched::default()))
         });
         self.commit(Actor::Gateway, "new owner code", change).await
@@ -277,8 +314,8 @@ impl Store {
         self.commit(Actor::Gateway, "redeem code", change).await
     }
 
-    /// Redeems an owner's code: besides, `owner` becomes a subject with `role`, and every
-    /// certificate that it had before is revoked.
+    /// Redeems an owner's code: besides, `owner` becomes a subject with `role`, every certificate
+    /// that it had before is revoked, and every code for it cancelled.
     ///
     /// # Errors
     /// When the code is worth nothing, or signing or the database refuses; then nothing is
@@ -312,6 +349,8 @@ impl Store {
                 .await?;
             subjects::grant(connection, id, &role, None).await?;
             let mut certificates = issuances::revoke_all(connection, id, now).await?;
+            // Nor does a code that a thief made for the lost identity outlive it.
+            cancel_all(connection, Some(id)).await?;
             let issued = sign()?;
             let issuance = issuances::insert(connection, id, None, &issued, now).await?;
             certificates.push(issued.id().clone());

@@ -25,6 +25,9 @@ pub enum StoreError {
     /// A code is worth nothing. The presenter's.
     #[error(transparent)]
     Code(#[from] CodeRefused),
+    /// The subject has got a role since the asker's rights were looked at. The asker's.
+    #[error("the roles of {0} have just changed; try again")]
+    RolesChanged(Subject),
     /// The certificate that asks is not live any more. The asker's.
     #[error("the identity has just ended")]
     Ended,

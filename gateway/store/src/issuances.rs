@@ -202,6 +202,24 @@ async fn revoke_left_behind(
 }
 
 impl Store {
+    /// How many certificates were issued to a subject since an instant.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn issued_since(
+        &self,
+        subject: SubjectId,
+        since: Timestamp,
+    ) -> Result<i64, StoreError> {
+        let count =
+            sqlx::query_scalar("SELECT count(*) FROM issuances WHERE subject = ? AND issued > ?")
+                .bind(subject.0)
+                .bind(micros(since))
+                .fetch_one(&mut *self.read().await?)
+                .await?;
+        Ok(count)
+    }
+
     /// Issues one more certificate to the holder of a live one. The subject's number is
     /// compared, so that a name used again inherits nothing. What earlier renewals have left
     /// behind is revoked beyond a few, so nobody has to wait for it to expire.

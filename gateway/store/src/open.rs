@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use doorward_ca::IssuingCa;
 use doorward_model::{Clock, Domain, Fingerprint, Kind, Name, Subject};
-use doorward_policies::{Bundle, Observer, Snapshot};
+use doorward_policies::{Bundle, Observer, Snapshot, Touched};
 use jiff::Timestamp;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteJournalMode, SqlitePoolOptions};
@@ -14,14 +14,15 @@ use tokio::task::JoinHandle;
 
 use crate::ballast::Ballast;
 use crate::bundles::Applying;
-use crate::change::{Actor, Change, Committed};
+use crate::change::{Actor, Change, Committed, change};
 use crate::database::{self, WriteConnection, micros, reading, writing};
 use crate::error::{OpenError, StoreError};
 use crate::facts::{self, Facts};
 use crate::writer::Writer;
 use crate::{audit, bundles, issuances, load, subjects};
 
-pub(crate) const SCHEMA: &[(&str, &str)] = &[("state", include_str!("state.sql"))];
+pub(crate) const SCHEMA: &[(&str, &str)] =
+    &[("state", include_str!("state.sql")), ("state-2", include_str!("state-2.sql"))];
 const FILE: &str = "state.db";
 
 /// The state of the gateway. Cheap to clone; every clone is the same state.
@@ -148,6 +149,34 @@ impl Store {
     #[must_use]
     pub fn trouble(&self) -> watch::Receiver<Option<String>> {
         self.trouble.clone()
+    }
+
+    /// Reads the whole state anew: what was left out because it was over may not be, after the
+    /// clock has been set back. Returns how many live flows that ended.
+    ///
+    /// # Errors
+    /// When the database refuses; then the present snapshot stays.
+    pub async fn reload(&self) -> Result<usize, OpenError> {
+        self.writer.reload().await
+    }
+
+    /// Tries whether changes can be written again.
+    ///
+    /// # Errors
+    /// When they cannot.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        let now = self.now();
+        let change = change!(|connection| {
+            sqlx::query(
+                "INSERT INTO facts (name, value) VALUES ('probed', ?) \
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            )
+            .bind(micros(now).to_string())
+            .execute(connection)
+            .await?;
+            Ok(((), Touched::default()))
+        });
+        self.commit(Actor::Gateway, "probe", change).await.map(drop)
     }
 
     /// Whether room is kept on the disk for an administrator to make more. Room that was given

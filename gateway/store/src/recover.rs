@@ -8,6 +8,7 @@ use sqlx::Connection as _;
 use thiserror::Error;
 
 use crate::audit;
+use crate::change::Actor;
 use crate::codes::{self, NewCode};
 use crate::database;
 use crate::error::{OpenError, StoreError};
@@ -67,7 +68,7 @@ pub async fn recover(dir: &Path, code: NewCode, now: Timestamp) -> Result<Recove
     let mut transaction =
         connection.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::from)?;
     codes::cancel_all(&mut transaction, None).await?;
-    codes::insert(&mut transaction, None, &code, now).await?;
+    codes::insert(&mut transaction, None, &Actor::Local, &code, now).await?;
     transaction.commit().await.map_err(StoreError::from)?;
     connection.close().await.map_err(StoreError::from)?;
     Ok(Recovered { domain: found.domain, authority, advertise })

@@ -60,15 +60,13 @@ CREATE TABLE authorities (
     created       INTEGER NOT NULL
 ) STRICT;
 
--- The allow-list: a certificate identifies somebody only while its row is here and live. A
--- renewed one names the first of its enrolment.
+-- The allow-list: a certificate identifies somebody only while its row is here and live.
 CREATE TABLE issuances (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     issuer      TEXT NOT NULL REFERENCES authorities (key),
     serial      TEXT NOT NULL,
     key         TEXT NOT NULL,
     subject     INTEGER NOT NULL REFERENCES subjects (id),
-    first       INTEGER REFERENCES issuances (id),
     not_before  INTEGER NOT NULL,
     not_after   INTEGER NOT NULL,
     issued      INTEGER NOT NULL,
@@ -78,7 +76,6 @@ CREATE TABLE issuances (
 ) STRICT;
 
 CREATE INDEX issuances_by_subject ON issuances (subject);
-CREATE INDEX issuances_by_first ON issuances (first);
 
 -- A code without a subject is an owner's. Only the digest of its secret is kept.
 CREATE TABLE codes (
@@ -94,21 +91,10 @@ CREATE TABLE codes (
 
 CREATE INDEX codes_by_subject ON codes (subject);
 
--- At most one row: the bundle in force goes back to a former one unless it is confirmed in time.
-CREATE TABLE unconfirmed (
-    revision   INTEGER NOT NULL,
-    former     INTEGER NOT NULL,
-    until_time INTEGER NOT NULL
-) STRICT;
-
--- Every bundle that was ever in force, with why, and how many of its own tests it passed.
 CREATE TABLE bundles (
     revision INTEGER PRIMARY KEY,
     at       INTEGER NOT NULL,
     author   TEXT NOT NULL,
-    reason   TEXT NOT NULL DEFAULT '',
-    rules    INTEGER NOT NULL DEFAULT 0,
-    passed   INTEGER NOT NULL DEFAULT 0,
     model    TEXT NOT NULL,
     policy   TEXT NOT NULL,
     roles    TEXT NOT NULL,

@@ -174,6 +174,7 @@ impl Store {
     ) -> Result<Committed<SubjectId>, StoreError> {
         let now = self.now();
         let what = format!("add {}", new.subject);
+        let maker = actor.clone();
         let add = change!(|connection| {
             let NewSubject { subject, agentless, roles, groups, code } = new;
             let id = insert(connection, &subject, agentless, now).await?;
@@ -184,14 +185,15 @@ impl Store {
                 join(connection, id, group).await?;
             }
             if let Some(code) = code {
-                codes::insert(connection, Some(id), &code, now).await?;
+                codes::insert(connection, Some(id), &maker, &code, now).await?;
             }
             Ok((id, touching(&subject)))
         });
         self.commit(actor, what, add).await
     }
 
-    /// Changes a subject's memberships and whether it is on, all or nothing.
+    /// Changes a subject's memberships and whether it is on, all or nothing. Returns how many
+    /// codes that somebody else had made for it were cancelled, because it has got more rights.
     ///
     /// # Errors
     /// When there is no such subject, or the database refuses.
@@ -200,8 +202,9 @@ impl Store {
         actor: Actor,
         subject: Subject,
         changes: SubjectChanges,
-    ) -> Result<Committed<()>, StoreError> {
+    ) -> Result<Committed<u64>, StoreError> {
         let what = format!("change {subject}: {changes}");
+        let (now, granter) = (self.now(), actor.clone());
         let change = change!(|connection| {
             let id = known(connection, &subject).await?;
             let SubjectChanges { enabled, grant: grants, take, join: joins, leave } = changes;
@@ -232,7 +235,11 @@ impl Store {
                     .execute(&mut *connection)
                     .await?;
             }
-            Ok(((), touching(&subject)))
+            let cancelled = match grants.is_empty() && enabled != Some(true) {
+                true => 0,
+                false => codes::cancel_of_others(connection, id, &granter, now).await?,
+            };
+            Ok((cancelled, touching(&subject)))
         });
         self.commit(actor, what, change).await
     }

@@ -84,7 +84,7 @@ impl World {
     async fn enrol(&self, store: &Store, name: &str) -> Result<CertificateId, StoreError> {
         static CODES: AtomicU8 = AtomicU8::new(100);
         let code = self.code(CODES.fetch_add(1, Ordering::SeqCst));
-        store.new_code(Actor::Local, subject(name), code.clone()).await?;
+        store.new_code(Actor::Local, subject(name), all_roles(), code.clone()).await?;
         let (key, sign) = self.sign(name);
         Ok(self.id(&store.redeem(code.digest, key, sign).await?.value))
     }
@@ -104,6 +104,11 @@ impl World {
         let expires = self.clock.now() + SignedDuration::from_hours(1);
         NewCode { digest: Fingerprint::new([number; 32]), expires }
     }
+}
+
+/// The roles that these tests give.
+fn all_roles() -> Vec<doorward_model::Role> {
+    vec!["role/operator".parse().unwrap()]
 }
 
 fn subject(text: &str) -> Subject {
@@ -275,7 +280,7 @@ async fn a_code_serves_one_key_and_the_same_key_again() {
     assert_eq!(store.certificates(&subject("device/plc")).await.unwrap().len(), 1);
 
     let code = world.code(9);
-    store.new_code(Actor::Local, subject("device/plc"), code.clone()).await.unwrap();
+    store.new_code(Actor::Local, subject("device/plc"), all_roles(), code.clone()).await.unwrap();
     store.change_subject(Actor::Local, subject("device/plc"), switch(false)).await.unwrap();
     let (key, sign) = world.sign("device/plc");
     assert_eq!(refused(store.redeem(code.digest, key, sign).await), CodeRefused::Cancelled);
@@ -519,7 +524,7 @@ fn record(number: u64) -> Record {
 #[tokio::test]
 async fn what_was_acknowledged_is_read_back_in_order_and_endings_keep_their_place() {
     let world = World::found().await;
-    let settings = AuditSettings { max_bytes: 1 << 30, flows: 64 };
+    let settings = AuditSettings { max_bytes: 1 << 30, open: 64 };
     let (log, task) = AuditLog::open(world.path(), settings, world.clock.clone()).await.unwrap();
     let opened = log.open(Class::Ordinary, record(1)).await.unwrap();
     for number in 2..100 {
@@ -540,7 +545,7 @@ async fn what_was_acknowledged_is_read_back_in_order_and_endings_keep_their_plac
 #[tokio::test]
 async fn a_full_log_refuses_flows_and_still_takes_administration() {
     let world = World::found().await;
-    let settings = AuditSettings { max_bytes: AuditSettings::SMALLEST, flows: 4 };
+    let settings = AuditSettings { max_bytes: AuditSettings::SMALLEST, open: 4 };
     let (log, _task) = AuditLog::open(world.path(), settings, world.clock.clone()).await.unwrap();
     let open = log.open(Class::Ordinary, record(0)).await.unwrap();
     let mut written = 0;

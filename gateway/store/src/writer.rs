@@ -74,6 +74,18 @@ impl Writer {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Reads the whole state anew, at the present instant, and publishes it.
+    pub(crate) async fn reload(&self) -> Result<usize, OpenError> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |desk| {
+            Box::pin(async move {
+                drop(reply.send(desk.reload().await));
+            })
+        });
+        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
     pub(crate) async fn observe(&self, observer: Arc<dyn Observer>) -> Result<(), StoreError> {
         let job: Job = Box::new(move |desk| {
             desk.observers.push(observer);
@@ -135,6 +147,16 @@ impl Desk {
             }
             Err(error) => tracing::error!(%error, "the state cannot be read"),
         }
+    }
+
+    async fn reload(&mut self) -> Result<usize, OpenError> {
+        let before = self.snapshots.borrow().clone();
+        let connection = self.connection.get().await?;
+        let domain = before.domain().clone();
+        let snapshot = load::all(connection, domain, self.clock.now()).await?;
+        let touched = Touched { bundle: true, ..Touched::default() };
+        let commit = Commit { epoch: snapshot.epoch(), touched };
+        Ok(self.publish(&commit, Arc::new(snapshot)))
     }
 
     async fn missed(&mut self, before: &Snapshot) -> Result<Option<Snapshot>, OpenError> {

@@ -25,6 +25,11 @@ pub(super) fn lines<'a>(
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines = Vec::new();
     for (index, line) in text.lines().enumerate() {
+        // A carriage return that ends no line could hide a rule in a comment.
+        if let Some(at) = line.find('\r') {
+            errors.push(BundleError::new(file, index + 1, at + 1, Reason::Control));
+            continue;
+        }
         if line.trim().is_empty() || line.trim_start().starts_with('#') {
             continue;
         }

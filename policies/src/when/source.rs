@@ -33,6 +33,15 @@ fn network(text: &str) -> Result<IpNet, WhenError> {
             wrong("a network is ADDRESS/BITS, such as 192.168.1.0/24; join several by |".into())
         })?,
     };
+    if let IpNet::V6(v6) = network
+        && v6.addr().to_ipv4_mapped().is_some()
+        && v6.prefix_len() >= 96
+    {
+        // Addresses are compared in their own family, so this would never be met.
+        let bits = v6.prefix_len() - 96;
+        let v4 = v6.addr().to_ipv4_mapped().map(|v4| format!("{v4}/{bits}"));
+        return Err(wrong(format!("write it as {}", v4.unwrap_or_default())));
+    }
     if network.trunc() != network {
         // 10.0.0.1/8 could mean the host or the network; one of them by mistake.
         return Err(wrong(format!(

@@ -39,9 +39,38 @@ pub(super) fn after(value: &str) -> Result<After, WhenError> {
 }
 
 fn instant(name: &'static str, value: &str) -> Result<Timestamp, WhenError> {
-    value.parse().map_err(|_| WhenError::Value {
+    let strict = is_rfc3339(value);
+    value.parse().ok().filter(|_| strict).ok_or_else(|| WhenError::Value {
         name,
         value: value.into(),
         expected: "an instant is RFC 3339 with an offset, such as 2027-01-01T18:00:00+01:00".into(),
     })
+}
+
+/// Whether a text has the form of RFC 3339 section 5.6: the parser knows other forms as well.
+fn is_rfc3339(text: &str) -> bool {
+    let (date_time, offset) = match text.strip_suffix(['Z', 'z']) {
+        Some(rest) => (rest, ""),
+        None => match text.char_indices().rev().nth(5) {
+            Some((at, '+' | '-')) => text.split_at_checked(at).unwrap_or((text, "")),
+            _ => return false,
+        },
+    };
+    let (whole, fraction) = match date_time.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (date_time, None),
+    };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let like = |text: &str, form: &str| {
+        text.len() == form.len()
+            && text.bytes().zip(form.bytes()).all(|(byte, form)| match form {
+                b'0' => byte.is_ascii_digit(),
+                b'T' => matches!(byte, b'T' | b't'),
+                b'+' => matches!(byte, b'+' | b'-'),
+                form => byte == form,
+            })
+    };
+    like(whole, "0000-00-00T00:00:00")
+        && fraction.is_none_or(digits)
+        && (offset.is_empty() || like(offset, "+00:00"))
 }

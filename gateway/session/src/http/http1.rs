@@ -10,6 +10,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
 use super::body::empty;
@@ -44,7 +45,7 @@ pub(super) async fn serve(stream: TlsStream<Line>, desk: Desk) {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     ended = connection.as_mut() => ended,
-                    () = desk.cut() => return,
+                    () = desk.over(Instant::now()) => return,
                 }
             }
         },
@@ -58,6 +59,16 @@ async fn answer(desk: &Desk, mut request: Request<Incoming>) -> Response<Payload
     let id = desk.serving.leases.new_flow_id();
     if !is_connect(&request) {
         return desk.answer(id, request.map(Body::from)).await;
+    }
+    // What follows a CONNECT is the tunnel's; a body would be lost on the way there.
+    let length = request.headers().get(http::header::CONTENT_LENGTH);
+    let bodied = request.headers().contains_key(http::header::TRANSFER_ENCODING)
+        || length.is_some_and(|length| length.as_bytes() != b"0");
+    if bodied {
+        let problem = Problem::new(400, "Wrong request", "A CONNECT has no body.");
+        let mut response = problem.into_response();
+        mark(&mut response, id);
+        return response;
     }
     let (reply, told) = oneshot::channel();
     let upgrade = hyper::upgrade::on(&mut request);

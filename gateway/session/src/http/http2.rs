@@ -7,6 +7,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
+use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
 use super::{Body, Desk, HEAD, Payload, Problem, Turn, is_connect, mark};
@@ -39,20 +40,20 @@ pub(super) async fn serve(stream: TlsStream<Line>, desk: Desk) {
         Ok(Err(error)) => return tracing::debug!(%error, "no HTTP/2"),
         Err(_) => return,
     };
-    let mut draining = false;
+    let mut draining = None;
     loop {
         let accepted = tokio::select! {
             accepted = connection.accept() => accepted,
-            turn = desk.turn(), if !draining => match turn {
+            turn = desk.turn(), if draining.is_none() => match turn {
                 // Dropped without its proper end, the connection is reset.
                 Turn::Cut => return,
                 Turn::Drain => {
                     connection.graceful_shutdown();
-                    draining = true;
+                    draining = Some(Instant::now());
                     continue;
                 }
             },
-            () = desk.cut(), if draining => return,
+            () = desk.over(draining.unwrap_or_else(Instant::now)), if draining.is_some() => return,
         };
         match accepted {
             Some(Ok((request, respond))) => answer(&desk, request, respond),

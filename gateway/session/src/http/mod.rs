@@ -25,6 +25,9 @@ use crate::ports::{Tunnel, Visit};
 const HEAD: usize = 16 * 1024;
 /// How long a connection may be open without a request.
 const IDLE: Duration = Duration::from_secs(75);
+/// How long a connection of a visitor without an identity may go on once it is to end: what it
+/// does not read by then, it does not get.
+const LAST: Duration = Duration::from_secs(10);
 /// How often idleness is looked at.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -102,6 +105,14 @@ impl Desk {
         }
     }
 
+    /// Answers when a connection that is to end since then has had its time.
+    async fn over(&self, since: Instant) {
+        match &self.visit.session {
+            Some(session) => drop(session.ended().await),
+            None => tokio::time::sleep_until(since + LAST).await,
+        }
+    }
+
     /// Answers when the connection must change its ways.
     async fn turn(&self) -> Turn {
         let idle = async {
@@ -119,7 +130,9 @@ impl Desk {
     /// What must be said before a request is looked at any further.
     fn objection(&self) -> Option<Problem> {
         let peer = self.visit.peer.ip();
-        if self.visit.session.is_none() && !self.serving.limiter.admits_request(peer) {
+        if self.visit.session.is_none()
+            && !self.serving.limiter(self.visit.place).admits_request(peer)
+        {
             self.serving.refusals.count(peer, "too-many-requests");
             return Some(Problem::new(429, "Too many requests", "Try again in a few seconds."));
         }
@@ -173,7 +186,12 @@ impl Desk {
         if let Some(problem) = self.objection() {
             return tunnel.refuse(problem);
         }
-        let host = authority.map(|authority| authority.host().to_owned()).unwrap_or_default();
+        // An interface's name and a port; anything else is an unknown name.
+        let host = match authority {
+            Some(authority) if !authority.as_str().contains('@') => authority.host().to_owned(),
+            Some(authority) => authority.as_str().to_owned(),
+            None => String::new(),
+        };
         let flow = self.serving.flows.tunnel(Arc::clone(&self.visit), id, host, tunnel);
         let busy = self.busy.enter();
         self.serving.tasks.spawn(async move {

@@ -1,10 +1,10 @@
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use doorward_model::{
-    CertificateId, DeviceId, FlowId, InterfaceId, PeerText, SessionId, Subject, SubjectId,
+    CertificateId, DeviceId, Epoch, FlowId, InterfaceId, PeerText, SessionId, Subject, SubjectId,
 };
 use doorward_policies::{
     Class, Closing, Event, Journal, JournalError, Outcome, Permit, Record, Request,
@@ -151,8 +151,9 @@ pub(crate) struct FlowEntry {
     pub(crate) traffic: Traffic,
     pub(crate) dialed: AtomicBool,
     behind: OnceLock<(Option<DeviceId>, Option<InterfaceId>)>,
-    /// Microseconds since 1970; `i64::MAX` is never.
-    ask_again_at: AtomicI64,
+    /// When to ask again, in microseconds since 1970 (`i64::MAX` is never), and the state that said
+    /// so.
+    ask_again_at: Mutex<(Epoch, i64)>,
     /// Rung when that instant has moved closer.
     pub(crate) sooner: Notify,
 }
@@ -173,17 +174,24 @@ impl FlowEntry {
             traffic: Traffic::new(),
             dialed: AtomicBool::new(false),
             behind: OnceLock::new(),
-            ask_again_at: AtomicI64::new(i64::MAX),
+            ask_again_at: Mutex::new((Epoch::default(), i64::MAX)),
             sooner: Notify::new(),
         }
     }
 
-    /// Notes a permit: whose it is, and until when nobody needs to ask again.
+    /// Notes a permit: whose it is, and until when nobody needs to ask again. What an older state
+    /// said does not replace what a newer one has said.
     pub(crate) fn permitted(&self, permit: &Permit) {
         self.behind.get_or_init(|| permit.behind());
         // Rounded up, so that the answer has changed by then.
         let at = permit.ask_again_at().map_or(i64::MAX, |at| at.as_microsecond() + 1);
-        if self.ask_again_at.swap(at, Ordering::SeqCst) > at {
+        let epoch = permit.opinion().epoch;
+        let mut noted = self.ask_again_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if epoch < noted.0 {
+            return;
+        }
+        let former = std::mem::replace(&mut *noted, (epoch, at));
+        if former.1 > at {
             // Whoever waits for the former instant would come too late.
             self.sooner.notify_one();
         }
@@ -195,7 +203,8 @@ impl FlowEntry {
     }
 
     pub(crate) fn asked_again_at(&self) -> Option<Timestamp> {
-        Timestamp::from_microsecond(self.ask_again_at.load(Ordering::SeqCst)).ok()
+        let noted = self.ask_again_at.lock().unwrap_or_else(PoisonError::into_inner);
+        Timestamp::from_microsecond(noted.1).ok()
     }
 
     pub(crate) fn record(&self, at: Timestamp, event: Event) -> Record {

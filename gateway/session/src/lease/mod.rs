@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::rand;
-use doorward_model::{Clock, FlowId, SessionId, SubjectId};
+use doorward_model::{Clock, Device, FlowId, SessionId, SubjectId};
 use doorward_policies::{
     Commit, Decision, Denial, Event, Journal, Observer, Outcome, Permit, Question, Record, Refusal,
     Snapshot,
@@ -44,12 +44,15 @@ struct Inner {
     sessions: Index<SessionEntry>,
     flows: Index<FlowEntry>,
     counts: Mutex<HashMap<SubjectId, Counts>>,
+    session_count: AtomicUsize,
     flow_count: AtomicUsize,
     /// Connections to backends that are open, and leases that have dialed one.
     backends: AtomicUsize,
     dialed: AtomicUsize,
     limits: SessionLimits,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Why changes cannot be written now, if they cannot.
+    trouble: watch::Receiver<Option<String>>,
     clock: Arc<dyn Clock>,
     journal: Arc<dyn Journal>,
 }
@@ -87,6 +90,8 @@ pub enum Refused {
     Denied(Denial),
     /// By a bound: too many flows.
     Busy,
+    /// Rights could not be taken away now, so none are given.
+    Degraded,
 }
 
 impl Refused {
@@ -96,16 +101,19 @@ impl Refused {
         match self {
             Self::Denied(denial) => denial.reason().as_str(),
             Self::Busy => "too-many-flows",
+            Self::Degraded => "state-unavailable",
         }
     }
 }
 
 impl Leases {
-    /// Leases under the snapshots of `snapshots`, recorded in `journal`.
+    /// Leases under the snapshots of `snapshots`, recorded in `journal`. While `trouble` says
+    /// that changes cannot be written, nothing but administration is admitted.
     #[must_use]
     pub fn new(
         limits: SessionLimits,
         snapshots: watch::Receiver<Arc<Snapshot>>,
+        trouble: watch::Receiver<Option<String>>,
         clock: Arc<dyn Clock>,
         journal: Arc<dyn Journal>,
     ) -> Self {
@@ -113,11 +121,13 @@ impl Leases {
             sessions: Index::new(),
             flows: Index::new(),
             counts: Mutex::default(),
+            session_count: AtomicUsize::new(0),
             flow_count: AtomicUsize::new(0),
             backends: AtomicUsize::new(0),
             dialed: AtomicUsize::new(0),
             limits,
             snapshots,
+            trouble,
             clock,
             journal,
         }))
@@ -146,12 +156,15 @@ impl Leases {
     ) -> Option<Session> {
         let now = self.0.clock.now();
         let id = SessionId::new(now, random());
-        let counted = self.count(identity.id, |counts, limits| {
-            let room = counts.sessions < limits.sessions_per_subject;
-            counts.sessions += usize::from(room);
-            room
-        });
+        let total = self.0.session_count.fetch_add(1, Ordering::SeqCst);
+        let counted = total < self.0.limits.sessions
+            && self.count(identity.id, |counts, limits| {
+                let room = counts.sessions < limits.sessions_per_subject;
+                counts.sessions += usize::from(room);
+                room
+            });
         if !counted {
+            self.0.session_count.fetch_sub(1, Ordering::SeqCst);
             return None;
         }
         let entry = Arc::new(SessionEntry::new(id, identity, peer, door, now, proven));
@@ -165,6 +178,7 @@ impl Leases {
 
     pub(crate) fn close(&self, entry: &SessionEntry) {
         self.0.sessions.leave(entry.key.load(Ordering::SeqCst));
+        self.0.session_count.fetch_sub(1, Ordering::SeqCst);
         self.count(entry.subject_id, |counts, _| {
             counts.sessions = counts.sessions.saturating_sub(1);
             true
@@ -199,6 +213,10 @@ impl Leases {
         question: Question,
     ) -> Result<Authorized, Refused> {
         let request = session.request(question);
+        let administers = request.question.resource.device == Device::Gateway;
+        if !administers && self.0.trouble.borrow().is_some() {
+            return Err(Refused::Degraded);
+        }
         let subject = request.subject;
         let total = self.0.flow_count.fetch_add(1, Ordering::SeqCst);
         let room = total < self.0.limits.flows
@@ -232,7 +250,7 @@ impl Leases {
     /// Asks a live flow's question again, by the present state and at the present instant.
     /// Whether it still stands; if not, it has been cut.
     fn ask_again(&self, entry: &FlowEntry, snapshot: &Snapshot) -> bool {
-        let cause = match snapshot.decide(&entry.request, self.0.clock.now()) {
+        let cause = match snapshot.decide_again(&entry.request, self.0.clock.now()) {
             Decision::Permit(permit) if entry.is_still_for(&permit) => {
                 entry.permitted(&permit);
                 return true;
@@ -251,7 +269,7 @@ impl Leases {
         let now = self.0.clock.now();
         let mut flows = self.0.flows.all();
         flows.sort_by_key(|entry| entry.id);
-        let ending = |entry: &Arc<FlowEntry>| match next.decide(&entry.request, now) {
+        let ending = |entry: &Arc<FlowEntry>| match next.decide_again(&entry.request, now) {
             Decision::Permit(permit) if entry.is_still_for(&permit) => None,
             Decision::Permit(_) => Some(EndingView::of(entry, Refusal::UnknownInterface.as_str())),
             Decision::Denial(denial) => Some(EndingView::of(entry, denial.reason().as_str())),
@@ -394,6 +412,13 @@ impl fmt::Debug for Authorized {
 }
 
 impl Lease {
+    /// Whether its question would have the same answer now. Asked right before something is done
+    /// that takes no time itself; if not, it has been cut.
+    #[must_use]
+    pub fn still_stands(&self) -> bool {
+        self.lives() && self.leases.ask_again(&self.entry, &self.leases.snapshot())
+    }
+
     /// Whether it still lives. Asked after the dial and before the first byte.
     #[must_use]
     pub fn lives(&self) -> bool {

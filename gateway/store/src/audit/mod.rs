@@ -36,8 +36,8 @@ pub struct AuditSettings {
     /// The most bytes that the log has. At fifteen sixteenths of it flows are refused; the
     /// rest is for administrators, to log in and make room.
     pub max_bytes: u64,
-    /// How many flows may be open at once: each keeps a place for its ending.
-    pub flows: usize,
+    /// How many sessions and flows may be open at once: each keeps a place for its ending.
+    pub open: usize,
 }
 
 impl AuditSettings {
@@ -56,6 +56,12 @@ pub struct AuditLog {
 }
 
 impl AuditLog {
+    /// Whether a log is in `dir`.
+    #[must_use]
+    pub fn exists(dir: &Path) -> bool {
+        std::fs::metadata(dir.join(FILE)).is_ok_and(|found| found.len() > 0)
+    }
+
     /// Opens the log in `dir`, making it if it is not there, and starts the task that writes.
     /// [`Store::open`](crate::Store::open) has looked at it before.
     ///
@@ -69,7 +75,7 @@ impl AuditLog {
         let path = dir.join(FILE);
         let connection = database::open(&path, SCHEMA, true).await?;
         let connection = WriteConnection::new(&path, connection);
-        let (entries, queue) = mpsc::channel(settings.flows + writer::BATCH * 4);
+        let (entries, queue) = mpsc::channel(settings.open + writer::BATCH * 4);
         let (tell_last, last) = watch::channel(0);
         let (tell_trouble, trouble) = watch::channel(None);
         let (tell_bytes, bytes) = watch::channel(0);
