@@ -368,6 +368,15 @@ pub enum ImportError {
     /// The certificate is no authority's.
     #[error("the certificate may not sign others (it needs CA:TRUE and keyCertSign)")]
     NotAnAuthority,
+    /// A path length that leaves no room for the authorities below.
+    #[error(
+        "a path length in the chain leaves no room for the authorities below it, so nobody would \
+         accept what this one issues"
+    )]
+    PathLength,
+    /// Name constraints, which a gateway's names would have to meet.
+    #[error("a certificate of the chain has name constraints; use an authority without any")]
+    NameConstraints,
     /// No subject key identifier.
     #[error("the certificate has no subject key identifier, by which leaves name their issuer")]
     NoKeyId,
@@ -438,6 +447,20 @@ pub fn import(
         };
         if !certificate.is_ca() || !signs {
             return Err(ImportError::NotAnAuthority);
+        }
+    }
+    // What stands between a leaf and the root must let a leaf of ours through (RFC 5280 section
+    // 6.1.4): better refused here than by every client later.
+    for (below, certificate) in (0_u32..).zip(all.iter().chain([&root_parsed])) {
+        let length = match certificate.basic_constraints() {
+            Ok(Some(constraints)) => constraints.value.path_len_constraint,
+            _ => None,
+        };
+        if length.is_some_and(|length| length < below) {
+            return Err(ImportError::PathLength);
+        }
+        if !matches!(certificate.name_constraints(), Ok(None)) {
+            return Err(ImportError::NameConstraints);
         }
     }
     let mut chain = chain.clone().into_iter();

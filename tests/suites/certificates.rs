@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use doorward_tests::gateway::doorward;
 use doorward_tests::tools::{program, python, script};
 use doorward_tests::{Gateway, Ran};
 use serde_json::Value;
@@ -146,4 +147,60 @@ fn the_linter_finds_what_is_wrong() {
     openssl.args(["-subj", "/CN=bad", "-addext", "subjectAltName=URI:relative", "-out"]);
     run(openssl.arg(&path)).ok();
     assert_eq!(lint(&path), ["pkix.invalid_uri_syntax", "pkix.ca_certificate_no_ku_extension"]);
+}
+
+/// Imports an authority whose root and issuing certificate are changed.
+fn import(
+    change: impl FnOnce(&mut rcgen::CertificateParams, &mut rcgen::CertificateParams),
+) -> Ran {
+    use rcgen::{
+        BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    };
+    let params = |name: &str| {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params
+    };
+    let (mut root, mut issuing) = (params("root"), params("issuing"));
+    change(&mut root, &mut issuing);
+    let (root_key, issuing_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let issuer = Issuer::from_params(&root, &root_key);
+    let certificate = issuing.signed_by(&issuing_key, &issuer).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = doorward();
+    command.args(["ca", "import", "--data"]).arg(dir.path().join("data"));
+    for (option, text) in [
+        ("--root", root.self_signed(&root_key).unwrap().pem()),
+        ("--cert", certificate.pem()),
+        ("--key", issuing_key.serialize_pem()),
+    ] {
+        let path = dir.path().join(&option[2..]);
+        fs::write(&path, text).unwrap();
+        command.arg(option).arg(path);
+    }
+    run(&mut command)
+}
+
+#[test]
+fn an_authority_whose_leaves_nobody_would_accept_is_not_imported() {
+    use rcgen::{BasicConstraints, GeneralSubtree, IsCa, NameConstraints};
+    import(|_, _| {}).ok();
+    import(|root, issuing| {
+        root.is_ca = IsCa::Ca(BasicConstraints::Constrained(1));
+        issuing.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    })
+    .ok();
+    let short = import(|root, _| root.is_ca = IsCa::Ca(BasicConstraints::Constrained(0))).failed();
+    assert!(short.contains("a path length in the chain leaves no room"), "{short}");
+    let constrained = import(|_, issuing| {
+        issuing.name_constraints = Some(NameConstraints {
+            permitted_subtrees: vec![GeneralSubtree::DnsName("example.com".to_owned())],
+            excluded_subtrees: vec![],
+        });
+    });
+    assert!(constrained.failed().contains("has name constraints"));
+    let leaf = import(|_, issuing| issuing.is_ca = IsCa::ExplicitNoCa).failed();
+    assert!(leaf.contains("may not sign others"), "{leaf}");
 }

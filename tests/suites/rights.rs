@@ -52,6 +52,17 @@ fn a_code_that_was_made_before_is_no_way_to_rights_that_come_later() {
 }
 
 #[test]
+fn whoever_ends_itself_is_told_that_it_is_done() {
+    let gateway = world();
+    for number in 0..10 {
+        let name = format!("o{number}");
+        gateway.enrol(&format!("user/{name}"), &["--role", "owner"]);
+        gateway.run(&name, &["user", "remove", &name]).ok();
+        assert_eq!(gateway.run(&name, &["status"]).status, Some(1));
+    }
+}
+
+#[test]
 fn nobody_takes_rights_that_they_could_not_grant() {
     let gateway = world();
     let owner = gateway.owner_json(&["user", "show", "owner"]);

@@ -94,7 +94,8 @@ pub(crate) fn import(
     clock: &dyn Clock,
 ) -> Result<IssuingCa, Failure> {
     let read = |path: &Path| fs::read(path).map_err(at(path));
-    let key = ImportedKey::read(&read(key)?)?;
+    let pem = doorward_model::Secret::new(read(key)?);
+    let key = ImportedKey::read(pem.expose())?;
     let chain = read(certificate)?;
     let public = doorward_ca::import(&chain, &read(root)?, key.public_key(), clock.now())?;
     let place = Place::take(&config.data)?;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
 use super::body::empty;
-use super::{Body, Desk, HEAD, Payload, Problem, Turn, is_connect, mark};
+use super::{Body, Desk, HEAD, PARTING, Payload, Problem, Turn, is_connect, mark};
 use crate::line::Line;
 use crate::ports::{Opened, Tunnel};
 use crate::wire::{TlsWire, Wire};
@@ -40,7 +40,11 @@ pub(super) async fn serve(stream: TlsStream<Line>, desk: Desk) {
         ended = connection.as_mut() => ended,
         turn = desk.turn() => match turn {
             // Dropped without its proper end, the connection is reset.
-            Turn::Cut => return,
+            Turn::Cut => {
+                connection.as_mut().graceful_shutdown();
+                drop(tokio::time::timeout(PARTING, connection.as_mut()).await);
+                return;
+            }
             Turn::Drain => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {

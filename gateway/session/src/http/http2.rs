@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
-use super::{Body, Desk, HEAD, Payload, Problem, Turn, is_connect, mark};
+use super::{Body, Desk, HEAD, PARTING, Payload, Problem, Turn, is_connect, mark};
 use crate::line::Line;
 use crate::ports::{Opened, Tunnel};
 use crate::wire::{StreamWire, Wire};
@@ -46,7 +46,12 @@ pub(super) async fn serve(stream: TlsStream<Line>, desk: Desk) {
             accepted = connection.accept() => accepted,
             turn = desk.turn(), if draining.is_none() => match turn {
                 // Dropped without its proper end, the connection is reset.
-                Turn::Cut => return,
+                Turn::Cut => {
+                    connection.graceful_shutdown();
+                    let rest = async { while let Some(Ok(_)) = connection.accept().await {} };
+                    drop(tokio::time::timeout(PARTING, rest).await);
+                    return;
+                }
                 Turn::Drain => {
                     connection.graceful_shutdown();
                     draining = Some(Instant::now());

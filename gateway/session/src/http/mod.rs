@@ -28,6 +28,9 @@ const IDLE: Duration = Duration::from_secs(75);
 /// How long a connection of a visitor without an identity may go on once it is to end: what it
 /// does not read by then, it does not get.
 const LAST: Duration = Duration::from_secs(10);
+/// How long an answer in hand may take to leave when the session behind it is cut: whoever ends
+/// itself is told that it is done.
+const PARTING: Duration = Duration::from_secs(1);
 /// How often idleness is looked at.
 const LOOK: Duration = Duration::from_secs(5);
 
