@@ -18,6 +18,7 @@
 mod authority;
 mod csr;
 pub mod enrolment;
+mod import;
 mod issue;
 mod lint;
 mod ports;
@@ -25,8 +26,9 @@ mod profile;
 mod random;
 mod x509;
 
-pub use authority::{Authority, AuthorityError, ImportError, IssuingCa, found, import};
+pub use authority::{Authority, AuthorityError, IssuingCa, found};
 pub use csr::{CsrError, VerifiedCsr};
+pub use import::{ImportError, import};
 pub use issue::{IssueError, Issued, Prepared};
 pub use lint::LintError;
 pub use ports::{Algorithm, KeyError, Keys, Signer, Slot};

@@ -480,6 +480,11 @@ fn a_code_for_recovery_stays_until_it_is_used() {
     }
     claim(&code, &gateway.identity("owner-2")).ok();
     gateway.run("owner-2", &["status"]).ok();
+    let patience = Instant::now() + Duration::from_secs(10);
+    while file.exists() {
+        assert!(Instant::now() < patience, "the used code is still there");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]

@@ -40,14 +40,11 @@ impl OwnerCodes {
     }
 }
 
-/// Sees to it that there is a good code as long as there is no owner, and none left over
-/// afterwards: an old one is replaced when it has expired, or was tried too often.
+/// Sees to it that there is a good code as long as there is no owner: an old one is replaced when it
+/// has expired, or was tried too often. Afterwards a code that is left in its file, such as one for
+/// a recovery, stays there until it is used or over.
 pub(super) async fn keep(owner: OwnerCodes) -> Result<(), Failure> {
     let mut snapshots = owner.store.snapshots();
-    // A code that is left for a recovery stays until it is used or over.
-    if snapshots.borrow().is_claimed() && owner.store.owner_code().await?.is_some() {
-        return Ok(());
-    }
     while !snapshots.borrow_and_update().is_claimed() {
         let code = owner_code(&owner.codes, &owner.store, owner.clock.now()).await?;
         announce(&code, &owner.file, owner.print)?;
@@ -58,7 +55,20 @@ pub(super) async fn keep(owner: OwnerCodes) -> Result<(), Failure> {
             () = claimed(&mut snapshots) => {}
         }
     }
-    remove(&owner.file)
+    loop {
+        let left = match owner.store.owner_code().await {
+            Ok(None) => remove(&owner.file),
+            Ok(Some(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = left {
+            tracing::warn!(%error, "whether an owner's code is left over is not known");
+        }
+        // A claim is a change like any other.
+        if snapshots.changed().await.is_err() {
+            return Ok(());
+        }
+    }
 }
 
 async fn claimed(snapshots: &mut watch::Receiver<Arc<Snapshot>>) {

@@ -1,0 +1,236 @@
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use doorward_model::FlowId;
+use doorward_policies::{Event, Outcome, Permit, Record};
+use jiff::Timestamp;
+
+use super::cause::Cause;
+use super::entry::FlowEntry;
+use super::{Inner, Leases};
+use crate::session::Session;
+
+/// A permit that lives: in the index, and asked again whenever its answer could have changed.
+/// When it is dropped, its flow is over.
+#[must_use]
+pub struct Lease {
+    pub(super) key: u64,
+    pub(super) entry: Arc<FlowEntry>,
+    pub(super) leases: Leases,
+    /// The session lives as long as its flows.
+    pub(super) session: Arc<Session>,
+}
+
+/// A request that has been decided and permitted, with its pending lease. What is dialed is
+/// dialed for one of these, once: it cannot be cloned, and spending it takes it.
+#[must_use]
+pub struct Authorized {
+    pub(super) permit: Permit,
+    pub(super) lease: Lease,
+}
+
+impl Authorized {
+    /// The permit.
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// The session that asked.
+    pub fn session(&self) -> &Session {
+        &self.lease.session
+    }
+
+    /// The id of the flow.
+    #[must_use]
+    pub fn id(&self) -> FlowId {
+        self.lease.entry.id
+    }
+
+    /// Its lease, while it is pending.
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Spends it on what it permits.
+    pub fn spend(self) -> (Permit, Lease) {
+        (self.permit, self.lease)
+    }
+
+    /// A record of what was permitted, of the kind `event`.
+    #[must_use]
+    pub fn record(&self, event: Event) -> Record {
+        let at = self.lease.leases.0.clock.now();
+        let mut record = self.lease.entry.record(at, event);
+        record = record.judged(self.permit.opinion());
+        record
+    }
+}
+
+impl fmt::Debug for Authorized {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Authorized({})", self.permit)
+    }
+}
+
+impl Lease {
+    /// Whether its question would have the same answer now. Asked right before something is done
+    /// that takes no time itself; if not, it has been cut.
+    #[must_use]
+    pub fn still_stands(&self) -> bool {
+        self.lives() && self.leases.ask_again(&self.entry, &self.leases.snapshot())
+    }
+
+    /// Whether it still lives. Asked after the dial and before the first byte.
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        self.cause().is_none()
+    }
+
+    /// Why it was cut, if it was.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        self.entry.cut.cause().or_else(|| self.session.entry.cut.cause())
+    }
+
+    /// Notes bytes from the client to the backend.
+    pub fn moved_up(&self, bytes: usize) {
+        self.entry.traffic.up(bytes);
+    }
+
+    /// Notes bytes from the backend to the client.
+    pub fn moved_down(&self, bytes: usize) {
+        self.entry.traffic.down(bytes);
+    }
+
+    /// How many bytes have moved up and down.
+    #[must_use]
+    pub fn moved(&self) -> (u64, u64) {
+        self.entry.traffic.totals()
+    }
+
+    /// When the flow began.
+    #[must_use]
+    pub fn began(&self) -> Timestamp {
+        self.entry.began
+    }
+
+    /// Answers when the flow must end, and why: it or its session is cut, its question has
+    /// another answer at an instant at which time could change it, it has been silent for too
+    /// long, or lived too long.
+    pub async fn over(&self) -> Cause {
+        /// The wall clock can be set; it is looked at again at least this often.
+        const GLANCE: Duration = Duration::from_secs(30);
+        let inner = &self.leases.0;
+        let begin = tokio::time::Instant::now();
+        loop {
+            if let Some(cause) = self.cause() {
+                return cause;
+            }
+            let now = inner.clock.now();
+            let mut wait = GLANCE;
+            match self.entry.asked_again_at() {
+                Some(at) if at <= now => {
+                    if !self.leases.ask_again(&self.entry, &self.leases.snapshot()) {
+                        continue;
+                    }
+                    // It stands. The next instant is looked at in the next round; a nap keeps
+                    // a clock that stands still from making this a loop without rest.
+                    wait = Duration::from_millis(5);
+                }
+                Some(at) => {
+                    wait = wait.min(at.duration_since(now).unsigned_abs());
+                }
+                None => {}
+            }
+            let silent = self.entry.traffic.silent_for();
+            match inner.limits.idle.checked_sub(silent) {
+                None => return self.cut(Cause::Idle),
+                Some(left) => wait = wait.min(left + Duration::from_millis(1)),
+            }
+            if let Some(life) = inner.limits.life {
+                match life.checked_sub(begin.elapsed()) {
+                    None => return self.cut(Cause::Lifetime),
+                    Some(left) => wait = wait.min(left + Duration::from_millis(1)),
+                }
+            }
+            tokio::select! {
+                _ = self.entry.cut.wait() => {}
+                () = self.entry.sooner.notified() => {}
+                _ = self.session.ended() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    fn cut(&self, cause: Cause) -> Cause {
+        self.entry.cut.cut(cause);
+        self.entry.cut.cause().unwrap_or(cause)
+    }
+
+    /// Notes that a backend has been dialed for this flow. The value goes with the connection.
+    pub fn dialed(&self) -> Tracked {
+        let inner = &self.leases.0;
+        if !self.entry.dialed.swap(true, Ordering::SeqCst) {
+            inner.dialed.fetch_add(1, Ordering::SeqCst);
+        }
+        inner.backends.fetch_add(1, Ordering::SeqCst);
+        Tracked(Arc::clone(inner))
+    }
+
+    /// A record of this flow, of the kind `event`.
+    #[must_use]
+    pub fn record(&self, event: Event) -> Record {
+        self.entry.record(self.leases.0.clock.now(), event)
+    }
+
+    /// A record of how this flow ended.
+    #[must_use]
+    pub fn ending(&self, event: Event, outcome: Outcome, reason: &str) -> Record {
+        let now = self.leases.0.clock.now();
+        let mut record = self.entry.record(now, event).ended(outcome, reason);
+        let (up, down) = self.moved();
+        (record.bytes_up, record.bytes_down) = (Some(up), Some(down));
+        let lasted = now.duration_since(self.entry.began).as_millis();
+        record.millis = u64::try_from(lasted).ok();
+        record
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let inner = &self.leases.0;
+        inner.flows.leave(self.key);
+        inner.flow_count.fetch_sub(1, Ordering::SeqCst);
+        if self.entry.dialed.load(Ordering::SeqCst) {
+            inner.dialed.fetch_sub(1, Ordering::SeqCst);
+        }
+        self.leases.count(self.entry.request.subject, |counts, _| {
+            counts.flows = counts.flows.saturating_sub(1);
+            true
+        });
+    }
+}
+
+/// A connection to a backend, as the gauge of untracked flows counts it.
+#[must_use]
+pub struct Tracked(Arc<Inner>);
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        self.0.backends.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl fmt::Debug for Tracked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tracked")
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Lease({})", self.entry.id)
+    }
+}
