@@ -367,7 +367,17 @@ fn what_is_not_built_says_so() {
     }
     assert_eq!(gateway.owner_json(&["interface", "list"]).as_array().unwrap().len(), 0);
     // Wrong usage is another status.
-    for args in [&["fly"][..], &["device", "add"], &["device", "add", "Not A Name"], &[]] {
+    for args in [
+        &["fly"][..],
+        &["device", "add"],
+        &["device", "add", "Not A Name"],
+        &["interface", "add", "plc", "tcp://127.0.0.1:1"],
+        &["interface", "add", "plc/x/y", "tcp://127.0.0.1:1"],
+        &["session", "cut", "zz"],
+        &["user", "set", "carol"],
+        &["device", "set", "plc"],
+        &[],
+    ] {
         assert_eq!(gateway.run("owner", args).status, Some(2), "{args:?}");
     }
 }
@@ -687,6 +697,13 @@ async fn the_protocol_of_devices_is_refused_in_the_handshake_until_it_is_there()
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
 }
 
+/// Whether the gateway resets a handshake.
+fn is_turned_away(at: std::net::SocketAddr) -> bool {
+    let mut curl = Command::new(program("curl"));
+    curl.args(["-sk", "-o", "/dev/null"]).arg(format!("https://{at}/"));
+    run(curl).status != Some(0)
+}
+
 #[tokio::test]
 async fn strangers_are_kept_within_limits_and_known_people_get_through() {
     let limits = "[limits]\nhandshake-time = \"1s\"\nunauthenticated-rate = 8\nconnections = 64\n\
@@ -721,6 +738,12 @@ async fn strangers_are_kept_within_limits_and_known_people_get_through() {
     let open = open.count();
     assert!((1..=16).contains(&open), "{open} are open");
     drop(held);
+    // Their places are free again when the gateway has seen that they are gone.
+    let patience = Instant::now() + PATIENCE;
+    while is_turned_away(gateway.listen) {
+        assert!(Instant::now() < patience, "the places are not given back");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 
     // Two flows of one subject, and not a third.
     let alice = gateway.identity("alice");

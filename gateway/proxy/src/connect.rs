@@ -121,8 +121,9 @@ impl Inner {
 
 /// The one answer to whoever may not, whatever the ground.
 fn forbidden() -> Problem {
-    let detail = "No such interface, or no right to reach it. The administrator finds the \
-                  reason in the audit log under the id in Doorward-Request-Id.";
+    let detail = "No such interface, or no right to reach it. For whoever has shown an identity, \
+                  the administrator finds the reason in the audit log under the id in \
+                  Doorward-Request-Id.";
     Problem::new(403, "Forbidden", detail)
 }
 

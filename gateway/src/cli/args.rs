@@ -2,7 +2,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use doorward_agent::{AgentCommand, IdentityArgs};
 use doorward_model::{Action, FlowId, Group, Name, Role, Subject};
 use jiff::Timestamp;
@@ -141,6 +141,19 @@ fn group(text: &str) -> Result<Group, String> {
     Group::from_argument(text).map_err(|error| error.to_string())
 }
 
+fn interface(text: &str) -> Result<String, String> {
+    let wrong = || "an interface is DEVICE/NAME, such as plc-3/ssh".to_owned();
+    let (device, name) = text.split_once('/').ok_or_else(wrong)?;
+    for part in [device, name] {
+        part.parse::<Name>().map_err(|error| error.to_string())?;
+    }
+    Ok(text.to_owned())
+}
+
+fn session(text: &str) -> Result<String, String> {
+    text.parse::<FlowId>().map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
 fn time(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write 30m, 1h or 7d"))
 }
@@ -166,6 +179,7 @@ pub(crate) enum DeviceCommand {
         ttl: Option<Duration>,
     },
     /// Put a device into groups, or take it out
+    #[command(group(ArgGroup::new("change").required(true).multiple(true).args(["join", "leave"])))]
     Set {
         /// Its name
         name: Name,
@@ -227,6 +241,7 @@ pub(crate) enum UserCommand {
         ttl: Option<Duration>,
     },
     /// Give a person roles, or take them away
+    #[command(group(ArgGroup::new("change").required(true).multiple(true).args(["grant", "take"])))]
     Set {
         /// Their name
         name: Name,
@@ -282,7 +297,7 @@ pub(crate) enum InterfaceCommand {
     /// Declare an interface; the policy says who reaches it
     Add {
         /// DEVICE/NAME
-        #[arg(value_name = "DEVICE/NAME")]
+        #[arg(value_name = "DEVICE/NAME", value_parser = interface)]
         interface: String,
         /// tcp://HOST:PORT or unix:/PATH
         url: String,
@@ -292,19 +307,19 @@ pub(crate) enum InterfaceCommand {
     /// Turn an interface on
     Enable {
         /// DEVICE/NAME
-        #[arg(value_name = "DEVICE/NAME")]
+        #[arg(value_name = "DEVICE/NAME", value_parser = interface)]
         interface: String,
     },
     /// Turn an interface off
     Disable {
         /// DEVICE/NAME
-        #[arg(value_name = "DEVICE/NAME")]
+        #[arg(value_name = "DEVICE/NAME", value_parser = interface)]
         interface: String,
     },
     /// Take the declaration back
     Remove {
         /// DEVICE/NAME
-        #[arg(value_name = "DEVICE/NAME")]
+        #[arg(value_name = "DEVICE/NAME", value_parser = interface)]
         interface: String,
     },
 }
@@ -461,6 +476,7 @@ pub(crate) enum SessionCommand {
     /// Cut a session, or one flow
     Cut {
         /// Its id, as `session list` prints it
+        #[arg(value_parser = session)]
         id: String,
     },
 }
