@@ -149,7 +149,9 @@ fn curl_by_name_and_through_the_proxy() {
     assert_eq!(run(curl).ok(), body);
 
     // Refused: a reset by name, 403 through the proxy, and both are in the log.
-    assert_eq!(run(world.curl("mallory", "http", "/")).status, Some(56));
+    // Whether the reset meets curl while it sends or while it waits is a matter of time.
+    let refused = run(world.curl("mallory", "http", "/"));
+    assert!(matches!(refused.status, Some(55 | 56)) && refused.out.is_empty(), "{refused:?}");
     let mut curl = world.proxied("mallory", "http", "/");
     curl.arg("-i");
     let refused = run(curl);
