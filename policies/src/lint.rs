@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::bundle::{Acts, Effect, On, Rule, Who};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, built_in_role};
 use crate::when::Truth;
 
 /// Something about a rule that deserves a look.
@@ -102,11 +102,7 @@ impl Snapshot {
         let links = self.bundle().role_links();
         self.members().any(|(subject, member)| {
             let direct = member.roles.iter().map(|one| one.of.clone());
-            let built_in = match subject.kind() {
-                Kind::User => "role/users".parse().ok(),
-                Kind::Device => "role/devices".parse().ok(),
-                Kind::Gateway => None,
-            };
+            let built_in = built_in_role(subject.kind());
             links.closure(direct.chain(built_in)).contains(role)
         })
     }

@@ -307,8 +307,7 @@ impl Snapshot {
         let standing = self.standing(&request.question);
         let identity = self.identity(request, now);
         let refusal = identity.err().or(standing.refusal());
-        let (question, roles, groups) = self.memberships(&request.question, now);
-        let mut opinion = self.judge_among(judges, question, refusal, roles, groups, now);
+        let mut opinion = self.judge_by(judges, &request.question, refusal, now);
         if let Ok(not_after) = identity {
             // The certificate's last instant is included, so the next one is the first to ask.
             let over = not_after.saturating_add(jiff::SignedDuration::from_nanos(1)).ok();
@@ -361,18 +360,19 @@ impl Snapshot {
     /// Judges by the rules, then lets `standing` refuse. The rules are judged even when the
     /// refusal is already known, so that an unknown name and a forbidden one cost the same.
     fn judge(&self, question: &Question, standing: Option<Refusal>, now: Timestamp) -> Opinion {
-        let (question, roles, groups) = self.memberships(question, now);
-        self.judge_among(Judges::Both, question, standing, roles, groups, now)
+        self.judge_by(Judges::Both, question, standing, now)
     }
 
-    fn memberships<'q>(
+    fn judge_by(
         &self,
-        question: &'q Question,
+        judges: Judges,
+        question: &Question,
+        standing: Option<Refusal>,
         now: Timestamp,
-    ) -> (&'q Question, Held<Role>, Held<Group>) {
+    ) -> Opinion {
         let roles = self.roles(&question.subject, now);
         let groups = self.groups(&question.resource.device, now);
-        (question, roles, groups)
+        self.judge_among(judges, question, standing, roles, groups, now)
     }
 
     /// Judges for a subject in those roles and a device in those groups.
@@ -428,12 +428,7 @@ impl Snapshot {
     ) -> (Vec<Role>, Option<Timestamp>) {
         let Some(member) = self.member(subject) else { return (vec![], None) };
         let (mut roles, change) = held(&member.roles, now);
-        let built_in = match subject.kind() {
-            Kind::User => "users",
-            Kind::Device => "devices",
-            Kind::Gateway => return (roles, change),
-        };
-        roles.extend(built_in.parse().map(Role::new));
+        roles.extend(built_in_role(subject.kind()));
         (roles, change)
     }
 
@@ -448,8 +443,26 @@ impl Snapshot {
             return (vec![], None);
         };
         let (mut groups, change) = held(&member.groups, now);
-        groups.extend("devices".parse().map(Group::new));
+        groups.extend(built_in_group(device));
         (groups, change)
+    }
+}
+
+/// The role that everybody of a kind has.
+pub(crate) fn built_in_role(kind: Kind) -> Option<Role> {
+    let name = match kind {
+        Kind::User => "users",
+        Kind::Device => "devices",
+        Kind::Gateway => return None,
+    };
+    name.parse().ok().map(Role::new)
+}
+
+/// The group that every device but the gateway is in.
+pub(crate) fn built_in_group(device: &Device) -> Option<Group> {
+    match device {
+        Device::Gateway => None,
+        Device::Named(_) => "devices".parse().ok().map(Group::new),
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use doorward_model::{Device, Group, Kind, Role, Subject};
+use doorward_model::{Kind, Subject};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::bundle::{Asker, Expectation, Who};
 use crate::decision::Opinion;
-use crate::snapshot::{Judges, Snapshot};
+use crate::snapshot::{Judges, Snapshot, built_in_group, built_in_role};
 
 /// A test whose answer is another than it must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -62,10 +62,13 @@ impl Snapshot {
         let (subject, mut roles) = match &test.asker {
             Asker::Subject(subject) => {
                 let mut roles = self.roles(subject, now);
-                roles.0.extend(built_in_role(subject));
+                roles.0.extend(built_in_role(subject.kind()));
                 (subject.clone(), roles)
             }
-            Asker::Role(role) => (self.nobody(), (vec![role.clone()], None)),
+            Asker::Role(role) => {
+                let nobody = self.nobody().ok_or("there is no name left")?;
+                (nobody, (vec![role.clone()], None))
+            }
         };
         roles.0.extend(test.roles.iter().cloned());
         let mut groups = self.groups(&test.device, now);
@@ -79,36 +82,14 @@ impl Snapshot {
     }
 
     /// A subject of whom no rule speaks by name.
-    fn nobody(&self) -> Subject {
+    fn nobody(&self) -> Option<Subject> {
         let rules = self.bundle().rules();
         let named = |subject: &Subject| {
             rules.iter().any(|rule| matches!(rule.who(), Who::Subject(who) if who == subject))
         };
-        let mut numbers = 0_usize..;
-        loop {
-            let number = numbers.next().unwrap_or_default();
-            if let Ok(name) = format!("nobody-{number}").parse() {
-                let subject = Subject::new(Kind::User, name);
-                if !named(&subject) {
-                    return subject;
-                }
-            }
-        }
-    }
-}
-
-fn built_in_role(subject: &Subject) -> Option<Role> {
-    match subject.kind() {
-        Kind::User => "role/users".parse().ok(),
-        Kind::Device => "role/devices".parse().ok(),
-        Kind::Gateway => None,
-    }
-}
-
-fn built_in_group(device: &Device) -> Option<Group> {
-    match device {
-        Device::Gateway => None,
-        Device::Named(_) => "group/devices".parse().ok(),
+        let names = (0_usize..).filter_map(|number| format!("nobody-{number}").parse().ok());
+        let mut subjects = names.map(|name| Subject::new(Kind::User, name));
+        subjects.find(|subject| !named(subject))
     }
 }
 

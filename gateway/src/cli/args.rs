@@ -351,45 +351,11 @@ pub(crate) enum PolicyCommand {
         confirm_within: Option<Duration>,
     },
     /// Say whether a subject may do an action: status 0 is yes, 3 is no
-    Check {
-        /// user/NAME or device/NAME
-        subject: Subject,
-        /// connect, read, create, …
-        action: Action,
-        /// DEVICE/INTERFACE, or gateway/PART
-        #[arg(value_name = "DEVICE/PATH")]
-        resource: String,
-        /// At that instant (default: now)
-        #[arg(long, value_name = "TIME", value_parser = instant)]
-        at: Option<Timestamp>,
-        /// From that address
-        #[arg(long, value_name = "ADDR")]
-        from: Option<IpAddr>,
-        /// With that attribute (not built yet)
-        #[arg(long = "attr", value_name = "K=V")]
-        attrs: Vec<String>,
-    },
+    Check(Question),
     /// Keep the bundle that was applied with --confirm-within
     Confirm,
     /// Say why a subject may do an action, or why not, and what would change that
-    Explain {
-        /// user/NAME or device/NAME
-        subject: Subject,
-        /// connect, read, create, …
-        action: Action,
-        /// DEVICE/INTERFACE, or gateway/PART
-        #[arg(value_name = "DEVICE/PATH")]
-        resource: String,
-        /// At that instant (default: now)
-        #[arg(long, value_name = "TIME", value_parser = instant)]
-        at: Option<Timestamp>,
-        /// From that address
-        #[arg(long, value_name = "ADDR")]
-        from: Option<IpAddr>,
-        /// With that attribute (not built yet)
-        #[arg(long = "attr", value_name = "K=V")]
-        attrs: Vec<String>,
-    },
+    Explain(Question),
     /// Say who may do an action
     WhoCan {
         /// connect, read, create, …
@@ -467,6 +433,27 @@ pub(crate) enum PolicyCommand {
         #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
         rest: Vec<String>,
     },
+}
+
+/// A question to the policy.
+#[derive(Args)]
+pub(crate) struct Question {
+    /// user/NAME or device/NAME
+    pub(crate) subject: Subject,
+    /// connect, read, create, …
+    pub(crate) action: Action,
+    /// DEVICE/INTERFACE, or gateway/PART
+    #[arg(value_name = "DEVICE/PATH")]
+    pub(crate) resource: String,
+    /// At that instant (default: now)
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub(crate) at: Option<Timestamp>,
+    /// From that address
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) from: Option<IpAddr>,
+    /// With that attribute (not built yet)
+    #[arg(long = "attr", value_name = "K=V")]
+    pub(crate) attrs: Vec<String>,
 }
 
 #[derive(Subcommand)]

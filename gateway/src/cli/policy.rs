@@ -5,7 +5,7 @@ use doorward_policies::BundleText;
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::args::PolicyCommand;
+use super::args::{PolicyCommand, Question};
 use super::client::{Client, items, text, when};
 use super::output::Output;
 use super::{End, explain, not_built, revision};
@@ -38,35 +38,22 @@ pub(crate) async fn run(
         C::Test { bundle } => return revision::test(bundle.as_deref(), client, out).await,
         C::History => revision::history(client, out).await?,
         C::Diff { former, later } => revision::diff(&former, later.as_deref(), client, out).await?,
-        C::Check { attrs, .. } | C::Explain { attrs, .. } | C::WhoCan { attrs, .. }
+        C::Check(Question { attrs, .. })
+        | C::Explain(Question { attrs, .. })
+        | C::WhoCan { attrs, .. }
             if !attrs.is_empty() =>
         {
             return Err(not_built("policy … --attr"));
         }
-        C::Check { subject, action, resource, at, from, .. } => {
-            let body = json!({
-                "subject": subject,
-                "action": action,
-                "resource": resource,
-                "at": at,
-                "from": from,
-            });
+        C::Check(question) => {
+            let body = asked(&question);
             let answer = client.request(Method::POST, "/v1/policies/check", Some(&body)).await?;
             let permit = answer.get("permit").and_then(Value::as_bool).unwrap_or(false);
             out.print(&answer, |answer| verdict(answer, permit, out))?;
             return Ok(if permit { End::Done } else { End::Denied });
         }
         C::Confirm => revision::confirm(client, out).await?,
-        C::Explain { subject, action, resource, at, from, .. } => {
-            let body = json!({
-                "subject": subject,
-                "action": action,
-                "resource": resource,
-                "at": at,
-                "from": from,
-            });
-            explain::explain(&body, client, out).await?;
-        }
+        C::Explain(question) => explain::explain(&asked(&question), client, out).await?,
         C::WhoCan { action, resource, at, from, .. } => {
             let body = json!({ "action": action, "resource": resource, "at": at, "from": from });
             explain::who_can(&body, client, out).await?;
@@ -79,6 +66,12 @@ pub(crate) async fn run(
         C::Bench { .. } => return Err(not_built("policy bench")),
     }
     Ok(End::Done)
+}
+
+/// A question, as a request asks it.
+fn asked(question: &Question) -> Value {
+    let Question { subject, action, resource, at, from, .. } = question;
+    json!({ "subject": subject, "action": action, "resource": resource, "at": at, "from": from })
 }
 
 async fn show(dir: Option<&Path>, client: &Client<'_>, out: &Output) -> Result<(), Failure> {

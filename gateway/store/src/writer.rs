@@ -137,14 +137,13 @@ impl Desk {
     /// refused one be on disk after all, everyone decides by it from now on.
     async fn start_over(&mut self, before: &Snapshot) {
         self.connection.give_up().await;
-        match self.missed(before).await {
-            Ok(None) => {}
-            Ok(Some(snapshot)) => {
-                let touched = Touched { bundle: true, ..Touched::default() };
-                let commit = Commit { epoch: snapshot.epoch(), touched };
-                let ended = self.publish(&commit, Arc::new(snapshot));
-                tracing::warn!(ended, "a change that was refused is on disk, and holds");
-            }
+        let ended = match self.has_moved_on(before).await {
+            Ok(false) => return,
+            Ok(true) => self.reload().await,
+            Err(error) => Err(error.into()),
+        };
+        match ended {
+            Ok(ended) => tracing::warn!(ended, "a change that was refused is on disk, and holds"),
             Err(error) => tracing::error!(%error, "the state cannot be read"),
         }
     }
@@ -159,16 +158,10 @@ impl Desk {
         Ok(self.publish(&commit, Arc::new(snapshot)))
     }
 
-    async fn missed(&mut self, before: &Snapshot) -> Result<Option<Snapshot>, OpenError> {
+    async fn has_moved_on(&mut self, before: &Snapshot) -> Result<bool, StoreError> {
         let connection = self.connection.get().await?;
-        let epoch: i64 = sqlx::query_scalar("SELECT max(epoch) FROM epochs")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(StoreError::from)?;
-        if epoch == before.epoch().0 {
-            return Ok(None);
-        }
-        load::all(connection, before.domain().clone(), self.clock.now()).await.map(Some)
+        let epoch = sqlx::query_scalar::<_, i64>("SELECT max(epoch) FROM epochs");
+        Ok(epoch.fetch_one(connection).await? != before.epoch().0)
     }
 
     async fn transact<T>(
