@@ -18,7 +18,8 @@ pub enum Decision {
 }
 
 /// Leave to do one action on one resource. Only
-/// [`Snapshot::decide`](crate::Snapshot::decide) makes one; it cannot be copied or altered.
+/// [`Snapshot::decide`](crate::Snapshot::decide) makes one, or
+/// [`decide_again`](crate::Snapshot::decide_again); it cannot be copied or altered.
 #[derive(Debug)]
 #[must_use]
 pub struct Permit {

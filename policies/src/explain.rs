@@ -7,10 +7,11 @@ use doorward_model::{Action, Device, Group, Kind, Resource, Role, Subject};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::answer::Judges;
 use crate::bundle::{Effect, On, Rule, Who};
 use crate::decision::{Opinion, Refusal};
 use crate::question::{Context, Question};
-use crate::snapshot::{Judges, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::when::{Seen, Truth};
 
 /// Why an answer is what it is.

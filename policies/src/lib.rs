@@ -7,7 +7,8 @@
 //! casbin-rs itself on the candidate rules; both must permit.
 //!
 //! Invariants
-//! - A [`Permit`] is made in this crate only, by [`Snapshot::decide`] only.
+//! - A [`Permit`] is made in this crate only, by [`Snapshot::decide`] and, for what that has
+//!   admitted before, [`Snapshot::decide_again`].
 //! - `decide` is pure: no clock, no I/O, no lock. The same snapshot, request and instant give
 //!   the same answer.
 //! - Nothing granted is nothing allowed; deny overrides; every error, and every panic caught,
@@ -16,6 +17,7 @@
 //!
 //! This crate must never know: sockets, files, the database, TLS, HTTP.
 
+mod answer;
 mod bundle;
 mod commit;
 mod decision;

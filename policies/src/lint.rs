@@ -6,8 +6,9 @@ use doorward_model::{Device, Group, Kind, Name, Role, Subject};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::answer::built_in_role;
 use crate::bundle::{Acts, Effect, On, Rule, Who};
-use crate::snapshot::{Snapshot, built_in_role};
+use crate::snapshot::Snapshot;
 use crate::when::Truth;
 
 /// Something about a rule that deserves a look.

@@ -6,9 +6,10 @@ use doorward_model::{Kind, Subject};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::answer::{Judges, built_in_group, built_in_role};
 use crate::bundle::{Asker, Expectation, Who};
 use crate::decision::Opinion;
-use crate::snapshot::{Judges, Snapshot, built_in_group, built_in_role};
+use crate::snapshot::Snapshot;
 
 /// A test whose answer is another than it must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
