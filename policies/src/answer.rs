@@ -1,37 +1,43 @@
 //! Answers: what a state says of a question.
 
+use std::sync::Arc;
+
 use doorward_model::{Action, Device, Group, Kind, Protocol, Role, Segment, Subject};
 use jiff::Timestamp;
 
-use crate::decision::{Decision, Denial, Opinion, Permit, Refusal};
-use crate::judge::{Case, casbin_permits, native_verdict};
+use crate::decision::{Decision, Declared, Denial, Opinion, Permit, Refusal};
+use crate::held::Held;
+use crate::judge::{Case, Search, Verdict, casbin_permits, native_verdict};
 use crate::question::{Context, Question, Request};
-use crate::snapshot::{Interface, Member, Membership, Snapshot};
+use crate::snapshot::{Known, Snapshot};
 
 /// Who judges.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Judges {
-    /// The native judge, and casbin-rs: both must permit.
+    /// The compiled form, and casbin-rs: both must permit.
     Both,
-    /// The native judge alone.
+    /// The compiled form alone.
     Native,
 }
-
-/// What somebody is a member of, and when time alone changes that.
-type Held<T> = (Vec<T>, Option<Timestamp>);
 
 impl Snapshot {
     /// What this state says of `question`. Gives no leave: see [`Snapshot::decide`].
     #[must_use]
     pub fn opinion(&self, question: &Question, now: Timestamp) -> Opinion {
         let standing = self.standing(question);
-        self.judge(question, standing.refusal(), now)
+        self.judge(Judges::Both, question, &standing, standing.refusal(), now)
     }
 
     /// What the rules alone say of `question`, whether or not what it names is there.
     #[must_use]
     pub fn rules_say(&self, question: &Question, now: Timestamp) -> Opinion {
-        self.judge(question, None, now)
+        self.judge(Judges::Both, question, &self.standing(question), None, now)
+    }
+
+    /// What the compiled form alone says of `question`: to look at very many.
+    pub(crate) fn outlook(&self, question: &Question, now: Timestamp) -> Opinion {
+        let standing = self.standing(question);
+        self.judge(Judges::Native, question, &standing, standing.refusal(), now)
     }
 
     /// The answer to `request` at `now`, by both judges: for an admission.
@@ -39,7 +45,7 @@ impl Snapshot {
         self.decide_by(Judges::Both, request, now)
     }
 
-    /// The answer to `request` at `now`, by the native judge alone: for what both have admitted
+    /// The answer to `request` at `now`, by the compiled form alone: for what both have admitted
     /// before, and is asked again.
     pub fn decide_again(&self, request: &Request, now: Timestamp) -> Decision {
         self.decide_by(Judges::Native, request, now)
@@ -47,33 +53,20 @@ impl Snapshot {
 
     fn decide_by(&self, judges: Judges, request: &Request, now: Timestamp) -> Decision {
         let standing = self.standing(&request.question);
-        let identity = self.identity(request, now);
+        let identity = self.identity(request, standing.subject, now);
         let refusal = identity.err().or(standing.refusal());
-        let mut opinion = self.judge_by(judges, &request.question, refusal, now);
-        if let Ok(not_after) = identity {
-            // The certificate's last instant is included, so the next one is the first to ask.
-            let over = not_after.saturating_add(jiff::SignedDuration::from_nanos(1)).ok();
-            opinion.ask_again_at = [opinion.ask_again_at, over].into_iter().flatten().min();
-        }
-        if opinion.refusal.is_some() {
-            return Decision::Denial(Denial { opinion });
-        }
-        Decision::Permit(Permit {
-            subject: request.question.subject.clone(),
-            subject_id: request.subject,
-            resource: request.question.resource.clone(),
-            action: request.question.action,
-            device: standing.device.map(|member| member.id.into()),
-            interface: standing.interface.map(|interface| interface.id),
-            target: standing.interface.map(|interface| interface.target.clone()),
-            opinion,
-        })
+        let opinion = self.judge(judges, &request.question, &standing, refusal, now);
+        answer(request, &standing, identity.ok(), opinion)
     }
 
     /// Whether the identity behind a request still stands, and until when.
-    fn identity(&self, request: &Request, now: Timestamp) -> Result<Timestamp, Refusal> {
-        let member = self.member(&request.question.subject);
-        if member.is_none_or(|member| member.id != request.subject) {
+    pub(crate) fn identity(
+        &self,
+        request: &Request,
+        subject: Option<&Arc<Known>>,
+        now: Timestamp,
+    ) -> Result<Timestamp, Refusal> {
+        if subject.is_none_or(|subject| subject.member.id != request.subject) {
             return Err(Refusal::UnknownSubject);
         }
         match self.certificate(&request.certificate) {
@@ -82,39 +75,39 @@ impl Snapshot {
         }
     }
 
-    fn standing(&self, question: &Question) -> Standing<'_> {
-        let subject = self.member(&question.subject);
-        let device = match &question.resource.device {
-            Device::Gateway => None,
-            Device::Named(name) => self.member(&Subject::new(Kind::Device, name.clone())),
+    pub(crate) fn standing(&self, question: &Question) -> Standing<'_> {
+        let subject = self.known(&question.subject);
+        let (device, among) = match &question.resource.device {
+            Device::Gateway => (None, None),
+            Device::Named(name) => {
+                let device = self.known(&Subject::new(Kind::Device, name.clone()));
+                (device, self.declared(name))
+            }
         };
-        let interface = match (&question.resource.device, question.resource.path.segments()) {
-            (Device::Named(device), [Segment::Text(name), ..]) => {
-                let interfaces = self.interfaces(device).iter();
-                interfaces.clone().find(|interface| interface.name.as_str() == &**name)
+        let interface = match (among, question.resource.path.segments()) {
+            (Some(among), [Segment::Text(name), ..]) => {
+                among.iter().position(|interface| interface.name.as_str() == &**name)
             }
             _ => None,
         };
         let gateway = question.resource.device == Device::Gateway;
-        Standing { action: question.action, gateway, subject, device, interface }
+        Standing { action: question.action, gateway, subject, device, among, interface }
     }
 
-    /// Judges by the rules, then lets `standing` refuse. The rules are judged even when the
+    /// Judges by the rules, then lets `refusal` refuse. The rules are judged even when the
     /// refusal is already known, so that an unknown name and a forbidden one cost the same.
-    fn judge(&self, question: &Question, standing: Option<Refusal>, now: Timestamp) -> Opinion {
-        self.judge_by(Judges::Both, question, standing, now)
-    }
-
-    fn judge_by(
+    pub(crate) fn judge(
         &self,
         judges: Judges,
         question: &Question,
-        standing: Option<Refusal>,
+        standing: &Standing<'_>,
+        refusal: Option<Refusal>,
         now: Timestamp,
     ) -> Opinion {
-        let roles = self.roles(&question.subject, now);
-        let groups = self.groups(&question.resource.device, now);
-        self.judge_among(judges, question, standing, roles, groups, now)
+        let (no_roles, no_groups) = (Held::none(), Held::none());
+        let roles = standing.subject.map_or(&no_roles, |subject| &subject.roles);
+        let groups = standing.device.map_or(&no_groups, |device| &device.groups);
+        self.judge_among(judges, question, refusal, roles, groups, now)
     }
 
     /// Judges for a subject in those roles and a device in those groups.
@@ -123,36 +116,27 @@ impl Snapshot {
         judges: Judges,
         question: &Question,
         standing: Option<Refusal>,
-        (roles, roles_change): Held<Role>,
-        (groups, groups_change): Held<Group>,
+        roles: &Held<Role>,
+        groups: &Held<Group>,
         now: Timestamp,
     ) -> Opinion {
-        let context = Context { now, source: question.source.map(|source| source.to_canonical()) };
+        let context = Context::of(question, now);
         let case = Case::new(self.bundle(), question, context, roles, groups);
-        let candidates = case.candidates();
-        let verdict = native_verdict(&case, &candidates);
-        let mut refusal = verdict.refusal;
-        if refusal.is_none() && judges == Judges::Both {
-            refusal = match casbin_permits(&case, &candidates) {
-                Ok(true) => None,
-                Ok(false) => {
-                    tracing::error!(
-                        ?question,
-                        "the judges disagree: native permits, casbin denies"
-                    );
-                    Some(Refusal::Disagreement)
-                }
-                Err(error) => {
-                    tracing::error!(?question, %error, "casbin failed");
-                    Some(Refusal::Disagreement)
-                }
-            };
-        }
-        let (refusal, rules) = match standing {
-            Some(standing) => (Some(standing), vec![]),
-            None => (refusal, verdict.rules),
+        let verdict = native_verdict(&case, Search::Few);
+        let compiled = self.bundle().compiled();
+        let (refusal, rules) = match (standing, verdict.refusal) {
+            (Some(standing), _) => (Some(standing), Default::default()),
+            (None, found) => {
+                let refusal = found
+                    .or_else(|| self.is_suspended(&case).then_some(Refusal::Disagreement))
+                    .or_else(|| match judges {
+                        Judges::Both => second_judge(&case, &verdict),
+                        Judges::Native => None,
+                    });
+                (refusal, verdict.deciding.iter().map(|rule| compiled.line(*rule)).collect())
+            }
         };
-        let changes = [verdict.changes_at, roles_change, groups_change];
+        let changes = [verdict.changes_at, roles.changes_at(now), groups.changes_at(now)];
         Opinion {
             refusal,
             rules,
@@ -161,81 +145,90 @@ impl Snapshot {
             ask_again_at: changes.into_iter().flatten().min(),
         }
     }
+}
 
-    /// The roles of a subject at `now`, built-in ones included, and when time changes them.
-    pub(crate) fn roles(
-        &self,
-        subject: &Subject,
-        now: Timestamp,
-    ) -> (Vec<Role>, Option<Timestamp>) {
-        let Some(member) = self.member(subject) else { return (vec![], None) };
-        let (mut roles, change) = held(&member.roles, now);
-        roles.extend(built_in_role(subject.kind()));
-        (roles, change)
-    }
-
-    /// The groups of a device at `now`, built-in ones included, and when time changes them.
-    pub(crate) fn groups(
-        &self,
-        device: &Device,
-        now: Timestamp,
-    ) -> (Vec<Group>, Option<Timestamp>) {
-        let Device::Named(name) = device else { return (vec![], None) };
-        let Some(member) = self.member(&Subject::new(Kind::Device, name.clone())) else {
-            return (vec![], None);
-        };
-        let (mut groups, change) = held(&member.groups, now);
-        groups.extend(built_in_group(device));
-        (groups, change)
+impl Snapshot {
+    /// Whether a rule that allows the case is suspended.
+    fn is_suspended(&self, case: &Case<'_>) -> bool {
+        !self.suspended().is_empty()
+            && native_verdict(case, Search::All).deciding.iter().any(|rule| {
+                self.suspended().contains(&(case.bundle.compiled().line(*rule) as usize))
+            })
     }
 }
 
-/// The role that everybody of a kind has.
-pub(crate) fn built_in_role(kind: Kind) -> Option<Role> {
-    let name = match kind {
-        Kind::User => "users",
-        Kind::Device => "devices",
-        Kind::Gateway => return None,
-    };
-    name.parse().ok().map(Role::new)
-}
-
-/// The group that every device but the gateway is in.
-pub(crate) fn built_in_group(device: &Device) -> Option<Group> {
-    match device {
-        Device::Gateway => None,
-        Device::Named(_) => "devices".parse().ok().map(Group::new),
+/// What Casbin has against a permit, on the rules that bear on the case.
+fn second_judge(case: &Case<'_>, verdict: &Verdict) -> Option<Refusal> {
+    let rules = case.rules(verdict.deciding.iter().chain(&verdict.waiting).copied());
+    let question = case.question;
+    match casbin_permits(case, &rules) {
+        Ok(true) => None,
+        Ok(false) => {
+            tracing::error!(?question, "the judges disagree: one permits, Casbin denies");
+            Some(Refusal::Disagreement)
+        }
+        Err(error) => {
+            tracing::error!(?question, %error, "casbin failed");
+            Some(Refusal::Disagreement)
+        }
     }
 }
 
-fn held<T: Clone>(memberships: &[Membership<T>], now: Timestamp) -> (Vec<T>, Option<Timestamp>) {
-    let live = memberships.iter().filter(|one| one.until.is_none_or(|until| now < until));
-    let change = live.clone().filter_map(|one| one.until).min();
-    (live.map(|one| one.of.clone()).collect(), change)
+/// The decision that follows from an opinion and, until `not_after`, an identity.
+pub(crate) fn answer(
+    request: &Request,
+    standing: &Standing<'_>,
+    not_after: Option<Timestamp>,
+    mut opinion: Opinion,
+) -> Decision {
+    if let Some(not_after) = not_after {
+        // The certificate's last instant is included, so the next one is the first to ask.
+        let over = not_after.saturating_add(jiff::SignedDuration::from_nanos(1)).ok();
+        opinion.ask_again_at = [opinion.ask_again_at, over].into_iter().flatten().min();
+    }
+    if opinion.refusal.is_some() {
+        return Decision::Denial(Denial { opinion });
+    }
+    Decision::Permit(Permit {
+        subject: request.question.subject.clone(),
+        subject_id: request.subject,
+        resource: request.question.resource.clone(),
+        action: request.question.action,
+        device: standing.device.map(|device| device.member.id.into()),
+        interface: standing.declared(),
+        opinion,
+    })
 }
 
 /// Who and what a question names, as far as they are known.
-struct Standing<'a> {
+pub(crate) struct Standing<'a> {
     action: Action,
     gateway: bool,
-    subject: Option<&'a Member>,
-    device: Option<&'a Member>,
-    interface: Option<&'a Interface>,
+    pub(crate) subject: Option<&'a Arc<Known>>,
+    pub(crate) device: Option<&'a Arc<Known>>,
+    /// The interfaces of the device, and which of them it is.
+    pub(crate) among: Option<&'a Arc<[crate::snapshot::Interface]>>,
+    interface: Option<usize>,
 }
 
 impl Standing<'_> {
+    fn declared(&self) -> Option<Declared> {
+        Some(Declared { among: Arc::clone(self.among?), at: self.interface? })
+    }
+
     /// What refuses the question before any rule is asked.
-    fn refusal(&self) -> Option<Refusal> {
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
         let Some(subject) = self.subject else { return Some(Refusal::UnknownSubject) };
-        if !subject.enabled {
+        if !subject.member.enabled {
             return Some(Refusal::SubjectDisabled);
         }
         let protocol = if self.gateway {
             Protocol::Administration
         } else {
             let Some(device) = self.device else { return Some(Refusal::UnknownDevice) };
-            let Some(interface) = self.interface else { return Some(Refusal::UnknownInterface) };
-            if !device.enabled {
+            let interface = self.among.zip(self.interface).and_then(|(among, at)| among.get(at));
+            let Some(interface) = interface else { return Some(Refusal::UnknownInterface) };
+            if !device.member.enabled {
                 return Some(Refusal::DeviceDisabled);
             }
             if !interface.enabled {

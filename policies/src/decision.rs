@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use doorward_model::{
     Action, DeviceId, Epoch, InterfaceId, Resource, Revision, Subject, SubjectId, Target,
@@ -6,6 +7,9 @@ use doorward_model::{
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
+
+use crate::lines::Lines;
+use crate::snapshot::Interface;
 
 /// The answer to a [`Request`](crate::Request).
 #[derive(Debug)]
@@ -28,8 +32,7 @@ pub struct Permit {
     pub(crate) resource: Resource,
     pub(crate) action: Action,
     pub(crate) device: Option<DeviceId>,
-    pub(crate) interface: Option<InterfaceId>,
-    pub(crate) target: Option<Target>,
+    pub(crate) interface: Option<Declared>,
     pub(crate) opinion: Opinion,
 }
 
@@ -55,7 +58,7 @@ impl Permit {
     /// Where to dial. `None` for the gateway's own administration.
     #[must_use]
     pub fn target(&self) -> Option<&Target> {
-        self.target.as_ref()
+        self.declaration().map(|interface| &interface.target)
     }
 
     /// The rules, revision, epoch and instant behind it.
@@ -74,7 +77,24 @@ impl Permit {
     /// was removed and used again is another. `None` for the administration.
     #[must_use]
     pub fn behind(&self) -> (Option<DeviceId>, Option<InterfaceId>) {
-        (self.device, self.interface)
+        (self.device, self.declaration().map(|interface| interface.id))
+    }
+
+    fn declaration(&self) -> Option<&Interface> {
+        self.interface.as_ref().and_then(Declared::get)
+    }
+}
+
+/// One of the interfaces that a device has: shared with the state, not copied.
+#[derive(Clone, Debug)]
+pub(crate) struct Declared {
+    pub(crate) among: Arc<[Interface]>,
+    pub(crate) at: usize,
+}
+
+impl Declared {
+    pub(crate) fn get(&self) -> Option<&Interface> {
+        self.among.get(self.at)
     }
 }
 
@@ -105,9 +125,9 @@ impl Denial {
 pub struct Opinion {
     /// `None` if it may be done.
     pub refusal: Option<Refusal>,
-    /// The lines of `policy.csv` that decided: the allow rules of a permit, the deny rule of a
-    /// denial, the allow rules whose conditions failed.
-    pub rules: Vec<usize>,
+    /// Lines of `policy.csv` that decided: allow rules of a permit, deny rules of a denial, allow
+    /// rules whose conditions failed. Of very many, some.
+    pub rules: Lines,
     /// The bundle.
     pub revision: Revision,
     /// The state.

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::answer::Judges;
-use crate::bundle::{Effect, On, Rule, Who};
+use crate::bundle::{Bundle, Effect, On, Rule, Who};
 use crate::decision::{Opinion, Refusal};
+use crate::held::Held;
 use crate::question::{Context, Question};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Membership, Snapshot};
 use crate::when::{Seen, Truth};
 
 /// Why an answer is what it is.
@@ -82,23 +83,16 @@ impl Snapshot {
     pub fn explain(&self, question: &Question, now: Timestamp) -> Explanation {
         let opinion = self.opinion(question, now);
         let bundle = self.bundle();
-        let context = Context { now, source: question.source.map(|source| source.to_canonical()) };
-        let roles = bundle.role_links().closure(self.roles(&question.subject, now).0);
-        let groups = bundle.group_links().closure(self.groups(&question.resource.device, now).0);
+        let context = Context::of(question, now);
+        let standing = self.standing(question);
+        let direct = standing.subject.iter().flat_map(|subject| subject.roles.direct(now));
+        let roles = bundle.role_links().closure(direct.cloned());
+        let direct = standing.device.iter().flat_map(|device| device.groups.direct(now));
+        let groups = bundle.group_links().closure(direct.cloned());
         let scale = Scale { question, context: &context, roles: &roles, groups: &groups };
-        let weighed = |rule: &Rule| scale.weigh(rule);
-        let rules = bundle.rules();
-        let decided = rules.iter().filter(|rule| opinion.rules.contains(&rule.line()));
-        let decided = decided.map(weighed).collect();
-        let mut nearest: Vec<Weighed> = match opinion.refusal {
-            None => vec![],
-            Some(_) => {
-                let allowing = rules.iter().filter(|rule| rule.effect() == Effect::Allow);
-                allowing.map(weighed).collect()
-            }
-        };
-        nearest.sort_by_key(|one| (one.distance(), one.line));
-        nearest.truncate(NEAREST);
+        let deciding = opinion.rules.to_vec();
+        let decided = bundle.on_lines(&deciding).map(|rule| scale.weigh(&rule)).collect();
+        let nearest = if opinion.permits() { vec![] } else { scale.nearest(bundle) };
         let change =
             opinion.refusal.map(|refusal| self.change(&scale, refusal, &opinion, &nearest));
         let why = match opinion.refusal {
@@ -141,9 +135,8 @@ impl Snapshot {
             "add to policy.csv: p, {subject}, {device}, {}, {action}, , allow",
             resource.path
         );
-        let rules = self.bundle().rules();
         let near = nearest.iter().filter(|near| near.failed.len() == 1).find_map(|near| {
-            let rule = rules.iter().find(|rule| rule.line() == near.line)?;
+            let rule = self.bundle().on_lines(&[near.line]).next()?;
             // Nobody is made an owner for the sake of one interface.
             let too_much = near.failed.contains(&"who") && self.rules_the_policy(rule.who(), scale);
             (!too_much).then_some((near, rule))
@@ -175,16 +168,10 @@ impl Snapshot {
         let subject = scale.question.subject.clone();
         let change = self.question(subject, Action::Update, Device::Gateway, "policies", None);
         change.is_ok_and(|question| {
-            let roles = (vec![role.clone()], None);
-            self.judge_among(
-                Judges::Both,
-                &question,
-                None,
-                roles,
-                (vec![], None),
-                scale.context.now,
-            )
-            .permits()
+            let of = Membership { of: role.clone(), until: None };
+            let roles = self.bundle().roles_held(vec![of]);
+            let (groups, now) = (Held::none(), scale.context.now);
+            self.judge_among(Judges::Both, &question, None, &roles, &groups, now).permits()
         })
     }
 
@@ -202,8 +189,8 @@ impl Snapshot {
         let holder = |subject: &Subject| {
             let (subject, resource) = (subject.clone(), resource.clone());
             let question = Question { subject, resource, action, source };
-            let opinion = self.opinion(&question, now);
-            let (rules, ask_again_at) = (opinion.rules.clone(), opinion.ask_again_at);
+            let opinion = self.outlook(&question, now);
+            let (rules, ask_again_at) = (opinion.rules.to_vec(), opinion.ask_again_at);
             opinion.permits().then_some(Holder { subject: question.subject, rules, ask_again_at })
         };
         subjects.into_iter().filter_map(holder).collect()
@@ -215,8 +202,8 @@ impl Snapshot {
     pub fn what_can(&self, subject: &Subject, now: Timestamp) -> Vec<Holding> {
         let holding = |(resource, action): (Resource, Action)| {
             let question = Question { subject: subject.clone(), resource, action, source: None };
-            let opinion = self.opinion(&question, now);
-            let (rules, ask_again_at) = (opinion.rules.clone(), opinion.ask_again_at);
+            let opinion = self.outlook(&question, now);
+            let (rules, ask_again_at) = (opinion.rules.to_vec(), opinion.ask_again_at);
             let resource = question.resource.to_string();
             opinion.permits().then_some(Holding { action, resource, rules, ask_again_at })
         };
@@ -224,19 +211,17 @@ impl Snapshot {
     }
 }
 
-impl Weighed {
-    /// How far a rule is from allowing: fewer parts first; of single ones, what is easier to
-    /// change first.
-    fn distance(&self) -> (usize, usize) {
-        let weight = |part: &str| match part {
-            "when" => 0,
-            "who" => 1,
-            "device" => 2,
-            "action" => 3,
-            _ => 4,
-        };
-        (self.failed.len(), self.failed.iter().map(|part| weight(part)).sum())
-    }
+/// How far a rule is from allowing, by its parts that fail: fewer first; of single ones, what is
+/// easier to change first.
+fn distance(failed: &[&str]) -> (usize, usize) {
+    let weight = |part: &str| match part {
+        "when" => 0,
+        "who" => 1,
+        "device" => 2,
+        "action" => 3,
+        _ => 4,
+    };
+    (failed.len(), failed.iter().map(|part| weight(part)).sum())
 }
 
 /// A question, with all that a rule is held against.
@@ -248,7 +233,29 @@ struct Scale<'a> {
 }
 
 impl Scale<'_> {
+    /// The allow rules that come nearest to allowing, the nearest first.
+    fn nearest(&self, bundle: &Bundle) -> Vec<Weighed> {
+        let mut best: Vec<((usize, usize), Rule)> = Vec::with_capacity(NEAREST + 1);
+        for rule in bundle.rules().filter(|rule| rule.effect() == Effect::Allow) {
+            let distance = distance(&self.failed(&rule));
+            // Of those that are as near, the first.
+            let at = best.partition_point(|(other, _)| *other <= distance);
+            if at < NEAREST {
+                best.insert(at, (distance, rule));
+                best.truncate(NEAREST);
+            }
+        }
+        best.iter().map(|(_, rule)| self.weigh(rule)).collect()
+    }
+
     fn weigh(&self, rule: &Rule) -> Weighed {
+        let conditions = rule.when().seen(self.context);
+        let (line, text) = (rule.line(), rule.to_string());
+        Weighed { line, text, failed: self.failed(rule), conditions }
+    }
+
+    /// The parts of a rule that do not meet the question.
+    fn failed(&self, rule: &Rule) -> Vec<&'static str> {
         let Question { subject, resource, action, .. } = self.question;
         let who = match rule.who() {
             Who::Role(role) => self.roles.contains(role),
@@ -270,8 +277,6 @@ impl Scale<'_> {
             ("action", rule.acts().include(*action)),
             ("when", when),
         ];
-        let failed = parts.into_iter().filter(|(_, meets)| !meets).map(|(part, _)| part).collect();
-        let conditions = rule.when().seen(self.context);
-        Weighed { line: rule.line(), text: rule.to_string(), failed, conditions }
+        parts.into_iter().filter(|(_, meets)| !meets).map(|(part, _)| part).collect()
     }
 }

@@ -18,34 +18,49 @@
 //! This crate must never know: sockets, files, the database, TLS, HTTP.
 
 mod answer;
+mod bench;
 mod bundle;
+mod cache;
 mod commit;
+mod compiled;
 mod decision;
+mod examine;
 mod explain;
+mod generate;
+mod held;
 mod judge;
+mod lines;
 mod lint;
 mod pattern;
 mod preview;
 mod question;
+mod recent;
 mod record;
 mod replay;
+mod shape;
 mod snapshot;
+mod supposed;
 mod trial;
 mod when;
 
+pub use bench::Bench;
 pub use bundle::{
-    Acts, Asker, Bundle, BundleError, BundleErrors, BundleText, Effect, Expectation, On, Reason,
+    Acts, Asker, Bundle, BundleError, BundleErrors, BundleText, Difference, Effect, Expectation, On, Reason,
     Rule, TestError, Who,
 };
+pub use cache::Cache;
 pub use commit::{Commit, Observer, Touched};
 pub use decision::{Decision, Denial, Opinion, Permit, Refusal};
+pub use examine::{Differ, Examined};
 pub use explain::{Explanation, Holder, Holding, Weighed};
+pub use lines::Lines;
 pub use lint::Finding;
 pub use pattern::{Pattern, PatternError};
 pub use preview::{Listed, Pair, Preview};
 pub use question::{Context, Question, Request};
 pub use record::{Class, Closing, Event, Journal, JournalError, Opening, Outcome, Record, Written};
 pub use replay::{Differing, Replay, Replayed};
+pub use shape::Shape;
 pub use snapshot::{Certificate, Interface, Member, Membership, Snapshot};
 pub use trial::Failing;
 pub use when::{Seen, Truth, When, WhenError};

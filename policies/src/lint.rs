@@ -1,14 +1,13 @@
 //! Rules that say nothing, or more than they seem to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use doorward_model::{Device, Group, Kind, Name, Role, Subject};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::answer::built_in_role;
-use crate::bundle::{Acts, Effect, On, Rule, Who};
-use crate::snapshot::Snapshot;
+use crate::bundle::{Effect, On, Rule, Who};
+use crate::snapshot::{Snapshot, built_in_role};
 use crate::when::Truth;
 
 /// Something about a rule that deserves a look.
@@ -33,9 +32,13 @@ impl Snapshot {
     /// known of it.
     #[must_use]
     pub fn lint(&self, used: Option<&BTreeMap<usize, u64>>, now: Timestamp) -> Vec<Finding> {
-        let rules = self.bundle().rules();
+        let bundle = self.bundle();
+        // To hold each against all others, they are needed at once.
+        let few: Vec<Rule> =
+            if bundle.len() <= COMPARED { bundle.rules().collect() } else { vec![] };
         let mut found = Vec::new();
-        for rule in rules {
+        for rule in bundle.rules() {
+            let rule = &rule;
             let mut find = |kind, what: String| {
                 found.push(Finding { line: rule.line(), rule: rule.to_string(), kind, what });
             };
@@ -43,9 +46,7 @@ impl Snapshot {
                 find("never", what);
                 continue;
             }
-            if rules.len() <= COMPARED
-                && let Some(other) = rules.iter().find(|other| self.shadows(other, rule))
-            {
+            if let Some(other) = few.iter().find(|other| self.shadows(other, rule)) {
                 let word = match other.effect() {
                     Effect::Allow => "says all of it",
                     Effect::Deny => "denies all of it",
@@ -148,14 +149,7 @@ impl Snapshot {
             (On::Group(wide), On::Device(Device::Named(_))) => wide.to_string() == "group/devices",
             (wide, narrow) => wide == narrow,
         };
-        let acts = match (other.acts(), rule.acts()) {
-            (Acts::All, _) => true,
-            (Acts::These(_), Acts::All) => false,
-            (Acts::These(wide), Acts::These(narrow)) => {
-                let wide: BTreeSet<&str> = wide.iter().map(|action| action.as_str()).collect();
-                narrow.iter().all(|action| wide.contains(action.as_str()))
-            }
-        };
+        let acts = other.acts().include_all(rule.acts());
         let when = other.when().to_string();
         let when = when.is_empty() || when == rule.when().to_string();
         who && on && acts && when && other.path().includes(rule.path())

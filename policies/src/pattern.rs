@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -14,7 +15,6 @@ use thiserror::Error;
 pub struct Pattern {
     segments: Box<[Part]>,
     open: bool,
-    text: Box<str>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -22,12 +22,53 @@ enum Part {
     /// `*`
     One,
     /// Literal text, and what it means where a number is expected.
-    Text {
-        text: Box<str>,
-        range: Option<(u16, u16)>,
-        /// Written `0`: the one way to name Modbus's broadcast.
-        is_zero: bool,
-    },
+    Text { text: Box<str>, range: Option<Range> },
+}
+
+/// What the text of a segment means where a number is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Range {
+    pub(crate) first: u16,
+    pub(crate) last: u16,
+    /// Written as one number: `7`, which is not the text `7-7`.
+    pub(crate) single: bool,
+}
+
+impl Range {
+    /// The one way to name Modbus's broadcast.
+    pub(crate) const ZERO: Self = Self { first: 0, last: 0, single: true };
+
+    /// Reads `N` or `N-M`: decimal digits without leading zeros, within 65535. Each range that is
+    /// written has one text.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        if !text.starts_with(|c: char| c.is_ascii_digit()) {
+            return None;
+        }
+        match text.split_once('-') {
+            None => number(text).map(|n| Self { first: n, last: n, single: true }),
+            Some((first, last)) => {
+                let (first, last) = (number(first)?, number(last)?);
+                Some(Self { first, last, single: false })
+            }
+        }
+    }
+
+    fn contains(&self, first: u16, last: u16) -> bool {
+        self.first <= first && last <= self.last
+    }
+
+    fn meets(&self, first: u16, last: u16) -> bool {
+        self.first <= last && first <= self.last
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self { first, single: true, .. } => write!(f, "{first}"),
+            Self { first, last, .. } => write!(f, "{first}-{last}"),
+        }
+    }
 }
 
 /// Why a text is no [`Pattern`].
@@ -94,12 +135,18 @@ impl Pattern {
 }
 
 impl Pattern {
-    /// The segments before the first wildcard, as text.
-    pub(crate) fn literal_beginning(&self) -> impl Iterator<Item = &str> {
-        self.segments.iter().map_while(|part| match part {
-            Part::Text { text, .. } => Some(&**text),
-            Part::One => None,
-        })
+    /// The pattern of these segments.
+    pub(crate) fn of<'a>(pieces: impl Iterator<Item = Piece<'a>>, open: bool) -> Self {
+        let part = |piece| match piece {
+            Piece::One => Part::One,
+            Piece::Text { text, range } => Part::Text { text: text.into(), range },
+        };
+        Self { segments: pieces.map(part).collect(), open }
+    }
+
+    /// The segments as they are meant, and whether more may follow.
+    pub(crate) fn pieces(&self) -> (impl Iterator<Item = Piece<'_>>, bool) {
+        (self.segments.iter().map(Part::piece), self.open)
     }
 
     /// The text of the first segment, if it is text.
@@ -123,8 +170,8 @@ impl Pattern {
                 match (wide, narrow) {
                     (Part::One, Part::One) => true,
                     // A topic's first level that begins with $, and Modbus's broadcast, are not met.
-                    (Part::One, Part::Text { text, is_zero, .. }) => {
-                        !text.starts_with('$') && !is_zero
+                    (Part::One, Part::Text { text, range }) => {
+                        !text.starts_with('$') && *range != Some(Range::ZERO)
                     }
                     (Part::Text { .. }, Part::One) => false,
                     (wide, narrow) => wide == narrow,
@@ -134,6 +181,13 @@ impl Pattern {
 }
 
 impl Part {
+    fn piece(&self) -> Piece<'_> {
+        match self {
+            Self::One => Piece::One,
+            Self::Text { text, range } => Piece::Text { text: Cow::Borrowed(text), range: *range },
+        }
+    }
+
     fn covers(&self, asked: &Segment, topic_root: bool) -> bool {
         match (self, asked) {
             (Self::One, Segment::Text(text)) => !(topic_root && text.starts_with('$')),
@@ -142,12 +196,12 @@ impl Part {
             (Self::One, Segment::Unit(unit)) => *unit != 0,
             (Self::Text { text, .. }, Segment::Text(asked)) => **text == **asked,
             (Self::Text { .. }, Segment::Any) => false,
-            (Self::Text { is_zero, .. }, Segment::Unit(0)) => *is_zero,
+            (Self::Text { range, .. }, Segment::Unit(0)) => *range == Some(Range::ZERO),
             (Self::Text { range, .. }, Segment::Unit(unit)) => {
-                range.is_some_and(|(first, last)| (first..=last).contains(&u16::from(*unit)))
+                range.is_some_and(|range| range.contains((*unit).into(), (*unit).into()))
             }
             (Self::Text { range, .. }, Segment::Range(from, to)) => {
-                range.is_some_and(|(first, last)| first <= *from && *to <= last)
+                range.is_some_and(|range| range.contains(*from, *to))
             }
         }
     }
@@ -157,7 +211,7 @@ impl Part {
             (Self::Text { text, .. }, Segment::Any) => !(topic_root && text.starts_with('$')),
             (_, Segment::Unit(0)) => true,
             (Self::Text { range, .. }, Segment::Range(from, to)) => {
-                range.is_some_and(|(first, last)| first <= *to && *from <= last)
+                range.is_some_and(|range| range.meets(*from, *to))
             }
             // The rest are single values, or reached whole.
             (part, asked) => part.covers(asked, topic_root),
@@ -169,25 +223,73 @@ impl FromStr for Pattern {
     type Err = PatternError;
 
     fn from_str(text: &str) -> Result<Self, PatternError> {
-        if text.is_empty() || text.starts_with('/') {
-            return Err(PatternError::Empty);
-        }
-        let mut parts: Vec<&str> = text.split('/').collect();
-        let open = parts.last() == Some(&"**");
-        if open {
-            parts.pop();
-        }
-        if parts.len() > Path::SEGMENTS {
-            return Err(PatternError::TooLong);
-        }
-        let segments = parts.into_iter().map(part).collect::<Result<_, _>>()?;
-        Ok(Self { segments, open, text: text.into() })
+        let pieces = Pieces::of(text)?;
+        let open = pieces.open;
+        let pieces = pieces.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self::of(pieces.into_iter(), open))
     }
 }
 
-fn part(text: &str) -> Result<Part, PatternError> {
+/// One segment of a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Piece<'a> {
+    /// `*`
+    One,
+    /// Literal text, and what it means where a number is expected.
+    Text { text: Cow<'a, str>, range: Option<Range> },
+}
+
+/// The segments of a pattern's text, read one by one.
+pub(crate) struct Pieces<'a> {
+    rest: Option<&'a str>,
+    /// Whether `**` follows them.
+    pub(crate) open: bool,
+}
+
+impl<'a> Pieces<'a> {
+    pub(crate) fn of(text: &'a str) -> Result<Self, PatternError> {
+        if text.is_empty() || text.starts_with('/') {
+            return Err(PatternError::Empty);
+        }
+        let (rest, open) = match (text, text.strip_suffix("/**")) {
+            ("**", _) => (None, true),
+            (_, Some(before)) => (Some(before), true),
+            _ => (Some(text), false),
+        };
+        let slashes = rest.map_or(0, |rest| rest.bytes().filter(|byte| *byte == b'/').count());
+        if slashes >= Path::SEGMENTS {
+            return Err(PatternError::TooLong);
+        }
+        Ok(Self { rest, open })
+    }
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Result<Piece<'a>, PatternError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.rest.take()?;
+        match rest.split_once('/') {
+            None => Some(piece(rest)),
+            Some((segment, more)) => {
+                self.rest = Some(more);
+                Some(piece(segment))
+            }
+        }
+    }
+}
+
+fn piece(text: &str) -> Result<Piece<'_>, PatternError> {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"*%,;|\"".contains(&byte);
+    if text.bytes().all(plain) {
+        let range = Range::read(text);
+        if let Some(Range { first, last, .. }) = range.filter(|range| range.first > range.last) {
+            return Err(PatternError::Backwards(first, last));
+        }
+        return Ok(Piece::Text { text: Cow::Borrowed(text), range });
+    }
     match text {
-        "*" => return Ok(Part::One),
+        "*" => return Ok(Piece::One),
         "**" => return Err(PatternError::Inner),
         mixed if mixed.contains('*') => return Err(PatternError::Mixed(mixed.to_owned())),
         _ => {}
@@ -196,17 +298,32 @@ fn part(text: &str) -> Result<Part, PatternError> {
     if let Some(c) = text.chars().find(bare) {
         return Err(PatternError::Bare(c));
     }
-    let range = match text.split_once('-') {
-        None => number(text).map(|n| (n, n)),
-        Some((first, last)) => match (number(first), number(last)) {
-            (Some(first), Some(last)) if first > last => {
-                return Err(PatternError::Backwards(first, last));
+    // With an escape, or a letter beyond ASCII, it is no number.
+    Ok(Piece::Text { text: Cow::Owned(unescape(text)?), range: None })
+}
+
+impl fmt::Display for Piece<'_> {
+    /// The segment as a rule writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (text, is_number) = match self {
+            Self::One => return f.write_str("*"),
+            Self::Text { range: Some(range), .. } => return range.fmt(f),
+            // Text that would read as a number is written so that it does not.
+            Self::Text { text, range: None } => (text, Range::read(text).is_some()),
+        };
+        for (at, c) in text.char_indices() {
+            let special = c.is_control() || c.is_whitespace() || "*%,;|\"/".contains(c);
+            if special || (is_number && at == 0) {
+                let mut bytes = [0; 4];
+                for byte in c.encode_utf8(&mut bytes).bytes() {
+                    write!(f, "%{byte:02X}")?;
+                }
+            } else {
+                write!(f, "{c}")?;
             }
-            (Some(first), Some(last)) => Some((first, last)),
-            _ => None,
-        },
-    };
-    Ok(Part::Text { text: unescape(text)?.into(), range, is_zero: text == "0" })
+        }
+        Ok(())
+    }
 }
 
 fn number(text: &str) -> Option<u16> {
@@ -233,13 +350,19 @@ fn unescape(text: &str) -> Result<String, PatternError> {
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        let (pieces, open) = self.pieces();
+        let mut slash = "";
+        for piece in pieces {
+            write!(f, "{slash}{piece}")?;
+            slash = "/";
+        }
+        if open { write!(f, "{slash}**") } else { Ok(()) }
     }
 }
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -346,6 +469,24 @@ mod tests {
                 expected,
                 "{pattern} {path}"
             );
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_written_as_it_reads() {
+        for (text, written) in [
+            ("web/**", "web/**"),
+            ("**", "**"),
+            ("m/*/holding/0-99", "m/*/holding/0-99"),
+            ("m/0%2D99/7/7-7", "m/%30-99/7/7-7"),
+            ("web//a/", "web//a/"),
+            ("web/a%2ab%2C%20%25", "web/a%2Ab%2C%20%25"),
+            ("web/%c3%a4/\u{e4}", "web/\u{e4}/\u{e4}"),
+            ("web/%2F", "web/%2F"),
+        ] {
+            let pattern: Pattern = text.parse().unwrap();
+            assert_eq!(pattern.to_string(), written, "{text}");
+            assert_eq!(written.parse::<Pattern>().unwrap(), pattern, "{text}");
         }
     }
 

@@ -6,7 +6,7 @@ use doorward_model::{Action, Device, Path, Protocol, Resource, Subject};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, difference};
 use crate::question::Question;
 use crate::snapshot::Snapshot;
 
@@ -93,8 +93,8 @@ impl Preview {
                 let (resource, action) = (resource.clone(), *action);
                 let question =
                     Question { subject: subject.clone(), resource, action, source: None };
-                let before = present.opinion(&question, now).permits();
-                let after = next.opinion(&question, now).permits();
+                let before = present.outlook(&question, now).permits();
+                let after = next.outlook(&question, now).permits();
                 let resource = question.resource.to_string();
                 let Question { subject, action, .. } = question;
                 match (before, after) {
@@ -139,37 +139,60 @@ pub(crate) fn resources(snapshot: &Snapshot) -> Vec<(Resource, Action)> {
 
 /// The lines that only the first bundle has, and those that only the second has.
 fn differences(first: &Bundle, second: &Bundle) -> (Vec<String>, Vec<String>) {
-    let (first, second) = (lines(first), lines(second));
-    let without = |these: &[(String, String)], others: &[(String, String)]| {
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for (meaning, _) in others {
-            *counts.entry(meaning).or_default() += 1;
-        }
-        let mut left = Vec::new();
-        for (meaning, shown) in these {
-            match counts.get_mut(meaning.as_str()) {
-                Some(count) if *count > 0 => *count -= 1,
-                _ => left.push(shown.clone()),
-            }
-        }
-        left
-    };
-    (without(&first, &second), without(&second, &first))
+    let (mut without, mut within) = (vec![], vec![]);
+    let (first, second) = (first.text(), second.text());
+    for (file, old, new) in [
+        ("policy.csv", &first.policy, &second.policy),
+        ("roles.csv", &first.roles, &second.roles),
+        ("groups.csv", &first.groups, &second.groups),
+    ] {
+        let (gone, come) = changed(old, new);
+        // A line that has only moved, or is written with other spaces, is the same.
+        without.extend(only(file, &gone, &come));
+        within.extend(only(file, &come, &gone));
+    }
+    (without, within)
 }
 
-/// The rules and links of a bundle: what each means, and how it is shown.
-fn lines(bundle: &Bundle) -> Vec<(String, String)> {
-    let text = bundle.text();
-    let files =
-        [("policy.csv", &text.policy), ("roles.csv", &text.roles), ("groups.csv", &text.groups)];
-    let mut found = vec![];
-    for (file, text) in files {
-        for (number, line) in (1..).zip(text.lines()) {
-            let fields = line.split(',').map(str::trim).collect::<Vec<_>>().join(", ");
-            if !fields.is_empty() && !fields.starts_with('#') {
-                found.push((fields.clone(), format!("{file}:{number} {fields}")));
-            }
+/// Lines with their numbers.
+type Numbered<'a> = Vec<(usize, &'a str)>;
+
+/// The lines that are not simply the same in both texts.
+fn changed<'a>(old: &'a str, new: &'a str) -> (Numbered<'a>, Numbered<'a>) {
+    let numbered = |text: &'a str| (1..).zip(text.lines()).collect::<Vec<_>>();
+    let Some(hunks) = difference(old, new) else { return (numbered(old), numbered(new)) };
+    let (mut gone, mut come) = (vec![], vec![]);
+    let (mut lines, mut at, mut moved) = (old.lines(), 0, 0);
+    for hunk in hunks {
+        let removed = lines.by_ref().skip(hunk.at - at).take(hunk.removed);
+        gone.extend((hunk.at + 1..).zip(removed));
+        let begins = (hunk.at + 1).saturating_add_signed(moved);
+        moved += hunk.added.len().cast_signed() - hunk.removed.cast_signed();
+        come.extend((begins..).zip(hunk.added));
+        at = hunk.at + hunk.removed;
+    }
+    (gone, come)
+}
+
+/// What of these lines is not among the others, with where it stands.
+fn only(file: &str, these: &Numbered<'_>, others: &Numbered<'_>) -> Vec<String> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for meaning in others.iter().filter_map(|(_, line)| meaning(line)) {
+        *counts.entry(meaning).or_default() += 1;
+    }
+    let mut left = vec![];
+    for (number, line) in these {
+        let Some(meaning) = meaning(line) else { continue };
+        match counts.get_mut(&meaning) {
+            Some(count) if *count > 0 => *count -= 1,
+            _ => left.push(format!("{file}:{number} {meaning}")),
         }
     }
-    found
+    left
+}
+
+/// A rule or link without regard to its spaces.
+fn meaning(line: &str) -> Option<String> {
+    let fields = line.split(',').map(str::trim).collect::<Vec<_>>().join(", ");
+    (!fields.is_empty() && !fields.starts_with('#')).then_some(fields)
 }

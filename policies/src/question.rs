@@ -12,8 +12,15 @@ pub struct Context {
     pub source: Option<IpAddr>,
 }
 
+impl Context {
+    /// What surrounds `question` at `now`.
+    pub(crate) fn of(question: &Question, now: Timestamp) -> Self {
+        Self { now, source: question.source.map(|source| source.to_canonical()) }
+    }
+}
+
 /// May this subject do this action on this resource?
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
     /// Who acts.
     pub subject: Subject,

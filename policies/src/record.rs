@@ -225,7 +225,7 @@ impl Record {
     /// The record with the grounds of a decision.
     #[must_use]
     pub fn judged(mut self, opinion: &Opinion) -> Self {
-        self.rules.clone_from(&opinion.rules);
+        self.rules = opinion.rules.to_vec();
         self.revision = Some(opinion.revision);
         self.epoch = Some(opinion.epoch);
         if let Some(refusal) = opinion.refusal {

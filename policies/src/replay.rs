@@ -128,7 +128,7 @@ impl Replay {
         }
         let again = self.asked.entry(key).or_insert_with(|| Again {
             action,
-            rules: opinion.rules,
+            rules: opinion.rules.to_vec(),
             count: 0,
             last: record.at,
         });

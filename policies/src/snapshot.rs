@@ -1,14 +1,16 @@
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use doorward_model::{
-    Action, CertificateId, Device, Domain, Epoch, Fingerprint, Group, InterfaceId, Name, Path,
-    PathError, Protocol, Resource, Revision, Role, Subject, SubjectId, Target,
+    Action, CertificateId, Device, Domain, Epoch, Fingerprint, Group, InterfaceId, Kind, Name,
+    Path, PathError, Protocol, Resource, Revision, Role, Subject, SubjectId, Target,
 };
 use jiff::Timestamp;
 use rpds::HashTrieMapSync;
 
 use crate::bundle::Bundle;
+use crate::held::Held;
 use crate::question::Question;
 
 /// The immutable state of one epoch, from which decisions are made.
@@ -21,9 +23,11 @@ pub struct Snapshot {
     revision: Revision,
     bundle: Arc<Bundle>,
     claimed: bool,
-    members: HashTrieMapSync<Subject, Arc<Member>>,
+    members: HashTrieMapSync<Subject, Arc<Known>>,
     interfaces: HashTrieMapSync<Name, Arc<[Interface]>>,
     certificates: HashTrieMapSync<CertificateId, Certificate>,
+    /// Lines of the bundle that permit nothing, since the judges differed about them.
+    suspended: Arc<BTreeSet<usize>>,
 }
 
 /// Two snapshots are the same if they answer alike: bundles are compared by their text.
@@ -49,6 +53,49 @@ pub struct Member {
     pub roles: Vec<Membership<Role>>,
     /// The groups that it is a direct member of, if it is a device.
     pub groups: Vec<Membership<Group>>,
+}
+
+/// A subject, with what its memberships mean under the bundle in force.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) member: Member,
+    pub(crate) roles: Held<Role>,
+    pub(crate) groups: Held<Group>,
+}
+
+impl Known {
+    fn new(subject: &Subject, member: Member, bundle: &Bundle) -> Self {
+        let roles = bundle.roles_held(with_built_in(&member.roles, built_in_role(subject.kind())));
+        let group = (subject.kind() == Kind::Device).then(built_in_group).flatten();
+        let groups = bundle.groups_held(with_built_in(&member.groups, group));
+        Self { member, roles, groups }
+    }
+}
+
+impl PartialEq for Known {
+    fn eq(&self, other: &Self) -> bool {
+        self.member == other.member
+    }
+}
+
+fn with_built_in<T: Clone>(these: &[Membership<T>], built_in: Option<T>) -> Vec<Membership<T>> {
+    let built_in = built_in.map(|of| Membership { of, until: None });
+    these.iter().cloned().chain(built_in).collect()
+}
+
+/// The role that everybody of a kind has.
+pub(crate) fn built_in_role(kind: Kind) -> Option<Role> {
+    let name = match kind {
+        Kind::User => "users",
+        Kind::Device => "devices",
+        Kind::Gateway => return None,
+    };
+    name.parse().ok().map(Role::new)
+}
+
+/// The group that every device but the gateway is in.
+pub(crate) fn built_in_group() -> Option<Group> {
+    "devices".parse().ok().map(Group::new)
 }
 
 /// Membership in a role or group.
@@ -105,6 +152,7 @@ impl Snapshot {
             members: HashTrieMapSync::new_sync(),
             interfaces: HashTrieMapSync::new_sync(),
             certificates: HashTrieMapSync::new_sync(),
+            suspended: Arc::default(),
         }
     }
 
@@ -118,15 +166,49 @@ impl Snapshot {
     /// The same state under another bundle.
     #[must_use]
     pub fn with_bundle(mut self, revision: Revision, bundle: Arc<Bundle>) -> Self {
+        if !bundle.numbers_like(&self.bundle) {
+            let known = |(subject, known): (&Subject, &Arc<Known>)| {
+                let known = Known::new(subject, known.member.clone(), &bundle);
+                (subject.clone(), Arc::new(known))
+            };
+            self.members = self.members.iter().map(known).collect();
+        }
         (self.revision, self.bundle) = (revision, bundle);
+        self.suspended = Arc::default();
         self
+    }
+
+    /// The same state, in which what these lines of `policy.csv` allow is denied, whatever else
+    /// allows it: the judges have differed about them. The next bundle ends that.
+    #[must_use]
+    pub fn suspending(mut self, lines: &[usize]) -> Self {
+        self.suspended = Arc::new(self.suspended.iter().chain(lines).copied().collect());
+        self
+    }
+
+    /// The same state, with what is suspended in `other` if that is under the same bundle.
+    #[must_use]
+    pub fn suspended_like(mut self, other: &Self) -> Self {
+        if self.revision == other.revision {
+            self.suspended = Arc::clone(&other.suspended);
+        }
+        self
+    }
+
+    /// The lines of `policy.csv` that are suspended.
+    #[must_use]
+    pub fn suspended(&self) -> &Arc<BTreeSet<usize>> {
+        &self.suspended
     }
 
     /// The same state, with that subject as it is now; `None` if it is no more.
     #[must_use]
     pub fn with_member(mut self, subject: Subject, member: Option<Member>) -> Self {
         match member {
-            Some(member) => self.members.insert_mut(subject, Arc::new(member)),
+            Some(member) => {
+                let known = Known::new(&subject, member, &self.bundle);
+                self.members.insert_mut(subject, Arc::new(known));
+            }
             None => {
                 self.members.remove_mut(&subject);
             }
@@ -197,18 +279,26 @@ impl Snapshot {
     /// The subject of that name, if there is one.
     #[must_use]
     pub fn member(&self, subject: &Subject) -> Option<&Member> {
-        self.members.get(subject).map(|member| &**member)
+        self.known(subject).map(|known| &known.member)
+    }
+
+    pub(crate) fn known(&self, subject: &Subject) -> Option<&Arc<Known>> {
+        self.members.get(subject)
     }
 
     /// Every subject, in no order.
     pub fn members(&self) -> impl Iterator<Item = (&Subject, &Member)> {
-        self.members.iter().map(|(subject, member)| (subject, &**member))
+        self.members.iter().map(|(subject, known)| (subject, &known.member))
     }
 
     /// The interfaces of a device, by name.
     #[must_use]
     pub fn interfaces(&self, device: &Name) -> &[Interface] {
-        self.interfaces.get(device).map_or(&[], |interfaces| interfaces)
+        self.declared(device).map_or(&[], |interfaces| interfaces)
+    }
+
+    pub(crate) fn declared(&self, device: &Name) -> Option<&Arc<[Interface]>> {
+        self.interfaces.get(device)
     }
 
     /// Every interface with its device, in no order.

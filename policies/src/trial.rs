@@ -1,15 +1,12 @@
 //! The tests of a bundle, tried on a state.
 
-use std::collections::BTreeSet;
-
-use doorward_model::{Kind, Subject};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::answer::{Judges, built_in_group, built_in_role};
-use crate::bundle::{Asker, Expectation, Who};
-use crate::decision::Opinion;
+use crate::answer::Judges;
+use crate::bundle::{Asker, Expectation};
 use crate::snapshot::Snapshot;
+use crate::supposed::{Supposed, nobody};
 
 /// A test whose answer is another than it must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,63 +34,51 @@ impl Snapshot {
         let resource = format!("{}/{}", test.device, test.path);
         let question = format!("{} {} {resource}", test.asker, test.action);
         let fail = |why: String, rules| Failing { line: test.line, question, why, rules };
-        let opinion = match self.suppose(test, now) {
-            Ok(opinion) => opinion,
+        let supposed = match self.suppose(test, now) {
+            Ok(supposed) => supposed,
             Err(why) => return Some(fail(why, vec![])),
         };
+        let opinion = supposed.opinion(Judges::Both, self);
+        let rules = opinion.rules.to_vec();
         let said = match opinion.refusal {
             None => "permit".to_owned(),
             Some(refusal) => format!("deny ({refusal})"),
         };
         if opinion.permits() != test.permit {
             let expected = if test.permit { "permit" } else { "deny" };
-            return Some(fail(format!("expected {expected}, got {said}"), opinion.rules));
+            return Some(fail(format!("expected {expected}, got {said}"), rules));
         }
         match test.rule {
-            Some(line) if !opinion.rules.contains(&line) => {
-                Some(fail(format!("{said}, but not by policy.csv:{line}"), opinion.rules))
+            Some(line) if !supposed.deciding(self.bundle()).contains(&line) => {
+                Some(fail(format!("{said}, but not by policy.csv:{line}"), rules))
             }
             _ => None,
         }
     }
 
-    /// What the rules say of a test's question.
-    fn suppose(&self, test: &Expectation, now: Timestamp) -> Result<Opinion, String> {
-        let now = test.at.unwrap_or(now);
-        let (subject, mut roles) = match &test.asker {
-            Asker::Subject(subject) => {
-                let mut roles = self.roles(subject, now);
-                roles.0.extend(built_in_role(subject.kind()));
-                (subject.clone(), roles)
-            }
+    /// The question of a test, and what it supposes besides the state.
+    pub(crate) fn suppose(&self, test: &Expectation, now: Timestamp) -> Result<Supposed, String> {
+        let (subject, roles) = match &test.asker {
+            Asker::Subject(subject) => (subject.clone(), None),
             Asker::Role(role) => {
-                let nobody = self.nobody().ok_or("there is no name left")?;
-                (nobody, (vec![role.clone()], None))
+                let nobody = nobody(self.bundle()).ok_or("there is no name left")?;
+                (nobody, Some(role.clone()))
             }
         };
-        roles.0.extend(test.roles.iter().cloned());
-        let mut groups = self.groups(&test.device, now);
-        groups.0.extend(built_in_group(&test.device));
-        groups.0.extend(test.groups.iter().cloned());
         let device = test.device.clone();
         let question = self.question(subject, test.action, device, &test.path, test.from);
         let question = question.map_err(|error| error.to_string())?;
-        let (roles, groups) = ((distinct(roles.0), roles.1), (distinct(groups.0), groups.1));
-        Ok(self.judge_among(Judges::Both, &question, None, roles, groups, now))
+        let mut supposed = Supposed::of(question, self, test.at.unwrap_or(now));
+        supposed.roles.extend(test.roles.iter().chain(&roles).cloned());
+        supposed.groups.extend(test.groups.iter().cloned());
+        match roles {
+            // Whoever has just that role.
+            Some(_) => {
+                let built_in = supposed.clone().with_built_in();
+                supposed.groups = built_in.groups;
+                Ok(supposed)
+            }
+            None => Ok(supposed.with_built_in()),
+        }
     }
-
-    /// A subject of whom no rule speaks by name.
-    fn nobody(&self) -> Option<Subject> {
-        let rules = self.bundle().rules();
-        let named = |subject: &Subject| {
-            rules.iter().any(|rule| matches!(rule.who(), Who::Subject(who) if who == subject))
-        };
-        let names = (0_usize..).filter_map(|number| format!("nobody-{number}").parse().ok());
-        let mut subjects = names.map(|name| Subject::new(Kind::User, name));
-        subjects.find(|subject| !named(subject))
-    }
-}
-
-fn distinct<T: Ord>(all: Vec<T>) -> Vec<T> {
-    all.into_iter().collect::<BTreeSet<T>>().into_iter().collect()
 }

@@ -60,7 +60,7 @@ impl Call<'_> {
         gate.record(None).await?;
         let found = self.parts.store.bundle().await.map_err(refused)?;
         let BundleText { model, policy, roles, groups, tests } = found.text;
-        let rules = self.parts.leases.snapshot().bundle().rules().len();
+        let rules = self.parts.leases.snapshot().bundle().len();
         let (revision, at, author) = (found.revision, found.at, found.author);
         Ok(json(&BundleView { revision, at, author, rules, model, policy, roles, groups, tests }))
     }
@@ -72,8 +72,8 @@ impl Call<'_> {
         let question = check.question(&snapshot)?;
         gate.record(None).await?;
         let opinion = snapshot.opinion(&question, at);
-        let rules = snapshot.bundle().rules().iter();
-        let text = rules.filter(|rule| opinion.rules.contains(&rule.line()));
+        let lines = opinion.rules.to_vec();
+        let text = snapshot.bundle().on_lines(&lines);
         let text = text.map(|rule| format!("policy.csv:{} {rule}", rule.line())).collect();
         let why = match opinion.refusal {
             None => "a rule allows it".to_owned(),

@@ -1,7 +1,8 @@
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use doorward_model::{Action, Device, Kind, Revision, Subject};
-use doorward_policies::{Bundle, BundleText, Expectation, Failing, Preview, Snapshot};
+use doorward_policies::{Bundle, BundleText, Differ, Expectation, Failing, Preview, Snapshot};
 use doorward_session::{EndingView, Problem, json};
 use doorward_store::{Applying, RevisionRow};
 use jiff::{SignedDuration, Timestamp};
@@ -12,6 +13,8 @@ use crate::gate::{Denied, Gate, failed};
 
 /// How many revisions a list shows.
 const LISTED: u32 = 200;
+/// How long a bundle is examined.
+const EXAMINED: Duration = Duration::from_secs(5);
 /// The longest reason that is kept, in bytes.
 const REASON: usize = 256;
 
@@ -41,6 +44,8 @@ pub(crate) struct Proposal {
 struct Proposed {
     bundle: Arc<Bundle>,
     passed: usize,
+    /// How many questions the compiled form and Casbin have decided alike.
+    examined: usize,
     preview: Preview,
     ending: Vec<EndingView>,
 }
@@ -52,6 +57,8 @@ struct ProposedView {
     rules: usize,
     /// How many tests of its own it passed: all.
     passed: usize,
+    /// How many questions, made from its words, both judges have decided alike: all.
+    examined: usize,
     #[serde(flatten)]
     preview: Preview,
     /// The live flows that end by it.
@@ -105,10 +112,10 @@ impl Call<'_> {
         if !force {
             self.keep_an_administrator(&present, &proposed.bundle)?;
         }
-        let Proposed { bundle, passed, preview, mut ending } = proposed;
+        let Proposed { bundle, passed, examined, preview, mut ending } = proposed;
         ending.retain(|one| one.flow.id != self.id);
-        let rules = bundle.rules().len();
-        let view = |revision| ProposedView { revision, rules, passed, preview, ending };
+        let rules = bundle.len();
+        let view = |revision| ProposedView { revision, rules, passed, examined, preview, ending };
         if dry_run {
             gate.record(Some(&format!("preview of {rules} rules"))).await?;
             return Ok(json(&view(None)));
@@ -195,10 +202,18 @@ impl Call<'_> {
             if !failing.is_empty() {
                 return Err(tests_failed(&failing));
             }
+            let begin = Instant::now();
+            let former = Some(&**present.bundle());
+            let seed = now.as_nanosecond().unsigned_abs() as u64;
+            let examined = next.examine(former, now, seed, |_| begin.elapsed() < EXAMINED);
+            if let Some(first) = examined.differing.first() {
+                return Err(judges_differ(examined.differing.len(), first));
+            }
             let preview = Preview::between(&present, &next, now);
             let ending = leases.would_end(&next);
             let bundle = Arc::clone(next.bundle());
-            Ok(Proposed { bundle, passed: tests.len(), preview, ending })
+            let examined = examined.decided;
+            Ok(Proposed { bundle, passed: tests.len(), examined, preview, ending })
         })
         .await
     }
@@ -244,7 +259,7 @@ pub(crate) fn read(
     text: BundleText,
     present: &Snapshot,
 ) -> Result<(Snapshot, Vec<Expectation>), Denied> {
-    let bundle = Arc::new(Bundle::parse(text).map_err(wrong)?);
+    let bundle = Arc::new(present.bundle().revise(text).map_err(wrong)?);
     let tests = bundle.tests().map_err(wrong)?;
     Ok((present.clone().with_bundle(present.revision(), bundle), tests))
 }
@@ -252,6 +267,21 @@ pub(crate) fn read(
 fn no_revision(number: Revision) -> Denied {
     let detail = format!("There is no revision {}; see `doorward policy history`.", number.0);
     denied(Problem::new(404, "Not found", detail))
+}
+
+/// The two judges of a bundle differ: our fault, and no ground to decide by it.
+fn judges_differ(count: usize, first: &Differ) -> Denied {
+    tracing::error!(count, ?first, "the judges differ about a proposed bundle");
+    let say = |permit| if permit { "permits" } else { "denies" };
+    let casbin = first.casbin.map_or("fails on", say);
+    let detail = format!(
+        "Doorward has read this bundle in a way that Casbin does not: of {}, one {}, Casbin {casbin} \
+         it; {count} such questions were found. This is a fault of Doorward, not of the bundle. \
+         Nothing was changed; please report it with the bundle.",
+        first.question,
+        say(first.compiled),
+    );
+    denied(Problem::new(500, "Judges differ", detail))
 }
 
 fn tests_failed(failing: &[Failing]) -> Denied {

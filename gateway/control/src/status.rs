@@ -76,7 +76,7 @@ impl Call<'_> {
             claimed: snapshot.is_claimed(),
             epoch: snapshot.epoch(),
             revision: snapshot.revision(),
-            rules: snapshot.bundle().rules().len(),
+            rules: snapshot.bundle().len(),
             sessions: parts.leases.list().len(),
             flows: parts.leases.flow_count(),
             untracked: parts.leases.untracked(),

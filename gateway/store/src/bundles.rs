@@ -71,6 +71,12 @@ pub(crate) async fn in_force(
     read(&row)
 }
 
+/// The number of the bundle in force.
+pub(crate) async fn last(connection: &mut SqliteConnection) -> Result<Revision, StoreError> {
+    let last = sqlx::query_scalar("SELECT max(revision) FROM bundles").fetch_one(connection);
+    Ok(Revision(last.await?))
+}
+
 fn read(row: &SqliteRow) -> Result<BundleInForce, StoreError> {
     Ok(BundleInForce {
         revision: revision(row)?,
@@ -106,7 +112,7 @@ pub(crate) async fn insert(
     .bind(micros(now))
     .bind(author.to_string())
     .bind(applying.reason.clone())
-    .bind(i64::try_from(bundle.rules().len()).unwrap_or(i64::MAX))
+    .bind(i64::try_from(bundle.len()).unwrap_or(i64::MAX))
     .bind(i64::try_from(applying.passed).unwrap_or(i64::MAX))
     .bind(text.model.clone())
     .bind(text.policy.clone())
@@ -176,9 +182,10 @@ impl Store {
     ) -> Result<Committed<Revision>, StoreError> {
         let (author, now) = (actor.clone(), self.now());
         let touched = Touched { bundle: true, ..Touched::default() };
-        self.commit(
+        self.commit_bundle(
             actor,
             "policy apply",
+            Arc::clone(&bundle),
             change!(|connection| {
                 let revision = insert(connection, &author, &bundle, &applying, now).await?;
                 confirmation::note(connection, revision, applying.confirm_by).await?;

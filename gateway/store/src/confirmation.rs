@@ -92,7 +92,7 @@ impl Store {
         former: Arc<Bundle>,
         reason: String,
     ) -> Result<Committed<Option<Revision>>, StoreError> {
-        let now = self.now();
+        let (now, in_force) = (self.now(), Arc::clone(&former));
         let change = change!(|connection| {
             if pending(connection).await? != Some(waiting) {
                 return Ok((None, Touched::default()));
@@ -103,6 +103,6 @@ impl Store {
             note(connection, revision, None).await?;
             Ok((Some(revision), Touched { bundle: true, ..Touched::default() }))
         });
-        self.commit(Actor::Gateway, "policy undo", change).await
+        self.commit_bundle(Actor::Gateway, "policy undo", in_force, change).await
     }
 }

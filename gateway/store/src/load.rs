@@ -6,7 +6,7 @@ use std::sync::Arc;
 use doorward_model::{
     CertificateId, Domain, Epoch, InterfaceId, Kind, Name, Revision, Subject, SubjectId, Target,
 };
-use doorward_policies::{Certificate, Interface, Member, Membership, Snapshot, Touched};
+use doorward_policies::{Bundle, Certificate, Interface, Member, Membership, Snapshot, Touched};
 use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -50,7 +50,7 @@ pub(crate) async fn all(
     for row in &certificates {
         touched.certificates.push(certificate_id(row)?);
     }
-    snapshot = again(connection, snapshot, &touched, now).await?;
+    snapshot = again(connection, snapshot, &touched, None, now).await?;
     let epoch: i64 = sqlx::query_scalar("SELECT coalesce(max(epoch), 0) FROM epochs")
         .fetch_one(&mut *connection)
         .await
@@ -63,12 +63,20 @@ pub(crate) async fn again(
     connection: &mut SqliteConnection,
     mut snapshot: Snapshot,
     touched: &Touched,
+    bundle: Option<Arc<Bundle>>,
     now: Timestamp,
 ) -> Result<Snapshot, StoreError> {
-    if touched.bundle {
-        let in_force = bundles::in_force(connection).await?;
-        let bundle = in_force.parse().map_err(|error| StoreError::Row(error.to_string()))?;
-        snapshot = snapshot.with_bundle(in_force.revision, Arc::new(bundle));
+    match bundle {
+        // Whoever put it there has read it already.
+        Some(bundle) if touched.bundle => {
+            snapshot = snapshot.with_bundle(bundles::last(connection).await?, bundle);
+        }
+        None if touched.bundle => {
+            let in_force = bundles::in_force(connection).await?;
+            let bundle = in_force.parse().map_err(|error| StoreError::Row(error.to_string()))?;
+            snapshot = snapshot.with_bundle(in_force.revision, Arc::new(bundle));
+        }
+        _ => {}
     }
     if !touched.subjects.is_empty() {
         snapshot = snapshot.with_claimed(facts::is_claimed(connection).await?);

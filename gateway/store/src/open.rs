@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use doorward_ca::IssuingCa;
-use doorward_model::{Clock, Domain, Fingerprint, Kind, Name, Subject};
+use doorward_model::{Clock, Domain, Fingerprint, Kind, Name, Revision, Subject};
 use doorward_policies::{Bundle, Observer, Snapshot, Touched};
 use jiff::Timestamp;
 use sqlx::pool::PoolConnection;
@@ -206,7 +206,31 @@ impl Store {
         what: impl Into<String>,
         change: Change<T>,
     ) -> Result<Committed<T>, StoreError> {
-        self.writer.commit(actor, what.into(), change).await
+        self.writer.commit(actor, what.into(), None, change).await
+    }
+
+    /// Makes a change that puts `bundle` in force, which need not be read again for that.
+    pub(crate) async fn commit_bundle<T: Send + 'static>(
+        &self,
+        actor: Actor,
+        what: impl Into<String>,
+        bundle: Arc<Bundle>,
+        change: Change<T>,
+    ) -> Result<Committed<T>, StoreError> {
+        self.writer.commit(actor, what.into(), Some(bundle), change).await
+    }
+
+    /// Suspends lines of the bundle of that number, if it is still in force: what they allow is
+    /// denied until the next bundle, or the next start. Returns how many live flows that ended.
+    ///
+    /// # Errors
+    /// When the store is closed.
+    pub async fn suspend(
+        &self,
+        revision: Revision,
+        lines: Vec<usize>,
+    ) -> Result<usize, StoreError> {
+        self.writer.suspend(revision, lines).await
     }
 }
 

@@ -1,8 +1,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use doorward_model::{Clock, Epoch};
-use doorward_policies::{Commit, Observer, Snapshot, Touched};
+use doorward_model::{Clock, Epoch, Revision};
+use doorward_policies::{Bundle, Commit, Observer, Snapshot, Touched};
 use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -60,18 +60,36 @@ impl Writer {
         &self,
         actor: Actor,
         what: String,
+        bundle: Option<Arc<Bundle>>,
         change: Change<T>,
     ) -> Result<Committed<T>, StoreError> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |desk| {
             Box::pin(async move {
-                let result = desk.commit(&actor, &what, change).await;
+                let result = desk.commit(&actor, &what, bundle, change).await;
                 // Whoever asked may be gone; the change stands all the same.
                 drop(reply.send(result));
             })
         });
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Suspends rules of a bundle, if it is still the one in force, and publishes that. Returns
+    /// how many live flows it ended.
+    pub(crate) async fn suspend(
+        &self,
+        revision: Revision,
+        lines: Vec<usize>,
+    ) -> Result<usize, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |desk| {
+            // Whoever asked may be gone; it is suspended all the same.
+            reply.send(desk.suspend(revision, &lines)).unwrap_or_default();
+            Box::pin(async {})
+        });
+        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)
     }
 
     /// Reads the whole state anew, at the present instant, and publishes it.
@@ -100,11 +118,12 @@ impl Desk {
         &mut self,
         actor: &Actor,
         what: &str,
+        bundle: Option<Arc<Bundle>>,
         change: Change<T>,
     ) -> Result<Committed<T>, StoreError> {
         let before = self.snapshots.borrow().clone();
         let now = self.clock.now();
-        let outcome = self.transact(&before, actor, what, now, change).await;
+        let outcome = self.transact(&before, actor, what, bundle, now, change).await;
         if matches!(outcome, Err(StoreError::Full)) && self.ballast.release() {
             // The change itself is spent; the next one finds room.
             tracing::error!("the disk is full; the room that was kept for this has been given up");
@@ -133,6 +152,18 @@ impl Desk {
         self.observers.iter().map(|one| one.committed(commit, &snapshot)).sum()
     }
 
+    fn suspend(&self, revision: Revision, lines: &[usize]) -> usize {
+        let before = self.snapshots.borrow().clone();
+        if before.revision() != revision {
+            return 0;
+        }
+        let commit = Commit {
+            epoch: before.epoch(),
+            touched: Touched { bundle: true, ..Touched::default() },
+        };
+        self.publish(&commit, Arc::new(Snapshot::clone(&before).suspending(lines)))
+    }
+
     /// After the database has refused: the next change begins on a new connection. Should the
     /// refused one be on disk after all, everyone decides by it from now on.
     async fn start_over(&mut self, before: &Snapshot) {
@@ -153,6 +184,7 @@ impl Desk {
         let connection = self.connection.get().await?;
         let domain = before.domain().clone();
         let snapshot = load::all(connection, domain, self.clock.now()).await?;
+        let snapshot = snapshot.suspended_like(&before);
         let touched = Touched { bundle: true, ..Touched::default() };
         let commit = Commit { epoch: snapshot.epoch(), touched };
         Ok(self.publish(&commit, Arc::new(snapshot)))
@@ -169,6 +201,7 @@ impl Desk {
         before: &Arc<Snapshot>,
         actor: &Actor,
         what: &str,
+        bundle: Option<Arc<Bundle>>,
         now: jiff::Timestamp,
         change: Change<T>,
     ) -> Result<(T, Touched, Option<Arc<Snapshot>>), StoreError> {
@@ -190,7 +223,8 @@ impl Desk {
             .bind(listed)
             .execute(&mut *transaction)
             .await?;
-        let after = load::again(&mut transaction, Snapshot::clone(before), &touched, now).await?;
+        let before = Snapshot::clone(before);
+        let after = load::again(&mut transaction, before, &touched, bundle, now).await?;
         transaction.commit().await?;
         Ok((value, touched, Some(Arc::new(after.at(epoch)))))
     }

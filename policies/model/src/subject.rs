@@ -31,6 +31,18 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// What stands before the name of a subject: its word, and a slash.
+    #[must_use]
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::User => "user/",
+            Self::Device => "device/",
+            Self::Gateway => "gateway/",
+        }
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -122,6 +122,11 @@ impl BundleErrors {
     /// How many places are kept; the rest are counted.
     pub const LIMIT: usize = 20;
 
+    /// Notes what is wrong at a column of a line.
+    pub(crate) fn refuse(&mut self, file: &'static str, line: usize, place: (usize, Reason)) {
+        self.push(BundleError::new(file, line, place.0, place.1));
+    }
+
     pub(super) fn push(&mut self, error: BundleError) {
         if self.found.len() < Self::LIMIT {
             self.found.push(error);
@@ -130,7 +135,7 @@ impl BundleErrors {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 

@@ -68,19 +68,13 @@ where
 {
     let mut links = Links(BTreeMap::new());
     let mut places = Vec::new();
-    for line in lines(file, text, errors) {
-        match link(&line, marker) {
-            Ok((from, to, column)) => {
-                places.push((from, line.number, column));
-                if let Some((from, _, _)) = places.last() {
-                    links.0.entry(T::clone(from)).or_default().insert(to);
-                }
-            }
-            Err((column, reason)) => {
-                errors.push(BundleError::new(file, line.number, column, reason));
-            }
+    lines(file, text, errors, |line, errors| match link(line, marker) {
+        Ok((from, to, column)) => {
+            links.0.entry(T::clone(&from)).or_default().insert(to);
+            places.push((from, line.number, column));
         }
-    }
+        Err(place) => errors.refuse(file, line.number, place),
+    });
     let mut known = BTreeMap::new();
     for (from, line, column) in places {
         if links.height(&from, DEPTH, &mut known).is_none() {
@@ -99,17 +93,17 @@ fn link<T>(line: &Line<'_>, marker: &'static str) -> Result<(T, T, usize), (usiz
 where
     T: FromStr<Err = SubjectError>,
 {
-    if let Some(first) = line.fields.first().filter(|first| first.text != marker) {
+    if let Some(first) = line.fields().first().filter(|first| first.text != marker) {
         let found = first.text.to_owned();
         return Err((first.column, Reason::Marker { kind: "a link", expected: marker, found }));
     }
-    let &[_, from, to] = line.fields.as_slice() else {
-        let column = line.fields.first().map_or(1, |first| first.column);
+    let Some([_, from, to]) = line.exactly() else {
+        let column = line.fields().first().map_or(1, |first| first.column);
         let form = match marker {
             "g" => "g, role/member, role/granted",
             _ => "g2, group/inner, group/outer",
         };
-        let found = line.fields.len();
+        let found = line.count();
         return Err((column, Reason::Columns { kind: "a link", expected: 3, found, form }));
     };
     let member = from.text.parse().map_err(|error| {

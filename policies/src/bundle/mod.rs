@@ -2,22 +2,25 @@
 //!
 //! Nothing of a bundle reaches Casbin or a decision before all of it has been read here.
 
+mod difference;
 mod error;
 mod expectation;
-mod index;
 mod links;
 mod rule;
 mod table;
 
 use std::sync::Arc;
 
-use doorward_model::{Device, Group, Path, Role, Subject};
+use doorward_model::{Group, Role, Subject};
 
+use crate::compiled::{Builder, Compiled, Hunk, Ref};
+pub(crate) use difference::difference;
 pub use error::{BundleError, BundleErrors, Reason};
 pub use expectation::{Asker, Expectation, TestError};
-use index::Index;
 pub(crate) use links::Links;
+pub(crate) use rule::read_rule;
 pub use rule::{Acts, Effect, On, Rule, Who};
+pub(crate) use table::{Line, line_of};
 
 /// The files of a bundle, as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,10 +72,9 @@ impl Default for BundleText {
 #[derive(Debug)]
 pub struct Bundle {
     text: Arc<BundleText>,
-    rules: Vec<Rule>,
-    index: Index,
-    roles: Links<Role>,
-    groups: Links<Group>,
+    compiled: Compiled,
+    roles: Arc<Links<Role>>,
+    groups: Arc<Links<Group>>,
 }
 
 impl Bundle {
@@ -82,26 +84,74 @@ impl Bundle {
     /// All that is wrong with it (up to [`BundleErrors::LIMIT`] places), each with file, line,
     /// column and reason.
     pub fn parse(text: BundleText) -> Result<Self, BundleErrors> {
-        let mut errors = BundleErrors::default();
-        let size: usize = text.texts().iter().map(|text| text.len()).sum();
-        if size > BundleText::LIMIT {
-            errors.push(BundleError::new("policy.csv", 1, 1, Reason::TooLarge));
-            return Err(errors);
-        }
-        if meaning(&text.model) != meaning(BundleText::MODEL) {
-            errors.push(model_difference(&text.model));
-        }
-        let rules = rule::read(&text.policy, &mut errors);
+        let mut errors = check(&text)?;
+        let mut builder = Builder::new();
+        table::lines("policy.csv", &text.policy, &mut errors, |line, errors| {
+            if let Err(place) = builder.add(line) {
+                errors.refuse("policy.csv", line.number, place);
+            }
+        });
         let roles = links::read("roles.csv", "g", &text.roles, &mut errors);
         let groups = links::read("groups.csv", "g2", &text.groups, &mut errors);
-        if rules.is_empty() && errors.is_empty() {
-            errors.push(BundleError::new("policy.csv", 1, 1, Reason::NoRules));
-        }
         if !errors.is_empty() {
             return Err(errors);
         }
-        let index = Index::of(&rules);
-        Ok(Self { text: Arc::new(text), rules, index, roles, groups })
+        let compiled = Compiled::of(builder);
+        Self { text: Arc::new(text), compiled, roles: roles.into(), groups: groups.into() }.sound()
+    }
+
+    /// Reads a bundle of which this one is a former version. What is the same is shared, so a
+    /// small edit of many rules costs in proportion to the edit.
+    ///
+    /// # Errors
+    /// As [`Bundle::parse`].
+    pub fn revise(&self, text: BundleText) -> Result<Self, BundleErrors> {
+        let text = Arc::new(text);
+        let edited = self.difference(&text).map(|difference| self.edited(&text, &difference));
+        match edited.transpose()?.flatten() {
+            Some(edited) => Ok(edited),
+            None => Self::parse(Arc::unwrap_or_clone(text)),
+        }
+    }
+
+    /// Where `text` differs from this bundle's, if it is in few lines of `policy.csv`. Takes a
+    /// look at each byte of both.
+    #[must_use]
+    pub fn difference<'a>(&self, text: &'a BundleText) -> Option<Difference<'a>> {
+        let same = |of: fn(&BundleText) -> &String| of(text) == of(&self.text);
+        let only_rules =
+            same(|text| &text.model) && same(|text| &text.roles) && same(|text| &text.groups);
+        let hunks = if only_rules { difference(&self.text.policy, &text.policy) } else { None };
+        hunks.map(Difference)
+    }
+
+    /// This bundle after an edit, whose text is `text`; `None` if so much has been edited that it
+    /// is better parsed anew. It is compiled by the difference alone.
+    ///
+    /// # Errors
+    /// As [`Bundle::parse`], about the lines of the difference.
+    pub fn edited(
+        &self,
+        text: &Arc<BundleText>,
+        difference: &Difference<'_>,
+    ) -> Result<Option<Self>, BundleErrors> {
+        let mut errors = BundleErrors::default();
+        let compiled = self.compiled.edited(&difference.0, &mut errors);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let Some(compiled) = compiled else { return Ok(None) };
+        let (roles, groups) = (Arc::clone(&self.roles), Arc::clone(&self.groups));
+        Self { text: Arc::clone(text), compiled, roles, groups }.sound().map(Some)
+    }
+
+    fn sound(self) -> Result<Self, BundleErrors> {
+        if self.len() > 0 {
+            return Ok(self);
+        }
+        let mut errors = BundleErrors::default();
+        errors.push(BundleError::new("policy.csv", 1, 1, Reason::NoRules));
+        Err(errors)
     }
 
     /// The bundle's text.
@@ -119,23 +169,56 @@ impl Bundle {
         expectation::read(&self.text.tests)
     }
 
-    /// The rules, in the order of `policy.csv`.
+    /// How many rules there are.
     #[must_use]
-    pub fn rules(&self) -> &[Rule] {
-        &self.rules
+    pub fn len(&self) -> usize {
+        self.compiled.len()
+    }
+
+    /// Whether there are none: never, since such a bundle is refused.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The rules, in the order of `policy.csv`.
+    pub fn rules(&self) -> impl Iterator<Item = Rule> {
+        self.compiled.refs().filter_map(|rule| self.compiled.rule(rule))
+    }
+
+    /// The rules on those lines of `policy.csv`, in their order.
+    pub fn on_lines(&self, lines: &[usize]) -> impl Iterator<Item = Rule> {
+        let wanted = |rule: &Ref| lines.contains(&(self.compiled.line(*rule) as usize));
+        let found = if lines.is_empty() { None } else { Some(self.compiled.refs()) };
+        found.into_iter().flatten().filter(wanted).filter_map(|rule| self.compiled.rule(rule))
     }
 
     /// Whether some rule or link speaks of `role`.
     #[must_use]
     pub fn names_role(&self, role: &Role) -> bool {
-        self.index.names(&Who::Role(role.clone())) || self.roles.names(role)
+        self.compiled.who("role/", role.name().as_str()).is_some() || self.roles.names(role)
     }
 
     /// Whether some rule or link speaks of `group`.
     #[must_use]
     pub fn names_group(&self, group: &Group) -> bool {
-        self.groups.names(group)
-            || self.rules.iter().any(|rule| *rule.on() == On::Group(group.clone()))
+        self.compiled.group(group.name().as_str()).is_some() || self.groups.names(group)
+    }
+
+    /// Whether some rule speaks of `subject` by name.
+    pub(crate) fn names_subject(&self, subject: &Subject) -> bool {
+        self.compiled.subject(subject).is_some()
+    }
+
+    /// The bytes that the bundle holds in memory, its text included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let text: usize = self.text.texts().iter().map(|text| text.len()).sum();
+        text + self.compiled.bytes()
+    }
+
+    pub(crate) fn compiled(&self) -> &Compiled {
+        &self.compiled
     }
 
     pub(crate) fn role_links(&self) -> &Links<Role> {
@@ -146,21 +229,30 @@ impl Bundle {
         &self.groups
     }
 
-    /// The rules that can bear on a question: those for the subject itself or one of its roles,
-    /// on the device itself or one of its groups, whose path can meet `path`. In the order of
-    /// `policy.csv`.
-    pub(crate) fn candidates(
-        &self,
-        subject: &Subject,
-        roles: &[Role],
-        device: &Device,
-        groups: &[Group],
-        path: &Path,
-    ) -> Vec<&Rule> {
-        let numbers = self.index.find(subject, roles, device, groups, path).into_iter();
-        let numbers = numbers.filter_map(|number| usize::try_from(number).ok());
-        numbers.filter_map(|number| self.rules.get(number)).collect()
+    /// Whether the same number means the same role or group in both, and the same links hold.
+    pub(crate) fn numbers_like(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.roles, &other.roles)
+            && Arc::ptr_eq(&self.groups, &other.groups)
+            && self.compiled.numbers_like(&other.compiled)
     }
+}
+
+/// Lines of `policy.csv` that one text has in place of some of another's.
+#[derive(Clone, Debug)]
+pub struct Difference<'a>(Vec<Hunk<'a>>);
+
+/// What can be told of a bundle before its lines are read: a size that fits, and the model.
+fn check(text: &BundleText) -> Result<BundleErrors, BundleErrors> {
+    let mut errors = BundleErrors::default();
+    let size: usize = text.texts().iter().map(|text| text.len()).sum();
+    if size > BundleText::LIMIT {
+        errors.push(BundleError::new("policy.csv", 1, 1, Reason::TooLarge));
+        return Err(errors);
+    }
+    if meaning(&text.model) != meaning(BundleText::MODEL) {
+        errors.push(model_difference(&text.model));
+    }
+    Ok(errors)
 }
 
 /// The lines of a model that say something, without spaces.

@@ -1,9 +1,10 @@
 use std::fmt;
+use std::sync::Arc;
 
 use doorward_model::{Action, Device, Group, Role, Subject};
 
-use super::error::{BundleError, BundleErrors, Reason};
-use super::table::{Field, Line, lines};
+use super::error::Reason;
+use super::table::{Field, Line};
 use crate::pattern::Pattern;
 use crate::when::When;
 
@@ -16,6 +17,17 @@ pub enum Who {
     Subject(Subject),
 }
 
+impl Who {
+    /// The role, if it is one.
+    #[must_use]
+    pub fn role(&self) -> Option<&Role> {
+        match self {
+            Self::Role(role) => Some(role),
+            Self::Subject(_) => None,
+        }
+    }
+}
+
 /// What a rule speaks of.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum On {
@@ -25,23 +37,35 @@ pub enum On {
     Device(Device),
 }
 
-/// The actions of a rule.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Acts {
-    /// `*`
-    All,
-    /// One or several, joined by `|`.
-    These(Box<[Action]>),
+impl On {
+    /// The group, if it is one.
+    #[must_use]
+    pub fn group(&self) -> Option<&Group> {
+        match self {
+            Self::Group(group) => Some(group),
+            Self::Device(_) => None,
+        }
+    }
 }
 
+/// The actions of a rule: one, several joined by `|`, or all (`*`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Acts(u32);
+
 impl Acts {
+    /// `*`
+    pub const ALL: Self = Self(u32::MAX);
+
     /// Whether the rule speaks of `action`.
     #[must_use]
-    pub fn include(&self, action: Action) -> bool {
-        match self {
-            Self::All => true,
-            Self::These(actions) => actions.contains(&action),
-        }
+    pub fn include(self, action: Action) -> bool {
+        self.0 & (1 << action as u32) != 0
+    }
+
+    /// Whether these are all that `other` are, or more.
+    #[must_use]
+    pub fn include_all(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
     }
 }
 
@@ -62,11 +86,25 @@ pub struct Rule {
     on: On,
     path: Pattern,
     acts: Acts,
-    when: When,
+    when: Arc<When>,
     effect: Effect,
 }
 
 impl Rule {
+    /// A rule whose first two columns are known to read; `None` if they do not.
+    pub(crate) fn of(
+        line: usize,
+        who: &str,
+        on: &str,
+        path: Pattern,
+        acts: Acts,
+        when: Arc<When>,
+        effect: Effect,
+    ) -> Option<Self> {
+        let (who, on) = (read_who(who).ok()?, read_on(on).ok()?);
+        Some(Self { line, who, on, path, acts, when, effect })
+    }
+
     /// The line of `policy.csv` that it stands on, from 1; how records name it.
     #[must_use]
     pub fn line(&self) -> usize {
@@ -93,8 +131,8 @@ impl Rule {
 
     /// Which actions it speaks of.
     #[must_use]
-    pub fn acts(&self) -> &Acts {
-        &self.acts
+    pub fn acts(&self) -> Acts {
+        self.acts
     }
 
     /// Under which conditions.
@@ -112,37 +150,44 @@ impl Rule {
 
 const FORM: &str = "p, who, device or group, path, actions, when, allow|deny";
 
-pub(super) fn read(text: &str, errors: &mut BundleErrors) -> Vec<Rule> {
-    let mut rules = Vec::new();
-    for line in lines("policy.csv", text, errors) {
-        match rule(&line) {
-            Ok(rule) => rules.push(rule),
-            Err((column, reason)) => {
-                errors.push(BundleError::new("policy.csv", line.number, column, reason));
-            }
-        }
-    }
-    rules
+/// The columns of a rule: names that are known by their number, and what is read elsewhere as
+/// text.
+pub(crate) struct Columns<'a> {
+    pub(crate) who: Result<u32, &'a str>,
+    pub(crate) on: Result<u32, &'a str>,
+    pub(crate) path: Field<'a>,
+    pub(crate) acts: Acts,
+    pub(crate) when: Field<'a>,
+    pub(crate) effect: Effect,
 }
 
-fn rule(line: &Line<'_>) -> Result<Rule, (usize, Reason)> {
-    if let Some(first) = line.fields.first().filter(|first| first.text != "p") {
+/// Reads the columns of a line. Names that `who` and `on` know have been read before.
+pub(crate) fn read_rule<'a>(
+    line: &Line<'a>,
+    known_who: impl Fn(&str) -> Option<u32>,
+    known_on: impl Fn(&str) -> Option<u32>,
+) -> Result<Columns<'a>, (usize, Reason)> {
+    if let Some(first) = line.fields().first().filter(|first| first.text != "p") {
         let found = first.text.to_owned();
         return Err((first.column, Reason::Marker { kind: "a rule", expected: "p", found }));
     }
-    let &[marker, who, on, path, acts, when, effect] = line.fields.as_slice() else {
-        let column = line.fields.first().map_or(1, |first| first.column);
-        let found = line.fields.len();
+    let Some([_, who, on, path, acts, when, effect]) = line.exactly() else {
+        let column = line.fields().first().map_or(1, |first| first.column);
+        let found = line.count();
         return Err((column, Reason::Columns { kind: "a rule", expected: 7, found, form: FORM }));
     };
-    debug_assert_eq!(marker.text, "p");
-    Ok(Rule {
-        line: line.number,
-        who: column(who, read_who)?,
-        on: column(on, read_on)?,
-        path: column(path, |text| Ok(text.parse()?))?,
+    let name = |known: Option<u32>, field: Field<'a>, read: &dyn Fn(&str) -> Result<(), Reason>| {
+        match known {
+            Some(number) => Ok(Ok(number)),
+            None => column(field, read).map(|()| Err(field.text)),
+        }
+    };
+    Ok(Columns {
+        who: name(known_who(who.text), who, &|text| read_who(text).map(|_| ()))?,
+        on: name(known_on(on.text), on, &|text| read_on(text).map(|_| ()))?,
+        path: column(path, |_| Ok(())).map(|()| path)?,
         acts: column(acts, read_acts)?,
-        when: when.text.parse().map_err(|error: crate::WhenError| (when.column, error.into()))?,
+        when,
         effect: column(effect, read_effect)?,
     })
 }
@@ -188,10 +233,14 @@ fn read_on(text: &str) -> Result<On, Reason> {
 
 fn read_acts(text: &str) -> Result<Acts, Reason> {
     if text == "*" {
-        return Ok(Acts::All);
+        return Ok(Acts::ALL);
     }
-    let actions = text.split('|').map(|one| one.trim().parse()).collect::<Result<_, _>>()?;
-    Ok(Acts::These(actions))
+    let mut these = 0;
+    for one in text.split('|') {
+        let action: Action = one.trim().parse()?;
+        these |= 1 << action as u32;
+    }
+    Ok(Acts(these))
 }
 
 fn read_effect(text: &str) -> Result<Effect, Reason> {
@@ -234,18 +283,15 @@ impl fmt::Debug for On {
 
 impl fmt::Display for Acts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::All => f.write_str("*"),
-            Self::These(actions) => {
-                for (index, action) in actions.iter().enumerate() {
-                    if index > 0 {
-                        f.write_str("|")?;
-                    }
-                    action.fmt(f)?;
-                }
-                Ok(())
-            }
+        if *self == Self::ALL {
+            return f.write_str("*");
         }
+        let mut between = "";
+        for action in Action::ALL.iter().filter(|action| self.include(**action)) {
+            write!(f, "{between}{action}")?;
+            between = "|";
+        }
+        Ok(())
     }
 }
 

@@ -1,59 +1,102 @@
 //! Casbin's CSV: fields between commas, spaces around them dropped, no quotes; `#` begins a
 //! comment line.
 
-use super::error::{BundleError, BundleErrors, Reason};
+use super::error::{BundleErrors, Reason};
 
 /// One line with its fields.
-pub(super) struct Line<'a> {
-    pub(super) number: usize,
-    pub(super) fields: Vec<Field<'a>>,
+pub(crate) struct Line<'a> {
+    pub(crate) number: usize,
+    fields: [Field<'a>; MOST],
+    count: usize,
 }
+
+/// The most fields that a line has; of further ones only the count is kept.
+const MOST: usize = 7;
 
 /// One field, and the column (in bytes, from 1) where its text begins.
 #[derive(Clone, Copy)]
-pub(super) struct Field<'a> {
-    pub(super) text: &'a str,
-    pub(super) column: usize,
+pub(crate) struct Field<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) column: usize,
 }
 
-/// The lines of `text` that say something.
+impl<'a> Line<'a> {
+    /// How many fields there are.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The fields, as far as they are kept.
+    pub(super) fn fields(&self) -> &[Field<'a>] {
+        self.fields.get(..self.count.min(MOST)).unwrap_or_default()
+    }
+
+    /// The fields of a line that has just so many.
+    pub(super) fn exactly<const N: usize>(&self) -> Option<[Field<'a>; N]> {
+        if self.count == N { self.fields.first_chunk().copied() } else { None }
+    }
+}
+
+/// Goes through the lines of `text` that say something.
 pub(super) fn lines<'a>(
     file: &'static str,
     text: &'a str,
     errors: &mut BundleErrors,
-) -> Vec<Line<'a>> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut lines = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        // A carriage return that ends no line could hide a rule in a comment.
-        if let Some(at) = line.find('\r') {
-            errors.push(BundleError::new(file, index + 1, at + 1, Reason::Control));
-            continue;
-        }
-        if line.trim().is_empty() || line.trim_start().starts_with('#') {
-            continue;
-        }
-        match fields(line) {
-            Ok(fields) => lines.push(Line { number: index + 1, fields }),
-            Err((column, reason)) => {
-                errors.push(BundleError::new(file, index + 1, column, reason));
-            }
+    mut each: impl FnMut(&Line<'a>, &mut BundleErrors),
+) {
+    for (number, line) in (1..).zip(without_mark(text).lines()) {
+        if let Some(line) = line_of(file, number, line, errors) {
+            each(&line, errors);
         }
     }
-    lines
 }
 
-fn fields(line: &str) -> Result<Vec<Field<'_>>, (usize, Reason)> {
-    let stranger = |c: char| (c.is_control() && c != '\t') || c == '"';
-    if let Some((at, c)) = line.char_indices().find(|(_, c)| stranger(*c)) {
-        return Err((at + 1, if c == '"' { Reason::Quote } else { Reason::Control }));
+/// A text without the mark that some editors put before it.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// A line of a file; `None` if it says nothing, or is refused.
+pub(crate) fn line_of<'a>(
+    file: &'static str,
+    number: usize,
+    line: &'a str,
+    errors: &mut BundleErrors,
+) -> Option<Line<'a>> {
+    // A carriage return that ends no line could hide a rule in a comment.
+    if let Some(at) = line.find('\r') {
+        errors.refuse(file, number, (at + 1, Reason::Control));
+        return None;
     }
-    let mut start = 0;
-    let field = |text| {
-        let text: &str = text;
-        let column = start + (text.len() - text.trim_start().len()) + 1;
-        start += text.len() + 1;
-        Field { text: text.trim(), column }
-    };
-    Ok(line.split(',').map(field).collect())
+    let said = line.trim_start();
+    if said.is_empty() || said.starts_with('#') {
+        return None;
+    }
+    match fields(line) {
+        Ok((fields, count)) => Some(Line { number, fields, count }),
+        Err(place) => {
+            errors.refuse(file, number, place);
+            None
+        }
+    }
+}
+
+fn fields(line: &str) -> Result<([Field<'_>; MOST], usize), (usize, Reason)> {
+    let plain = |byte: u8| (matches!(byte, b' '..=b'~') && byte != b'"') || byte == b'\t';
+    if !line.bytes().all(plain) {
+        let stranger = |c: char| (c.is_control() && c != '\t') || c == '"';
+        if let Some((at, c)) = line.char_indices().find(|(_, c)| stranger(*c)) {
+            return Err((at + 1, if c == '"' { Reason::Quote } else { Reason::Control }));
+        }
+    }
+    let mut found = [Field { text: "", column: 0 }; MOST];
+    let (mut start, mut count) = (0, 0);
+    for text in line.split(',') {
+        if let Some(field) = found.get_mut(count) {
+            let column = start + (text.len() - text.trim_start().len()) + 1;
+            *field = Field { text: text.trim(), column };
+        }
+        (start, count) = (start + text.len() + 1, count + 1);
+    }
+    Ok((found, count))
 }

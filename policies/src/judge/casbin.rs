@@ -1,5 +1,7 @@
 //! casbin-rs itself, and how its open doors are closed. See the tests at the end: one each.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::OnceLock;
@@ -8,13 +10,14 @@ use std::task::{self, Poll};
 use casbin::function_map::OperatorFunction;
 use casbin::rhai::Dynamic;
 use casbin::{CoreApi, DefaultModel, EnforceArgs, Enforcer, Model, NullAdapter};
-use doorward_model::{Action, Path};
+use doorward_model::{Action, Group, Path, Role};
 use thiserror::Error;
 
 use super::Case;
-use crate::bundle::{BundleText, Effect, Rule};
+use crate::bundle::{BundleText, Effect, Links, Rule};
 use crate::pattern::Pattern;
-use crate::question::Context;
+use crate::question::{Context, Question};
+use crate::recent::Recent;
 use crate::when::When;
 
 /// Casbin could not answer. Always our fault, and always a refusal.
@@ -31,15 +34,53 @@ pub(crate) enum JudgeError {
     Waits,
 }
 
-/// Whether Casbin permits `case` on `candidates`.
+/// What Casbin is given for one question: the rules that bear on it, as text, and the memberships
+/// and links that lead to their roles and groups.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Slice {
+    rules: Vec<Vec<String>>,
+    /// Casbin's `g`: subject → role, role → role.
+    roles: Vec<(String, String)>,
+    /// Casbin's `g2`: device → group, group → group.
+    groups: Vec<(String, String)>,
+}
+
+/// Half of the slices that a thread keeps ready. One takes some 16 KiB.
+const HALF: usize = 128;
+
+thread_local! {
+    /// To make an Enforcer costs more than to ask it. One is kept by all that it says, so it is
+    /// right for whatever state leads to it again.
+    static READY: RefCell<Recent<Slice, Enforcer>> = RefCell::new(Recent::new(HALF));
+}
+
+/// Whether Casbin permits `case` on `rules`.
+pub(crate) fn permits(case: &Case<'_>, rules: &[Rule]) -> Result<bool, JudgeError> {
+    permits_on(Slice::of(case, rules), Ask::of(case.question, &case.context))
+}
+
+/// Whether Casbin permits what is asked on a slice.
 ///
-/// No candidates is a refusal without asking: on an empty policy Casbin evaluates the matcher
-/// against blanks.
-pub(crate) fn permits(case: &Case<'_>, candidates: &[&Rule]) -> Result<bool, JudgeError> {
-    if candidates.is_empty() {
+/// No rules are a refusal without asking: on an empty policy Casbin evaluates the matcher against
+/// blanks.
+pub(super) fn permits_on(slice: Slice, ask: Ask) -> Result<bool, JudgeError> {
+    if slice.rules.is_empty() {
         return Ok(false);
     }
-    guarded(|| enforcer(case, candidates)?.enforce(Ask::of(case)))
+    READY.with_borrow_mut(|ready| {
+        if let Some(answer) = ready.with(&slice, |kept| guarded(|| kept.enforce(ask.clone()))) {
+            if answer.is_err() {
+                ready.remove(&slice);
+            }
+            return answer;
+        }
+        let mut made = None;
+        let answer = guarded(|| made.insert(enforcer(&slice)?).enforce(ask));
+        if let (Some(enforcer), true) = (made, answer.is_ok()) {
+            ready.insert(slice, enforcer);
+        }
+        answer
+    })
 }
 
 /// Runs what may panic inside Casbin; a panic is an error, and an error is a refusal.
@@ -50,16 +91,57 @@ fn guarded(ask: impl FnOnce() -> casbin::Result<bool>) -> Result<bool, JudgeErro
     }
 }
 
-fn enforcer(case: &Case<'_>, candidates: &[&Rule]) -> Result<Enforcer, casbin::Error> {
+impl Slice {
+    pub(super) fn new(
+        rules: Vec<Vec<String>>,
+        roles: Vec<(String, String)>,
+        groups: Vec<(String, String)>,
+    ) -> Self {
+        Self { rules, roles, groups }
+    }
+
+    fn of(case: &Case<'_>, rules: &[Rule]) -> Self {
+        let Case { bundle, question, context, .. } = case;
+        let roles: Vec<&Role> = rules.iter().filter_map(|rule| rule.who().role()).collect();
+        let groups: Vec<&Group> = rules.iter().filter_map(|rule| rule.on().group()).collect();
+        let subject = question.subject.to_string();
+        let device = question.resource.device.as_str();
+        Self {
+            rules: rules.iter().map(columns).collect(),
+            roles: pairs(&subject, case.roles.direct(context.now), bundle.role_links(), &roles),
+            groups: pairs(device, case.groups.direct(context.now), bundle.group_links(), &groups),
+        }
+    }
+}
+
+/// Those of the direct memberships that lead to one of `wanted`, and the links on the way.
+fn pairs<'a, T: Ord + Clone + ToString + 'a>(
+    member: &str,
+    direct: impl Iterator<Item = &'a T>,
+    links: &Links<T>,
+    wanted: &[&T],
+) -> Vec<(String, String)> {
+    let mut found = BTreeSet::new();
+    for one in direct {
+        let leads_to = links.closure([one.clone()]);
+        if leads_to.iter().any(|one| wanted.contains(&one)) {
+            found.insert((member.to_owned(), one.to_string()));
+            let further = links.from(&leads_to);
+            found.extend(further.map(|(from, to)| (from.to_string(), to.to_string())));
+        }
+    }
+    found.into_iter().collect()
+}
+
+fn enforcer(slice: &Slice) -> Result<Enforcer, casbin::Error> {
     let mut model = model()?.clone();
-    for rule in candidates {
-        model.add_policy("p", "p", columns(rule));
+    for rule in &slice.rules {
+        model.add_policy("p", "p", rule.clone());
     }
-    for (member, role) in case.role_pairs() {
-        model.add_policy("g", "g", vec![member, role]);
-    }
-    for (member, group) in case.group_pairs() {
-        model.add_policy("g", "g2", vec![member, group]);
+    for (kind, pairs) in [("g", &slice.roles), ("g2", &slice.groups)] {
+        for (from, to) in pairs {
+            model.add_policy("g", kind, vec![from.clone(), to.clone()]);
+        }
     }
     let mut enforcer = at_once(Enforcer::new_raw(model, NullAdapter))?;
     enforcer.build_role_links()?;
@@ -101,17 +183,17 @@ fn columns(rule: &Rule) -> Vec<String> {
 }
 
 /// The arguments of one question, typed where they are more than text.
-struct Ask(Vec<Dynamic>);
+#[derive(Clone)]
+pub(super) struct Ask(Vec<Dynamic>);
 
 impl Ask {
-    fn of(case: &Case<'_>) -> Self {
-        let question = case.question;
+    pub(super) fn of(question: &Question, context: &Context) -> Self {
         Self(vec![
             question.subject.to_string().into(),
             question.resource.device.to_string().into(),
             Dynamic::from(question.resource.path.clone()),
             Dynamic::from(question.action),
-            Dynamic::from(case.context.clone()),
+            Dynamic::from(context.clone()),
         ])
     }
 }
@@ -169,9 +251,10 @@ mod tests {
 
     use super::*;
     use crate::bundle::Bundle;
-    use crate::question::Question;
+    use crate::judge::{Search, native_verdict};
+    use crate::snapshot::Membership;
     use casbin::{MgmtApi as _, RbacApi as _};
-    use doorward_model::{Group, Resource, Role};
+    use doorward_model::Resource;
 
     fn bare(model: &str) -> Enforcer {
         let model = at_once(DefaultModel::from_str(model)).unwrap();
@@ -191,6 +274,10 @@ mod tests {
         })
     }
 
+    fn of<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> Membership<T> {
+        Membership { of: text.parse().unwrap(), until: None }
+    }
+
     fn ask(bundle: &Bundle, roles: &[&str], groups: &[&str], question: &str) -> bool {
         let [subject, action, device, path] = question.split(' ').collect::<Vec<_>>()[..] else {
             panic!("{question}")
@@ -205,12 +292,12 @@ mod tests {
             source: None,
         };
         let context = Context { now: "2026-06-01T00:00:00Z".parse().unwrap(), source: None };
-        let roles: Vec<Role> = roles.iter().map(|r| r.parse().unwrap()).collect();
-        let groups: Vec<Group> = groups.iter().map(|g| g.parse().unwrap()).collect();
-        let case = Case::new(bundle, &question, context, roles, groups);
-        let candidates = case.candidates();
-        let casbin = permits(&case, &candidates).unwrap();
-        let native = super::super::native_verdict(&case, &candidates);
+        let roles = bundle.roles_held(roles.iter().map(|one| of(one)).collect());
+        let groups = bundle.groups_held(groups.iter().map(|one| of(one)).collect());
+        let case = Case::new(bundle, &question, context, &roles, &groups);
+        let native = native_verdict(&case, Search::Few);
+        let rules = case.rules(native.deciding.iter().chain(&native.waiting).copied());
+        let casbin = permits(&case, &rules).unwrap();
         assert_eq!(casbin, native.refusal.is_none(), "the judges agree on {question:?}");
         casbin
     }

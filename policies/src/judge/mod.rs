@@ -1,31 +1,36 @@
-//! The two judges of a question, on the same candidate rules.
+//! The two judges of a question.
 //!
-//! [`native`] says what, why and until when. [`casbin`] is casbin-rs itself, on the model of
-//! `model.conf`. An admission needs both.
+//! [`native`] asks the compiled form: what, why and until when. [`casbin`] is casbin-rs itself, on
+//! the model of `model.conf` and the rules that bear on the question. An admission needs both.
+//! What the compiled form decides alone, the [`referee`] looks at later, in part.
 
 mod casbin;
 mod native;
+mod referee;
 
-use doorward_model::{Device, Group, Resource, Role};
+use std::borrow::Cow;
 
-use crate::bundle::{Bundle, Links, Rule};
+use doorward_model::{Group, Role};
+
+use crate::bundle::{Bundle, Effect, Rule};
+use crate::compiled::{Entry, Found, Ids, Ref};
+use crate::held::Held;
 use crate::question::{Context, Question};
 
 pub(crate) use casbin::permits as casbin_permits;
-pub(crate) use native::verdict as native_verdict;
+pub(crate) use native::{Search, Verdict, verdict as native_verdict};
+pub(crate) use referee::rulings;
 
 /// A question with all that bears on it: the part of a snapshot that a judge gets to see.
 pub(crate) struct Case<'a> {
     pub(crate) bundle: &'a Bundle,
     pub(crate) question: &'a Question,
     pub(crate) context: Context,
-    /// The roles that the subject is a direct member of at that instant.
-    pub(crate) roles: Vec<Role>,
-    /// The groups that the device is a direct member of at that instant.
-    pub(crate) groups: Vec<Group>,
-    /// The roles and groups with all that they lead to.
-    role_closure: Vec<Role>,
-    group_closure: Vec<Group>,
+    roles: &'a Held<Role>,
+    groups: &'a Held<Group>,
+    /// The numbers of the roles and groups of that instant.
+    whos: Cow<'a, [u32]>,
+    ons: Cow<'a, [u32]>,
 }
 
 impl<'a> Case<'a> {
@@ -33,41 +38,25 @@ impl<'a> Case<'a> {
         bundle: &'a Bundle,
         question: &'a Question,
         context: Context,
-        roles: Vec<Role>,
-        groups: Vec<Group>,
+        roles: &'a Held<Role>,
+        groups: &'a Held<Group>,
     ) -> Self {
-        let role_closure = bundle.role_links().closure(roles.iter().cloned());
-        let group_closure = bundle.group_links().closure(groups.iter().cloned());
-        Self { bundle, question, context, roles, groups, role_closure, group_closure }
+        let (whos, ons) = (roles.numbers(context.now), groups.numbers(context.now));
+        Self { bundle, question, context, roles, groups, whos, ons }
     }
 
-    /// The rules that can bear on the case.
-    pub(crate) fn candidates(&self) -> Vec<&'a Rule> {
-        let Question { subject, resource, .. } = self.question;
-        let Resource { device, path } = resource;
-        self.bundle.candidates(subject, &self.role_closure, device, &self.group_closure, path)
+    /// Finds the rules that bear on the case, conditions aside.
+    fn find(&self, effect: Effect, found: &mut impl FnMut(Ref, &Entry) -> Found) {
+        let (compiled, question) = (self.bundle.compiled(), self.question);
+        let own = compiled.subject(&question.subject);
+        let whos = Ids { of: &self.whos, own };
+        let ons = Ids { of: &self.ons, own: compiled.device(&question.resource.device) };
+        let path = &question.resource.path;
+        compiled.find(effect, (whos, ons), question.action, path, found);
     }
 
-    /// Casbin's `g`: subject → role, role → role.
-    fn role_pairs(&self) -> Vec<(String, String)> {
-        let subject = self.question.subject.to_string();
-        pairs(subject, &self.roles, self.bundle.role_links(), &self.role_closure)
+    /// The rules behind `refs`, as they were written.
+    pub(crate) fn rules(&self, refs: impl IntoIterator<Item = Ref>) -> Vec<Rule> {
+        refs.into_iter().filter_map(|one| self.bundle.compiled().rule(one)).collect()
     }
-
-    /// Casbin's `g2`: device → group, group → group.
-    fn group_pairs(&self) -> Vec<(String, String)> {
-        let device: &Device = &self.question.resource.device;
-        pairs(device.to_string(), &self.groups, self.bundle.group_links(), &self.group_closure)
-    }
-}
-
-fn pairs<T: Ord + Clone + ToString>(
-    member: String,
-    direct: &[T],
-    links: &Links<T>,
-    closure: &[T],
-) -> Vec<(String, String)> {
-    let direct = direct.iter().map(|one| (member.clone(), one.to_string()));
-    let linked = links.from(closure).map(|(from, to)| (from.to_string(), to.to_string()));
-    direct.chain(linked).collect()
 }

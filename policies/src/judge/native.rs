@@ -1,59 +1,141 @@
 use jiff::Timestamp;
+use smallvec::SmallVec;
 
 use super::Case;
-use crate::bundle::{Effect, Rule};
+use crate::bundle::Effect;
+use crate::compiled::{ALWAYS, Entry, Found, Ref};
 use crate::decision::Refusal;
+use crate::lines::Lines;
 use crate::when::Truth;
 
 /// What the rules say of a case.
 pub(crate) struct Verdict {
     /// `None` if it may be done.
     pub(crate) refusal: Option<Refusal>,
-    /// The lines of the rules that decided.
-    pub(crate) rules: Vec<usize>,
-    /// The first instant at which a condition of a rule that bears on the case changes.
+    /// The rules that decided.
+    pub(crate) deciding: Rules,
+    /// The deny rules that bear on the case and do not apply now.
+    pub(crate) waiting: Rules,
+    /// The first instant at which time alone could change the answer.
     pub(crate) changes_at: Option<Timestamp>,
 }
 
-/// Judges `case` on `candidates`.
-pub(crate) fn verdict(case: &Case<'_>, candidates: &[&Rule]) -> Verdict {
-    let path = &case.question.resource.path;
-    let bears = |rule: &&&Rule| {
-        rule.acts().include(case.question.action)
-            && match rule.effect() {
-                Effect::Allow => rule.path().covers(path),
-                Effect::Deny => rule.path().overlaps(path),
-            }
+pub(crate) type Rules = SmallVec<[Ref; Lines::MOST]>;
+
+/// How many of the rules that decide are looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Search {
+    /// As many as are named.
+    Few,
+    /// All: off the data path only.
+    All,
+}
+
+/// Judges `case`.
+pub(crate) fn verdict(case: &Case<'_>, search: Search) -> Verdict {
+    let mut denies = Weighing::new(case, Effect::Deny, search);
+    case.find(Effect::Deny, &mut |rule, entry| denies.take(rule, entry));
+    if !denies.applying.is_empty() {
+        return Verdict {
+            refusal: Some(Refusal::DeniedByRule),
+            deciding: denies.applying,
+            waiting: Rules::new(),
+            // As long as one of them stands, nothing else matters.
+            changes_at: denies.applying_until,
+        };
+    }
+    let mut allows = Weighing::new(case, Effect::Allow, search);
+    case.find(Effect::Allow, &mut |rule, entry| allows.take(rule, entry));
+    let (refusal, deciding, until) = if !allows.applying.is_empty() {
+        (None, allows.applying, earliest(allows.applying_until, denies.waiting_until))
+    } else if !allows.at_other_times.is_empty() {
+        (Some(Refusal::OutsideTime), allows.at_other_times, allows.waiting_until)
+    } else if !allows.waiting.is_empty() {
+        (Some(Refusal::Conditions), allows.waiting, allows.waiting_until)
+    } else {
+        (Some(Refusal::NoRule), Rules::new(), None)
     };
-    let (mut allowed, mut denied, mut at_other_times, mut otherwise) =
-        (vec![], vec![], vec![], vec![]);
-    let mut changes_at: Option<Timestamp> = None;
-    for rule in candidates.iter().filter(bears) {
-        let change = rule.when().changes_at(case.context.now);
-        changes_at = [changes_at, change].into_iter().flatten().min();
-        let truth = rule.when().holds(&case.context);
-        match rule.effect() {
-            Effect::Deny if truth.applies(Effect::Deny) => denied.push(rule.line()),
-            Effect::Deny => {}
-            Effect::Allow if truth.applies(Effect::Allow) => allowed.push(rule.line()),
-            Effect::Allow
-                if truth == Truth::False && rule.when().fails_by_time_only(&case.context) =>
-            {
-                at_other_times.push(rule.line());
-            }
-            Effect::Allow => otherwise.push(rule.line()),
+    Verdict { refusal, deciding, waiting: denies.waiting, changes_at: until }
+}
+
+/// The rules of one effect that bear on a case, as they are found.
+struct Weighing<'a> {
+    case: &'a Case<'a>,
+    effect: Effect,
+    search: Search,
+    applying: Rules,
+    /// Until when at least one of them applies; `None` is for ever.
+    applying_until: Option<Timestamp>,
+    /// Those whose conditions do not hold.
+    waiting: Rules,
+    /// Of these, those whose conditions fail by time alone, if they allow.
+    at_other_times: Rules,
+    /// When the first of them could apply.
+    waiting_until: Option<Timestamp>,
+}
+
+impl<'a> Weighing<'a> {
+    fn new(case: &'a Case<'a>, effect: Effect, search: Search) -> Self {
+        Self {
+            case,
+            effect,
+            search,
+            applying: Rules::new(),
+            applying_until: None,
+            waiting: Rules::new(),
+            at_other_times: Rules::new(),
+            waiting_until: None,
         }
     }
-    let (refusal, rules) = if !denied.is_empty() {
-        (Some(Refusal::DeniedByRule), denied)
-    } else if !allowed.is_empty() {
-        (None, allowed)
-    } else if !at_other_times.is_empty() {
-        (Some(Refusal::OutsideTime), at_other_times)
-    } else if !otherwise.is_empty() {
-        (Some(Refusal::Conditions), otherwise)
-    } else {
-        (Some(Refusal::NoRule), vec![])
-    };
-    Verdict { refusal, rules, changes_at }
+
+    fn take(&mut self, rule: Ref, entry: &Entry) -> Found {
+        if entry.when == ALWAYS {
+            self.apply(rule, None);
+        } else {
+            self.weigh(rule, entry);
+        }
+        match self.search {
+            Search::All => Found::On,
+            Search::Few if self.applying.len() >= Lines::MOST => Found::Enough,
+            // A deny rule without conditions has the last word.
+            Search::Few if self.effect == Effect::Deny && entry.when == ALWAYS => Found::Enough,
+            Search::Few => Found::Alike,
+        }
+    }
+
+    fn apply(&mut self, rule: Ref, until: Option<Timestamp>) {
+        let first = self.applying.is_empty();
+        self.applying.push(rule);
+        self.applying_until = match (self.applying_until, until) {
+            (_, until) if first => until,
+            // One that stands for ever, or longer, carries the others.
+            (Some(before), Some(until)) => Some(before.max(until)),
+            _ => None,
+        };
+    }
+
+    fn weigh(&mut self, rule: Ref, entry: &Entry) {
+        let context = &self.case.context;
+        let Some(when) = self.case.bundle.compiled().when(entry.when) else {
+            // Not of this bundle, which cannot be: it denies, and does not allow.
+            if self.effect == Effect::Deny {
+                self.apply(rule, None);
+            }
+            return;
+        };
+        let (truth, change) = (when.holds(context), when.changes_at(context.now));
+        if truth.applies(self.effect) {
+            return self.apply(rule, change);
+        }
+        self.waiting_until = earliest(self.waiting_until, change);
+        if self.effect == Effect::Allow && truth == Truth::False && when.fails_by_time_only(context)
+        {
+            self.at_other_times.push(rule);
+        }
+        self.waiting.push(rule);
+    }
+}
+
+fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    [one, other].into_iter().flatten().min()
 }

@@ -117,6 +117,16 @@ impl When {
         self.predicates.iter().fold(Truth::True, |sum, predicate| sum.and(predicate.holds(context)))
     }
 
+    /// No condition.
+    pub(crate) fn always() -> Self {
+        Self { predicates: Box::default(), text: Box::default() }
+    }
+
+    /// The bytes that it holds, about.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.text.len() + size_of_val(&*self.predicates)
+    }
+
     /// The first instant after `now` at which time alone could change [`When::holds`].
     #[must_use]
     pub fn changes_at(&self, now: Timestamp) -> Option<Timestamp> {

@@ -1,0 +1,148 @@
+use std::sync::Arc;
+
+use doorward_model::{
+    CertificateId, Device, Domain, Fingerprint, InterfaceId, Kind, Name, Revision, Serial, Subject,
+    SubjectId,
+};
+use jiff::Timestamp;
+
+use crate::answer::Judges;
+use crate::bundle::Bundle;
+use crate::cache::Cache;
+use crate::generate::Questions;
+use crate::question::Request;
+use crate::shape::Shape;
+use crate::snapshot::{Certificate, Interface, Member, Membership, Snapshot};
+
+/// Decisions to be measured: a state with people and devices for the rules of a bundle, and
+/// requests that they make. It tells no time; whoever measures does.
+#[derive(Debug)]
+pub struct Bench {
+    snapshot: Snapshot,
+    requests: Vec<Request>,
+    cache: Cache,
+    now: Timestamp,
+}
+
+impl Bench {
+    /// A state under `bundle`, and up to `count` requests about its rules. `None` if none can be
+    /// made.
+    #[must_use]
+    pub fn new(
+        bundle: &Arc<Bundle>,
+        shape: Option<Shape>,
+        count: usize,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let domain: Domain = "bench.home.arpa".parse().ok()?;
+        let mut snapshot = Snapshot::new(domain, Revision(1), Arc::clone(bundle));
+        let (roles, groups) = shape.map(Shape::held).unwrap_or_default();
+        let issuer = Fingerprint::new([7; 32]);
+        let mut requests = Vec::with_capacity(count);
+        let mut interfaces = Vec::new();
+        for (number, mut supposed) in
+            (1_u32..).zip(Questions::about(bundle.compiled(), bundle, now, 1)?.take(count))
+        {
+            let id = SubjectId(number.into());
+            let alike: Name = format!("bench-{number}").parse().ok()?;
+            let question = &mut supposed.question;
+            if !bundle.names_subject(&question.subject) {
+                question.subject = Subject::new(Kind::User, alike.clone());
+            }
+            let of = |role| Membership { of: role, until: None };
+            let member = Member {
+                id,
+                enabled: true,
+                roles: roles.iter().cloned().chain(supposed.roles).map(of).collect(),
+                groups: vec![],
+            };
+            snapshot = snapshot.with_member(question.subject.clone(), Some(member));
+            if let Device::Named(name) = &mut question.resource.device {
+                if supposed.groups.len() > 1 {
+                    *name = alike;
+                }
+                let of = |group| Membership { of: group, until: None };
+                let groups = groups.iter().cloned().chain(supposed.groups).map(of).collect();
+                let member = Member { id, enabled: true, roles: vec![], groups };
+                let device = Subject::new(Kind::Device, name.clone());
+                snapshot = snapshot.with_member(device, Some(member));
+                let target = "tcp://127.0.0.1:1".parse().ok()?;
+                interfaces.clear();
+                let first = question.resource.path.raw();
+                let first = first.split('/').next().unwrap_or_default();
+                if let Ok(interface) = first.parse() {
+                    let id = InterfaceId(number.into());
+                    interfaces.push(Interface { id, name: interface, target, enabled: true });
+                }
+                snapshot = snapshot.with_interfaces(name.clone(), interfaces.clone());
+            }
+            let serial = Serial::new(&number.to_be_bytes())?;
+            let certificate = CertificateId { issuer, serial };
+            let row = Certificate {
+                subject: id,
+                key: issuer,
+                not_before: Timestamp::MIN,
+                not_after: Timestamp::MAX,
+            };
+            snapshot = snapshot.with_certificate(certificate.clone(), Some(row));
+            requests.push(Request { question: question.clone(), subject: id, certificate });
+        }
+        let cache = Cache::new();
+        (!requests.is_empty()).then_some(Self { snapshot, requests, cache, now })
+    }
+
+    /// How many requests there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Whether there are none: never.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// The state.
+    #[must_use]
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// A request, by any number.
+    #[must_use]
+    pub fn request(&self, number: usize) -> Option<&Request> {
+        self.requests.get(number % self.requests.len().max(1))
+    }
+
+    /// Decides a request by the compiled form alone. Whether the rules permit it.
+    #[must_use]
+    pub fn uncached(&self, number: usize) -> bool {
+        self.by(Judges::Native, number)
+    }
+
+    /// Decides a request by both judges, as at an admission. Whether the rules permit it.
+    #[must_use]
+    pub fn admission(&self, number: usize) -> bool {
+        self.by(Judges::Both, number)
+    }
+
+    fn by(&self, judges: Judges, number: usize) -> bool {
+        self.request(number).is_some_and(|request| {
+            let question = &request.question;
+            let standing = self.snapshot.standing(question);
+            let opinion = self.snapshot.judge(judges, question, &standing, None, self.now);
+            opinion.permits()
+        })
+    }
+
+    /// Decides a request with answers that are kept. Whether it is permitted: what cannot be done
+    /// at a raw interface is not, whatever the rules say.
+    pub fn cached(&mut self, number: usize) -> bool {
+        let Self { snapshot, requests, cache, now } = self;
+        let request = requests.get(number % requests.len().max(1));
+        request.is_some_and(|request| {
+            matches!(cache.decide_again(snapshot, request, *now), crate::Decision::Permit(_))
+        })
+    }
+}

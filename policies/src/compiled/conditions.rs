@@ -1,0 +1,68 @@
+use std::sync::Arc;
+
+use super::texts::Texts;
+use crate::when::{When, WhenError};
+
+/// The `when` columns of a bundle by number; 0 is the empty one. Rules share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Conditions {
+    below: Option<Arc<Conditions>>,
+    /// The number of the first of this table.
+    first: u32,
+    texts: Texts,
+    whens: Vec<Arc<When>>,
+}
+
+/// No condition: always.
+pub(crate) const ALWAYS: u32 = 0;
+
+impl Conditions {
+    pub(crate) fn new() -> Self {
+        let mut texts = Texts::default();
+        texts.enter("", "");
+        Self { below: None, first: 0, texts, whens: vec![Arc::new(When::always())] }
+    }
+
+    fn len(&self) -> u32 {
+        self.first + self.texts.len()
+    }
+
+    fn find(&self, text: &str) -> Option<u32> {
+        let below = self.below.as_ref().and_then(|below| below.find(text));
+        below.or_else(|| self.texts.find("", text).map(|own| self.first + own))
+    }
+
+    /// An empty table that goes on where `below` ends.
+    pub(crate) fn above(below: &Arc<Self>) -> Self {
+        let first = below.len();
+        Self { below: Some(Arc::clone(below)), first, texts: Texts::default(), whens: vec![] }
+    }
+
+    /// The number of a `when` column.
+    pub(crate) fn enter(&mut self, text: &str) -> Result<u32, WhenError> {
+        if text.is_empty() {
+            return Ok(ALWAYS);
+        }
+        if let Some(known) = self.find(text) {
+            return Ok(known);
+        }
+        self.whens.push(Arc::new(text.parse()?));
+        Ok(self.first + self.texts.enter("", text))
+    }
+
+    /// The conditions of a number. What is not there holds never for `allow`; it cannot be asked
+    /// for, since only `enter` gives numbers.
+    pub(crate) fn get(&self, number: u32) -> Option<&Arc<When>> {
+        match (&self.below, number.checked_sub(self.first)) {
+            (Some(below), None) => below.get(number),
+            (_, own) => self.whens.get(own? as usize),
+        }
+    }
+
+    /// The bytes that they hold, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let below = self.below.as_ref().map_or(0, |below| below.bytes());
+        let own: usize = self.whens.iter().map(|when| when.bytes() + 32).sum();
+        below + own + self.texts.bytes() + self.whens.capacity() * size_of::<Arc<When>>()
+    }
+}

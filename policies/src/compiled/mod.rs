@@ -1,0 +1,224 @@
+//! The compiled form of a bundle's rules: finds, among any number of them, the few that bear on a
+//! question, and says what they say.
+//!
+//! ```text
+//! a question ─path→ places of the tree ─who, what→ cells ─action, range→ rules ─when→ what they say
+//! ```
+//!
+//! A bundle is compiled once, into a base; a later bundle that differs from it by little shares
+//! that base, and has besides a small layer of its own and a note of what of the base is gone.
+//! [`crate::judge`] holds what comes out of here against Casbin.
+
+mod cells;
+mod conditions;
+mod edits;
+mod layer;
+mod texts;
+mod tree;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use doorward_model::{Action, Device, Path, Subject};
+
+pub(crate) use cells::{Entry, Found, Ids};
+pub(crate) use conditions::ALWAYS;
+pub(crate) use edits::Hunk;
+pub(crate) use layer::Builder;
+
+use crate::bundle::{BundleErrors, Effect, Rule};
+use crate::when::When;
+use conditions::Conditions;
+use edits::Edits;
+use layer::{Layer, Number, Words};
+
+/// The rules of a bundle, compiled.
+#[derive(Clone, Debug)]
+pub(crate) struct Compiled {
+    base: Arc<Part>,
+    edits: Option<Arc<Edits>>,
+}
+
+/// Rules that were compiled together, with the names and conditions that they speak of.
+#[derive(Debug)]
+pub(crate) struct Part {
+    words: Words,
+    conditions: Arc<Conditions>,
+    layer: Layer,
+}
+
+/// One rule of a compiled bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Ref {
+    edited: bool,
+    number: Number,
+}
+
+impl Compiled {
+    /// Completes what a builder has gathered.
+    pub(crate) fn of(builder: Builder) -> Self {
+        Self { base: Arc::new(builder.finish()), edits: None }
+    }
+
+    /// The same rules but for `hunks`, at a cost in proportion to these and those before; `None`
+    /// if they have become so many that compiling all anew is better.
+    pub(crate) fn edited(&self, hunks: &[Hunk<'_>], errors: &mut BundleErrors) -> Option<Self> {
+        edits::edited(self, hunks, errors)
+    }
+
+    fn gone(&self) -> Option<&HashSet<Number>> {
+        self.edits.as_ref().map(|edits| &edits.gone).filter(|gone| !gone.is_empty())
+    }
+
+    fn layers(&self) -> impl Iterator<Item = (bool, &Layer)> {
+        let edits = self.edits.as_ref().map(|edits| (true, &edits.part.layer));
+        [(false, &self.base.layer)].into_iter().chain(edits)
+    }
+
+    /// The names and conditions: those of the edits lie above those of the base.
+    fn words(&self) -> &Words {
+        self.edits.as_ref().map_or(&self.base.words, |edits| &edits.part.words)
+    }
+
+    fn conditions(&self) -> &Conditions {
+        self.edits.as_ref().map_or(&self.base.conditions, |edits| &edits.part.conditions)
+    }
+
+    /// How many rules there are.
+    pub(crate) fn len(&self) -> usize {
+        let edited = self.edits.as_ref().map_or(0, |edits| edits.part.layer.len());
+        self.base.layer.len() - self.gone().map_or(0, HashSet::len) + edited
+    }
+
+    /// Finds the rules of that effect which speak of one of `whos`, one of `ons`, `action` and
+    /// `path`: all that `path` names for `allow`, any of it for `deny`.
+    pub(crate) fn find(
+        &self,
+        effect: Effect,
+        (whos, ons): (Ids<'_>, Ids<'_>),
+        action: Action,
+        path: &Path,
+        found: &mut impl FnMut(Ref, &Entry) -> Found,
+    ) {
+        for (edited, layer) in self.layers() {
+            let side = layer.side(effect);
+            let gone = if edited { None } else { self.gone() };
+            let mut one = |number: u32, entry: &Entry| {
+                let number = Number::of(effect, number);
+                match gone {
+                    Some(gone) if gone.contains(&number) => Found::On,
+                    _ => found(Ref { edited, number }, entry),
+                }
+            };
+            let mut go =
+                |place, reach| side.cells.find((place, reach), whos, ons, action, &mut one);
+            let step = match effect {
+                Effect::Allow => side.tree.covering(path, &mut go),
+                Effect::Deny => side.tree.meeting(path, &mut go),
+            };
+            if step.is_break() {
+                return;
+            }
+        }
+    }
+
+    /// The conditions of a rule. `None` would be a rule that is not of this bundle; it applies
+    /// never if it allows, and always if it denies.
+    pub(crate) fn when(&self, number: u32) -> Option<&When> {
+        self.conditions().get(number).map(|when| &**when)
+    }
+
+    /// The line of a rule, as the text has it now.
+    pub(crate) fn line(&self, rule: Ref) -> u32 {
+        let line = |layer: &Layer| layer.entry(rule.number).map_or(0, |entry| entry.line);
+        match &self.edits {
+            Some(edits) if rule.edited => line(&edits.part.layer),
+            Some(edits) => edits.moves.now(line(&self.base.layer)),
+            None => line(&self.base.layer),
+        }
+    }
+
+    /// A rule as it was written.
+    pub(crate) fn rule(&self, rule: Ref) -> Option<Rule> {
+        let layer = match &self.edits {
+            Some(edits) if rule.edited => &edits.part.layer,
+            _ => &self.base.layer,
+        };
+        let effect = rule.number.effect();
+        let placed = layer.placed(rule.number)?;
+        let path = layer.side(effect).tree.pattern(placed.place, placed.range);
+        let when = Arc::clone(self.conditions().get(placed.when)?);
+        let (who, on) = (self.words().whos.get(placed.who), self.words().ons.get(placed.on));
+        let line = self.line(rule) as usize;
+        Rule::of(line, who, on, path, placed.acts, when, effect)
+    }
+
+    /// Every rule, in the order of `policy.csv`.
+    pub(crate) fn refs(&self) -> impl Iterator<Item = Ref> {
+        let gone = self.gone();
+        let kept = move |number: &&Number| gone.is_none_or(|gone| !gone.contains(number));
+        let base = self.base.layer.in_order().iter().filter(kept);
+        let base = base.map(|number| Ref { edited: false, number: *number });
+        let edited = self.edits.iter().flat_map(|edits| edits.part.layer.in_order());
+        let edited = edited.map(|number| Ref { edited: true, number: *number });
+        let (mut base, mut edited) = (base.peekable(), edited.peekable());
+        std::iter::from_fn(move || match (base.peek(), edited.peek()) {
+            (Some(one), Some(other)) if self.line(*one) > self.line(*other) => edited.next(),
+            (Some(_), _) => base.next(),
+            (None, _) => edited.next(),
+        })
+    }
+
+    /// Below this, [`Compiled::nth`] has rules.
+    pub(crate) fn capacity(&self) -> usize {
+        let edited = self.edits.as_ref().map_or(0, |edits| edits.part.layer.len());
+        self.base.layer.len() + edited
+    }
+
+    /// A rule by a number; `None` where it is gone. For picking some at random.
+    pub(crate) fn nth(&self, number: usize) -> Option<Ref> {
+        let base = self.base.layer.in_order();
+        let edited = number >= base.len();
+        let number = match &self.edits {
+            Some(edits) if edited => edits.part.layer.in_order().get(number - base.len()),
+            _ => base.get(number),
+        };
+        let number = *number?;
+        let is_gone = !edited && self.gone().is_some_and(|gone| gone.contains(&number));
+        (!is_gone).then_some(Ref { edited, number })
+    }
+
+    /// The number of somebody's own name, or of a role's: `kind` is `user/`, `role/` and so on.
+    pub(crate) fn who(&self, kind: &str, name: &str) -> Option<u32> {
+        self.words().whos.find(kind, name)
+    }
+
+    /// The number of a subject.
+    pub(crate) fn subject(&self, subject: &Subject) -> Option<u32> {
+        self.who(subject.kind().prefix(), subject.name().as_str())
+    }
+
+    /// The number of a group.
+    pub(crate) fn group(&self, name: &str) -> Option<u32> {
+        self.words().ons.find("group/", name)
+    }
+
+    /// The number of a device.
+    pub(crate) fn device(&self, device: &Device) -> Option<u32> {
+        self.words().ons.find("", device.as_str())
+    }
+
+    /// Whether roles and groups have the same numbers in both.
+    pub(crate) fn numbers_like(&self, other: &Self) -> bool {
+        let base = |one: &Self| Arc::as_ptr(&one.base);
+        let new = |one: &Self| one.edits.as_ref().is_some_and(|edits| edits.names_new);
+        base(self) == base(other) && !new(self) && !new(other)
+    }
+
+    /// The bytes that the compiled form holds.
+    pub(crate) fn bytes(&self) -> usize {
+        let layers: usize = self.layers().map(|(_, layer)| layer.bytes()).sum();
+        let words = self.words();
+        layers + words.whos.bytes() + words.ons.bytes() + self.conditions().bytes()
+    }
+}

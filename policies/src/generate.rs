@@ -1,0 +1,186 @@
+//! Questions made from a bundle's own words: about what its rules reach, and about what lies just
+//! beside that.
+
+use std::net::IpAddr;
+
+use doorward_model::{Action, Device, Group, Path, Protocol, Resource, Role, Subject};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::bundle::{Bundle, On, Rule, Who};
+use crate::compiled::Compiled;
+use crate::pattern::{Pattern, Piece, Range};
+use crate::question::Question;
+use crate::supposed::{Supposed, nobody};
+
+/// Makes questions, one after the other: the same from the same beginning.
+pub(crate) struct Questions<'a> {
+    /// Where rules are drawn from.
+    rules: &'a Compiled,
+    nobody: Subject,
+    now: Timestamp,
+    random: u64,
+}
+
+const TABLES: [&str; 8] =
+    ["coil", "discrete", "input", "holding", "file", "fifo", "device", "function"];
+
+impl<'a> Questions<'a> {
+    /// Questions about the rules of `rules`, to be asked of `bundle`.
+    pub(crate) fn about(
+        rules: &'a Compiled,
+        bundle: &Bundle,
+        now: Timestamp,
+        seed: u64,
+    ) -> Option<Self> {
+        Some(Self { rules, nobody: nobody(bundle)?, now, random: seed })
+    }
+
+    /// The next number (SplitMix64), below `bound`.
+    fn below(&mut self, bound: usize) -> usize {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let bound = u64::try_from(bound.max(1)).unwrap_or(u64::MAX);
+        usize::try_from((mixed ^ (mixed >> 31)) % bound).unwrap_or(0)
+    }
+
+    fn one_in(&mut self, many: usize) -> bool {
+        self.below(many) == 0
+    }
+
+    fn of<T: Copy>(&mut self, choices: &[T]) -> Option<T> {
+        let at = self.below(choices.len());
+        choices.get(at).copied()
+    }
+
+    fn rule(&mut self) -> Option<Rule> {
+        let at = self.below(self.rules.capacity());
+        self.rules.nth(at).and_then(|rule| self.rules.rule(rule))
+    }
+
+    fn make(&mut self) -> Option<Supposed> {
+        let rule = self.rule()?;
+        let (mut roles, mut groups): (Vec<Role>, Vec<Group>) = (vec![], vec![]);
+        // Now and then somebody has what two rules ask for.
+        let other = if self.one_in(2) { self.rule() } else { None };
+        for who in [Some(rule.who()), other.as_ref().map(Rule::who)].into_iter().flatten() {
+            roles.extend(who.role().cloned());
+        }
+        let subject = match rule.who() {
+            Who::Subject(subject) => subject.clone(),
+            Who::Role(_) => self.nobody.clone(),
+        };
+        for on in [Some(rule.on()), other.as_ref().map(Rule::on)].into_iter().flatten() {
+            groups.extend(on.group().cloned());
+        }
+        let device = match rule.on() {
+            On::Device(device) => device.clone(),
+            On::Group(_) => Device::Named("nothing".parse().ok()?),
+        };
+        if device == Device::Gateway {
+            groups.clear();
+        }
+        let path = match &other {
+            Some(other) if self.one_in(3) => other.path().clone(),
+            _ => rule.path().clone(),
+        };
+        let protocol = self.protocol(&path);
+        let acts: Vec<Action> =
+            protocol.actions().iter().copied().filter(|act| rule.acts().include(*act)).collect();
+        let action = match self.one_in(8) || acts.is_empty() {
+            true => self.of(protocol.actions())?,
+            false => self.of(&acts)?,
+        };
+        let path = self.path(&path, protocol, action)?;
+        let now = self.instant(&rule);
+        let source = self.source();
+        let question = Question { subject, resource: Resource { device, path }, action, source };
+        Some(Supposed { question, roles, groups, now }.with_built_in())
+    }
+
+    /// A protocol whose operands could be meant.
+    fn protocol(&mut self, pattern: &Pattern) -> Protocol {
+        let (pieces, _) = pattern.pieces();
+        let table = pieces.skip(2).next();
+        match table {
+            Some(Piece::Text { text, .. }) if TABLES.contains(&&*text) => Protocol::Modbus,
+            _ => self.of(&[Protocol::Http, Protocol::Mqtt]).unwrap_or(Protocol::Http),
+        }
+    }
+
+    /// A path within a pattern, or just beside it.
+    fn path(&mut self, pattern: &Pattern, protocol: Protocol, action: Action) -> Option<Path> {
+        let (pieces, open) = pattern.pieces();
+        let mut segments: Vec<String> = Vec::new();
+        for (at, piece) in pieces.enumerate() {
+            segments.push(match piece {
+                Piece::One if protocol == Protocol::Modbus && at == 1 => self.below(4).to_string(),
+                Piece::One if protocol == Protocol::Modbus && at == 3 => {
+                    let first = self.below(1000);
+                    format!("{first}-{}", first + self.below(10))
+                }
+                Piece::One => self.of(&["a", "7", "$x", "", "1-9", "+"])?.to_owned(),
+                Piece::Text { range: Some(range), .. } if protocol == Protocol::Modbus => {
+                    self.within(range, at == 1)
+                }
+                Piece::Text { text, .. } if at > 0 && self.one_in(12) => format!("{text}x"),
+                Piece::Text { .. } if at > 0 && self.one_in(12) => "+".to_owned(),
+                Piece::Text { text, .. } => text.into_owned(),
+            });
+        }
+        if open {
+            match protocol {
+                Protocol::Modbus => {
+                    for segment in ["1", "holding", "5-9"].iter().skip(segments.len().max(1) - 1) {
+                        segments.push((*segment).to_owned());
+                    }
+                }
+                _ => {
+                    for _ in 0..self.below(3) {
+                        segments.push(self.of(&["a", "b", "$x", "#"])?.to_owned());
+                    }
+                }
+            }
+        }
+        let text = segments.join("/");
+        Path::parse(protocol, action, &text).or_else(|_| Path::literal(&text)).ok()
+    }
+
+    /// Numbers in a range, across its ends, or the range itself.
+    fn within(&mut self, range: Range, is_unit: bool) -> String {
+        let Range { first, last, .. } = range;
+        let (low, high) = match self.below(5) {
+            0 => (first, last),
+            1 => (first, first),
+            2 => (last, last),
+            3 => (first.saturating_sub(1), first),
+            _ => (last, last.saturating_add(1)),
+        };
+        if is_unit { low.to_string() } else { format!("{low}-{high}") }
+    }
+
+    /// An instant at which a condition of the rule turns, just before it, or the present.
+    fn instant(&mut self, rule: &Rule) -> Timestamp {
+        let turn = rule.when().changes_at(self.now).filter(|_| !self.one_in(3));
+        match turn {
+            Some(turn) if self.one_in(2) => turn,
+            Some(turn) => turn.saturating_sub(SignedDuration::from_nanos(1)).unwrap_or(turn),
+            None => self.now,
+        }
+    }
+
+    fn source(&mut self) -> Option<IpAddr> {
+        let texts = ["", "127.0.0.1", "10.1.2.3", "192.168.1.20", "203.0.113.5", "fd00::20"];
+        self.of(&texts)?.parse().ok()
+    }
+}
+
+impl Iterator for Questions<'_> {
+    type Item = Supposed;
+
+    fn next(&mut self) -> Option<Supposed> {
+        // A draw may meet a rule that is gone, or make no path.
+        (0..100).find_map(|_| self.make())
+    }
+}

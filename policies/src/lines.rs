@@ -1,0 +1,66 @@
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// Lines of `policy.csv` that decided something, as far as they were looked for: the first
+/// [`Lines::MOST`] that were found. More would not change the answer.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lines {
+    count: u8,
+    lines: [u32; Lines::MOST],
+}
+
+impl Lines {
+    /// The most that are kept.
+    pub const MOST: usize = 8;
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count.into()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The lines, from 1, in order.
+    pub fn iter(&self) -> impl Iterator<Item = usize> {
+        let lines = self.lines.get(..self.len()).unwrap_or_default();
+        lines.iter().map(|line| *line as usize)
+    }
+
+    /// The lines, in a list of their own.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<usize> {
+        self.iter().collect()
+    }
+}
+
+impl FromIterator<u32> for Lines {
+    fn from_iter<I: IntoIterator<Item = u32>>(lines: I) -> Self {
+        let mut kept = Self::default();
+        for (slot, line) in kept.lines.iter_mut().zip(lines) {
+            *slot = line;
+            kept.count += 1;
+        }
+        if let Some(lines) = kept.lines.get_mut(..usize::from(kept.count)) {
+            lines.sort_unstable();
+        }
+        kept
+    }
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl Serialize for Lines {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
