@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 use doorward_model::{
-    CertificateId, Device, Domain, Fingerprint, InterfaceId, Kind, Name, Revision, Serial, Subject,
-    SubjectId,
+    Action, CertificateId, Device, Domain, Fingerprint, InterfaceId, Kind, Name, Revision, Serial,
+    Subject, SubjectId,
 };
 use jiff::Timestamp;
 
 use crate::answer::Judges;
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, BundleText};
 use crate::cache::Cache;
 use crate::generate::Questions;
 use crate::question::Request;
@@ -134,6 +134,37 @@ impl Bench {
             let opinion = self.snapshot.judge(judges, question, &standing, None, self.now);
             opinion.permits()
         })
+    }
+
+    /// Adds one rule in the middle of the bundle, or takes one out, and decides a request by what
+    /// it is then. `known` is called once the difference has been read: from then on it is the
+    /// compiled form's work. Whether the decision sees the edit; `None` if it was not made as one.
+    #[must_use]
+    pub fn edit(&self, add: bool, known: impl FnOnce()) -> Option<bool> {
+        const RULE: &str = "p, user/bench-edit, gateway, bench/edit, read, , allow\n";
+        let bundle = self.snapshot.bundle();
+        let mut text = BundleText::clone(bundle.text());
+        let middle = text.policy.len() / 2;
+        let at = text.policy.get(middle..)?.find('\n').map_or(0, |at| middle + at + 1);
+        if add {
+            text.policy.insert_str(at, RULE);
+        } else {
+            let line = text.policy.get(at..)?.find('\n')? + 1;
+            text.policy.replace_range(at..at + line, "");
+        }
+        let subject: Subject = "user/bench-edit".parse().ok()?;
+        let member = Member { id: SubjectId(0), enabled: true, roles: vec![], groups: vec![] };
+        let before = self.snapshot.clone().with_member(subject.clone(), Some(member));
+        let action = Action::Read;
+        let question =
+            before.question(subject, action, Device::Gateway, "bench/edit", None).ok()?;
+        let text = Arc::new(text);
+        let difference = bundle.difference(&text)?;
+        known();
+        let edited = Arc::new(bundle.edited(&text, &difference).ok()??);
+        let seen = edited.len() == if add { bundle.len() + 1 } else { bundle.len() - 1 };
+        let after = before.with_bundle(Revision(2), edited);
+        Some(seen && after.outlook(&question, self.now).permits() == add)
     }
 
     /// Decides a request with answers that are kept. Whether it is permitted: what cannot be done

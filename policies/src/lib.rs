@@ -45,8 +45,8 @@ mod when;
 
 pub use bench::Bench;
 pub use bundle::{
-    Acts, Asker, Bundle, BundleError, BundleErrors, BundleText, Difference, Effect, Expectation, On, Reason,
-    Rule, TestError, Who,
+    Acts, Asker, Bundle, BundleError, BundleErrors, BundleText, Difference, Effect, Expectation,
+    On, Reason, Rule, TestError, Who,
 };
 pub use cache::Cache;
 pub use commit::{Commit, Observer, Touched};

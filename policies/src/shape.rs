@@ -67,7 +67,9 @@ impl Shape {
                     2 => "modbus/*/holding/0-99",
                     _ => "mqtt/state/*",
                 };
-                line(format_args!("p, role/r{role}, group/g{group}, {path}, *, {when}, {effect}\n"));
+                line(format_args!(
+                    "p, role/r{role}, group/g{group}, {path}, *, {when}, {effect}\n"
+                ));
             }
             Self::OneCell => {
                 let (zone, item) = (number / 1000, number % 1000);

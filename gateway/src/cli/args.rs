@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use doorward_agent::{AgentCommand, IdentityArgs};
 use doorward_model::{Action, FlowId, Group, Name, Role, Subject};
+use doorward_policies::Shape;
 use jiff::Timestamp;
 
 /// A zero-trust access gateway for devices.
@@ -428,10 +429,21 @@ pub(crate) enum PolicyCommand {
         #[arg(long, value_name = "TIME", value_parser = time, default_value = "7d")]
         since: Duration,
     },
-    /// Measure decisions (not built yet)
+    /// Measure decisions, here and without a gateway: on a bundle, or on made-up ones of any size
+    ///
+    /// With a bundle alone, its own rules are measured. With --rules alone, bundles of four shapes
+    /// are made up and each is measured; the totals are those of the slowest. With both, made-up
+    /// rules are added to the bundle until it has as many. Without either, the bundle in force is
+    /// fetched and measured. Times are of this machine, so look at a quiet one.
     Bench {
-        #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
-        rest: Vec<String>,
+        /// A directory, or a file with the rules
+        bundle: Option<PathBuf>,
+        /// How many rules
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3_000_000))]
+        rules: Option<u32>,
+        /// Only one of the shapes spread, one-cell, ranges and many-roles
+        #[arg(long, requires = "rules")]
+        shape: Option<Shape>,
     },
 }
 

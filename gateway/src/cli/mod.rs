@@ -4,6 +4,7 @@
 mod args;
 mod audit;
 mod authority;
+mod bench;
 mod client;
 mod device;
 mod explain;

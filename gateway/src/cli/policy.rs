@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::args::{PolicyCommand, Question};
 use super::client::{Client, items, text, when};
 use super::output::Output;
-use super::{End, explain, not_built, revision};
+use super::{End, bench, explain, not_built, revision};
 use crate::failure::Failure;
 use crate::place::at;
 
@@ -63,7 +63,9 @@ pub(crate) async fn run(
         C::WhatCan { subject, at } => {
             explain::what_can(&json!({ "subject": subject, "at": at }), client, out).await?;
         }
-        C::Bench { .. } => return Err(not_built("policy bench")),
+        C::Bench { bundle, rules, shape } => {
+            bench::run(bundle.as_deref(), rules, shape, client, out).await?
+        }
     }
     Ok(End::Done)
 }

@@ -1,0 +1,283 @@
+//! `policy bench`: decisions, measured on this machine.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use doorward_model::Clock as _;
+use doorward_policies::{Bench, Bundle, BundleText, Shape};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::client::Client;
+use super::output::Output;
+use super::policy::{MEMBERS, read};
+use crate::clock::SystemClock;
+use crate::failure::Failure;
+
+/// How many requests are made up for a bundle, and asked in turn.
+const REQUESTS: usize = 2048;
+/// How many decisions are timed one by one.
+const TIMED: usize = 20_000;
+/// How many admissions are timed: Casbin takes its time.
+const ADMISSIONS: usize = 5_000;
+/// How many slices Casbin has ready, so as many admissions are asked in turn.
+const KEPT: usize = 100;
+/// How many cached decisions are timed at once, since one is too short.
+const ROW: usize = 32;
+
+#[derive(Clone, Serialize)]
+struct Spread {
+    p50: u64,
+    p99: u64,
+}
+
+#[derive(Clone, Serialize)]
+struct Measured {
+    /// Which made-up bundle; absent for one's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shape: Option<&'static str>,
+    rules: usize,
+    /// A decision by the compiled form.
+    uncached_ns: Spread,
+    /// One that is given again.
+    cached_ns: Spread,
+    /// One by the compiled form and by Casbin; absent if no request is permitted.
+    admission_ns: Option<Spread>,
+    /// Of the requests, how many the rules permit.
+    permitted: f64,
+    /// To read and compile the bundle.
+    load_ms: f64,
+    /// What the bundle holds in memory, its text included.
+    bytes_per_rule: f64,
+    /// By how much the process has grown.
+    resident_bytes_per_rule: f64,
+    /// From the difference, when it has been read, to the first decision that sees it: the slower
+    /// of one rule more and one rule less.
+    edit_ms: f64,
+}
+
+#[derive(Serialize)]
+struct Totals {
+    rules: usize,
+    uncached_ns: Spread,
+    cached_ns: Spread,
+    admission_ns: Option<Spread>,
+    load_ms: f64,
+    bytes_per_rule: f64,
+    edit_ms: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shapes: Vec<Measured>,
+}
+
+pub(super) async fn run(
+    bundle: Option<&Path>,
+    rules: Option<u32>,
+    shape: Option<Shape>,
+    client: &Client<'_>,
+    out: &Output,
+) -> Result<(), Failure> {
+    let rules = rules.and_then(|rules| usize::try_from(rules).ok());
+    let measured = match (bundle, rules) {
+        (None, Some(rules)) => {
+            let shapes = shape.map_or(Shape::ALL.to_vec(), |shape| vec![shape]);
+            shapes
+                .into_iter()
+                .map(|shape| measure(shape.text(rules), Some(shape)))
+                .collect::<Result<Vec<_>, _>>()?
+        }
+        (Some(path), rules) => {
+            let mut text = text(&read(path)?);
+            if let Some(rules) = rules {
+                let own = Bundle::parse(text.clone()).map_err(refused)?.len();
+                let more = shape.unwrap_or(Shape::Spread).text(rules.saturating_sub(own)).policy;
+                text.policy.push('\n');
+                text.policy.push_str(&more);
+            }
+            vec![measure(text, None)?]
+        }
+        (None, None) => {
+            let answer = client.get("/v1/policies").await?;
+            let files = MEMBERS
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), answer.get(*name)?.clone())));
+            vec![measure(text(&files.collect()), None)?]
+        }
+    };
+    let totals = totals(measured)?;
+    out.print(&totals, |totals| shown(totals, out))
+}
+
+/// The slowest of each.
+fn totals(measured: Vec<Measured>) -> Result<Totals, Failure> {
+    let nothing = || Failure::new("there is nothing to measure".to_owned());
+    let worst = |of: &dyn Fn(&Measured) -> Option<Spread>| {
+        let all: Vec<Spread> = measured.iter().filter_map(of).collect();
+        let max = |of: fn(&Spread) -> u64| all.iter().map(of).max();
+        Some(Spread { p50: max(|spread| spread.p50)?, p99: max(|spread| spread.p99)? })
+    };
+    let most = |of: fn(&Measured) -> f64| measured.iter().map(of).fold(0.0, f64::max);
+    Ok(Totals {
+        rules: measured.first().map(|one| one.rules).ok_or_else(nothing)?,
+        uncached_ns: worst(&|one| Some(one.uncached_ns.clone())).ok_or_else(nothing)?,
+        cached_ns: worst(&|one| Some(one.cached_ns.clone())).ok_or_else(nothing)?,
+        admission_ns: worst(&|one| one.admission_ns.clone()),
+        load_ms: most(|one| one.load_ms),
+        bytes_per_rule: most(|one| one.bytes_per_rule),
+        edit_ms: most(|one| one.edit_ms),
+        shapes: if measured.len() > 1 || measured.iter().any(|one| one.shape.is_some()) {
+            measured
+        } else {
+            vec![]
+        },
+    })
+}
+
+fn text(files: &Map<String, Value>) -> BundleText {
+    let file = |name: &str| files.get(name).and_then(Value::as_str).map(str::to_owned);
+    let or_none = |name| file(name).unwrap_or_default();
+    BundleText {
+        model: file("model").unwrap_or_else(|| BundleText::MODEL.to_owned()),
+        policy: or_none("policy"),
+        roles: or_none("roles"),
+        groups: or_none("groups"),
+        tests: or_none("tests"),
+    }
+}
+
+fn refused(errors: impl std::fmt::Display) -> Failure {
+    Failure::new(errors.to_string())
+}
+
+fn measure(text: BundleText, shape: Option<Shape>) -> Result<Measured, Failure> {
+    let before = resident().saturating_sub(text.policy.capacity());
+    let begin = Instant::now();
+    let bundle = Arc::new(Bundle::parse(text).map_err(refused)?);
+    let load_ms = millis(begin.elapsed());
+    let grown = resident().saturating_sub(before);
+    let per_rule = |bytes: usize| bytes as f64 / bundle.len() as f64;
+
+    let none = || Failure::new("no request could be made up for this bundle".to_owned());
+    let now = SystemClock.now();
+    let mut bench = Bench::new(&bundle, shape, REQUESTS, now).ok_or_else(none)?;
+    let permitted: Vec<usize> = (0..bench.len()).filter(|number| bench.uncached(*number)).collect();
+    let uncached_ns = spread(TIMED, 1, |number| bench.uncached(number));
+    let kept: Vec<usize> = permitted.iter().take(KEPT).copied().collect();
+    let admission_ns = (!kept.is_empty()).then(|| {
+        let ask = |number: usize| {
+            kept.get(number % kept.len()).is_some_and(|number| bench.admission(*number))
+        };
+        (0..kept.len()).for_each(|number| drop(std::hint::black_box(ask(number))));
+        spread(ADMISSIONS, 1, ask)
+    });
+    (0..bench.len()).for_each(|number| drop(std::hint::black_box(bench.cached(number))));
+    let cached_ns = spread(TIMED, ROW, |number| bench.cached(number));
+    let edit_ms = edit(&bench, true)?.max(edit(&bench, false)?);
+    Ok(Measured {
+        shape: shape.map(Shape::as_str),
+        rules: bundle.len(),
+        uncached_ns,
+        cached_ns,
+        admission_ns,
+        permitted: permitted.len() as f64 / bench.len() as f64,
+        load_ms,
+        bytes_per_rule: per_rule(bundle.bytes()),
+        resident_bytes_per_rule: per_rule(grown),
+        edit_ms,
+    })
+}
+
+/// The fastest of some edits, in milliseconds: the others waited for something else.
+fn edit(bench: &Bench, add: bool) -> Result<f64, Failure> {
+    let mut best: Option<Duration> = None;
+    for _ in 0..5 {
+        let mut begin = Instant::now();
+        match bench.edit(add, || begin = Instant::now()) {
+            Some(true) => {}
+            // A single rule that is taken out leaves no bundle.
+            None if !add => return Ok(0.0),
+            _ => return Err(Failure::new("an edit was not seen by the next decision".to_owned())),
+        }
+        let took = begin.elapsed();
+        best = Some(best.map_or(took, |best| best.min(took)));
+    }
+    Ok(millis(best.unwrap_or_default()))
+}
+
+/// Times `ask`, `row` in a row at once; nanoseconds for one.
+fn spread(times: usize, row: usize, mut ask: impl FnMut(usize) -> bool) -> Spread {
+    let mut took: Vec<u64> = Vec::with_capacity(times);
+    let mut number = 0;
+    // A look at the clock takes its time as well.
+    let glance = (0..1000).map(|_| nanos(Instant::now().elapsed())).min().unwrap_or(0);
+    for round in 0..times + times / 10 {
+        let begin = Instant::now();
+        for _ in 0..row {
+            std::hint::black_box(ask(number));
+            number += 1;
+        }
+        let nanos = nanos(begin.elapsed()).saturating_sub(glance);
+        // The first rounds warm up.
+        if round >= times / 10 {
+            took.push(nanos / row as u64);
+        }
+    }
+    took.sort_unstable();
+    let at = |part: usize| took.get(took.len() * part / 100).copied().unwrap_or(0);
+    Spread { p50: at(50), p99: at(99) }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+/// The bytes of this process that are in memory; 0 where the system does not say.
+fn resident() -> usize {
+    let pages = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = pages.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0_usize);
+    pages * rustix::param::page_size()
+}
+
+fn shown(totals: &Totals, out: &Output) -> String {
+    let row = |name: &str, rules: usize, times: [&Spread; 2], admission: Option<&Spread>, rest| {
+        let ([uncached, cached], [load, bytes, edit]): (_, [f64; 3]) = (times, rest);
+        vec![
+            name.to_owned(),
+            rules.to_string(),
+            format!("{} / {}", uncached.p50, uncached.p99),
+            cached.p50.to_string(),
+            admission.map_or("-".to_owned(), |one| format!("{} / {}", one.p50, one.p99)),
+            format!("{load:.0}"),
+            format!("{bytes:.0}"),
+            format!("{edit:.3}"),
+        ]
+    };
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for one in &totals.shapes {
+        let rest = [one.load_ms, one.bytes_per_rule, one.edit_ms];
+        let times = [&one.uncached_ns, &one.cached_ns];
+        rows.push(row(one.shape.unwrap_or(""), one.rules, times, one.admission_ns.as_ref(), rest));
+    }
+    if rows.len() != 1 {
+        let rest = [totals.load_ms, totals.bytes_per_rule, totals.edit_ms];
+        let times = [&totals.uncached_ns, &totals.cached_ns];
+        let name = if rows.is_empty() { "bundle" } else { "slowest" };
+        rows.push(row(name, totals.rules, times, totals.admission_ns.as_ref(), rest));
+    }
+    let heads = [
+        "",
+        "RULES",
+        "DECISION p50 / p99 ns",
+        "CACHED ns",
+        "ADMISSION p50 / p99 ns",
+        "LOAD ms",
+        "BYTES/RULE",
+        "EDIT ms",
+    ];
+    out.table(&heads, &rows)
+}
