@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use doorward_model::{Action, Device, Group, Kind, Protocol, Role, Segment, Subject};
+use doorward_model::{
+    Action, Device, DeviceId, Group, Kind, Protocol, Role, Segment, Subject, SubjectId,
+};
 use jiff::Timestamp;
 
 use crate::decision::{Decision, Declared, Denial, Opinion, Permit, Refusal};
 use crate::held::Held;
 use crate::judge::{Case, Search, Verdict, casbin_permits, native_verdict};
 use crate::question::{Context, Question, Request};
-use crate::snapshot::{Known, Snapshot};
+use crate::snapshot::{Certificate, Interface, Known, Snapshot};
 
 /// Who judges.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,26 +55,12 @@ impl Snapshot {
 
     fn decide_by(&self, judges: Judges, request: &Request, now: Timestamp) -> Decision {
         let standing = self.standing(&request.question);
-        let identity = self.identity(request, standing.subject, now);
+        let row = self.certificate(&request.certificate);
+        let identity = identity(request, standing.subject.map(|one| one.member.id), row, now);
         let refusal = identity.err().or(standing.refusal());
         let opinion = self.judge(judges, &request.question, &standing, refusal, now);
-        answer(request, &standing, identity.ok(), opinion)
-    }
-
-    /// Whether the identity behind a request still stands, and until when.
-    pub(crate) fn identity(
-        &self,
-        request: &Request,
-        subject: Option<&Arc<Known>>,
-        now: Timestamp,
-    ) -> Result<Timestamp, Refusal> {
-        if subject.is_none_or(|subject| subject.member.id != request.subject) {
-            return Err(Refusal::UnknownSubject);
-        }
-        match self.certificate(&request.certificate) {
-            Some(row) if row.subject == request.subject && row.is_live(now) => Ok(row.not_after),
-            _ => Err(Refusal::CertificateNotLive),
-        }
+        let device = standing.device.map(|device| device.member.id.into());
+        answer(request, device, standing.declared(), identity.ok(), opinion)
     }
 
     pub(crate) fn standing(&self, question: &Question) -> Standing<'_> {
@@ -159,8 +147,9 @@ impl Snapshot {
 
 /// What Casbin has against a permit, on the rules that bear on the case.
 fn second_judge(case: &Case<'_>, verdict: &Verdict) -> Option<Refusal> {
-    let rules = case.rules(verdict.deciding.iter().chain(&verdict.waiting).copied());
-    let question = case.question;
+    // One rule that allows is enough for a permit; of those that could deny, each counts.
+    let rules = verdict.deciding.iter().take(1).chain(&verdict.waiting).copied();
+    let (rules, question) = (case.rules(rules), case.question);
     match casbin_permits(case, &rules) {
         Ok(true) => None,
         Ok(false) => {
@@ -177,7 +166,8 @@ fn second_judge(case: &Case<'_>, verdict: &Verdict) -> Option<Refusal> {
 /// The decision that follows from an opinion and, until `not_after`, an identity.
 pub(crate) fn answer(
     request: &Request,
-    standing: &Standing<'_>,
+    device: Option<DeviceId>,
+    interface: Option<Declared>,
     not_after: Option<Timestamp>,
     mut opinion: Opinion,
 ) -> Decision {
@@ -194,10 +184,27 @@ pub(crate) fn answer(
         subject_id: request.subject,
         resource: request.question.resource.clone(),
         action: request.question.action,
-        device: standing.device.map(|device| device.member.id.into()),
-        interface: standing.declared(),
+        device,
+        interface,
         opinion,
     })
+}
+
+/// Whether the identity behind a request still stands, and until when: the subject's name is
+/// `subject`'s now, and its certificate's row is `row`.
+pub(crate) fn identity(
+    request: &Request,
+    subject: Option<SubjectId>,
+    row: Option<&Certificate>,
+    now: Timestamp,
+) -> Result<Timestamp, Refusal> {
+    if subject != Some(request.subject) {
+        return Err(Refusal::UnknownSubject);
+    }
+    match row {
+        Some(row) if row.subject == request.subject && row.is_live(now) => Ok(row.not_after),
+        _ => Err(Refusal::CertificateNotLive),
+    }
 }
 
 /// Who and what a question names, as far as they are known.
@@ -207,12 +214,12 @@ pub(crate) struct Standing<'a> {
     pub(crate) subject: Option<&'a Arc<Known>>,
     pub(crate) device: Option<&'a Arc<Known>>,
     /// The interfaces of the device, and which of them it is.
-    pub(crate) among: Option<&'a Arc<[crate::snapshot::Interface]>>,
+    pub(crate) among: Option<&'a Arc<[Interface]>>,
     interface: Option<usize>,
 }
 
 impl Standing<'_> {
-    fn declared(&self) -> Option<Declared> {
+    pub(crate) fn declared(&self) -> Option<Declared> {
         Some(Declared { among: Arc::clone(self.among?), at: self.interface? })
     }
 

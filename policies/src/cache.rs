@@ -1,14 +1,15 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
+use doorward_model::{CertificateId, DeviceId, SubjectId};
 use jiff::Timestamp;
 
-use crate::answer::{Judges, Standing, answer};
+use crate::answer::{Judges, Standing, answer, identity};
 use crate::bundle::Bundle;
-use crate::decision::{Decision, Opinion};
+use crate::decision::{Decision, Declared, Opinion};
 use crate::question::{Question, Request};
 use crate::recent::Recent;
-use crate::snapshot::{Interface, Known, Snapshot};
+use crate::snapshot::{Certificate, Interface, Known, Snapshot, Stamp};
 
 /// Answers that are given again as long as they are what the compiled form would say: for the
 /// operations of a flow, which ask much the same over and over.
@@ -16,28 +17,51 @@ use crate::snapshot::{Interface, Known, Snapshot};
 /// An answer is kept by its whole question, together with the parts of the state that it was made
 /// from. It is given again only while these are the same parts (not equal ones: the same), and
 /// only from the instant at which it was made until the first at which time alone could change it.
-/// Whether the identity behind a request still stands is asked each time. It is bounded, and for
-/// one owner: nobody waits for another.
+/// Whether the identity behind a request still stands is asked each time. A cache is bounded, and
+/// has one owner, so nobody waits for another.
 #[derive(Debug)]
 pub struct Cache {
     kept: Recent<Question, Kept>,
 }
 
-/// An opinion, and what it was made from.
+/// An opinion of the rules and of what a question names, and what it was made from.
 #[derive(Debug)]
 struct Kept {
     opinion: Opinion,
     from: Timestamp,
+    parts: Parts,
+    /// The last state that was seen to have these parts, and in that state the certificate that
+    /// was last asked with.
+    seen: Stamp,
+    certificate: CertificateId,
+    row: Option<Certificate>,
+}
+
+/// The parts of a state that an opinion rests on.
+#[derive(Debug)]
+struct Parts {
     /// It keeps no bundle alive, and no other bundle can take this one's place in memory.
     bundle: Weak<Bundle>,
     subject: Option<Arc<Known>>,
     device: Option<Arc<Known>>,
     among: Option<Arc<[Interface]>>,
+    interface: Option<Declared>,
     suspended: Arc<BTreeSet<usize>>,
 }
 
-impl Kept {
-    fn stands(&self, snapshot: &Snapshot, standing: &Standing<'_>, now: Timestamp) -> bool {
+impl Parts {
+    fn of(snapshot: &Snapshot, standing: &Standing<'_>) -> Self {
+        Self {
+            bundle: Arc::downgrade(snapshot.bundle()),
+            subject: standing.subject.cloned(),
+            device: standing.device.cloned(),
+            among: standing.among.cloned(),
+            interface: standing.declared(),
+            suspended: Arc::clone(snapshot.suspended()),
+        }
+    }
+
+    fn are_of(&self, snapshot: &Snapshot, standing: &Standing<'_>) -> bool {
         fn same<T: ?Sized>(one: &Option<Arc<T>>, other: Option<&Arc<T>>) -> bool {
             match (one, other) {
                 (Some(one), Some(other)) => Arc::ptr_eq(one, other),
@@ -45,13 +69,45 @@ impl Kept {
                 _ => false,
             }
         }
-        self.from <= now
-            && self.opinion.ask_again_at.is_none_or(|at| now < at)
-            && std::ptr::eq(self.bundle.as_ptr(), Arc::as_ptr(snapshot.bundle()))
+        std::ptr::eq(self.bundle.as_ptr(), Arc::as_ptr(snapshot.bundle()))
             && same(&self.subject, standing.subject)
             && same(&self.device, standing.device)
             && same(&self.among, standing.among)
             && Arc::ptr_eq(&self.suspended, snapshot.suspended())
+    }
+}
+
+impl Kept {
+    /// The answer to `request`, if it is still this one.
+    fn answer(
+        &mut self,
+        snapshot: &Snapshot,
+        request: &Request,
+        now: Timestamp,
+    ) -> Option<Decision> {
+        let stands = self.from <= now && self.opinion.ask_again_at.is_none_or(|at| now < at);
+        if !stands {
+            return None;
+        }
+        let moved_on = self.seen != snapshot.stamp();
+        if moved_on {
+            if !self.parts.are_of(snapshot, &snapshot.standing(&request.question)) {
+                return None;
+            }
+            self.seen = snapshot.stamp();
+        }
+        if moved_on || self.certificate != request.certificate {
+            self.row = snapshot.certificate(&request.certificate).cloned();
+            self.certificate.clone_from(&request.certificate);
+        }
+        let subject: Option<SubjectId> = self.parts.subject.as_ref().map(|one| one.member.id);
+        let not_after = identity(request, subject, self.row.as_ref(), now).ok()?;
+        let device: Option<DeviceId> = self.parts.device.as_ref().map(|one| one.member.id.into());
+        // The numbers are those of the present state, which has the same parts.
+        let (epoch, revision) = (snapshot.epoch(), snapshot.revision());
+        let opinion = Opinion { epoch, revision, ..self.opinion.clone() };
+        let interface = self.parts.interface.clone();
+        Some(answer(request, device, interface, Some(not_after), opinion))
     }
 }
 
@@ -73,38 +129,23 @@ impl Cache {
         now: Timestamp,
     ) -> Decision {
         let question = &request.question;
-        let standing = snapshot.standing(question);
-        let identity = snapshot.identity(request, standing.subject, now);
-        if let Err(refusal) = identity {
-            let refusal = Some(refusal);
-            let opinion = snapshot.judge(Judges::Native, question, &standing, refusal, now);
-            return answer(request, &standing, None, opinion);
+        let kept = self.kept.with(question, |kept| kept.answer(snapshot, request, now));
+        if let Some(decision) = kept.flatten() {
+            return decision;
         }
-        let kept = self.kept.with(question, |kept| {
-            kept.stands(snapshot, &standing, now).then(|| kept.opinion.clone())
-        });
-        let opinion = match kept.flatten() {
-            // Numbers of the present state, which has the same parts.
-            Some(opinion) => {
-                Opinion { epoch: snapshot.epoch(), revision: snapshot.revision(), ..opinion }
-            }
-            None => {
-                let refusal = standing.refusal();
-                let opinion = snapshot.judge(Judges::Native, question, &standing, refusal, now);
-                let kept = Kept {
-                    opinion: opinion.clone(),
-                    from: now,
-                    bundle: Arc::downgrade(snapshot.bundle()),
-                    subject: standing.subject.cloned(),
-                    device: standing.device.cloned(),
-                    among: standing.among.cloned(),
-                    suspended: Arc::clone(snapshot.suspended()),
-                };
-                self.kept.insert(question.clone(), kept);
-                opinion
-            }
+        let standing = snapshot.standing(question);
+        let refusal = standing.refusal();
+        let opinion = snapshot.judge(Judges::Native, question, &standing, refusal, now);
+        let kept = Kept {
+            opinion,
+            from: now,
+            parts: Parts::of(snapshot, &standing),
+            seen: snapshot.stamp(),
+            certificate: request.certificate.clone(),
+            row: snapshot.certificate(&request.certificate).cloned(),
         };
-        answer(request, &standing, identity.ok(), opinion)
+        self.kept.insert(question.clone(), kept);
+        snapshot.decide_again(request, now)
     }
 }
 

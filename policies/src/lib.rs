@@ -38,6 +38,7 @@ mod recent;
 mod record;
 mod replay;
 mod shape;
+mod shared;
 mod snapshot;
 mod supposed;
 mod trial;

@@ -62,6 +62,7 @@ impl Shape {
                 let many = rules.isqrt().max(1);
                 let (role, group) = (number % many, number / many);
                 let path = match mixed % 4 {
+                    _ if effect == "deny" => "web/secret/**",
                     0 => "web/**",
                     1 => "ssh",
                     2 => "modbus/*/holding/0-99",
@@ -73,8 +74,9 @@ impl Shape {
             }
             Self::OneCell => {
                 let (zone, item) = (number / 1000, number % 1000);
+                let path = if effect == "deny" { "secret/**" } else { "*" };
                 line(format_args!(
-                    "p, role/r0, group/g0, web/zone-{zone}/item-{item}/*, get|post, {when}, {effect}\n"
+                    "p, role/r0, group/g0, web/zone-{zone}/item-{item}/{path}, get|post, {when}, {effect}\n"
                 ));
             }
             Self::Ranges => {
@@ -87,8 +89,9 @@ impl Shape {
             }
             Self::ManyRoles => {
                 let (role, group, page) = (number % 50, number / 50 % 20, number / 1000);
+                let path = if effect == "deny" { "/secret" } else { "" };
                 line(format_args!(
-                    "p, role/r{role}, group/g{group}, web/page-{page}, get, {when}, {effect}\n"
+                    "p, role/r{role}, group/g{group}, web/page-{page}{path}, get, {when}, {effect}\n"
                 ));
             }
         }

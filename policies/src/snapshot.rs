@@ -1,17 +1,18 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use doorward_model::{
     Action, CertificateId, Device, Domain, Epoch, Fingerprint, Group, InterfaceId, Kind, Name,
     Path, PathError, Protocol, Resource, Revision, Role, Subject, SubjectId, Target,
 };
 use jiff::Timestamp;
-use rpds::HashTrieMapSync;
 
 use crate::bundle::Bundle;
 use crate::held::Held;
 use crate::question::Question;
+use crate::shared::Shared;
 
 /// The immutable state of one epoch, from which decisions are made.
 ///
@@ -23,11 +24,24 @@ pub struct Snapshot {
     revision: Revision,
     bundle: Arc<Bundle>,
     claimed: bool,
-    members: HashTrieMapSync<Subject, Arc<Known>>,
-    interfaces: HashTrieMapSync<Name, Arc<[Interface]>>,
-    certificates: HashTrieMapSync<CertificateId, Certificate>,
+    members: Shared<Subject, Arc<Known>>,
+    interfaces: Shared<Name, Arc<[Interface]>>,
+    certificates: Shared<CertificateId, Certificate>,
     /// Lines of the bundle that permit nothing, since the judges differed about them.
     suspended: Arc<BTreeSet<usize>>,
+    stamp: Stamp,
+}
+
+/// Tells states apart: two with the same stamp are one and the same, and copies of each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp(u64);
+
+impl Stamp {
+    /// One that there was never before.
+    fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// Two snapshots are the same if they answer alike: bundles are compared by their text.
@@ -149,10 +163,11 @@ impl Snapshot {
             revision,
             bundle,
             claimed: false,
-            members: HashTrieMapSync::new_sync(),
-            interfaces: HashTrieMapSync::new_sync(),
-            certificates: HashTrieMapSync::new_sync(),
+            members: Shared::new(),
+            interfaces: Shared::new(),
+            certificates: Shared::new(),
             suspended: Arc::default(),
+            stamp: Stamp::new(),
         }
     }
 
@@ -160,7 +175,7 @@ impl Snapshot {
     #[must_use]
     pub fn at(mut self, epoch: Epoch) -> Self {
         self.epoch = epoch;
-        self
+        self.changed()
     }
 
     /// The same state under another bundle.
@@ -175,7 +190,7 @@ impl Snapshot {
         }
         (self.revision, self.bundle) = (revision, bundle);
         self.suspended = Arc::default();
-        self
+        self.changed()
     }
 
     /// The same state, in which what these lines of `policy.csv` allow is denied, whatever else
@@ -183,7 +198,7 @@ impl Snapshot {
     #[must_use]
     pub fn suspending(mut self, lines: &[usize]) -> Self {
         self.suspended = Arc::new(self.suspended.iter().chain(lines).copied().collect());
-        self
+        self.changed()
     }
 
     /// The same state, with what is suspended in `other` if that is under the same bundle.
@@ -192,7 +207,7 @@ impl Snapshot {
         if self.revision == other.revision {
             self.suspended = Arc::clone(&other.suspended);
         }
-        self
+        self.changed()
     }
 
     /// The lines of `policy.csv` that are suspended.
@@ -207,43 +222,53 @@ impl Snapshot {
         match member {
             Some(member) => {
                 let known = Known::new(&subject, member, &self.bundle);
-                self.members.insert_mut(subject, Arc::new(known));
+                self.members.insert(subject, Arc::new(known));
             }
             None => {
-                self.members.remove_mut(&subject);
+                self.members.remove(&subject);
             }
         }
-        self
+        self.changed()
     }
 
     /// The same state, with that device's interfaces as they are now.
     #[must_use]
     pub fn with_interfaces(mut self, device: Name, interfaces: Vec<Interface>) -> Self {
         if interfaces.is_empty() {
-            self.interfaces.remove_mut(&device);
+            self.interfaces.remove(&device);
         } else {
-            self.interfaces.insert_mut(device, interfaces.into());
+            self.interfaces.insert(device, interfaces.into());
         }
-        self
+        self.changed()
     }
 
     /// The same state, with that certificate as it is now; `None` if it is not live.
     #[must_use]
     pub fn with_certificate(mut self, id: CertificateId, certificate: Option<Certificate>) -> Self {
         match certificate {
-            Some(certificate) => self.certificates.insert_mut(id, certificate),
+            Some(certificate) => self.certificates.insert(id, certificate),
             None => {
-                self.certificates.remove_mut(&id);
+                self.certificates.remove(&id);
             }
         }
-        self
+        self.changed()
     }
 
     /// The same state, of a gateway that has had an owner or not.
     #[must_use]
     pub fn with_claimed(mut self, claimed: bool) -> Self {
         self.claimed = claimed;
+        self.changed()
+    }
+
+    /// The state, changed: it is another one from now on.
+    fn changed(mut self) -> Self {
+        self.stamp = Stamp::new();
         self
+    }
+
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.stamp
     }
 
     /// Whether an owner has claimed the gateway. Until then only the claim is answered.

@@ -56,6 +56,14 @@ impl Acts {
     /// `*`
     pub const ALL: Self = Self(u32::MAX);
 
+    /// None: what no rule has.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// These and those.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether the rule speaks of `action`.
     #[must_use]
     pub fn include(self, action: Action) -> bool {

@@ -6,19 +6,20 @@ use std::ops::ControlFlow;
 use doorward_model::Action;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::tree::{Reach, Step};
+use super::tree::{Reach, Spot, Step};
 use crate::bundle::Acts;
 use crate::pattern::Range;
 
 /// The rules of one effect, by place, then who, then what.
 #[derive(Debug)]
 pub(crate) struct Cells {
-    /// Where each place's cells begin; one more than there are places.
-    starts: Vec<u32>,
     cells: Vec<Cell>,
     entries: Vec<Entry>,
-    /// For places with many cells, the first cell of each who.
+    /// For places with many cells, the first cell of each who, and each cell.
     by_who: HashTable<u32>,
+    by_cell: HashTable<u32>,
+    /// Whom any rule speaks of, a bit each.
+    whos: Vec<u64>,
     hasher: DefaultHashBuilder,
 }
 
@@ -100,7 +101,7 @@ pub(crate) enum Found {
 const FEW: usize = 16;
 
 impl Cells {
-    pub(crate) fn of(mut rules: Vec<Placed>, places: usize) -> Self {
+    pub(crate) fn of(mut rules: Vec<Placed>) -> Self {
         let key = |rule: &Placed| {
             let range = rule.range.map(|range| (range.first, range.last, range.single));
             let where_to = (rule.place, rule.who, rule.on);
@@ -109,18 +110,21 @@ impl Cells {
         rules.sort_unstable_by_key(key);
         let mut entries = Vec::with_capacity(rules.len());
         let mut cells: Vec<Cell> = Vec::new();
-        let mut starts = Vec::with_capacity(places + 1);
+        let mut whos = Vec::new();
         for (number, rule) in (0_u32..).zip(&rules) {
             let same = cells.last().is_some_and(|cell| {
                 (cell.place, cell.who, cell.on) == (rule.place, rule.who, rule.on)
             });
             if !same {
-                let count = u32::try_from(cells.len()).unwrap_or(u32::MAX);
-                while starts.len() <= rule.place as usize {
-                    starts.push(count);
-                }
                 let &Placed { place, who, on, .. } = rule;
                 cells.push(Cell { place, who, on, start: number });
+                let (word, bit) = bit_of(who);
+                if whos.len() <= word {
+                    whos.resize(word + 1, 0);
+                }
+                if let Some(word) = whos.get_mut(word) {
+                    *word |= bit;
+                }
             }
             let range = rule.range.unwrap_or(Range { first: 0, last: 0, single: false });
             let Range { first, last, single } = range;
@@ -128,14 +132,13 @@ impl Cells {
             entries.push(Entry { line, when, acts, first, last, top: last, single });
         }
         drop(rules);
-        let count = u32::try_from(cells.len()).unwrap_or(u32::MAX);
-        starts.resize(places + 1, count);
         cells.shrink_to_fit();
         let mut done = Self {
-            starts,
             cells,
             entries,
             by_who: HashTable::new(),
+            by_cell: HashTable::new(),
+            whos,
             hasher: DefaultHashBuilder::default(),
         };
         done.raise_tops();
@@ -168,23 +171,33 @@ impl Cells {
     }
 
     fn index_by_who(&mut self) {
-        let Self { starts, cells, by_who, hasher, .. } = self;
-        for (start, end) in starts.iter().zip(starts.iter().skip(1)) {
-            let (start, end) = (*start as usize, *end as usize);
-            if end - start <= FEW {
+        let Self { cells, by_who, by_cell, hasher, .. } = self;
+        let mut start = 0;
+        for here in cells.chunk_by(|one, other| one.place == other.place) {
+            let end = start + here.len();
+            let range = std::mem::replace(&mut start, end)..end;
+            if here.len() <= FEW {
                 continue;
             }
             let mut before = None;
-            for (number, cell) in (start..end).zip(cells.get(start..end).unwrap_or_default()) {
+            for (number, cell) in range.zip(here) {
+                let number = u32::try_from(number).unwrap_or(u32::MAX);
+                by_cell.insert_unique(
+                    hash_of(hasher, cell.place, cell.who, cell.on),
+                    number,
+                    |number| {
+                        let cell = cells.get(*number as usize);
+                        cell.map_or(0, |cell| hash_of(hasher, cell.place, cell.who, cell.on))
+                    },
+                );
                 if before == Some(cell.who) {
                     continue;
                 }
                 before = Some(cell.who);
-                let hash = hash_of(hasher, cell.place, cell.who);
-                let number = u32::try_from(number).unwrap_or(u32::MAX);
+                let hash = hash_of(hasher, cell.place, cell.who, 0);
                 by_who.insert_unique(hash, number, |number| {
                     let cell = cells.get(*number as usize);
-                    cell.map_or(0, |cell| hash_of(hasher, cell.place, cell.who))
+                    cell.map_or(0, |cell| hash_of(hasher, cell.place, cell.who, 0))
                 });
             }
         }
@@ -213,24 +226,54 @@ impl Cells {
 
     /// The bytes that the rules hold.
     pub(crate) fn bytes(&self) -> usize {
-        self.starts.capacity() * 4
-            + self.cells.capacity() * size_of::<Cell>()
+        self.cells.capacity() * size_of::<Cell>()
             + self.entries.capacity() * size_of::<Entry>()
             + self.by_who.allocation_size()
+            + self.by_cell.allocation_size()
+            + self.whos.capacity() * 8
+    }
+
+    /// The places that have cells, the last first: where these begin, and all actions that the
+    /// rules of each speak of.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (u32, u32, Acts)> {
+        let mut first = self.cells.len();
+        let mut behind = self.entries.len();
+        self.cells.chunk_by(|one, other| one.place == other.place).rev().filter_map(move |here| {
+            let cell = here.first()?;
+            let begin = cell.start as usize;
+            let rules = self.entries.get(begin..behind).unwrap_or_default();
+            let acts = rules.iter().fold(Acts::NONE, |all, entry| all.and(entry.acts));
+            (first, behind) = (first - here.len(), begin);
+            Some((cell.place, u32::try_from(first).unwrap_or(u32::MAX), acts))
+        })
+    }
+
+    /// How many cells there are.
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.cells.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether any rule speaks of one of `whos`.
+    pub(crate) fn speak_of(&self, whos: Ids<'_>) -> bool {
+        let is_there = |who: u32| {
+            let (word, bit) = bit_of(who);
+            self.whos.get(word).is_some_and(|word| word & bit != 0)
+        };
+        whos.iter().any(is_there)
     }
 
     /// Finds the rules of a place that speak of one of `whos`, one of `ons` and of `action`, and
     /// whose last segment is as `reach` says.
     pub(crate) fn find(
         &self,
-        (place, reach): (u32, Reach),
+        (spot, reach): (Spot, Reach),
         whos: Ids<'_>,
         ons: Ids<'_>,
         action: Action,
         found: &mut impl FnMut(u32, &Entry) -> Found,
     ) -> Step {
-        let bound = |place: u32| self.starts.get(place as usize).map_or(0, |start| *start as usize);
-        let (start, end) = (bound(place), bound(place + 1));
+        let place = spot.place;
+        let (start, end) = (spot.first as usize, (spot.behind as usize).min(self.cells.len()));
         let here = self.cells.get(start..end).unwrap_or_default();
         if here.len() <= FEW.max(whos.len() * 2) {
             for (number, cell) in (start..).zip(here) {
@@ -240,12 +283,25 @@ impl Cells {
             }
             return Step::Continue(());
         }
+        if whos.len() * ons.len() <= FEW {
+            for (who, on) in whos.iter().flat_map(|who| ons.iter().map(move |on| (who, on))) {
+                let hash = hash_of(&self.hasher, place, who, on);
+                let is = |number: &u32| {
+                    let cell = self.cells.get(*number as usize);
+                    cell.is_some_and(|cell| (cell.place, cell.who, cell.on) == (place, who, on))
+                };
+                if let Some(cell) = self.by_cell.find(hash, is) {
+                    self.search(*cell as usize, reach, action, found)?;
+                }
+            }
+            return Step::Continue(());
+        }
         for who in whos.iter() {
             let is = |number: &u32| {
                 let cell = self.cells.get(*number as usize);
                 cell.is_some_and(|cell| (cell.place, cell.who) == (place, who))
             };
-            let Some(first) = self.by_who.find(hash_of(&self.hasher, place, who), is) else {
+            let Some(first) = self.by_who.find(hash_of(&self.hasher, place, who, 0), is) else {
                 continue;
             };
             let first = *first as usize;
@@ -264,24 +320,38 @@ impl Cells {
         action: Action,
         found: &mut impl FnMut(u32, &Entry) -> Found,
     ) -> Step {
-        let cells = self.cells.get(range.clone()).unwrap_or_default();
-        // Most have few cells; of many, those that are wanted are looked up.
-        let near = cells.iter().take(FEW).take_while(|cell| cell.who == who).count();
-        if near < FEW {
-            for (number, cell) in (range.start..).zip(cells.iter().take(near)) {
-                if ons.contain(cell.on) {
-                    self.search(number, reach, action, found)?;
-                }
+        // Both are in order, so one is followed along the other; what is far ahead is looked up.
+        let mut at = range.start;
+        for on in ons.of.iter().copied() {
+            at = self.next_cell(at..range.end, (who, on));
+            if self.is_cell(at, (who, on)) {
+                self.search(at, reach, action, found)?;
             }
-            return Step::Continue(());
         }
-        for on in ons.iter() {
-            let at = cells.partition_point(|cell| (cell.who, cell.on) < (who, on));
-            if cells.get(at).is_some_and(|cell| (cell.who, cell.on) == (who, on)) {
-                self.search(range.start + at, reach, action, found)?;
+        if let Some(own) = ons.own {
+            let at = self.next_cell(range, (who, own));
+            if self.is_cell(at, (who, own)) {
+                self.search(at, reach, action, found)?;
             }
         }
         Step::Continue(())
+    }
+
+    fn is_cell(&self, at: usize, (who, on): (u32, u32)) -> bool {
+        self.cells.get(at).is_some_and(|cell| (cell.who, cell.on) == (who, on))
+    }
+
+    /// The first cell of a range that is not before `wanted`.
+    fn next_cell(&self, range: std::ops::Range<usize>, wanted: (u32, u32)) -> usize {
+        let cells = self.cells.get(range.clone()).unwrap_or_default();
+        let before = |cell: &Cell| (cell.who, cell.on) < wanted;
+        let mut step = 1;
+        while cells.get(step - 1).is_some_and(before) {
+            step *= 2;
+        }
+        let (begin, end) = (step / 2, step.min(cells.len()));
+        let near = cells.get(begin..end).unwrap_or_default();
+        range.start + begin + near.partition_point(before)
     }
 
     /// Searches one cell, run by run: rules of the same conditions and actions.
@@ -325,9 +395,15 @@ impl Cells {
     }
 }
 
-fn hash_of(hasher: &DefaultHashBuilder, place: u32, who: u32) -> u64 {
+/// Where in a row of words a number's bit is.
+fn bit_of(number: u32) -> (usize, u64) {
+    ((number / 64) as usize, 1 << (number % 64))
+}
+
+fn hash_of(hasher: &DefaultHashBuilder, place: u32, who: u32, on: u32) -> u64 {
     let mut state = hasher.build_hasher();
     state.write_u64(u64::from(place) << 32 | u64::from(who));
+    state.write_u32(on);
     state.finish()
 }
 

@@ -113,8 +113,8 @@ impl Half {
     }
 
     fn finish(mut self) -> Side {
-        self.tree.complete();
-        let cells = Cells::of(self.rules, self.tree.len());
+        let cells = Cells::of(self.rules);
+        self.tree.complete(&cells);
         Side { tree: self.tree, cells }
     }
 }

@@ -102,6 +102,9 @@ impl Compiled {
     ) {
         for (edited, layer) in self.layers() {
             let side = layer.side(effect);
+            if !side.cells.speak_of(whos) {
+                continue;
+            }
             let gone = if edited { None } else { self.gone() };
             let mut one = |number: u32, entry: &Entry| {
                 let number = Number::of(effect, number);
@@ -113,8 +116,8 @@ impl Compiled {
             let mut go =
                 |place, reach| side.cells.find((place, reach), whos, ons, action, &mut one);
             let step = match effect {
-                Effect::Allow => side.tree.covering(path, &mut go),
-                Effect::Deny => side.tree.meeting(path, &mut go),
+                Effect::Allow => side.tree.covering(path, action, &mut go),
+                Effect::Deny => side.tree.meeting(path, action, &mut go),
             };
             if step.is_break() {
                 return;

@@ -3,17 +3,19 @@
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::ops::ControlFlow;
 
-use doorward_model::{Path, Segment};
+use doorward_model::{Action, Path, Segment};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use super::cells::Cells;
+use crate::bundle::Acts;
 use crate::pattern::{Pattern, PatternError, Piece, Pieces, Range};
 
 /// A tree of path segments. Each pattern ends at a place of it.
 #[derive(Debug)]
 pub(crate) struct Tree {
     places: Vec<Place>,
-    /// The texts of the places, one after the other.
-    text: String,
+    /// The texts of places that are too long to stand there.
+    long: String,
     /// From a place and a segment to the place behind it.
     edges: HashTable<u32>,
     hasher: DefaultHashBuilder,
@@ -25,16 +27,28 @@ pub(crate) struct Tree {
 #[derive(Debug)]
 struct Place {
     parent: u32,
-    /// Where its text begins.
-    at: u32,
     /// Where the places behind it begin in `behind`.
     behind: u32,
-    length: u16,
+    /// Where its cells begin.
+    cells: u32,
+    /// All actions that the rules at it and behind it speak of.
+    acts: Acts,
+    text: Text,
     range: Option<Range>,
     kind: Kind,
     /// Which kinds of places are behind it, a bit each.
     has: u8,
 }
+
+/// The text of a place. Most are short, and to find a place is to look at its text: those stand in
+/// the place itself.
+#[derive(Debug)]
+enum Text {
+    Short { length: u8, bytes: [u8; SHORT] },
+    Long { at: u32, length: u16 },
+}
+
+const SHORT: usize = 13;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -70,20 +84,18 @@ pub(crate) enum Reach {
 
 const ROOT: u32 = 0;
 
+impl Place {
+    fn new(parent: u32, kind: Kind, text: Text, range: Option<Range>) -> Self {
+        Self { parent, behind: 0, cells: 0, acts: Acts::NONE, text, range, kind, has: 0 }
+    }
+}
+
 impl Tree {
     pub(crate) fn new() -> Self {
-        let root = Place {
-            parent: ROOT,
-            at: 0,
-            behind: 0,
-            length: 0,
-            range: None,
-            kind: Kind::Text,
-            has: 0,
-        };
+        let text = Text::Short { length: 0, bytes: [0; SHORT] };
         Self {
-            places: vec![root],
-            text: String::new(),
+            places: vec![Place::new(ROOT, Kind::Text, text, None)],
+            long: String::new(),
             edges: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             behind: vec![],
@@ -144,27 +156,58 @@ impl Tree {
             return found;
         }
         let number = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-        let at = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
-        let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
-        self.text.push_str(text);
-        self.places.push(Place { parent, at, behind: 0, length, range, kind, has: 0 });
+        let kept = self.keep(text);
+        self.places.push(Place::new(parent, kind, kept, range));
         if let Some(above) = self.places.get_mut(parent as usize) {
             above.has |= kind as u8;
         }
-        let hash = hash_of(&self.hasher, parent, kind, text);
-        let Self { edges, places, text, hasher, .. } = self;
+        let hash = hash_of(&self.hasher, parent, kind, text.as_bytes());
+        let Self { edges, places, long, hasher, .. } = self;
         edges.insert_unique(hash, number, |number| {
-            places.get(*number as usize).map_or(0, |place| {
-                let start = place.at as usize;
-                let text = text.get(start..start + usize::from(place.length)).unwrap_or_default();
-                hash_of(hasher, place.parent, place.kind, text)
-            })
+            places
+                .get(*number as usize)
+                .map_or(0, |place| hash_of(hasher, place.parent, place.kind, place.text.read(long)))
         });
         number
     }
 
-    /// Completes the tree: nothing is entered afterwards.
-    pub(crate) fn complete(&mut self) {
+    fn keep(&mut self, text: &str) -> Text {
+        let mut bytes = [0; SHORT];
+        match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
+            (Some(kept), Ok(length)) => {
+                kept.copy_from_slice(text.as_bytes());
+                Text::Short { length, bytes }
+            }
+            _ => {
+                let at = u32::try_from(self.long.len()).unwrap_or(u32::MAX);
+                let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+                self.long.push_str(text);
+                Text::Long { at, length }
+            }
+        }
+    }
+
+    /// Completes the tree, to which nothing is entered afterwards: notes the cells of each place,
+    /// and the actions of each and of all behind it.
+    pub(crate) fn complete(&mut self, cells: &Cells) {
+        let mut places = cells.places().peekable();
+        let mut behind = cells.count();
+        for (number, place) in (0..self.places.len()).zip(&mut self.places).rev() {
+            if let Some((_, first, acts)) = places.next_if(|one| one.0 as usize == number) {
+                (behind, place.acts) = (first, acts);
+            }
+            place.cells = behind;
+        }
+        // Places stand after those that they hang on.
+        for number in (1..self.places.len()).rev() {
+            let Some((parent, acts)) = self.places.get(number).map(|one| (one.parent, one.acts))
+            else {
+                continue;
+            };
+            if let Some(above) = self.places.get_mut(parent as usize) {
+                above.acts = above.acts.and(acts);
+            }
+        }
         let mut starts = vec![0_u32; self.places.len()];
         for place in self.places.iter().skip(1) {
             if let Some(count) = starts.get_mut(place.parent as usize) {
@@ -196,18 +239,13 @@ impl Tree {
             }
         }
         self.places.shrink_to_fit();
-        self.text.shrink_to_fit();
-    }
-
-    /// How many places there are.
-    pub(crate) fn len(&self) -> usize {
-        self.places.len()
+        self.long.shrink_to_fit();
     }
 
     /// The bytes that the tree holds.
     pub(crate) fn bytes(&self) -> usize {
         self.places.capacity() * size_of::<Place>()
-            + self.text.capacity()
+            + self.long.capacity()
             + self.behind.capacity() * 4
             + self.edges.allocation_size()
     }
@@ -216,19 +254,24 @@ impl Tree {
         self.places.get(number as usize)
     }
 
-    fn text_of(&self, place: &Place) -> &str {
-        let start = place.at as usize;
-        self.text.get(start..start + usize::from(place.length)).unwrap_or_default()
+    fn bytes_of<'a>(&'a self, place: &'a Place) -> &'a [u8] {
+        place.text.read(&self.long)
+    }
+
+    fn text_of<'a>(&'a self, place: &'a Place) -> &'a str {
+        std::str::from_utf8(self.bytes_of(place)).unwrap_or_default()
     }
 
     /// The place behind `parent` by that segment.
     fn behind(&self, parent: u32, kind: Kind, text: &str) -> Option<u32> {
         let is = |number: &u32| {
             self.place(*number).is_some_and(|place| {
-                place.parent == parent && place.kind == kind && self.text_of(place) == text
+                place.parent == parent
+                    && place.kind == kind
+                    && self.bytes_of(place) == text.as_bytes()
             })
         };
-        self.edges.find(hash_of(&self.hasher, parent, kind, text), is).copied()
+        self.edges.find(hash_of(&self.hasher, parent, kind, text.as_bytes()), is).copied()
     }
 
     /// All places behind `parent`, ranges first.
@@ -240,10 +283,23 @@ impl Tree {
     }
 }
 
-fn hash_of(hasher: &DefaultHashBuilder, parent: u32, kind: Kind, text: &str) -> u64 {
+impl Text {
+    fn read<'a>(&'a self, long: &'a str) -> &'a [u8] {
+        let found = match self {
+            Self::Short { length, bytes } => bytes.get(..usize::from(*length)),
+            Self::Long { at, length } => {
+                let start = *at as usize;
+                long.as_bytes().get(start..start + usize::from(*length))
+            }
+        };
+        found.unwrap_or_default()
+    }
+}
+
+fn hash_of(hasher: &DefaultHashBuilder, parent: u32, kind: Kind, text: &[u8]) -> u64 {
     let mut state = hasher.build_hasher();
     state.write_u64(u64::from(parent) << 8 | u64::from(kind as u8));
-    state.write(text.as_bytes());
+    state.write(text);
     state.finish()
 }
 
@@ -253,14 +309,24 @@ pub(crate) type Step = ControlFlow<()>;
 impl Tree {
     /// Goes to every place whose patterns reach *all* of the set that `path` names: what allow
     /// rules need. See [`Pattern::covers`].
-    pub(crate) fn covering(&self, path: &Path, go: &mut impl FnMut(u32, Reach) -> Step) -> Step {
-        Walk { tree: self, path, covers: true, go }.at(ROOT, 0)
+    pub(crate) fn covering(
+        &self,
+        path: &Path,
+        action: Action,
+        go: &mut impl FnMut(Spot, Reach) -> Step,
+    ) -> Step {
+        Walk { tree: self, path, action, covers: true, go }.at(ROOT, 0)
     }
 
     /// Goes to every place whose patterns reach *any* of the set that `path` names: what deny
     /// rules need. See [`Pattern::overlaps`].
-    pub(crate) fn meeting(&self, path: &Path, go: &mut impl FnMut(u32, Reach) -> Step) -> Step {
-        Walk { tree: self, path, covers: false, go }.at(ROOT, 0)
+    pub(crate) fn meeting(
+        &self,
+        path: &Path,
+        action: Action,
+        go: &mut impl FnMut(Spot, Reach) -> Step,
+    ) -> Step {
+        Walk { tree: self, path, action, covers: false, go }.at(ROOT, 0)
     }
 }
 
@@ -269,6 +335,7 @@ impl Tree {
 struct Walk<'a, G> {
     tree: &'a Tree,
     path: &'a Path,
+    action: Action,
     covers: bool,
     go: &'a mut G,
 }
@@ -283,9 +350,30 @@ struct Here<'a> {
 
 const ON: Step = Step::Continue(());
 
-impl<'a, G: FnMut(u32, Reach) -> Step> Walk<'a, G> {
+/// A place that a question reaches: its number, and its cells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spot {
+    pub(crate) place: u32,
+    pub(crate) first: u32,
+    pub(crate) behind: u32,
+}
+
+impl<'a, G: FnMut(Spot, Reach) -> Step> Walk<'a, G> {
+    /// Goes to the rules of a place, if any may speak of the action.
+    fn go(&mut self, place: u32, reach: Reach) -> Step {
+        let Some(found) = self.tree.place(place) else { return ON };
+        let behind = self.tree.place(place + 1).map_or(u32::MAX, |next| next.cells);
+        if found.cells == behind || !found.acts.include(self.action) {
+            return ON;
+        }
+        (self.go)(Spot { place, first: found.cells, behind }, reach)
+    }
+
     fn at(&mut self, number: u32, past: usize) -> Step {
         let Some(place) = self.tree.place(number) else { return ON };
+        if !place.acts.include(self.action) {
+            return ON;
+        }
         let here = Here { number, place, past };
         self.rest(here)?;
         let Some(segment) = self.path.segments().get(past) else { return self.end(here) };
@@ -317,13 +405,13 @@ impl<'a, G: FnMut(u32, Reach) -> Step> Walk<'a, G> {
     /// The question's last segment lies behind.
     fn end(&mut self, here: Here<'a>) -> Step {
         if !self.path.is_open() {
-            return (self.go)(here.number, Reach::All);
+            return self.go(here.number, Reach::All);
         }
         if self.covers {
             return ON;
         }
         // What is open ends here, or goes on with any level that a wildcard may meet.
-        (self.go)(here.number, Reach::All)?;
+        self.go(here.number, Reach::All)?;
         self.any(here)
     }
 
@@ -344,7 +432,7 @@ impl<'a, G: FnMut(u32, Reach) -> Step> Walk<'a, G> {
             }
         }
         match self.tree.behind(here.number, Kind::Rest, "") {
-            Some(rest) => (self.go)(rest, Reach::All),
+            Some(rest) => self.go(rest, Reach::All),
             None => ON,
         }
     }
@@ -415,7 +503,7 @@ impl<'a, G: FnMut(u32, Reach) -> Step> Walk<'a, G> {
             return ON;
         }
         match self.tree.behind(here.number, Kind::Numbers, "") {
-            Some(numbers) => (self.go)(numbers, reach),
+            Some(numbers) => self.go(numbers, reach),
             None => ON,
         }
     }
@@ -423,11 +511,11 @@ impl<'a, G: FnMut(u32, Reach) -> Step> Walk<'a, G> {
     /// Every level that a wildcard of the question may meet.
     fn any(&mut self, here: Here<'a>) -> Step {
         let root = self.path.is_topic_root(here.past);
-        self.every(here, |text| !(root && text.starts_with('$')))
+        self.every(here, |text| !(root && text.starts_with(b"$")))
     }
 
     /// Every place behind, as far as its text may be met.
-    fn every(&mut self, here: Here<'a>, meets: impl Fn(&str) -> bool) -> Step {
+    fn every(&mut self, here: Here<'a>, meets: impl Fn(&[u8]) -> bool) -> Step {
         let tree = self.tree;
         for (next, behind) in tree.all_behind(here.number) {
             match behind.kind {
@@ -435,7 +523,7 @@ impl<'a, G: FnMut(u32, Reach) -> Step> Walk<'a, G> {
                 Kind::Rest => {}
                 Kind::Numbers => self.numbers(here, Reach::All)?,
                 Kind::One => self.at(next, here.past + 1)?,
-                Kind::Text | Kind::Range if meets(tree.text_of(behind)) => {
+                Kind::Text | Kind::Range if meets(tree.bytes_of(behind)) => {
                     self.at(next, here.past + 1)?;
                 }
                 Kind::Text | Kind::Range => {}

@@ -1,4 +1,4 @@
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -13,13 +13,38 @@ use super::{Truth, WhenError};
 /// is excluded; one that is not after its beginning lies on the next day, so `Fri 22:00-06:00` is
 /// Friday's night. When the clock is set back, hours that come twice count twice; hours that are
 /// skipped are not there.
-#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Hours {
     /// By weekday, Monday first.
     days: [bool; 7],
     spans: Box<[Minutes]>,
     zone: TimeZone,
+    /// What was found last. Whoever finds it taken, or finds nothing of use, works it out anew:
+    /// nobody waits.
+    last: Mutex<Option<Stretch>>,
 }
+
+/// A stretch of time in which the answer is one: until an instant, excluded, or for ever.
+#[derive(Clone, Copy)]
+struct Stretch {
+    from: Timestamp,
+    until: Option<Timestamp>,
+    truth: Truth,
+}
+
+impl Clone for Hours {
+    fn clone(&self) -> Self {
+        let Self { days, spans, zone, .. } = self;
+        Self { days: *days, spans: spans.clone(), zone: zone.clone(), last: Mutex::default() }
+    }
+}
+
+impl PartialEq for Hours {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.days, &self.spans, &self.zone) == (&other.days, &other.spans, &other.zone)
+    }
+}
+
+impl Eq for Hours {}
 
 /// From a minute of the day, included, to one of it or of the next, excluded.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +60,34 @@ const AHEAD: i32 = 15;
 
 impl Hours {
     pub(super) fn holds(&self, now: Timestamp) -> Truth {
+        self.stretch(now).truth
+    }
+
+    /// The first instant after `now` at which the answer is another. `None` if it is the same for
+    /// ever.
+    pub(super) fn changes_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.stretch(now).until
+    }
+
+    /// The stretch of time that `now` lies in.
+    fn stretch(&self, now: Timestamp) -> Stretch {
+        let holds = |stretch: &Stretch| {
+            stretch.from <= now && stretch.until.is_none_or(|until| now < until)
+        };
+        if let Ok(last) = self.last.try_lock()
+            && let Some(stretch) = last.filter(holds)
+        {
+            return stretch;
+        }
+        let stretch =
+            Stretch { from: now, until: self.work_out_change(now), truth: self.work_out(now) };
+        if let Ok(mut last) = self.last.try_lock() {
+            *last = Some(stretch);
+        }
+        stretch
+    }
+
+    fn work_out(&self, now: Timestamp) -> Truth {
         if self.is_within(self.zone.to_datetime(now)) { Truth::True } else { Truth::False }
     }
 
@@ -47,13 +100,11 @@ impl Hours {
         format!("{day} {hour:02}:{minute:02} in {zone}")
     }
 
-    /// The first instant after `now` at which the answer is another. `None` if it is the same for
-    /// ever.
-    pub(super) fn changes_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let present = self.holds(now);
+    fn work_out_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let present = self.work_out(now);
         let mut instants = self.boundaries(now);
         instants.sort_unstable();
-        instants.into_iter().find(|instant| *instant > now && self.holds(*instant) != present)
+        instants.into_iter().find(|instant| *instant > now && self.work_out(*instant) != present)
     }
 
     fn is_within(&self, wall: DateTime) -> bool {
@@ -126,7 +177,7 @@ pub(super) fn read(value: &str) -> Result<Hours, WhenError> {
         None => Box::from([Minutes { from: 0, to: DAY }]),
     };
     let zone = zone_named(zone).ok_or_else(|| WhenError::Zone((*zone).to_owned()))?;
-    Ok(Hours { days, spans, zone })
+    Ok(Hours { days, spans, zone, last: Mutex::default() })
 }
 
 fn read_days(text: &str) -> Option<[bool; 7]> {
