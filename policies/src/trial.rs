@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use doorward_model::{Kind, Subject};
+use doorward_model::{Kind, Protocol, Resource, Subject, escape};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::answer::{Judges, built_in_group, built_in_role};
 use crate::bundle::{Asker, Expectation, Who};
 use crate::decision::Opinion;
-use crate::snapshot::Snapshot;
+use crate::question::Question;
+use crate::snapshot::{Snapshot, read_path};
 
 /// A test whose answer is another than it must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -75,11 +76,25 @@ impl Snapshot {
         let mut groups = self.groups(&test.device, now);
         groups.0.extend(built_in_group(&test.device));
         groups.0.extend(test.groups.iter().cloned());
-        let device = test.device.clone();
-        let question = self.question(subject, test.action, device, &test.path, test.from);
-        let question = question.map_err(|error| error.to_string())?;
+        let protocol = self.spoken(test)?;
+        let path = read_path(protocol, test.action, &test.path).map_err(|why| why.to_string())?;
+        let resource = Resource { device: test.device.clone(), path };
+        let question = Question { subject, resource, action: test.action, source: test.from };
         let (roles, groups) = ((distinct(roles.0), roles.1), (distinct(groups.0), groups.1));
         Ok(self.judge_among(Judges::Both, &question, None, roles, groups, now))
+    }
+
+    /// What is spoken at a test's interface: what the state says, which the test must not
+    /// contradict, or else what the test says.
+    fn spoken(&self, test: &Expectation) -> Result<Option<Protocol>, String> {
+        match (self.protocol(&test.device, &test.path), test.protocol) {
+            (Some(known), Some(told)) if known != told => {
+                let interface = test.path.split('/').next().unwrap_or_default();
+                let interface = escape(interface);
+                Err(format!("{}/{interface} speaks {known}, not {told}", test.device))
+            }
+            (known, told) => Ok(known.or(told)),
+        }
     }
 
     /// A subject of whom no rule speaks by name.
