@@ -360,17 +360,12 @@ impl Snapshot {
         path: &str,
         source: Option<IpAddr>,
     ) -> Result<Question, PathError> {
-        let protocol = self.protocol(&device, path);
-        let path = match protocol {
-            Some(protocol) if protocol.actions().contains(&action) => {
-                Path::parse(protocol, action, path)?
-            }
-            _ => Path::literal(path)?,
-        };
+        let path = read_path(self.protocol(&device, path), action, path)?;
         Ok(Question { subject, resource: Resource { device, path }, action, source })
     }
 
-    fn protocol(&self, device: &Device, path: &str) -> Option<Protocol> {
+    /// What is spoken at the interface that a path names, if there is one.
+    pub(crate) fn protocol(&self, device: &Device, path: &str) -> Option<Protocol> {
         match device {
             Device::Gateway => Some(Protocol::Administration),
             Device::Named(name) => {
@@ -378,5 +373,20 @@ impl Snapshot {
                 self.interface(name, &interface).map(|found| found.target.protocol())
             }
         }
+    }
+}
+
+/// Reads a path as `protocol` types it; without one, or for an action that it does not have, the
+/// path is literal.
+pub(crate) fn read_path(
+    protocol: Option<Protocol>,
+    action: Action,
+    path: &str,
+) -> Result<Path, PathError> {
+    match protocol {
+        Some(protocol) if protocol.actions().contains(&action) => {
+            Path::parse(protocol, action, path)
+        }
+        _ => Path::literal(path),
     }
 }

@@ -1,11 +1,13 @@
 //! The tests of a bundle, tried on a state.
 
+use doorward_model::{Protocol, Resource, escape};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::answer::Judges;
 use crate::bundle::{Asker, Expectation};
-use crate::snapshot::Snapshot;
+use crate::question::Question;
+use crate::snapshot::{Snapshot, read_path};
 use crate::supposed::{Supposed, nobody};
 
 /// A test whose answer is another than it must be.
@@ -65,9 +67,10 @@ impl Snapshot {
                 (nobody, Some(role.clone()))
             }
         };
-        let device = test.device.clone();
-        let question = self.question(subject, test.action, device, &test.path, test.from);
-        let question = question.map_err(|error| error.to_string())?;
+        let protocol = self.spoken(test)?;
+        let path = read_path(protocol, test.action, &test.path).map_err(|why| why.to_string())?;
+        let resource = Resource { device: test.device.clone(), path };
+        let question = Question { subject, resource, action: test.action, source: test.from };
         let mut supposed = Supposed::of(question, self, test.at.unwrap_or(now));
         supposed.roles.extend(test.roles.iter().chain(&roles).cloned());
         supposed.groups.extend(test.groups.iter().cloned());
@@ -79,6 +82,19 @@ impl Snapshot {
                 Ok(supposed)
             }
             None => Ok(supposed.with_built_in()),
+        }
+    }
+
+    /// What is spoken at a test's interface: what the state says, which the test must not
+    /// contradict, or else what the test says.
+    fn spoken(&self, test: &Expectation) -> Result<Option<Protocol>, String> {
+        match (self.protocol(&test.device, &test.path), test.protocol) {
+            (Some(known), Some(told)) if known != told => {
+                let interface = test.path.split('/').next().unwrap_or_default();
+                let interface = escape(interface);
+                Err(format!("{}/{interface} speaks {known}, not {told}", test.device))
+            }
+            (known, told) => Ok(known.or(told)),
         }
     }
 }

@@ -125,6 +125,24 @@ fn cases() -> Vec<(&'static str, String, String)> {
             "attributes to come",
             &format!("{test}expect = \"deny\"\nattrs = {{ mode = \"away\" }}\n"),
         ),
+        ("another protocol", &format!("{test}expect = \"deny\"\nprotocol = \"profibus\"\n")),
+        ("a misspelt protocol", &format!("{test}expect = \"deny\"\nprotocol = \"Modbus\"\n")),
+        (
+            "an action that the protocol does not have",
+            &format!("{test}expect = \"deny\"\nprotocol = \"modbus\"\n"),
+        ),
+        (
+            "the administration of a device",
+            &format!("{test}expect = \"deny\"\nprotocol = \"administration\"\n"),
+        ),
+        (
+            "a device's protocol at the gateway",
+            &format!(
+                "{}expect = \"deny\"\nprotocol = \"tcp\"\n",
+                test.replace("x/y", "gateway/status")
+            ),
+        ),
+        ("a protocol that is no text", &format!("{test}expect = \"deny\"\nprotocol = 5\n")),
         ("a bare role", &format!("{test}expect = \"deny\"\nroles = [\"a\"]\n")),
         ("a bare group", &format!("{test}expect = \"deny\"\ngroups = [\"a\"]\n")),
     ] {

@@ -15,4 +15,5 @@ mod order;
 mod policy;
 mod proofs;
 mod rights;
+mod starters;
 mod time;

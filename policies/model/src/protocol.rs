@@ -89,7 +89,14 @@ impl FromStr for Protocol {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|protocol| protocol.as_str() == text);
-        found.ok_or_else(|| format!("'{}' is no protocol", crate::escape(text)))
+        found.ok_or_else(|| {
+            let all = Self::ALL.map(Self::as_str);
+            let instead = match crate::did_you_mean(text, all) {
+                none if none.is_empty() => format!("; the protocols are {}", all.join(" ")),
+                meant => meant,
+            };
+            format!("'{}' is no protocol{instead}", crate::escape(text))
+        })
     }
 }
 

@@ -1,6 +1,8 @@
 use std::net::IpAddr;
 
-use doorward_model::{Action, Device, Group, Resource, Role, Subject, SubjectError, UnknownAction};
+use doorward_model::{
+    Action, Device, Group, Protocol, Resource, Role, Subject, SubjectError, UnknownAction,
+};
 use jiff::Timestamp;
 use serde::Deserialize;
 use thiserror::Error;
@@ -25,6 +27,8 @@ pub struct Expectation {
     pub device: Device,
     /// On which of its paths.
     pub path: String,
+    /// What is spoken at the interface, should the state not know it.
+    pub protocol: Option<Protocol>,
     /// Groups that the device is in besides, whatever the state says.
     pub groups: Vec<Group>,
     /// At which instant; absent is whenever the test is run.
@@ -77,9 +81,27 @@ pub enum TestError {
     /// `attrs` asks about what no condition of this version judges.
     #[error("attrs is not built yet; this version judges from= time= until= after=")]
     Attrs,
+    /// `protocol` is the name of none.
+    #[error("protocol: {0}")]
+    Protocol(String),
+    /// `protocol` on the wrong side of the line between devices and the administration.
+    #[error("protocol: administration is spoken by the gateway alone, and nothing else is")]
+    Administration,
+    /// `action` cannot be asked for at such an interface, so the answer would mean nothing.
+    #[error("'{action}' is no action of {protocol}; its actions are {}", listed(protocol.actions()))]
+    Foreign {
+        /// The action.
+        action: Action,
+        /// The protocol.
+        protocol: Protocol,
+    },
     /// `rule` is no line number.
     #[error("rule is the number of a line of policy.csv")]
     Rule,
+}
+
+fn listed(actions: &[Action]) -> String {
+    actions.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 #[derive(Deserialize)]
@@ -97,6 +119,7 @@ struct Raw {
     roles: Vec<String>,
     action: String,
     resource: String,
+    protocol: Option<String>,
     #[serde(default)]
     groups: Vec<String>,
     expect: String,
@@ -144,6 +167,8 @@ impl Raw {
         let groups: Result<Vec<Group>, SubjectError> =
             names(self.groups).map(|group| group.parse()).collect();
         let action: Result<Action, UnknownAction> = self.action.parse();
+        let action = action?;
+        let protocol = self.protocol.map(|name| protocol(&name, &device, action)).transpose()?;
         if self.attrs.is_some() {
             return Err(TestError::Attrs.into());
         }
@@ -152,9 +177,10 @@ impl Raw {
             line,
             asker,
             roles: roles?,
-            action: action?,
+            action,
             path: path.to_owned(),
             device,
+            protocol,
             groups: groups?,
             at: self.at.map(|at| at.parse()).transpose().map_err(|_| TestError::At)?,
             from: self.from.map(|from| from.parse()).transpose().map_err(|_| TestError::From)?,
@@ -166,4 +192,17 @@ impl Raw {
             rule,
         })
     }
+}
+
+/// Reads the name of a protocol that a test gives: one that can be spoken there, and in which
+/// its action can be asked for.
+fn protocol(name: &str, device: &Device, action: Action) -> Result<Protocol, TestError> {
+    let protocol: Protocol = name.parse().map_err(TestError::Protocol)?;
+    if (protocol == Protocol::Administration) != (*device == Device::Gateway) {
+        return Err(TestError::Administration);
+    }
+    if !protocol.actions().contains(&action) {
+        return Err(TestError::Foreign { action, protocol });
+    }
+    Ok(protocol)
 }
