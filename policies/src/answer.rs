@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::decision::{Decision, Denial, Opinion, Permit, Refusal};
 use crate::judge::{Case, casbin_permits, native_verdict};
-use crate::question::{Context, Question, Request};
+use crate::question::{Question, Request};
 use crate::snapshot::{Interface, Member, Membership, Snapshot};
 
 /// Who judges.
@@ -127,8 +127,7 @@ impl Snapshot {
         (groups, groups_change): Held<Group>,
         now: Timestamp,
     ) -> Opinion {
-        let context = Context { now, source: question.source.map(|source| source.to_canonical()) };
-        let case = Case::new(self.bundle(), question, context, roles, groups);
+        let case = Case::new(self.bundle(), question, question.context(now), roles, groups);
         let candidates = case.candidates();
         let verdict = native_verdict(&case, &candidates);
         let mut refusal = verdict.refusal;

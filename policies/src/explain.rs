@@ -1,8 +1,6 @@
 //! Why an answer is what it is, and what would change it. Off the data path: every rule is looked
 //! at.
 
-use std::net::IpAddr;
-
 use doorward_model::{Action, Device, Group, Kind, Resource, Role, Subject};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -82,7 +80,7 @@ impl Snapshot {
     pub fn explain(&self, question: &Question, now: Timestamp) -> Explanation {
         let opinion = self.opinion(question, now);
         let bundle = self.bundle();
-        let context = Context { now, source: question.source.map(|source| source.to_canonical()) };
+        let context = question.context(now);
         let roles = bundle.role_links().closure(self.roles(&question.subject, now).0);
         let groups = bundle.group_links().closure(self.groups(&question.resource.device, now).0);
         let scale = Scale { question, context: &context, roles: &roles, groups: &groups };
@@ -156,12 +154,7 @@ impl Snapshot {
             (Some("device"), _, On::Group(group)) if *device != Device::Gateway => {
                 format!("doorward device set {device} --group {}", group.name())
             }
-            (Some("when"), ..) => match rule.when().changes_at(scale.context.now) {
-                Some(at) => {
-                    format!("wait until {at}, or change the conditions of policy.csv:{}", near.line)
-                }
-                None => format!("change the conditions of policy.csv:{}", near.line),
-            },
+            (Some("when"), ..) => scale.when(rule),
             (Some("action"), ..) => {
                 format!("add {action} to the actions of policy.csv:{}", near.line)
             }
@@ -174,7 +167,9 @@ impl Snapshot {
         let Who::Role(role) = who else { return false };
         let subject = scale.question.subject.clone();
         let change = self.question(subject, Action::Update, Device::Gateway, "policies", None);
-        change.is_ok_and(|question| {
+        change.is_ok_and(|mut question| {
+            // Whoever has the role can connect anew.
+            question.proven = Some(scale.context.now);
             let roles = (vec![role.clone()], None);
             self.judge_among(
                 Judges::Both,
@@ -188,20 +183,15 @@ impl Snapshot {
         })
     }
 
-    /// Everybody who may do `action` on that resource at `now`, in order.
+    /// Everybody who may do `action` on that resource in `context`, in order.
     #[must_use]
-    pub fn who_can(
-        &self,
-        action: Action,
-        resource: &Resource,
-        source: Option<IpAddr>,
-        now: Timestamp,
-    ) -> Vec<Holder> {
+    pub fn who_can(&self, action: Action, resource: &Resource, context: &Context) -> Vec<Holder> {
+        let Context { now, source, proven } = *context;
         let mut subjects: Vec<_> = self.members().map(|(subject, _)| subject).collect();
         subjects.sort();
         let holder = |subject: &Subject| {
             let (subject, resource) = (subject.clone(), resource.clone());
-            let question = Question { subject, resource, action, source };
+            let question = Question { subject, resource, action, source, proven };
             let opinion = self.opinion(&question, now);
             let (rules, ask_again_at) = (opinion.rules.clone(), opinion.ask_again_at);
             opinion.permits().then_some(Holder { subject: question.subject, rules, ask_again_at })
@@ -214,7 +204,8 @@ impl Snapshot {
     #[must_use]
     pub fn what_can(&self, subject: &Subject, now: Timestamp) -> Vec<Holding> {
         let holding = |(resource, action): (Resource, Action)| {
-            let question = Question { subject: subject.clone(), resource, action, source: None };
+            let (subject, source, proven) = (subject.clone(), None, None);
+            let question = Question { subject, resource, action, source, proven };
             let opinion = self.opinion(&question, now);
             let (rules, ask_again_at) = (opinion.rules.clone(), opinion.ask_again_at);
             let resource = question.resource.to_string();
@@ -273,5 +264,29 @@ impl Scale<'_> {
         let failed = parts.into_iter().filter(|(_, meets)| !meets).map(|(part, _)| part).collect();
         let conditions = rule.when().seen(self.context);
         Weighed { line: rule.line(), text: rule.to_string(), failed, conditions }
+    }
+
+    /// What would make the conditions of a rule hold that do not.
+    fn when(&self, rule: &Rule) -> String {
+        let (when, line) = (rule.when(), rule.line());
+        if when.fails_by_age_only(self.context) {
+            return match self.context.proven {
+                Some(_) => {
+                    format!(
+                        "connect again: the last full handshake is too old for policy.csv:{line}"
+                    )
+                }
+                None => format!(
+                    "say how old the last full handshake is, by --attr auth-age=TIME: \
+                     policy.csv:{line} asks for it"
+                ),
+            };
+        }
+        // A handshake only grows older: that is nothing to wait for.
+        let clock = Context { proven: None, ..self.context.clone() };
+        match when.changes_at(&clock).filter(|_| when.fails_by_time_only(self.context)) {
+            Some(at) => format!("wait until {at}, or change the conditions of policy.csv:{line}"),
+            None => format!("change the conditions of policy.csv:{line}"),
+        }
     }
 }

@@ -233,7 +233,8 @@ impl Snapshot {
     }
 
     /// Reads a question from its words. The path is read as the protocol of the interface
-    /// that it names types it; where there is none, it is literal, and the answer is no.
+    /// that it names types it; where there is none, it is literal, and the answer is no. It says
+    /// of no handshake.
     ///
     /// # Errors
     /// When the path is not of the protocol's form.
@@ -252,7 +253,8 @@ impl Snapshot {
             }
             _ => Path::literal(path)?,
         };
-        Ok(Question { subject, resource: Resource { device, path }, action, source })
+        let resource = Resource { device, path };
+        Ok(Question { subject, resource, action, source, proven: None })
     }
 
     fn protocol(&self, device: &Device, path: &str) -> Option<Protocol> {

@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
 use doorward_model::{Action, Kind, Name, Resource, Subject};
+use doorward_policies::Context;
 use doorward_session::json;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -51,7 +52,8 @@ impl Call<'_> {
         let check = Check { subject, action, resource, at: None, from };
         let resource: Resource = check.question(&snapshot)?.resource;
         gate.record(None).await?;
-        Ok(json(&blocking(move || Ok(snapshot.who_can(action, &resource, from, at))).await?))
+        let context = Context { now: at, source: from, proven: None };
+        Ok(json(&blocking(move || Ok(snapshot.who_can(action, &resource, &context))).await?))
     }
 
     /// What somebody may do.

@@ -203,8 +203,9 @@ mod tests {
             },
             action: action.parse().unwrap(),
             source: None,
+            proven: None,
         };
-        let context = Context { now: "2026-06-01T00:00:00Z".parse().unwrap(), source: None };
+        let context = question.context("2026-06-01T00:00:00Z".parse().unwrap());
         let roles: Vec<Role> = roles.iter().map(|r| r.parse().unwrap()).collect();
         let groups: Vec<Group> = groups.iter().map(|g| g.parse().unwrap()).collect();
         let case = Case::new(bundle, &question, context, roles, groups);

@@ -29,7 +29,7 @@ pub(crate) fn verdict(case: &Case<'_>, candidates: &[&Rule]) -> Verdict {
         (vec![], vec![], vec![], vec![]);
     let mut changes_at: Option<Timestamp> = None;
     for rule in candidates.iter().filter(bears) {
-        let change = rule.when().changes_at(case.context.now);
+        let change = rule.when().changes_at(&case.context);
         changes_at = [changes_at, change].into_iter().flatten().min();
         let truth = rule.when().holds(&case.context);
         match rule.effect() {
