@@ -18,6 +18,7 @@
 //! This crate must never know: sockets, files, the database, TLS, HTTP.
 
 mod answer;
+mod attributes;
 mod bundle;
 mod commit;
 mod decision;
@@ -33,6 +34,7 @@ mod snapshot;
 mod trial;
 mod when;
 
+pub use attributes::{AttributeError, Attributes};
 pub use bundle::{
     Acts, Asker, Bundle, BundleError, BundleErrors, BundleText, Effect, Expectation, On, Reason,
     Rule, TestError, Who,

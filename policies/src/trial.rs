@@ -77,7 +77,8 @@ impl Snapshot {
         groups.0.extend(test.groups.iter().cloned());
         let device = test.device.clone();
         let question = self.question(subject, test.action, device, &test.path, test.from);
-        let question = question.map_err(|error| error.to_string())?;
+        let mut question = question.map_err(|error| error.to_string())?;
+        question.proven = test.attributes.proven(now);
         let (roles, groups) = ((distinct(roles.0), roles.1), (distinct(groups.0), groups.1));
         Ok(self.judge_among(Judges::Both, &question, None, roles, groups, now))
     }

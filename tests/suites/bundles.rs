@@ -131,8 +131,20 @@ fn cases() -> Vec<(&'static str, String, String)> {
         ("no address", &format!("{test}expect = \"deny\"\nfrom = \"home\"\n")),
         ("no line", &format!("{test}expect = \"deny\"\nrule = -3\n")),
         (
-            "attributes to come",
+            "an unknown attribute",
             &format!("{test}expect = \"deny\"\nattrs = {{ mode = \"away\" }}\n"),
+        ),
+        (
+            "a misspelt attribute",
+            &format!("{test}expect = \"deny\"\nattrs = {{ auth_age = \"2h\" }}\n"),
+        ),
+        (
+            "an attribute of no duration",
+            &format!("{test}expect = \"deny\"\nattrs = {{ auth-age = \"soon\" }}\n"),
+        ),
+        (
+            "a bare number for a duration",
+            &format!("{test}expect = \"deny\"\nattrs = {{ auth-age = 2 }}\n"),
         ),
         ("a bare role", &format!("{test}expect = \"deny\"\nroles = [\"a\"]\n")),
         ("a bare group", &format!("{test}expect = \"deny\"\ngroups = [\"a\"]\n")),

@@ -19,6 +19,8 @@ use thiserror::Error;
 use crate::bundle::Effect;
 use crate::question::Context;
 
+pub(crate) use age::{DURATION, duration};
+
 /// What a condition says of a context: Kleene's three values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Truth {
