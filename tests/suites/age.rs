@@ -60,6 +60,14 @@ async fn a_flow_ends_by_itself_as_its_handshake_grows_too_old() {
     let mut anew = alice(&gateway).connect(BOX).await.unwrap();
     assert_eq!(anew.get_ref().1.handshake_kind(), Some(HandshakeKind::Full));
     assert!(greets(&mut anew).await);
+
+    // A replay does not know how old a handshake was, and does not pretend to.
+    let shown = gateway.dir().join("in-force");
+    gateway.owner(&["policy", "show", "--out", shown.to_str().unwrap()]);
+    let replay = gateway.owner_json(&["policy", "replay", shown.to_str().unwrap()]);
+    assert_eq!((&replay["kinds"], &replay["unknown"]), (&0.into(), &3.into()), "{replay}");
+    let said = gateway.owner(&["policy", "replay", shown.to_str().unwrap()]);
+    assert!(said.contains("3 are not compared: they hang on how old the handshake was"), "{said}");
 }
 
 #[tokio::test]
