@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::decision::{Decision, Declared, Denial, Opinion, Permit, Refusal};
 use crate::held::Held;
 use crate::judge::{Case, Search, Verdict, casbin_permits, native_verdict};
-use crate::question::{Context, Question, Request};
+use crate::question::{Question, Request};
 use crate::snapshot::{Certificate, Interface, Known, Snapshot};
 
 /// Who judges.
@@ -108,8 +108,7 @@ impl Snapshot {
         groups: &Held<Group>,
         now: Timestamp,
     ) -> Opinion {
-        let context = Context::of(question, now);
-        let case = Case::new(self.bundle(), question, context, roles, groups);
+        let case = Case::new(self.bundle(), question, question.context(now), roles, groups);
         let verdict = native_verdict(&case, Search::Few);
         let compiled = self.bundle().compiled();
         let (refusal, rules) = match (standing, verdict.refusal) {

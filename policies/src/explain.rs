@@ -1,8 +1,6 @@
 //! Why an answer is what it is, and what would change it. Off the data path: every rule is looked
 //! at.
 
-use std::net::IpAddr;
-
 use doorward_model::{Action, Device, Group, Kind, Resource, Role, Subject};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -83,7 +81,7 @@ impl Snapshot {
     pub fn explain(&self, question: &Question, now: Timestamp) -> Explanation {
         let opinion = self.opinion(question, now);
         let bundle = self.bundle();
-        let context = Context::of(question, now);
+        let context = question.context(now);
         let standing = self.standing(question);
         let direct = standing.subject.iter().flat_map(|subject| subject.roles.direct(now));
         let roles = bundle.role_links().closure(direct.cloned());
@@ -149,12 +147,7 @@ impl Snapshot {
             (Some("device"), _, On::Group(group)) if *device != Device::Gateway => {
                 format!("doorward device set {device} --group {}", group.name())
             }
-            (Some("when"), ..) => match rule.when().changes_at(scale.context.now) {
-                Some(at) => {
-                    format!("wait until {at}, or change the conditions of policy.csv:{}", near.line)
-                }
-                None => format!("change the conditions of policy.csv:{}", near.line),
-            },
+            (Some("when"), ..) => scale.when(&rule),
             (Some("action"), ..) => {
                 format!("add {action} to the actions of policy.csv:{}", near.line)
             }
@@ -167,7 +160,9 @@ impl Snapshot {
         let Who::Role(role) = who else { return false };
         let subject = scale.question.subject.clone();
         let change = self.question(subject, Action::Update, Device::Gateway, "policies", None);
-        change.is_ok_and(|question| {
+        change.is_ok_and(|mut question| {
+            // Whoever has the role can connect anew.
+            question.proven = Some(scale.context.now);
             let of = Membership { of: role.clone(), until: None };
             let roles = self.bundle().roles_held(vec![of]);
             let (groups, now) = (Held::none(), scale.context.now);
@@ -175,20 +170,15 @@ impl Snapshot {
         })
     }
 
-    /// Everybody who may do `action` on that resource at `now`, in order.
+    /// Everybody who may do `action` on that resource in `context`, in order.
     #[must_use]
-    pub fn who_can(
-        &self,
-        action: Action,
-        resource: &Resource,
-        source: Option<IpAddr>,
-        now: Timestamp,
-    ) -> Vec<Holder> {
+    pub fn who_can(&self, action: Action, resource: &Resource, context: &Context) -> Vec<Holder> {
+        let Context { now, source, proven } = *context;
         let mut subjects: Vec<_> = self.members().map(|(subject, _)| subject).collect();
         subjects.sort();
         let holder = |subject: &Subject| {
             let (subject, resource) = (subject.clone(), resource.clone());
-            let question = Question { subject, resource, action, source };
+            let question = Question { subject, resource, action, source, proven };
             let opinion = self.outlook(&question, now);
             let (rules, ask_again_at) = (opinion.rules.to_vec(), opinion.ask_again_at);
             opinion.permits().then_some(Holder { subject: question.subject, rules, ask_again_at })
@@ -201,7 +191,8 @@ impl Snapshot {
     #[must_use]
     pub fn what_can(&self, subject: &Subject, now: Timestamp) -> Vec<Holding> {
         let holding = |(resource, action): (Resource, Action)| {
-            let question = Question { subject: subject.clone(), resource, action, source: None };
+            let (subject, source, proven) = (subject.clone(), None, None);
+            let question = Question { subject, resource, action, source, proven };
             let opinion = self.outlook(&question, now);
             let (rules, ask_again_at) = (opinion.rules.to_vec(), opinion.ask_again_at);
             let resource = question.resource.to_string();
@@ -278,5 +269,29 @@ impl Scale<'_> {
             ("when", when),
         ];
         parts.into_iter().filter(|(_, meets)| !meets).map(|(part, _)| part).collect()
+    }
+
+    /// What would make the conditions of a rule hold that do not.
+    fn when(&self, rule: &Rule) -> String {
+        let (when, line) = (rule.when(), rule.line());
+        if when.fails_by_age_only(self.context) {
+            return match self.context.proven {
+                Some(_) => {
+                    format!(
+                        "connect again: the last full handshake is too old for policy.csv:{line}"
+                    )
+                }
+                None => format!(
+                    "say how old the last full handshake is, by --attr auth-age=TIME: \
+                     policy.csv:{line} asks for it"
+                ),
+            };
+        }
+        // A handshake only grows older: that is nothing to wait for.
+        let clock = Context { proven: None, ..self.context.clone() };
+        match when.changes_at(&clock).filter(|_| when.fails_by_time_only(self.context)) {
+            Some(at) => format!("wait until {at}, or change the conditions of policy.csv:{line}"),
+            None => format!("change the conditions of policy.csv:{line}"),
+        }
     }
 }

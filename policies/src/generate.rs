@@ -93,9 +93,10 @@ impl<'a> Questions<'a> {
             false => self.of(&acts)?,
         };
         let path = self.path(&path, protocol, action)?;
-        let now = self.instant(&rule);
-        let source = self.source();
-        let question = Question { subject, resource: Resource { device, path }, action, source };
+        let (source, proven) = (self.source(), self.proven());
+        let resource = Resource { device, path };
+        let question = Question { subject, resource, action, source, proven };
+        let now = self.instant(&rule, &question);
         Some(Supposed { question, roles, groups, now }.with_built_in())
     }
 
@@ -161,13 +162,21 @@ impl<'a> Questions<'a> {
     }
 
     /// An instant at which a condition of the rule turns, just before it, or the present.
-    fn instant(&mut self, rule: &Rule) -> Timestamp {
-        let turn = rule.when().changes_at(self.now).filter(|_| !self.one_in(3));
+    fn instant(&mut self, rule: &Rule, question: &Question) -> Timestamp {
+        let context = question.context(self.now);
+        let turn = rule.when().changes_at(&context).filter(|_| !self.one_in(3));
         match turn {
             Some(turn) if self.one_in(2) => turn,
             Some(turn) => turn.saturating_sub(SignedDuration::from_nanos(1)).unwrap_or(turn),
             None => self.now,
         }
+    }
+
+    /// A handshake just now, or some time ago, or one that nobody knows of.
+    fn proven(&mut self) -> Option<Timestamp> {
+        let hours = self.of(&[0, 1, 24, 24 * 365, -1])?;
+        let ago = (hours >= 0).then(|| SignedDuration::from_hours(hours))?;
+        self.now.checked_sub(ago).ok()
     }
 
     fn source(&mut self) -> Option<IpAddr> {

@@ -18,6 +18,7 @@
 //! This crate must never know: sockets, files, the database, TLS, HTTP.
 
 mod answer;
+mod attributes;
 mod bench;
 mod bundle;
 mod cache;
@@ -44,6 +45,7 @@ mod supposed;
 mod trial;
 mod when;
 
+pub use attributes::{AttributeError, Attributes};
 pub use bench::Bench;
 pub use bundle::{
     Acts, Asker, Bundle, BundleError, BundleErrors, BundleText, Difference, Effect, Expectation,

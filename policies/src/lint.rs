@@ -168,13 +168,13 @@ impl Snapshot {
 impl crate::when::When {
     /// Whether it holds at no instant from `now` on.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
-        let mut context = crate::question::Context { now, source: None };
+        let mut context = crate::question::Context { now, source: None, proven: None };
         let mut looked = 0;
         loop {
             if self.of_time(&context) != Truth::False {
                 return false;
             }
-            match self.changes_at(context.now) {
+            match self.changes_at(&context) {
                 // A condition that comes again every week is never over.
                 Some(next) if looked < 64 => {
                     context.now = next;

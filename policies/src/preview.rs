@@ -91,8 +91,8 @@ impl Preview {
                 }
                 asked += 1;
                 let (resource, action) = (resource.clone(), *action);
-                let question =
-                    Question { subject: subject.clone(), resource, action, source: None };
+                let (subject, source, proven) = (subject.clone(), None, None);
+                let question = Question { subject, resource, action, source, proven };
                 let before = present.outlook(&question, now).permits();
                 let after = next.outlook(&question, now).permits();
                 let resource = question.resource.to_string();

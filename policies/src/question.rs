@@ -10,13 +10,9 @@ pub struct Context {
     pub now: Timestamp,
     /// The address that the subject comes from. Without it, `from=` is unknown.
     pub source: Option<IpAddr>,
-}
-
-impl Context {
-    /// What surrounds `question` at `now`.
-    pub(crate) fn of(question: &Question, now: Timestamp) -> Self {
-        Self { now, source: question.source.map(|source| source.to_canonical()) }
-    }
+    /// When the subject last proved its key by a full handshake. Without it, `auth-age<=` is
+    /// unknown.
+    pub proven: Option<Timestamp>,
 }
 
 /// May this subject do this action on this resource?
@@ -30,6 +26,17 @@ pub struct Question {
     pub action: Action,
     /// From where it is asked. Without it, `from=` is unknown.
     pub source: Option<IpAddr>,
+    /// When the subject last proved its key by a full handshake. Without it, `auth-age<=` is
+    /// unknown.
+    pub proven: Option<Timestamp>,
+}
+
+impl Question {
+    /// What surrounds it at `now`.
+    pub(crate) fn context(&self, now: Timestamp) -> Context {
+        let source = self.source.map(|source| source.to_canonical());
+        Context { now, source, proven: self.proven }
+    }
 }
 
 /// A question asked by someone who has proven an identity. From it alone a

@@ -25,6 +25,9 @@ pub struct Replayed {
     pub decisions: u64,
     /// How many of them were not about the rules, such as unknown names, and were left out.
     pub left_out: u64,
+    /// How many of them hang on how old a handshake was, which is not on record. They are not
+    /// among those that differ.
+    pub unknown: u64,
     /// Those that would have come out differently, the most frequent first.
     pub differing: Vec<Differing>,
     /// How many kinds of them there are; `differing` has the first.
@@ -82,7 +85,7 @@ impl Replay {
     }
 
     /// Decides one record again, if it is of a decision. Who is in which role or group is as it is
-    /// now; the time and the address are as they were.
+    /// now; the time and the address are as they were. How old the handshake was is not known.
     pub fn take(&mut self, record: &Record) {
         let was_permitted = match record.event {
             Event::FlowOpen | Event::Request => true,
@@ -105,13 +108,19 @@ impl Replay {
         let source = record.source.map(|source| source.ip());
         let resource = format!("{}/{}", device, path.raw());
         let question = self.next.question(subject.clone(), action, device, path.raw(), source);
-        let Ok(question) = question else {
+        let Ok(mut question) = question else {
             self.replay.left_out += 1;
             return;
         };
         self.replay.decisions += 1;
         let opinion = self.next.rules_say(&question, record.at);
         let is_permitted = opinion.permits();
+        // What is permitted without a handshake is permitted with any.
+        question.proven = Some(record.at);
+        if !is_permitted && self.next.rules_say(&question, record.at).permits() {
+            self.replay.unknown += 1;
+            return;
+        }
         if is_permitted == was_permitted {
             return;
         }

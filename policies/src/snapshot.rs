@@ -348,7 +348,8 @@ impl Snapshot {
     }
 
     /// Reads a question from its words. The path is read as the protocol of the interface
-    /// that it names types it; where there is none, it is literal, and the answer is no.
+    /// that it names types it; where there is none, it is literal, and the answer is no. It says
+    /// of no handshake.
     ///
     /// # Errors
     /// When the path is not of the protocol's form.
@@ -361,7 +362,8 @@ impl Snapshot {
         source: Option<IpAddr>,
     ) -> Result<Question, PathError> {
         let path = read_path(self.protocol(&device, path), action, path)?;
-        Ok(Question { subject, resource: Resource { device, path }, action, source })
+        let resource = Resource { device, path };
+        Ok(Question { subject, resource, action, source, proven: None })
     }
 
     /// What is spoken at the interface that a path names, if there is one.

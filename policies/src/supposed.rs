@@ -45,7 +45,7 @@ impl Supposed {
     }
 
     pub(crate) fn context(&self) -> Context {
-        Context::of(&self.question, self.now)
+        self.question.context(self.now)
     }
 
     /// What the rules say of it.
@@ -71,10 +71,13 @@ impl Supposed {
 
 impl std::fmt::Display for Supposed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Question { subject, resource, action, source } = &self.question;
+        let Question { subject, resource, action, source, proven } = &self.question;
         write!(f, "{subject} {action} {resource} at {}", self.now)?;
         if let Some(source) = source {
             write!(f, " from {source}")?;
+        }
+        if let Some(proven) = proven {
+            write!(f, " proven {proven}")?;
         }
         let names = self.roles.iter().map(ToString::to_string);
         let names = names.chain(self.groups.iter().map(ToString::to_string));

@@ -70,8 +70,10 @@ impl Snapshot {
         let protocol = self.spoken(test)?;
         let path = read_path(protocol, test.action, &test.path).map_err(|why| why.to_string())?;
         let resource = Resource { device: test.device.clone(), path };
-        let question = Question { subject, resource, action: test.action, source: test.from };
-        let mut supposed = Supposed::of(question, self, test.at.unwrap_or(now));
+        let (action, source, now) = (test.action, test.from, test.at.unwrap_or(now));
+        let proven = test.attributes.proven(now);
+        let question = Question { subject, resource, action, source, proven };
+        let mut supposed = Supposed::of(question, self, now);
         supposed.roles.extend(test.roles.iter().chain(&roles).cloned());
         supposed.groups.extend(test.groups.iter().cloned());
         match roles {

@@ -68,6 +68,15 @@ fn cases() -> Vec<(&'static str, String, String)> {
         ("an unknown zone", "p, role/a, x, **, *, time=Mon 07:00-19:00 Europe/Atlantis, allow"),
         ("an unknown day", "p, role/a, x, **, *, time=Mo-Fr 07:00-19:00 UTC, allow"),
         ("an hour that there is not", "p, role/a, x, **, *, time=Mon 07:00-25:00 UTC, allow"),
+        ("no duration", "p, role/a, x, **, *, auth-age<=, allow"),
+        ("a duration without a unit", "p, role/a, x, **, *, auth-age<=8, allow"),
+        ("an unknown unit", "p, role/a, x, **, *, auth-age<=2w, allow"),
+        ("units in another order", "p, role/a, x, **, *, auth-age<=30m1h, allow"),
+        ("half a unit", "p, role/a, x, **, *, auth-age<=1.5h, allow"),
+        ("a duration of nothing", "p, role/a, x, **, *, auth-age<=0s, allow"),
+        ("a duration below nothing", "p, role/a, x, **, *, auth-age<=-8h, allow"),
+        ("a duration beyond counting", "p, role/a, x, **, *, auth-age<=999999999999999999d, allow"),
+        ("an age without its operator", "p, role/a, x, **, *, auth-age=8h, allow"),
         ("no effect", "p, role/a, x, **, *, ,"),
         ("an effect in capitals", "p, role/a, x, **, *, , Deny"),
         ("another effect", "p, role/a, x, **, *, , permit"),
@@ -122,7 +131,7 @@ fn cases() -> Vec<(&'static str, String, String)> {
         ("no address", &format!("{test}expect = \"deny\"\nfrom = \"home\"\n")),
         ("no line", &format!("{test}expect = \"deny\"\nrule = -3\n")),
         (
-            "attributes to come",
+            "an unknown attribute",
             &format!("{test}expect = \"deny\"\nattrs = {{ mode = \"away\" }}\n"),
         ),
         ("another protocol", &format!("{test}expect = \"deny\"\nprotocol = \"profibus\"\n")),
@@ -143,6 +152,18 @@ fn cases() -> Vec<(&'static str, String, String)> {
             ),
         ),
         ("a protocol that is no text", &format!("{test}expect = \"deny\"\nprotocol = 5\n")),
+        (
+            "a misspelt attribute",
+            &format!("{test}expect = \"deny\"\nattrs = {{ auth_age = \"2h\" }}\n"),
+        ),
+        (
+            "an attribute of no duration",
+            &format!("{test}expect = \"deny\"\nattrs = {{ auth-age = \"soon\" }}\n"),
+        ),
+        (
+            "a bare number for a duration",
+            &format!("{test}expect = \"deny\"\nattrs = {{ auth-age = 2 }}\n"),
+        ),
         ("a bare role", &format!("{test}expect = \"deny\"\nroles = [\"a\"]\n")),
         ("a bare group", &format!("{test}expect = \"deny\"\ngroups = [\"a\"]\n")),
     ] {

@@ -338,7 +338,6 @@ fn what_is_not_built_says_so() {
     let gateway = Gateway::start();
     for args in [
         &["clock", "accept"][..],
-        &["policy", "check", "user/a", "connect", "plc/tcp", "--attr", "mode=away"],
         &["policy", "bench", "--rules", "10", "--json"],
         &["audit", "verify"],
         &["ca", "crl"],
@@ -374,6 +373,7 @@ fn what_is_not_built_says_so() {
         &["interface", "add", "plc", "tcp://127.0.0.1:1"],
         &["interface", "add", "plc/x/y", "tcp://127.0.0.1:1"],
         &["session", "cut", "zz"],
+        &["policy", "check", "user/a", "connect", "plc/tcp", "--attr", "mode=away"],
         &["user", "set", "carol"],
         &["device", "set", "plc"],
         &[],

@@ -398,7 +398,10 @@ fn what_is_no_test_is_refused_by_line() {
         ("expect = \"deny\"\nat = \"tomorrow\"\n", "tests.toml:9:1: at: an instant is RFC 3339"),
         ("expect = \"deny\"\nfrom = \"home\"\n", "tests.toml:9:1: from: an address"),
         ("expect = \"deny\"\nrule = -1\n", "tests.toml:9:1: rule is the number of a line"),
-        ("expect = \"deny\"\nattrs = { mode = \"away\" }\n", "attrs is not built yet"),
+        (
+            "expect = \"deny\"\nattrs = { mode = \"away\" }\n",
+            "tests.toml:9:1: attrs: 'mode' is no attribute; this version knows auth-age",
+        ),
         ("expect = \"deny\"\nroles = [\"operator\"]\n", "'operator' does not begin with role/"),
         ("expect = \"deny\"\ncolour = 1\n", "tests.toml:14:1: unknown field `colour`"),
         ("", "missing field `expect`"),

@@ -1,5 +1,6 @@
 //! Every suite, in one binary.
 
+mod age;
 mod bundles;
 mod certificates;
 mod clients;

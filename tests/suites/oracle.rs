@@ -76,6 +76,8 @@ pub struct Question {
     pub path: Asked,
     pub now: i64,
     pub source: Option<u32>,
+    /// When the last full handshake was.
+    pub proven: Option<i64>,
 }
 
 type Names = BTreeSet<String>;
@@ -198,8 +200,34 @@ fn truth_of(condition: &str, q: &Question) -> Truth {
             None => Truth::Unknown,
             Some(source) => known(networks.split('|').any(|network| contains(network, source))),
         },
+        Some(("auth-age<", most)) => match q.proven {
+            None => Truth::Unknown,
+            // One that lies ahead has the age 0.
+            Some(proven) => known((q.now - proven).max(0) <= seconds(most)),
+        },
         _ => panic!("not a condition: {condition:?}"),
     }
+}
+
+/// Seconds of a duration such as `1d2h3m4s`.
+fn seconds(text: &str) -> i64 {
+    let (mut total, mut number) = (0, String::new());
+    for c in text.chars() {
+        let each = match c {
+            'd' => 86_400,
+            'h' => 3_600,
+            'm' => 60,
+            's' => 1,
+            digit => {
+                number.push(digit);
+                continue;
+            }
+        };
+        total += each * number.parse::<i64>().expect("a number before its unit");
+        number.clear();
+    }
+    assert!(number.is_empty(), "a number without a unit: {text:?}");
+    total
 }
 
 /// `A.B.C.D/BITS`: do the first BITS bits of both addresses agree?
@@ -484,7 +512,8 @@ mod tests {
 
     fn question(subject: &str, device: &str) -> Question {
         let [subject, device, action] = [subject, device, "read"].map(str::to_owned);
-        Question { subject, device, action, path: literal("o/a"), now: 0, source: None }
+        let (path, source, proven) = (literal("o/a"), None, None);
+        Question { subject, device, action, path, now: 0, source, proven }
     }
 
     #[test]
@@ -505,6 +534,12 @@ mod tests {
             q.source = Some(source);
             assert_eq!(truth_of_all(from, &q), truth);
             assert_eq!(truth_of_all("from=0.0.0.0/0", &q), Truth::True);
+        }
+        assert_eq!(truth_of_all("auth-age<=1m30s", &q), Truth::Unknown);
+        assert_eq!(truth_of_all(&format!("auth-age<=1m30s;until={now}"), &q), Truth::False);
+        for (proven, truth) in [(-90, Truth::True), (-91, Truth::False), (7, Truth::True)] {
+            q.proven = Some(proven);
+            assert_eq!(truth_of_all("auth-age<=1m30s", &q), truth);
         }
     }
 

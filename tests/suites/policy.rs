@@ -165,6 +165,7 @@ const ROLES: [&str; 4] = ["role/r", "role/s", "role/t", "role/users"];
 const DEVICES: [&str; 3] = ["d", "e", "gateway"];
 const GROUPS: [&str; 4] = ["group/g", "group/h", "group/i", "group/devices"];
 const NOW: i64 = 1_800_000_000;
+const AGES: [&str; 4] = ["1s", "2s", "1m", "1h30m"];
 
 /// A path as it is asked for: as our engine reads it, and as the oracle does.
 #[derive(Clone, Debug)]
@@ -274,6 +275,9 @@ fn when() -> impl Strategy<Value = String> {
         1 => (-2..3i64).prop_map(|offset| format!("after={}", instant(offset))),
         1 => Just("from=10.0.0.0/8|192.168.1.0/24".to_owned()),
         1 => (-2..3i64).prop_map(|offset| format!("from=10.0.0.0/8;until={}", instant(offset))),
+        1 => prop::sample::select(&AGES[..]).prop_map(|age| format!("auth-age<={age}")),
+        1 => prop::sample::select(&AGES[..])
+            .prop_map(|age| format!("from=10.0.0.0/8;auth-age<={age}")),
     ]
 }
 
@@ -351,6 +355,8 @@ struct Case {
     device: &'static str,
     ask: Ask,
     source: Option<u32>,
+    /// The last full handshake, as seconds after the present.
+    proven: Option<i64>,
 }
 
 fn cases() -> impl Strategy<Value = Case> {
@@ -359,6 +365,16 @@ fn cases() -> impl Strategy<Value = Case> {
         Just(Some(u32::from(Ipv4Addr::new(10, 1, 2, 3)))),
         Just(Some(u32::from(Ipv4Addr::new(192, 168, 2, 1)))),
     ];
+    let proven = prop::sample::select(vec![
+        None,
+        Some(1),
+        Some(0),
+        Some(-1),
+        Some(-2),
+        Some(-60),
+        Some(-61),
+    ]);
+    let context = (source, proven);
     (
         prop::collection::vec(rule(), 1..9),
         links("g", &ROLES),
@@ -368,15 +384,26 @@ fn cases() -> impl Strategy<Value = Case> {
         prop::sample::select(&USERS[..]),
         prop::sample::select(&DEVICES[..2]),
         asks(),
-        (source, prop::collection::vec(any::<u8>(), 12), when(), any::<bool>()),
+        (context, prop::collection::vec(any::<u8>(), 12), when(), any::<bool>()),
     )
         .prop_map(
             |(mut policy, roles, groups, members, grouped, subject, device, ask, more)| {
-                let (source, choices, when, fits) = more;
+                let ((source, proven), choices, when, fits) = more;
                 if fits {
                     policy.push(fitting(subject, device, &ask, &choices, &when));
                 }
-                Case { policy, roles, groups, members, grouped, subject, device, ask, source }
+                Case {
+                    policy,
+                    roles,
+                    groups,
+                    members,
+                    grouped,
+                    subject,
+                    device,
+                    ask,
+                    source,
+                    proven,
+                }
             },
         )
 }
@@ -406,6 +433,7 @@ impl Case {
             path: self.ask.asked(),
             now: NOW,
             source: self.source,
+            proven: self.proven.map(|offset| NOW + offset),
         };
         let policy = self.policy.join("\n");
         oracle::permitted(&policy, &self.roles, &self.groups, &world, &question)
@@ -451,6 +479,7 @@ impl Case {
             resource: Resource { device: self.device.parse().unwrap(), path: self.ask.path() },
             action: self.ask.action,
             source: self.source.map(|bits| IpAddr::V4(Ipv4Addr::from(bits))),
+            proven: self.proven.map(|offset| at(NOW + offset)),
         };
         let opinion = snapshot.rules_say(&question, at(NOW));
         assert_ne!(opinion.refusal, Some(Refusal::Disagreement), "the two judges agree");

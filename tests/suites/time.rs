@@ -58,6 +58,7 @@ fn by_us(when: &str) -> (bool, Vec<i64>) {
         resource: Resource { device: Device::Gateway, path: Path::literal("status").unwrap() },
         action: Action::Read,
         source: None,
+        proven: None,
     };
     let instant = |text: String| text.parse::<Timestamp>().unwrap();
     let (first, end) = (

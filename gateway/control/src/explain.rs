@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
-use doorward_model::{Action, Kind, Name, Resource, Subject};
+use doorward_model::{Action, Kind, Name, Subject};
+use doorward_policies::{Attributes, Context};
 use doorward_session::json;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -19,6 +20,8 @@ struct WhoCan {
     at: Option<Timestamp>,
     #[serde(default)]
     from: Option<IpAddr>,
+    #[serde(default)]
+    attrs: Attributes,
 }
 
 #[derive(Deserialize)]
@@ -34,24 +37,24 @@ impl Call<'_> {
     pub(crate) async fn explain_policy(mut self, gate: &mut Gate) -> Answer {
         let check: Check = self.read().await?;
         let snapshot = self.parts.leases.snapshot();
-        let at = check.at.unwrap_or_else(|| self.now());
-        let question = check.question(&snapshot)?;
+        let (question, at) = check.question(&snapshot, self.now())?;
         gate.record(None).await?;
         Ok(json(&blocking(move || Ok(snapshot.explain(&question, at))).await?))
     }
 
     /// Who may do something.
     pub(crate) async fn who_can(mut self, gate: &mut Gate) -> Answer {
-        let WhoCan { action, resource, at, from } = self.read().await?;
+        let WhoCan { action, resource, at, from, attrs } = self.read().await?;
         let snapshot = self.parts.leases.snapshot();
-        let at = at.unwrap_or_else(|| self.now());
         // Whoever asks, the resource reads the same.
         let anybody: Name = "anybody".parse().map_err(|_| denied(failed()))?;
         let subject = Subject::new(Kind::User, anybody);
-        let check = Check { subject, action, resource, at: None, from };
-        let resource: Resource = check.question(&snapshot)?.resource;
+        let check = Check { subject, action, resource, at, from, attrs };
+        let (question, now) = check.question(&snapshot, self.now())?;
         gate.record(None).await?;
-        Ok(json(&blocking(move || Ok(snapshot.who_can(action, &resource, from, at))).await?))
+        let context = Context { now, source: question.source, proven: question.proven };
+        let who = move || Ok(snapshot.who_can(action, &question.resource, &context));
+        Ok(json(&blocking(who).await?))
     }
 
     /// What somebody may do.

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use doorward_model::{Action, Resource, Revision, Subject};
-use doorward_policies::{BundleText, Opinion, Question, Snapshot};
+use doorward_policies::{Attributes, BundleText, Opinion, Question, Snapshot};
 use doorward_session::json;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,15 +32,23 @@ pub(crate) struct Check {
     pub(crate) at: Option<Timestamp>,
     #[serde(default)]
     pub(crate) from: Option<IpAddr>,
+    #[serde(default)]
+    pub(crate) attrs: Attributes,
 }
 
 impl Check {
-    /// The question, as the present state reads it.
-    pub(crate) fn question(self, snapshot: &Snapshot) -> Result<Question, Denied> {
+    /// The question, as the present state reads it, and the instant that it is about.
+    pub(crate) fn question(
+        self,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Result<(Question, Timestamp), Denied> {
+        let now = self.at.unwrap_or(now);
         let split = Resource::split(&self.resource);
         let (device, path) = split.map_err(|error| wrong(sentence(&error.to_string())))?;
         let question = snapshot.question(self.subject, self.action, device, path, self.from);
-        question.map_err(|error| wrong(sentence(&error.to_string())))
+        let question = question.map_err(|error| wrong(sentence(&error.to_string())))?;
+        Ok((Question { proven: self.attrs.proven(now), ..question }, now))
     }
 }
 
@@ -68,8 +76,7 @@ impl Call<'_> {
     pub(crate) async fn check_policy(mut self, gate: &mut Gate) -> Answer {
         let check: Check = self.read().await?;
         let snapshot = self.parts.leases.snapshot();
-        let at = check.at.unwrap_or_else(|| self.now());
-        let question = check.question(&snapshot)?;
+        let (question, at) = check.question(&snapshot, self.now())?;
         gate.record(None).await?;
         let opinion = snapshot.opinion(&question, at);
         let lines = opinion.rules.to_vec();

@@ -2,7 +2,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use doorward_model::{Action, Device, Kind, Revision, Subject};
-use doorward_policies::{Bundle, BundleText, Differ, Expectation, Failing, Preview, Snapshot};
+use doorward_policies::{
+    Bundle, BundleText, Differ, Expectation, Failing, Preview, Question, Snapshot,
+};
 use doorward_session::{EndingView, Problem, json};
 use doorward_store::{Applying, RevisionRow};
 use jiff::{SignedDuration, Timestamp};
@@ -229,7 +231,11 @@ impl Call<'_> {
         let can_change = |subject: &Subject| {
             let question =
                 next.question(subject.clone(), Action::Update, Device::Gateway, "policies", None);
-            question.is_ok_and(|question| next.opinion(&question, now).permits())
+            // Whoever can change it may have to connect anew for that.
+            question.is_ok_and(|question| {
+                let question = Question { proven: Some(now), ..question };
+                next.opinion(&question, now).permits()
+            })
         };
         let mut people = next.members().filter(|(subject, _)| subject.kind() == Kind::User);
         if people.any(|(subject, _)| can_change(subject)) {

@@ -77,10 +77,11 @@ impl Session {
     }
 
     /// The request that this session makes with `question`, whoever the question names: its
-    /// subject and source are the session's.
+    /// subject, its source and its handshake are the session's.
     pub(crate) fn request(&self, mut question: Question) -> Request {
         question.subject = self.entry.subject.clone();
         question.source = Some(self.entry.peer.ip());
+        question.proven = Some(self.entry.proven);
         Request {
             question,
             subject: self.entry.subject_id,

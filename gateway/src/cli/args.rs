@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -5,7 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use doorward_agent::{AgentCommand, IdentityArgs};
 use doorward_model::{Action, FlowId, Group, Name, Role, Subject};
-use doorward_policies::Shape;
+use doorward_policies::{Attributes, Shape};
 use jiff::Timestamp;
 
 /// A zero-trust access gateway for devices.
@@ -161,6 +162,17 @@ fn time(text: &str) -> Result<Duration, String> {
 
 fn instant(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| "write RFC 3339, such as 2027-01-01T18:00:00+01:00".to_owned())
+}
+
+/// The name and the value of an attribute that the policy knows.
+pub(crate) type Attribute = (String, String);
+
+fn attribute(text: &str) -> Result<Attribute, String> {
+    let wrong = || "an attribute is NAME=VALUE, such as auth-age=2h".to_owned();
+    let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+    let one = (name.to_owned(), value.to_owned());
+    let known = Attributes::try_from(BTreeMap::from([one.clone()]));
+    known.map(|_| one).map_err(|error| error.to_string())
 }
 
 #[derive(Subcommand)]
@@ -370,9 +382,9 @@ pub(crate) enum PolicyCommand {
         /// From that address
         #[arg(long, value_name = "ADDR")]
         from: Option<IpAddr>,
-        /// With that attribute (not built yet)
-        #[arg(long = "attr", value_name = "K=V")]
-        attrs: Vec<String>,
+        /// With that attribute: auth-age=2h supposes a last full handshake two hours before
+        #[arg(long, value_name = "K=V", value_parser = attribute)]
+        attr: Option<Attribute>,
     },
     /// Say what a subject may do: on each interface, and in each part of the administration
     WhatCan {
@@ -463,9 +475,9 @@ pub(crate) struct Question {
     /// From that address
     #[arg(long, value_name = "ADDR")]
     pub(crate) from: Option<IpAddr>,
-    /// With that attribute (not built yet)
-    #[arg(long = "attr", value_name = "K=V")]
-    pub(crate) attrs: Vec<String>,
+    /// With that attribute: auth-age=2h supposes a last full handshake two hours before
+    #[arg(long, value_name = "K=V", value_parser = attribute)]
+    pub(crate) attr: Option<Attribute>,
 }
 
 #[derive(Subcommand)]

@@ -168,10 +168,14 @@ fn measure(text: BundleText, shape: Option<Shape>) -> Result<Measured, Failure> 
         let ask = |number: usize| {
             kept.get(number % kept.len()).is_some_and(|number| bench.admission(*number))
         };
-        (0..kept.len()).for_each(|number| drop(std::hint::black_box(ask(number))));
+        for number in 0..kept.len() {
+            std::hint::black_box(ask(number));
+        }
         spread(ADMISSIONS, 1, ask)
     });
-    (0..bench.len()).for_each(|number| drop(std::hint::black_box(bench.cached(number))));
+    for number in 0..bench.len() {
+        std::hint::black_box(bench.cached(number));
+    }
     let cached_ns = spread(TIMED, ROW, |number| bench.cached(number));
     let edit_ms = edit(&bench, true)?.max(edit(&bench, false)?);
     Ok(Measured {

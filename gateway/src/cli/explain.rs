@@ -181,6 +181,13 @@ pub(super) async fn replay(
             text(answer, "decisions"),
             text(answer, "kinds")
         );
+        let total = match answer.get("unknown").and_then(Value::as_u64) {
+            None | Some(0) => total,
+            Some(unknown) => format!(
+                "{total}\n{unknown} are not compared: they hang on how old the handshake was, \
+                 which is not on record"
+            ),
+        };
         match rows.is_empty() {
             true => total,
             false => {

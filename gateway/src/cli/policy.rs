@@ -5,10 +5,10 @@ use doorward_policies::BundleText;
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::args::{PolicyCommand, Question};
+use super::args::{Attribute, PolicyCommand, Question};
 use super::client::{Client, items, text, when};
 use super::output::Output;
-use super::{End, bench, explain, not_built, revision};
+use super::{End, bench, explain, revision};
 use crate::failure::Failure;
 use crate::place::at;
 
@@ -38,13 +38,6 @@ pub(crate) async fn run(
         C::Test { bundle } => return revision::test(bundle.as_deref(), client, out).await,
         C::History => revision::history(client, out).await?,
         C::Diff { former, later } => revision::diff(&former, later.as_deref(), client, out).await?,
-        C::Check(Question { attrs, .. })
-        | C::Explain(Question { attrs, .. })
-        | C::WhoCan { attrs, .. }
-            if !attrs.is_empty() =>
-        {
-            return Err(not_built("policy … --attr"));
-        }
         C::Check(question) => {
             let body = asked(&question);
             let answer = client.request(Method::POST, "/v1/policies/check", Some(&body)).await?;
@@ -54,8 +47,11 @@ pub(crate) async fn run(
         }
         C::Confirm => revision::confirm(client, out).await?,
         C::Explain(question) => explain::explain(&asked(&question), client, out).await?,
-        C::WhoCan { action, resource, at, from, .. } => {
-            let body = json!({ "action": action, "resource": resource, "at": at, "from": from });
+        C::WhoCan { action, resource, at, from, attr } => {
+            let attrs = attributes(attr.as_ref());
+            let body = json!({
+                "action": action, "resource": resource, "at": at, "from": from, "attrs": attrs,
+            });
             explain::who_can(&body, client, out).await?;
         }
         C::Lint { bundle } => explain::lint(bundle.as_deref(), client, out).await?,
@@ -72,8 +68,16 @@ pub(crate) async fn run(
 
 /// A question, as a request asks it.
 fn asked(question: &Question) -> Value {
-    let Question { subject, action, resource, at, from, .. } = question;
-    json!({ "subject": subject, "action": action, "resource": resource, "at": at, "from": from })
+    let Question { subject, action, resource, at, from, attr } = question;
+    let attrs = attributes(attr.as_ref());
+    json!({
+        "subject": subject, "action": action, "resource": resource, "at": at, "from": from,
+        "attrs": attrs,
+    })
+}
+
+fn attributes(given: Option<&Attribute>) -> Map<String, Value> {
+    given.into_iter().map(|(name, value)| (name.clone(), json!(value))).collect()
 }
 
 async fn show(dir: Option<&Path>, client: &Client<'_>, out: &Output) -> Result<(), Failure> {

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use doorward_model::{
@@ -9,6 +10,7 @@ use thiserror::Error;
 use toml::Spanned;
 
 use super::error::{BundleError, BundleErrors, Reason};
+use crate::attributes::{AttributeError, Attributes};
 
 const FILE: &str = "tests.toml";
 
@@ -35,6 +37,8 @@ pub struct Expectation {
     pub at: Option<Timestamp>,
     /// From which address.
     pub from: Option<IpAddr>,
+    /// What else is supposed.
+    pub attributes: Attributes,
     /// Whether it must be permitted.
     pub permit: bool,
     /// The line of `policy.csv` that must be among those that decide.
@@ -78,9 +82,9 @@ pub enum TestError {
     /// `from` is no address.
     #[error("from: an address is written like 192.168.1.20 or fd00::20")]
     From,
-    /// `attrs` asks about what no condition of this version judges.
-    #[error("attrs is not built yet; this version judges from= time= until= after=")]
-    Attrs,
+    /// `attrs` supposes what no condition asks about.
+    #[error("attrs: {0}")]
+    Attributes(#[from] AttributeError),
     /// `protocol` is the name of none.
     #[error("protocol: {0}")]
     Protocol(String),
@@ -126,7 +130,8 @@ struct Raw {
     at: Option<String>,
     from: Option<String>,
     rule: Option<i64>,
-    attrs: Option<toml::Table>,
+    #[serde(default)]
+    attrs: BTreeMap<String, String>,
 }
 
 /// Reads `tests.toml`. What is wrong is named with the line of its `[[test]]`.
@@ -169,9 +174,6 @@ impl Raw {
         let action: Result<Action, UnknownAction> = self.action.parse();
         let action = action?;
         let protocol = self.protocol.map(|name| protocol(&name, &device, action)).transpose()?;
-        if self.attrs.is_some() {
-            return Err(TestError::Attrs.into());
-        }
         let rule = self.rule.map(usize::try_from).transpose().map_err(|_| TestError::Rule)?;
         Ok(Expectation {
             line,
@@ -184,6 +186,7 @@ impl Raw {
             groups: groups?,
             at: self.at.map(|at| at.parse()).transpose().map_err(|_| TestError::At)?,
             from: self.from.map(|from| from.parse()).transpose().map_err(|_| TestError::From)?,
+            attributes: Attributes::try_from(self.attrs).map_err(TestError::from)?,
             permit: match self.expect.as_str() {
                 "permit" => true,
                 "deny" => false,

@@ -290,8 +290,9 @@ mod tests {
             },
             action: action.parse().unwrap(),
             source: None,
+            proven: None,
         };
-        let context = Context { now: "2026-06-01T00:00:00Z".parse().unwrap(), source: None };
+        let context = question.context("2026-06-01T00:00:00Z".parse().unwrap());
         let roles = bundle.roles_held(roles.iter().map(|one| of(one)).collect());
         let groups = bundle.groups_held(groups.iter().map(|one| of(one)).collect());
         let case = Case::new(bundle, &question, context, &roles, &groups);

@@ -123,7 +123,7 @@ impl<'a> Weighing<'a> {
             }
             return;
         };
-        let (truth, change) = (when.holds(context), when.changes_at(context.now));
+        let (truth, change) = (when.holds(context), when.changes_at(context));
         if truth.applies(self.effect) {
             return self.apply(rule, change);
         }

@@ -3,6 +3,7 @@
 //! A new predicate is one file beside this one, one variant of [`Predicate`], and one line in
 //! [`read`] and [`Predicate::holds`].
 
+mod age;
 mod hours;
 mod source;
 mod window;
@@ -17,6 +18,8 @@ use thiserror::Error;
 
 use crate::bundle::Effect;
 use crate::question::Context;
+
+pub(crate) use age::{DURATION, duration};
 
 /// What a condition says of a context: Kleene's three values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +66,7 @@ enum Predicate {
     Time(hours::Hours),
     Until(window::Until),
     After(window::After),
+    Age(age::Age),
 }
 
 /// Why a text is no `when` column.
@@ -79,7 +83,7 @@ pub enum WhenError {
     #[error("'{}' is no condition{}", escape(.0), instead(.0))]
     Name(String),
     /// A condition of the design that this version cannot judge.
-    #[error("{0} is not built yet; this version knows from= time= until= after=")]
+    #[error("{name} is not built yet; this version knows {known}", name = .0, known = KNOWN.join(" "))]
     NotBuilt(&'static str),
     /// A time zone that nobody knows.
     #[error("'{}' is no time zone; write one of the IANA database, such as Europe/Berlin or UTC", escape(.0))]
@@ -96,7 +100,7 @@ pub enum WhenError {
     },
 }
 
-const KNOWN: [&str; 4] = ["from=", "time=", "until=", "after="];
+const KNOWN: [&str; 5] = ["from=", "time=", "until=", "after=", "auth-age<="];
 
 /// The condition that was meant, or all of them.
 fn instead(text: &str) -> String {
@@ -108,7 +112,7 @@ fn instead(text: &str) -> String {
     }
 }
 
-const NOT_BUILT: &[&str] = &["posture=", "firmware>=", "auth-age<=", "mode=", "seen<="];
+const NOT_BUILT: &[&str] = &["posture=", "firmware>=", "mode=", "seen<="];
 
 impl When {
     /// What the conditions say of `context`.
@@ -127,10 +131,11 @@ impl When {
         size_of::<Self>() + self.text.len() + size_of_val(&*self.predicates)
     }
 
-    /// The first instant after `now` at which time alone could change [`When::holds`].
+    /// The first instant after that of `context` at which time alone could change
+    /// [`When::holds`].
     #[must_use]
-    pub fn changes_at(&self, now: Timestamp) -> Option<Timestamp> {
-        self.predicates.iter().filter_map(|predicate| predicate.changes_at(now)).min()
+    pub fn changes_at(&self, context: &Context) -> Option<Timestamp> {
+        self.predicates.iter().filter_map(|predicate| predicate.changes_at(context)).min()
     }
 
     /// What those conditions say that are about time alone.
@@ -144,6 +149,12 @@ impl When {
     pub(crate) fn fails_by_time_only(&self, context: &Context) -> bool {
         let mut rest = self.predicates.iter().filter(|predicate| !predicate.is_of_time());
         rest.all(|predicate| predicate.holds(context) == Truth::True)
+    }
+
+    /// Whether the conditions would hold right after a full handshake.
+    pub(crate) fn fails_by_age_only(&self, context: &Context) -> bool {
+        let fresh = Context { proven: Some(context.now), ..context.clone() };
+        self.holds(context) != Truth::True && self.holds(&fresh) == Truth::True
     }
 }
 
@@ -185,6 +196,7 @@ impl Predicate {
             },
             Self::Time(hours) => hours.saw(context.now),
             Self::Until(_) | Self::After(_) => context.now.to_string(),
+            Self::Age(_) => age::saw(context.proven, context.now),
         }
     }
 
@@ -194,18 +206,21 @@ impl Predicate {
             Self::Time(hours) => hours.holds(context.now),
             Self::Until(until) => until.holds(context.now),
             Self::After(after) => after.holds(context.now),
+            Self::Age(age) => age.holds(context.proven, context.now),
         }
     }
 
-    fn changes_at(&self, now: Timestamp) -> Option<Timestamp> {
+    fn changes_at(&self, context: &Context) -> Option<Timestamp> {
         match self {
             Self::From(_) => None,
-            Self::Time(hours) => hours.changes_at(now),
-            Self::Until(until) => until.changes_at(now),
-            Self::After(after) => after.changes_at(now),
+            Self::Time(hours) => hours.changes_at(context.now),
+            Self::Until(until) => until.changes_at(context.now),
+            Self::After(after) => after.changes_at(context.now),
+            Self::Age(age) => age.changes_at(context.proven, context.now),
         }
     }
 
+    /// Whether it is about time alone, so that it may come to hold by waiting.
     fn is_of_time(&self) -> bool {
         matches!(self, Self::Time(_) | Self::Until(_) | Self::After(_))
     }
@@ -236,6 +251,7 @@ fn read(text: &str) -> Result<Predicate, WhenError> {
         ("time", "=") => hours::read(value).map(Predicate::Time),
         ("until", "=") => window::until(value).map(Predicate::Until),
         ("after", "=") => window::after(value).map(Predicate::After),
+        ("auth-age", "<=") => age::read(value).map(Predicate::Age),
         (name, operator) => {
             let whole = format!("{name}{operator}");
             match NOT_BUILT.iter().find(|known| **known == whole) {
@@ -263,7 +279,8 @@ mod tests {
     use super::*;
 
     fn at(now: &str, source: Option<&str>) -> Context {
-        Context { now: now.parse().unwrap(), source: source.map(|s| s.parse().unwrap()) }
+        let source = source.map(|source| source.parse().unwrap());
+        Context { now: now.parse().unwrap(), source, proven: None }
     }
 
     #[test]
@@ -283,14 +300,43 @@ mod tests {
         let until: When = format!("until={instant}").parse().unwrap();
         let after: When = format!("after={instant}").parse().unwrap();
         let instant: Timestamp = instant.parse().unwrap();
-        let context = |now| Context { now, source: None };
+        let context = |now| Context { now, source: None, proven: None };
         assert_eq!(until.holds(&context(before)), Truth::True);
         assert_eq!(until.holds(&context(instant)), Truth::False);
         assert_eq!(after.holds(&context(before)), Truth::False);
         assert_eq!(after.holds(&context(instant)), Truth::True);
         for when in [until, after] {
-            assert_eq!(when.changes_at(before), Some(instant));
-            assert_eq!(when.changes_at(instant), None);
+            assert_eq!(when.changes_at(&context(before)), Some(instant));
+            assert_eq!(when.changes_at(&context(instant)), None);
+        }
+    }
+
+    #[test]
+    fn an_old_handshake_is_no_matter_of_waiting() {
+        let when: When = "auth-age<=1h; time=12:00-14:00 UTC".parse().unwrap();
+        let ask = |now: &str, proven: Option<&str>| {
+            let proven = proven.map(|proven| proven.parse().unwrap());
+            let context = Context { proven, ..at(now, None) };
+            let only = (when.fails_by_time_only(&context), when.fails_by_age_only(&context));
+            (when.holds(&context), only, when.changes_at(&context).map(|at| at.to_string()))
+        };
+        let later = |text: &str| Some(text.to_owned());
+        for (now, proven, truth, only, changes_at) in [
+            // Fresh and in time, until the handshake is too old.
+            ("12:30", Some("12:00"), Truth::True, (true, false), "13:00:00.000000001"),
+            // Too old, in time: a new handshake would do.
+            ("13:30", Some("12:00"), Truth::False, (false, true), "14:00:00"),
+            ("13:30", None, Truth::Unknown, (false, true), "14:00:00"),
+            // Fresh, too early: waiting would do.
+            ("10:30", Some("10:00"), Truth::False, (true, false), "11:00:00.000000001"),
+            // Both: neither would do alone.
+            ("10:30", Some("09:00"), Truth::False, (false, false), "12:00:00"),
+            ("10:30", None, Truth::False, (false, false), "12:00:00"),
+        ] {
+            let full = |clock: &str| format!("2027-01-01T{clock}:00Z");
+            let proven = proven.map(full);
+            let expected = (truth, only, later(&format!("2027-01-01T{changes_at}Z")));
+            assert_eq!(ask(&full(now), proven.as_deref()), expected, "{now} {proven:?}");
         }
     }
 
@@ -328,7 +374,13 @@ mod tests {
             ("time=Mon 07:00-08:00 Tue UTC", "days, hours and a zone"),
             ("posture=ok", "posture= is not built yet"),
             ("firmware>=1.2", "firmware>= is not built yet"),
-            ("auth-age<=1h", "auth-age<= is not built yet"),
+            ("auth-age=1h", "'auth-age=' is no condition; did you mean auth-age<=?"),
+            ("auth-age<1h", "'auth-age<' is no condition; did you mean auth-age<=?"),
+            ("auth-age<=", "such as 8h, 30m or 1h30m"),
+            ("auth-age<=8", "'8' is no value of auth-age<="),
+            ("auth-age<=0h", "a duration above zero"),
+            ("auth-age<=-1h", "'-1h' is no value of auth-age<="),
+            ("auth-age<=9223372036854775807h", "is no value of auth-age<="),
         ] {
             let error = text.parse::<When>().unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");

@@ -56,8 +56,9 @@ impl Requested {
             Authority::Other(text) => (Device::Gateway, Path::literal(text.raw())),
         };
         let resource = Resource { device, path: path.ok()? };
-        let (subject, source) = (self.session.subject().clone(), Some(self.session.peer().ip()));
-        Some(Question { subject, resource, action: Action::Connect, source })
+        let subject = self.session.subject().clone();
+        let (source, proven) = (Some(self.session.peer().ip()), Some(self.session.proven()));
+        Some(Question { subject, resource, action: Action::Connect, source, proven })
     }
 }
 

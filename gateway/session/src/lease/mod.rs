@@ -180,8 +180,8 @@ impl Leases {
     }
 
     /// Asks whether `session` may have what `question` asks for: enters a pending lease, then
-    /// loads the snapshot, then decides. The question's subject and source are the session's,
-    /// whatever it says.
+    /// loads the snapshot, then decides. The question's subject, source and handshake are the
+    /// session's, whatever it says.
     ///
     /// # Errors
     /// When it is refused; the pending lease is gone then.

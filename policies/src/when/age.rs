@@ -1,0 +1,182 @@
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Truth, WhenError};
+
+/// `auth-age<=8h`: the subject last proved its key, by a full handshake, at most that long ago.
+///
+/// The end is included: a nanosecond later it does not hold, and never will again. Time only ever
+/// ends it, so it is not *of time*: waiting helps nobody, connecting again does. A proof that lies
+/// ahead, because the clock has been set back since, counts as one of this moment.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Age(SignedDuration);
+
+impl Age {
+    pub(super) fn holds(&self, proven: Option<Timestamp>, now: Timestamp) -> Truth {
+        match proven {
+            None => Truth::Unknown,
+            Some(proven) if now <= self.last(proven) => Truth::True,
+            Some(_) => Truth::False,
+        }
+    }
+
+    /// The first instant after `now` at which it does not hold any more.
+    pub(super) fn changes_at(
+        &self,
+        proven: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let last = proven.map(|proven| self.last(proven)).filter(|last| now <= *last)?;
+        last.checked_add(SignedDuration::from_nanos(1)).ok()
+    }
+
+    /// The last instant at which it holds.
+    fn last(&self, proven: Timestamp) -> Timestamp {
+        proven.saturating_add(self.0).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// How long ago the key was proven. Rounded up, so that what is a moment too old looks it.
+pub(super) fn saw(proven: Option<Timestamp>, now: Timestamp) -> String {
+    let Some(proven) = proven else { return "no handshake".to_owned() };
+    let age = now.duration_since(proven).max(SignedDuration::ZERO);
+    let seconds = age.as_secs().saturating_add(i64::from(age.subsec_nanos() > 0));
+    format!("a full handshake {:#} ago", SignedDuration::from_secs(seconds))
+}
+
+pub(super) fn read(value: &str) -> Result<Age, WhenError> {
+    let above_zero = duration(value).filter(|duration| duration.is_positive());
+    above_zero.map(Age).ok_or_else(|| WhenError::Value {
+        name: "auth-age<=",
+        value: value.into(),
+        expected: format!("a duration above zero is {DURATION}"),
+    })
+}
+
+/// What [`duration`] reads, in words.
+pub(crate) const DURATION: &str =
+    "whole days, hours, minutes and seconds, in that order, such as 8h, 30m or 1h30m";
+
+/// Reads `8h`, `30m`, `1d12h`: whole numbers with their units, each unit once, the greater ones
+/// first.
+pub(crate) fn duration(text: &str) -> Option<SignedDuration> {
+    let mut units = [('d', 24 * 60 * 60), ('h', 60 * 60), ('m', 60), ('s', 1)].into_iter();
+    let (mut seconds, mut rest) = (0_i64, text);
+    loop {
+        let (number, after) = rest.split_at_checked(rest.find(|c: char| !c.is_ascii_digit())?)?;
+        let mut letters = after.chars();
+        let unit = letters.next()?;
+        // Only the lesser ones are left then.
+        let (_, each) = units.find(|(name, _)| *name == unit)?;
+        seconds = number.parse::<i64>().ok()?.checked_mul(each)?.checked_add(seconds)?;
+        rest = letters.as_str();
+        if rest.is_empty() {
+            return Some(SignedDuration::from_secs(seconds));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_end_is_included_and_exact() {
+        let age = read("1h30m").unwrap();
+        let proven = at("2027-01-01T00:00:00.000000001Z");
+        let (last, over) =
+            (at("2027-01-01T01:30:00.000000001Z"), at("2027-01-01T01:30:00.000000002Z"));
+        let early = at("2026-12-31T00:00:00Z");
+        // Ahead of now, too: the clock has been set back.
+        for now in [early, proven, at("2027-01-01T01:00:00Z"), last] {
+            assert_eq!(age.holds(Some(proven), now), Truth::True, "{now}");
+            assert_eq!(age.changes_at(Some(proven), now), Some(over), "{now}");
+        }
+        for now in [over, at("2030-01-01T00:00:00Z"), Timestamp::MAX] {
+            assert_eq!(age.holds(Some(proven), now), Truth::False, "{now}");
+            assert_eq!(age.changes_at(Some(proven), now), None, "{now}");
+        }
+    }
+
+    #[test]
+    fn without_a_handshake_it_is_not_known_and_stays_so() {
+        let age = read("1s").unwrap();
+        assert_eq!(age.holds(None, Timestamp::UNIX_EPOCH), Truth::Unknown);
+        assert_eq!(age.changes_at(None, Timestamp::UNIX_EPOCH), None);
+    }
+
+    #[test]
+    fn the_ends_of_time_are_no_trouble() {
+        let (short, long) = (read("1s").unwrap(), read("100000000000000d").unwrap());
+        assert_eq!(short.holds(Some(Timestamp::MIN), Timestamp::MAX), Truth::False);
+        for age in [&short, &long] {
+            assert_eq!(age.holds(Some(Timestamp::MAX), Timestamp::MAX), Truth::True);
+            assert_eq!(age.changes_at(Some(Timestamp::MAX), Timestamp::MIN), None);
+        }
+        assert_eq!(long.holds(Some(Timestamp::MIN), Timestamp::MAX), Truth::True);
+        assert!(saw(Some(Timestamp::MIN), Timestamp::MAX).ends_with("ago"));
+    }
+
+    #[test]
+    fn what_it_saw_is_rounded_up() {
+        let now = at("2027-01-01T12:00:00Z");
+        for (proven, says) in [
+            (None, "no handshake"),
+            (Some("2027-01-01T10:00:00Z"), "a full handshake 2h ago"),
+            (Some("2027-01-01T09:59:59.999999999Z"), "a full handshake 2h 1s ago"),
+            (Some("2027-01-01T11:59:59.5Z"), "a full handshake 1s ago"),
+            (Some("2027-01-01T12:00:00Z"), "a full handshake 0s ago"),
+            (Some("2027-01-02T00:00:00Z"), "a full handshake 0s ago"),
+        ] {
+            assert_eq!(saw(proven.map(at), now), says);
+        }
+    }
+
+    #[test]
+    fn durations_are_read_strictly() {
+        for (text, seconds) in [
+            ("8h", 28_800),
+            ("30m", 1800),
+            ("1h30m", 5400),
+            ("90m", 5400),
+            ("1d2h3m4s", 93_784),
+            ("0s", 0),
+            ("9223372036854775807s", i64::MAX),
+        ] {
+            assert_eq!(duration(text), Some(SignedDuration::from_secs(seconds)), "{text}");
+        }
+        for text in [
+            "",
+            "8",
+            "h",
+            "8 h",
+            " 8h",
+            "8h ",
+            "-8h",
+            "+8h",
+            "8.5h",
+            "8H",
+            "8hours",
+            "8ms",
+            "8w",
+            "30m1h",
+            "1h1h",
+            "1h30",
+            "h30m",
+            "٨h",
+            "9223372036854775808s",
+            "9223372036854775807m",
+            "9223372036854775807s1d",
+            "1d9223372036854775807s",
+            "PT8H",
+        ] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+        for text in ["0s", "0h", "0d0h", "-1h", "8"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}
