@@ -108,7 +108,7 @@ impl Snapshot {
                     question: asked.to_string(),
                     compiled: opinion.permits(),
                     casbin,
-                    rules: opinion.rules.to_vec(),
+                    rules: asked.deciding(self.bundle()),
                 });
             }
         }

@@ -6,6 +6,7 @@ mod certificates;
 mod clients;
 mod cuts;
 mod demo;
+mod differential;
 mod enrolment;
 mod faults;
 mod house;

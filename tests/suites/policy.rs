@@ -291,7 +291,7 @@ fn acts() -> impl Strategy<Value = &'static str> {
     ]
 }
 
-fn rule() -> impl Strategy<Value = String> {
+pub(crate) fn rule() -> impl Strategy<Value = String> {
     let who = prop_oneof![
         2 => prop::sample::select(&USERS[..]),
         3 => prop::sample::select(&ROLES[..]),
@@ -345,10 +345,10 @@ fn memberships() -> impl Strategy<Value = Memberships> {
 }
 
 #[derive(Clone, Debug)]
-struct Case {
-    policy: Vec<String>,
-    roles: String,
-    groups: String,
+pub(crate) struct Case {
+    pub(crate) policy: Vec<String>,
+    pub(crate) roles: String,
+    pub(crate) groups: String,
     members: Memberships,
     grouped: Memberships,
     subject: &'static str,
@@ -359,7 +359,7 @@ struct Case {
     proven: Option<i64>,
 }
 
-fn cases() -> impl Strategy<Value = Case> {
+pub(crate) fn cases() -> impl Strategy<Value = Case> {
     let source = prop_oneof![
         Just(None),
         Just(Some(u32::from(Ipv4Addr::new(10, 1, 2, 3)))),
@@ -439,14 +439,23 @@ impl Case {
         oracle::permitted(&policy, &self.roles, &self.groups, &world, &question)
     }
 
-    fn by_us(&self) -> bool {
-        let bundle = Bundle::parse(BundleText {
+    pub(crate) fn text(&self) -> BundleText {
+        BundleText {
             policy: self.policy.join("\n"),
             roles: self.roles.clone(),
             groups: self.groups.clone(),
             ..BundleText::default()
-        });
-        let bundle = Arc::new(bundle.unwrap());
+        }
+    }
+
+    /// The instant that is asked about.
+    pub(crate) fn now() -> Timestamp {
+        at(NOW)
+    }
+
+    /// The state under a bundle.
+    pub(crate) fn state(&self, bundle: Bundle) -> Snapshot {
+        let bundle = Arc::new(bundle);
         let mut snapshot = Snapshot::new(domain(), Revision(1), bundle);
         let until = |offset: &Option<i64>| offset.map(|offset| at(NOW + offset));
         for (number, user) in USERS.iter().enumerate() {
@@ -474,14 +483,22 @@ impl Case {
             let name: Name = device.parse().unwrap();
             snapshot = snapshot.with_interfaces(name, interfaces.collect());
         }
-        let question = Question {
+        snapshot
+    }
+
+    pub(crate) fn question(&self) -> Question {
+        Question {
             subject: self.subject.parse().unwrap(),
             resource: Resource { device: self.device.parse().unwrap(), path: self.ask.path() },
             action: self.ask.action,
             source: self.source.map(|bits| IpAddr::V4(Ipv4Addr::from(bits))),
             proven: self.proven.map(|offset| at(NOW + offset)),
-        };
-        let opinion = snapshot.rules_say(&question, at(NOW));
+        }
+    }
+
+    fn by_us(&self) -> bool {
+        let snapshot = self.state(Bundle::parse(self.text()).unwrap());
+        let opinion = snapshot.rules_say(&self.question(), at(NOW));
         assert_ne!(opinion.refusal, Some(Refusal::Disagreement), "the two judges agree");
         opinion.permits()
     }

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use doorward_model::{Domain, Epoch, Fingerprint, Revision, Subject};
-use doorward_session::json;
+use doorward_session::{RefereeView, json};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -54,6 +54,10 @@ struct Status {
     flows: usize,
     /// Connections to backends without a lease: always 0.
     untracked: usize,
+    /// What the referee of decisions has done.
+    referee: RefereeView,
+    /// Lines of the policy that permit nothing, since the judges differed about them.
+    suspended: Vec<usize>,
     audit_records: i64,
     audit_bytes: u64,
     anchor: Fingerprint,
@@ -80,6 +84,8 @@ impl Call<'_> {
             sessions: parts.leases.list().len(),
             flows: parts.leases.flow_count(),
             untracked: parts.leases.untracked(),
+            referee: parts.leases.refereed(),
+            suspended: snapshot.suspended().iter().copied().collect(),
             audit_records: *parts.audit.last().borrow(),
             audit_bytes: parts.audit.bytes(),
             anchor: parts.authority.public().anchor(),

@@ -41,7 +41,8 @@ pub use doors::{OwnNames, TlsSettings, TlsVersion};
 pub use http::{Body, BodyError, Payload, Problem, RequestId, empty, json, text};
 pub use identify::IdentityError;
 pub use lease::{
-    Authorized, Cause, EndingView, FlowView, Lease, Leases, Refused, SessionView, Tracked,
+    Authorized, Cause, EndingView, FlowView, Lease, Leases, Referee, RefereeView, Refused,
+    SessionView, Suspend, Tracked,
 };
 pub use limits::{Limits, SessionLimits};
 pub use line::Line;

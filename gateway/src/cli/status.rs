@@ -9,6 +9,27 @@ pub(crate) async fn run(client: &Client<'_>, out: &Output) -> Result<(), Failure
     out.print(&answer, |answer| show(answer, out))
 }
 
+/// What the referee has found, and what is suspended for it.
+fn referee(answer: &Value) -> String {
+    let found = answer.get("referee").unwrap_or(&Value::Null);
+    let mut said = format!(
+        "{} decisions looked at, {} differed, {} skipped",
+        text(found, "decided"),
+        text(found, "differed"),
+        text(found, "skipped")
+    );
+    let suspended = items(answer, "suspended");
+    if !suspended.is_empty() {
+        let lines: Vec<String> =
+            suspended.iter().map(|line| format!("policy.csv:{line}")).collect();
+        said.push_str(&format!(
+            "; {} permit nothing until the next `doorward policy apply`",
+            lines.join(" ")
+        ));
+    }
+    said
+}
+
 fn show(answer: &Value, out: &Output) -> String {
     let state = match text(answer, "state") {
         ok if ok == "ok" => out.good("ok"),
@@ -33,6 +54,7 @@ fn show(answer: &Value, out: &Output) -> String {
         ("epoch", text(answer, "epoch")),
         ("sessions", text(answer, "sessions")),
         ("flows", format!("{} ({} untracked)", text(answer, "flows"), text(answer, "untracked"))),
+        ("referee", referee(answer)),
         (
             "audit",
             format!(

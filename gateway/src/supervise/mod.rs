@@ -3,6 +3,7 @@
 mod certificates;
 mod claim;
 mod confirmation;
+mod referee;
 mod upkeep;
 
 use std::sync::Arc;
@@ -49,6 +50,7 @@ pub(crate) async fn run(
     }
     tasks.spawn(gateway.certificates.clone().keep(gateway.health.clone()));
     tasks.spawn(upkeep::keep(upkeep::Upkeep::of(&gateway)));
+    tasks.spawn(referee::keep(referee::of(&gateway)));
     let refusals = gateway.refusals.clone();
     tasks.spawn(async move {
         refusals.run().await;

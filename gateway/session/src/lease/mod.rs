@@ -5,6 +5,7 @@ mod cause;
 mod entry;
 mod held;
 mod index;
+mod referee;
 mod view;
 
 /// What [`index`] is built on.
@@ -27,12 +28,14 @@ use tokio::sync::watch;
 pub use cause::Cause;
 pub(crate) use entry::{FlowEntry, SessionEntry};
 pub use held::{Authorized, Lease, Tracked};
+pub use referee::{Referee, RefereeView, Suspend};
 pub use view::{EndingView, FlowView, SessionView};
 
 use crate::identify::Identity;
 use crate::limits::SessionLimits;
 use crate::session::Session;
 use index::Index;
+use referee::Samples;
 
 /// Every session and every flow of the gateway. Cheap to clone; every clone is the same.
 #[derive(Clone)]
@@ -53,6 +56,7 @@ struct Inner {
     trouble: watch::Receiver<Option<String>>,
     clock: Arc<dyn Clock>,
     journal: Arc<dyn Journal>,
+    samples: Samples,
 }
 
 #[derive(Default)]
@@ -109,6 +113,7 @@ impl Leases {
             trouble,
             clock,
             journal,
+            samples: Samples::default(),
         }))
     }
 
@@ -213,7 +218,16 @@ impl Leases {
         let (key, decision) = self.0.flows.admit(
             Arc::clone(&entry),
             || self.snapshot(),
-            |snapshot| snapshot.decide(&entry.request, now),
+            |snapshot| {
+                let decision = snapshot.decide(&entry.request, now);
+                if let Decision::Denial(denial) = &decision
+                    && denial.reason() == Refusal::Disagreement
+                {
+                    let lines = denial.opinion().rules.to_vec();
+                    self.0.samples.differed(id, &entry.request, &snapshot, now, lines);
+                }
+                decision
+            },
         );
         let (leases, session) = (self.clone(), Arc::clone(session));
         let lease = Lease { key, entry, leases, session };
@@ -228,8 +242,11 @@ impl Leases {
 
     /// Asks a live flow's question again, by the present state and at the present instant.
     /// Whether it still stands; if not, it has been cut.
-    fn ask_again(&self, entry: &FlowEntry, snapshot: &Snapshot) -> bool {
-        let cause = match snapshot.decide_again(&entry.request, self.0.clock.now()) {
+    fn ask_again(&self, entry: &FlowEntry, snapshot: &Arc<Snapshot>) -> bool {
+        let now = self.0.clock.now();
+        let decision = snapshot.decide_again(&entry.request, now);
+        self.0.samples.offer(entry.id, &entry.request, snapshot, now, &decision);
+        let cause = match decision {
             Decision::Permit(permit) if entry.is_still_for(&permit) => {
                 entry.permitted(&permit);
                 return true;
@@ -288,6 +305,13 @@ impl Leases {
         let flows = self.0.flows.all();
         let found = flows.iter().filter(|entry| entry.id == id);
         found.map(|entry| entry.cut.cut(Cause::Administrator)).count() > 0
+    }
+
+    /// Cuts one flow about which the judges differ. Whether there was one.
+    fn cut_differing(&self, id: FlowId) -> bool {
+        let flows = self.0.flows.all();
+        let found = flows.iter().filter(|entry| entry.id == id);
+        found.map(|entry| entry.cut.cut(Cause::Refused(Refusal::Disagreement))).count() > 0
     }
 
     /// Cuts everything: the gateway stops.
