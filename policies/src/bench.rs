@@ -41,7 +41,7 @@ impl Bench {
         let mut requests = Vec::with_capacity(count);
         let mut interfaces = Vec::new();
         for (number, mut supposed) in
-            (1_u32..).zip(Questions::about(bundle.compiled(), bundle, now, 1)?.take(count))
+            (1_u32..).zip(Questions::about(&bundle.text().policy, bundle, now, 1)?.take(count))
         {
             let id = SubjectId(number.into());
             let alike: Name = format!("bench-{number}").parse().ok()?;

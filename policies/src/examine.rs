@@ -4,8 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::answer::Judges;
-use crate::bundle::{Bundle, BundleErrors, difference, line_of};
-use crate::compiled::{Builder, Compiled, Hunk};
+use crate::bundle::{Bundle, Rule, difference};
 use crate::generate::Questions;
 use crate::judge::rulings;
 use crate::question::Request;
@@ -66,11 +65,11 @@ impl Snapshot {
             self.compare(batch, &mut done);
         }
         let touched = former.and_then(|former| touched(former, self.bundle()));
-        let rules = touched.as_ref().unwrap_or(self.bundle().compiled());
-        let Some(mut questions) = Questions::about(rules, self.bundle(), now, seed) else {
+        let lines = touched.as_ref().unwrap_or(&self.bundle().text().policy);
+        let Some(mut questions) = Questions::about(lines, self.bundle(), now, seed) else {
             return done;
         };
-        let most = (rules.capacity() * EACH).clamp(BATCH, MOST);
+        let most = (lines.lines().take(MOST).count() * EACH).clamp(BATCH, MOST);
         let mut asked = 0;
         while asked < most {
             let batch: Vec<Supposed> = questions.by_ref().take(BATCH).collect();
@@ -129,27 +128,119 @@ impl Snapshot {
     }
 }
 
-/// The rules that an edit touches, if they are few.
-fn touched(former: &Bundle, bundle: &Bundle) -> Option<Compiled> {
+/// The lines that an edit touches, if they are few.
+fn touched(former: &Bundle, bundle: &Bundle) -> Option<String> {
     let (old, new) = (former.text(), bundle.text());
     if old.roles != new.roles || old.groups != new.groups {
         return None;
     }
     let (there, back) =
         (difference(&old.policy, &new.policy)?, difference(&new.policy, &old.policy)?);
-    let count = |hunks: &[Hunk<'_>]| hunks.iter().map(|hunk| hunk.added.len()).sum::<usize>();
-    let lines = count(&there) + count(&back);
-    if lines == 0 || lines > FEW {
-        return None;
+    let lines: Vec<&str> =
+        there.iter().chain(&back).flat_map(|hunk| &hunk.added).copied().collect();
+    let few = lines.len() <= FEW && lines.iter().any(|line| Rule::read(1, line).is_some());
+    few.then(|| lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use doorward_model::{CertificateId, Device, Revision, Serial, SubjectId};
+
+    use super::*;
+    use crate::bundle::BundleText;
+    use crate::question::Question;
+    use crate::snapshot::Member;
+
+    fn text(policy: &str) -> BundleText {
+        BundleText { policy: policy.to_owned(), tests: String::new(), ..BundleText::default() }
     }
-    let mut builder = Builder::new();
-    let mut errors = BundleErrors::default();
-    for (number, line) in (1..).zip(there.iter().chain(&back).flat_map(|hunk| &hunk.added)) {
-        if let Some(line) = line_of("policy.csv", number, line, &mut errors) {
-            // Both texts have been read before: a line that does not read is no rule of them.
-            builder.add(&line).ok()?;
+
+    /// A bundle that is broken on purpose: it says one thing and is compiled from another.
+    fn broken(said: &str, compiled: &str) -> Bundle {
+        let compiled = Bundle::parse(text(compiled)).unwrap();
+        let nothing = text(&compiled.text().policy);
+        let difference = compiled.difference(&nothing).unwrap();
+        compiled.edited(&Arc::new(text(said)), &difference).unwrap().unwrap()
+    }
+
+    fn under(bundle: Bundle) -> Snapshot {
+        let member = Member { id: SubjectId(1), enabled: true, roles: vec![], groups: vec![] };
+        Snapshot::new("a.b".parse().unwrap(), Revision(1), Arc::new(bundle))
+            .with_member("user/alice".parse().unwrap(), Some(member))
+    }
+
+    fn now() -> Timestamp {
+        "2027-01-01T12:00:00Z".parse().unwrap()
+    }
+
+    fn request(snapshot: &Snapshot, path: &str) -> Request {
+        let alice = "user/alice".parse().unwrap();
+        let action = doorward_model::Action::Read;
+        let question: Question =
+            snapshot.question(alice, action, Device::Gateway, path, None).unwrap();
+        let issuer = "ab".repeat(32).parse().unwrap();
+        let certificate = CertificateId { issuer, serial: Serial::new(&[1]).unwrap() };
+        Request { question, subject: SubjectId(1), certificate }
+    }
+
+    const ALLOW: &str = "p, role/users, gateway, **, *, , allow\n";
+    const DENY: &str = "p, user/alice, gateway, secret/**, *, , deny\n";
+
+    #[test]
+    fn a_sound_bundle_is_examined_and_nothing_is_found() {
+        let sound = Bundle::parse(text(&[ALLOW, DENY].concat())).unwrap();
+        let snapshot = under(sound);
+        let examined = snapshot.examine(None, now(), 7, |_| true);
+        assert!(examined.decided >= 100 && examined.differing.is_empty(), "{examined:?}");
+        for path in ["secret/a", "open"] {
+            assert_eq!(snapshot.referee(&request(&snapshot, path), now()), Some(Ok(())));
         }
     }
-    let compiled = Compiled::of(builder);
-    (compiled.len() > 0).then_some(compiled)
+
+    #[test]
+    fn a_rule_that_the_compiled_form_has_lost_is_found() {
+        let snapshot = under(broken(&[ALLOW, DENY].concat(), ALLOW));
+        let examined = snapshot.examine(None, now(), 7, |_| true);
+        assert!(examined.differing.iter().any(|one| one.compiled), "{examined:?}");
+        assert_eq!(snapshot.referee(&request(&snapshot, "open"), now()), Some(Ok(())));
+        let differ = snapshot.referee(&request(&snapshot, "secret/a"), now()).unwrap().unwrap_err();
+        assert_eq!((differ.compiled, differ.casbin), (true, Some(false)));
+        assert_eq!(differ.rules, [1], "the rule by which it was let through");
+        assert!(differ.question.starts_with("user/alice read gateway/secret/a"), "{differ:?}");
+        // And one that it has made up.
+        let snapshot = under(broken(DENY, &[DENY, ALLOW].concat()));
+        let differ = snapshot.referee(&request(&snapshot, "open"), now()).unwrap().unwrap_err();
+        assert_eq!((differ.compiled, differ.casbin), (true, Some(false)));
+    }
+
+    #[test]
+    fn a_small_edit_is_examined_by_what_it_touches() {
+        let many: String =
+            (0..500).map(|n| format!("p, role/r{n}, gateway, a/{n}, read, , allow\n")).collect();
+        let former = Bundle::parse(text(&[ALLOW, &many].concat())).unwrap();
+        // Drawn from all rules, a hundred questions would hardly be about this one.
+        let lost = [ALLOW, &many, DENY].concat();
+        let snapshot = under(broken(&lost, &former.text().policy));
+        let examined = snapshot.examine(Some(&former), now(), 7, |_| false);
+        assert!(!examined.differing.is_empty(), "{examined:?}");
+    }
+
+    #[test]
+    fn what_is_suspended_permits_nothing_until_the_next_bundle() {
+        let bundle =
+            || Bundle::parse(text(&[ALLOW, "p, user/alice, gateway, a, *, , allow\n"].concat()));
+        let snapshot = under(bundle().unwrap());
+        let says = |snapshot: &Snapshot, path| {
+            snapshot.rules_say(&request(snapshot, path).question, now()).refusal
+        };
+        assert_eq!(says(&snapshot, "a"), None);
+        let suspended = snapshot.clone().suspending(&[2]);
+        // Another rule allows it as well; that does not help.
+        assert_eq!(says(&suspended, "a"), Some(crate::Refusal::Disagreement));
+        assert_eq!(says(&suspended, "b"), None, "what it does not cover goes on");
+        let next = suspended.with_bundle(Revision(2), Arc::new(bundle().unwrap()));
+        assert_eq!(says(&next, "a"), None);
+    }
 }

@@ -7,15 +7,15 @@ use doorward_model::{Action, Device, Group, Path, Protocol, Resource, Role, Subj
 use jiff::{SignedDuration, Timestamp};
 
 use crate::bundle::{Bundle, On, Rule, Who};
-use crate::compiled::Compiled;
 use crate::pattern::{Pattern, Piece, Range};
 use crate::question::Question;
 use crate::supposed::{Supposed, nobody};
 
 /// Makes questions, one after the other: the same from the same beginning.
 pub(crate) struct Questions<'a> {
-    /// Where rules are drawn from.
-    rules: &'a Compiled,
+    /// The lines that rules are drawn from. Lines, since a rule that the compiled form has lost
+    /// could not be drawn from there.
+    lines: &'a str,
     nobody: Subject,
     now: Timestamp,
     random: u64,
@@ -25,14 +25,14 @@ const TABLES: [&str; 8] =
     ["coil", "discrete", "input", "holding", "file", "fifo", "device", "function"];
 
 impl<'a> Questions<'a> {
-    /// Questions about the rules of `rules`, to be asked of `bundle`.
+    /// Questions about the rules on `lines`, to be asked of `bundle`.
     pub(crate) fn about(
-        rules: &'a Compiled,
+        lines: &'a str,
         bundle: &Bundle,
         now: Timestamp,
         seed: u64,
     ) -> Option<Self> {
-        Some(Self { rules, nobody: nobody(bundle)?, now, random: seed })
+        Some(Self { lines, nobody: nobody(bundle)?, now, random: seed })
     }
 
     /// The next number (SplitMix64), below `bound`.
@@ -55,8 +55,13 @@ impl<'a> Questions<'a> {
     }
 
     fn rule(&mut self) -> Option<Rule> {
-        let at = self.below(self.rules.capacity());
-        self.rules.nth(at).and_then(|rule| self.rules.rule(rule))
+        let at = self.below(self.lines.len());
+        let bytes = self.lines.as_bytes();
+        let before = bytes.get(..at)?.iter().rposition(|byte| *byte == b'\n');
+        let start = before.map_or(0, |before| before + 1);
+        let length = bytes.get(start..)?.iter().position(|byte| *byte == b'\n');
+        let end = length.map_or(bytes.len(), |length| start + length);
+        Rule::read(1, self.lines.get(start..end)?.trim_end_matches('\r'))
     }
 
     fn make(&mut self) -> Option<Supposed> {
@@ -189,7 +194,7 @@ impl Iterator for Questions<'_> {
     type Item = Supposed;
 
     fn next(&mut self) -> Option<Supposed> {
-        // A draw may meet a rule that is gone, or make no path.
-        (0..100).find_map(|_| self.make())
+        // A draw may meet a comment, or make no path.
+        (0..1000).find_map(|_| self.make())
     }
 }

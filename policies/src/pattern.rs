@@ -93,6 +93,9 @@ pub enum PatternError {
     /// A range that runs backwards.
     #[error("{0}-{1} runs backwards; write {1}-{0}, or {0}%2D{1} for that text")]
     Backwards(u16, u16),
+    /// More text than a path has.
+    #[error("the path is longer than {} bytes", Path::LIMIT)]
+    Length,
     /// More segments than a path has.
     #[error("the path has more than {} segments", Path::SEGMENTS)]
     TooLong,
@@ -250,6 +253,9 @@ impl<'a> Pieces<'a> {
     pub(crate) fn of(text: &'a str) -> Result<Self, PatternError> {
         if text.is_empty() || text.starts_with('/') {
             return Err(PatternError::Empty);
+        }
+        if text.len() > Path::LIMIT {
+            return Err(PatternError::Length);
         }
         let (rest, open) = match (text, text.strip_suffix("/**")) {
             ("**", _) => (None, true),
@@ -508,6 +514,8 @@ mod tests {
             ("a/%zz", E::Escape("%zz".into())),
             ("a/%ff", E::Escape("%ff".into())),
             ("a/9-1", E::Backwards(9, 1)),
+            (&"a".repeat(Path::LIMIT + 1), E::Length),
+            (&"a/".repeat(Path::SEGMENTS), E::TooLong),
         ] {
             assert_eq!(text.parse::<Pattern>(), Err(why), "{text:?}");
         }

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 use crate::codes::CodeMaker;
 use crate::gate::{Denied, Gate, failed};
+use crate::revisions::blocking;
 use crate::route::{Access, Operation, Route};
 use crate::status::Health;
 
@@ -260,11 +261,11 @@ impl Call<'_> {
     }
 
     /// The body, which must be JSON of that form. No body is an empty object.
-    pub(crate) async fn read<T: DeserializeOwned>(&mut self) -> Result<T, Denied> {
+    pub(crate) async fn read<T: DeserializeOwned + Send + 'static>(&mut self) -> Result<T, Denied> {
         self.read_up_to(BODY).await
     }
 
-    pub(crate) async fn read_up_to<T: DeserializeOwned>(
+    pub(crate) async fn read_up_to<T: DeserializeOwned + Send + 'static>(
         &mut self,
         limit: usize,
     ) -> Result<T, Denied> {
@@ -278,7 +279,11 @@ impl Call<'_> {
             denied(Problem::new(status, "Body refused", sentence(&error.to_string())))
         })?;
         let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
-        serde_json::from_slice(&bytes).map_err(|error| wrong(sentence(&error.to_string())))
+        let parse = move || {
+            serde_json::from_slice(&bytes).map_err(|error| wrong(sentence(&error.to_string())))
+        };
+        // A large bundle takes a while; others are served meanwhile.
+        if limit > BODY { blocking(parse).await } else { parse() }
     }
 
     /// A request whose first question has been answered with yes.

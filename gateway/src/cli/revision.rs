@@ -105,6 +105,9 @@ fn preview(answer: &Value, dry_run: bool, out: &Output) -> Vec<String> {
             out.bad(&doorward_model::escape(&line).to_string())
         }));
     }
+    if let Some(examined) = answer.get("examined").and_then(Value::as_u64) {
+        lines.push(format!("decided alike by Casbin: {examined} questions made from its words"));
+    }
     if let Some(passed) = answer.get("passed").and_then(Value::as_u64).filter(|passed| *passed > 0)
     {
         lines.push(format!("tests passed: {passed}"));

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use doorward_model::{Action, Device, Group, Role, Subject};
 
-use super::error::Reason;
-use super::table::{Field, Line};
+use super::error::{BundleErrors, Reason};
+use super::table::{Field, Line, line_of};
 use crate::pattern::Pattern;
 use crate::when::When;
 
@@ -157,6 +157,17 @@ impl Rule {
 }
 
 const FORM: &str = "p, who, device or group, path, actions, when, allow|deny";
+
+impl Rule {
+    /// The rule on a line of `policy.csv`, by itself; `None` if there is none that reads.
+    pub(crate) fn read(number: usize, line: &str) -> Option<Self> {
+        let line = line_of("policy.csv", number, line, &mut BundleErrors::default())?;
+        let Columns { who, on, path, acts, when, effect } =
+            read_rule(&line, |_| None, |_| None).ok()?;
+        let (path, when) = (path.text.parse().ok()?, when.text.parse().ok()?);
+        Self::of(number, who.err()?, on.err()?, path, acts, Arc::new(when), effect)
+    }
+}
 
 /// The columns of a rule: names that are known by their number, and what is read elsewhere as
 /// text.

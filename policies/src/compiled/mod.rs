@@ -172,25 +172,6 @@ impl Compiled {
         })
     }
 
-    /// Below this, [`Compiled::nth`] has rules.
-    pub(crate) fn capacity(&self) -> usize {
-        let edited = self.edits.as_ref().map_or(0, |edits| edits.part.layer.len());
-        self.base.layer.len() + edited
-    }
-
-    /// A rule by a number; `None` where it is gone. For picking some at random.
-    pub(crate) fn nth(&self, number: usize) -> Option<Ref> {
-        let base = self.base.layer.in_order();
-        let edited = number >= base.len();
-        let number = match &self.edits {
-            Some(edits) if edited => edits.part.layer.in_order().get(number - base.len()),
-            _ => base.get(number),
-        };
-        let number = *number?;
-        let is_gone = !edited && self.gone().is_some_and(|gone| gone.contains(&number));
-        (!is_gone).then_some(Ref { edited, number })
-    }
-
     /// The number of somebody's own name, or of a role's: `kind` is `user/`, `role/` and so on.
     pub(crate) fn who(&self, kind: &str, name: &str) -> Option<u32> {
         self.words().whos.find(kind, name)
