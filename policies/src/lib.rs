@@ -3,7 +3,7 @@
 //! A bundle of Casbin text is read into types of our own ([`Bundle::parse`]) and refused with
 //! file, line and reason before Casbin sees it. A [`Snapshot`] is the immutable state of one
 //! epoch: a bundle, the subjects, devices, interfaces and certificates. From it follows a
-//! [`Decision`], by a native evaluation (which also knows why, and until when) and by
+//! [`Decision`], by a compiled form of its rules (which also knows why, and until when) and by
 //! casbin-rs itself on the candidate rules; both must permit.
 //!
 //! Invariants

@@ -150,7 +150,7 @@ fn edited_twice(
     first: &[(usize, String)],
     then: &[(usize, String)],
 ) -> Option<Bundle> {
-    let between = edited(&Case { policy: case.policy.clone(), ..case.clone() }, first)?;
+    let between = edited(case, first)?;
     let mut detour = case.policy.clone();
     detour.extend(then.iter().map(|(_, rule)| rule.clone()));
     let text = BundleText { policy: detour.join("\n"), ..case.text() };
