@@ -107,8 +107,8 @@ impl<'a> Questions<'a> {
 
     /// A protocol whose operands could be meant.
     fn protocol(&mut self, pattern: &Pattern) -> Protocol {
-        let (pieces, _) = pattern.pieces();
-        let table = pieces.skip(2).next();
+        let (mut pieces, _) = pattern.pieces();
+        let table = pieces.nth(2);
         match table {
             Some(Piece::Text { text, .. }) if TABLES.contains(&&*text) => Protocol::Modbus,
             _ => self.of(&[Protocol::Http, Protocol::Mqtt]).unwrap_or(Protocol::Http),

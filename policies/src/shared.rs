@@ -8,9 +8,11 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 /// one copies only the part that it is in.
 #[derive(Clone)]
 pub(crate) struct Shared<K, V> {
-    parts: Arc<[Arc<HashTable<(K, V)>>]>,
+    parts: Arc<[Part<K, V>]>,
     hasher: DefaultHashBuilder,
 }
+
+type Part<K, V> = Arc<HashTable<(K, V)>>;
 
 /// How many parts there are.
 const PARTS: usize = 256;

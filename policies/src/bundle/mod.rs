@@ -146,7 +146,7 @@ impl Bundle {
     }
 
     fn sound(self) -> Result<Self, BundleErrors> {
-        if self.len() > 0 {
+        if !self.is_empty() {
             return Ok(self);
         }
         let mut errors = BundleErrors::default();
