@@ -338,7 +338,6 @@ fn what_is_not_built_says_so() {
     let gateway = Gateway::start();
     for args in [
         &["clock", "accept"][..],
-        &["policy", "bench", "--rules", "10", "--json"],
         &["audit", "verify"],
         &["ca", "crl"],
         &["ca", "rotate"],
