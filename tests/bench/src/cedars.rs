@@ -157,9 +157,10 @@ fn policy<'a>(
 fn reached(path: &str, deny: bool) -> String {
     if let Some((interface, unit, table, first, last)) = registers(path) {
         let mut clause = format!("context.table == \"{interface}/{table}\"");
-        // Unit 0 is every unit at once: reached by no rule for one unit, but met by a refusal.
+        // Unit 0 is every unit at once: a rule that allows must name it, any that denies meets it.
         clause += &match (unit, deny) {
-            ("*", _) => String::new(),
+            ("*", false) => " && context.unit != 0".to_owned(),
+            ("*", true) => String::new(),
             (unit, false) => format!(" && context.unit == {unit}"),
             (unit, true) => format!(" && (context.unit == {unit} || context.unit == 0)"),
         };
