@@ -172,7 +172,9 @@ pub(crate) fn answer(
 ) -> Decision {
     if let Some(not_after) = not_after {
         // The certificate's last instant is included, so the next one is the first to ask.
-        let over = not_after.saturating_add(jiff::SignedDuration::from_nanos(1)).ok();
+        // Past the end of time there is none, and an error for that is not made each time.
+        let ends = (not_after < Timestamp::MAX).then_some(not_after);
+        let over = ends.and_then(|end| end.checked_add(jiff::SignedDuration::from_nanos(1)).ok());
         opinion.ask_again_at = [opinion.ask_again_at, over].into_iter().flatten().min();
     }
     if opinion.refusal.is_some() {
