@@ -7,6 +7,8 @@ use doorward_model::{
 };
 use jiff::Timestamp;
 
+use crate::bundle::Effect;
+use crate::compiled::Found;
 use crate::decision::{Decision, Declared, Denial, Opinion, Permit, Refusal};
 use crate::held::Held;
 use crate::judge::{Case, Search, Verdict, casbin_permits, native_verdict};
@@ -135,12 +137,19 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// Whether a rule that allows the case is suspended.
+    /// Whether a rule that allows what is asked is suspended. Its conditions don't matter: a rule
+    /// about which the judges differed says nothing, at no time, and so time alone ends no
+    /// suspension.
     fn is_suspended(&self, case: &Case<'_>) -> bool {
-        !self.suspended().is_empty()
-            && native_verdict(case, Search::All).deciding.iter().any(|rule| {
-                self.suspended().contains(&(case.bundle.compiled().line(*rule) as usize))
-            })
+        if self.suspended().is_empty() {
+            return false;
+        }
+        let mut found = false;
+        case.find(Effect::Allow, &mut |rule, _| {
+            found = self.suspended().contains(&(case.bundle.compiled().line(rule) as usize));
+            if found { Found::Enough } else { Found::On }
+        });
+        found
     }
 }
 

@@ -229,15 +229,15 @@ mod tests {
 
     #[test]
     fn what_is_suspended_permits_nothing_until_the_next_bundle() {
-        let bundle =
-            || Bundle::parse(text(&[ALLOW, "p, user/alice, gateway, a, *, , allow\n"].concat()));
+        let over = format!("p, user/alice, gateway, a, *, until={}, allow\n", now());
+        let bundle = || Bundle::parse(text(&[ALLOW, &over].concat()));
         let snapshot = under(bundle().unwrap());
         let says = |snapshot: &Snapshot, path| {
             snapshot.rules_say(&request(snapshot, path).question, now()).refusal
         };
         assert_eq!(says(&snapshot, "a"), None);
         let suspended = snapshot.clone().suspending(&[2]);
-        // Another rule allows it as well; that does not help.
+        // Another rule allows it as well, and alone at this hour; that does not help.
         assert_eq!(says(&suspended, "a"), Some(crate::Refusal::Disagreement));
         assert_eq!(says(&suspended, "b"), None, "what it does not cover goes on");
         let next = suspended.with_bundle(Revision(2), Arc::new(bundle().unwrap()));

@@ -193,8 +193,9 @@ impl Snapshot {
         self.changed()
     }
 
-    /// The same state, in which what these lines of `policy.csv` allow is denied, whatever else
-    /// allows it: the judges have differed about them. The next bundle ends that.
+    /// The same state, in which what these lines of `policy.csv` would allow is denied, whatever
+    /// else allows it and whether or not their conditions hold: the judges have differed about
+    /// them. The next bundle ends that.
     #[must_use]
     pub fn suspending(mut self, lines: &[usize]) -> Self {
         self.suspended = Arc::new(self.suspended.iter().chain(lines).copied().collect());

@@ -46,7 +46,7 @@ impl<'a> Case<'a> {
     }
 
     /// Finds the rules that bear on the case, conditions aside.
-    fn find(&self, effect: Effect, found: &mut impl FnMut(Ref, &Entry) -> Found) {
+    pub(crate) fn find(&self, effect: Effect, found: &mut impl FnMut(Ref, &Entry) -> Found) {
         let (compiled, question) = (self.bundle.compiled(), self.question);
         let own = compiled.subject(&question.subject);
         let whos = Ids { of: &self.whos, own };
