@@ -117,7 +117,7 @@ impl Snapshot {
             (Some(standing), _) => (Some(standing), Default::default()),
             (None, found) => {
                 let refusal = found
-                    .or_else(|| self.is_suspended(&case).then_some(Refusal::Disagreement))
+                    .or_else(|| self.is_suspended(&case).then_some(Refusal::Suspended))
                     .or_else(|| match judges {
                         Judges::Both => second_judge(&case, &verdict),
                         Judges::Native => None,

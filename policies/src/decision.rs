@@ -187,6 +187,9 @@ pub enum Refusal {
     /// The two judges differ, or one of them failed: an alarm, and a refusal.
     #[error("the judges disagree")]
     Disagreement,
+    /// A rule that would allow it is suspended, since the judges have differed about it.
+    #[error("a rule that would allow it is suspended")]
+    Suspended,
 }
 
 impl Refusal {
@@ -207,6 +210,7 @@ impl Refusal {
             Self::OutsideTime => "outside-time",
             Self::Conditions => "conditions",
             Self::Disagreement => "disagreement",
+            Self::Suspended => "suspended",
         }
     }
 }

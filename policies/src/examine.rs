@@ -3,11 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::answer::Judges;
 use crate::bundle::{Bundle, Rule, difference};
 use crate::generate::Questions;
 use crate::judge::rulings;
-use crate::question::Request;
 use crate::snapshot::Snapshot;
 use crate::supposed::Supposed;
 
@@ -62,7 +60,7 @@ impl Snapshot {
         let tests: Vec<Supposed> =
             tests.iter().filter_map(|test| self.suppose(test, now).ok()).collect();
         for batch in tests.chunks(BATCH) {
-            self.compare(batch, &mut done);
+            compare(self.bundle(), batch, &mut done);
         }
         let touched = former.and_then(|former| touched(former, self.bundle()));
         let lines = touched.as_ref().unwrap_or(&self.bundle().text().policy);
@@ -77,53 +75,50 @@ impl Snapshot {
                 break;
             }
             asked += batch.len();
-            self.compare(&batch, &mut done);
+            compare(self.bundle(), &batch, &mut done);
             if !more(asked) {
                 break;
             }
         }
         done
     }
+}
 
-    /// Decides each question with both.
-    fn compare(&self, asked: &[Supposed], done: &mut Examined) {
-        let rulings = rulings(self.bundle().text(), asked);
-        for (asked, ruling) in asked.iter().zip(rulings) {
-            let opinion = asked.opinion(Judges::Native, self);
-            let casbin = match ruling {
-                Ok(None) => {
-                    done.left_out += 1;
-                    continue;
-                }
-                Ok(ruling) => ruling,
-                Err(error) => {
-                    tracing::error!(%asked, %error, "casbin failed");
-                    None
-                }
-            };
-            done.decided += 1;
-            if casbin != Some(opinion.permits()) {
-                done.differing.push(Differ {
-                    question: asked.to_string(),
-                    compiled: opinion.permits(),
-                    casbin,
-                    rules: asked.deciding(self.bundle()),
-                });
-            }
-        }
-    }
-
-    /// Whether Casbin would say of a request what the compiled form says, rules alone considered;
-    /// `None` if too many rules bear on it to be asked. Takes a look at each line of the bundle.
+impl Bundle {
+    /// Whether Casbin says what the compiled form says; `None` if too many rules bear on the
+    /// question to be put to it. Takes a look at each line of the bundle.
     #[must_use]
-    pub fn referee(&self, request: &Request, now: Timestamp) -> Option<Result<(), Differ>> {
+    pub fn referee(&self, asked: &Supposed) -> Option<Result<(), Differ>> {
         let mut done = Examined::default();
-        let asked = Supposed::of(request.question.clone(), self, now);
-        self.compare(&[asked], &mut done);
+        compare(self, std::slice::from_ref(asked), &mut done);
         match (done.differing.pop(), done.left_out) {
             (Some(differ), _) => Some(Err(differ)),
             (None, 0) => Some(Ok(())),
             (None, _) => None,
+        }
+    }
+}
+
+/// Decides each question with both.
+fn compare(bundle: &Bundle, asked: &[Supposed], done: &mut Examined) {
+    let rulings = rulings(bundle.text(), asked);
+    for (asked, ruling) in asked.iter().zip(rulings) {
+        let casbin = match ruling {
+            Ok(None) => {
+                done.left_out += 1;
+                continue;
+            }
+            Ok(ruling) => ruling,
+            Err(error) => {
+                tracing::error!(%asked, %error, "casbin failed");
+                None
+            }
+        };
+        done.decided += 1;
+        let compiled = asked.is_permitted(bundle);
+        if casbin != Some(compiled) {
+            let rules = asked.deciding(bundle);
+            done.differing.push(Differ { question: asked.to_string(), compiled, casbin, rules });
         }
     }
 }
@@ -146,7 +141,7 @@ fn touched(former: &Bundle, bundle: &Bundle) -> Option<String> {
 mod tests {
     use std::sync::Arc;
 
-    use doorward_model::{CertificateId, Device, Revision, Serial, SubjectId};
+    use doorward_model::{Action, Device, Revision, SubjectId};
 
     use super::*;
     use crate::bundle::BundleText;
@@ -175,14 +170,14 @@ mod tests {
         "2027-01-01T12:00:00Z".parse().unwrap()
     }
 
-    fn request(snapshot: &Snapshot, path: &str) -> Request {
+    fn question(snapshot: &Snapshot, path: &str) -> Question {
         let alice = "user/alice".parse().unwrap();
-        let action = doorward_model::Action::Read;
-        let question: Question =
-            snapshot.question(alice, action, Device::Gateway, path, None).unwrap();
-        let issuer = "ab".repeat(32).parse().unwrap();
-        let certificate = CertificateId { issuer, serial: Serial::new(&[1]).unwrap() };
-        Request { question, subject: SubjectId(1), certificate }
+        snapshot.question(alice, Action::Read, Device::Gateway, path, None).unwrap()
+    }
+
+    fn referee(snapshot: &Snapshot, path: &str) -> Option<Result<(), Differ>> {
+        let asked = Supposed::of(question(snapshot, path), snapshot, now());
+        snapshot.bundle().referee(&asked)
     }
 
     const ALLOW: &str = "p, role/users, gateway, **, *, , allow\n";
@@ -195,7 +190,7 @@ mod tests {
         let examined = snapshot.examine(None, now(), 7, |_| true);
         assert!(examined.decided >= 100 && examined.differing.is_empty(), "{examined:?}");
         for path in ["secret/a", "open"] {
-            assert_eq!(snapshot.referee(&request(&snapshot, path), now()), Some(Ok(())));
+            assert_eq!(referee(&snapshot, path), Some(Ok(())));
         }
     }
 
@@ -204,14 +199,14 @@ mod tests {
         let snapshot = under(broken(&[ALLOW, DENY].concat(), ALLOW));
         let examined = snapshot.examine(None, now(), 7, |_| true);
         assert!(examined.differing.iter().any(|one| one.compiled), "{examined:?}");
-        assert_eq!(snapshot.referee(&request(&snapshot, "open"), now()), Some(Ok(())));
-        let differ = snapshot.referee(&request(&snapshot, "secret/a"), now()).unwrap().unwrap_err();
+        assert_eq!(referee(&snapshot, "open"), Some(Ok(())));
+        let differ = referee(&snapshot, "secret/a").unwrap().unwrap_err();
         assert_eq!((differ.compiled, differ.casbin), (true, Some(false)));
         assert_eq!(differ.rules, [1], "the rule by which it was let through");
         assert!(differ.question.starts_with("user/alice read gateway/secret/a"), "{differ:?}");
         // And one that it has made up.
         let snapshot = under(broken(DENY, &[DENY, ALLOW].concat()));
-        let differ = snapshot.referee(&request(&snapshot, "open"), now()).unwrap().unwrap_err();
+        let differ = referee(&snapshot, "open").unwrap().unwrap_err();
         assert_eq!((differ.compiled, differ.casbin), (true, Some(false)));
     }
 
@@ -233,13 +228,15 @@ mod tests {
         let bundle = || Bundle::parse(text(&[ALLOW, &over].concat()));
         let snapshot = under(bundle().unwrap());
         let says = |snapshot: &Snapshot, path| {
-            snapshot.rules_say(&request(snapshot, path).question, now()).refusal
+            snapshot.rules_say(&question(snapshot, path), now()).refusal
         };
         assert_eq!(says(&snapshot, "a"), None);
         let suspended = snapshot.clone().suspending(&[2]);
         // Another rule allows it as well, and alone at this hour; that does not help.
-        assert_eq!(says(&suspended, "a"), Some(crate::Refusal::Disagreement));
+        assert_eq!(says(&suspended, "a"), Some(crate::Refusal::Suspended));
         assert_eq!(says(&suspended, "b"), None, "what it does not cover goes on");
+        // That it is suspended is no difference between the judges.
+        assert_eq!(referee(&suspended, "a"), Some(Ok(())));
         let next = suspended.with_bundle(Revision(2), Arc::new(bundle().unwrap()));
         assert_eq!(says(&next, "a"), None);
     }

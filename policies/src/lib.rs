@@ -65,5 +65,6 @@ pub use record::{Class, Closing, Event, Journal, JournalError, Opening, Outcome,
 pub use replay::{Differing, Replay, Replayed};
 pub use shape::Shape;
 pub use snapshot::{Certificate, Interface, Member, Membership, Snapshot};
+pub use supposed::Supposed;
 pub use trial::Failing;
 pub use when::{Seen, Truth, When, WhenError};

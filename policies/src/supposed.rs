@@ -5,13 +5,14 @@ use crate::answer::Judges;
 use crate::bundle::Bundle;
 use crate::decision::Opinion;
 use crate::held::Held;
-use crate::judge::{Case, Search, native_verdict};
+use crate::judge::{Case, Search, Verdict, native_verdict};
 use crate::question::{Context, Question};
 use crate::snapshot::{Membership, Snapshot, built_in_group, built_in_role};
 
-/// A question at an instant, with the memberships that count for it, whatever the state says.
+/// A question at an instant, with the memberships that count for it, whatever a state says: all
+/// that the rules are asked with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Supposed {
+pub struct Supposed {
     pub(crate) question: Question,
     /// The roles that the subject is a direct member of.
     pub(crate) roles: Vec<Role>,
@@ -22,13 +23,26 @@ pub(crate) struct Supposed {
 
 impl Supposed {
     /// A question as the state has it.
-    pub(crate) fn of(question: Question, snapshot: &Snapshot, now: Timestamp) -> Self {
+    #[must_use]
+    pub fn of(question: Question, snapshot: &Snapshot, now: Timestamp) -> Self {
         let standing = snapshot.standing(&question);
         let roles = standing.subject.iter().flat_map(|known| known.roles.direct(now));
         let roles = roles.cloned().collect();
         let groups = standing.device.iter().flat_map(|known| known.groups.direct(now));
         let groups = groups.cloned().collect();
         Self { question, roles, groups, now }
+    }
+
+    /// The question.
+    #[must_use]
+    pub fn question(&self) -> &Question {
+        &self.question
+    }
+
+    /// The instant that it is asked at.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        self.now
     }
 
     /// Adds what everybody and every device is in.
@@ -54,12 +68,20 @@ impl Supposed {
         snapshot.judge_among(judges, &self.question, None, &roles, &groups, self.now)
     }
 
+    /// Whether the compiled form of a bundle permits it.
+    pub(crate) fn is_permitted(&self, bundle: &Bundle) -> bool {
+        self.verdict(bundle, Search::Few).refusal.is_none()
+    }
+
     /// The lines of all rules that decide.
     pub(crate) fn deciding(&self, bundle: &Bundle) -> Vec<usize> {
-        let (roles, groups) = self.held(bundle);
-        let case = Case::new(bundle, &self.question, self.context(), &roles, &groups);
-        let deciding = native_verdict(&case, Search::All).deciding;
+        let deciding = self.verdict(bundle, Search::All).deciding;
         deciding.iter().map(|rule| bundle.compiled().line(*rule) as usize).collect()
+    }
+
+    fn verdict(&self, bundle: &Bundle, search: Search) -> Verdict {
+        let (roles, groups) = self.held(bundle);
+        native_verdict(&Case::new(bundle, &self.question, self.context(), &roles, &groups), search)
     }
 
     fn held(&self, bundle: &Bundle) -> (Held<Role>, Held<Group>) {

@@ -5,12 +5,13 @@ use std::collections::HashSet;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
 use doorward_model::{Action, FlowId, Revision};
 use doorward_policies::{
-    Class, Decision, Differ, Event, Journal, Outcome, Record, Refusal, Request, Snapshot,
+    Bundle, Class, Decision, Differ, Event, Journal, Outcome, Record, Refusal, Request, Snapshot,
+    Supposed,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -30,9 +31,10 @@ const SHARE: u32 = 100;
 /// An answer that waits for the referee.
 struct Sample {
     flow: FlowId,
-    request: Request,
-    snapshot: Arc<Snapshot>,
-    now: Timestamp,
+    asked: Supposed,
+    revision: Revision,
+    /// It keeps no bundle in memory: what decides no more is not looked at.
+    bundle: Weak<Bundle>,
     /// The lines about which the judges have differed already, at an admission.
     differed: Option<Vec<usize>>,
 }
@@ -74,7 +76,7 @@ impl Samples {
         &self,
         flow: FlowId,
         request: &Request,
-        snapshot: &Arc<Snapshot>,
+        snapshot: &Snapshot,
         now: Timestamp,
         decision: &Decision,
     ) {
@@ -99,7 +101,7 @@ impl Samples {
         &self,
         flow: FlowId,
         request: &Request,
-        snapshot: &Arc<Snapshot>,
+        snapshot: &Snapshot,
         now: Timestamp,
         lines: Vec<usize>,
     ) {
@@ -110,13 +112,14 @@ impl Samples {
         &self,
         flow: FlowId,
         request: &Request,
-        snapshot: &Arc<Snapshot>,
+        snapshot: &Snapshot,
         now: Timestamp,
         differed: Option<Vec<usize>>,
     ) {
         let Some(queue) = self.queue.get() else { return };
-        let (request, snapshot) = (request.clone(), Arc::clone(snapshot));
-        if queue.try_send(Sample { flow, request, snapshot, now, differed }).is_err() {
+        let asked = Supposed::of(request.question.clone(), snapshot, now);
+        let (revision, bundle) = (snapshot.revision(), Arc::downgrade(snapshot.bundle()));
+        if queue.try_send(Sample { flow, asked, revision, bundle, differed }).is_err() {
             self.figures.skipped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -180,11 +183,10 @@ impl Referee {
     /// ninety-nine times as long as it works.
     pub async fn run(mut self) {
         while let Some(sample) = self.samples.recv().await {
-            let (request, snapshot, now) =
-                (sample.request.clone(), Arc::clone(&sample.snapshot), sample.now);
+            let (asked, bundle) = (sample.asked.clone(), sample.bundle.upgrade());
             let work = tokio::task::spawn_blocking(move || {
                 let begin = Instant::now();
-                (snapshot.referee(&request, now), begin.elapsed())
+                (bundle.and_then(|bundle| bundle.referee(&asked)), begin.elapsed())
             });
             let Ok((ruling, took)) = work.await else {
                 tracing::error!("the referee failed");
@@ -220,17 +222,16 @@ impl Referee {
     /// The judges differ: a fault of this program. What it may have let through ends, and is not
     /// let through again until there is another bundle.
     async fn alarm(&self, sample: &Sample, lines: Vec<usize>, question: &str) {
-        let revision = sample.snapshot.revision();
+        let (revision, asked) = (sample.revision, &sample.asked);
         tracing::error!(%question, ?lines, revision = revision.0, "the judges differ");
         if !self.leases.cut_differing(sample.flow) {
             tracing::debug!("the flow has ended already");
         }
-        let question_asked = &sample.request.question;
         let mut record =
-            Record::new(sample.now, Event::Alarm).ended(Outcome::Done, "judges-differ");
-        record.subject = Some(question_asked.subject.clone());
-        record.action = Some(question_asked.action);
-        record.device = Some(question_asked.resource.device.clone());
+            Record::new(asked.at(), Event::Alarm).ended(Outcome::Done, "judges-differ");
+        record.subject = Some(asked.question().subject.clone());
+        record.action = Some(asked.question().action);
+        record.device = Some(asked.question().resource.device.clone());
         record.rules.clone_from(&lines);
         record.revision = Some(revision);
         record.flow = Some(sample.flow);
@@ -261,8 +262,8 @@ mod tests {
         Subject, SubjectId,
     };
     use doorward_policies::{
-        Bundle, BundleText, Certificate, Closing, Commit, Interface, Member, Observer as _,
-        Opening, Question, Touched, Written,
+        BundleText, Certificate, Closing, Commit, Interface, Member, Observer as _, Opening,
+        Question, Touched, Written,
     };
     use tokio::sync::watch;
 
@@ -426,9 +427,12 @@ mod tests {
 
         /// Waits until the referee has looked at so many answers.
         async fn looked_at(&self, decided: u64) {
-            while self.leases.refereed().decided < decided {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            let looked = async {
+                while self.leases.refereed().decided < decided {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(30), looked).await.unwrap();
         }
     }
 
@@ -450,9 +454,9 @@ mod tests {
         assert!(world.leases.refereed().differed >= 1);
         // What that rule allows is denied now, whatever is asked for by it.
         assert_eq!(world.state.present().suspended().iter().copied().collect::<Vec<_>>(), [1]);
-        assert!(matches!(sound.lease().cause(), Some(Cause::Refused(Refusal::Disagreement))));
-        let refused = world.ask("lid").unwrap_err();
-        assert_eq!(refused.as_str(), "disagreement");
+        assert!(matches!(sound.lease().cause(), Some(Cause::Refused(Refusal::Suspended))));
+        let before = world.leases.refereed();
+        assert_eq!(world.ask("lid").unwrap_err().as_str(), "suspended");
         let alarmed = || {
             let records = world.log.0.lock().unwrap();
             records.iter().any(|record| {
@@ -468,7 +472,12 @@ mod tests {
         let next = Bundle::parse(text(&[ALLOW, DENY].concat())).unwrap();
         world.state.publish(world.state.present().with_bundle(Revision(2), Arc::new(next)));
         assert_eq!(world.ask("box").unwrap_err().as_str(), "denied-by-rule");
-        assert!(world.ask("lid").is_ok());
+        let flow = world.ask("lid").unwrap();
+        // That something is suspended was known, and nobody was alarmed again.
+        world.state.publish(world.state.present().at(Epoch(5)));
+        world.looked_at(before.decided + 1).await;
+        assert_eq!(world.leases.refereed().differed, before.differed);
+        assert!(flow.lease().lives());
     }
 
     #[tokio::test]
@@ -477,7 +486,7 @@ mod tests {
         world.start_referee();
         let flow = world.ask("lid").unwrap();
         world.state.publish(world.state.present().at(Epoch(2)));
-        tokio::time::timeout(Duration::from_secs(30), world.looked_at(1)).await.unwrap();
+        world.looked_at(1).await;
         // The same again is of a kind that has been seen.
         world.state.publish(world.state.present().at(Epoch(3)));
         assert!(flow.lease().lives());
