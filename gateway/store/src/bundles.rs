@@ -12,6 +12,7 @@ use crate::database::{micros, timestamp};
 use crate::error::{OpenError, StoreError};
 use crate::load::revision;
 use crate::open::Store;
+use crate::pieces;
 
 /// A bundle as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,9 +67,9 @@ pub(crate) async fn in_force(
     connection: &mut SqliteConnection,
 ) -> Result<BundleInForce, StoreError> {
     let row = sqlx::query("SELECT * FROM bundles ORDER BY revision DESC LIMIT 1")
-        .fetch_one(connection)
+        .fetch_one(&mut *connection)
         .await?;
-    read(&row)
+    read(connection, &row).await
 }
 
 /// The number of the bundle in force.
@@ -77,18 +78,16 @@ pub(crate) async fn last(connection: &mut SqliteConnection) -> Result<Revision, 
     Ok(Revision(last.await?))
 }
 
-fn read(row: &SqliteRow) -> Result<BundleInForce, StoreError> {
+async fn read(
+    connection: &mut SqliteConnection,
+    row: &SqliteRow,
+) -> Result<BundleInForce, StoreError> {
+    let revision = revision(row)?;
     Ok(BundleInForce {
-        revision: revision(row)?,
+        revision,
         at: timestamp(row.try_get("at")?)?,
         author: row.try_get("author")?,
-        text: BundleText {
-            model: row.try_get("model")?,
-            policy: row.try_get("policy")?,
-            roles: row.try_get("roles")?,
-            groups: row.try_get("groups")?,
-            tests: row.try_get("tests")?,
-        },
+        text: pieces::read(connection, revision).await?,
     })
 }
 
@@ -99,14 +98,12 @@ pub(crate) async fn insert(
     applying: &Applying,
     now: Timestamp,
 ) -> Result<Revision, StoreError> {
-    let text = bundle.text();
     let last: i64 = sqlx::query_scalar("SELECT coalesce(max(revision), 0) FROM bundles")
         .fetch_one(&mut *connection)
         .await?;
     sqlx::query(
-        "INSERT INTO bundles \
-         (revision, at, author, reason, rules, passed, model, policy, roles, groups, tests) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO bundles (revision, at, author, reason, rules, passed) \
+         VALUES (?, ?, ?, ?, ?, ?)",
     )
     .bind(last + 1)
     .bind(micros(now))
@@ -114,14 +111,11 @@ pub(crate) async fn insert(
     .bind(applying.reason.clone())
     .bind(i64::try_from(bundle.len()).unwrap_or(i64::MAX))
     .bind(i64::try_from(applying.passed).unwrap_or(i64::MAX))
-    .bind(text.model.clone())
-    .bind(text.policy.clone())
-    .bind(text.roles.clone())
-    .bind(text.groups.clone())
-    .bind(text.tests.clone())
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(Revision(last + 1))
+    let revision = Revision(last + 1);
+    pieces::insert(connection, revision, bundle.text()).await?;
+    Ok(revision)
 }
 
 impl Store {
@@ -138,11 +132,15 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn revision(&self, number: Revision) -> Result<Option<BundleInForce>, StoreError> {
+        let mut connection = self.read().await?;
         let found = sqlx::query("SELECT * FROM bundles WHERE revision = ?")
             .bind(number.0)
-            .fetch_optional(&mut *self.read().await?)
+            .fetch_optional(&mut *connection)
             .await?;
-        found.as_ref().map(read).transpose()
+        match found {
+            Some(row) => Ok(Some(read(&mut connection, &row).await?)),
+            None => Ok(None),
+        }
     }
 
     /// The last bundles, the newest first.

@@ -28,6 +28,7 @@ mod interfaces;
 mod issuances;
 mod load;
 mod open;
+mod pieces;
 mod recover;
 mod subjects;
 #[cfg(test)]

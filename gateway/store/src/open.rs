@@ -21,8 +21,11 @@ use crate::facts::{self, Facts};
 use crate::writer::Writer;
 use crate::{audit, bundles, issuances, load, subjects};
 
-pub(crate) const SCHEMA: &[(&str, &str)] =
-    &[("state", include_str!("state.sql")), ("state-2", include_str!("state-2.sql"))];
+pub(crate) const SCHEMA: &[(&str, &str)] = &[
+    ("state", include_str!("state.sql")),
+    ("state-2", include_str!("state-2.sql")),
+    ("state-3", include_str!("state-3.sql")),
+];
 const FILE: &str = "state.db";
 
 /// The state of the gateway. Cheap to clone; every clone is the same state.

@@ -1,0 +1,212 @@
+//! The files of bundles, in pieces that are kept once.
+//!
+//! Where a text is cut depends on its lines near the cut alone, so two texts that differ in a few
+//! lines have all but a few pieces in common, wherever these lines are.
+
+use std::collections::HashMap;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use doorward_model::Revision;
+use doorward_policies::BundleText;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::error::StoreError;
+
+/// A piece is not cut before it has so many bytes, ...
+const LEAST: usize = 16 << 10;
+/// ... it is cut at one line in so many, ...
+const LINES: u64 = 512;
+/// ... and whatever its lines are, before it has more bytes than these.
+const MOST: usize = 256 << 10;
+
+/// The files of a bundle, by name.
+fn files(text: &BundleText) -> [(&'static str, &str); 5] {
+    [
+        ("model.conf", &text.model),
+        ("policy.csv", &text.policy),
+        ("roles.csv", &text.roles),
+        ("groups.csv", &text.groups),
+        ("tests.toml", &text.tests),
+    ]
+}
+
+fn file_mut<'a>(text: &'a mut BundleText, name: &str) -> Option<&'a mut String> {
+    match name {
+        "model.conf" => Some(&mut text.model),
+        "policy.csv" => Some(&mut text.policy),
+        "roles.csv" => Some(&mut text.roles),
+        "groups.csv" => Some(&mut text.groups),
+        "tests.toml" => Some(&mut text.tests),
+        _ => None,
+    }
+}
+
+/// Keeps the files of a revision, beside what is kept already.
+pub(crate) async fn insert(
+    connection: &mut SqliteConnection,
+    revision: Revision,
+    text: &BundleText,
+) -> Result<(), StoreError> {
+    let mut known = of_revision(connection, Revision(revision.0 - 1)).await?;
+    for (file, text) in files(text) {
+        for (place, piece) in (0_i64..).zip(Pieces(text)) {
+            let digest = digest(&SHA256, piece.as_bytes()).as_ref().to_vec();
+            let id = match known.get(&digest) {
+                Some(id) => *id,
+                None => {
+                    let id = enter(connection, &digest, piece).await?;
+                    known.insert(digest, id);
+                    id
+                }
+            };
+            sqlx::query(
+                "INSERT INTO bundle_pieces (revision, file, place, piece) VALUES (?, ?, ?, ?)",
+            )
+            .bind(revision.0)
+            .bind(file)
+            .bind(place)
+            .bind(id)
+            .execute(&mut *connection)
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+/// The pieces of a revision, by their digest.
+async fn of_revision(
+    connection: &mut SqliteConnection,
+    revision: Revision,
+) -> Result<HashMap<Vec<u8>, i64>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT p.digest, p.id FROM bundle_pieces b JOIN pieces p ON p.id = b.piece \
+         WHERE b.revision = ? AND p.digest IS NOT NULL",
+    )
+    .bind(revision.0)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get("digest")?, row.try_get("id")?))).collect()
+}
+
+/// The number of a piece, which is kept from now on.
+async fn enter(
+    connection: &mut SqliteConnection,
+    digest: &[u8],
+    piece: &str,
+) -> Result<i64, StoreError> {
+    let known = sqlx::query_scalar("SELECT id FROM pieces WHERE digest = ?").bind(digest.to_vec());
+    if let Some(id) = known.fetch_optional(&mut *connection).await? {
+        return Ok(id);
+    }
+    let insert = sqlx::query_scalar("INSERT INTO pieces (digest, text) VALUES (?, ?) RETURNING id");
+    Ok(insert.bind(digest.to_vec()).bind(piece.to_owned()).fetch_one(connection).await?)
+}
+
+/// The files of a revision, whole again.
+pub(crate) async fn read(
+    connection: &mut SqliteConnection,
+    revision: Revision,
+) -> Result<BundleText, StoreError> {
+    let pieces = sqlx::query(
+        "SELECT file, piece FROM bundle_pieces WHERE revision = ? ORDER BY file, place",
+    )
+    .bind(revision.0)
+    .fetch_all(&mut *connection)
+    .await?;
+    let none = String::new;
+    let mut text =
+        BundleText { model: none(), policy: none(), roles: none(), groups: none(), tests: none() };
+    // One by one: all of them at once would be the bundle once more in memory.
+    for row in &pieces {
+        let (file, piece): (&str, i64) = (row.try_get("file")?, row.try_get("piece")?);
+        let whole = file_mut(&mut text, file)
+            .ok_or_else(|| StoreError::Row(format!("a bundle has no file '{file}'")))?;
+        let row = sqlx::query("SELECT text FROM pieces WHERE id = ?")
+            .bind(piece)
+            .fetch_one(&mut *connection)
+            .await?;
+        whole.push_str(row.try_get("text")?);
+    }
+    text.policy.shrink_to_fit();
+    Ok(text)
+}
+
+/// What is left of a text, piece by piece.
+struct Pieces<'a>(&'a str);
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let mut end = 0;
+        for line in self.0.split_inclusive('\n') {
+            if end + line.len() > MOST {
+                break;
+            }
+            end += line.len();
+            if end >= LEAST && mixed(line).is_multiple_of(LINES) {
+                break;
+            }
+        }
+        if end == 0 {
+            // One line that is too long.
+            end = self.0.floor_char_boundary(MOST);
+        }
+        let (piece, rest) = self.0.split_at_checked(end).unwrap_or((self.0, ""));
+        self.0 = rest;
+        Some(piece)
+    }
+}
+
+/// A number that looks random, by a line's bytes (FNV-1a). It may be chosen by who writes the
+/// line; then pieces are shorter or longer, between the bounds.
+fn mixed(line: &str) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = line.bytes().fold(0xcbf2_9ce4_8422_2325, step);
+    hash ^ (hash >> 32)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn lines(count: usize) -> Vec<String> {
+        (0..count)
+            .map(|number| format!("p, role/r{number}, box, web/{number}, get, , allow\n"))
+            .collect()
+    }
+
+    #[test]
+    fn an_edit_makes_few_new_pieces() {
+        let mut lines = lines(100_000);
+        let former: String = lines.concat();
+        let before: std::collections::HashSet<&str> = Pieces(&former).collect();
+        assert!(before.len() > 50, "{}", before.len());
+        assert!(Pieces(&former).all(|piece| piece.len() <= MOST));
+        for (at, more) in [(0, "p, one\n"), (50_000, "p, more\n"), (99_999, "p, rule\n")] {
+            lines.insert(at, more.to_owned());
+        }
+        let edited = lines.concat();
+        let new = Pieces(&edited).filter(|piece| !before.contains(piece)).count();
+        assert!((1..=6).contains(&new), "{new} new pieces");
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_are_the_text(lines in prop::collection::vec(("[a-zä,]{0,40}", 0..40_usize, any::<bool>()), 0..40)) {
+            let line = |(line, times, end): &(String, usize, bool)| {
+                line.repeat(times * times * 8) + if *end { "\n" } else { "" }
+            };
+            let text: String = lines.iter().map(line).collect();
+            let pieces: Vec<&str> = Pieces(&text).collect();
+            prop_assert_eq!(pieces.concat(), &*text);
+            prop_assert!(pieces.iter().all(|piece| !piece.is_empty() && piece.len() <= MOST));
+        }
+    }
+}
