@@ -1,6 +1,7 @@
 //! What a bundle would change, before it does.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 
 use doorward_model::{Action, Device, Path, Protocol, Resource, Subject};
 use jiff::Timestamp;
@@ -67,9 +68,17 @@ impl<T> Listed<T> {
     /// How many are listed.
     pub const LIMIT: usize = 100;
 
-    fn of(all: Vec<T>) -> Self {
-        let count = all.len();
-        Self { count, first: all.into_iter().take(Self::LIMIT).collect() }
+    /// None.
+    fn none() -> Self {
+        Self { count: 0, first: vec![] }
+    }
+
+    /// One more. It is made only if it is listed: there may be a million.
+    fn add(&mut self, one: impl FnOnce() -> T) {
+        self.count += 1;
+        if self.first.len() < Self::LIMIT {
+            self.first.push(one());
+        }
     }
 }
 
@@ -78,7 +87,7 @@ impl Preview {
     #[must_use]
     pub fn between(present: &Snapshot, next: &Snapshot, now: Timestamp) -> Self {
         let (removed, added) = differences(present.bundle(), next.bundle());
-        let (mut opened, mut closed, mut asked) = (vec![], vec![], 0);
+        let (mut opened, mut closed, mut asked) = (Listed::none(), Listed::none(), 0);
         let mut all_pairs = true;
         let mut subjects: Vec<&Subject> = next.members().map(|(subject, _)| subject).collect();
         subjects.sort();
@@ -95,22 +104,18 @@ impl Preview {
                 let question = Question { subject, resource, action, source, proven };
                 let before = present.outlook(&question, now).permits();
                 let after = next.outlook(&question, now).permits();
-                let resource = question.resource.to_string();
-                let Question { subject, action, .. } = question;
+                let pair = || {
+                    let Question { subject, action, resource, .. } = question;
+                    Pair { subject, action, resource: resource.to_string() }
+                };
                 match (before, after) {
-                    (false, true) => opened.push(Pair { subject, action, resource }),
-                    (true, false) => closed.push(Pair { subject, action, resource }),
+                    (false, true) => opened.add(pair),
+                    (true, false) => closed.add(pair),
                     _ => {}
                 }
             }
         }
-        Self {
-            added: Listed::of(added),
-            removed: Listed::of(removed),
-            opened: Listed::of(opened),
-            closed: Listed::of(closed),
-            all_pairs,
-        }
+        Self { added, removed, opened, closed, all_pairs }
     }
 }
 
@@ -138,8 +143,8 @@ pub(crate) fn resources(snapshot: &Snapshot) -> Vec<(Resource, Action)> {
 }
 
 /// The lines that only the first bundle has, and those that only the second has.
-fn differences(first: &Bundle, second: &Bundle) -> (Vec<String>, Vec<String>) {
-    let (mut without, mut within) = (vec![], vec![]);
+fn differences(first: &Bundle, second: &Bundle) -> (Listed<String>, Listed<String>) {
+    let (mut without, mut within) = (Listed::none(), Listed::none());
     let (first, second) = (first.text(), second.text());
     for (file, old, new) in [
         ("policy.csv", &first.policy, &second.policy),
@@ -148,8 +153,8 @@ fn differences(first: &Bundle, second: &Bundle) -> (Vec<String>, Vec<String>) {
     ] {
         let (gone, come) = changed(old, new);
         // A line that has only moved, or is written with other spaces, is the same.
-        without.extend(only(file, &gone, &come));
-        within.extend(only(file, &come, &gone));
+        only(file, &gone, &come, &mut without);
+        only(file, &come, &gone, &mut within);
     }
     (without, within)
 }
@@ -175,20 +180,20 @@ fn changed<'a>(old: &'a str, new: &'a str) -> (Numbered<'a>, Numbered<'a>) {
 }
 
 /// What of these lines is not among the others, with where it stands.
-fn only(file: &str, these: &Numbered<'_>, others: &Numbered<'_>) -> Vec<String> {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+fn only(file: &str, these: &Numbered<'_>, others: &Numbered<'_>, left: &mut Listed<String>) {
+    // By their hashes, under a key that nobody knows: the lines themselves would take much more.
+    let hasher = RandomState::new();
+    let mut counts: HashMap<u64, usize> = HashMap::new();
     for meaning in others.iter().filter_map(|(_, line)| meaning(line)) {
-        *counts.entry(meaning).or_default() += 1;
+        *counts.entry(hasher.hash_one(meaning)).or_default() += 1;
     }
-    let mut left = vec![];
     for (number, line) in these {
         let Some(meaning) = meaning(line) else { continue };
-        match counts.get_mut(&meaning) {
+        match counts.get_mut(&hasher.hash_one(&meaning)) {
             Some(count) if *count > 0 => *count -= 1,
-            _ => left.push(format!("{file}:{number} {meaning}")),
+            _ => left.add(|| format!("{file}:{number} {meaning}")),
         }
     }
-    left
 }
 
 /// A rule or link without regard to its spaces.

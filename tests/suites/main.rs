@@ -10,6 +10,7 @@ mod differential;
 mod enrolment;
 mod faults;
 mod house;
+mod large;
 mod life;
 mod matrix;
 mod oracle;

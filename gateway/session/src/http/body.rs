@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use serde::Serialize;
 use thiserror::Error;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::problem::Problem;
 
@@ -30,8 +31,10 @@ enum Kind {
     Http2(Rest),
 }
 
-/// How long a body may take to arrive.
+/// How long a body may take to arrive: so long, ...
 const TIME: Duration = Duration::from_secs(10);
+/// ... and a second more for so many bytes that did.
+const PACE: usize = 128 * 1024;
 /// How much is still taken of a body that nobody wanted, and for how long.
 const DRAINED: usize = 64 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(1);
@@ -85,7 +88,7 @@ pub enum BodyError {
     #[error("the body broke off")]
     Broken,
     /// It did not arrive in time.
-    #[error("the body did not arrive within ten seconds")]
+    #[error("the body arrived too slowly")]
     Late,
 }
 
@@ -102,18 +105,18 @@ impl Body {
         (Self(Kind::Http2(rest)), Unread(unread))
     }
 
-    /// Reads it whole, up to `limit` bytes.
+    /// Reads it whole, up to `limit` bytes. It may take ten seconds, and one more for each
+    /// 128 KiB.
     ///
     /// # Errors
     /// When it is longer, breaks off, or does not arrive in time.
-    pub async fn read(self, limit: usize) -> Result<Bytes, BodyError> {
-        let whole = tokio::time::timeout(TIME, self.whole(limit)).await;
-        whole.map_err(|_| BodyError::Late)?
-    }
-
-    async fn whole(mut self, limit: usize) -> Result<Bytes, BodyError> {
+    pub async fn read(mut self, limit: usize) -> Result<Bytes, BodyError> {
+        let begun = Instant::now();
         let mut read = BytesMut::new();
-        while let Some(frame) = self.frame().await {
+        loop {
+            let until = begun + time_for(read.len());
+            let frame = tokio::time::timeout_at(until, self.frame()).await;
+            let Some(frame) = frame.map_err(|_| BodyError::Late)? else { break };
             let frame = frame.map_err(|_| BodyError::Broken)?;
             if let Ok(chunk) = frame.into_data() {
                 if read.len() + chunk.len() > limit {
@@ -124,6 +127,11 @@ impl Body {
         }
         Ok(read.freeze())
     }
+}
+
+/// How long a body may take of which so many bytes are there.
+fn time_for(bytes: usize) -> Duration {
+    TIME.saturating_add(Duration::from_secs((bytes / PACE) as u64))
 }
 
 impl http_body::Body for Body {
@@ -185,5 +193,43 @@ pub fn json(value: &impl Serialize) -> Response<Payload> {
             tracing::error!(%error, "an answer could not be written as JSON");
             Problem::new(500, "Failed", "The gateway failed; see its log.").into_response()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of a body of which `size` bytes come every `pause`, `times` times.
+    async fn read(size: usize, pause: Duration, times: usize) -> Result<usize, BodyError> {
+        let (here, there) = tokio::io::duplex(64 * 1024);
+        tokio::spawn(async move {
+            let (client, connection) = h2::client::handshake(here).await.unwrap();
+            tokio::spawn(connection);
+            let mut client = client.ready().await.unwrap();
+            let request = http::Request::post("https://a/").body(()).unwrap();
+            let (answer, mut body) = client.send_request(request, false).unwrap();
+            for _ in 0..times {
+                tokio::time::sleep(pause).await;
+                body.send_data(Bytes::from(vec![7; size]), false).unwrap();
+            }
+            body.send_data(Bytes::new(), true).unwrap();
+            drop(answer.await);
+        });
+        let mut server = h2::server::handshake(there).await.unwrap();
+        let (request, _answer) = server.accept().await.unwrap().unwrap();
+        tokio::spawn(async move { while server.accept().await.is_some() {} });
+        let (body, _unread) = Body::http2(request.into_body());
+        body.read(1 << 30).await.map(|bytes| bytes.len())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_may_take_as_long_as_it_goes_on() {
+        let trickle = read(1, Duration::from_secs(2), 20).await;
+        assert!(matches!(trickle, Err(BodyError::Late)), "{trickle:?}");
+        let silence = read(1 << 20, Duration::from_secs(11), 1).await;
+        assert!(matches!(silence, Err(BodyError::Late)), "{silence:?}");
+        // Much longer than ten seconds in all, and steadily.
+        assert_eq!(read(1 << 20, Duration::from_secs(8), 12).await.unwrap(), 12 << 20);
     }
 }
