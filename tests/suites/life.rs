@@ -74,6 +74,7 @@ async fn an_administrators_week() {
     let gateway = &world.gateway;
     assert!(world.reaches("tcp--box").await && world.reaches("tcp--press").await);
 
+    let monday = fs::read_to_string(world.bundle.join("policy.csv")).unwrap();
     // Monday: operators shall reach the box only, and a test says that they do. A slip of the
     // hand, and the test says so before anybody is locked out.
     world.add("tests.toml", TEST);
@@ -136,8 +137,29 @@ async fn an_administrators_week() {
     gateway.owner(&["policy", "apply", world.dir(), "--confirm-within", "1h"]);
     gateway.owner(&["policy", "confirm"]);
     assert!(!world.reaches("tcp--press").await);
-    let check = gateway.run("owner", &["policy", "check", "user/alice", "connect", "press/tcp"]);
+    let asked = ["user/alice", "connect", "press/tcp"];
+    let check = gateway.run("owner", &[&["policy", "check"], &asked[..]].concat());
     assert_eq!(check.status, Some(3));
+    // Alice asks why, and what it was that she could do before.
+    let why = gateway.owner_json(&[&["policy", "explain"], &asked[..]].concat());
+    assert_eq!(why["permit"], false, "{why}");
+    let near = &why["nearest"][0];
+    assert_eq!((&near["line"], &near["failed"]), (&9.into(), &serde_json::json!(["device"])));
+    assert!(why["change"].as_str().unwrap().starts_with("add to policy.csv: "), "{why}");
+    let first = gateway.dir().join("first");
+    let first = first.to_str().unwrap();
+    gateway.owner(&["policy", "show", "--out", first]);
+    fs::write(PathBuf::from(first).join("policy.csv"), &monday).unwrap();
+    let replay = gateway.owner_json(&["policy", "replay", "--since", "7d", first]);
+    let differing = replay["differing"].as_array().unwrap();
+    assert!(
+        differing.iter().any(|one| {
+            (&one["subject"], &one["resource"]) == (&"user/alice".into(), &"press/tcp".into())
+                && one["was_permitted"] == false
+                && one["is_permitted"] == true
+        }),
+        "{replay}"
+    );
 
     // Friday: what was it before? And back.
     let history = gateway.owner_json(&["policy", "history"]);

@@ -10,10 +10,8 @@ use std::error::Error;
 use std::sync::Arc;
 
 use doorward_model::{Path, Segment};
-use doorward_policies::{
-    Bench, Bundle, Cache, Certificate, Decision, Question, Request, Shape, Snapshot,
-};
-use jiff::{SignedDuration, Timestamp};
+use doorward_policies::{Bench, Bundle, Question, Request, Shape};
+use jiff::Timestamp;
 
 /// What can go wrong: it ends the run.
 pub type Failure = Box<dyn Error>;
@@ -75,48 +73,6 @@ impl Asked {
     #[must_use]
     pub fn expected(&self, at: usize) -> bool {
         self.request(at).is_some_and(|(number, _)| self.bench.uncached(number))
-    }
-}
-
-/// The same state and requests, with certificates that end.
-///
-/// Those of [`Bench`] are good until the end of time, and one instant later there is none: to find
-/// that out, each decision makes an error and drops it, which is an allocation. No certificate that
-/// ends comes to that.
-#[derive(Debug)]
-pub struct Ending {
-    snapshot: Snapshot,
-    requests: Vec<Request>,
-    cache: Cache,
-    now: Timestamp,
-}
-
-impl Ending {
-    /// As in `asked`.
-    ///
-    /// # Errors
-    /// When a certificate is missing.
-    pub fn of(asked: &Asked) -> Result<Self, Failure> {
-        let now = now()?;
-        let not_after = now.checked_add(SignedDuration::from_hours(24 * 90))?;
-        let mut snapshot = asked.bench.snapshot().clone();
-        let of = |at| Some(asked.request(at)?.1.clone());
-        let requests: Vec<Request> = (0..asked.numbers.len()).filter_map(of).collect();
-        for Request { certificate, .. } in &requests {
-            let row = snapshot.certificate(certificate).cloned().ok_or("no certificate")?;
-            let row = Certificate { not_after, ..row };
-            snapshot = snapshot.with_certificate(certificate.clone(), Some(row));
-        }
-        Ok(Self { snapshot, requests, cache: Cache::new(), now })
-    }
-
-    /// Decides the question at a place with answers that are kept, as [`Bench::cached`] does.
-    pub fn cached(&mut self, at: usize) -> bool {
-        let Self { snapshot, requests, cache, now } = self;
-        let request = requests.get(at % requests.len().max(1));
-        request.is_some_and(|request| {
-            matches!(cache.decide_again(snapshot, request, *now), Decision::Permit(_))
-        })
     }
 }
 

@@ -67,7 +67,6 @@ struct Peer {
 struct Allocations {
     per_decision: f64,
     per_cached: f64,
-    per_cached_endless: f64,
 }
 
 #[derive(Serialize)]
@@ -131,14 +130,14 @@ fn allocations(shape: Shape, rules: usize) -> Result<Allocations, Failure> {
     let output = Command::new(program).args([shape.as_str(), &rules.to_string()]).output()?;
     let text = String::from_utf8(output.stdout)?;
     let counted: Vec<f64> = text.split_whitespace().filter_map(|one| one.parse().ok()).collect();
-    let &[per_decision, per_cached, per_cached_endless] = counted.as_slice() else {
+    let &[per_decision, per_cached] = counted.as_slice() else {
         let error = String::from_utf8_lossy(&output.stderr);
         return Err(format!("counting allocations failed: {error}").into());
     };
     if per_cached > 0.0 {
         return Err(format!("{shape}, {rules} rules: a cached decision allocates").into());
     }
-    Ok(Allocations { per_decision, per_cached, per_cached_endless })
+    Ok(Allocations { per_decision, per_cached })
 }
 
 /// What becomes of an answer that is not Doorward's.
@@ -228,21 +227,15 @@ fn show(rows: &[Row]) -> Result<(), Failure> {
     let both = |spread: &Spread| format!("{} / {}", spread.p50, spread.p99);
     let name = |row: &Row| [row.shape.to_owned(), row.rules.to_string()];
 
-    writeln!(
-        stdout(),
-        "\nDoorward, p50 / p99 in ns. Endless: with certificates that never end, as `doorward policy \
-         bench`\nhas them.\n"
-    )?;
+    writeln!(stdout(), "\nDoorward, p50 / p99 in ns.\n")?;
     let heads = [
         "shape",
         "rules",
         "decision",
         "cached",
-        "cached, endless",
         "admission",
         "allocations: decision",
         "cached",
-        "cached, endless",
         "permitted",
         "load ms",
         "bytes per rule",
@@ -252,11 +245,9 @@ fn show(rows: &[Row]) -> Result<(), Failure> {
         let cells = [
             both(&ours.decision_ns),
             both(&ours.cached_ns),
-            both(&ours.cached_endless_ns),
             ours.admission_ns.as_ref().map_or_else(none, both),
             format!("{:.2}", row.allocations.per_decision),
             row.allocations.per_cached.to_string(),
-            row.allocations.per_cached_endless.to_string(),
             format!("{:.0} %", ours.permitted * 100.0),
             format!("{:.1}", ours.load.wall_ms),
             format!("{:.0}", ours.bytes_per_rule),

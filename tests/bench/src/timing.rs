@@ -56,12 +56,20 @@ pub fn nanos(time: Duration) -> u64 {
 }
 
 /// What some work took: by the clock on the wall, and of processors.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Spent {
     /// Milliseconds on the wall.
     pub wall_ms: f64,
     /// Seconds of processors, all threads of the process together.
     pub cpu_s: f64,
+}
+
+impl Spent {
+    /// Adds what more work took.
+    pub fn add(&mut self, more: Self) {
+        self.wall_ms += more.wall_ms;
+        self.cpu_s += more.cpu_s;
+    }
 }
 
 /// Does some work, and says what it took.
