@@ -137,10 +137,11 @@ impl Bench {
     }
 
     /// Adds one rule in the middle of the bundle, or takes one out, and decides a request by what
-    /// it is then. `known` is called once the difference has been read: from then on it is the
-    /// compiled form's work. Whether the decision sees the edit; `None` if it was not made as one.
+    /// it is then. `mark` is called when the difference has been read, and again when it has been
+    /// decided: what lies between is the compiled form's work. Whether the decision sees the edit;
+    /// `None` if it was not made as one.
     #[must_use]
-    pub fn edit(&self, add: bool, known: impl FnOnce()) -> Option<bool> {
+    pub fn edit(&self, add: bool, mut mark: impl FnMut()) -> Option<bool> {
         const RULE: &str = "p, user/bench-edit, gateway, bench/edit, read, , allow\n";
         let bundle = self.snapshot.bundle();
         let mut text = BundleText::clone(bundle.text());
@@ -160,11 +161,13 @@ impl Bench {
             before.question(subject, action, Device::Gateway, "bench/edit", None).ok()?;
         let text = Arc::new(text);
         let difference = bundle.difference(&text)?;
-        known();
+        mark();
         let edited = Arc::new(bundle.edited(&text, &difference).ok()??);
         let seen = edited.len() == if add { bundle.len() + 1 } else { bundle.len() - 1 };
         let after = before.with_bundle(Revision(2), edited);
-        Some(seen && after.outlook(&question, self.now).permits() == add)
+        let permits = after.outlook(&question, self.now).permits();
+        mark();
+        Some(seen && permits == add)
     }
 
     /// Decides a request with answers that are kept. Whether it is permitted: what cannot be done

@@ -9,7 +9,7 @@ use crate::timing::{Spent, Spread, spent, spread};
 use crate::{Asked, Failure};
 
 /// How often everything is timed; what counts is the round in which the machine was quietest.
-const ROUNDS: usize = 10;
+const ROUNDS: usize = 20;
 /// How many decisions are timed one by one in a round.
 const TIMED: usize = 10_000;
 /// How many admissions: Casbin takes its time.
