@@ -11,7 +11,7 @@ use crate::bundle::Effect;
 use crate::compiled::Found;
 use crate::decision::{Decision, Declared, Denial, Opinion, Permit, Refusal};
 use crate::held::Held;
-use crate::judge::{Case, Search, Verdict, casbin_permits, native_verdict};
+use crate::judge::{Case, Search, Verdict, casbin_permits, verdict_of};
 use crate::question::{Question, Request};
 use crate::snapshot::{Certificate, Interface, Known, Snapshot};
 
@@ -21,7 +21,7 @@ pub(crate) enum Judges {
     /// The compiled form, and casbin-rs: both must permit.
     Both,
     /// The compiled form alone.
-    Native,
+    Compiled,
 }
 
 impl Snapshot {
@@ -41,7 +41,7 @@ impl Snapshot {
     /// What the compiled form alone says of `question`: to look at very many.
     pub(crate) fn outlook(&self, question: &Question, now: Timestamp) -> Opinion {
         let standing = self.standing(question);
-        self.judge(Judges::Native, question, &standing, standing.refusal(), now)
+        self.judge(Judges::Compiled, question, &standing, standing.refusal(), now)
     }
 
     /// The answer to `request` at `now`, by both judges: for an admission.
@@ -52,7 +52,7 @@ impl Snapshot {
     /// The answer to `request` at `now`, by the compiled form alone: for what both have admitted
     /// before, and is asked again.
     pub fn decide_again(&self, request: &Request, now: Timestamp) -> Decision {
-        self.decide_by(Judges::Native, request, now)
+        self.decide_by(Judges::Compiled, request, now)
     }
 
     fn decide_by(&self, judges: Judges, request: &Request, now: Timestamp) -> Decision {
@@ -111,7 +111,7 @@ impl Snapshot {
         now: Timestamp,
     ) -> Opinion {
         let case = Case::new(self.bundle(), question, question.context(now), roles, groups);
-        let verdict = native_verdict(&case, Search::Few);
+        let verdict = verdict_of(&case, Search::Few);
         let compiled = self.bundle().compiled();
         let (refusal, rules) = match (standing, verdict.refusal) {
             (Some(standing), _) => (Some(standing), Default::default()),
@@ -120,7 +120,7 @@ impl Snapshot {
                     .or_else(|| self.is_suspended(&case).then_some(Refusal::Suspended))
                     .or_else(|| match judges {
                         Judges::Both => second_judge(&case, &verdict),
-                        Judges::Native => None,
+                        Judges::Compiled => None,
                     });
                 (refusal, verdict.deciding.iter().map(|rule| compiled.line(*rule)).collect())
             }

@@ -118,7 +118,7 @@ impl Bench {
     /// Decides a request by the compiled form alone. Whether the rules permit it.
     #[must_use]
     pub fn uncached(&self, number: usize) -> bool {
-        self.by(Judges::Native, number)
+        self.by(Judges::Compiled, number)
     }
 
     /// Decides a request by both judges, as at an admission. Whether the rules permit it.

@@ -135,7 +135,7 @@ impl Cache {
         }
         let standing = snapshot.standing(question);
         let refusal = standing.refusal();
-        let opinion = snapshot.judge(Judges::Native, question, &standing, refusal, now);
+        let opinion = snapshot.judge(Judges::Compiled, question, &standing, refusal, now);
         let kept = Kept {
             opinion,
             from: now,

@@ -9,8 +9,9 @@
 //! Invariants
 //! - A [`Permit`] is made in this crate only, by [`Snapshot::decide`] and, for what that has
 //!   admitted before, [`Snapshot::decide_again`].
-//! - `decide` is pure: no clock, no I/O, no lock. The same snapshot, request and instant give
-//!   the same answer.
+//! - `decide` is pure: no clock, no I/O, and it waits for nobody (what threads remember of
+//!   Casbin's slices and of `time=` changes no answer, and is left alone where another has it).
+//!   The same snapshot, request and instant give the same answer.
 //! - Nothing granted is nothing allowed; deny overrides; every error, and every panic caught,
 //!   is a denial.
 //! - Casbin's `Enforcer` never leaves `judge`.

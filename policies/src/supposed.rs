@@ -5,7 +5,7 @@ use crate::answer::Judges;
 use crate::bundle::Bundle;
 use crate::decision::Opinion;
 use crate::held::Held;
-use crate::judge::{Case, Search, Verdict, native_verdict};
+use crate::judge::{Case, Search, Verdict, verdict_of};
 use crate::question::{Context, Question};
 use crate::snapshot::{Membership, Snapshot, built_in_group, built_in_role};
 
@@ -81,7 +81,7 @@ impl Supposed {
 
     fn verdict(&self, bundle: &Bundle, search: Search) -> Verdict {
         let (roles, groups) = self.held(bundle);
-        native_verdict(&Case::new(bundle, &self.question, self.context(), &roles, &groups), search)
+        verdict_of(&Case::new(bundle, &self.question, self.context(), &roles, &groups), search)
     }
 
     fn held(&self, bundle: &Bundle) -> (Held<Role>, Held<Group>) {

@@ -117,6 +117,14 @@ impl Path {
         self.open
     }
 
+    /// Whether it names a set by a wildcard: one level or all further ones (MQTT's `+` and `#`), or
+    /// every Modbus unit (0, the broadcast).
+    #[must_use]
+    pub fn is_wide(&self) -> bool {
+        let wide = |segment: &Segment| matches!(segment, Segment::Any | Segment::Unit(0));
+        self.open || self.segments.iter().any(wide)
+    }
+
     /// Whether the segment at `index` is the first level of an MQTT topic, where a wildcard
     /// does not meet a level that begins with `$` (MQTT 5.0 section 4.7.2).
     #[must_use]

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use doorward_model::Action;
 use hashbrown::{DefaultHashBuilder, HashTable};
+use smallvec::SmallVec;
 
 use super::tree::{Reach, Spot, Step};
 use crate::bundle::Acts;
@@ -20,6 +21,8 @@ pub(crate) struct Cells {
     by_cell: HashTable<u32>,
     /// Whom any rule speaks of, a bit each.
     whos: Vec<u64>,
+    /// All cells by whom they speak of, if they are looked for in that way: see [`Cells::few_of`].
+    by_whom: Vec<u32>,
     hasher: DefaultHashBuilder,
 }
 
@@ -68,6 +71,13 @@ pub(crate) struct Ids<'a> {
     pub(crate) own: Option<u32>,
 }
 
+impl Entry {
+    /// The range of its last segment, if its place is one of ranges.
+    pub(crate) fn range(&self) -> Range {
+        Range { first: self.first, last: self.last, single: self.single }
+    }
+}
+
 impl Ids<'_> {
     fn contain(&self, number: u32) -> bool {
         self.own == Some(number)
@@ -99,6 +109,8 @@ pub(crate) enum Found {
 
 /// Up to how many cells are simply looked through.
 const FEW: usize = 16;
+/// Up to how many rules of somebody are looked through one by one.
+const FEW_OF: usize = 64;
 
 impl Cells {
     pub(crate) fn of(mut rules: Vec<Placed>) -> Self {
@@ -139,11 +151,21 @@ impl Cells {
             by_who: HashTable::new(),
             by_cell: HashTable::new(),
             whos,
+            by_whom: vec![],
             hasher: DefaultHashBuilder::default(),
         };
         done.raise_tops();
         done.index_by_who();
         done
+    }
+
+    /// The same, to be looked for by whom they speak of as well.
+    pub(crate) fn by_whom(mut self) -> Self {
+        let cells = &self.cells;
+        let who = |number: &u32| cells.get(*number as usize).map(|cell| cell.who);
+        self.by_whom = (0..self.count()).collect();
+        self.by_whom.sort_by_key(who);
+        self
     }
 
     /// Fills in how far each half of a run of ranges reaches.
@@ -214,8 +236,8 @@ impl Cells {
         let after = self.cells.partition_point(|cell| cell.start <= number);
         let cell = self.cells.get(after.checked_sub(1)?)?;
         let &Cell { place, who, on, .. } = cell;
-        let &Entry { line, when, acts, first, last, single, .. } = entry;
-        let range = Some(Range { first, last, single });
+        let &Entry { line, when, acts, .. } = entry;
+        let range = Some(entry.range());
         Some(Placed { place, who, on, line, when, acts, range })
     }
 
@@ -231,6 +253,7 @@ impl Cells {
             + self.by_who.allocation_size()
             + self.by_cell.allocation_size()
             + self.whos.capacity() * 8
+            + self.by_whom.capacity() * 4
     }
 
     /// The places that have cells, the last first: where these begin, and all actions that the
@@ -260,6 +283,43 @@ impl Cells {
             self.whos.get(word).is_some_and(|word| word & bit != 0)
         };
         whos.iter().any(is_there)
+    }
+
+    /// All rules that speak of one of `whos` and one of `ons`, with their places and numbers, if
+    /// few speak of `whos` at all.
+    pub(crate) fn few_of<'a>(
+        &'a self,
+        whos: Ids<'a>,
+        ons: Ids<'a>,
+    ) -> Option<impl Iterator<Item = (u32, u32, &'a Entry)>> {
+        let who = |number: &u32| self.cells.get(*number as usize).map_or(0, |cell| cell.who);
+        let mut few: SmallVec<[u32; FEW_OF]> = SmallVec::new();
+        let mut rules = 0;
+        for wanted in whos.iter() {
+            let start = self.by_whom.partition_point(|number| who(number) < wanted);
+            let of = self.by_whom.get(start..).unwrap_or_default();
+            for number in of.iter().take_while(|number| who(number) == wanted) {
+                rules += self.rules_of(*number).len();
+                if rules > FEW_OF {
+                    return None;
+                }
+                few.push(*number);
+            }
+        }
+        let cells = few.into_iter().filter_map(move |number| {
+            let cell = self.cells.get(number as usize)?;
+            ons.contain(cell.on).then_some((cell.place, self.rules_of(number)))
+        });
+        Some(cells.flat_map(move |(place, rules)| {
+            rules.filter_map(move |number| Some((place, number, self.entry(number)?)))
+        }))
+    }
+
+    /// The numbers of the rules of a cell.
+    fn rules_of(&self, cell: u32) -> std::ops::Range<u32> {
+        let start = |cell: u32| self.cells.get(cell as usize).map(|cell| cell.start);
+        let all = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        start(cell).unwrap_or(all)..start(cell + 1).unwrap_or(all)
     }
 
     /// Finds the rules of a place that speak of one of `whos`, one of `ons` and of `action`, and

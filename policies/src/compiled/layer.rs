@@ -1,10 +1,12 @@
 use std::sync::Arc;
 
+use doorward_model::{Action, Path};
+
 use super::Part;
-use super::cells::{Cells, Entry, Placed};
+use super::cells::{Cells, Entry, Found, Ids, Placed};
 use super::conditions::Conditions;
 use super::texts::{Texts, parts};
-use super::tree::Tree;
+use super::tree::{Step, Tree};
 use crate::bundle::{Effect, Line, Reason, read_rule};
 
 /// Rules that were compiled together.
@@ -51,6 +53,46 @@ impl Number {
 pub(crate) struct Words {
     pub(crate) whos: Arc<Texts>,
     pub(crate) ons: Arc<Texts>,
+}
+
+/// Who asks, and of what.
+pub(crate) type Asked<'a> = (Ids<'a>, Ids<'a>, Action);
+
+impl Side {
+    /// Finds the rules that bear on what is asked about `path`, place by place.
+    pub(crate) fn reaching(
+        &self,
+        effect: Effect,
+        path: &Path,
+        (whos, ons, action): Asked<'_>,
+        found: &mut impl FnMut(u32, &Entry) -> Found,
+    ) -> Step {
+        let mut go = |place, reach| self.cells.find((place, reach), whos, ons, action, found);
+        match effect {
+            Effect::Allow => self.tree.covering(path, action, &mut go),
+            Effect::Deny => self.tree.meeting(path, action, &mut go),
+        }
+    }
+
+    /// Finds the rules that deny some of a wide `path`: one by one, if few speak of who asks.
+    pub(crate) fn meeting(
+        &self,
+        path: &Path,
+        (whos, ons, action): Asked<'_>,
+        found: &mut impl FnMut(u32, &Entry) -> Found,
+    ) -> Step {
+        let Some(few) = self.cells.few_of(whos, ons) else {
+            return self.reaching(Effect::Deny, path, (whos, ons, action), found);
+        };
+        for (place, number, entry) in few {
+            let meets = entry.acts.include(action)
+                && self.tree.pattern(place, Some(entry.range())).overlaps(path);
+            if meets && matches!(found(number, entry), Found::Enough) {
+                return Step::Break(());
+            }
+        }
+        Step::Continue(())
+    }
 }
 
 impl Layer {
@@ -112,8 +154,13 @@ impl Half {
         Self { tree: Tree::new(), rules: vec![] }
     }
 
-    fn finish(mut self) -> Side {
-        let cells = Cells::of(self.rules);
+    fn finish(mut self, effect: Effect) -> Side {
+        let mut cells = Cells::of(self.rules);
+        // What is asked about a set of paths may meet very many rules that deny, and few of them
+        // speak of whoever asks.
+        if effect == Effect::Deny {
+            cells = cells.by_whom();
+        }
         self.tree.complete(&cells);
         Side { tree: self.tree, cells }
     }
@@ -165,7 +212,8 @@ impl Builder {
 
     /// The layer of what has been added, with its names and conditions.
     pub(crate) fn finish(mut self) -> Part {
-        let (allow, deny) = (self.allow.finish(), self.deny.finish());
+        let allow = self.allow.finish(Effect::Allow);
+        let deny = self.deny.finish(Effect::Deny);
         let of = |effect, side: &Side| {
             let number =
                 move |(number, entry): (u32, &Entry)| (entry.line, Number::of(effect, number));
@@ -180,5 +228,75 @@ impl Builder {
         let words = Words { whos: Arc::new(self.whos), ons: Arc::new(self.ons) };
         let layer = Layer { allow, deny, order };
         Part { words, conditions: Arc::new(self.conditions), layer }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use doorward_model::Protocol;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::bundle::{Bundle, BundleText};
+
+    /// Patterns and wide paths of few words, so that they meet.
+    fn words(level: &'static str, more: &'static str) -> impl Strategy<Value = String> {
+        let path = |(levels, more): (Vec<String>, String)| {
+            ["i".to_owned()].into_iter().chain(levels).collect::<Vec<_>>().join("/") + more.as_str()
+        };
+        (prop::collection::vec(level, 0..4), more).prop_map(path)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+        /// Rule by rule and place by place, the same is found.
+        #[test]
+        fn both_ways_lead_to_the_same_rules(
+            rules in prop::collection::vec(
+                (0..4_u32, 0..3_u32, words("[ab012*]|1-3|2-9|holding|\\$s", "(/\\*\\*)?"), "\\*|subscribe|write"),
+                1..40,
+            ),
+            topic in words("[ab12+]|\\$s", "(/#)?"),
+            unit in 0..3_u8,
+            (who, on) in (prop::collection::vec(0..4_u32, 1..3), 0..3_u32),
+        ) {
+            let rule = |(who, on, path, acts): &(u32, u32, String, String)| {
+                format!("p, role/r{who}, group/g{on}, {path}, {acts}, , deny\n")
+            };
+            let policy = rules.iter().map(rule).collect();
+            let bundle = Bundle::parse(BundleText { policy, ..BundleText::default() }).unwrap();
+            let compiled = bundle.compiled();
+            let mut whos: Vec<u32> =
+                who.iter().filter_map(|who| compiled.who("role/", &format!("r{who}"))).collect();
+            whos.sort_unstable();
+            whos.dedup();
+            let ons: Vec<u32> = compiled.group(&format!("g{on}")).into_iter().collect();
+            let side = &compiled.base.layer.deny;
+            let registers = format!("i/{unit}/holding/2-3");
+            let asked = [
+                (Protocol::Mqtt, Action::Subscribe, topic),
+                (Protocol::Modbus, Action::Write, registers),
+            ];
+            for (protocol, action, path) in asked {
+                let Ok(path) = Path::parse(protocol, action, &path) else { continue };
+                let ids = |of| Ids { of, own: None };
+                let asked = (ids(&whos), ids(&ons), action);
+                let (mut one, mut other) = (BTreeSet::new(), BTreeSet::new());
+                let all = side.meeting(&path, asked, &mut |number, _| {
+                    one.insert(number);
+                    Found::On
+                });
+                prop_assert!(all.is_continue());
+                let all = side.reaching(Effect::Deny, &path, asked, &mut |number, _| {
+                    other.insert(number);
+                    Found::On
+                });
+                prop_assert!(all.is_continue());
+                prop_assert_eq!(one, other, "{}", path);
+            }
+        }
     }
 }

@@ -100,6 +100,7 @@ impl Compiled {
         path: &Path,
         found: &mut impl FnMut(Ref, &Entry) -> Found,
     ) {
+        let asked = (whos, ons, action);
         for (edited, layer) in self.layers() {
             let side = layer.side(effect);
             if !side.cells.speak_of(whos) {
@@ -113,11 +114,9 @@ impl Compiled {
                     _ => found(Ref { edited, number }, entry),
                 }
             };
-            let mut go =
-                |place, reach| side.cells.find((place, reach), whos, ons, action, &mut one);
             let step = match effect {
-                Effect::Allow => side.tree.covering(path, action, &mut go),
-                Effect::Deny => side.tree.meeting(path, action, &mut go),
+                Effect::Deny if path.is_wide() => side.meeting(path, asked, &mut one),
+                _ => side.reaching(effect, path, asked, &mut one),
             };
             if step.is_break() {
                 return;

@@ -210,7 +210,7 @@ impl EnforceArgs for Ask {
 }
 
 // What the matcher calls. The rule's columns arrive as text and are read anew, so that this
-// judge shares only the meaning of patterns and conditions with the native one. Whatever does
+// judge shares only the meaning of patterns and conditions with the compiled form. Whatever does
 // not read (which no rule of a parsed bundle can be) reaches nothing if it would allow, and
 // everything if it would deny.
 
@@ -251,7 +251,7 @@ mod tests {
 
     use super::*;
     use crate::bundle::Bundle;
-    use crate::judge::{Search, native_verdict};
+    use crate::judge::{Search, verdict_of};
     use crate::snapshot::Membership;
     use casbin::{MgmtApi as _, RbacApi as _};
     use doorward_model::Resource;
@@ -296,10 +296,10 @@ mod tests {
         let roles = bundle.roles_held(roles.iter().map(|one| of(one)).collect());
         let groups = bundle.groups_held(groups.iter().map(|one| of(one)).collect());
         let case = Case::new(bundle, &question, context, &roles, &groups);
-        let native = native_verdict(&case, Search::Few);
-        let rules = case.rules(native.deciding.iter().chain(&native.waiting).copied());
+        let verdict = verdict_of(&case, Search::Few);
+        let rules = case.rules(verdict.deciding.iter().chain(&verdict.waiting).copied());
         let casbin = permits(&case, &rules).unwrap();
-        assert_eq!(casbin, native.refusal.is_none(), "the judges agree on {question:?}");
+        assert_eq!(casbin, verdict.refusal.is_none(), "the judges agree on {question:?}");
         casbin
     }
 

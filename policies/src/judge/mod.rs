@@ -1,12 +1,12 @@
 //! The two judges of a question.
 //!
-//! [`native`] asks the compiled form: what, why and until when. [`casbin`] is casbin-rs itself, on
+//! [`verdict`] asks the compiled form: what, why and until when. [`casbin`] is casbin-rs itself, on
 //! the model of `model.conf` and the rules that bear on the question. An admission needs both.
 //! What the compiled form decides alone, the [`referee`] looks at later, in part.
 
 mod casbin;
-mod native;
 mod referee;
+mod verdict;
 
 use std::borrow::Cow;
 
@@ -18,8 +18,8 @@ use crate::held::Held;
 use crate::question::{Context, Question};
 
 pub(crate) use casbin::permits as casbin_permits;
-pub(crate) use native::{Search, Verdict, verdict as native_verdict};
 pub(crate) use referee::rulings;
+pub(crate) use verdict::{Search, Verdict, verdict_of};
 
 /// A question with all that bears on it: the part of a snapshot that a judge gets to see.
 pub(crate) struct Case<'a> {

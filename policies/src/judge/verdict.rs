@@ -32,7 +32,7 @@ pub(crate) enum Search {
 }
 
 /// Judges `case`.
-pub(crate) fn verdict(case: &Case<'_>, search: Search) -> Verdict {
+pub(crate) fn verdict_of(case: &Case<'_>, search: Search) -> Verdict {
     let mut denies = Weighing::new(case, Effect::Deny, search);
     case.find(Effect::Deny, &mut |rule, entry| denies.take(rule, entry));
     if !denies.applying.is_empty() {
