@@ -127,6 +127,20 @@ impl Snapshot {
                     opinion.rules.iter().map(|line| format!("policy.csv:{line}")).collect();
                 return format!("take out or narrow {}", lines.join(" and "));
             }
+            Refusal::Suspended => {
+                let lines: Vec<String> =
+                    self.suspended().iter().map(|line| format!("policy.csv:{line}")).collect();
+                return format!(
+                    "apply a bundle without {}, about which Doorward's judges have differed: a \
+                     fault of Doorward, so please report it",
+                    lines.join(" and ")
+                );
+            }
+            Refusal::Disagreement => {
+                return "none: Doorward's judges differ about it, which is a fault of Doorward; \
+                        please report it with the bundle"
+                    .to_owned();
+            }
             _ => {}
         }
         let add = format!(

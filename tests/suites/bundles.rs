@@ -43,6 +43,7 @@ fn cases() -> Vec<(&'static str, String, String)> {
         ("an escape that is no text", "p, role/a, x, a/%ff, *, , allow"),
         ("a range that runs backwards", "p, role/a, x, m/1/holding/99-0, *, , allow"),
         ("a path that is too deep", &format!("p, role/a, x, {}a, *, , allow", "a/".repeat(200))),
+        ("a path that is too long", &format!("p, role/a, x, {}, *, , allow", "a".repeat(9000))),
         ("no action", "p, role/a, x, **, , , allow"),
         ("an unknown action", "p, role/a, x, **, go, , allow"),
         ("a misspelt action", "p, role/a, x, **, conect, , allow"),
