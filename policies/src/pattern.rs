@@ -115,7 +115,7 @@ impl Pattern {
         enough
             && asked.iter().enumerate().all(|(at, segment)| {
                 let root = path.is_topic_root(at);
-                self.segments.get(at).unwrap_or(&Part::One).covers(segment, root)
+                self.segments.get(at).map_or(Shown::One, Part::shown).covers(segment, root)
             })
     }
 
@@ -123,18 +123,28 @@ impl Pattern {
     /// needs.
     #[must_use]
     pub fn overlaps(&self, path: &Path) -> bool {
-        let asked = path.segments();
-        let enough = (self.segments.len() == asked.len())
-            || (self.open && self.segments.len() < asked.len())
-            || (path.is_open() && self.segments.len() > asked.len());
-        enough
-            && (0..self.segments.len().max(asked.len())).all(|at| {
-                let root = path.is_topic_root(at);
-                let part = self.segments.get(at).unwrap_or(&Part::One);
-                // Past its end an open path has any level that a wildcard may meet.
-                part.overlaps(asked.get(at).unwrap_or(&Segment::Any), root)
-            })
+        overlap(self.segments.len(), self.open, |at| Some(self.segments.get(at)?.shown()), path)
     }
+}
+
+/// Whether a pattern of so many segments, which may be open, reaches any path of a set.
+pub(crate) fn overlap<'a>(
+    length: usize,
+    open: bool,
+    segment: impl Fn(usize) -> Option<Shown<'a>>,
+    path: &Path,
+) -> bool {
+    let asked = path.segments();
+    let enough = length == asked.len()
+        || (open && length < asked.len())
+        || (path.is_open() && length > asked.len());
+    enough
+        && (0..length.max(asked.len())).all(|at| {
+            let root = path.is_topic_root(at);
+            let part = segment(at).unwrap_or(Shown::One);
+            // Past its end an open path has any level that a wildcard may meet.
+            part.overlaps(asked.get(at).unwrap_or(&Segment::Any), root)
+        })
 }
 
 impl Pattern {
@@ -191,20 +201,58 @@ impl Part {
         }
     }
 
+    fn shown(&self) -> Shown<'_> {
+        match self {
+            Self::One => Shown::One,
+            Self::Text { text, range } => Shown::Text { text, range: *range },
+        }
+    }
+}
+
+/// One segment of a pattern, wherever it is kept.
+#[derive(Clone, Copy)]
+pub(crate) enum Shown<'a> {
+    /// `*`
+    One,
+    /// Literal text, and what it means where a number is expected.
+    Text { text: &'a str, range: Option<Range> },
+    /// Literal text that is a range where a number is expected.
+    Range(Range),
+}
+
+impl Shown<'_> {
+    /// What it means where a number is expected.
+    fn range(&self) -> Option<Range> {
+        match self {
+            Self::One => None,
+            Self::Text { range, .. } => *range,
+            Self::Range(range) => Some(*range),
+        }
+    }
+
+    fn is_text(&self, asked: &str) -> bool {
+        match self {
+            Self::One => false,
+            Self::Text { text, .. } => *text == asked,
+            // Each range has one text.
+            Self::Range(range) => Range::read(asked) == Some(*range),
+        }
+    }
+
     fn covers(&self, asked: &Segment, topic_root: bool) -> bool {
         match (self, asked) {
             (Self::One, Segment::Text(text)) => !(topic_root && text.starts_with('$')),
             (Self::One, Segment::Any | Segment::Range(..)) => true,
             // Unit 0 reaches every unit, so a rule must name it.
             (Self::One, Segment::Unit(unit)) => *unit != 0,
-            (Self::Text { text, .. }, Segment::Text(asked)) => **text == **asked,
-            (Self::Text { .. }, Segment::Any) => false,
-            (Self::Text { range, .. }, Segment::Unit(0)) => *range == Some(Range::ZERO),
-            (Self::Text { range, .. }, Segment::Unit(unit)) => {
-                range.is_some_and(|range| range.contains((*unit).into(), (*unit).into()))
+            (text, Segment::Text(asked)) => text.is_text(asked),
+            (_, Segment::Any) => false,
+            (text, Segment::Unit(0)) => text.range() == Some(Range::ZERO),
+            (text, Segment::Unit(unit)) => {
+                text.range().is_some_and(|range| range.contains((*unit).into(), (*unit).into()))
             }
-            (Self::Text { range, .. }, Segment::Range(from, to)) => {
-                range.is_some_and(|range| range.contains(*from, *to))
+            (text, Segment::Range(from, to)) => {
+                text.range().is_some_and(|range| range.contains(*from, *to))
             }
         }
     }
@@ -212,9 +260,9 @@ impl Part {
     fn overlaps(&self, asked: &Segment, topic_root: bool) -> bool {
         match (self, asked) {
             (Self::Text { text, .. }, Segment::Any) => !(topic_root && text.starts_with('$')),
-            (_, Segment::Unit(0)) => true,
-            (Self::Text { range, .. }, Segment::Range(from, to)) => {
-                range.is_some_and(|range| range.meets(*from, *to))
+            (Self::Range(_), Segment::Any) | (_, Segment::Unit(0)) => true,
+            (Self::Text { .. } | Self::Range(_), Segment::Range(from, to)) => {
+                self.range().is_some_and(|range| range.meets(*from, *to))
             }
             // The rest are single values, or reached whole.
             (part, asked) => part.covers(asked, topic_root),

@@ -110,7 +110,7 @@ pub(crate) enum Found {
 /// Up to how many cells are simply looked through.
 const FEW: usize = 16;
 /// Up to how many rules of somebody are looked through one by one.
-const FEW_OF: usize = 64;
+const FEW_OF: usize = 256;
 
 impl Cells {
     pub(crate) fn of(mut rules: Vec<Placed>) -> Self {
@@ -293,7 +293,7 @@ impl Cells {
         ons: Ids<'a>,
     ) -> Option<impl Iterator<Item = (u32, u32, &'a Entry)>> {
         let who = |number: &u32| self.cells.get(*number as usize).map_or(0, |cell| cell.who);
-        let mut few: SmallVec<[u32; FEW_OF]> = SmallVec::new();
+        let mut few: SmallVec<[u32; 64]> = SmallVec::new();
         let mut rules = 0;
         for wanted in whos.iter() {
             let start = self.by_whom.partition_point(|number| who(number) < wanted);

@@ -85,8 +85,7 @@ impl Side {
             return self.reaching(Effect::Deny, path, (whos, ons, action), found);
         };
         for (place, number, entry) in few {
-            let meets = entry.acts.include(action)
-                && self.tree.pattern(place, Some(entry.range())).overlaps(path);
+            let meets = entry.acts.include(action) && self.tree.meets(place, entry.range(), path);
             if meets && matches!(found(number, entry), Found::Enough) {
                 return Step::Break(());
             }

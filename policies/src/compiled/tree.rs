@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 
 use doorward_model::{Action, Path, Segment};
 use hashbrown::{DefaultHashBuilder, HashTable};
+use smallvec::SmallVec;
 
 use super::cells::Cells;
 use crate::bundle::Acts;
-use crate::pattern::{Pattern, PatternError, Piece, Pieces, Range};
+use crate::pattern::{Pattern, PatternError, Piece, Pieces, Range, Shown, overlap};
 
 /// A tree of path segments. Each pattern ends at a place of it.
 #[derive(Debug)]
@@ -149,6 +150,27 @@ impl Tree {
             place = found.parent;
         }
         Pattern::of(pieces.into_iter().rev(), open)
+    }
+
+    /// Whether the pattern that ends at a place reaches any path of the set that `path` names. See
+    /// [`Pattern::overlaps`].
+    pub(crate) fn meets(&self, mut place: u32, last: Range, path: &Path) -> bool {
+        let mut segments: SmallVec<[Shown<'_>; 16]> = SmallVec::new();
+        let mut open = false;
+        while place != ROOT {
+            let Some(found) = self.place(place) else { break };
+            match found.kind {
+                Kind::Rest => open = true,
+                Kind::One => segments.push(Shown::One),
+                Kind::Numbers => segments.push(Shown::Range(last)),
+                Kind::Text | Kind::Range => {
+                    segments.push(Shown::Text { text: self.text_of(found), range: found.range });
+                }
+            }
+            place = found.parent;
+        }
+        segments.reverse();
+        overlap(segments.len(), open, |at| segments.get(at).copied(), path)
     }
 
     fn step(&mut self, parent: u32, kind: Kind, text: &str, range: Option<Range>) -> u32 {
