@@ -31,6 +31,7 @@ mod open;
 mod pieces;
 mod recover;
 mod subjects;
+mod suspension;
 #[cfg(test)]
 mod tests;
 mod writer;

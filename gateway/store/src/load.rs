@@ -15,6 +15,7 @@ use crate::bundles;
 use crate::database::{micros, timestamp, word};
 use crate::error::{OpenError, StoreError};
 use crate::facts;
+use crate::suspension;
 
 /// The snapshot of the last epoch, read whole.
 pub(crate) async fn all(
@@ -25,6 +26,10 @@ pub(crate) async fn all(
     let in_force = bundles::in_force(connection).await?;
     let bundle = in_force.parse()?;
     let mut snapshot = Snapshot::new(domain, in_force.revision, Arc::new(bundle));
+    let suspended = suspension::of(connection, in_force.revision).await?;
+    if !suspended.is_empty() {
+        snapshot = snapshot.suspending(&suspended);
+    }
 
     let store = |error: sqlx::Error| OpenError::from(StoreError::from(error));
     let subjects: Vec<SqliteRow> =

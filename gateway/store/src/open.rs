@@ -224,7 +224,7 @@ impl Store {
     }
 
     /// Suspends lines of the bundle of that number, if it is still in force: what they allow is
-    /// denied until the next bundle, or the next start. Returns how many live flows that ended.
+    /// denied until the next bundle, also after a start. Returns how many live flows that ended.
     ///
     /// # Errors
     /// When the store is closed.

@@ -34,3 +34,10 @@ ALTER TABLE bundles DROP COLUMN policy;
 ALTER TABLE bundles DROP COLUMN roles;
 ALTER TABLE bundles DROP COLUMN groups;
 ALTER TABLE bundles DROP COLUMN tests;
+
+-- Lines of a bundle that permit nothing, since the judges have differed about them.
+CREATE TABLE suspended (
+    revision INTEGER NOT NULL REFERENCES bundles (revision),
+    line     INTEGER NOT NULL,
+    PRIMARY KEY (revision, line)
+) STRICT, WITHOUT ROWID;

@@ -629,3 +629,24 @@ async fn a_state_from_before_there_were_pieces_is_brought_up_to_date() {
     let new = crate::bundles::insert(&mut present, &actor, &bundle, &applying, at).await.unwrap();
     assert_eq!(crate::pieces::read(&mut present, new).await.unwrap(), BundleText::default());
 }
+
+#[tokio::test]
+async fn what_is_suspended_stays_so_after_a_start_until_the_next_bundle() {
+    let world = World::found().await;
+    let suspended = |store: &Store| store.snapshots().borrow().suspended().as_ref().clone();
+    let opened = world.open().await;
+    let revision = opened.store.snapshots().borrow().revision();
+    let other = doorward_model::Revision(revision.0 + 1);
+    opened.store.suspend(other, vec![3]).await.unwrap();
+    assert!(suspended(&opened.store).is_empty(), "of a bundle that is not in force");
+    opened.store.suspend(revision, vec![5, 7]).await.unwrap();
+    opened.store.suspend(revision, vec![7, 9]).await.unwrap();
+    let Opened { store, task, .. } = opened;
+    drop(store);
+    task.await.unwrap();
+    let store = world.open().await.store;
+    assert_eq!(suspended(&store).into_iter().collect::<Vec<_>>(), [5, 7, 9]);
+    let bundle = Arc::new(Bundle::parse(BundleText::default()).unwrap());
+    store.apply(Actor::Local, bundle, Applying::default()).await.unwrap();
+    assert!(suspended(&store).is_empty());
+}

@@ -11,6 +11,7 @@ use crate::change::{Actor, Change, Committed};
 use crate::database::{WriteConnection, micros};
 use crate::error::{OpenError, StoreError};
 use crate::load;
+use crate::suspension;
 
 /// Changes that wait for their turn.
 const QUEUE: usize = 256;
@@ -84,9 +85,10 @@ impl Writer {
     ) -> Result<usize, StoreError> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |desk| {
-            // Whoever asked may be gone; it is suspended all the same.
-            reply.send(desk.suspend(revision, &lines)).unwrap_or_default();
-            Box::pin(async {})
+            Box::pin(async move {
+                // Whoever asked may be gone; it is suspended all the same.
+                reply.send(desk.suspend(revision, &lines).await).unwrap_or_default();
+            })
         });
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)
@@ -152,7 +154,7 @@ impl Desk {
         self.observers.iter().map(|one| one.committed(commit, &snapshot)).sum()
     }
 
-    fn suspend(&self, revision: Revision, lines: &[usize]) -> usize {
+    async fn suspend(&mut self, revision: Revision, lines: &[usize]) -> usize {
         let before = self.snapshots.borrow().clone();
         if before.revision() != revision {
             return 0;
@@ -161,7 +163,20 @@ impl Desk {
             epoch: before.epoch(),
             touched: Touched { bundle: true, ..Touched::default() },
         };
-        self.publish(&commit, Arc::new(Snapshot::clone(&before).suspending(lines)))
+        // It holds whether or not it can be written.
+        let ended = self.publish(&commit, Arc::new(Snapshot::clone(&before).suspending(lines)));
+        if let Err(error) = self.note_suspended(revision, lines).await {
+            tracing::error!(%error, ?lines, "they are suspended until the next start only");
+        }
+        ended
+    }
+
+    async fn note_suspended(
+        &mut self,
+        revision: Revision,
+        lines: &[usize],
+    ) -> Result<(), StoreError> {
+        suspension::note(self.connection.get().await?, revision, lines).await
     }
 
     /// After the database has refused: the next change begins on a new connection. Should the

@@ -61,7 +61,8 @@ pub(crate) struct Placed {
     pub(crate) line: u32,
     pub(crate) when: u32,
     pub(crate) acts: Acts,
-    pub(crate) range: Option<Range>,
+    /// The range of its last segment, if its place is one of ranges; else any.
+    pub(crate) range: Range,
 }
 
 /// The numbers of roles or groups that somebody or something is in, in order, and its own.
@@ -115,7 +116,7 @@ const FEW_OF: usize = 256;
 impl Cells {
     pub(crate) fn of(mut rules: Vec<Placed>) -> Self {
         let key = |rule: &Placed| {
-            let range = rule.range.map(|range| (range.first, range.last, range.single));
+            let range = (rule.range.first, rule.range.last, rule.range.single);
             let where_to = (rule.place, rule.who, rule.on);
             (where_to, rule.when, rule.acts, range, rule.line)
         };
@@ -138,8 +139,7 @@ impl Cells {
                     *word |= bit;
                 }
             }
-            let range = rule.range.unwrap_or(Range { first: 0, last: 0, single: false });
-            let Range { first, last, single } = range;
+            let Range { first, last, single } = rule.range;
             let &Placed { line, when, acts, .. } = rule;
             entries.push(Entry { line, when, acts, first, last, top: last, single });
         }
@@ -237,8 +237,7 @@ impl Cells {
         let cell = self.cells.get(after.checked_sub(1)?)?;
         let &Cell { place, who, on, .. } = cell;
         let &Entry { line, when, acts, .. } = entry;
-        let range = Some(entry.range());
-        Some(Placed { place, who, on, line, when, acts, range })
+        Some(Placed { place, who, on, line, when, acts, range: entry.range() })
     }
 
     /// All rules with their numbers, in no order.

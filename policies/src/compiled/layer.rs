@@ -8,6 +8,7 @@ use super::conditions::Conditions;
 use super::texts::{Texts, parts};
 use super::tree::{Step, Tree};
 use crate::bundle::{Effect, Line, Reason, read_rule};
+use crate::pattern::Range;
 
 /// Rules that were compiled together.
 #[derive(Debug)]
@@ -205,6 +206,7 @@ impl Builder {
         let when =
             conditions.enter(rule.when.text).map_err(|error| (rule.when.column, error.into()))?;
         let line = u32::try_from(line.number).unwrap_or(u32::MAX);
+        let range = range.unwrap_or(Range::ZERO);
         half.rules.push(Placed { place, who, on, line, when, acts: rule.acts, range });
         Ok(())
     }

@@ -130,32 +130,28 @@ impl Tree {
     }
 
     /// The pattern that ends at a place, with its last segment where that stands with the rule.
-    pub(crate) fn pattern(&self, mut place: u32, last: Option<Range>) -> Pattern {
-        let mut pieces = vec![];
-        let mut open = false;
-        while place != ROOT {
-            let Some(found) = self.place(place) else { break };
-            match found.kind {
-                Kind::Rest => open = true,
-                Kind::One => pieces.push(Piece::One),
-                Kind::Numbers => {
-                    let text = last.map(|range| range.to_string()).unwrap_or_default().into();
-                    pieces.push(Piece::Text { text, range: last });
-                }
-                Kind::Text | Kind::Range => {
-                    let text = self.text_of(found).into();
-                    pieces.push(Piece::Text { text, range: found.range });
-                }
+    pub(crate) fn pattern(&self, place: u32, last: Range) -> Pattern {
+        let (segments, open) = self.segments(place, last);
+        let piece = |segment: Shown<'_>| match segment {
+            Shown::One => Piece::One,
+            Shown::Text { text, range } => Piece::Text { text: text.to_owned().into(), range },
+            Shown::Range(range) => {
+                Piece::Text { text: range.to_string().into(), range: Some(range) }
             }
-            place = found.parent;
-        }
-        Pattern::of(pieces.into_iter().rev(), open)
+        };
+        Pattern::of(segments.into_iter().map(piece), open)
     }
 
     /// Whether the pattern that ends at a place reaches any path of the set that `path` names. See
     /// [`Pattern::overlaps`].
-    pub(crate) fn meets(&self, mut place: u32, last: Range, path: &Path) -> bool {
-        let mut segments: SmallVec<[Shown<'_>; 16]> = SmallVec::new();
+    pub(crate) fn meets(&self, place: u32, last: Range, path: &Path) -> bool {
+        let (segments, open) = self.segments(place, last);
+        overlap(segments.len(), open, |at| segments.get(at).copied(), path)
+    }
+
+    /// The segments of the pattern that ends at a place, and whether more may follow.
+    fn segments(&self, mut place: u32, last: Range) -> (SmallVec<[Shown<'_>; 16]>, bool) {
+        let mut segments = SmallVec::new();
         let mut open = false;
         while place != ROOT {
             let Some(found) = self.place(place) else { break };
@@ -170,7 +166,7 @@ impl Tree {
             place = found.parent;
         }
         segments.reverse();
-        overlap(segments.len(), open, |at| segments.get(at).copied(), path)
+        (segments, open)
     }
 
     fn step(&mut self, parent: u32, kind: Kind, text: &str, range: Option<Range>) -> u32 {
