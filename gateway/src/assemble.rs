@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use doorward_ca::{Authority, Slot};
-use doorward_control::{Administration, CodeMaker, Health, Parts, Reach};
+use doorward_control::{Administration, CodeMaker, Health, Parts, Reach, Room};
 use doorward_model::{Clock, Domain, Kind, Subject, Target};
 use doorward_policies::{Class, Event, Journal, Outcome, Record};
 use doorward_proxy::{Bounds, Dialer, Proxy};
@@ -229,6 +229,7 @@ fn wire(wiring: Wiring<'_>) -> Wired {
         gateway: subject.clone(),
         management: addresses.management_url(),
         owner_code_cancelled: Arc::clone(&owner_code_cancelled),
+        room: Room::new(),
     });
     let flows = Proxy::new(
         domain.clone(),

@@ -215,6 +215,14 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Whether the rules alone refuse, and nothing else.
+    #[must_use]
+    pub fn is_by_rules(self) -> bool {
+        matches!(self, Self::NoRule | Self::DeniedByRule | Self::OutsideTime | Self::Conditions)
+    }
+}
+
 impl Serialize for Refusal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())

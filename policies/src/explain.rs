@@ -303,7 +303,8 @@ impl Scale<'_> {
         }
         // A handshake only grows older: that is nothing to wait for.
         let clock = Context { proven: None, ..self.context.clone() };
-        match when.changes_at(&clock).filter(|_| when.fails_by_time_only(self.context)) {
+        let holds_at = || when.holds_at(&clock);
+        match when.fails_by_time_only(self.context).then(holds_at).flatten() {
             Some(at) => format!("wait until {at}, or change the conditions of policy.csv:{line}"),
             None => format!("change the conditions of policy.csv:{line}"),
         }

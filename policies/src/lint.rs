@@ -1,13 +1,13 @@
 //! Rules that say nothing, or more than they seem to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_model::{Device, Group, Kind, Name, Role, Subject};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::bundle::{Effect, On, Rule, Who};
-use crate::snapshot::{Snapshot, built_in_role};
+use crate::snapshot::{Snapshot, built_in_group, built_in_role};
 use crate::when::Truth;
 
 /// Something about a rule that deserves a look.
@@ -36,13 +36,14 @@ impl Snapshot {
         // To hold each against all others, they are needed at once.
         let few: Vec<Rule> =
             if bundle.len() <= COMPARED { bundle.rules().collect() } else { vec![] };
+        let (held, filled) = (self.roles_held(), self.groups_filled());
         let mut found = Vec::new();
         for rule in bundle.rules() {
             let rule = &rule;
             let mut find = |kind, what: String| {
                 found.push(Finding { line: rule.line(), rule: rule.to_string(), kind, what });
             };
-            if let Some(what) = self.never(rule, now) {
+            if let Some(what) = self.never(rule, (&held, &filled), now) {
                 find("never", what);
                 continue;
             }
@@ -66,12 +67,17 @@ impl Snapshot {
     }
 
     /// Why a rule can never match.
-    fn never(&self, rule: &Rule, now: Timestamp) -> Option<String> {
+    fn never(
+        &self,
+        rule: &Rule,
+        (held, filled): (&BTreeSet<Role>, &BTreeSet<Group>),
+        now: Timestamp,
+    ) -> Option<String> {
         match rule.who() {
             Who::Subject(subject) if self.member(subject).is_none() => {
                 return Some(format!("there is no {subject}"));
             }
-            Who::Role(role) if !self.holders(role) => {
+            Who::Role(role) if !held.contains(role) => {
                 return Some(format!("nobody has {role}"));
             }
             _ => {}
@@ -91,7 +97,7 @@ impl Snapshot {
             }
             On::Device(Device::Gateway) => {}
             On::Group(group) => {
-                if !self.filled(group) {
+                if !filled.contains(group) {
                     return Some(format!("no device is in {group}"));
                 }
             }
@@ -99,25 +105,25 @@ impl Snapshot {
         rule.when().is_over(now).then(|| "its time is over".to_owned())
     }
 
-    /// Whether somebody has a role, or one that leads to it.
-    fn holders(&self, role: &Role) -> bool {
-        let links = self.bundle().role_links();
-        self.members().any(|(subject, member)| {
+    /// The roles that somebody has, and those that they lead to.
+    fn roles_held(&self) -> BTreeSet<Role> {
+        let direct = self.members().flat_map(|(subject, member)| {
             let direct = member.roles.iter().map(|one| one.of.clone());
-            let built_in = built_in_role(subject.kind());
-            links.closure(direct.chain(built_in)).contains(role)
-        })
+            direct.chain(built_in_role(subject.kind()))
+        });
+        let direct: BTreeSet<Role> = direct.collect();
+        self.bundle().role_links().closure(direct).into_iter().collect()
     }
 
-    /// Whether some device is in a group, or in one that leads to it.
-    fn filled(&self, group: &Group) -> bool {
-        let links = self.bundle().group_links();
-        let mut devices = self.members().filter(|(subject, _)| subject.kind() == Kind::Device);
-        devices.any(|(_, member)| {
+    /// The groups that some device is in, and those that they lead to.
+    fn groups_filled(&self) -> BTreeSet<Group> {
+        let devices = self.members().filter(|(subject, _)| subject.kind() == Kind::Device);
+        let direct = devices.flat_map(|(_, member)| {
             let direct = member.groups.iter().map(|one| one.of.clone());
-            let built_in: Option<Group> = "group/devices".parse().ok();
-            links.closure(direct.chain(built_in)).contains(group)
-        })
+            direct.chain(built_in_group())
+        });
+        let direct: BTreeSet<Group> = direct.collect();
+        self.bundle().group_links().closure(direct).into_iter().collect()
     }
 
     /// Whether `other` makes `rule` say nothing: whatever `rule` reaches, `other` reaches under
@@ -168,21 +174,64 @@ impl Snapshot {
 impl crate::when::When {
     /// Whether it holds at no instant from `now` on.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
-        let mut context = crate::question::Context { now, source: None, proven: None };
-        let mut looked = 0;
-        loop {
+        let context = crate::question::Context { now, source: None, proven: None };
+        // A condition that comes again every week is never over.
+        matches!(self.next_time(&context), Next::Never)
+    }
+
+    /// From when on it holds, as far as time is concerned, if that can be told.
+    pub(crate) fn holds_at(&self, context: &crate::question::Context) -> Option<Timestamp> {
+        match self.next_time(context) {
+            Next::At(at) => Some(at),
+            Next::Never | Next::Later => None,
+        }
+    }
+
+    fn next_time(&self, context: &crate::question::Context) -> Next {
+        let mut context = context.clone();
+        for _ in 0..64 {
             if self.of_time(&context) != Truth::False {
-                return false;
+                return Next::At(context.now);
             }
             match self.changes_at(&context) {
-                // A condition that comes again every week is never over.
-                Some(next) if looked < 64 => {
-                    context.now = next;
-                    looked += 1;
-                }
-                Some(_) => return false,
-                None => return true,
+                Some(next) => context.now = next,
+                None => return Next::Never,
             }
         }
+        Next::Later
+    }
+}
+
+/// When a condition holds again.
+enum Next {
+    At(Timestamp),
+    Never,
+    /// Not within the changes that were looked at.
+    Later,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::question::Context;
+    use crate::when::When;
+
+    #[test]
+    fn a_condition_is_waited_for_until_all_of_it_holds() {
+        // A Saturday.
+        let now: Timestamp = "2027-01-02T12:00:00Z".parse().unwrap();
+        let context = Context { now, source: None, proven: None };
+        let holds_at = |text: &str| {
+            let when: When = text.parse().unwrap();
+            when.holds_at(&context).map(|at| at.to_string())
+        };
+        let weekdays = "time=Mon-Fri 07:00-19:00 UTC";
+        assert_eq!(holds_at(weekdays).as_deref(), Some("2027-01-04T07:00:00Z"));
+        let both = format!("{weekdays}; after=2027-01-05T22:00:00Z");
+        assert_eq!(holds_at(&both).as_deref(), Some("2027-01-06T07:00:00Z"));
+        assert_eq!(holds_at(&format!("{weekdays}; until=2020-01-01T00:00:00Z")), None);
+        // Too many changes lie before that to look at.
+        assert_eq!(holds_at(&format!("{weekdays}; after=2030-01-01T00:00:00Z")), None);
+        assert_eq!(holds_at("from=10.0.0.0/8").as_deref(), Some("2027-01-02T12:00:00Z"));
     }
 }

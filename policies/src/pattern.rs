@@ -178,8 +178,10 @@ impl Pattern {
         } else {
             !other.open && self.segments.len() == other.segments.len()
         };
+        // What follows an open pattern is met by wildcards.
+        let wide = self.segments.iter().chain(std::iter::repeat(&Part::One));
         long_enough
-            && self.segments.iter().zip(&other.segments).all(|(wide, narrow)| {
+            && wide.zip(&other.segments).all(|(wide, narrow)| {
                 match (wide, narrow) {
                     (Part::One, Part::One) => true,
                     // A topic's first level that begins with $, and Modbus's broadcast, are not met.
@@ -566,6 +568,27 @@ mod tests {
             (&"a/".repeat(Path::SEGMENTS), E::TooLong),
         ] {
             assert_eq!(text.parse::<Pattern>(), Err(why), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn includes_says_no_where_a_wildcard_may_not_reach() {
+        for (wide, narrow, includes) in [
+            ("b/**", "b/x/**", true),
+            ("**", "b/x", true),
+            ("b/*", "b/x", true),
+            ("b/x", "b/*", false),
+            ("b/**", "b", true),
+            ("b/*/c", "b/x/**", false),
+            // A topic that begins with $, and Modbus's broadcast, must be named.
+            ("b/**", "b/$SYS/**", false),
+            ("**", "b/$SYS/x", false),
+            ("m/**", "m/0/holding/*", false),
+            ("m/*/holding/*", "m/0/holding/*", false),
+            ("m/0/**", "m/0/holding/7", true),
+        ] {
+            let read = |text: &str| text.parse::<Pattern>().unwrap();
+            assert_eq!(read(wide).includes(&read(narrow)), includes, "{wide} {narrow}");
         }
     }
 }

@@ -167,14 +167,16 @@ fn changed<'a>(old: &'a str, new: &'a str) -> (Numbered<'a>, Numbered<'a>) {
     let numbered = |text: &'a str| (1..).zip(text.lines()).collect::<Vec<_>>();
     let Some(hunks) = difference(old, new) else { return (numbered(old), numbered(new)) };
     let (mut gone, mut come) = (vec![], vec![]);
-    let (mut lines, mut at, mut moved) = (old.lines(), 0, 0);
+    let (mut lines, mut moved) = ((1..).zip(old.lines()), 0);
     for hunk in hunks {
-        let removed = lines.by_ref().skip(hunk.at - at).take(hunk.removed);
-        gone.extend((hunk.at + 1..).zip(removed));
+        let removed = hunk.at + 1..hunk.at + 1 + hunk.removed;
+        if !removed.is_empty() {
+            let from = lines.by_ref().skip_while(|(number, _)| *number < removed.start);
+            gone.extend(from.take(hunk.removed));
+        }
         let begins = (hunk.at + 1).saturating_add_signed(moved);
         moved += hunk.added.len().cast_signed() - hunk.removed.cast_signed();
         come.extend((begins..).zip(hunk.added));
-        at = hunk.at + hunk.removed;
     }
     (gone, come)
 }
@@ -200,4 +202,31 @@ fn only(file: &str, these: &Numbered<'_>, others: &Numbered<'_>, left: &mut List
 fn meaning(line: &str) -> Option<String> {
     let fields = line.split(',').map(str::trim).collect::<Vec<_>>().join(", ");
     (!fields.is_empty() && !fields.starts_with('#')).then_some(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::BundleText;
+
+    #[test]
+    fn what_goes_and_what_comes_is_named_wherever_it_stands() {
+        let rule = |number: usize| format!("p, role/r{number}, box, a/{number}, *, , allow");
+        let old: Vec<String> = (1..=10).map(rule).collect();
+        let mut new = old.clone();
+        new.remove(8);
+        new.insert(5, rule(12));
+        new.insert(1, rule(11));
+        let bundle = |lines: &[String]| {
+            let policy = lines.join("\n");
+            Bundle::parse(BundleText { policy, ..BundleText::default() }).unwrap()
+        };
+        let (gone, come) = differences(&bundle(&old), &bundle(&new));
+        assert_eq!(gone.first, [format!("policy.csv:9 {}", rule(9))]);
+        let added = [format!("policy.csv:2 {}", rule(11)), format!("policy.csv:7 {}", rule(12))];
+        assert_eq!((gone.count, come.first), (1, added.to_vec()));
+        let (gone, come) = differences(&bundle(&new), &bundle(&old));
+        assert_eq!((gone.first.len(), come.first), (2, vec![format!("policy.csv:9 {}", rule(9))]));
+        assert_eq!(gone.first, added);
+    }
 }

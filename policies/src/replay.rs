@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use doorward_model::{Action, Subject};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::record::{Event, Record};
@@ -14,6 +14,9 @@ use crate::snapshot::Snapshot;
 /// Decides recorded questions again, record by record.
 pub struct Replay {
     next: Arc<Snapshot>,
+    /// Ages of a handshake that tell all answers apart which could hang on it: a fresh one, and
+    /// each that is just too old for some condition. None, if there is no such condition.
+    ages: Vec<SignedDuration>,
     asked: BTreeMap<Asked, Again>,
     replay: Replayed,
 }
@@ -72,6 +75,8 @@ struct Again {
     last: Timestamp,
 }
 
+/// Of how many conditions on the age of a handshake the limits are tried.
+const AGES: usize = 64;
 /// How many kinds are named.
 const NAMED: usize = 200;
 /// How many kinds are kept apart.
@@ -81,7 +86,13 @@ impl Replay {
     /// A replay under `next`.
     #[must_use]
     pub fn new(next: Arc<Snapshot>) -> Self {
-        Self { next, asked: BTreeMap::new(), replay: Replayed::default() }
+        let limits = next.bundle().compiled().ages();
+        let too_old = |age: &SignedDuration| age.checked_add(SignedDuration::from_nanos(1));
+        let mut ages: Vec<SignedDuration> = limits.iter().take(AGES).filter_map(too_old).collect();
+        if !ages.is_empty() {
+            ages.push(SignedDuration::ZERO);
+        }
+        Self { next, ages, asked: BTreeMap::new(), replay: Replayed::default() }
     }
 
     /// Decides one record again, if it is of a decision. Who is in which role or group is as it is
@@ -113,14 +124,18 @@ impl Replay {
             return;
         };
         self.replay.decisions += 1;
-        let opinion = self.next.rules_say(&question, record.at);
-        let is_permitted = opinion.permits();
-        // What is permitted without a handshake is permitted with any.
-        question.proven = Some(record.at);
-        if !is_permitted && self.next.rules_say(&question, record.at).permits() {
+        let mut opinion = self.next.rules_say(&question, record.at);
+        let mut answers: Vec<bool> = Vec::with_capacity(self.ages.len());
+        for age in &self.ages {
+            question.proven = record.at.saturating_sub(*age).ok();
+            opinion = self.next.rules_say(&question, record.at);
+            answers.push(opinion.permits());
+        }
+        if answers.windows(2).any(|two| two.first() != two.last()) {
             self.replay.unknown += 1;
             return;
         }
+        let is_permitted = opinion.permits();
         if is_permitted == was_permitted {
             return;
         }

@@ -56,6 +56,10 @@ fn cases() -> Vec<(&'static str, String, String)> {
         ("a misspelt condition", "p, role/a, x, **, *, untill=2027-01-01T00:00:00Z, allow"),
         ("another operator", "p, role/a, x, **, *, until<=2027-01-01T00:00:00Z, allow"),
         ("a condition to come", "p, role/a, x, **, *, posture=ok, allow"),
+        (
+            "too many hours",
+            &format!("p, role/a, x, **, *, time=Mon {} UTC, allow", ["00:00-00:01"; 33].join("|")),
+        ),
         ("a date without a time", "p, role/a, x, **, *, until=2027-01-01, allow"),
         ("a time without an offset", "p, role/a, x, **, *, after=2027-01-01T00:00:00, allow"),
         ("no network", "p, role/a, x, **, *, from=, allow"),

@@ -13,10 +13,12 @@ use doorward_store::{Actor, AuditLog, Store, StoreError};
 use http::{Request, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::codes::CodeMaker;
 use crate::gate::{Denied, Gate, failed};
 use crate::revisions::blocking;
+use crate::room::Room;
 use crate::route::{Access, Operation, Route};
 use crate::status::Health;
 
@@ -52,6 +54,8 @@ pub struct Parts {
     pub management: String,
     /// Told when the owner's code has been cancelled by wrong tries.
     pub owner_code_cancelled: Arc<tokio::sync::Notify>,
+    /// Where requests with a whole bundle wait for room.
+    pub room: Room,
 }
 
 /// What an interface may point to. The proxy knows; the administration only asks.
@@ -106,6 +110,8 @@ pub(crate) struct Call<'a> {
     pub(crate) names: Vec<String>,
     pub(crate) query: HashMap<String, String>,
     pub(crate) body: Option<Body>,
+    /// Its place among those that hold a whole bundle, as long as it goes on.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Parts {
@@ -147,6 +153,7 @@ impl Parts {
             names: names.into_iter().map(str::to_owned).collect(),
             query: query(head.uri.query().unwrap_or_default()),
             body: Some(body),
+            place: None,
         };
         let part = route.resource(path);
         match (route.access, route.operation) {
@@ -229,7 +236,9 @@ pub(crate) fn refused(error: StoreError) -> Denied {
     use StoreError as E;
     let (status, title) = match &error {
         E::NoSubject(_) | E::NoInterface(_) => (404, "Not found"),
-        E::SubjectExists(_) | E::InterfaceExists(_) | E::RolesChanged(_) => (409, "Conflict"),
+        E::SubjectExists(_) | E::InterfaceExists(_) | E::RolesChanged(_) | E::BundleChanged => {
+            (409, "Conflict")
+        }
         E::Ended => (403, "Forbidden"),
         E::Code(_) => (403, "Code refused"),
         E::Full => (507, "Disk full"),
@@ -270,6 +279,9 @@ impl Call<'_> {
         limit: usize,
     ) -> Result<T, Denied> {
         let body = self.body.take().ok_or_else(|| denied(failed()))?;
+        if limit > BODY {
+            self.place = Some(self.parts.room.enter().await?);
+        }
         let bytes = body.read(limit).await.map_err(|error| {
             let status = match error {
                 BodyError::TooLong(_) => 413,

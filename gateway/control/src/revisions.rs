@@ -126,7 +126,7 @@ impl Call<'_> {
         gate.stands()?;
         let within = confirm_within.map(|seconds| SignedDuration::from_secs(seconds.into()));
         let confirm_by = within.and_then(|within| self.now().checked_add(within).ok());
-        let applying = Applying { reason, passed, confirm_by };
+        let applying = Applying { upon: Some(present.revision()), reason, passed, confirm_by };
         let applied = self.parts.store.apply(actor(gate), bundle, applying).await;
         let applied = applied.map_err(refused)?;
         Ok(Changed::of(&applied, view(Some(applied.value))))

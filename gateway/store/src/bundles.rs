@@ -55,6 +55,8 @@ pub struct RevisionRow {
 /// What is kept of a bundle besides its text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applying {
+    /// The revision that it was looked at beside: if another is in force by now, it is not applied.
+    pub upon: Option<Revision>,
     /// Why it is applied, in its author's words.
     pub reason: String,
     /// How many tests of its own it has passed.
@@ -171,7 +173,8 @@ impl Store {
     /// Puts `bundle` in force. Every live flow is asked again.
     ///
     /// # Errors
-    /// When the database refuses; then the former bundle stays.
+    /// When another bundle than `applying.upon` is in force, or the database refuses; then the one
+    /// in force stays.
     pub async fn apply(
         &self,
         actor: Actor,
@@ -185,6 +188,10 @@ impl Store {
             "policy apply",
             Arc::clone(&bundle),
             change!(|connection| {
+                let present = last(connection).await?;
+                if applying.upon.is_some_and(|upon| upon != present) {
+                    return Err(StoreError::BundleChanged);
+                }
                 let revision = insert(connection, &author, &bundle, &applying, now).await?;
                 confirmation::note(connection, revision, applying.confirm_by).await?;
                 Ok((revision, touched))

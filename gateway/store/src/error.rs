@@ -28,6 +28,9 @@ pub enum StoreError {
     /// The subject has got a role since the asker's rights were looked at. The asker's.
     #[error("the roles of {0} have just changed; try again")]
     RolesChanged(Subject),
+    /// Another bundle has come into force since this one was looked at. The asker's.
+    #[error("another bundle has just come into force; look at that one, and apply again")]
+    BundleChanged,
     /// The certificate that asks is not live any more. The asker's.
     #[error("the identity has just ended")]
     Ended,

@@ -143,7 +143,8 @@ impl<'a> Iterator for Pieces<'a> {
             return None;
         }
         let mut end = 0;
-        for line in self.0.split_inclusive('\n') {
+        let near = self.0.get(..self.0.floor_char_boundary(MOST + 1)).unwrap_or(self.0);
+        for line in near.split_inclusive('\n') {
             if end + line.len() > MOST {
                 break;
             }

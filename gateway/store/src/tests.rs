@@ -650,3 +650,19 @@ async fn what_is_suspended_stays_so_after_a_start_until_the_next_bundle() {
     store.apply(Actor::Local, bundle, Applying::default()).await.unwrap();
     assert!(suspended(&store).is_empty());
 }
+
+#[tokio::test]
+async fn a_bundle_is_not_applied_over_another_one_than_it_was_looked_at_beside() {
+    let world = World::found().await;
+    let store = world.open().await.store;
+    let first = store.snapshots().borrow().revision();
+    let apply = async |upon| {
+        let bundle = Arc::new(Bundle::parse(BundleText::default()).unwrap());
+        let applying = Applying { upon: Some(upon), ..Applying::default() };
+        store.apply(Actor::Local, bundle, applying).await
+    };
+    let second = apply(first).await.unwrap().value;
+    assert!(matches!(apply(first).await, Err(StoreError::BundleChanged)));
+    assert_eq!(store.snapshots().borrow().revision(), second);
+    assert!(apply(second).await.is_ok());
+}

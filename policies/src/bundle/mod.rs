@@ -106,6 +106,10 @@ impl Bundle {
     /// # Errors
     /// As [`Bundle::parse`].
     pub fn revise(&self, text: BundleText) -> Result<Self, BundleErrors> {
+        let errors = check(&text)?;
+        if !errors.is_empty() {
+            return Err(errors);
+        }
         let text = Arc::new(text);
         let edited = self.difference(&text).map(|difference| self.edited(&text, &difference));
         match edited.transpose()?.flatten() {
@@ -373,5 +377,18 @@ mod tests {
         assert_eq!(error.lines().count(), 3, "{error}");
         let many = refused(|text| text.policy = "p, a\n".repeat(1000));
         assert_eq!(many.lines().count(), BundleErrors::LIMIT + 1);
+    }
+
+    #[test]
+    fn an_edit_makes_no_bundle_that_could_not_be_read() {
+        let text = BundleText {
+            policy: "p, role/a, box, **, *, , allow\n".to_owned(),
+            ..BundleText::default()
+        };
+        let bundle = Bundle::parse(text.clone()).unwrap();
+        let tests = "#".repeat(BundleText::LIMIT);
+        let said = bundle.revise(BundleText { tests, ..text.clone() }).unwrap_err().to_string();
+        assert!(said.contains("MiB"), "{said}");
+        assert!(bundle.revise(text).is_ok());
     }
 }

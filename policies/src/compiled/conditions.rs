@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::texts::Texts;
+use super::texts::{Texts, parts};
 use crate::when::{When, WhenError};
 
 /// The `when` columns of a bundle by number; 0 is the empty one. Rules share them.
@@ -29,7 +29,8 @@ impl Conditions {
 
     fn find(&self, text: &str) -> Option<u32> {
         let below = self.below.as_ref().and_then(|below| below.find(text));
-        below.or_else(|| self.texts.find("", text).map(|own| self.first + own))
+        let (kind, name) = parts(text);
+        below.or_else(|| self.texts.find(kind, name).map(|own| self.first + own))
     }
 
     /// An empty table that goes on where `below` ends.
@@ -47,7 +48,8 @@ impl Conditions {
             return Ok(known);
         }
         self.whens.push(Arc::new(text.parse()?));
-        Ok(self.first + self.texts.enter("", text))
+        let (kind, name) = parts(text);
+        Ok(self.first + self.texts.enter(kind, name))
     }
 
     /// The conditions of a number. What is not there holds never for `allow`; it cannot be asked
@@ -57,6 +59,11 @@ impl Conditions {
             (Some(below), None) => below.get(number),
             (_, own) => self.whens.get(own? as usize),
         }
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &When> {
+        (0..self.len()).filter_map(|number| self.get(number).map(|when| &**when))
     }
 
     /// The bytes that they hold, about.

@@ -16,10 +16,11 @@ mod layer;
 mod texts;
 mod tree;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use doorward_model::{Action, Device, Path, Subject};
+use jiff::SignedDuration;
 
 pub(crate) use cells::{Entry, Found, Ids};
 pub(crate) use conditions::ALWAYS;
@@ -128,6 +129,11 @@ impl Compiled {
     /// never if it allows, and always if it denies.
     pub(crate) fn when(&self, number: u32) -> Option<&When> {
         self.conditions().get(number).map(|when| &**when)
+    }
+
+    /// How old a handshake may be, for each condition that asks that.
+    pub(crate) fn ages(&self) -> BTreeSet<SignedDuration> {
+        self.conditions().all().flat_map(When::ages).collect()
     }
 
     /// The line of a rule, as the text has it now.

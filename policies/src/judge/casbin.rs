@@ -47,6 +47,8 @@ pub(super) struct Slice {
 
 /// Half of the slices that a thread keeps ready. One takes some 16 KiB.
 const HALF: usize = 128;
+/// A slice of more rules, memberships and links is made anew each time.
+const SMALL: usize = 256;
 
 thread_local! {
     /// To make an Enforcer costs more than to ask it. One is kept by all that it says, so it is
@@ -76,7 +78,7 @@ pub(super) fn permits_on(slice: Slice, ask: Ask) -> Result<bool, JudgeError> {
         }
         let mut made = None;
         let answer = guarded(|| made.insert(enforcer(&slice)?).enforce(ask));
-        if let (Some(enforcer), true) = (made, answer.is_ok()) {
+        if let (Some(enforcer), true) = (made, answer.is_ok() && slice.is_small()) {
             ready.insert(slice, enforcer);
         }
         answer
@@ -92,6 +94,10 @@ fn guarded(ask: impl FnOnce() -> casbin::Result<bool>) -> Result<bool, JudgeErro
 }
 
 impl Slice {
+    fn is_small(&self) -> bool {
+        self.rules.len() + self.roles.len() + self.groups.len() <= SMALL
+    }
+
     pub(super) fn new(
         rules: Vec<Vec<String>>,
         roles: Vec<(String, String)>,
@@ -226,7 +232,7 @@ fn acts(asked: Dynamic, actions: Dynamic) -> Dynamic {
     let (Some(asked), Ok(actions)) = (asked.try_cast::<Action>(), actions.into_string()) else {
         return false.into();
     };
-    (actions == "*" || actions.split('|').any(|one| one == asked.as_str())).into()
+    (actions == "*" || actions.split('|').any(|one| one.trim() == asked.as_str())).into()
 }
 
 fn holds(context: Dynamic, when: Dynamic, effect: Dynamic) -> Dynamic {

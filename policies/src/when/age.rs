@@ -29,6 +29,11 @@ impl Age {
         last.checked_add(SignedDuration::from_nanos(1)).ok()
     }
 
+    /// How old a proof may be.
+    pub(super) fn most(&self) -> SignedDuration {
+        self.0
+    }
+
     /// The last instant at which it holds.
     fn last(&self, proven: Timestamp) -> Timestamp {
         proven.saturating_add(self.0).unwrap_or(Timestamp::MAX)

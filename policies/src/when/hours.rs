@@ -55,6 +55,8 @@ struct Minutes {
 
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const DAY: u16 = 24 * 60;
+/// Each is looked at in each decision.
+const SPANS: usize = 32;
 /// Days in a week, and one more week: a span that a clock change has swallowed comes again.
 const AHEAD: i32 = 15;
 
@@ -172,6 +174,10 @@ pub(super) fn read(value: &str) -> Result<Hours, WhenError> {
         Some(days) => read_days(days).ok_or_else(wrong)?,
         None => [true; 7],
     };
+    if hours.is_some_and(|hours| hours.split('|').count() > SPANS) {
+        let expected = format!("at most {SPANS} stretches of hours");
+        return Err(WhenError::Value { name: "time=", value: value.into(), expected });
+    }
     let spans = match hours {
         Some(hours) => hours.split('|').map(read_span).collect::<Option<_>>().ok_or_else(wrong)?,
         None => Box::from([Minutes { from: 0, to: DAY }]),

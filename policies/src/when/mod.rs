@@ -12,7 +12,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use doorward_model::{did_you_mean, escape};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -149,6 +149,14 @@ impl When {
     pub(crate) fn fails_by_time_only(&self, context: &Context) -> bool {
         let mut rest = self.predicates.iter().filter(|predicate| !predicate.is_of_time());
         rest.all(|predicate| predicate.holds(context) == Truth::True)
+    }
+
+    /// How old the proof of a key may be, for each condition that asks that.
+    pub(crate) fn ages(&self) -> impl Iterator<Item = SignedDuration> {
+        self.predicates.iter().filter_map(|predicate| match predicate {
+            Predicate::Age(age) => Some(age.most()),
+            _ => None,
+        })
     }
 
     /// Whether the conditions would hold right after a full handshake.

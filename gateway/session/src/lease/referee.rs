@@ -32,6 +32,8 @@ const SHARE: u32 = 100;
 struct Sample {
     flow: FlowId,
     asked: Supposed,
+    /// What the rules were said to say: whether they permit it.
+    said: Option<bool>,
     revision: Revision,
     /// It keeps no bundle in memory: what decides no more is not looked at.
     bundle: Weak<Bundle>,
@@ -93,7 +95,17 @@ impl Samples {
         if self.queue.get().is_none() || !(self.is_new(kind) || self.is_its_turn()) {
             return;
         }
-        self.send(flow, request, snapshot, now, None);
+        let said = match opinion.refusal {
+            None => Some(true),
+            Some(refusal) => refusal.is_by_rules().then_some(false),
+        };
+        self.send(
+            flow,
+            Supposed::of(request.question.clone(), snapshot, now),
+            said,
+            snapshot,
+            None,
+        );
     }
 
     /// Hands over an admission about which the judges have differed.
@@ -105,21 +117,21 @@ impl Samples {
         now: Timestamp,
         lines: Vec<usize>,
     ) {
-        self.send(flow, request, snapshot, now, Some(lines));
+        let asked = Supposed::of(request.question.clone(), snapshot, now);
+        self.send(flow, asked, None, snapshot, Some(lines));
     }
 
     fn send(
         &self,
         flow: FlowId,
-        request: &Request,
+        asked: Supposed,
+        said: Option<bool>,
         snapshot: &Snapshot,
-        now: Timestamp,
         differed: Option<Vec<usize>>,
     ) {
         let Some(queue) = self.queue.get() else { return };
-        let asked = Supposed::of(request.question.clone(), snapshot, now);
         let (revision, bundle) = (snapshot.revision(), Arc::downgrade(snapshot.bundle()));
-        if queue.try_send(Sample { flow, asked, revision, bundle, differed }).is_err() {
+        if queue.try_send(Sample { flow, asked, said, revision, bundle, differed }).is_err() {
             self.figures.skipped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -183,10 +195,11 @@ impl Referee {
     /// ninety-nine times as long as it works.
     pub async fn run(mut self) {
         while let Some(sample) = self.samples.recv().await {
-            let (asked, bundle) = (sample.asked.clone(), sample.bundle.upgrade());
+            let (asked, said) = (sample.asked.clone(), sample.said);
+            let bundle = sample.bundle.upgrade();
             let work = tokio::task::spawn_blocking(move || {
                 let begin = Instant::now();
-                (bundle.and_then(|bundle| bundle.referee(&asked)), begin.elapsed())
+                (bundle.and_then(|bundle| bundle.referee(&asked, said)), begin.elapsed())
             });
             let Ok((ruling, took)) = work.await else {
                 tracing::error!("the referee failed");
