@@ -181,3 +181,46 @@ impl Replay {
         replay
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use doorward_model::{Device, PeerText, Revision, SubjectId};
+
+    use super::*;
+    use crate::bundle::{Bundle, BundleText};
+    use crate::snapshot::Member;
+
+    #[test]
+    fn what_hangs_on_an_unknown_age_is_neither_the_same_nor_different() {
+        let rule = |when: &str, effect: &str| {
+            format!("p, user/alice, gateway, status, read, {when}, {effect}\n")
+        };
+        let at: Timestamp = "2027-01-01T12:00:00Z".parse().unwrap();
+        for (policy, differs, unknown) in [
+            (rule("", "allow"), 0, 0),
+            (rule("auth-age<=1h", "allow"), 0, 1),
+            (rule("", "deny"), 1, 0),
+            (rule("", "allow") + rule("auth-age<=1h", "deny").as_str(), 0, 1),
+            // Permitted between one hour and two, and denied at either end.
+            (rule("auth-age<=2h", "allow") + rule("auth-age<=1h", "deny").as_str(), 0, 1),
+            (rule("auth-age<=1h", "allow") + rule("auth-age<=2h", "deny").as_str(), 1, 0),
+            (rule("", "allow") + rule("auth-age<=1h", "allow").as_str(), 0, 0),
+        ] {
+            let bundle =
+                Bundle::parse(BundleText { policy: policy.clone(), ..BundleText::default() });
+            let member = Member { id: SubjectId(1), enabled: true, roles: vec![], groups: vec![] };
+            let snapshot =
+                Snapshot::new("a.b".parse().unwrap(), Revision(1), Arc::new(bundle.unwrap()))
+                    .with_member("user/alice".parse().unwrap(), Some(member));
+            let mut record = Record::new(at, Event::Request);
+            record.subject = Some("user/alice".parse().unwrap());
+            record.action = Some(Action::Read);
+            record.device = Some(Device::Gateway);
+            record.path = Some(PeerText::new("status"));
+            let mut replay = Replay::new(Arc::new(snapshot));
+            replay.take(&record);
+            let done = replay.done();
+            assert_eq!((done.kinds, done.unknown), (differs, unknown), "{policy}");
+        }
+    }
+}
