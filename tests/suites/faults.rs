@@ -180,7 +180,8 @@ async fn a_damaged_data_directory_is_named_and_left_alone() {
         ("foreign", "PRAGMA application_id = 1", &["another program's database"]),
         (
             "bundle",
-            "UPDATE bundles SET policy = 'p, role/operator, plc' || char(10)",
+            "UPDATE pieces SET text = 'p, role/operator, plc' || char(10) \
+             WHERE id = (SELECT piece FROM bundle_pieces WHERE file = 'policy.csv')",
             &["the bundle in force (revision 1) does not read", "policy.csv:1"],
         ),
     ] {

@@ -143,8 +143,8 @@ async fn an_administrators_week() {
     // Alice asks why, and what it was that she could do before.
     let why = gateway.owner_json(&[&["policy", "explain"], &asked[..]].concat());
     assert_eq!(why["permit"], false, "{why}");
-    let near = &why["nearest"][0];
-    assert_eq!((&near["line"], &near["failed"]), (&9.into(), &serde_json::json!(["device"])));
+    let near = |one: &Value| one["line"] == 9 && one["failed"] == serde_json::json!(["device"]);
+    assert!(why["nearest"].as_array().unwrap().iter().any(near), "{why}");
     assert!(why["change"].as_str().unwrap().starts_with("add to policy.csv: "), "{why}");
     let first = gateway.dir().join("first");
     let first = first.to_str().unwrap();

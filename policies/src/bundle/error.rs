@@ -106,6 +106,9 @@ pub enum Reason {
     /// No rule at all.
     #[error("no rule: a gateway under this bundle would refuse everyone")]
     NoRules,
+    /// Paths with more different segments than fit in memory.
+    #[error("the paths of the bundle have more than {0} different beginnings; use wildcards")]
+    TooManyPlaces(u32),
     /// More text than a bundle has.
     #[error("the bundle is larger than 256 MiB")]
     TooLarge,

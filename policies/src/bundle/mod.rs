@@ -391,4 +391,16 @@ mod tests {
         assert!(said.contains("MiB"), "{said}");
         assert!(bundle.revise(text).is_ok());
     }
+
+    #[test]
+    fn paths_make_no_more_places_than_fit_in_memory() {
+        use std::fmt::Write as _;
+        let mut policy = String::new();
+        for number in 0..140_000 {
+            let rest = "/a".repeat(126);
+            writeln!(policy, "p, role/a, box, {number}{rest}, *, , allow").unwrap();
+        }
+        let said = refused(|text| text.policy = policy);
+        assert!(said.contains("more than 16777216 different beginnings"), "{said}");
+    }
 }

@@ -135,6 +135,10 @@ impl Layer {
     }
 }
 
+/// How many places the paths of one effect make at most: a few million rules have as many. Each is
+/// some sixty bytes.
+const PLACES: u32 = 1 << 24;
+
 /// Compiles rules, line by line.
 pub(crate) struct Builder {
     whos: Texts,
@@ -201,6 +205,9 @@ impl Builder {
             Effect::Allow => allow,
             Effect::Deny => deny,
         };
+        if half.tree.count() > PLACES {
+            return Err((rule.path.column, Reason::TooManyPlaces(PLACES)));
+        }
         let (place, range) =
             half.tree.enter(rule.path.text).map_err(|error| (rule.path.column, error.into()))?;
         let when =

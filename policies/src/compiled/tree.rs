@@ -103,6 +103,11 @@ impl Tree {
         }
     }
 
+    /// How many places there are.
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.places.len()).unwrap_or(u32::MAX)
+    }
+
     /// The place where a pattern ends, which is made if it is new, and the range of its last
     /// segment where that stands with the rule.
     pub(crate) fn enter(&mut self, pattern: &str) -> Result<(u32, Option<Range>), PatternError> {
