@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use crate::bundle::{Effect, On, Rule, Who};
 use crate::snapshot::{Snapshot, built_in_group, built_in_role};
-use crate::when::Truth;
 
 /// Something about a rule that deserves a look.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -168,70 +167,5 @@ impl Snapshot {
         let devices = !matches!(rule.on(), On::Device(Device::Gateway));
         (whole && devices && rule.effect() == Effect::Allow)
             .then(|| format!("every member of {} reaches what it speaks of", rule.who()))
-    }
-}
-
-impl crate::when::When {
-    /// Whether it holds at no instant from `now` on.
-    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
-        let context = crate::question::Context { now, source: None, proven: None };
-        // A condition that comes again every week is never over.
-        matches!(self.next_time(&context), Next::Never)
-    }
-
-    /// From when on it holds, as far as time is concerned, if that can be told.
-    pub(crate) fn holds_at(&self, context: &crate::question::Context) -> Option<Timestamp> {
-        match self.next_time(context) {
-            Next::At(at) => Some(at),
-            Next::Never | Next::Later => None,
-        }
-    }
-
-    fn next_time(&self, context: &crate::question::Context) -> Next {
-        let mut context = context.clone();
-        for _ in 0..64 {
-            if self.of_time(&context) != Truth::False {
-                return Next::At(context.now);
-            }
-            match self.changes_at(&context) {
-                Some(next) => context.now = next,
-                None => return Next::Never,
-            }
-        }
-        Next::Later
-    }
-}
-
-/// When a condition holds again.
-enum Next {
-    At(Timestamp),
-    Never,
-    /// Not within the changes that were looked at.
-    Later,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::question::Context;
-    use crate::when::When;
-
-    #[test]
-    fn a_condition_is_waited_for_until_all_of_it_holds() {
-        // A Saturday.
-        let now: Timestamp = "2027-01-02T12:00:00Z".parse().unwrap();
-        let context = Context { now, source: None, proven: None };
-        let holds_at = |text: &str| {
-            let when: When = text.parse().unwrap();
-            when.holds_at(&context).map(|at| at.to_string())
-        };
-        let weekdays = "time=Mon-Fri 07:00-19:00 UTC";
-        assert_eq!(holds_at(weekdays).as_deref(), Some("2027-01-04T07:00:00Z"));
-        let both = format!("{weekdays}; after=2027-01-05T22:00:00Z");
-        assert_eq!(holds_at(&both).as_deref(), Some("2027-01-06T07:00:00Z"));
-        assert_eq!(holds_at(&format!("{weekdays}; until=2020-01-01T00:00:00Z")), None);
-        // Too many changes lie before that to look at.
-        assert_eq!(holds_at(&format!("{weekdays}; after=2030-01-01T00:00:00Z")), None);
-        assert_eq!(holds_at("from=10.0.0.0/8").as_deref(), Some("2027-01-02T12:00:00Z"));
     }
 }

@@ -15,8 +15,8 @@ use crate::snapshot::Snapshot;
 pub struct Replay {
     next: Arc<Snapshot>,
     /// Ages of a handshake that tell all answers apart which could hang on it: a fresh one, and
-    /// each that is just too old for some condition. None, if there is no such condition.
-    ages: Vec<SignedDuration>,
+    /// each that is just too old for some condition. Without such conditions, none is supposed.
+    ages: Vec<Option<SignedDuration>>,
     asked: BTreeMap<Asked, Again>,
     replay: Replayed,
 }
@@ -88,10 +88,8 @@ impl Replay {
     pub fn new(next: Arc<Snapshot>) -> Self {
         let limits = next.bundle().compiled().ages();
         let too_old = |age: &SignedDuration| age.checked_add(SignedDuration::from_nanos(1));
-        let mut ages: Vec<SignedDuration> = limits.iter().take(AGES).filter_map(too_old).collect();
-        if !ages.is_empty() {
-            ages.push(SignedDuration::ZERO);
-        }
+        let mut ages: Vec<_> = limits.iter().take(AGES).map(too_old).collect();
+        ages.push((!ages.is_empty()).then_some(SignedDuration::ZERO));
         Self { next, ages, asked: BTreeMap::new(), replay: Replayed::default() }
     }
 
@@ -124,14 +122,12 @@ impl Replay {
             return;
         };
         self.replay.decisions += 1;
-        let mut opinion = self.next.rules_say(&question, record.at);
-        let mut answers: Vec<bool> = Vec::with_capacity(self.ages.len());
-        for age in &self.ages {
-            question.proven = record.at.saturating_sub(*age).ok();
-            opinion = self.next.rules_say(&question, record.at);
-            answers.push(opinion.permits());
-        }
-        if answers.windows(2).any(|two| two.first() != two.last()) {
+        let mut opinions = self.ages.iter().map(|age| {
+            question.proven = age.and_then(|age| record.at.checked_sub(age).ok());
+            self.next.rules_say(&question, record.at)
+        });
+        let Some(opinion) = opinions.next() else { return };
+        if opinions.any(|other| other.permits() != opinion.permits()) {
             self.replay.unknown += 1;
             return;
         }

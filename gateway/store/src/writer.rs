@@ -167,6 +167,7 @@ impl Desk {
         let ended = self.publish(&commit, Arc::new(Snapshot::clone(&before).suspending(lines)));
         if let Err(error) = self.note_suspended(revision, lines).await {
             tracing::error!(%error, ?lines, "they are suspended until the next start only");
+            self.connection.give_up().await;
         }
         ended
     }

@@ -3,6 +3,7 @@
 //! A new predicate is one file beside this one, one variant of [`Predicate`], and one line in
 //! [`read`] and [`Predicate::holds`].
 
+mod again;
 mod age;
 mod hours;
 mod source;
