@@ -1,0 +1,130 @@
+//! Yamux over one TLS connection: a task drives it, as long as it lives.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::Poll;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
+
+use super::{STREAMS, Side};
+
+/// The handle of a driven connection.
+#[derive(Debug)]
+pub(super) struct Muxed {
+    opens: mpsc::Sender<oneshot::Sender<io::Result<yamux::Stream>>>,
+    inbound: Mutex<mpsc::Receiver<yamux::Stream>>,
+    stop: watch::Sender<bool>,
+    over: watch::Receiver<Option<String>>,
+}
+
+impl Muxed {
+    pub(super) fn new<T>(stream: T, side: Side) -> Arc<Self>
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let mut config = yamux::Config::default();
+        config.set_max_num_streams(STREAMS);
+        config.set_max_connection_receive_window(Some(STREAMS * 256 * 1024));
+        let mode = match side {
+            Side::Client => yamux::Mode::Client,
+            Side::Gateway => yamux::Mode::Server,
+        };
+        let connection = yamux::Connection::new(stream.compat(), config, mode);
+        let (opens, asked) = mpsc::channel(16);
+        let (arrivals, inbound) = mpsc::channel(STREAMS);
+        let (stop, stopping) = watch::channel(false);
+        let (ended, over) = watch::channel(None);
+        tokio::spawn(async move {
+            let why = drive(connection, asked, arrivals, stopping).await;
+            ended.send_replace(Some(why));
+        });
+        Arc::new(Self { opens, inbound: Mutex::new(inbound), stop, over })
+    }
+
+    pub(super) async fn open(&self) -> io::Result<yamux::Stream> {
+        let (answer, opened) = oneshot::channel();
+        self.opens.send(answer).await.map_err(|_| gone())?;
+        opened.await.map_err(|_| gone())?
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<yamux::Stream> {
+        self.inbound.lock().await.recv().await.ok_or_else(gone)
+    }
+
+    pub(super) fn close(&self) {
+        self.stop.send_replace(true);
+    }
+
+    pub(super) async fn closed(&self) -> String {
+        let mut over = self.over.clone();
+        match over.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or_default(),
+            Err(_) => String::new(),
+        }
+    }
+}
+
+impl Drop for Muxed {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "the connection is over")
+}
+
+type Opens = mpsc::Receiver<oneshot::Sender<io::Result<yamux::Stream>>>;
+
+/// Moves the connection until it ends, and says why it did.
+async fn drive<T>(
+    mut connection: yamux::Connection<Compat<T>>,
+    mut opens: Opens,
+    arrivals: mpsc::Sender<yamux::Stream>,
+    mut stopping: watch::Receiver<bool>,
+) -> String
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin,
+{
+    let mut asked: Option<oneshot::Sender<io::Result<yamux::Stream>>> = None;
+    let moved = poll_fn(|cx| {
+        loop {
+            if asked.is_none()
+                && let Poll::Ready(next) = opens.poll_recv(cx)
+            {
+                match next {
+                    Some(next) => asked = Some(next),
+                    None => return Poll::Ready("closed".to_owned()),
+                }
+            }
+            if asked.is_some()
+                && let Poll::Ready(opened) = connection.poll_new_outbound(cx)
+                && let Some(answer) = asked.take()
+            {
+                // Whoever asked may have gone.
+                drop(answer.send(opened.map_err(io::Error::other)));
+                continue;
+            }
+            match connection.poll_next_inbound(cx) {
+                Poll::Ready(Some(Ok(stream))) => {
+                    // There are never more streams than places.
+                    drop(arrivals.try_send(stream));
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(error.to_string()),
+                Poll::Ready(None) => return Poll::Ready("closed".to_owned()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    });
+    let why = tokio::select! {
+        why = moved => why,
+        _ = stopping.wait_for(|stop| *stop) => "closed".to_owned(),
+    };
+    // What has been handed over is flushed, if the other end takes it in time.
+    let close = poll_fn(|cx| connection.poll_close(cx));
+    drop(tokio::time::timeout(std::time::Duration::from_secs(1), close).await);
+    why
+}

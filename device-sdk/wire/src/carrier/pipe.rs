@@ -1,0 +1,315 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use quinn::VarInt;
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt as _};
+
+use super::buffer::Buffer;
+use crate::message::Why;
+
+/// One stream of a [`Carrier`](super::Carrier): the bytes of one flow, both ways.
+///
+/// Shutting it down is the proper end of one direction, and is passed on as such. Dropped or
+/// cut without that, the other end reads an error, never an end.
+///
+/// Over yamux, whose reset reads like an end, everything travels in chunks: two bytes of
+/// length, big-endian, then so many bytes; a chunk of length 0 is the end. Without it the end
+/// of the stream is a cut.
+#[derive(Debug)]
+pub struct Pipe {
+    /// The number of the stream, the same at both ends.
+    id: u64,
+    under: Under,
+    buffer: Buffer,
+    /// The other end has ended its direction properly.
+    read_ended: bool,
+    /// We have ended ours.
+    write_ended: bool,
+}
+
+#[derive(Debug)]
+enum Under {
+    Quic { send: quinn::SendStream, receive: quinn::RecvStream },
+    Yamux(Box<Chunked>),
+}
+
+/// A yamux stream with its chunks.
+#[derive(Debug)]
+struct Chunked {
+    stream: Compat<yamux::Stream>,
+    /// What is left of the chunk that is being read.
+    left: usize,
+    /// The first byte of a length whose second has not come.
+    half: Option<u8>,
+    /// A chunk on its way out.
+    out: Vec<u8>,
+    sent: usize,
+}
+
+/// The longest chunk that we write.
+const CHUNK: usize = 16 * 1024;
+
+impl Pipe {
+    pub(super) fn quic(send: quinn::SendStream, receive: quinn::RecvStream) -> Self {
+        let id = VarInt::from(send.id()).into_inner();
+        Self::new(id, Under::Quic { send, receive })
+    }
+
+    pub(super) fn yamux(stream: yamux::Stream) -> Self {
+        let id = u64::from(stream.id().val());
+        let chunked =
+            Chunked { stream: stream.compat(), left: 0, half: None, out: Vec::new(), sent: 0 };
+        Self::new(id, Under::Yamux(Box::new(chunked)))
+    }
+
+    fn new(id: u64, under: Under) -> Self {
+        Self { id, under, buffer: Buffer::default(), read_ended: false, write_ended: false }
+    }
+
+    /// The number of the stream on its connection, the same at both ends.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Ends both directions at once, and not properly.
+    pub fn cut(mut self, why: Why) {
+        self.reset(why);
+    }
+
+    fn reset(&mut self, why: Why) {
+        if let Under::Quic { send, receive } = &mut self.under {
+            let code = VarInt::from_u64(why.code()).unwrap_or_default();
+            // Each fails only where that direction is over already.
+            drop(send.reset(code));
+            drop(receive.stop(code));
+        }
+        // A yamux stream that goes without its last chunk is a cut.
+        (self.write_ended, self.read_ended) = (true, true);
+    }
+
+    /// A pipe whose chunks can be taken one by one: what datagrams travel as.
+    pub(super) fn poll_read_raw(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        // What has been read along with the frames before comes first.
+        if !self.buffer.is_empty() {
+            let shown = self.buffer.shown();
+            let amount = shown.len().min(into.remaining());
+            into.put_slice(shown.get(..amount).unwrap_or_default());
+            self.buffer.consume(amount);
+            return Poll::Ready(Ok(()));
+        }
+        self.under.poll_read(cx, into)
+    }
+
+    pub(super) fn poll_write_raw(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.under {
+            Under::Quic { send, .. } => Pin::new(send).poll_write(cx, bytes).map_err(Into::into),
+            Under::Yamux(chunked) => {
+                ready!(chunked.poll_drain(cx))?;
+                Pin::new(&mut chunked.stream).poll_write(cx, bytes)
+            }
+        }
+    }
+
+    pub(super) fn poll_flush_raw(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.under {
+            Under::Quic { .. } => Poll::Ready(Ok(())),
+            Under::Yamux(chunked) => {
+                ready!(chunked.poll_drain(cx))?;
+                Pin::new(&mut chunked.stream).poll_flush(cx)
+            }
+        }
+    }
+
+    /// Whether this is a stream of a QUIC connection.
+    pub(super) fn is_quic(&self) -> bool {
+        matches!(self.under, Under::Quic { .. })
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        if !self.write_ended || !self.read_ended {
+            // A dropped quinn stream would finish, which is a proper end.
+            if let Under::Quic { send, receive } = &mut self.under {
+                let code = VarInt::from_u32(0);
+                if !self.write_ended {
+                    drop(send.reset(code));
+                }
+                if !self.read_ended {
+                    drop(receive.stop(code));
+                }
+            }
+        }
+    }
+}
+
+fn cut_off() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, "the flow was cut")
+}
+
+impl Under {
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Quic { receive, .. } => receive.poll_read_buf(cx, into).map_err(|error| {
+                match error {
+                    quinn::ReadError::Reset(code) => io::Error::new(
+                        io::ErrorKind::ConnectionReset,
+                        Why::of(code.into_inner()).to_string(),
+                    ),
+                    other => io::Error::new(io::ErrorKind::ConnectionReset, other),
+                }
+            }),
+            Self::Yamux(chunked) => Pin::new(&mut chunked.stream).poll_read(cx, into),
+        }
+    }
+}
+
+impl Chunked {
+    /// Writes what is left of the chunk on its way out.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.sent < self.out.len() {
+            let rest = self.out.get(self.sent..).unwrap_or_default();
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.sent += written,
+            }
+        }
+        self.out.clear();
+        self.sent = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    fn begin(&mut self, bytes: &[u8]) {
+        let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+        self.out.extend_from_slice(&length.to_be_bytes());
+        self.out.extend_from_slice(bytes);
+    }
+}
+
+impl AsyncBufRead for Pipe {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        loop {
+            if this.read_ended {
+                return Poll::Ready(Ok(&[]));
+            }
+            let under = &mut this.under;
+            ready!(this.buffer.poll_fill(cx, |cx, into| under.poll_read(cx, into)))?;
+            match &mut this.under {
+                Under::Quic { .. } => {
+                    this.read_ended = this.buffer.is_empty();
+                    return Poll::Ready(Ok(this.buffer.shown()));
+                }
+                Under::Yamux(chunked) => {
+                    let Some(first) = this.buffer.shown().first().copied() else {
+                        return Poll::Ready(Err(cut_off()));
+                    };
+                    if chunked.left > 0 {
+                        break;
+                    }
+                    this.buffer.consume(1);
+                    match chunked.half.take() {
+                        None => chunked.half = Some(first),
+                        Some(high) => {
+                            chunked.left = usize::from(u16::from_be_bytes([high, first]));
+                            this.read_ended = chunked.left == 0;
+                        }
+                    }
+                }
+            }
+        }
+        let Under::Yamux(chunked) = &this.under else { return Poll::Ready(Ok(&[])) };
+        let shown = this.buffer.shown();
+        let amount = shown.len().min(chunked.left);
+        Poll::Ready(Ok(shown.get(..amount).unwrap_or_default()))
+    }
+
+    fn consume(self: Pin<&mut Self>, amount: usize) {
+        let this = self.get_mut();
+        if let Under::Yamux(chunked) = &mut this.under {
+            chunked.left = chunked.left.saturating_sub(amount);
+        }
+        this.buffer.consume(amount);
+    }
+}
+
+impl AsyncRead for Pipe {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let shown = ready!(self.as_mut().poll_fill_buf(cx))?;
+        let amount = shown.len().min(into.remaining());
+        into.put_slice(shown.get(..amount).unwrap_or_default());
+        self.consume(amount);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Pipe {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        match &mut this.under {
+            Under::Quic { send, .. } => Pin::new(send).poll_write(cx, bytes).map_err(Into::into),
+            Under::Yamux(chunked) => {
+                ready!(chunked.poll_drain(cx))?;
+                let amount = bytes.len().min(CHUNK);
+                if amount > 0 {
+                    chunked.begin(bytes.get(..amount).unwrap_or_default());
+                    // It is ours now; whether it is already gone, the next call finds out.
+                    if let Poll::Ready(Err(error)) = chunked.poll_drain(cx) {
+                        return Poll::Ready(Err(error));
+                    }
+                }
+                Poll::Ready(Ok(amount))
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_flush_raw(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        match &mut this.under {
+            Under::Quic { send, .. } => {
+                // It fails only where the stream was reset, which the other end knows.
+                if !this.write_ended {
+                    send.finish().map_err(|_| cut_off())?;
+                }
+            }
+            Under::Yamux(chunked) => {
+                ready!(chunked.poll_drain(cx))?;
+                if !this.write_ended {
+                    chunked.begin(&[]);
+                    this.write_ended = true;
+                }
+                ready!(chunked.poll_drain(cx))?;
+                ready!(Pin::new(&mut chunked.stream).poll_shutdown(cx))?;
+            }
+        }
+        this.write_ended = true;
+        Poll::Ready(Ok(()))
+    }
+}

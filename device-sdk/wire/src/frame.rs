@@ -1,0 +1,189 @@
+use std::io;
+
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+/// Bytes of the length in front of a frame.
+const HEAD: usize = 4;
+
+/// Why bytes are no frame. The peer's doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum FrameError {
+    /// It says that it is longer than frames may be here.
+    #[error("a frame of {length} bytes, where {limit} are allowed")]
+    TooLong {
+        /// What it says.
+        length: u32,
+        /// What is allowed.
+        limit: usize,
+    },
+}
+
+/// Splits bytes, in whatever pieces they come, into frames: four bytes of length, big-endian,
+/// then that many bytes.
+#[derive(Debug)]
+pub struct Frames {
+    limit: usize,
+    waiting: Vec<u8>,
+}
+
+impl Frames {
+    /// Frames of at most `limit` bytes.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self { limit, waiting: Vec::new() }
+    }
+
+    /// Takes bytes in. At most what a frame and its length may hold is kept beyond a call of
+    /// [`next`](Self::next); how much of `bytes` was taken is answered.
+    pub fn push(&mut self, bytes: &[u8]) -> usize {
+        let room = (self.limit + HEAD).saturating_sub(self.waiting.len());
+        let taken = bytes.get(..room.min(bytes.len())).unwrap_or_default();
+        self.waiting.extend_from_slice(taken);
+        taken.len()
+    }
+
+    /// The next whole frame.
+    ///
+    /// # Errors
+    /// When one says that it is longer than the limit.
+    pub fn next(&mut self) -> Result<Option<Vec<u8>>, FrameError> {
+        let Some(head) = self.waiting.first_chunk::<HEAD>() else { return Ok(None) };
+        let length = bounded(*head, self.limit)?;
+        let Some(frame) = self.waiting.get(HEAD..HEAD + length) else { return Ok(None) };
+        let frame = frame.to_vec();
+        self.waiting.drain(..HEAD + length);
+        Ok(Some(frame))
+    }
+
+    /// Whether a frame has begun and not ended: the end of the bytes would truncate it.
+    #[must_use]
+    pub fn is_torn(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+}
+
+fn bounded(head: [u8; HEAD], limit: usize) -> Result<usize, FrameError> {
+    let length = u32::from_be_bytes(head);
+    match usize::try_from(length) {
+        Ok(fits) if fits <= limit => Ok(fits),
+        _ => Err(FrameError::TooLong { length, limit }),
+    }
+}
+
+/// A message with its length in front.
+#[must_use]
+pub fn encode(message: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+    [&length.to_be_bytes(), message].concat()
+}
+
+/// Reads exactly one frame of at most `limit` bytes, and not a byte more.
+///
+/// # Errors
+/// When it is too long, or the bytes end or break off.
+pub async fn read_frame<R>(from: &mut R, limit: usize) -> io::Result<Vec<u8>>
+where
+    R: AsyncRead + Unpin,
+{
+    let mut head = [0; HEAD];
+    from.read_exact(&mut head).await?;
+    let length = bounded(head, limit).map_err(|error| invalid(error.to_string()))?;
+    // What has arrived is kept, not what was promised.
+    let mut frame = Vec::with_capacity(length.min(1024));
+    from.take(length as u64).read_to_end(&mut frame).await?;
+    if frame.len() < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(frame)
+}
+
+/// Writes a message as one frame, and flushes it.
+///
+/// # Errors
+/// When the other end is gone.
+pub async fn write_frame<W>(to: &mut W, message: &[u8]) -> io::Result<()>
+where
+    W: AsyncWrite + Unpin,
+{
+    to.write_all(&encode(message)).await?;
+    to.flush().await
+}
+
+pub(crate) fn invalid(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn split(limit: usize, pieces: &[Vec<u8>]) -> (Vec<Vec<u8>>, Option<FrameError>) {
+        let (mut frames, mut found) = (Frames::new(limit), vec![]);
+        for piece in pieces {
+            let mut rest = piece.as_slice();
+            loop {
+                let taken = frames.push(rest);
+                rest = &rest[taken..];
+                loop {
+                    match frames.next() {
+                        Ok(Some(frame)) => found.push(frame),
+                        Ok(None) => break,
+                        Err(error) => return (found, Some(error)),
+                    }
+                }
+                if rest.is_empty() {
+                    break;
+                }
+            }
+        }
+        (found, None)
+    }
+
+    #[test]
+    fn a_length_beyond_the_limit_ends_it_before_anything_is_kept_for_it() {
+        let mut frames = Frames::new(16);
+        frames.push(&[0xff; 1000]);
+        assert!(frames.waiting.len() <= 20);
+        let too_long = FrameError::TooLong { length: u32::MAX, limit: 16 };
+        assert_eq!(frames.next(), Err(too_long));
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_promises_more_than_it_brings_is_torn() {
+        let mut bytes: &[u8] = &[0, 0, 0, 9, 1, 2, 3];
+        let error = read_frame(&mut bytes, 16).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        let mut bytes: &[u8] = &[0, 0, 0, 17, 1, 2, 3];
+        let error = read_frame(&mut bytes, 16).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+
+    proptest! {
+        #[test]
+        fn frames_come_out_as_they_went_in_however_they_are_cut(
+            messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..8),
+            cuts in prop::collection::vec(1usize..9, 0..60),
+        ) {
+            let whole: Vec<u8> = messages.iter().flat_map(|message| encode(message)).collect();
+            let (mut pieces, mut rest) = (vec![], whole.as_slice());
+            for cut in cuts {
+                let (piece, after) = rest.split_at(cut.min(rest.len()));
+                pieces.push(piece.to_vec());
+                rest = after;
+            }
+            pieces.push(rest.to_vec());
+            let (found, error) = split(40, &pieces);
+            prop_assert_eq!(found, messages);
+            prop_assert_eq!(error, None);
+        }
+
+        #[test]
+        fn whatever_comes_is_bounded(bytes in prop::collection::vec(any::<u8>(), 0..500)) {
+            let (found, _) = split(64, std::slice::from_ref(&bytes));
+            prop_assert!(found.iter().all(|frame| frame.len() <= 64));
+        }
+    }
+}
