@@ -46,13 +46,17 @@ pub enum Why {
     Version,
     /// The gateway, or the agent, stops.
     Stopping,
-    /// The identity does not stand any more.
+    /// The identity does not stand any more, or an administrator has ended it.
     Ended,
+    /// Nothing moved for too long.
+    Idle,
+    /// What is behind the interface broke off.
+    Broken,
     /// A word of a later version.
     Other(u64),
 }
 
-const WHYS: [(u64, Why); 11] = [
+const WHYS: [(u64, Why); 13] = [
     (1, Why::Forbidden),
     (2, Why::Busy),
     (3, Why::Unreachable),
@@ -64,6 +68,8 @@ const WHYS: [(u64, Why); 11] = [
     (9, Why::Version),
     (10, Why::Stopping),
     (11, Why::Ended),
+    (12, Why::Idle),
+    (13, Why::Broken),
 ];
 
 impl Why {
@@ -96,7 +102,9 @@ impl fmt::Display for Why {
             Self::Replaced => "another connection with this identity has taken over",
             Self::Version => "no version in common",
             Self::Stopping => "the other end stops",
-            Self::Ended => "the identity does not stand any more",
+            Self::Ended => "the identity does not stand any more, or an administrator ended it",
+            Self::Idle => "nothing moved for too long",
+            Self::Broken => "the interface broke off",
             Self::Other(code) => return write!(f, "reason {code}"),
         })
     }
@@ -306,7 +314,7 @@ struct Cut {
     #[n(1)]
     flow: u64,
     #[n(2)]
-    reason: String,
+    why: Why,
 }
 
 #[derive(Encode, Decode)]
@@ -347,7 +355,7 @@ pub enum Control {
     /// Gateway: a request that was not granted.
     Declined(Declined),
     /// Either: the flow on that stream was cut, and why.
-    Cut(u64, String),
+    Cut(u64, Why),
     /// Either: this connection ends.
     Bye(Why, String),
     /// Either: answer with [`Pong`](Self::Pong) and this number.
@@ -374,7 +382,7 @@ impl Control {
             Self::Renew(id, request) => message(7, Renew { id: *id, request: request.clone() }),
             Self::Renewed(renewed) => message(8, renewed),
             Self::Declined(declined) => message(9, declined),
-            Self::Cut(flow, reason) => message(10, Cut { flow: *flow, reason: reason.clone() }),
+            Self::Cut(flow, why) => message(10, Cut { flow: *flow, why: *why }),
             Self::Bye(why, detail) => message(11, Ending { why: *why, detail: detail.clone() }),
             Self::Ping(number) => message(12, Number { number: *number }),
             Self::Pong(number) => message(13, Number { number: *number }),
@@ -403,8 +411,8 @@ impl Control {
             8 => Self::Renewed(body.read()?),
             9 => Self::Declined(body.read()?),
             10 => {
-                let Cut { flow, reason } = body.read()?;
-                Self::Cut(flow, reason)
+                let Cut { flow, why } = body.read()?;
+                Self::Cut(flow, why)
             }
             11 => {
                 let Ending { why, detail } = body.read()?;

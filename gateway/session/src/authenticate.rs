@@ -28,6 +28,8 @@ pub enum Door {
     Own,
     /// The management listener.
     Management,
+    /// `doorward/1`, over QUIC or TLS.
+    Sdk,
 }
 
 /// A connection whose handshake is done and whose chain, if it showed one, has been verified
@@ -35,13 +37,20 @@ pub enum Door {
 #[derive(Debug)]
 #[must_use]
 pub struct Authenticated {
-    pub(crate) stream: TlsStream<Line>,
+    pub(crate) on: On,
     pub(crate) door: Door,
     pub(crate) leaf: Option<CertificateDer<'static>>,
     pub(crate) peer: SocketAddr,
     /// When the key of the certificate was last proven.
     pub(crate) proven: Timestamp,
     pub(crate) slot: Slot,
+}
+
+/// What an authenticated connection is made on.
+#[derive(Debug)]
+pub(crate) enum On {
+    Tls(Box<TlsStream<Line>>),
+    Quic(quinn::Connection),
 }
 
 /// Why a connection was not authenticated. The peer's doing, or the network's.
@@ -53,6 +62,8 @@ pub(crate) enum AuthenticationError {
     Handshake(io::Error),
     #[error("the chain does not verify: {0}")]
     Chain(rustls::Error),
+    #[error("the connection failed: {0}")]
+    Connection(#[from] quinn::ConnectionError),
     #[error("no certificate")]
     NoCertificate,
 }
@@ -62,7 +73,7 @@ impl AuthenticationError {
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Slow => "handshake-timeout",
-            Self::Handshake(_) => "handshake-failed",
+            Self::Handshake(_) | Self::Connection(_) => "handshake-failed",
             Self::Chain(_) => "chain-not-valid",
             Self::NoCertificate => "no-certificate",
         }
@@ -129,7 +140,7 @@ impl Porter {
         };
         let chain = connection.peer_certificates().unwrap_or_default().to_vec();
         let leaf = match chain.split_first() {
-            None if matches!(door, Door::Interface(_)) => {
+            None if matches!(door, Door::Interface(_) | Door::Sdk) => {
                 return Err(AuthenticationError::NoCertificate);
             }
             None => None,
@@ -140,7 +151,32 @@ impl Porter {
                 Some(leaf.clone())
             }
         };
-        Ok(Authenticated { stream, door, leaf, peer, proven, slot })
+        let on = On::Tls(Box::new(stream));
+        Ok(Authenticated { on, door, leaf, peer, proven, slot })
+    }
+}
+
+impl Porter {
+    /// The same for a QUIC connection that was let in.
+    pub(crate) async fn authenticate_quic(
+        &self,
+        connecting: quinn::Connecting,
+        peer: SocketAddr,
+        mut slot: Slot,
+        patience: Duration,
+    ) -> Result<Authenticated, AuthenticationError> {
+        let shaken = timeout(patience, connecting).await.map_err(|_| AuthenticationError::Slow)??;
+        slot.end_handshake();
+        let proven = self.clock.now();
+        let chain = shaken.peer_identity();
+        let chain = chain.and_then(|any| any.downcast::<Vec<CertificateDer<'static>>>().ok());
+        let chain = chain.unwrap_or_default();
+        let (leaf, above) = chain.split_first().ok_or(AuthenticationError::NoCertificate)?;
+        let at = unix_time(&*self.clock);
+        let verified = self.trust.verifier.verify_client_cert(leaf, above, at);
+        verified.map_err(AuthenticationError::Chain)?;
+        let (leaf, on) = (Some(leaf.clone()), On::Quic(shaken));
+        Ok(Authenticated { on, door: Door::Sdk, leaf, peer, proven, slot })
     }
 }
 
@@ -168,7 +204,7 @@ impl Authenticated {
     pub(crate) fn host(&self) -> Option<PeerText> {
         match &self.door {
             Door::Interface(host) => Some(PeerText::new(host)),
-            Door::Own | Door::Management => None,
+            Door::Own | Door::Management | Door::Sdk => None,
         }
     }
 }

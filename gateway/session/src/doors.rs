@@ -115,10 +115,9 @@ pub(crate) struct Doors {
     interfaces: Arc<ServerConfig>,
     own: Arc<ServerConfig>,
     management: Arc<ServerConfig>,
+    sdk: Arc<ServerConfig>,
 }
 
-/// The SDK's protocol.
-const DOORWARD_1: &[u8] = b"doorward/1";
 const HTTP: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 impl Doors {
@@ -152,24 +151,40 @@ impl Doors {
             interfaces: door(&trust.verifier, &trust.interfaces, &domains.interfaces, &[])?,
             own: door(&trust.lenient, &trust.own, &domains.own, &HTTP)?,
             management: door(&trust.lenient, &trust.own, &domains.management, &HTTP)?,
+            sdk: Arc::new(sdk(trust, settings)?),
         })
     }
 
-    /// Which door a hello is for. The SDK's protocol has none yet: at the gateway's own door,
-    /// where only HTTP is spoken, TLS itself answers `no_application_protocol`.
+    /// Which door a hello is for.
     pub(crate) fn choose(
         &self,
         place: Place,
         hello: &ClientHello<'_>,
         names: &OwnNames,
     ) -> (Door, Arc<ServerConfig>) {
-        let sdk = hello.alpn().is_some_and(|mut offered| offered.any(|name| name == DOORWARD_1));
+        let sdk = hello.alpn().is_some_and(|mut offered| offered.any(|name| name == doorward_wire::ALPN));
         match (place, hello.server_name()) {
+            (Place::Data, _) if sdk => (Door::Sdk, Arc::clone(&self.sdk)),
             (Place::Management, _) => (Door::Management, Arc::clone(&self.management)),
-            (Place::Data, Some(host)) if !sdk && !names.contain(host) => {
+            (Place::Data, Some(host)) if !names.contain(host) => {
                 (Door::Interface(host.to_ascii_lowercase()), Arc::clone(&self.interfaces))
             }
             (Place::Data, _) => (Door::Own, Arc::clone(&self.own)),
         }
     }
+}
+
+/// The door of `doorward/1`, over QUIC and over TLS: TLS 1.3, a certificate required, no early
+/// data. Its sessions are long, so none is resumed: every handshake proves the key.
+pub(crate) fn sdk(trust: &Trust, settings: &TlsSettings) -> Result<ServerConfig, rustls::Error> {
+    let time = Arc::new(OurTime(Arc::clone(&settings.clock)));
+    let mut config = ServerConfig::builder_with_details(Arc::clone(&settings.provider), time)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_client_cert_verifier(Arc::clone(&trust.verifier))
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&trust.own))));
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config.max_early_data_size = 0;
+    config.alpn_protocols = vec![doorward_wire::ALPN.to_vec()];
+    Ok(config)
 }

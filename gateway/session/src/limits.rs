@@ -22,6 +22,8 @@ pub struct Limits {
     pub handshake_time: Duration,
     /// Requests without an identity in a second.
     pub unauthenticated_rate: u32,
+    /// How many bytes may be on their way on all connections of `doorward/1` together.
+    pub buffers: u64,
     /// What holds once a subject is identified.
     pub session: SessionLimits,
 }
@@ -51,6 +53,7 @@ impl Default for Limits {
             handshake_rate: 1000,
             handshake_time: Duration::from_secs(10),
             unauthenticated_rate: 100,
+            buffers: 1024 * 1024 * 1024,
             session: SessionLimits::default(),
         }
     }
@@ -192,6 +195,13 @@ impl Limiter {
         network.open += 1;
         state.open += 1;
         Some(Slot { peer, handshake: None, limiter: Arc::clone(self) })
+    }
+
+    /// Whether a stranger's packet is to prove its address first (RFC 9000 section 8.1): there
+    /// are so many connections that are not identified yet that forged addresses would count.
+    pub(crate) fn is_pressed(&self) -> bool {
+        let few = quarter(self.limits.handshakes);
+        self.state().open >= few || self.handshakes.available_permits() < few
     }
 
     fn leave(&self, peer: IpAddr) {

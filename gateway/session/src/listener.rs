@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use doorward_model::Clock;
+use doorward_wire::{Carrier, Side, Why};
+use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::accept::Accepted;
-use crate::authenticate::{Authenticated, Door, Porter};
+use crate::authenticate::{Authenticated, Door, On, Porter};
 use crate::doors::{Doors, OwnNames, ResumptionDomains, TlsSettings};
 use crate::http;
 use crate::identify::identify;
 use crate::lease::Leases;
 use crate::limits::{Limiter, Limits};
+use crate::link;
 use crate::ports::{Flows, Front, Visit};
 use crate::refusals::Refusals;
 use crate::trust::Trust;
@@ -92,8 +95,30 @@ impl Serving {
         }
     }
 
-    fn clock(&self) -> &Arc<dyn Clock> {
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
         &self.tls.clock
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock().now()
+    }
+
+    /// How many bytes may be on their way on one connection of `doorward/1`: its share of the
+    /// total, within bounds.
+    pub(crate) fn window(&self) -> u32 {
+        const LEAST: u64 = 64 * 1024;
+        const MOST: u64 = 4 * 1024 * 1024;
+        let sessions = self.leases.session_count().max(1) as u64;
+        let share = (self.limiter.limits().buffers / sessions).clamp(LEAST, MOST);
+        u32::try_from(share).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn tls(&self) -> &TlsSettings {
+        &self.tls
+    }
+
+    pub(crate) fn trust(&self) -> watch::Receiver<Trust> {
+        self.trust.clone()
     }
 
     /// Answers when nothing new is to be taken.
@@ -122,7 +147,7 @@ impl Serving {
         }
     }
 
-    fn porter(&self, trust: &Trust) -> Result<Porter, rustls::Error> {
+    pub(crate) fn porter(&self, trust: &Trust) -> Result<Porter, rustls::Error> {
         let doors = Doors::new(trust, &self.tls, &self.resumption)?;
         let (names, clock) = (Arc::clone(&self.names), Arc::clone(self.clock()));
         Ok(Porter { trust: trust.clone(), doors, names, clock })
@@ -141,20 +166,21 @@ impl Serving {
         self.authenticated(&porter, authenticated, place).await;
     }
 
-    async fn authenticated(
+    pub(crate) async fn authenticated(
         self: Arc<Self>,
         porter: &Porter,
         authenticated: Authenticated,
         place: Place,
     ) {
         let shown_host = authenticated.host();
-        let Authenticated { stream, door, leaf, peer, proven, slot } = authenticated;
+        let Authenticated { on, door, leaf, peer, proven, slot } = authenticated;
+        let word = word(&door, &on);
         let mut slot = Some(slot);
         let session = leaf.and_then(|leaf| {
             let (now, snapshot) = (self.clock().now(), self.leases.snapshot());
             match identify(&leaf, &porter.trust.anchors, &snapshot, now) {
                 Ok(identity) => {
-                    let session = self.leases.open(identity, peer, word(&door), proven);
+                    let session = self.leases.open(identity, peer, word, proven);
                     match &session {
                         Some(_) => slot.take().into_iter().for_each(|slot| slot.identified()),
                         None => self.refusals.count(peer.ip(), "too-many-sessions"),
@@ -168,9 +194,24 @@ impl Serving {
                 }
             }
         });
+        let (door, stream) = match (door, on, &session) {
+            (_, On::Quic(connection), Some(session)) => {
+                let carrier = Carrier::quic(connection);
+                // It was not there before.
+                drop(session.carrier.set(carrier.clone()));
+                return link::serve(carrier, Arc::clone(session), self).await;
+            }
+            (_, On::Quic(connection), None) => return refuse(&connection).await,
+            (Door::Sdk, On::Tls(stream), Some(session)) => {
+                let carrier = Carrier::yamux(*stream, Side::Gateway);
+                return link::serve(carrier, Arc::clone(session), self).await;
+            }
+            (door, On::Tls(stream), _) => (door, *stream),
+        };
         match (door, session) {
             // Whatever the ground: the handshake is done, and not a byte follows.
-            (Door::Interface(_), None) => drop(stream),
+            (Door::Interface(_) | Door::Sdk, None) => drop(stream),
+            (Door::Sdk, Some(_)) => {}
             (Door::Interface(host), Some(session)) => {
                 let wire = Box::new(TlsWire::new(Bytes::new(), stream));
                 let id = self.leases.new_flow_id();
@@ -186,12 +227,21 @@ impl Serving {
     }
 }
 
-fn word(door: &Door) -> &'static str {
-    match door {
-        Door::Interface(_) => "sni",
-        Door::Own => "own",
-        Door::Management => "management",
+fn word(door: &Door, on: &On) -> &'static str {
+    match (door, on) {
+        (_, On::Quic(_)) => "quic",
+        (Door::Interface(_), _) => "sni",
+        (Door::Own, _) => "own",
+        (Door::Management, _) => "management",
+        (Door::Sdk, _) => "tls",
     }
+}
+
+/// A QUIC connection of nobody ends with a code and without another word.
+async fn refuse(connection: &quinn::Connection) {
+    let code = quinn::VarInt::from_u64(Why::Ended.code()).unwrap_or_default();
+    connection.close(code, b"");
+    connection.closed().await;
 }
 
 impl Listener {

@@ -1,12 +1,16 @@
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use doorward_model::FlowId;
+use doorward_model::{CertificateId, FlowId};
+use doorward_wire::{Offering, Report};
 use http::{Request, Response};
+use jiff::Timestamp;
 
 use crate::http::{Body, Payload, Problem};
+use crate::link::{Asking, Link};
 use crate::listener::Place;
 use crate::session::Session;
 use crate::wire::Wire;
@@ -43,6 +47,22 @@ pub trait Flows: Send + Sync {
         authority: String,
         tunnel: Box<dyn Tunnel>,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    /// A session asks for an interface by a stream of `doorward/1`. The answer is the flow's
+    /// whole life.
+    fn asked(
+        &self,
+        session: Arc<Session>,
+        id: FlowId,
+        asking: Asking,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    /// A session offers these interfaces of its device, in the place of those that it offered
+    /// before. Answers what is not taken, by name, and why.
+    fn offered(&self, link: &Arc<Link>, offers: Vec<Offering>) -> BTreeMap<String, String>;
+
+    /// A connection is over; what it offered is gone.
+    fn parted(&self, link: &Arc<Link>);
 }
 
 /// A CONNECT that waits for its answer.
@@ -66,4 +86,32 @@ pub trait Front: Send + Sync {
         id: FlowId,
         request: Request<Body>,
     ) -> Pin<Box<dyn Future<Output = Response<Payload>> + Send>>;
+
+    /// Issues one more certificate to the holder of a live one, for a PKCS #10 request, PEM.
+    fn renew(
+        &self,
+        session: &Arc<Session>,
+        id: FlowId,
+        request: String,
+    ) -> Pin<Box<dyn Future<Output = Result<Renewal, Problem>> + Send>>;
+
+    /// Notes what a device reports about itself.
+    fn posture(
+        &self,
+        session: &Arc<Session>,
+        report: Report,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Problem>> + Send>>;
+}
+
+/// A certificate that was issued to the holder of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// What it is known by.
+    pub id: CertificateId,
+    /// When it ends.
+    pub not_after: Timestamp,
+    /// It, then the issuing authority, PEM.
+    pub certificate: String,
+    /// The trust anchors, PEM.
+    pub anchors: String,
 }

@@ -1,9 +1,10 @@
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use doorward_model::{CertificateId, SessionId, Subject, SubjectId};
 use doorward_policies::{JournalError, Question, Request};
+use doorward_wire::Carrier;
 use jiff::Timestamp;
 
 use crate::lease::{Cause, SessionEntry};
@@ -17,6 +18,8 @@ use crate::lease::{Cause, SessionEntry};
 pub struct Session {
     pub(crate) entry: Arc<SessionEntry>,
     pub(crate) leases: crate::lease::Leases,
+    /// The connection, where it can move.
+    pub(crate) carrier: OnceLock<Carrier>,
 }
 
 impl Session {
@@ -38,16 +41,16 @@ impl Session {
         self.entry.subject_id
     }
 
-    /// The certificate that proved it.
+    /// The certificate that it stands on: the one that proved it, or one that it was given since.
     #[must_use]
-    pub fn certificate(&self) -> &CertificateId {
-        &self.entry.certificate
+    pub fn certificate(&self) -> CertificateId {
+        self.entry.standing().certificate
     }
 
     /// When that certificate ends.
     #[must_use]
     pub fn not_after(&self) -> Timestamp {
-        self.entry.not_after
+        self.entry.standing().not_after
     }
 
     /// When the key was last proven: now, or when the first ticket was made.
@@ -59,7 +62,7 @@ impl Session {
     /// Where the connection comes from.
     #[must_use]
     pub fn peer(&self) -> SocketAddr {
-        self.entry.peer
+        self.entry.standing().peer
     }
 
     /// Answers when the opening of the session is in the audit log. Nothing may be dialed for
@@ -76,16 +79,43 @@ impl Session {
         self.entry.cut.wait().await
     }
 
+    /// Looks where the connection comes from now; if it has moved, everything that hangs on the
+    /// address is asked again.
+    pub(crate) fn look(&self) {
+        let Some(remote) = self.carrier.get().and_then(Carrier::remote) else { return };
+        let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
+        if self.entry.stand(|standing| standing.peer = remote) {
+            tracing::info!(session = %self.id(), %remote, "a session has moved");
+            self.leases.ask_session_again(&self.entry);
+        }
+    }
+
+    /// From now on it stands on a certificate that was issued to it, for its own subject, in
+    /// answer to its own request: its flows go on when the former one ends.
+    pub(crate) fn adopt(&self, certificate: CertificateId, not_after: Timestamp) {
+        self.entry.stand(|standing| {
+            standing.certificate = certificate;
+            standing.not_after = not_after;
+        });
+        self.leases.ask_session_again(&self.entry);
+    }
+
+    /// Looks whether its identity still stands; if not, it is cut.
+    pub(crate) fn stands(&self) {
+        self.leases.looks_at(&self.entry);
+    }
+
     /// The request that this session makes with `question`, whoever the question names: its
     /// subject, its source and its handshake are the session's.
     pub(crate) fn request(&self, mut question: Question) -> Request {
         question.subject = self.entry.subject.clone();
-        question.source = Some(self.entry.peer.ip());
+        let standing = self.entry.standing();
+        question.source = Some(standing.peer.ip());
         question.proven = Some(self.entry.proven);
         Request {
             question,
             subject: self.entry.subject_id,
-            certificate: self.entry.certificate.clone(),
+            certificate: standing.certificate,
         }
     }
 }

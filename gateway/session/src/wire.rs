@@ -3,6 +3,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
+use doorward_wire::Why;
 use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
@@ -14,8 +15,8 @@ use crate::line::Line;
 /// Shutting it down is the proper end of one direction. Dropping it without that, or cutting
 /// it at any time, is never a proper end: a client that checks sees an error.
 pub trait Wire: AsyncBufRead + AsyncWrite + Send + Unpin {
-    /// Ends both directions at once, and not properly.
-    fn cut(self: Box<Self>);
+    /// Ends both directions at once, and not properly. A client that can be told why, is.
+    fn cut(self: Box<Self>, why: Why);
 }
 
 /// A TLS connection, or the tunnel that one HTTP/1.1 connection became.
@@ -32,7 +33,7 @@ impl TlsWire {
 }
 
 impl Wire for TlsWire {
-    fn cut(mut self: Box<Self>) {
+    fn cut(mut self: Box<Self>, _: Why) {
         self.stream.get_mut().0.reset();
     }
 }
@@ -76,6 +77,60 @@ macro_rules! read_by_filling {
     };
 }
 
+/// Moves bytes through a field that does it already.
+macro_rules! through {
+    ($wire:ty, $field:ident) => {
+        impl tokio::io::AsyncBufRead for $wire {
+            fn poll_fill_buf(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<&[u8]>> {
+                std::pin::Pin::new(&mut self.get_mut().$field).poll_fill_buf(cx)
+            }
+
+            fn consume(self: std::pin::Pin<&mut Self>, amount: usize) {
+                std::pin::Pin::new(&mut self.get_mut().$field).consume(amount);
+            }
+        }
+
+        impl tokio::io::AsyncRead for $wire {
+            fn poll_read(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                into: &mut tokio::io::ReadBuf<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                std::pin::Pin::new(&mut self.get_mut().$field).poll_read(cx, into)
+            }
+        }
+
+        impl tokio::io::AsyncWrite for $wire {
+            fn poll_write(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                bytes: &[u8],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                std::pin::Pin::new(&mut self.get_mut().$field).poll_write(cx, bytes)
+            }
+
+            fn poll_flush(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                std::pin::Pin::new(&mut self.get_mut().$field).poll_flush(cx)
+            }
+
+            fn poll_shutdown(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                std::pin::Pin::new(&mut self.get_mut().$field).poll_shutdown(cx)
+            }
+        }
+    };
+}
+
+pub(crate) use through;
+
 read_by_filling!(TlsWire);
 read_by_filling!(StreamWire);
 
@@ -113,7 +168,7 @@ impl StreamWire {
 }
 
 impl Wire for StreamWire {
-    fn cut(mut self: Box<Self>) {
+    fn cut(mut self: Box<Self>, _: Why) {
         // Even after END_STREAM of ours the client may still be sending.
         self.ended = false;
     }

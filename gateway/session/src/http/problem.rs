@@ -20,6 +20,12 @@ impl Problem {
         Self { status, title, detail: detail.into() }
     }
 
+    /// What to do next.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Its status.
     #[must_use]
     pub fn status(&self) -> u16 {

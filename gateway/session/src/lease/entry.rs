@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -21,15 +22,23 @@ pub(crate) struct SessionEntry {
     pub(crate) id: SessionId,
     pub(crate) subject: Subject,
     pub(crate) subject_id: SubjectId,
-    pub(crate) certificate: CertificateId,
-    pub(crate) not_after: Timestamp,
     pub(crate) proven: Timestamp,
-    pub(crate) peer: SocketAddr,
+    standing: Mutex<Standing>,
     pub(crate) door: &'static str,
     pub(crate) began: Timestamp,
     pub(crate) key: AtomicU64,
     pub(crate) cut: Switch,
     ledger: Arc<Ledger>,
+}
+
+/// What of a session can change while it lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The certificate that it stands on: the one that opened it, or one that it was given since.
+    pub(crate) certificate: CertificateId,
+    pub(crate) not_after: Timestamp,
+    /// Where it comes from. A QUIC connection may move.
+    pub(crate) peer: SocketAddr,
 }
 
 /// How far the session's opening is on its way into the audit log.
@@ -59,10 +68,12 @@ impl SessionEntry {
             id,
             subject: identity.name.subject().clone(),
             subject_id: identity.id,
-            certificate: identity.certificate,
-            not_after: identity.not_after,
             proven,
-            peer,
+            standing: Mutex::new(Standing {
+                certificate: identity.certificate,
+                not_after: identity.not_after,
+                peer,
+            }),
             door,
             began: now,
             key: AtomicU64::new(0),
@@ -74,11 +85,24 @@ impl SessionEntry {
         }
     }
 
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes what the session stands on. Whether it is another now.
+    pub(crate) fn stand(&self, change: impl FnOnce(&mut Standing)) -> bool {
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        let former = standing.clone();
+        change(&mut standing);
+        *standing != former
+    }
+
     fn about(&self, mut record: Record) -> Record {
+        let Standing { certificate, peer, .. } = self.standing();
         record.session = Some(self.id);
         record.subject = Some(self.subject.clone());
-        record.certificate = Some(self.certificate.serial.clone());
-        record.source = Some(self.peer);
+        record.certificate = Some(certificate.serial);
+        record.source = Some(peer);
         record.door = Some(self.door.to_owned());
         record
     }
@@ -145,6 +169,7 @@ impl Ledger {
 pub(crate) struct FlowEntry {
     pub(crate) id: FlowId,
     pub(crate) session: Arc<SessionEntry>,
+    /// As it was when it was admitted; what it would be now, [`FlowEntry::asks`] says.
     pub(crate) request: Request,
     pub(crate) began: Timestamp,
     pub(crate) cut: Switch,
@@ -177,6 +202,25 @@ impl FlowEntry {
             ask_again_at: Mutex::new((Epoch::default(), i64::MAX)),
             sooner: Notify::new(),
         }
+    }
+
+    /// What it asks for, by the certificate and from the address that its session has now.
+    pub(crate) fn asks(&self) -> Cow<'_, Request> {
+        let Standing { certificate, peer, .. } = self.session.standing();
+        let source = Some(peer.ip());
+        if self.request.certificate == certificate && self.request.question.source == source {
+            return Cow::Borrowed(&self.request);
+        }
+        let mut request = self.request.clone();
+        request.certificate = certificate;
+        request.question.source = source;
+        Cow::Owned(request)
+    }
+
+    /// Whether a permit that was made in the state `epoch` has been noted, and stands at `now`.
+    pub(crate) fn is_noted(&self, epoch: Epoch, now: Timestamp) -> bool {
+        let noted = self.ask_again_at.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.0 == epoch && now.as_microsecond() < noted.1
     }
 
     /// Notes a permit: whose it is, and until when nobody needs to ask again. What an older state

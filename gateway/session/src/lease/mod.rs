@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use aws_lc_rs::rand;
 use doorward_model::{Clock, Device, FlowId, SessionId, SubjectId};
@@ -154,7 +154,7 @@ impl Leases {
         let entry = Arc::new(SessionEntry::new(id, identity, peer, door, now, proven));
         entry.key.store(self.0.sessions.enter(Arc::clone(&entry)), Ordering::SeqCst);
         entry.record(&self.0.journal);
-        let session = Session { entry, leases: self.clone() };
+        let session = Session { entry, leases: self.clone(), carrier: OnceLock::new() };
         // A commit may have passed since the connection was identified.
         self.stands(&session.entry, &self.snapshot());
         Some(session)
@@ -196,6 +196,7 @@ impl Leases {
         id: FlowId,
         question: Question,
     ) -> Result<Authorized, Refused> {
+        session.look();
         let request = session.request(question);
         let administers = request.question.resource.device == Device::Gateway;
         if !administers && self.0.trouble.borrow().is_some() {
@@ -244,8 +245,9 @@ impl Leases {
     /// Whether it still stands; if not, it has been cut.
     fn ask_again(&self, entry: &FlowEntry, snapshot: &Arc<Snapshot>) -> bool {
         let now = self.0.clock.now();
-        let decision = snapshot.decide_again(&entry.request, now);
-        self.0.samples.offer(entry.id, &entry.request, snapshot, now, &decision);
+        let request = entry.asks();
+        let decision = snapshot.decide_again(&request, now);
+        self.0.samples.offer(entry.id, &request, snapshot, now, &decision);
         let cause = match decision {
             Decision::Permit(permit) if entry.is_still_for(&permit) => {
                 entry.permitted(&permit);
@@ -265,7 +267,7 @@ impl Leases {
         let now = self.0.clock.now();
         let mut flows = self.0.flows.all();
         flows.sort_by_key(|entry| entry.id);
-        let ending = |entry: &Arc<FlowEntry>| match next.decide_again(&entry.request, now) {
+        let ending = |entry: &Arc<FlowEntry>| match next.decide_again(&entry.asks(), now) {
             Decision::Permit(permit) if entry.is_still_for(&permit) => None,
             Decision::Permit(_) => Some(EndingView::of(entry, Refusal::UnknownInterface.as_str())),
             Decision::Denial(denial) => Some(EndingView::of(entry, denial.reason().as_str())),
@@ -277,7 +279,7 @@ impl Leases {
     fn stands(&self, entry: &SessionEntry, snapshot: &Snapshot) -> bool {
         let now = self.0.clock.now();
         let member = snapshot.member(&entry.subject);
-        let row = snapshot.certificate(&entry.certificate);
+        let row = snapshot.certificate(&entry.standing().certificate);
         let refusal = if member.is_none_or(|member| member.id != entry.subject_id) {
             Refusal::UnknownSubject
         } else if member.is_some_and(|member| !member.enabled) {
@@ -289,6 +291,26 @@ impl Leases {
         };
         entry.cut.cut(Cause::Refused(refusal));
         false
+    }
+
+    /// Asks the flows of one session again, and whether it stands itself: what it stands on has
+    /// changed, or its time has come.
+    pub(crate) fn ask_session_again(&self, session: &SessionEntry) {
+        let snapshot = self.snapshot();
+        self.0.flows.walk(|entry| {
+            entry.session.id != session.id || self.ask_again(entry, &snapshot)
+        });
+        self.stands(session, &snapshot);
+    }
+
+    /// Looks at a session whose time may have come.
+    pub(crate) fn looks_at(&self, session: &SessionEntry) {
+        self.stands(session, &self.snapshot());
+    }
+
+    /// How many sessions there are.
+    pub(crate) fn session_count(&self) -> usize {
+        self.0.session_count.load(Ordering::SeqCst)
     }
 
     /// Cuts a session with all its flows. Whether there was one.
@@ -354,7 +376,7 @@ impl Leases {
 impl Observer for Leases {
     fn committed(&self, commit: &Commit, snapshot: &Arc<Snapshot>) -> usize {
         let ended = self.0.flows.walk(|entry| {
-            !commit.touched.concerns(&entry.request) || self.ask_again(entry, snapshot)
+            !commit.touched.concerns(&entry.asks()) || self.ask_again(entry, snapshot)
         });
         self.0.sessions.walk(|entry| self.stands(entry, snapshot));
         ended

@@ -19,7 +19,7 @@ pub struct SessionView {
     pub certificate: Serial,
     /// Where it comes from.
     pub source: SocketAddr,
-    /// Through which door: `sni`, `own`, `management`.
+    /// Through which door: `sni`, `own`, `management`, `quic`, `tls`.
     pub door: String,
     /// Since when.
     pub since: Timestamp,
@@ -87,14 +87,15 @@ impl FlowView {
 pub(super) fn list(sessions: &[Arc<SessionEntry>], flows: &[Arc<FlowEntry>]) -> Vec<SessionView> {
     let mut views: BTreeMap<SessionId, SessionView> = BTreeMap::new();
     for entry in sessions {
+        let standing = entry.standing();
         let view = SessionView {
             id: entry.id,
             subject: entry.subject.clone(),
-            certificate: entry.certificate.serial.clone(),
-            source: entry.peer,
+            certificate: standing.certificate.serial,
+            source: standing.peer,
             door: entry.door.to_owned(),
             since: entry.began,
-            certificate_ends: entry.not_after,
+            certificate_ends: standing.not_after,
             flows: vec![],
         };
         views.insert(entry.id, view);
