@@ -24,6 +24,7 @@ mod path;
 mod protocol;
 mod resource;
 mod secret;
+mod serial;
 mod spiffe;
 mod subject;
 mod target;
@@ -41,11 +42,14 @@ pub use path::{Path, PathError, Segment};
 pub use protocol::Protocol;
 pub use resource::{Resource, ResourceError};
 pub use secret::Secret;
+pub use serial::{
+    Baud, DataBits, FlowControl, LineChange, LineError, LineSettings, Parity, StopBits, Telnet,
+};
 pub use spiffe::{SpiffeError, SpiffeId};
 pub use subject::{
     Device, DeviceId, Group, InterfaceId, Kind, Role, Subject, SubjectError, SubjectId,
 };
-pub use target::{Host, Target, TargetError};
+pub use target::{Host, Spoken, Target, TargetError};
 pub use text::{Escaped, PeerText, did_you_mean, escape, escape_lines, is_printable};
 
 /// `Serialize` through `Display` and `Deserialize` through `FromStr`, so that JSON and text

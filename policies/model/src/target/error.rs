@@ -1,0 +1,69 @@
+use thiserror::Error;
+
+use crate::name::NameError;
+use crate::serial::LineError;
+use crate::text::escape;
+
+/// What can be dialed, for whoever wrote something else.
+const REACHED: &str = "tcp://HOST:PORT, udp://HOST:PORT, unix:/PATH, serial:/dev/DEVICE, \
+                       process:/PROGRAM, agent:NAME, udp+agent:NAME or serial+agent:NAME";
+
+/// Why a text is no target.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TargetError {
+    /// No scheme, or one that no interface has.
+    #[error("'{}' is no interface URL; use {REACHED}", escape(.0))]
+    Scheme(String),
+    /// A scheme of the design that this version cannot dial.
+    #[error("{0} interfaces are not built yet; this version reaches {REACHED}")]
+    NotBuilt(&'static str),
+    /// The host is neither an address nor a host name.
+    #[error("'{}' is neither an address nor a host name", escape(.0))]
+    Host(String),
+    /// The port is missing or not 1 to 65535.
+    #[error("a port from 1 to 65535 is needed, as in {0}://192.168.1.20:80")]
+    Port(&'static str),
+    /// Something follows the host and port.
+    #[error("'{}' cannot follow the host and port of a {scheme} interface", escape(.rest))]
+    Rest {
+        /// What the URL begins with.
+        scheme: &'static str,
+        /// What follows.
+        rest: String,
+    },
+    /// Not absolute, not normal, or with a NUL.
+    #[error("a Unix socket is an absolute path without . or .., as in unix:/run/app.sock")]
+    Path,
+    /// Longer than the address of a Unix socket may be.
+    #[error("the path of a Unix socket has at most 107 bytes")]
+    PathTooLong,
+    /// Not absolute, not normal, or with what cannot be shown.
+    #[error(
+        "a serial line is an absolute path without . or .., as in serial:/dev/ttyUSB0?baud=115200"
+    )]
+    Device,
+    /// What follows the line is none of its settings.
+    #[error(transparent)]
+    Line(#[from] LineError),
+    /// Not absolute, not normal, or with what cannot be shown.
+    #[error(
+        "a program is an absolute path without . or .., as in process:/usr/bin/meter?arg=--read"
+    )]
+    Program,
+    /// What follows the program is no argument.
+    #[error("'{}' is no argument of a program; write arg=TEXT, joined by &", escape(.0))]
+    Argument(String),
+    /// A percent sign without two digits, or what is encoded is no text or has a NUL.
+    #[error("'{}' does not encode a text; write % as %25, & as %26 and a space as %20", escape(.0))]
+    Encoding(String),
+    /// More arguments than a program gets.
+    #[error("a program gets at most 64 arguments")]
+    TooManyArguments,
+    /// Longer than a program's path and arguments may be.
+    #[error("a program and its arguments have at most 4096 bytes")]
+    TooLong,
+    /// What follows `agent:` is no name.
+    #[error("an agent's interface is called by its name, as in agent:console: {0}")]
+    Agent(#[from] NameError),
+}

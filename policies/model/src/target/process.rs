@@ -1,0 +1,74 @@
+use std::fmt;
+use std::path::PathBuf;
+
+use super::{Target, TargetError, normal};
+
+/// How many arguments a program gets.
+const ARGUMENTS: usize = 64;
+/// How many bytes a program's path and its arguments have.
+const BYTES: usize = 4096;
+
+pub(super) fn parse(text: &str) -> Result<Target, TargetError> {
+    let (path, query) = match text.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (text, None),
+    };
+    let program: PathBuf = normal(path).ok_or(TargetError::Program)?;
+    let mut arguments = Vec::new();
+    let mut bytes = program.as_os_str().len();
+    for part in query.into_iter().flat_map(|query| query.split('&')) {
+        let wrong = || TargetError::Argument(part.to_owned());
+        let argument = decode(part.strip_prefix("arg=").ok_or_else(wrong)?)?;
+        if arguments.len() == ARGUMENTS {
+            return Err(TargetError::TooManyArguments);
+        }
+        // Each argument has its end, so that empty ones count as well.
+        bytes += argument.len() + 1;
+        arguments.push(argument);
+    }
+    if bytes > BYTES {
+        return Err(TargetError::TooLong);
+    }
+    Ok(Target::Process { program, arguments })
+}
+
+/// Undoes percent-encoding (RFC 3986, section 2.1). A plus sign is a plus sign.
+fn decode(text: &str) -> Result<String, TargetError> {
+    let wrong = || TargetError::Encoding(text.to_owned());
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let byte = match byte {
+            b'%' => {
+                let (high, low) = (rest.next().and_then(digit), rest.next().and_then(digit));
+                high.zip(low).map(|(high, low)| high << 4 | low).ok_or_else(wrong)?
+            }
+            plain => plain,
+        };
+        if byte == 0 {
+            return Err(wrong());
+        }
+        decoded.push(byte);
+    }
+    String::from_utf8(decoded).map_err(|_| wrong())
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// An argument, percent-encoded where it could be read as something else.
+pub(super) struct Encoded<'a>(pub(super) &'a str);
+
+impl fmt::Display for Encoded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in self.0.bytes() {
+            match byte {
+                b'%' | b'&' | b'\\' => write!(f, "%{byte:02X}")?,
+                b'!'..=b'~' => write!(f, "{}", char::from(byte))?,
+                _ => write!(f, "%{byte:02X}")?,
+            }
+        }
+        Ok(())
+    }
+}
