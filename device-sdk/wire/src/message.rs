@@ -352,6 +352,9 @@ pub enum Control {
     Renew(u64, String),
     /// Gateway: the new certificate.
     Renewed(Renewed),
+    /// Client: the certificate of that request is stored and has been tried; the session is to
+    /// stand on it from now on.
+    Kept(u64),
     /// Gateway: a request that was not granted.
     Declined(Declined),
     /// Either: the flow on that stream was cut, and why.
@@ -387,6 +390,7 @@ impl Control {
             Self::Ping(number) => message(12, Number { number: *number }),
             Self::Pong(number) => message(13, Number { number: *number }),
             Self::NotKnown(number) => message(14, Number { number: *number }),
+            Self::Kept(id) => message(15, Number { number: *id }),
             Self::Unknown(kind) => message(*kind, Empty {}),
         }
     }
@@ -421,6 +425,7 @@ impl Control {
             12 => Self::Ping(body.read::<Number>()?.number),
             13 => Self::Pong(body.read::<Number>()?.number),
             14 => Self::NotKnown(body.read::<Number>()?.number),
+            15 => Self::Kept(body.read::<Number>()?.number),
             other => {
                 body.pass()?;
                 return Ok(Self::Unknown(other));

@@ -7,9 +7,10 @@ use doorward_ca::{Authority, Profiles};
 use doorward_model::{Clock, Domain, FlowId, Role, Subject, Target};
 use doorward_policies::{Journal, Outcome};
 use doorward_session::{
-    Body, BodyError, Front, Leases, Payload, Problem, Refusals, Session, Visit, json,
+    Body, BodyError, Front, Leases, Payload, Problem, Refusals, Renewal, Session, Visit, json,
 };
 use doorward_store::{Actor, AuditLog, Store, StoreError};
+use doorward_wire::Report;
 use http::{Request, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,6 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::codes::CodeMaker;
 use crate::gate::{Denied, Gate, failed};
+use crate::posture::Postures;
 use crate::revisions::blocking;
 use crate::room::Room;
 use crate::route::{Access, Operation, Route};
@@ -56,6 +58,8 @@ pub struct Parts {
     pub owner_code_cancelled: Arc<tokio::sync::Notify>,
     /// Where requests with a whole bundle wait for room.
     pub room: Room,
+    /// What devices have last reported about themselves.
+    pub postures: Postures,
 }
 
 /// What an interface may point to. The proxy knows; the administration only asks.
@@ -98,6 +102,39 @@ impl Front for Administration {
                 Err(denied) => *denied,
             }
         })
+    }
+
+    fn renew(
+        &self,
+        session: &Arc<Session>,
+        id: FlowId,
+        request: String,
+    ) -> Pin<Box<dyn Future<Output = Result<Renewal, Problem>> + Send>> {
+        let (parts, session) = (Arc::clone(&self.0), Arc::clone(session));
+        Box::pin(async move {
+            let renewed = parts.renew(&session, id, &request).await;
+            renewed.map(|renewed| parts.renewal(renewed)).map_err(|denied| {
+                Problem::new(
+                    denied.status().as_u16(),
+                    "Not renewed",
+                    match denied.status().as_u16() {
+                        429 => "This identity was renewed too often within an hour.",
+                        400 => "The request is no PKCS #10 request of a key that can be certified.",
+                        503 => "Nothing can be recorded or stored now. Try again later.",
+                        _ => "This identity cannot be renewed. The administrator knows why.",
+                    },
+                )
+            })
+        })
+    }
+
+    fn posture(
+        &self,
+        session: &Arc<Session>,
+        report: Report,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Problem>> + Send>> {
+        let noted = self.0.postures.note(session, report, self.0.clock.now());
+        Box::pin(std::future::ready(noted))
     }
 }
 

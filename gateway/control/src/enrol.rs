@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use doorward_ca::enrolment::{CodeRefused, digest_of, judge};
 use doorward_ca::{VerifiedCsr, pem_certificate};
-use doorward_model::{Domain, Fingerprint, Secret, Serial, Subject};
+use doorward_model::{Domain, Fingerprint, FlowId, Kind, Secret, Serial, Subject};
 use doorward_policies::{Class, Event, Outcome, Record};
-use doorward_session::{Payload, Problem, Session, json};
+use doorward_session::{Payload, Problem, Renewal, Session, json};
 use doorward_store::{ClaimTry, Redeemed, Sign, StoreError};
 use http::Response;
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +17,7 @@ use crate::gate::{Denied, failed};
 
 /// How many certificates one subject may be issued by renewals in an hour: each takes room in the
 /// log and in the state.
-const HOURLY: i64 = 120;
+const HOURLY: u64 = 120;
 /// Whom a claim makes the owner.
 const OWNER: &str = "user/owner";
 
@@ -78,11 +78,11 @@ fn read_csr(text: &str) -> Result<VerifiedCsr, Denied> {
 
 impl Parts {
     fn new_identity(&self, redeemed: Redeemed) -> Response<Payload> {
-        let Redeemed { subject, serial, not_after, certificate, authority, .. } = redeemed;
+        let Redeemed { subject, id, not_after, certificate, authority, .. } = redeemed;
         let chain = [certificate.as_slice()].into_iter().chain(authority.chain());
         json(&NewIdentity {
             subject,
-            serial,
+            serial: id.serial,
             not_after,
             certificate: chain.map(pem_certificate).collect(),
             anchors: pem_certificate(&authority.root),
@@ -118,6 +118,54 @@ impl Parts {
         Ok(Box::new(move || authority.redeem(prepared)))
     }
 
+    /// How many certificates one subject of that kind may be issued by renewals in an hour: at
+    /// least so many as one that renews at two thirds of a life needs, four times over.
+    fn hourly(&self, kind: Kind) -> i64 {
+        let life = self.profiles.of(kind).life().as_secs().max(1);
+        i64::try_from(HOURLY.max(4 * 3600 * 3 / (2 * life))).unwrap_or(i64::MAX)
+    }
+
+    /// Issues one more certificate to the holder of a live one.
+    pub(crate) async fn renew(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        id: FlowId,
+        csr: &str,
+    ) -> Result<Redeemed, Denied> {
+        let csr = read_csr(csr)?;
+        let mut about = Record::new(self.clock.now(), Event::Issuing);
+        about.flow = Some(id);
+        about.source = Some(session.peer());
+        about.session = Some(session.id());
+        about.door = Some("renew".to_owned());
+        let (subject, number) = (session.subject().clone(), session.subject_id());
+        let hour = SignedDuration::from_hours(1);
+        let since = self.clock.now().checked_sub(hour).unwrap_or(Timestamp::MIN);
+        let recent = self.store.issued_since(number, since).await.map_err(refused)?;
+        if recent >= self.hourly(subject.kind()) {
+            self.refusals.count(session.peer().ip(), "too-many-renewals");
+            let detail = "This identity was renewed too often within an hour. Try again later.";
+            return Err(denied(Problem::new(429, "Too many renewals", detail)));
+        }
+        let sign = self.prepare(&subject, &csr, about.clone()).await?;
+        let (store, certificate) = (&self.store, session.certificate());
+        let committed = store.renew(subject, number, certificate, sign).await.map_err(refused)?;
+        self.issued(&about, Event::Issued, &committed.value).await;
+        Ok(committed.value)
+    }
+
+    /// What a new certificate is for a session of `doorward/1`.
+    pub(crate) fn renewal(&self, redeemed: Redeemed) -> Renewal {
+        let Redeemed { id, not_after, certificate, authority, .. } = redeemed;
+        let chain = [certificate.as_slice()].into_iter().chain(authority.chain());
+        Renewal {
+            id,
+            not_after,
+            certificate: chain.map(pem_certificate).collect(),
+            anchors: pem_certificate(&authority.root),
+        }
+    }
+
     /// Records what came of it. The issuance itself stands in the store by now.
     async fn issued(&self, about: &Record, event: Event, redeemed: &Redeemed) {
         if !redeemed.fresh {
@@ -126,7 +174,7 @@ impl Parts {
         let mut record = about.clone();
         record.event = event;
         record.subject = Some(redeemed.subject.clone());
-        record.certificate = Some(redeemed.serial.clone());
+        record.certificate = Some(redeemed.id.serial.clone());
         let record = record.ended(Outcome::Done, "issued");
         if let Err(error) = self.journal.write(Class::Administration, record).await {
             tracing::warn!(%error, "an issuance was not recorded; its intent was");
@@ -232,28 +280,13 @@ impl Call<'_> {
     /// Issues one more certificate to the holder of a live one.
     pub(crate) async fn renew(mut self, session: &Arc<Session>) -> Answer {
         let body: Renew = self.read().await?;
-        let csr = read_csr(&body.csr)?;
-        let mut about = self.about();
-        about.door = Some("renew".to_owned());
-        let (subject, number) = (session.subject().clone(), session.subject_id());
-        let hour = SignedDuration::from_hours(1);
-        let since = self.parts.clock.now().checked_sub(hour).unwrap_or(Timestamp::MIN);
-        let recent = self.parts.store.issued_since(number, since).await.map_err(refused)?;
-        if recent >= HOURLY {
-            self.parts.refusals.count(self.visit.peer.ip(), "too-many-renewals");
-            let detail = "This identity was renewed too often within an hour. Try again later.";
-            return Err(denied(Problem::new(429, "Too many renewals", detail)));
-        }
-        let sign = self.parts.prepare(&subject, &csr, about.clone()).await?;
-        let (store, certificate) = (&self.parts.store, session.certificate().clone());
-        let committed = store.renew(subject, number, certificate, sign).await.map_err(refused)?;
-        self.parts.issued(&about, Event::Issued, &committed.value).await;
-        Ok(self.parts.new_identity(committed.value))
+        let renewed = self.parts.renew(session, self.id, &body.csr).await?;
+        Ok(self.parts.new_identity(renewed))
     }
 
     fn lives(&self, session: &Session) -> bool {
         let (snapshot, now) = (self.parts.leases.snapshot(), self.parts.clock.now());
-        let row = snapshot.certificate(session.certificate());
+        let row = snapshot.certificate(&session.certificate());
         let member = snapshot.member(session.subject());
         row.is_some_and(|row| row.subject == session.subject_id() && now <= row.not_after)
             && member.is_some_and(|one| one.enabled && one.id == session.subject_id())

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::admin::{Answer, Call, Changed, Nothing, actor, denied, refused, wrong};
 use crate::codes::USUAL;
 use crate::gate::{Denied, Gate, failed};
+use crate::posture::PostureView;
 
 /// A subject as commands show it.
 #[derive(Serialize)]
@@ -32,6 +33,9 @@ pub(crate) struct SubjectView {
     pub(crate) interfaces: Option<Vec<crate::interfaces::InterfaceView>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) certificates: Option<Vec<CertificateView>>,
+    /// What it has last reported about itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) posture: Option<PostureView>,
 }
 
 #[derive(Serialize)]
@@ -108,6 +112,7 @@ impl Call<'_> {
             agentless: is_device.then_some(row.agentless),
             interfaces,
             certificates: None,
+            posture: None,
         }
     }
 
@@ -129,6 +134,7 @@ impl Call<'_> {
         let now = self.now();
         let certificates = certificates.into_iter().map(|row| CertificateView::of(row, now));
         view.certificates = Some(certificates.collect());
+        view.posture = self.parts.postures.of(view.id);
         Ok(json(&view))
     }
 

@@ -1,13 +1,13 @@
 //! A session of `doorward/1`: its control stream, and the streams that its peer opens.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use doorward_wire::{
     Answer, Asked, CONTROL_LIMIT, Carrier, Control, Datagrams, Declined, Frames, Hello, Kind,
-    OPENING_LIMIT, Opening, Pipe, Taken, VERSIONS, Welcome, Why, encode, read_frame,
+    OPENING_LIMIT, Opening, Pipe, Renewed, Taken, VERSIONS, Welcome, Why, encode, read_frame,
     write_frame,
 };
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
@@ -16,6 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::lease::Cause;
 use crate::listener::Serving;
+use crate::ports::Renewal;
 use crate::session::Session;
 use crate::wire::Wire;
 
@@ -42,6 +43,8 @@ pub struct Link {
     instance: Vec<u8>,
     words: mpsc::Sender<Control>,
     flows: AtomicUsize,
+    /// A certificate that was issued here and that its holder has not stored yet.
+    issued: Mutex<Option<(u64, Renewal)>>,
 }
 
 impl Link {
@@ -187,6 +190,10 @@ impl Parting {
 }
 
 impl Link {
+    fn issued(&self) -> MutexGuard<'_, Option<(u64, Renewal)>> {
+        self.issued.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn tell_cut(&self, stream: u64, why: Why) {
         // It is a courtesy: the stream itself does not end properly.
         drop(self.words.try_send(Control::Cut(stream, why)));
@@ -256,8 +263,8 @@ async fn greet(
     say(&mut control, &welcome).await.map_err(|_| Why::Wrong)?;
     let (words, waiting) = mpsc::channel(QUEUE);
     let (carrier, session) = (carrier.clone(), Arc::clone(session));
-    let flows = AtomicUsize::new(0);
-    Ok((control, Arc::new(Link { carrier, session, instance, words, flows }), waiting))
+    let (flows, issued) = (AtomicUsize::new(0), Mutex::new(None));
+    Ok((control, Arc::new(Link { carrier, session, instance, words, flows, issued }), waiting))
 }
 
 async fn say(control: &mut Pipe, word: &Control) -> io::Result<()> {
@@ -400,12 +407,10 @@ impl Service {
                             serving.front.renew(&link.session, id_of_request, request).await;
                         let answer = match renewed {
                             Ok(renewal) => {
-                                link.session.adopt(renewal.id, renewal.not_after);
-                                Control::Renewed(doorward_wire::Renewed {
-                                    id,
-                                    certificate: renewal.certificate,
-                                    anchors: renewal.anchors,
-                                })
+                                let (certificate, anchors) =
+                                    (renewal.certificate.clone(), renewal.anchors.clone());
+                                link.issued().replace((id, renewal));
+                                Control::Renewed(Renewed { id, certificate, anchors })
                             }
                             Err(problem) => declined(id, &problem),
                         };
@@ -415,6 +420,14 @@ impl Service {
                 }
                 Err(busy) => busy,
             },
+            Control::Kept(id) => {
+                // Before that, what is on its disk is the former one: that must stay good.
+                match self.link.issued().take_if(|(issued, _)| *issued == id) {
+                    Some((_, renewal)) => self.link.session.adopt(renewal.id, renewal.not_after),
+                    None => return Err("there is no such certificate to keep".to_owned()),
+                }
+                return Ok(None);
+            }
             Control::Ping(number) => Control::Pong(number),
             Control::Unknown(kind) => Control::NotKnown(kind),
             Control::Pong(_) | Control::NotKnown(_) | Control::Cut(..) => return Ok(None),

@@ -1,6 +1,6 @@
 use doorward_ca::enrolment::{CodeRefused, CodeRow, Verdict, WRONG_TRIES, judge};
 use doorward_ca::{IssueError, Issued, IssuingCa};
-use doorward_model::{Fingerprint, Role, Serial, Subject, SubjectId};
+use doorward_model::{CertificateId, Fingerprint, Role, Subject, SubjectId};
 use doorward_policies::Touched;
 use jiff::Timestamp;
 use sqlx::Row as _;
@@ -38,8 +38,8 @@ pub struct FoundCode {
 pub struct Redeemed {
     /// Whose certificate it is.
     pub subject: Subject,
-    /// Its serial number.
-    pub serial: Serial,
+    /// What it is known by.
+    pub id: CertificateId,
     /// Until when it is valid, included.
     pub not_after: Timestamp,
     /// The certificate, DER.

@@ -92,7 +92,7 @@ pub(crate) async fn with_chain(
     fresh: bool,
 ) -> Result<Redeemed, StoreError> {
     let row = sqlx::query(
-        "SELECT i.certificate AS leaf, i.serial, i.not_after, a.certificate, a.intermediates, a.root \
+        "SELECT i.certificate AS leaf, i.issuer, i.serial, i.not_after, a.certificate, a.intermediates, a.root \
          FROM issuances i JOIN authorities a ON a.key = i.issuer WHERE i.id = ?",
     )
     .bind(issuance)
@@ -100,7 +100,7 @@ pub(crate) async fn with_chain(
     .await?;
     Ok(Redeemed {
         subject: subject.clone(),
-        serial: word(&row, "serial")?,
+        id: CertificateId { issuer: word(&row, "issuer")?, serial: word(&row, "serial")? },
         not_after: timestamp(row.try_get("not_after")?)?,
         certificate: row.try_get("leaf")?,
         authority: authority(&row)?,

@@ -90,7 +90,7 @@ impl World {
     }
 
     fn id(&self, redeemed: &Redeemed) -> CertificateId {
-        CertificateId { issuer: self.ca.key(), serial: redeemed.serial.clone() }
+        redeemed.id.clone()
     }
 
     /// Those of a subject's certificates that are live, the newest first.

@@ -1,0 +1,85 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use doorward_model::{Kind, PeerText, SubjectId};
+use doorward_session::{Problem, Session};
+use doorward_wire::{Report, Value};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// How many facts one report may have.
+const FACTS: usize = 64;
+/// How many texts one fact may have.
+const TEXTS: usize = 256;
+
+/// What devices have last reported about themselves: one report each, as long as the gateway
+/// runs. It is what they say, not what is proven.
+#[derive(Clone, Default)]
+pub struct Postures(Arc<Mutex<HashMap<SubjectId, PostureView>>>);
+
+/// A report as commands show it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PostureView {
+    /// When it came.
+    at: Timestamp,
+    /// What it says.
+    report: BTreeMap<String, Fact>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+enum Fact {
+    Text(PeerText),
+    Number(u64),
+    Flag(bool),
+    List(Vec<PeerText>),
+}
+
+impl Fact {
+    fn of(value: Value) -> Option<Self> {
+        Some(match value {
+            Value::Text(text) => Self::Text(PeerText::new(&text)),
+            Value::Number(number) => Self::Number(number),
+            Value::Flag(flag) => Self::Flag(flag),
+            Value::List(texts) if texts.len() <= TEXTS => {
+                Self::List(texts.iter().map(|text| PeerText::new(text)).collect())
+            }
+            Value::List(_) => return None,
+        })
+    }
+}
+
+impl Postures {
+    /// Notes a report in the place of the former one.
+    pub(crate) fn note(
+        &self,
+        session: &Session,
+        report: Report,
+        at: Timestamp,
+    ) -> Result<(), Problem> {
+        let wrong = |detail: &str| Err(Problem::new(400, "Not noted", detail));
+        if session.subject().kind() != Kind::Device {
+            return wrong("Only devices report about themselves.");
+        }
+        if report.len() > FACTS {
+            return wrong("A report has at most 64 facts.");
+        }
+        let mut facts = BTreeMap::new();
+        for (name, value) in report {
+            let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            let named = (1..=64).contains(&name.len()) && name.bytes().all(plain);
+            match Fact::of(value) {
+                Some(fact) if named => facts.insert(name, fact),
+                Some(_) => return wrong("Facts are named by a-z, 0-9 and -."),
+                None => return wrong("A fact has at most 256 texts."),
+            };
+        }
+        let mut postures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        postures.insert(session.subject_id(), PostureView { at, report: facts });
+        Ok(())
+    }
+
+    pub(crate) fn of(&self, subject: SubjectId) -> Option<PostureView> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&subject).cloned()
+    }
+}
