@@ -24,6 +24,7 @@ mod lint;
 mod ports;
 mod profile;
 mod random;
+pub mod recovery;
 mod x509;
 
 pub use authority::{Authority, AuthorityError, IssuingCa, found};

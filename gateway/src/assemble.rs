@@ -8,12 +8,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use doorward_ca::{Authority, Slot};
-use doorward_control::{Administration, CodeMaker, Health, Parts, Reach, Room};
+use doorward_control::{Administration, CodeMaker, Health, Parts, Postures, Reach, Room};
 use doorward_model::{Clock, Domain, Kind, Subject, Target};
 use doorward_policies::{Class, Event, Journal, Outcome, Record};
-use doorward_proxy::{Bounds, Dialer, Proxy};
+use doorward_proxy::{Agents, Bounds, Dialer, Proxy};
 use doorward_session::{
-    Leases, Listener, OwnNames, Place as Where, Refusals, Serving, TlsSettings,
+    Leases, Listener, OwnNames, Place as Where, QuicListener, Refusals, Serving, TlsSettings,
 };
 use doorward_store::{AuditLog, Opened, Store};
 use rustls::crypto::CryptoProvider;
@@ -37,6 +37,7 @@ pub(crate) struct Gateway {
     pub(crate) domain: Domain,
     pub(crate) addresses: Addresses,
     pub(crate) listeners: Vec<Listener>,
+    pub(crate) quic: Option<QuicListener>,
     pub(crate) serving: Arc<Serving>,
     pub(crate) store: Store,
     pub(crate) audit: AuditLog,
@@ -91,7 +92,7 @@ impl Reach for Within {
 pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let data = bind("--listen", config.listen, Where::Data).await?;
+    let (data, quic) = bind_data(config.listen).await?;
     let management = bind("--management", config.management, Where::Management).await?;
     let addresses = addresses(&config, &data, &management)?;
 
@@ -163,6 +164,7 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
         domain,
         addresses,
         listeners: vec![data, management],
+        quic: Some(quic),
         serving,
         store,
         audit,
@@ -212,7 +214,10 @@ fn wire(wiring: Wiring<'_>) -> Wired {
     );
     let refusals = Refusals::new(Arc::clone(clock), Arc::clone(journal));
     let own = vec![addresses.listen, addresses.management];
-    let dialer = Dialer::new(Bounds::new(config.networks.clone(), config.unix.clone(), own));
+    let dialer = Dialer::new(
+        Bounds::new(config.networks.clone(), config.paths.clone(), own),
+        Agents::new(config.twice),
+    );
     let front = Administration::new(Parts {
         store: store.clone(),
         audit: audit.clone(),
@@ -230,6 +235,8 @@ fn wire(wiring: Wiring<'_>) -> Wired {
         management: addresses.management_url(),
         owner_code_cancelled: Arc::clone(&owner_code_cancelled),
         room: Room::new(),
+        recovery: config.recovery,
+        postures: Postures::default(),
     });
     let flows = Proxy::new(
         domain.clone(),
@@ -252,6 +259,27 @@ fn wire(wiring: Wiring<'_>) -> Wired {
         Arc::new(flows),
     );
     (leases, refusals, Arc::new(serving), health, codes, owner_code_cancelled)
+}
+
+/// The data listener, and the UDP port of the same number.
+async fn bind_data(address: SocketAddr) -> Result<(Listener, QuicListener), Failure> {
+    /// How often a port that the system chose may turn out to be taken for UDP.
+    const TRIES: usize = 16;
+    let mut tries = 0;
+    loop {
+        let listener = bind("--listen", address, Where::Data).await?;
+        let at = listener.address().map_err(|error| Failure::new(format!("no address: {error}")))?;
+        match QuicListener::bind(at) {
+            Ok(quic) => return Ok((listener, quic)),
+            Err(_) if address.port() == 0 && tries < TRIES => tries += 1,
+            Err(error) => {
+                return Err(Failure::new(format!(
+                    "{at} cannot be listened at over UDP, for QUIC: {error}; stop the program \
+                     that does, or choose another port with --listen ADDRESS:PORT"
+                )));
+            }
+        }
+    }
 }
 
 async fn bind(option: &str, address: SocketAddr, place: Where) -> Result<Listener, Failure> {

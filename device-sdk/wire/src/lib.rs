@@ -21,6 +21,8 @@
 mod carrier;
 mod frame;
 mod message;
+#[cfg(test)]
+mod vectors;
 
 pub use carrier::{Buffer, Carrier, Datagrams, LARGEST_DATAGRAM, Pipe, STREAMS, Side, WAITING, transport};
 pub use frame::{FrameError, Frames, encode, read_frame, write_frame};

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use doorward_ca::{Authority, Profiles};
@@ -58,6 +59,8 @@ pub struct Parts {
     pub owner_code_cancelled: Arc<tokio::sync::Notify>,
     /// Where requests with a whole bundle wait for room.
     pub room: Room,
+    /// For how long after the end of its certificate a subject may come back by its key.
+    pub recovery: Duration,
     /// What devices have last reported about themselves.
     pub postures: Postures,
 }
@@ -195,6 +198,7 @@ impl Parts {
         let part = route.resource(path);
         match (route.access, route.operation) {
             (Access::Public, Operation::Claim) => call.claim().await,
+            (Access::Public, Operation::Recover) => call.recover().await,
             (Access::Public, _) => call.enrol().await,
             (Access::Identified, operation) => {
                 let session = self.identified(visit)?;
@@ -379,7 +383,7 @@ impl Call<'_> {
             O::CutSession => self.cut_session(&mut gate).await,
             O::PruneAudit => self.prune_audit(&mut gate).await,
             O::ShowAuthority => self.show_authority(&mut gate).await,
-            O::Claim | O::Enrol | O::Renew | O::WhoAmI | O::ReadAudit => Err(denied(failed())),
+            O::Claim | O::Enrol | O::Recover | O::Renew | O::WhoAmI | O::ReadAudit => Err(denied(failed())),
         };
         let now = clock.now();
         let status = outcome.as_ref().err().map(|refused| refused.status());

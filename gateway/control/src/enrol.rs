@@ -1,10 +1,12 @@
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use doorward_ca::enrolment::{CodeRefused, digest_of, judge};
+use doorward_ca::recovery::{RecoveryError, Shown, in_time};
 use doorward_ca::{VerifiedCsr, pem_certificate};
-use doorward_model::{Domain, Fingerprint, FlowId, Kind, Secret, Serial, Subject};
+use doorward_model::{Domain, Fingerprint, FlowId, Kind, Secret, Serial, Subject, SubjectId};
 use doorward_policies::{Class, Event, Outcome, Record};
 use doorward_session::{Payload, Problem, Renewal, Session, json};
 use doorward_store::{ClaimTry, Redeemed, Sign, StoreError};
@@ -30,6 +32,15 @@ struct Redeem {
 #[derive(Deserialize)]
 struct Renew {
     csr: String,
+}
+
+#[derive(Deserialize)]
+struct Recover {
+    /// The leaf that has ended, PEM.
+    certificate: String,
+    csr: String,
+    /// Base64url; see [`Shown::verify`].
+    signature: String,
 }
 
 /// A new identity, as its holder stores it.
@@ -125,6 +136,23 @@ impl Parts {
         i64::try_from(HOURLY.max(4 * 3600 * 3 / (2 * life))).unwrap_or(i64::MAX)
     }
 
+    async fn not_too_often(
+        &self,
+        subject: &Subject,
+        number: SubjectId,
+        peer: IpAddr,
+    ) -> Result<(), Denied> {
+        let hour = SignedDuration::from_hours(1);
+        let since = self.clock.now().checked_sub(hour).unwrap_or(Timestamp::MIN);
+        let recent = self.store.issued_since(number, since).await.map_err(refused)?;
+        if recent < self.hourly(subject.kind()) {
+            return Ok(());
+        }
+        self.refusals.count(peer, "too-many-renewals");
+        let detail = "This identity was renewed too often within an hour. Try again later.";
+        Err(denied(Problem::new(429, "Too many renewals", detail)))
+    }
+
     /// Issues one more certificate to the holder of a live one.
     pub(crate) async fn renew(
         self: &Arc<Self>,
@@ -139,17 +167,12 @@ impl Parts {
         about.session = Some(session.id());
         about.door = Some("renew".to_owned());
         let (subject, number) = (session.subject().clone(), session.subject_id());
-        let hour = SignedDuration::from_hours(1);
-        let since = self.clock.now().checked_sub(hour).unwrap_or(Timestamp::MIN);
-        let recent = self.store.issued_since(number, since).await.map_err(refused)?;
-        if recent >= self.hourly(subject.kind()) {
-            self.refusals.count(session.peer().ip(), "too-many-renewals");
-            let detail = "This identity was renewed too often within an hour. Try again later.";
-            return Err(denied(Problem::new(429, "Too many renewals", detail)));
-        }
+        self.not_too_often(&subject, number, session.peer().ip()).await?;
         let sign = self.prepare(&subject, &csr, about.clone()).await?;
         let (store, certificate) = (&self.store, session.certificate());
-        let committed = store.renew(subject, number, certificate, sign).await.map_err(refused)?;
+        let now = self.clock.now();
+        let renewed = store.renew(subject, number, certificate, now, sign).await;
+        let committed = renewed.map_err(refused)?;
         self.issued(&about, Event::Issued, &committed.value).await;
         Ok(committed.value)
     }
@@ -282,6 +305,67 @@ impl Call<'_> {
         let body: Renew = self.read().await?;
         let renewed = self.parts.renew(session, self.id, &body.csr).await?;
         Ok(self.parts.new_identity(renewed))
+    }
+
+    /// Issues one more certificate to whoever has slept past the end of one, holds its key, and
+    /// is neither revoked nor disabled.
+    pub(crate) async fn recover(mut self) -> Answer {
+        let body: Recover = self.read().await?;
+        let csr = read_csr(&body.csr)?;
+        let shown = Shown::read(&body.certificate);
+        let signature = URL_SAFE_NO_PAD.decode(&body.signature);
+        let signature = signature.map_err(|_| RecoveryError::Malformed);
+        let (shown, signature) = match (shown, signature) {
+            (Ok(shown), Ok(signature)) => (shown, signature),
+            (Err(why), _) | (_, Err(why)) => return Err(self.refuse_recovery(why, None).await),
+        };
+        let exported = self.visit.exported.ok_or_else(|| denied(failed()))?;
+        if let Err(why) = shown.verify(&exported, &csr, &signature) {
+            return Err(self.refuse_recovery(why, None).await);
+        }
+        let found = self.parts.store.find_certificate(shown.serial(), shown.der()).await;
+        let Some(found) = found.map_err(refused)? else {
+            return Err(self.refuse_recovery(RecoveryError::Unknown, None).await);
+        };
+        let (now, within) = (self.parts.clock.now(), self.parts.recovery);
+        let (subject, number) = (found.subject, found.number);
+        if let Err(why) = in_time(found.not_after, within, now) {
+            return Err(self.refuse_recovery(why, Some(subject)).await);
+        }
+        let snapshot = self.parts.leases.snapshot();
+        let member = snapshot.member(&subject);
+        if member.is_none_or(|member| member.id != number || !member.enabled) {
+            return Err(self.refuse_recovery(RecoveryError::Unknown, Some(subject)).await);
+        }
+        self.parts.not_too_often(&subject, number, self.visit.peer.ip()).await?;
+        let mut about = self.about();
+        about.door = Some("recover".to_owned());
+        let sign = self.parts.prepare(&subject, &csr, about.clone()).await?;
+        let store = &self.parts.store;
+        let renewed = store.renew(subject, number, found.id, found.not_after, sign).await;
+        let committed = renewed.map_err(refused)?;
+        self.parts.issued(&about, Event::Issued, &committed.value).await;
+        Ok(self.parts.new_identity(committed.value))
+    }
+
+    /// A refused recovery is counted; where the key was proven, it is recorded with its subject.
+    async fn refuse_recovery(&self, why: RecoveryError, subject: Option<Subject>) -> Denied {
+        self.parts.refusals.count(self.visit.peer.ip(), why.as_str());
+        if subject.is_some() {
+            let mut record = self.about();
+            record.event = Event::CodeRefused;
+            record.subject = subject;
+            let record = record.ended(Outcome::Refused, why.as_str());
+            if let Err(error) = self.parts.journal.write(Class::Ordinary, record).await {
+                tracing::warn!(%error, "a refused recovery was not recorded");
+            }
+        }
+        denied(Problem::new(
+            403,
+            "Not recovered",
+            "This identity cannot come back by its key: it is unknown or revoked, or it ended too \
+             long ago. Ask for a new code, and enrol with --replace.",
+        ))
     }
 
     fn lives(&self, session: &Session) -> bool {

@@ -36,6 +36,7 @@ pub enum Operation {
     Claim,
     Enrol,
     Renew,
+    Recover,
     WhoAmI,
     Status,
     ListDevices,
@@ -107,6 +108,7 @@ impl Route {
         &[
             route("POST", "/v1/claim", BOTH, Public, O::Claim),
             route("POST", "/v1/enrol", DATA, Public, O::Enrol),
+            route("POST", "/v1/recover", DATA, Public, O::Recover),
             route("POST", "/v1/renew", BOTH, Identified, O::Renew),
             route("GET", "/v1/self", BOTH, Identified, O::WhoAmI),
             asked("GET", "/v1/status", Read, O::Status),

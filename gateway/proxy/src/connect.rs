@@ -1,16 +1,20 @@
-//! The doors of flows: an interface's own name, and CONNECT.
+//! The doors of flows: an interface's own name, CONNECT, and a stream of `doorward/1`.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use doorward_model::{Clock, Domain, FlowId, PeerText};
-use doorward_policies::Journal;
-use doorward_session::{Flows, Leases, Problem, Refusals, Session, Tunnel, Visit, Wire};
+use doorward_model::{Action, Clock, Domain, DoorName, FlowId, PeerText};
+use doorward_policies::{Class, Event, Journal, Outcome, Record};
+use doorward_session::{
+    Asking, Flows, Leases, Link, Problem, Refusals, Session, Tunnel, Visit, Wire,
+};
+use doorward_wire::{Kind, Offering, Why};
 
-use crate::dial::{DialError, Dialer};
+use crate::dial::{Alarmed, DialError, Dialer};
 use crate::pipeline::{
-    Authority, NotDialed, Opened, RefusedFlow, Requested, Via, authorize, dial, open, record,
-    refuse, relay,
+    Authority, Client, Dialed, NotDialed, Opened, RefusedFlow, Requested, Via, Wanted, authorize,
+    dial, open, record, refuse, relay,
 };
 
 /// What takes flows on their path.
@@ -59,20 +63,20 @@ impl Inner {
     }
 
     async fn open(&self, requested: Requested) -> Result<Opened, Stop> {
-        let (authorized, via) = match authorize(&self.leases, requested) {
-            Ok(authorized) => authorized,
+        let granted = match authorize(&self.leases, requested) {
+            Ok(granted) => granted,
             Err(refused) => {
                 refuse(&*self.journal, &refused, self.clock.now()).await;
                 return Err(Stop::Refused(refused));
             }
         };
-        open(&*self.journal, authorized, via).await.map_err(|not_opened| {
+        open(&*self.journal, granted).await.map_err(|not_opened| {
             tracing::warn!(error = %not_opened.error, "a flow was refused: it cannot be recorded");
             Stop::NotRecorded
         })
     }
 
-    async fn dial(&self, opened: Opened) -> Result<crate::pipeline::Dialed, Stop> {
+    async fn dial(&self, opened: Opened) -> Result<Dialed, Stop> {
         dial(&self.dialer, opened).await.map_err(|NotDialed { error, ended }| {
             record(ended);
             match error {
@@ -86,7 +90,8 @@ impl Inner {
     }
 
     async fn door(&self, session: Arc<Session>, id: FlowId, host: String, wire: Box<dyn Wire>) {
-        let requested = Requested::new(session, id, self.authority(&host), Via::Sni);
+        let authority = self.authority(&host);
+        let requested = Requested::new(session, id, authority, Via::Sni, Wanted::stream());
         let dialed = match self.open(requested).await {
             Ok(opened) => self.dial(opened).await,
             Err(stop) => Err(stop),
@@ -94,7 +99,7 @@ impl Inner {
         match dialed {
             Ok(dialed) => record(relay(dialed, wire).await),
             // One thing on the wire, whatever the ground.
-            Err(_) => wire.cut(),
+            Err(_) => wire.cut(Why::Forbidden),
         }
     }
 
@@ -104,7 +109,8 @@ impl Inner {
             return tunnel.refuse(forbidden());
         };
         let authority = self.authority(&host);
-        let requested = Requested::new(Arc::clone(session), id, authority, Via::Connect);
+        let (session, wanted) = (Arc::clone(session), Wanted::stream());
+        let requested = Requested::new(session, id, authority, Via::Connect, wanted);
         let dialed = match self.open(requested).await {
             Ok(opened) => self.dial(opened).await,
             Err(stop) => Err(stop),
@@ -119,6 +125,67 @@ impl Inner {
     }
 }
 
+impl Inner {
+    async fn asked(&self, session: Arc<Session>, id: FlowId, asking: Asking) {
+        let flow = id.to_string();
+        let actions: Result<Vec<Action>, _> =
+            asking.asked.actions.iter().map(|action| action.parse()).collect();
+        let actions = match actions {
+            Ok(actions) if actions.len() <= Action::ALL.len() => actions,
+            Ok(_) => return asking.refuse(Why::Wrong, "so many actions there are not", &flow).await,
+            Err(error) => return asking.refuse(Why::Wrong, &error.to_string(), &flow).await,
+        };
+        let wanted = Wanted { actions, kind: asking.asked.kind };
+        let authority = match DoorName::of_path(&asking.asked.interface) {
+            Some(door) => Authority::Door(door),
+            None => Authority::Other(PeerText::new(&asking.asked.interface)),
+        };
+        let requested = Requested::new(session, id, authority, Via::Open, wanted);
+        let opened = match self.open(requested).await {
+            Ok(opened) => opened,
+            Err(stop) => return stop.tell(asking, &flow).await,
+        };
+        let actions = opened.actions();
+        let actions: Vec<&str> = actions.iter().map(|action| action.as_str()).collect();
+        let dialed = match self.dial(opened).await {
+            Ok(dialed) => dialed,
+            Err(stop) => return stop.tell(asking, &flow).await,
+        };
+        let client = match dialed.kind() {
+            Kind::Stream => asking.stream(&flow, &actions).await.map(Client::Stream),
+            Kind::Datagrams => asking
+                .datagrams(&flow, &actions)
+                .await
+                .map(|(datagrams, parting)| Client::Datagrams(Box::new(datagrams), parting)),
+        };
+        match client {
+            Ok(client) => record(relay(dialed, client).await),
+            Err(_) => record(dialed.give_up()),
+        }
+    }
+
+    /// Records what an administrator must know of an offer.
+    fn alarm(self: &Arc<Self>, link: &Arc<Link>, Alarmed(reason): Alarmed) {
+        let session = link.session();
+        let mut record = Record::new(self.clock.now(), Event::Alarm).ended(Outcome::Done, reason);
+        record.session = Some(session.id());
+        record.subject = Some(session.subject().clone());
+        record.certificate = Some(session.certificate().serial);
+        record.source = Some(session.peer());
+        let record = record.detail(
+            "two programs run with this identity: its directory was copied, or the agent was \
+             started twice; if it was copied, revoke the device and enrol it again",
+        );
+        tracing::warn!(subject = %session.subject(), reason, "an identity is used twice");
+        let written = self.journal.write(Class::Administration, record);
+        tokio::spawn(async move {
+            if let Err(error) = written.await {
+                tracing::error!(%error, "an alarm was not recorded");
+            }
+        });
+    }
+}
+
 /// The one answer to whoever may not, whatever the ground.
 fn forbidden() -> Problem {
     let detail = "No such interface, or no right to reach it. For whoever has shown an identity, \
@@ -128,6 +195,19 @@ fn forbidden() -> Problem {
 }
 
 impl Stop {
+    /// Tells whoever asked by a stream of `doorward/1`, as coarsely.
+    async fn tell(self, asking: Asking, flow: &str) {
+        let why = match &self {
+            Self::Refused(refused) if refused.is_busy() => Why::Busy,
+            Self::Refused(_) | Self::Cut => Why::Forbidden,
+            Self::NotRecorded => Why::NotRecorded,
+            Self::Unreachable(DialError::Slow) => Why::NoAnswer,
+            Self::Unreachable(DialError::Taken) => Why::Taken,
+            Self::Unreachable(_) => Why::Unreachable,
+        };
+        asking.refuse(why, self.problem().detail(), flow).await;
+    }
+
     fn problem(&self) -> Problem {
         match self {
             Self::Refused(refused) if refused.is_busy() => {
@@ -138,6 +218,22 @@ impl Stop {
                 503,
                 "Not recorded",
                 "The gateway cannot record this flow, so it does not open it. Try again later.",
+            ),
+            Self::Unreachable(DialError::Taken) => Problem::new(
+                409,
+                "Taken",
+                "Another flow has the one place for those who act on this line.",
+            ),
+            Self::Unreachable(DialError::Kind(kind)) => Problem::new(
+                502,
+                "Unreachable",
+                match kind {
+                    Kind::Datagrams => {
+                        "The interface speaks datagrams; reach it with `doorward-agent connect` \
+                         or its proxy."
+                    }
+                    Kind::Stream => "The interface is a stream, and datagrams were asked for.",
+                },
             ),
             Self::Unreachable(DialError::Slow) => {
                 Problem::new(504, "No answer", "The interface did not answer in time.")
@@ -170,5 +266,27 @@ impl Flows for Proxy {
     ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move { inner.tunnel(visit, id, authority, tunnel).await })
+    }
+
+    fn asked(
+        &self,
+        session: Arc<Session>,
+        id: FlowId,
+        asking: Asking,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.asked(session, id, asking).await })
+    }
+
+    fn offered(&self, link: &Arc<Link>, offers: Vec<Offering>) -> BTreeMap<String, String> {
+        let (declined, alarmed) = self.0.dialer.agents().offer(&self.0.leases, link, offers);
+        if let Some(alarmed) = alarmed {
+            self.0.alarm(link, alarmed);
+        }
+        declined
+    }
+
+    fn parted(&self, link: &Arc<Link>) {
+        self.0.dialer.agents().parted(link);
     }
 }

@@ -23,8 +23,8 @@ mod dial;
 mod pipeline;
 
 pub use connect::Proxy;
-pub use dial::{Bounds, DialError, Dialer, Glob, GlobError};
+pub use dial::{Agents, Bounds, DialError, Dialer, Glob, GlobError, Twice};
 pub use pipeline::{
-    Authority, Dialed, Ended, NotDialed, NotOpened, Opened, RefusedFlow, Requested, Via, authorize,
-    dial, open, record, refuse, relay,
+    Authority, Client, Dialed, Ended, Granted, NotDialed, NotOpened, Opened, RefusedFlow, Requested,
+    Via, Wanted, authorize, dial, open, record, refuse, relay,
 };

@@ -218,7 +218,8 @@ impl Serving {
                 self.flows.door(session, id, host, wire).await;
             }
             (Door::Own | Door::Management, session) => {
-                let visit = Visit { place, session, peer };
+                let exported = export(&stream);
+                let visit = Visit { place, session, peer, exported };
                 http::serve(stream, visit, self).await;
                 // A visitor without an identity keeps its place until it is gone.
                 drop(slot);
@@ -235,6 +236,13 @@ fn word(door: &Door, on: &On) -> &'static str {
         (Door::Management, _) => "management",
         (Door::Sdk, _) => "tls",
     }
+}
+
+/// The label of what recovery signs; `doorward_ca::recovery` has the same.
+const EXPORTER: &[u8] = b"EXPORTER-doorward-recover";
+
+fn export(stream: &tokio_rustls::server::TlsStream<crate::line::Line>) -> Option<[u8; 32]> {
+    stream.get_ref().1.export_keying_material([0; 32], EXPORTER, None).ok()
 }
 
 /// A QUIC connection of nobody ends with a code and without another word.

@@ -24,6 +24,9 @@ pub struct Visit {
     pub session: Option<Arc<Session>>,
     /// Where the visitor comes from.
     pub peer: SocketAddr,
+    /// What both ends of this connection can derive and nobody else (RFC 8446 section 7.5), for
+    /// whoever comes back by an expired certificate's key.
+    pub exported: Option<[u8; 32]>,
 }
 
 /// Where flows go: filled by the proxy.

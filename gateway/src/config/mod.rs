@@ -29,8 +29,10 @@ pub(crate) struct Config {
     pub(crate) tls: TlsVersion,
     pub(crate) networks: Vec<IpNet>,
     pub(crate) unix: Vec<Glob>,
+    pub(crate) twice: Twice,
     pub(crate) limits: Limits,
     pub(crate) profiles: Profiles,
+    pub(crate) recovery: Duration,
     pub(crate) key_file: Option<PathBuf>,
     pub(crate) algorithm: Algorithm,
     pub(crate) audit: AuditSettings,
@@ -175,7 +177,17 @@ impl Reader {
             networks: self.all("dial.networks", networks)?,
             unix: self.all("dial.unix", raw.dial.unix)?,
             audit: self.audit(raw.audit.max_bytes, &limits)?,
+            twice: match raw.agents.twice.as_deref() {
+                None | Some("newest") => Twice::Newest,
+                Some("neither") => Twice::Neither,
+                Some(_) => {
+                    return Err(self.wrong("agents.twice", "it is \"newest\" or \"neither\""));
+                }
+            },
             limits,
+            recovery: self
+                .time("certificates.recovery", raw.certificates.recovery.clone())?
+                .unwrap_or(Duration::from_secs(30 * 24 * 60 * 60)),
             profiles: self.profiles(raw.certificates)?,
             key_file: raw.keys.file,
             algorithm: match raw.keys.algorithm.as_deref() {
@@ -274,6 +286,12 @@ impl Reader {
                 raw.unauthenticated_rate,
                 usual.unauthenticated_rate,
             )?,
+            buffers: match raw.buffers.unwrap_or(usual.buffers) {
+                few if few < 1024 * 1024 => {
+                    return Err(self.wrong("limits.buffers", "at least 1048576"));
+                }
+                buffers => buffers,
+            },
             session,
         })
     }
@@ -311,7 +329,7 @@ mod tests {
             .join("\n");
         let all = read(&shown).unwrap();
         assert_eq!(format!("{:?}", all.limits), format!("{:?}", plain.limits));
-        assert_eq!(all.profiles, plain.profiles);
+        assert_eq!((all.profiles, all.recovery), (plain.profiles, plain.recovery));
         assert_eq!(all.networks, plain.networks);
         assert_eq!((all.listen, all.management), (plain.listen, plain.management));
         assert_eq!((all.grace, all.audit.max_bytes), (plain.grace, plain.audit.max_bytes));
@@ -334,6 +352,8 @@ mod tests {
             ("[certificates]\ndevice = \"soon\"", "certificates.device"),
             ("[limits]\nflows = 0", "limits.flows: at least 1"),
             ("[audit]\nmax-bytes = 1", "audit.max-bytes"),
+            ("[agents]\ntwice = \"both\"", "agents.twice"),
+            ("[limits]\nbuffers = 1", "limits.buffers"),
             ("[keys]\nalgorithm = \"rsa\"", "keys.algorithm"),
         ] {
             let error = read(text).unwrap_err().to_string();

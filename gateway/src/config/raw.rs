@@ -18,6 +18,7 @@ pub(super) struct Config {
     pub(super) log: Option<String>,
     pub(super) tls: Tls,
     pub(super) dial: Dial,
+    pub(super) agents: Agents,
     pub(super) limits: Limits,
     pub(super) certificates: Certificates,
     pub(super) keys: Keys,
@@ -42,12 +43,19 @@ pub(super) struct Dial {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Agents {
+    pub(super) twice: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct Limits {
     pub(super) connections: Option<usize>,
     pub(super) handshakes: Option<usize>,
     pub(super) handshake_rate: Option<u32>,
     pub(super) handshake_time: Option<String>,
     pub(super) unauthenticated_rate: Option<u32>,
+    pub(super) buffers: Option<u64>,
     pub(super) sessions: Option<usize>,
     pub(super) sessions_per_subject: Option<usize>,
     pub(super) flows_per_subject: Option<usize>,
@@ -62,6 +70,7 @@ pub(super) struct Certificates {
     pub(super) device: Option<String>,
     pub(super) user: Option<String>,
     pub(super) gateway: Option<String>,
+    pub(super) recovery: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -45,6 +45,12 @@ pub(crate) async fn run(
             listener.serve(serving).await.map_err(|error| Failure::new(error.to_string()))
         });
     }
+    if let Some(quic) = gateway.quic.take() {
+        let serving = Arc::clone(&gateway.serving);
+        tasks.spawn(async move {
+            quic.serve(serving).await.map_err(|error| Failure::new(error.to_string()))
+        });
+    }
     if announce {
         tasks.spawn(claim::keep(claim::OwnerCodes::of(&gateway)));
     }

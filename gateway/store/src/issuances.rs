@@ -80,6 +80,19 @@ pub(crate) async fn revoke_all(
     rows.iter().map(certificate_id).collect()
 }
 
+/// A certificate that was issued once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundCertificate {
+    /// What it is known by.
+    pub id: CertificateId,
+    /// Whose it is.
+    pub subject: Subject,
+    /// The number behind that name.
+    pub number: SubjectId,
+    /// When it ends or has ended.
+    pub not_after: Timestamp,
+}
+
 fn certificate_id(row: &SqliteRow) -> Result<CertificateId, StoreError> {
     Ok(CertificateId { issuer: word(row, "issuer")?, serial: word(row, "serial")? })
 }
@@ -220,9 +233,44 @@ impl Store {
         Ok(count)
     }
 
+    /// The certificate that is this one, byte for byte, unless it was revoked: whose it is, and
+    /// when it ends or has ended.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn find_certificate(
+        &self,
+        serial: &Serial,
+        der: &[u8],
+    ) -> Result<Option<FoundCertificate>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT i.issuer, i.serial, i.not_after, i.certificate, s.id, s.kind || '/' || s.name AS subject \
+             FROM issuances i JOIN subjects s ON s.id = i.subject \
+             WHERE i.serial = ? AND i.revoked IS NULL",
+        )
+        .bind(serial.to_string())
+        .fetch_all(&mut *self.read().await?)
+        .await?;
+        for row in rows {
+            if row.try_get::<Vec<u8>, _>("certificate")? != der {
+                continue;
+            }
+            return Ok(Some(FoundCertificate {
+                id: certificate_id(&row)?,
+                subject: word(&row, "subject")?,
+                number: SubjectId(row.try_get("id")?),
+                not_after: timestamp(row.try_get("not_after")?)?,
+            }));
+        }
+        Ok(None)
+    }
+
     /// Issues one more certificate to the holder of a live one. The subject's number is
     /// compared, so that a name used again inherits nothing. What earlier renewals have left
     /// behind is revoked beyond a few, so nobody has to wait for it to expire.
+    ///
+    /// `alive_at` is the instant until which the certificate must have lived: the present for a
+    /// renewal, an earlier one for whoever has slept past its end.
     ///
     /// # Errors
     /// When the subject or the certificate has ended, or signing or the database refuses; then
@@ -232,6 +280,7 @@ impl Store {
         subject: Subject,
         number: SubjectId,
         certificate: CertificateId,
+        alive_at: Timestamp,
         sign: Sign,
     ) -> Result<Committed<Redeemed>, StoreError> {
         let now = self.now();
@@ -241,7 +290,7 @@ impl Store {
             if known(connection, &subject).await? != number {
                 return Err(StoreError::NoSubject(subject));
             }
-            let found = live(connection, number, &certificate, now).await?;
+            let found = live(connection, number, &certificate, alive_at).await?;
             let (asking, first) = found.ok_or(StoreError::Ended)?;
             let issued = sign()?;
             let issuance = insert(connection, number, Some(first), &issued, now).await?;

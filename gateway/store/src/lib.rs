@@ -43,7 +43,7 @@ pub use codes::{ClaimTry, FoundCode, NewCode, Redeemed, Sign};
 pub use confirmation::Unconfirmed;
 pub use error::{OpenError, StoreError};
 pub use facts::Facts;
-pub use issuances::IssuanceRow;
+pub use issuances::{FoundCertificate, IssuanceRow};
 pub use open::{Founding, Opened, Store};
 pub use recover::{RecoverError, Recovered, recover};
 pub use subjects::{NewSubject, SubjectChanges, SubjectRow};

@@ -120,6 +120,21 @@ impl FromStr for DoorName {
     }
 }
 
+impl DoorName {
+    /// Reads `DEVICE/INTERFACE`, as people and the SDK name a door.
+    #[must_use]
+    pub fn of_path(text: &str) -> Option<Self> {
+        let (device, interface) = text.split_once('/')?;
+        Some(Self { interface: interface.parse().ok()?, device: device.parse().ok()? })
+    }
+
+    /// `DEVICE/INTERFACE`, what [`of_path`](Self::of_path) reads.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.device, self.interface)
+    }
+}
+
 impl fmt::Display for DoorName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}--{}", self.interface, self.device)

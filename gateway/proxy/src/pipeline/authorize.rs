@@ -1,9 +1,12 @@
 use std::sync::Arc;
 
-use doorward_model::{Action, Device, DoorName, FlowId, Path, PeerText, Resource};
+use doorward_model::{Action, Device, DoorName, FlowId, Path, PeerText, Protocol, Resource};
 use doorward_policies::{Event, Question, Record};
-use doorward_session::{Authorized, Leases, Refused, Session};
+use doorward_session::{Leases, Refused, Session};
+use doorward_wire::Kind;
 use jiff::Timestamp;
+
+use super::held::Granted;
 
 /// Through which door a flow is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +15,8 @@ pub enum Via {
     Sni,
     /// An HTTP CONNECT at the gateway's name.
     Connect,
+    /// A stream of `doorward/1`.
+    Open,
 }
 
 impl Via {
@@ -19,6 +24,7 @@ impl Via {
         match self {
             Self::Sni => "sni",
             Self::Connect => "connect",
+            Self::Open => "doorward/1",
         }
     }
 }
@@ -32,6 +38,24 @@ pub enum Authority {
     Other(PeerText),
 }
 
+/// What a peer wants of an interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The actions; all must be granted. Empty is every action that is granted, of those that
+    /// open a flow at the interface.
+    pub actions: Vec<Action>,
+    /// How the flow is to travel; `None` is as the interface does.
+    pub kind: Option<Kind>,
+}
+
+impl Wanted {
+    /// Everything that is granted, as a stream: what a door wants that knows nothing else.
+    #[must_use]
+    pub fn stream() -> Self {
+        Self { actions: vec![], kind: Some(Kind::Stream) }
+    }
+}
+
 /// A flow that is asked for, by a session.
 #[derive(Debug)]
 #[must_use]
@@ -40,17 +64,46 @@ pub struct Requested {
     id: FlowId,
     authority: Authority,
     via: Via,
+    wanted: Wanted,
 }
 
 impl Requested {
     /// `session` asks for the interface that `authority` names.
-    pub fn new(session: Arc<Session>, id: FlowId, authority: Authority, via: Via) -> Self {
-        Self { session, id, authority, via }
+    pub fn new(
+        session: Arc<Session>,
+        id: FlowId,
+        authority: Authority,
+        via: Via,
+        wanted: Wanted,
+    ) -> Self {
+        Self { session, id, authority, via, wanted }
+    }
+
+    /// The actions to ask about, and whether all must be granted. An interface that is another
+    /// one by the time it is decided knows no such action, and refuses.
+    fn actions(&self, leases: &Leases) -> (Vec<Action>, bool) {
+        if !self.wanted.actions.is_empty() {
+            let mut actions = self.wanted.actions.clone();
+            actions.sort_unstable();
+            actions.dedup();
+            return (actions, true);
+        }
+        let snapshot = leases.snapshot();
+        let declared = match &self.authority {
+            Authority::Door(DoorName { device: Device::Named(device), interface }) => {
+                snapshot.interface(device, interface)
+            }
+            _ => None,
+        };
+        match declared.map(|declared| declared.target.protocol()) {
+            Some(Protocol::Serial) => (Protocol::Serial.actions().to_vec(), false),
+            _ => (vec![Action::Connect], true),
+        }
     }
 
     /// The question. What no door is called is asked about all the same, so that it is refused
     /// on the same path: nobody may `connect` to the administration.
-    fn question(&self) -> Option<Question> {
+    fn question(&self, action: Action) -> Option<Question> {
         let (device, path) = match &self.authority {
             Authority::Door(door) => (door.device.clone(), Path::literal(door.interface.as_str())),
             Authority::Other(text) => (Device::Gateway, Path::literal(text.raw())),
@@ -58,7 +111,7 @@ impl Requested {
         let resource = Resource { device, path: path.ok()? };
         let subject = self.session.subject().clone();
         let (source, proven) = (Some(self.session.peer().ip()), Some(self.session.proven()));
-        Some(Question { subject, resource, action: Action::Connect, source, proven })
+        Some(Question { subject, resource, action, source, proven })
     }
 }
 
@@ -67,6 +120,7 @@ impl Requested {
 #[must_use]
 pub struct RefusedFlow {
     pub(crate) requested: Requested,
+    action: Action,
     /// `None` where what was asked for could not even be asked about.
     pub(crate) refused: Option<Refused>,
 }
@@ -75,16 +129,34 @@ pub struct RefusedFlow {
 ///
 /// # Errors
 /// When it is refused. Refusals are recorded, too.
-pub fn authorize(
-    leases: &Leases,
-    requested: Requested,
-) -> Result<(Authorized, Via), Box<RefusedFlow>> {
-    let Some(question) = requested.question() else {
-        return Err(Box::new(RefusedFlow { requested, refused: None }));
-    };
-    match leases.ask(&requested.session, requested.id, question) {
-        Ok(authorized) => Ok((authorized, requested.via)),
-        Err(refused) => Err(Box::new(RefusedFlow { requested, refused: Some(refused) })),
+pub fn authorize(leases: &Leases, requested: Requested) -> Result<Granted, Box<RefusedFlow>> {
+    let (actions, all) = requested.actions(leases);
+    let (mut granted, mut refused) = (Vec::new(), None);
+    for action in actions {
+        let Some(question) = requested.question(action) else {
+            return Err(Box::new(RefusedFlow { requested, action, refused: None }));
+        };
+        match leases.ask(&requested.session, requested.id, question) {
+            Ok(authorized) => granted.push(authorized),
+            Err(why) if all => {
+                return Err(Box::new(RefusedFlow { requested, action, refused: Some(why) }));
+            }
+            Err(why) => {
+                refused.get_or_insert((action, why));
+            }
+        }
+    }
+    let mut granted = granted.into_iter();
+    match (granted.next(), refused) {
+        (Some(first), _) => {
+            let (via, kind) = (requested.via, requested.wanted.kind);
+            Ok(Granted { first, more: granted.collect(), via, kind })
+        }
+        (None, refused) => {
+            let (action, refused) = refused.unzip();
+            let action = action.unwrap_or(Action::Connect);
+            Err(Box::new(RefusedFlow { requested, action, refused }))
+        }
     }
 }
 
@@ -96,7 +168,7 @@ impl RefusedFlow {
     }
 
     pub(crate) fn record(&self, at: Timestamp) -> Record {
-        let Requested { session, id, authority, via } = &self.requested;
+        let Requested { session, id, authority, via, .. } = &self.requested;
         let mut record = Record::new(at, Event::FlowRefused);
         record.flow = Some(*id);
         record.session = Some(session.id());
@@ -104,7 +176,7 @@ impl RefusedFlow {
         record.certificate = Some(session.certificate().serial.clone());
         record.source = Some(session.peer());
         record.door = Some(via.as_str().to_owned());
-        record.action = Some(Action::Connect);
+        record.action = Some(self.action);
         if let Some(Refused::Denied(denial)) = &self.refused {
             record = record.judged(denial.opinion());
         }

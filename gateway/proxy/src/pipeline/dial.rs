@@ -1,18 +1,35 @@
 use doorward_policies::Outcome;
-use doorward_session::Lease;
+use doorward_wire::Kind;
 
+use super::held::Held;
 use super::open::Opened;
 use super::record::{Ended, Ending};
-use crate::dial::{Backend, DialError, Dialer};
+use crate::dial::{Backend, Connected, DialError, Dialer, Messages, Wants};
 
 /// A flow whose backend is connected, under a lease that lived when the connection stood.
 #[derive(Debug)]
 #[must_use]
 pub struct Dialed {
-    pub(super) backend: Backend,
+    pub(super) backend: Reached,
     pub(super) address: String,
-    pub(super) lease: Lease,
+    pub(super) lease: Held,
     pub(super) ending: Ending,
+}
+
+/// The far end of a flow.
+#[derive(Debug)]
+pub(super) enum Reached {
+    Stream(Backend),
+    Datagrams(Messages),
+}
+
+impl Reached {
+    pub(super) fn reset(self) {
+        match self {
+            Self::Stream(backend) => backend.reset(),
+            Self::Datagrams(messages) => messages.close(),
+        }
+    }
 }
 
 /// A flow whose backend was not reached, or whose lease was cut before its first byte.
@@ -26,6 +43,15 @@ pub struct NotDialed {
 }
 
 impl Dialed {
+    /// How the flow travels.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.backend {
+            Reached::Stream(_) => Kind::Stream,
+            Reached::Datagrams(_) => Kind::Datagrams,
+        }
+    }
+
     /// Ends the flow before its first byte: the client could not be told.
     pub fn give_up(self) -> Ended {
         let Self { backend, address, lease, ending } = self;
@@ -41,12 +67,14 @@ impl Dialed {
 /// # Errors
 /// When the backend cannot be reached within the bounds, or the lease was cut.
 pub async fn dial(dialer: &Dialer, opened: Opened) -> Result<Dialed, NotDialed> {
-    let Opened { authorized, ending } = opened;
-    let (permit, lease) = authorized.spend();
+    let Opened { granted, ending } = opened;
+    let kind = granted.kind;
+    let (permit, lease, actions) = granted.spend();
+    let wants = Wants::of(&actions);
     let connected = tokio::select! {
         biased;
         cause = lease.over() => Err((None, Outcome::Cut, cause.as_str())),
-        connected = dialer.dial(permit.target()) => {
+        connected = dialer.dial(&permit, kind, wants) => {
             connected.map_err(|error| {
                 let reason = error.as_str();
                 (Some(error), Outcome::Failed, reason)
@@ -61,8 +89,15 @@ pub async fn dial(dialer: &Dialer, opened: Opened) -> Result<Dialed, NotDialed> 
             return Err(NotDialed { error, ended });
         }
     };
-    let address = connected.address;
-    let backend = Backend::new(connected.stream, lease.dialed());
+    let tracked = lease.dialed();
+    let (backend, address) = match connected {
+        Connected::Stream { stream, address } => {
+            (Reached::Stream(Backend::new(stream, tracked)), address)
+        }
+        Connected::Datagrams { messenger, address } => {
+            (Reached::Datagrams(Messages::new(messenger, tracked)), address)
+        }
+    };
     if let Some(cause) = lease.cause() {
         backend.reset();
         let (outcome, reason) = (Outcome::Cut, cause.as_str());

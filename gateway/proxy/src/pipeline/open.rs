@@ -1,21 +1,28 @@
+use doorward_model::Action;
 use doorward_policies::{Class, Event, Journal, JournalError};
-use doorward_session::{Authorized, Lease};
+use doorward_session::Lease;
 
-use super::authorize::Via;
+use super::held::Granted;
 use super::record::Ending;
 
 /// A permitted flow whose opening is in the audit log.
 #[derive(Debug)]
 #[must_use]
 pub struct Opened {
-    pub(super) authorized: Authorized,
+    pub(super) granted: Granted,
     pub(super) ending: Ending,
 }
 
 impl Opened {
     /// Its lease, while it is pending.
     pub fn lease(&self) -> &Lease {
-        self.authorized.lease()
+        self.granted.first.lease()
+    }
+
+    /// What was granted.
+    #[must_use]
+    pub fn actions(&self) -> Vec<Action> {
+        self.granted.actions()
     }
 }
 
@@ -33,11 +40,15 @@ pub struct NotOpened {
 /// When the audit log refuses; then nothing is dialed.
 pub async fn open(
     journal: &dyn Journal,
-    authorized: Authorized,
-    via: Via,
+    granted: Granted,
 ) -> Result<Opened, NotOpened> {
+    let authorized = &granted.first;
     let mut record = authorized.record(Event::FlowOpen);
-    record.door = Some(via.as_str().to_owned());
+    record.door = Some(granted.via.as_str().to_owned());
+    if !granted.more.is_empty() {
+        let all: Vec<_> = granted.actions().iter().map(|action| action.as_str()).collect();
+        record = record.detail(&format!("actions {}", all.join(" ")));
+    }
     record.backend = authorized.permit().target().map(ToString::to_string);
     // Both at once: they mostly share one sync.
     let opening = journal.open(Class::Ordinary, record.clone());
@@ -45,7 +56,7 @@ pub async fn open(
     match (session, opened) {
         (Ok(()), Ok(closing)) => {
             let ending = Ending::new(closing, record);
-            Ok(Opened { authorized, ending })
+            Ok(Opened { granted, ending })
         }
         (session, opened) => {
             let error = session.err().or(opened.err()).unwrap_or(JournalError::Closed);

@@ -1,10 +1,10 @@
 use std::fmt;
 
 use doorward_policies::{Class, Closing, Event, Journal, Outcome, Record};
-use doorward_session::Lease;
 use jiff::Timestamp;
 
 use super::authorize::RefusedFlow;
+use super::held::Held;
 
 /// The place that is kept in the audit log for how a flow ends. If it is dropped without an
 /// ending, it records that the flow was abandoned.
@@ -46,7 +46,7 @@ impl fmt::Debug for Ending {
 #[derive(Debug)]
 #[must_use]
 pub struct Ended {
-    pub(super) lease: Lease,
+    pub(super) lease: Held,
     pub(super) ending: Ending,
     pub(super) outcome: Outcome,
     pub(super) reason: &'static str,
@@ -72,9 +72,10 @@ impl Ended {
 pub fn record(ended: Ended) {
     let Ended { lease, ending, outcome, reason, backend } = ended;
     ending.close(|opening| {
-        let mut record = lease.ending(Event::FlowEnd, outcome, reason);
+        let mut record = lease.ending(outcome, reason);
         record.door = opening.door;
         record.backend = backend.or(opening.backend);
+        record.detail = opening.detail;
         record
     });
 }

@@ -6,22 +6,75 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use doorward_policies::Outcome;
-use doorward_session::{Cause, Wire};
+use doorward_session::{Cause, Parting, Wire};
+use doorward_wire::{Datagrams, Why};
 use tokio::io::{AsyncBufRead, AsyncWrite};
 
-use super::dial::Dialed;
+use super::datagrams::pass;
+use super::dial::{Dialed, Reached};
+use super::held::Held;
 use super::record::Ended;
+use crate::dial::Backend;
 
 /// How often one direction may move bytes before the other, and the lease, get their turn.
 const TURNS: usize = 32;
 
-/// Moves bytes between the client and the backend until both have ended, one of them breaks,
-/// or the lease is over.
+/// The client's end of a flow, once it has been told that the flow stands.
+pub enum Client {
+    /// A stream.
+    Stream(Box<dyn Wire>),
+    /// Datagrams.
+    Datagrams(Box<Datagrams>, Parting),
+}
+
+impl From<Box<dyn Wire>> for Client {
+    fn from(wire: Box<dyn Wire>) -> Self {
+        Self::Stream(wire)
+    }
+}
+
+/// Moves what comes between the client and the backend until both have ended, one of them
+/// breaks, or a lease is over.
 ///
-/// An end of one direction is passed on as such, and the other goes on. Anything else ends
-/// both, and not properly: the client sees an error, and so does the backend.
-pub async fn relay(dialed: Dialed, mut wire: Box<dyn Wire>) -> Ended {
-    let Dialed { mut backend, address, lease, ending } = dialed;
+/// An end of one direction of a stream is passed on as such, and the other goes on. Anything
+/// else ends both, and not properly: the client sees an error, and so does the backend.
+pub async fn relay(dialed: Dialed, client: impl Into<Client>) -> Ended {
+    let Dialed { backend, address, lease, ending } = dialed;
+    let end = match (client.into(), backend) {
+        (Client::Stream(wire), Reached::Stream(backend)) => stream(&lease, wire, backend).await,
+        (Client::Datagrams(mut client, parting), Reached::Datagrams(mut messages)) => {
+            let end = pass(&lease, &mut messages, &mut client).await;
+            if let Some(why) = end.why() {
+                parting.cut(why);
+            }
+            client.close(end.why().unwrap_or(Why::Ended));
+            messages.close();
+            end
+        }
+        // The client was told another kind than was dialed. Ours.
+        (Client::Stream(wire), backend @ Reached::Datagrams(_)) => {
+            wire.cut(Why::Wrong);
+            backend.reset();
+            End::Mismatch
+        }
+        (Client::Datagrams(client, _), backend @ Reached::Stream(_)) => {
+            client.close(Why::Wrong);
+            backend.reset();
+            End::Mismatch
+        }
+    };
+    let (outcome, reason) = match &end {
+        End::Complete => (Outcome::Done, "complete"),
+        End::ClientLeft => (Outcome::Done, "client-closed"),
+        End::Client => (Outcome::Failed, "client-aborted"),
+        End::Backend => (Outcome::Failed, "backend-failed"),
+        End::Mismatch => (Outcome::Failed, "wrong-kind-of-flow"),
+        End::Cut(cause) => (Outcome::Cut, cause.as_str()),
+    };
+    Ended { lease, ending, outcome, reason, backend: Some(address) }
+}
+
+async fn stream(lease: &Held, mut wire: Box<dyn Wire>, mut backend: Backend) -> End {
     let end = {
         let mut over = pin!(lease.over());
         let (mut up, mut down) = (Direction::new(), Direction::new());
@@ -37,27 +90,21 @@ pub async fn relay(dialed: Dialed, mut wire: Box<dyn Wire>) -> Ended {
         })
         .await
     };
-    let (outcome, reason) = match &end {
-        End::Complete => (Outcome::Done, "complete"),
-        End::ClientLeft => (Outcome::Done, "client-closed"),
-        End::Client => (Outcome::Failed, "client-aborted"),
-        End::Backend => (Outcome::Failed, "backend-failed"),
-        End::Cut(cause) => (Outcome::Cut, cause.as_str()),
-    };
-    match end {
-        End::Complete => {}
+    match end.why() {
         // The client has had everything; it went without a word, as many do. What it may
         // still have been sending is not whole, so the backend must not take it for that.
-        End::ClientLeft => backend.reset(),
-        End::Client | End::Backend | End::Cut(_) => {
-            wire.cut();
+        None if matches!(end, End::ClientLeft) => backend.reset(),
+        None => {}
+        Some(why) => {
+            wire.cut(why);
             backend.reset();
         }
     }
-    Ended { lease, ending, outcome, reason, backend: Some(address) }
+    end
 }
 
-enum End {
+/// How a flow ended.
+pub(super) enum End {
     /// Both directions ended as they were meant to.
     Complete,
     /// Everything was delivered to the client, which then left without ending its own side.
@@ -66,8 +113,25 @@ enum End {
     Client,
     /// The backend broke off.
     Backend,
+    /// The client's end is of another kind than the backend's.
+    Mismatch,
     /// The lease is over.
     Cut(Cause),
+}
+
+impl End {
+    /// What a client is told if it did not end properly.
+    fn why(&self) -> Option<Why> {
+        match self {
+            Self::Complete | Self::ClientLeft => None,
+            Self::Client | Self::Mismatch => Some(Why::Wrong),
+            Self::Backend => Some(Why::Broken),
+            Self::Cut(Cause::Refused(_)) => Some(Why::Forbidden),
+            Self::Cut(Cause::Idle) => Some(Why::Idle),
+            Self::Cut(Cause::Stopping) => Some(Why::Stopping),
+            Self::Cut(Cause::Administrator | Cause::Lifetime) => Some(Why::Ended),
+        }
+    }
 }
 
 fn end_of(up: &Direction, down: &Direction) -> Option<End> {

@@ -1,0 +1,191 @@
+//! What devices offer through their own connections.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use doorward_model::{DeviceId, Kind as SubjectKind, Name, Protocol, SubjectId, Target};
+use doorward_policies::Permit;
+use doorward_session::{Leases, Link, LinkError, Reached};
+use doorward_wire::{Asked, Kind, Offering, Why};
+use tokio::time::Instant;
+
+use super::DialError;
+
+/// What happens when two programs that run at the same time offer with one identity: its
+/// directory has been copied, or the agent was started twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Twice {
+    /// The one that came last stays; the other is ended.
+    #[default]
+    Newest,
+    /// Both are ended, as often as both are there.
+    Neither,
+}
+
+/// For how long a device is kept out after both of its programs were ended.
+const APART: Duration = Duration::from_secs(60);
+
+/// The connections of the devices that offer something.
+#[derive(Clone, Default)]
+pub struct Agents(Arc<Mutex<State>>, Twice);
+
+#[derive(Default)]
+struct State {
+    devices: HashMap<SubjectId, Offers>,
+    /// Devices of which two programs were ended, and when.
+    contested: HashMap<SubjectId, Instant>,
+}
+
+struct Offers {
+    link: Arc<Link>,
+    offered: BTreeMap<String, Kind>,
+}
+
+/// What is to be recorded of an offer.
+pub(crate) struct Alarmed(pub(crate) &'static str);
+
+impl Agents {
+    /// Agents of which there is one for each device; if there are two, `twice` says what
+    /// happens.
+    #[must_use]
+    pub fn new(twice: Twice) -> Self {
+        Self(Arc::default(), twice)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an offer in the place of the link's former one. Answers what is not taken and why,
+    /// and what an administrator must know.
+    pub(crate) fn offer(
+        &self,
+        leases: &Leases,
+        link: &Arc<Link>,
+        offers: Vec<Offering>,
+    ) -> (BTreeMap<String, String>, Option<Alarmed>) {
+        let session = link.session();
+        let mut declined = BTreeMap::new();
+        if session.subject().kind() != SubjectKind::Device {
+            let why = "only devices have interfaces".to_owned();
+            return (offers.into_iter().map(|one| (one.name, why.clone())).collect(), None);
+        }
+        let declared = declared(leases, session.subject().name());
+        let mut offered: BTreeMap<String, Kind> = BTreeMap::new();
+        let mut twice = BTreeSet::new();
+        for Offering { name, kind } in offers {
+            let why = match declared.get(&name) {
+                _ if name.parse::<Name>().is_err() => "that is no name",
+                None => "no interface of this device is declared agent: with that name",
+                Some(known) if *known != kind => "it is declared to travel another way",
+                Some(_) if twice.contains(&name) || offered.contains_key(&name) => {
+                    // Which of the two was meant nobody knows: neither is taken.
+                    offered.remove(&name);
+                    twice.insert(name.clone());
+                    "it was offered twice"
+                }
+                Some(_) => {
+                    offered.insert(name, kind);
+                    continue;
+                }
+            };
+            declined.insert(name.chars().take(64).collect(), why.to_owned());
+        }
+        let id = session.subject_id();
+        let mut state = self.state();
+        let other = state.devices.get(&id).filter(|held| !Arc::ptr_eq(&held.link, link));
+        let other = other.map(|held| Arc::clone(&held.link));
+        // One program that has come back before its former connection was missed is no alarm.
+        let alarmed = other.as_ref().filter(|other| other.instance() != link.instance());
+        let alarmed = alarmed.map(|_| Alarmed("identity-used-twice"));
+        let now = Instant::now();
+        state.contested.retain(|_, since| now.duration_since(*since) < APART);
+        let apart = state.contested.contains_key(&id);
+        match (&other, self.1) {
+            (Some(other), Twice::Neither) if alarmed.is_some() => {
+                state.contested.insert(id, now);
+                state.devices.remove(&id);
+                drop(state);
+                other.part(Why::Replaced);
+                link.part(Why::Replaced);
+            }
+            _ if apart => {
+                drop(state);
+                link.part(Why::Replaced);
+            }
+            (other, _) => {
+                state.devices.insert(id, Offers { link: Arc::clone(link), offered });
+                drop(state);
+                if let Some(other) = other {
+                    other.part(Why::Replaced);
+                }
+            }
+        }
+        (declined, alarmed)
+    }
+
+    /// A connection is over.
+    pub(crate) fn parted(&self, link: &Arc<Link>) {
+        let mut state = self.state();
+        let id = link.session().subject_id();
+        if state.devices.get(&id).is_some_and(|held| Arc::ptr_eq(&held.link, link)) {
+            state.devices.remove(&id);
+        }
+    }
+
+    /// The link of the device with that number, if it offers `name` that way.
+    fn find(&self, device: DeviceId, name: &Name, kind: Kind) -> Result<Arc<Link>, DialError> {
+        let state = self.state();
+        let held = state.devices.get(&device).ok_or(DialError::NoAgent)?;
+        match held.offered.get(name.as_str()) {
+            Some(offered) if *offered == kind => Ok(Arc::clone(&held.link)),
+            _ => Err(DialError::NotOffered(name.clone())),
+        }
+    }
+}
+
+/// The names that a device's interfaces have with its agent, and how each travels.
+fn declared(leases: &Leases, device: &Name) -> BTreeMap<String, Kind> {
+    let snapshot = leases.snapshot();
+    let interfaces = snapshot.interfaces(device).iter();
+    let agents = interfaces.filter_map(|interface| match &interface.target {
+        target @ Target::Agent { name, .. } => Some((name.to_string(), kind_of(target))),
+        _ => None,
+    });
+    agents.collect()
+}
+
+/// How flows of a target travel.
+pub(super) fn kind_of(target: &Target) -> Kind {
+    if target.protocol() == Protocol::Udp { Kind::Datagrams } else { Kind::Stream }
+}
+
+/// Asks the device for what it offers under `name`, on behalf of whoever holds the permit.
+pub(super) async fn dial(
+    agents: &Agents,
+    permit: &Permit,
+    name: &Name,
+    kind: Kind,
+    parameters: BTreeMap<String, String>,
+) -> Result<Reached, DialError> {
+    let (device, _) = permit.behind();
+    let link = agents.find(device.ok_or(DialError::Nothing)?, name, kind)?;
+    let asked = Asked {
+        interface: name.to_string(),
+        actions: vec![permit.action().to_string()],
+        kind: Some(kind),
+        subject: Some(permit.subject().0.to_string()),
+        parameters,
+    };
+    link.open(asked).await.map_err(|error| match error {
+        LinkError::Slow => DialError::Slow,
+        other => DialError::Agent(other),
+    })
+}
+
+/// How an agent's interface is shown.
+pub(super) fn address(permit: &Permit, name: &Name) -> String {
+    let device = &permit.resource().device;
+    format!("agent:{name} of {device}")
+}

@@ -1,0 +1,100 @@
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Context, Poll};
+
+use doorward_session::Cause;
+use doorward_wire::{Datagrams, LARGEST_DATAGRAM};
+use tokio::io::ReadBuf;
+
+use super::held::Held;
+use super::relay::End;
+use crate::dial::Messages;
+
+/// How many datagrams pass one way before the other, and the lease, get their turn.
+const TURNS: usize = 32;
+
+/// Passes datagrams between the client and the backend, each only while the flow's question has
+/// the same answer, until one of them ends or the lease is over.
+pub(super) async fn pass(held: &Held, messages: &mut Messages, client: &mut Datagrams) -> End {
+    let mut over = pin!(held.over());
+    // Borrowed for the flow's life: a datagram cannot be read in parts.
+    let mut bytes = vec![0; LARGEST_DATAGRAM];
+    poll_fn(|cx| {
+        if let Poll::Ready(cause) = over.as_mut().poll(cx) {
+            return Poll::Ready(End::Cut(cause));
+        }
+        let mut turns = 0;
+        loop {
+            let down = down(held, messages, client, &mut bytes, cx);
+            // Last, because it also sends on the way what waits.
+            let up = up(held, messages, client, cx);
+            match (down, up) {
+                (Poll::Ready(Some(end)), _) | (_, Poll::Ready(Some(end))) => {
+                    return Poll::Ready(end);
+                }
+                (Poll::Pending, Poll::Pending) => return Poll::Pending,
+                _ => turns += 1,
+            }
+            if turns == TURNS {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+}
+
+/// The flow does not pass any more.
+fn cut(held: &Held) -> Poll<Option<End>> {
+    let cause = held.cause().unwrap_or(Cause::Stopping);
+    Poll::Ready(Some(End::Cut(cause)))
+}
+
+/// One datagram from the backend; `Ready(None)` when it has passed.
+fn down(
+    held: &Held,
+    messages: &mut Messages,
+    client: &mut Datagrams,
+    bytes: &mut [u8],
+    cx: &mut Context<'_>,
+) -> Poll<Option<End>> {
+    let mut into = ReadBuf::new(bytes);
+    match messages.poll_receive(cx, &mut into) {
+        Poll::Pending => Poll::Pending,
+        Poll::Ready(Err(error)) => {
+            tracing::trace!(%error, "a backend of datagrams broke off");
+            Poll::Ready(Some(End::Backend))
+        }
+        Poll::Ready(Ok(false)) => Poll::Ready(Some(End::Complete)),
+        Poll::Ready(Ok(true)) => {
+            if !held.passes() {
+                return cut(held);
+            }
+            client.send(into.filled());
+            held.moved_down(into.filled().len());
+            Poll::Ready(None)
+        }
+    }
+}
+
+/// One datagram from the client; `Ready(None)` when it has passed.
+fn up(
+    held: &Held,
+    messages: &mut Messages,
+    client: &mut Datagrams,
+    cx: &mut Context<'_>,
+) -> Poll<Option<End>> {
+    match client.poll_receive(cx) {
+        Poll::Pending => Poll::Pending,
+        Poll::Ready(Err(_)) => Poll::Ready(Some(End::Client)),
+        Poll::Ready(Ok(None)) => Poll::Ready(Some(End::Complete)),
+        Poll::Ready(Ok(Some(datagram))) => {
+            if !held.passes() {
+                return cut(held);
+            }
+            messages.send(&datagram);
+            held.moved_up(datagram.len());
+            Poll::Ready(None)
+        }
+    }
+}

@@ -1,0 +1,100 @@
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use doorward_model::Action;
+use doorward_policies::{Event, Permit};
+use doorward_session::{Authorized, Cause, Lease, Tracked};
+use doorward_wire::Kind;
+
+use super::authorize::Via;
+
+/// A flow that has been decided: one right, or at a serial line one for each action, each
+/// with its pending lease. It is spent as one.
+#[derive(Debug)]
+#[must_use]
+pub struct Granted {
+    pub(super) first: Authorized,
+    pub(super) more: Vec<Authorized>,
+    pub(super) via: Via,
+    pub(super) kind: Option<Kind>,
+}
+
+impl Granted {
+    /// What was granted.
+    #[must_use]
+    pub fn actions(&self) -> Vec<Action> {
+        let all = std::iter::once(&self.first).chain(&self.more);
+        all.map(|authorized| authorized.permit().action()).collect()
+    }
+
+    /// Spends it on what it permits.
+    pub(super) fn spend(self) -> (Permit, Held, Vec<Action>) {
+        let actions = self.actions();
+        let (permit, first) = self.first.spend();
+        let more = self.more.into_iter().map(|authorized| authorized.spend().1).collect();
+        (permit, Held { first, more }, actions)
+    }
+}
+
+/// The leases of one flow. Whichever of them is over, the flow is.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Held {
+    first: Lease,
+    more: Vec<Lease>,
+}
+
+impl Held {
+    fn all(&self) -> impl Iterator<Item = &Lease> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
+
+    /// Why it was cut, if it was.
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        self.all().find_map(Lease::cause)
+    }
+
+    /// Whether a datagram may pass now.
+    pub(crate) fn passes(&self) -> bool {
+        self.all().all(Lease::passes)
+    }
+
+    /// Answers when the flow must end, and why.
+    pub(crate) async fn over(&self) -> Cause {
+        if self.more.is_empty() {
+            return self.first.over().await;
+        }
+        let mut all: Vec<_> = self.all().map(|lease| Box::pin(lease.over())).collect();
+        let any = poll_fn(|cx| {
+            let over = all.iter_mut().find_map(|lease| match lease.as_mut().poll(cx) {
+                Poll::Ready(cause) => Some(cause),
+                Poll::Pending => None,
+            });
+            over.map_or(Poll::Pending, Poll::Ready)
+        });
+        pin!(any).await
+    }
+
+    pub(crate) fn moved_up(&self, bytes: usize) {
+        self.all().for_each(|lease| lease.moved_up(bytes));
+    }
+
+    pub(crate) fn moved_down(&self, bytes: usize) {
+        self.all().for_each(|lease| lease.moved_down(bytes));
+    }
+
+    /// Notes that a backend has been dialed.
+    pub(crate) fn dialed(&self) -> Tracked {
+        self.first.dialed()
+    }
+
+    /// A record of how the flow ended.
+    pub(super) fn ending(
+        &self,
+        outcome: doorward_policies::Outcome,
+        reason: &str,
+    ) -> doorward_policies::Record {
+        self.first.ending(Event::FlowEnd, outcome, reason)
+    }
+}
