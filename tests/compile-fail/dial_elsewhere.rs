@@ -2,8 +2,8 @@
 //! The dialer takes no address from anybody: only the stage can ask it to dial.
 
 use doorward_model::Target;
-use doorward_proxy::Dialer;
+use doorward_proxy::{Dialer, Wants};
 
 pub async fn path(dialer: &Dialer, target: &Target) {
-    drop(dialer.dial(Some(target)).await); //~
+    drop(dialer.dial(Some(target), Wants::ALL).await); //~
 }

@@ -23,7 +23,7 @@ mod dial;
 mod pipeline;
 
 pub use connect::Proxy;
-pub use dial::{Agents, Bounds, DialError, Dialer, Glob, GlobError, Twice};
+pub use dial::{Agents, Bounds, DialError, Dialer, Glob, GlobError, Paths, Twice, Wants};
 pub use pipeline::{
     Authority, Client, Dialed, Ended, Granted, NotDialed, NotOpened, Opened, RefusedFlow, Requested,
     Via, Wanted, authorize, dial, open, record, refuse, relay,

@@ -312,7 +312,8 @@ pub(crate) enum InterfaceCommand {
         /// DEVICE/NAME
         #[arg(value_name = "DEVICE/NAME", value_parser = interface)]
         interface: String,
-        /// tcp://HOST:PORT or unix:/PATH
+        /// tcp://HOST:PORT, udp://HOST:PORT, unix:/PATH, serial:/dev/DEVICE?baud=9600,
+        /// process:/PROGRAM?arg=TEXT, agent:NAME, udp+agent:NAME or serial+agent:NAME
         url: String,
     },
     /// List the interfaces

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use doorward_ca::{Algorithm, Profile, Profiles};
 use doorward_model::{Domain, Name};
-use doorward_proxy::{Bounds, Glob};
+use doorward_proxy::{Bounds, Paths, Twice};
 use doorward_session::{Limits, SessionLimits, TlsVersion};
 use doorward_store::AuditSettings;
 use ipnet::IpNet;
@@ -28,7 +28,7 @@ pub(crate) struct Config {
     pub(crate) hosts: Vec<String>,
     pub(crate) tls: TlsVersion,
     pub(crate) networks: Vec<IpNet>,
-    pub(crate) unix: Vec<Glob>,
+    pub(crate) paths: Paths,
     pub(crate) twice: Twice,
     pub(crate) limits: Limits,
     pub(crate) profiles: Profiles,
@@ -153,9 +153,15 @@ impl Reader {
             Some(networks) => networks,
             None => Bounds::PRIVATE.map(str::to_owned).to_vec(),
         };
-        // Serial lines and programs are not dialed yet; what is written must still be right.
-        self.all::<Glob>("dial.serial", raw.dial.serial)?;
-        self.all::<Glob>("dial.process", raw.dial.process)?;
+        let lines = match raw.dial.serial {
+            Some(lines) => lines,
+            None => Bounds::LINES.map(str::to_owned).to_vec(),
+        };
+        let paths = Paths {
+            unix: self.all("dial.unix", raw.dial.unix)?,
+            serial: self.all("dial.serial", lines)?,
+            process: self.all("dial.process", raw.dial.process)?,
+        };
         let limits = self.limits(raw.limits)?;
         Ok(Config {
             data: over.data.or(raw.data).unwrap_or_else(default_data),
@@ -175,7 +181,7 @@ impl Reader {
                 Some(_) => return Err(self.wrong("tls.least", "it is \"1.3\" or \"1.2\"")),
             },
             networks: self.all("dial.networks", networks)?,
-            unix: self.all("dial.unix", raw.dial.unix)?,
+            paths,
             audit: self.audit(raw.audit.max_bytes, &limits)?,
             twice: match raw.agents.twice.as_deref() {
                 None | Some("newest") => Twice::Newest,
@@ -313,7 +319,7 @@ mod tests {
         let config = Config::read(None, Overrides::default()).unwrap();
         assert_eq!(config.listen.port(), 8443);
         assert_eq!(config.management.to_string(), "127.0.0.1:8444");
-        assert!(config.unix.is_empty());
+        assert!(config.paths.unix.is_empty() && config.paths.process.is_empty());
         assert_eq!(config.first_domain().unwrap().as_str(), DOMAIN);
     }
 
@@ -331,6 +337,7 @@ mod tests {
         assert_eq!(format!("{:?}", all.limits), format!("{:?}", plain.limits));
         assert_eq!((all.profiles, all.recovery), (plain.profiles, plain.recovery));
         assert_eq!(all.networks, plain.networks);
+        assert_eq!(format!("{:?}", all.paths), format!("{:?}", plain.paths));
         assert_eq!((all.listen, all.management), (plain.listen, plain.management));
         assert_eq!((all.grace, all.audit.max_bytes), (plain.grace, plain.audit.max_bytes));
         assert!(read(sample).is_ok());
@@ -348,6 +355,8 @@ mod tests {
             ("[tls]\nleast = \"1.1\"", "tls.least"),
             ("[dial]\nnetworks = [\"10.0.0.0/33\"]", "dial.networks"),
             ("[dial]\nunix = [\"run/x\"]", "dial.unix: 'run/x'"),
+            ("[dial]\nserial = [\"ttyS0\"]", "dial.serial: 'ttyS0'"),
+            ("[dial]\nprocess = [\"/bin/../x\"]", "dial.process: '/bin/../x'"),
             ("[certificates]\ndevice = \"1s\"", "certificates.device: a certificate lives"),
             ("[certificates]\ndevice = \"soon\"", "certificates.device"),
             ("[limits]\nflows = 0", "limits.flows: at least 1"),

@@ -37,7 +37,7 @@ pub(super) struct Tls {
 pub(super) struct Dial {
     pub(super) networks: Option<Vec<String>>,
     pub(super) unix: Vec<String>,
-    pub(super) serial: Vec<String>,
+    pub(super) serial: Option<Vec<String>>,
     pub(super) process: Vec<String>,
 }
 

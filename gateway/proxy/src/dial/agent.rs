@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use doorward_model::{DeviceId, Kind as SubjectKind, Name, Protocol, SubjectId, Target};
+use doorward_model::{DeviceId, Kind as SubjectKind, LineChange, Name, Protocol, Target};
 use doorward_policies::Permit;
 use doorward_session::{Leases, Link, LinkError, Reached};
 use doorward_wire::{Asked, Kind, Offering, Why};
@@ -32,9 +32,9 @@ pub struct Agents(Arc<Mutex<State>>, Twice);
 
 #[derive(Default)]
 struct State {
-    devices: HashMap<SubjectId, Offers>,
+    devices: HashMap<DeviceId, Offers>,
     /// Devices of which two programs were ended, and when.
-    contested: HashMap<SubjectId, Instant>,
+    contested: HashMap<DeviceId, Instant>,
 }
 
 struct Offers {
@@ -92,7 +92,7 @@ impl Agents {
             };
             declined.insert(name.chars().take(64).collect(), why.to_owned());
         }
-        let id = session.subject_id();
+        let id = DeviceId::from(session.subject_id());
         let mut state = self.state();
         let other = state.devices.get(&id).filter(|held| !Arc::ptr_eq(&held.link, link));
         let other = other.map(|held| Arc::clone(&held.link));
@@ -128,7 +128,7 @@ impl Agents {
     /// A connection is over.
     pub(crate) fn parted(&self, link: &Arc<Link>) {
         let mut state = self.state();
-        let id = link.session().subject_id();
+        let id = DeviceId::from(link.session().subject_id());
         if state.devices.get(&id).is_some_and(|held| Arc::ptr_eq(&held.link, link)) {
             state.devices.remove(&id);
         }
@@ -182,6 +182,15 @@ pub(super) async fn dial(
         LinkError::Slow => DialError::Slow,
         other => DialError::Agent(other),
     })
+}
+
+/// What the gateway's declaration says of a line, for the agent.
+pub(super) fn parameters(change: &LineChange) -> BTreeMap<String, String> {
+    let text = change.to_string();
+    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
+    // Telnet is spoken with clients, here; the agent's line is bytes.
+    let pairs = pairs.filter(|(key, _)| *key != "telnet");
+    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 /// How an agent's interface is shown.

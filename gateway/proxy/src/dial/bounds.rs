@@ -10,8 +10,19 @@ use super::glob::Glob;
 #[derive(Clone, Debug)]
 pub struct Bounds {
     networks: Vec<IpNet>,
-    unix: Vec<Glob>,
+    paths: Paths,
     own: Vec<SocketAddr>,
+}
+
+/// The paths that may be dialed. Where there is no pattern, there is nothing to dial.
+#[derive(Clone, Debug, Default)]
+pub struct Paths {
+    /// Unix sockets.
+    pub unix: Vec<Glob>,
+    /// Serial lines.
+    pub serial: Vec<Glob>,
+    /// Programs.
+    pub process: Vec<Glob>,
 }
 
 impl Bounds {
@@ -20,10 +31,13 @@ impl Bounds {
     pub const PRIVATE: [&str; 6] =
         ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
 
-    /// Bounds of those networks and Unix sockets, never the gateway's own listeners.
+    /// The serial lines that are open unless configured otherwise.
+    pub const LINES: [&str; 2] = ["/dev/tty*", "/dev/serial/**"];
+
+    /// Bounds of those networks and paths, never the gateway's own listeners.
     #[must_use]
-    pub fn new(networks: Vec<IpNet>, unix: Vec<Glob>, own: Vec<SocketAddr>) -> Self {
-        Self { networks, unix, own }
+    pub fn new(networks: Vec<IpNet>, paths: Paths, own: Vec<SocketAddr>) -> Self {
+        Self { networks, paths, own }
     }
 
     /// Whether `address` may be dialed. It is the one that is dialed then.
@@ -63,13 +77,29 @@ impl Bounds {
 
     /// Whether a Unix socket at `path` may be dialed.
     pub(crate) fn check_unix(&self, path: &Path) -> Result<(), DialError> {
-        if self.unix.iter().any(|glob| glob.matches(path)) {
-            return Ok(());
-        }
-        let address = format!("unix:{}", doorward_model::escape(&path.to_string_lossy()));
         let why = "in none of the configuration's dial.unix";
-        Err(DialError::Forbidden { address, why })
+        among(&self.paths.unix, path, "unix", why)
     }
+
+    /// Whether the serial line at `path` may be dialed.
+    pub(crate) fn check_serial(&self, path: &Path) -> Result<(), DialError> {
+        let why = "in none of the configuration's dial.serial";
+        among(&self.paths.serial, path, "serial", why)
+    }
+
+    /// Whether the program at `path` may be started.
+    pub(crate) fn check_process(&self, path: &Path) -> Result<(), DialError> {
+        let why = "in none of the configuration's dial.process";
+        among(&self.paths.process, path, "process", why)
+    }
+}
+
+fn among(globs: &[Glob], path: &Path, scheme: &str, why: &'static str) -> Result<(), DialError> {
+    if globs.iter().any(|glob| glob.matches(path)) {
+        return Ok(());
+    }
+    let address = format!("{scheme}:{}", doorward_model::escape(&path.to_string_lossy()));
+    Err(DialError::Forbidden { address, why })
 }
 
 /// The IPv4 address inside an IPv6 one that a translator would reach (RFC 6052, RFC 3056).
@@ -112,7 +142,12 @@ mod tests {
     fn bounds(networks: &[&str]) -> Bounds {
         let own = vec!["0.0.0.0:8443".parse().unwrap(), "127.0.0.1:8444".parse().unwrap()];
         let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
-        Bounds::new(networks, vec!["/run/app/*.sock".parse().unwrap()], own)
+        let paths = Paths {
+            unix: vec!["/run/app/*.sock".parse().unwrap()],
+            serial: Bounds::LINES.iter().map(|line| line.parse().unwrap()).collect(),
+            process: vec!["/usr/bin/meter".parse().unwrap()],
+        };
+        Bounds::new(networks, paths, own)
     }
 
     #[test]
@@ -157,5 +192,24 @@ mod tests {
         assert!(bounds.check_unix(Path::new("/run/app/a.sock")).is_ok());
         assert!(bounds.check_unix(Path::new("/run/other/a.sock")).is_err());
         assert!(bounds.check_unix(Path::new("/run/docker.sock")).is_err());
+    }
+
+    #[test]
+    fn lines_and_programs_are_those_of_the_configuration() {
+        let bounds = bounds(&[]);
+        for (line, inside) in [
+            ("/dev/ttyUSB0", true),
+            ("/dev/serial/by-id/usb-1", true),
+            ("/dev/sda", false),
+            ("/dev/pts/0", false),
+            ("/etc/tty", false),
+        ] {
+            assert_eq!(bounds.check_serial(Path::new(line)).is_ok(), inside, "{line}");
+        }
+        assert!(bounds.check_process(Path::new("/usr/bin/meter")).is_ok());
+        assert!(bounds.check_process(Path::new("/usr/bin/sh")).is_err());
+        let nothing = Bounds::new(vec![], Paths::default(), vec![]);
+        assert!(nothing.check_process(Path::new("/usr/bin/meter")).is_err());
+        assert!(nothing.check_serial(Path::new("/dev/ttyUSB0")).is_err());
     }
 }

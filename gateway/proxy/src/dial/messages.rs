@@ -12,7 +12,7 @@ pub(crate) enum Messenger {
     /// A socket that sends to one address and hears from nobody else.
     Udp(UdpSocket),
     /// What a device offers.
-    Agent(Datagrams),
+    Agent(Box<Datagrams>),
 }
 
 /// A backend's end of a flow of datagrams.

@@ -3,26 +3,42 @@
 //! A new kind of target is one file beside this one, one variant of
 //! [`Target`](doorward_model::Target), and one line in [`Dialer::dial`] and [`Stream`].
 
+mod agent;
 mod backend;
 mod bounds;
 mod glob;
+mod messages;
+mod process;
+mod serial;
 mod tcp;
+mod udp;
 mod unix;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use doorward_model::Target;
+use doorward_model::{LineSettings, Name, Spoken, Target};
+use doorward_policies::Permit;
+use doorward_session::{LinkError, Reached};
+use doorward_wire::Kind;
 use thiserror::Error;
 
+pub(crate) use agent::Alarmed;
+pub use agent::{Agents, Twice};
 pub(crate) use backend::Backend;
-pub use bounds::Bounds;
+pub use bounds::{Bounds, Paths};
 pub use glob::{Glob, GlobError};
+pub(crate) use messages::{Messages, Messenger};
+pub use serial::Wants;
+use serial::{AgentLine, Seat, SerialLines};
 
 /// Dials targets within bounds.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Dialer {
     bounds: Bounds,
+    lines: SerialLines,
+    agents: Agents,
 }
 
 /// How long a dial may take, name resolution included.
@@ -46,6 +62,27 @@ pub enum DialError {
         /// Which bound.
         why: &'static str,
     },
+    /// The place of the one who writes to a serial line is not free.
+    #[error("another flow writes to this line")]
+    Taken,
+    /// A serial line is open as another interface has it set.
+    #[error("the line is in use by an interface with other settings")]
+    OtherSettings,
+    /// Only a flow of that kind gets there.
+    #[error("the interface is reached by a flow of {}", match .0 {
+        Kind::Stream => "bytes",
+        Kind::Datagrams => "datagrams",
+    })]
+    Kind(Kind),
+    /// The device's own agent would have to dial.
+    #[error("the device's agent is not connected, or offers nothing")]
+    NoAgent,
+    /// The device's agent is there, and offers other things.
+    #[error("the device's agent does not offer {0} that way")]
+    NotOffered(Name),
+    /// The device's agent refused, or was lost.
+    #[error("{0}")]
+    Agent(LinkError),
     /// The backend did not answer in time.
     #[error("no answer within {} seconds", PATIENCE.as_secs())]
     Slow,
@@ -62,6 +99,12 @@ impl DialError {
             Self::Nothing => "nothing-to-dial",
             Self::NoAddress(_) => "backend-has-no-address",
             Self::Forbidden { .. } => "backend-out-of-bounds",
+            Self::Taken => "serial-line-taken",
+            Self::OtherSettings => "serial-line-set-otherwise",
+            Self::Kind(_) => "wrong-kind-of-flow",
+            Self::NoAgent => "agent-not-connected",
+            Self::NotOffered(_) => "agent-does-not-offer",
+            Self::Agent(_) => "agent-refused",
             Self::Slow => "backend-timeout",
             Self::Refused(_) => "backend-refused",
         }
@@ -75,18 +118,38 @@ pub(crate) struct Connected {
     pub(crate) address: String,
 }
 
+/// A backend that was reached, whatever it speaks.
+pub(crate) enum Far {
+    Stream { stream: Stream, address: String },
+    Datagrams { messenger: Messenger, address: String },
+}
+
+impl From<Connected> for Far {
+    fn from(Connected { stream, address }: Connected) -> Self {
+        Self::Stream { stream, address }
+    }
+}
+
 /// What a backend is reached by.
 #[derive(Debug)]
 pub(crate) enum Stream {
     Tcp(tokio::net::TcpStream),
     Unix(tokio::net::UnixStream),
+    Serial(Seat),
+    Process(process::ProcessStream),
+    Agent(Box<doorward_wire::Pipe>),
 }
 
 impl Dialer {
-    /// A dialer within `bounds`.
+    /// A dialer within `bounds`, and through `agents`.
     #[must_use]
-    pub fn new(bounds: Bounds) -> Self {
-        Self { bounds }
+    pub fn new(bounds: Bounds, agents: Agents) -> Self {
+        Self { bounds, lines: SerialLines::default(), agents }
+    }
+
+    /// Through whom what devices offer is reached.
+    pub(crate) fn agents(&self) -> &Agents {
+        &self.agents
     }
 
     /// Whether a target could ever be dialed, as far as that is known before its name is
@@ -96,19 +159,90 @@ impl Dialer {
     /// When it is outside the bounds.
     pub fn check(&self, target: &Target) -> Result<(), DialError> {
         match target {
-            Target::Tcp { host, port } => tcp::check(&self.bounds, host, *port),
+            Target::Tcp { host, port } | Target::Udp { host, port } => {
+                tcp::check(&self.bounds, host, *port)
+            }
             Target::Unix { path } => self.bounds.check_unix(path),
+            Target::Serial { path, .. } => self.bounds.check_serial(path),
+            Target::Process { program, .. } => self.bounds.check_process(program),
+            // What an agent may reach is said where the agent runs.
+            Target::Agent { .. } => Ok(()),
         }
     }
 
-    pub(crate) async fn dial(&self, target: Option<&Target>) -> Result<Connected, DialError> {
+    /// Dials what a permit names, for a flow that is to travel as `kind` says and `wants` this of
+    /// a serial line; elsewhere that is no matter.
+    pub(crate) async fn dial(
+        &self,
+        permit: &Permit,
+        kind: Option<Kind>,
+        wants: Wants,
+    ) -> Result<Far, DialError> {
+        let target = permit.target().ok_or(DialError::Nothing)?;
+        let travels = agent::kind_of(target);
+        if kind.is_some_and(|kind| kind != travels) {
+            return Err(DialError::Kind(travels));
+        }
+        let (bounds, lines) = (&self.bounds, &self.lines);
         let dial = async {
             match target {
-                Some(Target::Tcp { host, port }) => tcp::dial(&self.bounds, host, *port).await,
-                Some(Target::Unix { path }) => unix::dial(&self.bounds, path).await,
-                None => Err(DialError::Nothing),
+                Target::Tcp { host, port } => tcp::dial(bounds, host, *port).await.map(Far::from),
+                Target::Unix { path } => unix::dial(bounds, path).await.map(Far::from),
+                Target::Serial { path, settings } => {
+                    serial::dial(bounds, lines, path, *settings, wants).await.map(Far::from)
+                }
+                Target::Process { program, arguments } => {
+                    process::dial(bounds, program, arguments).await.map(Far::from)
+                }
+                Target::Udp { host, port } => {
+                    let (socket, address) = udp::dial(bounds, host, *port).await?;
+                    Ok(Far::Datagrams { messenger: Messenger::Udp(socket), address })
+                }
+                Target::Agent { spoken, name } => {
+                    self.dial_agent(permit, name, spoken, wants).await
+                }
             }
         };
         tokio::time::timeout(PATIENCE, dial).await.unwrap_or(Err(DialError::Slow))
+    }
+
+    async fn dial_agent(
+        &self,
+        permit: &Permit,
+        name: &Name,
+        spoken: &Spoken,
+        wants: Wants,
+    ) -> Result<Far, DialError> {
+        let address = agent::address(permit, name);
+        let open = |kind, parameters| agent::dial(&self.agents, permit, name, kind, parameters);
+        match spoken {
+            Spoken::Stream => match open(Kind::Stream, BTreeMap::new()).await? {
+                Reached::Stream(pipe) => {
+                    Ok(Far::Stream { stream: Stream::Agent(Box::new(pipe)), address })
+                }
+                Reached::Datagrams(_) => Err(DialError::Kind(Kind::Datagrams)),
+            },
+            Spoken::Datagrams => match open(Kind::Datagrams, BTreeMap::new()).await? {
+                Reached::Datagrams(datagrams) => {
+                    let messenger = Messenger::Agent(Box::new(datagrams));
+                    Ok(Far::Datagrams { messenger, address })
+                }
+                Reached::Stream(_) => Err(DialError::Kind(Kind::Stream)),
+            },
+            Spoken::Line(change) => {
+                let settings = change.apply(LineSettings::default());
+                let open = async {
+                    match open(Kind::Stream, agent::parameters(change)).await {
+                        Ok(Reached::Stream(pipe)) => Ok(AgentLine::new(pipe)),
+                        Ok(Reached::Datagrams(_)) => {
+                            Err(io::Error::other("the agent offers datagrams"))
+                        }
+                        Err(error) => Err(io::Error::other(error.to_string())),
+                    }
+                };
+                let seat = self.lines.sit(address.clone(), settings, wants, open).await?;
+                Ok(Far::Stream { stream: Stream::Serial(seat), address })
+            }
+        }
     }
 }

@@ -1,3 +1,4 @@
+use std::io;
 use std::net::SocketAddr;
 
 use doorward_model::Host;
@@ -16,13 +17,17 @@ pub(super) fn check(bounds: &Bounds, host: &Host, port: u16) -> Result<(), DialE
     }
 }
 
-pub(super) async fn dial(bounds: &Bounds, host: &Host, port: u16) -> Result<Connected, DialError> {
-    let addresses: Vec<SocketAddr> = match host {
+/// The addresses that are tried, in this order.
+pub(super) async fn addresses(host: &Host, port: u16) -> io::Result<Vec<SocketAddr>> {
+    Ok(match host {
         Host::Address(ip) => vec![SocketAddr::new(*ip, port)],
         Host::Name(name) => lookup_host((name.as_str(), port)).await?.take(TRIES).collect(),
-    };
+    })
+}
+
+pub(super) async fn dial(bounds: &Bounds, host: &Host, port: u16) -> Result<Connected, DialError> {
     let mut last = DialError::NoAddress(host.to_string());
-    for address in addresses {
+    for address in addresses(host, port).await? {
         let checked = match bounds.check(address) {
             Ok(checked) => checked,
             Err(error) => {

@@ -17,6 +17,7 @@ pub(super) async fn dial(bounds: &Bounds, path: &Path) -> Result<Connected, Dial
 
 #[cfg(test)]
 mod tests {
+    use super::super::Paths;
     use super::*;
 
     #[tokio::test]
@@ -30,7 +31,8 @@ mod tests {
         let _outside = std::os::unix::net::UnixListener::bind(dir.join("outside/b.sock")).unwrap();
         std::os::unix::fs::symlink(dir.join("outside/b.sock"), dir.join("inside/b.sock")).unwrap();
         let glob = format!("{}/inside/*", dir.display()).parse().unwrap();
-        let bounds = Bounds::new(vec![], vec![glob], vec![]);
+        let paths = Paths { unix: vec![glob], ..Paths::default() };
+        let bounds = Bounds::new(vec![], paths, vec![]);
         assert!(dial(&bounds, &dir.join("inside/a.sock")).await.is_ok());
         let led_out = dial(&bounds, &dir.join("inside/b.sock")).await;
         assert!(matches!(led_out, Err(DialError::Forbidden { .. })));

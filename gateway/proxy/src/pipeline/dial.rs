@@ -4,7 +4,7 @@ use doorward_wire::Kind;
 use super::held::Held;
 use super::open::Opened;
 use super::record::{Ended, Ending};
-use crate::dial::{Backend, Connected, DialError, Dialer, Messages, Wants};
+use crate::dial::{Backend, DialError, Dialer, Far, Messages, Wants};
 
 /// A flow whose backend is connected, under a lease that lived when the connection stood.
 #[derive(Debug)]
@@ -91,10 +91,10 @@ pub async fn dial(dialer: &Dialer, opened: Opened) -> Result<Dialed, NotDialed> 
     };
     let tracked = lease.dialed();
     let (backend, address) = match connected {
-        Connected::Stream { stream, address } => {
+        Far::Stream { stream, address } => {
             (Reached::Stream(Backend::new(stream, tracked)), address)
         }
-        Connected::Datagrams { messenger, address } => {
+        Far::Datagrams { messenger, address } => {
             (Reached::Datagrams(Messages::new(messenger, tracked)), address)
         }
     };

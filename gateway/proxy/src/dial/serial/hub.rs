@@ -1,0 +1,402 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use doorward_model::LineSettings;
+
+use super::request::{Answer, InForce, LineRequest, Modem, Purge};
+use super::seat::Seat;
+use super::{DialError, Wants};
+
+/// How much a seat may fall behind before it is ended.
+pub(super) const BEHIND: usize = 256 * 1024;
+/// How much is taken from the one who writes before the line has taken it.
+const AHEAD: usize = 16 * 1024;
+/// The same, for requests.
+const REQUESTS: usize = 64;
+
+/// What the seats of a line share with its runner.
+#[derive(Debug)]
+pub(super) struct Hub {
+    /// As the interface has it.
+    pub(super) declared: LineSettings,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) seats: BTreeMap<u64, Place>,
+    next: u64,
+    /// The seat that writes or controls.
+    actor: Option<u64>,
+    /// What is to be done with the line, in this order, and for which seat.
+    pub(super) orders: VecDeque<(u64, Order)>,
+    /// What the orders to write come to.
+    ahead: usize,
+    requests: usize,
+    /// Whoever waits until there are fewer orders.
+    waiting: Option<Waker>,
+    pub(super) runner: Option<Waker>,
+    pub(super) in_force: InForce,
+    /// Nobody sits down any more.
+    closed: bool,
+}
+
+/// A seat, as the hub sees it.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    reads: bool,
+    data: VecDeque<u8>,
+    answers: VecDeque<Answer>,
+    /// Which changes of the modem's lines it is told.
+    mask: u8,
+    reader: Option<Waker>,
+    end: Option<End>,
+}
+
+/// Why a seat was taken away.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Behind,
+    Broken,
+}
+
+impl End {
+    fn error(self) -> io::Error {
+        match self {
+            Self::Behind => io::Error::other("the client is too slow for this serial line"),
+            Self::Broken => io::Error::new(io::ErrorKind::BrokenPipe, "the serial line broke off"),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) enum Order {
+    Write {
+        bytes: Vec<u8>,
+        done: usize,
+    },
+    Request(LineRequest),
+    /// Forget what the line has not sent.
+    Discard,
+    /// Set the line as it is declared; if so, once everything has left.
+    Declared {
+        when_drained: bool,
+    },
+}
+
+impl Hub {
+    pub(super) fn new(declared: LineSettings, in_force: LineSettings) -> Arc<Self> {
+        let state = State {
+            seats: BTreeMap::new(),
+            next: 0,
+            actor: None,
+            orders: VecDeque::new(),
+            ahead: 0,
+            requests: 0,
+            waiting: None,
+            runner: None,
+            in_force: InForce::new(in_force),
+            closed: false,
+        };
+        Arc::new(Self { declared, state: Mutex::new(state) })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A seat; `None` if the line is being closed.
+    pub(super) fn sit(
+        self: &Arc<Self>,
+        settings: &LineSettings,
+        wants: Wants,
+    ) -> Result<Option<Seat>, DialError> {
+        let mut state = self.lock();
+        let same = settings.is_same_line(&self.declared);
+        // With nobody there it is about to be closed, and may be opened otherwise then.
+        if state.closed || (state.seats.is_empty() && !same) {
+            return Ok(None);
+        }
+        if !same {
+            return Err(DialError::OtherSettings);
+        }
+        let id = state.next;
+        if wants.acts() {
+            if state.actor.is_some() {
+                return Err(DialError::Taken);
+            }
+            state.actor = Some(id);
+        }
+        state.next += 1;
+        state.seats.insert(id, Place { reads: wants.read, ..Place::default() });
+        Ok(Some(Seat::new(Arc::clone(self), id, wants, settings.telnet)))
+    }
+
+    /// A seat is free. Left otherwise than properly, what it has not sent is discarded.
+    pub(super) fn leave(&self, id: u64, properly: bool) {
+        let mut state = self.lock();
+        state.seats.remove(&id);
+        state.free_actor(id, properly);
+        wake(&mut state.runner);
+    }
+
+    /// How many bytes a seat may hand over now; none, if it has to hear of what it has asked
+    /// first.
+    pub(super) fn poll_room(&self, cx: &mut Context<'_>, id: u64) -> Poll<io::Result<usize>> {
+        let mut state = self.lock();
+        if let Some(error) = state.error(id) {
+            return Poll::Ready(Err(error));
+        }
+        if state.seats.get(&id).is_some_and(|place| place.answers.len() >= REQUESTS) {
+            return Poll::Ready(Ok(0));
+        }
+        if state.actor != Some(id) {
+            return Poll::Ready(Ok(AHEAD));
+        }
+        let room = AHEAD.saturating_sub(state.ahead);
+        if room == 0 || state.requests >= REQUESTS {
+            state.waiting = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(room))
+    }
+
+    pub(super) fn write(&self, id: u64, bytes: Vec<u8>) {
+        let mut state = self.lock();
+        state.ahead += bytes.len();
+        state.orders.push_back((id, Order::Write { bytes, done: 0 }));
+        wake(&mut state.runner);
+    }
+
+    /// Asks the line, for a seat that may; what it is told comes in turn.
+    pub(super) fn request(&self, id: u64, request: LineRequest) {
+        let mut state = self.lock();
+        state.requests += 1;
+        state.orders.push_back((id, Order::Request(request)));
+        wake(&mut state.runner);
+    }
+
+    /// Answers a request that changes nothing of the line.
+    pub(super) fn inform(&self, id: u64, request: LineRequest) {
+        let mut state = self.lock();
+        let in_force = state.in_force;
+        let modem = match request {
+            LineRequest::Modem(mask) => {
+                if let Some(place) = state.seats.get_mut(&id) {
+                    place.mask = mask;
+                }
+                // It begins with what they are.
+                (mask != 0).then(|| Answer::Modem(in_force.modem.notice(in_force.modem)))
+            }
+            _ => None,
+        };
+        state.answer(id, Answer::Done(request, in_force));
+        if let Some(modem) = modem {
+            state.answer(id, modem);
+        }
+        wake(&mut state.runner);
+    }
+
+    /// Discards a seat's own bytes on their way: nobody else's are touched.
+    pub(super) fn purge(&self, id: u64, purge: Purge, writes: bool) {
+        let mut state = self.lock();
+        if purge != Purge::ToLine
+            && let Some(place) = state.seats.get_mut(&id)
+        {
+            place.data.clear();
+        }
+        if purge != Purge::FromLine && writes {
+            state.forget(|seat, order| seat == id && matches!(order, Order::Write { .. }));
+            state.orders.push_front((id, Order::Discard));
+        }
+        let in_force = state.in_force;
+        state.answer(id, Answer::Done(LineRequest::Purge(purge), in_force));
+        wake(&mut state.runner);
+    }
+
+    /// Everything that a seat is to be told beside data; then data, into `take`. `take` is not
+    /// called when there is none, or when data is not wanted now.
+    pub(super) fn poll_take(
+        &self,
+        cx: &mut Context<'_>,
+        id: u64,
+        wanted: bool,
+        take: impl FnOnce(&mut VecDeque<Answer>, &mut VecDeque<u8>),
+    ) -> Poll<io::Result<()>> {
+        let mut state = self.lock();
+        if let Some(error) = state.error(id) {
+            return Poll::Ready(Err(error));
+        }
+        let Some(place) = state.seats.get_mut(&id) else { return Poll::Pending };
+        if place.answers.is_empty() && (place.data.is_empty() || !wanted) {
+            place.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        take(&mut place.answers, &mut place.data);
+        if place.data.is_empty() && place.data.capacity() > AHEAD {
+            // A burst is over.
+            place.data = VecDeque::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Gives what the line said to all who read.
+    pub(super) fn deliver(&self, bytes: &[u8]) {
+        let mut state = self.lock();
+        let mut behind = Vec::new();
+        for (id, place) in &mut state.seats {
+            if !place.reads || place.end.is_some() {
+                continue;
+            }
+            if place.data.len() + bytes.len() > BEHIND {
+                place.end(End::Behind);
+                behind.push(*id);
+            } else {
+                place.data.extend(bytes);
+                wake(&mut place.reader);
+            }
+        }
+        for id in behind {
+            state.free_actor(id, false);
+        }
+    }
+
+    /// Tells what the modem's lines are now.
+    pub(super) fn tell_modem(&self, now: Modem) {
+        let mut state = self.lock();
+        let notice = now.notice(state.in_force.modem);
+        if notice & 0xf == 0 {
+            return;
+        }
+        state.in_force.modem = now;
+        let told = |place: &Place| place.mask & notice != 0;
+        let ids: Vec<u64> =
+            state.seats.iter().filter(|(_, place)| told(place)).map(|(id, _)| *id).collect();
+        for id in ids {
+            state.answer(id, Answer::Modem(notice));
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_data(&self) -> bool {
+        self.lock().seats.values().any(|place| !place.data.is_empty())
+    }
+
+    /// There is no line any more.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.forget(|_, _| true);
+        for place in state.seats.values_mut().filter(|place| place.end.is_none()) {
+            place.end(End::Broken);
+        }
+        wake(&mut state.waiting);
+    }
+}
+
+impl State {
+    /// Closes, if nobody has sat down meanwhile.
+    pub(super) fn close_if_alone(&mut self) -> bool {
+        self.closed |= self.seats.is_empty() && self.orders.is_empty();
+        self.closed
+    }
+
+    /// Whether anybody is to be told of the modem's lines.
+    pub(super) fn asks_modem(&self) -> bool {
+        self.seats.values().any(|place| place.mask != 0)
+    }
+
+    pub(super) fn answer(&mut self, id: u64, answer: Answer) {
+        if let Some(place) = self.seats.get_mut(&id).filter(|place| place.end.is_none()) {
+            if matches!(answer, Answer::Modem(_)) && place.answers.len() >= REQUESTS {
+                // What it has not heard of this yet is out of date, too.
+                return;
+            }
+            place.answers.push_back(answer);
+            wake(&mut place.reader);
+        }
+    }
+
+    /// So many bytes of the first order are written.
+    pub(super) fn written(&mut self, amount: usize) {
+        self.ahead = self.ahead.saturating_sub(amount);
+        let whole = match self.orders.front_mut() {
+            Some((_, Order::Write { bytes, done })) => {
+                *done += amount;
+                *done >= bytes.len()
+            }
+            _ => false,
+        };
+        if whole {
+            self.orders.pop_front();
+        }
+        wake(&mut self.waiting);
+    }
+
+    /// Takes the first order, which is not to write.
+    pub(super) fn take_order(&mut self) -> Option<(u64, Order)> {
+        let taken = self.orders.pop_front();
+        if matches!(taken, Some((_, Order::Request(_)))) {
+            self.requests = self.requests.saturating_sub(1);
+            wake(&mut self.waiting);
+        }
+        taken
+    }
+
+    /// Forgets what is left to be written.
+    pub(super) fn give_up_writing(&mut self) {
+        self.forget(|_, order| matches!(order, Order::Write { .. }));
+        self.orders.push_front((self.next, Order::Discard));
+    }
+
+    fn free_actor(&mut self, id: u64, properly: bool) {
+        if self.actor != Some(id) {
+            return;
+        }
+        self.actor = None;
+        if !properly {
+            self.forget(|seat, _| seat == id);
+            self.orders.push_front((id, Order::Discard));
+        }
+        self.orders.push_back((id, Order::Declared { when_drained: properly }));
+        wake(&mut self.waiting);
+    }
+
+    fn forget(&mut self, which: impl Fn(u64, &Order) -> bool) {
+        let (mut ahead, mut requests) = (0, 0);
+        self.orders.retain(|(seat, order)| {
+            let stays = !which(*seat, order);
+            match order {
+                Order::Write { bytes, done } if stays => ahead += bytes.len() - done,
+                Order::Request(_) if stays => requests += 1,
+                _ => {}
+            }
+            stays
+        });
+        (self.ahead, self.requests) = (ahead, requests);
+        wake(&mut self.waiting);
+    }
+
+    fn error(&self, id: u64) -> Option<io::Error> {
+        match self.seats.get(&id) {
+            Some(place) => place.end.map(End::error),
+            None => Some(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+}
+
+impl Place {
+    fn end(&mut self, end: End) {
+        self.end = Some(end);
+        (self.data, self.answers) = (VecDeque::new(), VecDeque::new());
+        wake(&mut self.reader);
+    }
+}
+
+fn wake(waker: &mut Option<Waker>) {
+    if let Some(waker) = waker.take() {
+        waker.wake();
+    }
+}

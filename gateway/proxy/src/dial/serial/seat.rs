@@ -1,0 +1,231 @@
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+
+use doorward_model::Telnet as Speaks;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::Wants;
+use super::hub::Hub;
+use super::request::LineRequest;
+use super::telnet::{Heard, Telnet, is_command};
+
+/// How much is made ready for the client at once, and how much is taken from it.
+const CHUNK: usize = 4096;
+/// With more than this ready for the client, nothing is taken from it.
+const UNHEARD: usize = 16 * 1024;
+
+/// A flow's place at a serial line.
+///
+/// It reads what the line says, if it may, and else nothing until the line ends; a line itself
+/// has no end. What it writes and may not is discarded. To shut its writing down says that all
+/// was written that was meant to be; it keeps its place until it is dropped all the same.
+/// Dropped without that, or reset, it is cut: what the line has not sent yet is discarded.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(super) hub: Arc<Hub>,
+    id: u64,
+    wants: Wants,
+    talk: Talk,
+    /// Ready for the client.
+    unheard: VecDeque<u8>,
+    /// Whoever waits until something is.
+    reader: Option<Waker>,
+    /// Whoever waits until less is.
+    waiting: Option<Waker>,
+    /// The client does not want data for now.
+    suspended: bool,
+    finished: bool,
+    discarded: u64,
+}
+
+#[derive(Debug)]
+enum Talk {
+    /// The first bytes will say. If there was one so far, it was IAC.
+    Undecided {
+        one: bool,
+    },
+    Plain,
+    Telnet(Box<Telnet>),
+}
+
+impl Seat {
+    pub(super) fn new(hub: Arc<Hub>, id: u64, wants: Wants, speaks: Speaks) -> Self {
+        let mut unheard = VecDeque::new();
+        let talk = match speaks {
+            Speaks::Auto => Talk::Undecided { one: false },
+            Speaks::Off => Talk::Plain,
+            Speaks::On => {
+                let mut telnet = Telnet::default();
+                unheard.extend(telnet.offer());
+                Talk::Telnet(Box::new(telnet))
+            }
+        };
+        Self {
+            hub,
+            id,
+            wants,
+            talk,
+            unheard,
+            reader: None,
+            waiting: None,
+            suspended: false,
+            finished: false,
+            discarded: 0,
+        }
+    }
+
+    /// Gives the place up at once, and not properly.
+    pub(crate) fn reset(&mut self) {
+        self.hub.leave(self.id, false);
+    }
+
+    /// How many bytes the client wrote and the line did not get, because it may not write.
+    #[cfg(test)]
+    pub(super) fn discarded(&self) -> u64 {
+        self.discarded
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        match &mut self.talk {
+            Talk::Plain => self.send(bytes.to_vec()),
+            Talk::Telnet(telnet) => {
+                let heard = telnet.receive(bytes);
+                self.heard(heard);
+            }
+            Talk::Undecided { one } => {
+                let first = one.then_some(&Telnet::IAC).into_iter();
+                let whole: Vec<u8> = first.chain(bytes).copied().collect();
+                match whole.as_slice() {
+                    [Telnet::IAC] => *one = true,
+                    [Telnet::IAC, second, ..] if is_command(*second) => {
+                        let mut telnet = Box::<Telnet>::default();
+                        let heard = telnet.receive(&whole);
+                        self.talk = Talk::Telnet(telnet);
+                        self.heard(heard);
+                    }
+                    _ => {
+                        self.talk = Talk::Plain;
+                        self.send(whole);
+                    }
+                }
+            }
+        }
+    }
+
+    fn heard(&mut self, heard: Vec<Heard>) {
+        for heard in heard {
+            match heard {
+                Heard::Data(bytes) => self.send(bytes),
+                Heard::Reply(bytes) => self.unheard.extend(bytes),
+                Heard::Suspend(on) => self.suspended = on,
+                Heard::Request(LineRequest::Purge(purge)) => {
+                    self.hub.purge(self.id, purge, self.wants.write);
+                }
+                Heard::Request(request @ LineRequest::Modem(_)) => {
+                    self.hub.inform(self.id, request);
+                }
+                Heard::Request(request) if self.wants.control => {
+                    self.hub.request(self.id, request);
+                }
+                Heard::Request(request) => self.hub.inform(self.id, request),
+            }
+        }
+        // It may have an answer to read now, or may go on reading.
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    fn send(&mut self, bytes: Vec<u8>) {
+        if !self.wants.write {
+            self.discarded += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        } else if !bytes.is_empty() {
+            self.hub.write(self.id, bytes);
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if self.discarded > 0 {
+            tracing::debug!(bytes = self.discarded, "a flow wrote to a line, and may not");
+        }
+        self.hub.leave(self.id, self.finished);
+    }
+}
+
+impl AsyncRead for Seat {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.unheard.is_empty() {
+            this.reader = Some(cx.waker().clone());
+            let (talk, unheard) = (&mut this.talk, &mut this.unheard);
+            let wanted = !this.suspended;
+            ready!(this.hub.poll_take(cx, this.id, wanted, |answers, data| match talk {
+                Talk::Telnet(telnet) => {
+                    for answer in answers.drain(..) {
+                        unheard.extend(telnet.answer(&answer));
+                    }
+                    if wanted {
+                        let data = data.drain(..data.len().min(CHUNK));
+                        data.for_each(|byte| Telnet::escape(byte, unheard));
+                    }
+                }
+                Talk::Plain | Talk::Undecided { .. } => {
+                    answers.clear();
+                    unheard.extend(data.drain(..data.len().min(CHUNK)));
+                }
+            }))?;
+        }
+        let (now, _) = this.unheard.as_slices();
+        let amount = now.len().min(buffer.remaining());
+        buffer.put_slice(now.get(..amount).unwrap_or_default());
+        this.unheard.drain(..amount);
+        if this.unheard.len() < UNHEARD
+            && let Some(waiting) = this.waiting.take()
+        {
+            waiting.wake();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Seat {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let room = ready!(this.hub.poll_room(cx, this.id))?;
+        if room == 0 || this.unheard.len() >= UNHEARD {
+            this.waiting = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let taken = bytes.get(..bytes.len().min(room).min(CHUNK)).unwrap_or_default();
+        this.take(taken);
+        Poll::Ready(Ok(taken.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if let Talk::Undecided { one: true } = this.talk {
+            // It was no command then.
+            this.talk = Talk::Plain;
+            this.send(vec![Telnet::IAC]);
+        }
+        this.finished = true;
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,65 @@
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use doorward_model::Host;
+use tokio::net::UdpSocket;
+
+use super::{Bounds, DialError, tcp};
+
+/// A socket that sends to the first address within the bounds, and hears from nobody else.
+pub(crate) async fn dial(
+    bounds: &Bounds,
+    host: &Host,
+    port: u16,
+) -> Result<(UdpSocket, String), DialError> {
+    let mut last = DialError::NoAddress(host.to_string());
+    for address in tcp::addresses(host, port).await? {
+        let checked = match bounds.check(address) {
+            Ok(checked) => checked,
+            Err(error) => {
+                last = error;
+                continue;
+            }
+        };
+        match connect(checked).await {
+            Ok(socket) => return Ok((socket, format!("udp://{checked}"))),
+            Err(error) => last = error.into(),
+        }
+    }
+    Err(last)
+}
+
+async fn connect(address: SocketAddr) -> std::io::Result<UdpSocket> {
+    let any = match address {
+        SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+    };
+    let socket = UdpSocket::bind(any).await?;
+    #[expect(clippy::disallowed_methods, reason = "this is the dial, after a permit")]
+    socket.connect(address).await?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Paths;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_is_for_one_address_within_the_bounds() {
+        let networks = vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
+        let bounds = Bounds::new(networks, Paths::default(), vec![]);
+        for local in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(peer) = UdpSocket::bind(local).await else { continue };
+            let at = peer.local_addr().unwrap();
+            let (socket, shown) = dial(&bounds, &Host::Address(at.ip()), at.port()).await.unwrap();
+            assert_eq!(shown, format!("udp://{at}"));
+            socket.send(b"hello").await.unwrap();
+            let mut bytes = [0; 16];
+            let (length, from) = peer.recv_from(&mut bytes).await.unwrap();
+            assert_eq!(bytes.get(..length), Some(&b"hello"[..]));
+            assert_eq!(from, socket.local_addr().unwrap());
+        }
+        let outside = dial(&bounds, &"192.0.2.1".parse().unwrap(), 1).await;
+        assert!(matches!(outside, Err(DialError::Forbidden { .. })));
+    }
+}
