@@ -268,7 +268,8 @@ async fn bind_data(address: SocketAddr) -> Result<(Listener, QuicListener), Fail
     let mut tries = 0;
     loop {
         let listener = bind("--listen", address, Where::Data).await?;
-        let at = listener.address().map_err(|error| Failure::new(format!("no address: {error}")))?;
+        let at =
+            listener.address().map_err(|error| Failure::new(format!("no address: {error}")))?;
         match QuicListener::bind(at) {
             Ok(quic) => return Ok((listener, quic)),
             Err(_) if address.port() == 0 && tries < TRIES => tries += 1,

@@ -2,7 +2,7 @@
 //! No proof can be copied or come from nothing.
 
 use doorward_policies::{Denial, Permit};
-use doorward_proxy::{Dialed, Ended, Opened, Requested};
+use doorward_proxy::{Dialed, Ended, Granted, Opened, Requested};
 use doorward_session::{Accepted, Authenticated, Authorized, Lease, Session, Tracked};
 
 fn copied<T: Clone>() {}
@@ -17,6 +17,7 @@ pub fn path() {
     copied::<Denial>(); //~
     copied::<Authorized>(); //~
     copied::<Lease>(); //~
+    copied::<Granted>(); //~
     copied::<Opened>(); //~
     copied::<Dialed>(); //~
     copied::<Tracked>(); //~
@@ -28,6 +29,7 @@ pub fn path() {
     from_nothing::<Permit>(); //~
     from_nothing::<Authorized>(); //~
     from_nothing::<Lease>(); //~
+    from_nothing::<Granted>(); //~
     from_nothing::<Opened>(); //~
     from_nothing::<Dialed>(); //~
     from_nothing::<Ended>(); //~

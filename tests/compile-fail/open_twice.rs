@@ -1,11 +1,10 @@
-//! E0382: use of moved value: `authorized`
+//! E0382: use of moved value: `granted`
 //! One permit is one flow.
 
 use doorward_policies::Journal;
-use doorward_proxy::{Via, open};
-use doorward_session::Authorized;
+use doorward_proxy::{Granted, open};
 
-pub async fn path(journal: &dyn Journal, authorized: Authorized) {
-    drop(open(journal, authorized, Via::Sni).await);
-    drop(open(journal, authorized, Via::Sni).await); //~
+pub async fn path(journal: &dyn Journal, granted: Granted) {
+    drop(open(journal, granted).await);
+    drop(open(journal, granted).await); //~
 }

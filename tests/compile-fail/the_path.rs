@@ -13,8 +13,8 @@ pub async fn path(
     requested: Requested,
     wire: Box<dyn Wire>,
 ) {
-    let Ok((authorized, via)) = authorize(leases, requested) else { return };
-    let Ok(opened) = open(journal, authorized, via).await else { return };
+    let Ok(granted) = authorize(leases, requested) else { return };
+    let Ok(opened) = open(journal, granted).await else { return };
     let Ok(dialed) = dial(dialer, opened).await else { return };
     record(relay(dialed, wire).await);
 }

@@ -48,7 +48,7 @@ fn rooms(metadata: &Value) -> BTreeMap<String, BTreeSet<String>> {
 /// The floors: an arrow only ever points down.
 const FLOORS: [&[&str]; 5] = [
     &["policies/model"],
-    &["policies", "ca"],
+    &["policies", "ca", "device-sdk/wire"],
     &["gateway/session", "gateway/store", "device-sdk", "ca/keys"],
     &["gateway/control", "gateway/proxy", "device-sdk/agent"],
     &["gateway"],
@@ -86,6 +86,9 @@ fn arrows_that_must_never_be_are_not() {
         ("device-sdk", "policies", "a device knows no policy"),
         ("device-sdk/agent", "policies", "a device knows no policy"),
         ("ca", "tokio", "the authority opens no socket"),
+        ("ca", "device-sdk/wire", "the authority hears no peer"),
+        ("device-sdk/wire", "policies/model", "what is said knows nobody"),
+        ("device-sdk/wire", "rustls", "what is said knows no TLS"),
         ("policies", "tokio", "a decision waits for nothing"),
         ("policies", "rustls", "a decision knows no TLS"),
         ("policies/model", "tokio", "nouns do nothing"),
@@ -99,6 +102,9 @@ fn arrows_that_must_never_be_are_not() {
         ("sqlx", &["gateway/store", "tests"]),
         ("hyper", &["gateway/session", "device-sdk", "gateway"]),
         ("h2", &["gateway/session"]),
+        ("minicbor", &["device-sdk/wire"]),
+        ("yamux", &["device-sdk/wire"]),
+        ("quinn", &["device-sdk/wire", "device-sdk", "gateway/session", "tests"]),
     ] {
         for (room, needs) in &rooms {
             let allowed = places.contains(&room.as_str());

@@ -62,10 +62,7 @@ fn controls() -> Vec<(&'static str, Control)> {
             "renewed",
             Control::Renewed(Renewed { id: 3, certificate: text("PEM"), anchors: text("PEM") }),
         ),
-        (
-            "declined",
-            Control::Declined(Declined { id: 3, why: Why::Busy, detail: text("later") }),
-        ),
+        ("declined", Control::Declined(Declined { id: 3, why: Why::Busy, detail: text("later") })),
         ("cut", Control::Cut(4, Why::Forbidden)),
         ("bye", Control::Bye(Why::Stopping, text("restart"))),
         ("ping", Control::Ping(7)),
@@ -78,10 +75,7 @@ fn controls() -> Vec<(&'static str, Control)> {
 
 fn openings() -> Vec<(&'static str, Opening)> {
     vec![
-        (
-            "open",
-            Opening::Open(Asked { interface: text("plc-3/console"), ..Asked::default() }),
-        ),
+        ("open", Opening::Open(Asked { interface: text("plc-3/console"), ..Asked::default() })),
         (
             "open-observing",
             Opening::Open(Asked {
@@ -114,10 +108,7 @@ fn answers() -> Vec<(&'static str, Answer)> {
                 actions: vec![text("connect")],
             },
         ),
-        (
-            "refused",
-            Answer::Refused { why: Why::Forbidden, detail: text("no"), flow: text("f2") },
-        ),
+        ("refused", Answer::Refused { why: Why::Forbidden, detail: text("no"), flow: text("f2") }),
     ]
 }
 
@@ -189,7 +180,10 @@ fn what_is_no_message_is_refused() {
         ("a value of another type", &[0x82, 12, 0xa1, 1, 0x61, 0x78]),
         ("a map that ends early", &[0x82, 12, 0xa2, 1, 7]),
         ("bytes after it", &[0x82, 12, 0xa1, 1, 7, 0]),
-        ("an array that promises more than there is", &[0x82, 1, 0xa1, 1, 0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
+        (
+            "an array that promises more than there is",
+            &[0x82, 1, 0xa1, 1, 0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+        ),
         ("bad UTF-8", &[0x82, 7, 0xa2, 1, 1, 2, 0x61, 0xff]),
     ] {
         assert!(Control::decode(bytes).is_err(), "{what}");

@@ -383,7 +383,9 @@ impl Call<'_> {
             O::CutSession => self.cut_session(&mut gate).await,
             O::PruneAudit => self.prune_audit(&mut gate).await,
             O::ShowAuthority => self.show_authority(&mut gate).await,
-            O::Claim | O::Enrol | O::Recover | O::Renew | O::WhoAmI | O::ReadAudit => Err(denied(failed())),
+            O::Claim | O::Enrol | O::Recover | O::Renew | O::WhoAmI | O::ReadAudit => {
+                Err(denied(failed()))
+            }
         };
         let now = clock.now();
         let status = outcome.as_ref().err().map(|refused| refused.status());

@@ -66,7 +66,8 @@ impl Postures {
         }
         let mut facts = BTreeMap::new();
         for (name, value) in report {
-            let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            let plain =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
             let named = (1..=64).contains(&name.len()) && name.bytes().all(plain);
             match Fact::of(value) {
                 Some(fact) if named => facts.insert(name, fact),

@@ -132,7 +132,9 @@ impl Inner {
             asking.asked.actions.iter().map(|action| action.parse()).collect();
         let actions = match actions {
             Ok(actions) if actions.len() <= Action::ALL.len() => actions,
-            Ok(_) => return asking.refuse(Why::Wrong, "so many actions there are not", &flow).await,
+            Ok(_) => {
+                return asking.refuse(Why::Wrong, "so many actions there are not", &flow).await;
+            }
             Err(error) => return asking.refuse(Why::Wrong, &error.to_string(), &flow).await,
         };
         let wanted = Wanted { actions, kind: asking.asked.kind };

@@ -25,6 +25,6 @@ mod pipeline;
 pub use connect::Proxy;
 pub use dial::{Agents, Bounds, DialError, Dialer, Glob, GlobError, Paths, Twice, Wants};
 pub use pipeline::{
-    Authority, Client, Dialed, Ended, Granted, NotDialed, NotOpened, Opened, RefusedFlow, Requested,
-    Via, Wanted, authorize, dial, open, record, refuse, relay,
+    Authority, Client, Dialed, Ended, Granted, NotDialed, NotOpened, Opened, RefusedFlow,
+    Requested, Via, Wanted, authorize, dial, open, record, refuse, relay,
 };

@@ -165,7 +165,8 @@ impl Porter {
         mut slot: Slot,
         patience: Duration,
     ) -> Result<Authenticated, AuthenticationError> {
-        let shaken = timeout(patience, connecting).await.map_err(|_| AuthenticationError::Slow)??;
+        let shaken =
+            timeout(patience, connecting).await.map_err(|_| AuthenticationError::Slow)??;
         slot.end_handshake();
         let proven = self.clock.now();
         let chain = shaken.peer_identity();

@@ -162,7 +162,8 @@ impl Doors {
         hello: &ClientHello<'_>,
         names: &OwnNames,
     ) -> (Door, Arc<ServerConfig>) {
-        let sdk = hello.alpn().is_some_and(|mut offered| offered.any(|name| name == doorward_wire::ALPN));
+        let sdk =
+            hello.alpn().is_some_and(|mut offered| offered.any(|name| name == doorward_wire::ALPN));
         match (place, hello.server_name()) {
             (Place::Data, _) if sdk => (Door::Sdk, Arc::clone(&self.sdk)),
             (Place::Management, _) => (Door::Management, Arc::clone(&self.management)),

@@ -48,8 +48,8 @@ pub use lease::{
 };
 pub use limits::{Limits, SessionLimits};
 pub use line::Line;
-pub use listener::{Listener, Place, Serving};
 pub use link::{Asking, Link, LinkError, Parting, Reached};
+pub use listener::{Listener, Place, Serving};
 pub use ports::{Flows, Front, Opened, Renewal, Tunnel, Visit};
 pub use quic::QuicListener;
 pub use refusals::Refusals;

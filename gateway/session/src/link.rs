@@ -1,8 +1,8 @@
 //! A session of `doorward/1`: its control stream, and the streams that its peer opens.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use doorward_wire::{

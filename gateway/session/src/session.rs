@@ -112,11 +112,7 @@ impl Session {
         let standing = self.entry.standing();
         question.source = Some(standing.peer.ip());
         question.proven = Some(self.entry.proven);
-        Request {
-            question,
-            subject: self.entry.subject_id,
-            certificate: standing.certificate,
-        }
+        Request { question, subject: self.entry.subject_id, certificate: standing.certificate }
     }
 }
 

@@ -21,6 +21,10 @@ use crate::*;
 
 const START: i64 = 1_800_000_000;
 
+fn start() -> Timestamp {
+    Timestamp::from_second(START).unwrap()
+}
+
 /// A clock that stands still until it is turned.
 struct Hands(AtomicI64);
 
@@ -200,16 +204,16 @@ async fn a_removed_name_used_again_is_another_subject() {
     assert!(matches!(taken, Err(StoreError::SubjectExists(_))));
     let certificate = world.enrol(&store, "device/plc").await.unwrap();
     let (_, sign) = world.sign("device/plc");
-    store.renew(subject("device/plc"), first, certificate.clone(), sign).await.unwrap();
+    store.renew(subject("device/plc"), first, certificate.clone(), start(), sign).await.unwrap();
     store.remove_subject(Actor::Local, subject("device/plc")).await.unwrap();
     let second = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value;
     assert_ne!(first, second);
     assert!(store.certificates(&subject("device/plc")).await.unwrap().is_empty());
     let (_, sign) = world.sign("device/plc");
-    let stale = store.renew(subject("device/plc"), first, certificate.clone(), sign).await;
+    let stale = store.renew(subject("device/plc"), first, certificate.clone(), start(), sign).await;
     assert!(matches!(stale, Err(StoreError::NoSubject(_))));
     let (_, sign) = world.sign("device/plc");
-    let stale = store.renew(subject("device/plc"), second, certificate, sign).await;
+    let stale = store.renew(subject("device/plc"), second, certificate, start(), sign).await;
     assert!(matches!(stale, Err(StoreError::Ended)));
 }
 
@@ -221,7 +225,10 @@ async fn renewals_that_never_arrive_neither_pile_up_nor_lock_anyone_out() {
     let id = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value;
     let renew = async |asking: &CertificateId| {
         let (_, sign) = world.sign("device/plc");
-        store.renew(plc(), id, asking.clone(), sign).await.map(|done| world.id(&done.value))
+        store
+            .renew(plc(), id, asking.clone(), start(), sign)
+            .await
+            .map(|done| world.id(&done.value))
     };
     let asking = world.enrol(&store, "device/plc").await.unwrap();
     let other = world.enrol(&store, "device/plc").await.unwrap();
@@ -450,7 +457,7 @@ async fn take(world: &World, store: &Store, step: Step) {
             let oldest = world.live(store, &name).await.pop();
             if let (Some(id), Some(certificate)) = (id, oldest) {
                 let (_, sign) = world.sign(&name);
-                drop(store.renew(named(n), id, certificate, sign).await);
+                drop(store.renew(named(n), id, certificate, start(), sign).await);
             }
         }
         Step::Grant(n, until) => {

@@ -38,10 +38,7 @@ pub struct NotOpened {
 ///
 /// # Errors
 /// When the audit log refuses; then nothing is dialed.
-pub async fn open(
-    journal: &dyn Journal,
-    granted: Granted,
-) -> Result<Opened, NotOpened> {
+pub async fn open(journal: &dyn Journal, granted: Granted) -> Result<Opened, NotOpened> {
     let authorized = &granted.first;
     let mut record = authorized.record(Event::FlowOpen);
     record.door = Some(granted.via.as_str().to_owned());

@@ -297,9 +297,9 @@ impl Leases {
     /// changed, or its time has come.
     pub(crate) fn ask_session_again(&self, session: &SessionEntry) {
         let snapshot = self.snapshot();
-        self.0.flows.walk(|entry| {
-            entry.session.id != session.id || self.ask_again(entry, &snapshot)
-        });
+        self.0
+            .flows
+            .walk(|entry| entry.session.id != session.id || self.ask_again(entry, &snapshot));
         self.stands(session, &snapshot);
     }
 
