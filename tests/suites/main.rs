@@ -17,6 +17,7 @@ mod oracle;
 mod order;
 mod policy;
 mod proofs;
+mod protocol;
 mod rights;
 mod starters;
 mod time;
