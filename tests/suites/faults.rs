@@ -362,6 +362,30 @@ fn what_is_not_built_says_so() {
         assert!(complaint.contains("not built yet"), "{url}: {complaint}");
     }
     assert_eq!(gateway.owner_json(&["interface", "list"]).as_array().unwrap().len(), 0);
+    // What is built is taken, within the bounds of the configuration.
+    for (name, url) in [
+        ("udp", "udp://127.0.0.1:161"),
+        ("line", "serial:/dev/ttyUSB0?baud=19200"),
+        ("shell", "agent:shell"),
+        ("dns", "udp+agent:dns"),
+        ("console", "serial+agent:console?baud=9600"),
+    ] {
+        let door = format!("plc/{name}");
+        gateway.owner(&["interface", "add", &door, url]);
+        let listed = gateway.owner_json(&["interface", "list"]);
+        let found = listed.as_array().unwrap().iter().find(|one| one["name"] == name).cloned();
+        assert_eq!(found.unwrap()["url"], url);
+    }
+    for (url, says) in [
+        ("udp://192.0.2.1:161", "dial.networks"),
+        ("serial:/dev/sda", "dial.serial"),
+        ("serial:/dev/ttyUSB0?speed=9600", "'speed' is no setting of a serial line"),
+        ("process:/usr/bin/true", "dial.process"),
+        ("agent:Shell", "cannot be in a name"),
+    ] {
+        let complaint = gateway.run("owner", &["interface", "add", "plc/x", url]).failed();
+        assert!(complaint.contains(says), "{url}: {complaint}");
+    }
     // Wrong usage is another status.
     for args in [
         &["fly"][..],

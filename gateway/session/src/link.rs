@@ -24,6 +24,8 @@ use crate::wire::Wire;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a word of ours may take to leave.
 const LEAVING: Duration = Duration::from_secs(5);
+/// How long a last word may take to arrive.
+const LAST: Duration = Duration::from_millis(500);
 /// How often it is looked whether the session still stands, and where it comes from.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a peer over TLS may say nothing at all. Over QUIC the transport sees to it.
@@ -279,7 +281,12 @@ async fn say(control: &mut Pipe, word: &Control) -> io::Result<()> {
 async fn bye(control: &mut Pipe, why: Why, detail: &str) -> Why {
     // The connection ends in any case.
     drop(say(control, &Control::Bye(why, detail.to_owned())).await);
-    drop(timeout(Duration::from_millis(200), control.shutdown()).await);
+    let last = async {
+        control.shutdown().await?;
+        control.delivered().await;
+        io::Result::Ok(())
+    };
+    drop(timeout(LAST, last).await);
     why
 }
 

@@ -74,6 +74,15 @@ impl Pipe {
         self.id
     }
 
+    /// Answers when the other end's system has everything that was written before a
+    /// shutdown, as far as that can be known: a connection that is closed before loses it.
+    pub async fn delivered(&mut self) {
+        if let Under::Quic { send, .. } = &mut self.under {
+            // Whatever it answers, there is nothing to wait for any more.
+            drop(send.stopped().await);
+        }
+    }
+
     /// Ends both directions at once, and not properly.
     pub fn cut(mut self, why: Why) {
         self.reset(why);

@@ -136,7 +136,7 @@ pub(crate) enum Stream {
     Tcp(tokio::net::TcpStream),
     Unix(tokio::net::UnixStream),
     Serial(Seat),
-    Process(process::ProcessStream),
+    Process(Box<process::ProcessStream>),
     Agent(Box<doorward_wire::Pipe>),
 }
 

@@ -31,7 +31,7 @@ pub(super) async fn dial(
     bounds.check_process(&real)?;
     let stream = ProcessStream::start(&real, program, arguments)?;
     let address = format!("process:{}", real.display());
-    Ok(Connected { stream: Stream::Process(stream), address })
+    Ok(Connected { stream: Stream::Process(Box::new(stream)), address })
 }
 
 /// A program that runs for one flow. It and everything that it has started in its process group
@@ -211,19 +211,29 @@ mod tests {
         let connected = dial(&bounds, Path::new("/bin/sh"), &arguments).await.unwrap();
         assert!(connected.address.starts_with("process:/"), "{}", connected.address);
         match connected.stream {
-            Stream::Process(stream) => stream,
+            Stream::Process(stream) => *stream,
             other => panic!("{other:?}"),
         }
     }
 
-    /// Waits until there is no process `id`, not even one that waits to be reaped.
-    async fn gone(id: &str) {
-        let gone = async {
-            while Path::new("/proc").join(id).exists() {
+    async fn until(is: impl Fn() -> bool) {
+        let is = async {
+            while !is() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(SOON, gone).await.unwrap();
+        timeout(SOON, is).await.unwrap();
+    }
+
+    /// Waits until there is no process `id`, not even one that waits to be reaped.
+    async fn reaped(id: &str) {
+        until(|| !Path::new("/proc").join(id).exists()).await;
+    }
+
+    /// Waits until the process `id` runs no more. Somebody else's is reaped by somebody else.
+    async fn ended(id: &str) {
+        let state = || std::fs::read_to_string(Path::new("/proc").join(id).join("stat"));
+        until(|| state().map_or(true, |state| state.contains(") Z "))).await;
     }
 
     #[tokio::test]
@@ -266,8 +276,8 @@ mod tests {
                 assert!(timeout(SOON, stream.read_to_end(&mut rest)).await.unwrap().is_err());
                 drop(stream);
             }
-            gone(&shell).await;
-            gone(&sleep).await;
+            reaped(&shell).await;
+            ended(&sleep).await;
         }
     }
 
@@ -278,7 +288,7 @@ mod tests {
         timeout(SOON, stream.read_to_string(&mut all)).await.unwrap().unwrap();
         assert!(Path::new("/proc").join(all.trim()).exists());
         drop(stream);
-        gone(all.trim()).await;
+        ended(all.trim()).await;
     }
 
     #[tokio::test]
