@@ -316,9 +316,12 @@ async fn flow(carrier: Carrier, mut pipe: Pipe) {
                 }
             }
         }
-        "plc-3/echo-udp" => {
+        udp @ ("plc-3/echo-udp" | "plc-3/first-word") => {
             write_frame(&mut pipe, &admitted(Kind::Datagrams).encode()).await.unwrap();
             let mut datagrams = carrier.datagrams(pipe);
+            if udp == "plc-3/first-word" {
+                datagrams.send(b"first");
+            }
             while let Ok(Some(datagram)) = datagrams.receive().await {
                 datagrams.send(&datagram);
             }

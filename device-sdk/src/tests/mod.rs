@@ -121,6 +121,13 @@ async fn flows_are_opened_refused_and_carried() {
     let flow = client.connect(&door("echo-udp"), Wanted::default()).await.unwrap();
     assert!(matches!(flow, Flow::Datagrams(_)));
 
+    // One that comes along with the answer is not lost.
+    for _ in 0..3 {
+        let mut datagrams = client.datagrams(&door("first-word")).await.unwrap();
+        let first = timeout(PATIENCE, datagrams.receive()).await.unwrap().unwrap();
+        assert_eq!(first.as_deref(), Some(b"first".as_slice()));
+    }
+
     let error = client.stream(&door("secret")).await.unwrap_err();
     assert!(matches!(&error, Error::Flow { why: Why::Forbidden, flow, .. } if flow == "F2"));
     assert_eq!(error.next(), Next::GiveUp);
