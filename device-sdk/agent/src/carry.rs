@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use doorward_sdk::Stream;
+use doorward_sdk::ByName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
@@ -28,7 +28,7 @@ const CHUNK: usize = 64 * 1024;
 /// Carries `input` to the flow and the flow to `output`, until both ends have ended, or the
 /// far one has and `patience` with the local one is over.
 pub(crate) async fn carry<R, W>(
-    stream: Stream,
+    stream: ByName,
     mut input: R,
     mut output: W,
     patience: Patience,
