@@ -11,10 +11,14 @@ mod arguments;
 mod carry;
 mod command;
 mod connect;
+mod datagrams;
+mod doors;
 mod enroll;
 mod failure;
 mod identity;
 mod listen;
+mod local;
+mod serve;
 
 pub use arguments::arguments;
 pub use command::{AgentCommand, run};
