@@ -9,6 +9,8 @@ use doorward_wire::{Kind, Why};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::failure::Failure;
+
 /// A future in a box.
 pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -60,6 +62,12 @@ pub(crate) struct Refusal {
     pub(crate) why: Option<Why>,
     /// What to do next, for people. Printable.
     pub(crate) detail: String,
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal.detail)
+    }
 }
 
 /// Opens flows: the client of the SDK, or what stands for it in tests.

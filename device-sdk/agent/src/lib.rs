@@ -17,8 +17,15 @@ mod enroll;
 mod failure;
 mod identity;
 mod listen;
+mod listener;
 mod local;
+mod private;
+mod proxy;
+mod run;
 mod serve;
+mod signals;
+mod stdio;
+mod through;
 
 pub use arguments::arguments;
 pub use command::{AgentCommand, run};
