@@ -8,6 +8,8 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use crate::error::Error;
 use crate::identity::Identity;
@@ -40,6 +42,11 @@ impl<'a> Api<'a> {
         Self { url, credentials: Credentials::Identity(identity) }
     }
 
+    /// Requests to the gateway at `url`, with those credentials.
+    pub(crate) fn with(url: &'a str, credentials: Credentials<'a>) -> Self {
+        Self { url, credentials }
+    }
+
     /// Requests to the gateway at `url`, trusted by the anchor of a code.
     pub(crate) fn with_code(url: &'a str, anchor: doorward_model::Fingerprint) -> Self {
         Self { url, credentials: Credentials::Code(anchor) }
@@ -55,8 +62,24 @@ impl<'a> Api<'a> {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Reply, Error> {
+        let stream = self.open().await?;
+        self.exchange(stream, method, path, body).await
+    }
+
+    /// The connection of one request.
+    pub(crate) async fn open(&self) -> Result<TlsStream<TcpStream>, Error> {
+        open(self.url, None, &self.credentials, &[b"http/1.1"]).await
+    }
+
+    /// Makes a request on a connection that has been opened for it.
+    pub(crate) async fn exchange(
+        &self,
+        stream: TlsStream<TcpStream>,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Reply, Error> {
         let (host, port) = authority(self.url)?;
-        let stream = open(self.url, None, &self.credentials, &[b"http/1.1"]).await?;
         let broken = |error: hyper::Error| {
             let error = std::io::Error::other(error);
             Error::Unreachable { url: self.url.to_owned(), error }

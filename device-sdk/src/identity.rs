@@ -45,7 +45,7 @@ pub struct Identity {
 }
 
 /// From when until when a certificate is valid, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Validity {
     /// Its first instant.
     pub not_before: Timestamp,
@@ -54,6 +54,17 @@ pub struct Validity {
 }
 
 impl Validity {
+    /// That of a certificate.
+    pub(crate) fn of(certificate: &CertificateDer<'_>) -> Result<Self, Error> {
+        let (_, read) = X509Certificate::from_der(certificate).map_err(|_| unreadable())?;
+        let instant = |time: &x509_parser::time::ASN1Time| Timestamp::from_second(time.timestamp());
+        let validity = read.validity();
+        Ok(Self {
+            not_before: instant(&validity.not_before).map_err(|_| unreadable())?,
+            not_after: instant(&validity.not_after).map_err(|_| unreadable())?,
+        })
+    }
+
     /// When two thirds of the life are over, and the certificate is to be renewed.
     #[must_use]
     pub fn renewal(&self) -> Timestamp {
@@ -76,13 +87,7 @@ impl Identity {
     pub fn validity(&self) -> Result<Validity, Error> {
         let leaf = self.certificates()?;
         let leaf = leaf.first().ok_or_else(|| Error::Answer("no certificate".to_owned()))?;
-        let (_, leaf) = X509Certificate::from_der(leaf).map_err(|_| unreadable())?;
-        let instant = |time: &x509_parser::time::ASN1Time| Timestamp::from_second(time.timestamp());
-        let validity = leaf.validity();
-        Ok(Validity {
-            not_before: instant(&validity.not_before).map_err(|_| unreadable())?,
-            not_after: instant(&validity.not_after).map_err(|_| unreadable())?,
-        })
+        Validity::of(leaf)
     }
 
     /// The SPIFFE ID in its certificate.
@@ -258,8 +263,9 @@ impl IdentityDir {
         lock.map_err(|error| Error::File { path, error })
     }
 
-    /// Gives the staged identity up.
+    /// Gives the staged identity up, also one of which only a part could be written.
     pub(crate) fn unstage(&self) -> Result<(), Error> {
+        remove_dir(&self.staging())?;
         remove_dir(&self.staged())
     }
 

@@ -3,8 +3,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_model::Fingerprint;
+use jiff::Timestamp;
+use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{ServerName, UnixTime};
+use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -12,9 +15,10 @@ use tokio_rustls::client::TlsStream;
 
 use crate::error::Error;
 use crate::identity::Identity;
+use crate::verify::{Timeless, unix_time};
 
 /// How long it may take to reach the gateway and shake hands.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What is trusted, and what is shown.
 pub(crate) enum Credentials<'a> {
@@ -22,35 +26,83 @@ pub(crate) enum Credentials<'a> {
     Code(Fingerprint),
     /// An identity's anchors, and its certificate.
     Identity(&'a Identity),
+    /// The same on a machine whose clock may be wrong, with TLS 1.3.
+    Timeless {
+        /// The identity.
+        identity: &'a Identity,
+        /// Whether its certificate is shown.
+        shown: bool,
+        /// The time before which it cannot be.
+        low: Timestamp,
+        /// What time it seems to be.
+        now: Timestamp,
+    },
+}
+
+#[derive(Debug)]
+struct Then(Timestamp);
+
+impl TimeProvider for Then {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(unix_time(self.0))
+    }
 }
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-fn config(credentials: &Credentials<'_>, protocols: &[&[u8]]) -> Result<ClientConfig, Error> {
+fn roots(identity: &Identity) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    for anchor in identity.anchors()? {
+        roots.add(anchor).map_err(|_| Error::Crypto("take the anchors"))?;
+    }
+    Ok(roots)
+}
+
+/// How TLS is spoken with those credentials, offering those protocols.
+pub(crate) fn config(
+    credentials: &Credentials<'_>,
+    protocols: &[&[u8]],
+) -> Result<ClientConfig, Error> {
     let refused = |_| Error::Crypto("speak TLS");
     let provider = provider();
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .map_err(refused)?;
+    let builder = || {
+        ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .map_err(refused)
+    };
     let mut config = match credentials {
-        Credentials::Code(anchor) => builder
+        Credentials::Code(anchor) => builder()?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(crate::pinned::Pinned::new(
-                *anchor, provider,
+                *anchor,
+                Arc::clone(&provider),
             )))
             .with_no_client_auth(),
         Credentials::Identity(identity) => {
-            let mut roots = RootCertStore::empty();
-            for anchor in identity.anchors()? {
-                roots.add(anchor).map_err(refused)?;
-            }
             let (chain, key) = (identity.certificates()?, identity.key()?);
-            builder
-                .with_root_certificates(roots)
+            builder()?
+                .with_root_certificates(roots(identity)?)
                 .with_client_auth_cert(chain, key)
                 .map_err(refused)?
+        }
+        Credentials::Timeless { identity, shown, low, now } => {
+            let verifier = Timeless::new(roots(identity)?, *low, Arc::clone(&provider));
+            let verifying = ClientConfig::builder_with_details(provider, Arc::new(Then(*now)))
+                .with_protocol_versions(&[&rustls::version::TLS13])
+                .map_err(refused)?
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(verifier.map_err(refused)?));
+            let mut config = if *shown {
+                let (chain, key) = (identity.certificates()?, identity.key()?);
+                verifying.with_client_auth_cert(chain, key).map_err(refused)?
+            } else {
+                verifying.with_no_client_auth()
+            };
+            // Every handshake proves the key.
+            config.resumption = Resumption::disabled();
+            config
         }
     };
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();

@@ -13,6 +13,7 @@ mod socks;
 mod token;
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ use crate::local::Local;
 use crate::signals::Stop;
 use http::{Head, Problem};
 use socks::{Command, Reply, Socks, Step};
-pub(crate) use token::Token;
+use token::{Kept, Token};
 
 /// Where it listens unless told otherwise.
 pub(crate) const USUAL: &str = "127.0.0.1:1080";
@@ -39,13 +40,13 @@ const CONNECTIONS: usize = 512;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the proxy's connections share.
-pub(crate) struct Proxy {
-    pub(crate) doors: Arc<dyn Doors>,
-    pub(crate) domain: Domain,
+struct Proxy {
+    doors: Arc<dyn Doors>,
+    domain: Domain,
     /// Without one, everybody is let in.
-    pub(crate) token: Option<Token>,
-    /// Whether datagrams are relayed: their port asks for no token.
-    pub(crate) relays: bool,
+    token: Option<Token>,
+    /// Whether datagrams are relayed. A Unix socket has an owner; the relay's port has none.
+    relays: bool,
 }
 
 impl Proxy {
@@ -59,7 +60,6 @@ impl Proxy {
 pub(crate) struct Bound {
     listener: Listener,
     token: Option<Token>,
-    /// A Unix socket has an owner; a UDP port beside it would have none.
     relays: bool,
 }
 
@@ -73,9 +73,9 @@ impl Bound {
         Ok(Self { listener: Listener::bind(&place)?, token, relays: tcp })
     }
 
-    /// The token that is to be shown, if there is one.
-    pub(crate) fn token(&self) -> Option<&Token> {
-        self.token.as_ref()
+    /// Leaves the token, if there is one, in the identity directory as long as the answer lives.
+    pub(crate) fn keep_token(&self, dir: &Path) -> Result<Option<Kept>, Failure> {
+        self.token.as_ref().map(|token| token.keep(dir)).transpose()
     }
 
     /// What programs are to be given as their proxy.
@@ -124,9 +124,9 @@ fn lost(error: io::Error) -> Failure {
 async fn program(mut local: Local, proxy: &Proxy) -> Result<(), Failure> {
     let until = tokio::time::Instant::now() + PATIENCE;
     let mut first = vec![0; 1];
-    let read = tokio::time::timeout_at(until, local.read(&mut first)).await;
-    match read {
-        Ok(read) if read.map_err(lost)? > 0 => {}
+    match tokio::time::timeout_at(until, local.read(&mut first)).await {
+        Ok(Ok(1..)) => {}
+        Ok(Err(error)) => return Err(lost(error)),
         // It went, or said nothing.
         _ => return Ok(()),
     }
@@ -173,7 +173,9 @@ async fn by_http(
 }
 
 fn no_door(domain: &Domain) -> String {
-    format!("no interface of this gateway; they are called INTERFACE--DEVICE or INTERFACE--DEVICE.{domain}")
+    format!(
+        "no interface of this gateway; they are called INTERFACE--DEVICE or INTERFACE--DEVICE.{domain}"
+    )
 }
 
 async fn by_socks(

@@ -54,7 +54,7 @@ impl Token {
 }
 
 /// The file of a token, removed with its proxy.
-pub(super) struct Kept(PathBuf);
+pub(crate) struct Kept(PathBuf);
 
 impl Drop for Kept {
     fn drop(&mut self) {

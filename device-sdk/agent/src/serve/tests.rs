@@ -298,6 +298,13 @@ async fn a_line_is_set_passes_and_is_put_back() {
     let parameters = BTreeMap::from([("stop".to_owned(), "2".to_owned())]);
     let asked = Asked { parameters, ..Asked::default() };
     let mut served = serve_with(&service, asked.clone()).await;
+    // Before it is set, it would echo.
+    soon(async {
+        while modes(&held) == before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
     adapter.write_all(b"login: ").await.unwrap();
     let mut login = [0; 7];
     soon(served.far.read_exact(&mut login)).await.unwrap();

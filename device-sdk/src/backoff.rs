@@ -1,0 +1,161 @@
+use std::time::Duration;
+
+/// How long is waited before a connection is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// The shortest wait.
+    pub floor: Duration,
+    /// The longest wait after an ordinary failure.
+    pub cap: Duration,
+    /// How long a connection must have stood for the waits to begin at the floor again.
+    pub settled: Duration,
+    /// The shortest wait after another connection with the same identity has taken over; the
+    /// longest is a fifth more.
+    pub replaced: Duration,
+    /// The shortest and the longest wait after the gateway has said that it stops.
+    pub stopping: (Duration, Duration),
+    /// The shortest and the longest wait after the gateway has refused the identity.
+    pub refused: (Duration, Duration),
+    /// The wait where nothing will change without a person; the longest is a tenth more.
+    pub given_up: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            floor: Duration::from_millis(500),
+            cap: Duration::from_secs(60),
+            settled: Duration::from_secs(60),
+            replaced: Duration::from_secs(5 * 60),
+            stopping: (Duration::from_secs(1), Duration::from_secs(5)),
+            refused: (Duration::from_secs(60), Duration::from_secs(15 * 60)),
+            given_up: Duration::from_secs(60 * 60),
+        }
+    }
+}
+
+/// How a connection, or the attempt to make one, came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It was not reached, or broke off.
+    Failed,
+    /// Another one took its place.
+    Replaced,
+    /// The gateway stops.
+    Stopping,
+    /// The gateway does not know the identity, or not any more.
+    Refused,
+    /// Nothing in common.
+    GivenUp,
+    /// The client was stopped.
+    Stopped,
+}
+
+/// The schedule of tries: what happened goes in, how long to wait comes out.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    pace: Pace,
+    /// Failures in a row.
+    failed: u32,
+    /// Refusals in a row.
+    refused: u32,
+}
+
+impl Backoff {
+    pub(crate) fn new(pace: Pace) -> Self {
+        Self { pace, failed: 0, refused: 0 }
+    }
+
+    /// How long to wait after `ending`, of a connection that stood for `stood`. `random` is
+    /// spread evenly over all its values.
+    pub(crate) fn after(&mut self, ending: Ending, stood: Duration, random: u64) -> Duration {
+        if stood >= self.pace.settled {
+            (self.failed, self.refused) = (0, 0);
+        }
+        let pace = self.pace;
+        let (least, most) = match ending {
+            Ending::Failed => {
+                self.failed = self.failed.saturating_add(1);
+                (pace.floor, doubled(pace.floor, self.failed, pace.cap))
+            }
+            Ending::Refused => {
+                self.refused = self.refused.saturating_add(1);
+                let (least, most) = pace.refused;
+                (least, doubled(least, self.refused, most))
+            }
+            Ending::Replaced => (pace.replaced, pace.replaced.saturating_mul(6) / 5),
+            Ending::Stopping => pace.stopping,
+            Ending::GivenUp => (pace.given_up, pace.given_up.saturating_mul(11) / 10),
+            Ending::Stopped => (Duration::ZERO, Duration::ZERO),
+        };
+        spread(least, most, random)
+    }
+}
+
+fn doubled(least: Duration, times: u32, most: Duration) -> Duration {
+    let factor = 1u32.checked_shl(times).unwrap_or(u32::MAX);
+    least.saturating_mul(factor.max(1)).min(most)
+}
+
+/// A duration between two, by `random`.
+pub(crate) fn spread(least: Duration, most: Duration, random: u64) -> Duration {
+    let room = most.saturating_sub(least).as_nanos();
+    let part = room.min(u128::from(u64::MAX)).saturating_mul(u128::from(random)) >> 64;
+    least.saturating_add(Duration::from_nanos(u64::try_from(part).unwrap_or(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ENDINGS: [Ending; 5] =
+        [Ending::Failed, Ending::Replaced, Ending::Stopping, Ending::Refused, Ending::GivenUp];
+
+    proptest! {
+        #[test]
+        fn a_wait_is_never_below_its_floor_nor_above_its_cap(
+            events in prop::collection::vec((0usize..5, 0u64..200, any::<u64>()), 1..80),
+        ) {
+            let pace = Pace::default();
+            let mut backoff = Backoff::new(pace);
+            for (which, stood, random) in events {
+                let wait = backoff.after(ENDINGS[which], Duration::from_secs(stood), random);
+                let (least, most) = match ENDINGS[which] {
+                    Ending::Failed => (pace.floor, pace.cap),
+                    Ending::Replaced => (pace.replaced, pace.replaced * 6 / 5),
+                    Ending::Stopping => pace.stopping,
+                    Ending::Refused => pace.refused,
+                    _ => (pace.given_up, pace.given_up * 11 / 10),
+                };
+                prop_assert!(wait >= least && wait <= most, "{:?}: {wait:?}", ENDINGS[which]);
+            }
+        }
+
+        #[test]
+        fn it_begins_at_the_floor_again_after_a_connection_that_stood(
+            failures in 0u32..200, random in any::<u64>(),
+        ) {
+            let mut backoff = Backoff::new(Pace::default());
+            for _ in 0..failures {
+                backoff.after(Ending::Failed, Duration::ZERO, random);
+            }
+            let wait = backoff.after(Ending::Failed, Duration::from_secs(60), random);
+            prop_assert!(wait <= Duration::from_secs(1));
+        }
+
+        #[test]
+        fn it_grows_up_to_the_cap(random in any::<u64>()) {
+            let mut backoff = Backoff::new(Pace::default());
+            let mut former = Duration::ZERO;
+            for _ in 0..40 {
+                let wait = backoff.after(Ending::Failed, Duration::ZERO, random);
+                prop_assert!(wait >= former);
+                former = wait;
+            }
+            // Full jitter: a small random number stays near the floor, a large one reaches it.
+            prop_assert_eq!(former, spread(Pace::default().floor, Pace::default().cap, random));
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Reaches the gateway by QUIC, by TLS over TCP, or by whichever of them answers.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use doorward_wire::{ALPN, Carrier, Side, transport};
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{ConnectionError, Endpoint};
+use rustls::AlertDescription;
+use rustls::pki_types::CertificateDer;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{sleep, timeout};
+
+use crate::error::Error;
+use crate::link::{Credentials, PATIENCE, authority, config, open};
+use crate::over::Over;
+use crate::settings::{Settings, Transport};
+
+/// A connection whose handshake is done.
+pub(crate) struct Dialed {
+    pub(crate) carrier: Carrier,
+    /// The gateway's certificate.
+    pub(crate) leaf: CertificateDer<'static>,
+    pub(crate) refusal: Refusal,
+}
+
+/// Whether the gateway's TLS has refused our certificate, which it does after the handshake.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    Quic(quinn::Connection),
+    Tls(Arc<OnceLock<AlertDescription>>),
+}
+
+impl Refusal {
+    /// Why it has, if it has.
+    pub(crate) fn why(&self) -> Option<String> {
+        let alert = match self {
+            Self::Tls(alert) => alert.get().copied(),
+            Self::Quic(connection) => match connection.close_reason() {
+                Some(ConnectionError::ConnectionClosed(closed)) => alert(closed.error_code.into()),
+                _ => None,
+            },
+        };
+        let alert = alert.filter(is_about_the_certificate)?;
+        Some(format!("the gateway refuses the identity ({alert:?}); it may be expired or revoked"))
+    }
+}
+
+/// The alert in a code of QUIC (RFC 9001 section 4.8).
+fn alert(code: u64) -> Option<AlertDescription> {
+    let alert = code.checked_sub(0x100)?;
+    u8::try_from(alert).ok().map(AlertDescription::from)
+}
+
+fn is_about_the_certificate(alert: &AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::CertificateRequired
+    )
+}
+
+/// Reaches the gateway at `url` by what the settings say. `both` begins with both at once.
+pub(crate) async fn dial(
+    url: &str,
+    credentials: &Credentials<'_>,
+    settings: &Settings,
+    both: bool,
+) -> Result<Dialed, Over> {
+    match settings.transport {
+        Transport::Quic => quic(url, credentials, settings).await,
+        Transport::Tls => tls(url, credentials).await,
+        Transport::Auto => {
+            let patience = if both { Duration::ZERO } else { settings.quic_patience };
+            race(quic(url, credentials, settings), tls(url, credentials), patience).await
+        }
+    }
+}
+
+/// The first of two that succeeds; the second begins when the first has failed, or after
+/// `patience`.
+async fn race<T>(
+    first: impl Future<Output = Result<T, Over>>,
+    second: impl Future<Output = Result<T, Over>>,
+    patience: Duration,
+) -> Result<T, Over> {
+    let mut first = std::pin::pin!(first);
+    tokio::select! {
+        biased;
+        done = first.as_mut() => return match done {
+            Ok(done) => Ok(done),
+            Err(one) => second.await.map_err(|other| worse(one, other)),
+        },
+        () = sleep(patience) => {}
+    }
+    let mut second = std::pin::pin!(second);
+    tokio::select! {
+        biased;
+        done = first.as_mut() => match done {
+            Ok(done) => Ok(done),
+            Err(one) => second.await.map_err(|other| worse(one, other)),
+        },
+        done = second.as_mut() => match done {
+            Ok(done) => Ok(done),
+            Err(other) => first.await.map_err(|one| worse(one, other)),
+        },
+    }
+}
+
+/// Two failures as one: TCP tells more of why nobody answers.
+fn worse(quic: Over, tls: Over) -> Over {
+    Over { why: format!("{} (QUIC: {})", tls.why, quic.why), ..tls }
+}
+
+async fn resolve(url: &str) -> Result<(String, Vec<SocketAddr>), Error> {
+    let (host, port) = authority(url)?;
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok((host, vec![SocketAddr::new(ip, port)]));
+    }
+    let unreachable = |error| Error::Unreachable { url: url.to_owned(), error };
+    let found = tokio::net::lookup_host((host.as_str(), port)).await.map_err(unreachable)?;
+    let found: Vec<SocketAddr> = found.collect();
+    if found.is_empty() {
+        return Err(unreachable(io::ErrorKind::NotFound.into()));
+    }
+    Ok((host, found))
+}
+
+/// Reaches the gateway by QUIC.
+pub(crate) async fn quic(
+    url: &str,
+    credentials: &Credentials<'_>,
+    settings: &Settings,
+) -> Result<Dialed, Over> {
+    let tls = config(credentials, &[ALPN])?;
+    let crypto = QuicClientConfig::try_from(tls).map_err(|_| Error::Crypto("speak QUIC"))?;
+    let mut config = quinn::ClientConfig::new(Arc::new(crypto));
+    config.transport_config(Arc::new(transport(Side::Client)));
+    let reach = async {
+        let (host, addresses) = resolve(url).await?;
+        let mut last = Over::failed("it has no address");
+        for address in addresses {
+            match reach(&config, &host, address, settings.endpoint.as_ref()).await {
+                Ok(dialed) => return Ok(dialed),
+                Err(over) => last = over,
+            }
+        }
+        Err(last)
+    };
+    timeout(PATIENCE, reach).await.unwrap_or_else(|_| Err(Over::failed("no answer to QUIC")))
+}
+
+async fn reach(
+    config: &quinn::ClientConfig,
+    host: &str,
+    address: SocketAddr,
+    endpoint: Option<&Endpoint>,
+) -> Result<Dialed, Over> {
+    let endpoint = match endpoint {
+        Some(shared) => shared.clone(),
+        None => {
+            let any: IpAddr = match address {
+                SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+            };
+            // It lives as long as the connection.
+            Endpoint::client(SocketAddr::new(any, 0)).map_err(Over::failed)?
+        }
+    };
+    let connecting = endpoint.connect_with(config.clone(), address, host).map_err(Over::failed)?;
+    let connection = connecting.await.map_err(|error| match error {
+        ConnectionError::TransportError(error) => Over::failed(format!(
+            "this is not the gateway that the identity is for, or it does not speak doorward/1 \
+             ({error})"
+        )),
+        other => Over::failed(other),
+    })?;
+    let shown = connection.peer_identity().and_then(|shown| shown.downcast().ok());
+    let leaf = shown.and_then(|shown: Box<Vec<CertificateDer<'static>>>| shown.into_iter().next());
+    let leaf = leaf.ok_or_else(|| Over::failed("the gateway shows no certificate"))?;
+    let refusal = Refusal::Quic(connection.clone());
+    Ok(Dialed { carrier: Carrier::quic(connection), leaf, refusal })
+}
+
+/// Reaches the gateway by TLS over TCP.
+pub(crate) async fn tls(url: &str, credentials: &Credentials<'_>) -> Result<Dialed, Over> {
+    let stream = open(url, None, credentials, &[ALPN]).await?;
+    let (_, session) = stream.get_ref();
+    if session.alpn_protocol() != Some(ALPN) {
+        return Err(Over::failed("the gateway does not speak doorward/1"));
+    }
+    let leaf = session.peer_certificates().and_then(|shown| shown.first()).cloned();
+    let leaf = leaf.ok_or_else(|| Over::failed("the gateway shows no certificate"))?;
+    let alert = Arc::new(OnceLock::new());
+    let watched = Watched { stream, alert: Arc::clone(&alert) };
+    let carrier = Carrier::yamux(watched, Side::Client);
+    Ok(Dialed { carrier, leaf: leaf.into_owned(), refusal: Refusal::Tls(alert) })
+}
+
+/// A TLS stream that remembers with which alert it was ended.
+struct Watched<T> {
+    stream: T,
+    alert: Arc<OnceLock<AlertDescription>>,
+}
+
+impl<T> Watched<T> {
+    fn note<R>(&self, polled: &Poll<io::Result<R>>) {
+        let Poll::Ready(Err(error)) = polled else { return };
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::AlertReceived(alert)) = inner {
+            // The first one counts.
+            self.alert.get_or_init(|| *alert);
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_read(cx, into);
+        self.note(&polled);
+        polled
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.note(&polled);
+        polled
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        self.note(&polled);
+        polled
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn later(
+        wait: u64,
+        ends: Result<&'static str, &'static str>,
+    ) -> Result<&'static str, Over> {
+        sleep(Duration::from_secs(wait)).await;
+        ends.map_err(Over::failed)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_second_is_tried_when_the_first_is_slow_or_has_failed() {
+        let patience = Duration::from_secs(3);
+        let quick = race(later(1, Ok("quic")), later(1, Ok("tls")), patience).await;
+        assert_eq!(quick.unwrap(), "quic");
+        let slow = race(later(60, Ok("quic")), later(1, Ok("tls")), patience).await;
+        assert_eq!(slow.unwrap(), "tls");
+        let failed = race(later(1, Err("no")), later(1, Ok("tls")), patience).await;
+        assert_eq!(failed.unwrap(), "tls");
+        let late = race(later(5, Ok("quic")), later(1, Err("no")), patience).await;
+        assert_eq!(late.unwrap(), "quic");
+        let over = race(later(1, Err("one")), later(1, Err("other")), patience).await.unwrap_err();
+        assert_eq!(over.why, "other (QUIC: one)");
+    }
+}

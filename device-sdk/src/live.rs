@@ -1,0 +1,150 @@
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use doorward_wire::{Carrier, Control, Declined, Renewed, Why};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use crate::error::Error;
+
+/// How long the gateway may take to make a certificate.
+const ISSUING: Duration = Duration::from_secs(60);
+
+/// A connection that stands: what flows are opened on.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) carrier: Carrier,
+    /// What others want to be said on its control stream.
+    pub(crate) words: mpsc::Sender<Control>,
+    flows: watch::Sender<usize>,
+    /// The flows by their streams, and why they were cut, if they were.
+    cuts: Mutex<HashMap<u64, Option<Why>>>,
+    renewals: Mutex<HashMap<u64, oneshot::Sender<Result<Renewed, Declined>>>>,
+    ids: AtomicU64,
+    /// Another connection has taken its place; it ends with its last flow.
+    retired: AtomicBool,
+}
+
+impl Live {
+    pub(crate) fn new(carrier: Carrier, words: mpsc::Sender<Control>) -> Self {
+        Self {
+            carrier,
+            words,
+            flows: watch::Sender::new(0),
+            cuts: Mutex::default(),
+            renewals: Mutex::default(),
+            ids: AtomicU64::new(1),
+            retired: AtomicBool::new(false),
+        }
+    }
+
+    /// A number that no other request on this connection has.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::SeqCst)
+    }
+
+    /// Answers when no flow is on it.
+    pub(crate) async fn idle(&self) {
+        let mut flows = self.flows.subscribe();
+        // The sender is here, so it cannot fail.
+        drop(flows.wait_for(|flows| *flows == 0).await.map(drop));
+    }
+
+    fn cuts(&self) -> MutexGuard<'_, HashMap<u64, Option<Why>>> {
+        self.cuts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes why the flow on a stream was cut.
+    pub(crate) fn note_cut(&self, stream: u64, why: Why) {
+        if let Some(cut) = self.cuts().get_mut(&stream) {
+            *cut = Some(why);
+        }
+    }
+
+    fn renewals(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Result<Renewed, Declined>>>> {
+        self.renewals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a certificate by a request, PEM. Answered along with the number by which it is
+    /// said that it is kept.
+    pub(crate) async fn renew(&self, request: String) -> Result<(u64, Renewed), Error> {
+        let broken = || Error::Broken("the connection ended before the answer".to_owned());
+        let id = self.next_id();
+        let (answer, answered) = oneshot::channel();
+        self.renewals().insert(id, answer);
+        let asked = async {
+            self.words.send(Control::Renew(id, request)).await.map_err(|_| broken())?;
+            answered.await.map_err(|_| broken())
+        };
+        let answer = timeout(ISSUING, asked).await;
+        self.renewals().remove(&id);
+        let slow = |_| Error::Broken("the gateway did not answer in time".to_owned());
+        match answer.map_err(slow)?? {
+            Ok(renewed) => Ok((id, renewed)),
+            Err(Declined { why, detail, .. }) => Err(Error::Declined { why, detail }),
+        }
+    }
+
+    /// Hands an answer to whoever has asked. Whether somebody has.
+    pub(crate) fn renewed(&self, id: u64, answer: Result<Renewed, Declined>) -> bool {
+        match self.renewals().remove(&id) {
+            // Whoever has asked may have gone.
+            Some(asker) => asker.send(answer).is_ok(),
+            None => false,
+        }
+    }
+
+    /// Nobody is answered on it any more.
+    pub(crate) fn over(&self) {
+        self.renewals().clear();
+    }
+}
+
+/// A flow on a connection, or whatever else it must not end before.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    live: Arc<Live>,
+    stream: Option<u64>,
+}
+
+impl Counted {
+    pub(crate) fn new(live: &Arc<Live>) -> Self {
+        live.flows.send_modify(|flows| *flows = flows.saturating_add(1));
+        Self { live: Arc::clone(live), stream: None }
+    }
+
+    /// It is the flow on that stream.
+    pub(crate) fn on(mut self, stream: u64) -> Self {
+        self.live.cuts().insert(stream, None);
+        self.stream = Some(stream);
+        self
+    }
+
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Why the flow was cut, if the gateway has told.
+    pub(crate) fn why(&self) -> Option<Why> {
+        self.stream.and_then(|stream| self.live.cuts().get(&stream).copied().flatten())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream {
+            self.live.cuts().remove(&stream);
+        }
+        self.live.flows.send_modify(|flows| *flows = flows.saturating_sub(1));
+    }
+}

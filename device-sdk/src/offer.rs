@@ -1,0 +1,185 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward_model::Name;
+use doorward_wire::{
+    Answer, Asked, Datagrams, Kind, OPENING_LIMIT, Offering, Opening, Pipe, Why, read_frame,
+    write_frame,
+};
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::timeout;
+
+use crate::client::Client;
+use crate::live::Counted;
+
+/// How long the gateway may take to say what it opened a stream for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a word of ours may take to leave.
+const LEAVING: Duration = Duration::from_secs(5);
+
+/// Serves the flows to an offered interface.
+pub trait Handler: Send + Sync {
+    /// Serves one flow: `asked` says who asks for what, and `incoming` is answered once. The
+    /// flow is taken to be over when the future is.
+    fn serve(&self, asked: Asked, incoming: Incoming) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// An interface is offered as long as this lives. It keeps its [`Client`] running.
+#[derive(Debug)]
+#[must_use = "dropped, it withdraws the offer"]
+pub struct Offered {
+    client: Client,
+    name: Name,
+}
+
+impl Offered {
+    pub(crate) fn new(client: Client, name: Name) -> Self {
+        Self { client, name }
+    }
+
+    /// The name under which it is offered.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+}
+
+impl Drop for Offered {
+    fn drop(&mut self) {
+        self.client.withdraw(&self.name);
+    }
+}
+
+#[derive(Clone)]
+struct Service {
+    kind: Kind,
+    handler: Arc<dyn Handler>,
+}
+
+/// Everything that is offered now.
+#[derive(Clone, Default)]
+pub(crate) struct Offers(BTreeMap<Name, Service>);
+
+impl fmt::Debug for Offers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Offers {
+    /// Adds one; whether the name was free.
+    pub(crate) fn add(&mut self, name: Name, kind: Kind, handler: Arc<dyn Handler>) -> bool {
+        if self.0.contains_key(&name) {
+            return false;
+        }
+        self.0.insert(name, Service { kind, handler });
+        true
+    }
+
+    pub(crate) fn remove(&mut self, name: &Name) -> bool {
+        self.0.remove(name).is_some()
+    }
+
+    pub(crate) fn names(&self) -> Vec<Name> {
+        self.0.keys().cloned().collect()
+    }
+
+    pub(crate) fn offerings(&self) -> Vec<Offering> {
+        let offering = |(name, service): (&Name, &Service)| Offering {
+            name: name.to_string(),
+            kind: service.kind,
+        };
+        self.0.iter().map(offering).collect()
+    }
+
+    fn handler(&self, name: &str) -> Option<Arc<dyn Handler>> {
+        let name: Name = name.parse().ok()?;
+        self.0.get(&name).map(|service| Arc::clone(&service.handler))
+    }
+}
+
+/// A flow that the gateway has opened, and that waits for its answer. Dropped without one, it
+/// is cut.
+#[derive(Debug)]
+pub struct Incoming {
+    pipe: Pipe,
+    counted: Arc<Counted>,
+}
+
+impl Incoming {
+    async fn say(&mut self, answer: &Answer) -> io::Result<()> {
+        let answer = answer.encode();
+        let said = write_frame(&mut self.pipe, &answer);
+        timeout(LEAVING, said).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn admit(&mut self, kind: Kind) -> io::Result<()> {
+        self.say(&Answer::Admitted { flow: String::new(), kind, actions: vec![] }).await
+    }
+
+    /// Takes it as a stream.
+    ///
+    /// # Errors
+    /// When the gateway is gone.
+    pub async fn stream(mut self) -> io::Result<Pipe> {
+        self.admit(Kind::Stream).await?;
+        Ok(self.pipe)
+    }
+
+    /// Takes it as datagrams.
+    ///
+    /// # Errors
+    /// When the gateway is gone.
+    pub async fn datagrams(mut self) -> io::Result<Datagrams> {
+        self.admit(Kind::Datagrams).await?;
+        Ok(self.counted.live().carrier.datagrams(self.pipe))
+    }
+
+    /// Refuses it. `detail` is for people who look into the gateway's audit log.
+    pub async fn refuse(mut self, why: Why, detail: &str) {
+        let refused = Answer::Refused { why, detail: detail.to_owned(), flow: String::new() };
+        let said = async {
+            self.say(&refused).await?;
+            timeout(LEAVING, self.pipe.shutdown()).await?
+        };
+        // Whoever was refused may have gone before it was told.
+        drop(said.await);
+    }
+}
+
+/// Serves a stream that the gateway has opened.
+pub(crate) async fn serve(
+    mut pipe: Pipe,
+    counted: Counted,
+    offers: watch::Receiver<Offers>,
+    _place: OwnedSemaphorePermit,
+) {
+    let opening = timeout(PATIENCE, read_frame(&mut pipe, OPENING_LIMIT)).await;
+    let opening = match opening {
+        Ok(Ok(frame)) => Opening::decode(&frame).map_err(|error| error.to_string()),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(error.to_string()),
+        // It went before it had said anything.
+        Ok(Err(_)) | Err(_) => return pipe.cut(Why::Wrong),
+    };
+    let counted = Arc::new(counted.on(pipe.id()));
+    let incoming = Incoming { pipe, counted: Arc::clone(&counted) };
+    let asked = match opening {
+        Ok(Opening::Open(asked)) => asked,
+        Ok(Opening::Unknown(kind)) => {
+            let detail = format!("messages of type {kind} are not known");
+            return incoming.refuse(Why::Wrong, &detail).await;
+        }
+        Err(detail) => return incoming.refuse(Why::Wrong, &detail).await,
+    };
+    let handler = offers.borrow().handler(&asked.interface);
+    match handler {
+        Some(handler) => handler.serve(asked, incoming).await,
+        None => incoming.refuse(Why::Forbidden, "nothing is offered under that name").await,
+    }
+}

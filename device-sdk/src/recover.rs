@@ -1,0 +1,79 @@
+//! A new identity for an expired one.
+//!
+//! The certificate does not open a connection any more, but its key still proves whose it was.
+//! `POST /v1/recover` at the gateway's own name, over TLS 1.3 without a client certificate:
+//!
+//! ```json
+//! { "certificate": "PEM of the expired leaf", "csr": "PEM of a request with a new key",
+//!   "signature": "base64url without padding" }
+//! ```
+//!
+//! The signature is ECDSA with SHA-256 (ASN.1 DER) by the old key, over the 32 bytes that this
+//! TLS connection exports (RFC 8446 section 7.5) under the label `EXPORTER-doorward-recover` in
+//! the context SHA-256(request, DER). So it is good on this connection and for this new key
+//! only. The answer is that of `/v1/renew`.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::Method;
+use rcgen::{CertificateParams, KeyPair, SigningKey as _};
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::api::Api;
+use crate::enrol::{Answer, identity, new_key};
+use crate::error::Error;
+use crate::identity::{Identity, Validity};
+use crate::renew::{LOCKING, replace};
+use crate::shared::Shared;
+
+const LABEL: &[u8] = b"EXPORTER-doorward-recover";
+
+/// Asks for a new identity with the key of the present one, which has expired, and puts it in
+/// its place in two phases, as a renewal does.
+pub(crate) async fn recover(shared: Arc<Shared>) -> Result<Validity, Error> {
+    let before = shared.dir.load()?;
+    let locked = timeout(LOCKING, shared.dir.replacing()).await;
+    let busy = |_| Error::Broken("another program is replacing the identity".to_owned());
+    let _replacing = locked.map_err(busy)??;
+    let present = shared.dir.load()?;
+    if present.chain != before.chain {
+        // Another program has done it.
+        return present.validity();
+    }
+    let key = new_key()?;
+    let answer = ask(&shared, &present, &key).await?;
+    let (url, code) = (present.facts.url.clone(), present.facts.code);
+    let recovered = identity(answer, &key, url, code);
+    if recovered.facts.subject != present.facts.subject {
+        return Err(Error::Answer("the gateway gives another's identity".to_owned()));
+    }
+    replace(&shared, &recovered).await
+}
+
+async fn ask(shared: &Shared, present: &Identity, key: &KeyPair) -> Result<Answer, Error> {
+    let request = CertificateParams::default().serialize_request(key);
+    let request = request.map_err(|_| Error::Crypto("write a request"))?;
+    let pem = request.pem().map_err(|_| Error::Crypto("write a request"))?;
+    let leaf = present.certificates()?;
+    let leaf = leaf.first().ok_or_else(|| Error::Answer("no certificate".to_owned()))?;
+    let api = Api::with(&present.facts.url, shared.credentials(present, false)?);
+    let stream = api.open().await?;
+    let context = digest(&SHA256, request.der());
+    let (_, session) = stream.get_ref();
+    let exported = session.export_keying_material([0; 32], LABEL, Some(context.as_ref()));
+    let exported = exported.map_err(|_| Error::Crypto("bind a proof to a connection"))?;
+    let old = std::str::from_utf8(present.key.expose()).ok();
+    let old = old.and_then(|pem| KeyPair::from_pem(pem).ok());
+    let old = old.ok_or(Error::Crypto("read the key"))?;
+    let signature = old.sign(&exported).map_err(|_| Error::Crypto("sign"))?;
+    let body = json!({
+        "certificate": pem::encode(&pem::Pem::new("CERTIFICATE", leaf.to_vec())),
+        "csr": pem,
+        "signature": URL_SAFE_NO_PAD.encode(signature),
+    });
+    api.exchange(stream, Method::POST, "/v1/recover", Some(&body)).await?.json().await
+}

@@ -1,0 +1,106 @@
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, watch};
+
+use crate::error::Error;
+use crate::identity::{Identity, IdentityDir};
+use crate::link::Credentials;
+use crate::live::Live;
+use crate::offer::Offers;
+use crate::posture::Collector;
+use crate::settings::Settings;
+use crate::status::{State, Status};
+use crate::time::{Told, low, now};
+
+/// How many flows that the gateway has opened are served at once.
+const INCOMING: usize = 1024;
+
+/// What is to be reported, and how often.
+#[derive(Clone)]
+pub(crate) struct Reporting {
+    pub(crate) collector: Arc<dyn Collector>,
+    pub(crate) every: Duration,
+}
+
+/// What a client's handles and its tasks have in common.
+pub(crate) struct Shared {
+    pub(crate) dir: IdentityDir,
+    pub(crate) settings: Settings,
+    /// What tells this program from another one with the same identity.
+    pub(crate) instance: [u8; 16],
+    /// The connection that stands, if one does.
+    pub(crate) live: watch::Sender<Option<Arc<Live>>>,
+    pub(crate) status: watch::Sender<Status>,
+    pub(crate) offers: watch::Sender<Offers>,
+    pub(crate) reporting: watch::Sender<Option<Reporting>>,
+    pub(crate) stopping: watch::Sender<bool>,
+    /// Places for flows that the gateway opens.
+    pub(crate) incoming: Arc<Semaphore>,
+    told: Mutex<Option<Told>>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        dir: IdentityDir,
+        settings: Settings,
+        instance: [u8; 16],
+        status: Status,
+    ) -> Self {
+        Self {
+            dir,
+            settings,
+            instance,
+            live: watch::Sender::new(None),
+            status: watch::Sender::new(status),
+            offers: watch::Sender::default(),
+            reporting: watch::Sender::new(None),
+            stopping: watch::Sender::new(false),
+            incoming: Arc::new(Semaphore::new(INCOMING)),
+            told: Mutex::new(None),
+        }
+    }
+
+    fn told(&self) -> Option<Told> {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The present instant, as far as can be known.
+    pub(crate) fn now(&self) -> Timestamp {
+        now(&*self.settings.clock, self.told().as_ref())
+    }
+
+    /// The gateway has told the time.
+    pub(crate) fn tell_time(&self, time: Timestamp) {
+        let told = Told::new(time, self.settings.clock.now());
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
+        self.status.send_modify(|status| status.clock_behind = Some(told.behind().as_secs()));
+        crate::time::keep(&self.dir, time);
+    }
+
+    /// What to speak TLS with: an identity, whatever the clock says.
+    pub(crate) fn credentials<'a>(
+        &self,
+        identity: &'a Identity,
+        shown: bool,
+    ) -> Result<Credentials<'a>, Error> {
+        let low = low(&self.dir, identity)?;
+        Ok(Credentials::Timeless { identity, shown, low, now: self.now() })
+    }
+
+    pub(crate) fn say(&self, state: State) {
+        self.status.send_modify(|status| status.state = state);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Answers when the client is to stop.
+    pub(crate) async fn stopped(&self) {
+        let mut stopping = self.stopping.subscribe();
+        // The sender is here, so it cannot fail.
+        drop(stopping.wait_for(|stop| *stop).await.map(drop));
+    }
+}

@@ -1,0 +1,144 @@
+//! What is known of the time, on machines whose clock may be wrong by years.
+
+use std::path::PathBuf;
+
+use doorward_model::Clock;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::files::{read, rename, write_new};
+use crate::identity::{Identity, IdentityDir, Validity};
+
+/// By how much clocks that are right may differ.
+const SLACK: SignedDuration = SignedDuration::from_mins(5);
+
+/// The last time that the gateway told, and when it did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told {
+    time: Timestamp,
+    /// By how much the local clock was behind.
+    behind: SignedDuration,
+    at: Instant,
+}
+
+impl Told {
+    pub(crate) fn new(time: Timestamp, local: Timestamp) -> Self {
+        Self { time, behind: time.duration_since(local), at: Instant::now() }
+    }
+
+    /// By how much the local clock was behind when the time was told.
+    pub(crate) fn behind(&self) -> SignedDuration {
+        self.behind
+    }
+
+    /// The present instant, as far as can be known.
+    ///
+    /// The machine's stopwatch stands still while it sleeps, so it is a lower bound. The local
+    /// clock, corrected, does not; but it may be set meanwhile. One that was right is believed;
+    /// one that was wrong and is right now has been set.
+    pub(crate) fn now(&self, local: Timestamp) -> Timestamp {
+        let run = SignedDuration::try_from(self.at.elapsed()).unwrap_or(SignedDuration::MAX);
+        let least = self.time.saturating_add(run).unwrap_or(Timestamp::MAX);
+        let was_set = self.behind.abs() > SLACK && local.duration_since(least).abs() <= SLACK;
+        let corrected =
+            if was_set { local } else { local.saturating_add(self.behind).unwrap_or(local) };
+        corrected.max(least)
+    }
+}
+
+/// The present instant by a clock, corrected by what was told.
+pub(crate) fn now(clock: &dyn Clock, told: Option<&Told>) -> Timestamp {
+    let local = clock.now();
+    told.map_or(local, |told| told.now(local))
+}
+
+fn file(dir: &IdentityDir) -> PathBuf {
+    dir.path().join("time")
+}
+
+/// The time before which it cannot be: the identity was issued, and the gateway has told it.
+pub(crate) fn low(dir: &IdentityDir, identity: &Identity) -> Result<Timestamp, Error> {
+    let issued = identity.validity()?.not_before;
+    Ok(kept(dir).map_or(issued, |kept| kept.max(issued)))
+}
+
+fn kept(dir: &IdentityDir) -> Option<Timestamp> {
+    let bytes = read(&file(dir)).ok()??;
+    std::str::from_utf8(&bytes).ok()?.trim().parse().ok()
+}
+
+/// Keeps what the gateway has told, if it is later than what is kept. Without it, less is known
+/// after the next start, which is no reason to fail.
+pub(crate) fn keep(dir: &IdentityDir, told: Timestamp) {
+    if kept(dir).is_some_and(|kept| kept >= told) {
+        return;
+    }
+    let fresh = dir.path().join(".time.tmp");
+    let written = write_new(&fresh, told.to_string().as_bytes());
+    if let Err(error) = written.and_then(|()| rename(&fresh, &file(dir))) {
+        tracing::debug!(%error, "the time is not kept");
+    }
+}
+
+/// Whether a gateway that showed a certificate of that validity may have told that time.
+pub(crate) fn judge(told: Timestamp, shown: Validity, low: Timestamp) -> Result<(), Error> {
+    let wrong = |why| Err(Error::Time { told, why });
+    let earlier = |time: Timestamp| time.saturating_sub(SLACK).unwrap_or(time);
+    let later = |time: Timestamp| time.saturating_add(SLACK).unwrap_or(time);
+    if told < earlier(low) {
+        return wrong("which is earlier than it can be");
+    }
+    if told < earlier(shown.not_before) || told > later(shown.not_after) {
+        return wrong("when its own certificate is not valid");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_wrong_is_corrected_and_one_that_is_set_is_not_corrected_twice() {
+        let told = Told::new(at(2_000_000_000), at(100));
+        tokio::time::advance(std::time::Duration::from_secs(50)).await;
+        assert_eq!(told.now(at(150)), at(2_000_000_050));
+        // It was set right meanwhile.
+        assert_eq!(told.now(at(2_000_000_060)), at(2_000_000_060));
+        // It was set back.
+        assert_eq!(told.now(at(0)), at(2_000_000_050));
+        // The machine slept for an hour, with a clock that was right.
+        let told = Told::new(at(2_000_000_000), at(2_000_000_001));
+        assert_eq!(told.now(at(2_000_003_601)), at(2_000_003_600));
+    }
+
+    #[test]
+    fn what_a_gateway_tells_lies_within_its_certificate_and_not_before_what_is_known() {
+        let shown = Validity { not_before: at(10_000), not_after: at(20_000) };
+        assert!(judge(at(15_000), shown, at(0)).is_ok());
+        assert!(judge(at(20_200), shown, at(0)).is_ok());
+        assert!(judge(at(20_400), shown, at(0)).is_err());
+        assert!(judge(at(9_000), shown, at(0)).is_err());
+        assert!(judge(at(15_000), shown, at(16_000)).is_err());
+    }
+
+    #[test]
+    fn the_kept_time_only_goes_on() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = IdentityDir::new(temp.path());
+        assert_eq!(kept(&dir), None);
+        keep(&dir, at(100));
+        keep(&dir, at(50));
+        assert_eq!(kept(&dir), Some(at(100)));
+        keep(&dir, at(200));
+        assert_eq!(kept(&dir), Some(at(200)));
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(file(&dir)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,168 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
+};
+
+use crate::identity::Validity;
+
+/// Verifies a gateway on a machine whose clock may be wrong: a certificate that is not valid at
+/// the local time is verified at a time inside its own life, which must not be over before
+/// `low`. Everything else is verified as always.
+///
+/// Whoever uses it judges what the gateway says of the time afterwards ([`crate::time::judge`]).
+#[derive(Debug)]
+pub(crate) struct Timeless {
+    under: Arc<WebPkiServerVerifier>,
+    /// The time before which it cannot be.
+    low: Timestamp,
+}
+
+impl Timeless {
+    pub(crate) fn new(
+        roots: RootCertStore,
+        low: Timestamp,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, TlsError> {
+        let under = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(|error| TlsError::General(error.to_string()))?;
+        Ok(Self { under, low })
+    }
+}
+
+fn is_about_time(error: &TlsError) -> bool {
+    matches!(
+        error,
+        TlsError::InvalidCertificate(
+            CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. }
+        )
+    )
+}
+
+pub(crate) fn unix_time(time: Timestamp) -> UnixTime {
+    let since = u64::try_from(time.as_second()).unwrap_or_default();
+    UnixTime::since_unix_epoch(Duration::from_secs(since))
+}
+
+impl ServerCertVerifier for Timeless {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        above: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        let over = || TlsError::InvalidCertificate(CertificateError::Expired);
+        let life = Validity::of(leaf)
+            .map_err(|_| TlsError::InvalidCertificate(CertificateError::BadEncoding))?;
+        if life.not_after < self.low {
+            return Err(over());
+        }
+        match self.under.verify_server_cert(leaf, above, name, ocsp, now) {
+            Err(error) if is_about_time(&error) => {
+                let inside = unix_time(life.not_before.max(self.low));
+                self.under.verify_server_cert(leaf, above, name, ocsp, inside)
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.under.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.under.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.under.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    struct Shown {
+        roots: RootCertStore,
+        leaf: CertificateDer<'static>,
+    }
+
+    /// A gateway's certificate for 2026, under an authority for 2020 to 2039.
+    fn shown() -> Shown {
+        let mut authority = CertificateParams::new(vec![]).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority.not_before = date_time_ymd(2020, 1, 1);
+        authority.not_after = date_time_ymd(2040, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let anchor = authority.self_signed(&key).unwrap();
+        let mut leaf = CertificateParams::new(vec!["gateway.test".to_owned()]).unwrap();
+        leaf.not_before = date_time_ymd(2026, 1, 1);
+        leaf.not_after = date_time_ymd(2027, 1, 1);
+        let issuer = Issuer::new(authority, key);
+        let leaf = leaf.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(anchor.der().clone()).unwrap();
+        Shown { roots, leaf: leaf.der().clone() }
+    }
+
+    fn verify(shown: &Shown, name: &str, low: &str, now: &str) -> Result<(), TlsError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = Timeless::new(shown.roots.clone(), low.parse().unwrap(), provider).unwrap();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let now = unix_time(now.parse().unwrap());
+        verifier.verify_server_cert(&shown.leaf, &[], &name, &[], now).map(drop)
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_by_years_keeps_nobody_out() {
+        let shown = shown();
+        let low = "2026-03-01T00:00:00Z";
+        for now in ["1970-01-01T00:00:00Z", "2026-06-01T00:00:00Z", "2060-01-01T00:00:00Z"] {
+            verify(&shown, "gateway.test", low, now).unwrap();
+            assert!(verify(&shown, "other.test", low, now).is_err(), "{now}");
+        }
+    }
+
+    #[test]
+    fn what_was_over_before_the_time_that_is_known_is_refused_whatever_the_clock_says() {
+        let shown = shown();
+        let low = "2027-02-01T00:00:00Z";
+        for now in ["1970-01-01T00:00:00Z", "2026-06-01T00:00:00Z", "2060-01-01T00:00:00Z"] {
+            assert!(is_about_time(&verify(&shown, "gateway.test", low, now).unwrap_err()), "{now}");
+        }
+    }
+
+    #[test]
+    fn another_authority_is_refused_at_any_time() {
+        let ours = Shown { roots: shown().roots, leaf: shown().leaf };
+        for now in ["1970-01-01T00:00:00Z", "2026-06-01T00:00:00Z"] {
+            let refused = verify(&ours, "gateway.test", "2026-03-01T00:00:00Z", now);
+            assert!(refused.is_err(), "{now}");
+        }
+    }
+}
