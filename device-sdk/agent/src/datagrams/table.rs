@@ -151,7 +151,9 @@ mod tests {
     use super::*;
     use crate::doors::tests::{Behind, Fake};
 
-    struct Came(mpsc::Sender<(u8, Vec<u8>)>);
+    type Given = (u8, Vec<u8>);
+
+    struct Came(mpsc::Sender<Given>);
 
     impl Sink<u8> for Came {
         fn give<'a>(&'a self, key: &'a u8, datagram: &'a [u8]) -> Boxed<'a, io::Result<()>> {
@@ -165,7 +167,7 @@ mod tests {
     fn table(
         behind: Behind,
         idle: Duration,
-    ) -> (Arc<Fake>, Table<u8, Came>, mpsc::Receiver<(u8, Vec<u8>)>) {
+    ) -> (Arc<Fake>, Table<u8, Came>, mpsc::Receiver<Given>) {
         let (sender, came) = mpsc::channel(16);
         let fake = Arc::new(Fake::new(behind));
         let doors = Arc::clone(&fake) as Arc<dyn Doors>;
