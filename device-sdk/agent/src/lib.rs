@@ -2,8 +2,10 @@
 //!
 //! Invariants
 //! - A local listener is no way around: a Unix socket is its owner's alone; TCP is loopback
-//!   only, and only after `--open`.
-//! - What the gateway cut never ends with status 0.
+//!   only, and only after `--open` or, for the proxy, with a token.
+//! - What the gateway cut never ends with status 0, and is a reset for local programs.
+//! - Nothing is reached through an agent that its owner's file does not name.
+//! - Whatever waits is bounded: flows, connections, datagrams, requests.
 //!
 //! This crate must never know: policies, the gateway's store.
 

@@ -8,6 +8,7 @@
 mod answer;
 mod header;
 mod http;
+mod owner;
 mod relay;
 mod socks;
 mod token;

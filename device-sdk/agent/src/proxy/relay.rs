@@ -1,5 +1,5 @@
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::net::UdpSocket;
 
 use super::header::{self, Place};
 use super::socks::Reply;
-use super::{Proxy, lost};
+use super::{Proxy, lost, owner};
 use crate::datagrams::{Sink, Table};
 use crate::doors::Boxed;
 use crate::failure::Failure;
@@ -23,15 +23,23 @@ const IDLE: Duration = Duration::from_secs(2 * 60);
 /// Room for a header before the largest datagram.
 const ROOM: usize = LARGEST_DATAGRAM + 300;
 
+/// How many others may send before the client does.
+const OTHERS: usize = 256;
+
 /// Relays a client's datagrams (UDP ASSOCIATE) until its connection ends. They are taken from one
 /// address only: the client's, at the port that it has named or else first sent from.
+///
+/// The relay's port asks for no token. Where the client has named none of its own, a program of
+/// another user must not be the first to send.
 pub(super) async fn serve(mut control: Local, port: u16, proxy: &Proxy) -> Result<(), Failure> {
-    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let (own, client) = match &control {
-        Local::Tcp(tcp) => {
-            (tcp.local_addr().map_err(lost)?.ip(), tcp.peer_addr().map_err(lost)?.ip())
-        }
-        Local::Unix(_) => (loopback, loopback),
+    // Elsewhere it is refused before.
+    let Local::Tcp(tcp) = &control else { return Ok(()) };
+    let (at, from) = (tcp.local_addr().map_err(lost)?, tcp.peer_addr().map_err(lost)?);
+    let (own, client) = (at.ip(), from.ip());
+    let user = owner::of_connection(from, at);
+    let is_client = |sender| {
+        let theirs = || user.is_some() && owner::of_sender(sender) == user;
+        proxy.token.is_none() || theirs()
     };
     let failed = |error| Failure::Local { what: "a relay for datagrams".to_owned(), error };
     let socket = Arc::new(UdpSocket::bind((own, 0)).await.map_err(failed)?);
@@ -45,6 +53,7 @@ pub(super) async fn serve(mut control: Local, port: u16, proxy: &Proxy) -> Resul
     let back = Arc::new(Back { socket: Arc::clone(&socket), peer: Arc::clone(&peer) });
     let mut table = Table::new(Arc::clone(&proxy.doors), back, IDLE, FLOWS);
     let (mut bytes, mut said) = (vec![0; ROOM], [0; 64]);
+    let mut others = 0;
     loop {
         tokio::select! {
             // What is said on it means nothing; its end ends everything.
@@ -60,6 +69,13 @@ pub(super) async fn serve(mut control: Local, port: u16, proxy: &Proxy) -> Resul
                     let datagram = bytes.get(..count).unwrap_or_default();
                     let Some((place, datagram)) = header::read(datagram) else { continue };
                     let Some(door) = proxy.door(&place.host) else { continue };
+                    if peer.get().is_none() && !is_client(from) {
+                        others += 1;
+                        if others >= OTHERS {
+                            return Ok(());
+                        }
+                        continue;
+                    }
                     if *peer.get_or_init(|| from) == from {
                         table.send(&place, &door, Bytes::copy_from_slice(datagram));
                     }

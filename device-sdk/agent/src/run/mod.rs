@@ -55,7 +55,9 @@ pub(crate) async fn run(
     let facts = dir.load()?.gateway().clone();
     let _lock = Lock::take(dir.path())?;
     let (stop, hangups) = (Stop::new()?, listen(SignalKind::hangup())?);
-    let window = window::open(dir.path())?;
+    let window = window::open(dir.path())
+        .inspect_err(|error| say(&format!("`doorward-agent status` cannot look in: {error}")))
+        .ok();
     let client = start(dir, config.transport, clock)?;
     let reports = facts.subject.kind() == Kind::Device;
     let mut agent = Agent {
@@ -68,7 +70,7 @@ pub(crate) async fn run(
         said: String::new(),
         last_error: None,
     };
-    let ended = agent.run(stop, hangups, &window).await;
+    let ended = agent.run(stop, hangups, window.as_ref()).await;
     System::stopping();
     client.stop().await;
     ended
@@ -76,6 +78,13 @@ pub(crate) async fn run(
 
 fn read(file: Option<&Path>) -> Result<Config, Failure> {
     file.map_or_else(|| Ok(Config::default()), Config::read)
+}
+
+async fn accept(window: Option<&Listener>) -> std::io::Result<Local> {
+    match window {
+        Some(window) => window.accept().await,
+        None => std::future::pending().await,
+    }
 }
 
 struct Agent {
@@ -96,7 +105,7 @@ impl Agent {
         &mut self,
         mut stop: Stop,
         mut hangups: tokio::signal::unix::Signal,
-        window: &Listener,
+        window: Option<&Listener>,
     ) -> Result<(), Failure> {
         self.offers.apply(&self.client, &self.config.interfaces)?;
         self.report();
@@ -120,7 +129,7 @@ impl Agent {
                 () = sleep_until(patience), if !self.system.is_ready() => self.system.ready(),
                 _ = alive.tick() => System::lives(),
                 Some(_) = looking.join_next(), if !looking.is_empty() => {}
-                looks = window.accept(), if looking.len() < LOOKING => {
+                looks = accept(window), if looking.len() < LOOKING => {
                     self.show(looks, &status.borrow().clone(), &mut looking).await;
                 }
             }

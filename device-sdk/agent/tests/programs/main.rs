@@ -155,6 +155,42 @@ async fn an_agent_offers_what_its_file_says() {
 }
 
 #[tokio::test]
+async fn systemd_is_told() {
+    let mut gateway = Gateway::start();
+    let dir = tempfile::tempdir().unwrap();
+    gateway.enrol(dir.path());
+    let socket = dir.path().join("notify");
+    let told = tokio::net::UnixDatagram::bind(&socket).unwrap();
+    let file = dir.path().join("agent.toml");
+    std::fs::write(&file, "").unwrap();
+    let mut command = agent(dir.path(), &["run", "--config", file.to_str().unwrap()]);
+    command.env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "200000");
+    let mut child = command.spawn().unwrap();
+    let hears = async |wanted: &str| {
+        let mut bytes = [0; 1024];
+        loop {
+            let count = soon(told.recv(&mut bytes)).await.unwrap();
+            let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
+            if text.lines().any(|line| line.starts_with(wanted)) {
+                return text;
+            }
+        }
+    };
+    hears("READY=1").await;
+    hears("STATUS=connected by quic, session S1").await;
+    for _ in 0..3 {
+        hears("WATCHDOG=1").await;
+    }
+    signal(&child, "HUP");
+    assert!(hears("RELOADING=1").await.contains("MONOTONIC_USEC="));
+    hears("READY=1").await;
+    signal(&child, "TERM");
+    hears("STOPPING=1").await;
+    assert!(soon(child.wait()).await.unwrap().success());
+    drop(gateway.link().await);
+}
+
+#[tokio::test]
 async fn a_proxy_leaves_its_token_and_carries() {
     let gateway = Gateway::start();
     let dir = tempfile::tempdir().unwrap();
