@@ -4,7 +4,6 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use doorward_sdk::ByName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
@@ -27,17 +26,21 @@ const CHUNK: usize = 64 * 1024;
 
 /// Carries `input` to the flow and the flow to `output`, until both ends have ended, or the
 /// far one has and `patience` with the local one is over.
-pub(crate) async fn carry<R, W>(
-    stream: ByName,
+///
+/// A failure leaves the flow without its proper end, so the far end sees a cut. Where the local
+/// end is what failed, that is at once: nobody is left to hear what the far end still says.
+pub(crate) async fn carry<F, R, W>(
+    flow: F,
     mut input: R,
     mut output: W,
     patience: Patience,
 ) -> Result<(), Failure>
 where
+    F: AsyncRead + AsyncWrite,
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let (mut from, mut to) = tokio::io::split(stream);
+    let (mut from, mut to) = tokio::io::split(flow);
     let moved = AtomicU64::new(0);
     let mut up = std::pin::pin!(upload(&mut input, &mut to, &moved));
     let mut down = std::pin::pin!(download(&mut from, &mut output));
@@ -59,6 +62,7 @@ where
         }
         ended = up.as_mut() => match ended {
             Ok(()) => down.await,
+            Err(broken @ Failure::Local { .. }) => Err(broken),
             // What the far end had to say before it stopped listening is still delivered; how
             // it ended says whether this was a cut.
             Err(error) => down.await.and(Err(error)),

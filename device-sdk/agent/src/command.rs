@@ -1,15 +1,20 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Subcommand;
 use doorward_model::{Clock, DoorName, Name};
-use doorward_sdk::{Renewal, renew, renew_if_due};
+use doorward_sdk::{Renewal, Transport, renew, renew_if_due};
 use serde_json::json;
 
 use crate::connect;
 use crate::enroll::{enroll, read_code};
-use crate::failure::{Failure, NOT_BUILT};
+use crate::failure::Failure;
 use crate::identity::IdentityArgs;
+use crate::proxy::{self, Bound};
+use crate::run::{self, window};
+use crate::signals::Stop;
+use crate::through::{Through, start};
 
 /// The agent's commands.
 #[derive(Subcommand, Clone, Debug)]
@@ -33,11 +38,13 @@ pub enum AgentCommand {
         replace: bool,
     },
     /// Offer this device's interfaces and keep its identity fresh
+    ///
+    /// SIGHUP reads the file again: what has not changed in it keeps its flows.
     Run {
         /// The identity directory (default: --identity)
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
-        /// The offered interfaces
+        /// The offered interfaces; deploy/agent.toml explains it
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
@@ -50,7 +57,7 @@ pub enum AgentCommand {
         #[arg(long)]
         force: bool,
     },
-    /// Say whose identity this is, and until when
+    /// Say whose identity this is, until when, and how the agent is that runs with it
     Status {
         /// The identity directory (default: --identity)
         #[arg(long, value_name = "DIR")]
@@ -84,14 +91,22 @@ pub enum AgentCommand {
         open: bool,
     },
     /// Reach every interface by name through a local proxy
+    ///
+    /// It takes HTTP CONNECT and SOCKS 5. Interfaces are called INTERFACE--DEVICE, with the
+    /// gateway's domain or without; the port does not matter. Programs show a token, which is
+    /// printed at the start and is in the identity directory's file proxy-token.
+    ///
+    /// Example:
+    ///   curl --proxy socks5h://doorward:TOKEN@127.0.0.1:1080 http://http--thermostat/
+    #[command(verbatim_doc_comment)]
     Proxy {
         /// The identity directory (default: --identity)
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
-        /// Where to listen
-        #[arg(long, value_name = "ADDR")]
-        listen: Option<String>,
-        /// Ask for no token
+        /// Where to listen: a loopback ADDR:PORT, or unix:PATH (its owner's alone)
+        #[arg(long, value_name = "ADDR", default_value = proxy::USUAL)]
+        listen: String,
+        /// Ask for no token: let every user and program of this machine use it
         #[arg(long)]
         open: bool,
     },
@@ -105,13 +120,13 @@ pub async fn run(
     command: AgentCommand,
     identity: &IdentityArgs,
     as_json: bool,
-    clock: &dyn Clock,
+    clock: Arc<dyn Clock>,
 ) -> Result<(), Failure> {
     match command {
         AgentCommand::Enroll { code, dir, yes, replace } => {
             let dir = identity.dir(dir);
             let code = read_code(&code)?;
-            let enrolled = enroll(&dir, &code, yes, replace, clock).await?;
+            let enrolled = enroll(&dir, &code, yes, replace, &*clock).await?;
             let place = dir.path().display().to_string();
             if as_json {
                 print(&json!({ "subject": enrolled.subject, "identity": place }).to_string())
@@ -142,6 +157,7 @@ pub async fn run(
             let found = dir.load()?;
             let (id, validity, facts) = (found.spiffe_id()?, found.validity()?, found.gateway());
             let state = if clock.now() > validity.not_after { "expired" } else { "live" };
+            let agent = window::look(dir.path()).await;
             if as_json {
                 let answer = json!({
                     "subject": facts.subject,
@@ -153,10 +169,11 @@ pub async fn run(
                     "gateway": facts.url,
                     "domain": facts.domain,
                     "identity": dir.path().display().to_string(),
+                    "agent": agent,
                 });
                 return print(&answer.to_string());
             }
-            for (name, value) in [
+            let identity = [
                 ("subject", facts.subject.to_string()),
                 ("SPIFFE ID", id),
                 ("state", state.to_owned()),
@@ -164,26 +181,36 @@ pub async fn run(
                 ("renewal from", validity.renewal().to_string()),
                 ("gateway", facts.url.clone()),
                 ("identity", dir.path().display().to_string()),
-            ] {
+            ];
+            let agent = match &agent {
+                Some(view) => window::lines(view),
+                None => vec![("agent".to_owned(), "not running".to_owned())],
+            };
+            let identity = identity.into_iter().map(|(name, value)| (name.to_owned(), value));
+            for (name, value) in identity.chain(agent) {
                 print(&format!("{name:<13}{}", doorward_model::escape(&value)))?;
             }
             Ok(())
         }
         AgentCommand::Connect { interface, dir, observe, stdio: _, listen, open } => {
-            if observe {
-                return Err(not_built("connect --observe"));
-            }
             let door = read_door(&interface)?;
             let dir = identity.dir(dir);
-            connect::run(&dir, &door, listen.as_deref(), open, clock).await
+            connect::run(&dir, &door, observe, listen.as_deref(), open, clock).await
         }
-        AgentCommand::Run { .. } => Err(not_built("run")),
-        AgentCommand::Proxy { .. } => Err(not_built("proxy")),
+        AgentCommand::Run { dir, config } => run::run(&identity.dir(dir), config, clock).await,
+        AgentCommand::Proxy { dir, listen, open } => {
+            let dir = identity.dir(dir);
+            let domain = dir.load()?.gateway().domain.clone();
+            let bound = Bound::bind(&listen, open)?;
+            let _token = bound.keep_token(dir.path())?;
+            let client = start(&dir, Transport::Auto, clock)?;
+            tell(&format!("the proxy is {}", bound.shown()));
+            let doors = Arc::new(Through::new(client.clone(), Vec::new()));
+            bound.serve(doors, domain, Stop::new()?).await;
+            client.stop().await;
+            Ok(())
+        }
     }
-}
-
-fn not_built(command: &str) -> Failure {
-    Failure::Usage(format!("{command} {NOT_BUILT}; `connect` opens one interface"))
 }
 
 fn read_door(text: &str) -> Result<DoorName, Failure> {

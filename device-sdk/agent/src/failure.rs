@@ -9,6 +9,9 @@ pub enum Failure {
     /// The gateway, or the way to it.
     #[error(transparent)]
     Gateway(#[from] doorward_sdk::Error),
+    /// There is no flow: the gateway refuses it, or was not reached.
+    #[error("{0}")]
+    Refused(String),
     /// Something that only the command line can mend.
     #[error("{0}")]
     Usage(String),

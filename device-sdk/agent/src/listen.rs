@@ -1,190 +1,152 @@
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use doorward_model::{DoorName, escape};
-use doorward_sdk::Identity;
-use tokio::net::{TcpListener, UnixListener};
-use tokio::signal::unix::{SignalKind, signal};
+use bytes::Bytes;
+use doorward_model::DoorName;
+use doorward_wire::LARGEST_DATAGRAM;
+use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
 
-use crate::carry::{Patience, carry};
 use crate::command::tell;
+use crate::datagrams::{Sink, Table};
+use crate::doors::{self, Boxed, Doors};
 use crate::failure::Failure;
+use crate::listener::{Listener, Place};
+use crate::local::Local;
+use crate::signals::Stop;
 
-/// Where local programs find an interface.
-pub(crate) enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener, Removed),
+/// How many local connections are served at once; more wait to be taken.
+const CONNECTIONS: usize = 512;
+/// How many programs may send datagrams to one port at once.
+const SENDERS: usize = 256;
+/// How long a program's flow of datagrams is kept in which nothing moves.
+const IDLE: Duration = Duration::from_secs(2 * 60);
+
+/// Where local programs find one interface: a port is one for connections and for datagrams.
+pub(crate) struct Doorstep {
+    connections: Listener,
+    datagrams: Option<UdpSocket>,
 }
 
-/// A socket's file, removed with the listener.
-pub(crate) struct Removed(PathBuf);
-
-impl Drop for Removed {
-    fn drop(&mut self) {
-        // Whoever removed it first has saved us the work.
-        drop(std::fs::remove_file(&self.0));
-    }
-}
-
-impl Listener {
+impl Doorstep {
     /// Listens at `unix:PATH`, or at a loopback address after `--open`.
     pub(crate) fn bind(address: &str, open: bool) -> Result<Self, Failure> {
-        if let Some(path) = address.strip_prefix("unix:") {
-            return unix(Path::new(path));
-        }
-        let parsed: SocketAddr = address.parse().map_err(|_| {
-            Failure::Usage(format!(
-                "'{}' is no place to listen; use unix:PATH, or 127.0.0.1:PORT with --open",
-                escape(address)
-            ))
-        })?;
-        if !parsed.ip().is_loopback() {
-            return Err(Failure::Usage(format!(
-                "{parsed} can be reached from other machines, past the gateway; listen at \
-                 unix:PATH, use --stdio, or a loopback address with --open"
-            )));
-        }
-        if !open {
+        let place = Place::parse(address)?;
+        if matches!(place, Place::Tcp(_)) && !open {
             return Err(Failure::Usage(
                 "a TCP port can be used by everyone on this machine; use --stdio, or --listen \
                  unix:PATH, or add --open if that is what you mean"
                     .to_owned(),
             ));
         }
-        let bound = std::net::TcpListener::bind(parsed).and_then(|listener| {
-            listener.set_nonblocking(true)?;
-            TcpListener::from_std(listener)
-        });
-        bound.map(Self::Tcp).map_err(|error| Failure::Local { what: address.to_owned(), error })
-    }
-
-    fn shown(&self) -> String {
-        match self {
-            Self::Tcp(listener) => {
-                listener.local_addr().map_or_else(|error| error.to_string(), |at| at.to_string())
-            }
-            Self::Unix(_, Removed(path)) => format!("unix:{}", path.display()),
-        }
-    }
-}
-
-/// A Unix socket that only its owner can open: made in a directory that only its owner can
-/// enter, and moved to its place when its mode is right.
-fn unix(path: &Path) -> Result<Listener, Failure> {
-    let failed = |error| Failure::Local { what: format!("unix:{}", path.display()), error };
-    let bind = || -> io::Result<Listener> {
-        match std::fs::symlink_metadata(path) {
-            Ok(found) if found.file_type().is_socket() && !is_served(path) => {
-                std::fs::remove_file(path)?;
-            }
-            Ok(_) => return Err(io::Error::other("it is there already; remove it first")),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        let parent = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
+        let connections = Listener::bind(&place)?;
+        let bound = || {
+            let Listener::Tcp(tcp) = &connections else { return Ok(None) };
+            let socket = std::net::UdpSocket::bind(tcp.local_addr()?)?;
+            socket.set_nonblocking(true)?;
+            UdpSocket::from_std(socket).map(Some)
         };
-        let private = parent.join(format!(".doorward-{}", std::process::id()));
-        std::fs::DirBuilder::new().mode(0o700).create(&private)?;
-        let made = (|| {
-            let socket = private.join("s");
-            let listener = UnixListener::bind(&socket)?;
-            std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))?;
-            std::fs::rename(&socket, path)?;
-            Ok(Listener::Unix(listener, Removed(path.to_owned())))
-        })();
-        drop(std::fs::remove_dir_all(&private));
-        made
-    };
-    bind().map_err(failed)
-}
-
-/// Whether somebody answers at a socket.
-fn is_served(path: &Path) -> bool {
-    #[expect(clippy::disallowed_methods, reason = "asks whether a local socket is stale")]
-    std::os::unix::net::UnixStream::connect(path).is_ok()
+        let what = format!("UDP at {}", connections.shown());
+        let datagrams = bound().map_err(|error| Failure::Local { what, error })?;
+        Ok(Self { connections, datagrams })
+    }
 }
 
 /// Serves local programs until the agent is told to stop; each gets a flow of its own.
 pub(crate) async fn serve(
-    listener: Listener,
-    identity: Arc<Identity>,
+    at: Doorstep,
+    doors: Arc<dyn Doors>,
     door: DoorName,
+    mut stop: Stop,
 ) -> Result<(), Failure> {
-    let stop =
-        |kind| signal(kind).map_err(|error| Failure::Local { what: "signals".to_owned(), error });
-    let (mut interrupt, mut terminate) =
-        (stop(SignalKind::interrupt())?, stop(SignalKind::terminate())?);
-    tell(&format!("{door} is at {}", listener.shown()));
-    let mut flows = tokio::task::JoinSet::new();
+    tell(&format!("{door} is at {}", at.connections.shown()));
+    tokio::select! {
+        () = stop.told() => Ok(()),
+        () = connections(&at.connections, &doors, &door) => Ok(()),
+        ended = datagrams(at.datagrams, &doors, &door) => ended,
+    }
+}
+
+async fn connections(listener: &Listener, doors: &Arc<dyn Doors>, door: &DoorName) {
+    let mut flows = JoinSet::new();
     loop {
         tokio::select! {
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
             Some(_) = flows.join_next(), if !flows.is_empty() => {}
-            accepted = accept(&listener) => match accepted {
+            accepted = listener.accept(), if flows.len() < CONNECTIONS => match accepted {
                 Ok(local) => {
-                    flows.spawn(flow(local, Arc::clone(&identity), door.clone()));
+                    flows.spawn(flow(local, Arc::clone(doors), door.clone()));
                 }
                 Err(error) => {
                     tell(&format!("doorward: a connection could not be taken: {error}"));
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
         }
     }
 }
 
-enum Local {
-    Tcp(tokio::net::TcpStream),
-    Unix(tokio::net::UnixStream),
-}
-
-async fn accept(listener: &Listener) -> io::Result<Local> {
-    match listener {
-        Listener::Tcp(listener) => listener.accept().await.map(|(stream, _)| Local::Tcp(stream)),
-        Listener::Unix(listener, _) => {
-            listener.accept().await.map(|(stream, _)| Local::Unix(stream))
-        }
-    }
-}
-
-async fn flow(local: Local, identity: Arc<Identity>, door: DoorName) {
+async fn flow(local: Local, doors: Arc<dyn Doors>, door: DoorName) {
     let ended = async {
-        let stream = doorward_sdk::connect(&identity, &door).await.map_err(Failure::from)?;
-        match local {
-            Local::Tcp(mut tcp) => {
-                // Until the flow has ended properly, the local program is to see a reset.
-                let lost = |error| Failure::Local { what: "the local program".to_owned(), error };
-                tcp.set_zero_linger().map_err(lost)?;
-                let ended = {
-                    let (input, output) = tcp.split();
-                    carry(stream, input, output, Patience::Whole).await
-                };
-                if ended.is_ok() {
-                    #[expect(deprecated, reason = "no linger at all is the system's default")]
-                    tcp.set_linger(None).map_err(lost)?;
-                }
-                ended
-            }
-            Local::Unix(mut unix) => {
-                let (input, output) = unix.split();
-                carry(stream, input, output, Patience::Whole).await
-            }
-        }
+        // A program that is refused is to see a reset as well.
+        let lost = |error| Failure::Local { what: "the local program".to_owned(), error };
+        local.guard().map_err(lost)?;
+        let flow = doors::stream(&*doors, &door).await?;
+        local.carry(flow, Vec::new()).await
     };
     if let Err(error) = ended.await {
         tell(&format!("doorward: {error}"));
     }
 }
 
+/// Gives datagrams back to the programs that have sent some.
+struct Port(Arc<UdpSocket>);
+
+impl Sink<SocketAddr> for Port {
+    fn give<'a>(&'a self, key: &'a SocketAddr, datagram: &'a [u8]) -> Boxed<'a, io::Result<()>> {
+        Box::pin(async move {
+            match self.0.send_to(datagram, key).await {
+                // The program may have gone; the flow's idle time sees to it.
+                Err(error) if error.kind() != io::ErrorKind::ConnectionRefused => Err(error),
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+async fn datagrams(
+    socket: Option<UdpSocket>,
+    doors: &Arc<dyn Doors>,
+    door: &DoorName,
+) -> Result<(), Failure> {
+    let Some(socket) = socket else { return std::future::pending().await };
+    let socket = Arc::new(socket);
+    let port = Arc::new(Port(Arc::clone(&socket)));
+    let mut table = Table::new(Arc::clone(doors), port, IDLE, SENDERS);
+    let mut bytes = vec![0; LARGEST_DATAGRAM];
+    loop {
+        match socket.recv_from(&mut bytes).await {
+            Ok((count, from)) => {
+                let datagram = bytes.get(..count).unwrap_or_default();
+                table.send(&from, door, Bytes::copy_from_slice(datagram));
+            }
+            // What one program's going leaves behind is not another's concern.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+            Err(error) => {
+                return Err(Failure::Local { what: "the local datagrams".to_owned(), error });
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
     use super::*;
+    use crate::doors::tests::{Behind, Fake};
 
     #[tokio::test]
     async fn a_local_listener_is_no_way_around() {
@@ -195,26 +157,54 @@ mod tests {
             ("127.0.0.1:0", false, "unix:PATH"),
             ("nowhere", true, "no place to listen"),
         ] {
-            let error = Listener::bind(address, open).err().unwrap().to_string();
+            let error = Doorstep::bind(address, open).err().unwrap().to_string();
             assert!(error.contains(why), "{address}: {error}");
         }
-        assert!(Listener::bind("127.0.0.1:0", true).is_ok());
+        assert!(Doorstep::bind("127.0.0.1:0", true).is_ok());
+    }
+
+    fn start(behind: Behind) -> (SocketAddr, tokio::task::JoinHandle<Result<(), Failure>>) {
+        let at = Doorstep::bind("127.0.0.1:0", true).unwrap();
+        let address = at.connections.shown().parse().unwrap();
+        let door = "dns--box".parse().unwrap();
+        let serving = serve(at, Arc::new(Fake::new(behind)), door, Stop::new().unwrap());
+        (address, tokio::spawn(serving))
+    }
+
+    async fn program(address: SocketAddr) -> TcpStream {
+        #[expect(clippy::disallowed_methods, reason = "a test's local program")]
+        TcpStream::connect(address).await.unwrap()
     }
 
     #[tokio::test]
-    async fn a_socket_is_its_owners_alone_and_goes_with_its_listener() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("door.sock");
-        let listener = Listener::bind(&format!("unix:{}", path.display()), false).unwrap();
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        assert!(Listener::bind(&format!("unix:{}", path.display()), false).is_err());
-        drop(listener);
-        assert!(!path.exists());
-        // One that was left behind is taken over; a file is not.
-        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        assert!(Listener::bind(&format!("unix:{}", path.display()), false).is_ok());
-        std::fs::write(&path, "mine").unwrap();
-        assert!(Listener::bind(&format!("unix:{}", path.display()), false).is_err());
+    async fn one_port_takes_connections_and_datagrams() {
+        let (address, serving) = start(Behind::Echo);
+        let mut tcp = program(address).await;
+        tcp.write_all(b"hello").await.unwrap();
+        tcp.shutdown().await.unwrap();
+        let mut all = Vec::new();
+        tcp.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, b"hello");
+        for text in [&b"one"[..], b"two"] {
+            let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            udp.send_to(text, address).await.unwrap();
+            let mut bytes = [0; 16];
+            let (count, from) = udp.recv_from(&mut bytes).await.unwrap();
+            assert_eq!((&bytes[..count], from), (text, address));
+        }
+        serving.abort();
+    }
+
+    #[tokio::test]
+    async fn a_cut_or_refused_flow_is_a_reset() {
+        for behind in [Behind::Cut, Behind::Refuse(None)] {
+            let (address, serving) = start(behind);
+            let mut tcp = program(address).await;
+            // A refusal may be quicker.
+            drop(tcp.write_all(b"x").await);
+            let error = tcp.read_to_end(&mut Vec::new()).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{behind:?}");
+            serving.abort();
+        }
     }
 }

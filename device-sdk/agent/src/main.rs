@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use doorward_agent::{AgentCommand, IdentityArgs, arguments, run};
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    let ended = runtime.block_on(run(cli.command, &cli.identity, cli.json, &System));
+    let ended = runtime.block_on(run(cli.command, &cli.identity, cli.json, Arc::new(System)));
     // A read of standard input cannot be taken back; it must not keep the program alive.
     runtime.shutdown_background();
     match ended {

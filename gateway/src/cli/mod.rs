@@ -93,7 +93,8 @@ async fn run(cli: Cli) -> Result<End, Failure> {
         Command::Audit(audit) => audit::run(audit, &client(), &out).await?,
         Command::Ca(ca) => authority::run(ca, &client(), &out).await?,
         Command::Agent { command } => {
-            doorward_agent::run(command, &identity, json, &SystemClock).await?;
+            let clock = std::sync::Arc::new(SystemClock);
+            doorward_agent::run(command, &identity, json, clock).await?;
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,0 +1,62 @@
+//! Moves datagrams between a local end and a flow.
+
+mod table;
+
+use std::future::poll_fn;
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use doorward_wire::Why;
+use tokio::time::{Instant, sleep_until};
+
+pub(crate) use table::{Sink, Table};
+
+use crate::doors::Packets;
+use crate::failure::Failure;
+
+/// The local end of a flow of datagrams.
+pub(crate) trait End: Send {
+    /// The next datagram towards the flow; `None` when there are no more. A call that is dropped
+    /// loses nothing.
+    fn next(&mut self) -> impl Future<Output = io::Result<Option<Bytes>>> + Send;
+
+    /// Gives one that came from the flow.
+    fn give(&mut self, datagram: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
+}
+
+/// Carries datagrams both ways until the flow ends, the local end has broken, or nothing has
+/// moved for `idle`. When the local end has no more, what comes back is waited for `linger` at a
+/// time.
+pub(crate) async fn carry<E: End>(
+    mut flow: Box<dyn Packets>,
+    end: &mut E,
+    idle: Duration,
+    linger: Duration,
+) -> Result<(), Failure> {
+    let local = |error| Failure::Local { what: "the local datagrams".to_owned(), error };
+    let mut more = true;
+    let mut patience = idle;
+    let mut until = Instant::now() + patience;
+    loop {
+        tokio::select! {
+            received = poll_fn(|cx| flow.poll_receive(cx)) => match received.map_err(Failure::Cut)? {
+                Some(datagram) => end.give(&datagram).await.map_err(local)?,
+                None => return Ok(()),
+            },
+            next = end.next(), if more => match next {
+                Ok(Some(datagram)) => flow.send(&datagram),
+                Ok(None) => (more, patience) = (false, linger),
+                Err(error) => {
+                    flow.close(Why::Broken);
+                    return Err(local(error));
+                }
+            },
+            () = sleep_until(until) => {
+                flow.close(Why::Idle);
+                return Ok(());
+            }
+        }
+        until = Instant::now() + patience;
+    }
+}

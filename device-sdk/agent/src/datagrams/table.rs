@@ -1,0 +1,214 @@
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use doorward_model::DoorName;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::{End, carry};
+use crate::command::tell;
+use crate::doors::{self, Boxed, Doors};
+
+/// How many datagrams may wait for their flow; what comes beyond is dropped, as on any network.
+const QUEUE: usize = 64;
+
+/// Where a flow of the table gives what comes back.
+pub(crate) trait Sink<K>: Send + Sync + 'static {
+    /// Gives one datagram to `key`.
+    fn give<'a>(&'a self, key: &'a K, datagram: &'a [u8]) -> Boxed<'a, io::Result<()>>;
+}
+
+/// A flow of datagrams for each of many, such as the programs that send to one port. There are
+/// never more than `most`: for a new one, the one that has been still the longest goes.
+pub(crate) struct Table<K, S> {
+    doors: Arc<dyn Doors>,
+    sink: Arc<S>,
+    idle: Duration,
+    most: usize,
+    flows: HashMap<K, Entry>,
+}
+
+struct Entry {
+    queue: mpsc::Sender<Bytes>,
+    moved: Moved,
+    task: AbortHandle,
+}
+
+/// When something has last moved, in either direction.
+#[derive(Clone)]
+struct Moved(Arc<Mutex<Instant>>);
+
+impl Moved {
+    fn now() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+
+    fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn last(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<K, S> Table<K, S>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    S: Sink<K>,
+{
+    pub(crate) fn new(doors: Arc<dyn Doors>, sink: Arc<S>, idle: Duration, most: usize) -> Self {
+        Self { doors, sink, idle, most, flows: HashMap::new() }
+    }
+
+    /// Sends a datagram of `key` on its flow to `door`, which is opened for the first one.
+    pub(crate) fn send(&mut self, key: &K, door: &DoorName, datagram: Bytes) {
+        if self.flows.get(key).is_some_and(|entry| entry.queue.is_closed()) {
+            self.flows.remove(key);
+        }
+        if !self.flows.contains_key(key) {
+            self.make_room();
+            let entry = self.open(key.clone(), door.clone());
+            self.flows.insert(key.clone(), entry);
+        }
+        if let Some(entry) = self.flows.get(key) {
+            entry.moved.note();
+            // A full queue drops, as a network does.
+            drop(entry.queue.try_send(datagram));
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.flows.len() < self.most {
+            return;
+        }
+        self.flows.retain(|_, entry| !entry.queue.is_closed());
+        while self.flows.len() >= self.most {
+            let stillest = self.flows.iter().min_by_key(|(_, entry)| entry.moved.last());
+            let Some(stillest) = stillest.map(|(key, _)| key.clone()) else { return };
+            self.flows.remove(&stillest);
+        }
+    }
+
+    fn open(&self, key: K, door: DoorName) -> Entry {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let moved = Moved::now();
+        let mut one = One { key, waiting, sink: Arc::clone(&self.sink), moved: moved.clone() };
+        let (doors, idle) = (Arc::clone(&self.doors), self.idle);
+        let task = tokio::spawn(async move {
+            match doors::datagrams(&*doors, &door).await {
+                Ok(flow) => {
+                    if let Err(error) = carry(flow, &mut one, idle, Duration::ZERO).await {
+                        tell(&format!("doorward: {error}"));
+                    }
+                }
+                Err(refusal) => {
+                    tell(&format!("doorward: {refusal}"));
+                    // Whoever is refused and goes on sending is not asked for again at once.
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        });
+        Entry { queue, moved, task: task.abort_handle() }
+    }
+}
+
+/// How long a refusal of datagrams counts.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// One of the table's local ends.
+struct One<K, S> {
+    key: K,
+    waiting: mpsc::Receiver<Bytes>,
+    sink: Arc<S>,
+    moved: Moved,
+}
+
+impl<K: Send + Sync, S: Sink<K>> End for One<K, S> {
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        Ok(self.waiting.recv().await)
+    }
+
+    async fn give(&mut self, datagram: &[u8]) -> io::Result<()> {
+        self.moved.note();
+        self.sink.give(&self.key, datagram).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doors::tests::{Behind, Fake};
+
+    type Given = (u8, Vec<u8>);
+
+    struct Came(mpsc::Sender<Given>);
+
+    impl Sink<u8> for Came {
+        fn give<'a>(&'a self, key: &'a u8, datagram: &'a [u8]) -> Boxed<'a, io::Result<()>> {
+            Box::pin(async move {
+                drop(self.0.send((*key, datagram.to_vec())).await);
+                Ok(())
+            })
+        }
+    }
+
+    fn table(
+        behind: Behind,
+        idle: Duration,
+    ) -> (Arc<Fake>, Table<u8, Came>, mpsc::Receiver<Given>) {
+        let (sender, came) = mpsc::channel(16);
+        let fake = Arc::new(Fake::new(behind));
+        let doors = Arc::clone(&fake) as Arc<dyn Doors>;
+        (fake, Table::new(doors, Arc::new(Came(sender)), idle, 2), came)
+    }
+
+    #[tokio::test]
+    async fn each_has_a_flow_and_the_stillest_makes_room() {
+        let (fake, mut table, mut came) = table(Behind::Echo, Duration::from_secs(60));
+        let door = "dns--box".parse().unwrap();
+        for (key, text, flows) in
+            [(1, "a", 1), (2, "b", 2), (1, "c", 2), (3, "d", 3), (1, "e", 3), (2, "f", 4)]
+        {
+            table.send(&key, &door, Bytes::from_static(text.as_bytes()));
+            assert_eq!(came.recv().await, Some((key, text.as_bytes().to_vec())));
+            assert_eq!(fake.asked().len(), flows, "{text}");
+            assert!(table.flows.len() <= 2);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_is_still_or_refused_ends() {
+        let (fake, mut table, mut came) = table(Behind::Echo, Duration::from_millis(30));
+        let door = "dns--box".parse().unwrap();
+        table.send(&1, &door, Bytes::from_static(b"a"));
+        came.recv().await.unwrap();
+        let ended = async {
+            while !table.flows[&1].queue.is_closed() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap();
+        table.send(&1, &door, Bytes::from_static(b"b"));
+        assert_eq!(came.recv().await, Some((1, b"b".to_vec())));
+        assert_eq!(fake.asked().len(), 2);
+
+        let (fake, mut table, _came) = self::table(Behind::Refuse(None), Duration::from_secs(60));
+        for _ in 0..200 {
+            table.send(&1, &door, Bytes::from_static(b"a"));
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(fake.asked().len(), 1, "a refusal counts for a while");
+    }
+}

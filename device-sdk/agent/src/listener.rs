@@ -1,0 +1,155 @@
+//! Where local programs find the agent.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use doorward_model::escape;
+use tokio::net::{TcpListener, UnixListener};
+
+use crate::failure::Failure;
+use crate::local::Local;
+
+/// A socket that local programs connect to.
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, Removed),
+}
+
+/// A socket's file, removed with the listener.
+pub(crate) struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        // Whoever removed it first has saved us the work.
+        drop(std::fs::remove_file(&self.0));
+    }
+}
+
+/// A place to listen that other machines cannot reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl Place {
+    /// Reads `unix:PATH`, or a loopback address and port.
+    pub(crate) fn parse(address: &str) -> Result<Self, Failure> {
+        if let Some(path) = address.strip_prefix("unix:") {
+            return Ok(Self::Unix(path.into()));
+        }
+        let parsed: SocketAddr = address.parse().map_err(|_| {
+            Failure::Usage(format!(
+                "'{}' is no place to listen; use unix:PATH, or 127.0.0.1:PORT with --open",
+                escape(address)
+            ))
+        })?;
+        if !parsed.ip().is_loopback() {
+            return Err(Failure::Usage(format!(
+                "{parsed} can be reached from other machines, past the gateway; listen at \
+                 unix:PATH, use --stdio, or a loopback address with --open"
+            )));
+        }
+        Ok(Self::Tcp(parsed))
+    }
+}
+
+impl Listener {
+    pub(crate) fn bind(place: &Place) -> Result<Self, Failure> {
+        match place {
+            Place::Tcp(address) => tcp(*address),
+            Place::Unix(path) => unix(path),
+        }
+    }
+
+    /// Where it is, for people.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Tcp(listener) => {
+                listener.local_addr().map_or_else(|error| error.to_string(), |at| at.to_string())
+            }
+            Self::Unix(_, Removed(path)) => format!("unix:{}", path.display()),
+        }
+    }
+
+    /// The next local program.
+    pub(crate) async fn accept(&self) -> io::Result<Local> {
+        match self {
+            Self::Tcp(listener) => listener.accept().await.map(|(stream, _)| Local::Tcp(stream)),
+            Self::Unix(listener, _) => {
+                listener.accept().await.map(|(stream, _)| Local::Unix(stream))
+            }
+        }
+    }
+}
+
+fn tcp(address: SocketAddr) -> Result<Listener, Failure> {
+    let bound = std::net::TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    });
+    bound.map(Listener::Tcp).map_err(|error| Failure::Local { what: address.to_string(), error })
+}
+
+/// A Unix socket that only its owner can open: made in a directory that only its owner can
+/// enter, and moved to its place when its mode is right.
+pub(crate) fn unix(path: &Path) -> Result<Listener, Failure> {
+    let failed = |error| Failure::Local { what: format!("unix:{}", path.display()), error };
+    let bind = || -> io::Result<Listener> {
+        match std::fs::symlink_metadata(path) {
+            Ok(found) if found.file_type().is_socket() && !is_served(path) => {
+                std::fs::remove_file(path)?;
+            }
+            Ok(_) => return Err(io::Error::other("it is there already; remove it first")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let private = parent.join(format!(".doorward-{}", std::process::id()));
+        std::fs::DirBuilder::new().mode(0o700).create(&private)?;
+        let made = (|| {
+            let socket = private.join("s");
+            let listener = UnixListener::bind(&socket)?;
+            std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))?;
+            std::fs::rename(&socket, path)?;
+            Ok(Listener::Unix(listener, Removed(path.to_owned())))
+        })();
+        drop(std::fs::remove_dir_all(&private));
+        made
+    };
+    bind().map_err(failed)
+}
+
+/// Whether somebody answers at a socket.
+fn is_served(path: &Path) -> bool {
+    #[expect(clippy::disallowed_methods, reason = "asks whether a local socket is stale")]
+    std::os::unix::net::UnixStream::connect(path).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_is_its_owners_alone_and_goes_with_its_listener() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("door.sock");
+        let place = Place::parse(&format!("unix:{}", path.display())).unwrap();
+        let listener = Listener::bind(&place).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(Listener::bind(&place).is_err());
+        drop(listener);
+        assert!(!path.exists());
+        // One that was left behind is taken over; a file is not.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(Listener::bind(&place).is_ok());
+        std::fs::write(&path, "mine").unwrap();
+        assert!(Listener::bind(&place).is_err());
+    }
+}

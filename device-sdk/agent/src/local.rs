@@ -1,0 +1,94 @@
+//! A local program's end of a stream.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::carry::{Patience, carry};
+use crate::doors::Bytes;
+use crate::failure::Failure;
+
+/// A connection of or to a local program.
+#[derive(Debug)]
+pub(crate) enum Local {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Local {
+    /// From now on its end is a reset, unless [`release`](Self::release) is called: a flow that
+    /// was cut must not look complete. A Unix socket knows no reset.
+    pub(crate) fn guard(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(tcp) => {
+                tcp.set_nodelay(true)?;
+                tcp.set_zero_linger()
+            }
+            Self::Unix(_) => Ok(()),
+        }
+    }
+
+    /// Its end is a proper one again.
+    pub(crate) fn release(&self) -> io::Result<()> {
+        match self {
+            #[expect(deprecated, reason = "no linger at all is the system's default")]
+            Self::Tcp(tcp) => tcp.set_linger(None),
+            Self::Unix(_) => Ok(()),
+        }
+    }
+
+    /// Carries a flow: what has been read of this end `already`, then what comes, until both
+    /// ends have ended.
+    pub(crate) async fn carry(mut self, flow: impl Bytes, already: Vec<u8>) -> Result<(), Failure> {
+        let lost = |error| Failure::Local { what: "the local program".to_owned(), error };
+        self.guard().map_err(lost)?;
+        {
+            let (input, output) = tokio::io::split(&mut self);
+            carry(flow, already.as_slice().chain(input), output, Patience::Whole).await?;
+        }
+        self.release().map_err(lost)
+    }
+}
+
+impl AsyncRead for Local {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, into),
+            Self::Unix(unix) => Pin::new(unix).poll_read(cx, into),
+        }
+    }
+}
+
+impl AsyncWrite for Local {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Self::Unix(unix) => Pin::new(unix).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
+            Self::Unix(unix) => Pin::new(unix).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The header of a datagram that SOCKS 5 relays (RFC 1928 section 7).
+
+use super::socks::NAME;
+
+/// Where a datagram goes, or has come from, as the client spelled it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+/// The header and the datagram. `None` for fragments, for addresses, and for what is no header:
+/// all of them are dropped.
+pub(super) fn read(bytes: &[u8]) -> Option<(Place, &[u8])> {
+    let ([0, 0, 0, kind], rest) = bytes.split_first_chunk::<4>()? else { return None };
+    if *kind != NAME {
+        return None;
+    }
+    let (length, rest) = rest.split_first()?;
+    let (host, rest) = rest.split_at_checked(usize::from(*length))?;
+    let (port, datagram) = rest.split_first_chunk::<2>()?;
+    let host = str::from_utf8(host).ok()?.to_owned();
+    Some((Place { host, port: u16::from_be_bytes(*port) }, datagram))
+}
+
+/// A datagram from `place`, with its header. `None` if the place's name is longer than one can be.
+pub(super) fn write(place: &Place, datagram: &[u8]) -> Option<Vec<u8>> {
+    let length = u8::try_from(place.host.len()).ok()?;
+    let (host, port) = (place.host.as_bytes(), place.port.to_be_bytes());
+    Some([&[0, 0, 0, NAME, length], host, &port, datagram].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn fragments_and_addresses_are_dropped() {
+        let good = b"\0\0\0\x03\x01a\0\x35hello";
+        assert_eq!(read(good), Some((Place { host: "a".into(), port: 53 }, &b"hello"[..])));
+        for (at, byte) in [(0, 1), (1, 1), (2, 1), (3, 1), (3, 4), (3, 0), (4, 200)] {
+            let mut bad = good.to_vec();
+            bad[at] = byte;
+            assert_eq!(read(&bad), None, "{at} {byte}");
+        }
+        assert_eq!(write(&Place { host: "a".repeat(256), port: 1 }, b""), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            host in "[a-z.-]{0,60}",
+            port in any::<u16>(),
+            datagram in prop::collection::vec(any::<u8>(), 0..100),
+        ) {
+            let place = Place { host, port };
+            let written = write(&place, &datagram).unwrap();
+            prop_assert_eq!(read(&written), Some((place, datagram.as_slice())));
+        }
+
+        #[test]
+        fn it_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            if let Some((_, datagram)) = read(&bytes) {
+                prop_assert!(datagram.len() + 7 <= bytes.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use doorward_wire::LARGEST_DATAGRAM;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UdpSocket;
+
+use super::header::{self, Place};
+use super::socks::Reply;
+use super::{Proxy, lost, owner};
+use crate::datagrams::{Sink, Table};
+use crate::doors::Boxed;
+use crate::failure::Failure;
+use crate::local::Local;
+
+/// How many interfaces one client may send to at once.
+const FLOWS: usize = 64;
+/// How long a flow is kept in which nothing moves.
+const IDLE: Duration = Duration::from_secs(2 * 60);
+/// Room for a header before the largest datagram.
+const ROOM: usize = LARGEST_DATAGRAM + 300;
+
+/// How many others may send before the client does.
+const OTHERS: usize = 256;
+
+/// Relays a client's datagrams (UDP ASSOCIATE) until its connection ends. They are taken from one
+/// address only: the client's, at the port that it has named or else first sent from.
+///
+/// The relay's port asks for no token. Where the client has named none of its own, a program of
+/// another user must not be the first to send.
+pub(super) async fn serve(mut control: Local, port: u16, proxy: &Proxy) -> Result<(), Failure> {
+    // Elsewhere it is refused before.
+    let Local::Tcp(tcp) = &control else { return Ok(()) };
+    let (at, from) = (tcp.local_addr().map_err(lost)?, tcp.peer_addr().map_err(lost)?);
+    let (own, client) = (at.ip(), from.ip());
+    let user = owner::of_connection(from, at);
+    let is_client = |sender| {
+        let theirs = || user.is_some() && owner::of_sender(sender) == user;
+        proxy.token.is_none() || theirs()
+    };
+    let failed = |error| Failure::Local { what: "a relay for datagrams".to_owned(), error };
+    let socket = Arc::new(UdpSocket::bind((own, 0)).await.map_err(failed)?);
+    let bound = socket.local_addr().map_err(failed)?;
+    control.write_all(&Reply::Granted.encode(Some(bound))).await.map_err(lost)?;
+
+    let peer = Arc::new(OnceLock::new());
+    if port != 0 {
+        peer.get_or_init(|| SocketAddr::new(client, port));
+    }
+    let back = Arc::new(Back { socket: Arc::clone(&socket), peer: Arc::clone(&peer) });
+    let mut table = Table::new(Arc::clone(&proxy.doors), back, IDLE, FLOWS);
+    let (mut bytes, mut said) = (vec![0; ROOM], [0; 64]);
+    let mut others = 0;
+    loop {
+        tokio::select! {
+            // What is said on it means nothing; its end ends everything.
+            read = control.read(&mut said) => match read {
+                Ok(0) | Err(_) => return Ok(()),
+                Ok(_) => {}
+            },
+            received = socket.recv_from(&mut bytes) => match received {
+                Ok((count, from)) => {
+                    if from.ip() != client {
+                        continue;
+                    }
+                    let datagram = bytes.get(..count).unwrap_or_default();
+                    let Some((place, datagram)) = header::read(datagram) else { continue };
+                    let Some(door) = proxy.door(&place.host) else { continue };
+                    if peer.get().is_none() && !is_client(from) {
+                        others += 1;
+                        if others >= OTHERS {
+                            return Ok(());
+                        }
+                        continue;
+                    }
+                    if *peer.get_or_init(|| from) == from {
+                        table.send(&place, &door, Bytes::copy_from_slice(datagram));
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                Err(error) => return Err(failed(error)),
+            },
+        }
+    }
+}
+
+/// Gives datagrams back to the client, with the header of where they come from.
+struct Back {
+    socket: Arc<UdpSocket>,
+    peer: Arc<OnceLock<SocketAddr>>,
+}
+
+impl Sink<Place> for Back {
+    fn give<'a>(&'a self, key: &'a Place, datagram: &'a [u8]) -> Boxed<'a, io::Result<()>> {
+        Box::pin(async move {
+            let (Some(whole), Some(peer)) = (header::write(key, datagram), self.peer.get()) else {
+                return Ok(());
+            };
+            match self.socket.send_to(&whole, peer).await {
+                // The client's connection says when it has gone; what is too large is lost.
+                Err(error)
+                    if error.kind() != io::ErrorKind::ConnectionRefused
+                        && error.raw_os_error()
+                            != Some(rustix::io::Errno::MSGSIZE.raw_os_error()) =>
+                {
+                    Err(error)
+                }
+                _ => Ok(()),
+            }
+        })
+    }
+}

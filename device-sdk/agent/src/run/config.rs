@@ -1,0 +1,177 @@
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use doorward_model::{Name, Target, escape, escape_lines};
+use doorward_sdk::Transport;
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+/// The longest file, in bytes.
+const LIMIT: u64 = 1024 * 1024;
+/// How many interfaces a gateway takes from one device.
+const INTERFACES: usize = 256;
+/// How often is reported unless told otherwise, and the bounds of it.
+const USUAL: Duration = Duration::from_secs(60 * 60);
+const OFTEN: Duration = Duration::from_secs(60);
+const SELDOM: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// What the device's owner decided, checked. `deploy/agent.toml` explains every setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// A file whose first line is the firmware's version.
+    pub(crate) firmware: Option<PathBuf>,
+    pub(crate) transport: Transport,
+    pub(crate) posture_every: Duration,
+    pub(crate) interfaces: BTreeMap<Name, Target>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            firmware: None,
+            transport: Transport::Auto,
+            posture_every: USUAL,
+            interfaces: BTreeMap::new(),
+        }
+    }
+}
+
+/// The file as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct Raw {
+    firmware: Option<PathBuf>,
+    transport: Option<String>,
+    posture_every: Option<String>,
+    interfaces: BTreeMap<String, RawInterface>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawInterface {
+    url: String,
+}
+
+impl Config {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// Names the file, the key and the reason.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let mut text = String::new();
+        let opened = std::fs::File::open(path);
+        opened
+            .and_then(|file| file.take(LIMIT).read_to_string(&mut text))
+            .map_err(|error| Failure::Local { what: path.display().to_string(), error })?;
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
+        let raw: Raw = toml::from_str(text).map_err(|error| {
+            Failure::Usage(format!("{}: {}", path.display(), escape_lines(&error.to_string())))
+        })?;
+        let wrong = |key: &str, why: &dyn Display| {
+            Failure::Usage(format!("{}: {}: {why}", path.display(), escape(key)))
+        };
+        let transport = match raw.transport.as_deref() {
+            None | Some("auto") => Transport::Auto,
+            Some("quic") => Transport::Quic,
+            Some("tls") => Transport::Tls,
+            Some(other) => {
+                let why = format!("'{}' is none; use auto, quic or tls", escape(other));
+                return Err(wrong("transport", &why));
+            }
+        };
+        if let Some(firmware) = &raw.firmware
+            && !firmware.is_absolute()
+        {
+            return Err(wrong("firmware", &"a path begins with /, such as /etc/firmware-version"));
+        }
+        let posture_every = match raw.posture_every {
+            None => USUAL,
+            Some(text) => humantime::parse_duration(&text).map_err(|error| {
+                wrong("posture-every", &format!("{error}; write 10m, 1h or 1d"))
+            })?,
+        };
+        if !(OFTEN..=SELDOM).contains(&posture_every) {
+            return Err(wrong("posture-every", &"it is from 1m to 7d"));
+        }
+        if raw.interfaces.len() > INTERFACES {
+            let why = format!("a device offers at most {INTERFACES}");
+            return Err(wrong("interfaces", &why));
+        }
+        let mut interfaces = BTreeMap::new();
+        for (name, interface) in raw.interfaces {
+            let key = format!("interfaces.{name}");
+            let name: Name = name.parse().map_err(|error| wrong(&key, &error))?;
+            let key = format!("{key}.url");
+            let target: Target = interface.url.parse().map_err(|error| wrong(&key, &error))?;
+            if matches!(target, Target::Agent { .. }) {
+                let why = "an agent offers what it reaches itself: use tcp:// udp:// unix: \
+                           serial: or process:";
+                return Err(wrong(&key, &why));
+            }
+            interfaces.insert(name, target);
+        }
+        Ok(Self { firmware: raw.firmware, transport, posture_every, interfaces })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(Path::new("/etc/agent.toml"), text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        assert_eq!(parse(""), Ok(Config::default()));
+    }
+
+    #[test]
+    fn the_file_that_is_shipped_reads_and_shows_the_defaults() {
+        let shipped = include_str!("../../../../deploy/agent.toml");
+        assert_eq!(parse(shipped), Ok(Config::default()));
+        let all: String = shipped
+            .lines()
+            .map(|line| line.strip_prefix("#: ").unwrap_or(line).to_owned() + "\n")
+            .collect();
+        assert_eq!(parse(&all), Ok(Config::default()));
+        let examples: String = shipped
+            .lines()
+            .map(|line| line.strip_prefix("#- ").unwrap_or(line).to_owned() + "\n")
+            .collect();
+        let examples = parse(&examples).unwrap();
+        assert_eq!(examples.interfaces.len(), 5);
+        assert!(examples.firmware.is_some());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, says) in [
+            ("speed = 1", "speed"),
+            ("transport = \"udp\"", "transport: 'udp' is none; use auto, quic or tls"),
+            ("firmware = \"version\"", "firmware: a path begins with /"),
+            ("posture-every = \"soon\"", "posture-every"),
+            ("posture-every = \"1s\"", "posture-every: it is from 1m to 7d"),
+            ("[interfaces.SSH]\nurl = \"tcp://h:1\"", "interfaces.SSH"),
+            ("[interfaces.ssh]\nurl = \"ssh://h:1\"", "interfaces.ssh.url"),
+            ("[interfaces.ssh]\nurl = \"agent:ssh\"", "interfaces.ssh.url: an agent offers"),
+            ("[interfaces.ssh]\nurl = \"tcp://h:1\"\nuser = 1", "user"),
+            ("[interfaces.ssh]", "url"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.starts_with("/etc/agent.toml: "), "{error}");
+            assert!(error.contains(says), "{text}: {error}");
+        }
+        let many: String =
+            (0..257).map(|at| format!("[interfaces.i{at}]\nurl = \"tcp://h:1\"\n")).collect();
+        assert!(parse(&many).unwrap_err().contains("at most 256"));
+    }
+}

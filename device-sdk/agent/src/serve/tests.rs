@@ -1,0 +1,351 @@
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use doorward_wire::Carrier;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Termios, tcgetattr};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, UdpSocket, UnixListener};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::doors::tests::pipes;
+
+/// A flow that waits, over a connection in memory.
+struct Fake {
+    carrier: Carrier,
+    pipe: Pipe,
+    refused: oneshot::Sender<(Why, String)>,
+    /// Both ends of a connection end with their carriers.
+    _far: Carrier,
+}
+
+impl Waiting for Fake {
+    async fn stream(self) -> io::Result<Pipe> {
+        // As long as the test runs.
+        std::mem::forget((self.carrier, self._far));
+        Ok(self.pipe)
+    }
+
+    async fn datagrams(self) -> io::Result<Datagrams> {
+        let datagrams = self.carrier.datagrams(self.pipe);
+        std::mem::forget((self.carrier, self._far));
+        Ok(datagrams)
+    }
+
+    async fn refuse(self, why: Why, detail: &str) {
+        self.refused.send((why, detail.to_owned())).unwrap();
+    }
+}
+
+struct Served {
+    far: Pipe,
+    carrier: Carrier,
+    refused: oneshot::Receiver<(Why, String)>,
+    ended: JoinHandle<Result<(), Failure>>,
+}
+
+async fn serve_with(service: &Service, asked: Asked) -> Served {
+    let (carrier, pipe, far_carrier, far) = pipes().await;
+    let (refused, refusal) = oneshot::channel();
+    let fake = Fake { carrier, pipe, refused, _far: far_carrier.clone() };
+    let service = service.clone();
+    let ended = tokio::spawn(async move { service.serve(&asked, fake).await });
+    Served { far, carrier: far_carrier, refused: refusal, ended }
+}
+
+async fn serve(url: &str) -> Served {
+    serve_with(&service(url), Asked::default()).await
+}
+
+fn service(url: &str) -> Service {
+    Service::new(url.parse().unwrap(), Lines::default())
+}
+
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), what).await.unwrap()
+}
+
+async fn listener() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("tcp://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+async fn said(pipe: &mut Pipe, bytes: &[u8]) {
+    pipe.write_all(bytes).await.unwrap();
+    pipe.flush().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_passes_both_ways_with_half_close() {
+    let (listener, url) = listener().await;
+    let mut served = serve(&url).await;
+    let (mut local, _) = soon(listener.accept()).await.unwrap();
+    said(&mut served.far, b"question").await;
+    served.far.shutdown().await.unwrap();
+    let mut all = Vec::new();
+    soon(local.read_to_end(&mut all)).await.unwrap();
+    assert_eq!(all, b"question");
+    local.write_all(b"answer").await.unwrap();
+    local.shutdown().await.unwrap();
+    all.clear();
+    soon(served.far.read_to_end(&mut all)).await.unwrap();
+    assert_eq!(all, b"answer");
+    soon(served.ended).await.unwrap().unwrap();
+    assert_eq!(soon(local.read(&mut [0])).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_cut_is_a_reset_and_a_reset_is_a_cut() {
+    let (listener, url) = listener().await;
+    let mut served = serve(&url).await;
+    let (mut local, _) = soon(listener.accept()).await.unwrap();
+    said(&mut served.far, b"x").await;
+    local.read_exact(&mut [0]).await.unwrap();
+    served.far.cut(Why::Ended);
+    let reset = soon(local.read(&mut [0])).await.unwrap_err();
+    assert_eq!(reset.kind(), io::ErrorKind::ConnectionReset);
+    assert!(matches!(soon(served.ended).await.unwrap(), Err(Failure::Cut(_))));
+
+    let mut served = serve(&url).await;
+    let (mut local, _) = soon(listener.accept()).await.unwrap();
+    local.write_all(b"x").await.unwrap();
+    served.far.read_exact(&mut [0]).await.unwrap();
+    local.set_zero_linger().unwrap();
+    drop(local);
+    assert!(soon(served.far.read(&mut [0])).await.is_err());
+    assert!(matches!(soon(served.ended).await.unwrap(), Err(Failure::Local { .. })));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_refused_and_says_why() {
+    let (listener, url) = listener().await;
+    drop(listener);
+    let dir = tempfile::tempdir().unwrap();
+    for (url, why) in [
+        (url.as_str(), Why::Unreachable),
+        (&format!("unix:{}/none", dir.path().display()), Why::Unreachable),
+        (&format!("serial:{}/none", dir.path().display()), Why::Unreachable),
+        (&format!("process:{}/none", dir.path().display()), Why::Unreachable),
+        ("agent:other", Why::Unreachable),
+    ] {
+        let served = serve(url).await;
+        let (told, detail) = soon(served.refused).await.unwrap();
+        assert_eq!(told, why, "{url}");
+        assert!(
+            !detail.contains(&*dir.path().to_string_lossy()),
+            "paths are the owner's: {detail}"
+        );
+        soon(served.ended).await.unwrap().unwrap();
+    }
+    let asked = Asked { kind: Some(Kind::Datagrams), ..Asked::default() };
+    let served = serve_with(&service("tcp://127.0.0.1:1"), asked).await;
+    assert_eq!(soon(served.refused).await.unwrap().0, Why::Wrong);
+}
+
+#[tokio::test]
+async fn a_unix_socket_passes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut served = serve(&format!("unix:{}", path.display())).await;
+    let (mut local, _) = soon(listener.accept()).await.unwrap();
+    local.write_all(b"hello").await.unwrap();
+    drop(local);
+    served.far.shutdown().await.unwrap();
+    let mut all = Vec::new();
+    soon(served.far.read_to_end(&mut all)).await.unwrap();
+    assert_eq!(all, b"hello");
+    soon(served.ended).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn datagrams_pass_whole_and_a_closed_port_is_waited_for() {
+    let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let at = peer.local_addr().unwrap();
+    drop(peer);
+    let served = serve(&format!("udp://{at}")).await;
+    let mut flow = served.carrier.datagrams(served.far);
+    let mut peer = None;
+    for round in 0..2u8 {
+        flow.send(&[round]);
+        // What waits to be sent leaves when something is asked for.
+        drop(tokio::time::timeout(Duration::from_millis(200), flow.receive()).await);
+        if round == 0 {
+            peer = Some(UdpSocket::bind(at).await.unwrap());
+        }
+    }
+    let peer = peer.unwrap();
+    let mut bytes = [0; 16];
+    let (count, from) = soon(peer.recv_from(&mut bytes)).await.unwrap();
+    assert_eq!(bytes[..count], [1]);
+    let large = vec![7; 9000];
+    for datagram in [&large[..], b""] {
+        peer.send_to(datagram, from).await.unwrap();
+        assert_eq!(soon(flow.receive()).await.unwrap(), Some(Bytes::copy_from_slice(datagram)));
+    }
+    // Nobody else is heard.
+    let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    other.send_to(b"x", from).await.unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(100), flow.receive()).await.is_err());
+    drop(flow);
+    // How, is the carrier's to say: datagrams know no proper end.
+    drop(soon(served.ended).await.unwrap());
+}
+
+#[tokio::test]
+async fn datagrams_that_are_still_end() {
+    let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (host, port) = ("127.0.0.1".parse().unwrap(), peer.local_addr().unwrap().port());
+    let socket = udp::dial(&host, port).await.unwrap();
+    let (carrier, pipe, _far, _pipe) = pipes().await;
+    let idle = Duration::from_millis(20);
+    soon(udp::carry(carrier.datagrams(pipe), socket, idle)).await.unwrap();
+}
+
+fn shell(script: &str) -> String {
+    let encoded: String = script.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    format!("process:/bin/sh?arg=-c&arg={encoded}")
+}
+
+async fn gone(id: &str) {
+    soon(async {
+        while std::path::Path::new("/proc").join(id.trim()).exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_program_has_no_environment_and_ends_properly() {
+    let mut served = serve(&shell("cat; echo \"$PATH|$LANG|$HOME|$(pwd)\"; echo lost >&2")).await;
+    said(&mut served.far, b"hello\n").await;
+    served.far.shutdown().await.unwrap();
+    let mut all = String::new();
+    soon(served.far.read_to_string(&mut all)).await.unwrap();
+    assert_eq!(all, "hello\n/usr/bin:/bin|C.UTF-8||/\n");
+    soon(served.ended).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_program_that_fails_cuts_its_flow() {
+    for script in ["echo x; exit 3", "echo x; kill -9 $$"] {
+        let mut served = serve(&shell(script)).await;
+        let mut all = Vec::new();
+        assert!(soon(served.far.read_to_end(&mut all)).await.is_err(), "{script}");
+        assert_eq!(all, b"x\n");
+        assert!(matches!(soon(served.ended).await.unwrap(), Err(Failure::Local { .. })));
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_listen_may_still_end_properly() {
+    let mut served = serve(&shell("exec <&-; echo done; sleep 0.1")).await;
+    let mut done = [0; 5];
+    soon(served.far.read_exact(&mut done)).await.unwrap();
+    said(&mut served.far, &vec![0; 200_000]).await;
+    let mut all = Vec::new();
+    soon(served.far.read_to_end(&mut all)).await.unwrap();
+    served.far.shutdown().await.unwrap();
+    soon(served.ended).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn nothing_of_a_program_outlives_its_flow() {
+    let mut served = serve(&shell("echo $$; sleep 1000 & echo $!; wait")).await;
+    let mut ids = String::new();
+    while ids.lines().count() < 2 || !ids.ends_with('\n') {
+        let mut byte = [0];
+        soon(served.far.read_exact(&mut byte)).await.unwrap();
+        ids.push(char::from(byte[0]));
+    }
+    served.far.cut(Why::Ended);
+    assert!(soon(served.ended).await.unwrap().is_err());
+    for id in ids.lines() {
+        gone(id).await;
+    }
+}
+
+/// A pseudo-terminal: the end of the adapter, and the path of the line.
+fn pty() -> (tokio::fs::File, String) {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let path = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+    (tokio::fs::File::from_std(master.into()), path)
+}
+
+/// Holds the line open without using it: a pseudo-terminal forgets how it is set otherwise.
+fn hold(path: &str) -> std::fs::File {
+    std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap()
+}
+
+fn modes(line: &std::fs::File) -> (u32, bool, rustix::termios::LocalModes) {
+    let modes: Termios = tcgetattr(line).unwrap();
+    let two = modes.control_modes.contains(rustix::termios::ControlModes::CSTOPB);
+    (modes.output_speed(), two, modes.local_modes)
+}
+
+#[tokio::test]
+async fn a_line_is_set_passes_and_is_put_back() {
+    let (mut adapter, path) = pty();
+    let held = hold(&path);
+    let before = modes(&held);
+    let service = service(&format!("serial:{path}?baud=19200"));
+    let parameters = BTreeMap::from([("stop".to_owned(), "2".to_owned())]);
+    let asked = Asked { parameters, ..Asked::default() };
+    let mut served = serve_with(&service, asked.clone()).await;
+    // Before it is set, it would echo.
+    soon(async {
+        while modes(&held) == before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    adapter.write_all(b"login: ").await.unwrap();
+    let mut login = [0; 7];
+    soon(served.far.read_exact(&mut login)).await.unwrap();
+    assert_eq!(&login, b"login: ");
+    assert_eq!((modes(&held).0, modes(&held).1), (19200, true));
+    // It is one flow's at a time.
+    let second = serve_with(&service, asked.clone()).await;
+    assert_eq!(soon(second.refused).await.unwrap().0, Why::Taken);
+    said(&mut served.far, b"root\n").await;
+    served.far.shutdown().await.unwrap();
+    let mut root = [0; 5];
+    soon(adapter.read_exact(&mut root)).await.unwrap();
+    // Raw: nothing was translated or echoed. The answer still comes after the half-close.
+    assert_eq!(&root, b"root\n");
+    adapter.write_all(b"ok").await.unwrap();
+    adapter.flush().await.unwrap();
+    let mut rest = Vec::new();
+    soon(served.far.read_to_end(&mut rest)).await.unwrap();
+    assert_eq!(rest, b"ok");
+    soon(served.ended).await.unwrap().unwrap();
+    assert_eq!(modes(&held), before);
+    // And it is free again, also after a cut.
+    let served = serve_with(&service, asked).await;
+    served.far.cut(Why::Ended);
+    assert!(soon(served.ended).await.unwrap().is_err());
+    assert_eq!(modes(&held), before);
+    assert!(service.lines.is_free());
+}
+
+#[tokio::test]
+async fn a_setting_that_is_none_is_refused_and_a_line_that_goes_cuts() {
+    let (adapter, path) = pty();
+    let service = service(&format!("serial:{path}"));
+    for (key, value) in [("baud", "fast"), ("speed", "9600"), ("parity", "maybe")] {
+        let parameters = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+        let served = serve_with(&service, Asked { parameters, ..Asked::default() }).await;
+        assert_eq!(soon(served.refused).await.unwrap().0, Why::Wrong, "{key}");
+    }
+    let mut served = serve_with(&service, Asked::default()).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(adapter);
+    assert!(soon(served.far.read(&mut [0])).await.is_err());
+    assert!(soon(served.ended).await.unwrap().is_err());
+}

@@ -1,0 +1,80 @@
+//! The SDK's client, as what opens flows.
+
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use doorward_model::{Action, Clock, DoorName};
+use doorward_sdk::{Client, Error, IdentityDir, Kind, Settings, Transport, Wanted, Why};
+
+use crate::doors::{Boxed, Datagram, Doors, Flow, Packets, Refusal};
+use crate::failure::Failure;
+
+/// What the gateway is told this program is.
+pub(crate) const SOFTWARE: &str = concat!("doorward-agent/", env!("CARGO_PKG_VERSION"));
+
+/// Opens flows through a gateway, each for the same actions.
+pub(crate) struct Through {
+    client: Client,
+    actions: Vec<Action>,
+}
+
+impl Through {
+    /// Opens flows by `client`. Without `actions`, each is for everything that is granted.
+    pub(crate) fn new(client: Client, actions: Vec<Action>) -> Self {
+        Self { client, actions }
+    }
+}
+
+/// Begins to connect with the identity in `dir`.
+pub(crate) fn start(
+    dir: &IdentityDir,
+    transport: Transport,
+    clock: Arc<dyn Clock>,
+) -> Result<Client, Failure> {
+    let mut settings = Settings::new(clock);
+    SOFTWARE.clone_into(&mut settings.software);
+    settings.transport = transport;
+    Ok(Client::start(dir.clone(), settings)?)
+}
+
+impl Doors for Through {
+    fn open<'a>(
+        &'a self,
+        door: &'a DoorName,
+        kind: Option<Kind>,
+    ) -> Boxed<'a, Result<Flow, Refusal>> {
+        let wanted = Wanted { actions: self.actions.clone(), kind };
+        Box::pin(async move {
+            match self.client.connect(door, wanted).await {
+                Ok(doorward_sdk::Flow::Stream(stream)) => Ok(Flow::Stream(Box::new(stream))),
+                Ok(doorward_sdk::Flow::Datagrams(datagrams)) => {
+                    Ok(Flow::Datagrams(Box::new(datagrams)))
+                }
+                Err(error) => Err(refusal(&error)),
+            }
+        })
+    }
+}
+
+fn refusal(error: &Error) -> Refusal {
+    let why = match error {
+        Error::Flow { why, .. } => Some(*why),
+        _ => None,
+    };
+    Refusal { why, detail: error.to_string() }
+}
+
+impl Packets for doorward_sdk::Datagrams {
+    fn send(&mut self, datagram: &[u8]) {
+        self.send(datagram);
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Datagram>>> {
+        self.poll_receive(cx)
+    }
+
+    fn close(self: Box<Self>, why: Why) {
+        (*self).close(why);
+    }
+}
