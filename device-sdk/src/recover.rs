@@ -8,10 +8,11 @@
 //!   "signature": "base64url without padding" }
 //! ```
 //!
-//! The signature is ECDSA with SHA-256 (ASN.1 DER) by the old key, over the 32 bytes that this
-//! TLS connection exports (RFC 8446 section 7.5) under the label `EXPORTER-doorward-recover` in
-//! the context SHA-256(request, DER). So it is good on this connection and for this new key
-//! only. The answer is that of `/v1/renew`.
+//! The signature is ECDSA with SHA-256 (ASN.1 DER) by the old key, over 64 bytes: the 32 that
+//! this TLS connection exports (RFC 8446 section 7.5) under the label
+//! `EXPORTER-doorward-recover` without a context, and the SHA-256 of the new key's
+//! SubjectPublicKeyInfo, DER. So it is good on this connection and for this new key only. The
+//! answer is that of `/v1/renew`.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
-use rcgen::{CertificateParams, KeyPair, SigningKey as _};
+use rcgen::{CertificateParams, KeyPair, PublicKeyData as _, SigningKey as _};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -62,14 +63,15 @@ async fn ask(shared: &Shared, present: &Identity, key: &KeyPair) -> Result<Answe
     let leaf = leaf.first().ok_or_else(|| Error::Answer("no certificate".to_owned()))?;
     let api = Api::with(&present.facts.url, shared.credentials(present, false)?);
     let stream = api.open().await?;
-    let context = digest(&SHA256, request.der());
     let (_, session) = stream.get_ref();
-    let exported = session.export_keying_material([0; 32], LABEL, Some(context.as_ref()));
+    let exported = session.export_keying_material([0; 32], LABEL, None);
     let exported = exported.map_err(|_| Error::Crypto("bind a proof to a connection"))?;
+    let message =
+        [exported.as_slice(), digest(&SHA256, &key.subject_public_key_info()).as_ref()].concat();
     let old = std::str::from_utf8(present.key.expose()).ok();
     let old = old.and_then(|pem| KeyPair::from_pem(pem).ok());
     let old = old.ok_or(Error::Crypto("read the key"))?;
-    let signature = old.sign(&exported).map_err(|_| Error::Crypto("sign"))?;
+    let signature = old.sign(&message).map_err(|_| Error::Crypto("sign"))?;
     let body = json!({
         "certificate": pem::encode(&pem::Pem::new("CERTIFICATE", leaf.to_vec())),
         "csr": pem,

@@ -337,12 +337,8 @@ fn a_broken_bundle_is_refused_by_file_and_line_and_changes_nothing() {
 #[test]
 fn what_is_not_built_says_so() {
     let gateway = Gateway::start();
-    for args in [
-        &["clock", "accept"][..],
-        &["audit", "verify"],
-        &["ca", "crl"],
-        &["ca", "rotate"],
-    ] {
+    for args in [&["clock", "accept"][..], &["audit", "verify"], &["ca", "crl"], &["ca", "rotate"]]
+    {
         let complaint = gateway.run("owner", args).failed();
         assert!(complaint.contains("is not built yet"), "{args:?}: {complaint}");
     }

@@ -81,7 +81,8 @@ fn datagrams_pass_on_another_stack() {
     });
     let said = told(&gateway, "mallory", &["datagram", "plc/udp", "x"]);
     assert_eq!(said[1]["refused"], 1);
-    let words = ["datagram", "plc/udp", "hello", "large", "plc/udp", "20000", "open", "plc/udp", "x"];
+    let words =
+        ["datagram", "plc/udp", "hello", "large", "plc/udp", "20000", "open", "plc/udp", "x"];
     let said = told(&gateway, "alice", &words);
     assert_eq!((&said[1]["kind"], &said[1]["data"]), (&json!(2), &json!("hello")), "{said:?}");
     assert_eq!(said[2]["size"], 20000);
@@ -106,7 +107,11 @@ fn a_device_on_another_stack_offers_and_renews() {
     assert_eq!(line()["welcome"], true);
     assert_eq!(line(), json!({ "offered": true, "declined": {} }));
     let said = told(&gateway, "alice", &["open", "camera/picture", "smile"]);
-    assert_eq!((&said[1]["data"], &said[1]["end"]), (&json!("smile"), &json!("proper")), "{said:?}");
+    assert_eq!(
+        (&said[1]["data"], &said[1]["end"]),
+        (&json!("smile"), &json!("proper")),
+        "{said:?}"
+    );
     let served = json!({ "served": "picture", "subject": "user/alice", "bytes": 5 });
     assert_eq!(line(), served);
     camera.wait().unwrap();
