@@ -22,7 +22,9 @@ mod carrier;
 mod frame;
 mod message;
 
-pub use carrier::{Buffer, Carrier, Datagrams, LARGEST_DATAGRAM, Pipe, STREAMS, Side, WAITING, transport};
+pub use carrier::{
+    Buffer, Carrier, Datagrams, LARGEST_DATAGRAM, Pipe, STREAMS, Side, WAITING, transport,
+};
 pub use frame::{FrameError, Frames, encode, read_frame, write_frame};
 pub use message::{
     Answer, Asked, Control, Declined, Hello, Kind, Malformed, Offer, Offering, Opening, Posture,

@@ -546,9 +546,7 @@ impl Answer {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self.clone() {
-            Self::Admitted { flow, kind, actions } => {
-                message(21, Admitted { flow, kind, actions })
-            }
+            Self::Admitted { flow, kind, actions } => message(21, Admitted { flow, kind, actions }),
             Self::Refused { why, detail, flow } => message(22, Refused { why, detail, flow }),
             Self::Unknown(kind) => message(kind, Empty {}),
         }

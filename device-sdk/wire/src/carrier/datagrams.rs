@@ -133,8 +133,7 @@ fn unmark(mut marked: Bytes) -> Option<(u64, Bytes)> {
     let first = *marked.first()?;
     let length = 1usize << (first >> 6);
     let head = marked.get(..length)?;
-    let number =
-        head.iter().fold(0u64, |number, byte| (number << 8) | u64::from(*byte));
+    let number = head.iter().fold(0u64, |number, byte| (number << 8) | u64::from(*byte));
     let mask = u64::MAX >> (66 - 8 * length);
     let datagram = marked.split_off(length);
     Some((number & mask, datagram))

@@ -159,21 +159,17 @@ fn cut_off() -> io::Error {
 }
 
 impl Under {
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Quic { receive, .. } => receive.poll_read_buf(cx, into).map_err(|error| {
-                match error {
+            Self::Quic { receive, .. } => {
+                receive.poll_read_buf(cx, into).map_err(|error| match error {
                     quinn::ReadError::Reset(code) => io::Error::new(
                         io::ErrorKind::ConnectionReset,
                         Why::of(code.into_inner()).to_string(),
                     ),
                     other => io::Error::new(io::ErrorKind::ConnectionReset, other),
-                }
-            }),
+                })
+            }
             Self::Yamux(chunked) => Pin::new(&mut chunked.stream).poll_read(cx, into),
         }
     }
