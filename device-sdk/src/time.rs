@@ -32,14 +32,19 @@ impl Told {
         self.behind
     }
 
+    /// The instant that it is at least.
+    pub(crate) fn least(&self) -> Timestamp {
+        let run = SignedDuration::try_from(self.at.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.time.saturating_add(run).unwrap_or(Timestamp::MAX)
+    }
+
     /// The present instant, as far as can be known.
     ///
     /// The machine's stopwatch stands still while it sleeps, so it is a lower bound. The local
     /// clock, corrected, does not; but it may be set meanwhile. One that was right is believed;
     /// one that was wrong and is right now has been set.
     pub(crate) fn now(&self, local: Timestamp) -> Timestamp {
-        let run = SignedDuration::try_from(self.at.elapsed()).unwrap_or(SignedDuration::MAX);
-        let least = self.time.saturating_add(run).unwrap_or(Timestamp::MAX);
+        let least = self.least();
         let was_set = self.behind.abs() > SLACK && local.duration_since(least).abs() <= SLACK;
         let corrected =
             if was_set { local } else { local.saturating_add(self.behind).unwrap_or(local) };

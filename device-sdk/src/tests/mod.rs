@@ -69,6 +69,13 @@ impl Handler for Greeter {
             if asked.interface == "busy" {
                 return incoming.refuse(Why::Taken, "somebody is at it").await;
             }
+            if asked.interface == "coap" {
+                let mut datagrams = incoming.datagrams().await.unwrap();
+                while let Ok(Some(datagram)) = datagrams.receive().await {
+                    datagrams.send(&datagram);
+                }
+                return;
+            }
             let mut pipe = incoming.stream().await.unwrap();
             let text = format!("{} {}", asked.interface, asked.subject.unwrap_or_default());
             pipe.write_all(text.as_bytes()).await.unwrap();
@@ -182,6 +189,14 @@ async fn offers_are_made_answered_served_and_withdrawn() {
         let mut text = String::new();
         timeout(PATIENCE, pipe.read_to_string(&mut text)).await.unwrap().unwrap();
         assert_eq!(text, "console user/alice");
+        let coap = client.offer(name("coap"), Kind::Datagrams, Arc::new(Greeter)).unwrap();
+        let (carrier, pipe, answer) = setting.gateway.open("coap").await;
+        assert!(matches!(answer, Answer::Admitted { kind: Kind::Datagrams, .. }));
+        let mut datagrams = carrier.datagrams(pipe);
+        datagrams.send(b"get");
+        let back = timeout(PATIENCE, datagrams.receive()).await.unwrap().unwrap();
+        assert_eq!(back.as_deref(), Some(b"get".as_slice()));
+        drop((coap, datagrams));
         let (.., answer) = setting.gateway.open("busy").await;
         assert!(matches!(answer, Answer::Refused { why: Why::Taken, .. }));
         let (.., answer) = setting.gateway.open("other").await;
