@@ -86,6 +86,7 @@ impl Shared {
         shown: bool,
     ) -> Result<Credentials<'a>, Error> {
         let low = low(&self.dir, identity)?;
+        let low = self.told().map_or(low, |told| told.least().max(low));
         Ok(Credentials::Timeless { identity, shown, low, now: self.now() })
     }
 

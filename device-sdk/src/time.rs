@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::error::Error;
-use crate::files::{read, rename, write_new};
+use crate::files::{read, remove_file, rename, write_new};
 use crate::identity::{Identity, IdentityDir, Validity};
 
 /// By how much clocks that are right may differ.
@@ -32,14 +32,19 @@ impl Told {
         self.behind
     }
 
+    /// The instant that it is at least.
+    pub(crate) fn least(&self) -> Timestamp {
+        let run = SignedDuration::try_from(self.at.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.time.saturating_add(run).unwrap_or(Timestamp::MAX)
+    }
+
     /// The present instant, as far as can be known.
     ///
     /// The machine's stopwatch stands still while it sleeps, so it is a lower bound. The local
     /// clock, corrected, does not; but it may be set meanwhile. One that was right is believed;
     /// one that was wrong and is right now has been set.
     pub(crate) fn now(&self, local: Timestamp) -> Timestamp {
-        let run = SignedDuration::try_from(self.at.elapsed()).unwrap_or(SignedDuration::MAX);
-        let least = self.time.saturating_add(run).unwrap_or(Timestamp::MAX);
+        let least = self.least();
         let was_set = self.behind.abs() > SLACK && local.duration_since(least).abs() <= SLACK;
         let corrected =
             if was_set { local } else { local.saturating_add(self.behind).unwrap_or(local) };
@@ -79,6 +84,11 @@ pub(crate) fn keep(dir: &IdentityDir, told: Timestamp) {
     if let Err(error) = written.and_then(|()| rename(&fresh, &file(dir))) {
         tracing::debug!(%error, "the time is not kept");
     }
+}
+
+/// Forgets what is kept: a person has enrolled anew, perhaps with another gateway.
+pub(crate) fn forget(dir: &IdentityDir) -> Result<(), Error> {
+    remove_file(&file(dir))
 }
 
 /// Whether a gateway that showed a certificate of that validity may have told that time.
@@ -140,5 +150,8 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = std::fs::metadata(file(&dir)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        forget(&dir).unwrap();
+        forget(&dir).unwrap();
+        assert_eq!(kept(&dir), None);
     }
 }
