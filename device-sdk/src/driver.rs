@@ -175,14 +175,12 @@ impl Driver {
                     let connecting = connect(Arc::clone(&shared), self.tls_needed);
                     next = Some((Another::Identity, Box::pin(connecting)));
                 }
-                renewed = finished(&mut self.renewing) => {
-                    if self.renewed(renewed, stands.validity) {
-                        // The gateway does not know that this session may stand on it.
-                        stands.identity_at = Some(Instant::now());
-                    } else if let Some(validity) = self.validity() {
-                        stands.validity = validity;
-                    }
-                }
+                renewed = finished(&mut self.renewing) => match self.renewed(renewed, stands.validity) {
+                    Some(Renewing::Renewed(validity)) => stands.validity = validity,
+                    // The gateway does not know that this session may stand on it.
+                    Some(Renewing::ByAnother(_)) => stands.identity_at = Some(Instant::now()),
+                    None => {}
+                },
                 Some(asker) = self.asks.recv() => {
                     if self.askers.len() < 8 {
                         self.askers.push(asker);
@@ -246,13 +244,12 @@ impl Driver {
         self.renewing = Some(tokio::spawn(renew_on(shared, live, stands.validity, anyway)));
     }
 
-    /// A renewal has ended; whether another program has made it.
-    fn renewed(&mut self, renewed: Result<Renewing, Error>, former: Validity) -> bool {
-        let (answer, by_another) = match renewed {
-            Ok(Renewing::Renewed(validity)) => (Ok(validity), false),
-            Ok(Renewing::ByAnother(validity)) => (Ok(validity), true),
-            Err(error) => (Err(error), false),
-        };
+    /// A renewal has ended. What it came to, if it came to something.
+    fn renewed(&mut self, renewed: Result<Renewing, Error>, former: Validity) -> Option<Renewing> {
+        let made = renewed.as_ref().ok().copied();
+        let answer = renewed.map(|made| match made {
+            Renewing::Renewed(validity) | Renewing::ByAnother(validity) => validity,
+        });
         let now = Instant::now();
         match &answer {
             Ok(validity) => {
@@ -287,11 +284,7 @@ impl Driver {
         for asker in askers {
             drop(asker.send(words.clone().map_err(Error::Broken)));
         }
-        by_another
-    }
-
-    fn validity(&self) -> Option<Validity> {
-        self.shared.dir.load().and_then(|identity| identity.validity()).ok()
+        made
     }
 }
 

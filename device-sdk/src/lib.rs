@@ -57,6 +57,8 @@ mod session;
 mod settings;
 mod shared;
 mod status;
+#[cfg(test)]
+mod tests;
 mod time;
 mod verify;
 

@@ -47,6 +47,7 @@ impl Frames {
     ///
     /// # Errors
     /// When one says that it is longer than the limit.
+    #[expect(clippy::should_implement_trait, reason = "an iterator would end where this waits")]
     pub fn next(&mut self) -> Result<Option<Vec<u8>>, FrameError> {
         let Some(head) = self.waiting.first_chunk::<HEAD>() else { return Ok(None) };
         let length = bounded(*head, self.limit)?;

@@ -1,7 +1,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -20,6 +20,9 @@ pub const WAITING: usize = 256 * 1024;
 
 /// How many datagrams of one flow may wait to be taken.
 const QUEUE: usize = 192;
+
+/// How many datagrams of one connection may wait for their flow to be known.
+const EARLY: usize = 32;
 
 /// A flow of datagrams.
 ///
@@ -50,7 +53,42 @@ struct Loose {
 /// Who takes the datagrams of a QUIC connection.
 #[derive(Debug, Default)]
 pub(super) struct Router {
-    flows: Mutex<HashMap<u64, mpsc::Sender<Bytes>>>,
+    flows: Mutex<Flows>,
+}
+
+#[derive(Debug, Default)]
+struct Flows {
+    known: HashMap<u64, mpsc::Sender<Bytes>>,
+    /// Those of flows that are not known, the oldest first: a datagram may overtake the answer
+    /// on its flow's stream.
+    early: VecDeque<(u64, Bytes)>,
+}
+
+impl Flows {
+    fn take(&mut self, flow: u64, datagram: Bytes) {
+        if let Some(queue) = self.known.get(&flow) {
+            // A full queue drops, as a network does.
+            drop(queue.try_send(datagram));
+            return;
+        }
+        if self.early.len() >= EARLY {
+            self.early.pop_front();
+        }
+        self.early.push_back((flow, datagram));
+    }
+
+    fn register(&mut self, flow: u64) -> mpsc::Receiver<Bytes> {
+        let (sender, queue) = mpsc::channel(QUEUE);
+        self.early.retain(|(early, datagram)| {
+            if *early == flow {
+                // There are fewer than places.
+                drop(sender.try_send(datagram.clone()));
+            }
+            *early != flow
+        });
+        self.known.insert(flow, sender);
+        queue
+    }
 }
 
 #[derive(Debug)]
@@ -58,20 +96,20 @@ struct Registered(Arc<Router>, u64);
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.0.flows.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
+        self.0.flows().known.remove(&self.1);
     }
 }
 
 impl Router {
+    fn flows(&self) -> MutexGuard<'_, Flows> {
+        self.flows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Hands the connection's datagrams to their flows, as long as it lives.
     pub(super) async fn run(self: Arc<Self>, connection: quinn::Connection) {
         while let Ok(datagram) = connection.read_datagram().await {
             let Some((flow, datagram)) = unmark(datagram) else { continue };
-            let flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(queue) = flows.get(&flow) {
-                // A full queue drops, as a network does.
-                drop(queue.try_send(datagram));
-            }
+            self.flows().take(flow, datagram);
         }
     }
 }
@@ -105,9 +143,8 @@ fn unmark(mut marked: Bytes) -> Option<(u64, Bytes)> {
 impl Datagrams {
     pub(super) fn new(pipe: Pipe, loose: Option<(quinn::Connection, Arc<Router>)>) -> Self {
         let loose = loose.map(|(connection, router)| {
-            let (sender, queue) = mpsc::channel(QUEUE);
             let id = pipe.id();
-            router.flows.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
+            let queue = router.flows().register(id);
             Loose { connection, queue, _place: Registered(router, id) }
         });
         Self {
@@ -233,6 +270,24 @@ impl Datagrams {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_datagram_that_overtakes_its_flows_answer_is_not_lost() {
+        let mut flows = Flows::default();
+        flows.take(4, Bytes::from_static(b"one"));
+        flows.take(8, Bytes::from_static(b"of another"));
+        flows.take(4, Bytes::from_static(b"two"));
+        let mut queue = flows.register(4);
+        flows.take(4, Bytes::from_static(b"three"));
+        for text in [&b"one"[..], b"two", b"three"] {
+            assert_eq!(queue.try_recv().as_deref(), Ok(text));
+        }
+        assert_eq!(flows.early.len(), 1);
+        for flow in 0..1000 {
+            flows.take(100 + flow, Bytes::new());
+        }
+        assert_eq!(flows.early.len(), EARLY);
+    }
 
     #[test]
     fn numbers_are_written_as_quic_writes_them() {

@@ -1,0 +1,396 @@
+//! A gateway in the same process, as far as an SDK sees it.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use doorward_wire::{
+    Answer, Asked, CONTROL_LIMIT, Carrier, Control, Declined, Kind, OPENING_LIMIT, Opening, Pipe,
+    Renewed, Report, Side, Taken, Welcome, Why, read_frame, transport, write_frame,
+};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use x509_parser::prelude::FromDer as _;
+
+use super::authority::{Authority, DAY, Life, SUBJECT, now};
+
+/// What a gateway has seen.
+#[derive(Debug)]
+pub(super) enum Seen {
+    Hello(Vec<u8>),
+    Offered(Vec<String>),
+    Reported(Report),
+    Kept,
+    Bye(Why),
+    /// A connection is over.
+    Over(&'static str),
+    Recovered,
+}
+
+/// How it behaves.
+pub(super) struct Script {
+    /// What `/v1/self` says.
+    pub(super) knows: AtomicBool,
+    /// Whether it renews.
+    pub(super) renews: AtomicBool,
+    /// By how many seconds its time is off.
+    pub(super) off: AtomicI64,
+    authority: Arc<Authority>,
+    links: Mutex<Vec<(Carrier, mpsc::UnboundedSender<Control>)>>,
+    seen: mpsc::UnboundedSender<Seen>,
+}
+
+pub(super) struct Gateway {
+    pub(super) address: SocketAddr,
+    pub(super) script: Arc<Script>,
+    seen: mpsc::UnboundedReceiver<Seen>,
+    endpoint: Option<quinn::Endpoint>,
+    tasks: JoinSet<()>,
+    life: Life,
+}
+
+impl Gateway {
+    pub(super) fn new(authority: &Arc<Authority>) -> Self {
+        let (tell, seen) = mpsc::unbounded_channel();
+        let script = Script {
+            knows: AtomicBool::new(true),
+            renews: AtomicBool::new(true),
+            off: AtomicI64::new(0),
+            authority: Arc::clone(authority),
+            links: Mutex::default(),
+            seen: tell,
+        };
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (script, tasks) = (Arc::new(script), JoinSet::new());
+        Self { address, script, seen, endpoint: None, tasks, life: DAY }
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// Listens at a TCP port.
+    pub(super) async fn tcp(mut self) -> Self {
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.address = listener.local_addr().unwrap();
+        let config = Arc::new(self.script.authority.server(self.life, false));
+        let script = Arc::clone(&self.script);
+        self.tasks.spawn(async move {
+            let mut tasks = JoinSet::new();
+            while let Ok((tcp, _)) = listener.accept().await {
+                let (script, acceptor) =
+                    (Arc::clone(&script), TlsAcceptor::from(Arc::clone(&config)));
+                tasks.spawn(async move {
+                    let Ok(stream) = acceptor.accept(tcp).await else { return };
+                    if stream.get_ref().1.alpn_protocol() == Some(doorward_wire::ALPN) {
+                        // As the gateway does, before anything is said.
+                        if stream.get_ref().1.peer_certificates().is_some() {
+                            serve(script, Carrier::yamux(stream, Side::Gateway)).await;
+                        }
+                    } else {
+                        http(script, stream).await;
+                    }
+                });
+            }
+        });
+        self
+    }
+
+    /// Listens at the UDP port of that number.
+    pub(super) async fn quic(mut self) -> Self {
+        self.listen_quic().await;
+        self
+    }
+
+    pub(super) async fn listen_quic(&mut self) {
+        let tls = self.script.authority.server(self.life, true);
+        let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(tls).unwrap();
+        let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+        config.transport_config(Arc::new(transport(Side::Gateway)));
+        // A former one gives the port back when its last task has run.
+        let free = async {
+            loop {
+                match quinn::Endpoint::server(config.clone(), self.address) {
+                    Ok(endpoint) => return endpoint,
+                    Err(_) => tokio::task::yield_now().await,
+                }
+            }
+        };
+        let endpoint = tokio::time::timeout(super::PATIENCE, free).await.unwrap();
+        self.address = endpoint.local_addr().unwrap();
+        self.endpoint = Some(endpoint.clone());
+        let script = Arc::clone(&self.script);
+        self.tasks.spawn(async move {
+            let mut tasks = JoinSet::new();
+            while let Some(incoming) = endpoint.accept().await {
+                let script = Arc::clone(&script);
+                tasks.spawn(async move {
+                    if let Ok(connection) = incoming.await {
+                        serve(script, Carrier::quic(connection)).await;
+                    }
+                });
+            }
+        });
+    }
+
+    /// It goes, with everything on it; the address is kept.
+    pub(super) async fn go(&mut self) {
+        for (carrier, _) in self.script.links.lock().unwrap().drain(..) {
+            carrier.close(Why::Broken);
+        }
+        self.tasks.shutdown().await;
+        if let Some(endpoint) = self.endpoint.take() {
+            endpoint.close(0u32.into(), b"");
+            endpoint.wait_idle().await;
+        }
+    }
+
+    /// The next that it sees.
+    pub(super) async fn sees(&mut self) -> Seen {
+        let seen = self.seen.recv();
+        tokio::time::timeout(super::PATIENCE, seen).await.expect("nothing is seen").unwrap()
+    }
+
+    /// What it sees until something of interest.
+    pub(super) async fn sees_until<T>(&mut self, mut wanted: impl FnMut(&Seen) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = wanted(&self.sees().await) {
+                return found;
+            }
+        }
+    }
+
+    /// Says something on the newest connection.
+    pub(super) fn say(&self, word: Control) {
+        self.script.links.lock().unwrap().last().unwrap().1.send(word).unwrap();
+    }
+
+    /// Opens what is offered on the newest connection.
+    pub(super) async fn open(&self, interface: &str) -> (Carrier, Pipe, Answer) {
+        let carrier = self.script.links.lock().unwrap().last().unwrap().0.clone();
+        let mut pipe = carrier.open().await.unwrap();
+        let asked = Asked {
+            interface: interface.to_owned(),
+            subject: Some("user/alice".to_owned()),
+            ..Asked::default()
+        };
+        write_frame(&mut pipe, &Opening::Open(asked).encode()).await.unwrap();
+        let answer = Answer::decode(&read_frame(&mut pipe, OPENING_LIMIT).await.unwrap()).unwrap();
+        (carrier, pipe, answer)
+    }
+}
+
+impl Script {
+    fn see(&self, seen: Seen) {
+        drop(self.seen.send(seen));
+    }
+}
+
+async fn serve(script: Arc<Script>, carrier: Carrier) {
+    let name = carrier.as_str();
+    let over = converse(&script, &carrier).await;
+    script.see(Seen::Over(name));
+    if let Some(why) = over {
+        carrier.close(why);
+    } else {
+        carrier.close(Why::Broken);
+    }
+}
+
+async fn converse(script: &Arc<Script>, carrier: &Carrier) -> Option<Why> {
+    let mut control = carrier.accept().await.ok()?;
+    let hello = read_frame(&mut control, CONTROL_LIMIT).await.ok()?;
+    let Ok(Control::Hello(hello)) = Control::decode(&hello) else { panic!("the first is Hello") };
+    let welcome = Control::Welcome(Welcome {
+        version: 1,
+        software: "fake".to_owned(),
+        time: now() + script.off.load(Ordering::SeqCst),
+        session: "S1".to_owned(),
+    });
+    write_frame(&mut control, &welcome.encode()).await.ok()?;
+    let (words, mut waiting) = mpsc::unbounded_channel();
+    script.links.lock().unwrap().push((carrier.clone(), words));
+    script.see(Seen::Hello(hello.instance));
+    let (mut from, mut to) = tokio::io::split(control);
+    let (tell, mut heard) = mpsc::channel(1);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        while let Ok(frame) = read_frame(&mut from, CONTROL_LIMIT).await {
+            if tell.send(Control::decode(&frame).unwrap()).await.is_err() {
+                return;
+            }
+        }
+    });
+    loop {
+        tokio::select! {
+            word = heard.recv() => {
+                let answer = match word? {
+                    Control::Offer(offer) => {
+                        let names = offer.interfaces.iter().map(|one| one.name.clone());
+                        script.see(Seen::Offered(names.clone().collect()));
+                        let declined = names.filter(|name| name.starts_with("no"));
+                        let declined = declined.map(|name| (name, "not declared".to_owned()));
+                        Control::Taken(Taken { id: offer.id, declined: declined.collect() })
+                    }
+                    Control::Posture(posture) => {
+                        script.see(Seen::Reported(posture.report));
+                        Control::Noted(posture.id)
+                    }
+                    Control::Renew(id, _) if !script.renews.load(Ordering::SeqCst) => {
+                        let detail = "ask an administrator".to_owned();
+                        Control::Declined(Declined { id, why: Why::Forbidden, detail })
+                    }
+                    Control::Renew(id, request) => Control::Renewed(Renewed {
+                        id,
+                        certificate: script.authority.sign(&request, DAY),
+                        anchors: script.authority.anchor.clone(),
+                    }),
+                    Control::Kept(_) => {
+                        script.see(Seen::Kept);
+                        continue;
+                    }
+                    Control::Ping(number) => Control::Pong(number),
+                    Control::Bye(why, _) => {
+                        script.see(Seen::Bye(why));
+                        continue;
+                    }
+                    _ => continue,
+                };
+                write_frame(&mut to, &answer.encode()).await.ok()?;
+            }
+            Some(word) = waiting.recv() => {
+                write_frame(&mut to, &word.encode()).await.ok()?;
+                if let Control::Bye(why, _) = word {
+                    return Some(why);
+                }
+            }
+            stream = carrier.accept() => match stream {
+                Ok(pipe) => {
+                    tasks.spawn(flow(carrier.clone(), pipe));
+                }
+                Err(_) => {
+                    // What was said before the end is heard.
+                    while let Some(word) = heard.recv().await {
+                        if let Control::Bye(why, _) = word {
+                            script.see(Seen::Bye(why));
+                        }
+                    }
+                    return None;
+                }
+            },
+        }
+    }
+}
+
+/// Echoes, by the name of what is asked for.
+async fn flow(carrier: Carrier, mut pipe: Pipe) {
+    let Ok(frame) = read_frame(&mut pipe, OPENING_LIMIT).await else { return };
+    let Ok(Opening::Open(asked)) = Opening::decode(&frame) else { panic!("it is Open") };
+    let admitted = |kind| Answer::Admitted {
+        flow: "F1".to_owned(),
+        kind,
+        actions: vec!["connect".to_owned(), "of-a-later-version".to_owned()],
+    };
+    match asked.interface.as_str() {
+        "plc-3/echo" => {
+            write_frame(&mut pipe, &admitted(Kind::Stream).encode()).await.unwrap();
+            let mut bytes = [0; 1024];
+            while let Ok(count) = pipe.read(&mut bytes).await {
+                if count == 0 {
+                    drop(pipe.shutdown().await);
+                    return;
+                }
+                if pipe.write_all(&bytes[..count]).await.is_err() || pipe.flush().await.is_err() {
+                    return;
+                }
+            }
+        }
+        udp @ ("plc-3/echo-udp" | "plc-3/first-word") => {
+            write_frame(&mut pipe, &admitted(Kind::Datagrams).encode()).await.unwrap();
+            let mut datagrams = carrier.datagrams(pipe);
+            if udp == "plc-3/first-word" {
+                datagrams.send(b"first");
+            }
+            while let Ok(Some(datagram)) = datagrams.receive().await {
+                datagrams.send(&datagram);
+            }
+        }
+        other => {
+            let why = if other == "plc-3/full" { Why::Busy } else { Why::Forbidden };
+            let refused = Answer::Refused { why, detail: "no".to_owned(), flow: "F2".to_owned() };
+            write_frame(&mut pipe, &refused.encode()).await.unwrap();
+            drop(pipe.shutdown().await);
+        }
+    }
+}
+
+async fn http(script: Arc<Script>, mut stream: TlsStream<TcpStream>) {
+    let mut request = Vec::new();
+    let (head, mut body) = loop {
+        if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
+            return;
+        }
+        if let Some(end) = request.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&request[..end]).to_lowercase();
+            break (head, request.split_off(end + 4));
+        }
+    };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length: usize = length.map_or(0, |length| length.parse().unwrap());
+    while body.len() < length {
+        if stream.read_buf(&mut body).await.unwrap_or(0) == 0 {
+            return;
+        }
+    }
+    let (status, answer) = if head.starts_with("get /v1/self ") {
+        let known = script.knows.load(Ordering::SeqCst);
+        let known = known && stream.get_ref().1.peer_certificates().is_some();
+        (if known { 200 } else { 503 }, json!({ "subject": SUBJECT, "detail": "later" }))
+    } else if head.starts_with("post /v1/recover ") {
+        recovery(&script, &stream, &serde_json::from_slice(&body).unwrap())
+    } else {
+        (404, json!({}))
+    };
+    let answer = answer.to_string();
+    let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n", answer.len());
+    drop(stream.write_all((head + &answer).as_bytes()).await);
+    drop(stream.shutdown().await);
+}
+
+/// As the gateway is to do it.
+fn recovery(script: &Script, stream: &TlsStream<TcpStream>, body: &Value) -> (u16, Value) {
+    let leaf = CertificateDer::from_pem_slice(body["certificate"].as_str().unwrap().as_bytes());
+    let leaf = leaf.unwrap();
+    let (_, leaf) = x509_parser::certificate::X509Certificate::from_der(&leaf).unwrap();
+    let pem = body["csr"].as_str().unwrap();
+    let request = CertificateSigningRequestDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let session = stream.get_ref().1;
+    assert!(session.peer_certificates().is_none(), "no certificate is shown");
+    let context = digest(&SHA256, &request);
+    let label = b"EXPORTER-doorward-recover";
+    let proof = session.export_keying_material([0; 32], label, Some(context.as_ref())).unwrap();
+    let signature = URL_SAFE_NO_PAD.decode(body["signature"].as_str().unwrap()).unwrap();
+    let key = &leaf.public_key().subject_public_key.data;
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key).verify(&proof, &signature).unwrap();
+    script.see(Seen::Recovered);
+    let answer = json!({
+        "subject": SUBJECT,
+        "certificate": script.authority.sign(pem, DAY),
+        "anchors": script.authority.anchor,
+        "domain": "home.arpa",
+        "gateway": "gateway/main",
+        "management": null,
+    });
+    (200, answer)
+}
