@@ -88,6 +88,7 @@ pub async fn enrol(dir: &IdentityDir, code: &Code, replace: bool) -> Result<Enro
     let subject = answer.subject.clone();
     dir.stage(&identity(answer, &key, code.url.clone(), Some(mark(code))))?;
     dir.promote()?;
+    crate::time::forget(dir)?;
     remove_dir(&dir.pending())?;
     Ok(Enrolled { subject })
 }

@@ -55,3 +55,11 @@ pub(crate) fn remove_dir(path: &Path) -> Result<(), Error> {
         _ => Ok(()),
     }
 }
+
+/// Removes a file. That it is not there is no error.
+pub(crate) fn remove_file(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
+        _ => Ok(()),
+    }
+}

@@ -129,7 +129,8 @@ fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
 }
 
 /// A directory that holds an identity: `key.pem`, `cert.pem` (the leaf, then the issuing
-/// authority), `ca.pem` (the trust anchor) and `gateway.json`.
+/// authority), `ca.pem` (the trust anchor) and `gateway.json`; beside them `time`, the last time
+/// that the gateway has told.
 ///
 /// A new identity is written whole into `.new`, tried, and promoted: `.new` is renamed to
 /// `.promote`, and its files are moved over the former ones. Whoever finds `.promote` finishes

@@ -334,6 +334,11 @@ impl Talk {
             self.pings += 1;
             return Some(Control::Ping(self.pings));
         }
+        if self.live.is_retired() {
+            // What else is to be said, is said on the connection in its place.
+            self.report_at = None;
+            return None;
+        }
         if self.report_at.is_some_and(|at| at <= now) && self.collecting.is_none() {
             self.report_at = None;
             let reporting = self.reporting.borrow_and_update().clone();
@@ -343,7 +348,7 @@ impl Talk {
             }
         }
         let waits = self.asked.as_ref().is_some_and(|asked| asked.since + TAKING > now);
-        if !self.changed || waits || self.live.is_retired() {
+        if !self.changed || waits {
             return None;
         }
         self.changed = false;

@@ -20,7 +20,6 @@ pub enum Transport {
 
 /// How a [`Client`](crate::Client) behaves.
 #[derive(Clone)]
-#[non_exhaustive]
 pub struct Settings {
     /// The program and its version, such as `thermostat/2.1`: shown to whoever administers the
     /// gateway. At most 256 bytes are sent.

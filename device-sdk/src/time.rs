@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::error::Error;
-use crate::files::{read, rename, write_new};
+use crate::files::{read, remove_file, rename, write_new};
 use crate::identity::{Identity, IdentityDir, Validity};
 
 /// By how much clocks that are right may differ.
@@ -81,6 +81,11 @@ pub(crate) fn keep(dir: &IdentityDir, told: Timestamp) {
     }
 }
 
+/// Forgets what is kept: a person has enrolled anew, perhaps with another gateway.
+pub(crate) fn forget(dir: &IdentityDir) -> Result<(), Error> {
+    remove_file(&file(dir))
+}
+
 /// Whether a gateway that showed a certificate of that validity may have told that time.
 pub(crate) fn judge(told: Timestamp, shown: Validity, low: Timestamp) -> Result<(), Error> {
     let wrong = |why| Err(Error::Time { told, why });
@@ -140,5 +145,8 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = std::fs::metadata(file(&dir)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        forget(&dir).unwrap();
+        forget(&dir).unwrap();
+        assert_eq!(kept(&dir), None);
     }
 }

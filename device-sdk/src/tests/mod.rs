@@ -444,3 +444,60 @@ async fn a_client_needs_an_identity_and_tells_why_it_is_not_connected() {
     assert!(why.contains("not the gateway"), "{why}");
     client.stop().await;
 }
+
+#[tokio::test]
+async fn what_a_client_does_can_be_done_on_any_thread() {
+    fn on_any_thread<T: Send>(_: T) {}
+    let setting = Setting::new(DAY).await;
+    let client = Client::start(setting.dir.clone(), settings(0)).unwrap();
+    on_any_thread(client.connect(&door("echo"), Wanted::default()));
+    on_any_thread(client.renew_now());
+    on_any_thread(client.stop());
+    on_any_thread(client.clone());
+}
+
+/// Time is not the network's here: it is paused, and the connection a pipe in memory.
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_says_nothing_over_tls_is_asked_and_then_left() {
+    use crate::dial::{Dialed, Refusal};
+    use doorward_wire::{CONTROL_LIMIT, Carrier, Side, Welcome, read_frame, write_frame};
+
+    let temp = tempfile::tempdir().unwrap();
+    let dir = Authority::new().enrol(temp.path(), "https://127.0.0.1:1", DAY);
+    let identity = dir.load().unwrap();
+    let status = Status::new(&identity, identity.validity().unwrap());
+    let shared = Arc::new(crate::shared::Shared::new(dir, settings(0), [7; 16], status));
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let gateway = Carrier::yamux(theirs, Side::Gateway);
+    let said = tokio::spawn(async move {
+        let mut control = gateway.accept().await.unwrap();
+        let mut pings = 0;
+        while let Ok(frame) = read_frame(&mut control, CONTROL_LIMIT).await {
+            match Control::decode(&frame).unwrap() {
+                Control::Hello(hello) => {
+                    assert_eq!(hello.instance, [7; 16]);
+                    let welcome = Control::Welcome(Welcome {
+                        version: 1,
+                        software: String::new(),
+                        time: authority::now(),
+                        session: String::new(),
+                    });
+                    write_frame(&mut control, &welcome.encode()).await.unwrap();
+                }
+                Control::Ping(_) => pings += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        pings
+    });
+    let carrier = Carrier::yamux(ours, Side::Client);
+    let leaf = identity.certificates().unwrap().remove(0);
+    let dialed = Dialed { carrier, leaf, refusal: Refusal::Tls(Arc::default()) };
+    let begun = tokio::time::Instant::now();
+    let session = crate::session::greet(dialed, &identity, &shared).await.unwrap();
+    let over = session.run(shared).await;
+    assert!(over.why.contains("nothing"), "{}", over.why);
+    let stood = begun.elapsed().as_secs();
+    assert!((45..=60).contains(&stood), "{stood}");
+    assert!(said.await.unwrap() >= 2);
+}
