@@ -48,8 +48,11 @@ impl Doorstep {
             socket.set_nonblocking(true)?;
             UdpSocket::from_std(socket).map(Some)
         };
-        let what = format!("UDP at {}", connections.shown());
-        let datagrams = bound().map_err(|error| Failure::Local { what, error })?;
+        // Whoever has the UDP port of that number has not the TCP port, which is what most want.
+        let datagrams = bound().unwrap_or_else(|error: io::Error| {
+            tell(&format!("doorward: no datagrams at {}: {error}", connections.shown()));
+            None
+        });
         Ok(Self { connections, datagrams })
     }
 }
@@ -161,6 +164,13 @@ mod tests {
             assert!(error.contains(why), "{address}: {error}");
         }
         assert!(Doorstep::bind("127.0.0.1:0", true).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_udp_port_that_is_taken_leaves_the_connections() {
+        let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let at = Doorstep::bind(&taken.local_addr().unwrap().to_string(), true).unwrap();
+        assert!(at.datagrams.is_none());
     }
 
     fn start(behind: Behind) -> (SocketAddr, tokio::task::JoinHandle<Result<(), Failure>>) {

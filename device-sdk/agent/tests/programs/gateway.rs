@@ -199,6 +199,17 @@ async fn flow(carrier: Carrier, mut pipe: Pipe) {
             // Until the other end has heard it.
             drop(pipe.read_to_end(&mut Vec::new()).await);
         }
+        "box/http" => {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let count = pipe.read(&mut bytes).await.unwrap();
+                head.extend_from_slice(&bytes[..count]);
+            }
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
+            pipe.write_all(answer).await.unwrap();
+            pipe.shutdown().await.unwrap();
+            drop(pipe.read_to_end(&mut Vec::new()).await);
+        }
         "box/cut" => {
             let count = pipe.read(&mut bytes).await.unwrap();
             pipe.write_all(&bytes[..count]).await.unwrap();

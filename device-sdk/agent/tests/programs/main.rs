@@ -1,7 +1,10 @@
 //! The program itself, against a gateway in this process.
+#![cfg(test)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 mod gateway;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -190,35 +193,32 @@ async fn systemd_is_told() {
     drop(gateway.link().await);
 }
 
-#[tokio::test]
-async fn a_proxy_leaves_its_token_and_carries() {
-    let gateway = Gateway::start();
-    let dir = tempfile::tempdir().unwrap();
-    gateway.enrol(dir.path());
+/// A proxy that listens, and its token.
+async fn proxy(dir: &Path) -> (Child, SocketAddr, String) {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let listen = free.to_string();
-    let mut child = agent(dir.path(), &["proxy", "--listen", &listen]).spawn().unwrap();
-    let token = dir.path().join("proxy-token");
+    let child = agent(dir, &["proxy", "--listen", &listen]).spawn().unwrap();
+    // It is there once the port is.
+    let token = dir.join("proxy-token");
     soon(async {
         while !token.exists() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })
     .await;
-    let shown = std::fs::read_to_string(&token).unwrap();
-    let mut program = soon(async {
-        loop {
-            #[expect(clippy::disallowed_methods, reason = "a test's local program")]
-            let connected = tokio::net::TcpStream::connect(free).await;
-            match connected {
-                Ok(connected) => return connected,
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-            }
-        }
-    })
-    .await;
-    let shown = shown.trim().as_bytes();
-    let length = u8::try_from(shown.len()).unwrap();
+    let shown = std::fs::read_to_string(&token).unwrap().trim().to_owned();
+    (child, free, shown)
+}
+
+#[tokio::test]
+async fn a_proxy_leaves_its_token_and_carries() {
+    let gateway = Gateway::start();
+    let dir = tempfile::tempdir().unwrap();
+    gateway.enrol(dir.path());
+    let (mut child, at, token) = proxy(dir.path()).await;
+    #[expect(clippy::disallowed_methods, reason = "a test's local program")]
+    let mut program = tokio::net::TcpStream::connect(at).await.unwrap();
+    let (length, shown) = (u8::try_from(token.len()).unwrap(), token.as_bytes());
     let asked = [&[5, 1, 2, 1, length], shown, b"\x00\x05\x01\x00\x03\x09echo--box\x00\x50hi"];
     program.write_all(&asked.concat()).await.unwrap();
     program.shutdown().await.unwrap();
@@ -227,5 +227,34 @@ async fn a_proxy_leaves_its_token_and_carries() {
     assert_eq!(all, b"\x05\x02\x01\x00\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00hi");
     signal(&child, "INT");
     assert!(soon(child.wait()).await.unwrap().success());
-    assert!(!token.exists());
+    assert!(!dir.path().join("proxy-token").exists());
+}
+
+#[tokio::test]
+async fn curl_goes_through_the_proxy_both_ways() {
+    let gateway = Gateway::start();
+    let dir = tempfile::tempdir().unwrap();
+    gateway.enrol(dir.path());
+    let (_child, at, token) = proxy(dir.path()).await;
+    let http = ["--proxytunnel".to_owned(), format!("http://doorward:{token}@{at}")];
+    for (how, proxy, url, status, wanted) in [
+        (&http[..1], &http[1], "http://http--box/", 0, "hello"),
+        (&http[..1], &http[1], "http://http--box.home.arpa/", 0, "hello"),
+        (&[], &format!("socks5h://doorward:{token}@{at}"), "http://http--box/", 0, "hello"),
+        // Refused: by the gateway, by name, for want of the token, for want of CONNECT.
+        (&http[..1], &http[1], "http://forbidden--box/", 22, ""),
+        (&http[..1], &http[1], "http://example.org/", 22, ""),
+        (&[], &format!("socks5h://doorward:{token}@{at}"), "http://example.org/", 97, ""),
+        (&[], &format!("socks5://doorward:{token}@{at}"), "http://127.0.0.1/", 97, ""),
+        (&http[..1], &format!("http://doorward:x@{at}"), "http://http--box/", 22, ""),
+        (&[], &format!("socks5h://doorward:x@{at}"), "http://http--box/", 97, ""),
+        (&[], &http[1], "http://http--box/", 22, ""),
+    ] {
+        let mut curl = Command::new("curl");
+        curl.env_clear().args(["-sS", "--fail", "--max-time", "20", "--proxy", proxy]);
+        let output = soon(curl.args(how).arg(url).output()).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{proxy} {url}: {said}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), wanted, "{proxy} {url}: {said}");
+    }
 }
