@@ -19,5 +19,6 @@ mod policy;
 mod proofs;
 mod protocol;
 mod rights;
+mod serial;
 mod starters;
 mod time;

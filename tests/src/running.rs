@@ -1,0 +1,204 @@
+//! Agents that run as their users run them, and the lines and addresses that they use.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::gateway::{Gateway, Ran, agent, free, signal};
+
+/// How long anything may take.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until something is so.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A program that is killed with the test.
+pub struct Running {
+    child: Child,
+    errors: PathBuf,
+}
+
+impl Running {
+    /// Starts it. What it complains of goes to `errors`.
+    pub fn start(command: &mut Command, errors: PathBuf) -> Self {
+        let file = File::create(&errors).unwrap();
+        Self { child: command.stderr(file).spawn().unwrap(), errors }
+    }
+
+    /// Its process.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// What it has complained of.
+    pub fn complaint(&self) -> String {
+        std::fs::read_to_string(&self.errors).unwrap()
+    }
+
+    /// Whether it runs.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Its standard input.
+    pub fn input(&mut self) -> ChildStdin {
+        self.child.stdin.take().unwrap()
+    }
+
+    /// Its standard output.
+    pub fn output(&mut self) -> BufReader<ChildStdout> {
+        BufReader::new(self.child.stdout.take().unwrap())
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        signal(&self.child, name);
+    }
+
+    /// Waits until it ends, and answers how.
+    #[track_caller]
+    pub fn ended(&mut self) -> Option<i32> {
+        let mut status = None;
+        wait_until("the end of a program", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- {}\n{}", self.errors.display(), self.complaint());
+        }
+    }
+}
+
+impl Gateway {
+    /// `doorward-agent run` with that identity and those interfaces, once it is connected and
+    /// the gateway has answered to its offer.
+    #[track_caller]
+    pub fn agent(&self, who: &str, config: &str) -> Running {
+        let running = self.start_agent(who, config);
+        self.await_agent(who, |seen| seen["state"]["is"] == "up" && answered(seen, config));
+        running
+    }
+
+    /// The same, without waiting.
+    pub fn start_agent(&self, who: &str, config: &str) -> Running {
+        let file = self.dir().join(format!("{who}.toml"));
+        std::fs::write(&file, config).unwrap();
+        let mut command = agent();
+        command.args(["run", "--dir"]).arg(self.identity(who)).arg("--config").arg(file);
+        Running::start(&mut command, self.dir().join(format!("{who}.log")))
+    }
+
+    /// What `doorward-agent status` says.
+    pub fn agent_status(&self, who: &str) -> Value {
+        let mut command = agent();
+        command.args(["status", "--json", "--dir"]).arg(self.identity(who));
+        Ran::of(command.output().unwrap()).json()
+    }
+
+    /// Waits until the agent that runs is so.
+    #[track_caller]
+    pub fn await_agent(&self, who: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let mut seen = Value::Null;
+        wait_until("an agent's state", || {
+            seen = self.agent_status(who);
+            is_so(&seen["agent"])
+        });
+        seen
+    }
+
+    /// `doorward-agent connect` by somebody.
+    pub fn connect(&self, who: &str, interface: &str, options: &[&str]) -> Command {
+        let mut command = agent();
+        command.args(["connect", interface, "--dir"]).arg(self.identity(who)).args(options);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+    }
+
+    /// The same, started.
+    pub fn connected(&self, who: &str, interface: &str, options: &[&str]) -> Running {
+        let errors = self.dir().join(format!("{who}-{}.log", free().port()));
+        Running::start(&mut self.connect(who, interface, options), errors)
+    }
+
+    /// `doorward-agent connect --listen` at a loopback port, once it listens.
+    #[track_caller]
+    pub fn listening(&self, who: &str, interface: &str) -> (Running, SocketAddr) {
+        let at = free();
+        let options = ["--listen", &at.to_string(), "--open"];
+        let running = self.connected(who, interface, &options);
+        wait_until("a listener", || TcpStream::connect(at).is_ok());
+        (running, at)
+    }
+}
+
+/// Whether every interface of a configuration has been answered to.
+fn answered(seen: &Value, config: &str) -> bool {
+    let names = config.lines().filter_map(|line| line.strip_prefix("[interfaces."));
+    let mut names = names.map(|name| name.trim_end_matches(']'));
+    names.all(|name| !seen["offers"][name].is_null())
+}
+
+/// The next line of a program's output, without its end.
+pub fn line(output: &mut impl std::io::BufRead) -> String {
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    line.trim_end().to_owned()
+}
+
+/// A pseudo-terminal: what stands in for a serial device, and the line that leads there.
+pub struct Pty {
+    /// The device's end.
+    pub device: File,
+    /// The line, held open so that it stays as it is set when nobody else has it open.
+    pub line: File,
+    /// Where the line is.
+    pub path: PathBuf,
+}
+
+impl Pty {
+    /// A new one, in raw mode.
+    pub fn new() -> Self {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        let device = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&device).unwrap();
+        unlockpt(&device).unwrap();
+        let path = ptsname(&device, Vec::new()).unwrap().into_string().unwrap();
+        let line = File::options().read(true).write(true).open(&path).unwrap();
+        let mut modes = rustix::termios::tcgetattr(&line).unwrap();
+        modes.make_raw();
+        modes.set_speed(2400).unwrap();
+        rustix::termios::tcsetattr(&line, rustix::termios::OptionalActions::Now, &modes).unwrap();
+        Self { device: File::from(device), line, path: Path::new(&path).to_owned() }
+    }
+
+    /// Symbols a second, as the line is set now.
+    pub fn speed(&self) -> u32 {
+        rustix::termios::tcgetattr(&self.line).unwrap().output_speed()
+    }
+}
+
+impl Default for Pty {
+    fn default() -> Self {
+        Self::new()
+    }
+}

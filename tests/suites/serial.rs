@@ -1,0 +1,164 @@
+//! A serial line is governed: who watches, who types, and how it is set. A pseudo-terminal
+//! stands in for the device; it has no modem lines, which is tolerated.
+
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+
+use doorward_tests::Gateway;
+use doorward_tests::gateway::Ran;
+use doorward_tests::running::{Pty, line, wait_until};
+use doorward_tests::tools::{python, script};
+
+const LINES: &str = "[dial]\nserial = [\"/dev/pts/*\"]\n";
+
+/// A gateway with a line at 9600, one who may read, two who may read and write, one who may only
+/// write, and one who may do everything.
+fn world() -> (Gateway, Pty) {
+    let (gateway, pty) = (Gateway::with(LINES), Pty::new());
+    gateway.declare("plc/console", &format!("serial:{}?baud=9600", pty.path.display()));
+    for user in ["watcher", "typist", "second", "blind", "engineer"] {
+        gateway.enrol(&format!("user/{user}"), &[]);
+    }
+    gateway.rules(RULES);
+    (gateway, pty)
+}
+
+const RULES: &str = "p, user/watcher, plc, console, read, , allow\n\
+                     p, user/typist, plc, console, read|write, , allow\n\
+                     p, user/second, plc, console, read|write, , allow\n\
+                     p, user/blind, plc, console, write, , allow\n\
+                     p, user/engineer, plc, console, *, , allow\n";
+
+fn device_reads(pty: &mut Pty, expected: &str) {
+    let mut found = vec![0; expected.len()];
+    pty.device.read_exact(&mut found).unwrap();
+    assert_eq!(String::from_utf8(found).unwrap(), expected);
+}
+
+#[test]
+fn one_types_others_watch_and_a_cut_puts_the_line_back() {
+    let (gateway, mut pty) = world();
+    assert_eq!(pty.speed(), 2400);
+
+    let mut watcher = gateway.connected("watcher", "plc/console", &[]);
+    let (mut seen, mut ignored) = (watcher.output(), watcher.input());
+    wait_until("the line's settings", || pty.speed() == 9600);
+    let mut typist = gateway.connected("typist", "plc/console", &[]);
+    let (mut typed, mut typing) = (typist.output(), typist.input());
+    typing.write_all(b"status\r").unwrap();
+    device_reads(&mut pty, "status\r");
+    // Both hear the device; what the watcher says reaches nobody.
+    ignored.write_all(b"reboot\r").unwrap();
+    pty.device.write_all(b"running\n").unwrap();
+    assert_eq!((line(&mut seen), line(&mut typed)), ("running".into(), "running".into()));
+
+    // The writer's place is taken: nobody is let in with less than it wanted.
+    for who in ["second", "blind", "engineer"] {
+        let mut refused = gateway.connect(who, "plc/console", &[]);
+        let error = Ran::of(refused.stdin(Stdio::null()).output().unwrap()).failed();
+        assert!(error.contains("writer's place"), "{who}: {error}");
+    }
+    // Who wants to read only, is let in beside it.
+    let mut observer = gateway.connected("second", "plc/console", &["--observe"]);
+    let mut observed = observer.output();
+    gateway.await_record("the observer", |record| {
+        record["event"] == "flow-open" && record["subject"] == "user/second"
+    });
+    typing.write_all(b"x").unwrap();
+    device_reads(&mut pty, "x");
+    pty.device.write_all(b"again\n").unwrap();
+    assert_eq!((line(&mut seen), line(&mut observed)), ("again".into(), "again".into()));
+
+    // The right to write is taken away: the writer is cut, the others go on, and the place is
+    // free.
+    gateway.rules(&RULES.replace("p, user/typist", "p, user/typist-no-more"));
+    assert_eq!(typist.ended(), Some(1), "a cut is no success");
+    let mut second = gateway.connected("second", "plc/console", &[]);
+    second.input().write_all(b"mine").unwrap();
+    device_reads(&mut pty, "mine");
+    pty.device.write_all(b"still here\n").unwrap();
+    assert_eq!(line(&mut seen), "still here");
+    assert_eq!(pty.speed(), 9600);
+
+    // The last one leaves, and the line is as it was found.
+    for mut flow in [watcher, observer, second] {
+        flow.child().kill().unwrap();
+    }
+    wait_until("the first settings", || pty.speed() == 2400);
+    let nothing = gateway.audit().iter().any(|record| {
+        record["event"] == "flow-open"
+            && record["subject"] == "user/blind"
+            && record["outcome"] == "done"
+    });
+    assert!(!nothing);
+}
+
+#[test]
+fn whoever_may_only_write_gets_nothing_back() {
+    let (gateway, mut pty) = world();
+    let mut blind = gateway.connected("blind", "plc/console", &[]);
+    let (mut got, mut typing) = (blind.output(), blind.input());
+    typing.write_all(b"on\r").unwrap();
+    device_reads(&mut pty, "on\r");
+    pty.device.write_all(b"secret\n").unwrap();
+    let mut watcher = gateway.connected("watcher", "plc/console", &[]);
+    let mut seen = watcher.output();
+    typing.write_all(b"off\r").unwrap();
+    device_reads(&mut pty, "off\r");
+    gateway.await_record("the watcher", |record| {
+        record["event"] == "flow-open" && record["subject"] == "user/watcher"
+    });
+    // When the watcher has heard this, the other could have heard it as well.
+    wait_until("the watcher hears", || {
+        pty.device.write_all(b"heard\n").unwrap();
+        line(&mut seen) == "heard"
+    });
+    gateway.rules(&RULES.replace("user/blind", "user/blind-no-more"));
+    assert_eq!(blind.ended(), Some(1));
+    let mut rest = Vec::new();
+    got.read_to_end(&mut rest).unwrap();
+    assert_eq!(String::from_utf8(rest).unwrap(), "");
+    drop(typing);
+}
+
+/// pyserial, which speaks RFC 2217, at a local port.
+fn pyserial(at: std::net::SocketAddr, words: &[&str]) -> Command {
+    let mut command = Command::new(python());
+    command.arg(script("serial_client.py")).arg(format!("rfc2217://{at}")).args(words);
+    command
+}
+
+#[test]
+fn pyserial_sets_the_line_if_it_may_and_a_cut_sets_it_back() {
+    let (gateway, mut pty) = world();
+    let (_listener, at) = gateway.listening("engineer", "plc/console");
+    let mut client = pyserial(at, &["38400", "hold"]);
+    let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = std::io::BufReader::new(client.stdout.take().unwrap());
+    assert_eq!(line(&mut said), "open");
+    wait_until("the client's speed", || pty.speed() == 38400);
+    client.stdin.as_mut().unwrap().write_all(b"AT\xff\n").unwrap();
+    let mut found = [0; 3];
+    pty.device.read_exact(&mut found).unwrap();
+    assert_eq!(found, *b"AT\xff", "what telnet escapes is whole");
+    pty.device.write_all(b"OK\xff\n").unwrap();
+    assert_eq!(line(&mut said), "read 4f4bff0a");
+    // Somebody watches while the one who has set the line is cut: it is as declared again.
+    let mut watcher = gateway.connected("watcher", "plc/console", &[]);
+    gateway.await_record("the watcher", |record| {
+        record["event"] == "flow-open" && record["subject"] == "user/watcher"
+    });
+    gateway.rules(&RULES.replace("user/engineer", "user/engineer-no-more"));
+    wait_until("the declared settings", || pty.speed() == 9600);
+    assert_eq!(line(&mut said), "cut");
+    client.wait().unwrap();
+    watcher.child().kill().unwrap();
+    wait_until("the first settings", || pty.speed() == 2400);
+
+    // Who may type and not control, types at the line as it is.
+    let (_listener, at) = gateway.listening("typist", "plc/console");
+    let out = pyserial(at, &["38400", "hold"]).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(said.contains("refused"), "{said}");
+    assert_ne!(pty.speed(), 38400);
+}
