@@ -16,6 +16,7 @@ use crate::live::Counted;
 use crate::offer::{Handler, Offered};
 use crate::posture::Collector;
 use crate::random;
+use crate::schedule::until;
 use crate::settings::Settings;
 use crate::shared::{Reporting, Shared};
 use crate::status::{State, Status};
@@ -83,8 +84,8 @@ impl Client {
         &self.handle.shared
     }
 
-    /// Opens an interface. A connection is waited for, 20 s at most, and the gateway's answer,
-    /// 45 s at most.
+    /// Opens an interface. A connection is waited for, 20 s at most and only if the next try is
+    /// before that, and the gateway's answer, 45 s at most.
     ///
     /// # Errors
     /// When the gateway refuses ([`Error::Flow`]), there is no connection in time, or it breaks
@@ -152,8 +153,9 @@ impl Client {
                     // waits for this flow.
                     found.ok().and_then(|found| found.as_ref().map(Counted::new))
                 }
-                ended = status.wait_for(|status| matches!(status.state, State::Ended { .. })) => {
-                    drop(ended);
+                // What will not be in time is not waited for.
+                hopeless = status.wait_for(|status| self.is_hopeless(&status.state)) => {
+                    drop(hopeless);
                     None
                 }
             }
@@ -161,6 +163,14 @@ impl Client {
         match timeout_at(until, standing).await {
             Ok(Some(counted)) => Ok(counted),
             Ok(None) | Err(_) => Err(self.not_connected()),
+        }
+    }
+
+    fn is_hopeless(&self, state: &State) -> bool {
+        match state {
+            State::Ended { .. } => true,
+            State::Waiting { until: then, .. } => until(self.shared().now(), *then) > PATIENCE,
+            State::Connecting | State::Up { .. } => false,
         }
     }
 

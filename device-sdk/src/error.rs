@@ -132,7 +132,7 @@ fn in_parentheses(what: &str, id: &str) -> String {
     if id.is_empty() { String::new() } else { format!(" ({what} {})", escape(id)) }
 }
 
-/// What to do after an [`Error`].
+/// What to do after an [`enum@Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// It may work later, with the same identity.

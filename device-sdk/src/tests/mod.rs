@@ -283,6 +283,10 @@ async fn whoever_was_replaced_waits_and_says_why() {
         let State::Waiting { until, why } = status.state else { panic!() };
         assert!(until.as_second() >= authority::now() + 290, "{until}");
         assert!(why.contains("in use twice"), "{why}");
+        // Nobody waits for that.
+        let asked = timeout(Duration::from_secs(5), client.stream(&door("echo"))).await.unwrap();
+        let error = asked.unwrap_err();
+        assert!(matches!(&error, Error::NotConnected { next: Next::Retry, .. }), "{error}");
         client.stop().await;
     }
 }
