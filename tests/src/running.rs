@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -146,7 +146,8 @@ impl Gateway {
         let at = free();
         let options = ["--listen", &at.to_string(), "--open"];
         let running = self.connected(who, interface, &options);
-        wait_until("a listener", || TcpStream::connect(at).is_ok());
+        // To connect would be a flow already.
+        wait_until("a listener", || TcpListener::bind(at).is_err());
         (running, at)
     }
 }

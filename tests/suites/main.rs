@@ -1,6 +1,7 @@
 //! Every suite, in one binary.
 
 mod age;
+mod agents;
 mod bundles;
 mod certificates;
 mod clients;
@@ -13,11 +14,13 @@ mod house;
 mod large;
 mod life;
 mod matrix;
+mod network;
 mod oracle;
 mod order;
 mod policy;
 mod proofs;
 mod protocol;
+mod renewal;
 mod rights;
 mod serial;
 mod starters;

@@ -11,7 +11,7 @@ use doorward_session::{
 };
 use doorward_wire::{Kind, Offering, Why};
 
-use crate::dial::{Alarmed, DialError, Dialer};
+use crate::dial::{DialError, Dialer, Rivals};
 use crate::pipeline::{
     Authority, Client, Dialed, NotDialed, Opened, RefusedFlow, Requested, Via, Wanted, authorize,
     dial, open, record, refuse, relay,
@@ -166,9 +166,13 @@ impl Inner {
         }
     }
 
-    /// Records what an administrator must know of an offer.
-    fn alarm(self: &Arc<Self>, link: &Arc<Link>, Alarmed(reason): Alarmed) {
-        let session = link.session();
+    /// Ends one of two programs with one identity, or both, and records it for whoever must
+    /// know.
+    async fn settle(self: Arc<Self>, link: Arc<Link>, rivals: Rivals) {
+        if !self.dialer.agents().settle(&rivals).await {
+            return;
+        }
+        let (session, reason) = (link.session(), "identity-used-twice");
         let mut record = Record::new(self.clock.now(), Event::Alarm).ended(Outcome::Done, reason);
         record.session = Some(session.id());
         record.subject = Some(session.subject().clone());
@@ -179,12 +183,9 @@ impl Inner {
              started twice; if it was copied, revoke the device and enrol it again",
         );
         tracing::warn!(subject = %session.subject(), reason, "an identity is used twice");
-        let written = self.journal.write(Class::Administration, record);
-        tokio::spawn(async move {
-            if let Err(error) = written.await {
-                tracing::error!(%error, "an alarm was not recorded");
-            }
-        });
+        if let Err(error) = self.journal.write(Class::Administration, record).await {
+            tracing::error!(%error, "an alarm was not recorded");
+        }
     }
 }
 
@@ -207,7 +208,14 @@ impl Stop {
             Self::Unreachable(DialError::Taken) => Why::Taken,
             Self::Unreachable(_) => Why::Unreachable,
         };
-        asking.refuse(why, self.problem().detail(), flow).await;
+        let problem = self.problem();
+        let detail = match &self {
+            Self::Refused(_) | Self::Cut => {
+                "the administrator finds the reason in the audit log under this flow's id"
+            }
+            _ => problem.detail(),
+        };
+        asking.refuse(why, detail, flow).await;
     }
 
     fn problem(&self) -> Problem {
@@ -281,9 +289,9 @@ impl Flows for Proxy {
     }
 
     fn offered(&self, link: &Arc<Link>, offers: Vec<Offering>) -> BTreeMap<String, String> {
-        let (declined, alarmed) = self.0.dialer.agents().offer(&self.0.leases, link, offers);
-        if let Some(alarmed) = alarmed {
-            self.0.alarm(link, alarmed);
+        let (declined, rivals) = self.0.dialer.agents().offer(&self.0.leases, link, offers);
+        if let Some(rivals) = rivals {
+            tokio::spawn(Arc::clone(&self.0).settle(Arc::clone(link), rivals));
         }
         declined
     }

@@ -11,7 +11,7 @@ use doorward_wire::{
     write_frame,
 };
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::lease::Cause;
@@ -24,6 +24,8 @@ use crate::wire::Wire;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a word of ours may take to leave.
 const LEAVING: Duration = Duration::from_secs(5);
+/// How long an answer to a ping may take.
+const ANSWER: Duration = Duration::from_secs(3);
 /// How long a last word may take to arrive.
 const LAST: Duration = Duration::from_millis(500);
 /// How often it is looked whether the session still stands, and where it comes from.
@@ -45,6 +47,8 @@ pub struct Link {
     instance: Vec<u8>,
     words: mpsc::Sender<Control>,
     flows: AtomicUsize,
+    /// The last answer to a ping.
+    pongs: watch::Sender<u64>,
     /// A certificate that was issued here and that its holder has not stored yet.
     issued: Mutex<Option<(u64, Renewal)>>,
 }
@@ -61,6 +65,16 @@ impl Link {
     #[must_use]
     pub fn instance(&self) -> &[u8] {
         &self.instance
+    }
+
+    /// Whether somebody is at the other end: whether a ping is answered within a few seconds.
+    pub async fn lives(&self) -> bool {
+        let mut pongs = self.pongs.subscribe();
+        let number = pongs.borrow().wrapping_add(1);
+        if self.words.try_send(Control::Ping(number)).is_err() {
+            return false;
+        }
+        timeout(ANSWER, pongs.wait_for(|pong| *pong == number)).await.is_ok_and(|pong| pong.is_ok())
     }
 
     /// Ends it, telling its program why.
@@ -264,9 +278,16 @@ async fn greet(
     });
     say(&mut control, &welcome).await.map_err(|_| Why::Wrong)?;
     let (words, waiting) = mpsc::channel(QUEUE);
-    let (carrier, session) = (carrier.clone(), Arc::clone(session));
-    let (flows, issued) = (AtomicUsize::new(0), Mutex::new(None));
-    Ok((control, Arc::new(Link { carrier, session, instance, words, flows, issued }), waiting))
+    let link = Link {
+        carrier: carrier.clone(),
+        session: Arc::clone(session),
+        instance,
+        words,
+        flows: AtomicUsize::new(0),
+        pongs: watch::Sender::new(0),
+        issued: Mutex::new(None),
+    };
+    Ok((control, Arc::new(link), waiting))
 }
 
 async fn say(control: &mut Pipe, word: &Control) -> io::Result<()> {
@@ -437,7 +458,11 @@ impl Service {
             }
             Control::Ping(number) => Control::Pong(number),
             Control::Unknown(kind) => Control::NotKnown(kind),
-            Control::Pong(_) | Control::NotKnown(_) | Control::Cut(..) => return Ok(None),
+            Control::Pong(number) => {
+                self.link.pongs.send_replace(number);
+                return Ok(None);
+            }
+            Control::NotKnown(_) | Control::Cut(..) => return Ok(None),
             Control::Bye(..) => return Err("until next time".to_owned()),
             Control::Hello(_) => return Err("Hello is said once".to_owned()),
             Control::Welcome(_)

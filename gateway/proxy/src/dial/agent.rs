@@ -42,8 +42,12 @@ struct Offers {
     offered: BTreeMap<String, Kind>,
 }
 
-/// What is to be recorded of an offer.
-pub(crate) struct Alarmed(pub(crate) &'static str);
+/// Two programs that offer with one identity: the one that came last, and the one that was there.
+/// Whether that one still is, [`Agents::settle`] finds out.
+pub(crate) struct Rivals {
+    last: Arc<Link>,
+    former: Arc<Link>,
+}
 
 impl Agents {
     /// Agents of which there is one for each device; if there are two, `twice` says what
@@ -58,13 +62,13 @@ impl Agents {
     }
 
     /// Takes an offer in the place of the link's former one. Answers what is not taken and why,
-    /// and what an administrator must know.
+    /// and whether another program is there with the same identity.
     pub(crate) fn offer(
         &self,
         leases: &Leases,
         link: &Arc<Link>,
         offers: Vec<Offering>,
-    ) -> (BTreeMap<String, String>, Option<Alarmed>) {
+    ) -> (BTreeMap<String, String>, Option<Rivals>) {
         let session = link.session();
         let mut declined = BTreeMap::new();
         if session.subject().kind() != SubjectKind::Device {
@@ -96,33 +100,37 @@ impl Agents {
         let mut state = self.state();
         let other = state.devices.get(&id).filter(|held| !Arc::ptr_eq(&held.link, link));
         let other = other.map(|held| Arc::clone(&held.link));
-        // One program that has come back before its former connection was missed is no alarm.
-        let alarmed = other.as_ref().filter(|other| other.instance() != link.instance());
-        let alarmed = alarmed.map(|_| Alarmed("identity-used-twice"));
         let now = Instant::now();
         state.contested.retain(|_, since| now.duration_since(*since) < APART);
-        let apart = state.contested.contains_key(&id);
-        match (&other, self.1) {
-            (Some(other), Twice::Neither) if alarmed.is_some() => {
-                state.contested.insert(id, now);
-                state.devices.remove(&id);
-                drop(state);
-                other.part(Why::Replaced);
-                link.part(Why::Replaced);
-            }
-            _ if apart => {
-                drop(state);
-                link.part(Why::Replaced);
-            }
-            (other, _) => {
-                state.devices.insert(id, Offers { link: Arc::clone(link), offered });
-                drop(state);
-                if let Some(other) = other {
-                    other.part(Why::Replaced);
-                }
-            }
+        if state.contested.contains_key(&id) {
+            drop(state);
+            link.part(Why::Replaced);
+            return (declined, None);
         }
-        (declined, alarmed)
+        state.devices.insert(id, Offers { link: Arc::clone(link), offered });
+        drop(state);
+        let Some(former) = other else { return (declined, None) };
+        if former.instance() == link.instance() {
+            // One program that has come back before its former connection was missed.
+            former.part(Why::Replaced);
+            return (declined, None);
+        }
+        (declined, Some(Rivals { last: Arc::clone(link), former }))
+    }
+
+    /// Ends what there is one too many of. Whether there was: a program that was started again
+    /// before its former connection was missed is none.
+    pub(crate) async fn settle(&self, rivals: &Rivals) -> bool {
+        let Rivals { last, former } = rivals;
+        let lives = former.lives().await;
+        former.part(Why::Replaced);
+        if lives && self.1 == Twice::Neither {
+            let id = DeviceId::from(last.session().subject_id());
+            self.state().contested.insert(id, Instant::now());
+            self.parted(last);
+            last.part(Why::Replaced);
+        }
+        lives
     }
 
     /// A connection is over.

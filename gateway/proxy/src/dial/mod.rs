@@ -24,7 +24,7 @@ use doorward_session::{LinkError, Reached};
 use doorward_wire::Kind;
 use thiserror::Error;
 
-pub(crate) use agent::Alarmed;
+pub(crate) use agent::Rivals;
 pub use agent::{Agents, Twice};
 pub(crate) use backend::Backend;
 pub use bounds::{Bounds, Paths};

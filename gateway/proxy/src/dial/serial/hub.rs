@@ -142,6 +142,14 @@ impl Hub {
         wake(&mut state.runner);
     }
 
+    /// A seat says nothing more: the place of the one who acts is free once what it has said has
+    /// left. It still hears.
+    pub(super) fn finish(&self, id: u64) {
+        let mut state = self.lock();
+        state.free_actor(id, true);
+        wake(&mut state.runner);
+    }
+
     /// How many bytes a seat may hand over now; none, if it has to hear of what it has asked
     /// first.
     pub(super) fn poll_room(&self, cx: &mut Context<'_>, id: u64) -> Poll<io::Result<usize>> {

@@ -21,7 +21,7 @@ const UNHEARD: usize = 16 * 1024;
 ///
 /// It reads what the line says, if it may, and else nothing until the line ends; a line itself
 /// has no end. What it writes and may not is discarded. To shut its writing down says that all
-/// was written that was meant to be; it keeps its place until it is dropped all the same.
+/// was written that was meant to be, and gives up the place of the one who acts; it still hears.
 /// Dropped without that, or reset, it is cut: what the line has not sent yet is discarded.
 #[derive(Debug)]
 pub(crate) struct Seat {
@@ -226,6 +226,7 @@ impl AsyncWrite for Seat {
             this.send(vec![Telnet::IAC]);
         }
         this.finished = true;
+        this.hub.finish(this.id);
         Poll::Ready(Ok(()))
     }
 }

@@ -157,6 +157,9 @@ async fn one_flow_writes() {
     writer.write_all(b"next").await.unwrap();
     assert_eq!(pty.hear(4).await, b"next");
     assert_eq!(reader.discarded(), 16);
+    // One that has said everything still hears, and is in nobody's way.
+    writer.shutdown().await.unwrap();
+    assert!(pty.try_sit("", WRITE).await.is_ok());
     let otherwise = pty.try_sit("baud=300", READ).await;
     assert!(matches!(otherwise, Err(DialError::OtherSettings)));
     assert!(pty.try_sit("telnet=off", READ).await.is_ok());
