@@ -81,8 +81,9 @@ fn one_types_others_watch_and_a_cut_puts_the_line_back() {
     assert_eq!(pty.speed(), 9600);
 
     // The last one leaves, and the line is as it was found.
-    for flow in [watcher, observer, second] {
+    for mut flow in [watcher, observer, second] {
         flow.signal("TERM");
+        flow.ended();
     }
     wait_until("the first settings", || pty.speed() == 2400);
     let nothing = gateway.audit().iter().any(|record| {
@@ -144,7 +145,7 @@ fn pyserial_sets_the_line_if_it_may_and_a_cut_sets_it_back() {
     pty.device.write_all(b"OK\xff\n").unwrap();
     assert_eq!(line(&mut said), "read 4f4bff0a");
     // Somebody watches while the one who has set the line is cut: it is as declared again.
-    let watcher = gateway.connected("watcher", "plc/console", &[]);
+    let mut watcher = gateway.connected("watcher", "plc/console", &[]);
     gateway.await_record("the watcher", |record| {
         record["event"] == "flow-open" && record["subject"] == "user/watcher"
     });
@@ -153,6 +154,7 @@ fn pyserial_sets_the_line_if_it_may_and_a_cut_sets_it_back() {
     assert_eq!(line(&mut said), "cut");
     client.wait().unwrap();
     watcher.signal("TERM");
+    watcher.ended();
     wait_until("the first settings", || pty.speed() == 2400);
 
     // Who may type and not control, types at the line as it is.

@@ -239,6 +239,7 @@ pub(crate) async fn serve(carrier: Carrier, session: Arc<Session>, serving: Arc<
                 .run(words)
                 .await;
             serving.flows.parted(&link);
+            session.part();
             why
         }
         Err(why) => why,

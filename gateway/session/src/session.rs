@@ -100,6 +100,12 @@ impl Session {
         self.leases.ask_session_again(&self.entry);
     }
 
+    /// Its connection is over, and so is everything on it: also a flow that has nothing to say
+    /// any more, and would not notice.
+    pub(crate) fn part(&self) {
+        self.entry.cut.cut(Cause::Gone);
+    }
+
     /// Looks whether its identity still stands; if not, it is cut.
     pub(crate) fn stands(&self) {
         self.leases.looks_at(&self.entry);

@@ -175,7 +175,28 @@ fn show(answer: &Value, out: &Output) -> String {
         lines.push(out.table(&["INTERFACE", "STATE", "URL", "HOST NAME"], &interfaces));
     }
     lines.extend(certificates(answer, out));
+    lines.extend(posture(answer, out));
     lines.join("\n")
+}
+
+/// The table of what a device has last reported about itself, if it has.
+fn posture(answer: &Value, out: &Output) -> Vec<String> {
+    let Some(posture) = answer.get("posture").filter(|posture| !posture.is_null()) else {
+        return vec![];
+    };
+    let said = |value: &Value| match value {
+        Value::String(text) => doorward_model::escape(text).to_string(),
+        Value::Array(all) => {
+            let all = all.iter().filter_map(Value::as_str).map(doorward_model::escape);
+            all.map(|one| one.to_string()).collect::<Vec<_>>().join(" ")
+        }
+        other => other.to_string(),
+    };
+    let facts = posture.get("report").and_then(Value::as_object).into_iter().flatten();
+    let rows: Vec<Vec<String>> =
+        facts.map(|(name, value)| vec![name.clone(), said(value)]).collect();
+    let heading = format!("REPORTED {}", when(posture, "at"));
+    vec![String::new(), out.table(&[&heading, ""], &rows)]
 }
 
 /// What devices and people have in common.

@@ -62,22 +62,28 @@ pub(crate) async fn insert(
     Ok(id)
 }
 
-/// Revokes all that is live of a subject's.
+/// Revokes all of a subject's: also what has expired, since its key could still bring its holder
+/// back. Answers what was live.
 pub(crate) async fn revoke_all(
     connection: &mut SqliteConnection,
     subject: SubjectId,
     now: Timestamp,
 ) -> Result<Vec<CertificateId>, StoreError> {
     let rows = sqlx::query(
-        "UPDATE issuances SET revoked = ? WHERE subject = ? AND revoked IS NULL AND not_after >= ? \
-         RETURNING issuer, serial",
+        "UPDATE issuances SET revoked = ? WHERE subject = ? AND revoked IS NULL \
+         RETURNING issuer, serial, not_after",
     )
     .bind(micros(now))
     .bind(subject.0)
-    .bind(micros(now))
     .fetch_all(connection)
     .await?;
-    rows.iter().map(certificate_id).collect()
+    let mut live = Vec::new();
+    for row in rows {
+        if row.try_get::<i64, _>("not_after")? >= micros(now) {
+            live.push(certificate_id(&row)?);
+        }
+    }
+    Ok(live)
 }
 
 /// A certificate that was issued once.
@@ -233,8 +239,9 @@ impl Store {
         Ok(count)
     }
 
-    /// The certificate that is this one, byte for byte, unless it was revoked: whose it is, and
-    /// when it ends or has ended.
+    /// The certificate that is this one, byte for byte, unless it was revoked or its enrolment
+    /// has gone on without it: whose it is, and when it ends or has ended. A key that has long
+    /// been renewed away, in an old copy, is nobody's any more.
     ///
     /// # Errors
     /// When the database refuses.
@@ -244,7 +251,10 @@ impl Store {
         der: &[u8],
     ) -> Result<Option<FoundCertificate>, StoreError> {
         let rows = sqlx::query(
-            "SELECT i.issuer, i.serial, i.not_after, i.certificate, s.id, s.kind || '/' || s.name AS subject \
+            "SELECT i.issuer, i.serial, i.not_after, i.certificate, s.id, s.kind || '/' || s.name AS subject, \
+                 (SELECT count(*) FROM issuances later \
+                  WHERE later.first = coalesce(i.first, i.id) \
+                      AND later.id > i.id) AS later \
              FROM issuances i JOIN subjects s ON s.id = i.subject \
              WHERE i.serial = ? AND i.revoked IS NULL",
         )
@@ -252,7 +262,8 @@ impl Store {
         .fetch_all(&mut *self.read().await?)
         .await?;
         for row in rows {
-            if row.try_get::<Vec<u8>, _>("certificate")? != der {
+            let gone_on = row.try_get::<i64, _>("later")? > LEFT_LIVE;
+            if gone_on || row.try_get::<Vec<u8>, _>("certificate")? != der {
                 continue;
             }
             return Ok(Some(FoundCertificate {

@@ -66,7 +66,7 @@ pub async fn relay(dialed: Dialed, client: impl Into<Client>) -> Ended {
     let (outcome, reason) = match &end {
         End::Complete => (Outcome::Done, "complete"),
         End::ClientLeft => (Outcome::Done, "client-closed"),
-        End::Client => (Outcome::Failed, "client-aborted"),
+        End::Client | End::Cut(Cause::Gone) => (Outcome::Failed, "client-aborted"),
         End::Backend => (Outcome::Failed, "backend-failed"),
         End::Mismatch => (Outcome::Failed, "wrong-kind-of-flow"),
         End::Cut(cause) => (Outcome::Cut, cause.as_str()),
@@ -129,7 +129,7 @@ impl End {
             Self::Cut(Cause::Refused(_)) => Some(Why::Forbidden),
             Self::Cut(Cause::Idle) => Some(Why::Idle),
             Self::Cut(Cause::Stopping) => Some(Why::Stopping),
-            Self::Cut(Cause::Administrator | Cause::Lifetime) => Some(Why::Ended),
+            Self::Cut(Cause::Administrator | Cause::Lifetime | Cause::Gone) => Some(Why::Ended),
         }
     }
 }

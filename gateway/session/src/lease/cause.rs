@@ -14,6 +14,8 @@ pub enum Cause {
     Idle,
     /// It lived as long as a flow may.
     Lifetime,
+    /// Its connection is over.
+    Gone,
     /// The gateway stops.
     Stopping,
 }
@@ -27,6 +29,7 @@ impl Cause {
             Self::Administrator => "cut-by-administrator",
             Self::Idle => "idle",
             Self::Lifetime => "lifetime",
+            Self::Gone => "client-gone",
             Self::Stopping => "gateway-stopping",
         }
     }

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::cause::Switch;
+use super::cause::{Cause, Switch};
 use crate::identify::Identity;
 
 /// A session as the index knows it.
@@ -137,8 +137,8 @@ impl SessionEntry {
     /// Records the end.
     pub(crate) fn close(&self, now: Timestamp) {
         let (outcome, reason) = match self.cut.cause() {
+            Some(Cause::Gone) | None => (Outcome::Done, "closed"),
             Some(cause) => (Outcome::Cut, cause.as_str()),
-            None => (Outcome::Done, "closed"),
         };
         let mut record = self.about(Record::new(now, Event::SessionEnd)).ended(outcome, reason);
         record.millis = u64::try_from(now.duration_since(self.began).as_millis()).ok();
