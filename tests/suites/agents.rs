@@ -263,6 +263,67 @@ fn two_agents_with_one_identity_are_noticed() {
 }
 
 #[test]
+fn both_of_two_agents_are_kept_out_where_that_is_configured() {
+    let gateway = Gateway::with("[agents]\ntwice = \"neither\"\n");
+    gateway.enrol("device/plc", &[]);
+    let (from, to) = (gateway.identity("plc"), gateway.identity("copy"));
+    std::fs::create_dir(&to).unwrap();
+    for name in ["key.pem", "cert.pem", "ca.pem", "gateway.json"] {
+        std::fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+    let _first = gateway.agent("plc", "");
+    let _second = gateway.start_agent("copy", "");
+    for who in ["plc", "copy"] {
+        gateway.await_agent(who, |seen| seen["state"]["is"] == "waiting");
+    }
+    gateway.await_record("the alarm", |record| record["reason"] == "identity-used-twice");
+}
+
+#[test]
+fn a_gateway_that_comes_back_has_its_agents_back() {
+    let mut gateway = world(&[("program", "agent:program")]);
+    let config = "[interfaces.program]\nurl = \"process:/bin/echo?arg=here\"\n";
+    let agent = gateway.agent("plc", config);
+    // An orderly stop, and a crash.
+    for orderly in [true, false] {
+        let session = gateway.agent_status("plc")["agent"]["state"]["session"].clone();
+        if orderly {
+            gateway.stop();
+        } else {
+            gateway.kill();
+        }
+        gateway.serve();
+        gateway.await_agent("plc", |seen| {
+            seen["state"]["is"] == "up"
+                && seen["state"]["session"] != session
+                && seen["offers"]["program"]["taken"] == true
+        });
+        assert_eq!(said(&gateway, "alice", "plc/program", "").ok(), "here\n");
+    }
+    let alarms = gateway.audit().iter().filter(|record| record["event"] == "alarm").count();
+    assert_eq!(alarms, 0, "{}", agent.complaint());
+}
+
+#[test]
+fn a_clock_that_is_wrong_by_years_keeps_no_device_out() {
+    let gateway = world(&[]);
+    let file = gateway.dir().join("plc.toml");
+    std::fs::write(&file, "").unwrap();
+    for (when, behind) in [("1970-01-02 00:00:00", true), ("2060-01-01 00:00:00", false)] {
+        let mut command = Command::new(program("faketime"));
+        command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("DONT_FAKE_MONOTONIC", "1");
+        command.arg(when).arg(doorward_tests::tools::bin().join("doorward-agent"));
+        command.args(["run", "--dir"]).arg(gateway.identity("plc")).arg("--config").arg(&file);
+        let mut agent = Running::start(&mut command, gateway.dir().join("clock.log"));
+        let seen = gateway.await_agent("plc", |seen| seen["state"]["is"] == "up");
+        let found = seen["agent"]["clock_behind"].as_i64().unwrap();
+        assert!(found.abs() > 900_000_000 && (found > 0) == behind, "{when}: {found}");
+        agent.signal("TERM");
+        assert_eq!(agent.ended(), Some(0));
+    }
+}
+
+#[test]
 fn a_report_is_shown() {
     let gateway = world(&[]);
     let _agent = gateway.agent("plc", "");

@@ -111,6 +111,9 @@ fn what_the_demonstration_prints_does_what_it_says() {
         let agent = demo.paste(&["agent connect", "--stdio"]).ok();
         assert!(agent.contains("celsius"), "{agent}");
     }
+    let console = demo.paste(&["printf 'status"]);
+    assert!(console.out.contains("heating is on"), "{console:?}");
+    assert_eq!(demo.commands(&["thermostat/console --observe"]).len(), 1);
     let listen = demo.commands(&["--listen unix:"])[0];
     assert!(listen.ends_with(".sock"), "{listen}");
     assert!(demo.paste(&["session list"]).ok().contains("user/owner"));

@@ -697,19 +697,22 @@ async fn while_nothing_can_be_taken_away_nothing_is_given() {
 }
 
 #[tokio::test]
-async fn the_protocol_of_devices_is_refused_in_the_handshake_until_it_is_there() {
+async fn the_protocol_of_devices_is_for_those_who_show_a_certificate() {
     let gateway = Gateway::start();
     let owner = gateway.identity("owner");
     let credentials = Some(Credentials::read(&owner));
     let ca = owner.join("ca.pem");
-    for protocols in [&["doorward/1"][..], &["something/9"]] {
-        let client = Client::speaking(gateway.listen, &ca, credentials.clone(), protocols);
-        let error = client.connect("localhost").await.unwrap_err().to_string();
-        assert!(error.contains("NoApplicationProtocol"), "{error}");
-    }
-    let client = Client::speaking(gateway.listen, &ca, credentials, &["doorward/1", "h2"]);
-    let stream = client.connect("localhost").await.unwrap();
-    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let speaking = |credentials, protocols: &[&str]| {
+        Client::speaking(gateway.listen, &ca, credentials, protocols)
+    };
+    let error = speaking(credentials.clone(), &["something/9"]).connect("localhost").await;
+    assert!(error.unwrap_err().to_string().contains("NoApplicationProtocol"));
+    // Without one, TLS itself refuses, which a client of TLS 1.3 hears when it reads.
+    let mut stream = speaking(None, &["doorward/1"]).connect("localhost").await.unwrap();
+    let error = stream.read(&mut [0; 1]).await.unwrap_err().to_string();
+    assert!(error.contains("CertificateRequired"), "{error}");
+    let stream = speaking(credentials, &["doorward/1", "h2"]).connect("localhost").await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"doorward/1"[..]));
 }
 
 /// Whether the gateway resets a handshake.

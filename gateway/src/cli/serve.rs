@@ -19,7 +19,8 @@ use crate::supervise::{self, announce};
 /// Runs the gateway until it is told to stop.
 pub(crate) async fn run(serve: args::Serve) -> Result<(), Failure> {
     let args::Serve { data, config, listen, management, domain, print_code, demo } = serve;
-    let mut overrides = Overrides { data, listen, management, domain, print_code };
+    let serial = vec![];
+    let mut overrides = Overrides { data, listen, management, domain, print_code, serial };
     if !demo {
         let config = Config::read(config.as_deref(), overrides)?;
         begin_log(&config, "info");

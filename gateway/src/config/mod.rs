@@ -57,6 +57,8 @@ pub(crate) struct Overrides {
     pub(crate) management: Option<String>,
     pub(crate) domain: Option<String>,
     pub(crate) print_code: bool,
+    /// Serial lines that may be dialed besides those of the file: the demonstration's own.
+    pub(crate) serial: Vec<String>,
 }
 
 const DOMAIN: &str = "doorward.home.arpa";
@@ -159,7 +161,7 @@ impl Reader {
         };
         let paths = Paths {
             unix: self.all("dial.unix", raw.dial.unix)?,
-            serial: self.all("dial.serial", lines)?,
+            serial: self.all("dial.serial", [lines, over.serial.clone()].concat())?,
             process: self.all("dial.process", raw.dial.process)?,
         };
         let limits = self.limits(raw.limits)?;

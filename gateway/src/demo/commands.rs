@@ -25,12 +25,14 @@ pub(super) fn text(gateway: &Gateway, owner: &Path, alice: &Path) -> Result<Stri
          -CAfile {ca}"
     );
     let agent = format!("{program} agent connect --identity {}", quoted(alice));
+    let typist = format!("{program} agent connect --identity {}", quoted(owner));
     let ask =
         r"printf 'GET /api/temperature HTTP/1.1\r\nHost: thermostat\r\nConnection: close\r\n\r\n'";
     Ok(format!(
         "\n\
-A thermostat (HTTP) and a PLC (Modbus/TCP) are simulated. Alice may reach the thermostat's http\n\
-interface, and nothing else. Paste these into another terminal.\n\
+A thermostat (HTTP, and a serial console) and a PLC (Modbus/TCP) are simulated. Alice may reach\n\
+the thermostat's http interface and watch its console, and nothing else. Paste these into another\n\
+terminal.\n\
 \n\
 # By the interface's own name, with any client that speaks TLS: allowed, then refused.\n\
 {direct} https://{thermostat}/api/temperature\n\
@@ -47,6 +49,10 @@ interface, and nothing else. Paste these into another terminal.\n\
 # With the agent: on standard input and output, and at a Unix socket for other programs.\n\
 {ask} | {agent} thermostat/http --stdio\n\
 {agent} thermostat/http --listen unix:{socket}\n\
+\n\
+# The serial console: watched by Alice until Ctrl-C, typed at by the owner.\n\
+{agent} thermostat/console --observe\n\
+(printf 'status\\r'; sleep 3) | timeout 3 {typist} thermostat/console\n\
 \n\
 # As the owner: what happened, who is here, and taking the right away.\n\
 export DOORWARD_IDENTITY={owner}\n\

@@ -2,6 +2,7 @@
 //! same doors as anyone else, and commands to try.
 
 mod commands;
+mod console;
 mod plc;
 mod thermostat;
 
@@ -27,11 +28,13 @@ pub(crate) struct World {
     identities: PathBuf,
     thermostat: SocketAddr,
     plc: SocketAddr,
+    console: PathBuf,
 }
 
-/// What the demonstration adds to the default bundle: one person may reach one interface.
-const RULE: &str = "\n# The demonstration: Alice may ask the thermostat, and nothing else.\n\
-                    p, user/alice, thermostat, http, connect, , allow\n";
+/// What the demonstration adds to the default bundle: one person may ask one device, and watch it.
+const RULE: &str = "\n# The demonstration: Alice may ask the thermostat and watch its console.\n\
+                    p, user/alice, thermostat, http, connect, , allow\n\
+                    p, user/alice, thermostat, console, read, , allow\n";
 
 impl World {
     /// Starts the devices, and finds a place for the rest: a directory that is gone afterwards,
@@ -57,7 +60,9 @@ impl World {
         // A demonstration stays on this machine.
         overrides.listen.get_or_insert_with(|| "127.0.0.1:8443".to_owned());
         let (thermostat, plc) = (thermostat::start().await?, plc::start().await?);
-        Ok(Self { _temporary: temporary, identities: home.join("demo"), thermostat, plc })
+        let (console, identities) = (console::start()?, home.join("demo"));
+        overrides.serial.push(console.display().to_string());
+        Ok(Self { _temporary: temporary, identities, thermostat, plc, console })
     }
 
     fn identity(&self, name: &str) -> IdentityDir {
@@ -107,12 +112,16 @@ impl World {
     /// The simulated devices listen somewhere else each time.
     async fn declare(&self, gateway: &Gateway, owner: &IdentityDir) -> Result<(), Failure> {
         let api = Administrator::new(gateway, owner)?;
-        for (door, at) in [("thermostat/http", self.thermostat), ("plc-3/modbus", self.plc)] {
+        for (door, url) in [
+            ("thermostat/http", format!("tcp://{}", self.thermostat)),
+            ("thermostat/console", format!("serial:{}?baud=115200", self.console.display())),
+            ("plc-3/modbus", format!("tcp://{}", self.plc)),
+        ] {
             let path = format!("/v1/interfaces/{door}");
             let declared = api.ask(Method::DELETE, &path, Value::Null).await;
             // There is none the first time.
             drop(declared);
-            api.ask(Method::POST, &path, json!({ "url": format!("tcp://{at}") })).await?;
+            api.ask(Method::POST, &path, json!({ "url": url })).await?;
         }
         Ok(())
     }
