@@ -43,6 +43,9 @@ mod enrol;
 mod error;
 mod files;
 mod flow;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod link;
 mod live;

@@ -98,7 +98,7 @@ impl Offers {
         self.0.iter().map(offering).collect()
     }
 
-    fn handler(&self, name: &str) -> Option<Arc<dyn Handler>> {
+    pub(crate) fn handler(&self, name: &str) -> Option<Arc<dyn Handler>> {
         let name: Name = name.parse().ok()?;
         self.0.get(&name).map(|service| Arc::clone(&service.handler))
     }

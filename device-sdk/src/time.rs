@@ -1,6 +1,7 @@
 //! What is known of the time, on machines whose clock may be wrong by years.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use doorward_model::Clock;
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +12,7 @@ use crate::files::{read, remove_file, rename, write_new};
 use crate::identity::{Identity, IdentityDir, Validity};
 
 /// By how much clocks that are right may differ.
-const SLACK: SignedDuration = SignedDuration::from_mins(5);
+pub(crate) const SLACK: SignedDuration = SignedDuration::from_mins(5);
 
 /// The last time that the gateway told, and when it did.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +35,11 @@ impl Told {
 
     /// The instant that it is at least.
     pub(crate) fn least(&self) -> Timestamp {
-        let run = SignedDuration::try_from(self.at.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.least_after(self.at.elapsed())
+    }
+
+    fn least_after(&self, run: Duration) -> Timestamp {
+        let run = SignedDuration::try_from(run).unwrap_or(SignedDuration::MAX);
         self.time.saturating_add(run).unwrap_or(Timestamp::MAX)
     }
 
@@ -44,7 +49,12 @@ impl Told {
     /// clock, corrected, does not; but it may be set meanwhile. One that was right is believed;
     /// one that was wrong and is right now has been set.
     pub(crate) fn now(&self, local: Timestamp) -> Timestamp {
-        let least = self.least();
+        self.now_after(self.at.elapsed(), local)
+    }
+
+    /// As [`now`](Self::now), when the stopwatch has run for so long.
+    pub(crate) fn now_after(&self, run: Duration, local: Timestamp) -> Timestamp {
+        let least = self.least_after(run);
         let was_set = self.behind.abs() > SLACK && local.duration_since(least).abs() <= SLACK;
         let corrected =
             if was_set { local } else { local.saturating_add(self.behind).unwrap_or(local) };
@@ -69,8 +79,12 @@ pub(crate) fn low(dir: &IdentityDir, identity: &Identity) -> Result<Timestamp, E
 }
 
 fn kept(dir: &IdentityDir) -> Option<Timestamp> {
-    let bytes = read(&file(dir)).ok()??;
-    std::str::from_utf8(&bytes).ok()?.trim().parse().ok()
+    parse(&read(&file(dir)).ok()??)
+}
+
+/// The time that a file holds.
+pub(crate) fn parse(bytes: &[u8]) -> Option<Timestamp> {
+    std::str::from_utf8(bytes).ok()?.trim().parse().ok()
 }
 
 /// Keeps what the gateway has told, if it is later than what is kept. Without it, less is known

@@ -13,11 +13,11 @@ use crate::failure::Failure;
 /// The longest file, in bytes.
 const LIMIT: u64 = 1024 * 1024;
 /// How many interfaces a gateway takes from one device.
-const INTERFACES: usize = 256;
+pub(crate) const INTERFACES: usize = 256;
 /// How often is reported unless told otherwise, and the bounds of it.
 const USUAL: Duration = Duration::from_secs(60 * 60);
-const OFTEN: Duration = Duration::from_secs(60);
-const SELDOM: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub(crate) const OFTEN: Duration = Duration::from_secs(60);
+pub(crate) const SELDOM: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What the device's owner decided, checked. `deploy/agent.toml` explains every setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,8 @@ impl Config {
         Self::parse(path, &text)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
+    /// What a file with that text means.
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
         let raw: Raw = toml::from_str(text).map_err(|error| {
             Failure::Usage(format!("{}: {}", path.display(), escape_lines(&error.to_string())))
         })?;

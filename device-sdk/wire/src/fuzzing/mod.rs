@@ -19,7 +19,7 @@ pub use feed::Feed;
 pub use frames::frames;
 pub use inputs::Inputs;
 pub use messages::{control, wire};
-pub use storm::{Fault, Ran, storm};
+pub use storm::{Fault, Ran, share, storm};
 
 /// One function that is to be fuzzed.
 #[derive(Clone, Copy, Debug)]

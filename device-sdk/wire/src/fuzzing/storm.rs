@@ -78,3 +78,16 @@ pub fn storm(target: &Target, seed: u64, runs: u64, at: &AtomicU64) -> Result<Ra
     }
     Ok(Ran { inputs: runs, took: began.elapsed(), slowest })
 }
+
+/// Gives each of `targets` a share of the inputs that a test has time for, tells `say` what came
+/// of it, and answers what was not stood.
+pub fn share(targets: &[Target], runs: u64, mut say: impl FnMut(String)) -> Vec<String> {
+    let mut faults = vec![];
+    for target in targets {
+        match storm(target, 1, runs, &AtomicU64::new(0)) {
+            Ok(ran) => say(format!("{}: {ran}", target.name)),
+            Err(fault) => faults.push(fault.to_string()),
+        }
+    }
+    faults
+}
