@@ -183,3 +183,15 @@ pub(crate) async fn serve(
         None => incoming.refuse(Why::Forbidden, "nothing is offered under that name").await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_name_has_one_handler_the_first(events in prop::collection::vec(any::<u8>(), 0..200)) {
+            crate::fuzzing::offers(&events);
+        }
+    }
+}

@@ -242,3 +242,75 @@ impl Talk {
         Heard::Report(answer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<Name> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    fn taken(id: u64) -> Control {
+        Control::Taken(Taken { id, declined: BTreeMap::from([("b".into(), "no".into())]) })
+    }
+
+    #[test]
+    fn an_offer_waits_for_the_answer_to_the_one_before_but_not_for_ever() {
+        let now = Instant::now();
+        let mut talk = Talk::new(now, false);
+        assert_eq!((talk.due(now), talk.wake()), (None, None));
+        talk.changed();
+        assert_eq!(talk.due(now), Some(Due::Offer));
+        talk.offer(now, 1, names(&["a"]), vec![]);
+        talk.changed();
+        assert_eq!((talk.due(now), talk.wake()), (None, Some(now + TAKING)));
+        assert_eq!(talk.due(now + TAKING), Some(Due::Offer));
+        talk.offer(now + TAKING, 2, names(&["a", "b"]), vec![]);
+        assert_eq!(talk.hear(taken(1)).unwrap(), Heard::Nothing);
+        let answers = names(&["a", "b"]).into_iter().zip([Ok(()), Err("no".to_owned())]);
+        assert_eq!(talk.hear(taken(2)).unwrap(), Heard::Offers(answers.collect()));
+        assert_eq!(talk.hear(taken(2)).unwrap(), Heard::Nothing);
+    }
+
+    #[test]
+    fn a_report_is_made_at_once_and_again_and_never_twice_at_a_time() {
+        let now = Instant::now();
+        let mut talk = Talk::new(now, false);
+        let every = Duration::from_secs(60);
+        talk.reporting(now, Some(every));
+        assert_eq!((talk.due(now), talk.due(now)), (Some(Due::Collect), None));
+        assert_eq!((talk.due(now + every * 2), talk.wake()), (None, None));
+        talk.report(Some(7));
+        assert_eq!(talk.hear(Control::Noted(6)).unwrap(), Heard::Nothing);
+        assert_eq!(talk.hear(Control::Noted(7)).unwrap(), Heard::Report(Ok(())));
+        assert_eq!(talk.due(now + every * 2), Some(Due::Collect));
+        talk.report(None);
+        talk.reporting(now, None);
+        assert_eq!((talk.due(now + every * 4), talk.wake()), (None, None));
+    }
+
+    #[test]
+    fn a_connection_that_another_took_the_place_of_says_no_more_than_it_must() {
+        let now = Instant::now();
+        let mut talk = Talk::new(now, true);
+        talk.changed();
+        talk.offer(now, 1, names(&["a"]), vec![]);
+        talk.retire();
+        talk.changed();
+        talk.reporting(now, Some(Duration::from_secs(60)));
+        assert_eq!((talk.due(now), talk.wake()), (None, Some(now + PING)));
+        assert_eq!(talk.hear(taken(1)).unwrap(), Heard::Nothing);
+        assert_eq!(talk.due(now + PING), Some(Due::Say(Control::Ping(1))));
+        assert!(talk.is_silent(now + SILENCE));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens(events in prop::collection::vec(any::<u8>(), 0..400)) {
+            crate::fuzzing::talk(&events);
+        }
+    }
+}

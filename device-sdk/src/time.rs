@@ -121,6 +121,8 @@ pub(crate) fn judge(told: Timestamp, shown: Validity, low: Timestamp) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(second: i64) -> Timestamp {
@@ -167,5 +169,30 @@ mod tests {
         forget(&dir).unwrap();
         forget(&dir).unwrap();
         assert_eq!(kept(&dir), None);
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_never_earlier_than_what_was_told_and_has_passed(
+            time in 0i64..4_000_000_000,
+            local in 0i64..4_000_000_000,
+            run in 0u64..1_000_000_000,
+            set in 0i64..4_000_000_000,
+        ) {
+            let told = Told::new(at(time), at(local));
+            let (passed, run) = (i64::try_from(run).unwrap(), Duration::from_secs(run));
+            // A clock that goes on, right or wrong, is corrected to the second.
+            prop_assert_eq!(told.now_after(run, at(local + passed)), at(time + passed));
+            prop_assert!(told.now_after(run, at(set)) >= at(time + passed));
+        }
+
+        #[test]
+        fn what_is_believed_is_within_the_certificate_and_not_before_what_is_known(
+            told in 0i64..10_000, low in 0i64..10_000, begin in 0i64..10_000, life in 0i64..10_000,
+        ) {
+            let shown = Validity { not_before: at(begin), not_after: at(begin + life) };
+            let good = told + 300 >= low && told + 300 >= begin && told - 300 <= begin + life;
+            prop_assert_eq!(judge(at(told), shown, at(low)).is_ok(), good);
+        }
     }
 }

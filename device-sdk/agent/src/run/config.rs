@@ -124,6 +124,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Config, String> {
@@ -174,5 +176,17 @@ mod tests {
         let many: String =
             (0..257).map(|at| format!("[interfaces.i{at}]\nurl = \"tcp://h:1\"\n")).collect();
         assert!(parse(&many).unwrap_err().contains("at most 256"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_setting_says_it_is_taken_or_named(
+            key in "transport|firmware|posture-every|interfaces|[a-z]{0,9}", value in ".{0,40}",
+        ) {
+            let value = toml::Value::String(value);
+            for text in [format!("{key} = {value}"), format!("[interfaces.a]\nurl = {value}")] {
+                crate::fuzzing::config(text.as_bytes());
+            }
+        }
     }
 }

@@ -60,6 +60,8 @@ pub(crate) fn put_chunk(bytes: &[u8], into: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// What is read of a stream, and whether its end was proper.
@@ -87,5 +89,20 @@ mod tests {
         }
         stream.extend(b"what follows the end is nothing");
         assert_eq!(read(&stream), (b"onetwo".to_vec(), true));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_and_torn_anywhere_it_is_a_cut(
+            written in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..400), 0..6),
+            torn in any::<prop::sample::Index>(),
+        ) {
+            let mut stream = vec![];
+            written.iter().for_each(|bytes| put_chunk(bytes, &mut stream));
+            put_chunk(&[], &mut stream);
+            prop_assert_eq!(read(&stream), (written.concat(), true));
+            let (part, ended) = read(&stream[..torn.index(stream.len())]);
+            prop_assert!(!ended && written.concat().starts_with(&part));
+        }
     }
 }

@@ -29,6 +29,8 @@ pub(crate) fn unmark(mut marked: Bytes) -> Option<(u64, Bytes)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -46,5 +48,16 @@ mod tests {
         }
         assert_eq!(unmark(Bytes::new()), None);
         assert_eq!(unmark(Bytes::from_static(&[0x40])), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_marked_is_found(
+            flow in any::<u64>(), wide in 2u32..64, datagram in prop::collection::vec(any::<u8>(), 0..9),
+        ) {
+            let flow = flow >> wide;
+            let found = unmark(mark(flow, &datagram));
+            prop_assert_eq!(found, Some((flow, Bytes::from(datagram))));
+        }
     }
 }

@@ -39,6 +39,8 @@ pub(crate) fn pack(datagram: &[u8]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -55,5 +57,22 @@ mod tests {
         }
         assert_eq!(found, [&b"one"[..], b"", b"two"]);
         assert_eq!(waited, 4);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_packed_is_unpacked_in_its_order(
+            datagrams in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..400), 0..8),
+            cut in 1usize..100,
+        ) {
+            let stream = datagrams.iter().map(|one| pack(one)).collect::<Vec<_>>().concat();
+            let (mut packed, mut found) = (Packed::default(), vec![]);
+            for piece in stream.chunks(cut) {
+                packed.push(piece);
+                found.extend(std::iter::from_fn(|| packed.next()));
+            }
+            prop_assert_eq!(found, datagrams);
+            prop_assert_eq!(packed.waiting(), 0);
+        }
     }
 }
