@@ -1,3 +1,4 @@
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll, Waker};
 
@@ -113,8 +114,8 @@ pub fn marks(bytes: &[u8]) {
         let flow = u64::from(feed.byte() % 8);
         match feed.byte() % 8 {
             0 => {
-                if !queues.contains_key(&flow) {
-                    queues.insert(flow, flows.register(flow));
+                if let Entry::Vacant(place) = queues.entry(flow) {
+                    place.insert(flows.register(flow));
                     model.register(flow);
                 }
             }
