@@ -25,13 +25,15 @@ pub fn frames(bytes: &[u8]) {
 }
 
 fn split(limit: usize, pieces: &[&[u8]]) -> (Vec<Vec<u8>>, Option<FrameError>) {
-    let (mut frames, mut found) = (Frames::new(limit), vec![]);
+    let (mut frames, mut found): (_, Vec<Vec<u8>>) = (Frames::new(limit), vec![]);
     let mut took = 0;
     for piece in pieces {
         let mut rest = *piece;
         while !rest.is_empty() {
             let taken = frames.push(rest);
             assert!(taken > 0, "whoever takes what there is always has room for more");
+            let done: usize = found.iter().map(|frame| frame.len() + 4).sum();
+            assert!(took + taken - done <= limit + 4, "more is kept than a frame may hold");
             took += taken;
             rest = &rest[taken..];
             loop {
