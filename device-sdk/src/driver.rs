@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::backoff::{Backoff, Ending, spread};
+use crate::backoff::{Backoff, Ending};
 use crate::dial::{Dialed, dial, quic};
 use crate::error::Error;
 use crate::identity::{Identity, Validity};
@@ -18,7 +18,7 @@ use crate::over::Over;
 use crate::random;
 use crate::recover::recover;
 use crate::renew::{Over as Renewing, renew_on};
-use crate::schedule::{after, again, due, rest, until};
+use crate::schedule::{about, after, again, due, rest, until};
 use crate::session::{Session, greet};
 use crate::settings::Transport;
 use crate::shared::Shared;
@@ -162,7 +162,7 @@ impl Driver {
                     Err(over) => {
                         tracing::debug!(why = over.why, "the present connection stays");
                         match another {
-                            Another::Quic => stands.quic_at = Some(self.quic_again()),
+                            Another::Quic => stands.quic_at = self.quic_again(),
                             Another::Identity => stands.identity_at = Some(Instant::now() + LOOK),
                         }
                     }
@@ -206,7 +206,7 @@ impl Driver {
         if auto {
             self.tls_needed = carrier == "tls";
         }
-        let quic_at = (auto && carrier == "tls").then(|| self.quic_again());
+        let quic_at = if auto && carrier == "tls" { self.quic_again() } else { None };
         let (live, validity) = (Arc::clone(&session.live), session.validity);
         let renewal = due(validity, self.spread);
         let since = shared.now();
@@ -220,9 +220,10 @@ impl Driver {
         Stands { running, live, validity, quic_at, identity_at: None }
     }
 
-    fn quic_again(&self) -> Instant {
-        let again = self.shared.settings.quic_again;
-        Instant::now() + spread(again * 9 / 10, again * 11 / 10, random::number())
+    /// When QUIC is tried again; never, if that is too late to be said.
+    fn quic_again(&self) -> Option<Instant> {
+        let wait = about(self.shared.settings.quic_again, random::number());
+        Instant::now().checked_add(wait)
     }
 
     fn is_due(&self, validity: Validity) -> bool {

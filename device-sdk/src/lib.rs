@@ -17,7 +17,8 @@
 //!
 //! A [`Client`] is one task that connects, greets, renews and begins again (`driver.rs`); each
 //! of its connections is a `session.rs`, made by `dial.rs`. What it decides by is free of I/O:
-//! how long to wait (`backoff.rs`), when to renew (`schedule.rs`), what time it is (`time.rs`).
+//! what is said on a connection (`talk.rs`), how long to wait (`backoff.rs`), when to renew
+//! (`schedule.rs`), what time it is (`time.rs`).
 //!
 //! Invariants
 //! - The private key is made here and stays in the identity directory, 0600; it is on disk
@@ -42,6 +43,9 @@ mod enrol;
 mod error;
 mod files;
 mod flow;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod link;
 mod live;
@@ -57,6 +61,7 @@ mod session;
 mod settings;
 mod shared;
 mod status;
+mod talk;
 #[cfg(test)]
 mod tests;
 mod time;

@@ -98,7 +98,7 @@ impl Offers {
         self.0.iter().map(offering).collect()
     }
 
-    fn handler(&self, name: &str) -> Option<Arc<dyn Handler>> {
+    pub(crate) fn handler(&self, name: &str) -> Option<Arc<dyn Handler>> {
         let name: Name = name.parse().ok()?;
         self.0.get(&name).map(|service| Arc::clone(&service.handler))
     }
@@ -181,5 +181,17 @@ pub(crate) async fn serve(
     match handler {
         Some(handler) => handler.serve(asked, incoming).await,
         None => incoming.refuse(Why::Forbidden, "nothing is offered under that name").await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_name_has_one_handler_the_first(events in prop::collection::vec(any::<u8>(), 0..200)) {
+            crate::fuzzing::offers(&events);
+        }
     }
 }

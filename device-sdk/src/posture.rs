@@ -13,7 +13,7 @@ pub trait Collector: Send + Sync {
 }
 
 /// The longest text of one fact, in bytes.
-const TEXT: usize = 256;
+pub(crate) const TEXT: usize = 256;
 /// The longest file that is read, in bytes.
 const FILE: u64 = 256 * 1024;
 /// How many sockets of a kind are reported.
@@ -146,7 +146,7 @@ impl Collector for SystemCollector {
 }
 
 /// The states of sockets in `/proc/net`: what listens, and for UDP what takes from anybody.
-const LISTEN: &str = "0A";
+pub(crate) const LISTEN: &str = "0A";
 const UNCONNECTED: &str = "07";
 
 fn read(path: &Path) -> Option<String> {
@@ -156,20 +156,20 @@ fn read(path: &Path) -> Option<String> {
 }
 
 /// The first line of a text, as far as it is reported; nothing if that is empty.
-fn first_line(text: &str) -> Option<String> {
+pub(crate) fn first_line(text: &str) -> Option<String> {
     let mut line = text.lines().next()?.trim().to_owned();
     line.truncate(line.floor_char_boundary(TEXT));
     (!line.is_empty()).then_some(line)
 }
 
 /// A field of `os-release`.
-fn field(release: &str, name: &str) -> Option<String> {
+pub(crate) fn field(release: &str, name: &str) -> Option<String> {
     let value = release.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
     Some(value.trim().trim_matches(['"', '\'']).to_owned())
 }
 
 /// The local addresses in a table of `/proc/net` whose sockets are in a state.
-fn sockets<'a>(table: &'a str, state: &'a str) -> impl Iterator<Item = SocketAddr> + 'a {
+pub(crate) fn sockets<'a>(table: &'a str, state: &'a str) -> impl Iterator<Item = SocketAddr> + 'a {
     table.lines().skip(1).filter_map(move |line| {
         let mut words = line.split_whitespace().skip(1);
         let local = words.next()?;
@@ -179,7 +179,7 @@ fn sockets<'a>(table: &'a str, state: &'a str) -> impl Iterator<Item = SocketAdd
 
 /// An address as the kernel writes it: words of its own byte order in hexadecimal, a colon, the
 /// port.
-fn address(text: &str) -> Option<SocketAddr> {
+pub(crate) fn address(text: &str) -> Option<SocketAddr> {
     let (ip, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
     let mut bytes = Vec::with_capacity(16);

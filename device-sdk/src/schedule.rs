@@ -31,6 +31,12 @@ pub(crate) fn rest(validity: Validity) -> Duration {
     life(validity) / 3
 }
 
+/// About so long, give or take a tenth by `random`.
+pub(crate) fn about(wait: Duration, random: u64) -> Duration {
+    let tenth = wait / 10;
+    spread(wait.saturating_sub(tenth), wait.saturating_add(tenth), random)
+}
+
 fn life(validity: Validity) -> Duration {
     let life = validity.not_after.duration_since(validity.not_before);
     Duration::try_from(life).unwrap_or_default()

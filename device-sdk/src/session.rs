@@ -1,16 +1,14 @@
 //! One connection of `doorward/1`: its first words, its control stream, and the flows that the
 //! gateway opens on it.
 
-use std::collections::BTreeMap;
 use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use doorward_model::Name;
 use doorward_wire::{
-    CONTROL_LIMIT, Carrier, Control, Frames, Hello, Offer, Pipe, Posture, Report, Taken, VERSIONS,
-    Welcome, Why, encode, read_frame,
+    CONTROL_LIMIT, Carrier, Control, Frames, Hello, Pipe, Posture, Report, VERSIONS, Welcome, Why,
+    encode, read_frame,
 };
 use jiff::Timestamp;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
@@ -26,17 +24,12 @@ use crate::live::{Counted, Live};
 use crate::offer::{Offers, serve};
 use crate::over::Over;
 use crate::shared::{Reporting, Shared};
+use crate::talk::{Due, Heard, Talk};
 
 /// How long the gateway may take for its first word.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a word of ours may take to leave.
 const LEAVING: Duration = Duration::from_secs(5);
-/// How often the gateway is asked for a word over TLS, and how long it may say none. Over QUIC
-/// the transport sees to it.
-const PING: Duration = Duration::from_secs(15);
-const SILENCE: Duration = Duration::from_secs(45);
-/// How long the answer to an offer is waited for before the next one is made.
-const TAKING: Duration = Duration::from_secs(10);
 /// How long a connection that is over is asked why.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Words that wait to be said.
@@ -160,28 +153,14 @@ async fn next_frame(control: &mut Pipe, frames: &mut Frames) -> io::Result<Optio
     }
 }
 
-/// An offer that waits for its answer.
-struct Asked {
-    id: u64,
-    names: Vec<Name>,
-    since: Instant,
-}
-
-/// What a session is doing on its control stream.
-struct Talk {
+/// What a session does: its talk on the control stream, and what comes of it.
+struct Doing {
     shared: Arc<Shared>,
     live: Arc<Live>,
     offers: watch::Receiver<Offers>,
     reporting: watch::Receiver<Option<Reporting>>,
-    /// What is offered has changed, and the gateway has not been told.
-    changed: bool,
-    asked: Option<Asked>,
-    report_at: Option<Instant>,
     collecting: Option<JoinHandle<Report>>,
-    reported: Option<u64>,
-    heard: Instant,
-    ping_at: Option<Instant>,
-    pings: u64,
+    talk: Talk,
 }
 
 impl Session {
@@ -199,52 +178,32 @@ impl Session {
 
     async fn talk(&mut self, shared: &Arc<Shared>) -> Over {
         let is_tls = self.live.carrier.as_str() == "tls";
-        let mut offers = shared.offers.subscribe();
-        let mut reporting = shared.reporting.subscribe();
-        let changed = !offers.borrow_and_update().names().is_empty();
-        let reports = reporting.borrow_and_update().is_some();
-        let now = Instant::now();
-        let mut talk = Talk {
-            shared: Arc::clone(shared),
-            live: Arc::clone(&self.live),
-            offers,
-            reporting,
-            changed,
-            asked: None,
-            report_at: reports.then_some(now),
-            collecting: None,
-            reported: None,
-            heard: now,
-            ping_at: is_tls.then_some(now + PING),
-            pings: 0,
-        };
+        let mut doing = Doing::new(shared, &self.live, is_tls);
         let live = Arc::clone(&self.live);
         loop {
-            if let Some(word) = talk.due(Instant::now())
-                && let Err(error) = say(&mut self.control, &word).await
-            {
-                return self.over(&error.to_string()).await;
+            while let Some(word) = doing.due(Instant::now()) {
+                if let Err(error) = say(&mut self.control, &word).await {
+                    return self.over(&error.to_string()).await;
+                }
             }
-            let wake = talk.wake();
+            let wake = doing.talk.wake();
             let alarm = async {
                 match wake {
                     Some(wake) => sleep_until(wake).await,
                     None => pending().await,
                 }
             };
-            tokio::select! {
+            let word = tokio::select! {
                 biased;
                 () = shared.stopped() => return self.bye(Why::Stopping, Over::stopped()).await,
                 Some(word) = self.words.recv() => {
                     if let Control::Bye(why, _) = word {
                         return self.bye(why, Over::stopped()).await;
                     }
-                    if let Err(error) = say(&mut self.control, &word).await {
-                        return self.over(&error.to_string()).await;
-                    }
+                    Some(word)
                 }
                 frame = next_frame(&mut self.control, &mut self.frames) => {
-                    talk.heard = Instant::now();
+                    doing.talk.heard(Instant::now());
                     let word = match frame {
                         Ok(Some(frame)) => Control::decode(&frame).map_err(|error| error.to_string()),
                         Ok(None) => return self.over("the gateway ended the connection").await,
@@ -253,36 +212,39 @@ impl Session {
                         }
                         Err(error) => return self.over(&error.to_string()).await,
                     };
-                    match word.map_err(Over::failed).and_then(|word| talk.hear(word)) {
-                        Ok(None) => {}
-                        Ok(Some(word)) => if let Err(error) = say(&mut self.control, &word).await {
-                            return self.over(&error.to_string()).await;
-                        },
-                        Err(over) if over.ending == Ending::Failed => {
-                            return self.bye(Why::Wrong, over).await;
-                        }
-                        Err(over) => return over,
+                    match word.map_err(Over::failed).and_then(|word| doing.hear(word)) {
+                        Ok(Said::Word(word)) => word,
+                        Ok(Said::Over(over)) => return over,
+                        Err(over) => return self.bye(Why::Wrong, over).await,
                     }
                 }
                 stream = live.carrier.accept() => match stream {
-                    Ok(pipe) => talk.accept(pipe),
+                    Ok(pipe) => {
+                        doing.accept(pipe);
+                        None
+                    }
                     Err(error) => return self.last_words(&error.to_string()).await,
                 },
-                Ok(()) = talk.offers.changed() => talk.changed = true,
-                Ok(()) = talk.reporting.changed() => {
-                    talk.report_at = talk.reporting.borrow_and_update().is_some().then(Instant::now);
+                Ok(()) = doing.offers.changed() => {
+                    doing.talk.changed();
+                    None
                 }
-                report = collected(&mut talk.collecting) => {
-                    let word = talk.report(report);
-                    if let Some(word) = word
-                        && let Err(error) = say(&mut self.control, &word).await
-                    {
-                        return self.over(&error.to_string()).await;
+                Ok(()) = doing.reporting.changed() => {
+                    doing.reporting();
+                    None
+                }
+                report = collected(&mut doing.collecting) => doing.report(report),
+                () = alarm => {
+                    if doing.talk.is_silent(Instant::now()) {
+                        return Over::failed("the gateway has said nothing for too long");
                     }
+                    None
                 }
-                () = alarm => if is_tls && talk.heard.elapsed() >= SILENCE {
-                    return Over::failed("the gateway has said nothing for too long");
-                },
+            };
+            if let Some(word) = word
+                && let Err(error) = say(&mut self.control, &word).await
+            {
+                return self.over(&error.to_string()).await;
             }
         }
     }
@@ -326,33 +288,56 @@ async fn collected(collecting: &mut Option<JoinHandle<Report>>) -> Option<Report
     }
 }
 
-impl Talk {
+/// What a word of the gateway's comes to.
+enum Said {
+    /// This is to be said, if anything.
+    Word(Option<Control>),
+    /// The connection is over.
+    Over(Over),
+}
+
+impl Doing {
+    fn new(shared: &Arc<Shared>, live: &Arc<Live>, pings: bool) -> Self {
+        let mut doing = Self {
+            shared: Arc::clone(shared),
+            live: Arc::clone(live),
+            offers: shared.offers.subscribe(),
+            reporting: shared.reporting.subscribe(),
+            collecting: None,
+            talk: Talk::new(Instant::now(), pings),
+        };
+        if !doing.offers.borrow_and_update().names().is_empty() {
+            doing.talk.changed();
+        }
+        doing.reporting();
+        doing
+    }
+
     /// What is to be said now without anybody having said anything.
     fn due(&mut self, now: Instant) -> Option<Control> {
-        if self.ping_at.is_some_and(|at| at <= now) {
-            self.ping_at = Some(now + PING);
-            self.pings += 1;
-            return Some(Control::Ping(self.pings));
-        }
-        if self.live.is_retired() {
-            // What else is to be said, is said on the connection in its place.
-            self.report_at = None;
-            return None;
-        }
-        if self.report_at.is_some_and(|at| at <= now) && self.collecting.is_none() {
-            self.report_at = None;
-            let reporting = self.reporting.borrow_and_update().clone();
-            if let Some(Reporting { collector, every }) = reporting {
-                self.report_at = Some(now + every);
-                self.collecting = Some(tokio::task::spawn_blocking(move || collector.collect()));
+        self.look();
+        loop {
+            match self.talk.due(now)? {
+                Due::Say(word) => return Some(word),
+                Due::Offer => return Some(self.offer(now)),
+                Due::Collect => {
+                    let reporting = self.reporting.borrow().clone();
+                    self.collecting = reporting.map(|Reporting { collector, .. }| {
+                        tokio::task::spawn_blocking(move || collector.collect())
+                    });
+                }
             }
         }
-        let waits = self.asked.as_ref().is_some_and(|asked| asked.since + TAKING > now);
-        if !self.changed || waits {
-            return None;
+    }
+
+    /// Whether another connection has taken the place of this one.
+    fn look(&mut self) {
+        if self.live.is_retired() {
+            self.talk.retire();
         }
-        self.changed = false;
-        let id = self.live.next_id();
+    }
+
+    fn offer(&mut self, now: Instant) -> Control {
         let (names, interfaces) = {
             let offers = self.offers.borrow_and_update();
             (offers.names(), offers.offerings())
@@ -362,30 +347,25 @@ impl Talk {
             status.offers.retain(|name, _| names.contains(name));
             status.offers.len() != before
         });
-        self.asked = Some(Asked { id, names, since: now });
-        Some(Control::Offer(Offer { id, interfaces }))
+        self.talk.offer(now, self.live.next_id(), names, interfaces)
     }
 
-    /// When there may be something to say.
-    fn wake(&self) -> Option<Instant> {
-        let report_at = self.report_at.filter(|_| self.collecting.is_none());
-        let offer_at = match &self.asked {
-            Some(asked) if self.changed && !self.live.is_retired() => Some(asked.since + TAKING),
-            _ => None,
-        };
-        [self.ping_at, report_at, offer_at].into_iter().flatten().min()
+    fn reporting(&mut self) {
+        let every = self.reporting.borrow_and_update().as_ref().map(|reporting| reporting.every);
+        self.talk.reporting(Instant::now(), every);
     }
 
     fn report(&mut self, report: Option<Report>) -> Option<Control> {
         let id = self.live.next_id();
-        let word = Control::Posture(Posture { id, report: report? });
-        if word.encode().len() > CONTROL_LIMIT {
+        let word = report.map(|report| Control::Posture(Posture { id, report }));
+        let too_long = word.as_ref().is_some_and(|word| word.encode().len() > CONTROL_LIMIT);
+        if too_long {
             let why = format!("the report is longer than {CONTROL_LIMIT} bytes; it was not sent");
             self.shared.status.send_modify(|status| status.posture = Some(Err(why)));
-            return None;
         }
-        self.reported = Some(id);
-        Some(word)
+        let word = word.filter(|_| !too_long);
+        self.talk.report(word.as_ref().map(|_| id));
+        word
     }
 
     fn accept(&self, pipe: Pipe) {
@@ -398,77 +378,29 @@ impl Talk {
         }
     }
 
-    /// Takes a word of the gateway's, and answers what is to be said at once, if anything.
-    fn hear(&mut self, word: Control) -> Result<Option<Control>, Over> {
-        match word {
-            Control::Taken(taken) => self.taken(taken),
-            Control::Noted(id) => self.noted(id, Ok(())),
-            Control::Declined(declined) => {
-                let (id, why) = (declined.id, format!("{}: {}", declined.why, declined.detail));
-                if self.asked.as_ref().is_some_and(|asked| asked.id == id) {
-                    self.answered(|_| Err(why.clone()));
-                } else if self.reported == Some(id) {
-                    self.noted(id, Err(why));
-                } else {
-                    self.live.renewed(id, Err(declined));
+    /// Takes a word of the gateway's.
+    fn hear(&mut self, word: Control) -> Result<Said, Over> {
+        self.look();
+        match self.talk.hear(word)? {
+            Heard::Nothing => {}
+            Heard::Say(word) => return Ok(Said::Word(Some(word))),
+            Heard::Offers(answers) => {
+                self.shared.status.send_modify(|status| status.offers = answers);
+            }
+            Heard::Report(answer) => {
+                self.shared.status.send_modify(|status| status.posture = Some(answer));
+            }
+            // Whoever has asked may have gone.
+            Heard::Renewal(id, answer) => drop(self.live.renewed(id, answer)),
+            Heard::Cut(stream, why) => self.live.note_cut(stream, why),
+            Heard::Bye(why, detail) => {
+                let over = Over::told(why, &detail);
+                if over.ending == Ending::Failed {
+                    self.live.carrier.close(why);
                 }
-            }
-            Control::Renewed(renewed) => {
-                self.live.renewed(renewed.id, Ok(renewed));
-            }
-            Control::Cut(stream, why) => self.live.note_cut(stream, why),
-            Control::Bye(why, detail) => return Err(self.parting(why, &detail)),
-            Control::Ping(number) => return Ok(Some(Control::Pong(number))),
-            Control::Unknown(kind) => return Ok(Some(Control::NotKnown(kind))),
-            Control::Pong(_) | Control::NotKnown(_) => {}
-            Control::Hello(_)
-            | Control::Welcome(_)
-            | Control::Offer(_)
-            | Control::Posture(_)
-            | Control::Renew(..)
-            | Control::Kept(_) => {
-                return Err(Over::failed("the gateway said what it has not to say here"));
+                return Ok(Said::Over(over));
             }
         }
-        Ok(None)
-    }
-
-    fn parting(&self, why: Why, detail: &str) -> Over {
-        let over = Over::told(why, detail);
-        // A Bye of ours is due only where the gateway was wrong.
-        match over.ending {
-            Ending::Failed => {
-                self.live.carrier.close(why);
-                over
-            }
-            _ => over,
-        }
-    }
-
-    fn taken(&mut self, taken: Taken) {
-        if self.asked.as_ref().is_some_and(|asked| asked.id == taken.id) {
-            self.answered(|name| match taken.declined.get(name.as_str()) {
-                Some(why) => Err(why.clone()),
-                None => Ok(()),
-            });
-        }
-    }
-
-    /// The gateway has answered to what is offered.
-    fn answered(&mut self, answer: impl Fn(&Name) -> Result<(), String>) {
-        let Some(asked) = self.asked.take() else { return };
-        if self.live.is_retired() {
-            return;
-        }
-        let answers: BTreeMap<Name, Result<(), String>> =
-            asked.names.into_iter().map(|name| (name.clone(), answer(&name))).collect();
-        self.shared.status.send_modify(|status| status.offers = answers);
-    }
-
-    fn noted(&mut self, id: u64, answer: Result<(), String>) {
-        if self.reported == Some(id) {
-            self.reported = None;
-            self.shared.status.send_modify(|status| status.posture = Some(answer));
-        }
+        Ok(Said::Word(None))
     }
 }

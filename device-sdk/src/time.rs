@@ -1,6 +1,7 @@
 //! What is known of the time, on machines whose clock may be wrong by years.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use doorward_model::Clock;
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +12,7 @@ use crate::files::{read, remove_file, rename, write_new};
 use crate::identity::{Identity, IdentityDir, Validity};
 
 /// By how much clocks that are right may differ.
-const SLACK: SignedDuration = SignedDuration::from_mins(5);
+pub(crate) const SLACK: SignedDuration = SignedDuration::from_mins(5);
 
 /// The last time that the gateway told, and when it did.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +35,11 @@ impl Told {
 
     /// The instant that it is at least.
     pub(crate) fn least(&self) -> Timestamp {
-        let run = SignedDuration::try_from(self.at.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.least_after(self.at.elapsed())
+    }
+
+    fn least_after(&self, run: Duration) -> Timestamp {
+        let run = SignedDuration::try_from(run).unwrap_or(SignedDuration::MAX);
         self.time.saturating_add(run).unwrap_or(Timestamp::MAX)
     }
 
@@ -44,7 +49,12 @@ impl Told {
     /// clock, corrected, does not; but it may be set meanwhile. One that was right is believed;
     /// one that was wrong and is right now has been set.
     pub(crate) fn now(&self, local: Timestamp) -> Timestamp {
-        let least = self.least();
+        self.now_after(self.at.elapsed(), local)
+    }
+
+    /// As [`now`](Self::now), when the stopwatch has run for so long.
+    pub(crate) fn now_after(&self, run: Duration, local: Timestamp) -> Timestamp {
+        let least = self.least_after(run);
         let was_set = self.behind.abs() > SLACK && local.duration_since(least).abs() <= SLACK;
         let corrected =
             if was_set { local } else { local.saturating_add(self.behind).unwrap_or(local) };
@@ -69,8 +79,12 @@ pub(crate) fn low(dir: &IdentityDir, identity: &Identity) -> Result<Timestamp, E
 }
 
 fn kept(dir: &IdentityDir) -> Option<Timestamp> {
-    let bytes = read(&file(dir)).ok()??;
-    std::str::from_utf8(&bytes).ok()?.trim().parse().ok()
+    parse(&read(&file(dir)).ok()??)
+}
+
+/// The time that a file holds.
+pub(crate) fn parse(bytes: &[u8]) -> Option<Timestamp> {
+    std::str::from_utf8(bytes).ok()?.trim().parse().ok()
 }
 
 /// Keeps what the gateway has told, if it is later than what is kept. Without it, less is known
@@ -107,6 +121,8 @@ pub(crate) fn judge(told: Timestamp, shown: Validity, low: Timestamp) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(second: i64) -> Timestamp {
@@ -153,5 +169,30 @@ mod tests {
         forget(&dir).unwrap();
         forget(&dir).unwrap();
         assert_eq!(kept(&dir), None);
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_never_earlier_than_what_was_told_and_has_passed(
+            time in 0i64..4_000_000_000,
+            local in 0i64..4_000_000_000,
+            run in 0u64..1_000_000_000,
+            set in 0i64..4_000_000_000,
+        ) {
+            let told = Told::new(at(time), at(local));
+            let (passed, run) = (i64::try_from(run).unwrap(), Duration::from_secs(run));
+            // A clock that goes on, right or wrong, is corrected to the second.
+            prop_assert_eq!(told.now_after(run, at(local + passed)), at(time + passed));
+            prop_assert!(told.now_after(run, at(set)) >= at(time + passed));
+        }
+
+        #[test]
+        fn what_is_believed_is_within_the_certificate_and_not_before_what_is_known(
+            told in 0i64..10_000, low in 0i64..10_000, begin in 0i64..10_000, life in 0i64..10_000,
+        ) {
+            let shown = Validity { not_before: at(begin), not_after: at(begin + life) };
+            let good = told + 300 >= low && told + 300 >= begin && told - 300 <= begin + life;
+            prop_assert_eq!(judge(at(told), shown, at(low)).is_ok(), good);
+        }
     }
 }

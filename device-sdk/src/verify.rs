@@ -103,6 +103,7 @@ impl ServerCertVerifier for Timeless {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 
     use super::*;
@@ -163,6 +164,20 @@ mod tests {
         for now in ["1970-01-01T00:00:00Z", "2026-06-01T00:00:00Z"] {
             let refused = verify(&ours, "gateway.test", "2026-03-01T00:00:00Z", now);
             assert!(refused.is_err(), "{now}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_clock_decides_nothing_and_what_is_known_of_the_time_all(
+            now in 0i64..4_000_000_000, low in 0i64..4_000_000_000,
+        ) {
+            static SHOWN: std::sync::OnceLock<Shown> = std::sync::OnceLock::new();
+            let shown = SHOWN.get_or_init(shown);
+            let [low, now] = [low, now].map(|second| Timestamp::from_second(second).unwrap());
+            let over: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
+            let verified = verify(shown, "gateway.test", &low.to_string(), &now.to_string());
+            prop_assert_eq!(verified.is_ok(), low <= over, "{:?}", verified);
         }
     }
 }

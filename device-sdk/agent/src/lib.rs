@@ -17,6 +17,9 @@ mod datagrams;
 mod doors;
 mod enroll;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod listen;
 mod listener;

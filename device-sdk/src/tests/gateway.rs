@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer as _;
 
 use super::authority::{Authority, DAY, Life, SUBJECT, now};
@@ -377,9 +378,11 @@ fn recovery(script: &Script, stream: &TlsStream<TcpStream>, body: &Value) -> (u1
     let request = CertificateSigningRequestDer::from_pem_slice(pem.as_bytes()).unwrap();
     let session = stream.get_ref().1;
     assert!(session.peer_certificates().is_none(), "no certificate is shown");
-    let context = digest(&SHA256, &request);
     let label = b"EXPORTER-doorward-recover";
-    let proof = session.export_keying_material([0; 32], label, Some(context.as_ref())).unwrap();
+    let exported = session.export_keying_material([0; 32], label, None).unwrap();
+    let (_, request) = X509CertificationRequest::from_der(&request).unwrap();
+    let new_key = request.certification_request_info.subject_pki.raw;
+    let proof = [&exported, digest(&SHA256, new_key).as_ref()].concat();
     let signature = URL_SAFE_NO_PAD.decode(body["signature"].as_str().unwrap()).unwrap();
     let key = &leaf.public_key().subject_public_key.data;
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key).verify(&proof, &signature).unwrap();

@@ -429,6 +429,22 @@ async fn a_report_is_made_after_each_connect_and_again() {
     client.stop().await;
 }
 
+/// `Duration::MAX` is how a program says never.
+#[tokio::test]
+async fn what_is_never_to_be_done_again_is_done_once() {
+    let authority = Authority::new();
+    let gateway = Gateway::new(&authority).tcp().await;
+    let mut setting = Setting::of(&authority, gateway, DAY);
+    let mut settings = settings(0);
+    settings.quic_again = Duration::MAX;
+    let client = Client::start(setting.dir.clone(), settings).unwrap();
+    client.report(Arc::new(Counter), Duration::MAX);
+    let reported = |seen: &Seen| matches!(seen, Seen::Reported(_)).then_some(());
+    setting.gateway.sees_until(reported).await;
+    until(&client, |status| is_up(status, "tls") && status.posture == Some(Ok(()))).await;
+    client.stop().await;
+}
+
 #[tokio::test]
 async fn many_clients_share_a_socket() {
     let setting = Setting::new(DAY).await;

@@ -20,6 +20,9 @@
 
 mod carrier;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod message;
 #[cfg(test)]
 mod vectors;

@@ -20,6 +20,9 @@
 
 mod connect;
 mod dial;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod pipeline;
 
 pub use connect::Proxy;

@@ -6,6 +6,8 @@
 //! - A flow that was cut is a reset for the program.
 
 mod answer;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod header;
 mod http;
 mod owner;

@@ -13,11 +13,11 @@ use crate::failure::Failure;
 /// The longest file, in bytes.
 const LIMIT: u64 = 1024 * 1024;
 /// How many interfaces a gateway takes from one device.
-const INTERFACES: usize = 256;
+pub(crate) const INTERFACES: usize = 256;
 /// How often is reported unless told otherwise, and the bounds of it.
 const USUAL: Duration = Duration::from_secs(60 * 60);
-const OFTEN: Duration = Duration::from_secs(60);
-const SELDOM: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub(crate) const OFTEN: Duration = Duration::from_secs(60);
+pub(crate) const SELDOM: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What the device's owner decided, checked. `deploy/agent.toml` explains every setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,8 @@ impl Config {
         Self::parse(path, &text)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
+    /// What a file with that text means.
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
         let raw: Raw = toml::from_str(text).map_err(|error| {
             Failure::Usage(format!("{}: {}", path.display(), escape_lines(&error.to_string())))
         })?;
@@ -123,6 +124,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Config, String> {
@@ -173,5 +176,17 @@ mod tests {
         let many: String =
             (0..257).map(|at| format!("[interfaces.i{at}]\nurl = \"tcp://h:1\"\n")).collect();
         assert!(parse(&many).unwrap_err().contains("at most 256"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_setting_says_it_is_taken_or_named(
+            key in "transport|firmware|posture-every|interfaces|[a-z]{0,9}", value in ".{0,40}",
+        ) {
+            let value = toml::Value::String(value);
+            for text in [format!("{key} = {value}"), format!("[interfaces.a]\nurl = {value}")] {
+                crate::fuzzing::config(text.as_bytes());
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! - One agent to an identity directory.
 //! - A file that does not read changes nothing.
 
-mod config;
+pub(crate) mod config;
 mod lock;
 mod offers;
 mod system;

@@ -1,8 +1,12 @@
 //! The two connections that `doorward/1` travels on, as one type.
 
 mod buffer;
+pub(crate) mod chunks;
 mod datagrams;
+pub(crate) mod flows;
+pub(crate) mod marks;
 mod muxed;
+pub(crate) mod packed;
 mod pipe;
 
 use std::io;

@@ -7,6 +7,7 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt as _};
 
 use super::buffer::Buffer;
+use super::chunks::{CHUNK, Chunks, put_chunk};
 use crate::message::Why;
 
 /// One stream of a [`Carrier`](super::Carrier): the bytes of one flow, both ways.
@@ -14,9 +15,8 @@ use crate::message::Why;
 /// Shutting it down is the proper end of one direction, and is passed on as such. Dropped or
 /// cut without that, the other end reads an error, never an end.
 ///
-/// Over yamux, whose reset reads like an end, everything travels in chunks: two bytes of
-/// length, big-endian, then so many bytes; a chunk of length 0 is the end. Without it the end
-/// of the stream is a cut.
+/// Over yamux, whose reset reads like an end, everything travels in chunks (`chunks.rs`), and
+/// without the last one the end of the stream is a cut.
 #[derive(Debug)]
 pub struct Pipe {
     /// The number of the stream, the same at both ends.
@@ -39,17 +39,11 @@ enum Under {
 #[derive(Debug)]
 struct Chunked {
     stream: Compat<yamux::Stream>,
-    /// What is left of the chunk that is being read.
-    left: usize,
-    /// The first byte of a length whose second has not come.
-    half: Option<u8>,
+    coming: Chunks,
     /// A chunk on its way out.
     out: Vec<u8>,
     sent: usize,
 }
-
-/// The longest chunk that we write.
-const CHUNK: usize = 16 * 1024;
 
 impl Pipe {
     pub(super) fn quic(send: quinn::SendStream, receive: quinn::RecvStream) -> Self {
@@ -59,8 +53,8 @@ impl Pipe {
 
     pub(super) fn yamux(stream: yamux::Stream) -> Self {
         let id = u64::from(stream.id().val());
-        let chunked =
-            Chunked { stream: stream.compat(), left: 0, half: None, out: Vec::new(), sent: 0 };
+        let coming = Chunks::default();
+        let chunked = Chunked { stream: stream.compat(), coming, out: Vec::new(), sent: 0 };
         Self::new(id, Under::Yamux(Box::new(chunked)))
     }
 
@@ -198,12 +192,6 @@ impl Chunked {
         self.sent = 0;
         Poll::Ready(Ok(()))
     }
-
-    fn begin(&mut self, bytes: &[u8]) {
-        let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
-        self.out.extend_from_slice(&length.to_be_bytes());
-        self.out.extend_from_slice(bytes);
-    }
 }
 
 impl AsyncBufRead for Pipe {
@@ -221,33 +209,26 @@ impl AsyncBufRead for Pipe {
                     return Poll::Ready(Ok(this.buffer.shown()));
                 }
                 Under::Yamux(chunked) => {
-                    let Some(first) = this.buffer.shown().first().copied() else {
+                    if this.buffer.is_empty() {
                         return Poll::Ready(Err(cut_off()));
-                    };
-                    if chunked.left > 0 {
-                        break;
                     }
-                    this.buffer.consume(1);
-                    match chunked.half.take() {
-                        None => chunked.half = Some(first),
-                        Some(high) => {
-                            chunked.left = usize::from(u16::from_be_bytes([high, first]));
-                            this.read_ended = chunked.left == 0;
-                        }
+                    let passed = chunked.coming.pass(this.buffer.shown());
+                    this.buffer.consume(passed);
+                    this.read_ended = chunked.coming.ended();
+                    if !this.buffer.is_empty() && !this.read_ended {
+                        break;
                     }
                 }
             }
         }
         let Under::Yamux(chunked) = &this.under else { return Poll::Ready(Ok(&[])) };
-        let shown = this.buffer.shown();
-        let amount = shown.len().min(chunked.left);
-        Poll::Ready(Ok(shown.get(..amount).unwrap_or_default()))
+        Poll::Ready(Ok(chunked.coming.data(this.buffer.shown())))
     }
 
     fn consume(self: Pin<&mut Self>, amount: usize) {
         let this = self.get_mut();
         if let Under::Yamux(chunked) = &mut this.under {
-            chunked.left = chunked.left.saturating_sub(amount);
+            chunked.coming.took(amount);
         }
         this.buffer.consume(amount);
     }
@@ -280,7 +261,7 @@ impl AsyncWrite for Pipe {
                 ready!(chunked.poll_drain(cx))?;
                 let amount = bytes.len().min(CHUNK);
                 if amount > 0 {
-                    chunked.begin(bytes.get(..amount).unwrap_or_default());
+                    put_chunk(bytes.get(..amount).unwrap_or_default(), &mut chunked.out);
                     // It is ours now; whether it is already gone, the next call finds out.
                     if let Poll::Ready(Err(error)) = chunked.poll_drain(cx) {
                         return Poll::Ready(Err(error));
@@ -307,7 +288,7 @@ impl AsyncWrite for Pipe {
             Under::Yamux(chunked) => {
                 ready!(chunked.poll_drain(cx))?;
                 if !this.write_ended {
-                    chunked.begin(&[]);
+                    put_chunk(&[], &mut chunked.out);
                     this.write_ended = true;
                 }
                 ready!(chunked.poll_drain(cx))?;

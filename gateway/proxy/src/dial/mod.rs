@@ -31,6 +31,8 @@ pub use bounds::{Bounds, Paths};
 pub use glob::{Glob, GlobError};
 pub(crate) use messages::{Messages, Messenger};
 pub use serial::Wants;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use serial::fuzzing;
 use serial::{AgentLine, Seat, SerialLines};
 
 /// Dials targets within bounds.

@@ -29,6 +29,8 @@ use self::hub::Hub;
 pub(crate) use self::line::Line;
 use self::runner::Runner;
 pub(crate) use self::seat::Seat;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::telnet::fuzzing;
 use self::tty::Tty;
 use super::{Bounds, Connected, DialError, Stream};
 

@@ -1,6 +1,8 @@
 //! Telnet (RFC 854, 855) with COM-PORT-OPTION (RFC 2217), the server's side: bytes in, what they
 //! mean out. It reads and writes nothing itself.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod option;
 mod port;
 

@@ -1,0 +1,74 @@
+//! What the readers of this crate must stand, whatever comes: targets for fuzzers, in the manner
+//! of [`doorward_wire::fuzzing`].
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+use std::path::Path;
+
+use doorward_model::{Target as Url, is_printable};
+use doorward_wire::fuzzing::Target;
+
+use crate::proxy::fuzzing as proxy;
+use crate::run::config::{Config, INTERFACES, OFTEN, SELDOM};
+
+pub use crate::proxy::fuzzing::{header, http, socks};
+
+/// The targets of this crate.
+pub const TARGETS: &[Target] = &[
+    Target { name: "socks", run: socks, corpus: proxy::socks_corpus },
+    Target { name: "http", run: http, corpus: proxy::http_corpus },
+    Target { name: "header", run: header, corpus: proxy::header_corpus },
+    Target { name: "config", run: config, corpus: config_corpus },
+];
+
+/// The owner's file: what is read is within its bounds, and what is said of what does not read
+/// can be shown.
+pub fn config(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match Config::parse(Path::new("agent.toml"), &text) {
+        Ok(config) => {
+            assert!((OFTEN..=SELDOM).contains(&config.posture_every));
+            assert!(config.firmware.is_none_or(|firmware| firmware.is_absolute()));
+            assert!(config.interfaces.len() <= INTERFACES);
+            for target in config.interfaces.values() {
+                assert!(!matches!(target, Url::Agent { .. }));
+            }
+        }
+        Err(error) => {
+            let said = error.to_string();
+            assert!(said.starts_with("agent.toml: "), "{said:?}");
+            assert!(said.lines().all(is_printable), "{said:?}");
+        }
+    }
+}
+
+fn config_corpus() -> Vec<Vec<u8>> {
+    let shipped = include_str!("../../../deploy/agent.toml");
+    let examples: String = shipped
+        .lines()
+        .filter_map(|line| line.strip_prefix("#- ").or(line.strip_prefix("#: ")))
+        .map(|line| line.to_owned() + "\n")
+        .collect();
+    // Where one setting stands alone, the others do not hide what is wrong with it.
+    let mut corpus: Vec<Vec<u8>> = examples.lines().map(|line| line.as_bytes().to_vec()).collect();
+    corpus
+        .push(b"[interfaces.console]\nurl = \"serial:/dev/ttyS0?baud=9600&parity=even\"\n".into());
+    corpus.push(b"posture-every = \"1h 5m\"\ntransport = 'tls'\n".into());
+    corpus.push(b"interfaces = { a = { url = \"unix:/run/a\" } }\n".into());
+    corpus.push(examples.into_bytes());
+    corpus
+}
+
+#[cfg(test)]
+mod tests {
+    use doorward_wire::fuzzing::share;
+
+    use super::*;
+
+    /// This crate's share of a million inputs.
+    #[test]
+    fn targets_stand_what_comes() {
+        let faults = share(TARGETS, 40_000, |said| println!("{said}"));
+        assert!(faults.is_empty(), "{faults:#?}");
+    }
+}

@@ -1,0 +1,139 @@
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+use doorward_wire::fuzzing::{Feed, pieces};
+
+use super::header::{self, Place};
+use super::http::{self, Head, LONGEST};
+use super::socks::{Command, NAME, Socks, Step};
+use super::token::Token;
+
+/// A SOCKS connection: where its bytes are cut changes nothing, it says no more than one word to
+/// each message, and nobody gets anywhere without the token.
+pub fn socks(bytes: &[u8]) {
+    let mut feed = Feed::new(bytes);
+    let token = Token::of("abc");
+    let token = feed.flag().then_some(&token);
+    let cuts = feed.bytes(16);
+    let bytes = feed.rest();
+    let (steps, rest) = negotiate(token, &[bytes]);
+    assert_eq!(negotiate(token, &pieces(bytes, cuts)), (steps.clone(), rest.clone()));
+    assert!(bytes.ends_with(&rest));
+    assert!(steps.len() <= 3, "a greeting, a password, a request");
+    let done = steps.iter().filter(|step| matches!(step, Step::Do(_) | Step::Refuse(_))).count();
+    assert!(done <= 1);
+    if let Some(Step::Do(command)) = steps.last() {
+        if token.is_some() {
+            let shown = bytes.windows(3).any(|shown| shown == b"abc");
+            assert!(shown && steps.contains(&Step::Say(vec![1, 0])));
+        }
+        if let Command::Connect(host) = command {
+            assert!(host.len() <= 255);
+        }
+    }
+}
+
+/// What comes of the bytes, and what is left of them.
+fn negotiate(token: Option<&Token>, pieces: &[&[u8]]) -> (Vec<Step>, Vec<u8>) {
+    let (mut socks, mut steps, mut over) = (Socks::new(token), vec![], vec![]);
+    for piece in pieces {
+        over.extend_from_slice(piece);
+        loop {
+            let taken = socks.push(&over);
+            over.drain(..taken);
+            match socks.step() {
+                Step::More => break,
+                step => steps.push(step),
+            }
+        }
+        let is_over = matches!(steps.last(), Some(Step::Do(_) | Step::Refuse(_)));
+        assert!(is_over || over.is_empty(), "more waits than a message");
+    }
+    let mut rest = socks.rest();
+    rest.extend(over);
+    (steps, rest)
+}
+
+pub(crate) fn socks_corpus() -> Vec<Vec<u8>> {
+    let request = [&[5, 1, 0, NAME, 8][..], b"ssh--plc", &[0, 22], b"SSH-2.0"].concat();
+    let password = b"\x05\x02\x00\x02\x01\x01x\x03abc";
+    vec![
+        [&[0, 3, 0, 1, 5, 2, 5, 1, 0], request.as_slice()].concat(),
+        [&[1, 3, 0, 1, 5, 2], password.as_slice(), &request].concat(),
+        [&[1, 0, 0], password.as_slice(), &[5, 3, 0, 1, 0, 0, 0, 0, 0x12, 0x34]].concat(),
+        vec![0, 1, 0, 1, 5, 1, 0, 5, 1, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 9],
+        [&[1, 0, 0, 5, 1, 2, 1, 255][..], &[b'u'; 255], &[255], &[b'p'; 255]].concat(),
+    ]
+}
+
+/// The head of an HTTP request: what is read of a whole one is waited for as long as it is cut,
+/// what follows it is left, and nobody gets anywhere without the token.
+pub fn http(bytes: &[u8]) {
+    let (cut, bytes) = bytes.split_first().map_or((0, bytes), |(cut, bytes)| (*cut, bytes));
+    let token = Token::of("abc");
+    let head = http::read(bytes, Some(&token));
+    let open = http::read(bytes, None);
+    match &head {
+        Head::More => {
+            assert!(bytes.len() < LONGEST);
+            assert_eq!(open, Head::More);
+        }
+        Head::Connect(host, length) => {
+            assert_eq!(open, head);
+            assert!(*length <= bytes.len() && *length <= LONGEST && host.len() < *length);
+            assert_eq!(http::read(&bytes[..*length], Some(&token)), head);
+            let part = &bytes[..usize::from(cut) % *length];
+            assert_eq!(http::read(part, Some(&token)), Head::More);
+            let all = String::from_utf8_lossy(&bytes[..*length]).to_ascii_lowercase();
+            assert!(all.contains("proxy-authorization"));
+        }
+        Head::Refuse(problem) => {
+            assert!((400..600).contains(&problem.status));
+            let answer = String::from_utf8(problem.encode()).unwrap();
+            let (fields, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(fields.contains(&format!("Content-Length: {}", body.len())));
+            // More of it makes it no better.
+            let more = [bytes, b"\r\n\r\n"].concat();
+            assert!(matches!(http::read(&more, Some(&token)), Head::Refuse(_)));
+        }
+    }
+}
+
+pub(crate) fn http_corpus() -> Vec<Vec<u8>> {
+    let good = "CONNECT ssh--plc:22 HTTP/1.1\r\nHost: ssh--plc:22\r\n\
+                Proxy-Authorization: Basic ZG9vcndhcmQ6YWJj\r\n\r\nSSH-2.0";
+    let many = format!("CONNECT a:1 HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(63));
+    let long = format!("CONNECT a:1 HTTP/1.1\r\nX: {}", "a".repeat(LONGEST));
+    [
+        good,
+        "GET http://http--plc/ HTTP/1.1\r\nProxy-Authorization: basic YWJjOg==\r\n\r\n",
+        "CONNECT [::1]:22 HTTP/1.0\nProxy-Authorization: Basic OmFiYw==\n\n",
+        &many,
+        &long,
+    ]
+    .iter()
+    .map(|text| [&[20], text.as_bytes()].concat())
+    .collect()
+}
+
+/// The header of a relayed datagram: what is read is written as it was.
+pub fn header(bytes: &[u8]) {
+    if let Some((place, datagram)) = header::read(bytes) {
+        assert_eq!(header::write(&place, datagram).unwrap(), bytes);
+    }
+    let mut feed = Feed::new(bytes);
+    let place = Place { host: feed.text(300), port: u16::from(feed.byte()) << 7 };
+    let datagram = feed.rest();
+    match header::write(&place, datagram) {
+        Some(written) => assert_eq!(header::read(&written), Some((place, datagram))),
+        None => assert!(place.host.len() > 255),
+    }
+}
+
+pub(crate) fn header_corpus() -> Vec<Vec<u8>> {
+    vec![
+        b"\0\0\0\x03\x08dns--box\0\x35a query".to_vec(),
+        b"\0\0\0\x01\x7f\0\0\x01\0\x35a query".to_vec(),
+        b"\0\0\x01\x03\x01a\0\x35".to_vec(),
+        [&[44, 1][..], &[b'n'; 300], &[0, 53], b"a query"].concat(),
+    ]
+}

@@ -1,0 +1,69 @@
+use std::time::Duration;
+
+use doorward_wire::fuzzing::Feed;
+use jiff::SignedDuration;
+use rustls::pki_types::CertificateDer;
+
+use super::waits::instant;
+use crate::identity::Validity;
+use crate::time::{SLACK, Told, judge, parse};
+use crate::verify::unix_time;
+
+/// What is known of the time: it never goes back behind what was told and has passed since; a
+/// time that is believed lies within the gateway's certificate and not before what is known;
+/// neither a file nor a certificate of any bytes does harm.
+pub fn clock(bytes: &[u8]) {
+    if let Some(kept) = parse(bytes) {
+        assert_eq!(parse(kept.to_string().as_bytes()), Some(kept));
+    }
+    // It reads or it does not.
+    drop(Validity::of(&CertificateDer::from(bytes)));
+
+    let mut feed = Feed::new(bytes);
+    let shown = Validity { not_before: instant(&mut feed), not_after: instant(&mut feed) };
+    let (time, low) = (instant(&mut feed), instant(&mut feed));
+    let believed = judge(time, shown, low).is_ok();
+    let (early, late) = (time.saturating_add(SLACK), time.saturating_sub(SLACK));
+    let (early, late) = (early.unwrap_or(time), late.unwrap_or(time));
+    let inside = early >= low && early >= shown.not_before && late <= shown.not_after;
+    // At the ends of time the slack is cut off.
+    assert!(!believed || inside);
+    assert_eq!(unix_time(time).as_secs(), u64::try_from(time.as_second()).unwrap_or_default());
+
+    let local = instant(&mut feed);
+    let told = Told::new(time, local);
+    let (mut run, mut least) = (Duration::ZERO, time);
+    while !feed.is_empty() {
+        run = run.saturating_add(Duration::from_secs(feed.number()));
+        let passed = SignedDuration::try_from(run).unwrap_or(SignedDuration::MAX);
+        least = least.max(time.saturating_add(passed).unwrap_or(least));
+        // The clock went on, it was set, or the machine slept.
+        let local = match feed.byte() % 3 {
+            0 => local.saturating_add(passed).unwrap_or(local),
+            1 => instant(&mut feed),
+            _ => least,
+        };
+        let now = told.now_after(run, local);
+        assert!(now >= least, "{now} is before {least}");
+        assert!(now >= told.now_after(Duration::ZERO, local) || now >= least);
+        if local == least {
+            assert!(now == least || told.behind().abs() <= SLACK, "it is right: {local}, {now}");
+        }
+    }
+}
+
+/// A gateway's certificate, P-256, for a year.
+const LEAF: &str = include_str!("leaf.hex");
+
+pub(super) fn corpus() -> Vec<Vec<u8>> {
+    let digits = LEAF.trim().as_bytes().chunks_exact(2);
+    let leaf = digits.map(|two| u8::from_str_radix(str::from_utf8(two).unwrap(), 16).unwrap());
+    vec![
+        b"2026-01-01T00:00:00Z\n".to_vec(),
+        leaf.collect(),
+        // A clock that is right, one that is decades behind, one that is set.
+        vec![0, 0, 3, 200, 9, 9, 9, 0, 0, 3, 9, 0, 3, 0, 0, 3, 10, 0, 3, 60, 0, 0, 90, 0, 2],
+        vec![0, 0, 0, 200, 9, 9, 9, 0, 0, 3, 9, 0, 3, 0, 0, 3, 10, 0, 0, 60, 0, 0, 90, 0, 2],
+        vec![0, 0, 2, 0, 0, 1, 0, 0, 1, 0, 0, 2, 5, 0, 1, 200, 0, 1, 5, 0, 2, 199, 0, 1, 5, 0, 1],
+    ]
+}

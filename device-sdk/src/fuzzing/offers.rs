@@ -1,0 +1,60 @@
+use std::collections::BTreeMap;
+use std::future::{Future, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use doorward_model::Name;
+use doorward_wire::fuzzing::Feed;
+use doorward_wire::{Asked, Kind};
+
+use crate::offer::{Handler, Incoming, Offers};
+
+struct Nobody;
+
+impl Handler for Nobody {
+    fn serve(&self, _: Asked, _: Incoming) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(ready(()))
+    }
+}
+
+/// What is offered: a name has one handler, the first; what is said and what is served are the
+/// same; no text that somebody asks for does harm.
+pub fn offers(bytes: &[u8]) {
+    let mut feed = Feed::new(bytes);
+    let mut offers = Offers::default();
+    let mut model: BTreeMap<Name, (Kind, Arc<dyn Handler>)> = BTreeMap::new();
+    while !feed.is_empty() {
+        let text = match feed.byte() {
+            some @ 0..128 => format!("i{}", some % 8),
+            _ => feed.text(40),
+        };
+        let name: Result<Name, _> = text.parse();
+        let served = offers.handler(&text);
+        let known = name.as_ref().ok().and_then(|name| model.get(name));
+        assert_eq!(served.is_some(), known.is_some(), "{text}");
+        if let (Some(served), Some((_, known))) = (served, known) {
+            assert!(Arc::ptr_eq(&served, known));
+        }
+        let Ok(name) = name else { continue };
+        if feed.flag() {
+            let kind = feed.pick(&[Kind::Stream, Kind::Datagrams]);
+            let handler: Arc<dyn Handler> = Arc::new(Nobody);
+            let added = offers.add(name.clone(), kind, Arc::clone(&handler));
+            assert_eq!(added, !model.contains_key(&name));
+            model.entry(name).or_insert((kind, handler));
+        } else {
+            assert_eq!(offers.remove(&name), model.remove(&name).is_some());
+        }
+        assert_eq!(offers.names(), model.keys().cloned().collect::<Vec<_>>());
+        let said = offers.offerings().into_iter().map(|one| (one.name, one.kind));
+        let known = model.iter().map(|(name, (kind, _))| (name.to_string(), *kind));
+        assert!(said.eq(known));
+    }
+}
+
+pub(super) fn corpus() -> Vec<Vec<u8>> {
+    vec![
+        vec![1, 1, 0, 2, 1, 1, 1, 1, 1, 1, 0, 2, 0, 1, 1, 0],
+        [&[200, 7, 0][..], b"console", &[1, 0, 200, 9, 0], b"gate\xffway\n", &[1, 0]].concat(),
+    ]
+}

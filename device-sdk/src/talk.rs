@@ -1,0 +1,316 @@
+//! What is said on a control stream after the first words, without I/O: words, instants and what
+//! else has happened go in; what is to be said and done comes out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use doorward_model::Name;
+use doorward_wire::{Control, Declined, Offer, Offering, Renewed, Taken, Why};
+use tokio::time::Instant;
+
+use crate::over::Over;
+
+/// How often the gateway is asked for a word over TLS, and how long it may say none. Over QUIC
+/// the transport sees to it.
+pub(crate) const PING: Duration = Duration::from_secs(15);
+pub(crate) const SILENCE: Duration = Duration::from_secs(45);
+/// How long the answer to an offer is waited for before the next one is made.
+pub(crate) const TAKING: Duration = Duration::from_secs(10);
+
+/// What is to be done without anybody having said anything.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Due {
+    /// Say this.
+    Say(Control),
+    /// Say what is offered ([`Talk::offer`]).
+    Offer,
+    /// Collect a report, and say it ([`Talk::report`]).
+    Collect,
+}
+
+/// What a word of the gateway's comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Heard {
+    /// Nothing.
+    Nothing,
+    /// Say this.
+    Say(Control),
+    /// This is the answer to what is offered.
+    Offers(BTreeMap<Name, Result<(), String>>),
+    /// This is the answer to the last report.
+    Report(Result<(), String>),
+    /// This is the answer to a renewal of that number, if somebody waits for it.
+    Renewal(u64, Result<Renewed, Declined>),
+    /// The flow on that stream was cut.
+    Cut(u64, Why),
+    /// The gateway ends the connection.
+    Bye(Why, String),
+}
+
+/// An offer that waits for its answer.
+#[derive(Debug)]
+struct Asked {
+    id: u64,
+    names: Vec<Name>,
+    since: Instant,
+}
+
+/// What a session is doing on its control stream.
+#[derive(Debug)]
+pub(crate) struct Talk {
+    /// What is offered has changed, and the gateway has not been told.
+    changed: bool,
+    asked: Option<Asked>,
+    /// How often is reported, if at all.
+    every: Option<Duration>,
+    report_at: Option<Instant>,
+    collecting: bool,
+    reported: Option<u64>,
+    heard: Instant,
+    /// None where the transport sees to it.
+    ping_at: Option<Instant>,
+    pings: u64,
+    /// Another connection has taken the place of this one.
+    retired: bool,
+}
+
+impl Talk {
+    /// At the beginning. `pings` is whether the gateway is to be asked for a word.
+    pub(crate) fn new(now: Instant, pings: bool) -> Self {
+        Self {
+            changed: false,
+            asked: None,
+            every: None,
+            report_at: None,
+            collecting: false,
+            reported: None,
+            heard: now,
+            ping_at: if pings { now.checked_add(PING) } else { None },
+            pings: 0,
+            retired: false,
+        }
+    }
+
+    /// What is offered has changed.
+    pub(crate) fn changed(&mut self) {
+        self.changed = true;
+    }
+
+    /// From now on is reported, `every` so often or not at all.
+    pub(crate) fn reporting(&mut self, now: Instant, every: Option<Duration>) {
+        self.every = every;
+        self.report_at = every.filter(|_| !self.retired).map(|_| now);
+    }
+
+    /// Another connection has taken the place of this one: what else is to be said, is said there.
+    pub(crate) fn retire(&mut self) {
+        self.retired = true;
+        self.report_at = None;
+    }
+
+    /// The gateway is not silent.
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.heard = now;
+    }
+
+    /// Whether the gateway has said nothing for too long.
+    pub(crate) fn is_silent(&self, now: Instant) -> bool {
+        self.ping_at.is_some() && now.saturating_duration_since(self.heard) >= SILENCE
+    }
+
+    /// What is to be done now; asked until there is nothing more.
+    pub(crate) fn due(&mut self, now: Instant) -> Option<Due> {
+        if self.ping_at.is_some_and(|at| at <= now) {
+            self.ping_at = now.checked_add(PING);
+            self.pings = self.pings.wrapping_add(1);
+            return Some(Due::Say(Control::Ping(self.pings)));
+        }
+        if self.retired {
+            return None;
+        }
+        if !self.collecting && self.report_at.is_some_and(|at| at <= now) {
+            // So late that it cannot be said is never.
+            self.report_at = self.every.and_then(|every| now.checked_add(every));
+            self.collecting = self.every.is_some();
+            if self.collecting {
+                return Some(Due::Collect);
+            }
+        }
+        let waits = self.asked.as_ref().is_some_and(|asked| asked.since + TAKING > now);
+        (self.changed && !waits).then_some(Due::Offer)
+    }
+
+    /// When there may be something due.
+    pub(crate) fn wake(&self) -> Option<Instant> {
+        let report_at = self.report_at.filter(|_| !self.collecting);
+        let offer_at = match &self.asked {
+            Some(asked) if self.changed && !self.retired => Some(asked.since + TAKING),
+            _ => None,
+        };
+        [self.ping_at, report_at, offer_at].into_iter().flatten().min()
+    }
+
+    /// What is offered, as it is said.
+    pub(crate) fn offer(
+        &mut self,
+        now: Instant,
+        id: u64,
+        names: Vec<Name>,
+        interfaces: Vec<Offering>,
+    ) -> Control {
+        self.changed = false;
+        self.asked = Some(Asked { id, names, since: now });
+        Control::Offer(Offer { id, interfaces })
+    }
+
+    /// A report was collected, or could not be. It will be said by the number `said`, if it is.
+    pub(crate) fn report(&mut self, said: Option<u64>) {
+        self.collecting = false;
+        if said.is_some() {
+            self.reported = said;
+        }
+    }
+
+    /// Takes a word of the gateway's.
+    ///
+    /// # Errors
+    /// When it is one that a gateway does not say here.
+    pub(crate) fn hear(&mut self, word: Control) -> Result<Heard, Over> {
+        Ok(match word {
+            Control::Taken(taken) => self.taken(&taken),
+            Control::Noted(id) => self.noted(id, Ok(())),
+            Control::Declined(declined) => self.declined(declined),
+            Control::Renewed(renewed) => Heard::Renewal(renewed.id, Ok(renewed)),
+            Control::Cut(stream, why) => Heard::Cut(stream, why),
+            Control::Bye(why, detail) => Heard::Bye(why, detail),
+            Control::Ping(number) => Heard::Say(Control::Pong(number)),
+            Control::Unknown(kind) => Heard::Say(Control::NotKnown(kind)),
+            Control::Pong(_) | Control::NotKnown(_) => Heard::Nothing,
+            Control::Hello(_)
+            | Control::Welcome(_)
+            | Control::Offer(_)
+            | Control::Posture(_)
+            | Control::Renew(..)
+            | Control::Kept(_) => {
+                return Err(Over::failed("the gateway said what it has not to say here"));
+            }
+        })
+    }
+
+    fn declined(&mut self, declined: Declined) -> Heard {
+        let id = declined.id;
+        let why = || format!("{}: {}", declined.why, declined.detail);
+        if self.asked.as_ref().is_some_and(|asked| asked.id == id) {
+            return self.answered(|_| Err(why()));
+        }
+        if self.reported == Some(id) {
+            return self.noted(id, Err(why()));
+        }
+        Heard::Renewal(id, Err(declined))
+    }
+
+    fn taken(&mut self, taken: &Taken) -> Heard {
+        if self.asked.as_ref().is_none_or(|asked| asked.id != taken.id) {
+            return Heard::Nothing;
+        }
+        self.answered(|name| match taken.declined.get(name.as_str()) {
+            Some(why) => Err(why.clone()),
+            None => Ok(()),
+        })
+    }
+
+    /// The gateway has answered to what is offered.
+    fn answered(&mut self, answer: impl Fn(&Name) -> Result<(), String>) -> Heard {
+        match self.asked.take() {
+            // What counts is what it answers to the connection in the place of this one.
+            Some(asked) if !self.retired => {
+                let answers = asked.names.into_iter().map(|name| {
+                    let answer = answer(&name);
+                    (name, answer)
+                });
+                Heard::Offers(answers.collect())
+            }
+            _ => Heard::Nothing,
+        }
+    }
+
+    fn noted(&mut self, id: u64, answer: Result<(), String>) -> Heard {
+        if self.reported != Some(id) {
+            return Heard::Nothing;
+        }
+        self.reported = None;
+        Heard::Report(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<Name> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    fn taken(id: u64) -> Control {
+        Control::Taken(Taken { id, declined: BTreeMap::from([("b".into(), "no".into())]) })
+    }
+
+    #[test]
+    fn an_offer_waits_for_the_answer_to_the_one_before_but_not_for_ever() {
+        let now = Instant::now();
+        let mut talk = Talk::new(now, false);
+        assert_eq!((talk.due(now), talk.wake()), (None, None));
+        talk.changed();
+        assert_eq!(talk.due(now), Some(Due::Offer));
+        talk.offer(now, 1, names(&["a"]), vec![]);
+        talk.changed();
+        assert_eq!((talk.due(now), talk.wake()), (None, Some(now + TAKING)));
+        assert_eq!(talk.due(now + TAKING), Some(Due::Offer));
+        talk.offer(now + TAKING, 2, names(&["a", "b"]), vec![]);
+        assert_eq!(talk.hear(taken(1)).unwrap(), Heard::Nothing);
+        let answers = names(&["a", "b"]).into_iter().zip([Ok(()), Err("no".to_owned())]);
+        assert_eq!(talk.hear(taken(2)).unwrap(), Heard::Offers(answers.collect()));
+        assert_eq!(talk.hear(taken(2)).unwrap(), Heard::Nothing);
+    }
+
+    #[test]
+    fn a_report_is_made_at_once_and_again_and_never_twice_at_a_time() {
+        let now = Instant::now();
+        let mut talk = Talk::new(now, false);
+        let every = Duration::from_secs(60);
+        talk.reporting(now, Some(every));
+        assert_eq!((talk.due(now), talk.due(now)), (Some(Due::Collect), None));
+        assert_eq!((talk.due(now + every * 2), talk.wake()), (None, None));
+        talk.report(Some(7));
+        assert_eq!(talk.hear(Control::Noted(6)).unwrap(), Heard::Nothing);
+        assert_eq!(talk.hear(Control::Noted(7)).unwrap(), Heard::Report(Ok(())));
+        assert_eq!(talk.due(now + every * 2), Some(Due::Collect));
+        talk.report(None);
+        talk.reporting(now, None);
+        assert_eq!((talk.due(now + every * 4), talk.wake()), (None, None));
+    }
+
+    #[test]
+    fn a_connection_that_another_took_the_place_of_says_no_more_than_it_must() {
+        let now = Instant::now();
+        let mut talk = Talk::new(now, true);
+        talk.changed();
+        talk.offer(now, 1, names(&["a"]), vec![]);
+        talk.retire();
+        talk.changed();
+        talk.reporting(now, Some(Duration::from_secs(60)));
+        assert_eq!((talk.due(now), talk.wake()), (None, Some(now + PING)));
+        assert_eq!(talk.hear(taken(1)).unwrap(), Heard::Nothing);
+        assert_eq!(talk.due(now + PING), Some(Due::Say(Control::Ping(1))));
+        assert!(talk.is_silent(now + SILENCE));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens(events in prop::collection::vec(any::<u8>(), 0..400)) {
+            crate::fuzzing::talk(&events);
+        }
+    }
+}

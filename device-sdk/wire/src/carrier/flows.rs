@@ -1,0 +1,76 @@
+use std::collections::{HashMap, VecDeque};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+/// How many datagrams of one flow may wait to be taken.
+pub(crate) const QUEUE: usize = 192;
+
+/// How many datagrams of one connection may wait for their flow to be known.
+pub(crate) const EARLY: usize = 32;
+
+/// Which flow of a QUIC connection takes which of its datagrams.
+#[derive(Debug, Default)]
+pub(crate) struct Flows {
+    known: HashMap<u64, mpsc::Sender<Bytes>>,
+    /// Those of flows that are not known, the oldest first: a datagram may overtake the answer
+    /// on its flow's stream.
+    early: VecDeque<(u64, Bytes)>,
+}
+
+impl Flows {
+    /// Hands a datagram to its flow, or keeps it for one that is not known yet.
+    pub(crate) fn take(&mut self, flow: u64, datagram: Bytes) {
+        if let Some(queue) = self.known.get(&flow) {
+            // A full queue drops, as a network does.
+            drop(queue.try_send(datagram));
+            return;
+        }
+        if self.early.len() >= EARLY {
+            self.early.pop_front();
+        }
+        self.early.push_back((flow, datagram));
+    }
+
+    /// A flow is known from here on, and takes its datagrams here.
+    pub(crate) fn register(&mut self, flow: u64) -> mpsc::Receiver<Bytes> {
+        let (sender, queue) = mpsc::channel(QUEUE);
+        self.early.retain(|(early, datagram)| {
+            if *early == flow {
+                // There are fewer than places.
+                drop(sender.try_send(datagram.clone()));
+            }
+            *early != flow
+        });
+        self.known.insert(flow, sender);
+        queue
+    }
+
+    /// A flow is over.
+    pub(crate) fn forget(&mut self, flow: u64) {
+        self.known.remove(&flow);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_datagram_that_overtakes_its_flows_answer_is_not_lost() {
+        let mut flows = Flows::default();
+        flows.take(4, Bytes::from_static(b"one"));
+        flows.take(8, Bytes::from_static(b"of another"));
+        flows.take(4, Bytes::from_static(b"two"));
+        let mut queue = flows.register(4);
+        flows.take(4, Bytes::from_static(b"three"));
+        for text in [&b"one"[..], b"two", b"three"] {
+            assert_eq!(queue.try_recv().as_deref(), Ok(text));
+        }
+        assert_eq!(flows.early.len(), 1);
+        for flow in 0..1000 {
+            flows.take(100 + flow, Bytes::new());
+        }
+        assert_eq!(flows.early.len(), EARLY);
+    }
+}
