@@ -2,6 +2,7 @@
 
 mod authority;
 mod gateway;
+mod storm;
 
 use std::future::Future;
 use std::pin::Pin;
