@@ -37,6 +37,9 @@ const PING: Duration = Duration::from_secs(15);
 const SILENCE: Duration = Duration::from_secs(45);
 /// How long the answer to an offer is waited for before the next one is made.
 const TAKING: Duration = Duration::from_secs(10);
+/// How long it is before something is offered again that was declined: it may have been declared
+/// meanwhile, and nobody tells.
+const AGAIN: Duration = Duration::from_secs(60);
 /// How long a connection that is over is asked why.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Words that wait to be said.
@@ -176,6 +179,8 @@ struct Talk {
     /// What is offered has changed, and the gateway has not been told.
     changed: bool,
     asked: Option<Asked>,
+    /// When what is offered is said again, because some of it was declined.
+    again_at: Option<Instant>,
     report_at: Option<Instant>,
     collecting: Option<JoinHandle<Report>>,
     reported: Option<u64>,
@@ -211,6 +216,7 @@ impl Session {
             reporting,
             changed,
             asked: None,
+            again_at: None,
             report_at: reports.then_some(now),
             collecting: None,
             reported: None,
@@ -347,6 +353,10 @@ impl Talk {
                 self.collecting = Some(tokio::task::spawn_blocking(move || collector.collect()));
             }
         }
+        if self.again_at.is_some_and(|at| at <= now) {
+            self.again_at = None;
+            self.changed = true;
+        }
         let waits = self.asked.as_ref().is_some_and(|asked| asked.since + TAKING > now);
         if !self.changed || waits {
             return None;
@@ -373,7 +383,8 @@ impl Talk {
             Some(asked) if self.changed && !self.live.is_retired() => Some(asked.since + TAKING),
             _ => None,
         };
-        [self.ping_at, report_at, offer_at].into_iter().flatten().min()
+        let again_at = self.again_at.filter(|_| !self.live.is_retired());
+        [self.ping_at, report_at, offer_at, again_at].into_iter().flatten().min()
     }
 
     fn report(&mut self, report: Option<Report>) -> Option<Control> {
@@ -462,6 +473,8 @@ impl Talk {
         }
         let answers: BTreeMap<Name, Result<(), String>> =
             asked.names.into_iter().map(|name| (name.clone(), answer(&name))).collect();
+        let declined = answers.values().any(Result::is_err);
+        self.again_at = declined.then(|| Instant::now() + AGAIN);
         self.shared.status.send_modify(|status| status.offers = answers);
     }
 

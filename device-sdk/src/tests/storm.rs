@@ -134,7 +134,11 @@ fn ten_thousand_come_back_at_the_gateways_pace() {
         ] {
             let back = storm(Door::new(rate, places), away, spread, answers);
             let least = CLIENTS as u64 / u64::from(rate);
-            println!("{whence}, away for {away:?}, noticed in {spread:?}, {answers:?}: {back:?}");
+            let Back { all, let_in, tried } = &back;
+            println!(
+                "{whence}; away for {away:?}, noticed within {spread:?}, a try takes {answers:?}: all \
+                 after {all:.0?}, in a second at most {let_in} let in and {tried} tried"
+            );
             assert!(back.let_in <= 2 * rate as usize, "{whence}: {back:?}");
             // The pace alone takes that long; a wait of a minute may come on top, and once more
             // where the first try found no place.
