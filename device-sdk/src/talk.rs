@@ -16,6 +16,9 @@ pub(crate) const PING: Duration = Duration::from_secs(15);
 pub(crate) const SILENCE: Duration = Duration::from_secs(45);
 /// How long the answer to an offer is waited for before the next one is made.
 pub(crate) const TAKING: Duration = Duration::from_secs(10);
+/// How long it is before something is offered again that was declined: it may have been declared
+/// meanwhile, and nobody tells.
+pub(crate) const AGAIN: Duration = Duration::from_secs(60);
 
 /// What is to be done without anybody having said anything.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +64,8 @@ pub(crate) struct Talk {
     /// What is offered has changed, and the gateway has not been told.
     changed: bool,
     asked: Option<Asked>,
+    /// When what is offered is said again, because some of it was declined.
+    again_at: Option<Instant>,
     /// How often is reported, if at all.
     every: Option<Duration>,
     report_at: Option<Instant>,
@@ -80,6 +85,7 @@ impl Talk {
         Self {
             changed: false,
             asked: None,
+            again_at: None,
             every: None,
             report_at: None,
             collecting: false,
@@ -136,6 +142,10 @@ impl Talk {
                 return Some(Due::Collect);
             }
         }
+        if self.again_at.is_some_and(|at| at <= now) {
+            self.again_at = None;
+            self.changed = true;
+        }
         let waits = self.asked.as_ref().is_some_and(|asked| asked.since + TAKING > now);
         (self.changed && !waits).then_some(Due::Offer)
     }
@@ -147,7 +157,8 @@ impl Talk {
             Some(asked) if self.changed && !self.retired => Some(asked.since + TAKING),
             _ => None,
         };
-        [self.ping_at, report_at, offer_at].into_iter().flatten().min()
+        let again_at = self.again_at.filter(|_| !self.retired);
+        [self.ping_at, report_at, offer_at, again_at].into_iter().flatten().min()
     }
 
     /// What is offered, as it is said.
@@ -228,7 +239,10 @@ impl Talk {
                     let answer = answer(&name);
                     (name, answer)
                 });
-                Heard::Offers(answers.collect())
+                let answers: BTreeMap<_, Result<(), String>> = answers.collect();
+                let declined = answers.values().any(Result::is_err);
+                self.again_at = if declined { self.heard.checked_add(AGAIN) } else { None };
+                Heard::Offers(answers)
             }
             _ => Heard::Nothing,
         }

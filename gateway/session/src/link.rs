@@ -12,7 +12,7 @@ use doorward_wire::{
 };
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::lease::Cause;
 use crate::listener::Serving;
@@ -28,8 +28,10 @@ const LEAVING: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(3);
 /// How long a last word may take to arrive.
 const LAST: Duration = Duration::from_millis(500);
-/// How often it is looked whether the session still stands, and where it comes from.
+/// How often it is looked whether the session still stands, and where it comes from: while flows
+/// are open, and while none is.
 const LOOK: Duration = Duration::from_secs(1);
+const REST: Duration = Duration::from_secs(15);
 /// How long a peer over TLS may say nothing at all. Over QUIC the transport sees to it.
 const SILENCE: Duration = Duration::from_secs(60);
 /// Answers that wait to be written.
@@ -45,7 +47,8 @@ pub struct Link {
     carrier: Carrier,
     session: Arc<Session>,
     instance: Vec<u8>,
-    words: mpsc::Sender<Control>,
+    /// What is to be said. Boxed, because a channel keeps room for 32 words from its beginning.
+    words: mpsc::Sender<Box<Control>>,
     flows: AtomicUsize,
     /// The last answer to a ping.
     pongs: watch::Sender<u64>,
@@ -71,7 +74,7 @@ impl Link {
     pub async fn lives(&self) -> bool {
         let mut pongs = self.pongs.subscribe();
         let number = pongs.borrow().wrapping_add(1);
-        if self.words.try_send(Control::Ping(number)).is_err() {
+        if self.words.try_send(Box::new(Control::Ping(number))).is_err() {
             return false;
         }
         timeout(ANSWER, pongs.wait_for(|pong| *pong == number)).await.is_ok_and(|pong| pong.is_ok())
@@ -80,7 +83,7 @@ impl Link {
     /// Ends it, telling its program why.
     pub fn part(&self, why: Why) {
         // A peer that does not read its words is not waited for.
-        drop(self.words.try_send(Control::Bye(why, why.to_string())));
+        drop(self.words.try_send(Box::new(Control::Bye(why, why.to_string()))));
         if self.words.is_closed() {
             self.carrier.close(why);
         }
@@ -212,7 +215,7 @@ impl Link {
 
     fn tell_cut(&self, stream: u64, why: Why) {
         // It is a courtesy: the stream itself does not end properly.
-        drop(self.words.try_send(Control::Cut(stream, why)));
+        drop(self.words.try_send(Box::new(Control::Cut(stream, why))));
     }
 }
 
@@ -252,7 +255,7 @@ async fn greet(
     carrier: &Carrier,
     session: &Arc<Session>,
     serving: &Serving,
-) -> Result<(Pipe, Arc<Link>, mpsc::Receiver<Control>), Why> {
+) -> Result<(Pipe, Arc<Link>, mpsc::Receiver<Box<Control>>), Why> {
     let greeting = async {
         let mut control = carrier.accept().await?;
         let frame = read_frame(&mut control, CONTROL_LIMIT).await?;
@@ -319,15 +322,15 @@ struct Service {
 }
 
 impl Service {
-    async fn run(mut self, mut words: mpsc::Receiver<Control>) -> Why {
+    async fn run(mut self, mut words: mpsc::Receiver<Box<Control>>) -> Why {
         let mut frames = Frames::new(CONTROL_LIMIT);
-        let mut look = interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let busy = Arc::new(tokio::sync::Semaphore::new(BUSY));
-        let mut heard = Instant::now();
-        let mut draining = false;
+        let (mut heard, mut looked) = (Instant::now(), Instant::now());
+        let (mut draining, mut window) = (false, 0);
+        self.bound(&mut window);
         loop {
             let (carrier, session) = (&self.link.carrier, &self.link.session);
+            let pause = self.pause(draining);
             tokio::select! {
                 biased;
                 cause = session.ended() => {
@@ -335,8 +338,8 @@ impl Service {
                     return bye(&mut self.control, why, &why.to_string()).await;
                 }
                 Some(word) = words.recv() => {
-                    if let Control::Bye(why, detail) = word {
-                        return bye(&mut self.control, why, &detail).await;
+                    if let Control::Bye(why, detail) = &*word {
+                        return bye(&mut self.control, *why, detail).await;
                     }
                     if say(&mut self.control, &word).await.is_err() {
                         return Why::Wrong;
@@ -369,15 +372,17 @@ impl Service {
                 }
                 stream = carrier.accept() => match stream {
                     Ok(pipe) => {
-                        let (serving, link) = (Arc::clone(&self.serving), Arc::clone(&self.link));
-                        self.serving.tasks.spawn(flow(serving, link, pipe, draining));
+                        let (serving, counted) =
+                            (Arc::clone(&self.serving), Counted::new(&self.link));
+                        self.serving.tasks.spawn(flow(serving, counted, pipe, draining));
                     }
                     Err(_) => return Why::Stopping,
                 },
-                _ = look.tick() => {
+                () = sleep_until(looked + pause) => {
+                    looked = Instant::now();
                     session.look();
                     session.stands();
-                    carrier.bound(self.serving.window());
+                    self.bound(&mut window);
                     if carrier.as_str() == "tls" && heard.elapsed() > SILENCE {
                         return Why::Idle;
                     }
@@ -387,6 +392,26 @@ impl Service {
                 }
                 () = self.serving.draining(), if !draining => draining = true,
             }
+        }
+    }
+
+    /// How long to wait between two looks. A session at rest has nothing to lose by the second
+    /// but its own end.
+    fn pause(&self, draining: bool) -> Duration {
+        if draining || self.link.flows.load(Ordering::SeqCst) > 0 {
+            return LOOK;
+        }
+        let left = self.link.session.not_after().duration_since(self.serving.now());
+        Duration::try_from(left).unwrap_or_default().clamp(LOOK, REST)
+    }
+
+    /// Gives the connection its share of what may be on its way, if that has changed by more than
+    /// an eighth since `former`: to tell it wakes what drives it.
+    fn bound(&self, former: &mut u32) {
+        let window = self.serving.window();
+        if window.abs_diff(*former) > *former / 8 {
+            *former = window;
+            self.link.carrier.bound(window);
         }
     }
 
@@ -422,7 +447,7 @@ impl Service {
                             Ok(()) => Control::Noted(posture.id),
                             Err(problem) => declined(posture.id, &problem),
                         };
-                        drop((link.words.send(answer).await, place));
+                        drop((link.words.send(Box::new(answer)).await, place));
                     });
                     return Ok(None);
                 }
@@ -443,7 +468,7 @@ impl Service {
                             }
                             Err(problem) => declined(id, &problem),
                         };
-                        drop((link.words.send(answer).await, place));
+                        drop((link.words.send(Box::new(answer)).await, place));
                     });
                     return Ok(None);
                 }
@@ -524,8 +549,8 @@ impl Drop for Counted {
 }
 
 /// One stream that the peer has opened.
-async fn flow(serving: Arc<Serving>, link: Arc<Link>, mut pipe: Pipe, draining: bool) {
-    let _counted = Counted::new(&link);
+async fn flow(serving: Arc<Serving>, counted: Counted, mut pipe: Pipe, draining: bool) {
+    let link = Arc::clone(&counted.0);
     let opening = timeout(PATIENCE, read_frame(&mut pipe, OPENING_LIMIT)).await;
     let opening = match opening {
         Ok(Ok(frame)) => Opening::decode(&frame).map_err(|error| error.to_string()),

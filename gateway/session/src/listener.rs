@@ -21,6 +21,7 @@ use crate::limits::{Limiter, Limits};
 use crate::link;
 use crate::ports::{Flows, Front, Visit};
 use crate::refusals::Refusals;
+use crate::session::Session;
 use crate::trust::Trust;
 use crate::wire::TlsWire;
 
@@ -166,6 +167,13 @@ impl Serving {
         self.authenticated(&porter, authenticated, place).await;
     }
 
+    /// Serves a link in a task of its own: that of the handshake is many times as large, and a
+    /// link at rest would keep it.
+    fn link(self: Arc<Self>, carrier: Carrier, session: &Arc<Session>) {
+        let tasks = self.tasks.clone();
+        tasks.spawn(link::serve(carrier, Arc::clone(session), self));
+    }
+
     pub(crate) async fn authenticated(
         self: Arc<Self>,
         porter: &Porter,
@@ -199,12 +207,12 @@ impl Serving {
                 let carrier = Carrier::quic(connection);
                 // It was not there before.
                 drop(session.carrier.set(carrier.clone()));
-                return link::serve(carrier, Arc::clone(session), self).await;
+                return self.link(carrier, session);
             }
             (_, On::Quic(connection), None) => return refuse(&connection).await,
             (Door::Sdk, On::Tls(stream), Some(session)) => {
                 let carrier = Carrier::yamux(*stream, Side::Gateway);
-                return link::serve(carrier, Arc::clone(session), self).await;
+                return self.link(carrier, session);
             }
             (door, On::Tls(stream), _) => (door, *stream),
         };

@@ -11,8 +11,7 @@ mod pipe;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::OnceLock;
+use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
 use quinn::VarInt;
@@ -39,6 +38,10 @@ pub enum Side {
 /// or by both (yamux).
 pub const STREAMS: usize = 128;
 
+/// How many of them a QUIC connection has room for before any was used. Most have few or none,
+/// and room takes memory at both ends.
+const FEW: u32 = 16;
+
 /// How long a silent connection is kept; the client breaks the silence before.
 const SILENCE: Duration = Duration::from_secs(45);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -50,9 +53,8 @@ const WINDOW: u32 = 4 * 1024 * 1024;
 #[must_use]
 pub fn transport(side: Side) -> quinn::TransportConfig {
     let mut transport = quinn::TransportConfig::default();
-    let streams = VarInt::from_u32(u32::try_from(STREAMS).unwrap_or(u32::MAX));
     transport
-        .max_concurrent_bidi_streams(streams)
+        .max_concurrent_bidi_streams(VarInt::from_u32(FEW))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
         .receive_window(VarInt::from_u32(WINDOW))
@@ -72,7 +74,7 @@ pub struct Carrier(Under);
 
 #[derive(Clone, Debug)]
 enum Under {
-    Quic { connection: quinn::Connection, router: Arc<OnceLock<Arc<Router>>> },
+    Quic { connection: quinn::Connection, router: Arc<OnceLock<Arc<Router>>>, room: Arc<Once> },
     Yamux(Arc<Muxed>),
 }
 
@@ -80,7 +82,7 @@ impl Carrier {
     /// A QUIC connection whose handshake is done.
     #[must_use]
     pub fn quic(connection: quinn::Connection) -> Self {
-        Self(Under::Quic { connection, router: Arc::default() })
+        Self(Under::Quic { connection, router: Arc::default(), room: Arc::new(Once::new()) })
     }
 
     /// A TLS connection whose handshake is done. Must be called within a tokio runtime, which
@@ -122,8 +124,12 @@ impl Carrier {
     /// When the connection is over.
     pub async fn accept(&self) -> io::Result<Pipe> {
         match &self.0 {
-            Under::Quic { connection, .. } => {
+            Under::Quic { connection, room, .. } => {
                 let (send, receive) = connection.accept_bi().await?;
+                if receive.id().index() >= u64::from(FEW / 2) {
+                    let streams = VarInt::from_u32(u32::try_from(STREAMS).unwrap_or(u32::MAX));
+                    room.call_once(|| connection.set_max_concurrent_bi_streams(streams));
+                }
                 Ok(Pipe::quic(send, receive))
             }
             Under::Yamux(muxed) => muxed.accept().await.map(Pipe::yamux),
@@ -135,7 +141,7 @@ impl Carrier {
     #[must_use]
     pub fn datagrams(&self, pipe: Pipe) -> Datagrams {
         match &self.0 {
-            Under::Quic { connection, router } if pipe.is_quic() => {
+            Under::Quic { connection, router, .. } if pipe.is_quic() => {
                 let router = router.get_or_init(|| {
                     let router = Arc::new(Router::default());
                     tokio::spawn(Arc::clone(&router).run(connection.clone()));
