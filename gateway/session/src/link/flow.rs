@@ -1,0 +1,54 @@
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use doorward_wire::{Asked, OPENING_LIMIT, Opening, Pipe, Why, read_frame};
+use tokio::time::timeout;
+
+use super::{Asking, Link, PATIENCE};
+use crate::listener::Serving;
+
+/// A flow that its link counts.
+pub(super) struct Counted(Arc<Link>);
+
+impl Counted {
+    pub(super) fn new(link: &Arc<Link>) -> Self {
+        link.flows.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(link))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.flows.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// One stream that the peer has opened.
+pub(super) async fn flow(serving: Arc<Serving>, counted: Counted, mut pipe: Pipe, draining: bool) {
+    let link = Arc::clone(&counted.0);
+    let opening = timeout(PATIENCE, read_frame(&mut pipe, OPENING_LIMIT)).await;
+    let opening = match opening {
+        Ok(Ok(frame)) => Opening::decode(&frame).map_err(|error| error.to_string()),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(error.to_string()),
+        // It went before it had said anything.
+        Ok(Err(_)) | Err(_) => return pipe.cut(Why::Wrong),
+    };
+    let (asked, wrong) = match opening {
+        Ok(Opening::Open(asked)) => (asked, None),
+        Ok(Opening::Unknown(kind)) => {
+            (Asked::default(), Some(format!("messages of type {kind} are not known")))
+        }
+        Err(detail) => (Asked::default(), Some(detail)),
+    };
+    let session = Arc::clone(&link.session);
+    let asking = Asking { asked, pipe, link: Arc::clone(&link) };
+    if let Some(detail) = wrong {
+        return asking.refuse(Why::Wrong, &detail, "").await;
+    }
+    if draining {
+        return asking.refuse(Why::Stopping, "the gateway stops", "").await;
+    }
+    let id = serving.leases.new_flow_id();
+    serving.flows.asked(session, id, asking).await;
+}

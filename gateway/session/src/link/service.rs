@@ -1,0 +1,244 @@
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use doorward_wire::{CONTROL_LIMIT, Control, Declined, Frames, Pipe, Renewed, Taken, Why};
+use tokio::io::AsyncBufReadExt as _;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, sleep_until};
+
+use super::Link;
+use super::flow::{Counted, flow};
+use super::greeting::{bye, say};
+use crate::http::Problem;
+use crate::lease::Cause;
+use crate::listener::Serving;
+
+/// How often it is looked whether the session still stands, and where it comes from: while flows
+/// are open, and while none is.
+const LOOK: Duration = Duration::from_secs(1);
+const REST: Duration = Duration::from_secs(15);
+/// How long a peer over TLS may say nothing at all. Over QUIC the transport sees to it.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Requests on the control stream that are being answered.
+const BUSY: usize = 4;
+/// Interfaces in one offer.
+const OFFERED: usize = 256;
+
+/// Serves the control stream.
+pub(super) struct Service {
+    pub(super) control: Pipe,
+    pub(super) link: Arc<Link>,
+    pub(super) serving: Arc<Serving>,
+}
+
+impl Service {
+    /// Until the connection is to end, and why.
+    pub(super) async fn run(mut self, mut words: mpsc::Receiver<Box<Control>>) -> Why {
+        let mut frames = Frames::new(CONTROL_LIMIT);
+        let busy = Arc::new(Semaphore::new(BUSY));
+        let (mut heard, mut looked) = (Instant::now(), Instant::now());
+        let (mut draining, mut window) = (false, 0);
+        self.bound(&mut window);
+        loop {
+            let (carrier, session) = (&self.link.carrier, &self.link.session);
+            let pause = self.pause(draining);
+            tokio::select! {
+                biased;
+                cause = session.ended() => {
+                    let why = if cause == Cause::Stopping { Why::Stopping } else { Why::Ended };
+                    return bye(&mut self.control, why, &why.to_string()).await;
+                }
+                Some(word) = words.recv() => {
+                    if let Control::Bye(why, detail) = &*word {
+                        return bye(&mut self.control, *why, detail).await;
+                    }
+                    if say(&mut self.control, &word).await.is_err() {
+                        return Why::Wrong;
+                    }
+                }
+                frame = next_frame(&mut self.control, &mut frames) => {
+                    heard = Instant::now();
+                    let word = match frame {
+                        Ok(Some(frame)) => Control::decode(&frame).map_err(|error| error.to_string()),
+                        // The control stream ends with the connection.
+                        Ok(None) => return Why::Stopping,
+                        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                            Err(error.to_string())
+                        }
+                        Err(_) => return Why::Stopping,
+                    };
+                    let answer = match word {
+                        Ok(word) => self.hear(word, &busy),
+                        Err(detail) => Err(detail),
+                    };
+                    match answer {
+                        Ok(None) => {}
+                        Ok(Some(word)) => if say(&mut self.control, &word).await.is_err() {
+                            return Why::Wrong;
+                        }
+                        Err(detail) => {
+                            return bye(&mut self.control, Why::Wrong, &detail).await;
+                        }
+                    }
+                }
+                stream = carrier.accept() => match stream {
+                    Ok(pipe) => {
+                        let (serving, counted) =
+                            (Arc::clone(&self.serving), Counted::new(&self.link));
+                        self.serving.tasks.spawn(flow(serving, counted, pipe, draining));
+                    }
+                    Err(_) => return Why::Stopping,
+                },
+                () = sleep_until(looked + pause) => {
+                    looked = Instant::now();
+                    session.look();
+                    session.stands();
+                    self.bound(&mut window);
+                    if carrier.as_str() == "tls" && heard.elapsed() > SILENCE {
+                        return Why::Idle;
+                    }
+                    // What others open through this one counts as well.
+                    if draining && self.serving.leases.flow_count() == 0 {
+                        return bye(&mut self.control, Why::Stopping, "the gateway stops").await;
+                    }
+                }
+                () = self.serving.draining(), if !draining => draining = true,
+            }
+        }
+    }
+
+    /// How long to wait between two looks. A session at rest has nothing to lose by the second
+    /// but its own end.
+    fn pause(&self, draining: bool) -> Duration {
+        if draining || self.link.flows.load(Ordering::SeqCst) > 0 {
+            return LOOK;
+        }
+        let left = self.link.session.not_after().duration_since(self.serving.now());
+        Duration::try_from(left).unwrap_or_default().clamp(LOOK, REST)
+    }
+
+    /// Gives the connection its share of what may be on its way, if that has changed by more than
+    /// an eighth since `former`: to tell it wakes what drives it.
+    fn bound(&self, former: &mut u32) {
+        let window = self.serving.window();
+        if window.abs_diff(*former) > *former / 8 {
+            *former = window;
+            self.link.carrier.bound(window);
+        }
+    }
+
+    /// Takes a word of the peer's, and answers what is to be said at once, if anything. An
+    /// error ends the connection.
+    fn hear(&self, word: Control, busy: &Arc<Semaphore>) -> Result<Option<Control>, String> {
+        let later = |id: u64| {
+            let place = Arc::clone(busy).try_acquire_owned();
+            let detail = "too many requests at once; wait for the answers".to_owned();
+            place.map_err(|_| Control::Declined(Declined { id, why: Why::Busy, detail }))
+        };
+        let (serving, link) = (Arc::clone(&self.serving), Arc::clone(&self.link));
+        let answer = match word {
+            Control::Offer(offer) => {
+                let declined = if offer.interfaces.len() > OFFERED {
+                    let detail = format!("at most {OFFERED} interfaces are offered at once");
+                    let declined = Declined { id: offer.id, why: Why::Wrong, detail };
+                    return Ok(Some(Control::Declined(declined)));
+                } else {
+                    self.serving.flows.offered(&self.link, offer.interfaces)
+                };
+                Control::Taken(Taken { id: offer.id, declined })
+            }
+            Control::Posture(posture) => match later(posture.id) {
+                Ok(place) => {
+                    self.serving.tasks.spawn(async move {
+                        let noted = serving.front.posture(&link.session, posture.report).await;
+                        let answer = match noted {
+                            Ok(()) => Control::Noted(posture.id),
+                            Err(problem) => declined(posture.id, &problem),
+                        };
+                        drop((link.words.send(Box::new(answer)).await, place));
+                    });
+                    return Ok(None);
+                }
+                Err(busy) => busy,
+            },
+            Control::Renew(id, request) => match later(id) {
+                Ok(place) => {
+                    self.serving.tasks.spawn(async move {
+                        let id_of_request = serving.leases.new_flow_id();
+                        let renewed =
+                            serving.front.renew(&link.session, id_of_request, request).await;
+                        let answer = match renewed {
+                            Ok(renewal) => {
+                                let (certificate, anchors) =
+                                    (renewal.certificate.clone(), renewal.anchors.clone());
+                                link.issued().replace((id, renewal));
+                                Control::Renewed(Renewed { id, certificate, anchors })
+                            }
+                            Err(problem) => declined(id, &problem),
+                        };
+                        drop((link.words.send(Box::new(answer)).await, place));
+                    });
+                    return Ok(None);
+                }
+                Err(busy) => busy,
+            },
+            Control::Kept(id) => {
+                // Before that, what is on its disk is the former one: that must stay good.
+                match self.link.issued().take_if(|(issued, _)| *issued == id) {
+                    Some((_, renewal)) => self.link.session.adopt(renewal.id, renewal.not_after),
+                    None => return Err("there is no such certificate to keep".to_owned()),
+                }
+                return Ok(None);
+            }
+            Control::Ping(number) => Control::Pong(number),
+            Control::Unknown(kind) => Control::NotKnown(kind),
+            Control::Pong(number) => {
+                self.link.pongs.send_replace(number);
+                return Ok(None);
+            }
+            Control::NotKnown(_) | Control::Cut(..) => return Ok(None),
+            Control::Bye(..) => return Err("until next time".to_owned()),
+            Control::Hello(_) => return Err("Hello is said once".to_owned()),
+            Control::Welcome(_)
+            | Control::Taken(_)
+            | Control::Noted(_)
+            | Control::Renewed(_)
+            | Control::Declined(_) => return Err("that is the gateway's to say".to_owned()),
+        };
+        Ok(Some(answer))
+    }
+}
+
+fn declined(id: u64, problem: &Problem) -> Control {
+    let why = match problem.status() {
+        429 => Why::Busy,
+        400..=499 => Why::Forbidden,
+        _ => Why::NotRecorded,
+    };
+    Control::Declined(Declined { id, why, detail: problem.detail().to_owned() })
+}
+
+/// The next frame of the control stream; `None` at its end. It can be given up at any time
+/// without losing anything.
+async fn next_frame(control: &mut Pipe, frames: &mut Frames) -> io::Result<Option<Vec<u8>>> {
+    loop {
+        let next = frames.next();
+        if let Some(frame) =
+            next.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?
+        {
+            return Ok(Some(frame));
+        }
+        let bytes = control.fill_buf().await?;
+        if bytes.is_empty() {
+            return if frames.is_torn() {
+                Err(io::Error::new(io::ErrorKind::InvalidData, "a frame is truncated"))
+            } else {
+                Ok(None)
+            };
+        }
+        let taken = frames.push(bytes);
+        control.consume(taken);
+    }
+}
