@@ -266,13 +266,15 @@ fn two_agents_with_one_identity_are_noticed() {
 fn both_of_two_agents_are_kept_out_where_that_is_configured() {
     let gateway = Gateway::with("[agents]\ntwice = \"neither\"\n");
     gateway.enrol("device/plc", &[]);
+    gateway.owner(&["interface", "add", "plc/program", "agent:program"]);
+    let config = "[interfaces.program]\nurl = \"process:/bin/true\"\n";
     let (from, to) = (gateway.identity("plc"), gateway.identity("copy"));
     std::fs::create_dir(&to).unwrap();
     for name in ["key.pem", "cert.pem", "ca.pem", "gateway.json"] {
         std::fs::copy(from.join(name), to.join(name)).unwrap();
     }
-    let _first = gateway.agent("plc", "");
-    let _second = gateway.start_agent("copy", "");
+    let _first = gateway.agent("plc", config);
+    let _second = gateway.start_agent("copy", config);
     for who in ["plc", "copy"] {
         gateway.await_agent(who, |seen| seen["state"]["is"] == "waiting");
     }
@@ -318,7 +320,9 @@ fn a_clock_that_is_wrong_by_years_keeps_no_device_out() {
         let seen = gateway.await_agent("plc", |seen| seen["state"]["is"] == "up");
         let found = seen["agent"]["clock_behind"].as_i64().unwrap();
         assert!(found.abs() > 900_000_000 && (found > 0) == behind, "{when}: {found}");
-        agent.signal("TERM");
+        // The program itself, of which faketime is the parent.
+        let process = seen["agent"]["process"].to_string();
+        Command::new("kill").args(["-TERM", &process]).status().unwrap();
         assert_eq!(agent.ended(), Some(0));
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::backoff::Ending;
 use crate::over::Over;
-use crate::talk::{Due, Heard, PING, SILENCE, TAKING, Talk};
+use crate::talk::{AGAIN, Due, Heard, PING, SILENCE, TAKING, Talk};
 
 /// What the other side of a [`Talk`] knows of it.
 struct Seen {
@@ -15,6 +15,8 @@ struct Seen {
     now: Instant,
     pings: bool,
     retired: bool,
+    /// When what was declined is offered again.
+    again: Option<Instant>,
     /// The number of the last request.
     last: u64,
     offered: Vec<Name>,
@@ -41,6 +43,7 @@ pub fn talk(bytes: &[u8]) {
         now,
         pings,
         retired: false,
+        again: None,
         last: 0,
         offered: vec![],
         changed: false,
@@ -148,6 +151,8 @@ impl Seen {
                     let Heard::Offers(answers) = heard else { panic!("{heard:?}") };
                     let (_, names, _) = self.asked.as_ref().unwrap();
                     assert!(answers.keys().eq(names));
+                    let declined = answers.values().any(Result::is_err);
+                    self.again = if declined { self.now.checked_add(AGAIN) } else { None };
                     for (name, answer) in answers {
                         assert_eq!(answer.err().as_ref(), taken.declined.get(name.as_str()));
                     }
@@ -170,6 +175,8 @@ impl Seen {
                         assert!(waits(id) && !self.retired);
                         assert!(answers.keys().eq(&self.asked.as_ref().unwrap().1));
                         assert!(answers.values().all(Result::is_err));
+                        let declined = !answers.is_empty();
+                        self.again = if declined { self.now.checked_add(AGAIN) } else { None };
                     }
                     Heard::Nothing => assert!(waits(id) && self.retired),
                     Heard::Report(answer) => {
@@ -208,6 +215,9 @@ impl Seen {
 
     /// Does all that is due now, and sees to it that then nothing is.
     fn all_due(&mut self) {
+        if !self.retired && self.again.is_some_and(|at| at <= self.now) {
+            (self.again, self.changed) = (None, true);
+        }
         let mut done = 0;
         while let Some(due) = self.talk.due(self.now) {
             done += 1;
