@@ -48,7 +48,7 @@ fn rooms(metadata: &Value) -> BTreeMap<String, BTreeSet<String>> {
 /// The floors: an arrow only ever points down.
 const FLOORS: [&[&str]; 5] = [
     &["policies/model"],
-    &["policies", "ca", "device-sdk/wire"],
+    &["policies", "ca", "device-sdk/local", "device-sdk/wire"],
     &["gateway/session", "gateway/store", "device-sdk", "ca/keys"],
     &["gateway/control", "gateway/proxy", "device-sdk/agent"],
     &["gateway"],
@@ -89,6 +89,8 @@ fn arrows_that_must_never_be_are_not() {
         ("ca", "device-sdk/wire", "the authority hears no peer"),
         ("device-sdk/wire", "policies/model", "what is said knows nobody"),
         ("device-sdk/wire", "rustls", "what is said knows no TLS"),
+        ("device-sdk/local", "device-sdk/wire", "what is local goes nowhere"),
+        ("device-sdk/local", "policies", "what is local knows no policy"),
         ("policies", "tokio", "a decision waits for nothing"),
         ("policies", "rustls", "a decision knows no TLS"),
         ("policies/model", "tokio", "nouns do nothing"),

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use doorward_model::{DataBits, FlowControl, LineChange, LineSettings, Parity, StopBits};
+use doorward_local::modes;
+use doorward_model::{LineChange, LineSettings};
 use doorward_wire::{Pipe, Why};
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::termios::{
-    ControlModes, InputModes, OptionalActions, QueueSelector, Termios, ioctl_tiocexcl,
-    ioctl_tiocnxcl, tcdrain, tcflush, tcgetattr, tcsetattr,
+    OptionalActions, QueueSelector, Termios, ioctl_tiocexcl, ioctl_tiocnxcl, tcdrain, tcflush,
+    tcsetattr,
 };
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -103,10 +103,7 @@ impl AsRawFd for Tty {
 
 impl Tty {
     fn open(path: &Path, settings: &LineSettings, seat: Seat) -> io::Result<Self> {
-        // Without waiting for a carrier, and without becoming this program's terminal.
-        let how = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = rustix::fs::open(path, how, Mode::empty())?;
-        let first = tcgetattr(&file)?;
+        let (file, first) = doorward_local::open(path)?;
         // Programs beside this one are kept out as well, where the line knows how.
         tolerated(ioctl_tiocexcl(&file))?;
         let tty = Self { file, first, drained: AtomicBool::new(false), _seat: seat };
@@ -135,36 +132,6 @@ impl Drop for Tty {
         unless_gone(tcsetattr(&self.file, OptionalActions::Now, &self.first));
         unless_gone(ioctl_tiocnxcl(&self.file));
     }
-}
-
-/// The modes of a line that is set so; nothing is interpreted, and a read waits for a byte.
-fn modes(mut modes: Termios, settings: &LineSettings) -> io::Result<Termios> {
-    use ControlModes as C;
-    modes.make_raw();
-    modes.input_modes -= InputModes::IXOFF | InputModes::IXANY | InputModes::INPCK;
-    modes.control_modes -= C::CSIZE | C::PARENB | C::PARODD | C::CMSPAR | C::CSTOPB | C::CRTSCTS;
-    modes.control_modes |= C::CREAD | C::CLOCAL;
-    modes.control_modes |= match settings.bits {
-        DataBits::Five => C::CS5,
-        DataBits::Six => C::CS6,
-        DataBits::Seven => C::CS7,
-        DataBits::Eight => C::CS8,
-    };
-    modes.control_modes |= match settings.parity {
-        Parity::None => C::empty(),
-        Parity::Odd => C::PARENB | C::PARODD,
-        Parity::Even => C::PARENB,
-    };
-    if settings.stop == StopBits::Two {
-        modes.control_modes |= C::CSTOPB;
-    }
-    match settings.flow {
-        FlowControl::None => {}
-        FlowControl::Software => modes.input_modes |= InputModes::IXON | InputModes::IXOFF,
-        FlowControl::Hardware => modes.control_modes |= C::CRTSCTS,
-    }
-    modes.set_speed(settings.baud.get())?;
-    Ok(modes)
 }
 
 /// A line as a local end of bytes. A line has no end of its own: it has ended once the flow has

@@ -138,7 +138,7 @@ pub(crate) enum Stream {
     Tcp(tokio::net::TcpStream),
     Unix(tokio::net::UnixStream),
     Serial(Seat),
-    Process(Box<process::ProcessStream>),
+    Process(Box<doorward_local::Program>),
     Agent(Box<doorward_wire::Pipe>),
 }
 

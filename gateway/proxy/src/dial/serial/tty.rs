@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use doorward_local::modes;
 use doorward_model::{Baud, DataBits, FlowControl, LineSettings, Parity, StopBits};
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::termios::{
     ControlModes, InputModes, OptionalActions, QueueSelector, Termios, tcdrain, tcflush, tcgetattr,
@@ -33,13 +33,7 @@ pub(super) struct Tty {
 impl Tty {
     /// Opens the line, and remembers how it is set.
     pub(super) async fn open(path: PathBuf) -> io::Result<Self> {
-        let open = move || {
-            // Without waiting for a carrier, and without becoming this program's terminal.
-            let how = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-            let file = rustix::fs::open(path, how, Mode::empty())?;
-            let first = tcgetattr(&file)?;
-            Ok::<_, io::Error>((file, first))
-        };
+        let open = move || doorward_local::open(&path);
         let (file, first) = tokio::task::spawn_blocking(open).await??;
         #[expect(
             deprecated,
@@ -52,36 +46,6 @@ impl Tty {
     fn fd(&self) -> BorrowedFd<'_> {
         self.port.get_ref().as_fd()
     }
-}
-
-/// The modes of a line that is set so; nothing is interpreted, and a read waits for a byte.
-fn modes(mut modes: Termios, settings: &LineSettings) -> io::Result<Termios> {
-    use ControlModes as C;
-    modes.make_raw();
-    modes.input_modes -= InputModes::IXOFF | InputModes::IXANY | InputModes::INPCK;
-    modes.control_modes -= C::CSIZE | C::PARENB | C::PARODD | C::CMSPAR | C::CSTOPB | C::CRTSCTS;
-    modes.control_modes |= C::CREAD | C::CLOCAL;
-    modes.control_modes |= match settings.bits {
-        DataBits::Five => C::CS5,
-        DataBits::Six => C::CS6,
-        DataBits::Seven => C::CS7,
-        DataBits::Eight => C::CS8,
-    };
-    modes.control_modes |= match settings.parity {
-        Parity::None => C::empty(),
-        Parity::Odd => C::PARENB | C::PARODD,
-        Parity::Even => C::PARENB,
-    };
-    if settings.stop == StopBits::Two {
-        modes.control_modes |= C::CSTOPB;
-    }
-    match settings.flow {
-        FlowControl::None => {}
-        FlowControl::Software => modes.input_modes |= InputModes::IXON | InputModes::IXOFF,
-        FlowControl::Hardware => modes.control_modes |= C::CRTSCTS,
-    }
-    modes.set_speed(settings.baud.get())?;
-    Ok(modes)
 }
 
 /// What a line with these modes is set to. What has no word among the settings is as asked.
