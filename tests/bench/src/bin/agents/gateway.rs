@@ -89,7 +89,7 @@ impl Gateway {
 
     fn log(&self) -> String {
         let read = |name| fs::read_to_string(self.dir.join(name)).unwrap_or_default();
-        read("out") + &read("err")
+        read("out") + read("err").as_str()
     }
 
     /// Makes the owner's identity, if there is none.

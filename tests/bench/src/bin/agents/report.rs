@@ -16,7 +16,7 @@ pub(crate) struct Connecting {
     /// Half of them, in seconds.
     pub(crate) half_s: f64,
     /// All but one in a hundred.
-    pub p99_s: f64,
+    pub(crate) p99_s: f64,
     /// All.
     pub(crate) all_s: f64,
     /// How many came by QUIC; the others by TLS.
@@ -63,9 +63,10 @@ impl Connecting {
 fn busiest_second(instants: &[Timestamp]) -> usize {
     let (mut most, mut first) = (0, 0);
     for (at, instant) in instants.iter().enumerate() {
-        while instants.get(first).is_some_and(|early| {
-            instant.duration_since(*early).as_millis() >= 1000
-        }) {
+        while instants
+            .get(first)
+            .is_some_and(|early| instant.duration_since(*early).as_millis() >= 1000)
+        {
             first += 1;
         }
         most = most.max(at + 1 - first);
