@@ -235,6 +235,15 @@ fn stock_programs_go_through_connect_and_proxy() {
     assert!(asked.recv(&mut [0; 16]).is_err());
 }
 
+/// Copies an identity directory, as somebody does who clones a disk.
+fn copy_identity(gateway: &Gateway, from: &str, to: &str) {
+    let (from, to) = (gateway.identity(from), gateway.identity(to));
+    std::fs::create_dir(&to).unwrap();
+    for name in ["key.pem", "cert.pem", "ca.pem", "gateway.json"] {
+        std::fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+}
+
 #[test]
 fn two_agents_with_one_identity_are_noticed() {
     let gateway = world(&[("program", "agent:program")]);
@@ -248,11 +257,7 @@ fn two_agents_with_one_identity_are_noticed() {
         Ran::of(again.arg("--config").arg(gateway.dir().join("plc.toml")).output().unwrap());
     assert_eq!(error.status, Some(1), "{error:?}");
     // A copy of it, elsewhere: the gateway sees two programs.
-    let (from, to) = (gateway.identity("plc"), gateway.identity("copy"));
-    std::fs::create_dir(&to).unwrap();
-    for name in ["key.pem", "cert.pem", "ca.pem", "gateway.json"] {
-        std::fs::copy(from.join(name), to.join(name)).unwrap();
-    }
+    copy_identity(&gateway, "plc", "copy");
     let _second = gateway.agent("copy", &config.replace("first", "second"));
     gateway.await_agent("plc", |seen| seen["state"]["is"] == "waiting");
     assert_eq!(said(&gateway, "alice", "plc/program", "").ok(), "second\n");
@@ -268,11 +273,7 @@ fn both_of_two_agents_are_kept_out_where_that_is_configured() {
     gateway.enrol("device/plc", &[]);
     gateway.owner(&["interface", "add", "plc/program", "agent:program"]);
     let config = "[interfaces.program]\nurl = \"process:/bin/true\"\n";
-    let (from, to) = (gateway.identity("plc"), gateway.identity("copy"));
-    std::fs::create_dir(&to).unwrap();
-    for name in ["key.pem", "cert.pem", "ca.pem", "gateway.json"] {
-        std::fs::copy(from.join(name), to.join(name)).unwrap();
-    }
+    copy_identity(&gateway, "plc", "copy");
     let _first = gateway.agent("plc", config);
     let _second = gateway.start_agent("copy", config);
     for who in ["plc", "copy"] {
