@@ -15,10 +15,6 @@ use x509_parser::prelude::FromDer as _;
 use crate::csr::VerifiedCsr;
 use crate::ports::Algorithm;
 
-/// The label under which both ends of a TLS connection derive what is signed (RFC 8446 section
-/// 7.5); without a context, 32 bytes.
-pub const EXPORTER: &[u8] = b"EXPORTER-doorward-recover";
-
 /// An expired certificate that is shown, with a proof that its key is held.
 #[derive(Clone, Debug)]
 pub struct Shown {

@@ -1,5 +1,4 @@
 use std::io;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -8,7 +7,6 @@ use doorward_model::{Action, DoorName};
 use doorward_wire::{
     Answer, Asked, Kind, OPENING_LIMIT, Opening, Pipe, Why, read_frame, write_frame,
 };
-use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::Error;
@@ -98,43 +96,7 @@ impl Stream {
     }
 }
 
-impl AsyncRead for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.pipe).poll_read(cx, into)
-    }
-}
-
-impl AsyncBufRead for Stream {
-    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        Pin::new(&mut self.get_mut().pipe).poll_fill_buf(cx)
-    }
-
-    fn consume(mut self: Pin<&mut Self>, amount: usize) {
-        Pin::new(&mut self.pipe).consume(amount);
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.pipe).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.pipe).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.pipe).poll_shutdown(cx)
-    }
-}
+doorward_wire::through!(Stream, pipe);
 
 /// A flow to an interface, as datagrams: they may be lost, doubled, and come in another order.
 #[derive(Debug)]
@@ -199,7 +161,7 @@ impl Datagrams {
 /// What asks for `door`.
 pub(crate) fn asked(door: &DoorName, wanted: &Wanted) -> Asked {
     Asked {
-        interface: format!("{}/{}", door.device, door.interface),
+        interface: door.path(),
         actions: wanted.actions.iter().map(|action| action.as_str().to_owned()).collect(),
         kind: wanted.kind,
         ..Asked::default()

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use doorward_wire::RECOVERY;
 use http::Method;
 use rcgen::{CertificateParams, KeyPair, PublicKeyData as _, SigningKey as _};
 use serde_json::json;
@@ -30,8 +31,6 @@ use crate::error::Error;
 use crate::identity::{Identity, Validity};
 use crate::renew::{LOCKING, replace};
 use crate::shared::Shared;
-
-const LABEL: &[u8] = b"EXPORTER-doorward-recover";
 
 /// Asks for a new identity with the key of the present one, which has expired, and puts it in
 /// its place in two phases, as a renewal does.
@@ -64,7 +63,7 @@ async fn ask(shared: &Shared, present: &Identity, key: &KeyPair) -> Result<Answe
     let api = Api::with(&present.facts.url, shared.credentials(present, false)?);
     let stream = api.open().await?;
     let (_, session) = stream.get_ref();
-    let exported = session.export_keying_material([0; 32], LABEL, None);
+    let exported = session.export_keying_material([0; 32], RECOVERY, None);
     let exported = exported.map_err(|_| Error::Crypto("bind a proof to a connection"))?;
     let message =
         [exported.as_slice(), digest(&SHA256, &key.subject_public_key_info()).as_ref()].concat();

@@ -378,7 +378,7 @@ fn recovery(script: &Script, stream: &TlsStream<TcpStream>, body: &Value) -> (u1
     let request = CertificateSigningRequestDer::from_pem_slice(pem.as_bytes()).unwrap();
     let session = stream.get_ref().1;
     assert!(session.peer_certificates().is_none(), "no certificate is shown");
-    let label = b"EXPORTER-doorward-recover";
+    let label = doorward_wire::RECOVERY;
     let exported = session.export_keying_material([0; 32], label, None).unwrap();
     let (_, request) = X509CertificationRequest::from_der(&request).unwrap();
     let new_key = request.certification_request_info.subject_pki.raw;

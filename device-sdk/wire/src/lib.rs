@@ -24,11 +24,13 @@ mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
 mod message;
+mod through;
 #[cfg(test)]
 mod vectors;
 
 pub use carrier::{
-    Buffer, Carrier, Datagrams, LARGEST_DATAGRAM, Pipe, STREAMS, Side, WAITING, transport,
+    Buffer, Carrier, Datagrams, LARGEST_DATAGRAM, Pipe, STREAMS, Side, WAITING, poll_read_shown,
+    transport,
 };
 pub use frame::{FrameError, Frames, encode, read_frame, write_frame};
 pub use message::{
@@ -38,6 +40,10 @@ pub use message::{
 
 /// The protocol's name in TLS (ALPN, RFC 7301).
 pub const ALPN: &[u8] = b"doorward/1";
+
+/// The label under which both ends of a TLS connection derive the 32 bytes that a recovery signs
+/// (RFC 8446 section 7.5); there is no context.
+pub const RECOVERY: &[u8] = b"EXPORTER-doorward-recover";
 
 /// The versions of the protocol that this crate speaks, the best first.
 pub const VERSIONS: &[u64] = &[1];

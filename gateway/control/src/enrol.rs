@@ -319,8 +319,12 @@ impl Call<'_> {
             (Ok(shown), Ok(signature)) => (shown, signature),
             (Err(why), _) | (_, Err(why)) => return Err(self.refuse_recovery(why, None).await),
         };
-        let exported = self.visit.exported.ok_or_else(|| denied(failed()))?;
-        if let Err(why) = shown.verify(&exported, &csr, &signature) {
+        let verified = match &self.visit.exported {
+            Some(exported) => shown.verify(exported, &csr, &signature),
+            // Nothing that could have been signed.
+            None => Err(RecoveryError::NotSigned),
+        };
+        if let Err(why) = verified {
             return Err(self.refuse_recovery(why, None).await);
         }
         let found = self.parts.store.find_certificate(shown.serial(), shown.der()).await;

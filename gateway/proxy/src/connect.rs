@@ -210,10 +210,8 @@ impl Stop {
         };
         let problem = self.problem();
         let detail = match &self {
-            Self::Refused(_) | Self::Cut => {
-                "the administrator finds the reason in the audit log under this flow's id"
-            }
-            _ => problem.detail(),
+            Self::NotRecorded | Self::Unreachable(DialError::Kind(_)) => problem.detail(),
+            _ => "the administrator finds the reason in the audit log under this flow's id",
         };
         asking.refuse(why, detail, flow).await;
     }

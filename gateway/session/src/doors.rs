@@ -3,13 +3,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use doorward_model::{Clock, Domain};
-use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::UnixTime;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, SupportedProtocolVersion};
 
 use crate::authenticate::Door;
 use crate::listener::Place;
@@ -126,24 +127,16 @@ impl Doors {
         settings: &TlsSettings,
         domains: &ResumptionDomains,
     ) -> Result<Self, rustls::Error> {
+        let versions: &[&'static SupportedProtocolVersion] = match settings.least {
+            TlsVersion::Tls13 => &[&TLS13],
+            TlsVersion::Tls12 => &[&TLS13, &TLS12],
+        };
         let door = |verifier: &Arc<dyn ClientCertVerifier>,
                     shown: &Arc<CertifiedKey>,
                     tickets: &Arc<Tickets>,
                     protocols: &[&[u8]]| {
-            let time = Arc::new(OurTime(Arc::clone(&settings.clock)));
-            let provider = Arc::clone(&settings.provider);
-            let versions: &[&rustls::SupportedProtocolVersion] = match settings.least {
-                TlsVersion::Tls13 => &[&rustls::version::TLS13],
-                TlsVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
-            };
-            let mut config = ServerConfig::builder_with_details(provider, time)
-                .with_protocol_versions(versions)?
-                .with_client_cert_verifier(Arc::clone(verifier))
-                .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(shown))));
+            let mut config = config(settings, versions, verifier, shown, protocols)?;
             config.ticketer = Arc::clone(tickets) as Arc<dyn ProducesTickets>;
-            config.session_storage = Arc::new(NoServerSessionStorage {});
-            config.max_early_data_size = 0;
-            config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
             Ok::<_, rustls::Error>(Arc::new(config))
         };
         Ok(Self {
@@ -175,17 +168,30 @@ impl Doors {
     }
 }
 
-/// The door of `doorward/1`, over QUIC and over TLS: TLS 1.3, a certificate required, no early
-/// data. Its sessions are long, so none is resumed: every handshake proves the key.
-pub(crate) fn sdk(trust: &Trust, settings: &TlsSettings) -> Result<ServerConfig, rustls::Error> {
+/// What all doors have in common: nothing is resumed by an id, and nothing is taken early.
+fn config(
+    settings: &TlsSettings,
+    versions: &[&'static SupportedProtocolVersion],
+    verifier: &Arc<dyn ClientCertVerifier>,
+    shown: &Arc<CertifiedKey>,
+    protocols: &[&[u8]],
+) -> Result<ServerConfig, rustls::Error> {
     let time = Arc::new(OurTime(Arc::clone(&settings.clock)));
     let mut config = ServerConfig::builder_with_details(Arc::clone(&settings.provider), time)
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(Arc::clone(&trust.verifier))
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&trust.own))));
+        .with_protocol_versions(versions)?
+        .with_client_cert_verifier(Arc::clone(verifier))
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(shown))));
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.send_tls13_tickets = 0;
     config.max_early_data_size = 0;
-    config.alpn_protocols = vec![doorward_wire::ALPN.to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    Ok(config)
+}
+
+/// The door of `doorward/1`, over QUIC and over TLS: TLS 1.3, a certificate required. Its sessions
+/// are long, so none is resumed: every handshake proves the key.
+pub(crate) fn sdk(trust: &Trust, settings: &TlsSettings) -> Result<ServerConfig, rustls::Error> {
+    let mut config =
+        config(settings, &[&TLS13], &trust.verifier, &trust.own, &[doorward_wire::ALPN])?;
+    config.send_tls13_tickets = 0;
     Ok(config)
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use doorward_model::Clock;
-use doorward_wire::{Carrier, Side, Why};
+use doorward_wire::{Carrier, RECOVERY, Side, Why};
 use jiff::Timestamp;
+use rustls::ProtocolVersion;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
 
 use crate::accept::Accepted;
@@ -18,6 +20,7 @@ use crate::http;
 use crate::identify::identify;
 use crate::lease::Leases;
 use crate::limits::{Limiter, Limits};
+use crate::line::Line;
 use crate::link;
 use crate::ports::{Flows, Front, Visit};
 use crate::refusals::Refusals;
@@ -246,11 +249,13 @@ fn word(door: &Door, on: &On) -> &'static str {
     }
 }
 
-/// The label of what recovery signs; `doorward_ca::recovery` has the same.
-const EXPORTER: &[u8] = b"EXPORTER-doorward-recover";
-
-fn export(stream: &tokio_rustls::server::TlsStream<crate::line::Line>) -> Option<[u8; 32]> {
-    stream.get_ref().1.export_keying_material([0; 32], EXPORTER, None).ok()
+/// What a recovery signs. Before TLS 1.3 it would not be bound to the handshake (RFC 7627), so
+/// there is none.
+fn export(stream: &TlsStream<Line>) -> Option<[u8; 32]> {
+    let (_, connection) = stream.get_ref();
+    let bound = connection.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+    let exported = || connection.export_keying_material([0; 32], RECOVERY, None).ok();
+    bound.then(exported).flatten()
 }
 
 /// A QUIC connection of nobody ends with a code and without another word.

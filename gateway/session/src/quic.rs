@@ -117,7 +117,7 @@ fn take(serving: &Arc<Serving>, porter: &Arc<Porter>, incoming: Incoming) {
     let (serving, porter) = (Arc::clone(serving), Arc::clone(porter));
     let tasks = serving.tasks.clone();
     tasks.spawn(async move {
-        let patience = limiter_time(&serving);
+        let patience = serving.limiter(Place::Data).limits().handshake_time;
         let begun = tokio::time::timeout(patience, slot.begin_handshake()).await;
         if begun.is_err() {
             serving.refusals.count(peer.ip(), "handshake-timeout");
@@ -135,8 +135,4 @@ fn take(serving: &Arc<Serving>, porter: &Arc<Porter>, incoming: Incoming) {
             }
         }
     });
-}
-
-fn limiter_time(serving: &Serving) -> std::time::Duration {
-    serving.limiter(Place::Data).limits().handshake_time
 }

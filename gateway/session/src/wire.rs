@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use doorward_wire::Why;
+use doorward_wire::{Why, poll_read_shown};
 use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
@@ -58,81 +58,15 @@ impl AsyncBufRead for TlsWire {
     }
 }
 
-/// Reads through what `poll_fill_buf` shows.
-macro_rules! read_by_filling {
-    ($wire:ty) => {
-        impl AsyncRead for $wire {
-            fn poll_read(
-                mut self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buffer: &mut ReadBuf<'_>,
-            ) -> Poll<io::Result<()>> {
-                let shown = ready!(self.as_mut().poll_fill_buf(cx))?;
-                let amount = shown.len().min(buffer.remaining());
-                buffer.put_slice(shown.get(..amount).unwrap_or_default());
-                self.consume(amount);
-                Poll::Ready(Ok(()))
-            }
-        }
-    };
+impl AsyncRead for TlsWire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        poll_read_shown(self, cx, into)
+    }
 }
-
-/// Moves bytes through a field that does it already.
-macro_rules! through {
-    ($wire:ty, $field:ident) => {
-        impl tokio::io::AsyncBufRead for $wire {
-            fn poll_fill_buf(
-                self: std::pin::Pin<&mut Self>,
-                cx: &mut std::task::Context<'_>,
-            ) -> std::task::Poll<std::io::Result<&[u8]>> {
-                std::pin::Pin::new(&mut self.get_mut().$field).poll_fill_buf(cx)
-            }
-
-            fn consume(self: std::pin::Pin<&mut Self>, amount: usize) {
-                std::pin::Pin::new(&mut self.get_mut().$field).consume(amount);
-            }
-        }
-
-        impl tokio::io::AsyncRead for $wire {
-            fn poll_read(
-                self: std::pin::Pin<&mut Self>,
-                cx: &mut std::task::Context<'_>,
-                into: &mut tokio::io::ReadBuf<'_>,
-            ) -> std::task::Poll<std::io::Result<()>> {
-                std::pin::Pin::new(&mut self.get_mut().$field).poll_read(cx, into)
-            }
-        }
-
-        impl tokio::io::AsyncWrite for $wire {
-            fn poll_write(
-                self: std::pin::Pin<&mut Self>,
-                cx: &mut std::task::Context<'_>,
-                bytes: &[u8],
-            ) -> std::task::Poll<std::io::Result<usize>> {
-                std::pin::Pin::new(&mut self.get_mut().$field).poll_write(cx, bytes)
-            }
-
-            fn poll_flush(
-                self: std::pin::Pin<&mut Self>,
-                cx: &mut std::task::Context<'_>,
-            ) -> std::task::Poll<std::io::Result<()>> {
-                std::pin::Pin::new(&mut self.get_mut().$field).poll_flush(cx)
-            }
-
-            fn poll_shutdown(
-                self: std::pin::Pin<&mut Self>,
-                cx: &mut std::task::Context<'_>,
-            ) -> std::task::Poll<std::io::Result<()>> {
-                std::pin::Pin::new(&mut self.get_mut().$field).poll_shutdown(cx)
-            }
-        }
-    };
-}
-
-pub(crate) use through;
-
-read_by_filling!(TlsWire);
-read_by_filling!(StreamWire);
 
 impl AsyncWrite for TlsWire {
     fn poll_write(
@@ -206,6 +140,16 @@ impl AsyncBufRead for StreamWire {
         if let Err(error) = this.receive.flow_control().release_capacity(amount) {
             tracing::warn!(%error, "flow control");
         }
+    }
+}
+
+impl AsyncRead for StreamWire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        poll_read_shown(self, cx, into)
     }
 }
 

@@ -1,8 +1,9 @@
 use std::io;
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use tokio::io::ReadBuf;
+use tokio::io::{AsyncBufRead, ReadBuf};
 
 /// What has been read and not been taken. The bytes of it are borrowed from a common store
 /// only while something is in it, so that a silent flow holds none.
@@ -93,4 +94,21 @@ impl Drop for Buffer {
             give_back(filled.bytes);
         }
     }
+}
+
+/// Reads through what `poll_fill_buf` shows: what `poll_read` comes to for whatever has a buffer of
+/// its own.
+///
+/// # Errors
+/// Those of `poll_fill_buf`.
+pub fn poll_read_shown<R: AsyncBufRead + ?Sized>(
+    mut from: Pin<&mut R>,
+    cx: &mut Context<'_>,
+    into: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    let shown = ready!(from.as_mut().poll_fill_buf(cx))?;
+    let amount = shown.len().min(into.remaining());
+    into.put_slice(shown.get(..amount).unwrap_or_default());
+    from.consume(amount);
+    Poll::Ready(Ok(()))
 }

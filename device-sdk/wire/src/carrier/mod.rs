@@ -17,7 +17,7 @@ use std::time::Duration;
 use quinn::VarInt;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub use buffer::Buffer;
+pub use buffer::{Buffer, poll_read_shown};
 pub use datagrams::{Datagrams, LARGEST_DATAGRAM, WAITING};
 pub use pipe::Pipe;
 

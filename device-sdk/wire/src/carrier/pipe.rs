@@ -6,7 +6,7 @@ use quinn::VarInt;
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt as _};
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, poll_read_shown};
 use super::chunks::{CHUNK, Chunks, put_chunk};
 use crate::message::Why;
 
@@ -236,15 +236,11 @@ impl AsyncBufRead for Pipe {
 
 impl AsyncRead for Pipe {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let shown = ready!(self.as_mut().poll_fill_buf(cx))?;
-        let amount = shown.len().min(into.remaining());
-        into.put_slice(shown.get(..amount).unwrap_or_default());
-        self.consume(amount);
-        Poll::Ready(Ok(()))
+        poll_read_shown(self, cx, into)
     }
 }
 

@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use doorward_session::Tracked;
-use doorward_wire::{Buffer, Why};
+use doorward_wire::{Buffer, Why, poll_read_shown};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Stream;
@@ -69,15 +69,11 @@ impl AsyncBufRead for Backend {
 
 impl AsyncRead for Backend {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
+        into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let shown = ready!(self.as_mut().poll_fill_buf(cx))?;
-        let amount = shown.len().min(buffer.remaining());
-        buffer.put_slice(shown.get(..amount).unwrap_or_default());
-        self.consume(amount);
-        Poll::Ready(Ok(()))
+        poll_read_shown(self, cx, into)
     }
 }
 

@@ -90,4 +90,4 @@ impl Wire for PipeWire {
     }
 }
 
-crate::wire::through!(PipeWire, pipe);
+doorward_wire::through!(PipeWire, pipe);
