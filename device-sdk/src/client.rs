@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::crypto;
 use crate::driver::{Asker, Driver};
 use crate::error::{Error, Next};
 use crate::flow::{Datagrams, Flow, NotOpened, Stream, Wanted, asked, open};
@@ -15,7 +16,6 @@ use crate::identity::{IdentityDir, Validity};
 use crate::live::Counted;
 use crate::offer::{Handler, Offered};
 use crate::posture::Collector;
-use crate::random;
 use crate::schedule::until;
 use crate::settings::Settings;
 use crate::shared::{Reporting, Shared};
@@ -69,7 +69,7 @@ impl Client {
         let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
         let identity = dir.load()?;
         let status = Status::new(&identity, identity.validity()?);
-        let shared = Arc::new(Shared::new(dir, settings, random::bytes()?, status));
+        let shared = Arc::new(Shared::new(dir, settings, crypto::random()?, status));
         let (asks, asked) = mpsc::channel(ASKS);
         let (running, done) = watch::channel(());
         let driver = Driver::new(Arc::clone(&shared), asked);

@@ -3,76 +3,59 @@
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use doorward_wire::Control;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::backoff::{Backoff, Ending};
+use crate::backoff::Ending;
+use crate::course::{Another, Course, Now, Rules, Step};
+use crate::crypto;
 use crate::dial::{Dialed, dial, quic};
 use crate::error::Error;
 use crate::identity::{Identity, Validity};
+use crate::live::Live;
 use crate::over::Over;
-use crate::random;
 use crate::recover::recover;
 use crate::renew::{Over as Renewing, renew_on};
-use crate::schedule::{about, after, again, due, rest, until};
+use crate::schedule::after;
 use crate::session::{Session, greet};
-use crate::settings::Transport;
 use crate::shared::Shared;
 use crate::status::State;
 
 /// Whoever wants a renewal now, and is told what it came to.
 pub(crate) type Asker = oneshot::Sender<Result<Validity, Error>>;
 
-/// How long is slept at most before the clock is looked at again.
-const LOOK: Duration = Duration::from_secs(600);
-
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// What is remembered from one connection to the next.
+/// The connection that is being made while another stands.
+type Next = Option<Boxed<Result<Session, Over>>>;
+
+/// What runs, as the [`Course`] has it.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
+    course: Course,
     asks: mpsc::Receiver<Asker>,
-    backoff: Backoff,
-    /// QUIC did not get through the last time.
-    tls_needed: bool,
     renewing: Option<JoinHandle<Result<Renewing, Error>>>,
     /// Who waits for that renewal.
     askers: Vec<Asker>,
-    /// Renewals that failed, in a row.
-    failed: u32,
-    /// Spreads renewals of many clients.
-    spread: u64,
-    /// Before that, no renewal begins by itself.
-    rest_until: Option<Instant>,
 }
 
-/// How a new connection came to be wanted while one stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Another {
-    /// QUIC may get through again.
-    Quic,
-    /// There is another identity in the directory.
-    Identity,
+/// The present connection.
+struct Stands {
+    running: Boxed<Over>,
+    live: Arc<Live>,
 }
 
 impl Driver {
     pub(crate) fn new(shared: Arc<Shared>, asks: mpsc::Receiver<Asker>) -> Self {
-        let backoff = Backoff::new(shared.settings.backoff);
-        Self {
-            shared,
-            asks,
-            backoff,
-            tls_needed: false,
-            renewing: None,
-            askers: vec![],
-            failed: 0,
-            spread: random::number(),
-            rest_until: None,
-        }
+        let course = Course::new(Rules::from(&shared.settings), crypto::number());
+        Self { shared, course, asks, renewing: None, askers: vec![] }
+    }
+
+    fn now(&self) -> Now {
+        Now { instant: Instant::now(), time: self.shared.now(), random: crypto::number() }
     }
 
     /// Runs until the client is stopped.
@@ -81,13 +64,12 @@ impl Driver {
         loop {
             shared.say(State::Connecting);
             let connecting: Boxed<Result<Session, Over>> =
-                Box::pin(connect(Arc::clone(&shared), self.tls_needed));
+                Box::pin(connect(Arc::clone(&shared), self.course.begin()));
             let connected = tokio::select! {
                 biased;
                 () = shared.stopped() => Err(Over::stopped()),
                 connected = connecting => connected,
             };
-            let begun = Instant::now();
             let over = match connected {
                 Ok(session) => self.stand(session).await,
                 Err(over) => over,
@@ -100,7 +82,7 @@ impl Driver {
             if shared.is_stopping() {
                 break;
             }
-            self.wait(over, begun.elapsed()).await;
+            self.wait(over).await;
             if shared.is_stopping() {
                 break;
             }
@@ -112,9 +94,10 @@ impl Driver {
     }
 
     /// Waits for the next try.
-    async fn wait(&mut self, over: Over, stood: Duration) {
+    async fn wait(&mut self, over: Over) {
         let shared = Arc::clone(&self.shared);
         let Over { mut ending, mut why } = over;
+        let ended = self.now();
         tracing::debug!(why, ?ending, "the connection to the gateway is over");
         if ending == Ending::Refused {
             let recovering: Boxed<Result<Validity, Error>> = Box::pin(recover(Arc::clone(&shared)));
@@ -129,7 +112,7 @@ impl Driver {
                 Err(error) => why = format!("{why}; recovery: {error}"),
             }
         }
-        let wait = self.backoff.after(ending, stood, random::number());
+        let wait = self.course.over(ended, ending);
         shared.say(match ending {
             Ending::GivenUp => State::Ended { why },
             _ => State::Waiting { until: after(shared.now(), wait), why },
@@ -143,138 +126,85 @@ impl Driver {
 
     /// Keeps a connection until it is over.
     async fn stand(&mut self, session: Session) -> Over {
-        let shared = Arc::clone(&self.shared);
         let mut stands = self.take(session);
-        let mut next: Option<(Another, Boxed<Result<Session, Over>>)> = None;
+        let mut next: Next = None;
         loop {
-            let renewal = self.renewal(stands.validity);
-            let free = next.is_none();
-            let quic_at = stands.quic_at.filter(|_| free);
-            let identity_at = stands.identity_at.filter(|_| free);
+            let look_at = self.course.next(self.now());
             tokio::select! {
                 biased;
                 over = &mut stands.running => return over,
-                (another, connected) = ready(&mut next) => match connected {
+                connected = ready(&mut next) => match connected {
                     Ok(session) => {
                         let former = std::mem::replace(&mut stands, self.take(session));
                         former.retire();
                     }
                     Err(over) => {
                         tracing::debug!(why = over.why, "the present connection stays");
-                        match another {
-                            Another::Quic => stands.quic_at = self.quic_again(),
-                            Another::Identity => stands.identity_at = Some(Instant::now() + LOOK),
-                        }
+                        self.course.stays(self.now());
                     }
                 },
-                () = at(quic_at) => {
-                    next = Some((Another::Quic, Box::pin(connect_quic(Arc::clone(&shared)))));
-                }
-                () = at(identity_at) => {
-                    stands.identity_at = None;
-                    let connecting = connect(Arc::clone(&shared), self.tls_needed);
-                    next = Some((Another::Identity, Box::pin(connecting)));
-                }
-                renewed = finished(&mut self.renewing) => match self.renewed(renewed, stands.validity) {
-                    Some(Renewing::Renewed(validity)) => stands.validity = validity,
-                    // The gateway does not know that this session may stand on it.
-                    Some(Renewing::ByAnother(_)) => stands.identity_at = Some(Instant::now()),
-                    None => {}
-                },
+                renewed = finished(&mut self.renewing) => self.renewed(renewed),
                 Some(asker) = self.asks.recv() => {
                     if self.askers.len() < 8 {
                         self.askers.push(asker);
                     }
-                    if self.renewing.is_none() {
-                        self.renew(&stands, true);
-                    }
+                    let step = self.course.asked();
+                    self.begin(step, &stands, &mut next);
                 }
-                () = at(renewal) => {
-                    if self.is_due(stands.validity) {
-                        self.renew(&stands, false);
-                    }
+                () = at(look_at) => {
+                    let step = self.course.step(self.now());
+                    self.begin(step, &stands, &mut next);
                 }
             }
+        }
+    }
+
+    /// Begins what the course wants.
+    fn begin(&mut self, step: Option<Step>, stands: &Stands, next: &mut Next) {
+        let shared = Arc::clone(&self.shared);
+        match step {
+            Some(Step::Connect(Another::Quic)) => *next = Some(Box::pin(connect_quic(shared))),
+            Some(Step::Connect(Another::Identity)) => {
+                *next = Some(Box::pin(connect(shared, self.course.tls_needed())));
+            }
+            Some(Step::Renew { former, anyway }) => {
+                let live = Arc::clone(&stands.live);
+                self.renewing = Some(tokio::spawn(renew_on(shared, live, former, anyway)));
+            }
+            None => {}
         }
     }
 
     /// A connection is the present one from here on.
     fn take(&mut self, session: Session) -> Stands {
-        let shared = &self.shared;
+        let shared = Arc::clone(&self.shared);
         let carrier = session.live.carrier.as_str();
-        let auto = shared.settings.transport == Transport::Auto;
-        if auto {
-            self.tls_needed = carrier == "tls";
-        }
-        let quic_at = if auto && carrier == "tls" { self.quic_again() } else { None };
         let (live, validity) = (Arc::clone(&session.live), session.validity);
-        let renewal = due(validity, self.spread);
-        let since = shared.now();
+        let now = self.now();
+        self.course.stands(now, carrier == "tls", validity);
         shared.status.send_modify(|status| {
-            status.state = State::Up { carrier, session: session.id.clone(), since };
+            status.state = State::Up { carrier, session: session.id.clone(), since: now.time };
             status.validity = validity;
-            status.renewal = shared.settings.renew.then_some(renewal);
+            status.renewal = self.course.renewal(now);
         });
         shared.live.send_replace(Some(Arc::clone(&live)));
-        let running = Box::pin(session.run(Arc::clone(shared)));
-        Stands { running, live, validity, quic_at, identity_at: None }
+        Stands { running: Box::pin(session.run(shared)), live }
     }
 
-    /// When QUIC is tried again; never, if that is too late to be said.
-    fn quic_again(&self) -> Option<Instant> {
-        let wait = about(self.shared.settings.quic_again, random::number());
-        Instant::now().checked_add(wait)
-    }
-
-    fn is_due(&self, validity: Validity) -> bool {
-        self.shared.now() >= due(validity, self.spread)
-    }
-
-    /// When to look whether a renewal is due.
-    fn renewal(&self, validity: Validity) -> Option<Instant> {
-        if !self.shared.settings.renew || self.renewing.is_some() {
-            return None;
-        }
-        let wait = until(self.shared.now(), due(validity, self.spread)).min(LOOK);
-        let then = Instant::now() + wait;
-        Some(self.rest_until.map_or(then, |rest| rest.max(then)))
-    }
-
-    fn renew(&mut self, stands: &Stands, anyway: bool) {
-        let (shared, live) = (Arc::clone(&self.shared), Arc::clone(&stands.live));
-        self.renewing = Some(tokio::spawn(renew_on(shared, live, stands.validity, anyway)));
-    }
-
-    /// A renewal has ended. What it came to, if it came to something.
-    fn renewed(&mut self, renewed: Result<Renewing, Error>, former: Validity) -> Option<Renewing> {
-        let made = renewed.as_ref().ok().copied();
+    /// A renewal has ended.
+    fn renewed(&mut self, renewed: Result<Renewing, Error>) {
+        let now = self.now();
+        self.course.renewed(now, renewed.as_ref().ok().copied());
         let answer = renewed.map(|made| match made {
             Renewing::Renewed(validity) | Renewing::ByAnother(validity) => validity,
         });
-        let now = Instant::now();
-        match &answer {
-            Ok(validity) => {
-                self.failed = 0;
-                self.spread = random::number();
-                self.rest_until = Some(now + rest(*validity));
-                let renewal = due(*validity, self.spread);
-                self.shared.status.send_modify(|status| {
-                    status.validity = *validity;
-                    status.renewal = self.shared.settings.renew.then_some(renewal);
-                    status.renewal_problem = None;
-                });
+        self.shared.status.send_modify(|status| {
+            status.renewal = self.course.renewal(now);
+            match &answer {
+                Ok(validity) => (status.validity, status.renewal_problem) = (*validity, None),
+                Err(error) => status.renewal_problem = Some(error.to_string()),
             }
-            Err(error) => {
-                let wait = again(former, self.failed, random::number());
-                self.failed = self.failed.saturating_add(1);
-                self.rest_until = Some(now + wait);
-                let renewal = after(self.shared.now(), wait);
-                self.shared.status.send_modify(|status| {
-                    status.renewal_problem = Some(error.to_string());
-                    status.renewal = self.shared.settings.renew.then_some(renewal);
-                });
-            }
-        }
+        });
         let mut askers = std::mem::take(&mut self.askers).into_iter();
         // An error is not copied: the first is told what it was, the others that it was.
         let words = answer.as_ref().map(|validity| *validity).map_err(ToString::to_string);
@@ -285,19 +215,7 @@ impl Driver {
         for asker in askers {
             drop(asker.send(words.clone().map_err(Error::Broken)));
         }
-        made
     }
-}
-
-/// The present connection.
-struct Stands {
-    running: Boxed<Over>,
-    live: Arc<crate::live::Live>,
-    validity: Validity,
-    /// When QUIC is tried again.
-    quic_at: Option<Instant>,
-    /// When a connection with the directory's identity is to take its place.
-    identity_at: Option<Instant>,
 }
 
 impl Stands {
@@ -326,10 +244,10 @@ async fn at(instant: Option<Instant>) {
     }
 }
 
-async fn ready<K: Copy, T>(next: &mut Option<(K, Boxed<T>)>) -> (K, T) {
+async fn ready(next: &mut Next) -> Result<Session, Over> {
     match next {
-        Some((kind, future)) => {
-            let done = (*kind, future.await);
+        Some(future) => {
+            let done = future.await;
             *next = None;
             done
         }

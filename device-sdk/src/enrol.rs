@@ -1,4 +1,3 @@
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use doorward_model::{Code, Domain, Fingerprint, Method, Secret, Subject};
@@ -8,6 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::api::Api;
+use crate::crypto::sha256;
 use crate::error::Error;
 use crate::files::{private_dir, read, remove_dir, rename, sync_dir, write_new};
 use crate::identity::{GatewayFacts, Identity, IdentityDir};
@@ -111,9 +111,7 @@ pub(crate) fn identity(
 
 /// What a code is remembered by.
 fn mark(code: &Code) -> Fingerprint {
-    let mut mark = [0; 32];
-    mark.copy_from_slice(digest(&SHA256, code.secret.expose()).as_ref());
-    Fingerprint::new(mark)
+    Fingerprint::new(sha256(code.secret.expose()))
 }
 
 pub(crate) fn new_key() -> Result<KeyPair, Error> {

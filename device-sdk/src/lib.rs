@@ -17,8 +17,9 @@
 //!
 //! A [`Client`] is one task that connects, greets, renews and begins again (`driver.rs`); each
 //! of its connections is a `session.rs`, made by `dial.rs`. What it decides by is free of I/O:
-//! what is said on a connection (`talk.rs`), how long to wait (`backoff.rs`), when to renew
-//! (`schedule.rs`), what time it is (`time.rs`).
+//! what is said on a connection (`talk.rs`), which connection or renewal comes next
+//! (`course.rs`), how long to wait (`backoff.rs`), when to renew (`schedule.rs`), what time it is
+//! (`time.rs`).
 //!
 //! Invariants
 //! - The private key is made here and stays in the identity directory, 0600; it is on disk
@@ -37,6 +38,8 @@ mod api;
 mod backoff;
 mod client;
 mod connect;
+mod course;
+mod crypto;
 mod dial;
 mod driver;
 mod enrol;
@@ -53,7 +56,6 @@ mod offer;
 mod over;
 mod pinned;
 mod posture;
-mod random;
 mod recover;
 mod renew;
 mod schedule;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use doorward_model::Fingerprint;
 use jiff::Timestamp;
 use rustls::client::Resumption;
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
@@ -13,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::crypto::provider;
 use crate::error::Error;
 use crate::identity::Identity;
 use crate::verify::{Timeless, unix_time};
@@ -46,10 +46,6 @@ impl TimeProvider for Then {
     fn current_time(&self) -> Option<UnixTime> {
         Some(unix_time(self.0))
     }
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
 fn roots(identity: &Identity) -> Result<RootCertStore, Error> {

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use doorward_model::Fingerprint;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -9,6 +8,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
 };
+
+use crate::crypto::sha256;
 
 /// Accepts a server whose chain leads to the one anchor with that fingerprint, which the
 /// server shows along with it. Everything else is verified as always.
@@ -24,7 +25,7 @@ impl Pinned {
     }
 
     fn is_anchor(&self, certificate: &CertificateDer<'_>) -> bool {
-        digest(&SHA256, certificate).as_ref() == self.anchor.as_bytes()
+        &sha256(certificate) == self.anchor.as_bytes()
     }
 }
 

@@ -16,7 +16,6 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use doorward_wire::RECOVERY;
@@ -26,6 +25,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::api::Api;
+use crate::crypto::sha256;
 use crate::enrol::{Answer, identity, new_key};
 use crate::error::Error;
 use crate::identity::{Identity, Validity};
@@ -65,8 +65,7 @@ async fn ask(shared: &Shared, present: &Identity, key: &KeyPair) -> Result<Answe
     let (_, session) = stream.get_ref();
     let exported = session.export_keying_material([0; 32], RECOVERY, None);
     let exported = exported.map_err(|_| Error::Crypto("bind a proof to a connection"))?;
-    let message =
-        [exported.as_slice(), digest(&SHA256, &key.subject_public_key_info()).as_ref()].concat();
+    let message = [exported, sha256(&key.subject_public_key_info())].concat();
     let old = std::str::from_utf8(present.key.expose()).ok();
     let old = old.and_then(|pem| KeyPair::from_pem(pem).ok());
     let old = old.ok_or(Error::Crypto("read the key"))?;

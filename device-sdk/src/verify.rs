@@ -132,7 +132,7 @@ mod tests {
     }
 
     fn verify(shown: &Shown, name: &str, low: &str, now: &str) -> Result<(), TlsError> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = crate::crypto::provider();
         let verifier = Timeless::new(shown.roots.clone(), low.parse().unwrap(), provider).unwrap();
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let now = unix_time(now.parse().unwrap());

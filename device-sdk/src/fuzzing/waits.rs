@@ -8,7 +8,7 @@ use crate::identity::Validity;
 use crate::schedule::{about, after, again, due, rest, until};
 
 /// Any duration.
-fn duration(feed: &mut Feed<'_>) -> Duration {
+pub(super) fn duration(feed: &mut Feed<'_>) -> Duration {
     if feed.flag() {
         return Duration::from_millis(feed.number());
     }

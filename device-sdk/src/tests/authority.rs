@@ -99,7 +99,7 @@ impl Authority {
         let leaf = params.signed_by(&key, &self.issuer).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(self.der.clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = crate::crypto::provider();
         let verifier =
             WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
         let verifier = if quic { verifier } else { verifier.allow_unauthenticated() };

@@ -4,8 +4,6 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use doorward_wire::{
@@ -23,6 +21,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer as _;
+
+use crate::crypto::library::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+use crate::crypto::sha256;
 
 use super::authority::{Authority, DAY, Life, SUBJECT, now};
 
@@ -382,7 +383,7 @@ fn recovery(script: &Script, stream: &TlsStream<TcpStream>, body: &Value) -> (u1
     let exported = session.export_keying_material([0; 32], label, None).unwrap();
     let (_, request) = X509CertificationRequest::from_der(&request).unwrap();
     let new_key = request.certification_request_info.subject_pki.raw;
-    let proof = [&exported, digest(&SHA256, new_key).as_ref()].concat();
+    let proof = [exported, sha256(new_key)].concat();
     let signature = URL_SAFE_NO_PAD.decode(body["signature"].as_str().unwrap()).unwrap();
     let key = &leaf.public_key().subject_public_key.data;
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key).verify(&proof, &signature).unwrap();

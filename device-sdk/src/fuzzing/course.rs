@@ -1,0 +1,277 @@
+use std::time::Duration;
+
+use doorward_wire::fuzzing::Feed;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use super::waits::{duration, instant};
+use crate::backoff::{Ending, Pace};
+use crate::course::{Another, Course, LOOK, Now, Rules, Step};
+use crate::identity::Validity;
+use crate::renew::Over as Renewing;
+
+/// A connection that is being made, and the identity that it has read.
+#[derive(Clone, Copy)]
+struct Making {
+    /// Why; the first one, if none stands.
+    another: Option<Another>,
+    identity: Validity,
+}
+
+/// A connection that stands.
+#[derive(Clone, Copy)]
+struct Stands {
+    number: u64,
+    tls: bool,
+    identity: Validity,
+}
+
+/// A client without I/O: what its driver would do, and what may be so.
+struct World {
+    rules: Rules,
+    course: Course,
+    now: Now,
+    /// What is in the identity directory.
+    directory: Validity,
+    /// The course was told of it.
+    told: bool,
+    making: Option<Making>,
+    stands: Option<Stands>,
+    /// The number of the connection that a renewal runs over.
+    renewing: Option<u64>,
+    connections: u64,
+    /// No renewal begins by itself before.
+    rest_until: Option<Instant>,
+}
+
+/// Which connection and which renewal come next: never two of either, none without a cause, no
+/// loop without a wait, and a connection does not stay on an identity that has been replaced.
+pub fn course(bytes: &[u8]) {
+    let mut feed = Feed::new(bytes);
+    let rules = Rules {
+        auto: feed.flag(),
+        renews: feed.flag(),
+        quic_again: duration(&mut feed),
+        pace: Pace::default(),
+    };
+    let now = Now { instant: Instant::now(), time: instant(&mut feed), random: feed.number() };
+    let directory = identity(&mut feed, now.time);
+    let course = Course::new(rules, feed.number());
+    let mut world = World {
+        rules,
+        course,
+        now,
+        directory,
+        told: true,
+        making: None,
+        stands: None,
+        renewing: None,
+        connections: 0,
+        rest_until: None,
+    };
+    while !feed.is_empty() {
+        world.now.random = feed.number();
+        world.happens(&mut feed);
+        world.check();
+    }
+}
+
+/// A new identity: about now, or of any time.
+fn identity(feed: &mut Feed<'_>, now: Timestamp) -> Validity {
+    if feed.flag() {
+        return Validity { not_before: instant(feed), not_after: instant(feed) };
+    }
+    let life = SignedDuration::from_millis(i64::from(feed.byte()) * 1000 + 1);
+    Validity { not_before: now, not_after: now.saturating_add(life).unwrap() }
+}
+
+impl World {
+    fn happens(&mut self, feed: &mut Feed<'_>) {
+        match feed.byte() % 8 {
+            0 => self.time_passes(feed),
+            1 => self.connects(feed),
+            2 => self.does_not_connect(feed),
+            3 => self.ends(feed),
+            4 => {
+                let step = self.course.asked();
+                assert_eq!(step.is_some(), self.renewing.is_none() && self.stands.is_some());
+                self.begins(step, true);
+            }
+            5 => self.renews(feed),
+            6 => {
+                // Another program does, and nobody says so.
+                (self.directory, self.told) = (identity(feed, self.now.time), false);
+            }
+            _ => {
+                let until = self.course.next(self.now);
+                if let Some(until) = until.filter(|until| *until > self.now.instant) {
+                    // A sleep of exactly that long.
+                    let slept = until - self.now.instant;
+                    self.now.instant = until;
+                    let slept = SignedDuration::try_from(slept).unwrap_or(SignedDuration::MAX);
+                    self.now.time = self.now.time.saturating_add(slept).unwrap();
+                }
+                self.steps();
+            }
+        }
+    }
+
+    fn time_passes(&mut self, feed: &mut Feed<'_>) {
+        let passed = Duration::from_secs(u64::from(feed.byte()) * u64::from(feed.byte()));
+        self.now.instant += passed;
+        self.now.time = match feed.byte() % 4 {
+            // It was set.
+            0 => instant(feed),
+            // The machine slept.
+            1 => self.now.time.saturating_add(SignedDuration::from_hours(24 * 7)).unwrap(),
+            _ => {
+                let passed = SignedDuration::try_from(passed).unwrap();
+                self.now.time.saturating_add(passed).unwrap()
+            }
+        };
+    }
+
+    fn connects(&mut self, feed: &mut Feed<'_>) {
+        let Some(Making { another, identity }) = self.making.take() else { return self.dials() };
+        // It may have read the directory when it began or just now.
+        let identity = if feed.flag() { self.directory } else { identity };
+        let tls = another != Some(Another::Quic) && feed.flag();
+        self.connections += 1;
+        self.stands = Some(Stands { number: self.connections, tls, identity });
+        self.told |= identity == self.directory;
+        self.course.stands(self.now, tls, identity);
+        self.steps();
+    }
+
+    fn dials(&mut self) {
+        if self.stands.is_none() {
+            self.course.begin();
+            self.making = Some(Making { another: None, identity: self.directory });
+            self.told = true;
+        }
+    }
+
+    fn does_not_connect(&mut self, feed: &mut Feed<'_>) {
+        match self.making.take() {
+            None => self.dials(),
+            Some(Making { another: None, .. }) => self.ends(feed),
+            Some(_) => {
+                self.course.stays(self.now);
+                self.steps();
+            }
+        }
+    }
+
+    fn ends(&mut self, feed: &mut Feed<'_>) {
+        (self.making, self.stands) = (None, None);
+        let endings = [Ending::Failed, Ending::Replaced, Ending::Stopping, Ending::Refused];
+        let ending = feed.pick(&endings);
+        let wait = self.course.over(self.now, ending);
+        assert!(wait >= self.rules.pace.floor, "{ending:?}: {wait:?}");
+        self.now.instant += wait;
+    }
+
+    fn renews(&mut self, feed: &mut Feed<'_>) {
+        let Some(over) = self.renewing.take() else { return };
+        let life = |validity: Validity| {
+            Duration::try_from(validity.not_after.duration_since(validity.not_before))
+        };
+        let came_to = match feed.byte() % 3 {
+            0 => None,
+            1 => {
+                (self.directory, self.told) = (identity(feed, self.now.time), true);
+                if let Some(stands) = self.stands.as_mut().filter(|stands| stands.number == over) {
+                    stands.identity = self.directory;
+                }
+                Some(Renewing::Renewed(self.directory))
+            }
+            _ => {
+                self.told = true;
+                Some(Renewing::ByAnother(self.directory))
+            }
+        };
+        self.course.renewed(self.now, came_to);
+        self.rest_until = Some(match came_to {
+            None => self.now.instant + Duration::from_secs(1),
+            Some(_) => self.now.instant + life(self.directory).unwrap_or_default() / 3,
+        });
+        if self.stands.is_some() {
+            self.steps();
+        }
+    }
+
+    /// What the driver does when it is time.
+    fn steps(&mut self) {
+        for _ in 0..3 {
+            let step = self.course.step(self.now);
+            if step.is_none() {
+                break;
+            }
+            self.begins(step, false);
+        }
+        let next = self.course.next(self.now);
+        assert!(next.is_none_or(|next| next > self.now.instant), "it would not rest");
+    }
+
+    fn begins(&mut self, step: Option<Step>, is_asked: bool) {
+        match step {
+            None => {}
+            Some(Step::Connect(another)) => {
+                assert!(self.making.is_none(), "one at a time");
+                let stands = self.stands.unwrap();
+                if another == Another::Quic {
+                    assert!(self.rules.auto && stands.tls, "it is QUIC already");
+                }
+                // QUIC takes the directory's identity if it gets through, and asks for no more.
+                self.told |= another == Another::Identity;
+                self.making = Some(Making { another: Some(another), identity: self.directory });
+            }
+            Some(Step::Renew { former, anyway }) => {
+                assert!(self.renewing.is_none(), "one at a time");
+                let stands = self.stands.unwrap();
+                assert_eq!((former, anyway), (stands.identity, is_asked));
+                if !is_asked {
+                    assert!(self.rules.renews);
+                    assert!(self.rest_until.is_none_or(|rest| rest <= self.now.instant));
+                    let least = former.not_after.duration_since(former.not_before) / 2;
+                    let least = former.not_before.saturating_add(least).unwrap();
+                    assert!(self.now.time >= least.min(former.not_after), "too early");
+                }
+                self.renewing = Some(stands.number);
+            }
+        }
+    }
+
+    fn check(&self) {
+        let Some(stands) = self.stands else {
+            assert_eq!(self.course.next(self.now), None);
+            return;
+        };
+        let next = self.course.next(self.now);
+        let soon = next.is_some_and(|next| next <= self.now.instant + LOOK);
+        if self.told && self.making.is_none() && stands.identity != self.directory {
+            assert!(soon, "it stays on a former identity");
+        }
+        let resting = self.rest_until.is_some_and(|rest| rest > self.now.instant);
+        if self.rules.renews && self.renewing.is_none() && !resting {
+            assert!(soon, "it does not look whether it is to renew");
+        }
+        let renewal = self.course.renewal(self.now);
+        assert_eq!(renewal.is_some(), self.rules.renews);
+    }
+}
+
+pub(super) fn corpus() -> Vec<Vec<u8>> {
+    let begin = [3, 0, 100, 0, 0, 3, 50, 0, 9, 0, 0, 120, 7, 0];
+    let story = |events: &[&[u8]]| [&begin[..], &events.concat()].concat();
+    vec![
+        // Connected by TLS, then by QUIC; renewed when it is time; lost, and again.
+        story(&[&[1, 0, 1], &[1, 0, 1, 1, 1], &[1, 0, 7], &[1, 0, 1, 1, 0], &[1, 0, 7]]),
+        story(&[&[1, 0, 1], &[1, 0, 1, 1, 0], &[9, 0, 7], &[9, 0, 5, 1, 0, 60], &[9, 0, 7]]),
+        story(&[&[1, 0, 1], &[1, 0, 1, 1, 0], &[9, 0, 4], &[9, 0, 3, 0], &[9, 0, 5, 2]]),
+        // Another program renews; the clock is set; a renewal that fails.
+        story(&[&[1, 0, 1], &[1, 0, 1, 1, 1], &[9, 0, 6, 0, 99], &[9, 0, 4], &[9, 0, 5, 2]]),
+        story(&[&[1, 0, 1], &[1, 0, 1, 1, 0], &[9, 0, 0, 9, 9, 0, 0, 0, 1], &[9, 0, 7]]),
+        story(&[&[1, 0, 1], &[1, 0, 1, 1, 0], &[9, 0, 4], &[9, 0, 5, 0], &[9, 0, 7]]),
+    ]
+}
