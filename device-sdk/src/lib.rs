@@ -32,6 +32,9 @@
 //!   place of ends with its last flow.
 //! - Whatever happens, there is a wait before the next try.
 //!
+//! The cryptography is done by the feature `aws-lc-rs` (the default) or `ring`. With
+//! `default-features = false, features = ["ring"]` nothing of the other is built.
+//!
 //! This crate must never know: policies, the gateway's store, other subjects.
 
 mod api;

@@ -1,12 +1,15 @@
 //! Agents that run as their users run them, and the lines and addresses that they use.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, poll};
 use serde_json::Value;
 
 use crate::gateway::{Gateway, Ran, agent, free, signal};
@@ -21,6 +24,20 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         assert!(Instant::now() < end, "not in time: {what}");
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Reads from what may say nothing: that is an error in time.
+pub struct Patient<T>(pub T);
+
+impl<T: AsFd + Read> Read for Patient<T> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut waited = [PollFd::new(&self.0, PollFlags::IN)];
+        let most = PATIENCE.try_into().map_err(io::Error::other)?;
+        match poll(&mut waited, Some(&most))? {
+            0 => Err(io::ErrorKind::TimedOut.into()),
+            _ => self.0.read(buffer),
+        }
     }
 }
 
@@ -58,8 +75,8 @@ impl Running {
     }
 
     /// Its standard output.
-    pub fn output(&mut self) -> BufReader<ChildStdout> {
-        BufReader::new(self.child.stdout.take().unwrap())
+    pub fn output(&mut self) -> BufReader<Patient<ChildStdout>> {
+        BufReader::new(Patient(self.child.stdout.take().unwrap()))
     }
 
     /// Sends it a signal.
@@ -166,10 +183,50 @@ pub fn line(output: &mut impl std::io::BufRead) -> String {
     line.trim_end().to_owned()
 }
 
+/// The device's end of a line.
+pub type Device = Patient<File>;
+
+impl Write for Device {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Has the device say that line until the one who watches has heard it: that a flow is open says
+/// not yet that it is at the line.
+pub fn say_until_heard(device: &Device, said: &str, watcher: &mut impl std::io::BufRead) {
+    let heard = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !heard.load(Ordering::Relaxed) {
+                writeln!(&device.0, "{said}").unwrap();
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        let line = line(watcher);
+        heard.store(true, Ordering::Relaxed);
+        assert_eq!(line, said);
+    });
+}
+
+/// The next line of a program's output that is another one than `said`, without its end.
+pub fn line_after(said: &str, output: &mut impl std::io::BufRead) -> String {
+    loop {
+        let line = line(output);
+        if line != said {
+            return line;
+        }
+    }
+}
+
 /// A pseudo-terminal: what stands in for a serial device, and the line that leads there.
 pub struct Pty {
     /// The device's end.
-    pub device: File,
+    pub device: Device,
     /// The line, held open so that it stays as it is set when nobody else has it open.
     pub line: File,
     /// Where the line is.
@@ -189,7 +246,7 @@ impl Pty {
         modes.make_raw();
         modes.set_speed(2400).unwrap();
         rustix::termios::tcsetattr(&line, rustix::termios::OptionalActions::Now, &modes).unwrap();
-        Self { device: File::from(device), line, path: Path::new(&path).to_owned() }
+        Self { device: Patient(File::from(device)), line, path: Path::new(&path).to_owned() }
     }
 
     /// Symbols a second, as the line is set now.

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use doorward_tests::Gateway;
 use doorward_tests::gateway::Ran;
-use doorward_tests::running::{Pty, line, wait_until};
+use doorward_tests::running::{Patient, Pty, line, line_after, say_until_heard, wait_until};
 use doorward_tests::tools::{python, script};
 
 const LINES: &str = "[dial]\nserial = [\"/dev/pts/*\"]\n";
@@ -66,13 +66,12 @@ fn one_types_others_watch_and_a_cut_puts_the_line_back() {
     // Who wants to read only, is let in beside it.
     let mut observer = gateway.connected("second", "plc/console", &["--observe"]);
     let mut observed = observer.output();
-    gateway.await_record("the observer", |record| {
-        record["event"] == "flow-open" && record["subject"] == "user/second"
-    });
+    say_until_heard(&pty.device, "again", &mut observed);
     typing.write_all(b"x").unwrap();
     device_reads(&mut pty, "x");
-    pty.device.write_all(b"again\n").unwrap();
-    assert_eq!((line(&mut seen), line(&mut observed)), ("again".into(), "again".into()));
+    pty.device.write_all(b"all hear\n").unwrap();
+    assert_eq!(line_after("again", &mut seen), "all hear");
+    assert_eq!(line_after("again", &mut observed), "all hear");
 
     // The right to write is taken away: the writer is cut, the others go on, and the place is
     // free.
@@ -105,14 +104,8 @@ fn whoever_may_only_write_gets_nothing_back() {
     let mut seen = watcher.output();
     typing.write_all(b"off\r").unwrap();
     device_reads(&mut pty, "off\r");
-    gateway.await_record("the watcher", |record| {
-        record["event"] == "flow-open" && record["subject"] == "user/watcher"
-    });
     // When the watcher has heard this, the other could have heard it as well.
-    wait_until("the watcher hears", || {
-        pty.device.write_all(b"heard\n").unwrap();
-        line(&mut seen) == "heard"
-    });
+    say_until_heard(&pty.device, "heard", &mut seen);
     gateway.rules(&RULES.replace("user/blind", "user/blind-no-more"));
     assert_eq!(blind.ended(), Some(1));
     let mut rest = Vec::new();
@@ -134,7 +127,7 @@ fn pyserial_sets_the_line_if_it_may_and_a_cut_sets_it_back() {
     let (_listener, at) = gateway.listening("engineer", "plc/console");
     let mut client = pyserial(at, &["38400", "hold"]);
     let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut said = std::io::BufReader::new(client.stdout.take().unwrap());
+    let mut said = std::io::BufReader::new(Patient(client.stdout.take().unwrap()));
     assert_eq!(line(&mut said), "open");
     wait_until("the client's speed", || pty.speed() == 38400);
     client.stdin.as_mut().unwrap().write_all(b"AT\xff\n").unwrap();
@@ -145,12 +138,14 @@ fn pyserial_sets_the_line_if_it_may_and_a_cut_sets_it_back() {
     assert_eq!(line(&mut said), "read 4f4bff0a");
     // Somebody watches while the one who has set the line is cut: it is as declared again.
     let mut watcher = gateway.connected("watcher", "plc/console", &[]);
-    gateway.await_record("the watcher", |record| {
-        record["event"] == "flow-open" && record["subject"] == "user/watcher"
-    });
+    say_until_heard(&pty.device, "watched", &mut watcher.output());
     gateway.rules(&RULES.replace("user/engineer", "user/engineer-no-more"));
     wait_until("the declared settings", || pty.speed() == 9600);
-    assert_eq!(line(&mut said), "cut");
+    let watched = format!(
+        "read {}",
+        "watched\n".bytes().map(|byte| format!("{byte:02x}")).collect::<String>()
+    );
+    assert_eq!(line_after(&watched, &mut said), "cut");
     client.wait().unwrap();
     watcher.signal("TERM");
     watcher.ended();
