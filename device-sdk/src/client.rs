@@ -212,7 +212,8 @@ impl Client {
     }
 
     /// Reports what `posture` collects, after each connect and every `every`, which is a second
-    /// at least. It takes the place of what was reported before.
+    /// at least. It takes the place of what was reported before. One program reports and offers
+    /// for a device: a second one with the same identity is taken for a thief with a copy.
     pub fn report(&self, posture: Arc<dyn Collector>, every: Duration) {
         let reporting = Reporting { collector: posture, every: every.max(REPORTS) };
         self.shared().reporting.send_replace(Some(reporting));

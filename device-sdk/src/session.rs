@@ -353,6 +353,11 @@ impl Doing {
     fn reporting(&mut self) {
         let every = self.reporting.borrow_and_update().as_ref().map(|reporting| reporting.every);
         self.talk.reporting(Instant::now(), every);
+        if every.is_some() {
+            // Who reports speaks for the machine: the gateway is to notice a second one that does
+            // with a copied identity, also where nothing is offered.
+            self.talk.changed();
+        }
     }
 
     fn report(&mut self, report: Option<Report>) -> Option<Control> {

@@ -17,7 +17,7 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(45);
 /// How long the answer to an offer is waited for before the next one is made.
 pub(crate) const TAKING: Duration = Duration::from_secs(10);
 /// How long it is before something is offered again that was declined: it may have been declared
-/// meanwhile, and nobody tells.
+/// meanwhile. The gateway serves it from then on; only nobody says so before.
 pub(crate) const AGAIN: Duration = Duration::from_secs(60);
 
 /// What is to be done without anybody having said anything.

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::gateway::{Gateway, Ran, agent, free, signal};
 
 /// How long anything may take.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until something is so.
 #[track_caller]

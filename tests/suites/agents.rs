@@ -97,6 +97,11 @@ fn what_a_device_offers_is_reached_by_whoever_may() {
     );
     let error = said(&gateway, "alice", "plc/later", "hello").failed();
     assert!(error.contains("could not be reached"), "{error}");
+    // What was offered too early is served from its declaration on.
+    let early = said(&gateway, "alice", "plc/undeclared", "hello").failed();
+    assert!(early.contains("no such interface"), "{early}");
+    gateway.owner(&["interface", "add", "plc/undeclared", "agent:undeclared"]);
+    assert_eq!(said(&gateway, "alice", "plc/undeclared", "hello").ok(), "hello");
 
     let mut flow = gateway.connected("alice", "plc/udp", &[]);
     let (mut got, mut input) = (flow.output(), flow.input());
@@ -275,7 +280,8 @@ fn both_of_two_agents_are_kept_out_where_that_is_configured() {
     let config = "[interfaces.program]\nurl = \"process:/bin/true\"\n";
     copy_identity(&gateway, "plc", "copy");
     let _first = gateway.agent("plc", config);
-    let _second = gateway.start_agent("copy", config);
+    // It need not offer anything.
+    let _second = gateway.start_agent("copy", "");
     for who in ["plc", "copy"] {
         gateway.await_agent(who, |seen| seen["state"]["is"] == "waiting");
     }

@@ -12,8 +12,8 @@ const FACTS: usize = 64;
 /// How many texts one fact may have.
 const TEXTS: usize = 256;
 
-/// What devices have last reported about themselves: one report each, as long as the gateway
-/// runs. It is what they say, not what is proven.
+/// What devices have last reported about themselves: one report each, as long as they and the
+/// gateway are there. It is what they say, not what is proven.
 #[derive(Clone, Default)]
 pub struct Postures(Arc<Mutex<HashMap<SubjectId, PostureView>>>);
 
@@ -78,6 +78,11 @@ impl Postures {
         let mut postures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         postures.insert(session.subject_id(), PostureView { at, report: facts });
         Ok(())
+    }
+
+    /// There is no such subject any more.
+    pub(crate) fn forget(&self, subject: SubjectId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&subject);
     }
 
     pub(crate) fn of(&self, subject: SubjectId) -> Option<PostureView> {

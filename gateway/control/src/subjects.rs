@@ -258,6 +258,7 @@ impl Call<'_> {
         gate.record(Some("remove")).await?;
         gate.stands()?;
         let done = self.parts.store.remove_subject(actor(gate), subject).await.map_err(refused)?;
+        self.parts.postures.forget(done.value);
         Ok(Changed::of(&done, Nothing {}))
     }
 }

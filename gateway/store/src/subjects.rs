@@ -266,7 +266,8 @@ impl Store {
         self.commit(actor, what, change).await
     }
 
-    /// Removes a subject with all that is its own. Its name is free again; its number is not.
+    /// Removes a subject with all that is its own, and answers its number. Its name is free
+    /// again; its number is not.
     ///
     /// # Errors
     /// When there is no such subject, or the database refuses.
@@ -274,7 +275,7 @@ impl Store {
         &self,
         actor: Actor,
         subject: Subject,
-    ) -> Result<Committed<()>, StoreError> {
+    ) -> Result<Committed<SubjectId>, StoreError> {
         let now = self.now();
         let what = format!("remove {subject}");
         let change = change!(|connection| {
@@ -297,7 +298,7 @@ impl Store {
                 Kind::Device => vec![subject.name().clone()],
                 _ => vec![],
             };
-            Ok(((), Touched { certificates, devices, ..touching(&subject) }))
+            Ok((id, Touched { certificates, devices, ..touching(&subject) }))
         });
         self.commit(actor, what, change).await
     }

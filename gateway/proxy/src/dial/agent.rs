@@ -23,6 +23,8 @@ pub enum Twice {
     Neither,
 }
 
+/// How many interfaces a device offers at most.
+const OFFERS: usize = 256;
 /// For how long a device is kept out after both of its programs were ended.
 const APART: Duration = Duration::from_secs(60);
 
@@ -39,6 +41,7 @@ struct State {
 
 struct Offers {
     link: Arc<Link>,
+    /// What the device would serve, and how it travels; declared or not.
     offered: BTreeMap<String, Kind>,
 }
 
@@ -79,22 +82,28 @@ impl Agents {
         let mut offered: BTreeMap<String, Kind> = BTreeMap::new();
         let mut twice = BTreeSet::new();
         for Offering { name, kind } in offers {
-            let why = match declared.get(&name) {
-                _ if name.parse::<Name>().is_err() => "that is no name",
-                None => "no interface of this device is declared agent: with that name",
-                Some(known) if *known != kind => "it is declared to travel another way",
-                Some(_) if twice.contains(&name) || offered.contains_key(&name) => {
-                    // Which of the two was meant nobody knows: neither is taken.
-                    offered.remove(&name);
-                    twice.insert(name.clone());
-                    "it was offered twice"
-                }
-                Some(_) => {
-                    offered.insert(name, kind);
-                    continue;
+            let why = if name.parse::<Name>().is_err() {
+                Some("that is no name")
+            } else if twice.contains(&name) || offered.contains_key(&name) {
+                // Which of the two was meant nobody knows: neither is taken.
+                offered.remove(&name);
+                twice.insert(name.clone());
+                Some("it was offered twice")
+            } else if offered.len() == OFFERS {
+                Some("a device offers at most 256 interfaces")
+            } else {
+                // It is kept, declared or not: it may be declared in a moment. Flows come here by
+                // a declaration only, and are held against how it is offered then.
+                offered.insert(name.clone(), kind);
+                match declared.get(&name) {
+                    None => Some("no interface of this device is declared agent: with that name"),
+                    Some(known) if *known != kind => Some("it is declared to travel another way"),
+                    Some(_) => None,
                 }
             };
-            declined.insert(name.chars().take(64).collect(), why.to_owned());
+            if let Some(why) = why {
+                declined.insert(name.chars().take(64).collect(), why.to_owned());
+            }
         }
         let id = DeviceId::from(session.subject_id());
         let mut state = self.state();
