@@ -80,8 +80,7 @@ pub(crate) struct Course {
     making: Option<Another>,
     /// Over which connection a renewal runs.
     renewing: Option<u64>,
-    /// Came into the directory after the connection that is being made, or that stands, has
-    /// begun.
+    /// Came into the directory after the connection that is being made has begun.
     newest: Option<Validity>,
     /// Renewals that failed, in a row.
     failed: u32,
