@@ -46,28 +46,29 @@ async fn pushes(transport: Transport) {
     gateway.declare("plc/sink", backend.url());
     gateway.enrol("device/pump", &[]);
     gateway.owner(&["interface", "add", "pump/echo", "agent:echo"]);
-    for who in ["alice", "bob"] {
-        gateway.enrol(&format!("user/{who}"), &["--role", "operator"]);
-    }
     let _agent = gateway.agent("pump", "[interfaces.echo]\nurl = \"process:/bin/cat\"\n");
     let [sink, echo] = ["plc/sink", "pump/echo"].map(|path| DoorName::of_path(path).unwrap());
 
-    // Many connections, each with a stream; those that there is no room for are refused.
-    let clients: Vec<Client> =
-        (0..2 * STREAMS).map(|_| client(&gateway, "alice", transport)).collect();
-    let bob = client(&gateway, "bob", transport);
-    let mut streams = vec![];
-    for client in &clients {
-        streams.extend(open(client, &sink).await);
+    // Many connections, each with a stream. One subject has a quarter of the room, and whoever
+    // comes when four have theirs has none.
+    let (mut streams, mut crowd) = (vec![], vec![]);
+    for (who, room) in [("alice", 3), ("bob", 3), ("carol", 3), ("dave", 3), ("eve", 0)] {
+        gateway.enrol(&format!("user/{who}"), &["--role", "operator"]);
+        let mut admitted = 0;
+        for _ in 0..=STREAMS {
+            let client = client(&gateway, who, transport);
+            let stream = open(&client, &sink).await;
+            admitted += usize::from(stream.is_some());
+            streams.extend(stream);
+            crowd.push(client);
+        }
+        assert_eq!(admitted, room, "{who}");
     }
-    assert_eq!(streams.len(), STREAMS);
-
-    // Somebody else is not kept out by that.
-    assert!(open(&bob, &sink).await.is_some());
+    let (alice, eve) = (&crowd[0], &crowd[crowd.len() - 1]);
 
     // As much as is taken of them while the backend reads nothing.
     let chunk = vec![7; 16 * 1024];
-    let mut taken = vec![0; STREAMS];
+    let mut taken = vec![0; streams.len()];
     for (stream, taken) in streams.iter_mut().zip(&mut taken) {
         while let Ok(count) = timeout(Duration::from_secs(1), stream.write(&chunk)).await {
             *taken += count.unwrap();
@@ -89,14 +90,14 @@ async fn pushes(transport: Transport) {
     let mut streams = vec![];
     let all = async {
         while streams.len() < STREAMS {
-            match open(&clients[0], &echo).await {
+            match open(alice, &echo).await {
                 Some(stream) => streams.push(stream),
                 None => sleep(Duration::from_millis(20)).await,
             }
         }
     };
     timeout(PATIENCE, all).await.expect("room for flows to an agent");
-    assert!(open(&bob, &echo).await.is_none());
+    assert!(open(eve, &echo).await.is_none());
     for stream in &mut streams {
         stream.write_all(b"both ways").await.unwrap();
         let mut back = [0; 9];
@@ -105,7 +106,7 @@ async fn pushes(transport: Transport) {
     }
     drop(streams);
     let freed = async {
-        while open(&bob, &echo).await.is_none() {
+        while open(eve, &echo).await.is_none() {
             sleep(Duration::from_millis(20)).await;
         }
     };
