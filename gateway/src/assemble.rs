@@ -1,10 +1,11 @@
 //! The one place where the rooms are wired together.
 
 mod found;
+mod reset_key;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use doorward_ca::{Authority, Slot};
@@ -92,7 +93,7 @@ impl Reach for Within {
 pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let (data, quic) = bind_data(config.listen).await?;
+    let (data, udp) = bind_data(config.listen).await?;
     let management = bind("--management", config.management, Where::Management).await?;
     let addresses = addresses(&config, &data, &management)?;
 
@@ -103,6 +104,9 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
     let Opened { store, facts, authority, task } =
         Store::open(place.path(), Arc::clone(&clock)).await?;
     facts.check(config.domain.as_ref(), config.name.as_ref())?;
+    let reset_key = reset_key::kept(&place.join(reset_key::FILE), &provider)?;
+    let quic = QuicListener::new(udp, &reset_key)
+        .map_err(|error| Failure::new(format!("{} over UDP: {error}", addresses.listen)))?;
     let (audit, audit_task) =
         AuditLog::open(place.path(), config.audit, Arc::clone(&clock)).await?;
     let domain = facts.domain.clone();
@@ -262,7 +266,7 @@ fn wire(wiring: Wiring<'_>) -> Wired {
 }
 
 /// The data listener, and the UDP port of the same number.
-async fn bind_data(address: SocketAddr) -> Result<(Listener, QuicListener), Failure> {
+async fn bind_data(address: SocketAddr) -> Result<(Listener, UdpSocket), Failure> {
     /// How often a port that the system chose may turn out to be taken for UDP.
     const TRIES: usize = 16;
     let mut tries = 0;
@@ -270,8 +274,8 @@ async fn bind_data(address: SocketAddr) -> Result<(Listener, QuicListener), Fail
         let listener = bind("--listen", address, Where::Data).await?;
         let at =
             listener.address().map_err(|error| Failure::new(format!("no address: {error}")))?;
-        match QuicListener::bind(at) {
-            Ok(quic) => return Ok((listener, quic)),
+        match UdpSocket::bind(at) {
+            Ok(udp) => return Ok((listener, udp)),
             Err(_) if address.port() == 0 && tries < TRIES => tries += 1,
             Err(error) => {
                 return Err(Failure::new(format!(

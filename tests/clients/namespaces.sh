@@ -3,54 +3,22 @@
 # namespace of its own: namespaces.sh BIN DIR PYTHON
 #
 # Run it in fresh user, mount and network namespaces. It prints one line for each thing tried.
-set -euo pipefail
 bin=$1 dir=$2 python=$3
-cd "$dir"
-mount -t tmpfs none /run
-trap 'kill $(jobs -p) 2> /dev/null || true' EXIT
+. "$(dirname "$0")/world.sh"
 
-link() { # two namespaces, each with its address
-    ip link add "to-$3" type veth peer name "to-$1"
-    ip link set "to-$3" netns "$1"
-    ip link set "to-$1" netns "$3"
-    ip -n "$1" addr add "$2" dev "to-$3"
-    ip -n "$3" addr add "$4" dev "to-$1"
-    ip -n "$1" link set "to-$3" up
-    ip -n "$3" link set "to-$1" up
-}
-for name in dev nat gw usr; do
-    ip netns add $name
-    ip -n $name link set lo up
-done
+spaces dev nat gw usr
 link dev 10.1.0.2/24 nat 10.1.0.1/24
 link nat 10.2.0.2/24 gw 10.2.0.1/24
 link usr 10.3.0.2/24 gw 10.3.0.1/24
-ip -n gw addr add 10.9.9.9/32 dev lo
 ip -n dev route add default via 10.1.0.1
 ip -n nat route add default via 10.2.0.1
 ip -n usr route add default via 10.3.0.1
-in_() { ip netns exec "$@"; }
 in_ nat sysctl -qw net.ipv4.ip_forward=1
 in_ nat nft add table ip nat
 in_ nat nft add chain ip nat out '{ type nat hook postrouting priority 100; }'
 in_ nat nft add rule ip nat out oifname to-gw masquerade
 
-cat > gateway.toml <<C
-data = "$dir/data"
-listen = "0.0.0.0:8443"
-management = "127.0.0.1:8444"
-advertise = "10.9.9.9:8443"
-C
-in_ gw "$bin/doorward" serve --config gateway.toml --print-code > gateway.out 2> gateway.err &
-until grep -q '^dw1' gateway.out; do sleep 0.1; done
-owner() { in_ gw "$bin/doorward" --identity "$dir/owner" "$@"; }
-in_ gw "$bin/doorward" --identity "$dir/owner" claim "$(grep '^dw1' gateway.out)" > /dev/null
-enrol() { # namespace, kind, name, options
-    local where=$1 kind=$2 name=$3 code
-    shift 3
-    code=$(owner "$kind" add "$name" "$@" --json | "$python" -c 'import json,sys; print(json.load(sys.stdin)["code"])')
-    in_ "$where" "$bin/doorward-agent" enroll "$code" --yes --dir "$dir/$name" > /dev/null
-}
+gateway
 enrol dev device plc
 enrol usr user alice --role operator
 enrol usr user mallory

@@ -16,6 +16,8 @@ pub enum Kind {
     Echo,
     /// Reads until the client has ended, then sends how many bytes that were, and ends.
     Count,
+    /// As `Count`, but reads nothing before it is told to.
+    Later(Arc<AtomicBool>),
     /// Reads a request's head, then sends that many bytes after an HTTP head that announces
     /// them, and ends.
     Download(u64),
@@ -161,7 +163,7 @@ fn serve(stream: impl Stream + 'static, kind: Kind, seen: Arc<Seen>) {
     });
 }
 
-fn talk(mut stream: impl Stream, kind: &Kind, seen: &Seen) -> std::io::Result<()> {
+fn talk<S: Stream>(mut stream: S, kind: &Kind, seen: &Seen) -> std::io::Result<()> {
     let mut chunk = vec![0; 64 * 1024];
     match kind {
         Kind::Echo => {
@@ -175,6 +177,12 @@ fn talk(mut stream: impl Stream, kind: &Kind, seen: &Seen) -> std::io::Result<()
                 seen.bytes.fetch_add(count as u64, Ordering::SeqCst);
                 stream.write_all(&chunk[..count])?;
             }
+        }
+        Kind::Later(told) => {
+            while !told.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(10));
+            }
+            talk(stream, &Kind::Count, seen)
         }
         Kind::Count => {
             let mut total = 0u64;

@@ -314,6 +314,37 @@ fn a_gateway_that_comes_back_has_its_agents_back() {
 }
 
 #[test]
+fn an_idle_agent_learns_of_a_crash_by_a_reset_that_only_its_gateway_can_make() {
+    // Of two gateways that are killed, one loses the key of its resets.
+    let mut gateways = [world(&[("program", "agent:program")]), world(&[])];
+    let config = "[interfaces.program]\nurl = \"process:/bin/echo?arg=here\"\n";
+    let agents = gateways.each_ref().map(|gateway| gateway.agent("plc", config));
+    let key = |gateway: &Gateway| gateway.data().join("reset.key");
+    let state = |gateway: &Gateway| gateway.agent_status("plc")["agent"]["state"].clone();
+    let [keeps, loses] = gateways.each_ref().map(state);
+    assert_eq!((&keeps["carrier"], &loses["carrier"]), (&json!("quic"), &json!("quic")));
+    let kept = gateways.each_ref().map(|gateway| std::fs::read(key(gateway)).unwrap());
+    let mode = std::fs::metadata(key(&gateways[0])).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    gateways.iter_mut().for_each(Gateway::kill);
+    std::fs::remove_file(key(&gateways[1])).unwrap();
+    gateways.iter_mut().for_each(Gateway::serve);
+    wait_until("another key", || key(&gateways[1]).exists());
+    assert_eq!(std::fs::read(key(&gateways[0])).unwrap(), kept[0]);
+    assert_ne!(std::fs::read(key(&gateways[1])).unwrap(), kept[1]);
+
+    let seen = gateways[0].await_agent("plc", |seen| {
+        seen["state"]["is"] == "up" && seen["state"]["session"] != keeps["session"]
+    });
+    let why = seen["agent"]["last_error"].as_str().unwrap();
+    assert!(why.contains("reset by peer"), "{why}");
+    // A reset by another key is none: that agent still waits for its gateway's word.
+    assert_eq!(state(&gateways[1]), loses, "{}", agents[1].complaint());
+    gateways[0].await_agent("plc", |seen| seen["offers"]["program"]["taken"] == true);
+    assert_eq!(said(&gateways[0], "alice", "plc/program", "").ok(), "here\n");
+}
+
+#[test]
 fn a_clock_that_is_wrong_by_years_keeps_no_device_out() {
     let gateway = world(&[]);
     let file = gateway.dir().join("plc.toml");

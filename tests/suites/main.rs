@@ -2,6 +2,7 @@
 
 mod age;
 mod agents;
+mod buffers;
 mod bundles;
 mod certificates;
 mod clients;

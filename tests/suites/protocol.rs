@@ -1,9 +1,12 @@
 //! `doorward/1` as others speak it: a client on another QUIC stack, written from the protocol's
 //! page alone.
 
+use std::net::UdpSocket;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use doorward_tests::gateway::Ran;
+use doorward_tests::running::wait_until;
 use doorward_tests::tools::{python, script};
 use doorward_tests::{Backend, Gateway, Kind};
 use serde_json::{Value, json};
@@ -69,7 +72,7 @@ fn another_stack_reaches_what_policy_allows_and_nothing_else() {
 #[test]
 fn datagrams_pass_on_another_stack() {
     let gateway = Gateway::start();
-    let echo = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let echo = UdpSocket::bind("127.0.0.1:0").unwrap();
     gateway.declare("plc/udp", &format!("udp://{}", echo.local_addr().unwrap()));
     gateway.enrol("user/alice", &["--role", "operator"]);
     gateway.enrol("user/mallory", &[]);
@@ -125,4 +128,39 @@ fn a_device_on_another_stack_offers_and_renews() {
     for renewed in &said[1..] {
         assert_eq!((&renewed["renewed"], &renewed["same"]), (&uri, &json!(true)), "{said:?}");
     }
+}
+
+#[test]
+fn packets_of_no_connection_are_answered_with_less_than_they_are_or_not_at_all() {
+    let mut gateway = Gateway::start();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(gateway.listen).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    let answer = |id: u8, size: usize| {
+        let mut packet = vec![id; size];
+        packet[0] = 0x40;
+        socket.send(&packet).unwrap();
+        let mut bytes = [0; 2048];
+        socket.recv(&mut bytes).ok().map(|count| bytes[..count].to_vec())
+    };
+    // No room for a reset that is smaller.
+    for size in [1, 9, 21] {
+        assert_eq!(answer(7, size), None, "{size}");
+    }
+    let reset = |id, size| {
+        // There are only so many resets in a second.
+        let mut reset = vec![];
+        wait_until("a reset", || {
+            reset = answer(id, size).unwrap_or_default();
+            !reset.is_empty()
+        });
+        assert!(reset.len() < size, "{} for {size}", reset.len());
+        reset[reset.len() - 16..].to_vec()
+    };
+    let tokens = [reset(7, 24), reset(7, 1200), reset(8, 60)];
+    assert_eq!(tokens[0], tokens[1], "a connection has one");
+    assert_ne!(tokens[0], tokens[2], "and each has another");
+    gateway.kill();
+    gateway.serve();
+    assert_eq!(reset(7, 40), tokens[0], "and the next process knows it");
 }

@@ -29,8 +29,8 @@ mod through;
 mod vectors;
 
 pub use carrier::{
-    Buffer, Carrier, Datagrams, LARGEST_DATAGRAM, Pipe, STREAMS, Side, WAITING, poll_read_shown,
-    transport,
+    Buffer, Carrier, Datagrams, LARGEST_DATAGRAM, Pipe, STREAM_WINDOW, STREAMS, Side, WAITING,
+    poll_read_shown, transport,
 };
 pub use frame::{FrameError, Frames, encode, read_frame, write_frame};
 pub use message::{

@@ -197,11 +197,16 @@ fn forbidden() -> Problem {
     Problem::new(403, "Forbidden", detail)
 }
 
+fn busy() -> Problem {
+    Problem::new(503, "Busy", "Too many flows at once. Try again in a moment.")
+}
+
 impl Stop {
     /// Tells whoever asked by a stream of `doorward/1`, as coarsely.
     async fn tell(self, asking: Asking, flow: &str) {
         let why = match &self {
             Self::Refused(refused) if refused.is_busy() => Why::Busy,
+            Self::Unreachable(DialError::NoRoom) => Why::Busy,
             Self::Refused(_) | Self::Cut => Why::Forbidden,
             Self::NotRecorded => Why::NotRecorded,
             Self::Unreachable(DialError::Slow) => Why::NoAnswer,
@@ -218,9 +223,8 @@ impl Stop {
 
     fn problem(&self) -> Problem {
         match self {
-            Self::Refused(refused) if refused.is_busy() => {
-                Problem::new(503, "Busy", "Too many flows at once. Try again in a moment.")
-            }
+            Self::Refused(refused) if refused.is_busy() => busy(),
+            Self::Unreachable(DialError::NoRoom) => busy(),
             Self::Refused(_) | Self::Cut => forbidden(),
             Self::NotRecorded => Problem::new(
                 503,

@@ -14,13 +14,15 @@
 //! - A [`Session`] is made in this crate only, from the proven leaf only.
 //! - A connection that is dropped without its proper end is reset, never closed: see [`Line`].
 //! - The four resumption domains share no tickets, and no ticket is good for more than an hour.
-//! - Every queue, map and wait before authentication is bounded.
+//! - Every queue, map and wait before authentication is bounded; after it, what streams have brought
+//!   and nobody has taken.
 //!
 //! This crate must never know: the authority and its keys, the database, what an interface
 //! speaks.
 
 mod accept;
 mod authenticate;
+mod buffers;
 mod doors;
 mod http;
 mod identify;

@@ -22,7 +22,8 @@ pub struct Limits {
     pub handshake_time: Duration,
     /// Requests without an identity in a second.
     pub unauthenticated_rate: u32,
-    /// How many bytes may be on their way on all connections of `doorward/1` together.
+    /// How many bytes may be on their way on all connections of `doorward/1` together, and how
+    /// many may have come on their streams without having been taken.
     pub buffers: u64,
     /// What holds once a subject is identified.
     pub session: SessionLimits,

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::accept::Accepted;
 use crate::authenticate::{Authenticated, Door, On, Porter};
+use crate::buffers::Buffers;
 use crate::doors::{Doors, OwnNames, ResumptionDomains, TlsSettings};
 use crate::http;
 use crate::identify::identify;
@@ -48,6 +49,7 @@ pub struct Listener {
 pub struct Serving {
     pub(crate) limiter: Arc<Limiter>,
     management: Arc<Limiter>,
+    pub(crate) buffers: Buffers,
     pub(crate) refusals: Refusals,
     pub(crate) leases: Leases,
     pub(crate) front: Arc<dyn Front>,
@@ -77,6 +79,7 @@ impl Serving {
         Self {
             limiter: Arc::new(Limiter::new(limits)),
             management: Arc::new(Limiter::new(limits)),
+            buffers: Buffers::new(limits.buffers),
             refusals,
             leases,
             front,

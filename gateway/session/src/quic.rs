@@ -1,11 +1,13 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::time::Duration;
 
-use aws_lc_rs::rand;
+use aws_lc_rs::hmac;
 use doorward_wire::{Side, transport};
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime};
+use quinn_proto::RandomConnectionIdGenerator;
 
 use crate::authenticate::Porter;
 use crate::doors::sdk;
@@ -17,6 +19,12 @@ const WAITING: usize = 1024;
 /// Bytes of one such connection that are kept, and of all.
 const KEPT: u64 = 16 * 1024;
 const KEPT_IN_TOTAL: u64 = 8 * 1024 * 1024;
+/// The bytes of a connection's id, all of them random: they tell an observer nothing, and nobody
+/// can ask for the resets of ids that are still to come.
+const ID: usize = 8;
+/// The shortest time between two resets, each of which is smaller than the packet that it answers.
+/// After a crash, ten thousand agents ask within a quarter of a minute.
+const RESETS: Duration = Duration::from_millis(1);
 
 /// The UDP port at which `doorward/1` is spoken over QUIC.
 #[derive(Debug)]
@@ -25,27 +33,20 @@ pub struct QuicListener {
 }
 
 impl QuicListener {
-    /// Listens at `address`. Must be called within a tokio runtime.
+    /// Listens at `socket`. Packets of connections that it does not know are answered with resets
+    /// (RFC 9000 section 10.3) by `reset_key`: if that is the key of a process that has crashed,
+    /// that process's peers believe them. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// When the address is in use or not ours.
-    pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = UdpSocket::bind(address)?;
-        // The key of stateless resets (RFC 9000 section 10.3) lives as long as the process.
-        let mut reset_key = [0; 64];
-        rand::fill(&mut reset_key).map_err(io::Error::other)?;
-        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &reset_key);
-        let config = EndpointConfig::new(Arc::new(key));
+    /// When the system refuses.
+    pub fn new(socket: UdpSocket, reset_key: &[u8]) -> io::Result<Self> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, reset_key);
+        let mut config = EndpointConfig::new(Arc::new(key));
+        config
+            .cid_generator(|| Box::new(RandomConnectionIdGenerator::new(ID)))
+            .min_reset_interval(RESETS);
         let endpoint = Endpoint::new(config, None, socket, Arc::new(TokioRuntime))?;
         Ok(Self { endpoint })
-    }
-
-    /// Where it listens.
-    ///
-    /// # Errors
-    /// When the system does not tell.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.endpoint.local_addr()
     }
 
     /// Takes connections until the gateway drains; those that stand go on.

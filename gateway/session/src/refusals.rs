@@ -7,8 +7,8 @@ use doorward_model::Clock;
 use doorward_policies::{Class, Event, Journal, Outcome, Record};
 use jiff::Timestamp;
 
-/// Counts peers that were refused before they were identified, and records the counts once a
-/// minute: a stranger can neither fill the log nor stay out of it.
+/// Counts peers that were refused before they were identified, or before they had said what they
+/// want, and records the counts once a minute: nobody can fill the log or stay out of it that way.
 #[derive(Clone)]
 pub struct Refusals(Arc<Inner>);
 
@@ -42,7 +42,7 @@ impl Refusals {
 
     /// Counts one.
     pub fn count(&self, peer: IpAddr, reason: &'static str) {
-        tracing::debug!(%peer, reason, "refused before identity");
+        tracing::debug!(%peer, reason, "refused before a question");
         let mut counts = self.0.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (Record::prefix_of(peer), reason);
         if counts.by_prefix.len() < APART || counts.by_prefix.contains_key(&key) {

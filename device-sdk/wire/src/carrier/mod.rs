@@ -45,8 +45,9 @@ const FEW: u32 = 16;
 /// How long a silent connection is kept; the client breaks the silence before.
 const SILENCE: Duration = Duration::from_secs(45);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How many bytes of one stream, and of one connection, may be on their way.
-const STREAM_WINDOW: u32 = 256 * 1024;
+/// How many bytes of one stream may have come without having been taken. Yamux knows no other.
+pub const STREAM_WINDOW: u32 = 256 * 1024;
+/// How many bytes of one connection may be on their way.
 const WINDOW: u32 = 4 * 1024 * 1024;
 
 /// How QUIC is spoken: bounds, timeouts and windows.

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 
-use super::{STREAMS, Side};
+use super::{STREAM_WINDOW, STREAMS, Side};
 
 /// The handle of a driven connection.
 #[derive(Debug)]
@@ -27,7 +27,8 @@ impl Muxed {
     {
         let mut config = yamux::Config::default();
         config.set_max_num_streams(STREAMS);
-        config.set_max_connection_receive_window(Some(STREAMS * 256 * 1024));
+        // No more than what each stream begins with: no window grows.
+        config.set_max_connection_receive_window(Some(STREAMS * STREAM_WINDOW as usize));
         let mode = match side {
             Side::Client => yamux::Mode::Client,
             Side::Gateway => yamux::Mode::Server,

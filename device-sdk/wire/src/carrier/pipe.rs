@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -27,6 +28,7 @@ pub struct Pipe {
     read_ended: bool,
     /// We have ended ours.
     write_ended: bool,
+    kept: Option<Box<dyn Any + Send + Sync>>,
 }
 
 #[derive(Debug)]
@@ -59,7 +61,13 @@ impl Pipe {
     }
 
     fn new(id: u64, under: Under) -> Self {
-        Self { id, under, buffer: Buffer::default(), read_ended: false, write_ended: false }
+        let buffer = Buffer::default();
+        Self { id, under, buffer, read_ended: false, write_ended: false, kept: None }
+    }
+
+    /// Keeps something for as long as the pipe: the place that it takes up.
+    pub fn keep(&mut self, place: impl Any + Send + Sync) {
+        self.kept = Some(Box::new(place));
     }
 
     /// The number of the stream on its connection, the same at both ends.

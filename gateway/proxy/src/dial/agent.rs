@@ -197,6 +197,7 @@ pub(super) async fn dial(
     };
     link.open(asked).await.map_err(|error| match error {
         LinkError::Slow => DialError::Slow,
+        LinkError::NoRoom => DialError::NoRoom,
         other => DialError::Agent(other),
     })
 }

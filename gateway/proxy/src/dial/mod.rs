@@ -85,6 +85,9 @@ pub enum DialError {
     /// The device's agent refused, or was lost.
     #[error("{0}")]
     Agent(LinkError),
+    /// There is no room for what the device's agent could send.
+    #[error("there is no room for one more stream (limits.buffers)")]
+    NoRoom,
     /// The backend did not answer in time.
     #[error("no answer within {} seconds", PATIENCE.as_secs())]
     Slow,
@@ -107,6 +110,7 @@ impl DialError {
             Self::NoAgent => "agent-not-connected",
             Self::NotOffered(_) => "agent-does-not-offer",
             Self::Agent(_) => "agent-refused",
+            Self::NoRoom => "no-room-for-streams",
             Self::Slow => "backend-timeout",
             Self::Refused(_) => "backend-refused",
         }

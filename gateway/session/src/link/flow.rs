@@ -1,8 +1,10 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use doorward_wire::{Asked, OPENING_LIMIT, Opening, Pipe, Why, read_frame};
+use doorward_wire::{Answer, Asked, OPENING_LIMIT, Opening, Pipe, Why, read_frame, write_frame};
+use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
 use super::{Asking, Link, PATIENCE};
@@ -51,4 +53,18 @@ pub(super) async fn flow(serving: Arc<Serving>, counted: Counted, mut pipe: Pipe
     }
     let id = serving.leases.new_flow_id();
     serving.flows.asked(session, id, asking).await;
+}
+
+/// A stream that there is no room for. Its peer is told so if that can be done at once; what it has
+/// brought is let go.
+pub(super) async fn turn_away(mut pipe: Pipe) {
+    let detail = "too much waits to be taken by others; try again in a moment".to_owned();
+    let answer = Answer::Refused { why: Why::Busy, detail, flow: String::new() }.encode();
+    let said = async {
+        write_frame(&mut pipe, &answer).await?;
+        pipe.shutdown().await
+    };
+    if !matches!(timeout(Duration::ZERO, said).await, Ok(Ok(()))) {
+        pipe.cut(Why::Busy);
+    }
 }

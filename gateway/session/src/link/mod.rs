@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 pub use asking::{Asking, Parting};
 
+use crate::buffers::Buffers;
 use crate::listener::Serving;
 use crate::ports::Renewal;
 use crate::session::Session;
@@ -41,6 +42,7 @@ pub struct Link {
     /// What is to be said. Boxed, because a channel keeps room for 32 words from its beginning.
     words: mpsc::Sender<Box<Control>>,
     flows: AtomicUsize,
+    buffers: Buffers,
     /// The last answer to a ping.
     pongs: watch::Sender<u64>,
     /// A certificate that was issued here and that its holder has not stored yet.
@@ -83,10 +85,14 @@ impl Link {
     /// Asks the device for what it offers under a name.
     ///
     /// # Errors
-    /// When it refuses, does not answer in time, or is gone.
+    /// When it refuses, does not answer in time, or is gone; or when there is no room for what it
+    /// could send.
     pub async fn open(&self, asked: Asked) -> Result<Reached, LinkError> {
+        let subject = self.session.subject_id();
+        let window = self.buffers.take(subject).ok_or(LinkError::NoRoom)?;
         let open = async {
             let mut pipe = self.carrier.open().await?;
+            pipe.keep(window);
             write_frame(&mut pipe, &Opening::Open(asked).encode()).await?;
             let frame = read_frame(&mut pipe, OPENING_LIMIT).await?;
             let answer = Answer::decode(&frame).map_err(|error| LinkError::Said(error.to_string()));
@@ -134,6 +140,9 @@ pub enum LinkError {
     /// It said something that is no answer.
     #[error("the device answered with {}", doorward_model::escape(.0))]
     Said(String),
+    /// Nothing more can be let wait for those who take it.
+    #[error("there is no room for one more stream (limits.buffers)")]
+    NoRoom,
     /// It did not answer.
     #[error("the device did not answer in time")]
     Slow,

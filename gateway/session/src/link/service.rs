@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use super::Link;
-use super::flow::{Counted, flow};
+use super::flow::{Counted, flow, turn_away};
 use super::greeting::{bye, say};
 use crate::http::Problem;
 use crate::lease::Cause;
@@ -84,11 +84,7 @@ impl Service {
                     }
                 }
                 stream = carrier.accept() => match stream {
-                    Ok(pipe) => {
-                        let (serving, counted) =
-                            (Arc::clone(&self.serving), Counted::new(&self.link));
-                        self.serving.tasks.spawn(flow(serving, counted, pipe, draining));
-                    }
+                    Ok(pipe) => self.take(pipe, draining),
                     Err(_) => return Why::Stopping,
                 },
                 () = sleep_until(looked + pause) => {
@@ -105,6 +101,22 @@ impl Service {
                     }
                 }
                 () = self.serving.draining(), if !draining => draining = true,
+            }
+        }
+    }
+
+    /// Takes a stream that the peer has opened, if there is room for what it may bring.
+    fn take(&self, mut pipe: Pipe, draining: bool) {
+        let (serving, session) = (Arc::clone(&self.serving), &self.link.session);
+        match serving.buffers.take(session.subject_id()) {
+            Some(window) => {
+                pipe.keep(window);
+                let counted = Counted::new(&self.link);
+                self.serving.tasks.spawn(flow(serving, counted, pipe, draining));
+            }
+            None => {
+                serving.refusals.count(session.peer().ip(), "no-room-for-streams");
+                self.serving.tasks.spawn(turn_away(pipe));
             }
         }
     }
