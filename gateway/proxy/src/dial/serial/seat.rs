@@ -164,7 +164,8 @@ impl AsyncRead for Seat {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.unheard.is_empty() {
+        // What there is may come to no byte for this client; to read nothing would be an end.
+        while this.unheard.is_empty() {
             this.reader = Some(cx.waker().clone());
             let (talk, unheard) = (&mut this.talk, &mut this.unheard);
             let wanted = !this.suspended;

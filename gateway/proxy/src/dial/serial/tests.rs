@@ -249,6 +249,16 @@ async fn a_flow_is_telnet_if_it_begins_so() {
 }
 
 #[tokio::test]
+async fn what_a_client_cannot_be_told_is_no_end() {
+    let pty = Pty::new();
+    let mut plain = pty.sit("telnet=off", WRITE).await;
+    plain.hub.inform(0, request::LineRequest::Baud(None));
+    assert!(is_silent(&mut plain).await);
+    pty.say(b"still here").await;
+    assert_eq!(read(&mut plain, 10).await, b"still here");
+}
+
+#[tokio::test]
 async fn who_does_not_keep_up_is_ended_and_the_others_go_on() {
     let pty = Pty::new();
     let mut slow = pty.sit("", WRITE).await;
