@@ -29,3 +29,6 @@ pub use remote::Remote;
 pub use request::{Answer, InForce, LineRequest, Modem, Purge};
 pub use serve::{Broken, serve};
 pub use tty::Tty;
+
+#[cfg(test)]
+mod tests;

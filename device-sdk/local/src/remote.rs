@@ -50,6 +50,8 @@ pub struct Remote<S> {
     taken: u64,
     /// Up to where that was asked for.
     marked: Option<u64>,
+    /// Whether the far end was told that nothing more comes.
+    shut: bool,
     buffer: Box<[u8]>,
 }
 
@@ -79,6 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Remote<S> {
             said: 0,
             taken: 0,
             marked: None,
+            shut: false,
             buffer: vec![0; CHUNK].into_boxed_slice(),
         }
     }
@@ -212,8 +215,12 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Line for Remote<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Remote<S> {
     fn poll_shut(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.out.poll_send(cx, &mut self.far))?;
-        Pin::new(&mut self.far).poll_shutdown(cx)
+        if !self.shut {
+            ready!(self.out.poll_send(cx, &mut self.far))?;
+            ready!(Pin::new(&mut self.far).poll_shutdown(cx))?;
+            self.shut = true;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -112,8 +112,8 @@ impl Order {
 
 impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        self.look(cx).map_err(Broken::Line)?;
         for _ in 0..TURNS {
+            self.look(cx).map_err(Broken::Line)?;
             let full = self.out.len() >= UNSENT;
             // Each has its turn, whatever the others do.
             let heard = self.hear(cx).map_err(Broken::Stream)?;
@@ -165,12 +165,13 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
                 self.orders.rotate_right(1);
             }
             LineRequest::Modem(mask) => {
+                // Of the line's bytes this is no matter: it waits for none.
                 self.mask = mask;
-                self.order(Order::Reply(Server::answer(Answer::Done(request))));
+                self.out.put(Server::answer(Answer::Done(request)));
                 if mask != 0 {
                     // It begins with what they are.
                     let notice = self.modem.notice(self.modem);
-                    self.order(Order::Reply(Server::answer(Answer::Modem(notice))));
+                    self.out.put(Server::answer(Answer::Modem(notice)));
                 }
             }
             request => self.order(Order::Request(request)),
