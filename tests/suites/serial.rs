@@ -1,8 +1,9 @@
 //! A serial line is governed: who watches, who types, and how it is set. A pseudo-terminal
 //! stands in for the device; it has no modem lines, which is tolerated.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead, Read as _, Write as _};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 
 use doorward_tests::Gateway;
 use doorward_tests::gateway::Ran;
@@ -65,14 +66,13 @@ fn one_types_others_watch_and_a_cut_puts_the_line_back() {
     }
     // Who wants to read only, is let in beside it.
     let mut observer = gateway.connected("second", "plc/console", &["--observe"]);
-    let mut observed = observer.output();
-    gateway.await_record("the observer", |record| {
-        record["event"] == "flow-open" && record["subject"] == "user/second"
-    });
+    let observed = hears(&mut pty, observer.output());
     typing.write_all(b"x").unwrap();
     device_reads(&mut pty, "x");
     pty.device.write_all(b"again\n").unwrap();
-    assert_eq!((line(&mut seen), line(&mut observed)), ("again".into(), "again".into()));
+    wait_until("the observer hears", || observed.try_recv().is_ok_and(|heard| heard == "again"));
+    let next = std::iter::repeat_with(|| line(&mut seen)).find(|heard| heard != "tick");
+    assert_eq!(next.as_deref(), Some("again"));
 
     // The right to write is taken away: the writer is cut, the others go on, and the place is
     // free.
@@ -162,4 +162,100 @@ fn pyserial_sets_the_line_if_it_may_and_a_cut_sets_it_back() {
     let said = String::from_utf8_lossy(&out.stdout).into_owned();
     assert!(said.contains("refused"), "{said}");
     assert_ne!(pty.speed(), 38400);
+}
+
+/// Hears what the device says from now on, which it says until it is heard.
+fn hears(pty: &mut Pty, mut output: impl BufRead + Send + 'static) -> mpsc::Receiver<String> {
+    let (heard, hears) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = Vec::new();
+        while output.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+            let said = String::from_utf8_lossy(&line).trim_end().to_owned();
+            line.clear();
+            if heard.send(said).is_err() {
+                return;
+            }
+        }
+    });
+    wait_until("somebody hears", || {
+        pty.device.write_all(b"tick\n").unwrap();
+        hears.try_recv().is_ok_and(|heard| heard == "tick")
+    });
+    hears
+}
+
+/// The device's line is set through its agent, over either carrier, as if it were the gateway's.
+fn behind_an_agent_a_line_is_set_too(transport: &str) {
+    let (gateway, mut pty) = (Gateway::start(), Pty::new());
+    gateway.enrol("device/plc", &[]);
+    gateway.owner(&["interface", "add", "plc/console", "serial+agent:line?baud=9600"]);
+    for user in ["watcher", "typist", "engineer"] {
+        gateway.enrol(&format!("user/{user}"), &[]);
+    }
+    let rules: String = RULES
+        .lines()
+        .filter(|rule| !rule.contains("second") && !rule.contains("blind"))
+        .map(|rule| rule.to_owned() + "\n")
+        .collect();
+    gateway.rules(&rules);
+    let path = pty.path.display();
+    let config =
+        format!("transport = \"{transport}\"\n[interfaces.line]\nurl = \"serial:{path}\"\n");
+    let _agent = gateway.agent("plc", &config);
+    assert_eq!(gateway.agent_status("plc")["agent"]["state"]["carrier"], transport);
+
+    let mut watcher = gateway.connected("watcher", "plc/console", &[]);
+    let seen = hears(&mut pty, watcher.output());
+    assert_eq!(pty.speed(), 9600);
+
+    // Who may type and not control, types at the line as it is.
+    let (mut listener, at) = gateway.listening("typist", "plc/console");
+    let out = pyserial(at, &["38400", "hold"]).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(said.contains("refused"), "{said}");
+    assert_eq!(pty.speed(), 9600);
+    // A line has no end of its own, so neither has its flow.
+    listener.signal("TERM");
+    listener.ended();
+    gateway.await_record("the writer's place", |record| {
+        record["event"] == "flow-end" && record["subject"] == "user/typist"
+    });
+
+    let (_listener, at) = gateway.listening("engineer", "plc/console");
+    let mut client = pyserial(at, &["38400", "hold"]);
+    let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = std::io::BufReader::new(client.stdout.take().unwrap());
+    assert_eq!(line(&mut said), "open");
+    // It is told when that is so, and not before.
+    assert_eq!(pty.speed(), 38400);
+    client.stdin.as_mut().unwrap().write_all(b"AT\xff\n").unwrap();
+    let mut found = [0; 3];
+    pty.device.read_exact(&mut found).unwrap();
+    assert_eq!(found, *b"AT\xff", "what telnet escapes is whole");
+    pty.device.write_all(b"OK\xff\n").unwrap();
+    assert_eq!(line(&mut said), "read 4f4bff0a");
+
+    // The right is taken away while somebody watches: the line is as it was declared again.
+    gateway.rules(&rules.replace("user/engineer", "user/engineer-no-more"));
+    wait_until("the declared settings", || pty.speed() == 9600);
+    assert_eq!(line(&mut said), "cut");
+    client.wait().unwrap();
+    pty.device.write_all(b"still here\n").unwrap();
+    wait_until("the watcher hears", || seen.try_recv().is_ok_and(|heard| heard == "still here"));
+    assert_eq!(pty.speed(), 9600);
+
+    // The last one leaves, and the line is as the agent has found it.
+    watcher.signal("TERM");
+    watcher.ended();
+    wait_until("the first settings", || pty.speed() == 2400);
+}
+
+#[test]
+fn behind_an_agent_a_line_is_set_too_over_quic() {
+    behind_an_agent_a_line_is_set_too("quic");
+}
+
+#[test]
+fn behind_an_agent_a_line_is_set_too_over_tls() {
+    behind_an_agent_a_line_is_set_too("tls");
 }
