@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use doorward_model::Name;
+use doorward_model::{Action, Name};
 use doorward_wire::{
     Answer, Asked, Datagrams, Kind, OPENING_LIMIT, Offering, Opening, Pipe, Why, read_frame,
     write_frame,
@@ -119,16 +119,27 @@ impl Incoming {
         timeout(LEAVING, said).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    async fn admit(&mut self, kind: Kind) -> io::Result<()> {
-        self.say(&Answer::Admitted { flow: String::new(), kind, actions: vec![] }).await
+    async fn admit(&mut self, kind: Kind, granted: &[Action]) -> io::Result<()> {
+        let actions = granted.iter().map(ToString::to_string).collect();
+        self.say(&Answer::Admitted { flow: String::new(), kind, actions }).await
     }
 
     /// Takes it as a stream.
     ///
     /// # Errors
     /// When the gateway is gone.
-    pub async fn stream(mut self) -> io::Result<Pipe> {
-        self.admit(Kind::Stream).await?;
+    pub async fn stream(self) -> io::Result<Pipe> {
+        self.stream_granting(&[]).await
+    }
+
+    /// Takes it as a stream, and says which of the wanted actions that serves. At a serial line,
+    /// whoever grants `control` speaks RFC 2217 on it, as the protocol's page says; without it,
+    /// the stream is bare bytes and the line stays as it is set.
+    ///
+    /// # Errors
+    /// When the gateway is gone.
+    pub async fn stream_granting(mut self, granted: &[Action]) -> io::Result<Pipe> {
+        self.admit(Kind::Stream, granted).await?;
         Ok(self.pipe)
     }
 
@@ -137,7 +148,7 @@ impl Incoming {
     /// # Errors
     /// When the gateway is gone.
     pub async fn datagrams(mut self) -> io::Result<Datagrams> {
-        self.admit(Kind::Datagrams).await?;
+        self.admit(Kind::Datagrams, &[]).await?;
         Ok(self.counted.live().carrier.datagrams(self.pipe))
     }
 

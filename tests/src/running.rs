@@ -176,11 +176,11 @@ fn answered(seen: &Value, config: &str) -> bool {
     names.all(|name| !seen["offers"][name].is_null())
 }
 
-/// The next line of a program's output, without its end.
+/// The next line of a program's output, without its end. What is no text in it is replaced.
 pub fn line(output: &mut impl std::io::BufRead) -> String {
-    let mut line = String::new();
-    output.read_line(&mut line).unwrap();
-    line.trim_end().to_owned()
+    let mut line = Vec::new();
+    output.read_until(b'\n', &mut line).unwrap();
+    String::from_utf8_lossy(&line).trim_end().to_owned()
 }
 
 /// The device's end of a line.

@@ -141,11 +141,7 @@ fn pyserial_sets_the_line_if_it_may_and_a_cut_sets_it_back() {
     say_until_heard(&pty.device, "watched", &mut watcher.output());
     gateway.rules(&RULES.replace("user/engineer", "user/engineer-no-more"));
     wait_until("the declared settings", || pty.speed() == 9600);
-    let watched = format!(
-        "read {}",
-        "watched\n".bytes().map(|byte| format!("{byte:02x}")).collect::<String>()
-    );
-    assert_eq!(line_after(&watched, &mut said), "cut");
+    assert_eq!(line_after("read 776174636865640a", &mut said), "cut");
     client.wait().unwrap();
     watcher.signal("TERM");
     watcher.ended();
@@ -157,4 +153,82 @@ fn pyserial_sets_the_line_if_it_may_and_a_cut_sets_it_back() {
     let said = String::from_utf8_lossy(&out.stdout).into_owned();
     assert!(said.contains("refused"), "{said}");
     assert_ne!(pty.speed(), 38400);
+}
+
+/// The device's line is set through its agent, over either carrier, as if it were the gateway's.
+fn behind_an_agent_a_line_is_set_too(transport: &str) {
+    let (gateway, mut pty) = (Gateway::start(), Pty::new());
+    gateway.enrol("device/plc", &[]);
+    gateway.owner(&["interface", "add", "plc/console", "serial+agent:line?baud=9600"]);
+    for user in ["watcher", "typist", "engineer"] {
+        gateway.enrol(&format!("user/{user}"), &[]);
+    }
+    let rules: String = RULES
+        .lines()
+        .filter(|rule| !rule.contains("second") && !rule.contains("blind"))
+        .map(|rule| rule.to_owned() + "\n")
+        .collect();
+    gateway.rules(&rules);
+    let path = pty.path.display();
+    let config =
+        format!("transport = \"{transport}\"\n[interfaces.line]\nurl = \"serial:{path}\"\n");
+    let _agent = gateway.agent("plc", &config);
+    assert_eq!(gateway.agent_status("plc")["agent"]["state"]["carrier"], transport);
+
+    let mut watcher = gateway.connected("watcher", "plc/console", &[]);
+    let mut seen = watcher.output();
+    say_until_heard(&pty.device, "tick", &mut seen);
+    assert_eq!(pty.speed(), 9600);
+
+    // Who may type and not control, types at the line as it is.
+    let (mut listener, at) = gateway.listening("typist", "plc/console");
+    let out = pyserial(at, &["38400", "hold"]).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(said.contains("refused"), "{said}");
+    assert_eq!(pty.speed(), 9600);
+    // A line has no end of its own, so neither has its flow.
+    listener.signal("TERM");
+    listener.ended();
+    gateway.await_record("the writer's place", |record| {
+        record["event"] == "flow-end" && record["subject"] == "user/typist"
+    });
+
+    let (_listener, at) = gateway.listening("engineer", "plc/console");
+    let mut client = pyserial(at, &["38400", "hold"]);
+    let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = std::io::BufReader::new(Patient(client.stdout.take().unwrap()));
+    assert_eq!(line(&mut said), "open");
+    // It is told when that is so, and not before.
+    assert_eq!(pty.speed(), 38400);
+    client.stdin.as_mut().unwrap().write_all(b"AT\xff\n").unwrap();
+    let mut found = [0; 3];
+    pty.device.read_exact(&mut found).unwrap();
+    assert_eq!(found, *b"AT\xff", "what telnet escapes is whole");
+    pty.device.write_all(b"OK\xff\n").unwrap();
+    assert_eq!(line(&mut said), "read 4f4bff0a");
+
+    // The right is taken away while somebody watches: the line is as it was declared again.
+    gateway.rules(&rules.replace("user/engineer", "user/engineer-no-more"));
+    wait_until("the declared settings", || pty.speed() == 9600);
+    assert_eq!(line(&mut said), "cut");
+    client.wait().unwrap();
+    pty.device.write_all(b"still here\n").unwrap();
+    assert_eq!(line_after("tick", &mut seen), "OK\u{fffd}");
+    assert_eq!(line(&mut seen), "still here");
+    assert_eq!(pty.speed(), 9600);
+
+    // The last one leaves, and the line is as the agent has found it.
+    watcher.signal("TERM");
+    watcher.ended();
+    wait_until("the first settings", || pty.speed() == 2400);
+}
+
+#[test]
+fn behind_an_agent_a_line_is_set_too_over_quic() {
+    behind_an_agent_a_line_is_set_too("quic");
+}
+
+#[test]
+fn behind_an_agent_a_line_is_set_too_over_tls() {
+    behind_an_agent_a_line_is_set_too("tls");
 }

@@ -5,13 +5,30 @@
 //! Invariants
 //! - A program is started by no shell, with nothing of this program's environment, and nothing
 //!   that it has started in its process group outlives its [`Program`].
-//! - A serial line is opened without becoming this program's terminal, and how it was set then is
-//!   known, so that it can be put back.
+//! - A serial line is opened without becoming this program's terminal, and is set as it was found
+//!   when its [`Tty`] goes.
+//! - A [`Line`] is the same whether it is a [`Tty`] or somebody else's behind a stream: [`Remote`]
+//!   speaks RFC 2217 with [`serve`] at the other end. Neither waits for the other without a bound,
+//!   nor keeps more than a bound for it.
 //!
 //! This crate must never know: who may start or open what, where bytes go, policies, sockets.
 
 mod line;
+mod modes;
+mod outbox;
 mod program;
+mod remote;
+mod request;
+mod serve;
+pub mod telnet;
+mod tty;
 
-pub use line::{modes, open};
+pub use line::Line;
 pub use program::Program;
+pub use remote::Remote;
+pub use request::{Answer, InForce, LineRequest, Modem, Purge};
+pub use serve::{Broken, serve};
+pub use tty::Tty;
+
+#[cfg(test)]
+mod tests;

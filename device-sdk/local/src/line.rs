@@ -1,53 +1,38 @@
 use std::io;
-use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::task::{Context, Poll};
 
-use doorward_model::{DataBits, FlowControl, LineSettings, Parity, StopBits};
-use rustix::fs::{Mode, OFlags};
-use rustix::termios::{ControlModes, InputModes, Termios, tcgetattr};
+use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Opens the serial line at `path`, and answers how it is set: without waiting for a carrier, and
-/// without becoming this program's terminal. Reads and writes of it do not wait. Opening may take
-/// a while, so it belongs on a thread that may.
+use crate::request::{InForce, LineRequest, Modem};
+
+/// A serial line, wherever it is.
 ///
-/// # Errors
-/// When it cannot be opened, or is no terminal.
-pub fn open(path: &Path) -> io::Result<(OwnedFd, Termios)> {
-    let how = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, how, Mode::empty())?;
-    let first = tcgetattr(&file)?;
-    Ok((file, first))
-}
+/// One task asks all of it, and goes on reading while it waits for something else: that may
+/// come among what is read. Nothing but reads and writes waits without a bound.
+pub trait Line: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+    /// How it is set, as far as that is known.
+    fn in_force(&self) -> InForce;
 
-/// The modes of a line that is set so; nothing is interpreted, and a read waits for a byte.
-///
-/// # Errors
-/// When no line has that speed.
-pub fn modes(mut modes: Termios, settings: &LineSettings) -> io::Result<Termios> {
-    use ControlModes as C;
-    modes.make_raw();
-    modes.input_modes -= InputModes::IXOFF | InputModes::IXANY | InputModes::INPCK;
-    modes.control_modes -= C::CSIZE | C::PARENB | C::PARODD | C::CMSPAR | C::CSTOPB | C::CRTSCTS;
-    modes.control_modes |= C::CREAD | C::CLOCAL;
-    modes.control_modes |= match settings.bits {
-        DataBits::Five => C::CS5,
-        DataBits::Six => C::CS6,
-        DataBits::Seven => C::CS7,
-        DataBits::Eight => C::CS8,
-    };
-    modes.control_modes |= match settings.parity {
-        Parity::None => C::empty(),
-        Parity::Odd => C::PARENB | C::PARODD,
-        Parity::Even => C::PARENB,
-    };
-    if settings.stop == StopBits::Two {
-        modes.control_modes |= C::CSTOPB;
-    }
-    match settings.flow {
-        FlowControl::None => {}
-        FlowControl::Software => modes.input_modes |= InputModes::IXON | InputModes::IXOFF,
-        FlowControl::Hardware => modes.control_modes |= C::CRTSCTS,
-    }
-    modes.set_speed(settings.baud.get())?;
-    Ok(modes)
+    /// Does what is asked, and is ready when [`Line::in_force`] says what became of it: not
+    /// every port can do everything. Where a request changes how characters are sent, what was
+    /// written before it is sent as the line was set then.
+    ///
+    /// It is called with the same request until it is ready. Called with another, the one before
+    /// is not waited for any more.
+    ///
+    /// # Errors
+    /// When it could not be done, or nobody answered whether it was. That the line has no such
+    /// thing is no error.
+    fn poll_request(&mut self, cx: &mut Context<'_>, request: LineRequest) -> Poll<io::Result<()>>;
+
+    /// The lines that a modem sets; none, where there are none.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn modem(&mut self) -> io::Result<Modem>;
+
+    /// Ready once everything that was written has left and the line is set as it was found when
+    /// it was opened. What does not leave in time is discarded. The line is not used after that.
+    /// Dropped without this, it is set so at once, and what has not left is discarded.
+    fn poll_restore(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use doorward_model::{Name, Target, escape};
+use doorward_model::{Action, Name, Target, escape};
 use doorward_sdk::{Asked, Client, Handler, Incoming, Offered, Pipe, Why};
 use doorward_wire::Datagrams;
 
@@ -76,8 +76,8 @@ impl Handler for Served {
 }
 
 impl Waiting for Incoming {
-    async fn stream(self) -> std::io::Result<Pipe> {
-        Incoming::stream(self).await
+    async fn stream(self, granted: &[Action]) -> std::io::Result<Pipe> {
+        Incoming::stream_granting(self, granted).await
     }
 
     async fn datagrams(self) -> std::io::Result<Datagrams> {

@@ -15,7 +15,7 @@ mod unix;
 use std::io;
 use std::time::Duration;
 
-use doorward_model::Target;
+use doorward_model::{Action, Target};
 use doorward_wire::{Asked, Datagrams, Kind, Pipe, Why};
 
 pub(crate) use serial::Lines;
@@ -27,8 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A flow that waits for its answer.
 pub(crate) trait Waiting: Send {
-    /// Admits it as bytes.
-    fn stream(self) -> impl Future<Output = io::Result<Pipe>> + Send;
+    /// Admits it as bytes, and says which of the wanted actions they serve where that is told.
+    fn stream(self, granted: &[Action]) -> impl Future<Output = io::Result<Pipe>> + Send;
 
     /// Admits it as datagrams.
     fn datagrams(self) -> impl Future<Output = io::Result<Datagrams>> + Send;
@@ -92,14 +92,14 @@ impl Service {
         match &self.target {
             Target::Tcp { host, port } => match within(tcp::dial(host, *port)).await {
                 Ok(local) => {
-                    let pipe = flow.stream().await.map_err(Failure::Cut)?;
+                    let pipe = flow.stream(&[]).await.map_err(Failure::Cut)?;
                     local.carry(pipe, Vec::new()).await
                 }
                 Err(absent) => refuse(flow, absent).await,
             },
             Target::Unix { path } => match within(unix::dial(path)).await {
                 Ok(local) => {
-                    let pipe = flow.stream().await.map_err(Failure::Cut)?;
+                    let pipe = flow.stream(&[]).await.map_err(Failure::Cut)?;
                     local.carry(pipe, Vec::new()).await
                 }
                 Err(absent) => refuse(flow, absent).await,
@@ -113,8 +113,13 @@ impl Service {
             },
             Target::Serial { path, settings } => {
                 match within(self.lines.open(path, *settings, &asked.parameters)).await {
+                    Ok(line) if asked.actions.iter().any(|one| one == Action::Control.as_str()) => {
+                        let all = [Action::Read, Action::Write, Action::Control];
+                        let pipe = flow.stream(&all).await.map_err(Failure::Cut)?;
+                        serial::govern(pipe, line).await
+                    }
                     Ok(line) => {
-                        let pipe = flow.stream().await.map_err(Failure::Cut)?;
+                        let pipe = flow.stream(&[]).await.map_err(Failure::Cut)?;
                         serial::carry(pipe, line).await
                     }
                     Err(absent) => refuse(flow, absent).await,
@@ -123,7 +128,7 @@ impl Service {
             Target::Process { program, arguments } => {
                 match process::Process::start(program, arguments) {
                     Ok(process) => {
-                        let pipe = flow.stream().await.map_err(Failure::Cut)?;
+                        let pipe = flow.stream(&[]).await.map_err(Failure::Cut)?;
                         process::carry(pipe, process).await
                     }
                     Err(error) => refuse(flow, error.into()).await,

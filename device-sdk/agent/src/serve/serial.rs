@@ -1,23 +1,16 @@
 use std::collections::{BTreeMap, HashSet};
+use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use doorward_local::modes;
+use doorward_local::{Broken, Line as _, Tty};
 use doorward_model::{LineChange, LineSettings};
 use doorward_wire::{Pipe, Why};
-use rustix::io::Errno;
-use rustix::termios::{
-    OptionalActions, QueueSelector, Termios, ioctl_tiocexcl, ioctl_tiocnxcl, tcdrain, tcflush,
-    tcsetattr,
-};
-use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::Absent;
@@ -26,9 +19,6 @@ use crate::failure::Failure;
 
 /// How long a line has to be silent, after the flow has ended its direction, to have ended.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// How long what was written may take to leave a slow line.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// The serial lines of this machine: each is one flow's at a time, whatever its names.
 #[derive(Clone, Debug, Default)]
@@ -68,11 +58,8 @@ impl Lines {
         // Two links may lead to one line.
         let real = tokio::fs::canonicalize(path).await?;
         let seat = self.sit(real.clone())?;
-        let opened = tokio::task::spawn_blocking(move || Tty::open(&real, &settings, seat));
-        let tty = opened.await.map_err(io::Error::other)??;
-        #[expect(deprecated, reason = "its successor is unsafe; this descriptor is owned")]
-        let port = AsyncFd::new(tty)?;
-        Ok(Line { port: Arc::new(port), ending: None, over: false })
+        let tty = Tty::open(real, settings).await?;
+        Ok(Line { tty, ending: None, over: false, _seat: seat })
     }
 }
 
@@ -84,83 +71,40 @@ fn change(parameters: &BTreeMap<String, String>) -> Result<LineChange, Absent> {
     LineChange::parse(&all.join("&")).map_err(|error| Absent::new(Why::Wrong, error.to_string()))
 }
 
-/// An open line. Dropped, it is set as it was found, and what has not left is discarded; only
-/// then is its place free.
-#[derive(Debug)]
-struct Tty {
-    file: OwnedFd,
-    first: Termios,
-    /// The flow has ended properly, and what was written has left.
-    drained: AtomicBool,
-    _seat: Seat,
-}
-
-impl AsRawFd for Tty {
-    fn as_raw_fd(&self) -> RawFd {
-        self.file.as_raw_fd()
-    }
-}
-
-impl Tty {
-    fn open(path: &Path, settings: &LineSettings, seat: Seat) -> io::Result<Self> {
-        let (file, first) = doorward_local::open(path)?;
-        // Programs beside this one are kept out as well, where the line knows how.
-        tolerated(ioctl_tiocexcl(&file))?;
-        let tty = Self { file, first, drained: AtomicBool::new(false), _seat: seat };
-        let modes = modes(tty.first.clone(), settings)?;
-        tcsetattr(&tty.file, OptionalActions::Now, &modes)?;
-        Ok(tty)
-    }
-}
-
-/// A pseudo-terminal, and many an adapter, has not all that a line may have.
-fn tolerated(done: Result<(), Errno>) -> io::Result<()> {
-    match done {
-        Err(Errno::NOTTY | Errno::INVAL) => Ok(()),
-        done => Ok(done?),
-    }
-}
-
-/// A line that cannot be set has been pulled out: there is nothing to put back.
-fn unless_gone(_: Result<(), Errno>) {}
-
-impl Drop for Tty {
-    fn drop(&mut self) {
-        if !self.drained.load(Ordering::Relaxed) {
-            unless_gone(tcflush(&self.file, QueueSelector::OFlush));
-        }
-        unless_gone(tcsetattr(&self.file, OptionalActions::Now, &self.first));
-        unless_gone(ioctl_tiocnxcl(&self.file));
-    }
-}
-
-/// A line as a local end of bytes. A line has no end of its own: it has ended once the flow has
-/// ended its direction, and the line has been silent for a while after that.
+/// An open line. A line has no end of its own: as a local end of bytes it has ended once the flow
+/// has ended its direction, and the line has been silent for a while after that.
 #[derive(Debug)]
 pub(super) struct Line {
-    port: Arc<AsyncFd<Tty>>,
+    /// Dropped, it is set as it was found, and what has not left is discarded; only then is its
+    /// place free.
+    tty: Tty,
     ending: Option<Pin<Box<Sleep>>>,
     over: bool,
+    _seat: Seat,
 }
 
 /// Carries a flow to a line and back. What was written has left the line when that ended
 /// properly, and is discarded otherwise.
-pub(super) async fn carry(flow: Pipe, line: Line) -> Result<(), Failure> {
-    let port = Arc::clone(&line.port);
-    let (input, output) = tokio::io::split(line);
+pub(super) async fn carry(flow: Pipe, mut line: Line) -> Result<(), Failure> {
+    let (input, output) = tokio::io::split(&mut line);
     carry::carry(flow, input, output, Patience::Whole).await?;
-    let left = tokio::task::spawn_blocking({
-        let port = Arc::clone(&port);
-        // There is only a call that waits.
-        move || tcdrain(&port.get_ref().file)
-    });
-    let drained = tokio::time::timeout(DRAIN, left).await.is_ok();
-    port.get_ref().drained.store(drained, Ordering::Relaxed);
-    if !drained {
-        // The thread that waits is let go.
-        unless_gone(tcflush(&port.get_ref().file, QueueSelector::OFlush));
-    }
+    poll_fn(|cx| line.tty.poll_restore(cx)).await;
     Ok(())
+}
+
+/// Lets the flow set the line as well, by RFC 2217. It is ended when the line is as it was found,
+/// and its place free: whoever is told of that may ask for it again.
+pub(super) async fn govern(mut flow: Pipe, line: Line) -> Result<(), Failure> {
+    let Line { tty, _seat: seat, .. } = line;
+    let served = doorward_local::serve(tty, &mut flow).await;
+    drop(seat);
+    match served {
+        Ok(()) => flow.shutdown().await.map_err(Failure::Cut),
+        Err(Broken::Stream(error)) => Err(Failure::Cut(error)),
+        Err(Broken::Line(error)) => {
+            Err(Failure::Local { what: "the serial line".to_owned(), error })
+        }
+    }
 }
 
 impl AsyncRead for Line {
@@ -170,34 +114,19 @@ impl AsyncRead for Line {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        loop {
-            if this.over {
-                return Poll::Ready(Ok(()));
-            }
-            let Poll::Ready(ready) = this.port.poll_read_ready(cx) else {
-                let Some(ending) = &mut this.ending else { return Poll::Pending };
-                ready!(ending.as_mut().poll(cx));
-                this.over = true;
-                continue;
-            };
-            let read = ready?.try_io(|port| {
-                Ok(rustix::io::read(&port.get_ref().file, into.initialize_unfilled())?)
-            });
-            match read {
-                // The adapter was pulled out: a line that is there never reads nothing.
-                Ok(Ok(0)) if into.remaining() > 0 => {
-                    return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-                }
-                Ok(count) => {
-                    into.advance(count?);
-                    if let Some(ending) = &mut this.ending {
-                        ending.as_mut().reset(Instant::now() + LINGER);
-                    }
-                    return Poll::Ready(Ok(()));
-                }
-                Err(_would_wait) => {}
-            }
+        if this.over {
+            return Poll::Ready(Ok(()));
         }
+        if let Poll::Ready(read) = Pin::new(&mut this.tty).poll_read(cx, into) {
+            if let Some(ending) = &mut this.ending {
+                ending.as_mut().reset(Instant::now() + LINGER);
+            }
+            return Poll::Ready(read);
+        }
+        let Some(ending) = &mut this.ending else { return Poll::Pending };
+        ready!(ending.as_mut().poll(cx));
+        this.over = true;
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -207,13 +136,7 @@ impl AsyncWrite for Line {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        loop {
-            let mut guard = ready!(self.port.poll_write_ready(cx))?;
-            match guard.try_io(|port| Ok(rustix::io::write(&port.get_ref().file, bytes)?)) {
-                Ok(written) => return Poll::Ready(written),
-                Err(_would_wait) => {}
-            }
-        }
+        Pin::new(&mut self.get_mut().tty).poll_write(cx, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,10 +1,13 @@
 use std::collections::BTreeMap;
+use std::pin::Pin;
 
 use bytes::Bytes;
+use doorward_local::{Line as _, LineRequest, Remote};
+use doorward_model::{Baud, LineSettings};
 use doorward_wire::Carrier;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, tcgetattr};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, UdpSocket, UnixListener};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -16,13 +19,16 @@ use crate::doors::tests::pipes;
 struct Fake {
     carrier: Carrier,
     pipe: Pipe,
+    granted: oneshot::Sender<Vec<Action>>,
     refused: oneshot::Sender<(Why, String)>,
     /// Both ends of a connection end with their carriers.
     _far: Carrier,
 }
 
 impl Waiting for Fake {
-    async fn stream(self) -> io::Result<Pipe> {
+    async fn stream(self, granted: &[Action]) -> io::Result<Pipe> {
+        // A test may not care.
+        drop(self.granted.send(granted.to_vec()));
         // As long as the test runs.
         std::mem::forget((self.carrier, self._far));
         Ok(self.pipe)
@@ -42,6 +48,7 @@ impl Waiting for Fake {
 struct Served {
     far: Pipe,
     carrier: Carrier,
+    granted: oneshot::Receiver<Vec<Action>>,
     refused: oneshot::Receiver<(Why, String)>,
     ended: JoinHandle<Result<(), Failure>>,
 }
@@ -49,10 +56,11 @@ struct Served {
 async fn serve_with(service: &Service, asked: Asked) -> Served {
     let (carrier, pipe, far_carrier, far) = pipes().await;
     let (refused, refusal) = oneshot::channel();
-    let fake = Fake { carrier, pipe, refused, _far: far_carrier.clone() };
+    let (granted, grant) = oneshot::channel();
+    let fake = Fake { carrier, pipe, granted, refused, _far: far_carrier.clone() };
     let service = service.clone();
     let ended = tokio::spawn(async move { service.serve(&asked, fake).await });
-    Served { far, carrier: far_carrier, refused: refusal, ended }
+    Served { far, carrier: far_carrier, granted: grant, refused: refusal, ended }
 }
 
 async fn serve(url: &str) -> Served {
@@ -332,6 +340,63 @@ async fn a_line_is_set_passes_and_is_put_back() {
     assert!(soon(served.ended).await.unwrap().is_err());
     assert_eq!(modes(&held), before);
     assert!(service.lines.is_free());
+}
+
+#[tokio::test]
+async fn who_is_granted_control_sets_the_line_by_rfc_2217() {
+    let (mut adapter, path) = pty();
+    let held = hold(&path);
+    let before = modes(&held);
+    let service = service(&format!("serial:{path}?baud=19200"));
+    // Who does not ask for it, is granted nothing and gets bare bytes.
+    let served = serve_with(&service, Asked::default()).await;
+    assert_eq!(soon(served.granted).await.unwrap(), []);
+    served.far.cut(Why::Ended);
+    assert!(soon(served.ended).await.unwrap().is_err());
+
+    let all = [Action::Read, Action::Write, Action::Control];
+    let asked = Asked { actions: all.map(|one| one.to_string()).to_vec(), ..Asked::default() };
+    for properly in [true, false] {
+        let served = serve_with(&service, asked.clone()).await;
+        assert_eq!(soon(served.granted).await.unwrap(), all);
+        let mut line = soon(Remote::open(served.far, LineSettings::default())).await.unwrap();
+        assert_eq!(line.in_force().settings.baud.get(), 19200, "as the owner's file says");
+        for (asks, baud) in [(None, 19200), (Baud::new(38400), 38400)] {
+            soon(ask(&mut line, LineRequest::Baud(asks))).await.unwrap();
+            assert_eq!((line.in_force().settings.baud.get(), modes(&held).0), (baud, baud));
+        }
+        soon(line.write_all(b"AT\xff\r\0")).await.unwrap();
+        let mut found = [0; 5];
+        soon(adapter.read_exact(&mut found)).await.unwrap();
+        assert_eq!(&found, b"AT\xff\r\0");
+        adapter.write_all(b"OK\xff\r\0").await.unwrap();
+        adapter.flush().await.unwrap();
+        soon(line.read_exact(&mut found)).await.unwrap();
+        assert_eq!(&found, b"OK\xff\r\0");
+        if properly {
+            soon(std::future::poll_fn(|cx| line.poll_restore(cx))).await;
+            // When that is said, it is so.
+            assert_eq!(modes(&held), before);
+            assert!(service.lines.is_free());
+            soon(served.ended).await.unwrap().unwrap();
+        } else {
+            drop(line);
+            assert!(soon(served.ended).await.unwrap().is_err());
+            assert_eq!(modes(&held), before);
+            assert!(service.lines.is_free());
+        }
+    }
+}
+
+/// Asks a line, which is read meanwhile.
+async fn ask(line: &mut Remote<Pipe>, request: LineRequest) -> io::Result<()> {
+    std::future::poll_fn(|cx| {
+        let mut none = [];
+        let read = Pin::new(&mut *line).poll_read(cx, &mut ReadBuf::new(&mut none));
+        assert!(read.is_pending(), "{read:?}");
+        line.poll_request(cx, request)
+    })
+    .await
 }
 
 #[tokio::test]

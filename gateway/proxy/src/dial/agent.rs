@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use doorward_model::{DeviceId, Kind as SubjectKind, LineChange, Name, Protocol, Target};
+use doorward_model::{Action, DeviceId, Kind as SubjectKind, LineChange, Name, Protocol, Target};
 use doorward_policies::Permit;
 use doorward_session::{Leases, Link, LinkError, Reached};
 use doorward_wire::{Asked, Kind, Offering, Why};
@@ -184,13 +184,14 @@ pub(super) async fn dial(
     permit: &Permit,
     name: &Name,
     kind: Kind,
+    actions: &[Action],
     parameters: BTreeMap<String, String>,
 ) -> Result<Reached, DialError> {
     let (device, _) = permit.behind();
     let link = agents.find(device.ok_or(DialError::Nothing)?, name, kind)?;
     let asked = Asked {
         interface: name.to_string(),
-        actions: vec![permit.action().to_string()],
+        actions: actions.iter().map(ToString::to_string).collect(),
         kind: Some(kind),
         subject: Some(permit.subject().0.to_string()),
         parameters,
@@ -206,7 +207,7 @@ pub(super) async fn dial(
 pub(super) fn parameters(change: &LineChange) -> BTreeMap<String, String> {
     let text = change.to_string();
     let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-    // Telnet is spoken with clients, here; the agent's line is bytes.
+    // Whether telnet is spoken with clients is a matter of this gateway.
     let pairs = pairs.filter(|(key, _)| *key != "telnet");
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }

@@ -18,7 +18,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use doorward_model::{LineSettings, Name, Spoken, Target};
+use doorward_local::Remote;
+use doorward_model::{Action, LineSettings, Name, Spoken, Target};
 use doorward_policies::Permit;
 use doorward_session::{LinkError, Reached};
 use doorward_wire::Kind;
@@ -33,7 +34,7 @@ pub(crate) use messages::{Messages, Messenger};
 pub use serial::Wants;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use serial::fuzzing;
-use serial::{AgentLine, Seat, SerialLines};
+use serial::{Seat, SerialLines};
 
 /// Dials targets within bounds.
 #[derive(Clone)]
@@ -220,26 +221,37 @@ impl Dialer {
         wants: Wants,
     ) -> Result<Far, DialError> {
         let address = agent::address(permit, name);
-        let open = |kind, parameters| agent::dial(&self.agents, permit, name, kind, parameters);
+        let open = |kind, actions, parameters| {
+            agent::dial(&self.agents, permit, name, kind, actions, parameters)
+        };
+        let alone = &[permit.action()];
         match spoken {
-            Spoken::Stream => match open(Kind::Stream, BTreeMap::new()).await? {
-                Reached::Stream(pipe) => {
+            Spoken::Stream => match open(Kind::Stream, alone, BTreeMap::new()).await? {
+                Reached::Stream { pipe, .. } => {
                     Ok(Far::Stream { stream: Stream::Agent(Box::new(pipe)), address })
                 }
                 Reached::Datagrams(_) => Err(DialError::Kind(Kind::Datagrams)),
             },
-            Spoken::Datagrams => match open(Kind::Datagrams, BTreeMap::new()).await? {
+            Spoken::Datagrams => match open(Kind::Datagrams, alone, BTreeMap::new()).await? {
                 Reached::Datagrams(datagrams) => {
                     let messenger = Messenger::Agent(Box::new(datagrams));
                     Ok(Far::Datagrams { messenger, address })
                 }
-                Reached::Stream(_) => Err(DialError::Kind(Kind::Stream)),
+                Reached::Stream { .. } => Err(DialError::Kind(Kind::Stream)),
             },
             Spoken::Line(change) => {
                 let settings = change.apply(LineSettings::default());
                 let open = async {
-                    match open(Kind::Stream, agent::parameters(change)).await {
-                        Ok(Reached::Stream(pipe)) => Ok(AgentLine::new(pipe)),
+                    // The line is for all who will sit at it, whatever this one may.
+                    let all = &[Action::Read, Action::Write, Action::Control];
+                    match open(Kind::Stream, all, agent::parameters(change)).await {
+                        Ok(Reached::Stream { pipe, granted }) => {
+                            if granted.iter().any(|action| action == Action::Control.as_str()) {
+                                Remote::open(pipe, settings).await
+                            } else {
+                                Ok(Remote::bare(pipe, settings))
+                            }
+                        }
                         Ok(Reached::Datagrams(_)) => {
                             Err(io::Error::other("the agent offers datagrams"))
                         }

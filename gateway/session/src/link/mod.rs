@@ -97,7 +97,9 @@ impl Link {
             let frame = read_frame(&mut pipe, OPENING_LIMIT).await?;
             let answer = Answer::decode(&frame).map_err(|error| LinkError::Said(error.to_string()));
             match answer? {
-                Answer::Admitted { kind: Kind::Stream, .. } => Ok(Reached::Stream(pipe)),
+                Answer::Admitted { kind: Kind::Stream, actions, .. } => {
+                    Ok(Reached::Stream { pipe, granted: actions })
+                }
                 Answer::Admitted { kind: Kind::Datagrams, .. } => {
                     Ok(Reached::Datagrams(self.carrier.datagrams(pipe)))
                 }
@@ -122,7 +124,12 @@ impl Link {
 #[derive(Debug)]
 pub enum Reached {
     /// A stream.
-    Stream(Pipe),
+    Stream {
+        /// Its bytes.
+        pipe: Pipe,
+        /// Which of the wanted actions the device says that it serves.
+        granted: Vec<String>,
+    },
     /// Datagrams.
     Datagrams(Datagrams),
 }

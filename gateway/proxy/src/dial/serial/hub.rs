@@ -3,9 +3,9 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use doorward_local::{Answer, InForce, LineRequest, Modem, Purge};
 use doorward_model::LineSettings;
 
-use super::request::{Answer, InForce, LineRequest, Modem, Purge};
 use super::seat::Seat;
 use super::{DialError, Wants};
 
@@ -39,6 +39,8 @@ pub(super) struct State {
     waiting: Option<Waker>,
     pub(super) runner: Option<Waker>,
     pub(super) in_force: InForce,
+    /// The lines that its modem sets.
+    modem: Modem,
     /// Nobody sits down any more.
     closed: bool,
 }
@@ -80,14 +82,12 @@ pub(super) enum Order {
     Request(LineRequest),
     /// Forget what the line has not sent.
     Discard,
-    /// Set the line as it is declared; if so, once everything has left.
-    Declared {
-        when_drained: bool,
-    },
+    /// Put back what was asked of the line since it was opened.
+    PutBack,
 }
 
 impl Hub {
-    pub(super) fn new(declared: LineSettings, in_force: LineSettings) -> Arc<Self> {
+    pub(super) fn new(declared: LineSettings, in_force: InForce) -> Arc<Self> {
         let state = State {
             seats: BTreeMap::new(),
             next: 0,
@@ -97,7 +97,8 @@ impl Hub {
             requests: 0,
             waiting: None,
             runner: None,
-            in_force: InForce::new(in_force),
+            in_force,
+            modem: Modem::default(),
             closed: false,
         };
         Arc::new(Self { declared, state: Mutex::new(state) })
@@ -189,18 +190,18 @@ impl Hub {
     /// Answers a request that changes nothing of the line.
     pub(super) fn inform(&self, id: u64, request: LineRequest) {
         let mut state = self.lock();
-        let in_force = state.in_force;
+        let (in_force, modem) = (state.in_force, state.modem);
         let modem = match request {
             LineRequest::Modem(mask) => {
                 if let Some(place) = state.seats.get_mut(&id) {
                     place.mask = mask;
                 }
                 // It begins with what they are.
-                (mask != 0).then(|| Answer::Modem(in_force.modem.notice(in_force.modem)))
+                (mask != 0).then(|| Answer::Modem(modem.notice(modem)))
             }
             _ => None,
         };
-        state.answer(id, Answer::Done(request, in_force));
+        state.answer(id, Answer::Done(request.told(&in_force)));
         if let Some(modem) = modem {
             state.answer(id, modem);
         }
@@ -210,17 +211,16 @@ impl Hub {
     /// Discards a seat's own bytes on their way: nobody else's are touched.
     pub(super) fn purge(&self, id: u64, purge: Purge, writes: bool) {
         let mut state = self.lock();
-        if purge != Purge::ToLine
+        if purge.is_from_line()
             && let Some(place) = state.seats.get_mut(&id)
         {
             place.data.clear();
         }
-        if purge != Purge::FromLine && writes {
+        if purge.is_to_line() && writes {
             state.forget(|seat, order| seat == id && matches!(order, Order::Write { .. }));
             state.orders.push_front((id, Order::Discard));
         }
-        let in_force = state.in_force;
-        state.answer(id, Answer::Done(LineRequest::Purge(purge), in_force));
+        state.answer(id, Answer::Done(LineRequest::Purge(purge)));
         wake(&mut state.runner);
     }
 
@@ -274,11 +274,11 @@ impl Hub {
     /// Tells what the modem's lines are now.
     pub(super) fn tell_modem(&self, now: Modem) {
         let mut state = self.lock();
-        let notice = now.notice(state.in_force.modem);
+        let notice = now.notice(state.modem);
+        state.modem = now;
         if notice & 0xf == 0 {
             return;
         }
-        state.in_force.modem = now;
         let told = |place: &Place| place.mask & notice != 0;
         let ids: Vec<u64> =
             state.seats.iter().filter(|(_, place)| told(place)).map(|(id, _)| *id).collect();
@@ -343,14 +343,12 @@ impl State {
         wake(&mut self.waiting);
     }
 
-    /// Takes the first order, which is not to write.
-    pub(super) fn take_order(&mut self) -> Option<(u64, Order)> {
-        let taken = self.orders.pop_front();
-        if matches!(taken, Some((_, Order::Request(_)))) {
+    /// The first order is done, which was not to write.
+    pub(super) fn obeyed(&mut self) {
+        if let Some((_, Order::Request(_))) = self.orders.pop_front() {
             self.requests = self.requests.saturating_sub(1);
             wake(&mut self.waiting);
         }
-        taken
     }
 
     /// Forgets what is left to be written.
@@ -368,7 +366,7 @@ impl State {
             self.forget(|seat, _| seat == id);
             self.orders.push_front((id, Order::Discard));
         }
-        self.orders.push_back((id, Order::Declared { when_drained: properly }));
+        self.orders.push_back((id, Order::PutBack));
         wake(&mut self.waiting);
     }
 

@@ -7,31 +7,24 @@
 //! - What the one who controlled a line has changed is put back when it goes, and what the line
 //!   was set to before it was opened is put back when the last one goes.
 
-mod far;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod hub;
-mod line;
-mod request;
 mod runner;
 mod seat;
-mod telnet;
-mod tty;
 
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use doorward_local::{Line, Tty};
 use doorward_model::{Action, LineSettings};
 use tokio::task::JoinHandle;
 
-pub(super) use self::far::AgentLine;
 use self::hub::Hub;
-pub(crate) use self::line::Line;
 use self::runner::Runner;
 pub(crate) use self::seat::Seat;
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use self::telnet::fuzzing;
-use self::tty::Tty;
 use super::{Bounds, Connected, DialError, Stream};
 
 /// What a flow may do with a serial line.
@@ -76,7 +69,7 @@ pub(super) async fn dial(
     let real = tokio::fs::canonicalize(path).await?;
     bounds.check_serial(&real)?;
     let address = format!("serial:{}", real.display());
-    let seat = lines.sit(address.clone(), settings, wants, Tty::open(real)).await?;
+    let seat = lines.sit(address.clone(), settings, wants, Tty::open(real, settings)).await?;
     Ok(Connected { stream: Stream::Serial(seat), address })
 }
 
@@ -95,7 +88,7 @@ struct Open {
 }
 
 impl SerialLines {
-    /// Takes a seat at the line `address`, which `open` opens if nobody sits there yet.
+    /// Takes a seat at the line `address`, which `open` opens and sets if nobody sits there yet.
     ///
     /// # Errors
     /// When it cannot be opened, is open with other settings, or its one place for acting is
@@ -120,9 +113,8 @@ impl SerialLines {
             }
             *slot = None;
         }
-        let mut line = open.await?;
-        let in_force = line.apply(&settings)?;
-        let hub = Hub::new(settings, in_force);
+        let line = open.await?;
+        let hub = Hub::new(settings, line.in_force());
         // Before the runner starts: it ends when there is nobody.
         let seat = hub.sit(&settings, wants)?.ok_or(DialError::Nothing)?;
         let runner = Runner::new(Arc::clone(&hub), line, address);

@@ -4,13 +4,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
+use doorward_local::LineRequest;
+use doorward_local::telnet::{Heard, IAC, Server, escape, is_command};
 use doorward_model::Telnet as Speaks;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Wants;
 use super::hub::Hub;
-use super::request::LineRequest;
-use super::telnet::{Heard, Telnet, is_command};
 
 /// How much is made ready for the client at once, and how much is taken from it.
 const CHUNK: usize = 4096;
@@ -48,7 +48,7 @@ enum Talk {
         one: bool,
     },
     Plain,
-    Telnet(Box<Telnet>),
+    Telnet(Box<Server>),
 }
 
 impl Seat {
@@ -58,7 +58,7 @@ impl Seat {
             Speaks::Auto => Talk::Undecided { one: false },
             Speaks::Off => Talk::Plain,
             Speaks::On => {
-                let mut telnet = Telnet::default();
+                let mut telnet = Server::default();
                 unheard.extend(telnet.offer());
                 Talk::Telnet(Box::new(telnet))
             }
@@ -96,12 +96,12 @@ impl Seat {
                 self.heard(heard);
             }
             Talk::Undecided { one } => {
-                let first = one.then_some(&Telnet::IAC).into_iter();
+                let first = one.then_some(&IAC).into_iter();
                 let whole: Vec<u8> = first.chain(bytes).copied().collect();
                 match whole.as_slice() {
-                    [Telnet::IAC] => *one = true,
-                    [Telnet::IAC, second, ..] if is_command(*second) => {
-                        let mut telnet = Box::<Telnet>::default();
+                    [IAC] => *one = true,
+                    [IAC, second, ..] if is_command(*second) => {
+                        let mut telnet = Box::<Server>::default();
                         let heard = telnet.receive(&whole);
                         self.talk = Talk::Telnet(telnet);
                         self.heard(heard);
@@ -121,6 +121,7 @@ impl Seat {
                 Heard::Data(bytes) => self.send(bytes),
                 Heard::Reply(bytes) => self.unheard.extend(bytes),
                 Heard::Suspend(on) => self.suspended = on,
+                Heard::Mark => self.unheard.extend(Server::NO_MARK),
                 Heard::Request(LineRequest::Purge(purge)) => {
                     self.hub.purge(self.id, purge, self.wants.write);
                 }
@@ -164,18 +165,19 @@ impl AsyncRead for Seat {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.unheard.is_empty() {
+        // What there is may come to no byte for this client; to read nothing would be an end.
+        while this.unheard.is_empty() {
             this.reader = Some(cx.waker().clone());
             let (talk, unheard) = (&mut this.talk, &mut this.unheard);
             let wanted = !this.suspended;
             ready!(this.hub.poll_take(cx, this.id, wanted, |answers, data| match talk {
-                Talk::Telnet(telnet) => {
+                Talk::Telnet(_) => {
                     for answer in answers.drain(..) {
-                        unheard.extend(telnet.answer(&answer));
+                        unheard.extend(Server::answer(answer));
                     }
                     if wanted {
                         let data = data.drain(..data.len().min(CHUNK));
-                        data.for_each(|byte| Telnet::escape(byte, unheard));
+                        data.for_each(|byte| escape(byte, unheard));
                     }
                 }
                 Talk::Plain | Talk::Undecided { .. } => {
@@ -223,7 +225,7 @@ impl AsyncWrite for Seat {
         if let Talk::Undecided { one: true } = this.talk {
             // It was no command then.
             this.talk = Talk::Plain;
-            this.send(vec![Telnet::IAC]);
+            this.send(vec![IAC]);
         }
         this.finished = true;
         this.hub.finish(this.id);

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use doorward_local::{InForce, LineRequest, Modem};
 use doorward_model::{Baud, LineChange};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -14,7 +15,6 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
 use super::super::Paths;
-use super::request::Modem;
 use super::*;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -249,6 +249,16 @@ async fn a_flow_is_telnet_if_it_begins_so() {
 }
 
 #[tokio::test]
+async fn what_a_client_cannot_be_told_is_no_end() {
+    let pty = Pty::new();
+    let mut plain = pty.sit("telnet=off", WRITE).await;
+    plain.hub.inform(0, LineRequest::Baud(None));
+    assert!(is_silent(&mut plain).await);
+    pty.say(b"still here").await;
+    assert_eq!(read(&mut plain, 10).await, b"still here");
+}
+
+#[tokio::test]
 async fn who_does_not_keep_up_is_ended_and_the_others_go_on() {
     let pty = Pty::new();
     let mut slow = pty.sit("", WRITE).await;
@@ -304,45 +314,46 @@ async fn a_link_that_leads_out_of_the_bounds_is_not_followed() {
 }
 
 /// A line that takes nothing, and keeps what is done with it.
-#[derive(Clone, Default)]
-struct Stuck(Arc<Mutex<Vec<String>>>);
+#[derive(Clone)]
+struct Stuck {
+    done: Arc<Mutex<Vec<String>>>,
+    in_force: InForce,
+    /// Answers nothing.
+    silent: bool,
+}
 
 impl Stuck {
-    fn done(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
+    fn new(settings: LineSettings) -> Self {
+        Self { done: Arc::default(), in_force: InForce::new(settings), silent: false }
     }
 
-    fn act(&self, what: impl Into<String>) -> io::Result<()> {
-        self.0.lock().unwrap().push(what.into());
-        Ok(())
+    fn done(&self) -> Vec<String> {
+        self.done.lock().unwrap().clone()
     }
 }
 
 impl Line for Stuck {
-    fn apply(&mut self, settings: &LineSettings) -> io::Result<LineSettings> {
-        self.act(format!("apply {}", settings.baud))?;
-        Ok(*settings)
+    fn in_force(&self) -> InForce {
+        self.in_force
     }
-    fn set_dtr(&mut self, on: bool) -> io::Result<()> {
-        self.act(format!("dtr {on}"))
-    }
-    fn set_rts(&mut self, on: bool) -> io::Result<()> {
-        self.act(format!("rts {on}"))
-    }
-    fn set_break(&mut self, on: bool) -> io::Result<()> {
-        self.act(format!("break {on}"))
+    fn poll_request(&mut self, _: &mut Context<'_>, request: LineRequest) -> Poll<io::Result<()>> {
+        let said = format!("{request:?}");
+        let mut done = self.done.lock().unwrap();
+        if done.last() != Some(&said) {
+            done.push(said);
+        }
+        if self.silent && !matches!(request, LineRequest::Purge(_)) {
+            return Poll::Pending;
+        }
+        self.in_force = self.in_force.with(request);
+        Poll::Ready(Ok(()))
     }
     fn modem(&mut self) -> io::Result<Modem> {
         Ok(Modem { cts: true, ..Modem::default() })
     }
-    fn poll_drained(&mut self, _: &mut Context<'_>) -> Poll<()> {
+    fn poll_restore(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        self.done.lock().unwrap().push("restore".to_owned());
         Poll::Ready(())
-    }
-    fn discard_output(&mut self) -> io::Result<()> {
-        self.act("discard")
-    }
-    fn restore(&mut self) {
-        self.act("restore").unwrap();
     }
 }
 
@@ -370,9 +381,9 @@ impl AsyncWrite for Stuck {
 
 #[tokio::test]
 async fn a_cut_discards_what_was_not_sent_and_puts_everything_back() {
-    let (line, lines) = (Stuck::default(), SerialLines::default());
     let baud = Baud::new(300).unwrap();
     let settings = LineSettings { baud, ..LineSettings::default() };
+    let (line, lines) = (Stuck::new(settings), SerialLines::default());
     let opened = line.clone();
     let open = async move { Ok(opened) };
     let mut seat = lines.sit("a".into(), settings, Wants::ALL, open).await.unwrap();
@@ -396,15 +407,13 @@ async fn a_cut_discards_what_was_not_sent_and_puts_everything_back() {
     assert_eq!(full, 16 * 1024);
     seat.reset();
     let expected = [
-        "apply 300",
-        "dtr false",
-        "rts false",
-        "break true",
-        "discard",
-        "apply 300",
-        "dtr true",
-        "rts true",
-        "break false",
+        "Dtr(Some(false))",
+        "Rts(Some(false))",
+        "Break(Some(true))",
+        "Purge(ToLine)",
+        "Dtr(Some(true))",
+        "Rts(Some(true))",
+        "Break(Some(false))",
         "restore",
     ];
     until(|| line.done() == expected).await;
@@ -414,18 +423,35 @@ async fn a_cut_discards_what_was_not_sent_and_puts_everything_back() {
 
 #[tokio::test(start_paused = true)]
 async fn what_nobody_waits_for_any_more_is_given_up() {
-    let (line, lines) = (Stuck::default(), SerialLines::default());
+    let settings = LineSettings::default();
+    let (line, lines) = (Stuck::new(settings), SerialLines::default());
     let opened = line.clone();
     let open = async move { Ok(opened) };
-    let settings = LineSettings::default();
     let mut seat = lines.sit("a".into(), settings, WRITE, open).await.unwrap();
     seat.write_all(b"never").await.unwrap();
     seat.shutdown().await.unwrap();
     drop(seat);
     // Whoever sits down next waits for the line to be closed, and opens it anew.
     tokio::time::sleep(Duration::from_secs(6)).await;
-    assert_eq!(line.done(), ["apply 9600", "discard", "restore"]);
+    assert_eq!(line.done(), ["Purge(ToLine)", "restore"]);
     let opened = line.clone();
     let again = lines.sit("a".into(), settings, WRITE, async move { Ok(opened) }).await;
     assert!(again.is_ok());
+}
+
+#[tokio::test]
+async fn a_cut_does_not_wait_for_an_answer_and_undoes_what_was_asked() {
+    let settings = LineSettings::default();
+    let (mut line, lines) = (Stuck::new(settings), SerialLines::default());
+    line.silent = true;
+    let opened = line.clone();
+    let open = async move { Ok(opened) };
+    let mut seat = lines.sit("a".into(), settings, Wants::ALL, open).await.unwrap();
+    seat.write_all(&[255, 250, 44, 1, 0, 1, 0xc2, 0, 255, 240]).await.unwrap();
+    until(|| line.done().len() == 1).await;
+    assert!(is_silent(&mut seat).await);
+    seat.reset();
+    until(|| line.done().len() == 3).await;
+    let asked = ["Baud(Some(Baud(115200)))", "Purge(ToLine)", "Baud(Some(Baud(9600)))"];
+    assert_eq!(line.done(), asked);
 }

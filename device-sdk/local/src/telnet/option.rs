@@ -1,18 +1,20 @@
-use super::{DO, DONT, Telnet, WILL, WONT};
+use super::{DO, DONT, IAC, WILL, WONT};
 
 /// RFC 856: eight bits a byte.
 pub(super) const BINARY: u8 = 0;
 /// RFC 858: both may speak at once.
 const SUPPRESS_GO_AHEAD: u8 = 3;
+/// RFC 860: no option to agree upon, but a question each time.
+pub(super) const TIMING_MARK: u8 = 6;
 /// RFC 2217.
 pub(super) const COM_PORT: u8 = 44;
 
 /// What was agreed upon. Everything else, echo among it, is declined.
 #[derive(Debug, Default)]
 pub(super) struct Options {
-    /// What the server does.
+    /// What this side does.
     ours: [Agreed; 3],
-    /// What the client does.
+    /// What the other does.
     theirs: [Agreed; 3],
 }
 
@@ -36,24 +38,27 @@ fn place(of: &mut [Agreed; 3], option: u8) -> Option<&mut Agreed> {
 }
 
 impl Options {
-    pub(super) fn is_client_binary(&self) -> bool {
+    /// Whether the other side's bytes are data as they are, and no text.
+    pub(super) fn are_theirs_binary(&self) -> bool {
         let [binary, ..] = self.theirs;
         binary == Agreed::Yes
     }
 
-    pub(super) fn offer(&mut self) -> Vec<u8> {
+    /// What is asked for without waiting. `port` says who has the port: DO, the other side is its
+    /// client; WILL, this one is.
+    pub(super) fn offer(&mut self, port: u8) -> Vec<u8> {
         let mut said = Vec::new();
         for (verb, option) in [
             (WILL, BINARY),
             (DO, BINARY),
             (WILL, SUPPRESS_GO_AHEAD),
             (DO, SUPPRESS_GO_AHEAD),
-            (DO, COM_PORT),
+            (port, COM_PORT),
         ] {
             let side = if verb == WILL { &mut self.ours } else { &mut self.theirs };
             if let Some(agreed) = place(side, option) {
                 *agreed = Agreed::Offered;
-                said.extend([Telnet::IAC, verb, option]);
+                said.extend([IAC, verb, option]);
             }
         }
         said
@@ -67,7 +72,7 @@ impl Options {
             _ => (&mut self.ours, WILL, WONT),
         };
         let wanted = verb == WILL || verb == DO;
-        let say = |verb| Some([Telnet::IAC, verb, option]);
+        let say = |verb| Some([IAC, verb, option]);
         let Some(agreed) = place(side, option) else {
             return if wanted { say(no) } else { None };
         };

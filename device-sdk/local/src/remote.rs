@@ -1,0 +1,288 @@
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use doorward_model::LineSettings;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+use crate::line::Line;
+use crate::outbox::Outbox;
+use crate::request::{InForce, LineRequest, Modem};
+use crate::telnet::{Client, Told, escape};
+
+/// How long an answer is waited for.
+const ANSWER: Duration = Duration::from_secs(5);
+/// How much is said to the line that it may not have taken yet. So a request is not behind more
+/// than this, and whoever has the line can discard all of it.
+pub(crate) const AHEAD: u64 = 16 * 1024;
+/// With more than this on its way out, nothing is added to it: the far end takes nothing.
+const UNSENT: usize = 64 * 1024;
+/// The same, of what has come and was not read.
+const UNREAD: usize = 64 * 1024;
+const CHUNK: usize = 4096;
+
+/// A serial line that somebody else has: at the far end of a stream there is [`serve`](crate::serve),
+/// or another that speaks RFC 2217. Or bare bytes, of a line that stays as it is set.
+#[derive(Debug)]
+pub struct Remote<S> {
+    far: S,
+    /// None where the stream is bare bytes.
+    client: Option<Client>,
+    in_force: InForce,
+    modem: Modem,
+    /// Whether the far end was asked to tell of the modem's lines.
+    watches: bool,
+    out: Outbox,
+    unread: VecDeque<u8>,
+    asked: Option<Asked>,
+    /// An answer did not come in time, and nothing has been answered since: no other is waited
+    /// for.
+    silent: bool,
+    /// The far end wants no data for now.
+    suspended: bool,
+    /// How many bytes of data were said.
+    said: u64,
+    /// Up to where the line is known to have taken them.
+    taken: u64,
+    /// Up to where that was asked for.
+    marked: Option<u64>,
+    /// Whether the far end was told that nothing more comes.
+    shut: bool,
+    buffer: Box<[u8]>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    request: LineRequest,
+    answered: bool,
+    patience: Pin<Box<Sleep>>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Remote<S> {
+    /// A line behind a stream of bare bytes. It stays as it is set, which is `settings` as far as
+    /// is known.
+    #[must_use]
+    pub fn bare(far: S, settings: LineSettings) -> Self {
+        Self {
+            far,
+            client: None,
+            in_force: InForce::new(settings),
+            modem: Modem::default(),
+            watches: false,
+            out: Outbox::default(),
+            unread: VecDeque::new(),
+            asked: None,
+            silent: false,
+            suspended: false,
+            said: 0,
+            taken: 0,
+            marked: None,
+            shut: false,
+            buffer: vec![0; CHUNK].into_boxed_slice(),
+        }
+    }
+
+    /// A line behind RFC 2217. How it is set the far end is asked; where it does not answer, that
+    /// is taken to be `settings`.
+    ///
+    /// # Errors
+    /// When the stream is broken.
+    pub async fn open(far: S, settings: LineSettings) -> io::Result<Self> {
+        use LineRequest as R;
+        let mut line = Self::bare(far, settings);
+        let mut client = Client::default();
+        line.out.put(client.offer());
+        line.client = Some(client);
+        for request in [R::Baud(None), R::Bits(None), R::Parity(None), R::Stop(None)] {
+            line.out.put(Client::ask(request));
+        }
+        // The last answer comes when the others have come.
+        let asked = poll_fn(|cx| {
+            while line.unread.len() < UNREAD
+                && let Poll::Ready(heard) = line.poll_hear(cx)
+            {
+                heard?;
+            }
+            line.poll_request(cx, R::Flow(None))
+        });
+        match asked.await {
+            Err(error) if error.kind() != io::ErrorKind::TimedOut => Err(error),
+            _ => Ok(line),
+        }
+    }
+
+    /// Takes a piece of what the far end has said.
+    fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.out.poll_send(cx, &mut self.far)?.is_pending() && self.out.len() > UNSENT {
+            // What it says wants replies.
+            return Poll::Pending;
+        }
+        let mut into = ReadBuf::new(&mut self.buffer);
+        ready!(Pin::new(&mut self.far).poll_read(cx, &mut into))?;
+        if into.filled().is_empty() {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        let Some(client) = &mut self.client else {
+            self.unread.extend(into.filled());
+            return Poll::Ready(Ok(()));
+        };
+        for told in client.receive(into.filled()) {
+            match told {
+                Told::Data(bytes) => self.unread.extend(bytes),
+                Told::Reply(bytes) => self.out.put(bytes),
+                Told::Modem(modem) => self.modem = modem,
+                Told::Suspend(on) => self.suspended = on,
+                Told::Mark => {
+                    self.taken = self.marked.take().unwrap_or(self.taken);
+                    self.silent = false;
+                }
+                Told::Done(request) => {
+                    self.in_force = self.in_force.with(request);
+                    self.silent = false;
+                    if let Some(asked) = &mut self.asked {
+                        asked.answered |= asked.request.is_like(&request);
+                    }
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Line for Remote<S> {
+    fn in_force(&self) -> InForce {
+        self.in_force
+    }
+
+    fn poll_request(&mut self, cx: &mut Context<'_>, request: LineRequest) -> Poll<io::Result<()>> {
+        if self.client.is_none() {
+            return Poll::Ready(Ok(()));
+        }
+        if self.asked.as_ref().is_none_or(|asked| asked.request != request) {
+            self.asked = None;
+            if self.out.len() > UNSENT {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.out.put(Client::ask(request));
+            let patience = Box::pin(sleep(ANSWER));
+            self.asked = Some(Asked { request, answered: false, patience });
+        }
+        // A stream that is broken is so for whoever reads it, too.
+        let sent = self.out.poll_send(cx, &mut self.far);
+        let Some(Asked { answered, patience, .. }) = &mut self.asked else {
+            return Poll::Pending;
+        };
+        let done = match sent {
+            Poll::Ready(Err(error)) => Err(error),
+            _ if *answered => Ok(()),
+            _ if self.silent || patience.as_mut().poll(cx).is_ready() => {
+                self.silent = true;
+                Err(io::ErrorKind::TimedOut.into())
+            }
+            _ => return Poll::Pending,
+        };
+        self.asked = None;
+        Poll::Ready(done)
+    }
+
+    fn modem(&mut self) -> io::Result<Modem> {
+        if self.client.is_some() && !self.watches {
+            self.watches = true;
+            self.out.put(Client::ask(LineRequest::Modem(u8::MAX)));
+        }
+        Ok(self.modem)
+    }
+
+    /// The far end is told that nothing more comes, and ends its direction when it has put its
+    /// line back.
+    fn poll_restore(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Poll::Ready(Err(_)) = self.poll_shut(cx) {
+            return Poll::Ready(());
+        }
+        loop {
+            let mut into = ReadBuf::new(&mut self.buffer);
+            let read = ready!(Pin::new(&mut self.far).poll_read(cx, &mut into));
+            if read.is_err() || into.filled().is_empty() {
+                return Poll::Ready(());
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Remote<S> {
+    fn poll_shut(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.shut {
+            ready!(self.out.poll_send(cx, &mut self.far))?;
+            ready!(Pin::new(&mut self.far).poll_shutdown(cx))?;
+            self.shut = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncRead for Remote<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        while this.unread.is_empty() {
+            ready!(this.poll_hear(cx))?;
+        }
+        let (now, _) = this.unread.as_slices();
+        let amount = now.len().min(into.remaining());
+        into.put_slice(now.get(..amount).unwrap_or_default());
+        this.unread.drain(..amount);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncWrite for Remote<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let unsent = this.out.poll_send(cx, &mut this.far)?.is_pending();
+        let room = AHEAD.saturating_sub(this.said - this.taken);
+        let room = usize::try_from(room).unwrap_or(usize::MAX).min(CHUNK);
+        if unsent || this.suspended || room == 0 {
+            // What the far end says is read all the time, and looked at then.
+            return Poll::Pending;
+        }
+        let taken = bytes.get(..bytes.len().min(room)).unwrap_or_default();
+        if this.client.is_some() {
+            for byte in taken {
+                escape(*byte, &mut this.out);
+            }
+            this.said += taken.len() as u64;
+            if this.marked.is_none() && this.said - this.taken >= AHEAD / 2 {
+                this.marked = Some(this.said);
+                this.out.put(Client::MARK);
+            }
+        } else {
+            this.out.put(taken.iter().copied());
+        }
+        match this.out.poll_send(cx, &mut this.far) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            // What has not left is sent along with whatever is done next.
+            _ => Poll::Ready(Ok(taken.len())),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.out.poll_send(cx, &mut this.far)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A line has no end.
+        Poll::Ready(Ok(()))
+    }
+}

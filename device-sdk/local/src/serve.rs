@@ -1,0 +1,289 @@
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep};
+
+use crate::line::Line;
+use crate::outbox::Outbox;
+use crate::request::{Answer, LineRequest, Modem, Purge};
+use crate::telnet::{Heard, Server, escape};
+
+/// With this much to be done, the far end is not heard.
+const AHEAD: usize = 64 * 1024;
+/// With this much on its way to the far end, the line is not read and nothing is heard.
+const UNSENT: usize = 64 * 1024;
+/// How long what was said may wait for the line, once the far end says nothing more.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// How often the modem's lines are looked at, while the far end wants to be told.
+const LOOK: Duration = Duration::from_millis(200);
+/// How often something is moved before others have their turn.
+const TURNS: usize = 32;
+const CHUNK: usize = 4096;
+
+/// Why a line was not served to a proper end.
+#[derive(Debug)]
+pub enum Broken {
+    /// The line itself.
+    Line(io::Error),
+    /// The stream to whoever uses it.
+    Stream(io::Error),
+}
+
+/// Lets the far end of `stream` use `line` by RFC 2217, until it ends its direction; then what it
+/// has said has left, or taken too long, and the line is set as it was found. Whether `stream` is
+/// ended then is up to the caller.
+///
+/// What is asked is done in its order, but to discard what was said and not yet sent is done at
+/// once.
+///
+/// # Errors
+/// When the line or the stream broke off. The line is restored when it is dropped, which is then.
+pub async fn serve<L, S>(line: L, stream: &mut S) -> Result<(), Broken>
+where
+    L: Line,
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut server = Server::default();
+    let mut out = Outbox::default();
+    out.put(server.offer());
+    let mut serving = Serving {
+        line,
+        stream,
+        server,
+        out,
+        orders: VecDeque::new(),
+        ahead: 0,
+        ended: false,
+        patience: None,
+        suspended: false,
+        modem: Modem::default(),
+        mask: 0,
+        look: None,
+        buffer: vec![0; CHUNK].into_boxed_slice(),
+    };
+    poll_fn(|cx| serving.poll(cx)).await?;
+    poll_fn(|cx| serving.line.poll_restore(cx)).await;
+    Ok(())
+}
+
+struct Serving<'s, L, S> {
+    line: L,
+    stream: &'s mut S,
+    server: Server,
+    /// For the far end.
+    out: Outbox,
+    /// What it has said, in the order in which it is done.
+    orders: VecDeque<Order>,
+    /// What the orders come to.
+    ahead: usize,
+    /// It says nothing more.
+    ended: bool,
+    patience: Option<Pin<Box<Sleep>>>,
+    /// It wants no data for now.
+    suspended: bool,
+    /// The modem's lines, as it was told.
+    modem: Modem,
+    /// Which of their changes it wants to be told.
+    mask: u8,
+    look: Option<Interval>,
+    buffer: Box<[u8]>,
+}
+
+enum Order {
+    Write { bytes: Vec<u8>, done: usize },
+    Request(LineRequest),
+    Reply(Vec<u8>),
+}
+
+impl Order {
+    /// What it is counted as, so that orders without bytes are bounded, too.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Write { bytes, done } => bytes.len().saturating_sub(*done),
+            Self::Request(_) | Self::Reply(_) => 64,
+        }
+    }
+}
+
+impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        for _ in 0..TURNS {
+            self.look(cx).map_err(Broken::Line)?;
+            let full = self.out.len() >= UNSENT;
+            // Each has its turn, whatever the others do.
+            let heard = self.hear(cx).map_err(Broken::Stream)?;
+            let acted = self.act(cx).map_err(Broken::Line)?;
+            let said = self.say(cx).map_err(Broken::Line)?;
+            if let Poll::Ready(Err(error)) = self.out.poll_send(cx, self.stream) {
+                return Poll::Ready(Err(Broken::Stream(error)));
+            }
+            if self.ended && self.orders.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let freed = full && self.out.len() < UNSENT;
+            if !(heard || acted || said || freed) {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Takes what the far end says. Whether there was something.
+    fn hear(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        if self.ended || self.ahead >= AHEAD || self.out.len() >= UNSENT {
+            return Ok(false);
+        }
+        let mut into = ReadBuf::new(&mut self.buffer);
+        if Pin::new(&mut *self.stream).poll_read(cx, &mut into)?.is_pending() {
+            return Ok(false);
+        }
+        self.ended = into.filled().is_empty();
+        for heard in self.server.receive(into.filled()) {
+            match heard {
+                Heard::Data(bytes) => self.order(Order::Write { bytes, done: 0 }),
+                Heard::Reply(bytes) => self.order(Order::Reply(bytes)),
+                Heard::Mark => self.order(Order::Reply(Server::MARK.to_vec())),
+                Heard::Suspend(on) => self.suspended = on,
+                Heard::Request(request) => self.request(request),
+            }
+        }
+        Ok(true)
+    }
+
+    fn request(&mut self, request: LineRequest) {
+        match request {
+            LineRequest::Purge(purge) if purge.is_to_line() => {
+                self.forget_writes();
+                // Before what waits for the line.
+                self.order(Order::Request(request));
+                self.orders.rotate_right(1);
+            }
+            LineRequest::Modem(mask) => {
+                // Of the line's bytes this is no matter: it waits for none.
+                self.mask = mask;
+                self.out.put(Server::answer(Answer::Done(request)));
+                if mask != 0 {
+                    // It begins with what they are.
+                    let notice = self.modem.notice(self.modem);
+                    self.out.put(Server::answer(Answer::Modem(notice)));
+                }
+            }
+            request => self.order(Order::Request(request)),
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        self.ahead += order.weight();
+        self.orders.push_back(order);
+    }
+
+    fn forget_writes(&mut self) {
+        self.orders.retain(|order| !matches!(order, Order::Write { .. }));
+        self.ahead = self.orders.iter().map(Order::weight).sum();
+    }
+
+    /// Does the first thing that is to be done. Whether something was.
+    fn act(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let weight = match self.orders.front_mut() {
+            None => return Ok(false),
+            Some(Order::Write { bytes, done }) => {
+                let rest = bytes.get(*done..).unwrap_or_default();
+                match Pin::new(&mut self.line).poll_write(cx, rest)? {
+                    Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Poll::Ready(amount) => {
+                        *done += amount;
+                        self.ahead = self.ahead.saturating_sub(amount);
+                        if *done < bytes.len() {
+                            return Ok(true);
+                        }
+                        0
+                    }
+                    Poll::Pending => return Ok(self.gives_up(cx)),
+                }
+            }
+            Some(Order::Request(request)) => {
+                let request = *request;
+                match self.line.poll_request(cx, request) {
+                    Poll::Pending => return Ok(false),
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(error)) => {
+                        tracing::warn!(%error, ?request, "a serial line could not be set");
+                    }
+                }
+                let told = request.told(&self.line.in_force());
+                self.out.put(Server::answer(Answer::Done(told)));
+                Order::Request(request).weight()
+            }
+            Some(reply @ Order::Reply(_)) => {
+                let weight = reply.weight();
+                if let Order::Reply(bytes) = reply {
+                    self.out.put(std::mem::take(bytes));
+                }
+                weight
+            }
+        };
+        self.orders.pop_front();
+        self.ahead = self.ahead.saturating_sub(weight);
+        self.patience = None;
+        Ok(true)
+    }
+
+    /// Nobody waits any more for what the line does not take, and it has had its time.
+    fn gives_up(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.ended {
+            return false;
+        }
+        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+        let over = patience.as_mut().poll(cx).is_ready();
+        if over {
+            self.forget_writes();
+            self.order(Order::Request(LineRequest::Purge(Purge::ToLine)));
+        }
+        over
+    }
+
+    /// Passes on what the line says. Whether there was something.
+    fn say(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        if self.suspended || self.out.len() >= UNSENT {
+            return Ok(false);
+        }
+        let mut into = ReadBuf::new(&mut self.buffer);
+        if Pin::new(&mut self.line).poll_read(cx, &mut into)?.is_pending() {
+            return Ok(false);
+        }
+        if into.filled().is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        for byte in into.filled() {
+            escape(*byte, &mut self.out);
+        }
+        Ok(true)
+    }
+
+    fn look(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.mask == 0 {
+            self.look = None;
+            return Ok(());
+        }
+        let look = self.look.get_or_insert_with(|| {
+            let mut look = interval(LOOK);
+            look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            look
+        });
+        while look.poll_tick(cx).is_ready() {
+            let now = self.line.modem()?;
+            let notice = now.notice(self.modem);
+            self.modem = now;
+            if notice & self.mask & 0xf != 0 && self.out.len() < UNSENT {
+                self.out.put(Server::answer(Answer::Modem(notice)));
+            }
+        }
+        Ok(())
+    }
+}

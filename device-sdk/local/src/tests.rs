@@ -1,0 +1,442 @@
+//! A line and whoever uses it from the other end of a stream.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use doorward_model::{Baud, LineSettings, Parity};
+use proptest::prelude::*;
+use tokio::io::{
+    AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, duplex,
+};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+use super::*;
+use crate::telnet::{IAC, Server};
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// A line that repeats what it is told, and keeps what is done with it.
+#[derive(Clone)]
+struct Echo(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    done: Vec<Done>,
+    says: VecDeque<u8>,
+    settings: LineSettings,
+    dtr: bool,
+    modem: Modem,
+    /// Takes no bytes.
+    stuck: bool,
+    waiting: Vec<Waker>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Done {
+    Wrote(Vec<u8>),
+    Request(LineRequest),
+    Restored,
+}
+
+impl Default for Echo {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(State { dtr: true, ..State::default() })))
+    }
+}
+
+impl Echo {
+    fn with<T>(&self, with: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.0.lock().unwrap();
+        state.waiting.drain(..).for_each(Waker::wake);
+        with(&mut state)
+    }
+
+    fn done(&self) -> Vec<Done> {
+        self.with(|state| state.done.clone())
+    }
+}
+
+impl Line for Echo {
+    fn in_force(&self) -> InForce {
+        let state = self.0.lock().unwrap();
+        InForce { dtr: state.dtr, ..InForce::new(state.settings) }
+    }
+
+    fn poll_request(&mut self, _: &mut Context<'_>, request: LineRequest) -> Poll<io::Result<()>> {
+        let now = self.in_force().with(request);
+        let mut state = self.0.lock().unwrap();
+        state.done.push(Done::Request(request));
+        // It can do no odd parity.
+        let odd = now.settings.parity == Parity::Odd;
+        let parity = if odd { Parity::None } else { now.settings.parity };
+        state.settings = LineSettings { parity, ..now.settings };
+        state.dtr = now.dtr;
+        Poll::Ready(Ok(()))
+    }
+
+    fn modem(&mut self) -> io::Result<Modem> {
+        Ok(self.0.lock().unwrap().modem)
+    }
+
+    fn poll_restore(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        self.0.lock().unwrap().done.push(Done::Restored);
+        Poll::Ready(())
+    }
+}
+
+impl AsyncRead for Echo {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut state = self.0.lock().unwrap();
+        if state.says.is_empty() {
+            state.waiting.push(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let amount = state.says.len().min(into.remaining());
+        into.put_slice(&state.says.drain(..amount).collect::<Vec<_>>());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Echo {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut state = self.0.lock().unwrap();
+        if state.stuck {
+            state.waiting.push(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let bytes = &bytes[..bytes.len().min(100)];
+        state.says.extend(bytes);
+        match state.done.last_mut() {
+            Some(Done::Wrote(before)) => before.extend(bytes),
+            _ => state.done.push(Done::Wrote(bytes.to_vec())),
+        }
+        state.waiting.drain(..).for_each(Waker::wake);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A line that is served over a stream that holds so much.
+async fn served(line: &Echo, holds: usize) -> (Remote<DuplexStream>, JoinHandle<bool>) {
+    let (far, mut near) = duplex(holds);
+    let line = line.clone();
+    let ended = tokio::spawn(async move {
+        let properly = serve(line, &mut near).await.is_ok();
+        properly && near.shutdown().await.is_ok()
+    });
+    (soon(Remote::open(far, LineSettings::default())).await.unwrap(), ended)
+}
+
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    timeout(SOON, what).await.unwrap()
+}
+
+/// What a line is told, in this order.
+#[derive(Clone, Debug)]
+enum Say {
+    Write(Vec<u8>),
+    Ask(LineRequest),
+}
+
+/// Tells it, and reads meanwhile what it says, until it has said so much in all.
+async fn tell(line: &mut Remote<DuplexStream>, says: &[Say], length: usize) -> Vec<u8> {
+    let (mut says, mut written, mut read) = (says.iter().peekable(), 0, vec![]);
+    let all = poll_fn(|cx| {
+        loop {
+            let mut bytes = [0; 300];
+            let mut into = ReadBuf::new(&mut bytes);
+            let heard =
+                Pin::new(&mut *line).poll_read(cx, &mut into).map(Result::unwrap).is_ready();
+            read.extend(into.filled());
+            let said = match says.peek() {
+                None if read.len() >= length => return Poll::Ready(()),
+                None => false,
+                Some(Say::Ask(request)) => match line.poll_request(cx, *request) {
+                    Poll::Ready(done) => {
+                        done.unwrap();
+                        says.next();
+                        true
+                    }
+                    Poll::Pending => false,
+                },
+                Some(Say::Write(bytes)) if written == bytes.len() => {
+                    written = 0;
+                    says.next();
+                    true
+                }
+                Some(Say::Write(bytes)) => {
+                    match Pin::new(&mut *line).poll_write(cx, &bytes[written..]) {
+                        Poll::Ready(more) => {
+                            written += more.unwrap();
+                            true
+                        }
+                        Poll::Pending => false,
+                    }
+                }
+            };
+            if !heard && !said {
+                return Poll::Pending;
+            }
+        }
+    });
+    soon(all).await;
+    read
+}
+
+async fn restore(mut line: Remote<DuplexStream>) {
+    soon(poll_fn(|cx| line.poll_restore(cx))).await;
+}
+
+/// Everything in a runtime whose clock goes on when all wait: who waits for nothing is found out.
+fn run<T>(what: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_time().start_paused(true).build().unwrap().block_on(what)
+}
+
+fn say() -> impl Strategy<Value = Say> {
+    use LineRequest as R;
+    let byte = prop_oneof![3 => any::<u8>(), 1 => Just(IAC), 1 => Just(b'\r'), 1 => Just(0)];
+    prop_oneof![
+        prop::collection::vec(byte, 1..3000).prop_map(Say::Write),
+        (1..=Baud::LIMIT).prop_map(|rate| Say::Ask(R::Baud(Baud::new(rate)))),
+        prop::sample::select(vec![
+            R::Parity(Some(Parity::Odd)),
+            R::Parity(Some(Parity::Even)),
+            R::Baud(None),
+            R::Dtr(Some(false)),
+            R::Dtr(Some(true)),
+            R::Break(None),
+            R::Purge(Purge::FromLine),
+        ])
+        .prop_map(Say::Ask),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_told_is_done_in_its_order_and_all_of_it_comes_back(
+        says in prop::collection::vec(say(), 0..20),
+        holds in 1..5000_usize,
+    ) {
+        run(async {
+            let line = Echo::default();
+            let (mut remote, ended) = served(&line, holds).await;
+            line.with(|state| state.done.clear());
+            let (mut expected, mut all) = (vec![], vec![]);
+            for one in &says {
+                match (expected.last_mut(), one) {
+                    (Some(Done::Wrote(before)), Say::Write(bytes)) => before.extend(bytes),
+                    (_, Say::Write(bytes)) => expected.push(Done::Wrote(bytes.clone())),
+                    (_, Say::Ask(request)) => expected.push(Done::Request(*request)),
+                }
+                if let Say::Write(bytes) = one {
+                    all.extend(bytes);
+                }
+            }
+            assert_eq!(tell(&mut remote, &says, all.len()).await, all);
+            let known = remote.in_force();
+            assert_eq!((known.settings, known.dtr), line.with(|state| (state.settings, state.dtr)));
+            restore(remote).await;
+            assert!(ended.await.unwrap());
+            expected.push(Done::Restored);
+            assert_eq!(line.done(), expected);
+        });
+    }
+
+    #[test]
+    fn whatever_a_far_end_says_its_user_stands(
+        bytes in prop::collection::vec(prop_oneof![
+            2 => any::<u8>(),
+            3 => prop::sample::select(vec![IAC, IAC, 250, 240, 251, 253, 6, 44, 101, 105, 107, 108]),
+        ], 0..3000),
+    ) {
+        run(async {
+            let (far, mut near) = duplex(100);
+            let says = tokio::spawn(async move {
+                // Whoever does not stand it, is gone.
+                drop(near.write_all(&bytes).await);
+                drop(near.shutdown().await);
+                let mut all = vec![];
+                drop(near.read_to_end(&mut all).await);
+            });
+            if let Ok(mut line) = soon(Remote::open(far, LineSettings::default())).await {
+                drop(line.modem());
+                soon(async { while line.read(&mut [0; 100]).await.is_ok() {} }).await;
+                drop(soon(poll_fn(|cx| line.poll_request(cx, LineRequest::Baud(None)))).await);
+                restore(line).await;
+            }
+            soon(says).await.unwrap();
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_it_is_set_the_far_end_says() {
+    let line = Echo::default();
+    let settings = LineSettings { baud: Baud::new(300).unwrap(), ..LineSettings::default() };
+    line.with(|state| state.settings = settings);
+    let (mut remote, _ended) = served(&line, 64).await;
+    assert_eq!(remote.in_force().settings, settings);
+    // What it cannot do is not believed to be done.
+    let odd = Say::Ask(LineRequest::Parity(Some(Parity::Odd)));
+    tell(&mut remote, &[odd], 0).await;
+    assert_eq!(remote.in_force().settings, settings);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_takes_nothing_still_hears_what_is_asked() {
+    let line = Echo::default();
+    line.with(|state| state.stuck = true);
+    let (mut remote, ended) = served(&line, 64).await;
+    let mut said = 0;
+    // As much as it holds, and then no more, however long one waits.
+    let full = async {
+        loop {
+            said += poll_fn(|cx| {
+                let mut none = [0; 1];
+                assert!(
+                    Pin::new(&mut remote).poll_read(cx, &mut ReadBuf::new(&mut none)).is_pending()
+                );
+                Pin::new(&mut remote).poll_write(cx, &[IAC; 100])
+            })
+            .await
+            .unwrap();
+        }
+    };
+    assert!(
+        timeout(SOON, async {
+            let () = full.await;
+        })
+        .await
+        .is_err()
+    );
+    assert_eq!(said as u64, remote::AHEAD);
+    let before = Instant::now();
+    let purge = Say::Ask(LineRequest::Purge(Purge::ToLine));
+    tell(&mut remote, &[purge, Say::Ask(LineRequest::Dtr(Some(false)))], 0).await;
+    assert_eq!(before.elapsed(), Duration::ZERO);
+    line.with(|state| (state.stuck, state.done) = (false, vec![]));
+    let told = tell(&mut remote, &[Say::Write(vec![7; 20_000])], 20_000).await;
+    assert_eq!(told, vec![7; 20_000], "and nothing of what was discarded");
+
+    // Nor does it keep an end for ever.
+    line.with(|state| (state.stuck, state.done) = (true, vec![]));
+    tell(&mut remote, &[Say::Write(vec![8; 10])], 0).await;
+    restore(remote).await;
+    assert!(ended.await.unwrap());
+    let discarded = Done::Request(LineRequest::Purge(Purge::ToLine));
+    assert_eq!(line.done(), [discarded, Done::Restored]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_far_end_that_does_not_answer_is_waited_for_once() {
+    let (far, mut near) = duplex(4096);
+    let asked = LineRequest::Baud(Baud::new(300));
+    let before = Instant::now();
+    let mut line = Remote::open(far, LineSettings::default()).await.unwrap();
+    let once = before.elapsed();
+    assert!(once >= Duration::from_secs(5) && once < Duration::from_secs(6), "{once:?}");
+    for _ in 0..1000 {
+        assert!(poll_fn(|cx| line.poll_request(cx, asked)).await.is_err());
+    }
+    assert_eq!(before.elapsed(), once);
+    assert_eq!(line.in_force(), InForce::new(LineSettings::default()), "as it was opened");
+    // It is believed again when it answers.
+    near.write_all(&Server::answer(Answer::Done(asked))).await.unwrap();
+    near.write_all(b"x").await.unwrap();
+    assert_eq!(line.read_u8().await.unwrap(), b'x');
+    assert_eq!(line.in_force().settings.baud.get(), 300);
+    assert!(poll_fn(|cx| line.poll_request(cx, LineRequest::Bits(None))).await.is_err());
+    assert!(before.elapsed() >= 2 * once);
+}
+
+/// How much somebody may say who never listens.
+async fn takes(mut far: DuplexStream, says: &[u8]) -> usize {
+    let mut taken = 0;
+    let all = async {
+        while far.write_all(says).await.is_ok() {
+            taken += says.len();
+        }
+    };
+    assert!(timeout(SOON, all).await.is_err(), "{taken}");
+    taken
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_says_much_and_hears_nothing_is_not_kept_for() {
+    const MOST: usize = 300 * 1024;
+    for says in [&[IAC, 253, 1][..], &[IAC, 250, 44, 0, IAC, 240], &[IAC, 253, 6]] {
+        let (far, mut near) = duplex(64);
+        tokio::spawn(async move { serve(Echo::default(), &mut near).await.is_ok() });
+        assert!(takes(far, says).await < MOST);
+        let (far, near) = duplex(64);
+        tokio::spawn(async move {
+            let mut line = Remote::open(near, LineSettings::default()).await?;
+            line.read_u8().await
+        });
+        if says[1] == 253 {
+            assert!(takes(far, says).await < MOST);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_modems_lines_are_told_to_whoever_asks() {
+    let line = Echo::default();
+    let (mut remote, _ended) = served(&line, 64).await;
+    assert_eq!(remote.modem().unwrap(), Modem::default());
+    let modem = Modem { cts: true, carrier: true, ..Modem::default() };
+    line.with(|state| state.modem = modem);
+    let told = async {
+        while remote.modem().unwrap() != modem {
+            let read = tokio::time::timeout(Duration::from_millis(10), remote.read_u8());
+            assert!(read.await.is_err());
+        }
+    };
+    soon(told).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn bare_bytes_pass_and_nothing_else() {
+    let (far, mut near) = duplex(64);
+    let mut line = Remote::bare(far, LineSettings::default());
+    let asked = LineRequest::Baud(Baud::new(300));
+    poll_fn(|cx| line.poll_request(cx, asked)).await.unwrap();
+    assert_eq!(line.in_force(), InForce::new(LineSettings::default()));
+    line.write_all(&[IAC, 0, IAC]).await.unwrap();
+    near.write_all(&[IAC, IAC, 1]).await.unwrap();
+    let mut bytes = [0; 3];
+    line.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(bytes, [IAC, IAC, 1]);
+    near.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(bytes, [IAC, 0, IAC]);
+    // It is told that nothing more comes, and waited for.
+    let restored = tokio::spawn(async move { poll_fn(|cx| line.poll_restore(cx)).await });
+    assert!(near.read_u8().await.is_err());
+    assert!(!restored.is_finished());
+    near.shutdown().await.unwrap();
+    soon(restored).await.unwrap();
+}

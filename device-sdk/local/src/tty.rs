@@ -1,0 +1,286 @@
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use doorward_model::LineSettings;
+use rustix::io::Errno;
+use rustix::termios::{
+    OptionalActions, QueueSelector, Termios, ioctl_tiocexcl, ioctl_tiocnxcl, tcdrain, tcflush,
+    tcgetattr, tcsetattr,
+};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::JoinHandle;
+use tokio::time::{Sleep, sleep};
+
+use crate::line::Line;
+use crate::modes::{modes, open, settings};
+use crate::request::{InForce, LineRequest, Modem, Purge};
+
+/// How long what was written may take to leave, when the line is to be set otherwise or given
+/// up. Shorter than anybody waits for who is told of it.
+const DRAIN: Duration = Duration::from_secs(4);
+
+/// A serial line of this machine. While it is open, other programs are kept out, where the line
+/// knows how.
+#[derive(Debug)]
+pub struct Tty {
+    port: AsyncFd<serial2::SerialPort>,
+    /// What it was set to, until that is put back.
+    first: Option<Termios>,
+    in_force: InForce,
+    /// Something was written, and may not have left.
+    unsent: bool,
+    draining: Option<Draining>,
+    /// Whether a thread that drains may still be waiting.
+    waits: bool,
+}
+
+/// There is only a call that waits, so it has a thread.
+#[derive(Debug)]
+struct Draining {
+    thread: JoinHandle<()>,
+    patience: Pin<Box<Sleep>>,
+}
+
+impl Tty {
+    /// Opens the line at `path` and sets it: without waiting for a carrier, and without becoming
+    /// this program's terminal. How it was set is remembered.
+    ///
+    /// # Errors
+    /// When it cannot be opened or set, or is no terminal.
+    pub async fn open(path: PathBuf, settings: LineSettings) -> io::Result<Self> {
+        let opened = tokio::task::spawn_blocking(move || open(&path)).await;
+        let (file, first) = opened.map_err(io::Error::other)??;
+        tolerated("exclusiveness", ioctl_tiocexcl(&file).map_err(Into::into))?;
+        #[expect(
+            deprecated,
+            reason = "unsound only with a descriptor that changes; the other is unsafe"
+        )]
+        let port = AsyncFd::new(serial2::SerialPort::from(file))?;
+        let mut tty = Self {
+            port,
+            first: Some(first),
+            in_force: InForce::new(settings),
+            unsent: false,
+            draining: None,
+            waits: false,
+        };
+        tty.set(settings)?;
+        Ok(tty)
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.port.get_ref().as_fd()
+    }
+
+    fn set(&mut self, asked: LineSettings) -> io::Result<()> {
+        let modes = modes(tcgetattr(self.fd())?, &asked)?;
+        // Not "when all has left": that would wait.
+        tcsetattr(self.fd(), OptionalActions::Now, &modes)?;
+        self.in_force.settings = settings(&tcgetattr(self.fd())?, &asked);
+        if self.in_force.settings != asked {
+            let in_force = self.in_force.settings;
+            tracing::debug!(%asked, %in_force, "a serial line cannot be set quite so");
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, request: LineRequest) -> io::Result<()> {
+        use LineRequest as R;
+        let port = self.port.get_ref();
+        let wanted = self.in_force.with(request);
+        match request {
+            R::Break(Some(on)) => tolerated("break", port.set_break(on))?,
+            R::Dtr(Some(on)) => tolerated("DTR", port.set_dtr(on))?,
+            R::Rts(Some(on)) => tolerated("RTS", port.set_rts(on))?,
+            R::Purge(purge) => return self.discard(purge),
+            R::Modem(_) => {}
+            _ if wanted.settings != self.in_force.settings => return self.set(wanted.settings),
+            _ => {}
+        }
+        self.in_force = wanted;
+        Ok(())
+    }
+
+    fn discard(&mut self, purge: Purge) -> io::Result<()> {
+        let which = match purge {
+            Purge::FromLine => QueueSelector::IFlush,
+            Purge::ToLine => QueueSelector::OFlush,
+            Purge::Both => QueueSelector::IOFlush,
+        };
+        tcflush(self.fd(), which)?;
+        if purge.is_to_line() {
+            // This lets the thread that waits go, too.
+            (self.draining, self.waits, self.unsent) = (None, false, false);
+        }
+        Ok(())
+    }
+
+    /// Whether everything that was written has left; `false` once that has taken too long.
+    fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if !self.unsent {
+            return Poll::Ready(true);
+        }
+        if self.draining.is_none() {
+            let Ok(file) = self.fd().try_clone_to_owned() else { return Poll::Ready(false) };
+            self.waits = true;
+            let thread = tokio::task::spawn_blocking(move || {
+                if let Err(error) = tcdrain(&file) {
+                    tracing::debug!(%error, "a serial line cannot say whether all has left");
+                }
+            });
+            self.draining = Some(Draining { thread, patience: Box::pin(sleep(DRAIN)) });
+        }
+        let Some(Draining { thread, patience }) = &mut self.draining else {
+            return Poll::Ready(false);
+        };
+        if let Poll::Ready(waited) = Pin::new(thread).poll(cx) {
+            if let Err(error) = waited {
+                tracing::debug!(%error, "a serial line was not waited for");
+            }
+            (self.draining, self.waits, self.unsent) = (None, false, false);
+            return Poll::Ready(true);
+        }
+        ready!(patience.as_mut().poll(cx));
+        self.draining = None;
+        Poll::Ready(false)
+    }
+
+    /// Sets the line as it was found.
+    fn restore(&mut self) {
+        let Some(first) = self.first.take() else { return };
+        if self.unsent || self.waits {
+            logged("what it has not sent be discarded", self.discard(Purge::ToLine));
+        }
+        let usual = InForce::new(self.in_force.settings);
+        let changed = [LineRequest::Dtr(None), LineRequest::Rts(None), LineRequest::Break(None)];
+        for request in changed.map(|request| request.told(&usual)) {
+            if request != request.told(&self.in_force) {
+                logged("its lines be put back", self.act(request));
+            }
+        }
+        let set = tcsetattr(self.fd(), OptionalActions::Now, &first);
+        logged("it be set as it was found", set.map_err(Into::into));
+        let shared = ioctl_tiocnxcl(self.fd()).map_err(Into::into);
+        logged("others be let in", tolerated("exclusiveness", shared));
+    }
+}
+
+/// A line that has been pulled out cannot be put back.
+fn logged(what: &str, done: io::Result<()>) {
+    if let Err(error) = done {
+        tracing::debug!(%error, "of a serial line could not {what}");
+    }
+}
+
+/// A pseudo-terminal, and many an adapter, has no such lines.
+fn tolerated<T: Default>(what: &str, done: io::Result<T>) -> io::Result<T> {
+    match done {
+        Err(error)
+            if [Errno::NOTTY, Errno::INVAL]
+                .iter()
+                .any(|absent| error.raw_os_error() == Some(absent.raw_os_error())) =>
+        {
+            tracing::debug!(%error, what, "a serial line has no such thing");
+            Ok(T::default())
+        }
+        done => done,
+    }
+}
+
+impl Line for Tty {
+    fn in_force(&self) -> InForce {
+        self.in_force
+    }
+
+    fn poll_request(&mut self, cx: &mut Context<'_>, request: LineRequest) -> Poll<io::Result<()>> {
+        if request.sets() {
+            // What has not left in time is sent otherwise then, or not at all.
+            ready!(self.poll_drained(cx));
+        }
+        Poll::Ready(self.act(request))
+    }
+
+    fn modem(&mut self) -> io::Result<Modem> {
+        let port = self.port.get_ref();
+        let read = || {
+            Ok(Modem {
+                cts: port.read_cts()?,
+                dsr: port.read_dsr()?,
+                ring: port.read_ri()?,
+                carrier: port.read_cd()?,
+            })
+        };
+        tolerated("modem lines", read())
+    }
+
+    fn poll_restore(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.first.is_some() {
+            ready!(self.poll_drained(cx));
+            self.restore();
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Tty {
+    fn drop(&mut self) {
+        self.restore();
+    }
+}
+
+impl AsyncRead for Tty {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let mut guard = ready!(self.port.poll_read_ready(cx))?;
+            let read = guard
+                .try_io(|port| Ok(rustix::io::read(port.get_ref(), buffer.initialize_unfilled())?));
+            match read {
+                // The adapter was pulled out: a line that is there never reads nothing.
+                Ok(Ok(0)) if buffer.remaining() > 0 => {
+                    return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+                }
+                Ok(read) => {
+                    buffer.advance(read?);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(_would_wait) => {}
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Tty {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let mut guard = ready!(self.port.poll_write_ready(cx))?;
+            let written = guard.try_io(|port| Ok(rustix::io::write(port.get_ref(), bytes)?));
+            if let Ok(written) = written {
+                // Whoever waited for what was written before has not waited for this.
+                (self.draining, self.unsent) = (None, true);
+                return Poll::Ready(written);
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A line has no end.
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,167 @@
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+use doorward_local::telnet::{Client, Heard, IAC, Server, Told, escape};
+use doorward_local::{Answer, InForce};
+use doorward_model::LineSettings;
+use doorward_wire::fuzzing::{Feed, pieces};
+
+/// The longest thing that is said at once: an answer with its value, all of it escaped.
+const WORD: usize = 32;
+
+/// Telnet, the side of a line and the side of its user: where bytes are cut changes nothing,
+/// nothing of what is said grows, each reads what the other says, and the line's bytes come
+/// through.
+pub fn telnet(bytes: &[u8]) {
+    let mut feed = Feed::new(bytes);
+    let offers = feed.flag();
+    let cuts = feed.bytes(16);
+    let bytes = feed.rest();
+
+    let heard = hear(offers, &[bytes]);
+    assert_eq!(hear(offers, &pieces(bytes, cuts)), heard);
+    let told = are_told(offers, &[bytes]);
+    assert_eq!(are_told(offers, &pieces(bytes, cuts)), told);
+
+    let (mut data, mut replies) = (0, 0);
+    for one in heard {
+        match one {
+            Heard::Data(bytes) => data += bytes.len(),
+            Heard::Reply(bytes) => {
+                replies += bytes.len();
+                assert!(data_in(&bytes).is_empty(), "{bytes:?}");
+            }
+            Heard::Request(request) => {
+                assert_eq!(
+                    Server::default().receive(&Client::ask(request)),
+                    [Heard::Request(request)]
+                );
+                let in_force = InForce::new(LineSettings::default()).with(request);
+                let answer = request.told(&in_force);
+                let said = Server::answer(Answer::Done(answer));
+                assert!(said.len() <= WORD);
+                assert_eq!(Client::default().receive(&said), [Told::Done(answer)]);
+            }
+            Heard::Mark => replies += Server::MARK.len(),
+            Heard::Suspend(_) => {}
+        }
+    }
+    assert!(data <= bytes.len());
+    assert!(replies <= 3 * bytes.len(), "whoever says little is told little");
+
+    let (mut data, mut replies) = (0, 0);
+    for one in told {
+        match one {
+            Told::Data(bytes) => data += bytes.len(),
+            Told::Reply(bytes) => {
+                replies += bytes.len();
+                let heard = Server::default().receive(&bytes);
+                assert!(!heard.iter().any(|one| matches!(one, Heard::Data(_))), "{bytes:?}");
+            }
+            Told::Modem(modem) => {
+                let said = Server::answer(Answer::Modem(modem.notice(modem)));
+                assert_eq!(Client::default().receive(&said), [Told::Modem(modem)]);
+            }
+            Told::Done(_) | Told::Suspend(_) | Told::Mark => {}
+        }
+    }
+    assert!(data <= bytes.len());
+    assert!(replies <= bytes.len(), "a client replies in kind, and no more");
+
+    // Both sides: what one says between requests and marks, the other reads.
+    let (mut server, mut client) = (Server::default(), Client::default());
+    let (mut to_server, mut to_client) = (client.offer(), server.offer());
+    for piece in pieces(bytes, cuts) {
+        for says in [&mut to_server, &mut to_client] {
+            piece.iter().for_each(|byte| escape(*byte, says));
+        }
+        to_server.extend(Client::MARK);
+        to_client.extend(Server::MARK);
+    }
+    let mut read = vec![];
+    for one in server.receive(&to_server) {
+        match one {
+            Heard::Data(bytes) => read.extend(bytes),
+            other => assert_eq!(other, Heard::Mark),
+        }
+    }
+    assert_eq!(read, bytes);
+    assert_eq!(data_of(client.receive(&to_client)), bytes);
+}
+
+/// All that a line's side hears.
+fn hear(offers: bool, pieces: &[&[u8]]) -> Vec<Heard> {
+    let (mut server, mut heard) = (Server::default(), vec![]);
+    if offers {
+        assert!(data_in(&server.offer()).is_empty());
+    }
+    for piece in pieces {
+        for one in server.receive(piece) {
+            match (heard.last_mut(), one) {
+                (Some(Heard::Data(before)), Heard::Data(bytes)) => before.extend(bytes),
+                (_, one) => heard.push(one),
+            }
+        }
+    }
+    heard
+}
+
+/// All that its user's side is told.
+fn are_told(offers: bool, pieces: &[&[u8]]) -> Vec<Told> {
+    let (mut client, mut told) = (Client::default(), vec![]);
+    if offers {
+        assert!(data_in(&client.offer()).is_empty());
+    }
+    for piece in pieces {
+        for one in client.receive(piece) {
+            match (told.last_mut(), one) {
+                (Some(Told::Data(before)), Told::Data(bytes)) => before.extend(bytes),
+                (_, one) => told.push(one),
+            }
+        }
+    }
+    told
+}
+
+/// What another that speaks telnet takes for data.
+fn data_in(said: &[u8]) -> Vec<u8> {
+    data_of(Client::default().receive(said))
+}
+
+fn data_of(told: Vec<Told>) -> Vec<u8> {
+    let mut data = vec![];
+    for one in told {
+        if let Told::Data(bytes) = one {
+            data.extend(bytes);
+        }
+    }
+    data
+}
+
+pub(crate) fn corpus() -> Vec<Vec<u8>> {
+    let (sb, se, will, do_) = (250, 240, 251, 253);
+    let sub = |bytes: &[u8]| [&[IAC, sb, 44], bytes, &[IAC, se]].concat();
+    let head = [1, 3, 0, 1, 5, 2];
+    let session = [
+        &head[..],
+        &[IAC, will, 44, IAC, do_, 0, IAC, will, 0, IAC, do_, 1, IAC, do_, 6, IAC, will, 6],
+        &sub(&[0]),
+        &sub(&[1, 0, 0, 0x25, 0x80]),
+        b"root\r\0",
+        &sub(&[5, 8]),
+        &sub(&[11, 255, 255]),
+        &sub(&[8]),
+        &[IAC, IAC, 13, 10],
+        &sub(&[9]),
+        &sub(&[12, 3]),
+        &sub(&[101, 0, 0, 0x25, 0x80]),
+        &sub(&[107, 0x31]),
+        &sub(&[108]),
+    ]
+    .concat();
+    let mut corpus = vec![session, [&head[..], &sub(&[7; 100]), b"after it"].concat()];
+    for command in 0..14 {
+        corpus.push([&head[..], &sub(&[command, 1])].concat());
+        corpus.push([&head[..], &sub(&[100 + command, 1])].concat());
+    }
+    corpus
+}
