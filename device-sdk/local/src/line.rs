@@ -1,6 +1,8 @@
 use std::io;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use doorward_model::LineSettings;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::request::{InForce, LineRequest, Modem};
@@ -12,6 +14,10 @@ use crate::request::{InForce, LineRequest, Modem};
 pub trait Line: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// How it is set, as far as that is known.
     fn in_force(&self) -> InForce;
+
+    /// How long everything that it has taken may take to leave, as it is set now: what has not
+    /// left by then, something holds up.
+    fn leaves_within(&self) -> Duration;
 
     /// Does what is asked, and is ready when [`Line::in_force`] says what became of it: not
     /// every port can do everything. Where a request changes how characters are sent, what was
@@ -35,4 +41,12 @@ pub trait Line: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// it was opened. What does not leave in time is discarded. The line is not used after that.
     /// Dropped without this, it is set so at once, and what has not left is discarded.
     fn poll_restore(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+/// How long so many bytes may take to leave a line that is set so: as long as they take, and 4 s.
+pub(crate) fn leaving(bytes: u32, settings: &LineSettings) -> Duration {
+    // A character is 12 symbols at most: one to begin, eight, one of parity, two to end.
+    let symbols = f64::from(bytes) * 12.0;
+    Duration::from_secs(4)
+        + Duration::from_secs_f64(symbols / f64::from(settings.baud.get().max(50)))
 }

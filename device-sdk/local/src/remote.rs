@@ -9,16 +9,17 @@ use doorward_model::LineSettings;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use crate::line::Line;
+use crate::line::{Line, leaving};
 use crate::outbox::Outbox;
 use crate::request::{InForce, LineRequest, Modem};
 use crate::telnet::{Client, Told, escape};
+use crate::tty::QUEUE;
 
-/// How long an answer is waited for.
+/// How long an answer is waited for, whatever is ahead of it: who asks is told what is known then.
 const ANSWER: Duration = Duration::from_secs(5);
 /// How much is said to the line that it may not have taken yet. So a request is not behind more
 /// than this, and whoever has the line can discard all of it.
-pub(crate) const AHEAD: u64 = 16 * 1024;
+pub(crate) const AHEAD: u32 = 16 * 1024;
 /// With more than this on its way out, nothing is added to it: the far end takes nothing.
 const UNSENT: usize = 64 * 1024;
 /// The same, of what has come and was not read.
@@ -158,6 +159,11 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Line for Remote<S> {
         self.in_force
     }
 
+    fn leaves_within(&self) -> Duration {
+        // What the far end has, and what its system has.
+        leaving(AHEAD + QUEUE, &self.in_force.settings)
+    }
+
     fn poll_request(&mut self, cx: &mut Context<'_>, request: LineRequest) -> Poll<io::Result<()>> {
         if self.client.is_none() {
             return Poll::Ready(Ok(()));
@@ -250,7 +256,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncWrite for Remote<S
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let unsent = this.out.poll_send(cx, &mut this.far)?.is_pending();
-        let room = AHEAD.saturating_sub(this.said - this.taken);
+        let ahead = u64::from(AHEAD);
+        let room = ahead.saturating_sub(this.said - this.taken);
         let room = usize::try_from(room).unwrap_or(usize::MAX).min(CHUNK);
         if unsent || this.suspended || room == 0 {
             // What the far end says is read all the time, and looked at then.
@@ -262,7 +269,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncWrite for Remote<S
                 escape(*byte, &mut this.out);
             }
             this.said += taken.len() as u64;
-            if this.marked.is_none() && this.said - this.taken >= AHEAD / 2 {
+            if this.marked.is_none() && this.said - this.taken >= ahead / 2 {
                 this.marked = Some(this.said);
                 this.out.put(Client::MARK);
             }

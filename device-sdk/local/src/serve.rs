@@ -17,8 +17,6 @@ use crate::telnet::{Heard, Server, escape};
 const AHEAD: usize = 64 * 1024;
 /// With this much on its way to the far end, the line is not read and nothing is heard.
 const UNSENT: usize = 64 * 1024;
-/// How long what was said may wait for the line, once the far end says nothing more.
-const PATIENCE: Duration = Duration::from_secs(4);
 /// How often the modem's lines are looked at, while the far end wants to be told.
 const LOOK: Duration = Duration::from_millis(200);
 /// How often something is moved before others have their turn.
@@ -197,6 +195,7 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
                 match Pin::new(&mut self.line).poll_write(cx, rest)? {
                     Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
                     Poll::Ready(amount) => {
+                        self.patience = None;
                         *done += amount;
                         self.ahead = self.ahead.saturating_sub(amount);
                         if *done < bytes.len() {
@@ -239,7 +238,8 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
         if !self.ended {
             return false;
         }
-        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+        let within = self.line.leaves_within();
+        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(within)));
         let over = patience.as_mut().poll(cx).is_ready();
         if over {
             self.forget_writes();

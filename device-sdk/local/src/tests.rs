@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use super::*;
+use crate::line::leaving;
 use crate::telnet::{IAC, Server};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -34,6 +35,8 @@ struct State {
     modem: Modem,
     /// Takes no bytes.
     stuck: bool,
+    /// Takes no more after some.
+    slow: bool,
     waiting: Vec<Waker>,
 }
 
@@ -63,6 +66,10 @@ impl Echo {
 }
 
 impl Line for Echo {
+    fn leaves_within(&self) -> Duration {
+        Duration::from_secs(4)
+    }
+
     fn in_force(&self) -> InForce {
         let state = self.0.lock().unwrap();
         InForce { dtr: state.dtr, ..InForce::new(state.settings) }
@@ -118,6 +125,7 @@ impl AsyncWrite for Echo {
             state.waiting.push(cx.waker().clone());
             return Poll::Pending;
         }
+        state.stuck = state.slow;
         let bytes = &bytes[..bytes.len().min(100)];
         state.says.extend(bytes);
         match state.done.last_mut() {
@@ -333,7 +341,7 @@ async fn a_line_that_takes_nothing_still_hears_what_is_asked() {
         .await
         .is_err()
     );
-    assert_eq!(said as u64, remote::AHEAD);
+    assert_eq!(said as u64, u64::from(remote::AHEAD));
     let before = Instant::now();
     let purge = Say::Ask(LineRequest::Purge(Purge::ToLine));
     tell(&mut remote, &[purge, Say::Ask(LineRequest::Dtr(Some(false)))], 0).await;
@@ -439,4 +447,36 @@ async fn bare_bytes_pass_and_nothing_else() {
     assert!(!restored.is_finished());
     near.shutdown().await.unwrap();
     soon(restored).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_line_has_its_time_for_all_that_was_said() {
+    let line = Echo::default();
+    line.with(|state| (state.stuck, state.slow) = (true, true));
+    let (mut remote, ended) = served(&line, 4096).await;
+    line.with(|state| state.done.clear());
+    tell(&mut remote, &[Say::Write(vec![7; 1000])], 0).await;
+    let takes = line.clone();
+    let takes = tokio::spawn(async move {
+        loop {
+            // Longer than that in all, and never so long at once.
+            tokio::time::sleep(takes.leaves_within() * 3 / 4).await;
+            takes.with(|state| state.stuck = false);
+        }
+    });
+    restore(remote).await;
+    assert!(ended.await.unwrap());
+    takes.abort();
+    assert_eq!(line.done(), [Done::Wrote(vec![7; 1000]), Done::Restored]);
+}
+
+#[test]
+fn what_a_line_has_taken_may_take_as_long_as_it_takes() {
+    let settings =
+        |baud| LineSettings { baud: Baud::new(baud).unwrap(), ..LineSettings::default() };
+    // Eleven bits to a character at 1200 baud: 4096 of them need 37.5 s.
+    let slow = leaving(4096, &settings(1200));
+    assert!(slow > Duration::from_secs(38) && slow < Duration::from_secs(60), "{slow:?}");
+    assert!(leaving(4096, &settings(115_200)) < Duration::from_secs(5));
+    assert!(leaving(u32::MAX, &settings(1)) < Duration::MAX);
 }

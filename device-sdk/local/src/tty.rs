@@ -16,13 +16,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::JoinHandle;
 use tokio::time::{Sleep, sleep};
 
-use crate::line::Line;
+use crate::line::{Line, leaving};
 use crate::modes::{modes, open, settings};
 use crate::request::{InForce, LineRequest, Modem, Purge};
 
-/// How long what was written may take to leave, when the line is to be set otherwise or given
-/// up. Shorter than anybody waits for who is told of it.
-const DRAIN: Duration = Duration::from_secs(4);
+/// How much the system takes before the line does, at most.
+pub(crate) const QUEUE: u32 = 4096;
 
 /// A serial line of this machine. While it is open, other programs are kept out, where the line
 /// knows how.
@@ -133,7 +132,8 @@ impl Tty {
                     tracing::debug!(%error, "a serial line cannot say whether all has left");
                 }
             });
-            self.draining = Some(Draining { thread, patience: Box::pin(sleep(DRAIN)) });
+            let patience = Box::pin(sleep(self.leaves_within()));
+            self.draining = Some(Draining { thread, patience });
         }
         let Some(Draining { thread, patience }) = &mut self.draining else {
             return Poll::Ready(false);
@@ -195,6 +195,10 @@ fn tolerated<T: Default>(what: &str, done: io::Result<T>) -> io::Result<T> {
 impl Line for Tty {
     fn in_force(&self) -> InForce {
         self.in_force
+    }
+
+    fn leaves_within(&self) -> Duration {
+        leaving(QUEUE, &self.in_force.settings)
     }
 
     fn poll_request(&mut self, cx: &mut Context<'_>, request: LineRequest) -> Poll<io::Result<()>> {

@@ -11,9 +11,8 @@ use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep, timeout}
 
 use super::hub::{Hub, Order};
 
-/// How long what was written may take to leave, when nobody is there any more, and how long the
-/// line may take to be put back.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How much longer than what was written takes to leave the line may take to be put back.
+const SLACK: Duration = Duration::from_secs(2);
 /// How often the modem's lines are looked at, while somebody wants to be told.
 const LOOK: Duration = Duration::from_millis(200);
 /// How often the line is moved before others have their turn.
@@ -52,8 +51,9 @@ impl<L: Line> Runner<L> {
             tracing::warn!(%error, line = %self.address, "a serial line broke off");
             return;
         }
+        let within = self.line.leaves_within() + SLACK;
         let restored = poll_fn(|cx| self.line.poll_restore(cx));
-        if timeout(PATIENCE, restored).await.is_err() {
+        if timeout(within, restored).await.is_err() {
             tracing::warn!(line = %self.address, "a serial line was not put back in time");
         }
     }
@@ -150,7 +150,8 @@ impl<L: Line> Runner<L> {
     }
 
     fn is_patience_over(&mut self, cx: &mut Context<'_>) -> bool {
-        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+        let within = self.line.leaves_within();
+        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(within)));
         patience.as_mut().poll(cx).is_ready()
     }
 

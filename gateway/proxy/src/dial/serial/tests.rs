@@ -333,6 +333,10 @@ impl Stuck {
 }
 
 impl Line for Stuck {
+    fn leaves_within(&self) -> Duration {
+        Duration::from_secs(4)
+    }
+
     fn in_force(&self) -> InForce {
         self.in_force
     }
