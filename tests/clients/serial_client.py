@@ -4,6 +4,7 @@ Opens the line with pyserial and says "open", or "refused" if the line is not se
 what comes on standard input, without the line's end, and says what it reads, until it is cut.
 """
 
+import os
 import sys
 import threading
 
@@ -33,3 +34,5 @@ try:
             found = b""
 except (serial.SerialException, OSError):
     print("cut", flush=True)
+    # Without waiting for the thread that waits for more to send.
+    os._exit(0)
