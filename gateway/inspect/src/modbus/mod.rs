@@ -4,9 +4,11 @@
 mod exception;
 mod pdu;
 mod right;
+mod rtu;
 mod tcp;
 
 pub use exception::Exception;
 pub use pdu::{LONGEST, rights};
 pub use right::{Right, Rights};
+pub use rtu::{Heard, RTU_FRAME, heard, rtu};
 pub use tcp::{Answer, FRAME, Fault, Read, Request, Tcp};
