@@ -38,7 +38,7 @@ pub use domain::{Domain, DomainError, DoorName};
 pub use epoch::{Epoch, Revision};
 pub use id::{FlowId, NotAnId, SessionId};
 pub use name::{Name, NameError};
-pub use path::{Path, PathError, Segment};
+pub use path::{Path, PathError, Segment, Table};
 pub use protocol::Protocol;
 pub use resource::{Resource, ResourceError};
 pub use secret::Secret;

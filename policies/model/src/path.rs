@@ -4,6 +4,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::action::Action;
+use crate::name::Name;
 use crate::protocol::Protocol;
 use crate::text::escape;
 
@@ -18,6 +19,61 @@ pub enum Segment {
     Range(u16, u16),
     /// Any one level: MQTT's `+`.
     Any,
+}
+
+/// A table of a Modbus unit: what its addresses number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    /// Coils: single bits that can be written.
+    Coil,
+    /// Discrete inputs: single bits.
+    Discrete,
+    /// Input registers.
+    Input,
+    /// Holding registers, which can be written.
+    Holding,
+    /// Files, by their number.
+    File,
+    /// Queues, by the address of their pointer.
+    Fifo,
+    /// The objects of the device's identification, up to 255.
+    Device,
+    /// Functions, by their code, up to 255.
+    Function,
+}
+
+impl Table {
+    const ALL: [Self; 8] = [
+        Self::Coil,
+        Self::Discrete,
+        Self::Input,
+        Self::Holding,
+        Self::File,
+        Self::Fifo,
+        Self::Device,
+        Self::Function,
+    ];
+
+    /// Its name in rules and questions.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Coil => "coil",
+            Self::Discrete => "discrete",
+            Self::Input => "input",
+            Self::Holding => "holding",
+            Self::File => "file",
+            Self::Fifo => "fifo",
+            Self::Device => "device",
+            Self::Function => "function",
+        }
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// The path of a question: the interface's name, then the operand as its protocol types it.
@@ -103,6 +159,18 @@ impl Path {
         };
         path.segments.insert(0, Segment::Text(first.into()));
         Ok(Self { segments: path.segments.into(), open: path.open, topic: path.topic })
+    }
+
+    /// The path of addresses of a table at a Modbus interface, from the first to the last.
+    #[must_use]
+    pub fn modbus(interface: &Name, unit: u8, table: Table, first: u16, last: u16) -> Self {
+        let segments = Arc::new([
+            Segment::Text(interface.as_str().into()),
+            Segment::Unit(unit),
+            Segment::Text(table.as_str().into()),
+            Segment::Range(first, last.max(first)),
+        ]);
+        Self { segments, open: false, topic: false }
     }
 
     /// The segments, the interface's name first.
@@ -211,26 +279,30 @@ fn mqtt(action: Action, levels: &[&str]) -> Result<Operand, PathError> {
 fn modbus(operand: &[&str]) -> Result<Operand, PathError> {
     const FORM: &str = "a Modbus operand is UNIT/TABLE/ADDRESSES, TABLE one of coil discrete \
                         input holding file fifo device, or UNIT/function/N";
-    let &[unit, table, numbers] = operand else {
+    let &[unit, named, numbers] = operand else {
         return Err(misfit(&operand.join("/"), FORM));
     };
     let unit = number(unit).and_then(|n| u8::try_from(n).ok());
     let unit = unit.ok_or_else(|| misfit(operand.join("/").as_str(), "a unit is 0 to 255"))?;
+    let table = Table::ALL.into_iter().find(|table| table.as_str() == named);
+    let table = table.ok_or_else(|| misfit(named, FORM))?;
     let (first, last) = match table {
-        "coil" | "discrete" | "input" | "holding" | "file" | "fifo" => {
-            range(numbers).ok_or_else(|| misfit(numbers, "addresses are N or N-M within 65535"))?
-        }
-        "device" => range(numbers)
+        Table::Device => range(numbers)
             .filter(|(_, last)| *last <= 255)
             .ok_or_else(|| misfit(numbers, "object ids are N or N-M within 255"))?,
-        "function" => number(numbers)
+        Table::Function => number(numbers)
             .filter(|code| *code <= 255)
             .map(|code| (code, code))
             .ok_or_else(|| misfit(numbers, "a function code is 0 to 255"))?,
-        other => return Err(misfit(other, FORM)),
+        _ => {
+            range(numbers).ok_or_else(|| misfit(numbers, "addresses are N or N-M within 65535"))?
+        }
     };
-    let segments =
-        vec![Segment::Unit(unit), Segment::Text(table.into()), Segment::Range(first, last)];
+    let segments = vec![
+        Segment::Unit(unit),
+        Segment::Text(table.as_str().into()),
+        Segment::Range(first, last),
+    ];
     Ok(Operand { segments, open: false, topic: false })
 }
 

@@ -1,0 +1,28 @@
+/// Why a request is answered with an exception (Modbus Application Protocol 1.1b3, section 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exception {
+    /// 01: this function is not served here, or may not be used.
+    Function,
+    /// 02: these addresses do not exist, or may not be used.
+    Address,
+    /// 03: the request's own numbers do not fit together.
+    Value,
+    /// 10: the way to the device is not there.
+    Path,
+    /// 11: the device does not answer.
+    Silent,
+}
+
+impl Exception {
+    /// Its code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Function => 1,
+            Self::Address => 2,
+            Self::Value => 3,
+            Self::Path => 10,
+            Self::Silent => 11,
+        }
+    }
+}

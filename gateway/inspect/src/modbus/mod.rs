@@ -1,0 +1,14 @@
+//! Modbus: which addresses of which unit a request reads or writes (Modbus Application Protocol
+//! 1.1b3), and the frames in which it travels.
+
+mod exception;
+mod pdu;
+mod right;
+mod rtu;
+mod tcp;
+
+pub use exception::Exception;
+pub use pdu::{LONGEST, rights};
+pub use right::{Right, Rights};
+pub use rtu::{Heard, RTU_FRAME, heard, rtu};
+pub use tcp::{Answer, FRAME, Fault, Read, Request, Tcp};

@@ -1,0 +1,61 @@
+use std::fmt;
+
+use doorward_model::{Action, Table};
+use smallvec::SmallVec;
+
+/// One right that a request needs: an action on addresses of one table of one unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Right {
+    /// The verb.
+    pub action: Action,
+    /// The unit; 0 is every unit at once.
+    pub unit: u8,
+    /// The table.
+    pub table: Table,
+    /// The first address.
+    pub first: u16,
+    /// The last address; not before the first.
+    pub last: u16,
+}
+
+/// The rights that one request needs, at least one; all must be granted. Nearly always it is one,
+/// and never more than [`Rights::MOST`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rights(SmallVec<[Right; 2]>);
+
+impl Rights {
+    /// As many as one request can need: a file record takes 7 of the 245 bytes of a request.
+    pub const MOST: usize = 35;
+
+    pub(super) fn one(right: Right) -> Self {
+        Self(smallvec::smallvec![right])
+    }
+
+    pub(super) fn two(first: Right, second: Right) -> Self {
+        Self(smallvec::smallvec![first, second])
+    }
+
+    /// Of several; those that are the same count once.
+    pub(super) fn of(rights: impl Iterator<Item = Right>) -> Self {
+        let mut all: SmallVec<[Right; 2]> = SmallVec::new();
+        for right in rights {
+            if !all.contains(&right) {
+                all.push(right);
+            }
+        }
+        Self(all)
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Right> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { action, unit, table, first, last } = self;
+        write!(f, "{action} {unit}/{table}/{first}")?;
+        if first == last { Ok(()) } else { write!(f, "-{last}") }
+    }
+}

@@ -1,0 +1,155 @@
+use crc::{CRC_16_MODBUS, Crc};
+
+use super::pdu::LONGEST;
+
+/// The longest frame on a line, in bytes: unit, PDU and checksum (Modbus over Serial Line 1.02,
+/// section 2.5.1).
+pub const RTU_FRAME: usize = 1 + LONGEST + 2;
+const CHECK: Crc<u16> = Crc::<u16>::new(&CRC_16_MODBUS);
+
+/// A PDU for `unit` as it is put on a line.
+#[must_use]
+pub fn rtu(unit: u8, pdu: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(1 + pdu.len() + 2);
+    frame.push(unit);
+    frame.extend_from_slice(pdu);
+    let check = CHECK.checksum(&frame);
+    frame.extend_from_slice(&check.to_le_bytes());
+    frame
+}
+
+/// What has come from a line so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard<'b> {
+    /// More has to come.
+    More,
+    /// More may come: where this ends only silence says.
+    Silence,
+    /// A whole answer of a unit: its PDU.
+    Answer(u8, &'b [u8]),
+    /// Nothing that could be an answer, or one that was garbled on its way.
+    Garbled,
+}
+
+/// Reads an answer from the line. `silent` says that nothing more has come for as long as ends a
+/// frame (section 2.5.1.1).
+#[must_use]
+pub fn heard(bytes: &[u8], silent: bool) -> Heard<'_> {
+    match expected(bytes) {
+        Expected::Length(length) if bytes.len() >= length => whole(bytes.get(..length)),
+        Expected::Length(_) | Expected::More if silent => Heard::Garbled,
+        Expected::Length(length) if length > RTU_FRAME => Heard::Garbled,
+        Expected::Length(_) | Expected::More => Heard::More,
+        Expected::Unknown if silent => whole(Some(bytes)),
+        Expected::Unknown if bytes.len() > RTU_FRAME => Heard::Garbled,
+        Expected::Unknown => Heard::Silence,
+    }
+}
+
+fn whole(frame: Option<&[u8]>) -> Heard<'_> {
+    let Some((covered, &[low, high])) = frame.and_then(<[u8]>::split_last_chunk) else {
+        return Heard::Garbled;
+    };
+    match covered.split_first() {
+        Some((unit, pdu))
+            if (1..=LONGEST).contains(&pdu.len())
+                && CHECK.checksum(covered) == u16::from_le_bytes([low, high]) =>
+        {
+            Heard::Answer(*unit, pdu)
+        }
+        _ => Heard::Garbled,
+    }
+}
+
+enum Expected {
+    /// So many bytes in all.
+    Length(usize),
+    /// That has not come yet which says it.
+    More,
+    /// Nothing says it.
+    Unknown,
+}
+
+/// How long an answer is, by its function.
+fn expected(bytes: &[u8]) -> Expected {
+    let &[_, function, ref rest @ ..] = bytes else { return Expected::More };
+    // Unit, function and checksum, and so many bytes between.
+    let between = |count: usize| Expected::Length(4 + count);
+    let counted = |count: Option<&u8>| match count {
+        Some(count) => between(1 + usize::from(*count)),
+        None => Expected::More,
+    };
+    match function {
+        128.. => between(1),
+        1..=4 | 12 | 17 | 20 | 21 | 23 => counted(rest.first()),
+        5 | 6 | 11 | 15 | 16 => between(4),
+        7 => between(1),
+        22 => between(6),
+        24 => match *rest {
+            [high, low, ..] => between(2 + usize::from(u16::from_be_bytes([high, low]))),
+            _ => Expected::More,
+        },
+        _ => Expected::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_checksum_is_that_of_the_standard() {
+        // The example of section 6.2.2: 02 07 gives 41 12 on the line.
+        assert_eq!(rtu(2, &[7]), [2, 7, 0x41, 0x12]);
+    }
+
+    #[test]
+    fn an_answer_ends_where_its_function_says_or_in_silence() {
+        let read = rtu(1, &[3, 2, 0, 7]);
+        for end in 0..read.len() {
+            assert_eq!(heard(&read[..end], false), Heard::More, "{end}");
+            assert_eq!(heard(&read[..end], true), Heard::Garbled, "{end}");
+        }
+        assert_eq!(heard(&read, false), Heard::Answer(1, &[3, 2, 0, 7]));
+        let own = rtu(1, &[90, 1, 2, 3]);
+        assert_eq!(heard(&own, false), Heard::Silence);
+        assert_eq!(heard(&own, true), Heard::Answer(1, &[90, 1, 2, 3]));
+        let exception = rtu(1, &[0x83, 2]);
+        assert_eq!(heard(&exception, false), Heard::Answer(1, &[0x83, 2]));
+        let fifo = rtu(1, &[24, 0, 6, 0, 2, 1, 2, 3, 4]);
+        assert_eq!(heard(&fifo, false), Heard::Answer(1, &[24, 0, 6, 0, 2, 1, 2, 3, 4]));
+        // Lengths that cannot be.
+        assert_eq!(heard(&[1, 24, 255, 255], false), Heard::Garbled);
+        assert_eq!(heard(&[1, 90].repeat(RTU_FRAME), false), Heard::Garbled);
+        let mut wrong = read.clone();
+        wrong[4] ^= 1;
+        assert_eq!(heard(&wrong, false), Heard::Garbled);
+    }
+
+    proptest! {
+        #[test]
+        fn one_changed_bit_is_noticed(
+            pdu in prop::collection::vec(any::<u8>(), 1..LONGEST), at in any::<prop::sample::Index>(),
+            bit in 0..8u8,
+        ) {
+            let mut frame = rtu(7, &pdu);
+            let at = at.index(frame.len());
+            frame[at] ^= 1 << bit;
+            let found = heard(&frame, true);
+            prop_assert!(!matches!(found, Heard::Answer(_, found) if found.len() == pdu.len()), "{found:?}");
+        }
+
+        #[test]
+        fn whatever_comes_is_bounded(bytes in prop::collection::vec(any::<u8>(), 0..600), silent: bool) {
+            match heard(&bytes, silent) {
+                Heard::Answer(_, pdu) => prop_assert!((1..=LONGEST).contains(&pdu.len())),
+                Heard::More | Heard::Silence => {
+                    prop_assert!(!silent && bytes.len() <= RTU_FRAME);
+                }
+                Heard::Garbled => {}
+            }
+        }
+    }
+}
