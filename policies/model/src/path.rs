@@ -383,6 +383,19 @@ mod tests {
     }
 
     #[test]
+    fn addresses_are_the_same_as_numbers_and_as_text() {
+        let interface: Name = "plc".parse().unwrap();
+        for table in Table::ALL {
+            let path = Path::modbus(&interface, 1, table, 7, 7);
+            let read = Path::parse(Protocol::Modbus, Action::Read, &path.raw()).unwrap();
+            assert_eq!(path, read);
+        }
+        let range = Path::modbus(&interface, 0, Table::Holding, 100, 109);
+        assert_eq!(range.raw(), "plc/0/holding/100-109");
+        assert!(range.is_wide());
+    }
+
+    #[test]
     fn the_length_is_bounded() {
         assert!(Path::literal(&"a/".repeat(128)).is_err());
         assert!(Path::literal(&"a".repeat(8193)).is_err());
