@@ -183,10 +183,7 @@ pub fn line(output: &mut impl std::io::BufRead) -> String {
     String::from_utf8_lossy(&line).trim_end().to_owned()
 }
 
-/// The device's end of a line.
-pub type Device = Patient<File>;
-
-impl Write for Device {
+impl<T: Write> Write for Patient<T> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes)
     }
@@ -198,7 +195,7 @@ impl Write for Device {
 
 /// Has the device say that line until the one who watches has heard it: that a flow is open says
 /// not yet that it is at the line.
-pub fn say_until_heard(device: &Device, said: &str, watcher: &mut impl std::io::BufRead) {
+pub fn say_until_heard(device: &Patient<File>, said: &str, watcher: &mut impl std::io::BufRead) {
     let heard = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -226,7 +223,7 @@ pub fn line_after(said: &str, output: &mut impl std::io::BufRead) -> String {
 /// A pseudo-terminal: what stands in for a serial device, and the line that leads there.
 pub struct Pty {
     /// The device's end.
-    pub device: Device,
+    pub device: Patient<File>,
     /// The line, held open so that it stays as it is set when nobody else has it open.
     pub line: File,
     /// Where the line is.

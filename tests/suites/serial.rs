@@ -1,8 +1,8 @@
 //! A serial line is governed: who watches, who types, and how it is set. A pseudo-terminal
 //! stands in for the device; it has no modem lines, which is tolerated.
 
-use std::io::{Read as _, Write as _};
-use std::process::{Command, Stdio};
+use std::io::{BufRead, Read as _, Write as _};
+use std::process::{Child, Command, Stdio};
 
 use doorward_tests::Gateway;
 use doorward_tests::gateway::Ran;
@@ -121,6 +121,15 @@ fn pyserial(at: std::net::SocketAddr, words: &[&str]) -> Command {
     command
 }
 
+fn what_telnet_escapes_is_whole(client: &mut Child, said: &mut impl BufRead, pty: &mut Pty) {
+    client.stdin.as_mut().unwrap().write_all(b"AT\xff\n").unwrap();
+    let mut found = [0; 3];
+    pty.device.read_exact(&mut found).unwrap();
+    assert_eq!(found, *b"AT\xff");
+    pty.device.write_all(b"OK\xff\n").unwrap();
+    assert_eq!(line(said), "read 4f4bff0a");
+}
+
 #[test]
 fn pyserial_sets_the_line_if_it_may_and_a_cut_sets_it_back() {
     let (gateway, mut pty) = world();
@@ -130,12 +139,7 @@ fn pyserial_sets_the_line_if_it_may_and_a_cut_sets_it_back() {
     let mut said = std::io::BufReader::new(Patient(client.stdout.take().unwrap()));
     assert_eq!(line(&mut said), "open");
     wait_until("the client's speed", || pty.speed() == 38400);
-    client.stdin.as_mut().unwrap().write_all(b"AT\xff\n").unwrap();
-    let mut found = [0; 3];
-    pty.device.read_exact(&mut found).unwrap();
-    assert_eq!(found, *b"AT\xff", "what telnet escapes is whole");
-    pty.device.write_all(b"OK\xff\n").unwrap();
-    assert_eq!(line(&mut said), "read 4f4bff0a");
+    what_telnet_escapes_is_whole(&mut client, &mut said, &mut pty);
     // Somebody watches while the one who has set the line is cut: it is as declared again.
     let mut watcher = gateway.connected("watcher", "plc/console", &[]);
     say_until_heard(&pty.device, "watched", &mut watcher.output());
@@ -200,12 +204,7 @@ fn behind_an_agent_a_line_is_set_too(transport: &str) {
     assert_eq!(line(&mut said), "open");
     // It is told when that is so, and not before.
     assert_eq!(pty.speed(), 38400);
-    client.stdin.as_mut().unwrap().write_all(b"AT\xff\n").unwrap();
-    let mut found = [0; 3];
-    pty.device.read_exact(&mut found).unwrap();
-    assert_eq!(found, *b"AT\xff", "what telnet escapes is whole");
-    pty.device.write_all(b"OK\xff\n").unwrap();
-    assert_eq!(line(&mut said), "read 4f4bff0a");
+    what_telnet_escapes_is_whole(&mut client, &mut said, &mut pty);
 
     // The right is taken away while somebody watches: the line is as it was declared again.
     gateway.rules(&rules.replace("user/engineer", "user/engineer-no-more"));

@@ -22,6 +22,7 @@ mod request;
 mod serve;
 pub mod telnet;
 mod tty;
+mod watch;
 
 pub use line::Line;
 pub use program::Program;
@@ -29,6 +30,7 @@ pub use remote::Remote;
 pub use request::{Answer, InForce, LineRequest, Modem, Purge};
 pub use serve::{Broken, serve};
 pub use tty::Tty;
+pub use watch::Watch;
 
 #[cfg(test)]
 mod tests;

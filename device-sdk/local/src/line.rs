@@ -45,7 +45,8 @@ pub trait Line: AsyncRead + AsyncWrite + Send + Unpin + 'static {
 
 /// How long so many bytes may take to leave a line that is set so: as long as they take, and 4 s.
 pub(crate) fn leaving(bytes: u32, settings: &LineSettings) -> Duration {
-    // A character is 12 symbols at most: one to begin, eight, one of parity, two to end.
+    // A character is 12 symbols at most: one to begin, eight, one of parity, two to end. Slower
+    // lines than the slowest that systems know by a number are waited for as that one.
     let symbols = f64::from(bytes) * 12.0;
     Duration::from_secs(4)
         + Duration::from_secs_f64(symbols / f64::from(settings.baud.get().max(50)))

@@ -3,22 +3,20 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep};
+use tokio::time::{Sleep, sleep};
 
 use crate::line::Line;
 use crate::outbox::Outbox;
 use crate::request::{Answer, LineRequest, Modem, Purge};
 use crate::telnet::{Heard, Server, escape};
+use crate::watch::Watch;
 
 /// With this much to be done, the far end is not heard.
 const AHEAD: usize = 64 * 1024;
 /// With this much on its way to the far end, the line is not read and nothing is heard.
 const UNSENT: usize = 64 * 1024;
-/// How often the modem's lines are looked at, while the far end wants to be told.
-const LOOK: Duration = Duration::from_millis(200);
 /// How often something is moved before others have their turn.
 const TURNS: usize = 32;
 const CHUNK: usize = 4096;
@@ -61,7 +59,7 @@ where
         suspended: false,
         modem: Modem::default(),
         mask: 0,
-        look: None,
+        watch: Watch::default(),
         buffer: vec![0; CHUNK].into_boxed_slice(),
     };
     poll_fn(|cx| serving.poll(cx)).await?;
@@ -88,7 +86,7 @@ struct Serving<'s, L, S> {
     modem: Modem,
     /// Which of their changes it wants to be told.
     mask: u8,
-    look: Option<Interval>,
+    watch: Watch,
     buffer: Box<[u8]>,
 }
 
@@ -267,16 +265,7 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
     }
 
     fn look(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.mask == 0 {
-            self.look = None;
-            return Ok(());
-        }
-        let look = self.look.get_or_insert_with(|| {
-            let mut look = interval(LOOK);
-            look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            look
-        });
-        while look.poll_tick(cx).is_ready() {
+        if self.watch.is_due(cx, self.mask != 0) {
             let now = self.line.modem()?;
             let notice = now.notice(self.modem);
             self.modem = now;

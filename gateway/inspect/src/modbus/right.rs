@@ -18,15 +18,12 @@ pub struct Right {
     pub last: u16,
 }
 
-/// The rights that one request needs, at least one; all must be granted. Nearly always it is one,
-/// and never more than [`Rights::MOST`].
+/// The rights that one request needs, at least one; all must be granted. Nearly always it is one.
+/// There are never more than 35: a file record takes 7 of the 245 bytes that a request has for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rights(SmallVec<[Right; 2]>);
 
 impl Rights {
-    /// As many as one request can need: a file record takes 7 of the 245 bytes of a request.
-    pub const MOST: usize = 35;
-
     pub(super) fn one(right: Right) -> Self {
         Self(smallvec::smallvec![right])
     }

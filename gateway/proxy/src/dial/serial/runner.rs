@@ -5,16 +5,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use doorward_local::{Answer, InForce, Line, LineRequest, Purge};
+use doorward_local::{Answer, InForce, Line, LineRequest, Purge, Watch};
 use tokio::io::ReadBuf;
-use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep, timeout};
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::hub::{Hub, Order};
 
 /// How much longer than what was written takes to leave the line may take to be put back.
 const SLACK: Duration = Duration::from_secs(2);
-/// How often the modem's lines are looked at, while somebody wants to be told.
-const LOOK: Duration = Duration::from_millis(200);
 /// How often the line is moved before others have their turn.
 const TURNS: usize = 32;
 const CHUNK: usize = 4096;
@@ -30,7 +28,7 @@ pub(super) struct Runner<L: Line> {
     /// What puts back what was asked of it since.
     undo: Vec<LineRequest>,
     patience: Option<Pin<Box<Sleep>>>,
-    look: Option<Interval>,
+    watch: Watch,
 }
 
 enum Turn {
@@ -43,7 +41,7 @@ impl<L: Line> Runner<L> {
     pub(super) fn new(hub: Arc<Hub>, line: L, address: String) -> Self {
         let (first, undo) = (line.in_force(), Vec::new());
         let buffer = vec![0; CHUNK].into_boxed_slice();
-        Self { hub, line, address, buffer, first, undo, patience: None, look: None }
+        Self { hub, line, address, buffer, first, undo, patience: None, watch: Watch::default() }
     }
 
     pub(super) async fn run(mut self) {
@@ -164,16 +162,8 @@ impl<L: Line> Runner<L> {
     }
 
     fn look(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if !self.hub.lock().asks_modem() {
-            self.look = None;
-            return Ok(());
-        }
-        let look = self.look.get_or_insert_with(|| {
-            let mut look = interval(LOOK);
-            look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            look
-        });
-        while look.poll_tick(cx).is_ready() {
+        let wanted = self.hub.lock().asks_modem();
+        if self.watch.is_due(cx, wanted) {
             self.hub.tell_modem(self.line.modem()?);
         }
         Ok(())
