@@ -1,8 +1,9 @@
 //! What is asked for in the messages of a protocol: machines that read them, one for each
 //! protocol, without I/O.
 //!
-//! Bytes go in; what comes out are the rights that a message needs, and what becomes of it: it is
-//! forwarded as it is, answered in the protocol's own words, or the flow is over.
+//! Bytes go in. Of each message a machine asks its [`Judge`] whether what it names may be done, and
+//! what comes out is for the device (it was permitted), for the client (an answer in the protocol's
+//! own words), or the end of the flow.
 //!
 //! Invariants
 //! - What cannot be named is not forwarded.
@@ -11,4 +12,7 @@
 //!
 //! This crate must never know: who asks, what is permitted, sockets.
 
+mod machine;
 pub mod modbus;
+
+pub use machine::{Fault, Judge, Machine, Out, Side};

@@ -1,0 +1,61 @@
+use doorward_model::{Action, Path};
+
+/// Says what may be done: the policy, as a machine sees it.
+pub trait Judge {
+    /// Whether `action` may be done now on `path`: the interface's name, then the operand.
+    fn may(&mut self, action: Action, path: &Path) -> bool;
+}
+
+/// Who has said something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Whoever came through the door.
+    Client,
+    /// What is behind it.
+    Device,
+}
+
+/// What is to be sent on. Its room is used again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Out {
+    /// For the device: nothing that was not decided.
+    pub device: Vec<u8>,
+    /// For the client.
+    pub client: Vec<u8>,
+    /// The flow is over as soon as this has been sent, and why, in a word for the record.
+    pub over: Option<&'static str>,
+}
+
+/// One connection of a protocol, between a client and a device: whole messages are named, asked
+/// about, and then forwarded, changed or answered.
+///
+/// A machine takes all bytes that it is given, and keeps what is not a whole message yet, within a
+/// bound of its own. How the bytes of one side are split makes no difference.
+pub trait Machine: Send {
+    /// Reads what has come from one side.
+    ///
+    /// # Errors
+    /// When that cannot be a message of the protocol, or may not come now. The flow is over, and
+    /// not properly; what is in `out` by then has been decided, and may be sent.
+    fn read(
+        &mut self,
+        from: Side,
+        bytes: &[u8],
+        judge: &mut dyn Judge,
+        out: &mut Out,
+    ) -> Result<(), Fault>;
+
+    /// The flow is about to be cut: what the device must still hear, so that it does nothing on its
+    /// own that is not permitted any more.
+    fn parting(&mut self, judge: &mut dyn Judge, out: &mut Out);
+}
+
+/// Why a flow cannot be read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the {} {what}", match self.by { Side::Client => "client", Side::Device => "device" })]
+pub struct Fault {
+    /// Who has said it.
+    pub by: Side,
+    /// What is wrong with it, as the end of a sentence.
+    pub what: &'static str,
+}
