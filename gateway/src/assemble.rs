@@ -12,7 +12,7 @@ use doorward_ca::{Authority, Slot};
 use doorward_control::{Administration, CodeMaker, Health, Parts, Postures, Reach, Room};
 use doorward_model::{Clock, Domain, Kind, Subject, Target};
 use doorward_policies::{Class, Event, Journal, Outcome, Record};
-use doorward_proxy::{Agents, Bounds, Dialer, Proxy};
+use doorward_proxy::{Agents, Bounds, Dialer, Means, Proxy};
 use doorward_session::{
     Leases, Listener, OwnNames, Place as Where, QuicListener, Refusals, Serving, TlsSettings,
 };
@@ -242,14 +242,13 @@ fn wire(wiring: Wiring<'_>) -> Wired {
         recovery: config.recovery,
         postures: Postures::default(),
     });
-    let flows = Proxy::new(
-        domain.clone(),
-        leases.clone(),
+    let means = Means {
+        leases: leases.clone(),
         dialer,
-        Arc::clone(journal),
-        refusals.clone(),
-        Arc::clone(clock),
-    );
+        journal: Arc::clone(journal),
+        clock: Arc::clone(clock),
+    };
+    let flows = Proxy::new(domain.clone(), means, refusals.clone());
     let tls =
         TlsSettings { least: config.tls, provider: wiring.provider, clock: Arc::clone(clock) };
     let serving = Serving::new(

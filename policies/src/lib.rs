@@ -36,6 +36,7 @@ mod lint;
 mod pattern;
 mod preview;
 mod question;
+mod reach;
 mod recent;
 mod record;
 mod replay;

@@ -104,6 +104,11 @@ pub enum Event {
     FlowEnd,
     /// A flow was refused.
     FlowRefused,
+    /// An operation within a flow was permitted and is about to be forwarded, or as many as are
+    /// counted.
+    Operation,
+    /// An operation within a flow was refused.
+    OperationRefused,
     /// A request to the administration was permitted and is about to be done.
     Request,
     /// A request to the administration was done, or failed.
@@ -140,6 +145,8 @@ impl Event {
             Self::FlowOpen => "flow-open",
             Self::FlowEnd => "flow-end",
             Self::FlowRefused => "flow-refused",
+            Self::Operation => "operation",
+            Self::OperationRefused => "operation-refused",
             Self::Request => "request",
             Self::RequestEnd => "request-end",
             Self::RequestRefused => "request-refused",
@@ -275,8 +282,8 @@ pub enum Class {
 
 /// The audit log, as the rest of the program sees it.
 ///
-/// `open` and `write` answer when the record is on disk, or that it cannot be; then nothing
-/// that had to be recorded may happen.
+/// `open` and `write` answer when the record is on disk, `append` when it is on its way there, or
+/// that it cannot be; then nothing that had to be recorded may happen.
 pub trait Journal: Send + Sync {
     /// Records that something begins, and keeps a place for its ending, so that an ending
     /// never waits and is never lost for want of room.
@@ -284,6 +291,10 @@ pub trait Journal: Send + Sync {
 
     /// Records something that has no ending of its own.
     fn write(&self, class: Class, record: Record) -> Written;
+
+    /// Hands over a record of an operation. It answers when the record has its turn; on disk it is
+    /// within a second.
+    fn append(&self, record: Record) -> Written;
 }
 
 /// The place that is kept for an ending.

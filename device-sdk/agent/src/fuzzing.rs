@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use doorward_model::{Target as Url, is_printable};
+use doorward_model::{Way, is_printable};
 use doorward_wire::fuzzing::Target;
 
 use crate::proxy::fuzzing as proxy;
@@ -31,7 +31,7 @@ pub fn config(bytes: &[u8]) {
             assert!(config.firmware.is_none_or(|firmware| firmware.is_absolute()));
             assert!(config.interfaces.len() <= INTERFACES);
             for target in config.interfaces.values() {
-                assert!(!matches!(target, Url::Agent { .. }));
+                assert!(!matches!(target, Way::Agent { .. }));
             }
         }
         Err(error) => {

@@ -4,6 +4,11 @@ use doorward_model::{Action, Path};
 pub trait Judge {
     /// Whether `action` may be done now on `path`: the interface's name, then the operand.
     fn may(&mut self, action: Action, path: &Path) -> bool;
+
+    /// Whether all of these may be done now: one message that needs several rights.
+    fn may_all(&mut self, all: &[(Action, Path)]) -> bool {
+        all.iter().fold(true, |may, (action, path)| self.may(*action, path) && may)
+    }
 }
 
 /// Who has said something.

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use doorward_model::{Action, Clock, Domain, DoorName, FlowId, PeerText};
-use doorward_policies::{Class, Event, Journal, Outcome, Record};
+use doorward_model::{Action, Domain, DoorName, FlowId, PeerText};
+use doorward_policies::{Class, Event, Outcome, Record};
 use doorward_session::{
-    Asking, Flows, Leases, Link, Problem, Refusals, Session, Tunnel, Visit, Wire,
+    Asking, Flows, Link, Problem, Refusals, Session, Tunnel, Visit, Wire,
 };
 use doorward_wire::{Kind, Offering, Why};
 
-use crate::dial::{DialError, Dialer, Rivals};
+use crate::dial::{DialError, Rivals};
 use crate::pipeline::{
-    Authority, Client, Dialed, NotDialed, Opened, RefusedFlow, Requested, Via, Wanted, authorize,
-    dial, open, record, refuse, relay,
+    Approach, Approached, Authority, Client, Dialed, Means, NotDialed, Opened, RefusedFlow,
+    Requested, Via, Wanted, approach, authorize, dial, inspect, open, record, refuse, relay,
 };
 
 /// What takes flows on their path.
@@ -23,26 +23,24 @@ pub struct Proxy(Arc<Inner>);
 
 struct Inner {
     domain: Domain,
-    leases: Leases,
-    dialer: Dialer,
-    journal: Arc<dyn Journal>,
+    means: Means,
     refusals: Refusals,
-    clock: Arc<dyn Clock>,
 }
 
 impl Proxy {
     /// A proxy for the interfaces of `domain`.
     #[must_use]
-    pub fn new(
-        domain: Domain,
-        leases: Leases,
-        dialer: Dialer,
-        journal: Arc<dyn Journal>,
-        refusals: Refusals,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self(Arc::new(Inner { domain, leases, dialer, journal, refusals, clock }))
+    pub fn new(domain: Domain, means: Means, refusals: Refusals) -> Self {
+        Self(Arc::new(Inner { domain, means, refusals }))
     }
+}
+
+/// How far a flow is when its client is told that it stands.
+enum Ready {
+    /// Its backend has been reached.
+    Dialed(Dialed),
+    /// It is at an interface of which each operation is decided.
+    Approached(Approached),
 }
 
 /// Why a flow does not happen, as far as its client may know.
@@ -63,21 +61,21 @@ impl Inner {
     }
 
     async fn open(&self, requested: Requested) -> Result<Opened, Stop> {
-        let granted = match authorize(&self.leases, requested) {
+        let granted = match authorize(&self.means.leases, requested) {
             Ok(granted) => granted,
             Err(refused) => {
-                refuse(&*self.journal, &refused, self.clock.now()).await;
+                refuse(&*self.means.journal, &refused, self.means.clock.now()).await;
                 return Err(Stop::Refused(refused));
             }
         };
-        open(&*self.journal, granted).await.map_err(|not_opened| {
+        open(&*self.means.journal, granted).await.map_err(|not_opened| {
             tracing::warn!(error = %not_opened.error, "a flow was refused: it cannot be recorded");
             Stop::NotRecorded
         })
     }
 
     async fn dial(&self, opened: Opened) -> Result<Dialed, Stop> {
-        dial(&self.dialer, opened).await.map_err(|NotDialed { error, ended }| {
+        dial(&self.means.dialer, opened).await.map_err(|NotDialed { error, ended }| {
             record(ended);
             match error {
                 Some(error) => {
@@ -92,14 +90,31 @@ impl Inner {
     async fn door(&self, session: Arc<Session>, id: FlowId, host: String, wire: Box<dyn Wire>) {
         let authority = self.authority(&host);
         let requested = Requested::new(session, id, authority, Via::Sni, Wanted::stream());
-        let dialed = match self.open(requested).await {
-            Ok(opened) => self.dial(opened).await,
-            Err(stop) => Err(stop),
-        };
-        match dialed {
-            Ok(dialed) => record(relay(dialed, wire).await),
+        match self.ready(requested).await {
+            Ok(Ready::Dialed(dialed)) => record(relay(dialed, wire).await),
+            Ok(Ready::Approached(approached)) => self.inspect(approached, wire).await,
             // One thing on the wire, whatever the ground.
             Err(_) => wire.cut(Why::Forbidden),
+        }
+    }
+
+    /// Takes what is asked for as far as it goes before the client is told that it stands.
+    async fn ready(&self, requested: Requested) -> Result<Ready, Stop> {
+        match approach(&self.means.leases, requested) {
+            Approach::Raw(requested) => {
+                let opened = self.open(requested).await?;
+                Ok(Ready::Dialed(self.dial(opened).await?))
+            }
+            Approach::Inspected(approached) if approached.is_of_another_kind() => {
+                Err(Stop::Unreachable(DialError::Kind(approached.kind())))
+            }
+            Approach::Inspected(approached) => Ok(Ready::Approached(approached)),
+        }
+    }
+
+    async fn inspect(&self, approached: Approached, client: impl Into<Client>) {
+        if let Some(ended) = inspect(&self.means, approached, client.into()).await {
+            record(ended);
         }
     }
 
@@ -111,15 +126,16 @@ impl Inner {
         let authority = self.authority(&host);
         let (session, wanted) = (Arc::clone(session), Wanted::stream());
         let requested = Requested::new(session, id, authority, Via::Connect, wanted);
-        let dialed = match self.open(requested).await {
-            Ok(opened) => self.dial(opened).await,
-            Err(stop) => Err(stop),
-        };
-        match dialed {
-            Ok(dialed) => match tunnel.open().await {
+        match self.ready(requested).await {
+            Ok(Ready::Dialed(dialed)) => match tunnel.open().await {
                 Ok(wire) => record(relay(dialed, wire).await),
                 Err(_) => record(dialed.give_up()),
             },
+            Ok(Ready::Approached(approached)) => {
+                if let Ok(wire) = tunnel.open().await {
+                    self.inspect(approached, wire).await;
+                }
+            }
             Err(stop) => tunnel.refuse(stop.problem()),
         }
     }
@@ -143,37 +159,38 @@ impl Inner {
             None => Authority::Other(PeerText::new(&asking.asked.interface)),
         };
         let requested = Requested::new(session, id, authority, Via::Open, wanted);
-        let opened = match self.open(requested).await {
-            Ok(opened) => opened,
+        let ready = match self.ready(requested).await {
+            Ok(ready) => ready,
             Err(stop) => return stop.tell(asking, &flow).await,
         };
-        let actions = opened.actions();
+        let (kind, actions) = match &ready {
+            Ready::Dialed(dialed) => (dialed.kind(), dialed.actions()),
+            Ready::Approached(approached) => (approached.kind(), approached.actions()),
+        };
         let actions: Vec<&str> = actions.iter().map(|action| action.as_str()).collect();
-        let dialed = match self.dial(opened).await {
-            Ok(dialed) => dialed,
-            Err(stop) => return stop.tell(asking, &flow).await,
-        };
-        let client = match dialed.kind() {
+        let client = match kind {
             Kind::Stream => asking.stream(&flow, &actions).await.map(Client::Stream),
             Kind::Datagrams => asking
                 .datagrams(&flow, &actions)
                 .await
                 .map(|(datagrams, parting)| Client::Datagrams(Box::new(datagrams), parting)),
         };
-        match client {
-            Ok(client) => record(relay(dialed, client).await),
-            Err(_) => record(dialed.give_up()),
+        match (ready, client) {
+            (Ready::Dialed(dialed), Ok(client)) => record(relay(dialed, client).await),
+            (Ready::Dialed(dialed), Err(_)) => record(dialed.give_up()),
+            (Ready::Approached(approached), Ok(client)) => self.inspect(approached, client).await,
+            (Ready::Approached(_), Err(_)) => {}
         }
     }
 
     /// Ends one of two programs with one identity, or both, and records it for whoever must
     /// know.
     async fn settle(self: Arc<Self>, link: Arc<Link>, rivals: Rivals) {
-        if !self.dialer.agents().settle(&rivals).await {
+        if !self.means.dialer.agents().settle(&rivals).await {
             return;
         }
         let (session, reason) = (link.session(), "identity-used-twice");
-        let mut record = Record::new(self.clock.now(), Event::Alarm).ended(Outcome::Done, reason);
+        let mut record = Record::new(self.means.clock.now(), Event::Alarm).ended(Outcome::Done, reason);
         record.session = Some(session.id());
         record.subject = Some(session.subject().clone());
         record.certificate = Some(session.certificate().serial);
@@ -183,7 +200,7 @@ impl Inner {
              started twice; if it was copied, revoke the device and enrol it again",
         );
         tracing::warn!(subject = %session.subject(), reason, "an identity is used twice");
-        if let Err(error) = self.journal.write(Class::Administration, record).await {
+        if let Err(error) = self.means.journal.write(Class::Administration, record).await {
             tracing::error!(%error, "an alarm was not recorded");
         }
     }
@@ -291,7 +308,7 @@ impl Flows for Proxy {
     }
 
     fn offered(&self, link: &Arc<Link>, offers: Vec<Offering>) -> BTreeMap<String, String> {
-        let (declined, rivals) = self.0.dialer.agents().offer(&self.0.leases, link, offers);
+        let (declined, rivals) = self.0.means.dialer.agents().offer(&self.0.means.leases, link, offers);
         if let Some(rivals) = rivals {
             tokio::spawn(Arc::clone(&self.0).settle(Arc::clone(link), rivals));
         }
@@ -299,6 +316,6 @@ impl Flows for Proxy {
     }
 
     fn parted(&self, link: &Arc<Link>) {
-        self.0.dialer.agents().parted(link);
+        self.0.means.dialer.agents().parted(link);
     }
 }

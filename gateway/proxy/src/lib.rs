@@ -28,6 +28,7 @@ mod pipeline;
 pub use connect::Proxy;
 pub use dial::{Agents, Bounds, DialError, Dialer, Glob, GlobError, Paths, Twice, Wants};
 pub use pipeline::{
-    Authority, Client, Dialed, Ended, Granted, NotDialed, NotOpened, Opened, RefusedFlow,
-    Requested, Via, Wanted, authorize, dial, open, record, refuse, relay,
+    Approach, Approached, Authority, Client, Dialed, Ended, Granted, Means, NotDialed, NotOpened,
+    Opened, RefusedFlow, Requested, Via, Wanted, approach, authorize, dial, inspect, open, record,
+    refuse, relay,
 };

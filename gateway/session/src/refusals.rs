@@ -116,6 +116,9 @@ mod tests {
         fn write(&self, _: Class, _: Record) -> Written {
             panic!("nothing is written here")
         }
+        fn append(&self, _: Record) -> Written {
+            panic!("nothing is done here")
+        }
     }
 
     #[test]

@@ -161,6 +161,13 @@ impl Path {
         Ok(Self { segments: path.segments.into(), open: path.open, topic: path.topic })
     }
 
+    /// Everything at an interface: it, and whatever can follow its name.
+    #[must_use]
+    pub fn everything(interface: &Name) -> Self {
+        let segments = Arc::new([Segment::Text(interface.as_str().into())]);
+        Self { segments, open: true, topic: false }
+    }
+
     /// The path of addresses of a table at a Modbus interface, from the first to the last.
     #[must_use]
     pub fn modbus(interface: &Name, unit: u8, table: Table, first: u16, last: u16) -> Self {

@@ -60,6 +60,18 @@ impl Protocol {
         }
     }
 
+    /// The action that opens a flow at such an interface and needs no operand. `None` where the
+    /// first thing that is done is the first that is asked about.
+    #[must_use]
+    pub fn opening(self) -> Option<Action> {
+        match self {
+            Self::Tcp | Self::Udp | Self::Unix | Self::Process | Self::Mqtt => {
+                Some(Action::Connect)
+            }
+            Self::Serial | Self::Http | Self::Modbus | Self::Coap | Self::Administration => None,
+        }
+    }
+
     /// The actions that can be asked for at such an interface.
     #[must_use]
     pub fn actions(self) -> &'static [Action] {

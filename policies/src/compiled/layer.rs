@@ -59,23 +59,42 @@ pub(crate) struct Words {
 /// Who asks, and of what.
 pub(crate) type Asked<'a> = (Ids<'a>, Ids<'a>, Action);
 
+/// How much of the set that a path names a rule must reach to be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of it: what rules must that allow.
+    All,
+    /// Some of it: what is enough for rules that deny.
+    Some,
+}
+
+impl Extent {
+    /// What bears on a question.
+    pub(crate) fn of(effect: Effect) -> Self {
+        match effect {
+            Effect::Allow => Self::All,
+            Effect::Deny => Self::Some,
+        }
+    }
+}
+
 impl Side {
-    /// Finds the rules that bear on what is asked about `path`, place by place.
+    /// Finds the rules that reach so much of `path`, place by place.
     pub(crate) fn reaching(
         &self,
-        effect: Effect,
+        extent: Extent,
         path: &Path,
         (whos, ons, action): Asked<'_>,
         found: &mut impl FnMut(u32, &Entry) -> Found,
     ) -> Step {
         let mut go = |place, reach| self.cells.find((place, reach), whos, ons, action, found);
-        match effect {
-            Effect::Allow => self.tree.covering(path, action, &mut go),
-            Effect::Deny => self.tree.meeting(path, action, &mut go),
+        match extent {
+            Extent::All => self.tree.covering(path, action, &mut go),
+            Extent::Some => self.tree.meeting(path, action, &mut go),
         }
     }
 
-    /// Finds the rules that deny some of a wide `path`: one by one, if few speak of who asks.
+    /// Finds the rules that reach some of a wide `path`: one by one, if few speak of who asks.
     pub(crate) fn meeting(
         &self,
         path: &Path,
@@ -83,7 +102,7 @@ impl Side {
         found: &mut impl FnMut(u32, &Entry) -> Found,
     ) -> Step {
         let Some(few) = self.cells.few_of(whos, ons) else {
-            return self.reaching(Effect::Deny, path, (whos, ons, action), found);
+            return self.reaching(Extent::Some, path, (whos, ons, action), found);
         };
         for (place, number, entry) in few {
             let meets = entry.acts.include(action) && self.tree.meets(place, entry.range(), path);
@@ -158,13 +177,10 @@ impl Half {
         Self { tree: Tree::new(), rules: vec![] }
     }
 
-    fn finish(mut self, effect: Effect) -> Side {
-        let mut cells = Cells::of(self.rules);
-        // What is asked about a set of paths may meet very many rules that deny, and few of them
-        // speak of whoever asks.
-        if effect == Effect::Deny {
-            cells = cells.by_whom();
-        }
+    fn finish(mut self) -> Side {
+        // What is asked about a set of paths may meet very many rules, and few of them speak of
+        // whoever asks.
+        let cells = Cells::of(self.rules).by_whom();
         self.tree.complete(&cells);
         Side { tree: self.tree, cells }
     }
@@ -220,8 +236,8 @@ impl Builder {
 
     /// The layer of what has been added, with its names and conditions.
     pub(crate) fn finish(mut self) -> Part {
-        let allow = self.allow.finish(Effect::Allow);
-        let deny = self.deny.finish(Effect::Deny);
+        let allow = self.allow.finish();
+        let deny = self.deny.finish();
         let of = |effect, side: &Side| {
             let number =
                 move |(number, entry): (u32, &Entry)| (entry.line, Number::of(effect, number));
@@ -298,7 +314,7 @@ mod tests {
                     Found::On
                 });
                 prop_assert!(all.is_continue());
-                let all = side.reaching(Effect::Deny, &path, asked, &mut |number, _| {
+                let all = side.reaching(Extent::Some, &path, asked, &mut |number, _| {
                     other.insert(number);
                     Found::On
                 });

@@ -25,7 +25,7 @@ use jiff::SignedDuration;
 pub(crate) use cells::{Entry, Found, Ids};
 pub(crate) use conditions::ALWAYS;
 pub(crate) use edits::Hunk;
-pub(crate) use layer::Builder;
+pub(crate) use layer::{Builder, Extent};
 
 use crate::bundle::{BundleErrors, Effect, Rule};
 use crate::when::When;
@@ -91,11 +91,11 @@ impl Compiled {
         self.base.layer.len() - self.gone().map_or(0, HashSet::len) + edited
     }
 
-    /// Finds the rules of that effect which speak of one of `whos`, one of `ons`, `action` and
-    /// `path`: all that `path` names for `allow`, any of it for `deny`.
+    /// Finds the rules of that effect which speak of one of `whos`, one of `ons`, `action` and, to
+    /// that extent, of what `path` names.
     pub(crate) fn find(
         &self,
-        effect: Effect,
+        (effect, extent): (Effect, Extent),
         (whos, ons): (Ids<'_>, Ids<'_>),
         action: Action,
         path: &Path,
@@ -115,9 +115,9 @@ impl Compiled {
                     _ => found(Ref { edited, number }, entry),
                 }
             };
-            let step = match effect {
-                Effect::Deny if path.is_wide() => side.meeting(path, asked, &mut one),
-                _ => side.reaching(effect, path, asked, &mut one),
+            let step = match extent {
+                Extent::Some if path.is_wide() => side.meeting(path, asked, &mut one),
+                _ => side.reaching(extent, path, asked, &mut one),
             };
             if step.is_break() {
                 return;

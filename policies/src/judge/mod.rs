@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use doorward_model::{Group, Role};
 
 use crate::bundle::{Bundle, Effect, Rule};
-use crate::compiled::{Entry, Found, Ids, Ref};
+use crate::compiled::{Entry, Extent, Found, Ids, Ref};
 use crate::held::Held;
 use crate::question::{Context, Question};
 
@@ -47,12 +47,22 @@ impl<'a> Case<'a> {
 
     /// Finds the rules that bear on the case, conditions aside.
     pub(crate) fn find(&self, effect: Effect, found: &mut impl FnMut(Ref, &Entry) -> Found) {
+        self.find_to(effect, Extent::of(effect), found);
+    }
+
+    /// Finds the rules that reach so much of what the case is about, conditions aside.
+    pub(crate) fn find_to(
+        &self,
+        effect: Effect,
+        extent: Extent,
+        found: &mut impl FnMut(Ref, &Entry) -> Found,
+    ) {
         let (compiled, question) = (self.bundle.compiled(), self.question);
         let own = compiled.subject(&question.subject);
         let whos = Ids { of: &self.whos, own };
         let ons = Ids { of: &self.ons, own: compiled.device(&question.resource.device) };
         let path = &question.resource.path;
-        compiled.find(effect, (whos, ons), question.action, path, found);
+        compiled.find((effect, extent), (whos, ons), question.action, path, found);
     }
 
     /// The rules behind `refs`, as they were written.

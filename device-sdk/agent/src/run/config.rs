@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use doorward_model::{Name, Target, escape, escape_lines};
+use doorward_model::{Name, Target, Way, escape, escape_lines};
 use doorward_sdk::Transport;
 use serde::Deserialize;
 
@@ -26,7 +26,7 @@ pub(crate) struct Config {
     pub(crate) firmware: Option<PathBuf>,
     pub(crate) transport: Transport,
     pub(crate) posture_every: Duration,
-    pub(crate) interfaces: BTreeMap<Name, Target>,
+    pub(crate) interfaces: BTreeMap<Name, Way>,
 }
 
 impl Default for Config {
@@ -111,12 +111,17 @@ impl Config {
             let name: Name = name.parse().map_err(|error| wrong(&key, &error))?;
             let key = format!("{key}.url");
             let target: Target = interface.url.parse().map_err(|error| wrong(&key, &error))?;
-            if matches!(target, Target::Agent { .. }) {
+            if matches!(target.way(), Way::Agent { .. }) {
                 let why = "an agent offers what it reaches itself: use tcp:// udp:// unix: \
                            serial: or process:";
                 return Err(wrong(&key, &why));
             }
-            interfaces.insert(name, target);
+            if target.inspected().is_some() {
+                let why = "what is spoken there is declared at the gateway; here use tcp:// udp:// \
+                           or serial:";
+                return Err(wrong(&key, &why));
+            }
+            interfaces.insert(name, target.way().clone());
         }
         Ok(Self { firmware: raw.firmware, transport, posture_every, interfaces })
     }

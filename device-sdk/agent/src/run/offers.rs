@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use doorward_model::{Action, Name, Target, escape};
+use doorward_model::{Action, Name, Way, escape};
 use doorward_sdk::{Asked, Client, Handler, Incoming, Offered, Pipe, Why};
 use doorward_wire::Datagrams;
 
@@ -20,7 +20,7 @@ pub(super) trait Offering {
 /// What is offered now, each with what is behind it.
 pub(super) struct Offers<G> {
     lines: Lines,
-    live: BTreeMap<Name, (Target, G)>,
+    live: BTreeMap<Name, (Way, G)>,
 }
 
 impl<G> Offers<G> {
@@ -33,14 +33,14 @@ impl<G> Offers<G> {
     pub(super) fn apply(
         &mut self,
         to: &impl Offering<Guard = G>,
-        wanted: &BTreeMap<Name, Target>,
+        wanted: &BTreeMap<Name, Way>,
     ) -> Result<(), Failure> {
-        self.live.retain(|name, (target, _)| wanted.get(name) == Some(target));
-        for (name, target) in wanted {
+        self.live.retain(|name, (way, _)| wanted.get(name) == Some(way));
+        for (name, way) in wanted {
             if !self.live.contains_key(name) {
-                let service = Service::new(target.clone(), self.lines.clone());
+                let service = Service::new(way.clone(), self.lines.clone());
                 let guard = to.offer(name, service)?;
-                self.live.insert(name.clone(), (target.clone(), guard));
+                self.live.insert(name.clone(), (way.clone(), guard));
             }
         }
         Ok(())

@@ -15,7 +15,7 @@ mod unix;
 use std::io;
 use std::time::Duration;
 
-use doorward_model::{Action, Target};
+use doorward_model::{Action, Way};
 use doorward_wire::{Asked, Datagrams, Kind, Pipe, Why};
 
 pub(crate) use serial::Lines;
@@ -65,19 +65,19 @@ impl From<io::Error> for Absent {
 /// One offered interface.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
-    target: Target,
+    way: Way,
     lines: Lines,
 }
 
 impl Service {
-    pub(crate) fn new(target: Target, lines: Lines) -> Self {
-        Self { target, lines }
+    pub(crate) fn new(way: Way, lines: Lines) -> Self {
+        Self { way, lines }
     }
 
     /// How its flows travel.
     pub(crate) fn kind(&self) -> Kind {
-        match self.target {
-            Target::Udp { .. } => Kind::Datagrams,
+        match self.way {
+            Way::Udp { .. } => Kind::Datagrams,
             _ => Kind::Stream,
         }
     }
@@ -89,29 +89,29 @@ impl Service {
             flow.refuse(Why::Wrong, "the interface does not speak so").await;
             return Ok(());
         }
-        match &self.target {
-            Target::Tcp { host, port } => match within(tcp::dial(host, *port)).await {
+        match &self.way {
+            Way::Tcp { host, port } => match within(tcp::dial(host, *port)).await {
                 Ok(local) => {
                     let pipe = flow.stream(&[]).await.map_err(Failure::Cut)?;
                     local.carry(pipe, Vec::new()).await
                 }
                 Err(absent) => refuse(flow, absent).await,
             },
-            Target::Unix { path } => match within(unix::dial(path)).await {
+            Way::Unix { path } => match within(unix::dial(path)).await {
                 Ok(local) => {
                     let pipe = flow.stream(&[]).await.map_err(Failure::Cut)?;
                     local.carry(pipe, Vec::new()).await
                 }
                 Err(absent) => refuse(flow, absent).await,
             },
-            Target::Udp { host, port } => match within(udp::dial(host, *port)).await {
+            Way::Udp { host, port } => match within(udp::dial(host, *port)).await {
                 Ok(socket) => {
                     let datagrams = flow.datagrams().await.map_err(Failure::Cut)?;
                     udp::carry(datagrams, socket, udp::IDLE).await
                 }
                 Err(absent) => refuse(flow, absent).await,
             },
-            Target::Serial { path, settings } => {
+            Way::Serial { path, settings } => {
                 match within(self.lines.open(path, *settings, &asked.parameters)).await {
                     Ok(line) if asked.actions.iter().any(|one| one == Action::Control.as_str()) => {
                         let all = [Action::Read, Action::Write, Action::Control];
@@ -125,7 +125,7 @@ impl Service {
                     Err(absent) => refuse(flow, absent).await,
                 }
             }
-            Target::Process { program, arguments } => {
+            Way::Process { program, arguments } => {
                 match process::Process::start(program, arguments) {
                     Ok(process) => {
                         let pipe = flow.stream(&[]).await.map_err(Failure::Cut)?;
@@ -135,7 +135,7 @@ impl Service {
                 }
             }
             // The file is refused where it says so.
-            Target::Agent { .. } => {
+            Way::Agent { .. } => {
                 refuse(flow, Absent::new(Why::Unreachable, "nothing is behind it")).await
             }
         }

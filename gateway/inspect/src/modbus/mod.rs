@@ -11,4 +11,4 @@ pub use exception::Exception;
 pub use pdu::{LONGEST, rights};
 pub use right::{Right, Rights};
 pub use rtu::{Heard, RTU_FRAME, heard, rtu};
-pub use tcp::{Answer, FRAME, Fault, Read, Request, Tcp};
+pub use tcp::{FRAME, Tcp};

@@ -1,63 +1,29 @@
 use std::collections::VecDeque;
 
+use doorward_model::{Action, Name, Path, Table};
+use smallvec::SmallVec;
+
 use super::exception::Exception;
 use super::pdu::{LONGEST, rights};
-use super::right::Rights;
+use super::right::{Right, Rights};
+use crate::machine::{Fault, Judge, Machine, Out, Side};
 
 /// The length of what stands before a PDU: transaction, protocol, length and unit (Modbus
 /// Messaging on TCP/IP 1.0b, section 3.1.3).
 const HEAD: usize = 7;
-/// The longest frame, in bytes: what a reader needs room for.
+/// The longest frame, in bytes.
 pub const FRAME: usize = HEAD + LONGEST;
 /// How many requests may wait for their answers. Of more, the oldest is given up.
 const WAITING: usize = 64;
 
-/// What the first bytes of a stream are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Read<T> {
-    /// No whole frame yet.
-    More,
-    /// A frame of so many bytes, and what it is.
-    Frame(usize, T),
-}
-
-/// Why a stream cannot be read on: it is over then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// The protocol's number is not 0.
-    #[error("the protocol is number {0}; Modbus is 0")]
-    Protocol(u16),
-    /// A frame has a unit and a function at least, and 254 bytes after its head at most.
-    #[error("a frame of {0} bytes cannot be")]
-    Length(u16),
-}
-
-/// A request of the client's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    transaction: u16,
-    unit: u8,
-    function: u8,
-    /// What it needs, or with what it is answered without asking anybody.
-    pub needs: Result<Rights, Exception>,
-}
-
-/// What becomes of an answer of the device's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// It answers a request that was forwarded.
-    Forward,
-    /// Nobody waits for it.
-    Drop,
-}
-
-/// One Modbus/TCP connection through the gateway.
-///
-/// What comes from the client is read by [`Tcp::request`], frame by frame; each is either
-/// forwarded as it is ([`Tcp::forwarded`]) or refused ([`Request::refusal`]). What comes from the
-/// device is read by [`Tcp::answer`].
-#[derive(Debug, Default)]
+/// One Modbus/TCP connection through the gateway: each request is forwarded as it is, or answered
+/// with an exception; each answer is forwarded if a request waits for it.
+#[derive(Debug)]
 pub struct Tcp {
+    interface: Name,
+    /// What has come of a frame from either side, if it is not whole.
+    client: Vec<u8>,
+    device: Vec<u8>,
     /// Requests that were forwarded and not answered, the oldest first.
     waiting: VecDeque<Waiting>,
 }
@@ -69,96 +35,151 @@ struct Waiting {
     function: u8,
 }
 
-struct Head<'b> {
-    length: usize,
+/// A whole frame.
+#[derive(Clone, Copy)]
+struct Frame<'b> {
+    bytes: &'b [u8],
     transaction: u16,
     unit: u8,
+    function: u8,
     pdu: &'b [u8],
 }
 
-/// The first frame of a stream.
-fn head(bytes: &[u8]) -> Result<Option<Head<'_>>, Fault> {
-    let &[a, b, c, d, e, f, ..] = bytes else { return Ok(None) };
-    let protocol = u16::from_be_bytes([c, d]);
-    if protocol != 0 {
-        return Err(Fault::Protocol(protocol));
+/// How long the frame is that begins with `bytes`; `None` if that is not said yet.
+fn length(from: Side, bytes: &[u8]) -> Result<Option<usize>, Fault> {
+    let wrong = |what| Fault { by: from, what };
+    let &[_, _, a, b, c, d, ..] = bytes else { return Ok(None) };
+    if u16::from_be_bytes([a, b]) != 0 {
+        return Err(wrong("spoke another protocol than Modbus (the number in the head is not 0)"));
     }
-    let said = u16::from_be_bytes([e, f]);
-    if !(2..=1 + LONGEST).contains(&usize::from(said)) {
-        return Err(Fault::Length(said));
+    let said = usize::from(u16::from_be_bytes([c, d]));
+    // A unit and a function at least.
+    if !(2..=1 + LONGEST).contains(&said) {
+        return Err(wrong("sent a frame of a length that cannot be"));
     }
-    let length = HEAD - 1 + usize::from(said);
-    let Some(frame) = bytes.get(..length) else { return Ok(None) };
-    let Some((head, pdu)) = frame.split_at_checked(HEAD) else { return Ok(None) };
-    let unit = head.last().copied().unwrap_or_default();
-    Ok(Some(Head { length, transaction: u16::from_be_bytes([a, b]), unit, pdu }))
+    Ok(Some(HEAD - 1 + said))
 }
 
-impl Tcp {
-    /// The first request in `bytes`, which begin where one does.
-    ///
-    /// # Errors
-    /// When no frame can begin so.
-    pub fn request(bytes: &[u8]) -> Result<Read<Request>, Fault> {
-        let Some(Head { length, transaction, unit, pdu }) = head(bytes)? else {
-            return Ok(Read::More);
-        };
-        let function = pdu.first().copied().unwrap_or_default();
-        let needs = rights(unit, pdu);
-        Ok(Read::Frame(length, Request { transaction, unit, function, needs }))
+impl<'b> Frame<'b> {
+    fn of(bytes: &'b [u8]) -> Option<Self> {
+        let (&[a, b, _, _, _, _, unit], pdu) = bytes.split_first_chunk()?;
+        let function = *pdu.first()?;
+        Some(Self { bytes, transaction: u16::from_be_bytes([a, b]), unit, function, pdu })
     }
 
-    /// A request has been forwarded: its answer is waited for. (A broadcast has none on a line, but
-    /// over TCP unit 0 is often the device itself.)
-    pub fn forwarded(&mut self, request: &Request) {
-        if self.waiting.len() == WAITING {
-            self.waiting.pop_front();
-        }
-        let Request { transaction, unit, function, .. } = *request;
-        self.waiting.push_back(Waiting { transaction, unit, function });
+    fn waits(&self) -> Waiting {
+        let Self { transaction, unit, function, .. } = *self;
+        Waiting { transaction, unit, function: function & 0x7f }
     }
 
-    /// What becomes of the first answer in `bytes`, which begin where one does.
-    ///
-    /// # Errors
-    /// When no frame can begin so.
-    pub fn answer(&mut self, bytes: &[u8]) -> Result<Read<Answer>, Fault> {
-        let Some(Head { length, transaction, unit, pdu }) = head(bytes)? else {
-            return Ok(Read::More);
-        };
-        let function = pdu.first().copied().unwrap_or_default() & 0x7f;
-        let answered = Waiting { transaction, unit, function };
-        let found = self.waiting.iter().position(|waiting| *waiting == answered);
-        let answer = match found.and_then(|at| self.waiting.remove(at)) {
-            Some(_) => Answer::Forward,
-            None => Answer::Drop,
-        };
-        Ok(Read::Frame(length, answer))
-    }
-}
-
-impl Request {
     /// The answer that refuses it.
-    #[must_use]
-    pub fn refusal(&self, exception: Exception) -> [u8; HEAD + 2] {
+    fn refusal(&self, exception: Exception) -> [u8; HEAD + 2] {
         let [a, b] = self.transaction.to_be_bytes();
         [a, b, 0, 0, 0, 3, self.unit, self.function | 0x80, exception.code()]
     }
+}
 
-    /// The exception with which it is answered if it is not permitted: for a function that is
-    /// granted by its number it is that function that is not served, else the addresses.
+/// The exception with which a request is answered that is not permitted: a function that is granted
+/// by its number is not served, else the addresses are not there.
+fn forbidden(rights: &Rights) -> Exception {
+    match rights.iter().any(|right| right.table == Table::Function) {
+        true => Exception::Function,
+        false => Exception::Address,
+    }
+}
+
+impl Tcp {
+    /// A connection to the interface of that name.
     #[must_use]
-    pub fn forbidden(&self) -> Exception {
-        match &self.needs {
-            Ok(rights)
-                if rights.iter().all(|right| right.table != doorward_model::Table::Function) =>
-            {
-                Exception::Address
-            }
-            Ok(_) => Exception::Function,
-            Err(exception) => *exception,
+    pub fn new(interface: &Name) -> Self {
+        let (client, device, waiting) = (Vec::new(), Vec::new(), VecDeque::new());
+        Self { interface: interface.clone(), client, device, waiting }
+    }
+
+    /// What has come of a frame from that side, if it is not whole.
+    fn held(&mut self, from: Side) -> &mut Vec<u8> {
+        match from {
+            Side::Client => &mut self.client,
+            Side::Device => &mut self.device,
         }
     }
+
+    fn frame(&mut self, from: Side, bytes: &[u8], judge: &mut dyn Judge, out: &mut Out) {
+        match (from, Frame::of(bytes)) {
+            (Side::Client, Some(frame)) => self.request(frame, judge, out),
+            (Side::Device, Some(frame)) => self.answer(frame, out),
+            (_, None) => {}
+        }
+    }
+
+    fn request(&mut self, frame: Frame<'_>, judge: &mut dyn Judge, out: &mut Out) {
+        let refused = match rights(frame.unit, frame.pdu) {
+            Ok(rights) if self.permits(&rights, judge) => {
+                if self.waiting.len() == WAITING {
+                    self.waiting.pop_front();
+                }
+                // (A broadcast has no answer on a line, but over TCP unit 0 is often the device.)
+                self.waiting.push_back(frame.waits());
+                return out.device.extend_from_slice(frame.bytes);
+            }
+            Ok(rights) => forbidden(&rights),
+            Err(exception) => exception,
+        };
+        out.client.extend_from_slice(&frame.refusal(refused));
+    }
+
+    fn permits(&self, rights: &Rights, judge: &mut dyn Judge) -> bool {
+        let asked = |right: &Right| {
+            let Right { action, unit, table, first, last } = *right;
+            (action, Path::modbus(&self.interface, unit, table, first, last))
+        };
+        let all: SmallVec<[(Action, Path); 2]> = rights.iter().map(asked).collect();
+        judge.may_all(&all)
+    }
+
+    fn answer(&mut self, frame: Frame<'_>, out: &mut Out) {
+        let answered = frame.waits();
+        let found = self.waiting.iter().position(|waiting| *waiting == answered);
+        if found.and_then(|at| self.waiting.remove(at)).is_some() {
+            out.client.extend_from_slice(frame.bytes);
+        }
+    }
+}
+
+impl Machine for Tcp {
+    fn read(
+        &mut self,
+        from: Side,
+        mut bytes: &[u8],
+        judge: &mut dyn Judge,
+        out: &mut Out,
+    ) -> Result<(), Fault> {
+        let mut held = std::mem::take(self.held(from));
+        while !bytes.is_empty() {
+            if held.is_empty()
+                && let Some(length) = length(from, bytes)?
+                && let Some((frame, rest)) = bytes.split_at_checked(length)
+            {
+                self.frame(from, frame, judge, out);
+                bytes = rest;
+                continue;
+            }
+            // What is missing of the head, then of the rest.
+            let wanted = length(from, &held)?.unwrap_or(HEAD - 1).saturating_sub(held.len());
+            let (taken, rest) = bytes.split_at_checked(wanted).unwrap_or((bytes, &[]));
+            held.extend_from_slice(taken);
+            bytes = rest;
+            if length(from, &held)? == Some(held.len()) {
+                self.frame(from, &held, judge, out);
+                held.clear();
+            }
+        }
+        *self.held(from) = held;
+        Ok(())
+    }
+
+    /// A device does nothing by itself.
+    fn parting(&mut self, _: &mut dyn Judge, _: &mut Out) {}
 }
 
 #[cfg(test)]
@@ -167,100 +188,120 @@ mod tests {
 
     use super::*;
 
+    /// Permits what is in its list, and notes what it is asked.
+    #[derive(Default)]
+    struct Rules {
+        may: Vec<&'static str>,
+        asked: Vec<String>,
+    }
+
+    impl Judge for Rules {
+        fn may(&mut self, action: Action, path: &Path) -> bool {
+            let asked = format!("{action} {path}");
+            let may = self.may.iter().any(|may| *may == asked || *may == "everything");
+            self.asked.push(asked);
+            may
+        }
+    }
+
     fn frame(transaction: u16, unit: u8, pdu: &[u8]) -> Vec<u8> {
         let length = u16::try_from(pdu.len() + 1).unwrap();
         [&transaction.to_be_bytes()[..], &[0, 0], &length.to_be_bytes(), &[unit], pdu].concat()
     }
 
+    fn machine() -> Tcp {
+        Tcp::new(&"plc".parse().unwrap())
+    }
+
+    #[test]
+    fn what_is_permitted_is_forwarded_and_the_rest_answered_by_its_own_transaction() {
+        let mut rules = Rules {
+            may: vec!["read plc/5/holding/9", "diagnose plc/5/function/8"],
+            ..Rules::default()
+        };
+        let (mut tcp, mut out) = (machine(), Out::default());
+        let frames = [
+            (frame(0x1234, 5, &[6, 0, 9, 0, 1]), Some([0x12, 0x34, 0, 0, 0, 3, 5, 0x86, 2])),
+            (frame(1, 5, &[3, 0, 9, 0, 1]), None),
+            (frame(2, 5, &[17]), Some([0, 2, 0, 0, 0, 3, 5, 0x91, 1])),
+            (frame(3, 5, &[8, 0, 0, 1, 2]), None),
+            // Both rights are needed, and asked for.
+            (
+                frame(4, 5, &[23, 0, 9, 0, 1, 0, 9, 0, 1, 2, 0, 0]),
+                Some([0, 4, 0, 0, 0, 3, 5, 0x97, 2]),
+            ),
+            (frame(5, 5, &[3, 0, 9, 0, 0]), Some([0, 5, 0, 0, 0, 3, 5, 0x83, 3])),
+        ];
+        for (frame, refusal) in frames {
+            tcp.read(Side::Client, &frame, &mut rules, &mut out).unwrap();
+            match refusal {
+                Some(refusal) => {
+                    assert_eq!((&out.client[..], &out.device[..]), (&refusal[..], &[][..]))
+                }
+                None => assert_eq!((&out.client[..], &out.device[..]), (&[][..], &frame[..])),
+            }
+            (out.client, out.device) = Default::default();
+        }
+        let asked = [
+            "write plc/5/holding/9",
+            "read plc/5/holding/9",
+            "diagnose plc/5/function/17",
+            "diagnose plc/5/function/8",
+            "read plc/5/holding/9",
+            "write plc/5/holding/9",
+        ];
+        assert_eq!(rules.asked, asked);
+    }
+
     #[test]
     fn an_answer_is_forwarded_once_and_only_to_what_was_forwarded() {
-        let ask = frame(7, 1, &[3, 0, 0, 0, 1]);
-        let Read::Frame(length, request) = Tcp::request(&ask).unwrap() else { panic!() };
-        assert_eq!(length, ask.len());
-        let mut tcp = Tcp::default();
-        let answer = frame(7, 1, &[3, 2, 0, 1]);
-        let whole = answer.len();
-        assert_eq!(tcp.answer(&answer), Ok(Read::Frame(whole, Answer::Drop)));
-        tcp.forwarded(&request);
+        let mut rules = Rules { may: vec!["everything"], ..Rules::default() };
+        let mut tcp = machine();
+        let mut said = |tcp: &mut Tcp, from, frame: &[u8]| {
+            let mut out = Out::default();
+            tcp.read(from, frame, &mut rules, &mut out).unwrap();
+            out
+        };
+        let (ask, answer) = (frame(7, 1, &[3, 0, 0, 0, 1]), frame(7, 1, &[3, 2, 0, 1]));
+        assert_eq!(said(&mut tcp, Side::Device, &answer), Out::default());
+        assert_eq!(said(&mut tcp, Side::Client, &ask).device, ask);
         for other in
             [frame(8, 1, &[3, 2, 0, 1]), frame(7, 2, &[3, 2, 0, 1]), frame(7, 1, &[4, 2, 0, 1])]
         {
-            assert_eq!(tcp.answer(&other), Ok(Read::Frame(whole, Answer::Drop)));
+            assert_eq!(said(&mut tcp, Side::Device, &other), Out::default());
         }
-        assert_eq!(tcp.answer(&answer), Ok(Read::Frame(whole, Answer::Forward)));
-        assert_eq!(tcp.answer(&answer), Ok(Read::Frame(whole, Answer::Drop)));
+        assert_eq!(said(&mut tcp, Side::Device, &answer).client, answer);
+        assert_eq!(said(&mut tcp, Side::Device, &answer), Out::default());
         // An exception answers, too.
-        tcp.forwarded(&request);
+        said(&mut tcp, Side::Client, &ask);
         let exception = frame(7, 1, &[0x83, 2]);
-        let whole = exception.len();
-        assert_eq!(tcp.answer(&exception), Ok(Read::Frame(whole, Answer::Forward)));
+        assert_eq!(said(&mut tcp, Side::Device, &exception).client, exception);
         // Requests that are never answered do not pile up.
         for _ in 0..1000 {
-            tcp.forwarded(&request);
+            said(&mut tcp, Side::Client, &ask);
         }
         assert_eq!(tcp.waiting.len(), WAITING);
     }
 
     #[test]
-    fn what_is_refused_is_answered_by_its_own_transaction() {
-        let Read::Frame(_, request) = Tcp::request(&frame(0x1234, 5, &[6, 0, 9, 0, 1])).unwrap()
-        else {
-            panic!()
-        };
-        assert_eq!(request.forbidden(), Exception::Address);
-        let refusal = request.refusal(request.forbidden());
-        assert_eq!(refusal, [0x12, 0x34, 0, 0, 0, 3, 5, 0x86, 2]);
-        let Read::Frame(_, request) = Tcp::request(&frame(1, 5, &[17])).unwrap() else { panic!() };
-        assert_eq!(request.forbidden(), Exception::Function);
-    }
-
-    #[test]
     fn a_frame_that_cannot_be_ends_the_stream() {
-        for (bytes, fault) in [
-            (&[0, 1, 0, 1, 0, 6][..], Fault::Protocol(1)),
-            (&[0, 1, 1, 0, 0, 6, 1], Fault::Protocol(256)),
-            (&[0, 1, 0, 0, 0, 0], Fault::Length(0)),
-            (&[0, 1, 0, 0, 0, 1, 1], Fault::Length(1)),
-            (&[0, 1, 0, 0, 0, 255], Fault::Length(255)),
-            (&[0, 1, 0, 0, 255, 255], Fault::Length(65535)),
+        for (bytes, sound) in [
+            (&[0, 1, 0, 1, 0, 6][..], false),
+            (&[0, 1, 1, 0, 0, 6, 1], false),
+            (&[0, 1, 0, 0, 0, 0], false),
+            (&[0, 1, 0, 0, 0, 1, 1], false),
+            (&[0, 1, 0, 0, 0, 255], false),
+            (&[0, 1, 0, 0, 255, 255], false),
+            (&[0, 1, 0, 0, 0, 254, 1], true),
+            (&[0, 1, 0, 0, 0], true),
+            (&[], true),
         ] {
-            assert_eq!(Tcp::request(bytes), Err(fault), "{bytes:?}");
-            assert_eq!(Tcp::default().answer(bytes), Err(fault), "{bytes:?}");
-        }
-        assert_eq!(Tcp::request(&[0, 1, 0, 0, 0, 254, 1]), Ok(Read::More));
-        assert_eq!(Tcp::request(&[]), Ok(Read::More));
-    }
-
-    proptest! {
-        #[test]
-        fn it_makes_no_difference_how_bytes_are_split(
-            pdus in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..LONGEST), 1..8),
-            cuts in prop::collection::vec(1usize..40, 1..40),
-        ) {
-            let frames = pdus.iter().zip(0..).map(|(pdu, n)| frame(n, 1, pdu));
-            let stream = frames.collect::<Vec<_>>().concat();
-            let read = |pieces: &mut dyn Iterator<Item = &[u8]>| {
-                let (mut held, mut found) = (Vec::new(), Vec::new());
-                for piece in pieces {
-                    held.extend_from_slice(piece);
-                    while let Read::Frame(length, request) = Tcp::request(&held).unwrap() {
-                        found.push((held.drain(..length).collect::<Vec<u8>>(), request));
-                    }
-                    assert!(held.len() < FRAME);
-                }
-                (found, held)
-            };
-            let (whole, rest) = read(&mut std::iter::once(&stream[..]));
-            prop_assert!(rest.is_empty());
-            prop_assert_eq!(whole.len(), pdus.len());
-            let (mut left, mut cuts) = (&stream[..], cuts.iter().cycle());
-            let mut pieces = std::iter::from_fn(|| {
-                let at = (*cuts.next()?).min(left.len());
-                let (piece, rest) = left.split_at(at);
-                left = rest;
-                (!piece.is_empty()).then_some(piece)
-            });
-            prop_assert_eq!((whole, rest), read(&mut pieces));
+            for from in [Side::Client, Side::Device] {
+                let (mut rules, mut out) = (Rules::default(), Out::default());
+                let read = machine().read(from, bytes, &mut rules, &mut out);
+                assert_eq!(read.is_ok(), sound, "{bytes:?}");
+                assert_eq!(out, Out::default());
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use doorward_model::{Action, DeviceId, Kind as SubjectKind, LineChange, Name, Protocol, Target};
+use doorward_model::{Action, DeviceId, Kind as SubjectKind, LineChange, Name, Spoken, Way};
 use doorward_policies::Permit;
 use doorward_session::{Leases, Link, LinkError, Reached};
 use doorward_wire::{Asked, Kind, Offering, Why};
@@ -166,16 +166,19 @@ impl Agents {
 fn declared(leases: &Leases, device: &Name) -> BTreeMap<String, Kind> {
     let snapshot = leases.snapshot();
     let interfaces = snapshot.interfaces(device).iter();
-    let agents = interfaces.filter_map(|interface| match &interface.target {
-        target @ Target::Agent { name, .. } => Some((name.to_string(), kind_of(target))),
+    let agents = interfaces.filter_map(|interface| match interface.target.way() {
+        way @ Way::Agent { name, .. } => Some((name.to_string(), kind_of(way))),
         _ => None,
     });
     agents.collect()
 }
 
-/// How flows of a target travel.
-pub(super) fn kind_of(target: &Target) -> Kind {
-    if target.protocol() == Protocol::Udp { Kind::Datagrams } else { Kind::Stream }
+/// How flows travel that go this way.
+pub(crate) fn kind_of(way: &Way) -> Kind {
+    match way {
+        Way::Udp { .. } | Way::Agent { spoken: Spoken::Datagrams, .. } => Kind::Datagrams,
+        _ => Kind::Stream,
+    }
 }
 
 /// Asks the device for what it offers under `name`, on behalf of whoever holds the permit.

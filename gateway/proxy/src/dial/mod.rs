@@ -1,7 +1,7 @@
 //! Where interfaces are reached: the only place that connects to a backend.
 //!
 //! A new kind of target is one file beside this one, one variant of
-//! [`Target`](doorward_model::Target), and one line in [`Dialer::dial`] and [`Stream`].
+//! [`Way`](doorward_model::Way), and one line in [`Dialer::dial`] and [`Stream`].
 
 mod agent;
 mod backend;
@@ -19,13 +19,13 @@ use std::io;
 use std::time::Duration;
 
 use doorward_local::Remote;
-use doorward_model::{Action, LineSettings, Name, Spoken, Target};
+use doorward_model::{Action, LineSettings, Name, Spoken, Target, Way};
 use doorward_policies::Permit;
 use doorward_session::{LinkError, Reached};
 use doorward_wire::Kind;
 use thiserror::Error;
 
-pub(crate) use agent::Rivals;
+pub(crate) use agent::{Rivals, kind_of};
 pub use agent::{Agents, Twice};
 pub(crate) use backend::Backend;
 pub use bounds::{Bounds, Paths};
@@ -165,15 +165,15 @@ impl Dialer {
     /// # Errors
     /// When it is outside the bounds.
     pub fn check(&self, target: &Target) -> Result<(), DialError> {
-        match target {
-            Target::Tcp { host, port } | Target::Udp { host, port } => {
+        match target.way() {
+            Way::Tcp { host, port } | Way::Udp { host, port } => {
                 tcp::check(&self.bounds, host, *port)
             }
-            Target::Unix { path } => self.bounds.check_unix(path),
-            Target::Serial { path, .. } => self.bounds.check_serial(path),
-            Target::Process { program, .. } => self.bounds.check_process(program),
+            Way::Unix { path } => self.bounds.check_unix(path),
+            Way::Serial { path, .. } => self.bounds.check_serial(path),
+            Way::Process { program, .. } => self.bounds.check_process(program),
             // What an agent may reach is said where the agent runs.
-            Target::Agent { .. } => Ok(()),
+            Way::Agent { .. } => Ok(()),
         }
     }
 
@@ -186,26 +186,26 @@ impl Dialer {
         wants: Wants,
     ) -> Result<Far, DialError> {
         let target = permit.target().ok_or(DialError::Nothing)?;
-        let travels = agent::kind_of(target);
+        let travels = agent::kind_of(target.way());
         if kind.is_some_and(|kind| kind != travels) {
             return Err(DialError::Kind(travels));
         }
         let (bounds, lines) = (&self.bounds, &self.lines);
         let dial = async {
-            match target {
-                Target::Tcp { host, port } => tcp::dial(bounds, host, *port).await.map(Far::from),
-                Target::Unix { path } => unix::dial(bounds, path).await.map(Far::from),
-                Target::Serial { path, settings } => {
+            match target.way() {
+                Way::Tcp { host, port } => tcp::dial(bounds, host, *port).await.map(Far::from),
+                Way::Unix { path } => unix::dial(bounds, path).await.map(Far::from),
+                Way::Serial { path, settings } => {
                     serial::dial(bounds, lines, path, *settings, wants).await.map(Far::from)
                 }
-                Target::Process { program, arguments } => {
+                Way::Process { program, arguments } => {
                     process::dial(bounds, program, arguments).await.map(Far::from)
                 }
-                Target::Udp { host, port } => {
+                Way::Udp { host, port } => {
                     let (socket, address) = udp::dial(bounds, host, *port).await?;
                     Ok(Far::Datagrams { messenger: Messenger::Udp(socket), address })
                 }
-                Target::Agent { spoken, name } => {
+                Way::Agent { spoken, name } => {
                     self.dial_agent(permit, name, spoken, wants).await
                 }
             }

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use doorward_model::{Action, Device, DoorName, FlowId, Path, PeerText, Protocol, Resource};
+use doorward_model::{
+    Action, Device, DoorName, FlowId, Path, PeerText, Protocol, Resource, Target,
+};
 use doorward_policies::{Event, Question, Record};
 use doorward_session::{Leases, Refused, Session};
 use doorward_wire::Kind;
@@ -60,11 +62,13 @@ impl Wanted {
 #[derive(Debug)]
 #[must_use]
 pub struct Requested {
-    session: Arc<Session>,
-    id: FlowId,
-    authority: Authority,
-    via: Via,
-    wanted: Wanted,
+    pub(super) session: Arc<Session>,
+    pub(super) id: FlowId,
+    pub(super) authority: Authority,
+    pub(super) via: Via,
+    pub(super) wanted: Wanted,
+    /// Why it will be refused, whatever it is asked for.
+    pub(super) barred: Option<Refused>,
 }
 
 impl Requested {
@@ -76,7 +80,7 @@ impl Requested {
         via: Via,
         wanted: Wanted,
     ) -> Self {
-        Self { session, id, authority, via, wanted }
+        Self { session, id, authority, via, wanted, barred: None }
     }
 
     /// The actions to ask about, and whether all must be granted. An interface that is another
@@ -88,30 +92,50 @@ impl Requested {
             actions.dedup();
             return (actions, true);
         }
-        let snapshot = leases.snapshot();
-        let declared = match &self.authority {
-            Authority::Door(DoorName { device: Device::Named(device), interface }) => {
-                snapshot.interface(device, interface)
-            }
-            _ => None,
-        };
-        match declared.map(|declared| declared.target.protocol()) {
+        match self.target(leases).map(|target| target.protocol()) {
             Some(Protocol::Serial) => (Protocol::Serial.actions().to_vec(), false),
             _ => (vec![Action::Connect], true),
         }
     }
 
+    /// What is declared under the name that was asked for, if anything is.
+    pub(super) fn target(&self, leases: &Leases) -> Option<Target> {
+        let Authority::Door(DoorName { device: Device::Named(device), interface }) =
+            &self.authority
+        else {
+            return None;
+        };
+        leases.snapshot().interface(device, interface).map(|declared| declared.target.clone())
+    }
+
     /// The question. What no door is called is asked about all the same, so that it is refused
     /// on the same path: nobody may `connect` to the administration.
-    fn question(&self, action: Action) -> Option<Question> {
+    pub(super) fn question(&self, action: Action) -> Option<Question> {
         let (device, path) = match &self.authority {
             Authority::Door(door) => (door.device.clone(), Path::literal(door.interface.as_str())),
             Authority::Other(text) => (Device::Gateway, Path::literal(text.raw())),
         };
-        let resource = Resource { device, path: path.ok()? };
+        Some(self.question_about(action, Resource { device, path: path.ok()? }))
+    }
+
+    /// The question whether the session may do that.
+    pub(super) fn question_about(&self, action: Action, resource: Resource) -> Question {
         let subject = self.session.subject().clone();
         let (source, proven) = (Some(self.session.peer().ip()), Some(self.session.proven()));
-        Some(Question { subject, resource, action, source, proven })
+        Question { subject, resource, action, source, proven }
+    }
+
+    /// A record that tells of this flow, and of nothing else yet.
+    pub(super) fn record(&self, at: Timestamp, event: Event) -> Record {
+        let Self { session, id, via, .. } = self;
+        let mut record = Record::new(at, event);
+        record.flow = Some(*id);
+        record.session = Some(session.id());
+        record.subject = Some(session.subject().clone());
+        record.certificate = Some(session.certificate().serial.clone());
+        record.source = Some(session.peer());
+        record.door = Some(via.as_str().to_owned());
+        record
     }
 }
 
@@ -129,7 +153,11 @@ pub struct RefusedFlow {
 ///
 /// # Errors
 /// When it is refused. Refusals are recorded, too.
-pub fn authorize(leases: &Leases, requested: Requested) -> Result<Granted, Box<RefusedFlow>> {
+pub fn authorize(
+    leases: &Leases,
+    mut requested: Requested,
+) -> Result<Granted, Box<RefusedFlow>> {
+    let barred = requested.barred.take();
     let (actions, all) = requested.actions(leases);
     let (mut granted, mut refused) = (Vec::new(), None);
     for action in actions {
@@ -139,12 +167,17 @@ pub fn authorize(leases: &Leases, requested: Requested) -> Result<Granted, Box<R
         match leases.ask(&requested.session, requested.id, question) {
             Ok(authorized) => granted.push(authorized),
             Err(why) if all => {
-                return Err(Box::new(RefusedFlow { requested, action, refused: Some(why) }));
+                let refused = barred.or(Some(why));
+                return Err(Box::new(RefusedFlow { requested, action, refused }));
             }
             Err(why) => {
                 refused.get_or_insert((action, why));
             }
         }
+    }
+    if barred.is_some() {
+        let action = refused.map_or(Action::Connect, |(action, _)| action);
+        return Err(Box::new(RefusedFlow { requested, action, refused: barred }));
     }
     let mut granted = granted.into_iter();
     match (granted.next(), refused) {
@@ -168,20 +201,13 @@ impl RefusedFlow {
     }
 
     pub(crate) fn record(&self, at: Timestamp) -> Record {
-        let Requested { session, id, authority, via, .. } = &self.requested;
-        let mut record = Record::new(at, Event::FlowRefused);
-        record.flow = Some(*id);
-        record.session = Some(session.id());
-        record.subject = Some(session.subject().clone());
-        record.certificate = Some(session.certificate().serial.clone());
-        record.source = Some(session.peer());
-        record.door = Some(via.as_str().to_owned());
+        let mut record = self.requested.record(at, Event::FlowRefused);
         record.action = Some(self.action);
         if let Some(Refused::Denied(denial)) = &self.refused {
             record = record.judged(denial.opinion());
         }
         let outcome = doorward_policies::Outcome::Refused;
-        match (authority, &self.refused) {
+        match (&self.requested.authority, &self.refused) {
             (Authority::Door(door), refused) => {
                 record.device = Some(door.device.clone());
                 record.path = Some(PeerText::new(door.interface.as_str()));

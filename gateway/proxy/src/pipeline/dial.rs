@@ -1,3 +1,4 @@
+use doorward_model::Action;
 use doorward_policies::Outcome;
 use doorward_wire::Kind;
 
@@ -12,6 +13,7 @@ use crate::dial::{Backend, DialError, Dialer, Far, Messages, Wants};
 pub struct Dialed {
     pub(super) backend: Reached,
     pub(super) address: String,
+    pub(super) actions: Vec<Action>,
     pub(super) lease: Held,
     pub(super) ending: Ending,
 }
@@ -52,12 +54,18 @@ impl Dialed {
         }
     }
 
+    /// What was granted.
+    #[must_use]
+    pub fn actions(&self) -> Vec<Action> {
+        self.actions.clone()
+    }
+
     /// Ends the flow before its first byte: the client could not be told.
     pub fn give_up(self) -> Ended {
-        let Self { backend, address, lease, ending } = self;
+        let Self { backend, address, lease, ending, .. } = self;
         backend.reset();
         let (outcome, reason) = (Outcome::Failed, "client-gone");
-        Ended { lease, ending, outcome, reason, backend: Some(address) }
+        Ended { lease, ending, outcome, reason, backend: Some(address), detail: None }
     }
 }
 
@@ -85,7 +93,7 @@ pub async fn dial(dialer: &Dialer, opened: Opened) -> Result<Dialed, NotDialed> 
         Ok(connected) => connected,
         Err((error, outcome, reason)) => {
             let backend = permit.target().map(ToString::to_string);
-            let ended = Ended { lease, ending, outcome, reason, backend };
+            let ended = Ended { lease, ending, outcome, reason, backend, detail: None };
             return Err(NotDialed { error, ended });
         }
     };
@@ -101,8 +109,8 @@ pub async fn dial(dialer: &Dialer, opened: Opened) -> Result<Dialed, NotDialed> 
     if let Some(cause) = lease.cause() {
         backend.reset();
         let (outcome, reason) = (Outcome::Cut, cause.as_str());
-        let ended = Ended { lease, ending, outcome, reason, backend: Some(address) };
+        let ended = Ended { lease, ending, outcome, reason, backend: Some(address), detail: None };
         return Err(NotDialed { error: None, ended });
     }
-    Ok(Dialed { backend, address, lease, ending })
+    Ok(Dialed { backend, address, actions, lease, ending })
 }

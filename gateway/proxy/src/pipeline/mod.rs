@@ -1,16 +1,41 @@
 //! The stages of the path, one file each.
 
+mod approach;
 mod authorize;
 mod datagrams;
 mod dial;
 mod held;
+mod inspected;
 mod open;
 mod record;
 mod relay;
 
+use std::sync::Arc;
+
+use doorward_model::Clock;
+use doorward_policies::Journal;
+use doorward_session::Leases;
+
+pub use approach::{Approach, Approached, approach};
 pub use authorize::{Authority, RefusedFlow, Requested, Via, Wanted, authorize};
 pub use dial::{Dialed, NotDialed, dial};
 pub use held::Granted;
+pub use inspected::inspect;
 pub use open::{NotOpened, Opened, open};
 pub use record::{Ended, record, refuse};
 pub use relay::{Client, relay};
+
+use crate::dial::Dialer;
+
+/// What the stages work with.
+#[derive(Clone)]
+pub struct Means {
+    /// Who asks the policy.
+    pub leases: Leases,
+    /// What reaches backends.
+    pub dialer: Dialer,
+    /// What is recorded goes here.
+    pub journal: Arc<dyn Journal>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}

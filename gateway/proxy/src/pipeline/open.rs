@@ -1,9 +1,8 @@
-use doorward_model::Action;
-use doorward_policies::{Class, Event, Journal, JournalError};
+use doorward_policies::{Class, Event, Journal, JournalError, Outcome};
 use doorward_session::Lease;
 
 use super::held::Granted;
-use super::record::Ending;
+use super::record::{Ended, Ending};
 
 /// A permitted flow whose opening is in the audit log.
 #[derive(Debug)]
@@ -19,10 +18,12 @@ impl Opened {
         self.granted.first.lease()
     }
 
-    /// What was granted.
-    #[must_use]
-    pub fn actions(&self) -> Vec<Action> {
-        self.granted.actions()
+    /// It does not happen after all, for that reason.
+    pub(super) fn give_up(self, reason: &'static str) -> Ended {
+        let Self { granted, ending } = self;
+        let (_, lease, _) = granted.spend();
+        let (outcome, backend, detail) = (Outcome::Failed, None, None);
+        Ended { lease, ending, outcome, reason, backend, detail }
     }
 }
 

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use doorward_model::PeerText;
 use doorward_policies::{Class, Closing, Event, Journal, Outcome, Record};
 use jiff::Timestamp;
 
@@ -52,6 +53,8 @@ pub struct Ended {
     pub(super) reason: &'static str,
     /// The real address of the backend, if one was dialed.
     pub(super) backend: Option<String>,
+    /// What else there is to say of it.
+    pub(super) detail: Option<&'static str>,
 }
 
 impl Ended {
@@ -70,12 +73,12 @@ impl Ended {
 
 /// Records how a flow ended. Never waits: its place has been kept.
 pub fn record(ended: Ended) {
-    let Ended { lease, ending, outcome, reason, backend } = ended;
+    let Ended { lease, ending, outcome, reason, backend, detail } = ended;
     ending.close(|opening| {
         let mut record = lease.ending(outcome, reason);
         record.door = opening.door;
         record.backend = backend.or(opening.backend);
-        record.detail = opening.detail;
+        record.detail = detail.map(PeerText::new).or(opening.detail);
         record
     });
 }

@@ -39,7 +39,7 @@ impl From<Box<dyn Wire>> for Client {
 /// An end of one direction of a stream is passed on as such, and the other goes on. Anything
 /// else ends both, and not properly: the client sees an error, and so does the backend.
 pub async fn relay(dialed: Dialed, client: impl Into<Client>) -> Ended {
-    let Dialed { backend, address, lease, ending } = dialed;
+    let Dialed { backend, address, lease, ending, .. } = dialed;
     let end = match (client.into(), backend) {
         (Client::Stream(wire), Reached::Stream(backend)) => stream(&lease, wire, backend).await,
         (Client::Datagrams(mut client, parting), Reached::Datagrams(mut messages)) => {
@@ -63,15 +63,8 @@ pub async fn relay(dialed: Dialed, client: impl Into<Client>) -> Ended {
             End::Mismatch
         }
     };
-    let (outcome, reason) = match &end {
-        End::Complete => (Outcome::Done, "complete"),
-        End::ClientLeft => (Outcome::Done, "client-closed"),
-        End::Client | End::Cut(Cause::Gone) => (Outcome::Failed, "client-aborted"),
-        End::Backend => (Outcome::Failed, "backend-failed"),
-        End::Mismatch => (Outcome::Failed, "wrong-kind-of-flow"),
-        End::Cut(cause) => (Outcome::Cut, cause.as_str()),
-    };
-    Ended { lease, ending, outcome, reason, backend: Some(address) }
+    let (outcome, reason) = end.outcome();
+    Ended { lease, ending, outcome, reason, backend: Some(address), detail: None }
 }
 
 async fn stream(lease: &Held, mut wire: Box<dyn Wire>, mut backend: Backend) -> End {
@@ -120,8 +113,20 @@ pub(super) enum End {
 }
 
 impl End {
+    /// What is recorded of it.
+    pub(super) fn outcome(&self) -> (Outcome, &'static str) {
+        match self {
+            Self::Complete => (Outcome::Done, "complete"),
+            Self::ClientLeft => (Outcome::Done, "client-closed"),
+            Self::Client | Self::Cut(Cause::Gone) => (Outcome::Failed, "client-aborted"),
+            Self::Backend => (Outcome::Failed, "backend-failed"),
+            Self::Mismatch => (Outcome::Failed, "wrong-kind-of-flow"),
+            Self::Cut(cause) => (Outcome::Cut, cause.as_str()),
+        }
+    }
+
     /// What a client is told if it did not end properly.
-    fn why(&self) -> Option<Why> {
+    pub(super) fn why(&self) -> Option<Why> {
         match self {
             Self::Complete | Self::ClientLeft => None,
             Self::Client | Self::Mismatch => Some(Why::Wrong),

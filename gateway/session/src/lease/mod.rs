@@ -21,7 +21,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use aws_lc_rs::rand;
 use doorward_model::{Clock, Device, FlowId, SessionId, SubjectId};
-use doorward_policies::{Commit, Decision, Denial, Journal, Observer, Question, Refusal, Snapshot};
+use doorward_policies::{
+    Cache, Commit, Decision, Denial, Journal, Observer, Question, Refusal, Snapshot,
+};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -239,6 +241,39 @@ impl Leases {
             }
             Decision::Denial(denial) => Err(Refused::Denied(denial)),
         }
+    }
+
+    /// Asks whether `session` might do anything at all at the interface that `question` names,
+    /// whatever its action. It gives no leave to do it.
+    ///
+    /// # Errors
+    /// When it might not, or nothing can be admitted now.
+    pub fn reaches(&self, session: &Session, question: Question) -> Result<(), Refused> {
+        session.look();
+        if self.0.trouble.borrow().is_some() {
+            return Err(Refused::Degraded);
+        }
+        let reached = self.snapshot().reaches(&session.request(question), self.0.clock.now());
+        reached.map_err(Refused::Denied)
+    }
+
+    /// Asks for one operation within the flow `id`, which has been admitted: by the state of this
+    /// moment, and by the compiled form, of whose answers the referee looks at some. What the
+    /// permit is for may be another interface of that name by now: see
+    /// [`Permit::behind`](doorward_policies::Permit::behind).
+    pub fn decide(
+        &self,
+        session: &Session,
+        id: FlowId,
+        question: Question,
+        cache: &mut Cache,
+    ) -> Decision {
+        session.look();
+        let (request, snapshot) = (session.request(question), self.snapshot());
+        let now = self.0.clock.now();
+        let decision = cache.decide_again(&snapshot, &request, now);
+        self.0.samples.offer(id, &request, &snapshot, now, &decision);
+        decision
     }
 
     /// Asks a live flow's question again, by the present state and at the present instant.

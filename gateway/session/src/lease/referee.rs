@@ -310,6 +310,10 @@ mod tests {
         }
 
         fn write(&self, _: Class, record: Record) -> Written {
+            self.append(record)
+        }
+
+        fn append(&self, record: Record) -> Written {
             self.0.lock().unwrap().push(record);
             Box::pin(async { Ok(()) })
         }

@@ -163,6 +163,23 @@ impl Journal for AuditLog {
             Err(TrySendError::Closed(_)) => Box::pin(async { Err(JournalError::Closed) }),
         }
     }
+
+    fn append(&self, record: Record) -> Written {
+        // Nobody waits for it to be written, so what cannot be is not taken to begin with.
+        if let Some(trouble) = self.trouble.borrow().clone() {
+            return Box::pin(async { Err(trouble) });
+        }
+        let record = Box::new(record);
+        let entry = Entry::Record { class: Class::Ordinary, record, reply: None };
+        match self.entries.try_send(entry) {
+            Ok(()) => Box::pin(async { Ok(()) }),
+            Err(TrySendError::Full(entry)) => {
+                let entries = self.entries.clone();
+                Box::pin(async move { patiently(entries.send(entry)).await })
+            }
+            Err(TrySendError::Closed(_)) => Box::pin(async { Err(JournalError::Closed) }),
+        }
+    }
 }
 
 type Answered = oneshot::Receiver<Result<(), JournalError>>;

@@ -24,7 +24,8 @@ pub(super) enum Entry {
     Record {
         class: Class,
         record: Box<Record>,
-        /// Whoever waits for it to be on disk. An ending has nobody: it is tried until it is.
+        /// Whoever waits for it to be on disk. An ending has nobody, and neither has an operation:
+        /// these are tried until they are.
         reply: Option<oneshot::Sender<Result<(), JournalError>>>,
     },
     Prune {
@@ -55,8 +56,9 @@ impl Writer {
             self.last.send_replace(seq);
         }
         self.measure().await;
-        // Endings that could not be written yet. Bounded: while there are any, nothing new is
-        // opened, and every open flow has one.
+        // Endings, and operations, that could not be written yet. Bounded: while there are any,
+        // nothing new is opened or done, every open flow has one ending, and the operations are
+        // those that were in the queue.
         let mut owed: Vec<Record> = Vec::new();
         let mut group = Vec::with_capacity(BATCH);
         loop {

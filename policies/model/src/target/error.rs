@@ -6,7 +6,9 @@ use crate::text::escape;
 
 /// What can be dialed, for whoever wrote something else.
 const REACHED: &str = "tcp://HOST:PORT, udp://HOST:PORT, unix:/PATH, serial:/dev/DEVICE, \
-                       process:/PROGRAM, agent:NAME, udp+agent:NAME or serial+agent:NAME";
+                       process:/PROGRAM or agent:NAME; modbus://, mqtt:// or coap://HOST:PORT if each \
+                       operation is to be decided; modbus+serial:/dev/DEVICE for Modbus on a line; \
+                       and udp+, serial+, modbus+, modbus+serial+, mqtt+ or coap+agent:NAME";
 
 /// Why a text is no target.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -32,6 +34,13 @@ pub enum TargetError {
         /// What follows.
         rest: String,
     },
+    /// What follows `?` is no option of such an interface, or not one of its values.
+    #[error(
+        "'{}' is no option of such an interface; there are audit=sync, and for MQTT client-id=bound, \
+         strict or off",
+        escape(.0)
+    )]
+    Option(String),
     /// Not absolute, not normal, or with a NUL.
     #[error("a Unix socket is an absolute path without . or .., as in unix:/run/app.sock")]
     Path,

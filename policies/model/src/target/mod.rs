@@ -1,102 +1,103 @@
-//! Where interfaces are reached, and the URLs that say so.
+//! Where interfaces are reached and what is spoken there, and the URLs that say so.
 
 mod error;
 mod host;
+mod inspected;
 mod process;
+mod way;
 
 use std::fmt;
-use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
 pub use error::TargetError;
 pub use host::Host;
+pub use inspected::{ClientIds, Inspected, Inspection};
+pub use way::{Spoken, Way};
 
-use crate::name::Name;
 use crate::protocol::Protocol;
-use crate::serial::{LineChange, LineSettings};
-use crate::text::{escape, is_printable};
+use crate::serial::LineSettings;
 
-/// Where an interface is reached: the URL of `doorward interface add`, parsed.
+/// Where an interface is reached, and whether what is spoken there is inspected: the URL of
+/// `doorward interface add`, parsed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Target {
-    /// `tcp://HOST:PORT`
-    Tcp {
-        /// An address, or a name that is resolved at each dial.
-        host: Host,
-        /// Never 0.
-        port: u16,
-    },
-    /// `udp://HOST:PORT`
-    Udp {
-        /// An address, or a name that is resolved at each dial.
-        host: Host,
-        /// Never 0.
-        port: u16,
-    },
-    /// `unix:/PATH`
-    Unix {
-        /// Absolute, without `.` or `..`.
-        path: PathBuf,
-    },
-    /// `serial:/dev/DEVICE?baud=9600&bits=8&parity=none&stop=1&flow=none&telnet=auto`
-    Serial {
-        /// Absolute, without `.` or `..`, printable.
-        path: PathBuf,
-        /// How the line is set while it is open.
-        settings: LineSettings,
-    },
-    /// `process:/PROGRAM?arg=TEXT&arg=TEXT`
-    Process {
-        /// Absolute, without `.` or `..`, printable.
-        program: PathBuf,
-        /// What the program is started with: at most 64, without NUL.
-        arguments: Vec<String>,
-    },
-    /// `agent:NAME`, `udp+agent:NAME` or `serial+agent:NAME?baud=9600`: what the device's own
-    /// agent calls so.
-    Agent {
-        /// What is spoken with it.
-        spoken: Spoken,
-        /// Its name in the agent's configuration.
-        name: Name,
-    },
+pub struct Target {
+    way: Way,
+    inspected: Option<Inspected>,
 }
 
-/// What is spoken with an agent's [`Target::Agent`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Spoken {
-    /// A raw stream.
-    Stream,
-    /// Datagrams.
-    Datagrams,
-    /// A serial line. What is given here counts more than what the agent's own file says.
-    Line(LineChange),
-}
-
-const NOT_BUILT: &[&str] = &[
-    "http",
-    "mqtt",
-    "modbus",
-    "coap",
-    "modbus+serial",
-    "http+agent",
-    "mqtt+agent",
-    "modbus+agent",
-    "modbus+serial+agent",
-    "coap+agent",
+/// The protocols of which operations are decided, and the ways that each goes.
+const INSPECTED: &[(Protocol, &[Carrier])] = &[
+    (Protocol::Modbus, &[Carrier::Tcp, Carrier::Serial, Carrier::Agent, Carrier::SerialAgent]),
+    (Protocol::Mqtt, &[Carrier::Tcp, Carrier::Agent]),
+    (Protocol::Coap, &[Carrier::Udp, Carrier::UdpAgent]),
 ];
 
+const NOT_BUILT: &[&str] = &["http", "http+agent"];
+
+/// What carries an inspected protocol, as the rest of a scheme says it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carrier {
+    Tcp,
+    Udp,
+    Serial,
+    Agent,
+    UdpAgent,
+    SerialAgent,
+}
+
+impl Carrier {
+    /// What follows the protocol in a scheme, and the scheme of the same way without it.
+    fn schemes(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Tcp => ("", "tcp"),
+            Self::Udp => ("", "udp"),
+            Self::Serial => ("+serial", "serial"),
+            Self::Agent => ("+agent", "agent"),
+            Self::UdpAgent => ("+agent", "udp+agent"),
+            Self::SerialAgent => ("+serial+agent", "serial+agent"),
+        }
+    }
+
+    fn of(way: &Way) -> Option<Self> {
+        Some(match way {
+            Way::Tcp { .. } => Self::Tcp,
+            Way::Udp { .. } => Self::Udp,
+            Way::Serial { .. } => Self::Serial,
+            Way::Agent { spoken: Spoken::Stream, .. } => Self::Agent,
+            Way::Agent { spoken: Spoken::Datagrams, .. } => Self::UdpAgent,
+            Way::Agent { spoken: Spoken::Line(_), .. } => Self::SerialAgent,
+            Way::Unix { .. } | Way::Process { .. } => return None,
+        })
+    }
+}
+
 impl Target {
-    /// The protocol that the target's interface speaks.
+    /// How the interface is reached.
+    #[must_use]
+    pub fn way(&self) -> &Way {
+        &self.way
+    }
+
+    /// What is inspected there; `None` is a raw interface, whose flows are one operation each.
+    #[must_use]
+    pub fn inspected(&self) -> Option<&Inspected> {
+        self.inspected.as_ref()
+    }
+
+    /// The protocol of the interface.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
-        match self {
-            Self::Tcp { .. } | Self::Agent { spoken: Spoken::Stream, .. } => Protocol::Tcp,
-            Self::Udp { .. } | Self::Agent { spoken: Spoken::Datagrams, .. } => Protocol::Udp,
-            Self::Serial { .. } | Self::Agent { spoken: Spoken::Line(_), .. } => Protocol::Serial,
-            Self::Unix { .. } => Protocol::Unix,
-            Self::Process { .. } => Protocol::Process,
+        match &self.inspected {
+            Some(inspected) => inspected.spoken.protocol(),
+            None => self.way.protocol(),
         }
+    }
+}
+
+/// The interface that is reached so, uninspected.
+impl From<Way> for Target {
+    fn from(way: Way) -> Self {
+        Self { way, inspected: None }
     }
 }
 
@@ -104,128 +105,77 @@ impl FromStr for Target {
     type Err = TargetError;
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
-        let unknown = || TargetError::Scheme(text.to_owned());
-        let (scheme, rest) = text.split_once(':').ok_or_else(unknown)?;
-        let authority = || rest.strip_prefix("//").ok_or_else(unknown);
-        match scheme {
-            "tcp" => {
-                host_and_port("tcp", authority()?).map(|(host, port)| Self::Tcp { host, port })
-            }
-            "udp" => {
-                host_and_port("udp", authority()?).map(|(host, port)| Self::Udp { host, port })
-            }
-            "unix" => unix(rest),
-            "serial" => serial(rest),
-            "process" => process::parse(rest),
-            "agent" => Ok(Self::Agent { spoken: Spoken::Stream, name: rest.parse()? }),
-            "udp+agent" => Ok(Self::Agent { spoken: Spoken::Datagrams, name: rest.parse()? }),
-            "serial+agent" => {
-                let (name, change) = settings(rest)?;
-                Ok(Self::Agent { spoken: Spoken::Line(change), name: name.parse()? })
-            }
-            other => match NOT_BUILT.iter().find(|known| **known == other) {
-                Some(known) => Err(TargetError::NotBuilt(known)),
-                None => Err(unknown()),
-            },
+        let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
+        if let Some(known) = NOT_BUILT.iter().find(|known| **known == scheme) {
+            return Err(TargetError::NotBuilt(known));
         }
+        let of = |(protocol, carriers): &(Protocol, &[Carrier])| {
+            let carried = scheme.strip_prefix(protocol.as_str())?;
+            let carrier = carriers.iter().find(|carrier| carrier.schemes().0 == carried)?;
+            Some((*protocol, *carrier))
+        };
+        let Some((protocol, carrier)) = INSPECTED.iter().find_map(of) else {
+            return Ok(text.parse::<Way>()?.into());
+        };
+        let (place, query) = match rest.split_once('?') {
+            Some((place, query)) => (place, Some(query)),
+            None => (rest, None),
+        };
+        let (inspected, query) = Inspected::take(protocol, query)?;
+        let way = match (carrier, query) {
+            (Carrier::Tcp | Carrier::Udp | Carrier::Agent | Carrier::UdpAgent, Some(query)) => {
+                return Err(TargetError::Option(query));
+            }
+            (_, Some(query)) => format!("{}:{place}?{query}", carrier.schemes().1),
+            (_, None) => format!("{}:{place}", carrier.schemes().1),
+        };
+        let way = way.parse().map_err(|error| match error {
+            TargetError::Port(_) => TargetError::Port(protocol.as_str()),
+            TargetError::Scheme(_) => TargetError::Scheme(text.to_owned()),
+            TargetError::Rest { rest, .. } => TargetError::Rest { scheme: protocol.as_str(), rest },
+            other => other,
+        })?;
+        Ok(Self { way, inspected: Some(inspected) })
     }
-}
-
-fn host_and_port(scheme: &'static str, authority: &str) -> Result<(Host, u16), TargetError> {
-    if let Some(at) = authority.find(['/', '?', '#', '@']) {
-        let rest = authority.get(at..).unwrap_or_default().to_owned();
-        return Err(TargetError::Rest { scheme, rest });
-    }
-    let wrong = || TargetError::Port(scheme);
-    let (host, port) = authority.rsplit_once(':').ok_or_else(wrong)?;
-    let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    let port = port.parse().ok().filter(|port| digits && *port != 0).ok_or_else(wrong)?;
-    Ok((host.parse()?, port))
-}
-
-fn unix(text: &str) -> Result<Target, TargetError> {
-    let path = absolute(text).ok_or(TargetError::Path)?;
-    if path.len() > 107 {
-        return Err(TargetError::PathTooLong);
-    }
-    Ok(Target::Unix { path: Path::new(path).components().collect() })
-}
-
-fn serial(text: &str) -> Result<Target, TargetError> {
-    let (path, change) = settings(text)?;
-    let path = normal(path).ok_or(TargetError::Device)?;
-    Ok(Target::Serial { path, settings: change.apply(LineSettings::default()) })
-}
-
-/// What stands before a line's settings, and they.
-fn settings(text: &str) -> Result<(&str, LineChange), TargetError> {
-    match text.split_once('?') {
-        Some((before, query)) => Ok((before, LineChange::parse(query)?)),
-        None => Ok((text, LineChange::default())),
-    }
-}
-
-/// A path that can be shown as it is.
-fn normal(text: &str) -> Option<PathBuf> {
-    let path = absolute(text).filter(|path| is_printable(path) && !path.contains('\\'))?;
-    // A file has a name, and does not end in a slash.
-    Path::new(path).file_name().filter(|_| !path.ends_with('/'))?;
-    Some(Path::new(path).components().collect())
-}
-
-/// The path of a URL such as `unix:/PATH` or `unix:///PATH`, without `.`, `..` or NUL.
-fn absolute(text: &str) -> Option<&str> {
-    let path = match text.strip_prefix("//") {
-        Some(rest) if rest.starts_with('/') => rest,
-        Some(_) => return None,
-        None => text,
-    };
-    let normal = |part| matches!(part, Component::RootDir | Component::Normal(_));
-    let parsed = Path::new(path);
-    // `components` drops inner `.` by itself, so the spelling is compared as well.
-    let dots = path.split('/').any(|part| part == "." || part == "..");
-    let sound =
-        parsed.is_absolute() && parsed.components().all(normal) && !dots && !path.contains('\0');
-    sound.then_some(path)
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
-            Self::Udp { host, port } => write!(f, "udp://{host}:{port}"),
-            Self::Unix { path } => write!(f, "unix:{}", escape(&path.to_string_lossy())),
-            Self::Serial { path, settings } => {
-                write!(f, "serial:{}", path.display())?;
-                query(f, &settings.to_string())
+        let carrier = Carrier::of(&self.way);
+        let (Some(inspected), Some(carrier)) = (self.inspected, carrier) else {
+            return self.way.fmt(f);
+        };
+        let protocol = inspected.spoken.protocol();
+        write!(f, "{protocol}{}:", carrier.schemes().0)?;
+        let settings = match &self.way {
+            Way::Tcp { host, port } | Way::Udp { host, port } => {
+                write!(f, "//{host}:{port}")?;
+                String::new()
             }
-            Self::Process { program, arguments } => {
-                write!(f, "process:{}", program.display())?;
-                for (at, argument) in arguments.iter().enumerate() {
-                    let before = if at == 0 { '?' } else { '&' };
-                    write!(f, "{before}arg={}", process::Encoded(argument))?;
+            Way::Serial { path, settings } => {
+                write!(f, "{}", path.display())?;
+                LineSettings::to_string(settings)
+            }
+            Way::Agent { spoken, name } => {
+                write!(f, "{name}")?;
+                match spoken {
+                    Spoken::Line(change) => change.to_string(),
+                    Spoken::Stream | Spoken::Datagrams => String::new(),
                 }
-                Ok(())
             }
-            Self::Agent { spoken: Spoken::Stream, name } => write!(f, "agent:{name}"),
-            Self::Agent { spoken: Spoken::Datagrams, name } => write!(f, "udp+agent:{name}"),
-            Self::Agent { spoken: Spoken::Line(change), name } => {
-                write!(f, "serial+agent:{name}")?;
-                query(f, &change.to_string())
-            }
-        }
+            Way::Unix { .. } | Way::Process { .. } => String::new(),
+        };
+        let own = inspected.to_string();
+        let between = if settings.is_empty() || own.is_empty() { "" } else { "&" };
+        way::query(f, &format!("{settings}{between}{own}"))
     }
-}
-
-fn query(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    if text.is_empty() { Ok(()) } else { write!(f, "?{text}") }
 }
 
 /// As it is displayed, but for the path of a Unix socket, in which anything may stand.
 impl serde::Serialize for Target {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Unix { path } => s.collect_str(&format_args!("unix:{}", path.display())),
+        match &self.way {
+            Way::Unix { path } => s.collect_str(&format_args!("unix:{}", path.display())),
             _ => s.collect_str(self),
         }
     }
@@ -236,7 +186,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::serial::{Baud, DataBits, FlowControl, Parity, StopBits, Telnet};
+    use std::path::PathBuf;
+
+    use crate::serial::{Baud, DataBits, FlowControl, LineChange, Parity, StopBits, Telnet};
+    use crate::text::is_printable;
 
     #[test]
     fn reads_the_targets_that_can_be_dialed() {
@@ -261,6 +214,25 @@ mod tests {
             ("udp+agent:dns", "udp+agent:dns"),
             ("serial+agent:console", "serial+agent:console"),
             ("serial+agent:console?baud=9600", "serial+agent:console?baud=9600"),
+            ("modbus://10.0.0.7:502", "modbus://10.0.0.7:502"),
+            ("modbus://plc:502?audit=sync", "modbus://plc:502?audit=sync"),
+            ("modbus://plc:502?audit=second", "modbus://plc:502"),
+            ("modbus+serial:/dev/ttyS0?baud=300", "modbus+serial:/dev/ttyS0?baud=300"),
+            (
+                "modbus+serial:/dev/ttyS0?audit=sync&baud=300",
+                "modbus+serial:/dev/ttyS0?baud=300&audit=sync",
+            ),
+            ("modbus+agent:plc", "modbus+agent:plc"),
+            ("modbus+serial+agent:plc?baud=300", "modbus+serial+agent:plc?baud=300"),
+            ("mqtt://bus:1883", "mqtt://bus:1883"),
+            ("mqtt://bus:1883?client-id=bound", "mqtt://bus:1883"),
+            (
+                "mqtt://bus:1883?audit=sync&client-id=strict",
+                "mqtt://bus:1883?client-id=strict&audit=sync",
+            ),
+            ("mqtt+agent:bus?client-id=off", "mqtt+agent:bus?client-id=off"),
+            ("coap://[::1]:5683", "coap://[::1]:5683"),
+            ("coap+agent:lamp", "coap+agent:lamp"),
         ] {
             assert_eq!(text.parse::<Target>().unwrap().to_string(), shown, "{text}");
         }
@@ -317,6 +289,23 @@ mod tests {
             "udp+agent:console?x",
             "serial+agent:console?",
             "serial+agent:console?baud=x",
+            "modbus:plc:502",
+            "modbus://plc",
+            "modbus://plc:502/1",
+            "modbus://plc:502?",
+            "modbus://plc:502?baud=9600",
+            "modbus://plc:502?client-id=off",
+            "modbus://plc:502?audit=never",
+            "modbus://plc:502?audit=sync&audit=sync",
+            "modbus+serial:plc",
+            "modbus+serial:/dev/ttyS0?speed=1",
+            "modbus+udp://plc:502",
+            "modbus+agent:plc?baud=9600",
+            "modbus+unix:/run/plc",
+            "mqtt+serial:/dev/ttyS0",
+            "mqtt://bus:1883?client-id=none",
+            "coap+serial+agent:lamp",
+            "coap://lamp:5683/x",
         ] {
             assert!(text.parse::<Target>().is_err(), "{text}");
         }
@@ -352,6 +341,10 @@ mod tests {
             ("agent:a", Protocol::Tcp),
             ("udp+agent:a", Protocol::Udp),
             ("serial+agent:a", Protocol::Serial),
+            ("modbus://h:1", Protocol::Modbus),
+            ("modbus+serial+agent:a", Protocol::Modbus),
+            ("mqtt://h:1", Protocol::Mqtt),
+            ("coap+agent:a", Protocol::Coap),
         ] {
             assert_eq!(text.parse::<Target>().unwrap().protocol(), protocol, "{text}");
         }
@@ -394,6 +387,23 @@ mod tests {
     }
 
     fn target() -> impl Strategy<Value = Target> {
+        let spoken = prop::option::of(prop_oneof![
+            Just(Inspection::Modbus),
+            Just(Inspection::Mqtt(ClientIds::Bound)),
+            Just(Inspection::Mqtt(ClientIds::Strict)),
+            Just(Inspection::Coap),
+        ]);
+        (way(), spoken, any::<bool>()).prop_map(|(way, spoken, synced)| {
+            let goes = |spoken: &Inspection| {
+                let of = INSPECTED.iter().find(|(protocol, _)| *protocol == spoken.protocol());
+                Carrier::of(&way).is_some_and(|carrier| of.unwrap().1.contains(&carrier))
+            };
+            let inspected = spoken.filter(goes).map(|spoken| Inspected { spoken, synced });
+            Target { way, inspected }
+        })
+    }
+
+    fn way() -> impl Strategy<Value = Way> {
         let port = 1..=u16::MAX;
         let argument = any::<String>().prop_map(|text| text.replace('\0', ""));
         let spoken = prop_oneof![
@@ -402,17 +412,17 @@ mod tests {
             change().prop_map(Spoken::Line),
         ];
         prop_oneof![
-            (host(), port.clone()).prop_map(|(host, port)| Target::Tcp { host, port }),
-            (host(), port).prop_map(|(host, port)| Target::Udp { host, port }),
-            path().prop_map(|path| Target::Unix { path }),
-            (path(), change()).prop_map(|(path, change)| Target::Serial {
+            (host(), port.clone()).prop_map(|(host, port)| Way::Tcp { host, port }),
+            (host(), port).prop_map(|(host, port)| Way::Udp { host, port }),
+            path().prop_map(|path| Way::Unix { path }),
+            (path(), change()).prop_map(|(path, change)| Way::Serial {
                 path,
                 settings: change.apply(LineSettings::default()),
             }),
             (path(), prop::collection::vec(argument, 0..5))
-                .prop_map(|(program, arguments)| Target::Process { program, arguments }),
+                .prop_map(|(program, arguments)| Way::Process { program, arguments }),
             (spoken, "[a-f]{1,20}")
-                .prop_map(|(spoken, name)| Target::Agent { spoken, name: name.parse().unwrap() }),
+                .prop_map(|(spoken, name)| Way::Agent { spoken, name: name.parse().unwrap() }),
         ]
     }
 
@@ -428,15 +438,16 @@ mod tests {
         fn whatever_is_written_is_read_or_refused(
             scheme in prop::sample::select(vec![
                 "", "tcp://", "udp://", "unix:", "serial:", "process:", "process:/x?arg=", "agent:",
-                "serial:/dev/x?", "serial+agent:a?", "serial:/dev/x?baud=", "http:",
+                "serial:/dev/x?", "serial+agent:a?", "serial:/dev/x?baud=", "http:", "modbus://",
+                "mqtt://h:1?", "modbus+serial:/dev/x?", "coap+agent:",
             ]),
             rest in any::<String>(),
         ) {
             if let Ok(target) = format!("{scheme}{rest}").parse::<Target>() {
                 // What is kept is what Serialize writes.
-                let kept = match &target {
-                    Target::Unix { path } => format!("unix:{}", path.display()),
-                    other => other.to_string(),
+                let kept = match target.way() {
+                    Way::Unix { path } => format!("unix:{}", path.display()),
+                    _ => target.to_string(),
                 };
                 prop_assert_eq!(kept.parse::<Target>(), Ok(target));
             }

@@ -1,14 +1,15 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::{Target, TargetError, normal};
+use super::TargetError;
+use super::way::{Way, normal};
 
 /// How many arguments a program gets.
 const ARGUMENTS: usize = 64;
 /// How many bytes a program's path and its arguments have.
 const BYTES: usize = 4096;
 
-pub(super) fn parse(text: &str) -> Result<Target, TargetError> {
+pub(super) fn parse(text: &str) -> Result<Way, TargetError> {
     let (path, query) = match text.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (text, None),
@@ -29,7 +30,7 @@ pub(super) fn parse(text: &str) -> Result<Target, TargetError> {
     if bytes > BYTES {
         return Err(TargetError::TooLong);
     }
-    Ok(Target::Process { program, arguments })
+    Ok(Way::Process { program, arguments })
 }
 
 /// Undoes percent-encoding (RFC 3986, section 2.1). A plus sign is a plus sign.

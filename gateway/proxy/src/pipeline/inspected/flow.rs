@@ -1,0 +1,370 @@
+use std::future::{pending, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use doorward_inspect::{Fault, Machine, Out, Side};
+use doorward_policies::Outcome;
+use doorward_session::{Cause, Wire};
+use doorward_wire::Why;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
+use tokio::time::{sleep, sleep_until, timeout};
+
+use super::lane::Lane;
+use super::operations::Operations;
+use crate::dial::Backend;
+use crate::pipeline::approach::Approached;
+use crate::pipeline::dial::{Dialed, NotDialed, Reached, dial};
+use crate::pipeline::held::Held;
+use crate::pipeline::open::open;
+use crate::pipeline::record::Ended;
+use crate::pipeline::relay::End;
+use crate::pipeline::Means;
+
+/// How long a client may stay without anything being permitted.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a side gets to take the last words.
+const PARTING: Duration = Duration::from_secs(1);
+/// How much may wait for one side before nothing more is read that could add to it.
+const WAITING: usize = 64 * 1024;
+
+/// Takes a flow from its first message to its end. `None` if nothing was ever permitted.
+pub(super) async fn stream(
+    means: &Means,
+    approached: Approached,
+    machine: Box<dyn Machine>,
+    wire: Box<dyn Wire>,
+) -> Option<Ended> {
+    let operations = Operations::new(means, &approached);
+    let mut flow = Flow::new(machine, operations, wire);
+    let session = &approached.requested.session;
+    let over = async {
+        tokio::select! {
+            cause = session.ended() => cause,
+            () = sleep(PATIENCE) => Cause::Idle,
+        }
+    };
+    let granted = match flow.run(None, over).await {
+        Stop::Admitted(granted) => granted,
+        stop => {
+            flow.leave(&stop).await;
+            return None;
+        }
+    };
+    let opened = match open(&*means.journal, granted).await {
+        Ok(opened) => opened,
+        Err(not_opened) => {
+            tracing::warn!(error = %not_opened.error, "a flow was refused: it cannot be recorded");
+            flow.leave(&Stop::NotRecorded).await;
+            return None;
+        }
+    };
+    if flow.operations.recorded().await.is_err() {
+        flow.leave(&Stop::NotRecorded).await;
+        return Some(opened.give_up("not-recorded"));
+    }
+    let dialed = match dial(&means.dialer, opened).await {
+        Ok(dialed) => dialed,
+        Err(NotDialed { error, ended }) => {
+            if let Some(error) = &error {
+                tracing::info!(%error, "a backend was not reached");
+            }
+            flow.wire.cut(if error.is_some() { Why::Unreachable } else { Why::Forbidden });
+            return Some(ended);
+        }
+    };
+    let Dialed { backend, address, lease, ending, .. } = dialed;
+    let stop = match backend {
+        Reached::Stream(mut backend) => {
+            let stop = flow.run(Some((&mut backend, &lease)), lease.over()).await;
+            flow.part(&stop, backend).await;
+            stop
+        }
+        // The interface has come to travel otherwise since. Ours to have noticed before.
+        backend @ Reached::Datagrams(_) => {
+            backend.reset();
+            Stop::Ended(End::Mismatch)
+        }
+    };
+    flow.leave(&stop).await;
+    let (outcome, reason, detail) = stop.outcome();
+    Some(Ended { lease, ending, outcome, reason, backend: Some(address), detail })
+}
+
+/// A flow that is inspected, from the client's side.
+struct Flow<'a> {
+    machine: Box<dyn Machine>,
+    operations: Operations<'a>,
+    wire: Box<dyn Wire>,
+    out: Out,
+    up: Lane,
+    down: Lane,
+    /// Whose turn it is to be read first.
+    turn: Side,
+    /// The device takes no more; what it still says is delivered.
+    deaf: bool,
+}
+
+/// Why a flow does not go on, or not in this way.
+enum Stop {
+    /// The first message has been permitted, and waits to be forwarded.
+    Admitted(crate::pipeline::held::Granted),
+    /// The machine has ended it, for that reason.
+    Over(&'static str),
+    /// A side has said what it may not.
+    Fault(Fault),
+    /// What was permitted cannot be recorded.
+    NotRecorded,
+    /// Like any flow.
+    Ended(End),
+}
+
+enum Next {
+    Read(Side),
+    End(Side),
+    Settle,
+    Stop(Stop),
+}
+
+impl<'a> Flow<'a> {
+    fn new(machine: Box<dyn Machine>, operations: Operations<'a>, wire: Box<dyn Wire>) -> Self {
+        let (up, down) = (Lane::default(), Lane::default());
+        let (out, turn) = (Out::default(), Side::Client);
+        Self { machine, operations, wire, out, up, down, turn, deaf: false }
+    }
+
+    /// Reads, asks and forwards, until something ends that.
+    async fn run(
+        &mut self,
+        mut device: Option<(&mut Backend, &Held)>,
+        over: impl Future<Output = Cause>,
+    ) -> Stop {
+        let mut over = pin!(over);
+        loop {
+            let due = self.operations.due();
+            let mut settle = pin!(async {
+                match due {
+                    Some(due) => sleep_until(due).await,
+                    None => pending().await,
+                }
+            });
+            let next = poll_fn(|cx| {
+                if let Poll::Ready(cause) = over.as_mut().poll(cx) {
+                    return Poll::Ready(Next::Stop(Stop::Ended(End::Cut(cause))));
+                }
+                if settle.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Next::Settle);
+                }
+                self.poll(cx, &mut device)
+            });
+            match next.await {
+                Next::Stop(stop) => return stop,
+                Next::Settle => self.operations.settle(),
+                Next::End(Side::Client) => self.up.ending = true,
+                Next::End(Side::Device) => self.down.ending = true,
+                Next::Read(side) => {
+                    let read = self.read(side, device.as_mut().map(|(backend, _)| &mut **backend));
+                    if let Err(stop) = read.await {
+                        return stop;
+                    }
+                    if device.is_none() && !self.out.device.is_empty() {
+                        // Nothing is for a device of which nothing was permitted.
+                        return match self.operations.admitted() {
+                            Some(granted) => Stop::Admitted(granted),
+                            None => Stop::Ended(End::Client),
+                        };
+                    }
+                    self.operations.nothing_forwarded();
+                }
+            }
+            if self.operations.recorded().await.is_err() {
+                return Stop::NotRecorded;
+            }
+        }
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        device: &mut Option<(&mut Backend, &Held)>,
+    ) -> Poll<Next> {
+        let lease = device.as_ref().map(|(_, lease)| *lease);
+        let down = self.down.poll(cx, &mut self.out.client, Pin::new(&mut self.wire), |bytes| {
+            if let Some(lease) = lease {
+                lease.moved_down(bytes);
+            }
+        });
+        if let Poll::Ready(Err(error)) = down {
+            tracing::trace!(%error, "a client takes no more");
+            return Poll::Ready(Next::Stop(Stop::Ended(End::Client)));
+        }
+        let up = match device {
+            Some((backend, lease)) if !self.deaf => {
+                let moved = |bytes| lease.moved_up(bytes);
+                self.up.poll(cx, &mut self.out.device, Pin::new(&mut **backend), moved)
+            }
+            _ => Poll::Ready(Ok(())),
+        };
+        if let Poll::Ready(Err(error)) = &up {
+            tracing::trace!(%error, "a device takes no more");
+            self.deaf = true;
+        }
+        if self.deaf {
+            self.out.device.clear();
+        }
+        if let Some(why) = self.out.over {
+            let done = down.is_ready() && up.is_ready();
+            return if done { Poll::Ready(Next::Stop(Stop::Over(why))) } else { Poll::Pending };
+        }
+        if self.down.ended && (self.deaf || self.up.ended) {
+            let end = if self.deaf { End::Backend } else { End::Complete };
+            return Poll::Ready(Next::Stop(Stop::Ended(end)));
+        }
+        if device.is_none() && self.up.ending && down.is_ready() {
+            return Poll::Ready(Next::Stop(Stop::Ended(End::Complete)));
+        }
+        let turn = self.turn;
+        self.turn = other(turn);
+        for side in [turn, other(turn)] {
+            let filled = match side {
+                Side::Client if self.up.ending || self.deaf || !self.has_room(WAITING) => continue,
+                Side::Client => fill(cx, Pin::new(&mut self.wire)),
+                Side::Device if self.down.ending => continue,
+                // A device that does not read may wait for being read.
+                Side::Device if !self.has_room(4 * WAITING) => continue,
+                Side::Device => match device {
+                    Some((backend, _)) => fill(cx, Pin::new(&mut **backend)),
+                    None => continue,
+                },
+            };
+            match filled {
+                Poll::Pending => {}
+                Poll::Ready(Ok(true)) => return Poll::Ready(Next::Read(side)),
+                Poll::Ready(Ok(false)) => return Poll::Ready(Next::End(side)),
+                Poll::Ready(Err(error)) => {
+                    tracing::trace!(?side, %error, "a flow broke off");
+                    let end = match side {
+                        Side::Client if self.down.ended => End::ClientLeft,
+                        Side::Client => End::Client,
+                        Side::Device => End::Backend,
+                    };
+                    return Poll::Ready(Next::Stop(Stop::Ended(end)));
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    fn has_room(&self, for_device: usize) -> bool {
+        self.down.waiting(&self.out.client) < WAITING
+            && self.up.waiting(&self.out.device) < for_device
+    }
+
+    /// Has the machine read what a side has said.
+    async fn read(&mut self, side: Side, device: Option<&mut Backend>) -> Result<(), Stop> {
+        let Self { machine, operations, wire, out, .. } = self;
+        let source: &mut (dyn AsyncBufRead + Send + Unpin) = match (side, device) {
+            (Side::Client, _) => wire,
+            (Side::Device, Some(backend)) => backend,
+            (Side::Device, None) => return Ok(()),
+        };
+        let broken = || match side {
+            Side::Client => Stop::Ended(End::Client),
+            Side::Device => Stop::Ended(End::Backend),
+        };
+        let bytes = source.fill_buf().await.map_err(|_| broken())?;
+        let length = bytes.len();
+        let read = machine.read(side, bytes, operations, out);
+        source.consume(length);
+        read.map_err(Stop::Fault)
+    }
+
+    /// Ends the device's side.
+    async fn part(&mut self, stop: &Stop, mut backend: Backend) {
+        if matches!(stop, Stop::Ended(End::Complete)) {
+            return;
+        }
+        // Between two messages only can anything be said.
+        let between = self.up.waiting(&self.out.device) == 0 && !self.deaf;
+        if between && !self.up.ended {
+            let mut last = Out::default();
+            self.machine.parting(&mut self.operations, &mut last);
+            let proper = matches!(stop, Stop::Over(_));
+            if (proper || !last.device.is_empty()) && self.operations.recorded().await.is_ok() {
+                let mut lane = Lane::default();
+                lane.ending = true;
+                let said = poll_fn(|cx| {
+                    lane.poll(cx, &mut last.device, Pin::new(&mut backend), |_| {})
+                });
+                if let Ok(Ok(())) = timeout(PARTING, said).await {
+                    return;
+                }
+            }
+        }
+        backend.reset();
+    }
+
+    /// Ends the client's side.
+    async fn leave(mut self, stop: &Stop) {
+        self.operations.settle();
+        if self.operations.recorded().await.is_err() {
+            tracing::warn!("the last operations of a flow were not recorded");
+        }
+        let why = match stop {
+            Stop::Ended(End::Complete) | Stop::Over(_) => None,
+            // Everything was delivered.
+            Stop::Ended(End::ClientLeft) => return,
+            Stop::Ended(end) => end.why(),
+            Stop::NotRecorded => Some(Why::NotRecorded),
+            Stop::Fault(_) | Stop::Admitted(_) => Some(Why::Wrong),
+        };
+        // The machine may have answered before it gave up.
+        self.down.ending = why.is_none();
+        let Self { mut down, mut out, mut wire, .. } = self;
+        if why.is_none() || matches!(stop, Stop::Fault(_)) {
+            let said = poll_fn(|cx| down.poll(cx, &mut out.client, Pin::new(&mut wire), |_| {}));
+            if !matches!(timeout(PARTING, said).await, Ok(Ok(()))) {
+                tracing::trace!("a client did not take its last words");
+            }
+        }
+        if let Some(why) = why {
+            wire.cut(why);
+        }
+    }
+}
+
+fn other(side: Side) -> Side {
+    match side {
+        Side::Client => Side::Device,
+        Side::Device => Side::Client,
+    }
+}
+
+/// Whether a source has said something; `false` is its end.
+fn fill<R: AsyncBufRead + ?Sized>(
+    cx: &mut Context<'_>,
+    source: Pin<&mut R>,
+) -> Poll<io::Result<bool>> {
+    source.poll_fill_buf(cx).map_ok(|bytes| !bytes.is_empty())
+}
+
+impl Stop {
+    fn outcome(&self) -> (Outcome, &'static str, Option<&'static str>) {
+        match self {
+            Self::Ended(end) => {
+                let (outcome, reason) = end.outcome();
+                (outcome, reason, None)
+            }
+            Self::Over(why) => (Outcome::Done, why, None),
+            Self::Fault(Fault { by: Side::Client, what }) => {
+                (Outcome::Failed, "client-broke-protocol", Some(what))
+            }
+            Self::Fault(Fault { by: Side::Device, what }) => {
+                (Outcome::Failed, "device-broke-protocol", Some(what))
+            }
+            Self::NotRecorded => (Outcome::Cut, "not-recorded", None),
+            Self::Admitted(_) => (Outcome::Abandoned, "abandoned", None),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+use doorward_inspect::Judge;
+use doorward_model::{Action, DeviceId, InterfaceId, Path, PeerText, Resource};
+use doorward_policies::{Cache, Decision, Event, JournalError, Opinion, Outcome};
+use doorward_session::{Authorized, Refused};
+use smallvec::SmallVec;
+use tokio::time::Instant;
+
+use super::tally::Tally;
+use crate::pipeline::Means;
+use crate::pipeline::approach::Approached;
+use crate::pipeline::held::Granted;
+
+/// The operations of one flow: each is decided when it is named, and recorded.
+///
+/// The first message that is permitted is the flow's admission: each right that it needs is asked
+/// for like a flow, and gets a lease. From then on operations are decided by the state of their
+/// moment.
+pub(super) struct Operations<'a> {
+    means: &'a Means,
+    approached: &'a Approached,
+    cache: Cache,
+    tally: Tally,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Nothing has been permitted yet.
+    Approached,
+    /// A message has been permitted that is about to be forwarded, as the first.
+    Granted(Granted),
+    /// The flow is admitted, at this interface of this device.
+    Admitted(Behind),
+}
+
+type Behind = (Option<DeviceId>, Option<InterfaceId>);
+
+impl<'a> Operations<'a> {
+    pub(super) fn new(means: &'a Means, approached: &'a Approached) -> Self {
+        let (cache, tally) = (Cache::new(), Tally::default());
+        Self { means, approached, cache, tally, stage: Stage::Approached }
+    }
+
+    /// What the first permitted message was granted; from now on the flow is admitted.
+    pub(super) fn admitted(&mut self) -> Option<Granted> {
+        let Stage::Granted(granted) = std::mem::replace(&mut self.stage, Stage::Approached) else {
+            return None;
+        };
+        self.stage = Stage::Admitted(granted.first.permit().behind());
+        Some(granted)
+    }
+
+    /// Nothing of the message that was permitted is forwarded after all: it does not admit the flow.
+    pub(super) fn nothing_forwarded(&mut self) {
+        if let Stage::Granted(_) = &self.stage {
+            self.stage = Stage::Approached;
+        }
+    }
+
+    /// When what has been counted is to be recorded.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.tally.due()
+    }
+
+    /// Records what has been counted.
+    pub(super) fn settle(&mut self) {
+        self.tally.settle();
+    }
+
+    /// Hands over what is to be recorded, before anything of it is forwarded.
+    ///
+    /// # Errors
+    /// When it cannot be recorded; then it must not be done.
+    pub(super) async fn recorded(&mut self) -> Result<(), JournalError> {
+        let records = self.tally.take();
+        let synced = self.approached.inspected.synced;
+        let written: SmallVec<[_; 4]> = records
+            .into_iter()
+            .map(|record| match synced {
+                true => self.means.journal.write(doorward_policies::Class::Ordinary, record),
+                false => self.means.journal.append(record),
+            })
+            .collect();
+        for one in written {
+            one.await?;
+        }
+        Ok(())
+    }
+
+    /// Notes what has become of an operation.
+    fn note(&mut self, action: Action, path: &Path, opinion: Option<&Opinion>, refused: Refusal) {
+        let Self { means, approached, tally, .. } = self;
+        let epoch = opinion.map(|opinion| opinion.epoch);
+        tally.note(action, path, refused, epoch, || {
+            let event = match refused {
+                None => Event::Operation,
+                Some(_) => Event::OperationRefused,
+            };
+            let mut record = approached.requested.record(means.clock.now(), event);
+            record.action = Some(action);
+            record.device = Some(approached.device.clone());
+            record.path = Some(PeerText::new(&path.raw()));
+            if let Some(opinion) = opinion {
+                record = record.judged(opinion);
+            }
+            match refused {
+                None => record,
+                Some(why) => record.ended(Outcome::Refused, why),
+            }
+        });
+    }
+
+    fn question(&self, action: Action, path: &Path) -> doorward_policies::Question {
+        let resource = Resource { device: self.approached.device.clone(), path: path.clone() };
+        self.approached.requested.question_about(action, resource)
+    }
+
+    /// Asks for all rights of a message as for a flow.
+    fn admit(&mut self, all: &[(Action, Path)]) -> bool {
+        let requested = &self.approached.requested;
+        let mut granted: SmallVec<[Authorized; 2]> = SmallVec::new();
+        let mut may = true;
+        for (action, path) in all {
+            match self.means.leases.ask(&requested.session, requested.id, self.question(*action, path)) {
+                Ok(authorized) => granted.push(authorized),
+                Err(refused) => {
+                    may = false;
+                    let opinion = match &refused {
+                        Refused::Denied(denial) => Some(denial.opinion()),
+                        Refused::Busy | Refused::Degraded => None,
+                    };
+                    self.note(*action, path, opinion, Some(refused.as_str()));
+                }
+            }
+        }
+        // Another interface may have come under that name since the flow was asked for.
+        let inspected = Some(&self.approached.inspected);
+        let as_approached = |one: &Authorized| {
+            one.permit().target().and_then(|target| target.inspected()) == inspected
+        };
+        if !may || !granted.iter().all(as_approached) {
+            return false;
+        }
+        for ((action, path), authorized) in all.iter().zip(&granted) {
+            let opinion = authorized.permit().opinion().clone();
+            self.note(*action, path, Some(&opinion), None);
+        }
+        let mut granted = granted.into_iter();
+        let Some(first) = granted.next() else { return false };
+        let (via, kind) = (requested.via, Some(self.approached.kind()));
+        self.stage = Stage::Granted(Granted { first, more: granted.collect(), via, kind });
+        true
+    }
+
+    /// Asks for all rights of a message, within the flow.
+    fn decide(&mut self, all: &[(Action, Path)], behind: Behind) -> bool {
+        let requested = &self.approached.requested;
+        let mut may = true;
+        let mut permits = SmallVec::<[_; 2]>::new();
+        for (action, path) in all {
+            let question = self.question(*action, path);
+            let cache = &mut self.cache;
+            match self.means.leases.decide(&requested.session, requested.id, question, cache) {
+                Decision::Permit(permit) if permit.behind() == behind => permits.push(permit),
+                Decision::Permit(_) => {
+                    may = false;
+                    let refusal = doorward_policies::Refusal::UnknownInterface;
+                    self.note(*action, path, None, Some(refusal.as_str()));
+                }
+                Decision::Denial(denial) => {
+                    may = false;
+                    let why = denial.reason().as_str();
+                    self.note(*action, path, Some(denial.opinion()), Some(why));
+                }
+            }
+        }
+        if may {
+            for ((action, path), permit) in all.iter().zip(&permits) {
+                self.note(*action, path, Some(permit.opinion()), None);
+            }
+        }
+        may
+    }
+}
+
+/// Why an operation is refused, in a word for the record; `None` if it is not.
+type Refusal = Option<&'static str>;
+
+impl Judge for Operations<'_> {
+    fn may(&mut self, action: Action, path: &Path) -> bool {
+        self.may_all(&[(action, path.clone())])
+    }
+
+    fn may_all(&mut self, all: &[(Action, Path)]) -> bool {
+        let wanted = &self.approached.requested.wanted.actions;
+        let unwanted = all
+            .iter()
+            .find(|(action, _)| !(wanted.is_empty() || wanted.contains(action)))
+            .map(|(action, path)| (*action, path.clone()));
+        if let Some((action, path)) = unwanted {
+            // The client itself has said that this flow is for something else.
+            self.note(action, &path, None, Some("not-asked-for"));
+            return false;
+        }
+        match &self.stage {
+            Stage::Approached => self.admit(all),
+            Stage::Granted(granted) => {
+                let behind = granted.first.permit().behind();
+                self.decide(all, behind)
+            }
+            Stage::Admitted(behind) => {
+                let behind = *behind;
+                self.decide(all, behind)
+            }
+        }
+    }
+}

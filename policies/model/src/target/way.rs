@@ -1,0 +1,203 @@
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+
+use super::error::TargetError;
+use super::host::Host;
+use super::process;
+use crate::name::Name;
+use crate::protocol::Protocol;
+use crate::serial::{LineChange, LineSettings};
+use crate::text::{escape, is_printable};
+
+/// How an interface is reached, whatever is spoken there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// `tcp://HOST:PORT`
+    Tcp {
+        /// An address, or a name that is resolved at each dial.
+        host: Host,
+        /// Never 0.
+        port: u16,
+    },
+    /// `udp://HOST:PORT`
+    Udp {
+        /// An address, or a name that is resolved at each dial.
+        host: Host,
+        /// Never 0.
+        port: u16,
+    },
+    /// `unix:/PATH`
+    Unix {
+        /// Absolute, without `.` or `..`.
+        path: PathBuf,
+    },
+    /// `serial:/dev/DEVICE?baud=9600&bits=8&parity=none&stop=1&flow=none&telnet=auto`
+    Serial {
+        /// Absolute, without `.` or `..`, printable.
+        path: PathBuf,
+        /// How the line is set while it is open.
+        settings: LineSettings,
+    },
+    /// `process:/PROGRAM?arg=TEXT&arg=TEXT`
+    Process {
+        /// Absolute, without `.` or `..`, printable.
+        program: PathBuf,
+        /// What the program is started with: at most 64, without NUL.
+        arguments: Vec<String>,
+    },
+    /// `agent:NAME`, `udp+agent:NAME` or `serial+agent:NAME?baud=9600`: what the device's own
+    /// agent calls so.
+    Agent {
+        /// What is spoken with it.
+        spoken: Spoken,
+        /// Its name in the agent's configuration.
+        name: Name,
+    },
+}
+
+/// What is spoken with an agent's [`Way::Agent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Spoken {
+    /// A raw stream.
+    Stream,
+    /// Datagrams.
+    Datagrams,
+    /// A serial line. What is given here counts more than what the agent's own file says.
+    Line(LineChange),
+}
+
+impl Way {
+    /// The protocol of an interface that is reached so, where nothing of it is inspected.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        match self {
+            Self::Tcp { .. } | Self::Agent { spoken: Spoken::Stream, .. } => Protocol::Tcp,
+            Self::Udp { .. } | Self::Agent { spoken: Spoken::Datagrams, .. } => Protocol::Udp,
+            Self::Serial { .. } | Self::Agent { spoken: Spoken::Line(_), .. } => Protocol::Serial,
+            Self::Unix { .. } => Protocol::Unix,
+            Self::Process { .. } => Protocol::Process,
+        }
+    }
+}
+
+impl FromStr for Way {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        let unknown = || TargetError::Scheme(text.to_owned());
+        let (scheme, rest) = text.split_once(':').ok_or_else(unknown)?;
+        let authority = || rest.strip_prefix("//").ok_or_else(unknown);
+        match scheme {
+            "tcp" => {
+                host_and_port("tcp", authority()?).map(|(host, port)| Self::Tcp { host, port })
+            }
+            "udp" => {
+                host_and_port("udp", authority()?).map(|(host, port)| Self::Udp { host, port })
+            }
+            "unix" => unix(rest),
+            "serial" => serial(rest),
+            "process" => process::parse(rest),
+            "agent" => Ok(Self::Agent { spoken: Spoken::Stream, name: rest.parse()? }),
+            "udp+agent" => Ok(Self::Agent { spoken: Spoken::Datagrams, name: rest.parse()? }),
+            "serial+agent" => {
+                let (name, change) = settings(rest)?;
+                Ok(Self::Agent { spoken: Spoken::Line(change), name: name.parse()? })
+            }
+            _ => Err(unknown()),
+        }
+    }
+}
+
+pub(super) fn host_and_port(
+    scheme: &'static str,
+    authority: &str,
+) -> Result<(Host, u16), TargetError> {
+    if let Some(at) = authority.find(['/', '?', '#', '@']) {
+        let rest = authority.get(at..).unwrap_or_default().to_owned();
+        return Err(TargetError::Rest { scheme, rest });
+    }
+    let wrong = || TargetError::Port(scheme);
+    let (host, port) = authority.rsplit_once(':').ok_or_else(wrong)?;
+    let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let port = port.parse().ok().filter(|port| digits && *port != 0).ok_or_else(wrong)?;
+    Ok((host.parse()?, port))
+}
+
+fn unix(text: &str) -> Result<Way, TargetError> {
+    let path = absolute(text).ok_or(TargetError::Path)?;
+    if path.len() > 107 {
+        return Err(TargetError::PathTooLong);
+    }
+    Ok(Way::Unix { path: Path::new(path).components().collect() })
+}
+
+fn serial(text: &str) -> Result<Way, TargetError> {
+    let (path, change) = settings(text)?;
+    let path = normal(path).ok_or(TargetError::Device)?;
+    Ok(Way::Serial { path, settings: change.apply(LineSettings::default()) })
+}
+
+/// What stands before a line's settings, and they.
+pub(super) fn settings(text: &str) -> Result<(&str, LineChange), TargetError> {
+    match text.split_once('?') {
+        Some((before, query)) => Ok((before, LineChange::parse(query)?)),
+        None => Ok((text, LineChange::default())),
+    }
+}
+
+/// A path that can be shown as it is.
+pub(super) fn normal(text: &str) -> Option<PathBuf> {
+    let path = absolute(text).filter(|path| is_printable(path) && !path.contains('\\'))?;
+    // A file has a name, and does not end in a slash.
+    Path::new(path).file_name().filter(|_| !path.ends_with('/'))?;
+    Some(Path::new(path).components().collect())
+}
+
+/// The path of a URL such as `unix:/PATH` or `unix:///PATH`, without `.`, `..` or NUL.
+fn absolute(text: &str) -> Option<&str> {
+    let path = match text.strip_prefix("//") {
+        Some(rest) if rest.starts_with('/') => rest,
+        Some(_) => return None,
+        None => text,
+    };
+    let normal = |part| matches!(part, Component::RootDir | Component::Normal(_));
+    let parsed = Path::new(path);
+    // `components` drops inner `.` by itself, so the spelling is compared as well.
+    let dots = path.split('/').any(|part| part == "." || part == "..");
+    let sound =
+        parsed.is_absolute() && parsed.components().all(normal) && !dots && !path.contains('\0');
+    sound.then_some(path)
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
+            Self::Udp { host, port } => write!(f, "udp://{host}:{port}"),
+            Self::Unix { path } => write!(f, "unix:{}", escape(&path.to_string_lossy())),
+            Self::Serial { path, settings } => {
+                write!(f, "serial:{}", path.display())?;
+                query(f, &settings.to_string())
+            }
+            Self::Process { program, arguments } => {
+                write!(f, "process:{}", program.display())?;
+                for (at, argument) in arguments.iter().enumerate() {
+                    let before = if at == 0 { '?' } else { '&' };
+                    write!(f, "{before}arg={}", process::Encoded(argument))?;
+                }
+                Ok(())
+            }
+            Self::Agent { spoken: Spoken::Stream, name } => write!(f, "agent:{name}"),
+            Self::Agent { spoken: Spoken::Datagrams, name } => write!(f, "udp+agent:{name}"),
+            Self::Agent { spoken: Spoken::Line(change), name } => {
+                write!(f, "serial+agent:{name}")?;
+                query(f, &change.to_string())
+            }
+        }
+    }
+}
+
+pub(super) fn query(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    if text.is_empty() { Ok(()) } else { write!(f, "?{text}") }
+}
