@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use doorward_model::{Action, Domain, DoorName, FlowId, PeerText};
 use doorward_policies::{Class, Event, Outcome, Record};
-use doorward_session::{
-    Asking, Flows, Link, Problem, Refusals, Session, Tunnel, Visit, Wire,
-};
+use doorward_session::{Asking, Flows, Link, Problem, Refusals, Session, Tunnel, Visit, Wire};
 use doorward_wire::{Kind, Offering, Why};
 
 use crate::dial::{DialError, Rivals};
@@ -190,7 +188,8 @@ impl Inner {
             return;
         }
         let (session, reason) = (link.session(), "identity-used-twice");
-        let mut record = Record::new(self.means.clock.now(), Event::Alarm).ended(Outcome::Done, reason);
+        let mut record =
+            Record::new(self.means.clock.now(), Event::Alarm).ended(Outcome::Done, reason);
         record.session = Some(session.id());
         record.subject = Some(session.subject().clone());
         record.certificate = Some(session.certificate().serial);
@@ -308,7 +307,8 @@ impl Flows for Proxy {
     }
 
     fn offered(&self, link: &Arc<Link>, offers: Vec<Offering>) -> BTreeMap<String, String> {
-        let (declined, rivals) = self.0.means.dialer.agents().offer(&self.0.means.leases, link, offers);
+        let (declined, rivals) =
+            self.0.means.dialer.agents().offer(&self.0.means.leases, link, offers);
         if let Some(rivals) = rivals {
             tokio::spawn(Arc::clone(&self.0).settle(Arc::clone(link), rivals));
         }

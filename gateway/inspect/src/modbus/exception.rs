@@ -7,6 +7,8 @@ pub enum Exception {
     Address,
     /// 03: the request's own numbers do not fit together.
     Value,
+    /// 06: so much is being asked already.
+    Busy,
     /// 10: the way to the device is not there.
     Path,
     /// 11: the device does not answer.
@@ -21,6 +23,7 @@ impl Exception {
             Self::Function => 1,
             Self::Address => 2,
             Self::Value => 3,
+            Self::Busy => 6,
             Self::Path => 10,
             Self::Silent => 11,
         }

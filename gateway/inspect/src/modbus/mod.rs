@@ -2,13 +2,15 @@
 //! 1.1b3), and the frames in which it travels.
 
 mod exception;
+mod frame;
 mod pdu;
 mod right;
 mod rtu;
 mod tcp;
 
 pub use exception::Exception;
+pub use frame::{FRAME, Frame};
 pub use pdu::{LONGEST, rights};
 pub use right::{Right, Rights};
 pub use rtu::{Heard, RTU_FRAME, heard, rtu};
-pub use tcp::{FRAME, Tcp};
+pub use tcp::Tcp;

@@ -4,15 +4,11 @@ use doorward_model::{Action, Name, Path, Table};
 use smallvec::SmallVec;
 
 use super::exception::Exception;
-use super::pdu::{LONGEST, rights};
+use super::frame::{Frame, HEAD, length};
+use super::pdu::rights;
 use super::right::{Right, Rights};
 use crate::machine::{Fault, Judge, Machine, Out, Side};
 
-/// The length of what stands before a PDU: transaction, protocol, length and unit (Modbus
-/// Messaging on TCP/IP 1.0b, section 3.1.3).
-const HEAD: usize = 7;
-/// The longest frame, in bytes.
-pub const FRAME: usize = HEAD + LONGEST;
 /// How many requests may wait for their answers. Of more, the oldest is given up.
 const WAITING: usize = 64;
 
@@ -35,47 +31,10 @@ struct Waiting {
     function: u8,
 }
 
-/// A whole frame.
-#[derive(Clone, Copy)]
-struct Frame<'b> {
-    bytes: &'b [u8],
-    transaction: u16,
-    unit: u8,
-    function: u8,
-    pdu: &'b [u8],
-}
-
-/// How long the frame is that begins with `bytes`; `None` if that is not said yet.
-fn length(from: Side, bytes: &[u8]) -> Result<Option<usize>, Fault> {
-    let wrong = |what| Fault { by: from, what };
-    let &[_, _, a, b, c, d, ..] = bytes else { return Ok(None) };
-    if u16::from_be_bytes([a, b]) != 0 {
-        return Err(wrong("spoke another protocol than Modbus (the number in the head is not 0)"));
-    }
-    let said = usize::from(u16::from_be_bytes([c, d]));
-    // A unit and a function at least.
-    if !(2..=1 + LONGEST).contains(&said) {
-        return Err(wrong("sent a frame of a length that cannot be"));
-    }
-    Ok(Some(HEAD - 1 + said))
-}
-
-impl<'b> Frame<'b> {
-    fn of(bytes: &'b [u8]) -> Option<Self> {
-        let (&[a, b, _, _, _, _, unit], pdu) = bytes.split_first_chunk()?;
-        let function = *pdu.first()?;
-        Some(Self { bytes, transaction: u16::from_be_bytes([a, b]), unit, function, pdu })
-    }
-
-    fn waits(&self) -> Waiting {
-        let Self { transaction, unit, function, .. } = *self;
-        Waiting { transaction, unit, function: function & 0x7f }
-    }
-
-    /// The answer that refuses it.
-    fn refusal(&self, exception: Exception) -> [u8; HEAD + 2] {
-        let [a, b] = self.transaction.to_be_bytes();
-        [a, b, 0, 0, 0, 3, self.unit, self.function | 0x80, exception.code()]
+impl Waiting {
+    fn of(frame: &Frame<'_>) -> Self {
+        let Frame { transaction, unit, function, .. } = *frame;
+        Self { transaction, unit, function: function & 0x7f }
     }
 }
 
@@ -119,7 +78,7 @@ impl Tcp {
                     self.waiting.pop_front();
                 }
                 // (A broadcast has no answer on a line, but over TCP unit 0 is often the device.)
-                self.waiting.push_back(frame.waits());
+                self.waiting.push_back(Waiting::of(&frame));
                 return out.device.extend_from_slice(frame.bytes);
             }
             Ok(rights) => forbidden(&rights),
@@ -138,7 +97,7 @@ impl Tcp {
     }
 
     fn answer(&mut self, frame: Frame<'_>, out: &mut Out) {
-        let answered = frame.waits();
+        let answered = Waiting::of(&frame);
         let found = self.waiting.iter().position(|waiting| *waiting == answered);
         if found.and_then(|at| self.waiting.remove(at)).is_some() {
             out.client.extend_from_slice(frame.bytes);

@@ -32,6 +32,8 @@ impl Backend {
             // It knows no reset: its end is all that it is told.
             Stream::Unix(_) => {}
             Stream::Serial(mut seat) => seat.reset(),
+            // What waits is dropped; what is on the line is finished.
+            Stream::Rtu(_) => {}
             Stream::Process(mut stream) => stream.reset(),
             Stream::Agent(pipe) => pipe.cut(Why::Ended),
         }
@@ -48,6 +50,7 @@ impl Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Serial(seat) => Pin::new(seat).poll_read(cx, buffer),
+            Self::Rtu(seat) => Pin::new(seat).poll_read(cx, buffer),
             Self::Process(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Agent(pipe) => Pin::new(pipe).poll_read(cx, buffer),
         }
@@ -87,6 +90,7 @@ impl AsyncWrite for Backend {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Serial(seat) => Pin::new(seat).poll_write(cx, bytes),
+            Stream::Rtu(seat) => Pin::new(seat).poll_write(cx, bytes),
             Stream::Process(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Agent(pipe) => Pin::new(pipe).poll_write(cx, bytes),
         }
@@ -97,6 +101,7 @@ impl AsyncWrite for Backend {
             Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Serial(seat) => Pin::new(seat).poll_flush(cx),
+            Stream::Rtu(seat) => Pin::new(seat).poll_flush(cx),
             Stream::Process(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Agent(pipe) => Pin::new(pipe).poll_flush(cx),
         }
@@ -107,6 +112,7 @@ impl AsyncWrite for Backend {
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Serial(seat) => Pin::new(seat).poll_shutdown(cx),
+            Stream::Rtu(seat) => Pin::new(seat).poll_shutdown(cx),
             Stream::Process(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Agent(pipe) => Pin::new(pipe).poll_shutdown(cx),
         }

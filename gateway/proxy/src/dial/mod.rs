@@ -9,6 +9,7 @@ mod bounds;
 mod glob;
 mod messages;
 mod process;
+mod rtu;
 mod serial;
 mod tcp;
 mod udp;
@@ -18,19 +19,20 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use doorward_local::Remote;
-use doorward_model::{Action, LineSettings, Name, Spoken, Target, Way};
+use doorward_local::{Line, Remote, Tty};
+use doorward_model::{Action, LineSettings, Name, Protocol, Spoken, Target, Telnet, Way};
 use doorward_policies::Permit;
 use doorward_session::{LinkError, Reached};
 use doorward_wire::Kind;
 use thiserror::Error;
 
-pub(crate) use agent::{Rivals, kind_of};
 pub use agent::{Agents, Twice};
+pub(crate) use agent::{Rivals, kind_of};
 pub(crate) use backend::Backend;
 pub use bounds::{Bounds, Paths};
 pub use glob::{Glob, GlobError};
 pub(crate) use messages::{Messages, Messenger};
+use rtu::{RtuLines, RtuSeat};
 pub use serial::Wants;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use serial::fuzzing;
@@ -41,6 +43,7 @@ use serial::{Seat, SerialLines};
 pub struct Dialer {
     bounds: Bounds,
     lines: SerialLines,
+    buses: RtuLines,
     agents: Agents,
 }
 
@@ -143,6 +146,7 @@ pub(crate) enum Stream {
     Tcp(tokio::net::TcpStream),
     Unix(tokio::net::UnixStream),
     Serial(Seat),
+    Rtu(RtuSeat),
     Process(Box<doorward_local::Program>),
     Agent(Box<doorward_wire::Pipe>),
 }
@@ -151,7 +155,7 @@ impl Dialer {
     /// A dialer within `bounds`, and through `agents`.
     #[must_use]
     pub fn new(bounds: Bounds, agents: Agents) -> Self {
-        Self { bounds, lines: SerialLines::default(), agents }
+        Self { bounds, lines: SerialLines::default(), buses: RtuLines::default(), agents }
     }
 
     /// Through whom what devices offer is reached.
@@ -190,13 +194,15 @@ impl Dialer {
         if kind.is_some_and(|kind| kind != travels) {
             return Err(DialError::Kind(travels));
         }
-        let (bounds, lines) = (&self.bounds, &self.lines);
+        let bounds = &self.bounds;
         let dial = async {
             match target.way() {
                 Way::Tcp { host, port } => tcp::dial(bounds, host, *port).await.map(Far::from),
                 Way::Unix { path } => unix::dial(bounds, path).await.map(Far::from),
                 Way::Serial { path, settings } => {
-                    serial::dial(bounds, lines, path, *settings, wants).await.map(Far::from)
+                    let (real, address) = serial::real(bounds, path).await?;
+                    let open = Tty::open(real, *settings);
+                    self.at_line(target, address, *settings, wants, open).await
                 }
                 Way::Process { program, arguments } => {
                     process::dial(bounds, program, arguments).await.map(Far::from)
@@ -206,7 +212,7 @@ impl Dialer {
                     Ok(Far::Datagrams { messenger: Messenger::Udp(socket), address })
                 }
                 Way::Agent { spoken, name } => {
-                    self.dial_agent(permit, name, spoken, wants).await
+                    self.dial_agent(permit, target, name, spoken, wants).await
                 }
             }
         };
@@ -216,6 +222,7 @@ impl Dialer {
     async fn dial_agent(
         &self,
         permit: &Permit,
+        target: &Target,
         name: &Name,
         spoken: &Spoken,
         wants: Wants,
@@ -258,9 +265,30 @@ impl Dialer {
                         Err(error) => Err(io::Error::other(error.to_string())),
                     }
                 };
-                let seat = self.lines.sit(address.clone(), settings, wants, open).await?;
-                Ok(Far::Stream { stream: Stream::Serial(seat), address })
+                self.at_line(target, address, settings, wants, open).await
             }
         }
+    }
+
+    /// A place at a serial line, which `open` opens if it is not: for this flow, or at the bus of
+    /// those that speak Modbus on it.
+    async fn at_line<L: Line>(
+        &self,
+        target: &Target,
+        address: String,
+        settings: LineSettings,
+        wants: Wants,
+        open: impl Future<Output = io::Result<L>>,
+    ) -> Result<Far, DialError> {
+        let stream = match target.protocol() {
+            Protocol::Modbus => {
+                // Whoever asks on a bus is none of its clients, and speaks no telnet with it.
+                let settings = LineSettings { telnet: Telnet::Off, ..settings };
+                let sit = self.lines.sit(address.clone(), settings, Wants::TALK, open);
+                Stream::Rtu(self.buses.join(address.clone(), settings, sit).await?)
+            }
+            _ => Stream::Serial(self.lines.sit(address.clone(), settings, wants, open).await?),
+        };
+        Ok(Far::Stream { stream, address })
     }
 }

@@ -153,10 +153,7 @@ pub struct RefusedFlow {
 ///
 /// # Errors
 /// When it is refused. Refusals are recorded, too.
-pub fn authorize(
-    leases: &Leases,
-    mut requested: Requested,
-) -> Result<Granted, Box<RefusedFlow>> {
+pub fn authorize(leases: &Leases, mut requested: Requested) -> Result<Granted, Box<RefusedFlow>> {
     let barred = requested.barred.take();
     let (actions, all) = requested.actions(leases);
     let (mut granted, mut refused) = (Vec::new(), None);

@@ -15,17 +15,17 @@ mod seat;
 
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use doorward_local::{Line, Tty};
+use doorward_local::Line;
 use doorward_model::{Action, LineSettings};
 use tokio::task::JoinHandle;
 
 use self::hub::Hub;
 use self::runner::Runner;
 pub(crate) use self::seat::Seat;
-use super::{Bounds, Connected, DialError, Stream};
+use super::{Bounds, DialError};
 
 /// What a flow may do with a serial line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct Wants {
 }
 
 impl Wants {
+    /// To speak with what is on the line.
+    pub(super) const TALK: Self = Self { read: true, write: true, control: false };
     /// Everything.
     pub const ALL: Self = Self { read: true, write: true, control: true };
 
@@ -57,20 +59,14 @@ impl Wants {
     }
 }
 
-pub(super) async fn dial(
-    bounds: &Bounds,
-    lines: &SerialLines,
-    path: &Path,
-    settings: LineSettings,
-    wants: Wants,
-) -> Result<Connected, DialError> {
+/// Where the line at `path` really is, and its address.
+pub(super) async fn real(bounds: &Bounds, path: &Path) -> Result<(PathBuf, String), DialError> {
     bounds.check_serial(path)?;
     // A link could lead out of the bounds: what is opened is where it leads.
     let real = tokio::fs::canonicalize(path).await?;
     bounds.check_serial(&real)?;
     let address = format!("serial:{}", real.display());
-    let seat = lines.sit(address.clone(), settings, wants, Tty::open(real, settings)).await?;
-    Ok(Connected { stream: Stream::Serial(seat), address })
+    Ok((real, address))
 }
 
 /// The lines that are open, each by its real address.

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use doorward_local::{InForce, LineRequest, Modem};
+use doorward_local::{InForce, LineRequest, Modem, Tty};
 use doorward_model::{Baud, LineChange};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -21,6 +21,19 @@ const SOON: Duration = Duration::from_secs(20);
 const READ: Wants = Wants { read: true, write: false, control: false };
 const WRITE: Wants = Wants { read: true, write: true, control: false };
 const CONTROL: Wants = Wants { read: false, write: false, control: true };
+
+/// A seat at a line of this machine, and the line's address.
+async fn dial(
+    bounds: &Bounds,
+    lines: &SerialLines,
+    path: &Path,
+    settings: LineSettings,
+    wants: Wants,
+) -> Result<(Seat, String), DialError> {
+    let (real, address) = real(bounds, path).await?;
+    let open = Tty::open(real, settings);
+    Ok((lines.sit(address.clone(), settings, wants, open).await?, address))
+}
 
 /// A pseudo-terminal: the far end of a line, and how the line is set.
 struct Pty {
@@ -56,10 +69,7 @@ impl Pty {
             LineChange::parse(settings).unwrap()
         };
         let settings = change.apply(LineSettings::default());
-        match dial(&self.bounds, &self.lines, &self.path, settings, wants).await?.stream {
-            Stream::Serial(seat) => Ok(seat),
-            other => panic!("{other:?}"),
-        }
+        Ok(dial(&self.bounds, &self.lines, &self.path, settings, wants).await?.0)
     }
 
     async fn sit(&self, settings: &str, wants: Wants) -> Seat {
@@ -281,9 +291,8 @@ async fn who_does_not_keep_up_is_ended_and_the_others_go_on() {
 async fn a_line_that_is_gone_ends_its_seats() {
     let Pty { far, near, path, bounds, lines } = Pty::new();
     let settings = LineSettings::default();
-    let connected = dial(&bounds, &lines, &path, settings, Wants::ALL).await.unwrap();
-    let Stream::Serial(mut seat) = connected.stream else { panic!() };
-    assert_eq!(connected.address, format!("serial:{}", path.display()));
+    let (mut seat, address) = dial(&bounds, &lines, &path, settings, Wants::ALL).await.unwrap();
+    assert_eq!(address, format!("serial:{}", path.display()));
     drop((far, near));
     assert!(timeout(SOON, seat.read(&mut [0; 16])).await.unwrap().is_err());
     assert!(seat.write(b"x").await.is_err());

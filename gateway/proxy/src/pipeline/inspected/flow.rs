@@ -14,13 +14,13 @@ use tokio::time::{sleep, sleep_until, timeout};
 use super::lane::Lane;
 use super::operations::Operations;
 use crate::dial::Backend;
+use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
 use crate::pipeline::dial::{Dialed, NotDialed, Reached, dial};
 use crate::pipeline::held::Held;
 use crate::pipeline::open::open;
 use crate::pipeline::record::Ended;
 use crate::pipeline::relay::End;
-use crate::pipeline::Means;
 
 /// How long a client may stay without anything being permitted.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -104,6 +104,8 @@ struct Flow<'a> {
     turn: Side,
     /// The device takes no more; what it still says is delivered.
     deaf: bool,
+    /// A side has said what it may not. What was decided before is still sent.
+    fault: Option<Fault>,
 }
 
 /// Why a flow does not go on, or not in this way.
@@ -131,7 +133,8 @@ impl<'a> Flow<'a> {
     fn new(machine: Box<dyn Machine>, operations: Operations<'a>, wire: Box<dyn Wire>) -> Self {
         let (up, down) = (Lane::default(), Lane::default());
         let (out, turn) = (Out::default(), Side::Client);
-        Self { machine, operations, wire, out, up, down, turn, deaf: false }
+        let (deaf, fault) = (false, None);
+        Self { machine, operations, wire, out, up, down, turn, deaf, fault }
     }
 
     /// Reads, asks and forwards, until something ends that.
@@ -213,9 +216,10 @@ impl<'a> Flow<'a> {
         if self.deaf {
             self.out.device.clear();
         }
-        if let Some(why) = self.out.over {
+        let stop = self.fault.map(Stop::Fault).or(self.out.over.map(Stop::Over));
+        if let Some(stop) = stop {
             let done = down.is_ready() && up.is_ready();
-            return if done { Poll::Ready(Next::Stop(Stop::Over(why))) } else { Poll::Pending };
+            return if done { Poll::Ready(Next::Stop(stop)) } else { Poll::Pending };
         }
         if self.down.ended && (self.deaf || self.up.ended) {
             let end = if self.deaf { End::Backend } else { End::Complete };
@@ -263,7 +267,7 @@ impl<'a> Flow<'a> {
 
     /// Has the machine read what a side has said.
     async fn read(&mut self, side: Side, device: Option<&mut Backend>) -> Result<(), Stop> {
-        let Self { machine, operations, wire, out, .. } = self;
+        let Self { machine, operations, wire, out, fault, .. } = self;
         let source: &mut (dyn AsyncBufRead + Send + Unpin) = match (side, device) {
             (Side::Client, _) => wire,
             (Side::Device, Some(backend)) => backend,
@@ -275,9 +279,9 @@ impl<'a> Flow<'a> {
         };
         let bytes = source.fill_buf().await.map_err(|_| broken())?;
         let length = bytes.len();
-        let read = machine.read(side, bytes, operations, out);
+        *fault = machine.read(side, bytes, operations, out).err();
         source.consume(length);
-        read.map_err(Stop::Fault)
+        Ok(())
     }
 
     /// Ends the device's side.
@@ -294,9 +298,8 @@ impl<'a> Flow<'a> {
             if (proper || !last.device.is_empty()) && self.operations.recorded().await.is_ok() {
                 let mut lane = Lane::default();
                 lane.ending = true;
-                let said = poll_fn(|cx| {
-                    lane.poll(cx, &mut last.device, Pin::new(&mut backend), |_| {})
-                });
+                let said =
+                    poll_fn(|cx| lane.poll(cx, &mut last.device, Pin::new(&mut backend), |_| {}));
                 if let Ok(Ok(())) = timeout(PARTING, said).await {
                     return;
                 }

@@ -6,15 +6,15 @@ mod lane;
 mod operations;
 mod tally;
 
-use doorward_inspect::modbus::Tcp;
 use doorward_inspect::Machine;
+use doorward_inspect::modbus::Tcp;
 use doorward_model::Inspection;
 use doorward_wire::Why;
 
+use super::Means;
 use super::approach::Approached;
 use super::record::Ended;
 use super::relay::Client;
-use super::Means;
 
 /// Takes a flow from its first message to its end. `None` if nothing was ever permitted.
 pub async fn inspect(means: &Means, approached: Approached, client: Client) -> Option<Ended> {

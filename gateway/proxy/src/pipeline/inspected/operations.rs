@@ -120,7 +120,11 @@ impl<'a> Operations<'a> {
         let mut granted: SmallVec<[Authorized; 2]> = SmallVec::new();
         let mut may = true;
         for (action, path) in all {
-            match self.means.leases.ask(&requested.session, requested.id, self.question(*action, path)) {
+            match self.means.leases.ask(
+                &requested.session,
+                requested.id,
+                self.question(*action, path),
+            ) {
                 Ok(authorized) => granted.push(authorized),
                 Err(refused) => {
                     may = false;

@@ -1,0 +1,4 @@
+//! What strangers to a protocol, and its worst friends, say to the real gateway: a table for each
+//! protocol of what becomes of it.
+
+mod modbus;
