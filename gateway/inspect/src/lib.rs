@@ -12,6 +12,7 @@
 //!
 //! This crate must never know: who asks, what is permitted, sockets.
 
+pub mod http;
 mod machine;
 pub mod modbus;
 
