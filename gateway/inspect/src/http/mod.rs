@@ -32,6 +32,8 @@ mod bounds;
 mod door;
 mod fields;
 mod forward;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod path;
 mod refusal;
 mod request;

@@ -1,6 +1,7 @@
 //! HTTP through a door, from the text of a request to the head that is forwarded.
 
 mod answers;
+mod fuzz;
 mod hostile;
 mod http2;
 mod properties;
