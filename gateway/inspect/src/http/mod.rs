@@ -6,7 +6,8 @@
 //! A request for `/a/b` at the interface `web` is its method's action on `web/a/b`; one for `/` is
 //! on `web/`. An upgrade is `connect` besides `get`. The path is decided in the one spelling that
 //! [`normal`] gives, still percent-encoded, and forwarded byte for byte so, below the interface's
-//! base. What has no such spelling is refused. A rule writes `%25` for the percent sign of an
+//! base. What has no such spelling is refused. Where a backend may read a path in several ways
+//! (`%40` and `@`, `/a;x/` and `/a/`), each is asked about and all must be permitted. A rule writes `%25` for the percent sign of an
 //! escape: `web/caf%25C3%25A9`.
 //!
 //! # What is not decided

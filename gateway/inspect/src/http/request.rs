@@ -114,11 +114,11 @@ impl Door {
         let whole = uri.path_and_query().filter(|_| form && uri.path().starts_with('/'));
         let whole = whole.ok_or(Refusal::Target)?;
         let query = whole.query();
-        if uri.path().len() > Path::LIMIT || query.is_some_and(|query| query.len() > QUERY) {
+        if query.is_some_and(|query| query.len() > QUERY) {
             return Err(Refusal::TooLong);
         }
-        let visible = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
-        if !query.unwrap_or_default().bytes().all(visible) {
+        // The library has cut off a fragment, which is nobody's but the client's.
+        if !query.unwrap_or_default().bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Refusal::Query);
         }
         let path = normal(whole.path())?;

@@ -59,7 +59,7 @@ fn requests_over_http2_are_forwarded_over_http1() {
         (
             "CONNECT",
             url,
-            &[],
+            &[("sec-websocket-key", "mine")],
             Some("connect-udp"),
             "get web/ws, connect web/ws | GET /ws | connection: upgrade | upgrade: connect-udp",
         ),
@@ -80,6 +80,9 @@ fn requests_over_http2_are_forwarded_over_http1() {
     assert_eq!(outcome(&door(""), head, None), "505 version");
     let head = over_http2("POST", url, &[]);
     assert!(door("").read(head, None, true).unwrap().content, "content may come undeclared");
+    let head = over_http2("CONNECT", url, &[]);
+    let extended = Extended { protocol: "websocket", key: [0; 16] };
+    assert!(!door("").read(head, Some(extended), true).unwrap().content, "it is the tunnel's");
     let head = over_http2("GET", url, &[]);
     assert_eq!(door("").read(head, None, true).unwrap_err(), Refusal::Content);
 }

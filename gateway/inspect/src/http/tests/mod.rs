@@ -79,7 +79,7 @@ fn outcome(door: &Door, head: http::request::Parts, extended: Option<Extended<'_
             .unwrap()
             .ends_with(" doorward")
     );
-    let line = format!("{} {}", head.method, head.uri);
+    let line = format!("{} {}", head.method, head.uri.path_and_query().unwrap().as_str());
     let fields = shown(head.headers, &["host", "via"]);
     [&[asks.join(", "), line][..], &fields].concat().join(" | ")
 }

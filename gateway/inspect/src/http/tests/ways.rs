@@ -1,5 +1,5 @@
 use super::super::{FIELD_BYTES, FIELDS, Refusal};
-use super::{NAME, door, outcome, parse, sent, tunnel};
+use super::{NAME, Yes, door, outcome, parse, sent, tunnel};
 
 #[test]
 fn a_base_stands_before_what_was_decided() {
@@ -35,6 +35,20 @@ fn a_tunnel_is_called_as_its_client_likes_but_not_as_somebody_else() {
         ("GET /a HTTP/1.1\nHost: localhost:x", "400 host"),
     ] {
         assert_eq!(outcome(&tunnel(), parse(&sent(text)).unwrap(), None), expected, "{text}");
+    }
+}
+
+#[test]
+fn the_way_is_told_to_the_backend() {
+    for (version, via, expected) in [
+        ("1.1", "", &["1.1 doorward"][..]),
+        ("1.0", "", &["1.0 doorward"]),
+        ("1.1", "\nVia: 1.1 before", &["1.1 before", "1.1 doorward"]),
+    ] {
+        let head = parse(&sent(&format!("GET / HTTP/{version}\n${via}"))).unwrap();
+        let asked = door("").read(head, None, false).unwrap();
+        let (head, _) = door("").forward(asked.judge(&mut Yes).unwrap());
+        assert_eq!(head.headers.get_all("via").iter().collect::<Vec<_>>(), expected);
     }
 }
 
