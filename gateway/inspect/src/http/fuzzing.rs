@@ -165,6 +165,8 @@ pub fn http_corpus() -> Vec<Vec<u8>> {
         (0x58, "CONNECT https://web--plc.gw.example/ws/x\nSec-WebSocket-Version: 13\n\n101\nSec-WebSocket-Accept: x".to_owned()),
         (0x58, "CONNECT https://web--plc.gw.example/ws/x\n\n403\nServer: x".to_owned()),
         (2, "GET http://localhost:8080/a\nHost: localhost:8080\nX-Forwarded-For: ::1\nX_Real_IP: 1\nX-HTTP-Method-Override: DELETE\n\n200\nConnection: x\nX: y".to_owned()),
+        (2, "GET http://localhost:8080#a\nHost: localhost:8080\n\n200".to_owned()),
+        (2, "GET http://localhost:8080?a\nHost: localhost:8080\n\n200".to_owned()),
         (8, "DELETE https://web--plc.gw.example/a/\nte: trailers\n\n502".to_owned()),
         (3, "OPTIONS /\nHost: [::1]:8080\nVia: 1.1 x\n\n200\nContent-Location: /base/x/a".to_owned()),
         (0, format!("PATCH /..;/%2e%2e/%2f//a\\%00%c0%ae%2525\n{host}\n\n100")),

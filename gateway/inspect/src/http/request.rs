@@ -128,8 +128,9 @@ impl Door {
         };
         let paths = readings(&path).iter().map(operand).collect::<Result<_, _>>()?;
         let base = self.backend.base();
-        let as_is = base.is_empty() && matches!(path, Cow::Borrowed(_));
-        let target = if as_is && whole.as_str().starts_with('/') {
+        // The library keeps a root that was not written, as in `http://host?query`, as nothing.
+        let as_is = base.is_empty() && path.len() > 1 && matches!(path, Cow::Borrowed(_));
+        let target = if as_is {
             whole.clone()
         } else {
             let mark = if query.is_some() { "?" } else { "" };

@@ -26,6 +26,7 @@ fn requests_are_forwarded_as_decided_or_refused() {
         ("absolute", "GET http://web--plc.gw.example/a HTTP/1.1\n$", "get web/a | GET /a"),
         ("absolute, bare", "GET https://WEB--plc.gw.example HTTP/1.1\n$", "get web/ | GET /"),
         ("absolute, query", "GET http://web--plc.gw.example?q HTTP/1.1\n$", "get web/ | GET /?q"),
+        ("absolute, fragment", "GET http://web--plc.gw.example#f HTTP/1.1\n$", "get web/ | GET /"),
         ("absolute, other", "GET http://other.example/a HTTP/1.1\n$", "400 host"),
         (
             "absolute, both other",

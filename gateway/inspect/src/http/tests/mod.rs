@@ -79,7 +79,9 @@ fn outcome(door: &Door, head: http::request::Parts, extended: Option<Extended<'_
             .unwrap()
             .ends_with(" doorward")
     );
-    let line = format!("{} {}", head.method, head.uri.path_and_query().unwrap().as_str());
+    let line = format!("{} {}", head.method, head.uri);
+    let target = head.uri.path_and_query().unwrap();
+    assert_eq!(target.as_str(), head.uri.to_string());
     let fields = shown(head.headers, &["host", "via"]);
     [&[asks.join(", "), line][..], &fields].concat().join(" | ")
 }
