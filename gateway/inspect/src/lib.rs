@@ -12,6 +12,10 @@
 //!
 //! This crate must never know: who asks, what is permitted, sockets.
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+pub mod http;
 mod machine;
 pub mod modbus;
 

@@ -129,6 +129,22 @@ impl Path {
         Ok(Self { segments, open: false, topic: false })
     }
 
+    /// [`Path::literal`] of `interface/operand`, for whoever has the two apart.
+    ///
+    /// # Errors
+    /// When the whole is too long.
+    pub fn beneath(interface: &Name, operand: &str) -> Result<Self, PathError> {
+        let before = interface.as_str().len() + 1;
+        let parts = operand.bytes().filter(|byte| *byte == b'/').count() + 2;
+        if before + operand.len() > Self::LIMIT || parts > Self::SEGMENTS {
+            return Err(PathError::TooLong);
+        }
+        let mut segments = Vec::with_capacity(parts);
+        segments.push(Segment::Text(interface.shared()));
+        segments.extend(operand.split('/').map(|part| Segment::Text(part.into())));
+        Ok(Self { segments: segments.into(), open: false, topic: false })
+    }
+
     /// Reads the path that a question with `action` asks for at an interface of `protocol`.
     ///
     /// | protocol | after the interface's name |
@@ -400,6 +416,19 @@ mod tests {
         let range = Path::modbus(&interface, 0, Table::Holding, 100, 109);
         assert_eq!(range.raw(), "plc/0/holding/100-109");
         assert!(range.is_wide());
+    }
+
+    #[test]
+    fn an_operand_is_beneath_its_interface() {
+        let interface: Name = "web".parse().unwrap();
+        let (long, longer) = ("a".repeat(8188), "a".repeat(8189));
+        let (many, more) = ("/".repeat(126), "/".repeat(127));
+        for operand in ["", "a", "a/b", "a/", "/", "a//b", &long, &longer, &many, &more] {
+            let literal = Path::literal(&format!("web/{operand}"));
+            assert_eq!(Path::beneath(&interface, operand), literal, "{}", operand.len());
+        }
+        assert!(Path::beneath(&interface, &long).is_ok());
+        assert!(Path::beneath(&interface, &many).is_ok());
     }
 
     #[test]

@@ -1,0 +1,180 @@
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::refusal::Refusal;
+
+/// A host and perhaps a port, without user information (RFC 3986 section 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Authority<'a> {
+    /// A name, an IPv4 address, or an IPv6 address in brackets.
+    pub(super) host: &'a str,
+    pub(super) port: Option<u16>,
+}
+
+impl<'a> Authority<'a> {
+    /// Reads `HOST` or `HOST:PORT`. A name has labels of letters, digits, `-` and `_`; a port is
+    /// 1 to 65535.
+    pub(super) fn read(text: &'a str) -> Option<Self> {
+        let end = match text.strip_prefix('[') {
+            Some(inner) => {
+                let (address, _) = inner.split_once(']')?;
+                address.parse::<Ipv6Addr>().ok()?;
+                address.len() + 2
+            }
+            None => text.find(':').unwrap_or(text.len()),
+        };
+        let (host, port) = text.split_at_checked(end)?;
+        if !host.starts_with('[') && !is_name(host) {
+            return None;
+        }
+        let port = match port.strip_prefix(':') {
+            Some(digits) => Some(read_port(digits)?),
+            None if port.is_empty() => None,
+            None => return None,
+        };
+        Some(Self { host, port })
+    }
+
+    /// Whether both can mean the same: the same host, and not two different ports.
+    pub(super) fn agrees(self, other: Self) -> bool {
+        let ports = self.port.is_none() || other.port.is_none() || self.port == other.port;
+        ports && self.is(other.host)
+    }
+
+    /// Whether `host` is meant. Names compare without regard to case (RFC 3986 section 3.2.2).
+    pub(super) fn is(self, host: &str) -> bool {
+        self.host.eq_ignore_ascii_case(host)
+    }
+
+    /// Whether somebody else may own the name, and have it resolved to wherever they like.
+    fn may_be_anybodys(self) -> bool {
+        let address = self.host.starts_with('[') || self.host.parse::<Ipv4Addr>().is_ok();
+        let local = self.host.rsplit('.').next().unwrap_or_default();
+        !address && self.host.contains('.') && !local.eq_ignore_ascii_case("localhost")
+    }
+}
+
+fn is_name(host: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    host.len() <= 253 && host.split('.').all(label)
+}
+
+fn read_port(digits: &str) -> Option<u16> {
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|port| plain && *port != 0)
+}
+
+/// How clients came to an interface, and so what they may call it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    name: Box<str>,
+    tunnel: bool,
+}
+
+impl Way {
+    /// By the interface's own host name, which TLS has been told (SNI): requests must name it too.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self { name: name.into(), tunnel: false }
+    }
+
+    /// Through a tunnel to the interface, whose own host name is `name`. A stock client names what
+    /// its user typed: an address, `localhost`, a name without dots. A name with dots that is not
+    /// the interface's may be anybody's, and resolve to the near end of the tunnel so that a
+    /// browser reaches it (DNS rebinding).
+    #[must_use]
+    pub fn tunnel(name: &str) -> Self {
+        Self { name: name.into(), tunnel: true }
+    }
+
+    /// Whether a page of `authority`, which came this way, is of the origin `origin`.
+    pub(super) fn is_origin(&self, origin: &str, authority: Authority<'_>) -> bool {
+        let scheme = if self.tunnel { "http://" } else { "https://" };
+        let origin = origin.strip_prefix(scheme).and_then(Authority::read);
+        origin.is_some_and(|origin| origin.is(authority.host) && origin.port == authority.port)
+    }
+
+    /// Whether a request that names `authority` may come this way. The port is the door's own
+    /// affair.
+    pub(super) fn admits(&self, authority: Authority<'_>) -> Result<(), Refusal> {
+        let own = authority.is(&self.name);
+        if own || self.tunnel && !authority.may_be_anybodys() {
+            Ok(())
+        } else {
+            Err(Refusal::Misdirected)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_is_a_host_and_perhaps_a_port() {
+        type Expected = Option<(&'static str, Option<u16>)>;
+        let cases: &[(&str, Expected)] = &[
+            ("a.example", Some(("a.example", None))),
+            ("web--plc_1.example:8443", Some(("web--plc_1.example", Some(8443)))),
+            ("10.0.0.1:80", Some(("10.0.0.1", Some(80)))),
+            ("[::1]", Some(("[::1]", None))),
+            ("[::1]:80", Some(("[::1]", Some(80)))),
+            ("", None),
+            (":80", None),
+            ("a:", None),
+            ("a:0", None),
+            ("a:65536", None),
+            ("a:+80", None),
+            ("a:80:80", None),
+            ("a:80 ", None),
+            (" a", None),
+            ("a b", None),
+            ("a,b", None),
+            ("u@a", None),
+            ("u:p@a", None),
+            ("a.", None),
+            (".a", None),
+            ("a..b", None),
+            ("a/b", None),
+            ("a%41", None),
+            ("::1", None),
+            ("[::1", None),
+            ("[a]", None),
+            ("[::1]x", None),
+            ("[::1%25lo]", None),
+            ("[]", None),
+        ];
+        for (text, expected) in cases {
+            let expected = expected.map(|(host, port)| Authority { host, port });
+            assert_eq!(Authority::read(text), expected, "{text:?}");
+        }
+        assert_eq!(Authority::read(&format!("{}.example", "a".repeat(253))), None);
+    }
+
+    #[test]
+    fn a_door_is_called_by_its_name_and_a_tunnel_by_what_is_nobody_elses() {
+        let (door, tunnel) =
+            (Way::named("web--plc.gw.example"), Way::tunnel("web--plc.gw.example"));
+        for (host, at_door, in_tunnel) in [
+            ("web--plc.gw.example", true, true),
+            ("WEB--plc.GW.example:8443", true, true),
+            ("web--plc", false, true),
+            ("other--plc.gw.example", false, false),
+            ("gw.example", false, false),
+            ("localhost:8080", false, true),
+            ("app.localhost", false, true),
+            ("127.0.0.1:8080", false, true),
+            ("[::1]:8080", false, true),
+            ("box", false, true),
+            ("127.1", false, false),
+            ("rebound.example:8080", false, false),
+            ("localhost.example", false, false),
+        ] {
+            let authority = Authority::read(host).unwrap();
+            assert_eq!(door.admits(authority).is_ok(), at_door, "{host}");
+            assert_eq!(tunnel.admits(authority).is_ok(), in_tunnel, "{host}");
+        }
+    }
+}

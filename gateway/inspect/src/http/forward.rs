@@ -1,0 +1,98 @@
+use http::header::{CONNECTION, COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN, TE, VIA};
+use http::request::Parts;
+use http::{Method, Version};
+use smallvec::SmallVec;
+
+use super::door::Door;
+use super::fields::{are_bounded, elements, is, is_no_trailer, is_not_for_backend, remove};
+use super::request::{Asked, Permitted};
+use super::upgrade::Upgrade;
+
+/// What has been forwarded, and is to be answered.
+#[derive(Debug)]
+pub struct Forwarded {
+    pub(super) upgrade: Option<Upgrade>,
+}
+
+impl Forwarded {
+    /// Whether an upgrade was asked for.
+    #[must_use]
+    pub fn is_upgrade(&self) -> bool {
+        self.upgrade.is_some()
+    }
+}
+
+impl Door {
+    /// The head for the backend, as HTTP/1.1: the target as it was decided, the declared host, what
+    /// the client has said without what is only for the gateway, and what the gateway says.
+    #[must_use]
+    pub fn forward(&self, permitted: Permitted) -> (Parts, Forwarded) {
+        let Permitted(Asked { mut head, target, upgrade, content, from_here, .. }) = permitted;
+        let via = match head.version {
+            Version::HTTP_10 => "1.0 doorward",
+            Version::HTTP_11 => "1.1 doorward",
+            _ => "2.0 doorward",
+        };
+        let fields = &mut head.headers;
+        let trailers = elements(fields, TE).any(|one| one.eq_ignore_ascii_case(b"trailers"));
+        let told = |name: &str| self.told.iter().any(|(told, _)| is(name, told.as_str()));
+        remove(fields, |name| is_not_for_backend(name) || told(name));
+        join_cookies(fields);
+
+        fields.insert(HOST, self.backend.authority().clone());
+        // The backend is called otherwise than the door, and would take its own page for another's.
+        if from_here {
+            fields.insert(ORIGIN, self.backend.origin().clone());
+        }
+        fields.append(VIA, HeaderValue::from_static(via));
+        if let Some(upgrade) = &upgrade {
+            upgrade.ask(fields);
+        } else if let Some(options) = match (content, trailers) {
+            // A backend that overlooks content would take it for the next request, which nobody
+            // has decided; so none is to follow.
+            (true, false) => Some("close"),
+            (true, true) => Some("close, te"),
+            (false, true) => Some("te"),
+            (false, false) => None,
+        } {
+            fields.insert(CONNECTION, HeaderValue::from_static(options));
+            if trailers {
+                fields.insert(TE, HeaderValue::from_static("trailers"));
+            }
+        }
+        for (name, value) in &self.told {
+            fields.append(name, value.clone());
+        }
+
+        if upgrade.is_some() {
+            head.method = Method::GET;
+        }
+        head.uri = target.into();
+        head.version = Version::HTTP_11;
+        (head, Forwarded { upgrade })
+    }
+
+    /// Takes from a trailer section, of a request or of an answer, what may not be in one or may
+    /// not be forwarded. One that is too large is emptied.
+    pub fn trailers(fields: &mut HeaderMap) {
+        if are_bounded(fields) {
+            remove(fields, is_no_trailer);
+        } else {
+            fields.clear();
+        }
+    }
+}
+
+/// HTTP/2 sends cookies in several lines, and HTTP/1.1 in one (RFC 9113 section 8.2.3).
+fn join_cookies(fields: &mut HeaderMap) {
+    let lines = fields.get_all(COOKIE).into_iter().map(HeaderValue::as_bytes);
+    let lines: SmallVec<[&[u8]; 8]> = lines.collect();
+    if lines.len() < 2 {
+        return;
+    }
+    let line = HeaderValue::from_bytes(&lines.join(&b"; "[..]));
+    drop(lines);
+    if let Ok(line) = line {
+        fields.insert(COOKIE, line);
+    }
+}

@@ -1,0 +1,54 @@
+//! HTTP: what the head of a request asks for, and what of it, and of the answer's, is forwarded
+//! (RFC 9110, 9112, 9113).
+//!
+//! # What a request is called
+//!
+//! A request for `/a/b` at the interface `web` is its method's action on `web/a/b`; one for `/` is
+//! on `web/`. An upgrade is `connect` besides `get`. The path is decided in the one spelling that
+//! [`normal`] gives, still percent-encoded, and forwarded byte for byte so, below the interface's
+//! base. What has no such spelling is refused. Where a backend may read a path in several ways
+//! (`%40` and `@`, `/a;x/` and `/a/`), each is asked about and all must be permitted. A rule writes `%25` for the percent sign of an
+//! escape: `web/caf%25C3%25A9`.
+//!
+//! # What is not decided
+//!
+//! The query, the fields and the content are forwarded and not looked at, but for fields that are
+//! known to make a backend do something else. A backend that takes its method or its path from the
+//! query or from a form (`?_method=DELETE`) must not be trusted to do only what was decided. Nor
+//! can it be known here whether a backend tells `/a` from `/A`: rules that allow are safe there,
+//! rules that deny are not.
+//!
+//! # What does not come through
+//!
+//! - Of a request: what is only between neighbours, what a client claims of its way or of itself
+//!   (`Forwarded`, `X-Forwarded-*`, `Doorward-*` …), what overrides the method or the target, in
+//!   every spelling that backends fold into these.
+//! - Of an answer: what is only between neighbours, `Doorward-*`, `Alt-Svc`, the domain of cookies,
+//!   and the backend's own name in `Location`.
+
+mod answer;
+mod authority;
+mod backend;
+mod bounds;
+mod door;
+mod fields;
+mod forward;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
+mod path;
+mod refusal;
+mod request;
+#[cfg(test)]
+mod tests;
+mod upgrade;
+
+pub use authority::Way;
+pub use backend::Backend;
+pub use bounds::{Content, Rate};
+pub use door::Door;
+pub use fields::{FIELD_BYTES, FIELDS};
+pub use forward::Forwarded;
+pub use path::{Misspelt, normal};
+pub use refusal::Refusal;
+pub use request::{Asked, Permitted};
+pub use upgrade::Extended;

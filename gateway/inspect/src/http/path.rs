@@ -1,0 +1,324 @@
+use std::borrow::Cow;
+
+use smallvec::{SmallVec, smallvec};
+
+/// Why a path has no spelling in which it can be decided and forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Misspelt {
+    /// It does not begin with a slash.
+    #[error("does not begin with a slash")]
+    Relative,
+    /// A percent sign without two hexadecimal digits.
+    #[error("has a percent sign without two hexadecimal digits")]
+    Escape,
+    /// The escape of a percent sign before two hexadecimal digits: whoever decodes twice reads
+    /// something else.
+    #[error("has an escape in an escape")]
+    Twice,
+    /// A space, a control character, or anything beyond ASCII, not escaped.
+    #[error("has a character that must be escaped")]
+    Character,
+    /// An escaped control character.
+    #[error("has an escaped control character")]
+    Control,
+    /// Escaped octets that are not UTF-8, or not the shortest form of it.
+    #[error("has escaped octets that are not UTF-8")]
+    Text,
+    /// A backslash, or an escaped slash or backslash.
+    #[error("has a slash or backslash within a segment")]
+    Separator,
+    /// A segment `.` or `..`, also before parameters.
+    #[error("has a dot segment")]
+    Dots,
+    /// An empty segment that is not the last, or one with nothing before its parameters.
+    #[error("has an empty segment")]
+    Empty,
+}
+
+/// The one spelling of a path: what is decided, and forwarded byte for byte.
+///
+/// - Unreserved characters are not escaped (RFC 3986 section 6.2.2.2).
+/// - Escapes have upper-case digits (section 6.2.2.1).
+/// - What cannot stand in a segment (section 3.3), such as `"` or `[`, is escaped.
+///
+/// Reserved characters and their escapes stay as they are, because they are different names
+/// (section 2.2). Dot segments are not removed but refused: browsers and curl remove them
+/// themselves, and whoever sends them asks what the backend makes of them.
+///
+/// # Errors
+/// When it has none.
+pub fn normal(path: &str) -> Result<Cow<'_, str>, Misspelt> {
+    let plain = path.bytes().all(|byte| stands(byte) || byte == b'/');
+    let spelt = if plain { Cow::Borrowed(path) } else { Cow::Owned(respell(path.as_bytes())?) };
+    let mut segments = spelt.strip_prefix('/').ok_or(Misspelt::Relative)?.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        check(segment, segments.peek().is_none())?;
+    }
+    Ok(spelt)
+}
+
+/// As what a backend may read a path that is spelt so: itself first, then what else.
+///
+/// To some a reserved character and its escape are the same, and to some a segment ends where its
+/// parameters begin (`/a;x/` is `/a/`). So that no rule is passed by in another spelling, all
+/// readings are asked about.
+pub(super) fn readings(path: &str) -> SmallVec<[Cow<'_, str>; 1]> {
+    let mut readings: SmallVec<[Cow<'_, str>; 1]> = smallvec![Cow::Borrowed(path)];
+    if path.bytes().any(|byte| matches!(byte, b'%' | b';')) {
+        let decoded = decoded(path);
+        for other in [without_parameters(path), without_parameters(&decoded), decoded] {
+            if !readings.iter().any(|known| *known == other) {
+                readings.push(Cow::Owned(other));
+            }
+        }
+    }
+    readings
+}
+
+/// Unreserved characters (RFC 3986 section 2.3).
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// The reserved characters that may stand in a segment (section 3.3).
+fn is_reserved(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@'
+    )
+}
+
+/// Whether it may stand in a segment as it is.
+fn stands(byte: u8) -> bool {
+    is_unreserved(byte) || is_reserved(byte)
+}
+
+fn respell(mut rest: &[u8]) -> Result<String, Misspelt> {
+    let mut spelt = String::with_capacity(rest.len());
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = match byte {
+            b'%' => {
+                let (octet, after) = escaped(rest).ok_or(Misspelt::Escape)?;
+                match octet {
+                    0..=0x1f | 0x7f => return Err(Misspelt::Control),
+                    b'/' | b'\\' => return Err(Misspelt::Separator),
+                    0x80.. => character(octet, after, &mut spelt)?,
+                    _ => {
+                        if is_unreserved(octet) {
+                            spelt.push(char::from(octet));
+                        } else {
+                            escape(octet, &mut spelt);
+                        }
+                        after
+                    }
+                }
+            }
+            b'\\' => return Err(Misspelt::Separator),
+            0..=b' ' | 0x7f.. => return Err(Misspelt::Character),
+            _ => {
+                if byte == b'/' || stands(byte) {
+                    spelt.push(char::from(byte));
+                } else {
+                    escape(byte, &mut spelt);
+                }
+                after
+            }
+        };
+    }
+    Ok(spelt)
+}
+
+/// A character beyond ASCII, of whose escapes the first has been read. Returns what follows it.
+fn character<'b>(first: u8, mut rest: &'b [u8], spelt: &mut String) -> Result<&'b [u8], Misspelt> {
+    let length = match first {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => return Err(Misspelt::Text),
+    };
+    let mut octets = [first, 0, 0, 0];
+    for octet in octets.iter_mut().take(length).skip(1) {
+        (*octet, rest) = escaped(rest).ok_or(Misspelt::Text)?;
+    }
+    let octets = octets.get(..length).unwrap_or_default();
+    let text = str::from_utf8(octets).map_err(|_| Misspelt::Text)?;
+    if text.contains(char::is_control) {
+        return Err(Misspelt::Control);
+    }
+    octets.iter().for_each(|octet| escape(*octet, spelt));
+    Ok(rest)
+}
+
+/// The octet of an escape, and what follows it.
+fn escaped(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let [b'%', high, low, rest @ ..] = bytes else { return None };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some((digit(*high)? << 4 | digit(*low)?, rest))
+}
+
+fn escape(octet: u8, spelt: &mut String) {
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or_default();
+    spelt.extend(['%', digit(octet >> 4), digit(octet & 15)]);
+}
+
+fn check(segment: &str, last: bool) -> Result<(), Misspelt> {
+    // `..;x` is `..` to some, and to some of those `..%3Bx` is as well.
+    let end = [segment.find(';'), segment.find("%3B")].into_iter().flatten().min();
+    let name = end.and_then(|end| segment.get(..end)).unwrap_or(segment);
+    if name == "." || name == ".." {
+        return Err(Misspelt::Dots);
+    }
+    if name.is_empty() && !(last && end.is_none()) {
+        return Err(Misspelt::Empty);
+    }
+    let mut rest = segment;
+    while let Some((_, after)) = rest.split_once("%25") {
+        if after.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2 {
+            return Err(Misspelt::Twice);
+        }
+        rest = after;
+    }
+    Ok(())
+}
+
+fn decoded(path: &str) -> String {
+    let mut decoded = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('%') {
+        decoded.push_str(before);
+        let octet = rest.as_bytes().get(before.len()..).and_then(escaped).map(|(octet, _)| octet);
+        rest = match octet.filter(|octet| is_reserved(*octet)) {
+            Some(octet) => {
+                decoded.push(char::from(octet));
+                after.get(2..).unwrap_or_default()
+            }
+            None => {
+                decoded.push('%');
+                after
+            }
+        };
+    }
+    decoded.push_str(rest);
+    decoded
+}
+
+fn without_parameters(path: &str) -> String {
+    let mut names = String::with_capacity(path.len());
+    for (index, segment) in path.split('/').enumerate() {
+        if index > 0 {
+            names.push('/');
+        }
+        names.push_str(segment.split(';').next().unwrap_or_default());
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use Misspelt as M;
+
+    use super::*;
+
+    #[test]
+    fn a_path_has_one_spelling_or_none() {
+        let cases: &[(&str, Result<&str, Misspelt>)] = &[
+            ("/", Ok("/")),
+            ("/a/b", Ok("/a/b")),
+            ("/a/b/", Ok("/a/b/")),
+            ("/A/b", Ok("/A/b")),
+            ("/%61%2D%2e%5f%7E%30", Ok("/a-._~0")),
+            ("/%3a%2B%c3%bc", Ok("/%3A%2B%C3%BC")),
+            ("/a:b@c!$&'()*+,;=", Ok("/a:b@c!$&'()*+,;=")),
+            ("/[1]\"{}|^", Ok("/%5B1%5D%22%7B%7D%7C%5E")),
+            ("/%20%22%3C%3E%3F%23", Ok("/%20%22%3C%3E%3F%23")),
+            ("/100%25", Ok("/100%25")),
+            ("/100%25%20off", Ok("/100%25%20off")),
+            ("/%F0%9F%8C%A1", Ok("/%F0%9F%8C%A1")),
+            ("/...", Ok("/...")),
+            ("/.a/a./..a", Ok("/.a/a./..a")),
+            ("/a;v=1/b", Ok("/a;v=1/b")),
+            ("", Err(M::Relative)),
+            ("*", Err(M::Relative)),
+            ("a/b", Err(M::Relative)),
+            ("%2Fa", Err(M::Separator)),
+            ("/%", Err(M::Escape)),
+            ("/%4", Err(M::Escape)),
+            ("/%4g", Err(M::Escape)),
+            ("/%g4", Err(M::Escape)),
+            ("/%+4", Err(M::Escape)),
+            ("/%u0041", Err(M::Escape)),
+            ("/%%34%31", Err(M::Escape)),
+            ("/%2541", Err(M::Twice)),
+            ("/%252e%252E/", Err(M::Twice)),
+            ("/%25%34%31", Err(M::Twice)),
+            ("/%25252f", Err(M::Twice)),
+            ("/100%25/%2500", Err(M::Twice)),
+            ("/%25%252f", Err(M::Twice)),
+            ("/a b", Err(M::Character)),
+            ("/a\tb", Err(M::Character)),
+            ("/a\0b", Err(M::Character)),
+            ("/a\x7f", Err(M::Character)),
+            ("/ü", Err(M::Character)),
+            ("/%00", Err(M::Control)),
+            ("/%0d%0aHost:x", Err(M::Control)),
+            ("/%1f", Err(M::Control)),
+            ("/%7F", Err(M::Control)),
+            ("/%C2%85", Err(M::Control)),
+            ("/%C3", Err(M::Text)),
+            ("/%C3a", Err(M::Text)),
+            ("/%C3%28", Err(M::Text)),
+            ("/%80", Err(M::Text)),
+            ("/%C0%AE%C0%AE/", Err(M::Text)),
+            ("/%C0%AF", Err(M::Text)),
+            ("/%E0%80%AF", Err(M::Text)),
+            ("/%ED%A0%80", Err(M::Text)),
+            ("/%F4%90%80%80", Err(M::Text)),
+            ("/%F5%80%80%80", Err(M::Text)),
+            ("/%FF", Err(M::Text)),
+            ("/a\\b", Err(M::Separator)),
+            ("/a%5cb", Err(M::Separator)),
+            ("/a%2fb", Err(M::Separator)),
+            ("/.", Err(M::Dots)),
+            ("/..", Err(M::Dots)),
+            ("/a/./b", Err(M::Dots)),
+            ("/a/../b", Err(M::Dots)),
+            ("/a/%2e%2E/b", Err(M::Dots)),
+            ("/a/.%2e", Err(M::Dots)),
+            ("/a/..;/b", Err(M::Dots)),
+            ("/a/..;x=1/b", Err(M::Dots)),
+            ("/a/.;/b", Err(M::Dots)),
+            ("/a/..%3b/b", Err(M::Dots)),
+            ("/a/%2e%2e%3Bx;/b", Err(M::Dots)),
+            ("//", Err(M::Empty)),
+            ("//a", Err(M::Empty)),
+            ("/a//b", Err(M::Empty)),
+            ("/a//", Err(M::Empty)),
+            ("/a/;x/b", Err(M::Empty)),
+            ("/a/;", Err(M::Empty)),
+            ("/a/%3Bx", Err(M::Empty)),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(normal(path).as_deref(), expected.as_ref().map(|path| *path), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn every_reading_is_told() {
+        let cases: &[(&str, &[&str])] = &[
+            ("/a/b", &["/a/b"]),
+            ("/a%20b%C3%BC", &["/a%20b%C3%BC"]),
+            ("/100%25", &["/100%25"]),
+            ("/%40", &["/%40", "/@"]),
+            ("/a;x/b", &["/a;x/b", "/a/b"]),
+            ("/a%3Bx/b", &["/a%3Bx/b", "/a/b", "/a;x/b"]),
+            ("/a%40;x", &["/a%40;x", "/a%40", "/a@", "/a@;x"]),
+            ("/%21%20%2A/", &["/%21%20%2A/", "/!%20*/"]),
+        ];
+        for (path, expected) in cases {
+            let readings = readings(path);
+            assert_eq!(readings.as_slice(), *expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+use std::borrow::Cow;
+
+use doorward_model::{Action, Path};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, ORIGIN, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Version};
+use smallvec::SmallVec;
+
+use super::authority::Authority;
+use super::door::Door;
+use super::fields::{are_bounded, is};
+use super::path::{normal, readings};
+use super::refusal::Refusal;
+use super::upgrade::{Extended, Upgrade};
+use crate::Judge;
+
+/// The longest query, in bytes.
+const QUERY: usize = 8192;
+
+/// A request that has been read, and may not be forwarded yet.
+#[derive(Debug)]
+#[must_use = "a request that was read is judged"]
+pub struct Asked {
+    pub(super) head: Parts,
+    /// What is forwarded: the base, the path as it is decided, and the query.
+    pub(super) target: PathAndQuery,
+    pub(super) upgrade: Option<Upgrade>,
+    pub(super) content: bool,
+    /// A page of this door's has sent it (`Origin`, RFC 6454 section 7).
+    pub(super) from_here: bool,
+    action: Action,
+    paths: SmallVec<[Path; 1]>,
+}
+
+/// A request that may be forwarded, now.
+#[derive(Debug)]
+#[must_use = "a request that is permitted is forwarded"]
+pub struct Permitted(pub(super) Asked);
+
+impl Asked {
+    /// What it asks for; all of it must be permitted. Nearly always it is one action on one path.
+    /// An upgrade is `connect` besides `get`, and a path that a backend may read in several ways
+    /// is asked about in each (at most four).
+    pub fn asks(&self) -> impl Iterator<Item = (Action, &Path)> {
+        let upgrade = self.upgrade.as_ref().map(|_| Action::Connect);
+        let actions = std::iter::once(self.action).chain(upgrade);
+        actions.flat_map(|action| self.paths.iter().map(move |path| (action, path)))
+    }
+
+    /// Asks whether it is permitted, in the order of [`Asked::asks`] and up to the first no.
+    ///
+    /// # Errors
+    /// [`Refusal::Forbidden`] when it is not.
+    pub fn judge(self, judge: &mut dyn Judge) -> Result<Permitted, Refusal> {
+        let permitted = self.asks().all(|(action, path)| judge.may(action, path));
+        if permitted { Ok(Permitted(self)) } else { Err(Refusal::Forbidden) }
+    }
+}
+
+impl Door {
+    /// Reads the head of a request. `extended` is there if it is an extended CONNECT; `content`
+    /// says whether content follows, or may.
+    ///
+    /// # Errors
+    /// When what it asks for cannot be named, or has two readings, or is more than the interface
+    /// takes.
+    pub fn read(
+        &self,
+        head: Parts,
+        extended: Option<Extended<'_>>,
+        content: bool,
+    ) -> Result<Asked, Refusal> {
+        if !matches!(head.version, Version::HTTP_10 | Version::HTTP_11 | Version::HTTP_2) {
+            return Err(Refusal::Version);
+        }
+        if !are_bounded(&head.headers) {
+            return Err(Refusal::TooManyFields);
+        }
+        let (action, upgrade) = match extended {
+            None => {
+                let action = action(&head.method)?;
+                (action, Upgrade::read(&head.method, head.version, &head.headers)?)
+            }
+            Some(extended) if head.version == Version::HTTP_2 && head.method == Method::CONNECT => {
+                (Action::Get, Some(Upgrade::extended(extended)?))
+            }
+            Some(_) => return Err(Refusal::Upgrade),
+        };
+        let authority = authority(&head)?;
+        let mut from_here = false;
+        if let Some(authority) = authority {
+            self.way.admits(authority)?;
+            let origin = head.headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+            from_here = origin.is_some_and(|origin| self.way.is_origin(origin, authority));
+        }
+        let content = self.framing(&head, content && extended.is_none())?;
+        if content && matches!(head.method, Method::GET | Method::HEAD | Method::CONNECT) {
+            return Err(Refusal::Content);
+        }
+        expectation(&head.headers)?;
+        let (target, paths) = self.target(&head)?;
+        Ok(Asked { head, target, upgrade, content, from_here, action, paths })
+    }
+
+    /// The target for the backend, and the paths about which is asked.
+    fn target(&self, head: &Parts) -> Result<(PathAndQuery, SmallVec<[Path; 1]>), Refusal> {
+        let uri = &head.uri;
+        let form = match uri.scheme_str() {
+            // An authority without a scheme is CONNECT's form (RFC 9112 section 3.2.3).
+            None => uri.authority().is_none(),
+            Some(scheme) => ["http", "https"].iter().any(|http| scheme.eq_ignore_ascii_case(http)),
+        };
+        let whole = uri.path_and_query().filter(|_| form && uri.path().starts_with('/'));
+        let whole = whole.ok_or(Refusal::Target)?;
+        let query = whole.query();
+        if query.is_some_and(|query| query.len() > QUERY) {
+            return Err(Refusal::TooLong);
+        }
+        // The library has cut off a fragment, which is nobody's but the client's.
+        if !query.unwrap_or_default().bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Refusal::Query);
+        }
+        let path = normal(whole.path())?;
+        let operand = |reading: &Cow<'_, str>| {
+            let operand = reading.strip_prefix('/').unwrap_or_default();
+            Path::beneath(&self.interface, operand).map_err(|_| Refusal::TooLong)
+        };
+        let paths = readings(&path).iter().map(operand).collect::<Result<_, _>>()?;
+        let base = self.backend.base();
+        // The library keeps a root that was not written, as in `http://host?query`, as nothing.
+        let as_is = base.is_empty() && path.len() > 1 && matches!(path, Cow::Borrowed(_));
+        let target = if as_is {
+            whole.clone()
+        } else {
+            let mark = if query.is_some() { "?" } else { "" };
+            let target = [base, &path, mark, query.unwrap_or_default()].concat();
+            PathAndQuery::try_from(target).map_err(|_| Refusal::Target)?
+        };
+        Ok((target, paths))
+    }
+
+    /// Whether content follows, after a look at what would frame it (RFC 9112 section 6).
+    ///
+    /// The HTTP library in front has framed it already, by the same fields; this refuses what
+    /// another reader could frame in another way.
+    fn framing(&self, head: &Parts, content: bool) -> Result<bool, Refusal> {
+        let fields = &head.headers;
+        // They are malformed in HTTP/2 (RFC 9113 section 8.2.2).
+        let hop = ["connection", "upgrade", "keep-alive", "proxy-connection", "transfer-encoding"];
+        if head.version == Version::HTTP_2 && hop.iter().any(|name| fields.contains_key(*name)) {
+            return Err(Refusal::Framing);
+        }
+        let length = length(fields).map_err(|_| Refusal::Framing)?;
+        let mut codings = fields.get_all(TRANSFER_ENCODING).into_iter();
+        let chunked = match codings.next() {
+            None => false,
+            Some(_) if length.is_some() || head.version != Version::HTTP_11 => {
+                return Err(Refusal::Framing);
+            }
+            Some(coding) => {
+                let chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+                if !chunked || codings.next().is_some() {
+                    return Err(Refusal::Coding);
+                }
+                true
+            }
+        };
+        if length.zip(self.largest).is_some_and(|(length, largest)| length > largest) {
+            return Err(Refusal::TooLarge);
+        }
+        Ok(content || chunked || length.is_some_and(|length| length > 0))
+    }
+}
+
+/// The verb of a method. Methods are case-sensitive (RFC 9110 section 9.1).
+fn action(method: &Method) -> Result<Action, Refusal> {
+    match *method {
+        Method::GET => Ok(Action::Get),
+        Method::HEAD => Ok(Action::Head),
+        Method::POST => Ok(Action::Post),
+        Method::PUT => Ok(Action::Put),
+        Method::PATCH => Ok(Action::Patch),
+        Method::DELETE => Ok(Action::Delete),
+        Method::OPTIONS => Ok(Action::Options),
+        Method::TRACE | Method::CONNECT => Err(Refusal::NotAllowed),
+        _ => Err(Refusal::Method),
+    }
+}
+
+/// The authority that a request names (RFC 9112 section 3.2, RFC 9113 section 8.3.1). None only
+/// over HTTP/1.0, which need not name one.
+fn authority(head: &Parts) -> Result<Option<Authority<'_>>, Refusal> {
+    let mut hosts = head.headers.get_all(HOST).into_iter();
+    let read = |text| Authority::read(text).ok_or(Refusal::Host);
+    let host = match hosts.next() {
+        Some(host) => Some(read(host.to_str().map_err(|_| Refusal::Host)?)?),
+        None if head.version == Version::HTTP_11 => return Err(Refusal::Host),
+        None => None,
+    };
+    if hosts.next().is_some() {
+        return Err(Refusal::Host);
+    }
+    let target = head.uri.authority().map(|target| read(target.as_str())).transpose()?;
+    match (target, host) {
+        (Some(target), Some(host)) if !target.agrees(host) => Err(Refusal::Host),
+        (None, None) if head.version == Version::HTTP_2 => Err(Refusal::Host),
+        (target, host) => Ok(target.or(host)),
+    }
+}
+
+/// The gateway meets 100-continue itself: it reads the content once it is permitted (RFC 9110
+/// section 10.1.1).
+fn expectation(fields: &HeaderMap) -> Result<(), Refusal> {
+    let met = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    let all = fields.iter().filter(|(name, _)| is(name.as_str(), EXPECT.as_str()));
+    if all.map(|(_, value)| value).all(met) { Ok(()) } else { Err(Refusal::Expectation) }
+}
+
+/// That `Content-Length` is not one number (RFC 9110 section 8.6).
+pub(super) struct NotOne;
+
+/// The length of content that is declared.
+pub(super) fn length(fields: &HeaderMap) -> Result<Option<u64>, NotOne> {
+    let mut lengths = fields.get_all(CONTENT_LENGTH).into_iter();
+    let Some(length) = lengths.next() else { return Ok(None) };
+    let digits = length.to_str().map_err(|_| NotOne)?;
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && lengths.next().is_none();
+    let number = digits.parse().ok().filter(|_| plain);
+    number.map(Some).ok_or(NotOne)
+}
