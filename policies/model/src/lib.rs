@@ -49,7 +49,10 @@ pub use spiffe::{SpiffeError, SpiffeId};
 pub use subject::{
     Device, DeviceId, Group, InterfaceId, Kind, Role, Subject, SubjectError, SubjectId,
 };
-pub use target::{ClientIds, Host, Inspected, Inspection, Spoken, Target, TargetError, Way};
+pub use target::{
+    ClientIds, Host, HttpHost, HttpOptions, Inspected, Inspection, RequestRate, Spoken, Target,
+    TargetError, Way,
+};
 pub use text::{Escaped, PeerText, did_you_mean, escape, escape_lines, is_printable};
 
 /// `Serialize` through `Display` and `Deserialize` through `FromStr`, so that JSON and text

@@ -143,7 +143,6 @@ impl Machine for Tcp {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
 
     use super::*;
 

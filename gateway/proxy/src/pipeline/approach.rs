@@ -41,7 +41,7 @@ pub fn approach(leases: &Leases, mut requested: Requested) -> Approach {
     let Some(question) = requested.question(action) else { return Approach::Raw(requested) };
     match leases.reaches(&requested.session, question) {
         Ok(()) => {
-            let (inspected, kind) = (*inspected, kind_of(target.way()));
+            let (inspected, kind) = (inspected.clone(), kind_of(target.way()));
             Approach::Inspected(Approached { requested, device, interface, inspected, kind })
         }
         Err(refused) => {

@@ -6,9 +6,9 @@ use crate::text::escape;
 
 /// What can be dialed, for whoever wrote something else.
 const REACHED: &str = "tcp://HOST:PORT, udp://HOST:PORT, unix:/PATH, serial:/dev/DEVICE, \
-                       process:/PROGRAM or agent:NAME; modbus://, mqtt:// or coap://HOST:PORT if each \
+                       process:/PROGRAM or agent:NAME; http://, modbus://, mqtt:// or coap://HOST:PORT if each \
                        operation is to be decided; modbus+serial:/dev/DEVICE for Modbus on a line; \
-                       and udp+, serial+, modbus+, modbus+serial+, mqtt+ or coap+agent:NAME";
+                       and udp+, serial+, http+, modbus+, modbus+serial+, mqtt+ or coap+agent:NAME";
 
 /// Why a text is no target.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -17,9 +17,9 @@ pub enum TargetError {
     /// No scheme, or one that no interface has.
     #[error("'{}' is no interface URL; use {REACHED}", escape(.0))]
     Scheme(String),
-    /// A scheme of the design that this version cannot dial.
-    #[error("{0} interfaces are not built yet; this version reaches {REACHED}")]
-    NotBuilt(&'static str),
+    /// What follows the host of an `http://` interface is no path that could stand before others.
+    #[error("'{}' is no path of plain segments, as in http://192.168.1.20:80/api", escape(.0))]
+    Base(String),
     /// The host is neither an address nor a host name.
     #[error("'{}' is neither an address nor a host name", escape(.0))]
     Host(String),
@@ -36,8 +36,8 @@ pub enum TargetError {
     },
     /// What follows `?` is no option of such an interface, or not one of its values.
     #[error(
-        "'{}' is no option of such an interface; there are audit=sync, and for MQTT client-id=bound, \
-         strict or off",
+        "'{}' is no option of such an interface; there are audit=sync, for MQTT client-id=bound, \
+         strict or off, and for HTTP body=BYTES, rate=10/s (m, h), host=NAME and identity=signed",
         escape(.0)
     )]
     Option(String),

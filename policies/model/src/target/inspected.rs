@@ -1,10 +1,11 @@
 use std::fmt;
 
 use super::error::TargetError;
+use super::http::{HttpHost, HttpOptions, RequestRate, base_of, number};
 use crate::protocol::Protocol;
 
 /// What is read in an interface's traffic, so that each operation can be decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Inspected {
     /// The protocol, and how it is handled.
     pub spoken: Inspection,
@@ -14,8 +15,10 @@ pub struct Inspected {
 }
 
 /// A protocol that is inspected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Inspection {
+    /// HTTP: `http://HOST:PORT/BASE?body=1048576&rate=10/s` or `http+agent:NAME`.
+    Http(Box<HttpOptions>),
     /// Modbus: `modbus://HOST:PORT`, `modbus+serial:/dev/DEVICE?baud=9600`, `modbus+agent:NAME` or
     /// `modbus+serial+agent:NAME?baud=9600`. Clients speak Modbus/TCP, whatever the device does.
     Modbus,
@@ -38,6 +41,10 @@ pub enum ClientIds {
 }
 
 impl ClientIds {
+    fn of_word(word: &str) -> Option<Self> {
+        [Self::Bound, Self::Strict, Self::Off].into_iter().find(|one| one.as_str() == word)
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Bound => "bound",
@@ -52,6 +59,7 @@ impl Inspection {
     #[must_use]
     pub fn protocol(&self) -> Protocol {
         match self {
+            Self::Http(_) => Protocol::Http,
             Self::Modbus => Protocol::Modbus,
             Self::Mqtt(_) => Protocol::Mqtt,
             Self::Coap => Protocol::Coap,
@@ -59,34 +67,60 @@ impl Inspection {
     }
 }
 
+/// The own options of one interface, as they are read from its URL.
+struct Options {
+    protocol: Protocol,
+    http: HttpOptions,
+    ids: Option<ClientIds>,
+    synced: Option<bool>,
+}
+
+impl Options {
+    /// Takes one of the parts of a query. `None` if it is no option of the protocol; `false` if it
+    /// has no such value, or was given before.
+    fn take(&mut self, key: &str, word: &str) -> Option<bool> {
+        fn put<T>(place: &mut Option<T>, value: Option<T>) -> bool {
+            value.is_some_and(|value| place.replace(value).is_none())
+        }
+        let http = &mut self.http;
+        Some(match (self.protocol, key) {
+            (_, "audit") => {
+                let synced = matches!(word, "sync" | "second").then_some(word == "sync");
+                put(&mut self.synced, synced)
+            }
+            (Protocol::Mqtt, "client-id") => put(&mut self.ids, ClientIds::of_word(word)),
+            (Protocol::Http, "body") => put(&mut http.body, number(word)),
+            (Protocol::Http, "rate") => put(&mut http.rate, RequestRate::of_word(word)),
+            (Protocol::Http, "host") => put(&mut http.host, HttpHost::of_word(word)),
+            (Protocol::Http, "identity") => {
+                std::mem::replace(&mut http.signed, word == "signed") != http.signed
+            }
+            _ => return None,
+        })
+    }
+}
+
 impl Inspected {
     /// Takes what is its own out of the query of a URL. What is not, is left.
     pub(super) fn take(
         protocol: Protocol,
+        base: &str,
         query: Option<&str>,
     ) -> Result<(Self, Option<String>), TargetError> {
-        let (mut ids, mut synced) = (None, None);
+        let http = HttpOptions { base: base_of(base)?, ..HttpOptions::default() };
+        let mut options = Options { protocol, http, ids: None, synced: None };
         let mut others = Vec::new();
         for part in query.into_iter().flat_map(|query| query.split('&')) {
-            let taken = match part.split_once('=') {
-                Some(("client-id", word)) if protocol == Protocol::Mqtt => {
-                    let all = [ClientIds::Bound, ClientIds::Strict, ClientIds::Off];
-                    let found = all.into_iter().find(|one| one.as_str() == word);
-                    found.is_some() && ids.replace(found.unwrap_or_default()).is_none()
-                }
-                Some(("audit", word)) => {
-                    matches!(word, "sync" | "second") && synced.replace(word == "sync").is_none()
-                }
-                _ => {
-                    others.push(part);
-                    continue;
-                }
-            };
-            if !taken {
-                return Err(TargetError::Option(part.to_owned()));
+            let taken = part.split_once('=').and_then(|(key, word)| options.take(key, word));
+            match taken {
+                Some(true) => {}
+                Some(false) => return Err(TargetError::Option(part.to_owned())),
+                None => others.push(part),
             }
         }
+        let Options { http, ids, synced, .. } = options;
         let spoken = match protocol {
+            Protocol::Http => Inspection::Http(Box::new(http)),
             Protocol::Mqtt => Inspection::Mqtt(ids.unwrap_or_default()),
             Protocol::Coap => Inspection::Coap,
             _ => Inspection::Modbus,
@@ -94,22 +128,33 @@ impl Inspected {
         let rest = (!others.is_empty()).then(|| others.join("&"));
         Ok((Self { spoken, synced: synced.unwrap_or_default() }, rest))
     }
+
+    /// The path behind the place in its URL.
+    pub(super) fn base(&self) -> &str {
+        match &self.spoken {
+            Inspection::Http(http) => &http.base,
+            Inspection::Modbus | Inspection::Mqtt(_) | Inspection::Coap => "",
+        }
+    }
 }
 
 /// As in the query of a URL: what is not as it is by default.
 impl fmt::Display for Inspected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids = match self.spoken {
-            Inspection::Mqtt(ids) if ids != ClientIds::default() => Some(ids),
-            _ => None,
-        };
-        if let Some(ids) = ids {
-            write!(f, "client-id={}", ids.as_str())?;
+        let mut all: Vec<String> = Vec::new();
+        match &self.spoken {
+            Inspection::Mqtt(ids) if *ids != ClientIds::default() => {
+                all.push(format!("client-id={}", ids.as_str()));
+            }
+            Inspection::Http(http) => {
+                all.extend(http.host.as_ref().map(|host| format!("host={host}")));
+                all.extend(http.body.map(|body| format!("body={body}")));
+                all.extend(http.rate.map(|rate| format!("rate={rate}")));
+                all.extend(http.signed.then(|| "identity=signed".to_owned()));
+            }
+            Inspection::Mqtt(_) | Inspection::Modbus | Inspection::Coap => {}
         }
-        match self.synced {
-            true if ids.is_some() => f.write_str("&audit=sync"),
-            true => f.write_str("audit=sync"),
-            false => Ok(()),
-        }
+        all.extend(self.synced.then(|| "audit=sync".to_owned()));
+        f.write_str(&all.join("&"))
     }
 }

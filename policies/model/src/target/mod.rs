@@ -2,6 +2,7 @@
 
 mod error;
 mod host;
+mod http;
 mod inspected;
 mod process;
 mod way;
@@ -11,6 +12,7 @@ use std::str::FromStr;
 
 pub use error::TargetError;
 pub use host::Host;
+pub use http::{HttpHost, HttpOptions, RequestRate};
 pub use inspected::{ClientIds, Inspected, Inspection};
 pub use way::{Spoken, Way};
 
@@ -27,12 +29,11 @@ pub struct Target {
 
 /// The protocols of which operations are decided, and the ways that each goes.
 const INSPECTED: &[(Protocol, &[Carrier])] = &[
+    (Protocol::Http, &[Carrier::Tcp, Carrier::Agent]),
     (Protocol::Modbus, &[Carrier::Tcp, Carrier::Serial, Carrier::Agent, Carrier::SerialAgent]),
     (Protocol::Mqtt, &[Carrier::Tcp, Carrier::Agent]),
     (Protocol::Coap, &[Carrier::Udp, Carrier::UdpAgent]),
 ];
-
-const NOT_BUILT: &[&str] = &["http", "http+agent"];
 
 /// What carries an inspected protocol, as the rest of a scheme says it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -106,9 +107,6 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
         let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
-        if let Some(known) = NOT_BUILT.iter().find(|known| **known == scheme) {
-            return Err(TargetError::NotBuilt(known));
-        }
         let of = |(protocol, carriers): &(Protocol, &[Carrier])| {
             let carried = scheme.strip_prefix(protocol.as_str())?;
             let carrier = carriers.iter().find(|carrier| carrier.schemes().0 == carried)?;
@@ -121,7 +119,15 @@ impl FromStr for Target {
             Some((place, query)) => (place, Some(query)),
             None => (rest, None),
         };
-        let (inspected, query) = Inspected::take(protocol, query)?;
+        // A host may be followed by a path, in HTTP alone.
+        let authority = place.strip_prefix("//").map_or(0, |_| 2);
+        let (place, base) = match place.get(authority..).and_then(|rest| rest.find('/')) {
+            Some(at) if protocol == Protocol::Http && carrier == Carrier::Tcp => {
+                place.split_at_checked(authority + at).unwrap_or((place, ""))
+            }
+            _ => (place, ""),
+        };
+        let (inspected, query) = Inspected::take(protocol, base, query)?;
         let way = match (carrier, query) {
             (Carrier::Tcp | Carrier::Udp | Carrier::Agent | Carrier::UdpAgent, Some(query)) => {
                 return Err(TargetError::Option(query));
@@ -142,7 +148,7 @@ impl FromStr for Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let carrier = Carrier::of(&self.way);
-        let (Some(inspected), Some(carrier)) = (self.inspected, carrier) else {
+        let (Some(inspected), Some(carrier)) = (&self.inspected, carrier) else {
             return self.way.fmt(f);
         };
         let protocol = inspected.spoken.protocol();
@@ -165,6 +171,7 @@ impl fmt::Display for Target {
             }
             Way::Unix { .. } | Way::Process { .. } => String::new(),
         };
+        f.write_str(inspected.base())?;
         let own = inspected.to_string();
         let between = if settings.is_empty() || own.is_empty() { "" } else { "&" };
         way::query(f, &format!("{settings}{between}{own}"))
@@ -224,6 +231,15 @@ mod tests {
             ),
             ("modbus+agent:plc", "modbus+agent:plc"),
             ("modbus+serial+agent:plc?baud=300", "modbus+serial+agent:plc?baud=300"),
+            ("http://10.0.0.7:80", "http://10.0.0.7:80"),
+            ("http://web:8080/", "http://web:8080"),
+            ("http://web:8080/api/v1/?body=10", "http://web:8080/api/v1?body=10"),
+            (
+                "http://web:8080?audit=sync&identity=signed&rate=10/m&body=10&host=a.b:81",
+                "http://web:8080?host=a.b:81&body=10&rate=10/m&identity=signed&audit=sync",
+            ),
+            ("http://web:80?host=[::1]", "http://web:80?host=[::1]"),
+            ("http+agent:web?rate=1/h", "http+agent:web?rate=1/h"),
             ("mqtt://bus:1883", "mqtt://bus:1883"),
             ("mqtt://bus:1883?client-id=bound", "mqtt://bus:1883"),
             (
@@ -262,7 +278,6 @@ mod tests {
             "unix:/run/../etc/app.sock",
             "unix:/run/./app.sock",
             "unix:",
-            "http://h:80",
             "udp://h",
             "udp:h:1",
             "serial:ttyUSB0",
@@ -289,6 +304,22 @@ mod tests {
             "udp+agent:console?x",
             "serial+agent:console?",
             "serial+agent:console?baud=x",
+            "http://web",
+            "http://web:80/..",
+            "http://web:80/a//b",
+            "http://web:80/a%20b",
+            "http://web:80/a?b",
+            "http://web:80?body=",
+            "http://web:80?body=-1",
+            "http://web:80?rate=10",
+            "http://web:80?rate=0/s",
+            "http://web:80?rate=10/d",
+            "http://web:80?identity=told",
+            "http://web:80?identity=signed&identity=signed",
+            "http://web:80?host=",
+            "http://web:80?host=a:b",
+            "http+agent:web/base",
+            "https://web:443",
             "modbus:plc:502",
             "modbus://plc",
             "modbus://plc:502/1",
@@ -308,10 +339,6 @@ mod tests {
             "coap://lamp:5683/x",
         ] {
             assert!(text.parse::<Target>().is_err(), "{text}");
-        }
-        for scheme in NOT_BUILT {
-            let parsed = format!("{scheme}:x").parse::<Target>();
-            assert_eq!(parsed, Err(TargetError::NotBuilt(scheme)));
         }
         let long = format!("unix:/{}", "a".repeat(107));
         assert_eq!(long.parse::<Target>(), Err(TargetError::PathTooLong));
@@ -343,6 +370,7 @@ mod tests {
             ("serial+agent:a", Protocol::Serial),
             ("modbus://h:1", Protocol::Modbus),
             ("modbus+serial+agent:a", Protocol::Modbus),
+            ("http://h:1/a", Protocol::Http),
             ("mqtt://h:1", Protocol::Mqtt),
             ("coap+agent:a", Protocol::Coap),
         ] {
@@ -392,13 +420,32 @@ mod tests {
             Just(Inspection::Mqtt(ClientIds::Bound)),
             Just(Inspection::Mqtt(ClientIds::Strict)),
             Just(Inspection::Coap),
+            (
+                "(/[a-z.~-]{2,5}x){0,3}",
+                prop::option::of((host(), prop::option::of(1..=u16::MAX))),
+                prop::option::of(any::<u64>()),
+                prop::option::of((1..1_000_000_u32, prop::sample::select(vec![1, 60, 3600]))),
+                any::<bool>(),
+            )
+                .prop_map(|(base, host, body, rate, signed)| {
+                    let host = host.map(|(host, port)| HttpHost { host, port });
+                    let rate = rate.map(|(count, seconds)| RequestRate { count, seconds });
+                    let options = HttpOptions { base, host, body, rate, signed };
+                    Inspection::Http(Box::new(options))
+                }),
         ]);
         (way(), spoken, any::<bool>()).prop_map(|(way, spoken, synced)| {
             let goes = |spoken: &Inspection| {
                 let of = INSPECTED.iter().find(|(protocol, _)| *protocol == spoken.protocol());
                 Carrier::of(&way).is_some_and(|carrier| of.unwrap().1.contains(&carrier))
             };
-            let inspected = spoken.filter(goes).map(|spoken| Inspected { spoken, synced });
+            // An agent has no paths.
+            let bare = |spoken: &Inspection| {
+                !matches!(spoken, Inspection::Http(http) if !http.base.is_empty())
+                    || matches!(way, Way::Tcp { .. })
+            };
+            let spoken = spoken.filter(|spoken| goes(spoken) && bare(spoken));
+            let inspected = spoken.map(|spoken| Inspected { spoken, synced });
             Target { way, inspected }
         })
     }
@@ -438,7 +485,7 @@ mod tests {
         fn whatever_is_written_is_read_or_refused(
             scheme in prop::sample::select(vec![
                 "", "tcp://", "udp://", "unix:", "serial:", "process:", "process:/x?arg=", "agent:",
-                "serial:/dev/x?", "serial+agent:a?", "serial:/dev/x?baud=", "http:", "modbus://",
+                "serial:/dev/x?", "serial+agent:a?", "serial:/dev/x?baud=", "http://a:1/", "http://a:1?host=", "modbus://",
                 "mqtt://h:1?", "modbus+serial:/dev/x?", "coap+agent:",
             ]),
             rest in any::<String>(),

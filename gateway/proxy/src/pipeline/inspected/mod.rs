@@ -19,9 +19,9 @@ use super::relay::Client;
 /// Takes a flow from its first message to its end. `None` if nothing was ever permitted.
 pub async fn inspect(means: &Means, approached: Approached, client: Client) -> Option<Ended> {
     let interface = &approached.interface;
-    let machine: Box<dyn Machine> = match approached.inspected.spoken {
+    let machine: Box<dyn Machine> = match &approached.inspected.spoken {
         Inspection::Modbus => Box::new(Tcp::new(interface)),
-        Inspection::Mqtt(_) | Inspection::Coap => return None,
+        Inspection::Http(_) | Inspection::Mqtt(_) | Inspection::Coap => return None,
     };
     match client {
         Client::Stream(wire) => flow::stream(means, approached, machine, wire).await,

@@ -1,0 +1,96 @@
+use std::fmt;
+
+use super::error::TargetError;
+use super::host::Host;
+
+/// How requests at an HTTP interface are handled.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct HttpOptions {
+    /// The path that stands before that of every request: empty, or a slash and segments that are
+    /// joined by one. A rule does not name it.
+    pub base: String,
+    /// The `Host` that the backend is told (`host=`), instead of where it is reached.
+    pub host: Option<HttpHost>,
+    /// The most bytes of a request's content (`body=`).
+    pub body: Option<u64>,
+    /// How many requests are let through (`rate=`), whoever makes them.
+    pub rate: Option<RequestRate>,
+    /// Whether the backend is told by a signed header who asks (`identity=signed`).
+    pub signed: bool,
+}
+
+/// A host, with a port or without.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HttpHost {
+    /// The host.
+    pub host: Host,
+    /// Its port, if it is told.
+    pub port: Option<u16>,
+}
+
+impl HttpHost {
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        let (host, port) = match word.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => {
+                (host, Some(number(port).and_then(|port| u16::try_from(port).ok())?))
+            }
+            _ => (word, None),
+        };
+        Some(Self { host: host.parse().ok()?, port: port.filter(|port| *port != 0) })
+    }
+}
+
+impl fmt::Display for HttpHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => write!(f, "{}:{port}", self.host),
+            None => self.host.fmt(f),
+        }
+    }
+}
+
+/// So many requests in so much time, and as many at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestRate {
+    /// How many; at least 1, at most 1,000,000.
+    pub count: u32,
+    /// In how many seconds: 1, 60 or 3600.
+    pub seconds: u32,
+}
+
+const UNITS: [(&str, u32); 3] = [("s", 1), ("m", 60), ("h", 3600)];
+
+impl RequestRate {
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        let (count, unit) = word.split_once('/')?;
+        let (_, seconds) = UNITS.into_iter().find(|(name, _)| *name == unit)?;
+        let count = number(count).and_then(|count| u32::try_from(count).ok());
+        let count = count.filter(|count| (1..=1_000_000).contains(count))?;
+        Some(Self { count, seconds })
+    }
+}
+
+impl fmt::Display for RequestRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = UNITS.into_iter().find(|(_, seconds)| *seconds == self.seconds);
+        write!(f, "{}/{}", self.count, unit.map_or("s", |(name, _)| name))
+    }
+}
+
+/// Decimal digits only.
+pub(super) fn number(word: &str) -> Option<u64> {
+    let digits = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    word.parse().ok().filter(|_| digits)
+}
+
+/// The path behind a host, without a slash at its end.
+pub(super) fn base_of(path: &str) -> Result<String, TargetError> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let sound = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(plain);
+    let segments = path.strip_prefix('/').map(|rest| rest.split('/').all(sound));
+    if path.is_empty() || segments == Some(true) && path.len() <= 1024 {
+        return Ok(path.to_owned());
+    }
+    Err(TargetError::Base(path.to_owned()))
+}
