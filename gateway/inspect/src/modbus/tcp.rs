@@ -143,7 +143,6 @@ impl Machine for Tcp {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     /// Permits what is in its list, and notes what it is asked.
