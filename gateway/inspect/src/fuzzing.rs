@@ -1,0 +1,3 @@
+//! Targets for fuzzers: each takes any bytes, and asserts what always holds.
+
+pub use crate::coap::fuzzing::{coap, coap_corpus};
