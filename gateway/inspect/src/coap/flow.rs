@@ -41,8 +41,8 @@ impl Coap {
     /// Reads one datagram. Of `out`, which is emptied before, `device` and `client` are then one
     /// datagram each, or nothing if they are empty; `over` is never set.
     ///
-    /// A datagram for the device is at most 8 bytes longer than the one that has come, one for the
-    /// client at most 8 bytes longer or, if it is a refusal, as short as can be.
+    /// A datagram for the device may be 8 bytes longer than the one that has come; one for the client
+    /// is not longer, or else is a refusal, of 25 bytes at most.
     ///
     /// # Errors
     /// When this datagram goes nowhere because it is malformed, or nobody waits for it. In `out`

@@ -144,7 +144,8 @@ struct Ledger {
 fn run(events: &[Event]) {
     let mut coap: Coap = flow();
     let (mut device, mut ledger, mut bits) = (Device::default(), Ledger::default(), 0xff);
-    let (mut sent, mut reached): (Vec<(Side, Vec<u8>)>, Vec<Vec<u8>>) = Default::default();
+    let mut sent: Vec<(Side, Vec<u8>)> = Vec::new();
+    let mut reached: Vec<Vec<u8>> = Vec::new();
     let mut out = Out::default();
     for event in events {
         match event {

@@ -238,8 +238,8 @@ fn a_cut_flow_is_forgotten_by_the_device() {
 #[test]
 fn tokens_count_from_the_seed() {
     let mut coap = Coap::new(&"lamp".parse().unwrap(), u64::MAX);
-    for expected in ["ffffffffffffffff", "0000000000000000"] {
-        let sent = client(&mut coap, &format!("41 01 {} aa", &expected[..4]));
+    for (id, expected) in [("0001", "ffffffffffffffff"), ("0002", "0000000000000000")] {
+        let sent = client(&mut coap, &format!("41 01 {id} aa"));
         assert_eq!(sent.device[4..], hex(expected));
     }
 }
