@@ -39,6 +39,8 @@ const CASES: &[(&str, &str, Then)] = &[
     ),
     ("an error", "68 84 0001 0000000000000000", Forwarded(&[], "61 84 0001 aa")),
     ("a code that nobody knows", "68 7f 0001 0000000000000000", Forwarded(&[], "61 7f 0001 aa")),
+    ("the highest code", "68 bf 0001 0000000000000000", Forwarded(&[], "61 bf 0001 aa")),
+    ("a class of 6", "68 c0 0001 0000000000000000", Silence),
     (
         "with its options",
         "68 45 0001 0000000000000000 41 01 80 21 3c 92 0e 80",

@@ -66,7 +66,7 @@ fn token(datagram: &[u8]) -> (Vec<u8>, &[u8]) {
     (token.to_vec(), rest)
 }
 
-/// A device that registers every token at every path anew, and forgets none but by a rejection.
+/// A device that registers every token at every path anew, however often.
 #[derive(Default)]
 struct Device {
     observers: Vec<(u8, Vec<u8>)>,
@@ -115,19 +115,16 @@ impl Device {
 
     fn notifies(&mut self, path: u8, confirmable: bool, fails: bool) -> Vec<Vec<u8>> {
         let kind = if confirmable { 0x40 } else { 0x50 };
-        let observers = self.observers.iter().filter(|one| one.0 == path).cloned();
-        let notified: Vec<Vec<u8>> = observers
-            .collect::<Vec<_>>()
-            .into_iter()
-            .map(|(path, token)| {
-                let (code, rest) =
-                    if fails { (0x84, vec![0xff, path]) } else { (0x45, vec![0x60, 0xff, path]) };
-                let notification = self.response([kind, code], None, &token, &rest);
-                self.notified.insert(self.next, (path, token));
-                notification
-            })
-            .collect();
-        notified
+        let (code, rest) =
+            if fails { (0x84, vec![0xff, path]) } else { (0x45, vec![0x60, 0xff, path]) };
+        let mut observers = self.observers.clone();
+        observers.retain(|observer| observer.0 == path);
+        let notify = |(path, token): (u8, Vec<u8>)| {
+            let notification = self.response([kind, code], None, &token, &rest);
+            self.notified.insert(self.next, (path, token));
+            notification
+        };
+        observers.into_iter().map(notify).collect()
     }
 }
 

@@ -72,6 +72,22 @@ fn a_separate_response_is_acknowledged_by_the_client_and_may_come_again() {
         assert_eq!(client(&mut coap, receipt).device, hex(receipt));
     }
     assert!(client(&mut coap, "60 00 7778").fault);
+    assert!(client(&mut coap, "50 00 7777").fault, "that is no receipt");
+}
+
+#[test]
+fn an_id_means_the_last_message_that_had_it() {
+    let mut coap = flow();
+    client(&mut coap, "51 01 0001 aa b1 61");
+    assert!(device(&mut coap, "60 00 0001").fault);
+    device(&mut coap, "58 45 7777 0000000000000000");
+    client(&mut coap, "41 01 0001 bb b1 61");
+    assert_eq!(device(&mut coap, "60 00 0001").client, hex("60 00 0001"));
+    device(&mut coap, "48 45 7777 0000000000000001");
+    assert_eq!(client(&mut coap, "60 00 7777").device, hex("60 00 7777"));
+    // The first request again, but this time it wants to be acknowledged.
+    client(&mut coap, "41 01 0001 aa b1 61");
+    assert_eq!(device(&mut coap, "68 45 0001 0000000000000000").client, hex("61 45 0001 aa"));
 }
 
 #[test]
@@ -195,8 +211,11 @@ fn a_registration_is_renewed_under_its_token() {
     assert_eq!(renewed.device, hex("48 01 0002 0000000000000000 60 51 6f 41 78"));
     assert!(device(&mut coap, FIRST).fault, "the answer to the last one is waited for");
     assert_eq!(device(&mut coap, "68 45 0002 0000000000000000 60").client, hex("61 45 0002 aa 60"));
+    // A plain request has its own, though the client gives it the same.
+    let plain = client(&mut coap, "41 01 0003 aa b1 6f");
+    assert_eq!(plain.device, hex("48 01 0003 0000000000000001 b1 6f"));
     let parting: Vec<_> = coap.parting().collect();
-    assert_eq!(parting, [hex("58 01 8002 0000000000000000 61 01 51 6f 41 78")]);
+    assert_eq!(parting, [hex("58 01 8003 0000000000000000 61 01 51 6f 41 78")]);
 }
 
 #[test]
