@@ -42,8 +42,8 @@ impl Exchange {
 /// The exchanges of a flow, the oldest first.
 ///
 /// Towards the device each has a token of the gateway's own, which is never used for another path:
-/// so whatever was delayed, repeated or lost, a response says by its token what it is about. The
-/// client's tokens do not: they may be used again as soon as the client thinks that it can.
+/// so whatever was delayed, repeated or lost, a response says by its token what it is about. By the
+/// client's tokens it could not, since the client may use one for this path, and then for that.
 #[derive(Clone, Debug)]
 pub(super) struct Exchanges {
     all: VecDeque<Exchange>,

@@ -94,7 +94,7 @@ impl Coap {
     }
 
     /// The flow is about to be cut: for each observation that lives, the datagram by which the
-    /// device forgets it (RFC 7641, section 3.6). Nothing lives after that.
+    /// device forgets it (RFC 7641, section 3.6). Each that is taken is over.
     ///
     /// They are not confirmable, since nobody would hear an acknowledgement; where one is lost, the
     /// device learns of the end by its next notification, which reaches nobody. Their ids are as far

@@ -9,8 +9,8 @@
 //! - A segment that is no UTF-8, is `.` or `..`, or has a slash or NUL in it cannot be named: 4.00.
 //! - Each block is a request, and decided like one. Queries are not decided.
 //! - The device hears neither Uri-Host nor Uri-Port. A forward proxy this is not: 5.05.
-//! - An option that is not known does not pass if it is critical or unsafe to forward: 4.02 for the
-//!   client, 5.02 for what the device has sent. OSCORE and Q-Block are such.
+//! - An option that is not known does not pass in a request if it is critical or unsafe to forward
+//!   (4.02; OSCORE and Q-Block are such), nor in a response if it is unsafe to forward (5.02).
 //! - Methods other than GET, POST, PUT and DELETE are answered with 4.05.
 //!
 //! Observing
@@ -21,7 +21,9 @@
 //!
 //! Messages
 //! - What is forwarded keeps its type and id, so acknowledging, sending again and noticing what has
-//!   come twice are the two endpoints' own affair. Its token is changed.
+//!   come twice are the two endpoints' own affair. Its token is changed: towards the device, a token
+//!   means one path for good.
+//! - A request is answered once, by a response that may come again, each time that it is forwarded.
 //! - A ping is answered here: it is no reason to disturb the device.
 //! - A request of the device's, or a response of the client's, goes nowhere.
 
