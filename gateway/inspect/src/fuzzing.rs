@@ -1,5 +1,7 @@
-//! What the machines of this crate must stand, whatever comes: targets for fuzzers.
+//! What the machines of this crate must stand, whatever comes: targets for fuzzers. Each takes any
+//! bytes, and asserts what always holds.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
+pub use crate::coap::fuzzing::{coap, coap_corpus};
 pub use crate::http::fuzzing::{http, http_corpus};

@@ -12,6 +12,7 @@
 //!
 //! This crate must never know: who asks, what is permitted, sockets.
 
+pub mod coap;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -1,0 +1,49 @@
+/// What a message is for: a class and a detail, written `4.03` (RFC 7252, section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Code(pub(super) u8);
+
+/// What a code's class makes of a message (RFC 7252, section 12.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// 0.00: neither a request nor a response.
+    Empty,
+    /// 0.01 to 0.31: a method.
+    Request,
+    /// 2.00 to 5.31.
+    Response,
+    /// 1, 6 and 7.
+    Reserved,
+}
+
+impl Code {
+    pub(super) const EMPTY: Self = Self(0);
+    pub(super) const GET: Self = Self(1);
+    pub(super) const POST: Self = Self(2);
+    pub(super) const PUT: Self = Self(3);
+    pub(super) const DELETE: Self = Self(4);
+    pub(super) const BAD_REQUEST: Self = Self::response(4, 0);
+    pub(super) const BAD_OPTION: Self = Self::response(4, 2);
+    pub(super) const FORBIDDEN: Self = Self::response(4, 3);
+    pub(super) const METHOD_NOT_ALLOWED: Self = Self::response(4, 5);
+    pub(super) const BAD_GATEWAY: Self = Self::response(5, 2);
+    pub(super) const PROXYING_NOT_SUPPORTED: Self = Self::response(5, 5);
+    pub(super) const HOP_LIMIT_REACHED: Self = Self::response(5, 8);
+
+    const fn response(class: u8, detail: u8) -> Self {
+        Self(class << 5 | detail)
+    }
+
+    pub(super) fn class(self) -> Class {
+        match self.0 >> 5 {
+            0 if self == Self::EMPTY => Class::Empty,
+            0 => Class::Request,
+            2..=5 => Class::Response,
+            _ => Class::Reserved,
+        }
+    }
+
+    /// Whether it says that all is well: 2.xx.
+    pub(super) fn is_success(self) -> bool {
+        self.0 >> 5 == 2
+    }
+}

@@ -1,0 +1,273 @@
+use doorward_model::{Action, Name};
+
+use super::code::{Class, Code};
+use super::exchange::{Exchange, Exchanges, REGISTRATION, Showings, Shown};
+use super::form::passes_in_response;
+use super::message::{Header, Kind, Message};
+use super::option::{MARKER, OBSERVE, Options};
+use super::request::{Observe, Refusal, Request, write_options};
+use crate::machine::{Fault, Judge, Out, Side};
+
+/// The messages between one client endpoint and one device endpoint.
+///
+/// It keeps up to 256 requests, with their paths, and the options of up to 64 registrations, each
+/// at most 1152 bytes.
+#[derive(Clone, Debug)]
+pub struct Coap {
+    interface: Name,
+    exchanges: Exchanges,
+    showings: Showings,
+    /// The id of the client's last request.
+    last: u16,
+    /// Room for a path.
+    text: String,
+}
+
+impl Coap {
+    /// A flow at an interface. `seed` is a random number that nobody knows: towards the device,
+    /// tokens count from it, so that whoever is not on the way cannot guess them (RFC 7252,
+    /// section 5.3.1).
+    #[must_use]
+    pub fn new(interface: &Name, seed: u64) -> Self {
+        Self {
+            interface: interface.clone(),
+            exchanges: Exchanges::new(seed),
+            showings: Showings::default(),
+            last: 0,
+            text: String::new(),
+        }
+    }
+
+    /// Reads one datagram. Of `out`, which is emptied before, `device` and `client` are then one
+    /// datagram each, or nothing if they are empty; `over` is never set.
+    ///
+    /// A datagram for the device may be 8 bytes longer than the one that has come; one for the client
+    /// is not longer, or else is a refusal, of 25 bytes at most.
+    ///
+    /// # Errors
+    /// When this datagram goes nowhere because it is malformed, or nobody waits for it. In `out`
+    /// there may be a Reset for its sender. The flow goes on: a late or repeated datagram is no
+    /// crime.
+    pub fn read(
+        &mut self,
+        from: Side,
+        datagram: &[u8],
+        judge: &mut dyn Judge,
+        out: &mut Out,
+    ) -> Result<(), Fault> {
+        out.device.clear();
+        out.client.clear();
+        out.over = None;
+        let fault = |what| Fault { by: from, what };
+        let message = Message::read(datagram).map_err(|malformed| {
+            if let Some(id) = malformed.reset {
+                Header::reset(id).write(towards(from, out));
+            }
+            fault(malformed.what)
+        })?;
+        let Header { kind, code, id, .. } = message.header;
+        match (from, code.class(), kind) {
+            // A ping (RFC 7252, section 4.3) asks for nothing but the endpoint.
+            (_, Class::Empty, Kind::Confirmable) => {
+                Header::reset(id).write(towards(from, out));
+                Ok(())
+            }
+            (Side::Client, Class::Empty, _) => self.receipt(&message.header, out).map_err(fault),
+            (Side::Client, Class::Request, _) => {
+                self.request(&message, judge, out);
+                Ok(())
+            }
+            (Side::Device, Class::Empty, _) => self.answered(&message.header, out).map_err(fault),
+            (Side::Device, Class::Response, _) => {
+                self.response(&message, judge, out).map_err(fault)
+            }
+            _ => {
+                if kind == Kind::Confirmable {
+                    Header::reset(id).write(towards(from, out));
+                }
+                Err(fault(match from {
+                    Side::Client => "has sent a response",
+                    Side::Device => "has sent a request",
+                }))
+            }
+        }
+    }
+
+    /// The flow is about to be cut: for each observation that lives, the datagram by which the
+    /// device forgets it (RFC 7641, section 3.6). Each that is taken is over.
+    ///
+    /// They are not confirmable, since nobody would hear an acknowledgement; where one is lost, the
+    /// device learns of the end by its next notification, which reaches nobody. Their ids are as far
+    /// as can be from the client's last ones, so that they are not taken for messages sent again.
+    pub fn parting(&mut self) -> impl Iterator<Item = Vec<u8>> {
+        let ids = (0u16..).map(|n| self.last.wrapping_add(0x8000).wrapping_add(n));
+        self.exchanges.end_observations().zip(ids).map(|((ours, options), id)| {
+            let (kind, code) = (Kind::NonConfirmable, Code::GET);
+            let mut datagram = Vec::new();
+            Header { kind, code, id, token: ours.into() }.write(&mut datagram);
+            write_options(Options::new(&options), Some(Observe::Deregister), &mut datagram);
+            datagram
+        })
+    }
+
+    /// How many exchanges there are, observations among them, and messages that the client was shown.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn sizes(&self) -> (usize, usize, usize) {
+        let (exchanges, observations) = self.exchanges.sizes();
+        (exchanges, observations, self.showings.len())
+    }
+
+    /// A request of the client's: asked about, and then forwarded or answered.
+    fn request(&mut self, message: &Message<'_>, judge: &mut dyn Judge, out: &mut Out) {
+        let asked = Request::read(message, &self.interface, &mut self.text);
+        let permitted = asked.and_then(|asked| {
+            let may = judge.may(asked.action, &asked.path)
+                && (asked.observe != Some(Observe::Register)
+                    || judge.may(Action::Observe, &asked.path));
+            may.then_some(asked).ok_or(Code::FORBIDDEN.into())
+        });
+        let Header { id, token, kind, code } = message.header;
+        let asked = match permitted {
+            Ok(asked) => asked,
+            Err(refusal) => {
+                // An error ends the observation of its token (RFC 7641, section 4.2).
+                self.exchanges.over(token);
+                return refuse(&message.header, refusal, &mut out.client);
+            }
+        };
+        // A server that cannot register an observer answers as if it had not been asked to (RFC 7641,
+        // section 4.1). So it need not be asked.
+        let fits =
+            |path| message.options.len() <= REGISTRATION && self.exchanges.has_room(token, path);
+        let observe = match asked.observe {
+            Some(Observe::Register) if !fits(&asked.path) => None,
+            observe => observe,
+        };
+        let ours = self.exchanges.enter(&message.header, asked.path, observe);
+        if observe == Some(Observe::Register) {
+            self.exchanges.register(ours, token, message.options);
+        }
+        self.last = id;
+        Header { kind, code, id, token: ours.into() }.write(&mut out.device);
+        write_options(message.options(), observe, &mut out.device);
+        out.device.extend_from_slice(message.payload);
+    }
+
+    /// The client acknowledges or rejects what it was shown.
+    fn receipt(&mut self, header: &Header, out: &mut Out) -> Result<(), &'static str> {
+        let rejects = header.kind == Kind::Reset;
+        let shown = self.showings.by_id(header.id);
+        let shown = shown.filter(|shown| rejects || shown.kind == Kind::Confirmable);
+        let shown = shown.ok_or("means a message that it was not shown")?;
+        if rejects && let Some(exchange) = self.exchanges.by_ours(shown.ours) {
+            exchange.end();
+        }
+        header.write(&mut out.device);
+        Ok(())
+    }
+
+    /// The device acknowledges or rejects a request.
+    fn answered(&mut self, header: &Header, out: &mut Out) -> Result<(), &'static str> {
+        let rejects = header.kind == Kind::Reset;
+        let exchange = self.exchanges.by_id(header.id);
+        let exchange = exchange.filter(|one| rejects || one.kind == Kind::Confirmable);
+        let exchange = exchange.ok_or("means a message that it was not sent")?;
+        if rejects {
+            exchange.end();
+        }
+        header.write(&mut out.client);
+        Ok(())
+    }
+
+    /// A response of the device's: forwarded if it is due, or if it is a notification and may be
+    /// seen now.
+    fn response(
+        &mut self,
+        message: &Message<'_>,
+        judge: &mut dyn Judge,
+        out: &mut Out,
+    ) -> Result<(), &'static str> {
+        let Header { kind, id, code, token } = message.header;
+        let notifies = message.options().any(|field| field.number == OBSERVE);
+        let due = self.exchanges.by_token(&token).and_then(|exchange| {
+            let shown = Shown { kind, id, ours: exchange.ours };
+            let again = self.showings.has(shown);
+            let due = match kind {
+                // In an acknowledgement it answers the very message (RFC 7252, section 5.3.2).
+                Kind::Acknowledgement
+                    if exchange.id != id || exchange.kind != Kind::Confirmable =>
+                {
+                    false
+                }
+                _ if notifies => exchange.observes.is_some(),
+                _ => exchange.waits || exchange.observes.is_some() || again,
+            };
+            due.then_some((exchange, shown, again))
+        });
+        let Some((exchange, shown, again)) = due else {
+            // So the device forgets an observer (RFC 7641, section 3.6).
+            if kind != Kind::Acknowledgement {
+                Header::reset(id).write(&mut out.device);
+            }
+            return Err("answers what nobody waits for");
+        };
+        let asks = notifies || !(exchange.waits || again);
+        if !message.options().all(|field| passes_in_response(&field)) {
+            instead(Code::BAD_GATEWAY, &message.header, exchange, out);
+            return Ok(());
+        }
+        if asks && !judge.may(Action::Observe, &exchange.path) {
+            instead(Code::FORBIDDEN, &message.header, exchange, out);
+            return Ok(());
+        }
+        exchange.waits = false;
+        if !(notifies && code.is_success()) {
+            exchange.observes = None;
+        }
+        if kind != Kind::Acknowledgement {
+            self.showings.enter(shown);
+        }
+        Header { kind, code, id, token: exchange.token }.write(&mut out.client);
+        out.client.extend_from_slice(message.options);
+        out.client.extend_from_slice(message.payload);
+        Ok(())
+    }
+}
+
+/// Where an answer to this side goes.
+fn towards(side: Side, out: &mut Out) -> &mut Vec<u8> {
+    match side {
+        Side::Client => &mut out.client,
+        Side::Device => &mut out.device,
+    }
+}
+
+/// Answers a request in the device's stead (RFC 7252, section 5.2). It depends on nothing but the
+/// request, so one that is sent again is answered alike, under the same id.
+fn refuse(request: &Header, refusal: Refusal, client: &mut Vec<u8>) {
+    let kind = match request.kind {
+        Kind::Confirmable => Kind::Acknowledgement,
+        _ => Kind::NonConfirmable,
+    };
+    Header { kind, code: refusal.code, ..*request }.write(client);
+    if let Some(option) = refusal.option {
+        client.push(MARKER);
+        client.extend_from_slice(format!("option {option}").as_bytes());
+    }
+}
+
+/// Shows the client this code in place of a response, and ends the exchange: the device forgets an
+/// observer that rejects its notification (RFC 7641, section 3.6).
+///
+/// A message that was confirmable is not: nobody is there to send it again.
+fn instead(code: Code, response: &Header, exchange: &mut Exchange, out: &mut Out) {
+    let kind = match response.kind {
+        Kind::Acknowledgement => Kind::Acknowledgement,
+        _ => {
+            Header::reset(response.id).write(&mut out.device);
+            Kind::NonConfirmable
+        }
+    };
+    Header { kind, code, id: response.id, token: exchange.token }.write(&mut out.client);
+    exchange.end();
+}

@@ -1,0 +1,135 @@
+use super::code::{Class, Code};
+use super::option::{MARKER, Options};
+
+/// The type of a message (RFC 7252, section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Confirmable,
+    NonConfirmable,
+    Acknowledgement,
+    Reset,
+}
+
+/// What ties a response to its request: up to 8 bytes (RFC 7252, section 5.3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Token {
+    length: u8,
+    /// Zero from `length` on.
+    bytes: [u8; 8],
+}
+
+impl Token {
+    fn new(from: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 8];
+        bytes.get_mut(..from.len())?.copy_from_slice(from);
+        Some(Self { length: u8::try_from(from.len()).ok()?, bytes })
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length.into()).unwrap_or_default()
+    }
+
+    /// The number that it is, if it has all 8 bytes.
+    pub(super) fn number(&self) -> Option<u64> {
+        (self.length == 8).then(|| u64::from_be_bytes(self.bytes))
+    }
+}
+
+impl From<u64> for Token {
+    fn from(number: u64) -> Self {
+        Self { length: 8, bytes: number.to_be_bytes() }
+    }
+}
+
+/// What every message begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) kind: Kind,
+    pub(super) code: Code,
+    pub(super) id: u16,
+    pub(super) token: Token,
+}
+
+impl Header {
+    /// Rejects the message with this id (section 4.2).
+    pub(super) fn reset(id: u16) -> Self {
+        Self { kind: Kind::Reset, code: Code::EMPTY, id, token: Token::default() }
+    }
+
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let kind = match self.kind {
+            Kind::Confirmable => 0x40,
+            Kind::NonConfirmable => 0x50,
+            Kind::Acknowledgement => 0x60,
+            Kind::Reset => 0x70,
+        };
+        let [high, low] = self.id.to_be_bytes();
+        out.extend([kind | self.token.length, self.code.0, high, low]);
+        out.extend_from_slice(self.token.as_bytes());
+    }
+}
+
+/// A whole message, well-formed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Message<'d> {
+    pub(super) header: Header,
+    /// The options as they were sent.
+    pub(super) options: &'d [u8],
+    /// What follows them: nothing, or the marker and the payload.
+    pub(super) payload: &'d [u8],
+}
+
+/// Why a datagram is no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed {
+    /// As the end of a sentence.
+    pub(super) what: &'static str,
+    /// The id with which it is rejected; none where that must be in silence (sections 3, 4.2, 4.3).
+    pub(super) reset: Option<u16>,
+}
+
+impl<'d> Message<'d> {
+    pub(super) fn read(datagram: &'d [u8]) -> Result<Self, Malformed> {
+        let &[first, code, high, low, ref rest @ ..] = datagram else {
+            return Err(Malformed { what: "has sent less than a header", reset: None });
+        };
+        if first >> 6 != 1 {
+            return Err(Malformed { what: "speaks another version of CoAP", reset: None });
+        }
+        let kind = match first >> 4 & 0b11 {
+            0 => Kind::Confirmable,
+            1 => Kind::NonConfirmable,
+            2 => Kind::Acknowledgement,
+            _ => Kind::Reset,
+        };
+        let (code, id) = (Code(code), u16::from_be_bytes([high, low]));
+        let reset = (kind == Kind::Confirmable).then_some(id);
+        let wrong = |what| Malformed { what, reset };
+        match (kind, code.class()) {
+            (_, Class::Reserved) => return Err(wrong("uses a reserved class of codes")),
+            (Kind::NonConfirmable, Class::Empty)
+            | (Kind::Acknowledgement, Class::Request)
+            | (Kind::Reset, Class::Request | Class::Response) => {
+                return Err(wrong("has sent what its type cannot carry"));
+            }
+            _ => {}
+        }
+        let length = usize::from(first & 0xf);
+        let (token, rest) = rest.split_at_checked(length).ok_or(wrong("has cut off a token"))?;
+        let token = Token::new(token).ok_or(wrong("uses a reserved length of a token"))?;
+        if code == Code::EMPTY && !(length == 0 && rest.is_empty()) {
+            return Err(wrong("has put something into an empty message"));
+        }
+        let payload = Options::new(rest).end().ok_or(wrong("has sent options that are none"))?;
+        if payload == [MARKER] {
+            return Err(wrong("has announced a payload and sent none"));
+        }
+        let (options, payload) =
+            rest.split_at_checked(rest.len() - payload.len()).unwrap_or_default();
+        Ok(Self { header: Header { kind, code, id, token }, options, payload })
+    }
+
+    pub(super) fn options(&self) -> Options<'d> {
+        Options::new(self.options)
+    }
+}

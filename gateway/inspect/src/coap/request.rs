@@ -1,0 +1,114 @@
+use doorward_model::{Action, Name, Path};
+
+use super::code::Code;
+use super::form::passes_in_request;
+use super::message::Message;
+use super::option::{
+    HOP_LIMIT, OBSERVE, Options, PROXY_SCHEME, PROXY_URI, URI_HOST, URI_PATH, URI_PORT, Writer,
+};
+
+/// What a GET asks for besides the resource itself (RFC 7641, section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Observe {
+    /// 0: be notified from now on.
+    Register,
+    /// 1: no longer.
+    Deregister,
+}
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Request {
+    pub(super) action: Action,
+    pub(super) path: Path,
+    /// None, too, if the option has another value or stands at another method: both mean nothing.
+    pub(super) observe: Option<Observe>,
+}
+
+/// With what a request is answered of which nobody is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) code: Code,
+    /// The option that is to blame, for the diagnostic payload (RFC 7252, section 5.4.1).
+    pub(super) option: Option<u16>,
+}
+
+impl From<Code> for Refusal {
+    fn from(code: Code) -> Self {
+        Self { code, option: None }
+    }
+}
+
+impl Request {
+    /// Reads what a message whose code is a method asks for at an interface. `text` is room for the
+    /// path, used again.
+    pub(super) fn read(
+        message: &Message<'_>,
+        interface: &Name,
+        text: &mut String,
+    ) -> Result<Self, Refusal> {
+        let action = match message.header.code {
+            Code::GET => Action::Get,
+            Code::POST => Action::Post,
+            Code::PUT => Action::Put,
+            Code::DELETE => Action::Delete,
+            _ => return Err(Code::METHOD_NOT_ALLOWED.into()),
+        };
+        text.clear();
+        text.push_str(interface.as_str());
+        let (mut observe, mut root) = (None, true);
+        for field in message.options() {
+            match (field.number, field.value) {
+                (PROXY_URI | PROXY_SCHEME, _) => return Err(Code::PROXYING_NOT_SUPPORTED.into()),
+                (HOP_LIMIT, [1]) => return Err(Code::HOP_LIMIT_REACHED.into()),
+                (HOP_LIMIT, [2..=255]) => {}
+                (HOP_LIMIT, _) => return Err(Code::BAD_REQUEST.into()),
+                _ if !passes_in_request(&field) => {
+                    return Err(Refusal { code: Code::BAD_OPTION, option: Some(field.number) });
+                }
+                (OBSERVE, _) if action == Action::Get => {
+                    observe = match field.uint() {
+                        0 => Some(Observe::Register),
+                        1 => Some(Observe::Deregister),
+                        _ => None,
+                    };
+                }
+                (URI_PATH, value) => {
+                    text.push('/');
+                    text.push_str(segment(value).ok_or(Code::BAD_REQUEST)?);
+                    root = false;
+                }
+                _ => {}
+            }
+        }
+        if root {
+            text.push('/');
+        }
+        let path = Path::literal(text).map_err(|_| Code::BAD_REQUEST)?;
+        Ok(Self { action, path, observe })
+    }
+}
+
+/// A segment that can be named. Dots are none (RFC 7252, section 5.10.1); a slash within one would
+/// look like two.
+fn segment(value: &[u8]) -> Option<&str> {
+    let text = str::from_utf8(value).ok()?;
+    (!matches!(text, "." | "..") && !text.contains(['/', '\0'])).then_some(text)
+}
+
+/// Writes the options of a request for the device.
+///
+/// Host and port are left out: those of the device are its own, whatever the client calls it.
+/// Observe says what was decided, and nothing else. A hop is counted (RFC 8768, section 3).
+pub(super) fn write_options(options: Options<'_>, observe: Option<Observe>, out: &mut Vec<u8>) {
+    let mut writer = Writer::new(out);
+    for field in options {
+        match (field.number, field.value, observe) {
+            (URI_HOST | URI_PORT, ..) | (OBSERVE, _, None) => {}
+            (OBSERVE, _, Some(Observe::Register)) => writer.option(OBSERVE, &[]),
+            (OBSERVE, _, Some(Observe::Deregister)) => writer.option(OBSERVE, &[1]),
+            (HOP_LIMIT, &[hops], _) => writer.option(HOP_LIMIT, &[hops.saturating_sub(1)]),
+            (number, value, _) => writer.option(number, value),
+        }
+    }
+}
