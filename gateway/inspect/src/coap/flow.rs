@@ -121,9 +121,13 @@ impl Coap {
     fn request(&mut self, message: &Message<'_>, judge: &mut dyn Judge, out: &mut Out) {
         let asked = Request::read(message, &self.interface, &mut self.text);
         let permitted = asked.and_then(|asked| {
-            let may = judge.may(asked.action, &asked.path)
-                && (asked.observe != Some(Observe::Register)
-                    || judge.may(Action::Observe, &asked.path));
+            let may = match asked.observe {
+                Some(Observe::Register) => judge.may_all(&[
+                    (asked.action, asked.path.clone()),
+                    (Action::Observe, asked.path.clone()),
+                ]),
+                _ => judge.may(asked.action, &asked.path),
+            };
             may.then_some(asked).ok_or(Code::FORBIDDEN.into())
         });
         let Header { id, token, kind, code } = message.header;

@@ -108,6 +108,8 @@ pub(super) enum End {
     Backend,
     /// The client's end is of another kind than the backend's.
     Mismatch,
+    /// What was permitted cannot be recorded.
+    NotRecorded,
     /// The lease is over.
     Cut(Cause),
 }
@@ -121,6 +123,7 @@ impl End {
             Self::Client | Self::Cut(Cause::Gone) => (Outcome::Failed, "client-aborted"),
             Self::Backend => (Outcome::Failed, "backend-failed"),
             Self::Mismatch => (Outcome::Failed, "wrong-kind-of-flow"),
+            Self::NotRecorded => (Outcome::Cut, "not-recorded"),
             Self::Cut(cause) => (Outcome::Cut, cause.as_str()),
         }
     }
@@ -131,6 +134,7 @@ impl End {
             Self::Complete | Self::ClientLeft => None,
             Self::Client | Self::Mismatch => Some(Why::Wrong),
             Self::Backend => Some(Why::Broken),
+            Self::NotRecorded => Some(Why::NotRecorded),
             Self::Cut(Cause::Refused(_)) => Some(Why::Forbidden),
             Self::Cut(Cause::Idle) => Some(Why::Idle),
             Self::Cut(Cause::Stopping) => Some(Why::Stopping),

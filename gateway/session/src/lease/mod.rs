@@ -131,6 +131,14 @@ impl Leases {
         FlowId::new(self.0.clock.now(), random())
     }
 
+    /// Random bytes that nobody can guess. `None` if the system gives none.
+    #[must_use]
+    pub fn nonce<const N: usize>(&self) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        rand::fill(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
     /// Opens the session of an identified connection. `None` if its subject has as many as it
     /// may.
     pub(crate) fn open(

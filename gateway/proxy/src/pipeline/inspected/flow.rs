@@ -11,6 +11,7 @@ use doorward_wire::Why;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
 use tokio::time::{sleep, sleep_until, timeout};
 
+use super::PATIENCE;
 use super::lane::Lane;
 use super::operations::Operations;
 use crate::dial::Backend;
@@ -22,8 +23,6 @@ use crate::pipeline::open::open;
 use crate::pipeline::record::Ended;
 use crate::pipeline::relay::End;
 
-/// How long a client may stay without anything being permitted.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a side gets to take the last words.
 const PARTING: Duration = Duration::from_secs(1);
 /// How much may wait for one side before nothing more is read that could add to it.
@@ -56,12 +55,12 @@ pub(super) async fn stream(
         Ok(opened) => opened,
         Err(not_opened) => {
             tracing::warn!(error = %not_opened.error, "a flow was refused: it cannot be recorded");
-            flow.leave(&Stop::NotRecorded).await;
+            flow.leave(&Stop::Ended(End::NotRecorded)).await;
             return None;
         }
     };
     if flow.operations.recorded().await.is_err() {
-        flow.leave(&Stop::NotRecorded).await;
+        flow.leave(&Stop::Ended(End::NotRecorded)).await;
         return Some(opened.give_up("not-recorded"));
     }
     let dialed = match dial(&means.dialer, opened).await {
@@ -116,8 +115,6 @@ enum Stop {
     Over(&'static str),
     /// A side has said what it may not.
     Fault(Fault),
-    /// What was permitted cannot be recorded.
-    NotRecorded,
     /// Like any flow.
     Ended(End),
 }
@@ -182,7 +179,7 @@ impl<'a> Flow<'a> {
                 }
             }
             if self.operations.recorded().await.is_err() {
-                return Stop::NotRecorded;
+                return Stop::Ended(End::NotRecorded);
             }
         }
     }
@@ -319,7 +316,6 @@ impl<'a> Flow<'a> {
             // Everything was delivered.
             Stop::Ended(End::ClientLeft) => return,
             Stop::Ended(end) => end.why(),
-            Stop::NotRecorded => Some(Why::NotRecorded),
             Stop::Fault(_) | Stop::Admitted(_) => Some(Why::Wrong),
         };
         // The machine may have answered before it gave up.
@@ -366,7 +362,6 @@ impl Stop {
             Self::Fault(Fault { by: Side::Device, what }) => {
                 (Outcome::Failed, "device-broke-protocol", Some(what))
             }
-            Self::NotRecorded => (Outcome::Cut, "not-recorded", None),
             Self::Admitted(_) => (Outcome::Abandoned, "abandoned", None),
         }
     }

@@ -1,12 +1,15 @@
 //! Flows of which each operation is decided: a machine of `doorward_inspect` names them, and what
 //! it lets out is what is forwarded.
 
+mod datagrams;
 mod flow;
 mod lane;
 mod operations;
 mod tally;
 
-use doorward_inspect::Machine;
+use std::time::Duration;
+
+use doorward_inspect::coap::Coap;
 use doorward_inspect::modbus::Tcp;
 use doorward_model::Inspection;
 use doorward_wire::Why;
@@ -16,16 +19,31 @@ use super::approach::Approached;
 use super::record::Ended;
 use super::relay::Client;
 
+/// How long a client may stay without anything being permitted.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Takes a flow from its first message to its end. `None` if nothing was ever permitted.
 pub async fn inspect(means: &Means, approached: Approached, client: Client) -> Option<Ended> {
     let interface = &approached.interface;
-    let machine: Box<dyn Machine> = match &approached.inspected.spoken {
-        Inspection::Modbus => Box::new(Tcp::new(interface)),
-        Inspection::Http(_) | Inspection::Mqtt(_) | Inspection::Coap => return None,
-    };
-    match client {
-        Client::Stream(wire) => flow::stream(means, approached, machine, wire).await,
-        Client::Datagrams(client, _) => {
+    match (&approached.inspected.spoken, client) {
+        (Inspection::Modbus, Client::Stream(wire)) => {
+            let machine = Box::new(Tcp::new(interface));
+            flow::stream(means, approached, machine, wire).await
+        }
+        (Inspection::Coap, Client::Datagrams(client, parting)) => {
+            let Some(seed) = means.leases.nonce() else {
+                client.close(Why::Stopping);
+                return None;
+            };
+            let machine = Coap::new(interface, u64::from_ne_bytes(seed));
+            datagrams::exchange(means, approached, machine, client, parting).await
+        }
+        // Of another kind than is spoken there: nobody is let in so.
+        (_, Client::Stream(wire)) => {
+            wire.cut(Why::Wrong);
+            None
+        }
+        (_, Client::Datagrams(client, _)) => {
             client.close(Why::Wrong);
             None
         }

@@ -1,0 +1,224 @@
+use std::future::{pending, poll_fn};
+use std::pin::pin;
+use std::task::{Context, Poll};
+
+use doorward_inspect::coap::Coap;
+use doorward_inspect::{Out, Side};
+use doorward_session::{Cause, Parting};
+use doorward_wire::{Datagrams, LARGEST_DATAGRAM, Why};
+use tokio::io::ReadBuf;
+use tokio::time::{sleep, sleep_until};
+
+use super::PATIENCE;
+use super::operations::Operations;
+use crate::dial::Messages;
+use crate::pipeline::Means;
+use crate::pipeline::approach::Approached;
+use crate::pipeline::dial::{Dialed, NotDialed, Reached, dial};
+use crate::pipeline::held::{Granted, Held};
+use crate::pipeline::open::open;
+use crate::pipeline::record::Ended;
+use crate::pipeline::relay::End;
+
+/// Takes a flow of messages from its first datagram to its end. `None` if nothing was ever
+/// permitted.
+pub(super) async fn exchange(
+    means: &Means,
+    approached: Approached,
+    machine: Coap,
+    client: Box<Datagrams>,
+    parting: Parting,
+) -> Option<Ended> {
+    let operations = Operations::new(means, &approached);
+    // Borrowed for the flow's life: a datagram cannot be read in parts.
+    let room = vec![0; LARGEST_DATAGRAM];
+    let mut flow = Flow { machine, operations, client, out: Out::default(), room };
+    let session = &approached.requested.session;
+    let over = async {
+        tokio::select! {
+            cause = session.ended() => cause,
+            () = sleep(PATIENCE) => Cause::Idle,
+        }
+    };
+    let granted = match flow.run(None, over).await {
+        Stop::Admitted(granted) => granted,
+        Stop::Ended(end) => {
+            flow.leave(parting, end.why()).await;
+            return None;
+        }
+    };
+    let opened = match open(&*means.journal, granted).await {
+        Ok(opened) => opened,
+        Err(not_opened) => {
+            tracing::warn!(error = %not_opened.error, "a flow was refused: it cannot be recorded");
+            flow.leave(parting, Some(Why::NotRecorded)).await;
+            return None;
+        }
+    };
+    if flow.operations.recorded().await.is_err() {
+        flow.leave(parting, Some(Why::NotRecorded)).await;
+        return Some(opened.give_up("not-recorded"));
+    }
+    let dialed = match dial(&means.dialer, opened).await {
+        Ok(dialed) => dialed,
+        Err(NotDialed { error, ended }) => {
+            if let Some(error) = &error {
+                tracing::info!(%error, "a backend was not reached");
+            }
+            let why = if error.is_some() { Why::Unreachable } else { Why::Forbidden };
+            flow.leave(parting, Some(why)).await;
+            return Some(ended);
+        }
+    };
+    let Dialed { backend, address, lease, ending, .. } = dialed;
+    let end = match backend {
+        Reached::Datagrams(mut device) => {
+            let first = std::mem::take(&mut flow.out.device);
+            lease.moved_up(first.len());
+            device.send(&first);
+            let end = match flow.run(Some((&mut device, &lease)), lease.over()).await {
+                Stop::Ended(end) => end,
+                Stop::Admitted(_) => End::Mismatch,
+            };
+            for last in flow.machine.parting() {
+                device.send(&last);
+            }
+            device.close();
+            end
+        }
+        // The interface has come to travel otherwise since.
+        backend @ Reached::Stream(_) => {
+            backend.reset();
+            End::Mismatch
+        }
+    };
+    flow.leave(parting, end.why()).await;
+    let (outcome, reason) = end.outcome();
+    Some(Ended { lease, ending, outcome, reason, backend: Some(address), detail: None })
+}
+
+struct Flow<'a> {
+    machine: Coap,
+    operations: Operations<'a>,
+    client: Box<Datagrams>,
+    out: Out,
+    room: Vec<u8>,
+}
+
+enum Stop {
+    /// The first message has been permitted, and waits to be forwarded.
+    Admitted(Granted),
+    Ended(End),
+}
+
+enum Next {
+    Said(Side, usize),
+    Settle,
+    End(End),
+}
+
+impl Flow<'_> {
+    async fn run(
+        &mut self,
+        mut device: Option<(&mut Messages, &Held)>,
+        over: impl Future<Output = Cause>,
+    ) -> Stop {
+        let mut over = pin!(over);
+        loop {
+            let due = self.operations.due();
+            let mut settle = pin!(async {
+                match due {
+                    Some(due) => sleep_until(due).await,
+                    None => pending().await,
+                }
+            });
+            let next = poll_fn(|cx| {
+                if let Poll::Ready(cause) = over.as_mut().poll(cx) {
+                    return Poll::Ready(Next::End(End::Cut(cause)));
+                }
+                if settle.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Next::Settle);
+                }
+                let device = device.as_mut().map(|(device, _)| &mut **device);
+                self.poll(cx, device)
+            });
+            match next.await {
+                Next::End(end) => return Stop::Ended(end),
+                Next::Settle => self.operations.settle(),
+                Next::Said(from, length) => {
+                    let Self { machine, operations, out, room, .. } = self;
+                    let datagram = room.get(..length).unwrap_or_default();
+                    if let Err(fault) = machine.read(from, datagram, operations, out) {
+                        tracing::trace!(%fault, "a datagram went nowhere");
+                    }
+                    if device.is_none() && !out.device.is_empty() {
+                        return match operations.admitted() {
+                            Some(granted) => Stop::Admitted(granted),
+                            // Nothing is for a device of which nothing was permitted.
+                            None => Stop::Ended(End::Client),
+                        };
+                    }
+                    operations.nothing_forwarded();
+                }
+            }
+            if self.operations.recorded().await.is_err() {
+                return Stop::Ended(End::NotRecorded);
+            }
+            let Self { client, out, .. } = self;
+            if !out.client.is_empty() {
+                client.send(&out.client);
+                out.client.clear();
+            }
+            if let Some((device, lease)) = &mut device
+                && !out.device.is_empty()
+            {
+                device.send(&out.device);
+                lease.moved_up(out.device.len());
+                out.device.clear();
+            }
+        }
+    }
+
+    /// The next datagram, which is in `room` then.
+    fn poll(&mut self, cx: &mut Context<'_>, device: Option<&mut Messages>) -> Poll<Next> {
+        if let Some(device) = device {
+            let mut into = ReadBuf::new(&mut self.room);
+            match device.poll_receive(cx, &mut into) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(true)) => {
+                    return Poll::Ready(Next::Said(Side::Device, into.filled().len()));
+                }
+                Poll::Ready(Ok(false)) => return Poll::Ready(Next::End(End::Complete)),
+                Poll::Ready(Err(error)) => {
+                    tracing::trace!(%error, "a backend of datagrams broke off");
+                    return Poll::Ready(Next::End(End::Backend));
+                }
+            }
+        }
+        match self.client.poll_receive(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(_)) => Poll::Ready(Next::End(End::Client)),
+            Poll::Ready(Ok(None)) => Poll::Ready(Next::End(End::Complete)),
+            Poll::Ready(Ok(Some(datagram))) => {
+                let length = datagram.len().min(self.room.len());
+                if let (Some(room), Some(bytes)) =
+                    (self.room.get_mut(..length), datagram.get(..length))
+                {
+                    room.copy_from_slice(bytes);
+                }
+                Poll::Ready(Next::Said(Side::Client, length))
+            }
+        }
+    }
+
+    async fn leave(mut self, parting: Parting, why: Option<Why>) {
+        self.operations.settle();
+        if self.operations.recorded().await.is_err() {
+            tracing::warn!("the last operations of a flow were not recorded");
+        }
+        if let Some(why) = why {
+            parting.cut(why);
+        }
+        self.client.close(why.unwrap_or(Why::Ended));
+    }
+}
