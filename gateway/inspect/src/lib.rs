@@ -12,7 +12,11 @@
 //!
 //! This crate must never know: who asks, what is permitted, sockets.
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod machine;
 pub mod modbus;
+pub mod mqtt;
 
 pub use machine::{Fault, Judge, Machine, Out, Side};
