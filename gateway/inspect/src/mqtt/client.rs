@@ -59,19 +59,18 @@ impl Session {
         }
         let mut may =
             |path: Option<&Path>| path.is_some_and(|path| judge.may(Action::Publish, path));
-        let (permitted, head) = match publish.alias {
+        let permitted = match publish.alias {
             None => {
                 let path = Path::topic(&self.interface, publish.topic).ok();
-                (may(path.as_ref()), Cow::Borrowed(publish.head()))
+                may(path.as_ref()).then(|| Cow::Borrowed(publish.head()))
             }
             Some(alias) => {
                 let topic = self.aliases.topic(alias, publish.topic, &self.interface)?;
-                let permitted = may(topic.path.as_ref());
-                (permitted, Cow::Owned(publish.unaliased(&topic.name)))
+                may(topic.path.as_ref()).then(|| Cow::Owned(publish.unaliased(&topic.name)))
             }
         };
         let left = publish.payload();
-        if permitted {
+        if let Some(head) = permitted {
             self.to_server.begin(head.len() + left, &head, &mut out.device)?;
             return Ok(Some(Payload { left, fate: Fate::Forwarded }));
         }
@@ -105,7 +104,8 @@ impl Session {
         let permitted: Vec<bool> =
             subscribe.filters.iter().map(|filter| may(filter.text)).collect();
         if !permitted.contains(&true) {
-            return self.to_client.put(&subscribe.refusal(), &mut out.client);
+            self.to_client.put(&subscribe.refusal(), &mut out.client)?;
+            return self.ping(out);
         }
         let packet = if permitted.contains(&false) {
             Cow::Owned(subscribe.packet(&permitted))

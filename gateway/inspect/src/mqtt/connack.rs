@@ -22,7 +22,7 @@ impl<'b> Connack<'b> {
                 return Err(protocol_error("gives a return code that is none"));
             }
             // A server that knows nothing newer than 3.1.1 refuses so.
-            _ if (present, code) == (0, 1) && reader.is_empty() => {}
+            _ if code == 1 && reader.is_empty() => {}
             Version::V311 => {}
             Version::V5 => {
                 reason(Kind::Connack, Side::Device, code)?;

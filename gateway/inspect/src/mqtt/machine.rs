@@ -30,8 +30,8 @@ pub struct Mqtt {
 
 impl Mqtt {
     /// A connection through `interface` for `subject`, `user/alice` say. `fresh` stands for the
-    /// client identifier of a client that gives none: nobody may be able to guess it. It has at
-    /// most 256 bytes that are printable ASCII.
+    /// client identifier of a client that gives none: another one for each connection, at most 256
+    /// bytes of printable ASCII.
     pub fn new(interface: &Name, subject: &str, ids: ClientIds, fresh: impl Into<String>) -> Self {
         let (subject, fresh) = (subject.into(), fresh.into().into_boxed_str());
         Self {

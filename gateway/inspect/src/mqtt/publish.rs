@@ -35,9 +35,8 @@ impl<'b> Publish<'b> {
             Version::V311 => Properties::none(Place::Publish),
             Version::V5 => Properties::read(&mut reader, Place::Publish)?,
         };
-        reader.end()?;
         let alias = properties.number(ALIAS).and_then(|alias| u16::try_from(alias).ok());
-        if topic.is_empty() && alias.is_none() && version == Version::V5 {
+        if topic.is_empty() && alias.is_none() {
             return Err(protocol_error("publishes without a topic"));
         }
         if !(is_topic(topic) || topic.is_empty() && alias.is_some()) {

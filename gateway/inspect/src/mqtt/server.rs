@@ -34,7 +34,13 @@ impl Session {
                 return self.to_client.put(packet, &mut out.client).map(|()| None);
             }
             Kind::Unsuback => unsuback(self.version, fields)?,
-            Kind::Pingresp => Reader::new(fields).end()?,
+            Kind::Pingresp => {
+                Reader::new(fields).end()?;
+                // One is like another; the client gets as many as it has asked for.
+                if std::mem::take(&mut self.pinged) {
+                    return Ok(None);
+                }
+            }
             Kind::Disconnect => {
                 disconnect(Side::Device, self.version, self.lasts, fields)?;
                 self.will = None;

@@ -5,7 +5,7 @@ use doorward_model::{Action, Name, Path};
 use super::connect::Connect;
 use super::inbox::Fate;
 use super::line::Line;
-use super::packet::{Header, Kind, Version};
+use super::packet::{Header, Kind, Version, write};
 use super::properties::{AUTHENTICATION_METHOD, PACKET_MAXIMUM, SESSION_EXPIRY};
 use super::reason::{Violation, malformed, protocol_error};
 use super::subscribe::Awaited;
@@ -31,6 +31,8 @@ pub(super) struct Session {
     pub(super) awaited: Awaited,
     /// The packet identifiers of the server's, QoS 2, that the client does not see; at most 65535.
     pub(super) withheld: BTreeSet<u16>,
+    /// A PINGREQ of the gateway's own has not been answered.
+    pub(super) pinged: bool,
     pub(super) to_client: Line,
     pub(super) to_server: Line,
 }
@@ -52,6 +54,7 @@ impl Session {
             aliases: Aliases::default(),
             awaited: Awaited::default(),
             withheld: BTreeSet::new(),
+            pinged: false,
             to_client,
             to_server: Line::new(false),
         }
@@ -92,15 +95,25 @@ impl Session {
         match (from, fate) {
             (Side::Client, Fate::Forwarded) => self.to_server.end(&mut out.device),
             (Side::Device, Fate::Forwarded) => self.to_client.end(&mut out.client),
-            (_, Fate::Withheld(answer)) if answer.is_empty() => {}
             (Side::Client, Fate::Withheld(answer)) => {
                 self.to_client.put(&answer, &mut out.client)?;
+                self.ping(out)?;
             }
             (Side::Device, Fate::Withheld(answer)) => {
                 self.to_server.put(&answer, &mut out.device)?;
             }
         }
         Ok(())
+    }
+
+    /// Lets the server know that the client has said something, which has gone no further: its keep
+    /// alive (section 3.1.2.10) counts what it hears.
+    pub(super) fn ping(&mut self, out: &mut Out) -> Result<(), Violation> {
+        if self.pinged {
+            return Ok(());
+        }
+        self.pinged = true;
+        self.to_server.put(&write(Kind::Pingreq, &[]), &mut out.device)
     }
 
     /// Whether the server may publish the will. If there is none, there is nothing to ask.

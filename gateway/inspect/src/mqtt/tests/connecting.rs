@@ -1,4 +1,4 @@
-use Expected::{Ends, Over, Same, Sent};
+use Expected::{Ends, Nothing, Over, Same, Sent};
 
 use super::*;
 
@@ -85,6 +85,7 @@ fn the_first_packet_of_3_1_1() {
                 Sent("10 'MQTT' 04 c2 003c 'user/alice:c' 'n' 0002 ff00"),
             ),
             ("reserved flags in the header", "11 'MQTT' 04 02 003c 'c'", Ends("")),
+            ("128 KiB are to come", "= 10 808008", Nothing),
             ("128 KiB and one", "= 10 818008", Ends("")),
             ("a length of five bytes", "= 10 ffffffff", Ends("")),
             ("packet 0", "= 00 00", Ends("")),

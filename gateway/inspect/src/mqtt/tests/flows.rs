@@ -26,7 +26,7 @@ fn an_alias_is_resolved_before_it_is_asked_about() {
     assert_eq!(flow.client("3a 'b' 0005 [23 0020] 03"), both("3a 'b' 0005 [] 03", ""));
     // Set by what is refused: the server has never heard of it, and what stands for it is refused
     // again. The earlier topic is forgotten.
-    assert_eq!(flow.client("32 'no' 0006 [23 0001] 04"), both("", "40 0006 87"));
+    assert_eq!(flow.client("32 'no' 0006 [23 0001] 04"), both("c0", "40 0006 87"));
     assert_eq!(flow.client("32 '' 0007 [23 0001] 05"), both("", "40 0007 87"));
     assert_eq!(flow.client("30 '' [23 0020] 06"), both("30 'b' [] 06", ""));
     // When it is permitted, the same alias is enough.
@@ -90,7 +90,7 @@ fn payloads_pass_in_pieces_and_answers_wait_for_their_end() {
     // The same the other way.
     let (head, rest) = long.split_at(20);
     assert_eq!(flow.read(Side::Device, head).out.client, head);
-    assert_eq!(flow.client("32 'no' 0004 [] ; 82 0005 [] 'no' 00"), both("", ""));
+    assert_eq!(flow.client("32 'no' 0004 [] ; 82 0005 [] 'no' 00"), both("c0", ""));
     // It cannot be told now what is wrong.
     let end = flow.read(Side::Device, rest).out;
     assert_eq!(end.client, [rest, &wire("40 0004 87 ; 90 0005 [] 87")].concat());
@@ -115,7 +115,7 @@ fn before_connack_answers_wait() {
     let connect = "> 10 'MQTT' 05 02 003c [] 'c'";
     let mut flow = Flow::after(ClientIds::Bound, connect);
     let early = "82 0001 [] 'no' 00 ; 32 'no' 0002 [] ; 30 'a' []";
-    assert_eq!(flow.client(early), both("30 'a' []", ""));
+    assert_eq!(flow.client(early), both("c0 ; 30 'a' []", ""));
     let answers = "20 00 00 [] ; 90 0001 [] 87 ; 40 0002 87";
     assert_eq!(flow.server("20 00 00 []"), both("", answers));
     // Whoever is refused does not hear them.
@@ -208,6 +208,20 @@ fn a_client_that_leaves_its_will_behind_is_asked_about_it() {
         assert_eq!(flow.says(Side::Client, leaving).out.device, wire(refused));
         assert_eq!(flow.parting(), b"");
     }
+}
+
+#[test]
+fn the_server_hears_of_a_client_whose_packets_are_refused() {
+    let mut flow = Flow::after(ClientIds::Bound, OPEN5);
+    // One is enough until it is answered.
+    assert_eq!(flow.client("30 'no' [] 00 ; 82 0001 [] 'no' 00 ; 30 'no' []").0, wire("c0"));
+    assert_eq!(flow.server("d0"), both("", ""));
+    assert_eq!(flow.client("82 0001 [] 'no' 00").0, wire("c0"));
+    // The client gets as many answers as it has asked for.
+    assert_eq!(flow.client("c0").0, wire("c0"));
+    assert_eq!(flow.server("d0"), both("", ""));
+    assert_eq!(flow.server("d0"), both("", "d0"));
+    assert_eq!(flow.server("d0"), both("", "d0"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use Expected::{Answered, Ends, Last, Nothing, Over, Same, Sent};
+use Expected::{Ends, Last, Nothing, Over, Refused, Same, Sent};
 
 use super::*;
 
@@ -46,11 +46,11 @@ fn packets_of_3_1_1() {
                 "82 0001 'a' 01 'no/#' 02 'b' 00",
                 Sent("82 0001 'a' 01 'b' 00"),
             ),
-            ("none is permitted", "82 0001 'no/a' 01 'no/b' 02", Answered("90 0001 8080")),
-            ("a filter that cannot be named", "82 0001 'a'*8189 00", Answered("90 0001 80")),
+            ("none is permitted", "82 0001 'no/a' 01 'no/b' 02", Refused("90 0001 8080")),
+            ("a filter that cannot be named", "82 0001 'a'*8189 00", Refused("90 0001 80")),
             ("shared", "82 0001 '$share/g/a' 00", Same),
-            ("shared, not permitted", "82 0001 '$share/g/no' 00", Answered("90 0001 80")),
-            ("$SYS is text like other text", "82 0001 '$SYS/#' 00", Answered("90 0001 80")),
+            ("shared, not permitted", "82 0001 '$share/g/no' 00", Refused("90 0001 80")),
+            ("$SYS is text like other text", "82 0001 '$SYS/#' 00", Refused("90 0001 80")),
             ("shared with nobody", "82 0001 '$share//a' 00", Ends("")),
             ("shared with all", "82 0001 '$share/+/a' 00", Ends("")),
             ("nothing is shared", "82 0001 '$share/g' 00", Ends("")),
@@ -67,6 +67,7 @@ fn packets_of_3_1_1() {
             ("packet identifier 0", "82 0000 'a' 00", Ends("")),
             ("reserved flags", "80 0001 'a' 00", Ends("")),
             ("other reserved flags", "83 0001 'a' 00", Ends("")),
+            ("256 KiB are to come", "= 82 808010", Nothing),
             ("256 KiB and one", "= 82 818010", Ends("")),
             ("UNSUBSCRIBE", "a2 0001 'no/a' 'b/#'", Same),
             ("from nothing", "a2 0001", Ends("")),
@@ -80,6 +81,7 @@ fn packets_of_3_1_1() {
             ("PUBACK with a reason code", "40 0001 00", Ends("")),
             ("half a PUBACK", "40 00", Ends("")),
             ("PUBREL without its flags", "60 0001", Ends("")),
+            ("16 KiB of PUBACK are to come", "= 40 808001", Nothing),
             ("a long PUBACK", "= 40 818001", Ends("")),
             ("PINGREQ", "c0", Same),
             ("PINGREQ with something", "c0 00", Ends("")),
@@ -114,11 +116,11 @@ fn packets_of_5() {
                 "32 'a' 0001 [01 01 02 00000001 03 'text' 08 'r' 09 'id' 26 'k' 'v' 26 'k' 'v'] 00",
                 Same,
             ),
-            ("not permitted", "30 'no/a' [] 6869", Nothing),
-            ("not permitted at QoS 1", "32 'no' 0102 [] 6869", Answered("40 0102 87")),
-            ("not permitted at QoS 2", "34 'no' 0102 [] 6869", Answered("50 0102 87")),
-            ("not permitted, again", "3c 'no' 0102 []", Answered("50 0102 87")),
-            ("too long to be named", "32 'a'*8189 0001 []", Answered("40 0001 87")),
+            ("not permitted", "30 'no/a' [] 6869", Refused("")),
+            ("not permitted at QoS 1", "32 'no' 0102 [] 6869", Refused("40 0102 87")),
+            ("not permitted at QoS 2", "34 'no' 0102 [] 6869", Refused("50 0102 87")),
+            ("not permitted, again", "3c 'no' 0102 []", Refused("50 0102 87")),
+            ("too long to be named", "32 'a'*8189 0001 []", Refused("40 0001 87")),
             ("an alias is set", "30 'a' [23 0008] 00", Sent("30 'a' [] 00")),
             (
                 "among others",
@@ -144,7 +146,8 @@ fn packets_of_5() {
             ("a length of properties cut short", "= 30 04 'a' 80", Ends("e0 81")),
             ("the length of properties is not in its shortest form", "30 'a' 8000", Ends("e0 81")),
             ("the length is not in its shortest form", "= 30 8400 'a' 00", Ends("e0 81")),
-            ("a head of more than 128 KiB", "= 30 808080 01 'a' 818008", Ends("e0 95")),
+            ("a head of 128 KiB is to come", "= 30 80808001 'a' faff07", Nothing),
+            ("a head of more than 128 KiB", "= 30 80808001 'a' fbff07", Ends("e0 95")),
             ("QoS 3", "36 'a' 0001 []", Ends("e0 81")),
             ("packet identifier 0", "32 'a' 0000 []", Ends("e0 82")),
             ("SUBSCRIBE", "82 0001 [0b 01 26 'k' 'v'] 'a' 2e '$share/g/b' 11", Same),
@@ -153,7 +156,7 @@ fn packets_of_5() {
                 "82 0001 [0b ffffff7f] 'no' 01 'b' 2e 'no' 00",
                 Sent("82 0001 [0b ffffff7f] 'b' 2e"),
             ),
-            ("none is permitted", "82 0001 [] 'no/a' 01 'no/b' 02", Answered("90 0001 [] 87 87")),
+            ("none is permitted", "82 0001 [] 'no/a' 01 'no/b' 02", Refused("90 0001 [] 87 87")),
             ("subscription identifier 0", "82 0001 [0b 00] 'a' 00", Ends("e0 82")),
             ("two subscription identifiers", "82 0001 [0b 01 0b 02] 'a' 00", Ends("e0 82")),
             (
@@ -196,6 +199,7 @@ fn packets_of_5() {
             ("expiry 0 is none", "e0 00 [11 00000000]", Last),
             ("a server's property", "e0 00 [1c 'other']", Ends("e0 82")),
             ("AUTH that was not announced", "f0 19 [15 'm']", Ends("e0 82")),
+            ("of no method", "f0 19 [15 '']", Ends("e0 82")),
             ("CONNECT once more", "10 'MQTT' 05 02 003c [] 'c'", Ends("e0 82")),
             ("CONNACK", "20 00 00 []", Ends("e0 82")),
             ("SUBACK", "90 0001 [] 00", Ends("e0 82")),
@@ -220,6 +224,12 @@ fn before_connack_a_mistake_is_told_by_one() {
             ("DISCONNECT", "e0", Last),
         ],
     );
+    for (expiry, may) in [("11 00000000", false), ("11 00000001", true)] {
+        let connect = format!("> 10 'MQTT' 05 02 003c [{expiry}] 'c'");
+        let mut flow = Flow::after(ClientIds::Bound, &connect);
+        let said = flow.says(Side::Client, "e0 00 [11 00000005]");
+        assert_eq!(said.fault.is_none(), may, "a session of {expiry} that is to last");
+    }
     let flow = || Flow::after(ClientIds::Bound, "> 10 'MQTT' 05 02 003c [15 'm'] 'c'");
     check(
         flow,

@@ -83,6 +83,7 @@ fn packets_of_5() {
             ("a client's reason code", "e0 04", Ends("")),
             ("a client's property", "e0 00 [11 00000000]", Ends("")),
             ("AUTH that was not asked for", "f0 18 [15 'm']", Ends("")),
+            ("of the shortest form", "f0", Ends("")),
             ("SUBACK to nothing", "90 0001 [] 00", Ends("")),
             ("CONNACK once more", "20 00 00 []", Ends("")),
             ("the length is not in its shortest form", "= d0 8000", Ends("")),
