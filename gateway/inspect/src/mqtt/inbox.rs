@@ -131,12 +131,13 @@ fn head_of_publish(header: &Header, bytes: &[u8], version: Version) -> Result<Ne
             Ok(length)
         }
     };
+    // What follows the packet has no say in it.
+    let bytes = bytes.get(..header.packet()).unwrap_or(bytes);
     let mut length = within(header.length + 2)?;
     let Some([.., high, low]) = bytes.get(..length) else { return Ok(Needed::More(length)) };
     let id = if header.flags & 0b0110 == 0 { 0 } else { 2 };
     length = within(length + usize::from(u16::from_be_bytes([*high, *low])) + id)?;
     if version == Version::V5 {
-        within(length + 1)?;
         let properties = bytes.get(length..).unwrap_or_default();
         let Some(found) = varint(properties)? else {
             return Ok(Needed::More(within(length + properties.len() + 1)?));

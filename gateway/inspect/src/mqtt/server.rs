@@ -29,9 +29,8 @@ impl Session {
             Kind::Connack => return self.connack(packet, binding, out).map(|()| None),
             Kind::Publish => return self.deliver(packet, judge, out),
             Kind::Suback => {
-                let merged = self.awaited.suback(self.version, fields)?;
-                let packet = merged.as_deref().unwrap_or(&packet.bytes);
-                return self.to_client.put(packet, &mut out.client).map(|()| None);
+                let packet = self.awaited.suback(self.version, fields)?;
+                return self.to_client.put(&packet, &mut out.client).map(|()| None);
             }
             Kind::Unsuback => unsuback(self.version, fields)?,
             Kind::Pingresp => {

@@ -145,12 +145,8 @@ impl Awaited {
     }
 
     /// What the client gets for the server's SUBACK (section 3.9): a code for each of its filters,
-    /// in their order. None, if that is what has come.
-    pub(super) fn suback(
-        &mut self,
-        version: Version,
-        fields: &[u8],
-    ) -> Result<Option<Vec<u8>>, Violation> {
+    /// in their order.
+    pub(super) fn suback(&mut self, version: Version, fields: &[u8]) -> Result<Vec<u8>, Violation> {
         let mut reader = Reader::new(fields);
         let id = reader.packet_id()?;
         let properties = own_properties(version, &mut reader, Place::Suback)?;
@@ -172,9 +168,6 @@ impl Awaited {
         if codes.len() != permitted.iter().filter(|permitted| **permitted).count() {
             return Err(protocol_error("answers another number of filters than it was asked"));
         }
-        if codes.len() == permitted.len() {
-            return Ok(None);
-        }
         let mut codes = codes.iter().copied();
         let place = |permitted: &bool| {
             let code = if *permitted { codes.next() } else { None };
@@ -186,7 +179,7 @@ impl Awaited {
             put_varint(properties.raw().len(), &mut length);
         }
         let fields = [&id.to_be_bytes()[..], &length, properties.raw(), &merged];
-        Ok(Some(write(Kind::Suback, &fields)))
+        Ok(write(Kind::Suback, &fields))
     }
 }
 

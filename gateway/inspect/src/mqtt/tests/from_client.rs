@@ -144,6 +144,8 @@ fn packets_of_5() {
             ("properties longer than the packet", "= 30 06 'a' 05 01 00", Ends("e0 81")),
             ("no properties", "= 30 03 'a'", Ends("e0 81")),
             ("a length of properties cut short", "= 30 04 'a' 80", Ends("e0 81")),
+            ("and what follows could be its rest", "= 30 04 'a' 80 80 80 80", Ends("e0 81")),
+            ("even a good one", "= 30 04 'a' 80 01 00", Ends("e0 81")),
             ("the length of properties is not in its shortest form", "30 'a' 8000", Ends("e0 81")),
             ("the length is not in its shortest form", "= 30 8400 'a' 00", Ends("e0 81")),
             ("a head of 128 KiB is to come", "= 30 80808001 'a' faff07", Nothing),

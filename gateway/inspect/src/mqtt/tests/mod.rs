@@ -118,6 +118,11 @@ fn check(flow: impl Fn() -> Flow, from: Side, rows: &[(&str, &str, Expected)]) {
     for (name, input, expected) in rows {
         let bytes = wire(input);
         let Said { out, fault } = flow().read(from, &bytes);
+        assert_eq!(
+            byte_by_byte(&mut flow(), from, &bytes),
+            Said { out: out.clone(), fault },
+            "{name}"
+        );
         let (on, back) = match from {
             Side::Client => (&out.device, &out.client),
             Side::Device => (&out.client, &out.device),
@@ -136,4 +141,16 @@ fn check(flow: impl Fn() -> Flow, from: Side, rows: &[(&str, &str, Expected)]) {
         assert_eq!(ends, matches!(expected, E::Ends(_)).then_some(from), "{name}");
         assert_eq!(out.over.is_some(), matches!(expected, E::Last | E::Over(_)), "{name}");
     }
+}
+
+fn byte_by_byte(flow: &mut Flow, from: Side, bytes: &[u8]) -> Said {
+    let mut said = Said { out: Out::default(), fault: None };
+    for byte in bytes.chunks(1) {
+        let Said { out, fault } = flow.read(from, byte);
+        said.out.device.extend(out.device);
+        said.out.client.extend(out.client);
+        said.out.over = said.out.over.or(out.over);
+        said.fault = said.fault.or(fault);
+    }
+    said
 }
