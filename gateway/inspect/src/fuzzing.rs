@@ -5,3 +5,4 @@
 
 pub use crate::coap::fuzzing::{coap, coap_corpus};
 pub use crate::http::fuzzing::{http, http_corpus};
+pub use crate::mqtt::fuzzing::{mqtt, mqtt_corpus};

@@ -19,5 +19,6 @@ pub mod fuzzing;
 pub mod http;
 mod machine;
 pub mod modbus;
+pub mod mqtt;
 
 pub use machine::{Fault, Judge, Machine, Out, Side};

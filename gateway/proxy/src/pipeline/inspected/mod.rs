@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use doorward_inspect::coap::Coap;
 use doorward_inspect::modbus::Tcp;
+use doorward_inspect::mqtt::Mqtt;
 use doorward_model::Inspection;
 use doorward_wire::Why;
 
@@ -28,6 +29,16 @@ pub async fn inspect(means: &Means, approached: Approached, client: Client) -> O
     match (&approached.inspected.spoken, client) {
         (Inspection::Modbus, Client::Stream(wire)) => {
             let machine = Box::new(Tcp::new(interface));
+            flow::stream(means, approached, machine, wire).await
+        }
+        (Inspection::Mqtt(ids), Client::Stream(wire)) => {
+            let Some(fresh) = means.leases.nonce() else {
+                wire.cut(Why::Stopping);
+                return None;
+            };
+            let subject = approached.requested.session.subject().to_string();
+            let fresh = format!("{:032x}", u128::from_ne_bytes(fresh));
+            let machine = Box::new(Mqtt::new(interface, &subject, *ids, fresh));
             flow::stream(means, approached, machine, wire).await
         }
         (Inspection::Coap, Client::Datagrams(client, parting)) => {
