@@ -1,4 +1,4 @@
-use super::{Listed, Became, flow, hex, read};
+use super::{Became, Listed, flow, hex, read};
 use crate::coap::Coap;
 use crate::coap::exchange::{EXCHANGES, OBSERVATIONS, SHOWN};
 use crate::machine::Side;
