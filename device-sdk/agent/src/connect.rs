@@ -1,3 +1,4 @@
+use std::io;
 use std::sync::Arc;
 
 use doorward_model::{Action, Clock, DoorName};
@@ -25,10 +26,20 @@ pub(crate) async fn run(
     let doors = Arc::new(Through::new(client.clone(), actions));
     let ended = match at {
         Some(at) => serve(at, doors, door.clone(), Stop::new()?).await,
-        None => match doors.open(door, None).await {
-            Ok(flow) => stdio::serve(flow).await,
-            Err(refusal) => Err(refusal.into()),
-        },
+        None => {
+            let mut stop = Stop::new()?;
+            let serving = async {
+                match doors.open(door, None).await {
+                    Ok(flow) => stdio::serve(flow).await,
+                    Err(refusal) => Err(refusal.into()),
+                }
+            };
+            tokio::select! {
+                ended = serving => ended,
+                // The gateway is told, so that the place that the flow had is free at once.
+                () = stop.told() => Err(Failure::Cut(io::ErrorKind::Interrupted.into())),
+            }
+        }
     };
     // What has been said is still on its way.
     client.stop().await;
