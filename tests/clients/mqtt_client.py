@@ -97,7 +97,10 @@ class Peer:
         )
         peer.on_disconnect = lambda _, __, ___, code, ____: self.note("end", {"ended": code.value})
         peer.on_message = lambda _, __, message: self.heard(message)
-        peer.on_publish = lambda _, __, mid, code, ___: self.note("publish", {"code": code.value})
+        # That nobody has subscribed is no failure.
+        peer.on_publish = lambda _, __, ___, code, ____: self.note(
+            "publish", {"code": code.value if code.is_failure else 0}
+        )
         peer.on_subscribe = lambda _, __, ___, codes, ____: self.note(
             "subscribe", [code.value for code in codes]
         )

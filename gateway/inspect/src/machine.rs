@@ -50,8 +50,9 @@ pub trait Machine: Send {
         out: &mut Out,
     ) -> Result<(), Fault>;
 
-    /// The flow is about to be cut: what the device must still hear, so that it does nothing on its
-    /// own that is not permitted any more.
+    /// The client says no more, or the flow is about to be cut: what the device must still hear, so
+    /// that it does nothing on its own that is not permitted any more. From now on only the device
+    /// is read.
     fn parting(&mut self, judge: &mut dyn Judge, out: &mut Out);
 }
 

@@ -2,3 +2,4 @@
 //! protocol of what becomes of it.
 
 mod modbus;
+mod mqtt;

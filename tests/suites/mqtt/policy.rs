@@ -60,25 +60,30 @@ fn an_old_subscription_gives_nothing_away() {
 #[test]
 fn who_may_not_connect_any_more_is_cut_at_once() {
     let world = World::new();
+    let no_connect = RULES.replace("alice, plc, mqtt, connect", "nobody, plc, mqtt, connect");
     for (version, door) in VERSIONS.into_iter().flat_map(|one| DOORS.map(|door| (one, door))) {
         world.gateway.rules(RULES);
         let mut alice = world.joined(version, door, "alice", "a");
         let mut bob = world.joined(version, door, "bob", "b");
-        let before = world.gateway.audit().len();
-        world
-            .gateway
-            .rules(&RULES.replace("alice, plc, mqtt, connect", "nobody, plc, mqtt, connect"));
+        world.gateway.rules(&no_connect);
         alice.ends();
-        let at = |event: &str| {
-            let found =
-                |record: &Value| record["event"] == event && world.gateway.audit().len() > before;
-            let record = world.gateway.await_record(event, found);
-            record["time"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap()
-        };
-        let took = at("flow-end").duration_since(at("policy-apply"));
+        let changed = world.gateway.await_record("the change", |record| {
+            record["event"] == "request" && record["path"] == "policies"
+        });
+        let cut = world.gateway.await_record("the cut", |record| {
+            let after = record["seq"].as_u64() > changed["seq"].as_u64();
+            after && record["event"] == "flow-end" && record["subject"] == "user/alice"
+        });
+        assert_eq!((&cut["outcome"], &cut["reason"]), (&"cut".into(), &"no-rule".into()));
+        let at =
+            |record: &Value| record["at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        // To read the bundle and to commit it is in it.
+        let took = at(&cut).duration_since(at(&changed));
         assert!(took.as_millis() < 500, "{took}");
         assert_eq!(bob.publish("room/lamp", 1, "on"), Some(0));
-        assert_eq!(alice.connect(json!({ "id": "a" }))["code"], 0x87);
+        // From now on there is no such interface.
+        let told = alice.connect(json!({ "id": "a" }));
+        assert!(told["code"].is_null(), "{told}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use doorward_tests::Gateway;
-use doorward_tests::gateway::{Ran, free};
+use doorward_tests::gateway::Ran;
 use doorward_tests::running::{Running, line, wait_until};
 
 use super::world::{Broker, DOORS, RULES, VERSIONS, World};
@@ -25,14 +25,18 @@ fn mosquittos_clients_know_no_difference_but_what_is_refused() {
                 return line;
             }
         };
-        let refused = if version == "5" { 135 } else { 128 };
-        assert_eq!(heard(), format!("Subscribed (mid: 1): 2, {refused}"));
+        let id = format!("user/bob:{version}");
+        wait_until("a subscription", || world.broker.subscribed(&id) == ["room/#"]);
         let publish = |topic: &str, more: &[&str]| {
             let mut command = world.mosquitto("mosquitto_pub", "alice", &["-V", word, "-t", topic]);
             Ran::of(command.args(more).output().unwrap())
         };
+        let refused = if version == "5" { 135 } else { 128 };
         for qos in ["0", "1", "2"] {
             publish("room/lamp", &["-q", qos, "-m", qos]).ok();
+            if qos == "0" {
+                assert_eq!(heard(), format!("Subscribed (mid: 1): 2, {refused}"));
+            }
             assert_eq!(heard(), format!("room/lamp {qos}"));
         }
         for qos in ["1", "2"] {
@@ -46,7 +50,7 @@ fn mosquittos_clients_know_no_difference_but_what_is_refused() {
         publish("room/lamp", &["-m", "end"]).ok();
         assert_eq!(heard(), "room/lamp end");
         assert_eq!(subscriber.ended(), Some(0));
-        assert_eq!(world.broker.subscribed(&format!("user/bob:{version}")), ["room/#"]);
+        assert_eq!(world.broker.subscribed(&id), ["room/#"]);
     }
     assert_eq!(world.broker.published("user/alice:refused"), [""; 0]);
 }

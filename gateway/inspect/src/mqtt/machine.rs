@@ -25,6 +25,8 @@ pub struct Mqtt {
     from_client: Inbox,
     from_server: Inbox,
     session: Option<Session>,
+    /// The client says no more.
+    parted: bool,
     over: bool,
 }
 
@@ -40,6 +42,7 @@ impl Mqtt {
             from_client: Inbox::default(),
             from_server: Inbox::default(),
             session: None,
+            parted: false,
             over: false,
         }
     }
@@ -213,7 +216,8 @@ impl Machine for Mqtt {
         judge: &mut dyn Judge,
         out: &mut Out,
     ) -> Result<(), Fault> {
-        while !bytes.is_empty() && !self.over {
+        let unheard = self.parted && from == Side::Client;
+        while !bytes.is_empty() && !self.over && !unheard {
             let read = self.step(from, &mut bytes, judge, out);
             self.over = read.is_err() || out.over.is_some();
             if let Err(Violation { reason, what }) = read {
@@ -227,10 +231,11 @@ impl Machine for Mqtt {
     }
 
     fn parting(&mut self, judge: &mut dyn Judge, out: &mut Out) {
-        self.over = true;
+        self.parted = true;
         let Some(session) = &mut self.session else { return };
         if !session.to_server.is_busy() && !session.may_leave_will(judge) {
             session.will = None;
+            self.over = true;
             // The one reason for which a server discards a will (section 3.1.2.5).
             out.device.extend(write(Kind::Disconnect, &[]));
         }

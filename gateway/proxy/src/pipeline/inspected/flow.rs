@@ -161,7 +161,12 @@ impl<'a> Flow<'a> {
             match next.await {
                 Next::Stop(stop) => return stop,
                 Next::Settle => self.operations.settle(),
-                Next::End(Side::Client) => self.up.ending = true,
+                Next::End(Side::Client) => {
+                    if device.is_some() {
+                        self.machine.parting(&mut self.operations, &mut self.out);
+                    }
+                    self.up.ending = true;
+                }
                 Next::End(Side::Device) => self.down.ending = true,
                 Next::Read(side) => {
                     let read = self.read(side, device.as_mut().map(|(backend, _)| &mut **backend));
