@@ -18,9 +18,12 @@ pub(crate) async fn run(
             let path = path(&interface)?;
             let answer = client.request(Method::POST, &path, Some(&json!({ "url": url }))).await?;
             out.print(&answer, |answer| {
+                let host = text(answer, "host");
+                let warning = answer["warning"].as_str().map(|why| format!("\nwarning: {why}"));
                 format!(
-                    "{interface} is declared; its name is {}. The policy says who reaches it.",
-                    text(answer, "host")
+                    "{interface} is declared; its name is {host}. The policy says who reaches \
+                     it.{}",
+                    warning.as_deref().map(escape).map_or_else(String::new, |why| why.to_string())
                 )
             })
         }

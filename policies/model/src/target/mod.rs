@@ -85,6 +85,19 @@ impl Target {
         self.inspected.as_ref()
     }
 
+    /// What is probably spoken there, by its port, and not inspected: then whoever may reach the
+    /// interface may do everything there.
+    #[must_use]
+    pub fn overlooked(&self) -> Option<Protocol> {
+        match (&self.inspected, &self.way) {
+            (None, Way::Tcp { port: 502, .. }) => Some(Protocol::Modbus),
+            (None, Way::Tcp { port: 1883, .. }) => Some(Protocol::Mqtt),
+            (None, Way::Tcp { port: 80 | 8000 | 8080, .. }) => Some(Protocol::Http),
+            (None, Way::Udp { port: 5683, .. }) => Some(Protocol::Coap),
+            _ => None,
+        }
+    }
+
     /// The protocol of the interface.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
@@ -355,6 +368,25 @@ mod tests {
         let room = 4096 - "/bin/x".len() - 1;
         assert!(of(&["a".repeat(room)]).is_ok());
         assert_eq!(of(&["a".repeat(room + 1)]), Err(TargetError::TooLong));
+    }
+
+    #[test]
+    fn a_raw_interface_at_the_port_of_a_protocol_is_noticed() {
+        for (text, protocol) in [
+            ("tcp://h:502", Some(Protocol::Modbus)),
+            ("tcp://h:1883", Some(Protocol::Mqtt)),
+            ("tcp://h:80", Some(Protocol::Http)),
+            ("tcp://h:8080", Some(Protocol::Http)),
+            ("udp://h:5683", Some(Protocol::Coap)),
+            ("tcp://h:22", None),
+            ("tcp://h:5683", None),
+            ("udp://h:502", None),
+            ("modbus://h:502", None),
+            ("mqtt://h:80", None),
+            ("agent:modbus", None),
+        ] {
+            assert_eq!(text.parse::<Target>().unwrap().overlooked(), protocol, "{text}");
+        }
     }
 
     #[test]
