@@ -40,8 +40,10 @@ pub trait Machine: Send {
     /// Reads what has come from one side.
     ///
     /// # Errors
-    /// When that cannot be a message of the protocol, or may not come now. The flow is over, and
-    /// not properly; what is in `out` by then has been decided, and may be sent.
+    /// When that cannot be a message of the protocol, or may not come now. The flow is over; what is
+    /// in `out` by then has been decided, and may be sent. If `out` says that it is over, too, the
+    /// client has been told in the protocol's own words, and is to hear them; otherwise it does not
+    /// end properly.
     fn read(
         &mut self,
         from: Side,

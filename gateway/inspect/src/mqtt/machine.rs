@@ -10,6 +10,9 @@ use super::reason::{ALIAS_INVALID, PROTOCOL_ERROR, Violation, malformed, protoco
 use super::session::Session;
 use crate::machine::{Fault, Judge, Machine, Out, Side};
 
+/// Why a connection is over whose client has been told what is wrong.
+const TOLD: &str = "client-broke-protocol";
+
 /// One MQTT connection, from a client to a server.
 ///
 /// [`Machine::parting`] is due however the connection ends: it asks about the will that the client
@@ -137,6 +140,7 @@ impl Mqtt {
         let connect = read.inspect_err(|violation| {
             if version == Version::V5 {
                 out.client.extend(refusal(violation.reason));
+                out.over = Some(TOLD);
             }
         })?;
         match self.admitted(&connect, judge) {
@@ -178,7 +182,10 @@ impl Mqtt {
             out.client.extend(refusal(reason));
         } else if !session.to_client.is_busy() {
             out.client.extend(write(Kind::Disconnect, &[&[reason]]));
+        } else {
+            return;
         }
+        out.over = Some(TOLD);
     }
 
     /// How many bytes it holds, about.

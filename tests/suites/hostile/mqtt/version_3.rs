@@ -33,7 +33,7 @@ pub(super) const TABLE: &[Row] = &[
     (
         "a length that ends in the middle, so that the rest begins a packet",
         "= 30 07 'ok/a' 00 e0 00",
-        "30 'ok/a' 00",
+        "30 'ok/a' 00 ; e0",
         "end",
     ),
     ("a length longer than need be", "= 32 8a 00 'ok/a' 0001 0000", "same", "40 0001"),

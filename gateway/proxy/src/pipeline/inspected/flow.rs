@@ -321,6 +321,8 @@ impl<'a> Flow<'a> {
             // Everything was delivered.
             Stop::Ended(End::ClientLeft) => return,
             Stop::Ended(end) => end.why(),
+            // It has been told.
+            Stop::Fault(_) if self.out.over.is_some() => None,
             Stop::Fault(_) | Stop::Admitted(_) => Some(Why::Wrong),
         };
         // The machine may have answered before it gave up.
