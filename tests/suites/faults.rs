@@ -379,10 +379,10 @@ fn what_is_not_built_says_so() {
         assert!(complaint.contains(says), "{url}: {complaint}");
     }
     // Whoever declares a protocol's port as a raw one is told what that means, then and later.
-    let added = gateway.owner(&["interface", "add", "plc/raw", "tcp://127.0.0.1:502"]);
-    assert!(added.contains("warning: ") && added.contains("modbus://127.0.0.1:502"), "{added}");
+    let added = gateway.run("owner", &["interface", "add", "plc/raw", "tcp://127.0.0.1:502"]);
+    assert!(added.err.contains("declare it as modbus://127.0.0.1:502"), "{added:?}");
     let listed = gateway.owner_json(&["interface", "list"]);
-    let warned = listed.as_array().unwrap().iter().filter(|one| one["warning"].is_string());
+    let warned = listed.as_array().unwrap().iter().filter(|one| one["warnings"] != serde_json::json!([]));
     assert_eq!(warned.map(|one| &one["name"]).collect::<Vec<_>>(), ["raw"]);
     // Wrong usage is another status.
     for args in [

@@ -16,8 +16,7 @@ pub(crate) struct InterfaceView {
     /// The host name that it is reached by.
     host: String,
     /// What may have been overlooked when it was declared.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    warning: Option<String>,
+    warnings: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -33,13 +32,13 @@ struct Change {
 }
 
 /// What an administrator is told who declares a protocol's port as a raw one.
-fn overlooked(target: &Target, protocol: Protocol) -> String {
-    let raw = target.protocol();
+fn overlooked(target: &Target) -> Option<String> {
+    let (raw, protocol) = (target.protocol(), target.overlooked()?);
     let declared = target.to_string().replacen(raw.as_str(), protocol.as_str(), 1);
-    format!(
+    Some(format!(
         "this is the usual port of {protocol}, and as {raw}:// whoever may connect may do everything \
          there; declare it as {declared} and each operation is decided"
-    )
+    ))
 }
 
 impl Call<'_> {
@@ -56,7 +55,7 @@ impl Call<'_> {
             protocol: interface.target.protocol(),
             url: interface.target.clone(),
             enabled: interface.enabled,
-            warning: interface.target.overlooked().map(|one| overlooked(&interface.target, one)),
+            warnings: overlooked(&interface.target).into_iter().collect(),
             host: snapshot
                 .domain()
                 .door(&DoorName { interface: interface.name.clone(), device: device.clone() }),
@@ -77,8 +76,7 @@ impl Call<'_> {
         #[derive(Serialize)]
         struct Added {
             host: String,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            warning: Option<String>,
+            warnings: Vec<String>,
         }
         let door = self.door()?;
         let Add { url } = self.read().await?;
@@ -89,10 +87,10 @@ impl Call<'_> {
         gate.record(Some(&format!("add {door} {target}"))).await?;
         gate.stands()?;
         let host = self.parts.domain.door(&door);
-        let warning = target.overlooked().map(|protocol| overlooked(&target, protocol));
+        let warnings = overlooked(&target).into_iter().collect();
         let added = self.parts.store.add_interface(actor(gate), door, target).await;
         let added = added.map_err(refused)?;
-        Ok(Changed::of(&added, Added { host, warning }))
+        Ok(Changed::of(&added, Added { host, warnings }))
     }
 
     pub(crate) async fn change_interface(mut self, gate: &mut Gate) -> Answer {
