@@ -382,7 +382,8 @@ fn what_is_not_built_says_so() {
     let added = gateway.run("owner", &["interface", "add", "plc/raw", "tcp://127.0.0.1:502"]);
     assert!(added.err.contains("declare it as modbus://127.0.0.1:502"), "{added:?}");
     let listed = gateway.owner_json(&["interface", "list"]);
-    let warned = listed.as_array().unwrap().iter().filter(|one| one["warnings"] != serde_json::json!([]));
+    let warned =
+        listed.as_array().unwrap().iter().filter(|one| one["warnings"] != serde_json::json!([]));
     assert_eq!(warned.map(|one| &one["name"]).collect::<Vec<_>>(), ["raw"]);
     // Wrong usage is another status.
     for args in [

@@ -2,20 +2,13 @@
 
 use serde_json::json;
 
-use super::world::{DOORS, Door, Peer, VERSIONS, World};
-
-/// Somebody past the gateway who hears everything.
-fn watcher(world: &World) -> Peer {
-    let mut watcher = world.joined("5", Door::Behind, "watcher", "watcher");
-    assert_eq!(watcher.subscribe(&["# 2"]), [2]);
-    watcher
-}
+use super::world::{Door, RULES, VERSIONS, WAYS, World};
 
 #[test]
 fn what_is_permitted_is_published_and_what_is_not_never_reaches_the_broker() {
     let world = World::new();
-    let mut watcher = watcher(&world);
-    for (version, door) in VERSIONS.into_iter().flat_map(|one| DOORS.map(|door| (one, door))) {
+    let mut watcher = world.watcher();
+    for (version, door) in WAYS {
         let id = format!("{version}-{door:?}");
         let mut alice = world.joined(version, door, "alice", &id);
         for qos in 0..3 {
@@ -39,7 +32,7 @@ fn what_is_permitted_is_published_and_what_is_not_never_reaches_the_broker() {
         assert_eq!(published, ["room/lamp", "room/lamp", "room/lamp", "room"]);
     }
     // Nobody's business: as if there were no such interface.
-    for (version, door) in VERSIONS.into_iter().flat_map(|one| DOORS.map(|door| (one, door))) {
+    for (version, door) in WAYS {
         let told = world.peer(version, door, "mallory").connect(json!({ "id": "m" }));
         assert!(told["code"].is_null(), "{told}");
     }
@@ -97,7 +90,7 @@ const FILTERS: &[(&str, &[(&str, bool)])] = &[
 #[test]
 fn each_filter_is_answered_in_its_place() {
     let world = World::new();
-    for (version, door) in VERSIONS.into_iter().flat_map(|one| DOORS.map(|door| (one, door))) {
+    for (version, door) in WAYS {
         let refused = if version == "5" { 0x87 } else { 0x80 };
         for (number, (who, filters)) in FILTERS.iter().enumerate() {
             let id = format!("{version}-{door:?}-{number}");
@@ -118,14 +111,27 @@ fn each_filter_is_answered_in_its_place() {
 }
 
 #[test]
+fn what_would_be_answered_can_be_asked_beforehand() {
+    let world = World::new();
+    for (who, filters) in FILTERS {
+        for (filter, may) in *filters {
+            let resource = format!("plc/mqtt/{}", filter.rsplit_once(' ').unwrap().0);
+            let subject = format!("user/{who}");
+            let ran =
+                world.gateway.run("owner", &["policy", "check", &subject, "subscribe", &resource]);
+            assert_eq!(ran.status, Some(if *may { 0 } else { 3 }), "{who} {resource}: {ran:?}");
+        }
+    }
+}
+
+#[test]
 fn messages_come_to_those_who_have_subscribed() {
     let world = World::new();
-    world.gateway.rules(&format!(
-        "{}\np, user/alice, plc, mqtt/$SYS/broker/**, subscribe, , allow",
-        super::world::RULES
-    ));
+    world
+        .gateway
+        .rules(&format!("{RULES}\np, user/alice, plc, mqtt/$SYS/broker/**, subscribe, , allow"));
     let mut behind = world.joined("5", Door::Behind, "behind", "behind");
-    for (version, door) in VERSIONS.into_iter().flat_map(|one| DOORS.map(|door| (one, door))) {
+    for (version, door) in WAYS {
         let mut alice = world.joined(version, door, "alice", "a");
         let filters = ["alice/+ 2", "room/lamp 0", "$share/g/room/shared 1"];
         assert_eq!(alice.subscribe(&filters), [2, 0, 1]);
@@ -151,7 +157,7 @@ fn messages_come_to_those_who_have_subscribed() {
 #[test]
 fn a_topic_alias_ends_at_the_gateway() {
     let world = World::new();
-    let mut watcher = watcher(&world);
+    let mut watcher = world.watcher();
     let mut alice = world.peer("5", Door::Sni, "alice");
     let told = alice.connect(json!({ "id": "a" }));
     assert_eq!((&told["code"], &told["aliases"]), (&json!(0), &json!(10)));

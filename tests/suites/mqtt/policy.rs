@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::world::{DOORS, Door, RULES, VERSIONS, World};
+use super::world::{Door, RULES, WAYS, World};
 
 #[test]
 fn an_old_subscription_gives_nothing_away() {
     let world = World::new();
     let no_b = format!("{RULES}\np, user/alice, plc, mqtt/room/b, subscribe, , deny");
     let mut behind = world.joined("5", Door::Behind, "behind", "behind");
-    for (version, door) in VERSIONS.into_iter().flat_map(|one| DOORS.map(|door| (one, door))) {
+    for (version, door) in WAYS {
         let id = format!("{version}-{door:?}");
         let lasting = json!({ "id": id, "clean": false, "expiry": 600 });
         world.gateway.rules(RULES);
@@ -61,7 +61,7 @@ fn an_old_subscription_gives_nothing_away() {
 fn who_may_not_connect_any_more_is_cut_at_once() {
     let world = World::new();
     let no_connect = RULES.replace("alice, plc, mqtt, connect", "nobody, plc, mqtt, connect");
-    for (version, door) in VERSIONS.into_iter().flat_map(|one| DOORS.map(|door| (one, door))) {
+    for (version, door) in WAYS {
         world.gateway.rules(RULES);
         let mut alice = world.joined(version, door, "alice", "a");
         let mut bob = world.joined(version, door, "bob", "b");

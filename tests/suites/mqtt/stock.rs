@@ -6,7 +6,7 @@ use doorward_tests::Gateway;
 use doorward_tests::gateway::Ran;
 use doorward_tests::running::{Running, line, wait_until};
 
-use super::world::{Broker, DOORS, RULES, VERSIONS, World};
+use super::world::{Broker, RULES, WAYS, World};
 
 #[test]
 fn mosquittos_clients_know_no_difference_but_what_is_refused() {
@@ -68,7 +68,7 @@ fn behind_an_agent_mqtt_is_inspected_too() {
     let config = format!("[interfaces.broker]\nurl = \"tcp://{}\"\n", broker.at);
     let _agent = gateway.agent("plc", &config);
     let world = World { broker, gateway };
-    for (version, door) in VERSIONS.into_iter().flat_map(|one| DOORS.map(|door| (one, door))) {
+    for (version, door) in WAYS {
         let id = format!("{version}-{door:?}");
         let mut bob = world.joined(version, door, "bob", &id);
         assert_eq!(bob.subscribe(&["room/# 2", "#"])[0], 2);

@@ -2,36 +2,28 @@
 
 use serde_json::{Value, json};
 
-use super::world::{DOORS, Door, Peer, RULES, VERSIONS, World};
+use super::world::{Door, Peer, RULES, WAYS, World};
 
 fn will(id: &str, topic: &str) -> Value {
     json!({ "id": id, "will": { "topic": topic, "payload": "gone", "qos": 1 } })
 }
 
-/// Somebody past the gateway who hears everything.
-fn watcher(world: &World) -> Peer {
-    let mut watcher = world.joined("5", Door::Behind, "watcher", "watcher");
-    assert_eq!(watcher.subscribe(&["# 2"]), [2]);
-    watcher
-}
-
-/// Everybody, with a will at `room/lamp`; those who speak first come first.
-fn everybody(world: &World) -> Vec<(String, Peer)> {
-    let each = VERSIONS.into_iter().flat_map(|version| DOORS.map(|door| (version, door)));
-    each.map(|(version, door)| {
+/// A client by each way, with a will at `room/lamp`, and its id.
+fn each(world: &World) -> Vec<(String, Peer)> {
+    WAYS.map(|(version, door)| {
         let id = format!("{version}-{door:?}");
         let mut peer = world.peer(version, door, "alice");
         assert_eq!(peer.connect(will(&id, "room/lamp"))["code"], 0);
         (id, peer)
     })
-    .collect()
+    .into()
 }
 
 #[test]
 fn a_will_is_published_when_its_client_is_gone() {
     let world = World::new();
-    let mut watcher = watcher(&world);
-    for (_, mut peer) in everybody(&world) {
+    let mut watcher = world.watcher();
+    for (_, mut peer) in each(&world) {
         peer.running.signal("KILL");
         peer.running.ended();
         assert_eq!(watcher.hears(), "room/lamp gone");
@@ -46,9 +38,20 @@ fn a_will_is_published_when_its_client_is_gone() {
 }
 
 #[test]
+fn who_is_ended_for_a_message_in_3_1_1_leaves_its_will() {
+    let world = World::new();
+    let mut watcher = world.watcher();
+    let mut alice = world.peer("3.1.1", Door::Sni, "alice");
+    assert_eq!(alice.connect(will("a", "room/lamp"))["code"], 0);
+    alice.publish("other", 1, "x");
+    alice.ends();
+    assert_eq!(watcher.hears(), "room/lamp gone");
+}
+
+#[test]
 fn who_may_not_publish_a_will_may_not_connect_with_it() {
     let world = World::new();
-    for (version, door) in VERSIONS.into_iter().flat_map(|one| DOORS.map(|door| (one, door))) {
+    for (version, door) in WAYS {
         for topic in ["other", "room/vault/x"] {
             let told = world.peer(version, door, "alice").connect(will("a", topic));
             // paho knows the codes of 3.1.1 by their names in 5: not authorized.
@@ -66,8 +69,8 @@ fn who_may_not_publish_a_will_may_not_connect_with_it() {
 /// What takes rights from somebody who has a will, and then ends the flow.
 fn none_is_published(rules: &str, end: impl Fn(&mut Peer)) {
     let world = World::new();
-    let mut watcher = watcher(&world);
-    let peers = everybody(&world);
+    let mut watcher = world.watcher();
+    let peers = each(&world);
     world.gateway.rules(rules);
     for (id, mut peer) in peers {
         end(&mut peer);
@@ -96,8 +99,8 @@ fn nor_when_its_client_is_gone() {
 #[test]
 fn a_will_that_is_still_permitted_is_published_when_the_flow_is_cut() {
     let world = World::new();
-    let mut watcher = watcher(&world);
-    let peers = everybody(&world);
+    let mut watcher = world.watcher();
+    let peers = each(&world);
     let no_connect = RULES.replace("alice, plc, mqtt, connect", "nobody, plc, mqtt, connect");
     world.gateway.rules(&no_connect);
     for (_, mut peer) in peers {

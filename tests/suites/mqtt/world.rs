@@ -150,6 +150,14 @@ impl World {
         peer
     }
 
+    /// Somebody past the gateway who hears everything.
+    #[track_caller]
+    pub(super) fn watcher(&self) -> Peer {
+        let mut watcher = self.joined("5", Door::Behind, "watcher", "watcher");
+        assert_eq!(watcher.subscribe(&["# 2"]), [2]);
+        watcher
+    }
+
     /// `mosquitto_pub` or `mosquitto_sub` by the interface's name.
     pub(super) fn mosquitto(&self, tool: &str, who: &str, options: &[&str]) -> Command {
         let mut command = Command::new(program(tool));
@@ -172,8 +180,10 @@ pub(super) enum Door {
     Behind,
 }
 
-pub(super) const DOORS: [Door; 2] = [Door::Sni, Door::Connect];
 pub(super) const VERSIONS: [&str; 2] = ["3.1.1", "5"];
+/// Each version, at each door of the gateway.
+pub(super) const WAYS: [(&str, Door); 4] =
+    [("3.1.1", Door::Sni), ("3.1.1", Door::Connect), ("5", Door::Sni), ("5", Door::Connect)];
 
 /// paho.
 pub(super) struct Peer {

@@ -3,7 +3,7 @@
 //! A packet is its first byte and, after the length, which is put in, the rest; after `=` nothing is
 //! put in. Packets are separated by `;`, and pieces by `|`; `/` before all of it stands for one byte
 //! at a time, and a piece `.` for the end of what is said. `'text'` is a string with its length, `[…]` are properties with theirs, all else is
-//! hexadecimal; `00*20` and `'a'*20` are repeated.
+//! hexadecimal; `00*20`, `'a'*20` and `('a' 00)*20` are repeated.
 
 /// The bytes of all packets.
 pub(super) fn wire(text: &str) -> Vec<u8> {
@@ -51,6 +51,13 @@ fn fields(text: &mut &str, to: &mut Vec<u8>) {
             fields(text, &mut body);
             length(body.len(), to);
             to.extend(body);
+        } else if let Some(rest) = text.strip_prefix('(') {
+            let (mut content, rest) = rest.split_once(')').unwrap();
+            let mut body = Vec::new();
+            fields(&mut content, &mut body);
+            let (times, rest) = repeated(rest);
+            *text = rest;
+            to.extend(body.repeat(times));
         } else if let Some(rest) = text.strip_prefix('\'') {
             let (content, rest) = rest.split_once('\'').unwrap();
             let (times, rest) = repeated(rest);

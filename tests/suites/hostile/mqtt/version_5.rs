@@ -68,6 +68,8 @@ pub(super) const TABLE: &[Row] = &[
         "82 0001 [0b 05] 'ok/a' 2e",
         "90 0001 [] 87 02 87",
     ),
+    ("more filters than are held", "82 0001 [] ('a' 00)*16385", "", "e0 97 end"),
+    ("256 KiB of one SUBSCRIBE", "= 82 81 80 10 00*100000", "", "e0 95 end"),
     ("none of them", "82 0001 [] '#' 00 'ok/+' 00", "c0", "90 0001 [] 87 87"),
     ("a wildcard that meets nothing denied", "82 0001 [] 'ok/+/x' 00", "c0", "90 0001 [] 87"),
     ("shared", "82 0001 [] '$share/g/ok/a' 01", "same", "90 0001 [] 01"),
