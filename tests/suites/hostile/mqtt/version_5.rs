@@ -9,6 +9,8 @@ pub(super) const TABLE: &[Row] = &[
     ("not permitted at QoS 0", "30 'no' [] 00", "c0", ""),
     ("not permitted at QoS 1", "32 'no' 0001 [] 00", "c0", "40 0001 87"),
     ("not permitted at QoS 2", "34 'no' 0001 [] 00", "c0", "50 0001 87"),
+    // What was never sent is released all the same; the broker knows how to answer that.
+    ("and released", "34 'no' 0001 [] 00|62 0001", "c0 ; 62 0001", "50 0001 87 ; 70 0001"),
     ("a long one that is not permitted", "32 'no' 0001 [] 00*300000", "c0", "40 0001 87"),
     (
         "one between two",
