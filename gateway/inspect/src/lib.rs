@@ -20,5 +20,6 @@ pub mod http;
 mod machine;
 pub mod modbus;
 pub mod mqtt;
+pub mod serial;
 
 pub use machine::{Fault, Judge, Machine, Out, Side};

@@ -35,11 +35,14 @@ enum Stage {
     Admitted(Behind),
 }
 
+/// How many answers a flow remembers.
+const ANSWERS: usize = 256;
+
 type Behind = (Option<DeviceId>, Option<InterfaceId>);
 
 impl<'a> Operations<'a> {
     pub(super) fn new(means: &'a Means, approached: &'a Approached) -> Self {
-        let (cache, tally) = (Cache::new(), Tally::default());
+        let (cache, tally) = (Cache::of(ANSWERS), Tally::new(!approached.inspected.synced));
         Self { means, approached, cache, tally, stage: Stage::Approached }
     }
 
