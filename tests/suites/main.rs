@@ -18,6 +18,7 @@ mod large;
 mod life;
 mod matrix;
 mod modbus;
+mod mqtt;
 mod network;
 mod oracle;
 mod order;

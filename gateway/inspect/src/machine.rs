@@ -40,8 +40,10 @@ pub trait Machine: Send {
     /// Reads what has come from one side.
     ///
     /// # Errors
-    /// When that cannot be a message of the protocol, or may not come now. The flow is over, and
-    /// not properly; what is in `out` by then has been decided, and may be sent.
+    /// When that cannot be a message of the protocol, or may not come now. The flow is over; what is
+    /// in `out` by then has been decided, and may be sent. If `out` says that it is over, too, the
+    /// client has been told in the protocol's own words, and is to hear them; otherwise it does not
+    /// end properly.
     fn read(
         &mut self,
         from: Side,
@@ -50,8 +52,9 @@ pub trait Machine: Send {
         out: &mut Out,
     ) -> Result<(), Fault>;
 
-    /// The flow is about to be cut: what the device must still hear, so that it does nothing on its
-    /// own that is not permitted any more.
+    /// The client says no more, or the flow is about to be cut: what the device must still hear, so
+    /// that it does nothing on its own that is not permitted any more. From now on only the device
+    /// is read.
     fn parting(&mut self, judge: &mut dyn Judge, out: &mut Out);
 }
 

@@ -3,3 +3,4 @@
 
 mod coap;
 mod modbus;
+mod mqtt;

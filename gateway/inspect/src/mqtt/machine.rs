@@ -10,6 +10,9 @@ use super::reason::{ALIAS_INVALID, PROTOCOL_ERROR, Violation, malformed, protoco
 use super::session::Session;
 use crate::machine::{Fault, Judge, Machine, Out, Side};
 
+/// Why a connection is over whose client has been told what is wrong.
+const TOLD: &str = "client-broke-protocol";
+
 /// One MQTT connection, from a client to a server.
 ///
 /// [`Machine::parting`] is due however the connection ends: it asks about the will that the client
@@ -25,6 +28,8 @@ pub struct Mqtt {
     from_client: Inbox,
     from_server: Inbox,
     session: Option<Session>,
+    /// The client says no more.
+    parted: bool,
     over: bool,
 }
 
@@ -40,6 +45,7 @@ impl Mqtt {
             from_client: Inbox::default(),
             from_server: Inbox::default(),
             session: None,
+            parted: false,
             over: false,
         }
     }
@@ -134,6 +140,7 @@ impl Mqtt {
         let connect = read.inspect_err(|violation| {
             if version == Version::V5 {
                 out.client.extend(refusal(violation.reason));
+                out.over = Some(TOLD);
             }
         })?;
         match self.admitted(&connect, judge) {
@@ -175,7 +182,10 @@ impl Mqtt {
             out.client.extend(refusal(reason));
         } else if !session.to_client.is_busy() {
             out.client.extend(write(Kind::Disconnect, &[&[reason]]));
+        } else {
+            return;
         }
+        out.over = Some(TOLD);
     }
 
     /// How many bytes it holds, about.
@@ -213,7 +223,8 @@ impl Machine for Mqtt {
         judge: &mut dyn Judge,
         out: &mut Out,
     ) -> Result<(), Fault> {
-        while !bytes.is_empty() && !self.over {
+        let unheard = self.parted && from == Side::Client;
+        while !bytes.is_empty() && !self.over && !unheard {
             let read = self.step(from, &mut bytes, judge, out);
             self.over = read.is_err() || out.over.is_some();
             if let Err(Violation { reason, what }) = read {
@@ -227,10 +238,11 @@ impl Machine for Mqtt {
     }
 
     fn parting(&mut self, judge: &mut dyn Judge, out: &mut Out) {
-        self.over = true;
+        self.parted = true;
         let Some(session) = &mut self.session else { return };
         if !session.to_server.is_busy() && !session.may_leave_will(judge) {
             session.will = None;
+            self.over = true;
             // The one reason for which a server discards a will (section 3.1.2.5).
             out.device.extend(write(Kind::Disconnect, &[]));
         }

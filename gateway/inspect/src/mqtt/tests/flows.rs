@@ -150,11 +150,13 @@ fn parting_asks_about_the_will() {
         assert_eq!(flow.parting(), b"", "it may be published");
         assert_eq!(flow.rules.asked, ["publish bus/w"]);
         assert_eq!(flow.says(Side::Client, "c0").out, Out::default(), "it has parted");
+        assert_eq!(flow.server("d0"), both("", "d0"), "what was underway still comes");
 
         let mut flow = Flow::after(ClientIds::Bound, open);
         flow.rules.refused = &["publish"];
         assert_eq!(flow.parting(), wire("e0"));
         assert_eq!(flow.parting(), b"", "once is enough");
+        assert_eq!(flow.says(Side::Device, "d0").out, Out::default(), "it has left");
 
         let mut flow = Flow::after(ClientIds::Bound, open);
         flow.rules.refused = &["publish"];

@@ -168,7 +168,12 @@ impl<'a> Flow<'a> {
             match next.await {
                 Next::Stop(stop) => return stop,
                 Next::Settle => self.operations.settle(),
-                Next::End(Side::Client) => self.up.ending = true,
+                Next::End(Side::Client) => {
+                    if device.is_some() {
+                        self.machine.parting(&mut self.operations, &mut self.out);
+                    }
+                    self.up.ending = true;
+                }
                 Next::End(Side::Device) => self.down.ending = true,
                 Next::Read(side) => {
                     let read = self.read(side, device.as_mut().map(|(backend, _)| &mut **backend));
@@ -323,6 +328,8 @@ impl<'a> Flow<'a> {
             // Everything was delivered.
             Stop::Ended(End::ClientLeft) => return,
             Stop::Ended(end) => end.why(),
+            // It has been told.
+            Stop::Fault(_) if self.out.over.is_some() => None,
             Stop::Fault(_) | Stop::Admitted(_) => Some(Why::Wrong),
         };
         // The machine may have answered before it gave up.

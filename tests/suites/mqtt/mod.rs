@@ -1,0 +1,9 @@
+//! MQTT, decided message by message and filter by filter: mosquitto behind, paho and mosquitto's
+//! own clients in front.
+
+mod identities;
+mod messages;
+mod policy;
+mod stock;
+mod wills;
+mod world;
