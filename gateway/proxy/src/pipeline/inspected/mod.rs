@@ -3,6 +3,7 @@
 
 mod datagrams;
 mod flow;
+mod http;
 mod lane;
 mod operations;
 mod tally;
@@ -13,6 +14,8 @@ use doorward_inspect::coap::Coap;
 use doorward_inspect::modbus::Tcp;
 use doorward_model::Inspection;
 use doorward_wire::Why;
+
+pub use http::Rates;
 
 use super::Means;
 use super::approach::Approached;
@@ -30,6 +33,7 @@ pub async fn inspect(means: &Means, approached: Approached, client: Client) -> O
             let machine = Box::new(Tcp::new(interface));
             flow::stream(means, approached, machine, wire).await
         }
+        (Inspection::Http(_), Client::Stream(wire)) => http::serve(means, approached, wire).await,
         (Inspection::Coap, Client::Datagrams(client, parting)) => {
             let Some(seed) = means.leases.nonce() else {
                 client.close(Why::Stopping);
