@@ -1,4 +1,5 @@
 //! What strangers to a protocol, and its worst friends, say to the real gateway: a table for each
 //! protocol of what becomes of it.
 
+mod http;
 mod modbus;
