@@ -159,7 +159,12 @@ async def frames(reader, writer):
         data = bytes(b ^ mask[i % 4] for i, b in enumerate(await reader.readexactly(size)))
         kind = first & 15
         kind = {9: 10}.get(kind, kind)
-        length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big")
+        if size < 126:
+            length = bytes([size])
+        elif size < 65536:
+            length = b"\x7e" + size.to_bytes(2, "big")
+        else:
+            length = b"\x7f" + size.to_bytes(8, "big")
         writer.write(bytes([0x80 | kind]) + length + data)
         await writer.drain()
         if kind == 8:

@@ -4,6 +4,7 @@ Prints `echoed`, and then how the connection ended: its code, which is 1006 if n
 With the files of an identity it comes by TLS, at the interface's own name.
 """
 
+import socket as sockets
 import ssl
 import sys
 
@@ -17,7 +18,8 @@ if files:
     cert, key, ca = files
     context = ssl.create_default_context(cafile=ca)
     context.load_cert_chain(cert, key)
-with connect(url, host=host, port=int(port), ssl=context, proxy=None) as socket:
+tcp = sockets.create_connection((host, int(port)))
+with connect(url, sock=tcp, ssl=context, proxy=None) as socket:
     for said in ["hello", "x" * 70000]:
         socket.send(said)
         assert socket.recv() == said

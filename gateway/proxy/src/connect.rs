@@ -10,11 +10,11 @@ use doorward_session::{Asking, Flows, Link, Problem, Refusals, Session, Tunnel, 
 use doorward_wire::{Kind, Offering, Why};
 
 use crate::dial::{DialError, Rivals};
-use crate::problem::{busy, forbidden, not_recorded, unreachable};
 use crate::pipeline::{
     Approach, Approached, Authority, Client, Dialed, Means, NotDialed, Opened, RefusedFlow,
     Requested, Via, Wanted, approach, authorize, dial, inspect, open, record, refuse, relay,
 };
+use crate::problem::{busy, forbidden, not_recorded, unreachable};
 
 /// What takes flows on their path.
 #[derive(Clone)]

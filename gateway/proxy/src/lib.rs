@@ -30,6 +30,6 @@ pub use connect::Proxy;
 pub use dial::{Agents, Bounds, DialError, Dialer, Glob, GlobError, Paths, Twice, Wants};
 pub use pipeline::{
     Approach, Approached, Authority, Client, Dialed, Ended, Granted, Means, NotDialed, NotOpened,
-    Opened, Rates, RefusedFlow, Requested, Via, Wanted, approach, authorize, dial, inspect, open, record,
-    refuse, relay,
+    Opened, Rates, RefusedFlow, Requested, Via, Wanted, approach, authorize, dial, inspect, open,
+    record, refuse, relay,
 };

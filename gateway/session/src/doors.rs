@@ -189,9 +189,10 @@ impl Doors {
         match (place, hello.server_name()) {
             (Place::Data, _) if sdk => (Door::Sdk, Arc::clone(&self.sdk)),
             (Place::Management, _) => (Door::Management, Arc::clone(&self.management)),
-            (Place::Data, Some(host)) if !names.contain(host) => {
-                (Door::Interface(host.to_ascii_lowercase()), Arc::clone(self.interfaces.choose(hello)))
-            }
+            (Place::Data, Some(host)) if !names.contain(host) => (
+                Door::Interface(host.to_ascii_lowercase()),
+                Arc::clone(self.interfaces.choose(hello)),
+            ),
             (Place::Data, _) => (Door::Own, Arc::clone(&self.own)),
         }
     }

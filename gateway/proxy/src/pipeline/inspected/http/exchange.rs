@@ -39,8 +39,7 @@ pub(super) async fn exchange(
     announce(&mut head.headers, trailer_names(&head.extensions));
     let has_content = !source.is_end_stream();
     let counted = flow.admitted().and_then(|admitted| lease.apart_from(&admitted.lease));
-    let (upload, rest) =
-        Upload::new(source, flow.options.body, lease.clone(), counted.clone());
+    let (upload, rest) = Upload::new(source, flow.options.body, lease.clone(), counted.clone());
     let sent = send(flow, Request::from_parts(head, upload), line, &asked).await;
     let (line, mut response) = match sent {
         Ok(sent) => sent,
@@ -66,7 +65,10 @@ pub(super) async fn exchange(
     };
     if switched {
         let response = Response::from_parts(head, empty(StatusCode::OK).into_body());
-        return Ok(Answer::Upgraded(response, Upgraded { lease, counted, backend: upgrade, line, running }));
+        return Ok(Answer::Upgraded(
+            response,
+            Upgraded { lease, counted, backend: upgrade, line, running },
+        ));
     }
     announce(&mut head.headers, trailers);
     let (flow, line) = (Arc::clone(flow), Some(line));

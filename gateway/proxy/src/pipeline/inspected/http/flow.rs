@@ -164,7 +164,7 @@ impl Flow {
         };
         let (lease, line) = match right {
             Right::Flow(granted) => {
-                let (lease, line) = self.begin(granted, records).await.map_err(no)?;
+                let (lease, line) = self.begin(*granted, records).await.map_err(no)?;
                 (lease, Some(line))
             }
             Right::Request(lease) => {
@@ -295,7 +295,8 @@ impl Flow {
     pub(super) async fn ended(&self, end: End) -> Option<Ended> {
         self.lines.ended().await;
         self.settle().await;
-        let (ending, address) = self.ending.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let (ending, address) =
+            self.ending.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let lease = self.admitted()?.lease.clone();
         let (outcome, reason) = end.outcome();
         Some(Ended { lease, ending, outcome, reason, backend: Some(address), detail: None })

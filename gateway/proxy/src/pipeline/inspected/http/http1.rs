@@ -168,4 +168,3 @@ async fn answer(
 fn waits(fields: &HeaderMap) -> bool {
     fields.contains_key(http::header::EXPECT)
 }
-

@@ -49,11 +49,7 @@ pub(super) async fn serve(flow: &Arc<Flow>, wire: Ahead<Box<dyn Wire>>) -> End {
     end
 }
 
-async fn accept(
-    flow: &Arc<Flow>,
-    wire: Ahead<Box<dyn Wire>>,
-    streams: &mut JoinSet<()>,
-) -> End {
+async fn accept(flow: &Arc<Flow>, wire: Ahead<Box<dyn Wire>>, streams: &mut JoinSet<()>) -> End {
     let mut builder = Builder::new();
     builder
         .initial_window_size(STREAM_WINDOW)
@@ -170,7 +166,11 @@ async fn run(
         (Ok(Answer::Upgraded(mut response, upgraded)), Some(receive)) => {
             mark(&mut response, flow.id());
             match respond.send_response(response.map(drop), false) {
-                Ok(send) => drop(upgraded.relay_http2(StreamWire::new(receive, send)).await),
+                Ok(send) => {
+                    let end = upgraded.relay_http2(StreamWire::new(receive, send)).await;
+                    let (_, reason) = end.outcome();
+                    tracing::debug!(reason, "an upgraded stream is over");
+                }
                 Err(error) => tracing::debug!(%error, "an answer did not arrive"),
             }
         }

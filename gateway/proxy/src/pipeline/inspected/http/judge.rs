@@ -23,7 +23,7 @@ pub(super) struct Requests {
 /// What a request has been granted.
 pub(super) enum Right {
     /// The flow's admission: it is the first that is permitted.
-    Flow(Granted),
+    Flow(Box<Granted>),
     /// To run, within the flow.
     Request(Held),
 }
@@ -139,7 +139,7 @@ impl Requests {
         let right = match (pop_first(flows), pop_first(leases)) {
             (Some((first, more)), None) => {
                 let (via, kind) = (flow.approached.requested.via, Some(flow.approached.kind()));
-                Right::Flow(Granted { first, more, via, kind })
+                Right::Flow(Box::new(Granted { first, more, via, kind }))
             }
             (None, Some((first, more))) => Right::Request(Held::new(first, more)),
             // It has asked for nothing at all: ours, and nothing was granted.

@@ -79,4 +79,3 @@ async fn backend_of(upgrade: OnUpgrade) -> io::Result<Ahead<Connection>> {
     let parts = parts.map_err(|_| io::ErrorKind::ConnectionAborted)?;
     Ok(Ahead::new(parts.read_buf, parts.io.into_inner()))
 }
-

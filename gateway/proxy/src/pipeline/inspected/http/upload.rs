@@ -37,9 +37,9 @@ impl Body for Source {
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match self.get_mut() {
-            Self::Http1(body) => {
-                Pin::new(body).poll_frame(cx).map(|frame| frame.map(|one| one.map_err(io::Error::other)))
-            }
+            Self::Http1(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|one| one.map_err(io::Error::other))),
             Self::Http2(stream) => match ready!(stream.poll_data(cx)) {
                 Some(chunk) => {
                     let chunk = chunk.map_err(io::Error::other)?;
@@ -125,8 +125,7 @@ impl Upload {
     }
 
     fn refuse(&self, refusal: Refusal) -> io::Error {
-        // The first counts.
-        let _ = self.fault.set(refusal).is_ok();
+        self.fault.get_or_init(|| refusal);
         io::ErrorKind::InvalidData.into()
     }
 }
