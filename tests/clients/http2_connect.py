@@ -1,6 +1,7 @@
 """Extended CONNECT over HTTP/2 (RFC 8441): a stream that speaks something else.
 
-Says a line, ends its own direction if that is wanted, and prints what comes back and how the
+Asks for something else first, so that the flow does not depend on the stream. Then it says a
+line, ends its own direction if that is wanted, and prints what comes back and how the
 stream ends.
 """
 
@@ -26,15 +27,19 @@ while True:
         if isinstance(event, RemoteSettingsChanged) and not asked:
             asked = True
             assert event.changed_settings[8].new_value == 1
-            head = [(":method", "CONNECT"), (":protocol", protocol), (":scheme", "http")]
-            head += [(":authority", "localhost"), (":path", path)]
-            connection.send_headers(1, head)
+            rest = [(":scheme", "http"), (":authority", "localhost")]
+            head = [(":method", "GET"), *rest, (":path", "/")]
+            connection.send_headers(1, head, end_stream=True)
+            head = [(":method", "CONNECT"), (":protocol", protocol), *rest, (":path", path)]
+            connection.send_headers(3, head)
+        elif getattr(event, "stream_id", 3) != 3:
+            pass
         elif isinstance(event, ResponseReceived):
             print(dict(event.headers)[b":status"].decode(), flush=True)
-            connection.send_data(1, b"through h2\n", end_stream=ends)
+            connection.send_data(3, b"through h2\n", end_stream=ends)
         elif isinstance(event, DataReceived):
             heard += event.data
-            connection.acknowledge_received_data(event.flow_controlled_length, 1)
+            connection.acknowledge_received_data(event.flow_controlled_length, 3)
             if heard.endswith(b"through h2\n"):
                 print("heard", flush=True)
         elif isinstance(event, StreamEnded):
