@@ -118,7 +118,14 @@ impl Cache {
     /// An empty cache.
     #[must_use]
     pub fn new() -> Self {
-        Self { kept: Recent::new(Self::MOST / 2) }
+        Self::of(Self::MOST)
+    }
+
+    /// An empty cache that keeps so many answers at most, and not more than [`Cache::MOST`]. Each
+    /// takes some hundred bytes.
+    #[must_use]
+    pub fn of(most: usize) -> Self {
+        Self { kept: Recent::new(most.min(Self::MOST) / 2) }
     }
 
     /// What [`Snapshot::decide_again`] says of `request` at `now`.

@@ -6,6 +6,7 @@ mod buffers;
 mod bundles;
 mod certificates;
 mod clients;
+mod coap;
 mod cuts;
 mod demo;
 mod differential;

@@ -200,6 +200,26 @@ fn pymodbus_does_what_it_may_and_goes_on_after_a_refusal() {
         let answers = asked(&gateway, &door, "reader", &requests[9..]);
         assert_eq!(answers, [refused(1), json!([0, 1, 2])]);
     }
+    // The same questions, asked beforehand.
+    for (resource, action, status) in [
+        ("plc/modbus/1/holding/98-99", "read", 0),
+        ("plc/modbus/1/holding/99-100", "read", 3),
+        ("plc/modbus/1/holding/5", "write", 3),
+        ("plc/modbus/2/input/5", "read", 3),
+    ] {
+        let check = gateway.run("owner", &["policy", "check", "user/reader", action, resource]);
+        assert_eq!(check.status, Some(status), "{check:?}");
+    }
+    let why = gateway.owner_json(&[
+        "policy",
+        "explain",
+        "user/writer",
+        "write",
+        "plc/modbus/1/holding/48-50",
+    ]);
+    assert_eq!((&why["permit"], &why["refusal"]), (&false.into(), &"denied-by-rule".into()));
+    let wrong = gateway.run("owner", &["policy", "check", "user/a", "read", "plc/modbus/1/tape/1"]);
+    assert_eq!(wrong.status, Some(1), "{wrong:?}");
     // Each is in the log, with what decided.
     let record = gateway.await_record("an operation", |record| {
         record["event"] == "operation-refused" && record["path"] == "modbus/1/holding/99-100"

@@ -231,3 +231,37 @@ fn behind_an_agent_a_line_is_set_too_over_quic() {
 fn behind_an_agent_a_line_is_set_too_over_tls() {
     behind_an_agent_a_line_is_set_too("tls");
 }
+
+#[test]
+fn where_only_some_lines_may_be_written_others_do_not_reach_the_device() {
+    let (gateway, mut pty) = world();
+    let url = format!("serial:{}?baud=9600&line=show%20*&line=status", pty.path.display());
+    gateway.declare("switch/console", &url);
+    gateway.rules(&RULES.replace("plc, console", "switch, console"));
+    let mut typist = gateway.connected("typist", "switch/console", &[]);
+    let (mut told, mut typing) = (typist.output(), typist.input());
+    typing.write_all(b"reboot\r\nstatus\r\nsho").unwrap();
+    device_reads(&mut pty, "status\r\n");
+    assert_eq!(
+        (line(&mut told), line(&mut told)),
+        ("".into(), "(this line is not permitted)".into())
+    );
+    typing.write_all(b"w version\rshow \x15reboot\rstatus\r").unwrap();
+    device_reads(&mut pty, "show version\rstatus\r");
+    assert_eq!(
+        (line(&mut told), line(&mut told)),
+        ("".into(), "(this line is not permitted)".into())
+    );
+    pty.device.write_all(b"up\n").unwrap();
+    assert_eq!(line(&mut told), "up");
+    // What has no end yet, and never gets one.
+    typing.write_all(b"show").unwrap();
+    drop(typing);
+    typist.signal("TERM");
+    typist.ended();
+    let ended = gateway.await_record("its end", |record| {
+        record["event"] == "flow-end" && record["subject"] == "user/typist"
+    });
+    let detail = ended["detail"].as_str().unwrap();
+    assert!(detail.ends_with("lines refused: 2, the last: show \u{15}reboot"), "{detail}");
+}

@@ -15,6 +15,8 @@ pub(crate) struct InterfaceView {
     enabled: bool,
     /// The host name that it is reached by.
     host: String,
+    /// What may have been overlooked when it was declared.
+    warnings: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -27,6 +29,16 @@ struct Add {
 #[serde(deny_unknown_fields)]
 struct Change {
     enabled: bool,
+}
+
+/// What an administrator is told who declares a protocol's port as a raw one.
+fn overlooked(target: &Target) -> Option<String> {
+    let (raw, protocol) = (target.protocol(), target.overlooked()?);
+    let declared = target.to_string().replacen(raw.as_str(), protocol.as_str(), 1);
+    Some(format!(
+        "this is the usual port of {protocol}, and as {raw}:// whoever may connect may do everything \
+         there; declare it as {declared} and each operation is decided"
+    ))
 }
 
 impl Call<'_> {
@@ -43,6 +55,7 @@ impl Call<'_> {
             protocol: interface.target.protocol(),
             url: interface.target.clone(),
             enabled: interface.enabled,
+            warnings: overlooked(&interface.target).into_iter().collect(),
             host: snapshot
                 .domain()
                 .door(&DoorName { interface: interface.name.clone(), device: device.clone() }),
@@ -63,6 +76,7 @@ impl Call<'_> {
         #[derive(Serialize)]
         struct Added {
             host: String,
+            warnings: Vec<String>,
         }
         let door = self.door()?;
         let Add { url } = self.read().await?;
@@ -73,9 +87,10 @@ impl Call<'_> {
         gate.record(Some(&format!("add {door} {target}"))).await?;
         gate.stands()?;
         let host = self.parts.domain.door(&door);
+        let warnings = overlooked(&target).into_iter().collect();
         let added = self.parts.store.add_interface(actor(gate), door, target).await;
         let added = added.map_err(refused)?;
-        Ok(Changed::of(&added, Added { host }))
+        Ok(Changed::of(&added, Added { host, warnings }))
     }
 
     pub(crate) async fn change_interface(mut self, gate: &mut Gate) -> Answer {

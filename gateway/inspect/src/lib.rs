@@ -19,5 +19,7 @@ pub mod fuzzing;
 pub mod http;
 mod machine;
 pub mod modbus;
+pub mod mqtt;
+pub mod serial;
 
 pub use machine::{Fault, Judge, Machine, Out, Side};

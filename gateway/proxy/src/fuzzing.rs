@@ -6,10 +6,19 @@
 use doorward_wire::fuzzing::Target;
 
 pub use crate::dial::fuzzing::telnet;
+pub use doorward_inspect::fuzzing::{coap, http as requests, line, modbus, mqtt};
 
-/// The targets of this crate.
-pub const TARGETS: &[Target] =
-    &[Target { name: "telnet", run: telnet, corpus: crate::dial::fuzzing::corpus }];
+use doorward_inspect::fuzzing as inspect;
+
+/// The targets of this crate, and of the inspectors, which know nothing of fuzzers.
+pub const TARGETS: &[Target] = &[
+    Target { name: "telnet", run: telnet, corpus: crate::dial::fuzzing::corpus },
+    Target { name: "modbus", run: modbus, corpus: inspect::modbus_corpus },
+    Target { name: "line", run: line, corpus: inspect::line_corpus },
+    Target { name: "mqtt", run: mqtt, corpus: inspect::mqtt_corpus },
+    Target { name: "coap", run: coap, corpus: inspect::coap_corpus },
+    Target { name: "requests", run: requests, corpus: inspect::http_corpus },
+];
 
 #[cfg(test)]
 mod tests {

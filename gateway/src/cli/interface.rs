@@ -3,7 +3,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::args::InterfaceCommand;
-use super::client::{Client, ended, text};
+use super::client::{Client, ended, show_warnings, text};
 use super::device::state;
 use super::output::Output;
 use crate::failure::Failure;
@@ -17,6 +17,7 @@ pub(crate) async fn run(
         InterfaceCommand::Add { interface, url } => {
             let path = path(&interface)?;
             let answer = client.request(Method::POST, &path, Some(&json!({ "url": url }))).await?;
+            show_warnings(&answer);
             out.print(&answer, |answer| {
                 format!(
                     "{interface} is declared; its name is {}. The policy says who reaches it.",

@@ -1,3 +1,5 @@
+mod topic;
+
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
@@ -166,15 +168,22 @@ impl Path {
             Protocol::Http | Protocol::Coap | Protocol::Administration => {
                 return Self::literal(text);
             }
-            Protocol::Mqtt => mqtt(action, &operand)?,
+            Protocol::Mqtt => return topic::parse(action, text),
             Protocol::Modbus => modbus(&operand)?,
             raw => match operand.as_slice() {
-                [] => Operand::default(),
+                [] => Vec::new(),
                 _ => return Err(PathError::NoOperand(raw)),
             },
         };
-        path.segments.insert(0, Segment::Text(first.into()));
-        Ok(Self { segments: path.segments.into(), open: path.open, topic: path.topic })
+        path.insert(0, Segment::Text(first.into()));
+        Ok(Self { segments: path.into(), open: false, topic: false })
+    }
+
+    /// The path of an interface itself, without an operand.
+    #[must_use]
+    pub fn interface(interface: &Name) -> Self {
+        let segments = Arc::new([Segment::Text(interface.shared())]);
+        Self { segments, open: false, topic: false }
     }
 
     /// Everything at an interface: it, and whatever can follow its name.
@@ -250,56 +259,22 @@ impl Path {
 }
 
 fn check_length(text: &str) -> Result<(), PathError> {
-    let parts = text.bytes().filter(|byte| *byte == b'/').count() + 1;
-    if text.len() > Path::LIMIT || parts > Path::SEGMENTS {
+    within(text.len(), parts(text))
+}
+
+/// How many parts a text has, split at each slash.
+fn parts(text: &str) -> usize {
+    text.bytes().filter(|byte| *byte == b'/').count() + 1
+}
+
+fn within(bytes: usize, parts: usize) -> Result<(), PathError> {
+    if bytes > Path::LIMIT || parts > Path::SEGMENTS {
         return Err(PathError::TooLong);
     }
     Ok(())
 }
 
-#[derive(Default)]
-struct Operand {
-    segments: Vec<Segment>,
-    open: bool,
-    topic: bool,
-}
-
-/// A topic name (MQTT 5.0 section 4.7.3) for `publish`, a topic filter (4.7.1, 4.8.2) for
-/// `subscribe`. `$share/G/F` is judged as `F`.
-fn mqtt(action: Action, levels: &[&str]) -> Result<Operand, PathError> {
-    const FILTER: &str = "a topic filter has + for one whole level and # only at its end";
-    if action == Action::Connect {
-        return match levels {
-            [] => Ok(Operand::default()),
-            [first, ..] => Err(misfit(first, "connect asks for the interface, without a topic")),
-        };
-    }
-    let levels = match levels {
-        ["$share", group, filter @ ..] if action == Action::Subscribe => {
-            if group.is_empty() || group.contains(['+', '#']) {
-                return Err(misfit(group, "a shared subscription is $share/GROUP/FILTER"));
-            }
-            filter
-        }
-        all => all,
-    };
-    if levels.is_empty() || levels == [""] {
-        return Err(misfit("", "a topic has at least one character"));
-    }
-    let (levels, open) = match levels.split_last() {
-        Some((&"#", before)) if action == Action::Subscribe => (before, true),
-        _ => (levels, false),
-    };
-    let segment = |level: &&str| match *level {
-        "+" if action == Action::Subscribe => Ok(Segment::Any),
-        text if text.contains(['+', '#', '\0']) => Err(misfit(text, FILTER)),
-        text => Ok(Segment::Text(text.into())),
-    };
-    let segments = levels.iter().map(segment).collect::<Result<_, _>>()?;
-    Ok(Operand { segments, open, topic: true })
-}
-
-fn modbus(operand: &[&str]) -> Result<Operand, PathError> {
+fn modbus(operand: &[&str]) -> Result<Vec<Segment>, PathError> {
     const FORM: &str = "a Modbus operand is UNIT/TABLE/ADDRESSES, TABLE one of coil discrete \
                         input holding file fifo device, or UNIT/function/N";
     let &[unit, named, numbers] = operand else {
@@ -321,12 +296,7 @@ fn modbus(operand: &[&str]) -> Result<Operand, PathError> {
             range(numbers).ok_or_else(|| misfit(numbers, "addresses are N or N-M within 65535"))?
         }
     };
-    let segments = vec![
-        Segment::Unit(unit),
-        Segment::Text(table.as_str().into()),
-        Segment::Range(first, last),
-    ];
-    Ok(Operand { segments, open: false, topic: false })
+    Ok(vec![Segment::Unit(unit), Segment::Text(table.as_str().into()), Segment::Range(first, last)])
 }
 
 /// Decimal digits only: no sign, no space, no leading zero.

@@ -1,9 +1,12 @@
 //! Decisions measured side by side: Doorward's, those of casbin-rs, and those of Cedar, on the
-//! same bundles and the same questions, in one run.
+//! same bundles and the same questions, in one run. And what the real gateway costs: with many
+//! agents, and with and without its inspectors.
 
 pub mod casbins;
 pub mod cedars;
 pub mod doorwards;
+pub mod gateway;
+pub mod process;
 pub mod timing;
 
 use std::error::Error;

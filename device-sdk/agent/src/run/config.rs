@@ -116,9 +116,9 @@ impl Config {
                            serial: or process:";
                 return Err(wrong(&key, &why));
             }
-            if target.inspected().is_some() {
-                let why = "what is spoken there is declared at the gateway; here use tcp:// udp:// \
-                           or serial:";
+            if target.inspected().is_some() || target.lines().is_some() {
+                let why = "what is inspected there is declared at the gateway; here use tcp:// \
+                           udp:// or serial:";
                 return Err(wrong(&key, &why));
             }
             interfaces.insert(name, target.way().clone());

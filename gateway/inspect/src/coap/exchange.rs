@@ -116,9 +116,17 @@ impl Exchanges {
         self.all.iter_mut().rev().find(|one| one.id == id)
     }
 
-    /// Ends every observation, and yields each with its options.
-    pub(super) fn end_observations(&mut self) -> impl Iterator<Item = (u64, Box<[u8]>)> {
-        self.all.iter_mut().filter_map(|one| Some((one.ours, one.observes.take()?)))
+    /// Ends the observations of which `ends` says so by their paths, and yields each with its
+    /// options.
+    pub(super) fn end_observations(
+        &mut self,
+        mut ends: impl FnMut(&Path) -> bool,
+    ) -> impl Iterator<Item = (&mut Exchange, Box<[u8]>)> {
+        self.all.iter_mut().filter_map(move |one| {
+            let ends = one.observes.is_some() && ends(&one.path);
+            let options = one.observes.take_if(|_| ends)?;
+            Some((one, options))
+        })
     }
 
     #[cfg(any(test, feature = "fuzzing"))]
@@ -162,6 +170,11 @@ impl Showings {
     /// The last one with this id.
     pub(super) fn by_id(&self, id: u16) -> Option<Shown> {
         self.0.iter().rev().find(|one| one.id == id).copied()
+    }
+
+    /// The id of the last one.
+    pub(super) fn last_id(&self) -> u16 {
+        self.0.back().map_or(0, |shown| shown.id)
     }
 
     #[cfg(any(test, feature = "fuzzing"))]

@@ -1,4 +1,4 @@
-use doorward_model::{Action, Name};
+use doorward_model::{Action, Name, Path};
 
 use super::code::{Class, Code};
 use super::exchange::{Exchange, Exchanges, REGISTRATION, Showings, Shown};
@@ -93,21 +93,36 @@ impl Coap {
         }
     }
 
-    /// The flow is about to be cut: for each observation that lives, the datagram by which the
-    /// device forgets it (RFC 7641, section 3.6). Each that is taken is over.
+    /// The flow is about to be cut: ends every observation, as [`Coap::recheck`] does.
+    pub fn parting(&mut self) -> Vec<Out> {
+        self.end_observations(|_| true)
+    }
+
+    /// The policy may have changed: ends each observation that is not permitted any more. Of each
+    /// `Out`, `device` is the datagram by which the device forgets the observer (RFC 7641, section
+    /// 3.6), and `client` the notification that is the last (section 4.2).
     ///
-    /// They are not confirmable, since nobody would hear an acknowledgement; where one is lost, the
-    /// device learns of the end by its next notification, which reaches nobody. Their ids are as far
-    /// as can be from the client's last ones, so that they are not taken for messages sent again.
-    pub fn parting(&mut self) -> impl Iterator<Item = Vec<u8>> {
-        let ids = (0u16..).map(|n| self.last.wrapping_add(0x8000).wrapping_add(n));
-        self.exchanges.end_observations().zip(ids).map(|((ours, options), id)| {
-            let (kind, code) = (Kind::NonConfirmable, Code::GET);
-            let mut datagram = Vec::new();
-            Header { kind, code, id, token: ours.into() }.write(&mut datagram);
-            write_options(Options::new(&options), Some(Observe::Deregister), &mut datagram);
-            datagram
-        })
+    /// Neither is confirmable, since nobody would hear an acknowledgement. Where the device's is
+    /// lost, it learns of the end by its next notification, which reaches nobody. Their ids are as
+    /// far as can be from the last ones, so that they are not taken for messages sent again.
+    pub fn recheck(&mut self, judge: &mut dyn Judge) -> Vec<Out> {
+        self.end_observations(|path| !judge.may(Action::Observe, path))
+    }
+
+    fn end_observations(&mut self, mut ends: impl FnMut(&Path) -> bool) -> Vec<Out> {
+        let far = |id: u16| (0u16..).map(move |n| id.wrapping_add(0x8000).wrapping_add(n));
+        let ids = far(self.last).zip(far(self.showings.last_id()));
+        let ended = self.exchanges.end_observations(|path| ends(path));
+        let part = |((ended, options), (id, told)): ((&mut Exchange, Box<[u8]>), (u16, u16))| {
+            let mut out = Out::default();
+            let kind = Kind::NonConfirmable;
+            Header { kind, code: Code::GET, id, token: ended.ours.into() }.write(&mut out.device);
+            write_options(Options::new(&options), Some(Observe::Deregister), &mut out.device);
+            Header { kind, code: Code::FORBIDDEN, id: told, token: ended.token }
+                .write(&mut out.client);
+            out
+        };
+        ended.zip(ids).map(part).collect()
     }
 
     /// How many exchanges there are, observations among them, and messages that the client was shown.

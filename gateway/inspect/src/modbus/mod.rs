@@ -3,6 +3,8 @@
 
 mod exception;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod pdu;
 mod right;
 mod rtu;

@@ -55,8 +55,14 @@ impl Tcp {
         Self { interface: interface.clone(), client, device, waiting }
     }
 
+    /// How many bytes are kept.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn held(&self) -> usize {
+        self.client.len() + self.device.len()
+    }
+
     /// What has come of a frame from that side, if it is not whole.
-    fn held(&mut self, from: Side) -> &mut Vec<u8> {
+    fn part(&mut self, from: Side) -> &mut Vec<u8> {
         match from {
             Side::Client => &mut self.client,
             Side::Device => &mut self.device,
@@ -113,7 +119,7 @@ impl Machine for Tcp {
         judge: &mut dyn Judge,
         out: &mut Out,
     ) -> Result<(), Fault> {
-        let mut held = std::mem::take(self.held(from));
+        let mut held = std::mem::take(self.part(from));
         while !bytes.is_empty() {
             if held.is_empty()
                 && let Some(length) = length(from, bytes)?
@@ -133,7 +139,7 @@ impl Machine for Tcp {
                 held.clear();
             }
         }
-        *self.held(from) = held;
+        *self.part(from) = held;
         Ok(())
     }
 

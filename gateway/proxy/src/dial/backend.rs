@@ -21,6 +21,14 @@ impl Backend {
         Self { stream, buffer: Buffer::default(), _tracked: tracked }
     }
 
+    /// What is to be recorded of the flow, beside its bytes.
+    pub(crate) fn remark(&self) -> Option<String> {
+        match &self.stream {
+            Stream::Serial(seat) => seat.remark(),
+            _ => None,
+        }
+    }
+
     /// Ends both directions at once, and not properly: the backend sees a reset.
     pub(crate) fn reset(self) {
         match self.stream {

@@ -287,7 +287,10 @@ impl Dialer {
                 let sit = self.lines.sit(address.clone(), settings, Wants::TALK, open);
                 Stream::Rtu(self.buses.join(address.clone(), settings, sit).await?)
             }
-            _ => Stream::Serial(self.lines.sit(address.clone(), settings, wants, open).await?),
+            _ => {
+                let seat = self.lines.sit(address.clone(), settings, wants, open).await?;
+                Stream::Serial(seat.limited_to(target.lines()))
+            }
         };
         Ok(Far::Stream { stream, address })
     }

@@ -36,6 +36,8 @@ async fn connect(address: SocketAddr) -> std::io::Result<UdpSocket> {
     let socket = UdpSocket::bind(any).await?;
     #[expect(clippy::disallowed_methods, reason = "this is the dial, after a permit")]
     socket.connect(address).await?;
+    // Until it is known that it can be written to, what is sent without waiting is dropped.
+    socket.writable().await?;
     Ok(socket)
 }
 
@@ -43,6 +45,16 @@ async fn connect(address: SocketAddr) -> std::io::Result<UdpSocket> {
 mod tests {
     use super::super::Paths;
     use super::*;
+
+    #[tokio::test]
+    async fn the_first_datagram_is_sent() {
+        let there = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let at = there.local_addr().unwrap();
+        for _ in 0..100 {
+            let socket = connect(at).await.unwrap();
+            assert_eq!(socket.try_send(b"x").unwrap(), 1);
+        }
+    }
 
     #[tokio::test]
     async fn a_socket_is_for_one_address_within_the_bounds() {

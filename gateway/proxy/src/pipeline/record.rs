@@ -54,7 +54,7 @@ pub struct Ended {
     /// The real address of the backend, if one was dialed.
     pub(super) backend: Option<String>,
     /// What else there is to say of it.
-    pub(super) detail: Option<&'static str>,
+    pub(super) detail: Option<String>,
 }
 
 impl Ended {
@@ -78,7 +78,11 @@ pub fn record(ended: Ended) {
         let mut record = lease.ending(outcome, reason);
         record.door = opening.door;
         record.backend = backend.or(opening.backend);
-        record.detail = detail.map(PeerText::new).or(opening.detail);
+        record.detail = match (&opening.detail, detail) {
+            (Some(first), Some(more)) => Some(PeerText::new(&format!("{}; {more}", first.raw()))),
+            (None, Some(more)) => Some(PeerText::new(&more)),
+            (_, None) => opening.detail,
+        };
         record
     });
 }

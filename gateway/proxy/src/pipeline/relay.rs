@@ -40,8 +40,13 @@ impl From<Box<dyn Wire>> for Client {
 /// else ends both, and not properly: the client sees an error, and so does the backend.
 pub async fn relay(dialed: Dialed, client: impl Into<Client>) -> Ended {
     let Dialed { backend, address, lease, ending, .. } = dialed;
+    let mut detail = None;
     let end = match (client.into(), backend) {
-        (Client::Stream(wire), Reached::Stream(backend)) => stream(&lease, wire, backend).await,
+        (Client::Stream(wire), Reached::Stream(backend)) => {
+            let (end, remark) = stream(&lease, wire, backend).await;
+            detail = remark;
+            end
+        }
         (Client::Datagrams(mut client, parting), Reached::Datagrams(mut messages)) => {
             let end = pass(&lease, &mut messages, &mut client).await;
             if let Some(why) = end.why() {
@@ -64,11 +69,16 @@ pub async fn relay(dialed: Dialed, client: impl Into<Client>) -> Ended {
         }
     };
     let (outcome, reason) = end.outcome();
-    Ended { lease, ending, outcome, reason, backend: Some(address), detail: None }
+    Ended { lease, ending, outcome, reason, backend: Some(address), detail }
 }
 
-async fn stream(lease: &Held, mut wire: Box<dyn Wire>, mut backend: Backend) -> End {
+async fn stream(
+    lease: &Held,
+    mut wire: Box<dyn Wire>,
+    mut backend: Backend,
+) -> (End, Option<String>) {
     let end = both(lease.over(), Some(lease), &mut wire, &mut backend).await;
+    let remark = backend.remark();
     match end.why() {
         // The client has had everything; it went without a word, as many do. What it may
         // still have been sending is not whole, so the backend must not take it for that.
@@ -79,7 +89,7 @@ async fn stream(lease: &Held, mut wire: Box<dyn Wire>, mut backend: Backend) -> 
             backend.reset();
         }
     }
-    end
+    (end, remark)
 }
 
 /// Moves bytes both ways until both directions have ended, one of them breaks, or it is `over`.

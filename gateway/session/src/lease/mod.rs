@@ -126,6 +126,12 @@ impl Leases {
         self.0.snapshots.borrow().clone()
     }
 
+    /// The states of this and of every later moment, for whoever waits until something changes.
+    #[must_use]
+    pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.0.snapshots.clone()
+    }
+
     /// A fresh id for a flow or request that begins now.
     #[must_use]
     pub fn new_flow_id(&self) -> FlowId {

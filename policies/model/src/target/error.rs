@@ -34,6 +34,13 @@ pub enum TargetError {
         /// What follows.
         rest: String,
     },
+    /// No pattern of lines that may be written to a serial line, or too long, or too many.
+    #[error(
+        "'{}' is no pattern of a line that may be written; there are at most 64 of 256 bytes, in \
+         which * is any text, as in line=show%20*",
+        escape(.0)
+    )]
+    Pattern(String),
     /// What follows `?` is no option of such an interface, or not one of its values.
     #[error(
         "'{}' is no option of such an interface; there are audit=sync, for MQTT client-id=bound, \

@@ -4,6 +4,7 @@ mod error;
 mod host;
 mod http;
 mod inspected;
+mod lines;
 mod process;
 mod way;
 
@@ -14,6 +15,7 @@ pub use error::TargetError;
 pub use host::Host;
 pub use http::{HttpHost, HttpOptions, RequestRate};
 pub use inspected::{ClientIds, Inspected, Inspection};
+pub use lines::Lines;
 pub use way::{Spoken, Way};
 
 use crate::protocol::Protocol;
@@ -25,6 +27,7 @@ use crate::serial::LineSettings;
 pub struct Target {
     way: Way,
     inspected: Option<Inspected>,
+    lines: Option<Lines>,
 }
 
 /// The protocols of which operations are decided, and the ways that each goes.
@@ -85,6 +88,25 @@ impl Target {
         self.inspected.as_ref()
     }
 
+    /// The lines that may be written there, if only some may.
+    #[must_use]
+    pub fn lines(&self) -> Option<&Lines> {
+        self.lines.as_ref()
+    }
+
+    /// What is probably spoken there, by its port, and not inspected: then whoever may reach the
+    /// interface may do everything there.
+    #[must_use]
+    pub fn overlooked(&self) -> Option<Protocol> {
+        match (&self.inspected, &self.way) {
+            (None, Way::Tcp { port: 502, .. }) => Some(Protocol::Modbus),
+            (None, Way::Tcp { port: 1883, .. }) => Some(Protocol::Mqtt),
+            (None, Way::Tcp { port: 80 | 8000 | 8080, .. }) => Some(Protocol::Http),
+            (None, Way::Udp { port: 5683, .. }) => Some(Protocol::Coap),
+            _ => None,
+        }
+    }
+
     /// The protocol of the interface.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
@@ -98,7 +120,7 @@ impl Target {
 /// The interface that is reached so, uninspected.
 impl From<Way> for Target {
     fn from(way: Way) -> Self {
-        Self { way, inspected: None }
+        Self { way, inspected: None, lines: None }
     }
 }
 
@@ -113,7 +135,15 @@ impl FromStr for Target {
             Some((*protocol, *carrier))
         };
         let Some((protocol, carrier)) = INSPECTED.iter().find_map(of) else {
-            return Ok(text.parse::<Way>()?.into());
+            return match text.split_once('?') {
+                Some((place, query)) if matches!(scheme, "serial" | "serial+agent") => {
+                    let (lines, query) = Lines::take(query)?;
+                    let mark = query.as_ref().map_or("", |_| "?");
+                    let way = format!("{place}{mark}{}", query.unwrap_or_default()).parse()?;
+                    Ok(Self { way, inspected: None, lines })
+                }
+                _ => Ok(text.parse::<Way>()?.into()),
+            };
         };
         let (place, query) = match rest.split_once('?') {
             Some((place, query)) => (place, Some(query)),
@@ -141,7 +171,7 @@ impl FromStr for Target {
             TargetError::Rest { rest, .. } => TargetError::Rest { scheme: protocol.as_str(), rest },
             other => other,
         })?;
-        Ok(Self { way, inspected: Some(inspected) })
+        Ok(Self { way, inspected: Some(inspected), lines: None })
     }
 }
 
@@ -149,7 +179,14 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let carrier = Carrier::of(&self.way);
         let (Some(inspected), Some(carrier)) = (&self.inspected, carrier) else {
-            return self.way.fmt(f);
+            self.way.fmt(f)?;
+            let Some(lines) = &self.lines else { return Ok(()) };
+            let settled = match &self.way {
+                Way::Serial { settings, .. } => !settings.to_string().is_empty(),
+                Way::Agent { spoken: Spoken::Line(change), .. } => !change.is_empty(),
+                _ => false,
+            };
+            return write!(f, "{}{lines}", if settled { '&' } else { '?' });
         };
         let protocol = inspected.spoken.protocol();
         write!(f, "{protocol}{}:", carrier.schemes().0)?;
@@ -221,6 +258,12 @@ mod tests {
             ("udp+agent:dns", "udp+agent:dns"),
             ("serial+agent:console", "serial+agent:console"),
             ("serial+agent:console?baud=9600", "serial+agent:console?baud=9600"),
+            ("serial:/dev/ttyS0?line=show%20*", "serial:/dev/ttyS0?line=show%20*"),
+            (
+                "serial:/dev/ttyS0?line=a%26b&baud=300&line=",
+                "serial:/dev/ttyS0?baud=300&line=a%26b&line=",
+            ),
+            ("serial+agent:tty?baud=300&line=*", "serial+agent:tty?baud=300&line=*"),
             ("modbus://10.0.0.7:502", "modbus://10.0.0.7:502"),
             ("modbus://plc:502?audit=sync", "modbus://plc:502?audit=sync"),
             ("modbus://plc:502?audit=second", "modbus://plc:502"),
@@ -304,6 +347,10 @@ mod tests {
             "udp+agent:console?x",
             "serial+agent:console?",
             "serial+agent:console?baud=x",
+            "serial:/dev/ttyS0?line=%",
+            "serial:/dev/ttyS0?line=%07",
+            "tcp://h:1?line=a",
+            "modbus+serial:/dev/ttyS0?line=a",
             "http://web",
             "http://web:80/..",
             "http://web:80/a//b",
@@ -355,6 +402,25 @@ mod tests {
         let room = 4096 - "/bin/x".len() - 1;
         assert!(of(&["a".repeat(room)]).is_ok());
         assert_eq!(of(&["a".repeat(room + 1)]), Err(TargetError::TooLong));
+    }
+
+    #[test]
+    fn a_raw_interface_at_the_port_of_a_protocol_is_noticed() {
+        for (text, protocol) in [
+            ("tcp://h:502", Some(Protocol::Modbus)),
+            ("tcp://h:1883", Some(Protocol::Mqtt)),
+            ("tcp://h:80", Some(Protocol::Http)),
+            ("tcp://h:8080", Some(Protocol::Http)),
+            ("udp://h:5683", Some(Protocol::Coap)),
+            ("tcp://h:22", None),
+            ("tcp://h:5683", None),
+            ("udp://h:502", None),
+            ("modbus://h:502", None),
+            ("mqtt://h:80", None),
+            ("agent:modbus", None),
+        ] {
+            assert_eq!(text.parse::<Target>().unwrap().overlooked(), protocol, "{text}");
+        }
     }
 
     #[test]
@@ -446,7 +512,7 @@ mod tests {
             };
             let spoken = spoken.filter(|spoken| goes(spoken) && bare(spoken));
             let inspected = spoken.map(|spoken| Inspected { spoken, synced });
-            Target { way, inspected }
+            Target { way, inspected, lines: None }
         })
     }
 
@@ -485,7 +551,7 @@ mod tests {
         fn whatever_is_written_is_read_or_refused(
             scheme in prop::sample::select(vec![
                 "", "tcp://", "udp://", "unix:", "serial:", "process:", "process:/x?arg=", "agent:",
-                "serial:/dev/x?", "serial+agent:a?", "serial:/dev/x?baud=", "http://a:1/", "http://a:1?host=", "modbus://",
+                "serial:/dev/x?", "serial+agent:a?", "serial:/dev/x?baud=", "http://a:1/", "http://a:1?host=", "serial:/dev/x?line=", "modbus://",
                 "mqtt://h:1?", "modbus+serial:/dev/x?", "coap+agent:",
             ]),
             rest in any::<String>(),

@@ -34,7 +34,7 @@ pub(super) fn parse(text: &str) -> Result<Way, TargetError> {
 }
 
 /// Undoes percent-encoding (RFC 3986, section 2.1). A plus sign is a plus sign.
-fn decode(text: &str) -> Result<String, TargetError> {
+pub(super) fn decode(text: &str) -> Result<String, TargetError> {
     let wrong = || TargetError::Encoding(text.to_owned());
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -1,4 +1,4 @@
-use super::{Became, flow, hex, read};
+use super::{Became, Listed, flow, hex, read};
 use crate::coap::Coap;
 use crate::coap::exchange::{EXCHANGES, OBSERVATIONS, SHOWN};
 use crate::machine::Side;
@@ -135,7 +135,7 @@ fn an_observation_ends() {
     let over = |mut coap: Coap, how: &str| {
         let late = device(&mut coap, "58 45 7999 0000000000000000 61 06");
         assert_eq!((late.client, late.device), (vec![], hex("70 00 7999")), "{how}");
-        assert_eq!(coap.parting().count(), 0, "{how}");
+        assert_eq!(coap.parting().len(), 0, "{how}");
     };
     // The client rejects a notification, or an older one.
     for rejected in ["7777", "7778"] {
@@ -214,7 +214,7 @@ fn a_registration_is_renewed_under_its_token() {
     // A plain request has its own, though the client gives it the same.
     let plain = client(&mut coap, "41 01 0003 aa b1 6f");
     assert_eq!(plain.device, hex("48 01 0003 0000000000000001 b1 6f"));
-    let parting: Vec<_> = coap.parting().collect();
+    let parting: Vec<_> = coap.parting().into_iter().map(|out| out.device).collect();
     assert_eq!(parting, [hex("58 01 8003 0000000000000000 61 01 51 6f 41 78")]);
 }
 
@@ -242,7 +242,7 @@ fn a_cut_flow_is_forgotten_by_the_device() {
     let mut coap = observed();
     client(&mut coap, "40 01 0002 b1 61");
     client(&mut coap, "52 01 ffff bbbb 31 78 30 51 70 41 71");
-    let parting: Vec<_> = coap.parting().collect();
+    let parting: Vec<_> = coap.parting().into_iter().map(|out| out.device).collect();
     assert_eq!(
         parting,
         [
@@ -250,8 +250,24 @@ fn a_cut_flow_is_forgotten_by_the_device() {
             hex("58 01 8000 0000000000000002 61 01 51 70 41 71"),
         ]
     );
-    assert_eq!(coap.parting().count(), 0);
+    assert_eq!(coap.parting().len(), 0);
     assert!(device(&mut coap, NOTIFIED).fault);
+}
+
+#[test]
+fn what_is_not_permitted_any_more_is_observed_no_more() {
+    let mut coap = observed();
+    client(&mut coap, "52 01 ffff bbbb 60 51 70");
+    let mut rules = Listed { only: Some(vec!["observe lamp/p"]), asked: vec![] };
+    let ended = coap.recheck(&mut rules);
+    assert_eq!(rules.asked, ["observe lamp/o", "observe lamp/p"]);
+    let datagrams: Vec<_> = ended.into_iter().map(|out| (out.device, out.client)).collect();
+    let expected = (hex("58 01 7fff 0000000000000000 61 01 51 6f"), hex("51 83 8000 aa"));
+    assert_eq!(datagrams, [expected]);
+    // The device may not have heard it.
+    assert!(device(&mut coap, NOTIFIED).fault);
+    assert!(!device(&mut coap, "58 45 7779 0000000000000001 61 05").fault);
+    assert_eq!(coap.recheck(&mut rules).len(), 0);
 }
 
 #[test]

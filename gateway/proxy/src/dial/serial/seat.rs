@@ -4,9 +4,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
+use doorward_inspect::serial::{Commands, Line};
 use doorward_local::LineRequest;
 use doorward_local::telnet::{Heard, IAC, Server, escape, is_command};
-use doorward_model::Telnet as Speaks;
+use doorward_model::{Lines, Telnet as Speaks};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Wants;
@@ -39,7 +40,20 @@ pub(crate) struct Seat {
     suspended: bool,
     finished: bool,
     discarded: u64,
+    /// Only some lines may be written.
+    commands: Option<Commands>,
+    refused: Refused,
 }
+
+/// Lines that were written and not permitted.
+#[derive(Debug, Default)]
+struct Refused {
+    count: u64,
+    last: Vec<u8>,
+}
+
+/// What a client is told in the place of a line's echo.
+const NOT_PERMITTED: &[u8] = b"\r\n(this line is not permitted)\r\n";
 
 #[derive(Debug)]
 enum Talk {
@@ -74,7 +88,22 @@ impl Seat {
             suspended: false,
             finished: false,
             discarded: 0,
+            commands: None,
+            refused: Refused::default(),
         }
+    }
+
+    /// The same, for somebody who may write these lines only.
+    pub(crate) fn limited_to(mut self, lines: Option<&Lines>) -> Self {
+        self.commands = lines.cloned().map(Commands::new);
+        self
+    }
+
+    /// What is to be recorded of the flow, beside its bytes.
+    pub(crate) fn remark(&self) -> Option<String> {
+        let Refused { count, last } = &self.refused;
+        let last = String::from_utf8_lossy(last);
+        (*count > 0).then(|| format!("lines refused: {count}, the last: {last}"))
     }
 
     /// Gives the place up at once, and not properly.
@@ -143,6 +172,20 @@ impl Seat {
     fn send(&mut self, bytes: Vec<u8>) {
         if !self.wants.write {
             self.discarded += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        } else if let Some(commands) = &mut self.commands {
+            let (hub, id, unheard, refused) =
+                (&self.hub, self.id, &mut self.unheard, &mut self.refused);
+            commands.read(&bytes, |line| match line {
+                Line::Forward(line) => hub.write(id, line.to_vec()),
+                Line::Refuse(line) => {
+                    refused.count += 1;
+                    refused.last = line.to_vec();
+                    unheard.extend(NOT_PERMITTED);
+                }
+            });
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
         } else if !bytes.is_empty() {
             self.hub.write(self.id, bytes);
         }

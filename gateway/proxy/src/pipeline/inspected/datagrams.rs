@@ -1,6 +1,7 @@
 use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use doorward_inspect::coap::Coap;
 use doorward_inspect::{Out, Side};
@@ -81,7 +82,8 @@ pub(super) async fn exchange(
                 Stop::Admitted(_) => End::Mismatch,
             };
             for last in flow.machine.parting() {
-                device.send(&last);
+                device.send(&last.device);
+                flow.client.send(&last.client);
             }
             device.close();
             end
@@ -96,6 +98,9 @@ pub(super) async fn exchange(
     let (outcome, reason) = end.outcome();
     Some(Ended { lease, ending, outcome, reason, backend: Some(address), detail: None })
 }
+
+/// How long what is observed goes on before it is asked about again.
+const GLANCE: Duration = Duration::from_secs(1);
 
 struct Flow<'a> {
     machine: Coap,
@@ -113,6 +118,8 @@ enum Stop {
 
 enum Next {
     Said(Side, usize),
+    /// What is observed may not be permitted any more.
+    Recheck,
     Settle,
     End(End),
 }
@@ -124,7 +131,16 @@ impl Flow<'_> {
         over: impl Future<Output = Cause>,
     ) -> Stop {
         let mut over = pin!(over);
+        let mut snapshots = self.operations.snapshots();
         loop {
+            let changed = snapshots.changed();
+            let mut changed = pin!(async {
+                tokio::select! {
+                    changed = changed => if changed.is_err() { pending().await },
+                    // Time alone may have changed an answer.
+                    () = sleep(GLANCE) => {}
+                }
+            });
             let due = self.operations.due();
             let mut settle = pin!(async {
                 match due {
@@ -139,12 +155,23 @@ impl Flow<'_> {
                 if settle.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Next::Settle);
                 }
+                if changed.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Next::Recheck);
+                }
                 let device = device.as_mut().map(|(device, _)| &mut **device);
                 self.poll(cx, device)
             });
             match next.await {
                 Next::End(end) => return Stop::Ended(end),
                 Next::Settle => self.operations.settle(),
+                Next::Recheck => {
+                    for ended in self.machine.recheck(&mut self.operations.again()) {
+                        self.client.send(&ended.client);
+                        if let Some((device, _)) = &mut device {
+                            device.send(&ended.device);
+                        }
+                    }
+                }
                 Next::Said(from, length) => {
                     let Self { machine, operations, out, room, .. } = self;
                     let datagram = room.get(..length).unwrap_or_default();
@@ -167,6 +194,9 @@ impl Flow<'_> {
             let Self { client, out, .. } = self;
             if !out.client.is_empty() {
                 client.send(&out.client);
+                if let Some((_, lease)) = &device {
+                    lease.moved_down(out.client.len());
+                }
                 out.client.clear();
             }
             if let Some((device, lease)) = &mut device

@@ -88,7 +88,14 @@ pub(super) async fn stream(
     };
     flow.leave(&stop).await;
     let (outcome, reason, detail) = stop.outcome();
-    Some(Ended { lease, ending, outcome, reason, backend: Some(address), detail })
+    Some(Ended {
+        lease,
+        ending,
+        outcome,
+        reason,
+        backend: Some(address),
+        detail: detail.map(str::to_owned),
+    })
 }
 
 /// A flow that is inspected, from the client's side.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use doorward_inspect::coap::Coap;
 use doorward_inspect::modbus::Tcp;
+use doorward_inspect::mqtt::Mqtt;
 use doorward_model::Inspection;
 use doorward_wire::Why;
 
@@ -34,6 +35,16 @@ pub async fn inspect(means: &Means, approached: Approached, client: Client) -> O
             flow::stream(means, approached, machine, wire).await
         }
         (Inspection::Http(_), Client::Stream(wire)) => http::serve(means, approached, wire).await,
+        (Inspection::Mqtt(ids), Client::Stream(wire)) => {
+            let Some(fresh) = means.leases.nonce() else {
+                wire.cut(Why::Stopping);
+                return None;
+            };
+            let subject = approached.requested.session.subject().to_string();
+            let fresh = format!("{:032x}", u128::from_ne_bytes(fresh));
+            let machine = Box::new(Mqtt::new(interface, &subject, *ids, fresh));
+            flow::stream(means, approached, machine, wire).await
+        }
         (Inspection::Coap, Client::Datagrams(client, parting)) => {
             let Some(seed) = means.leases.nonce() else {
                 client.close(Why::Stopping);

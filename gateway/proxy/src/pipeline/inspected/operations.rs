@@ -1,8 +1,11 @@
+use std::sync::Arc;
+
 use doorward_inspect::Judge;
 use doorward_model::{Action, DeviceId, InterfaceId, Path, PeerText, Resource};
-use doorward_policies::{Cache, Decision, Event, JournalError, Opinion, Outcome};
+use doorward_policies::{Cache, Decision, Event, JournalError, Opinion, Outcome, Snapshot};
 use doorward_session::{Authorized, Refused};
 use smallvec::SmallVec;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::tally::Tally;
@@ -32,11 +35,14 @@ enum Stage {
     Admitted(Behind),
 }
 
+/// How many answers a flow remembers.
+pub(super) const ANSWERS: usize = 256;
+
 type Behind = (Option<DeviceId>, Option<InterfaceId>);
 
 impl<'a> Operations<'a> {
     pub(super) fn new(means: &'a Means, approached: &'a Approached) -> Self {
-        let (cache, tally) = (Cache::new(), Tally::default());
+        let (cache, tally) = (Cache::of(ANSWERS), Tally::new(!approached.inspected.synced));
         Self { means, approached, cache, tally, stage: Stage::Approached }
     }
 
@@ -54,6 +60,11 @@ impl<'a> Operations<'a> {
         if let Stage::Granted(_) = &self.stage {
             self.stage = Stage::Approached;
         }
+    }
+
+    /// The state, for whoever waits until it changes.
+    pub(super) fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.means.leases.snapshots()
     }
 
     /// When what has been counted is to be recorded.
@@ -148,17 +159,17 @@ impl<'a> Operations<'a> {
             let opinion = authorized.permit().opinion().clone();
             self.note(*action, path, Some(&opinion), None);
         }
-        let mut granted = granted.into_iter();
-        let Some(first) = granted.next() else { return false };
+        // By the first right the flow lives. What the others are for is decided whenever it is done.
+        let Some(first) = granted.into_iter().next() else { return false };
         let (via, kind) = (requested.via, Some(self.approached.kind()));
-        self.stage = Stage::Granted(Granted { first, more: granted.collect(), via, kind });
+        self.stage = Stage::Granted(Granted { first, more: vec![], via, kind });
         true
     }
 
-    /// Asks for all rights of a message, within the flow.
-    fn decide(&mut self, all: &[(Action, Path)], behind: Behind) -> bool {
+    /// Asks for all rights of a message, within the flow. What is refused is noted, and what is
+    /// permitted if it is done now.
+    fn decide(&mut self, all: &[(Action, Path)], behind: Behind, done: bool) -> bool {
         let requested = &self.approached.requested;
-        let mut may = true;
         let mut permits = SmallVec::<[_; 2]>::new();
         for (action, path) in all {
             let question = self.question(*action, path);
@@ -166,23 +177,29 @@ impl<'a> Operations<'a> {
             match self.means.leases.decide(&requested.session, requested.id, question, cache) {
                 Decision::Permit(permit) if permit.behind() == behind => permits.push(permit),
                 Decision::Permit(_) => {
-                    may = false;
                     let refusal = doorward_policies::Refusal::UnknownInterface;
                     self.note(*action, path, None, Some(refusal.as_str()));
                 }
                 Decision::Denial(denial) => {
-                    may = false;
                     let why = denial.reason().as_str();
                     self.note(*action, path, Some(denial.opinion()), Some(why));
                 }
             }
         }
-        if may {
+        if permits.len() < all.len() {
+            return false;
+        }
+        if done {
             for ((action, path), permit) in all.iter().zip(&permits) {
                 self.note(*action, path, Some(permit.opinion()), None);
             }
         }
-        may
+        true
+    }
+
+    /// Judges whether what has been permitted, and goes on, still is: only what is not is noted.
+    pub(super) fn again(&mut self) -> Again<'a, '_> {
+        Again(self)
     }
 }
 
@@ -209,12 +226,24 @@ impl Judge for Operations<'_> {
             Stage::Approached => self.admit(all),
             Stage::Granted(granted) => {
                 let behind = granted.first.permit().behind();
-                self.decide(all, behind)
+                self.decide(all, behind, true)
             }
             Stage::Admitted(behind) => {
                 let behind = *behind;
-                self.decide(all, behind)
+                self.decide(all, behind, true)
             }
+        }
+    }
+}
+
+/// See [`Operations::again`].
+pub(super) struct Again<'a, 'o>(&'o mut Operations<'a>);
+
+impl Judge for Again<'_, '_> {
+    fn may(&mut self, action: Action, path: &Path) -> bool {
+        match self.0.stage {
+            Stage::Admitted(behind) => self.0.decide(&[(action, path.clone())], behind, false),
+            Stage::Approached | Stage::Granted(_) => false,
         }
     }
 }

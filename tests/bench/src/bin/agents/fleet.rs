@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::gateway::Administrator;
+use doorward_bench::gateway::Administrator;
 
 /// How many devices are enrolled at the same time.
 const AT_ONCE: usize = 32;

@@ -3,8 +3,6 @@
 //! process.
 
 mod fleet;
-mod gateway;
-mod process;
 mod report;
 
 use std::io::{Write as _, stderr, stdout};
@@ -18,9 +16,9 @@ use doorward_sdk::{Identity, Transport};
 use jiff::Timestamp;
 use tokio::time::sleep;
 
+use doorward_bench::gateway::{self, Administrator, Gateway};
+use doorward_bench::process::holding;
 use fleet::Fleet;
-use gateway::{Administrator, Gateway};
-use process::holding;
 use report::{AtRest, Connecting, Report};
 
 /// Measures a gateway with many agents that do nothing, and kills it once.

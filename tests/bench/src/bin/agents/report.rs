@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::fleet::Connected;
-use crate::process::Holding;
+use doorward_bench::process::Holding;
 
 /// How long it took until the agents were connected.
 #[derive(Debug, Serialize)]

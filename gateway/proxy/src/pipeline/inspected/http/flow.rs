@@ -79,13 +79,14 @@ impl Flow {
         if let Some(largest) = options.body {
             door = door.taking(largest);
         }
+        let requests = Requests::new(!approached.inspected.synced);
         Some(Self {
             means,
             approached,
             door,
             options,
             lines: Lines::new(),
-            requests: Mutex::default(),
+            requests: Mutex::new(requests),
             noted: Notify::new(),
             admitted: SetOnce::new(),
             ending: Mutex::default(),
@@ -139,6 +140,11 @@ impl Flow {
         extended: Option<Extended<'_>>,
         content: bool,
     ) -> Result<Permitted, Response<Payload>> {
+        if self.options.signed {
+            // A backend that expects to be told who asks must not be asked without.
+            let detail = "This gateway does not sign yet who asks (identity=signed).";
+            return Err(no(Problem::new(501, "Not built", detail)));
+        }
         let target = head.uri.path().to_owned();
         let (decided, records) = {
             let mut requests = self.requests();

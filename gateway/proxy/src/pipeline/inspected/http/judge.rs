@@ -8,13 +8,13 @@ use tokio::time::Instant;
 
 use super::flow::Flow;
 use crate::pipeline::held::{Granted, Held};
+use crate::pipeline::inspected::operations::ANSWERS;
 use crate::pipeline::inspected::tally::Tally;
 
 /// The device and the interface behind the names.
 pub(super) type Behind = (Option<DeviceId>, Option<InterfaceId>);
 
 /// What the requests of one flow have in common when they are decided.
-#[derive(Default)]
 pub(super) struct Requests {
     cache: Cache,
     tally: Tally,
@@ -101,6 +101,11 @@ impl Judge for Rights<'_> {
 }
 
 impl Requests {
+    /// Those of a flow of which none has come yet. Whether what is the same is counted.
+    pub(super) fn new(counts: bool) -> Self {
+        Self { cache: Cache::of(ANSWERS), tally: Tally::new(counts) }
+    }
+
     /// Decides a request, and notes what has become of it.
     pub(super) fn decide(
         &mut self,

@@ -2,25 +2,28 @@
 
 use std::fs;
 
-use doorward_bench::Failure;
+use crate::Failure;
 use rustix::param::clock_ticks_per_second;
 use serde::Serialize;
 
 /// What a process holds at one moment.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Holding {
+pub struct Holding {
     /// Resident memory, in KiB.
-    pub(crate) rss_kib: u64,
+    pub rss_kib: u64,
     /// The same, with what is shared counted by its share, in KiB.
-    pub(crate) pss_kib: u64,
+    pub pss_kib: u64,
     /// Open files, sockets included.
-    pub(crate) files: usize,
+    pub files: usize,
     /// Seconds of processors since it began.
-    pub(crate) cpu_s: f64,
+    pub cpu_s: f64,
 }
 
 /// What a process holds now.
-pub(crate) fn holding(id: u32) -> Result<Holding, Failure> {
+///
+/// # Errors
+/// When there is no such process.
+pub fn holding(id: u32) -> Result<Holding, Failure> {
     let rollup = fs::read_to_string(format!("/proc/{id}/smaps_rollup"))?;
     let kib = |name: &str| {
         let line = rollup.lines().find_map(|line| line.strip_prefix(name));

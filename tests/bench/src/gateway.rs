@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use doorward_bench::Failure;
+use crate::Failure;
 use doorward_sdk::{Api, IdentityDir, enrol};
 use http::Method;
 use serde_json::Value;
@@ -17,7 +17,7 @@ use tokio::time::sleep;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where a gateway lives, and the process if it runs.
-pub(crate) struct Gateway {
+pub struct Gateway {
     program: PathBuf,
     dir: PathBuf,
     listen: SocketAddr,
@@ -26,7 +26,10 @@ pub(crate) struct Gateway {
 }
 
 /// `doorward`, built from the workspace that this one lies in.
-pub(crate) fn build() -> Result<PathBuf, Failure> {
+///
+/// # Errors
+/// When it does not build.
+pub fn build() -> Result<PathBuf, Failure> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -41,7 +44,10 @@ pub(crate) fn build() -> Result<PathBuf, Failure> {
 
 impl Gateway {
     /// One that keeps what it has in `dir`, at the addresses that it had there before.
-    pub(crate) fn new(program: PathBuf, dir: PathBuf) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// When the directory cannot be used.
+    pub fn new(program: PathBuf, dir: PathBuf) -> Result<Self, Failure> {
         fs::create_dir_all(&dir)?;
         let file = dir.join("addresses");
         let kept = fs::read_to_string(&file).unwrap_or_default();
@@ -55,7 +61,10 @@ impl Gateway {
     }
 
     /// Starts it with that configuration, and waits until it answers.
-    pub(crate) async fn start(&mut self, config: &str) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn start(&mut self, config: &str) -> Result<(), Failure> {
         let file = self.dir.join("doorward.toml");
         fs::write(&file, config)?;
         let log = |name: &str| -> io::Result<File> {
@@ -93,7 +102,10 @@ impl Gateway {
     }
 
     /// Makes the owner's identity, if there is none.
-    pub(crate) async fn claim(&self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn claim(&self) -> Result<(), Failure> {
         let owner = self.owner();
         if owner.is_taken() {
             return Ok(());
@@ -118,19 +130,28 @@ impl Gateway {
     }
 
     /// The owner, who may.
-    pub(crate) fn administrator(&self) -> Result<Administrator, Failure> {
+    ///
+    /// # Errors
+    /// When there is none yet.
+    pub fn administrator(&self) -> Result<Administrator, Failure> {
         let identity = self.owner().load()?;
         let url = format!("https://{}", self.management);
         Ok(Administrator { url, identity })
     }
 
     /// Its process.
-    pub(crate) fn id(&self) -> Result<u32, Failure> {
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn id(&self) -> Result<u32, Failure> {
         Ok(self.child.as_ref().ok_or("the gateway does not run")?.id())
     }
 
     /// Kills it as a power cut would.
-    pub(crate) fn kill(&mut self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// When that cannot be done.
+    pub fn kill(&mut self) -> Result<(), Failure> {
         if let Some(mut child) = self.child.take() {
             child.kill()?;
             child.wait()?;
@@ -151,14 +172,17 @@ fn free() -> io::Result<SocketAddr> {
 }
 
 /// Whoever administers the gateway.
-pub(crate) struct Administrator {
+pub struct Administrator {
     url: String,
     identity: doorward_sdk::Identity,
 }
 
 impl Administrator {
     /// Makes a request.
-    pub(crate) async fn ask(
+    ///
+    /// # Errors
+    /// When it is refused, or there is no answer.
+    pub async fn ask(
         &self,
         method: Method,
         path: &str,
@@ -168,13 +192,19 @@ impl Administrator {
     }
 
     /// The records of the audit log after that number.
-    pub(crate) async fn audit(&self, after: u64) -> Result<Vec<Value>, Failure> {
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn audit(&self, after: u64) -> Result<Vec<Value>, Failure> {
         let path = format!("/v1/audit?after={after}");
         self.records(&path).await
     }
 
     /// The number of the last record.
-    pub(crate) async fn last_record(&self) -> Result<u64, Failure> {
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn last_record(&self) -> Result<u64, Failure> {
         let records = self.records("/v1/audit?last=1").await?;
         let last = records.last().and_then(|record| record.get("seq")?.as_u64());
         Ok(last.ok_or("the audit log is empty")?)

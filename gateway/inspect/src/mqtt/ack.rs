@@ -1,0 +1,95 @@
+use smallvec::SmallVec;
+
+use super::packet::{Kind, Version};
+use super::properties::{
+    AUTHENTICATION_METHOD, Place, Properties, SERVER_REFERENCE, SESSION_EXPIRY,
+};
+use super::reader::Reader;
+use super::reason::{SUCCESS, Violation, malformed, protocol_error, reason};
+use crate::machine::Side;
+
+/// Reads PUBACK, PUBREC, PUBREL or PUBCOMP (sections 3.4 to 3.7): the packet identifier.
+pub(super) fn ack(
+    kind: Kind,
+    from: Side,
+    version: Version,
+    fields: &[u8],
+) -> Result<u16, Violation> {
+    let mut reader = Reader::new(fields);
+    let id = reader.packet_id()?;
+    if version == Version::V5 {
+        reason_and_properties(kind, from, reader, Place::Ack)?;
+    } else {
+        reader.end()?;
+    }
+    Ok(id)
+}
+
+/// An answer of the gateway's own, with a reason code only if there is a reason.
+pub(super) fn answer(kind: Kind, id: u16, reason: u8) -> SmallVec<[u8; 8]> {
+    let [high, low] = id.to_be_bytes();
+    match reason {
+        SUCCESS => SmallVec::from_slice(&[kind.first_byte(), 2, high, low]),
+        reason => SmallVec::from_slice(&[kind.first_byte(), 3, high, low, reason]),
+    }
+}
+
+/// A reason code, then properties: both can be left out from the end, if the code is 0 and there
+/// are none (sections 3.4.2.2.1, 3.14.2.2.1).
+fn reason_and_properties(
+    kind: Kind,
+    from: Side,
+    mut reader: Reader<'_>,
+    place: Place,
+) -> Result<(u8, Properties<'_>), Violation> {
+    let code = if reader.is_empty() { SUCCESS } else { reader.byte()? };
+    let code = reason(kind, from, code)?;
+    let properties = if reader.is_empty() {
+        Properties::none(place)
+    } else {
+        Properties::read(&mut reader, place)?
+    };
+    reader.end()?;
+    Ok((code, properties))
+}
+
+/// Reads a DISCONNECT (section 3.14): the reason code. `lasts` says that the session was to outlive
+/// the connection, as CONNECT has it: only then can the client still say for how long.
+pub(super) fn disconnect(
+    from: Side,
+    version: Version,
+    lasts: bool,
+    fields: &[u8],
+) -> Result<u8, Violation> {
+    let reader = Reader::new(fields);
+    if version == Version::V311 {
+        return reader.end().map(|()| SUCCESS);
+    }
+    let (code, properties) =
+        reason_and_properties(Kind::Disconnect, from, reader, Place::Disconnect)?;
+    let expiry = properties.number(SESSION_EXPIRY);
+    let wrong = match from {
+        Side::Client => {
+            properties.has(SERVER_REFERENCE) || (!lasts && expiry.is_some_and(|after| after > 0))
+        }
+        Side::Device => expiry.is_some(),
+    };
+    if wrong {
+        return Err(protocol_error("disconnects with a property that cannot be there"));
+    }
+    Ok(code)
+}
+
+/// Reads an AUTH (section 3.15), which belongs to the method that CONNECT has named: the reason
+/// code.
+pub(super) fn auth(from: Side, method: &str, fields: &[u8]) -> Result<u8, Violation> {
+    let reader = Reader::new(fields);
+    let (code, properties) = reason_and_properties(Kind::Auth, from, reader, Place::Auth)?;
+    match properties.text(AUTHENTICATION_METHOD) {
+        Some(named) if named == method => Ok(code),
+        // The shortest form has no room for it (section 3.15.2.1).
+        None if fields.is_empty() => Ok(code),
+        None => Err(malformed("authenticates without a method")),
+        Some(_) => Err(protocol_error("authenticates by another method than it has named")),
+    }
+}

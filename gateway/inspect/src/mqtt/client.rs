@@ -1,0 +1,139 @@
+use std::borrow::Cow;
+
+use doorward_model::{Action, Path};
+use smallvec::SmallVec;
+
+use super::ack::{ack, answer, auth, disconnect};
+use super::inbox::{Fate, Payload};
+use super::packet::{Kind, Packet, Version};
+use super::properties::SUBSCRIPTION_ID;
+use super::publish::Publish;
+use super::reader::Reader;
+use super::reason::{NOT_AUTHORIZED, SUCCESS, Violation, protocol_error};
+use super::session::Session;
+use super::subscribe::{Subscribe, unsubscribe};
+use crate::machine::{Judge, Out, Side};
+
+impl Session {
+    /// A packet from the client, which may come now; a PUBLISH up to its payload, which is returned.
+    pub(super) fn read_client(
+        &mut self,
+        packet: &Packet<'_>,
+        judge: &mut dyn Judge,
+        out: &mut Out,
+    ) -> Result<Option<Payload>, Violation> {
+        let fields = packet.fields();
+        match packet.header.kind {
+            Kind::Publish => return self.publish(packet, judge, out),
+            Kind::Subscribe => return self.subscribe(packet, judge, out).map(|()| None),
+            Kind::Disconnect => {
+                return self.disconnect(packet, judge, out).map(|()| None);
+            }
+            Kind::Unsubscribe => unsubscribe(self.version, fields)?,
+            Kind::Auth => {
+                let method = self.method.as_deref().unwrap_or_default();
+                // There is nothing to re-authenticate yet.
+                if auth(Side::Client, method, fields)? == 0x19 && !self.accepted {
+                    return Err(protocol_error("authenticates again before it was let in"));
+                }
+            }
+            Kind::Pingreq => Reader::new(fields).end()?,
+            // Puback, Pubrec, Pubrel, Pubcomp: what they are about has been decided.
+            kind => {
+                ack(kind, Side::Client, self.version, fields)?;
+            }
+        }
+        self.to_server.put(&packet.bytes, &mut out.device)?;
+        Ok(None)
+    }
+
+    fn publish(
+        &mut self,
+        packet: &Packet<'_>,
+        judge: &mut dyn Judge,
+        out: &mut Out,
+    ) -> Result<Option<Payload>, Violation> {
+        let publish = Publish::read(self.version, packet)?;
+        if publish.properties.has(SUBSCRIPTION_ID) {
+            return Err(protocol_error("publishes with a subscription identifier"));
+        }
+        let mut may =
+            |path: Option<&Path>| path.is_some_and(|path| judge.may(Action::Publish, path));
+        let permitted = match publish.alias {
+            None => {
+                let path = Path::topic(&self.interface, publish.topic).ok();
+                may(path.as_ref()).then(|| Cow::Borrowed(publish.head()))
+            }
+            Some(alias) => {
+                let topic = self.aliases.topic(alias, publish.topic, &self.interface)?;
+                may(topic.path.as_ref()).then(|| Cow::Owned(publish.unaliased(&topic.name)))
+            }
+        };
+        let left = publish.payload();
+        if let Some(head) = permitted {
+            self.to_server.begin(head.len() + left, &head, &mut out.device)?;
+            return Ok(Some(Payload { left, fate: Fate::Forwarded }));
+        }
+        // 3.1.1 has no word for it but the end (section 3.3.5 there).
+        if self.version == Version::V311 {
+            out.over = Some("publish-refused");
+            return Ok(None);
+        }
+        let answer = match publish.qos {
+            0 => SmallVec::new(),
+            1 => answer(Kind::Puback, publish.id, NOT_AUTHORIZED),
+            _ => answer(Kind::Pubrec, publish.id, NOT_AUTHORIZED),
+        };
+        Ok(Some(Payload { left, fate: Fate::Withheld(answer) }))
+    }
+
+    /// The permitted filters go to the server, under the same packet identifier; SUBACK is completed
+    /// on its way back.
+    fn subscribe(
+        &mut self,
+        packet: &Packet<'_>,
+        judge: &mut dyn Judge,
+        out: &mut Out,
+    ) -> Result<(), Violation> {
+        let subscribe = Subscribe::read(self.version, packet.fields())?;
+        self.awaited.takes(&subscribe)?;
+        let mut may = |filter: &str| match Path::filter(&self.interface, filter) {
+            Ok(path) => judge.may(Action::Subscribe, &path),
+            Err(_) => false,
+        };
+        let permitted: Vec<bool> =
+            subscribe.filters.iter().map(|filter| may(filter.text)).collect();
+        if !permitted.contains(&true) {
+            self.to_client.put(&subscribe.refusal(), &mut out.client)?;
+            return self.ping(out);
+        }
+        let packet = if permitted.contains(&false) {
+            Cow::Owned(subscribe.packet(&permitted))
+        } else {
+            Cow::Borrowed(&*packet.bytes)
+        };
+        self.awaited.insert(subscribe.id, permitted);
+        self.to_server.put(&packet, &mut out.device)
+    }
+
+    /// If the client leaves its will to be published, that is decided now; if it is not permitted,
+    /// the client leaves without one.
+    fn disconnect(
+        &mut self,
+        packet: &Packet<'_>,
+        judge: &mut dyn Judge,
+        out: &mut Out,
+    ) -> Result<(), Violation> {
+        let code = disconnect(Side::Client, self.version, self.lasts, packet.fields())?;
+        let (header, mut bytes) = (packet.header, Cow::Borrowed(&*packet.bytes));
+        if code != SUCCESS
+            && !self.may_leave_will(judge)
+            && let Some(code) = bytes.to_mut().get_mut(header.length)
+        {
+            *code = SUCCESS;
+        }
+        self.will = None;
+        out.over = Some("client-disconnected");
+        self.to_server.put(&bytes, &mut out.device)
+    }
+}

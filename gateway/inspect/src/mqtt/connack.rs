@@ -1,0 +1,59 @@
+use super::packet::{Kind, Version, put_varint, write};
+use super::properties::{ALIAS_MAXIMUM, ASSIGNED_ID, Place, Properties};
+use super::reader::Reader;
+use super::reason::{SUCCESS, Violation, malformed, protocol_error, reason};
+use crate::machine::Side;
+
+/// The server's answer to CONNECT (section 3.2).
+pub(super) struct Connack<'b> {
+    /// Whether a session is taken up again.
+    present: u8,
+    pub(super) code: u8,
+    pub(super) properties: Properties<'b>,
+}
+
+impl<'b> Connack<'b> {
+    pub(super) fn read(version: Version, fields: &'b [u8]) -> Result<Self, Violation> {
+        let mut reader = Reader::new(fields);
+        let (present, code) = (reader.byte()?, reader.byte()?);
+        let mut properties = Properties::none(Place::Connack);
+        match version {
+            Version::V311 if code > 5 => {
+                return Err(protocol_error("gives a return code that is none"));
+            }
+            // A server that knows nothing newer than 3.1.1 refuses so.
+            _ if code == 1 && reader.is_empty() => {}
+            Version::V311 => {}
+            Version::V5 => {
+                reason(Kind::Connack, Side::Device, code)?;
+                properties = Properties::read(&mut reader, Place::Connack)?;
+            }
+        }
+        reader.end()?;
+        match present {
+            0 => {}
+            1 if code == SUCCESS => {}
+            1 => return Err(protocol_error("refuses, and takes up a session")),
+            _ => return Err(malformed("sends a packet with reserved flags")),
+        }
+        Ok(Self { present, code, properties })
+    }
+
+    /// What a client that speaks MQTT 5.0 gets, if it is let in: with the topic aliases that the
+    /// gateway takes, and the client identifier that was assigned to it.
+    pub(super) fn packet(&self, aliases: u16, assigned: Option<&str>) -> Vec<u8> {
+        let mut properties = self.properties.without(&[ALIAS_MAXIMUM, ASSIGNED_ID]);
+        if aliases > 0 {
+            properties.push(ALIAS_MAXIMUM);
+            properties.extend(aliases.to_be_bytes());
+        }
+        if let Some(id) = assigned {
+            properties.push(ASSIGNED_ID);
+            properties.extend(u16::try_from(id.len()).unwrap_or_default().to_be_bytes());
+            properties.extend(id.as_bytes());
+        }
+        let mut length = Vec::new();
+        put_varint(properties.len(), &mut length);
+        write(Kind::Connack, &[&[self.present, self.code], &length, &properties])
+    }
+}

@@ -1,0 +1,130 @@
+use super::packet::{Kind, Version, put_varint, write};
+use super::properties::{
+    ALIAS_MAXIMUM, AUTHENTICATION_DATA, AUTHENTICATION_METHOD, Place, Properties,
+};
+use super::reader::Reader;
+use super::reason::{
+    ID_NOT_VALID, NOT_AUTHORIZED, UNSUPPORTED_VERSION, Violation, malformed, protocol_error,
+};
+use super::topic::is_topic;
+
+/// The client's first packet (section 3.1).
+pub(super) struct Connect<'b> {
+    pub(super) version: Version,
+    /// Nothing of an earlier session is to be taken up.
+    pub(super) clean: bool,
+    pub(super) properties: Properties<'b>,
+    pub(super) id: &'b str,
+    /// The topic of the will.
+    pub(super) will: Option<&'b str>,
+    /// From the protocol's name to the keep alive.
+    opening: &'b [u8],
+    /// The will, the user name and the password.
+    rest: &'b [u8],
+}
+
+/// The protocol level (section 3.1.2.2), which says what the rest of the packet is.
+pub(super) fn level(fields: &[u8]) -> Result<u8, Violation> {
+    let mut reader = Reader::new(fields);
+    match (reader.binary()?, reader.byte()?) {
+        (b"MQTT", level) => Ok(level),
+        // Until 3.1. Nothing with that name is served.
+        (b"MQIsdp", level) => Ok(level.min(3)),
+        _ => Err(malformed("does not speak MQTT")),
+    }
+}
+
+impl<'b> Connect<'b> {
+    /// Of a packet whose level is that of `version`.
+    pub(super) fn read(version: Version, fields: &'b [u8]) -> Result<Self, Violation> {
+        let mut reader = Reader::new(fields);
+        let opening = reader.take(10)?;
+        let &[.., flags, _, _] = opening else { return Err(malformed("has no connect flags")) };
+        let flag = |bit: u8| flags & bit != 0;
+        let (will, user_name, password) = (flag(0x04), flag(0x80), flag(0x40));
+        // Sections 3.1.2.3, 3.1.2.6 and 3.1.2.7; 3.1.1 section 3.1.2.9.
+        let lone_will = !will && flags & 0x38 != 0;
+        let lone_password = version == Version::V311 && password && !user_name;
+        if flag(0x01) || lone_will || flags & 0x18 == 0x18 || lone_password {
+            return Err(malformed("sends connect flags that do not fit together"));
+        }
+        let properties = |reader: &mut _, place| match version {
+            Version::V311 => Ok(Properties::none(place)),
+            Version::V5 => Properties::read(reader, place),
+        };
+        let own = properties(&mut reader, Place::Connect)?;
+        if own.has(AUTHENTICATION_DATA) && !own.has(AUTHENTICATION_METHOD) {
+            return Err(protocol_error("sends authentication data without a method"));
+        }
+        let id = reader.text()?;
+        let rest = reader.rest();
+        let will = if will {
+            properties(&mut reader, Place::Will)?;
+            let topic = reader.text()?;
+            reader.binary()?;
+            if !is_topic(topic) {
+                return Err(malformed("has a will for a topic that is none"));
+            }
+            Some(topic)
+        } else {
+            None
+        };
+        if user_name {
+            reader.text()?;
+        }
+        if password {
+            reader.binary()?;
+        }
+        reader.end()?;
+        Ok(Self { version, clean: flag(0x02), properties: own, id, will, opening, rest })
+    }
+
+    /// What the server gets: with that client identifier, at most 65535 bytes, and without room for
+    /// topic aliases towards the client. So no message can set one that the client does not see.
+    pub(super) fn packet(&self, id: &str) -> Vec<u8> {
+        let (mut length, mut properties) = (Vec::new(), Vec::new());
+        if self.version == Version::V5 {
+            properties = self.properties.without(&[ALIAS_MAXIMUM]);
+            put_varint(properties.len(), &mut length);
+        }
+        let size = u16::try_from(id.len()).unwrap_or_default().to_be_bytes();
+        let fields = [self.opening, &length, &properties, &size, id.as_bytes(), self.rest];
+        write(Kind::Connect, &fields)
+    }
+}
+
+/// Why a client that could be understood is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    Version,
+    Id,
+    Authorization,
+}
+
+impl Refused {
+    /// The CONNACK that says so (section 3.2.2.2; 3.1.1 section 3.2.2.3).
+    pub(super) fn packet(self, version: Version) -> Vec<u8> {
+        let (code, reason) = match self {
+            Self::Version => (1, UNSUPPORTED_VERSION),
+            Self::Id => (2, ID_NOT_VALID),
+            Self::Authorization => (5, NOT_AUTHORIZED),
+        };
+        match version {
+            Version::V311 => write(Kind::Connack, &[&[0, code]]),
+            Version::V5 => refusal(reason),
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Version => "version-not-served",
+            Self::Id => "client-id-refused",
+            Self::Authorization => "connect-refused",
+        }
+    }
+}
+
+/// A CONNACK that refuses a client that speaks MQTT 5.0.
+pub(super) fn refusal(reason: u8) -> Vec<u8> {
+    write(Kind::Connack, &[&[0, reason, 0]])
+}

@@ -1,0 +1,238 @@
+use std::borrow::Cow;
+
+use doorward_model::{Action, ClientIds, Name, Path};
+
+use super::client_id::Binding;
+use super::connect::{Connect, Refused, level, refusal};
+use super::inbox::{Fate, Inbox, Payload};
+use super::packet::{Header, Kind, Packet, Version, write};
+use super::reason::{ALIAS_INVALID, PROTOCOL_ERROR, Violation, malformed, protocol_error};
+use super::session::Session;
+use crate::machine::{Fault, Judge, Machine, Out, Side};
+
+/// One MQTT connection, from a client to a server.
+///
+/// [`Machine::parting`] is due however the connection ends: it asks about the will that the client
+/// has left, and says nothing where there is nothing to say. It cannot speak in the middle of a
+/// PUBLISH whose payload the server is still waiting for; the server publishes the will then.
+///
+/// It holds one packet of each side (up to 256 KiB; of a PUBLISH never the payload), as much again
+/// that waits for the end of another, and 32 topic aliases.
+#[derive(Debug)]
+pub struct Mqtt {
+    interface: Name,
+    binding: Binding,
+    from_client: Inbox,
+    from_server: Inbox,
+    session: Option<Session>,
+    over: bool,
+}
+
+impl Mqtt {
+    /// A connection through `interface` for `subject`, `user/alice` say. `fresh` stands for the
+    /// client identifier of a client that gives none: another one for each connection, at most 256
+    /// bytes of printable ASCII.
+    pub fn new(interface: &Name, subject: &str, ids: ClientIds, fresh: impl Into<String>) -> Self {
+        let (subject, fresh) = (subject.into(), fresh.into().into_boxed_str());
+        Self {
+            interface: interface.clone(),
+            binding: Binding { subject, ids, fresh },
+            from_client: Inbox::default(),
+            from_server: Inbox::default(),
+            session: None,
+            over: false,
+        }
+    }
+
+    /// Reads one packet, or a piece of a payload.
+    fn step(
+        &mut self,
+        from: Side,
+        bytes: &mut &[u8],
+        judge: &mut dyn Judge,
+        out: &mut Out,
+    ) -> Result<(), Violation> {
+        let inbox = self.inbox(from);
+        if let Some(payload) = &mut inbox.payload {
+            let (piece, rest) = bytes.split_at(payload.left.min(bytes.len()));
+            *bytes = rest;
+            payload.left -= piece.len();
+            if matches!(payload.fate, Fate::Forwarded) {
+                match from {
+                    Side::Client => out.device.extend_from_slice(piece),
+                    Side::Device => out.client.extend_from_slice(piece),
+                }
+            }
+        } else {
+            // Beside the session, the field itself has to be named.
+            let inbox = match from {
+                Side::Client => &mut self.from_client,
+                Side::Device => &mut self.from_server,
+            };
+            let session = self.session.as_ref();
+            let next = inbox.next(bytes, |header| admit(session, from, header))?;
+            let Some(packet) = next else { return Ok(()) };
+            let payload = self.packet(from, &packet, judge, out)?;
+            let inbox = self.inbox(from);
+            inbox.done(packet);
+            inbox.payload = payload;
+        }
+        if let Some(ended) = self.inbox(from).payload.take_if(|payload| payload.left == 0)
+            && let Some(session) = &mut self.session
+        {
+            session.published(from, ended.fate, out)?;
+        }
+        Ok(())
+    }
+
+    fn inbox(&mut self, from: Side) -> &mut Inbox {
+        match from {
+            Side::Client => &mut self.from_client,
+            Side::Device => &mut self.from_server,
+        }
+    }
+
+    fn packet(
+        &mut self,
+        from: Side,
+        packet: &Packet<'_>,
+        judge: &mut dyn Judge,
+        out: &mut Out,
+    ) -> Result<Option<Payload>, Violation> {
+        match (&mut self.session, from) {
+            (None, _) => self.connect(packet, judge, out).map(|()| None),
+            (Some(session), Side::Client) => session.read_client(packet, judge, out),
+            (Some(session), Side::Device) => session.read_server(packet, &self.binding, judge, out),
+        }
+    }
+
+    fn connect(
+        &mut self,
+        packet: &Packet<'_>,
+        judge: &mut dyn Judge,
+        out: &mut Out,
+    ) -> Result<(), Violation> {
+        let fields = packet.fields();
+        let level = level(fields)?;
+        let version = match level {
+            4 => Version::V311,
+            5 => Version::V5,
+            // Bridges set the highest bit, and try again without it.
+            other => {
+                let form = if other & 0x7f < 5 { Version::V311 } else { Version::V5 };
+                refuse(Refused::Version, form, out);
+                return Ok(());
+            }
+        };
+        let read = match version {
+            Version::V5 if !packet.header.minimal => {
+                Err(malformed("writes a number longer than need be"))
+            }
+            version => Connect::read(version, fields),
+        };
+        // DISCONNECT is only for a client that was let in (section 3.14).
+        let connect = read.inspect_err(|violation| {
+            if version == Version::V5 {
+                out.client.extend(refusal(violation.reason));
+            }
+        })?;
+        match self.admitted(&connect, judge) {
+            Ok((id, will)) => {
+                out.device.extend(connect.packet(&id));
+                self.session = Some(Session::new(&connect, will, self.interface.clone()));
+            }
+            Err(refused) => refuse(refused, version, out),
+        }
+        Ok(())
+    }
+
+    /// The client identifier for the server and the topic of the will, of a client that may connect.
+    fn admitted<'b>(
+        &self,
+        connect: &Connect<'b>,
+        judge: &mut dyn Judge,
+    ) -> Result<(Cow<'b, str>, Option<Path>), Refused> {
+        if !judge.may(Action::Connect, &Path::interface(&self.interface)) {
+            return Err(Refused::Authorization);
+        }
+        let id = self.binding.bind(connect).ok_or(Refused::Id)?;
+        let Some(topic) = connect.will else { return Ok((id, None)) };
+        match Path::topic(&self.interface, topic) {
+            Ok(will) if judge.may(Action::Publish, &will) => Ok((id, Some(will))),
+            _ => Err(Refused::Authorization),
+        }
+    }
+
+    /// Tells a client that speaks MQTT 5.0 what is wrong, if that can go to it now (section 4.13).
+    fn tell(&self, reason: u8, out: &mut Out) {
+        let Some(session) = &self.session else { return };
+        if session.version == Version::V311 {
+            return;
+        }
+        if !session.accepted {
+            // CONNACK has no such reason code.
+            let reason = if reason == ALIAS_INVALID { PROTOCOL_ERROR } else { reason };
+            out.client.extend(refusal(reason));
+        } else if !session.to_client.is_busy() {
+            out.client.extend(write(Kind::Disconnect, &[&[reason]]));
+        }
+    }
+
+    /// How many bytes it holds, about.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn held(&self) -> usize {
+        let lines = self
+            .session
+            .as_ref()
+            .map_or(0, |session| session.to_client.held() + session.to_server.held());
+        self.from_client.held() + self.from_server.held() + lines
+    }
+}
+
+/// Whether a packet may come now. The first one is CONNECT (section 3.1).
+fn admit(session: Option<&Session>, from: Side, header: &Header) -> Result<Version, Violation> {
+    match (session, from, header.kind) {
+        (Some(session), ..) => session.admit(from, header),
+        // Of this packet, nothing depends on the version before its end.
+        (None, Side::Client, Kind::Connect) => Ok(Version::V311),
+        (None, Side::Client, _) => Err(protocol_error("does not begin with CONNECT")),
+        (None, Side::Device, _) => Err(protocol_error("speaks before it is spoken to")),
+    }
+}
+
+fn refuse(refused: Refused, version: Version, out: &mut Out) {
+    out.client.extend(refused.packet(version));
+    out.over = Some(refused.as_str());
+}
+
+impl Machine for Mqtt {
+    fn read(
+        &mut self,
+        from: Side,
+        mut bytes: &[u8],
+        judge: &mut dyn Judge,
+        out: &mut Out,
+    ) -> Result<(), Fault> {
+        while !bytes.is_empty() && !self.over {
+            let read = self.step(from, &mut bytes, judge, out);
+            self.over = read.is_err() || out.over.is_some();
+            if let Err(Violation { reason, what }) = read {
+                if from == Side::Client {
+                    self.tell(reason, out);
+                }
+                return Err(Fault { by: from, what });
+            }
+        }
+        Ok(())
+    }
+
+    fn parting(&mut self, judge: &mut dyn Judge, out: &mut Out) {
+        self.over = true;
+        let Some(session) = &mut self.session else { return };
+        if !session.to_server.is_busy() && !session.may_leave_will(judge) {
+            session.will = None;
+            // The one reason for which a server discards a will (section 3.1.2.5).
+            out.device.extend(write(Kind::Disconnect, &[]));
+        }
+    }
+}

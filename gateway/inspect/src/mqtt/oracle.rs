@@ -1,0 +1,191 @@
+//! Reads what has come out of a machine, in a way of its own, and compares it with what was
+//! permitted.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+use doorward_model::Action;
+
+use super::fuzzing::{Question, Seen};
+use crate::machine::Side;
+use doorward_model::ClientIds;
+
+/// A packet: the first byte, and what follows its length.
+type Packet<'b> = (u8, &'b [u8]);
+
+/// Every topic and filter in what has gone out was permitted, in that order; there is nothing else
+/// in it than packets that may go there.
+pub(super) fn check(ids: ClientIds, seen: &Seen) {
+    let device = packets(&seen.out.device);
+    let client = packets(&seen.out.client);
+    let five = device.first().is_some_and(|(_, body)| body[6] == 5);
+    let mut published = permitted(seen, Side::Client, Action::Publish);
+    let mut subscribed = permitted(seen, Side::Client, Action::Subscribe);
+    let mut delivered = permitted(seen, Side::Device, Action::Subscribe);
+    for (at, (first, body)) in device.iter().enumerate() {
+        match first >> 4 {
+            1 => {
+                assert_eq!(at, 0);
+                assert_eq!(permitted(seen, Side::Client, Action::Connect).next(), Some("bus"));
+                let (id, will) = connect(body, five);
+                if ids == ClientIds::Bound {
+                    assert!(id.starts_with("user/alice:"), "{id}");
+                }
+                if let Some(will) = will {
+                    consume(&mut published, will);
+                }
+            }
+            3 => consume(&mut published, topic(*first, body, five)),
+            8 => {
+                let mut rest = &body[2..];
+                if five {
+                    rest = after_properties(rest).1;
+                }
+                assert!(!rest.is_empty());
+                while !rest.is_empty() {
+                    let filter = text(&mut rest);
+                    rest = &rest[1..];
+                    let shared =
+                        filter.strip_prefix("$share/").map(|it| it.split_once('/').unwrap());
+                    consume(&mut subscribed, shared.map_or(filter, |(_, filter)| filter));
+                }
+            }
+            // PUBACK, PUBREC, PUBREL, PUBCOMP, UNSUBSCRIBE, PINGREQ, AUTH.
+            4..=7 | 10 | 12 | 15 => {}
+            14 => assert_eq!(at, device.len() - 1, "something follows DISCONNECT"),
+            _ => panic!("{first:02x} goes to the server"),
+        }
+        assert!(at > 0 || first >> 4 == 1, "the first packet is {first:02x}");
+    }
+    let mut accepted = false;
+    for (at, (first, body)) in client.iter().enumerate() {
+        match first >> 4 {
+            2 => {
+                assert!(!accepted, "CONNACK comes twice");
+                accepted = true;
+                assert!(body[1] == 0 || at == client.len() - 1, "something follows a refusal");
+            }
+            15 => {}
+            _ => assert!(accepted, "{first:02x} comes before CONNACK"),
+        }
+        match first >> 4 {
+            3 => consume(&mut delivered, topic(*first, body, five)),
+            2 | 4..=7 | 9 | 11 | 13 | 15 => {}
+            14 => {
+                assert!(five);
+                assert_eq!(at, client.len() - 1, "something follows DISCONNECT");
+            }
+            _ => panic!("{first:02x} goes to the client"),
+        }
+    }
+}
+
+fn permitted(seen: &Seen, about: Side, action: Action) -> impl Iterator<Item = &str> {
+    let asked = seen.asked.iter();
+    asked
+        .filter(move |Question { about: of, action: verb, permitted, .. }| {
+            *permitted && *of == about && *verb == action
+        })
+        .map(|question| question.path.as_str())
+}
+
+/// The next of what was permitted, of which some may not have been sent, is this.
+fn consume<'q>(permitted: &mut impl Iterator<Item = &'q str>, operand: &str) {
+    let found = permitted.any(|path| path.strip_prefix("bus/") == Some(operand));
+    assert!(found, "{operand:?} was not permitted");
+}
+
+/// Only of a PUBLISH may the end be missing.
+fn packets(mut stream: &[u8]) -> Vec<Packet<'_>> {
+    let mut packets = Vec::new();
+    while let Some((first, rest)) = stream.split_first() {
+        let (length, rest) = number(rest);
+        let whole = length <= rest.len();
+        assert!(whole || first >> 4 == 3, "{first:02x} is not whole");
+        let (body, rest) = rest.split_at(length.min(rest.len()));
+        packets.push((*first, body));
+        stream = rest;
+    }
+    packets
+}
+
+fn number(bytes: &[u8]) -> (usize, &[u8]) {
+    let end = bytes.iter().position(|byte| byte & 0x80 == 0).unwrap();
+    assert!(end < 4);
+    let value = bytes[..=end].iter().rev().fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7f));
+    (value, &bytes[end + 1..])
+}
+
+fn text<'b>(bytes: &mut &'b [u8]) -> &'b str {
+    let length = usize::from(bytes[0]) << 8 | usize::from(bytes[1]);
+    let text = str::from_utf8(&bytes[2..2 + length]).unwrap();
+    *bytes = &bytes[2 + length..];
+    text
+}
+
+fn after_properties(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let (length, rest) = number(bytes);
+    rest.split_at(length)
+}
+
+/// The client identifier and the topic of the will.
+fn connect(body: &[u8], five: bool) -> (&str, Option<&str>) {
+    let (flags, mut rest) = (body[7], &body[10..]);
+    if five {
+        let (properties, after) = after_properties(rest);
+        assert!(!ids(properties).contains(&0x22), "topic aliases are offered");
+        rest = after;
+    }
+    let id = text(&mut rest);
+    if flags & 0x04 == 0 {
+        return (id, None);
+    }
+    if five {
+        rest = after_properties(rest).1;
+    }
+    (id, Some(text(&mut rest)))
+}
+
+fn topic(first: u8, body: &[u8], five: bool) -> &str {
+    let mut rest = body;
+    let topic = text(&mut rest);
+    assert!(!topic.is_empty());
+    if first & 0b0110 != 0 {
+        rest = &rest[2..];
+    }
+    if five {
+        assert!(!ids(after_properties(rest).0).contains(&0x23), "a topic has an alias");
+    }
+    topic
+}
+
+/// The identifiers of properties (table 2-4).
+fn ids(mut properties: &[u8]) -> Vec<u8> {
+    let mut ids = Vec::new();
+    while let Some((id, mut rest)) = properties.split_first() {
+        ids.push(*id);
+        properties = match id {
+            0x01 | 0x17 | 0x19 | 0x24 | 0x25 | 0x28..=0x2a => &rest[1..],
+            0x13 | 0x21..=0x23 => &rest[2..],
+            0x02 | 0x11 | 0x18 | 0x27 => &rest[4..],
+            0x0b => number(rest).1,
+            0x26 => {
+                text(&mut rest);
+                text(&mut rest);
+                rest
+            }
+            0x09 | 0x16 => &rest[2 + (usize::from(rest[0]) << 8 | usize::from(rest[1]))..],
+            _ => {
+                text(&mut rest);
+                rest
+            }
+        };
+    }
+    ids
+}
+
+/// The kinds of packets that have gone out.
+#[cfg(test)]
+pub(super) fn kinds(seen: &Seen) -> Vec<u8> {
+    let both = [packets(&seen.out.device), packets(&seen.out.client)];
+    both.iter().flatten().map(|(first, _)| first >> 4).collect()
+}

@@ -1,0 +1,83 @@
+use super::packet::Kind;
+use crate::machine::Side;
+
+/// What is wrong with a packet: the flow ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Violation {
+    /// What a client that speaks MQTT 5.0 is told (section 4.13).
+    pub(super) reason: u8,
+    /// The end of a sentence about whoever has sent it.
+    pub(super) what: &'static str,
+}
+
+// Reason codes (section 2.4).
+pub(super) const SUCCESS: u8 = 0x00;
+pub(super) const MALFORMED: u8 = 0x81;
+pub(super) const PROTOCOL_ERROR: u8 = 0x82;
+pub(super) const UNSUPPORTED_VERSION: u8 = 0x84;
+pub(super) const ID_NOT_VALID: u8 = 0x85;
+pub(super) const NOT_AUTHORIZED: u8 = 0x87;
+pub(super) const ALIAS_INVALID: u8 = 0x94;
+pub(super) const TOO_LARGE: u8 = 0x95;
+pub(super) const QUOTA_EXCEEDED: u8 = 0x97;
+
+/// A packet that cannot be parsed.
+pub(super) fn malformed(what: &'static str) -> Violation {
+    Violation { reason: MALFORMED, what }
+}
+
+/// A packet that can be parsed, and is not allowed by the protocol.
+pub(super) fn protocol_error(what: &'static str) -> Violation {
+    Violation { reason: PROTOCOL_ERROR, what }
+}
+
+/// A packet larger than the gateway holds, or than whoever gets it takes.
+pub(super) fn too_large(what: &'static str) -> Violation {
+    Violation { reason: TOO_LARGE, what }
+}
+
+/// More than the gateway keeps.
+pub(super) fn quota_exceeded(what: &'static str) -> Violation {
+    Violation { reason: QUOTA_EXCEEDED, what }
+}
+
+/// A reason code that this kind of packet can have from that side (the tables of sections 3.2.2.2,
+/// 3.4.2.1 and so on to 3.15.2.1).
+pub(super) fn reason(kind: Kind, from: Side, code: u8) -> Result<u8, Violation> {
+    let by_server = from == Side::Device;
+    let known = match kind {
+        Kind::Connack => {
+            matches!(code, 0x00 | 0x80..=0x8a | 0x8c | 0x90 | 0x95 | 0x97 | 0x99..=0x9d | 0x9f)
+        }
+        Kind::Puback | Kind::Pubrec => match code {
+            // No matching subscribers: only a server can know.
+            0x10 => by_server,
+            _ => matches!(code, 0x00 | 0x80 | 0x83 | 0x87 | 0x90 | 0x91 | 0x97 | 0x99),
+        },
+        Kind::Pubrel | Kind::Pubcomp => matches!(code, 0x00 | 0x92),
+        Kind::Suback => matches!(
+            code,
+            0x00..=0x02 | 0x80 | 0x83 | 0x87 | 0x8f | 0x91 | 0x97 | 0x9e | 0xa1 | 0xa2
+        ),
+        Kind::Unsuback => {
+            matches!(code, 0x00 | 0x11 | 0x80 | 0x83 | 0x87 | 0x8f | 0x91)
+        }
+        Kind::Disconnect => match code {
+            0x00 | 0x80..=0x83 | 0x90 | 0x93..=0x99 => true,
+            // With the will.
+            0x04 => !by_server,
+            // 0x8c is in the table of section 2.4 only.
+            0x87 | 0x89 | 0x8b..=0x8f | 0x9a..=0xa2 => by_server,
+            _ => false,
+        },
+        Kind::Auth => match code {
+            0x00 => by_server,
+            0x18 => true,
+            // Re-authenticate.
+            0x19 => !by_server,
+            _ => false,
+        },
+        _ => false,
+    };
+    if known { Ok(code) } else { Err(protocol_error("gives a reason code that is none here")) }
+}

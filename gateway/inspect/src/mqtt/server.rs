@@ -1,0 +1,139 @@
+use doorward_model::{Action, Path};
+use smallvec::SmallVec;
+
+use super::ack::{ack, answer, auth, disconnect};
+use super::client_id::Binding;
+use super::connack::Connack;
+use super::inbox::{Fate, Payload};
+use super::packet::{Kind, Packet, Version};
+use super::properties::{ALIAS_MAXIMUM, ASSIGNED_ID, PACKET_MAXIMUM};
+use super::publish::Publish;
+use super::reader::Reader;
+use super::reason::{SUCCESS, Violation, protocol_error};
+use super::session::Session;
+use super::subscribe::unsuback;
+use super::topic::ALIASES;
+use crate::machine::{Judge, Out, Side};
+
+impl Session {
+    /// A packet from the server, which may come now; a PUBLISH up to its payload, which is returned.
+    pub(super) fn read_server(
+        &mut self,
+        packet: &Packet<'_>,
+        binding: &Binding,
+        judge: &mut dyn Judge,
+        out: &mut Out,
+    ) -> Result<Option<Payload>, Violation> {
+        let fields = packet.fields();
+        match packet.header.kind {
+            Kind::Connack => return self.connack(packet, binding, out).map(|()| None),
+            Kind::Publish => return self.deliver(packet, judge, out),
+            Kind::Suback => {
+                let packet = self.awaited.suback(self.version, fields)?;
+                return self.to_client.put(&packet, &mut out.client).map(|()| None);
+            }
+            Kind::Unsuback => unsuback(self.version, fields)?,
+            Kind::Pingresp => {
+                Reader::new(fields).end()?;
+                // One is like another; the client gets as many as it has asked for.
+                if std::mem::take(&mut self.pinged) {
+                    return Ok(None);
+                }
+            }
+            Kind::Disconnect => {
+                disconnect(Side::Device, self.version, self.lasts, fields)?;
+                self.will = None;
+                out.over = Some("broker-disconnected");
+            }
+            Kind::Auth => {
+                let method = self.method.as_deref().unwrap_or_default();
+                let code = auth(Side::Device, method, fields)?;
+                if !self.accepted {
+                    // That it has succeeded is for CONNACK to say.
+                    if code == SUCCESS {
+                        return Err(protocol_error("ends an authentication without CONNACK"));
+                    }
+                    return self.to_client.first(&packet.bytes, &mut out.client).map(|()| None);
+                }
+            }
+            // Puback, Pubrec, Pubrel, Pubcomp.
+            kind => {
+                let id = ack(kind, Side::Device, self.version, fields)?;
+                if kind == Kind::Pubrel && self.withheld.remove(&id) {
+                    let answer = answer(Kind::Pubcomp, id, SUCCESS);
+                    return self.to_server.put(&answer, &mut out.device).map(|()| None);
+                }
+            }
+        }
+        self.to_client.put(&packet.bytes, &mut out.client)?;
+        Ok(None)
+    }
+
+    fn connack(
+        &mut self,
+        packet: &Packet<'_>,
+        binding: &Binding,
+        out: &mut Out,
+    ) -> Result<(), Violation> {
+        let connack = Connack::read(self.version, packet.fields())?;
+        if connack.code != SUCCESS {
+            self.will = None;
+            out.over = Some("broker-refused");
+            return self.to_client.first(&packet.bytes, &mut out.client);
+        }
+        let Connack { properties, .. } = connack;
+        self.to_server.limit(properties.number(PACKET_MAXIMUM));
+        match self.version {
+            Version::V311 => self.to_client.first(&packet.bytes, &mut out.client)?,
+            Version::V5 => {
+                let aliases = properties.number(ALIAS_MAXIMUM).unwrap_or_default();
+                self.aliases.maximum = u16::try_from(aliases).unwrap_or(u16::MAX).min(ALIASES);
+                let made_up = self.nameless.then(|| binding.made_up()).flatten();
+                let assigned = properties.text(ASSIGNED_ID).map(|id| binding.unbind(id));
+                let packet = connack.packet(self.aliases.maximum, assigned.or(made_up));
+                self.to_client.first(&packet, &mut out.client)?;
+            }
+        }
+        self.accepted = true;
+        self.to_client.end(&mut out.client);
+        Ok(())
+    }
+
+    /// A message for the client: what it has subscribed to is asked about now.
+    fn deliver(
+        &mut self,
+        packet: &Packet<'_>,
+        judge: &mut dyn Judge,
+        out: &mut Out,
+    ) -> Result<Option<Payload>, Violation> {
+        let publish = Publish::read(self.version, packet)?;
+        if publish.alias.is_some() {
+            return Err(protocol_error("uses a topic alias where none was offered"));
+        }
+        let path = Path::topic(&self.interface, publish.topic);
+        let permitted = path.is_ok_and(|path| judge.may(Action::Subscribe, &path));
+        let (left, id) = (publish.payload(), publish.id);
+        if permitted {
+            self.withheld.remove(&id);
+            let head = publish.head();
+            self.to_client.begin(head.len() + left, head, &mut out.client)?;
+            return Ok(Some(Payload { left, fate: Fate::Forwarded }));
+        }
+        // To the server it has arrived: so it is not sent again, and the client's Receive Maximum
+        // counts what the client can have seen.
+        let answer = match publish.qos {
+            0 => SmallVec::new(),
+            1 => answer(Kind::Puback, id, SUCCESS),
+            _ => {
+                // One that is sent again may have reached the client on an earlier connection. It
+                // gets the PUBREL then, lest it wait for it: it answers that in any case (section
+                // 4.3.3).
+                if !publish.again {
+                    self.withheld.insert(id);
+                }
+                answer(Kind::Pubrec, id, SUCCESS)
+            }
+        };
+        Ok(Some(Payload { left, fate: Fate::Withheld(answer) }))
+    }
+}

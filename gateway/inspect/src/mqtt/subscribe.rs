@@ -1,0 +1,201 @@
+use std::collections::BTreeMap;
+
+use super::packet::{Kind, Version, put_varint, write};
+use super::properties::{Place, Properties};
+use super::reader::Reader;
+use super::reason::{NOT_AUTHORIZED, Violation, malformed, protocol_error, quota_exceeded, reason};
+use super::topic::{filter, is_shared};
+use crate::machine::Side;
+
+/// How many filters may wait for SUBACK, and so be in one SUBSCRIBE.
+pub(super) const FILTERS: usize = 16 * 1024;
+
+/// A SUBSCRIBE (section 3.8).
+pub(super) struct Subscribe<'b> {
+    version: Version,
+    pub(super) id: u16,
+    properties: Properties<'b>,
+    /// At least one.
+    pub(super) filters: Vec<Filter<'b>>,
+}
+
+/// A filter of a SUBSCRIBE, with its options.
+pub(super) struct Filter<'b> {
+    pub(super) text: &'b str,
+    /// All of its bytes.
+    raw: &'b [u8],
+}
+
+fn own_properties<'b>(
+    version: Version,
+    reader: &mut Reader<'b>,
+    place: Place,
+) -> Result<Properties<'b>, Violation> {
+    match version {
+        Version::V311 => Ok(Properties::none(place)),
+        Version::V5 => Properties::read(reader, place),
+    }
+}
+
+impl<'b> Subscribe<'b> {
+    pub(super) fn read(version: Version, fields: &'b [u8]) -> Result<Self, Violation> {
+        let mut reader = Reader::new(fields);
+        let id = reader.packet_id()?;
+        let properties = own_properties(version, &mut reader, Place::Subscribe)?;
+        let mut filters = Vec::new();
+        while !reader.is_empty() {
+            let start = reader.rest();
+            let text = filter(reader.text()?)?;
+            options(version, text, reader.byte()?)?;
+            let (raw, _) = start.split_at(start.len() - reader.rest().len());
+            filters.push(Filter { text, raw });
+        }
+        if filters.is_empty() {
+            return Err(protocol_error("subscribes to nothing"));
+        }
+        Ok(Self { version, id, properties, filters })
+    }
+
+    /// The same, of the filters that are permitted only.
+    pub(super) fn packet(&self, permitted: &[bool]) -> Vec<u8> {
+        let mut length = Vec::new();
+        if self.version == Version::V5 {
+            put_varint(self.properties.raw().len(), &mut length);
+        }
+        let mut filters = Vec::new();
+        for (filter, _) in self.filters.iter().zip(permitted).filter(|(_, permitted)| **permitted) {
+            filters.extend_from_slice(filter.raw);
+        }
+        let id = self.id.to_be_bytes();
+        write(Kind::Subscribe, &[&id, &length, self.properties.raw(), &filters])
+    }
+
+    /// The SUBACK that refuses all of it.
+    pub(super) fn refusal(&self) -> Vec<u8> {
+        let codes = vec![refused(self.version); self.filters.len()];
+        let id = self.id.to_be_bytes();
+        let properties: &[u8] = if self.version == Version::V5 { &[0] } else { &[] };
+        write(Kind::Suback, &[&id, properties, &codes])
+    }
+}
+
+/// What a filter that is not permitted is answered with (section 3.9.3).
+fn refused(version: Version) -> u8 {
+    match version {
+        Version::V311 => 0x80,
+        Version::V5 => NOT_AUTHORIZED,
+    }
+}
+
+/// The options of a filter (section 3.8.3.1); in 3.1.1 the QoS only.
+fn options(version: Version, filter: &str, options: u8) -> Result<(), Violation> {
+    let reserved = match version {
+        Version::V311 => 0b1111_1100,
+        Version::V5 => 0b1100_0000,
+    };
+    if options & reserved != 0 {
+        return Err(malformed("sends subscription options with reserved bits"));
+    }
+    let no_local = options & 0b0000_0100 != 0;
+    if options & 0b11 == 3 || options & 0b0011_0000 == 0b0011_0000 {
+        return Err(protocol_error("sends subscription options that are none"));
+    }
+    if no_local && is_shared(filter) {
+        return Err(protocol_error("shares a subscription without its own messages"));
+    }
+    Ok(())
+}
+
+/// Checks an UNSUBSCRIBE (section 3.10).
+pub(super) fn unsubscribe(version: Version, fields: &[u8]) -> Result<(), Violation> {
+    let mut reader = Reader::new(fields);
+    reader.packet_id()?;
+    own_properties(version, &mut reader, Place::Unsubscribe)?;
+    if reader.is_empty() {
+        return Err(protocol_error("unsubscribes from nothing"));
+    }
+    while !reader.is_empty() {
+        filter(reader.text()?)?;
+    }
+    Ok(())
+}
+
+/// The subscriptions that wait for SUBACK: which of their filters were permitted.
+#[derive(Debug, Default)]
+pub(super) struct Awaited {
+    subscriptions: BTreeMap<u16, Vec<bool>>,
+    filters: usize,
+}
+
+impl Awaited {
+    /// Whether one more can wait.
+    pub(super) fn takes(&self, subscribe: &Subscribe<'_>) -> Result<(), Violation> {
+        if self.subscriptions.contains_key(&subscribe.id) {
+            return Err(protocol_error("uses a packet identifier that is in use"));
+        }
+        if self.filters + subscribe.filters.len() > FILTERS {
+            return Err(quota_exceeded("subscribes to too many filters at once"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn insert(&mut self, id: u16, permitted: Vec<bool>) {
+        self.filters += permitted.len();
+        self.subscriptions.insert(id, permitted);
+    }
+
+    /// What the client gets for the server's SUBACK (section 3.9): a code for each of its filters,
+    /// in their order.
+    pub(super) fn suback(&mut self, version: Version, fields: &[u8]) -> Result<Vec<u8>, Violation> {
+        let mut reader = Reader::new(fields);
+        let id = reader.packet_id()?;
+        let properties = own_properties(version, &mut reader, Place::Suback)?;
+        let codes = reader.rest();
+        for code in codes {
+            match version {
+                Version::V311 if !matches!(code, 0..=2 | 0x80) => {
+                    return Err(protocol_error("gives a return code that is none"));
+                }
+                Version::V311 => {}
+                Version::V5 => {
+                    reason(Kind::Suback, Side::Device, *code)?;
+                }
+            }
+        }
+        let permitted =
+            self.subscriptions.remove(&id).ok_or(protocol_error("answers what was not asked"))?;
+        self.filters -= permitted.len();
+        if codes.len() != permitted.iter().filter(|permitted| **permitted).count() {
+            return Err(protocol_error("answers another number of filters than it was asked"));
+        }
+        let mut codes = codes.iter().copied();
+        let place = |permitted: &bool| {
+            let code = if *permitted { codes.next() } else { None };
+            code.unwrap_or(refused(version))
+        };
+        let merged: Vec<u8> = permitted.iter().map(place).collect();
+        let mut length = Vec::new();
+        if version == Version::V5 {
+            put_varint(properties.raw().len(), &mut length);
+        }
+        let fields = [&id.to_be_bytes()[..], &length, properties.raw(), &merged];
+        Ok(write(Kind::Suback, &fields))
+    }
+}
+
+/// Checks an UNSUBACK (section 3.11).
+pub(super) fn unsuback(version: Version, fields: &[u8]) -> Result<(), Violation> {
+    let mut reader = Reader::new(fields);
+    reader.packet_id()?;
+    if version == Version::V311 {
+        return reader.end();
+    }
+    Properties::read(&mut reader, Place::Suback)?;
+    if reader.is_empty() {
+        return Err(malformed("sends a packet shorter than its fields"));
+    }
+    reader.rest().iter().try_for_each(|code| {
+        reason(Kind::Unsuback, Side::Device, *code)?;
+        Ok(())
+    })
+}

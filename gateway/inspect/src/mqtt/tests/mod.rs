@@ -1,0 +1,156 @@
+mod connecting;
+mod flows;
+mod from_client;
+mod from_server;
+mod invariants;
+
+use doorward_model::{Action, ClientIds, Name, Path};
+
+use super::Mqtt;
+use super::fuzzing::wire;
+use crate::machine::{Fault, Judge, Machine as _, Out, Side};
+
+/// Permits everything but what begins so: `publish bus/no`, say.
+struct Rules {
+    refused: &'static [&'static str],
+    asked: Vec<String>,
+}
+
+impl Judge for Rules {
+    fn may(&mut self, action: Action, path: &Path) -> bool {
+        let question = format!("{action} {}", path.raw());
+        let permitted = !self.refused.iter().any(|refused| question.starts_with(refused));
+        self.asked.push(question);
+        permitted
+    }
+}
+
+/// A machine with its judge.
+struct Flow {
+    mqtt: Mqtt,
+    rules: Rules,
+}
+
+/// What came of some bytes.
+#[derive(Debug, PartialEq)]
+struct Said {
+    out: Out,
+    fault: Option<Fault>,
+}
+
+impl Flow {
+    fn new(ids: ClientIds) -> Self {
+        let interface: Name = "bus".parse().unwrap();
+        let mqtt = Mqtt::new(&interface, "user/alice", ids, "fresh");
+        let refused = &["publish bus/no", "subscribe bus/no", "subscribe bus/$"];
+        Self { mqtt, rules: Rules { refused, asked: Vec::new() } }
+    }
+
+    /// A flow where that has already been said: a client's line begins with `>`, a server's with `<`.
+    fn after(ids: ClientIds, dialogue: &str) -> Self {
+        let mut flow = Self::new(ids);
+        for line in dialogue.lines().map(str::trim) {
+            let (from, packets) = line.split_at(1);
+            let side = if from == ">" { Side::Client } else { Side::Device };
+            let said = flow.says(side, packets);
+            assert_eq!((said.fault, said.out.over), (None, None), "{line}");
+        }
+        flow.rules.asked.clear();
+        flow
+    }
+
+    fn read(&mut self, from: Side, bytes: &[u8]) -> Said {
+        let mut out = Out::default();
+        let fault = self.mqtt.read(from, bytes, &mut self.rules, &mut out).err();
+        Said { out, fault }
+    }
+
+    fn says(&mut self, from: Side, packets: &str) -> Said {
+        self.read(from, &wire(packets))
+    }
+
+    /// The client says, and what becomes of it: for the server, for the client.
+    fn client(&mut self, packets: &str) -> (Vec<u8>, Vec<u8>) {
+        let said = self.says(Side::Client, packets);
+        assert_eq!((said.fault, said.out.over), (None, None), "{packets}");
+        (said.out.device, said.out.client)
+    }
+
+    /// The same, of what the server says.
+    fn server(&mut self, packets: &str) -> (Vec<u8>, Vec<u8>) {
+        let said = self.says(Side::Device, packets);
+        assert_eq!((said.fault, said.out.over), (None, None), "{packets}");
+        (said.out.device, said.out.client)
+    }
+
+    fn parting(&mut self) -> Vec<u8> {
+        let mut out = Out::default();
+        self.mqtt.parting(&mut self.rules, &mut out);
+        assert_eq!((out.client, out.over), (vec![], None));
+        out.device
+    }
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug)]
+enum Expected {
+    /// It goes on as it came.
+    Same,
+    /// It goes on so.
+    Sent(&'static str),
+    /// It does not, and whoever sent it gets this.
+    Answered(&'static str),
+    /// The same to the client; the server only hears that there is one.
+    Refused(&'static str),
+    /// Nothing comes of it.
+    Nothing,
+    /// It goes on as it came, and the flow is over.
+    Last,
+    /// It does not, and the flow is over; the client gets this.
+    Over(&'static str),
+    /// It cannot be: the flow ends, and the client gets this.
+    Ends(&'static str),
+}
+
+/// Gives each input, from that side, to a flow of its own.
+fn check(flow: impl Fn() -> Flow, from: Side, rows: &[(&str, &str, Expected)]) {
+    use Expected as E;
+    for (name, input, expected) in rows {
+        let bytes = wire(input);
+        let Said { out, fault } = flow().read(from, &bytes);
+        assert_eq!(
+            byte_by_byte(&mut flow(), from, &bytes),
+            Said { out: out.clone(), fault },
+            "{name}"
+        );
+        let (on, back) = match from {
+            Side::Client => (&out.device, &out.client),
+            Side::Device => (&out.client, &out.device),
+        };
+        let (sent, answered) = match expected {
+            E::Same | E::Last => (bytes, vec![]),
+            E::Sent(packets) => (wire(packets), vec![]),
+            E::Answered(packets) => (vec![], wire(packets)),
+            E::Refused(packets) => (wire("c0"), wire(packets)),
+            E::Over(packets) | E::Ends(packets) if from == Side::Client => (vec![], wire(packets)),
+            E::Over(packets) | E::Ends(packets) => (wire(packets), vec![]),
+            E::Nothing => (vec![], vec![]),
+        };
+        assert_eq!((on, back), (&sent, &answered), "{name}: {fault:?}");
+        let ends = fault.map(|fault| fault.by);
+        assert_eq!(ends, matches!(expected, E::Ends(_)).then_some(from), "{name}");
+        assert_eq!(out.over.is_some(), matches!(expected, E::Last | E::Over(_)), "{name}");
+    }
+}
+
+fn byte_by_byte(flow: &mut Flow, from: Side, bytes: &[u8]) -> Said {
+    let mut said = Said { out: Out::default(), fault: None };
+    for byte in bytes.chunks(1) {
+        let Said { out, fault } = flow.read(from, byte);
+        said.out.device.extend(out.device);
+        said.out.client.extend(out.client);
+        said.out.over = said.out.over.or(out.over);
+        said.fault = said.fault.or(fault);
+    }
+    said
+}

@@ -1,0 +1,157 @@
+//! What is written to a serial line of which only some lines may be written: it is held until a line
+//! is whole, and forwarded whole or not at all.
+
+use doorward_model::Lines;
+
+/// The longest line, in bytes. Of a longer one nothing is forwarded.
+pub const LONGEST: usize = 1024;
+
+/// Reads lines. They end with a carriage return, a line feed, or both.
+#[derive(Debug)]
+pub struct Commands {
+    lines: Lines,
+    held: Vec<u8>,
+    /// The line that is held is longer than lines may be.
+    long: bool,
+    /// The last byte was a carriage return, behind a line that was forwarded or not.
+    returned: Option<bool>,
+}
+
+/// What becomes of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line<'b> {
+    /// It is permitted: it goes on, with its end.
+    Forward(&'b [u8]),
+    /// It is not.
+    Refuse(&'b [u8]),
+}
+
+impl Commands {
+    /// Only these lines are permitted.
+    #[must_use]
+    pub fn new(lines: Lines) -> Self {
+        Self { lines, held: Vec::new(), long: false, returned: None }
+    }
+
+    /// Reads what has been written, and tells of each line that is whole by then.
+    pub fn read(&mut self, bytes: &[u8], mut each: impl FnMut(Line<'_>)) {
+        for &byte in bytes {
+            match (byte, self.returned.take()) {
+                // It belongs to the end before it.
+                (b'\n', Some(forwarded)) => {
+                    if forwarded {
+                        each(Line::Forward(b"\n"));
+                    }
+                    continue;
+                }
+                (b'\r' | b'\n', _) => {}
+                _ if self.held.len() < LONGEST => {
+                    self.held.push(byte);
+                    continue;
+                }
+                _ => {
+                    self.long = true;
+                    continue;
+                }
+            }
+            let text = std::str::from_utf8(&self.held);
+            let permitted = !self.long && text.is_ok_and(|text| self.lines.permit(text));
+            if permitted {
+                self.held.push(byte);
+                each(Line::Forward(&self.held));
+            } else {
+                each(Line::Refuse(&self.held));
+            }
+            self.returned = (byte == b'\r').then_some(permitted);
+            (self.long, self.held) = (false, Vec::new());
+        }
+    }
+
+    /// Whether a line has begun that has no end yet.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn commands(query: &str) -> Commands {
+        let url = format!("serial:/dev/tty0?{query}");
+        let target: doorward_model::Target = url.parse().unwrap();
+        Commands::new(target.lines().unwrap().clone())
+    }
+
+    /// What is forwarded, and how many lines are not.
+    fn read(commands: &mut Commands, pieces: &[&[u8]]) -> (Vec<u8>, usize) {
+        let (mut forwarded, mut refused) = (Vec::new(), 0);
+        for piece in pieces {
+            commands.read(piece, |line| match line {
+                Line::Forward(bytes) => forwarded.extend_from_slice(bytes),
+                Line::Refuse(_) => refused += 1,
+            });
+        }
+        (forwarded, refused)
+    }
+
+    #[test]
+    fn only_whole_lines_of_the_list_go_on() {
+        let long = [&b"show "[..], &[b'x'; LONGEST], b"\r"].concat();
+        let cases: &[(&str, &[u8], &[u8], usize)] = &[
+            ("one", b"status\r", b"status\r", 0),
+            ("by a line feed", b"status\n", b"status\n", 0),
+            ("by both", b"status\r\nshow a\r\n", b"status\r\nshow a\r\n", 0),
+            ("another", b"reboot\r", b"", 1),
+            ("one of two", b"reboot\r\nstatus\r\n", b"status\r\n", 1),
+            ("without an end", b"status", b"", 0),
+            ("an empty one", b"\r", b"", 1),
+            ("two commands in a line", b"status;reboot\r", b"", 1),
+            ("what a pattern does not hinder", b"show a;reboot\r", b"show a;reboot\r", 0),
+            ("corrected by backspace", b"show \x08\x08\x08\x08\x08reboot\r", b"", 1),
+            ("cleared by control-U", b"show x\x15reboot\r", b"", 1),
+            ("interrupted by control-C", b"show x\x03reboot\r", b"", 1),
+            ("ended by control-D", b"show x\x04\r", b"", 1),
+            ("an escape", b"show \x1b[A\r", b"", 1),
+            ("NUL", b"status\0\r", b"", 1),
+            ("a vertical tab for an end", b"status\x0breboot\r", b"", 1),
+            ("no UTF-8", b"show \xff\r", b"", 1),
+            ("eight bits of a control", b"show \xc2\x9bA\r", b"", 1),
+            ("a line separator of Unicode", "show \u{2028}reboot\r".as_bytes(), b"", 1),
+            ("two line feeds", b"status\n\nstatus\n", b"status\nstatus\n", 1),
+            ("a return after a line feed", b"status\n\rstatus\r", b"status\nstatus\r", 1),
+            ("two feeds after a return", b"status\r\n\n", b"status\r\n", 1),
+            ("a feed after what was refused", b"reboot\r\nstatus\r", b"status\r", 1),
+            ("too long", &long, b"", 1),
+        ];
+        for (name, said, forwarded, refused) in cases {
+            let mut commands = commands("line=status&line=show%20*");
+            assert_eq!(read(&mut commands, &[said]), (forwarded.to_vec(), *refused), "{name}");
+        }
+        let mut commands = commands("line=status");
+        read(&mut commands, &[b"stat"]);
+        assert!(commands.holds());
+        assert_eq!(read(&mut commands, &[b"us\r"]).0, b"status\r");
+        assert!(!commands.holds());
+    }
+
+    proptest! {
+        #[test]
+        fn it_makes_no_difference_how_bytes_are_split(
+            said in prop::collection::vec(prop::sample::select(b"\r\nsx \x08".to_vec()), 0..60),
+            part in 1usize..9,
+        ) {
+            let whole = read(&mut commands("line=s*x"), &[&said]);
+            let parts: Vec<&[u8]> = said.chunks(part).collect();
+            prop_assert_eq!(&whole, &read(&mut commands("line=s*x"), &parts));
+            // Nothing is forwarded but such lines.
+            for line in whole.0.split(|byte| b"\r\n".contains(byte)).filter(|line| !line.is_empty()) {
+                prop_assert!(line.starts_with(b"s") && line.ends_with(b"x"));
+                prop_assert!(!line.contains(&8));
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+use std::fmt;
+use std::sync::Arc;
+
+use super::error::TargetError;
+use super::process::{Encoded, decode};
+use crate::text::is_printable;
+
+/// The lines that may be written to a serial line: `line=PATTERN` for each, in its URL. Without any,
+/// everything may.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Lines(Arc<[Box<str>]>);
+
+impl Lines {
+    /// The most patterns.
+    pub const MOST: usize = 64;
+    /// The longest pattern, in bytes.
+    pub const LONGEST: usize = 256;
+
+    /// Takes the patterns out of the query of a URL. What is none, is left.
+    pub(super) fn take(query: &str) -> Result<(Option<Self>, Option<String>), TargetError> {
+        let (mut patterns, mut others) = (Vec::new(), Vec::new());
+        for part in query.split('&') {
+            let Some(text) = part.strip_prefix("line=") else {
+                others.push(part);
+                continue;
+            };
+            let pattern = decode(text)?;
+            let sound = is_printable(&pattern) && pattern.len() <= Self::LONGEST;
+            if !sound || patterns.len() == Self::MOST {
+                return Err(TargetError::Pattern(part.to_owned()));
+            }
+            patterns.push(pattern.into_boxed_str());
+        }
+        let lines = (!patterns.is_empty()).then(|| Self(patterns.into()));
+        Ok((lines, (!others.is_empty()).then(|| others.join("&"))))
+    }
+
+    /// Whether a whole line, without its end, is one of them. In a pattern `*` is any text, also
+    /// none; everything else is itself. A line with a character that cannot be shown is none of
+    /// them, whatever they are: terminals read some as commands to change the line.
+    #[must_use]
+    pub fn permit(&self, line: &str) -> bool {
+        is_printable(line) && self.0.iter().any(|pattern| matches(pattern, line))
+    }
+}
+
+/// Piece by piece: the first and the last where they must be, the others as early as can be.
+fn matches(pattern: &str, line: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let first = pieces.next().unwrap_or_default();
+    let Some(mut rest) = line.strip_prefix(first) else { return false };
+    let Some(last) = pieces.next_back() else { return rest.is_empty() };
+    for piece in pieces {
+        let Some((_, after)) = rest.split_once(piece) else { return false };
+        rest = after;
+    }
+    rest.ends_with(last)
+}
+
+/// As in the query of a URL.
+impl fmt::Display for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, pattern) in self.0.iter().enumerate() {
+            let between = if at == 0 { "" } else { "&" };
+            write!(f, "{between}line={}", Encoded(pattern))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn lines(query: &str) -> Lines {
+        Lines::take(query).unwrap().0.unwrap()
+    }
+
+    #[test]
+    fn a_line_is_permitted_as_a_whole_or_not() {
+        let lines = lines("line=show%20*&line=status&line=a*b*c&line=**x");
+        for (line, permitted) in [
+            ("show version", true),
+            ("show ", true),
+            ("show", false),
+            (" show version", false),
+            ("status", true),
+            ("status ", false),
+            ("Status", false),
+            ("statusx", true),
+            ("x", true),
+            ("abc", true),
+            ("a1b2c", true),
+            ("abcabc", true),
+            ("acb", false),
+            ("ab", false),
+            ("reboot", false),
+            ("", false),
+            ("show a\tb", false),
+            ("show \u{8}\u{8}reboot", false),
+            ("show \u{1b}[A", false),
+            ("show \u{9b}A", false),
+            ("show é", true),
+        ] {
+            assert_eq!(lines.permit(line), permitted, "{line:?}");
+        }
+        assert!(Lines::take("line=").unwrap().0.unwrap().permit(""));
+        assert!(!Lines::take("line=").unwrap().0.unwrap().permit("x"));
+    }
+
+    #[test]
+    fn patterns_are_bounded() {
+        let many = |count: usize| vec!["line=a"; count].join("&");
+        assert!(Lines::take(&many(Lines::MOST)).is_ok());
+        assert!(Lines::take(&many(Lines::MOST + 1)).is_err());
+        assert!(Lines::take(&format!("line={}", "a".repeat(Lines::LONGEST))).is_ok());
+        assert!(Lines::take(&format!("line={}", "a".repeat(Lines::LONGEST + 1))).is_err());
+        assert!(Lines::take("line=a%0ab").is_err());
+        assert!(Lines::take("line=%zz").is_err());
+    }
+
+    proptest! {
+        /// As the simplest matcher says.
+        #[test]
+        fn a_star_is_any_text(pattern in "[ab*]{0,8}", line in "[ab]{0,10}") {
+            fn simple(pattern: &[u8], line: &[u8]) -> bool {
+                match pattern.split_first() {
+                    None => line.is_empty(),
+                    Some((b'*', rest)) => {
+                        (0..=line.len()).any(|skipped| simple(rest, &line[skipped..]))
+                    }
+                    Some((one, rest)) => line.first() == Some(one) && simple(rest, &line[1..]),
+                }
+            }
+            prop_assert_eq!(matches(&pattern, &line), simple(pattern.as_bytes(), line.as_bytes()));
+        }
+    }
+}
