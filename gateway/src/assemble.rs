@@ -12,7 +12,7 @@ use doorward_ca::{Authority, Slot};
 use doorward_control::{Administration, CodeMaker, Health, Parts, Postures, Reach, Room};
 use doorward_model::{Clock, Domain, Kind, Subject, Target};
 use doorward_policies::{Class, Event, Journal, Outcome, Record};
-use doorward_proxy::{Agents, Bounds, Dialer, Means, Proxy};
+use doorward_proxy::{Agents, Bounds, Dialer, Means, Proxy, Rates};
 use doorward_session::{
     Leases, Listener, OwnNames, Place as Where, QuicListener, Refusals, Serving, TlsSettings,
 };
@@ -247,8 +247,10 @@ fn wire(wiring: Wiring<'_>) -> Wired {
         dialer,
         journal: Arc::clone(journal),
         clock: Arc::clone(clock),
+        domain: domain.clone(),
+        rates: Rates::default(),
     };
-    let flows = Proxy::new(domain.clone(), means, refusals.clone());
+    let flows = Proxy::new(means, refusals.clone());
     let tls =
         TlsSettings { least: config.tls, provider: wiring.provider, clock: Arc::clone(clock) };
     let serving = Serving::new(

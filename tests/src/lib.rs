@@ -5,6 +5,7 @@ pub mod backend;
 pub mod client;
 pub mod forge;
 pub mod gateway;
+pub mod http;
 pub mod running;
 pub mod tools;
 

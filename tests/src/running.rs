@@ -61,7 +61,8 @@ impl Running {
 
     /// What it has complained of.
     pub fn complaint(&self) -> String {
-        std::fs::read_to_string(&self.errors).unwrap()
+        // Its directory may have gone before it.
+        std::fs::read_to_string(&self.errors).unwrap_or_default()
     }
 
     /// Whether it runs.

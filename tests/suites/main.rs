@@ -14,6 +14,7 @@ mod enrolment;
 mod faults;
 mod hostile;
 mod house;
+mod http;
 mod large;
 mod life;
 mod matrix;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use doorward_model::{Action, Domain, DoorName, FlowId, PeerText};
+use doorward_model::{Action, DoorName, FlowId, PeerText};
 use doorward_policies::{Class, Event, Outcome, Record};
 use doorward_session::{Asking, Flows, Link, Problem, Refusals, Session, Tunnel, Visit, Wire};
 use doorward_wire::{Kind, Offering, Why};
@@ -14,22 +14,22 @@ use crate::pipeline::{
     Approach, Approached, Authority, Client, Dialed, Means, NotDialed, Opened, RefusedFlow,
     Requested, Via, Wanted, approach, authorize, dial, inspect, open, record, refuse, relay,
 };
+use crate::problem::{busy, forbidden, not_recorded, unreachable};
 
 /// What takes flows on their path.
 #[derive(Clone)]
 pub struct Proxy(Arc<Inner>);
 
 struct Inner {
-    domain: Domain,
     means: Means,
     refusals: Refusals,
 }
 
 impl Proxy {
-    /// A proxy for the interfaces of `domain`.
+    /// A proxy that works with `means`.
     #[must_use]
-    pub fn new(domain: Domain, means: Means, refusals: Refusals) -> Self {
-        Self(Arc::new(Inner { domain, means, refusals }))
+    pub fn new(means: Means, refusals: Refusals) -> Self {
+        Self(Arc::new(Inner { means, refusals }))
     }
 }
 
@@ -52,7 +52,7 @@ enum Stop {
 impl Inner {
     /// Reads a host name as a door's. DNS decides nothing here: only the text counts.
     fn authority(&self, host: &str) -> Authority {
-        match self.domain.read_door(host) {
+        match self.means.domain.read_door(host) {
             Some(door) => Authority::Door(door),
             None => Authority::Other(PeerText::new(host)),
         }
@@ -205,18 +205,6 @@ impl Inner {
     }
 }
 
-/// The one answer to whoever may not, whatever the ground.
-fn forbidden() -> Problem {
-    let detail = "No such interface, or no right to reach it. For whoever has shown an identity, \
-                  the administrator finds the reason in the audit log under the id in \
-                  Doorward-Request-Id.";
-    Problem::new(403, "Forbidden", detail)
-}
-
-fn busy() -> Problem {
-    Problem::new(503, "Busy", "Too many flows at once. Try again in a moment.")
-}
-
 impl Stop {
     /// Tells whoever asked by a stream of `doorward/1`, as coarsely.
     async fn tell(self, asking: Asking, flow: &str) {
@@ -240,35 +228,9 @@ impl Stop {
     fn problem(&self) -> Problem {
         match self {
             Self::Refused(refused) if refused.is_busy() => busy(),
-            Self::Unreachable(DialError::NoRoom) => busy(),
             Self::Refused(_) | Self::Cut => forbidden(),
-            Self::NotRecorded => Problem::new(
-                503,
-                "Not recorded",
-                "The gateway cannot record this flow, so it does not open it. Try again later.",
-            ),
-            Self::Unreachable(DialError::Taken) => Problem::new(
-                409,
-                "Taken",
-                "Another flow has the one place for those who act on this line.",
-            ),
-            Self::Unreachable(DialError::Kind(kind)) => Problem::new(
-                502,
-                "Unreachable",
-                match kind {
-                    Kind::Datagrams => {
-                        "The interface speaks datagrams; reach it with `doorward-agent connect` \
-                         or its proxy."
-                    }
-                    Kind::Stream => "The interface is a stream, and datagrams were asked for.",
-                },
-            ),
-            Self::Unreachable(DialError::Slow) => {
-                Problem::new(504, "No answer", "The interface did not answer in time.")
-            }
-            Self::Unreachable(_) => {
-                Problem::new(502, "Unreachable", "The interface could not be reached.")
-            }
+            Self::NotRecorded => not_recorded(),
+            Self::Unreachable(error) => unreachable(error),
         }
     }
 }

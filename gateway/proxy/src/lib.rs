@@ -24,11 +24,12 @@ mod dial;
 #[doc(hidden)]
 pub mod fuzzing;
 mod pipeline;
+mod problem;
 
 pub use connect::Proxy;
 pub use dial::{Agents, Bounds, DialError, Dialer, Glob, GlobError, Paths, Twice, Wants};
 pub use pipeline::{
     Approach, Approached, Authority, Client, Dialed, Ended, Granted, Means, NotDialed, NotOpened,
-    Opened, RefusedFlow, Requested, Via, Wanted, approach, authorize, dial, inspect, open, record,
-    refuse, relay,
+    Opened, Rates, RefusedFlow, Requested, Via, Wanted, approach, authorize, dial, inspect, open,
+    record, refuse, relay,
 };

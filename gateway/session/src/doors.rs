@@ -113,13 +113,36 @@ impl ResumptionDomains {
 
 /// The TLS configuration of each door, under one trust.
 pub(crate) struct Doors {
-    interfaces: Arc<ServerConfig>,
+    interfaces: Interfaces,
     own: Arc<ServerConfig>,
     management: Arc<ServerConfig>,
     sdk: Arc<ServerConfig>,
 }
 
 const HTTP: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// The doors of interfaces, known or not: they differ in the protocol that a client is told.
+///
+/// HTTP clients want to hear one that they have offered. Any other may be spoken without being
+/// named, so none is. Which it is depends on the client alone: whoever has shown no identity yet
+/// learns nothing of what there is behind a name.
+struct Interfaces {
+    http1: Arc<ServerConfig>,
+    http2: Arc<ServerConfig>,
+    any: Arc<ServerConfig>,
+}
+
+impl Interfaces {
+    fn choose(&self, hello: &ClientHello<'_>) -> &Arc<ServerConfig> {
+        let offers =
+            |wanted: &[u8]| hello.alpn().is_some_and(|mut all| all.any(|one| one == wanted));
+        match () {
+            () if offers(b"http/1.1") => &self.http1,
+            () if offers(b"h2") => &self.http2,
+            () => &self.any,
+        }
+    }
+}
 
 impl Doors {
     pub(crate) fn new(
@@ -139,9 +162,15 @@ impl Doors {
             config.ticketer = Arc::clone(tickets) as Arc<dyn ProducesTickets>;
             Ok::<_, rustls::Error>(Arc::new(config))
         };
+        let interfaces = |protocols: &[&[u8]]| {
+            door(&trust.verifier, &trust.interfaces, &domains.interfaces, protocols)
+        };
         Ok(Self {
-            // No protocol is named at an interface's name, so that any may be spoken there.
-            interfaces: door(&trust.verifier, &trust.interfaces, &domains.interfaces, &[])?,
+            interfaces: Interfaces {
+                http1: interfaces(&[b"http/1.1"])?,
+                http2: interfaces(&[b"h2"])?,
+                any: interfaces(&[])?,
+            },
             own: door(&trust.lenient, &trust.own, &domains.own, &HTTP)?,
             management: door(&trust.lenient, &trust.own, &domains.management, &HTTP)?,
             sdk: Arc::new(sdk(trust, settings)?),
@@ -160,9 +189,10 @@ impl Doors {
         match (place, hello.server_name()) {
             (Place::Data, _) if sdk => (Door::Sdk, Arc::clone(&self.sdk)),
             (Place::Management, _) => (Door::Management, Arc::clone(&self.management)),
-            (Place::Data, Some(host)) if !names.contain(host) => {
-                (Door::Interface(host.to_ascii_lowercase()), Arc::clone(&self.interfaces))
-            }
+            (Place::Data, Some(host)) if !names.contain(host) => (
+                Door::Interface(host.to_ascii_lowercase()),
+                Arc::clone(self.interfaces.choose(hello)),
+            ),
             (Place::Data, _) => (Door::Own, Arc::clone(&self.own)),
         }
     }

@@ -42,7 +42,7 @@ mod wire;
 pub use accept::Accepted;
 pub use authenticate::{Authenticated, Door};
 pub use doors::{OwnNames, TlsSettings, TlsVersion};
-pub use http::{Body, BodyError, Payload, Problem, RequestId, empty, json, text};
+pub use http::{Body, BodyError, Payload, Problem, RequestId, empty, json, mark, text};
 pub use identify::IdentityError;
 pub use lease::{
     Authorized, Cause, EndingView, FlowView, Lease, Leases, Referee, RefereeView, Refused,
@@ -57,4 +57,4 @@ pub use quic::QuicListener;
 pub use refusals::Refusals;
 pub use session::Session;
 pub use trust::{Anchor, Trust, TrustError};
-pub use wire::Wire;
+pub use wire::{StreamWire, Wire};

@@ -87,7 +87,7 @@ impl AsyncWrite for TlsWire {
 }
 
 /// One HTTP/2 stream that became a tunnel (RFC 9113 section 8.5).
-pub(crate) struct StreamWire {
+pub struct StreamWire {
     receive: RecvStream,
     /// What has been received and not been taken yet.
     chunk: Bytes,
@@ -96,7 +96,9 @@ pub(crate) struct StreamWire {
 }
 
 impl StreamWire {
-    pub(crate) fn new(receive: RecvStream, send: SendStream<Bytes>) -> Self {
+    /// The two directions of one stream, whose heads have been sent.
+    #[must_use]
+    pub fn new(receive: RecvStream, send: SendStream<Bytes>) -> Self {
         Self { receive, chunk: Bytes::new(), send, ended: false }
     }
 }

@@ -2,5 +2,6 @@
 //! protocol of what becomes of it.
 
 mod coap;
+mod http;
 mod modbus;
 mod mqtt;

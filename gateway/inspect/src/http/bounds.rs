@@ -50,6 +50,12 @@ impl Rate {
         }
         taken
     }
+
+    /// Whether it is full at the time `now`: it says nothing then that a new one would not.
+    #[must_use]
+    pub fn is_full(&self, now: Duration) -> bool {
+        self.full <= now
+    }
 }
 
 #[cfg(test)]
@@ -77,6 +83,8 @@ mod tests {
         assert!(at(1100) && !at(1100));
         assert!(!at(500), "no token comes back when time does");
         assert!(at(9000) && at(9000) && at(9000) && !at(9000));
+        assert!(!rate.is_full(Duration::from_millis(9299)));
+        assert!(rate.is_full(Duration::from_millis(9300)));
     }
 
     proptest! {

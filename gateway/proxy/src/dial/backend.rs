@@ -84,6 +84,10 @@ impl AsyncRead for Backend {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // Whoever has a buffer of its own needs none between.
+        if self.buffer.is_empty() {
+            return self.get_mut().stream.poll_read(cx, into);
+        }
         poll_read_shown(self, cx, into)
     }
 }

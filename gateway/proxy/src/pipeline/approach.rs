@@ -1,4 +1,4 @@
-use doorward_model::{Action, Device, Inspected, Name};
+use doorward_model::{Action, Device, DoorName, Inspected, Name, Target};
 use doorward_session::Leases;
 use doorward_wire::Kind;
 
@@ -24,6 +24,8 @@ pub struct Approached {
     pub(super) device: Device,
     pub(super) interface: Name,
     pub(super) inspected: Inspected,
+    /// As it was declared then; what is dialed is what the permit says.
+    pub(super) target: Target,
     kind: Kind,
 }
 
@@ -42,7 +44,14 @@ pub fn approach(leases: &Leases, mut requested: Requested) -> Approach {
     match leases.reaches(&requested.session, question) {
         Ok(()) => {
             let (inspected, kind) = (inspected.clone(), kind_of(target.way()));
-            Approach::Inspected(Approached { requested, device, interface, inspected, kind })
+            Approach::Inspected(Approached {
+                requested,
+                device,
+                interface,
+                inspected,
+                target,
+                kind,
+            })
         }
         Err(refused) => {
             requested.barred = Some(refused);
@@ -52,6 +61,11 @@ pub fn approach(leases: &Leases, mut requested: Requested) -> Approach {
 }
 
 impl Approached {
+    /// The name of the door.
+    pub(super) fn door(&self) -> DoorName {
+        DoorName { device: self.device.clone(), interface: self.interface.clone() }
+    }
+
     /// How the flow travels.
     #[must_use]
     pub fn kind(&self) -> Kind {

@@ -1,5 +1,6 @@
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use doorward_model::Action;
@@ -33,21 +34,34 @@ impl Granted {
         let actions = self.actions();
         let (permit, first) = self.first.spend();
         let more = self.more.into_iter().map(|authorized| authorized.spend().1).collect();
-        (permit, Held { first, more }, actions)
+        (permit, Held::new(first, more), actions)
     }
 }
 
-/// The leases of one flow. Whichever of them is over, the flow is.
-#[derive(Debug)]
+/// The leases of one flow, or of one operation that goes on. Whichever of them is over, it is.
+/// They live as long as any part of it does.
+#[derive(Clone, Debug)]
 #[must_use]
-pub(crate) struct Held {
+pub(crate) struct Held(Arc<All>);
+
+#[derive(Debug)]
+struct All {
     first: Lease,
     more: Vec<Lease>,
 }
 
 impl Held {
+    pub(super) fn new(first: Lease, more: Vec<Lease>) -> Self {
+        Self(Arc::new(All { first, more }))
+    }
+
+    /// This, unless it is the other, on which the same bytes are counted anyway.
+    pub(super) fn apart_from(&self, other: &Self) -> Option<Self> {
+        (!Arc::ptr_eq(&self.0, &other.0)).then(|| self.clone())
+    }
+
     fn all(&self) -> impl Iterator<Item = &Lease> {
-        std::iter::once(&self.first).chain(&self.more)
+        std::iter::once(&self.0.first).chain(&self.0.more)
     }
 
     /// Why it was cut, if it was.
@@ -62,8 +76,8 @@ impl Held {
 
     /// Answers when the flow must end, and why.
     pub(crate) async fn over(&self) -> Cause {
-        if self.more.is_empty() {
-            return self.first.over().await;
+        if self.0.more.is_empty() {
+            return self.0.first.over().await;
         }
         let mut all: Vec<_> = self.all().map(|lease| Box::pin(lease.over())).collect();
         let any = poll_fn(|cx| {
@@ -86,7 +100,7 @@ impl Held {
 
     /// Notes that a backend has been dialed.
     pub(crate) fn dialed(&self) -> Tracked {
-        self.first.dialed()
+        self.0.first.dialed()
     }
 
     /// A record of how the flow ended.
@@ -95,6 +109,6 @@ impl Held {
         outcome: doorward_policies::Outcome,
         reason: &str,
     ) -> doorward_policies::Record {
-        self.first.ending(Event::FlowEnd, outcome, reason)
+        self.0.first.ending(Event::FlowEnd, outcome, reason)
     }
 }

@@ -12,7 +12,7 @@ mod relay;
 
 use std::sync::Arc;
 
-use doorward_model::Clock;
+use doorward_model::{Clock, Domain};
 use doorward_policies::Journal;
 use doorward_session::Leases;
 
@@ -20,7 +20,7 @@ pub use approach::{Approach, Approached, approach};
 pub use authorize::{Authority, RefusedFlow, Requested, Via, Wanted, authorize};
 pub use dial::{Dialed, NotDialed, dial};
 pub use held::Granted;
-pub use inspected::inspect;
+pub use inspected::{Rates, inspect};
 pub use open::{NotOpened, Opened, open};
 pub use record::{Ended, record, refuse};
 pub use relay::{Client, relay};
@@ -38,4 +38,8 @@ pub struct Means {
     pub journal: Arc<dyn Journal>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// What doors are called in.
+    pub domain: Domain,
+    /// How many requests interfaces have taken.
+    pub rates: Rates,
 }

@@ -77,21 +77,7 @@ async fn stream(
     mut wire: Box<dyn Wire>,
     mut backend: Backend,
 ) -> (End, Option<String>) {
-    let end = {
-        let mut over = pin!(lease.over());
-        let (mut up, mut down) = (Direction::new(), Direction::new());
-        poll_fn(|cx| {
-            if let Poll::Ready(cause) = over.as_mut().poll(cx) {
-                return Poll::Ready(End::Cut(cause));
-            }
-            let moved_up = |bytes| lease.moved_up(bytes);
-            let moved_down = |bytes| lease.moved_down(bytes);
-            up.poll(cx, Pin::new(&mut wire), Pin::new(&mut backend), moved_up);
-            down.poll(cx, Pin::new(&mut backend), Pin::new(&mut wire), moved_down);
-            end_of(&up, &down).map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
-    };
+    let end = both(lease.over(), Some(lease), &mut wire, &mut backend).await;
     let remark = backend.remark();
     match end.why() {
         // The client has had everything; it went without a word, as many do. What it may
@@ -104,6 +90,33 @@ async fn stream(
         }
     }
     (end, remark)
+}
+
+/// Moves bytes both ways until both directions have ended, one of them breaks, or it is `over`.
+/// They are counted on `lease`, if that is given.
+pub(super) async fn both<C, B>(
+    over: impl Future<Output = Cause>,
+    lease: Option<&Held>,
+    client: &mut C,
+    backend: &mut B,
+) -> End
+where
+    C: AsyncBufRead + AsyncWrite + Unpin,
+    B: AsyncBufRead + AsyncWrite + Unpin,
+{
+    let mut over = pin!(over);
+    let (mut up, mut down) = (Direction::new(), Direction::new());
+    poll_fn(|cx| {
+        if let Poll::Ready(cause) = over.as_mut().poll(cx) {
+            return Poll::Ready(End::Cut(cause));
+        }
+        let moved_up = |bytes| lease.iter().for_each(|lease| lease.moved_up(bytes));
+        let moved_down = |bytes| lease.iter().for_each(|lease| lease.moved_down(bytes));
+        up.poll(cx, Pin::new(&mut *client), Pin::new(&mut *backend), moved_up);
+        down.poll(cx, Pin::new(&mut *backend), Pin::new(&mut *client), moved_down);
+        end_of(&up, &down).map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
 }
 
 /// How a flow ended.

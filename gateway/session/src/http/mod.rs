@@ -209,7 +209,7 @@ fn is_connect<T>(request: &Request<T>) -> bool {
 }
 
 /// Every answer carries the id under which the audit log has it.
-fn mark<T>(response: &mut Response<T>, id: FlowId) {
+pub fn mark<T>(response: &mut Response<T>, id: FlowId) {
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }

@@ -22,7 +22,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use aws_lc_rs::rand;
 use doorward_model::{Clock, Device, FlowId, SessionId, SubjectId};
 use doorward_policies::{
-    Cache, Commit, Decision, Denial, Journal, Observer, Question, Refusal, Snapshot,
+    Cache, Commit, Decision, Denial, Journal, Observer, Permit, Question, Refusal, Request,
+    Snapshot,
 };
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -212,6 +213,47 @@ impl Leases {
         id: FlowId,
         question: Question,
     ) -> Result<Authorized, Refused> {
+        let (permit, lease) = self.admit(session, id, question, |snapshot, request, now| {
+            let decision = snapshot.decide(request, now);
+            if let Decision::Denial(denial) = &decision
+                && denial.reason() == Refusal::Disagreement
+            {
+                let lines = denial.opinion().rules.to_vec();
+                self.0.samples.differed(id, request, snapshot, now, lines);
+            }
+            decision
+        })?;
+        Ok(Authorized { permit, lease })
+    }
+
+    /// Asks for one operation within the flow `id`, which has been admitted, as [`Self::ask`] does
+    /// for a flow, but by the compiled form alone, as [`Self::decide`]: an operation that goes on
+    /// holds a lease of its own. Its permit is worth no dial.
+    ///
+    /// # Errors
+    /// When it is refused; the pending lease is gone then.
+    pub fn operate(
+        &self,
+        session: &Arc<Session>,
+        id: FlowId,
+        question: Question,
+        cache: &mut Cache,
+    ) -> Result<(Permit, Lease), Refused> {
+        self.admit(session, id, question, |snapshot, request, now| {
+            let decision = cache.decide_again(snapshot, request, now);
+            self.0.samples.offer(id, request, snapshot, now, &decision);
+            decision
+        })
+    }
+
+    /// Enters a pending lease, then loads the snapshot, then decides.
+    fn admit(
+        &self,
+        session: &Arc<Session>,
+        id: FlowId,
+        question: Question,
+        decide: impl FnOnce(&Arc<Snapshot>, &Request, Timestamp) -> Decision,
+    ) -> Result<(Permit, Lease), Refused> {
         session.look();
         let request = session.request(question);
         let administers = request.question.resource.device == Device::Gateway;
@@ -235,23 +277,14 @@ impl Leases {
         let (key, decision) = self.0.flows.admit(
             Arc::clone(&entry),
             || self.snapshot(),
-            |snapshot| {
-                let decision = snapshot.decide(&entry.request, now);
-                if let Decision::Denial(denial) = &decision
-                    && denial.reason() == Refusal::Disagreement
-                {
-                    let lines = denial.opinion().rules.to_vec();
-                    self.0.samples.differed(id, &entry.request, &snapshot, now, lines);
-                }
-                decision
-            },
+            |snapshot| decide(&snapshot, &entry.request, now),
         );
         let (leases, session) = (self.clone(), Arc::clone(session));
         let lease = Lease { key, entry, leases, session };
         match decision {
             Decision::Permit(permit) => {
                 lease.entry.permitted(&permit);
-                Ok(Authorized { permit, lease })
+                Ok((permit, lease))
             }
             Decision::Denial(denial) => Err(Refused::Denied(denial)),
         }

@@ -3,6 +3,7 @@
 
 mod datagrams;
 mod flow;
+mod http;
 mod lane;
 mod operations;
 mod tally;
@@ -14,6 +15,8 @@ use doorward_inspect::modbus::Tcp;
 use doorward_inspect::mqtt::Mqtt;
 use doorward_model::Inspection;
 use doorward_wire::Why;
+
+pub use http::Rates;
 
 use super::Means;
 use super::approach::Approached;
@@ -31,6 +34,7 @@ pub async fn inspect(means: &Means, approached: Approached, client: Client) -> O
             let machine = Box::new(Tcp::new(interface));
             flow::stream(means, approached, machine, wire).await
         }
+        (Inspection::Http(_), Client::Stream(wire)) => http::serve(means, approached, wire).await,
         (Inspection::Mqtt(ids), Client::Stream(wire)) => {
             let Some(fresh) = means.leases.nonce() else {
                 wire.cut(Why::Stopping);

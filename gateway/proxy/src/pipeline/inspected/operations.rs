@@ -36,7 +36,7 @@ enum Stage {
 }
 
 /// How many answers a flow remembers.
-const ANSWERS: usize = 256;
+pub(super) const ANSWERS: usize = 256;
 
 type Behind = (Option<DeviceId>, Option<InterfaceId>);
 

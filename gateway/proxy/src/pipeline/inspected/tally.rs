@@ -24,8 +24,8 @@ pub(super) struct Tally {
 /// Operations that are the same: done or refused alike, for the same reasons, on the same.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Kind {
-    action: Action,
-    path: Path,
+    /// `None` if it could not be named.
+    named: Option<(Action, Path)>,
     refused: Option<&'static str>,
 }
 
@@ -52,6 +52,15 @@ impl Tally {
         epoch: Option<Epoch>,
         record: impl FnOnce() -> Record,
     ) {
+        self.count(Kind { named: Some((action, path.clone())), refused }, epoch, record);
+    }
+
+    /// Notes what was refused because it could not be named.
+    pub(super) fn note_unnamed(&mut self, refused: &'static str, record: impl FnOnce() -> Record) {
+        self.count(Kind { named: None, refused: Some(refused) }, None, record);
+    }
+
+    fn count(&mut self, kind: Kind, epoch: Option<Epoch>, record: impl FnOnce() -> Record) {
         if !self.counts {
             return self.ready.push(record());
         }
@@ -60,7 +69,7 @@ impl Tally {
             self.settle();
         }
         self.since.get_or_insert(now);
-        match self.kinds.entry(Kind { action, path: path.clone(), refused }) {
+        match self.kinds.entry(kind) {
             Entry::Occupied(mut known) if known.get().epoch == epoch => known.get_mut().more += 1,
             Entry::Occupied(mut known) => {
                 let record = record();

@@ -1,0 +1,29 @@
+use std::time::Duration;
+
+use doorward_inspect::http::Refusal;
+use doorward_session::{Payload, Problem};
+use http::header::{ALLOW, RETRY_AFTER};
+use http::{HeaderValue, Response};
+
+/// The answer to a request that is not forwarded. With too many, it may be made again `after` so
+/// long.
+pub(super) fn refused(refusal: Refusal, after: Option<Duration>) -> Response<Payload> {
+    let status = refusal.status();
+    let title = status.canonical_reason().unwrap_or("Refused");
+    let problem = Problem::new(status.as_u16(), title, refusal.to_string());
+    let mut answer = problem.into_response();
+    if refusal == Refusal::NotAllowed {
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static(Refusal::ALLOW));
+    }
+    if let Some(after) = after {
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    answer
+}
+
+/// The answer where the backend gave none, or none that can be one.
+pub(super) fn bad_gateway() -> Response<Payload> {
+    Problem::new(502, "Bad gateway", "The interface gave no answer that can be passed on.")
+        .into_response()
+}

@@ -1,0 +1,93 @@
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use doorward_inspect::http::Door;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::flow::Flow;
+use super::http1::Running;
+use super::lines::Line;
+use crate::pipeline::held::Held;
+
+/// The content of an answer on its way to the client: counted, and let through as long as the
+/// request's lease lives. Delivered in full, its connection is free again; dropped before, it is
+/// reset.
+pub(super) struct Download {
+    pub(super) flow: Arc<Flow>,
+    pub(super) body: Incoming,
+    pub(super) lease: Held,
+    /// Where it is counted besides on the flow.
+    pub(super) counted: Option<Held>,
+    pub(super) line: Option<Line>,
+    /// Whether the connection may carry another request afterwards.
+    pub(super) is_lasting: bool,
+    pub(super) running: Option<Running>,
+}
+
+impl Download {
+    fn delivered(&mut self) {
+        self.running = None;
+        if let Some(line) = self.line.take() {
+            if self.is_lasting {
+                self.flow.lines.give_back(line);
+            } else {
+                line.part();
+            }
+        }
+    }
+}
+
+impl Body for Download {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let this = self.get_mut();
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+        if this.lease.cause().is_some() {
+            return Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())));
+        }
+        match frame {
+            None => {
+                this.delivered();
+                Poll::Ready(None)
+            }
+            Some(Err(error)) => {
+                tracing::debug!(%error, "an answer broke off");
+                Poll::Ready(Some(Err(io::Error::other(error))))
+            }
+            Some(Ok(mut frame)) => {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                this.counted.iter().for_each(|lease| lease.moved_down(length));
+                if let Some(trailers) = frame.trailers_mut() {
+                    Door::trailers(trailers);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        // Whoever knows its length does not ask whether there is more.
+        if self.body.is_end_stream() {
+            self.delivered();
+        }
+    }
+}

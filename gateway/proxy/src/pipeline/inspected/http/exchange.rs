@@ -1,0 +1,170 @@
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use doorward_inspect::http::Door;
+use doorward_session::{Payload, empty};
+use http::header::TRAILER;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+
+use super::answer::bad_gateway;
+use super::download::Download;
+use super::flow::{Flow, Permitted};
+use super::http1::Running;
+use super::lines::Line;
+use super::upgrade::Upgraded;
+use super::upload::{Rest, Source, Upload};
+
+/// What has come of a request that was forwarded.
+pub(super) enum Answer {
+    Content(Response<Payload>),
+    /// Both sides speak something else from now on, once the client has had this head.
+    Upgraded(Response<Payload>, Upgraded),
+}
+
+/// That a request is over without an answer: the client has broken it off.
+pub(super) type Broken = io::Error;
+
+/// Forwards a request, and makes its answer.
+pub(super) async fn exchange(
+    flow: &Arc<Flow>,
+    permitted: Permitted,
+    source: Source,
+    running: Option<Running>,
+) -> Result<Answer, Broken> {
+    let Permitted { mut head, forwarded, lease, asked, line } = permitted;
+    announce(&mut head.headers, trailer_names(&head.extensions));
+    let has_content = !source.is_end_stream();
+    let counted = flow.admitted().and_then(|admitted| lease.apart_from(&admitted.lease));
+    let (upload, rest) = Upload::new(source, flow.options.body, lease.clone(), counted.clone());
+    let sent = send(flow, Request::from_parts(head, upload), line, &asked).await;
+    let (line, mut response) = match sent {
+        Ok(sent) => sent,
+        Err(NotSent::Problem(response)) => {
+            rest.drain().await;
+            return Ok(Answer::Content(response));
+        }
+        Err(NotSent::Broken(error)) => return not_answered(flow, &asked, rest, error).await,
+    };
+    let upgrade = hyper::upgrade::on(&mut response);
+    let (mut head, body) = response.into_parts();
+    let trailers = head.headers.get_all(TRAILER).into_iter().cloned().collect();
+    let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
+    head.extensions.clear();
+    let mut head = match flow.door.answer(&forwarded, head) {
+        Ok(head) => head,
+        Err(fault) => {
+            tracing::info!(%fault, "an answer was not passed on");
+            drop((body, line));
+            rest.drain().await;
+            return Ok(Answer::Content(bad_gateway()));
+        }
+    };
+    if switched {
+        let response = Response::from_parts(head, empty(StatusCode::OK).into_body());
+        return Ok(Answer::Upgraded(
+            response,
+            Upgraded { lease, counted, backend: upgrade, line, running },
+        ));
+    }
+    announce(&mut head.headers, trailers);
+    let (flow, line) = (Arc::clone(flow), Some(line));
+    let is_lasting = !has_content;
+    let download = Download { flow, body, lease, counted, line, is_lasting, running };
+    Ok(Answer::Content(Response::from_parts(head, download.boxed_unsync())))
+}
+
+/// Why a request has no answer of the backend's.
+enum NotSent {
+    Problem(Response<Payload>),
+    Broken(hyper::Error),
+}
+
+/// Sends a request on a connection. One that a connection did not take any more is sent on
+/// another; the backend has seen nothing of it.
+async fn send(
+    flow: &Flow,
+    mut request: Request<Upload>,
+    mut first: Option<Line>,
+    asked: &(doorward_model::Action, doorward_model::Path),
+) -> Result<(Line, Response<Incoming>), NotSent> {
+    loop {
+        let mut line = match first.take() {
+            Some(line) => line,
+            None => {
+                let line = flow.line(asked).await;
+                line.map_err(|problem| NotSent::Problem(problem.into_response()))?
+            }
+        };
+        match line.send.try_send_request(request).await {
+            Ok(response) => return Ok((line, response)),
+            Err(mut not_sent) => match not_sent.take_message().filter(|_| line.is_used) {
+                Some(unsent) => request = unsent,
+                None => return Err(NotSent::Broken(not_sent.into_error())),
+            },
+        }
+    }
+}
+
+async fn not_answered(
+    flow: &Flow,
+    asked: &(doorward_model::Action, doorward_model::Path),
+    rest: Rest,
+    error: hyper::Error,
+) -> Result<Answer, Broken> {
+    if let Some(refusal) = rest.fault() {
+        let answer = flow.refuse(asked, refusal).await;
+        rest.drain().await;
+        return Ok(Answer::Content(answer));
+    }
+    if error.is_user() {
+        // What the client was sending has broken off, and so does everything else.
+        return Err(io::Error::other(error));
+    }
+    tracing::info!(%error, "a backend gave no answer");
+    rest.drain().await;
+    Ok(Answer::Content(bad_gateway()))
+}
+
+/// The names that a sender has announced for its trailer section: an HTTP/1.1 library sends no
+/// others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Announced(Vec<HeaderValue>);
+
+impl Announced {
+    pub(super) fn by(fields: &HeaderMap) -> Self {
+        fields.get_all(TRAILER).into_iter().cloned().collect()
+    }
+}
+
+impl FromIterator<HeaderValue> for Announced {
+    fn from_iter<I: IntoIterator<Item = HeaderValue>>(values: I) -> Self {
+        Self(values.into_iter().collect())
+    }
+}
+
+fn trailer_names(extensions: &http::Extensions) -> Announced {
+    extensions.get::<Announced>().cloned().unwrap_or_default()
+}
+
+/// Announces those that are let through.
+fn announce(fields: &mut HeaderMap, announced: Announced) {
+    let mut named = HeaderMap::new();
+    for value in &announced.0 {
+        for name in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            if let Ok(name) = HeaderName::from_bytes(name) {
+                named.insert(name, HeaderValue::from_static(""));
+            }
+        }
+    }
+    Door::trailers(&mut named);
+    let names: Vec<&[u8]> = named.keys().map(|name| name.as_str().as_bytes()).collect();
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(names.join(&b", "[..])))
+        && !names.is_empty()
+    {
+        fields.insert(TRAILER, value);
+    }
+}

@@ -1,0 +1,330 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use doorward_inspect::http::{Backend, Door, Extended, Forwarded, Refusal, Way};
+use doorward_model::{Action, FlowId, Host, HttpOptions, Inspection, Path, Way as Reached};
+use doorward_policies::{Class, JournalError, Record};
+use doorward_session::{Cause, Payload, Problem};
+use http::Response;
+use http::request::Parts;
+use tokio::sync::{Notify, SetOnce};
+use tokio::time::{sleep_until, timeout};
+
+use super::answer::refused;
+use super::connection::Own;
+use super::judge::{Behind, Requests, Right};
+use super::lines::{Line, Lines};
+use super::rates::every;
+use crate::pipeline::Means;
+use crate::pipeline::approach::Approached;
+use crate::pipeline::authorize::Via;
+use crate::pipeline::dial::{Dialed, NotDialed, Reached as Far, dial};
+use crate::pipeline::held::{Granted, Held};
+use crate::pipeline::inspected::PATIENCE;
+use crate::pipeline::open::open;
+use crate::pipeline::record::{Ended, Ending, record};
+use crate::pipeline::relay::End;
+use crate::problem::{forbidden, not_recorded, unreachable};
+
+/// One HTTP flow: what its requests have in common.
+pub(super) struct Flow {
+    pub(super) means: Means,
+    pub(super) approached: Approached,
+    pub(super) door: Door,
+    pub(super) options: HttpOptions,
+    pub(super) lines: Lines,
+    requests: Mutex<Requests>,
+    /// Rung when something has been noted.
+    noted: Notify,
+    admitted: SetOnce<Admitted>,
+    /// The place in the audit log that is kept for the flow's end, and the backend's address.
+    ending: Mutex<Option<(Ending, String)>>,
+}
+
+/// What the first permitted request was granted.
+pub(super) struct Admitted {
+    pub(super) lease: Held,
+    pub(super) behind: Behind,
+}
+
+/// A request that may be forwarded.
+pub(super) struct Permitted {
+    pub(super) head: Parts,
+    pub(super) forwarded: Forwarded,
+    /// It lives as long as the request does.
+    pub(super) lease: Held,
+    /// What was asked about first.
+    pub(super) asked: (Action, Path),
+    /// The connection that was dialed with the admission.
+    pub(super) line: Option<Line>,
+}
+
+impl Flow {
+    /// `None` if the interface is none of HTTP, or its base has no spelling: ours.
+    pub(super) fn new(means: Means, approached: Approached) -> Option<Self> {
+        let Inspection::Http(options) = &approached.inspected.spoken else { return None };
+        let options = HttpOptions::clone(options);
+        let (host, port) = match (&options.host, approached.target.way()) {
+            (Some(told), _) => (told.host.clone(), told.port.unwrap_or(80)),
+            (None, Reached::Tcp { host, port }) => (host.clone(), *port),
+            // The agent knows where it is.
+            (None, _) => (Host::Name("localhost".to_owned()), 80),
+        };
+        let backend = Backend::new(&host, port, &options.base).ok()?;
+        let name = means.domain.door(&approached.door());
+        let way = match approached.requested.via {
+            Via::Sni => Way::named(&name),
+            Via::Connect | Via::Open => Way::tunnel(&name),
+        };
+        let mut door = Door::new(approached.interface.clone(), backend, way);
+        if let Some(largest) = options.body {
+            door = door.taking(largest);
+        }
+        let requests = Requests::new(!approached.inspected.synced);
+        Some(Self {
+            means,
+            approached,
+            door,
+            options,
+            lines: Lines::new(),
+            requests: Mutex::new(requests),
+            noted: Notify::new(),
+            admitted: SetOnce::new(),
+            ending: Mutex::default(),
+        })
+    }
+
+    /// Under what the audit log has it.
+    pub(super) fn id(&self) -> FlowId {
+        self.approached.requested.id
+    }
+
+    pub(super) fn admitted(&self) -> Option<&Admitted> {
+        self.admitted.get()
+    }
+
+    fn requests(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the interface takes one more request.
+    pub(super) fn has_room(&self, behind: Behind) -> bool {
+        match (self.options.rate, behind.1) {
+            (Some(rate), Some(interface)) => self.means.rates.take(interface, rate),
+            (Some(_), None) => false,
+            (None, _) => true,
+        }
+    }
+
+    /// Answers when the flow must end, and why.
+    pub(super) async fn over(&self) -> Cause {
+        let lease = async {
+            match timeout(PATIENCE, self.admitted.wait()).await {
+                Ok(admitted) => admitted.lease.over().await,
+                Err(_) => Cause::Idle,
+            }
+        };
+        tokio::select! {
+            cause = self.approached.requested.session.ended() => cause,
+            cause = lease => cause,
+        }
+    }
+
+    /// Decides a request by its head, and records that. The first that is permitted admits the
+    /// flow; until then they are to be decided one after the other.
+    ///
+    /// # Errors
+    /// The answer, when it is not to be forwarded.
+    pub(super) async fn admit(
+        &self,
+        head: Parts,
+        extended: Option<Extended<'_>>,
+        content: bool,
+    ) -> Result<Permitted, Response<Payload>> {
+        if self.options.signed {
+            // A backend that expects to be told who asks must not be asked without.
+            let detail = "This gateway does not sign yet who asks (identity=signed).";
+            return Err(no(Problem::new(501, "Not built", detail)));
+        }
+        let target = head.uri.path().to_owned();
+        let (decided, records) = {
+            let mut requests = self.requests();
+            let read = self.door.read(head, extended, content);
+            let decided = match read {
+                Ok(asked) => requests.decide(self, asked),
+                Err(refusal) => {
+                    requests.refuse_unnamed(self, &target, refusal);
+                    Err(refusal)
+                }
+            };
+            (decided, requests.take())
+        };
+        self.noted.notify_one();
+        let (permitted, right, asked) = match decided {
+            Ok(decided) => decided,
+            Err(refusal) => {
+                if self.write(records).await.is_err() {
+                    tracing::warn!("a refusal was not recorded");
+                }
+                return Err(self.refused(refusal));
+            }
+        };
+        let (lease, line) = match right {
+            Right::Flow(granted) => {
+                let (lease, line) = self.begin(*granted, records).await.map_err(no)?;
+                (lease, Some(line))
+            }
+            Right::Request(lease) => {
+                self.write(records).await.map_err(|_| no(not_recorded()))?;
+                (lease, None)
+            }
+        };
+        let (head, forwarded) = self.door.forward(permitted);
+        Ok(Permitted { head, forwarded, lease, asked, line })
+    }
+
+    /// The answer to a refused request.
+    pub(super) fn refused(&self, refusal: Refusal) -> Response<Payload> {
+        let after = self.options.rate.filter(|_| refusal == Refusal::TooFast).map(every);
+        refused(refusal, after)
+    }
+
+    /// Notes and answers that a request is refused of which some was forwarded.
+    pub(super) async fn refuse(
+        &self,
+        asked: &(Action, Path),
+        refusal: Refusal,
+    ) -> Response<Payload> {
+        let records = {
+            let mut requests = self.requests();
+            requests.refuse(self, asked, refusal);
+            requests.take()
+        };
+        if self.write(records).await.is_err() {
+            tracing::warn!("a refusal was not recorded");
+        }
+        self.refused(refusal)
+    }
+
+    /// Admits the flow: its opening is recorded, then the operation, then the backend is dialed.
+    async fn begin(&self, granted: Granted, records: Vec<Record>) -> Result<(Held, Line), Problem> {
+        let behind = granted.first.permit().behind();
+        let opened = open(&*self.means.journal, granted).await.map_err(|not_opened| {
+            tracing::warn!(error = %not_opened.error, "a flow was refused: it cannot be recorded");
+            not_recorded()
+        })?;
+        if self.write(records).await.is_err() {
+            record(opened.give_up("not-recorded"));
+            return Err(not_recorded());
+        }
+        let dialed = dial(&self.means.dialer, opened).await.map_err(not_dialed)?;
+        let Dialed { backend, address, lease, ending, .. } = dialed;
+        let Far::Stream(backend) = backend else {
+            backend.reset();
+            return Err(forbidden());
+        };
+        let room = self.lines.room().await.map_err(|_| forbidden())?;
+        let line = self.lines.begin(backend, lease.clone(), None).await;
+        *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = Some((ending, address));
+        // Nobody else admits it: requests are decided one after the other until it is.
+        drop(self.admitted.set(Admitted { lease: lease.clone(), behind }));
+        let line = line.map_err(|_| unreached())?;
+        Ok((lease, line.with_room(room)))
+    }
+
+    /// A connection for a request: one that is free, or one more, by a permit of its own.
+    pub(super) async fn line(&self, (action, path): &(Action, Path)) -> Result<Line, Problem> {
+        let room = self.lines.room().await.map_err(|_| forbidden())?;
+        if let Some(line) = self.lines.idle_line().await {
+            return Ok(line.with_room(room));
+        }
+        let Some(Admitted { lease: flow, behind }) = self.admitted() else {
+            return Err(forbidden());
+        };
+        let (requested, question) = (&self.approached.requested, self.question(*action, path));
+        let first = self.means.leases.ask(&requested.session, requested.id, question);
+        let first = first.map_err(|_| forbidden())?;
+        if first.permit().behind() != *behind || !self.is_this(first.permit()) {
+            return Err(forbidden());
+        }
+        let (via, kind) = (requested.via, Some(self.approached.kind()));
+        let granted = Granted { first, more: vec![], via, kind };
+        let opened = open(&*self.means.journal, granted).await.map_err(|_| not_recorded())?;
+        let dialed = dial(&self.means.dialer, opened).await.map_err(not_dialed)?;
+        let Dialed { backend, address, lease, ending, .. } = dialed;
+        let Far::Stream(backend) = backend else {
+            backend.reset();
+            return Err(forbidden());
+        };
+        let own = Own { lease, ending, address };
+        let line = self.lines.begin(backend, flow.clone(), Some(own)).await;
+        Ok(line.map_err(|_| unreached())?.with_room(room))
+    }
+
+    /// Hands records over, before anything of what they tell is done.
+    async fn write(&self, records: Vec<Record>) -> Result<(), JournalError> {
+        let journal = &self.means.journal;
+        let write = |record| match self.approached.inspected.synced {
+            true => journal.write(Class::Ordinary, record),
+            false => journal.append(record),
+        };
+        let written: Vec<_> = records.into_iter().map(write).collect();
+        for one in written {
+            one.await?;
+        }
+        Ok(())
+    }
+
+    /// Records what is counted, whenever that is due. Never answers.
+    pub(super) async fn count(&self) {
+        loop {
+            self.noted.notified().await;
+            while let Some(due) = { self.requests().due() } {
+                sleep_until(due).await;
+                self.settle().await;
+            }
+        }
+    }
+
+    async fn settle(&self) {
+        let records = {
+            let mut requests = self.requests();
+            requests.settle();
+            requests.take()
+        };
+        if self.write(records).await.is_err() {
+            tracing::warn!("operations of a flow were not recorded");
+        }
+    }
+
+    /// What is to be recorded of the flow, once nothing of it runs any more. `None` if it never
+    /// was admitted.
+    pub(super) async fn ended(&self, end: End) -> Option<Ended> {
+        self.lines.ended().await;
+        self.settle().await;
+        let (ending, address) =
+            self.ending.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let lease = self.admitted()?.lease.clone();
+        let (outcome, reason) = end.outcome();
+        Some(Ended { lease, ending, outcome, reason, backend: Some(address), detail: None })
+    }
+}
+
+fn no(problem: Problem) -> Response<Payload> {
+    problem.into_response()
+}
+
+fn unreached() -> Problem {
+    Problem::new(502, "Unreachable", "The interface could not be reached.")
+}
+
+/// Records that a backend was not reached, and says so as far as the client may know.
+fn not_dialed(NotDialed { error, ended }: NotDialed) -> Problem {
+    record(ended);
+    match error {
+        Some(error) => {
+            tracing::info!(%error, "a backend was not reached");
+            unreachable(&error)
+        }
+        None => forbidden(),
+    }
+}

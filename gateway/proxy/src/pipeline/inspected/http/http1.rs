@@ -1,0 +1,170 @@
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use doorward_session::{Cause, Payload, Wire, mark};
+use http::{HeaderMap, Request, Response};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::ahead::Ahead;
+use super::exchange::{Announced, Answer, Broken, exchange};
+use super::flow::Flow;
+use super::upgrade::Upgraded;
+use super::upload::Source;
+use super::{HEAD, HEAD_FIELDS, HEAD_TIME};
+use crate::pipeline::held::Held;
+use crate::pipeline::relay::End;
+
+/// How long a connection may be without a request before it is closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(25);
+
+/// What a connection is busy with: one request at a time.
+#[derive(Default)]
+struct Current {
+    lease: watch::Sender<Option<Held>>,
+    upgraded: Mutex<Option<(OnUpgrade, Upgraded)>>,
+}
+
+/// A request that runs; dropped, it does no more.
+pub(super) struct Running(Arc<Current>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.lease.send_replace(None);
+    }
+}
+
+impl Current {
+    fn run(self: &Arc<Self>, lease: &Held) -> Running {
+        self.lease.send_replace(Some(lease.clone()));
+        Running(Arc::clone(self))
+    }
+
+    /// Answers when the request that runs must end, and why.
+    async fn over(&self) -> Cause {
+        let mut lease = self.lease.subscribe();
+        loop {
+            let running = lease.borrow_and_update().clone();
+            let over = async {
+                match &running {
+                    Some(lease) => lease.over().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                cause = over => return cause,
+                changed = lease.changed() => if changed.is_err() {
+                    return std::future::pending().await;
+                },
+            }
+        }
+    }
+
+    /// Answers when nothing has run for long.
+    async fn idle(&self) {
+        let mut lease = self.lease.subscribe();
+        loop {
+            let begun = timeout(KEEP_ALIVE, lease.wait_for(Option::is_some)).await;
+            if begun.map(|begun| begun.is_err()).unwrap_or(true) {
+                return;
+            }
+            if lease.wait_for(Option::is_none).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Serves a client that speaks HTTP/1.1. Dropped before it has ended, its connection is reset.
+pub(super) async fn serve(flow: &Arc<Flow>, wire: Ahead<Box<dyn Wire>>) -> End {
+    let current = Arc::new(Current::default());
+    let service = service_fn(|request: Request<Incoming>| {
+        answer(Arc::clone(flow), Arc::clone(&current), request)
+    });
+    let ended = {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIME)
+            .max_buf_size(HEAD)
+            .max_headers(HEAD_FIELDS)
+            .serve_connection(TokioIo::new(wire), service)
+            .with_upgrades();
+        let mut connection = pin!(connection);
+        let mut over = pin!(async {
+            tokio::select! {
+                cause = flow.over() => cause,
+                cause = current.over() => cause,
+                () = flow.count() => std::future::pending().await,
+            }
+        });
+        tokio::select! {
+            biased;
+            cause = over.as_mut() => return End::Cut(cause),
+            ended = connection.as_mut() => ended,
+            () = current.idle() => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    biased;
+                    cause = over.as_mut() => return End::Cut(cause),
+                    ended = connection.as_mut() => ended,
+                }
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an HTTP/1.1 connection broke off");
+        return if error.is_user() { End::Backend } else { End::Client };
+    }
+    let upgraded = current.upgraded.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match upgraded {
+        Some((client, upgraded)) => upgraded.relay_http1(flow, client).await,
+        None => End::Complete,
+    }
+}
+
+async fn answer(
+    flow: Arc<Flow>,
+    current: Arc<Current>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Payload>, Broken> {
+    let upgrade = hyper::upgrade::on(&mut request);
+    let (mut head, body) = request.into_parts();
+    head.extensions.clear();
+    head.extensions.insert(Announced::by(&head.headers));
+    let content = !body.is_end_stream();
+    let waits = waits(&head.headers);
+    let mut response = match flow.admit(head, None, content).await {
+        Ok(permitted) => {
+            let running = current.run(&permitted.lease);
+            match exchange(&flow, permitted, Source::Http1(body), Some(running)).await? {
+                Answer::Content(response) => response,
+                Answer::Upgraded(response, upgraded) => {
+                    let both = Some((upgrade, upgraded));
+                    *current.upgraded.lock().unwrap_or_else(PoisonError::into_inner) = both;
+                    response
+                }
+            }
+        }
+        Err(refused) => {
+            // Whoever waits for a word before it sends content hears this instead.
+            if !waits {
+                Source::Http1(body).drain().await;
+            }
+            refused
+        }
+    };
+    mark(&mut response, flow.id());
+    Ok(response)
+}
+
+/// Whether the client waits for 100 (Continue) before it sends content.
+fn waits(fields: &HeaderMap) -> bool {
+    fields.contains_key(http::header::EXPECT)
+}

@@ -1,0 +1,252 @@
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use doorward_inspect::http::Extended;
+use doorward_session::{Payload, StreamWire, Wire, mark};
+use h2::ext::Protocol;
+use h2::server::{Builder, SendResponse};
+use h2::{Reason, RecvStream, SendStream};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response};
+use http_body::{Body as _, Frame};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::ahead::Ahead;
+use super::exchange::{Announced, Answer, exchange};
+use super::flow::{Flow, Permitted};
+use super::upload::Source;
+use super::{HEAD, HEAD_TIME, PARTING};
+use crate::pipeline::held::Held;
+use crate::pipeline::relay::End;
+
+/// What one request may send before it is taken.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// What all requests of a connection may send before it is taken.
+const WINDOW: u32 = 1024 * 1024;
+/// How many requests may run at the same time.
+const STREAMS: u32 = 100;
+/// How long a connection may be without a request before it is closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Serves a client that speaks HTTP/2. Dropped before it has ended, its connection is reset.
+///
+/// The streams are served on h2 itself: each is to be reset the moment its lease is cut, also while
+/// its client takes nothing.
+pub(super) async fn serve(flow: &Arc<Flow>, wire: Ahead<Box<dyn Wire>>) -> End {
+    let mut streams = JoinSet::new();
+    let end = tokio::select! {
+        biased;
+        cause = flow.over() => End::Cut(cause),
+        () = flow.count() => std::future::pending().await,
+        end = accept(flow, wire, &mut streams) => end,
+    };
+    streams.shutdown().await;
+    end
+}
+
+async fn accept(flow: &Arc<Flow>, wire: Ahead<Box<dyn Wire>>, streams: &mut JoinSet<()>) -> End {
+    let mut builder = Builder::new();
+    builder
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEAD as u32)
+        .max_send_buffer_size(STREAM_WINDOW as usize)
+        .enable_connect_protocol();
+    let handshake = builder.handshake::<_, Bytes>(wire);
+    let Ok(Ok(mut connection)) = timeout(HEAD_TIME, handshake).await else { return End::Client };
+    let mut since = Instant::now();
+    loop {
+        let accepted = tokio::select! {
+            accepted = connection.accept() => accepted,
+            Some(_) = streams.join_next() => {
+                since = Instant::now();
+                continue;
+            }
+            () = sleep_until(since + KEEP_ALIVE), if streams.is_empty() => {
+                connection.graceful_shutdown();
+                // A client that says nothing to it is not waited for.
+                let rest = async { while let Some(Ok(_)) = connection.accept().await {} };
+                drop(timeout(PARTING, rest).await);
+                return End::Complete;
+            }
+        };
+        match accepted {
+            Some(Ok((request, respond))) => {
+                let stream = Stream::new(flow, request, respond);
+                if flow.admitted().is_some() {
+                    streams.spawn(stream.serve());
+                } else {
+                    // Until one is permitted, there is one after the other.
+                    streams.spawn(stream.admit().await);
+                }
+            }
+            Some(Err(error)) => {
+                tracing::debug!(%error, "an HTTP/2 connection broke off");
+                return End::Client;
+            }
+            None => return End::Complete,
+        }
+    }
+}
+
+/// One request, and where its answer goes.
+struct Stream {
+    flow: Arc<Flow>,
+    head: Parts,
+    receive: RecvStream,
+    respond: SendResponse<Bytes>,
+}
+
+impl Stream {
+    fn new(flow: &Arc<Flow>, request: Request<RecvStream>, respond: SendResponse<Bytes>) -> Self {
+        let (head, receive) = request.into_parts();
+        Self { flow: Arc::clone(flow), head, receive, respond }
+    }
+
+    async fn serve(self) {
+        self.admit().await.await;
+    }
+
+    /// Has the request decided; what is returned is the rest.
+    async fn admit(self) -> impl Future<Output = ()> + Send + use<> {
+        let Self { flow, mut head, receive, respond } = self;
+        let protocol = head.extensions.remove::<Protocol>();
+        let key = protocol.as_ref().and_then(|_| flow.means.leases.nonce());
+        let extended = protocol
+            .as_ref()
+            .map(|protocol| Extended { protocol: protocol.as_str(), key: key.unwrap_or_default() });
+        head.extensions.clear();
+        head.extensions.insert(Announced::by(&head.headers));
+        let is_head = head.method == Method::HEAD;
+        let content = !receive.is_end_stream();
+        let is_extended = extended.is_some();
+        let permitted = flow.admit(head, extended, content).await;
+        let (source, tunnel) = match is_extended && permitted.is_ok() {
+            true => (Source::Nothing, Some(receive)),
+            false => (Source::Http2(receive), None),
+        };
+        async move {
+            match permitted {
+                Ok(permitted) => run(&flow, permitted, source, tunnel, respond).await,
+                Err(refused) => {
+                    source.drain().await;
+                    send(&flow, refused, is_head, None, respond).await;
+                }
+            }
+        }
+    }
+}
+
+/// Runs a permitted request to its end. Cut, its stream is reset.
+async fn run(
+    flow: &Arc<Flow>,
+    permitted: Permitted,
+    source: Source,
+    tunnel: Option<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) {
+    let (lease, is_head) = (permitted.lease.clone(), permitted.head.method == Method::HEAD);
+    let answer = tokio::select! {
+        biased;
+        _ = lease.over() => return respond.send_reset(Reason::CANCEL),
+        // The client has taken its request back.
+        _ = poll_fn(|cx| respond.poll_reset(cx)) => return,
+        answer = exchange(flow, permitted, source, None) => answer,
+    };
+    match (answer, tunnel) {
+        (Ok(Answer::Content(response)), _) => {
+            send(flow, response, is_head, Some(&lease), respond).await;
+        }
+        (Ok(Answer::Upgraded(mut response, upgraded)), Some(receive)) => {
+            mark(&mut response, flow.id());
+            match respond.send_response(response.map(drop), false) {
+                Ok(send) => {
+                    let end = upgraded.relay_http2(StreamWire::new(receive, send)).await;
+                    let (_, reason) = end.outcome();
+                    tracing::debug!(reason, "an upgraded stream is over");
+                }
+                Err(error) => tracing::debug!(%error, "an answer did not arrive"),
+            }
+        }
+        (Ok(Answer::Upgraded(..)) | Err(_), _) => respond.send_reset(Reason::INTERNAL_ERROR),
+    }
+}
+
+/// Sends an answer, as long as its request's lease lives. One that does not end properly is reset.
+async fn send(
+    flow: &Flow,
+    mut response: Response<Payload>,
+    is_head: bool,
+    lease: Option<&Held>,
+    mut respond: SendResponse<Bytes>,
+) {
+    mark(&mut response, flow.id());
+    let (head, payload) = response.into_parts();
+    let ends = is_head || payload.is_end_stream();
+    let mut stream = match respond.send_response(Response::from_parts(head, ()), ends) {
+        Ok(stream) => stream,
+        Err(error) => return tracing::debug!(%error, "an answer did not arrive"),
+    };
+    if ends {
+        return;
+    }
+    let over = async {
+        match lease {
+            Some(lease) => drop(lease.over().await),
+            None => std::future::pending().await,
+        }
+    };
+    let sent = tokio::select! {
+        biased;
+        () = over => Err(Reason::CANCEL),
+        sent = send_all(&mut stream, payload) => sent,
+    };
+    if let Err(reason) = sent {
+        stream.send_reset(reason);
+    }
+}
+
+async fn send_all(stream: &mut SendStream<Bytes>, mut payload: Payload) -> Result<(), Reason> {
+    let gone = |_| Reason::CANCEL;
+    loop {
+        let frame = poll_fn(|cx| {
+            // A client that has had enough is not waited for until there is more.
+            if stream.poll_reset(cx).is_ready() {
+                return Poll::Ready(Err(Reason::CANCEL));
+            }
+            Pin::new(&mut payload).poll_frame(cx).map(Ok)
+        });
+        let frame: Frame<Bytes> = match frame.await? {
+            None => return stream.send_data(Bytes::new(), true).map_err(gone),
+            Some(frame) => frame.map_err(|_| Reason::INTERNAL_ERROR)?,
+        };
+        match frame.into_data() {
+            Ok(chunk) => send_chunk(stream, chunk).await.map_err(gone)?,
+            Err(frame) => {
+                let trailers: HeaderMap = frame.into_trailers().unwrap_or_default();
+                return stream.send_trailers(trailers).map_err(gone);
+            }
+        }
+    }
+}
+
+async fn send_chunk(stream: &mut SendStream<Bytes>, mut chunk: Bytes) -> Result<(), h2::Error> {
+    while !chunk.is_empty() {
+        stream.reserve_capacity(chunk.len());
+        while stream.capacity() == 0 {
+            match poll_fn(|cx| stream.poll_capacity(cx)).await {
+                Some(capacity) => drop(capacity?),
+                None => return Err(Reason::STREAM_CLOSED.into()),
+            }
+        }
+        let amount = stream.capacity().min(chunk.len());
+        stream.send_data(chunk.split_to(amount), false)?;
+    }
+    Ok(())
+}

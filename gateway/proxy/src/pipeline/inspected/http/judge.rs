@@ -1,0 +1,236 @@
+use doorward_inspect::Judge;
+use doorward_inspect::http::{Asked, Permitted, Refusal};
+use doorward_model::{Action, DeviceId, InterfaceId, Path, PeerText, Resource};
+use doorward_policies::{Cache, Event, Opinion, Outcome, Permit, Question, Record};
+use doorward_session::{Authorized, Lease, Refused};
+use smallvec::SmallVec;
+use tokio::time::Instant;
+
+use super::flow::Flow;
+use crate::pipeline::held::{Granted, Held};
+use crate::pipeline::inspected::operations::ANSWERS;
+use crate::pipeline::inspected::tally::Tally;
+
+/// The device and the interface behind the names.
+pub(super) type Behind = (Option<DeviceId>, Option<InterfaceId>);
+
+/// What the requests of one flow have in common when they are decided.
+pub(super) struct Requests {
+    cache: Cache,
+    tally: Tally,
+}
+
+/// What a request has been granted.
+pub(super) enum Right {
+    /// The flow's admission: it is the first that is permitted.
+    Flow(Box<Granted>),
+    /// To run, within the flow.
+    Request(Held),
+}
+
+/// The rights that one request needs, asked for one after the other.
+struct Rights<'a> {
+    flow: &'a Flow,
+    cache: &'a mut Cache,
+    admitted: Option<Behind>,
+    had: SmallVec<[Had; 2]>,
+    refused: Option<(Action, Path, Option<Opinion>, &'static str)>,
+}
+
+struct Had {
+    action: Action,
+    path: Path,
+    opinion: Opinion,
+    by: By,
+}
+
+enum By {
+    Flow(Authorized),
+    Request(Lease),
+}
+
+impl Rights<'_> {
+    /// Asks for one.
+    fn ask(&mut self, action: Action, path: &Path) -> Result<Had, (Option<Opinion>, &'static str)> {
+        let (means, requested) = (&self.flow.means, &self.flow.approached.requested);
+        let wanted = &requested.wanted.actions;
+        if !wanted.is_empty() && !wanted.contains(&action) {
+            // The client itself has said that this flow is for something else.
+            return Err((None, "not-asked-for"));
+        }
+        let question = self.flow.question(action, path);
+        let (session, id) = (&requested.session, requested.id);
+        let no = |refused: Refused| {
+            let opinion = match &refused {
+                Refused::Denied(denial) => Some(denial.opinion().clone()),
+                Refused::Busy | Refused::Degraded => None,
+            };
+            (opinion, refused.as_str())
+        };
+        let (is_this, opinion, by) = match self.admitted {
+            None => {
+                let authorized = means.leases.ask(session, id, question).map_err(no)?;
+                let permit = authorized.permit();
+                (self.flow.is_this(permit), permit.opinion().clone(), By::Flow(authorized))
+            }
+            Some(behind) => {
+                let asked = means.leases.operate(session, id, question, self.cache);
+                let (permit, lease) = asked.map_err(no)?;
+                (permit.behind() == behind, permit.opinion().clone(), By::Request(lease))
+            }
+        };
+        if !is_this {
+            // Another interface has come under that name since the flow was asked for.
+            return Err((None, doorward_policies::Refusal::UnknownInterface.as_str()));
+        }
+        Ok(Had { action, path: path.clone(), opinion, by })
+    }
+}
+
+impl Judge for Rights<'_> {
+    fn may(&mut self, action: Action, path: &Path) -> bool {
+        match self.ask(action, path) {
+            Ok(had) => self.had.push(had),
+            Err((opinion, why)) => {
+                self.refused = Some((action, path.clone(), opinion, why));
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl Requests {
+    /// Those of a flow of which none has come yet. Whether what is the same is counted.
+    pub(super) fn new(counts: bool) -> Self {
+        Self { cache: Cache::of(ANSWERS), tally: Tally::new(counts) }
+    }
+
+    /// Decides a request, and notes what has become of it.
+    pub(super) fn decide(
+        &mut self,
+        flow: &Flow,
+        asked: Asked,
+    ) -> Result<(Permitted, Right, (Action, Path)), Refusal> {
+        let admitted = flow.admitted().map(|admitted| admitted.behind);
+        let Self { cache, tally } = self;
+        let had = SmallVec::new();
+        let mut rights = Rights { flow, cache, admitted, had, refused: None };
+        let judged = asked.judge(&mut rights);
+        let Rights { had, refused, .. } = rights;
+        if let Some((action, path, opinion, why)) = refused {
+            note(tally, flow, action, &path, opinion.as_ref(), Some(why));
+        }
+        let permitted = judged?;
+        let interface = admitted.unwrap_or_else(|| match had.first() {
+            Some(Had { by: By::Flow(authorized), .. }) => authorized.permit().behind(),
+            _ => (None, None),
+        });
+        let why = (!flow.has_room(interface)).then_some(Refusal::TooFast);
+        for Had { action, path, opinion, .. } in &had {
+            note(tally, flow, *action, path, Some(opinion), why.map(Refusal::word));
+        }
+        if let Some(why) = why {
+            return Err(why);
+        }
+        let first = had.first().map(|had| (had.action, had.path.clone()));
+        let (mut flows, mut leases) = (Vec::new(), Vec::new());
+        for had in had {
+            match had.by {
+                By::Flow(authorized) => flows.push(authorized),
+                By::Request(lease) => leases.push(lease),
+            }
+        }
+        let right = match (pop_first(flows), pop_first(leases)) {
+            (Some((first, more)), None) => {
+                let (via, kind) = (flow.approached.requested.via, Some(flow.approached.kind()));
+                Right::Flow(Box::new(Granted { first, more, via, kind }))
+            }
+            (None, Some((first, more))) => Right::Request(Held::new(first, more)),
+            // It has asked for nothing at all: ours, and nothing was granted.
+            _ => return Err(Refusal::Forbidden),
+        };
+        first.map(|asked| (permitted, right, asked)).ok_or(Refusal::Forbidden)
+    }
+
+    /// Notes what could not even be named.
+    pub(super) fn refuse_unnamed(&mut self, flow: &Flow, path: &str, why: Refusal) {
+        self.tally.note_unnamed(why.word(), || {
+            let mut record = record(flow, Event::OperationRefused);
+            record.path = Some(PeerText::new(path));
+            record.ended(Outcome::Refused, why.word())
+        });
+    }
+
+    /// Notes that a request was refused after all.
+    pub(super) fn refuse(&mut self, flow: &Flow, (action, path): &(Action, Path), why: Refusal) {
+        note(&mut self.tally, flow, *action, path, None, Some(why.word()));
+    }
+
+    /// What is to be recorded now.
+    pub(super) fn take(&mut self) -> Vec<Record> {
+        self.tally.take()
+    }
+
+    /// When what has been counted is to be recorded.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.tally.due()
+    }
+
+    /// Records what has been counted.
+    pub(super) fn settle(&mut self) {
+        self.tally.settle();
+    }
+}
+
+fn pop_first<T>(all: Vec<T>) -> Option<(T, Vec<T>)> {
+    let mut all = all.into_iter();
+    Some((all.next()?, all.collect()))
+}
+
+fn record(flow: &Flow, event: Event) -> Record {
+    let approached = &flow.approached;
+    let mut record = approached.requested.record(flow.means.clock.now(), event);
+    record.device = Some(approached.device.clone());
+    record
+}
+
+fn note(
+    tally: &mut Tally,
+    flow: &Flow,
+    action: Action,
+    path: &Path,
+    opinion: Option<&Opinion>,
+    refused: Option<&'static str>,
+) {
+    let epoch = opinion.map(|opinion| opinion.epoch);
+    tally.note(action, path, refused, epoch, || {
+        let event = match refused {
+            None => Event::Operation,
+            Some(_) => Event::OperationRefused,
+        };
+        let mut record = record(flow, event);
+        record.action = Some(action);
+        record.path = Some(PeerText::new(&path.raw()));
+        if let Some(opinion) = opinion {
+            record = record.judged(opinion);
+        }
+        match refused {
+            None => record,
+            Some(why) => record.ended(Outcome::Refused, why),
+        }
+    });
+}
+
+impl Flow {
+    /// The question whether this session may do that here.
+    pub(super) fn question(&self, action: Action, path: &Path) -> Question {
+        let resource = Resource { device: self.approached.device.clone(), path: path.clone() };
+        self.approached.requested.question_about(action, resource)
+    }
+
+    /// Whether a permit is for the interface that this flow was asked for.
+    pub(super) fn is_this(&self, permit: &Permit) -> bool {
+        permit.target() == Some(&self.approached.target)
+    }
+}

@@ -1,0 +1,191 @@
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use doorward_inspect::http::{Content, Door, Refusal};
+use h2::RecvStream;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use tokio::sync::oneshot;
+
+use crate::pipeline::held::Held;
+
+/// How much is still taken of content that is not forwarded, ...
+const DRAINED: usize = 64 * 1024;
+/// ... and for how long.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// The content of a request, as it comes from the client.
+#[derive(Debug)]
+pub(super) enum Source {
+    Http1(Incoming),
+    Http2(RecvStream),
+    /// There is none.
+    Nothing,
+}
+
+impl Body for Source {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match self.get_mut() {
+            Self::Http1(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|one| one.map_err(io::Error::other))),
+            Self::Http2(stream) => match ready!(stream.poll_data(cx)) {
+                Some(chunk) => {
+                    let chunk = chunk.map_err(io::Error::other)?;
+                    let taken = stream.flow_control().release_capacity(chunk.len());
+                    taken.map_err(io::Error::other)?;
+                    Poll::Ready(Some(Ok(Frame::data(chunk))))
+                }
+                None => {
+                    let trailers = ready!(stream.poll_trailers(cx)).map_err(io::Error::other)?;
+                    Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+                }
+            },
+            Self::Nothing => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Http1(body) => body.is_end_stream(),
+            Self::Http2(stream) => stream.is_end_stream(),
+            Self::Nothing => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Http1(body) => body.size_hint(),
+            Self::Http2(_) => SizeHint::new(),
+            Self::Nothing => SizeHint::with_exact(0),
+        }
+    }
+}
+
+impl Source {
+    /// Takes what is still coming, within bounds, and throws it away: there are clients that hear
+    /// no answer before they have said everything.
+    pub(super) async fn drain(mut self) {
+        let all = async {
+            let mut taken = 0;
+            while let Some(Ok(frame)) = self.frame().await {
+                taken += frame.data_ref().map_or(0, Bytes::len);
+                if taken > DRAINED {
+                    return;
+                }
+            }
+        };
+        // Late is as good as too much.
+        drop(tokio::time::timeout(DRAIN_TIME, all).await);
+    }
+}
+
+/// The content of a request on its way to the backend: counted, and let through up to a bound and
+/// as long as the request's lease lives.
+#[derive(Debug)]
+pub(super) struct Upload {
+    source: Option<Source>,
+    content: Option<Content>,
+    lease: Held,
+    /// Where it is counted besides on the flow.
+    counted: Option<Held>,
+    fault: Arc<OnceLock<Refusal>>,
+    back: Option<oneshot::Sender<Source>>,
+}
+
+/// What is left of an upload, and what was wrong with it.
+pub(super) struct Rest {
+    fault: Arc<OnceLock<Refusal>>,
+    unread: oneshot::Receiver<Source>,
+}
+
+impl Upload {
+    pub(super) fn new(
+        source: Source,
+        largest: Option<u64>,
+        lease: Held,
+        counted: Option<Held>,
+    ) -> (Self, Rest) {
+        let (fault, (back, unread)) = (Arc::new(OnceLock::new()), oneshot::channel());
+        let rest = Rest { fault: Arc::clone(&fault), unread };
+        let content = largest.map(Content::new);
+        let (source, back) = (Some(source), Some(back));
+        (Self { source, content, lease, counted, fault, back }, rest)
+    }
+
+    fn refuse(&self, refusal: Refusal) -> io::Error {
+        self.fault.get_or_init(|| refusal);
+        io::ErrorKind::InvalidData.into()
+    }
+}
+
+impl Rest {
+    /// Why not all of it was forwarded, if that was the client's doing.
+    pub(super) fn fault(&self) -> Option<Refusal> {
+        self.fault.get().copied()
+    }
+
+    /// Throws away what is still coming, within bounds.
+    pub(super) async fn drain(mut self) {
+        if let Ok(source) = self.unread.try_recv() {
+            source.drain().await;
+        }
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let this = self.get_mut();
+        let Some(source) = &mut this.source else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(source).poll_frame(cx)).transpose()?;
+        if this.lease.cause().is_some() {
+            return Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())));
+        }
+        let Some(mut frame) = frame else { return Poll::Ready(None) };
+        if let Some(chunk) = frame.data_ref() {
+            let length = chunk.len();
+            if this.content.as_mut().is_some_and(|content| !content.take(length)) {
+                return Poll::Ready(Some(Err(this.refuse(Refusal::TooLarge))));
+            }
+            this.counted.iter().for_each(|lease| lease.moved_up(length));
+        }
+        if let Some(trailers) = frame.trailers_mut() {
+            Door::trailers(trailers);
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.source.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.source.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let (Some(source), Some(back)) = (self.source.take(), self.back.take()) {
+            // If nobody answers any more, nobody needs it.
+            drop(back.send(source));
+        }
+    }
+}
