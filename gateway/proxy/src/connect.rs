@@ -36,9 +36,9 @@ impl Proxy {
 /// How far a flow is when its client is told that it stands.
 enum Ready {
     /// Its backend has been reached.
-    Dialed(Dialed),
+    Dialed(Box<Dialed>),
     /// It is at an interface of which each operation is decided.
-    Approached(Approached),
+    Approached(Box<Approached>),
 }
 
 /// Why a flow does not happen, as far as its client may know.
@@ -89,8 +89,8 @@ impl Inner {
         let authority = self.authority(&host);
         let requested = Requested::new(session, id, authority, Via::Sni, Wanted::stream());
         match self.ready(requested).await {
-            Ok(Ready::Dialed(dialed)) => record(relay(dialed, wire).await),
-            Ok(Ready::Approached(approached)) => self.inspect(approached, wire).await,
+            Ok(Ready::Dialed(dialed)) => record(relay(*dialed, wire).await),
+            Ok(Ready::Approached(approached)) => self.inspect(*approached, wire).await,
             // One thing on the wire, whatever the ground.
             Err(_) => wire.cut(Why::Forbidden),
         }
@@ -101,12 +101,12 @@ impl Inner {
         match approach(&self.means.leases, requested) {
             Approach::Raw(requested) => {
                 let opened = self.open(requested).await?;
-                Ok(Ready::Dialed(self.dial(opened).await?))
+                Ok(Ready::Dialed(Box::new(self.dial(opened).await?)))
             }
             Approach::Inspected(approached) if approached.is_of_another_kind() => {
                 Err(Stop::Unreachable(DialError::Kind(approached.kind())))
             }
-            Approach::Inspected(approached) => Ok(Ready::Approached(approached)),
+            Approach::Inspected(approached) => Ok(Ready::Approached(Box::new(approached))),
         }
     }
 
@@ -126,12 +126,12 @@ impl Inner {
         let requested = Requested::new(session, id, authority, Via::Connect, wanted);
         match self.ready(requested).await {
             Ok(Ready::Dialed(dialed)) => match tunnel.open().await {
-                Ok(wire) => record(relay(dialed, wire).await),
+                Ok(wire) => record(relay(*dialed, wire).await),
                 Err(_) => record(dialed.give_up()),
             },
             Ok(Ready::Approached(approached)) => {
                 if let Ok(wire) = tunnel.open().await {
-                    self.inspect(approached, wire).await;
+                    self.inspect(*approached, wire).await;
                 }
             }
             Err(stop) => tunnel.refuse(stop.problem()),
@@ -174,9 +174,9 @@ impl Inner {
                 .map(|(datagrams, parting)| Client::Datagrams(Box::new(datagrams), parting)),
         };
         match (ready, client) {
-            (Ready::Dialed(dialed), Ok(client)) => record(relay(dialed, client).await),
+            (Ready::Dialed(dialed), Ok(client)) => record(relay(*dialed, client).await),
             (Ready::Dialed(dialed), Err(_)) => record(dialed.give_up()),
-            (Ready::Approached(approached), Ok(client)) => self.inspect(approached, client).await,
+            (Ready::Approached(approached), Ok(client)) => self.inspect(*approached, client).await,
             (Ready::Approached(_), Err(_)) => {}
         }
     }

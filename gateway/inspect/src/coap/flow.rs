@@ -112,17 +112,16 @@ impl Coap {
     fn end_observations(&mut self, mut ends: impl FnMut(&Path) -> bool) -> Vec<Out> {
         let far = |id: u16| (0u16..).map(move |n| id.wrapping_add(0x8000).wrapping_add(n));
         let ids = far(self.last).zip(far(self.showings.last_id()));
-        let ended = self.exchanges.end_observations(|path| ends(path));
-        let part = |((ended, options), (id, told)): ((&mut Exchange, Box<[u8]>), (u16, u16))| {
-            let mut out = Out::default();
-            let kind = Kind::NonConfirmable;
+        let mut all = Vec::new();
+        for ((ended, options), (id, told)) in self.exchanges.end_observations(&mut ends).zip(ids) {
+            let (mut out, kind) = (Out::default(), Kind::NonConfirmable);
             Header { kind, code: Code::GET, id, token: ended.ours.into() }.write(&mut out.device);
             write_options(Options::new(&options), Some(Observe::Deregister), &mut out.device);
             Header { kind, code: Code::FORBIDDEN, id: told, token: ended.token }
                 .write(&mut out.client);
-            out
-        };
-        ended.zip(ids).map(part).collect()
+            all.push(out);
+        }
+        all
     }
 
     /// How many exchanges there are, observations among them, and messages that the client was shown.

@@ -48,7 +48,7 @@ pub(super) async fn exchange(
             return None;
         }
     };
-    let opened = match open(&*means.journal, granted).await {
+    let opened = match open(&*means.journal, *granted).await {
         Ok(opened) => opened,
         Err(not_opened) => {
             tracing::warn!(error = %not_opened.error, "a flow was refused: it cannot be recorded");
@@ -112,7 +112,7 @@ struct Flow<'a> {
 
 enum Stop {
     /// The first message has been permitted, and waits to be forwarded.
-    Admitted(Granted),
+    Admitted(Box<Granted>),
     Ended(End),
 }
 

@@ -18,7 +18,7 @@ use crate::dial::Backend;
 use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
 use crate::pipeline::dial::{Dialed, NotDialed, Reached, dial};
-use crate::pipeline::held::Held;
+use crate::pipeline::held::{Granted, Held};
 use crate::pipeline::open::open;
 use crate::pipeline::record::Ended;
 use crate::pipeline::relay::End;
@@ -51,7 +51,7 @@ pub(super) async fn stream(
             return None;
         }
     };
-    let opened = match open(&*means.journal, granted).await {
+    let opened = match open(&*means.journal, *granted).await {
         Ok(opened) => opened,
         Err(not_opened) => {
             tracing::warn!(error = %not_opened.error, "a flow was refused: it cannot be recorded");
@@ -117,7 +117,7 @@ struct Flow<'a> {
 /// Why a flow does not go on, or not in this way.
 enum Stop {
     /// The first message has been permitted, and waits to be forwarded.
-    Admitted(crate::pipeline::held::Granted),
+    Admitted(Box<Granted>),
     /// The machine has ended it, for that reason.
     Over(&'static str),
     /// A side has said what it may not.

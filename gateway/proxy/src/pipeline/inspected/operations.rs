@@ -30,7 +30,7 @@ enum Stage {
     /// Nothing has been permitted yet.
     Approached,
     /// A message has been permitted that is about to be forwarded, as the first.
-    Granted(Granted),
+    Granted(Box<Granted>),
     /// The flow is admitted, at this interface of this device.
     Admitted(Behind),
 }
@@ -47,7 +47,7 @@ impl<'a> Operations<'a> {
     }
 
     /// What the first permitted message was granted; from now on the flow is admitted.
-    pub(super) fn admitted(&mut self) -> Option<Granted> {
+    pub(super) fn admitted(&mut self) -> Option<Box<Granted>> {
         let Stage::Granted(granted) = std::mem::replace(&mut self.stage, Stage::Approached) else {
             return None;
         };
@@ -162,7 +162,7 @@ impl<'a> Operations<'a> {
         // By the first right the flow lives. What the others are for is decided whenever it is done.
         let Some(first) = granted.into_iter().next() else { return false };
         let (via, kind) = (requested.via, Some(self.approached.kind()));
-        self.stage = Stage::Granted(Granted { first, more: vec![], via, kind });
+        self.stage = Stage::Granted(Box::new(Granted { first, more: vec![], via, kind }));
         true
     }
 

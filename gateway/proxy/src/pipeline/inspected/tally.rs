@@ -10,6 +10,9 @@ use tokio::time::Instant;
 const WINDOW: Duration = Duration::from_secs(1);
 /// How many different ones are told apart at once. With more, those so far are written down.
 const KINDS: usize = 256;
+/// How many refusals that differ are told apart within a second. The others are counted together:
+/// whoever may do nothing must not be able to fill the log by trying everything.
+const REFUSED: usize = 16;
 
 /// What operations of one flow are to be recorded: the first of a kind by itself and at once, what
 /// is the same within a second by its count, or also by itself.
@@ -18,13 +21,15 @@ pub(super) struct Tally {
     counts: bool,
     kinds: HashMap<Kind, Counted>,
     since: Option<Instant>,
+    /// Kinds of refusals since then.
+    refused: usize,
     ready: Vec<Record>,
 }
 
 /// Operations that are the same: done or refused alike, for the same reasons, on the same.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Kind {
-    /// `None` if it could not be named.
+    /// `None` if it could not be named, or is one of many.
     named: Option<(Action, Path)>,
     refused: Option<&'static str>,
 }
@@ -39,7 +44,7 @@ struct Counted {
 impl Tally {
     /// Nothing yet. Whether what is the same is counted.
     pub(super) fn new(counts: bool) -> Self {
-        Self { counts, kinds: HashMap::new(), since: None, ready: Vec::new() }
+        Self { counts, kinds: HashMap::new(), since: None, refused: 0, ready: Vec::new() }
     }
 
     /// Notes an operation. `record` says what is to be recorded of it, and is asked only for the
@@ -60,15 +65,27 @@ impl Tally {
         self.count(Kind { named: None, refused: Some(refused) }, None, record);
     }
 
-    fn count(&mut self, kind: Kind, epoch: Option<Epoch>, record: impl FnOnce() -> Record) {
+    fn count(&mut self, mut kind: Kind, epoch: Option<Epoch>, record: impl FnOnce() -> Record) {
         if !self.counts {
             return self.ready.push(record());
         }
         let now = Instant::now();
-        if self.kinds.len() >= KINDS || self.since.is_some_and(|since| now >= since + WINDOW) {
+        if self.since.is_some_and(|since| now >= since + WINDOW) {
             self.settle();
         }
+        if self.kinds.len() >= KINDS {
+            self.write_down();
+        }
         self.since.get_or_insert(now);
+        let mut others = false;
+        if kind.refused.is_some() && !self.kinds.contains_key(&kind) {
+            others = self.refused >= REFUSED && kind.named.take().is_some();
+            self.refused += usize::from(!others);
+        }
+        let record = || match others {
+            true => Record { path: None, ..record() }.detail("others, of which none is named"),
+            false => record(),
+        };
         match self.kinds.entry(kind) {
             Entry::Occupied(mut known) if known.get().epoch == epoch => known.get_mut().more += 1,
             Entry::Occupied(mut known) => {
@@ -93,7 +110,11 @@ impl Tally {
 
     /// Writes down what has been counted.
     pub(super) fn settle(&mut self) {
-        self.since = None;
+        (self.since, self.refused) = (None, 0);
+        self.write_down();
+    }
+
+    fn write_down(&mut self) {
         self.ready.extend(self.kinds.drain().filter_map(|(_, counted)| counted.rest()));
     }
 
@@ -172,6 +193,23 @@ mod tests {
         tally.settle();
         recorded += tally.take().iter().map(|one| one.count.unwrap_or(1)).sum::<u64>();
         assert_eq!(recorded, 10_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_tries_everything_does_not_fill_the_log() {
+        let mut tally = Tally::new(true);
+        for number in 0..10_000 {
+            note(&mut tally, &format!("{number}"), Some("no-rule"), 1);
+            note(&mut tally, "permitted", None, 1);
+        }
+        let first = tally.take();
+        assert_eq!(first.len(), REFUSED + 2, "those that are told apart, the others, a permit");
+        tally.settle();
+        let counted: u64 = tally.take().iter().filter_map(|one| one.count).sum();
+        assert_eq!(counted + first.len() as u64, 20_000);
+        // In the next second it is told again what is tried.
+        note(&mut tally, "x", Some("no-rule"), 1);
+        assert_eq!(taken(&mut tally), [of("x", None)]);
     }
 
     #[tokio::test(start_paused = true)]
