@@ -91,9 +91,11 @@ impl Lines {
             return;
         }
         line.is_used = true;
-        line.room = None;
+        // Whoever waits for the room is to find the connection, and not to dial one more.
+        let room = line.room.take();
         line.busy.store(false, Ordering::SeqCst);
         self.idle().push(line);
+        drop(room);
     }
 
     /// Ends all that have nothing to do, and waits until none is open.
