@@ -15,8 +15,6 @@ pub struct HttpOptions {
     pub body: Option<u64>,
     /// How many requests are let through (`rate=`), whoever makes them.
     pub rate: Option<RequestRate>,
-    /// Whether the backend is told by a signed header who asks (`identity=signed`).
-    pub signed: bool,
 }
 
 /// A host, with a port or without.

@@ -92,9 +92,6 @@ impl Options {
             (Protocol::Http, "body") => put(&mut http.body, number(word)),
             (Protocol::Http, "rate") => put(&mut http.rate, RequestRate::of_word(word)),
             (Protocol::Http, "host") => put(&mut http.host, HttpHost::of_word(word)),
-            (Protocol::Http, "identity") => {
-                std::mem::replace(&mut http.signed, word == "signed") != http.signed
-            }
             _ => return None,
         })
     }
@@ -111,6 +108,9 @@ impl Inspected {
         let mut options = Options { protocol, http, ids: None, synced: None };
         let mut others = Vec::new();
         for part in query.into_iter().flat_map(|query| query.split('&')) {
+            if protocol == Protocol::Http && part.starts_with("identity=") {
+                return Err(TargetError::NotBuilt("identity="));
+            }
             let taken = part.split_once('=').and_then(|(key, word)| options.take(key, word));
             match taken {
                 Some(true) => {}
@@ -150,7 +150,6 @@ impl fmt::Display for Inspected {
                 all.extend(http.host.as_ref().map(|host| format!("host={host}")));
                 all.extend(http.body.map(|body| format!("body={body}")));
                 all.extend(http.rate.map(|rate| format!("rate={rate}")));
-                all.extend(http.signed.then(|| "identity=signed".to_owned()));
             }
             Inspection::Mqtt(_) | Inspection::Modbus | Inspection::Coap => {}
         }

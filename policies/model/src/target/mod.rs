@@ -278,8 +278,8 @@ mod tests {
             ("http://web:8080/", "http://web:8080"),
             ("http://web:8080/api/v1/?body=10", "http://web:8080/api/v1?body=10"),
             (
-                "http://web:8080?audit=sync&identity=signed&rate=10/m&body=10&host=a.b:81",
-                "http://web:8080?host=a.b:81&body=10&rate=10/m&identity=signed&audit=sync",
+                "http://web:8080?audit=sync&rate=10/m&body=10&host=a.b:81",
+                "http://web:8080?host=a.b:81&body=10&rate=10/m&audit=sync",
             ),
             ("http://web:80?host=[::1]", "http://web:80?host=[::1]"),
             ("http+agent:web?rate=1/h", "http+agent:web?rate=1/h"),
@@ -361,8 +361,7 @@ mod tests {
             "http://web:80?rate=10",
             "http://web:80?rate=0/s",
             "http://web:80?rate=10/d",
-            "http://web:80?identity=told",
-            "http://web:80?identity=signed&identity=signed",
+            "http://web:80?identity=signed",
             "http://web:80?host=",
             "http://web:80?host=a:b",
             "http+agent:web/base",
@@ -491,12 +490,11 @@ mod tests {
                 prop::option::of((host(), prop::option::of(1..=u16::MAX))),
                 prop::option::of(any::<u64>()),
                 prop::option::of((1..1_000_000_u32, prop::sample::select(vec![1, 60, 3600]))),
-                any::<bool>(),
             )
-                .prop_map(|(base, host, body, rate, signed)| {
+                .prop_map(|(base, host, body, rate)| {
                     let host = host.map(|(host, port)| HttpHost { host, port });
                     let rate = rate.map(|(count, seconds)| RequestRate { count, seconds });
-                    let options = HttpOptions { base, host, body, rate, signed };
+                    let options = HttpOptions { base, host, body, rate };
                     Inspection::Http(Box::new(options))
                 }),
         ]);

@@ -140,11 +140,6 @@ impl Flow {
         extended: Option<Extended<'_>>,
         content: bool,
     ) -> Result<Permitted, Response<Payload>> {
-        if self.options.signed {
-            // A backend that expects to be told who asks must not be asked without.
-            let detail = "This gateway does not sign yet who asks (identity=signed).";
-            return Err(no(Problem::new(501, "Not built", detail)));
-        }
         let target = head.uri.path().to_owned();
         let (decided, records) = {
             let mut requests = self.requests();
