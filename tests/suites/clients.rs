@@ -103,18 +103,6 @@ fn run(mut command: Command) -> Ran {
     Ran::of(command.output().unwrap())
 }
 
-/// Runs a command with something on its standard input.
-fn feed(mut command: Command, input: &[u8]) -> Ran {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_vec();
-    let feeder = std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let output = child.wait_with_output().unwrap();
-    feeder.join().unwrap();
-    Ran::of(output)
-}
-
 /// Reads a download as it comes and compares every byte.
 fn download_is_whole(mut curl: Command, bytes: u64) {
     let mut child = curl.stdout(Stdio::piped()).spawn().unwrap();
@@ -222,7 +210,7 @@ fn an_upload_arrives_whole_and_half_close_passes() {
     let world = World::new(&[("count", &counts)]);
     // The backend answers only after it has seen the end of what was sent.
     let upload: Vec<u8> = expected(SIZE).flatten().collect();
-    let told = feed(world.connect("count"), &upload).ok();
+    let told = Ran::fed(world.connect("count"), &upload).ok();
     assert_eq!(told, format!("{SIZE}\n"));
     // Over HTTP/2, an END_STREAM is the same.
     let told = run(python_h2(&world, &["count--box:1"])).ok();
@@ -453,7 +441,7 @@ fn ssh_and_git_through_the_agent() {
 
     // A long stream, and back: its hash is what it was.
     let bytes: Vec<u8> = expected(64 << 20).flatten().collect();
-    let hash = feed(ssh_command(&["sha256sum"]), &bytes).ok();
+    let hash = Ran::fed(ssh_command(&["sha256sum"]), &bytes).ok();
     assert!(hash.starts_with(&doorward_tests::forge::sha256(&bytes)), "{hash}");
 
     // A repository, cloned and pushed to.

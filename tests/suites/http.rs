@@ -102,18 +102,6 @@ fn run(mut command: Command) -> Ran {
     Ran::of(command.output().unwrap())
 }
 
-/// Runs a command with something on its standard input.
-fn feed(mut command: Command, input: &[u8]) -> Ran {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_vec();
-    let feeder = std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let output = child.wait_with_output().unwrap();
-    feeder.join().unwrap();
-    Ran::of(output)
-}
-
 #[test]
 fn requests_are_decided_one_by_one_at_every_door_and_in_both_versions() {
     let world = World::new();
@@ -259,7 +247,7 @@ fn an_upload_is_cut_too_and_bounded() {
         with(local(at, "/count"), &["--http2-prior-knowledge"]),
     ] {
         let upload = ["-H", "Transfer-Encoding: chunked", "-H", "Expect:", "--data-binary", "@-"];
-        let ran = feed(with(curl, &upload), &[7; 99_000]).ok();
+        let ran = Ran::fed(with(curl, &upload), &[7; 99_000]).ok();
         assert_eq!(ran, "99000\n");
     }
     for (door, curl) in [
@@ -267,12 +255,14 @@ fn an_upload_is_cut_too_and_bounded() {
         ("agent, h2", with(local(at, "/count"), &["--http2-prior-knowledge"])),
     ] {
         let upload = ["-i", "-T", "-", "-X", "POST", "-H", "Expect:"];
-        let ran = feed(with(curl, &upload), &[7; 120_000]);
+        let ran = Ran::fed(with(curl, &upload), &[7; 120_000]);
         assert!(ran.out.contains(" 413 "), "{door}: {ran:?}");
     }
     // Declared to be more, it is refused by its head.
-    let ran =
-        feed(with(world.curl("alice", "/count"), &["-i", "--data-binary", "@-"]), &[7; 200_000]);
+    let ran = Ran::fed(
+        with(world.curl("alice", "/count"), &["-i", "--data-binary", "@-"]),
+        &[7; 200_000],
+    );
     assert!(ran.out.contains(" 413 "), "{ran:?}");
     // An upload whose right ends while it is on its way.
     let mut curl = with(world.curl("alice", "/count/slowly"), &["-T", "-", "-X", "POST"]);

@@ -116,6 +116,11 @@ impl Exchanges {
         self.all.iter_mut().rev().find(|one| one.id == id)
     }
 
+    /// Whether any observes.
+    pub(super) fn observe(&self) -> bool {
+        self.all.iter().any(|one| one.observes.is_some())
+    }
+
     /// Ends the observations of which `ends` says so by their paths, and yields each with its
     /// options.
     pub(super) fn end_observations(

@@ -98,6 +98,12 @@ impl Coap {
         self.end_observations(|_| true)
     }
 
+    /// Whether the client observes anything.
+    #[must_use]
+    pub fn observes(&self) -> bool {
+        self.exchanges.observe()
+    }
+
     /// The policy may have changed: ends each observation that is not permitted any more. Of each
     /// `Out`, `device` is the datagram by which the device forgets the observer (RFC 7641, section
     /// 3.6), and `client` the notification that is the last (section 4.2).

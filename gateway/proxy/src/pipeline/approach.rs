@@ -1,6 +1,8 @@
-use doorward_model::{Action, Device, DoorName, Inspected, Name, Target};
+use doorward_model::{Action, Device, DoorName, Inspected, Name, Path, PeerText, Resource, Target};
+use doorward_policies::{Event, Opinion, Outcome, Permit, Question, Record};
 use doorward_session::Leases;
 use doorward_wire::Kind;
+use jiff::Timestamp;
 
 use super::authorize::{Authority, Requested};
 use crate::dial::kind_of;
@@ -82,8 +84,54 @@ impl Approached {
     #[must_use]
     pub fn actions(&self) -> Vec<Action> {
         let all = self.inspected.spoken.protocol().actions();
+        all.iter().copied().filter(|action| self.wants(*action)).collect()
+    }
+
+    /// Whether the client has said that the flow is for that, or for everything.
+    pub(super) fn wants(&self, action: Action) -> bool {
         let wanted = &self.requested.wanted.actions;
-        let named = |action: &Action| wanted.is_empty() || wanted.contains(action);
-        all.iter().copied().filter(named).collect()
+        wanted.is_empty() || wanted.contains(&action)
+    }
+
+    /// The question whether its session may do that here.
+    pub(super) fn question(&self, action: Action, path: &Path) -> Question {
+        let resource = Resource { device: self.device.clone(), path: path.clone() };
+        self.requested.question_about(action, resource)
+    }
+
+    /// Whether a permit is for the interface that the flow was asked for: another may have come
+    /// under that name since.
+    pub(super) fn is_for(&self, permit: &Permit) -> bool {
+        permit.target() == Some(&self.target)
+    }
+
+    /// A record of an operation that was permitted, or refused for that reason.
+    pub(super) fn operation(
+        &self,
+        at: Timestamp,
+        (action, path): (Action, &Path),
+        opinion: Option<&Opinion>,
+        refused: Option<&str>,
+    ) -> Record {
+        let event = refused.map_or(Event::Operation, |_| Event::OperationRefused);
+        let mut record = self.requested.record(at, event);
+        record.action = Some(action);
+        record.device = Some(self.device.clone());
+        record.path = Some(PeerText::new(&path.raw()));
+        if let Some(opinion) = opinion {
+            record = record.judged(opinion);
+        }
+        match refused {
+            None => record,
+            Some(why) => record.ended(Outcome::Refused, why),
+        }
+    }
+
+    /// A record of something that was refused for that reason, since it could not be named.
+    pub(super) fn unnamed(&self, at: Timestamp, said: &str, refused: &str) -> Record {
+        let mut record = self.requested.record(at, Event::OperationRefused);
+        record.device = Some(self.device.clone());
+        record.path = Some(PeerText::new(said));
+        record.ended(Outcome::Refused, refused)
     }
 }

@@ -10,14 +10,13 @@ use doorward_wire::{Datagrams, LARGEST_DATAGRAM, Why};
 use tokio::io::ReadBuf;
 use tokio::time::{sleep, sleep_until};
 
-use super::PATIENCE;
+use super::begin::{begin, unadmitted};
 use super::operations::Operations;
 use crate::dial::Messages;
 use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
-use crate::pipeline::dial::{Dialed, NotDialed, Reached, dial};
+use crate::pipeline::dial::{Dialed, Reached};
 use crate::pipeline::held::{Granted, Held};
-use crate::pipeline::open::open;
 use crate::pipeline::record::Ended;
 use crate::pipeline::relay::End;
 
@@ -34,41 +33,20 @@ pub(super) async fn exchange(
     // Borrowed for the flow's life: a datagram cannot be read in parts.
     let room = vec![0; LARGEST_DATAGRAM];
     let mut flow = Flow { machine, operations, client, out: Out::default(), room };
-    let session = &approached.requested.session;
-    let over = async {
-        tokio::select! {
-            cause = session.ended() => cause,
-            () = sleep(PATIENCE) => Cause::Idle,
-        }
-    };
-    let granted = match flow.run(None, over).await {
+    let granted = match flow.run(None, unadmitted(&approached)).await {
         Stop::Admitted(granted) => granted,
         Stop::Ended(end) => {
             flow.leave(parting, end.why()).await;
             return None;
         }
     };
-    let opened = match open(&*means.journal, *granted).await {
-        Ok(opened) => opened,
-        Err(not_opened) => {
-            tracing::warn!(error = %not_opened.error, "a flow was refused: it cannot be recorded");
-            flow.leave(parting, Some(Why::NotRecorded)).await;
-            return None;
-        }
-    };
-    if flow.operations.recorded().await.is_err() {
-        flow.leave(parting, Some(Why::NotRecorded)).await;
-        return Some(opened.give_up("not-recorded"));
-    }
-    let dialed = match dial(&means.dialer, opened).await {
+    let records = flow.operations.take();
+    let dialed = match begin(means, &approached, *granted, records).await {
         Ok(dialed) => dialed,
-        Err(NotDialed { error, ended }) => {
-            if let Some(error) = &error {
-                tracing::info!(%error, "a backend was not reached");
-            }
-            let why = if error.is_some() { Why::Unreachable } else { Why::Forbidden };
+        Err(not_begun) => {
+            let (why, ended) = not_begun.parts();
             flow.leave(parting, Some(why)).await;
-            return Some(ended);
+            return ended;
         }
     };
     let Dialed { backend, address, lease, ending, .. } = dialed;
@@ -133,8 +111,11 @@ impl Flow<'_> {
         let mut over = pin!(over);
         let mut snapshots = self.operations.snapshots();
         loop {
-            let changed = snapshots.changed();
+            let (observes, changed) = (self.machine.observes(), snapshots.changed());
             let mut changed = pin!(async {
+                if !observes {
+                    return pending().await;
+                }
                 tokio::select! {
                     changed = changed => if changed.is_err() { pending().await },
                     // Time alone may have changed an answer.

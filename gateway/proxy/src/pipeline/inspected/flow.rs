@@ -9,17 +9,16 @@ use doorward_policies::Outcome;
 use doorward_session::{Cause, Wire};
 use doorward_wire::Why;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 
-use super::PATIENCE;
+use super::begin::{begin, unadmitted};
 use super::lane::Lane;
 use super::operations::Operations;
 use crate::dial::Backend;
 use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
-use crate::pipeline::dial::{Dialed, NotDialed, Reached, dial};
+use crate::pipeline::dial::{Dialed, Reached};
 use crate::pipeline::held::{Granted, Held};
-use crate::pipeline::open::open;
 use crate::pipeline::record::Ended;
 use crate::pipeline::relay::End;
 
@@ -37,40 +36,20 @@ pub(super) async fn stream(
 ) -> Option<Ended> {
     let operations = Operations::new(means, &approached);
     let mut flow = Flow::new(machine, operations, wire);
-    let session = &approached.requested.session;
-    let over = async {
-        tokio::select! {
-            cause = session.ended() => cause,
-            () = sleep(PATIENCE) => Cause::Idle,
-        }
-    };
-    let granted = match flow.run(None, over).await {
+    let granted = match flow.run(None, unadmitted(&approached)).await {
         Stop::Admitted(granted) => granted,
         stop => {
             flow.leave(&stop).await;
             return None;
         }
     };
-    let opened = match open(&*means.journal, *granted).await {
-        Ok(opened) => opened,
-        Err(not_opened) => {
-            tracing::warn!(error = %not_opened.error, "a flow was refused: it cannot be recorded");
-            flow.leave(&Stop::Ended(End::NotRecorded)).await;
-            return None;
-        }
-    };
-    if flow.operations.recorded().await.is_err() {
-        flow.leave(&Stop::Ended(End::NotRecorded)).await;
-        return Some(opened.give_up("not-recorded"));
-    }
-    let dialed = match dial(&means.dialer, opened).await {
+    let records = flow.operations.take();
+    let dialed = match begin(means, &approached, *granted, records).await {
         Ok(dialed) => dialed,
-        Err(NotDialed { error, ended }) => {
-            if let Some(error) = &error {
-                tracing::info!(%error, "a backend was not reached");
-            }
-            flow.wire.cut(if error.is_some() { Why::Unreachable } else { Why::Forbidden });
-            return Some(ended);
+        Err(not_begun) => {
+            let (why, ended) = not_begun.parts();
+            flow.wire.cut(why);
+            return ended;
         }
     };
     let Dialed { backend, address, lease, ending, .. } = dialed;

@@ -1,6 +1,7 @@
 //! Flows of which each operation is decided: a machine of `doorward_inspect` names them, and what
 //! it lets out is what is forwarded.
 
+mod begin;
 mod datagrams;
 mod flow;
 mod http;

@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
 use doorward_inspect::Judge;
-use doorward_model::{Action, DeviceId, InterfaceId, Path, PeerText, Resource};
-use doorward_policies::{Cache, Decision, Event, JournalError, Opinion, Outcome, Snapshot};
+use doorward_model::{Action, DeviceId, InterfaceId, Path};
+use doorward_policies::{Cache, Decision, JournalError, Opinion, Record, Snapshot};
 use doorward_session::{Authorized, Refused};
 use smallvec::SmallVec;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::begin::hand_over;
 use super::tally::Tally;
 use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
@@ -16,8 +17,8 @@ use crate::pipeline::held::Granted;
 /// The operations of one flow: each is decided when it is named, and recorded.
 ///
 /// The first message that is permitted is the flow's admission: each right that it needs is asked
-/// for like a flow, and gets a lease. From then on operations are decided by the state of their
-/// moment.
+/// for like a flow, and by the first of them the flow lives. From then on operations are decided by
+/// the state of their moment.
 pub(super) struct Operations<'a> {
     means: &'a Means,
     approached: &'a Approached,
@@ -35,6 +36,10 @@ enum Stage {
     Admitted(Behind),
 }
 
+/// Why an operation is refused if another interface has come under the name of the flow's.
+pub(super) const OTHER: &str = "unknown-interface";
+/// Why it is if the client itself has said that the flow is for something else.
+pub(super) const UNWANTED: &str = "not-asked-for";
 /// How many answers a flow remembers.
 pub(super) const ANSWERS: usize = 256;
 
@@ -77,24 +82,18 @@ impl<'a> Operations<'a> {
         self.tally.settle();
     }
 
+    /// What is to be recorded now.
+    pub(super) fn take(&mut self) -> Vec<Record> {
+        self.tally.take()
+    }
+
     /// Hands over what is to be recorded, before anything of it is forwarded.
     ///
     /// # Errors
     /// When it cannot be recorded; then it must not be done.
     pub(super) async fn recorded(&mut self) -> Result<(), JournalError> {
-        let records = self.tally.take();
-        let synced = self.approached.inspected.synced;
-        let written: SmallVec<[_; 4]> = records
-            .into_iter()
-            .map(|record| match synced {
-                true => self.means.journal.write(doorward_policies::Class::Ordinary, record),
-                false => self.means.journal.append(record),
-            })
-            .collect();
-        for one in written {
-            one.await?;
-        }
-        Ok(())
+        let records = self.take();
+        hand_over(self.means, self.approached, records).await
     }
 
     /// Notes what has become of an operation.
@@ -102,27 +101,8 @@ impl<'a> Operations<'a> {
         let Self { means, approached, tally, .. } = self;
         let epoch = opinion.map(|opinion| opinion.epoch);
         tally.note(action, path, refused, epoch, || {
-            let event = match refused {
-                None => Event::Operation,
-                Some(_) => Event::OperationRefused,
-            };
-            let mut record = approached.requested.record(means.clock.now(), event);
-            record.action = Some(action);
-            record.device = Some(approached.device.clone());
-            record.path = Some(PeerText::new(&path.raw()));
-            if let Some(opinion) = opinion {
-                record = record.judged(opinion);
-            }
-            match refused {
-                None => record,
-                Some(why) => record.ended(Outcome::Refused, why),
-            }
+            approached.operation(means.clock.now(), (action, path), opinion, refused)
         });
-    }
-
-    fn question(&self, action: Action, path: &Path) -> doorward_policies::Question {
-        let resource = Resource { device: self.approached.device.clone(), path: path.clone() };
-        self.approached.requested.question_about(action, resource)
     }
 
     /// Asks for all rights of a message as for a flow.
@@ -131,12 +111,15 @@ impl<'a> Operations<'a> {
         let mut granted: SmallVec<[Authorized; 2]> = SmallVec::new();
         let mut may = true;
         for (action, path) in all {
-            match self.means.leases.ask(
-                &requested.session,
-                requested.id,
-                self.question(*action, path),
-            ) {
-                Ok(authorized) => granted.push(authorized),
+            let question = self.approached.question(*action, path);
+            match self.means.leases.ask(&requested.session, requested.id, question) {
+                Ok(authorized) if self.approached.is_for(authorized.permit()) => {
+                    granted.push(authorized);
+                }
+                Ok(_) => {
+                    may = false;
+                    self.note(*action, path, None, Some(OTHER));
+                }
                 Err(refused) => {
                     may = false;
                     let opinion = match &refused {
@@ -147,12 +130,7 @@ impl<'a> Operations<'a> {
                 }
             }
         }
-        // Another interface may have come under that name since the flow was asked for.
-        let inspected = Some(&self.approached.inspected);
-        let as_approached = |one: &Authorized| {
-            one.permit().target().and_then(|target| target.inspected()) == inspected
-        };
-        if !may || !granted.iter().all(as_approached) {
+        if !may {
             return false;
         }
         for ((action, path), authorized) in all.iter().zip(&granted) {
@@ -172,13 +150,12 @@ impl<'a> Operations<'a> {
         let requested = &self.approached.requested;
         let mut permits = SmallVec::<[_; 2]>::new();
         for (action, path) in all {
-            let question = self.question(*action, path);
+            let question = self.approached.question(*action, path);
             let cache = &mut self.cache;
             match self.means.leases.decide(&requested.session, requested.id, question, cache) {
                 Decision::Permit(permit) if permit.behind() == behind => permits.push(permit),
                 Decision::Permit(_) => {
-                    let refusal = doorward_policies::Refusal::UnknownInterface;
-                    self.note(*action, path, None, Some(refusal.as_str()));
+                    self.note(*action, path, None, Some(OTHER));
                 }
                 Decision::Denial(denial) => {
                     let why = denial.reason().as_str();
@@ -212,14 +189,9 @@ impl Judge for Operations<'_> {
     }
 
     fn may_all(&mut self, all: &[(Action, Path)]) -> bool {
-        let wanted = &self.approached.requested.wanted.actions;
-        let unwanted = all
-            .iter()
-            .find(|(action, _)| !(wanted.is_empty() || wanted.contains(action)))
-            .map(|(action, path)| (*action, path.clone()));
+        let unwanted = all.iter().find(|(action, _)| !self.approached.wants(*action));
         if let Some((action, path)) = unwanted {
-            // The client itself has said that this flow is for something else.
-            self.note(action, &path, None, Some("not-asked-for"));
+            self.note(*action, path, None, Some(UNWANTED));
             return false;
         }
         match &self.stage {

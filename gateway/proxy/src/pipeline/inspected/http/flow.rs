@@ -2,7 +2,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use doorward_inspect::http::{Backend, Door, Extended, Forwarded, Refusal, Way};
 use doorward_model::{Action, FlowId, Host, HttpOptions, Inspection, Path, Way as Reached};
-use doorward_policies::{Class, JournalError, Record};
+use doorward_policies::{JournalError, Record};
 use doorward_session::{Cause, Payload, Problem};
 use http::Response;
 use http::request::Parts;
@@ -17,10 +17,10 @@ use super::rates::every;
 use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
 use crate::pipeline::authorize::Via;
-use crate::pipeline::dial::{Dialed, NotDialed, Reached as Far, dial};
+use crate::pipeline::dial::{Dialed, NotDialed, Reached as Far};
 use crate::pipeline::held::{Granted, Held};
 use crate::pipeline::inspected::PATIENCE;
-use crate::pipeline::open::open;
+use crate::pipeline::inspected::begin::{NotBegun, begin, hand_over};
 use crate::pipeline::record::{Ended, Ending, record};
 use crate::pipeline::relay::End;
 use crate::problem::{forbidden, not_recorded, unreachable};
@@ -203,15 +203,8 @@ impl Flow {
     /// Admits the flow: its opening is recorded, then the operation, then the backend is dialed.
     async fn begin(&self, granted: Granted, records: Vec<Record>) -> Result<(Held, Line), Problem> {
         let behind = granted.first.permit().behind();
-        let opened = open(&*self.means.journal, granted).await.map_err(|not_opened| {
-            tracing::warn!(error = %not_opened.error, "a flow was refused: it cannot be recorded");
-            not_recorded()
-        })?;
-        if self.write(records).await.is_err() {
-            record(opened.give_up("not-recorded"));
-            return Err(not_recorded());
-        }
-        let dialed = dial(&self.means.dialer, opened).await.map_err(not_dialed)?;
+        let begun = begin(&self.means, &self.approached, granted, records).await;
+        let dialed = begun.map_err(not_begun)?;
         let Dialed { backend, address, lease, ending, .. } = dialed;
         let Far::Stream(backend) = backend else {
             backend.reset();
@@ -235,16 +228,17 @@ impl Flow {
         let Some(Admitted { lease: flow, behind }) = self.admitted() else {
             return Err(forbidden());
         };
-        let (requested, question) = (&self.approached.requested, self.question(*action, path));
+        let (requested, question) =
+            (&self.approached.requested, self.approached.question(*action, path));
         let first = self.means.leases.ask(&requested.session, requested.id, question);
         let first = first.map_err(|_| forbidden())?;
-        if first.permit().behind() != *behind || !self.is_this(first.permit()) {
+        if first.permit().behind() != *behind || !self.approached.is_for(first.permit()) {
             return Err(forbidden());
         }
         let (via, kind) = (requested.via, Some(self.approached.kind()));
         let granted = Granted { first, more: vec![], via, kind };
-        let opened = open(&*self.means.journal, granted).await.map_err(|_| not_recorded())?;
-        let dialed = dial(&self.means.dialer, opened).await.map_err(not_dialed)?;
+        let begun = begin(&self.means, &self.approached, granted, vec![]).await;
+        let dialed = begun.map_err(not_begun)?;
         let Dialed { backend, address, lease, ending, .. } = dialed;
         let Far::Stream(backend) = backend else {
             backend.reset();
@@ -257,16 +251,7 @@ impl Flow {
 
     /// Hands records over, before anything of what they tell is done.
     async fn write(&self, records: Vec<Record>) -> Result<(), JournalError> {
-        let journal = &self.means.journal;
-        let write = |record| match self.approached.inspected.synced {
-            true => journal.write(Class::Ordinary, record),
-            false => journal.append(record),
-        };
-        let written: Vec<_> = records.into_iter().map(write).collect();
-        for one in written {
-            one.await?;
-        }
-        Ok(())
+        hand_over(&self.means, &self.approached, records).await
     }
 
     /// Records what is counted, whenever that is due. Never answers.
@@ -312,14 +297,17 @@ fn unreached() -> Problem {
     Problem::new(502, "Unreachable", "The interface could not be reached.")
 }
 
-/// Records that a backend was not reached, and says so as far as the client may know.
-fn not_dialed(NotDialed { error, ended }: NotDialed) -> Problem {
-    record(ended);
-    match error {
-        Some(error) => {
-            tracing::info!(%error, "a backend was not reached");
-            unreachable(&error)
+/// Records that a flow, or one more connection of it, has not begun, and says so as far as the
+/// client may know.
+fn not_begun(why: NotBegun) -> Problem {
+    match why {
+        NotBegun::NotRecorded(ended) => {
+            ended.into_iter().for_each(record);
+            not_recorded()
         }
-        None => forbidden(),
+        NotBegun::NotDialed(NotDialed { error, ended }) => {
+            record(ended);
+            error.as_ref().map_or_else(forbidden, unreachable)
+        }
     }
 }

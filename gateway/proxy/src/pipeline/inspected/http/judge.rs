@@ -1,14 +1,14 @@
 use doorward_inspect::Judge;
 use doorward_inspect::http::{Asked, Permitted, Refusal};
-use doorward_model::{Action, DeviceId, InterfaceId, Path, PeerText, Resource};
-use doorward_policies::{Cache, Event, Opinion, Outcome, Permit, Question, Record};
+use doorward_model::{Action, DeviceId, InterfaceId, Path};
+use doorward_policies::{Cache, Opinion, Record};
 use doorward_session::{Authorized, Lease, Refused};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::flow::Flow;
 use crate::pipeline::held::{Granted, Held};
-use crate::pipeline::inspected::operations::ANSWERS;
+use crate::pipeline::inspected::operations::{ANSWERS, OTHER, UNWANTED};
 use crate::pipeline::inspected::tally::Tally;
 
 /// The device and the interface behind the names.
@@ -53,12 +53,10 @@ impl Rights<'_> {
     /// Asks for one.
     fn ask(&mut self, action: Action, path: &Path) -> Result<Had, (Option<Opinion>, &'static str)> {
         let (means, requested) = (&self.flow.means, &self.flow.approached.requested);
-        let wanted = &requested.wanted.actions;
-        if !wanted.is_empty() && !wanted.contains(&action) {
-            // The client itself has said that this flow is for something else.
-            return Err((None, "not-asked-for"));
+        if !self.flow.approached.wants(action) {
+            return Err((None, UNWANTED));
         }
-        let question = self.flow.question(action, path);
+        let question = self.flow.approached.question(action, path);
         let (session, id) = (&requested.session, requested.id);
         let no = |refused: Refused| {
             let opinion = match &refused {
@@ -71,7 +69,11 @@ impl Rights<'_> {
             None => {
                 let authorized = means.leases.ask(session, id, question).map_err(no)?;
                 let permit = authorized.permit();
-                (self.flow.is_this(permit), permit.opinion().clone(), By::Flow(authorized))
+                (
+                    self.flow.approached.is_for(permit),
+                    permit.opinion().clone(),
+                    By::Flow(authorized),
+                )
             }
             Some(behind) => {
                 let asked = means.leases.operate(session, id, question, self.cache);
@@ -80,8 +82,7 @@ impl Rights<'_> {
             }
         };
         if !is_this {
-            // Another interface has come under that name since the flow was asked for.
-            return Err((None, doorward_policies::Refusal::UnknownInterface.as_str()));
+            return Err((None, OTHER));
         }
         Ok(Had { action, path: path.clone(), opinion, by })
     }
@@ -156,9 +157,7 @@ impl Requests {
     /// Notes what could not even be named.
     pub(super) fn refuse_unnamed(&mut self, flow: &Flow, path: &str, why: Refusal) {
         self.tally.note_unnamed(why.word(), || {
-            let mut record = record(flow, Event::OperationRefused);
-            record.path = Some(PeerText::new(path));
-            record.ended(Outcome::Refused, why.word())
+            flow.approached.unnamed(flow.means.clock.now(), path, why.word())
         });
     }
 
@@ -188,13 +187,6 @@ fn pop_first<T>(all: Vec<T>) -> Option<(T, Vec<T>)> {
     Some((all.next()?, all.collect()))
 }
 
-fn record(flow: &Flow, event: Event) -> Record {
-    let approached = &flow.approached;
-    let mut record = approached.requested.record(flow.means.clock.now(), event);
-    record.device = Some(approached.device.clone());
-    record
-}
-
 fn note(
     tally: &mut Tally,
     flow: &Flow,
@@ -205,32 +197,6 @@ fn note(
 ) {
     let epoch = opinion.map(|opinion| opinion.epoch);
     tally.note(action, path, refused, epoch, || {
-        let event = match refused {
-            None => Event::Operation,
-            Some(_) => Event::OperationRefused,
-        };
-        let mut record = record(flow, event);
-        record.action = Some(action);
-        record.path = Some(PeerText::new(&path.raw()));
-        if let Some(opinion) = opinion {
-            record = record.judged(opinion);
-        }
-        match refused {
-            None => record,
-            Some(why) => record.ended(Outcome::Refused, why),
-        }
+        flow.approached.operation(flow.means.clock.now(), (action, path), opinion, refused)
     });
-}
-
-impl Flow {
-    /// The question whether this session may do that here.
-    pub(super) fn question(&self, action: Action, path: &Path) -> Question {
-        let resource = Resource { device: self.approached.device.clone(), path: path.clone() };
-        self.approached.requested.question_about(action, resource)
-    }
-
-    /// Whether a permit is for the interface that this flow was asked for.
-    pub(super) fn is_this(&self, permit: &Permit) -> bool {
-        permit.target() == Some(&self.approached.target)
-    }
 }

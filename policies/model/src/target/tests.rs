@@ -1,0 +1,334 @@
+use proptest::prelude::*;
+
+use super::*;
+use std::path::PathBuf;
+
+use crate::serial::{Baud, DataBits, FlowControl, LineChange, Parity, StopBits, Telnet};
+use crate::text::is_printable;
+
+#[test]
+fn reads_the_targets_that_can_be_dialed() {
+    for (text, shown) in [
+        ("tcp://10.0.0.7:502", "tcp://10.0.0.7:502"),
+        ("tcp://[::1]:80", "tcp://[::1]:80"),
+        ("tcp://[::ffff:10.0.0.7]:80", "tcp://10.0.0.7:80"),
+        ("tcp://Printer.Local:9100", "tcp://printer.local:9100"),
+        ("unix:/run/app.sock", "unix:/run/app.sock"),
+        ("unix:///run/app.sock", "unix:/run/app.sock"),
+        ("udp://10.0.0.7:161", "udp://10.0.0.7:161"),
+        ("serial:/dev/ttyUSB0", "serial:/dev/ttyUSB0"),
+        ("serial:///dev/ttyS0?baud=9600&bits=8", "serial:/dev/ttyS0"),
+        ("serial:/dev/ttyS0?parity=even&baud=300", "serial:/dev/ttyS0?baud=300&parity=even"),
+        ("process:/usr/bin/true", "process:/usr/bin/true"),
+        ("process:/usr/bin/x?arg=a%20b&arg=&arg=%26", "process:/usr/bin/x?arg=a%20b&arg=&arg=%26"),
+        ("process:/usr/bin/x?arg=a=b+c&arg=%c3%a4", "process:/usr/bin/x?arg=a=b+c&arg=%C3%A4"),
+        ("agent:console", "agent:console"),
+        ("udp+agent:dns", "udp+agent:dns"),
+        ("serial+agent:console", "serial+agent:console"),
+        ("serial+agent:console?baud=9600", "serial+agent:console?baud=9600"),
+        ("serial:/dev/ttyS0?line=show%20*", "serial:/dev/ttyS0?line=show%20*"),
+        (
+            "serial:/dev/ttyS0?line=a%26b&baud=300&line=",
+            "serial:/dev/ttyS0?baud=300&line=a%26b&line=",
+        ),
+        ("serial+agent:tty?baud=300&line=*", "serial+agent:tty?baud=300&line=*"),
+        ("modbus://10.0.0.7:502", "modbus://10.0.0.7:502"),
+        ("modbus://plc:502?audit=sync", "modbus://plc:502?audit=sync"),
+        ("modbus://plc:502?audit=second", "modbus://plc:502"),
+        ("modbus+serial:/dev/ttyS0?baud=300", "modbus+serial:/dev/ttyS0?baud=300"),
+        (
+            "modbus+serial:/dev/ttyS0?audit=sync&baud=300",
+            "modbus+serial:/dev/ttyS0?baud=300&audit=sync",
+        ),
+        ("modbus+agent:plc", "modbus+agent:plc"),
+        ("modbus+serial+agent:plc?baud=300", "modbus+serial+agent:plc?baud=300"),
+        ("http://10.0.0.7:80", "http://10.0.0.7:80"),
+        ("http://web:8080/", "http://web:8080"),
+        ("http://web:8080/api/v1/?body=10", "http://web:8080/api/v1?body=10"),
+        (
+            "http://web:8080?audit=sync&rate=10/m&body=10&host=a.b:81",
+            "http://web:8080?host=a.b:81&body=10&rate=10/m&audit=sync",
+        ),
+        ("http://web:80?host=[::1]", "http://web:80?host=[::1]"),
+        ("http+agent:web?rate=1/h", "http+agent:web?rate=1/h"),
+        ("mqtt://bus:1883", "mqtt://bus:1883"),
+        ("mqtt://bus:1883?client-id=bound", "mqtt://bus:1883"),
+        (
+            "mqtt://bus:1883?audit=sync&client-id=strict",
+            "mqtt://bus:1883?client-id=strict&audit=sync",
+        ),
+        ("mqtt+agent:bus?client-id=off", "mqtt+agent:bus?client-id=off"),
+        ("coap://[::1]:5683", "coap://[::1]:5683"),
+        ("coap+agent:lamp", "coap+agent:lamp"),
+    ] {
+        assert_eq!(text.parse::<Target>().unwrap().to_string(), shown, "{text}");
+    }
+}
+
+#[test]
+fn refuses_everything_else() {
+    for text in [
+        "",
+        "10.0.0.7:502",
+        "ftp://h:1",
+        "tcp:h:1",
+        "tcp://h",
+        "tcp://h:0",
+        "tcp://h:65536",
+        "tcp://h:+1",
+        "tcp://:80",
+        "tcp://h:80/",
+        "tcp://u@h:80",
+        "tcp://::1:80",
+        "tcp://127.1:80",
+        "tcp://0x7f000001:80",
+        "tcp://2130706433:80",
+        "tcp://h\r\n:80",
+        "unix:run/app.sock",
+        "unix://run/app.sock",
+        "unix:/run/../etc/app.sock",
+        "unix:/run/./app.sock",
+        "unix:",
+        "udp://h",
+        "udp:h:1",
+        "serial:ttyUSB0",
+        "serial:/",
+        "serial:/dev/",
+        "serial://dev/ttyUSB0",
+        "serial:/dev/../etc/x",
+        "serial:/dev/tty\u{7}",
+        "serial:/dev/ttyUSB0?",
+        "serial:/dev/ttyUSB0?speed=9600",
+        "process:true",
+        "process:/",
+        "process:/usr/bin/../bin/true",
+        "process:/usr/bin/true?",
+        "process:/usr/bin/true?a",
+        "process:/usr/bin/true?arg=%",
+        "process:/usr/bin/true?arg=%zz",
+        "process:/usr/bin/true?arg=%00",
+        "process:/usr/bin/true?arg=%ff",
+        "agent:",
+        "agent://console",
+        "agent:Console",
+        "agent:console?baud=9600",
+        "udp+agent:console?x",
+        "serial+agent:console?",
+        "serial+agent:console?baud=x",
+        "serial:/dev/ttyS0?line=%",
+        "serial:/dev/ttyS0?line=%07",
+        "tcp://h:1?line=a",
+        "modbus+serial:/dev/ttyS0?line=a",
+        "http://web",
+        "http://web:80/..",
+        "http://web:80/a//b",
+        "http://web:80/a%20b",
+        "http://web:80/a?b",
+        "http://web:80?body=",
+        "http://web:80?body=-1",
+        "http://web:80?rate=10",
+        "http://web:80?rate=0/s",
+        "http://web:80?rate=10/d",
+        "http://web:80?identity=signed",
+        "http://web:80?host=",
+        "http://web:80?host=a:b",
+        "http+agent:web/base",
+        "https://web:443",
+        "modbus:plc:502",
+        "modbus://plc",
+        "modbus://plc:502/1",
+        "modbus://plc:502?",
+        "modbus://plc:502?baud=9600",
+        "modbus://plc:502?client-id=off",
+        "modbus://plc:502?audit=never",
+        "modbus://plc:502?audit=sync&audit=sync",
+        "modbus+serial:plc",
+        "modbus+serial:/dev/ttyS0?speed=1",
+        "modbus+udp://plc:502",
+        "modbus+agent:plc?baud=9600",
+        "modbus+unix:/run/plc",
+        "mqtt+serial:/dev/ttyS0",
+        "mqtt://bus:1883?client-id=none",
+        "coap+serial+agent:lamp",
+        "coap://lamp:5683/x",
+    ] {
+        assert!(text.parse::<Target>().is_err(), "{text}");
+    }
+    let long = format!("unix:/{}", "a".repeat(107));
+    assert_eq!(long.parse::<Target>(), Err(TargetError::PathTooLong));
+}
+
+#[test]
+fn a_programs_arguments_are_bounded() {
+    let of = |arguments: &[String]| {
+        let all: Vec<String> = arguments.iter().map(|one| format!("arg={one}")).collect();
+        format!("process:/bin/x?{}", all.join("&")).parse::<Target>()
+    };
+    assert!(of(&vec![String::new(); 64]).is_ok());
+    assert_eq!(of(&vec![String::new(); 65]), Err(TargetError::TooManyArguments));
+    let room = 4096 - "/bin/x".len() - 1;
+    assert!(of(&["a".repeat(room)]).is_ok());
+    assert_eq!(of(&["a".repeat(room + 1)]), Err(TargetError::TooLong));
+}
+
+#[test]
+fn a_raw_interface_at_the_port_of_a_protocol_is_noticed() {
+    for (text, protocol) in [
+        ("tcp://h:502", Some(Protocol::Modbus)),
+        ("tcp://h:1883", Some(Protocol::Mqtt)),
+        ("tcp://h:80", Some(Protocol::Http)),
+        ("tcp://h:8080", Some(Protocol::Http)),
+        ("udp://h:5683", Some(Protocol::Coap)),
+        ("tcp://h:22", None),
+        ("tcp://h:5683", None),
+        ("udp://h:502", None),
+        ("modbus://h:502", None),
+        ("mqtt://h:80", None),
+        ("agent:modbus", None),
+    ] {
+        assert_eq!(text.parse::<Target>().unwrap().overlooked(), protocol, "{text}");
+    }
+}
+
+#[test]
+fn every_target_says_what_is_spoken() {
+    for (text, protocol) in [
+        ("tcp://h:1", Protocol::Tcp),
+        ("udp://h:1", Protocol::Udp),
+        ("unix:/a", Protocol::Unix),
+        ("serial:/dev/a", Protocol::Serial),
+        ("process:/a", Protocol::Process),
+        ("agent:a", Protocol::Tcp),
+        ("udp+agent:a", Protocol::Udp),
+        ("serial+agent:a", Protocol::Serial),
+        ("modbus://h:1", Protocol::Modbus),
+        ("modbus+serial+agent:a", Protocol::Modbus),
+        ("http://h:1/a", Protocol::Http),
+        ("mqtt://h:1", Protocol::Mqtt),
+        ("coap+agent:a", Protocol::Coap),
+    ] {
+        assert_eq!(text.parse::<Target>().unwrap().protocol(), protocol, "{text}");
+    }
+}
+
+fn host() -> impl Strategy<Value = Host> {
+    prop_oneof![
+        any::<std::net::IpAddr>().prop_map(|address| Host::Address(address.to_canonical())),
+        "[a-z][a-z0-9]{0,8}(\\.[a-z][a-z0-9]{0,8})?".prop_map(Host::Name),
+    ]
+}
+
+fn change() -> impl Strategy<Value = LineChange> {
+    let baud = prop::option::of((1..=Baud::LIMIT).prop_map(|rate| Baud::new(rate).unwrap()));
+    let bits = [DataBits::Five, DataBits::Six, DataBits::Seven, DataBits::Eight];
+    let flow = [FlowControl::None, FlowControl::Software, FlowControl::Hardware];
+    let parity = [Parity::None, Parity::Odd, Parity::Even];
+    let telnet = [Telnet::Auto, Telnet::On, Telnet::Off];
+    let of = prop::option::of::<prop::sample::Select<DataBits>>;
+    (
+        baud,
+        of(prop::sample::select(bits.to_vec())),
+        prop::option::of(prop::sample::select(parity.to_vec())),
+        prop::option::of(prop::sample::select(vec![StopBits::One, StopBits::Two])),
+        prop::option::of(prop::sample::select(flow.to_vec())),
+        prop::option::of(prop::sample::select(telnet.to_vec())),
+    )
+        .prop_map(|(baud, bits, parity, stop, flow, telnet)| LineChange {
+            baud,
+            bits,
+            parity,
+            stop,
+            flow,
+            telnet,
+        })
+}
+
+fn path() -> impl Strategy<Value = PathBuf> {
+    "(/[a-zA-Z0-9_%& +:é-]{1,10}){1,3}".prop_map(PathBuf::from)
+}
+
+fn target() -> impl Strategy<Value = Target> {
+    let spoken = prop::option::of(prop_oneof![
+        Just(Inspection::Modbus),
+        Just(Inspection::Mqtt(ClientIds::Bound)),
+        Just(Inspection::Mqtt(ClientIds::Strict)),
+        Just(Inspection::Coap),
+        (
+            "(/[a-z.~-]{2,5}x){0,3}",
+            prop::option::of((host(), prop::option::of(1..=u16::MAX))),
+            prop::option::of(any::<u64>()),
+            prop::option::of((1..1_000_000_u32, prop::sample::select(vec![1, 60, 3600]))),
+        )
+            .prop_map(|(base, host, body, rate)| {
+                let host = host.map(|(host, port)| HttpHost { host, port });
+                let rate = rate.map(|(count, seconds)| RequestRate { count, seconds });
+                let options = HttpOptions { base, host, body, rate };
+                Inspection::Http(Box::new(options))
+            }),
+    ]);
+    (way(), spoken, any::<bool>()).prop_map(|(way, spoken, synced)| {
+        let goes = |spoken: &Inspection| {
+            let of = INSPECTED.iter().find(|(protocol, _)| *protocol == spoken.protocol());
+            Carrier::of(&way).is_some_and(|carrier| of.unwrap().1.contains(&carrier))
+        };
+        // An agent has no paths.
+        let bare = |spoken: &Inspection| {
+            !matches!(spoken, Inspection::Http(http) if !http.base.is_empty())
+                || matches!(way, Way::Tcp { .. })
+        };
+        let spoken = spoken.filter(|spoken| goes(spoken) && bare(spoken));
+        let inspected = spoken.map(|spoken| Inspected { spoken, synced });
+        Target { way, inspected, lines: None }
+    })
+}
+
+fn way() -> impl Strategy<Value = Way> {
+    let port = 1..=u16::MAX;
+    let argument = any::<String>().prop_map(|text| text.replace('\0', ""));
+    let spoken = prop_oneof![
+        Just(Spoken::Stream),
+        Just(Spoken::Datagrams),
+        change().prop_map(Spoken::Line),
+    ];
+    prop_oneof![
+        (host(), port.clone()).prop_map(|(host, port)| Way::Tcp { host, port }),
+        (host(), port).prop_map(|(host, port)| Way::Udp { host, port }),
+        path().prop_map(|path| Way::Unix { path }),
+        (path(), change()).prop_map(|(path, change)| Way::Serial {
+            path,
+            settings: change.apply(LineSettings::default()),
+        }),
+        (path(), prop::collection::vec(argument, 0..5))
+            .prop_map(|(program, arguments)| Way::Process { program, arguments }),
+        (spoken, "[a-f]{1,20}")
+            .prop_map(|(spoken, name)| Way::Agent { spoken, name: name.parse().unwrap() }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_is_shown_is_read_again(target in target()) {
+        let shown = target.to_string();
+        prop_assert!(is_printable(&shown));
+        prop_assert_eq!(shown.parse::<Target>(), Ok(target));
+    }
+
+    #[test]
+    fn whatever_is_written_is_read_or_refused(
+        scheme in prop::sample::select(vec![
+            "", "tcp://", "udp://", "unix:", "serial:", "process:", "process:/x?arg=", "agent:",
+            "serial:/dev/x?", "serial+agent:a?", "serial:/dev/x?baud=", "http://a:1/", "http://a:1?host=", "serial:/dev/x?line=", "modbus://",
+            "mqtt://h:1?", "modbus+serial:/dev/x?", "coap+agent:",
+        ]),
+        rest in any::<String>(),
+    ) {
+        if let Ok(target) = format!("{scheme}{rest}").parse::<Target>() {
+            // What is kept is what Serialize writes.
+            let kept = match target.way() {
+                Way::Unix { path } => format!("unix:{}", path.display()),
+                _ => target.to_string(),
+            };
+            prop_assert_eq!(kept.parse::<Target>(), Ok(target));
+        }
+    }
+}
