@@ -18,6 +18,7 @@
 //!
 //! This crate must never know: policies, identities, TLS settings, what a flow is for.
 
+mod ahead;
 mod carrier;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -28,6 +29,7 @@ mod through;
 #[cfg(test)]
 mod vectors;
 
+pub use ahead::Ahead;
 pub use carrier::{
     Buffer, Carrier, Datagrams, LARGEST_DATAGRAM, Pipe, STREAM_WINDOW, STREAMS, Side, WAITING,
     poll_read_shown, transport,

@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use doorward_wire::{Why, poll_read_shown};
+use doorward_wire::{Ahead, Why, poll_read_shown};
 use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
@@ -21,70 +21,23 @@ pub trait Wire: AsyncBufRead + AsyncWrite + Send + Unpin {
 
 /// A TLS connection, or the tunnel that one HTTP/1.1 connection became.
 pub(crate) struct TlsWire {
-    /// What was read before the tunnel began.
-    head: Bytes,
-    stream: TlsStream<Line>,
+    /// What was read before the tunnel began, and what comes.
+    stream: Ahead<TlsStream<Line>>,
 }
 
 impl TlsWire {
     pub(crate) fn new(head: Bytes, stream: TlsStream<Line>) -> Self {
-        Self { head, stream }
+        Self { stream: Ahead::new(head, stream) }
     }
 }
 
 impl Wire for TlsWire {
     fn cut(mut self: Box<Self>, _: Why) {
-        self.stream.get_mut().0.reset();
+        self.stream.get_mut().get_mut().0.reset();
     }
 }
 
-impl AsyncBufRead for TlsWire {
-    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        let this = self.get_mut();
-        if this.head.is_empty() {
-            Pin::new(&mut this.stream).poll_fill_buf(cx)
-        } else {
-            Poll::Ready(Ok(&this.head))
-        }
-    }
-
-    fn consume(self: Pin<&mut Self>, amount: usize) {
-        let this = self.get_mut();
-        if this.head.is_empty() {
-            Pin::new(&mut this.stream).consume(amount);
-        } else {
-            this.head.advance(amount.min(this.head.len()));
-        }
-    }
-}
-
-impl AsyncRead for TlsWire {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        poll_read_shown(self, cx, into)
-    }
-}
-
-impl AsyncWrite for TlsWire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
+doorward_wire::through!(TlsWire, stream);
 
 /// One HTTP/2 stream that became a tunnel (RFC 9113 section 8.5).
 pub struct StreamWire {

@@ -2,7 +2,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use doorward_session::{Cause, Payload, Wire, mark};
+use doorward_session::{Cause, Payload, mark};
 use http::{HeaderMap, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::ahead::Ahead;
+use super::ahead::Client;
 use super::exchange::{Announced, Answer, Broken, exchange};
 use super::flow::Flow;
 use super::upgrade::Upgraded;
@@ -83,7 +83,7 @@ impl Current {
 }
 
 /// Serves a client that speaks HTTP/1.1. Dropped before it has ended, its connection is reset.
-pub(super) async fn serve(flow: &Arc<Flow>, wire: Ahead<Box<dyn Wire>>) -> End {
+pub(super) async fn serve(flow: &Arc<Flow>, wire: Client) -> End {
     let current = Arc::new(Current::default());
     let service = service_fn(|request: Request<Incoming>| {
         answer(Arc::clone(flow), Arc::clone(&current), request)

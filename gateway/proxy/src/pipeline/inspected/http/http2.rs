@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use doorward_inspect::http::Extended;
-use doorward_session::{Payload, StreamWire, Wire, mark};
+use doorward_session::{Payload, StreamWire, mark};
 use h2::ext::Protocol;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
@@ -16,7 +16,7 @@ use http_body::{Body as _, Frame};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::ahead::Ahead;
+use super::ahead::Client;
 use super::exchange::{Announced, Answer, exchange};
 use super::flow::{Flow, Permitted};
 use super::upload::Source;
@@ -37,7 +37,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 ///
 /// The streams are served on h2 itself: each is to be reset the moment its lease is cut, also while
 /// its client takes nothing.
-pub(super) async fn serve(flow: &Arc<Flow>, wire: Ahead<Box<dyn Wire>>) -> End {
+pub(super) async fn serve(flow: &Arc<Flow>, wire: Client) -> End {
     let mut streams = JoinSet::new();
     let end = tokio::select! {
         biased;
@@ -49,7 +49,7 @@ pub(super) async fn serve(flow: &Arc<Flow>, wire: Ahead<Box<dyn Wire>>) -> End {
     end
 }
 
-async fn accept(flow: &Arc<Flow>, wire: Ahead<Box<dyn Wire>>, streams: &mut JoinSet<()>) -> End {
+async fn accept(flow: &Arc<Flow>, wire: Client, streams: &mut JoinSet<()>) -> End {
     let mut builder = Builder::new();
     builder
         .initial_window_size(STREAM_WINDOW)

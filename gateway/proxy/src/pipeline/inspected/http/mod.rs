@@ -36,7 +36,7 @@ use tokio::time::timeout;
 
 pub use rates::Rates;
 
-use self::ahead::Ahead;
+use self::ahead::speaks_http2;
 use self::flow::Flow;
 use super::super::Means;
 use super::super::approach::Approached;
@@ -63,7 +63,7 @@ pub(super) async fn serve(
     let begun = tokio::select! {
         biased;
         cause = flow.over() => Err(End::Cut(cause)),
-        begun = timeout(HEAD_TIME, Ahead::of(wire)) => match begun {
+        begun = timeout(HEAD_TIME, speaks_http2(wire)) => match begun {
             Ok(Ok(begun)) => Ok(begun),
             Ok(Err(_)) | Err(_) => Err(End::Client),
         },

@@ -2,11 +2,11 @@ use std::io;
 use std::sync::Arc;
 
 use doorward_session::{StreamWire, Wire};
-use doorward_wire::Why;
+use doorward_wire::{Ahead, Why};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
-use super::ahead::Ahead;
+use super::ahead::Client;
 use super::connection::Connection;
 use super::flow::Flow;
 use super::http1::Running;
@@ -38,12 +38,12 @@ impl Upgraded {
         };
         let Ok(mut client) = client_of(client).await else { return End::Client };
         let Ok(mut backend) = backend_of(backend).await else {
-            client.cut(Why::Broken);
+            client.into_stream().cut(Why::Broken);
             return End::Backend;
         };
         let end = both(over, counted.as_ref(), &mut client, &mut backend).await;
         if let Some(why) = end.why() {
-            client.cut(why);
+            client.into_stream().cut(why);
         }
         // What has not been shut down by now is reset.
         drop((backend, line, running));
@@ -66,9 +66,9 @@ impl Upgraded {
     }
 }
 
-async fn client_of(upgrade: OnUpgrade) -> io::Result<Ahead<Box<dyn Wire>>> {
+async fn client_of(upgrade: OnUpgrade) -> io::Result<Client> {
     let upgraded = upgrade.await.map_err(io::Error::other)?;
-    let parts = upgraded.downcast::<TokioIo<Ahead<Box<dyn Wire>>>>();
+    let parts = upgraded.downcast::<TokioIo<Client>>();
     let parts = parts.map_err(|_| io::ErrorKind::ConnectionAborted)?;
     Ok(parts.io.into_inner().again(parts.read_buf))
 }

@@ -1,0 +1,109 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf as _, Bytes};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::poll_read_shown;
+
+/// A stream of which something has been read that is to be read again.
+#[derive(Debug)]
+pub struct Ahead<T> {
+    head: Bytes,
+    stream: T,
+}
+
+impl<T> Ahead<T> {
+    /// `head`, and then `stream`.
+    #[must_use]
+    pub fn new(head: Bytes, stream: T) -> Self {
+        Self { head, stream }
+    }
+
+    /// The same, with what somebody had read of it, in order, and not used.
+    #[must_use]
+    pub fn again(self, unused: Bytes) -> Self {
+        let head = if self.head.is_empty() { unused } else { [unused, self.head].concat().into() };
+        Self { head, stream: self.stream }
+    }
+
+    /// The stream behind.
+    pub fn get_mut(&mut self) -> &mut T {
+        &mut self.stream
+    }
+
+    /// The stream behind; what was to be read before it is gone.
+    #[must_use]
+    pub fn into_stream(self) -> T {
+        self.stream
+    }
+}
+
+impl<T: AsyncBufRead + Unpin> AsyncBufRead for Ahead<T> {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        if this.head.is_empty() {
+            Pin::new(&mut this.stream).poll_fill_buf(cx)
+        } else {
+            Poll::Ready(Ok(&this.head))
+        }
+    }
+
+    fn consume(self: Pin<&mut Self>, amount: usize) {
+        let this = self.get_mut();
+        if this.head.is_empty() {
+            Pin::new(&mut this.stream).consume(amount);
+        } else {
+            this.head.advance(amount.min(this.head.len()));
+        }
+    }
+}
+
+impl<T: AsyncBufRead + Unpin> AsyncRead for Ahead<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.head.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, into);
+        }
+        poll_read_shown(self, cx, into)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Ahead<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_read_is_read_again_in_its_order() {
+        let ahead =
+            Ahead::new(Bytes::from_static(b"cd"), &b"ef"[..]).again(Bytes::from_static(b"ab"));
+        let mut ahead = tokio::io::join(ahead, tokio::io::sink());
+        let mut read = String::new();
+        ahead.read_to_string(&mut read).await.unwrap();
+        assert_eq!(read, "abcdef");
+    }
+}
