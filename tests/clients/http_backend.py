@@ -175,12 +175,16 @@ async def serve(reader, writer):
     global connections
     connections += 1
     connection = connections
-    end = "ended"
+    end, served = "ended", 0
     try:
         goes_on = True
         while goes_on:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             method, path, _ = head.split("\r\n")[0].split(" ", 2)
+            served += 1
+            if path.startswith("/once") and served > 1:
+                note(connection=connection, head=head, body="", trailers="", served=served)
+                break
             if path.startswith("/early-answer"):
                 note(connection=connection, head=head, body="", trailers="")
                 writer.write(b"HTTP/1.1 413 Enough\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")

@@ -337,6 +337,24 @@ fn answers_come_as_the_backend_makes_them_or_not_at_all() {
 }
 
 #[test]
+fn what_changes_nothing_is_asked_again_when_a_used_connection_ends_and_nothing_else_is() {
+    let world = World::new();
+    let (_agent, at) = world.listening("alice");
+    // Each connection of this backend answers once.
+    let url = format!("http://{at}/once");
+    let ran = run(with(local(at, "/once"), &[&url, &url])).ok();
+    assert_eq!(ran, "GET /once\n".repeat(3));
+    let mut curl = with(local(at, "/once"), &["--next", "-s", "-i", "-d", "a=1", &url]);
+    curl.args(["--next", "-s", "-i", "-X", "PUT", "-d", "a=1", &url]);
+    let ran = run(curl).ok();
+    assert!(ran.starts_with("GET /once\nHTTP/1.1 502 "), "{ran}");
+    assert!(ran.ends_with("PUT /once\n"), "{ran}");
+    let lines = world.backend.lines();
+    let methods: Vec<&str> = lines.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(methods, ["GET", "GET", "GET", "GET", "GET", "GET", "POST", "PUT"]);
+}
+
+#[test]
 fn a_gibibyte_is_downloaded_without_growth_and_one_is_uploaded() {
     const SIZE: u64 = 1 << 30;
     let world = World::new();

@@ -37,7 +37,7 @@ pub(crate) struct Clients {
 
 impl Clients {
     pub(crate) async fn enrol(dir: &Path, owner: &Administrator) -> Result<Self, Failure> {
-        let roles = json!({ "roles": ["operator"] });
+        let roles = json!({ "roles": ["role/operator"] });
         let added = owner.ask(Method::POST, "/v1/users/alice", Some(&roles)).await?;
         let code = added.get("code").and_then(|code| code.as_str()).ok_or("no code")?;
         let dir = IdentityDir::new(dir.join("alice"));

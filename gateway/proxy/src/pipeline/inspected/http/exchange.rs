@@ -17,6 +17,7 @@ use super::http1::Running;
 use super::lines::Line;
 use super::upgrade::Upgraded;
 use super::upload::{Rest, Source, Upload};
+use crate::pipeline::held::Held;
 
 /// What has come of a request that was forwarded.
 pub(super) enum Answer {
@@ -40,11 +41,11 @@ pub(super) async fn exchange(
     let has_content = !source.is_end_stream();
     let counted = flow.admitted().and_then(|admitted| lease.apart_from(&admitted.lease));
     let (upload, rest) = Upload::new(source, flow.options.body, lease.clone(), counted.clone());
-    let sent = send(flow, Request::from_parts(head, upload), line, &asked).await;
+    let sent = send(flow, Request::from_parts(head, upload), &lease, line, &asked).await;
     let (line, mut response) = match sent {
         Ok(sent) => sent,
         Err(NotSent::Problem(response)) => {
-            rest.drain().await;
+            rest.drain();
             return Ok(Answer::Content(response));
         }
         Err(NotSent::Broken(error)) => return not_answered(flow, &asked, rest, error).await,
@@ -59,7 +60,7 @@ pub(super) async fn exchange(
         Err(fault) => {
             tracing::info!(%fault, "an answer was not passed on");
             drop((body, line));
-            rest.drain().await;
+            rest.drain();
             return Ok(Answer::Content(bad_gateway()));
         }
     };
@@ -84,10 +85,12 @@ enum NotSent {
 }
 
 /// Sends a request on a connection. One that a connection did not take any more is sent on
-/// another; the backend has seen nothing of it.
+/// another; the backend has seen nothing of it. Where that is not known, it is if it changes
+/// nothing (RFC 9110 section 9.2.2): a backend may end a connection while a request is on its way.
 async fn send(
     flow: &Flow,
     mut request: Request<Upload>,
+    lease: &Held,
     mut first: Option<Line>,
     asked: &(doorward_model::Action, doorward_model::Path),
 ) -> Result<(Line, Response<Incoming>), NotSent> {
@@ -99,14 +102,39 @@ async fn send(
                 line.map_err(|problem| NotSent::Problem(problem.into_response()))?
             }
         };
+        let again = if line.is_used { again(&request, lease) } else { None };
         match line.send.try_send_request(request).await {
             Ok(response) => return Ok((line, response)),
-            Err(mut not_sent) => match not_sent.take_message().filter(|_| line.is_used) {
-                Some(unsent) => request = unsent,
-                None => return Err(NotSent::Broken(not_sent.into_error())),
-            },
+            Err(mut not_sent) => {
+                let unsent = not_sent.take_message().filter(|_| line.is_used);
+                let error = not_sent.into_error();
+                let again = again.filter(|_| has_ended(&error) && lease.cause().is_none());
+                match unsent.or(again) {
+                    Some(one) => request = one,
+                    None => return Err(NotSent::Broken(error)),
+                }
+            }
         }
     }
+}
+
+/// The same request, if it may be made twice.
+fn again(request: &Request<Upload>, lease: &Held) -> Option<Request<Upload>> {
+    if !request.method().is_safe() || !request.body().is_end_stream() {
+        return None;
+    }
+    let mut same = Request::new(Upload::nothing(lease.clone()));
+    *same.method_mut() = request.method().clone();
+    *same.uri_mut() = request.uri().clone();
+    *same.headers_mut() = request.headers().clone();
+    Some(same)
+}
+
+/// Whether the connection has ended before there was an answer.
+fn has_ended(error: &hyper::Error) -> bool {
+    let broke_off =
+        || std::error::Error::source(error).is_some_and(|source| source.is::<io::Error>());
+    error.is_incomplete_message() || !error.is_user() && broke_off()
 }
 
 async fn not_answered(
@@ -117,7 +145,7 @@ async fn not_answered(
 ) -> Result<Answer, Broken> {
     if let Some(refusal) = rest.fault() {
         let answer = flow.refuse(asked, refusal).await;
-        rest.drain().await;
+        rest.drain();
         return Ok(Answer::Content(answer));
     }
     if error.is_user() {
@@ -125,7 +153,7 @@ async fn not_answered(
         return Err(io::Error::other(error));
     }
     tracing::info!(%error, "a backend gave no answer");
-    rest.drain().await;
+    rest.drain();
     Ok(Answer::Content(bad_gateway()))
 }
 

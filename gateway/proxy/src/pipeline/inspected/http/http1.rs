@@ -155,7 +155,7 @@ async fn answer(
         Err(refused) => {
             // Whoever waits for a word before it sends content hears this instead.
             if !waits {
-                Source::Http1(body).drain().await;
+                Source::Http1(body).drain();
             }
             refused
         }

@@ -135,7 +135,7 @@ impl Stream {
             match permitted {
                 Ok(permitted) => run(&flow, permitted, source, tunnel, respond).await,
                 Err(refused) => {
-                    source.drain().await;
+                    source.drain();
                     send(&flow, refused, is_head, None, respond).await;
                 }
             }

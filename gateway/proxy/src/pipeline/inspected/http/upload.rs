@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use crate::pipeline::held::Held;
 
 /// How much is still taken of content that is not forwarded, ...
-const DRAINED: usize = 64 * 1024;
+const DRAINED: usize = 16 * 1024 * 1024;
 /// ... and for how long.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
@@ -74,10 +74,13 @@ impl Body for Source {
 }
 
 impl Source {
-    /// Takes what is still coming, within bounds, and throws it away: there are clients that hear
-    /// no answer before they have said everything.
-    pub(super) async fn drain(mut self) {
-        let all = async {
+    /// Takes what is still coming, within bounds, and throws it away, while the answer is on its
+    /// way: there are clients that hear no answer before they have said everything.
+    pub(super) fn drain(mut self) {
+        if self.is_end_stream() {
+            return;
+        }
+        let all = async move {
             let mut taken = 0;
             while let Some(Ok(frame)) = self.frame().await {
                 taken += frame.data_ref().map_or(0, Bytes::len);
@@ -86,8 +89,8 @@ impl Source {
                 }
             }
         };
-        // Late is as good as too much.
-        drop(tokio::time::timeout(DRAIN_TIME, all).await);
+        // Late is as good as too much. It ends with the connection anyway.
+        tokio::spawn(async { drop(tokio::time::timeout(DRAIN_TIME, all).await) });
     }
 }
 
@@ -124,6 +127,11 @@ impl Upload {
         (Self { source, content, lease, counted, fault, back }, rest)
     }
 
+    /// No content.
+    pub(super) fn nothing(lease: Held) -> Self {
+        Self::new(Source::Nothing, None, lease, None).0
+    }
+
     fn refuse(&self, refusal: Refusal) -> io::Error {
         self.fault.get_or_init(|| refusal);
         io::ErrorKind::InvalidData.into()
@@ -137,9 +145,9 @@ impl Rest {
     }
 
     /// Throws away what is still coming, within bounds.
-    pub(super) async fn drain(mut self) {
+    pub(super) fn drain(mut self) {
         if let Ok(source) = self.unread.try_recv() {
-            source.drain().await;
+            source.drain();
         }
     }
 }
