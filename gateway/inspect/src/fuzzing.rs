@@ -7,3 +7,4 @@ pub use crate::coap::fuzzing::{coap, coap_corpus};
 pub use crate::http::fuzzing::{http, http_corpus};
 pub use crate::modbus::fuzzing::{line, line_corpus, modbus, modbus_corpus};
 pub use crate::mqtt::fuzzing::{mqtt, mqtt_corpus};
+pub use crate::serial::fuzzing::{commands, commands_corpus};

@@ -6,7 +6,7 @@
 use doorward_wire::fuzzing::Target;
 
 pub use crate::dial::fuzzing::telnet;
-pub use doorward_inspect::fuzzing::{coap, http as requests, line, modbus, mqtt};
+pub use doorward_inspect::fuzzing::{coap, commands, http as requests, line, modbus, mqtt};
 
 use doorward_inspect::fuzzing as inspect;
 
@@ -17,6 +17,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "line", run: line, corpus: inspect::line_corpus },
     Target { name: "mqtt", run: mqtt, corpus: inspect::mqtt_corpus },
     Target { name: "coap", run: coap, corpus: inspect::coap_corpus },
+    Target { name: "commands", run: commands, corpus: inspect::commands_corpus },
     Target { name: "requests", run: requests, corpus: inspect::http_corpus },
 ];
 

@@ -5,3 +5,4 @@ mod coap;
 mod http;
 mod modbus;
 mod mqtt;
+mod serial;

@@ -78,7 +78,11 @@ pub(super) enum Order {
     Write {
         bytes: Vec<u8>,
         done: usize,
+        /// It goes on as a whole or not at all.
+        whole: bool,
     },
+    /// Wait until what was written before has left the line.
+    Leave,
     Request(LineRequest),
     /// Forget what the line has not sent.
     Discard,
@@ -175,7 +179,17 @@ impl Hub {
     pub(super) fn write(&self, id: u64, bytes: Vec<u8>) {
         let mut state = self.lock();
         state.ahead += bytes.len();
-        state.orders.push_back((id, Order::Write { bytes, done: 0 }));
+        state.orders.push_back((id, Order::Write { bytes, done: 0, whole: false }));
+        wake(&mut state.runner);
+    }
+
+    /// Writes what goes on as a whole or not at all. Nothing more is written before it has left, so
+    /// that it can be told what has.
+    pub(super) fn write_whole(&self, id: u64, bytes: Vec<u8>) {
+        let mut state = self.lock();
+        state.ahead += bytes.len();
+        state.orders.push_back((id, Order::Write { bytes, done: 0, whole: true }));
+        state.orders.push_back((id, Order::Leave));
         wake(&mut state.runner);
     }
 
@@ -217,8 +231,7 @@ impl Hub {
             place.data.clear();
         }
         if purge.is_to_line() && writes {
-            state.forget(|seat, order| seat == id && matches!(order, Order::Write { .. }));
-            state.orders.push_front((id, Order::Discard));
+            state.discard(id, |order| matches!(order, Order::Write { .. } | Order::Leave));
         }
         state.answer(id, Answer::Done(LineRequest::Purge(purge)));
         wake(&mut state.runner);
@@ -331,7 +344,7 @@ impl State {
     pub(super) fn written(&mut self, amount: usize) {
         self.ahead = self.ahead.saturating_sub(amount);
         let whole = match self.orders.front_mut() {
-            Some((_, Order::Write { bytes, done })) => {
+            Some((_, Order::Write { bytes, done, .. })) => {
                 *done += amount;
                 *done >= bytes.len()
             }
@@ -353,7 +366,7 @@ impl State {
 
     /// Forgets what is left to be written.
     pub(super) fn give_up_writing(&mut self) {
-        self.forget(|_, order| matches!(order, Order::Write { .. }));
+        self.forget(|_, order| matches!(order, Order::Write { .. } | Order::Leave));
         self.orders.push_front((self.next, Order::Discard));
     }
 
@@ -363,19 +376,37 @@ impl State {
         }
         self.actor = None;
         if !properly {
-            self.forget(|seat, _| seat == id);
-            self.orders.push_front((id, Order::Discard));
+            self.discard(id, |_| true);
         }
         self.orders.push_back((id, Order::PutBack));
         wake(&mut self.waiting);
     }
 
-    fn forget(&mut self, which: impl Fn(u64, &Order) -> bool) {
+    /// Discards what a seat has asked for, and what it has written and has not left. A line of which
+    /// only whole ones may be written is not cut short once it has begun: its beginning would be
+    /// another line, together with what is written next.
+    fn discard(&mut self, id: u64, which: impl Fn(&Order) -> bool) {
+        let begun = match self.orders.front() {
+            Some((seat, Order::Write { whole: true, done, .. })) if *seat == id && *done > 0 => 2,
+            Some((seat, Order::Leave)) if *seat == id => 1,
+            _ => 0,
+        };
+        let mut place = 0;
+        self.forget(|seat, order| {
+            place += 1;
+            place > begun && seat == id && which(order)
+        });
+        if begun == 0 {
+            self.orders.push_front((id, Order::Discard));
+        }
+    }
+
+    fn forget(&mut self, mut which: impl FnMut(u64, &Order) -> bool) {
         let (mut ahead, mut requests) = (0, 0);
         self.orders.retain(|(seat, order)| {
             let stays = !which(*seat, order);
             match order {
-                Order::Write { bytes, done } if stays => ahead += bytes.len() - done,
+                Order::Write { bytes, done, .. } if stays => ahead += bytes.len() - done,
                 Order::Request(_) if stays => requests += 1,
                 _ => {}
             }

@@ -99,7 +99,7 @@ impl<L: Line> Runner<L> {
                 return wait;
             }
             None => return Ok(if state.close_if_alone() { Turn::Over } else { Turn::Done }),
-            Some((_, Order::Write { bytes, done })) => {
+            Some((_, Order::Write { bytes, done, .. })) => {
                 let rest = bytes.get(*done..).unwrap_or_default();
                 match Pin::new(&mut self.line).poll_write(cx, rest)? {
                     Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -125,6 +125,14 @@ impl<L: Line> Runner<L> {
                 let told = request.told(&state.in_force);
                 state.obeyed();
                 state.answer(seat, Answer::Done(told));
+            }
+            Some((_, Order::Leave)) => {
+                // A line is set, also to what it is, when everything before that has left.
+                let same = LineRequest::Stop(Some(state.in_force.settings.stop));
+                if self.ask(cx, same).is_pending() {
+                    return wait;
+                }
+                state.obeyed();
             }
             Some((_, Order::Discard)) => {
                 if self.ask(cx, LineRequest::Purge(Purge::ToLine)).is_pending() {

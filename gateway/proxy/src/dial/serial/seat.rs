@@ -176,7 +176,7 @@ impl Seat {
             let (hub, id, unheard, refused) =
                 (&self.hub, self.id, &mut self.unheard, &mut self.refused);
             commands.read(&bytes, |line| match line {
-                Line::Forward(line) => hub.write(id, line.to_vec()),
+                Line::Forward(line) => hub.write_whole(id, line.to_vec()),
                 Line::Refuse(line) => {
                     refused.count += 1;
                     refused.last = line.to_vec();

@@ -2,11 +2,11 @@ use std::future::poll_fn;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use doorward_local::{InForce, LineRequest, Modem, Tty};
-use doorward_model::{Baud, LineChange};
+use doorward_model::{Baud, LineChange, Target};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
@@ -322,18 +322,39 @@ async fn a_link_that_leads_out_of_the_bounds_is_not_followed() {
     assert!(matches!(missing, Err(DialError::Refused(_))));
 }
 
-/// A line that takes nothing, and keeps what is done with it.
+/// A line that takes nothing, or no more than it may, and keeps what is done with it.
 #[derive(Clone)]
 struct Stuck {
     done: Arc<Mutex<Vec<String>>>,
+    taken: Arc<Mutex<Taken>>,
     in_force: InForce,
     /// Answers nothing.
     silent: bool,
 }
 
+/// What a line has taken, how much it takes in all, and who waits until that is more.
+#[derive(Default)]
+struct Taken {
+    bytes: Vec<u8>,
+    most: usize,
+    waits: Option<Waker>,
+}
+
 impl Stuck {
     fn new(settings: LineSettings) -> Self {
-        Self { done: Arc::default(), in_force: InForce::new(settings), silent: false }
+        let (done, taken, in_force) = (Arc::default(), Arc::default(), InForce::new(settings));
+        Self { done, taken, in_force, silent: false }
+    }
+
+    fn taken(&self) -> String {
+        String::from_utf8(self.taken.lock().unwrap().bytes.clone()).unwrap()
+    }
+
+    /// It takes so much more.
+    fn takes(&self, more: usize) {
+        let mut taken = self.taken.lock().unwrap();
+        taken.most += more;
+        taken.waits.take().into_iter().for_each(Waker::wake);
     }
 
     fn done(&self) -> Vec<String> {
@@ -381,8 +402,19 @@ impl AsyncRead for Stuck {
 }
 
 impl AsyncWrite for Stuck {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Pending
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut taken = self.taken.lock().unwrap();
+        let more = bytes.len().min(taken.most - taken.bytes.len());
+        if more == 0 {
+            taken.waits = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        taken.bytes.extend_from_slice(&bytes[..more]);
+        Poll::Ready(Ok(more))
     }
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
@@ -432,6 +464,51 @@ async fn a_cut_discards_what_was_not_sent_and_puts_everything_back() {
     until(|| line.done() == expected).await;
     assert!(seat.write(b"x").await.is_err());
     assert!(seat.read(&mut [0]).await.is_err());
+}
+
+/// What was begun of a line and what somebody writes next would be a line that nobody may write.
+#[tokio::test]
+async fn a_line_of_which_only_whole_ones_may_be_written_is_not_cut_short() {
+    let target: Target = "serial:/dev/ttyS0?line=no%20debug&line=reload*".parse().unwrap();
+    let settings = LineSettings::default();
+    let sit = async |line: &Stuck, lines: &SerialLines| {
+        let opened = line.clone();
+        let seat = lines.sit("a".into(), settings, WRITE, async move { Ok(opened) }).await;
+        seat.unwrap().limited_to(target.lines())
+    };
+    let said = b"no debug\rreload later\rno debug\r";
+    for by_purge in [false, true] {
+        let (line, lines) = (Stuck::new(settings), SerialLines::default());
+        let mut seat = sit(&line, &lines).await;
+        if by_purge {
+            // It is telnet.
+            seat.write_all(&[255, 253, 3]).await.unwrap();
+        }
+        seat.write_all(said).await.unwrap();
+        line.takes(3);
+        until(|| line.taken() == "no ").await;
+        if by_purge {
+            seat.write_all(&[255, 250, 44, 12, 2, 255, 240]).await.unwrap();
+        } else {
+            seat.reset();
+        }
+        line.takes(100);
+        until(|| line.taken() == "no debug\r").await;
+        if !by_purge {
+            seat = sit(&line, &lines).await;
+        }
+        seat.write_all(b"reload\r").await.unwrap();
+        until(|| line.taken() == "no debug\rreload\r").await;
+        assert!(!line.done().contains(&"Purge(ToLine)".to_owned()), "{:?}", line.done());
+    }
+    // Of what has not begun, nothing is sent.
+    let (line, lines) = (Stuck::new(settings), SerialLines::default());
+    let mut seat = sit(&line, &lines).await;
+    seat.write_all(said).await.unwrap();
+    seat.reset();
+    drop(seat);
+    until(|| line.done() == ["Purge(ToLine)", "restore"]).await;
+    assert_eq!(line.taken(), "");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,9 @@
 //! What is written to a serial line of which only some lines may be written: it is held until a line
 //! is whole, and forwarded whole or not at all.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
+
 use doorward_model::Lines;
 
 /// The longest line, in bytes. Of a longer one nothing is forwarded.
