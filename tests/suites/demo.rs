@@ -83,33 +83,42 @@ fn what_the_demonstration_prints_does_what_it_says() {
     let mut demo = Demo::start();
     // By name: one is let in, one is refused.
     let direct = ["curl -sS --connect-to"];
-    let allowed = demo.paste(&[direct[0], "https://http--thermostat"]).ok();
+    let allowed = demo.paste(&[direct[0], "/api/temperature"]).ok();
     let reading: Value = serde_json::from_str(&allowed).expect("a temperature");
     assert!(reading.to_string().contains("celsius"), "{reading}");
-    let refused = demo.paste(&[direct[0], "https://modbus--plc-3"]);
-    assert!(
-        matches!(refused.status, Some(35 | 52 | 55 | 56)) && refused.out.is_empty(),
-        "{refused:?}"
-    );
+    let refused = demo.paste(&[direct[0], "/api/setpoint"]).ok();
+    assert!(refused.contains("\"status\":403"), "{refused}");
 
     // Through the proxy: both answers have their record.
     let proxied = "--proxytunnel";
-    let allowed = demo.paste(&[proxied, "http://http--thermostat"]).ok();
+    let allowed = demo.paste(&[proxied, "/api/temperature"]).ok();
     assert!(allowed.contains("celsius") && allowed.contains("HTTP/1.1 200"), "{allowed}");
     let record = demo.record(&allowed);
     assert_eq!((&record["event"], &record["device"]), (&"flow-open".into(), &"thermostat".into()));
-    let refused = demo.paste(&[proxied, "http://modbus--plc-3"]);
-    assert_eq!(refused.status, Some(56), "{refused:?}");
-    assert!(refused.out.contains("HTTP/1.1 403"), "{refused:?}");
-    let record = demo.record(&refused.out);
-    assert_eq!((&record["event"], &record["device"]), (&"flow-refused".into(), &"plc-3".into()));
+    let refused = demo.paste(&[proxied, "/api/setpoint"]).ok();
+    assert!(refused.contains("HTTP/1.1 403"), "{refused}");
+    let record = demo.record(&refused);
+    assert_eq!(record["event"], "operation-refused");
+    assert_eq!(
+        (&record["device"], &record["path"]),
+        (&"thermostat".into(), &"http/api/setpoint".into())
+    );
 
     let openssl = demo.paste(&["| openssl s_client"]).ok();
     assert!(openssl.contains("celsius"), "{openssl}");
     // It ends its side as soon as it has asked, and is answered all the same, every time.
     for _ in 0..20 {
-        let agent = demo.paste(&["agent connect", "--stdio"]).ok();
+        let agent = demo.paste(&["thermostat/http --stdio"]).ok();
         assert!(agent.contains("celsius"), "{agent}");
+    }
+    for _ in 0..5 {
+        let read = demo.paste(&["plc-3/modbus --stdio", r"\6\1\3"]).ok();
+        assert_eq!(
+            read.split_whitespace().collect::<String>(),
+            "000100000007010304".to_owned() + "0064006e"
+        );
+        let written = demo.paste(&["plc-3/modbus --stdio", r"\6\1\6"]).ok();
+        assert_eq!(written.split_whitespace().collect::<String>(), "000200000003018602");
     }
     let console = demo.paste(&["printf 'status"]);
     assert!(console.out.contains("heating is on"), "{console:?}");
@@ -117,9 +126,10 @@ fn what_the_demonstration_prints_does_what_it_says() {
     let listen = demo.commands(&["--listen unix:"])[0];
     assert!(listen.ends_with(".sock"), "{listen}");
     assert!(demo.paste(&["session list"]).ok().contains("user/owner"));
-    assert_eq!(demo.paste(&["policy check"]).status, Some(3));
+    assert_eq!(demo.paste(&["policy check", " read "]).status, Some(0));
+    assert_eq!(demo.paste(&["policy check", " write "]).status, Some(3));
     demo.paste(&["user revoke alice"]).ok();
-    let refused = demo.paste(&[direct[0], "https://http--thermostat"]);
+    let refused = demo.paste(&[direct[0], "/api/temperature"]);
     assert!(refused.status != Some(0) && refused.out.is_empty(), "{refused:?}");
 
     // Everything is gone when it ends.

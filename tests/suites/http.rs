@@ -355,6 +355,22 @@ fn what_changes_nothing_is_asked_again_when_a_used_connection_ends_and_nothing_e
 }
 
 #[test]
+fn whoever_has_said_all_is_still_answered() {
+    let world = World::new();
+    let (_agent, at) = world.listening("alice");
+    for path in ["/a", "/wait/1"] {
+        let mut client = TcpStream::connect(at).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        let ask = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        client.write_all(ask.as_bytes()).unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut told = String::new();
+        client.read_to_string(&mut told).expect("its end is proper");
+        assert!(told.starts_with("HTTP/1.1 200 "), "{told}");
+    }
+}
+
+#[test]
 fn a_gibibyte_is_downloaded_without_growth_and_one_is_uploaded() {
     const SIZE: u64 = 1 << 30;
     let world = World::new();

@@ -11,8 +11,7 @@ pub(super) fn text(gateway: &Gateway, owner: &Path, alice: &Path) -> Result<Stri
     let program = quoted(&program);
     let at = &gateway.addresses.advertise;
     let domain = &gateway.domain;
-    let (thermostat, plc) =
-        (format!("http--thermostat.{domain}"), format!("modbus--plc-3.{domain}"));
+    let thermostat = format!("http--thermostat.{domain}");
     let file = |name: &str| quoted(&alice.join(name));
     let (cert, key, ca) = (file("cert.pem"), file("key.pem"), file("ca.pem"));
     let direct = format!("curl -sS --connect-to ::{at} --cert {cert} --key {key} --cacert {ca}");
@@ -26,29 +25,42 @@ pub(super) fn text(gateway: &Gateway, owner: &Path, alice: &Path) -> Result<Stri
     );
     let agent = format!("{program} agent connect --identity {}", quoted(alice));
     let typist = format!("{program} agent connect --identity {}", quoted(owner));
-    let ask =
-        r"printf 'GET /api/temperature HTTP/1.1\r\nHost: thermostat\r\nConnection: close\r\n\r\n'";
+    let set = r#"-X PUT -d '{"celsius": 28}'"#;
+    // Reads two holding registers of unit 1, and writes the first.
+    let read = r"printf '\0\1\0\0\0\6\1\3\0\12\0\2'";
+    let write = r"printf '\0\2\0\0\0\6\1\6\0\12\0\7'";
+    let ask = |host: &str| {
+        format!(
+            r"printf 'GET /api/temperature HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n'"
+        )
+    };
+    let (ask, ask_here) = (ask(&thermostat), ask("localhost"));
     Ok(format!(
         "\n\
-A thermostat (HTTP, and a serial console) and a PLC (Modbus/TCP) are simulated. Alice may reach\n\
-the thermostat's http interface and watch its console, and nothing else. Paste these into another\n\
-terminal.\n\
+A thermostat (HTTP, and a serial console) and a PLC (Modbus/TCP) are simulated. Alice may read\n\
+the thermostat's API, watch its console and read the PLC's registers, and nothing else. Paste\n\
+these into another terminal.\n\
 \n\
 # By the interface's own name, with any client that speaks TLS: allowed, then refused.\n\
 {direct} https://{thermostat}/api/temperature\n\
-{direct} https://{plc}/\n\
+{direct} {set} https://{thermostat}/api/setpoint\n\
 \n\
 # Through the gateway as an HTTPS proxy: allowed, then refused. Both answers carry a\n\
 # Doorward-Request-Id.\n\
 {proxied} http://{thermostat}/api/temperature\n\
-{proxied} http://{plc}/\n\
+{proxied} {set} http://{thermostat}/api/setpoint\n\
 \n\
 # With openssl.\n\
 {ask} | {openssl} -servername {thermostat}\n\
 \n\
 # With the agent: on standard input and output, and at a Unix socket for other programs.\n\
-{ask} | {agent} thermostat/http --stdio\n\
+{ask_here} | {agent} thermostat/http --stdio\n\
 {agent} thermostat/http --listen unix:{socket}\n\
+\n\
+# The PLC: registers 10 and 11 are read; to write one is answered with a Modbus exception (86 02),\n\
+# and the PLC does not hear of it.\n\
+{read} | {agent} plc-3/modbus --stdio | od -An -tx1\n\
+{write} | {agent} plc-3/modbus --stdio | od -An -tx1\n\
 \n\
 # The serial console: watched by Alice until Ctrl-C, typed at by the owner.\n\
 {agent} thermostat/console --observe\n\
@@ -58,7 +70,8 @@ terminal.\n\
 export DOORWARD_IDENTITY={owner}\n\
 {program} audit tail\n\
 {program} session list\n\
-{program} policy check user/alice connect plc-3/modbus\n\
+{program} policy check user/alice read plc-3/modbus/1/holding/10-11\n\
+{program} policy check user/alice write plc-3/modbus/1/holding/10\n\
 {program} user revoke alice\n\
 \n\
 Press Ctrl-C to end.\n",

@@ -31,10 +31,11 @@ pub(crate) struct World {
     console: PathBuf,
 }
 
-/// What the demonstration adds to the default bundle: one person may ask one device, and watch it.
-const RULE: &str = "\n# The demonstration: Alice may ask the thermostat and watch its console.\n\
-                    p, user/alice, thermostat, http, connect, , allow\n\
-                    p, user/alice, thermostat, console, read, , allow\n";
+/// What the demonstration adds to the default bundle: one person may read from the devices.
+const RULES: &str = "\n# The demonstration: Alice may ask the thermostat, watch its console, and read registers.\n\
+                     p, user/alice, thermostat, http/api/*, get, , allow\n\
+                     p, user/alice, thermostat, console, read, , allow\n\
+                     p, user/alice, plc-3, modbus/1/holding/0-99, read, , allow\n";
 
 impl World {
     /// Starts the devices, and finds a place for the rest: a directory that is gone afterwards,
@@ -104,7 +105,7 @@ impl World {
         api.ask(Method::POST, "/v1/devices/plc-3", json!({ "agentless": true })).await?;
         let present = api.ask(Method::GET, "/v1/policies", Value::Null).await?;
         let policy = present.get("policy").and_then(Value::as_str).unwrap_or_default();
-        let policy = format!("{policy}{RULE}");
+        let policy = format!("{policy}{RULES}");
         api.ask(Method::PUT, "/v1/policies", json!({ "policy": policy })).await?;
         Ok(())
     }
@@ -113,9 +114,9 @@ impl World {
     async fn declare(&self, gateway: &Gateway, owner: &IdentityDir) -> Result<(), Failure> {
         let api = Administrator::new(gateway, owner)?;
         for (door, url) in [
-            ("thermostat/http", format!("tcp://{}", self.thermostat)),
+            ("thermostat/http", format!("http://{}", self.thermostat)),
             ("thermostat/console", format!("serial:{}?baud=115200", self.console.display())),
-            ("plc-3/modbus", format!("tcp://{}", self.plc)),
+            ("plc-3/modbus", format!("modbus://{}", self.plc)),
         ] {
             let path = format!("/v1/interfaces/{door}");
             let declared = api.ask(Method::DELETE, &path, Value::Null).await;

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::ahead::Client;
 use super::exchange::{Announced, Answer, Broken, exchange};
 use super::flow::Flow;
+use super::half::Half;
 use super::upgrade::Upgraded;
 use super::upload::Source;
 use super::{HEAD, HEAD_FIELDS, HEAD_TIME};
@@ -88,9 +89,11 @@ pub(super) async fn serve(flow: &Arc<Flow>, wire: Client) -> End {
     let service = service_fn(|request: Request<Incoming>| {
         answer(Arc::clone(flow), Arc::clone(&current), request)
     });
+    let (wire, silence) = Half::new(wire);
     let ended = {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
+            .half_close(true)
             .header_read_timeout(HEAD_TIME)
             .max_buf_size(HEAD)
             .max_headers(HEAD_FIELDS)
@@ -108,12 +111,14 @@ pub(super) async fn serve(flow: &Arc<Flow>, wire: Client) -> End {
             biased;
             cause = over.as_mut() => return End::Cut(cause),
             ended = connection.as_mut() => ended,
+            () = silence.over() => return End::Client,
             () = current.idle() => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     biased;
                     cause = over.as_mut() => return End::Cut(cause),
                     ended = connection.as_mut() => ended,
+                    () = silence.over() => return End::Client,
                 }
             }
         }

@@ -20,6 +20,7 @@ mod connection;
 mod download;
 mod exchange;
 mod flow;
+mod half;
 mod http1;
 mod http2;
 mod judge;

@@ -9,6 +9,7 @@ use hyper_util::rt::TokioIo;
 use super::ahead::Client;
 use super::connection::Connection;
 use super::flow::Flow;
+use super::half::Half;
 use super::http1::Running;
 use super::lines::Line;
 use crate::pipeline::held::Held;
@@ -68,9 +69,9 @@ impl Upgraded {
 
 async fn client_of(upgrade: OnUpgrade) -> io::Result<Client> {
     let upgraded = upgrade.await.map_err(io::Error::other)?;
-    let parts = upgraded.downcast::<TokioIo<Client>>();
+    let parts = upgraded.downcast::<TokioIo<Half>>();
     let parts = parts.map_err(|_| io::ErrorKind::ConnectionAborted)?;
-    Ok(parts.io.into_inner().again(parts.read_buf))
+    Ok(parts.io.into_inner().into_client().again(parts.read_buf))
 }
 
 async fn backend_of(upgrade: OnUpgrade) -> io::Result<Ahead<Connection>> {
