@@ -22,6 +22,7 @@ mod exchange;
 mod flow;
 mod http1;
 mod http2;
+mod identity;
 mod judge;
 mod lines;
 mod rates;
