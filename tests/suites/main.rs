@@ -15,6 +15,7 @@ mod faults;
 mod hostile;
 mod house;
 mod http;
+mod identity;
 mod large;
 mod life;
 mod matrix;
