@@ -6,6 +6,9 @@
 //! the same bytes. Identification rests on issuance rows, so a certificate that was signed but
 //! never stored identifies nobody.
 //!
+//! What backends are told of who asks is signed with a key of its own ([`Assertions`]), with which
+//! nothing else is.
+//!
 //! Invariants
 //! - No certificate is signed that was not prepared, and none twice from one preparation.
 //! - A leaf has exactly one URI name, its SPIFFE ID, and CA:FALSE.
@@ -15,22 +18,27 @@
 //!
 //! This crate must never know: files, sockets, the database, HTTP, the wire protocol.
 
+mod assertion;
 mod authority;
 mod csr;
 pub mod enrolment;
 mod import;
 mod issue;
+mod jwk;
 mod lint;
 mod ports;
 mod profile;
 mod random;
 pub mod recovery;
+mod signature;
 mod x509;
 
+pub use assertion::{Assertion, Assertions};
 pub use authority::{Authority, AuthorityError, IssuingCa, found};
 pub use csr::{CsrError, VerifiedCsr};
 pub use import::{ImportError, import};
 pub use issue::{IssueError, Issued, Prepared};
+pub use jwk::KeySet;
 pub use lint::LintError;
 pub use ports::{Algorithm, KeyError, Keys, Signer, Slot};
 pub use profile::{Profile, ProfileError, Profiles};

@@ -39,6 +39,8 @@ pub enum Slot {
     NextIssuing,
     /// The gateway's own TLS key.
     Server,
+    /// The key of what the gateway says of others ([`Assertions`](crate::Assertions)).
+    Assertion,
 }
 
 impl Slot {
@@ -50,6 +52,7 @@ impl Slot {
             Self::Issuing => "issuing",
             Self::NextIssuing => "issuing-next",
             Self::Server => "server",
+            Self::Assertion => "assertion",
         }
     }
 }

@@ -2,13 +2,14 @@
 
 mod found;
 mod reset_key;
+mod vouch;
 
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
-use doorward_ca::{Authority, Slot};
+use doorward_ca::{Assertions, Authority, Slot};
 use doorward_control::{Administration, CodeMaker, Health, Parts, Postures, Reach, Room};
 use doorward_model::{Clock, Domain, Kind, Subject, Target};
 use doorward_policies::{Class, Event, Journal, Outcome, Record};
@@ -27,6 +28,8 @@ use crate::failure::Failure;
 use crate::host;
 use crate::place::Place;
 use crate::supervise::{Certificates, Names};
+
+use self::vouch::Signed;
 
 pub(crate) use found::import;
 
@@ -113,6 +116,7 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
     let subject = Subject::new(Kind::Gateway, facts.name.clone());
     let authority = Authority::open(&*keys, Slot::Issuing, authority, domain.clone())?;
     let authority = Arc::new(authority);
+    let assertions = Arc::new(Assertions::open(&*keys, domain.clone(), subject.clone())?);
 
     let journal: Arc<dyn Journal> = Arc::new(audit.clone());
     let start = Record::new(clock.now(), Event::Start).detail(&format!(
@@ -143,6 +147,7 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
         audit: &audit,
         journal: &journal,
         authority: &authority,
+        assertions: &assertions,
         domain: &domain,
         subject: &subject,
         own: OwnNames::new(domain.clone(), names.hosts.iter().cloned()),
@@ -191,6 +196,7 @@ struct Wiring<'a> {
     audit: &'a AuditLog,
     journal: &'a Arc<dyn Journal>,
     authority: &'a Arc<Authority>,
+    assertions: &'a Arc<Assertions>,
     domain: &'a Domain,
     subject: &'a Subject,
     own: OwnNames,
@@ -228,6 +234,7 @@ fn wire(wiring: Wiring<'_>) -> Wired {
         journal: Arc::clone(journal),
         leases: leases.clone(),
         authority: Arc::clone(authority),
+        assertions: Arc::clone(wiring.assertions),
         profiles: config.profiles,
         codes: codes.clone(),
         refusals: refusals.clone(),
@@ -249,6 +256,7 @@ fn wire(wiring: Wiring<'_>) -> Wired {
         clock: Arc::clone(clock),
         domain: domain.clone(),
         rates: Rates::default(),
+        vouch: Arc::new(Signed(Arc::clone(wiring.assertions))),
     };
     let flows = Proxy::new(means, refusals.clone());
     let tls =

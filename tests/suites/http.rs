@@ -5,102 +5,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use doorward_tests::Gateway;
 use doorward_tests::gateway::Ran;
-use doorward_tests::http::HttpBackend;
+use doorward_tests::http::{DOMAIN, RULES, World, local, run, with};
 use doorward_tests::running::{PATIENCE, Running, wait_until};
 use doorward_tests::tools::{program, python, script};
-
-const DOMAIN: &str = "doorward.home.arpa";
-
-const RULES: &str = "p, user/alice, group/devices, web/**, *, , allow\n\
-                     p, user/alice, group/devices, web/secret/**, *, , deny\n\
-                     p, user/bob, group/devices, web/pub/**, get|head, , allow";
-
-struct World {
-    // Its log is in the gateway's directory.
-    backend: HttpBackend,
-    gateway: Gateway,
-}
-
-impl World {
-    fn new() -> Self {
-        Self::with("")
-    }
-
-    /// With those options of the interface.
-    fn with(options: &str) -> Self {
-        let gateway = Gateway::start();
-        let backend = HttpBackend::start(&gateway);
-        gateway.declare("box/web", &format!("{}{options}", backend.url()));
-        for who in ["alice", "bob", "mallory"] {
-            gateway.enrol(&format!("user/{who}"), &[]);
-        }
-        gateway.rules(RULES);
-        Self { backend, gateway }
-    }
-
-    /// curl by the interface's own name.
-    fn curl(&self, who: &str, path: &str) -> Command {
-        let mut curl = Command::new(program("curl"));
-        curl.args([
-            "-sS",
-            "-m",
-            "100",
-            "--path-as-is",
-            "--connect-to",
-            &format!("::{}", self.gateway.listen),
-        ]);
-        let identity = self.gateway.identity(who);
-        for (option, name) in [("--cert", "cert.pem"), ("--key", "key.pem"), ("--cacert", "ca.pem")]
-        {
-            curl.arg(option).arg(identity.join(name));
-        }
-        curl.arg(format!("https://web--box.{DOMAIN}{path}"));
-        curl
-    }
-
-    /// curl through the gateway as an HTTPS proxy.
-    fn proxied(&self, who: &str, path: &str) -> Command {
-        let mut curl = Command::new(program("curl"));
-        let proxy = format!("https://{}", self.gateway.listen);
-        curl.args(["-sS", "-m", "100", "--path-as-is", "--proxytunnel", "--proxy", &proxy]);
-        let identity = self.gateway.identity(who);
-        for (option, name) in
-            [("--proxy-cert", "cert.pem"), ("--proxy-key", "key.pem"), ("--proxy-cacert", "ca.pem")]
-        {
-            curl.arg(option).arg(identity.join(name));
-        }
-        curl.arg(format!("http://web--box.{DOMAIN}{path}"));
-        curl
-    }
-
-    /// A loopback port from which `doorward-agent connect` leads to the interface.
-    fn listening(&self, who: &str) -> (Running, SocketAddr) {
-        self.gateway.listening(who, "box/web")
-    }
-
-    /// The request lines that reached the backend since then.
-    fn since(&self, before: usize) -> Vec<String> {
-        self.backend.lines().split_off(before)
-    }
-}
-
-/// curl at a loopback port.
-fn local(at: SocketAddr, path: &str) -> Command {
-    let mut curl = Command::new(program("curl"));
-    curl.args(["-sS", "-m", "100", "--path-as-is", &format!("http://{at}{path}")]);
-    curl
-}
-
-fn with(mut command: Command, options: &[&str]) -> Command {
-    command.args(options);
-    command
-}
-
-fn run(mut command: Command) -> Ran {
-    Ran::of(command.output().unwrap())
-}
 
 #[test]
 fn requests_are_decided_one_by_one_at_every_door_and_in_both_versions() {

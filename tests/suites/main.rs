@@ -16,6 +16,7 @@ mod hostile;
 mod house;
 mod http;
 mod hyper;
+mod identity;
 mod large;
 mod life;
 mod matrix;

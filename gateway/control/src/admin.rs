@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use doorward_ca::{Authority, Profiles};
+use doorward_ca::{Assertions, Authority, Profiles};
 use doorward_model::{Clock, Domain, FlowId, Role, Subject, Target};
 use doorward_policies::{Journal, Outcome};
 use doorward_session::{
@@ -37,6 +37,8 @@ pub struct Parts {
     pub leases: Leases,
     /// The issuing authority.
     pub authority: Arc<Authority>,
+    /// What backends are told of who asks.
+    pub assertions: Arc<Assertions>,
     /// For how long certificates live.
     pub profiles: Profiles,
     /// Makes codes.
@@ -383,6 +385,7 @@ impl Call<'_> {
             O::CutSession => self.cut_session(&mut gate).await,
             O::PruneAudit => self.prune_audit(&mut gate).await,
             O::ShowAuthority => self.show_authority(&mut gate).await,
+            O::ShowKeySet => self.show_key_set(&mut gate).await,
             O::Claim | O::Enrol | O::Recover | O::Renew | O::WhoAmI | O::ReadAudit => {
                 Err(denied(failed()))
             }

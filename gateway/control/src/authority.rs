@@ -47,4 +47,9 @@ impl Call<'_> {
             issuing: view(&public.certificate)?,
         }))
     }
+
+    pub(crate) async fn show_key_set(self, gate: &mut Gate) -> Answer {
+        gate.record(None).await?;
+        Ok(json(self.parts.assertions.keys()))
+    }
 }

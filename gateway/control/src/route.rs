@@ -74,6 +74,7 @@ pub enum Operation {
     ReadAudit,
     PruneAudit,
     ShowAuthority,
+    ShowKeySet,
 }
 
 const BOTH: &[Place] = &[Place::Data, Place::Management];
@@ -147,6 +148,7 @@ impl Route {
             asked("GET", "/v1/audit", Read, O::ReadAudit),
             asked("DELETE", "/v1/audit", Delete, O::PruneAudit),
             asked("GET", "/v1/ca", Read, O::ShowAuthority),
+            asked("GET", "/v1/ca/jwks", Read, O::ShowKeySet),
         ]
     };
 

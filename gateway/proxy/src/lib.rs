@@ -25,6 +25,7 @@ mod dial;
 pub mod fuzzing;
 mod pipeline;
 mod problem;
+mod vouch;
 
 pub use connect::Proxy;
 pub use dial::{Agents, Bounds, DialError, Dialer, Glob, GlobError, Paths, Twice, Wants};
@@ -33,3 +34,4 @@ pub use pipeline::{
     Opened, Rates, RefusedFlow, Requested, Via, Wanted, approach, authorize, dial, inspect, open,
     record, refuse, relay,
 };
+pub use vouch::{Asker, NotVouched, Vouch, Vouched};

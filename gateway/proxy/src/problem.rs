@@ -25,6 +25,15 @@ pub(crate) fn not_recorded() -> Problem {
     )
 }
 
+/// The backend is to know who asks, and cannot be told; the operator's log says why.
+pub(crate) fn not_vouched() -> Problem {
+    Problem::new(
+        503,
+        "Not forwarded",
+        "The gateway cannot forward this request now. Try again later.",
+    )
+}
+
 /// The backend was not reached, and why as far as the client may know.
 pub(crate) fn unreachable(error: &DialError) -> Problem {
     match error {

@@ -534,6 +534,8 @@ pub(crate) enum AuditCommand {
 pub(crate) enum CaCommand {
     /// Show the authority and its fingerprints
     Show,
+    /// Print the public keys of what backends are told of who asks, as a JWK Set
+    Jwks,
     /// Use an issuing authority that you already have, before the first start
     Import {
         /// The data directory of the gateway that is to be (default: $XDG_DATA_HOME/doorward)

@@ -21,6 +21,10 @@ pub(crate) async fn run(
             let answer = client.get("/v1/ca").await?;
             out.print(&answer, |answer| show(answer, out))
         }
+        // For files of other programs, so it is the same with --json and without.
+        CaCommand::Jwks => {
+            Output::new(true).print(&client.get("/v1/ca/jwks").await?, |_| String::new())
+        }
         CaCommand::Import { data, config, cert, key, root } => {
             let overrides = Overrides { data, ..Overrides::default() };
             let config = Config::read(config.as_deref(), overrides)?;

@@ -51,7 +51,7 @@ pub use subject::{
 };
 pub use target::{
     ClientIds, Host, HttpHost, HttpOptions, Inspected, Inspection, Lines, RequestRate, Spoken,
-    Target, TargetError, Way,
+    Target, TargetError, ToldIdentity, Way,
 };
 pub use text::{Escaped, PeerText, did_you_mean, escape, escape_lines, is_printable};
 

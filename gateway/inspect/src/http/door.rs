@@ -1,5 +1,4 @@
 use doorward_model::Name;
-use http::header::{HeaderName, HeaderValue};
 
 use super::authority::Way;
 use super::backend::Backend;
@@ -18,7 +17,6 @@ pub struct Door {
     pub(super) interface: Name,
     pub(super) backend: Backend,
     pub(super) way: Way,
-    pub(super) told: Vec<(HeaderName, HeaderValue)>,
     pub(super) largest: Option<u64>,
 }
 
@@ -26,15 +24,7 @@ impl Door {
     /// The door of `interface`, to which clients came by `way`.
     #[must_use]
     pub fn new(interface: Name, backend: Backend, way: Way) -> Self {
-        Self { interface, backend, way, told: Vec::new(), largest: None }
-    }
-
-    /// Tells the backend these fields with each request, such as who asks. What a client says in
-    /// fields of these names is not forwarded.
-    #[must_use]
-    pub fn telling(mut self, told: Vec<(HeaderName, HeaderValue)>) -> Self {
-        self.told = told;
-        self
+        Self { interface, backend, way, largest: None }
     }
 
     /// Takes at most `largest` bytes of content with a request. What is declared to be more is

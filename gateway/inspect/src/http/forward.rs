@@ -4,7 +4,7 @@ use http::{Method, Version};
 use smallvec::SmallVec;
 
 use super::door::Door;
-use super::fields::{are_bounded, elements, is, is_no_trailer, is_not_for_backend, remove};
+use super::fields::{are_bounded, elements, is_no_trailer, is_not_for_backend, remove};
 use super::request::{Asked, Permitted};
 use super::upgrade::Upgrade;
 
@@ -35,8 +35,7 @@ impl Door {
         };
         let fields = &mut head.headers;
         let trailers = elements(fields, TE).any(|one| one.eq_ignore_ascii_case(b"trailers"));
-        let told = |name: &str| self.told.iter().any(|(told, _)| is(name, told.as_str()));
-        remove(fields, |name| is_not_for_backend(name) || told(name));
+        remove(fields, is_not_for_backend);
         join_cookies(fields);
 
         fields.insert(HOST, self.backend.authority().clone());
@@ -59,9 +58,6 @@ impl Door {
             if trailers {
                 fields.insert(TE, HeaderValue::from_static("trailers"));
             }
-        }
-        for (name, value) in &self.told {
-            fields.append(name, value.clone());
         }
 
         if upgrade.is_some() {

@@ -26,6 +26,7 @@ pub use record::{Ended, record, refuse};
 pub use relay::{Client, relay};
 
 use crate::dial::Dialer;
+use crate::vouch::Vouch;
 
 /// What the stages work with.
 #[derive(Clone)]
@@ -42,4 +43,6 @@ pub struct Means {
     pub domain: Domain,
     /// How many requests interfaces have taken.
     pub rates: Rates,
+    /// Who tells backends who asks, where that is declared.
+    pub vouch: Arc<dyn Vouch>,
 }

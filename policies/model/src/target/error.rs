@@ -17,9 +17,6 @@ pub enum TargetError {
     /// No scheme, or one that no interface has.
     #[error("'{}' is no interface URL; use {REACHED}", escape(.0))]
     Scheme(String),
-    /// An option of the design that this version does not have.
-    #[error("{0} is not built yet: nobody is told who asks")]
-    NotBuilt(&'static str),
     /// What follows the host of an `http://` interface is no path that could stand before others.
     #[error("'{}' is no path of plain segments, as in http://192.168.1.20:80/api", escape(.0))]
     Base(String),
@@ -47,7 +44,7 @@ pub enum TargetError {
     /// What follows `?` is no option of such an interface, or not one of its values.
     #[error(
         "'{}' is no option of such an interface; there are audit=sync, for MQTT client-id=bound, \
-         strict or off, and for HTTP body=BYTES, rate=10/s (m, h) and host=NAME",
+         strict or off, and for HTTP body=BYTES, rate=10/s (m, h), host=NAME and identity=signed",
         escape(.0)
     )]
     Option(String),

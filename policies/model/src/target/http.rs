@@ -15,6 +15,33 @@ pub struct HttpOptions {
     pub body: Option<u64>,
     /// How many requests are let through (`rate=`), whoever makes them.
     pub rate: Option<RequestRate>,
+    /// How the backend is told who asks (`identity=`), if it is told.
+    pub identity: Option<ToldIdentity>,
+}
+
+/// How a backend is told who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ToldIdentity {
+    /// In a header that the gateway signs for this interface and for a minute.
+    Signed,
+}
+
+impl ToldIdentity {
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        (word == Self::Signed.as_str()).then_some(Self::Signed)
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Signed => "signed",
+        }
+    }
+}
+
+impl fmt::Display for ToldIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// A host, with a port or without.

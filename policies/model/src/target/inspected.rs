@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::error::TargetError;
-use super::http::{HttpHost, HttpOptions, RequestRate, base_of, number};
+use super::http::{HttpHost, HttpOptions, RequestRate, ToldIdentity, base_of, number};
 use crate::protocol::Protocol;
 
 /// What is read in an interface's traffic, so that each operation can be decided.
@@ -92,6 +92,7 @@ impl Options {
             (Protocol::Http, "body") => put(&mut http.body, number(word)),
             (Protocol::Http, "rate") => put(&mut http.rate, RequestRate::of_word(word)),
             (Protocol::Http, "host") => put(&mut http.host, HttpHost::of_word(word)),
+            (Protocol::Http, "identity") => put(&mut http.identity, ToldIdentity::of_word(word)),
             _ => return None,
         })
     }
@@ -108,9 +109,6 @@ impl Inspected {
         let mut options = Options { protocol, http, ids: None, synced: None };
         let mut others = Vec::new();
         for part in query.into_iter().flat_map(|query| query.split('&')) {
-            if protocol == Protocol::Http && part.starts_with("identity=") {
-                return Err(TargetError::NotBuilt("identity="));
-            }
             let taken = part.split_once('=').and_then(|(key, word)| options.take(key, word));
             match taken {
                 Some(true) => {}
@@ -150,6 +148,7 @@ impl fmt::Display for Inspected {
                 all.extend(http.host.as_ref().map(|host| format!("host={host}")));
                 all.extend(http.body.map(|body| format!("body={body}")));
                 all.extend(http.rate.map(|rate| format!("rate={rate}")));
+                all.extend(http.identity.map(|identity| format!("identity={identity}")));
             }
             Inspection::Mqtt(_) | Inspection::Modbus | Inspection::Coap => {}
         }

@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 pub use error::TargetError;
 pub use host::Host;
-pub use http::{HttpHost, HttpOptions, RequestRate};
+pub use http::{HttpHost, HttpOptions, RequestRate, ToldIdentity};
 pub use inspected::{ClientIds, Inspected, Inspection};
 pub use lines::Lines;
 pub use way::{Spoken, Way};

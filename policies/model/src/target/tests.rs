@@ -51,6 +51,8 @@ fn reads_the_targets_that_can_be_dialed() {
         ),
         ("http://web:80?host=[::1]", "http://web:80?host=[::1]"),
         ("http+agent:web?rate=1/h", "http+agent:web?rate=1/h"),
+        ("http://web:80/a?identity=signed", "http://web:80/a?identity=signed"),
+        ("http+agent:web?audit=sync&identity=signed", "http+agent:web?identity=signed&audit=sync"),
         ("mqtt://bus:1883", "mqtt://bus:1883"),
         ("mqtt://bus:1883?client-id=bound", "mqtt://bus:1883"),
         (
@@ -129,7 +131,13 @@ fn refuses_everything_else() {
         "http://web:80?rate=10",
         "http://web:80?rate=0/s",
         "http://web:80?rate=10/d",
-        "http://web:80?identity=signed",
+        "http://web:80?identity=",
+        "http://web:80?identity=plain",
+        "http://web:80?identity=SIGNED",
+        "http://web:80?identity=signed&identity=signed",
+        "http+agent:web?identity=off",
+        "mqtt://broker:1883?identity=signed",
+        "tcp://web:80?identity=signed",
         "http://web:80?host=",
         "http://web:80?host=a:b",
         "http+agent:web/base",
@@ -258,11 +266,12 @@ fn target() -> impl Strategy<Value = Target> {
             prop::option::of((host(), prop::option::of(1..=u16::MAX))),
             prop::option::of(any::<u64>()),
             prop::option::of((1..1_000_000_u32, prop::sample::select(vec![1, 60, 3600]))),
+            prop::option::of(Just(ToldIdentity::Signed)),
         )
-            .prop_map(|(base, host, body, rate)| {
+            .prop_map(|(base, host, body, rate, identity)| {
                 let host = host.map(|(host, port)| HttpHost { host, port });
                 let rate = rate.map(|(count, seconds)| RequestRate { count, seconds });
-                let options = HttpOptions { base, host, body, rate };
+                let options = HttpOptions { base, host, body, rate, identity };
                 Inspection::Http(Box::new(options))
             }),
     ]);

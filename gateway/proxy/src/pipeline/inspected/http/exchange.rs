@@ -106,6 +106,9 @@ async fn send(
                 line.map_err(|problem| NotSent::Problem(problem.into_response()))?
             }
         };
+        // Now, and for each connection anew: a request may have waited for this one.
+        let told = flow.introduce(request.headers_mut());
+        told.map_err(|problem| NotSent::Problem(problem.into_response()))?;
         let again = if line.is_used { again(&request, lease) } else { None };
         match line.send.try_send_request(request).await {
             Ok(response) => return Ok((line, response)),

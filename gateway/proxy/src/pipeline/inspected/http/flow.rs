@@ -1,23 +1,26 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use doorward_inspect::http::{Backend, Door, Extended, Forwarded, Refusal, Way};
-use doorward_model::{Action, FlowId, Host, HttpOptions, Inspection, Path, Way as Reached};
+use doorward_model::{
+    Action, FlowId, Host, HttpOptions, Inspection, Path, ToldIdentity, Way as Reached,
+};
 use doorward_policies::{JournalError, Record};
 use doorward_session::{Cause, Payload, Problem};
-use http::Response;
 use http::request::Parts;
+use http::{HeaderMap, Response};
 use tokio::sync::{Notify, SetOnce};
 use tokio::time::{sleep_until, timeout};
 
 use super::answer::refused;
 use super::connection::Own;
+use super::identity::Identity;
 use super::judge::{Behind, Requests, Right};
 use super::lines::{Line, Lines};
 use super::rates::every;
 use super::speaking::Speaking;
 use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
-use crate::pipeline::authorize::Via;
+use crate::pipeline::authorize::{Requested, Via};
 use crate::pipeline::dial::{Dialed, NotDialed, Reached as Far};
 use crate::pipeline::held::{Granted, Held};
 use crate::pipeline::inspected::PATIENCE;
@@ -33,6 +36,8 @@ pub(super) struct Flow {
     pub(super) door: Door,
     pub(super) options: HttpOptions,
     pub(super) lines: Lines,
+    /// If the backend is told who asks.
+    identity: Option<Identity>,
     requests: Mutex<Requests>,
     /// Rung when something has been noted.
     noted: Notify,
@@ -71,6 +76,11 @@ impl Flow {
             (None, _) => (Host::Name("localhost".to_owned()), 80),
         };
         let backend = Backend::new(&host, port, &options.base).ok()?;
+        let identity = options.identity.map(|ToldIdentity::Signed| {
+            let Requested { session, id, .. } = &approached.requested;
+            let (vouch, subject) = (Arc::clone(&means.vouch), session.subject().clone());
+            Identity::new(vouch, subject, approached.door(), *id)
+        });
         let name = means.domain.door(&approached.door());
         let way = match approached.requested.via {
             Via::Sni => Way::named(&name),
@@ -88,6 +98,7 @@ impl Flow {
             door,
             options,
             lines,
+            identity,
             requests: Mutex::new(requests),
             noted: Notify::new(),
             admitted: SetOnce::new(),
@@ -250,6 +261,15 @@ impl Flow {
         let own = Own { lease, ending, address };
         let line = self.lines.begin(backend, flow.clone(), Some(own)).await;
         Ok(line.map_err(|_| unreached())?.with_room(room))
+    }
+
+    /// Tells the backend who asks, in a request that is about to be sent, if it is to be told.
+    ///
+    /// # Errors
+    /// The answer, when it is and cannot be.
+    pub(super) fn introduce(&self, fields: &mut HeaderMap) -> Result<(), Problem> {
+        let Some(identity) = &self.identity else { return Ok(()) };
+        identity.write(fields, self.means.clock.now())
     }
 
     /// Hands records over, before anything of what they tell is done.

@@ -23,6 +23,7 @@ mod flow;
 mod half;
 mod http1;
 mod http2;
+mod identity;
 mod judge;
 mod lines;
 mod rates;

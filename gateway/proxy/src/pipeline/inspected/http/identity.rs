@@ -1,0 +1,150 @@
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use doorward_model::{DoorName, FlowId, Subject};
+use doorward_session::Problem;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
+
+use crate::problem::not_vouched;
+use crate::vouch::{Asker, NotVouched, Vouch, Vouched};
+
+/// How long what a backend is told must still be good when it is told: its clock may be ahead, and
+/// a request takes a while.
+const LEFT: Duration = Duration::from_secs(30);
+
+/// In what a backend is told who asks. What clients say in `Doorward-*` is never forwarded.
+const FIELD: HeaderName = HeaderName::from_static("doorward-identity");
+
+/// What the backend of one flow is told of who asks. It is the same for all requests of the flow,
+/// so that not each has to be signed.
+pub(super) struct Identity {
+    vouch: Arc<dyn Vouch>,
+    subject: Subject,
+    door: DoorName,
+    flow: FlowId,
+    last: Mutex<Option<Told>>,
+}
+
+struct Told {
+    value: HeaderValue,
+    since: Timestamp,
+    until: Timestamp,
+}
+
+impl Told {
+    /// Whether it may be told once more. Not if it is from a time that has not come yet: the clock
+    /// has been set.
+    fn is_good(&self, now: Timestamp) -> bool {
+        self.since <= now && now.checked_add(LEFT).is_ok_and(|then| then <= self.until)
+    }
+}
+
+impl Identity {
+    pub(super) fn new(
+        vouch: Arc<dyn Vouch>,
+        subject: Subject,
+        door: DoorName,
+        flow: FlowId,
+    ) -> Self {
+        Self { vouch, subject, door, flow, last: Mutex::default() }
+    }
+
+    /// Writes it into a request that is sent at `now`, in place of what is there.
+    ///
+    /// # Errors
+    /// The answer, when nothing can be told; the request is not to be sent.
+    pub(super) fn write(&self, fields: &mut HeaderMap, now: Timestamp) -> Result<(), Problem> {
+        let value = self.value(now).map_err(|error| {
+            tracing::error!(%error, "a request is not forwarded: its backend cannot be told who asks");
+            not_vouched()
+        })?;
+        fields.insert(FIELD, value);
+        Ok(())
+    }
+
+    fn value(&self, now: Timestamp) -> Result<HeaderValue, NotVouched> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(told) = last.as_ref().filter(|told| told.is_good(now)) {
+            return Ok(told.value.clone());
+        }
+        let Self { subject, door, flow, .. } = self;
+        let Vouched { words, until } =
+            self.vouch.vouch(&Asker { subject, door, flow: *flow }, now)?;
+        let value = HeaderValue::from_maybe_shared(bytes::Bytes::from(words));
+        let mut value = value.map_err(|_| NotVouched("it fits in no header".to_owned()))?;
+        // For a minute it is as good as its subject to that backend, so it is in no log.
+        value.set_sensitive(true);
+        *last = Some(Told { value: value.clone(), since: now, until });
+        Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Numbers what it says, and fails at the fourth.
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl Vouch for Counting {
+        fn vouch(&self, asker: &Asker<'_>, now: Timestamp) -> Result<Vouched, NotVouched> {
+            let count = self.0.fetch_add(1, Ordering::SeqCst);
+            if count == 3 {
+                return Err(NotVouched("the key is gone".to_owned()));
+            }
+            let words = format!("{} {} {count}", asker.subject, asker.door);
+            Ok(Vouched { words, until: now + Duration::from_secs(60) })
+        }
+    }
+
+    #[test]
+    fn what_is_told_is_told_again_while_it_is_good_and_nothing_is_told_instead() {
+        let (subject, door) = ("user/alice".parse().unwrap(), "web--box".parse().unwrap());
+        let flow = FlowId::new(Timestamp::UNIX_EPOCH, [1; 10]);
+        let identity = Identity::new(Arc::new(Counting::default()), subject, door, flow);
+        let mut fields = HeaderMap::new();
+        fields.append(FIELD, HeaderValue::from_static("what was told before"));
+        let start = 1_000_000;
+        for (second, expected) in [
+            (0, Some("user/alice web--box 0")),
+            (1, Some("user/alice web--box 0")),
+            (30, Some("user/alice web--box 0")),
+            (31, Some("user/alice web--box 1")),
+            // The clock was set back: nobody believes yet what was told.
+            (5, Some("user/alice web--box 2")),
+            (35, Some("user/alice web--box 2")),
+            (36, None),
+            (36, Some("user/alice web--box 4")),
+        ] {
+            let now = Timestamp::from_second(start + second).unwrap();
+            match (identity.write(&mut fields, now), expected) {
+                (Ok(()), Some(expected)) => {
+                    let told: Vec<_> = fields.get_all(FIELD).iter().collect();
+                    assert_eq!(told, [expected], "{second}");
+                    assert!(told[0].is_sensitive());
+                }
+                (Err(problem), None) => assert_eq!(problem.into_response().status(), 503),
+                (told, _) => panic!("{second}: {told:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn words_that_would_be_two_headers_are_not_told() {
+        struct Two;
+        impl Vouch for Two {
+            fn vouch(&self, _: &Asker<'_>, now: Timestamp) -> Result<Vouched, NotVouched> {
+                Ok(Vouched { words: "a\r\nX: b".to_owned(), until: now })
+            }
+        }
+        let (subject, door) = ("user/alice".parse().unwrap(), "web--box".parse().unwrap());
+        let flow = FlowId::new(Timestamp::UNIX_EPOCH, [1; 10]);
+        let identity = Identity::new(Arc::new(Two), subject, door, flow);
+        let mut fields = HeaderMap::new();
+        assert!(identity.write(&mut fields, Timestamp::UNIX_EPOCH).is_err() && fields.is_empty());
+    }
+}
