@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use doorward_model::{Device, Group, Kind, Name, Role, Subject};
+use doorward_model::{Device, Group, Kind, Name, Protocol, Role, Subject, escape};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::bundle::{Effect, On, Rule, Who};
+use crate::pattern::Pattern;
 use crate::snapshot::{Snapshot, built_in_group, built_in_role};
 
 /// Something about a rule that deserves a look.
@@ -87,11 +88,16 @@ impl Snapshot {
                 if self.member(&subject).is_none() {
                     return Some(format!("there is no device {name}"));
                 }
-                if let Some(interface) =
-                    rule.path().first().and_then(|text| text.parse::<Name>().ok())
-                    && self.interface(name, &interface).is_none()
+                if let Some(named) = rule.path().first().and_then(|text| text.parse::<Name>().ok())
                 {
-                    return Some(format!("{name} has no interface {interface}"));
+                    let Some(interface) = self.interface(name, &named) else {
+                        return Some(format!("{name} has no interface {named}"));
+                    };
+                    if interface.target.protocol() == Protocol::Http
+                        && let Some(what) = never_in_http(rule.path())
+                    {
+                        return Some(what);
+                    }
                 }
             }
             On::Device(Device::Gateway) => {}
@@ -168,4 +174,26 @@ impl Snapshot {
         (whole && devices && rule.effect() == Effect::Allow)
             .then(|| format!("every member of {} reaches what it speaks of", rule.who()))
     }
+}
+
+/// What of a pattern no path of HTTP has in the one spelling in which it is decided.
+fn never_in_http(pattern: &Pattern) -> Option<String> {
+    let segments = pattern.texts().count();
+    for (at, text) in pattern.texts().enumerate().skip(1) {
+        let Some(text) = text else { continue };
+        if text.is_empty() && at + 1 < segments || text == "." || text == ".." {
+            return Some("no path of HTTP is decided that has such a segment".to_owned());
+        }
+        // What may stand in a segment (RFC 3986 section 3.3), and the escapes of everything else.
+        let stands = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%".contains(c);
+        let escaped = |c: &char| !stands(*c);
+        if let Some(c) = text.chars().find(escaped) {
+            let mut bytes = [0; 4];
+            let bytes = c.encode_utf8(&mut bytes).bytes();
+            let rule: String = bytes.map(|byte| format!("%25{byte:02X}")).collect();
+            let c = escape(&c.to_string()).to_string();
+            return Some(format!("a path of HTTP has '{c}' escaped: write {rule} for it"));
+        }
+    }
+    None
 }

@@ -170,6 +170,14 @@ impl Pattern {
         }
     }
 
+    /// The text of each segment; `None` where it is `*`.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = Option<&str>> {
+        self.segments.iter().map(|part| match part {
+            Part::One => None,
+            Part::Text { text, .. } => Some(&**text),
+        })
+    }
+
     /// Whether the pattern reaches every path that `other` reaches. Where that depends on the
     /// protocol, the answer is no.
     pub(crate) fn includes(&self, other: &Self) -> bool {

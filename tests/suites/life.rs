@@ -358,6 +358,7 @@ async fn hindsight() {
     assert!(complaint.contains("user/ada may not read audit"), "{complaint}");
 
     // What deserves a look.
+    world.gateway.declare("box/pages", "http://127.0.0.1:9");
     world.add(
         "policy.csv",
         "p, role/operator, box, tcp, connect, , allow\n\
@@ -365,6 +366,9 @@ async fn hindsight() {
          p, user/eve, box, **, *, , allow\n\
          p, role/operator, attic, **, *, , allow\n\
          p, role/operator, box, web/**, *, , allow\n\
+         p, role/operator, box, pages/a%20b/*, get, , allow\n\
+         p, role/operator, box, pages/a%2520b/c:d, get, , allow\n\
+         p, role/operator, box, pages//x, get, , allow\n\
          p, role/operator, group/empty, **, *, , allow\n\
          p, role/operator, press, **, *, until=2020-01-01T00:00:00Z, allow\n\
          p, role/operator, press, **, *, time=Mon 07:00-08:00 UTC, allow\n\
@@ -386,6 +390,9 @@ async fn hindsight() {
             "never there is no user/eve",
             "never there is no device attic",
             "never box has no interface web",
+            "never a path of HTTP has ' ' escaped: write %2520 for it",
+            "shadowed policy.csv:9 says all of it",
+            "never no path of HTTP is decided that has such a segment",
             "never no device is in group/empty",
             "never its time is over",
             "everyone every member of role/users reaches what it speaks of",

@@ -4,7 +4,7 @@ use doorward_inspect::http::{Backend, Door, Extended, Forwarded, Refusal, Way};
 use doorward_model::{
     Action, FlowId, Host, HttpOptions, Inspection, Path, ToldIdentity, Way as Reached,
 };
-use doorward_policies::{JournalError, Record};
+use doorward_policies::{JournalError, Outcome, Record};
 use doorward_session::{Cause, Payload, Problem};
 use http::request::Parts;
 use http::{HeaderMap, Response};
@@ -212,6 +212,17 @@ impl Flow {
             tracing::warn!("a refusal was not recorded");
         }
         self.refused(refusal)
+    }
+
+    /// Records that a request was cut while the flow goes on.
+    pub(super) async fn cut(&self, asked: &(Action, Path), cause: Cause) {
+        let (action, path) = asked;
+        let now = self.means.clock.now();
+        let record = self.approached.operation(now, (*action, path), None, None);
+        let record = record.ended(Outcome::Cut, cause.as_str());
+        if self.write(vec![record]).await.is_err() {
+            tracing::warn!("a cut was not recorded");
+        }
     }
 
     /// Admits the flow: its opening is recorded, then the operation, then the backend is dialed.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use doorward_inspect::http::Extended;
+use doorward_policies::Outcome;
 use doorward_session::{Payload, StreamWire, mark};
 use h2::ext::Protocol;
 use h2::server::{Builder, SendResponse};
@@ -145,58 +146,86 @@ impl Stream {
     }
 }
 
-/// Runs a permitted request to its end. Cut, its stream is reset.
+/// Runs a permitted request to its end. Cut, its stream is reset, and that is recorded: its
+/// neighbours, and so the flow, go on.
 async fn run(
     flow: &Arc<Flow>,
     permitted: Permitted,
     source: Source,
     tunnel: Option<RecvStream>,
-    mut respond: SendResponse<Bytes>,
+    respond: SendResponse<Bytes>,
 ) {
+    let (lease, asked) = (permitted.lease.clone(), permitted.asked.clone());
+    let is_whole = answer(flow, permitted, source, tunnel, respond).await;
+    if let Some(cause) = lease.cause().filter(|_| !is_whole) {
+        flow.cut(&asked, cause).await;
+    }
+}
+
+/// Whether the request came to an end of its own.
+async fn answer(
+    flow: &Arc<Flow>,
+    permitted: Permitted,
+    source: Source,
+    tunnel: Option<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) -> bool {
     let (lease, is_head) = (permitted.lease.clone(), permitted.head.method == Method::HEAD);
     let answer = tokio::select! {
         biased;
-        _ = lease.over() => return respond.send_reset(Reason::CANCEL),
+        _ = lease.over() => {
+            respond.send_reset(Reason::CANCEL);
+            return false;
+        }
         // The client has taken its request back.
-        _ = poll_fn(|cx| respond.poll_reset(cx)) => return,
+        _ = poll_fn(|cx| respond.poll_reset(cx)) => return true,
         answer = exchange(flow, permitted, source, None) => answer,
     };
     match (answer, tunnel) {
         (Ok(Answer::Content(response)), _) => {
-            send(flow, response, is_head, Some(&lease), respond).await;
+            send(flow, response, is_head, Some(&lease), respond).await
         }
         (Ok(Answer::Upgraded(mut response, upgraded)), Some(receive)) => {
             mark(&mut response, flow.id());
             match respond.send_response(response.map(drop), false) {
                 Ok(send) => {
                     let end = upgraded.relay_http2(StreamWire::new(receive, send)).await;
-                    let (_, reason) = end.outcome();
+                    let (outcome, reason) = end.outcome();
                     tracing::debug!(reason, "an upgraded stream is over");
+                    return outcome != Outcome::Cut;
                 }
                 Err(error) => tracing::debug!(%error, "an answer did not arrive"),
             }
+            true
         }
-        (Ok(Answer::Upgraded(..)) | Err(_), _) => respond.send_reset(Reason::INTERNAL_ERROR),
+        (Ok(Answer::Upgraded(..)) | Err(_), _) => {
+            respond.send_reset(Reason::INTERNAL_ERROR);
+            true
+        }
     }
 }
 
-/// Sends an answer, as long as its request's lease lives. One that does not end properly is reset.
+/// Sends an answer, as long as its request's lease lives; whether it did. One that does not end
+/// properly is reset.
 async fn send(
     flow: &Flow,
     mut response: Response<Payload>,
     is_head: bool,
     lease: Option<&Held>,
     mut respond: SendResponse<Bytes>,
-) {
+) -> bool {
     mark(&mut response, flow.id());
     let (head, payload) = response.into_parts();
     let ends = is_head || payload.is_end_stream();
     let mut stream = match respond.send_response(Response::from_parts(head, ()), ends) {
         Ok(stream) => stream,
-        Err(error) => return tracing::debug!(%error, "an answer did not arrive"),
+        Err(error) => {
+            tracing::debug!(%error, "an answer did not arrive");
+            return true;
+        }
     };
     if ends {
-        return;
+        return true;
     }
     let over = async {
         match lease {
@@ -206,12 +235,17 @@ async fn send(
     };
     let sent = tokio::select! {
         biased;
-        () = over => Err(Reason::CANCEL),
+        () = over => {
+            stream.send_reset(Reason::CANCEL);
+            return false;
+        }
         sent = send_all(&mut stream, payload) => sent,
     };
     if let Err(reason) = sent {
         stream.send_reset(reason);
     }
+    // A lease that was over just then may have been seen by whoever reads from the backend.
+    sent.is_ok() || lease.is_none_or(|lease| lease.cause().is_none())
 }
 
 async fn send_all(stream: &mut SendStream<Bytes>, mut payload: Payload) -> Result<(), Reason> {
