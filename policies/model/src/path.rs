@@ -1,7 +1,7 @@
 mod topic;
 
 use std::fmt::{self, Write as _};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use thiserror::Error;
 
@@ -69,6 +69,15 @@ impl Table {
             Self::Device => "device",
             Self::Function => "function",
         }
+    }
+
+    /// The same, without a copy.
+    fn shared(self) -> Arc<str> {
+        static NAMES: LazyLock<[Arc<str>; Table::ALL.len()]> =
+            LazyLock::new(|| Table::ALL.map(|table| table.as_str().into()));
+        let place = Self::ALL.iter().position(|table| *table == self);
+        let known = place.and_then(|place| NAMES.get(place));
+        known.map_or_else(|| self.as_str().into(), Arc::clone)
     }
 }
 
@@ -197,9 +206,9 @@ impl Path {
     #[must_use]
     pub fn modbus(interface: &Name, unit: u8, table: Table, first: u16, last: u16) -> Self {
         let segments = Arc::new([
-            Segment::Text(interface.as_str().into()),
+            Segment::Text(interface.shared()),
             Segment::Unit(unit),
-            Segment::Text(table.as_str().into()),
+            Segment::Text(table.shared()),
             Segment::Range(first, last.max(first)),
         ]);
         Self { segments, open: false, topic: false }

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::Protocol;
+use crate::requests::write;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -47,23 +48,23 @@ impl Clients {
         Ok(Self { client: Arc::new(Client::start(dir, settings)?) })
     }
 
-    /// Does operations for that long. How many were done.
+    /// Does operations at an interface. How many were done.
     pub(crate) async fn run(
         &mut self,
         protocol: Protocol,
         door: &str,
-        clients: usize,
-        time: Duration,
+        load: &Load,
     ) -> Result<u64, Failure> {
         let door = DoorName::of_path(door).ok_or("no door is called so")?;
-        let (done, until) = (Arc::new(AtomicU64::new(0)), Instant::now() + time);
+        let (done, until) = (Arc::new(AtomicU64::new(0)), Instant::now() + load.time);
         let mut tasks = JoinSet::new();
-        for _ in 0..clients {
-            let (client, door, done) = (Arc::clone(&self.client), door.clone(), Arc::clone(&done));
+        for _ in 0..load.clients {
+            let (client, door) = (Arc::clone(&self.client), door.clone());
+            let turns = Turns { until, done: Arc::clone(&done), operands: load.operands, asked: 0 };
             tasks.spawn(async move {
                 let result = match protocol {
-                    Protocol::Coap => datagrams(&client, &door, until, &done).await,
-                    _ => stream(protocol, &client, &door, until, &done).await,
+                    Protocol::Coap => datagrams(&client, &door, turns).await,
+                    _ => stream(protocol, &client, &door, turns).await,
                 };
                 result.map_err(|error| error.to_string())
             });
@@ -79,12 +80,40 @@ impl Clients {
     }
 }
 
+/// What clients do at once.
+pub(crate) struct Load {
+    pub(crate) clients: usize,
+    pub(crate) time: Duration,
+    /// How many operands they go through.
+    pub(crate) operands: u16,
+}
+
+/// One client's turns.
+struct Turns {
+    until: Instant,
+    done: Arc<AtomicU64>,
+    operands: u16,
+    asked: u16,
+}
+
+impl Turns {
+    /// Writes the next request, if there is time for one.
+    fn next(&mut self, protocol: Protocol, into: &mut Vec<u8>) -> Result<bool, Failure> {
+        self.asked = self.asked.wrapping_add(1);
+        write(protocol, self.asked % self.operands.max(1), self.asked, into)?;
+        Ok(Instant::now() < self.until)
+    }
+
+    fn done(&self) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 async fn stream(
     protocol: Protocol,
     client: &Client,
     door: &DoorName,
-    until: Instant,
-    done: &AtomicU64,
+    mut turns: Turns,
 ) -> Result<(), Failure> {
     let mut stream = timeout(PATIENCE, client.stream(door)).await??;
     if protocol == Protocol::Mqtt {
@@ -92,18 +121,8 @@ async fn stream(
         stream.write_all(&[&[0x10, 13][..], name].concat()).await?;
         read(&mut stream, 4).await?;
     }
-    let request: Vec<u8> = match protocol {
-        Protocol::Modbus => vec![0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 10],
-        Protocol::Mqtt => {
-            let topic = b"plant/line/1/temperature";
-            let length = 2 + topic.len() + 2 + 64;
-            let head = [0x32, u8::try_from(length)?, 0, u8::try_from(topic.len())?];
-            [&head[..], topic, &[0, 7], &[b'x'; 64]].concat()
-        }
-        _ => b"GET /api/v1/state HTTP/1.1\r\nhost: plc\r\n\r\n".to_vec(),
-    };
-    let mut bytes = vec![0; 4096];
-    while Instant::now() < until {
+    let (mut request, mut bytes) = (Vec::new(), vec![0; 4096]);
+    while turns.next(protocol, &mut request)? {
         stream.write_all(&request).await?;
         match protocol {
             Protocol::Modbus => read(&mut stream, 29).await?,
@@ -125,7 +144,7 @@ async fn stream(
                 }
             }
         }
-        done.fetch_add(1, Ordering::Relaxed);
+        turns.done();
     }
     Ok(())
 }
@@ -136,22 +155,15 @@ async fn read(stream: &mut Stream, count: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn datagrams(
-    client: &Client,
-    door: &DoorName,
-    until: Instant,
-    done: &AtomicU64,
-) -> Result<(), Failure> {
+async fn datagrams(client: &Client, door: &DoorName, mut turns: Turns) -> Result<(), Failure> {
     let mut flow: Datagrams = timeout(PATIENCE, client.datagrams(door)).await??;
-    let mut id = 0u16;
-    while Instant::now() < until {
-        id = id.wrapping_add(1);
-        let [high, low] = id.to_be_bytes();
-        flow.send(&[&[0x52, 1, high, low, high, low, 0xb5][..], b"state"].concat());
+    let mut request = Vec::new();
+    while turns.next(Protocol::Coap, &mut request)? {
+        flow.send(&request);
         match timeout(Duration::from_secs(1), flow.receive()).await {
             Ok(received) => {
                 received?.ok_or("the flow has ended")?;
-                done.fetch_add(1, Ordering::Relaxed);
+                turns.done();
             }
             // A datagram may be lost.
             Err(_) => {}

@@ -4,6 +4,7 @@
 
 mod backends;
 mod clients;
+mod requests;
 
 use std::io::{Write as _, stderr, stdout};
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use http::Method;
 use serde::Serialize;
 use serde_json::json;
 
-use clients::Clients;
+use clients::{Clients, Load};
 
 /// Measures what the inspectors cost: operations in a second, and processor time of the gateway for
 /// each, with and without them.
@@ -30,6 +31,9 @@ struct Args {
     /// How many clients at once, each with one operation at a time
     #[arg(long, value_name = "N", default_value_t = 8)]
     clients: usize,
+    /// How many registers, topics or paths each client goes through
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    operands: u16,
     /// How long each turn takes, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     turn: u64,
@@ -128,6 +132,8 @@ async fn measure(args: &Args) -> Result<Vec<Row>, Failure> {
     let mut clients = Clients::enrol(temp.path(), &owner).await?;
     let chosen =
         if args.protocols.is_empty() { Protocol::ALL.to_vec() } else { args.protocols.clone() };
+    let (time, operands) = (Duration::from_secs(args.turn), args.operands);
+    let load = Load { clients: args.clients, time, operands };
     let mut rows = Vec::new();
     for protocol in chosen {
         writeln!(stderr(), "{}", protocol.scheme())?;
@@ -142,8 +148,7 @@ async fn measure(args: &Args) -> Result<Vec<Row>, Failure> {
             for (name, ways) in [("raw", &mut raw), ("inspected", &mut inspected)] {
                 let door = format!("plc/{}-{name}", protocol.scheme());
                 let begun = (Instant::now(), holding(gateway.id()?)?.cpu_s);
-                let time = Duration::from_secs(args.turn);
-                let done = clients.run(protocol, &door, args.clients, time).await?;
+                let done = clients.run(protocol, &door, &load).await?;
                 let (took, cpu) = (begun.0.elapsed(), holding(gateway.id()?)?.cpu_s - begun.1);
                 // The first turn warms up.
                 if turn > 0 {
