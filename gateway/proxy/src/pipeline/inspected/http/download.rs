@@ -18,8 +18,6 @@ use crate::pipeline::held::Held;
 /// reset.
 pub(super) struct Download {
     pub(super) flow: Arc<Flow>,
-    /// What of its content has been read.
-    pub(super) first: Option<hyper::Result<Frame<Bytes>>>,
     pub(super) body: Incoming,
     pub(super) lease: Held,
     /// Where it is counted besides on the flow.
@@ -52,10 +50,7 @@ impl Body for Download {
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = self.get_mut();
-        let frame = match this.first.take() {
-            Some(first) => Some(first),
-            None => ready!(Pin::new(&mut this.body).poll_frame(cx)),
-        };
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
         if this.lease.cause().is_some() {
             return Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())));
         }
@@ -80,25 +75,18 @@ impl Body for Download {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.body.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let first = self.first.as_ref().and_then(|first| first.as_ref().ok()?.data_ref());
-        let (first, rest) = (first.map_or(0, Bytes::len) as u64, self.body.size_hint());
-        let mut whole = SizeHint::new();
-        whole.set_lower(rest.lower() + first);
-        if let Some(upper) = rest.upper() {
-            whole.set_upper(upper + first);
-        }
-        whole
+        self.body.size_hint()
     }
 }
 
 impl Drop for Download {
     fn drop(&mut self) {
         // Whoever knows its length does not ask whether there is more.
-        if self.is_end_stream() {
+        if self.body.is_end_stream() {
             self.delivered();
         }
     }

@@ -1,15 +1,12 @@
-use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use bytes::Bytes;
 use doorward_inspect::http::Door;
 use doorward_session::{Payload, empty};
 use http::header::TRAILER;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body::{Body as _, Frame};
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
@@ -54,7 +51,7 @@ pub(super) async fn exchange(
         Err(NotSent::Broken(error)) => return not_answered(flow, &asked, rest, error).await,
     };
     let upgrade = hyper::upgrade::on(&mut response);
-    let (mut head, mut body) = response.into_parts();
+    let (mut head, body) = response.into_parts();
     let trailers = head.headers.get_all(TRAILER).into_iter().cloned().collect();
     let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
     head.extensions.clear();
@@ -75,10 +72,9 @@ pub(super) async fn exchange(
         ));
     }
     announce(&mut head.headers, trailers);
-    let first = at_hand(&mut body).await;
     let (flow, line) = (Arc::clone(flow), Some(line));
     let is_lasting = !has_content;
-    let download = Download { flow, first, body, lease, counted, line, is_lasting, running };
+    let download = Download { flow, body, lease, counted, line, is_lasting, running };
     Ok(Answer::Content(Response::from_parts(head, download.boxed_unsync())))
 }
 
@@ -142,22 +138,6 @@ fn has_ended(error: &hyper::Error) -> bool {
     let broke_off =
         || std::error::Error::source(error).is_some_and(|source| source.is::<io::Error>());
     error.is_incomplete_message() || !error.is_user() && broke_off()
-}
-
-/// The beginning of an answer's content, if it has come with its head: so both go on together.
-async fn at_hand(body: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::Error>> {
-    let mut asked = false;
-    poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
-        Poll::Ready(first) => Poll::Ready(first),
-        Poll::Pending if asked => Poll::Ready(None),
-        Poll::Pending => {
-            // The connection, which runs beside this, has been asked for it only now.
-            asked = true;
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
-    })
-    .await
 }
 
 async fn not_answered(

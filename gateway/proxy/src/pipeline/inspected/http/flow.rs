@@ -17,7 +17,6 @@ use super::identity::Identity;
 use super::judge::{Behind, Requests, Right};
 use super::lines::{Line, Lines};
 use super::rates::every;
-use super::speaking::Speaking;
 use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
 use crate::pipeline::authorize::{Requested, Via};
@@ -66,7 +65,7 @@ pub(super) struct Permitted {
 
 impl Flow {
     /// `None` if the interface is none of HTTP, or its base has no spelling: ours.
-    pub(super) fn new(means: Means, approached: Approached) -> Option<(Self, Speaking)> {
+    pub(super) fn new(means: Means, approached: Approached) -> Option<Self> {
         let Inspection::Http(options) = &approached.inspected.spoken else { return None };
         let options = HttpOptions::clone(options);
         let (host, port) = match (&options.host, approached.target.way()) {
@@ -91,20 +90,18 @@ impl Flow {
             door = door.taking(largest);
         }
         let requests = Requests::new(!approached.inspected.synced);
-        let (lines, speaking) = Lines::new();
-        let flow = Self {
+        Some(Self {
             means,
             approached,
             door,
             options,
-            lines,
+            lines: Lines::new(),
             identity,
             requests: Mutex::new(requests),
             noted: Notify::new(),
             admitted: SetOnce::new(),
             ending: Mutex::default(),
-        };
-        Some((flow, speaking))
+        })
     }
 
     /// Under what the audit log has it.
@@ -312,8 +309,8 @@ impl Flow {
 
     /// What is to be recorded of the flow, once nothing of it runs any more. `None` if it never
     /// was admitted.
-    pub(super) async fn ended(&self, end: End, speaking: Speaking) -> Option<Ended> {
-        self.lines.ended(speaking).await;
+    pub(super) async fn ended(&self, end: End) -> Option<Ended> {
+        self.lines.ended().await;
         self.settle().await;
         let (ending, address) =
             self.ending.lock().unwrap_or_else(PoisonError::into_inner).take()?;

@@ -17,7 +17,6 @@ use super::ahead::Client;
 use super::exchange::{Announced, Answer, Broken, exchange};
 use super::flow::Flow;
 use super::half::Half;
-use super::speaking::Speaking;
 use super::upgrade::Upgraded;
 use super::upload::Source;
 use super::{HEAD, HEAD_FIELDS, HEAD_TIME};
@@ -85,7 +84,7 @@ impl Current {
 }
 
 /// Serves a client that speaks HTTP/1.1. Dropped before it has ended, its connection is reset.
-pub(super) async fn serve(flow: &Arc<Flow>, speaking: &mut Speaking, wire: Client) -> End {
+pub(super) async fn serve(flow: &Arc<Flow>, wire: Client) -> End {
     let current = Arc::new(Current::default());
     let service = service_fn(|request: Request<Incoming>| {
         answer(Arc::clone(flow), Arc::clone(&current), request)
@@ -108,12 +107,10 @@ pub(super) async fn serve(flow: &Arc<Flow>, speaking: &mut Speaking, wire: Clien
                 () = flow.count() => std::future::pending().await,
             }
         });
-        let mut speak = pin!(speaking.run());
         tokio::select! {
             biased;
             cause = over.as_mut() => return End::Cut(cause),
             ended = connection.as_mut() => ended,
-            () = speak.as_mut() => return End::Backend,
             () = silence.over() => return End::Client,
             () = current.idle() => {
                 connection.as_mut().graceful_shutdown();
@@ -121,7 +118,6 @@ pub(super) async fn serve(flow: &Arc<Flow>, speaking: &mut Speaking, wire: Clien
                     biased;
                     cause = over.as_mut() => return End::Cut(cause),
                     ended = connection.as_mut() => ended,
-                    () = speak => return End::Backend,
                     () = silence.over() => return End::Client,
                 }
             }
@@ -133,7 +129,7 @@ pub(super) async fn serve(flow: &Arc<Flow>, speaking: &mut Speaking, wire: Clien
     }
     let upgraded = current.upgraded.lock().unwrap_or_else(PoisonError::into_inner).take();
     match upgraded {
-        Some((client, upgraded)) => upgraded.relay_http1(flow, speaking, client).await,
+        Some((client, upgraded)) => upgraded.relay_http1(flow, client).await,
         None => End::Complete,
     }
 }

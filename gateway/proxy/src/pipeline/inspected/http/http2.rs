@@ -20,7 +20,6 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::ahead::Client;
 use super::exchange::{Announced, Answer, exchange};
 use super::flow::{Flow, Permitted};
-use super::speaking::Speaking;
 use super::upload::Source;
 use super::{HEAD, HEAD_TIME, PARTING};
 use crate::pipeline::held::Held;
@@ -39,14 +38,13 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 ///
 /// The streams are served on h2 itself: each is to be reset the moment its lease is cut, also while
 /// its client takes nothing.
-pub(super) async fn serve(flow: &Arc<Flow>, speaking: &mut Speaking, wire: Client) -> End {
+pub(super) async fn serve(flow: &Arc<Flow>, wire: Client) -> End {
     let mut streams = JoinSet::new();
     let end = tokio::select! {
         biased;
         cause = flow.over() => End::Cut(cause),
         () = flow.count() => std::future::pending().await,
         end = accept(flow, wire, &mut streams) => end,
-        () = speaking.run() => End::Backend,
     };
     streams.shutdown().await;
     end

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use super::connection::{Connection, Own};
-use super::speaking::{Speaker, Speaking};
 use super::upload::Upload;
 use super::{HEAD, HEAD_FIELDS, PARTING};
 use crate::dial::Backend;
@@ -23,7 +23,7 @@ const LINES: usize = 16;
 pub(super) struct Lines {
     idle: Mutex<Vec<Line>>,
     room: Arc<Semaphore>,
-    begins: mpsc::Sender<Speaker>,
+    tasks: TaskTracker,
 }
 
 /// A connection that speaks HTTP/1.1, and is nobody else's. Dropped, it is reset.
@@ -40,11 +40,9 @@ pub(super) struct Line {
 }
 
 impl Lines {
-    /// None yet, and what has them speak.
-    pub(super) fn new() -> (Self, Speaking) {
-        let (begins, speaking) = Speaking::new(LINES);
+    pub(super) fn new() -> Self {
         let (idle, room) = (Mutex::default(), Arc::new(Semaphore::new(LINES)));
-        (Self { idle, room, begins }, speaking)
+        Self { idle, room, tasks: TaskTracker::new() }
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Line>> {
@@ -75,17 +73,15 @@ impl Lines {
         backend: Backend,
         flow: Held,
         own: Option<Own>,
-    ) -> io::Result<Line> {
+    ) -> hyper::Result<Line> {
         let lease = own.as_ref().map(|own| own.lease.clone());
         let io = TokioIo::new(Connection::new(backend, flow, own));
         let mut builder = http1::Builder::new();
         builder.max_buf_size(HEAD).max_headers(HEAD_FIELDS);
-        let (send, connection) =
-            builder.handshake::<_, Upload>(io).await.map_err(io::Error::other)?;
+        let (send, connection) = builder.handshake::<_, Upload>(io).await?;
         let (end, ended) = oneshot::channel();
         let busy = Arc::new(AtomicBool::new(true));
-        let speaker = Box::pin(run(connection, lease.clone(), Arc::clone(&busy), ended));
-        self.begins.try_send(speaker).map_err(|_| io::ErrorKind::NotConnected)?;
+        self.tasks.spawn(run(connection, lease.clone(), Arc::clone(&busy), ended));
         Ok(Line { send, is_used: false, lease, busy, end, room: None })
     }
 
@@ -103,12 +99,13 @@ impl Lines {
     }
 
     /// Ends all that have nothing to do, and waits until none is open.
-    pub(super) async fn ended(&self, speaking: Speaking) {
+    pub(super) async fn ended(&self) {
         self.room.close();
         let idle = std::mem::take(&mut *self.idle());
         idle.into_iter().for_each(Line::part);
+        self.tasks.close();
         // Each is reset after a second at the latest.
-        drop(timeout(PARTING + Duration::from_secs(1), speaking.ended()).await);
+        drop(timeout(PARTING + Duration::from_secs(1), self.tasks.wait()).await);
     }
 }
 

@@ -27,8 +27,6 @@ mod identity;
 mod judge;
 mod lines;
 mod rates;
-mod speaking;
-mod turns;
 mod upgrade;
 mod upload;
 
@@ -42,7 +40,6 @@ pub use rates::Rates;
 
 use self::ahead::speaks_http2;
 use self::flow::Flow;
-use self::turns::in_turns;
 use super::super::Means;
 use super::super::approach::Approached;
 use super::super::record::Ended;
@@ -64,8 +61,7 @@ pub(super) async fn serve(
     approached: Approached,
     wire: Box<dyn Wire>,
 ) -> Option<Ended> {
-    let (flow, mut speaking) = Flow::new(means.clone(), approached)?;
-    let flow = Arc::new(flow);
+    let flow = Arc::new(Flow::new(means.clone(), approached)?);
     let begun = tokio::select! {
         biased;
         cause = flow.over() => Err(End::Cut(cause)),
@@ -75,9 +71,9 @@ pub(super) async fn serve(
         },
     };
     let end = match begun {
-        Ok((true, wire)) => http2::serve(&flow, &mut speaking, wire).await,
-        Ok((false, wire)) => in_turns(http1::serve(&flow, &mut speaking, wire)).await,
+        Ok((true, wire)) => http2::serve(&flow, wire).await,
+        Ok((false, wire)) => http1::serve(&flow, wire).await,
         Err(end) => end,
     };
-    flow.ended(end, speaking).await
+    flow.ended(end).await
 }

@@ -12,7 +12,6 @@ use super::flow::Flow;
 use super::half::Half;
 use super::http1::Running;
 use super::lines::Line;
-use super::speaking::Speaking;
 use crate::pipeline::held::Held;
 use crate::pipeline::relay::{End, both};
 
@@ -29,12 +28,7 @@ pub(super) struct Upgraded {
 impl Upgraded {
     /// Moves bytes between a client that spoke HTTP/1.1 and the backend, as long as the request's
     /// lease and the flow live.
-    pub(super) async fn relay_http1(
-        self,
-        flow: &Arc<Flow>,
-        speaking: &mut Speaking,
-        client: OnUpgrade,
-    ) -> End {
+    pub(super) async fn relay_http1(self, flow: &Arc<Flow>, client: OnUpgrade) -> End {
         let Self { lease, counted, backend, line, running } = self;
         let over = async {
             tokio::select! {
@@ -44,19 +38,9 @@ impl Upgraded {
             }
         };
         let Ok(mut client) = client_of(client).await else { return End::Client };
-        let backend = tokio::select! {
-            backend = backend_of(backend) => backend.ok(),
-            () = speaking.run() => None,
-        };
-        let Some(mut backend) = backend else {
+        let Ok(mut backend) = backend_of(backend).await else {
             client.into_stream().cut(Why::Broken);
             return End::Backend;
-        };
-        let over = async {
-            tokio::select! {
-                cause = over => cause,
-                () = speaking.run() => std::future::pending().await,
-            }
         };
         let end = both(over, counted.as_ref(), &mut client, &mut backend).await;
         if let Some(why) = end.why() {
