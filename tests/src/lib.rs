@@ -2,6 +2,7 @@
 //! that enrol through its doors, backends that count what reaches them, and forgers.
 
 pub mod backend;
+pub mod browser;
 pub mod client;
 pub mod forge;
 pub mod gateway;

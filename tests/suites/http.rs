@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use doorward_tests::browser::Browser;
 use doorward_tests::gateway::Ran;
 use doorward_tests::http::{DOMAIN, RULES, World, local, run, with};
 use doorward_tests::running::{PATIENCE, Running, wait_until};
@@ -698,15 +699,9 @@ fn behind_an_agent_with_a_base_and_another_host() {
     assert_eq!(status, Some(56));
 }
 
-#[test]
-fn a_browser_hears_events_and_talks_until_it_may_not() {
-    let world = World::new();
-    let (_alice, at) = world.listening("alice");
-    let mut browser = Command::new(program("chromium-headless-shell"));
-    browser.args(["--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]);
-    browser.arg(format!("--user-data-dir={}", world.gateway.dir().join("browser").display()));
-    browser.arg(format!("http://{at}/page")).stdout(Stdio::null());
-    let _browser = Running::start(&mut browser, world.gateway.dir().join("browser.log"));
+/// Chromium, at a page that listens to events and talks by WebSocket.
+fn a_browser_is_served(world: &World, browser: Browser, page: &str) {
+    let _browser = browser.open(page);
     let reported = |what: &str| {
         let line = format!("POST /report/{what}");
         wait_until(what, || world.backend.lines().contains(&line));
@@ -717,4 +712,21 @@ fn a_browser_hears_events_and_talks_until_it_may_not() {
     reported("closed-1006-false");
     world.gateway.rules(&format!("{RULES}\np, user/alice, box, web/sse/**, *, , deny"));
     reported("events-error");
+}
+
+#[test]
+fn a_browser_hears_events_and_talks_until_it_may_not() {
+    let world = World::new();
+    let (_alice, at) = world.listening("alice");
+    let browser = Browser::new(&world.gateway.dir().join("browser"));
+    a_browser_is_served(&world, browser, &format!("http://{at}/page"));
+}
+
+#[test]
+fn a_browser_with_a_certificate_does_so_by_name() {
+    let world = World::new();
+    let (at, identity) = (world.gateway.listen, world.gateway.identity("alice"));
+    let browser = Browser::new(&world.gateway.dir().join("browser")).with_identity(&identity, at);
+    let page = format!("https://web--box.{DOMAIN}:{}/page", at.port());
+    a_browser_is_served(&world, browser, &page);
 }
