@@ -15,6 +15,7 @@ use doorward_session::Place;
 use doorward_tests::client::{Client, PATIENCE, read_all};
 use doorward_tests::forge::{Credentials, sha256};
 use doorward_tests::gateway::{agent, doorward, free, signal};
+use doorward_tests::running::wait_until;
 use doorward_tests::tools::program;
 use doorward_tests::{Backend, Gateway, Kind, Ran};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -899,7 +900,8 @@ async fn on_a_full_disk_flows_are_refused_and_an_administrator_makes_room() {
         assert!(Instant::now() < patience, "it does not recover: {}", gateway.log());
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert_eq!(gateway.owner_json(&["status"])["state"], "ok");
+    // It is told a moment after the first flow was let in.
+    wait_until("all is well", || gateway.owner_json(&["status"])["state"] == "ok");
     // Nothing that was acknowledged is gone.
     let users = gateway.owner_json(&["user", "list"]);
     assert_eq!(users.as_array().unwrap().len(), 2);
