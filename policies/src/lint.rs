@@ -181,7 +181,10 @@ fn never_in_http(pattern: &Pattern) -> Option<String> {
     let segments = pattern.texts().count();
     for (at, text) in pattern.texts().enumerate().skip(1) {
         let Some(text) = text else { continue };
-        if text.is_empty() && at + 1 < segments || text == "." || text == ".." {
+        // Such characters are refused however they are written.
+        let refused = |c: char| c.is_control() || c == '\\' || c == '/';
+        let dots = text == "." || text == "..";
+        if text.is_empty() && at + 1 < segments || dots || text.contains(refused) {
             return Some("no path of HTTP is decided that has such a segment".to_owned());
         }
         // What may stand in a segment (RFC 3986 section 3.3), and the escapes of everything else.

@@ -82,7 +82,7 @@ pub(super) enum Order {
         whole: bool,
     },
     /// Wait until what was written before has left the line.
-    Leave,
+    Drain,
     Request(LineRequest),
     /// Forget what the line has not sent.
     Discard,
@@ -189,7 +189,7 @@ impl Hub {
         let mut state = self.lock();
         state.ahead += bytes.len();
         state.orders.push_back((id, Order::Write { bytes, done: 0, whole: true }));
-        state.orders.push_back((id, Order::Leave));
+        state.orders.push_back((id, Order::Drain));
         wake(&mut state.runner);
     }
 
@@ -231,7 +231,7 @@ impl Hub {
             place.data.clear();
         }
         if purge.is_to_line() && writes {
-            state.discard(id, |order| matches!(order, Order::Write { .. } | Order::Leave));
+            state.discard(id, |order| matches!(order, Order::Write { .. } | Order::Drain));
         }
         state.answer(id, Answer::Done(LineRequest::Purge(purge)));
         wake(&mut state.runner);
@@ -366,7 +366,7 @@ impl State {
 
     /// Forgets what is left to be written.
     pub(super) fn give_up_writing(&mut self) {
-        self.forget(|_, order| matches!(order, Order::Write { .. } | Order::Leave));
+        self.forget(|_, order| matches!(order, Order::Write { .. } | Order::Drain));
         self.orders.push_front((self.next, Order::Discard));
     }
 
@@ -388,7 +388,7 @@ impl State {
     fn discard(&mut self, id: u64, which: impl Fn(&Order) -> bool) {
         let begun = match self.orders.front() {
             Some((seat, Order::Write { whole: true, done, .. })) if *seat == id && *done > 0 => 2,
-            Some((seat, Order::Leave)) if *seat == id => 1,
+            Some((seat, Order::Drain)) if *seat == id => 1,
             _ => 0,
         };
         let mut place = 0;

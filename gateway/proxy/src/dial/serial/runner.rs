@@ -126,7 +126,7 @@ impl<L: Line> Runner<L> {
                 state.obeyed();
                 state.answer(seat, Answer::Done(told));
             }
-            Some((_, Order::Leave)) => {
+            Some((_, Order::Drain)) => {
                 // A line is set, also to what it is, when everything before that has left.
                 let same = LineRequest::Stop(Some(state.in_force.settings.stop));
                 if self.ask(cx, same).is_pending() {
