@@ -63,7 +63,10 @@ pub use lint::Finding;
 pub use pattern::{Pattern, PatternError};
 pub use preview::{Listed, Pair, Preview};
 pub use question::{Context, Question, Request};
-pub use record::{Class, Closing, Event, Journal, JournalError, Opening, Outcome, Record, Written};
+pub use record::{
+    Bound, Class, Closing, Event, Journal, JournalError, Opening, Outcome, Party, Record,
+    WithoutRoom, Written,
+};
 pub use replay::{Differing, Replay, Replayed};
 pub use shape::Shape;
 pub use snapshot::{Certificate, Interface, Member, Membership, Snapshot};

@@ -84,7 +84,7 @@ impl Call<'_> {
         let Some(Ok(before)) = before else {
             return Err(wrong("Say before which instant, as before=2026-01-01T00:00:00Z."));
         };
-        gate.record(Some(&format!("prune before {before}"))).await?;
+        gate.record_urgently(&format!("prune before {before}")).await?;
         gate.stands()?;
         let deleted = self.parts.audit.prune(before).await.map_err(|error| {
             tracing::error!(%error, "the audit log was not pruned");

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use doorward_model::{Action, Device, FlowId, PeerText, Subject};
-use doorward_policies::{Class, Closing, Event, Journal, Outcome, Record};
+use doorward_policies::{Closing, Event, Journal, Outcome, Record};
 use doorward_session::{Authorized, Leases, Payload, Problem, Refused, Session};
 use http::Response;
 use jiff::Timestamp;
@@ -58,7 +58,7 @@ impl Gate {
         };
         let record = self.refusal(action, part, refused.as_ref(), now);
         // Whoever has no right must not be able to use up the room that is kept for those who have.
-        if let Err(error) = self.journal.write(Class::Ordinary, record).await {
+        if let Err(error) = self.journal.write(record).await {
             tracing::warn!(%error, "a refusal was not recorded");
         }
         Err(Box::new(
@@ -106,15 +106,25 @@ impl Gate {
     /// Records what is about to be done, and waits until that is on disk. Nothing is done
     /// before.
     pub(crate) async fn record(&mut self, detail: Option<&str>) -> Result<(), Denied> {
+        self.record_as(false, detail).await
+    }
+
+    /// The same for what takes a right away or makes room: its record has room on a full disk.
+    pub(crate) async fn record_urgently(&mut self, detail: &str) -> Result<(), Denied> {
+        self.record_as(true, Some(detail)).await
+    }
+
+    async fn record_as(&mut self, urgent: bool, detail: Option<&str>) -> Result<(), Denied> {
         let Some(first) = self.granted.first() else {
             return Err(Box::new(failed().into_response()));
         };
         let mut record = first.record(Event::Request);
+        record.urgent = urgent;
         record.door = Some("management".to_owned());
         if let Some(detail) = detail {
             record = record.detail(detail);
         }
-        let opening = self.journal.open(Class::Administration, record.clone());
+        let opening = self.journal.open(record.clone());
         let (session, opened) = tokio::join!(self.session.recorded(), opening);
         match (session, opened) {
             (Ok(()), Ok(closing)) => {
@@ -137,7 +147,7 @@ impl Gate {
         let mut record = first.record(Event::RequestRefused);
         (record.door, record.at) = (Some("management".to_owned()), now);
         let record = record.ended(Outcome::Failed, status);
-        if let Err(error) = self.journal.write(Class::Ordinary, record).await {
+        if let Err(error) = self.journal.write(record).await {
             tracing::warn!(%error, "a wrong request was not recorded");
         }
     }

@@ -96,7 +96,10 @@ impl Call<'_> {
     pub(crate) async fn change_interface(mut self, gate: &mut Gate) -> Answer {
         let door = self.door()?;
         let Change { enabled } = self.read().await?;
-        gate.record(Some(&format!("enabled {enabled}"))).await?;
+        match enabled {
+            true => gate.record(Some("enable")).await?,
+            false => gate.record_urgently("disable").await?,
+        }
         gate.stands()?;
         let done = self.parts.store.enable_interface(actor(gate), door, enabled).await;
         Ok(Changed::of(&done.map_err(refused)?, Nothing {}))
@@ -104,7 +107,7 @@ impl Call<'_> {
 
     pub(crate) async fn remove_interface(self, gate: &mut Gate) -> Answer {
         let door = self.door()?;
-        gate.record(Some("remove")).await?;
+        gate.record_urgently("remove").await?;
         gate.stands()?;
         let done = self.parts.store.remove_interface(actor(gate), door).await;
         Ok(Changed::of(&done.map_err(refused)?, Nothing {}))

@@ -19,7 +19,7 @@ impl Call<'_> {
         let flow: FlowId = text
             .parse()
             .map_err(|error: doorward_model::NotAnId| wrong(sentence(&error.to_string())))?;
-        gate.record(Some("cut")).await?;
+        gate.record_urgently("cut").await?;
         gate.stands()?;
         if self.parts.leases.cut_session(id) || self.parts.leases.cut_flow(flow) {
             return Ok(json(&serde_json::json!({ "cut": id })));

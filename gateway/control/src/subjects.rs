@@ -187,7 +187,10 @@ impl Call<'_> {
             let action = if on { Action::Create } else { Action::Delete };
             self.ask_for_its_roles(gate, action, &subject).await?;
         }
-        gate.record(Some(&changes.to_string())).await?;
+        match changes.take_away() {
+            true => gate.record_urgently(&changes.to_string()).await?,
+            false => gate.record(Some(&changes.to_string())).await?,
+        }
         gate.stands()?;
         let more = !changes.grant.is_empty() || changes.enabled == Some(true);
         let store = &self.parts.store;
@@ -247,7 +250,7 @@ impl Call<'_> {
             revoked: usize,
         }
         self.ask_for_its_roles(gate, Action::Delete, &subject).await?;
-        gate.record(Some("revoke")).await?;
+        gate.record_urgently("revoke").await?;
         gate.stands()?;
         let done = self.parts.store.revoke(actor(gate), subject).await.map_err(refused)?;
         Ok(Changed::of(&done, Revoked { revoked: done.value }))
@@ -255,7 +258,7 @@ impl Call<'_> {
 
     pub(crate) async fn remove_subject(&self, gate: &mut Gate, subject: Subject) -> Answer {
         self.ask_for_its_roles(gate, Action::Delete, &subject).await?;
-        gate.record(Some("remove")).await?;
+        gate.record_urgently("remove").await?;
         gate.stands()?;
         let done = self.parts.store.remove_subject(actor(gate), subject).await.map_err(refused)?;
         self.parts.postures.forget(done.value);

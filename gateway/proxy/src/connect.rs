@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use doorward_model::{Action, DoorName, FlowId, PeerText};
-use doorward_policies::{Class, Event, Outcome, Record};
+use doorward_policies::{Event, Outcome, Record};
 use doorward_session::{Asking, Flows, Link, Problem, Refusals, Session, Tunnel, Visit, Wire};
 use doorward_wire::{Kind, Offering, Why};
 
@@ -199,7 +199,7 @@ impl Inner {
              started twice; if it was copied, revoke the device and enrol it again",
         );
         tracing::warn!(subject = %session.subject(), reason, "an identity is used twice");
-        if let Err(error) = self.means.journal.write(Class::Administration, record).await {
+        if let Err(error) = self.means.journal.write(record).await {
             tracing::error!(%error, "an alarm was not recorded");
         }
     }

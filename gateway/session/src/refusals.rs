@@ -3,8 +3,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use doorward_model::Clock;
-use doorward_policies::{Class, Event, Journal, Outcome, Record};
+use doorward_model::{Clock, Prefix};
+use doorward_policies::{Event, Journal, Outcome, Record};
 use jiff::Timestamp;
 
 /// Counts peers that were refused before they were identified, or before they had said what they
@@ -20,7 +20,7 @@ struct Inner {
 
 #[derive(Default)]
 struct Counts {
-    by_prefix: HashMap<(String, &'static str), u64>,
+    by_prefix: HashMap<(Prefix, &'static str), u64>,
     /// Those that found no place of their own.
     rest: HashMap<&'static str, u64>,
     /// Records written since `day`.
@@ -44,7 +44,7 @@ impl Refusals {
     pub fn count(&self, peer: IpAddr, reason: &'static str) {
         tracing::debug!(%peer, reason, "refused before a question");
         let mut counts = self.0.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (Record::prefix_of(peer), reason);
+        let key = (Prefix::of(peer), reason);
         if counts.by_prefix.len() < APART || counts.by_prefix.contains_key(&key) {
             *counts.by_prefix.entry(key).or_default() += 1;
         } else {
@@ -56,7 +56,7 @@ impl Refusals {
     pub async fn flush(&self) {
         let now = self.0.clock.now();
         for record in self.take(now) {
-            if let Err(error) = self.0.journal.write(Class::Ordinary, record).await {
+            if let Err(error) = self.0.journal.write(record).await {
                 tracing::warn!(%error, "counts of refusals were not recorded");
             }
         }
@@ -78,7 +78,7 @@ impl Refusals {
         for ((prefix, reason), count) in std::mem::take(&mut counts.by_prefix) {
             if counts.today < DAILY {
                 counts.today += 1;
-                records.push(record(reason, count, Some(prefix)));
+                records.push(record(reason, count, Some(prefix.to_string())));
             } else {
                 *rest.entry(reason).or_default() += count;
             }
@@ -110,10 +110,10 @@ mod tests {
         }
     }
     impl Journal for Noon {
-        fn open(&self, _: Class, _: Record) -> Opening {
+        fn open(&self, _: Record) -> Opening {
             panic!("nothing is opened here")
         }
-        fn write(&self, _: Class, _: Record) -> Written {
+        fn write(&self, _: Record) -> Written {
             panic!("nothing is written here")
         }
         fn append(&self, _: Record) -> Written {

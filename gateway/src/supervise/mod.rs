@@ -8,7 +8,7 @@ mod upkeep;
 
 use std::sync::Arc;
 
-use doorward_policies::{Class, Event, Record};
+use doorward_policies::{Event, Record};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -99,7 +99,7 @@ pub(crate) async fn run(
     tasks.shutdown().await;
     gateway.refusals.flush().await;
     let stopped = Record::new(gateway.clock.now(), Event::Stop);
-    if let Err(error) = gateway.journal.write(Class::Administration, stopped).await {
+    if let Err(error) = gateway.journal.write(stopped).await {
         tracing::warn!(%error, "the stop was not recorded");
     }
     let place = let_go(gateway);

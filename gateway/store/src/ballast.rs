@@ -1,23 +1,30 @@
+//! Room on the disk that is kept for whoever takes rights away or makes room.
+
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
 /// Room on the disk that is given up when there is no other, so that an administrator can
-/// still log in, revoke and prune.
+/// still log in, revoke and prune. Clones are the same room.
 #[derive(Clone, Debug)]
 pub(crate) struct Ballast {
     path: PathBuf,
+    given_up: Arc<AtomicBool>,
 }
 
 const SIZE: u64 = 8 * 1024 * 1024;
+/// With less than this, a change may not find room.
+const SHORT: u64 = 2 * 1024 * 1024;
 
 impl Ballast {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self { path, given_up: Arc::default() }
     }
 
     /// Takes the room, if it is not taken already. A disk that is too full for it is not an
@@ -39,10 +46,29 @@ impl Ballast {
                 done => Ok(done?),
             }
         };
-        if let Err(error) = take() {
-            tracing::warn!(path = %self.path.display(), %error, "no room could be kept");
-            self.release();
+        match take() {
+            Ok(()) => self.given_up.store(false, Ordering::SeqCst),
+            Err(error) => {
+                tracing::warn!(path = %self.path.display(), %error, "no room could be kept");
+                drop(fs::remove_file(&self.path));
+            }
         }
+    }
+
+    /// How many bytes the disk has left, besides this room.
+    fn free(&self) -> u64 {
+        let disk = self.path.parent().and_then(|dir| rustix::fs::statvfs(dir).ok());
+        disk.map_or(0, |disk| disk.f_bavail * disk.f_frsize)
+    }
+
+    /// Whether the disk has so little left that a change may not find room.
+    pub(crate) fn is_short(&self) -> bool {
+        self.free() < SHORT
+    }
+
+    /// Whether the room has been given up and not been taken again.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::SeqCst)
     }
 
     /// Whether the room is there; it is taken again when there is as much left besides.
@@ -51,9 +77,7 @@ impl Ballast {
         if kept() {
             return true;
         }
-        let Some(dir) = self.path.parent() else { return false };
-        let free = rustix::fs::statvfs(dir).map_or(0, |disk| disk.f_bavail * disk.f_frsize);
-        if free >= 2 * SIZE {
+        if self.free() >= 2 * SIZE {
             self.take();
         }
         kept()
@@ -61,6 +85,10 @@ impl Ballast {
 
     /// Gives the room up. Whether there was any.
     pub(crate) fn release(&self) -> bool {
-        fs::remove_file(&self.path).is_ok()
+        let released = fs::remove_file(&self.path).is_ok();
+        if released {
+            self.given_up.store(true, Ordering::SeqCst);
+        }
+        released
     }
 }

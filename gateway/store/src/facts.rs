@@ -63,6 +63,14 @@ pub(crate) async fn is_claimed(connection: &mut SqliteConnection) -> Result<bool
     Ok(get(connection, "claimed").await?.is_some())
 }
 
+/// Writes something that means nothing, to see whether it can be written.
+pub(crate) async fn note_probe(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    set(connection, "probed", micros(now).to_string()).await
+}
+
 /// Where the gateway said that it is reached, when it last started.
 pub(crate) async fn advertised(
     connection: &mut SqliteConnection,

@@ -94,7 +94,10 @@ impl Store {
                 .await?;
             Ok(((), touching(name)))
         });
-        self.commit(actor, what, change).await
+        match enabled {
+            true => self.commit(actor, what, change).await,
+            false => self.commit_urgently(actor, what, change).await,
+        }
     }
 
     /// Takes the declaration of an interface back.
@@ -116,6 +119,6 @@ impl Store {
                 .await?;
             Ok(((), touching(name)))
         });
-        self.commit(actor, what, change).await
+        self.commit_urgently(actor, what, change).await
     }
 }

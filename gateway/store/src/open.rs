@@ -170,13 +170,7 @@ impl Store {
     pub async fn probe(&self) -> Result<(), StoreError> {
         let now = self.now();
         let change = change!(|connection| {
-            sqlx::query(
-                "INSERT INTO facts (name, value) VALUES ('probed', ?) \
-                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            )
-            .bind(micros(now).to_string())
-            .execute(connection)
-            .await?;
+            facts::note_probe(connection, now).await?;
             Ok(((), Touched::default()))
         });
         self.commit(Actor::Gateway, "probe", change).await.map(drop)
@@ -187,6 +181,10 @@ impl Store {
     #[must_use]
     pub fn keeps_room(&self) -> bool {
         self.ballast.is_kept()
+    }
+
+    pub(crate) fn ballast(&self) -> &Ballast {
+        &self.ballast
     }
 
     /// The present snapshot, and every later one.
@@ -209,7 +207,17 @@ impl Store {
         what: impl Into<String>,
         change: Change<T>,
     ) -> Result<Committed<T>, StoreError> {
-        self.writer.commit(actor, what.into(), None, change).await
+        self.writer.commit(actor, what.into(), false, None, change).await
+    }
+
+    /// Makes a change that takes rights away: it may use the room on the disk that is kept for it.
+    pub(crate) async fn commit_urgently<T: Send + 'static>(
+        &self,
+        actor: Actor,
+        what: impl Into<String>,
+        change: Change<T>,
+    ) -> Result<Committed<T>, StoreError> {
+        self.writer.commit(actor, what.into(), true, None, change).await
     }
 
     /// Makes a change that puts `bundle` in force, which need not be read again for that.
@@ -220,7 +228,7 @@ impl Store {
         bundle: Arc<Bundle>,
         change: Change<T>,
     ) -> Result<Committed<T>, StoreError> {
-        self.writer.commit(actor, what.into(), Some(bundle), change).await
+        self.writer.commit(actor, what.into(), false, Some(bundle), change).await
     }
 
     /// Suspends lines of the bundle of that number, if it is still in force: what they allow is

@@ -59,6 +59,17 @@ impl fmt::Display for SubjectChanges {
     }
 }
 
+impl SubjectChanges {
+    /// Whether they take rights away and give none: they must be possible on a full disk.
+    #[must_use]
+    pub fn take_away(&self) -> bool {
+        let Self { enabled, grant, take, join, leave } = self;
+        let gives =
+            *enabled == Some(true) || !grant.is_empty() || !join.is_empty() || !leave.is_empty();
+        !gives && (*enabled == Some(false) || !take.is_empty())
+    }
+}
+
 /// A subject as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubjectRow {
@@ -204,7 +215,7 @@ impl Store {
         changes: SubjectChanges,
     ) -> Result<Committed<u64>, StoreError> {
         let what = format!("change {subject}: {changes}");
-        let (now, granter) = (self.now(), actor.clone());
+        let (now, granter, urgent) = (self.now(), actor.clone(), changes.take_away());
         let change = change!(|connection| {
             let id = known(connection, &subject).await?;
             let SubjectChanges { enabled, grant: grants, take, join: joins, leave } = changes;
@@ -241,7 +252,10 @@ impl Store {
             };
             Ok((cancelled, touching(&subject)))
         });
-        self.commit(actor, what, change).await
+        match urgent {
+            true => self.commit_urgently(actor, what, change).await,
+            false => self.commit(actor, what, change).await,
+        }
     }
 
     /// Ends a subject's identity: every certificate of its is revoked and every code
@@ -263,7 +277,7 @@ impl Store {
             let count = certificates.len();
             Ok((count, Touched { certificates, ..touching(&subject) }))
         });
-        self.commit(actor, what, change).await
+        self.commit_urgently(actor, what, change).await
     }
 
     /// Removes a subject with all that is its own, and answers its number. Its name is free
@@ -300,7 +314,7 @@ impl Store {
             };
             Ok((id, Touched { certificates, devices, ..touching(&subject) }))
         });
-        self.commit(actor, what, change).await
+        self.commit_urgently(actor, what, change).await
     }
 
     /// The subjects of a kind, by name.

@@ -10,6 +10,7 @@ use crate::ballast::Ballast;
 use crate::change::{Actor, Change, Committed};
 use crate::database::{WriteConnection, micros};
 use crate::error::{OpenError, StoreError};
+use crate::facts;
 use crate::load;
 use crate::suspension;
 
@@ -56,18 +57,23 @@ impl Writer {
         (Self { jobs }, task)
     }
 
-    /// Makes a change. It is made even if the caller stops waiting.
+    /// Makes a change. It is made even if the caller stops waiting. One that is `urgent` takes
+    /// rights away, and may use the room on the disk that is kept for that.
     pub(crate) async fn commit<T: Send + 'static>(
         &self,
         actor: Actor,
         what: String,
+        urgent: bool,
         bundle: Option<Arc<Bundle>>,
         change: Change<T>,
     ) -> Result<Committed<T>, StoreError> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |desk| {
             Box::pin(async move {
-                let result = desk.commit(&actor, &what, bundle, change).await;
+                let result = match desk.make_room(urgent).await {
+                    Ok(()) => desk.commit(&actor, &what, bundle, change).await,
+                    Err(error) => Err(error),
+                };
                 // Whoever asked may be gone; the change stands all the same.
                 drop(reply.send(result));
             })
@@ -116,6 +122,34 @@ impl Writer {
 }
 
 impl Desk {
+    /// Sees to the room for a change. If the disk is full, one that is urgent gets the room that is
+    /// kept for it; whether the disk is full is tried out, since a change can be made only once.
+    /// While that room is in use, it is for urgent changes only.
+    async fn make_room(&mut self, urgent: bool) -> Result<(), StoreError> {
+        if !urgent {
+            let is_in_use = self.ballast.is_given_up() && !self.ballast.is_kept();
+            return if is_in_use { Err(StoreError::Full) } else { Ok(()) };
+        }
+        let doubt = self.trouble.borrow().is_some() || self.ballast.is_short();
+        if doubt && matches!(self.probe().await, Err(StoreError::Full)) {
+            self.connection.give_up().await;
+            if self.ballast.release() {
+                tracing::error!(
+                    "the disk is full; the room that was kept for this has been given up"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries whether something can be written.
+    async fn probe(&mut self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let mut transaction = self.connection.get().await?.begin_with("BEGIN IMMEDIATE").await?;
+        facts::note_probe(&mut transaction, now).await?;
+        Ok(transaction.commit().await?)
+    }
+
     async fn commit<T>(
         &mut self,
         actor: &Actor,
@@ -126,10 +160,6 @@ impl Desk {
         let before = self.snapshots.borrow().clone();
         let now = self.clock.now();
         let outcome = self.transact(&before, actor, what, bundle, now, change).await;
-        if matches!(outcome, Err(StoreError::Full)) && self.ballast.release() {
-            // The change itself is spent; the next one finds room.
-            tracing::error!("the disk is full; the room that was kept for this has been given up");
-        }
         match &outcome {
             Err(error @ (StoreError::Full | StoreError::Database(_))) => {
                 self.trouble.send_replace(Some(error.to_string()));

@@ -1,4 +1,4 @@
-use doorward_policies::{Class, Event, Journal, JournalError, Outcome};
+use doorward_policies::{Event, Journal, JournalError, Outcome};
 use doorward_session::Lease;
 
 use super::held::Granted;
@@ -49,7 +49,7 @@ pub async fn open(journal: &dyn Journal, granted: Granted) -> Result<Opened, Not
     }
     record.backend = authorized.permit().target().map(ToString::to_string);
     // Both at once: they mostly share one sync.
-    let opening = journal.open(Class::Ordinary, record.clone());
+    let opening = journal.open(record.clone());
     let (session, opened) = tokio::join!(authorized.session().recorded(), opening);
     match (session, opened) {
         (Ok(()), Ok(closing)) => {

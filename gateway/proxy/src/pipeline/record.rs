@@ -1,7 +1,7 @@
 use std::fmt;
 
 use doorward_model::PeerText;
-use doorward_policies::{Class, Closing, Event, Journal, Outcome, Record};
+use doorward_policies::{Closing, Event, Journal, Outcome, Record};
 use jiff::Timestamp;
 
 use super::authorize::RefusedFlow;
@@ -90,7 +90,7 @@ pub fn record(ended: Ended) {
 /// Records a refused flow, and waits until that is on disk: whoever is refused may look the
 /// refusal up by its id. That it cannot be recorded does not make it less refused.
 pub async fn refuse(journal: &dyn Journal, refused: &RefusedFlow, now: Timestamp) {
-    let written = journal.write(Class::Ordinary, refused.record(now)).await;
+    let written = journal.write(refused.record(now)).await;
     if let Err(error) = written {
         tracing::warn!(%error, "a refusal was not recorded");
     }

@@ -7,9 +7,7 @@ use std::time::Duration;
 use doorward_model::{
     CertificateId, DeviceId, Epoch, FlowId, InterfaceId, PeerText, SessionId, Subject, SubjectId,
 };
-use doorward_policies::{
-    Class, Closing, Event, Journal, JournalError, Outcome, Permit, Record, Request,
-};
+use doorward_policies::{Closing, Event, Journal, JournalError, Outcome, Permit, Record, Request};
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -109,12 +107,8 @@ impl SessionEntry {
 
     /// Hands the opening over to be recorded; it does not wait for it.
     pub(crate) fn record(&self, journal: &Arc<dyn Journal>) {
-        let class = match self.door {
-            "management" => Class::Administration,
-            _ => Class::Ordinary,
-        };
         let record = self.about(Record::new(self.began, Event::SessionOpen));
-        let (opening, ledger) = (journal.open(class, record), Arc::clone(&self.ledger));
+        let (opening, ledger) = (journal.open(record), Arc::clone(&self.ledger));
         tokio::spawn(async move {
             let outcome = opening.await;
             let told = outcome.as_ref().map(drop).map_err(Clone::clone);

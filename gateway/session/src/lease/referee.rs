@@ -10,8 +10,7 @@ use std::time::Instant;
 
 use doorward_model::{Action, FlowId, Revision};
 use doorward_policies::{
-    Bundle, Class, Decision, Differ, Event, Journal, Outcome, Record, Refusal, Request, Snapshot,
-    Supposed,
+    Bundle, Decision, Differ, Event, Journal, Outcome, Record, Refusal, Request, Snapshot, Supposed,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -254,7 +253,7 @@ impl Referee {
         };
         let detail = format!("{question}; {ended} flows ended");
         let record = record.detail(&detail);
-        if let Err(error) = self.journal.write(Class::Administration, record).await {
+        if let Err(error) = self.journal.write(record).await {
             tracing::error!(%error, "that the judges differ was not recorded");
         }
     }
@@ -305,11 +304,11 @@ mod tests {
     }
 
     impl Journal for Kept {
-        fn open(&self, _: Class, _: Record) -> Opening {
+        fn open(&self, _: Record) -> Opening {
             Box::pin(async { Ok(Box::new(Place) as Box<dyn Closing>) })
         }
 
-        fn write(&self, _: Class, record: Record) -> Written {
+        fn write(&self, record: Record) -> Written {
             self.append(record)
         }
 

@@ -1,6 +1,11 @@
 //! The audit log: records in the order in which they were written, synced in groups.
 
+mod budget;
+mod door;
+mod line;
 mod read;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::path::Path;
@@ -8,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_model::Clock;
-use doorward_policies::{Class, Closing, Event, Journal, JournalError, Opening, Record, Written};
+use doorward_policies::{Closing, Journal, JournalError, Opening, Record, Written};
 use jiff::Timestamp;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
@@ -16,10 +21,11 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::ballast::Ballast;
-use crate::database::{self, WriteConnection, micros, reading};
+use crate::database::{self, WriteConnection, reading};
 use crate::error::{OpenError, StoreError};
-use crate::open::ballast_path;
+use crate::open::Store;
+use door::{Door, Taken};
+use line::Line;
 use writer::{Entry, Pruned};
 
 pub use read::Numbered;
@@ -33,8 +39,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The bounds of the audit log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditSettings {
-    /// The most bytes that the log has. At fifteen sixteenths of it flows are refused; the
-    /// rest is for administrators, to log in and make room.
+    /// The most bytes that the log has. At three quarters of it what anybody can cause is only
+    /// counted; at fifteen sixteenths flows are refused; the rest is for administrators. See
+    /// [`Class`](doorward_policies::Class).
     pub max_bytes: u64,
     /// How many sessions and flows may be open at once: each keeps a place for its ending.
     pub open: usize,
@@ -51,8 +58,7 @@ pub struct AuditLog {
     entries: mpsc::Sender<Entry>,
     readers: SqlitePool,
     last: watch::Receiver<i64>,
-    trouble: watch::Receiver<Option<JournalError>>,
-    bytes: watch::Receiver<u64>,
+    door: Arc<Door>,
 }
 
 impl AuditLog {
@@ -63,7 +69,8 @@ impl AuditLog {
     }
 
     /// Opens the log in `dir`, making it if it is not there, and starts the task that writes.
-    /// [`Store::open`](crate::Store::open) has looked at it before.
+    /// [`Store::open`](crate::Store::open) has looked at it before, and keeps room on the disk for
+    /// both.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -71,6 +78,7 @@ impl AuditLog {
         dir: &Path,
         settings: AuditSettings,
         clock: Arc<dyn Clock>,
+        store: &Store,
     ) -> Result<(Self, JoinHandle<()>), OpenError> {
         let path = dir.join(FILE);
         let connection = database::open(&path, SCHEMA, true).await?;
@@ -79,11 +87,12 @@ impl AuditLog {
         let (tell_last, last) = watch::channel(0);
         let (tell_trouble, trouble) = watch::channel(None);
         let (tell_bytes, bytes) = watch::channel(0);
+        let door = Arc::new(Door::new(settings.max_bytes, trouble, bytes));
         let writer = writer::Writer {
             connection,
             queue,
-            max_bytes: settings.max_bytes,
-            ballast: Ballast::new(ballast_path(dir)),
+            door: Arc::clone(&door),
+            ballast: store.ballast().clone(),
             clock,
             last: tell_last,
             trouble: tell_trouble,
@@ -91,19 +100,19 @@ impl AuditLog {
         };
         let task = tokio::spawn(writer.run());
         let readers = SqlitePoolOptions::new().max_connections(2).connect_lazy_with(reading(&path));
-        Ok((Self { entries, readers, last, trouble, bytes }, task))
+        Ok((Self { entries, readers, last, door }, task))
     }
 
     /// Why the log cannot take flows now, if it cannot; and every later change of that.
     #[must_use]
     pub fn trouble(&self) -> watch::Receiver<Option<JournalError>> {
-        self.trouble.clone()
+        self.door.trouble()
     }
 
     /// How many bytes the log has.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        *self.bytes.borrow()
+        self.door.bytes()
     }
 
     /// The number of the last record, and of every later one.
@@ -122,81 +131,85 @@ impl AuditLog {
         self.entries.send(entry).await.map_err(|_| JournalError::Closed)?;
         answer.await.map_err(|_| JournalError::Closed)?
     }
-}
 
-impl Journal for AuditLog {
-    fn open(&self, class: Class, record: Record) -> Opening {
-        // The place for the ending comes first, so that an opening never lacks one.
-        let place = match self.entries.clone().try_reserve_owned() {
-            Ok(place) => place,
-            Err(TrySendError::Full(entries)) => {
-                return Box::pin(async move {
-                    let place = patiently(entries.clone().reserve_owned()).await?;
-                    send(&entries, class, record).await?;
-                    Ok(Box::new(Place(place)) as Box<dyn Closing>)
-                });
-            }
-            Err(TrySendError::Closed(_)) => {
-                return Box::pin(async { Err(JournalError::Closed) });
-            }
-        };
-        let written = self.write(class, record);
-        Box::pin(async move {
-            written.await?;
-            Ok(Box::new(Place(place)) as Box<dyn Closing>)
+    /// Hands a line over. It has its turn in the queue at once, if there is room: records stand in
+    /// the log in the order in which they were handed over, whoever waits for them first.
+    fn send(&self, line: Line) -> Written {
+        let (reply, answer) = oneshot::channel();
+        let queued = self.queue(Entry::Line { line, reply: Some(reply) });
+        Box::pin(async {
+            queued.await?;
+            answer.await.map_err(|_| JournalError::Closed)?
         })
     }
 
-    /// Takes its turn in the queue at once, if there is room: records stand in the log in the
-    /// order in which they were handed over, whoever waits for them first.
-    fn write(&self, class: Class, record: Record) -> Written {
-        let (entry, answer) = entry(class, record);
+    /// Answers when the entry is in the queue.
+    fn queue(&self, entry: Entry) -> Written {
         match self.entries.try_send(entry) {
-            Ok(()) => Box::pin(async { answer.await.map_err(|_| JournalError::Closed)? }),
+            Ok(()) => Box::pin(async { Ok(()) }),
             Err(TrySendError::Full(entry)) => {
-                let entries = self.entries.clone();
+                let (entries, door) = (self.entries.clone(), Arc::clone(&self.door));
                 Box::pin(async move {
-                    patiently(entries.send(entry)).await?;
-                    answer.await.map_err(|_| JournalError::Closed)?
+                    let length = entry.length();
+                    let sent = patiently(entries.send(entry)).await;
+                    if sent.is_err() {
+                        door.arrived(length);
+                    }
+                    sent
                 })
             }
             Err(TrySendError::Closed(_)) => Box::pin(async { Err(JournalError::Closed) }),
         }
     }
+}
 
-    fn append(&self, record: Record) -> Written {
-        // Nobody waits for it to be written, so what cannot be is not taken to begin with.
-        if let Some(trouble) = self.trouble.borrow().clone() {
-            return Box::pin(async { Err(trouble) });
-        }
-        let record = Box::new(record);
-        let entry = Entry::Record { class: Class::Ordinary, record, reply: None };
-        match self.entries.try_send(entry) {
-            Ok(()) => Box::pin(async { Ok(()) }),
-            Err(TrySendError::Full(entry)) => {
-                let entries = self.entries.clone();
-                Box::pin(async move { patiently(entries.send(entry)).await })
+impl Journal for AuditLog {
+    fn open(&self, record: Record) -> Opening {
+        let line = match self.door.take(record) {
+            Taken::Written(line) => line,
+            Taken::Counted => {
+                let door = Arc::clone(&self.door);
+                return Box::pin(async { Ok(Box::new(Uncounted(door)) as Box<dyn Closing>) });
             }
+            Taken::Refused(error) => return Box::pin(async { Err(error) }),
+        };
+        // The place for the ending comes first, so that an opening never lacks one.
+        let place = self.entries.clone().try_reserve_owned();
+        let (log, door) = (self.clone(), Arc::clone(&self.door));
+        match place {
+            Ok(place) => {
+                let written = self.send(line);
+                Box::pin(async move {
+                    written.await?;
+                    Ok(Box::new(Place { place, door }) as Box<dyn Closing>)
+                })
+            }
+            Err(TrySendError::Full(entries)) => Box::pin(async move {
+                let length = line.length();
+                let place = patiently(entries.reserve_owned()).await;
+                let place = place.inspect_err(|_| log.door.arrived(length))?;
+                log.send(line).await?;
+                Ok(Box::new(Place { place, door }) as Box<dyn Closing>)
+            }),
             Err(TrySendError::Closed(_)) => Box::pin(async { Err(JournalError::Closed) }),
         }
     }
-}
 
-type Answered = oneshot::Receiver<Result<(), JournalError>>;
+    fn write(&self, record: Record) -> Written {
+        match self.door.take(record) {
+            Taken::Written(line) => self.send(line),
+            Taken::Counted => Box::pin(async { Ok(()) }),
+            Taken::Refused(error) => Box::pin(async { Err(error) }),
+        }
+    }
 
-fn entry(class: Class, record: Record) -> (Entry, Answered) {
-    let (reply, answer) = oneshot::channel();
-    (Entry::Record { class, record: Box::new(record), reply: Some(reply) }, answer)
-}
-
-async fn send(
-    entries: &mpsc::Sender<Entry>,
-    class: Class,
-    record: Record,
-) -> Result<(), JournalError> {
-    let (entry, answer) = entry(class, record);
-    patiently(entries.send(entry)).await?;
-    answer.await.map_err(|_| JournalError::Closed)?
+    fn append(&self, record: Record) -> Written {
+        match self.door.take(record) {
+            Taken::Written(line) => self.queue(Entry::Line { line, reply: None }),
+            Taken::Counted => Box::pin(async { Ok(()) }),
+            Taken::Refused(error) => Box::pin(async { Err(error) }),
+        }
+    }
 }
 
 /// Waits for a place in the queue, within bounds.
@@ -206,31 +219,33 @@ async fn patiently<T, E>(place: impl Future<Output = Result<T, E>>) -> Result<T,
 }
 
 /// A place in the queue that is kept for an ending.
-struct Place(mpsc::OwnedPermit<Entry>);
+struct Place {
+    place: mpsc::OwnedPermit<Entry>,
+    door: Arc<Door>,
+}
 
 impl Closing for Place {
     fn close(self: Box<Self>, record: Record) {
-        let record = Box::new(record);
-        self.0.send(Entry::Record { class: Class::Administration, record, reply: None });
+        if let Some(line) = self.door.ending(&record) {
+            self.place.send(Entry::Line { line, reply: None });
+        }
     }
 }
 
+/// The ending of something whose opening was counted.
+struct Uncounted(Arc<Door>);
+
+impl Closing for Uncounted {
+    fn close(self: Box<Self>, record: Record) {
+        self.0.count(&record);
+    }
+}
+
+/// Writes one record, for whoever has no log open.
 pub(crate) async fn insert(
     connection: &mut SqliteConnection,
     record: &Record,
 ) -> Result<i64, StoreError> {
-    let json = serde_json::to_string(record).map_err(|error| StoreError::Row(error.to_string()))?;
-    let seq =
-        sqlx::query_scalar("INSERT INTO records (at, flow, record) VALUES (?, ?, ?) RETURNING seq")
-            .bind(micros(record.at))
-            .bind(record.flow.map(|flow| flow.to_string()))
-            .bind(json)
-            .fetch_one(connection)
-            .await?;
-    Ok(seq)
-}
-
-/// An alarm about the log itself.
-fn alarm(at: Timestamp, detail: &str) -> Record {
-    Record::new(at, Event::Alarm).detail(detail)
+    let line = Line::of(record).map_err(|error| StoreError::Row(error.to_string()))?;
+    line.insert(connection).await
 }

@@ -1,13 +1,18 @@
+//! The one task that writes the log.
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_model::Clock;
-use doorward_policies::{Class, JournalError, Record};
+use doorward_policies::{Event, JournalError, Record};
 use jiff::Timestamp;
 use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout_at};
 
-use crate::audit::{alarm, insert};
+use super::door::Door;
+use super::line::Line;
 use crate::ballast::Ballast;
 use crate::database::{WriteConnection, micros};
 use crate::error::StoreError;
@@ -15,18 +20,23 @@ use crate::error::StoreError;
 /// The most records of one transaction.
 pub(super) const BATCH: usize = 512;
 
-/// How long to wait before records that could not be written are tried again.
-const AGAIN: Duration = Duration::from_secs(1);
+/// How long the task waits for records before it looks what else there is to do: write counts that
+/// are due, or try again what could not be written.
+const TURN: Duration = Duration::from_secs(1);
+
+/// How many records are deleted at a time.
+const PRUNED: i64 = 2048;
 
 pub(super) type Pruned = oneshot::Sender<Result<u64, JournalError>>;
 
+type Reply = oneshot::Sender<Result<(), JournalError>>;
+
 pub(super) enum Entry {
-    Record {
-        class: Class,
-        record: Box<Record>,
+    Line {
+        line: Line,
         /// Whoever waits for it to be on disk. An ending has nobody, and neither has an operation:
         /// these are tried until they are.
-        reply: Option<oneshot::Sender<Result<(), JournalError>>>,
+        reply: Option<Reply>,
     },
     Prune {
         before: Timestamp,
@@ -34,12 +44,28 @@ pub(super) enum Entry {
     },
 }
 
-/// The one task that writes the log. It takes what has come while the last group was synced
-/// and syncs it as the next, so nobody waits for more than two syncs.
+/// Records that are being deleted.
+struct Pruning {
+    before: Timestamp,
+    reply: Pruned,
+    deleted: u64,
+}
+
+impl Entry {
+    pub(super) fn length(&self) -> u64 {
+        match self {
+            Self::Line { line, .. } => line.length(),
+            Self::Prune { .. } => 0,
+        }
+    }
+}
+
+/// It takes what has come while the last group was synced and syncs it as the next, so nobody
+/// waits for more than two syncs.
 pub(super) struct Writer {
     pub(super) connection: WriteConnection,
     pub(super) queue: mpsc::Receiver<Entry>,
-    pub(super) max_bytes: u64,
+    pub(super) door: Arc<Door>,
     pub(super) ballast: Ballast,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) last: watch::Sender<i64>,
@@ -56,20 +82,25 @@ impl Writer {
             self.last.send_replace(seq);
         }
         self.measure().await;
-        // Endings, and operations, that could not be written yet. Bounded: while there are any,
-        // nothing new is opened or done, every open flow has one ending, and the operations are
-        // those that were in the queue.
-        let mut owed: Vec<Record> = Vec::new();
+        // Lines that nobody waits for and that could not be written yet. Their number is bounded:
+        // while there are any, nothing new is opened or done, every open flow has one ending, and
+        // the operations are those that were in the queue.
+        let mut owed: Vec<Line> = Vec::new();
         let mut group = Vec::with_capacity(BATCH);
+        let mut prunings = VecDeque::new();
+        let mut turn = Instant::now() + TURN;
         loop {
-            let open = if owed.is_empty() {
-                self.queue.recv_many(&mut group, BATCH).await > 0
-            } else {
-                let more = tokio::time::timeout(AGAIN, self.queue.recv_many(&mut group, BATCH));
-                more.await.is_ok_and(|count| count > 0) || !self.queue.is_closed()
-            };
-            self.write(&mut owed, std::mem::take(&mut group)).await;
-            if !open && (owed.is_empty() || self.queue.is_closed()) {
+            let until = if prunings.is_empty() { turn } else { Instant::now() };
+            let more = timeout_at(until, self.queue.recv_many(&mut group, BATCH)).await;
+            let is_over = more.is_ok_and(|count| count == 0);
+            if is_over || Instant::now() >= turn {
+                turn = Instant::now() + TURN;
+                owed.extend(self.door.due(is_over));
+                self.try_again(&mut owed);
+            }
+            self.write(&mut owed, &mut prunings, std::mem::take(&mut group)).await;
+            self.prune(&mut prunings).await;
+            if is_over {
                 break;
             }
         }
@@ -81,115 +112,175 @@ impl Writer {
         }
     }
 
-    async fn write(&mut self, owed: &mut Vec<Record>, group: Vec<Entry>) {
-        let full = self.is_full();
-        let broken = self.trouble.borrow().is_some();
-        let mut records = std::mem::take(owed);
-        let endings = records.len();
-        let mut waiting = Vec::new();
-        let mut unwaited = Vec::new();
+    /// While nothing can be written, nothing comes that would show that it can again. So this
+    /// writes something itself, once the room on the disk is there again that is kept for
+    /// administrators.
+    fn try_again(&self, owed: &mut Vec<Line>) {
+        if owed.is_empty() && self.is_broken() && self.ballast.is_kept() {
+            let text = "the audit log could not be written for a while; it is written again";
+            owed.extend(self.alarm(text));
+        }
+    }
+
+    fn is_broken(&self) -> bool {
+        match &*self.trouble.borrow() {
+            None | Some(JournalError::Full) => false,
+            Some(_) => true,
+        }
+    }
+
+    /// An alarm about the log itself.
+    fn alarm(&self, text: &str) -> Option<Line> {
+        self.door.ending(&Record::new(self.clock.now(), Event::Alarm).detail(text))
+    }
+
+    async fn write(
+        &mut self,
+        owed: &mut Vec<Line>,
+        prunings: &mut VecDeque<Pruning>,
+        group: Vec<Entry>,
+    ) {
+        let mut lines = std::mem::take(owed);
+        let is_late = !lines.is_empty();
+        let (mut waiting, mut rescues) = (Vec::new(), Vec::new());
         for entry in group {
             match entry {
+                Entry::Line { line, reply: Some(reply) } if line.is_rescue() => {
+                    rescues.push((line, reply));
+                }
+                Entry::Line { line, reply: Some(reply) } => waiting.push((line, reply)),
+                Entry::Line { line, reply: None } => lines.push(line),
                 Entry::Prune { before, reply } => {
-                    let outcome = self.prune(before).await;
-                    if outcome.is_ok() {
-                        self.settle().await;
-                    }
-                    drop(reply.send(outcome));
+                    prunings.push_back(Pruning { before, reply, deleted: 0 });
                 }
-                Entry::Record { class: Class::Ordinary, reply: Some(reply), .. } if full => {
-                    drop(reply.send(Err(JournalError::Full)));
-                }
-                Entry::Record { record, reply, .. } => match reply {
-                    Some(reply) => waiting.push((*record, reply)),
-                    None => unwaited.push(*record),
-                },
             }
         }
-        records.extend(unwaited);
-        if records.is_empty() && waiting.is_empty() {
+        if lines.is_empty() && waiting.is_empty() && rescues.is_empty() {
             return;
         }
-        let all = records.iter().chain(waiting.iter().map(|(record, _)| record));
-        let mut outcome = self.insert_all(all.clone()).await;
-        if matches!(outcome, Err(StoreError::Full)) && self.ballast.release() {
-            tracing::error!("the disk is full; the room that was kept for this has been given up");
-            outcome = self.insert_all(all).await;
+        let mut outcome = Err(StoreError::Full);
+        // While the room that is kept is in use, it is for rescues only.
+        if !self.is_broken() || self.ballast.is_kept() {
+            let waiting = waiting.iter().chain(&rescues).map(|(line, _)| line);
+            outcome = self.insert_all(lines.iter().chain(waiting)).await;
         }
         match outcome {
-            Ok(last) => {
-                waiting.into_iter().for_each(|(_, reply)| drop(reply.send(Ok(()))));
-                self.last.send_replace(last);
-                if broken || endings > 0 {
+            Ok(()) => {
+                self.door.arrived(lines.iter().map(Line::length).sum());
+                waiting.append(&mut rescues);
+                self.answer(waiting, Ok(()));
+                if self.is_broken() || is_late {
                     tracing::info!("the audit log is written again");
+                    self.trouble.send_replace(None);
                 }
                 self.settle().await;
             }
             Err(error) => {
-                let error = journal_error(error);
-                if !broken {
-                    tracing::error!(%error, "the audit log cannot be written; flows are refused");
-                }
-                for (_, reply) in waiting {
-                    drop(reply.send(Err(error.clone())));
-                }
-                *owed = records;
-                self.trouble.send_replace(Some(error));
+                let rescued = match &error {
+                    StoreError::Full if !rescues.is_empty() => self.rescue(&rescues).await,
+                    _ => Err(error),
+                };
+                let error = self.failed(rescued.as_ref().err());
+                self.answer(rescues, rescued.map_err(|error| journal_error(&error)));
+                self.answer(waiting, Err(error));
+                *owed = lines;
             }
         }
     }
 
+    /// Writes what takes rights away or makes room, on a disk that has no room but what is kept.
+    async fn rescue(&mut self, rescues: &[(Line, Reply)]) -> Result<(), StoreError> {
+        if self.ballast.release() {
+            tracing::error!("the disk is full; the room that was kept for this has been given up");
+        }
+        self.insert_all(rescues.iter().map(|(line, _)| line)).await
+    }
+
+    /// Notes that records could not be written, and answers why.
+    fn failed(&mut self, error: Option<&StoreError>) -> JournalError {
+        let error = error.map_or(JournalError::DiskFull, journal_error);
+        if !self.is_broken() {
+            tracing::error!(%error, "the audit log cannot be written; flows are refused");
+        }
+        self.trouble.send_replace(Some(error.clone()));
+        error
+    }
+
+    fn answer(&self, waiting: Vec<(Line, Reply)>, outcome: Result<(), JournalError>) {
+        self.door.arrived(waiting.iter().map(|(line, _)| line.length()).sum());
+        for (_, reply) in waiting {
+            // Whoever asked may be gone.
+            drop(reply.send(outcome.clone()));
+        }
+    }
+
     /// After something was written: tells whether flows can be taken, and leaves a record when
-    /// that changes for the worse.
+    /// they cannot any more.
     async fn settle(&mut self) {
         self.measure().await;
-        let trouble = self.is_full().then_some(JournalError::Full);
+        let trouble = (!self.door.takes_flows()).then_some(JournalError::Full);
         let before = self.trouble.borrow().clone();
         if before == trouble {
             return;
         }
         if let Some(trouble) = &trouble {
             tracing::error!(%trouble, "flows are refused");
-            let record = alarm(self.clock.now(), &trouble.to_string());
-            if let Ok(seq) = self.insert_all([&record].into_iter()).await {
-                self.last.send_replace(seq);
+            if let Some(line) = self.alarm(&trouble.to_string()) {
+                // It is told in the log and in the status as well.
+                drop(self.insert_all([&line].into_iter()).await);
+                self.door.arrived(line.length());
             }
         }
         self.trouble.send_replace(trouble);
     }
 
-    async fn prune(&mut self, before: Timestamp) -> Result<u64, JournalError> {
-        let mut outcome = delete(&mut self.connection, before).await;
+    /// Deletes some of what is to be deleted; the rest has its turn after the records that have
+    /// come meanwhile.
+    async fn prune(&mut self, prunings: &mut VecDeque<Pruning>) {
+        let Some(pruning) = prunings.front_mut() else { return };
+        let mut outcome = delete_some(&mut self.connection, pruning.before).await;
         if matches!(outcome, Err(StoreError::Full)) && self.ballast.release() {
             self.connection.give_up().await;
-            outcome = delete(&mut self.connection, before).await;
+            outcome = delete_some(&mut self.connection, pruning.before).await;
         }
-        match outcome {
+        let outcome = match outcome {
+            Ok(0) => Ok(pruning.deleted),
             Ok(deleted) => {
-                self.ballast.take();
-                Ok(deleted)
+                pruning.deleted += deleted;
+                return;
             }
             Err(error) => {
                 self.connection.give_up().await;
-                Err(journal_error(error))
+                Err(journal_error(&error))
             }
+        };
+        if outcome.is_ok() {
+            self.ballast.take();
+            self.settle().await;
+        }
+        if let Some(pruning) = prunings.pop_front() {
+            // Whoever asked may be gone.
+            drop(pruning.reply.send(outcome));
         }
     }
 
     /// Writes records, all of them or none.
-    async fn insert_all(
-        &mut self,
-        records: impl Iterator<Item = &Record>,
-    ) -> Result<i64, StoreError> {
-        let outcome = insert_all(&mut self.connection, records).await;
-        if outcome.is_err() {
-            self.connection.give_up().await;
+    async fn insert_all(&mut self, lines: impl Iterator<Item = &Line>) -> Result<(), StoreError> {
+        match insert_all(&mut self.connection, lines).await {
+            Ok(last) => {
+                self.last.send_if_modified(|known| {
+                    last.is_some_and(|last| {
+                        *known = last;
+                        true
+                    })
+                });
+                Ok(())
+            }
+            Err(error) => {
+                self.connection.give_up().await;
+                Err(error)
+            }
         }
-        outcome
-    }
-
-    fn is_full(&self) -> bool {
-        *self.bytes.borrow() >= self.max_bytes / 16 * 15
     }
 
     async fn measure(&mut self) {
@@ -205,24 +296,31 @@ impl Writer {
     }
 }
 
+/// Writes lines, and answers the number of the last.
 async fn insert_all(
     connection: &mut WriteConnection,
-    records: impl Iterator<Item = &Record>,
-) -> Result<i64, StoreError> {
+    lines: impl Iterator<Item = &Line>,
+) -> Result<Option<i64>, StoreError> {
     let mut transaction = connection.get().await?.begin_with("BEGIN IMMEDIATE").await?;
-    let mut last = 0;
-    for record in records {
-        last = insert(&mut transaction, record).await?;
+    let mut last = None;
+    for line in lines {
+        last = Some(line.insert(&mut transaction).await?);
     }
     transaction.commit().await?;
     Ok(last)
 }
 
-/// Deletes the records before an instant, and gives their room back to the disk.
-async fn delete(connection: &mut WriteConnection, before: Timestamp) -> Result<u64, StoreError> {
+/// Deletes some of the records before an instant, gives their room back to the disk, and answers
+/// how many they were. That takes little room on the disk itself, however many there are.
+async fn delete_some(
+    connection: &mut WriteConnection,
+    before: Timestamp,
+) -> Result<u64, StoreError> {
     let connection = connection.get().await?;
-    let deleted = sqlx::query("DELETE FROM records WHERE at < ?")
+    let some = "DELETE FROM records WHERE seq IN (SELECT seq FROM records WHERE at < ? LIMIT ?)";
+    let deleted = sqlx::query(some)
         .bind(micros(before))
+        .bind(PRUNED)
         .execute(&mut *connection)
         .await?
         .rows_affected();
@@ -232,7 +330,7 @@ async fn delete(connection: &mut WriteConnection, before: Timestamp) -> Result<u
     Ok(deleted)
 }
 
-fn journal_error(error: StoreError) -> JournalError {
+fn journal_error(error: &StoreError) -> JournalError {
     match error {
         StoreError::Full => JournalError::DiskFull,
         other => JournalError::Broken(other.to_string()),

@@ -1,4 +1,4 @@
-use doorward_policies::{Class, JournalError, Record};
+use doorward_policies::{JournalError, Record};
 use doorward_session::Cause;
 use doorward_wire::Why;
 use tokio::time::sleep;
@@ -60,7 +60,7 @@ pub(super) async fn hand_over(
     records: Vec<Record>,
 ) -> Result<(), JournalError> {
     let write = |record| match approached.inspected.synced {
-        true => means.journal.write(Class::Ordinary, record),
+        true => means.journal.write(record),
         false => means.journal.append(record),
     };
     // All at once: they mostly share one sync.

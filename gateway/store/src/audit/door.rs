@@ -1,0 +1,124 @@
+//! The one way into the log: each record is weighed against its party's bound and against the room
+//! that its class has, in one step.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use doorward_policies::{Class, JournalError, Record};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::budget::{Budget, Verdict};
+use super::line::Line;
+
+/// What becomes of a record.
+pub(super) enum Taken {
+    Written(Line),
+    Counted,
+    Refused(JournalError),
+}
+
+/// The way into the log.
+pub(super) struct Door {
+    budget: Mutex<Budget>,
+    began: Instant,
+    max_bytes: u64,
+    /// How many bytes are on their way to the disk.
+    coming: AtomicU64,
+    trouble: watch::Receiver<Option<JournalError>>,
+    bytes: watch::Receiver<u64>,
+}
+
+impl Door {
+    pub(super) fn new(
+        max_bytes: u64,
+        trouble: watch::Receiver<Option<JournalError>>,
+        bytes: watch::Receiver<u64>,
+    ) -> Self {
+        let (budget, coming) = (Mutex::default(), AtomicU64::new(0));
+        Self { budget, began: Instant::now(), max_bytes, coming, trouble, bytes }
+    }
+
+    pub(super) fn trouble(&self) -> watch::Receiver<Option<JournalError>> {
+        self.trouble.clone()
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        *self.bytes.borrow()
+    }
+
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Takes a record, counts it, or refuses it.
+    pub(super) fn take(&self, mut record: Record) -> Taken {
+        let class = record.bound().class;
+        let now = self.now();
+        let mut budget = self.budget();
+        match budget.take(&mut record, self.has_room(class), now) {
+            Verdict::Counted => Taken::Counted,
+            Verdict::NoRoom => {
+                let trouble = self.trouble.borrow().clone();
+                Taken::Refused(trouble.unwrap_or(JournalError::Full))
+            }
+            // Still under the lock: what comes next must find less room.
+            Verdict::Written => match self.line(&record) {
+                Ok(line) => Taken::Written(line),
+                Err(error) => Taken::Refused(error),
+            },
+        }
+    }
+
+    /// An ending, for which there is a place. `None` if it cannot be written down: ours.
+    pub(super) fn ending(&self, record: &Record) -> Option<Line> {
+        match self.line(record) {
+            Ok(line) => Some(line),
+            Err(error) => {
+                tracing::error!(%error, "an ending was not recorded");
+                None
+            }
+        }
+    }
+
+    fn line(&self, record: &Record) -> Result<Line, JournalError> {
+        let line = Line::of(record).map_err(|error| JournalError::Broken(error.to_string()))?;
+        self.coming.fetch_add(line.length(), Ordering::SeqCst);
+        Ok(line)
+    }
+
+    /// Counts the ending of something whose opening was counted.
+    pub(super) fn count(&self, record: &Record) {
+        self.budget().count(record, self.now());
+    }
+
+    /// Bytes that were on their way are on the disk, or will not be.
+    pub(super) fn arrived(&self, length: u64) {
+        self.coming.fetch_sub(length, Ordering::SeqCst);
+    }
+
+    /// The counts that are to be written now.
+    pub(super) fn due(&self, end: bool) -> Vec<Line> {
+        let due = self.budget().due(|class| self.has_room(class), end, self.now());
+        due.iter().filter_map(|record| self.ending(record)).collect()
+    }
+
+    /// Whether the log takes flows.
+    pub(super) fn takes_flows(&self) -> bool {
+        self.bytes() < Class::Permitted.room(self.max_bytes)
+    }
+
+    fn has_room(&self, class: Class) -> bool {
+        let broken = match &*self.trouble.borrow() {
+            None | Some(JournalError::Full) => false,
+            Some(_) => true,
+        };
+        let filled = self.bytes().saturating_add(self.coming.load(Ordering::SeqCst));
+        class == Class::Rescue || !broken && filled < class.room(self.max_bytes)
+    }
+}

@@ -1,0 +1,185 @@
+//! The audit log through its own doors, on a real disk.
+
+use std::path::Path;
+
+use doorward_model::Action;
+use doorward_policies::{Event, Journal as _, JournalError, Outcome, Record};
+use jiff::Timestamp;
+
+use crate::tests::{START, World};
+use crate::{AuditLog, AuditSettings};
+
+fn record(event: Event, subject: &str) -> Record {
+    let mut record = Record::new(Timestamp::from_second(START).unwrap(), event);
+    record.subject = Some(subject.parse().unwrap());
+    record
+}
+
+fn numbered(number: u64) -> Record {
+    let mut record = record(Event::FlowOpen, "user/alice");
+    record.bytes_up = Some(number);
+    record
+}
+
+fn change(urgent: bool) -> Record {
+    let mut record = record(Event::Request, "user/owner");
+    (record.action, record.urgent) = (Some(Action::Delete), urgent);
+    record.detail(&"x".repeat(256))
+}
+
+async fn open(world: &World, max_bytes: u64) -> (AuditLog, tokio::task::JoinHandle<()>) {
+    let (settings, store) = (AuditSettings { max_bytes, open: 64 }, world.open().await.store);
+    AuditLog::open(world.path(), settings, world.clock.clone(), &store).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_read_back_in_order_and_endings_keep_their_place() {
+    let world = World::found().await;
+    let (log, task) = open(&world, 1 << 30).await;
+    let opened = log.open(numbered(1)).await.unwrap();
+    for number in 2..100 {
+        log.write(numbered(number)).await.unwrap();
+    }
+    opened.close(numbered(100).ended(Outcome::Done, "done"));
+    drop(log);
+    task.await.unwrap();
+    let (log, _task) = open(&world, 1 << 30).await;
+    let all = log.read_after(0, None, 1000).await.unwrap();
+    let numbers: Vec<u64> = all.iter().map(|one| one.record.bytes_up.unwrap()).collect();
+    assert_eq!(numbers, (1..=100).collect::<Vec<_>>());
+    assert_eq!(all.last().unwrap().seq, 100);
+    let tail = log.before_last(3).await.unwrap();
+    assert_eq!(log.read_after(tail, None, 10).await.unwrap().len(), 3);
+}
+
+/// Writes until it is refused, each time for another subject. How many were written.
+async fn fill(log: &AuditLog, event: Event) -> (u64, JournalError) {
+    for written in 0..50_000_u64 {
+        let record = record(event, &format!("user/u{written}")).detail(&"x".repeat(256));
+        if let Err(error) = log.write(record).await {
+            return (written, error);
+        }
+    }
+    panic!("the log is not bounded");
+}
+
+#[tokio::test]
+async fn who_has_fewer_rights_finds_the_log_full_earlier() {
+    let world = World::found().await;
+    let most = AuditSettings::SMALLEST;
+    let (log, _task) = open(&world, most).await;
+    let flow = log.open(numbered(0)).await.unwrap();
+
+    // What anybody may cause stops at three quarters, and is counted from there on.
+    for number in 0..5000 {
+        let record = record(Event::FlowRefused, &format!("device/d{number}"));
+        log.write(record.detail(&"x".repeat(256))).await.unwrap();
+    }
+    let anyone = log.bytes();
+    assert!((most / 32 * 22..most / 32 * 25).contains(&anyone), "{anyone}");
+    assert_eq!(*log.trouble().borrow(), None, "flows are still taken");
+
+    let (written, refused) = fill(&log, Event::FlowOpen).await;
+    assert_eq!(refused, JournalError::Full);
+    assert!(written > 100, "flows have room of their own: {written}");
+    assert_eq!(*log.trouble().borrow(), Some(JournalError::Full));
+
+    // Then certificates, then changes.
+    let (written, _) = fill(&log, Event::Issuing).await;
+    assert!(written > 10, "certificates have room of their own: {written}");
+    let mut changes = 0;
+    while log.write(change(false)).await.is_ok() {
+        changes += 1;
+        assert!(changes < 1000, "the cap is hard");
+    }
+    assert!(changes > 10, "administrators have room of their own: {changes}");
+    assert!(log.bytes() <= most + most / 32, "{} of {most}", log.bytes());
+
+    // Whoever takes rights away is never refused; what was open ends; what makes room does.
+    for _ in 0..100 {
+        log.write(change(true)).await.unwrap();
+    }
+    flow.close(numbered(2).ended(Outcome::Done, "done"));
+    let later = Timestamp::from_second(START + 1).unwrap();
+    assert!(log.prune(later).await.unwrap() > 1000);
+    assert_eq!(*log.trouble().borrow(), None);
+    log.write(record(Event::FlowOpen, "user/bob")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_party_at_full_speed_leaves_what_it_may_and_a_sum() {
+    let world = World::found().await;
+    let (log, task) = open(&world, 1 << 30).await;
+    let bound = record(Event::FlowRefused, "device/one").bound();
+    let before = log.bytes();
+    let mut tries = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let log = log.clone();
+        tries.spawn(async move {
+            for _ in 0..5000 {
+                log.write(record(Event::FlowRefused, "device/one")).await.unwrap();
+                let opened = log.open(record(Event::SessionOpen, "device/one")).await.unwrap();
+                opened.close(record(Event::SessionEnd, "device/one"));
+            }
+        });
+    }
+    while let Some(done) = tries.join_next().await {
+        done.unwrap();
+    }
+    log.write(record(Event::FlowRefused, "user/alice")).await.unwrap();
+    assert!(log.bytes() - before < 128 * 1024, "{}", log.bytes() - before);
+    drop(log);
+    task.await.unwrap();
+    let (log, _task) = open(&world, 1 << 30).await;
+    let all = log.read_after(0, None, 10_000).await.unwrap();
+    let of = |event: Event, subject: &str| {
+        let subject = Some(subject.parse().unwrap());
+        let found = all.iter().map(|one| &one.record);
+        found.filter(|one| one.event == event && one.subject == subject).cloned().collect()
+    };
+    let refused: Vec<Record> = of(Event::FlowRefused, "device/one");
+    assert_eq!(refused.len(), bound.minute as usize + 1, "the sum is one more");
+    let count = |records: &[Record]| records.iter().map(|one| one.count.unwrap_or(1)).sum::<u64>();
+    assert_eq!(count(&refused), 40_000, "none is lost");
+    let sum = refused.last().unwrap();
+    assert!(sum.first.is_some() && sum.last.is_some());
+    assert_eq!(count(&of(Event::SessionOpen, "device/one")), 40_000);
+    assert_eq!(count(&of(Event::SessionEnd, "device/one")), 40_000);
+    assert_eq!(of(Event::FlowRefused, "user/alice").len(), 1, "another party is not concerned");
+}
+
+#[tokio::test]
+async fn pruning_takes_its_time_and_keeps_nobody_waiting() {
+    let world = World::found().await;
+    let (log, _task) = open(&world, 1 << 30).await;
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..200 {
+        let log = log.clone();
+        writers.spawn(async move {
+            for _ in 0..50 {
+                log.write(record(Event::FlowOpen, &format!("user/u{writer}"))).await.unwrap();
+            }
+        });
+    }
+    while let Some(done) = writers.join_next().await {
+        done.unwrap();
+    }
+    let pruned = tokio::spawn({
+        let log = log.clone();
+        async move { log.prune(Timestamp::from_second(START + 1).unwrap()).await }
+    });
+    let mut during = 0;
+    while !pruned.is_finished() {
+        let mut record = record(Event::FlowOpen, &format!("user/later{during}"));
+        record.at = Timestamp::from_second(START + 2).unwrap();
+        log.write(record).await.unwrap();
+        during += 1;
+    }
+    assert_eq!(pruned.await.unwrap().unwrap(), 10_000);
+    assert!(during >= 3, "others are served between the pieces: {during}");
+    assert!(wal(world.path()) < 4 * 1024 * 1024, "{}", wal(world.path()));
+}
+
+fn wal(dir: &Path) -> u64 {
+    std::fs::metadata(dir.join("audit.db-wal")).map_or(0, |found| found.len())
+}
