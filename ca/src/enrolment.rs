@@ -13,9 +13,6 @@ use thiserror::Error;
 use crate::random::random;
 use crate::x509::sha256;
 
-/// How many wrong tries replace the claim code.
-pub const WRONG_TRIES: u32 = 10;
-
 /// How long a claim code lives.
 pub const CLAIM_LIFE: Duration = Duration::from_secs(3600);
 

@@ -10,16 +10,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use doorward_ca::{Assertions, Authority, Slot};
-use doorward_control::{Administration, CodeMaker, Health, Parts, Postures, Reach, Room};
+use doorward_control::{
+    Administration, CodeMaker, Health, Parts, Postures, Reach, Renewals, Room, Tries,
+};
 use doorward_model::{Clock, Domain, Kind, Subject, Target};
-use doorward_policies::{Class, Event, Journal, Outcome, Record};
+use doorward_policies::{Event, Journal, Outcome, Record};
 use doorward_proxy::{Agents, Bounds, Dialer, Means, Proxy, Rates};
 use doorward_session::{
     Leases, Listener, OwnNames, Place as Where, QuicListener, Refusals, Serving, TlsSettings,
 };
 use doorward_store::{AuditLog, Opened, Store};
 use rustls::crypto::CryptoProvider;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
@@ -51,7 +53,6 @@ pub(crate) struct Gateway {
     pub(crate) health: Health,
     pub(crate) codes: CodeMaker,
     pub(crate) certificates: Certificates,
-    pub(crate) owner_code_cancelled: Arc<Notify>,
     pub(crate) clock: Arc<dyn Clock>,
     /// The tasks that write, which end when everything else has.
     pub(crate) writers: Option<[JoinHandle<()>; 2]>,
@@ -111,7 +112,7 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
     let quic = QuicListener::new(udp, &reset_key)
         .map_err(|error| Failure::new(format!("{} over UDP: {error}", addresses.listen)))?;
     let (audit, audit_task) =
-        AuditLog::open(place.path(), config.audit, Arc::clone(&clock)).await?;
+        AuditLog::open(place.path(), config.audit, Arc::clone(&clock), &store).await?;
     let domain = facts.domain.clone();
     let subject = Subject::new(Kind::Gateway, facts.name.clone());
     let authority = Authority::open(&*keys, Slot::Issuing, authority, domain.clone())?;
@@ -124,7 +125,7 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
         env!("CARGO_PKG_VERSION"),
         addresses.listen
     ));
-    journal.write(Class::Administration, start).await.map_err(|error| {
+    journal.write(start).await.map_err(|error| {
         Failure::new(format!("nothing can be recorded, so nothing is served: {error}"))
     })?;
 
@@ -140,7 +141,7 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
         Arc::clone(&clock),
     );
     let trust = certificates.ensure().await?;
-    let (leases, refusals, serving, health, codes, owner_code_cancelled) = wire(Wiring {
+    let (leases, refusals, serving, health, codes) = wire(Wiring {
         config: &config,
         addresses: &addresses,
         store: &store,
@@ -161,7 +162,7 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
         tracing::error!("{detail}");
         health.set("audit history", Some(format!("{detail}; put it back from a backup")));
         let alarm = Record::new(clock.now(), Event::Alarm).ended(Outcome::Done, "audit-log-gone");
-        journal.write(Class::Administration, alarm.detail(detail)).await.map_err(|error| {
+        journal.write(alarm.detail(detail)).await.map_err(|error| {
             Failure::new(format!("nothing can be recorded, so nothing is served: {error}"))
         })?;
     }
@@ -183,7 +184,6 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
         health,
         codes,
         certificates,
-        owner_code_cancelled,
         clock,
         writers: Some([task, audit_task]),
     })
@@ -205,13 +205,13 @@ struct Wiring<'a> {
     clock: &'a Arc<dyn Clock>,
 }
 
-type Wired = (Leases, Refusals, Arc<Serving>, Health, CodeMaker, Arc<Notify>);
+type Wired = (Leases, Refusals, Arc<Serving>, Health, CodeMaker);
 
 fn wire(wiring: Wiring<'_>) -> Wired {
     let Wiring { config, addresses, store, audit, journal, authority, domain, subject, .. } =
         wiring;
     let clock = wiring.clock;
-    let (health, owner_code_cancelled) = (Health::default(), Arc::new(Notify::new()));
+    let health = Health::default();
     let codes = CodeMaker::new(addresses.url(), authority.public().anchor());
     let snapshots = store.snapshots();
     let limits = config.limits;
@@ -244,7 +244,8 @@ fn wire(wiring: Wiring<'_>) -> Wired {
         domain: domain.clone(),
         gateway: subject.clone(),
         management: addresses.management_url(),
-        owner_code_cancelled: Arc::clone(&owner_code_cancelled),
+        tries: Tries::default(),
+        renewals: Renewals::default(),
         room: Room::new(),
         recovery: config.recovery,
         postures: Postures::default(),
@@ -271,7 +272,7 @@ fn wire(wiring: Wiring<'_>) -> Wired {
         Arc::new(front),
         Arc::new(flows),
     );
-    (leases, refusals, Arc::new(serving), health, codes, owner_code_cancelled)
+    (leases, refusals, Arc::new(serving), health, codes)
 }
 
 /// The data listener, and the UDP port of the same number.

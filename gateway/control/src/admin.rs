@@ -20,10 +20,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::codes::CodeMaker;
 use crate::gate::{Denied, Gate, failed};
 use crate::posture::Postures;
+use crate::renewals::Renewals;
 use crate::revisions::blocking;
 use crate::room::Room;
 use crate::route::{Access, Operation, Route};
 use crate::status::Health;
+use crate::tries::Tries;
 
 /// What the administration is made of.
 pub struct Parts {
@@ -57,8 +59,10 @@ pub struct Parts {
     pub gateway: Subject,
     /// Where it is administered, as `https://HOST:PORT`.
     pub management: String,
-    /// Told when the owner's code has been cancelled by wrong tries.
-    pub owner_code_cancelled: Arc<tokio::sync::Notify>,
+    /// How often networks have tried wrong codes of late.
+    pub tries: Tries,
+    /// The renewals that are under way.
+    pub renewals: Renewals,
     /// Where requests with a whole bundle wait for room.
     pub room: Room,
     /// For how long after the end of its certificate a subject may come back by its key.
@@ -198,12 +202,18 @@ impl Parts {
             place: None,
         };
         let part = route.resource(path);
+        if route.access == Access::Public && !visit.may_ask_unproven() {
+            self.refusals.count(visit.peer.ip(), "too-many-requests");
+            let detail = "Try again in a few seconds.";
+            return Err(denied(Problem::new(429, "Too many requests", detail)));
+        }
         match (route.access, route.operation) {
             (Access::Public, Operation::Claim) => call.claim().await,
             (Access::Public, Operation::Recover) => call.recover().await,
             (Access::Public, _) => call.enrol().await,
             (Access::Identified, operation) => {
                 let session = self.identified(visit)?;
+                self.still_lives(&session)?;
                 match operation {
                     Operation::Renew => call.renew(&session).await,
                     _ => Ok(call.who_am_i(&session)),
@@ -283,6 +293,7 @@ pub(crate) fn refused(error: StoreError) -> Denied {
             (409, "Conflict")
         }
         E::Ended => (403, "Forbidden"),
+        E::TooOften => (429, "Too many renewals"),
         E::Code(_) => (403, "Code refused"),
         E::Full => (507, "Disk full"),
         E::Closed => (503, "Stopping"),

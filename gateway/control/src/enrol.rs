@@ -1,25 +1,27 @@
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use doorward_ca::enrolment::{CodeRefused, digest_of, judge};
+use doorward_ca::enrolment::{CodeRefused, Verdict, digest_of, judge};
 use doorward_ca::recovery::{RecoveryError, Shown, in_time};
 use doorward_ca::{VerifiedCsr, pem_certificate};
-use doorward_model::{Domain, Fingerprint, FlowId, Kind, Secret, Serial, Subject, SubjectId};
-use doorward_policies::{Class, Event, Outcome, Record};
+use doorward_model::{
+    CertificateId, Domain, Fingerprint, FlowId, Kind, Secret, Serial, Subject, SubjectId,
+};
+use doorward_policies::{Event, Outcome, Record};
 use doorward_session::{Payload, Problem, Renewal, Session, json};
-use doorward_store::{ClaimTry, Redeemed, Sign, StoreError};
+use doorward_store::{Allowance, Redeemed, Sign, StoreError};
 use http::Response;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::{Answer, Call, Parts, denied, owner_role, refused, sentence, wrong};
 use crate::gate::{Denied, failed};
+use crate::tries::TooManyTries;
 
-/// How many certificates one subject may be issued by renewals in an hour: each takes room in the
-/// log and in the state.
-const HOURLY: u64 = 120;
+/// How many certificates a subject may be issued by renewals within an hour and within a day,
+/// however long they live.
+const LEAST: Allowance = Allowance { hour: 120, day: 240 };
 /// Whom a claim makes the owner.
 const OWNER: &str = "user/owner";
 
@@ -120,7 +122,7 @@ impl Parts {
         record.subject = Some(subject.clone());
         record.certificate = Some(prepared.id().serial.clone());
         record = record.detail(&format!("key {}", prepared.key()));
-        let written = self.journal.write(Class::Administration, record).await;
+        let written = self.journal.write(record).await;
         written.map_err(|error| {
             let detail = format!("Nothing was issued, because it cannot be recorded: {error}.");
             denied(Problem::new(503, "Not recorded", detail))
@@ -129,28 +131,44 @@ impl Parts {
         Ok(Box::new(move || authority.redeem(prepared)))
     }
 
-    /// How many certificates one subject of that kind may be issued by renewals in an hour: at
-    /// least so many as one that renews at two thirds of a life needs, four times over.
-    fn hourly(&self, kind: Kind) -> i64 {
+    /// How many certificates a subject of that kind may be issued by renewals: at least four times
+    /// as many as one needs that renews at two thirds of each life.
+    fn allowance(&self, kind: Kind) -> Allowance {
         let life = self.profiles.of(kind).life().as_secs().max(1);
-        i64::try_from(HOURLY.max(4 * 3600 * 3 / (2 * life))).unwrap_or(i64::MAX)
+        let within = |seconds: u64| i64::try_from(4 * seconds * 3 / (2 * life)).unwrap_or(i64::MAX);
+        let (hour, day) = (within(3600), within(24 * 3600));
+        Allowance { hour: LEAST.hour.max(hour), day: LEAST.day.max(day) }
     }
 
-    async fn not_too_often(
-        &self,
-        subject: &Subject,
+    /// Issues one more certificate to a subject, in the place of one that lives at `alive_at`.
+    async fn reissue(
+        self: &Arc<Self>,
+        subject: Subject,
         number: SubjectId,
-        peer: IpAddr,
-    ) -> Result<(), Denied> {
-        let hour = SignedDuration::from_hours(1);
-        let since = self.clock.now().checked_sub(hour).unwrap_or(Timestamp::MIN);
-        let recent = self.store.issued_since(number, since).await.map_err(refused)?;
-        if recent < self.hourly(subject.kind()) {
-            return Ok(());
-        }
-        self.refusals.count(peer, "too-many-renewals");
-        let detail = "This identity was renewed too often within an hour. Try again later.";
-        Err(denied(Problem::new(429, "Too many renewals", detail)))
+        (certificate, alive_at): (CertificateId, Timestamp),
+        csr: &VerifiedCsr,
+        about: Record,
+    ) -> Result<Redeemed, Denied> {
+        // Each that begins is recorded, so no more of them begin than could succeed.
+        let Some(_turn) = self.renewals.begin(number) else {
+            let detail = "Other renewals of this identity are not done yet. Try again in a moment.";
+            return Err(denied(Problem::new(429, "Too many renewals", detail)));
+        };
+        let allowance = self.allowance(subject.kind());
+        let peer = about.source.map(|source| source.ip());
+        let too_often = |error| {
+            if let (StoreError::TooOften, Some(peer)) = (&error, peer) {
+                self.refusals.count(peer, "too-many-renewals");
+            }
+            refused(error)
+        };
+        self.store.may_renew(number, allowance).await.map_err(too_often)?;
+        let sign = self.prepare(&subject, csr, about.clone()).await?;
+        let renewed =
+            self.store.renew(subject, number, certificate, alive_at, allowance, sign).await;
+        let committed = renewed.map_err(too_often)?;
+        self.issued(&about, Event::Issued, &committed.value).await;
+        Ok(committed.value)
     }
 
     /// Issues one more certificate to the holder of a live one.
@@ -161,20 +179,28 @@ impl Parts {
         csr: &str,
     ) -> Result<Redeemed, Denied> {
         let csr = read_csr(csr)?;
+        self.still_lives(session)?;
         let mut about = Record::new(self.clock.now(), Event::Issuing);
         about.flow = Some(id);
         about.source = Some(session.peer());
         about.session = Some(session.id());
         about.door = Some("renew".to_owned());
         let (subject, number) = (session.subject().clone(), session.subject_id());
-        self.not_too_often(&subject, number, session.peer().ip()).await?;
-        let sign = self.prepare(&subject, &csr, about.clone()).await?;
-        let (store, certificate) = (&self.store, session.certificate());
-        let now = self.clock.now();
-        let renewed = store.renew(subject, number, certificate, now, sign).await;
-        let committed = renewed.map_err(refused)?;
-        self.issued(&about, Event::Issued, &committed.value).await;
-        Ok(committed.value)
+        let asking = (session.certificate(), self.clock.now());
+        self.reissue(subject, number, asking, &csr, about).await
+    }
+
+    /// Whether a session's identity still stands: HTTP keeps a connection alive for longer than a
+    /// certificate may live.
+    pub(crate) fn still_lives(&self, session: &Session) -> Result<(), Denied> {
+        let (snapshot, now) = (self.leases.snapshot(), self.clock.now());
+        let row = snapshot.certificate(&session.certificate());
+        let member = snapshot.member(session.subject());
+        let lives = row
+            .is_some_and(|row| row.subject == session.subject_id() && now <= row.not_after)
+            && member.is_some_and(|one| one.enabled && one.id == session.subject_id());
+        let ended = || Problem::new(403, "Forbidden", "The identity has ended.");
+        if lives { Ok(()) } else { Err(denied(ended())) }
     }
 
     /// What a new certificate is for a session of `doorward/1`.
@@ -199,7 +225,7 @@ impl Parts {
         record.subject = Some(redeemed.subject.clone());
         record.certificate = Some(redeemed.id.serial.clone());
         let record = record.ended(Outcome::Done, "issued");
-        if let Err(error) = self.journal.write(Class::Administration, record).await {
+        if let Err(error) = self.journal.write(record).await {
             tracing::warn!(%error, "an issuance was not recorded; its intent was");
         }
     }
@@ -225,11 +251,34 @@ impl Call<'_> {
             record.event = Event::CodeRefused;
             record.subject = subject;
             let record = record.ended(Outcome::Refused, why.as_str());
-            if let Err(error) = self.parts.journal.write(Class::Ordinary, record).await {
+            if let Err(error) = self.parts.journal.write(record).await {
                 tracing::warn!(%error, "a refused code was not recorded");
             }
         }
         code_refused()
+    }
+
+    /// Refuses a code that nobody has made. Its network waits for that answer, the longer the more
+    /// often it tries; a code that is good is never kept waiting, nor touched by it.
+    async fn wrong_code(&self) -> Denied {
+        let peer = self.visit.peer.ip();
+        self.parts.refusals.count(peer, CodeRefused::Unknown.as_str());
+        match self.parts.tries.wrong(peer) {
+            Ok(delay) => {
+                delay.wait().await;
+                code_refused()
+            }
+            Err(TooManyTries) => {
+                let detail = "Too many wrong codes came from your network. Try again in a moment.";
+                denied(Problem::new(429, "Too many wrong codes", detail))
+            }
+        }
+    }
+
+    /// Answers once more what a code came to, for the key that has redeemed it. Nothing is written.
+    async fn told_again(&self, digest: Fingerprint, csr: &VerifiedCsr) -> Answer {
+        let redeemed = self.parts.store.redeemed(digest, csr.key()).await.map_err(refused)?;
+        redeemed.map(|redeemed| self.parts.new_identity(redeemed)).ok_or_else(code_refused)
     }
 
     async fn found(
@@ -245,19 +294,13 @@ impl Call<'_> {
         let digest = digest_of(body.secret()?.expose());
         let found = self.found(digest).await?.filter(|found| found.subject.is_none());
         let Some(found) = found else {
-            // A code for recovery is asked for at the machine, and is not for strangers to cancel.
-            if !self.parts.leases.snapshot().is_claimed() {
-                let tried = self.parts.store.wrong_owner_code().await.map_err(refused)?;
-                if tried == ClaimTry::Cancelled {
-                    tracing::warn!("too many wrong tries: the owner's code is replaced");
-                    self.parts.owner_code_cancelled.notify_one();
-                }
-            }
-            return Err(self.refuse_code(CodeRefused::Unknown, None).await);
+            return Err(self.wrong_code().await);
         };
         let csr = read_csr(&body.csr)?;
-        if let Err(why) = judge(&found.row, csr.key(), self.parts.clock.now()) {
-            return Err(self.refuse_code(why, None).await);
+        match judge(&found.row, csr.key(), self.parts.clock.now()) {
+            Ok(Verdict::Fresh) => {}
+            Ok(Verdict::Again) => return self.told_again(digest, &csr).await,
+            Err(why) => return Err(self.refuse_code(why, None).await),
         }
         let owner: Subject = OWNER.parse().map_err(|_| denied(failed()))?;
         let role = owner_role().ok_or_else(|| denied(failed()))?;
@@ -281,12 +324,12 @@ impl Call<'_> {
         let digest = digest_of(body.secret()?.expose());
         let found = self.found(digest).await?;
         let found = found.and_then(|found| Some((found.row, found.subject?)));
-        let Some((row, subject)) = found else {
-            return Err(self.refuse_code(CodeRefused::Unknown, None).await);
-        };
+        let Some((row, subject)) = found else { return Err(self.wrong_code().await) };
         let csr = read_csr(&body.csr)?;
-        if let Err(why) = judge(&row, csr.key(), self.parts.clock.now()) {
-            return Err(self.refuse_code(why, Some(subject)).await);
+        match judge(&row, csr.key(), self.parts.clock.now()) {
+            Ok(Verdict::Fresh) => {}
+            Ok(Verdict::Again) => return self.told_again(digest, &csr).await,
+            Err(why) => return Err(self.refuse_code(why, Some(subject)).await),
         }
         let about = self.about();
         let sign = self.parts.prepare(&subject, &csr, about.clone()).await?;
@@ -341,15 +384,11 @@ impl Call<'_> {
         if member.is_none_or(|member| member.id != number || !member.enabled) {
             return Err(self.refuse_recovery(RecoveryError::Unknown, Some(subject)).await);
         }
-        self.parts.not_too_often(&subject, number, self.visit.peer.ip()).await?;
         let mut about = self.about();
         about.door = Some("recover".to_owned());
-        let sign = self.parts.prepare(&subject, &csr, about.clone()).await?;
-        let store = &self.parts.store;
-        let renewed = store.renew(subject, number, found.id, found.not_after, sign).await;
-        let committed = renewed.map_err(refused)?;
-        self.parts.issued(&about, Event::Issued, &committed.value).await;
-        Ok(self.parts.new_identity(committed.value))
+        let asking = (found.id, found.not_after);
+        let renewed = self.parts.reissue(subject, number, asking, &csr, about).await?;
+        Ok(self.parts.new_identity(renewed))
     }
 
     /// A refused recovery is counted; where the key was proven, it is recorded with its subject.
@@ -360,7 +399,7 @@ impl Call<'_> {
             record.event = Event::CodeRefused;
             record.subject = subject;
             let record = record.ended(Outcome::Refused, why.as_str());
-            if let Err(error) = self.parts.journal.write(Class::Ordinary, record).await {
+            if let Err(error) = self.parts.journal.write(record).await {
                 tracing::warn!(%error, "a refused recovery was not recorded");
             }
         }
@@ -372,19 +411,8 @@ impl Call<'_> {
         ))
     }
 
-    fn lives(&self, session: &Session) -> bool {
-        let (snapshot, now) = (self.parts.leases.snapshot(), self.parts.clock.now());
-        let row = snapshot.certificate(&session.certificate());
-        let member = snapshot.member(session.subject());
-        row.is_some_and(|row| row.subject == session.subject_id() && now <= row.not_after)
-            && member.is_some_and(|one| one.enabled && one.id == session.subject_id())
-    }
-
     /// Who the caller is, by its certificate.
     pub(crate) fn who_am_i(self, session: &Arc<Session>) -> Response<Payload> {
-        if !self.lives(session) {
-            return Problem::new(403, "Forbidden", "The identity has ended.").into_response();
-        }
         json(&Myself {
             subject: session.subject().clone(),
             serial: session.certificate().serial.clone(),

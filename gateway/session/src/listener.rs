@@ -233,7 +233,8 @@ impl Serving {
             }
             (Door::Own | Door::Management, session) => {
                 let exported = export(&stream);
-                let visit = Visit { place, session, peer, exported };
+                let limiter = Arc::clone(self.limiter(place));
+                let visit = Visit { place, session, peer, limiter, exported };
                 http::serve(stream, visit, self).await;
                 // A visitor without an identity keeps its place until it is gone.
                 drop(slot);

@@ -10,6 +10,7 @@ use http::{Request, Response};
 use jiff::Timestamp;
 
 use crate::http::{Body, Payload, Problem};
+use crate::limits::Limiter;
 use crate::link::{Asking, Link};
 use crate::listener::Place;
 use crate::session::Session;
@@ -24,9 +25,19 @@ pub struct Visit {
     pub session: Option<Arc<Session>>,
     /// Where the visitor comes from.
     pub peer: SocketAddr,
+    pub(crate) limiter: Arc<Limiter>,
     /// What both ends of this connection can derive and nobody else (RFC 8446 section 7.5), for
     /// whoever comes back by an expired certificate's key.
     pub exported: Option<[u8; 32]>,
+}
+
+impl Visit {
+    /// Whether one more request may be made that carries its own proof, such as a code. For a
+    /// visitor without an identity this was asked when the request came: all of its are such.
+    #[must_use]
+    pub fn may_ask_unproven(&self) -> bool {
+        self.session.is_none() || self.limiter.admits_request(self.peer.ip())
+    }
 }
 
 /// Where flows go: filled by the proxy.

@@ -9,7 +9,7 @@ use doorward_control::{CodeMaker, owner_code};
 use doorward_model::{Clock, Code};
 use doorward_policies::Snapshot;
 use doorward_store::Store;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use crate::assemble::Gateway;
 use crate::failure::Failure;
@@ -21,7 +21,6 @@ pub(crate) const FILE: &str = "claim-code";
 pub(super) struct OwnerCodes {
     store: Store,
     codes: CodeMaker,
-    cancelled: Arc<Notify>,
     clock: Arc<dyn Clock>,
     file: PathBuf,
     print: bool,
@@ -32,7 +31,6 @@ impl OwnerCodes {
         Self {
             store: gateway.store.clone(),
             codes: gateway.codes.clone(),
-            cancelled: Arc::clone(&gateway.owner_code_cancelled),
             clock: Arc::clone(&gateway.clock),
             file: gateway.place.join(FILE),
             print: gateway.config.print_code,
@@ -41,7 +39,7 @@ impl OwnerCodes {
 }
 
 /// Sees to it that there is a good code as long as there is no owner: an old one is replaced when it
-/// has expired, or was tried too often. Afterwards a code that is left in its file, such as one for
+/// has expired. Afterwards a code that is left in its file, such as one for
 /// a recovery, stays there until it is used or over.
 pub(super) async fn keep(owner: OwnerCodes) -> Result<(), Failure> {
     let mut snapshots = owner.store.snapshots();
@@ -51,7 +49,6 @@ pub(super) async fn keep(owner: OwnerCodes) -> Result<(), Failure> {
         let left = code.expires.duration_since(owner.clock.now()).unsigned_abs();
         tokio::select! {
             () = tokio::time::sleep(left) => tracing::info!("the owner's code has expired"),
-            () = owner.cancelled.notified() => {}
             () = claimed(&mut snapshots) => {}
         }
     }

@@ -20,6 +20,7 @@ pub(super) struct Upkeep {
     health: Health,
     clock: Arc<dyn Clock>,
     keep: Option<Duration>,
+    recovery: Duration,
 }
 
 /// How often the clock is watched.
@@ -40,6 +41,7 @@ impl Upkeep {
             health: gateway.health.clone(),
             clock: Arc::clone(&gateway.clock),
             keep: gateway.config.keep,
+            recovery: gateway.config.recovery,
         }
     }
 }
@@ -113,6 +115,18 @@ impl Upkeep {
         let since = since.min(now).saturating_sub(SignedDuration::from_hours(1)).unwrap_or(since);
         if let Err(error) = self.store.forget_expired(since).await {
             tracing::warn!(%error, "expired certificates were not swept out");
+        }
+        // Until then a key can still bring its holder back, and a code is still told again.
+        let worthless = SignedDuration::try_from(self.recovery)
+            .map(|recovery| recovery.saturating_add(SignedDuration::from_hours(24)))
+            .and_then(|since| Ok(now.checked_sub(since)?));
+        match worthless {
+            Ok(ended) => match self.store.forget_ended(ended).await {
+                Ok(0) => {}
+                Ok(rows) => tracing::debug!(rows, "certificates and codes that ended are gone"),
+                Err(error) => tracing::warn!(%error, "ended certificates were not deleted"),
+            },
+            Err(error) => tracing::debug!(%error, "nothing can have ended so long ago"),
         }
         let Some(keep) = self.keep else { return };
         let Ok(before) = now.saturating_sub(keep) else { return };

@@ -1,4 +1,4 @@
-use doorward_ca::enrolment::{CodeRefused, CodeRow, Verdict, WRONG_TRIES, judge};
+use doorward_ca::enrolment::{CodeRefused, CodeRow, Verdict, judge};
 use doorward_ca::{IssueError, Issued, IssuingCa};
 use doorward_model::{CertificateId, Fingerprint, Role, Subject, SubjectId};
 use doorward_policies::Touched;
@@ -48,15 +48,6 @@ pub struct Redeemed {
     pub authority: IssuingCa,
     /// Whether it was issued just now, rather than returned again.
     pub fresh: bool,
-}
-
-/// What a wrong try at the owner's code came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClaimTry {
-    /// It was counted.
-    Counted,
-    /// It was one too many: the code was cancelled.
-    Cancelled,
 }
 
 /// Makes the one signature, inside the transaction that stores its row.
@@ -246,30 +237,6 @@ impl Store {
         expires.map(timestamp).transpose()
     }
 
-    /// Counts a wrong try at the owner's code. The last one of
-    /// [`WRONG_TRIES`](doorward_ca::enrolment::WRONG_TRIES) cancels it.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn wrong_owner_code(&self) -> Result<ClaimTry, StoreError> {
-        let change = change!(|connection| {
-            let tries: Option<i64> = sqlx::query_scalar(
-                "UPDATE codes SET wrong = wrong + 1 \
-                 WHERE subject IS NULL AND cancelled = 0 AND redeemed_by IS NULL RETURNING wrong",
-            )
-            .fetch_optional(&mut *connection)
-            .await?;
-            let outcome = if tries.is_some_and(|tries| tries >= i64::from(WRONG_TRIES)) {
-                cancel_all(connection, None).await?;
-                ClaimTry::Cancelled
-            } else {
-                ClaimTry::Counted
-            };
-            Ok((outcome, Touched::default()))
-        });
-        Ok(self.commit(Actor::Gateway, "wrong owner code", change).await?.value)
-    }
-
     /// Looks a code up.
     ///
     /// # Errors
@@ -280,6 +247,33 @@ impl Store {
             row: row.code,
             subject: row.subject.map(|(_, subject)| subject),
         }))
+    }
+
+    /// What a code came to that the holder of `key` has redeemed before. `None` if it has not. It
+    /// writes nothing.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn redeemed(
+        &self,
+        digest: Fingerprint,
+        key: Fingerprint,
+    ) -> Result<Option<Redeemed>, StoreError> {
+        let mut connection = self.read().await?;
+        let Some(row) = find(&mut connection, digest).await? else { return Ok(None) };
+        let again = matches!(judge(&row.code, key, self.now()), Ok(Verdict::Again));
+        let subject = match (row.subject, row.issuance) {
+            (Some((_, subject)), _) => Some(subject),
+            // An owner's code names nobody; whom it was redeemed for, its certificate tells.
+            (None, Some(issuance)) => Some(issuances::subject_of(&mut connection, issuance).await?),
+            (None, None) => None,
+        };
+        match (again, subject, row.issuance) {
+            (true, Some(subject), Some(issuance)) => {
+                Ok(Some(with_chain(&mut connection, issuance, &subject, false).await?))
+            }
+            (false, ..) | (_, None, _) | (.., None) => Ok(None),
+        }
     }
 
     /// Redeems a code for the holder of `key`: in one transaction the code is judged, the

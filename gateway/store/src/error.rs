@@ -34,6 +34,9 @@ pub enum StoreError {
     /// The certificate that asks is not live any more. The asker's.
     #[error("the identity has just ended")]
     Ended,
+    /// The subject has been issued as many certificates of late as it may. The asker's.
+    #[error("this identity was renewed too often; try again later")]
+    TooOften,
     /// The certificate could not be signed. Ours, or the key's place.
     #[error(transparent)]
     Issue(#[from] IssueError),

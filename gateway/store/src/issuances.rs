@@ -1,7 +1,7 @@
 use doorward_ca::{Issued, IssuingCa};
 use doorward_model::{CertificateId, Fingerprint, Serial, Subject, SubjectId};
 use doorward_policies::Touched;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -9,12 +9,53 @@ use crate::change::{Actor, Committed, change};
 use crate::codes::{Redeemed, Sign};
 use crate::database::{micros, timestamp, word};
 use crate::error::StoreError;
+use crate::load::read_subject;
 use crate::open::Store;
 use crate::subjects::known;
 
 /// How many live certificates one enrolment has besides the one that asks for a renewal and the
 /// one that it gets: a renewal that never arrives must neither lock its holder out nor pile up.
 const LEFT_LIVE: i64 = 2;
+/// How many rows are deleted at once of what ended long ago.
+const FORGOTTEN_AT_ONCE: i64 = 5000;
+/// How many changes keep their row in the list of epochs.
+const EPOCHS: i64 = 100_000;
+
+/// How many certificates one subject may be issued by renewals: each takes room in the log and in
+/// the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Within an hour.
+    pub hour: i64,
+    /// Within a day.
+    pub day: i64,
+}
+
+impl Allowance {
+    /// Whether a subject that has got so many of late may have one more.
+    fn permits(self, recent: Self) -> bool {
+        recent.hour < self.hour && recent.day < self.day
+    }
+}
+
+/// How many certificates a subject was issued within the last hour and the last day.
+async fn recent(
+    connection: &mut SqliteConnection,
+    subject: SubjectId,
+    now: Timestamp,
+) -> Result<Allowance, StoreError> {
+    let before = |hours| now.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(now);
+    let (hour, day) = sqlx::query_as(
+        "SELECT count(*) FILTER (WHERE issued > ?), count(*) FROM issuances \
+         WHERE subject = ? AND issued > ?",
+    )
+    .bind(micros(before(1)))
+    .bind(subject.0)
+    .bind(micros(before(24)))
+    .fetch_one(connection)
+    .await?;
+    Ok(Allowance { hour, day })
+}
 
 /// An issuance as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +168,20 @@ pub(crate) async fn with_chain(
     })
 }
 
+/// Whose certificate an issuance is.
+pub(crate) async fn subject_of(
+    connection: &mut SqliteConnection,
+    issuance: i64,
+) -> Result<Subject, StoreError> {
+    let row = sqlx::query(
+        "SELECT s.kind, s.name FROM issuances i JOIN subjects s ON s.id = i.subject WHERE i.id = ?",
+    )
+    .bind(issuance)
+    .fetch_one(connection)
+    .await?;
+    read_subject(&row)
+}
+
 fn authority(row: &SqliteRow) -> Result<IssuingCa, StoreError> {
     let intermediates: String = row.try_get("intermediates")?;
     let intermediates = serde_json::from_str(&intermediates)
@@ -221,22 +276,17 @@ async fn revoke_left_behind(
 }
 
 impl Store {
-    /// How many certificates were issued to a subject since an instant.
+    /// Whether a subject may be issued one more certificate now. [`Store::renew`] asks again.
     ///
     /// # Errors
-    /// When the database refuses.
-    pub async fn issued_since(
+    /// When it may not, or the database refuses.
+    pub async fn may_renew(
         &self,
         subject: SubjectId,
-        since: Timestamp,
-    ) -> Result<i64, StoreError> {
-        let count =
-            sqlx::query_scalar("SELECT count(*) FROM issuances WHERE subject = ? AND issued > ?")
-                .bind(subject.0)
-                .bind(micros(since))
-                .fetch_one(&mut *self.read().await?)
-                .await?;
-        Ok(count)
+        allowance: Allowance,
+    ) -> Result<(), StoreError> {
+        let recent = recent(&mut *self.read().await?, subject, self.now()).await?;
+        if allowance.permits(recent) { Ok(()) } else { Err(StoreError::TooOften) }
     }
 
     /// The certificate that is this one, byte for byte, unless it was revoked or its enrolment
@@ -284,14 +334,15 @@ impl Store {
     /// renewal, an earlier one for whoever has slept past its end.
     ///
     /// # Errors
-    /// When the subject or the certificate has ended, or signing or the database refuses; then
-    /// nothing is issued.
+    /// When the subject or the certificate has ended, the subject has used up its allowance, or
+    /// signing or the database refuses; then nothing is issued.
     pub async fn renew(
         &self,
         subject: Subject,
         number: SubjectId,
         certificate: CertificateId,
         alive_at: Timestamp,
+        allowance: Allowance,
         sign: Sign,
     ) -> Result<Committed<Redeemed>, StoreError> {
         let now = self.now();
@@ -303,6 +354,10 @@ impl Store {
             }
             let found = live(connection, number, &certificate, alive_at).await?;
             let (asking, first) = found.ok_or(StoreError::Ended)?;
+            // Here, where one comes after the other: what was looked at before may have changed.
+            if !allowance.permits(recent(connection, number, now).await?) {
+                return Err(StoreError::TooOften);
+            }
             let issued = sign()?;
             let issuance = insert(connection, number, Some(first), &issued, now).await?;
             let present = [asking, issuance];
@@ -389,5 +444,44 @@ impl Store {
             Ok((count, Touched { certificates, ..Touched::default() }))
         });
         self.commit(Actor::Gateway, "forget what expired", change).await
+    }
+
+    /// Deletes what ended so long ago that it is worth nothing to anybody: certificates and codes
+    /// that ended before `ended`, and all but the newest of the numbers of changes. So what a
+    /// subject leaves behind that renews as often as it may is bounded. Returns how many rows.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn forget_ended(&self, ended: Timestamp) -> Result<u64, StoreError> {
+        let change = change!(|connection| {
+            let before = micros(ended);
+            let mut rows = 0;
+            for delete in [
+                "DELETE FROM codes WHERE digest IN \
+                     (SELECT digest FROM codes WHERE expires < ? LIMIT ?)",
+                "DELETE FROM issuances WHERE id IN \
+                     (SELECT id FROM issuances ended WHERE not_after < ? \
+                          AND NOT EXISTS (SELECT 1 FROM issuances WHERE first = ended.id) \
+                          AND NOT EXISTS (SELECT 1 FROM codes WHERE issuance = ended.id) LIMIT ?)",
+            ] {
+                let deleted = sqlx::query(delete)
+                    .bind(before)
+                    .bind(FORGOTTEN_AT_ONCE)
+                    .execute(&mut *connection)
+                    .await?;
+                rows += deleted.rows_affected();
+            }
+            let deleted = sqlx::query(
+                "DELETE FROM epochs WHERE epoch IN (SELECT epoch FROM epochs \
+                     WHERE epoch <= (SELECT max(epoch) FROM epochs) - ? ORDER BY epoch LIMIT ?)",
+            )
+            .bind(EPOCHS)
+            .bind(FORGOTTEN_AT_ONCE)
+            .execute(&mut *connection)
+            .await?;
+            rows += deleted.rows_affected();
+            Ok((rows, Touched::default()))
+        });
+        Ok(self.commit(Actor::Gateway, "forget what ended long ago", change).await?.value)
     }
 }

@@ -8,10 +8,7 @@ use doorward_ca::enrolment::CodeRefused;
 use doorward_ca::{Algorithm, Authority, Profiles, Slot, VerifiedCsr, found};
 use doorward_keys::SealedKeys;
 use doorward_model::{CertificateId, Clock, Fingerprint, Subject};
-use doorward_policies::{
-    Bundle, BundleText, Class, Commit, Event, Journal as _, JournalError, Observer, Outcome,
-    Record, Snapshot,
-};
+use doorward_policies::{Bundle, BundleText, Commit, Observer, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -19,14 +16,17 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use crate::database::{reading, writing};
 use crate::*;
 
-const START: i64 = 1_800_000_000;
+/// More certificates than a test asks for.
+const PLENTY: Allowance = Allowance { hour: i64::MAX, day: i64::MAX };
+
+pub(crate) const START: i64 = 1_800_000_000;
 
 fn start() -> Timestamp {
     Timestamp::from_second(START).unwrap()
 }
 
 /// A clock that stands still until it is turned.
-struct Hands(AtomicI64);
+pub(crate) struct Hands(AtomicI64);
 
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
@@ -34,18 +34,18 @@ impl Clock for Hands {
     }
 }
 
-struct World {
+pub(crate) struct World {
     dir: tempfile::TempDir,
-    clock: Arc<Hands>,
+    pub(crate) clock: Arc<Hands>,
     ca: Arc<Authority>,
 }
 
 impl World {
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
-    async fn found() -> Self {
+    pub(crate) async fn found() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(Hands(AtomicI64::new(START)));
         let keys = SealedKeys::open(dir.path().join("keys"), dir.path().join("key")).unwrap();
@@ -63,7 +63,7 @@ impl World {
         Self { dir, clock, ca: Arc::new(ca) }
     }
 
-    async fn open(&self) -> Opened {
+    pub(crate) async fn open(&self) -> Opened {
         Store::open(self.path(), self.clock.clone()).await.unwrap()
     }
 
@@ -204,17 +204,88 @@ async fn a_removed_name_used_again_is_another_subject() {
     assert!(matches!(taken, Err(StoreError::SubjectExists(_))));
     let certificate = world.enrol(&store, "device/plc").await.unwrap();
     let (_, sign) = world.sign("device/plc");
-    store.renew(subject("device/plc"), first, certificate.clone(), start(), sign).await.unwrap();
+    store
+        .renew(subject("device/plc"), first, certificate.clone(), start(), PLENTY, sign)
+        .await
+        .unwrap();
     store.remove_subject(Actor::Local, subject("device/plc")).await.unwrap();
     let second = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value;
     assert_ne!(first, second);
     assert!(store.certificates(&subject("device/plc")).await.unwrap().is_empty());
     let (_, sign) = world.sign("device/plc");
-    let stale = store.renew(subject("device/plc"), first, certificate.clone(), start(), sign).await;
+    let stale =
+        store.renew(subject("device/plc"), first, certificate.clone(), start(), PLENTY, sign).await;
     assert!(matches!(stale, Err(StoreError::NoSubject(_))));
     let (_, sign) = world.sign("device/plc");
-    let stale = store.renew(subject("device/plc"), second, certificate, start(), sign).await;
+    let stale =
+        store.renew(subject("device/plc"), second, certificate, start(), PLENTY, sign).await;
     assert!(matches!(stale, Err(StoreError::Ended)));
+}
+
+#[tokio::test]
+async fn however_many_renewals_come_at_once_none_passes_the_allowance() {
+    let world = World::found().await;
+    let store = world.open().await.store;
+    let id = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value;
+    let asking = world.enrol(&store, "device/plc").await.unwrap();
+    let allowance = Allowance { hour: 7, day: 9 };
+    let burst = async || {
+        let racers: Vec<_> = (0..50)
+            .map(|_| {
+                let (_, sign) = world.sign("device/plc");
+                let (store, asking) = (store.clone(), asking.clone());
+                let plc = subject("device/plc");
+                tokio::spawn(async move {
+                    store.renew(plc, id, asking, start(), allowance, sign).await.map(drop)
+                })
+            })
+            .collect();
+        let mut issued = 0;
+        for racer in racers {
+            match racer.await.unwrap() {
+                Ok(()) => issued += 1,
+                Err(error) => assert!(matches!(error, StoreError::TooOften), "{error}"),
+            }
+        }
+        issued
+    };
+    // The enrolment is one of them.
+    assert_eq!(burst().await, 6);
+    assert!(matches!(store.may_renew(id, allowance).await, Err(StoreError::TooOften)));
+    world.clock.0.fetch_add(3601, Ordering::SeqCst);
+    assert!(store.may_renew(id, allowance).await.is_ok());
+    assert_eq!(burst().await, 2, "then the day is used up");
+    world.clock.0.fetch_add(2 * 3600, Ordering::SeqCst);
+    assert_eq!(burst().await, 0);
+}
+
+#[tokio::test]
+async fn what_ended_long_ago_is_deleted_and_what_lives_is_not() {
+    let world = World::found().await;
+    let store = world.open().await.store;
+    let id = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value;
+    let mut asking = world.enrol(&store, "device/plc").await.unwrap();
+    let count = async || store.certificates(&subject("device/plc")).await.unwrap().len();
+    let mut renewed = 1;
+    for _ in 0..40 {
+        let (_, sign) = world.sign("device/plc");
+        let alive = world.clock.now();
+        let done = store.renew(subject("device/plc"), id, asking, alive, PLENTY, sign).await;
+        asking = world.id(&done.unwrap().value);
+        renewed += 1;
+        world.clock.0.fetch_add(16 * 3600, Ordering::SeqCst);
+    }
+    assert_eq!(count().await, renewed);
+    let ended = world.clock.now().checked_sub(SignedDuration::from_hours(24 * 10)).unwrap();
+    assert!(store.forget_ended(ended).await.unwrap() > 10);
+    let left = store.certificates(&subject("device/plc")).await.unwrap();
+    assert!(left.iter().filter(|one| one.not_after < ended).count() <= 1, "but the first");
+    assert!(left.len() > 10, "what ended of late is kept: {}", left.len());
+    let (_, sign) = world.sign("device/plc");
+    let (plc, alive) = (subject("device/plc"), world.clock.now());
+    assert!(store.renew(plc, id, asking, alive, PLENTY, sign).await.is_ok());
+    let rows = store.forget_ended(ended).await.unwrap();
+    assert_eq!(rows, 0, "a second time there is nothing more");
 }
 
 #[tokio::test]
@@ -226,7 +297,7 @@ async fn renewals_that_never_arrive_neither_pile_up_nor_lock_anyone_out() {
     let renew = async |asking: &CertificateId| {
         let (_, sign) = world.sign("device/plc");
         store
-            .renew(plc(), id, asking.clone(), start(), sign)
+            .renew(plc(), id, asking.clone(), start(), PLENTY, sign)
             .await
             .map(|done| world.id(&done.value))
     };
@@ -323,28 +394,21 @@ async fn ten_keys_racing_one_code_make_one_signature() {
 }
 
 #[tokio::test]
-async fn ten_wrong_tries_cancel_the_owner_code() {
+async fn an_owner_code_is_claimed_once_and_told_again_to_the_same_key() {
     let world = World::found().await;
     let store = world.open().await.store;
-    let code = world.code(7);
-    store.new_owner_code(code.clone()).await.unwrap();
-    for _ in 0..9 {
-        assert_eq!(store.wrong_owner_code().await.unwrap(), ClaimTry::Counted);
-    }
-    assert!(store.owner_code().await.unwrap().is_some());
-    assert_eq!(store.wrong_owner_code().await.unwrap(), ClaimTry::Cancelled);
-    assert!(store.owner_code().await.unwrap().is_none());
-    let (key, sign) = world.sign("user/owner");
     let role = || "role/owner".parse().unwrap();
-    let late = store.claim(code.digest, key, subject("user/owner"), role(), sign).await;
-    assert!(matches!(late, Err(StoreError::Code(CodeRefused::Cancelled))));
-
     assert!(!store.snapshots().borrow().is_claimed());
     let code = world.code(8);
     store.new_owner_code(code.clone()).await.unwrap();
     let (key, sign) = world.sign("user/owner");
-    store.claim(code.digest, key, subject("user/owner"), role(), sign).await.unwrap();
+    assert_eq!(store.redeemed(code.digest, key).await.unwrap(), None, "nobody has claimed it");
+    let claimed = store.claim(code.digest, key, subject("user/owner"), role(), sign).await.unwrap();
     assert!(store.snapshots().borrow().is_claimed());
+    let again = store.redeemed(code.digest, key).await.unwrap().unwrap();
+    assert_eq!((again.subject, again.id), (claimed.value.subject, claimed.value.id));
+    let (other, _) = world.sign("user/owner");
+    assert_eq!(store.redeemed(code.digest, other).await.unwrap(), None, "another key");
 
     let found = recover(world.path(), world.code(9), world.clock.now()).await.unwrap();
     assert_eq!(found.domain.as_str(), "doorward.home.arpa");
@@ -457,7 +521,7 @@ async fn take(world: &World, store: &Store, step: Step) {
             let oldest = world.live(store, &name).await.pop();
             if let (Some(id), Some(certificate)) = (id, oldest) {
                 let (_, sign) = world.sign(&name);
-                drop(store.renew(named(n), id, certificate, start(), sign).await);
+                drop(store.renew(named(n), id, certificate, start(), PLENTY, sign).await);
             }
         }
         Step::Grant(n, until) => {
@@ -520,57 +584,6 @@ proptest! {
             }
         });
     }
-}
-
-fn record(number: u64) -> Record {
-    let mut record = Record::new(Timestamp::from_second(START).unwrap(), Event::FlowOpen);
-    record.count = Some(number);
-    record
-}
-
-#[tokio::test]
-async fn what_was_acknowledged_is_read_back_in_order_and_endings_keep_their_place() {
-    let world = World::found().await;
-    let settings = AuditSettings { max_bytes: 1 << 30, open: 64 };
-    let (log, task) = AuditLog::open(world.path(), settings, world.clock.clone()).await.unwrap();
-    let opened = log.open(Class::Ordinary, record(1)).await.unwrap();
-    for number in 2..100 {
-        log.write(Class::Ordinary, record(number)).await.unwrap();
-    }
-    opened.close(record(100).ended(Outcome::Done, "done"));
-    drop(log);
-    task.await.unwrap();
-    let (log, _task) = AuditLog::open(world.path(), settings, world.clock.clone()).await.unwrap();
-    let all = log.read_after(0, None, 1000).await.unwrap();
-    let numbers: Vec<u64> = all.iter().map(|one| one.record.count.unwrap()).collect();
-    assert_eq!(numbers, (1..=100).collect::<Vec<_>>());
-    assert_eq!(all.last().unwrap().seq, 100);
-    let tail = log.before_last(3).await.unwrap();
-    assert_eq!(log.read_after(tail, None, 10).await.unwrap().len(), 3);
-}
-
-#[tokio::test]
-async fn a_full_log_refuses_flows_and_still_takes_administration() {
-    let world = World::found().await;
-    let settings = AuditSettings { max_bytes: AuditSettings::SMALLEST, open: 4 };
-    let (log, _task) = AuditLog::open(world.path(), settings, world.clock.clone()).await.unwrap();
-    let open = log.open(Class::Ordinary, record(0)).await.unwrap();
-    let mut written = 0;
-    let refused = loop {
-        match log.write(Class::Ordinary, record(written).detail(&"x".repeat(256))).await {
-            Ok(()) => written += 1,
-            Err(error) => break error,
-        }
-        assert!(written < 10_000, "the log is bounded");
-    };
-    assert_eq!(refused, JournalError::Full);
-    assert_eq!(*log.trouble().borrow(), Some(JournalError::Full));
-    log.write(Class::Administration, record(1)).await.unwrap();
-    open.close(record(2).ended(Outcome::Done, "done"));
-    let later = Timestamp::from_second(START + 1).unwrap();
-    assert!(log.prune(later).await.unwrap() > written);
-    assert_eq!(*log.trouble().borrow(), None);
-    log.write(Class::Ordinary, record(3)).await.unwrap();
 }
 
 /// How many pieces of bundles are kept.

@@ -133,9 +133,7 @@ impl Desk {
     /// What must be said before a request is looked at any further.
     fn objection(&self) -> Option<Problem> {
         let peer = self.visit.peer.ip();
-        if self.visit.session.is_none()
-            && !self.serving.limiter(self.visit.place).admits_request(peer)
-        {
+        if self.visit.session.is_none() && !self.visit.limiter.admits_request(peer) {
             self.serving.refusals.count(peer, "too-many-requests");
             return Some(Problem::new(429, "Too many requests", "Try again in a few seconds."));
         }
