@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use doorward_ca::{Assertions, Authority, Slot};
 use doorward_control::{
-    Administration, CodeMaker, Health, Parts, Postures, Reach, Renewals, Room, Tries,
+    Administration, CodeMaker, Health, Parts, Postures, Reach, Renewals, Tries,
 };
 use doorward_model::{Clock, Domain, Kind, Subject, Target};
 use doorward_policies::{Event, Journal, Outcome, Record};
 use doorward_proxy::{Agents, Bounds, Dialer, Means, Proxy, Rates};
 use doorward_session::{
-    Leases, Listener, OwnNames, Place as Where, QuicListener, Refusals, Serving, TlsSettings,
+    Leases, Listener, OwnNames, Place as Where, Pots, QuicListener, Refusals, Serving, TlsSettings,
 };
 use doorward_store::{AuditLog, Opened, Store};
 use rustls::crypto::CryptoProvider;
@@ -214,14 +214,9 @@ fn wire(wiring: Wiring<'_>) -> Wired {
     let health = Health::default();
     let codes = CodeMaker::new(addresses.url(), authority.public().anchor());
     let snapshots = store.snapshots();
-    let limits = config.limits;
-    let leases = Leases::new(
-        limits.session,
-        snapshots,
-        store.trouble(),
-        Arc::clone(clock),
-        Arc::clone(journal),
-    );
+    let pots = Pots::new(config.limits, config.set.clone());
+    let leases =
+        Leases::new(pots, snapshots, store.trouble(), Arc::clone(clock), Arc::clone(journal));
     let refusals = Refusals::new(Arc::clone(clock), Arc::clone(journal));
     let own = vec![addresses.listen, addresses.management];
     let dialer = Dialer::new(
@@ -246,7 +241,6 @@ fn wire(wiring: Wiring<'_>) -> Wired {
         management: addresses.management_url(),
         tries: Tries::default(),
         renewals: Renewals::default(),
-        room: Room::new(),
         recovery: config.recovery,
         postures: Postures::default(),
     });
@@ -263,7 +257,6 @@ fn wire(wiring: Wiring<'_>) -> Wired {
     let tls =
         TlsSettings { least: config.tls, provider: wiring.provider, clock: Arc::clone(clock) };
     let serving = Serving::new(
-        limits,
         wiring.trust,
         tls,
         wiring.own,

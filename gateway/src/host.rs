@@ -1,6 +1,50 @@
 //! What the system says of this machine.
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
+
+use doorward_session::Machine;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What this machine gives the process. The bound of open files is raised to what the system allows
+/// at most.
+pub(crate) fn machine() -> Machine {
+    Machine { files: files(), memory: memory().unwrap_or(MEMORY) }
+}
+
+/// What is taken for the memory of a machine that does not tell.
+const MEMORY: u64 = 1 << 30;
+
+/// How many files the process may have open.
+fn files() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        let raised = Rlimit { current: maximum, maximum };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            tracing::warn!(%error, "the bound of open files was not raised to what may be");
+        }
+    }
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::from(u32::MAX))
+}
+
+/// The memory of the machine, or of the control group that the process runs in, in bytes.
+fn memory() -> Option<u64> {
+    let machine = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = machine.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let machine = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024;
+    Some(machine.min(group_memory().unwrap_or(u64::MAX)))
+}
+
+/// The least bound of the control groups (version 2) above the process.
+fn group_memory() -> Option<u64> {
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let path = Path::new("/sys/fs/cgroup").join(own);
+    let groups = path.ancestors().take_while(|path| path.starts_with("/sys/fs/cgroup"));
+    let bound = |path: &Path| fs::read_to_string(path.join("memory.max")).ok()?.trim().parse().ok();
+    groups.filter_map(bound).min()
+}
 
 /// The machine's host name, if it is one that a certificate can carry.
 pub(crate) fn name() -> Option<String> {

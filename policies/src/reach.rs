@@ -1,6 +1,8 @@
 //! Whether somebody has any business at an interface at all.
 
-use doorward_model::{Name, Path, Protocol, Segment};
+use std::net::IpAddr;
+
+use doorward_model::{Action, Device, Name, Path, Protocol, Resource, Segment, Subject};
 use jiff::Timestamp;
 
 use crate::answer::{Standing, identity};
@@ -59,6 +61,29 @@ impl Snapshot {
         }
     }
 
+    /// Whether a subject may do anything at all in the gateway's own administration, from there
+    /// and by a handshake of that time. It gives no leave to do it.
+    #[must_use]
+    pub fn administers(
+        &self,
+        subject: &Subject,
+        (source, proven): (IpAddr, Timestamp),
+        now: Timestamp,
+    ) -> bool {
+        let mut question = Question {
+            subject: subject.clone(),
+            resource: Resource { device: Device::Gateway, path: Path::all() },
+            action: Action::Read,
+            source: Some(source),
+            proven: Some(proven),
+        };
+        let actions = [Action::Read, Action::Update, Action::Create, Action::Delete];
+        actions.into_iter().any(|action| {
+            question.action = action;
+            self.opens(&question, &self.standing(&question), now)
+        })
+    }
+
     /// Whether a rule allows some of what the question's path names, and none denies all of it.
     fn opens(&self, question: &Question, standing: &Standing<'_>, now: Timestamp) -> bool {
         let (no_roles, no_groups) = (Held::none(), Held::none());
@@ -89,7 +114,7 @@ impl Snapshot {
 mod tests {
     use std::sync::Arc;
 
-    use doorward_model::{Action, Device, InterfaceId, Resource, Revision, SubjectId};
+    use doorward_model::{InterfaceId, Revision, SubjectId};
     use proptest::prelude::*;
 
     use super::*;
@@ -202,6 +227,25 @@ mod tests {
     fn what_is_suspended_opens_nothing() {
         let snapshot = under("p, user/alice, plc, modbus/**, read, , allow");
         assert_eq!(reaches(&snapshot.suspending(&[1]), "modbus"), Err(Refusal::NoRule));
+    }
+
+    #[test]
+    fn whoever_may_do_something_in_the_administration_is_known_to() {
+        let snapshot = under(
+            "p, user/auditor, gateway, audit, read, , allow\n\
+             p, user/guard, gateway, devices/**, update, from=192.0.2.0/24, allow\n\
+             p, user/alice, plc, ssh, connect, , allow\n\
+             p, user/gone, gateway, **, *, , allow\n\
+             p, user/gone, gateway, **, *, , deny\n",
+        );
+        let from = |address: &str, name: &str| {
+            let subject = name.parse().unwrap();
+            snapshot.administers(&subject, (address.parse().unwrap(), now()), now())
+        };
+        assert!(!from("192.0.2.1", "user/alice") && !from("192.0.2.1", "user/gone"));
+        assert!(!from("192.0.2.1", "user/nobody"));
+        assert!(from("192.0.2.1", "user/auditor"));
+        assert!(from("192.0.2.1", "user/guard") && !from("198.51.100.1", "user/guard"));
     }
 
     proptest! {

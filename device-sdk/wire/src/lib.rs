@@ -31,8 +31,8 @@ mod vectors;
 
 pub use ahead::Ahead;
 pub use carrier::{
-    Buffer, Carrier, Datagrams, LARGEST_DATAGRAM, Pipe, STREAM_WINDOW, STREAMS, Side, WAITING,
-    poll_read_shown, transport,
+    Buffer, Carrier, Datagrams, LARGEST_DATAGRAM, PathSeen, Pipe, STREAM_WINDOW, STREAMS, Side,
+    WAITING, poll_read_shown, transport,
 };
 pub use frame::{FrameError, Frames, encode, read_frame, write_frame};
 pub use message::{

@@ -5,24 +5,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use doorward_ca::{Assertions, Authority, Profiles};
-use doorward_model::{Clock, Domain, FlowId, Role, Subject, Target};
-use doorward_policies::{Journal, Outcome};
+use doorward_model::{Action, Clock, Domain, FlowId, Role, Subject, Target};
+use doorward_policies::{Journal, Outcome, Party};
 use doorward_session::{
-    Body, BodyError, Front, Leases, Payload, Problem, Refusals, Renewal, Session, Visit, json,
+    Body, BodyError, Front, LARGEST_BODY, Leases, Payload, Places, Problem, Rank, Refusals,
+    Renewal, Session, Visit, Whole, json,
 };
 use doorward_store::{Actor, AuditLog, Store, StoreError};
 use doorward_wire::Report;
 use http::{Request, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::codes::CodeMaker;
 use crate::gate::{Denied, Gate, failed};
 use crate::posture::Postures;
 use crate::renewals::Renewals;
 use crate::revisions::blocking;
-use crate::room::Room;
 use crate::route::{Access, Operation, Route};
 use crate::status::Health;
 use crate::tries::Tries;
@@ -63,8 +62,6 @@ pub struct Parts {
     pub tries: Tries,
     /// The renewals that are under way.
     pub renewals: Renewals,
-    /// Where requests with a whole bundle wait for room.
-    pub room: Room,
     /// For how long after the end of its certificate a subject may come back by its key.
     pub recovery: Duration,
     /// What devices have last reported about themselves.
@@ -87,7 +84,18 @@ pub struct Administration(Arc<Parts>);
 pub(crate) type Answer = Result<Response<Payload>, Denied>;
 
 /// The longest body of a request, in bytes; bundles have a bound of their own.
-const BODY: usize = 64 * 1024;
+const BODY: usize = LARGEST_BODY as usize;
+/// How long a request waits until a bundle may be examined.
+const TURN: Duration = Duration::from_secs(10);
+
+/// Whose places a request takes while it is read.
+fn rank(visit: &Visit, route: Route) -> Rank {
+    match (route.access, &visit.session) {
+        (Access::Asked(Action::Create | Action::Update | Action::Delete), _) => Rank::Administrator,
+        (_, Some(_)) => Rank::Known,
+        (_, None) => Rank::Anyone,
+    }
+}
 
 impl Administration {
     /// The administration of those parts.
@@ -156,8 +164,10 @@ pub(crate) struct Call<'a> {
     pub(crate) names: Vec<String>,
     pub(crate) query: HashMap<String, String>,
     pub(crate) body: Option<Body>,
-    /// Its place among those that hold a whole bundle, as long as it goes on.
-    place: Option<OwnedSemaphorePermit>,
+    /// Whose places it takes: those of whoever changes something are kept.
+    rank: Rank,
+    /// Its room, and its place among those that have a bundle examined, as long as it goes on.
+    held: Option<(Whole, Places<Party>)>,
 }
 
 impl Parts {
@@ -199,7 +209,8 @@ impl Parts {
             names: names.into_iter().map(str::to_owned).collect(),
             query: query(head.uri.query().unwrap_or_default()),
             body: Some(body),
-            place: None,
+            rank: rank(visit, route),
+            held: None,
         };
         let part = route.resource(path);
         if route.access == Access::Public && !visit.may_ask_unproven() {
@@ -333,23 +344,33 @@ impl Call<'_> {
         limit: usize,
     ) -> Result<T, Denied> {
         let body = self.body.take().ok_or_else(|| denied(failed()))?;
-        if limit > BODY {
-            self.place = Some(self.parts.room.enter().await?);
-        }
-        let bytes = body.read(limit).await.map_err(|error| {
+        let whole = body.read(limit, self.rank).await.map_err(|error| {
             let status = match error {
                 BodyError::TooLong(_) => 413,
                 BodyError::Late => 408,
                 BodyError::Broken => 400,
+                BodyError::NoRoom => 503,
             };
             denied(Problem::new(status, "Body refused", sentence(&error.to_string())))
         })?;
-        let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
-        let parse = move || {
-            serde_json::from_slice(&bytes).map_err(|error| wrong(sentence(&error.to_string())))
+        let read = |bytes: &Bytes| {
+            let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
+            serde_json::from_slice(bytes).map_err(|error| wrong(sentence(&error.to_string())))
         };
+        if limit <= BODY {
+            return read(whole.bytes());
+        }
+        // A place is taken when the bundle is there: whoever sends one slowly holds none.
+        let bundles = self.parts.leases.pots().bundles();
+        let place = bundles.take_within(&self.visit.party(), 1, self.rank, TURN).await;
+        let place = place.ok_or_else(|| {
+            let detail = "Others are having bundles examined. Try again in a moment.";
+            denied(Problem::new(503, "Busy", detail))
+        })?;
+        let bytes = whole.bytes().clone();
+        self.held = Some((whole, place));
         // A large bundle takes a while; others are served meanwhile.
-        if limit > BODY { blocking(parse).await } else { parse() }
+        blocking(move || read(&bytes)).await
     }
 
     /// A request whose first question has been answered with yes.

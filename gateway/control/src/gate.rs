@@ -43,7 +43,7 @@ impl Gate {
         now: Timestamp,
     ) -> Result<(), Denied> {
         let snapshot = self.leases.snapshot();
-        let source = Some(self.session.peer().ip());
+        let source = self.session.source();
         let subject = self.session.subject().clone();
         let question = snapshot.question(subject, action, Device::Gateway, part, source);
         let refused = match question {

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use doorward_model::{Domain, Epoch, Fingerprint, Revision, Subject};
-use doorward_session::{RefereeView, json};
+use doorward_session::{LimitView, RefereeView, json};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -62,6 +62,8 @@ struct Status {
     audit_bytes: u64,
     anchor: Fingerprint,
     authority_until: Timestamp,
+    /// Every bound, what it comes from, and what is in use.
+    limits: Vec<LimitView>,
 }
 
 impl Call<'_> {
@@ -90,6 +92,7 @@ impl Call<'_> {
             audit_bytes: parts.audit.bytes(),
             anchor: parts.authority.public().anchor(),
             authority_until: parts.authority.not_after(),
+            limits: parts.leases.pots().table(),
         }))
     }
 }

@@ -1,10 +1,14 @@
+//! A connection that has come, and was given a place.
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use doorward_policies::Party;
 use tokio::net::TcpStream;
 
-use crate::limits::{Limiter, Slot};
+use crate::limits::{Entrance, Slot};
 use crate::line::Line;
+use crate::pot::{Pot, Rank};
 
 /// A connection that was given a place within the limits. It keeps it until it is identified.
 #[derive(Debug)]
@@ -16,12 +20,22 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    /// Gives `tcp` a place, if there is one left for its network.
-    pub(crate) fn new(tcp: TcpStream, peer: SocketAddr, limiter: &Arc<Limiter>) -> Option<Self> {
+    /// Gives `tcp` a place among the connections and among the files of the process, if there is
+    /// one left for its network.
+    ///
+    /// # Errors
+    /// Why there is none, in a word.
+    pub(crate) fn new(
+        tcp: TcpStream,
+        peer: SocketAddr,
+        entrance: &Arc<Entrance>,
+        (files, rank): (&Pot<Party>, Rank),
+    ) -> Result<Self, &'static str> {
         // IPv4 through a dual-stack socket is IPv4.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let line = Line::new(tcp);
-        let slot = limiter.enter(peer.ip())?;
-        Some(Self { line, peer, slot })
+        let file = files.take(&Party::stranger(peer.ip()), 1, rank);
+        let line = Line::new(tcp, Some(file.ok_or("too-many-files")?));
+        let slot = entrance.enter(peer.ip()).ok_or("too-many-connections")?;
+        Ok(Self { line, peer, slot })
     }
 }

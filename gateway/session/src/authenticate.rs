@@ -1,3 +1,5 @@
+//! Handshakes: from a connection that has a place to one whose chain is verified.
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,16 +9,14 @@ use doorward_model::{Clock, PeerText};
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 use thiserror::Error;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::LazyConfigAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use crate::accept::Accepted;
 use crate::doors::{Doors, OwnNames, unix_time};
 use crate::limits::Slot;
-use crate::line::Line;
 use crate::listener::Place;
+use crate::secured::Secured;
 use crate::trust::Trust;
 
 /// Which door of the gateway a connection came to.
@@ -49,7 +49,7 @@ pub struct Authenticated {
 /// What an authenticated connection is made on.
 #[derive(Debug)]
 pub(crate) enum On {
-    Tls(Box<TlsStream<Line>>),
+    Tls(Box<Secured>),
     Quic(quinn::Connection),
 }
 
@@ -58,6 +58,8 @@ pub(crate) enum On {
 pub(crate) enum AuthenticationError {
     #[error("it took too long")]
     Slow,
+    #[error("it lost its place to another connection")]
+    Crowded,
     #[error("the handshake failed: {0}")]
     Handshake(io::Error),
     #[error("the chain does not verify: {0}")]
@@ -73,6 +75,7 @@ impl AuthenticationError {
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Slow => "handshake-timeout",
+            Self::Crowded => "place-lost",
             Self::Handshake(_) | Self::Connection(_) => "handshake-failed",
             Self::Chain(_) => "chain-not-valid",
             Self::NoCertificate => "no-certificate",
@@ -97,20 +100,26 @@ impl Porter {
     ) -> Result<Authenticated, AuthenticationError> {
         let Accepted { line, peer, mut slot } = accepted;
         let deadline = Instant::now() + patience;
-        let late = |_| AuthenticationError::Slow;
-        timeout_at(deadline, slot.begin_handshake()).await.map_err(late)?;
-
         let mut hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), line);
-        let hello = match timeout_at(deadline, &mut hello).await {
+        let heard = tokio::select! {
+            biased;
+            () = slot.lost() => return Err(AuthenticationError::Crowded),
+            heard = timeout_at(deadline, &mut hello) => heard,
+        };
+        let hello = match heard {
             Ok(Ok(hello)) => hello,
             Ok(Err(error)) => {
-                if let Some(line) = hello.take_io() {
-                    part(line).await;
+                if let Some(mut line) = hello.take_io() {
+                    line.alerted();
                 }
                 return Err(AuthenticationError::Handshake(error));
             }
             Err(_) => return Err(AuthenticationError::Slow),
         };
+        let has_turn = timeout_at(deadline, slot.begin_handshake()).await;
+        if !has_turn.map_err(|_| AuthenticationError::Slow)? {
+            return Err(AuthenticationError::Crowded);
+        }
         let (door, config) = self.doors.choose(place, &hello.client_hello(), &self.names);
         let now = self.clock.now();
         let handshake = hello.into_stream_with(config, |connection| {
@@ -119,10 +128,15 @@ impl Porter {
             let since = since.unwrap_or_else(|| now.as_second().to_be_bytes().to_vec());
             connection.set_resumption_data(&since);
         });
-        let mut stream = match timeout_at(deadline, handshake.into_fallible()).await {
+        let shaken = tokio::select! {
+            biased;
+            () = slot.lost() => return Err(AuthenticationError::Crowded),
+            shaken = timeout_at(deadline, handshake.into_fallible()) => shaken,
+        };
+        let mut stream = match shaken {
             Ok(Ok(stream)) => stream,
-            Ok(Err((error, line))) => {
-                part(line).await;
+            Ok(Err((error, mut line))) => {
+                line.alerted();
                 return Err(AuthenticationError::Handshake(error));
             }
             Err(_) => return Err(AuthenticationError::Slow),
@@ -151,7 +165,7 @@ impl Porter {
                 Some(leaf.clone())
             }
         };
-        let on = On::Tls(Box::new(stream));
+        let on = On::Tls(Box::new(Secured::new(stream)));
         Ok(Authenticated { on, door, leaf, peer, proven, slot })
     }
 }
@@ -165,8 +179,13 @@ impl Porter {
         mut slot: Slot,
         patience: Duration,
     ) -> Result<Authenticated, AuthenticationError> {
-        let shaken =
-            timeout(patience, connecting).await.map_err(|_| AuthenticationError::Slow)??;
+        let shaken = tokio::select! {
+            biased;
+            () = slot.lost() => return Err(AuthenticationError::Crowded),
+            shaken = timeout(patience, connecting) => {
+                shaken.map_err(|_| AuthenticationError::Slow)??
+            }
+        };
         slot.end_handshake();
         let proven = self.clock.now();
         let chain = shaken.peer_identity();
@@ -178,25 +197,6 @@ impl Porter {
         verified.map_err(AuthenticationError::Chain)?;
         let (leaf, on) = (Some(leaf.clone()), On::Quic(shaken));
         Ok(Authenticated { on, door: Door::Sdk, leaf, peer, proven, slot })
-    }
-}
-
-/// After a failed handshake: what is left of our alert is flushed, writing is shut down, and
-/// what the peer still sends is drained, within bounds, so that the alert arrives rather than
-/// a reset.
-async fn part(mut line: Line) {
-    const TIME: Duration = Duration::from_secs(1);
-    const BYTES: u64 = 64 * 1024;
-    let end = async {
-        line.flush().await?;
-        line.shutdown().await?;
-        let mut rest = line.take(BYTES);
-        let mut bytes = [0; 4096];
-        while rest.read(&mut bytes).await? > 0 {}
-        io::Result::Ok(())
-    };
-    if let Ok(Err(error)) = timeout(TIME, end).await {
-        tracing::trace!(%error, "a refused peer went before it was told");
     }
 }
 

@@ -22,7 +22,6 @@
 
 mod accept;
 mod authenticate;
-mod buffers;
 mod doors;
 mod http;
 mod identify;
@@ -31,9 +30,13 @@ mod limits;
 mod line;
 mod link;
 mod listener;
+mod path;
 mod ports;
+mod pot;
+mod pots;
 mod quic;
 mod refusals;
+mod secured;
 mod session;
 mod tickets;
 mod trust;
@@ -42,17 +45,19 @@ mod wire;
 pub use accept::Accepted;
 pub use authenticate::{Authenticated, Door};
 pub use doors::{OwnNames, TlsSettings, TlsVersion};
-pub use http::{Body, BodyError, Payload, Problem, RequestId, empty, json, mark, text};
+pub use http::{Body, BodyError, Payload, Problem, RequestId, Whole, empty, json, mark, text};
 pub use identify::IdentityError;
 pub use lease::{
     Authorized, Cause, EndingView, FlowView, Lease, Leases, Referee, RefereeView, Refused,
     SessionView, Suspend, Tracked,
 };
-pub use limits::{Limits, SessionLimits};
+pub use limits::{LARGEST_BODY, Limits, Machine, SessionLimits, Setting};
 pub use line::Line;
 pub use link::{Asking, Link, LinkError, Parting, Reached};
 pub use listener::{Listener, Place, Serving};
 pub use ports::{Flows, Front, Opened, Renewal, Tunnel, Visit};
+pub use pot::{Places, Pot, Rank, Size};
+pub use pots::{LimitView, Pots};
 pub use quic::QuicListener;
 pub use refusals::Refusals;
 pub use session::Session;

@@ -1,3 +1,5 @@
+//! The TCP listeners, and what all listeners share.
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,21 +12,20 @@ use jiff::Timestamp;
 use rustls::ProtocolVersion;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
 
 use crate::accept::Accepted;
 use crate::authenticate::{Authenticated, Door, On, Porter};
-use crate::buffers::Buffers;
 use crate::doors::{Doors, OwnNames, ResumptionDomains, TlsSettings};
 use crate::http;
 use crate::identify::identify;
 use crate::lease::Leases;
-use crate::limits::{Limiter, Limits};
-use crate::line::Line;
+use crate::limits::Entrance;
 use crate::link;
 use crate::ports::{Flows, Front, Visit};
+use crate::pot::Rank;
 use crate::refusals::Refusals;
+use crate::secured::Secured;
 use crate::session::Session;
 use crate::trust::Trust;
 use crate::wire::TlsWire;
@@ -47,9 +48,6 @@ pub struct Listener {
 
 /// What all listeners share.
 pub struct Serving {
-    pub(crate) limiter: Arc<Limiter>,
-    management: Arc<Limiter>,
-    pub(crate) buffers: Buffers,
     pub(crate) refusals: Refusals,
     pub(crate) leases: Leases,
     pub(crate) front: Arc<dyn Front>,
@@ -67,7 +65,6 @@ impl Serving {
     #[must_use]
     #[expect(clippy::too_many_arguments, reason = "the one place where the doors are wired")]
     pub fn new(
-        limits: Limits,
         trust: watch::Receiver<Trust>,
         tls: TlsSettings,
         names: OwnNames,
@@ -77,9 +74,6 @@ impl Serving {
         flows: Arc<dyn Flows>,
     ) -> Self {
         Self {
-            limiter: Arc::new(Limiter::new(limits)),
-            management: Arc::new(Limiter::new(limits)),
-            buffers: Buffers::new(limits.buffers),
             refusals,
             leases,
             front,
@@ -95,11 +89,8 @@ impl Serving {
 
     /// The bounds before authentication. Those of the management are its own: whoever crowds the
     /// doors of interfaces keeps no administrator out.
-    pub(crate) fn limiter(&self, place: Place) -> &Arc<Limiter> {
-        match place {
-            Place::Data => &self.limiter,
-            Place::Management => &self.management,
-        }
+    pub(crate) fn entrance(&self, place: Place) -> &Arc<Entrance> {
+        self.leases.pots().entrance(place)
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
@@ -116,7 +107,7 @@ impl Serving {
         const LEAST: u64 = 64 * 1024;
         const MOST: u64 = 4 * 1024 * 1024;
         let sessions = self.leases.session_count().max(1) as u64;
-        let share = (self.limiter.limits().buffers / sessions).clamp(LEAST, MOST);
+        let share = (self.leases.pots().limits().buffers / sessions).clamp(LEAST, MOST);
         u32::try_from(share).unwrap_or(u32::MAX)
     }
 
@@ -162,7 +153,7 @@ impl Serving {
 
     async fn connection(self: Arc<Self>, porter: Arc<Porter>, accepted: Accepted, place: Place) {
         let peer = accepted.peer.ip();
-        let patience = self.limiter(place).limits().handshake_time;
+        let patience = self.entrance(place).patience;
         let authenticated = match porter.authenticate(accepted, place, patience).await {
             Ok(authenticated) => authenticated,
             Err(error) => {
@@ -171,6 +162,18 @@ impl Serving {
             }
         };
         self.authenticated(&porter, authenticated, place).await;
+    }
+
+    /// From now on the session's subject answers for the connection's file, rather than the network
+    /// that it came from.
+    fn settle(&self, session: Session, on: &mut On, place: Place) -> Result<Session, &'static str> {
+        match (on, place) {
+            (On::Quic(_), _) | (On::Tls(_), Place::Management) => {}
+            (On::Tls(stream), Place::Data) => {
+                stream.line().belongs_to(session.files(1).ok_or("too-many-files")?);
+            }
+        }
+        Ok(session)
     }
 
     /// Serves a link in a task of its own: that of the handshake is many times as large, and a
@@ -187,7 +190,7 @@ impl Serving {
         place: Place,
     ) {
         let shown_host = authenticated.host();
-        let Authenticated { on, door, leaf, peer, proven, slot } = authenticated;
+        let Authenticated { mut on, door, leaf, peer, proven, slot } = authenticated;
         let word = word(&door, &on);
         let mut slot = Some(slot);
         let session = leaf.and_then(|leaf| {
@@ -195,11 +198,20 @@ impl Serving {
             match identify(&leaf, &porter.trust.anchors, &snapshot, now) {
                 Ok(identity) => {
                     let session = self.leases.open(identity, peer, word, proven);
-                    match &session {
-                        Some(_) => slot.take().into_iter().for_each(|slot| slot.identified()),
-                        None => self.refusals.count(peer.ip(), "too-many-sessions"),
+                    match session.map(|session| self.settle(session, &mut on, place)) {
+                        Some(Ok(session)) => {
+                            slot.take().into_iter().for_each(|slot| slot.identified());
+                            Some(Arc::new(session))
+                        }
+                        Some(Err(why)) => {
+                            self.refusals.count(peer.ip(), why);
+                            None
+                        }
+                        None => {
+                            self.refusals.count(peer.ip(), "too-many-sessions");
+                            None
+                        }
                     }
-                    session.map(Arc::new)
                 }
                 Err(error) => {
                     tracing::debug!(peer = %peer.ip(), %error, host = ?shown_host, "not identified");
@@ -211,8 +223,7 @@ impl Serving {
         let (door, stream) = match (door, on, &session) {
             (_, On::Quic(connection), Some(session)) => {
                 let carrier = Carrier::quic(connection);
-                // It was not there before.
-                drop(session.carrier.set(carrier.clone()));
+                session.may_move(carrier.clone());
                 return self.link(carrier, session);
             }
             (_, On::Quic(connection), None) => return refuse(&connection).await,
@@ -233,11 +244,17 @@ impl Serving {
             }
             (Door::Own | Door::Management, session) => {
                 let exported = export(&stream);
-                let limiter = Arc::clone(self.limiter(place));
-                let visit = Visit { place, session, peer, limiter, exported };
-                http::serve(stream, visit, self).await;
-                // A visitor without an identity keeps its place until it is gone.
-                drop(slot);
+                let entrance = Arc::clone(self.entrance(place));
+                let visit = Visit { place, session, peer, entrance, exported };
+                let served = http::serve(stream, visit, self);
+                match slot {
+                    // A visitor without an identity keeps its place until it is gone, or needed.
+                    Some(slot) => tokio::select! {
+                        () = served => {}
+                        () = slot.lost() => {}
+                    },
+                    None => served.await,
+                }
             }
         }
     }
@@ -255,8 +272,8 @@ fn word(door: &Door, on: &On) -> &'static str {
 
 /// What a recovery signs. Before TLS 1.3 it would not be bound to the handshake (RFC 7627), so
 /// there is none.
-fn export(stream: &TlsStream<Line>) -> Option<[u8; 32]> {
-    let (_, connection) = stream.get_ref();
+fn export(stream: &Secured) -> Option<[u8; 32]> {
+    let connection = stream.session();
     let bound = connection.protocol_version() == Some(ProtocolVersion::TLSv1_3);
     let exported = || connection.export_keying_material([0; 32], RECOVERY, None).ok();
     bound.then(exported).flatten()
@@ -319,13 +336,19 @@ impl Listener {
     }
 
     fn take(&self, serving: &Arc<Serving>, porter: &Arc<Porter>, tcp: TcpStream, peer: SocketAddr) {
-        match Accepted::new(tcp, peer, serving.limiter(self.place)) {
-            Some(accepted) => {
+        // As many files are kept for the management as it takes connections.
+        let rank = match self.place {
+            Place::Data => Rank::Anyone,
+            Place::Management => Rank::Administrator,
+        };
+        let files = (serving.leases.pots().files(), rank);
+        match Accepted::new(tcp, peer, serving.entrance(self.place), files) {
+            Ok(accepted) => {
                 let connection =
                     Arc::clone(serving).connection(Arc::clone(porter), accepted, self.place);
                 serving.tasks.spawn(connection);
             }
-            None => serving.refusals.count(peer.ip(), "too-many-connections"),
+            Err(why) => serving.refusals.count(peer.ip(), why),
         }
     }
 }

@@ -1,3 +1,5 @@
+//! What is handed on at the doors: flows to the proxy, every other request to the administration.
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -5,12 +7,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use doorward_model::{CertificateId, FlowId};
+use doorward_policies::Party;
 use doorward_wire::{Offering, Report};
 use http::{Request, Response};
 use jiff::Timestamp;
 
 use crate::http::{Body, Payload, Problem};
-use crate::limits::Limiter;
+use crate::limits::Entrance;
 use crate::link::{Asking, Link};
 use crate::listener::Place;
 use crate::session::Session;
@@ -25,18 +28,24 @@ pub struct Visit {
     pub session: Option<Arc<Session>>,
     /// Where the visitor comes from.
     pub peer: SocketAddr,
-    pub(crate) limiter: Arc<Limiter>,
+    pub(crate) entrance: Arc<Entrance>,
     /// What both ends of this connection can derive and nobody else (RFC 8446 section 7.5), for
     /// whoever comes back by an expired certificate's key.
     pub exported: Option<[u8; 32]>,
 }
 
 impl Visit {
+    /// The party that the visitor is, in records and pots.
+    #[must_use]
+    pub fn party(&self) -> Party {
+        self.session.as_ref().map_or_else(|| Party::stranger(self.peer.ip()), |one| one.party())
+    }
+
     /// Whether one more request may be made that carries its own proof, such as a code. For a
     /// visitor without an identity this was asked when the request came: all of its are such.
     #[must_use]
     pub fn may_ask_unproven(&self) -> bool {
-        self.session.is_none() || self.limiter.admits_request(self.peer.ip())
+        self.session.is_none() || self.entrance.admits_request(self.peer.ip())
     }
 }
 

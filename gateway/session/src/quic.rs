@@ -1,3 +1,5 @@
+//! The UDP listener: `doorward/1` over QUIC.
+
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -105,23 +107,24 @@ fn config(trust: &Trust, serving: &Serving) -> Result<ServerConfig, rustls::Erro
 fn take(serving: &Arc<Serving>, porter: &Arc<Porter>, incoming: Incoming) {
     let peer = incoming.remote_address();
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    let limiter = serving.limiter(Place::Data);
-    if !incoming.remote_address_validated() && limiter.is_pressed() {
+    let entrance = serving.entrance(Place::Data);
+    if !incoming.remote_address_validated() && entrance.is_pressed() {
         // It cannot fail for an address that has not been validated.
         drop(incoming.retry());
         return;
     }
-    let Some(mut slot) = limiter.enter(peer.ip()) else {
+    let Some(mut slot) = entrance.enter(peer.ip()) else {
         serving.refusals.count(peer.ip(), "too-many-connections");
         return incoming.ignore();
     };
     let (serving, porter) = (Arc::clone(serving), Arc::clone(porter));
     let tasks = serving.tasks.clone();
     tasks.spawn(async move {
-        let patience = serving.limiter(Place::Data).limits().handshake_time;
+        let patience = serving.entrance(Place::Data).patience;
         let begun = tokio::time::timeout(patience, slot.begin_handshake()).await;
-        if begun.is_err() {
-            serving.refusals.count(peer.ip(), "handshake-timeout");
+        if !matches!(begun, Ok(true)) {
+            let why = if begun.is_ok() { "place-lost" } else { "handshake-timeout" };
+            serving.refusals.count(peer.ip(), why);
             return incoming.ignore();
         }
         let authenticated = match incoming.accept() {

@@ -1,13 +1,19 @@
+//! One identified connection.
+
 use std::fmt;
-use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use doorward_model::{CertificateId, SessionId, Subject, SubjectId};
-use doorward_policies::{JournalError, Question, Request};
+use doorward_policies::{JournalError, Party, Question, Request};
 use doorward_wire::Carrier;
 use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::lease::{Cause, SessionEntry};
+use crate::path::Path;
+use crate::pot::{Places, Rank};
 
 /// One identified connection: the proof that whoever is at its other end holds the key of a
 /// live certificate of this gateway's. Made in this crate only, from the proven leaf only;
@@ -19,7 +25,9 @@ pub struct Session {
     pub(crate) entry: Arc<SessionEntry>,
     pub(crate) leases: crate::lease::Leases,
     /// The connection, where it can move.
-    pub(crate) carrier: OnceLock<Carrier>,
+    pub(crate) carrier: OnceLock<Moving>,
+    /// Its place among the sessions.
+    pub(crate) _place: Places<SubjectId>,
 }
 
 impl Session {
@@ -59,10 +67,34 @@ impl Session {
         self.entry.proven
     }
 
-    /// Where the connection comes from.
+    /// Where the connection comes from, as far as that is proven.
     #[must_use]
     pub fn peer(&self) -> SocketAddr {
-        self.entry.standing().peer
+        self.entry.standing().source.last()
+    }
+
+    /// The address that conditions are judged by; `None` while nobody knows where it is.
+    #[must_use]
+    pub fn source(&self) -> Option<IpAddr> {
+        self.entry.standing().source.known()
+    }
+
+    /// The party that it is, in records and pots.
+    #[must_use]
+    pub fn party(&self) -> Party {
+        Party::Subject(self.subject().clone())
+    }
+
+    /// Room for what one more stream may bring, if there is any for this subject.
+    #[must_use]
+    pub fn window(&self) -> Option<Places<SubjectId>> {
+        self.leases.pots().buffers().take(&self.subject_id(), 1, Rank::Known)
+    }
+
+    /// Places among the files of the process, if there are so many for this subject.
+    #[must_use]
+    pub fn files(&self, count: u64) -> Option<Places<Party>> {
+        self.leases.pots().files().take(&self.party(), count, Rank::Known)
     }
 
     /// Answers when the opening of the session is in the audit log. Nothing may be dialed for
@@ -79,14 +111,50 @@ impl Session {
         self.entry.cut.wait().await
     }
 
+    /// The connection is one that can move.
+    pub(crate) fn may_move(&self, carrier: Carrier) {
+        let (path, rung) = (Mutex::new(Path::new(self.peer())), Notify::new());
+        // It was not there before.
+        drop(self.carrier.set(Moving { carrier, begin: Instant::now(), path, rung }));
+    }
+
     /// Looks where the connection comes from now; if it has moved, everything that hangs on the
     /// address is asked again.
     pub(crate) fn look(&self) {
-        let Some(remote) = self.carrier.get().and_then(Carrier::remote) else { return };
-        let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
-        if self.entry.stand(|standing| standing.peer = remote) {
-            tracing::info!(session = %self.id(), %remote, "a session has moved");
+        let Some(moving) = self.carrier.get() else { return };
+        let Some(seen) = moving.carrier.path() else { return };
+        let (source, is_moving) = {
+            let mut path = moving.path();
+            let was_moving = path.is_moving();
+            let source = path.look(seen, moving.begin.elapsed());
+            (source, path.is_moving() && !was_moving)
+        };
+        if is_moving {
+            moving.rung.notify_one();
+        }
+        let former = self.source();
+        // Another port of the same address changes no answer.
+        if self.entry.stand(|standing| standing.source = source) && source.known() != former {
+            tracing::info!(session = %self.id(), ?source, "a session has moved");
             self.leases.ask_session_again(&self.entry);
+        }
+    }
+
+    /// Whether packets come from an address that is not proven.
+    pub(crate) fn is_moving(&self) -> bool {
+        self.carrier.get().is_some_and(|moving| moving.path().is_moving())
+    }
+
+    /// Whether nobody knows where it is.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.source().is_none()
+    }
+
+    /// Answers when packets have begun to come from an address that is not proven.
+    pub(crate) async fn moves(&self) {
+        match self.carrier.get() {
+            Some(moving) => moving.rung.notified().await,
+            None => std::future::pending().await,
         }
     }
 
@@ -116,9 +184,24 @@ impl Session {
     pub(crate) fn request(&self, mut question: Question) -> Request {
         question.subject = self.entry.subject.clone();
         let standing = self.entry.standing();
-        question.source = Some(standing.peer.ip());
+        question.source = standing.source.known();
         question.proven = Some(self.entry.proven);
         Request { question, subject: self.entry.subject_id, certificate: standing.certificate }
+    }
+}
+
+/// A connection that can move, and how far it is known where to.
+pub(crate) struct Moving {
+    carrier: Carrier,
+    begin: Instant,
+    path: Mutex<Path>,
+    /// Rung when it begins to move.
+    rung: Notify,
+}
+
+impl Moving {
+    fn path(&self) -> MutexGuard<'_, Path> {
+        self.path.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

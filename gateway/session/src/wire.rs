@@ -1,3 +1,6 @@
+//! The client's end of a flow.
+
+use std::any::Any;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -6,9 +9,8 @@ use bytes::{Buf as _, Bytes};
 use doorward_wire::{Ahead, Why, poll_read_shown};
 use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
-use tokio_rustls::server::TlsStream;
 
-use crate::line::Line;
+use crate::secured::Secured;
 
 /// The client's end of a flow.
 ///
@@ -22,18 +24,18 @@ pub trait Wire: AsyncBufRead + AsyncWrite + Send + Unpin {
 /// A TLS connection, or the tunnel that one HTTP/1.1 connection became.
 pub(crate) struct TlsWire {
     /// What was read before the tunnel began, and what comes.
-    stream: Ahead<TlsStream<Line>>,
+    stream: Ahead<Secured>,
 }
 
 impl TlsWire {
-    pub(crate) fn new(head: Bytes, stream: TlsStream<Line>) -> Self {
+    pub(crate) fn new(head: Bytes, stream: Secured) -> Self {
         Self { stream: Ahead::new(head, stream) }
     }
 }
 
 impl Wire for TlsWire {
     fn cut(mut self: Box<Self>, _: Why) {
-        self.stream.get_mut().get_mut().0.reset();
+        self.stream.get_mut().line().reset();
     }
 }
 
@@ -46,13 +48,20 @@ pub struct StreamWire {
     chunk: Bytes,
     send: SendStream<Bytes>,
     ended: bool,
+    kept: Option<Box<dyn Any + Send>>,
 }
 
 impl StreamWire {
     /// The two directions of one stream, whose heads have been sent.
     #[must_use]
     pub fn new(receive: RecvStream, send: SendStream<Bytes>) -> Self {
-        Self { receive, chunk: Bytes::new(), send, ended: false }
+        Self { receive, chunk: Bytes::new(), send, ended: false, kept: None }
+    }
+
+    /// Keeps something for as long as the stream: the place that it takes up.
+    pub(crate) fn keeping(mut self, place: impl Any + Send) -> Self {
+        self.kept = Some(Box::new(place));
+        self
     }
 }
 

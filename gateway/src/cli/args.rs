@@ -49,7 +49,12 @@ pub(crate) enum Command {
         replace: bool,
     },
     /// Say how the gateway is
-    Status,
+    #[command(after_help = "Example: doorward status --limits")]
+    Status {
+        /// Show how much of everything there is, for whom, and what is in use
+        #[arg(long)]
+        limits: bool,
+    },
     /// Make a new owner code, at the gateway's own machine
     Recover(Recover),
     /// The gateway's clock

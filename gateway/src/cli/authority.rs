@@ -10,6 +10,7 @@ use crate::assemble::import;
 use crate::clock::SystemClock;
 use crate::config::{Config, Overrides};
 use crate::failure::Failure;
+use crate::host;
 
 pub(crate) async fn run(
     command: CaCommand,
@@ -27,7 +28,7 @@ pub(crate) async fn run(
         }
         CaCommand::Import { data, config, cert, key, root } => {
             let overrides = Overrides { data, ..Overrides::default() };
-            let config = Config::read(config.as_deref(), overrides)?;
+            let config = Config::read(config.as_deref(), overrides, host::machine())?;
             imported(&config, &cert, &key, &root, out)
         }
         CaCommand::Crl => Err(not_built("ca crl")),

@@ -82,7 +82,7 @@ async fn run(cli: Cli) -> Result<End, Failure> {
                 format!("{} owns this gateway now; the identity is in {place}", enrolled.subject)
             })?;
         }
-        Command::Status => status::run(&client(), &out).await?,
+        Command::Status { limits } => status::run(&client(), limits, &out).await?,
         Command::Recover(recover) => serve::recover(recover, &out).await?,
         Command::Clock { .. } => return Err(not_built("clock accept")),
         Command::Device(device) => device::run(device, &client(), &out).await?,

@@ -13,6 +13,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, LogForm, Overrides};
 use crate::demo;
 use crate::failure::Failure;
+use crate::host;
 use crate::place::check_owner;
 use crate::supervise::{self, announce};
 
@@ -22,13 +23,13 @@ pub(crate) async fn run(serve: args::Serve) -> Result<(), Failure> {
     let serial = vec![];
     let mut overrides = Overrides { data, listen, management, domain, print_code, serial };
     if !demo {
-        let config = Config::read(config.as_deref(), overrides)?;
+        let config = Config::read(config.as_deref(), overrides, host::machine())?;
         begin_log(&config, "info");
         let gateway = assemble(config).await?;
         return supervise::run(gateway, true, async |gateway| greet(gateway)).await;
     }
     let world = demo::World::make(&mut overrides).await?;
-    let config = Config::read(config.as_deref(), overrides)?;
+    let config = Config::read(config.as_deref(), overrides, host::machine())?;
     begin_log(&config, "warn");
     let gateway = assemble(config).await?;
     supervise::run(gateway, false, async |gateway| {
@@ -73,7 +74,7 @@ fn greet(gateway: &Gateway) -> Result<(), Failure> {
 pub(crate) async fn recover(recover: args::Recover, out: &Output) -> Result<(), Failure> {
     let args::Recover { data, config, print_code } = recover;
     let overrides = Overrides { data, ..Overrides::default() };
-    let config = Config::read(config.as_deref(), overrides)?;
+    let config = Config::read(config.as_deref(), overrides, host::machine())?;
     if !config.data.exists() {
         return Err(Failure::new(format!(
             "there is no gateway in {}; name its data directory with --data",

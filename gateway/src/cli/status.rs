@@ -4,9 +4,56 @@ use super::client::{Client, items, text, when};
 use super::output::Output;
 use crate::failure::Failure;
 
-pub(crate) async fn run(client: &Client<'_>, out: &Output) -> Result<(), Failure> {
+pub(crate) async fn run(client: &Client<'_>, limits: bool, out: &Output) -> Result<(), Failure> {
     let answer = client.get("/v1/status").await?;
+    if limits {
+        let all = answer.get("limits").unwrap_or(&Value::Null);
+        return out.print(all, |_| show_limits(items(&answer, "limits"), out));
+    }
     out.print(&answer, |answer| show(answer, out))
+}
+
+/// A number as people read it: bytes in the largest unit that keeps it short.
+fn amount(value: &Value, unit: &str) -> String {
+    const UNITS: [&str; 3] = ["KiB", "MiB", "GiB"];
+    let Some(number) = value.as_u64() else { return "-".to_owned() };
+    let mut shown = (number, "");
+    for larger in UNITS {
+        if unit != "bytes" || shown.0 < 1024 {
+            break;
+        }
+        shown = (shown.0 / 1024, larger);
+    }
+    format!("{} {}", shown.0, shown.1).trim_end().to_owned()
+}
+
+fn show_limits(limits: &[Value], out: &Output) -> String {
+    let row = |limit: &Value| {
+        let unit = text(limit, "unit");
+        let of = |key: &str| amount(limit.get(key).unwrap_or(&Value::Null), &unit);
+        let rate = if unit == "in a second" { " a second" } else { "" };
+        vec![
+            text(limit, "what"),
+            of("in_use"),
+            format!("{}{rate}", of("total")),
+            format!("{} a {}", of("share"), text(limit, "each")),
+            of("kept"),
+            of("administration"),
+            match limit.get("setting").and_then(Value::as_str) {
+                Some(setting) => format!("{} ({setting})", text(limit, "from")),
+                None => text(limit, "from"),
+            },
+        ]
+    };
+    let rows: Vec<_> = limits.iter().map(row).collect();
+    let headings =
+        ["LIMIT", "IN USE", "TOTAL", "MOST FOR ONE", "KEPT", "FOR ADMINISTRATION", "FROM"];
+    let table = out.table(&headings, &rows);
+    format!(
+        "{table}\n\nKEPT is for whoever holds few, or for networks that known people and devices \
+         come from.\nFROM: usual; less, because of this machine; or the configuration. A setting in \
+         the configuration wins."
+    )
 }
 
 /// What the referee has found, and what is suspended for it.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use doorward_ca::{Algorithm, Profile, Profiles};
 use doorward_model::{Domain, Name};
 use doorward_proxy::{Bounds, Paths, Twice};
-use doorward_session::{Limits, SessionLimits, TlsVersion};
+use doorward_session::{Limits, Machine, SessionLimits, Setting, TlsVersion};
 use doorward_store::AuditSettings;
 use ipnet::IpNet;
 
@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) paths: Paths,
     pub(crate) twice: Twice,
     pub(crate) limits: Limits,
+    /// The limits that the operator has set.
+    pub(crate) set: Vec<Setting>,
     pub(crate) profiles: Profiles,
     pub(crate) recovery: Duration,
     pub(crate) key_file: Option<PathBuf>,
@@ -65,15 +67,20 @@ const DOMAIN: &str = "doorward.home.arpa";
 const NAME: &str = "main";
 
 impl Config {
-    /// Reads the file, if there is one, and what the command line says.
-    pub(crate) fn read(file: Option<&Path>, overrides: Overrides) -> Result<Self, Failure> {
+    /// Reads the file, if there is one, and what the command line says. Limits that neither sets
+    /// follow from `machine`.
+    pub(crate) fn read(
+        file: Option<&Path>,
+        overrides: Overrides,
+        machine: Machine,
+    ) -> Result<Self, Failure> {
         let raw = match file {
             Some(path) => raw::read(path)?,
             None => raw::Config::default(),
         };
         let shown =
             file.map_or_else(|| "the command line".into(), |path| path.display().to_string());
-        Reader { file: shown }.config(raw, overrides)
+        Reader { file: shown }.config(raw, overrides, machine)
     }
 
     /// The domain of a gateway that is founded now.
@@ -146,7 +153,12 @@ impl Reader {
         texts.into_iter().map(read).collect()
     }
 
-    fn config(&self, raw: raw::Config, over: Overrides) -> Result<Config, Failure> {
+    fn config(
+        &self,
+        raw: raw::Config,
+        over: Overrides,
+        machine: Machine,
+    ) -> Result<Config, Failure> {
         let advertise = raw.advertise;
         if let Some(text) = &advertise {
             self.check_advertise(text)?;
@@ -164,7 +176,8 @@ impl Reader {
             serial: self.all("dial.serial", [lines, over.serial.clone()].concat())?,
             process: self.all("dial.process", raw.dial.process)?,
         };
-        let limits = self.limits(raw.limits)?;
+        let set = set(&raw.limits);
+        let limits = self.limits(raw.limits, Limits::of(machine))?;
         Ok(Config {
             data: over.data.or(raw.data).unwrap_or_else(default_data),
             domain: self.parsed("domain", over.domain.or(raw.domain))?,
@@ -193,6 +206,7 @@ impl Reader {
                 }
             },
             limits,
+            set,
             recovery: self
                 .time("certificates.recovery", raw.certificates.recovery.clone())?
                 .unwrap_or(Duration::from_secs(30 * 24 * 60 * 60)),
@@ -251,8 +265,7 @@ impl Reader {
         })
     }
 
-    fn limits(&self, raw: raw::Limits) -> Result<Limits, Failure> {
-        let usual = Limits::default();
+    fn limits(&self, raw: raw::Limits, usual: Limits) -> Result<Limits, Failure> {
         let count = |key: &str, given: Option<usize>, usual: usize| match given {
             Some(0) => Err(self.wrong(key, "at least 1")),
             given => Ok(given.unwrap_or(usual)),
@@ -261,26 +274,33 @@ impl Reader {
             Some(0) => Err(self.wrong(key, "at least 1")),
             given => Ok(given.unwrap_or(usual)),
         };
+        let bytes = |key: &str, given: Option<u64>, usual: u64| match given {
+            Some(few) if few < MEBIBYTE => Err(self.wrong(key, "at least 1048576")),
+            given => Ok(given.unwrap_or(usual)),
+        };
         let (idle, life) = (raw.idle, raw.life);
+        let sessions = count("limits.sessions", raw.sessions, usual.session.sessions)?;
+        let flows = count("limits.flows", raw.flows, usual.session.flows)?;
         let session = SessionLimits {
-            sessions: count("limits.sessions", raw.sessions, usual.session.sessions)?,
+            sessions,
             sessions_per_subject: count(
                 "limits.sessions-per-subject",
                 raw.sessions_per_subject,
-                usual.session.sessions_per_subject,
+                usual.session.sessions_per_subject.min((sessions / 2).max(1)),
             )?,
             flows_per_subject: count(
                 "limits.flows-per-subject",
                 raw.flows_per_subject,
-                usual.session.flows_per_subject,
+                usual.session.flows_per_subject.min((flows / 2).max(1)),
             )?,
-            flows: count("limits.flows", raw.flows, usual.session.flows)?,
+            flows,
             idle: self.time("limits.idle", idle)?.unwrap_or(usual.session.idle),
             life: self.time("limits.life", life)?,
         };
         Ok(Limits {
             connections: count("limits.connections", raw.connections, usual.connections)?,
             handshakes: count("limits.handshakes", raw.handshakes, usual.handshakes)?,
+            management: count("limits.management", raw.management, usual.management)?,
             handshake_rate: rate(
                 "limits.handshake-rate",
                 raw.handshake_rate,
@@ -294,31 +314,51 @@ impl Reader {
                 raw.unauthenticated_rate,
                 usual.unauthenticated_rate,
             )?,
-            buffers: match raw.buffers.unwrap_or(usual.buffers) {
-                few if few < 1024 * 1024 => {
-                    return Err(self.wrong("limits.buffers", "at least 1048576"));
-                }
-                buffers => buffers,
-            },
+            files: usual.files,
+            buffers: bytes("limits.buffers", raw.buffers, usual.buffers)?,
+            bodies: bytes("limits.bodies", raw.bodies, usual.bodies)?,
+            uploads: bytes("limits.uploads", raw.uploads, usual.uploads)?,
             session,
         })
     }
+}
+
+const MEBIBYTE: u64 = 1024 * 1024;
+
+/// The limits that are set.
+fn set(raw: &raw::Limits) -> Vec<Setting> {
+    let all = [
+        (Setting::Connections, raw.connections.is_some()),
+        (Setting::Handshakes, raw.handshakes.is_some()),
+        (Setting::Management, raw.management.is_some()),
+        (Setting::HandshakeRate, raw.handshake_rate.is_some()),
+        (Setting::UnauthenticatedRate, raw.unauthenticated_rate.is_some()),
+        (Setting::Buffers, raw.buffers.is_some()),
+        (Setting::Bodies, raw.bodies.is_some()),
+        (Setting::Uploads, raw.uploads.is_some()),
+        (Setting::Sessions, raw.sessions.is_some()),
+        (Setting::Flows, raw.flows.is_some()),
+    ];
+    all.into_iter().filter_map(|(setting, is_set)| is_set.then_some(setting)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// One that has enough of everything.
+    const MACHINE: Machine = Machine { files: 1 << 20, memory: 64 << 30 };
+
     fn read(text: &str) -> Result<Config, Failure> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("doorward.toml");
         std::fs::write(&path, text).unwrap();
-        Config::read(Some(&path), Overrides::default())
+        Config::read(Some(&path), Overrides::default(), MACHINE)
     }
 
     #[test]
     fn nothing_configured_is_a_whole_configuration() {
-        let config = Config::read(None, Overrides::default()).unwrap();
+        let config = Config::read(None, Overrides::default(), MACHINE).unwrap();
         assert_eq!(config.listen.port(), 8443);
         assert_eq!(config.management.to_string(), "127.0.0.1:8444");
         assert!(config.paths.unix.is_empty() && config.paths.process.is_empty());
@@ -328,7 +368,7 @@ mod tests {
     #[test]
     fn the_sample_configuration_says_what_is_the_case_anyway() {
         let sample = include_str!("../../../deploy/doorward.toml");
-        let plain = Config::read(None, Overrides::default()).unwrap();
+        let plain = Config::read(None, Overrides::default(), MACHINE).unwrap();
         // Every setting that is commented out is shown with its default.
         let shown: String = sample
             .lines()

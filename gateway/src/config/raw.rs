@@ -52,10 +52,13 @@ pub(super) struct Agents {
 pub(super) struct Limits {
     pub(super) connections: Option<usize>,
     pub(super) handshakes: Option<usize>,
+    pub(super) management: Option<usize>,
     pub(super) handshake_rate: Option<u32>,
     pub(super) handshake_time: Option<String>,
     pub(super) unauthenticated_rate: Option<u32>,
     pub(super) buffers: Option<u64>,
+    pub(super) bodies: Option<u64>,
+    pub(super) uploads: Option<u64>,
     pub(super) sessions: Option<usize>,
     pub(super) sessions_per_subject: Option<usize>,
     pub(super) flows_per_subject: Option<usize>,

@@ -202,6 +202,12 @@ impl Path {
         Self { segments, open: true, topic: false }
     }
 
+    /// Everything at all that a device has.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { segments: Arc::new([]), open: true, topic: false }
+    }
+
     /// The path of addresses of a table at a Modbus interface, from the first to the last.
     #[must_use]
     pub fn modbus(interface: &Name, unit: u8, table: Table, first: u16, last: u16) -> Self {

@@ -25,6 +25,17 @@ use crate::message::Why;
 use datagrams::Router;
 use muxed::Muxed;
 
+/// Where the packets of a QUIC connection come from, and what has been sent to prove it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathSeen {
+    /// The address. It may be forged until the path has been validated (RFC 9000 section 9.3).
+    pub remote: SocketAddr,
+    /// How many PATH_CHALLENGE frames have been sent.
+    pub challenges: u64,
+    /// How many STREAM frames have been sent.
+    pub streams: u64,
+}
+
 /// Which end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -154,12 +165,21 @@ impl Carrier {
         }
     }
 
-    /// Where the other end is now, where that can change: a QUIC connection may move.
+    /// Where the other end's packets come from now, and what has been done to prove it, where that
+    /// can change: a QUIC connection may move.
     #[must_use]
-    pub fn remote(&self) -> Option<SocketAddr> {
-        match &self.0 {
-            Under::Quic { connection, .. } => Some(connection.remote_address()),
-            Under::Yamux(_) => None,
+    pub fn path(&self) -> Option<PathSeen> {
+        let Under::Quic { connection, .. } = &self.0 else { return None };
+        let mut remote = connection.remote_address();
+        loop {
+            let sent = connection.stats().frame_tx;
+            // What was counted must belong to that address.
+            let after = connection.remote_address();
+            if after == remote {
+                let (challenges, streams) = (sent.path_challenge, sent.stream);
+                return Some(PathSeen { remote, challenges, streams });
+            }
+            remote = after;
         }
     }
 

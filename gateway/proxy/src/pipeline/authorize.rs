@@ -121,7 +121,7 @@ impl Requested {
     /// The question whether the session may do that.
     pub(super) fn question_about(&self, action: Action, resource: Resource) -> Question {
         let subject = self.session.subject().clone();
-        let (source, proven) = (Some(self.session.peer().ip()), Some(self.session.proven()));
+        let (source, proven) = (self.session.source(), Some(self.session.proven()));
         Question { subject, resource, action, source, proven }
     }
 

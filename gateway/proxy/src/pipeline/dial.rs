@@ -1,8 +1,11 @@
-use doorward_model::Action;
-use doorward_policies::Outcome;
+//! Connects what a permit names, and asks the lease whether it still lives.
+
+use doorward_model::{Action, Target, Way};
+use doorward_policies::{Outcome, Party};
+use doorward_session::Places;
 use doorward_wire::Kind;
 
-use super::held::Held;
+use super::held::{Granted, Held};
 use super::open::Opened;
 use super::record::{Ended, Ending};
 use crate::dial::{Backend, DialError, Dialer, Far, Messages, Wants};
@@ -69,6 +72,28 @@ impl Dialed {
     }
 }
 
+/// Places among the files of the process for what is to be dialed, if there are any for whoever
+/// asked.
+fn permitted_files(granted: &Granted) -> Option<Places<Party>> {
+    let count = match granted.first.permit().target().map(Target::way) {
+        Some(Way::Tcp { .. } | Way::Udp { .. } | Way::Unix { .. } | Way::Serial { .. }) => 1,
+        // What goes in, what comes out, and the program itself.
+        Some(Way::Process { .. }) => 3,
+        // A stream of a connection that is there.
+        Some(Way::Agent { .. }) | None => 0,
+    };
+    granted.first.session().files(count)
+}
+
+/// Dials while those files are held, if there are any.
+async fn within<T>(
+    files: Option<Places<Party>>,
+    dial: impl Future<Output = Result<T, DialError>>,
+) -> Result<(T, Places<Party>), DialError> {
+    let files = files.ok_or(DialError::NoRoom)?;
+    Ok((dial.await?, files))
+}
+
 /// Dials what the permit names, then asks whether the lease still lives: a commit that passed
 /// while the backend was dialed has found it by then.
 ///
@@ -77,19 +102,20 @@ impl Dialed {
 pub async fn dial(dialer: &Dialer, opened: Opened) -> Result<Dialed, NotDialed> {
     let Opened { granted, ending } = opened;
     let kind = granted.kind;
+    let files = permitted_files(&granted);
     let (permit, lease, actions) = granted.spend();
     let wants = Wants::of(&actions);
     let connected = tokio::select! {
         biased;
         cause = lease.over() => Err((None, Outcome::Cut, cause.as_str())),
-        connected = dialer.dial(&permit, kind, wants) => {
+        connected = within(files, dialer.dial(&permit, kind, wants)) => {
             connected.map_err(|error| {
                 let reason = error.as_str();
                 (Some(error), Outcome::Failed, reason)
             })
         }
     };
-    let connected = match connected {
+    let (connected, files) = match connected {
         Ok(connected) => connected,
         Err((error, outcome, reason)) => {
             let backend = permit.target().map(ToString::to_string);
@@ -97,7 +123,7 @@ pub async fn dial(dialer: &Dialer, opened: Opened) -> Result<Dialed, NotDialed> 
             return Err(NotDialed { error, ended });
         }
     };
-    let tracked = lease.dialed();
+    let tracked = lease.dialed(files);
     let (backend, address) = match connected {
         Far::Stream { stream, address } => {
             (Reached::Stream(Backend::new(stream, tracked)), address)

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use doorward_model::Action;
-use doorward_policies::{Event, Permit};
-use doorward_session::{Authorized, Cause, Lease, Tracked};
+use doorward_policies::{Event, Party, Permit};
+use doorward_session::{Authorized, Cause, Lease, Places, Tracked};
 use doorward_wire::Kind;
 
 use super::authorize::Via;
@@ -98,9 +98,9 @@ impl Held {
         self.all().for_each(|lease| lease.moved_down(bytes));
     }
 
-    /// Notes that a backend has been dialed.
-    pub(crate) fn dialed(&self) -> Tracked {
-        self.0.first.dialed()
+    /// Notes that a backend has been dialed, which takes those files.
+    pub(crate) fn dialed(&self, files: Places<Party>) -> Tracked {
+        self.0.first.dialed(files)
     }
 
     /// A record of how the flow ended.

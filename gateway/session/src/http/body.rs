@@ -1,3 +1,5 @@
+//! Bodies of requests and of responses.
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -16,14 +18,57 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use doorward_policies::Party;
+
 use super::problem::Problem;
+use crate::limits::LARGEST_BODY;
+use crate::pot::{Places, Rank};
+use crate::pots::Pots;
 
 /// The body of a response.
 pub type Payload = UnsyncBoxBody<Bytes, io::Error>;
 
 /// The body of a request, as it arrives. Nothing of it has been read yet.
 #[derive(Debug)]
-pub struct Body(Kind);
+pub struct Body {
+    kind: Kind,
+    room: Room,
+}
+
+/// The room that a request takes while it is read: its head, and as much of its body as is there.
+#[derive(Debug)]
+pub(super) struct Room {
+    pots: Pots,
+    party: Party,
+    head: Option<Places<Party>>,
+}
+
+impl Room {
+    /// Room for a head of so many bytes, if there is any for that party.
+    pub(super) fn for_head(pots: &Pots, party: Party, bytes: u64) -> Option<Self> {
+        let rank = match &party {
+            Party::Stranger(_) => Rank::Anyone,
+            Party::Subject(_) | Party::Gateway => Rank::Known,
+        };
+        let head = Some(pots.bodies().take(&party, bytes, rank)?);
+        Some(Self { pots: pots.clone(), party, head })
+    }
+}
+
+/// A body that has been read, and the room that it takes until it is dropped.
+#[derive(Debug)]
+pub struct Whole {
+    bytes: Bytes,
+    _room: [Option<Places<Party>>; 2],
+}
+
+impl Whole {
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -90,42 +135,58 @@ pub enum BodyError {
     /// It did not arrive in time.
     #[error("the body arrived too slowly")]
     Late,
-}
-
-impl From<Incoming> for Body {
-    fn from(body: Incoming) -> Self {
-        Self(Kind::Http1(body))
-    }
+    /// As much is being read as there is room for. Others' doing, or the peer's own.
+    #[error("too much is being read at once; try again in a moment")]
+    NoRoom,
 }
 
 impl Body {
-    pub(super) fn http2(stream: RecvStream) -> (Self, Unread) {
-        let (back, unread) = oneshot::channel();
-        let rest = Rest { stream: Some(stream), back: Some(back) };
-        (Self(Kind::Http2(rest)), Unread(unread))
+    pub(super) fn http1(body: Incoming, room: Room) -> Self {
+        Self { kind: Kind::Http1(body), room }
     }
 
-    /// Reads it whole, up to `limit` bytes. It may take ten seconds, and one more for each
-    /// 128 KiB.
+    pub(super) fn http2(stream: RecvStream, room: Room) -> (Self, Unread) {
+        let (back, unread) = oneshot::channel();
+        let rest = Rest { stream: Some(stream), back: Some(back) };
+        (Self { kind: Kind::Http2(rest), room }, Unread(unread))
+    }
+
+    /// Reads it whole, up to `limit` bytes, for somebody of that rank. It may take ten seconds, and
+    /// one more for each 128 KiB. Bodies of more than [`LARGEST_BODY`] have room of their own.
     ///
     /// # Errors
-    /// When it is longer, breaks off, or does not arrive in time.
-    pub async fn read(mut self, limit: usize) -> Result<Bytes, BodyError> {
+    /// When it is longer, breaks off, does not arrive in time, or there is no room for it.
+    pub async fn read(mut self, limit: usize, rank: Rank) -> Result<Whole, BodyError> {
         let begun = Instant::now();
-        let mut read = BytesMut::new();
+        let pot = match limit as u64 > LARGEST_BODY {
+            true => self.room.pots.uploads().clone(),
+            false => self.room.pots.bodies().clone(),
+        };
+        let party = self.room.party.clone();
+        let (mut read, mut room) = (BytesMut::new(), None::<Places<Party>>);
         loop {
             let until = begun + time_for(read.len());
             let frame = tokio::time::timeout_at(until, self.frame()).await;
             let Some(frame) = frame.map_err(|_| BodyError::Late)? else { break };
             let frame = frame.map_err(|_| BodyError::Broken)?;
-            if let Ok(chunk) = frame.into_data() {
-                if read.len() + chunk.len() > limit {
-                    return Err(BodyError::TooLong(limit));
-                }
-                read.extend_from_slice(&chunk);
+            let Ok(chunk) = frame.into_data() else { continue };
+            if read.len() + chunk.len() > limit {
+                return Err(BodyError::TooLong(limit));
             }
+            let more = chunk.len() as u64;
+            let has_room = match &mut room {
+                Some(room) => room.grow(more, rank),
+                None => {
+                    room = pot.take(&party, more, rank);
+                    room.is_some()
+                }
+            };
+            if !has_room {
+                return Err(BodyError::NoRoom);
+            }
+            read.extend_from_slice(&chunk);
         }
-        Ok(read.freeze())
+        Ok(Whole { bytes: read.freeze(), _room: [self.room.head.take(), room] })
     }
 }
 
@@ -142,7 +203,7 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Http1(body) => {
                 let frame = ready!(Pin::new(body).poll_frame(cx));
                 Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)))
@@ -199,6 +260,7 @@ pub fn json(value: &impl Serialize) -> Response<Payload> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limits;
 
     /// What becomes of a body of which `size` bytes come every `pause`, `times` times.
     async fn read(size: usize, pause: Duration, times: usize) -> Result<usize, BodyError> {
@@ -219,8 +281,10 @@ mod tests {
         let mut server = h2::server::handshake(there).await.unwrap();
         let (request, _answer) = server.accept().await.unwrap().unwrap();
         tokio::spawn(async move { while server.accept().await.is_some() {} });
-        let (body, _unread) = Body::http2(request.into_body());
-        body.read(1 << 30).await.map(|bytes| bytes.len())
+        let pots = Pots::new(Limits::default(), vec![]);
+        let room = Room::for_head(&pots, Party::Gateway, 1).unwrap();
+        let (body, _unread) = Body::http2(request.into_body(), room);
+        body.read(1 << 30, Rank::Known).await.map(|whole| whole.bytes().len())
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,3 +1,5 @@
+//! The gateway's own doors over HTTP/1.1.
+
 use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
@@ -11,18 +13,17 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tokio_rustls::server::TlsStream;
 
 use super::body::empty;
 use super::{Body, Desk, HEAD, PARTING, Payload, Problem, Turn, is_connect, mark};
-use crate::line::Line;
 use crate::ports::{Opened, Tunnel};
+use crate::secured::Secured;
 use crate::wire::{TlsWire, Wire};
 
 /// How long a request's head may take.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 
-pub(super) async fn serve(stream: TlsStream<Line>, desk: Desk) {
+pub(super) async fn serve(stream: Secured, desk: Desk) {
     let requests = desk.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let desk = requests.clone();
@@ -62,7 +63,16 @@ pub(super) async fn serve(stream: TlsStream<Line>, desk: Desk) {
 async fn answer(desk: &Desk, mut request: Request<Incoming>) -> Response<Payload> {
     let id = desk.serving.leases.new_flow_id();
     if !is_connect(&request) {
-        return desk.answer(id, request.map(Body::from)).await;
+        let (head, body) = request.into_parts();
+        let mut refused = match desk.room(&head) {
+            Ok(room) => {
+                let body = Body::http1(body, room);
+                return desk.answer(id, Request::from_parts(head, body)).await;
+            }
+            Err(problem) => problem.into_response(),
+        };
+        mark(&mut refused, id);
+        return refused;
     }
     // What follows a CONNECT is the tunnel's; a body would be lost on the way there.
     let length = request.headers().get(http::header::CONTENT_LENGTH);
@@ -102,7 +112,7 @@ impl Tunnel for Connect {
             let gone = || io::Error::from(io::ErrorKind::ConnectionAborted);
             self.reply.send(empty(StatusCode::OK)).map_err(|_| gone())?;
             let upgraded = self.upgrade.await.map_err(io::Error::other)?;
-            let parts = upgraded.downcast::<TokioIo<TlsStream<Line>>>().map_err(|_| gone())?;
+            let parts = upgraded.downcast::<TokioIo<Secured>>().map_err(|_| gone())?;
             let wire = TlsWire::new(parts.read_buf, parts.io.into_inner());
             Ok(Box::new(wire) as Box<dyn Wire>)
         })

@@ -1,24 +1,32 @@
+//! The gateway's own doors over HTTP/2.
+
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use doorward_model::SubjectId;
+use doorward_wire::STREAM_WINDOW;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
+use tokio::sync::Notify;
 use tokio::time::Instant;
-use tokio_rustls::server::TlsStream;
 
 use super::{Body, Desk, HEAD, PARTING, Payload, Problem, Turn, is_connect, mark};
-use crate::line::Line;
 use crate::ports::{Opened, Tunnel};
+use crate::pot::Places;
+use crate::secured::Secured;
 use crate::wire::{StreamWire, Wire};
 
-/// What one stream may receive before it is taken.
-const STREAM_WINDOW: u32 = 512 * 1024;
-/// What one connection may receive before it is taken.
-const WINDOW: u32 = 4 * 1024 * 1024;
+/// What all streams of a connection may receive before it is taken, without tunnels: the least that
+/// HTTP/2 knows (RFC 9113 section 6.9.2). Each tunnel adds a window, for which there must be room.
+const WINDOW: u32 = 65_535;
+/// What one stream may send before its client takes it.
+const SENT: usize = 64 * 1024;
 /// Streams of one connection at the same time.
 const STREAMS: u32 = 256;
 /// How long the preface may take.
@@ -26,14 +34,14 @@ const PREFACE: Duration = Duration::from_secs(10);
 
 /// hyper's own HTTP/2 would end a dropped tunnel as if it were complete (END_STREAM), so the
 /// streams are served on h2 itself.
-pub(super) async fn serve(stream: TlsStream<Line>, desk: Desk) {
+pub(super) async fn serve(stream: Secured, desk: Desk) {
     let mut builder = h2::server::Builder::new();
     builder
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(WINDOW)
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEAD as u32)
-        .max_send_buffer_size(STREAM_WINDOW as usize);
+        .max_send_buffer_size(SENT);
     let handshake = builder.handshake::<_, Bytes>(stream);
     let mut connection = match tokio::time::timeout(PREFACE, handshake).await {
         Ok(Ok(connection)) => connection,
@@ -41,9 +49,14 @@ pub(super) async fn serve(stream: TlsStream<Line>, desk: Desk) {
         Err(_) => return,
     };
     let mut draining = None;
+    let widths = Arc::new(Widths::default());
     loop {
         let accepted = tokio::select! {
             accepted = connection.accept() => accepted,
+            () = widths.changed.notified() => {
+                connection.set_target_window_size(widths.window());
+                continue;
+            }
             turn = desk.turn(), if draining.is_none() => match turn {
                 // Dropped without its proper end, the connection is reset.
                 Turn::Cut => {
@@ -61,26 +74,41 @@ pub(super) async fn serve(stream: TlsStream<Line>, desk: Desk) {
             () = desk.over(draining.unwrap_or_else(Instant::now)), if draining.is_some() => return,
         };
         match accepted {
-            Some(Ok((request, respond))) => answer(&desk, request, respond),
+            Some(Ok((request, respond))) => answer(&desk, &widths, request, respond),
             Some(Err(error)) => return tracing::debug!(%error, "an HTTP/2 connection broke off"),
             None => return,
         }
     }
 }
 
-fn answer(desk: &Desk, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+fn answer(
+    desk: &Desk,
+    widths: &Arc<Widths>,
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) {
     let id = desk.serving.leases.new_flow_id();
     if is_connect(&request) {
         let (parts, receive) = request.into_parts();
-        let tunnel = Connect { id, receive, respond };
+        let window = desk.visit.session.as_ref().and_then(|session| session.window());
+        let width = window.map(|window| Width::new(widths, window));
+        let tunnel = Connect { id, receive, respond, width };
         return desk.connect(id, parts.uri.authority(), Box::new(tunnel));
     }
     let desk = desk.clone();
     let tasks = desk.serving.tasks.clone();
     tasks.spawn(async move {
         let (head, receive) = request.into_parts();
-        let (body, mut unread) = Body::http2(receive);
         let answer = async {
+            let room = match desk.room(&head) {
+                Ok(room) => room,
+                Err(problem) => {
+                    let mut refused = problem.into_response();
+                    mark(&mut refused, id);
+                    return refused;
+                }
+            };
+            let (body, mut unread) = Body::http2(receive, room);
             let response = desk.answer(id, Request::from_parts(head, body)).await;
             unread.drain().await;
             response
@@ -94,6 +122,43 @@ fn answer(desk: &Desk, request: Request<RecvStream>, mut respond: SendResponse<B
             tracing::debug!(%error, "an answer did not arrive");
         }
     });
+}
+
+/// How many tunnels of a connection have a window of their own.
+#[derive(Default)]
+struct Widths {
+    count: AtomicU32,
+    changed: Notify,
+}
+
+impl Widths {
+    /// What all streams together may receive before it is taken.
+    fn window(&self) -> u32 {
+        let most = i32::MAX.unsigned_abs();
+        let tunnels = self.count.load(Ordering::SeqCst).saturating_mul(STREAM_WINDOW);
+        WINDOW.saturating_add(tunnels).min(most)
+    }
+}
+
+/// The window of one tunnel, until it is over.
+struct Width {
+    all: Arc<Widths>,
+    _window: Places<SubjectId>,
+}
+
+impl Width {
+    fn new(all: &Arc<Widths>, window: Places<SubjectId>) -> Self {
+        all.count.fetch_add(1, Ordering::SeqCst);
+        all.changed.notify_one();
+        Self { all: Arc::clone(all), _window: window }
+    }
+}
+
+impl Drop for Width {
+    fn drop(&mut self) {
+        self.all.count.fetch_sub(1, Ordering::SeqCst);
+        self.all.changed.notify_one();
+    }
 }
 
 async fn send(
@@ -138,6 +203,8 @@ struct Connect {
     id: doorward_model::FlowId,
     receive: RecvStream,
     respond: SendResponse<Bytes>,
+    /// `None` if there is no room for a window of its own: then it shares the connection's.
+    width: Option<Width>,
 }
 
 impl Tunnel for Connect {
@@ -165,7 +232,8 @@ impl Tunnel for Connect {
             let mut head = Response::new(());
             mark(&mut head, self.id);
             let send = self.respond.send_response(head, false).map_err(io::Error::other)?;
-            Ok(Box::new(StreamWire::new(self.receive, send)) as Box<dyn Wire>)
+            let wire = StreamWire::new(self.receive, send).keeping(self.width);
+            Ok(Box::new(wire) as Box<dyn Wire>)
         })
     }
 }

@@ -12,17 +12,19 @@ use std::time::Duration;
 use doorward_model::FlowId;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use tokio::time::Instant;
-use tokio_rustls::server::TlsStream;
 
-pub use body::{Body, BodyError, Payload, empty, json, text};
+use body::Room;
+pub use body::{Body, BodyError, Payload, Whole, empty, json, text};
 pub use problem::Problem;
 
-use crate::line::Line;
 use crate::listener::{Place, Serving};
 use crate::ports::{Tunnel, Visit};
+use crate::secured::Secured;
 
 /// The longest head of a request, in bytes.
 const HEAD: usize = 16 * 1024;
+/// What a request takes besides its head: a task, and what h2 or hyper keep of it.
+const LEAST_HEAD: usize = 1024;
 /// How long a connection may be open without a request.
 const IDLE: Duration = Duration::from_secs(75);
 /// How long a connection of a visitor without an identity may go on once it is to end: what it
@@ -41,8 +43,8 @@ pub struct RequestId(pub FlowId);
 const REQUEST_ID: HeaderName = HeaderName::from_static("doorward-request-id");
 
 /// Serves one connection of a visitor until it ends.
-pub(crate) async fn serve(stream: TlsStream<Line>, visit: Visit, serving: Arc<Serving>) {
-    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+pub(crate) async fn serve(stream: Secured, visit: Visit, serving: Arc<Serving>) {
+    let is_http2 = stream.session().alpn_protocol() == Some(b"h2");
     let desk = Desk { visit: Arc::new(visit), serving, busy: Arc::new(Busy::new()) };
     if is_http2 {
         http2::serve(stream, desk).await;
@@ -133,11 +135,26 @@ impl Desk {
     /// What must be said before a request is looked at any further.
     fn objection(&self) -> Option<Problem> {
         let peer = self.visit.peer.ip();
-        if self.visit.session.is_none() && !self.visit.limiter.admits_request(peer) {
+        if self.visit.session.is_none() && !self.visit.entrance.admits_request(peer) {
             self.serving.refusals.count(peer, "too-many-requests");
             return Some(Problem::new(429, "Too many requests", "Try again in a few seconds."));
         }
         None
+    }
+
+    /// Room for a request of that head, and for its body once that is read.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn room(&self, head: &http::request::Parts) -> Result<Room, Problem> {
+        let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        let bytes = fields.sum::<usize>() + head.uri.path().len() + LEAST_HEAD;
+        let room = Room::for_head(self.serving.leases.pots(), self.visit.party(), bytes as u64);
+        room.ok_or_else(|| {
+            self.serving.refusals.count(self.visit.peer.ip(), "no-room-for-requests");
+            let detail = "Too many requests of yours are being read. Try again in a moment.";
+            Problem::new(503, "Busy", detail)
+        })
     }
 
     /// A request that is no CONNECT.

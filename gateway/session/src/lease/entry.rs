@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::cause::{Cause, Switch};
 use crate::identify::Identity;
+use crate::path::Source;
 
 /// A session as the index knows it.
 pub(crate) struct SessionEntry {
@@ -36,7 +37,7 @@ pub(crate) struct Standing {
     pub(crate) certificate: CertificateId,
     pub(crate) not_after: Timestamp,
     /// Where it comes from. A QUIC connection may move.
-    pub(crate) peer: SocketAddr,
+    pub(crate) source: Source,
 }
 
 /// How far the session's opening is on its way into the audit log.
@@ -70,7 +71,7 @@ impl SessionEntry {
             standing: Mutex::new(Standing {
                 certificate: identity.certificate,
                 not_after: identity.not_after,
-                peer,
+                source: Source::Proven(peer),
             }),
             door,
             began: now,
@@ -96,11 +97,11 @@ impl SessionEntry {
     }
 
     fn about(&self, mut record: Record) -> Record {
-        let Standing { certificate, peer, .. } = self.standing();
+        let Standing { certificate, source, .. } = self.standing();
         record.session = Some(self.id);
         record.subject = Some(self.subject.clone());
         record.certificate = Some(certificate.serial);
-        record.source = Some(peer);
+        record.source = Some(source.last());
         record.door = Some(self.door.to_owned());
         record
     }
@@ -200,8 +201,8 @@ impl FlowEntry {
 
     /// What it asks for, by the certificate and from the address that its session has now.
     pub(crate) fn asks(&self) -> Cow<'_, Request> {
-        let Standing { certificate, peer, .. } = self.session.standing();
-        let source = Some(peer.ip());
+        let Standing { certificate, source, .. } = self.session.standing();
+        let source = source.known();
         if self.request.certificate == certificate && self.request.question.source == source {
             return Cow::Borrowed(&self.request);
         }

@@ -3,13 +3,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use doorward_model::FlowId;
-use doorward_policies::{Event, Outcome, Permit, Record};
+use doorward_model::{FlowId, SubjectId};
+use doorward_policies::{Event, Outcome, Party, Permit, Record};
 use jiff::Timestamp;
 
 use super::cause::Cause;
 use super::entry::FlowEntry;
 use super::{Inner, Leases};
+use crate::pot::Places;
 use crate::session::Session;
 
 /// A permit that lives: in the index, and asked again whenever its answer could have changed.
@@ -21,6 +22,8 @@ pub struct Lease {
     pub(super) leases: Leases,
     /// The session lives as long as its flows.
     pub(super) session: Arc<Session>,
+    /// Its place among the flows.
+    pub(super) _place: Places<SubjectId>,
 }
 
 /// A request that has been decided and permitted, with its pending lease. What is dialed is
@@ -181,14 +184,15 @@ impl Lease {
         self.entry.cut.cause().unwrap_or(cause)
     }
 
-    /// Notes that a backend has been dialed for this flow. The value goes with the connection.
-    pub fn dialed(&self) -> Tracked {
+    /// Notes that a backend has been dialed for this flow, which takes those files. The value goes
+    /// with the connection.
+    pub fn dialed(&self, files: Places<Party>) -> Tracked {
         let inner = &self.leases.0;
         if !self.entry.dialed.swap(true, Ordering::SeqCst) {
             inner.dialed.fetch_add(1, Ordering::SeqCst);
         }
         inner.backends.fetch_add(1, Ordering::SeqCst);
-        Tracked(Arc::clone(inner))
+        Tracked { leases: Arc::clone(inner), _files: files }
     }
 
     /// A record of this flow, of the kind `event`.
@@ -214,24 +218,22 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let inner = &self.leases.0;
         inner.flows.leave(self.key);
-        inner.flow_count.fetch_sub(1, Ordering::SeqCst);
         if self.entry.dialed.load(Ordering::SeqCst) {
             inner.dialed.fetch_sub(1, Ordering::SeqCst);
         }
-        self.leases.count(self.entry.request.subject, |counts, _| {
-            counts.flows = counts.flows.saturating_sub(1);
-            true
-        });
     }
 }
 
 /// A connection to a backend, as the gauge of untracked flows counts it.
 #[must_use]
-pub struct Tracked(Arc<Inner>);
+pub struct Tracked {
+    leases: Arc<Inner>,
+    _files: Places<Party>,
+}
 
 impl Drop for Tracked {
     fn drop(&mut self) {
-        self.0.backends.fetch_sub(1, Ordering::SeqCst);
+        self.leases.backends.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -13,14 +13,13 @@ mod sync {
     pub(super) use std::sync::{Arc, Mutex, PoisonError};
 }
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::rand;
-use doorward_model::{Clock, Device, FlowId, SessionId, SubjectId};
+use doorward_model::{Clock, Device, FlowId, SessionId};
 use doorward_policies::{
     Cache, Commit, Decision, Denial, Journal, Observer, Permit, Question, Refusal, Request,
     Snapshot,
@@ -36,6 +35,8 @@ pub use view::{EndingView, FlowView, SessionView};
 
 use crate::identify::Identity;
 use crate::limits::SessionLimits;
+use crate::pot::Rank;
+use crate::pots::Pots;
 use crate::session::Session;
 use index::Index;
 use referee::Samples;
@@ -47,9 +48,7 @@ pub struct Leases(Arc<Inner>);
 struct Inner {
     sessions: Index<SessionEntry>,
     flows: Index<FlowEntry>,
-    counts: Mutex<HashMap<SubjectId, Counts>>,
-    session_count: AtomicUsize,
-    flow_count: AtomicUsize,
+    pots: Pots,
     /// Connections to backends that are open, and leases that have dialed one.
     backends: AtomicUsize,
     dialed: AtomicUsize,
@@ -60,12 +59,6 @@ struct Inner {
     clock: Arc<dyn Clock>,
     journal: Arc<dyn Journal>,
     samples: Samples,
-}
-
-#[derive(Default)]
-struct Counts {
-    sessions: usize,
-    flows: usize,
 }
 
 /// A request that has been refused.
@@ -97,7 +90,7 @@ impl Leases {
     /// that changes cannot be written, nothing but administration is admitted.
     #[must_use]
     pub fn new(
-        limits: SessionLimits,
+        pots: Pots,
         snapshots: watch::Receiver<Arc<Snapshot>>,
         trouble: watch::Receiver<Option<String>>,
         clock: Arc<dyn Clock>,
@@ -106,18 +99,22 @@ impl Leases {
         Self(Arc::new(Inner {
             sessions: Index::new(),
             flows: Index::new(),
-            counts: Mutex::default(),
-            session_count: AtomicUsize::new(0),
-            flow_count: AtomicUsize::new(0),
             backends: AtomicUsize::new(0),
             dialed: AtomicUsize::new(0),
-            limits,
+            limits: pots.limits().session,
+            pots,
             snapshots,
             trouble,
             clock,
             journal,
             samples: Samples::default(),
         }))
+    }
+
+    /// Everything of which there is only so much.
+    #[must_use]
+    pub fn pots(&self) -> &Pots {
+        &self.0.pots
     }
 
     /// The state that decisions are made from now.
@@ -157,21 +154,18 @@ impl Leases {
     ) -> Option<Session> {
         let now = self.0.clock.now();
         let id = SessionId::new(now, random());
-        let total = self.0.session_count.fetch_add(1, Ordering::SeqCst);
-        let counted = total < self.0.limits.sessions
-            && self.count(identity.id, |counts, limits| {
-                let room = counts.sessions < limits.sessions_per_subject;
-                counts.sessions += usize::from(room);
-                room
-            });
-        if !counted {
-            self.0.session_count.fetch_sub(1, Ordering::SeqCst);
-            return None;
-        }
+        let sessions = self.0.pots.sessions();
+        let place = sessions.take(&identity.id, 1, Rank::Known).or_else(|| {
+            // Whoever administers has places of its own, and is looked for only when they count.
+            let by = (peer.ip(), proven);
+            let administers = self.snapshot().administers(identity.name.subject(), by, now);
+            administers.then(|| sessions.take(&identity.id, 1, Rank::Administrator)).flatten()
+        })?;
         let entry = Arc::new(SessionEntry::new(id, identity, peer, door, now, proven));
         entry.key.store(self.0.sessions.enter(Arc::clone(&entry)), Ordering::SeqCst);
         entry.record(&self.0.journal);
-        let session = Session { entry, leases: self.clone(), carrier: OnceLock::new() };
+        let (leases, carrier) = (self.clone(), OnceLock::new());
+        let session = Session { entry, leases, carrier, _place: place };
         // A commit may have passed since the connection was identified.
         self.stands(&session.entry, &self.snapshot());
         Some(session)
@@ -179,26 +173,7 @@ impl Leases {
 
     pub(crate) fn close(&self, entry: &SessionEntry) {
         self.0.sessions.leave(entry.key.load(Ordering::SeqCst));
-        self.0.session_count.fetch_sub(1, Ordering::SeqCst);
-        self.count(entry.subject_id, |counts, _| {
-            counts.sessions = counts.sessions.saturating_sub(1);
-            true
-        });
         entry.close(self.0.clock.now());
-    }
-
-    fn count(
-        &self,
-        subject: SubjectId,
-        change: impl FnOnce(&mut Counts, &SessionLimits) -> bool,
-    ) -> bool {
-        let mut counts = self.0.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = counts.entry(subject).or_default();
-        let done = change(of, &self.0.limits);
-        if of.sessions == 0 && of.flows == 0 {
-            counts.remove(&subject);
-        }
-        done
     }
 
     /// Asks whether `session` may have what `question` asks for: enters a pending lease, then
@@ -260,18 +235,8 @@ impl Leases {
         if !administers && self.0.trouble.borrow().is_some() {
             return Err(Refused::Degraded);
         }
-        let subject = request.subject;
-        let total = self.0.flow_count.fetch_add(1, Ordering::SeqCst);
-        let room = total < self.0.limits.flows
-            && self.count(subject, |counts, limits| {
-                let room = counts.flows < limits.flows_per_subject;
-                counts.flows += usize::from(room);
-                room
-            });
-        if !room {
-            self.0.flow_count.fetch_sub(1, Ordering::SeqCst);
-            return Err(Refused::Busy);
-        }
+        let rank = if administers { Rank::Administrator } else { Rank::Known };
+        let place = self.0.pots.flows().take(&request.subject, 1, rank).ok_or(Refused::Busy)?;
         let now = self.0.clock.now();
         let entry = Arc::new(FlowEntry::new(id, Arc::clone(&session.entry), request, now));
         let (key, decision) = self.0.flows.admit(
@@ -280,7 +245,7 @@ impl Leases {
             |snapshot| decide(&snapshot, &entry.request, now),
         );
         let (leases, session) = (self.clone(), Arc::clone(session));
-        let lease = Lease { key, entry, leases, session };
+        let lease = Lease { key, entry, leases, session, _place: place };
         match decision {
             Decision::Permit(permit) => {
                 lease.entry.permitted(&permit);
@@ -392,7 +357,7 @@ impl Leases {
 
     /// How many sessions there are.
     pub(crate) fn session_count(&self) -> usize {
-        self.0.session_count.load(Ordering::SeqCst)
+        usize::try_from(self.0.pots.sessions().taken()).unwrap_or(usize::MAX)
     }
 
     /// Cuts a session with all its flows. Whether there was one.
@@ -437,7 +402,7 @@ impl Leases {
     /// How many flows there are, requests to the administration included.
     #[must_use]
     pub fn flow_count(&self) -> usize {
-        self.0.flow_count.load(Ordering::SeqCst)
+        usize::try_from(self.0.pots.flows().taken()).unwrap_or(usize::MAX)
     }
 
     /// How many connections to backends are open without a lease that could cut them. Always

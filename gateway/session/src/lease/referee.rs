@@ -282,7 +282,8 @@ mod tests {
     use super::*;
     use crate::identify::Identity;
     use crate::lease::{Cause, Refused};
-    use crate::limits::SessionLimits;
+    use crate::limits::Limits;
+    use crate::pots::Pots;
     use crate::session::Session;
 
     struct Noon;
@@ -405,7 +406,13 @@ mod tests {
             let log = Arc::new(Kept::default());
             let journal: Arc<dyn Journal> = log.clone();
             let calm = watch::channel(None).1;
-            let leases = Leases::new(SessionLimits::default(), seen, calm, Arc::new(Noon), journal);
+            let leases = Leases::new(
+                Pots::new(Limits::default(), vec![]),
+                seen,
+                calm,
+                Arc::new(Noon),
+                journal,
+            );
             let state = Arc::new(State { snapshots, leases: OnceLock::new() });
             assert!(state.leases.set(leases.clone()).is_ok());
             let identity = Identity {

@@ -92,7 +92,7 @@ pub(super) fn list(sessions: &[Arc<SessionEntry>], flows: &[Arc<FlowEntry>]) -> 
             id: entry.id,
             subject: entry.subject.clone(),
             certificate: standing.certificate.serial,
-            source: standing.peer,
+            source: standing.source.last(),
             door: entry.door.to_owned(),
             since: entry.began,
             certificate_ends: standing.not_after,

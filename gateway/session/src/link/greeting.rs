@@ -57,7 +57,6 @@ pub(super) async fn greet(
         instance,
         words,
         flows: AtomicUsize::new(0),
-        buffers: serving.buffers.clone(),
         pongs: watch::Sender::new(0),
         issued: Mutex::new(None),
     };

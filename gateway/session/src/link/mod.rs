@@ -19,7 +19,6 @@ use tokio::time::timeout;
 
 pub use asking::{Asking, Parting};
 
-use crate::buffers::Buffers;
 use crate::listener::Serving;
 use crate::ports::Renewal;
 use crate::session::Session;
@@ -42,7 +41,6 @@ pub struct Link {
     /// What is to be said. Boxed, because a channel keeps room for 32 words from its beginning.
     words: mpsc::Sender<Box<Control>>,
     flows: AtomicUsize,
-    buffers: Buffers,
     /// The last answer to a ping.
     pongs: watch::Sender<u64>,
     /// A certificate that was issued here and that its holder has not stored yet.
@@ -88,8 +86,7 @@ impl Link {
     /// When it refuses, does not answer in time, or is gone; or when there is no room for what it
     /// could send.
     pub async fn open(&self, asked: Asked) -> Result<Reached, LinkError> {
-        let subject = self.session.subject_id();
-        let window = self.buffers.take(subject).ok_or(LinkError::NoRoom)?;
+        let window = self.session.window().ok_or(LinkError::NoRoom)?;
         let open = async {
             let mut pipe = self.carrier.open().await?;
             pipe.keep(window);

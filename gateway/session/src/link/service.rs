@@ -19,6 +19,10 @@ use crate::listener::Serving;
 /// are open, and while none is.
 const LOOK: Duration = Duration::from_secs(1);
 const REST: Duration = Duration::from_secs(15);
+/// How often, while the connection comes from an address that is not proven.
+const PROBED: Duration = Duration::from_millis(100);
+/// The number of pings that are sent for that.
+const PROBE: u64 = u64::MAX;
 /// How long a peer over TLS may say nothing at all. Over QUIC the transport sees to it.
 const SILENCE: Duration = Duration::from_secs(60);
 /// Requests on the control stream that are being answered.
@@ -87,8 +91,13 @@ impl Service {
                     Ok(pipe) => self.take(pipe, draining),
                     Err(_) => return Why::Stopping,
                 },
+                () = session.moves() => looked = Instant::now(),
                 () = sleep_until(looked + pause) => {
                     looked = Instant::now();
+                    if session.is_moving() {
+                        // What leaves tells whether the new path was validated.
+                        drop(self.link.words.try_send(Box::new(Control::Ping(PROBE))));
+                    }
                     session.look();
                     session.stands();
                     self.bound(&mut window);
@@ -108,7 +117,7 @@ impl Service {
     /// Takes a stream that the peer has opened, if there is room for what it may bring.
     fn take(&self, mut pipe: Pipe, draining: bool) {
         let (serving, session) = (Arc::clone(&self.serving), &self.link.session);
-        match serving.buffers.take(session.subject_id()) {
+        match session.window() {
             Some(window) => {
                 pipe.keep(window);
                 let counted = Counted::new(&self.link);
@@ -124,6 +133,9 @@ impl Service {
     /// How long to wait between two looks. A session at rest has nothing to lose by the second
     /// but its own end.
     fn pause(&self, draining: bool) -> Duration {
+        if self.link.session.is_moving() {
+            return if self.link.session.is_lost() { LOOK } else { PROBED };
+        }
         if draining || self.link.flows.load(Ordering::SeqCst) > 0 {
             return LOOK;
         }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use doorward_inspect::http::Extended;
 use doorward_policies::Outcome;
 use doorward_session::{Payload, StreamWire, mark};
+use doorward_wire::STREAM_WINDOW;
 use h2::ext::Protocol;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
@@ -25,10 +26,13 @@ use super::{HEAD, HEAD_TIME, PARTING};
 use crate::pipeline::held::Held;
 use crate::pipeline::relay::End;
 
-/// What one request may send before it is taken.
-const STREAM_WINDOW: u32 = 256 * 1024;
-/// What all requests of a connection may send before it is taken.
-const WINDOW: u32 = 1024 * 1024;
+/// What all requests of a connection may send before it is taken: the least that HTTP/2 knows
+/// (RFC 9113 section 6.9.2), ...
+const WINDOW: u32 = 65_535;
+/// ... and up to so many windows of streams, as far as there is room.
+const WINDOWS: usize = 4;
+/// What one answer may have waiting before its client takes it.
+const SENT: usize = 64 * 1024;
 /// How many requests may run at the same time.
 const STREAMS: u32 = 100;
 /// How long a connection may be without a request before it is closed.
@@ -51,13 +55,16 @@ pub(super) async fn serve(flow: &Arc<Flow>, wire: Client) -> End {
 }
 
 async fn accept(flow: &Arc<Flow>, wire: Client, streams: &mut JoinSet<()>) -> End {
+    let session = &flow.approached.requested.session;
+    let windows: Vec<_> = (0..WINDOWS).map_while(|_| session.window()).collect();
+    let more = u32::try_from(windows.len()).unwrap_or_default() * STREAM_WINDOW;
     let mut builder = Builder::new();
     builder
         .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW + more)
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEAD as u32)
-        .max_send_buffer_size(STREAM_WINDOW as usize)
+        .max_send_buffer_size(SENT)
         .enable_connect_protocol();
     let handshake = builder.handshake::<_, Bytes>(wire);
     let Ok(Ok(mut connection)) = timeout(HEAD_TIME, handshake).await else { return End::Client };

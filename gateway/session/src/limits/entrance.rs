@@ -1,0 +1,286 @@
+//! The bounds of those who have not proven an identity, at one listener.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use doorward_model::Prefix;
+use tokio::time::Instant;
+
+use super::pace::Pace;
+use super::queue::{Queue, Ticket};
+use super::turns::Turns;
+use crate::pot::Size;
+
+/// How many networks' requests are paced at the same time.
+const NETWORKS: usize = 16 * 1024;
+/// How many networks of known subjects are remembered.
+const KNOWN: usize = 4096;
+/// A network that has made no more requests than this within a minute has made few.
+const FEW: u32 = 4;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Keeps the bounds before authentication at one listener. Everything in it is bounded itself.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    connections: Arc<Queue>,
+    handshakes: Arc<Queue>,
+    turns: Turns,
+    /// How long a connection may take to be identified.
+    pub(crate) patience: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    rate: u32,
+    /// Networks that known subjects came from, and when they last did.
+    known: HashMap<Prefix, Instant>,
+    requests: HashMap<Prefix, Requests>,
+    /// Three quarters of the rate are for everybody, ...
+    common: Pace,
+    /// ... a quarter is for networks that are known or have made few requests.
+    kept: Pace,
+}
+
+/// The requests of one network.
+#[derive(Debug)]
+struct Requests {
+    pace: Pace,
+    since: Instant,
+    made: u32,
+}
+
+impl Entrance {
+    /// So many connections, of which so many may shake hands, with a share of each for one
+    /// network; and so many handshakes and requests a second.
+    pub(crate) fn new(
+        (connections, handshakes, share): (usize, usize, usize),
+        (handshake_rate, request_rate): (u32, u32),
+        patience: Duration,
+    ) -> Self {
+        let (now, kept) = (Instant::now(), (request_rate / 4).max(1));
+        Self {
+            connections: Arc::new(Queue::new(connections, connections / share)),
+            handshakes: Arc::new(Queue::new(handshakes, handshakes / share)),
+            turns: Turns::new(handshake_rate),
+            patience,
+            state: Mutex::new(State {
+                rate: request_rate,
+                known: HashMap::new(),
+                requests: HashMap::new(),
+                common: Pace::new(request_rate.saturating_sub(kept), now),
+                kept: Pace::new(kept, now),
+            }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn knows(&self, prefix: Prefix) -> bool {
+        self.state().known.contains_key(&prefix)
+    }
+
+    /// A place for a connection. When there is none left, whoever has held one longest loses it;
+    /// `None` if that has only just come.
+    pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Slot> {
+        let prefix = Prefix::of(peer);
+        let connection = self.connections.enter(prefix, self.knows(prefix), Instant::now())?;
+        Some(Slot { prefix, connection, handshake: None, entrance: Arc::clone(self) })
+    }
+
+    /// Whether a stranger's packet is to prove its address first (RFC 9000 section 8.1): there
+    /// are so many connections that are not identified yet that forged addresses would count.
+    pub(crate) fn is_pressed(&self) -> bool {
+        let few = |queue: &Queue| queue.size().total / 64;
+        self.connections.taken() as u64 >= few(&self.connections)
+            || self.handshakes.taken() as u64 >= few(&self.handshakes)
+    }
+
+    /// Whether a request without an identity may be answered now.
+    pub(crate) fn admits_request(&self, peer: IpAddr) -> bool {
+        let (prefix, now) = (Prefix::of(peer), Instant::now());
+        let mut state = self.state();
+        let state = &mut *state;
+        if state.requests.len() >= NETWORKS && !state.requests.contains_key(&prefix) {
+            state.requests.retain(|_, one| !one.pace.is_rested(now) || now - one.since < MINUTE);
+            if state.requests.len() >= NETWORKS {
+                return false;
+            }
+        }
+        let rate = (state.rate / 4).max(1);
+        let own = state.requests.entry(prefix).or_insert_with(|| Requests {
+            pace: Pace::new(rate, now),
+            since: now,
+            made: 0,
+        });
+        if now - own.since >= MINUTE {
+            (own.since, own.made) = (now, 0);
+        }
+        if !own.pace.is_ready(now) {
+            return false;
+        }
+        let has_kept = own.made < FEW || state.known.contains_key(&prefix);
+        let may = state.common.take(now) || has_kept && state.kept.take(now);
+        if may {
+            own.made = own.made.saturating_add(1);
+            own.pace.take(now);
+        }
+        may
+    }
+
+    /// Remembers that a known subject came from that network.
+    fn remember(&self, prefix: Prefix) {
+        let mut state = self.state();
+        if state.known.len() >= KNOWN && !state.known.contains_key(&prefix) {
+            let oldest = state.known.iter().min_by_key(|(_, last)| **last);
+            if let Some(oldest) = oldest.map(|(prefix, _)| *prefix) {
+                state.known.remove(&oldest);
+            }
+        }
+        state.known.insert(prefix, Instant::now());
+    }
+
+    /// The places of connections and of handshakes, and how many are taken.
+    pub(crate) fn places(&self) -> [(Size, usize); 2] {
+        [&self.connections, &self.handshakes].map(|queue| (queue.size(), queue.taken()))
+    }
+}
+
+/// A connection's place among those that are not identified, given back when it is dropped.
+pub(crate) struct Slot {
+    prefix: Prefix,
+    connection: Ticket,
+    handshake: Option<Ticket>,
+    entrance: Arc<Entrance>,
+}
+
+impl Slot {
+    /// Waits until the connection may shake hands: its peer has said hello, so from here on it
+    /// costs more than a place. `false` if there is no place for a handshake. The caller bounds
+    /// the wait.
+    pub(crate) async fn begin_handshake(&mut self) -> bool {
+        let Self { prefix, entrance, .. } = self;
+        let is_known = entrance.knows(*prefix);
+        tokio::select! {
+            biased;
+            () = self.connection.lost() => return false,
+            () = entrance.turns.turn(*prefix, is_known) => {}
+        }
+        self.handshake = entrance.handshakes.enter(*prefix, is_known, Instant::now());
+        self.handshake.is_some()
+    }
+
+    /// The handshake is over, well or not.
+    pub(crate) fn end_handshake(&mut self) {
+        self.handshake = None;
+    }
+
+    /// Answers when the place is lost to somebody else.
+    pub(crate) async fn lost(&self) {
+        match &self.handshake {
+            None => self.connection.lost().await,
+            Some(handshake) => {
+                tokio::select! {
+                    () = self.connection.lost() => {}
+                    () = handshake.lost() => {}
+                }
+            }
+        }
+    }
+
+    /// The connection turned out to be a known subject's.
+    pub(crate) fn identified(self) {
+        self.entrance.remember(self.prefix);
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Slot({})", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entrance() -> Arc<Entrance> {
+        Arc::new(Entrance::new((16, 8, 4), (40, 8), Duration::from_secs(10)))
+    }
+
+    fn v4(last: u8) -> IpAddr {
+        [192, 0, 2, last].into()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn addresses_of_one_ipv6_network_count_together() {
+        let entrance = entrance();
+        let address = |n: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, n]);
+        let slots: Vec<_> = (0..5).map(|n| entrance.enter(address(n))).collect();
+        assert_eq!(slots.iter().flatten().count(), 4);
+        assert!(entrance.enter([0x2001, 0xdb8, 0, 2, 0, 0, 0, 1].into()).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_for_a_handshake_is_taken_after_the_hello_and_can_be_lost() {
+        let entrance = entrance();
+        let mut slots = Vec::new();
+        for n in 0..3 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let mut slot = entrance.enter(v4(1)).unwrap();
+            assert!(n < 2 || entrance.places()[1].1 == 2, "two of eight are one network's");
+            assert!(slot.begin_handshake().await);
+            slots.push(slot);
+        }
+        // The oldest has lost its place to the newest, and so its connection ends.
+        let soon = Duration::from_millis(1);
+        assert!(tokio::time::timeout(soon, slots[0].lost()).await.is_ok());
+        assert!(tokio::time::timeout(soon, slots[1].lost()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn some_requests_are_kept_for_whoever_has_made_few() {
+        let entrance = entrance();
+        let greedy = |last| (0..100).filter(|_| entrance.admits_request(v4(last))).count();
+        assert_eq!(greedy(1), 2, "a quarter of eight, as a burst");
+        let all: usize = (2..20).map(greedy).sum();
+        assert!(all <= 6, "{all}");
+        tokio::time::advance(Duration::from_millis(600)).await;
+        // Whoever keeps asking has used up what is common and what is kept for newcomers.
+        assert!(entrance.admits_request(v4(99)), "a newcomer finds one");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn five_networks_that_never_rest_keep_no_newcomer_out() {
+        let entrance = Arc::new(Entrance::new((64, 64, 4), (1000, 100), Duration::from_secs(10)));
+        for _ in 0..100 {
+            for last in 1..=5 {
+                while entrance.admits_request(v4(last)) {}
+            }
+            tokio::time::advance(Duration::from_millis(100)).await;
+        }
+        for last in 100..110 {
+            for last in 1..=5 {
+                while entrance.admits_request(v4(last)) {}
+            }
+            assert!(entrance.admits_request(v4(last)), "newcomer {last}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_remembered_is_bounded() {
+        let entrance = entrance();
+        for n in 0..40_000_u32 {
+            let address = IpAddr::from(n.to_be_bytes());
+            entrance.remember(Prefix::of(address));
+            entrance.admits_request(address);
+        }
+        let state = entrance.state();
+        assert!(state.requests.len() <= NETWORKS && state.known.len() <= KNOWN);
+    }
+}

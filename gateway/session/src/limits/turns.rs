@@ -1,0 +1,201 @@
+//! Whose turn it is to shake hands. Each network has its turn after the others, and within one
+//! network whoever came last is first: those who flood wait for themselves.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use doorward_model::Prefix;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
+
+use super::pace::Pace;
+
+/// After how many that wait of one network it is looked which of them have left.
+const SWEEP: usize = 1024;
+
+/// The turns of one listener. Cheap to clone; every clone is the same.
+#[derive(Clone)]
+pub(super) struct Turns(Arc<Mutex<State>>);
+
+struct State {
+    /// Three quarters of the pace are for everybody, ...
+    common: Line,
+    /// ... and a quarter for networks that known subjects come from.
+    kept: Line,
+}
+
+/// A pace, and those who wait for it.
+struct Line {
+    pace: Pace,
+    networks: HashMap<Prefix, Vec<oneshot::Sender<()>>>,
+    order: VecDeque<Prefix>,
+    /// Whether a task gives turns to those who wait.
+    is_driven: bool,
+}
+
+impl Line {
+    fn new(rate: u32, now: Instant) -> Self {
+        let pace = Pace::new(rate, now);
+        Self { pace, networks: HashMap::new(), order: VecDeque::new(), is_driven: false }
+    }
+
+    fn wait(&mut self, prefix: Prefix) -> oneshot::Receiver<()> {
+        let (turn, answer) = oneshot::channel();
+        let waiting = self.networks.entry(prefix).or_default();
+        if waiting.is_empty() {
+            self.order.push_back(prefix);
+        }
+        // Those who have left are not kept for ever below those who come.
+        if waiting.len() % SWEEP == SWEEP - 1 {
+            waiting.retain(|turn| !turn.is_closed());
+        }
+        waiting.push(turn);
+        answer
+    }
+
+    /// Gives the next turn to somebody who still waits for it. Whether anybody did.
+    fn give(&mut self) -> bool {
+        while let Some(prefix) = self.order.pop_front() {
+            let Some(waiting) = self.networks.get_mut(&prefix) else { continue };
+            let given = std::iter::from_fn(|| waiting.pop()).any(|turn| turn.send(()).is_ok());
+            if waiting.is_empty() {
+                self.networks.remove(&prefix);
+            } else {
+                self.order.push_back(prefix);
+            }
+            if given {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Turns {
+    /// So many a second.
+    pub(super) fn new(rate: u32) -> Self {
+        let (now, kept) = (Instant::now(), (rate / 4).max(1));
+        let common = Line::new(rate.saturating_sub(kept), now);
+        Self(Arc::new(Mutex::new(State { common, kept: Line::new(kept, now) })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers when it is the turn of somebody of that network. Whoever does not wait any more
+    /// gets none.
+    pub(super) async fn turn(&self, prefix: Prefix, is_known: bool) {
+        let mut answers = Vec::with_capacity(2);
+        {
+            let now = Instant::now();
+            let mut state = self.state();
+            let State { common, kept } = &mut *state;
+            let lines = [Some(common), is_known.then_some(kept)];
+            for (which, line) in lines.into_iter().enumerate() {
+                let Some(line) = line else { continue };
+                if line.order.is_empty() && line.pace.take(now) {
+                    return;
+                }
+                answers.push(line.wait(prefix));
+                if !line.is_driven {
+                    line.is_driven = true;
+                    tokio::spawn(drive(Arc::downgrade(&self.0), which == 1));
+                }
+            }
+        }
+        let mut answers = answers.into_iter();
+        match (answers.next(), answers.next()) {
+            (Some(common), Some(kept)) => {
+                tokio::select! {
+                    _ = common => {}
+                    _ = kept => {}
+                }
+            }
+            (Some(only), None) | (None, Some(only)) => drop(only.await),
+            (None, None) => {}
+        }
+    }
+}
+
+/// Gives turns at the pace of a line, as long as anybody waits in it.
+async fn drive(turns: std::sync::Weak<Mutex<State>>, is_kept: bool) {
+    loop {
+        let when = {
+            let Some(state) = turns.upgrade() else { return };
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            let line = if is_kept { &mut state.kept } else { &mut state.common };
+            let now = Instant::now();
+            while line.pace.is_ready(now) && line.give() {
+                line.pace.take(now);
+            }
+            if line.order.is_empty() {
+                line.is_driven = false;
+                return;
+            }
+            line.pace.when(now)
+        };
+        sleep_until(when).await;
+    }
+}
+
+impl std::fmt::Debug for Turns {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Turns")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn prefix(last: u8) -> Prefix {
+        Prefix::of([192, 0, 2, last].into())
+    }
+
+    /// When somebody of that network has its turn, after now.
+    async fn waited(turns: &Turns, last: u8, is_known: bool) -> Duration {
+        let begin = Instant::now();
+        turns.turn(prefix(last), is_known).await;
+        begin.elapsed()
+    }
+
+    fn flood(turns: &Turns, last: u8, count: usize) {
+        for _ in 0..count {
+            let turns = turns.clone();
+            tokio::spawn(async move { turns.turn(prefix(last), false).await });
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_floods_waits_for_itself_and_others_have_the_next_turn() {
+        let turns = Turns::new(40);
+        flood(&turns, 1, 1000);
+        tokio::task::yield_now().await;
+        // Thirty a second are for everybody: the next turn is the other network's.
+        assert!(waited(&turns, 2, false).await < Duration::from_millis(100));
+        // In the flooding network whoever comes last is first.
+        assert!(waited(&turns, 1, false).await < Duration::from_millis(150));
+        assert!(waited(&turns, 3, true).await < Duration::from_millis(1), "some are kept");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pace_is_kept_and_turns_of_those_who_have_left_are_given_to_others() {
+        let turns = Turns::new(40);
+        let begin = Instant::now();
+        for _ in 0..90 {
+            turns.turn(prefix(1), false).await;
+        }
+        // Thirty at once, then thirty a second.
+        assert_eq!(begin.elapsed().as_secs(), 2);
+        for _ in 0..20 {
+            let soon = Duration::from_millis(1);
+            drop(tokio::time::timeout(soon, turns.turn(prefix(1), false)).await);
+        }
+        assert!(waited(&turns, 2, false).await < Duration::from_millis(100));
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let state = turns.state();
+        assert!(state.common.networks.is_empty() && !state.common.is_driven);
+    }
+}

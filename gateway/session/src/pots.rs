@@ -1,0 +1,217 @@
+//! All places that are bounded, in one place: what there is of each, what is taken, and why it is
+//! as much.
+
+use std::sync::Arc;
+
+use doorward_model::SubjectId;
+use doorward_policies::Party;
+use doorward_wire::STREAM_WINDOW;
+use serde::Serialize;
+
+use crate::limits::{Entrance, Limits, Setting};
+use crate::listener::Place;
+use crate::pot::{Pot, Size};
+
+/// Everything of which there is only so much. Cheap to clone; every clone is the same.
+#[derive(Clone, Debug)]
+pub struct Pots(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    limits: Limits,
+    set: Vec<Setting>,
+    data: Arc<Entrance>,
+    management: Arc<Entrance>,
+    files: Pot<Party>,
+    sessions: Pot<SubjectId>,
+    flows: Pot<SubjectId>,
+    buffers: Pot<SubjectId>,
+    bodies: Pot<Party>,
+    uploads: Pot<Party>,
+    bundles: Pot<Party>,
+}
+
+/// One bound as commands show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LimitView {
+    /// What there is so much of.
+    pub what: &'static str,
+    /// In what it is counted: `places`, `bytes`, or `in a second`.
+    pub unit: &'static str,
+    /// All of it.
+    pub total: u64,
+    /// The most that one party may have.
+    pub share: u64,
+    /// Whose share it is: `network`, `subject` or `party`, which is either.
+    pub each: &'static str,
+    /// What is kept for those who hold few, or for networks that known subjects come from.
+    pub kept: u64,
+    /// What is kept for administration.
+    pub administration: u64,
+    /// How much is in use now; absent for rates.
+    pub in_use: Option<u64>,
+    /// The setting of the configuration that changes it, if one does.
+    pub setting: Option<&'static str>,
+    /// Where the total comes from: `configuration`, `usual` or `machine`.
+    pub from: &'static str,
+}
+
+impl Pots {
+    /// How many bundles are examined at the same time: each may be large, and takes a core.
+    pub const BUNDLES: u64 = 4;
+
+    /// Everything within those limits, of which those were set by the operator.
+    #[must_use]
+    pub fn new(limits: Limits, set: Vec<Setting>) -> Self {
+        let rates = (limits.handshake_rate, limits.unauthenticated_rate);
+        let entrance = |connections: usize, handshakes: usize, share: usize| {
+            let places = (connections, handshakes.min(connections), share);
+            Arc::new(Entrance::new(places, rates, limits.handshake_time))
+        };
+        let windows = (limits.buffers / u64::from(STREAM_WINDOW)).max(4);
+        let bundles = Size {
+            total: Self::BUNDLES,
+            share: Self::BUNDLES / 2,
+            kept: 0,
+            few: 0,
+            administration: 1,
+        };
+        Self(Arc::new(Inner {
+            data: entrance(limits.connections, limits.handshakes, 4),
+            // Most administrators come from one network: the machine itself.
+            management: entrance(limits.management, limits.handshakes, 2),
+            files: Pot::new(limits.files_size()),
+            sessions: Pot::new(limits.session.sessions_size()),
+            flows: Pot::new(limits.session.flows_size()),
+            buffers: Pot::new(Size::of(windows, windows / 4).without_administration()),
+            bodies: Pot::new(limits.bodies_size()),
+            uploads: Pot::new(limits.uploads_size()),
+            bundles: Pot::new(bundles),
+            limits,
+            set,
+        }))
+    }
+
+    /// The limits that they follow from.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// The bounds of those who have not proven an identity, at one listener.
+    pub(crate) fn entrance(&self, place: Place) -> &Arc<Entrance> {
+        match place {
+            Place::Data => &self.0.data,
+            Place::Management => &self.0.management,
+        }
+    }
+
+    /// Files of the process: connections, and what is dialed.
+    #[must_use]
+    pub fn files(&self) -> &Pot<Party> {
+        &self.0.files
+    }
+
+    /// Identified connections.
+    pub(crate) fn sessions(&self) -> &Pot<SubjectId> {
+        &self.0.sessions
+    }
+
+    /// Flows, and requests to the administration.
+    pub(crate) fn flows(&self) -> &Pot<SubjectId> {
+        &self.0.flows
+    }
+
+    /// Windows of streams, of [`STREAM_WINDOW`] bytes each: a stream has all of its window from its
+    /// beginning to its end, so there are never more bytes that nobody has taken than room.
+    #[must_use]
+    pub fn buffers(&self) -> &Pot<SubjectId> {
+        &self.0.buffers
+    }
+
+    /// Bytes of requests that are being read.
+    #[must_use]
+    pub fn bodies(&self) -> &Pot<Party> {
+        &self.0.bodies
+    }
+
+    /// Bytes of bundles that are being read.
+    #[must_use]
+    pub fn uploads(&self) -> &Pot<Party> {
+        &self.0.uploads
+    }
+
+    /// Bundles that are being examined.
+    #[must_use]
+    pub fn bundles(&self) -> &Pot<Party> {
+        &self.0.bundles
+    }
+
+    /// Every bound, what it comes from, and what is in use.
+    #[must_use]
+    pub fn table(&self) -> Vec<LimitView> {
+        use Setting as S;
+        let inner = &*self.0;
+        let places = |what, each, size, taken| Self::view(what, "places", each, size).taken(taken);
+        let bytes = |what, each, size, taken| Self::view(what, "bytes", each, size).taken(taken);
+        let entrance =
+            |what, (size, taken): (Size, usize)| places(what, "network", size, taken as u64);
+        let rate = |what, total: u32| {
+            let size = Size::of(u64::from(total), u64::from(total / 4)).without_administration();
+            Self::view(what, "in a second", "network", size)
+        };
+        let pot = |what, pot: &Pot<SubjectId>| places(what, "subject", pot.size(), pot.taken());
+        let read = |what, pot: &Pot<Party>| bytes(what, "party", pot.size(), pot.taken());
+        let [connections, handshakes] = inner.data.places();
+        let [management, management_handshakes] = inner.management.places();
+        let window = u64::from(STREAM_WINDOW);
+        let (buffers, waiting) = (inner.buffers.size(), inner.buffers.taken() * window);
+        vec![
+            places("files", "party", inner.files.size(), inner.files.taken()),
+            entrance("connections", connections).set_by(self, S::Connections),
+            entrance("handshakes", handshakes).set_by(self, S::Handshakes),
+            entrance("management connections", management).set_by(self, S::Management),
+            entrance("management handshakes", management_handshakes).set_by(self, S::Handshakes),
+            rate("new handshakes", inner.limits.handshake_rate).set_by(self, S::HandshakeRate),
+            rate("requests without identity", inner.limits.unauthenticated_rate)
+                .set_by(self, S::UnauthenticatedRate),
+            pot("sessions", &inner.sessions).set_by(self, S::Sessions),
+            pot("flows", &inner.flows).set_by(self, S::Flows),
+            bytes("buffers", "subject", buffers.times(window), waiting).set_by(self, S::Buffers),
+            read("requests being read", &inner.bodies).set_by(self, S::Bodies),
+            read("bundles being read", &inner.uploads).set_by(self, S::Uploads),
+            LimitView {
+                from: "usual",
+                ..places(
+                    "bundles being examined",
+                    "party",
+                    inner.bundles.size(),
+                    inner.bundles.taken(),
+                )
+            },
+        ]
+    }
+
+    fn view(what: &'static str, unit: &'static str, each: &'static str, size: Size) -> LimitView {
+        let Size { total, share, kept, few: _, administration } = size;
+        let (in_use, setting, from) = (None, None, "machine");
+        LimitView { what, unit, total, share, each, kept, administration, in_use, setting, from }
+    }
+}
+
+impl LimitView {
+    fn taken(self, taken: u64) -> Self {
+        Self { in_use: Some(taken), ..self }
+    }
+
+    fn set_by(self, pots: &Pots, setting: Setting) -> Self {
+        let from = if pots.0.set.contains(&setting) {
+            "configuration"
+        } else if setting.is_usual(&pots.0.limits) {
+            "usual"
+        } else {
+            "machine"
+        };
+        Self { setting: Some(setting.key()), from, ..self }
+    }
+}
