@@ -2,7 +2,7 @@
 //! ticket at any door.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, NamedGroup, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -62,6 +62,7 @@ impl ClientSessionStore for AnyDoor {
 pub struct Client {
     config: Arc<ClientConfig>,
     at: SocketAddr,
+    from: Option<IpAddr>,
     /// The tickets that it has.
     pub tickets: Arc<AnyDoor>,
 }
@@ -95,7 +96,7 @@ impl Client {
         let tickets = Arc::new(AnyDoor::default());
         config.resumption = Resumption::store(Arc::clone(&tickets) as _);
         config.alpn_protocols = protocols.iter().map(|one| one.as_bytes().to_vec()).collect();
-        Self { config: Arc::new(config), at, tickets }
+        Self { config: Arc::new(config), at, from: None, tickets }
     }
 
     /// The same trust and tickets, but another certificate, or none.
@@ -107,9 +108,22 @@ impl Client {
         self
     }
 
+    /// The same client, coming from another address of this machine.
+    pub fn coming_from(mut self, address: IpAddr) -> Self {
+        self.from = Some(address);
+        self
+    }
+
+    async fn dial(&self) -> std::io::Result<TcpStream> {
+        let Some(from) = self.from else { return TcpStream::connect(self.at).await };
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::new(from, 0))?;
+        socket.connect(self.at).await
+    }
+
     /// Shakes hands at a name.
     pub async fn connect(&self, name: &str) -> std::io::Result<TlsStream<TcpStream>> {
-        let tcp = TcpStream::connect(self.at).await?;
+        let tcp = self.dial().await?;
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let connect = TlsConnector::from(Arc::clone(&self.config)).connect(name, tcp);
         tokio::time::timeout(PATIENCE, connect).await.expect("the handshake ends")

@@ -4,10 +4,12 @@
 pub mod backend;
 pub mod browser;
 pub mod client;
+pub mod flood;
 pub mod forge;
 pub mod gateway;
 pub mod http;
 pub mod running;
+pub mod scale;
 pub mod tools;
 
 pub use backend::{Backend, Kind};

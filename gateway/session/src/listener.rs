@@ -63,7 +63,6 @@ pub struct Serving {
 impl Serving {
     /// What listeners serve with.
     #[must_use]
-    #[expect(clippy::too_many_arguments, reason = "the one place where the doors are wired")]
     pub fn new(
         trust: watch::Receiver<Trust>,
         tls: TlsSettings,

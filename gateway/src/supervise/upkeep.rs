@@ -119,7 +119,7 @@ impl Upkeep {
         // Until then a key can still bring its holder back, and a code is still told again.
         let worthless = SignedDuration::try_from(self.recovery)
             .map(|recovery| recovery.saturating_add(SignedDuration::from_hours(24)))
-            .and_then(|since| Ok(now.checked_sub(since)?));
+            .and_then(|since| now.checked_sub(since));
         match worthless {
             Ok(ended) => match self.store.forget_ended(ended).await {
                 Ok(0) => {}

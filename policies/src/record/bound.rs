@@ -86,10 +86,9 @@ impl Record {
     pub fn bound(&self) -> Bound {
         use Class::{Administrator, Anyone, Identity, Notice, Permitted, Rescue};
         match self.event {
-            // The machine's owner causes these.
-            Event::Start | Event::Stop | Event::Recovery | Event::Claimed => {
-                Bound::each(Administrator)
-            }
+            // The machine's owner causes these: a gateway can always be started, to make room.
+            Event::Start | Event::Stop | Event::Recovery => Bound::each(Rescue),
+            Event::Claimed => Bound::each(Administrator),
             Event::SessionOpen | Event::SessionEnd => Bound::of(Anyone, 60, 2_000),
             Event::FlowOpen | Event::FlowEnd => Bound::of(Permitted, 600, 20_000),
             Event::FlowRefused => Bound::of(Anyone, 60, 1_000),

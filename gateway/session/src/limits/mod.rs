@@ -157,7 +157,7 @@ pub struct Machine {
 /// Files that are no connections: databases, listeners, the log.
 const OWN_FILES: u64 = 128;
 /// The memory that a session, and a connection without one, may take.
-const SESSION: u64 = 128 * 1024;
+const SESSION: u64 = 256 * 1024;
 const CONNECTION: u64 = 64 * 1024;
 
 impl Limits {
@@ -231,7 +231,7 @@ mod tests {
         let of = Limits::of(large);
         assert_eq!(Limits { files: of.files, ..Limits::default() }, of);
         let small = Limits::of(Machine { files: 1024, memory: 128 << 20 });
-        assert!(small.session.sessions <= 256 && small.connections <= 128, "{small:?}");
+        assert!(small.session.sessions <= 128 && small.connections <= 128, "{small:?}");
         assert!(small.buffers + small.uploads + small.bodies < 64 << 20);
         let files = small.files_size();
         let kept = files.administration as usize;
