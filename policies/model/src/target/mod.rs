@@ -1,21 +1,31 @@
 //! Where interfaces are reached and what is spoken there, and the URLs that say so.
 
 mod error;
+mod field;
 mod host;
 mod http;
 mod inspected;
 mod lines;
+mod mqtt;
+mod origin;
 mod process;
+mod query;
+mod several;
 mod way;
 
 use std::fmt;
 use std::str::FromStr;
 
 pub use error::TargetError;
+pub use field::FieldName;
 pub use host::Host;
 pub use http::{HttpHost, HttpOptions, RequestRate, ToldIdentity};
-pub use inspected::{ClientIds, Inspected, Inspection};
+pub use inspected::{Inspected, Inspection};
 pub use lines::Lines;
+pub use mqtt::{ClientIds, MqttOptions, ResponseTopics};
+pub use origin::{NoOrigin, Origin};
+pub use query::{Operand, SecretParameter};
+pub use several::Several;
 pub use way::{Spoken, Way};
 
 use crate::protocol::Protocol;
