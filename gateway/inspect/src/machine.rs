@@ -1,4 +1,8 @@
 use doorward_model::{Action, Path};
+use smallvec::SmallVec;
+
+/// What a message needs: any one of these rights.
+pub type Need = SmallVec<[(Action, Path); 2]>;
 
 /// Says what may be done: the policy, as a machine sees it.
 pub trait Judge {
@@ -8,6 +12,19 @@ pub trait Judge {
     /// Whether all of these may be done now: one message that needs several rights.
     fn may_all(&mut self, all: &[(Action, Path)]) -> bool {
         all.iter().fold(true, |may, (action, path)| self.may(*action, path) && may)
+    }
+
+    /// Whether all needs of one message are met now. It is asked about the rights of a need in their
+    /// order, up to the first that is permitted; nobody has a right that is not asked about.
+    fn meets(&mut self, needs: &[Need]) -> bool {
+        let mut met = |need: &Need| need.iter().any(|(action, path)| self.may(*action, path));
+        needs.iter().fold(true, |all, need| met(need) && all)
+    }
+
+    /// Hears that the interface refuses this, whatever the policy says. `why` is a word for the
+    /// record.
+    fn refused(&mut self, action: Action, path: &Path, why: &'static str) {
+        let _ = (action, path, why);
     }
 }
 
