@@ -83,6 +83,9 @@ impl Call<'_> {
         let target: Target = url
             .parse()
             .map_err(|error: doorward_model::TargetError| wrong(sentence(&error.to_string())))?;
+        if let Some(why) = target.objection() {
+            return Err(wrong(sentence(&why.to_string())));
+        }
         self.parts.reach.check(&target).map_err(|why| wrong(sentence(&why)))?;
         gate.record(Some(&format!("add {door} {target}"))).await?;
         gate.stands()?;

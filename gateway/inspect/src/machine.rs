@@ -14,15 +14,14 @@ pub trait Judge {
         all.iter().fold(true, |may, (action, path)| self.may(*action, path) && may)
     }
 
-    /// Whether all needs of one message are met now. It is asked about the rights of a need in their
-    /// order, up to the first that is permitted; nobody has a right that is not asked about.
+    /// Whether all needs of one message are met now. The rights of a need are asked about in their
+    /// order, up to the first that is permitted.
     fn meets(&mut self, needs: &[Need]) -> bool {
-        let mut met = |need: &Need| need.iter().any(|(action, path)| self.may(*action, path));
-        needs.iter().fold(true, |all, need| met(need) && all)
+        needs.iter().all(|need| need.iter().any(|(action, path)| self.may(*action, path)))
     }
 
-    /// Hears that the interface refuses this, whatever the policy says. `why` is a word for the
-    /// record.
+    /// Hears that the interface does not take this, whatever the policy says. `why` is a word for
+    /// the record.
     fn refused(&mut self, action: Action, path: &Path, why: &'static str) {
         let _ = (action, path, why);
     }

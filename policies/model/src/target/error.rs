@@ -41,6 +41,15 @@ pub enum TargetError {
         escape(.0)
     )]
     Pattern(String),
+    /// A pattern of lines that no line can match.
+    #[error("'{}' permits no line: lines and patterns are of printable ASCII alone", escape(.0))]
+    DeadPattern(String),
+    /// Only some lines may be written, to a line that cannot carry their characters.
+    #[error(
+        "with line= a serial line has bits=7 or bits=8: of fewer bits, letters are read as the end \
+         of a line"
+    )]
+    NarrowLine,
     /// What follows `?` is no option of such an interface, or not one of its values.
     #[error(
         "'{}' is no option of such an interface; there are audit=sync; for MQTT client-id=bound, \

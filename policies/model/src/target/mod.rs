@@ -104,6 +104,26 @@ impl Target {
         self.lines.as_ref()
     }
 
+    /// Why no interface is to be declared so, though one that has been is still read: it permits
+    /// nothing then.
+    #[must_use]
+    pub fn objection(&self) -> Option<TargetError> {
+        let lines = self.lines.as_ref()?;
+        let bits = match &self.way {
+            Way::Serial { settings, .. } => Some(settings.bits),
+            Way::Agent { spoken: Spoken::Line(change), .. } => change.bits,
+            Way::Agent { spoken: Spoken::Stream | Spoken::Datagrams, .. }
+            | Way::Tcp { .. }
+            | Way::Udp { .. }
+            | Way::Unix { .. }
+            | Way::Process { .. } => None,
+        };
+        if bits.is_some_and(|bits| !bits.carry_ascii()) {
+            return Some(TargetError::NarrowLine);
+        }
+        lines.dead().map(|pattern| TargetError::DeadPattern(pattern.to_owned()))
+    }
+
     /// What is probably spoken there, by its port, and not inspected: then whoever may reach the
     /// interface may do everything there.
     #[must_use]

@@ -254,6 +254,25 @@ fn a_raw_interface_at_the_port_of_a_protocol_is_noticed() {
 }
 
 #[test]
+fn what_permits_no_line_is_not_to_be_declared() {
+    for (text, objected) in [
+        ("serial:/dev/a?line=show%20*", false),
+        ("serial:/dev/a?line=show%20*&bits=7&parity=even", false),
+        ("serial:/dev/a?line=show%20*&bits=6", true),
+        ("serial:/dev/a?bits=5&line=", true),
+        ("serial:/dev/a?bits=5", false),
+        ("serial:/dev/a?line=a&line=%C3%A9*", true),
+        ("serial+agent:a?line=a", false),
+        ("serial+agent:a?line=a&bits=8", false),
+        ("serial+agent:a?line=a&bits=5", true),
+        ("tcp://h:1", false),
+    ] {
+        let target = text.parse::<Target>().unwrap();
+        assert_eq!(target.objection().is_some(), objected, "{text}");
+    }
+}
+
+#[test]
 fn every_target_says_what_is_spoken() {
     for (text, protocol) in [
         ("tcp://h:1", Protocol::Tcp),
