@@ -37,7 +37,10 @@ impl HttpOptions {
     /// Whether the audit log does not get the value of the query's parameter `name`.
     #[must_use]
     pub fn masks(&self, name: &str) -> bool {
-        self.mask.iter().flat_map(Several::iter).any(|secret| secret.is(name))
+        self.mask
+            .iter()
+            .flat_map(Several::iter)
+            .any(|secret| secret.as_str().eq_ignore_ascii_case(name))
     }
 }
 

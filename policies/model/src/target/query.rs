@@ -6,9 +6,15 @@ use std::fmt;
 /// The longest name, in bytes.
 const LONGEST: usize = 64;
 
-/// Characters that need no escape in a URL (RFC 3986 section 2.3).
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+/// Characters that nobody escapes in a query.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._".contains(&byte)
+}
+
+/// Whether a text is a name of such characters, with a letter or a digit among them.
+fn is_name(text: &str, of: impl Fn(u8) -> bool) -> bool {
+    let named = text.bytes().any(|byte| byte.is_ascii_alphanumeric());
+    named && text.len() <= LONGEST && text.bytes().all(of)
 }
 
 /// A part of a request that belongs to its operand besides the path.
@@ -18,12 +24,11 @@ pub struct Operand(Box<str>);
 impl Operand {
     pub(super) fn of_word(word: &str) -> Option<Self> {
         let key = word.strip_prefix("query:")?;
-        let sound = (1..=LONGEST).contains(&key.len()) && key.bytes().all(is_unreserved);
-        sound.then(|| Self(key.into()))
+        is_name(key, is_plain).then(|| Self(key.into()))
     }
 
     /// The name of the query's parameter whose value is the operand's last segment, written
-    /// `@KEY=VALUE`. It has letters, digits, `-`, `.`, `_` and `~` only.
+    /// `@KEY=VALUE`. It has letters, digits, `-`, `.` and `_` only.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.0
@@ -42,15 +47,14 @@ pub struct SecretParameter(Box<str>);
 
 impl SecretParameter {
     pub(super) fn of_word(word: &str) -> Option<Self> {
-        let plain = |byte: u8| is_unreserved(byte) || b"[]:$@!*()".contains(&byte);
-        let sound = (1..=LONGEST).contains(&word.len()) && word.bytes().all(plain);
-        sound.then(|| Self(word.to_ascii_lowercase().into()))
+        let mark = |byte: u8| is_plain(byte) || b"~[]:$@!*()".contains(&byte);
+        is_name(word, mark).then(|| Self(word.to_ascii_lowercase().into()))
     }
 
-    /// Whether `name` is this name, in capitals or small letters.
+    /// The name as text, in small letters.
     #[must_use]
-    pub fn is(&self, name: &str) -> bool {
-        self.0.eq_ignore_ascii_case(name)
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

@@ -102,7 +102,7 @@ impl<'a> Operations<'a> {
     fn note(&mut self, action: Action, path: &Path, opinion: Option<&Opinion>, refused: Refusal) {
         let Self { means, approached, tally, .. } = self;
         let epoch = opinion.map(|opinion| opinion.epoch);
-        tally.note(action, path, refused, epoch, || {
+        tally.note((action, path, None), refused, epoch, || {
             approached.operation(means.clock.now(), (action, path), opinion, refused)
         });
     }
