@@ -310,9 +310,33 @@ pub(crate) enum UserCommand {
     },
 }
 
+/// What else the URL of an interface says, after its place.
+const URLS: &str = "\
+Where each operation is to be decided:
+  http://HOST:PORT/BASE, http+agent:NAME
+    body=BYTES                  the most content of a request
+    rate=10/s                   the most requests (s, m, h)
+    host=NAME                   what the backend is told as Host
+    identity=signed             tells the backend who asks
+    operand=query:KEY           decides this query parameter, as a last path segment @KEY=VALUE
+    query=off                   keeps queries out of the audit log
+    mask=token|password         keeps the values of these parameters out of it
+    origins=https://ha.example  lets pages of these origins act here (several by |)
+    keep=FIELD                  forwards this field, by which clients could claim who they are
+  mqtt://HOST:PORT, mqtt+agent:NAME
+    client-id=bound             or strict, off: whose a client identifier is
+    response-topic=publish      or off: what a client needs to name a response topic
+  modbus://HOST:PORT, modbus+serial:/dev/DEVICE?baud=9600, modbus+agent:NAME
+  coap://HOST:PORT, coap+agent:NAME
+  All of them take audit=sync: an operation waits until it is on record.
+
+Serial lines take baud= bits= parity= stop= flow= telnet=, and line=PATTERN for each line that
+may be written. Options stand after ?, joined by &; quote the URL for the shell.";
+
 #[derive(Subcommand)]
 pub(crate) enum InterfaceCommand {
     /// Declare an interface; the policy says who reaches it
+    #[command(after_help = URLS)]
     Add {
         /// DEVICE/NAME
         #[arg(value_name = "DEVICE/NAME", value_parser = interface)]

@@ -4,6 +4,7 @@
 mod identities;
 mod messages;
 mod policy;
+mod responses;
 mod stock;
 mod wills;
 mod world;

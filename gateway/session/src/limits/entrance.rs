@@ -19,7 +19,7 @@ const NETWORKS: usize = 16 * 1024;
 /// How many networks of known subjects are remembered.
 const KNOWN: usize = 4096;
 /// A network that has made no more requests than this within a minute has made few.
-const FEW: u32 = 4;
+const FEW: u32 = 30;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Keeps the bounds before authentication at one listener. Everything in it is bounded itself.

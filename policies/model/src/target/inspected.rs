@@ -1,7 +1,11 @@
 use std::fmt;
 
 use super::error::TargetError;
+use super::field::FieldName;
 use super::http::{HttpHost, HttpOptions, RequestRate, ToldIdentity, base_of, number};
+use super::mqtt::{ClientIds, MqttOptions, ResponseTopics};
+use super::query::{Operand, SecretParameter};
+use super::several::Several;
 use crate::protocol::Protocol;
 
 /// What is read in an interface's traffic, so that each operation can be decided.
@@ -23,35 +27,9 @@ pub enum Inspection {
     /// `modbus+serial+agent:NAME?baud=9600`. Clients speak Modbus/TCP, whatever the device does.
     Modbus,
     /// MQTT: `mqtt://HOST:PORT?client-id=bound` or `mqtt+agent:NAME`.
-    Mqtt(ClientIds),
+    Mqtt(MqttOptions),
     /// CoAP: `coap://HOST:PORT` or `coap+agent:NAME`.
     Coap,
-}
-
-/// What becomes of the client identifiers that MQTT clients choose (`client-id=`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum ClientIds {
-    /// The broker sees `SUBJECT:ID`, so that nobody can take over another's session.
-    #[default]
-    Bound,
-    /// The client has to choose its subject's name, or `SUBJECT:ID`.
-    Strict,
-    /// The broker sees what the client chose.
-    Off,
-}
-
-impl ClientIds {
-    fn of_word(word: &str) -> Option<Self> {
-        [Self::Bound, Self::Strict, Self::Off].into_iter().find(|one| one.as_str() == word)
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Bound => "bound",
-            Self::Strict => "strict",
-            Self::Off => "off",
-        }
-    }
 }
 
 impl Inspection {
@@ -72,6 +50,7 @@ struct Options {
     protocol: Protocol,
     http: HttpOptions,
     ids: Option<ClientIds>,
+    response: Option<ResponseTopics>,
     synced: Option<bool>,
 }
 
@@ -89,10 +68,28 @@ impl Options {
                 put(&mut self.synced, synced)
             }
             (Protocol::Mqtt, "client-id") => put(&mut self.ids, ClientIds::of_word(word)),
+            (Protocol::Mqtt, "response-topic") => {
+                put(&mut self.response, ResponseTopics::of_word(word))
+            }
             (Protocol::Http, "body") => put(&mut http.body, number(word)),
             (Protocol::Http, "rate") => put(&mut http.rate, RequestRate::of_word(word)),
             (Protocol::Http, "host") => put(&mut http.host, HttpHost::of_word(word)),
             (Protocol::Http, "identity") => put(&mut http.identity, ToldIdentity::of_word(word)),
+            (Protocol::Http, "query") => {
+                let off = word == "off" && !http.hides_query;
+                http.hides_query |= off;
+                off
+            }
+            (Protocol::Http, "mask") => {
+                put(&mut http.mask, Several::of_word(word, SecretParameter::of_word))
+            }
+            (Protocol::Http, "operand") => put(&mut http.operand, Operand::of_word(word)),
+            (Protocol::Http, "origins") => {
+                put(&mut http.origins, Several::of_word(word, |one| one.parse().ok()))
+            }
+            (Protocol::Http, "keep") => {
+                put(&mut http.keep, Several::of_word(word, FieldName::of_word))
+            }
             _ => return None,
         })
     }
@@ -106,7 +103,7 @@ impl Inspected {
         query: Option<&str>,
     ) -> Result<(Self, Option<String>), TargetError> {
         let http = HttpOptions { base: base_of(base)?, ..HttpOptions::default() };
-        let mut options = Options { protocol, http, ids: None, synced: None };
+        let mut options = Options { protocol, http, ids: None, response: None, synced: None };
         let mut others = Vec::new();
         for part in query.into_iter().flat_map(|query| query.split('&')) {
             let taken = part.split_once('=').and_then(|(key, word)| options.take(key, word));
@@ -116,10 +113,18 @@ impl Inspected {
                 None => others.push(part),
             }
         }
-        let Options { http, ids, synced, .. } = options;
+        let Options { http, ids, response, synced, .. } = options;
+        if let Some(operand) = &http.operand
+            && http.masks(operand.key())
+        {
+            return Err(TargetError::MaskedOperand(operand.key().to_owned()));
+        }
         let spoken = match protocol {
             Protocol::Http => Inspection::Http(Box::new(http)),
-            Protocol::Mqtt => Inspection::Mqtt(ids.unwrap_or_default()),
+            Protocol::Mqtt => Inspection::Mqtt(MqttOptions {
+                ids: ids.unwrap_or_default(),
+                response: response.unwrap_or_default(),
+            }),
             Protocol::Coap => Inspection::Coap,
             _ => Inspection::Modbus,
         };
@@ -141,16 +146,23 @@ impl fmt::Display for Inspected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut all: Vec<String> = Vec::new();
         match &self.spoken {
-            Inspection::Mqtt(ids) if *ids != ClientIds::default() => {
-                all.push(format!("client-id={}", ids.as_str()));
+            Inspection::Mqtt(MqttOptions { ids, response }) => {
+                let chosen = (*ids != ClientIds::default()).then(|| ids.as_str());
+                all.extend(chosen.map(|word| format!("client-id={word}")));
+                all.extend(response.as_str().map(|word| format!("response-topic={word}")));
             }
             Inspection::Http(http) => {
                 all.extend(http.host.as_ref().map(|host| format!("host={host}")));
                 all.extend(http.body.map(|body| format!("body={body}")));
                 all.extend(http.rate.map(|rate| format!("rate={rate}")));
                 all.extend(http.identity.map(|identity| format!("identity={identity}")));
+                all.extend(http.hides_query.then(|| "query=off".to_owned()));
+                all.extend(http.mask.as_ref().map(|mask| format!("mask={mask}")));
+                all.extend(http.operand.as_ref().map(|operand| format!("operand={operand}")));
+                all.extend(http.origins.as_ref().map(|origins| format!("origins={origins}")));
+                all.extend(http.keep.as_ref().map(|keep| format!("keep={keep}")));
             }
-            Inspection::Mqtt(_) | Inspection::Modbus | Inspection::Coap => {}
+            Inspection::Modbus | Inspection::Coap => {}
         }
         all.extend(self.synced.then(|| "audit=sync".to_owned()));
         f.write_str(&all.join("&"))
