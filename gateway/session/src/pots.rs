@@ -156,8 +156,10 @@ impl Pots {
         let bytes = |what, each, size, taken| Self::view(what, "bytes", each, size).taken(taken);
         let entrance =
             |what, (size, taken): (Size, usize)| places(what, "network", size, taken as u64);
-        let rate = |what, total: u32| {
-            let size = Size::of(u64::from(total), u64::from(total / 4)).without_administration();
+        let rate = |what, total: u32, networks: u32| {
+            let size = Size::of(total.into(), u64::from((total / networks).max(1)));
+            let share = size.share.min(size.total - size.kept);
+            let size = Size { share, ..size.without_administration() };
             Self::view(what, "in a second", "network", size)
         };
         let pot = |what, pot: &Pot<SubjectId>| places(what, "subject", pot.size(), pot.taken());
@@ -171,9 +173,10 @@ impl Pots {
             entrance("connections", connections).set_by(self, S::Connections),
             entrance("handshakes", handshakes).set_by(self, S::Handshakes),
             entrance("management connections", management).set_by(self, S::Management),
-            entrance("management handshakes", management_handshakes).set_by(self, S::Handshakes),
-            rate("new handshakes", inner.limits.handshake_rate).set_by(self, S::HandshakeRate),
-            rate("requests without identity", inner.limits.unauthenticated_rate)
+            entrance("management handshakes", management_handshakes).set_by(self, S::Management),
+            // Networks have their turns one after the other: whoever is alone may have all.
+            rate("new handshakes", inner.limits.handshake_rate, 1).set_by(self, S::HandshakeRate),
+            rate("requests without identity", inner.limits.unauthenticated_rate, 4)
                 .set_by(self, S::UnauthenticatedRate),
             pot("sessions", &inner.sessions).set_by(self, S::Sessions),
             pot("flows", &inner.flows).set_by(self, S::Flows),

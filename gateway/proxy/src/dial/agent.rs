@@ -37,6 +37,9 @@ struct State {
     devices: HashMap<DeviceId, Offers>,
     /// Devices of which two programs were ended, and when.
     contested: HashMap<DeviceId, Instant>,
+    /// Devices of which it is being found out whether two programs are there: once at a time, however
+    /// often they offer.
+    settling: BTreeSet<DeviceId>,
 }
 
 struct Offers {
@@ -117,8 +120,12 @@ impl Agents {
             return (declined, None);
         }
         state.devices.insert(id, Offers { link: Arc::clone(link), offered });
-        drop(state);
         let Some(former) = other else { return (declined, None) };
+        let is_other = former.instance() != link.instance();
+        if is_other && !state.settling.insert(id) {
+            return (declined, None);
+        }
+        drop(state);
         if former.instance() == link.instance() {
             // One program that has come back before its former connection was missed.
             former.part(Why::Replaced);
@@ -132,6 +139,7 @@ impl Agents {
     pub(crate) async fn settle(&self, rivals: &Rivals) -> bool {
         let Rivals { last, former } = rivals;
         let lives = former.lives().await;
+        self.state().settling.remove(&DeviceId::from(last.session().subject_id()));
         former.part(Why::Replaced);
         if lives && self.1 == Twice::Neither {
             let id = DeviceId::from(last.session().subject_id());
