@@ -112,6 +112,7 @@ mod tests {
             id: InterfaceId(id),
             name: name.parse().unwrap(),
             target: url.parse().unwrap(),
+            network: None,
             enabled: true,
         });
         let certificate = Certificate {

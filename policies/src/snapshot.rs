@@ -130,6 +130,9 @@ pub struct Interface {
     pub name: Name,
     /// Where it is reached.
     pub target: Target,
+    /// The network that it was declared in, by the name that the configuration gives it. `None`
+    /// where it is reached by no network, and for what was declared before networks had names.
+    pub network: Option<Name>,
     /// Whether it is on.
     pub enabled: bool,
 }

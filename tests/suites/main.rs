@@ -8,6 +8,7 @@ mod certificates;
 mod clients;
 mod coap;
 mod cuts;
+mod declaring;
 mod demo;
 mod differential;
 mod enrolment;

@@ -29,7 +29,7 @@ mod tests {
         let real = std::fs::canonicalize("/bin/sh").unwrap().display().to_string();
         let shown = format!("process:{real}");
         let process = globs.chain([real]).map(|path| path.parse().unwrap()).collect();
-        let bounds = Bounds::new(vec![], Paths { process, ..Paths::default() }, vec![]);
+        let bounds = Bounds::within(&[], Paths { process, ..Paths::default() });
         let arguments = ["-c".to_owned(), "exit".to_owned()];
         let connected = dial(&bounds, Path::new("/bin/sh"), &arguments).await.unwrap();
         assert_eq!(connected.address, shown);
@@ -42,7 +42,7 @@ mod tests {
         let dir = dir.path().canonicalize().unwrap();
         std::os::unix::fs::symlink("/bin/sh", dir.join("sh")).unwrap();
         let process = vec![format!("{}/*", dir.display()).parse().unwrap()];
-        let bounds = Bounds::new(vec![], Paths { process, ..Paths::default() }, vec![]);
+        let bounds = Bounds::within(&[], Paths { process, ..Paths::default() });
         for program in [dir.join("sh"), "/bin/sh".into()] {
             let led_out = dial(&bounds, &program, &[]).await;
             assert!(matches!(led_out, Err(DialError::Forbidden { .. })));
