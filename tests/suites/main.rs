@@ -34,3 +34,4 @@ mod rights;
 mod serial;
 mod starters;
 mod time;
+mod timing;

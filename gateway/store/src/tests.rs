@@ -453,7 +453,7 @@ async fn take(world: &World, store: &Store, step: Step) {
     let declared = |n: usize| NewInterface {
         door: door(n),
         target: "tcp://127.0.0.1:22".parse().unwrap(),
-        network: (n % 2 == 0).then(|| "loopback".parse().unwrap()),
+        network: n.is_multiple_of(2).then(|| "loopback".parse().unwrap()),
     };
     let seen = |n: usize| seen(store, &named(n).to_string());
     let role = || "role/operator".parse().unwrap();
@@ -507,7 +507,7 @@ async fn take(world: &World, store: &Store, step: Step) {
         }
         Step::Switch(n, on) => {
             let DoorName { device, interface } = door(n);
-            let Device::Named(device) = device else { unreachable!() };
+            let Device::Named(device) = device else { panic!("{device} is the gateway") };
             let seen = store.snapshots().borrow().interface(&device, &interface).cloned();
             if let Some(seen) = seen {
                 let network = seen.network.clone();
