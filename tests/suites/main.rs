@@ -27,6 +27,7 @@ mod network;
 mod oracle;
 mod order;
 mod policy;
+mod programs;
 mod proofs;
 mod protocol;
 mod renewal;

@@ -172,3 +172,32 @@ fn stands_still(id: Pid) -> bool {
     let state = stat(id).and_then(|stat| stat.chars().next());
     matches!(state, None | Some('T' | 't' | 'Z' | 'X'))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_child_is_found_in_both_ways_and_told_only_as_the_child_of_its_parent() {
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let (id, own) = (number(&child.id().to_string()).unwrap(), getpid());
+        assert!(children_of(own).contains(&id));
+        assert!(everybody().iter().any(|one| (one.id, one.parent) == (id, own)));
+        assert_eq!(parent_of(id), Some(own));
+        // Whoever is no more the child of that parent is left alone.
+        let init = Pid::from_raw(1).unwrap();
+        send(&Relative { id, parent: init }, Signal::KILL);
+        assert!(!stands_still(id) && child.try_wait().unwrap().is_none());
+        send(&Relative { id, parent: own }, Signal::STOP);
+        let begin = Instant::now();
+        while !stands_still(id) {
+            assert!(begin.elapsed() < BOUND, "it stands still");
+            sleep(Duration::from_millis(1));
+        }
+        send(&Relative { id, parent: own }, Signal::KILL);
+        child.wait().unwrap();
+        assert!(stands_still(id), "it is gone");
+    }
+}

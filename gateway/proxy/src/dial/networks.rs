@@ -145,12 +145,12 @@ fn sound(network: IpNet) -> Result<(), NetworksError> {
     if network.trunc() != network {
         return Err(NetworksError::Host { found: network, network: network.trunc() });
     }
-    match network {
-        IpNet::V6(v6) if v6.prefix_len() >= 96 && v6.addr().to_ipv4_mapped().is_some() => {
-            Err(NetworksError::Mapped(network))
-        }
-        IpNet::V4(_) | IpNet::V6(_) => Ok(()),
+    let is_ipv4 =
+        |ip: IpAddr| ip.is_ipv6() && (ip.to_canonical().is_ipv4() || embedded(ip).is_some());
+    if is_ipv4(network.network()) && is_ipv4(network.broadcast()) {
+        return Err(NetworksError::Mapped(network));
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -177,6 +177,8 @@ mod tests {
             (&[("plant", &["192.168.1.5/24"])], "the network is 192.168.1.0/24"),
             (&[("plant", &["::ffff:10.0.0.0/104"])], "write it as IPv4"),
             (&[("plant", &["::ffff:0.0.0.0/96"])], "write it as IPv4"),
+            (&[("plant", &["64:ff9b::192.168.1.0/120"])], "write it as IPv4"),
+            (&[("plant", &["2002:c0a8:100::/40"])], "write it as IPv4"),
             (&[("line", &["10.0.0.0/8"]), ("plant", &["10.0.0.0/8"])], "both 'line' and 'plant'"),
         ] {
             let error = named(given).unwrap_err().to_string();
@@ -189,6 +191,7 @@ mod tests {
         let plant = "plant".parse().unwrap();
         assert_eq!(Networks::new(vec![], vec![(plant, many)]), Err(NetworksError::TooMany(257)));
         assert!(named(&[("plant", &["10.0.0.0/8", "10.0.0.0/8"])]).is_ok(), "one name, said twice");
+        assert!(named(&[("plant", &["2000::/3", "::/0", "fe80::/10", "64:ff9b::/32"])]).is_ok());
     }
 
     #[test]
