@@ -12,7 +12,7 @@
 //!   speaks RFC 2217 with [`serve`] at the other end. Neither waits for the other without a bound,
 //!   nor keeps more than a bound for it.
 //!
-//! This crate must never know: who may start or open what, where bytes go, policies, sockets.
+//! This crate must never know: who may start or open what, where bytes go, policies, networks.
 
 mod keeper;
 mod line;

@@ -30,6 +30,7 @@ mod load;
 mod open;
 mod pieces;
 mod recover;
+mod roster;
 mod subjects;
 mod suspension;
 #[cfg(test)]
@@ -47,4 +48,5 @@ pub use interfaces::{Declared, NewInterface};
 pub use issuances::{FoundCertificate, IssuanceRow};
 pub use open::{Founding, Opened, Store};
 pub use recover::{RecoverError, Recovered, recover};
-pub use subjects::{Added, NewSubject, SubjectChanges, SubjectRow};
+pub use roster::SubjectRow;
+pub use subjects::{Added, NewSubject, SubjectChanges};
