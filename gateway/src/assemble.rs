@@ -7,13 +7,14 @@ mod vouch;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use doorward_ca::{Assertions, Authority, Slot};
 use doorward_control::{
     Administration, CodeMaker, Health, Parts, Postures, Reach, Renewals, Tries,
 };
-use doorward_model::{Clock, Domain, Kind, Subject, Target};
+use doorward_model::{Clock, Domain, Kind, Name, Subject, Target};
 use doorward_policies::{Event, Journal, Outcome, Record};
 use doorward_proxy::{Agents, Bounds, Dialer, Means, Proxy, Rates};
 use doorward_session::{
@@ -87,8 +88,18 @@ impl Addresses {
 struct Within(Dialer);
 
 impl Reach for Within {
-    fn check(&self, target: &Target) -> Result<(), String> {
-        self.0.check(target).map_err(|error| error.to_string())
+    fn declare<'a>(
+        &'a self,
+        target: &'a Target,
+        wanted: Option<&'a Name>,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<Name>, String>> + Send + 'a>> {
+        Box::pin(
+            async move { self.0.declare(target, wanted).await.map_err(|error| error.to_string()) },
+        )
+    }
+
+    fn doubts(&self, target: &Target, network: Option<&Name>) -> Option<String> {
+        self.0.doubts(target, network)
     }
 }
 

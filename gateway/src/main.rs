@@ -17,5 +17,5 @@ mod supervise;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main()
+    doorward_local::keep_programs(&[]).unwrap_or_else(cli::main)
 }

@@ -94,10 +94,25 @@ impl Snapshot {
         refusal: Option<Refusal>,
         now: Timestamp,
     ) -> Opinion {
-        let (no_roles, no_groups) = (Held::none(), Held::none());
-        let roles = standing.subject.map_or(&no_roles, |subject| &subject.roles);
-        let groups = standing.device.map_or(&no_groups, |device| &device.groups);
+        let none = (Held::none(), Held::none());
+        let (roles, groups) = self.memberships(standing, &none);
         self.judge_among(judges, question, refusal, roles, groups, now)
+    }
+
+    /// The roles and groups that a question is judged with. A device that is not there is in the
+    /// groups that every device is in; the gateway is in none.
+    pub(crate) fn memberships<'a>(
+        &'a self,
+        standing: &Standing<'a>,
+        none: &'a (Held<Role>, Held<Group>),
+    ) -> (&'a Held<Role>, &'a Held<Group>) {
+        let roles = standing.subject.map_or(&none.0, |subject| &subject.roles);
+        let groups = match standing.device {
+            Some(device) => &device.groups,
+            None if standing.gateway => &none.1,
+            None => self.no_device(),
+        };
+        (roles, groups)
     }
 
     /// Judges for a subject in those roles and a device in those groups.
@@ -233,26 +248,40 @@ impl Standing<'_> {
         Some(Declared { among: Arc::clone(self.among?), at: self.interface? })
     }
 
-    /// What refuses the question before any rule is asked.
-    pub(crate) fn refusal(&self) -> Option<Refusal> {
+    fn interface(&self) -> Option<&Interface> {
+        self.among.zip(self.interface).and_then(|(among, at)| among.get(at))
+    }
+
+    /// What is spoken there; `None` if there is no such interface.
+    pub(crate) fn protocol(&self) -> Option<Protocol> {
+        match self.gateway {
+            true => Some(Protocol::Administration),
+            false => self.interface().map(|interface| interface.target.protocol()),
+        }
+    }
+
+    /// What refuses every question about this subject and this interface.
+    pub(crate) fn bar(&self) -> Option<Refusal> {
         let Some(subject) = self.subject else { return Some(Refusal::UnknownSubject) };
         if !subject.member.enabled {
             return Some(Refusal::SubjectDisabled);
         }
-        let protocol = if self.gateway {
-            Protocol::Administration
-        } else {
-            let Some(device) = self.device else { return Some(Refusal::UnknownDevice) };
-            let interface = self.among.zip(self.interface).and_then(|(among, at)| among.get(at));
-            let Some(interface) = interface else { return Some(Refusal::UnknownInterface) };
-            if !device.member.enabled {
-                return Some(Refusal::DeviceDisabled);
-            }
-            if !interface.enabled {
-                return Some(Refusal::InterfaceDisabled);
-            }
-            interface.target.protocol()
-        };
-        (!protocol.actions().contains(&self.action)).then_some(Refusal::NotAnAction)
+        if self.gateway {
+            return None;
+        }
+        let Some(device) = self.device else { return Some(Refusal::UnknownDevice) };
+        let Some(interface) = self.interface() else { return Some(Refusal::UnknownInterface) };
+        if !device.member.enabled {
+            return Some(Refusal::DeviceDisabled);
+        }
+        (!interface.enabled).then_some(Refusal::InterfaceDisabled)
+    }
+
+    /// What refuses the question before any rule is asked.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        let is_action = |protocol: Protocol| protocol.actions().contains(&self.action);
+        let unheard_of =
+            || (!self.protocol().is_some_and(is_action)).then_some(Refusal::NotAnAction);
+        self.bar().or_else(unheard_of)
     }
 }

@@ -72,7 +72,8 @@ impl Bench {
                 let first = first.split('/').next().unwrap_or_default();
                 if let Ok(interface) = first.parse() {
                     let id = InterfaceId(number.into());
-                    interfaces.push(Interface { id, name: interface, target, enabled: true });
+                    let (name, network, enabled) = (interface, None, true);
+                    interfaces.push(Interface { id, name, target, network, enabled });
                 }
                 snapshot = snapshot.with_interfaces(name.clone(), interfaces.clone());
             }

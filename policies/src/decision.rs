@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use doorward_model::{
-    Action, DeviceId, Epoch, InterfaceId, Resource, Revision, Subject, SubjectId, Target,
+    Action, DeviceId, Epoch, InterfaceId, Name, Resource, Revision, Subject, SubjectId, Target,
 };
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -59,6 +59,12 @@ impl Permit {
     #[must_use]
     pub fn target(&self) -> Option<&Target> {
         self.declaration().map(|interface| &interface.target)
+    }
+
+    /// The network that the address to dial must be in, if the interface was declared in one.
+    #[must_use]
+    pub fn network(&self) -> Option<&Name> {
+        self.declaration().and_then(|interface| interface.network.as_ref())
     }
 
     /// The rules, revision, epoch and instant behind it.

@@ -51,11 +51,12 @@ pub struct Pair {
 const PAIRS: usize = 50_000;
 
 /// The parts of the administration, as a preview asks about them.
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 11] = [
     "status",
     "devices",
     "users",
     "interfaces",
+    "networks",
     "roles",
     "groups",
     "policies",

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use doorward_model::{Action, Device, Name, Path, Protocol, Resource, Segment, Subject};
+use doorward_model::{Action, Device, Path, Protocol, Resource, Segment, Subject};
 use jiff::Timestamp;
 
 use crate::answer::{Standing, identity};
@@ -25,31 +25,30 @@ impl Snapshot {
     /// When nothing that could be asked there would be permitted.
     pub fn reaches(&self, request: &Request, now: Timestamp) -> Result<(), Denial> {
         let mut asked = request.clone();
-        let question = &mut asked.question;
-        let name = match question.resource.path.segments() {
+        let standing = self.standing(&request.question);
+        let protocol = standing.protocol();
+        let opening = protocol.and_then(Protocol::opening);
+        // The same is asked whatever is spoken there, and where there is nothing, so that it takes
+        // as long: the action that opens a flow, and then every action there is. What the
+        // interface does not know does not count.
+        asked.question.action = Action::Connect;
+        let mut open = self.opens(&asked.question, &standing, now) && opening.is_some();
+        let name = match request.question.resource.path.segments() {
             [Segment::Text(name), ..] => name.parse().ok(),
             _ => None,
         };
-        // Where there is no interface, as much is asked as where there is one.
-        let found = name
-            .as_ref()
-            .and_then(|name: &Name| self.protocol(&question.resource.device, name.as_str()));
-        let protocol = found.unwrap_or(Protocol::Http);
-        let opening = protocol.opening();
-        let actions = opening.as_ref().map_or(protocol.actions(), std::slice::from_ref);
-        if let Some(name) = name.filter(|_| opening.is_none()) {
-            question.resource.path = Path::everything(&name);
+        if let Some(name) = name {
+            asked.question.resource.path = Path::everything(&name);
         }
-        // Each is asked, so that it takes as long for whoever has all rights.
-        let mut open = false;
-        for action in actions {
+        let without_opening = protocol.filter(|_| opening.is_none());
+        for action in Action::ALL {
             asked.question.action = *action;
-            open |= self.opens(&asked.question, &self.standing(&asked.question), now);
+            let opens = self.opens(&asked.question, &standing, now);
+            open |= opens && without_opening.is_some_and(|one| one.actions().contains(action));
         }
-        let standing = self.standing(&asked.question);
         let known = standing.subject.map(|one| one.member.id);
-        let row = self.certificate(&asked.certificate);
-        let refusal = identity(&asked, known, row, now).err().or_else(|| standing.refusal());
+        let row = self.certificate(&request.certificate);
+        let refusal = identity(request, known, row, now).err().or_else(|| standing.bar());
         match refusal.or((!open).then_some(Refusal::NoRule)) {
             None => Ok(()),
             refusal => {
@@ -86,9 +85,8 @@ impl Snapshot {
 
     /// Whether a rule allows some of what the question's path names, and none denies all of it.
     fn opens(&self, question: &Question, standing: &Standing<'_>, now: Timestamp) -> bool {
-        let (no_roles, no_groups) = (Held::none(), Held::none());
-        let roles = standing.subject.map_or(&no_roles, |subject| &subject.roles);
-        let groups = standing.device.map_or(&no_groups, |device| &device.groups);
+        let none = (Held::none(), Held::none());
+        let (roles, groups) = self.memberships(standing, &none);
         let case = Case::new(self.bundle(), question, question.context(now), roles, groups);
         let compiled = self.bundle().compiled();
         let any = |effect, extent| {
@@ -132,11 +130,18 @@ mod tests {
         let bundle = Bundle::parse(text).unwrap();
         let member =
             |id| Member { id: SubjectId(id), enabled: true, roles: vec![], groups: vec![] };
-        let interfaces = [("modbus", "modbus://h:1"), ("bus", "mqtt://h:1"), ("ssh", "tcp://h:1")];
+        let interfaces = [
+            ("modbus", "modbus://h:1"),
+            ("bus", "mqtt://h:1"),
+            ("ssh", "tcp://h:1"),
+            ("web", "http://h:1"),
+            ("line", "serial:/dev/ttyS0"),
+        ];
         let interfaces = interfaces.into_iter().zip(1..).map(|((name, url), id)| Interface {
             id: InterfaceId(id),
             name: name.parse().unwrap(),
             target: url.parse().unwrap(),
+            network: None,
             enabled: true,
         });
         let certificate = Certificate {
@@ -221,6 +226,52 @@ mod tests {
         // Whoever does not stand reaches nothing.
         let gone = all.with_certificate(id(), None);
         assert_eq!(reaches(&gone, "modbus"), Err(Refusal::CertificateNotLive));
+    }
+
+    /// Whoever may nothing cannot tell by the time that it takes what there is: rules are looked
+    /// for as often, at an interface of whatever protocol and where there is none.
+    #[test]
+    fn as_much_is_asked_whether_or_not_there_is_an_interface() {
+        let off = |snapshot: Snapshot| {
+            let name = "plc".parse().unwrap();
+            let mut interfaces = snapshot.interfaces(&name).to_vec();
+            interfaces.iter_mut().for_each(|one| one.enabled = false);
+            snapshot.with_interfaces(name, interfaces)
+        };
+        for policy in [
+            "p, user/bob, plc, **, *, , allow",
+            "p, user/bob, plc, **, *, , allow\np, role/users, group/devices, **, *, , deny",
+            "p, role/users, group/devices, other/**, *, , allow",
+        ] {
+            let mut counts = vec![];
+            for snapshot in [under(policy), off(under(policy))] {
+                for (device, interface) in [
+                    ("plc", "modbus"),
+                    ("plc", "bus"),
+                    ("plc", "ssh"),
+                    ("plc", "web"),
+                    ("plc", "line"),
+                    ("plc", "none"),
+                    ("ghost", "ssh"),
+                ] {
+                    let mut request = request(Path::literal(interface).unwrap(), Action::Connect);
+                    request.question.resource.device = Device::Named(device.parse().unwrap());
+                    let walks = |ask: &dyn Fn()| {
+                        let before = crate::judge::walks();
+                        ask();
+                        crate::judge::walks() - before
+                    };
+                    let reaches = walks(&|| assert!(snapshot.reaches(&request, now()).is_err()));
+                    let decides = walks(&|| {
+                        assert!(matches!(snapshot.decide(&request, now()), Decision::Denial(_)));
+                    });
+                    counts.push((reaches, decides));
+                }
+            }
+            let first = counts[0];
+            assert!(first.0 > Action::ALL.len() && first.1 > 0, "{first:?}");
+            assert!(counts.iter().all(|count| *count == first), "{policy}: {counts:?}");
+        }
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub struct Snapshot {
     certificates: Shared<CertificateId, Certificate>,
     /// Lines of the bundle that permit nothing, since the judges differed about them.
     suspended: Arc<BTreeSet<usize>>,
+    /// The groups of a device that is not there: those that every device is in. A question about
+    /// it is judged with them, so that it takes as long as one about a device that is there.
+    no_device: Arc<Held<Group>>,
     stamp: Stamp,
 }
 
@@ -112,6 +115,10 @@ pub(crate) fn built_in_group() -> Option<Group> {
     "devices".parse().ok().map(Group::new)
 }
 
+fn no_device(bundle: &Bundle) -> Arc<Held<Group>> {
+    Arc::new(bundle.groups_held(with_built_in(&[], built_in_group())))
+}
+
 /// Membership in a role or group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership<T> {
@@ -130,6 +137,9 @@ pub struct Interface {
     pub name: Name,
     /// Where it is reached.
     pub target: Target,
+    /// The network that it was declared in, by the name that the configuration gives it. `None`
+    /// where it is reached by no network, and for what was declared before networks had names.
+    pub network: Option<Name>,
     /// Whether it is on.
     pub enabled: bool,
 }
@@ -161,6 +171,7 @@ impl Snapshot {
             domain,
             epoch: Epoch::default(),
             revision,
+            no_device: no_device(&bundle),
             bundle,
             claimed: false,
             members: Shared::new(),
@@ -187,6 +198,7 @@ impl Snapshot {
                 (subject.clone(), Arc::new(known))
             };
             self.members = self.members.iter().map(known).collect();
+            self.no_device = no_device(&bundle);
         }
         (self.revision, self.bundle) = (revision, bundle);
         self.suspended = Arc::default();
@@ -266,6 +278,11 @@ impl Snapshot {
     fn changed(mut self) -> Self {
         self.stamp = Stamp::new();
         self
+    }
+
+    /// The groups of a device that is not there.
+    pub(crate) fn no_device(&self) -> &Held<Group> {
+        &self.no_device
     }
 
     pub(crate) fn stamp(&self) -> Stamp {

@@ -77,7 +77,12 @@ impl Stream for UnixStream {
 impl Backend {
     /// A TCP server on loopback.
     pub fn tcp(kind: Kind) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at("127.0.0.1", kind)
+    }
+
+    /// A TCP server at an address of loopback.
+    pub fn at(address: &str, kind: Kind) -> Self {
+        let listener = TcpListener::bind((address, 0)).unwrap();
         let url = format!("tcp://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Seen::default());
         let shared = Arc::clone(&seen);

@@ -115,7 +115,14 @@ impl Gateway {
     pub fn unclaimed(config: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("doorward-test-").tempdir().unwrap();
         std::fs::create_dir(dir.path().join("sockets")).unwrap();
-        let sockets = dir.path().canonicalize().unwrap().join("sockets");
+        let (listen, management) = (free(), free());
+        let mut gateway = Self { dir, child: None, listen, management, config: String::new() };
+        gateway.configure(config);
+        gateway
+    }
+
+    /// Writes its configuration anew, for its next start.
+    pub fn configure(&mut self, config: &str) {
         let mut whole = String::new();
         let (top, tables) = match config.find("\n[").map(|at| config.split_at(at)) {
             Some(split) => split,
@@ -124,10 +131,11 @@ impl Gateway {
         };
         whole.push_str(top);
         if !tables.contains("[dial]") {
+            let sockets = self.sockets();
             whole.push_str(&format!("\n[dial]\nunix = [\"{}/**\"]\n", sockets.display()));
         }
         whole.push_str(tables);
-        Self { dir, child: None, listen: free(), management: free(), config: whole }
+        self.config = whole;
     }
 
     /// Its directory.
@@ -164,13 +172,17 @@ impl Gateway {
 
     /// Starts it, and waits until it answers.
     pub fn serve(&mut self) {
+        self.serve_by(self.serve_command());
+    }
+
+    /// Starts it by a command that does, and waits until it answers.
+    pub fn serve_by(&mut self, mut command: Command) {
         assert!(self.child.is_none(), "it runs already");
         let log = |name: &str| {
             let path = self.dir().join(name);
             std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap()
         };
-        let mut child =
-            self.serve_command().stdout(log("out")).stderr(log("err")).spawn().expect("it starts");
+        let mut child = command.stdout(log("out")).stderr(log("err")).spawn().expect("it starts");
         let patience = Instant::now() + Duration::from_secs(30);
         for address in [self.listen, self.management] {
             while TcpStream::connect(address).is_err() {

@@ -13,7 +13,7 @@ use tokio_rustls::client::TlsStream;
 
 const BOX: &str = "tcp--box.doorward.home.arpa";
 /// The rule behind those of the default bundle, and where it stands.
-const LINE: u64 = 28;
+const LINE: u64 = 29;
 
 /// A gateway that Alice reaches a box through, by that rule alone.
 fn world(when: &str) -> (Gateway, Backend) {

@@ -392,7 +392,7 @@ async fn hindsight() {
         .as_array()
         .unwrap()
         .iter()
-        .filter(|one| one["line"].as_u64() > Some(26))
+        .filter(|one| one["line"].as_u64() > Some(27))
         .map(|one| format!("{} {}", one["kind"].as_str().unwrap(), one["what"].as_str().unwrap()))
         .collect();
     assert_eq!(

@@ -62,6 +62,7 @@ fn house(bundle: BundleText) -> Snapshot {
             id: InterfaceId(n),
             name: name.parse().unwrap(),
             target: "tcp://127.0.0.1:1".parse().unwrap(),
+            network: None,
             enabled: name != "off",
         };
         let interfaces = (0..).zip(["http", "off"]).map(interface).collect();
@@ -96,6 +97,9 @@ fn the_default_bundle_answers_as_the_golden_matrix_says() {
         "roles/operator",
         "roles/auditor",
         "groups/plant",
+        "networks/private",
+        "networks/loopback",
+        "networks/plant",
         "policies",
         "policies/check",
         "sessions",
@@ -478,6 +482,7 @@ impl Case {
                 id: InterfaceId(id),
                 name: name.parse().unwrap(),
                 target: "tcp://127.0.0.1:1".parse().unwrap(),
+                network: None,
                 enabled: true,
             });
             let name: Name = device.parse().unwrap();

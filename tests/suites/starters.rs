@@ -202,6 +202,7 @@ fn a_test_says_what_is_spoken_where_nothing_is_declared() {
                 id: doorward_model::InterfaceId(1),
                 name: "m".parse().unwrap(),
                 target: "tcp://127.0.0.1:502".parse().unwrap(),
+                network: None,
                 enabled: true,
             };
             state = state.with_interfaces("plc".parse().unwrap(), vec![interface]);
@@ -342,9 +343,10 @@ fn installers_add_devices_and_become_none() {
     gateway.owner(&["policy", "apply", dir.to_str().unwrap()]);
     gateway.enrol("user/ida", &["--role", "installer"]);
     gateway.run("ida", &["device", "add", "edge-kiel-1", "--group", "site-kiel"]).ok();
-    gateway.run("ida", &["interface", "add", "edge-kiel-1/ssh", "tcp://127.0.0.1:9"]).ok();
+    gateway.run("ida", &["interface", "add", "edge-kiel-1/ssh", "tcp://10.1.2.1:22"]).ok();
     for args in [
-        &["device", "code", "edge-kiel-1"][..],
+        &["interface", "add", "edge-kiel-1/db", "tcp://127.0.0.1:9"][..],
+        &["device", "code", "edge-kiel-1"],
         &["device", "set", "edge-kiel-1", "--group", "site-munich"],
         &["device", "remove", "edge-kiel-1"],
         &["device", "add", "rogue", "--group", "brokers"],
@@ -354,6 +356,10 @@ fn installers_add_devices_and_become_none() {
         let complaint = gateway.run("ida", args).failed();
         assert!(complaint.contains("user/ida may not"), "{args:?}: {complaint}");
     }
+    // Nor one for a device that was there.
+    gateway.owner(&["device", "remove", "edge-kiel-1"]);
+    let complaint = gateway.run("ida", &["device", "add", "edge-kiel-1"]).failed();
+    assert!(complaint.contains("create on gateway/devices/edge-kiel-1/identity."), "{complaint}");
 }
 
 /// What bundles.md tells to type works as it stands there, in that order, by the owner.

@@ -34,6 +34,9 @@ impl Clock for System {
 }
 
 fn main() -> ExitCode {
+    if let Some(kept) = doorward_local::keep_programs(&[]) {
+        return kept;
+    }
     let cli: Cli = arguments();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

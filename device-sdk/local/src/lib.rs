@@ -4,15 +4,17 @@
 //!
 //! Invariants
 //! - A program is started by no shell, with nothing of this program's environment, and nothing
-//!   that it has started in its process group outlives its [`Program`].
+//!   that it has started outlives its [`Program`]. Between the two is a keeper, a process of this
+//!   same binary, which outlives this one for long enough to see to that: see [`keep_programs`].
 //! - A serial line is opened without becoming this program's terminal, and is set as it was found
 //!   when its [`Tty`] goes.
 //! - A [`Line`] is the same whether it is a [`Tty`] or somebody else's behind a stream: [`Remote`]
 //!   speaks RFC 2217 with [`serve`] at the other end. Neither waits for the other without a bound,
 //!   nor keeps more than a bound for it.
 //!
-//! This crate must never know: who may start or open what, where bytes go, policies, sockets.
+//! This crate must never know: who may start or open what, where bytes go, policies, networks.
 
+mod keeper;
 mod line;
 mod modes;
 mod outbox;
@@ -24,6 +26,7 @@ pub mod telnet;
 mod tty;
 mod watch;
 
+pub use keeper::keep_programs;
 pub use line::Line;
 pub use program::Program;
 pub use remote::Remote;

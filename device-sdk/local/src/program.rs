@@ -1,35 +1,37 @@
+use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as Socket;
 use std::path::Path;
 use std::pin::Pin;
-use std::process::Stdio;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, pidfd_open,
-    waitid,
-};
-use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::time::Sleep;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::process::Child;
+use tokio::time::{Sleep, sleep, timeout};
 
+use crate::keeper::{self, Order, Status, TOLD, Told};
+
+/// How long a program may take to be started.
+const START: Duration = Duration::from_secs(10);
 /// How long a program that has closed its output may take to end, so that its status is known.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it is waited for that nothing of a program is left: longer than its keeper tries.
+const END: Duration = Duration::from_secs(6);
 
-/// A program that runs for one flow. It and everything that it has started in its process group
-/// end with this value.
+/// A program that runs for one flow. It and everything that it has started end with this value:
+/// also what has left its process group and its session, has closed its files, or ignores signals.
 ///
 /// Its end closes a read properly if its status is 0, and with an error otherwise.
 #[derive(Debug)]
 pub struct Program {
-    stdin: Option<ChildStdin>,
-    stdout: ChildStdout,
+    stdin: Option<Sender>,
+    stdout: Receiver,
     output: Output,
-    /// Readable once the program has ended.
-    ended: AsyncFd<OwnedFd>,
-    group: Group,
+    control: Control,
 }
 
 #[derive(Debug)]
@@ -40,26 +42,17 @@ enum Output {
     Over,
 }
 
-/// The program's process group. The program itself is reaped only after the group was killed,
-/// so that its number cannot have become somebody else's by then.
+/// The way to the program's keeper. When it is closed, the keeper ends the program.
 #[derive(Debug)]
-struct Group {
-    id: Pid,
-    _leader: Child,
-}
-
-impl Group {
-    fn kill(&self) {
-        if let Err(error) = kill_process_group(self.id, Signal::KILL) {
-            tracing::debug!(%error, "a program's process group could not be killed");
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.kill();
-    }
+struct Control {
+    stream: UnixStream,
+    /// What has come of what the keeper tells next.
+    partial: ([u8; TOLD], usize),
+    ended: Option<Status>,
+    /// How many processes are left, once the keeper has told that.
+    left: Option<u32>,
+    /// The keeper itself, which is reaped when it has ended.
+    _keeper: Child,
 }
 
 impl Program {
@@ -68,55 +61,117 @@ impl Program {
     ///
     /// # Errors
     /// When the system does not start it.
-    pub fn start(program: &Path, name: &Path, arguments: &[String]) -> io::Result<Self> {
-        let mut child = Command::new(program)
-            .arg0(name)
-            .args(arguments)
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("LANG", "C.UTF-8")
-            .current_dir("/")
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let id = id.ok_or_else(|| io::Error::other("the program has no process id"))?;
-        let group = Group { id, _leader: child };
-        let ended = pidfd_open(id, PidfdFlags::NONBLOCK)?;
-        #[expect(
-            deprecated,
-            reason = "unsound only with a descriptor that changes; the other is unsafe"
-        )]
-        let ended = AsyncFd::with_interest(ended, Interest::READABLE)?;
-        let stdout = stdout.ok_or_else(|| io::Error::other("the program has no output"))?;
-        Ok(Self { stdin, stdout, output: Output::Open, ended, group })
+    pub async fn start(program: &Path, name: &Path, arguments: &[String]) -> io::Result<Self> {
+        let (input, stdin) = io::pipe()?;
+        let (stdout, output) = io::pipe()?;
+        let order = Order {
+            program: program.to_owned(),
+            name: name.to_owned(),
+            arguments: arguments.iter().map(OsString::from).collect(),
+            input: input.into(),
+            output: output.into(),
+        };
+        let (ours, theirs) = Socket::pair()?;
+        ours.set_nonblocking(true)?;
+        let keeper = keeper::command(theirs)?.spawn()?;
+        let stream = UnixStream::from_std(ours)?;
+        let (partial, ended, left) = (([0; TOLD], 0), None, None);
+        let mut control = Control { stream, partial, ended, left, _keeper: keeper };
+        let (stdin, stdout) = (OwnedFd::from(stdin), OwnedFd::from(stdout));
+        let (stdin, stdout) = (Sender::from_owned_fd(stdin)?, Receiver::from_owned_fd(stdout)?);
+        let started = async {
+            order.send(&mut control.stream).await?;
+            control.started().await
+        };
+        timeout(START, started).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        Ok(Self { stdin: Some(stdin), stdout, output: Output::Open, control })
     }
 
     /// Ends the program and all that it has started, at once.
     pub fn reset(&mut self) {
-        self.group.kill();
+        self.control.close();
     }
 
-    /// How the program ended, once it has. It is left to be reaped.
-    fn poll_status(&self, cx: &mut Context<'_>) -> Poll<io::Result<Option<WaitIdStatus>>> {
-        let guard = ready!(self.ended.poll_read_ready(cx))?;
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-        Poll::Ready(Ok(waitid(WaitId::PidFd(guard.get_inner().as_fd()), options)?))
+    /// Ends the program and all that it has started, and waits until nothing of it is left.
+    /// Answers what is to be known if something is.
+    pub async fn end(mut self) -> Option<String> {
+        self.control.close();
+        match timeout(END, self.control.left()).await {
+            Ok(Ok(0)) => None,
+            Ok(Ok(left)) => Some(format!(
+                "{left} processes that the program had started could not be ended and run on"
+            )),
+            Ok(Err(_)) | Err(_) => Some(
+                "the program's keeper is gone, so processes that it had started may run on"
+                    .to_owned(),
+            ),
+        }
     }
 }
 
-fn judge(status: &WaitIdStatus) -> io::Result<()> {
-    match (status.exit_status(), status.terminating_signal()) {
-        (Some(0), _) => Ok(()),
-        (Some(code), _) => Err(io::Error::other(format!("the program ended with status {code}"))),
-        (None, Some(signal)) => {
+impl Control {
+    /// Tells the keeper that the flow is over.
+    fn close(&self) {
+        if let Err(error) = rustix::net::shutdown(&self.stream, rustix::net::Shutdown::Write) {
+            tracing::debug!(%error, "a program's keeper has gone");
+        }
+    }
+
+    async fn started(&mut self) -> io::Result<()> {
+        let mut told = [0; TOLD];
+        self.stream.read_exact(&mut told).await?;
+        match Told::read(told) {
+            Some(Told::Started) => Ok(()),
+            Some(Told::NotStarted(errno)) if errno > 0 => Err(io::Error::from_raw_os_error(errno)),
+            Some(Told::NotStarted(_) | Told::Ended(_) | Told::Left(_)) | None => {
+                Err(io::Error::other("the program was not started"))
+            }
+        }
+    }
+
+    /// Takes what the keeper tells, until that is what is waited for.
+    fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        wanted: impl Fn(&Self) -> Option<T>,
+    ) -> Poll<io::Result<T>> {
+        loop {
+            if let Some(found) = wanted(self) {
+                return Poll::Ready(Ok(found));
+            }
+            let (bytes, got) = &mut self.partial;
+            let mut buffer = ReadBuf::new(bytes.get_mut(*got..).unwrap_or_default());
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            *got += buffer.filled().len();
+            if *got < TOLD {
+                continue;
+            }
+            *got = 0;
+            match Told::read(*bytes) {
+                Some(Told::Ended(status)) => self.ended = Some(status),
+                Some(Told::Left(left)) => self.left = Some(left),
+                Some(Told::Started | Told::NotStarted(_)) | None => {}
+            }
+        }
+    }
+
+    async fn left(&mut self) -> io::Result<u32> {
+        std::future::poll_fn(|cx| self.poll(cx, |control| control.left)).await
+    }
+}
+
+fn judge(status: Status) -> io::Result<()> {
+    match status {
+        Status::Code(0) => Ok(()),
+        Status::Code(code) => {
+            Err(io::Error::other(format!("the program ended with status {code}")))
+        }
+        Status::Signal(signal) => {
             Err(io::Error::other(format!("the program was ended by signal {signal}")))
         }
-        (None, None) => Ok(()),
     }
 }
 
@@ -135,12 +190,12 @@ impl AsyncRead for Program {
                     if buffer.filled().len() > before || buffer.remaining() == 0 {
                         return Poll::Ready(Ok(()));
                     }
-                    this.output = Output::Closed(Box::pin(tokio::time::sleep(PATIENCE)));
+                    this.output = Output::Closed(Box::pin(sleep(PATIENCE)));
                 }
                 Output::Closed(patience) => {
                     let over = patience.as_mut().poll(cx).is_ready();
-                    let judged = match this.poll_status(cx) {
-                        Poll::Ready(status) => status?.as_ref().map_or(Ok(()), judge),
+                    let judged = match this.control.poll(cx, |control| control.ended) {
+                        Poll::Ready(status) => status.and_then(judge),
                         Poll::Pending if over => Ok(()),
                         Poll::Pending => return Poll::Pending,
                     };
@@ -180,92 +235,4 @@ impl AsyncWrite for Program {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-    use tokio::time::timeout;
-
-    use super::*;
-
-    const SOON: Duration = Duration::from_secs(20);
-
-    fn shell(script: &str) -> Program {
-        let real = std::fs::canonicalize("/bin/sh").unwrap();
-        let arguments = ["-c".to_owned(), script.to_owned()];
-        Program::start(&real, Path::new("/bin/sh"), &arguments).unwrap()
-    }
-
-    async fn until(is: impl Fn() -> bool) {
-        let is = async {
-            while !is() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        timeout(SOON, is).await.unwrap();
-    }
-
-    /// Waits until there is no process `id`, not even one that waits to be reaped.
-    async fn reaped(id: &str) {
-        until(|| !Path::new("/proc").join(id).exists()).await;
-    }
-
-    /// Waits until the process `id` runs no more. Somebody else's is reaped by somebody else.
-    async fn ended(id: &str) {
-        let state = || std::fs::read_to_string(Path::new("/proc").join(id).join("stat"));
-        until(|| state().map_or(true, |state| state.contains(") Z "))).await;
-    }
-
-    #[tokio::test]
-    async fn input_output_and_a_half_close_pass() {
-        let mut cat = shell("cat; echo \"$PATH|$LANG|$HOME|$(pwd)|$0\"; echo lost >&2");
-        cat.write_all(b"hello\n").await.unwrap();
-        cat.shutdown().await.unwrap();
-        let mut all = String::new();
-        timeout(SOON, cat.read_to_string(&mut all)).await.unwrap().unwrap();
-        assert_eq!(all, "hello\n/usr/bin:/bin|C.UTF-8||/|/bin/sh\n");
-        assert!(cat.write_all(b"more").await.is_err());
-    }
-
-    #[tokio::test]
-    async fn a_status_that_is_not_0_is_no_proper_end() {
-        for (script, says) in
-            [("echo x; exit 3", "with status 3"), ("echo x; kill -9 $$", "by signal 9")]
-        {
-            let mut stream = shell(script);
-            let mut all = Vec::new();
-            let error = timeout(SOON, stream.read_to_end(&mut all)).await.unwrap().unwrap_err();
-            assert_eq!((all.as_slice(), error.to_string().contains(says)), (&b"x\n"[..], true));
-            let end = stream.read(&mut [0; 8]).await.unwrap();
-            assert_eq!(end, 0);
-        }
-    }
-
-    #[tokio::test]
-    async fn nothing_outlives_a_reset_or_a_drop() {
-        for properly in [false, true] {
-            let mut stream = shell("echo $$; sleep 1000 & echo $!; wait");
-            let mut lines = BufReader::new(&mut stream).lines();
-            let shell = timeout(SOON, lines.next_line()).await.unwrap().unwrap().unwrap();
-            let sleep = timeout(SOON, lines.next_line()).await.unwrap().unwrap().unwrap();
-            if properly {
-                drop(stream);
-            } else {
-                stream.reset();
-                let mut rest = Vec::new();
-                assert!(timeout(SOON, stream.read_to_end(&mut rest)).await.unwrap().is_err());
-                drop(stream);
-            }
-            reaped(&shell).await;
-            ended(&sleep).await;
-        }
-    }
-
-    #[tokio::test]
-    async fn what_a_program_leaves_behind_ends_with_the_flow() {
-        let mut stream = shell("sleep 1000 >/dev/null & echo $!");
-        let mut all = String::new();
-        timeout(SOON, stream.read_to_string(&mut all)).await.unwrap().unwrap();
-        assert!(Path::new("/proc").join(all.trim()).exists());
-        drop(stream);
-        ended(all.trim()).await;
-    }
-}
+mod tests;

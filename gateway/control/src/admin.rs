@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use doorward_ca::{Assertions, Authority, Profiles};
 use doorward_inspect::http::{Scheme, comes_from_elsewhere};
-use doorward_model::{Action, Clock, Domain, FlowId, Role, Subject, Target};
+use doorward_model::{Action, Clock, Domain, FlowId, Name, Role, Subject, Target};
 use doorward_policies::{Journal, Outcome, Party};
 use doorward_session::{
     Body, BodyError, Front, LARGEST_BODY, Leases, Payload, Places, Problem, Rank, Refusals,
@@ -71,11 +71,20 @@ pub struct Parts {
 
 /// What an interface may point to. The proxy knows; the administration only asks.
 pub trait Reach: Send + Sync {
-    /// Whether `target` is within the bounds of the local configuration.
+    /// The network that an interface at `target` is declared in: `wanted`, or else the one that
+    /// it is in now. `None` if it is reached by no network.
     ///
     /// # Errors
-    /// When it is not; the text says why.
-    fn check(&self, target: &Target) -> Result<(), String>;
+    /// When it is outside the bounds of the local configuration, or its network is not clear; the
+    /// text says why, and what to do.
+    fn declare<'a>(
+        &'a self,
+        target: &'a Target,
+        wanted: Option<&'a Name>,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<Name>, String>> + Send + 'a>>;
+
+    /// Why what was declared in `network` would not be dialed under the present configuration.
+    fn doubts(&self, target: &Target, network: Option<&Name>) -> Option<String>;
 }
 
 /// The administration, as the doors know it.
@@ -292,9 +301,11 @@ pub(crate) fn refused(error: StoreError) -> Denied {
     use StoreError as E;
     let (status, title) = match &error {
         E::NoSubject(_) | E::NoInterface(_) => (404, "Not found"),
-        E::SubjectExists(_) | E::InterfaceExists(_) | E::RolesChanged(_) | E::BundleChanged => {
-            (409, "Conflict")
-        }
+        E::SubjectExists(_)
+        | E::InterfaceExists(_)
+        | E::SubjectChanged(_)
+        | E::InterfaceChanged(_)
+        | E::BundleChanged => (409, "Conflict"),
         E::Ended => (403, "Forbidden"),
         E::TooOften => (429, "Too many renewals"),
         E::Code(_) => (403, "Code refused"),

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::admin::{Answer, Call, Changed, actor, refused};
 use crate::gate::{Denied, Gate};
-use crate::subjects::{CodeView, ForCode};
+use crate::subjects::{CodeView, ForCode, still_off};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -42,15 +42,23 @@ impl Call<'_> {
         for group in &groups {
             gate.ask(Action::Create, &format!("groups/{}", group.name()), self.now()).await?;
         }
+        let may_return = agentless || self.ask_to_return(gate, &subject).await?;
         gate.record(Some(&format!("add {subject} {groups:?}"))).await?;
         let code = if agentless { None } else { Some(self.make_code(ttl_seconds)?) };
-        let warnings = self.unknown_groups(&groups);
+        let mut warnings = self.unknown_groups(&groups);
         let (shown, row) = code.unzip();
         let expires = row.as_ref().map(|row| row.expires);
-        let new =
-            NewSubject { subject: subject.clone(), agentless, roles: vec![], groups, code: row };
+        let new = NewSubject {
+            subject: subject.clone(),
+            agentless,
+            roles: vec![],
+            groups,
+            code: row,
+            may_return,
+        };
         gate.stands()?;
         let added = self.parts.store.add_subject(actor(gate), new).await.map_err(refused)?;
+        warnings.extend(still_off(&subject, added.value.enabled));
         Ok(Changed::of(&added, CodeView { subject, code: shown, expires, warnings }))
     }
 

@@ -69,7 +69,11 @@ impl Gate {
                 _ => Problem::new(
                     403,
                     "Forbidden",
-                    format!("{} may not {action} {part}.", self.session.subject()),
+                    format!(
+                        "{} may not {action} {part}. For this, a rule of the policy must allow \
+                         {action} on gateway/{part}.",
+                        self.session.subject()
+                    ),
                 ),
             }
             .into_response(),

@@ -1,6 +1,8 @@
 use doorward_inspect::http::may_be_kept;
-use doorward_model::{Device, DoorName, FieldName, Inspection, Name, Protocol, Target};
+use doorward_model::{Action, Device, DoorName, FieldName, Inspection, Name, Protocol, Target};
+use doorward_policies::Interface;
 use doorward_session::json;
+use doorward_store::{NewInterface, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::admin::{Answer, Call, Changed, Nothing, actor, refused, sentence, wrong};
@@ -13,6 +15,9 @@ pub(crate) struct InterfaceView {
     name: Name,
     url: Target,
     protocol: Protocol,
+    /// The network that it was declared in; `None` if it is reached by none, or was declared
+    /// before networks had names.
+    network: Option<Name>,
     enabled: bool,
     /// The host name that it is reached by.
     host: String,
@@ -24,6 +29,8 @@ pub(crate) struct InterfaceView {
 #[serde(deny_unknown_fields)]
 struct Add {
     url: String,
+    #[serde(default)]
+    network: Option<Name>,
 }
 
 #[derive(Deserialize)]
@@ -53,16 +60,36 @@ impl Call<'_> {
         Ok(DoorName { device: Device::Named(self.name(0)?), interface: self.name(1)? })
     }
 
+    /// Asks for the right to open backends in a network.
+    async fn ask_for_network(&self, gate: &mut Gate, network: &Name) -> Result<(), Denied> {
+        gate.ask(Action::Create, &format!("networks/{network}"), self.now()).await
+    }
+
+    /// The network that a target is declared in, within the bounds of the local configuration.
+    async fn network_of(
+        &self,
+        target: &Target,
+        wanted: Option<&Name>,
+    ) -> Result<Option<Name>, Denied> {
+        let found = self.parts.reach.declare(target, wanted).await;
+        found.map_err(|why| wrong(sentence(&why)))
+    }
+
     pub(crate) fn interfaces_of(&self, device: &Device) -> Vec<InterfaceView> {
         let Device::Named(name) = device else { return vec![] };
         let snapshot = self.parts.leases.snapshot();
-        let view = |interface: &doorward_policies::Interface| InterfaceView {
+        let warnings = |Interface { target, network, .. }: &Interface| {
+            let doubts = self.parts.reach.doubts(target, network.as_ref());
+            overlooked(target).into_iter().chain(doubts).collect()
+        };
+        let view = |interface: &Interface| InterfaceView {
             device: device.clone(),
             name: interface.name.clone(),
             protocol: interface.target.protocol(),
             url: interface.target.clone(),
+            network: interface.network.clone(),
             enabled: interface.enabled,
-            warnings: overlooked(&interface.target).into_iter().collect(),
+            warnings: warnings(interface),
             host: snapshot
                 .domain()
                 .door(&DoorName { interface: interface.name.clone(), device: device.clone() }),
@@ -83,10 +110,11 @@ impl Call<'_> {
         #[derive(Serialize)]
         struct Added {
             host: String,
+            network: Option<Name>,
             warnings: Vec<String>,
         }
         let door = self.door()?;
-        let Add { url } = self.read().await?;
+        let Add { url, network } = self.read().await?;
         let target: Target = url
             .parse()
             .map_err(|error: doorward_model::TargetError| wrong(sentence(&error.to_string())))?;
@@ -100,25 +128,56 @@ impl Call<'_> {
                  which clients could claim who they are, such as Remote-User."
             )));
         }
-        self.parts.reach.check(&target).map_err(|why| wrong(sentence(&why)))?;
-        gate.record(Some(&format!("add {door} {target}"))).await?;
+        let network = self.network_of(&target, network.as_ref()).await?;
+        let mut detail = format!("add {door} {target}");
+        if let Some(network) = &network {
+            self.ask_for_network(gate, network).await?;
+            detail.push_str(&format!(" in {network}"));
+        }
+        gate.record(Some(&detail)).await?;
         gate.stands()?;
         let host = self.parts.domain.door(&door);
-        let warnings = overlooked(&target).into_iter().collect();
-        let added = self.parts.store.add_interface(actor(gate), door, target).await;
+        let mut warnings: Vec<String> = overlooked(&target).into_iter().collect();
+        let new = NewInterface { door: door.clone(), target, network: network.clone() };
+        let added = self.parts.store.add_interface(actor(gate), new).await;
         let added = added.map_err(refused)?;
-        Ok(Changed::of(&added, Added { host, warnings }))
+        if !added.value.enabled {
+            warnings.push(format!(
+                "{0} was off when it was removed, so it is off now; turn it on with \
+                 `doorward interface enable {0}`",
+                door.path()
+            ));
+        }
+        Ok(Changed::of(&added, Added { host, network, warnings }))
     }
 
     pub(crate) async fn change_interface(mut self, gate: &mut Gate) -> Answer {
         let door = self.door()?;
         let Change { enabled } = self.read().await?;
+        let snapshot = self.parts.leases.snapshot();
+        let seen = match &door.device {
+            Device::Named(device) => snapshot.interface(device, &door.interface).cloned(),
+            Device::Gateway => None,
+        };
+        let seen = seen.ok_or_else(|| refused(StoreError::NoInterface(door.clone())))?;
+        let mut network = seen.network.clone();
+        if enabled {
+            // To turn it on opens its backend. One that was declared before networks had names is
+            // in the network that it is in now, from now on.
+            if network.is_none() {
+                network = self.network_of(&seen.target, None).await?;
+            }
+            if let Some(network) = &network {
+                self.ask_for_network(gate, network).await?;
+            }
+        }
         match enabled {
             true => gate.record(Some("enable")).await?,
             false => gate.record_urgently("disable").await?,
         }
         gate.stands()?;
-        let done = self.parts.store.enable_interface(actor(gate), door, enabled).await;
+        let store = &self.parts.store;
+        let done = store.enable_interface(actor(gate), door, seen, network, enabled).await;
         Ok(Changed::of(&done.map_err(refused)?, Nothing {}))
     }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use doorward_model::{Action, Device, Fingerprint, Group, Kind, Role, Serial, Subject, SubjectId};
+use doorward_policies::{Interface, Member};
 use doorward_session::json;
-use doorward_store::{IssuanceRow, NewCode, SubjectChanges, SubjectRow};
+use doorward_store::{IssuanceRow, NewCode, StoreError, SubjectChanges, SubjectRow};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +75,17 @@ pub(crate) struct CodeView {
     pub(crate) warnings: Vec<String>,
 }
 
+/// What whoever adds a subject again is told, if it was off when it was removed.
+pub(crate) fn still_off(subject: &Subject, enabled: bool) -> Option<String> {
+    let (kind, name) = (subject.kind(), subject.name());
+    (!enabled).then(|| {
+        format!(
+            "{subject} was off when it was removed, so it is off now; turn it on with \
+             `doorward {kind} enable {name}`"
+        )
+    })
+}
+
 impl CertificateView {
     fn of(row: IssuanceRow, now: Timestamp) -> Self {
         let state = if row.revoked.is_some() {
@@ -138,6 +150,32 @@ impl Call<'_> {
         Ok(json(&view))
     }
 
+    /// The subject as it is now. What its change asks for is found out by this, and the change is
+    /// made only while the subject is still so.
+    fn seen(&self, subject: &Subject) -> Result<Member, Denied> {
+        let snapshot = self.parts.leases.snapshot();
+        let member = snapshot.member(subject).cloned();
+        member.ok_or_else(|| refused(StoreError::NoSubject(subject.clone())))
+    }
+
+    async fn ask_for_role(
+        &self,
+        gate: &mut Gate,
+        action: Action,
+        role: &Role,
+    ) -> Result<(), Denied> {
+        gate.ask(action, &format!("roles/{}", role.name()), self.now()).await
+    }
+
+    async fn ask_for_group(
+        &self,
+        gate: &mut Gate,
+        action: Action,
+        group: &Group,
+    ) -> Result<(), Denied> {
+        gate.ask(action, &format!("groups/{}", group.name()), self.now()).await
+    }
+
     /// Asks for the right to every role that the subject has. Whoever makes its identity could
     /// act as it, and whoever ends that identity takes its roles out of use, so both need no
     /// less than granting those roles (`create`) or taking them away (`delete`) does.
@@ -145,17 +183,29 @@ impl Call<'_> {
         &self,
         gate: &mut Gate,
         action: Action,
-        subject: &Subject,
-    ) -> Result<Vec<Role>, Denied> {
+        seen: &Member,
+    ) -> Result<(), Denied> {
         let now = self.now();
-        let snapshot = self.parts.leases.snapshot();
-        let roles = snapshot.member(subject).map_or(&[][..], |member| &member.roles);
-        let live = roles.iter().filter(|held| held.until.is_none_or(|until| now < until));
-        let live: Vec<Role> = live.map(|held| held.of.clone()).collect();
-        for role in &live {
-            gate.ask(action, &format!("roles/{}", role.name()), now).await?;
+        let live = seen.roles.iter().filter(|held| held.until.is_none_or(|until| now < until));
+        for held in live {
+            self.ask_for_role(gate, action, &held.of).await?;
         }
-        Ok(live)
+        Ok(())
+    }
+
+    /// Whether a subject of that name was removed before. If so, a code for the next one is a new
+    /// identity for a name that rules may speak of, so it asks for what that asks.
+    pub(crate) async fn ask_to_return(
+        &self,
+        gate: &mut Gate,
+        subject: &Subject,
+    ) -> Result<bool, Denied> {
+        let again = self.parts.store.was_removed(subject).await.map_err(refused)?;
+        if again {
+            let part = format!("{}s/{}/identity", subject.kind(), subject.name());
+            gate.ask(Action::Create, &part, self.now()).await?;
+        }
+        Ok(again)
     }
 
     pub(crate) async fn change_subject(
@@ -173,28 +223,35 @@ impl Call<'_> {
         if changes == SubjectChanges::default() {
             return Err(wrong("Nothing to change was given."));
         }
-        let granted = changes.grant.iter().map(|(role, _)| (Action::Create, role));
+        let seen = self.seen(&subject)?;
+        let granted = changes.grant.iter().map(|(role, until)| {
+            // By what it does, and not by what it is called: an earlier instant takes time away.
+            match SubjectChanges::shortens(&seen, role, *until) {
+                true => (Action::Delete, role),
+                false => (Action::Create, role),
+            }
+        });
         let taken = changes.take.iter().map(|role| (Action::Delete, role));
         for (action, role) in granted.chain(taken) {
-            gate.ask(action, &format!("roles/{}", role.name()), self.now()).await?;
+            self.ask_for_role(gate, action, role).await?;
         }
         let joined = changes.join.iter().map(|group| (Action::Create, group));
         let left = changes.leave.iter().map(|group| (Action::Delete, group));
         for (action, group) in joined.chain(left) {
-            gate.ask(action, &format!("groups/{}", group.name()), self.now()).await?;
+            self.ask_for_group(gate, action, group).await?;
         }
         if let Some(on) = changes.enabled {
             let action = if on { Action::Create } else { Action::Delete };
-            self.ask_for_its_roles(gate, action, &subject).await?;
+            self.ask_for_its_roles(gate, action, &seen).await?;
         }
         match changes.take_away() {
             true => gate.record_urgently(&changes.to_string()).await?,
             false => gate.record(Some(&changes.to_string())).await?,
         }
         gate.stands()?;
-        let more = !changes.grant.is_empty() || changes.enabled == Some(true);
+        let more = changes.gives_more(&seen);
         let store = &self.parts.store;
-        let done = store.change_subject(actor(gate), subject.clone(), changes).await;
+        let done = store.change_subject(actor(gate), subject.clone(), seen, changes).await;
         let done = done.map_err(refused)?;
         let mut warnings = warnings;
         if done.value > 0 {
@@ -233,12 +290,13 @@ impl Call<'_> {
         subject: Subject,
         ttl: Option<u64>,
     ) -> Answer {
-        let roles = self.ask_for_its_roles(gate, Action::Create, &subject).await?;
+        let seen = self.seen(&subject)?;
+        self.ask_for_its_roles(gate, Action::Create, &seen).await?;
         gate.record(Some("a new code")).await?;
         let (code, row) = self.make_code(ttl)?;
         gate.stands()?;
         let expires = row.expires;
-        let made = self.parts.store.new_code(actor(gate), subject.clone(), roles, row).await;
+        let made = self.parts.store.new_code(actor(gate), subject.clone(), seen, row).await;
         let made = made.map_err(refused)?;
         let (code, expires, warnings) = (Some(code), Some(expires), vec![]);
         Ok(Changed::of(&made, CodeView { subject, code, expires, warnings }))
@@ -249,18 +307,35 @@ impl Call<'_> {
         struct Revoked {
             revoked: usize,
         }
-        self.ask_for_its_roles(gate, Action::Delete, &subject).await?;
+        let seen = self.seen(&subject)?;
+        self.ask_for_its_roles(gate, Action::Delete, &seen).await?;
         gate.record_urgently("revoke").await?;
         gate.stands()?;
-        let done = self.parts.store.revoke(actor(gate), subject).await.map_err(refused)?;
+        let done = self.parts.store.revoke(actor(gate), subject, seen).await.map_err(refused)?;
         Ok(Changed::of(&done, Revoked { revoked: done.value }))
     }
 
+    /// Removes a subject. That takes its roles and its interfaces away and takes it out of its
+    /// groups, so it asks for what each of these asks by itself.
     pub(crate) async fn remove_subject(&self, gate: &mut Gate, subject: Subject) -> Answer {
-        self.ask_for_its_roles(gate, Action::Delete, &subject).await?;
+        let seen = self.seen(&subject)?;
+        let interfaces: Vec<Interface> = match subject.kind() {
+            Kind::Device => self.parts.leases.snapshot().interfaces(subject.name()).to_vec(),
+            Kind::User | Kind::Gateway => vec![],
+        };
+        self.ask_for_its_roles(gate, Action::Delete, &seen).await?;
+        for group in &seen.groups {
+            self.ask_for_group(gate, Action::Delete, &group.of).await?;
+        }
+        for interface in &interfaces {
+            let part = format!("interfaces/{}/{}", subject.name(), interface.name);
+            gate.ask(Action::Delete, &part, self.now()).await?;
+        }
         gate.record_urgently("remove").await?;
         gate.stands()?;
-        let done = self.parts.store.remove_subject(actor(gate), subject).await.map_err(refused)?;
+        let store = &self.parts.store;
+        let done = store.remove_subject(actor(gate), subject, seen, interfaces).await;
+        let done = done.map_err(refused)?;
         self.parts.postures.forget(done.value);
         Ok(Changed::of(&done, Nothing {}))
     }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::admin::{Answer, Call, Changed, actor, refused};
 use crate::gate::{Denied, Gate};
-use crate::subjects::{CodeView, ForCode};
+use crate::subjects::{CodeView, ForCode, still_off};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -50,14 +50,22 @@ impl Call<'_> {
         for role in &roles {
             gate.ask(Action::Create, &format!("roles/{}", role.name()), self.now()).await?;
         }
+        let may_return = self.ask_to_return(gate, &subject).await?;
         gate.record(Some(&format!("add {subject} {roles:?}"))).await?;
         let (code, row) = self.make_code(ttl_seconds)?;
-        let (expires, warnings) = (Some(row.expires), self.unknown_roles(roles.iter()));
-        let (groups, agentless) = (vec![], false);
-        let new =
-            NewSubject { subject: subject.clone(), agentless, roles, groups, code: Some(row) };
+        let (expires, mut warnings) = (Some(row.expires), self.unknown_roles(roles.iter()));
+        let (groups, agentless, code_row) = (vec![], false, Some(row));
+        let new = NewSubject {
+            subject: subject.clone(),
+            agentless,
+            roles,
+            groups,
+            code: code_row,
+            may_return,
+        };
         gate.stands()?;
         let added = self.parts.store.add_subject(actor(gate), new).await.map_err(refused)?;
+        warnings.extend(still_off(&subject, added.value.enabled));
         Ok(Changed::of(&added, CodeView { subject, code: Some(code), expires, warnings }))
     }
 

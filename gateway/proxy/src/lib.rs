@@ -28,7 +28,10 @@ mod problem;
 mod vouch;
 
 pub use connect::Proxy;
-pub use dial::{Agents, Bounds, DialError, Dialer, Glob, GlobError, Paths, Twice, Wants};
+pub use dial::{
+    Agents, Bounds, DeclareError, DialError, Dialer, Glob, GlobError, Networks, NetworksError,
+    Paths, Twice, Wants,
+};
 pub use pipeline::{
     Approach, Approached, Authority, Client, Dialed, Ended, Granted, Means, NotDialed, NotOpened,
     Opened, Rates, RefusedFlow, Requested, Via, Wanted, approach, authorize, dial, inspect, open,

@@ -344,6 +344,10 @@ pub(crate) enum InterfaceCommand {
         /// tcp://HOST:PORT, udp://HOST:PORT, unix:/PATH, serial:/dev/DEVICE?baud=9600,
         /// process:/PROGRAM?arg=TEXT, agent:NAME, udp+agent:NAME or serial+agent:NAME
         url: String,
+        /// The network that the host is in, as the gateway's configuration calls it (default: the
+        /// one that its addresses are in now)
+        #[arg(long, value_name = "NAME")]
+        network: Option<Name>,
     },
     /// List the interfaces
     List,

@@ -14,9 +14,13 @@ pub(crate) async fn run(
     out: &Output,
 ) -> Result<(), Failure> {
     match command {
-        InterfaceCommand::Add { interface, url } => {
+        InterfaceCommand::Add { interface, url, network } => {
             let path = path(&interface)?;
-            let answer = client.request(Method::POST, &path, Some(&json!({ "url": url }))).await?;
+            let mut body = json!({ "url": url });
+            if let (Some(network), Some(body)) = (network, body.as_object_mut()) {
+                body.insert("network".to_owned(), json!(network));
+            }
+            let answer = client.request(Method::POST, &path, Some(&body)).await?;
             show_warnings(&answer);
             out.print(&answer, |answer| {
                 format!(
@@ -67,11 +71,11 @@ fn list(answer: &Value, out: &Output) -> String {
         .flatten()
         .map(|one| {
             let name = format!("{}/{}", text(one, "device"), text(one, "name"));
-            vec![name, state(one, out), text(one, "url"), text(one, "host")]
+            vec![name, state(one, out), text(one, "url"), text(one, "network"), text(one, "host")]
         })
         .collect();
     if rows.is_empty() {
         return "no interfaces; declare one with `doorward interface add DEVICE/NAME URL`".into();
     }
-    out.table(&["INTERFACE", "STATE", "URL", "HOST NAME"], &rows)
+    out.table(&["INTERFACE", "STATE", "URL", "NETWORK", "HOST NAME"], &rows)
 }

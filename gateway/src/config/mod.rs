@@ -2,16 +2,16 @@
 
 mod raw;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use doorward_ca::{Algorithm, Profile, Profiles};
 use doorward_model::{Domain, Name};
-use doorward_proxy::{Bounds, Paths, Twice};
+use doorward_proxy::{Bounds, Networks, Paths, Twice};
 use doorward_session::{Limits, Machine, SessionLimits, Setting, TlsVersion};
 use doorward_store::AuditSettings;
-use ipnet::IpNet;
 
 use crate::failure::Failure;
 
@@ -27,7 +27,7 @@ pub(crate) struct Config {
     pub(crate) advertise: Option<String>,
     pub(crate) hosts: Vec<String>,
     pub(crate) tls: TlsVersion,
-    pub(crate) networks: Vec<IpNet>,
+    pub(crate) networks: Networks,
     pub(crate) paths: Paths,
     pub(crate) twice: Twice,
     pub(crate) limits: Limits,
@@ -163,10 +163,7 @@ impl Reader {
         if let Some(text) = &advertise {
             self.check_advertise(text)?;
         }
-        let networks = match raw.dial.networks {
-            Some(networks) => networks,
-            None => Bounds::PRIVATE.map(str::to_owned).to_vec(),
-        };
+        let networks = self.networks(raw.dial.networks, raw.dial.named)?;
         let lines = match raw.dial.serial {
             Some(lines) => lines,
             None => Bounds::LINES.map(str::to_owned).to_vec(),
@@ -195,7 +192,7 @@ impl Reader {
                 Some("1.2") => TlsVersion::Tls12,
                 Some(_) => return Err(self.wrong("tls.least", "it is \"1.3\" or \"1.2\"")),
             },
-            networks: self.all("dial.networks", networks)?,
+            networks,
             paths,
             audit: self.audit(raw.audit.max_bytes, &limits)?,
             twice: match raw.agents.twice.as_deref() {
@@ -229,6 +226,23 @@ impl Reader {
                 Some(_) => return Err(self.wrong("log", "it is \"text\" or \"json\"")),
             },
         })
+    }
+
+    /// The networks that may be dialed, and what networks are called.
+    fn networks(
+        &self,
+        open: Option<Vec<String>>,
+        named: BTreeMap<String, Vec<String>>,
+    ) -> Result<Networks, Failure> {
+        let open = open.unwrap_or_else(|| Networks::OPEN.map(str::to_owned).to_vec());
+        let open = self.all("dial.networks", open)?;
+        let mut all = Vec::with_capacity(named.len());
+        for (name, networks) in named {
+            let key = format!("dial.named.{}", doorward_model::escape(&name));
+            let name: Name = name.parse().map_err(|error| self.wrong(&key, error))?;
+            all.push((name, self.all(&key, networks)?));
+        }
+        Networks::new(open, all).map_err(|error| self.wrong("dial.named", error))
     }
 
     fn check_advertise(&self, text: &str) -> Result<(), Failure> {
@@ -396,6 +410,17 @@ mod tests {
             ("advertise = \"home\"", "advertise: it is HOST:PORT"),
             ("[tls]\nleast = \"1.1\"", "tls.least"),
             ("[dial]\nnetworks = [\"10.0.0.0/33\"]", "dial.networks"),
+            ("[dial.named]\nPlant = [\"10.0.0.0/8\"]", "dial.named.Plant: 'P' cannot be in a name"),
+            ("[dial.named]\nplant = \"10.0.0.0/8\"", "plant"),
+            ("[dial.named]\nplant = [\"10.0.0.0\"]", "dial.named.plant"),
+            ("[dial.named]\nplant = []", "dial.named: 'plant' names no network"),
+            ("[dial.named]\nplant = [\"10.0.0.1/8\"]", "the network is 10.0.0.0/8"),
+            ("[dial.named]\nprivate = [\"10.0.0.0/8\"]", "dial.named: 'private' is built in"),
+            ("[dial.named]\nother = [\"10.0.0.0/8\"]", "dial.named: 'other' is built in"),
+            (
+                "[dial.named]\nline = [\"10.0.0.0/8\"]\nplant = [\"10.0.0.0/8\"]",
+                "10.0.0.0/8 is called both 'line' and 'plant'",
+            ),
             ("[dial]\nunix = [\"run/x\"]", "dial.unix: 'run/x'"),
             ("[dial]\nserial = [\"ttyS0\"]", "dial.serial: 'ttyS0'"),
             ("[dial]\nprocess = [\"/bin/../x\"]", "dial.process: '/bin/../x'"),

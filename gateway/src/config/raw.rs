@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -36,6 +37,7 @@ pub(super) struct Tls {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct Dial {
     pub(super) networks: Option<Vec<String>>,
+    pub(super) named: BTreeMap<String, Vec<String>>,
     pub(super) unix: Vec<String>,
     pub(super) serial: Option<Vec<String>>,
     pub(super) process: Vec<String>,

@@ -1,7 +1,7 @@
 use doorward_ca::enrolment::{CodeRefused, CodeRow, Verdict, judge};
 use doorward_ca::{IssueError, Issued, IssuingCa};
 use doorward_model::{CertificateId, Fingerprint, Role, Subject, SubjectId};
-use doorward_policies::Touched;
+use doorward_policies::{Member, Touched};
 use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -174,33 +174,23 @@ async fn spend(
 }
 
 impl Store {
-    /// Keeps a code for a subject, in place of those that it had. `roles` are those for which
-    /// whoever makes it was found to have the right.
+    /// Keeps a code for a subject, in place of those that it had. `seen` is the subject as it was
+    /// when the maker's rights were looked at.
     ///
     /// # Errors
-    /// When there is no such subject, it has other roles by now, or the database refuses.
+    /// When there is no such subject, it is another than `seen`, or the database refuses.
     pub async fn new_code(
         &self,
         actor: Actor,
         subject: Subject,
-        roles: Vec<Role>,
+        seen: Member,
         code: NewCode,
     ) -> Result<Committed<()>, StoreError> {
         let now = self.now();
         let what = format!("new code for {subject}");
         let maker = actor.clone();
         let change = change!(|connection| {
-            let id = subjects::known(connection, &subject).await?;
-            let held: Vec<String> = sqlx::query_scalar(
-                "SELECT role FROM roles WHERE subject = ? AND (until_time IS NULL OR until_time > ?)",
-            )
-            .bind(id.0)
-            .bind(micros(now))
-            .fetch_all(&mut *connection)
-            .await?;
-            if held.iter().any(|held| !roles.iter().any(|role| role.to_string() == *held)) {
-                return Err(StoreError::RolesChanged(subject));
-            }
+            let id = subjects::unchanged(connection, &subject, &seen).await?;
             cancel_all(connection, Some(id)).await?;
             insert(connection, Some(id), &maker, &code, now).await?;
             Ok(((), Touched::default()))
@@ -335,7 +325,7 @@ impl Store {
             }
             let id = match subjects::number(connection, &owner).await? {
                 Some(id) => id,
-                None => subjects::insert(connection, &owner, false, now).await?,
+                None => subjects::insert(connection, &owner, false, now).await?.id,
             };
             sqlx::query("UPDATE subjects SET enabled = 1 WHERE id = ?")
                 .bind(id.0)

@@ -25,9 +25,12 @@ pub enum StoreError {
     /// A code is worth nothing. The presenter's.
     #[error(transparent)]
     Code(#[from] CodeRefused),
-    /// The subject has got a role since the asker's rights were looked at. The asker's.
-    #[error("the roles of {0} have just changed; try again")]
-    RolesChanged(Subject),
+    /// The subject is another than it was when the asker's rights were looked at. The asker's.
+    #[error("{0} has just been changed by somebody else; look at it, and try again")]
+    SubjectChanged(Subject),
+    /// The interface is another than it was when the asker's rights were looked at. The asker's.
+    #[error("the interface {0} has just been changed by somebody else; look at it, and try again")]
+    InterfaceChanged(DoorName),
     /// Another bundle has come into force since this one was looked at. The asker's.
     #[error("another bundle has just come into force; look at that one, and apply again")]
     BundleChanged,

@@ -1,11 +1,32 @@
 use doorward_model::{Device, DoorName, InterfaceId, Kind, Name, Subject, SubjectId, Target};
-use doorward_policies::Touched;
+use doorward_policies::{Interface, Touched};
 use sqlx::sqlite::SqliteConnection;
 
 use crate::change::{Actor, Committed, change};
 use crate::error::StoreError;
+use crate::load;
 use crate::open::Store;
 use crate::subjects::known;
+
+/// An interface to be declared.
+#[derive(Clone, Debug)]
+pub struct NewInterface {
+    /// Its device and its name.
+    pub door: DoorName,
+    /// Where it is reached.
+    pub target: Target,
+    /// The network that it is reached in, if it is reached by a network.
+    pub network: Option<Name>,
+}
+
+/// An interface that was declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// The number of this declaration.
+    pub id: InterfaceId,
+    /// Whether it is on. One that was off when it was removed is off when it is declared again.
+    pub enabled: bool,
+}
 
 async fn owner(
     connection: &mut SqliteConnection,
@@ -20,18 +41,45 @@ async fn owner(
     }
 }
 
-async fn declared(
+async fn find(
     connection: &mut SqliteConnection,
-    device: SubjectId,
+    device: &Name,
     door: &DoorName,
-) -> Result<InterfaceId, StoreError> {
-    let id: Option<i64> =
-        sqlx::query_scalar("SELECT id FROM interfaces WHERE device = ? AND name = ?")
-            .bind(device.0)
-            .bind(door.interface.as_str())
-            .fetch_optional(connection)
-            .await?;
-    id.map(InterfaceId).ok_or_else(|| StoreError::NoInterface(door.clone()))
+) -> Result<Option<Interface>, StoreError> {
+    let all = load::interfaces(connection, device).await?;
+    Ok(all.into_iter().find(|interface| interface.name == door.interface))
+}
+
+/// Notes that an interface is off which is about to be removed.
+pub(crate) async fn remember_off(
+    connection: &mut SqliteConnection,
+    device: &Name,
+    name: &Name,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO interfaces_off (device, name) VALUES (?, ?) \
+         ON CONFLICT (device, name) DO NOTHING",
+    )
+    .bind(device.as_str())
+    .bind(name.as_str())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Whether an interface of that name was off when it was last removed. The note is used up: the
+/// new declaration's own row says so from now on.
+async fn was_off(
+    connection: &mut SqliteConnection,
+    device: &Name,
+    name: &Name,
+) -> Result<bool, StoreError> {
+    let noted = sqlx::query("DELETE FROM interfaces_off WHERE device = ? AND name = ?")
+        .bind(device.as_str())
+        .bind(name.as_str())
+        .execute(connection)
+        .await?;
+    Ok(noted.rows_affected() > 0)
 }
 
 fn touching(device: Name) -> Touched {
@@ -39,17 +87,17 @@ fn touching(device: Name) -> Touched {
 }
 
 impl Store {
-    /// Declares an interface of a device, turned on. Until a rule says otherwise nobody
-    /// reaches it.
+    /// Declares an interface of a device: on, unless it was off when it was last removed. Until a
+    /// rule says otherwise nobody reaches it.
     ///
     /// # Errors
     /// When there is no such device, the name is taken, or the database refuses.
     pub async fn add_interface(
         &self,
         actor: Actor,
-        door: DoorName,
-        target: Target,
-    ) -> Result<Committed<InterfaceId>, StoreError> {
+        new: NewInterface,
+    ) -> Result<Committed<Declared>, StoreError> {
+        let NewInterface { door, target, network } = new;
         let what = format!("add interface {door}");
         let url = serde_json::to_value(&target)
             .ok()
@@ -57,39 +105,51 @@ impl Store {
             .ok_or_else(|| StoreError::Row(target.to_string()))?;
         let change = change!(|connection| {
             let (device, name) = owner(connection, &door).await?;
-            if declared(connection, device, &door).await.is_ok() {
+            if find(connection, &name, &door).await?.is_some() {
                 return Err(StoreError::InterfaceExists(door));
             }
+            let enabled = !was_off(connection, &name, &door.interface).await?;
             let id: i64 = sqlx::query_scalar(
-                "INSERT INTO interfaces (device, name, url) VALUES (?, ?, ?) RETURNING id",
+                "INSERT INTO interfaces (device, name, url, network, enabled) \
+                 VALUES (?, ?, ?, ?, ?) RETURNING id",
             )
             .bind(device.0)
             .bind(door.interface.as_str())
             .bind(url)
+            .bind(network.as_ref().map(Name::as_str))
+            .bind(enabled)
             .fetch_one(&mut *connection)
             .await?;
-            Ok((InterfaceId(id), touching(name)))
+            Ok((Declared { id: InterfaceId(id), enabled }, touching(name)))
         });
         self.commit(actor, what, change).await
     }
 
-    /// Turns an interface on or off.
+    /// Turns an interface on or off. `seen` is the interface as it was when the asker's rights
+    /// were looked at; `network` is the one that it is noted in from now on.
     ///
     /// # Errors
-    /// When there is no such interface, or the database refuses.
+    /// When there is no such interface, it is another than `seen`, or the database refuses.
     pub async fn enable_interface(
         &self,
         actor: Actor,
         door: DoorName,
+        seen: Interface,
+        network: Option<Name>,
         enabled: bool,
     ) -> Result<Committed<()>, StoreError> {
         let what = format!("{} interface {door}", if enabled { "enable" } else { "disable" });
         let change = change!(|connection| {
-            let (device, name) = owner(connection, &door).await?;
-            let id = declared(connection, device, &door).await?;
-            sqlx::query("UPDATE interfaces SET enabled = ? WHERE id = ?")
+            let (_, name) = owner(connection, &door).await?;
+            match find(connection, &name, &door).await? {
+                None => return Err(StoreError::NoInterface(door)),
+                Some(found) if found != seen => return Err(StoreError::InterfaceChanged(door)),
+                Some(_) => {}
+            }
+            sqlx::query("UPDATE interfaces SET enabled = ?, network = ? WHERE id = ?")
                 .bind(enabled)
-                .bind(id.0)
+                .bind(network.as_ref().map(Name::as_str))
+                .bind(seen.id.0)
                 .execute(&mut *connection)
                 .await?;
             Ok(((), touching(name)))
@@ -111,10 +171,14 @@ impl Store {
     ) -> Result<Committed<()>, StoreError> {
         let what = format!("remove interface {door}");
         let change = change!(|connection| {
-            let (device, name) = owner(connection, &door).await?;
-            let id = declared(connection, device, &door).await?;
+            let (_, name) = owner(connection, &door).await?;
+            let found = find(connection, &name, &door).await?;
+            let found = found.ok_or_else(|| StoreError::NoInterface(door.clone()))?;
+            if !found.enabled {
+                remember_off(connection, &name, &door.interface).await?;
+            }
             sqlx::query("DELETE FROM interfaces WHERE id = ?")
-                .bind(id.0)
+                .bind(found.id.0)
                 .execute(&mut *connection)
                 .await?;
             Ok(((), touching(name)))

@@ -30,6 +30,7 @@ mod load;
 mod open;
 mod pieces;
 mod recover;
+mod roster;
 mod subjects;
 mod suspension;
 #[cfg(test)]
@@ -43,7 +44,9 @@ pub use codes::{FoundCode, NewCode, Redeemed, Sign};
 pub use confirmation::Unconfirmed;
 pub use error::{OpenError, StoreError};
 pub use facts::Facts;
+pub use interfaces::{Declared, NewInterface};
 pub use issuances::{Allowance, FoundCertificate, IssuanceRow};
 pub use open::{Founding, Opened, Store};
 pub use recover::{RecoverError, Recovered, recover};
-pub use subjects::{NewSubject, SubjectChanges, SubjectRow};
+pub use roster::SubjectRow;
+pub use subjects::{Added, NewSubject, SubjectChanges};

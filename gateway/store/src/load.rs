@@ -110,7 +110,7 @@ fn certificate_id(row: &SqliteRow) -> Result<CertificateId, StoreError> {
     Ok(CertificateId { issuer: word(row, "issuer")?, serial: word(row, "serial")? })
 }
 
-async fn member(
+pub(crate) async fn member(
     connection: &mut SqliteConnection,
     subject: &Subject,
 ) -> Result<Option<Member>, StoreError> {
@@ -156,12 +156,13 @@ where
     rows.iter().map(read).collect()
 }
 
-async fn interfaces(
+/// The interfaces of a device that is there, by name.
+pub(crate) async fn interfaces(
     connection: &mut SqliteConnection,
     device: &Name,
 ) -> Result<Vec<Interface>, StoreError> {
     let rows = sqlx::query(
-        "SELECT i.id, i.name, i.url, i.enabled FROM interfaces i \
+        "SELECT i.id, i.name, i.url, i.enabled, i.network FROM interfaces i \
          JOIN subjects s ON s.id = i.device \
          WHERE s.kind = 'device' AND s.name = ? AND s.removed IS NULL ORDER BY i.name",
     )
@@ -170,10 +171,13 @@ async fn interfaces(
     .await?;
     let read = |row: &SqliteRow| {
         let target: Target = word(row, "url")?;
+        let network: Option<String> = row.try_get("network")?;
+        let network = network.map(|_| word(row, "network")).transpose()?;
         Ok(Interface {
             id: InterfaceId(row.try_get("id")?),
             name: word(row, "name")?,
             target,
+            network,
             enabled: row.try_get("enabled")?,
         })
     };

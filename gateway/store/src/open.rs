@@ -25,6 +25,7 @@ pub(crate) const SCHEMA: &[(&str, &str)] = &[
     ("state", include_str!("state.sql")),
     ("state-2", include_str!("state-2.sql")),
     ("state-3", include_str!("state-3.sql")),
+    ("state-4", include_str!("state-4.sql")),
 ];
 const FILE: &str = "state.db";
 

@@ -1,17 +1,17 @@
 use std::fmt;
 
 use doorward_model::{Group, Kind, Role, Subject, SubjectId};
-use doorward_policies::Touched;
+use doorward_policies::{Interface, Member, Touched};
 use jiff::Timestamp;
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::change::{Actor, Committed, change};
 use crate::codes::{self, NewCode};
-use crate::database::{micros, timestamp, word};
+use crate::database::micros;
 use crate::error::StoreError;
+use crate::interfaces;
 use crate::issuances;
-use crate::load::read_subject;
+use crate::load;
 use crate::open::Store;
 
 /// A subject to be added.
@@ -27,6 +27,18 @@ pub struct NewSubject {
     pub groups: Vec<Group>,
     /// The code that it will enrol with.
     pub code: Option<NewCode>,
+    /// Whether whoever adds it may make an identity for a name that was used before: see
+    /// [`Store::was_removed`].
+    pub may_return: bool,
+}
+
+/// A subject that was added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// The number behind its name.
+    pub id: SubjectId,
+    /// Whether it is on. A name that was off when it was removed is off when it is added again.
+    pub enabled: bool,
 }
 
 /// What is to change about a subject. The default changes nothing.
@@ -34,7 +46,8 @@ pub struct NewSubject {
 pub struct SubjectChanges {
     /// Turns it on or off: off, it cannot act, nor be acted on if it is a device.
     pub enabled: Option<bool>,
-    /// Roles to make it a member of, each until an instant (excluded) or for good.
+    /// Roles to make it a member of, each until an instant (excluded) or for good. For a role that
+    /// it has already, this is the instant from now on, be it later or earlier.
     pub grant: Vec<(Role, Option<Timestamp>)>,
     /// Roles to take away. Not being a member is no error.
     pub take: Vec<Role>,
@@ -42,6 +55,29 @@ pub struct SubjectChanges {
     pub join: Vec<Group>,
     /// Groups to take the device out of. Not being a member is no error.
     pub leave: Vec<Group>,
+}
+
+impl SubjectChanges {
+    /// Whether a grant of `role` until that instant takes time away from `member`, which has the
+    /// role for longer. The present instant does not matter, so the answer is the same whenever
+    /// it is asked.
+    #[must_use]
+    pub fn shortens(member: &Member, role: &Role, until: Option<Timestamp>) -> bool {
+        let held = member.roles.iter().find(|held| held.of == *role);
+        match (held.map(|held| held.until), until) {
+            (None, _) | (Some(_), None) => false,
+            (Some(None), Some(_)) => true,
+            (Some(Some(held)), Some(until)) => until < held,
+        }
+    }
+
+    /// Whether `member` may do more after the change than before.
+    #[must_use]
+    pub fn gives_more(&self, member: &Member) -> bool {
+        let given =
+            |(role, until): &(Role, Option<Timestamp>)| !Self::shortens(member, role, *until);
+        self.enabled == Some(true) || self.grant.iter().any(given)
+    }
 }
 
 impl fmt::Display for SubjectChanges {
@@ -70,27 +106,6 @@ impl SubjectChanges {
     }
 }
 
-/// A subject as lists show it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubjectRow {
-    /// The number behind its name.
-    pub id: SubjectId,
-    /// Its kind and name.
-    pub subject: Subject,
-    /// Whether it is a device without an agent.
-    pub agentless: bool,
-    /// Whether it may act, and be acted on.
-    pub enabled: bool,
-    /// Since when it is known.
-    pub created: Timestamp,
-    /// Its roles, each with the instant at which it ends.
-    pub roles: Vec<(Role, Option<Timestamp>)>,
-    /// Its groups.
-    pub groups: Vec<Group>,
-    /// When the last of its live certificates ends; `None` if it has none.
-    pub identity_until: Option<Timestamp>,
-}
-
 /// The number of a subject that is there.
 pub(crate) async fn number(
     connection: &mut SqliteConnection,
@@ -114,25 +129,60 @@ pub(crate) async fn known(
     found.ok_or_else(|| StoreError::NoSubject(subject.clone()))
 }
 
+/// The number of a subject that is still as it was `seen`: the same subject behind the name, with
+/// the same memberships, and as much on or off.
+pub(crate) async fn unchanged(
+    connection: &mut SqliteConnection,
+    subject: &Subject,
+    seen: &Member,
+) -> Result<SubjectId, StoreError> {
+    match load::member(connection, subject).await? {
+        None => Err(StoreError::NoSubject(subject.clone())),
+        Some(member) if member == *seen => Ok(member.id),
+        Some(_) => Err(StoreError::SubjectChanged(subject.clone())),
+    }
+}
+
+/// Whether the last subject of that name was on when it was removed; `None` if there was none.
+async fn last_removed(
+    connection: &mut SqliteConnection,
+    subject: &Subject,
+) -> Result<Option<bool>, StoreError> {
+    let enabled = sqlx::query_scalar(
+        "SELECT enabled FROM subjects WHERE kind = ? AND name = ? AND removed IS NOT NULL \
+         ORDER BY id DESC LIMIT 1",
+    )
+    .bind(subject.kind().as_str())
+    .bind(subject.name().as_str())
+    .fetch_optional(connection)
+    .await?;
+    Ok(enabled)
+}
+
+/// Adds a subject: off if the last one of that name was off when it was removed, so that nobody
+/// turns one on by removing it and adding it again.
 pub(crate) async fn insert(
     connection: &mut SqliteConnection,
     subject: &Subject,
     agentless: bool,
     now: Timestamp,
-) -> Result<SubjectId, StoreError> {
+) -> Result<Added, StoreError> {
     if number(connection, subject).await?.is_some() {
         return Err(StoreError::SubjectExists(subject.clone()));
     }
+    let enabled = last_removed(connection, subject).await?.unwrap_or(true);
     let id: i64 = sqlx::query_scalar(
-        "INSERT INTO subjects (kind, name, agentless, created) VALUES (?, ?, ?, ?) RETURNING id",
+        "INSERT INTO subjects (kind, name, agentless, enabled, created) VALUES (?, ?, ?, ?, ?) \
+         RETURNING id",
     )
     .bind(subject.kind().as_str())
     .bind(subject.name().as_str())
     .bind(agentless)
+    .bind(enabled)
     .bind(micros(now))
     .fetch_one(connection)
     .await?;
-    Ok(SubjectId(id))
+    Ok(Added { id: SubjectId(id), enabled })
 }
 
 pub(crate) async fn grant(
@@ -174,21 +224,36 @@ fn touching(subject: &Subject) -> Touched {
 }
 
 impl Store {
+    /// Whether there once was a subject of that name, which has been removed. Rules that speak of
+    /// the name speak of the next one too, so a code for that one is a new identity for the name.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn was_removed(&self, subject: &Subject) -> Result<bool, StoreError> {
+        Ok(last_removed(&mut *self.read().await?, subject).await?.is_some())
+    }
+
     /// Adds a subject, its memberships and its code, all or nothing.
     ///
     /// # Errors
-    /// When the name is taken, or the database refuses.
+    /// When the name is taken, when a code is made for a name that has been used before and
+    /// whoever adds it may not do that, or when the database refuses.
     pub async fn add_subject(
         &self,
         actor: Actor,
         new: NewSubject,
-    ) -> Result<Committed<SubjectId>, StoreError> {
+    ) -> Result<Committed<Added>, StoreError> {
         let now = self.now();
         let what = format!("add {}", new.subject);
         let maker = actor.clone();
         let add = change!(|connection| {
-            let NewSubject { subject, agentless, roles, groups, code } = new;
-            let id = insert(connection, &subject, agentless, now).await?;
+            let NewSubject { subject, agentless, roles, groups, code, may_return } = new;
+            let added = insert(connection, &subject, agentless, now).await?;
+            let id = added.id;
+            if code.is_some() && !may_return && last_removed(connection, &subject).await?.is_some()
+            {
+                return Err(StoreError::SubjectChanged(subject));
+            }
             for role in &roles {
                 grant(connection, id, role, None).await?;
             }
@@ -198,26 +263,29 @@ impl Store {
             if let Some(code) = code {
                 codes::insert(connection, Some(id), &maker, &code, now).await?;
             }
-            Ok((id, touching(&subject)))
+            Ok((added, touching(&subject)))
         });
         self.commit(actor, what, add).await
     }
 
-    /// Changes a subject's memberships and whether it is on, all or nothing. Returns how many
-    /// codes that somebody else had made for it were cancelled, because it has got more rights.
+    /// Changes a subject's memberships and whether it is on, all or nothing. `seen` is the subject
+    /// as it was when the asker's rights were looked at. Returns how many codes that somebody else
+    /// had made for it were cancelled, because it has got more rights.
     ///
     /// # Errors
-    /// When there is no such subject, or the database refuses.
+    /// When there is no such subject, it is another than `seen`, or the database refuses.
     pub async fn change_subject(
         &self,
         actor: Actor,
         subject: Subject,
+        seen: Member,
         changes: SubjectChanges,
     ) -> Result<Committed<u64>, StoreError> {
         let what = format!("change {subject}: {changes}");
         let (now, granter, urgent) = (self.now(), actor.clone(), changes.take_away());
         let change = change!(|connection| {
-            let id = known(connection, &subject).await?;
+            let id = unchanged(connection, &subject, &seen).await?;
+            let more = changes.gives_more(&seen);
             let SubjectChanges { enabled, grant: grants, take, join: joins, leave } = changes;
             for (role, until) in &grants {
                 grant(connection, id, role, *until).await?;
@@ -246,9 +314,9 @@ impl Store {
                     .execute(&mut *connection)
                     .await?;
             }
-            let cancelled = match grants.is_empty() && enabled != Some(true) {
-                true => 0,
-                false => codes::cancel_of_others(connection, id, &granter, now).await?,
+            let cancelled = match more {
+                true => codes::cancel_of_others(connection, id, &granter, now).await?,
+                false => 0,
             };
             Ok((cancelled, touching(&subject)))
         });
@@ -259,19 +327,21 @@ impl Store {
     }
 
     /// Ends a subject's identity: every certificate of its is revoked and every code
-    /// cancelled. Returns how many certificates.
+    /// cancelled. `seen` is the subject as it was when the asker's rights were looked at. Returns
+    /// how many certificates.
     ///
     /// # Errors
-    /// When there is no such subject, or the database refuses.
+    /// When there is no such subject, it is another than `seen`, or the database refuses.
     pub async fn revoke(
         &self,
         actor: Actor,
         subject: Subject,
+        seen: Member,
     ) -> Result<Committed<usize>, StoreError> {
         let now = self.now();
         let what = format!("revoke {subject}");
         let change = change!(|connection| {
-            let id = known(connection, &subject).await?;
+            let id = unchanged(connection, &subject, &seen).await?;
             let certificates = issuances::revoke_all(connection, id, now).await?;
             codes::cancel_all(connection, Some(id)).await?;
             let count = certificates.len();
@@ -281,19 +351,32 @@ impl Store {
     }
 
     /// Removes a subject with all that is its own, and answers its number. Its name is free
-    /// again; its number is not.
+    /// again; its number is not. `seen` is the subject as it was when the asker's rights were
+    /// looked at, and `interfaces` what it had then.
     ///
     /// # Errors
-    /// When there is no such subject, or the database refuses.
+    /// When there is no such subject, it or its interfaces are others than were seen, or the
+    /// database refuses.
     pub async fn remove_subject(
         &self,
         actor: Actor,
         subject: Subject,
+        seen: Member,
+        interfaces: Vec<Interface>,
     ) -> Result<Committed<SubjectId>, StoreError> {
         let now = self.now();
         let what = format!("remove {subject}");
         let change = change!(|connection| {
-            let id = known(connection, &subject).await?;
+            let id = unchanged(connection, &subject, &seen).await?;
+            if subject.kind() == Kind::Device {
+                if load::interfaces(connection, subject.name()).await? != interfaces {
+                    return Err(StoreError::SubjectChanged(subject));
+                }
+                for interface in interfaces.iter().filter(|interface| !interface.enabled) {
+                    let name = &interface.name;
+                    interfaces::remember_off(connection, subject.name(), name).await?;
+                }
+            }
             let certificates = issuances::revoke_all(connection, id, now).await?;
             codes::cancel_all(connection, Some(id)).await?;
             for delete in [
@@ -315,56 +398,5 @@ impl Store {
             Ok((id, Touched { certificates, devices, ..touching(&subject) }))
         });
         self.commit_urgently(actor, what, change).await
-    }
-
-    /// The subjects of a kind, by name.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn subjects(&self, kind: Kind) -> Result<Vec<SubjectRow>, StoreError> {
-        let mut connection = self.read().await?;
-        let rows = sqlx::query(
-            "SELECT s.*, (SELECT max(not_after) FROM issuances i WHERE i.subject = s.id \
-               AND i.revoked IS NULL AND i.not_after >= ?) AS identity_until \
-             FROM subjects s WHERE s.kind = ? AND s.removed IS NULL ORDER BY s.name",
-        )
-        .bind(micros(self.now()))
-        .bind(kind.as_str())
-        .fetch_all(&mut *connection)
-        .await?;
-        let mut subjects = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let id: i64 = row.try_get("id")?;
-            let until: Option<i64> = row.try_get("identity_until")?;
-            let roles =
-                sqlx::query("SELECT role, until_time FROM roles WHERE subject = ? ORDER BY role")
-                    .bind(id)
-                    .fetch_all(&mut *connection)
-                    .await?;
-            let role = |row: &sqlx::sqlite::SqliteRow| {
-                let until: Option<i64> = row.try_get("until_time")?;
-                Ok::<_, StoreError>((word(row, "role")?, until.map(timestamp).transpose()?))
-            };
-            let groups = sqlx::query(
-                "SELECT group_name FROM device_groups WHERE subject = ? ORDER BY group_name",
-            )
-            .bind(id)
-            .fetch_all(&mut *connection)
-            .await?;
-            subjects.push(SubjectRow {
-                id: SubjectId(id),
-                subject: read_subject(row)?,
-                agentless: row.try_get("agentless")?,
-                enabled: row.try_get("enabled")?,
-                created: timestamp(row.try_get("created")?)?,
-                roles: roles.iter().map(role).collect::<Result<_, _>>()?,
-                groups: groups
-                    .iter()
-                    .map(|row| word(row, "group_name"))
-                    .collect::<Result<_, _>>()?,
-                identity_until: until.map(timestamp).transpose()?,
-            });
-        }
-        Ok(subjects)
     }
 }

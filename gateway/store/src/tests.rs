@@ -7,14 +7,16 @@ use std::sync::{Arc, Mutex};
 use doorward_ca::enrolment::CodeRefused;
 use doorward_ca::{Algorithm, Authority, Profiles, Slot, VerifiedCsr, found};
 use doorward_keys::SealedKeys;
-use doorward_model::{CertificateId, Clock, Fingerprint, Subject};
-use doorward_policies::{Bundle, BundleText, Commit, Observer, Snapshot};
+use doorward_model::{CertificateId, Clock, Device, DoorName, Fingerprint, Subject, SubjectId};
+use doorward_policies::{Bundle, BundleText, Commit, Interface, Member, Observer, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::database::{reading, writing};
 use crate::*;
+
+mod again;
 
 /// More certificates than a test asks for.
 const PLENTY: Allowance = Allowance { hour: i64::MAX, day: i64::MAX };
@@ -88,7 +90,8 @@ impl World {
     async fn enrol(&self, store: &Store, name: &str) -> Result<CertificateId, StoreError> {
         static CODES: AtomicU8 = AtomicU8::new(100);
         let code = self.code(CODES.fetch_add(1, Ordering::SeqCst));
-        store.new_code(Actor::Local, subject(name), all_roles(), code.clone()).await?;
+        let seen = seen(store, name);
+        store.new_code(Actor::Local, subject(name), seen, code.clone()).await?;
         let (key, sign) = self.sign(name);
         Ok(self.id(&store.redeem(code.digest, key, sign).await?.value))
     }
@@ -110,9 +113,15 @@ impl World {
     }
 }
 
-/// The roles that these tests give.
-fn all_roles() -> Vec<doorward_model::Role> {
-    vec!["role/operator".parse().unwrap()]
+/// A subject as it is now; one that nobody is if there is none.
+fn seen(store: &Store, name: &str) -> Member {
+    let nobody = Member { id: SubjectId(-1), enabled: true, roles: vec![], groups: vec![] };
+    store.snapshots().borrow().member(&subject(name)).cloned().unwrap_or(nobody)
+}
+
+/// The interfaces that a device has now.
+fn interfaces(store: &Store, device: &Subject) -> Vec<Interface> {
+    store.snapshots().borrow().interfaces(device.name()).to_vec()
 }
 
 fn subject(text: &str) -> Subject {
@@ -121,7 +130,15 @@ fn subject(text: &str) -> Subject {
 
 fn new(text: &str, code: Option<NewCode>) -> NewSubject {
     let (roles, groups) = (vec![], vec![]);
-    NewSubject { subject: subject(text), agentless: false, roles, groups, code }
+    let (subject, agentless, may_return) = (subject(text), false, true);
+    NewSubject { subject, agentless, roles, groups, code, may_return }
+}
+
+/// Removes a subject as it is now.
+async fn remove(store: &Store, name: &str) -> Result<Committed<SubjectId>, StoreError> {
+    let (seen, subject) = (seen(store, name), subject(name));
+    let interfaces = interfaces(store, &subject);
+    store.remove_subject(Actor::Local, subject, seen, interfaces).await
 }
 
 fn switch(on: bool) -> SubjectChanges {
@@ -199,7 +216,7 @@ async fn a_strange_file_is_named_and_left_alone() {
 async fn a_removed_name_used_again_is_another_subject() {
     let world = World::found().await;
     let store = world.open().await.store;
-    let first = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value;
+    let first = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value.id;
     let taken = store.add_subject(Actor::Local, new("device/plc", None)).await;
     assert!(matches!(taken, Err(StoreError::SubjectExists(_))));
     let certificate = world.enrol(&store, "device/plc").await.unwrap();
@@ -208,8 +225,8 @@ async fn a_removed_name_used_again_is_another_subject() {
         .renew(subject("device/plc"), first, certificate.clone(), start(), PLENTY, sign)
         .await
         .unwrap();
-    store.remove_subject(Actor::Local, subject("device/plc")).await.unwrap();
-    let second = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value;
+    remove(&store, "device/plc").await.unwrap();
+    let second = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value.id;
     assert_ne!(first, second);
     assert!(store.certificates(&subject("device/plc")).await.unwrap().is_empty());
     let (_, sign) = world.sign("device/plc");
@@ -226,7 +243,7 @@ async fn a_removed_name_used_again_is_another_subject() {
 async fn however_many_renewals_come_at_once_none_passes_the_allowance() {
     let world = World::found().await;
     let store = world.open().await.store;
-    let id = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value;
+    let id = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value.id;
     let asking = world.enrol(&store, "device/plc").await.unwrap();
     let allowance = Allowance { hour: 7, day: 9 };
     let burst = async || {
@@ -263,7 +280,7 @@ async fn however_many_renewals_come_at_once_none_passes_the_allowance() {
 async fn what_ended_long_ago_is_deleted_and_what_lives_is_not() {
     let world = World::found().await;
     let store = world.open().await.store;
-    let id = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value;
+    let id = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value.id;
     let mut asking = world.enrol(&store, "device/plc").await.unwrap();
     let count = async || store.certificates(&subject("device/plc")).await.unwrap().len();
     let mut renewed = 1;
@@ -293,7 +310,7 @@ async fn renewals_that_never_arrive_neither_pile_up_nor_lock_anyone_out() {
     let world = World::found().await;
     let store = world.open().await.store;
     let plc = || subject("device/plc");
-    let id = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value;
+    let id = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value.id;
     let renew = async |asking: &CertificateId| {
         let (_, sign) = world.sign("device/plc");
         store
@@ -323,7 +340,7 @@ async fn renewals_that_never_arrive_neither_pile_up_nor_lock_anyone_out() {
     assert!(live.contains(&last) && live.contains(&former) && !live.contains(&asking));
     assert!(matches!(renew(&asking).await, Err(StoreError::Ended)));
     // What is revoked renews nothing.
-    store.revoke(Actor::Local, plc()).await.unwrap();
+    store.revoke(Actor::Local, plc(), seen(&store, "device/plc")).await.unwrap();
     assert!(matches!(renew(&last).await, Err(StoreError::Ended)));
 }
 
@@ -358,11 +375,12 @@ async fn a_code_serves_one_key_and_the_same_key_again() {
     assert_eq!(store.certificates(&subject("device/plc")).await.unwrap().len(), 1);
 
     let code = world.code(9);
-    store.new_code(Actor::Local, subject("device/plc"), all_roles(), code.clone()).await.unwrap();
-    store.change_subject(Actor::Local, subject("device/plc"), switch(false)).await.unwrap();
+    let now = || seen(&store, "device/plc");
+    store.new_code(Actor::Local, subject("device/plc"), now(), code.clone()).await.unwrap();
+    store.change_subject(Actor::Local, subject("device/plc"), now(), switch(false)).await.unwrap();
     let (key, sign) = world.sign("device/plc");
     assert_eq!(refused(store.redeem(code.digest, key, sign).await), CodeRefused::Cancelled);
-    store.change_subject(Actor::Local, subject("device/plc"), switch(true)).await.unwrap();
+    store.change_subject(Actor::Local, subject("device/plc"), now(), switch(true)).await.unwrap();
     world.clock.0.fetch_add(3600, Ordering::SeqCst);
     let (key, sign) = world.sign("device/plc");
     assert_eq!(refused(store.redeem(code.digest, key, sign).await), CodeRefused::Expired);
@@ -493,9 +511,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 async fn take(world: &World, store: &Store, step: Step) {
     let named = |n: usize| subject(["device/a", "device/b", "user/a", "user/b"][n]);
-    let door = |n: usize| ["ssh--a", "ssh--b", "web--a", "web--b"][n].parse().unwrap();
+    let door =
+        |n: usize| -> DoorName { ["ssh--a", "ssh--b", "web--a", "web--b"][n].parse().unwrap() };
     let by = || Actor::Local;
-    let target = || "tcp://127.0.0.1:22".parse().unwrap();
+    let declared = |n: usize| NewInterface {
+        door: door(n),
+        target: "tcp://127.0.0.1:22".parse().unwrap(),
+        network: n.is_multiple_of(2).then(|| "loopback".parse().unwrap()),
+    };
+    let seen = |n: usize| seen(store, &named(n).to_string());
     let role = || "role/operator".parse().unwrap();
     let group = || "group/plant".parse().unwrap();
     // Refused steps are fine: they must change nothing.
@@ -504,13 +528,13 @@ async fn take(world: &World, store: &Store, step: Step) {
             drop(store.add_subject(by(), new(&named(n).to_string(), None)).await);
         }
         Step::Remove(n) => {
-            drop(store.remove_subject(by(), named(n)).await);
+            drop(remove(store, &named(n).to_string()).await);
         }
         Step::Enable(n, on) => {
-            drop(store.change_subject(by(), named(n), switch(on)).await);
+            drop(store.change_subject(by(), named(n), seen(n), switch(on)).await);
         }
         Step::Revoke(n) => {
-            drop(store.revoke(by(), named(n)).await);
+            drop(store.revoke(by(), named(n), seen(n)).await);
         }
         Step::Issue(n) => {
             drop(world.enrol(store, &named(n).to_string()).await);
@@ -528,25 +552,31 @@ async fn take(world: &World, store: &Store, step: Step) {
             let until = until.then(|| world.clock.now() + SignedDuration::from_secs(60));
             let grant = vec![(role(), until)];
             let changes = SubjectChanges { grant, ..SubjectChanges::default() };
-            drop(store.change_subject(by(), named(n), changes).await);
+            drop(store.change_subject(by(), named(n), seen(n), changes).await);
         }
         Step::Take(n) => {
             let changes = SubjectChanges { take: vec![role()], ..SubjectChanges::default() };
-            drop(store.change_subject(by(), named(n), changes).await);
+            drop(store.change_subject(by(), named(n), seen(n), changes).await);
         }
         Step::Join(n) => {
             let changes = SubjectChanges { join: vec![group()], ..SubjectChanges::default() };
-            drop(store.change_subject(by(), named(n), changes).await);
+            drop(store.change_subject(by(), named(n), seen(n), changes).await);
         }
         Step::Leave(n) => {
             let changes = SubjectChanges { leave: vec![group()], ..SubjectChanges::default() };
-            drop(store.change_subject(by(), named(n), changes).await);
+            drop(store.change_subject(by(), named(n), seen(n), changes).await);
         }
         Step::Declare(n) => {
-            drop(store.add_interface(by(), door(n), target()).await);
+            drop(store.add_interface(by(), declared(n)).await);
         }
         Step::Switch(n, on) => {
-            drop(store.enable_interface(by(), door(n), on).await);
+            let DoorName { device, interface } = door(n);
+            let Device::Named(device) = device else { panic!("{device} is the gateway") };
+            let seen = store.snapshots().borrow().interface(&device, &interface).cloned();
+            if let Some(seen) = seen {
+                let network = seen.network.clone();
+                store.enable_interface(by(), door(n), seen, network, on).await.unwrap();
+            }
         }
         Step::Undeclare(n) => {
             drop(store.remove_interface(by(), door(n)).await);

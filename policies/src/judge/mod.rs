@@ -21,6 +21,17 @@ pub(crate) use casbin::permits as casbin_permits;
 pub(crate) use referee::rulings;
 pub(crate) use verdict::{Search, Verdict, verdict_of};
 
+#[cfg(test)]
+thread_local! {
+    static WALKS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// How often this thread has looked for rules.
+#[cfg(test)]
+pub(crate) fn walks() -> usize {
+    WALKS.get()
+}
+
 /// A question with all that bears on it: the part of a snapshot that a judge gets to see.
 pub(crate) struct Case<'a> {
     pub(crate) bundle: &'a Bundle,
@@ -57,6 +68,8 @@ impl<'a> Case<'a> {
         extent: Extent,
         found: &mut impl FnMut(Ref, &Entry) -> Found,
     ) {
+        #[cfg(test)]
+        WALKS.set(WALKS.get() + 1);
         let (compiled, question) = (self.bundle.compiled(), self.question);
         let own = compiled.subject(&question.subject);
         let whos = Ids { of: &self.whos, own };

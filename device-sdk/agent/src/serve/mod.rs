@@ -126,7 +126,7 @@ impl Service {
                 }
             }
             Way::Process { program, arguments } => {
-                match process::Process::start(program, arguments) {
+                match process::Process::start(program, arguments).await {
                     Ok(process) => {
                         let pipe = flow.stream(&[]).await.map_err(Failure::Cut)?;
                         process::carry(pipe, process).await

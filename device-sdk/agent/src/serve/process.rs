@@ -10,10 +10,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::carry::{self, Patience};
 use crate::failure::Failure;
 
-/// Carries a flow to a program and back. The program ends with it.
-pub(super) async fn carry(flow: Pipe, process: Process) -> Result<(), Failure> {
-    let (input, output) = tokio::io::split(process);
-    carry::carry(flow, input, output, Patience::Whole).await
+/// Carries a flow to a program and back. The program ends with it, and so does all that it has
+/// started.
+pub(super) async fn carry(flow: Pipe, mut process: Process) -> Result<(), Failure> {
+    let (input, output) = tokio::io::split(&mut process);
+    let carried = carry::carry(flow, input, output, Patience::Whole).await;
+    match process.0.end().await {
+        None => carried,
+        Some(left) => {
+            Err(Failure::Local { what: "a program".to_owned(), error: io::Error::other(left) })
+        }
+    }
 }
 
 /// A program that need not listen: what it does not want to hear is dropped, as in a shell's
@@ -22,8 +29,8 @@ pub(super) async fn carry(flow: Pipe, process: Process) -> Result<(), Failure> {
 pub(super) struct Process(Program);
 
 impl Process {
-    pub(super) fn start(program: &Path, arguments: &[String]) -> io::Result<Self> {
-        Program::start(program, program, arguments).map(Self)
+    pub(super) async fn start(program: &Path, arguments: &[String]) -> io::Result<Self> {
+        Program::start(program, program, arguments).await.map(Self)
     }
 }
 

@@ -67,7 +67,16 @@ async fn serve(url: &str) -> Served {
     serve_with(&service(url), Asked::default()).await
 }
 
+/// Another process of this binary gets here to keep a program.
+#[test]
+fn keeper() {
+    let arguments = &["--exact", "serve::tests::keeper", "--test-threads=1"];
+    let kept = doorward_local::keep_programs(arguments);
+    assert!(kept.is_none_or(|code| code == std::process::ExitCode::SUCCESS));
+}
+
 fn service(url: &str) -> Service {
+    keeper();
     Service::new(url.parse().unwrap(), Lines::default())
 }
 
@@ -263,7 +272,9 @@ async fn a_program_that_does_not_listen_may_still_end_properly() {
 
 #[tokio::test]
 async fn nothing_of_a_program_outlives_its_flow() {
-    let mut served = serve(&shell("echo $$; sleep 1000 & echo $!; wait")).await;
+    let mut served =
+        serve(&shell("echo $$; (setsid sh -c 'echo $$; exec sleep 1000' &); exec sleep 1000"))
+            .await;
     let mut ids = String::new();
     while ids.lines().count() < 2 || !ids.ends_with('\n') {
         let mut byte = [0];

@@ -21,11 +21,31 @@ impl Backend {
         Self { stream, buffer: Buffer::default(), _tracked: tracked }
     }
 
-    /// What is to be recorded of the flow, beside its bytes.
-    pub(crate) fn remark(&self) -> Option<String> {
-        match &self.stream {
-            Stream::Serial(seat) => seat.remark(),
-            _ => None,
+    /// Ends it after its flow, and answers what is to be recorded of it beside its bytes. Where the
+    /// flow did not end properly, the backend is reset. It is waited for, within a bound, that
+    /// nothing of a program is left.
+    pub(crate) async fn end(self, properly: bool) -> Option<String> {
+        match self.stream {
+            Stream::Process(program) => {
+                let left = program.end().await;
+                if let Some(left) = &left {
+                    tracing::error!("{left}");
+                }
+                left
+            }
+            Stream::Serial(ref seat) => {
+                let remark = seat.remark();
+                if !properly {
+                    self.reset();
+                }
+                remark
+            }
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Rtu(_) | Stream::Agent(_) => {
+                if !properly {
+                    self.reset();
+                }
+                None
+            }
         }
     }
 

@@ -1,15 +1,16 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 
-use ipnet::IpNet;
+use doorward_model::Name;
 
 use super::DialError;
 use super::glob::Glob;
+use super::networks::Networks;
 
 /// What may be dialed, whatever an interface says: a matter of the local configuration.
 #[derive(Clone, Debug)]
 pub struct Bounds {
-    networks: Vec<IpNet>,
+    networks: Networks,
     paths: Paths,
     own: Vec<SocketAddr>,
 }
@@ -26,21 +27,42 @@ pub struct Paths {
 }
 
 impl Bounds {
-    /// The networks that are open unless configured otherwise: loopback, and those that are
-    /// private by RFC 1918 and RFC 4193.
-    pub const PRIVATE: [&str; 6] =
-        ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
-
     /// The serial lines that are open unless configured otherwise.
     pub const LINES: [&str; 2] = ["/dev/tty*", "/dev/serial/**"];
 
     /// Bounds of those networks and paths, never the gateway's own listeners.
     #[must_use]
-    pub fn new(networks: Vec<IpNet>, paths: Paths, own: Vec<SocketAddr>) -> Self {
+    pub fn new(networks: Networks, paths: Paths, own: Vec<SocketAddr>) -> Self {
         Self { networks, paths, own }
     }
 
-    /// Whether `address` may be dialed. It is the one that is dialed then.
+    /// What networks are called.
+    pub(crate) fn networks(&self) -> &Networks {
+        &self.networks
+    }
+
+    /// Whether `address` may be dialed for an interface that was declared in `network`. It is the
+    /// one that is dialed then. An interface that was declared before networks had names is
+    /// bounded by `dial.networks` alone.
+    pub(crate) fn check_in(
+        &self,
+        network: Option<&Name>,
+        address: SocketAddr,
+    ) -> Result<SocketAddr, DialError> {
+        let checked = self.check(address)?;
+        let found = self.networks.of(checked.ip());
+        match network {
+            Some(declared) if declared != found => Err(DialError::OtherNetwork {
+                address: checked.to_string(),
+                found: found.clone(),
+                declared: declared.clone(),
+            }),
+            Some(_) | None => Ok(checked),
+        }
+    }
+
+    /// Whether `address` may be dialed at all, whatever network it is in. It is the one that is
+    /// dialed then.
     pub(crate) fn check(&self, address: SocketAddr) -> Result<SocketAddr, DialError> {
         let ip = address.ip().to_canonical();
         let address = SocketAddr::new(ip, address.port());
@@ -56,11 +78,13 @@ impl Bounds {
                 return forbidden("multicast or broadcast");
             }
         }
-        if !self.networks.iter().any(|network| network.contains(&ip)) {
+        if !self.networks.are_open_to(ip) {
             return forbidden("in none of the configuration's dial.networks");
         }
-        if self.is_own(address) {
-            return forbidden("a listener of this gateway");
+        for ip in [Some(ip), embedded(ip)].into_iter().flatten() {
+            if self.is_own(SocketAddr::new(ip, address.port())) {
+                return forbidden("a listener of this gateway");
+            }
         }
         Ok(address)
     }
@@ -103,7 +127,7 @@ fn among(globs: &[Glob], path: &Path, scheme: &str, why: &'static str) -> Result
 }
 
 /// The IPv4 address inside an IPv6 one that a translator would reach (RFC 6052, RFC 3056).
-fn embedded(ip: IpAddr) -> Option<IpAddr> {
+pub(super) fn embedded(ip: IpAddr) -> Option<IpAddr> {
     let IpAddr::V6(v6) = ip else { return None };
     let [a, b, c, d, e, f, g, h] = v6.segments();
     let v4 = |high: u16, low: u16| {
@@ -136,12 +160,23 @@ fn is_local(ip: IpAddr) -> bool {
 }
 
 #[cfg(test)]
+impl Bounds {
+    /// Bounds of those networks, none of which has a name in the configuration.
+    pub(super) fn within(networks: &[&str], paths: Paths) -> Self {
+        let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
+        Self::new(Networks::new(networks, vec![]).unwrap(), paths, vec![])
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     fn bounds(networks: &[&str]) -> Bounds {
         let own = vec!["0.0.0.0:8443".parse().unwrap(), "127.0.0.1:8444".parse().unwrap()];
         let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
+        let here = ("here".parse().unwrap(), vec!["127.0.0.5/32".parse().unwrap()]);
+        let networks = Networks::new(networks, vec![here]).unwrap();
         let paths = Paths {
             unix: vec!["/run/app/*.sock".parse().unwrap()],
             serial: Bounds::LINES.iter().map(|line| line.parse().unwrap()).collect(),
@@ -152,7 +187,7 @@ mod tests {
 
     #[test]
     fn only_what_is_inside_is_dialed_in_any_spelling() {
-        let private = bounds(&Bounds::PRIVATE);
+        let private = bounds(&Networks::OPEN);
         for inside in
             ["127.0.0.1:80", "10.1.2.3:502", "[::1]:80", "[fd12::1]:80", "[::ffff:10.0.0.1]:1"]
         {
@@ -179,11 +214,42 @@ mod tests {
             ("127.0.0.1:8444", true),
             ("127.0.0.2:8444", true),
             ("[::ffff:127.0.0.1]:8444", true),
+            ("[64:ff9b::127.0.0.1]:8444", true),
         ] {
             let address = outside.parse().unwrap();
             assert!(private.check(address).is_err(), "{outside}");
             assert_eq!(all.check(address).is_err(), everywhere, "{outside}");
         }
+    }
+
+    #[test]
+    fn an_address_of_another_network_than_the_declared_one_is_not_dialed() {
+        let bounds = bounds(&Networks::OPEN);
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        for (network, address, inside) in [
+            ("loopback", "127.0.0.1:80", true),
+            ("loopback", "[::1]:80", true),
+            ("loopback", "[::ffff:127.0.0.1]:80", true),
+            ("loopback", "127.0.0.5:80", false),
+            ("loopback", "10.0.0.1:80", false),
+            ("here", "127.0.0.5:80", true),
+            ("here", "[::ffff:127.0.0.5]:80", true),
+            ("here", "127.0.0.1:80", false),
+            ("private", "10.0.0.1:80", true),
+            ("private", "[fd12::1]:80", true),
+            ("private", "127.0.0.1:80", false),
+            // It is in [dial.named] no more.
+            ("gone", "127.0.0.5:80", false),
+            // Its name alone opens nothing.
+            ("other", "8.8.8.8:53", false),
+        ] {
+            let checked = bounds.check_in(Some(&name(network)), address.parse().unwrap());
+            assert_eq!(checked.is_ok(), inside, "{address} in {network}: {checked:?}");
+        }
+        for address in ["127.0.0.1:80", "127.0.0.5:80", "10.0.0.1:80"] {
+            assert!(bounds.check_in(None, address.parse().unwrap()).is_ok(), "{address}");
+        }
+        assert!(bounds.check_in(None, "8.8.8.8:53".parse().unwrap()).is_err());
     }
 
     #[test]
@@ -208,7 +274,7 @@ mod tests {
         }
         assert!(bounds.check_process(Path::new("/usr/bin/meter")).is_ok());
         assert!(bounds.check_process(Path::new("/usr/bin/sh")).is_err());
-        let nothing = Bounds::new(vec![], Paths::default(), vec![]);
+        let nothing = Bounds::within(&[], Paths::default());
         assert!(nothing.check_process(Path::new("/usr/bin/meter")).is_err());
         assert!(nothing.check_serial(Path::new("/dev/ttyUSB0")).is_err());
     }

@@ -6,8 +6,10 @@
 mod agent;
 mod backend;
 mod bounds;
+mod declare;
 mod glob;
 mod messages;
+mod networks;
 mod process;
 mod rtu;
 mod serial;
@@ -30,8 +32,10 @@ pub use agent::{Agents, Twice};
 pub(crate) use agent::{Rivals, kind_of};
 pub(crate) use backend::Backend;
 pub use bounds::{Bounds, Paths};
+pub use declare::DeclareError;
 pub use glob::{Glob, GlobError};
 pub(crate) use messages::{Messages, Messenger};
+pub use networks::{Networks, NetworksError};
 use rtu::{RtuLines, RtuSeat};
 pub use serial::Wants;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -67,6 +71,19 @@ pub enum DialError {
         address: String,
         /// Which bound.
         why: &'static str,
+    },
+    /// In another network than the interface was declared in.
+    #[error(
+        "{address} is in the network {found}, and the interface was declared in {declared}; if \
+         that is right, remove the interface and add it again"
+    )]
+    OtherNetwork {
+        /// What would have been dialed.
+        address: String,
+        /// The network that it is in.
+        found: Name,
+        /// The network of the interface.
+        declared: Name,
     },
     /// The place of the one who writes to a serial line is not free.
     #[error("another flow writes to this line")]
@@ -114,6 +131,7 @@ impl DialError {
             Self::Nothing => "nothing-to-dial",
             Self::NoAddress(_) => "backend-has-no-address",
             Self::Forbidden { .. } => "backend-out-of-bounds",
+            Self::OtherNetwork { .. } => "backend-in-other-network",
             Self::Taken => "serial-line-taken",
             Self::OtherSettings => "serial-line-set-otherwise",
             Self::Narrow => "serial-line-too-narrow",
@@ -170,24 +188,6 @@ impl Dialer {
         &self.agents
     }
 
-    /// Whether a target could ever be dialed, as far as that is known before its name is
-    /// resolved: what an administrator is told when an interface is declared.
-    ///
-    /// # Errors
-    /// When it is outside the bounds.
-    pub fn check(&self, target: &Target) -> Result<(), DialError> {
-        match target.way() {
-            Way::Tcp { host, port } | Way::Udp { host, port } => {
-                tcp::check(&self.bounds, host, *port)
-            }
-            Way::Unix { path } => self.bounds.check_unix(path),
-            Way::Serial { path, .. } => self.bounds.check_serial(path),
-            Way::Process { program, .. } => self.bounds.check_process(program),
-            // What an agent may reach is said where the agent runs.
-            Way::Agent { .. } => Ok(()),
-        }
-    }
-
     /// Dials what a permit names, for a flow that is to travel as `kind` says and `wants` this of
     /// a serial line; elsewhere that is no matter.
     pub(crate) async fn dial(
@@ -201,10 +201,12 @@ impl Dialer {
         if kind.is_some_and(|kind| kind != travels) {
             return Err(DialError::Kind(travels));
         }
-        let bounds = &self.bounds;
+        let (bounds, network) = (&self.bounds, permit.network());
         let dial = async {
             match target.way() {
-                Way::Tcp { host, port } => tcp::dial(bounds, host, *port).await.map(Far::from),
+                Way::Tcp { host, port } => {
+                    tcp::dial(bounds, network, host, *port).await.map(Far::from)
+                }
                 Way::Unix { path } => unix::dial(bounds, path).await.map(Far::from),
                 Way::Serial { path, settings } => {
                     let (real, address) = serial::real(bounds, path).await?;
@@ -215,7 +217,7 @@ impl Dialer {
                     process::dial(bounds, program, arguments).await.map(Far::from)
                 }
                 Way::Udp { host, port } => {
-                    let (socket, address) = udp::dial(bounds, host, *port).await?;
+                    let (socket, address) = udp::dial(bounds, network, host, *port).await?;
                     Ok(Far::Datagrams { messenger: Messenger::Udp(socket), address })
                 }
                 Way::Agent { spoken, name } => {

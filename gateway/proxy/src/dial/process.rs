@@ -13,7 +13,7 @@ pub(super) async fn dial(
     // A link could lead out of the bounds: what is started is where it leads.
     let real = tokio::fs::canonicalize(program).await?;
     bounds.check_process(&real)?;
-    let stream = Program::start(&real, program, arguments)?;
+    let stream = Program::start(&real, program, arguments).await?;
     let address = format!("process:{}", real.display());
     Ok(Connected { stream: Stream::Process(Box::new(stream)), address })
 }
@@ -23,17 +23,27 @@ mod tests {
     use super::super::Paths;
     use super::*;
 
+    /// Another process of this binary gets here to keep a program.
+    #[test]
+    fn keeper() {
+        let arguments = &["--exact", "dial::process::tests::keeper", "--test-threads=1"];
+        let kept = doorward_local::keep_programs(arguments);
+        assert!(kept.is_none_or(|code| code == std::process::ExitCode::SUCCESS));
+    }
+
     #[tokio::test]
     async fn what_is_started_is_where_the_path_leads() {
         let globs = ["/bin/sh".to_owned()].into_iter();
         let real = std::fs::canonicalize("/bin/sh").unwrap().display().to_string();
         let shown = format!("process:{real}");
         let process = globs.chain([real]).map(|path| path.parse().unwrap()).collect();
-        let bounds = Bounds::new(vec![], Paths { process, ..Paths::default() }, vec![]);
+        let bounds = Bounds::within(&[], Paths { process, ..Paths::default() });
         let arguments = ["-c".to_owned(), "exit".to_owned()];
+        keeper();
         let connected = dial(&bounds, Path::new("/bin/sh"), &arguments).await.unwrap();
         assert_eq!(connected.address, shown);
-        assert!(matches!(connected.stream, Stream::Process(_)));
+        let Stream::Process(program) = connected.stream else { panic!("that is no program") };
+        assert_eq!(program.end().await, None);
     }
 
     #[tokio::test]
@@ -42,7 +52,7 @@ mod tests {
         let dir = dir.path().canonicalize().unwrap();
         std::os::unix::fs::symlink("/bin/sh", dir.join("sh")).unwrap();
         let process = vec![format!("{}/*", dir.display()).parse().unwrap()];
-        let bounds = Bounds::new(vec![], Paths { process, ..Paths::default() }, vec![]);
+        let bounds = Bounds::within(&[], Paths { process, ..Paths::default() });
         for program in [dir.join("sh"), "/bin/sh".into()] {
             let led_out = dial(&bounds, &program, &[]).await;
             assert!(matches!(led_out, Err(DialError::Forbidden { .. })));

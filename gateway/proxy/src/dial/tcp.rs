@@ -1,21 +1,13 @@
 use std::io;
 use std::net::SocketAddr;
 
-use doorward_model::Host;
+use doorward_model::{Host, Name};
 use tokio::net::{TcpStream, lookup_host};
 
 use super::{Bounds, Connected, DialError, Stream};
 
 /// How many addresses of one name are tried.
 const TRIES: usize = 8;
-
-/// What can be said before a name is resolved.
-pub(super) fn check(bounds: &Bounds, host: &Host, port: u16) -> Result<(), DialError> {
-    match host {
-        Host::Address(ip) => bounds.check(SocketAddr::new(*ip, port)).map(drop),
-        Host::Name(_) => Ok(()),
-    }
-}
 
 /// The addresses that are tried, in this order.
 pub(super) async fn addresses(host: &Host, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -25,10 +17,15 @@ pub(super) async fn addresses(host: &Host, port: u16) -> io::Result<Vec<SocketAd
     })
 }
 
-pub(super) async fn dial(bounds: &Bounds, host: &Host, port: u16) -> Result<Connected, DialError> {
+pub(super) async fn dial(
+    bounds: &Bounds,
+    network: Option<&Name>,
+    host: &Host,
+    port: u16,
+) -> Result<Connected, DialError> {
     let mut last = DialError::NoAddress(host.to_string());
     for address in addresses(host, port).await? {
-        let checked = match bounds.check(address) {
+        let checked = match bounds.check_in(network, address) {
             Ok(checked) => checked,
             Err(error) => {
                 last = error;

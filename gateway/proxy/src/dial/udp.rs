@@ -1,6 +1,6 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use doorward_model::Host;
+use doorward_model::{Host, Name};
 use tokio::net::UdpSocket;
 
 use super::{Bounds, DialError, tcp};
@@ -8,12 +8,13 @@ use super::{Bounds, DialError, tcp};
 /// A socket that sends to the first address within the bounds, and hears from nobody else.
 pub(crate) async fn dial(
     bounds: &Bounds,
+    network: Option<&Name>,
     host: &Host,
     port: u16,
 ) -> Result<(UdpSocket, String), DialError> {
     let mut last = DialError::NoAddress(host.to_string());
     for address in tcp::addresses(host, port).await? {
-        let checked = match bounds.check(address) {
+        let checked = match bounds.check_in(network, address) {
             Ok(checked) => checked,
             Err(error) => {
                 last = error;
@@ -58,12 +59,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_socket_is_for_one_address_within_the_bounds() {
-        let networks = vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-        let bounds = Bounds::new(networks, Paths::default(), vec![]);
+        let bounds = Bounds::within(&["127.0.0.0/8", "::1/128"], Paths::default());
         for local in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(peer) = UdpSocket::bind(local).await else { continue };
             let at = peer.local_addr().unwrap();
-            let (socket, shown) = dial(&bounds, &Host::Address(at.ip()), at.port()).await.unwrap();
+            let (socket, shown) =
+                dial(&bounds, None, &Host::Address(at.ip()), at.port()).await.unwrap();
             assert_eq!(shown, format!("udp://{at}"));
             socket.send(b"hello").await.unwrap();
             let mut bytes = [0; 16];
@@ -71,7 +72,10 @@ mod tests {
             assert_eq!(bytes.get(..length), Some(&b"hello"[..]));
             assert_eq!(from, socket.local_addr().unwrap());
         }
-        let outside = dial(&bounds, &"192.0.2.1".parse().unwrap(), 1).await;
+        let outside = dial(&bounds, None, &"192.0.2.1".parse().unwrap(), 1).await;
         assert!(matches!(outside, Err(DialError::Forbidden { .. })));
+        let private = "private".parse().unwrap();
+        let elsewhere = dial(&bounds, Some(&private), &"127.0.0.1".parse().unwrap(), 1).await;
+        assert!(matches!(elsewhere, Err(DialError::OtherNetwork { .. })));
     }
 }

@@ -32,7 +32,7 @@ mod tests {
         std::os::unix::fs::symlink(dir.join("outside/b.sock"), dir.join("inside/b.sock")).unwrap();
         let glob = format!("{}/inside/*", dir.display()).parse().unwrap();
         let paths = Paths { unix: vec![glob], ..Paths::default() };
-        let bounds = Bounds::new(vec![], paths, vec![]);
+        let bounds = Bounds::within(&[], paths);
         assert!(dial(&bounds, &dir.join("inside/a.sock")).await.is_ok());
         let led_out = dial(&bounds, &dir.join("inside/b.sock")).await;
         assert!(matches!(led_out, Err(DialError::Forbidden { .. })));

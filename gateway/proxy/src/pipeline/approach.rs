@@ -31,35 +31,26 @@ pub struct Approached {
     kind: Kind,
 }
 
-/// Looks at which kind of interface a flow is asked for. At one that is inspected, a session that
-/// could do nothing there is refused as it would be if there were no such interface: on the same
-/// path.
+/// Looks at which kind of interface a flow is asked for. A session that could do nothing there is
+/// refused as it would be if there were no such interface: first it is asked whether it could do
+/// anything, whatever it has named, and only then what there is. Each refusal takes this path and
+/// then one question by [`authorize`](super::authorize), so that each takes as long.
 pub fn approach(leases: &Leases, mut requested: Requested) -> Approach {
+    let Some(question) = requested.question(Action::Connect) else {
+        return Approach::Raw(requested);
+    };
+    if let Err(refused) = leases.reaches(&requested.session, question) {
+        requested.barred = Some(refused);
+        return Approach::Raw(requested);
+    }
     let Some(target) = requested.target(leases) else { return Approach::Raw(requested) };
     let (Some(inspected), Authority::Door(door)) = (target.inspected(), &requested.authority)
     else {
         return Approach::Raw(requested);
     };
     let (device, interface) = (door.device.clone(), door.interface.clone());
-    let action = inspected.spoken.protocol().opening().unwrap_or(Action::Connect);
-    let Some(question) = requested.question(action) else { return Approach::Raw(requested) };
-    match leases.reaches(&requested.session, question) {
-        Ok(()) => {
-            let (inspected, kind) = (inspected.clone(), kind_of(target.way()));
-            Approach::Inspected(Approached {
-                requested,
-                device,
-                interface,
-                inspected,
-                target,
-                kind,
-            })
-        }
-        Err(refused) => {
-            requested.barred = Some(refused);
-            Approach::Raw(requested)
-        }
-    }
+    let (inspected, kind) = (inspected.clone(), kind_of(target.way()));
+    Approach::Inspected(Approached { requested, device, interface, inspected, target, kind })
 }
 
 impl Approached {

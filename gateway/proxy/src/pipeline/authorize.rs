@@ -3,7 +3,7 @@ use std::sync::Arc;
 use doorward_model::{
     Action, Device, DoorName, FlowId, Path, PeerText, Protocol, Resource, Target,
 };
-use doorward_policies::{Event, Question, Record};
+use doorward_policies::{Event, Question, Record, Refusal};
 use doorward_session::{Leases, Refused, Session};
 use doorward_wire::Kind;
 use jiff::Timestamp;
@@ -67,7 +67,7 @@ pub struct Requested {
     pub(super) authority: Authority,
     pub(super) via: Via,
     pub(super) wanted: Wanted,
-    /// Why it will be refused, whatever it is asked for.
+    /// Why it will be refused, whatever is asked: the session could do nothing there.
     pub(super) barred: Option<Refused>,
 }
 
@@ -92,7 +92,7 @@ impl Requested {
             actions.dedup();
             return (actions, true);
         }
-        match self.target(leases).map(|target| target.protocol()) {
+        match self.declared(leases, Target::protocol) {
             Some(Protocol::Serial) => (Protocol::Serial.actions().to_vec(), false),
             _ => (vec![Action::Connect], true),
         }
@@ -100,12 +100,16 @@ impl Requested {
 
     /// What is declared under the name that was asked for, if anything is.
     pub(super) fn target(&self, leases: &Leases) -> Option<Target> {
+        self.declared(leases, Target::clone)
+    }
+
+    fn declared<T>(&self, leases: &Leases, look: impl FnOnce(&Target) -> T) -> Option<T> {
         let Authority::Door(DoorName { device: Device::Named(device), interface }) =
             &self.authority
         else {
             return None;
         };
-        leases.snapshot().interface(device, interface).map(|declared| declared.target.clone())
+        leases.snapshot().interface(device, interface).map(|declared| look(&declared.target))
     }
 
     /// The question. What no door is called is asked about all the same, so that it is refused
@@ -149,13 +153,18 @@ pub struct RefusedFlow {
     pub(crate) refused: Option<Refused>,
 }
 
-/// Decides a flow: enters its pending lease, then asks.
+/// Decides a flow: enters its pending lease, then asks. Of a session that could do nothing there,
+/// one question is asked, whatever there is: for the record, which has the rules that refuse it.
 ///
 /// # Errors
 /// When it is refused. Refusals are recorded, too.
 pub fn authorize(leases: &Leases, mut requested: Requested) -> Result<Granted, Box<RefusedFlow>> {
     let barred = requested.barred.take();
-    let (actions, all) = requested.actions(leases);
+    let (mut actions, mut all) = requested.actions(leases);
+    if barred.is_some() {
+        actions.truncate(1);
+        all = true;
+    }
     let (mut granted, mut refused) = (Vec::new(), None);
     for action in actions {
         let Some(question) = requested.question(action) else {
@@ -164,7 +173,7 @@ pub fn authorize(leases: &Leases, mut requested: Requested) -> Result<Granted, B
         match leases.ask(&requested.session, requested.id, question) {
             Ok(authorized) => granted.push(authorized),
             Err(why) if all => {
-                let refused = barred.or(Some(why));
+                let refused = Some(plainer(why, barred));
                 return Err(Box::new(RefusedFlow { requested, action, refused }));
             }
             Err(why) => {
@@ -172,21 +181,33 @@ pub fn authorize(leases: &Leases, mut requested: Requested) -> Result<Granted, B
             }
         }
     }
-    if barred.is_some() {
-        let action = refused.map_or(Action::Connect, |(action, _)| action);
-        return Err(Box::new(RefusedFlow { requested, action, refused: barred }));
-    }
     let mut granted = granted.into_iter();
-    match (granted.next(), refused) {
-        (Some(first), _) => {
+    match (granted.next(), barred, refused) {
+        (Some(first), None, _) => {
             let (via, kind) = (requested.via, requested.wanted.kind);
             Ok(Granted { first, more: granted.collect(), via, kind })
         }
-        (None, refused) => {
+        // The right has come in between. It counts for the next flow.
+        (Some(first), barred @ Some(_), _) => {
+            let action = first.permit().action();
+            Err(Box::new(RefusedFlow { requested, action, refused: barred }))
+        }
+        (None, barred, refused) => {
             let (action, refused) = refused.unzip();
             let action = action.unwrap_or(Action::Connect);
-            Err(Box::new(RefusedFlow { requested, action, refused }))
+            Err(Box::new(RefusedFlow { requested, action, refused: refused.or(barred) }))
         }
+    }
+}
+
+/// Why a flow is refused, for the record: that nothing could be done there says more than that the
+/// interface does not know the one action that was asked about.
+fn plainer(why: Refused, barred: Option<Refused>) -> Refused {
+    match (why, barred) {
+        (Refused::Denied(denial), Some(barred)) if denial.reason() == Refusal::NotAnAction => {
+            barred
+        }
+        (why, _) => why,
     }
 }
 

@@ -78,17 +78,14 @@ async fn stream(
     mut backend: Backend,
 ) -> (End, Option<String>) {
     let end = both(lease.over(), Some(lease), &mut wire, &mut backend).await;
-    let remark = backend.remark();
-    match end.why() {
-        // The client has had everything; it went without a word, as many do. What it may
-        // still have been sending is not whole, so the backend must not take it for that.
-        None if matches!(end, End::ClientLeft) => backend.reset(),
-        None => {}
-        Some(why) => {
-            wire.cut(why);
-            backend.reset();
-        }
+    let why = end.why();
+    if let Some(why) = why {
+        wire.cut(why);
     }
+    // A client that has had everything went without a word, as many do. What it may still have been
+    // sending is not whole, so the backend must not take it for that.
+    let properly = why.is_none() && !matches!(end, End::ClientLeft);
+    let remark = backend.end(properly).await;
     (end, remark)
 }
 

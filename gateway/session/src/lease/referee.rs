@@ -384,6 +384,7 @@ mod tests {
                 id: InterfaceId(id),
                 name: "tcp".parse().unwrap(),
                 target: "tcp://127.0.0.1:1".parse().unwrap(),
+                network: None,
                 enabled: true,
             };
             let issuer = "ab".repeat(32).parse().unwrap();

@@ -53,7 +53,7 @@ impl Pty {
         let path = PathBuf::from(ptsname(&far, vec![]).unwrap().into_string().unwrap());
         let near = rustix::fs::open(&path, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
         let paths = Paths { serial: vec!["/dev/pts/*".parse().unwrap()], ..Paths::default() };
-        let bounds = Bounds::new(vec![], paths, vec![]);
+        let bounds = Bounds::within(&[], paths);
         #[expect(
             deprecated,
             reason = "unsound only with a descriptor that changes; the other is unsafe"
@@ -307,7 +307,7 @@ async fn a_link_that_leads_out_of_the_bounds_is_not_followed() {
     std::fs::write(dir.join("file"), "").unwrap();
     let glob = format!("{}/*", dir.display());
     let both = vec![glob.parse().unwrap(), "/dev/pts/*".parse().unwrap()];
-    let paths = |serial| Bounds::new(vec![], Paths { serial, ..Paths::default() }, vec![]);
+    let paths = |serial| Bounds::within(&[], Paths { serial, ..Paths::default() });
     let open = async |bounds: Bounds, path: &str| {
         let settings = LineSettings::default();
         dial(&bounds, &pty.lines, &dir.join(path), settings, READ).await

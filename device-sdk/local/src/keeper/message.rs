@@ -1,0 +1,229 @@
+//! What a keeper is told by its parent, and what it answers.
+
+use std::ffi::OsString;
+use std::io::{self, IoSlice, IoSliceMut, Read as _};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use rustix::cmsg_space;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+use tokio::io::AsyncWriteExt as _;
+
+/// The longest order, in bytes: more than a target's program and arguments can be.
+const LONGEST: usize = 1024 * 1024;
+
+/// Which program to start, and its ends of the pipes to it.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) program: PathBuf,
+    pub(crate) name: PathBuf,
+    pub(crate) arguments: Vec<OsString>,
+    pub(crate) input: OwnedFd,
+    pub(crate) output: OwnedFd,
+}
+
+impl Order {
+    /// Hands the order over.
+    pub(crate) async fn send(self, control: &mut tokio::net::UnixStream) -> io::Result<()> {
+        let Self { program, name, arguments, input, output } = self;
+        let mut body = Vec::new();
+        let texts = [program.into_os_string(), name.into_os_string()].into_iter().chain(arguments);
+        for text in texts {
+            let bytes = text.as_bytes();
+            body.extend_from_slice(&length(bytes.len())?.to_be_bytes());
+            body.extend_from_slice(bytes);
+        }
+        let head = length(body.len())?.to_be_bytes();
+        let ends = [input.as_fd(), output.as_fd()];
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(2))];
+        let mut rights = SendAncillaryBuffer::new(&mut space);
+        if !rights.push(SendAncillaryMessage::ScmRights(&ends)) {
+            return Err(io::Error::other("no room for two descriptors"));
+        }
+        // Nothing was sent before, so the four bytes and the descriptors fit.
+        let sent = sendmsg(&*control, &[IoSlice::new(&head)], &mut rights, SendFlags::NOSIGNAL)?;
+        if sent != head.len() {
+            return Err(io::Error::other("the keeper takes no order"));
+        }
+        control.write_all(&body).await
+    }
+
+    /// Waits for an order.
+    pub(crate) fn receive(mut control: &UnixStream) -> io::Result<Self> {
+        let wrong = || io::Error::other("that is no order");
+        let (mut head, mut space) = ([0; 4], [MaybeUninit::uninit(); cmsg_space!(ScmRights(2))]);
+        let mut rights = RecvAncillaryBuffer::new(&mut space);
+        let got = recvmsg(
+            control,
+            &mut [IoSliceMut::new(&mut head)],
+            &mut rights,
+            RecvFlags::CMSG_CLOEXEC,
+        )?;
+        let mut ends: Vec<OwnedFd> = Vec::new();
+        for message in rights.drain() {
+            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                ends.extend(descriptors);
+            }
+        }
+        let mut ends = ends.into_iter();
+        let (Some(input), Some(output), 4) = (ends.next(), ends.next(), got.bytes) else {
+            return Err(wrong());
+        };
+        let length = usize::try_from(u32::from_be_bytes(head)).unwrap_or(usize::MAX);
+        if length > LONGEST {
+            return Err(wrong());
+        }
+        let mut body = vec![0; length];
+        control.read_exact(&mut body)?;
+        let mut texts = texts(&body).ok_or_else(wrong)?.into_iter();
+        let (Some(program), Some(name)) = (texts.next(), texts.next()) else {
+            return Err(wrong());
+        };
+        let (program, name, arguments) = (program.into(), name.into(), texts.collect());
+        Ok(Self { program, name, arguments, input, output })
+    }
+}
+
+fn length(bytes: usize) -> io::Result<u32> {
+    let length = u32::try_from(bytes).ok().filter(|_| bytes <= LONGEST);
+    length.ok_or_else(|| io::ErrorKind::ArgumentListTooLong.into())
+}
+
+fn texts(mut body: &[u8]) -> Option<Vec<OsString>> {
+    let mut found = Vec::new();
+    while !body.is_empty() {
+        let (head, rest) = body.split_first_chunk()?;
+        let (text, rest) = rest.split_at_checked(u32::from_be_bytes(*head) as usize)?;
+        found.push(OsString::from_vec(text.to_vec()));
+        body = rest;
+    }
+    Some(found)
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// By itself, with that status.
+    Code(i32),
+    /// By that signal.
+    Signal(i32),
+}
+
+/// How long what a keeper tells is, in bytes.
+pub(crate) const TOLD: usize = 5;
+
+/// What a keeper tells its parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// The program runs.
+    Started,
+    /// The system does not start it, for that reason (`errno`).
+    NotStarted(i32),
+    /// The program has ended; what it has left behind may run on.
+    Ended(Status),
+    /// The program and its descendants were ended, but for so many.
+    Left(u32),
+}
+
+impl Told {
+    /// As it is sent.
+    pub(crate) fn bytes(self) -> [u8; TOLD] {
+        let (kind, number) = match self {
+            Self::Started => (b'r', [0; 4]),
+            Self::NotStarted(errno) => (b'n', errno.to_be_bytes()),
+            Self::Ended(Status::Code(code)) => (b'c', code.to_be_bytes()),
+            Self::Ended(Status::Signal(signal)) => (b's', signal.to_be_bytes()),
+            Self::Left(count) => (b'l', count.to_be_bytes()),
+        };
+        let [a, b, c, d] = number;
+        [kind, a, b, c, d]
+    }
+
+    /// As it was sent.
+    pub(crate) fn read([kind, number @ ..]: [u8; TOLD]) -> Option<Self> {
+        Some(match kind {
+            b'r' => Self::Started,
+            b'n' => Self::NotStarted(i32::from_be_bytes(number)),
+            b'c' => Self::Ended(Status::Code(i32::from_be_bytes(number))),
+            b's' => Self::Ended(Status::Signal(i32::from_be_bytes(number))),
+            b'l' => Self::Left(u32::from_be_bytes(number)),
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_read_back() {
+        for told in [
+            Told::Started,
+            Told::NotStarted(2),
+            Told::Ended(Status::Code(0)),
+            Told::Ended(Status::Code(-1)),
+            Told::Ended(Status::Signal(9)),
+            Told::Left(0),
+            Told::Left(u32::MAX),
+        ] {
+            assert_eq!(Told::read(told.bytes()), Some(told));
+        }
+        assert_eq!(Told::read(*b"zzzzz"), None);
+    }
+
+    #[tokio::test]
+    async fn an_order_arrives_with_its_ends_of_the_pipes() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut ours = tokio::net::UnixStream::from_std(ours).unwrap();
+        let (input, mut fed) = io::pipe().unwrap();
+        let (mut heard, output) = io::pipe().unwrap();
+        let order = Order {
+            program: "/bin/sh".into(),
+            name: "sh".into(),
+            arguments: vec!["-c".into(), OsString::from_vec(b"\xff \0".to_vec()), "".into()],
+            input: input.into(),
+            output: output.into(),
+        };
+        order.send(&mut ours).await.unwrap();
+        let found = Order::receive(&theirs).unwrap();
+        assert_eq!((found.program, found.name), ("/bin/sh".into(), "sh".into()));
+        assert_eq!(
+            found.arguments,
+            ["-c".into(), OsString::from_vec(b"\xff \0".to_vec()), "".into()]
+        );
+        fed.write_all(b"in").unwrap();
+        drop(fed);
+        let (mut input, mut output) =
+            (std::fs::File::from(found.input), std::fs::File::from(found.output));
+        let mut all = String::new();
+        input.read_to_string(&mut all).unwrap();
+        output.write_all(b"out").unwrap();
+        drop(output);
+        heard.read_to_string(&mut all).unwrap();
+        assert_eq!(all, "inout");
+    }
+
+    #[test]
+    fn what_is_no_order_is_refused() {
+        for bytes in [&b""[..], b"\0\0\0\0", b"\0\0", b"GET / HTTP/1.1\r\n", b"\xff\xff\xff\xff"] {
+            let (mut ours, theirs) = UnixStream::pair().unwrap();
+            ours.write_all(bytes).unwrap();
+            drop(ours);
+            assert!(Order::receive(&theirs).is_err(), "{bytes:?}");
+        }
+        assert_eq!(texts(b"\0\0\0\x02ab\0\0\0\0").unwrap(), ["ab", ""]);
+        for torn in [&b"\0\0\0"[..], b"\0\0\0\x02a", b"\xff\xff\xff\xff"] {
+            assert_eq!(texts(torn), None);
+        }
+    }
+}

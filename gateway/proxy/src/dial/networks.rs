@@ -1,0 +1,269 @@
+//! The networks that interfaces are reached in, and what each is called. Every address belongs to
+//! exactly one of them.
+
+use std::net::IpAddr;
+
+use doorward_model::{Name, NameError};
+use ipnet::IpNet;
+use thiserror::Error;
+
+use super::bounds::embedded;
+
+/// Which networks may be dialed at all, and what networks are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Networks {
+    open: Vec<IpNet>,
+    /// The longest prefix first: the first that contains an address is the narrowest.
+    named: Vec<(Name, IpNet)>,
+    loopback: Name,
+    private: Name,
+    other: Name,
+}
+
+/// Why networks cannot be called so. The operator's.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum NetworksError {
+    /// The name is taken by a built-in network.
+    #[error("'{0}' is built in; choose another name")]
+    BuiltIn(Name),
+    /// A name for nothing.
+    #[error("'{0}' names no network; list at least one, such as \"192.168.1.0/24\"")]
+    Empty(Name),
+    /// The part behind the prefix is not zero.
+    #[error("{found} is no network: the network is {network}, and the address in it is one host")]
+    Host {
+        /// What was given.
+        found: IpNet,
+        /// What was probably meant.
+        network: IpNet,
+    },
+    /// An IPv4 network in IPv6 spelling: no address is ever compared with it.
+    #[error("{0} is an IPv4 network in IPv6 spelling; write it as IPv4")]
+    Mapped(IpNet),
+    /// One network, two names.
+    #[error("{network} is called both '{first}' and '{second}'; a network has one name")]
+    Twice {
+        /// The network.
+        network: IpNet,
+        /// One name.
+        first: Name,
+        /// The other.
+        second: Name,
+    },
+    /// More than [`Networks::MOST`].
+    #[error("{0} networks have names; at most {most} can", most = Networks::MOST)]
+    TooMany(usize),
+    /// A built-in name is no name: ours.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+impl Networks {
+    /// How many networks can have names.
+    pub const MOST: usize = 256;
+
+    /// The networks that may be dialed unless configured otherwise: those that are called
+    /// `loopback`, and those that are called `private` (RFC 1918 and RFC 4193).
+    pub const OPEN: [&str; 6] =
+        ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+
+    /// The networks of `open` may be dialed, and those of `named` have names. An address in none
+    /// of these belongs to `loopback`, to `private`, or else to `other`.
+    ///
+    /// # Errors
+    /// When the names do not tell networks apart.
+    pub fn new(open: Vec<IpNet>, named: Vec<(Name, Vec<IpNet>)>) -> Result<Self, NetworksError> {
+        let [loopback, private, other]: [Name; 3] =
+            ["loopback".parse()?, "private".parse()?, "other".parse()?];
+        let mut each: Vec<(Name, IpNet)> = Vec::new();
+        for (name, networks) in named {
+            if [&loopback, &private, &other].contains(&&name) {
+                return Err(NetworksError::BuiltIn(name));
+            }
+            if networks.is_empty() {
+                return Err(NetworksError::Empty(name));
+            }
+            for network in networks {
+                sound(network)?;
+                match each.iter().find(|(_, known)| *known == network) {
+                    Some((first, _)) if *first != name => {
+                        let (first, second) = (first.clone(), name);
+                        return Err(NetworksError::Twice { network, first, second });
+                    }
+                    Some(_) => {}
+                    None => each.push((name.clone(), network)),
+                }
+            }
+        }
+        if each.len() > Self::MOST {
+            return Err(NetworksError::TooMany(each.len()));
+        }
+        each.sort_by_key(|(_, network)| std::cmp::Reverse(network.prefix_len()));
+        Ok(Self { open, named: each, loopback, private, other })
+    }
+
+    /// Whether an address may be dialed, as far as its network is concerned.
+    pub(crate) fn are_open_to(&self, ip: IpAddr) -> bool {
+        self.open.iter().any(|network| network.contains(&ip))
+    }
+
+    /// The network that a canonical address belongs to: the narrowest that has a name in the
+    /// configuration, or else a built-in one. An IPv6 address that a translator leads to an IPv4
+    /// one belongs where that does.
+    pub(crate) fn of(&self, ip: IpAddr) -> &Name {
+        let ip = embedded(ip).unwrap_or(ip);
+        if let Some((name, _)) = self.named.iter().find(|(_, network)| network.contains(&ip)) {
+            return name;
+        }
+        if ip.is_loopback() {
+            return &self.loopback;
+        }
+        let is_private = match ip {
+            IpAddr::V4(v4) => v4.is_private(),
+            IpAddr::V6(v6) => v6.is_unique_local(),
+        };
+        if is_private { &self.private } else { &self.other }
+    }
+
+    /// Whether a network is called that.
+    pub(crate) fn know(&self, name: &Name) -> bool {
+        self.names().contains(&name)
+    }
+
+    /// What networks are called.
+    pub(crate) fn names(&self) -> Vec<&Name> {
+        let mut names = vec![&self.loopback, &self.private, &self.other];
+        names.extend(self.named.iter().map(|(name, _)| name));
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+fn sound(network: IpNet) -> Result<(), NetworksError> {
+    if network.trunc() != network {
+        return Err(NetworksError::Host { found: network, network: network.trunc() });
+    }
+    let is_ipv4 =
+        |ip: IpAddr| ip.is_ipv6() && (ip.to_canonical().is_ipv4() || embedded(ip).is_some());
+    if is_ipv4(network.network()) && is_ipv4(network.broadcast()) {
+        return Err(NetworksError::Mapped(network));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn named(named: &[(&str, &[&str])]) -> Result<Networks, NetworksError> {
+        let network = |text: &&str| text.parse().unwrap();
+        let one = |(name, networks): &(&str, &[&str])| {
+            (name.parse().unwrap(), networks.iter().map(network).collect())
+        };
+        Networks::new(vec![], named.iter().map(one).collect())
+    }
+
+    #[test]
+    fn names_that_do_not_tell_networks_apart_are_refused() {
+        for (given, says) in [
+            (&[("private", &["192.168.1.0/24"][..])][..], "'private' is built in"),
+            (&[("loopback", &["127.0.0.5/32"])], "'loopback' is built in"),
+            (&[("other", &["203.0.113.0/24"])], "'other' is built in"),
+            (&[("plant", &[])], "'plant' names no network"),
+            (&[("plant", &["192.168.1.5/24"])], "the network is 192.168.1.0/24"),
+            (&[("plant", &["::ffff:10.0.0.0/104"])], "write it as IPv4"),
+            (&[("plant", &["::ffff:0.0.0.0/96"])], "write it as IPv4"),
+            (&[("plant", &["64:ff9b::192.168.1.0/120"])], "write it as IPv4"),
+            (&[("plant", &["2002:c0a8:100::/40"])], "write it as IPv4"),
+            (&[("line", &["10.0.0.0/8"]), ("plant", &["10.0.0.0/8"])], "both 'line' and 'plant'"),
+        ] {
+            let error = named(given).unwrap_err().to_string();
+            assert!(error.contains(says), "{given:?}: {error}");
+        }
+        let many: Vec<IpNet> = (0..=Networks::MOST)
+            .map(|n| format!("10.{}.{}.0/24", n / 256, n % 256))
+            .map(|net| net.parse().unwrap())
+            .collect();
+        let plant = "plant".parse().unwrap();
+        assert_eq!(Networks::new(vec![], vec![(plant, many)]), Err(NetworksError::TooMany(257)));
+        assert!(named(&[("plant", &["10.0.0.0/8", "10.0.0.0/8"])]).is_ok(), "one name, said twice");
+        assert!(named(&[("plant", &["2000::/3", "::/0", "fe80::/10", "64:ff9b::/32"])]).is_ok());
+    }
+
+    #[test]
+    fn an_address_belongs_to_the_narrowest_network_with_a_name() {
+        let networks = named(&[
+            ("plant", &["192.168.1.0/24", "10.0.0.0/8"]),
+            ("line", &["192.168.1.128/25", "fd12::/16"]),
+            ("press", &["192.168.1.130/32"]),
+            ("here", &["127.0.0.5/32"]),
+        ])
+        .unwrap();
+        for (address, expected) in [
+            ("192.168.1.7", "plant"),
+            ("192.168.1.129", "line"),
+            ("192.168.1.130", "press"),
+            ("192.168.2.7", "private"),
+            ("10.1.2.3", "plant"),
+            ("172.16.0.1", "private"),
+            ("172.32.0.1", "other"),
+            ("127.0.0.1", "loopback"),
+            ("127.0.0.5", "here"),
+            ("::1", "loopback"),
+            ("fd12::1", "line"),
+            ("fd13::1", "private"),
+            ("8.8.8.8", "other"),
+            ("2001:db8::1", "other"),
+            // What a translator leads to an IPv4 address belongs where that does.
+            ("64:ff9b::192.168.1.130", "press"),
+            ("64:ff9b::8.8.8.8", "other"),
+            ("2002:c0a8:0182::1", "press"),
+            ("::192.168.1.7", "plant"),
+        ] {
+            assert_eq!(networks.of(address.parse().unwrap()).as_str(), expected, "{address}");
+        }
+        let names: Vec<&str> = networks.names().into_iter().map(Name::as_str).collect();
+        assert_eq!(names, ["here", "line", "loopback", "other", "plant", "press", "private"]);
+    }
+
+    proptest! {
+        /// Whatever the names, an address of a built-in network that none of them contains stays
+        /// in it, and one that some contain is in the longest of them.
+        #[test]
+        fn the_longest_prefix_wins(
+            prefixes in prop::collection::btree_set((any::<u32>(), 0..=32_u8), 0..12),
+            address in any::<u32>(),
+        ) {
+            let network = |(bits, length): &(u32, u8)| {
+                IpNet::new(IpAddr::V4((*bits).into()), *length).unwrap().trunc()
+            };
+            let mut all: Vec<IpNet> = prefixes.iter().map(network).collect();
+            all.sort();
+            all.dedup();
+            let name = |(number, network): (usize, IpNet)| {
+                (format!("n{number}").parse().unwrap(), vec![network])
+            };
+            let networks =
+                Networks::new(vec![], all.iter().copied().enumerate().map(name).collect()).unwrap();
+            let ip = IpAddr::V4(address.into());
+            let longest = all
+                .iter()
+                .enumerate()
+                .filter(|(_, network)| network.contains(&ip))
+                .max_by_key(|(_, network)| network.prefix_len());
+            let expected = match longest {
+                Some((number, _)) => format!("n{number}"),
+                None if ip.is_loopback() => "loopback".to_owned(),
+                None => {
+                    let is_open = |open: &&str| open.parse::<IpNet>().unwrap().contains(&ip);
+                    if Networks::OPEN.iter().any(is_open) { "private" } else { "other" }.to_owned()
+                }
+            };
+            prop_assert_eq!(networks.of(ip).as_str(), expected);
+        }
+    }
+}

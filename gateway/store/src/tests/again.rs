@@ -1,0 +1,231 @@
+//! What is removed and added again is no laxer than it was, and what has changed since somebody's
+//! rights were looked at is not changed by them.
+
+use doorward_model::{Group, InterfaceId, Kind, Name, Role};
+use doorward_policies::Membership;
+
+use super::*;
+
+fn door(text: &str) -> DoorName {
+    text.parse().unwrap()
+}
+
+fn declaration(text: &str, network: Option<&str>) -> NewInterface {
+    let network = network.map(|network| network.parse().unwrap());
+    NewInterface { door: door(text), target: "tcp://127.0.0.1:22".parse().unwrap(), network }
+}
+
+fn interface(store: &Store, device: &str, name: &str) -> Option<Interface> {
+    let (device, name): (Name, Name) = (device.parse().unwrap(), name.parse().unwrap());
+    store.snapshots().borrow().interface(&device, &name).cloned()
+}
+
+async fn turn_off(store: &Store, text: &str) {
+    let DoorName { device, interface: name } = door(text);
+    let seen = interface(store, device.as_str(), name.as_str()).unwrap();
+    let network = seen.network.clone();
+    store.enable_interface(Actor::Local, door(text), seen, network, false).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_was_off_when_removed_is_off_when_added_again() {
+    let world = World::found().await;
+    let store = world.open().await.store;
+    for name in ["device/plc", "user/bob"] {
+        let added = store.add_subject(Actor::Local, new(name, None)).await.unwrap().value;
+        assert!(added.enabled, "{name} is new");
+        let off = switch(false);
+        store.change_subject(Actor::Local, subject(name), seen(&store, name), off).await.unwrap();
+        // However often that is done.
+        for _ in 0..2 {
+            remove(&store, name).await.unwrap();
+            let again = store.add_subject(Actor::Local, new(name, None)).await.unwrap().value;
+            assert!(!again.enabled && !seen(&store, name).enabled, "{name}");
+        }
+        let on = switch(true);
+        store.change_subject(Actor::Local, subject(name), seen(&store, name), on).await.unwrap();
+        remove(&store, name).await.unwrap();
+        let again = store.add_subject(Actor::Local, new(name, None)).await.unwrap().value;
+        assert!(again.enabled, "{name} was turned on");
+    }
+    // A user and a device of one name are two.
+    let other = store.add_subject(Actor::Local, new("user/plc", None)).await.unwrap().value;
+    assert!(other.enabled);
+}
+
+#[tokio::test]
+async fn an_interface_that_was_off_when_removed_is_off_when_declared_again() {
+    let world = World::found().await;
+    let store = world.open().await.store;
+    store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap();
+    let declare = async || {
+        let new = declaration("ssh--plc", Some("loopback"));
+        store.add_interface(Actor::Local, new).await.unwrap().value.enabled
+    };
+    assert!(declare().await);
+    turn_off(&store, "ssh--plc").await;
+    store.remove_interface(Actor::Local, door("ssh--plc")).await.unwrap();
+    assert!(!declare().await, "removed by itself");
+    remove(&store, "device/plc").await.unwrap();
+    store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap();
+    assert!(!declare().await, "removed with its device");
+    // Another one was never off.
+    let other = store.add_interface(Actor::Local, declaration("web--plc", None)).await.unwrap();
+    assert!(other.value.enabled);
+    // Turned on, it is as any other.
+    let seen = interface(&store, "plc", "ssh").unwrap();
+    let network = seen.network.clone();
+    store.enable_interface(Actor::Local, door("ssh--plc"), seen, network, true).await.unwrap();
+    store.remove_interface(Actor::Local, door("ssh--plc")).await.unwrap();
+    assert!(declare().await);
+}
+
+#[tokio::test]
+async fn an_interface_keeps_its_network() {
+    let world = World::found().await;
+    let opened = world.open().await;
+    let store = opened.store;
+    store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap();
+    store.add_interface(Actor::Local, declaration("ssh--plc", Some("plant"))).await.unwrap();
+    store.add_interface(Actor::Local, declaration("web--plc", None)).await.unwrap();
+    let network = |store: &Store, name: &str| {
+        interface(store, "plc", name).unwrap().network.map(|network| network.to_string())
+    };
+    assert_eq!(network(&store, "ssh").as_deref(), Some("plant"));
+    turn_off(&store, "ssh--plc").await;
+    drop(store);
+    opened.task.await.unwrap();
+    let store = world.open().await.store;
+    assert_eq!(network(&store, "ssh").as_deref(), Some("plant"));
+    assert_eq!(network(&store, "web"), None);
+    // One from before networks had names is noted in one when it is turned on.
+    let seen = interface(&store, "plc", "web").unwrap();
+    let loopback = Some("loopback".parse().unwrap());
+    store.enable_interface(Actor::Local, door("web--plc"), seen, loopback, true).await.unwrap();
+    assert_eq!(network(&store, "web").as_deref(), Some("loopback"));
+}
+
+#[tokio::test]
+async fn what_has_changed_since_it_was_looked_at_is_not_changed() {
+    let world = World::found().await;
+    let store = world.open().await.store;
+    store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap();
+    let plc = || subject("device/plc");
+    let group: Group = "group/critical".parse().unwrap();
+    let join = SubjectChanges { join: vec![group.clone()], ..SubjectChanges::default() };
+    let before = seen(&store, "device/plc");
+    store.change_subject(Actor::Local, plc(), before.clone(), join).await.unwrap();
+    let epoch = store.snapshots().borrow().epoch();
+
+    let changed = |outcome: Result<(), StoreError>| {
+        assert!(matches!(outcome, Err(StoreError::SubjectChanged(_))), "{outcome:?}");
+    };
+    let by = || Actor::Local;
+    changed(store.remove_subject(by(), plc(), before.clone(), vec![]).await.map(drop));
+    changed(store.revoke(by(), plc(), before.clone()).await.map(drop));
+    changed(store.change_subject(by(), plc(), before.clone(), switch(false)).await.map(drop));
+    changed(store.new_code(by(), plc(), before.clone(), world.code(7)).await.map(drop));
+    // Interfaces have come since.
+    store.add_interface(by(), declaration("ssh--plc", None)).await.unwrap();
+    let now = seen(&store, "device/plc");
+    changed(store.remove_subject(by(), plc(), now, vec![]).await.map(drop));
+    // Another one bears the name.
+    remove(&store, "device/plc").await.unwrap();
+    store.add_subject(by(), new("device/plc", None)).await.unwrap();
+    changed(store.change_subject(by(), plc(), before, switch(false)).await.map(drop));
+    assert_eq!(store.snapshots().borrow().epoch().0, epoch.0 + 3);
+
+    store.add_interface(by(), declaration("ssh--plc", Some("loopback"))).await.unwrap();
+    let former = interface(&store, "plc", "ssh").unwrap();
+    let former = Interface { id: InterfaceId(former.id.0 - 1), ..former };
+    let network = former.network.clone();
+    let outcome = store.enable_interface(by(), door("ssh--plc"), former, network, true).await;
+    assert!(matches!(outcome, Err(StoreError::InterfaceChanged(_))), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn no_code_is_made_for_a_name_that_was_used_before_without_the_right_to_its_identity() {
+    let world = World::found().await;
+    let store = world.open().await.store;
+    let add = async |name: &str, code: Option<NewCode>| {
+        let new = NewSubject { may_return: false, ..new(name, code) };
+        store.add_subject(Actor::Local, new).await.map(drop)
+    };
+    assert!(!store.was_removed(&subject("device/plc")).await.unwrap());
+    add("device/plc", Some(world.code(7))).await.unwrap();
+    remove(&store, "device/plc").await.unwrap();
+    assert!(store.was_removed(&subject("device/plc")).await.unwrap());
+    let refused = add("device/plc", Some(world.code(8))).await;
+    assert!(matches!(refused, Err(StoreError::SubjectChanged(_))), "{refused:?}");
+    assert!(store.snapshots().borrow().member(&subject("device/plc")).is_none());
+    add("user/plc", Some(world.code(9))).await.unwrap();
+    // Without a code there is no identity.
+    add("device/plc", None).await.unwrap();
+}
+
+#[test]
+fn a_grant_takes_time_away_only_where_the_role_is_held_for_longer() {
+    let at = |seconds: Option<i64>| seconds.map(|at| Timestamp::from_second(at).unwrap());
+    let role: Role = "role/operator".parse().unwrap();
+    for (held, until, shortens) in [
+        (Some(None), Some(10), true),
+        (Some(None), None, false),
+        (Some(Some(20)), Some(10), true),
+        (Some(Some(20)), Some(20), false),
+        (Some(Some(20)), Some(30), false),
+        (Some(Some(20)), None, false),
+        (None, Some(10), false),
+        (None, None, false),
+    ] {
+        let held = held.map(|until| Membership { of: role.clone(), until: at(until) });
+        let roles = held.into_iter().collect();
+        let member = Member { id: SubjectId(1), enabled: true, roles, groups: vec![] };
+        assert_eq!(SubjectChanges::shortens(&member, &role, at(until)), shortens, "{member:?}");
+        let grant = vec![(role.clone(), at(until))];
+        let changes = SubjectChanges { grant, ..SubjectChanges::default() };
+        assert_eq!(changes.gives_more(&member), !shortens, "{member:?}");
+    }
+}
+
+#[tokio::test]
+async fn taking_time_away_cancels_nobodys_code() {
+    let world = World::found().await;
+    let store = world.open().await.store;
+    let bob = || subject("user/bob");
+    store.add_subject(Actor::Local, new("user/bob", Some(world.code(7)))).await.unwrap();
+    let ada = Actor::Subject(subject("user/ada"));
+    let set = async |by: Actor, until: Option<i64>| {
+        let until = until.map(|hours| start() + SignedDuration::from_hours(hours));
+        let grant = vec![("role/operator".parse().unwrap(), until)];
+        let changes = SubjectChanges { grant, ..SubjectChanges::default() };
+        let now = seen(&store, "user/bob");
+        store.change_subject(by, bob(), now, changes).await.unwrap().value
+    };
+    assert_eq!(set(Actor::Local, Some(5)).await, 0, "one's own code");
+    assert_eq!(set(ada.clone(), Some(2)).await, 0, "shorter");
+    assert_eq!(set(ada, Some(9)).await, 1, "longer");
+}
+
+/// A state as it was before interfaces had networks.
+#[tokio::test]
+async fn a_state_from_before_interfaces_had_networks_is_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.db");
+    let mut former = crate::database::open(&path, &crate::open::SCHEMA[..3], true).await.unwrap();
+    for statement in [
+        "INSERT INTO subjects (id, kind, name, created, removed) VALUES (1, 'device', 'old', 0, 1)",
+        "INSERT INTO subjects (id, kind, name, created) VALUES (2, 'device', 'plc', 0)",
+        "INSERT INTO interfaces (device, name, url, enabled) VALUES (2, 'ssh', 'tcp://h:22', 1)",
+        "INSERT INTO interfaces (device, name, url, enabled) VALUES (2, 'web', 'http://h:80', 0)",
+    ] {
+        sqlx::query(statement).execute(&mut former).await.unwrap();
+    }
+    former.close().await.unwrap();
+    let mut present = crate::database::open(&path, crate::open::SCHEMA, false).await.unwrap();
+    let plc = Subject::new(Kind::Device, "plc".parse().unwrap());
+    let found = crate::load::interfaces(&mut present, plc.name()).await.unwrap();
+    let found: Vec<_> =
+        found.iter().map(|one| (one.name.as_str(), &one.network, one.enabled)).collect();
+    assert_eq!(found, [("ssh", &None, true), ("web", &None, false)]);
+    assert!(crate::load::member(&mut present, &plc).await.unwrap().unwrap().enabled);
+}
