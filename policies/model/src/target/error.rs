@@ -44,7 +44,7 @@ pub enum TargetError {
     /// What follows `?` is no option of such an interface, or not one of its values.
     #[error(
         "'{}' is no option of such an interface; there are audit=sync, for MQTT client-id=bound, \
-         strict or off, and for HTTP body=BYTES, rate=10/s (m, h), host=NAME and identity=signed",
+         strict or off, for Modbus unit=any and tables=alias, and for HTTP body=BYTES, rate=10/s (m, h), host=NAME and identity=signed",
         escape(.0)
     )]
     Option(String),

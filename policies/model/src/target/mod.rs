@@ -5,6 +5,7 @@ mod host;
 mod http;
 mod inspected;
 mod lines;
+mod modbus;
 mod process;
 mod way;
 
@@ -16,6 +17,7 @@ pub use host::Host;
 pub use http::{HttpHost, HttpOptions, RequestRate, ToldIdentity};
 pub use inspected::{ClientIds, Inspected, Inspection};
 pub use lines::Lines;
+pub use modbus::ModbusOptions;
 pub use way::{Spoken, Way};
 
 use crate::protocol::Protocol;

@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub async fn inspect(means: &Means, approached: Approached, client: Client) -> Option<Ended> {
     let interface = &approached.interface;
     match (&approached.inspected.spoken, client) {
-        (Inspection::Modbus, Client::Stream(wire)) => {
+        (Inspection::Modbus(_), Client::Stream(wire)) => {
             let machine = Box::new(Tcp::new(interface));
             flow::stream(means, approached, machine, wire).await
         }
