@@ -10,10 +10,10 @@ mod verdict;
 
 use std::borrow::Cow;
 
-use doorward_model::{Group, Role};
+use doorward_model::{Group, Path, Role};
 
 use crate::bundle::{Bundle, Effect, Rule};
-use crate::compiled::{Entry, Extent, Found, Ids, Ref};
+use crate::compiled::{Entry, Extent, Found, Ids, Ref, Step, Steps};
 use crate::held::Held;
 use crate::question::{Context, Question};
 
@@ -25,6 +25,8 @@ pub(crate) use verdict::{Search, Verdict, verdict_of};
 pub(crate) struct Case<'a> {
     pub(crate) bundle: &'a Bundle,
     pub(crate) question: &'a Question,
+    /// Other names of what is asked for, which rules that deny may use.
+    pub(crate) aliases: &'a [Path],
     pub(crate) context: Context,
     roles: &'a Held<Role>,
     groups: &'a Held<Group>,
@@ -36,33 +38,51 @@ pub(crate) struct Case<'a> {
 impl<'a> Case<'a> {
     pub(crate) fn new(
         bundle: &'a Bundle,
-        question: &'a Question,
+        (question, aliases): (&'a Question, &'a [Path]),
         context: Context,
         roles: &'a Held<Role>,
         groups: &'a Held<Group>,
     ) -> Self {
         let (whos, ons) = (roles.numbers(context.now), groups.numbers(context.now));
-        Self { bundle, question, context, roles, groups, whos, ons }
+        Self { bundle, question, aliases, context, roles, groups, whos, ons }
     }
 
-    /// Finds the rules that bear on the case, conditions aside.
-    pub(crate) fn find(&self, effect: Effect, found: &mut impl FnMut(Ref, &Entry) -> Found) {
-        self.find_to(effect, Extent::of(effect), found);
-    }
-
-    /// Finds the rules that reach so much of what the case is about, conditions aside.
-    pub(crate) fn find_to(
+    /// Finds the rules that bear on the case, conditions aside: those that allow all of what is
+    /// asked for, or those that deny some of it, by whatever name. Some may be found twice. If it
+    /// runs out of steps, there may be others.
+    pub(crate) fn find(
         &self,
         effect: Effect,
-        extent: Extent,
+        steps: &mut Steps,
         found: &mut impl FnMut(Ref, &Entry) -> Found,
     ) {
+        let path = &self.question.resource.path;
+        let step = self.find_to((effect, Extent::of(effect)), path, steps, found);
+        match (effect, step) {
+            (Effect::Allow, _) | (Effect::Deny, Step::Break(())) => {}
+            (Effect::Deny, Step::Continue(())) => {
+                let to = (effect, Extent::Some);
+                let mut names = self.aliases.iter();
+                while let Some(name) = names.next()
+                    && self.find_to(to, name, steps, found).is_continue()
+                {}
+            }
+        }
+    }
+
+    /// Finds the rules that reach so much of what is asked for, conditions aside.
+    pub(crate) fn find_to(
+        &self,
+        extent: (Effect, Extent),
+        path: &Path,
+        steps: &mut Steps,
+        found: &mut impl FnMut(Ref, &Entry) -> Found,
+    ) -> Step {
         let (compiled, question) = (self.bundle.compiled(), self.question);
         let own = compiled.subject(&question.subject);
         let whos = Ids { of: &self.whos, own };
         let ons = Ids { of: &self.ons, own: compiled.device(&question.resource.device) };
-        let path = &question.resource.path;
-        compiled.find((effect, extent), (whos, ons), question.action, path, found);
+        compiled.find(extent, (whos, ons, question.action), path, steps, found)
     }
 
     /// The rules behind `refs`, as they were written.
