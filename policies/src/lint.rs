@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use doorward_model::{Device, Group, Kind, Name, Protocol, Role, Subject, escape};
+use doorward_model::{
+    Action, Device, Group, Inspection, Kind, Name, Operand, Protocol, Role, Subject, Target, escape,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -17,7 +19,7 @@ pub struct Finding {
     pub line: usize,
     /// The rule.
     pub rule: String,
-    /// What kind of finding: `shadowed`, `never`, `unused`, `everyone`.
+    /// What kind of finding: `shadowed`, `never`, `unused`, `everyone`, `operand`, `alias`.
     pub kind: &'static str,
     /// What it is, in words.
     pub what: String,
@@ -58,6 +60,12 @@ impl Snapshot {
             if let Some(what) = self.everyone(rule) {
                 find("everyone", what);
             }
+            if let Some(what) = self.undecided(rule) {
+                find("operand", what);
+            }
+            if let Some(what) = self.passed_by(rule) {
+                find("alias", what);
+            }
             let count = used.map(|used| used.get(&rule.line()).copied().unwrap_or(0));
             if count == Some(0) && rule.effect() == Effect::Allow {
                 find("unused", "nothing on record was ever let through by it".to_owned());
@@ -93,9 +101,7 @@ impl Snapshot {
                     let Some(interface) = self.interface(name, &named) else {
                         return Some(format!("{name} has no interface {named}"));
                     };
-                    if interface.target.protocol() == Protocol::Http
-                        && let Some(what) = never_in_http(rule.path())
-                    {
+                    if let Some(what) = never_at(&interface.target, rule) {
                         return Some(what);
                     }
                 }
@@ -166,6 +172,42 @@ impl Snapshot {
         who && on && acts && when && other.path().includes(rule.path())
     }
 
+    /// Whether a rule speaks of a part of the query where none is decided: then it is about a path.
+    fn undecided(&self, rule: &Rule) -> Option<String> {
+        let On::Device(Device::Named(device)) = rule.on() else { return None };
+        let interface = self.interface(device, &rule.path().first()?.parse::<Name>().ok()?)?;
+        let last = rule.path().texts().last().flatten()?;
+        let (key, _) = last.strip_prefix('@')?.split_once('=')?;
+        let is_http = interface.target.protocol() == Protocol::Http;
+        (is_http && operand(&interface.target).is_none()).then(|| {
+            let key = escape(key);
+            format!("{} decides no part of queries: declare operand=query:{key}", interface.name)
+        })
+    }
+
+    /// Whether a rule denies one unit or table of a Modbus device that may answer under others.
+    fn passed_by(&self, rule: &Rule) -> Option<String> {
+        let On::Device(Device::Named(device)) = rule.on() else { return None };
+        let interface = self.interface(device, &rule.path().first()?.parse::<Name>().ok()?)?;
+        let Inspection::Modbus(options) = &interface.target.inspected()?.spoken else {
+            return None;
+        };
+        let mut texts = rule.path().texts().skip(1);
+        let (unit, table) = (texts.next().flatten(), texts.next().flatten());
+        let by_unit = unit.filter(|_| !options.any_unit).map(|_| "unit=any");
+        let views = ["coil", "discrete", "input", "holding", "fifo"];
+        let table = table.filter(|table| views.contains(table));
+        let by_table = table.filter(|_| !options.aliased_tables).map(|_| "tables=alias");
+        let options: Vec<&str> = by_unit.into_iter().chain(by_table).collect();
+        (rule.effect() == Effect::Deny && !options.is_empty()).then(|| {
+            format!(
+                "if the device ignores the unit, or its tables are views of one memory, other \
+                 requests reach the same: declare {} then (gateway/docs/modbus.md)",
+                options.join(" and ")
+            )
+        })
+    }
+
     /// Whether a rule lets everybody at a device.
     fn everyone(&self, rule: &Rule) -> Option<String> {
         let whole = matches!(rule.who(), Who::Role(role)
@@ -176,11 +218,71 @@ impl Snapshot {
     }
 }
 
-/// What of a pattern no path of HTTP has in the one spelling in which it is decided.
-fn never_in_http(pattern: &Pattern) -> Option<String> {
+/// Why a rule can never match at an interface.
+fn never_at(target: &Target, rule: &Rule) -> Option<String> {
+    match target.protocol() {
+        Protocol::Http => never_in_http(rule.path(), operand(target)),
+        Protocol::Coap => never_in_coap(rule.path()),
+        Protocol::Serial
+            if target.lines().is_some() && rule.acts().to_string() == Action::Control.as_str() =>
+        {
+            Some("where line= is declared, nobody sets the line".to_owned())
+        }
+        Protocol::Serial
+        | Protocol::Tcp
+        | Protocol::Udp
+        | Protocol::Unix
+        | Protocol::Process
+        | Protocol::Mqtt
+        | Protocol::Modbus
+        | Protocol::Administration => None,
+    }
+}
+
+/// The part of the query that is decided at an interface.
+fn operand(target: &Target) -> Option<&Operand> {
+    match &target.inspected()?.spoken {
+        Inspection::Http(options) => options.operand.as_ref(),
+        Inspection::Mqtt(_) | Inspection::Modbus(_) | Inspection::Coap => None,
+    }
+}
+
+/// What of a pattern no path of CoAP has that is decided.
+fn never_in_coap(pattern: &Pattern) -> Option<String> {
     let segments = pattern.texts().count();
+    let refused = |c: char| matches!(c, '/' | '\\' | '?' | '#') || c.is_control();
+    let mut texts = pattern.texts().enumerate().skip(1);
+    let never = texts.any(|(at, text)| {
+        text.is_some_and(|text| {
+            let inner = text.is_empty() && at + 1 < segments;
+            inner || text == "." || text == ".." || text.contains(refused)
+        })
+    });
+    never.then(|| "no path of CoAP is decided that has such a segment".to_owned())
+}
+
+/// What of a pattern no path of HTTP has in the one spelling in which it is decided, where that part
+/// of the query is decided.
+fn never_in_http(pattern: &Pattern, operand: Option<&Operand>) -> Option<String> {
+    let segments = pattern.texts().count();
+    let part = operand.map(|operand| format!("@{}=", operand.key()));
+    let decides = |text: Option<&str>| {
+        text.zip(part.as_deref()).is_some_and(|(text, part)| text.starts_with(part))
+    };
+    let last = pattern.texts().last().flatten();
     for (at, text) in pattern.texts().enumerate().skip(1) {
         let Some(text) = text else { continue };
+        // `/a/` and a part of its query is `a//@KEY=VALUE`.
+        if text.is_empty() && at + 2 == segments && decides(last) {
+            continue;
+        }
+        if let Some(part) = &part
+            && at + 1 == segments
+            && text.starts_with('@')
+            && !decides(Some(text))
+        {
+            return Some(format!("where {part}VALUE is decided, no other path ends with @"));
+        }
         // Such characters are refused however they are written.
         let refused = |c: char| c.is_control() || c == '\\' || c == '/';
         let dots = text == "." || text == "..";

@@ -56,6 +56,9 @@ pub struct Record {
     /// The path asked for, or what the peer said where it named no path.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub path: Option<PeerText>,
+    /// The query of an HTTP request, as far as its interface has it recorded.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub query: Option<PeerText>,
     /// The lines of `policy.csv` that decided.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub rules: Vec<usize>,
@@ -217,6 +220,7 @@ impl Record {
             action: None,
             device: None,
             path: None,
+            query: None,
             rules: Vec::new(),
             revision: None,
             epoch: None,

@@ -358,7 +358,14 @@ async fn hindsight() {
     assert!(complaint.contains("user/ada may not read audit"), "{complaint}");
 
     // What deserves a look.
-    world.gateway.declare("box/pages", "http://127.0.0.1:9");
+    for (name, url) in [
+        ("box/pages", "http://127.0.0.1:9"),
+        ("box/asks", "http://127.0.0.1:9?operand=query:cmd"),
+        ("box/lamp", "coap://127.0.0.1:9"),
+        ("box/console", "serial:/dev/ttyS0?line=show%20*"),
+    ] {
+        world.gateway.declare(name, url);
+    }
     world.add(
         "policy.csv",
         "p, role/operator, box, tcp, connect, , allow\n\
@@ -369,6 +376,12 @@ async fn hindsight() {
          p, role/operator, box, pages/a%20b/*, get, , allow\n\
          p, role/operator, box, pages/a%2520b/c:d, get, , allow\n\
          p, role/operator, box, pages//x, get, , allow\n\
+         p, role/operator, box, pages/x/@cmd=reboot, get, , deny\n\
+         p, role/operator, box, asks/x/@cmd=reboot, get, , deny\n\
+         p, role/operator, box, asks//@cmd=on, get, , deny\n\
+         p, role/operator, box, asks/x/@command=on, get, , deny\n\
+         p, role/operator, box, lamp//firmware, get, , deny\n\
+         p, role/operator, box, console, control, , deny\n\
          p, role/operator, group/empty, **, *, , allow\n\
          p, role/operator, press, **, *, until=2020-01-01T00:00:00Z, allow\n\
          p, role/operator, press, **, *, time=Mon 07:00-08:00 UTC, allow\n\
@@ -393,6 +406,10 @@ async fn hindsight() {
             "never a path of HTTP has ' ' escaped: write %2520 for it",
             "shadowed policy.csv:9 says all of it",
             "never no path of HTTP is decided that has such a segment",
+            "operand pages decides no part of queries: declare operand=query:cmd",
+            "never where @cmd=VALUE is decided, no other path ends with @",
+            "never no path of CoAP is decided that has such a segment",
+            "never where line= is declared, nobody sets the line",
             "never no device is in group/empty",
             "never its time is over",
             "everyone every member of role/users reaches what it speaks of",

@@ -265,3 +265,29 @@ fn where_only_some_lines_may_be_written_others_do_not_reach_the_device() {
     let detail = ended["detail"].as_str().unwrap();
     assert!(detail.ends_with("lines refused: 2, the last: show \u{15}reboot"), "{detail}");
 }
+
+#[test]
+fn behind_an_agent_other_lines_do_not_reach_the_device_and_nobody_sets_the_line() {
+    let (gateway, mut pty) = (Gateway::start(), Pty::new());
+    gateway.enrol("device/plc", &[]);
+    let url = "serial+agent:line?baud=9600&line=show%20*";
+    gateway.owner(&["interface", "add", "plc/console", url]);
+    gateway.enrol("user/engineer", &[]);
+    gateway.rules("p, user/engineer, plc, console, *, , allow");
+    let config = format!("[interfaces.line]\nurl = \"serial:{}\"\n", pty.path.display());
+    let _agent = gateway.agent("plc", &config);
+    let (mut listener, at) = gateway.listening("engineer", "plc/console");
+    let out = pyserial(at, &["38400", "hold"]).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(said.contains("refused"), "{said}");
+    assert_eq!(pty.speed(), 9600);
+    listener.signal("TERM");
+    listener.ended();
+    let ended = |record: &serde_json::Value| record["event"] == "flow-end";
+    gateway.await_record("the writer's place", ended);
+    let mut typist = gateway.connected("engineer", "plc/console", &[]);
+    let (mut told, mut typing) = (typist.output(), typist.input());
+    typing.write_all(b"show x\xc4\x8dreboot\rshow a\r").unwrap();
+    device_reads(&mut pty, "show a\r");
+    assert_eq!(line_after("", &mut told), "(this line is not permitted)");
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use doorward_ca::{Assertions, Authority, Profiles};
+use doorward_inspect::http::{Scheme, comes_from_elsewhere};
 use doorward_model::{Clock, Domain, FlowId, Role, Subject, Target};
 use doorward_policies::{Journal, Outcome};
 use doorward_session::{
@@ -165,11 +166,12 @@ impl Parts {
     ) -> Answer {
         let (head, body) = request.into_parts();
         let path = head.uri.path();
-        if comes_from_elsewhere(&head.headers) {
+        // With a certificate in the browser, its holder would make the request.
+        if comes_from_elsewhere(&head, false, Scheme::Https, None) {
             return Err(denied(Problem::new(
                 403,
                 "Forbidden",
-                "Requests that another site's page makes are not answered.",
+                "A page of another origin made this request. Open this address itself.",
             )));
         }
         let found = Route::find(visit.place, &head.method, path);
@@ -229,16 +231,6 @@ impl Parts {
             "Identity needed",
             "Show a certificate of this gateway's; one is made with `doorward agent enroll CODE`.",
         )))
-    }
-}
-
-/// Whether a browser says that another site's page makes the request: with a certificate in the
-/// browser it would be its holder's. Programs that are no browsers say neither.
-fn comes_from_elsewhere(headers: &http::HeaderMap) -> bool {
-    let site = headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes);
-    match site {
-        Some(site) => site != b"same-origin" && site != b"none",
-        None => headers.contains_key(http::header::ORIGIN),
     }
 }
 

@@ -1,4 +1,5 @@
-use doorward_model::{Device, DoorName, Name, Protocol, Target};
+use doorward_inspect::http::may_be_kept;
+use doorward_model::{Device, DoorName, FieldName, Inspection, Name, Protocol, Target};
 use doorward_session::json;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,12 @@ fn overlooked(target: &Target) -> Option<String> {
         "this is the usual port of {protocol}, and as {raw}:// whoever may connect may do everything \
          there; declare it as {declared} and each operation is decided"
     ))
+}
+
+/// A field that an interface keeps, and that is no claim.
+fn kept_in_vain(target: &Target) -> Option<&FieldName> {
+    let Inspection::Http(options) = &target.inspected()?.spoken else { return None };
+    options.keep.as_ref()?.iter().find(|name| !may_be_kept(name.as_str()))
 }
 
 impl Call<'_> {
@@ -83,6 +90,16 @@ impl Call<'_> {
         let target: Target = url
             .parse()
             .map_err(|error: doorward_model::TargetError| wrong(sentence(&error.to_string())))?;
+        if let Some(why) = target.objection() {
+            return Err(wrong(sentence(&why.to_string())));
+        }
+        if let Some(name) = kept_in_vain(&target) {
+            return Err(wrong(format!(
+                "keep={name} changes nothing: the field is forwarded anyway, or never, since it \
+                 belongs to the connection or makes a backend do something else. keep= names fields by \
+                 which clients could claim who they are, such as Remote-User."
+            )));
+        }
         self.parts.reach.check(&target).map_err(|why| wrong(sentence(&why)))?;
         gate.record(Some(&format!("add {door} {target}"))).await?;
         gate.stands()?;

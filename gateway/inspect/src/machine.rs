@@ -1,4 +1,8 @@
 use doorward_model::{Action, Path};
+use smallvec::SmallVec;
+
+/// What a message needs: any one of these rights.
+pub type Need = SmallVec<[(Action, Path); 2]>;
 
 /// Says what may be done: the policy, as a machine sees it.
 pub trait Judge {
@@ -8,6 +12,18 @@ pub trait Judge {
     /// Whether all of these may be done now: one message that needs several rights.
     fn may_all(&mut self, all: &[(Action, Path)]) -> bool {
         all.iter().fold(true, |may, (action, path)| self.may(*action, path) && may)
+    }
+
+    /// Whether all needs of one message are met now. The rights of a need are asked about in their
+    /// order, up to the first that is permitted.
+    fn meets(&mut self, needs: &[Need]) -> bool {
+        needs.iter().all(|need| need.iter().any(|(action, path)| self.may(*action, path)))
+    }
+
+    /// Hears that the interface does not take this, whatever the policy says. `why` is a word for
+    /// the record.
+    fn refused(&mut self, action: Action, path: &Path, why: &'static str) {
+        let _ = (action, path, why);
     }
 }
 

@@ -305,9 +305,33 @@ pub(crate) enum UserCommand {
     },
 }
 
+/// What else the URL of an interface says, after its place.
+const URLS: &str = "\
+Where each operation is to be decided:
+  http://HOST:PORT/BASE, http+agent:NAME
+    body=BYTES                  the most content of a request
+    rate=10/s                   the most requests (s, m, h)
+    host=NAME                   what the backend is told as Host
+    identity=signed             the backend is told who asks
+    operand=query:KEY           this parameter of queries is decided, as a last segment @KEY=VALUE
+    query=off                   queries are not in the audit log
+    mask=token|password         values of these parameters are not in the audit log
+    origins=https://ha.example  pages of these origins may act here (several by |)
+    keep=FIELD                  this field is forwarded, by which clients claim who they are
+  mqtt://HOST:PORT, mqtt+agent:NAME
+    client-id=bound             or strict, off: whose client identifiers are
+    response-topic=publish      or off: what whoever names a response topic needs
+  modbus://HOST:PORT, modbus+serial:/dev/DEVICE?baud=9600, modbus+agent:NAME
+  coap://HOST:PORT, coap+agent:NAME
+  All of them take audit=sync: an operation waits until it is on record.
+
+Serial lines take baud= bits= parity= stop= flow= telnet=, and line=PATTERN for each line that may be
+written. Options stand after ?, joined by &; quote the URL for the shell.";
+
 #[derive(Subcommand)]
 pub(crate) enum InterfaceCommand {
     /// Declare an interface; the policy says who reaches it
+    #[command(after_help = URLS)]
     Add {
         /// DEVICE/NAME
         #[arg(value_name = "DEVICE/NAME", value_parser = interface)]

@@ -112,6 +112,7 @@ fn show(record: &Value, out: &Output) -> String {
         parts.push(format!("policy.csv:{}", rules.join(",")));
     }
     for (name, member) in [
+        ("query", "query"),
         ("backend", "backend"),
         ("up", "bytes_up"),
         ("down", "bytes_down"),

@@ -128,6 +128,18 @@ words! {
     }
 }
 
+impl DataBits {
+    /// Whether characters of so many bits tell all of ASCII apart. Of five or six bits `M` is a
+    /// carriage return.
+    #[must_use]
+    pub fn carry_ascii(self) -> bool {
+        match self {
+            Self::Eight | Self::Seven => true,
+            Self::Six | Self::Five => false,
+        }
+    }
+}
+
 words! {
     /// The bit that guards a character.
     Parity {

@@ -71,7 +71,16 @@ const TYPED: &[(&str, &[u8], &[u8], usize)] = &[
     ("a raw eight-bit CSI", b"show \x9bA\r", b"", 1),
     ("a line separator of Unicode", b"show a\xe2\x80\xa8reboot\r", b"", 1),
     ("a mark that turns text around", b"show \xe2\x80\xaereboot\r", b"", 1),
-    ("letters that are not ASCII", b"show \xc3\xa9\r", b"show \xc3\xa9\r", 0),
+    ("letters that are not ASCII", b"show \xc3\xa9\r", b"", 1),
+    ("what is D and a return on seven bits", b"show x\xc4\x8dreboot\r", b"", 1),
+    ("what is a feed on seven bits", b"show x\xc4\x8areboot\r", b"", 1),
+    ("what is a delete on seven bits", b"show \xc3\xbfreboot\r", b"", 1),
+    ("a raw return with the eighth bit", b"show x\x8dreboot\r", b"", 1),
+    ("a raw feed with the eighth bit", b"show x\x8areboot\r", b"", 1),
+    ("its last letter with the eighth bit", b"statu\xf3\r", b"", 1),
+    ("a tab within", b"show\ta\r", b"", 1),
+    ("all that is printable", b"show !~\r", b"show !~\r", 0),
+    ("a delete alone", b"show \x7f\r", b"", 1),
     ("letters that only look alike", b"st\xd0\xb0tus\r", b"", 1),
     ("an overlong return", b"show \xc0\x8dreboot\r", b"", 1),
     ("half a character", b"show \xc3\r", b"", 1),
@@ -170,13 +179,13 @@ impl Typing {
     }
 }
 
-/// A gateway with a line, at which somebody types who may not control.
-fn at_a_line(options: &str) -> (Gateway, Typing, impl Drop) {
+/// A gateway with a line, at which somebody types who may do that.
+fn at_a_line(options: &str, actions: &str) -> (Gateway, Typing, impl Drop) {
     let (gateway, pty) = (Gateway::with("[dial]\nserial = [\"/dev/pts/*\"]\n"), Pty::new());
     let url = format!("serial:{}?baud=9600{options}", pty.path.display());
     gateway.declare("plc/console", &url);
     gateway.enrol("user/typist", &[]);
-    gateway.rules("p, user/typist, plc, console, read|write, , allow");
+    gateway.rules(&format!("p, user/typist, plc, console, {actions}, , allow"));
     let (running, at) = gateway.listening("typist", "plc/console");
     let client = TcpStream::connect(at).unwrap();
     client.set_nodelay(true).unwrap();
@@ -187,7 +196,7 @@ fn at_a_line(options: &str) -> (Gateway, Typing, impl Drop) {
 #[test]
 fn only_whole_lines_of_the_list_reach_the_device() {
     let patterns = "&line=status&line=show%20*&line=set%20a*b%20c&line=mark-*";
-    let (_gateway, mut typing, _running) = at_a_line(patterns);
+    let (_gateway, mut typing, _running) = at_a_line(patterns, "read|write");
     let long = |length: usize| [b"show ", &*vec![b'x'; length - 5], b"\r"].concat();
     let rows = TYPED
         .iter()
@@ -217,7 +226,7 @@ fn only_whole_lines_of_the_list_reach_the_device() {
 
 #[test]
 fn whoever_may_type_sets_nothing_by_telnet() {
-    let (_gateway, mut typing, _running) = at_a_line("");
+    let (_gateway, mut typing, _running) = at_a_line("", "read|write");
     wait_until("the line's settings", || typing.pty.speed() == 9600);
     // It is telnet.
     typing.client.write_all(&[IAC, 253, 3]).unwrap();
@@ -231,9 +240,64 @@ fn whoever_may_type_sets_nothing_by_telnet() {
             assert_eq!(typing.pty.speed(), 9600, "{name}");
         }
     }
-    let modes = rustix::termios::tcgetattr(&typing.pty.line).unwrap();
+    is_set_as_declared(&typing.pty);
+}
+
+fn is_set_as_declared(pty: &Pty) {
     use rustix::termios::{ControlModes, InputModes};
+    let modes = rustix::termios::tcgetattr(&pty.line).unwrap();
     assert!(modes.control_modes.contains(ControlModes::CS8));
     assert!(!modes.control_modes.intersects(ControlModes::PARENB | ControlModes::CSTOPB));
     assert!(!modes.input_modes.intersects(InputModes::IXON | InputModes::IXOFF));
+}
+
+/// What was matched as one line would be sent as others.
+#[test]
+fn where_only_some_lines_may_be_typed_nobody_sets_the_line() {
+    let (_gateway, mut typing, _running) = at_a_line("&line=show%20*&line=mark-*", "*");
+    wait_until("the line's settings", || typing.pty.speed() == 9600);
+    // It is telnet.
+    typing.client.write_all(&[IAC, 253, 3]).unwrap();
+    // A speed, data bits, parity, stop bits, flow control, break, DTR and RTS.
+    let asked: [&[u8]; 10] = [
+        &[1, 0, 0, 0x96, 0],
+        &[2, 7],
+        &[2, 5],
+        &[3, 3],
+        &[4, 2],
+        &[5, 2],
+        &[5, 3],
+        &[5, 5],
+        &[5, 9],
+        &[5, 12],
+    ];
+    for request in asked {
+        let said = [&[IAC, 250, 44], request, &[IAC, 240], b"show x\xc4\x8dreboot\rshow a\r"];
+        assert_eq!(typing.heard(&said.concat(), true), b"show a\r", "{request:?}");
+        let told = String::from_utf8_lossy(&typing.told()).into_owned();
+        assert_eq!(
+            told.matches("(this line is not permitted)").count(),
+            1,
+            "{request:?}: {told:?}"
+        );
+        assert_eq!(typing.pty.speed(), 9600, "{request:?}");
+        is_set_as_declared(&typing.pty);
+    }
+}
+
+/// The declaration itself leaves no line whose letters are read as something else.
+#[test]
+fn lines_are_declared_for_seven_bits_or_eight() {
+    let gateway = Gateway::with("[dial]\nserial = [\"/dev/pts/*\"]\n");
+    gateway.owner(&["device", "add", "plc", "--agentless"]);
+    for (url, why) in [
+        ("serial:/dev/pts/0?bits=5&line=show%20*", "bits=7 or bits=8"),
+        ("serial:/dev/pts/0?bits=6&line=show%20*", "bits=7 or bits=8"),
+        ("serial+agent:a?bits=6&line=show%20*", "bits=7 or bits=8"),
+        ("serial:/dev/pts/0?line=show%20%C3%A9", "printable ASCII"),
+    ] {
+        let refused = gateway.run("owner", &["interface", "add", "plc/console", url]).failed();
+        assert!(refused.contains(why), "{url}: {refused}");
+    }
+    gateway.owner(&["interface", "add", "plc/console", "serial:/dev/pts/0?bits=7&line=show%20*"]);
 }

@@ -87,8 +87,18 @@ impl Seen {
     /// What the device will understand by it.
     fn path(&self) -> String {
         let segments: Vec<_> = self.values(11).map(String::from_utf8_lossy).collect();
-        assert!(segments.iter().all(|one| !one.contains('/') && one != "." && one != ".."));
-        format!("lamp/{}", segments.join("/"))
+        let path = segments.join("/");
+        // As others read it: without empty segments, put together with a slash, or as a URL.
+        let merged = segments.iter().fold(String::new(), |all, one| match all.as_str() {
+            "" => one.to_string(),
+            all => format!("{all}/{one}"),
+        });
+        assert_eq!(merged, path);
+        assert!(!path.contains("//") && !path.contains(['?', '#', '\\', '\t', '\n', '\0']));
+        let escaped = path.split('%').skip(1).map(|rest| rest.bytes().take(2));
+        assert!(!escaped.into_iter().any(|two| two.filter(u8::is_ascii_hexdigit).count() == 2));
+        assert!(!path.split('/').any(|one| one == "." || one == ".."));
+        format!("lamp/{path}")
     }
 }
 
@@ -288,6 +298,7 @@ pub fn coap_corpus() -> Vec<Vec<u8>> {
             (0, b"\x50\x02\x00\x06\xb1b\xd1\x03\x02"),
             (DEVICE, b"\x70\x00\x00\x06"),
             (0, b"\x40\x04\x00\x07\xb1.\x00"),
+            (0, b"\x40\x01\x00\x0a\xb0\x01a\x04a%2e"),
             (0, b"\x40\x05\x00\x08"),
             (0, b"\x40\x01\x00\x08\xe0\xfc\xdd"),
             (0, b"\x40\x01\x00\x08\xd0\x16"),

@@ -5,8 +5,10 @@
 //!
 //! Names
 //! - The path is that of the URI (RFC 7252, section 6.5): `/a/b` at the interface `lamp` is
-//!   `lamp/a/b`, and `/`, without a Uri-Path, is `lamp/`. Empty segments count.
-//! - A segment that is no UTF-8, is `.` or `..`, or has a slash or NUL in it cannot be named: 4.00.
+//!   `lamp/a/b`, and `/`, without a Uri-Path, is `lamp/`. An empty last segment counts.
+//! - A path that servers read differently is refused with 4.00: one with an empty segment before
+//!   others, or with a segment that is no UTF-8, is `.` or `..`, or holds a slash, a backslash, `?`,
+//!   `#`, a control character or a percent-encoded octet.
 //! - Each block is a request, and decided like one. Queries are not decided.
 //! - The device hears neither Uri-Host nor Uri-Port. A forward proxy this is not: 5.05.
 //! - An option that is not known does not pass in a request if it is critical or unsafe to forward

@@ -56,7 +56,7 @@ impl Request {
         };
         text.clear();
         text.push_str(interface.as_str());
-        let (mut observe, mut root) = (None, true);
+        let (mut observe, mut last) = (None, None);
         for field in message.options() {
             match (field.number, field.value) {
                 (PROXY_URI | PROXY_SCHEME, _) => return Err(Code::PROXYING_NOT_SUPPORTED.into()),
@@ -74,14 +74,17 @@ impl Request {
                     };
                 }
                 (URI_PATH, value) => {
+                    // Many servers leave out an empty segment that others follow.
+                    let segment = segment(value).filter(|_| last != Some(""));
+                    let segment = segment.ok_or(Code::BAD_REQUEST)?;
                     text.push('/');
-                    text.push_str(segment(value).ok_or(Code::BAD_REQUEST)?);
-                    root = false;
+                    text.push_str(segment);
+                    last = Some(segment);
                 }
                 _ => {}
             }
         }
-        if root {
+        if last.is_none() {
             text.push('/');
         }
         let path = Path::literal(text).map_err(|_| Code::BAD_REQUEST)?;
@@ -89,11 +92,16 @@ impl Request {
     }
 }
 
-/// A segment that can be named. Dots are none (RFC 7252, section 5.10.1); a slash within one would
-/// look like two.
+/// A segment that every server reads alike. Dots are none (RFC 7252, section 5.10.1). Servers that
+/// put the segments together, as text or as a URL, would read another path where one holds a slash,
+/// a backslash, `?`, `#`, a control character or an escape.
 fn segment(value: &[u8]) -> Option<&str> {
     let text = str::from_utf8(value).ok()?;
-    (!matches!(text, "." | "..") && !text.contains(['/', '\0'])).then_some(text)
+    let parts = |c: char| matches!(c, '/' | '\\' | '?' | '#') || c.is_control();
+    let digit = |byte: &u8| byte.is_ascii_hexdigit();
+    let escape = |three: &[u8]| matches!(three, [b'%', digits @ ..] if digits.iter().all(digit));
+    let dots = matches!(text, "." | "..");
+    (!dots && !text.contains(parts) && !value.windows(3).any(escape)).then_some(text)
 }
 
 /// Writes the options of a request for the device.

@@ -1,5 +1,6 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::elsewhere::Scheme;
 use super::refusal::Refusal;
 
 /// A host and perhaps a port, without user information (RFC 3986 section 3.2).
@@ -89,11 +90,9 @@ impl Way {
         Self { name: name.into(), tunnel: true }
     }
 
-    /// Whether a page of `authority`, which came this way, is of the origin `origin`.
-    pub(super) fn is_origin(&self, origin: &str, authority: Authority<'_>) -> bool {
-        let scheme = if self.tunnel { "http://" } else { "https://" };
-        let origin = origin.strip_prefix(scheme).and_then(Authority::read);
-        origin.is_some_and(|origin| origin.is(authority.host) && origin.port == authority.port)
+    /// What the URLs of pages begin with that come this way.
+    pub(super) fn scheme(&self) -> Scheme {
+        if self.tunnel { Scheme::Hidden } else { Scheme::Https }
     }
 
     /// Whether a request that names `authority` may come this way. The port is the door's own

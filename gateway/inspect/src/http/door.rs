@@ -1,7 +1,8 @@
-use doorward_model::Name;
+use doorward_model::{FieldName, HttpOptions, Name, Operand, Origin, Several};
 
 use super::authority::Way;
 use super::backend::Backend;
+use super::fields::may_be_kept;
 
 /// An HTTP interface as one connection sees it. Of each request:
 ///
@@ -18,20 +19,36 @@ pub struct Door {
     pub(super) backend: Backend,
     pub(super) way: Way,
     pub(super) largest: Option<u64>,
+    pub(super) operand: Option<Operand>,
+    pub(super) origins: Option<Several<Origin>>,
+    pub(super) keep: Option<Several<FieldName>>,
 }
 
 impl Door {
     /// The door of `interface`, to which clients came by `way`.
     #[must_use]
     pub fn new(interface: Name, backend: Backend, way: Way) -> Self {
-        Self { interface, backend, way, largest: None }
+        let (operand, origins, keep) = (None, None, None);
+        Self { interface, backend, way, largest: None, operand, origins, keep }
     }
 
-    /// Takes at most `largest` bytes of content with a request. What is declared to be more is
-    /// refused; what comes undeclared is counted by [`Content`](super::Content).
+    /// The same, as the interface's options have it: how much content a request may have, which
+    /// part of a query is decided, whose pages may act, and which claims of clients are forwarded.
+    ///
+    /// What is declared to be more content is refused; what comes undeclared is counted by
+    /// [`Content`](super::Content).
     #[must_use]
-    pub fn taking(mut self, largest: u64) -> Self {
-        self.largest = Some(largest);
+    pub fn with(mut self, options: &HttpOptions) -> Self {
+        self.largest = options.body;
+        self.operand.clone_from(&options.operand);
+        self.origins.clone_from(&options.origins);
+        self.keep.clone_from(&options.keep);
         self
+    }
+
+    /// Whether a client's field is forwarded though others like it are not. Only in this spelling.
+    pub(super) fn keeps(&self, name: &str) -> bool {
+        let mut kept = self.keep.iter().flat_map(Several::iter);
+        may_be_kept(name) && kept.any(|kept| kept.as_str() == name)
     }
 }

@@ -1,6 +1,8 @@
 use http::header::{CONNECTION, HeaderMap, HeaderName};
 use smallvec::SmallVec;
 
+use super::claims::CLAIMS;
+
 /// The most header fields of one message.
 pub const FIELDS: usize = 100;
 /// The most bytes of names and values of all header fields of one message.
@@ -10,95 +12,109 @@ pub const FIELD_BYTES: usize = 32 * 1024;
 /// section 3.2.1).
 const HOP: &[&str] = &[
     "connection",
+    "http2-settings",
     "keep-alive",
+    "proxy-*",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
-    "http2-settings",
-    "proxy-*",
-];
-
-/// What a client says of itself or its way that only a gateway may say (RFC 7239, RFC 9440, and
-/// what is in use).
-const CLAIMS: &[&str] = &[
-    "doorward-*",
-    "forwarded",
-    "x-forwarded",
-    "x-forwarded-*",
-    "x-real-ip",
-    "x-client-ip",
-    "x-cluster-client-ip",
-    "client-ip",
-    "true-client-ip",
-    "client-cert",
-    "client-cert-chain",
-    "ssl-*",
-    "x-ssl-*",
 ];
 
 /// What makes a backend do something other than what the method and the target say, which were
 /// decided. `Proxy` becomes a program's HTTP_PROXY (CVE-2016-5385).
 const OTHERWISE: &[&str] = &[
+    "proxy",
+    "x-host",
+    "x-http-host-override",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
     "x-original-*",
     "x-rewrite-*",
-    "x-host",
-    "proxy",
+    "x-script-name",
 ];
 
 /// What this gateway answers or writes itself.
-const OWN: &[&str] = &["host", "expect", "max-forwards"];
+const OWN: &[&str] = &["doorward-*", "expect", "host", "max-forwards"];
+
+/// What of a backend's answer is not for clients: `Alt-Svc` would lead around the gateway (RFC 7838),
+/// and `Doorward-*` would speak in its name.
+const NOT_FOR_CLIENTS: &[&str] = &["alt-svc", "doorward-*"];
 
 /// What a trailer section cannot change any more (RFC 9110 section 6.5.1).
 const HEAD_ONLY: &[&str] = &[
-    "content-*",
     "authorization",
-    "cookie",
-    "set-cookie",
-    "location",
     "cache-control",
-    "range",
+    "content-*",
+    "cookie",
     "if-*",
+    "location",
+    "range",
+    "set-cookie",
 ];
+
+/// Whether a client's field is not forwarded to the backend, whatever the interface's options are.
+fn is_never_for_backend(name: &Folded) -> bool {
+    [HOP, OTHERWISE, OWN].into_iter().any(|list| name.is_one_of(list))
+}
 
 /// Whether a client's field is not forwarded to the backend.
 pub(super) fn is_not_for_backend(name: &str) -> bool {
-    [HOP, CLAIMS, OTHERWISE, OWN].into_iter().any(|list| is_one_of(list, name))
+    let folded = Folded::new(name);
+    is_never_for_backend(&folded)
+        || folded.is_one_of(CLAIMS)
         // The same field to whoever folds names, but not what frames this message.
-        || name != "content-length" && is(name, "content-length")
+        || name != "content-length" && folded.is("content-length")
 }
 
-/// Whether a backend's field is not forwarded to the client. `Alt-Svc` would lead around the
-/// gateway (RFC 7838), and `Doorward-*` would speak in its name.
+/// Whether a field is not forwarded unless an interface keeps it (`keep=`): by it clients could
+/// claim who they are. What belongs to the gateway, or changes what a request does, is no such field.
+#[must_use]
+pub fn may_be_kept(name: &str) -> bool {
+    let folded = Folded::new(name);
+    folded.is_one_of(CLAIMS) && !is_never_for_backend(&folded)
+}
+
+/// Whether a backend's field is not forwarded to the client.
 pub(super) fn is_not_for_client(name: &str) -> bool {
-    is_one_of(HOP, name) || is_one_of(&["doorward-*", "alt-svc"], name)
+    let folded = Folded::new(name);
+    folded.is_one_of(HOP) || folded.is_one_of(NOT_FOR_CLIENTS)
 }
 
 /// Whether a field in a trailer section is not forwarded, either way.
 pub(super) fn is_no_trailer(name: &str) -> bool {
-    is_not_for_backend(name) || is_not_for_client(name) || is_one_of(HEAD_ONLY, name)
+    is_not_for_backend(name) || is_not_for_client(name) || Folded::new(name).is_one_of(HEAD_ONLY)
 }
 
-/// Whether `name` is `known` to whoever takes every other character for a hyphen, as CGI and its
-/// heirs do: `X_Forwarded_For` and `X.Forwarded.For` are `X-Forwarded-For` to them.
-pub(super) fn is(name: &str, known: &str) -> bool {
-    let alike = |(one, other): (u8, u8)| fold(one) == fold(other);
-    name.len() == known.len() && name.bytes().zip(known.bytes()).all(alike)
-}
+/// A field's name for whoever takes small letters for capitals and every other character for a
+/// hyphen, as CGI and its heirs do: `X_Forwarded_For` and `X.Forwarded.For` are `X-Forwarded-For` to
+/// them.
+pub(super) struct Folded(SmallVec<[u8; 32]>);
 
-fn is_one_of(list: &[&str], name: &str) -> bool {
-    list.iter().any(|known| match known.strip_suffix('*') {
-        Some(front) => name.get(..front.len()).is_some_and(|start| is(start, front)),
-        None => is(name, known),
-    })
-}
+impl Folded {
+    pub(super) fn new(name: &str) -> Self {
+        let fold = |byte: u8| match byte.to_ascii_lowercase() {
+            byte if byte.is_ascii_alphanumeric() => byte,
+            _ => b'-',
+        };
+        Self(name.bytes().map(fold).collect())
+    }
 
-/// Names are lower case already (`HeaderName`).
-fn fold(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte } else { b'-' }
+    pub(super) fn is(&self, known: &str) -> bool {
+        *self.0 == *known.as_bytes()
+    }
+
+    /// Whether it is in a list of names, of which those with a star stand for all that begin so. The
+    /// list is in the order of its names without the stars, and none begins as one with a star does.
+    fn is_one_of(&self, list: &[&str]) -> bool {
+        let before = |known: &&str| known.trim_end_matches('*').as_bytes() <= &*self.0;
+        let nearest = list.partition_point(before).checked_sub(1).and_then(|at| list.get(at));
+        nearest.is_some_and(|known| match known.strip_suffix('*') {
+            Some(front) => self.0.starts_with(front.as_bytes()),
+            None => self.is(known),
+        })
+    }
 }
 
 /// Whether the fields are as many, and as long, as one message may have.
@@ -172,9 +188,86 @@ mod tests {
             ("host", false, true),
             ("expect", false, true),
             ("content_length", false, true),
+            ("remote-user", false, true),
+            ("remote_user", false, true),
+            ("x-remote-user", false, true),
+            ("x_webauth_user", false, true),
+            ("x-auth-request-preferred-username", false, true),
+            ("x-authenticated-user", false, true),
+            ("x-user", false, true),
+            ("x-userinfo", false, true),
+            ("x-remote-group", false, true),
+            ("x-client-dn", false, true),
+            ("x-arr-clientcert", false, true),
+            ("x-envoy-original-path", false, true),
+            ("x-originating-ip", false, true),
+            ("cf-connecting-ip", false, true),
+            ("cf_access_jwt_assertion", false, true),
+            ("impersonate-extra-scopes", false, true),
+            ("x-amzn-oidc-data", false, true),
+            ("tailscale-user-login", false, true),
+            ("x-token-user-roles", false, true),
+            ("sm_user", false, true),
+            ("iv-creds", false, true),
+            ("x-script-name", false, true),
+            // What clients prove who they are by, and what they say of the request alone.
+            ("authorization", true, true),
+            ("x-auth-token", true, true),
+            ("x-auth-key", true, true),
+            ("x-api-key", true, true),
+            ("x-access-token", true, true),
+            ("x-csrf-token", true, true),
+            ("x-requested-with", true, true),
+            ("user-agent", true, true),
+            ("sec-fetch-user", true, true),
+            ("x-request-id", true, true),
+            ("x-amz-date", true, true),
+            ("x-client-data", true, true),
+            ("x-client-version", true, true),
+            ("from", true, true),
+            ("x", true, true),
         ] {
             assert_eq!(!is_not_for_backend(name), for_backend, "{name}");
             assert_eq!(!is_not_for_client(name), for_client, "{name}");
+        }
+    }
+
+    #[test]
+    fn lists_are_in_the_order_in_which_they_are_searched() {
+        for list in [HOP, CLAIMS, OTHERWISE, OWN, NOT_FOR_CLIENTS, HEAD_ONLY] {
+            let names: Vec<&str> = list.iter().map(|name| name.trim_end_matches('*')).collect();
+            assert!(names.is_sorted() && names.iter().all(|name| !name.is_empty()), "{list:?}");
+            for (at, name) in list.iter().enumerate() {
+                let front = name.strip_suffix('*');
+                let covered = |other: &&str| front.is_some_and(|front| other.starts_with(front));
+                let others = names.iter().enumerate().filter(|(other, _)| *other != at);
+                assert!(!others.into_iter().any(|(_, other)| covered(other)), "{name}");
+                assert!(Folded::new(names[at]).is(names[at]), "{name} is folded");
+                assert!(Folded::new(&format!("{}x", names[at])).is_one_of(list) == front.is_some());
+                assert!(Folded::new(names[at]).is_one_of(list), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_claims_are_kept() {
+        for (name, may) in [
+            ("X-Remote-User", true),
+            ("x_remote_user", true),
+            ("X-Forwarded-For", true),
+            ("Remote-User", true),
+            ("Doorward-Identity", false),
+            ("doorward_identity", false),
+            ("X-HTTP-Method-Override", false),
+            ("X-Original-URL", false),
+            ("Proxy", false),
+            ("Proxy-Authorization", false),
+            ("Host", false),
+            ("Transfer-Encoding", false),
+            // It passes anyway.
+            ("Accept", false),
+        ] {
+            assert_eq!(may_be_kept(name), may, "{name}");
         }
     }
 }

@@ -35,7 +35,7 @@ impl Door {
         };
         let fields = &mut head.headers;
         let trailers = elements(fields, TE).any(|one| one.eq_ignore_ascii_case(b"trailers"));
-        remove(fields, is_not_for_backend);
+        remove(fields, |name| is_not_for_backend(name) && !self.keeps(name));
         join_cookies(fields);
 
         fields.insert(HOST, self.backend.authority().clone());

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
-use doorward_model::{Action, Path};
+use doorward_model::{Action, HttpOptions, Inspection, Path, Target};
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE, UPGRADE};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 
@@ -34,7 +34,7 @@ pub fn http(bytes: &[u8]) {
     let backend = Backend::new(&"plc.lan".parse().unwrap(), 8080, base).unwrap();
     let name = "web--plc.gw.example";
     let way = if flag(1) { Way::tunnel(name) } else { Way::named(name) };
-    let door = Door::new("web".parse().unwrap(), backend, way).taking(1000);
+    let door = Door::new("web".parse().unwrap(), backend, way).with(&options(flag(2)));
     let extended = flag(4).then_some(Extended { protocol: "websocket", key: *b"sixteen bytes. !" });
     let asked = match door.read(head, extended, flag(5)) {
         Ok(asked) => asked,
@@ -45,7 +45,7 @@ pub fn http(bytes: &[u8]) {
     };
     let asks: Vec<(Action, Path)> =
         asked.asks().map(|(action, path)| (action, path.clone())).collect();
-    assert!((1..=8).contains(&asks.len()));
+    assert!((1..=24).contains(&asks.len()));
     assert!(asks.iter().all(|(_, path)| path.raw().starts_with("web/")));
 
     let mut judge = Bits(says, vec![]);
@@ -59,9 +59,15 @@ pub fn http(bytes: &[u8]) {
     let (head, forwarded) = door.forward(permitted);
     let path = head.uri.path().strip_prefix(base).unwrap();
     assert_eq!(normal(path).unwrap(), path);
-    assert_eq!(asks[0].1.raw(), format!("web{path}"));
+    let named = asks[0].1.raw();
+    let part = named.strip_prefix(&format!("web{path}")).unwrap();
+    assert!(part.is_empty() || flag(2) && part.starts_with("/@cmd="), "{named}");
+    let said =
+        head.uri.query().is_some_and(|query| query.split('&').any(|one| one.starts_with("cmd=")));
+    assert!(!(flag(2) && said && part.is_empty()), "{}", head.uri);
+    assert!(!(flag(2) && segments_of(path).last().unwrap().starts_with('@')));
     assert!(path.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\?#".contains(&byte)));
-    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let segments = segments_of(path);
     let (last, before) = segments.split_last().unwrap();
     assert!(before.iter().all(|segment| !segment.is_empty()));
     assert!(before.iter().chain([last]).all(|segment| {
@@ -80,7 +86,8 @@ pub fn http(bytes: &[u8]) {
     }
     for (name, value) in &head.headers {
         let own = [CONNECTION, HOST, TE, UPGRADE].contains(name);
-        assert!(own || !is_not_for_backend(name.as_str()), "{name}");
+        let kept = flag(2) && name == "x-user";
+        assert!(own || kept || !is_not_for_backend(name.as_str()), "{name}");
         assert!(*name != TE || value == "trailers");
         let options = ["close", "close, te", "te", "upgrade"];
         assert!(*name != CONNECTION || options.iter().any(|option| value == option));
@@ -110,6 +117,19 @@ pub fn http(bytes: &[u8]) {
         let mut attributes = cookie.split(';').skip(1);
         assert!(!attributes.any(|one| one.split('=').next().unwrap().trim() == "domain"));
     }
+}
+
+/// What an interface is declared with: nothing but a bound, or everything.
+fn options(all: bool) -> HttpOptions {
+    let rest = "&operand=query:cmd&mask=token&origins=https://ha.example&keep=X-User";
+    let url = format!("http://plc.lan:8080?body=1000{}", if all { rest } else { "" });
+    let target: Target = url.parse().unwrap();
+    let Inspection::Http(options) = &target.inspected().unwrap().spoken else { panic!() };
+    HttpOptions::clone(options)
+}
+
+fn segments_of(path: &str) -> Vec<&str> {
+    path.split('/').skip(1).collect()
 }
 
 fn request<'t>(
@@ -164,6 +184,11 @@ pub fn http_corpus() -> Vec<Vec<u8>> {
         (8, "DELETE https://web--plc.gw.example/a/\nte: trailers\n\n502".to_owned()),
         (3, "OPTIONS /\nHost: [::1]:8080\nVia: 1.1 x\n\n200\nContent-Location: /base/x/a".to_owned()),
         (0, format!("PATCH /..;/%2e%2e/%2f//a\\%00%c0%ae%2525\n{host}\n\n100")),
+        (4, format!("GET /a?x=1&cmd=a+b&y\n{host}\nX-User: a\nX_User: b\nRemote-User: c\n\n200")),
+        (4, format!("GET /a/?cmd&x=%26cmd%3D\n{host}\n\n200")),
+        (6, format!("POST /%40cmd=x?cmd=%41;x\nHost: [::1]\nOrigin: http://[::1]\n\n200")),
+        (4, format!("POST /a?token=x\n{host}\nSec-Fetch-Site: cross-site\nOrigin: https://ha.example\n\n200")),
+        (0, format!("GET /a\n{host}\nSec-Fetch-Site: same-site\nSec-Fetch-Mode: navigate\nSec-Fetch-Dest: document\n\n200")),
         (0x20, format!("HEAD /a\n{host}\nContent-Length: 1001\nForwarded: for=x\n\n101\nUpgrade: h2c")),
     ];
     let case = |(kind, text): (u8, String)| [&[kind, 0xff][..], text.as_bytes()].concat();

@@ -30,12 +30,15 @@ mod answer;
 mod authority;
 mod backend;
 mod bounds;
+mod claims;
 mod door;
+mod elsewhere;
 mod fields;
 mod forward;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod path;
+mod query;
 mod refusal;
 mod request;
 #[cfg(test)]
@@ -46,9 +49,11 @@ pub use authority::Way;
 pub use backend::Backend;
 pub use bounds::{Content, Rate};
 pub use door::Door;
-pub use fields::{FIELD_BYTES, FIELDS};
+pub use elsewhere::{Scheme, comes_from_elsewhere};
+pub use fields::{FIELD_BYTES, FIELDS, may_be_kept};
 pub use forward::Forwarded;
 pub use path::{Misspelt, normal};
+pub use query::{Unclear, recorded};
 pub use refusal::Refusal;
 pub use request::{Asked, Permitted};
 pub use upgrade::Extended;

@@ -156,6 +156,19 @@ fn escaped(bytes: &[u8]) -> Option<(u8, &[u8])> {
     Some((digit(*high)? << 4 | digit(*low)?, rest))
 }
 
+/// How any text is spelt as a segment, or as a part of one.
+pub(super) fn spell(text: &str) -> String {
+    let mut spelt = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if stands(byte) {
+            spelt.push(char::from(byte));
+        } else {
+            escape(byte, &mut spelt);
+        }
+    }
+    spelt
+}
+
 fn escape(octet: u8, spelt: &mut String) {
     const DIGITS: [char; 16] =
         ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];

@@ -1,6 +1,7 @@
 use http::StatusCode;
 
 use super::path::Misspelt;
+use super::query::Unclear;
 
 /// Why a request is not forwarded. None of the grounds tells what there is behind the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -24,6 +25,14 @@ pub enum Refusal {
     /// A character in the query that must be escaped.
     #[error("The query has a character that must be escaped.")]
     Query,
+    /// A part of the query is decided here, and what it says is not clear.
+    #[error("The query {0}.")]
+    Operand(Unclear),
+    /// A part of the query is decided here, and the path ends as if it was that part.
+    #[error(
+        "The last segment of the path begins with @, which stands for a part of the query here."
+    )]
+    Mark,
     /// The path or the query is longer than what can be decided.
     #[error("The target is too long.")]
     TooLong,
@@ -60,6 +69,13 @@ pub enum Refusal {
     /// An extended CONNECT to HTTP itself, or to what is no protocol's name.
     #[error("The protocol is not known here.")]
     Protocol,
+    /// A browser says that a page of another origin has made the request.
+    #[error(
+        "A page of another origin made this request. Open the interface's own page; or, if that \
+         page is to act here, add its origin to the interface's URL, as in \
+         origins=https://ha.example."
+    )]
+    CrossOrigin,
     /// It is not permitted. Whether there is such a thing is not said.
     #[error("No such thing, or no right to it.")]
     Forbidden,
@@ -84,11 +100,13 @@ impl Refusal {
             Self::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::CrossOrigin | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::TooFast => StatusCode::TOO_MANY_REQUESTS,
             Self::Target
             | Self::Path(_)
             | Self::Query
+            | Self::Operand(_)
+            | Self::Mark
             | Self::Host
             | Self::Framing
             | Self::Content
@@ -103,8 +121,8 @@ impl Refusal {
             Self::Method | Self::NotAllowed => "method",
             Self::Version => "version",
             Self::Target => "target",
-            Self::Path(_) => "path",
-            Self::Query => "query",
+            Self::Path(_) | Self::Mark => "path",
+            Self::Query | Self::Operand(_) => "query",
             Self::TooLong => "target-too-long",
             Self::Host => "host",
             Self::Misdirected => "misdirected",
@@ -114,9 +132,16 @@ impl Refusal {
             Self::TooLarge => "content-too-large",
             Self::Expectation => "expectation",
             Self::Upgrade | Self::Protocol => "upgrade",
+            Self::CrossOrigin => "cross-origin",
             Self::Forbidden => "forbidden",
             Self::TooFast => "too-many-requests",
         }
+    }
+}
+
+impl From<Unclear> for Refusal {
+    fn from(unclear: Unclear) -> Self {
+        Self::Operand(unclear)
     }
 }
 

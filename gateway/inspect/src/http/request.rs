@@ -9,8 +9,10 @@ use smallvec::SmallVec;
 
 use super::authority::Authority;
 use super::door::Door;
-use super::fields::{are_bounded, is};
+use super::elsewhere::comes_from_elsewhere;
+use super::fields::{Folded, are_bounded};
 use super::path::{normal, readings};
+use super::query::operand;
 use super::refusal::Refusal;
 use super::upgrade::{Extended, Upgrade};
 use crate::Judge;
@@ -29,6 +31,8 @@ pub struct Asked {
     pub(super) content: bool,
     /// A page of this door's has sent it (`Origin`, RFC 6454 section 7).
     pub(super) from_here: bool,
+    /// A page of another origin has, and may not.
+    from_elsewhere: bool,
     action: Action,
     paths: SmallVec<[Path; 1]>,
 }
@@ -40,19 +44,29 @@ pub struct Permitted(pub(super) Asked);
 
 impl Asked {
     /// What it asks for; all of it must be permitted. Nearly always it is one action on one path.
-    /// An upgrade is `connect` besides `get`, and a path that a backend may read in several ways
-    /// is asked about in each (at most four).
+    /// An upgrade is `connect` besides `get`, and a path, or a part of the query, that a backend may
+    /// read in several ways is asked about in each (at most twelve).
     pub fn asks(&self) -> impl Iterator<Item = (Action, &Path)> {
         let upgrade = self.upgrade.as_ref().map(|_| Action::Connect);
         let actions = std::iter::once(self.action).chain(upgrade);
         actions.flat_map(|action| self.paths.iter().map(move |path| (action, path)))
     }
 
+    /// Why it is refused without a question, whoever asks.
+    #[must_use]
+    pub fn objection(&self) -> Option<Refusal> {
+        self.from_elsewhere.then_some(Refusal::CrossOrigin)
+    }
+
     /// Asks whether it is permitted, in the order of [`Asked::asks`] and up to the first no.
     ///
     /// # Errors
-    /// [`Refusal::Forbidden`] when it is not.
+    /// [`Refusal::Forbidden`] when it is not; and what [`Asked::objection`] says, of which nobody is
+    /// asked.
     pub fn judge(self, judge: &mut dyn Judge) -> Result<Permitted, Refusal> {
+        if let Some(refusal) = self.objection() {
+            return Err(refusal);
+        }
         let permitted = self.asks().all(|(action, path)| judge.may(action, path));
         if permitted { Ok(Permitted(self)) } else { Err(Refusal::Forbidden) }
     }
@@ -92,15 +106,18 @@ impl Door {
         if let Some(authority) = authority {
             self.way.admits(authority)?;
             let origin = head.headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
-            from_here = origin.is_some_and(|origin| self.way.is_origin(origin, authority));
+            let scheme = self.way.scheme();
+            from_here = origin.is_some_and(|origin| scheme.is_origin(origin, authority));
         }
+        let (scheme, admitted) = (self.way.scheme(), self.origins.as_ref());
+        let from_elsewhere = comes_from_elsewhere(&head, upgrade.is_some(), scheme, admitted);
         let content = self.framing(&head, content && extended.is_none())?;
         if content && matches!(head.method, Method::GET | Method::HEAD | Method::CONNECT) {
             return Err(Refusal::Content);
         }
         expectation(&head.headers)?;
         let (target, paths) = self.target(&head)?;
-        Ok(Asked { head, target, upgrade, content, from_here, action, paths })
+        Ok(Asked { head, target, upgrade, content, from_here, from_elsewhere, action, paths })
     }
 
     /// The target for the backend, and the paths about which is asked.
@@ -122,11 +139,7 @@ impl Door {
             return Err(Refusal::Query);
         }
         let path = normal(whole.path())?;
-        let operand = |reading: &Cow<'_, str>| {
-            let operand = reading.strip_prefix('/').unwrap_or_default();
-            Path::beneath(&self.interface, operand).map_err(|_| Refusal::TooLong)
-        };
-        let paths = readings(&path).iter().map(operand).collect::<Result<_, _>>()?;
+        let paths = self.paths(&path, query)?;
         let base = self.backend.base();
         // The library keeps a root that was not written, as in `http://host?query`, as nothing.
         let as_is = base.is_empty() && path.len() > 1 && matches!(path, Cow::Borrowed(_));
@@ -138,6 +151,31 @@ impl Door {
             PathAndQuery::try_from(target).map_err(|_| Refusal::Target)?
         };
         Ok((target, paths))
+    }
+
+    /// What is asked about: each reading of the path and, where a part of the query is decided, with
+    /// each reading of that as its last segment.
+    fn paths(&self, path: &str, query: Option<&str>) -> Result<SmallVec<[Path; 1]>, Refusal> {
+        let readings = readings(path);
+        let beneath =
+            |operand: &str| Path::beneath(&self.interface, operand).map_err(|_| Refusal::TooLong);
+        let named = readings.iter().map(|reading| reading.strip_prefix('/').unwrap_or_default());
+        let Some(decided) = &self.operand else { return named.map(beneath).collect() };
+        // Otherwise a path could pass for what it is not.
+        if readings.iter().filter_map(|reading| reading.rsplit('/').next()).any(is_mark) {
+            return Err(Refusal::Mark);
+        }
+        let parts = operand(query.unwrap_or_default(), decided.key())?;
+        let mut paths = SmallVec::new();
+        for path in named {
+            for part in &parts {
+                paths.push(match part {
+                    Some(part) => beneath(&format!("{path}/{part}"))?,
+                    None => beneath(path)?,
+                });
+            }
+        }
+        Ok(paths)
     }
 
     /// Whether content follows, after a look at what would frame it (RFC 9112 section 6).
@@ -173,6 +211,11 @@ impl Door {
     }
 }
 
+/// Whether a segment looks like a part of the query that is decided.
+fn is_mark(segment: &str) -> bool {
+    segment.starts_with('@')
+}
+
 /// The verb of a method. Methods are case-sensitive (RFC 9110 section 9.1).
 fn action(method: &Method) -> Result<Action, Refusal> {
     match *method {
@@ -190,7 +233,7 @@ fn action(method: &Method) -> Result<Action, Refusal> {
 
 /// The authority that a request names (RFC 9112 section 3.2, RFC 9113 section 8.3.1). None only
 /// over HTTP/1.0, which need not name one.
-fn authority(head: &Parts) -> Result<Option<Authority<'_>>, Refusal> {
+pub(super) fn authority(head: &Parts) -> Result<Option<Authority<'_>>, Refusal> {
     let mut hosts = head.headers.get_all(HOST).into_iter();
     let read = |text| Authority::read(text).ok_or(Refusal::Host);
     let host = match hosts.next() {
@@ -213,7 +256,7 @@ fn authority(head: &Parts) -> Result<Option<Authority<'_>>, Refusal> {
 /// section 10.1.1).
 fn expectation(fields: &HeaderMap) -> Result<(), Refusal> {
     let met = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    let all = fields.iter().filter(|(name, _)| is(name.as_str(), EXPECT.as_str()));
+    let all = fields.iter().filter(|(name, _)| Folded::new(name.as_str()).is(EXPECT.as_str()));
     if all.map(|(_, value)| value).all(met) { Ok(()) } else { Err(Refusal::Expectation) }
 }
 

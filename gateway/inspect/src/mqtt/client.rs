@@ -6,10 +6,11 @@ use smallvec::SmallVec;
 use super::ack::{ack, answer, auth, disconnect};
 use super::inbox::{Fate, Payload};
 use super::packet::{Kind, Packet, Version};
-use super::properties::SUBSCRIPTION_ID;
+use super::properties::{RESPONSE_TOPIC, SUBSCRIPTION_ID};
 use super::publish::Publish;
 use super::reader::Reader;
 use super::reason::{NOT_AUTHORIZED, SUCCESS, Violation, protocol_error};
+use super::response::Needs;
 use super::session::Session;
 use super::subscribe::{Subscribe, unsubscribe};
 use crate::machine::{Judge, Out, Side};
@@ -57,8 +58,11 @@ impl Session {
         if publish.properties.has(SUBSCRIPTION_ID) {
             return Err(protocol_error("publishes with a subscription identifier"));
         }
-        let mut may =
-            |path: Option<&Path>| path.is_some_and(|path| judge.may(Action::Publish, path));
+        let response = publish.properties.text(RESPONSE_TOPIC);
+        let (interface, rule) = (&self.interface, self.responses);
+        let mut may = |path: Option<&Path>| {
+            path.is_some_and(|path| Needs::met(path, response, rule, interface, judge).is_some())
+        };
         let permitted = match publish.alias {
             None => {
                 let path = Path::topic(&self.interface, publish.topic).ok();

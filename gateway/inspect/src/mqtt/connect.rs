@@ -1,6 +1,6 @@
 use super::packet::{Kind, Version, put_varint, write};
 use super::properties::{
-    ALIAS_MAXIMUM, AUTHENTICATION_DATA, AUTHENTICATION_METHOD, Place, Properties,
+    ALIAS_MAXIMUM, AUTHENTICATION_DATA, AUTHENTICATION_METHOD, Place, Properties, RESPONSE_TOPIC,
 };
 use super::reader::Reader;
 use super::reason::{
@@ -15,12 +15,19 @@ pub(super) struct Connect<'b> {
     pub(super) clean: bool,
     pub(super) properties: Properties<'b>,
     pub(super) id: &'b str,
-    /// The topic of the will.
-    pub(super) will: Option<&'b str>,
+    pub(super) will: Option<Will<'b>>,
     /// From the protocol's name to the keep alive.
     opening: &'b [u8],
     /// The will, the user name and the password.
     rest: &'b [u8],
+}
+
+/// The message that the server publishes when the client is gone (section 3.1.2.5).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Will<'b> {
+    pub(super) topic: &'b str,
+    /// Where it says that whoever hears it may answer.
+    pub(super) response: Option<&'b str>,
 }
 
 /// The protocol level (section 3.1.2.2), which says what the rest of the packet is.
@@ -59,13 +66,13 @@ impl<'b> Connect<'b> {
         let id = reader.text()?;
         let rest = reader.rest();
         let will = if will {
-            properties(&mut reader, Place::Will)?;
+            let response = properties(&mut reader, Place::Will)?.text(RESPONSE_TOPIC);
             let topic = reader.text()?;
             reader.binary()?;
             if !is_topic(topic) {
                 return Err(malformed("has a will for a topic that is none"));
             }
-            Some(topic)
+            Some(Will { topic, response })
         } else {
             None
         };

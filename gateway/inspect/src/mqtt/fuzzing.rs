@@ -4,7 +4,7 @@
 
 use std::iter::from_fn;
 
-use doorward_model::{Action, ClientIds, Name, Path};
+use doorward_model::{Action, ClientIds, MqttOptions, Name, Path, ResponseTopics};
 
 use super::Mqtt;
 use super::oracle;
@@ -50,12 +50,12 @@ impl Judge for Bits<'_> {
 
 /// Drives a machine: `pattern` says what is permitted.
 pub(super) fn drive<'p>(
-    ids: ClientIds,
+    options: MqttOptions,
     pattern: u8,
     pieces: impl IntoIterator<Item = (Side, &'p [u8])>,
 ) -> Seen {
     let interface: Name = "bus".parse().unwrap();
-    let mut mqtt = Mqtt::new(&interface, "user/alice", ids, "fresh");
+    let mut mqtt = Mqtt::new(&interface, "user/alice", options, "fresh");
     let (mut seen, mut came) = (Seen::default(), 0);
     for (about, piece) in pieces {
         came += piece.len();
@@ -86,7 +86,8 @@ pub(super) fn drive<'p>(
     seen
 }
 
-/// Drives the machine with `bytes`: how client identifiers are bound, what is permitted, and then
+/// Drives the machine with `bytes`: how client identifiers are bound and who may name response
+/// topics, what is permitted, and then
 /// pieces of what comes, each after a byte that says from whom (the highest bit) and how long.
 ///
 /// # Panics
@@ -97,12 +98,18 @@ pub fn mqtt(bytes: &[u8]) {
 
 /// What comes of `bytes`, if they are enough to say anything.
 pub(super) fn run(bytes: &[u8]) -> Option<Seen> {
-    let [ids, pattern, script @ ..] = bytes else { return None };
-    let ids = match ids % 4 {
+    let [kind, pattern, script @ ..] = bytes else { return None };
+    let ids = match kind % 4 {
         0 => ClientIds::Strict,
         1 => ClientIds::Off,
         _ => ClientIds::Bound,
     };
+    let response = match kind / 4 % 4 {
+        1 => ResponseTopics::Publish,
+        2 => ResponseTopics::Off,
+        _ => ResponseTopics::Either,
+    };
+    let options = MqttOptions { ids, response };
     let mut rest = script;
     let pieces: Vec<(Side, &[u8])> = from_fn(|| {
         let (control, after) = rest.split_first()?;
@@ -111,11 +118,11 @@ pub(super) fn run(bytes: &[u8]) -> Option<Seen> {
         Some((if control & 0x80 == 0 { Side::Client } else { Side::Device }, piece))
     })
     .collect();
-    let seen = drive(ids, *pattern, pieces.iter().copied());
-    oracle::check(ids, &seen);
+    let seen = drive(options, *pattern, pieces.iter().copied());
+    oracle::check(options, &seen);
     // The same, byte by byte.
     let bytes = pieces.iter().flat_map(|(from, piece)| piece.chunks(1).map(|byte| (*from, byte)));
-    assert_eq!(drive(ids, *pattern, bytes), seen);
+    assert_eq!(drive(options, *pattern, bytes), seen);
     // The same, with as few pieces as can be.
     let mut joined: Vec<(Side, Vec<u8>)> = Vec::new();
     for (from, piece) in &pieces {
@@ -125,7 +132,7 @@ pub(super) fn run(bytes: &[u8]) -> Option<Seen> {
         }
     }
     let joined = joined.iter().map(|(from, piece)| (*from, piece.as_slice()));
-    assert_eq!(drive(ids, *pattern, joined), seen);
+    assert_eq!(drive(options, *pattern, joined), seen);
     Some(seen)
 }
 
@@ -134,7 +141,7 @@ pub(super) fn run(bytes: &[u8]) -> Option<Seen> {
 pub fn mqtt_corpus() -> Vec<Vec<u8>> {
     let mut corpus = Vec::new();
     for (pattern, dialogue) in DIALOGUES {
-        for (ids, pattern) in [(2, *pattern), (1, 0xff), (2, 0x55)] {
+        for (ids, pattern) in [(2, *pattern), (1, 0xff), (2, 0x55), (6, 0xff), (10, 0xff)] {
             let mut script = vec![ids, pattern];
             for line in dialogue.lines().map(str::trim).filter(|line| !line.is_empty()) {
                 let (from, packets) = line.split_at(1);

@@ -1,12 +1,13 @@
 use std::borrow::Cow;
 
-use doorward_model::{Action, ClientIds, Name, Path};
+use doorward_model::{Action, MqttOptions, Name, Path, ResponseTopics};
 
 use super::client_id::Binding;
-use super::connect::{Connect, Refused, level, refusal};
+use super::connect::{Connect, Refused, Will, level, refusal};
 use super::inbox::{Fate, Inbox, Payload};
 use super::packet::{Header, Kind, Packet, Version, write};
 use super::reason::{ALIAS_INVALID, PROTOCOL_ERROR, Violation, malformed, protocol_error};
+use super::response::Needs;
 use super::session::Session;
 use crate::machine::{Fault, Judge, Machine, Out, Side};
 
@@ -25,6 +26,7 @@ const TOLD: &str = "client-broke-protocol";
 pub struct Mqtt {
     interface: Name,
     binding: Binding,
+    responses: ResponseTopics,
     from_client: Inbox,
     from_server: Inbox,
     session: Option<Session>,
@@ -34,14 +36,21 @@ pub struct Mqtt {
 }
 
 impl Mqtt {
-    /// A connection through `interface` for `subject`, `user/alice` say. `fresh` stands for the
+    /// A connection through `interface`, with its options, for `subject`, `user/alice` say. `fresh` stands for the
     /// client identifier of a client that gives none: another one for each connection, at most 256
     /// bytes of printable ASCII.
-    pub fn new(interface: &Name, subject: &str, ids: ClientIds, fresh: impl Into<String>) -> Self {
+    pub fn new(
+        interface: &Name,
+        subject: &str,
+        options: MqttOptions,
+        fresh: impl Into<String>,
+    ) -> Self {
+        let MqttOptions { ids, response } = options;
         let (subject, fresh) = (subject.into(), fresh.into().into_boxed_str());
         Self {
             interface: interface.clone(),
             binding: Binding { subject, ids, fresh },
+            responses: response,
             from_client: Inbox::default(),
             from_server: Inbox::default(),
             session: None,
@@ -146,28 +155,28 @@ impl Mqtt {
         match self.admitted(&connect, judge) {
             Ok((id, will)) => {
                 out.device.extend(connect.packet(&id));
-                self.session = Some(Session::new(&connect, will, self.interface.clone()));
+                let interface = self.interface.clone();
+                self.session = Some(Session::new(&connect, will, self.responses, interface));
             }
             Err(refused) => refuse(refused, version, out),
         }
         Ok(())
     }
 
-    /// The client identifier for the server and the topic of the will, of a client that may connect.
+    /// The client identifier for the server and what the will needs, of a client that may connect.
     fn admitted<'b>(
         &self,
         connect: &Connect<'b>,
         judge: &mut dyn Judge,
-    ) -> Result<(Cow<'b, str>, Option<Path>), Refused> {
+    ) -> Result<(Cow<'b, str>, Option<Needs>), Refused> {
         if !judge.may(Action::Connect, &Path::interface(&self.interface)) {
             return Err(Refused::Authorization);
         }
         let id = self.binding.bind(connect).ok_or(Refused::Id)?;
-        let Some(topic) = connect.will else { return Ok((id, None)) };
-        match Path::topic(&self.interface, topic) {
-            Ok(will) if judge.may(Action::Publish, &will) => Ok((id, Some(will))),
-            _ => Err(Refused::Authorization),
-        }
+        let Some(Will { topic, response }) = connect.will else { return Ok((id, None)) };
+        let path = Path::topic(&self.interface, topic).map_err(|_| Refused::Authorization)?;
+        let will = Needs::met(&path, response, self.responses, &self.interface, judge);
+        will.map(|will| (id, Some(will))).ok_or(Refused::Authorization)
     }
 
     /// Tells a client that speaks MQTT 5.0 what is wrong, if that can go to it now (section 4.13).

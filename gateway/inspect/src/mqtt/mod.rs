@@ -5,7 +5,8 @@
 //!
 //! Decisions
 //! - CONNECT asks `connect`, and `publish` on the topic of its will. PUBLISH from the client asks
-//!   `publish` on its topic. Each filter of a SUBSCRIBE asks `subscribe`, and so does each PUBLISH
+//!   `publish` on its topic. A message or a will that names a response topic asks `subscribe` or
+//!   `publish` on that one as well, as the interface has it. Each filter of a SUBSCRIBE asks `subscribe`, and so does each PUBLISH
 //!   towards the client: what was subscribed to earlier gives nothing away.
 //! - The other packets name nothing. They are forwarded if they are well formed and may come now.
 //!
@@ -32,6 +33,7 @@ mod properties;
 mod publish;
 mod reader;
 mod reason;
+mod response;
 mod server;
 mod session;
 mod subscribe;

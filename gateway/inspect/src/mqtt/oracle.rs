@@ -7,14 +7,14 @@ use doorward_model::Action;
 
 use super::fuzzing::{Question, Seen};
 use crate::machine::Side;
-use doorward_model::ClientIds;
+use doorward_model::{ClientIds, MqttOptions, ResponseTopics};
 
 /// A packet: the first byte, and what follows its length.
 type Packet<'b> = (u8, &'b [u8]);
 
 /// Every topic and filter in what has gone out was permitted, in that order; there is nothing else
 /// in it than packets that may go there.
-pub(super) fn check(ids: ClientIds, seen: &Seen) {
+pub(super) fn check(options: MqttOptions, seen: &Seen) {
     let device = packets(&seen.out.device);
     let client = packets(&seen.out.client);
     let five = device.first().is_some_and(|(_, body)| body[6] == 5);
@@ -27,14 +27,23 @@ pub(super) fn check(ids: ClientIds, seen: &Seen) {
                 assert_eq!(at, 0);
                 assert_eq!(permitted(seen, Side::Client, Action::Connect).next(), Some("bus"));
                 let (id, will) = connect(body, five);
-                if ids == ClientIds::Bound {
+                if options.ids == ClientIds::Bound {
                     assert!(id.starts_with("user/alice:"), "{id}");
                 }
-                if let Some(will) = will {
+                if let Some((will, response)) = will {
                     consume(&mut published, will);
+                    if let Some(response) = response {
+                        may_name(options.response, response, seen);
+                    }
                 }
             }
-            3 => consume(&mut published, topic(*first, body, five)),
+            3 => {
+                let (topic, response) = topic(*first, body, five);
+                consume(&mut published, topic);
+                if let Some(response) = response {
+                    may_name(options.response, response, seen);
+                }
+            }
             8 => {
                 let mut rest = &body[2..];
                 if five {
@@ -68,7 +77,7 @@ pub(super) fn check(ids: ClientIds, seen: &Seen) {
             _ => assert!(accepted, "{first:02x} comes before CONNACK"),
         }
         match first >> 4 {
-            3 => consume(&mut delivered, topic(*first, body, five)),
+            3 => consume(&mut delivered, topic(*first, body, five).0),
             2 | 4..=7 | 9 | 11 | 13 | 15 => {}
             14 => {
                 assert!(five);
@@ -92,6 +101,18 @@ fn permitted(seen: &Seen, about: Side, action: Action) -> impl Iterator<Item = &
 fn consume<'q>(permitted: &mut impl Iterator<Item = &'q str>, operand: &str) {
     let found = permitted.any(|path| path.strip_prefix("bus/") == Some(operand));
     assert!(found, "{operand:?} was not permitted");
+}
+
+/// A response topic that has gone out was asked about, and permitted.
+fn may_name(rule: ResponseTopics, response: &str, seen: &Seen) {
+    let actions: &[Action] = match rule {
+        ResponseTopics::Either => &[Action::Subscribe, Action::Publish],
+        ResponseTopics::Publish => &[Action::Publish],
+        ResponseTopics::Off => &[],
+    };
+    let mut asked = actions.iter().flat_map(|action| permitted(seen, Side::Client, *action));
+    let found = asked.any(|path| path.strip_prefix("bus/") == Some(response));
+    assert!(found, "nobody may have {response:?} answered");
 }
 
 /// Only of a PUBLISH may the end be missing.
@@ -127,42 +148,57 @@ fn after_properties(bytes: &[u8]) -> (&[u8], &[u8]) {
     rest.split_at(length)
 }
 
-/// The client identifier and the topic of the will.
-fn connect(body: &[u8], five: bool) -> (&str, Option<&str>) {
+/// The client identifier, and the topic of the will with its response topic.
+fn connect(body: &[u8], five: bool) -> (&str, Option<(&str, Option<&str>)>) {
     let (flags, mut rest) = (body[7], &body[10..]);
     if five {
         let (properties, after) = after_properties(rest);
-        assert!(!ids(properties).contains(&0x22), "topic aliases are offered");
+        assert!(!has(properties, 0x22), "topic aliases are offered");
         rest = after;
     }
     let id = text(&mut rest);
     if flags & 0x04 == 0 {
         return (id, None);
     }
+    let mut response = None;
     if five {
-        rest = after_properties(rest).1;
+        let (properties, after) = after_properties(rest);
+        (response, rest) = (response_topic(properties), after);
     }
-    (id, Some(text(&mut rest)))
+    (id, Some((text(&mut rest), response)))
 }
 
-fn topic(first: u8, body: &[u8], five: bool) -> &str {
+/// The topic of a PUBLISH, and the one where it is to be answered.
+fn topic(first: u8, body: &[u8], five: bool) -> (&str, Option<&str>) {
     let mut rest = body;
     let topic = text(&mut rest);
     assert!(!topic.is_empty());
     if first & 0b0110 != 0 {
         rest = &rest[2..];
     }
+    let mut response = None;
     if five {
-        assert!(!ids(after_properties(rest).0).contains(&0x23), "a topic has an alias");
+        let properties = after_properties(rest).0;
+        assert!(!has(properties, 0x23), "a topic has an alias");
+        response = response_topic(properties);
     }
-    topic
+    (topic, response)
 }
 
-/// The identifiers of properties (table 2-4).
-fn ids(mut properties: &[u8]) -> Vec<u8> {
-    let mut ids = Vec::new();
+fn has(properties: &[u8], id: u8) -> bool {
+    each(properties).iter().any(|(one, _)| *one == id)
+}
+
+fn response_topic(properties: &[u8]) -> Option<&str> {
+    let found = each(properties).into_iter().find(|(id, _)| *id == 0x08);
+    found.map(|(_, mut value)| text(&mut value))
+}
+
+/// Properties: the identifier of each (table 2-4), and what follows it.
+fn each(mut properties: &[u8]) -> Vec<(u8, &[u8])> {
+    let mut all = Vec::new();
     while let Some((id, mut rest)) = properties.split_first() {
-        ids.push(*id);
+        all.push((*id, rest));
         properties = match id {
             0x01 | 0x17 | 0x19 | 0x24 | 0x25 | 0x28..=0x2a => &rest[1..],
             0x13 | 0x21..=0x23 => &rest[2..],
@@ -180,7 +216,7 @@ fn ids(mut properties: &[u8]) -> Vec<u8> {
             }
         };
     }
-    ids
+    all
 }
 
 /// The kinds of packets that have gone out.

@@ -2,6 +2,7 @@ use super::reader::Reader;
 use super::reason::{Violation, malformed, protocol_error};
 use super::topic::is_topic;
 
+pub(super) const RESPONSE_TOPIC: u8 = 0x08;
 pub(super) const SUBSCRIPTION_ID: u8 = 0x0b;
 pub(super) const SESSION_EXPIRY: u8 = 0x11;
 pub(super) const ASSIGNED_ID: u8 = 0x12;
@@ -69,12 +70,11 @@ struct Property<'b> {
 fn form(id: u8, place: Place) -> Option<Form> {
     use Place as P;
     let (form, places): (Form, &[Place]) = match id {
-        // Payload Format Indicator, Message Expiry Interval, Content Type, Response Topic,
-        // Correlation Data.
+        // Payload Format Indicator, Message Expiry Interval, Content Type, Correlation Data.
         0x01 => (Form::Switch, &[P::Publish, P::Will]),
         0x02 => (Form::Four, &[P::Publish, P::Will]),
         0x03 => (Form::Text, &[P::Publish, P::Will]),
-        0x08 => (Form::Topic, &[P::Publish, P::Will]),
+        RESPONSE_TOPIC => (Form::Topic, &[P::Publish, P::Will]),
         0x09 => (Form::Binary, &[P::Publish, P::Will]),
         SUBSCRIPTION_ID => (Form::Varint, &[P::Publish, P::Subscribe]),
         SESSION_EXPIRY => (Form::Four, &[P::Connect, P::Connack, P::Disconnect]),

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use doorward_model::{Action, Name, Path};
+use doorward_model::{Name, ResponseTopics};
 
 use super::connect::Connect;
 use super::inbox::Fate;
@@ -8,6 +8,7 @@ use super::line::Line;
 use super::packet::{Header, Kind, Version, write};
 use super::properties::{AUTHENTICATION_METHOD, PACKET_MAXIMUM, SESSION_EXPIRY};
 use super::reason::{Violation, malformed, protocol_error};
+use super::response::Needs;
 use super::subscribe::Awaited;
 use super::topic::Aliases;
 use crate::machine::{Judge, Out, Side};
@@ -19,8 +20,10 @@ pub(super) struct Session {
     pub(super) interface: Name,
     /// CONNACK has let the client in.
     pub(super) accepted: bool,
-    /// The topic of the will, as long as the server may publish it.
-    pub(super) will: Option<Path>,
+    /// Who may name a response topic.
+    pub(super) responses: ResponseTopics,
+    /// What the will needs, as long as the server may publish it.
+    pub(super) will: Option<Needs>,
     /// How the client authenticates beyond a user name and a password (section 4.12).
     pub(super) method: Option<Box<str>>,
     /// The session was to outlive the connection.
@@ -38,7 +41,12 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(connect: &Connect<'_>, will: Option<Path>, interface: Name) -> Self {
+    pub(super) fn new(
+        connect: &Connect<'_>,
+        will: Option<Needs>,
+        responses: ResponseTopics,
+        interface: Name,
+    ) -> Self {
         let properties = connect.properties;
         // CONNACK goes before everything else.
         let mut to_client = Line::new(true);
@@ -47,6 +55,7 @@ impl Session {
             version: connect.version,
             interface,
             accepted: false,
+            responses,
             will,
             method: properties.text(AUTHENTICATION_METHOD).map(Into::into),
             lasts: properties.number(SESSION_EXPIRY).is_some_and(|seconds| seconds > 0),
@@ -118,6 +127,6 @@ impl Session {
 
     /// Whether the server may publish the will. If there is none, there is nothing to ask.
     pub(super) fn may_leave_will(&self, judge: &mut dyn Judge) -> bool {
-        self.will.as_ref().is_none_or(|topic| judge.may(Action::Publish, topic))
+        self.will.as_ref().is_none_or(|will| will.are_met(judge))
     }
 }

@@ -74,6 +74,12 @@ pub enum DialError {
     /// A serial line is open as another interface has it set.
     #[error("the line is in use by an interface with other settings")]
     OtherSettings,
+    /// Only some lines may be written, to a serial line that cannot carry their characters.
+    #[error(
+        "the line is set to fewer than seven data bits, of which lines cannot be told apart; set \
+         bits=7 or bits=8 in the interface's URL or where the agent declares the line"
+    )]
+    Narrow,
     /// Only a flow of that kind gets there.
     #[error("the interface is reached by a flow of {}", match .0 {
         Kind::Stream => "bytes",
@@ -110,6 +116,7 @@ impl DialError {
             Self::Forbidden { .. } => "backend-out-of-bounds",
             Self::Taken => "serial-line-taken",
             Self::OtherSettings => "serial-line-set-otherwise",
+            Self::Narrow => "serial-line-too-narrow",
             Self::Kind(_) => "wrong-kind-of-flow",
             Self::NoAgent => "agent-not-connected",
             Self::NotOffered(_) => "agent-does-not-offer",
@@ -289,7 +296,7 @@ impl Dialer {
             }
             _ => {
                 let seat = self.lines.sit(address.clone(), settings, wants, open).await?;
-                Stream::Serial(seat.limited_to(target.lines()))
+                Stream::Serial(seat.limited_to(target.lines())?)
             }
         };
         Ok(Far::Stream { stream, address })

@@ -1,6 +1,7 @@
 //! Other names of a message: a device may find the same thing under another unit or table.
 
 use super::{Path, Segment, Table};
+use crate::target::Operand;
 
 /// How many bits a register has.
 const BITS: u16 = 16;
@@ -52,6 +53,17 @@ impl Path {
         let mut aliases: Vec<Self> = names.into_iter().map(alias).collect();
         aliases.retain(|alias| alias != self);
         aliases
+    }
+}
+
+impl Path {
+    /// The same path of HTTP without a part of the query that is its last segment; `None` if it has
+    /// none.
+    pub(crate) fn without(&self, operand: &Operand) -> Option<Self> {
+        let (Segment::Text(last), before) = self.segments.split_last()? else { return None };
+        let value = last.strip_prefix('@')?.strip_prefix(operand.key())?.strip_prefix('=');
+        let is_part = value.is_some() && !before.is_empty();
+        is_part.then(|| Self { segments: before.into(), open: false, topic: false })
     }
 }
 
@@ -175,6 +187,23 @@ mod tests {
         }
         assert_eq!(aliases("m/3/coil/5", true, true).len(), 8);
         assert!(aliases("m/3/coil/5", true, true).iter().all(|one| one.starts_with("m/0/")));
+    }
+
+    #[test]
+    fn a_part_of_a_query_is_left_out() {
+        let target: crate::Target = "http://web:80?operand=query:cmd".parse().unwrap();
+        let aliases = |text: &str| {
+            let names = target.inspected().unwrap().aliases(&Path::literal(text).unwrap());
+            names.iter().map(Path::raw).collect::<Vec<_>>()
+        };
+        assert_eq!(aliases("web/a/@cmd=x"), ["web/a"]);
+        assert_eq!(aliases("web/a//@cmd="), ["web/a/"]);
+        for none in ["web/a", "web/@cmd=x/a", "web/a/@cmdx=1", "web/a/@cmd", "@cmd=x", "web/@x=1"] {
+            assert!(aliases(none).is_empty(), "{none}");
+        }
+        let plain: crate::Target = "http://web:80".parse().unwrap();
+        let path = Path::literal("web/a/@cmd=x").unwrap();
+        assert!(plain.inspected().unwrap().aliases(&path).is_empty());
     }
 
     const VIEWS: [&str; 5] = ["holding", "input", "coil", "discrete", "fifo"];

@@ -41,13 +41,30 @@ pub enum TargetError {
         escape(.0)
     )]
     Pattern(String),
+    /// A pattern of lines that no line can match.
+    #[error("'{}' permits no line: lines and patterns are of printable ASCII alone", escape(.0))]
+    DeadPattern(String),
+    /// Only some lines may be written, to a line that cannot carry their characters.
+    #[error(
+        "with line= a serial line has bits=7 or bits=8: of fewer bits, letters are read as the end \
+         of a line"
+    )]
+    NarrowLine,
     /// What follows `?` is no option of such an interface, or not one of its values.
     #[error(
-        "'{}' is no option of such an interface; there are audit=sync, for MQTT client-id=bound, \
-         strict or off, for Modbus unit=any and tables=alias, and for HTTP body=BYTES, rate=10/s (m, h), host=NAME and identity=signed",
+        "'{}' is no option of such an interface; there are audit=sync; for MQTT client-id=bound, \
+         strict or off, and response-topic=publish or off; for Modbus \
+         unit=any and tables=alias; for HTTP body=BYTES, rate=10/s (m, h), host=NAME, identity=signed, query=off, mask=token|password, operand=query:KEY, \
+         origins=https://ha.example and keep=FIELD, which is none of Doorward-*",
         escape(.0)
     )]
     Option(String),
+    /// The same parameter is an operand and a secret.
+    #[error(
+        "operand=query:{0} and mask={0} exclude each other: what is decided stands in the audit log; \
+         leave one of them out"
+    )]
+    MaskedOperand(String),
     /// Not absolute, not normal, or with a NUL.
     #[error("a Unix socket is an absolute path without . or .., as in unix:/run/app.sock")]
     Path,

@@ -1,7 +1,11 @@
 use std::fmt;
 
 use super::error::TargetError;
+use super::field::FieldName;
 use super::host::Host;
+use super::origin::Origin;
+use super::query::{Operand, SecretParameter};
+use super::several::Several;
 
 /// How requests at an HTTP interface are handled.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -17,6 +21,27 @@ pub struct HttpOptions {
     pub rate: Option<RequestRate>,
     /// How the backend is told who asks (`identity=`), if it is told.
     pub identity: Option<ToldIdentity>,
+    /// Whether the audit log does not get the query (`query=off`).
+    pub hides_query: bool,
+    /// The parameters of the query whose values the audit log does not get (`mask=`).
+    pub mask: Option<Several<SecretParameter>>,
+    /// The parameter of the query that is decided like one more segment of the path (`operand=`).
+    pub operand: Option<Operand>,
+    /// The origins whose pages may act here as the interface's own may (`origins=`).
+    pub origins: Option<Several<Origin>>,
+    /// The fields that are forwarded though clients claim by them who they are (`keep=`).
+    pub keep: Option<Several<FieldName>>,
+}
+
+impl HttpOptions {
+    /// Whether the audit log does not get the value of the query's parameter `name`.
+    #[must_use]
+    pub fn masks(&self, name: &str) -> bool {
+        self.mask
+            .iter()
+            .flat_map(Several::iter)
+            .any(|secret| secret.as_str().eq_ignore_ascii_case(name))
+    }
 }
 
 /// How a backend is told who asks.

@@ -1,8 +1,12 @@
 use std::fmt;
 
 use super::error::TargetError;
+use super::field::FieldName;
 use super::http::{HttpHost, HttpOptions, RequestRate, ToldIdentity, base_of, number};
 use super::modbus::{self, ModbusOptions};
+use super::mqtt::{ClientIds, MqttOptions, ResponseTopics};
+use super::query::{Operand, SecretParameter};
+use super::several::Several;
 use crate::path::Path;
 use crate::protocol::Protocol;
 
@@ -26,35 +30,9 @@ pub enum Inspection {
     /// whatever the device does.
     Modbus(ModbusOptions),
     /// MQTT: `mqtt://HOST:PORT?client-id=bound` or `mqtt+agent:NAME`.
-    Mqtt(ClientIds),
+    Mqtt(MqttOptions),
     /// CoAP: `coap://HOST:PORT` or `coap+agent:NAME`.
     Coap,
-}
-
-/// What becomes of the client identifiers that MQTT clients choose (`client-id=`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum ClientIds {
-    /// The broker sees `SUBJECT:ID`, so that nobody can take over another's session.
-    #[default]
-    Bound,
-    /// The client has to choose its subject's name, or `SUBJECT:ID`.
-    Strict,
-    /// The broker sees what the client chose.
-    Off,
-}
-
-impl ClientIds {
-    fn of_word(word: &str) -> Option<Self> {
-        [Self::Bound, Self::Strict, Self::Off].into_iter().find(|one| one.as_str() == word)
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Bound => "bound",
-            Self::Strict => "strict",
-            Self::Off => "off",
-        }
-    }
 }
 
 impl Inspection {
@@ -76,6 +54,7 @@ struct Options {
     http: HttpOptions,
     ids: Option<ClientIds>,
     modbus: ModbusOptions,
+    response: Option<ResponseTopics>,
     synced: Option<bool>,
 }
 
@@ -101,10 +80,28 @@ impl Options {
             (Protocol::Modbus, "tables") => {
                 declare(&mut modbus.aliased_tables, word == modbus::ALIAS)
             }
+            (Protocol::Mqtt, "response-topic") => {
+                put(&mut self.response, ResponseTopics::of_word(word))
+            }
             (Protocol::Http, "body") => put(&mut http.body, number(word)),
             (Protocol::Http, "rate") => put(&mut http.rate, RequestRate::of_word(word)),
             (Protocol::Http, "host") => put(&mut http.host, HttpHost::of_word(word)),
             (Protocol::Http, "identity") => put(&mut http.identity, ToldIdentity::of_word(word)),
+            (Protocol::Http, "query") => {
+                let off = word == "off" && !http.hides_query;
+                http.hides_query |= off;
+                off
+            }
+            (Protocol::Http, "mask") => {
+                put(&mut http.mask, Several::of_word(word, SecretParameter::of_word))
+            }
+            (Protocol::Http, "operand") => put(&mut http.operand, Operand::of_word(word)),
+            (Protocol::Http, "origins") => {
+                put(&mut http.origins, Several::of_word(word, |one| one.parse().ok()))
+            }
+            (Protocol::Http, "keep") => {
+                put(&mut http.keep, Several::of_word(word, FieldName::of_word))
+            }
             _ => return None,
         })
     }
@@ -118,8 +115,8 @@ impl Inspected {
         query: Option<&str>,
     ) -> Result<(Self, Option<String>), TargetError> {
         let http = HttpOptions { base: base_of(base)?, ..HttpOptions::default() };
-        let modbus = ModbusOptions::default();
-        let mut options = Options { protocol, http, ids: None, modbus, synced: None };
+        let (modbus, (ids, response, synced)) = (ModbusOptions::default(), (None, None, None));
+        let mut options = Options { protocol, http, ids, response, modbus, synced };
         let mut others = Vec::new();
         for part in query.into_iter().flat_map(|query| query.split('&')) {
             let taken = part.split_once('=').and_then(|(key, word)| options.take(key, word));
@@ -129,10 +126,18 @@ impl Inspected {
                 None => others.push(part),
             }
         }
-        let Options { http, ids, modbus, synced, .. } = options;
+        let Options { http, ids, response, modbus, synced, .. } = options;
+        if let Some(operand) = &http.operand
+            && http.masks(operand.key())
+        {
+            return Err(TargetError::MaskedOperand(operand.key().to_owned()));
+        }
         let spoken = match protocol {
             Protocol::Http => Inspection::Http(Box::new(http)),
-            Protocol::Mqtt => Inspection::Mqtt(ids.unwrap_or_default()),
+            Protocol::Mqtt => Inspection::Mqtt(MqttOptions {
+                ids: ids.unwrap_or_default(),
+                response: response.unwrap_or_default(),
+            }),
             Protocol::Coap => Inspection::Coap,
             _ => Inspection::Modbus(modbus),
         };
@@ -156,7 +161,11 @@ impl Inspected {
             Inspection::Modbus(options) => {
                 path.modbus_aliases(options.any_unit, options.aliased_tables)
             }
-            Inspection::Http(_) | Inspection::Mqtt(_) | Inspection::Coap => Vec::new(),
+            Inspection::Http(options) => {
+                let operand = options.operand.as_ref();
+                operand.and_then(|operand| path.without(operand)).into_iter().collect()
+            }
+            Inspection::Mqtt(_) | Inspection::Coap => Vec::new(),
         }
     }
 }
@@ -166,17 +175,24 @@ impl fmt::Display for Inspected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut all: Vec<String> = Vec::new();
         match &self.spoken {
-            Inspection::Mqtt(ids) if *ids != ClientIds::default() => {
-                all.push(format!("client-id={}", ids.as_str()));
+            Inspection::Mqtt(MqttOptions { ids, response }) => {
+                let chosen = (*ids != ClientIds::default()).then(|| ids.as_str());
+                all.extend(chosen.map(|word| format!("client-id={word}")));
+                all.extend(response.as_str().map(|word| format!("response-topic={word}")));
             }
             Inspection::Http(http) => {
                 all.extend(http.host.as_ref().map(|host| format!("host={host}")));
                 all.extend(http.body.map(|body| format!("body={body}")));
                 all.extend(http.rate.map(|rate| format!("rate={rate}")));
                 all.extend(http.identity.map(|identity| format!("identity={identity}")));
+                all.extend(http.hides_query.then(|| "query=off".to_owned()));
+                all.extend(http.mask.as_ref().map(|mask| format!("mask={mask}")));
+                all.extend(http.operand.as_ref().map(|operand| format!("operand={operand}")));
+                all.extend(http.origins.as_ref().map(|origins| format!("origins={origins}")));
+                all.extend(http.keep.as_ref().map(|keep| format!("keep={keep}")));
             }
             Inspection::Modbus(options) => all.extend(options.words()),
-            Inspection::Mqtt(_) | Inspection::Coap => {}
+            Inspection::Coap => {}
         }
         all.extend(self.synced.then(|| "audit=sync".to_owned()));
         f.write_str(&all.join("&"))

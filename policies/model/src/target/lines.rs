@@ -36,12 +36,25 @@ impl Lines {
     }
 
     /// Whether a whole line, without its end, is one of them. In a pattern `*` is any text, also
-    /// none; everything else is itself. A line with a character that cannot be shown is none of
-    /// them, whatever they are: terminals read some as commands to change the line.
+    /// none; everything else is itself. A line with a byte that is no printable ASCII is none of
+    /// them, whatever they are. Terminals read control characters as commands to change the line,
+    /// and a line of seven bits, or a device that strips the eighth, makes others of bytes beyond
+    /// ASCII: U+010D, which is C4 8D, is `D` and a carriage return there.
     #[must_use]
-    pub fn permit(&self, line: &str) -> bool {
-        is_printable(line) && self.0.iter().any(|pattern| matches(pattern, line))
+    pub fn permit(&self, line: &[u8]) -> bool {
+        let text = str::from_utf8(line).ok().filter(|text| is_plain(text));
+        text.is_some_and(|text| self.0.iter().any(|pattern| matches(pattern, text)))
     }
+
+    /// The first pattern that no line matches, since it is not of printable ASCII.
+    pub(super) fn dead(&self) -> Option<&str> {
+        self.0.iter().map(|pattern| &**pattern).find(|pattern| !is_plain(pattern))
+    }
+}
+
+/// Whether a text is of printable ASCII alone; a tab is none.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Piece by piece: the first and the last where they must be, the others as early as can be.
@@ -102,12 +115,19 @@ mod tests {
             ("show \u{8}\u{8}reboot", false),
             ("show \u{1b}[A", false),
             ("show \u{9b}A", false),
-            ("show é", true),
+            ("show é", false),
+            ("show x\u{10d}reboot", false),
+            ("show ~", true),
+            ("show \u{7f}", false),
         ] {
-            assert_eq!(lines.permit(line), permitted, "{line:?}");
+            assert_eq!(lines.permit(line.as_bytes()), permitted, "{line:?}");
         }
-        assert!(Lines::take("line=").unwrap().0.unwrap().permit(""));
-        assert!(!Lines::take("line=").unwrap().0.unwrap().permit("x"));
+        assert!(Lines::take("line=").unwrap().0.unwrap().permit(b""));
+        assert!(!Lines::take("line=").unwrap().0.unwrap().permit(b"x"));
+        let any = Lines::take("line=*").unwrap().0.unwrap();
+        for byte in 0..=u8::MAX {
+            assert_eq!(any.permit(&[b'a', byte]), (0x20..0x7f).contains(&byte), "{byte:x}");
+        }
     }
 
     #[test]

@@ -1,23 +1,33 @@
 //! Where interfaces are reached and what is spoken there, and the URLs that say so.
 
 mod error;
+mod field;
 mod host;
 mod http;
 mod inspected;
 mod lines;
 mod modbus;
+mod mqtt;
+mod origin;
 mod process;
+mod query;
+mod several;
 mod way;
 
 use std::fmt;
 use std::str::FromStr;
 
 pub use error::TargetError;
+pub use field::FieldName;
 pub use host::Host;
 pub use http::{HttpHost, HttpOptions, RequestRate, ToldIdentity};
-pub use inspected::{ClientIds, Inspected, Inspection};
+pub use inspected::{Inspected, Inspection};
 pub use lines::Lines;
 pub use modbus::ModbusOptions;
+pub use mqtt::{ClientIds, MqttOptions, ResponseTopics};
+pub use origin::{NoOrigin, Origin};
+pub use query::{Operand, SecretParameter};
+pub use several::Several;
 pub use way::{Spoken, Way};
 
 use crate::protocol::Protocol;
@@ -94,6 +104,26 @@ impl Target {
     #[must_use]
     pub fn lines(&self) -> Option<&Lines> {
         self.lines.as_ref()
+    }
+
+    /// Why no interface is to be declared so, though one that has been is still read: it permits
+    /// nothing then.
+    #[must_use]
+    pub fn objection(&self) -> Option<TargetError> {
+        let lines = self.lines.as_ref()?;
+        let bits = match &self.way {
+            Way::Serial { settings, .. } => Some(settings.bits),
+            Way::Agent { spoken: Spoken::Line(change), .. } => change.bits,
+            Way::Agent { spoken: Spoken::Stream | Spoken::Datagrams, .. }
+            | Way::Tcp { .. }
+            | Way::Udp { .. }
+            | Way::Unix { .. }
+            | Way::Process { .. } => None,
+        };
+        if bits.is_some_and(|bits| !bits.carry_ascii()) {
+            return Some(TargetError::NarrowLine);
+        }
+        lines.dead().map(|pattern| TargetError::DeadPattern(pattern.to_owned()))
     }
 
     /// What is probably spoken there, by its port, and not inspected: then whoever may reach the

@@ -66,6 +66,22 @@ fn reads_the_targets_that_can_be_dialed() {
             "mqtt://bus:1883?client-id=strict&audit=sync",
         ),
         ("mqtt+agent:bus?client-id=off", "mqtt+agent:bus?client-id=off"),
+        ("mqtt://bus:1883?response-topic=publish", "mqtt://bus:1883?response-topic=publish"),
+        (
+            "mqtt+agent:bus?response-topic=off&client-id=strict",
+            "mqtt+agent:bus?client-id=strict&response-topic=off",
+        ),
+        ("http://web:80?query=off", "http://web:80?query=off"),
+        (
+            "http://web:80?keep=X-User|X_Remote_User&origins=https://HA.example:443|http://[::1]:81\
+             &operand=query:cmd&mask=Token|user[password]&query=off",
+            "http://web:80?query=off&mask=token|user[password]&operand=query:cmd\
+             &origins=https://ha.example|http://[::1]:81&keep=x-user|x_remote_user",
+        ),
+        (
+            "http+agent:web?operand=query:a.b_c&rate=1/s",
+            "http+agent:web?rate=1/s&operand=query:a.b_c",
+        ),
         ("coap://[::1]:5683", "coap://[::1]:5683"),
         ("coap+agent:lamp", "coap+agent:lamp"),
     ] {
@@ -143,6 +159,43 @@ fn refuses_everything_else() {
         "http://web:80?identity=signed&identity=signed",
         "http+agent:web?identity=off",
         "mqtt://broker:1883?identity=signed",
+        "mqtt://bus:1883?response-topic=either",
+        "mqtt://bus:1883?response-topic=",
+        "mqtt://bus:1883?response-topic=off&response-topic=off",
+        "mqtt://bus:1883?query=off",
+        "http://web:80?response-topic=off",
+        "http://web:80?query=on",
+        "http://web:80?query=off&query=off",
+        "http://web:80?mask=",
+        "http://web:80?mask=a|",
+        "http://web:80?mask=a%20b",
+        "http://web:80?mask=a&mask=b",
+        "http://web:80?operand=cmd",
+        "http://web:80?operand=query:",
+        "http://web:80?operand=body:cmd",
+        "http://web:80?operand=query:a[b]",
+        "http://web:80?operand=query:a@b",
+        "http://web:80?operand=query:a~b",
+        "http://web:80?operand=query:_",
+        "http://web:80?mask=[]",
+        "http://web:80?operand=query:a%20b",
+        "http://web:80?operand=query:a|b",
+        "http://web:80?operand=query:cmd&operand=query:x",
+        "http://web:80?operand=query:cmd&mask=x|CMD",
+        "http://web:80?origins=",
+        "http://web:80?origins=null",
+        "http://web:80?origins=*",
+        "http://web:80?origins=ha.example",
+        "http://web:80?origins=https://ha.example/",
+        "http://web:80?origins=https://a.example|",
+        "http://web:80?keep=",
+        "http://web:80?keep=a b",
+        "http://web:80?keep=a:b",
+        "http://web:80?keep=Doorward-Identity",
+        "http://web:80?keep=x-user|doorward_identity",
+        "http://web:80?keep=DOORWARD.Identity",
+        "coap://lamp:5683?keep=x-user",
+        "tcp://web:80?origins=https://ha.example",
         "tcp://web:80?identity=signed",
         "http://web:80?host=",
         "http://web:80?host=a:b",
@@ -175,6 +228,11 @@ fn refuses_everything_else() {
         "coap://lamp:5683/x",
     ] {
         assert!(text.parse::<Target>().is_err(), "{text}");
+    }
+    for option in ["mask", "keep"] {
+        let of = |parts: usize| format!("http://web:80?{option}={}", vec!["a"; parts].join("|"));
+        assert!(of(Several::<FieldName>::MOST).parse::<Target>().is_ok());
+        assert!(of(Several::<FieldName>::MOST + 1).parse::<Target>().is_err());
     }
     let long = format!("unix:/{}", "a".repeat(107));
     assert_eq!(long.parse::<Target>(), Err(TargetError::PathTooLong));
@@ -209,6 +267,25 @@ fn a_raw_interface_at_the_port_of_a_protocol_is_noticed() {
         ("agent:modbus", None),
     ] {
         assert_eq!(text.parse::<Target>().unwrap().overlooked(), protocol, "{text}");
+    }
+}
+
+#[test]
+fn what_permits_no_line_is_not_to_be_declared() {
+    for (text, objected) in [
+        ("serial:/dev/a?line=show%20*", false),
+        ("serial:/dev/a?line=show%20*&bits=7&parity=even", false),
+        ("serial:/dev/a?line=show%20*&bits=6", true),
+        ("serial:/dev/a?bits=5&line=", true),
+        ("serial:/dev/a?bits=5", false),
+        ("serial:/dev/a?line=a&line=%C3%A9*", true),
+        ("serial+agent:a?line=a", false),
+        ("serial+agent:a?line=a&bits=8", false),
+        ("serial+agent:a?line=a&bits=5", true),
+        ("tcp://h:1", false),
+    ] {
+        let target = text.parse::<Target>().unwrap();
+        assert_eq!(target.objection().is_some(), objected, "{text}");
     }
 }
 
@@ -269,13 +346,29 @@ fn path() -> impl Strategy<Value = PathBuf> {
     "(/[a-zA-Z0-9_%& +:é-]{1,10}){1,3}".prop_map(PathBuf::from)
 }
 
+/// What an option names that names several.
+fn several<T: std::fmt::Debug>(
+    word: &'static str,
+    of: fn(&str) -> Option<T>,
+) -> impl Strategy<Value = Several<T>> {
+    let words = prop::collection::vec(word, 1..4);
+    words.prop_map(move |words| Several::of_word(&words.join("|"), of).unwrap())
+}
+
 fn target() -> impl Strategy<Value = Target> {
     let spoken = prop::option::of(prop_oneof![
         (any::<bool>(), any::<bool>()).prop_map(|(any_unit, aliased_tables)| {
             Inspection::Modbus(ModbusOptions { any_unit, aliased_tables })
         }),
-        Just(Inspection::Mqtt(ClientIds::Bound)),
-        Just(Inspection::Mqtt(ClientIds::Strict)),
+        (
+            prop::sample::select(vec![ClientIds::Bound, ClientIds::Strict, ClientIds::Off]),
+            prop::sample::select(vec![
+                ResponseTopics::Either,
+                ResponseTopics::Publish,
+                ResponseTopics::Off,
+            ]),
+        )
+            .prop_map(|(ids, response)| Inspection::Mqtt(MqttOptions { ids, response })),
         Just(Inspection::Coap),
         (
             "(/[a-z.~-]{2,5}x){0,3}",
@@ -283,13 +376,37 @@ fn target() -> impl Strategy<Value = Target> {
             prop::option::of(any::<u64>()),
             prop::option::of((1..1_000_000_u32, prop::sample::select(vec![1, 60, 3600]))),
             prop::option::of(Just(ToldIdentity::Signed)),
+            (
+                any::<bool>(),
+                prop::option::of(several("[a-z][a-z\\[\\]$:@.~-]{0,9}", SecretParameter::of_word)),
+                prop::option::of("[A-Z0-9][A-Z0-9._-]{0,9}"),
+                prop::option::of(several("https?://[a-z]{1,5}(:[1-9]{1,4})?", |one| one
+                    .parse()
+                    .ok())),
+                prop::option::of(several("[a-c][a-z_.-]{0,9}", FieldName::of_word)),
+            ),
         )
-            .prop_map(|(base, host, body, rate, identity)| {
-                let host = host.map(|(host, port)| HttpHost { host, port });
-                let rate = rate.map(|(count, seconds)| RequestRate { count, seconds });
-                let options = HttpOptions { base, host, body, rate, identity };
-                Inspection::Http(Box::new(options))
-            }),
+            .prop_map(
+                |(base, host, body, rate, identity, (hides_query, mask, key, origins, keep))| {
+                    let host = host.map(|(host, port)| HttpHost { host, port });
+                    let rate = rate.map(|(count, seconds)| RequestRate { count, seconds });
+                    let operand = key.and_then(|key| Operand::of_word(&format!("query:{key}")));
+                    let mut options = HttpOptions {
+                        base,
+                        host,
+                        body,
+                        rate,
+                        identity,
+                        hides_query,
+                        mask,
+                        operand: None,
+                        origins,
+                        keep,
+                    };
+                    options.operand = operand.filter(|operand| !options.masks(operand.key()));
+                    Inspection::Http(Box::new(options))
+                }
+            ),
     ]);
     (way(), spoken, any::<bool>()).prop_map(|(way, spoken, synced)| {
         let goes = |spoken: &Inspection| {
@@ -343,7 +460,8 @@ proptest! {
         scheme in prop::sample::select(vec![
             "", "tcp://", "udp://", "unix:", "serial:", "process:", "process:/x?arg=", "agent:",
             "serial:/dev/x?", "serial+agent:a?", "serial:/dev/x?baud=", "http://a:1/", "http://a:1?host=", "serial:/dev/x?line=", "modbus://",
-            "mqtt://h:1?", "modbus+serial:/dev/x?", "coap+agent:",
+            "mqtt://h:1?", "http://a:1?origins=", "http://a:1?keep=", "http://a:1?operand=query:",
+            "modbus+serial:/dev/x?", "coap+agent:",
         ]),
         rest in any::<String>(),
     ) {

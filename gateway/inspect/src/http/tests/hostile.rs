@@ -224,6 +224,21 @@ fn requests_are_forwarded_as_decided_or_refused() {
             "get web/ | GET /",
         ),
         (
+            "claims of proxies that authenticate",
+            "GET / HTTP/1.1\n$\nRemote-User: a\nX-Remote-User: a\nX-WEBAUTH-USER: a\nX-Auth-Request-User: a\nX-Authenticated-User: a\nX-User: a\nX-Remote-Group: a\nX-Forwarded-User: a\nX-Client-DN: a\nX-ARR-ClientCert: a\nX-Envoy-Original-Path: a\nX-Remote-Addr: a\nX-Originating-IP: a\nCF-Connecting-IP: a\nX-Forwarded-Client-Cert: a\nCf-Access-Jwt-Assertion: a\nX-Amzn-Oidc-Data: a\nX-Goog-Authenticated-User-Email: a\nTailscale-User-Login: a\nX-authentik-username: a\nX-Vouch-User: a\nX-Pomerium-Claim-Email: a\nX-Token-Subject: a\nImpersonate-User: root\nTrue-Client-IP: a\nFastly-Client-IP: a\nSSL_CLIENT_S_DN: a",
+            "get web/ | GET /",
+        ),
+        (
+            "the same, folded",
+            "GET / HTTP/1.1\n$\nREMOTE_USER: a\nX_Remote_User: a\nX_WEBAUTH-USER: a\nX-Auth_Request-User: a\nx.user: a\nCF_Connecting_IP: a\nIMPERSONATE_USER: root\nDOORWARD_IDENTITY: a\nDoorward.Identity: a",
+            "get web/ | GET /",
+        ),
+        (
+            "what proves who it is",
+            "GET / HTTP/1.1\n$\nAuthorization: a\nX-Auth-Token: b\nX-API-Key: c",
+            "get web/ | GET / | authorization: a | x-api-key: c | x-auth-token: b",
+        ),
+        (
             "claims, folded",
             "GET / HTTP/1.1\n$\nX_Forwarded_For: 1\nX-Forwarded_For: 1\nX.Real.IP: 1\nDoorward_Subject: x",
             "get web/ | GET /",
@@ -252,17 +267,29 @@ fn requests_are_forwarded_as_decided_or_refused() {
         (
             "page at another port",
             "POST / HTTP/1.1\n$:8443\nOrigin: https://web--plc.gw.example",
-            "post web/ | POST / | origin: https://web--plc.gw.example",
+            "403 cross-origin",
         ),
         (
             "page without TLS",
             "POST / HTTP/1.1\n$\nOrigin: http://web--plc.gw.example",
-            "post web/ | POST / | origin: http://web--plc.gw.example",
+            "403 cross-origin",
+        ),
+        ("other's page", "POST / HTTP/1.1\n$\nOrigin: https://evil.example", "403 cross-origin"),
+        (
+            "other interface's page",
+            "POST / HTTP/1.1\n$\nOrigin: https://web--camera.gw.example",
+            "403 cross-origin",
+        ),
+        ("other site's", "GET /a HTTP/1.1\n$\nSec-Fetch-Site: cross-site", "403 cross-origin"),
+        (
+            "link",
+            "GET /a HTTP/1.1\n$\nSec-Fetch-Site: cross-site\nSec-Fetch-Mode: navigate\nSec-Fetch-Dest: document",
+            "get web/a | GET /a | sec-fetch-dest: document | sec-fetch-mode: navigate | sec-fetch-site: cross-site",
         ),
         (
-            "other's page",
-            "POST / HTTP/1.1\n$\nOrigin: https://evil.example",
-            "post web/ | POST / | origin: https://evil.example",
+            "other's websocket",
+            "GET /ws HTTP/1.1\n$\nConnection: upgrade\nUpgrade: websocket\nOrigin: https://evil.example",
+            "403 cross-origin",
         ),
         // Upgrades.
         (

@@ -1,9 +1,11 @@
 //! HTTP through a door, from the text of a request to the head that is forwarded.
 
 mod answers;
+mod elsewhere;
 mod fuzz;
 mod hostile;
 mod http2;
+mod operand;
 mod properties;
 mod ways;
 
@@ -67,7 +69,11 @@ fn outcome(door: &Door, head: http::request::Parts, extended: Option<Extended<'_
         Err(refusal) => return refused(refusal),
     };
     let asks: Vec<String> = asked.asks().map(|(action, path)| format!("{action} {path}")).collect();
-    let (head, _) = door.forward(asked.judge(&mut Yes).unwrap());
+    let permitted = match asked.judge(&mut Yes) {
+        Ok(permitted) => permitted,
+        Err(refusal) => return refused(refusal),
+    };
+    let (head, _) = door.forward(permitted);
     assert_eq!(head.headers[HOST], "plc.lan:8080");
     assert!(
         head.headers

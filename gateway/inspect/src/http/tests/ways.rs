@@ -1,4 +1,6 @@
-use super::super::{FIELD_BYTES, FIELDS, Refusal};
+use doorward_model::{HttpOptions, Inspection, Target};
+
+use super::super::{Door, FIELD_BYTES, FIELDS, Refusal};
 use super::{NAME, Yes, door, outcome, parse, sent, tunnel};
 
 #[test]
@@ -53,10 +55,32 @@ fn the_way_is_told_to_the_backend() {
 }
 
 #[test]
+fn an_interface_keeps_a_claim_that_it_names_and_in_that_spelling_alone() {
+    let target: Target = "http://plc.lan:8080?keep=X-User|x_remote_user".parse().unwrap();
+    let Inspection::Http(options) = &target.inspected().unwrap().spoken else { panic!() };
+    let door = door("").with(options);
+    let text = "GET / HTTP/1.1\n$\nX-User: a\nX_User: b\nX-Remote-User: c\nX_Remote_User: d\n\
+                X-Users: e\nRemote-User: f\nDoorward-Identity: g\nProxy: h\nX-User: i";
+    let forwarded = outcome(&door, parse(&sent(text)).unwrap(), None);
+    assert_eq!(forwarded, "get web/ | GET / | x-user: a | x-user: i | x_remote_user: d");
+    // Who claims it may not be asked to be forgotten by a hop.
+    let text = "GET / HTTP/1.1\n$\nConnection: X-User\nX-User: a";
+    assert_eq!(outcome(&door, parse(&sent(text)).unwrap(), None), "get web/ | GET /");
+    let mut trailers = http::HeaderMap::new();
+    trailers.append("x-user", "a".parse().unwrap());
+    Door::trailers(&mut trailers);
+    assert!(trailers.is_empty(), "a trailer section claims nothing");
+}
+
+#[test]
 fn heads_and_contents_are_bounded() {
     let get = |target: &str, fields: &str| {
         let head = parse(&sent(&format!("POST {target} HTTP/1.1\n$\n{fields}"))).unwrap();
-        door("").taking(1000).read(head, None, false).map(|_| ()).map_err(Refusal::word)
+        door("")
+            .with(&HttpOptions { body: Some(1000), ..HttpOptions::default() })
+            .read(head, None, false)
+            .map(|_| ())
+            .map_err(Refusal::word)
     };
     let path = |length: usize| format!("/{}", "a".repeat(length));
     let fields = |count: usize| "X: y\n".repeat(count).trim_end().to_owned();

@@ -73,9 +73,9 @@ proptest! {
         // Nearly everything is permitted, so that it goes on.
         let pattern = pattern | 0b11;
         let whole = said.iter().map(|(from, packets)| (*from, packets.as_slice()));
-        let seen = drive(ClientIds::Bound, pattern, whole);
-        oracle::check(ClientIds::Bound, &seen);
-        prop_assert_eq!(drive(ClientIds::Bound, pattern, cut(&said, &cuts)), seen);
+        let seen = drive(MqttOptions::default(), pattern, whole);
+        oracle::check(MqttOptions::default(), &seen);
+        prop_assert_eq!(drive(MqttOptions::default(), pattern, cut(&said, &cuts)), seen);
     }
 
     #[test]

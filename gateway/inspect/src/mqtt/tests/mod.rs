@@ -3,8 +3,9 @@ mod flows;
 mod from_client;
 mod from_server;
 mod invariants;
+mod responses;
 
-use doorward_model::{Action, ClientIds, Name, Path};
+use doorward_model::{Action, ClientIds, MqttOptions, Name, Path, ResponseTopics};
 
 use super::Mqtt;
 use super::fuzzing::wire;
@@ -14,6 +15,8 @@ use crate::machine::{Fault, Judge, Machine as _, Out, Side};
 struct Rules {
     refused: &'static [&'static str],
     asked: Vec<String>,
+    /// What the interface itself refuses.
+    barred: Vec<String>,
 }
 
 impl Judge for Rules {
@@ -22,6 +25,10 @@ impl Judge for Rules {
         let permitted = !self.refused.iter().any(|refused| question.starts_with(refused));
         self.asked.push(question);
         permitted
+    }
+
+    fn refused(&mut self, action: Action, path: &Path, why: &'static str) {
+        self.barred.push(format!("{action} {} {why}", path.raw()));
     }
 }
 
@@ -40,15 +47,30 @@ struct Said {
 
 impl Flow {
     fn new(ids: ClientIds) -> Self {
+        Self::with(MqttOptions { ids, ..MqttOptions::default() })
+    }
+
+    fn with(options: MqttOptions) -> Self {
         let interface: Name = "bus".parse().unwrap();
-        let mqtt = Mqtt::new(&interface, "user/alice", ids, "fresh");
-        let refused = &["publish bus/no", "subscribe bus/no", "subscribe bus/$"];
-        Self { mqtt, rules: Rules { refused, asked: Vec::new() } }
+        let mqtt = Mqtt::new(&interface, "user/alice", options, "fresh");
+        let refused = &[
+            "publish bus/no",
+            "subscribe bus/no",
+            "subscribe bus/$",
+            "publish bus/heard",
+            "subscribe bus/said",
+        ];
+        Self { mqtt, rules: Rules { refused, asked: Vec::new(), barred: Vec::new() } }
     }
 
     /// A flow where that has already been said: a client's line begins with `>`, a server's with `<`.
     fn after(ids: ClientIds, dialogue: &str) -> Self {
-        let mut flow = Self::new(ids);
+        Self::new(ids).then(dialogue)
+    }
+
+    /// The same flow, when that has been said as well.
+    fn then(mut self, dialogue: &str) -> Self {
+        let flow = &mut self;
         for line in dialogue.lines().map(str::trim) {
             let (from, packets) = line.split_at(1);
             let side = if from == ">" { Side::Client } else { Side::Device };
@@ -56,7 +78,7 @@ impl Flow {
             assert_eq!((said.fault, said.out.over), (None, None), "{line}");
         }
         flow.rules.asked.clear();
-        flow
+        self
     }
 
     fn read(&mut self, from: Side, bytes: &[u8]) -> Said {

@@ -21,6 +21,8 @@ const REQUESTS: usize = 64;
 pub(super) struct Hub {
     /// As the interface has it.
     pub(super) declared: LineSettings,
+    /// As it was set when it was opened, and is set again whenever the one who acts has gone.
+    opened: LineSettings,
     state: Mutex<State>,
 }
 
@@ -105,7 +107,12 @@ impl Hub {
             modem: Modem::default(),
             closed: false,
         };
-        Arc::new(Self { declared, state: Mutex::new(state) })
+        Arc::new(Self { declared, opened: in_force.settings, state: Mutex::new(state) })
+    }
+
+    /// Whether characters that are written to the line are read as what they are.
+    pub(super) fn carries_ascii(&self) -> bool {
+        self.opened.bits.carry_ascii()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

@@ -99,6 +99,12 @@ impl<L: Line> Runner<L> {
                 return wait;
             }
             None => return Ok(if state.close_if_alone() { Turn::Over } else { Turn::Done }),
+            Some((_, Order::Write { whole: true, .. }))
+                if !state.in_force.settings.bits.carry_ascii() =>
+            {
+                let what = "lines would be read as others: it has fewer than seven data bits";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            }
             Some((_, Order::Write { bytes, done, .. })) => {
                 let rest = bytes.get(*done..).unwrap_or_default();
                 match Pin::new(&mut self.line).poll_write(cx, rest)? {

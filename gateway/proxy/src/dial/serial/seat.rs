@@ -10,8 +10,8 @@ use doorward_local::telnet::{Heard, IAC, Server, escape, is_command};
 use doorward_model::{Lines, Telnet as Speaks};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::Wants;
 use super::hub::Hub;
+use super::{DialError, Wants};
 
 /// How much is made ready for the client at once, and how much is taken from it.
 const CHUNK: usize = 4096;
@@ -93,10 +93,17 @@ impl Seat {
         }
     }
 
-    /// The same, for somebody who may write these lines only.
-    pub(crate) fn limited_to(mut self, lines: Option<&Lines>) -> Self {
+    /// The same, for somebody who may write these lines only, and so changes nothing of how the
+    /// line is set: what is written would be read as something else.
+    ///
+    /// # Errors
+    /// When the line has too few bits for that.
+    pub(crate) fn limited_to(mut self, lines: Option<&Lines>) -> Result<Self, DialError> {
+        if lines.is_some() && !self.hub.carries_ascii() {
+            return Err(DialError::Narrow);
+        }
         self.commands = lines.cloned().map(Commands::new);
-        self
+        Ok(self)
     }
 
     /// What is to be recorded of the flow, beside its bytes.
@@ -157,7 +164,7 @@ impl Seat {
                 Heard::Request(request @ LineRequest::Modem(_)) => {
                     self.hub.inform(self.id, request);
                 }
-                Heard::Request(request) if self.wants.control => {
+                Heard::Request(request) if self.wants.control && self.commands.is_none() => {
                     self.hub.request(self.id, request);
                 }
                 Heard::Request(request) => self.hub.inform(self.id, request),

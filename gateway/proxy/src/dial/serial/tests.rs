@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use doorward_local::{InForce, LineRequest, Modem, Tty};
-use doorward_model::{Baud, LineChange, Target};
+use doorward_model::{Baud, DataBits, LineChange, Target};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
@@ -330,6 +330,8 @@ struct Stuck {
     in_force: InForce,
     /// Answers nothing.
     silent: bool,
+    /// Cannot be set to eight bits.
+    stubborn: bool,
 }
 
 /// What a line has taken, how much it takes in all, and who waits until that is more.
@@ -343,7 +345,7 @@ struct Taken {
 impl Stuck {
     fn new(settings: LineSettings) -> Self {
         let (done, taken, in_force) = (Arc::default(), Arc::default(), InForce::new(settings));
-        Self { done, taken, in_force, silent: false }
+        Self { done, taken, in_force, silent: false, stubborn: false }
     }
 
     fn taken(&self) -> String {
@@ -379,7 +381,9 @@ impl Line for Stuck {
         if self.silent && !matches!(request, LineRequest::Purge(_)) {
             return Poll::Pending;
         }
-        self.in_force = self.in_force.with(request);
+        if !self.stubborn || request != LineRequest::Bits(Some(DataBits::Eight)) {
+            self.in_force = self.in_force.with(request);
+        }
         Poll::Ready(Ok(()))
     }
     fn modem(&mut self) -> io::Result<Modem> {
@@ -474,7 +478,7 @@ async fn a_line_of_which_only_whole_ones_may_be_written_is_not_cut_short() {
     let sit = async |line: &Stuck, lines: &SerialLines| {
         let opened = line.clone();
         let seat = lines.sit("a".into(), settings, WRITE, async move { Ok(opened) }).await;
-        seat.unwrap().limited_to(target.lines())
+        seat.unwrap().limited_to(target.lines()).unwrap()
     };
     let said = b"no debug\rreload later\rno debug\r";
     for by_purge in [false, true] {
@@ -508,6 +512,82 @@ async fn a_line_of_which_only_whole_ones_may_be_written_is_not_cut_short() {
     seat.reset();
     drop(seat);
     until(|| line.done() == ["Purge(ToLine)", "restore"]).await;
+    assert_eq!(line.taken(), "");
+}
+
+/// With `line=`, whoever may control asks in vain: what is written would be read as something else.
+#[tokio::test]
+async fn where_only_some_lines_may_be_written_nobody_sets_the_line() {
+    let target: Target = "serial:/dev/ttyS0?line=show%20*".parse().unwrap();
+    let (line, lines) = (Stuck::new(LineSettings::default()), SerialLines::default());
+    let sit = async || {
+        let opened = line.clone();
+        let settings = LineSettings::default();
+        lines.sit("a".into(), settings, Wants::ALL, async move { Ok(opened) }).await.unwrap()
+    };
+    let mut seat = sit().await.limited_to(target.lines()).unwrap();
+    // A speed, five bits, a parity, two stop bits, flow control, a break, DTR and RTS; and what is
+    // answered: what is in force.
+    for (asked, answered) in [
+        (&[1, 0, 0, 1, 0x2c][..], &[101, 0, 0, 0x25, 0x80][..]),
+        (&[2, 5], &[102, 8]),
+        (&[3, 3], &[103, 1]),
+        (&[4, 2], &[104, 1]),
+        (&[5, 2], &[105, 1]),
+        (&[5, 5], &[105, 6]),
+        (&[5, 9], &[105, 8]),
+        (&[5, 12], &[105, 11]),
+    ] {
+        seat.write_all(&[&[255, 250, 44], asked, &[255, 240]].concat()).await.unwrap();
+        let told = read(&mut seat, answered.len() + 5).await;
+        assert_eq!(told[3..told.len() - 2], *answered, "{asked:?}");
+    }
+    line.takes(100);
+    seat.write_all(b"show x\xc4\x8dreboot\rshow a\r").await.unwrap();
+    until(|| line.taken() == "show a\r").await;
+    assert!(seat.remark().unwrap().starts_with("lines refused: 1, the last: show x"));
+    seat.shutdown().await.unwrap();
+    drop(seat);
+    // Nothing was asked of it but to wait, and to be put back.
+    until(|| line.done().last().is_some_and(|last| last == "restore")).await;
+    assert_eq!(line.done(), ["Stop(Some(One))", "restore"]);
+}
+
+/// Of five or six bits, `M` is a carriage return.
+#[tokio::test]
+async fn lines_are_not_told_apart_on_fewer_than_seven_bits() {
+    let target: Target = "serial+agent:a?line=show%20*".parse().unwrap();
+    for (bits, told_apart) in
+        [(DataBits::Five, false), (DataBits::Six, false), (DataBits::Seven, true)]
+    {
+        // The agent has it set so, whatever is declared here.
+        let set = LineSettings { bits, ..LineSettings::default() };
+        let (line, lines) = (Stuck::new(set), SerialLines::default());
+        let opened = line.clone();
+        let open = async move { Ok(opened) };
+        let seat = lines.sit("a".into(), LineSettings::default(), WRITE, open).await.unwrap();
+        let limited = seat.limited_to(target.lines());
+        assert_eq!(limited.is_ok(), told_apart, "{bits:?}");
+        assert!(limited.is_ok() || matches!(limited, Err(DialError::Narrow)));
+    }
+    // Somebody at another interface has set it so, and it was not put back.
+    let (mut line, lines) = (Stuck::new(LineSettings::default()), SerialLines::default());
+    line.stubborn = true;
+    let opened = line.clone();
+    let open = async move { Ok(opened) };
+    let mut other = lines.sit("a".into(), LineSettings::default(), CONTROL, open).await.unwrap();
+    let never = async { Err::<Stuck, _>(io::ErrorKind::Unsupported.into()) };
+    let _watcher = lines.sit("a".into(), LineSettings::default(), READ, never).await.unwrap();
+    other.write_all(&[255, 250, 44, 2, 5, 255, 240]).await.unwrap();
+    read(&mut other, 7).await;
+    drop(other);
+    let never = async { Err::<Stuck, _>(io::ErrorKind::Unsupported.into()) };
+    let seat = lines.sit("a".into(), LineSettings::default(), WRITE, never).await.unwrap();
+    let mut seat = seat.limited_to(target.lines()).unwrap();
+    line.takes(100);
+    seat.write_all(b"show a\r").await.unwrap();
+    let ended = timeout(SOON, seat.read(&mut [0])).await.unwrap();
+    assert!(ended.is_err());
     assert_eq!(line.taken(), "");
 }
 

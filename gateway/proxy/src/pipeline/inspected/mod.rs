@@ -36,14 +36,14 @@ pub async fn inspect(means: &Means, approached: Approached, client: Client) -> O
             flow::stream(means, approached, machine, wire).await
         }
         (Inspection::Http(_), Client::Stream(wire)) => http::serve(means, approached, wire).await,
-        (Inspection::Mqtt(ids), Client::Stream(wire)) => {
+        (Inspection::Mqtt(options), Client::Stream(wire)) => {
             let Some(fresh) = means.leases.nonce() else {
                 wire.cut(Why::Stopping);
                 return None;
             };
             let subject = approached.requested.session.subject().to_string();
             let fresh = format!("{:032x}", u128::from_ne_bytes(fresh));
-            let machine = Box::new(Mqtt::new(interface, &subject, *ids, fresh));
+            let machine = Box::new(Mqtt::new(interface, &subject, *options, fresh));
             flow::stream(means, approached, machine, wire).await
         }
         (Inspection::Coap, Client::Datagrams(client, parting)) => {

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use doorward_inspect::Judge;
+use doorward_inspect::{Judge, Need};
 use doorward_model::{Action, DeviceId, InterfaceId, Path};
-use doorward_policies::{Cache, Decision, JournalError, Opinion, Record, Snapshot};
+use doorward_policies::{Cache, Decision, JournalError, Opinion, Permit, Record, Snapshot};
 use doorward_session::{Authorized, Refused};
 use smallvec::SmallVec;
 use tokio::sync::watch;
@@ -44,6 +44,8 @@ pub(super) const UNWANTED: &str = "not-asked-for";
 pub(super) const ANSWERS: usize = 256;
 
 type Behind = (Option<DeviceId>, Option<InterfaceId>);
+/// What can be asked about.
+type Right = (Action, Path);
 
 impl<'a> Operations<'a> {
     pub(super) fn new(means: &'a Means, approached: &'a Approached) -> Self {
@@ -100,78 +102,126 @@ impl<'a> Operations<'a> {
     fn note(&mut self, action: Action, path: &Path, opinion: Option<&Opinion>, refused: Refusal) {
         let Self { means, approached, tally, .. } = self;
         let epoch = opinion.map(|opinion| opinion.epoch);
-        tally.note(action, path, refused, epoch, || {
+        tally.note((action, path, None), refused, epoch, || {
             approached.operation(means.clock.now(), (action, path), opinion, refused)
         });
     }
 
-    /// Asks for all rights of a message as for a flow.
-    fn admit(&mut self, all: &[(Action, Path)]) -> bool {
-        let requested = &self.approached.requested;
-        let mut granted: SmallVec<[Authorized; 2]> = SmallVec::new();
+    /// Asks for what a message needs as for a flow.
+    fn admit<'n>(&mut self, needs: impl Iterator<Item = &'n [Right]>) -> bool {
+        let mut granted: SmallVec<[(&Right, Authorized); 2]> = SmallVec::new();
         let mut may = true;
-        for (action, path) in all {
-            let question = self.approached.question(*action, path);
-            match self.means.leases.ask(&requested.session, requested.id, question) {
-                Ok(authorized) if self.approached.is_for(authorized.permit()) => {
-                    granted.push(authorized);
+        for need in needs {
+            let asked = |this: &mut Self, (action, path): &Right| {
+                let requested = &this.approached.requested;
+                let question = this.approached.question(*action, path);
+                match this.means.leases.ask(&requested.session, requested.id, question) {
+                    Ok(authorized) if this.approached.is_for(authorized.permit()) => Ok(authorized),
+                    Ok(_) => Err((None, OTHER)),
+                    Err(Refused::Denied(denial)) => {
+                        let why = denial.reason().as_str();
+                        Err((Some(denial.opinion().clone()), why))
+                    }
+                    Err(refused @ (Refused::Busy | Refused::Degraded)) => {
+                        Err((None, refused.as_str()))
+                    }
                 }
-                Ok(_) => {
-                    may = false;
-                    self.note(*action, path, None, Some(OTHER));
-                }
-                Err(refused) => {
-                    may = false;
-                    let opinion = match &refused {
-                        Refused::Denied(denial) => Some(denial.opinion()),
-                        Refused::Busy | Refused::Degraded => None,
-                    };
-                    self.note(*action, path, opinion, Some(refused.as_str()));
-                }
+            };
+            match self.first_of(need, asked) {
+                Some(one) => granted.push(one),
+                None => may = false,
             }
         }
         if !may {
             return false;
         }
-        for ((action, path), authorized) in all.iter().zip(&granted) {
+        for ((action, path), authorized) in &granted {
             let opinion = authorized.permit().opinion().clone();
             self.note(*action, path, Some(&opinion), None);
         }
         // By the first right the flow lives. What the others are for is decided whenever it is done.
-        let Some(first) = granted.into_iter().next() else { return false };
-        let (via, kind) = (requested.via, Some(self.approached.kind()));
+        let Some((_, first)) = granted.into_iter().next() else { return false };
+        let (via, kind) = (self.approached.requested.via, Some(self.approached.kind()));
         self.stage = Stage::Granted(Box::new(Granted { first, more: vec![], via, kind }));
         true
     }
 
-    /// Asks for all rights of a message, within the flow. What is refused is noted, and what is
+    /// Asks for what a message needs, within the flow. What is refused is noted, and what is
     /// permitted if it is done now.
-    fn decide(&mut self, all: &[(Action, Path)], behind: Behind, done: bool) -> bool {
-        let requested = &self.approached.requested;
-        let mut permits = SmallVec::<[_; 2]>::new();
-        for (action, path) in all {
-            let question = self.approached.question(*action, path);
-            let cache = &mut self.cache;
-            match self.means.leases.decide(&requested.session, requested.id, question, cache) {
-                Decision::Permit(permit) if permit.behind() == behind => permits.push(permit),
-                Decision::Permit(_) => {
-                    self.note(*action, path, None, Some(OTHER));
+    fn decide<'n>(
+        &mut self,
+        needs: impl Iterator<Item = &'n [Right]>,
+        behind: Behind,
+        done: bool,
+    ) -> bool {
+        let mut permits: SmallVec<[(&Right, Permit); 2]> = SmallVec::new();
+        let mut may = true;
+        for need in needs {
+            let asked = |this: &mut Self, (action, path): &Right| {
+                let requested = &this.approached.requested;
+                let question = this.approached.question(*action, path);
+                let cache = &mut this.cache;
+                match this.means.leases.decide(&requested.session, requested.id, question, cache) {
+                    Decision::Permit(permit) if permit.behind() == behind => Ok(permit),
+                    Decision::Permit(_) => Err((None, OTHER)),
+                    Decision::Denial(denial) => {
+                        Err((Some(denial.opinion().clone()), denial.reason().as_str()))
+                    }
                 }
-                Decision::Denial(denial) => {
-                    let why = denial.reason().as_str();
-                    self.note(*action, path, Some(denial.opinion()), Some(why));
-                }
+            };
+            match self.first_of(need, asked) {
+                Some(one) => permits.push(one),
+                None => may = false,
             }
         }
-        if permits.len() < all.len() {
-            return false;
-        }
-        if done {
-            for ((action, path), permit) in all.iter().zip(&permits) {
+        if may && done {
+            for ((action, path), permit) in &permits {
                 self.note(*action, path, Some(permit.opinion()), None);
             }
         }
-        true
+        may
+    }
+
+    /// The first right of a need that `asked` grants, and what it has granted. If it grants none,
+    /// each is noted as refused.
+    fn first_of<'n, G>(
+        &mut self,
+        need: &'n [Right],
+        mut asked: impl FnMut(&mut Self, &Right) -> Result<G, (Option<Opinion>, &'static str)>,
+    ) -> Option<(&'n Right, G)> {
+        let mut refused: SmallVec<[_; 2]> = SmallVec::new();
+        for right in need.iter().filter(|(action, _)| self.approached.wants(*action)) {
+            match asked(self, right) {
+                Ok(granted) => return Some((right, granted)),
+                Err(why) => refused.push((right, why)),
+            }
+        }
+        for ((action, path), (opinion, why)) in refused {
+            self.note(*action, path, opinion.as_ref(), Some(why));
+        }
+        None
+    }
+
+    /// Asks for what a message needs, as the flow's stage has it.
+    fn meet<'n>(&mut self, needs: impl Iterator<Item = &'n [Right]> + Clone) -> bool {
+        let wants = |need: &&[Right]| need.iter().any(|(action, _)| self.approached.wants(*action));
+        if let Some(unwanted) = needs.clone().find(|need| !wants(need)) {
+            for (action, path) in unwanted {
+                self.note(*action, path, None, Some(UNWANTED));
+            }
+            return false;
+        }
+        match &self.stage {
+            Stage::Approached => self.admit(needs),
+            Stage::Granted(granted) => {
+                let behind = granted.first.permit().behind();
+                self.decide(needs, behind, true)
+            }
+            Stage::Admitted(behind) => {
+                let behind = *behind;
+                self.decide(needs, behind, true)
+            }
+        }
     }
 
     /// Judges whether what has been permitted, and goes on, still is: only what is not is noted.
@@ -188,34 +238,37 @@ impl Judge for Operations<'_> {
         self.may_all(&[(action, path.clone())])
     }
 
-    fn may_all(&mut self, all: &[(Action, Path)]) -> bool {
-        let unwanted = all.iter().find(|(action, _)| !self.approached.wants(*action));
-        if let Some((action, path)) = unwanted {
-            self.note(*action, path, None, Some(UNWANTED));
-            return false;
-        }
-        match &self.stage {
-            Stage::Approached => self.admit(all),
-            Stage::Granted(granted) => {
-                let behind = granted.first.permit().behind();
-                self.decide(all, behind, true)
-            }
-            Stage::Admitted(behind) => {
-                let behind = *behind;
-                self.decide(all, behind, true)
-            }
-        }
+    fn may_all(&mut self, all: &[Right]) -> bool {
+        self.meet(all.iter().map(std::slice::from_ref))
+    }
+
+    fn meets(&mut self, needs: &[Need]) -> bool {
+        self.meet(needs.iter().map(SmallVec::as_slice))
+    }
+
+    fn refused(&mut self, action: Action, path: &Path, why: &'static str) {
+        self.note(action, path, None, Some(why));
     }
 }
 
 /// See [`Operations::again`].
 pub(super) struct Again<'a, 'o>(&'o mut Operations<'a>);
 
-impl Judge for Again<'_, '_> {
-    fn may(&mut self, action: Action, path: &Path) -> bool {
+impl Again<'_, '_> {
+    fn decide<'n>(&mut self, needs: impl Iterator<Item = &'n [Right]>) -> bool {
         match self.0.stage {
-            Stage::Admitted(behind) => self.0.decide(&[(action, path.clone())], behind, false),
+            Stage::Admitted(behind) => self.0.decide(needs, behind, false),
             Stage::Approached | Stage::Granted(_) => false,
         }
+    }
+}
+
+impl Judge for Again<'_, '_> {
+    fn may(&mut self, action: Action, path: &Path) -> bool {
+        self.decide(std::iter::once(&[(action, path.clone())][..]))
+    }
+
+    fn meets(&mut self, needs: &[Need]) -> bool {
+        self.decide(needs.iter().map(SmallVec::as_slice))
     }
 }

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::Duration;
 
-use doorward_model::{Action, Epoch, Path};
+use doorward_model::{Action, Epoch, Path, PeerText};
 use doorward_policies::Record;
 use tokio::time::Instant;
 
@@ -30,7 +30,7 @@ pub(super) struct Tally {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Kind {
     /// `None` if it could not be named, or is one of many.
-    named: Option<(Action, Path)>,
+    named: Option<(Action, Path, Option<PeerText>)>,
     refused: Option<&'static str>,
 }
 
@@ -51,13 +51,13 @@ impl Tally {
     /// first of its kind.
     pub(super) fn note(
         &mut self,
-        action: Action,
-        path: &Path,
+        (action, path, query): (Action, &Path, Option<&PeerText>),
         refused: Option<&'static str>,
         epoch: Option<Epoch>,
         record: impl FnOnce() -> Record,
     ) {
-        self.count(Kind { named: Some((action, path.clone())), refused }, epoch, record);
+        let named = Some((action, path.clone(), query.cloned()));
+        self.count(Kind { named, refused }, epoch, record);
     }
 
     /// Notes what was refused because it could not be named.
@@ -83,7 +83,8 @@ impl Tally {
             self.refused += usize::from(!others);
         }
         let record = || match others {
-            true => Record { path: None, ..record() }.detail("others, of which none is named"),
+            true => Record { path: None, query: None, ..record() }
+                .detail("others, of which none is named"),
             false => record(),
         };
         match self.kinds.entry(kind) {
@@ -143,7 +144,7 @@ mod tests {
     fn note(tally: &mut Tally, path: &str, refused: Option<&'static str>, epoch: i64) {
         let path = Path::literal(path).unwrap();
         let record = || Record::new(Timestamp::UNIX_EPOCH, Event::Operation).detail(&path.raw());
-        tally.note(Action::Get, &path, refused, Some(Epoch(epoch)), record);
+        tally.note((Action::Get, &path, None), refused, Some(Epoch(epoch)), record);
     }
 
     fn taken(tally: &mut Tally) -> Vec<(String, Option<u64>)> {
@@ -179,6 +180,27 @@ mod tests {
         assert_eq!(taken(&mut tally), [of("a", Some(1)), of("a", None)]);
         tally.settle();
         assert_eq!(taken(&mut tally), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_query_is_another_kind() {
+        let mut tally = Tally::new(true);
+        let path = Path::literal("web/a").unwrap();
+        for query in [Some("x=1"), Some("x=2"), None, Some("x=1"), None] {
+            let query = query.map(PeerText::new);
+            let record = || Record {
+                query: query.clone(),
+                ..Record::new(Timestamp::UNIX_EPOCH, Event::Operation)
+            };
+            tally.note((Action::Get, &path, query.as_ref()), None, Some(Epoch(1)), record);
+        }
+        tally.settle();
+        let told = |one: Record| (one.query.map(|query| query.raw().to_owned()), one.count);
+        let told: Vec<_> = tally.take().into_iter().map(told).collect();
+        let of = |query: &str, count| (Some(query.to_owned()), count);
+        assert_eq!(told[..3], [of("x=1", None), of("x=2", None), (None, None)]);
+        assert!(told[3..].contains(&of("x=1", Some(1))) && told[3..].contains(&(None, Some(1))));
+        assert_eq!(told.len(), 5);
     }
 
     #[tokio::test(start_paused = true)]

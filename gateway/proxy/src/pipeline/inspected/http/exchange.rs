@@ -15,6 +15,7 @@ use super::download::Download;
 use super::flow::{Flow, Permitted};
 use super::http1::Running;
 use super::lines::Line;
+use super::named::Named;
 use super::upgrade::Upgraded;
 use super::upload::{Rest, Source, Upload};
 use crate::pipeline::held::Held;
@@ -92,7 +93,7 @@ async fn send(
     mut request: Request<Upload>,
     lease: &Held,
     mut first: Option<Line>,
-    asked: &(doorward_model::Action, doorward_model::Path),
+    asked: &Named,
 ) -> Result<(Line, Response<Incoming>), NotSent> {
     loop {
         let mut line = match first.take() {
@@ -142,7 +143,7 @@ fn has_ended(error: &hyper::Error) -> bool {
 
 async fn not_answered(
     flow: &Flow,
-    asked: &(doorward_model::Action, doorward_model::Path),
+    asked: &Named,
     rest: Rest,
     error: hyper::Error,
 ) -> Result<Answer, Broken> {

@@ -1,9 +1,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use doorward_inspect::http::{Backend, Door, Extended, Forwarded, Refusal, Way};
-use doorward_model::{
-    Action, FlowId, Host, HttpOptions, Inspection, Path, ToldIdentity, Way as Reached,
-};
+use doorward_inspect::http::{Backend, Door, Extended, Forwarded, Refusal, Way, recorded};
+use doorward_model::{FlowId, Host, HttpOptions, Inspection, ToldIdentity, Way as Reached};
 use doorward_policies::{JournalError, Outcome, Record};
 use doorward_session::{Cause, Payload, Problem};
 use http::request::Parts;
@@ -16,6 +14,7 @@ use super::connection::Own;
 use super::identity::Identity;
 use super::judge::{Behind, Requests, Right};
 use super::lines::{Line, Lines};
+use super::named::Named;
 use super::rates::every;
 use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
@@ -58,7 +57,7 @@ pub(super) struct Permitted {
     /// It lives as long as the request does.
     pub(super) lease: Held,
     /// What was asked about first.
-    pub(super) asked: (Action, Path),
+    pub(super) asked: Named,
     /// The connection that was dialed with the admission.
     pub(super) line: Option<Line>,
 }
@@ -85,10 +84,7 @@ impl Flow {
             Via::Sni => Way::named(&name),
             Via::Connect | Via::Open => Way::tunnel(&name),
         };
-        let mut door = Door::new(approached.interface.clone(), backend, way);
-        if let Some(largest) = options.body {
-            door = door.taking(largest);
-        }
+        let door = Door::new(approached.interface.clone(), backend, way).with(&options);
         let requests = Requests::new(!approached.inspected.synced);
         Some(Self {
             means,
@@ -151,14 +147,15 @@ impl Flow {
         extended: Option<Extended<'_>>,
         content: bool,
     ) -> Result<Permitted, Response<Payload>> {
-        let target = head.uri.path().to_owned();
+        let (target, query) =
+            (head.uri.path().to_owned(), recorded(head.uri.query(), &self.options));
         let (decided, records) = {
             let mut requests = self.requests();
             let read = self.door.read(head, extended, content);
             let decided = match read {
-                Ok(asked) => requests.decide(self, asked),
+                Ok(asked) => requests.decide(self, asked, query),
                 Err(refusal) => {
-                    requests.refuse_unnamed(self, &target, refusal);
+                    requests.refuse_unnamed(self, &target, query, refusal);
                     Err(refusal)
                 }
             };
@@ -195,11 +192,7 @@ impl Flow {
     }
 
     /// Notes and answers that a request is refused of which some was forwarded.
-    pub(super) async fn refuse(
-        &self,
-        asked: &(Action, Path),
-        refusal: Refusal,
-    ) -> Response<Payload> {
+    pub(super) async fn refuse(&self, asked: &Named, refusal: Refusal) -> Response<Payload> {
         let records = {
             let mut requests = self.requests();
             requests.refuse(self, asked, refusal);
@@ -212,10 +205,8 @@ impl Flow {
     }
 
     /// Records that a request was cut while the flow goes on.
-    pub(super) async fn cut(&self, asked: &(Action, Path), cause: Cause) {
-        let (action, path) = asked;
-        let now = self.means.clock.now();
-        let record = self.approached.operation(now, (*action, path), None, None);
+    pub(super) async fn cut(&self, asked: &Named, cause: Cause) {
+        let record = asked.record(&self.approached, self.means.clock.now(), None, None);
         let record = record.ended(Outcome::Cut, cause.as_str());
         if self.write(vec![record]).await.is_err() {
             tracing::warn!("a cut was not recorded");
@@ -242,7 +233,7 @@ impl Flow {
     }
 
     /// A connection for a request: one that is free, or one more, by a permit of its own.
-    pub(super) async fn line(&self, (action, path): &(Action, Path)) -> Result<Line, Problem> {
+    pub(super) async fn line(&self, asked: &Named) -> Result<Line, Problem> {
         let room = self.lines.room().await.map_err(|_| forbidden())?;
         if let Some(line) = self.lines.idle_line().await {
             return Ok(line.with_room(room));
@@ -251,7 +242,7 @@ impl Flow {
             return Err(forbidden());
         };
         let (requested, question) =
-            (&self.approached.requested, self.approached.question(*action, path));
+            (&self.approached.requested, self.approached.question(asked.action, &asked.path));
         let first = self.means.leases.ask(&requested.session, requested.id, question);
         let first = first.map_err(|_| forbidden())?;
         if first.permit().behind() != *behind || !self.approached.is_for(first.permit()) {

@@ -1,12 +1,13 @@
 use doorward_inspect::Judge;
 use doorward_inspect::http::{Asked, Permitted, Refusal};
-use doorward_model::{Action, DeviceId, InterfaceId, Path};
+use doorward_model::{Action, DeviceId, InterfaceId, Path, PeerText};
 use doorward_policies::{Cache, Opinion, Record};
 use doorward_session::{Authorized, Lease, Refused};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::flow::Flow;
+use super::named::Named;
 use crate::pipeline::held::{Granted, Held};
 use crate::pipeline::inspected::operations::{ANSWERS, OTHER, UNWANTED};
 use crate::pipeline::inspected::tally::Tally;
@@ -107,20 +108,28 @@ impl Requests {
         Self { cache: Cache::of(ANSWERS), tally: Tally::new(counts) }
     }
 
-    /// Decides a request, and notes what has become of it.
+    /// Decides a request, and notes what has become of it. `query` is what is recorded of its query.
     pub(super) fn decide(
         &mut self,
         flow: &Flow,
         asked: Asked,
-    ) -> Result<(Permitted, Right, (Action, Path)), Refusal> {
+        query: Option<PeerText>,
+    ) -> Result<(Permitted, Right, Named), Refusal> {
         let admitted = flow.admitted().map(|admitted| admitted.behind);
         let Self { cache, tally } = self;
+        if let Some(why) = asked.objection()
+            && let Some((action, path)) = asked.asks().next()
+        {
+            let named = Named { action, path: path.clone(), query: query.clone() };
+            note(tally, flow, &named, None, Some(why.word()));
+        }
         let had = SmallVec::new();
         let mut rights = Rights { flow, cache, admitted, had, refused: None };
         let judged = asked.judge(&mut rights);
         let Rights { had, refused, .. } = rights;
         if let Some((action, path, opinion, why)) = refused {
-            note(tally, flow, action, &path, opinion.as_ref(), Some(why));
+            let named = Named { action, path, query: query.clone() };
+            note(tally, flow, &named, opinion.as_ref(), Some(why));
         }
         let permitted = judged?;
         let interface = admitted.unwrap_or_else(|| match had.first() {
@@ -128,13 +137,15 @@ impl Requests {
             _ => (None, None),
         });
         let why = (!flow.has_room(interface)).then_some(Refusal::TooFast);
+        let mut first = None;
         for Had { action, path, opinion, .. } in &had {
-            note(tally, flow, *action, path, Some(opinion), why.map(Refusal::word));
+            let named = Named { action: *action, path: path.clone(), query: query.clone() };
+            note(tally, flow, &named, Some(opinion), why.map(Refusal::word));
+            first.get_or_insert(named);
         }
         if let Some(why) = why {
             return Err(why);
         }
-        let first = had.first().map(|had| (had.action, had.path.clone()));
         let (mut flows, mut leases) = (Vec::new(), Vec::new());
         for had in had {
             match had.by {
@@ -155,15 +166,22 @@ impl Requests {
     }
 
     /// Notes what could not even be named.
-    pub(super) fn refuse_unnamed(&mut self, flow: &Flow, path: &str, why: Refusal) {
+    pub(super) fn refuse_unnamed(
+        &mut self,
+        flow: &Flow,
+        path: &str,
+        query: Option<PeerText>,
+        why: Refusal,
+    ) {
         self.tally.note_unnamed(why.word(), || {
-            flow.approached.unnamed(flow.means.clock.now(), path, why.word())
+            let record = flow.approached.unnamed(flow.means.clock.now(), path, why.word());
+            Record { query, ..record }
         });
     }
 
     /// Notes that a request was refused after all.
-    pub(super) fn refuse(&mut self, flow: &Flow, (action, path): &(Action, Path), why: Refusal) {
-        note(&mut self.tally, flow, *action, path, None, Some(why.word()));
+    pub(super) fn refuse(&mut self, flow: &Flow, named: &Named, why: Refusal) {
+        note(&mut self.tally, flow, named, None, Some(why.word()));
     }
 
     /// What is to be recorded now.
@@ -190,13 +208,13 @@ fn pop_first<T>(all: Vec<T>) -> Option<(T, Vec<T>)> {
 fn note(
     tally: &mut Tally,
     flow: &Flow,
-    action: Action,
-    path: &Path,
+    named: &Named,
     opinion: Option<&Opinion>,
     refused: Option<&'static str>,
 ) {
     let epoch = opinion.map(|opinion| opinion.epoch);
-    tally.note(action, path, refused, epoch, || {
-        flow.approached.operation(flow.means.clock.now(), (action, path), opinion, refused)
+    let kind = (named.action, &named.path, named.query.as_ref());
+    tally.note(kind, refused, epoch, || {
+        named.record(&flow.approached, flow.means.clock.now(), opinion, refused)
     });
 }

@@ -26,6 +26,7 @@ mod http2;
 mod identity;
 mod judge;
 mod lines;
+mod named;
 mod rates;
 mod upgrade;
 mod upload;
