@@ -8,6 +8,7 @@ mod http;
 mod lane;
 mod operations;
 mod tally;
+mod turn;
 
 use std::time::Duration;
 
