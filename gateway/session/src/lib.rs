@@ -23,6 +23,7 @@
 mod accept;
 mod authenticate;
 mod buffers;
+mod direct;
 mod doors;
 mod http;
 mod identify;
