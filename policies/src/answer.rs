@@ -8,7 +8,7 @@ use doorward_model::{
 use jiff::Timestamp;
 
 use crate::bundle::Effect;
-use crate::compiled::{Found, Steps};
+use crate::compiled::{Found, Limit};
 use crate::decision::{Decision, Declared, Denial, Opinion, Permit, Refusal};
 use crate::held::Held;
 use crate::judge::{Case, Search, Verdict, casbin_permits, verdict_of};
@@ -147,12 +147,12 @@ impl Snapshot {
         if self.suspended().is_empty() {
             return false;
         }
-        let (mut found, mut steps) = (false, Steps::few());
-        case.find(Effect::Allow, &mut steps, &mut |rule, _| {
+        let mut found = false;
+        let all = case.find(Effect::Allow, Limit::Few, &mut |rule, _| {
             found = self.suspended().contains(&(case.bundle.compiled().line(rule) as usize));
             if found { Found::Enough } else { Found::On }
         });
-        found || steps.ran_out()
+        found || !all
     }
 }
 

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 
 use crate::answer::{Standing, identity};
 use crate::bundle::Effect;
-use crate::compiled::{ALWAYS, Entry, Extent, Found, Steps};
+use crate::compiled::{ALWAYS, Entry, Extent, Found, Limit};
 use crate::decision::{Denial, Opinion, Refusal};
 use crate::held::Held;
-use crate::judge::Case;
+use crate::judge::{Case, Looked};
 use crate::lines::Lines;
 use crate::question::{Question, Request};
 use crate::snapshot::Snapshot;
@@ -69,8 +69,7 @@ impl Snapshot {
         let compiled = self.bundle().compiled();
         // Whether there is one; `None` if that is not found out.
         let any = |effect, extent| {
-            let (mut any, mut steps) = (false, Steps::few());
-            let path = &question.resource.path;
+            let mut any = false;
             let found = &mut |rule, entry: &Entry| {
                 let applies = match compiled.when(entry.when) {
                     _ if entry.when == ALWAYS => true,
@@ -87,8 +86,9 @@ impl Snapshot {
                     (false, false) => Found::Alike,
                 }
             };
-            let step = case.find_to((effect, extent), path, &mut steps, found);
-            (any || step.is_continue() || !steps.ran_out()).then_some(any)
+            let path = &question.resource.path;
+            let looked = case.find_to((effect, extent), path, Limit::Few, found);
+            (any || looked != Looked::NotAll).then_some(any)
         };
         // Whoever has so many rules there has business there. Each operation is decided by itself.
         any(Effect::Allow, Extent::Some) != Some(false)

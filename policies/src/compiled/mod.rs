@@ -31,7 +31,7 @@ pub(crate) use cells::{Entry, Found, Ids};
 pub(crate) use conditions::ALWAYS;
 pub(crate) use edits::Hunk;
 pub(crate) use layer::{Builder, Extent};
-pub(crate) use steps::{Step, Steps};
+pub(crate) use steps::{Limit, Step, Steps};
 
 use crate::bundle::{BundleErrors, Effect, Rule};
 use crate::when::When;

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use doorward_model::{Group, Path, Role};
 
 use crate::bundle::{Bundle, Effect, Rule};
-use crate::compiled::{Entry, Extent, Found, Ids, Ref, Step, Steps};
+use crate::compiled::{Entry, Extent, Found, Ids, Limit, Ref, Step, Steps};
 use crate::held::Held;
 use crate::question::{Context, Question};
 
@@ -35,6 +35,17 @@ pub(crate) struct Case<'a> {
     ons: Cow<'a, [u32]>,
 }
 
+/// How far a search has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Looked {
+    /// All rules were looked at.
+    All,
+    /// As many were found as were wanted.
+    Enough,
+    /// It ran out of steps: there may be others.
+    NotAll,
+}
+
 impl<'a> Case<'a> {
     pub(crate) fn new(
         bundle: &'a Bundle,
@@ -48,41 +59,49 @@ impl<'a> Case<'a> {
     }
 
     /// Finds the rules that bear on the case, conditions aside: those that allow all of what is
-    /// asked for, or those that deny some of it, by whatever name. Some may be found twice. If it
-    /// runs out of steps, there may be others.
+    /// asked for, or those that deny some of it, by whatever name. Some may be found twice. Whether
+    /// all were looked at, or as many as `found` has asked for.
+    #[must_use]
     pub(crate) fn find(
         &self,
         effect: Effect,
-        steps: &mut Steps,
+        limit: Limit,
         found: &mut impl FnMut(Ref, &Entry) -> Found,
-    ) {
-        let path = &self.question.resource.path;
-        let step = self.find_to((effect, Extent::of(effect)), path, steps, found);
-        match (effect, step) {
-            (Effect::Allow, _) | (Effect::Deny, Step::Break(())) => {}
-            (Effect::Deny, Step::Continue(())) => {
-                let to = (effect, Extent::Some);
-                let mut names = self.aliases.iter();
-                while let Some(name) = names.next()
-                    && self.find_to(to, name, steps, found).is_continue()
-                {}
+    ) -> bool {
+        let aliases = match effect {
+            Effect::Allow => &[],
+            Effect::Deny => self.aliases,
+        };
+        let extent = (effect, Extent::of(effect));
+        for name in std::iter::once(&self.question.resource.path).chain(aliases) {
+            match self.find_to(extent, name, limit, found) {
+                Looked::All => {}
+                Looked::Enough => return true,
+                Looked::NotAll => return false,
             }
         }
+        true
     }
 
-    /// Finds the rules that reach so much of what is asked for, conditions aside.
+    /// Finds the rules that reach so much of what a path names, conditions aside.
     pub(crate) fn find_to(
         &self,
         extent: (Effect, Extent),
         path: &Path,
-        steps: &mut Steps,
+        limit: Limit,
         found: &mut impl FnMut(Ref, &Entry) -> Found,
-    ) -> Step {
+    ) -> Looked {
         let (compiled, question) = (self.bundle.compiled(), self.question);
         let own = compiled.subject(&question.subject);
         let whos = Ids { of: &self.whos, own };
         let ons = Ids { of: &self.ons, own: compiled.device(&question.resource.device) };
-        compiled.find(extent, (whos, ons, question.action), path, steps, found)
+        let mut steps = Steps::of(limit, path);
+        let asked = (whos, ons, question.action);
+        match compiled.find(extent, asked, path, &mut steps, found) {
+            _ if steps.ran_out() => Looked::NotAll,
+            Step::Continue(()) => Looked::All,
+            Step::Break(()) => Looked::Enough,
+        }
     }
 
     /// The rules behind `refs`, as they were written.

@@ -3,7 +3,7 @@ use smallvec::SmallVec;
 
 use super::Case;
 use crate::bundle::Effect;
-use crate::compiled::{ALWAYS, Entry, Found, Ref, Steps};
+use crate::compiled::{ALWAYS, Entry, Found, Limit, Ref};
 use crate::decision::Refusal;
 use crate::lines::Lines;
 use crate::when::Truth;
@@ -36,10 +36,10 @@ pub(crate) enum Search {
 }
 
 impl Search {
-    fn steps(self) -> Steps {
+    fn limit(self) -> Limit {
         match self {
-            Self::Few => Steps::few(),
-            Self::All => Steps::all(),
+            Self::Few => Limit::Few,
+            Self::All => Limit::All,
         }
     }
 }
@@ -47,8 +47,8 @@ impl Search {
 /// Judges `case`.
 pub(crate) fn verdict_of(case: &Case<'_>, search: Search) -> Verdict {
     let mut denies = Weighing::new(case, Effect::Deny, search);
-    let mut steps = search.steps();
-    case.find(Effect::Deny, &mut steps, &mut |rule, entry| denies.take(rule, entry));
+    let mut take = |rule, entry: &Entry| denies.take(rule, entry);
+    let all = case.find(Effect::Deny, search.limit(), &mut take);
     if !denies.applying.is_empty() {
         return Verdict {
             refusal: Some(Refusal::DeniedByRule),
@@ -58,18 +58,18 @@ pub(crate) fn verdict_of(case: &Case<'_>, search: Search) -> Verdict {
             changes_at: denies.applying_until,
         };
     }
-    if steps.ran_out() || denies.wait_too_many() {
+    if !all || denies.wait_too_many() {
         // Whatever the time, it stays refused: what was not looked at is taken for a rule that
         // denies.
         let (refusal, none) = (Some(Refusal::TooBroad), Rules::new);
         return Verdict { refusal, deciding: none(), waiting: none(), changes_at: None };
     }
     let mut allows = Weighing::new(case, Effect::Allow, search);
-    let mut steps = search.steps();
-    case.find(Effect::Allow, &mut steps, &mut |rule, entry| allows.take(rule, entry));
+    let mut take = |rule, entry: &Entry| allows.take(rule, entry);
+    let all = case.find(Effect::Allow, search.limit(), &mut take);
     let (refusal, deciding, until) = if !allows.applying.is_empty() {
         (None, allows.applying, earliest(allows.applying_until, denies.waiting_until))
-    } else if steps.ran_out() {
+    } else if !all {
         (Some(Refusal::TooBroad), Rules::new(), allows.waiting_until)
     } else if !allows.at_other_times.is_empty() {
         (Some(Refusal::OutsideTime), allows.at_other_times, allows.waiting_until)
