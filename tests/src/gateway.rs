@@ -20,6 +20,8 @@ pub struct Gateway {
     /// Where it is administered.
     pub management: SocketAddr,
     config: String,
+    /// On how many threads it works, if not on as many as it likes.
+    threads: Option<usize>,
 }
 
 /// What a program did.
@@ -127,7 +129,18 @@ impl Gateway {
             whole.push_str(&format!("\n[dial]\nunix = [\"{}/**\"]\n", sockets.display()));
         }
         whole.push_str(tables);
-        Self { dir, child: None, listen: free(), management: free(), config: whole }
+        let (listen, management) = (free(), free());
+        Self { dir, child: None, listen, management, config: whole, threads: None }
+    }
+
+    /// A gateway with an owner that works on one thread: whatever takes long there, everybody waits
+    /// for.
+    pub fn on_one_thread() -> Self {
+        let mut gateway = Self::unclaimed("");
+        gateway.threads = Some(1);
+        gateway.serve();
+        gateway.claim();
+        gateway
     }
 
     /// Its directory.
@@ -159,6 +172,9 @@ impl Gateway {
         command.arg("--data").arg(self.data()).arg("--config").arg(file);
         command.arg("--listen").arg(self.listen.to_string());
         command.arg("--management").arg(self.management.to_string());
+        if let Some(threads) = self.threads {
+            command.env("TOKIO_WORKER_THREADS", threads.to_string());
+        }
         command
     }
 
