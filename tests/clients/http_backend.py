@@ -26,6 +26,44 @@ socket.onmessage = (event) => report("said-" + event.data);
 socket.onclose = (event) => report("closed-" + event.code + "-" + event.wasClean);
 </script>"""
 
+# A page of elsewhere: what it tries at another place, and that it has tried.
+ELSEWHERE = """<!doctype html><link rel=icon href="data:,"><body><script>
+const other = location.hash.slice(1), never = () => {};
+const report = (what) => fetch("/report/" + what, { method: "POST", body: what });
+const soon = (one) => Promise.race([one, new Promise((done) => setTimeout(done, 3000))]);
+const load = (tag, path) => soon(new Promise((done) => {
+  const one = document.body.appendChild(document.createElement(tag));
+  one.onload = one.onerror = done;
+  one.src = "http://" + other + path;
+}));
+const post = (path) => fetch("http://" + other + path, { method: "POST", mode: "no-cors", body: "x" });
+const form = () => soon(new Promise((done) => {
+  const frame = document.createElement("iframe");
+  frame.name = "into";
+  document.body.appendChild(frame);
+  const form = document.body.appendChild(document.createElement("form"));
+  form.method = "post", form.target = "into", form.action = "http://" + other + "/hit/form";
+  frame.onload = done;
+  form.submit();
+}));
+const socket = () => soon(new Promise((done) => {
+  const one = new WebSocket("ws://" + other + "/ws/hit");
+  one.onclose = one.onopen = done;
+}));
+(async () => {
+  await post("/hit/post").catch(never);
+  await fetch("http://" + other + "/hit/get", { mode: "no-cors" }).catch(never);
+  await fetch("http://" + other + "/hit/put", { method: "PUT" }).catch(never);
+  await load("img", "/hit/image");
+  await load("script", "/hit/script");
+  await load("iframe", "/hit/frame");
+  await form();
+  await socket();
+  await report("tried");
+  location = "http://" + other + "/linked";
+})();
+</script>"""
+
 
 def note(**what):
     log.write(json.dumps(what) + "\n")
@@ -65,6 +103,8 @@ async def answer(reader, writer, path, method, head, body, trailers, fields):
         head_and(f"{len(body)}\n")
     elif first == "page":
         head_and(PAGE, more="Content-Type: text/html\r\n")
+    elif first == "elsewhere":
+        head_and(ELSEWHERE, more="Content-Type: text/html\r\n")
     elif first == "head":
         head_and(head)
     elif first == "status":

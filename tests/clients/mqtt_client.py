@@ -68,6 +68,7 @@ class Peer:
                 "sha256": hashlib.sha256(message.payload).hexdigest(),
                 "qos": message.qos,
                 "retain": message.retain,
+                "response": getattr(message.properties, "ResponseTopic", None),
             },
         )
 
@@ -84,6 +85,10 @@ class Peer:
         if self.tls:
             peer.tls_set_context(self.tls)
         if will:
+            response = will.pop("response", None)
+            if response is not None:
+                given = {"ResponseTopic": response}
+                will["properties"] = properties(PacketTypes.WILLMESSAGE, given)
             peer.will_set(**will)
         self.seen.clear()
         peer.on_connect = lambda _, __, flags, code, had: self.note(
@@ -117,11 +122,13 @@ class Peer:
         peer.loop_start()
         return self.next("connect")
 
-    def publish(self, topic, payload="", qos=0, retain=False, size=0, alias=None):
+    def publish(self, topic, payload="", qos=0, retain=False, size=0, alias=None, response=None):
         payload = bytes(range(256)) * (size // 256) if size else payload
+        given = {"TopicAlias": alias, "ResponseTopic": response}
+        given = {name: value for name, value in given.items() if value is not None}
         more = {}
-        if alias is not None:
-            more["properties"] = properties(PacketTypes.PUBLISH, {"TopicAlias": alias})
+        if given:
+            more["properties"] = properties(PacketTypes.PUBLISH, given)
         self.client.publish(topic, payload, qos, retain, **more)
         return self.next("publish")
 

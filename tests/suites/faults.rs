@@ -582,11 +582,17 @@ fn what_a_page_of_another_site_asks_is_not_answered() {
         &["Origin: https://evil.example", "Sec-Fetch-Site: cross-site"][..],
         &["Sec-Fetch-Site: same-site"],
         &["Origin: https://evil.example"],
+        &["Origin: null"],
+        &["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"],
+        &[&format!("Origin: http://{}", gateway.management)],
+        &["Origin: https://127.0.0.1:1"],
     ] {
         assert_eq!(ask(headers), 403, "{headers:?}");
     }
     assert_eq!(gateway.owner_json(&["device", "list"]).as_array().unwrap().len(), 0);
     assert_eq!(ask(&["Sec-Fetch-Site: same-origin"]), 200);
+    // An old browser's, of the administration's own page: there is such a device by now.
+    assert_eq!(ask(&[&format!("Origin: https://{}", gateway.management)]), 409);
 }
 
 #[tokio::test]

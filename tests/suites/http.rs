@@ -702,6 +702,223 @@ fn behind_an_agent_with_a_base_and_another_host() {
     assert_eq!(status, Some(56));
 }
 
+/// What reaches the backend of a page that tries everything at a local port of another interface.
+fn tried(world: &World, home: &str, own: SocketAddr, other: SocketAddr) -> Vec<String> {
+    let before = world.backend.lines().len();
+    let browser = Browser::new(&world.gateway.dir().join(home));
+    let _browser = browser.open(&format!("http://{own}/elsewhere#{other}"));
+    let since = || world.since(before);
+    wait_until("the page's tries", || since().contains(&"POST /report/tried".to_owned()));
+    // A link leads anywhere.
+    wait_until("the link", || since().contains(&"GET /linked".to_owned()));
+    let mut hits: Vec<String> = since().into_iter().filter(|line| line.contains("hit")).collect();
+    hits.sort();
+    hits
+}
+
+#[test]
+fn a_page_acts_at_no_other_interface_but_where_it_is_named() {
+    let world = World::new();
+    let (_web, own) = world.listening("alice");
+    let declare = |name: &str, options: &str| {
+        let url = format!("{}{options}", world.backend.url());
+        world.gateway.owner(&["interface", "add", &format!("box/{name}"), &url]);
+    };
+    declare("other", "");
+    declare("friend", &format!("?origins=http://{own}"));
+    let rules =
+        "p, user/alice, box, other/**, *, , allow\np, user/alice, box, friend/**, *, , allow";
+    world.gateway.rules(&format!("{RULES}\n{rules}"));
+    let (_other, other) = world.gateway.listening("alice", "box/other");
+    assert_eq!(tried(&world, "browser", own, other), [""; 0]);
+    let refused = world.gateway.await_record("a refusal", |record| {
+        record["event"] == "operation-refused" && record["path"] == "other/hit/post"
+    });
+    assert_eq!(
+        (&refused["reason"], &refused["action"], &refused["subject"]),
+        (&"cross-origin".into(), &"post".into(), &"user/alice".into())
+    );
+    let (_friend, friend) = world.gateway.listening("alice", "box/friend");
+    let hits = [
+        "GET /hit/frame",
+        "GET /hit/get",
+        "GET /hit/image",
+        "GET /hit/script",
+        "GET /ws/hit",
+        "OPTIONS /hit/put",
+        "POST /hit/form",
+        "POST /hit/post",
+    ];
+    assert_eq!(tried(&world, "second", own, friend), hits);
+}
+
+#[test]
+fn what_pages_of_elsewhere_ask_is_refused_at_every_door_and_recorded() {
+    let world = World::new();
+    world.gateway.owner(&[
+        "interface",
+        "add",
+        "box/named",
+        &format!("{}?origins=https://ha.example|http://ha.lan:8123", world.backend.url()),
+    ]);
+    world.gateway.rules(&format!("{RULES}\np, user/alice, box, named/**, *, , allow"));
+    let (_alice, at) = world.listening("alice");
+    let doors = || {
+        [
+            ("name", world.curl("alice", "/act")),
+            ("proxy", world.proxied("alice", "/act")),
+            ("agent", local(at, "/act")),
+            ("agent, h2", with(local(at, "/act"), &["--http2-prior-knowledge"])),
+        ]
+    };
+    for fields in [
+        &["Sec-Fetch-Site: cross-site", "Origin: https://evil.example"][..],
+        &["Sec-Fetch-Site: same-site", "Origin: https://other--box.doorward.home.arpa"],
+        &["Origin: https://evil.example"],
+        &["Origin: null"],
+    ] {
+        for (door, curl) in doors() {
+            let before = world.backend.lines().len();
+            let mut curl = with(curl, &["-i", "-d", "a=b"]);
+            for field in fields {
+                curl.args(["-H", field]);
+            }
+            let told = run(curl).ok();
+            assert!(
+                told.contains(" 403 ") && told.contains("origins="),
+                "{door} {fields:?}: {told}"
+            );
+            assert!(told.contains("application/problem+json"), "{door} {fields:?}: {told}");
+            assert_eq!(world.since(before), [""; 0], "{door} {fields:?}");
+        }
+    }
+    let refused = |record: &serde_json::Value| record["event"] == "operation-refused";
+    let refused = world.gateway.await_record("a refusal", refused);
+    assert_eq!(
+        (&refused["reason"], &refused["action"], &refused["path"], &refused["rules"]),
+        (&"cross-origin".into(), &"post".into(), &"web/act".into(), &serde_json::Value::Null)
+    );
+    // Its own pages, links, programs, and pages that are named.
+    for (door, curl, origin) in [
+        ("name", world.curl("alice", "/act"), format!("https://web--box.{DOMAIN}")),
+        ("proxy", world.proxied("alice", "/act"), format!("http://web--box.{DOMAIN}")),
+        ("agent", local(at, "/act"), format!("http://{at}")),
+    ] {
+        let origin = format!("Origin: {origin}");
+        let told = run(with(curl, &["-d", "a=b", "-H", &origin])).ok();
+        assert_eq!(told, "POST /act\n", "{door}");
+    }
+    let link = ["-H", "Sec-Fetch-Site: cross-site", "-H", "Sec-Fetch-Mode: navigate"];
+    let link = [&link[..], &["-H", "Sec-Fetch-Dest: document"]].concat();
+    assert_eq!(run(with(world.curl("alice", "/act"), &link)).ok(), "GET /act\n");
+    for (origin, expected) in
+        [("https://ha.example", "POST /act\n"), ("http://ha.lan:8123", "POST /act\n")]
+    {
+        let curl = world.curl_at("named--box", "alice", "/act");
+        let fields = ["-d", "a", "-H", "Sec-Fetch-Site: cross-site", "-H"];
+        let told = run(with(with(curl, &fields), &[&format!("Origin: {origin}")])).ok();
+        assert_eq!(told, expected, "{origin}");
+    }
+}
+
+#[test]
+fn queries_are_on_record_and_a_part_of_them_is_decided() {
+    let world = World::with("?mask=token|password");
+    for (name, options) in [("quiet", "?query=off"), ("relay", "?operand=query:cmd")] {
+        let url = format!("{}{options}", world.backend.url());
+        world.gateway.owner(&["interface", "add", &format!("box/{name}"), &url]);
+    }
+    let rules = "p, user/bob, box, quiet/**, get, , allow\n\
+                 p, user/bob, box, relay/set, get, , allow\n\
+                 p, user/bob, box, relay/set/@cmd=status, get, , allow\n\
+                 p, user/bob, box, relay/set/@cmd=on%2520now, get, , allow\n\
+                 p, user/bob, box, relay/any/*, get, , allow\n\
+                 p, user/bob, box, relay/any/@cmd=reboot, get, , deny";
+    world.gateway.rules(&format!("{RULES}\n{rules}"));
+    let ask = |door: &str, path: &str| {
+        let curl = world.curl_at(&format!("{door}--box"), "bob", path);
+        run(with(curl, &["-o", "/dev/null", "-w", "%{http_code}"])).ok()
+    };
+    assert_eq!(ask("web", "/pub/a?x=1&Token=abc;password=d"), "200");
+    assert_eq!(ask("web", "/pub/a?x=2"), "200");
+    assert_eq!(ask("web", "/private?x=1&token=abc"), "403");
+    assert_eq!(ask("web", "/pub/../a?token=abc"), "400");
+    assert_eq!(ask("quiet", "/a?x=1"), "200");
+    for (path, status) in [
+        ("/set", "200"),
+        ("/set?x=1", "200"),
+        ("/set?cmd=status", "200"),
+        ("/set?x=1&cmd=status", "200"),
+        ("/set?cmd=on%20now", "200"),
+        // A plus sign is one to some, which is not permitted.
+        ("/set?cmd=on+now", "403"),
+        ("/set?cmd=reboot", "403"),
+        ("/set?cmd=", "403"),
+        ("/set?cmd", "403"),
+        ("/set?cmd=status&cmd=reboot", "400"),
+        ("/set?cmd=status&CMD=reboot", "400"),
+        ("/set?%63md=reboot", "400"),
+        ("/set?x=1;cmd=reboot", "400"),
+        ("/set?x=1%26cmd=reboot", "400"),
+        ("/set?cmd[]=reboot", "400"),
+        ("/set/@cmd=status", "400"),
+        ("/set/%40cmd=status", "400"),
+        ("/any?cmd=on", "200"),
+        ("/any?cmd=reboot", "403"),
+        ("/any?cmd=%72eboot", "403"),
+        ("/any", "403"),
+    ] {
+        let before = world.backend.lines().len();
+        assert_eq!(ask("relay", path), status, "{path}");
+        let reached = if status == "200" { vec![format!("GET {path}")] } else { vec![] };
+        assert_eq!(world.since(before), reached);
+    }
+    let check = world
+        .gateway
+        .run("owner", &["policy", "check", "user/bob", "get", "box/relay/set/@cmd=reboot"]);
+    assert_eq!(check.status, Some(3), "{check:?}");
+    let record = |path: &str, query: &serde_json::Value| {
+        world.gateway.await_record(path, |record| {
+            let event = record["event"].as_str().unwrap_or_default();
+            event.starts_with("operation") && record["path"] == path && record["query"] == *query
+        })
+    };
+    // Two that differ in their query alone are two.
+    assert_eq!(record("web/pub/a", &"x=1&Token=***;password=***".into())["event"], "operation");
+    assert_eq!(record("web/pub/a", &"x=2".into())["event"], "operation");
+    assert_eq!(record("web/private", &"x=1&token=***".into())["event"], "operation-refused");
+    assert_eq!(record("/pub/../a", &"token=***".into())["event"], "operation-refused");
+    assert_eq!(record("quiet/a", &serde_json::Value::Null)["event"], "operation");
+    let permitted = record("relay/set/@cmd=status", &"cmd=status".into());
+    assert_eq!(permitted["event"], "operation");
+    let refused = record("relay/set/@cmd=reboot", &"cmd=reboot".into());
+    assert_eq!(
+        (&refused["event"], &refused["reason"]),
+        (&"operation-refused".into(), &"no-rule".into())
+    );
+    let shown = world.gateway.owner(&["audit", "tail", "-n", "200"]);
+    assert!(shown.contains("query=cmd=reboot"), "{shown}");
+}
+
+#[test]
+fn an_interface_keeps_a_claim_that_it_names() {
+    let world = World::with("?keep=X-User-Id");
+    let claims = ["-H", "X-User-Id: 7", "-H", "X_User_Id: 8", "-H", "X-User: 9"];
+    let head = run(with(world.curl("alice", "/head"), &claims)).ok().to_lowercase();
+    assert!(head.contains("x-user-id: 7\r\n"), "{head}");
+    assert!(!head.contains("x_user_id") && !head.contains("x-user:"), "{head}");
+    for (name, why) in [
+        ("Doorward-Identity", "no option"),
+        ("Host", "changes nothing"),
+        ("X-HTTP-Method-Override", "changes nothing"),
+        ("Accept", "changes nothing"),
+    ] {
+        let url = format!("{}?keep={name}", world.backend.url());
+        let refused = world.gateway.run("owner", &["interface", "add", "box/kept", &url]).failed();
+        assert!(refused.contains(why), "{name}: {refused}");
+    }
+}
+
 /// Chromium, at a page that listens to events and talks by WebSocket.
 fn a_browser_is_served(world: &World, browser: Browser, page: &str) {
     let _browser = browser.open(page);

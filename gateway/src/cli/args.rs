@@ -312,15 +312,15 @@ Where each operation is to be decided:
     body=BYTES                  the most content of a request
     rate=10/s                   the most requests (s, m, h)
     host=NAME                   what the backend is told as Host
-    identity=signed             the backend is told who asks
-    operand=query:KEY           this parameter of queries is decided, as a last segment @KEY=VALUE
-    query=off                   queries are not in the audit log
-    mask=token|password         values of these parameters are not in the audit log
-    origins=https://ha.example  pages of these origins may act here (several by |)
-    keep=FIELD                  this field is forwarded, by which clients claim who they are
+    identity=signed             tells the backend who asks
+    operand=query:KEY           decides this query parameter, as a last path segment @KEY=VALUE
+    query=off                   keeps queries out of the audit log
+    mask=token|password         keeps the values of these parameters out of it
+    origins=https://ha.example  lets pages of these origins act here (several by |)
+    keep=FIELD                  forwards this field, by which clients could claim who they are
   mqtt://HOST:PORT, mqtt+agent:NAME
-    client-id=bound             or strict, off: whose client identifiers are
-    response-topic=publish      or off: what whoever names a response topic needs
+    client-id=bound             or strict, off: whose a client identifier is
+    response-topic=publish      or off: what a client needs to name a response topic
   modbus://HOST:PORT, modbus+serial:/dev/DEVICE?baud=9600, modbus+agent:NAME
     unit=any                    the device ignores the unit: denying one denies all
     tables=alias                its tables are views of one memory: denying an address of one
@@ -328,8 +328,8 @@ Where each operation is to be decided:
   coap://HOST:PORT, coap+agent:NAME
   All of them take audit=sync: an operation waits until it is on record.
 
-Serial lines take baud= bits= parity= stop= flow= telnet=, and line=PATTERN for each line that may be
-written. Options stand after ?, joined by &; quote the URL for the shell.";
+Serial lines take baud= bits= parity= stop= flow= telnet=, and line=PATTERN for each line that
+may be written. Options stand after ?, joined by &; quote the URL for the shell.";
 
 #[derive(Subcommand)]
 pub(crate) enum InterfaceCommand {

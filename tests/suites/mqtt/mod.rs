@@ -5,6 +5,7 @@ mod floods;
 mod identities;
 mod messages;
 mod policy;
+mod responses;
 mod stock;
 mod wills;
 mod world;

@@ -186,7 +186,7 @@ pub fn http_corpus() -> Vec<Vec<u8>> {
         (0, format!("PATCH /..;/%2e%2e/%2f//a\\%00%c0%ae%2525\n{host}\n\n100")),
         (4, format!("GET /a?x=1&cmd=a+b&y\n{host}\nX-User: a\nX_User: b\nRemote-User: c\n\n200")),
         (4, format!("GET /a/?cmd&x=%26cmd%3D\n{host}\n\n200")),
-        (6, format!("POST /%40cmd=x?cmd=%41;x\nHost: [::1]\nOrigin: http://[::1]\n\n200")),
+        (6, "POST /%40cmd=x?cmd=%41;x\nHost: [::1]\nOrigin: http://[::1]\n\n200".to_owned()),
         (4, format!("POST /a?token=x\n{host}\nSec-Fetch-Site: cross-site\nOrigin: https://ha.example\n\n200")),
         (0, format!("GET /a\n{host}\nSec-Fetch-Site: same-site\nSec-Fetch-Mode: navigate\nSec-Fetch-Dest: document\n\n200")),
         (0x20, format!("HEAD /a\n{host}\nContent-Length: 1001\nForwarded: for=x\n\n101\nUpgrade: h2c")),

@@ -57,6 +57,18 @@ pub(super) const TABLE: &[Row] = &[
     ),
     ("a will that is not permitted", "10 'MQTT' 04 06 003c 'c' 'no' 'x'", "", "20 00 05 end"),
     ("the same in 5", "10 'MQTT' 05 06 003c [] 'c' [] 'ok/no' 'x'", "", "20 00 87 [] end"),
+    (
+        "a will with a response topic",
+        "10 'MQTT' 05 06 003c [] 'c' [08 'ok/r'] 'ok/w' 'x'",
+        "10 'MQTT' 05 06 003c [] 'user/probe:c' [08 'ok/r'] 'ok/w' 'x'",
+        "20 00 00 [22 0010]",
+    ),
+    (
+        "a will with a response topic that is not permitted",
+        "10 'MQTT' 05 06 003c [] 'c' [08 'no'] 'ok/w' 'x'",
+        "",
+        "20 00 87 [] end",
+    ),
     ("a will for a wildcard", "10 'MQTT' 05 06 003c [] 'c' [] 'ok/+' 'x'", "", "20 00 81 [] end"),
     ("a will for no topic", "10 'MQTT' 04 06 003c 'c' '' 'x'", "", "end"),
     ("a will with QoS 3", "10 'MQTT' 04 1e 003c 'c' 'ok/w' 'x'", "", "end"),
