@@ -118,9 +118,12 @@ async fn nobody_waits_for_what_somebody_else_subscribes_to() {
         }));
     }
     let count = || answered.load(Ordering::SeqCst);
-    while count() < 2 * FLOODS {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let going = async {
+        while count() < 2 * FLOODS {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, going).await.expect("the floods have begun");
 
     // How many packets of Mallory's are answered while one byte goes to the backend and back.
     let mut meanwhile = vec![];
