@@ -386,7 +386,7 @@ async fn hindsight() {
          p, role/operator, box, console, control, , deny\n\
          p, role/operator, box, plc/1/holding/5, write, , deny\n\
          p, role/operator, box, twin/1/holding/5, write, , deny\n\
-         p, role/operator, box, plc/**, write, , deny\n\
+         p, role/operator, box, plc/**, diagnose, , deny\n\
          p, role/operator, group/empty, **, *, , allow\n\
          p, role/operator, press, **, *, until=2020-01-01T00:00:00Z, allow\n\
          p, role/operator, press, **, *, time=Mon 07:00-08:00 UTC, allow\n\
