@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use doorward_model::{
-    Action, Device, DeviceId, Group, Kind, Protocol, Role, Segment, Subject, SubjectId,
+    Action, Device, DeviceId, Group, Kind, Path, Protocol, Role, Segment, Subject, SubjectId,
 };
 use jiff::Timestamp;
 
 use crate::bundle::Effect;
-use crate::compiled::Found;
+use crate::compiled::{Found, Limit};
 use crate::decision::{Decision, Declared, Denial, Opinion, Permit, Refusal};
 use crate::held::Held;
 use crate::judge::{Case, Search, Verdict, casbin_permits, verdict_of};
@@ -96,7 +96,8 @@ impl Snapshot {
     ) -> Opinion {
         let none = (Held::none(), Held::none());
         let (roles, groups) = self.memberships(standing, &none);
-        self.judge_among(judges, question, refusal, roles, groups, now)
+        let aliases = standing.aliases(question);
+        self.judge_among(judges, (question, &aliases), refusal, roles, groups, now)
     }
 
     /// The roles and groups that a question is judged with. A device that is not there is in the
@@ -115,17 +116,19 @@ impl Snapshot {
         (roles, groups)
     }
 
-    /// Judges for a subject in those roles and a device in those groups.
+    /// Judges for a subject in those roles and a device in those groups. What is asked for has
+    /// those other names.
     pub(crate) fn judge_among(
         &self,
         judges: Judges,
-        question: &Question,
+        (question, aliases): (&Question, &[Path]),
         standing: Option<Refusal>,
         roles: &Held<Role>,
         groups: &Held<Group>,
         now: Timestamp,
     ) -> Opinion {
-        let case = Case::new(self.bundle(), question, question.context(now), roles, groups);
+        let context = question.context(now);
+        let case = Case::new(self.bundle(), (question, aliases), context, roles, groups);
         let verdict = verdict_of(&case, Search::Few);
         let compiled = self.bundle().compiled();
         let (refusal, rules) = match (standing, verdict.refusal) {
@@ -160,11 +163,11 @@ impl Snapshot {
             return false;
         }
         let mut found = false;
-        case.find(Effect::Allow, &mut |rule, _| {
+        let all = case.find(Effect::Allow, Limit::Few, &mut |rule, _| {
             found = self.suspended().contains(&(case.bundle.compiled().line(rule) as usize));
             if found { Found::Enough } else { Found::On }
         });
-        found
+        found || !all
     }
 }
 
@@ -260,6 +263,12 @@ impl Standing<'_> {
         }
     }
 
+    /// Other names of what is asked for, as the device at that interface may read it.
+    pub(crate) fn aliases(&self, question: &Question) -> Vec<Path> {
+        let inspected = self.interface().and_then(|interface| interface.target.inspected());
+        inspected.map_or_else(Vec::new, |inspected| inspected.aliases(&question.resource.path))
+    }
+
     /// What refuses every question about this subject and this interface.
     pub(crate) fn bar(&self) -> Option<Refusal> {
         let Some(subject) = self.subject else { return Some(Refusal::UnknownSubject) };
@@ -283,5 +292,136 @@ impl Standing<'_> {
         let unheard_of =
             || (!self.protocol().is_some_and(is_action)).then_some(Refusal::NotAnAction);
         self.bar().or_else(unheard_of)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use doorward_model::{CertificateId, InterfaceId, Revision};
+
+    use super::*;
+    use crate::bundle::{Bundle, BundleText};
+    use crate::cache::Cache;
+    use crate::snapshot::Member;
+    use crate::supposed::Supposed;
+
+    const POLICY: &str = "p, user/alice, plc, *, connect, , allow\n\
+                          p, user/alice, plc, modbus/**, *, , allow\n\
+                          p, user/alice, plc, modbus/2/**, write, , deny\n\
+                          p, user/alice, plc, modbus/*/holding/100-109, read, , deny\n";
+
+    fn now() -> Timestamp {
+        "2027-01-01T12:00:00Z".parse().unwrap()
+    }
+
+    fn id() -> CertificateId {
+        CertificateId { issuer: "00".repeat(32).parse().unwrap(), serial: "01".parse().unwrap() }
+    }
+
+    fn at(target: &str) -> Snapshot {
+        let text =
+            BundleText { policy: POLICY.to_owned(), tests: String::new(), ..BundleText::default() };
+        let member =
+            |id| Member { id: SubjectId(id), enabled: true, roles: vec![], groups: vec![] };
+        let modbus = Interface {
+            id: InterfaceId(1),
+            name: "modbus".parse().unwrap(),
+            target: target.parse().unwrap(),
+            network: None,
+            enabled: true,
+        };
+        let certificate = Certificate {
+            subject: SubjectId(1),
+            key: "00".repeat(32).parse().unwrap(),
+            not_before: Timestamp::MIN,
+            not_after: Timestamp::MAX,
+        };
+        let bundle = Arc::new(Bundle::parse(text).unwrap());
+        Snapshot::new("a.b".parse().unwrap(), Revision(1), bundle)
+            .with_member("user/alice".parse().unwrap(), Some(member(1)))
+            .with_member("device/plc".parse().unwrap(), Some(member(2)))
+            .with_interfaces("plc".parse().unwrap(), vec![modbus])
+            .with_certificate(id(), Some(certificate))
+    }
+
+    /// What everything that decides, shows or tests an answer says of a question.
+    fn says(snapshot: &Snapshot, action: Action, path: &str) -> bool {
+        let (alice, plc) = ("user/alice".parse().unwrap(), "plc".parse().unwrap());
+        let question = snapshot.question(alice, action, plc, path, None).unwrap();
+        let request =
+            Request { question: question.clone(), subject: SubjectId(1), certificate: id() };
+        let permits = |decision| matches!(decision, Decision::Permit(_));
+        let asked = Supposed::of(question.clone(), snapshot, now());
+        let test = |expect: &str| {
+            format!(
+                "[[test]]\nsubject = \"user/alice\"\naction = \"{action}\"\n\
+                 resource = \"plc/{path}\"\nexpect = \"{expect}\"\n"
+            )
+        };
+        let fails = |expect: &str| {
+            let (policy, tests) = (POLICY.to_owned(), test(expect));
+            let text = BundleText { policy, tests, ..BundleText::default() };
+            let expectations = Bundle::parse(text).unwrap().tests().unwrap();
+            !snapshot.failing(&expectations, now()).is_empty()
+        };
+        let mut cache = Cache::new();
+        let explained = snapshot.explain(&question, now());
+        let all = [
+            permits(snapshot.decide(&request, now())),
+            permits(snapshot.decide_again(&request, now())),
+            permits(cache.decide_again(snapshot, &request, now())),
+            permits(cache.decide_again(snapshot, &request, now())),
+            snapshot.opinion(&question, now()).permits(),
+            snapshot.outlook(&question, now()).permits(),
+            explained.permit,
+            fails("deny"),
+            !fails("permit"),
+        ];
+        assert_eq!(all, [all[0]; 9], "{path}");
+        let denies = explained.decided.iter().all(|rule| !rule.failed.contains(&"path"));
+        assert!(denies, "the rule that decides is shown to meet the path: {explained:?}");
+        assert_eq!(snapshot.bundle().referee(&asked, None), Some(Ok(())), "the judges agree");
+        all[0]
+    }
+
+    #[test]
+    fn a_rule_that_denies_meets_every_name_of_a_message() {
+        let (read, write) = (Action::Read, Action::Write);
+        let plain = at("modbus://plc:502");
+        assert!(!says(&plain, write, "modbus/2/coil/7"));
+        assert!(says(&plain, write, "modbus/1/coil/7"));
+        assert!(says(&plain, read, "modbus/1/input/100"));
+        // A queue is read from holding registers.
+        assert!(!says(&plain, read, "modbus/1/fifo/100"));
+        assert!(says(&plain, read, "modbus/1/fifo/110"));
+        let any = at("modbus://plc:502?unit=any");
+        assert!(!says(&any, write, "modbus/1/coil/7"));
+        assert!(says(&any, read, "modbus/1/coil/7"));
+        assert!(says(&any, read, "modbus/1/input/100"));
+        let alias = at("modbus+agent:plc?tables=alias");
+        assert!(says(&alias, write, "modbus/1/coil/7"));
+        for denied in ["input/100", "coil/109", "coil/1600", "discrete/1759", "fifo/80"] {
+            assert!(!says(&alias, read, &format!("modbus/1/{denied}")), "{denied}");
+        }
+        for free in ["input/110", "coil/99", "discrete/1760", "fifo/110", "file/100"] {
+            assert!(says(&alias, read, &format!("modbus/1/{free}")), "{free}");
+        }
+        let both = at("modbus://plc:502?unit=any&tables=alias");
+        assert!(!says(&both, write, "modbus/1/coil/7") && !says(&both, read, "modbus/9/coil/1600"));
+        assert!(says(&both, read, "modbus/9/coil/99"));
+    }
+
+    #[test]
+    fn a_rule_that_allows_has_to_name_what_was_asked_for() {
+        let policy = "p, user/alice, plc, modbus/2/holding/0-9, read, , allow\n";
+        let text =
+            BundleText { policy: policy.to_owned(), tests: String::new(), ..BundleText::default() };
+        let bundle = Arc::new(Bundle::parse(text).unwrap());
+        let snapshot = at("modbus://plc:502?unit=any&tables=alias");
+        let snapshot = snapshot.with_bundle(Revision(2), bundle);
+        assert!(says(&snapshot, Action::Read, "modbus/2/holding/7"));
+        for other in ["modbus/1/holding/7", "modbus/0/holding/7", "modbus/2/input/7"] {
+            assert!(!says(&snapshot, Action::Read, other), "{other}");
+        }
     }
 }

@@ -190,6 +190,10 @@ pub enum Refusal {
     /// An allow rule covers it from another place or under other conditions.
     #[error("allowed under other conditions only")]
     Conditions,
+    /// So many rules would have to be looked at for all that it asks for that it is not found out
+    /// whether one of them denies some of it.
+    #[error("it asks for so much at once that too many rules would have to be looked at")]
+    TooBroad,
     /// The two judges differ, or one of them failed: an alarm, and a refusal.
     #[error("the judges disagree")]
     Disagreement,
@@ -215,6 +219,7 @@ impl Refusal {
             Self::DeniedByRule => "denied-by-rule",
             Self::OutsideTime => "outside-time",
             Self::Conditions => "conditions",
+            Self::TooBroad => "too-broad",
             Self::Disagreement => "disagreement",
             Self::Suspended => "suspended",
         }

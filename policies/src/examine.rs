@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::bundle::{Bundle, Rule, difference};
+use crate::decision::Refusal;
 use crate::generate::Questions;
 use crate::judge::rulings;
 use crate::snapshot::Snapshot;
@@ -118,8 +119,16 @@ fn compare(bundle: &Bundle, asked: &[Supposed], said: Option<bool>, done: &mut E
                 None
             }
         };
+        let refusal = || asked.refusal(bundle);
+        let compiled = match said.map_or_else(refusal, |said| (!said).then_some(Refusal::NoRule)) {
+            // The compiled form has not looked at every rule, and says nothing of them.
+            Some(Refusal::TooBroad) => {
+                done.left_out += 1;
+                continue;
+            }
+            refusal => refusal.is_none(),
+        };
         done.decided += 1;
-        let compiled = said.unwrap_or_else(|| asked.is_permitted(bundle));
         if casbin != Some(compiled) {
             let rules = asked.deciding(bundle);
             done.differing.push(Differ { question: asked.to_string(), compiled, casbin, rules });

@@ -1,7 +1,7 @@
 //! Why an answer is what it is, and what would change it. Off the data path: every rule is looked
 //! at.
 
-use doorward_model::{Action, Device, Group, Kind, Resource, Role, Subject};
+use doorward_model::{Action, Device, Group, Kind, Path, Resource, Role, Subject};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -87,7 +87,8 @@ impl Snapshot {
         let roles = bundle.role_links().closure(direct.cloned());
         let direct = standing.device.iter().flat_map(|device| device.groups.direct(now));
         let groups = bundle.group_links().closure(direct.cloned());
-        let scale = Scale { question, context: &context, roles: &roles, groups: &groups };
+        let aliases = &standing.aliases(question)[..];
+        let scale = Scale { question, aliases, context: &context, roles: &roles, groups: &groups };
         let deciding = opinion.rules.to_vec();
         let decided = bundle.on_lines(&deciding).map(|rule| scale.weigh(&rule)).collect();
         let nearest = if opinion.permits() { vec![] } else { scale.nearest(bundle) };
@@ -126,6 +127,13 @@ impl Snapshot {
                 let lines: Vec<String> =
                     opinion.rules.iter().map(|line| format!("policy.csv:{line}")).collect();
                 return format!("take out or narrow {}", lines.join(" and "));
+            }
+            Refusal::TooBroad => {
+                return format!(
+                    "ask for less at once, such as a narrower filter, or write fewer deny rules \
+                     for {device} below {}",
+                    resource.path
+                );
             }
             Refusal::Suspended => {
                 let lines: Vec<String> =
@@ -180,7 +188,8 @@ impl Snapshot {
             let of = Membership { of: role.clone(), until: None };
             let roles = self.bundle().roles_held(vec![of]);
             let (groups, now) = (Held::none(), scale.context.now);
-            self.judge_among(Judges::Both, &question, None, &roles, &groups, now).permits()
+            let asked = (&question, &[][..]);
+            self.judge_among(Judges::Both, asked, None, &roles, &groups, now).permits()
         })
     }
 
@@ -232,6 +241,8 @@ fn distance(failed: &[&str]) -> (usize, usize) {
 /// A question, with all that a rule is held against.
 struct Scale<'a> {
     question: &'a Question,
+    /// Other names of what is asked for.
+    aliases: &'a [Path],
     context: &'a Context,
     roles: &'a [Role],
     groups: &'a [Group],
@@ -272,7 +283,10 @@ impl Scale<'_> {
         };
         let path = match rule.effect() {
             Effect::Allow => rule.path().covers(&resource.path),
-            Effect::Deny => rule.path().overlaps(&resource.path),
+            Effect::Deny => {
+                let mut names = std::iter::once(&resource.path).chain(self.aliases);
+                names.any(|name| rule.path().overlaps(name))
+            }
         };
         let when = rule.when().holds(self.context) == Truth::True;
         let parts = [

@@ -102,7 +102,8 @@ impl<'a> Questions<'a> {
         let resource = Resource { device, path };
         let question = Question { subject, resource, action, source, proven };
         let now = self.instant(&rule, &question);
-        Some(Supposed { question, roles, groups, now }.with_built_in())
+        let aliases = vec![];
+        Some(Supposed { question, aliases, roles, groups, now }.with_built_in())
     }
 
     /// A protocol whose operands could be meant.

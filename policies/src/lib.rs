@@ -40,6 +40,7 @@ mod reach;
 mod recent;
 mod record;
 mod replay;
+mod sets;
 mod shape;
 mod shared;
 mod snapshot;
@@ -68,6 +69,7 @@ pub use record::{
     WithoutRoom, Written,
 };
 pub use replay::{Differing, Replay, Replayed};
+pub use sets::{SetBench, SetShape};
 pub use shape::Shape;
 pub use snapshot::{Certificate, Interface, Member, Membership, Snapshot};
 pub use supposed::Supposed;

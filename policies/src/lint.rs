@@ -19,7 +19,7 @@ pub struct Finding {
     pub line: usize,
     /// The rule.
     pub rule: String,
-    /// What kind of finding: `shadowed`, `never`, `unused`, `everyone`, `operand`.
+    /// What kind of finding: `shadowed`, `never`, `unused`, `everyone`, `operand`, `alias`.
     pub kind: &'static str,
     /// What it is, in words.
     pub what: String,
@@ -62,6 +62,9 @@ impl Snapshot {
             }
             if let Some(what) = self.undecided(rule) {
                 find("operand", what);
+            }
+            if let Some(what) = self.passed_by(rule) {
+                find("alias", what);
             }
             let count = used.map(|used| used.get(&rule.line()).copied().unwrap_or(0));
             if count == Some(0) && rule.effect() == Effect::Allow {
@@ -182,6 +185,29 @@ impl Snapshot {
         })
     }
 
+    /// Whether a rule denies one unit or table of a Modbus device that may answer under others.
+    fn passed_by(&self, rule: &Rule) -> Option<String> {
+        let On::Device(Device::Named(device)) = rule.on() else { return None };
+        let interface = self.interface(device, &rule.path().first()?.parse::<Name>().ok()?)?;
+        let Inspection::Modbus(options) = &interface.target.inspected()?.spoken else {
+            return None;
+        };
+        let mut texts = rule.path().texts().skip(1);
+        let (unit, table) = (texts.next().flatten(), texts.next().flatten());
+        let by_unit = unit.filter(|_| !options.any_unit).map(|_| "unit=any");
+        let views = ["coil", "discrete", "input", "holding", "fifo"];
+        let table = table.filter(|table| views.contains(table));
+        let by_table = table.filter(|_| !options.aliased_tables).map(|_| "tables=alias");
+        let options: Vec<&str> = by_unit.into_iter().chain(by_table).collect();
+        (rule.effect() == Effect::Deny && !options.is_empty()).then(|| {
+            format!(
+                "if the device ignores the unit, or its tables are views of one memory, other \
+                 requests reach the same: declare {} then (gateway/docs/modbus.md)",
+                options.join(" and ")
+            )
+        })
+    }
+
     /// Whether a rule lets everybody at a device.
     fn everyone(&self, rule: &Rule) -> Option<String> {
         let whole = matches!(rule.who(), Who::Role(role)
@@ -217,7 +243,7 @@ fn never_at(target: &Target, rule: &Rule) -> Option<String> {
 fn operand(target: &Target) -> Option<&Operand> {
     match &target.inspected()?.spoken {
         Inspection::Http(options) => options.operand.as_ref(),
-        Inspection::Mqtt(_) | Inspection::Modbus | Inspection::Coap => None,
+        Inspection::Mqtt(_) | Inspection::Modbus(_) | Inspection::Coap => None,
     }
 }
 

@@ -123,28 +123,18 @@ impl Pattern {
     /// needs.
     #[must_use]
     pub fn overlaps(&self, path: &Path) -> bool {
-        overlap(self.segments.len(), self.open, |at| Some(self.segments.get(at)?.shown()), path)
+        let (asked, length) = (path.segments(), self.segments.len());
+        let enough = length == asked.len()
+            || (self.open && length < asked.len())
+            || (path.is_open() && length > asked.len());
+        enough
+            && (0..length.max(asked.len())).all(|at| {
+                let root = path.is_topic_root(at);
+                let part = self.segments.get(at).map_or(Shown::One, Part::shown);
+                // Past its end an open path has any level that a wildcard may meet.
+                part.overlaps(asked.get(at).unwrap_or(&Segment::Any), root)
+            })
     }
-}
-
-/// Whether a pattern of so many segments, which may be open, reaches any path of a set.
-pub(crate) fn overlap<'a>(
-    length: usize,
-    open: bool,
-    segment: impl Fn(usize) -> Option<Shown<'a>>,
-    path: &Path,
-) -> bool {
-    let asked = path.segments();
-    let enough = length == asked.len()
-        || (open && length < asked.len())
-        || (path.is_open() && length > asked.len());
-    enough
-        && (0..length.max(asked.len())).all(|at| {
-            let root = path.is_topic_root(at);
-            let part = segment(at).unwrap_or(Shown::One);
-            // Past its end an open path has any level that a wildcard may meet.
-            part.overlaps(asked.get(at).unwrap_or(&Segment::Any), root)
-        })
 }
 
 impl Pattern {
@@ -267,7 +257,8 @@ impl Shown<'_> {
         }
     }
 
-    fn overlaps(&self, asked: &Segment, topic_root: bool) -> bool {
+    /// Whether it reaches any of what `asked` names.
+    pub(crate) fn overlaps(&self, asked: &Segment, topic_root: bool) -> bool {
         match (self, asked) {
             (Self::Text { text, .. }, Segment::Any) => !(topic_root && text.starts_with('$')),
             (Self::Range(_), Segment::Any) | (_, Segment::Unit(0)) => true,

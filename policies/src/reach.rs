@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use crate::answer::{Standing, identity};
 use crate::bundle::Effect;
-use crate::compiled::{ALWAYS, Entry, Extent, Found};
+use crate::compiled::{ALWAYS, Entry, Extent, Found, Limit};
 use crate::decision::{Denial, Opinion, Refusal};
 use crate::held::Held;
-use crate::judge::Case;
+use crate::judge::{Case, Looked};
 use crate::lines::Lines;
 use crate::question::{Question, Request};
 use crate::snapshot::Snapshot;
@@ -87,11 +87,13 @@ impl Snapshot {
     fn opens(&self, question: &Question, standing: &Standing<'_>, now: Timestamp) -> bool {
         let none = (Held::none(), Held::none());
         let (roles, groups) = self.memberships(standing, &none);
-        let case = Case::new(self.bundle(), question, question.context(now), roles, groups);
+        let context = question.context(now);
+        let case = Case::new(self.bundle(), (question, &[]), context, roles, groups);
         let compiled = self.bundle().compiled();
+        // Whether there is one; `None` if that is not found out.
         let any = |effect, extent| {
             let mut any = false;
-            case.find_to(effect, extent, &mut |rule, entry: &Entry| {
+            let found = &mut |rule, entry: &Entry| {
                 let applies = match compiled.when(entry.when) {
                     _ if entry.when == ALWAYS => true,
                     Some(when) => when.holds(&case.context).applies(effect),
@@ -100,11 +102,20 @@ impl Snapshot {
                 let suspended = effect == Effect::Allow
                     && self.suspended().contains(&(compiled.line(rule) as usize));
                 any |= applies && !suspended;
-                if any { Found::Enough } else { Found::On }
-            });
-            any
+                match (any, suspended) {
+                    (true, _) => Found::Enough,
+                    // Another one may not be.
+                    (false, true) => Found::On,
+                    (false, false) => Found::Alike,
+                }
+            };
+            let path = &question.resource.path;
+            let looked = case.find_to((effect, extent), path, Limit::Few, found);
+            (any || looked != Looked::NotAll).then_some(any)
         };
-        any(Effect::Allow, Extent::Some) && !any(Effect::Deny, Extent::All)
+        // Whoever has so many rules there has business there. Each operation is decided by itself.
+        any(Effect::Allow, Extent::Some) != Some(false)
+            && any(Effect::Deny, Extent::All) != Some(true)
     }
 }
 
@@ -272,6 +283,29 @@ mod tests {
             assert!(first.0 > Action::ALL.len() && first.1 > 0, "{first:?}");
             assert!(counts.iter().all(|count| *count == first), "{policy}: {counts:?}");
         }
+    }
+
+    #[test]
+    fn whoever_has_very_many_rules_there_gets_in_and_is_decided_there() {
+        let rule = |n: usize| {
+            format!(
+                "p, user/alice, plc, modbus/1/holding/{n}, read, until=20{:02}-01-01T00:{:02}:{:02}Z, allow\n",
+                n / 3600,
+                n / 60 % 60,
+                n % 60
+            )
+        };
+        let policy = |count| (0..count).map(rule).collect::<String>();
+        assert_eq!(reaches(&under(&policy(100)), "modbus"), Err(Refusal::NoRule));
+        let many = under(&policy(5000));
+        assert_eq!(reaches(&many, "modbus"), Ok(()));
+        let name = "modbus".parse().unwrap();
+        let path = Path::modbus(&name, 1, doorward_model::Table::Holding, 7, 7);
+        let decision = many.decide_again(&request(path, Action::Read), now());
+        assert!(matches!(decision, Decision::Denial(_)));
+        // Those of others are no business of theirs.
+        let others = under(&policy(5000).replace("user/alice", "user/bob"));
+        assert_eq!(reaches(&others, "modbus"), Err(Refusal::NoRule));
     }
 
     #[test]

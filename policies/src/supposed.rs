@@ -1,9 +1,9 @@
-use doorward_model::{Device, Group, Kind, Role, Subject};
+use doorward_model::{Device, Group, Kind, Path, Role, Subject};
 use jiff::Timestamp;
 
 use crate::answer::Judges;
 use crate::bundle::Bundle;
-use crate::decision::Opinion;
+use crate::decision::{Opinion, Refusal};
 use crate::held::Held;
 use crate::judge::{Case, Search, Verdict, verdict_of};
 use crate::question::{Context, Question};
@@ -14,6 +14,8 @@ use crate::snapshot::{Membership, Snapshot, built_in_group, built_in_role};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Supposed {
     pub(crate) question: Question,
+    /// Other names of what is asked for.
+    pub(crate) aliases: Vec<Path>,
     /// The roles that the subject is a direct member of.
     pub(crate) roles: Vec<Role>,
     /// The groups that the device is directly in.
@@ -30,7 +32,8 @@ impl Supposed {
         let roles = roles.cloned().collect();
         let groups = standing.device.iter().flat_map(|known| known.groups.direct(now));
         let groups = groups.cloned().collect();
-        Self { question, roles, groups, now }
+        let aliases = standing.aliases(&question);
+        Self { question, aliases, roles, groups, now }
     }
 
     /// The question.
@@ -65,23 +68,29 @@ impl Supposed {
     /// What the rules say of it.
     pub(crate) fn opinion(&self, judges: Judges, snapshot: &Snapshot) -> Opinion {
         let (roles, groups) = self.held(snapshot.bundle());
-        snapshot.judge_among(judges, &self.question, None, &roles, &groups, self.now)
+        let asked = (&self.question, &self.aliases[..]);
+        snapshot.judge_among(judges, asked, None, &roles, &groups, self.now)
     }
 
-    /// Whether the compiled form of a bundle permits it.
-    pub(crate) fn is_permitted(&self, bundle: &Bundle) -> bool {
-        self.verdict(bundle, Search::Few).refusal.is_none()
+    /// Why the compiled form of a bundle refuses it, if it does.
+    pub(crate) fn refusal(&self, bundle: &Bundle) -> Option<Refusal> {
+        self.verdict(bundle, Search::Few).refusal
     }
 
     /// The lines of all rules that decide.
     pub(crate) fn deciding(&self, bundle: &Bundle) -> Vec<usize> {
         let deciding = self.verdict(bundle, Search::All).deciding;
-        deciding.iter().map(|rule| bundle.compiled().line(*rule) as usize).collect()
+        let lines = deciding.iter().map(|rule| bundle.compiled().line(*rule) as usize);
+        let mut lines: Vec<usize> = lines.collect();
+        lines.sort_unstable();
+        lines.dedup();
+        lines
     }
 
     fn verdict(&self, bundle: &Bundle, search: Search) -> Verdict {
         let (roles, groups) = self.held(bundle);
-        verdict_of(&Case::new(bundle, &self.question, self.context(), &roles, &groups), search)
+        let asked = (&self.question, &self.aliases[..]);
+        verdict_of(&Case::new(bundle, asked, self.context(), &roles, &groups), search)
     }
 
     fn held(&self, bundle: &Bundle) -> (Held<Role>, Held<Group>) {

@@ -20,6 +20,8 @@ pub struct Gateway {
     /// Where it is administered.
     pub management: SocketAddr,
     config: String,
+    /// On how many threads it works, if not on as many as it likes.
+    threads: Option<usize>,
 }
 
 /// What a program did.
@@ -116,7 +118,8 @@ impl Gateway {
         let dir = tempfile::Builder::new().prefix("doorward-test-").tempdir().unwrap();
         std::fs::create_dir(dir.path().join("sockets")).unwrap();
         let (listen, management) = (free(), free());
-        let mut gateway = Self { dir, child: None, listen, management, config: String::new() };
+        let mut gateway =
+            Self { dir, child: None, listen, management, config: String::new(), threads: None };
         gateway.configure(config);
         gateway
     }
@@ -136,6 +139,16 @@ impl Gateway {
         }
         whole.push_str(tables);
         self.config = whole;
+    }
+
+    /// A gateway with an owner that works on one thread: whatever takes long there, everybody waits
+    /// for.
+    pub fn on_one_thread() -> Self {
+        let mut gateway = Self::unclaimed("");
+        gateway.threads = Some(1);
+        gateway.serve();
+        gateway.claim();
+        gateway
     }
 
     /// Its directory.
@@ -167,6 +180,9 @@ impl Gateway {
         command.arg("--data").arg(self.data()).arg("--config").arg(file);
         command.arg("--listen").arg(self.listen.to_string());
         command.arg("--management").arg(self.management.to_string());
+        if let Some(threads) = self.threads {
+            command.env("TOKIO_WORKER_THREADS", threads.to_string());
+        }
         command
     }
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use casbin::function_map::OperatorFunction;
 use casbin::rhai::Dynamic;
 use casbin::{CoreApi, DefaultModel, EnforceArgs, Enforcer, Model, NullAdapter};
-use doorward_model::{Action, Device, Kind, Path, Subject};
+use doorward_model::{Action, Device, Kind, Path, Protocol, Subject};
 use doorward_policies::{
     Bundle, BundleText, Cache, Certificate, Context, Decision, Effect, Member, Pattern, Question,
     Refusal, Request, Snapshot, When,
@@ -14,7 +14,8 @@ use doorward_policies::{
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use crate::policy::{Case, cases, rule};
+use crate::oracle::{self, Seg};
+use crate::policy::{Case, cases, pattern, rule};
 
 /// What plain casbin-rs says.
 fn by_casbin(case: &Case, snapshot: &Snapshot, question: &Question) -> bool {
@@ -63,11 +64,23 @@ fn by_casbin(case: &Case, snapshot: &Snapshot, question: &Question) -> bool {
         .enforce(Ask(vec![
             question.subject.to_string().into(),
             question.resource.device.to_string().into(),
-            Dynamic::from(question.resource.path.clone()),
+            Dynamic::from((question.resource.path.clone(), other_names(case))),
             Dynamic::from(question.action),
             Dynamic::from(context),
         ]))
         .unwrap()
+}
+
+/// What else the device may take the message for: as the oracle says, not as the product does.
+fn other_names(case: &Case) -> Vec<Path> {
+    let name = |asked: &oracle::Asked| match &asked.segments[..] {
+        [Seg::Text(interface), Seg::Unit(unit), Seg::Text(table), Seg::Range(first, last)] => {
+            let text = format!("{interface}/{unit}/{table}/{first}-{last}");
+            Path::parse(Protocol::Modbus, Action::Read, &text).unwrap()
+        }
+        other => panic!("{other:?}"),
+    };
+    case.other_names().iter().map(name).collect()
 }
 
 struct Ask(Vec<Dynamic>);
@@ -83,9 +96,13 @@ impl EnforceArgs for Ask {
 }
 
 fn reaches(asked: Dynamic, pattern: Dynamic, effect: Dynamic) -> Dynamic {
-    let (path, pattern): (Path, Pattern) = (asked.cast(), text(pattern).parse().unwrap());
+    let (path, others): (Path, Vec<Path>) = asked.cast();
+    let pattern: Pattern = text(pattern).parse().unwrap();
     match &*text(effect) {
-        "deny" => pattern.overlaps(&path).into(),
+        "deny" => {
+            let mut names = [&path].into_iter().chain(&others);
+            names.any(|name| pattern.overlaps(name)).into()
+        }
         _ => pattern.covers(&path).into(),
     }
 }
@@ -105,13 +122,23 @@ fn text(column: Dynamic) -> String {
     column.into_string().unwrap()
 }
 
-/// A bundle with many rules that meet in the same places, now and then.
+/// A bundle with many rules that meet in the same places, now and then, or with many that are alike
+/// but for their paths.
 fn crowded() -> impl Strategy<Value = Case> {
     let crowd = prop_oneof![
         7 => Just(vec![]),
         1 => prop::collection::vec((rule(), 0..6_usize), 30..120),
     ];
-    (cases(), crowd).prop_map(|(mut case, crowd)| {
+    let alike = prop_oneof![
+        7 => Just(vec![]),
+        1 => prop::collection::vec(pattern(), 30..120),
+    ];
+    (cases(), crowd, alike).prop_map(|(mut case, crowd, alike)| {
+        for path in alike {
+            let mut columns: Vec<&str> = case.policy[0].split(',').map(str::trim).collect();
+            (columns[3], columns[6]) = (&path, "deny");
+            case.policy.push(columns.join(", "));
+        }
         let paths: Vec<String> = case.policy.iter().map(|rule| path_of(rule).to_owned()).collect();
         for (rule, number) in crowd {
             let path = match number {
@@ -236,6 +263,7 @@ proptest! {
         steps in prop::collection::vec((0..9_u8, -3..4_i64), 1..24),
     ) {
         // At a raw interface, so that what is permitted can be done.
+        let case = case.at_a_raw_interface();
         let mut question = case.question();
         question.action = Action::Connect;
         question.resource.path = Path::literal("i").unwrap();

@@ -833,7 +833,9 @@ fn queries_are_on_record_and_a_part_of_them_is_decided() {
                  p, user/bob, box, relay/set/@cmd=status, get, , allow\n\
                  p, user/bob, box, relay/set/@cmd=on%2520now, get, , allow\n\
                  p, user/bob, box, relay/any/*, get, , allow\n\
-                 p, user/bob, box, relay/any/@cmd=reboot, get, , deny";
+                 p, user/bob, box, relay/any/@cmd=reboot, get, , deny\n\
+                 p, user/bob, box, relay/off/**, get, , allow\n\
+                 p, user/bob, box, relay/off/now, get, , deny";
     world.gateway.rules(&format!("{RULES}\n{rules}"));
     let ask = |door: &str, path: &str| {
         let curl = world.curl_at(&format!("{door}--box"), "bob", path);
@@ -867,6 +869,12 @@ fn queries_are_on_record_and_a_part_of_them_is_decided() {
         ("/any?cmd=reboot", "403"),
         ("/any?cmd=%72eboot", "403"),
         ("/any", "403"),
+        // A path that is denied is denied with every value, too.
+        ("/off?cmd=reboot", "200"),
+        ("/off/later?cmd=reboot", "200"),
+        ("/off/now", "403"),
+        ("/off/now?x=1", "403"),
+        ("/off/now?cmd=reboot", "403"),
     ] {
         let before = world.backend.lines().len();
         assert_eq!(ask("relay", path), status, "{path}");
@@ -877,6 +885,14 @@ fn queries_are_on_record_and_a_part_of_them_is_decided() {
         .gateway
         .run("owner", &["policy", "check", "user/bob", "get", "box/relay/set/@cmd=reboot"]);
     assert_eq!(check.status, Some(3), "{check:?}");
+    let why = world.gateway.owner_json(&[
+        "policy",
+        "explain",
+        "user/bob",
+        "get",
+        "box/relay/off/now/@cmd=reboot",
+    ]);
+    assert_eq!((&why["permit"], &why["refusal"]), (&false.into(), &"denied-by-rule".into()));
     let record = |path: &str, query: &serde_json::Value| {
         world.gateway.await_record(path, |record| {
             let event = record["event"].as_str().unwrap_or_default();

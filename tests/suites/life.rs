@@ -363,6 +363,8 @@ async fn hindsight() {
         ("box/asks", "http://127.0.0.1:9?operand=query:cmd"),
         ("box/lamp", "coap://127.0.0.1:9"),
         ("box/console", "serial:/dev/ttyS0?line=show%20*"),
+        ("box/plc", "modbus://127.0.0.1:9"),
+        ("box/twin", "modbus://127.0.0.1:9?unit=any&tables=alias"),
     ] {
         world.gateway.declare(name, url);
     }
@@ -382,6 +384,9 @@ async fn hindsight() {
          p, role/operator, box, asks/x/@command=on, get, , deny\n\
          p, role/operator, box, lamp//firmware, get, , deny\n\
          p, role/operator, box, console, control, , deny\n\
+         p, role/operator, box, plc/1/holding/5, write, , deny\n\
+         p, role/operator, box, twin/1/holding/5, write, , deny\n\
+         p, role/operator, box, plc/**, diagnose, , deny\n\
          p, role/operator, group/empty, **, *, , allow\n\
          p, role/operator, press, **, *, until=2020-01-01T00:00:00Z, allow\n\
          p, role/operator, press, **, *, time=Mon 07:00-08:00 UTC, allow\n\
@@ -410,6 +415,9 @@ async fn hindsight() {
             "never where @cmd=VALUE is decided, no other path ends with @",
             "never no path of CoAP is decided that has such a segment",
             "never where line= is declared, nobody sets the line",
+            "alias if the device ignores the unit, or its tables are views of one memory, other \
+             requests reach the same: declare unit=any and tables=alias then \
+             (gateway/docs/modbus.md)",
             "never no device is in group/empty",
             "never its time is over",
             "everyone every member of role/users reaches what it speaks of",

@@ -82,6 +82,14 @@ fn asked(gateway: &Gateway, door: &Door, who: &str, requests: &[(&str, Value)]) 
             Some(running)
         }
     };
+    let answers = told(command, requests);
+    drop(listener);
+    answers
+}
+
+/// What pymodbus is answered, that is started like this.
+#[track_caller]
+fn told(mut command: Command, requests: &[(&str, Value)]) -> Vec<Value> {
     let lines: Vec<String> =
         requests.iter().map(|(method, arguments)| format!("{method} {arguments}\n")).collect();
     let mut child = command
@@ -92,7 +100,6 @@ fn asked(gateway: &Gateway, door: &Door, who: &str, requests: &[(&str, Value)]) 
         .unwrap();
     child.stdin.as_mut().unwrap().write_all(lines.concat().as_bytes()).unwrap();
     let out = Ran::of(child.wait_with_output().unwrap()).ok();
-    drop(listener);
     out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
@@ -230,6 +237,96 @@ fn pymodbus_does_what_it_may_and_goes_on_after_a_refusal() {
     });
     assert_eq!(record["subject"], "user/reader");
     assert!(record["rules"].as_array().is_some_and(|rules| !rules.is_empty()));
+}
+
+/// A device that ignores the unit, and whose tables are views of one memory.
+#[test]
+fn what_is_denied_by_one_name_is_denied_by_all_names_that_are_declared() {
+    let gateway = Gateway::start();
+    let (device, url) = Device::tcp(&gateway);
+    gateway.declare("plc/plain", &url);
+    gateway.declare("plc/units", &format!("{url}?unit=any"));
+    gateway.declare("plc/both", &format!("{url}?unit=any&tables=alias"));
+    gateway.enrol("user/probe", &[]);
+    let rules: Vec<String> = ["plain", "units", "both"]
+        .iter()
+        .flat_map(|name| {
+            [
+                format!("p, user/probe, plc, {name}/1/**, *, , allow"),
+                format!("p, user/probe, plc, {name}/2/holding/50, *, , deny"),
+                format!("p, user/probe, plc, {name}/1/coil/47, *, , deny"),
+            ]
+        })
+        .collect();
+    gateway.rules(&rules.join("\n"));
+    let (input, coils, bits) = ("read_input_registers", "read_coils", "read_discrete_inputs");
+    let at =
+        |address: u16, count: u16| json!({ "address": address, "count": count, "device_id": 1 });
+    let both = |from: u16, to: u16| {
+        let fields = json!({
+            "read_address": from, "read_count": 1, "write_address": to, "values": [1],
+            "device_id": 1
+        });
+        ("readwrite_registers", fields)
+    };
+    // Each with whether it passes at the three.
+    let requests = [
+        (read(49, 1), [true, true, true]),
+        (read(50, 1), [true, false, false]),
+        (read(40, 20), [true, false, false]),
+        (write(50, 1), [true, false, false]),
+        (both(50, 60), [true, false, false]),
+        (both(60, 50), [true, false, false]),
+        ((input, at(49, 1)), [true, true, true]),
+        ((input, at(50, 1)), [true, true, false]),
+        // Bit 15 of register 2, and bits 800 to 815 of register 50.
+        ((coils, at(46, 1)), [true, true, true]),
+        ((coils, at(47, 1)), [false, false, false]),
+        ((bits, at(47, 1)), [true, true, false]),
+        (read(2, 1), [true, true, false]),
+        (read(3, 1), [true, true, true]),
+        (write(2, 1), [true, true, false]),
+        ((coils, at(799, 1)), [true, true, true]),
+        ((coils, at(815, 1)), [true, true, false]),
+        ((coils, at(816, 1)), [true, true, true]),
+    ];
+    for (place, name) in ["plain", "units", "both"].into_iter().enumerate() {
+        let (_listener, at) = gateway.listening("probe", &format!("plc/{name}"));
+        let before = device.heard().len();
+        let mut command = Command::new(python());
+        command.arg(script("modbus_client.py"));
+        command.args(["tcp", "-", &at.port().to_string(), "-"]);
+        let asked: Vec<_> = requests.iter().map(|(request, _)| request.clone()).collect();
+        let answers = told(command, &asked);
+        for ((request, passes), answer) in requests.iter().zip(&answers) {
+            assert_eq!(*answer != refused(2), passes[place], "{name} {request:?}: {answer}");
+        }
+        let passed = requests.iter().filter(|(_, passes)| passes[place]).count();
+        assert_eq!(device.heard().len() - before, passed, "{name}");
+    }
+    for (resource, status) in [
+        ("plc/plain/1/holding/50", 0),
+        ("plc/units/1/holding/50", 3),
+        ("plc/both/1/input/50", 3),
+        ("plc/both/1/coil/800-801", 3),
+        ("plc/both/1/fifo/19", 3),
+        ("plc/both/1/fifo/51", 0),
+    ] {
+        let check = gateway.run("owner", &["policy", "check", "user/probe", "read", resource]);
+        assert_eq!(check.status, Some(status), "{resource}: {check:?}");
+    }
+    let ask = ["policy", "explain", "user/probe", "read", "plc/both/1/input/50"];
+    let why = gateway.owner_json(&ask);
+    assert_eq!((&why["permit"], &why["refusal"]), (&false.into(), &"denied-by-rule".into()));
+    let record = gateway.await_record("what was refused", |record| {
+        record["event"] == "operation-refused" && record["path"] == "both/1/input/50"
+    });
+    assert_eq!(record["reason"], "denied-by-rule");
+    // What is declared from now on counts from now on.
+    let ask = ["policy", "check", "user/probe", "read", "plc/units/1/holding/50"];
+    gateway.owner(&["interface", "remove", "plc/units"]);
+    gateway.declare("plc/units", &url);
+    assert_eq!(gateway.run("owner", &ask).status, Some(0));
 }
 
 /// Two lines, and a cable between them.

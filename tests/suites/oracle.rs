@@ -21,6 +21,10 @@
 //!   more than the longer of pattern and asked prefix has index 1, and so stands for all longer
 //!   ones.
 //!
+//! A device may read one Modbus message as another (`unit=any`, `tables=alias`). Which, is said by
+//! what every address of a table is kept in: see `other_names`. A rule that denies any of them denies
+//! the message; a rule that allows has to match the message as it was asked for.
+//!
 //! Unit 0 is its own kind of part, with its rule in `matches_one`. Malformed input panics where it
 //! is met: here that is a mistake of the test, not an answer.
 
@@ -74,6 +78,8 @@ pub struct Question {
     pub device: String,
     pub action: String,
     pub path: Asked,
+    /// What else the device may take it for.
+    pub names: Vec<Asked>,
     pub now: i64,
     pub source: Option<u32>,
     /// When the last full handshake was.
@@ -125,7 +131,7 @@ fn applies(rule: &[&str], effect: Effect, who: &Names, on: &Names, q: &Question)
         }
         && match effect {
             Effect::Allow => covers(path, &q.path),
-            Effect::Deny => overlaps(path, &q.path),
+            Effect::Deny => [&q.path].into_iter().chain(&q.names).any(|name| overlaps(path, name)),
         }
 }
 
@@ -139,6 +145,74 @@ pub fn covers(pattern: &str, asked: &Asked) -> bool {
 pub fn overlaps(pattern: &str, asked: &Asked) -> bool {
     let pattern = split(pattern);
     some_path(&pattern, asked, &|path| matches(&pattern, path, 0, Effect::Deny))
+}
+
+// ---- What a device may take a message for ----
+
+/// The names of the addresses that share memory with those of a Modbus message, one by one, as far
+/// as the patterns of the tests have numbers. With `any_unit` they are those of every unit.
+pub fn other_names(asked: &Asked, any_unit: bool, one_memory: bool) -> Vec<Asked> {
+    let [interface, Seg::Unit(unit), Seg::Text(table), Seg::Range(low, high)] = &asked.segments[..]
+    else {
+        return vec![];
+    };
+    let unit = if any_unit { 0 } else { *unit };
+    let named = |table: &str, address: u16| Asked {
+        segments: vec![
+            interface.clone(),
+            Seg::Unit(unit),
+            Seg::Text(table.to_owned()),
+            Seg::Range(address, address),
+        ],
+        ..asked.clone()
+    };
+    let mut names = vec![];
+    for address in *low..=*high {
+        names.extend(any_unit.then(|| named(table, address)));
+        for other in ["holding", "input", "coil", "discrete", "fifo"] {
+            for at in (0..700_u16).chain([u16::MAX]) {
+                let shared = match one_memory {
+                    true => {
+                        let meet = |kept: fn(&str, u16) -> Option<(u32, u32)>| {
+                            let both = kept(table, address).zip(kept(other, at));
+                            both.is_some_and(|((a, b), (c, d))| a <= d && c <= b)
+                        };
+                        meet(by_address) || meet(by_bit)
+                    }
+                    // A queue is made of holding registers in any case.
+                    false => {
+                        let queue = by_address(table, address).filter(|_| table == "fifo");
+                        other == "holding"
+                            && queue.is_some_and(|(a, b)| (a..=b).contains(&u32::from(at)))
+                    }
+                };
+                if shared {
+                    names.push(named(other, at));
+                }
+            }
+        }
+    }
+    names
+}
+
+/// Where an address is kept, if every table begins at the same place and has one place for each
+/// address. A queue is 32 registers.
+fn by_address(table: &str, address: u16) -> Option<(u32, u32)> {
+    let address = u32::from(address);
+    match table {
+        "holding" | "input" | "coil" | "discrete" => Some((address, address)),
+        "fifo" => Some((address, address + 31)),
+        _ => None,
+    }
+}
+
+/// In which bits it is kept, if 16 of them make a register.
+fn by_bit(table: &str, address: u16) -> Option<(u32, u32)> {
+    let (first, last) = by_address(table, address)?;
+    match table {
+        "coil" | "discrete" => Some((first, last)),
+        _ => Some((first * 16, last * 16 + 15)),
+    }
 }
 
 // ---- The bundle's lines, and names ----
@@ -512,8 +586,32 @@ mod tests {
 
     fn question(subject: &str, device: &str) -> Question {
         let [subject, device, action] = [subject, device, "read"].map(str::to_owned);
-        let (path, source, proven) = (literal("o/a"), None, None);
-        Question { subject, device, action, path, now: 0, source, proven }
+        let (path, names, source, proven) = (literal("o/a"), vec![], None, None);
+        Question { subject, device, action, path, names, now: 0, source, proven }
+    }
+
+    #[test]
+    fn other_names_of_a_message() {
+        let names = |path: &str, any_unit, one_memory| {
+            let names = other_names(&modbus(path), any_unit, one_memory);
+            let shown = |name: &Asked| match &name.segments[..] {
+                [_, Seg::Unit(unit), Seg::Text(table), Seg::Range(at, _)] => {
+                    format!("{unit}/{table}/{at}")
+                }
+                _ => panic!("{name:?}"),
+            };
+            names.iter().map(shown).collect::<Names>()
+        };
+        assert!(names("m/1/holding/7", false, false).is_empty());
+        assert_eq!(names("m/1/holding/7", true, false), Names::from(["0/holding/7".to_owned()]));
+        let seen = names("m/1/holding/3", false, true);
+        for there in ["input/3", "coil/3", "coil/48", "discrete/63", "fifo/0", "fifo/3"] {
+            assert!(seen.contains(&format!("1/{there}")), "{there}");
+        }
+        for away in ["coil/47", "coil/64", "fifo/4", "input/4", "file/3"] {
+            assert!(!seen.contains(&format!("1/{away}")), "{away}");
+        }
+        assert_eq!(names("m/1/fifo/0", false, false).len(), 32);
     }
 
     #[test]

@@ -229,7 +229,13 @@ fn asks() -> impl Strategy<Value = Ask> {
                 text: [&[interface][..], &levels, tail].concat().join("/"),
             }
         });
-    let table = prop_oneof![Just("holding"), Just("coil")];
+    let table = prop_oneof![
+        4 => Just("holding"),
+        4 => Just("coil"),
+        1 => Just("input"),
+        1 => Just("fifo"),
+        1 => Just("file"),
+    ];
     let modbus = (interface, 0..4u8, table, 0..12u16, 0..6u16).prop_map(
         |(interface, unit, table, from, more)| Ask {
             protocol: Protocol::Modbus,
@@ -242,7 +248,7 @@ fn asks() -> impl Strategy<Value = Ask> {
         .prop_filter("a topic is not empty", parses)
 }
 
-fn pattern() -> impl Strategy<Value = String> {
+pub(crate) fn pattern() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         4 => Just("*".to_owned()),
         2 => Just("a".to_owned()),
@@ -252,6 +258,8 @@ fn pattern() -> impl Strategy<Value = String> {
         1 => Just("a%20b".to_owned()),
         1 => Just("1%2D9".to_owned()),
         1 => Just("holding".to_owned()),
+        1 => Just("coil".to_owned()),
+        1 => Just("fifo".to_owned()),
         1 => Just("0".to_owned()),
         1 => Just("0-0".to_owned()),
         1 => Just("%30".to_owned()),
@@ -361,6 +369,8 @@ pub(crate) struct Case {
     source: Option<u32>,
     /// The last full handshake, as seconds after the present.
     proven: Option<i64>,
+    /// What a Modbus device says of itself: `unit=any`, `tables=alias`.
+    pub(crate) reads: (bool, bool),
 }
 
 pub(crate) fn cases() -> impl Strategy<Value = Case> {
@@ -378,7 +388,7 @@ pub(crate) fn cases() -> impl Strategy<Value = Case> {
         Some(-60),
         Some(-61),
     ]);
-    let context = (source, proven);
+    let context = (source, proven, any::<(bool, bool)>());
     (
         prop::collection::vec(rule(), 1..9),
         links("g", &ROLES),
@@ -392,7 +402,7 @@ pub(crate) fn cases() -> impl Strategy<Value = Case> {
     )
         .prop_map(
             |(mut policy, roles, groups, members, grouped, subject, device, ask, more)| {
-                let ((source, proven), choices, when, fits) = more;
+                let ((source, proven, reads), choices, when, fits) = more;
                 if fits {
                     policy.push(fitting(subject, device, &ask, &choices, &when));
                 }
@@ -407,6 +417,7 @@ pub(crate) fn cases() -> impl Strategy<Value = Case> {
                     ask,
                     source,
                     proven,
+                    reads,
                 }
             },
         )
@@ -435,12 +446,35 @@ impl Case {
             device: self.device.to_owned(),
             action: self.ask.action.to_string(),
             path: self.ask.asked(),
+            names: self.other_names(),
             now: NOW,
             source: self.source,
             proven: self.proven.map(|offset| NOW + offset),
         };
         let policy = self.policy.join("\n");
         oracle::permitted(&policy, &self.roles, &self.groups, &world, &question)
+    }
+
+    /// What else the device may take the message for, by the oracle.
+    pub(crate) fn other_names(&self) -> Vec<Asked> {
+        let (any_unit, one_memory) = self.reads;
+        match self.ask.protocol {
+            Protocol::Modbus => oracle::other_names(&self.ask.asked(), any_unit, one_memory),
+            _ => vec![],
+        }
+    }
+
+    /// The interfaces' target. Only what a device says of itself counts: what is asked here is what
+    /// the rules say, so the path is typed by hand.
+    fn target(&self) -> String {
+        if self.ask.protocol != Protocol::Modbus {
+            return "tcp://127.0.0.1:1".to_owned();
+        }
+        let options = [(self.reads.0, "unit=any"), (self.reads.1, "tables=alias")];
+        let options = options.into_iter().filter(|(said, _)| *said).map(|(_, option)| option);
+        let options = options.collect::<Vec<_>>().join("&");
+        let mark = if options.is_empty() { "" } else { "?" };
+        format!("modbus://127.0.0.1:1{mark}{options}")
     }
 
     pub(crate) fn text(&self) -> BundleText {
@@ -450,6 +484,13 @@ impl Case {
             groups: self.groups.clone(),
             ..BundleText::default()
         }
+    }
+
+    /// The same case, at an interface at which everything is one operation.
+    pub(crate) fn at_a_raw_interface(mut self) -> Self {
+        let (protocol, action) = (Protocol::Tcp, Action::Connect);
+        self.ask = Ask { protocol, action, text: "i".to_owned() };
+        self
     }
 
     /// The instant that is asked about.
@@ -476,12 +517,10 @@ impl Case {
             let mut one = member(number + 10, &[], &groups);
             one.roles = roles;
             snapshot = snapshot.with_member(subject, Some(one));
-            // Interfaces of protocols that cannot be dialed yet: what is asked here is only
-            // what the rules say, so the path is typed by hand and the interface is raw.
             let interfaces = ["i", "j"].iter().zip(0..).map(|(name, id)| Interface {
                 id: InterfaceId(id),
                 name: name.parse().unwrap(),
-                target: "tcp://127.0.0.1:1".parse().unwrap(),
+                target: self.target().parse().unwrap(),
                 network: None,
                 enabled: true,
             });

@@ -25,18 +25,26 @@ pub enum FrameError {
 pub struct Frames {
     limit: usize,
     waiting: Vec<u8>,
+    /// How many of these bytes belong to frames that have been taken.
+    taken: usize,
 }
 
 impl Frames {
     /// Frames of at most `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { limit, waiting: Vec::new() }
+        Self { limit, waiting: Vec::new(), taken: 0 }
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.waiting.get(self.taken..).unwrap_or_default()
     }
 
     /// Takes bytes in. At most what a frame and its length may hold is kept beyond a call of
     /// [`next`](Self::next); how much of `bytes` was taken is answered.
     pub fn push(&mut self, bytes: &[u8]) -> usize {
+        // What is left is moved once for all the frames that were taken, and not for each.
+        self.waiting.drain(..std::mem::take(&mut self.taken));
         let room = (self.limit + HEAD).saturating_sub(self.waiting.len());
         let taken = bytes.get(..room.min(bytes.len())).unwrap_or_default();
         self.waiting.extend_from_slice(taken);
@@ -49,18 +57,18 @@ impl Frames {
     /// When one says that it is longer than the limit.
     #[expect(clippy::should_implement_trait, reason = "an iterator would end where this waits")]
     pub fn next(&mut self) -> Result<Option<Vec<u8>>, FrameError> {
-        let Some(head) = self.waiting.first_chunk::<HEAD>() else { return Ok(None) };
+        let Some(head) = self.rest().first_chunk::<HEAD>() else { return Ok(None) };
         let length = bounded(*head, self.limit)?;
-        let Some(frame) = self.waiting.get(HEAD..HEAD + length) else { return Ok(None) };
+        let Some(frame) = self.rest().get(HEAD..HEAD + length) else { return Ok(None) };
         let frame = frame.to_vec();
-        self.waiting.drain(..HEAD + length);
+        self.taken += HEAD + length;
         Ok(Some(frame))
     }
 
     /// Whether a frame has begun and not ended: the end of the bytes would truncate it.
     #[must_use]
     pub fn is_torn(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.rest().is_empty()
     }
 }
 
@@ -150,6 +158,21 @@ mod tests {
         assert!(frames.waiting.len() <= 20);
         let too_long = FrameError::TooLong { length: u32::MAX, limit: 16 };
         assert_eq!(frames.next(), Err(too_long));
+    }
+
+    #[test]
+    fn many_small_frames_at_once_cost_by_their_bytes() {
+        let mut frames = Frames::new(64 * 1024);
+        let many = encode(b"x").repeat(13_000);
+        assert_eq!(frames.push(&many), many.len());
+        let place = frames.waiting.as_ptr();
+        for _ in 0..13_000 {
+            assert_eq!(frames.next(), Ok(Some(b"x".to_vec())));
+            assert_eq!(frames.waiting.len(), many.len(), "nothing is moved for one frame");
+        }
+        assert_eq!((frames.next(), frames.is_torn()), (Ok(None), false));
+        assert_eq!(frames.push(&many), many.len());
+        assert_eq!(frames.waiting.as_ptr(), place, "the room is used again");
     }
 
     #[tokio::test]

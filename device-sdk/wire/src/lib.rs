@@ -25,6 +25,7 @@ mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
 mod message;
+mod paced;
 mod through;
 #[cfg(test)]
 mod vectors;
@@ -39,6 +40,7 @@ pub use message::{
     Answer, Asked, Control, Declined, Hello, Kind, Malformed, Offer, Offering, Opening, Posture,
     Renewed, Report, Taken, Value, Welcome, Why,
 };
+pub use paced::Paced;
 
 /// The protocol's name in TLS (ALPN, RFC 7301).
 pub const ALPN: &[u8] = b"doorward/1";

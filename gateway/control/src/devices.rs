@@ -3,6 +3,7 @@ use doorward_store::{NewSubject, SubjectChanges};
 use serde::Deserialize;
 
 use crate::admin::{Answer, Call, Changed, actor, refused};
+use crate::few::few;
 use crate::gate::{Denied, Gate};
 use crate::subjects::{CodeView, ForCode, still_off};
 
@@ -10,6 +11,7 @@ use crate::subjects::{CodeView, ForCode, still_off};
 #[serde(deny_unknown_fields, default)]
 struct Add {
     agentless: bool,
+    #[serde(deserialize_with = "few")]
     groups: Vec<Group>,
     ttl_seconds: Option<u64>,
 }
@@ -18,7 +20,9 @@ struct Add {
 #[serde(deny_unknown_fields, default)]
 struct Change {
     enabled: Option<bool>,
+    #[serde(deserialize_with = "few")]
     join: Vec<Group>,
+    #[serde(deserialize_with = "few")]
     leave: Vec<Group>,
 }
 

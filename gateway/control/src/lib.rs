@@ -25,6 +25,7 @@ mod audit;
 mod authority;
 mod devices;
 mod explain;
+mod few;
 mod hindsight;
 mod interfaces;
 mod policy;

@@ -4,12 +4,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::admin::{Answer, Call, Changed, actor, refused};
+use crate::few::few;
 use crate::gate::{Denied, Gate};
 use crate::subjects::{CodeView, ForCode, still_off};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct Add {
+    #[serde(deserialize_with = "few")]
     roles: Vec<Role>,
     ttl_seconds: Option<u64>,
 }
@@ -18,7 +20,9 @@ struct Add {
 #[serde(deny_unknown_fields, default)]
 struct Change {
     enabled: Option<bool>,
+    #[serde(deserialize_with = "few")]
     grant: Vec<Grant>,
+    #[serde(deserialize_with = "few")]
     take: Vec<Role>,
 }
 

@@ -22,4 +22,4 @@ pub mod modbus;
 pub mod mqtt;
 pub mod serial;
 
-pub use machine::{Fault, Judge, Machine, Need, Out, Side};
+pub use machine::{Fault, Judge, Machine, Need, Out, Progress, Side};

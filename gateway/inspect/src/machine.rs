@@ -25,6 +25,12 @@ pub trait Judge {
     fn refused(&mut self, action: Action, path: &Path, why: &'static str) {
         let _ = (action, path, why);
     }
+
+    /// Whether so much has been decided in one turn that other flows are to have theirs. A machine
+    /// then stops where it is.
+    fn turn_is_over(&self) -> bool {
+        false
+    }
 }
 
 /// Who has said something.
@@ -47,11 +53,22 @@ pub struct Out {
     pub over: Option<&'static str>,
 }
 
+/// How much of what it was given a machine has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// All of it.
+    All,
+    /// So many bytes; then its turn was over ([`Judge::turn_is_over`]). It is read again in its next
+    /// turn, with the bytes that are left, also if none is: it may be in the middle of a message.
+    Part(usize),
+}
+
 /// One connection of a protocol, between a client and a device: whole messages are named, asked
 /// about, and then forwarded, changed or answered.
 ///
-/// A machine takes all bytes that it is given, and keeps what is not a whole message yet, within a
-/// bound of its own. How the bytes of one side are split makes no difference.
+/// A machine takes all bytes that it is given, unless its turn is over, and keeps what is not a whole
+/// message yet, within a bound of its own. How the bytes of one side are split, and where turns end,
+/// makes no difference.
 pub trait Machine: Send {
     /// Reads what has come from one side.
     ///
@@ -66,7 +83,7 @@ pub trait Machine: Send {
         bytes: &[u8],
         judge: &mut dyn Judge,
         out: &mut Out,
-    ) -> Result<(), Fault>;
+    ) -> Result<Progress, Fault>;
 
     /// The client says no more, or the flow is about to be cut: what the device must still hear, so
     /// that it does nothing on its own that is not permitted any more. From now on only the device

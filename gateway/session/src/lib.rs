@@ -22,6 +22,7 @@
 
 mod accept;
 mod authenticate;
+mod direct;
 mod doors;
 mod http;
 mod identify;

@@ -13,6 +13,8 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer as _;
 
+use crate::direct::Direct;
+
 /// What the doors trust and what they show: replaced whole when it changes.
 #[derive(Clone, Debug)]
 pub struct Trust {
@@ -97,6 +99,7 @@ impl Trust {
             || WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), provider.clone());
         let verifier = builder().build().map_err(|error| refused(&error))?;
         let lenient = builder().allow_unauthenticated().build().map_err(|error| refused(&error))?;
+        let (verifier, lenient) = (Direct::new(verifier), Direct::new(lenient));
         Ok(Self { anchors, own, interfaces, verifier, lenient })
     }
 }

@@ -327,6 +327,9 @@ Where each operation is to be decided:
     client-id=bound             or strict, off: whose a client identifier is
     response-topic=publish      or off: what a client needs to name a response topic
   modbus://HOST:PORT, modbus+serial:/dev/DEVICE?baud=9600, modbus+agent:NAME
+    unit=any                    the device ignores the unit: denying one denies all
+    tables=alias                its tables are views of one memory: denying an address of one
+                                denies it in all
   coap://HOST:PORT, coap+agent:NAME
   All of them take audit=sync: an operation waits until it is on record.
 
@@ -490,6 +493,9 @@ pub(crate) enum PolicyCommand {
         /// Only one of the shapes spread, one-cell, ranges and many-roles
         #[arg(long, requires = "rules")]
         shape: Option<Shape>,
+        /// Questions about sets instead, such as filters of MQTT, beside 10 to 100000 rules that deny
+        #[arg(long, conflicts_with_all = ["bundle", "rules", "shape"])]
+        sets: bool,
     },
 }
 

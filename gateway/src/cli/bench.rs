@@ -30,8 +30,8 @@ const KEPT: usize = 100;
 const ROW: usize = 32;
 
 #[derive(Clone, Serialize)]
-struct Spread {
-    p50: u64,
+pub(super) struct Spread {
+    pub(super) p50: u64,
     p99: u64,
 }
 
@@ -211,14 +211,14 @@ fn edit(bench: &Bench, add: bool) -> Result<f64, Failure> {
 }
 
 /// Keeps the spread of the quieter round.
-fn quieter(best: &mut Option<Spread>, next: Spread) {
+pub(super) fn quieter(best: &mut Option<Spread>, next: Spread) {
     if best.as_ref().is_none_or(|best| next.p50 < best.p50) {
         *best = Some(next);
     }
 }
 
 /// Times `ask`, `row` in a row at once; nanoseconds for one.
-fn spread(times: usize, row: usize, mut ask: impl FnMut(usize) -> bool) -> Spread {
+pub(super) fn spread(times: usize, row: usize, mut ask: impl FnMut(usize) -> bool) -> Spread {
     let mut took: Vec<u64> = Vec::with_capacity(times);
     let mut number = 0;
     // A look at the clock takes its time as well.

@@ -14,6 +14,7 @@ mod policy;
 mod revision;
 mod serve;
 mod session;
+mod sets;
 mod status;
 mod user;
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::args::{Attribute, PolicyCommand, Question};
 use super::client::{Client, items, text, when};
 use super::output::Output;
-use super::{End, bench, explain, revision};
+use super::{End, bench, explain, revision, sets};
 use crate::failure::Failure;
 use crate::place::at;
 
@@ -59,7 +59,8 @@ pub(crate) async fn run(
         C::WhatCan { subject, at } => {
             explain::what_can(&json!({ "subject": subject, "at": at }), client, out).await?;
         }
-        C::Bench { bundle, rules, shape } => {
+        C::Bench { sets: true, .. } => sets::run(out)?,
+        C::Bench { bundle, rules, shape, sets: false } => {
             bench::run(bundle.as_deref(), rules, shape, client, out).await?
         }
     }

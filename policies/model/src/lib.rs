@@ -52,9 +52,9 @@ pub use subject::{
     Device, DeviceId, Group, InterfaceId, Kind, Role, Subject, SubjectError, SubjectId,
 };
 pub use target::{
-    ClientIds, FieldName, Host, HttpHost, HttpOptions, Inspected, Inspection, Lines, MqttOptions,
-    NoOrigin, Operand, Origin, RequestRate, ResponseTopics, SecretParameter, Several, Spoken,
-    Target, TargetError, ToldIdentity, Way,
+    ClientIds, FieldName, Host, HttpHost, HttpOptions, Inspected, Inspection, Lines, ModbusOptions,
+    MqttOptions, NoOrigin, Operand, Origin, RequestRate, ResponseTopics, SecretParameter, Several,
+    Spoken, Target, TargetError, ToldIdentity, Way,
 };
 pub use text::{Escaped, PeerText, did_you_mean, escape, escape_lines, is_printable};
 

@@ -1,3 +1,4 @@
+mod alias;
 mod topic;
 
 use std::fmt::{self, Write as _};

@@ -1,13 +1,15 @@
 //! Which rules stand at a place of the tree, by who and by what.
 
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range as Numbers};
 
 use doorward_model::Action;
 use hashbrown::{DefaultHashBuilder, HashTable};
-use smallvec::SmallVec;
 
-use super::tree::{Reach, Spot, Step};
+use super::run;
+use super::steps::{Step, Steps};
+use super::tree::Reach;
+use super::walk::Spot;
 use crate::bundle::Acts;
 use crate::pattern::Range;
 
@@ -21,8 +23,6 @@ pub(crate) struct Cells {
     by_cell: HashTable<u32>,
     /// Whom any rule speaks of, a bit each.
     whos: Vec<u64>,
-    /// All cells by whom they speak of, if they are looked for in that way: see [`Cells::few_of`].
-    by_whom: Vec<u32>,
     hasher: DefaultHashBuilder,
 }
 
@@ -45,11 +45,11 @@ pub(crate) struct Entry {
     pub(crate) when: u32,
     pub(crate) acts: Acts,
     /// The range of its last segment, where its place is one of ranges.
-    first: u16,
-    last: u16,
+    pub(super) first: u16,
+    pub(super) last: u16,
     /// Up to where the ranges of the half that it is the middle of reach.
-    top: u16,
-    single: bool,
+    pub(super) top: u16,
+    pub(super) single: bool,
 }
 
 /// A rule with all that says where it goes.
@@ -80,7 +80,14 @@ impl Entry {
 }
 
 impl Ids<'_> {
-    fn contain(&self, number: u32) -> bool {
+    /// The first number that is not below `number`.
+    pub(super) fn next_from(&self, number: u32) -> Option<u32> {
+        let at = self.of.partition_point(|one| *one < number);
+        let own = self.own.filter(|own| *own >= number);
+        self.of.get(at).copied().into_iter().chain(own).min()
+    }
+
+    pub(super) fn contain(&self, number: u32) -> bool {
         self.own == Some(number)
             || if self.of.len() <= 8 {
                 self.of.contains(&number)
@@ -89,7 +96,7 @@ impl Ids<'_> {
             }
     }
 
-    fn iter(&self) -> impl Iterator<Item = u32> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
         self.of.iter().copied().chain(self.own)
     }
 
@@ -110,8 +117,6 @@ pub(crate) enum Found {
 
 /// Up to how many cells are simply looked through.
 const FEW: usize = 16;
-/// Up to how many rules of somebody are looked through one by one.
-const FEW_OF: usize = 256;
 
 impl Cells {
     pub(crate) fn of(mut rules: Vec<Placed>) -> Self {
@@ -151,21 +156,11 @@ impl Cells {
             by_who: HashTable::new(),
             by_cell: HashTable::new(),
             whos,
-            by_whom: vec![],
             hasher: DefaultHashBuilder::default(),
         };
         done.raise_tops();
         done.index_by_who();
         done
-    }
-
-    /// The same, to be looked for by whom they speak of as well.
-    pub(crate) fn by_whom(mut self) -> Self {
-        let cells = &self.cells;
-        let who = |number: &u32| cells.get(*number as usize).map(|cell| cell.who);
-        self.by_whom = (0..self.count()).collect();
-        self.by_whom.sort_by_key(who);
-        self
     }
 
     /// Fills in how far each half of a run of ranges reaches.
@@ -187,7 +182,7 @@ impl Cells {
         let mut begin = 0;
         for end in ends {
             let (run, after) = rest.split_at_mut(end - begin);
-            raise(run);
+            run::raise(run);
             (rest, begin) = (after, end);
         }
     }
@@ -252,7 +247,6 @@ impl Cells {
             + self.by_who.allocation_size()
             + self.by_cell.allocation_size()
             + self.whos.capacity() * 8
-            + self.by_whom.capacity() * 4
     }
 
     /// The places that have cells, the last first: where these begin, and all actions that the
@@ -276,46 +270,50 @@ impl Cells {
     }
 
     /// Whether any rule speaks of one of `whos`.
-    pub(crate) fn speak_of(&self, whos: Ids<'_>) -> bool {
-        let is_there = |who: u32| {
-            let (word, bit) = bit_of(who);
-            self.whos.get(word).is_some_and(|word| word & bit != 0)
-        };
-        whos.iter().any(is_there)
+    pub(crate) fn speak_of_any(&self, whos: Ids<'_>) -> bool {
+        whos.iter().any(|who| self.speak_of(who))
     }
 
-    /// All rules that speak of one of `whos` and one of `ons`, with their places and numbers, if
-    /// few speak of `whos` at all.
-    pub(crate) fn few_of<'a>(
-        &'a self,
-        whos: Ids<'a>,
-        ons: Ids<'a>,
-    ) -> Option<impl Iterator<Item = (u32, u32, &'a Entry)>> {
-        let who = |number: &u32| self.cells.get(*number as usize).map_or(0, |cell| cell.who);
-        let mut few: SmallVec<[u32; 64]> = SmallVec::new();
-        let mut rules = 0;
-        for wanted in whos.iter() {
-            let start = self.by_whom.partition_point(|number| who(number) < wanted);
-            let of = self.by_whom.get(start..).unwrap_or_default();
-            for number in of.iter().take_while(|number| who(number) == wanted) {
-                rules += self.rules_of(*number).len();
-                if rules > FEW_OF {
-                    return None;
-                }
-                few.push(*number);
-            }
-        }
-        let cells = few.into_iter().filter_map(move |number| {
-            let cell = self.cells.get(number as usize)?;
-            ons.contain(cell.on).then_some((cell.place, self.rules_of(number)))
-        });
-        Some(cells.flat_map(move |(place, rules)| {
-            rules.filter_map(move |number| Some((place, number, self.entry(number)?)))
-        }))
+    /// Whether any rule speaks of `who`.
+    pub(super) fn speak_of(&self, who: u32) -> bool {
+        let (word, bit) = bit_of(who);
+        self.whos.get(word).is_some_and(|word| word & bit != 0)
+    }
+
+    /// Every run: the place, who, on what, and the numbers of its rules.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (u32, u32, u32, Numbers<u32>)> {
+        (0..self.count()).zip(&self.cells).flat_map(move |(number, cell)| {
+            let mut rules = self.rules_of(number);
+            std::iter::from_fn(move || {
+                let first = self.entry(rules.start)?;
+                let kind = (first.when, first.acts);
+                let same = |rule: &u32| {
+                    self.entry(*rule).is_some_and(|entry| (entry.when, entry.acts) == kind)
+                };
+                let length = rules.clone().take_while(same).count();
+                let end = rules.start + u32::try_from(length).unwrap_or(0);
+                let run = (length > 0).then_some(rules.start..end)?;
+                rules.start = end;
+                Some((cell.place, cell.who, cell.on, run))
+            })
+        })
+    }
+
+    /// Finds the rules of a run that `reach` means.
+    pub(super) fn search_run(
+        &self,
+        numbers: Numbers<u32>,
+        reach: Reach,
+        found: &mut impl FnMut(u32, &Entry) -> Found,
+    ) -> run::Over {
+        let rules = self.entries.get(numbers.start as usize..numbers.end as usize);
+        run::search(rules.unwrap_or_default(), reach, &mut |at, entry| {
+            found(numbers.start.saturating_add(u32::try_from(at).unwrap_or(u32::MAX)), entry)
+        })
     }
 
     /// The numbers of the rules of a cell.
-    fn rules_of(&self, cell: u32) -> std::ops::Range<u32> {
+    fn rules_of(&self, cell: u32) -> Numbers<u32> {
         let start = |cell: u32| self.cells.get(cell as usize).map(|cell| cell.start);
         let all = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         start(cell).unwrap_or(all)..start(cell + 1).unwrap_or(all)
@@ -326,9 +324,8 @@ impl Cells {
     pub(crate) fn find(
         &self,
         (spot, reach): (Spot, Reach),
-        whos: Ids<'_>,
-        ons: Ids<'_>,
-        action: Action,
+        (whos, ons, action): (Ids<'_>, Ids<'_>, Action),
+        steps: &mut Steps,
         found: &mut impl FnMut(u32, &Entry) -> Found,
     ) -> Step {
         let place = spot.place;
@@ -337,7 +334,7 @@ impl Cells {
         if here.len() <= FEW.max(whos.len() * 2) {
             for (number, cell) in (start..).zip(here) {
                 if whos.contain(cell.who) && ons.contain(cell.on) {
-                    self.search(number, reach, action, found)?;
+                    self.search(number, reach, action, steps, found)?;
                 }
             }
             return Step::Continue(());
@@ -350,7 +347,7 @@ impl Cells {
                     cell.is_some_and(|cell| (cell.place, cell.who, cell.on) == (place, who, on))
                 };
                 if let Some(cell) = self.by_cell.find(hash, is) {
-                    self.search(*cell as usize, reach, action, found)?;
+                    self.search(*cell as usize, reach, action, steps, found)?;
                 }
             }
             return Step::Continue(());
@@ -364,7 +361,7 @@ impl Cells {
                 continue;
             };
             let first = *first as usize;
-            self.search_who(first..end, who, reach, ons, action, found)?;
+            self.search_who((first..end, who), reach, (ons, action), steps, found)?;
         }
         Step::Continue(())
     }
@@ -372,11 +369,10 @@ impl Cells {
     /// Searches the cells of one who, which begin with the first of `range`.
     fn search_who(
         &self,
-        range: std::ops::Range<usize>,
-        who: u32,
+        (range, who): (Numbers<usize>, u32),
         reach: Reach,
-        ons: Ids<'_>,
-        action: Action,
+        (ons, action): (Ids<'_>, Action),
+        steps: &mut Steps,
         found: &mut impl FnMut(u32, &Entry) -> Found,
     ) -> Step {
         // Both are in order, so one is followed along the other; what is far ahead is looked up.
@@ -384,13 +380,13 @@ impl Cells {
         for on in ons.of.iter().copied() {
             at = self.next_cell(at..range.end, (who, on));
             if self.is_cell(at, (who, on)) {
-                self.search(at, reach, action, found)?;
+                self.search(at, reach, action, steps, found)?;
             }
         }
         if let Some(own) = ons.own {
             let at = self.next_cell(range, (who, own));
             if self.is_cell(at, (who, own)) {
-                self.search(at, reach, action, found)?;
+                self.search(at, reach, action, steps, found)?;
             }
         }
         Step::Continue(())
@@ -401,7 +397,7 @@ impl Cells {
     }
 
     /// The first cell of a range that is not before `wanted`.
-    fn next_cell(&self, range: std::ops::Range<usize>, wanted: (u32, u32)) -> usize {
+    fn next_cell(&self, range: Numbers<usize>, wanted: (u32, u32)) -> usize {
         let cells = self.cells.get(range.clone()).unwrap_or_default();
         let before = |cell: &Cell| (cell.who, cell.on) < wanted;
         let mut step = 1;
@@ -419,6 +415,7 @@ impl Cells {
         cell: usize,
         reach: Reach,
         action: Action,
+        steps: &mut Steps,
         found: &mut impl FnMut(u32, &Entry) -> Found,
     ) -> Step {
         let start = |cell: usize| self.cells.get(cell).map(|cell| cell.start as usize);
@@ -434,16 +431,13 @@ impl Cells {
                 _ => 1,
             };
             let (run, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            steps.take()?;
             if first.acts.include(action) {
                 let base = u32::try_from(number).unwrap_or(u32::MAX);
                 let mut one = |at: usize, entry: &Entry| {
                     found(base.saturating_add(u32::try_from(at).unwrap_or(u32::MAX)), entry)
                 };
-                let over = match reach {
-                    Reach::All => each(run, 0, &mut one),
-                    Reach::Exactly(range) => exactly(run, range, &mut one),
-                    Reach::Spanning { first, last } => spanning(run, 0, first, last, &mut one),
-                };
+                let over = run::search(run, reach, &mut one);
                 if matches!(over, ControlFlow::Break(Found::Enough)) {
                     return Step::Break(());
                 }
@@ -464,60 +458,4 @@ fn hash_of(hasher: &DefaultHashBuilder, place: u32, who: u32, on: u32) -> u64 {
     state.write_u64(u64::from(place) << 32 | u64::from(who));
     state.write_u32(on);
     state.finish()
-}
-
-/// Notes in the middle of a run, and of each half of it, how far its ranges reach.
-fn raise(run: &mut [Entry]) -> u16 {
-    let middle = run.len() / 2;
-    let (before, rest) = run.split_at_mut(middle);
-    let Some((entry, after)) = rest.split_first_mut() else { return 0 };
-    entry.top = entry.last.max(raise(before)).max(raise(after));
-    entry.top
-}
-
-type Over = ControlFlow<Found>;
-
-fn tell(at: usize, entry: &Entry, found: &mut impl FnMut(usize, &Entry) -> Found) -> Over {
-    match found(at, entry) {
-        Found::On => Over::Continue(()),
-        over => Over::Break(over),
-    }
-}
-
-fn each(run: &[Entry], base: usize, found: &mut impl FnMut(usize, &Entry) -> Found) -> Over {
-    (base..).zip(run).try_for_each(|(at, entry)| tell(at, entry, found))
-}
-
-fn exactly(run: &[Entry], range: Range, found: &mut impl FnMut(usize, &Entry) -> Found) -> Over {
-    let key = |entry: &Entry| (entry.first, entry.last, entry.single);
-    let wanted = (range.first, range.last, range.single);
-    let start = run.partition_point(|entry| key(entry) < wanted);
-    let same = run.get(start..).unwrap_or_default();
-    let same = same.iter().take_while(|entry| key(entry) == wanted);
-    (start..).zip(same).try_for_each(|(at, entry)| tell(at, entry, found))
-}
-
-/// Finds the ranges of a run that begin at `first` or before and end at `last` or after. A run is
-/// in the order of its beginnings, and each half knows how far its ranges reach.
-fn spanning(
-    run: &[Entry],
-    base: usize,
-    first: u16,
-    last: u16,
-    found: &mut impl FnMut(usize, &Entry) -> Found,
-) -> Over {
-    let middle = run.len() / 2;
-    let (before, rest) = run.split_at_checked(middle).unwrap_or((run, &[]));
-    let Some((entry, after)) = rest.split_first() else { return Over::Continue(()) };
-    if entry.top < last {
-        return Over::Continue(());
-    }
-    spanning(before, base, first, last, found)?;
-    if entry.first > first {
-        return Over::Continue(());
-    }
-    if entry.last >= last {
-        tell(base + middle, entry, found)?;
-    }
-    spanning(after, base + middle + 1, first, last, found)
 }

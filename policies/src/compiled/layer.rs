@@ -3,10 +3,12 @@ use std::sync::Arc;
 use doorward_model::{Action, Path};
 
 use super::Part;
+use super::alike::Alike;
 use super::cells::{Cells, Entry, Found, Ids, Placed};
 use super::conditions::Conditions;
+use super::steps::{Step, Steps};
 use super::texts::{Texts, parts};
-use super::tree::{Step, Tree};
+use super::tree::Tree;
 use crate::bundle::{Effect, Line, Reason, read_rule};
 use crate::pattern::Range;
 
@@ -24,6 +26,7 @@ pub(crate) struct Layer {
 pub(crate) struct Side {
     pub(crate) tree: Tree,
     pub(crate) cells: Cells,
+    alike: Alike,
 }
 
 /// A rule of a layer: its effect, and its number among those of that effect.
@@ -84,33 +87,36 @@ impl Side {
         &self,
         extent: Extent,
         path: &Path,
-        (whos, ons, action): Asked<'_>,
+        asked: Asked<'_>,
+        steps: &mut Steps,
         found: &mut impl FnMut(u32, &Entry) -> Found,
     ) -> Step {
-        let mut go = |place, reach| self.cells.find((place, reach), whos, ons, action, found);
+        let mut go =
+            |place, reach, steps: &mut Steps| self.cells.find((place, reach), asked, steps, found);
         match extent {
-            Extent::All => self.tree.covering(path, action, &mut go),
-            Extent::Some => self.tree.meeting(path, action, &mut go),
+            Extent::All => self.tree.covering(path, asked.2, steps, &mut go),
+            Extent::Some => self.tree.meeting(path, asked.2, steps, &mut go),
         }
     }
 
-    /// Finds the rules that reach some of a wide `path`: one by one, if few speak of who asks.
+    /// Finds the rules that reach some of a wide `path`: those that speak of who asks, kind by
+    /// kind; and if these are too many, place by place. Some may be found twice.
     pub(crate) fn meeting(
         &self,
         path: &Path,
-        (whos, ons, action): Asked<'_>,
+        asked: Asked<'_>,
+        steps: &mut Steps,
         found: &mut impl FnMut(u32, &Entry) -> Found,
     ) -> Step {
-        let Some(few) = self.cells.few_of(whos, ons) else {
-            return self.reaching(Extent::Some, path, (whos, ons, action), found);
-        };
-        for (place, number, entry) in few {
-            let meets = entry.acts.include(action) && self.tree.meets(place, entry.range(), path);
-            if meets && matches!(found(number, entry), Found::Enough) {
-                return Step::Break(());
-            }
+        let step = self.alike.meeting((&self.tree, &self.cells), path, asked, steps, found);
+        if !steps.ran_out() {
+            return step;
         }
-        Step::Continue(())
+        steps.again();
+        if steps.ran_out() {
+            return step;
+        }
+        self.reaching(Extent::Some, path, asked, steps, found)
     }
 }
 
@@ -149,7 +155,7 @@ impl Layer {
 
     /// The bytes that the rules hold.
     pub(crate) fn bytes(&self) -> usize {
-        let side = |side: &Side| side.tree.bytes() + side.cells.bytes();
+        let side = |side: &Side| side.tree.bytes() + side.cells.bytes() + side.alike.bytes();
         side(&self.allow) + side(&self.deny) + self.order.capacity() * size_of::<Number>()
     }
 }
@@ -177,12 +183,15 @@ impl Half {
         Self { tree: Tree::new(), rules: vec![] }
     }
 
-    fn finish(mut self) -> Side {
-        // What is asked about a set of paths may meet very many rules, and few of them speak of
-        // whoever asks.
-        let cells = Cells::of(self.rules).by_whom();
+    fn finish(mut self, effect: Effect) -> Side {
+        let numbers = self.tree.in_order();
+        for rule in &mut self.rules {
+            rule.place = numbers.get(rule.place as usize).copied().unwrap_or(rule.place);
+        }
+        let cells = Cells::of(self.rules);
         self.tree.complete(&cells);
-        Side { tree: self.tree, cells }
+        let alike = Alike::of(&self.tree, &cells, effect);
+        Side { tree: self.tree, cells, alike }
     }
 }
 
@@ -236,8 +245,8 @@ impl Builder {
 
     /// The layer of what has been added, with its names and conditions.
     pub(crate) fn finish(mut self) -> Part {
-        let allow = self.allow.finish();
-        let deny = self.deny.finish();
+        let allow = self.allow.finish(Effect::Allow);
+        let deny = self.deny.finish(Effect::Deny);
         let of = |effect, side: &Side| {
             let number =
                 move |(number, entry): (u32, &Entry)| (entry.line, Number::of(effect, number));
@@ -264,31 +273,42 @@ mod tests {
 
     use super::*;
     use crate::bundle::{Bundle, BundleText};
+    use crate::compiled::Limit;
 
     /// Patterns and wide paths of few words, so that they meet.
     fn words(level: &'static str, more: &'static str) -> impl Strategy<Value = String> {
         let path = |(levels, more): (Vec<String>, String)| {
             ["i".to_owned()].into_iter().chain(levels).collect::<Vec<_>>().join("/") + more.as_str()
         };
-        (prop::collection::vec(level, 0..4), more).prop_map(path)
+        (prop::collection::vec(level, 0..5), more).prop_map(path)
+    }
+
+    /// Rules that deny, with much the same paths.
+    fn rules() -> impl Strategy<Value = Vec<(u32, u32, String, String, String)>> {
+        let path = words("[abc012*]|1-3|2-9|holding|\\$s", "(/\\*\\*)?");
+        let when = prop_oneof![4 => Just(""), 1 => Just("until=2020-01-01T00:00:00Z")];
+        let rule = (0..2_u32, 0..2_u32, path, "\\*|subscribe|write", when.prop_map(str::to_owned));
+        let rule = rule.boxed();
+        prop_oneof![
+            2 => prop::collection::vec(rule.clone(), 1..40),
+            1 => prop::collection::vec(rule, 100..300),
+        ]
     }
 
     proptest! {
         #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
-        /// Rule by rule and place by place, the same is found.
+        /// Kind by kind, place by place and rule by rule, the same is found. Of each kind of which
+        /// one rule meets the question, one is found where that is enough.
         #[test]
-        fn both_ways_lead_to_the_same_rules(
-            rules in prop::collection::vec(
-                (0..4_u32, 0..3_u32, words("[ab012*]|1-3|2-9|holding|\\$s", "(/\\*\\*)?"), "\\*|subscribe|write"),
-                1..40,
-            ),
-            topic in words("[ab12+]|\\$s", "(/#)?"),
+        fn all_ways_lead_to_the_same_rules(
+            rules in rules(),
+            topic in words("[abc12+]|\\$s", "(/#)?"),
             unit in 0..3_u8,
-            (who, on) in (prop::collection::vec(0..4_u32, 1..3), 0..3_u32),
+            (who, on) in (prop::collection::vec(0..2_u32, 1..3), 0..2_u32),
         ) {
-            let rule = |(who, on, path, acts): &(u32, u32, String, String)| {
-                format!("p, role/r{who}, group/g{on}, {path}, {acts}, , deny\n")
+            let rule = |(who, on, path, acts, when): &(u32, u32, String, String, String)| {
+                format!("p, role/r{who}, group/g{on}, {path}, {acts}, {when}, deny\n")
             };
             let policy = rules.iter().map(rule).collect();
             let bundle = Bundle::parse(BundleText { policy, ..BundleText::default() }).unwrap();
@@ -309,17 +329,50 @@ mod tests {
                 let ids = |of| Ids { of, own: None };
                 let asked = (ids(&whos), ids(&ons), action);
                 let (mut one, mut other) = (BTreeSet::new(), BTreeSet::new());
-                let all = side.meeting(&path, asked, &mut |number, _| {
-                    one.insert(number);
-                    Found::On
+                let (mut one_by_one, mut all) = (Steps::of(Limit::All, &path), Steps::of(Limit::All, &path));
+                let step = side.alike.meeting(
+                    (&side.tree, &side.cells),
+                    &path,
+                    asked,
+                    &mut one_by_one,
+                    &mut |number, entry| {
+                        one.insert((entry.line, number));
+                        Found::On
+                    },
+                );
+                prop_assert!(step.is_continue());
+                let step =
+                    side.reaching(Extent::Some, &path, asked, &mut all, &mut |number, entry| {
+                        other.insert((entry.line, number));
+                        Found::On
+                    });
+                prop_assert!(step.is_continue());
+                prop_assert_eq!(&one, &other, "{}", path);
+                let meets = |rule: &crate::bundle::Rule| {
+                    let who = who.iter().any(|who| rule.who().to_string() == format!("role/r{who}"));
+                    let on = rule.on().to_string() == format!("group/g{on}");
+                    who && on && rule.acts().include(action) && rule.path().overlaps(&path)
+                };
+                let meeting: Vec<_> = bundle.rules().filter(meets).collect();
+                let lines: BTreeSet<usize> = meeting.iter().map(|rule| rule.line()).collect();
+                let found: BTreeSet<usize> = one.iter().map(|(line, _)| *line as usize).collect();
+                prop_assert_eq!(&found, &lines, "{}", path);
+                // One of each condition is enough.
+                let mut whens = BTreeSet::new();
+                let mut steps = Steps::of(Limit::Few, &path);
+                let step = side.meeting(&path, asked, &mut steps, &mut |number, entry| {
+                    assert!(one.contains(&(entry.line, number)));
+                    whens.insert(entry.when);
+                    Found::Alike
                 });
-                prop_assert!(all.is_continue());
-                let all = side.reaching(Extent::Some, &path, asked, &mut |number, _| {
-                    other.insert(number);
-                    Found::On
-                });
-                prop_assert!(all.is_continue());
-                prop_assert_eq!(one, other, "{}", path);
+                if steps.ran_out() {
+                    prop_assert!(rules.len() > 100, "few rules take few steps");
+                    continue;
+                }
+                prop_assert!(step.is_continue());
+                let conditions: BTreeSet<String> =
+                    meeting.iter().map(|rule| rule.when().to_string()).collect();
+                prop_assert_eq!(whens.len(), conditions.len(), "{}", path);
             }
         }
     }

@@ -9,12 +9,17 @@
 //! that base, and has besides a small layer of its own and a note of what of the base is gone.
 //! [`crate::judge`] holds what comes out of here against Casbin.
 
+mod alike;
 mod cells;
 mod conditions;
 mod edits;
 mod layer;
+mod names;
+mod run;
+mod steps;
 mod texts;
 mod tree;
+mod walk;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -26,6 +31,7 @@ pub(crate) use cells::{Entry, Found, Ids};
 pub(crate) use conditions::ALWAYS;
 pub(crate) use edits::Hunk;
 pub(crate) use layer::{Builder, Extent};
+pub(crate) use steps::{Limit, Step, Steps};
 
 use crate::bundle::{BundleErrors, Effect, Rule};
 use crate::when::When;
@@ -92,19 +98,20 @@ impl Compiled {
     }
 
     /// Finds the rules of that effect which speak of one of `whos`, one of `ons`, `action` and, to
-    /// that extent, of what `path` names.
+    /// that extent, of what `path` names. Some may be found twice. If it runs out of steps, there
+    /// may be others.
     pub(crate) fn find(
         &self,
         (effect, extent): (Effect, Extent),
-        (whos, ons): (Ids<'_>, Ids<'_>),
-        action: Action,
+        (whos, ons, action): (Ids<'_>, Ids<'_>, Action),
         path: &Path,
+        steps: &mut Steps,
         found: &mut impl FnMut(Ref, &Entry) -> Found,
-    ) {
+    ) -> Step {
         let asked = (whos, ons, action);
         for (edited, layer) in self.layers() {
             let side = layer.side(effect);
-            if !side.cells.speak_of(whos) {
+            if !side.cells.speak_of_any(whos) {
                 continue;
             }
             let gone = if edited { None } else { self.gone() };
@@ -115,14 +122,12 @@ impl Compiled {
                     _ => found(Ref { edited, number }, entry),
                 }
             };
-            let step = match extent {
-                Extent::Some if path.is_wide() => side.meeting(path, asked, &mut one),
-                _ => side.reaching(extent, path, asked, &mut one),
-            };
-            if step.is_break() {
-                return;
+            match extent {
+                Extent::Some if path.is_wide() => side.meeting(path, asked, steps, &mut one)?,
+                _ => side.reaching(extent, path, asked, steps, &mut one)?,
             }
         }
+        Step::Continue(())
     }
 
     /// The conditions of a rule. `None` would be a rule that is not of this bundle; it applies

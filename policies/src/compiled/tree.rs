@@ -1,17 +1,19 @@
 //! The paths of many rules as one tree of segments, and which places of it a question reaches.
 
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::ops::ControlFlow;
 
-use doorward_model::{Action, Path, Segment};
+use doorward_model::{Path, Segment};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use smallvec::SmallVec;
 
 use super::cells::Cells;
 use crate::bundle::Acts;
-use crate::pattern::{Pattern, PatternError, Piece, Pieces, Range, Shown, overlap};
+use crate::pattern::{Pattern, PatternError, Piece, Pieces, Range, Shown};
 
 /// A tree of path segments. Each pattern ends at a place of it.
+///
+/// Once all patterns are entered, it is put in order ([`Tree::in_order`]): a place is followed by
+/// all that are behind it, so what is behind a place is one range of numbers.
 #[derive(Debug)]
 pub(crate) struct Tree {
     places: Vec<Place>,
@@ -19,24 +21,22 @@ pub(crate) struct Tree {
     long: String,
     /// From a place and a segment to the place behind it.
     edges: HashTable<u32>,
-    hasher: DefaultHashBuilder,
-    /// The places behind each place: ranges first, those of one number last among them.
-    behind: Vec<u32>,
+    pub(super) hasher: DefaultHashBuilder,
 }
 
 /// A place in the tree: what its last segment is, and where it hangs.
 #[derive(Debug)]
-struct Place {
-    parent: u32,
-    /// Where the places behind it begin in `behind`.
-    behind: u32,
+pub(super) struct Place {
+    pub(super) parent: u32,
+    /// The first place that is not behind it any more.
+    pub(super) end: u32,
     /// Where its cells begin.
-    cells: u32,
+    pub(super) cells: u32,
     /// All actions that the rules at it and behind it speak of.
-    acts: Acts,
+    pub(super) acts: Acts,
     text: Text,
-    range: Option<Range>,
-    kind: Kind,
+    pub(super) range: Option<Range>,
+    pub(super) kind: Kind,
     /// Which kinds of places are behind it, a bit each.
     has: u8,
 }
@@ -51,9 +51,10 @@ enum Text {
 
 const SHORT: usize = 13;
 
+/// What the last segment of a place is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-enum Kind {
+pub(super) enum Kind {
     /// Literal text.
     Text = 1,
     /// Literal text that is a range where a number is expected.
@@ -83,11 +84,24 @@ pub(crate) enum Reach {
     Exactly(Range),
 }
 
-const ROOT: u32 = 0;
+impl Reach {
+    /// Those that have some number from `first` to `last`: they begin before it ends, and end
+    /// after it begins.
+    pub(super) fn overlapping(first: u16, last: u16) -> Self {
+        Self::Spanning { first: last, last: first }
+    }
+}
+
+pub(super) const ROOT: u32 = 0;
 
 impl Place {
     fn new(parent: u32, kind: Kind, text: Text, range: Option<Range>) -> Self {
-        Self { parent, behind: 0, cells: 0, acts: Acts::NONE, text, range, kind, has: 0 }
+        Self { parent, end: 0, cells: 0, acts: Acts::NONE, text, range, kind, has: 0 }
+    }
+
+    /// Whether places of that kind hang on it.
+    pub(super) fn has(&self, kind: Kind) -> bool {
+        self.has & kind as u8 != 0
     }
 }
 
@@ -99,7 +113,6 @@ impl Tree {
             long: String::new(),
             edges: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
-            behind: vec![],
         }
     }
 
@@ -147,11 +160,59 @@ impl Tree {
         Pattern::of(segments.into_iter().map(piece), open)
     }
 
-    /// Whether the pattern that ends at a place reaches any path of the set that `path` names. See
-    /// [`Pattern::overlaps`].
-    pub(crate) fn meets(&self, place: u32, last: Range, path: &Path) -> bool {
-        let (segments, open) = self.segments(place, last);
-        overlap(segments.len(), open, |at| segments.get(at).copied(), path)
+    /// Which rules of a place reach any path of the set that `path` names, by the ranges of their
+    /// last segments; `None` if none does. See [`Pattern::overlaps`]. From the segment
+    /// `wild_from` on, `**` reaches all of the path.
+    pub(super) fn meets(&self, number: u32, path: &Path, wild_from: usize) -> Option<Reach> {
+        let place = self.place(number)?;
+        let open = place.kind == Kind::Rest;
+        let last = if open { place.parent } else { number };
+        let (length, asked) = (self.depth(last), path.segments());
+        let long_enough = length == asked.len()
+            || open && length < asked.len() && length >= wild_from
+            || path.is_open() && length > asked.len();
+        if !long_enough || !self.fits(last, ROOT, length, path) {
+            return None;
+        }
+        let numbers = (place.kind == Kind::Numbers).then(|| length.checked_sub(1)).flatten();
+        match numbers.and_then(|last| asked.get(last)) {
+            None | Some(Segment::Any | Segment::Unit(0)) => Some(Reach::All),
+            Some(Segment::Text(text)) => Range::read(text).map(Reach::Exactly),
+            Some(Segment::Unit(unit)) => Some(Reach::overlapping((*unit).into(), (*unit).into())),
+            Some(Segment::Range(first, last)) => Some(Reach::overlapping(*first, *last)),
+        }
+    }
+
+    /// How many segments lead to a place.
+    fn depth(&self, mut number: u32) -> usize {
+        let mut depth = 0;
+        while let Some(place) = self.place(number).filter(|_| number != ROOT) {
+            (number, depth) = (place.parent, depth + 1);
+        }
+        depth
+    }
+
+    /// Whether a place and all before it, down to `before`, are met by the segments of `path` that
+    /// stand there. `depth` is how many segments lead to the place.
+    pub(super) fn fits(&self, mut number: u32, before: u32, depth: usize, path: &Path) -> bool {
+        let mut at = depth;
+        while number != before {
+            let (Some(place), Some(index)) = (self.place(number), at.checked_sub(1)) else {
+                return false;
+            };
+            let shown = match place.kind {
+                Kind::One | Kind::Rest | Kind::Numbers => Shown::One,
+                Kind::Text | Kind::Range => {
+                    Shown::Text { text: self.text_of(place), range: place.range }
+                }
+            };
+            let asked = path.segments().get(index).unwrap_or(&Segment::Any);
+            if !shown.overlaps(asked, path.is_topic_root(index)) {
+                return false;
+            }
+            (number, at) = (place.parent, index);
+        }
+        true
     }
 
     /// The segments of the pattern that ends at a place, and whether more may follow.
@@ -210,8 +271,43 @@ impl Tree {
         }
     }
 
-    /// Completes the tree, to which nothing is entered afterwards: notes the cells of each place,
-    /// and the actions of each and of all behind it.
+    /// Puts the places in their final order, when all patterns have been entered: each is followed
+    /// by those behind it, ranges first, those of one number last among them. Returns what number
+    /// each place has now, by the number that it had.
+    pub(crate) fn in_order(&mut self) -> Vec<u32> {
+        let former = std::mem::take(&mut self.places);
+        let sizes = sizes(&former);
+        let numbers = numbers(&former, &sizes);
+        let mut places: Vec<Option<Place>> = Vec::new();
+        places.resize_with(former.len(), || None);
+        for ((mut place, size), number) in former.into_iter().zip(&sizes).zip(&numbers) {
+            place.parent = numbers.get(place.parent as usize).copied().unwrap_or(ROOT);
+            place.end = number + size;
+            if let Some(slot) = places.get_mut(*number as usize) {
+                *slot = Some(place);
+            }
+        }
+        self.places = places.into_iter().flatten().collect();
+        self.long.shrink_to_fit();
+        self.link();
+        numbers
+    }
+
+    /// Makes the edges, by the numbers that the places have now.
+    fn link(&mut self) {
+        let Self { places, long, edges, hasher } = self;
+        let hash = |place: &Place| hash_of(hasher, place.parent, place.kind, place.text.read(long));
+        let mut made = HashTable::with_capacity(places.len());
+        for (number, place) in (1..).zip(places.iter().skip(1)) {
+            made.insert_unique(hash(place), number, |number: &u32| {
+                places.get(*number as usize).map_or(0, hash)
+            });
+        }
+        *edges = made;
+    }
+
+    /// Completes the tree, when it is in order: notes the cells of each place, and the actions of
+    /// each and of all behind it.
     pub(crate) fn complete(&mut self, cells: &Cells) {
         let mut places = cells.places().peekable();
         let mut behind = cells.count();
@@ -231,53 +327,20 @@ impl Tree {
                 above.acts = above.acts.and(acts);
             }
         }
-        let mut starts = vec![0_u32; self.places.len()];
-        for place in self.places.iter().skip(1) {
-            if let Some(count) = starts.get_mut(place.parent as usize) {
-                *count += 1;
-            }
-        }
-        let mut sum = 0;
-        for (start, place) in starts.iter_mut().zip(&mut self.places) {
-            place.behind = sum;
-            sum += *start;
-            *start = place.behind;
-        }
-        self.behind = vec![0; sum as usize];
-        // Ranges of more than one number, then those of one, then the rest.
-        let class = |place: &Place| match place.range {
-            Some(range) => u8::from(range.single),
-            None => 2,
-        };
-        for wanted in 0..3 {
-            for (number, place) in (1..).zip(self.places.iter().skip(1)) {
-                if class(place) != wanted {
-                    continue;
-                }
-                let Some(next) = starts.get_mut(place.parent as usize) else { continue };
-                if let Some(slot) = self.behind.get_mut(*next as usize) {
-                    *slot = number;
-                }
-                *next += 1;
-            }
-        }
-        self.places.shrink_to_fit();
-        self.long.shrink_to_fit();
     }
 
     /// The bytes that the tree holds.
     pub(crate) fn bytes(&self) -> usize {
         self.places.capacity() * size_of::<Place>()
             + self.long.capacity()
-            + self.behind.capacity() * 4
             + self.edges.allocation_size()
     }
 
-    fn place(&self, number: u32) -> Option<&Place> {
+    pub(super) fn place(&self, number: u32) -> Option<&Place> {
         self.places.get(number as usize)
     }
 
-    fn bytes_of<'a>(&'a self, place: &'a Place) -> &'a [u8] {
+    pub(super) fn bytes_of<'a>(&'a self, place: &'a Place) -> &'a [u8] {
         place.text.read(&self.long)
     }
 
@@ -286,7 +349,7 @@ impl Tree {
     }
 
     /// The place behind `parent` by that segment.
-    fn behind(&self, parent: u32, kind: Kind, text: &str) -> Option<u32> {
+    pub(super) fn behind(&self, parent: u32, kind: Kind, text: &str) -> Option<u32> {
         let is = |number: &u32| {
             self.place(*number).is_some_and(|place| {
                 place.parent == parent
@@ -297,12 +360,28 @@ impl Tree {
         self.edges.find(hash_of(&self.hasher, parent, kind, text.as_bytes()), is).copied()
     }
 
-    /// All places behind `parent`, ranges first.
-    fn all_behind(&self, parent: u32) -> impl Iterator<Item = (u32, &Place)> {
-        let start = self.place(parent).map_or(0, |place| place.behind as usize);
-        let end = self.place(parent + 1).map_or(self.behind.len(), |next| next.behind as usize);
-        let numbers = self.behind.get(start..end).unwrap_or_default();
-        numbers.iter().filter_map(|number| Some((*number, self.place(*number)?)))
+    /// The place that hangs on `parent` and leads to `number`; `None` if that is not behind it.
+    pub(super) fn on_the_way(&self, parent: u32, mut number: u32) -> Option<u32> {
+        while number > parent {
+            let place = self.place(number)?;
+            if place.parent == parent {
+                return Some(number);
+            }
+            number = place.parent;
+        }
+        None
+    }
+
+    /// The places that hang on `parent`, ranges first.
+    pub(super) fn all_behind(&self, parent: u32) -> impl Iterator<Item = (u32, &Place)> {
+        let end = self.place(parent).map_or(0, |place| place.end);
+        let mut next = parent + 1;
+        std::iter::from_fn(move || {
+            let number = (next < end).then_some(next)?;
+            let place = self.place(number)?;
+            next = place.end;
+            Some((number, place))
+        })
     }
 }
 
@@ -319,254 +398,53 @@ impl Text {
     }
 }
 
+/// How many places each one is, with those behind it. Places were made after those that they hang
+/// on.
+fn sizes(places: &[Place]) -> Vec<u32> {
+    let mut sizes = vec![1_u32; places.len()];
+    for (number, place) in places.iter().enumerate().skip(1).rev() {
+        let size = sizes.get(number).copied().unwrap_or(1);
+        if let Some(above) = sizes.get_mut(place.parent as usize) {
+            *above += size;
+        }
+    }
+    sizes
+}
+
+/// The final number of each place, by the sizes of all.
+fn numbers(places: &[Place], sizes: &[u32]) -> Vec<u32> {
+    // Ranges of more than one number, then those of one, then the rest.
+    let class = |place: &Place| match place.range {
+        Some(range) => usize::from(range.single),
+        None => 2,
+    };
+    let of_class = |next: &mut Vec<[u32; 3]>, place: &Place, size: u32| {
+        let next = next.get_mut(place.parent as usize)?.get_mut(class(place))?;
+        Some(std::mem::replace(next, *next + size))
+    };
+    // How many places are behind each one, class by class; then, where the next of each class goes.
+    let mut next = vec![[0_u32; 3]; places.len()];
+    for (place, size) in places.iter().zip(sizes).skip(1) {
+        of_class(&mut next, place, *size);
+    }
+    let mut numbers = Vec::with_capacity(places.len());
+    for (at, (place, size)) in places.iter().zip(sizes).enumerate() {
+        let number = match at {
+            0 => ROOT,
+            _ => of_class(&mut next, place, *size).unwrap_or(ROOT),
+        };
+        numbers.push(number);
+        if let Some(next) = next.get_mut(at) {
+            let [several, single, _] = *next;
+            *next = [number + 1, number + 1 + several, number + 1 + several + single];
+        }
+    }
+    numbers
+}
+
 fn hash_of(hasher: &DefaultHashBuilder, parent: u32, kind: Kind, text: &[u8]) -> u64 {
     let mut state = hasher.build_hasher();
     state.write_u64(u64::from(parent) << 8 | u64::from(kind as u8));
     state.write(text);
     state.finish()
-}
-
-/// What becomes of a walk after a place: on, or enough.
-pub(crate) type Step = ControlFlow<()>;
-
-impl Tree {
-    /// Goes to every place whose patterns reach *all* of the set that `path` names: what allow
-    /// rules need. See [`Pattern::covers`].
-    pub(crate) fn covering(
-        &self,
-        path: &Path,
-        action: Action,
-        go: &mut impl FnMut(Spot, Reach) -> Step,
-    ) -> Step {
-        Walk { tree: self, path, action, covers: true, go }.at(ROOT, 0)
-    }
-
-    /// Goes to every place whose patterns reach *any* of the set that `path` names: what deny
-    /// rules need. See [`Pattern::overlaps`].
-    pub(crate) fn meeting(
-        &self,
-        path: &Path,
-        action: Action,
-        go: &mut impl FnMut(Spot, Reach) -> Step,
-    ) -> Step {
-        Walk { tree: self, path, action, covers: false, go }.at(ROOT, 0)
-    }
-}
-
-/// A walk along a question's path: at each place, to every place behind it that reaches the
-/// question's next segment.
-struct Walk<'a, G> {
-    tree: &'a Tree,
-    path: &'a Path,
-    action: Action,
-    covers: bool,
-    go: &'a mut G,
-}
-
-/// A place, by its number, on the way of a walk that has come past so many segments.
-#[derive(Clone, Copy)]
-struct Here<'a> {
-    number: u32,
-    place: &'a Place,
-    past: usize,
-}
-
-const ON: Step = Step::Continue(());
-
-/// A place that a question reaches: its number, and its cells.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Spot {
-    pub(crate) place: u32,
-    pub(crate) first: u32,
-    pub(crate) behind: u32,
-}
-
-impl<'a, G: FnMut(Spot, Reach) -> Step> Walk<'a, G> {
-    /// Goes to the rules of a place, if any may speak of the action.
-    fn go(&mut self, place: u32, reach: Reach) -> Step {
-        let Some(found) = self.tree.place(place) else { return ON };
-        let behind = self.tree.place(place + 1).map_or(u32::MAX, |next| next.cells);
-        if found.cells == behind || !found.acts.include(self.action) {
-            return ON;
-        }
-        (self.go)(Spot { place, first: found.cells, behind }, reach)
-    }
-
-    fn at(&mut self, number: u32, past: usize) -> Step {
-        let Some(place) = self.tree.place(number) else { return ON };
-        if !place.acts.include(self.action) {
-            return ON;
-        }
-        let here = Here { number, place, past };
-        self.rest(here)?;
-        let Some(segment) = self.path.segments().get(past) else { return self.end(here) };
-        match segment {
-            Segment::Text(text) => self.text(here, text),
-            Segment::Any if self.covers => self.behind(here, Kind::One, ""),
-            Segment::Any => self.any(here),
-            // Unit 0 reaches every unit: an allow rule must name it, and every deny rule meets it.
-            Segment::Unit(0) if self.covers => {
-                self.behind(here, Kind::Range, "0")?;
-                self.numbers(here, Reach::Exactly(Range::ZERO))
-            }
-            Segment::Unit(0) => self.every(here, |_| true),
-            Segment::Unit(unit) => {
-                self.behind(here, Kind::One, "")?;
-                self.spanning(here, u16::from(*unit), u16::from(*unit))
-            }
-            Segment::Range(first, last) => {
-                self.behind(here, Kind::One, "")?;
-                if self.covers || first == last {
-                    self.spanning(here, *first, *last)
-                } else {
-                    self.overlapping(here, *first, *last)
-                }
-            }
-        }
-    }
-
-    /// The question's last segment lies behind.
-    fn end(&mut self, here: Here<'a>) -> Step {
-        if !self.path.is_open() {
-            return self.go(here.number, Reach::All);
-        }
-        if self.covers {
-            return ON;
-        }
-        // What is open ends here, or goes on with any level that a wildcard may meet.
-        self.go(here.number, Reach::All)?;
-        self.any(here)
-    }
-
-    /// Patterns that end with `**` here, if that reaches all further segments.
-    fn rest(&mut self, here: Here<'a>) -> Step {
-        if here.place.has & Kind::Rest as u8 == 0 {
-            return ON;
-        }
-        let further = self.path.segments().iter().enumerate().skip(here.past);
-        for (at, segment) in further {
-            let reached = match segment {
-                Segment::Text(text) => !(self.path.is_topic_root(at) && text.starts_with('$')),
-                Segment::Unit(unit) => !self.covers || *unit != 0,
-                Segment::Any | Segment::Range(..) => true,
-            };
-            if !reached {
-                return ON;
-            }
-        }
-        match self.tree.behind(here.number, Kind::Rest, "") {
-            Some(rest) => self.go(rest, Reach::All),
-            None => ON,
-        }
-    }
-
-    fn behind(&mut self, here: Here<'a>, kind: Kind, text: &str) -> Step {
-        if here.place.has & kind as u8 == 0 {
-            return ON;
-        }
-        match self.tree.behind(here.number, kind, text) {
-            Some(next) => self.at(next, here.past + 1),
-            None => ON,
-        }
-    }
-
-    fn text(&mut self, here: Here<'a>, text: &str) -> Step {
-        self.behind(here, Kind::Text, text)?;
-        if here.place.has & (Kind::Range as u8 | Kind::Numbers as u8) != 0
-            && let Some(range) = Range::read(text)
-        {
-            self.behind(here, Kind::Range, text)?;
-            self.numbers(here, Reach::Exactly(range))?;
-        }
-        // A wildcard does not meet a topic's first level that begins with $.
-        if self.path.is_topic_root(here.past) && text.starts_with('$') {
-            return ON;
-        }
-        self.behind(here, Kind::One, "")
-    }
-
-    /// Ranges that have all numbers from `first` to `last`.
-    fn spanning(&mut self, here: Here<'a>, first: u16, last: u16) -> Step {
-        if here.place.has & Kind::Range as u8 != 0 {
-            if first == last {
-                with_digits(first, |text| self.behind(here, Kind::Range, text))?;
-            }
-            for (next, behind) in self.tree.all_behind(here.number) {
-                let Some(range) = behind.range.filter(|range| !range.single) else { break };
-                if range.first <= first && last <= range.last {
-                    self.at(next, here.past + 1)?;
-                }
-            }
-        }
-        self.numbers(here, Reach::Spanning { first, last })
-    }
-
-    /// Ranges that have some number from `first` to `last`.
-    fn overlapping(&mut self, here: Here<'a>, first: u16, last: u16) -> Step {
-        if here.place.has & Kind::Range as u8 != 0 {
-            for (next, behind) in self.tree.all_behind(here.number) {
-                let Some(range) = behind.range else { break };
-                if range.first <= last && first <= range.last {
-                    self.at(next, here.past + 1)?;
-                }
-            }
-        }
-        // They begin before it ends, and end after it begins.
-        self.numbers(here, Reach::Spanning { first: last, last: first })
-    }
-
-    /// Patterns whose last segment is a range, here.
-    fn numbers(&mut self, here: Here<'a>, reach: Reach) -> Step {
-        let (ends, length) = (here.past + 1, self.path.segments().len());
-        let may_end = match self.path.is_open() {
-            false => ends == length,
-            true => !self.covers && ends >= length,
-        };
-        if here.place.has & Kind::Numbers as u8 == 0 || !may_end {
-            return ON;
-        }
-        match self.tree.behind(here.number, Kind::Numbers, "") {
-            Some(numbers) => self.go(numbers, reach),
-            None => ON,
-        }
-    }
-
-    /// Every level that a wildcard of the question may meet.
-    fn any(&mut self, here: Here<'a>) -> Step {
-        let root = self.path.is_topic_root(here.past);
-        self.every(here, |text| !(root && text.starts_with(b"$")))
-    }
-
-    /// Every place behind, as far as its text may be met.
-    fn every(&mut self, here: Here<'a>, meets: impl Fn(&[u8]) -> bool) -> Step {
-        let tree = self.tree;
-        for (next, behind) in tree.all_behind(here.number) {
-            match behind.kind {
-                // It has been asked for already.
-                Kind::Rest => {}
-                Kind::Numbers => self.numbers(here, Reach::All)?,
-                Kind::One => self.at(next, here.past + 1)?,
-                Kind::Text | Kind::Range if meets(tree.bytes_of(behind)) => {
-                    self.at(next, here.past + 1)?;
-                }
-                Kind::Text | Kind::Range => {}
-            }
-        }
-        ON
-    }
-}
-
-/// A number's decimal digits, without a String for them.
-fn with_digits(number: u16, go: impl FnOnce(&str) -> Step) -> Step {
-    let mut digits = [0; 5];
-    let (mut rest, mut start) = (number, digits.len());
-    while let Some(digit) = start.checked_sub(1).and_then(|before| digits.get_mut(before)) {
-        *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        (rest, start) = (rest / 10, start - 1);
-        if rest == 0 {
-            break;
-        }
-    }
-    let text = digits.get(start..).and_then(|digits| std::str::from_utf8(digits).ok());
-    go(text.unwrap_or_default())
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::task::{self, Poll};
 
 use casbin::function_map::OperatorFunction;
@@ -58,7 +58,7 @@ thread_local! {
 
 /// Whether Casbin permits `case` on `rules`.
 pub(crate) fn permits(case: &Case<'_>, rules: &[Rule]) -> Result<bool, JudgeError> {
-    permits_on(Slice::of(case, rules), Ask::of(case.question, &case.context))
+    permits_on(Slice::of(case, rules), Ask::of((case.question, case.aliases), &case.context))
 }
 
 /// Whether Casbin permits what is asked on a slice.
@@ -188,16 +188,24 @@ fn columns(rule: &Rule) -> Vec<String> {
     ]
 }
 
+/// What is asked for, and its other names.
+#[derive(Clone)]
+struct Asked {
+    path: Path,
+    aliases: Arc<[Path]>,
+}
+
 /// The arguments of one question, typed where they are more than text.
 #[derive(Clone)]
 pub(super) struct Ask(Vec<Dynamic>);
 
 impl Ask {
-    pub(super) fn of(question: &Question, context: &Context) -> Self {
+    pub(super) fn of((question, aliases): (&Question, &[Path]), context: &Context) -> Self {
+        let path = question.resource.path.clone();
         Self(vec![
             question.subject.to_string().into(),
             question.resource.device.to_string().into(),
-            Dynamic::from(question.resource.path.clone()),
+            Dynamic::from(Asked { path, aliases: aliases.into() }),
             Dynamic::from(question.action),
             Dynamic::from(context.clone()),
         ])
@@ -222,10 +230,13 @@ impl EnforceArgs for Ask {
 
 fn reaches(asked: Dynamic, pattern: Dynamic, effect: Dynamic) -> Dynamic {
     let deny = is_deny(effect);
-    let (Some(path), Some(pattern)) = (asked.try_cast::<Path>(), read::<Pattern>(pattern)) else {
+    let (Some(asked), Some(pattern)) = (asked.try_cast::<Asked>(), read::<Pattern>(pattern)) else {
         return deny.into();
     };
-    if deny { pattern.overlaps(&path).into() } else { pattern.covers(&path).into() }
+    let Asked { path, aliases } = asked;
+    // A rule that allows must say it as it was asked for.
+    let meets = || pattern.overlaps(&path) || aliases.iter().any(|alias| pattern.overlaps(alias));
+    if deny { meets().into() } else { pattern.covers(&path).into() }
 }
 
 fn acts(asked: Dynamic, actions: Dynamic) -> Dynamic {
@@ -301,7 +312,7 @@ mod tests {
         let context = question.context("2026-06-01T00:00:00Z".parse().unwrap());
         let roles = bundle.roles_held(roles.iter().map(|one| of(one)).collect());
         let groups = bundle.groups_held(groups.iter().map(|one| of(one)).collect());
-        let case = Case::new(bundle, &question, context, &roles, &groups);
+        let case = Case::new(bundle, (&question, &[]), context, &roles, &groups);
         let verdict = verdict_of(&case, Search::Few);
         let rules = case.rules(verdict.deciding.iter().chain(&verdict.waiting).copied());
         let casbin = permits(&case, &rules).unwrap();

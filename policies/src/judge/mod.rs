@@ -10,10 +10,10 @@ mod verdict;
 
 use std::borrow::Cow;
 
-use doorward_model::{Group, Role};
+use doorward_model::{Group, Path, Role};
 
 use crate::bundle::{Bundle, Effect, Rule};
-use crate::compiled::{Entry, Extent, Found, Ids, Ref};
+use crate::compiled::{Entry, Extent, Found, Ids, Limit, Ref, Step, Steps};
 use crate::held::Held;
 use crate::question::{Context, Question};
 
@@ -36,6 +36,8 @@ pub(crate) fn walks() -> usize {
 pub(crate) struct Case<'a> {
     pub(crate) bundle: &'a Bundle,
     pub(crate) question: &'a Question,
+    /// Other names of what is asked for, which rules that deny may use.
+    pub(crate) aliases: &'a [Path],
     pub(crate) context: Context,
     roles: &'a Held<Role>,
     groups: &'a Held<Group>,
@@ -44,38 +46,75 @@ pub(crate) struct Case<'a> {
     ons: Cow<'a, [u32]>,
 }
 
+/// How far a search has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Looked {
+    /// All rules were looked at.
+    All,
+    /// As many were found as were wanted.
+    Enough,
+    /// It ran out of steps: there may be others.
+    NotAll,
+}
+
 impl<'a> Case<'a> {
     pub(crate) fn new(
         bundle: &'a Bundle,
-        question: &'a Question,
+        (question, aliases): (&'a Question, &'a [Path]),
         context: Context,
         roles: &'a Held<Role>,
         groups: &'a Held<Group>,
     ) -> Self {
         let (whos, ons) = (roles.numbers(context.now), groups.numbers(context.now));
-        Self { bundle, question, context, roles, groups, whos, ons }
+        Self { bundle, question, aliases, context, roles, groups, whos, ons }
     }
 
-    /// Finds the rules that bear on the case, conditions aside.
-    pub(crate) fn find(&self, effect: Effect, found: &mut impl FnMut(Ref, &Entry) -> Found) {
-        self.find_to(effect, Extent::of(effect), found);
-    }
-
-    /// Finds the rules that reach so much of what the case is about, conditions aside.
-    pub(crate) fn find_to(
+    /// Finds the rules that bear on the case, conditions aside: those that allow all of what is
+    /// asked for, or those that deny some of it, by whatever name. Some may be found twice. Whether
+    /// all were looked at, or as many as `found` has asked for.
+    #[must_use]
+    pub(crate) fn find(
         &self,
         effect: Effect,
-        extent: Extent,
+        limit: Limit,
         found: &mut impl FnMut(Ref, &Entry) -> Found,
-    ) {
+    ) -> bool {
+        let aliases = match effect {
+            Effect::Allow => &[],
+            Effect::Deny => self.aliases,
+        };
+        let extent = (effect, Extent::of(effect));
+        for name in std::iter::once(&self.question.resource.path).chain(aliases) {
+            match self.find_to(extent, name, limit, found) {
+                Looked::All => {}
+                Looked::Enough => return true,
+                Looked::NotAll => return false,
+            }
+        }
+        true
+    }
+
+    /// Finds the rules that reach so much of what a path names, conditions aside.
+    pub(crate) fn find_to(
+        &self,
+        extent: (Effect, Extent),
+        path: &Path,
+        limit: Limit,
+        found: &mut impl FnMut(Ref, &Entry) -> Found,
+    ) -> Looked {
         #[cfg(test)]
         WALKS.set(WALKS.get() + 1);
         let (compiled, question) = (self.bundle.compiled(), self.question);
         let own = compiled.subject(&question.subject);
         let whos = Ids { of: &self.whos, own };
         let ons = Ids { of: &self.ons, own: compiled.device(&question.resource.device) };
-        let path = &question.resource.path;
-        compiled.find((effect, extent), (whos, ons), question.action, path, found);
+        let mut steps = Steps::of(limit, path);
+        let asked = (whos, ons, question.action);
+        match compiled.find(extent, asked, path, &mut steps, found) {
+            _ if steps.ran_out() => Looked::NotAll,
+            Step::Continue(()) => Looked::All,
+            Step::Break(()) => Looked::Enough,
+        }
     }
 
     /// The rules behind `refs`, as they were written.

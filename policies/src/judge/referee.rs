@@ -58,8 +58,9 @@ pub(crate) fn rulings(
             }
             let Some(pattern) = &pattern else { continue };
             let asked: &Path = &side.asked.question.resource.path;
+            let mut names = std::iter::once(asked).chain(&side.asked.aliases);
             let (bears, rules) = match effect {
-                "deny" => (pattern.overlaps(asked), &mut side.denies),
+                "deny" => (names.any(|name| pattern.overlaps(name)), &mut side.denies),
                 _ => (pattern.covers(asked), &mut side.allows),
             };
             if bears {
@@ -130,7 +131,8 @@ impl<'a> Side<'a> {
         if self.allows.len() + self.denies.len() > MOST {
             return Ok(None);
         }
-        let ask = || Ask::of(&self.asked.question, &self.asked.context());
+        let Supposed { question, aliases, .. } = self.asked;
+        let ask = || Ask::of((question, aliases), &self.asked.context());
         for allows in self.allows.chunks(SLICE) {
             let slice =
                 |denies: &[Vec<String>]| self.slice(&[allows, denies].concat(), roles, groups);

@@ -3,7 +3,7 @@ use smallvec::SmallVec;
 
 use super::Case;
 use crate::bundle::Effect;
-use crate::compiled::{ALWAYS, Entry, Found, Ref};
+use crate::compiled::{ALWAYS, Entry, Found, Limit, Ref};
 use crate::decision::Refusal;
 use crate::lines::Lines;
 use crate::when::Truth;
@@ -22,6 +22,10 @@ pub(crate) struct Verdict {
 
 pub(crate) type Rules = SmallVec<[Ref; Lines::MOST]>;
 
+/// Casbin is asked about so many rules at most that could deny but do not now; of those with the
+/// same conditions one is enough.
+const WAITING: usize = 32;
+
 /// How many of the rules that decide are looked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Search {
@@ -31,10 +35,20 @@ pub(crate) enum Search {
     All,
 }
 
+impl Search {
+    fn limit(self) -> Limit {
+        match self {
+            Self::Few => Limit::Few,
+            Self::All => Limit::All,
+        }
+    }
+}
+
 /// Judges `case`.
 pub(crate) fn verdict_of(case: &Case<'_>, search: Search) -> Verdict {
     let mut denies = Weighing::new(case, Effect::Deny, search);
-    case.find(Effect::Deny, &mut |rule, entry| denies.take(rule, entry));
+    let mut take = |rule, entry: &Entry| denies.take(rule, entry);
+    let all = case.find(Effect::Deny, search.limit(), &mut take);
     if !denies.applying.is_empty() {
         return Verdict {
             refusal: Some(Refusal::DeniedByRule),
@@ -44,10 +58,19 @@ pub(crate) fn verdict_of(case: &Case<'_>, search: Search) -> Verdict {
             changes_at: denies.applying_until,
         };
     }
+    if !all || denies.wait_too_many() {
+        // Whatever the time, it stays refused: what was not looked at is taken for a rule that
+        // denies.
+        let (refusal, none) = (Some(Refusal::TooBroad), Rules::new);
+        return Verdict { refusal, deciding: none(), waiting: none(), changes_at: None };
+    }
     let mut allows = Weighing::new(case, Effect::Allow, search);
-    case.find(Effect::Allow, &mut |rule, entry| allows.take(rule, entry));
+    let mut take = |rule, entry: &Entry| allows.take(rule, entry);
+    let all = case.find(Effect::Allow, search.limit(), &mut take);
     let (refusal, deciding, until) = if !allows.applying.is_empty() {
         (None, allows.applying, earliest(allows.applying_until, denies.waiting_until))
+    } else if !all {
+        (Some(Refusal::TooBroad), Rules::new(), allows.waiting_until)
     } else if !allows.at_other_times.is_empty() {
         (Some(Refusal::OutsideTime), allows.at_other_times, allows.waiting_until)
     } else if !allows.waiting.is_empty() {
@@ -66,8 +89,10 @@ struct Weighing<'a> {
     applying: Rules,
     /// Until when at least one of them applies; `None` is for ever.
     applying_until: Option<Timestamp>,
-    /// Those whose conditions do not hold.
+    /// Those whose conditions do not hold; of rules that deny, one for each condition.
     waiting: Rules,
+    /// Their conditions.
+    waits_for: SmallVec<[u32; 8]>,
     /// Of these, those whose conditions fail by time alone, if they allow.
     at_other_times: Rules,
     /// When the first of them could apply.
@@ -83,6 +108,7 @@ impl<'a> Weighing<'a> {
             applying: Rules::new(),
             applying_until: None,
             waiting: Rules::new(),
+            waits_for: SmallVec::new(),
             at_other_times: Rules::new(),
             waiting_until: None,
         }
@@ -97,13 +123,24 @@ impl<'a> Weighing<'a> {
         match self.search {
             Search::All => Found::On,
             Search::Few if self.applying.len() >= Lines::MOST => Found::Enough,
+            Search::Few if self.wait_too_many() => Found::Enough,
             // A deny rule without conditions has the last word.
             Search::Few if self.effect == Effect::Deny && entry.when == ALWAYS => Found::Enough,
             Search::Few => Found::Alike,
         }
     }
 
+    /// Whether so many rules could deny, and do not now, that Casbin is not asked about them.
+    fn wait_too_many(&self) -> bool {
+        let (few, deny) = (self.search == Search::Few, self.effect == Effect::Deny);
+        few && deny && self.waiting.len() > WAITING
+    }
+
     fn apply(&mut self, rule: Ref, until: Option<Timestamp>) {
+        // A rule may be found twice; where all are looked for, whoever reads them sees to that.
+        if self.search == Search::Few && self.applying.contains(&rule) {
+            return;
+        }
         let first = self.applying.is_empty();
         self.applying.push(rule);
         self.applying_until = match (self.applying_until, until) {
@@ -132,7 +169,11 @@ impl<'a> Weighing<'a> {
         {
             self.at_other_times.push(rule);
         }
-        self.waiting.push(rule);
+        let alike = self.effect == Effect::Deny && self.waits_for.contains(&entry.when);
+        if self.search == Search::All || !alike {
+            self.waits_for.push(entry.when);
+            self.waiting.push(rule);
+        }
     }
 }
 

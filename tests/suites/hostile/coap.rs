@@ -1,4 +1,5 @@
-//! CoAP. What a client says stands in hexadecimal, a datagram each, divided by bars.
+//! CoAP. What a client says stands in hexadecimal, a datagram each, divided by bars. `00*3` stands for
+//! `00 00 00`.
 
 use std::net::UdpSocket;
 use std::sync::mpsc::{Sender, channel};
@@ -69,6 +70,9 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("a slash in more bytes than it needs", "40 01 0007 b2 c0af", "4.00"),
     ("half a surrogate", "40 01 0007 b3 eda080", "4.00"),
     ("a query", "40 01 0007 b1 61 41 78", "F"),
+    ("a query in 255 parts, which makes 256 options", "40 01 0007 b1 61 40 00*254", "F"),
+    ("257 options", "40 01 0007 b1 61 40 00*255", "rst"),
+    ("257 options that may not be confirmed", "50 01 0007 b1 61 40 00*255", "-"),
     ("a query that looks like a path", "40 01 0007 b1 61 44 2f2e2e2f", "F"),
     ("Uri-Host", "40 01 0007 34 6c616d70 81 61", "F"),
     ("Uri-Host, and a path that is refused", "40 01 0007 34 6c616d70 81 62", "4.03"),
@@ -132,9 +136,13 @@ const TABLE: &[(&str, &str, &str)] = &[
 ];
 
 fn bytes(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex.bytes().filter(|byte| *byte != b' ').collect();
     let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap();
-    digits.chunks(2).map(byte).collect()
+    let part = |part: &str| -> Vec<u8> {
+        let (digits, times) = part.split_once('*').unwrap_or((part, "1"));
+        let some: Vec<u8> = digits.as_bytes().chunks(2).map(byte).collect();
+        some.repeat(times.parse().unwrap())
+    };
+    hex.split_whitespace().flat_map(part).collect()
 }
 
 /// What a message is: `2.05`, or what it is when it is empty.

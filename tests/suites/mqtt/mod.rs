@@ -1,6 +1,7 @@
 //! MQTT, decided message by message and filter by filter: mosquitto behind, paho and mosquitto's
 //! own clients in front.
 
+mod floods;
 mod identities;
 mod messages;
 mod policy;

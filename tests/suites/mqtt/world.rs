@@ -12,7 +12,7 @@ use doorward_tests::tools::{program, python, script};
 use serde_json::{Value, json};
 
 /// The name of the interface `plc/mqtt`.
-const NAME: &str = "mqtt--plc.doorward.home.arpa";
+pub(super) const NAME: &str = "mqtt--plc.doorward.home.arpa";
 
 pub(super) const RULES: &str = "p, user/alice, plc, mqtt, connect, , allow\n\
     p, user/alice, plc, mqtt/room/**, publish|subscribe, , allow\n\
@@ -104,7 +104,11 @@ impl World {
 
     /// With that behind the interface's URL.
     pub(super) fn with(options: &str) -> Self {
-        let gateway = Gateway::start();
+        Self::at(Gateway::start(), options)
+    }
+
+    /// At that gateway.
+    pub(super) fn at(gateway: Gateway, options: &str) -> Self {
         let broker = Broker::start(&gateway);
         gateway.declare("plc/mqtt", &format!("mqtt://{}{options}", broker.at));
         for who in ["alice", "bob", "mallory"] {

@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 
 use super::{STREAM_WINDOW, STREAMS, Side};
+use crate::paced::Paced;
 
 /// The handle of a driven connection.
 #[derive(Debug)]
@@ -33,7 +34,8 @@ impl Muxed {
             Side::Client => yamux::Mode::Client,
             Side::Gateway => yamux::Mode::Server,
         };
-        let connection = yamux::Connection::new(stream.compat(), config, mode);
+        let stream = Paced::new(stream).compat();
+        let connection = yamux::Connection::new(stream, config, mode);
         let (opens, asked) = mpsc::channel(16);
         let (arrivals, inbound) = mpsc::channel(STREAMS);
         let (stop, stopping) = watch::channel(false);

@@ -120,7 +120,8 @@ impl<'d> Message<'d> {
         if code == Code::EMPTY && !(length == 0 && rest.is_empty()) {
             return Err(wrong("has put something into an empty message"));
         }
-        let payload = Options::new(rest).end().ok_or(wrong("has sent options that are none"))?;
+        let payload =
+            Options::new(rest).end().ok_or(wrong("has sent options that are none, or too many"))?;
         if payload == [MARKER] {
             return Err(wrong("has announced a payload and sent none"));
         }

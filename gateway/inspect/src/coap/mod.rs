@@ -14,6 +14,7 @@
 //! - An option that is not known does not pass in a request if it is critical or unsafe to forward
 //!   (4.02; OSCORE and Q-Block are such), nor in a response if it is unsafe to forward (5.02).
 //! - Methods other than GET, POST, PUT and DELETE are answered with 4.05.
+//! - A message with more than 256 options is rejected.
 //!
 //! Observing
 //! - To register asks `get` and `observe`; so does each notification, at its moment, `observe`. To

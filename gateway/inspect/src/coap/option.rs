@@ -11,6 +11,10 @@ pub(super) const HOP_LIMIT: u16 = 16;
 pub(super) const PROXY_URI: u16 = 35;
 pub(super) const PROXY_SCHEME: u16 = 39;
 
+/// How many options one message may have. A path has at most 128 segments, and other options are
+/// few.
+pub(super) const MOST: usize = 256;
+
 /// One option of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Field<'d> {
@@ -41,10 +45,11 @@ impl<'d> Options<'d> {
         Self { rest: bytes, number: 0, begun: false }
     }
 
-    /// The bytes after the options, if they are well-formed up to the marker or the end.
+    /// The bytes after the options, if these are well-formed up to the marker or the end, and not
+    /// more than [`MOST`].
     pub(super) fn end(mut self) -> Option<&'d [u8]> {
-        while self.next().is_some() {}
-        matches!(self.rest, [] | [MARKER, ..]).then_some(self.rest)
+        let few = self.by_ref().take(MOST).count() < MOST || self.field().is_none();
+        (few && matches!(self.rest, [] | [MARKER, ..])).then_some(self.rest)
     }
 
     fn field(&self) -> Option<(Field<'d>, &'d [u8])> {
@@ -137,6 +142,20 @@ mod tests {
             (&[9; 9], 0x909_0909_0909_0909),
         ] {
             assert_eq!(Field { number: 6, value, again: false }.uint(), expected);
+        }
+    }
+
+    #[test]
+    fn a_message_has_so_many_options_and_no_more() {
+        let options = |count| vec![0x10; count];
+        for (bytes, sound) in [
+            (options(MOST), true),
+            ([options(MOST), vec![MARKER, 7]].concat(), true),
+            (options(MOST + 1), false),
+            ([options(MOST), vec![0xf0]].concat(), false),
+            (options(60_000), false),
+        ] {
+            assert_eq!(Options::new(&bytes).end().is_some(), sound, "{}", bytes.len());
         }
     }
 

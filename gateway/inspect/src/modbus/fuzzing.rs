@@ -5,7 +5,7 @@
 use doorward_model::{Action, Name, Path};
 
 use super::{FRAME, Heard, LONGEST, RTU_FRAME, Tcp, heard};
-use crate::machine::{Judge, Machine, Out, Side};
+use crate::machine::{Judge, Machine, Out, Progress, Side};
 
 /// From the device; the other bits say how long the piece is.
 const DEVICE: u8 = 128;
@@ -16,6 +16,8 @@ struct Bits {
     pattern: u8,
     /// Each message that was asked about: what it needs, and whether it may.
     asked: Vec<(Vec<String>, bool)>,
+    /// When so many have been asked, the turn is over.
+    until: usize,
 }
 
 impl Judge for Bits {
@@ -29,6 +31,10 @@ impl Judge for Bits {
         self.asked.push((all.collect(), may));
         may
     }
+
+    fn turn_is_over(&self) -> bool {
+        self.asked.len() >= self.until
+    }
 }
 
 /// All that has come out, and been asked.
@@ -39,15 +45,28 @@ struct Seen {
     broken: bool,
 }
 
-/// Has a machine read the pieces, each cut again in parts of that many bytes.
-fn run(pattern: u8, pieces: &[(Side, &[u8])], parts: usize) -> Seen {
+/// Has a machine read the pieces, each cut again in parts of that many bytes, in turns of that many
+/// questions.
+fn run(pattern: u8, pieces: &[(Side, &[u8])], parts: usize, turn: usize) -> Seen {
     let interface: Name = "plc".parse().unwrap();
     let mut tcp = Tcp::new(&interface);
-    let judge = Bits { pattern, asked: vec![] };
+    let judge = Bits { pattern, asked: vec![], until: usize::MAX };
     let mut seen = Seen { out: Out::default(), judge, broken: false };
     for (side, piece) in pieces {
         for part in piece.chunks(parts) {
-            seen.broken |= tcp.read(*side, part, &mut seen.judge, &mut seen.out).is_err();
+            let mut left = Some(part);
+            while let Some(bytes) = left.take() {
+                seen.judge.until = seen.judge.asked.len().saturating_add(turn);
+                match tcp.read(*side, bytes, &mut seen.judge, &mut seen.out) {
+                    Ok(Progress::All) => {}
+                    Ok(Progress::Part(taken)) => {
+                        assert!(seen.judge.turn_is_over(), "it stops in the middle of its turn");
+                        left = Some(&bytes[taken..]);
+                    }
+                    Err(_) => seen.broken = true,
+                }
+            }
+            seen.judge.until = usize::MAX;
             if seen.broken {
                 return seen;
             }
@@ -112,9 +131,10 @@ pub fn modbus(bytes: &[u8]) {
         said[at].extend_from_slice(piece);
         rest = more;
     }
-    let seen = run(pattern, &pieces, usize::MAX);
-    for parts in [1, 7] {
-        assert_eq!(seen, run(pattern, &pieces, parts), "it makes a difference how it is split");
+    let seen = run(pattern, &pieces, usize::MAX, usize::MAX);
+    for (parts, turn) in [(1, usize::MAX), (7, 1), (usize::MAX, 1), (usize::MAX, 2)] {
+        let again = run(pattern, &pieces, parts, turn);
+        assert_eq!(seen, again, "it makes a difference how it is split");
     }
     // What is forwarded is what was permitted, in its order, and as it was said.
     let forwarded = frames(&seen.out.device);

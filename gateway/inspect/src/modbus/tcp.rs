@@ -7,7 +7,7 @@ use super::exception::Exception;
 use super::frame::{Frame, HEAD, length};
 use super::pdu::rights;
 use super::right::{Right, Rights};
-use crate::machine::{Fault, Judge, Machine, Out, Side};
+use crate::machine::{Fault, Judge, Machine, Out, Progress, Side};
 
 /// How many requests may wait for their answers. Of more, the oldest is given up.
 const WAITING: usize = 64;
@@ -118,9 +118,13 @@ impl Machine for Tcp {
         mut bytes: &[u8],
         judge: &mut dyn Judge,
         out: &mut Out,
-    ) -> Result<(), Fault> {
-        let mut held = std::mem::take(self.part(from));
+    ) -> Result<Progress, Fault> {
+        let (all, mut held) = (bytes.len(), std::mem::take(self.part(from)));
         while !bytes.is_empty() {
+            if judge.turn_is_over() {
+                *self.part(from) = held;
+                return Ok(Progress::Part(all - bytes.len()));
+            }
             if held.is_empty()
                 && let Some(length) = length(from, bytes)?
                 && let Some((frame, rest)) = bytes.split_at_checked(length)
@@ -140,7 +144,7 @@ impl Machine for Tcp {
             }
         }
         *self.part(from) = held;
-        Ok(())
+        Ok(Progress::All)
     }
 
     /// A device does nothing by itself.

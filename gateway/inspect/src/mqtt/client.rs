@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use doorward_model::{Action, Path};
+use doorward_model::Path;
 use smallvec::SmallVec;
 
 use super::ack::{ack, answer, auth, disconnect};
@@ -12,7 +12,7 @@ use super::reader::Reader;
 use super::reason::{NOT_AUTHORIZED, SUCCESS, Violation, protocol_error};
 use super::response::Needs;
 use super::session::Session;
-use super::subscribe::{Subscribe, unsubscribe};
+use super::subscribe::unsubscribe;
 use crate::machine::{Judge, Out, Side};
 
 impl Session {
@@ -30,7 +30,7 @@ impl Session {
             Kind::Disconnect => {
                 return self.disconnect(packet, judge, out).map(|()| None);
             }
-            Kind::Unsubscribe => unsubscribe(self.version, fields)?,
+            Kind::Unsubscribe => unsubscribe(self.version, fields, &mut self.held)?,
             Kind::Auth => {
                 let method = self.method.as_deref().unwrap_or_default();
                 // There is nothing to re-authenticate yet.
@@ -89,35 +89,6 @@ impl Session {
             _ => answer(Kind::Pubrec, publish.id, NOT_AUTHORIZED),
         };
         Ok(Some(Payload { left, fate: Fate::Withheld(answer) }))
-    }
-
-    /// The permitted filters go to the server, under the same packet identifier; SUBACK is completed
-    /// on its way back.
-    fn subscribe(
-        &mut self,
-        packet: &Packet<'_>,
-        judge: &mut dyn Judge,
-        out: &mut Out,
-    ) -> Result<(), Violation> {
-        let subscribe = Subscribe::read(self.version, packet.fields())?;
-        self.awaited.takes(&subscribe)?;
-        let mut may = |filter: &str| match Path::filter(&self.interface, filter) {
-            Ok(path) => judge.may(Action::Subscribe, &path),
-            Err(_) => false,
-        };
-        let permitted: Vec<bool> =
-            subscribe.filters.iter().map(|filter| may(filter.text)).collect();
-        if !permitted.contains(&true) {
-            self.to_client.put(&subscribe.refusal(), &mut out.client)?;
-            return self.ping(out);
-        }
-        let packet = if permitted.contains(&false) {
-            Cow::Owned(subscribe.packet(&permitted))
-        } else {
-            Cow::Borrowed(&*packet.bytes)
-        };
-        self.awaited.insert(subscribe.id, permitted);
-        self.to_server.put(&packet, &mut out.device)
     }
 
     /// If the client leaves its will to be published, that is decided now; if it is not permitted,

@@ -8,7 +8,7 @@ use doorward_model::{Action, ClientIds, MqttOptions, Name, Path, ResponseTopics}
 
 use super::Mqtt;
 use super::oracle;
-use crate::machine::{Judge, Machine, Out, Side};
+use crate::machine::{Judge, Machine, Out, Progress, Side};
 
 /// All that a machine may hold: a packet of each side, with the room that a vector has to spare,
 /// and what waits towards each.
@@ -38,6 +38,8 @@ struct Bits<'s> {
     pattern: u8,
     about: Side,
     asked: &'s mut Vec<Question>,
+    /// When so many have been asked, the turn is over.
+    until: usize,
 }
 
 impl Judge for Bits<'_> {
@@ -46,12 +48,17 @@ impl Judge for Bits<'_> {
         self.asked.push(Question { about: self.about, action, path: path.raw(), permitted });
         permitted
     }
+
+    fn turn_is_over(&self) -> bool {
+        self.asked.len() >= self.until
+    }
 }
 
-/// Drives a machine: `pattern` says what is permitted.
+/// Drives a machine: `pattern` says what is permitted, and a turn is over after that many questions.
 pub(super) fn drive<'p>(
     options: MqttOptions,
     pattern: u8,
+    turn: usize,
     pieces: impl IntoIterator<Item = (Side, &'p [u8])>,
 ) -> Seen {
     let interface: Name = "bus".parse().unwrap();
@@ -59,10 +66,21 @@ pub(super) fn drive<'p>(
     let (mut seen, mut came) = (Seen::default(), 0);
     for (about, piece) in pieces {
         came += piece.len();
-        let mut judge = Bits { pattern, about, asked: &mut seen.asked };
-        if let Err(fault) = mqtt.read(about, piece, &mut judge, &mut seen.out) {
-            assert_eq!(fault.by, about);
-            seen.fault = Some(fault.to_string());
+        let mut left = Some(piece);
+        while let Some(bytes) = left.take() {
+            let until = seen.asked.len().saturating_add(turn);
+            let mut judge = Bits { pattern, about, asked: &mut seen.asked, until };
+            match mqtt.read(about, bytes, &mut judge, &mut seen.out) {
+                Ok(Progress::All) => {}
+                Ok(Progress::Part(taken)) => {
+                    assert!(judge.turn_is_over(), "it stops in the middle of its turn");
+                    left = Some(&bytes[taken..]);
+                }
+                Err(fault) => {
+                    assert_eq!(fault.by, about);
+                    seen.fault = Some(fault.to_string());
+                }
+            }
         }
         let sent = seen.out.device.len() + seen.out.client.len();
         assert!(mqtt.held() <= HELD.min(2 * came + 8192), "{} bytes are held", mqtt.held());
@@ -74,7 +92,8 @@ pub(super) fn drive<'p>(
     // After the end, nothing is read.
     let before = seen.out.clone();
     let ended = seen.fault.is_some() || seen.out.over.is_some();
-    let mut judge = Bits { pattern, about: Side::Client, asked: &mut seen.asked };
+    let (about, until) = (Side::Client, usize::MAX);
+    let mut judge = Bits { pattern, about, asked: &mut seen.asked, until };
     if ended {
         mqtt.read(Side::Client, &[0xc0, 0], &mut judge, &mut seen.out).unwrap();
         assert_eq!(seen.out, before);
@@ -118,11 +137,15 @@ pub(super) fn run(bytes: &[u8]) -> Option<Seen> {
         Some((if control & 0x80 == 0 { Side::Client } else { Side::Device }, piece))
     })
     .collect();
-    let seen = drive(options, *pattern, pieces.iter().copied());
+    let seen = drive(options, *pattern, usize::MAX, pieces.iter().copied());
     oracle::check(options, &seen);
+    // The same, in turns of one question and of three.
+    for turn in [1, 3] {
+        assert_eq!(drive(options, *pattern, turn, pieces.iter().copied()), seen);
+    }
     // The same, byte by byte.
     let bytes = pieces.iter().flat_map(|(from, piece)| piece.chunks(1).map(|byte| (*from, byte)));
-    assert_eq!(drive(options, *pattern, bytes), seen);
+    assert_eq!(drive(options, *pattern, usize::MAX, bytes), seen);
     // The same, with as few pieces as can be.
     let mut joined: Vec<(Side, Vec<u8>)> = Vec::new();
     for (from, piece) in &pieces {
@@ -131,8 +154,10 @@ pub(super) fn run(bytes: &[u8]) -> Option<Seen> {
             _ => joined.push((*from, piece.to_vec())),
         }
     }
-    let joined = joined.iter().map(|(from, piece)| (*from, piece.as_slice()));
-    assert_eq!(drive(options, *pattern, joined), seen);
+    for turn in [usize::MAX, 1] {
+        let joined = joined.iter().map(|(from, piece)| (*from, piece.as_slice()));
+        assert_eq!(drive(options, *pattern, turn, joined), seen);
+    }
     Some(seen)
 }
 

@@ -9,7 +9,7 @@ use super::packet::{Header, Kind, Packet, Version, write};
 use super::reason::{ALIAS_INVALID, PROTOCOL_ERROR, Violation, malformed, protocol_error};
 use super::response::Needs;
 use super::session::Session;
-use crate::machine::{Fault, Judge, Machine, Out, Side};
+use crate::machine::{Fault, Judge, Machine, Out, Progress, Side};
 
 /// Why a connection is over whose client has been told what is wrong.
 const TOLD: &str = "client-broke-protocol";
@@ -21,7 +21,7 @@ const TOLD: &str = "client-broke-protocol";
 /// PUBLISH whose payload the server is still waiting for; the server publishes the will then.
 ///
 /// It holds one packet of each side (up to 256 KiB; of a PUBLISH never the payload), as much again
-/// that waits for the end of another, and 32 topic aliases.
+/// that waits for the end of another, 32 topic aliases, and a number for each filter of the client's.
 #[derive(Debug)]
 pub struct Mqtt {
     interface: Name,
@@ -200,10 +200,7 @@ impl Mqtt {
     /// How many bytes it holds, about.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn held(&self) -> usize {
-        let lines = self
-            .session
-            .as_ref()
-            .map_or(0, |session| session.to_client.held() + session.to_server.held());
+        let lines = self.session.as_ref().map_or(0, Session::bytes_held);
         self.from_client.held() + self.from_server.held() + lines
     }
 }
@@ -231,10 +228,20 @@ impl Machine for Mqtt {
         mut bytes: &[u8],
         judge: &mut dyn Judge,
         out: &mut Out,
-    ) -> Result<(), Fault> {
-        let unheard = self.parted && from == Side::Client;
-        while !bytes.is_empty() && !self.over && !unheard {
-            let read = self.step(from, &mut bytes, judge, out);
+    ) -> Result<Progress, Fault> {
+        let (all, unheard) = (bytes.len(), self.parted && from == Side::Client);
+        while !self.over && !unheard {
+            let begun = self.session.as_mut().filter(|session| session.subscribes(from));
+            if begun.is_none() && bytes.is_empty() {
+                break;
+            }
+            if judge.turn_is_over() {
+                return Ok(Progress::Part(all - bytes.len()));
+            }
+            let read = match begun {
+                Some(session) => session.subscribe_on(judge, out),
+                None => self.step(from, &mut bytes, judge, out),
+            };
             self.over = read.is_err() || out.over.is_some();
             if let Err(Violation { reason, what }) = read {
                 if from == Side::Client {
@@ -243,7 +250,7 @@ impl Machine for Mqtt {
                 return Err(Fault { by: from, what });
             }
         }
-        Ok(())
+        Ok(Progress::All)
     }
 
     fn parting(&mut self, judge: &mut dyn Judge, out: &mut Out) {

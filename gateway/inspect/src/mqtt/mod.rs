@@ -9,6 +9,8 @@
 //!   `publish` on that one as well, as the interface has it. Each filter of a SUBSCRIBE asks `subscribe`, and so does each PUBLISH
 //!   towards the client: what was subscribed to earlier gives nothing away.
 //! - The other packets name nothing. They are forwarded if they are well formed and may come now.
+//! - A SUBSCRIBE with too many filters is refused whole, before any of them is asked about. One with
+//!   many may take several turns; nothing else is read from its client meanwhile.
 //!
 //! Invariants
 //! - What the server reads is a topic that was asked about: a topic alias (section 3.3.2.3.4)
@@ -23,6 +25,7 @@ mod connack;
 mod connect;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod held;
 mod inbox;
 mod line;
 mod machine;
@@ -37,6 +40,7 @@ mod response;
 mod server;
 mod session;
 mod subscribe;
+mod subscribing;
 #[cfg(test)]
 mod tests;
 mod topic;

@@ -1,5 +1,5 @@
 use super::reader::Reader;
-use super::reason::{Violation, malformed, protocol_error};
+use super::reason::{Violation, malformed, protocol_error, quota_exceeded};
 use super::topic::is_topic;
 
 pub(super) const RESPONSE_TOPIC: u8 = 0x08;
@@ -13,6 +13,10 @@ pub(super) const ALIAS_MAXIMUM: u8 = 0x22;
 pub(super) const ALIAS: u8 = 0x23;
 const USER_PROPERTY: u8 = 0x26;
 pub(super) const PACKET_MAXIMUM: u8 = 0x27;
+
+/// How many properties one packet may have. Most are there once; of the others a peer may make up
+/// as many as it likes.
+pub(super) const MOST: usize = 1024;
 
 /// Where properties stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,8 +171,12 @@ impl<'b> Properties<'b> {
     pub(super) fn read(reader: &mut Reader<'b>, place: Place) -> Result<Self, Violation> {
         let length = reader.varint()?;
         let raw = reader.take(length as usize)?;
-        let (mut rest, mut seen) = (Reader::new(raw), 0_u64);
+        let (mut rest, mut seen, mut count) = (Reader::new(raw), 0_u64, 0);
         while !rest.is_empty() {
+            count += 1;
+            if count > MOST {
+                return Err(quota_exceeded("sends too many properties at once"));
+            }
             let Property { id, .. } = property(&mut rest, place)?;
             // A message has one identifier for each subscription that it meets (section 3.3.2.3.8).
             let many = id == USER_PROPERTY || (id == SUBSCRIPTION_ID && place == Place::Publish);

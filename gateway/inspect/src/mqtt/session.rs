@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use doorward_model::{Name, ResponseTopics};
 
 use super::connect::Connect;
+use super::held::Held;
 use super::inbox::Fate;
 use super::line::Line;
 use super::packet::{Header, Kind, Version, write};
@@ -10,6 +11,7 @@ use super::properties::{AUTHENTICATION_METHOD, PACKET_MAXIMUM, SESSION_EXPIRY};
 use super::reason::{Violation, malformed, protocol_error};
 use super::response::Needs;
 use super::subscribe::Awaited;
+use super::subscribing::Subscribing;
 use super::topic::Aliases;
 use crate::machine::{Judge, Out, Side};
 
@@ -32,6 +34,9 @@ pub(super) struct Session {
     pub(super) nameless: bool,
     pub(super) aliases: Aliases,
     pub(super) awaited: Awaited,
+    /// A SUBSCRIBE whose filters have not all been decided.
+    pub(super) subscribing: Option<Box<Subscribing<'static>>>,
+    pub(super) held: Held,
     /// The packet identifiers of the server's, QoS 2, that the client does not see; at most 65535.
     pub(super) withheld: BTreeSet<u16>,
     /// A PINGREQ of the gateway's own has not been answered.
@@ -62,6 +67,8 @@ impl Session {
             nameless: connect.id.is_empty(),
             aliases: Aliases::default(),
             awaited: Awaited::default(),
+            subscribing: None,
+            held: Held::default(),
             withheld: BTreeSet::new(),
             pinged: false,
             to_client,
@@ -128,5 +135,13 @@ impl Session {
     /// Whether the server may publish the will. If there is none, there is nothing to ask.
     pub(super) fn may_leave_will(&self, judge: &mut dyn Judge) -> bool {
         self.will.as_ref().is_none_or(|will| will.are_met(judge))
+    }
+
+    /// How many bytes it holds of packets, about.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn bytes_held(&self) -> usize {
+        assert!(self.held.len() <= super::held::HELD, "the client has too many filters");
+        let subscribing = self.subscribing.as_ref().map_or(0, |begun| begun.bytes());
+        self.to_client.held() + self.to_server.held() + subscribing
     }
 }

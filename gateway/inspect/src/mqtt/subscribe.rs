@@ -1,29 +1,64 @@
 use std::collections::BTreeMap;
 
+use super::held::Held;
 use super::packet::{Kind, Version, put_varint, write};
 use super::properties::{Place, Properties};
 use super::reader::Reader;
-use super::reason::{NOT_AUTHORIZED, Violation, malformed, protocol_error, quota_exceeded, reason};
+use super::reason::{
+    NOT_AUTHORIZED, QUOTA_EXCEEDED, Violation, malformed, protocol_error, quota_exceeded, reason,
+};
 use super::topic::{filter, is_shared};
 use crate::machine::Side;
 
-/// How many filters may wait for SUBACK, and so be in one SUBSCRIBE.
-pub(super) const FILTERS: usize = 16 * 1024;
+/// How many filters may be in one packet.
+pub(super) const FILTERS: usize = 1024;
+/// How many may wait for SUBACK.
+pub(super) const WAITING: usize = 16 * 1024;
 
 /// A SUBSCRIBE (section 3.8).
 pub(super) struct Subscribe<'b> {
     version: Version,
     pub(super) id: u16,
     properties: Properties<'b>,
-    /// At least one.
-    pub(super) filters: Vec<Filter<'b>>,
+    /// At least one, and how many.
+    pub(super) filters: Filters<'b>,
+    pub(super) count: usize,
 }
+
+/// The filters of a SUBSCRIBE, one after the other, which have been checked.
+#[derive(Clone, Copy)]
+pub(super) struct Filters<'b>(Reader<'b>);
 
 /// A filter of a SUBSCRIBE, with its options.
 pub(super) struct Filter<'b> {
     pub(super) text: &'b str,
     /// All of its bytes.
     raw: &'b [u8],
+}
+
+impl<'b> From<&'b [u8]> for Filters<'b> {
+    fn from(bytes: &'b [u8]) -> Self {
+        Self(Reader::new(bytes))
+    }
+}
+
+impl Filters<'_> {
+    /// How many bytes they are.
+    pub(super) fn bytes(self) -> usize {
+        self.0.rest().len()
+    }
+}
+
+impl<'b> Iterator for Filters<'b> {
+    type Item = Filter<'b>;
+
+    fn next(&mut self) -> Option<Filter<'b>> {
+        let start = self.0.rest();
+        let text = self.0.text().ok()?;
+        self.0.byte().ok()?;
+        let (raw, _) = start.split_at(start.len() - self.0.rest().len());
+        Some(Filter { text, raw })
+    }
 }
 
 fn own_properties<'b>(
@@ -42,18 +77,22 @@ impl<'b> Subscribe<'b> {
         let mut reader = Reader::new(fields);
         let id = reader.packet_id()?;
         let properties = own_properties(version, &mut reader, Place::Subscribe)?;
-        let mut filters = Vec::new();
+        let (filters, mut count) = (Filters(reader), 0);
         while !reader.is_empty() {
-            let start = reader.rest();
+            count += 1;
+            if count > FILTERS {
+                // They are only counted, since each has to be refused.
+                reader.binary()?;
+                reader.byte()?;
+                continue;
+            }
             let text = filter(reader.text()?)?;
             options(version, text, reader.byte()?)?;
-            let (raw, _) = start.split_at(start.len() - reader.rest().len());
-            filters.push(Filter { text, raw });
         }
-        if filters.is_empty() {
+        if count == 0 {
             return Err(protocol_error("subscribes to nothing"));
         }
-        Ok(Self { version, id, properties, filters })
+        Ok(Self { version, id, properties, filters, count })
     }
 
     /// The same, of the filters that are permitted only.
@@ -63,7 +102,7 @@ impl<'b> Subscribe<'b> {
             put_varint(self.properties.raw().len(), &mut length);
         }
         let mut filters = Vec::new();
-        for (filter, _) in self.filters.iter().zip(permitted).filter(|(_, permitted)| **permitted) {
+        for (filter, _) in self.filters.zip(permitted).filter(|(_, permitted)| **permitted) {
             filters.extend_from_slice(filter.raw);
         }
         let id = self.id.to_be_bytes();
@@ -72,7 +111,19 @@ impl<'b> Subscribe<'b> {
 
     /// The SUBACK that refuses all of it.
     pub(super) fn refusal(&self) -> Vec<u8> {
-        let codes = vec![refused(self.version); self.filters.len()];
+        self.answered(refused(self.version))
+    }
+
+    /// The SUBACK that says that it asks for too much (section 3.9.3).
+    pub(super) fn too_many(&self) -> Vec<u8> {
+        self.answered(match self.version {
+            Version::V311 => 0x80,
+            Version::V5 => QUOTA_EXCEEDED,
+        })
+    }
+
+    fn answered(&self, code: u8) -> Vec<u8> {
+        let codes = vec![code; self.count];
         let id = self.id.to_be_bytes();
         let properties: &[u8] = if self.version == Version::V5 { &[0] } else { &[] };
         write(Kind::Suback, &[&id, properties, &codes])
@@ -106,16 +157,29 @@ fn options(version: Version, filter: &str, options: u8) -> Result<(), Violation>
     Ok(())
 }
 
-/// Checks an UNSUBSCRIBE (section 3.10).
-pub(super) fn unsubscribe(version: Version, fields: &[u8]) -> Result<(), Violation> {
+/// Checks an UNSUBSCRIBE (section 3.10), and forgets its filters.
+pub(super) fn unsubscribe(
+    version: Version,
+    fields: &[u8],
+    held: &mut Held,
+) -> Result<(), Violation> {
     let mut reader = Reader::new(fields);
     reader.packet_id()?;
     own_properties(version, &mut reader, Place::Unsubscribe)?;
     if reader.is_empty() {
         return Err(protocol_error("unsubscribes from nothing"));
     }
+    let (mut rest, mut count) = (reader, 0);
+    while !rest.is_empty() {
+        filter(rest.text()?)?;
+        count += 1;
+        // UNSUBACK has no word for it.
+        if count > FILTERS {
+            return Err(quota_exceeded("unsubscribes from too many filters at once"));
+        }
+    }
     while !reader.is_empty() {
-        filter(reader.text()?)?;
+        held.remove(reader.text()?);
     }
     Ok(())
 }
@@ -133,7 +197,7 @@ impl Awaited {
         if self.subscriptions.contains_key(&subscribe.id) {
             return Err(protocol_error("uses a packet identifier that is in use"));
         }
-        if self.filters + subscribe.filters.len() > FILTERS {
+        if self.filters + subscribe.count > WAITING {
             return Err(quota_exceeded("subscribes to too many filters at once"));
         }
         Ok(())

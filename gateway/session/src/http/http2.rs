@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use doorward_model::SubjectId;
-use doorward_wire::STREAM_WINDOW;
+use doorward_wire::{Paced, STREAM_WINDOW};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response};
@@ -42,7 +42,7 @@ pub(super) async fn serve(stream: Secured, desk: Desk) {
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEAD as u32)
         .max_send_buffer_size(SENT);
-    let handshake = builder.handshake::<_, Bytes>(stream);
+    let handshake = builder.handshake::<_, Bytes>(Paced::new(stream));
     let mut connection = match tokio::time::timeout(PREFACE, handshake).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return tracing::debug!(%error, "no HTTP/2"),

@@ -16,6 +16,8 @@ use crate::session::Session;
 
 /// Answers that wait to be written.
 const QUEUE: usize = 64;
+/// How many versions a peer may say that it speaks.
+const SPOKEN: usize = 64;
 /// How long a last word may take to arrive.
 const LAST: Duration = Duration::from_millis(500);
 
@@ -39,6 +41,9 @@ pub(super) async fn greet(
     };
     if instance.len() > 64 || software.len() > 256 {
         return Err(bye(&mut control, Why::Wrong, "instance or software is too long").await);
+    }
+    if versions.len() > SPOKEN {
+        return Err(bye(&mut control, Why::Wrong, "there are too many versions").await);
     }
     let Some(version) = VERSIONS.iter().find(|ours| versions.contains(ours)) else {
         return Err(bye(&mut control, Why::Version, "the gateway speaks version 1").await);

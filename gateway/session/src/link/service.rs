@@ -6,6 +6,7 @@ use std::time::Duration;
 use doorward_wire::{CONTROL_LIMIT, Control, Declined, Frames, Pipe, Renewed, Taken, Why};
 use tokio::io::AsyncBufReadExt as _;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::Link;
@@ -27,6 +28,10 @@ const PROBE: u64 = u64::MAX;
 const SILENCE: Duration = Duration::from_secs(60);
 /// Requests on the control stream that are being answered.
 const BUSY: usize = 4;
+/// After so many bytes of the control stream others have their turn. A frame counts as so many more:
+/// even an empty one is some work.
+const TURN: usize = 16 * 1024;
+const FRAME: usize = 256;
 /// Interfaces in one offer.
 const OFFERED: usize = 256;
 
@@ -43,7 +48,7 @@ impl Service {
         let mut frames = Frames::new(CONTROL_LIMIT);
         let busy = Arc::new(Semaphore::new(BUSY));
         let (mut heard, mut looked) = (Instant::now(), Instant::now());
-        let (mut draining, mut window) = (false, 0);
+        let (mut draining, mut window, mut read) = (false, 0, 0);
         self.bound(&mut window);
         loop {
             let (carrier, session) = (&self.link.carrier, &self.link.session);
@@ -64,6 +69,12 @@ impl Service {
                 }
                 frame = next_frame(&mut self.control, &mut frames) => {
                     heard = Instant::now();
+                    read += frame.as_ref().map_or(0, |frame| frame.as_ref().map_or(0, Vec::len));
+                    read += FRAME;
+                    if read >= TURN {
+                        read = 0;
+                        yield_now().await;
+                    }
                     let word = match frame {
                         Ok(Some(frame)) => Control::decode(&frame).map_err(|error| error.to_string()),
                         // The control stream ends with the connection.

@@ -53,8 +53,8 @@ pub enum TargetError {
     /// What follows `?` is no option of such an interface, or not one of its values.
     #[error(
         "'{}' is no option of such an interface; there are audit=sync; for MQTT client-id=bound, \
-         strict or off, and response-topic=publish or off; for HTTP body=BYTES, rate=10/s (m, h), \
-         host=NAME, identity=signed, query=off, mask=token|password, operand=query:KEY, \
+         strict or off, and response-topic=publish or off; for Modbus \
+         unit=any and tables=alias; for HTTP body=BYTES, rate=10/s (m, h), host=NAME, identity=signed, query=off, mask=token|password, operand=query:KEY, \
          origins=https://ha.example and keep=FIELD, which is none of Doorward-*",
         escape(.0)
     )]

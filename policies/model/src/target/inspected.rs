@@ -3,9 +3,11 @@ use std::fmt;
 use super::error::TargetError;
 use super::field::FieldName;
 use super::http::{HttpHost, HttpOptions, RequestRate, ToldIdentity, base_of, number};
+use super::modbus::{self, ModbusOptions};
 use super::mqtt::{ClientIds, MqttOptions, ResponseTopics};
 use super::query::{Operand, SecretParameter};
 use super::several::Several;
+use crate::path::Path;
 use crate::protocol::Protocol;
 
 /// What is read in an interface's traffic, so that each operation can be decided.
@@ -23,9 +25,10 @@ pub struct Inspected {
 pub enum Inspection {
     /// HTTP: `http://HOST:PORT/BASE?body=1048576&rate=10/s` or `http+agent:NAME`.
     Http(Box<HttpOptions>),
-    /// Modbus: `modbus://HOST:PORT`, `modbus+serial:/dev/DEVICE?baud=9600`, `modbus+agent:NAME` or
-    /// `modbus+serial+agent:NAME?baud=9600`. Clients speak Modbus/TCP, whatever the device does.
-    Modbus,
+    /// Modbus: `modbus://HOST:PORT?unit=any&tables=alias`, `modbus+serial:/dev/DEVICE?baud=9600`,
+    /// `modbus+agent:NAME` or `modbus+serial+agent:NAME?baud=9600`. Clients speak Modbus/TCP,
+    /// whatever the device does.
+    Modbus(ModbusOptions),
     /// MQTT: `mqtt://HOST:PORT?client-id=bound` or `mqtt+agent:NAME`.
     Mqtt(MqttOptions),
     /// CoAP: `coap://HOST:PORT` or `coap+agent:NAME`.
@@ -38,7 +41,7 @@ impl Inspection {
     pub fn protocol(&self) -> Protocol {
         match self {
             Self::Http(_) => Protocol::Http,
-            Self::Modbus => Protocol::Modbus,
+            Self::Modbus(_) => Protocol::Modbus,
             Self::Mqtt(_) => Protocol::Mqtt,
             Self::Coap => Protocol::Coap,
         }
@@ -50,6 +53,7 @@ struct Options {
     protocol: Protocol,
     http: HttpOptions,
     ids: Option<ClientIds>,
+    modbus: ModbusOptions,
     response: Option<ResponseTopics>,
     synced: Option<bool>,
 }
@@ -61,13 +65,21 @@ impl Options {
         fn put<T>(place: &mut Option<T>, value: Option<T>) -> bool {
             value.is_some_and(|value| place.replace(value).is_none())
         }
-        let http = &mut self.http;
+        /// Declares what has one word for it, once.
+        fn declare(place: &mut bool, is_word: bool) -> bool {
+            is_word && !std::mem::replace(place, true)
+        }
+        let (http, modbus) = (&mut self.http, &mut self.modbus);
         Some(match (self.protocol, key) {
             (_, "audit") => {
                 let synced = matches!(word, "sync" | "second").then_some(word == "sync");
                 put(&mut self.synced, synced)
             }
             (Protocol::Mqtt, "client-id") => put(&mut self.ids, ClientIds::of_word(word)),
+            (Protocol::Modbus, "unit") => declare(&mut modbus.any_unit, word == modbus::ANY),
+            (Protocol::Modbus, "tables") => {
+                declare(&mut modbus.aliased_tables, word == modbus::ALIAS)
+            }
             (Protocol::Mqtt, "response-topic") => {
                 put(&mut self.response, ResponseTopics::of_word(word))
             }
@@ -103,7 +115,8 @@ impl Inspected {
         query: Option<&str>,
     ) -> Result<(Self, Option<String>), TargetError> {
         let http = HttpOptions { base: base_of(base)?, ..HttpOptions::default() };
-        let mut options = Options { protocol, http, ids: None, response: None, synced: None };
+        let (modbus, (ids, response, synced)) = (ModbusOptions::default(), (None, None, None));
+        let mut options = Options { protocol, http, ids, response, modbus, synced };
         let mut others = Vec::new();
         for part in query.into_iter().flat_map(|query| query.split('&')) {
             let taken = part.split_once('=').and_then(|(key, word)| options.take(key, word));
@@ -113,7 +126,7 @@ impl Inspected {
                 None => others.push(part),
             }
         }
-        let Options { http, ids, response, synced, .. } = options;
+        let Options { http, ids, response, modbus, synced, .. } = options;
         if let Some(operand) = &http.operand
             && http.masks(operand.key())
         {
@@ -126,7 +139,7 @@ impl Inspected {
                 response: response.unwrap_or_default(),
             }),
             Protocol::Coap => Inspection::Coap,
-            _ => Inspection::Modbus,
+            _ => Inspection::Modbus(modbus),
         };
         let rest = (!others.is_empty()).then(|| others.join("&"));
         Ok((Self { spoken, synced: synced.unwrap_or_default() }, rest))
@@ -136,7 +149,23 @@ impl Inspected {
     pub(super) fn base(&self) -> &str {
         match &self.spoken {
             Inspection::Http(http) => &http.base,
-            Inspection::Modbus | Inspection::Mqtt(_) | Inspection::Coap => "",
+            Inspection::Modbus(_) | Inspection::Mqtt(_) | Inspection::Coap => "",
+        }
+    }
+
+    /// Other names of the message that `path` names, as its device may read it. A rule that denies
+    /// one of them denies the message; a rule that allows has to name it as it was asked for.
+    #[must_use]
+    pub fn aliases(&self, path: &Path) -> Vec<Path> {
+        match &self.spoken {
+            Inspection::Modbus(options) => {
+                path.modbus_aliases(options.any_unit, options.aliased_tables)
+            }
+            Inspection::Http(options) => {
+                let operand = options.operand.as_ref();
+                operand.and_then(|operand| path.without(operand)).into_iter().collect()
+            }
+            Inspection::Mqtt(_) | Inspection::Coap => Vec::new(),
         }
     }
 }
@@ -162,7 +191,8 @@ impl fmt::Display for Inspected {
                 all.extend(http.origins.as_ref().map(|origins| format!("origins={origins}")));
                 all.extend(http.keep.as_ref().map(|keep| format!("keep={keep}")));
             }
-            Inspection::Modbus | Inspection::Coap => {}
+            Inspection::Modbus(options) => all.extend(options.words()),
+            Inspection::Coap => {}
         }
         all.extend(self.synced.then(|| "audit=sync".to_owned()));
         f.write_str(&all.join("&"))

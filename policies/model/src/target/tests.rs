@@ -41,6 +41,12 @@ fn reads_the_targets_that_can_be_dialed() {
             "modbus+serial:/dev/ttyS0?baud=300&audit=sync",
         ),
         ("modbus+agent:plc", "modbus+agent:plc"),
+        ("modbus://plc:502?tables=alias&unit=any", "modbus://plc:502?unit=any&tables=alias"),
+        ("modbus+agent:plc?unit=any", "modbus+agent:plc?unit=any"),
+        (
+            "modbus+serial:/dev/ttyS0?tables=alias&baud=300",
+            "modbus+serial:/dev/ttyS0?baud=300&tables=alias",
+        ),
         ("modbus+serial+agent:plc?baud=300", "modbus+serial+agent:plc?baud=300"),
         ("http://10.0.0.7:80", "http://10.0.0.7:80"),
         ("http://web:8080/", "http://web:8080"),
@@ -202,6 +208,14 @@ fn refuses_everything_else() {
         "modbus://plc:502?baud=9600",
         "modbus://plc:502?client-id=off",
         "modbus://plc:502?audit=never",
+        "modbus://plc:502?unit=1",
+        "modbus://plc:502?unit=",
+        "modbus://plc:502?unit=any&unit=any",
+        "modbus://plc:502?tables=any",
+        "modbus://plc:502?tables=alias&tables=alias",
+        "mqtt://bus:1883?unit=any",
+        "http://web:80?tables=alias",
+        "tcp://plc:502?unit=any",
         "modbus://plc:502?audit=sync&audit=sync",
         "modbus+serial:plc",
         "modbus+serial:/dev/ttyS0?speed=1",
@@ -343,7 +357,9 @@ fn several<T: std::fmt::Debug>(
 
 fn target() -> impl Strategy<Value = Target> {
     let spoken = prop::option::of(prop_oneof![
-        Just(Inspection::Modbus),
+        (any::<bool>(), any::<bool>()).prop_map(|(any_unit, aliased_tables)| {
+            Inspection::Modbus(ModbusOptions { any_unit, aliased_tables })
+        }),
         (
             prop::sample::select(vec![ClientIds::Bound, ClientIds::Strict, ClientIds::Off]),
             prop::sample::select(vec![

@@ -240,28 +240,8 @@ fn a_packet_identifier_is_in_use_until_suback() {
 }
 
 #[test]
-fn what_is_held_for_answers_has_bounds() {
-    let filters = |count: usize| {
-        let mut packet = vec![0x82];
-        super::super::packet::put_varint(3 + 4 * count, &mut packet);
-        packet.extend([0, 1, 0]);
-        (0..count).for_each(|_| packet.extend([0, 1, b'a', 0]));
-        packet
-    };
-    let most = crate::mqtt::subscribe::FILTERS;
-    let mut flow = Flow::after(ClientIds::Bound, OPEN5);
-    assert!(flow.read(Side::Client, &filters(most)).fault.is_none());
-    assert_eq!(flow.says(Side::Client, "82 0002 [] 'a' 00").out.client, wire("e0 97"));
-    // They are free again once they are answered.
-    let mut flow = Flow::after(ClientIds::Bound, OPEN5);
-    flow.read(Side::Client, &filters(most));
-    flow.server(&format!("90 0001 [] 00*{most}"));
-    assert_eq!(flow.client("82 0002 [] 'a' 00").0, wire("82 0002 [] 'a' 00"));
-    let mut flow = Flow::after(ClientIds::Bound, OPEN5);
-    assert_eq!(flow.read(Side::Client, &filters(most + 1)).out.client, wire("e0 97"));
-    assert!(flow.rules.asked.is_empty());
-
-    // A server that goes on while the client is in the middle of a packet.
+fn what_waits_for_the_end_of_a_packet_has_a_bound() {
+    // The server goes on while the client is in the middle of a packet.
     let mut flow = Flow::after(ClientIds::Bound, OPEN);
     flow.read(Side::Client, &wire("30 'a' 00*100")[..50]);
     let refused = wire("32 'no' 0001");

@@ -73,9 +73,12 @@ proptest! {
         // Nearly everything is permitted, so that it goes on.
         let pattern = pattern | 0b11;
         let whole = said.iter().map(|(from, packets)| (*from, packets.as_slice()));
-        let seen = drive(MqttOptions::default(), pattern, whole);
+        let seen = drive(MqttOptions::default(), pattern, usize::MAX, whole);
         oracle::check(MqttOptions::default(), &seen);
-        prop_assert_eq!(drive(MqttOptions::default(), pattern, cut(&said, &cuts)), seen);
+        for turn in [usize::MAX, 1, 2] {
+            let cut = cut(&said, &cuts);
+            prop_assert_eq!(&drive(MqttOptions::default(), pattern, turn, cut), &seen);
+        }
     }
 
     #[test]

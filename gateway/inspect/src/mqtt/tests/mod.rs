@@ -1,3 +1,4 @@
+mod bounds;
 mod connecting;
 mod flows;
 mod from_client;

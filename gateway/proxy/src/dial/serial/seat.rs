@@ -15,6 +15,9 @@ use super::{DialError, Wants};
 
 /// How much is made ready for the client at once, and how much is taken from it.
 const CHUNK: usize = 4096;
+/// How much is taken at once of what may be written line by line: each byte may be a line, and each
+/// line is held against each pattern.
+const LINES: usize = 256;
 /// With more than this ready for the client, nothing is taken from it.
 const UNHEARD: usize = 16 * 1024;
 
@@ -261,7 +264,8 @@ impl AsyncWrite for Seat {
             this.waiting = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let taken = bytes.get(..bytes.len().min(room).min(CHUNK)).unwrap_or_default();
+        let most = if this.commands.is_some() { LINES } else { CHUNK };
+        let taken = bytes.get(..bytes.len().min(room).min(most)).unwrap_or_default();
         this.take(taken);
         Poll::Ready(Ok(taken.len()))
     }

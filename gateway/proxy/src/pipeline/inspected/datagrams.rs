@@ -146,6 +146,7 @@ impl Flow<'_> {
                 Next::End(end) => return Stop::Ended(end),
                 Next::Settle => self.operations.settle(),
                 Next::Recheck => {
+                    self.operations.begin_turn();
                     for ended in self.machine.recheck(&mut self.operations.again()) {
                         self.client.send(&ended.client);
                         if let Some((device, _)) = &mut device {
@@ -155,6 +156,7 @@ impl Flow<'_> {
                 }
                 Next::Said(from, length) => {
                     let Self { machine, operations, out, room, .. } = self;
+                    operations.begin_turn();
                     let datagram = room.get(..length).unwrap_or_default();
                     if let Err(fault) = machine.read(from, datagram, operations, out) {
                         tracing::trace!(%fault, "a datagram went nowhere");
@@ -187,6 +189,7 @@ impl Flow<'_> {
                 lease.moved_up(out.device.len());
                 out.device.clear();
             }
+            self.operations.rest().await;
         }
     }
 

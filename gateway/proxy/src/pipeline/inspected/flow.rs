@@ -4,7 +4,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use doorward_inspect::{Fault, Machine, Out, Side};
+use doorward_inspect::{Fault, Machine, Out, Progress, Side};
 use doorward_policies::Outcome;
 use doorward_session::{Cause, Wire};
 use doorward_wire::Why;
@@ -87,10 +87,28 @@ struct Flow<'a> {
     down: Lane,
     /// Whose turn it is to be read first.
     turn: Side,
+    /// What the machine had not read when its turn was over.
+    unread: Unread,
     /// The device takes no more; what it still says is delivered.
     deaf: bool,
     /// A side has said what it may not. What was decided before is still sent.
     fault: Option<Fault>,
+}
+
+/// Of which side the machine had not read all when its turn was over.
+#[derive(Default)]
+struct Unread {
+    client: bool,
+    device: bool,
+}
+
+impl Unread {
+    fn by(&mut self, side: Side) -> &mut bool {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Device => &mut self.device,
+        }
+    }
 }
 
 /// Why a flow does not go on, or not in this way.
@@ -115,9 +133,9 @@ enum Next {
 impl<'a> Flow<'a> {
     fn new(machine: Box<dyn Machine>, operations: Operations<'a>, wire: Box<dyn Wire>) -> Self {
         let (up, down) = (Lane::default(), Lane::default());
-        let (out, turn) = (Out::default(), Side::Client);
+        let (out, turn, unread) = (Out::default(), Side::Client, Unread::default());
         let (deaf, fault) = (false, None);
-        Self { machine, operations, wire, out, up, down, turn, deaf, fault }
+        Self { machine, operations, wire, out, up, down, turn, unread, deaf, fault }
     }
 
     /// Reads, asks and forwards, until something ends that.
@@ -172,6 +190,7 @@ impl<'a> Flow<'a> {
             if self.operations.recorded().await.is_err() {
                 return Stop::Ended(End::NotRecorded);
             }
+            self.operations.rest().await;
         }
     }
 
@@ -221,10 +240,11 @@ impl<'a> Flow<'a> {
         for side in [turn, other(turn)] {
             let filled = match side {
                 Side::Client if self.up.ending || self.deaf || !self.has_room(WAITING) => continue,
-                Side::Client => fill(cx, Pin::new(&mut self.wire)),
                 Side::Device if self.down.ending => continue,
                 // A device that does not read may wait for being read.
                 Side::Device if !self.has_room(4 * WAITING) => continue,
+                side if *self.unread.by(side) => Poll::Ready(Ok(true)),
+                Side::Client => fill(cx, Pin::new(&mut self.wire)),
                 Side::Device => match device {
                     Some((backend, _)) => fill(cx, Pin::new(&mut **backend)),
                     None => continue,
@@ -255,7 +275,7 @@ impl<'a> Flow<'a> {
 
     /// Has the machine read what a side has said.
     async fn read(&mut self, side: Side, device: Option<&mut Backend>) -> Result<(), Stop> {
-        let Self { machine, operations, wire, out, fault, .. } = self;
+        let Self { machine, operations, wire, out, fault, unread, .. } = self;
         let source: &mut (dyn AsyncBufRead + Send + Unpin) = match (side, device) {
             (Side::Client, _) => wire,
             (Side::Device, Some(backend)) => backend,
@@ -265,10 +285,25 @@ impl<'a> Flow<'a> {
             Side::Client => Stop::Ended(End::Client),
             Side::Device => Stop::Ended(End::Backend),
         };
-        let bytes = source.fill_buf().await.map_err(|_| broken())?;
+        // What a machine is in the middle of needs no more bytes; those may be long in coming.
+        let bytes = match std::mem::take(unread.by(side)) {
+            true => &[],
+            false => source.fill_buf().await.map_err(|_| broken())?,
+        };
         let length = bytes.len();
-        *fault = machine.read(side, bytes, operations, out).err();
-        source.consume(length);
+        operations.begin_turn();
+        let taken = match machine.read(side, bytes, operations, out) {
+            Ok(Progress::All) => length,
+            Ok(Progress::Part(taken)) => {
+                *unread.by(side) = true;
+                taken
+            }
+            Err(error) => {
+                *fault = Some(error);
+                length
+            }
+        };
+        source.consume(taken);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ mod http;
 mod lane;
 mod operations;
 mod tally;
+mod turn;
 
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub async fn inspect(means: &Means, approached: Approached, client: Client) -> Option<Ended> {
     let interface = &approached.interface;
     match (&approached.inspected.spoken, client) {
-        (Inspection::Modbus, Client::Stream(wire)) => {
+        (Inspection::Modbus(_), Client::Stream(wire)) => {
             let machine = Box::new(Tcp::new(interface));
             flow::stream(means, approached, machine, wire).await
         }

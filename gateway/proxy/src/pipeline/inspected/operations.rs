@@ -6,10 +6,12 @@ use doorward_policies::{Cache, Decision, JournalError, Opinion, Permit, Record, 
 use doorward_session::{Authorized, Refused};
 use smallvec::SmallVec;
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::begin::hand_over;
 use super::tally::Tally;
+use super::turn::Turn;
 use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
 use crate::pipeline::held::Granted;
@@ -24,6 +26,7 @@ pub(super) struct Operations<'a> {
     approached: &'a Approached,
     cache: Cache,
     tally: Tally,
+    turn: Turn,
     stage: Stage,
 }
 
@@ -50,7 +53,8 @@ type Right = (Action, Path);
 impl<'a> Operations<'a> {
     pub(super) fn new(means: &'a Means, approached: &'a Approached) -> Self {
         let (cache, tally) = (Cache::of(ANSWERS), Tally::new(!approached.inspected.synced));
-        Self { means, approached, cache, tally, stage: Stage::Approached }
+        let turn = Turn::default();
+        Self { means, approached, cache, tally, turn, stage: Stage::Approached }
     }
 
     /// What the first permitted message was granted; from now on the flow is admitted.
@@ -96,6 +100,18 @@ impl<'a> Operations<'a> {
     pub(super) async fn recorded(&mut self) -> Result<(), JournalError> {
         let records = self.take();
         hand_over(self.means, self.approached, records).await
+    }
+
+    /// Something of a peer's is about to be read.
+    pub(super) fn begin_turn(&mut self) {
+        self.turn.begin();
+    }
+
+    /// Nothing more is read for now. If the flow has had its turn, others have theirs first.
+    pub(super) async fn rest(&mut self) {
+        if self.turn.end() {
+            yield_now().await;
+        }
     }
 
     /// Notes what has become of an operation.
@@ -191,6 +207,7 @@ impl<'a> Operations<'a> {
     ) -> Option<(&'n Right, G)> {
         let mut refused: SmallVec<[_; 2]> = SmallVec::new();
         for right in need.iter().filter(|(action, _)| self.approached.wants(*action)) {
+            self.turn.ask();
             match asked(self, right) {
                 Ok(granted) => return Some((right, granted)),
                 Err(why) => refused.push((right, why)),
@@ -248,6 +265,10 @@ impl Judge for Operations<'_> {
 
     fn refused(&mut self, action: Action, path: &Path, why: &'static str) {
         self.note(action, path, None, Some(why));
+    }
+
+    fn turn_is_over(&self) -> bool {
+        self.turn.is_over()
     }
 }
 

@@ -7,6 +7,7 @@ use doorward_session::{Cause, Payload, Problem};
 use http::request::Parts;
 use http::{HeaderMap, Response};
 use tokio::sync::{Notify, SetOnce};
+use tokio::task::yield_now;
 use tokio::time::{sleep_until, timeout};
 
 use super::answer::refused;
@@ -149,8 +150,9 @@ impl Flow {
     ) -> Result<Permitted, Response<Payload>> {
         let (target, query) =
             (head.uri.path().to_owned(), recorded(head.uri.query(), &self.options));
-        let (decided, records) = {
+        let (decided, records, has_had_its_turn) = {
             let mut requests = self.requests();
+            requests.begin_turn();
             let read = self.door.read(head, extended, content);
             let decided = match read {
                 Ok(asked) => requests.decide(self, asked, query),
@@ -159,9 +161,12 @@ impl Flow {
                     Err(refusal)
                 }
             };
-            (decided, requests.take())
+            (decided, requests.take(), requests.end_turn())
         };
         self.noted.notify_one();
+        if has_had_its_turn {
+            yield_now().await;
+        }
         let (permitted, right, asked) = match decided {
             Ok(decided) => decided,
             Err(refusal) => {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use doorward_inspect::http::Extended;
 use doorward_policies::Outcome;
 use doorward_session::{Payload, StreamWire, mark};
-use doorward_wire::STREAM_WINDOW;
+use doorward_wire::{Paced, STREAM_WINDOW};
 use h2::ext::Protocol;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
@@ -66,7 +66,7 @@ async fn accept(flow: &Arc<Flow>, wire: Client, streams: &mut JoinSet<()>) -> En
         .max_header_list_size(HEAD as u32)
         .max_send_buffer_size(SENT)
         .enable_connect_protocol();
-    let handshake = builder.handshake::<_, Bytes>(wire);
+    let handshake = builder.handshake::<_, Bytes>(Paced::new(wire));
     let Ok(Ok(mut connection)) = timeout(HEAD_TIME, handshake).await else { return End::Client };
     let mut since = Instant::now();
     loop {

@@ -11,6 +11,7 @@ use super::named::Named;
 use crate::pipeline::held::{Granted, Held};
 use crate::pipeline::inspected::operations::{ANSWERS, OTHER, UNWANTED};
 use crate::pipeline::inspected::tally::Tally;
+use crate::pipeline::inspected::turn::Turn;
 
 /// The device and the interface behind the names.
 pub(super) type Behind = (Option<DeviceId>, Option<InterfaceId>);
@@ -19,6 +20,7 @@ pub(super) type Behind = (Option<DeviceId>, Option<InterfaceId>);
 pub(super) struct Requests {
     cache: Cache,
     tally: Tally,
+    turn: Turn,
 }
 
 /// What a request has been granted.
@@ -105,7 +107,19 @@ impl Judge for Rights<'_> {
 impl Requests {
     /// Those of a flow of which none has come yet. Whether what is the same is counted.
     pub(super) fn new(counts: bool) -> Self {
-        Self { cache: Cache::of(ANSWERS), tally: Tally::new(counts) }
+        let (cache, tally) = (Cache::of(ANSWERS), Tally::new(counts));
+        Self { cache, tally, turn: Turn::default() }
+    }
+
+    /// A request is about to be read and decided.
+    pub(super) fn begin_turn(&mut self) {
+        self.turn.begin();
+        self.turn.ask();
+    }
+
+    /// It has been. Whether the flow has had its turn, and others are to have theirs.
+    pub(super) fn end_turn(&mut self) -> bool {
+        self.turn.end()
     }
 
     /// Decides a request, and notes what has become of it. `query` is what is recorded of its query.
@@ -116,7 +130,7 @@ impl Requests {
         query: Option<PeerText>,
     ) -> Result<(Permitted, Right, Named), Refusal> {
         let admitted = flow.admitted().map(|admitted| admitted.behind);
-        let Self { cache, tally } = self;
+        let Self { cache, tally, .. } = self;
         if let Some(why) = asked.objection()
             && let Some((action, path)) = asked.asks().next()
         {

@@ -1,0 +1,129 @@
+//! A SUBSCRIBE whose filters are decided one by one, in as many turns as that takes.
+
+use std::borrow::Cow;
+
+use doorward_model::{Action, Name, Path};
+
+use super::packet::Packet;
+use super::reason::Violation;
+use super::session::Session;
+use super::subscribe::{FILTERS, Filters, Subscribe};
+use crate::machine::{Judge, Out, Side};
+
+/// Why a SUBSCRIBE is refused whole, in a word for the record.
+const TOO_MANY: &str = "too-many-filters";
+
+/// How far a SUBSCRIBE has been decided.
+#[derive(Debug)]
+pub(super) struct Subscribing<'b> {
+    packet: Packet<'b>,
+    /// Where in its fields the first filter stands that has not been decided.
+    next: usize,
+    /// What was said of those before it.
+    permitted: Vec<bool>,
+}
+
+impl<'b> Subscribing<'b> {
+    fn new(packet: &'b Packet<'_>, subscribe: &Subscribe<'_>) -> Self {
+        let bytes = Cow::Borrowed(&*packet.bytes);
+        let next = packet.fields().len() - subscribe.filters.bytes();
+        let permitted = Vec::with_capacity(subscribe.count);
+        Self { packet: Packet { header: packet.header, bytes }, next, permitted }
+    }
+
+    /// The same, when the turn is over and it has to wait.
+    fn kept(self) -> Box<Subscribing<'static>> {
+        let Self { packet: Packet { header, bytes }, next, permitted } = self;
+        let packet = Packet { header, bytes: Cow::Owned(bytes.into_owned()) };
+        Box::new(Subscribing { packet, next, permitted })
+    }
+
+    /// Decides filter after filter, as long as the turn is not over. Whether all have been.
+    fn decide(&mut self, interface: &Name, judge: &mut dyn Judge) -> bool {
+        let fields = self.packet.fields();
+        let mut filters = Filters::from(fields.get(self.next..).unwrap_or_default());
+        while !judge.turn_is_over() {
+            let Some(filter) = filters.next() else { break };
+            let path = Path::filter(interface, filter.text);
+            let may = path.is_ok_and(|path| judge.may(Action::Subscribe, &path));
+            self.permitted.push(may);
+        }
+        self.next = fields.len() - filters.bytes();
+        filters.bytes() == 0
+    }
+
+    /// How many bytes it keeps.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn bytes(&self) -> usize {
+        self.packet.bytes.len() + self.permitted.capacity()
+    }
+}
+
+impl Session {
+    /// Whether what comes from that side has to wait until a SUBSCRIBE has been decided.
+    pub(super) fn subscribes(&self, from: Side) -> bool {
+        from == Side::Client && self.subscribing.is_some()
+    }
+
+    /// A SUBSCRIBE of the client's: its filters are decided, unless there are too many.
+    pub(super) fn subscribe(
+        &mut self,
+        packet: &Packet<'_>,
+        judge: &mut dyn Judge,
+        out: &mut Out,
+    ) -> Result<(), Violation> {
+        let subscribe = Subscribe::read(self.version, packet.fields())?;
+        let texts = || subscribe.filters.map(|filter| filter.text);
+        if subscribe.count > FILTERS || !self.held.have_room(texts()) {
+            judge.refused(Action::Subscribe, &Path::interface(&self.interface), TOO_MANY);
+            self.to_client.put(&subscribe.too_many(), &mut out.client)?;
+            return self.ping(out);
+        }
+        self.awaited.takes(&subscribe)?;
+        self.decide(Subscribing::new(packet, &subscribe), judge, out)
+    }
+
+    /// Goes on with the SUBSCRIBE that has begun to be decided.
+    pub(super) fn subscribe_on(
+        &mut self,
+        judge: &mut dyn Judge,
+        out: &mut Out,
+    ) -> Result<(), Violation> {
+        match self.subscribing.take() {
+            Some(begun) => self.decide(*begun, judge, out),
+            None => Ok(()),
+        }
+    }
+
+    /// The permitted filters go to the server, under the same packet identifier; SUBACK is completed
+    /// on its way back.
+    fn decide(
+        &mut self,
+        mut subscribing: Subscribing<'_>,
+        judge: &mut dyn Judge,
+        out: &mut Out,
+    ) -> Result<(), Violation> {
+        if !subscribing.decide(&self.interface, judge) {
+            self.subscribing = Some(subscribing.kept());
+            return Ok(());
+        }
+        let Subscribing { packet, permitted, .. } = subscribing;
+        let subscribe = Subscribe::read(self.version, packet.fields())?;
+        if !permitted.contains(&true) {
+            self.to_client.put(&subscribe.refusal(), &mut out.client)?;
+            return self.ping(out);
+        }
+        for (filter, permitted) in subscribe.filters.zip(&permitted) {
+            if *permitted {
+                self.held.insert(filter.text);
+            }
+        }
+        let packet = if permitted.contains(&false) {
+            Cow::Owned(subscribe.packet(&permitted))
+        } else {
+            Cow::Borrowed(&*packet.bytes)
+        };
+        self.awaited.insert(subscribe.id, permitted);
+        self.to_server.put(&packet, &mut out.device)
+    }
+}
