@@ -10,6 +10,7 @@ mod config;
 mod demo;
 mod failure;
 mod host;
+mod log;
 mod place;
 mod server_key;
 mod supervise;

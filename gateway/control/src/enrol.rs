@@ -225,8 +225,9 @@ impl Parts {
         record.subject = Some(redeemed.subject.clone());
         record.certificate = Some(redeemed.id.serial.clone());
         let record = record.ended(Outcome::Done, "issued");
+        let by = record.party();
         if let Err(error) = self.journal.write(record).await {
-            tracing::warn!(%error, "an issuance was not recorded; its intent was");
+            tracing::warn!(%by, %error, "an issuance was not recorded; its intent was");
         }
     }
 }
@@ -251,8 +252,9 @@ impl Call<'_> {
             record.event = Event::CodeRefused;
             record.subject = subject;
             let record = record.ended(Outcome::Refused, why.as_str());
+            let by = record.party();
             if let Err(error) = self.parts.journal.write(record).await {
-                tracing::warn!(%error, "a refused code was not recorded");
+                tracing::warn!(%by, %error, "a refused code was not recorded");
             }
         }
         code_refused()
@@ -399,8 +401,9 @@ impl Call<'_> {
             record.event = Event::CodeRefused;
             record.subject = subject;
             let record = record.ended(Outcome::Refused, why.as_str());
+            let by = record.party();
             if let Err(error) = self.parts.journal.write(record).await {
-                tracing::warn!(%error, "a refused recovery was not recorded");
+                tracing::warn!(%by, %error, "a refused recovery was not recorded");
             }
         }
         denied(Problem::new(

@@ -58,8 +58,9 @@ impl Gate {
         };
         let record = self.refusal(action, part, refused.as_ref(), now);
         // Whoever has no right must not be able to use up the room that is kept for those who have.
+        let by = record.party();
         if let Err(error) = self.journal.write(record).await {
-            tracing::warn!(%error, "a refusal was not recorded");
+            tracing::warn!(%by, %error, "a refusal was not recorded");
         }
         Err(Box::new(
             match refused {
@@ -151,8 +152,9 @@ impl Gate {
         let mut record = first.record(Event::RequestRefused);
         (record.door, record.at) = (Some("management".to_owned()), now);
         let record = record.ended(Outcome::Failed, status);
+        let by = record.party();
         if let Err(error) = self.journal.write(record).await {
-            tracing::warn!(%error, "a wrong request was not recorded");
+            tracing::warn!(%by, %error, "a wrong request was not recorded");
         }
     }
 

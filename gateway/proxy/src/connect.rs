@@ -66,22 +66,13 @@ impl Inner {
                 return Err(Stop::Refused(refused));
             }
         };
-        open(&*self.means.journal, granted).await.map_err(|not_opened| {
-            tracing::warn!(error = %not_opened.error, "a flow was refused: it cannot be recorded");
-            Stop::NotRecorded
-        })
+        open(&*self.means.journal, granted).await.map_err(|_| Stop::NotRecorded)
     }
 
     async fn dial(&self, opened: Opened) -> Result<Dialed, Stop> {
         dial(&self.means.dialer, opened).await.map_err(|NotDialed { error, ended }| {
             record(ended);
-            match error {
-                Some(error) => {
-                    tracing::info!(%error, "a backend was not reached");
-                    Stop::Unreachable(error)
-                }
-                None => Stop::Cut,
-            }
+            error.map_or(Stop::Cut, Stop::Unreachable)
         })
     }
 
@@ -198,9 +189,10 @@ impl Inner {
             "two programs run with this identity: its directory was copied, or the agent was \
              started twice; if it was copied, revoke the device and enrol it again",
         );
-        tracing::warn!(subject = %session.subject(), reason, "an identity is used twice");
+        tracing::warn!(by = %session.subject(), reason, "an identity is used twice");
+        let by = record.party();
         if let Err(error) = self.means.journal.write(record).await {
-            tracing::error!(%error, "an alarm was not recorded");
+            tracing::error!(%by, %error, "an alarm was not recorded");
         }
     }
 }

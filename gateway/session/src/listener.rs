@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use doorward_model::Clock;
+use doorward_model::{Clock, Prefix};
 use doorward_wire::{Carrier, RECOVERY, Side, Why};
 use jiff::Timestamp;
 use rustls::ProtocolVersion;
@@ -156,7 +156,7 @@ impl Serving {
         let authenticated = match porter.authenticate(accepted, place, patience).await {
             Ok(authenticated) => authenticated,
             Err(error) => {
-                tracing::debug!(%peer, %error, "not authenticated");
+                tracing::debug!(by = %Prefix::of(peer), %peer, %error, "not authenticated");
                 return self.refusals.count(peer, error.as_str());
             }
         };
@@ -213,7 +213,7 @@ impl Serving {
                     }
                 }
                 Err(error) => {
-                    tracing::debug!(peer = %peer.ip(), %error, host = ?shown_host, "not identified");
+                    tracing::debug!(by = %Prefix::of(peer.ip()), %error, host = ?shown_host, "not identified");
                     self.refusals.count(peer.ip(), error.as_str());
                     None
                 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
+use doorward_model::Prefix;
 use doorward_wire::{Side, transport};
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime};
@@ -134,7 +135,7 @@ fn take(serving: &Arc<Serving>, porter: &Arc<Porter>, incoming: Incoming) {
         match authenticated {
             Ok(authenticated) => serving.authenticated(&porter, authenticated, Place::Data).await,
             Err(error) => {
-                tracing::debug!(peer = %peer.ip(), %error, "not authenticated");
+                tracing::debug!(by = %Prefix::of(peer.ip()), %error, "not authenticated");
                 serving.refusals.count(peer.ip(), error.as_str());
             }
         }

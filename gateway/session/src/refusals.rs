@@ -42,7 +42,7 @@ impl Refusals {
 
     /// Counts one.
     pub fn count(&self, peer: IpAddr, reason: &'static str) {
-        tracing::debug!(%peer, reason, "refused before a question");
+        tracing::debug!(by = %Prefix::of(peer), %peer, reason, "refused before a question");
         let mut counts = self.0.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (Prefix::of(peer), reason);
         if counts.by_prefix.len() < APART || counts.by_prefix.contains_key(&key) {

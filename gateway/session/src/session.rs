@@ -135,7 +135,7 @@ impl Session {
         let former = self.source();
         // Another port of the same address changes no answer.
         if self.entry.stand(|standing| standing.source = source) && source.known() != former {
-            tracing::info!(session = %self.id(), ?source, "a session has moved");
+            tracing::info!(by = %self.subject(), session = %self.id(), ?source, "a session has moved");
             self.leases.ask_session_again(&self.entry);
         }
     }

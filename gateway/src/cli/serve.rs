@@ -1,21 +1,20 @@
-use std::io::IsTerminal as _;
+//! The commands that run a gateway: serve, recover.
 
 use doorward_control::CodeMaker;
 use doorward_model::{Clock as _, Fingerprint};
 use doorward_store::recover as keep_owner_code;
 use serde_json::json;
-use tracing_subscriber::EnvFilter;
 
 use super::args;
 use super::output::{Output, write};
 use crate::assemble::{Gateway, assemble};
 use crate::clock::SystemClock;
-use crate::config::{Config, LogForm, Overrides};
+use crate::config::{Config, Overrides};
 use crate::demo;
 use crate::failure::Failure;
-use crate::host;
 use crate::place::check_owner;
 use crate::supervise::{self, announce};
+use crate::{host, log};
 
 /// Runs the gateway until it is told to stop.
 pub(crate) async fn run(serve: args::Serve) -> Result<(), Failure> {
@@ -24,31 +23,19 @@ pub(crate) async fn run(serve: args::Serve) -> Result<(), Failure> {
     let mut overrides = Overrides { data, listen, management, domain, print_code, serial };
     if !demo {
         let config = Config::read(config.as_deref(), overrides, host::machine())?;
-        begin_log(&config, "info");
+        log::begin(config.log, "info");
         let gateway = assemble(config).await?;
         return supervise::run(gateway, true, async |gateway| greet(gateway)).await;
     }
     let world = demo::World::make(&mut overrides).await?;
     let config = Config::read(config.as_deref(), overrides, host::machine())?;
-    begin_log(&config, "warn");
+    log::begin(config.log, "warn");
     let gateway = assemble(config).await?;
     supervise::run(gateway, false, async |gateway| {
         greet(gateway)?;
         world.show(gateway).await
     })
     .await
-}
-
-/// The log goes to standard error; answers go to standard output.
-fn begin_log(config: &Config, usual: &str) {
-    let filter = EnvFilter::try_from_env("DOORWARD_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let begun = match config.log {
-        LogForm::Json => log.json().try_init(),
-        LogForm::Text => log.with_ansi(std::io::stderr().is_terminal()).try_init(),
-    };
-    // It can only have begun before, which is as well.
-    drop(begun);
 }
 
 fn greet(gateway: &Gateway) -> Result<(), Failure> {

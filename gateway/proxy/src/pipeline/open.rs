@@ -58,6 +58,8 @@ pub async fn open(journal: &dyn Journal, granted: Granted) -> Result<Opened, Not
         }
         (session, opened) => {
             let error = session.err().or(opened.err()).unwrap_or(JournalError::Closed);
+            let by = authorized.session().subject();
+            tracing::warn!(%by, %error, "a flow was refused: it cannot be recorded");
             Err(NotOpened { error })
         }
     }

@@ -90,8 +90,9 @@ pub fn record(ended: Ended) {
 /// Records a refused flow, and waits until that is on disk: whoever is refused may look the
 /// refusal up by its id. That it cannot be recorded does not make it less refused.
 pub async fn refuse(journal: &dyn Journal, refused: &RefusedFlow, now: Timestamp) {
-    let written = journal.write(refused.record(now)).await;
-    if let Err(error) = written {
-        tracing::warn!(%error, "a refusal was not recorded");
+    let record = refused.record(now);
+    let by = record.party();
+    if let Err(error) = journal.write(record).await {
+        tracing::warn!(%by, %error, "a refusal was not recorded");
     }
 }

@@ -35,25 +35,18 @@ pub(super) async fn begin(
     granted: Granted,
     records: Vec<Record>,
 ) -> Result<Dialed, NotBegun> {
-    let opened = open(&*means.journal, granted).await.map_err(|not_opened| {
-        tracing::warn!(error = %not_opened.error, "a flow was refused: it cannot be recorded");
-        NotBegun::NotRecorded(None)
-    })?;
+    let opened = open(&*means.journal, granted).await;
+    let opened = opened.map_err(|_| NotBegun::NotRecorded(None))?;
     if hand_over(means, approached, records).await.is_err() {
         return Err(NotBegun::NotRecorded(Some(opened.give_up("not-recorded"))));
     }
-    dial(&means.dialer, opened).await.map_err(|not_dialed| {
-        if let Some(error) = &not_dialed.error {
-            tracing::info!(%error, "a backend was not reached");
-        }
-        NotBegun::NotDialed(not_dialed)
-    })
+    dial(&means.dialer, opened).await.map_err(NotBegun::NotDialed)
 }
 
 /// Hands over records of operations, before anything of them is forwarded.
 ///
 /// # Errors
-/// When one cannot be recorded; then it must not be done.
+/// When one cannot be recorded, which the log then says; what is recorded must not be done.
 pub(super) async fn hand_over(
     means: &Means,
     approached: &Approached,
@@ -66,7 +59,10 @@ pub(super) async fn hand_over(
     // All at once: they mostly share one sync.
     let written: Vec<_> = records.into_iter().map(write).collect();
     for one in written {
-        one.await?;
+        one.await.inspect_err(|error| {
+            let by = approached.requested.session.subject();
+            tracing::warn!(%by, %error, "what a flow did was not recorded");
+        })?;
     }
     Ok(())
 }

@@ -334,9 +334,7 @@ impl<'a> Flow<'a> {
     /// Ends the client's side.
     async fn leave(mut self, stop: &Stop) {
         self.operations.settle();
-        if self.operations.recorded().await.is_err() {
-            tracing::warn!("the last operations of a flow were not recorded");
-        }
+        drop(self.operations.recorded().await);
         let why = match stop {
             Stop::Ended(End::Complete) | Stop::Over(_) => None,
             // Everything was delivered.

@@ -96,7 +96,7 @@ impl<'a> Operations<'a> {
     /// Hands over what is to be recorded, before anything of it is forwarded.
     ///
     /// # Errors
-    /// When it cannot be recorded; then it must not be done.
+    /// When it cannot be recorded, which the log then says; it must not be done.
     pub(super) async fn recorded(&mut self) -> Result<(), JournalError> {
         let records = self.take();
         hand_over(self.means, self.approached, records).await

@@ -59,7 +59,7 @@ pub(super) async fn exchange(
     let mut head = match flow.door.answer(&forwarded, head) {
         Ok(head) => head,
         Err(fault) => {
-            tracing::info!(%fault, "an answer was not passed on");
+            tracing::info!(by = %flow.subject(), %fault, "an answer was not passed on");
             drop((body, line));
             rest.drain();
             return Ok(Answer::Content(bad_gateway()));
@@ -156,7 +156,7 @@ async fn not_answered(
         // What the client was sending has broken off, and so does everything else.
         return Err(io::Error::other(error));
     }
-    tracing::info!(%error, "a backend gave no answer");
+    tracing::info!(by = %flow.subject(), %error, "a backend gave no answer");
     rest.drain();
     Ok(Answer::Content(bad_gateway()))
 }

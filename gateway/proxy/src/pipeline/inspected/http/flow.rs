@@ -1,7 +1,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use doorward_inspect::http::{Backend, Door, Extended, Forwarded, Refusal, Way, recorded};
-use doorward_model::{FlowId, Host, HttpOptions, Inspection, ToldIdentity, Way as Reached};
+use doorward_model::{
+    FlowId, Host, HttpOptions, Inspection, Subject, ToldIdentity, Way as Reached,
+};
 use doorward_policies::{JournalError, Outcome, Record};
 use doorward_session::{Cause, Payload, Problem};
 use http::request::Parts;
@@ -170,9 +172,7 @@ impl Flow {
         let (permitted, right, asked) = match decided {
             Ok(decided) => decided,
             Err(refusal) => {
-                if self.write(records).await.is_err() {
-                    tracing::warn!("a refusal was not recorded");
-                }
+                drop(self.write(records).await);
                 return Err(self.refused(refusal));
             }
         };
@@ -203,9 +203,7 @@ impl Flow {
             requests.refuse(self, asked, refusal);
             requests.take()
         };
-        if self.write(records).await.is_err() {
-            tracing::warn!("a refusal was not recorded");
-        }
+        drop(self.write(records).await);
         self.refused(refusal)
     }
 
@@ -213,9 +211,7 @@ impl Flow {
     pub(super) async fn cut(&self, asked: &Named, cause: Cause) {
         let record = asked.record(&self.approached, self.means.clock.now(), None, None);
         let record = record.ended(Outcome::Cut, cause.as_str());
-        if self.write(vec![record]).await.is_err() {
-            tracing::warn!("a cut was not recorded");
-        }
+        drop(self.write(vec![record]).await);
     }
 
     /// Admits the flow: its opening is recorded, then the operation, then the backend is dialed.
@@ -276,7 +272,7 @@ impl Flow {
         identity.write(fields, self.means.clock.now())
     }
 
-    /// Hands records over, before anything of what they tell is done.
+    /// Hands records over, before anything of what they tell is done. An error is in the log.
     async fn write(&self, records: Vec<Record>) -> Result<(), JournalError> {
         hand_over(&self.means, &self.approached, records).await
     }
@@ -292,15 +288,18 @@ impl Flow {
         }
     }
 
+    /// Who asks.
+    pub(super) fn subject(&self) -> &Subject {
+        self.approached.requested.session.subject()
+    }
+
     async fn settle(&self) {
         let records = {
             let mut requests = self.requests();
             requests.settle();
             requests.take()
         };
-        if self.write(records).await.is_err() {
-            tracing::warn!("operations of a flow were not recorded");
-        }
+        drop(self.write(records).await);
     }
 
     /// What is to be recorded of the flow, once nothing of it runs any more. `None` if it never

@@ -56,7 +56,8 @@ impl Identity {
     /// The answer, when nothing can be told; the request is not to be sent.
     pub(super) fn write(&self, fields: &mut HeaderMap, now: Timestamp) -> Result<(), Problem> {
         let value = self.value(now).map_err(|error| {
-            tracing::error!(%error, "a request is not forwarded: its backend cannot be told who asks");
+            let by = &self.subject;
+            tracing::error!(%by, %error, "a request is not forwarded: its backend cannot be told who asks");
             not_vouched()
         })?;
         fields.insert(FIELD, value);

@@ -1,0 +1,301 @@
+//! The log on standard error. Peers can cause lines of it, so it is bounded for every place that
+//! writes one: nobody fills a disk with it, and no crate has to remember that.
+
+use std::collections::HashMap;
+use std::fmt::{self, Write as _};
+use std::io::IsTerminal as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use doorward_model::Clock as _;
+use jiff::Timestamp;
+use tracing::callsite::Identifier;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry};
+
+use crate::clock::SystemClock;
+use crate::config::LogForm;
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// How many lines one place in the code writes within a minute for one party.
+const FOR_ONE: u32 = 3;
+/// How many lines one place in the code writes within a minute for everybody together.
+const FOR_ALL: u32 = 60;
+/// The field that names the party that has caused a line, a subject or a network. A line without
+/// it counts for everybody together only.
+const BY: &str = "by";
+/// The target of the lines that say how many were left out; these are not counted themselves.
+const SUMMARY: &str = "doorward::log";
+
+/// Begins the log: with `usual` detail unless `DOORWARD_LOG` says otherwise. Answers of commands go
+/// to standard output.
+pub(crate) fn begin(form: LogForm, usual: &str) {
+    let filter = EnvFilter::try_from_env("DOORWARD_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+    let bounded = Bounded::new(Instant::now());
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match form {
+        LogForm::Json => lines.json().boxed(),
+        LogForm::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+    };
+    let log = tracing_subscriber::registry().with(lines).with(bounded.clone()).with(filter);
+    // It can only have begun before, and then that one goes on.
+    if log.try_init().is_ok() {
+        tokio::spawn(bounded.sum_up_each_minute());
+    }
+}
+
+/// Lets few lines of a kind through, and counts the others.
+#[derive(Clone)]
+struct Bounded(Arc<Mutex<Lines>>);
+
+impl Bounded {
+    fn new(now: Instant) -> Self {
+        Self(Arc::new(Mutex::new(Lines { since: now, kinds: HashMap::new(), over: Vec::new() })))
+    }
+
+    async fn sum_up_each_minute(self) {
+        let mut minute = tokio::time::interval(MINUTE);
+        loop {
+            minute.tick().await;
+            let over = self.with(|lines| lines.turn(Instant::now()));
+            for (metadata, left_out) in over {
+                left_out.say(metadata);
+            }
+        }
+    }
+
+    fn with<T>(&self, what: impl FnOnce(&mut Lines) -> T) -> T {
+        what(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Bounded {
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        let metadata = event.metadata();
+        if metadata.target() == SUMMARY {
+            return true;
+        }
+        let mut said = Said::default();
+        event.record(&mut said);
+        let (now, time) = (Instant::now(), SystemClock.now());
+        self.with(|lines| lines.may(metadata, said, now, time))
+    }
+}
+
+/// What a line says, as far as it is counted.
+#[derive(Default)]
+struct Said {
+    by: Option<String>,
+    message: String,
+}
+
+impl Visit for Said {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        match field.name() {
+            BY => self.by = Some(format!("{value:?}")),
+            // Writing to a String cannot fail.
+            "message" => write!(self.message, "{value:?}").unwrap_or_default(),
+            _ => {}
+        }
+    }
+}
+
+/// The lines of the present minute.
+struct Lines {
+    since: Instant,
+    kinds: HashMap<Identifier, Kind>,
+    /// What was left out in the minutes before, and not said yet.
+    over: Vec<(&'static Metadata<'static>, LeftOut)>,
+}
+
+/// The lines of one place in the code. There are only as many as there are such places.
+struct Kind {
+    metadata: &'static Metadata<'static>,
+    written: u32,
+    /// No more parties are told apart than lines are written.
+    by_party: HashMap<String, u32>,
+    left_out: Option<LeftOut>,
+}
+
+/// How many lines of a kind were not written.
+#[derive(Debug, PartialEq)]
+struct LeftOut {
+    lines: u64,
+    first: Timestamp,
+    last: Timestamp,
+    /// The message of the first.
+    message: String,
+}
+
+impl LeftOut {
+    fn say(&self, metadata: &Metadata<'_>) {
+        let Self { lines, first, last, message } = self;
+        let of = metadata.target();
+        // The level of a line is fixed where it is written.
+        macro_rules! say {
+            ($level:ident) => {
+                tracing::$level!(target: SUMMARY, of, lines, %first, %last, "{lines} more lines like: {message}")
+            };
+        }
+        match *metadata.level() {
+            Level::ERROR => say!(error),
+            Level::WARN => say!(warn),
+            Level::INFO => say!(info),
+            Level::DEBUG => say!(debug),
+            Level::TRACE => say!(trace),
+        }
+    }
+}
+
+impl Lines {
+    /// Whether a line may be written; if not, it is counted.
+    fn may(
+        &mut self,
+        metadata: &'static Metadata<'static>,
+        said: Said,
+        now: Instant,
+        time: Timestamp,
+    ) -> bool {
+        if now.duration_since(self.since) >= MINUTE {
+            self.end(now);
+        }
+        let kind = self.kinds.entry(metadata.callsite()).or_insert_with(|| Kind {
+            metadata,
+            written: 0,
+            by_party: HashMap::new(),
+            left_out: None,
+        });
+        let own = said.by.as_ref().and_then(|by| kind.by_party.get(by)).copied().unwrap_or(0);
+        if own < FOR_ONE && kind.written < FOR_ALL {
+            kind.written += 1;
+            if let Some(by) = said.by {
+                kind.by_party.insert(by, own + 1);
+            }
+            return true;
+        }
+        let message = said.message;
+        let left_out =
+            kind.left_out.get_or_insert(LeftOut { lines: 0, first: time, last: time, message });
+        left_out.lines += 1;
+        left_out.last = time;
+        false
+    }
+
+    /// Ends the present minute and begins one.
+    fn end(&mut self, now: Instant) {
+        self.since = now;
+        for kind in std::mem::take(&mut self.kinds).into_values() {
+            let Some(left_out) = kind.left_out else { continue };
+            let same = |(metadata, _): &&mut (&'static Metadata<'static>, LeftOut)| {
+                metadata.callsite() == kind.metadata.callsite()
+            };
+            match self.over.iter_mut().find(same) {
+                Some((_, before)) => {
+                    before.lines += left_out.lines;
+                    before.last = left_out.last;
+                }
+                None => self.over.push((kind.metadata, left_out)),
+            }
+        }
+    }
+
+    /// Ends the present minute, if it is over, and says what was left out until then.
+    fn turn(&mut self, now: Instant) -> Vec<(&'static Metadata<'static>, LeftOut)> {
+        // The clock that calls this may be a little early.
+        if now.duration_since(self.since) >= MINUTE / 2 {
+            self.end(now);
+        }
+        std::mem::take(&mut self.over)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'a> MakeWriter<'a> for Written {
+        type Writer = Self;
+
+        fn make_writer(&'a self) -> Self {
+            self.clone()
+        }
+    }
+
+    /// The lines that `what` writes with a bounded log, and what was left out of them.
+    fn lines(what: impl FnOnce()) -> (Vec<String>, Vec<LeftOut>) {
+        let (written, begun) = (Written::default(), Instant::now());
+        let bounded = Bounded::new(begun);
+        let lines = tracing_subscriber::fmt::layer().with_writer(written.clone()).with_ansi(false);
+        let log = tracing_subscriber::registry().with(lines).with(bounded.clone());
+        tracing::subscriber::with_default(log, what);
+        let left_out = bounded.with(|lines| lines.turn(begun + MINUTE));
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let left_out = left_out.into_iter().map(|(_, left_out)| left_out).collect();
+        (text.lines().map(str::to_owned).collect(), left_out)
+    }
+
+    #[test]
+    fn one_party_has_a_few_lines_of_a_kind_and_everybody_together_some_more() {
+        let a = |by: u32| tracing::warn!(by = %format_args!("10.0.0.{by}"), "a {by}");
+        let (written, left_out) = lines(|| (0..1000).for_each(|_| a(1)));
+        assert_eq!(written.len() as u32, FOR_ONE);
+        assert_eq!((left_out.len(), left_out[0].lines), (1, 997));
+        assert_eq!(left_out[0].message, "a 1");
+        assert!(left_out[0].first <= left_out[0].last);
+
+        let (written, left_out) = lines(|| {
+            (0..1000).for_each(|_| a(1));
+            a(2);
+            tracing::warn!(by = "10.0.0.1", "another kind");
+        });
+        assert_eq!(written.len() as u32, FOR_ONE + 2, "others have their own: {written:?}");
+        assert_eq!(left_out.len(), 1);
+
+        let (written, left_out) = lines(|| (0..5000).for_each(a));
+        assert_eq!(written.len() as u32, FOR_ALL);
+        assert_eq!(left_out[0].lines, u64::from(5000 - FOR_ALL));
+        let (written, _) = lines(|| (0..5000).for_each(|n| tracing::error!("nobody's {n}")));
+        assert_eq!(written.len() as u32, FOR_ALL);
+    }
+
+    #[test]
+    fn what_was_left_out_is_said_and_the_next_minute_says_it_again() {
+        let (written, begun) = (Written::default(), Instant::now());
+        let lines = tracing_subscriber::fmt::layer().with_writer(written.clone()).with_ansi(false);
+        let bounded = Bounded::new(begun);
+        let log = tracing_subscriber::registry().with(lines).with(bounded.clone());
+        tracing::subscriber::with_default(log, || {
+            let line = || tracing::warn!(by = "user/eve", "a thing");
+            (0..10).for_each(|_| line());
+            let over = bounded.with(|lines| lines.turn(begun + MINUTE));
+            over.iter().for_each(|(metadata, left_out)| left_out.say(metadata));
+            line();
+            assert!(bounded.with(|lines| lines.turn(begun + 2 * MINUTE)).is_empty());
+        });
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let of: Vec<&str> = text.lines().collect();
+        assert_eq!(of.len(), FOR_ONE as usize + 2, "{text}");
+        assert!(of[3].contains("WARN doorward::log: 7 more lines like: a thing"), "{text}");
+        assert!(of[4].contains("a thing by=\"user/eve\""), "{text}");
+    }
+}
