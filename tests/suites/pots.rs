@@ -264,6 +264,76 @@ async fn bundles_that_readers_send_slowly_keep_no_change_waiting() {
     readers.shutdown().await;
 }
 
+/// Asks for something, and does not take the answer. The answer's status.
+async fn ask(client: &Client, path: &str) -> (Stream, u16) {
+    let mut stream = client.connect("localhost").await.unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    timeout(PATIENCE, stream.read_exact(&mut status)).await.unwrap().unwrap();
+    let status = std::str::from_utf8(&status[9..]).unwrap().parse().unwrap();
+    (stream, status)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_answers_that_nobody_takes_have_bounded_room() {
+    let (gateway, _backend) = world("[limits]\nuploads = 33554432\n");
+    gateway.enrol("user/carol", &["--role", "auditor"]);
+    // A few MiB, so that what the kernel takes over is not all of it.
+    let filler = "#".repeat(200) + "\n";
+    tokio::task::block_in_place(|| gateway.rules(&filler.repeat(20_000)));
+    let revision = gateway.owner_json(&["policy", "log"])[0]["revision"].as_u64().unwrap();
+    let path = format!("/v1/policies/revisions/{revision}");
+    let ca = gateway.identity("owner").join("ca.pem");
+    let shown = Credentials::read(&gateway.identity("carol"));
+    let reader = Client::speaking(gateway.management, &ca, Some(shown), &["http/1.1"]);
+    let (mut held, mut busy) = (vec![], 0);
+    for _ in 0..12 {
+        let (stream, status) = ask(&reader, &path).await;
+        match status {
+            200 => held.push(stream),
+            503 => busy += 1,
+            other => panic!("answered {other}"),
+        }
+    }
+    assert!(!held.is_empty() && busy > 0, "{} held, {busy} refused", held.len());
+    let row = limit(&gateway, "large bodies");
+    let of = |key: &str| row[key].as_u64().unwrap();
+    assert!(of("in_use") > 0 && of("in_use") <= of("share"), "{row}");
+    tokio::task::block_in_place(|| gateway.rules("p, user/alice, plc, tcp, connect, , allow"));
+    drop(held);
+    let patience = Instant::now() + PATIENCE;
+    while limit(&gateway, "large bodies")["in_use"] != 0 {
+        assert!(Instant::now() < patience, "the room is not given back");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(ask(&reader, &path).await.1, 200);
+}
+
+#[tokio::test]
+async fn whoever_follows_the_audit_log_does_so_a_few_times_at_once() {
+    let (gateway, _backend) = world("");
+    gateway.enrol("user/carol", &["--role", "auditor"]);
+    let ca = gateway.identity("owner").join("ca.pem");
+    let reader = |who: &str| {
+        let shown = Credentials::read(&gateway.identity(who));
+        Client::speaking(gateway.management, &ca, Some(shown), &["http/1.1"])
+    };
+    let (carol, mut held) = (reader("carol"), vec![]);
+    for expected in [[200; 16].as_slice(), &[503; 4]].concat() {
+        let (stream, status) = ask(&carol, "/v1/audit?follow").await;
+        assert_eq!(status, expected);
+        held.push(stream);
+    }
+    assert_eq!(ask(&reader("owner"), "/v1/audit?last=1").await.1, 200);
+    drop(held);
+    let patience = Instant::now() + PATIENCE;
+    while ask(&carol, "/v1/audit?last=1").await.1 != 200 {
+        assert!(Instant::now() < patience, "the places are not given back");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[test]
 fn every_limit_is_told_with_its_total_its_share_and_what_is_kept() {
     let gateway = Gateway::with("[limits]\nflows = 100\n");
@@ -281,8 +351,9 @@ fn every_limit_is_told_with_its_total_its_share_and_what_is_kept() {
         "flows",
         "buffers",
         "requests being read",
-        "bundles being read",
+        "large bodies",
         "bundles being examined",
+        "audit log being read",
     ] {
         assert!(of("what").contains(&what.into()), "{what}");
     }

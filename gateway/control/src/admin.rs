@@ -175,7 +175,7 @@ pub(crate) struct Call<'a> {
     pub(crate) query: HashMap<String, String>,
     pub(crate) body: Option<Body>,
     /// Whose places it takes: those of whoever changes something are kept.
-    rank: Rank,
+    pub(crate) rank: Rank,
     /// Its room, and its place among those that have a bundle examined, as long as it goes on.
     held: Option<(Whole, Places<Party>)>,
 }

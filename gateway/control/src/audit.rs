@@ -3,7 +3,7 @@ use std::io;
 use bytes::Bytes;
 use doorward_model::FlowId;
 use doorward_policies::Outcome;
-use doorward_session::{Payload, text};
+use doorward_session::{Payload, Problem, text};
 use doorward_store::AuditLog;
 use http::Response;
 use http_body_util::{BodyExt as _, StreamBody};
@@ -16,7 +16,7 @@ use crate::admin::{Answer, Call, denied, refused, wrong};
 use crate::gate::{Gate, failed};
 
 /// How many records are read at once.
-const PAGE: u32 = 500;
+const PAGE: u32 = 100;
 
 /// What part of the log is read.
 struct Reading {
@@ -40,6 +40,11 @@ impl Call<'_> {
         let flow = flow.map_err(|error| wrong(format!("{error}.")))?;
         let (last, after, limit) = (number("last")?, number("after")?, number("limit")?);
         let follow = self.query.contains_key("follow");
+        let readings = self.parts.leases.pots().readings();
+        let place = readings.take(&self.visit.party(), 1, self.rank).ok_or_else(|| {
+            let detail = "Too many readings of the audit log go on already. End one, or wait.";
+            denied(Problem::new(503, "Busy", detail))
+        })?;
         gate.record(None).await?;
         let audit = self.parts.audit.clone();
         let after = match (after, last) {
@@ -51,9 +56,10 @@ impl Call<'_> {
             (None, None) => 0,
         };
         let reading = Reading { after, flow, limit, follow };
-        let (lines, received) = mpsc::channel(2);
+        let (lines, received) = mpsc::channel(1);
         let clock = self.parts.clock.clone();
         tokio::spawn(async move {
+            let _place = place;
             let (outcome, reason) = tokio::select! {
                 biased;
                 () = gate.over() => (Outcome::Cut, "cut"),

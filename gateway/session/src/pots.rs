@@ -29,6 +29,7 @@ struct Inner {
     bodies: Pot<Party>,
     uploads: Pot<Party>,
     bundles: Pot<Party>,
+    readings: Pot<Party>,
 }
 
 /// One bound as commands show it.
@@ -59,6 +60,9 @@ pub struct LimitView {
 impl Pots {
     /// How many bundles are examined at the same time: each may be large, and takes a core.
     pub const BUNDLES: u64 = 4;
+    /// How many readings of the audit log go on at the same time: each holds a page of it, and
+    /// looks for more whenever there is some.
+    pub const READINGS: u64 = 64;
 
     /// Everything within those limits, of which those were set by the operator.
     #[must_use]
@@ -87,6 +91,7 @@ impl Pots {
             bodies: Pot::new(limits.bodies_size()),
             uploads: Pot::new(limits.uploads_size()),
             bundles: Pot::new(bundles),
+            readings: Pot::new(Size::of(Self::READINGS, Self::READINGS / 4)),
             limits,
             set,
         }))
@@ -135,7 +140,7 @@ impl Pots {
         &self.0.bodies
     }
 
-    /// Bytes of bundles that are being read.
+    /// Bytes of large bodies: bundles that are being read, answers that are being sent.
     #[must_use]
     pub fn uploads(&self) -> &Pot<Party> {
         &self.0.uploads
@@ -145,6 +150,12 @@ impl Pots {
     #[must_use]
     pub fn bundles(&self) -> &Pot<Party> {
         &self.0.bundles
+    }
+
+    /// Readings of the audit log.
+    #[must_use]
+    pub fn readings(&self) -> &Pot<Party> {
+        &self.0.readings
     }
 
     /// Every bound, what it comes from, and what is in use.
@@ -164,6 +175,10 @@ impl Pots {
         };
         let pot = |what, pot: &Pot<SubjectId>| places(what, "subject", pot.size(), pot.taken());
         let read = |what, pot: &Pot<Party>| bytes(what, "party", pot.size(), pot.taken());
+        let fixed = |what, pot: &Pot<Party>| LimitView {
+            from: "usual",
+            ..places(what, "party", pot.size(), pot.taken())
+        };
         let [connections, handshakes] = inner.data.places();
         let [management, management_handshakes] = inner.management.places();
         let window = u64::from(STREAM_WINDOW);
@@ -182,16 +197,9 @@ impl Pots {
             pot("flows", &inner.flows).set_by(self, S::Flows),
             bytes("buffers", "subject", buffers.times(window), waiting).set_by(self, S::Buffers),
             read("requests being read", &inner.bodies).set_by(self, S::Bodies),
-            read("bundles being read", &inner.uploads).set_by(self, S::Uploads),
-            LimitView {
-                from: "usual",
-                ..places(
-                    "bundles being examined",
-                    "party",
-                    inner.bundles.size(),
-                    inner.bundles.taken(),
-                )
-            },
+            read("large bodies", &inner.uploads).set_by(self, S::Uploads),
+            fixed("bundles being examined", &inner.bundles),
+            fixed("audit log being read", &inner.readings),
         ]
     }
 

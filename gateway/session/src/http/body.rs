@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -46,10 +46,7 @@ pub(super) struct Room {
 impl Room {
     /// Room for a head of so many bytes, if there is any for that party.
     pub(super) fn for_head(pots: &Pots, party: Party, bytes: u64) -> Option<Self> {
-        let rank = match &party {
-            Party::Stranger(_) => Rank::Anyone,
-            Party::Subject(_) | Party::Gateway => Rank::Known,
-        };
+        let rank = rank(&party);
         let head = Some(pots.bodies().take(&party, bytes, rank)?);
         Some(Self { pots: pots.clone(), party, head })
     }
@@ -218,6 +215,43 @@ impl http_body::Body for Body {
             }
         }
     }
+}
+
+/// The rank of whoever has shown no right yet.
+fn rank(party: &Party) -> Rank {
+    match party {
+        Party::Stranger(_) => Rank::Anyone,
+        Party::Subject(_) | Party::Gateway => Rank::Known,
+    }
+}
+
+/// Room that the bytes of an answer take, until the last of them are sent.
+struct Kept {
+    bytes: Bytes,
+    _room: Places<Party>,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Takes room for a large answer, as long as it is being sent. `None` if there is none: the party
+/// has taken its share and reads too slowly. What is small or comes bit by bit is let through.
+pub(super) async fn keep_room(
+    pots: &Pots,
+    party: &Party,
+    response: Response<Payload>,
+) -> Option<Response<Payload>> {
+    let length = response.body().size_hint().exact().filter(|length| *length > LARGEST_BODY);
+    let Some(length) = length else { return Some(response) };
+    let room = pots.uploads().take(party, length, rank(party))?;
+    let (head, body) = response.into_parts();
+    // It is there as a whole, so this neither waits nor fails.
+    let bytes = body.collect().await.ok()?.to_bytes();
+    let kept = Bytes::from_owner(Kept { bytes, _room: room });
+    Some(Response::from_parts(head, full(kept)))
 }
 
 pub(super) fn full(bytes: Bytes) -> Payload {

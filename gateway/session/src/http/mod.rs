@@ -13,8 +13,8 @@ use doorward_model::FlowId;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use tokio::time::Instant;
 
-use body::Room;
 pub use body::{Body, BodyError, Payload, Whole, empty, json, text};
+use body::{Room, keep_room};
 pub use problem::Problem;
 
 use crate::listener::{Place, Serving};
@@ -164,7 +164,14 @@ impl Desk {
             Some(problem) => problem.into_response(),
             None => {
                 request.extensions_mut().insert(RequestId(id));
-                self.serving.front.answer(Arc::clone(&self.visit), id, request).await
+                let visit = Arc::clone(&self.visit);
+                let response = self.serving.front.answer(visit, id, request).await;
+                let pots = self.serving.leases.pots();
+                let kept = keep_room(pots, &self.visit.party(), response).await;
+                kept.unwrap_or_else(|| {
+                    let detail = "Large answers to you are still being sent. Read them first.";
+                    Problem::new(503, "Busy", detail).into_response()
+                })
             }
         };
         mark(&mut response, id);
