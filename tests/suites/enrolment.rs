@@ -350,19 +350,16 @@ fn before_an_owner_only_the_claim_is_answered() {
     openssl.args(["-servername", "ssh--plc.doorward.home.arpa"]);
     assert_ne!(run(openssl).status, Some(0));
 
-    // Nine wrong tries are counted, the tenth replaces the code.
+    // Wrong tries wait, each longer than the one before, and leave the owner's code as it is.
     let wrong = altered(&code, other_secret);
     let dir = gateway.identity("owner");
-    for _ in 0..10 {
-        assert_eq!(gateway.owner_code(), code);
+    let begun = Instant::now();
+    for _ in 0..5 {
         assert!(claim(&wrong, &dir).failed().contains("The code is not good"));
     }
-    let patience = Instant::now() + Duration::from_secs(10);
-    while gateway.owner_code() == code {
-        assert!(Instant::now() < patience, "the code is not replaced");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    assert!(claim(&code, &dir).failed().contains("The code is not good"));
+    let least = Duration::from_millis(100 + 200 + 400 + 800 + 1600);
+    assert!(begun.elapsed() >= least, "{:?}", begun.elapsed());
+    assert_eq!(gateway.owner_code(), code);
     assert!(!is_whole(&dir));
 
     // A crash and a restart: a new code; the one before is none any more.
@@ -529,7 +526,7 @@ fn renewals_have_their_pace() {
     };
     let refused = (0..150).map(|_| renew()).find(|ran| ran.status != Some(0));
     let refused = refused.expect("there is a bound").failed();
-    assert!(refused.contains("renewed too often within an hour"), "{refused}");
+    assert!(refused.contains("renewed too often"), "{refused}");
     // What it has is as good as before.
     let mut command = agent();
     command.args(["status", "--json", "--dir"]).arg(&plc);

@@ -533,12 +533,13 @@ fn the_path_that_was_decided_is_the_path_that_the_backend_received() {
         "&", "=", "+", ",", "\\", "%5c", "\"", "|", "^", "[", "]", "{", "~", "-", "_", "%", "%4",
         "%zz", "#f", "\u{e9}",
     ];
+    // Of what one subject does within a minute, no more than this is recorded one by one.
+    const EACH: usize = 500;
     const PATHS: usize = 3000;
     let world = World::new();
-    world
-        .gateway
-        .rules("p, user/bob, box, web/**, get, , allow\np, user/bob, box, web/*/ok, get, , deny");
-    let (_bob, at) = world.listening("bob");
+    world.gateway.rules(
+        "p, role/users, box, web/**, get, , allow\np, role/users, box, web/*/ok, get, , deny",
+    );
     let mut seed = Seed(20_261_126);
     let mut sent = Vec::new();
     for _ in 0..PATHS {
@@ -546,7 +547,12 @@ fn the_path_that_was_decided_is_the_path_that_the_backend_received() {
         sent.push(format!("/{}", pieces.collect::<String>()));
     }
     let mut permitted = 0;
-    for some in sent.chunks(500) {
+    let mut listening = Vec::new();
+    for (number, some) in sent.chunks(EACH).enumerate() {
+        let who = format!("walker{number}");
+        world.gateway.enrol(&format!("user/{who}"), &[]);
+        let (walker, at) = world.listening(&who);
+        listening.push(walker);
         let mut stream = TcpStream::connect(at).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut writer = stream.try_clone().unwrap();
@@ -574,14 +580,13 @@ fn the_path_that_was_decided_is_the_path_that_the_backend_received() {
     reached.iter_mut().for_each(|path| path.truncate(path.find('?').unwrap_or(path.len())));
     wait_until("the records", || {
         let records = world.gateway.audit();
-        let all = records.iter().filter(|record| record["event"] == "operation");
-        all.filter(|record| record["subject"] == "user/bob").count() > 0
+        records.iter().any(|record| record["event"] == "operation")
     });
     std::thread::sleep(Duration::from_secs(2));
     let records = world.gateway.audit();
     let mut recorded: Vec<String> = records
         .iter()
-        .filter(|record| record["event"] == "operation" && record["subject"] == "user/bob")
+        .filter(|record| record["event"] == "operation")
         .map(|record| record["path"].as_str().unwrap().to_owned())
         .collect();
     // What may be read in several ways is decided in each, and forwarded in the first.
