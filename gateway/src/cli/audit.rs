@@ -118,13 +118,18 @@ fn show(record: &Value, out: &Output) -> String {
         ("down", "bytes_down"),
         ("ms", "millis"),
         ("count", "count"),
+        ("first", "first"),
+        ("last", "last"),
         ("from", "source"),
         ("detail", "detail"),
         ("id", "flow"),
     ] {
         match text(record, member) {
             none if none.is_empty() => {}
-            value => parts.push(format!("{name}={value}")),
+            value => match member {
+                "first" | "last" => parts.push(format!("{name}={}", to_the_millisecond(&value))),
+                _ => parts.push(format!("{name}={value}")),
+            },
         }
     }
     parts.retain(|part| !part.is_empty());

@@ -182,14 +182,13 @@ impl Account {
 
     fn count(&mut self, record: &Record, now: Duration) {
         self.counting.get_or_insert(now);
-        // What anybody may cause is not told apart by the names that they choose.
-        let place = match self.bound.class {
-            Class::Permitted => place(record),
-            Class::Anyone
-            | Class::Identity
-            | Class::Notice
-            | Class::Administrator
-            | Class::Rescue => None,
+        // Where a flow is, there is an interface, at which its subject may do something. What
+        // anybody may ask for is not told apart by the names that they choose.
+        let place = match record.event {
+            Event::FlowOpen | Event::FlowEnd | Event::Operation | Event::OperationRefused => {
+                place(record)
+            }
+            _ => None,
         };
         let is_known = self.sums.len() < PLACES || self.sums.contains_key(&place);
         let sum = Sum::of(record);

@@ -141,7 +141,6 @@ impl Writer {
         group: Vec<Entry>,
     ) {
         let mut lines = std::mem::take(owed);
-        let is_late = !lines.is_empty();
         let (mut waiting, mut rescues) = (Vec::new(), Vec::new());
         for entry in group {
             match entry {
@@ -169,7 +168,7 @@ impl Writer {
                 self.door.arrived(lines.iter().map(Line::length).sum());
                 waiting.append(&mut rescues);
                 self.answer(waiting, Ok(()));
-                if self.is_broken() || is_late {
+                if self.is_broken() {
                     tracing::info!("the audit log is written again");
                     self.trouble.send_replace(None);
                 }

@@ -83,8 +83,7 @@ impl Tally {
             self.refused += usize::from(!others);
         }
         let record = || match others {
-            true => Record { path: None, query: None, ..record() }
-                .detail("others, of which none is named"),
+            true => beyond(record()),
             false => record(),
         };
         match self.kinds.entry(kind) {
@@ -123,6 +122,14 @@ impl Tally {
     pub(super) fn take(&mut self) -> Vec<Record> {
         std::mem::take(&mut self.ready)
     }
+}
+
+/// A refusal that is not told apart from others any more: where it was is all that is kept.
+fn beyond(record: Record) -> Record {
+    let interface = |path: &PeerText| path.raw().split('/').next().map(PeerText::new);
+    let path = record.path.as_ref().and_then(interface);
+    Record { path, query: None, ..record }
+        .detail("refusals that differ from the 16 before within this second")
 }
 
 impl Counted {
