@@ -11,6 +11,7 @@ use doorward_model::Clock as _;
 use jiff::Timestamp;
 use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -18,7 +19,10 @@ use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::clock::SystemClock;
 use crate::config::LogForm;
+use crate::failure::Failure;
 
+/// What sets the level.
+const VARIABLE: &str = "DOORWARD_LOG";
 const MINUTE: Duration = Duration::from_secs(60);
 /// How many lines one place in the code writes within a minute for one party.
 const FOR_ONE: u32 = 3;
@@ -32,8 +36,18 @@ const SUMMARY: &str = "doorward::log";
 
 /// Begins the log: with `usual` detail unless `DOORWARD_LOG` says otherwise. Answers of commands go
 /// to standard output.
-pub(crate) fn begin(form: LogForm, usual: &str) {
-    let filter = EnvFilter::try_from_env("DOORWARD_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+///
+/// # Errors
+/// When `DOORWARD_LOG` is neither a level nor a list of `TARGET=LEVEL`.
+pub(crate) fn begin(form: LogForm, usual: &str) -> Result<(), Failure> {
+    let wanted = std::env::var(VARIABLE).unwrap_or_else(|_| usual.to_owned());
+    // A single word that is no level would be taken for a target, and silence everything else.
+    let is_level = wanted.contains('=') || wanted.parse::<LevelFilter>().is_ok();
+    let filter = Some(&wanted).filter(|_| is_level).and_then(|text| text.parse().ok());
+    let filter: EnvFilter = filter.ok_or_else(|| {
+        let levels = "error, warn, info, debug, trace, off";
+        Failure::new(format!("{VARIABLE}={wanted}: this is none of {levels}"))
+    })?;
     let bounded = Bounded::new(Instant::now());
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match form {
@@ -45,6 +59,7 @@ pub(crate) fn begin(form: LogForm, usual: &str) {
     if log.try_init().is_ok() {
         tokio::spawn(bounded.sum_up_each_minute());
     }
+    Ok(())
 }
 
 /// Lets few lines of a kind through, and counts the others.
@@ -85,20 +100,25 @@ impl<S: Subscriber> Layer<S> for Bounded {
     }
 }
 
-/// What a line says, as far as it is counted.
+/// What a line says.
 #[derive(Default)]
 struct Said {
     by: Option<String>,
     message: String,
+    fields: String,
 }
 
 impl Visit for Said {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         match field.name() {
-            BY => self.by = Some(format!("{value:?}")),
-            // Writing to a String cannot fail.
-            "message" => write!(self.message, "{value:?}").unwrap_or_default(),
-            _ => {}
+            "message" => self.message = format!("{value:?}"),
+            name => {
+                if name == BY {
+                    self.by = Some(format!("{value:?}"));
+                }
+                // Writing to a String cannot fail.
+                write!(self.fields, " {name}={value:?}").unwrap_or_default();
+            }
         }
     }
 }
@@ -126,7 +146,7 @@ struct LeftOut {
     lines: u64,
     first: Timestamp,
     last: Timestamp,
-    /// The message of the first.
+    /// What the first said.
     message: String,
 }
 
@@ -176,7 +196,7 @@ impl Lines {
             }
             return true;
         }
-        let message = said.message;
+        let message = format!("{}{}", said.message, said.fields);
         let left_out =
             kind.left_out.get_or_insert(LeftOut { lines: 0, first: time, last: time, message });
         left_out.lines += 1;
@@ -260,7 +280,7 @@ mod tests {
         let (written, left_out) = lines(|| (0..1000).for_each(|_| a(1)));
         assert_eq!(written.len() as u32, FOR_ONE);
         assert_eq!((left_out.len(), left_out[0].lines), (1, 997));
-        assert_eq!(left_out[0].message, "a 1");
+        assert_eq!(left_out[0].message, "a 1 by=10.0.0.1");
         assert!(left_out[0].first <= left_out[0].last);
 
         let (written, left_out) = lines(|| {

@@ -20,6 +20,24 @@ pub(crate) struct Gate {
 /// A refusal, which has been recorded, as the answer to the request.
 pub(crate) type Denied = Box<Response<Payload>>;
 
+/// What an action on a part of the administration does.
+fn in_words(action: Action, part: &str) -> String {
+    match (action, part.split_once('/')) {
+        (Action::Create, Some(("networks", network))) => {
+            format!("declare or enable interfaces in the network {network}")
+        }
+        (Action::Create, Some(("roles", role))) => format!("give anybody the role {role}"),
+        (Action::Delete, Some(("roles", role))) => {
+            format!("take the role {role} from anybody, nor let it end earlier")
+        }
+        (Action::Create, Some(("groups", group))) => format!("put a device into the group {group}"),
+        (Action::Delete, Some(("groups", group))) => {
+            format!("take a device out of the group {group}")
+        }
+        _ => format!("{action} {part}"),
+    }
+}
+
 impl Gate {
     pub(crate) fn new(
         session: Arc<Session>,
@@ -71,9 +89,11 @@ impl Gate {
                     403,
                     "Forbidden",
                     format!(
-                        "{} may not {action} {part}. For this, a rule of the policy must allow \
-                         {action} on gateway/{part}.",
-                        self.session.subject()
+                        "{} may not {}. For this, a rule of the policy must allow {action} on \
+                         gateway/{part}. Whoever may change the policy adds it with `doorward \
+                         policy apply`.",
+                        self.session.subject(),
+                        in_words(action, part)
                     ),
                 ),
             }

@@ -65,6 +65,7 @@ fn path(interface: &str) -> Result<String, Failure> {
 }
 
 fn list(answer: &Value, out: &Output) -> String {
+    answer.as_array().into_iter().flatten().for_each(show_warnings);
     let rows: Vec<Vec<String>> = answer
         .as_array()
         .into_iter()

@@ -23,13 +23,13 @@ pub(crate) async fn run(serve: args::Serve) -> Result<(), Failure> {
     let mut overrides = Overrides { data, listen, management, domain, print_code, serial };
     if !demo {
         let config = Config::read(config.as_deref(), overrides, host::machine())?;
-        log::begin(config.log, "info");
+        log::begin(config.log, "info")?;
         let gateway = assemble(config).await?;
         return supervise::run(gateway, true, async |gateway| greet(gateway)).await;
     }
     let world = demo::World::make(&mut overrides).await?;
     let config = Config::read(config.as_deref(), overrides, host::machine())?;
-    log::begin(config.log, "warn");
+    log::begin(config.log, "warn")?;
     let gateway = assemble(config).await?;
     supervise::run(gateway, false, async |gateway| {
         greet(gateway)?;

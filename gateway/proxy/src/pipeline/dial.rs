@@ -120,7 +120,9 @@ pub async fn dial(dialer: &Dialer, opened: Opened) -> Result<Dialed, NotDialed> 
         Err((error, outcome, reason)) => {
             let backend = permit.target().map(ToString::to_string);
             if let Some(error) = &error {
-                tracing::info!(by = %permit.subject().0, %error, "a backend was not reached");
+                let (by, at) = (permit.subject().0, permit.resource());
+                let target = backend.as_deref();
+                tracing::info!(%by, %at, target, %error, "a backend was not reached");
             }
             let ended = Ended { lease, ending, outcome, reason, backend, detail: None };
             return Err(NotDialed { error, ended });
