@@ -2,6 +2,7 @@
 
 mod age;
 mod agents;
+mod alerts;
 mod buffers;
 mod bundles;
 mod certificates;
