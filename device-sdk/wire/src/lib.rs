@@ -32,8 +32,8 @@ mod vectors;
 
 pub use ahead::Ahead;
 pub use carrier::{
-    Buffer, Carrier, Datagrams, LARGEST_DATAGRAM, PathSeen, Pipe, STREAM_WINDOW, STREAMS, Side,
-    WAITING, poll_read_shown, transport,
+    Admit, Buffer, Carrier, Datagrams, LARGEST_DATAGRAM, PathSeen, Pipe, STREAM_WINDOW, STREAMS,
+    Side, WAITING, poll_read_shown, transport,
 };
 pub use frame::{FrameError, Frames, encode, read_frame, write_frame};
 pub use message::{

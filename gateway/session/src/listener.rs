@@ -165,10 +165,10 @@ impl Serving {
 
     /// From now on the session's subject answers for the connection's file, rather than the network
     /// that it came from.
-    fn settle(&self, session: Session, on: &mut On, place: Place) -> Result<Session, &'static str> {
-        match (on, place) {
-            (On::Quic(_), _) | (On::Tls(_), Place::Management) => {}
-            (On::Tls(stream), Place::Data) => {
+    fn settle(session: Session, on: &mut On) -> Result<Session, &'static str> {
+        match on {
+            On::Quic(_) => {}
+            On::Tls(stream) => {
                 stream.line().belongs_to(session.files(1).ok_or("too-many-files")?);
             }
         }
@@ -197,7 +197,7 @@ impl Serving {
             match identify(&leaf, &porter.trust.anchors, &snapshot, now) {
                 Ok(identity) => {
                     let session = self.leases.open(identity, peer, word, proven);
-                    match session.map(|session| self.settle(session, &mut on, place)) {
+                    match session.map(|session| Self::settle(session, &mut on)) {
                         Some(Ok(session)) => {
                             slot.take().into_iter().for_each(|slot| slot.identified());
                             Some(Arc::new(session))
@@ -227,7 +227,9 @@ impl Serving {
             }
             (_, On::Quic(connection), None) => return refuse(&connection).await,
             (Door::Sdk, On::Tls(stream), Some(session)) => {
-                let carrier = Carrier::yamux(*stream, Side::Gateway);
+                let asked = Arc::downgrade(session);
+                let admit = move || Some(Box::new(asked.upgrade()?.window()?) as Box<_>);
+                let carrier = Carrier::yamux_admitting(*stream, Side::Gateway, Box::new(admit));
                 return self.link(carrier, session);
             }
             (door, On::Tls(stream), _) => (door, *stream),

@@ -8,7 +8,9 @@ pub(crate) mod marks;
 mod muxed;
 pub(crate) mod packed;
 mod pipe;
+mod unread;
 
+use std::any::Any;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Once, OnceLock};
@@ -60,6 +62,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub const STREAM_WINDOW: u32 = 256 * 1024;
 /// How many bytes of one connection may be on their way.
 const WINDOW: u32 = 4 * 1024 * 1024;
+/// How many bytes a gateway takes of one connection before it has said how many more.
+const GREETING: u32 = STREAM_WINDOW;
 
 /// How QUIC is spoken: bounds, timeouts and windows.
 #[must_use]
@@ -69,7 +73,10 @@ pub fn transport(side: Side) -> quinn::TransportConfig {
         .max_concurrent_bidi_streams(VarInt::from_u32(FEW))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
-        .receive_window(VarInt::from_u32(WINDOW))
+        .receive_window(VarInt::from_u32(match side {
+            Side::Client => WINDOW,
+            Side::Gateway => GREETING,
+        }))
         .send_window(u64::from(WINDOW))
         .datagram_receive_buffer_size(Some(WAITING))
         .datagram_send_buffer_size(WAITING)
@@ -79,6 +86,9 @@ pub fn transport(side: Side) -> quinn::TransportConfig {
     }
     transport
 }
+
+/// Gives room for one more stream, if there is any.
+pub type Admit = Box<dyn FnMut() -> Option<Box<dyn Any + Send + Sync>> + Send>;
 
 /// One connection between an SDK and its gateway. Cheap to clone; every clone is the same.
 #[derive(Clone, Debug)]
@@ -104,7 +114,17 @@ impl Carrier {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        Self(Under::Yamux(Muxed::new(stream, side)))
+        Self::yamux_admitting(stream, side, Box::new(|| Some(Box::new(()))))
+    }
+
+    /// The same, where `admit` gives room for what a stream may bring as soon as the other end
+    /// opens it; the pipe keeps that. The first stream needs none.
+    #[must_use]
+    pub fn yamux_admitting<T>(stream: T, side: Side, admit: Admit) -> Self
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        Self(Under::Yamux(Muxed::new(stream, side, admit)))
     }
 
     /// What it is, in a word: `quic` or `tls`.
@@ -126,7 +146,7 @@ impl Carrier {
                 let (send, receive) = connection.open_bi().await?;
                 Ok(Pipe::quic(send, receive))
             }
-            Under::Yamux(muxed) => muxed.open().await.map(Pipe::yamux),
+            Under::Yamux(muxed) => muxed.open().await,
         }
     }
 
@@ -144,7 +164,7 @@ impl Carrier {
                 }
                 Ok(Pipe::quic(send, receive))
             }
-            Under::Yamux(muxed) => muxed.accept().await.map(Pipe::yamux),
+            Under::Yamux(muxed) => muxed.accept().await,
         }
     }
 

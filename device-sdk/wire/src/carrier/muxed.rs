@@ -9,20 +9,21 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 
-use super::{STREAM_WINDOW, STREAMS, Side};
+use super::unread::{Unread, Watched};
+use super::{Admit, Pipe, STREAM_WINDOW, STREAMS, Side};
 use crate::paced::Paced;
 
 /// The handle of a driven connection.
 #[derive(Debug)]
 pub(super) struct Muxed {
-    opens: mpsc::Sender<oneshot::Sender<io::Result<yamux::Stream>>>,
-    inbound: Mutex<mpsc::Receiver<yamux::Stream>>,
+    opens: mpsc::Sender<oneshot::Sender<io::Result<Pipe>>>,
+    inbound: Mutex<mpsc::Receiver<Pipe>>,
     stop: watch::Sender<bool>,
     over: watch::Receiver<Option<String>>,
 }
 
 impl Muxed {
-    pub(super) fn new<T>(stream: T, side: Side) -> Arc<Self>
+    pub(super) fn new<T>(stream: T, side: Side, admit: Admit) -> Arc<Self>
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -34,26 +35,28 @@ impl Muxed {
             Side::Client => yamux::Mode::Client,
             Side::Gateway => yamux::Mode::Server,
         };
-        let stream = Paced::new(stream).compat();
+        let unread = Unread::default();
+        let stream = Paced::new(Watched::new(stream, unread.clone())).compat();
         let connection = yamux::Connection::new(stream, config, mode);
         let (opens, asked) = mpsc::channel(16);
         let (arrivals, inbound) = mpsc::channel(STREAMS);
         let (stop, stopping) = watch::channel(false);
         let (ended, over) = watch::channel(None);
         tokio::spawn(async move {
-            let why = drive(connection, asked, arrivals, stopping).await;
+            let arrivals = Arrivals { queue: arrivals, admit, is_first: true };
+            let why = drive(connection, asked, (arrivals, unread), stopping).await;
             ended.send_replace(Some(why));
         });
         Arc::new(Self { opens, inbound: Mutex::new(inbound), stop, over })
     }
 
-    pub(super) async fn open(&self) -> io::Result<yamux::Stream> {
+    pub(super) async fn open(&self) -> io::Result<Pipe> {
         let (answer, opened) = oneshot::channel();
         self.opens.send(answer).await.map_err(|_| gone())?;
         opened.await.map_err(|_| gone())?
     }
 
-    pub(super) async fn accept(&self) -> io::Result<yamux::Stream> {
+    pub(super) async fn accept(&self) -> io::Result<Pipe> {
         self.inbound.lock().await.recv().await.ok_or_else(gone)
     }
 
@@ -80,19 +83,46 @@ fn gone() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "the connection is over")
 }
 
-type Opens = mpsc::Receiver<oneshot::Sender<io::Result<yamux::Stream>>>;
+/// Streams that the other end has opened, and that nobody has accepted yet.
+struct Arrivals {
+    queue: mpsc::Sender<Pipe>,
+    admit: Admit,
+    is_first: bool,
+}
+
+impl Arrivals {
+    fn take(&mut self, mut pipe: Pipe) {
+        // The first is for control, and has the connection's own room.
+        let mut may_wait = std::mem::take(&mut self.is_first);
+        if !may_wait && let Some(room) = (self.admit)() {
+            pipe.keep(room);
+            may_wait = true;
+        }
+        // One for which there is no room may wait, to be told so. Further ones are reset.
+        if may_wait || self.queue.capacity() == self.queue.max_capacity() {
+            // There are never more streams than places in the queue.
+            drop(self.queue.try_send(pipe));
+        }
+    }
+}
+
+type Opens = mpsc::Receiver<oneshot::Sender<io::Result<Pipe>>>;
 
 /// Moves the connection until it ends, and says why it did.
 async fn drive<T>(
     mut connection: yamux::Connection<Compat<T>>,
     mut opens: Opens,
-    arrivals: mpsc::Sender<yamux::Stream>,
+    (mut arrivals, unread): (Arrivals, Unread),
     mut stopping: watch::Receiver<bool>,
 ) -> String
 where
     T: AsyncRead + AsyncWrite + Send + Unpin,
 {
-    let mut asked: Option<oneshot::Sender<io::Result<yamux::Stream>>> = None;
+    let mut asked: Option<oneshot::Sender<io::Result<Pipe>>> = None;
+    let pipe = |stream: yamux::Stream| {
+        let counted = unread.enter(stream.id().val());
+        Pipe::yamux(stream, counted)
+    };
     let moved = poll_fn(|cx| {
         loop {
             if asked.is_none()
@@ -108,14 +138,11 @@ where
                 && let Some(answer) = asked.take()
             {
                 // Whoever asked may have gone.
-                drop(answer.send(opened.map_err(io::Error::other)));
+                drop(answer.send(opened.map(pipe).map_err(io::Error::other)));
                 continue;
             }
             match connection.poll_next_inbound(cx) {
-                Poll::Ready(Some(Ok(stream))) => {
-                    // There are never more streams than places.
-                    drop(arrivals.try_send(stream));
-                }
+                Poll::Ready(Some(Ok(stream))) => arrivals.take(pipe(stream)),
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(error.to_string()),
                 Poll::Ready(None) => return Poll::Ready("closed".to_owned()),
                 Poll::Pending => return Poll::Pending,

@@ -9,6 +9,7 @@ use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt as _};
 
 use super::buffer::{Buffer, poll_read_shown};
 use super::chunks::{CHUNK, Chunks, put_chunk};
+use super::unread::StreamUnread;
 use crate::message::Why;
 
 /// One stream of a [`Carrier`](super::Carrier): the bytes of one flow, both ways.
@@ -41,6 +42,7 @@ enum Under {
 #[derive(Debug)]
 struct Chunked {
     stream: Compat<yamux::Stream>,
+    unread: StreamUnread,
     coming: Chunks,
     /// A chunk on its way out.
     out: Vec<u8>,
@@ -53,10 +55,11 @@ impl Pipe {
         Self::new(id, Under::Quic { send, receive })
     }
 
-    pub(super) fn yamux(stream: yamux::Stream) -> Self {
+    pub(super) fn yamux(stream: yamux::Stream, unread: StreamUnread) -> Self {
         let id = u64::from(stream.id().val());
         let coming = Chunks::default();
-        let chunked = Chunked { stream: stream.compat(), coming, out: Vec::new(), sent: 0 };
+        let (stream, out) = (stream.compat(), Vec::new());
+        let chunked = Chunked { stream, unread, coming, out, sent: 0 };
         Self::new(id, Under::Yamux(Box::new(chunked)))
     }
 
@@ -68,6 +71,12 @@ impl Pipe {
     /// Keeps something for as long as the pipe: the place that it takes up.
     pub fn keep(&mut self, place: impl Any + Send + Sync) {
         self.kept = Some(Box::new(place));
+    }
+
+    /// Whether something is kept.
+    #[must_use]
+    pub fn is_keeping(&self) -> bool {
+        self.kept.is_some()
     }
 
     /// The number of the stream on its connection, the same at both ends.
@@ -181,7 +190,12 @@ impl Under {
                     other => io::Error::new(io::ErrorKind::ConnectionReset, other),
                 })
             }
-            Self::Yamux(chunked) => Pin::new(&mut chunked.stream).poll_read(cx, into),
+            Self::Yamux(chunked) => {
+                let before = into.filled().len();
+                ready!(Pin::new(&mut chunked.stream).poll_read(cx, into))?;
+                chunked.unread.took(into.filled().len() - before);
+                Poll::Ready(Ok(()))
+            }
         }
     }
 }

@@ -128,16 +128,18 @@ impl Service {
     /// Takes a stream that the peer has opened, if there is room for what it may bring.
     fn take(&self, mut pipe: Pipe, draining: bool) {
         let (serving, session) = (Arc::clone(&self.serving), &self.link.session);
-        match session.window() {
-            Some(window) => {
-                pipe.keep(window);
-                let counted = Counted::new(&self.link);
-                self.serving.tasks.spawn(flow(serving, counted, pipe, draining));
-            }
-            None => {
-                serving.refusals.count(session.peer().ip(), "no-room-for-streams");
-                self.serving.tasks.spawn(turn_away(pipe));
-            }
+        // Over TLS a stream has its room from the moment that it was opened.
+        if !pipe.is_keeping()
+            && let Some(window) = session.window()
+        {
+            pipe.keep(window);
+        }
+        if pipe.is_keeping() {
+            let counted = Counted::new(&self.link);
+            self.serving.tasks.spawn(flow(serving, counted, pipe, draining));
+        } else {
+            serving.refusals.count(session.peer().ip(), "no-room-for-streams");
+            self.serving.tasks.spawn(turn_away(pipe));
         }
     }
 

@@ -1,0 +1,278 @@
+//! Bounds how many frames of yamux wait to be read. Windows bound bytes, but each frame is kept by
+//! itself: a window that is filled with frames of one byte would take many times its memory.
+
+use std::collections::HashMap;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How many frames of one stream may wait. With more, nothing more of the whole connection is read
+/// until its streams have been.
+const FRAMES: u64 = 4096;
+/// The length of a frame's header: version, type, flags, stream, length.
+const HEADER: usize = 12;
+/// The type of a frame that carries data of a stream.
+const DATA: u8 = 0;
+
+/// What waits on the streams of one connection. Cheap to clone; every clone is the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unread(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    streams: HashMap<u32, Waiting>,
+    /// How many of them have too many frames.
+    crowded: usize,
+    /// Who reads the connection, and waits until there are fewer.
+    reader: Option<Waker>,
+}
+
+/// What waits on one stream.
+#[derive(Debug, Default)]
+struct Waiting {
+    bytes: u64,
+    /// Never fewer frames than there are: which of them were read is known when all were.
+    frames: u64,
+}
+
+impl Waiting {
+    fn is_crowded(&self) -> bool {
+        self.frames > FRAMES
+    }
+}
+
+/// A stream that is counted as long as this is held.
+#[derive(Debug)]
+pub(super) struct StreamUnread {
+    all: Unread,
+    stream: u32,
+}
+
+impl Unread {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts what comes on that stream from now on.
+    pub(super) fn enter(&self, stream: u32) -> StreamUnread {
+        self.state().streams.insert(stream, Waiting::default());
+        StreamUnread { all: self.clone(), stream }
+    }
+
+    fn came(&self, stream: u32, bytes: u32) {
+        let mut state = self.state();
+        // Of other streams yamux keeps nothing.
+        let Some(waiting) = state.streams.get_mut(&stream) else { return };
+        let before = waiting.is_crowded();
+        waiting.bytes += u64::from(bytes);
+        waiting.frames += 1;
+        if waiting.is_crowded() && !before {
+            state.crowded += 1;
+        }
+    }
+
+    /// Answers when the connection may be read.
+    fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        if state.crowded == 0 {
+            return Poll::Ready(());
+        }
+        state.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl State {
+    /// A stream that was crowded is not any more.
+    fn relieved(&mut self) {
+        self.crowded -= 1;
+        if self.crowded == 0
+            && let Some(reader) = self.reader.take()
+        {
+            reader.wake();
+        }
+    }
+}
+
+impl StreamUnread {
+    /// So many bytes of the stream have been read.
+    pub(super) fn took(&self, bytes: usize) {
+        let mut state = self.all.state();
+        let Some(waiting) = state.streams.get_mut(&self.stream) else { return };
+        let before = waiting.is_crowded();
+        waiting.bytes = waiting.bytes.saturating_sub(bytes as u64);
+        waiting.frames = waiting.frames.min(waiting.bytes);
+        if before && !waiting.is_crowded() {
+            state.relieved();
+        }
+    }
+}
+
+impl Drop for StreamUnread {
+    fn drop(&mut self) {
+        let mut state = self.all.state();
+        if state.streams.remove(&self.stream).is_some_and(|waiting| waiting.is_crowded()) {
+            state.relieved();
+        }
+    }
+}
+
+/// A connection whose frames are counted as they come.
+#[derive(Debug)]
+pub(super) struct Watched<S> {
+    stream: S,
+    unread: Unread,
+    header: [u8; HEADER],
+    /// How many bytes of the header have come.
+    filled: usize,
+    /// How many bytes of a frame are still to come after its header.
+    rest: usize,
+}
+
+impl<S> Watched<S> {
+    pub(super) fn new(stream: S, unread: Unread) -> Self {
+        Self { stream, unread, header: [0; HEADER], filled: 0, rest: 0 }
+    }
+
+    fn see(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let skipped = self.rest.min(bytes.len());
+            self.rest -= skipped;
+            bytes = bytes.get(skipped..).unwrap_or_default();
+            let wanted = HEADER - self.filled;
+            let (part, others) = bytes.split_at(wanted.min(bytes.len()));
+            if let Some(room) = self.header.get_mut(self.filled..self.filled + part.len()) {
+                room.copy_from_slice(part);
+            }
+            self.filled += part.len();
+            bytes = others;
+            if self.filled == HEADER {
+                self.filled = 0;
+                let [_, kind, _, _, s0, s1, s2, s3, l0, l1, l2, l3] = self.header;
+                let length = u32::from_be_bytes([l0, l1, l2, l3]);
+                if kind == DATA && length > 0 {
+                    self.rest = length as usize;
+                    self.unread.came(u32::from_be_bytes([s0, s1, s2, s3]), length);
+                }
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.unread.poll_room(cx));
+        let before = into.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(cx, into))?;
+        this.see(into.filled().get(before..).unwrap_or_default());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        all: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, all)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+
+    fn frame(kind: u8, stream: u32, length: u32) -> Vec<u8> {
+        let mut frame = vec![0, kind, 0, 0];
+        frame.extend(stream.to_be_bytes());
+        frame.extend(length.to_be_bytes());
+        if kind == DATA {
+            frame.extend(vec![7; length as usize]);
+        }
+        frame
+    }
+
+    async fn is_read<S: AsyncRead + Unpin>(watched: &mut S, bytes: usize) -> bool {
+        let mut into = vec![0; bytes];
+        let soon = std::time::Duration::from_millis(50);
+        tokio::time::timeout(soon, watched.read_exact(&mut into)).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_connection_rests_while_too_many_frames_of_a_stream_wait() {
+        let tiny = frame(DATA, 1, 1);
+        let all = tiny.repeat(2 * FRAMES as usize);
+        let unread = Unread::default();
+        let mut watched = Watched::new(&all[..], unread.clone());
+        let one = unread.enter(1);
+        let up_to = tiny.len() * (FRAMES as usize + 1);
+        assert!(is_read(&mut watched, up_to).await);
+        assert!(!is_read(&mut watched, 1).await);
+        one.took(1);
+        assert!(is_read(&mut watched, tiny.len()).await, "one was read, so one more is");
+        assert!(!is_read(&mut watched, 1).await);
+        drop(one);
+        assert!(is_read(&mut watched, 1).await, "nobody keeps what came for it any more");
+    }
+
+    #[tokio::test]
+    async fn what_is_read_or_large_or_on_no_stream_does_not_count() {
+        let unread = Unread::default();
+        let one = unread.enter(1);
+        let all = [frame(DATA, 1, 1000).repeat(100), frame(1, 1, 9).repeat(9000)].concat();
+        let others = frame(DATA, 5, 1).repeat(9000);
+        let all = [all, others].concat();
+        let mut watched = Watched::new(&all[..], unread.clone());
+        assert!(is_read(&mut watched, all.len()).await);
+        let tiny = frame(DATA, 1, 1);
+        for _ in 0..3 * FRAMES {
+            let mut watched = Watched::new(&tiny[..], unread.clone());
+            assert!(is_read(&mut watched, tiny.len()).await);
+            one.took(2000);
+        }
+    }
+
+    #[tokio::test]
+    async fn where_frames_are_cut_changes_nothing() {
+        let all = [frame(DATA, 1, 3), frame(2, 0, 77), frame(DATA, 1, 2)].concat();
+        let unread = Unread::default();
+        let _one = unread.enter(1);
+        let mut watched = Watched::new(&all[..], unread.clone());
+        for _ in 0..all.len() {
+            assert!(is_read(&mut watched, 1).await);
+        }
+        let state = unread.state();
+        assert_eq!((state.streams[&1].bytes, state.streams[&1].frames), (5, 2));
+    }
+}
