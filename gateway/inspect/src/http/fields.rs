@@ -24,11 +24,13 @@ const HOP: &[&str] = &[
 /// What makes a backend do something other than what the method and the target say, which were
 /// decided. `Proxy` becomes a program's HTTP_PROXY (CVE-2016-5385).
 const OTHERWISE: &[&str] = &[
+    "method-override",
     "proxy",
     "x-host",
     "x-http-host-override",
     "x-http-method",
     "x-http-method-override",
+    "x-method",
     "x-method-override",
     "x-original-*",
     "x-rewrite-*",
@@ -53,6 +55,9 @@ const HEAD_ONLY: &[&str] = &[
     "range",
     "set-cookie",
 ];
+
+/// What CGI puts before a field's name (RFC 3875 section 4.1.18), folded.
+const CGI: &[u8] = b"http-";
 
 /// Whether a client's field is not forwarded to the backend, whatever the interface's options are.
 fn is_never_for_backend(name: &Folded) -> bool {
@@ -89,16 +94,12 @@ pub(super) fn is_no_trailer(name: &str) -> bool {
 
 /// A field's name for whoever takes small letters for capitals and every other character for a
 /// hyphen, as CGI and its heirs do: `X_Forwarded_For` and `X.Forwarded.For` are `X-Forwarded-For` to
-/// them.
+/// them. CGI calls that `HTTP_X_FORWARDED_FOR`, and some programs look for a field of this name.
 pub(super) struct Folded(SmallVec<[u8; 32]>);
 
 impl Folded {
     pub(super) fn new(name: &str) -> Self {
-        let fold = |byte: u8| match byte.to_ascii_lowercase() {
-            byte if byte.is_ascii_alphanumeric() => byte,
-            _ => b'-',
-        };
-        Self(name.bytes().map(fold).collect())
+        Self(without_cgi(name.as_bytes()).iter().map(|byte| fold(*byte)).collect())
     }
 
     pub(super) fn is(&self, known: &str) -> bool {
@@ -115,6 +116,20 @@ impl Folded {
             None => self.is(known),
         })
     }
+}
+
+fn fold(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
+}
+
+/// A field's name without what CGI puts before it, however often.
+fn without_cgi(mut name: &[u8]) -> &[u8] {
+    while let Some((front, rest)) = name.split_at_checked(CGI.len())
+        && front.iter().map(|byte| fold(*byte)).eq(CGI.iter().copied())
+    {
+        name = rest;
+    }
+    name
 }
 
 /// Whether the fields are as many, and as long, as one message may have.
@@ -182,8 +197,23 @@ mod tests {
             ("ssl_client_verify", false, true),
             ("x-http-method-override", false, true),
             ("x_http_method_override", false, true),
+            ("method-override", false, true),
+            ("http-method-override", false, true),
+            ("x-method", false, true),
             ("x-original-url", false, true),
             ("x-rewrite-url", false, true),
+            // As CGI calls them.
+            ("http_x_forwarded_for", false, true),
+            ("HTTP_CLIENT_IP", false, true),
+            ("http-forwarded", false, true),
+            ("http.remote.user", false, true),
+            ("http_http_x_real_ip", false, true),
+            ("http_x_http_method_override", false, true),
+            ("http_proxy", false, true),
+            ("http_host", false, true),
+            ("http_content_length", false, true),
+            ("http_doorward_identity", false, false),
+            ("http_connection", false, false),
             ("proxy", false, true),
             ("host", false, true),
             ("expect", false, true),
@@ -210,6 +240,18 @@ mod tests {
             ("sm_user", false, true),
             ("iv-creds", false, true),
             ("x-script-name", false, true),
+            ("kubeflow-userid", false, true),
+            ("kubeflow-groups", false, true),
+            ("x-trino-user", false, true),
+            ("x-presto-user", false, true),
+            ("x-rapidapi-user", false, true),
+            ("x-rapidapi-proxy-secret", false, true),
+            ("x-hasura-role", false, true),
+            ("x-clientip", false, true),
+            ("x-client-ip", false, true),
+            ("cdn-src-ip", false, true),
+            ("ali-cdn-real-ip", false, true),
+            ("x-scope-orgid", false, true),
             // What clients prove who they are by, and what they say of the request alone.
             ("authorization", true, true),
             ("x-auth-token", true, true),
@@ -225,6 +267,12 @@ mod tests {
             ("x-client-data", true, true),
             ("x-client-version", true, true),
             ("from", true, true),
+            ("http-referer", true, true),
+            ("http_accept", true, true),
+            ("http-", true, true),
+            ("https", true, true),
+            ("x-trino-catalog", true, true),
+            ("x-methods", true, true),
             ("x", true, true),
         ] {
             assert_eq!(!is_not_for_backend(name), for_backend, "{name}");
@@ -256,6 +304,8 @@ mod tests {
             ("x_remote_user", true),
             ("X-Forwarded-For", true),
             ("Remote-User", true),
+            ("HTTP_X_FORWARDED_FOR", true),
+            ("HTTP_Doorward_Identity", false),
             ("Doorward-Identity", false),
             ("doorward_identity", false),
             ("X-HTTP-Method-Override", false),

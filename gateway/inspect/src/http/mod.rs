@@ -13,6 +13,9 @@
 //! Where an interface decides a parameter of the query (`operand=query:cmd`), it is one more segment:
 //! `/a?cmd=on` is `web/a/@cmd=on`. No path ends like that there.
 //!
+//! Where a query names another method (`?_method=DELETE`), the action of that method is asked about
+//! as well.
+//!
 //! # What pages may do
 //!
 //! A browser sends its certificate for whatever page it shows, so requests that pages of other
@@ -21,8 +24,8 @@
 //! # What is not decided
 //!
 //! The rest of the query, the fields and the content are forwarded and not looked at, but for fields
-//! that are known to make a backend do something else. A backend that takes its method or its path from the
-//! query or from a form (`?_method=DELETE`) must not be trusted to do only what was decided. Nor
+//! that are known to make a backend do something else. A backend that takes its method from a form
+//! in the content, or its path from the query, must not be trusted to do only what was decided. Nor
 //! can it be known here whether a backend tells `/a` from `/A`: rules that allow are safe there,
 //! rules that deny are not.
 //!

@@ -33,6 +33,12 @@ pub enum Refusal {
         "The last segment of the path begins with @, which stands for a part of the query here."
     )]
     Mark,
+    /// The query names a method, and it is not clear which, or it is none that is served here.
+    #[error(
+        "The query names a method (_method) that cannot be decided here. Make the request with \
+         that method instead."
+    )]
+    Override,
     /// The path or the query is longer than what can be decided.
     #[error("The target is too long.")]
     TooLong,
@@ -107,6 +113,7 @@ impl Refusal {
             | Self::Query
             | Self::Operand(_)
             | Self::Mark
+            | Self::Override
             | Self::Host
             | Self::Framing
             | Self::Content
@@ -122,7 +129,7 @@ impl Refusal {
             Self::Version => "version",
             Self::Target => "target",
             Self::Path(_) | Self::Mark => "path",
-            Self::Query | Self::Operand(_) => "query",
+            Self::Query | Self::Operand(_) | Self::Override => "query",
             Self::TooLong => "target-too-long",
             Self::Host => "host",
             Self::Misdirected => "misdirected",

@@ -12,7 +12,7 @@ use super::door::Door;
 use super::elsewhere::comes_from_elsewhere;
 use super::fields::{Folded, are_bounded};
 use super::path::{normal, readings};
-use super::query::operand;
+use super::query::{method, operand};
 use super::refusal::Refusal;
 use super::upgrade::{Extended, Upgrade};
 use crate::Judge;
@@ -34,6 +34,8 @@ pub struct Asked {
     /// A page of another origin has, and may not.
     from_elsewhere: bool,
     action: Action,
+    /// The action of another method, which the query names.
+    named: Option<Action>,
     paths: SmallVec<[Path; 1]>,
 }
 
@@ -44,11 +46,12 @@ pub struct Permitted(pub(super) Asked);
 
 impl Asked {
     /// What it asks for; all of it must be permitted. Nearly always it is one action on one path.
-    /// An upgrade is `connect` besides `get`, and a path, or a part of the query, that a backend may
+    /// An upgrade is `connect` besides `get`. Where the query names another method, a backend may
+    /// follow that, so its action is one more. A path, or a part of the query, that a backend may
     /// read in several ways is asked about in each (at most twelve).
     pub fn asks(&self) -> impl Iterator<Item = (Action, &Path)> {
         let upgrade = self.upgrade.as_ref().map(|_| Action::Connect);
-        let actions = std::iter::once(self.action).chain(upgrade);
+        let actions = std::iter::once(self.action).chain(self.named).chain(upgrade);
         actions.flat_map(|action| self.paths.iter().map(move |path| (action, path)))
     }
 
@@ -117,7 +120,18 @@ impl Door {
         }
         expectation(&head.headers)?;
         let (target, paths) = self.target(&head)?;
-        Ok(Asked { head, target, upgrade, content, from_here, from_elsewhere, action, paths })
+        let named = named(head.uri.query())?.filter(|named| *named != action);
+        Ok(Asked {
+            head,
+            target,
+            upgrade,
+            content,
+            from_here,
+            from_elsewhere,
+            action,
+            named,
+            paths,
+        })
     }
 
     /// The target for the backend, and the paths about which is asked.
@@ -229,6 +243,12 @@ fn action(method: &Method) -> Result<Action, Refusal> {
         Method::TRACE | Method::CONNECT => Err(Refusal::NotAllowed),
         _ => Err(Refusal::Method),
     }
+}
+
+/// The action of the method that a query names.
+fn named(query: Option<&str>) -> Result<Option<Action>, Refusal> {
+    let method = method(query.unwrap_or_default()).map_err(|_| Refusal::Override)?;
+    method.map(|method| action(&method).map_err(|_| Refusal::Override)).transpose()
 }
 
 /// The authority that a request names (RFC 9112 section 3.2, RFC 9113 section 8.3.1). None only

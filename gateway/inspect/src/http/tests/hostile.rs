@@ -240,7 +240,7 @@ fn requests_are_forwarded_as_decided_or_refused() {
         ),
         (
             "claims, folded",
-            "GET / HTTP/1.1\n$\nX_Forwarded_For: 1\nX-Forwarded_For: 1\nX.Real.IP: 1\nDoorward_Subject: x",
+            "GET / HTTP/1.1\n$\nX_Forwarded_For: 1\nX-Forwarded_For: 1\nHTTP_X_FORWARDED_FOR: 1\nHTTP_CLIENT_IP: 1\nX.Real.IP: 1\nDoorward_Subject: x",
             "get web/ | GET /",
         ),
         (
@@ -253,6 +253,48 @@ fn requests_are_forwarded_as_decided_or_refused() {
             "POST / HTTP/1.1\n$\nX-HTTP-Method-Override: DELETE\nX_HTTP_Method: PUT\nX-Method-Override: x",
             "post web/ | POST /",
         ),
+        (
+            "other method, otherwise",
+            "POST / HTTP/1.1\n$\nMethod-Override: DELETE\nHTTP-Method-Override: PUT\nX-Method: x\nHTTP_X_METHOD: x",
+            "post web/ | POST /",
+        ),
+        (
+            "other method, in the query",
+            "POST /a?x=1&_method=delete HTTP/1.1\n$",
+            "post web/a, delete web/a | POST /a?x=1&_method=delete",
+        ),
+        (
+            "other method, in the query of a GET",
+            "GET /a?_method=%50OST HTTP/1.1\n$",
+            "get web/a, post web/a | GET /a?_method=%50OST",
+        ),
+        (
+            "other method, spaced",
+            "POST /a?_method=PUT+ HTTP/1.1\n$",
+            "post web/a, put web/a | POST /a?_method=PUT+",
+        ),
+        (
+            "other method, upgrade",
+            "GET /a?_method=put HTTP/1.1\n$\nConnection: upgrade\nUpgrade: a",
+            "get web/a, put web/a, connect web/a | GET /a?_method=put | connection: upgrade | upgrade: a",
+        ),
+        ("the same method", "POST /?_method=POST HTTP/1.1\n$", "post web/ | POST /?_method=POST"),
+        ("no method", "POST /?_method= HTTP/1.1\n$", "post web/ | POST /?_method="),
+        ("no method's name", "GET /?_method=a.b HTTP/1.1\n$", "get web/ | GET /?_method=a.b"),
+        (
+            "parameters named alike",
+            "POST /?method=DELETE&x_method=DELETE&x=_method HTTP/1.1\n$",
+            "post web/ | POST /?method=DELETE&x_method=DELETE&x=_method",
+        ),
+        ("a method that is not served", "POST /?_method=TRACE HTTP/1.1\n$", "400 query"),
+        ("a method that is not known", "POST /?_method=M-SEARCH HTTP/1.1\n$", "400 query"),
+        ("two methods", "POST /?_method=PUT&_method=DELETE HTTP/1.1\n$", "400 query"),
+        ("a method, capital", "POST /?_METHOD=DELETE HTTP/1.1\n$", "400 query"),
+        ("a method, PHP's dot", "POST /?.method=DELETE HTTP/1.1\n$", "400 query"),
+        ("a method, list", "POST /?_method[]=DELETE HTTP/1.1\n$", "400 query"),
+        ("a method, escaped", "POST /?%5fmethod=DELETE HTTP/1.1\n$", "400 query"),
+        ("a method behind ;", "POST /?x=1;_method=DELETE HTTP/1.1\n$", "400 query"),
+        ("a method behind %26", "POST /?x=1%26_method%3DDELETE HTTP/1.1\n$", "400 query"),
         (
             "other path",
             "GET /a HTTP/1.1\n$\nX-Original-URL: /admin\nX-Rewrite-URL: /admin",

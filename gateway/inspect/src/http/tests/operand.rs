@@ -52,7 +52,7 @@ fn a_part_of_the_query_is_asked_about_in_every_reading() {
         ("/a?cmd", "get web/a/@cmd=, get web/a"),
         ("/a?&cmd=b&", "get web/a/@cmd=b"),
         ("/a?x=1;y=2&cmd=b", "get web/a/@cmd=b"),
-        ("/a?xcmd=b&cmdx=c&x[cmd]=d", "get web/a"),
+        ("/a?cmdx=c&x[cmd]=d&y=cmd&cmd1=e", "get web/a"),
         // Each reading of the path with each of the query.
         (
             "/a%40;v?cmd=b",
@@ -108,6 +108,20 @@ fn what_servers_read_differently_is_refused() {
         "/a?x=1%2526cmd%253Da",
         "/a?x=1?cmd=a",
         "/a?x=/b%3Fcmd=a",
+        // Where somebody looks for `cmd=` wherever it stands.
+        "/a?xcmd=reboot",
+        "/a?x.CMD=reboot",
+        "/a?a=cmd=reboot",
+        "/a?a=%63md=reboot",
+        "/a?a=cmd%3Dreboot",
+        "/a?a=%2563md%253Dreboot",
+        "/a?x%63md=reboot",
+        "/a?cmd=status&xcmd=reboot",
+        "/a?xcmd=reboot&cmd=status",
+        "/a?cmd=cmd=reboot",
+        "/a?cmd=a/Cmd=reboot",
+        "/a?cmd=a%20cmd%3Dreboot",
+        "/a?cmd&xcmd=reboot",
         // Values that come to several.
         "/a?cmd=a%26b",
         "/a?cmd=a%3Bb",
@@ -219,6 +233,18 @@ fn servers(query: &str) -> Vec<Vec<String>> {
             for plus in [true, false] {
                 for same in [exact, folded, cut, trimmed] {
                     all.push(read(&text, ends, plus, same));
+                }
+            }
+        }
+    }
+    // Firmware looks for the first `cmd=`, or the last, wherever it stands.
+    for text in [query.to_owned(), decode(query, false), decode(query, true)] {
+        let small = text.to_ascii_lowercase();
+        for looked in [&text, &small] {
+            for place in [looked.find("cmd="), looked.rfind("cmd=")] {
+                let value = place.map(|at| text.get(at + 4..).unwrap().split('&').next().unwrap());
+                for plus in [true, false] {
+                    all.push(value.iter().map(|value| decode(value, plus)).collect());
                 }
             }
         }
