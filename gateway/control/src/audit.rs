@@ -116,7 +116,8 @@ async fn send(
 ) -> Result<(), ()> {
     let mut last = audit.last();
     loop {
-        last.mark_unchanged();
+        // The log has every record up to this one, so the reading below passes them all.
+        let passed = *last.borrow_and_update();
         let page = reading.limit.map_or(PAGE, |left| u32::try_from(left).unwrap_or(PAGE).min(PAGE));
         let records = match audit.read_after(reading.after, reading.flow, page).await {
             Ok(records) => records,
@@ -153,6 +154,8 @@ async fn send(
             if !reading.follow {
                 return Ok(());
             }
+            // Nothing more matched up to there: the next reading begins behind it.
+            reading.after = reading.after.max(passed);
             tokio::select! {
                 changed = last.changed() => changed.map_err(drop)?,
                 () = lines.closed() => return Err(()),

@@ -171,9 +171,11 @@ impl Call<'_> {
                 self.ask_for_network(gate, network).await?;
             }
         }
-        match enabled {
-            true => gate.record(Some("enable")).await?,
-            false => gate.record_urgently("disable").await?,
+        match (enabled, seen.enabled) {
+            (true, _) => gate.record(Some("enable")).await?,
+            (false, true) => gate.record_urgently("disable").await?,
+            // It takes nothing away.
+            (false, false) => gate.record(Some("disable")).await?,
         }
         gate.stands()?;
         let store = &self.parts.store;
@@ -183,6 +185,14 @@ impl Call<'_> {
 
     pub(crate) async fn remove_interface(self, gate: &mut Gate) -> Answer {
         let door = self.door()?;
+        let snapshot = self.parts.leases.snapshot();
+        let is_there = match &door.device {
+            Device::Named(device) => snapshot.interface(device, &door.interface).is_some(),
+            Device::Gateway => false,
+        };
+        if !is_there {
+            return Err(refused(StoreError::NoInterface(door)));
+        }
         gate.record_urgently("remove").await?;
         gate.stands()?;
         let done = self.parts.store.remove_interface(actor(gate), door).await;

@@ -19,10 +19,13 @@ impl Call<'_> {
         let flow: FlowId = text
             .parse()
             .map_err(|error: doorward_model::NotAnId| wrong(sentence(&error.to_string())))?;
-        gate.record_urgently("cut").await?;
-        gate.stands()?;
-        if self.parts.leases.cut_session(id) || self.parts.leases.cut_flow(flow) {
-            return Ok(json(&serde_json::json!({ "cut": id })));
+        let leases = &self.parts.leases;
+        if leases.has_session(id) || leases.has_flow(flow) {
+            gate.record_urgently("cut").await?;
+            gate.stands()?;
+            if leases.cut_session(id) || leases.cut_flow(flow) {
+                return Ok(json(&serde_json::json!({ "cut": id })));
+            }
         }
         let detail = "There is no session or flow of that id; it may have ended.";
         Err(denied(Problem::new(404, "Not found", detail)))

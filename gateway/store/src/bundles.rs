@@ -126,7 +126,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn bundle(&self) -> Result<BundleInForce, StoreError> {
-        in_force(&mut *self.read().await?).await
+        in_force(&mut *self.list().await?).await
     }
 
     /// A bundle that is or was in force; `None` if there never was one of that number.
@@ -134,7 +134,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn revision(&self, number: Revision) -> Result<Option<BundleInForce>, StoreError> {
-        let mut connection = self.read().await?;
+        let mut connection = self.list().await?;
         let found = sqlx::query("SELECT * FROM bundles WHERE revision = ?")
             .bind(number.0)
             .fetch_optional(&mut *connection)
@@ -155,7 +155,7 @@ impl Store {
              ORDER BY revision DESC LIMIT ?",
         )
         .bind(most)
-        .fetch_all(&mut *self.read().await?)
+        .fetch_all(&mut *self.list().await?)
         .await?;
         let read = |row: &SqliteRow| {
             Ok(RevisionRow {

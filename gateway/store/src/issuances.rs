@@ -401,7 +401,7 @@ impl Store {
     /// # Errors
     /// When there is no such subject, or the database refuses.
     pub async fn certificates(&self, subject: &Subject) -> Result<Vec<IssuanceRow>, StoreError> {
-        let mut connection = self.read().await?;
+        let mut connection = self.list().await?;
         let id = known(&mut connection, subject).await?;
         let rows =
             sqlx::query("SELECT * FROM issuances WHERE subject = ? ORDER BY id DESC LIMIT 200")

@@ -33,7 +33,10 @@ const FILE: &str = "state.db";
 #[derive(Clone)]
 pub struct Store {
     writer: Writer,
+    /// For what enrols and renews.
     readers: SqlitePool,
+    /// For lists and bundles, for which nobody who renews is to wait.
+    listers: SqlitePool,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     trouble: watch::Receiver<Option<String>>,
     ballast: Ballast,
@@ -136,8 +139,11 @@ impl Store {
         let connection = WriteConnection::new(&path, connection);
         let (writer, task) =
             Writer::start(connection, publish, Arc::clone(&clock), ballast.clone(), tell_trouble);
-        let readers = SqlitePoolOptions::new().max_connections(4).connect_lazy_with(reading(&path));
-        let store = Self { writer, readers, snapshots, trouble, ballast, clock };
+        let pool = |count| {
+            SqlitePoolOptions::new().max_connections(count).connect_lazy_with(reading(&path))
+        };
+        let (readers, listers) = (pool(2), pool(2));
+        let store = Self { writer, readers, listers, snapshots, trouble, ballast, clock };
         Ok(Opened { store, facts, authority, task })
     }
 
@@ -198,6 +204,12 @@ impl Store {
         self.clock.now()
     }
 
+    /// A connection for what may be much.
+    pub(crate) async fn list(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        Ok(self.listers.acquire().await?)
+    }
+
+    /// A connection for a look at somebody's identity.
     pub(crate) async fn read(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
         Ok(self.readers.acquire().await?)
     }

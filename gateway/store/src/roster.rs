@@ -36,7 +36,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn subjects(&self, kind: Kind) -> Result<Vec<SubjectRow>, StoreError> {
-        let mut connection = self.read().await?;
+        let mut connection = self.list().await?;
         let rows = sqlx::query(
             "SELECT s.*, (SELECT max(not_after) FROM issuances i WHERE i.subject = s.id \
                AND i.revoked IS NULL AND i.not_after >= ?) AS identity_until \

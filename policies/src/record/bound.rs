@@ -12,7 +12,8 @@ pub enum Class {
     Anyone,
     /// What a right allows: flows and operations.
     Permitted,
-    /// Certificates. A log that is full of flows keeps no device from renewing.
+    /// Certificates. Whoever renews without end stops no flow, and a log that is full keeps no
+    /// device from renewing: then it is counted. The state has each certificate, too.
     Identity,
     /// What must not stop anything: alarms, and requests that only read the administration.
     Notice,
@@ -38,8 +39,9 @@ impl Class {
     pub fn room(self, most: u64) -> u64 {
         match self {
             Self::Anyone => most / 32 * 24,
+            Self::Identity => most / 32 * 28,
+            Self::Notice => most / 32 * 29,
             Self::Permitted => most / 32 * 30,
-            Self::Identity | Self::Notice => most / 32 * 31,
             Self::Administrator => most,
             Self::Rescue => u64::MAX,
         }
@@ -49,10 +51,8 @@ impl Class {
     #[must_use]
     pub fn without_room(self) -> WithoutRoom {
         match self {
-            Self::Anyone | Self::Notice => WithoutRoom::Counted,
-            Self::Permitted | Self::Identity | Self::Administrator | Self::Rescue => {
-                WithoutRoom::Refused
-            }
+            Self::Anyone | Self::Identity | Self::Notice => WithoutRoom::Counted,
+            Self::Permitted | Self::Administrator | Self::Rescue => WithoutRoom::Refused,
         }
     }
 }
@@ -95,7 +95,9 @@ impl Record {
             Event::Operation => Bound::of(Permitted, 600, 20_000),
             Event::OperationRefused => Bound::of(Anyone, 60, 2_000),
             Event::Request | Event::RequestEnd => match self.action {
-                _ if self.urgent => Bound::each(Rescue),
+                // They may use the room on the disk that is kept, so their number is bounded; the
+                // rest is done as well, and counted.
+                _ if self.urgent => Bound::of(Rescue, 120, 2_000),
                 Some(Action::Read) => Bound::of(Notice, 60, 5_000),
                 // Each changes something, and stands by itself.
                 _ => Bound::each(Administrator),
@@ -132,7 +134,7 @@ mod tests {
     fn whoever_has_fewer_rights_is_stopped_earlier() {
         let most = 1024 * 1024;
         let rooms =
-            [Class::Anyone, Class::Permitted, Class::Identity, Class::Administrator, Class::Rescue]
+            [Class::Anyone, Class::Identity, Class::Permitted, Class::Administrator, Class::Rescue]
                 .map(|class| class.room(most));
         assert!(rooms.is_sorted_by(|one, next| one < next), "{rooms:?}");
         assert_eq!(Class::Permitted.room(most), most / 16 * 15);

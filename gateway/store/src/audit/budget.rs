@@ -360,17 +360,17 @@ mod tests {
         let take = |budget: &mut Budget, event, room| {
             budget.take(&mut record(event, "device/one", 0), room, seconds(0))
         };
-        for event in [Event::FlowRefused, Event::SessionOpen, Event::Alarm] {
+        for event in [Event::FlowRefused, Event::SessionOpen, Event::Alarm, Event::Issuing] {
             assert_eq!(take(&mut budget, event, false), Verdict::Counted, "{event}");
         }
-        for event in [Event::FlowOpen, Event::Operation, Event::Issuing] {
+        for event in [Event::FlowOpen, Event::Operation] {
             assert_eq!(take(&mut budget, event, false), Verdict::NoRoom, "{event}");
         }
         burst(&mut budget, Event::FlowRefused, "device/two", 0, 100);
         assert_eq!(budget.due(|_| false, false, seconds(3599)), []);
         // One record for each kind, whoever it was.
         let sums = budget.due(|_| false, false, seconds(3600));
-        assert_eq!(sums.len(), 3);
+        assert_eq!(sums.len(), 4);
         assert!(sums.iter().all(|sum| sum.subject.is_none()));
     }
 
@@ -386,6 +386,11 @@ mod tests {
             let verdict = budget.take(&mut request(Action::Create, false), true, seconds(0));
             assert_eq!(verdict, Verdict::Written);
         }
+        let taken = (0..1000).map(|_| {
+            let mut urgent = request(Action::Delete, true);
+            (budget.take(&mut urgent, true, seconds(0)) == Verdict::Written) as usize
+        });
+        assert_eq!(taken.sum::<usize>(), 120, "the rest is done and counted");
         let reads =
             (0..100).map(|_| budget.take(&mut request(Action::Read, false), true, seconds(0)));
         assert_eq!(reads.filter(|verdict| *verdict == Verdict::Counted).count(), 40);

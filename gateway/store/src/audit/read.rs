@@ -7,6 +7,13 @@ use sqlx::sqlite::SqliteRow;
 use crate::audit::AuditLog;
 use crate::error::StoreError;
 
+/// Reads records of all flows, and of none.
+const OF_ALL: &str = "SELECT seq, record FROM records WHERE seq > ? ORDER BY seq LIMIT ?";
+
+/// Reads records of one flow. The index of flows leads to them, in their order.
+pub(super) const OF_FLOW: &str =
+    "SELECT seq, record FROM records WHERE flow = ? AND seq > ? ORDER BY seq LIMIT ?";
+
 /// A record with its number in the log.
 #[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize)]
 pub struct Numbered {
@@ -29,16 +36,11 @@ impl AuditLog {
         flow: Option<FlowId>,
         limit: u32,
     ) -> Result<Vec<Numbered>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT seq, record FROM records WHERE seq > ? AND (? IS NULL OR flow = ?) \
-             ORDER BY seq LIMIT ?",
-        )
-        .bind(after)
-        .bind(flow.map(|flow| flow.to_string()))
-        .bind(flow.map(|flow| flow.to_string()))
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await?;
+        let query = match flow {
+            Some(flow) => sqlx::query(OF_FLOW).bind(flow.to_string()),
+            None => sqlx::query(OF_ALL),
+        };
+        let rows = query.bind(after).bind(limit).fetch_all(&self.readers).await?;
         rows.iter().map(numbered).collect()
     }
 

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use doorward_model::Action;
+use doorward_model::{Action, FlowId};
 use doorward_policies::{Event, Journal as _, JournalError, Outcome, Record};
 use jiff::Timestamp;
+use sqlx::{AssertSqlSafe, Row as _};
 
+use super::read::OF_FLOW;
 use crate::tests::{START, World};
 use crate::{AuditLog, AuditSettings};
 
@@ -52,6 +54,34 @@ async fn what_was_acknowledged_is_read_back_in_order_and_endings_keep_their_plac
     assert_eq!(log.read_after(tail, None, 10).await.unwrap().len(), 3);
 }
 
+#[tokio::test]
+async fn one_flow_is_read_in_order_and_by_its_index() {
+    let world = World::found().await;
+    let (log, _task) = open(&world, 1 << 30).await;
+    let at = Timestamp::from_second(START).unwrap();
+    let (one, other) = (FlowId::new(at, [1; 10]), FlowId::new(at, [2; 10]));
+    for number in 0..60 {
+        let flow = [Some(one), Some(other), None][number as usize % 3];
+        log.write(Record { flow, ..numbered(number) }).await.unwrap();
+    }
+    let of = async |after: i64, flow: Option<FlowId>, limit: u32| -> Vec<i64> {
+        let read = log.read_after(after, flow, limit).await.unwrap();
+        assert!(read.iter().all(|one| flow.is_none() || one.record.flow == flow));
+        read.iter().map(|one| one.seq).collect()
+    };
+    assert_eq!(of(0, Some(one), 100).await, (1..=60).step_by(3).collect::<Vec<_>>());
+    assert_eq!(of(4, Some(one), 3).await, [7, 10, 13]);
+    assert_eq!(of(4, Some(other), 3).await, [5, 8, 11]);
+    assert_eq!(of(58, Some(one), 3).await, [0_i64; 0]);
+    assert_eq!(of(4, None, 3).await, [5, 6, 7]);
+
+    let plan = format!("EXPLAIN QUERY PLAN {OF_FLOW}");
+    let plan = sqlx::query(AssertSqlSafe(plan)).bind("x").bind(4).bind(3);
+    let plan = plan.fetch_all(&log.readers).await.unwrap();
+    let plan: Vec<String> = plan.iter().map(|step| step.get("detail")).collect();
+    assert_eq!(plan, ["SEARCH records USING INDEX records_by_flow (flow=? AND rowid>?)"]);
+}
+
 /// Writes until it is refused, each time for another subject. How many were written.
 async fn fill(log: &AuditLog, event: Event) -> (u64, JournalError) {
     for written in 0..50_000_u64 {
@@ -79,14 +109,22 @@ async fn who_has_fewer_rights_finds_the_log_full_earlier() {
     assert!((most / 32 * 22..most / 32 * 25).contains(&anyone), "{anyone}");
     assert_eq!(*log.trouble().borrow(), None, "flows are still taken");
 
+    // Certificates go on, and are counted: whoever renews without end stops no flow.
+    for number in 0..5000 {
+        let record = record(Event::Issuing, &format!("device/d{number}"));
+        log.write(record.detail(&"x".repeat(256))).await.unwrap();
+    }
+    let identities = log.bytes();
+    assert!((most / 32 * 26..most / 32 * 29).contains(&identities), "{identities}");
+    assert_eq!(*log.trouble().borrow(), None, "flows are still taken");
+
     let (written, refused) = fill(&log, Event::FlowOpen).await;
     assert_eq!(refused, JournalError::Full);
-    assert!(written > 100, "flows have room of their own: {written}");
+    assert!(written > 10, "flows have room of their own: {written}");
     assert_eq!(*log.trouble().borrow(), Some(JournalError::Full));
+    log.write(record(Event::Issuing, "device/pump")).await.unwrap();
 
-    // Then certificates, then changes.
-    let (written, _) = fill(&log, Event::Issuing).await;
-    assert!(written > 10, "certificates have room of their own: {written}");
+    // Then changes.
     let mut changes = 0;
     while log.write(change(false)).await.is_ok() {
         changes += 1;
