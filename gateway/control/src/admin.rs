@@ -224,7 +224,7 @@ impl Parts {
             held: None,
         };
         let part = route.resource(path);
-        if route.access == Access::Public && !visit.may_ask_unproven() {
+        if route.access == Access::Public && !visit.may_ask_unproven().await {
             self.refusals.count(visit.peer.ip(), "too-many-requests");
             let detail = "Try again in a few seconds.";
             return Err(denied(Problem::new(429, "Too many requests", detail)));
@@ -374,6 +374,21 @@ impl Call<'_> {
         self.held = Some((whole, place));
         // A large bundle takes a while; others are served meanwhile.
         blocking(move || read(&bytes)).await
+    }
+
+    /// Work on a question about the policy, in its turn: it may look at every rule.
+    pub(crate) async fn work_out<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Denied> + Send + 'static,
+    ) -> Result<T, Denied> {
+        let questions = self.parts.leases.pots().questions();
+        let place = questions.take_within(&self.visit.party(), 1, self.rank, TURN).await;
+        let _place = place.ok_or_else(|| {
+            let detail =
+                "Other questions about the policy are being worked on. Try again in a moment.";
+            denied(Problem::new(503, "Busy", detail))
+        })?;
+        blocking(work).await
     }
 
     /// A request whose first question has been answered with yes.

@@ -9,7 +9,6 @@ use serde::Deserialize;
 use crate::admin::{Answer, Call, denied, wrong};
 use crate::gate::{Gate, failed};
 use crate::policy::Check;
-use crate::revisions::blocking;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,7 +38,7 @@ impl Call<'_> {
         let snapshot = self.parts.leases.snapshot();
         let (question, at) = check.question(&snapshot, self.now())?;
         gate.record(None).await?;
-        Ok(json(&blocking(move || Ok(snapshot.explain(&question, at))).await?))
+        Ok(json(&self.work_out(move || Ok(snapshot.explain(&question, at))).await?))
     }
 
     /// Who may do something.
@@ -54,7 +53,7 @@ impl Call<'_> {
         gate.record(None).await?;
         let context = Context { now, source: question.source, proven: question.proven };
         let who = move || Ok(snapshot.who_can(action, &question.resource, &context));
-        Ok(json(&blocking(who).await?))
+        Ok(json(&self.work_out(who).await?))
     }
 
     /// What somebody may do.
@@ -66,6 +65,6 @@ impl Call<'_> {
             return Err(wrong(format!("There is no {subject}.")));
         }
         gate.record(None).await?;
-        Ok(json(&blocking(move || Ok(snapshot.what_can(&subject, at))).await?))
+        Ok(json(&self.work_out(move || Ok(snapshot.what_can(&subject, at))).await?))
     }
 }

@@ -16,6 +16,7 @@ use crate::http::{Body, Payload, Problem};
 use crate::limits::Entrance;
 use crate::link::{Asking, Link};
 use crate::listener::Place;
+use crate::pot::Rank;
 use crate::session::Session;
 use crate::wire::Wire;
 
@@ -41,11 +42,19 @@ impl Visit {
         self.session.as_ref().map_or_else(|| Party::stranger(self.peer.ip()), |one| one.party())
     }
 
+    /// Takes places of a pot, by the rank that the visitor has.
+    pub(crate) fn take<T>(&self, take: impl Fn(Rank) -> Option<T>) -> Option<T> {
+        match &self.session {
+            Some(session) => session.take(take),
+            None => take(Rank::Anyone),
+        }
+    }
+
     /// Whether one more request may be made that carries its own proof, such as a code. For a
     /// visitor without an identity this was asked when the request came: all of its are such.
     #[must_use]
-    pub fn may_ask_unproven(&self) -> bool {
-        self.session.is_none() || self.entrance.admits_request(self.peer.ip())
+    pub async fn may_ask_unproven(&self) -> bool {
+        self.session.is_none() || self.entrance.admits_request(self.peer.ip()).await
     }
 }
 

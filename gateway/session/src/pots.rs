@@ -30,6 +30,7 @@ struct Inner {
     uploads: Pot<Party>,
     bundles: Pot<Party>,
     readings: Pot<Party>,
+    questions: Pot<Party>,
 }
 
 /// One bound as commands show it.
@@ -60,6 +61,9 @@ pub struct LimitView {
 impl Pots {
     /// How many bundles are examined at the same time: each may be large, and takes a core.
     pub const BUNDLES: u64 = 4;
+    /// How many questions about the policy are worked on at the same time: each may look at every
+    /// rule, and takes a core.
+    pub const QUESTIONS: u64 = 4;
     /// How many readings of the audit log go on at the same time: each holds a page of it, and
     /// looks for more whenever there is some.
     pub const READINGS: u64 = 64;
@@ -91,6 +95,7 @@ impl Pots {
             bodies: Pot::new(limits.bodies_size()),
             uploads: Pot::new(limits.uploads_size()),
             bundles: Pot::new(bundles),
+            questions: Pot::new(Size { total: Self::QUESTIONS, share: 1, ..bundles }),
             readings: Pot::new(Size::of(Self::READINGS, Self::READINGS / 4)),
             limits,
             set,
@@ -152,6 +157,12 @@ impl Pots {
         &self.0.bundles
     }
 
+    /// Questions about the policy that are worked on.
+    #[must_use]
+    pub fn questions(&self) -> &Pot<Party> {
+        &self.0.questions
+    }
+
     /// Readings of the audit log.
     #[must_use]
     pub fn readings(&self) -> &Pot<Party> {
@@ -191,7 +202,7 @@ impl Pots {
             entrance("management handshakes", management_handshakes).set_by(self, S::Management),
             // Networks have their turns one after the other: whoever is alone may have all.
             rate("new handshakes", inner.limits.handshake_rate, 1).set_by(self, S::HandshakeRate),
-            rate("requests without identity", inner.limits.unauthenticated_rate, 4)
+            rate("requests without identity", inner.limits.unauthenticated_rate, 1)
                 .set_by(self, S::UnauthenticatedRate),
             pot("sessions", &inner.sessions).set_by(self, S::Sessions),
             pot("flows", &inner.flows).set_by(self, S::Flows),
@@ -199,6 +210,7 @@ impl Pots {
             read("requests being read", &inner.bodies).set_by(self, S::Bodies),
             read("large bodies", &inner.uploads).set_by(self, S::Uploads),
             fixed("bundles being examined", &inner.bundles),
+            fixed("questions about the policy", &inner.questions),
             fixed("audit log being read", &inner.readings),
         ]
     }

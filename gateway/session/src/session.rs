@@ -85,6 +85,17 @@ impl Session {
         Party::Subject(self.subject().clone())
     }
 
+    /// Takes places of a pot. Whoever administers has some that are kept, and is looked for only
+    /// when they count.
+    pub(crate) fn take<T>(&self, take: impl Fn(Rank) -> Option<T>) -> Option<T> {
+        take(Rank::Known).or_else(|| {
+            let by = (self.peer().ip(), self.proven());
+            let (snapshot, now) = (self.leases.snapshot(), self.leases.now());
+            let administers = snapshot.administers(self.subject(), by, now);
+            administers.then(|| take(Rank::Administrator)).flatten()
+        })
+    }
+
     /// Room for what one more stream may bring, if there is any for this subject.
     #[must_use]
     pub fn window(&self) -> Option<Places<SubjectId>> {
@@ -94,7 +105,8 @@ impl Session {
     /// Places among the files of the process, if there are so many for this subject.
     #[must_use]
     pub fn files(&self, count: u64) -> Option<Places<Party>> {
-        self.leases.pots().files().take(&self.party(), count, Rank::Known)
+        let files = self.leases.pots().files();
+        self.take(|rank| files.take(&self.party(), count, rank))
     }
 
     /// Answers when the opening of the session is in the audit log. Nothing may be dialed for

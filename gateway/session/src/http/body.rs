@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use doorward_policies::Party;
 
 use super::problem::Problem;
 use crate::limits::LARGEST_BODY;
+use crate::ports::Visit;
 use crate::pot::{Places, Rank};
 use crate::pots::Pots;
 
@@ -40,15 +42,27 @@ pub struct Body {
 pub(super) struct Room {
     pots: Pots,
     party: Party,
-    head: Option<Places<Party>>,
+    head: Held,
 }
 
+/// The room of a request, until it has been answered.
+pub(super) type Held = Arc<Places<Party>>;
+
 impl Room {
-    /// Room for a head of so many bytes, if there is any for that party.
-    pub(super) fn for_head(pots: &Pots, party: Party, bytes: u64) -> Option<Self> {
-        let rank = rank(&party);
-        let head = Some(pots.bodies().take(&party, bytes, rank)?);
-        Some(Self { pots: pots.clone(), party, head })
+    /// Room for a head of so many bytes, if there is any for that visitor.
+    pub(super) fn for_head(pots: &Pots, visit: &Visit, bytes: u64) -> Option<Self> {
+        let party = visit.party();
+        let head = visit.take(|rank| pots.bodies().take(&party, bytes, rank))?;
+        Some(Self::of(pots, party, head))
+    }
+
+    fn of(pots: &Pots, party: Party, head: Places<Party>) -> Self {
+        Self { pots: pots.clone(), party, head: Arc::new(head) }
+    }
+
+    /// The room, for whoever sends the answer.
+    pub(super) fn held(&self) -> Held {
+        Arc::clone(&self.head)
     }
 }
 
@@ -56,7 +70,8 @@ impl Room {
 #[derive(Debug)]
 pub struct Whole {
     bytes: Bytes,
-    _room: [Option<Places<Party>>; 2],
+    _head: Held,
+    _room: Option<Places<Party>>,
 }
 
 impl Whole {
@@ -73,6 +88,8 @@ enum Kind {
     Http2(Rest),
 }
 
+/// The longest answer that takes no room beside that of its request, in bytes.
+const SMALL: u64 = 1024;
 /// How long a body may take to arrive: so long, ...
 const TIME: Duration = Duration::from_secs(10);
 /// ... and a second more for so many bytes that did.
@@ -183,7 +200,7 @@ impl Body {
             }
             read.extend_from_slice(&chunk);
         }
-        Ok(Whole { bytes: read.freeze(), _room: [self.room.head.take(), room] })
+        Ok(Whole { bytes: read.freeze(), _head: self.room.held(), _room: room })
     }
 }
 
@@ -217,14 +234,6 @@ impl http_body::Body for Body {
     }
 }
 
-/// The rank of whoever has shown no right yet.
-fn rank(party: &Party) -> Rank {
-    match party {
-        Party::Stranger(_) => Rank::Anyone,
-        Party::Subject(_) | Party::Gateway => Rank::Known,
-    }
-}
-
 /// Room that the bytes of an answer take, until the last of them are sent.
 struct Kept {
     bytes: Bytes,
@@ -237,16 +246,18 @@ impl AsRef<[u8]> for Kept {
     }
 }
 
-/// Takes room for a large answer, as long as it is being sent. `None` if there is none: the party
-/// has taken its share and reads too slowly. What is small or comes bit by bit is let through.
+/// Takes room for an answer, as long as it is being sent. `None` if there is none: the party has
+/// taken its share and reads too slowly. What is small or comes bit by bit is let through.
 pub(super) async fn keep_room(
     pots: &Pots,
-    party: &Party,
+    visit: &Visit,
     response: Response<Payload>,
 ) -> Option<Response<Payload>> {
-    let length = response.body().size_hint().exact().filter(|length| *length > LARGEST_BODY);
+    let length = response.body().size_hint().exact().filter(|length| *length > SMALL);
     let Some(length) = length else { return Some(response) };
-    let room = pots.uploads().take(party, length, rank(party))?;
+    let pot = if length > LARGEST_BODY { pots.uploads() } else { pots.bodies() };
+    let party = visit.party();
+    let room = visit.take(|rank| pot.take(&party, length, rank))?;
     let (head, body) = response.into_parts();
     // It is there as a whole, so this neither waits nor fails.
     let bytes = body.collect().await.ok()?.to_bytes();
@@ -316,7 +327,8 @@ mod tests {
         let (request, _answer) = server.accept().await.unwrap().unwrap();
         tokio::spawn(async move { while server.accept().await.is_some() {} });
         let pots = Pots::new(Limits::default(), vec![]);
-        let room = Room::for_head(&pots, Party::Gateway, 1).unwrap();
+        let head = pots.bodies().take(&Party::Gateway, 1, Rank::Known).unwrap();
+        let room = Room::of(&pots, Party::Gateway, head);
         let (body, _unread) = Body::http2(request.into_body(), room);
         body.read(1 << 30, Rank::Known).await.map(|whole| whole.bytes().len())
     }

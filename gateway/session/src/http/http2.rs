@@ -27,19 +27,27 @@ use crate::wire::{StreamWire, Wire};
 const WINDOW: u32 = 65_535;
 /// What one stream may send before its client takes it.
 const SENT: usize = 64 * 1024;
-/// Streams of one connection at the same time.
+/// Streams of one connection at the same time; and of one without an identity, which may do little
+/// more than to enrol.
 const STREAMS: u32 = 256;
+const STREAMS_OF_A_STRANGER: u32 = 16;
+/// How long a client may take nothing of an answer.
+const STALL: Duration = Duration::from_secs(30);
 /// How long the preface may take.
 const PREFACE: Duration = Duration::from_secs(10);
 
 /// hyper's own HTTP/2 would end a dropped tunnel as if it were complete (END_STREAM), so the
 /// streams are served on h2 itself.
 pub(super) async fn serve(stream: Secured, desk: Desk) {
+    let streams = match &desk.visit.session {
+        Some(_) => STREAMS,
+        None => STREAMS_OF_A_STRANGER,
+    };
     let mut builder = h2::server::Builder::new();
     builder
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(WINDOW)
-        .max_concurrent_streams(STREAMS)
+        .max_concurrent_streams(streams)
         .max_header_list_size(HEAD as u32)
         .max_send_buffer_size(SENT);
     let handshake = builder.handshake::<_, Bytes>(Paced::new(stream));
@@ -99,15 +107,17 @@ fn answer(
     let tasks = desk.serving.tasks.clone();
     tasks.spawn(async move {
         let (head, receive) = request.into_parts();
+        let room = match desk.room(&head) {
+            Ok(room) => room,
+            Err(problem) => {
+                let mut refused = problem.into_response().map(drop);
+                mark(&mut refused, id);
+                // Without a document, which might wait for its client.
+                return drop(respond.send_response(refused, true));
+            }
+        };
+        let _held = room.held();
         let answer = async {
-            let room = match desk.room(&head) {
-                Ok(room) => room,
-                Err(problem) => {
-                    let mut refused = problem.into_response();
-                    mark(&mut refused, id);
-                    return refused;
-                }
-            };
             let (body, mut unread) = Body::http2(receive, room);
             let response = desk.answer(id, Request::from_parts(head, body)).await;
             unread.drain().await;
@@ -187,9 +197,14 @@ async fn send_chunk(stream: &mut SendStream<Bytes>, mut chunk: Bytes) -> Result<
     while !chunk.is_empty() {
         stream.reserve_capacity(chunk.len());
         while stream.capacity() == 0 {
-            match std::future::poll_fn(|cx| stream.poll_capacity(cx)).await {
-                Some(capacity) => drop(capacity?),
-                None => return Err(Reason::STREAM_CLOSED.into()),
+            let more = std::future::poll_fn(|cx| stream.poll_capacity(cx));
+            match tokio::time::timeout(STALL, more).await {
+                Ok(Some(capacity)) => drop(capacity?),
+                Ok(None) => return Err(Reason::STREAM_CLOSED.into()),
+                Err(_) => {
+                    stream.send_reset(Reason::CANCEL);
+                    return Err(Reason::CANCEL.into());
+                }
             }
         }
         let amount = stream.capacity().min(chunk.len());
@@ -212,7 +227,8 @@ impl Tunnel for Connect {
         let (parts, payload) = problem.into_response().into_parts();
         let mut head = Response::from_parts(parts, ());
         mark(&mut head, self.id);
-        // A problem document is one frame; the send buffer has room for it.
+        // A problem document is one frame. If the client has no window for it, it hears the status
+        // alone: nothing waits for it.
         let sent = self.respond.send_response(head, false).and_then(|mut stream| {
             let whole = payload.collect();
             let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -220,7 +236,9 @@ impl Tunnel for Connect {
                 std::task::Poll::Ready(Ok(whole)) => whole.to_bytes(),
                 _ => Bytes::new(),
             };
-            stream.send_data(document, true)
+            stream.reserve_capacity(document.len());
+            let has_room = stream.capacity() >= document.len();
+            stream.send_data(if has_room { document } else { Bytes::new() }, true)
         });
         if let Err(error) = sent {
             tracing::debug!(%error, "a refusal did not arrive");

@@ -24,7 +24,7 @@ use crate::secured::Secured;
 /// The longest head of a request, in bytes.
 const HEAD: usize = 16 * 1024;
 /// What a request takes besides its head: a task, and what h2 or hyper keep of it.
-const LEAST_HEAD: usize = 1024;
+const LEAST_HEAD: usize = 4096;
 /// How long a connection may be open without a request.
 const IDLE: Duration = Duration::from_secs(75);
 /// How long a connection of a visitor without an identity may go on once it is to end: what it
@@ -133,9 +133,10 @@ impl Desk {
     }
 
     /// What must be said before a request is looked at any further.
-    fn objection(&self) -> Option<Problem> {
+    async fn objection(&self) -> Option<Problem> {
         let peer = self.visit.peer.ip();
-        if self.visit.session.is_none() && !self.visit.entrance.admits_request(peer) {
+        let is_stranger = self.visit.session.is_none();
+        if is_stranger && !self.visit.entrance.admits_request(peer).await {
             self.serving.refusals.count(peer, "too-many-requests");
             return Some(Problem::new(429, "Too many requests", "Try again in a few seconds."));
         }
@@ -149,7 +150,7 @@ impl Desk {
     fn room(&self, head: &http::request::Parts) -> Result<Room, Problem> {
         let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
         let bytes = fields.sum::<usize>() + head.uri.path().len() + LEAST_HEAD;
-        let room = Room::for_head(self.serving.leases.pots(), self.visit.party(), bytes as u64);
+        let room = Room::for_head(self.serving.leases.pots(), &self.visit, bytes as u64);
         room.ok_or_else(|| {
             self.serving.refusals.count(self.visit.peer.ip(), "no-room-for-requests");
             let detail = "Too many requests of yours are being read. Try again in a moment.";
@@ -160,16 +161,16 @@ impl Desk {
     /// A request that is no CONNECT.
     async fn answer(&self, id: FlowId, mut request: Request<Body>) -> Response<Payload> {
         let _busy = self.busy.enter();
-        let mut response = match self.objection().or_else(|| self.misdirected(&request)) {
+        let mut response = match self.objection().await.or_else(|| self.misdirected(&request)) {
             Some(problem) => problem.into_response(),
             None => {
                 request.extensions_mut().insert(RequestId(id));
                 let visit = Arc::clone(&self.visit);
                 let response = self.serving.front.answer(visit, id, request).await;
                 let pots = self.serving.leases.pots();
-                let kept = keep_room(pots, &self.visit.party(), response).await;
+                let kept = keep_room(pots, &self.visit, response).await;
                 kept.unwrap_or_else(|| {
-                    let detail = "Large answers to you are still being sent. Read them first.";
+                    let detail = "Many answers to you are still being sent. Read them first.";
                     Problem::new(503, "Busy", detail).into_response()
                 })
             }
@@ -208,19 +209,18 @@ impl Desk {
             let problem = Problem::new(405, "Not here", "Tunnels are opened at the data listener.");
             return tunnel.refuse(problem);
         }
-        if let Some(problem) = self.objection() {
-            return tunnel.refuse(problem);
-        }
         // An interface's name and a port; anything else is an unknown name.
         let host = match authority {
             Some(authority) if !authority.as_str().contains('@') => authority.host().to_owned(),
             Some(authority) => authority.as_str().to_owned(),
             None => String::new(),
         };
-        let flow = self.serving.flows.tunnel(Arc::clone(&self.visit), id, host, tunnel);
-        let busy = self.busy.enter();
+        let (desk, busy) = (self.clone(), self.busy.enter());
         self.serving.tasks.spawn(async move {
-            flow.await;
+            match desk.objection().await {
+                Some(problem) => tunnel.refuse(problem),
+                None => desk.serving.flows.tunnel(Arc::clone(&desk.visit), id, host, tunnel).await,
+            }
             drop(busy);
         });
     }

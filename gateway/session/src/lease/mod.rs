@@ -145,6 +145,10 @@ impl Leases {
 
     /// Opens the session of an identified connection. `None` if its subject has as many as it
     /// may.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
     pub(crate) fn open(
         &self,
         identity: Identity,
@@ -366,6 +370,18 @@ impl Leases {
         let sessions = self.0.sessions.all();
         let found = sessions.iter().filter(|entry| entry.id == id);
         found.map(|entry| entry.cut.cut(Cause::Administrator)).count() > 0
+    }
+
+    /// Whether there is a session of that id.
+    #[must_use]
+    pub fn has_session(&self, id: SessionId) -> bool {
+        self.0.sessions.all().iter().any(|entry| entry.id == id)
+    }
+
+    /// Whether there is a flow of that id.
+    #[must_use]
+    pub fn has_flow(&self, id: FlowId) -> bool {
+        self.0.flows.all().iter().any(|entry| entry.id == id)
     }
 
     /// Cuts one flow. Whether there was one.

@@ -7,20 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use doorward_model::Prefix;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::pace::Pace;
 use super::queue::{Queue, Ticket};
 use super::turns::Turns;
 use crate::pot::Size;
 
-/// How many networks' requests are paced at the same time.
-const NETWORKS: usize = 16 * 1024;
 /// How many networks of known subjects are remembered.
 const KNOWN: usize = 4096;
-/// A network that has made no more requests than this within a minute has made few.
-const FEW: u32 = 30;
-const MINUTE: Duration = Duration::from_secs(60);
+/// How long a request without an identity waits for its turn.
+const REQUEST: Duration = Duration::from_secs(5);
 
 /// Keeps the bounds before authentication at one listener. Everything in it is bounded itself.
 #[derive(Debug)]
@@ -28,29 +24,11 @@ pub(crate) struct Entrance {
     connections: Arc<Queue>,
     handshakes: Arc<Queue>,
     turns: Turns,
+    requests: Turns,
     /// How long a connection may take to be identified.
     pub(crate) patience: Duration,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    rate: u32,
     /// Networks that known subjects came from, and when they last did.
-    known: HashMap<Prefix, Instant>,
-    requests: HashMap<Prefix, Requests>,
-    /// Three quarters of the rate are for everybody, ...
-    common: Pace,
-    /// ... a quarter is for networks that are known or have made few requests.
-    kept: Pace,
-}
-
-/// The requests of one network.
-#[derive(Debug)]
-struct Requests {
-    pace: Pace,
-    since: Instant,
-    made: u32,
+    known: Mutex<HashMap<Prefix, Instant>>,
 }
 
 impl Entrance {
@@ -61,28 +39,22 @@ impl Entrance {
         (handshake_rate, request_rate): (u32, u32),
         patience: Duration,
     ) -> Self {
-        let (now, kept) = (Instant::now(), (request_rate / 4).max(1));
         Self {
             connections: Arc::new(Queue::new(connections, connections / share)),
             handshakes: Arc::new(Queue::new(handshakes, handshakes / share)),
             turns: Turns::new(handshake_rate),
+            requests: Turns::new(request_rate),
             patience,
-            state: Mutex::new(State {
-                rate: request_rate,
-                known: HashMap::new(),
-                requests: HashMap::new(),
-                common: Pace::new(request_rate.saturating_sub(kept), now),
-                kept: Pace::new(kept, now),
-            }),
+            known: Mutex::default(),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, HashMap<Prefix, Instant>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn knows(&self, prefix: Prefix) -> bool {
-        self.state().known.contains_key(&prefix)
+        self.known().contains_key(&prefix)
     }
 
     /// A place for a connection. When there is none left, whoever has held one longest loses it;
@@ -101,48 +73,24 @@ impl Entrance {
             || self.handshakes.taken() as u64 >= few(&self.handshakes)
     }
 
-    /// Whether a request without an identity may be answered now.
-    pub(crate) fn admits_request(&self, peer: IpAddr) -> bool {
-        let (prefix, now) = (Prefix::of(peer), Instant::now());
-        let mut state = self.state();
-        let state = &mut *state;
-        if state.requests.len() >= NETWORKS && !state.requests.contains_key(&prefix) {
-            state.requests.retain(|_, one| !one.pace.is_rested(now) || now - one.since < MINUTE);
-            if state.requests.len() >= NETWORKS {
-                return false;
-            }
-        }
-        let rate = (state.rate / 4).max(1);
-        let own = state.requests.entry(prefix).or_insert_with(|| Requests {
-            pace: Pace::new(rate, now),
-            since: now,
-            made: 0,
-        });
-        if now - own.since >= MINUTE {
-            (own.since, own.made) = (now, 0);
-        }
-        if !own.pace.is_ready(now) {
-            return false;
-        }
-        let has_kept = own.made < FEW || state.known.contains_key(&prefix);
-        let may = state.common.take(now) || has_kept && state.kept.take(now);
-        if may {
-            own.made = own.made.saturating_add(1);
-            own.pace.take(now);
-        }
-        may
+    /// Waits until it is the turn of a request without an identity. `false` if that takes too
+    /// long.
+    pub(crate) async fn admits_request(&self, peer: IpAddr) -> bool {
+        let prefix = Prefix::of(peer);
+        let turn = self.requests.turn(prefix, self.knows(prefix));
+        timeout(REQUEST, turn).await.is_ok()
     }
 
     /// Remembers that a known subject came from that network.
     fn remember(&self, prefix: Prefix) {
-        let mut state = self.state();
-        if state.known.len() >= KNOWN && !state.known.contains_key(&prefix) {
-            let oldest = state.known.iter().min_by_key(|(_, last)| **last);
+        let mut known = self.known();
+        if known.len() >= KNOWN && !known.contains_key(&prefix) {
+            let oldest = known.iter().min_by_key(|(_, last)| **last);
             if let Some(oldest) = oldest.map(|(prefix, _)| *prefix) {
-                state.known.remove(&oldest);
+                known.remove(&oldest);
             }
         }
-        state.known.insert(prefix, Instant::now());
+        known.insert(prefix, Instant::now());
     }
 
     /// The places of connections and of handshakes, and how many are taken.
@@ -207,6 +155,8 @@ impl fmt::Debug for Slot {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::JoinSet;
+
     use super::*;
 
     fn entrance() -> Arc<Entrance> {
@@ -243,44 +193,61 @@ mod tests {
         assert!(tokio::time::timeout(soon, slots[1].lost()).await.is_err());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn some_requests_are_kept_for_whoever_has_made_few() {
-        let entrance = entrance();
-        let greedy = |last| (0..100).filter(|_| entrance.admits_request(v4(last))).count();
-        assert_eq!(greedy(1), 2, "a quarter of eight, as a burst");
-        let all: usize = (2..20).map(greedy).sum();
-        assert!(all <= 6, "{all}");
-        tokio::time::advance(Duration::from_millis(600)).await;
-        // Whoever keeps asking has used up what is common and what is kept for newcomers.
-        assert!(entrance.admits_request(v4(99)), "a newcomer finds one");
+    /// Networks that ask without end, each as often as it can at the same time.
+    fn flood(entrance: &Arc<Entrance>, networks: u8, at_once: usize) -> JoinSet<()> {
+        let mut flood = JoinSet::new();
+        for last in 0..networks {
+            for _ in 0..at_once {
+                let entrance = Arc::clone(entrance);
+                flood.spawn(async move {
+                    loop {
+                        entrance.admits_request([198, 51, 100, last].into()).await;
+                    }
+                });
+            }
+        }
+        flood
     }
 
     #[tokio::test(start_paused = true)]
-    async fn five_networks_that_never_rest_keep_no_newcomer_out() {
+    async fn networks_that_never_rest_keep_no_newcomer_out() {
         let entrance = Arc::new(Entrance::new((64, 64, 4), (1000, 100), Duration::from_secs(10)));
-        for _ in 0..100 {
-            for last in 1..=5 {
-                while entrance.admits_request(v4(last)) {}
-            }
-            tokio::time::advance(Duration::from_millis(100)).await;
+        let flood = flood(&entrance, 250, 8);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        for last in 0..10 {
+            assert!(entrance.admits_request(v4(last)).await, "newcomer {last}");
         }
-        for last in 100..110 {
-            for last in 1..=5 {
-                while entrance.admits_request(v4(last)) {}
-            }
-            assert!(entrance.admits_request(v4(last)), "newcomer {last}");
+        entrance.remember(Prefix::of(v4(99)));
+        let begun = Instant::now();
+        assert!(entrance.admits_request(v4(99)).await);
+        assert!(
+            begun.elapsed() < Duration::from_millis(100),
+            "a known network has a line of its own"
+        );
+        drop(flood);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_asks_too_much_at_once_is_refused() {
+        let entrance = Arc::new(Entrance::new((64, 64, 4), (1000, 100), Duration::from_secs(10)));
+        let flood = flood(&entrance, 1, 1000);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let mut all = JoinSet::new();
+        for _ in 0..1000 {
+            let entrance = Arc::clone(&entrance);
+            all.spawn(async move { entrance.admits_request([198, 51, 100, 0].into()).await });
         }
+        let admitted = all.join_all().await.into_iter().filter(|admitted| *admitted).count();
+        assert!(admitted < 500, "{admitted}");
+        drop(flood);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_remembered_is_bounded() {
         let entrance = entrance();
         for n in 0..40_000_u32 {
-            let address = IpAddr::from(n.to_be_bytes());
-            entrance.remember(Prefix::of(address));
-            entrance.admits_request(address);
+            entrance.remember(Prefix::of(IpAddr::from(n.to_be_bytes())));
         }
-        let state = entrance.state();
-        assert!(state.requests.len() <= NETWORKS && state.known.len() <= KNOWN);
+        assert!(entrance.known().len() <= KNOWN);
     }
 }

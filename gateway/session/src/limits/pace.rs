@@ -39,11 +39,6 @@ impl Pace {
     pub(super) fn is_ready(&self, now: Instant) -> bool {
         self.when(now) <= now
     }
-
-    /// Whether it is as if no step had ever been taken.
-    pub(super) fn is_rested(&self, now: Instant) -> bool {
-        self.next + BURST <= now
-    }
 }
 
 #[cfg(test)]
@@ -56,9 +51,8 @@ mod tests {
         let mut pace = Pace::new(10, begin);
         let taken = |pace: &mut Pace, now| (0..100).filter(|_| pace.take(now)).count();
         assert_eq!(taken(&mut pace, begin), 10);
-        assert!(!pace.is_ready(begin) && !pace.is_rested(begin));
+        assert!(!pace.is_ready(begin));
         assert_eq!(taken(&mut pace, begin + Duration::from_millis(200)), 2);
-        assert!(pace.is_rested(begin + Duration::from_secs(2)));
         assert_eq!(taken(&mut pace, begin + Duration::from_secs(60)), 10);
     }
 }
