@@ -187,7 +187,8 @@ async fn requests_of_strangers_keep_nobody_from_enrolling() {
     let mut floods = JoinSet::new();
     for last in 2..8 {
         let from = stranger(&gateway).coming_from([127, 0, 0, last].into());
-        floods.spawn(async move { flood(&from, 2, ask.as_bytes(), Duration::from_secs(15)).await });
+        floods
+            .spawn(async move { flood(&from, 40, ask.as_bytes(), Duration::from_secs(15)).await });
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
     let newcomers = (0..6).map(|number| format!("device/new{number}"));
@@ -195,7 +196,8 @@ async fn requests_of_strangers_keep_nobody_from_enrolling() {
     tokio::task::block_in_place(|| newcomers.iter().for_each(|name| gateway.enrol(name, &[])));
     all_are_served(&gateway, "device/new0", "requests").await;
     while let Some(answered) = floods.join_next().await {
-        assert!(answered.unwrap() > 1000, "it was no flood");
+        // They have their turns, and no more than these.
+        assert!((50..1500).contains(&answered.unwrap()), "it was no flood");
     }
 }
 
@@ -364,6 +366,7 @@ fn every_limit_is_told_with_its_total_its_share_and_what_is_kept() {
         "requests being read",
         "large bodies",
         "bundles being examined",
+        "questions about the policy",
         "audit log being read",
     ] {
         assert!(of("what").contains(&what.into()), "{what}");

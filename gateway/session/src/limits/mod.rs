@@ -198,8 +198,10 @@ impl Limits {
     }
 
     pub(crate) fn bodies_size(&self) -> Size {
-        let (total, share) = (self.bodies, (self.bodies / 16).max(LARGEST_BODY));
-        Size { few: LARGEST_BODY, administration: total / 4, ..Size::of(total, share) }
+        // The longest body, its head, and another request beside it.
+        let longest = 2 * LARGEST_BODY;
+        let (total, share) = (self.bodies, (self.bodies / 16).max(longest));
+        Size { few: longest, administration: total / 4, ..Size::of(total, share) }
     }
 
     pub(crate) fn uploads_size(&self) -> Size {
