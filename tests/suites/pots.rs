@@ -323,6 +323,111 @@ async fn large_answers_that_nobody_takes_have_bounded_room() {
     connection.abort();
 }
 
+/// A frame of yamux with data of a stream, which it opens.
+fn opening(stream: u32, data: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0, 0, 0, 1];
+    frame.extend(stream.to_be_bytes());
+    frame.extend((data.len() as u32).to_be_bytes());
+    frame.extend(data);
+    frame
+}
+
+#[tokio::test]
+async fn streams_of_whoever_says_no_hello_have_counted_room() {
+    let (gateway, _backend) = world("[limits]\nbuffers = 16777216\n");
+    let name = powerless(&gateway, 1).remove(0);
+    let ca = gateway.identity("owner").join("ca.pem");
+    let shown = Credentials::read(&gateway.identity(&name));
+    let spy = Client::speaking(gateway.listen, &ca, Some(shown), &["doorward/1"]);
+    let mut held = vec![];
+    for _ in 0..4 {
+        let mut stream = spy.connect("localhost").await.unwrap();
+        // Half of the length of Hello, and then other streams.
+        stream.write_all(&opening(1, &[0])).await.unwrap();
+        for number in 1..60 {
+            let frame = opening(2 * number + 1, &[7; 200_000]);
+            if !matches!(timeout(PATIENCE, stream.write_all(&frame)).await, Ok(Ok(()))) {
+                break;
+            }
+        }
+        held.push(stream);
+    }
+    let row = limit(&gateway, "buffers");
+    assert_eq!(row["in_use"], row["share"], "{row}");
+    all_are_served(&gateway, "device/spy0", "buffers").await;
+    drop(held);
+}
+
+#[tokio::test]
+async fn answers_that_nobody_takes_have_counted_room() {
+    let (gateway, _backend) = world("[limits]\nbodies = 1048576\n");
+    let name = powerless(&gateway, 1).remove(0);
+    let ca = gateway.identity("owner").join("ca.pem");
+    let shown = Credentials::read(&gateway.identity(&name));
+    let spy = Client::speaking(gateway.listen, &ca, Some(shown), &["h2"]);
+    let (mut held, mut statuses, mut answers) = (vec![], vec![], vec![]);
+    for _ in 0..4 {
+        let stream = spy.connect("localhost").await.unwrap();
+        let mut builder = h2::client::Builder::new();
+        let handshake = builder.initial_window_size(0).handshake::<_, bytes::Bytes>(stream);
+        let (sender, connection) = handshake.await.unwrap();
+        held.push(tokio::spawn(connection));
+        for _ in 0..40 {
+            let request = http::Request::get("https://localhost/v1/self").body(()).unwrap();
+            let mut ready = sender.clone().ready().await.unwrap();
+            let answer = ready.send_request(request, true).unwrap().0;
+            let answer = timeout(PATIENCE, answer).await.unwrap().unwrap();
+            statuses.push(answer.status().as_u16());
+            // Its body is not asked for, nor is the stream given up.
+            answers.push(answer);
+        }
+    }
+    assert!(statuses.contains(&200) && statuses.contains(&503), "{statuses:?}");
+    let row = limit(&gateway, "requests being read");
+    let of = |key: &str| row[key].as_u64().unwrap();
+    assert!(of("in_use") > of("share") / 2 && of("in_use") <= of("share") + 8192, "{row}");
+    all_are_served(&gateway, "device/spy0", "answers").await;
+    drop(answers);
+    held.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn questions_about_the_policy_have_few_places() {
+    let (gateway, _backend) = world("");
+    gateway.enrol("user/carol", &["--role", "auditor"]);
+    let rules: String =
+        (0..20_000).map(|n| format!("p, role/r{n}, plc, x/{n}, connect, , allow\n")).collect();
+    tokio::task::block_in_place(|| gateway.rules(&rules));
+    let ca = gateway.identity("owner").join("ca.pem");
+    let shown = Credentials::read(&gateway.identity("carol"));
+    let carol = Client::speaking(gateway.management, &ca, Some(shown), &["http/1.1"]);
+    let body = r#"{"subject":"user/alice","action":"connect","resource":"plc/none"}"#;
+    let head = format!(
+        "POST /v1/policies/explain HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut asking = JoinSet::new();
+    for _ in 0..24 {
+        let (carol, head) = (carol.clone(), head.clone());
+        asking.spawn(async move {
+            let mut stream = carol.connect("localhost").await?;
+            loop {
+                stream.write_all(head.as_bytes()).await?;
+                if stream.read(&mut [0; 4096]).await? == 0 {
+                    return std::io::Result::Ok(());
+                }
+            }
+        });
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for _ in 0..5 {
+        let row = limit(&gateway, "questions about the policy");
+        assert!(row["in_use"].as_u64() <= row["share"].as_u64(), "{row}");
+    }
+    all_are_served(&gateway, "user/carol", "questions").await;
+    asking.shutdown().await;
+}
+
 #[tokio::test]
 async fn whoever_follows_the_audit_log_does_so_a_few_times_at_once() {
     let (gateway, _backend) = world("");

@@ -116,6 +116,24 @@ async fn attack(gateway: &Gateway, used_code: &str, time: Duration) {
     );
 }
 
+#[test]
+fn what_takes_nothing_away_is_not_urgent() {
+    let gateway = Gateway::start();
+    gateway.declare("plc/tcp", "tcp://127.0.0.1:9");
+    gateway.run("owner", &["session", "cut", "00000000000000000000000000"]).failed();
+    gateway.run("owner", &["interface", "remove", "plc/none"]).failed();
+    gateway.owner(&["interface", "disable", "plc/tcp"]);
+    gateway.owner(&["interface", "disable", "plc/tcp"]);
+    gateway.owner(&["interface", "remove", "plc/tcp"]);
+    let urgent: Vec<_> = gateway
+        .audit()
+        .into_iter()
+        .filter(|record| record["event"] == "request" && record["urgent"] == true)
+        .map(|record| record["path"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(urgent, ["interfaces/plc/tcp"; 2], "the first disabling, and the removal");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_has_no_right_leaves_little_and_keeps_nobody_out() {
     let gateway = Arc::new(Gateway::start());
