@@ -1,5 +1,7 @@
-//! Whose turn it is to shake hands. Each network has its turn after the others, and within one
-//! network whoever came last is first: those who flood wait for themselves.
+//! Whose turn it is: to shake hands, or to ask without an identity. Each network has its turn after
+//! the others, so those who flood wait for themselves. Within one network it is by turns whoever came
+//! last and whoever has waited longest: the last is not buried under many who wait, nor the first
+//! under many who come.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,8 +29,10 @@ struct State {
 /// A pace, and those who wait for it.
 struct Line {
     pace: Pace,
-    networks: HashMap<Prefix, Vec<oneshot::Sender<()>>>,
+    networks: HashMap<Prefix, VecDeque<oneshot::Sender<()>>>,
     order: VecDeque<Prefix>,
+    /// Whether the next turn is for whoever came last in its network.
+    is_for_the_last: bool,
     /// Whether a task gives turns to those who wait.
     is_driven: bool,
 }
@@ -36,7 +40,8 @@ struct Line {
 impl Line {
     fn new(rate: u32, now: Instant) -> Self {
         let pace = Pace::new(rate, now);
-        Self { pace, networks: HashMap::new(), order: VecDeque::new(), is_driven: false }
+        let (networks, order) = (HashMap::new(), VecDeque::new());
+        Self { pace, networks, order, is_for_the_last: true, is_driven: false }
     }
 
     fn wait(&mut self, prefix: Prefix) -> oneshot::Receiver<()> {
@@ -49,7 +54,7 @@ impl Line {
         if waiting.len() % SWEEP == SWEEP - 1 {
             waiting.retain(|turn| !turn.is_closed());
         }
-        waiting.push(turn);
+        waiting.push_back(turn);
         answer
     }
 
@@ -57,13 +62,16 @@ impl Line {
     fn give(&mut self) -> bool {
         while let Some(prefix) = self.order.pop_front() {
             let Some(waiting) = self.networks.get_mut(&prefix) else { continue };
-            let given = std::iter::from_fn(|| waiting.pop()).any(|turn| turn.send(()).is_ok());
+            let last = self.is_for_the_last;
+            let next = || if last { waiting.pop_back() } else { waiting.pop_front() };
+            let given = std::iter::from_fn(next).any(|turn| turn.send(()).is_ok());
             if waiting.is_empty() {
                 self.networks.remove(&prefix);
             } else {
                 self.order.push_back(prefix);
             }
             if given {
+                self.is_for_the_last = !last;
                 return true;
             }
         }
@@ -175,9 +183,34 @@ mod tests {
         tokio::task::yield_now().await;
         // Thirty a second are for everybody: the next turn is the other network's.
         assert!(waited(&turns, 2, false).await < Duration::from_millis(100));
-        // In the flooding network whoever comes last is first.
+        // In the flooding network whoever comes last is first or second.
         assert!(waited(&turns, 1, false).await < Duration::from_millis(150));
         assert!(waited(&turns, 3, true).await < Duration::from_millis(1), "some are kept");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_stays_has_a_turn_while_others_come_and_leave() {
+        let turns = Turns::new(40);
+        flood(&turns, 1, 30);
+        let others = turns.clone();
+        let coming = tokio::spawn(async move {
+            // Many more than there are turns, each of which leaves soon.
+            loop {
+                let turns = others.clone();
+                let soon = Duration::from_millis(50);
+                tokio::spawn(tokio::time::timeout(soon, async move {
+                    turns.turn(prefix(1), false).await;
+                }));
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        });
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_millis(107)).await;
+            let soon = Duration::from_millis(300);
+            let turn = tokio::time::timeout(soon, waited(&turns, 1, false)).await;
+            assert!(turn.is_ok(), "buried");
+        }
+        coming.abort();
     }
 
     #[tokio::test(start_paused = true)]
