@@ -143,12 +143,12 @@ impl Leases {
         Some(bytes)
     }
 
-    /// Opens the session of an identified connection. `None` if its subject has as many as it
-    /// may.
     pub(crate) fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 
+    /// Opens the session of an identified connection. `None` if its subject has as many as it
+    /// may.
     pub(crate) fn open(
         &self,
         identity: Identity,
