@@ -1,3 +1,5 @@
+//! Signed statements to backends of who asks: JSON Web Tokens that live a minute.
+
 use std::sync::Arc;
 use std::time::Duration;
 

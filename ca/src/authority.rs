@@ -1,3 +1,5 @@
+//! The issuing authority: its certificate, its chain, and how a prepared certificate is signed.
+
 use std::net::IpAddr;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Reads certification requests (PKCS #10, RFC 2986): only the proven public key is taken.
+
 use doorward_model::Fingerprint;
 use thiserror::Error;
 use x509_parser::certification_request::X509CertificationRequest;

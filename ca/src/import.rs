@@ -1,3 +1,5 @@
+//! Checks an issuing authority that the owner brings along.
+
 use jiff::Timestamp;
 use thiserror::Error;
 use x509_parser::certificate::X509Certificate;

@@ -1,3 +1,5 @@
+//! Builds certificates and checks them before they are signed.
+
 use doorward_model::{CertificateId, Fingerprint, Serial, SpiffeId, Subject};
 use jiff::Timestamp;
 use rcgen::CertificateParams;

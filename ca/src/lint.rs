@@ -1,3 +1,5 @@
+//! Reads a built certificate back and refuses it if it says anything but what it was meant to.
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 

@@ -1,3 +1,5 @@
+//! What the authority needs from outside: somebody who keeps keys and signs.
+
 use std::fmt;
 use std::sync::Arc;
 

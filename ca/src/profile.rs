@@ -1,3 +1,5 @@
+//! How long certificates of each kind of subject live.
+
 use std::time::Duration;
 
 use doorward_model::Kind;

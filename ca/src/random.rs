@@ -1,3 +1,5 @@
+//! Random bytes from the system.
+
 /// Fresh random bytes from the system.
 ///
 /// # Errors

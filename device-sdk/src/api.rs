@@ -1,3 +1,5 @@
+//! HTTP requests of the SDK to its gateway.
+
 use std::time::Duration;
 
 use bytes::Bytes;

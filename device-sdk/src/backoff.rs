@@ -1,3 +1,5 @@
+//! How long to wait before a connection is tried again.
+
 use std::time::Duration;
 
 /// How long is waited before a connection is tried again.

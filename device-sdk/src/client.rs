@@ -1,3 +1,5 @@
+//! The client: a connection to the gateway that comes back by itself.
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! A connection to an interface by its own name, without `doorward/1`.
+
 use doorward_model::DoorName;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;

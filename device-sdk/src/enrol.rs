@@ -1,3 +1,5 @@
+//! Enrolment: a code, a key that is made here, a certificate.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use doorward_model::{Code, Domain, Fingerprint, Method, Secret, Subject};

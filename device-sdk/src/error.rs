@@ -1,3 +1,5 @@
+//! Why something did not work, and what to do next.
+
 use std::io;
 use std::path::PathBuf;
 

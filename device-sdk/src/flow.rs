@@ -1,3 +1,5 @@
+//! Opens interfaces on a connection.
+
 use std::io;
 use std::task::{Context, Poll};
 use std::time::Duration;

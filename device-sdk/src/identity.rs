@@ -1,3 +1,5 @@
+//! An identity: key, certificate, and the gateway that they are for.
+
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};

@@ -1,3 +1,5 @@
+//! Reaches the gateway and shakes hands.
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! What a device offers, and the streams that the gateway opens for it.
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;

@@ -1,3 +1,5 @@
+//! How a connection ended, and why.
+
 use doorward_wire::Why;
 
 use crate::backoff::Ending;

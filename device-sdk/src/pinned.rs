@@ -1,3 +1,5 @@
+//! Recognises a gateway by the fingerprint of its anchor.
+
 use std::sync::Arc;
 
 use doorward_model::Fingerprint;

@@ -1,3 +1,5 @@
+//! What a device reports about itself.
+
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -1,3 +1,5 @@
+//! Renews an identity, in two phases.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! How a client behaves: transport, names, times.
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

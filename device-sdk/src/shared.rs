@@ -1,3 +1,5 @@
+//! What the parts of a client share.
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 

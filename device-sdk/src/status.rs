@@ -1,3 +1,5 @@
+//! How a client is, for whoever asks.
+
 use std::collections::BTreeMap;
 
 use doorward_model::{Name, Subject};

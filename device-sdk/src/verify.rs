@@ -1,3 +1,5 @@
+//! Verifies a gateway on a machine whose clock may be wrong.
+
 use std::sync::Arc;
 use std::time::Duration;
 

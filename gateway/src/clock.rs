@@ -1,3 +1,5 @@
+//! The system's clock.
+
 use doorward_model::Clock;
 use jiff::Timestamp;
 

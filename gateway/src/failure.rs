@@ -1,3 +1,5 @@
+//! Why the program ends with status 1.
+
 use std::fmt;
 
 /// Why the program ends with status 1: one clear sentence, with the next step in it.

@@ -1,3 +1,5 @@
+//! What a question supposes of its context.
+
 use std::collections::BTreeMap;
 
 use doorward_model::{did_you_mean, escape};

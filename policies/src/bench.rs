@@ -1,3 +1,5 @@
+//! Decisions to be measured.
+
 use std::sync::Arc;
 
 use doorward_model::{

@@ -1,3 +1,5 @@
+//! Answers that are given again while nothing that they rest on has changed.
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 

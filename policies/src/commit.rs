@@ -1,3 +1,5 @@
+//! A committed change, and whom it touched.
+
 use std::sync::Arc;
 
 use doorward_model::{CertificateId, Device, Epoch, Kind, Name, Subject};

@@ -1,3 +1,5 @@
+//! Permits and denials.
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! What a subject or device is a member of, and all that this leads to.
+
 use std::borrow::Cow;
 
 use doorward_model::{Group, Role};

@@ -1,3 +1,5 @@
+//! The lines of `policy.csv` that decided something.
+
 use std::fmt;
 
 use serde::{Serialize, Serializer};

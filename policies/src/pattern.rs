@@ -1,3 +1,5 @@
+//! The path column of a rule.
+
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;

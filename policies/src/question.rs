@@ -1,3 +1,5 @@
+//! Questions, requests, and what surrounds them.
+
 use std::net::IpAddr;
 
 use doorward_model::{Action, CertificateId, Resource, Subject, SubjectId};

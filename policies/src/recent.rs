@@ -1,3 +1,5 @@
+//! A bounded map that forgets what has not been used for long.
+
 use std::hash::{BuildHasher as _, Hash};
 
 use hashbrown::{DefaultHashBuilder, HashTable};

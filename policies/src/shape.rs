@@ -1,3 +1,5 @@
+//! Made-up bundles of any size.
+
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 

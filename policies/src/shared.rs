@@ -1,3 +1,5 @@
+//! A map that is cheap to copy.
+
 use std::fmt;
 use std::hash::{BuildHasher as _, Hash};
 use std::sync::Arc;

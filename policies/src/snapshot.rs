@@ -1,3 +1,5 @@
+//! The immutable state from which decisions are made.
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;

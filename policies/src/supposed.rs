@@ -1,3 +1,5 @@
+//! A question with memberships that are supposed.
+
 use doorward_model::{Device, Group, Kind, Path, Role, Subject};
 use jiff::Timestamp;
 

@@ -135,3 +135,29 @@ fn every_room_takes_the_lints_of_the_house() {
         assert!(manifest.contains("[lints]\nworkspace = true"), "{room}");
     }
 }
+
+/// The Rust files behind a directory.
+fn files(dir: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if name != "target" && !name.starts_with('.') {
+                files(&path, found);
+            }
+        } else if name.ends_with(".rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_file_says_first_what_it_is_for() {
+    let mut found = Vec::new();
+    files(&root(), &mut found);
+    assert!(found.len() > 400, "{} files", found.len());
+    let says =
+        |path: &std::path::PathBuf| std::fs::read_to_string(path).unwrap().starts_with("//! ");
+    let silent: Vec<_> = found.iter().filter(|path| !says(path)).collect();
+    assert!(silent.is_empty(), "without a first line that begins with //!: {silent:?}");
+}

@@ -1,3 +1,5 @@
+//! Files and directories that only their owner can read, written so that a crash leaves the old or the new.
+
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};

@@ -1,3 +1,5 @@
+//! A private key in memory, and the signatures that it makes.
+
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;

@@ -1,3 +1,5 @@
+//! Private keys in sealed files: the `Keys` port of `doorward-ca`, on disk.
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,3 +1,5 @@
+//! Reads the command line, and refuses characters that could not be shown back.
+
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use doorward_model::{escape, is_printable};

@@ -1,3 +1,5 @@
+//! The agent's commands, for `doorward-agent` and for `doorward agent`.
+
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;

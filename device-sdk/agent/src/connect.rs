@@ -1,3 +1,5 @@
+//! `connect`: one interface, on standard input and output or at a local port.
+
 use std::io;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! `enroll` and `claim`: from a code to an identity directory.
+
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use doorward_model::{Clock, Code, escape};

@@ -1,3 +1,5 @@
+//! Why a command failed, in one line for whoever typed it.
+
 use std::io;
 
 use thiserror::Error;

@@ -1,3 +1,5 @@
+//! Which identity directory a command uses.
+
 use std::path::PathBuf;
 
 use clap::Args;

@@ -1,3 +1,5 @@
+//! A local port, TCP or UDP, that leads to one interface.
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;

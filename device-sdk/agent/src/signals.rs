@@ -1,3 +1,5 @@
+//! SIGINT and SIGTERM, which stop the agent.
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;

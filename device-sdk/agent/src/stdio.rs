@@ -1,3 +1,5 @@
+//! A flow on standard input and output, as bytes or as datagrams.
+
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! What a serial line can do, on this machine or elsewhere.
+
 use std::io;
 use std::task::{Context, Poll};
 use std::time::Duration;

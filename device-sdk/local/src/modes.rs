@@ -1,3 +1,5 @@
+//! Opens serial lines and sets them: bits, parity, stop bits, flow control.
+
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;

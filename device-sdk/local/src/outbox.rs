@@ -1,3 +1,5 @@
+//! Bytes on their way into a stream.
+
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;

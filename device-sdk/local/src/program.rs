@@ -1,3 +1,5 @@
+//! A program that serves one flow, and its end.
+
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;

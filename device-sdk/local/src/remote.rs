@@ -1,3 +1,5 @@
+//! A serial line on another machine, used through RFC 2217.
+
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;

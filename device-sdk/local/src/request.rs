@@ -1,3 +1,5 @@
+//! What can be asked of a serial line beside its data.
+
 use std::mem::discriminant;
 
 use doorward_model::{Baud, DataBits, FlowControl, LineSettings, Parity, StopBits};

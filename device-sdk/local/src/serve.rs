@@ -1,3 +1,5 @@
+//! Serves a serial line of this machine to somebody elsewhere, through RFC 2217.
+
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;

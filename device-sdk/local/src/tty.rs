@@ -1,3 +1,5 @@
+//! A serial line of this machine.
+
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;

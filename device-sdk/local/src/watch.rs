@@ -1,3 +1,5 @@
+//! Watches a modem's lines, where the system does not tell of changes.
+
 use std::task::Context;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! A target for fuzzers: what the SDK believes of the time.
+
 use std::time::Duration;
 
 use doorward_wire::fuzzing::Feed;

@@ -1,3 +1,5 @@
+//! A target for fuzzers: how a client connects, loses its connection and comes back.
+
 use std::time::Duration;
 
 use doorward_wire::fuzzing::Feed;

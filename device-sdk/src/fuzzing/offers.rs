@@ -1,3 +1,5 @@
+//! A target for fuzzers: what a device offers.
+
 use std::collections::BTreeMap;
 use std::future::{Future, ready};
 use std::pin::Pin;

@@ -1,3 +1,5 @@
+//! A target for fuzzers: what a device reads of its own system.
+
 use crate::posture::{LISTEN, TEXT, address, field, first_line, sockets};
 
 /// What a device reads of its system: files of any bytes make facts within their bounds, or

@@ -1,3 +1,5 @@
+//! A target for fuzzers: what a gateway says on the control stream.
+
 use std::time::Duration;
 
 use doorward_model::Name;

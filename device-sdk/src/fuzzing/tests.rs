@@ -1,3 +1,5 @@
+//! Runs the SDK's targets on a share of a million inputs.
+
 use doorward_wire::fuzzing::share;
 
 use super::TARGETS;

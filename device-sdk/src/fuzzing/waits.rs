@@ -1,3 +1,5 @@
+//! A target for fuzzers: how long a client waits.
+
 use std::time::Duration;
 
 use doorward_wire::fuzzing::Feed;

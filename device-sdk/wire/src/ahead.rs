@@ -1,3 +1,5 @@
+//! A stream of which something has been read already.
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};

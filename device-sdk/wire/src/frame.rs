@@ -1,3 +1,5 @@
+//! Messages on a stream: a length, then so many bytes.
+
 use std::io;
 
 use thiserror::Error;

@@ -1,3 +1,5 @@
+//! Reading and writing through a field that does both.
+
 /// Reads and writes of a type, through a field of it that does both already.
 #[macro_export]
 macro_rules! through {

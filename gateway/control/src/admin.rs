@@ -1,3 +1,5 @@
+//! The administration: finds the route of a request, asks whether it may be made, and answers it.
+
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;

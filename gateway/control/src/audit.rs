@@ -1,3 +1,5 @@
+//! Requests about the audit log: read, follow, prune.
+
 use std::io;
 
 use bytes::Bytes;

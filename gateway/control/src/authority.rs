@@ -1,3 +1,5 @@
+//! Requests about the authority: its certificates, its published keys.
+
 use doorward_ca::{Description, describe};
 use doorward_session::json;
 use serde::Serialize;

@@ -1,3 +1,5 @@
+//! Makes enrolment codes and owner codes.
+
 use std::time::Duration;
 
 use doorward_ca::enrolment::{CLAIM_LIFE, LONGEST, digest_of, new_secret};

@@ -1,3 +1,5 @@
+//! Bundles that are undone unless somebody confirms them in time.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Requests about devices.
+
 use doorward_model::{Action, Group, Kind, Name, Subject};
 use doorward_store::{NewSubject, SubjectChanges};
 use serde::Deserialize;

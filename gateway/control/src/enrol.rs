@@ -1,3 +1,5 @@
+//! Claim, enrolment, renewal and recovery.
+
 use std::sync::Arc;
 
 use base64::Engine as _;

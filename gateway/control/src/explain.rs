@@ -1,3 +1,5 @@
+//! Requests that ask about the policy: explain, who-can, what-can.
+
 use std::net::IpAddr;
 
 use doorward_model::{Action, Kind, Name, Subject};

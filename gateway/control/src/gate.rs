@@ -1,3 +1,5 @@
+//! Asks whether a request may be made, and records it.
+
 use std::sync::Arc;
 
 use doorward_model::{Action, Device, FlowId, PeerText, Subject};

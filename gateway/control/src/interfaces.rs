@@ -1,3 +1,5 @@
+//! Requests about interfaces.
+
 use doorward_inspect::http::may_be_kept;
 use doorward_model::{Action, Device, DoorName, FieldName, Inspection, Name, Protocol, Target};
 use doorward_policies::Interface;

@@ -1,3 +1,5 @@
+//! Requests about the bundle in force: show, check.
+
 use std::net::IpAddr;
 
 use doorward_model::{Action, Resource, Revision, Subject};

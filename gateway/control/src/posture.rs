@@ -1,3 +1,5 @@
+//! Reports of devices about themselves.
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 

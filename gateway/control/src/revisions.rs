@@ -1,3 +1,5 @@
+//! Requests that test, preview, apply or bring back a bundle.
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

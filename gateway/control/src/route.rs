@@ -1,3 +1,5 @@
+//! The list of requests that there are, and who may make each.
+
 use doorward_model::Action;
 use doorward_session::Place;
 use http::Method;

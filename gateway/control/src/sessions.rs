@@ -1,3 +1,5 @@
+//! Requests about sessions: list, cut.
+
 use doorward_model::{FlowId, SessionId};
 use doorward_session::{Problem, json};
 

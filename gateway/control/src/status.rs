@@ -1,3 +1,5 @@
+//! How the gateway is, and what needs a person.
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use doorward_model::{Domain, Epoch, Fingerprint, Revision, Subject};

@@ -1,3 +1,5 @@
+//! Requests about people.
+
 use doorward_model::{Action, Kind, Name, Role, Subject};
 use doorward_store::{NewSubject, SubjectChanges};
 use jiff::Timestamp;

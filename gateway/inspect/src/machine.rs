@@ -1,3 +1,5 @@
+//! What a machine is: bytes in, questions, bytes out. No I/O.
+
 use doorward_model::{Action, Path};
 use smallvec::SmallVec;
 

@@ -1,3 +1,5 @@
+//! The port that makes statements to backends of who asks.
+
 use doorward_model::{DoorName, FlowId, Subject};
 use jiff::Timestamp;
 use thiserror::Error;

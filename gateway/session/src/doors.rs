@@ -1,3 +1,5 @@
+//! The gateway's own names, and what every other name is taken for.
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;

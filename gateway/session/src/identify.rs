@@ -1,3 +1,5 @@
+//! From a verified certificate to a subject.
+
 use doorward_model::{
     CertificateId, Domain, Fingerprint, Serial, SpiffeError, SpiffeId, SubjectId,
 };

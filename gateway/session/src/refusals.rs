@@ -1,3 +1,5 @@
+//! Counts peers that were refused before they were identified.
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};

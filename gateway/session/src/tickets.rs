@@ -1,3 +1,5 @@
+//! Session tickets of TLS, one set of keys for each resumption domain.
+
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,3 +1,5 @@
+//! The certificates that the doors trust and show.
+
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};

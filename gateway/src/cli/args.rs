@@ -1,3 +1,5 @@
+//! The commands and their options.
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;

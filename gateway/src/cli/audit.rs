@@ -1,3 +1,5 @@
+//! `doorward audit`.
+
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;

@@ -1,3 +1,5 @@
+//! `doorward ca`.
+
 use std::path::Path;
 
 use serde_json::{Value, json};

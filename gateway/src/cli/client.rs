@@ -1,3 +1,5 @@
+//! Requests of commands to the administration.
+
 use doorward_model::{Clock, escape};
 use doorward_sdk::{Api, Error, Identity, IdentityDir, Reply, renew_if_due};
 use http::Method;

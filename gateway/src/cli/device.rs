@@ -1,3 +1,5 @@
+//! `doorward device`.
+
 use std::time::Duration;
 
 use doorward_model::Name;

@@ -1,3 +1,5 @@
+//! `doorward interface`.
+
 use doorward_model::{Device, Name, escape};
 use http::Method;
 use serde_json::{Value, json};

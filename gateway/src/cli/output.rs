@@ -1,3 +1,5 @@
+//! How answers are printed: tables for people, JSON for programs.
+
 use std::io::{self, IsTerminal as _, Write as _};
 
 use serde::Serialize;

@@ -1,3 +1,5 @@
+//! `doorward policy`: bundles in force and proposed ones.
+
 use std::fs;
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! `doorward session`.
+
 use http::Method;
 use serde_json::Value;
 

@@ -1,3 +1,5 @@
+//! `doorward status`.
+
 use serde_json::Value;
 
 use super::client::{Client, items, text, when};

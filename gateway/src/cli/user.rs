@@ -1,3 +1,5 @@
+//! `doorward user`.
+
 use http::Method;
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! The configuration file as it is written.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

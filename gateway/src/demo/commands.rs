@@ -1,3 +1,5 @@
+//! The commands that the demonstration shows.
+
 use std::path::Path;
 
 use super::quoted;

@@ -1,3 +1,5 @@
+//! Bundles and their revisions, in the state.
+
 use std::sync::Arc;
 
 use doorward_model::Revision;

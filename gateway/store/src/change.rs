@@ -1,3 +1,5 @@
+//! Who makes a change, and what it touches.
+
 use std::fmt;
 use std::pin::Pin;
 

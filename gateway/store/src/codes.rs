@@ -1,3 +1,5 @@
+//! Codes, in the state.
+
 use doorward_ca::enrolment::{CodeRefused, CodeRow, Verdict, judge};
 use doorward_ca::{IssueError, Issued, IssuingCa};
 use doorward_model::{CertificateId, Fingerprint, Role, Subject, SubjectId};

@@ -1,3 +1,5 @@
+//! The bundle that waits for its confirmation, in the state.
+
 use std::sync::Arc;
 
 use doorward_model::Revision;

@@ -1,3 +1,5 @@
+//! Opens the databases and brings their schema up to date.
+
 use std::borrow::Cow;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;

@@ -1,3 +1,5 @@
+//! Why the store refuses.
+
 use std::path::PathBuf;
 
 use doorward_ca::IssueError;

@@ -1,3 +1,5 @@
+//! What is fixed at first start.
+
 use doorward_model::{Domain, Name};
 use doorward_policies::Touched;
 use jiff::Timestamp;

@@ -1,3 +1,5 @@
+//! Interfaces, in the state.
+
 use doorward_model::{Device, DoorName, InterfaceId, Kind, Name, Subject, SubjectId, Target};
 use doorward_policies::{Interface, Touched};
 use sqlx::sqlite::SqliteConnection;

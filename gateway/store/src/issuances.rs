@@ -1,3 +1,5 @@
+//! Certificates that were issued, in the state.
+
 use doorward_ca::{Issued, IssuingCa};
 use doorward_model::{CertificateId, Fingerprint, Serial, Subject, SubjectId};
 use doorward_policies::Touched;

@@ -1,3 +1,5 @@
+//! The store, and how it is opened.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

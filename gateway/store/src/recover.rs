@@ -1,3 +1,5 @@
+//! A new owner code for a gateway that may not be running.
+
 use std::path::Path;
 
 use doorward_ca::IssuingCa;

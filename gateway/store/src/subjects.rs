@@ -1,3 +1,5 @@
+//! Subjects with their roles and groups, in the state.
+
 use std::fmt;
 
 use doorward_model::{Group, Kind, Role, Subject, SubjectId};

@@ -1,3 +1,5 @@
+//! The one task that changes the state.
+
 use std::pin::Pin;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! The verbs of questions: a closed list.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,3 +1,5 @@
+//! Serial numbers, fingerprints, and what names a certificate.
+
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Where the time comes from.
+
 use jiff::Timestamp;
 
 /// Where the wall-clock time comes from. One value is made where the program is assembled and

@@ -1,3 +1,5 @@
+//! Codes for enrolment and claim, as people carry them.
+
 use std::fmt;
 use std::str::FromStr;
 

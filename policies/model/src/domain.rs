@@ -1,3 +1,5 @@
+//! The gateway's domain.
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! The numbers of changes and of bundles.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

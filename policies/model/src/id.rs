@@ -1,3 +1,5 @@
+//! Ids of sessions and flows.
+
 use std::fmt;
 use std::str::FromStr;
 

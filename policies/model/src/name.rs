@@ -1,3 +1,5 @@
+//! Names of users, devices, interfaces, roles and groups.
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;

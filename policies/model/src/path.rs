@@ -1,3 +1,5 @@
+//! What is asked for on a device, segment by segment.
+
 mod alias;
 mod topic;
 

@@ -1,3 +1,5 @@
+//! What is spoken at interfaces, and which actions there are.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,3 +1,5 @@
+//! A device and a path on it.
+
 use std::fmt;
 
 use thiserror::Error;

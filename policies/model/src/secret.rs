@@ -1,3 +1,5 @@
+//! Bytes that must not leak.
+
 use std::fmt;
 
 use zeroize::Zeroizing;

@@ -1,3 +1,5 @@
+//! SPIFFE IDs of a gateway.
+
 use std::fmt;
 
 use thiserror::Error;

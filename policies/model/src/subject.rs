@@ -1,3 +1,5 @@
+//! Who acts.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,3 +1,5 @@
+//! Text that is safe to show.
+
 use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};

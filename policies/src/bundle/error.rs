@@ -1,3 +1,5 @@
+//! Where and why a bundle is wrong.
+
 use std::fmt;
 
 use doorward_model::{SubjectError, UnknownAction, did_you_mean, escape};

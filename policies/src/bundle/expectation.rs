@@ -1,3 +1,5 @@
+//! The tests that a bundle brings along.
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 

@@ -1,3 +1,5 @@
+//! Roles in roles and groups in groups.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::str::FromStr;

@@ -1,3 +1,5 @@
+//! One rule of `policy.csv`.
+
 use std::fmt;
 use std::sync::Arc;
 

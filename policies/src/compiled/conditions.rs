@@ -1,3 +1,5 @@
+//! The conditions of a bundle, by number.
+
 use std::sync::Arc;
 
 use super::texts::{Texts, parts};

@@ -1,3 +1,5 @@
+//! Rules that were compiled together.
+
 use std::sync::Arc;
 
 use doorward_model::{Action, Path};

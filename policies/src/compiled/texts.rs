@@ -1,3 +1,5 @@
+//! Texts by number.
+
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
 

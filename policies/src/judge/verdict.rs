@@ -1,3 +1,5 @@
+//! What the rules say of a case.
+
 use jiff::Timestamp;
 use smallvec::SmallVec;
 

@@ -1,3 +1,5 @@
+//! When the answer of conditions changes by time alone.
+
 use jiff::Timestamp;
 
 use super::{Truth, When};

@@ -1,3 +1,5 @@
+//! The condition `auth-age<=`.
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Truth, WhenError};

@@ -1,3 +1,5 @@
+//! The condition `time=`.
+
 use std::sync::{Mutex, OnceLock};
 
 use jiff::civil::{Date, DateTime, Time, Weekday};

@@ -1,3 +1,5 @@
+//! The condition `from=`.
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;

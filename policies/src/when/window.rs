@@ -1,3 +1,5 @@
+//! The conditions `until=` and `after=`.
+
 use jiff::Timestamp;
 
 use super::{Truth, WhenError};

@@ -1,3 +1,5 @@
+//! The flows of a local UDP port: one for each program that sends to it.
+
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::io;

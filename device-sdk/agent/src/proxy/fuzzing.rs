@@ -1,3 +1,5 @@
+//! Targets for fuzzers: what programs say to the local proxy.
+
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 use base64::Engine as _;

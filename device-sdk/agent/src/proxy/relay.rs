@@ -1,3 +1,5 @@
+//! SOCKS 5 UDP: datagrams of one client to several interfaces.
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};

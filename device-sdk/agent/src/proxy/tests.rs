@@ -1,3 +1,5 @@
+//! The local proxy, as its clients see it.
+
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 

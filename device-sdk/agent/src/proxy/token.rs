@@ -1,3 +1,5 @@
+//! The token that programs show to use the local proxy.
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,3 +1,5 @@
+//! The agent's configuration file: what the device offers.
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::Read as _;

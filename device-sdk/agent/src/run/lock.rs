@@ -1,3 +1,5 @@
+//! A lock on the identity directory, so that one agent runs on it.
+
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! Keeps what is offered equal to the configuration file.
+
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;

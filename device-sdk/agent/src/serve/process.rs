@@ -1,3 +1,5 @@
+//! A flow to a program that is started for it.
+
 use std::io;
 use std::path::Path;
 use std::pin::Pin;

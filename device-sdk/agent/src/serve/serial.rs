@@ -1,3 +1,5 @@
+//! A flow to a serial line of this machine.
+
 use std::collections::{BTreeMap, HashSet};
 use std::future::poll_fn;
 use std::io;

@@ -1,3 +1,5 @@
+//! A connection to a TCP port near the device.
+
 use std::io;
 
 use doorward_model::Host;

@@ -1,3 +1,5 @@
+//! Flows to local ends, over a connection in memory.
+
 use std::collections::BTreeMap;
 use std::pin::Pin;
 

@@ -1,3 +1,5 @@
+//! Datagrams to a UDP port near the device.
+
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;

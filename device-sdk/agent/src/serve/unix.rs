@@ -1,3 +1,5 @@
+//! A connection to a Unix socket of the device.
+
 use std::path::Path;
 
 use tokio::net::UnixStream;

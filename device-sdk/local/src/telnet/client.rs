@@ -1,3 +1,5 @@
+//! The client's side of RFC 2217: what a server says.
+
 use super::option::TIMING_MARK;
 use super::reader::{Piece, Reader};
 use super::{DO, IAC, WILL, WONT, port};

@@ -1,3 +1,5 @@
+//! The numbers of telnet commands and options.
+
 use super::{DO, DONT, IAC, WILL, WONT};
 
 /// RFC 856: eight bits a byte.

@@ -1,3 +1,5 @@
+//! Com-port control (RFC 2217): commands as bytes.
+
 use doorward_model::{Baud, DataBits, FlowControl, Parity, StopBits};
 
 use super::option::COM_PORT;

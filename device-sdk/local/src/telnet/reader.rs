@@ -1,3 +1,5 @@
+//! Reads telnet: which bytes are data, which are commands.
+
 use super::option::Options;
 use super::{DO, DONT, IAC, SB, SE, WILL, WONT};
 

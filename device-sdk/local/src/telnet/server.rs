@@ -1,3 +1,5 @@
+//! The server's side of RFC 2217: what a client says.
+
 use super::option::TIMING_MARK;
 use super::reader::{Piece, Reader};
 use super::{DO, IAC, WILL, WONT, port};

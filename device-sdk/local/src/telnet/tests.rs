@@ -1,3 +1,5 @@
+//! Telnet and RFC 2217, byte by byte.
+
 use doorward_model::{Baud, LineSettings, Parity};
 use proptest::prelude::*;
 

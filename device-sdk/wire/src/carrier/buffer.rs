@@ -1,3 +1,5 @@
+//! What has been read of a stream and not been taken.
+
 use std::io;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};

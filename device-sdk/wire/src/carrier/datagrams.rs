@@ -1,3 +1,5 @@
+//! The datagrams of one flow.
+
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;

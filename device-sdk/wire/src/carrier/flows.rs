@@ -1,3 +1,5 @@
+//! Leads a connection's datagrams to their flows.
+
 use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! The mark by which a datagram names its flow.
+
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 /// A flow's datagram as one of the connection: the number of the flow, as QUIC writes integers

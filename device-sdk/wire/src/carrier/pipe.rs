@@ -1,3 +1,5 @@
+//! One stream of a connection: the bytes of one flow, both ways.
+
 use std::any::Any;
 use std::io;
 use std::pin::Pin;

@@ -1,3 +1,5 @@
+//! Targets for fuzzers: chunks and datagrams.
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll, Waker};

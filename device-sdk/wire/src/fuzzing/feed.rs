@@ -1,3 +1,5 @@
+//! Makes values of a fuzzer's bytes.
+
 /// Bytes, read as whatever a target needs. It never runs dry: where the bytes end, it is zeros.
 #[derive(Clone, Debug)]
 pub struct Feed<'b>(&'b [u8]);

@@ -1,3 +1,5 @@
+//! A target for fuzzers: frames in any pieces.
+
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 

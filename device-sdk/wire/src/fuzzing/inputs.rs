@@ -1,3 +1,5 @@
+//! Makes inputs for targets, from a seed and a corpus.
+
 /// The longest input, in bytes.
 const LONGEST: usize = 4096;
 

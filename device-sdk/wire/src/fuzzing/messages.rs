@@ -1,3 +1,5 @@
+//! A target for fuzzers: messages of `doorward/1`.
+
 use std::collections::BTreeMap;
 
 use super::Feed;

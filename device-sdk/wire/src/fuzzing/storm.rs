@@ -1,3 +1,5 @@
+//! Runs a target on many inputs.
+
 use std::fmt;
 use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,3 +1,5 @@
+//! Runs this crate's targets on a share of a million inputs.
+
 use std::sync::atomic::AtomicU64;
 
 use super::*;

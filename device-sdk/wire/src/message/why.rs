@@ -1,3 +1,5 @@
+//! Why something was refused, as far as the peer may know.
+
 use std::fmt;
 
 use minicbor::decode::Error as DecodeError;

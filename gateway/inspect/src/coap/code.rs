@@ -1,3 +1,5 @@
+//! What a CoAP message is for: its code.
+
 /// What a message is for: a class and a detail, written `4.03` (RFC 7252, section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Code(pub(super) u8);

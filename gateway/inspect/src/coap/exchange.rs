@@ -1,3 +1,5 @@
+//! CoAP requests that may still be answered, and observations.
+
 use std::collections::VecDeque;
 
 use doorward_model::Path;

@@ -1,3 +1,5 @@
+//! The CoAP messages between one client and one device.
+
 use doorward_model::{Action, Name, Path};
 
 use super::code::{Class, Code};

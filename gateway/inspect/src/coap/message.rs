@@ -1,3 +1,5 @@
+//! Reads CoAP messages (RFC 7252 section 3).
+
 use super::code::{Class, Code};
 use super::option::{MARKER, Options};
 

@@ -1,3 +1,5 @@
+//! What a CoAP request asks for.
+
 use doorward_model::{Action, Name, Path};
 
 use super::code::Code;

@@ -1,3 +1,5 @@
+//! What is passed on of a backend's answer.
+
 use std::borrow::Cow;
 
 use http::header::{CONTENT_LENGTH, CONTENT_LOCATION, LOCATION, SET_COOKIE, TRANSFER_ENCODING};

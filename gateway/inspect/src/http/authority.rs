@@ -1,3 +1,5 @@
+//! The host and port that a request names.
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::elsewhere::Scheme;

@@ -1,3 +1,5 @@
+//! Where an interface's requests go.
+
 use std::borrow::Cow;
 
 use doorward_model::Host;

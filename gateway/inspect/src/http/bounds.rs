@@ -1,3 +1,5 @@
+//! Counts the content of a request.
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! An HTTP interface as one connection sees it.
+
 use doorward_model::{FieldName, HttpOptions, Name, Operand, Origin, Several};
 
 use super::authority::Way;

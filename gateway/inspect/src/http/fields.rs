@@ -1,3 +1,5 @@
+//! Header fields: bounds, and which are forwarded.
+
 use http::header::{CONNECTION, HeaderMap, HeaderName};
 use smallvec::SmallVec;
 

@@ -1,3 +1,5 @@
+//! Makes the request that is forwarded.
+
 use http::header::{CONNECTION, COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN, TE, VIA};
 use http::request::Parts;
 use http::{Method, Version};

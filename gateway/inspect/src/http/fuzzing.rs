@@ -1,3 +1,5 @@
+//! A target for fuzzers: heads of requests.
+
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 use doorward_model::{Action, HttpOptions, Inspection, Path, Target};

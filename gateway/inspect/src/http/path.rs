@@ -1,3 +1,5 @@
+//! The one spelling of a path that is decided and forwarded.
+
 use std::borrow::Cow;
 
 use smallvec::{SmallVec, smallvec};

@@ -1,3 +1,5 @@
+//! Why a request is not forwarded.
+
 use http::StatusCode;
 
 use super::path::Misspelt;

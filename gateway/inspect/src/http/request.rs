@@ -1,3 +1,5 @@
+//! Reads what a request asks for.
+
 use std::borrow::Cow;
 
 use doorward_model::{Action, Path};

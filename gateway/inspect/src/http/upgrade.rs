@@ -1,3 +1,5 @@
+//! Upgrades: WebSocket over HTTP/1.1 and over HTTP/2.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{

@@ -1,3 +1,5 @@
+//! The exceptions by which a Modbus request is refused.
+
 /// Why a request is answered with an exception (Modbus Application Protocol 1.1b3, section 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exception {

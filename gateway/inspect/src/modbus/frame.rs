@@ -1,3 +1,5 @@
+//! Frames of Modbus over TCP.
+
 use super::exception::Exception;
 use super::pdu::LONGEST;
 use crate::machine::{Fault, Side};

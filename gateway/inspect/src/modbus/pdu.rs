@@ -1,3 +1,5 @@
+//! Reads Modbus requests: function, addresses, values.
+
 use doorward_model::{Action, Table};
 
 use super::exception::Exception;

@@ -1,3 +1,5 @@
+//! The rights that a Modbus request needs.
+
 use std::fmt;
 
 use doorward_model::{Action, Table};

@@ -1,3 +1,5 @@
+//! Frames of Modbus on a serial line.
+
 use crc::{CRC_16_MODBUS, Crc};
 
 use super::pdu::LONGEST;

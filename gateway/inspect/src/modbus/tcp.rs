@@ -1,3 +1,5 @@
+//! The machine of a Modbus/TCP connection.
+
 use std::collections::VecDeque;
 
 use doorward_model::{Action, Name, Path, Table};

@@ -1,3 +1,5 @@
+//! Reads acknowledgements of MQTT.
+
 use smallvec::SmallVec;
 
 use super::packet::{Kind, Version};

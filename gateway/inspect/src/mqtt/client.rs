@@ -1,3 +1,5 @@
+//! What an MQTT client's packets ask for after CONNECT.
+
 use std::borrow::Cow;
 
 use doorward_model::Path;

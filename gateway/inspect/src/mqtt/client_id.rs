@@ -1,3 +1,5 @@
+//! Binds client identifiers to subjects.
+
 use std::borrow::Cow;
 
 use doorward_model::ClientIds;

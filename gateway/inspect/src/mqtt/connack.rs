@@ -1,3 +1,5 @@
+//! Reads the MQTT server's answer to CONNECT.
+
 use super::packet::{Kind, Version, put_varint, write};
 use super::properties::{ALIAS_MAXIMUM, ASSIGNED_ID, Place, Properties};
 use super::reader::Reader;

@@ -1,3 +1,5 @@
+//! Reads CONNECT, the first packet of MQTT.
+
 use super::packet::{Kind, Version, put_varint, write};
 use super::properties::{
     ALIAS_MAXIMUM, AUTHENTICATION_DATA, AUTHENTICATION_METHOD, Place, Properties, RESPONSE_TOPIC,

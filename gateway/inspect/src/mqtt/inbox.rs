@@ -1,3 +1,5 @@
+//! Collects the bytes of one packet until it can be read.
+
 use std::borrow::Cow;
 use std::mem;
 

@@ -1,3 +1,5 @@
+//! What is on its way to one side of an MQTT connection.
+
 use super::packet::LONGEST;
 use super::reason::{Violation, quota_exceeded, too_large};
 

@@ -1,3 +1,5 @@
+//! The machine of an MQTT connection.
+
 use std::borrow::Cow;
 
 use doorward_model::{Action, MqttOptions, Name, Path, ResponseTopics};

@@ -1,3 +1,5 @@
+//! The fixed header of MQTT packets, and the versions that are spoken.
+
 use std::borrow::Cow;
 
 use super::reason::{Violation, malformed};

@@ -1,3 +1,5 @@
+//! Reads the properties of MQTT 5.
+
 use super::reader::Reader;
 use super::reason::{Violation, malformed, protocol_error, quota_exceeded};
 use super::topic::is_topic;

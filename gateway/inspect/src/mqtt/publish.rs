@@ -1,3 +1,5 @@
+//! Reads PUBLISH up to its payload.
+
 use super::packet::{Header, Packet, Version, put_varint};
 use super::properties::{ALIAS, Place, Properties};
 use super::reader::Reader;

@@ -1,3 +1,5 @@
+//! Takes the fields of a packet one after the other.
+
 use super::packet::varint;
 use super::reason::{Violation, malformed, protocol_error};
 

@@ -1,3 +1,5 @@
+//! The reasons for which MQTT refuses or ends.
+
 use super::packet::Kind;
 use crate::machine::Side;
 

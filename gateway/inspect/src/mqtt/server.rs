@@ -1,3 +1,5 @@
+//! What becomes of an MQTT server's packets.
+
 use doorward_model::{Action, Path};
 use smallvec::SmallVec;
 

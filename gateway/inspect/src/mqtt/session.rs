@@ -1,3 +1,5 @@
+//! An MQTT connection after CONNECT: subscriptions, aliases, what waits for an answer.
+
 use std::collections::BTreeSet;
 
 use doorward_model::{Name, ResponseTopics};

@@ -1,3 +1,5 @@
+//! Reads SUBSCRIBE and UNSUBSCRIBE.
+
 use std::collections::BTreeMap;
 
 use super::held::Held;

@@ -1,3 +1,5 @@
+//! Topics, filters and topic aliases.
+
 use std::collections::BTreeMap;
 
 use doorward_model::{Name, Path};

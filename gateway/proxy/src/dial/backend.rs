@@ -1,3 +1,5 @@
+//! The backend's end of a flow.
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -1,3 +1,5 @@
+//! What may be dialed, by the local configuration.
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! Patterns of absolute paths.
+
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;

@@ -1,3 +1,5 @@
+//! What datagrams are exchanged with.
+
 use std::io;
 use std::task::{Context, Poll, ready};
 

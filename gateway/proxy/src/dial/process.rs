@@ -1,3 +1,5 @@
+//! Starts the program of a `process:` interface.
+
 use std::path::Path;
 
 use doorward_local::Program;

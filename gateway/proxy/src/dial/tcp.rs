@@ -1,3 +1,5 @@
+//! Dials TCP ports.
+
 use std::io;
 use std::net::SocketAddr;
 

@@ -1,3 +1,5 @@
+//! Dials UDP ports.
+
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use doorward_model::{Host, Name};

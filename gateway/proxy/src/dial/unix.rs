@@ -1,3 +1,5 @@
+//! Dials Unix sockets.
+
 use std::path::Path;
 
 use tokio::net::UnixStream;

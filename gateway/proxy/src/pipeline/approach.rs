@@ -1,3 +1,5 @@
+//! Asks whether a session has any business at an interface, before anything else.
+
 use doorward_model::{Action, Device, DoorName, Inspected, Name, Path, PeerText, Resource, Target};
 use doorward_policies::{Event, Opinion, Outcome, Permit, Question, Record};
 use doorward_session::Leases;

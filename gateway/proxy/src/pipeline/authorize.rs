@@ -1,3 +1,5 @@
+//! Decides whether a flow may be opened.
+
 use std::sync::Arc;
 
 use doorward_model::{

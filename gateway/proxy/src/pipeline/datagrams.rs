@@ -1,3 +1,5 @@
+//! Moves the datagrams of a flow, each of which is permitted anew.
+
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Context, Poll};

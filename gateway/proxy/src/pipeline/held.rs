@@ -1,3 +1,5 @@
+//! A flow's rights, spent and held as one.
+
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Records that a flow begins, before anything is dialed.
+
 use doorward_policies::{Event, Journal, JournalError, Outcome};
 use doorward_session::Lease;
 

@@ -1,3 +1,5 @@
+//! How a flow's end, or its refusal, is recorded.
+
 use std::fmt;
 
 use doorward_model::PeerText;

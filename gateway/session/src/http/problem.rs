@@ -1,3 +1,5 @@
+//! Refusals and failures as problem documents (RFC 9457).
+
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};

@@ -1,3 +1,5 @@
+//! Why a flow or a session was cut.
+
 use std::fmt;
 
 use doorward_policies::Refusal;

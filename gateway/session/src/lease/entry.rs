@@ -1,3 +1,5 @@
+//! Sessions and flows as the index of leases knows them.
+
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

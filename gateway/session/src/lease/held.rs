@@ -1,3 +1,5 @@
+//! A permit that lives.
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

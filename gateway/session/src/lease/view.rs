@@ -1,3 +1,5 @@
+//! Sessions and flows as lists show them.
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! A flow that was asked for by `Open`, and its answer.
+
 use std::io;
 use std::sync::Arc;
 

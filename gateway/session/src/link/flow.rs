@@ -1,3 +1,5 @@
+//! A flow on a connection of `doorward/1`.
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,3 +1,5 @@
+//! The first words on a connection of `doorward/1`.
+
 use std::io;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};

@@ -1,3 +1,5 @@
+//! Serves one connection of `doorward/1` from its greeting to its end.
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

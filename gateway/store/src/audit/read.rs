@@ -1,3 +1,5 @@
+//! Reads the audit log.
+
 use doorward_model::FlowId;
 use doorward_policies::Record;
 use serde::Serialize;

@@ -1,3 +1,5 @@
+//! Why a text is no target.
+
 use thiserror::Error;
 
 use crate::name::NameError;

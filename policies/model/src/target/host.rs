@@ -1,3 +1,5 @@
+//! The host of a target.
+
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;

@@ -1,3 +1,5 @@
+//! The options of HTTP interfaces.
+
 use std::fmt;
 
 use super::error::TargetError;

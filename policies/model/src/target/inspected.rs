@@ -1,3 +1,5 @@
+//! What is inspected at an interface.
+
 use std::fmt;
 
 use super::error::TargetError;

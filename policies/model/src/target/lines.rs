@@ -1,3 +1,5 @@
+//! The lines that may be written to a serial console.
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! The program of a `process:` interface.
+
 use std::fmt;
 use std::path::PathBuf;
 

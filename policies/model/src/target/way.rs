@@ -1,3 +1,5 @@
+//! How an interface is reached.
+
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;

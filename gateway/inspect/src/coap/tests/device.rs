@@ -1,3 +1,5 @@
+//! What becomes of datagrams of a CoAP device.
+
 use Then::{Forbidden, Forwarded, Reset, Silence};
 
 use super::{flow, hex, read};

@@ -1,3 +1,5 @@
+//! Hostile CoAP datagrams of clients, and what becomes of each.
+
 use Then::{Answered, Changed, Forwarded, Reset, Silence};
 
 use super::{flow, hex, read, renamed};

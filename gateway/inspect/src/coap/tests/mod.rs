@@ -1,3 +1,5 @@
+//! Tests of the CoAP machine, and the judges that they use.
+
 mod device;
 mod hostile;
 mod loss;

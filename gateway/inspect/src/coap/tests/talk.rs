@@ -1,3 +1,5 @@
+//! Whole conversations over CoAP.
+
 use super::{Became, Listed, flow, hex, read};
 use crate::coap::Coap;
 use crate::coap::exchange::{EXCHANGES, OBSERVATIONS, SHOWN};

@@ -1,3 +1,5 @@
+//! What clients get of backends' answers.
+
 use http::header::{HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 

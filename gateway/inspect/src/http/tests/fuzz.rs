@@ -1,3 +1,5 @@
+//! Runs the HTTP target on its corpus.
+
 use proptest::prelude::*;
 
 use crate::fuzzing::{http, http_corpus};

@@ -1,3 +1,5 @@
+//! Hostile requests over HTTP/1.1, and what becomes of each.
+
 use super::{door, outcome, parse, sent};
 
 /// What comes of each request at a door; `unread` where the HTTP library refuses it already.

@@ -1,3 +1,5 @@
+//! Requests over HTTP/2, and what is forwarded of them.
+
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, Request, Version};
 

@@ -1,3 +1,5 @@
+//! Properties of paths, held against generated ones.
+
 use doorward_model::{Action, Path};
 use http::header::{HeaderName, HeaderValue};
 use proptest::prelude::*;

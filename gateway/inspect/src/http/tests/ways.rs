@@ -1,3 +1,5 @@
+//! How a request's way is told to its backend.
+
 use doorward_model::{HttpOptions, Inspection, Target};
 
 use super::super::{Door, FIELD_BYTES, FIELDS, Refusal};

@@ -1,3 +1,5 @@
+//! How MQTT clients connect.
+
 use Expected::{Ends, Nothing, Over, Same, Sent};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Whole conversations over MQTT.
+
 use super::*;
 
 const OPEN: &str = "> 10 'MQTT' 04 02 003c 'c'\n< 20 00 00";

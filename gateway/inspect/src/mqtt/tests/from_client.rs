@@ -1,3 +1,5 @@
+//! Hostile packets of MQTT clients, and what becomes of each.
+
 use Expected::{Ends, Last, Nothing, Over, Refused, Same, Sent};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Hostile packets of MQTT servers, and what becomes of each.
+
 use Expected::{Answered, Ends, Last, Nothing, Same};
 
 use super::*;

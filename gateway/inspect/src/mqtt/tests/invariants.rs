@@ -1,3 +1,5 @@
+//! What holds for any packets of MQTT.
+
 use proptest::prelude::*;
 
 use super::super::fuzzing::{drive, mqtt, mqtt_corpus, run};

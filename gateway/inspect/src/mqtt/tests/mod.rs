@@ -1,3 +1,5 @@
+//! Tests of the MQTT machine: how packets are written, and a judge.
+
 mod bounds;
 mod connecting;
 mod flows;

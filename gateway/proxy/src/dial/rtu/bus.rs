@@ -1,3 +1,5 @@
+//! A Modbus line: takes the requests of all flows in their turn.
+
 use std::io;
 use std::time::Duration;
 

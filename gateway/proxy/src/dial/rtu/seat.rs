@@ -1,3 +1,5 @@
+//! A flow's place at a Modbus line.
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};

@@ -1,3 +1,5 @@
+//! A target for fuzzers: a client of a serial line that speaks telnet.
+
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 use doorward_local::telnet::{Client, Heard, IAC, Server, Told, escape};

@@ -1,3 +1,5 @@
+//! A serial line that is open, and the flows at it.
+
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,3 +1,5 @@
+//! Moves bytes between a serial line and its flows.
+
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;

@@ -1,3 +1,5 @@
+//! A flow's place at a serial line.
+
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;

@@ -1,3 +1,5 @@
+//! Flows at serial lines.
+
 use std::future::poll_fn;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;

@@ -1,3 +1,5 @@
+//! Begins an inspected flow with what its first message was granted.
+
 use doorward_policies::{JournalError, Record};
 use doorward_session::Cause;
 use doorward_wire::Why;

@@ -1,3 +1,5 @@
+//! An inspected flow of datagrams.
+
 use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll};

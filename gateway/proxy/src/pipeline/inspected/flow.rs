@@ -1,3 +1,5 @@
+//! An inspected flow of bytes.
+
 use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};

@@ -1,3 +1,5 @@
+//! What is on its way to one side of an inspected flow.
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -1,3 +1,5 @@
+//! Decides the operations of one flow, and notes them.
+
 use std::sync::Arc;
 
 use doorward_inspect::{Judge, Need};

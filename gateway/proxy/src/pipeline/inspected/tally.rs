@@ -1,3 +1,5 @@
+//! Counts operations that are alike, so that they make few records.
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::Duration;

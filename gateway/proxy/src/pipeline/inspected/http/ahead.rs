@@ -1,3 +1,5 @@
+//! Tells HTTP/2 from HTTP/1.1 by the first bytes.
+
 use std::io;
 
 use bytes::BytesMut;

@@ -1,3 +1,5 @@
+//! Answers to requests that are not forwarded.
+
 use std::time::Duration;
 
 use doorward_inspect::http::Refusal;

@@ -1,3 +1,5 @@
+//! A connection to a backend, for the HTTP library.
+
 use std::fmt;
 use std::io;
 use std::pin::Pin;

@@ -1,3 +1,5 @@
+//! The content of an answer on its way to the client.
+
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! One request that is forwarded, and its answer.
+
 use std::io;
 use std::sync::Arc;
 

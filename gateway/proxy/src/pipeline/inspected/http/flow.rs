@@ -1,3 +1,5 @@
+//! An HTTP flow: what its requests have in common.
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use doorward_inspect::http::{Backend, Door, Extended, Forwarded, Refusal, Way, recorded};

@@ -1,3 +1,5 @@
+//! Clients that have ended their side and still wait for an answer.
+
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Serves clients over HTTP/1.1.
+
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

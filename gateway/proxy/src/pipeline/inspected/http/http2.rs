@@ -1,3 +1,5 @@
+//! Serves clients over HTTP/2.
+
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;

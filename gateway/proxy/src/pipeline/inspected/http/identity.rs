@@ -1,3 +1,5 @@
+//! Tells a backend who asks.
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Decides the requests of one HTTP flow.
+
 use doorward_inspect::Judge;
 use doorward_inspect::http::{Asked, Permitted, Refusal};
 use doorward_model::{Action, DeviceId, InterfaceId, Path, PeerText};

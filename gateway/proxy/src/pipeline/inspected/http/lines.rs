@@ -1,3 +1,5 @@
+//! The connections of one flow to its backend.
+
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,3 +1,5 @@
+//! How often a subject may ask at an interface with a `rate`.
+
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};

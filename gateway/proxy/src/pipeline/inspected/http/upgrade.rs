@@ -1,3 +1,5 @@
+//! Requests after which both sides speak something else.
+
 use std::io;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! The content of a request on its way to the backend.
+
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
