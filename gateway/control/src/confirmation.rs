@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use doorward_model::{Clock, Revision};
 use doorward_policies::{Bundle, Event, Journal, Outcome, Record};
-use doorward_session::{Problem, json};
+use doorward_session::{Problem, json, note};
 use doorward_store::{Actor, Store, StoreError, Unconfirmed};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -82,8 +82,6 @@ pub async fn undo_unconfirmed(
     }
     tracing::warn!(revision = waiting.revision.0, former = former.0, "not confirmed, and undone");
     let record = Record::new(clock.now(), Event::Alarm).ended(Outcome::Done, "policy-undone");
-    if let Err(error) = journal.write(record.detail(&reason)).await {
-        tracing::warn!(%error, "that a policy was undone was not recorded");
-    }
+    note(&**journal, record.detail(&reason)).await;
     Ok(None)
 }

@@ -11,7 +11,7 @@ use doorward_model::{
     CertificateId, Domain, Fingerprint, FlowId, Kind, Secret, Serial, Subject, SubjectId,
 };
 use doorward_policies::{Event, Outcome, Record};
-use doorward_session::{Payload, Problem, Renewal, Session, json};
+use doorward_session::{Payload, Problem, Renewal, Session, json, note};
 use doorward_store::{Allowance, Redeemed, Sign, StoreError};
 use http::Response;
 use jiff::Timestamp;
@@ -226,11 +226,7 @@ impl Parts {
         record.event = event;
         record.subject = Some(redeemed.subject.clone());
         record.certificate = Some(redeemed.id.serial.clone());
-        let record = record.ended(Outcome::Done, "issued");
-        let by = record.party();
-        if let Err(error) = self.journal.write(record).await {
-            tracing::warn!(%by, %error, "an issuance was not recorded; its intent was");
-        }
+        note(&*self.journal, record.ended(Outcome::Done, "issued")).await;
     }
 }
 
@@ -253,11 +249,7 @@ impl Call<'_> {
             let mut record = self.about();
             record.event = Event::CodeRefused;
             record.subject = subject;
-            let record = record.ended(Outcome::Refused, why.as_str());
-            let by = record.party();
-            if let Err(error) = self.parts.journal.write(record).await {
-                tracing::warn!(%by, %error, "a refused code was not recorded");
-            }
+            note(&*self.parts.journal, record.ended(Outcome::Refused, why.as_str())).await;
         }
         code_refused()
     }
@@ -402,11 +394,7 @@ impl Call<'_> {
             let mut record = self.about();
             record.event = Event::CodeRefused;
             record.subject = subject;
-            let record = record.ended(Outcome::Refused, why.as_str());
-            let by = record.party();
-            if let Err(error) = self.parts.journal.write(record).await {
-                tracing::warn!(%by, %error, "a refused recovery was not recorded");
-            }
+            note(&*self.parts.journal, record.ended(Outcome::Refused, why.as_str())).await;
         }
         denied(Problem::new(
             403,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use doorward_model::{Action, Device, FlowId, PeerText, Subject};
 use doorward_policies::{Closing, Event, Journal, Outcome, Record};
-use doorward_session::{Authorized, Leases, Payload, Problem, Refused, Session};
+use doorward_session::{Authorized, Leases, Payload, Problem, Refused, Session, note};
 use http::Response;
 use jiff::Timestamp;
 
@@ -78,10 +78,7 @@ impl Gate {
         };
         let record = self.refusal(action, part, refused.as_ref(), now);
         // Whoever has no right must not be able to use up the room that is kept for those who have.
-        let by = record.party();
-        if let Err(error) = self.journal.write(record).await {
-            tracing::warn!(%by, %error, "a refusal was not recorded");
-        }
+        note(&*self.journal, record).await;
         Err(Box::new(
             match refused {
                 Some(Refused::Busy | Refused::Degraded) => {
@@ -173,11 +170,7 @@ impl Gate {
         let (None, Some(first)) = (&self.recorded, self.granted.first()) else { return };
         let mut record = first.record(Event::RequestRefused);
         (record.door, record.at) = (Some("management".to_owned()), now);
-        let record = record.ended(Outcome::Failed, status);
-        let by = record.party();
-        if let Err(error) = self.journal.write(record).await {
-            tracing::warn!(%by, %error, "a wrong request was not recorded");
-        }
+        note(&*self.journal, record.ended(Outcome::Failed, status)).await;
     }
 
     /// Whether every permit still stands. Asked right before something is done.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use doorward_model::{Action, DoorName, FlowId, PeerText};
 use doorward_policies::{Event, Outcome, Record};
-use doorward_session::{Asking, Flows, Link, Problem, Refusals, Session, Tunnel, Visit, Wire};
+use doorward_session::{
+    Asking, Flows, Link, Problem, Refusals, Session, Tunnel, Visit, Wire, note,
+};
 use doorward_wire::{Kind, Offering, Why};
 
 use crate::dial::{DialError, Rivals};
@@ -190,10 +192,7 @@ impl Inner {
              started twice; if it was copied, revoke the device and enrol it again",
         );
         tracing::warn!(by = %session.subject(), reason, "an identity is used twice");
-        let by = record.party();
-        if let Err(error) = self.means.journal.write(record).await {
-            tracing::error!(%by, %error, "an alarm was not recorded");
-        }
+        note(&*self.means.journal, record).await;
     }
 }
 

@@ -9,6 +9,8 @@ use doorward_model::{Clock, Prefix};
 use doorward_policies::{Event, Journal, Outcome, Record};
 use jiff::Timestamp;
 
+use crate::note::note;
+
 /// Counts peers that were refused before they were identified, or before they had said what they
 /// want, and records the counts once a minute: nobody can fill the log or stay out of it that way.
 #[derive(Clone)]
@@ -58,9 +60,7 @@ impl Refusals {
     pub async fn flush(&self) {
         let now = self.0.clock.now();
         for record in self.take(now) {
-            if let Err(error) = self.0.journal.write(record).await {
-                tracing::warn!(%error, "counts of refusals were not recorded");
-            }
+            note(&*self.0.journal, record).await;
         }
     }
 

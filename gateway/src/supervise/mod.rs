@@ -9,6 +9,7 @@ mod upkeep;
 use std::sync::Arc;
 
 use doorward_policies::{Event, Record};
+use doorward_session::note;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -98,10 +99,7 @@ pub(crate) async fn run(
     }
     tasks.shutdown().await;
     gateway.refusals.flush().await;
-    let stopped = Record::new(gateway.clock.now(), Event::Stop);
-    if let Err(error) = gateway.journal.write(stopped).await {
-        tracing::warn!(%error, "the stop was not recorded");
-    }
+    note(&*gateway.journal, Record::new(gateway.clock.now(), Event::Stop)).await;
     let place = let_go(gateway);
     for writer in writers.into_iter().flatten() {
         let last = std::time::Duration::from_secs(5);

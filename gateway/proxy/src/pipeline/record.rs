@@ -4,6 +4,7 @@ use std::fmt;
 
 use doorward_model::PeerText;
 use doorward_policies::{Closing, Event, Journal, Outcome, Record};
+use doorward_session::note;
 use jiff::Timestamp;
 
 use super::authorize::RefusedFlow;
@@ -92,9 +93,5 @@ pub fn record(ended: Ended) {
 /// Records a refused flow, and waits until that is on disk: whoever is refused may look the
 /// refusal up by its id. That it cannot be recorded does not make it less refused.
 pub async fn refuse(journal: &dyn Journal, refused: &RefusedFlow, now: Timestamp) {
-    let record = refused.record(now);
-    let by = record.party();
-    if let Err(error) = journal.write(record).await {
-        tracing::warn!(%by, %error, "a refusal was not recorded");
-    }
+    note(journal, refused.record(now)).await;
 }

@@ -13,6 +13,8 @@ use doorward_policies::{
     Bundle, Decision, Differ, Event, Journal, Outcome, Record, Refusal, Request, Snapshot, Supposed,
 };
 use jiff::Timestamp;
+
+use crate::note::note;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -252,10 +254,7 @@ impl Referee {
             false => self.suspend.suspend(revision, lines).await,
         };
         let detail = format!("{question}; {ended} flows ended");
-        let record = record.detail(&detail);
-        if let Err(error) = self.journal.write(record).await {
-            tracing::error!(%error, "that the judges differ was not recorded");
-        }
+        note(&*self.journal, record.detail(&detail)).await;
     }
 }
 
