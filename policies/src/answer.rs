@@ -297,12 +297,12 @@ impl Standing<'_> {
 
 #[cfg(test)]
 mod tests {
-    use doorward_model::{CertificateId, InterfaceId, Revision};
+    use doorward_model::Revision;
 
     use super::*;
     use crate::bundle::{Bundle, BundleText};
     use crate::cache::Cache;
-    use crate::snapshot::Member;
+    use crate::fixture::{self, certificate, now};
     use crate::supposed::Supposed;
 
     const POLICY: &str = "p, user/alice, plc, *, connect, , allow\n\
@@ -310,46 +310,19 @@ mod tests {
                           p, user/alice, plc, modbus/2/**, write, , deny\n\
                           p, user/alice, plc, modbus/*/holding/100-109, read, , deny\n";
 
-    fn now() -> Timestamp {
-        "2027-01-01T12:00:00Z".parse().unwrap()
-    }
-
-    fn id() -> CertificateId {
-        CertificateId { issuer: "00".repeat(32).parse().unwrap(), serial: "01".parse().unwrap() }
-    }
-
     fn at(target: &str) -> Snapshot {
-        let text =
-            BundleText { policy: POLICY.to_owned(), tests: String::new(), ..BundleText::default() };
-        let member =
-            |id| Member { id: SubjectId(id), enabled: true, roles: vec![], groups: vec![] };
-        let modbus = Interface {
-            id: InterfaceId(1),
-            name: "modbus".parse().unwrap(),
-            target: target.parse().unwrap(),
-            network: None,
-            enabled: true,
-        };
-        let certificate = Certificate {
-            subject: SubjectId(1),
-            key: "00".repeat(32).parse().unwrap(),
-            not_before: Timestamp::MIN,
-            not_after: Timestamp::MAX,
-        };
-        let bundle = Arc::new(Bundle::parse(text).unwrap());
-        Snapshot::new("a.b".parse().unwrap(), Revision(1), bundle)
-            .with_member("user/alice".parse().unwrap(), Some(member(1)))
-            .with_member("device/plc".parse().unwrap(), Some(member(2)))
-            .with_interfaces("plc".parse().unwrap(), vec![modbus])
-            .with_certificate(id(), Some(certificate))
+        fixture::snapshot(POLICY, &[("modbus", target)])
     }
 
     /// What everything that decides, shows or tests an answer says of a question.
     fn says(snapshot: &Snapshot, action: Action, path: &str) -> bool {
         let (alice, plc) = ("user/alice".parse().unwrap(), "plc".parse().unwrap());
         let question = snapshot.question(alice, action, plc, path, None).unwrap();
-        let request =
-            Request { question: question.clone(), subject: SubjectId(1), certificate: id() };
+        let request = Request {
+            question: question.clone(),
+            subject: SubjectId(1),
+            certificate: certificate(),
+        };
         let permits = |decision| matches!(decision, Decision::Permit(_));
         let asked = Supposed::of(question.clone(), snapshot, now());
         let test = |expect: &str| {
@@ -414,9 +387,7 @@ mod tests {
     #[test]
     fn a_rule_that_allows_has_to_name_what_was_asked_for() {
         let policy = "p, user/alice, plc, modbus/2/holding/0-9, read, , allow\n";
-        let text =
-            BundleText { policy: policy.to_owned(), tests: String::new(), ..BundleText::default() };
-        let bundle = Arc::new(Bundle::parse(text).unwrap());
+        let bundle = fixture::bundle(policy);
         let snapshot = at("modbus://plc:502?unit=any&tables=alias");
         let snapshot = snapshot.with_bundle(Revision(2), bundle);
         assert!(says(&snapshot, Action::Read, "modbus/2/holding/7"));

@@ -28,6 +28,8 @@ mod compiled;
 mod decision;
 mod examine;
 mod explain;
+#[cfg(test)]
+mod fixture;
 mod generate;
 mod held;
 mod judge;

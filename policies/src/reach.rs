@@ -121,26 +121,14 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use doorward_model::{InterfaceId, Revision, SubjectId};
+    use doorward_model::SubjectId;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::bundle::{Bundle, BundleText};
     use crate::decision::Decision;
-    use crate::snapshot::{Certificate, Interface, Member};
-
-    fn now() -> Timestamp {
-        "2027-01-01T12:00:00Z".parse().unwrap()
-    }
+    use crate::fixture::{self, certificate, now};
 
     fn under(policy: &str) -> Snapshot {
-        let text =
-            BundleText { policy: policy.to_owned(), tests: String::new(), ..BundleText::default() };
-        let bundle = Bundle::parse(text).unwrap();
-        let member =
-            |id| Member { id: SubjectId(id), enabled: true, roles: vec![], groups: vec![] };
         let interfaces = [
             ("modbus", "modbus://h:1"),
             ("bus", "mqtt://h:1"),
@@ -148,38 +136,14 @@ mod tests {
             ("web", "http://h:1"),
             ("line", "serial:/dev/ttyS0"),
         ];
-        let interfaces = interfaces.into_iter().zip(1..).map(|((name, url), id)| Interface {
-            id: InterfaceId(id),
-            name: name.parse().unwrap(),
-            target: url.parse().unwrap(),
-            network: None,
-            enabled: true,
-        });
-        let certificate = Certificate {
-            subject: SubjectId(1),
-            key: "00".repeat(32).parse().unwrap(),
-            not_before: Timestamp::MIN,
-            not_after: Timestamp::MAX,
-        };
-        Snapshot::new("a.b".parse().unwrap(), Revision(1), Arc::new(bundle))
-            .with_member("user/alice".parse().unwrap(), Some(member(1)))
-            .with_member("device/plc".parse().unwrap(), Some(member(2)))
-            .with_interfaces("plc".parse().unwrap(), interfaces.collect())
-            .with_certificate(id(), Some(certificate))
-    }
-
-    fn id() -> doorward_model::CertificateId {
-        doorward_model::CertificateId {
-            issuer: "00".repeat(32).parse().unwrap(),
-            serial: "01".parse().unwrap(),
-        }
+        fixture::snapshot(policy, &interfaces)
     }
 
     fn request(path: Path, action: Action) -> Request {
         let resource = Resource { device: Device::Named("plc".parse().unwrap()), path };
         let subject = "user/alice".parse().unwrap();
         let question = Question { subject, resource, action, source: None, proven: None };
-        Request { question, subject: SubjectId(1), certificate: id() }
+        Request { question, subject: SubjectId(1), certificate: certificate() }
     }
 
     fn reaches(snapshot: &Snapshot, interface: &str) -> Result<(), Refusal> {
@@ -235,7 +199,7 @@ mod tests {
         assert_eq!(reaches(&topics, "bus"), Err(Refusal::NoRule));
         assert_eq!(reaches(&under("p, user/alice, plc, bus, connect, , allow"), "bus"), Ok(()));
         // Whoever does not stand reaches nothing.
-        let gone = all.with_certificate(id(), None);
+        let gone = all.with_certificate(certificate(), None);
         assert_eq!(reaches(&gone, "modbus"), Err(Refusal::CertificateNotLive));
     }
 
