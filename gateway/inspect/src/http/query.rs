@@ -65,6 +65,11 @@ pub(super) fn operand(query: &str, key: &str) -> Result<SmallVec<[Option<String>
 /// The method that the query names, in capitals. Some backends follow it, whatever the method of
 /// the request is. A value that cannot be a method's name is followed by none.
 pub(super) fn method(query: &str) -> Result<Option<Method>, Unclear> {
+    // Nearly every query has neither an escape nor a name that begins with such a mark.
+    let is_plain = |part: &[u8]| part.first().is_none_or(u8::is_ascii_alphanumeric);
+    if !query.contains('%') && parts(query.as_bytes()).all(is_plain) {
+        return Ok(None);
+    }
     let texts = texts(query);
     let wanted = Loose::new(METHOD.as_bytes());
     // `method` alone is a parameter like others. PHP takes `.method` for `_method`.
