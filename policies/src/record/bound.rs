@@ -95,8 +95,8 @@ impl Record {
             Event::Operation => Bound::of(Permitted, 600, 20_000),
             Event::OperationRefused => Bound::of(Anyone, 60, 2_000),
             Event::Request | Event::RequestEnd => match self.action {
-                // They may use the room on the disk that is kept, so their number is bounded; the
-                // rest is done as well, and counted.
+                // Where nothing else has room any more they may use what is kept, so there their
+                // number is bounded; the rest is done as well, and counted.
                 _ if self.urgent => Bound::of(Rescue, 120, 2_000),
                 Some(Action::Read) => Bound::of(Notice, 60, 5_000),
                 // Each changes something, and stands by itself.

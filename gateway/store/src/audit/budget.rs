@@ -79,12 +79,20 @@ impl Window {
 
 impl Budget {
     /// Takes one record: it stands by itself, or it is counted. `room` says whether the log has
-    /// room for its class.
-    pub(super) fn take(&mut self, record: &mut Record, room: bool, now: Duration) -> Verdict {
+    /// room for a class.
+    pub(super) fn take(
+        &mut self,
+        record: &mut Record,
+        room: impl Fn(Class) -> bool,
+        now: Duration,
+    ) -> Verdict {
         let bound = record.bound();
+        // What is urgent may use the room that is kept, and has a bound there only.
+        let is_usual = bound.class == Class::Rescue && room(Class::Administrator);
+        let room = room(bound.class);
         match (room, bound.class.without_room()) {
             (false, WithoutRoom::Refused) => return Verdict::NoRoom,
-            (true, _) if bound.minute == u32::MAX => return Verdict::Written,
+            (true, _) if is_usual || bound.minute == u32::MAX => return Verdict::Written,
             (true, _) | (false, WithoutRoom::Counted) => {}
         }
         let account = self.account(record, bound, now);
@@ -272,7 +280,7 @@ mod tests {
     /// What became of `count` records within that second.
     fn burst(budget: &mut Budget, event: Event, subject: &str, second: u64, count: u32) -> u32 {
         let taken = (0..count)
-            .map(|_| budget.take(&mut record(event, subject, second), true, seconds(second)));
+            .map(|_| budget.take(&mut record(event, subject, second), |_| true, seconds(second)));
         taken.filter(|verdict| *verdict == Verdict::Written).count() as u32
     }
 
@@ -300,7 +308,7 @@ mod tests {
         let mut last = None;
         for _ in 0..100 {
             let mut one = record(Event::CodeRefused, "device/one", 0);
-            if budget.take(&mut one, true, seconds(0)) == Verdict::Written {
+            if budget.take(&mut one, |_| true, seconds(0)) == Verdict::Written {
                 last = Some(one);
             }
         }
@@ -345,7 +353,7 @@ mod tests {
             let mut one = record(Event::Operation, "user/alice", 0);
             one.device = Some("plc".parse().unwrap());
             one.path = Some(PeerText::new(["modbus/1/holding/7", "web/a"][number % 2]));
-            budget.take(&mut one, true, seconds(0));
+            budget.take(&mut one, |_| true, seconds(0));
         }
         let mut sums = budget.due(|_| true, false, seconds(60));
         sums.sort_by_key(|sum| sum.path.clone().map(|path| path.raw().to_owned()));
@@ -358,7 +366,7 @@ mod tests {
     fn without_room_refusals_are_counted_and_flows_are_not_opened() {
         let mut budget = Budget::default();
         let take = |budget: &mut Budget, event, room| {
-            budget.take(&mut record(event, "device/one", 0), room, seconds(0))
+            budget.take(&mut record(event, "device/one", 0), |_| room, seconds(0))
         };
         for event in [Event::FlowRefused, Event::SessionOpen, Event::Alarm, Event::Issuing] {
             assert_eq!(take(&mut budget, event, false), Verdict::Counted, "{event}");
@@ -383,16 +391,19 @@ mod tests {
             record
         };
         for _ in 0..10_000 {
-            let verdict = budget.take(&mut request(Action::Create, false), true, seconds(0));
+            let verdict = budget.take(&mut request(Action::Create, false), |_| true, seconds(0));
             assert_eq!(verdict, Verdict::Written);
         }
-        let taken = (0..1000).map(|_| {
-            let mut urgent = request(Action::Delete, true);
-            (budget.take(&mut urgent, true, seconds(0)) == Verdict::Written) as usize
-        });
-        assert_eq!(taken.sum::<usize>(), 120, "the rest is done and counted");
+        let mut urgent = |room: fn(Class) -> bool| {
+            let mut all = (0..1000).map(|_| request(Action::Delete, true));
+            let written = all.by_ref().map(|mut one| budget.take(&mut one, room, seconds(0)));
+            written.filter(|verdict| *verdict == Verdict::Written).count()
+        };
+        assert_eq!(urgent(|_| true), 1000);
+        let only_rescue = |class| class == Class::Rescue;
+        assert_eq!(urgent(only_rescue), 120, "the rest is done and counted");
         let reads =
-            (0..100).map(|_| budget.take(&mut request(Action::Read, false), true, seconds(0)));
+            (0..100).map(|_| budget.take(&mut request(Action::Read, false), |_| true, seconds(0)));
         assert_eq!(reads.filter(|verdict| *verdict == Verdict::Counted).count(), 40);
         assert_eq!(Class::Rescue.room(1), u64::MAX, "the log never lacks room for it");
     }
@@ -402,7 +413,7 @@ mod tests {
         let mut budget = Budget::default();
         for number in 0..ACCOUNTS + 1000 {
             let subject = format!("device/d{number}");
-            budget.take(&mut record(Event::FlowRefused, &subject, 0), true, seconds(0));
+            budget.take(&mut record(Event::FlowRefused, &subject, 0), |_| true, seconds(0));
         }
         // One more for those that found no place.
         assert!(budget.accounts.len() <= ACCOUNTS + 1);

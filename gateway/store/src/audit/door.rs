@@ -58,10 +58,9 @@ impl Door {
 
     /// Takes a record, counts it, or refuses it.
     pub(super) fn take(&self, mut record: Record) -> Taken {
-        let class = record.bound().class;
         let now = self.now();
         let mut budget = self.budget();
-        match budget.take(&mut record, self.has_room(class), now) {
+        match budget.take(&mut record, |class| self.has_room(class), now) {
             Verdict::Counted => Taken::Counted,
             Verdict::NoRoom => {
                 let trouble = self.trouble.borrow().clone();
