@@ -378,18 +378,23 @@ impl Call<'_> {
         blocking(move || read(&bytes)).await
     }
 
-    /// Work on a question about the policy, in its turn: it may look at every rule.
+    /// A place among the questions about the policy, each of which may look at every rule.
+    pub(crate) async fn question(&self) -> Result<Places<Party>, Denied> {
+        let questions = self.parts.leases.pots().questions();
+        let place = questions.take_within(&self.visit.party(), 1, self.rank, TURN).await;
+        place.ok_or_else(|| {
+            let detail =
+                "Other questions about the policy are being worked on. Try again in a moment.";
+            denied(Problem::new(503, "Busy", detail))
+        })
+    }
+
+    /// Works on one question about the policy, in its turn.
     pub(crate) async fn work_out<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Denied> + Send + 'static,
     ) -> Result<T, Denied> {
-        let questions = self.parts.leases.pots().questions();
-        let place = questions.take_within(&self.visit.party(), 1, self.rank, TURN).await;
-        let _place = place.ok_or_else(|| {
-            let detail =
-                "Other questions about the policy are being worked on. Try again in a moment.";
-            denied(Problem::new(503, "Busy", detail))
-        })?;
+        let _place = self.question().await?;
         blocking(work).await
     }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::admin::{Answer, Call, refused};
 use crate::gate::{Denied, Gate};
-use crate::revisions::{Proposal, read};
+use crate::revisions::{Proposal, blocking, read};
 
 /// How many records are read at once.
 const PAGE: u32 = 1000;
@@ -26,17 +26,17 @@ impl Call<'_> {
         // Whoever replays the log reads it.
         gate.ask(Action::Read, "audit", self.now()).await?;
         gate.record(Some("replay")).await?;
-        let next = self.work_out(move || Ok(read(text, &present)?.0)).await?;
+        let _place = self.question().await?;
+        let next = blocking(move || Ok(read(text, &present)?.0)).await?;
         let (mut replay, mut after) = (Replay::new(Arc::new(next)), 0);
         while let Some((last, records)) = self.page(after).await? {
             after = last;
-            replay = self
-                .work_out(move || {
-                    let recent = records.iter().filter(|record| record.at >= since);
-                    recent.for_each(|record| replay.take(record));
-                    Ok(replay)
-                })
-                .await?;
+            replay = blocking(move || {
+                let recent = records.iter().filter(|record| record.at >= since);
+                recent.for_each(|record| replay.take(record));
+                Ok(replay)
+            })
+            .await?;
         }
         Ok(json(&replay.done()))
     }
