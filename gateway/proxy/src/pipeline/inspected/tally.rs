@@ -131,7 +131,7 @@ fn beyond(record: Record) -> Record {
     let interface = |path: &PeerText| path.raw().split('/').next().map(PeerText::new);
     let path = record.path.as_ref().and_then(interface);
     Record { path, query: None, ..record }
-        .detail("refusals that differ from the 16 before within this second")
+        .detail(&format!("refusals that differ from the {REFUSED} before within this second"))
 }
 
 impl Counted {
