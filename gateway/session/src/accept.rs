@@ -1,14 +1,16 @@
 //! A connection that has come, and was given a place.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
+use doorward_model::Prefix;
 use doorward_policies::Party;
 use tokio::net::TcpStream;
 
-use crate::limits::{Entrance, Slot};
+use crate::limits::Slot;
 use crate::line::Line;
-use crate::pot::{Pot, Rank};
+use crate::listener::Place;
+use crate::pot::Rank;
+use crate::pots::Pots;
 
 /// A connection that was given a place within the limits. It keeps it until it is identified.
 #[derive(Debug)]
@@ -20,20 +22,27 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    /// Gives `tcp` a place among the connections and among the files of the process, if there is
-    /// one left for its network.
+    /// Gives `tcp` a place among the connections at that listener, and among the files of the
+    /// process, if there is one left for its network.
     ///
     /// # Errors
     /// Why there is none, in a word.
     pub(crate) fn new(
         tcp: TcpStream,
         peer: SocketAddr,
-        entrance: &Arc<Entrance>,
-        (files, rank): (&Pot<Party>, Rank),
+        pots: &Pots,
+        place: Place,
     ) -> Result<Self, &'static str> {
         // IPv4 through a dual-stack socket is IPv4.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let file = files.take(&Party::stranger(peer.ip()), 1, rank);
+        let entrance = pots.entrance(place);
+        let rank = match place {
+            // As many files are kept for the management as it takes connections.
+            Place::Management => Rank::Administrator,
+            Place::Data if entrance.knows(Prefix::of(peer.ip())) => Rank::Known,
+            Place::Data => Rank::Anyone,
+        };
+        let file = pots.files().take(&Party::stranger(peer.ip()), 1, rank);
         let line = Line::new(tcp, Some(file.ok_or("too-many-files")?));
         let slot = entrance.enter(peer.ip()).ok_or("too-many-connections")?;
         Ok(Self { line, peer, slot })

@@ -18,12 +18,11 @@ use crate::accept::Accepted;
 use crate::authenticate::{Authenticated, Door, On, Porter};
 use crate::doors::{Doors, OwnNames, ResumptionDomains, TlsSettings};
 use crate::http;
-use crate::identify::identify;
+use crate::identify::{Identity, identify};
 use crate::lease::Leases;
 use crate::limits::Entrance;
 use crate::link;
 use crate::ports::{Flows, Front, Visit};
-use crate::pot::Rank;
 use crate::refusals::Refusals;
 use crate::secured::Secured;
 use crate::session::Session;
@@ -163,9 +162,18 @@ impl Serving {
         self.authenticated(&porter, authenticated, place).await;
     }
 
-    /// From now on the session's subject answers for the connection's file, rather than the network
-    /// that it came from.
-    fn settle(session: Session, on: &mut On) -> Result<Session, &'static str> {
+    /// Opens the session of an identified connection. From then on its subject answers for the
+    /// connection's file, rather than the network that it came from.
+    ///
+    /// # Errors
+    /// In a word, of what the subject has as much as it may.
+    fn open(
+        &self,
+        identity: Identity,
+        on: &mut On,
+        (peer, word, proven): (SocketAddr, &'static str, Timestamp),
+    ) -> Result<Session, &'static str> {
+        let session = self.leases.open(identity, peer, word, proven).ok_or("too-many-sessions")?;
         match on {
             On::Quic(_) => {}
             On::Tls(stream) => {
@@ -192,33 +200,31 @@ impl Serving {
         let Authenticated { mut on, door, leaf, peer, proven, slot } = authenticated;
         let word = word(&door, &on);
         let mut slot = Some(slot);
-        let session = leaf.and_then(|leaf| {
-            let (now, snapshot) = (self.clock().now(), self.leases.snapshot());
-            match identify(&leaf, &porter.trust.anchors, &snapshot, now) {
-                Ok(identity) => {
-                    let session = self.leases.open(identity, peer, word, proven);
-                    match session.map(|session| Self::settle(session, &mut on)) {
-                        Some(Ok(session)) => {
-                            slot.take().into_iter().for_each(|slot| slot.identified());
-                            Some(Arc::new(session))
-                        }
-                        Some(Err(why)) => {
-                            self.refusals.count(peer.ip(), why);
-                            None
-                        }
-                        None => {
-                            self.refusals.count(peer.ip(), "too-many-sessions");
-                            None
-                        }
-                    }
+        let (now, snapshot) = (self.clock().now(), self.leases.snapshot());
+        let identity = leaf.map(|leaf| identify(&leaf, &porter.trust.anchors, &snapshot, now));
+        let session = match identity {
+            None => None,
+            Some(Ok(identity)) => match self.open(identity, &mut on, (peer, word, proven)) {
+                Ok(session) => {
+                    slot.take().into_iter().for_each(|slot| slot.identified());
+                    Some(Arc::new(session))
                 }
-                Err(error) => {
-                    tracing::debug!(by = %Prefix::of(peer.ip()), %error, host = ?shown_host, "not identified");
-                    self.refusals.count(peer.ip(), error.as_str());
-                    None
+                // Whoever has all of their share takes no place of those who have none.
+                Err(why) => {
+                    self.refusals.count(peer.ip(), why);
+                    return match on {
+                        On::Quic(connection) => refuse(&connection).await,
+                        On::Tls(stream) => drop(stream),
+                    };
                 }
+            },
+            Some(Err(error)) => {
+                let by = Prefix::of(peer.ip());
+                tracing::debug!(%by, %error, host = ?shown_host, "not identified");
+                self.refusals.count(peer.ip(), error.as_str());
+                None
             }
-        });
+        };
         let (door, stream) = match (door, on, &session) {
             (_, On::Quic(connection), Some(session)) => {
                 let carrier = Carrier::quic(connection);
@@ -337,13 +343,7 @@ impl Listener {
     }
 
     fn take(&self, serving: &Arc<Serving>, porter: &Arc<Porter>, tcp: TcpStream, peer: SocketAddr) {
-        // As many files are kept for the management as it takes connections.
-        let rank = match self.place {
-            Place::Data => Rank::Anyone,
-            Place::Management => Rank::Administrator,
-        };
-        let files = (serving.leases.pots().files(), rank);
-        match Accepted::new(tcp, peer, serving.entrance(self.place), files) {
+        match Accepted::new(tcp, peer, serving.leases.pots(), self.place) {
             Ok(accepted) => {
                 let connection =
                     Arc::clone(serving).connection(Arc::clone(porter), accepted, self.place);

@@ -8,7 +8,7 @@ use doorward_policies::Party;
 use doorward_wire::STREAM_WINDOW;
 use serde::Serialize;
 
-use crate::limits::{Entrance, Limits, Setting};
+use crate::limits::{Entrance, Known, Limits, Setting};
 use crate::listener::Place;
 use crate::pot::{Pot, Size};
 
@@ -72,9 +72,10 @@ impl Pots {
     #[must_use]
     pub fn new(limits: Limits, set: Vec<Setting>) -> Self {
         let rates = (limits.handshake_rate, limits.unauthenticated_rate);
+        let known = Known::default();
         let entrance = |connections: usize, handshakes: usize, share: usize| {
             let places = (connections, handshakes.min(connections), share);
-            Arc::new(Entrance::new(places, rates, limits.handshake_time))
+            Arc::new(Entrance::new(places, rates, limits.handshake_time, known.clone()))
         };
         let windows = (limits.buffers / u64::from(STREAM_WINDOW)).max(4);
         let bundles = Size {
@@ -84,6 +85,9 @@ impl Pots {
             few: 0,
             administration: 1,
         };
+        // They change nothing, so nobody asks for them as an administrator.
+        let questions = Size { total: Self::QUESTIONS, share: 1, administration: 0, ..bundles };
+        let readings = Size::of(Self::READINGS, Self::READINGS / 4);
         Self(Arc::new(Inner {
             data: entrance(limits.connections, limits.handshakes, 4),
             // Most administrators come from one network: the machine itself.
@@ -95,8 +99,8 @@ impl Pots {
             bodies: Pot::new(limits.bodies_size()),
             uploads: Pot::new(limits.uploads_size()),
             bundles: Pot::new(bundles),
-            questions: Pot::new(Size { total: Self::QUESTIONS, share: 1, ..bundles }),
-            readings: Pot::new(Size::of(Self::READINGS, Self::READINGS / 4)),
+            questions: Pot::new(questions),
+            readings: Pot::new(readings.without_administration()),
             limits,
             set,
         }))

@@ -85,15 +85,9 @@ impl Session {
         Party::Subject(self.subject().clone())
     }
 
-    /// Takes places of a pot. Whoever administers has some that are kept, and is looked for only
-    /// when they count.
+    /// Takes places of a pot, by the rank that its subject has.
     pub(crate) fn take<T>(&self, take: impl Fn(Rank) -> Option<T>) -> Option<T> {
-        take(Rank::Known).or_else(|| {
-            let by = (self.peer().ip(), self.proven());
-            let (snapshot, now) = (self.leases.snapshot(), self.leases.now());
-            let administers = snapshot.administers(self.subject(), by, now);
-            administers.then(|| take(Rank::Administrator)).flatten()
-        })
+        self.leases.take(self.subject(), (self.peer().ip(), self.proven()), take)
     }
 
     /// Room for what one more stream may bring, if there is any for this subject.

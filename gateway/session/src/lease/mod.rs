@@ -14,12 +14,12 @@ mod sync {
 }
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::rand;
-use doorward_model::{Clock, Device, FlowId, SessionId};
+use doorward_model::{Clock, Device, FlowId, SessionId, Subject};
 use doorward_policies::{
     Cache, Commit, Decision, Denial, Journal, Observer, Permit, Question, Refusal, Request,
     Snapshot,
@@ -132,7 +132,7 @@ impl Leases {
     /// A fresh id for a flow or request that begins now.
     #[must_use]
     pub fn new_flow_id(&self) -> FlowId {
-        FlowId::new(self.0.clock.now(), random())
+        FlowId::new(self.now(), random())
     }
 
     /// Random bytes that nobody can guess. `None` if the system gives none.
@@ -147,6 +147,20 @@ impl Leases {
         self.0.clock.now()
     }
 
+    /// Takes places of a pot for a subject, from there and by a handshake of that time. Whoever
+    /// administers has places that are kept, and is looked for only when these count.
+    pub(crate) fn take<T>(
+        &self,
+        subject: &Subject,
+        by: (IpAddr, Timestamp),
+        take: impl Fn(Rank) -> Option<T>,
+    ) -> Option<T> {
+        take(Rank::Known).or_else(|| {
+            let administers = self.snapshot().administers(subject, by, self.now());
+            administers.then(|| take(Rank::Administrator)).flatten()
+        })
+    }
+
     /// Opens the session of an identified connection. `None` if its subject has as many as it
     /// may.
     pub(crate) fn open(
@@ -156,15 +170,12 @@ impl Leases {
         door: &'static str,
         proven: Timestamp,
     ) -> Option<Session> {
-        let now = self.0.clock.now();
+        let now = self.now();
         let id = SessionId::new(now, random());
         let sessions = self.0.pots.sessions();
-        let place = sessions.take(&identity.id, 1, Rank::Known).or_else(|| {
-            // Whoever administers has places of its own, and is looked for only when they count.
-            let by = (peer.ip(), proven);
-            let administers = self.snapshot().administers(identity.name.subject(), by, now);
-            administers.then(|| sessions.take(&identity.id, 1, Rank::Administrator)).flatten()
-        })?;
+        let subject = identity.name.subject();
+        let take = |rank| sessions.take(&identity.id, 1, rank);
+        let place = self.take(subject, (peer.ip(), proven), take)?;
         let entry = Arc::new(SessionEntry::new(id, identity, peer, door, now, proven));
         entry.key.store(self.0.sessions.enter(Arc::clone(&entry)), Ordering::SeqCst);
         entry.record(&self.0.journal);
@@ -177,7 +188,7 @@ impl Leases {
 
     pub(crate) fn close(&self, entry: &SessionEntry) {
         self.0.sessions.leave(entry.key.load(Ordering::SeqCst));
-        entry.close(self.0.clock.now());
+        entry.close(self.now());
     }
 
     /// Asks whether `session` may have what `question` asks for: enters a pending lease, then
@@ -241,7 +252,7 @@ impl Leases {
         }
         let rank = if administers { Rank::Administrator } else { Rank::Known };
         let place = self.0.pots.flows().take(&request.subject, 1, rank).ok_or(Refused::Busy)?;
-        let now = self.0.clock.now();
+        let now = self.now();
         let entry = Arc::new(FlowEntry::new(id, Arc::clone(&session.entry), request, now));
         let (key, decision) = self.0.flows.admit(
             Arc::clone(&entry),
@@ -269,7 +280,7 @@ impl Leases {
         if self.0.trouble.borrow().is_some() {
             return Err(Refused::Degraded);
         }
-        let reached = self.snapshot().reaches(&session.request(question), self.0.clock.now());
+        let reached = self.snapshot().reaches(&session.request(question), self.now());
         reached.map_err(Refused::Denied)
     }
 
@@ -286,7 +297,7 @@ impl Leases {
     ) -> Decision {
         session.look();
         let (request, snapshot) = (session.request(question), self.snapshot());
-        let now = self.0.clock.now();
+        let now = self.now();
         let decision = cache.decide_again(&snapshot, &request, now);
         self.0.samples.offer(id, &request, &snapshot, now, &decision);
         decision
@@ -295,7 +306,7 @@ impl Leases {
     /// Asks a live flow's question again, by the present state and at the present instant.
     /// Whether it still stands; if not, it has been cut.
     fn ask_again(&self, entry: &FlowEntry, snapshot: &Arc<Snapshot>) -> bool {
-        let now = self.0.clock.now();
+        let now = self.now();
         let request = entry.asks();
         let decision = snapshot.decide_again(&request, now);
         self.0.samples.offer(entry.id, &request, snapshot, now, &decision);
@@ -315,7 +326,7 @@ impl Leases {
     /// The flows that would not stand under `next`, the oldest first. Nothing is cut.
     #[must_use]
     pub fn would_end(&self, next: &Snapshot) -> Vec<EndingView> {
-        let now = self.0.clock.now();
+        let now = self.now();
         let mut flows = self.0.flows.all();
         flows.sort_by_key(|entry| entry.id);
         let ending = |entry: &Arc<FlowEntry>| match next.decide_again(&entry.asks(), now) {
@@ -328,7 +339,7 @@ impl Leases {
 
     /// Whether the identity behind a session still stands; if not, it is cut.
     fn stands(&self, entry: &SessionEntry, snapshot: &Snapshot) -> bool {
-        let now = self.0.clock.now();
+        let now = self.now();
         let member = snapshot.member(&entry.subject);
         let row = snapshot.certificate(&entry.standing().certificate);
         let refusal = if member.is_none_or(|member| member.id != entry.subject_id) {

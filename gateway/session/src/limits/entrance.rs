@@ -1,20 +1,18 @@
 //! The bounds of those who have not proven an identity, at one listener.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_model::Prefix;
 use tokio::time::{Instant, timeout};
 
+use super::known::Known;
 use super::queue::{Queue, Ticket};
 use super::turns::Turns;
 use crate::pot::Size;
 
-/// How many networks of known subjects are remembered.
-const KNOWN: usize = 4096;
 /// How long a request without an identity waits for its turn.
 const REQUEST: Duration = Duration::from_secs(5);
 
@@ -27,17 +25,17 @@ pub(crate) struct Entrance {
     requests: Turns,
     /// How long a connection may take to be identified.
     pub(crate) patience: Duration,
-    /// Networks that known subjects came from, and when they last did.
-    known: Mutex<HashMap<Prefix, Instant>>,
+    known: Known,
 }
 
 impl Entrance {
     /// So many connections, of which so many may shake hands, with a share of each for one
-    /// network; and so many handshakes and requests a second.
+    /// network; and so many handshakes and requests a second. Places are kept for `known` networks.
     pub(crate) fn new(
         (connections, handshakes, share): (usize, usize, usize),
         (handshake_rate, request_rate): (u32, u32),
         patience: Duration,
+        known: Known,
     ) -> Self {
         Self {
             connections: Arc::new(Queue::new(connections, connections / share)),
@@ -45,16 +43,13 @@ impl Entrance {
             turns: Turns::new(handshake_rate),
             requests: Turns::new(request_rate),
             patience,
-            known: Mutex::default(),
+            known,
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<Prefix, Instant>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn knows(&self, prefix: Prefix) -> bool {
-        self.known().contains_key(&prefix)
+    /// Whether a known subject has come from there.
+    pub(crate) fn knows(&self, prefix: Prefix) -> bool {
+        self.known.contain(prefix)
     }
 
     /// A place for a connection. When there is none left, whoever has held one longest loses it;
@@ -79,18 +74,6 @@ impl Entrance {
         let prefix = Prefix::of(peer);
         let turn = self.requests.turn(prefix, self.knows(prefix));
         timeout(REQUEST, turn).await.is_ok()
-    }
-
-    /// Remembers that a known subject came from that network.
-    fn remember(&self, prefix: Prefix) {
-        let mut known = self.known();
-        if known.len() >= KNOWN && !known.contains_key(&prefix) {
-            let oldest = known.iter().min_by_key(|(_, last)| **last);
-            if let Some(oldest) = oldest.map(|(prefix, _)| *prefix) {
-                known.remove(&oldest);
-            }
-        }
-        known.insert(prefix, Instant::now());
     }
 
     /// The places of connections and of handshakes, and how many are taken.
@@ -143,7 +126,7 @@ impl Slot {
 
     /// The connection turned out to be a known subject's.
     pub(crate) fn identified(self) {
-        self.entrance.remember(self.prefix);
+        self.entrance.known.remember(self.prefix);
     }
 }
 
@@ -160,7 +143,7 @@ mod tests {
     use super::*;
 
     fn entrance() -> Arc<Entrance> {
-        Arc::new(Entrance::new((16, 8, 4), (40, 8), Duration::from_secs(10)))
+        Arc::new(Entrance::new((16, 8, 4), (40, 8), Duration::from_secs(10), Known::default()))
     }
 
     fn v4(last: u8) -> IpAddr {
@@ -211,13 +194,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn networks_that_never_rest_keep_no_newcomer_out() {
-        let entrance = Arc::new(Entrance::new((64, 64, 4), (1000, 100), Duration::from_secs(10)));
+        let entrance = Arc::new(Entrance::new(
+            (64, 64, 4),
+            (1000, 100),
+            Duration::from_secs(10),
+            Known::default(),
+        ));
         let flood = flood(&entrance, 250, 8);
         tokio::time::sleep(Duration::from_secs(10)).await;
         for last in 0..10 {
             assert!(entrance.admits_request(v4(last)).await, "newcomer {last}");
         }
-        entrance.remember(Prefix::of(v4(99)));
+        entrance.known.remember(Prefix::of(v4(99)));
         let begun = Instant::now();
         assert!(entrance.admits_request(v4(99)).await);
         assert!(
@@ -229,7 +217,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_asks_too_much_at_once_is_refused() {
-        let entrance = Arc::new(Entrance::new((64, 64, 4), (1000, 100), Duration::from_secs(10)));
+        let entrance = Arc::new(Entrance::new(
+            (64, 64, 4),
+            (1000, 100),
+            Duration::from_secs(10),
+            Known::default(),
+        ));
         let flood = flood(&entrance, 1, 1000);
         tokio::time::sleep(Duration::from_secs(10)).await;
         let mut all = JoinSet::new();
@@ -240,14 +233,5 @@ mod tests {
         let admitted = all.join_all().await.into_iter().filter(|admitted| *admitted).count();
         assert!(admitted < 500, "{admitted}");
         drop(flood);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_remembered_is_bounded() {
-        let entrance = entrance();
-        for n in 0..40_000_u32 {
-            entrance.remember(Prefix::of(IpAddr::from(n.to_be_bytes())));
-        }
-        assert!(entrance.known().len() <= KNOWN);
     }
 }

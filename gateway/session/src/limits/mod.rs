@@ -2,6 +2,7 @@
 //! kept. What the configuration does not set follows from the machine.
 
 mod entrance;
+mod known;
 mod pace;
 mod queue;
 mod turns;
@@ -9,6 +10,7 @@ mod turns;
 use std::time::Duration;
 
 pub(crate) use entrance::{Entrance, Slot};
+pub(crate) use known::Known;
 
 use crate::pot::Size;
 
@@ -194,7 +196,8 @@ impl Limits {
     /// The files: the management listener has as many kept for it as it takes connections.
     pub(crate) fn files_size(&self) -> Size {
         let administration = (self.management as u64).min(self.files / 2);
-        Size { administration, ..Size::of(self.files, self.files / 4) }
+        let usual = Size::of(self.files, self.files / 4);
+        Size { administration, few: usual.few.max(FILES_OF_A_FLOW), ..usual }
     }
 
     pub(crate) fn bodies_size(&self) -> Size {
@@ -210,6 +213,8 @@ impl Limits {
     }
 }
 
+/// The most files that one flow takes: its connection, and a program's input, output and keeper.
+const FILES_OF_A_FLOW: u64 = 4;
 /// The longest body of a request that is no bundle, in bytes.
 pub const LARGEST_BODY: u64 = 64 * 1024;
 

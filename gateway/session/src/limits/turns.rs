@@ -29,24 +29,40 @@ struct State {
 /// A pace, and those who wait for it.
 struct Line {
     pace: Pace,
-    networks: HashMap<Prefix, VecDeque<oneshot::Sender<()>>>,
+    networks: HashMap<Prefix, Network>,
     order: VecDeque<Prefix>,
-    /// Whether the next turn is for whoever came last in its network.
-    is_for_the_last: bool,
     /// Whether a task gives turns to those who wait.
     is_driven: bool,
+}
+
+/// Those of one network who wait, in the order in which they came.
+#[derive(Default)]
+struct Network {
+    waiting: VecDeque<oneshot::Sender<()>>,
+    /// Whether the next turn is for whoever has waited longest.
+    is_for_the_first: bool,
+}
+
+impl Network {
+    /// Gives a turn to somebody who still waits for it. Whether anybody did.
+    fn give(&mut self) -> bool {
+        let Self { waiting, is_for_the_first } = self;
+        let next = || if *is_for_the_first { waiting.pop_front() } else { waiting.pop_back() };
+        let given = std::iter::from_fn(next).any(|turn| turn.send(()).is_ok());
+        *is_for_the_first ^= given;
+        given
+    }
 }
 
 impl Line {
     fn new(rate: u32, now: Instant) -> Self {
         let pace = Pace::new(rate, now);
-        let (networks, order) = (HashMap::new(), VecDeque::new());
-        Self { pace, networks, order, is_for_the_last: true, is_driven: false }
+        Self { pace, networks: HashMap::new(), order: VecDeque::new(), is_driven: false }
     }
 
     fn wait(&mut self, prefix: Prefix) -> oneshot::Receiver<()> {
         let (turn, answer) = oneshot::channel();
-        let waiting = self.networks.entry(prefix).or_default();
+        let waiting = &mut self.networks.entry(prefix).or_default().waiting;
         if waiting.is_empty() {
             self.order.push_back(prefix);
         }
@@ -61,17 +77,14 @@ impl Line {
     /// Gives the next turn to somebody who still waits for it. Whether anybody did.
     fn give(&mut self) -> bool {
         while let Some(prefix) = self.order.pop_front() {
-            let Some(waiting) = self.networks.get_mut(&prefix) else { continue };
-            let last = self.is_for_the_last;
-            let next = || if last { waiting.pop_back() } else { waiting.pop_front() };
-            let given = std::iter::from_fn(next).any(|turn| turn.send(()).is_ok());
-            if waiting.is_empty() {
+            let Some(network) = self.networks.get_mut(&prefix) else { continue };
+            let given = network.give();
+            if network.waiting.is_empty() {
                 self.networks.remove(&prefix);
             } else {
                 self.order.push_back(prefix);
             }
             if given {
-                self.is_for_the_last = !last;
                 return true;
             }
         }
@@ -192,22 +205,24 @@ mod tests {
     async fn whoever_stays_has_a_turn_while_others_come_and_leave() {
         let turns = Turns::new(40);
         flood(&turns, 1, 30);
+        // Two networks, from each of which many more come than there are turns; each leaves soon.
         let others = turns.clone();
         let coming = tokio::spawn(async move {
-            // Many more than there are turns, each of which leaves soon.
             loop {
-                let turns = others.clone();
-                let soon = Duration::from_millis(50);
-                tokio::spawn(tokio::time::timeout(soon, async move {
-                    turns.turn(prefix(1), false).await;
-                }));
+                for last in [1, 2] {
+                    let turns = others.clone();
+                    let soon = Duration::from_millis(50);
+                    tokio::spawn(tokio::time::timeout(soon, async move {
+                        turns.turn(prefix(last), false).await;
+                    }));
+                }
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         });
-        for _ in 0..10 {
+        for last in [1, 2].repeat(10) {
             tokio::time::sleep(Duration::from_millis(107)).await;
-            let soon = Duration::from_millis(300);
-            let turn = tokio::time::timeout(soon, waited(&turns, 1, false)).await;
+            let soon = Duration::from_millis(400);
+            let turn = tokio::time::timeout(soon, waited(&turns, last, false)).await;
             assert!(turn.is_ok(), "buried");
         }
         coming.abort();
