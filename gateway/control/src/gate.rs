@@ -150,6 +150,9 @@ impl Gate {
         }
         let opening = self.journal.open(record.clone());
         let (session, opened) = tokio::join!(self.session.recorded(), opening);
+        // An urgent record names its session and subject, so it needs no record of the session's
+        // opening: on a disk that has just become full, there is room for the urgent one only.
+        let session = if urgent { Ok(()) } else { session };
         match (session, opened) {
             (Ok(()), Ok(closing)) => {
                 self.recorded = Some((closing, record));
