@@ -21,6 +21,8 @@ pub(crate) struct Ballast {
 const SIZE: u64 = 8 * 1024 * 1024;
 /// With less than this, a change may not find room.
 const SHORT: u64 = 2 * 1024 * 1024;
+/// With less than this, no change is sure to find room, even where a small write still does.
+const LEAST: u64 = 512 * 1024;
 
 impl Ballast {
     pub(crate) fn new(path: PathBuf) -> Self {
@@ -64,6 +66,11 @@ impl Ballast {
     /// Whether the disk has so little left that a change may not find room.
     pub(crate) fn is_short(&self) -> bool {
         self.free() < SHORT
+    }
+
+    /// Whether the disk has so little left that no change is sure to find room.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.free() < LEAST
     }
 
     /// Whether the room has been given up and not been taken again.

@@ -124,16 +124,19 @@ impl Writer {
 }
 
 impl Desk {
-    /// Sees to the room for a change. If the disk is full, one that is urgent gets the room that is
-    /// kept for it; whether the disk is full is tried out, since a change can be made only once.
-    /// While that room is in use, it is for urgent changes only.
+    /// Makes sure that a change finds room on the disk. An urgent change gets the room that is kept
+    /// for it when the disk is full: when it says so itself, or when a small write fails. A change
+    /// can be tried only once, so this does not wait for the change itself to fail. While the kept
+    /// room is in use, only urgent changes are made.
     async fn make_room(&mut self, urgent: bool) -> Result<(), StoreError> {
         if !urgent {
             let is_in_use = self.ballast.is_given_up() && !self.ballast.is_kept();
             return if is_in_use { Err(StoreError::Full) } else { Ok(()) };
         }
         let doubt = self.trouble.borrow().is_some() || self.ballast.is_short();
-        if doubt && matches!(self.probe().await, Err(StoreError::Full)) {
+        let is_full = doubt
+            && (self.ballast.is_spent() || matches!(self.probe().await, Err(StoreError::Full)));
+        if is_full {
             self.connection.give_up().await;
             if self.ballast.release() {
                 tracing::error!(
