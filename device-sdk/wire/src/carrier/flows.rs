@@ -1,30 +1,30 @@
-//! Leads a connection's datagrams to their flows.
+//! Sorts a connection's datagrams into the queues of their flows.
 
 use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-/// How many datagrams of one flow may wait to be taken.
+/// How many received datagrams of one flow may wait for their reader.
 pub(crate) const QUEUE: usize = 192;
 
-/// How many datagrams of one connection may wait for their flow to be known.
+/// How many datagrams of one connection may wait for a flow that is not registered yet.
 pub(crate) const EARLY: usize = 32;
 
-/// Which flow of a QUIC connection takes which of its datagrams.
+/// The queues of all flows on one QUIC connection that receive datagrams.
 #[derive(Debug, Default)]
 pub(crate) struct Flows {
     known: HashMap<u64, mpsc::Sender<Bytes>>,
-    /// Those of flows that are not known, the oldest first: a datagram may overtake the answer
-    /// on its flow's stream.
+    /// Datagrams of flows that are not registered, the oldest first. A datagram can overtake the
+    /// answer on its flow's stream.
     early: VecDeque<(u64, Bytes)>,
 }
 
 impl Flows {
-    /// Hands a datagram to its flow, or keeps it for one that is not known yet.
+    /// Puts a datagram into its flow's queue, or keeps it for a flow that is not registered yet.
     pub(crate) fn take(&mut self, flow: u64, datagram: Bytes) {
         if let Some(queue) = self.known.get(&flow) {
-            // A full queue drops, as a network does.
+            // A full queue drops the datagram, as a network would.
             drop(queue.try_send(datagram));
             return;
         }
@@ -34,12 +34,12 @@ impl Flows {
         self.early.push_back((flow, datagram));
     }
 
-    /// A flow is known from here on, and takes its datagrams here.
+    /// Registers a flow. Returns the queue that receives its datagrams.
     pub(crate) fn register(&mut self, flow: u64) -> mpsc::Receiver<Bytes> {
         let (sender, queue) = mpsc::channel(QUEUE);
         self.early.retain(|(early, datagram)| {
             if *early == flow {
-                // There are fewer than places.
+                // The channel cannot be full: QUEUE is larger than EARLY.
                 drop(sender.try_send(datagram.clone()));
             }
             *early != flow
@@ -48,7 +48,7 @@ impl Flows {
         queue
     }
 
-    /// A flow is over.
+    /// Removes the queue of a flow that is over.
     pub(crate) fn forget(&mut self, flow: u64) {
         self.known.remove(&flow);
     }

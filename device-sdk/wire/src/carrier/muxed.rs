@@ -1,4 +1,4 @@
-//! Yamux over one TLS connection: a task drives it, as long as it lives.
+//! A yamux connection over TLS, driven by a task of its own.
 
 use std::future::poll_fn;
 use std::io;
@@ -13,7 +13,7 @@ use super::unread::{Unread, Watched};
 use super::{Admit, Pipe, STREAM_WINDOW, STREAMS, Side};
 use crate::paced::Paced;
 
-/// The handle of a driven connection.
+/// The handle of a yamux connection that a task drives.
 #[derive(Debug)]
 pub(super) struct Muxed {
     opens: mpsc::Sender<oneshot::Sender<io::Result<Pipe>>>,
@@ -29,7 +29,7 @@ impl Muxed {
     {
         let mut config = yamux::Config::default();
         config.set_max_num_streams(STREAMS);
-        // No more than what each stream begins with: no window grows.
+        // The sum of the streams' initial windows, so that no window grows.
         config.set_max_connection_receive_window(Some(STREAMS * STREAM_WINDOW as usize));
         let mode = match side {
             Side::Client => yamux::Mode::Client,
@@ -83,7 +83,7 @@ fn gone() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "the connection is over")
 }
 
-/// Streams that the other end has opened, and that nobody has accepted yet.
+/// The queue of streams that the other end has opened and nobody has accepted yet.
 struct Arrivals {
     queue: mpsc::Sender<Pipe>,
     admit: Admit,
@@ -92,15 +92,15 @@ struct Arrivals {
 
 impl Arrivals {
     fn take(&mut self, mut pipe: Pipe) {
-        // The first is for control, and has the connection's own room.
+        // The first stream is for control. Its room belongs to the connection.
         let mut may_wait = std::mem::take(&mut self.is_first);
         if !may_wait && let Some(room) = (self.admit)() {
             pipe.keep(room);
             may_wait = true;
         }
-        // One for which there is no room may wait, to be told so. Further ones are reset.
+        // With an empty queue, a stream without room may wait to be refused. Further ones are reset.
         if may_wait || self.queue.capacity() == self.queue.max_capacity() {
-            // There are never more streams than places in the queue.
+            // The queue holds STREAMS, and yamux never opens more.
             drop(self.queue.try_send(pipe));
         }
     }
@@ -108,7 +108,7 @@ impl Arrivals {
 
 type Opens = mpsc::Receiver<oneshot::Sender<io::Result<Pipe>>>;
 
-/// Moves the connection until it ends, and says why it did.
+/// Drives the connection until it ends. Returns the reason.
 async fn drive<T>(
     mut connection: yamux::Connection<Compat<T>>,
     mut opens: Opens,
@@ -137,7 +137,7 @@ where
                 && let Poll::Ready(opened) = connection.poll_new_outbound(cx)
                 && let Some(answer) = asked.take()
             {
-                // Whoever asked may have gone.
+                // The caller may have stopped waiting.
                 drop(answer.send(opened.map(pipe).map_err(io::Error::other)));
                 continue;
             }
@@ -153,7 +153,7 @@ where
         why = moved => why,
         _ = stopping.wait_for(|stop| *stop) => "closed".to_owned(),
     };
-    // What has been handed over is flushed, if the other end takes it in time.
+    // Flushes what the pipes have written, for at most one second.
     let close = poll_fn(|cx| connection.poll_close(cx));
     drop(tokio::time::timeout(std::time::Duration::from_secs(1), close).await);
     why

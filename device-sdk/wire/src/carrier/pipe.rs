@@ -16,20 +16,20 @@ use crate::message::Why;
 
 /// One stream of a [`Carrier`](super::Carrier): the bytes of one flow, both ways.
 ///
-/// Shutting it down is the proper end of one direction, and is passed on as such. Dropped or
-/// cut without that, the other end reads an error, never an end.
+/// A shutdown ends the write direction properly, and the other end reads an end. When a pipe is
+/// dropped or cut without a shutdown, the other end reads an error, never an end.
 ///
-/// Over yamux, whose reset reads like an end, everything travels in chunks (`chunks.rs`), and
-/// without the last one the end of the stream is a cut.
+/// Over yamux, bytes travel in chunks (`chunks.rs`), because yamux readers cannot tell a reset
+/// from an end. A stream that ends without the last chunk was cut.
 #[derive(Debug)]
 pub struct Pipe {
     /// The number of the stream, the same at both ends.
     id: u64,
     under: Under,
     buffer: Buffer,
-    /// The other end has ended its direction properly.
+    /// Whether the other end has ended its direction properly.
     read_ended: bool,
-    /// We have ended ours.
+    /// Whether this side has ended its direction properly.
     write_ended: bool,
     kept: Option<Box<dyn Any + Send + Sync>>,
 }
@@ -40,13 +40,13 @@ enum Under {
     Yamux(Box<Chunked>),
 }
 
-/// A yamux stream with its chunks.
+/// A yamux stream with its chunk parser and its outgoing chunk.
 #[derive(Debug)]
 struct Chunked {
     stream: Compat<yamux::Stream>,
     unread: StreamUnread,
     coming: Chunks,
-    /// A chunk on its way out.
+    /// The outgoing chunk; `sent` of its bytes have been written.
     out: Vec<u8>,
     sent: usize,
 }
@@ -70,33 +70,33 @@ impl Pipe {
         Self { id, under, buffer, read_ended: false, write_ended: false, kept: None }
     }
 
-    /// Keeps something for as long as the pipe: the place that it takes up.
+    /// Keeps a value, such as a reservation, until the pipe is dropped.
     pub fn keep(&mut self, place: impl Any + Send + Sync) {
         self.kept = Some(Box::new(place));
     }
 
-    /// Whether something is kept.
+    /// Returns whether the pipe keeps such a value.
     #[must_use]
     pub fn is_keeping(&self) -> bool {
         self.kept.is_some()
     }
 
-    /// The number of the stream on its connection, the same at both ends.
+    /// Returns the number of the stream on its connection, which is the same at both ends.
     #[must_use]
     pub fn id(&self) -> u64 {
         self.id
     }
 
-    /// Answers when the other end's system has everything that was written before a
-    /// shutdown, as far as that can be known: a connection that is closed before loses it.
+    /// Waits until the other end has acknowledged everything written before the shutdown. Closing
+    /// a QUIC connection earlier loses those bytes. Over yamux it returns at once.
     pub async fn delivered(&mut self) {
         if let Under::Quic { send, .. } = &mut self.under {
-            // Whatever it answers, there is nothing to wait for any more.
+            // Any result means that there is nothing more to wait for.
             drop(send.stopped().await);
         }
     }
 
-    /// Ends both directions at once, and not properly.
+    /// Resets both directions. The other end reads an error.
     pub fn cut(mut self, why: Why) {
         self.reset(why);
     }
@@ -104,21 +104,21 @@ impl Pipe {
     fn reset(&mut self, why: Why) {
         if let Under::Quic { send, receive } = &mut self.under {
             let code = VarInt::from_u64(why.code()).unwrap_or_default();
-            // Each fails only where that direction is over already.
+            // Each call fails only if its direction is over already.
             drop(send.reset(code));
             drop(receive.stop(code));
         }
-        // A yamux stream that goes without its last chunk is a cut.
+        // Over yamux nothing needs to be sent: the missing last chunk is the cut.
         (self.write_ended, self.read_ended) = (true, true);
     }
 
-    /// A pipe whose chunks can be taken one by one: what datagrams travel as.
+    /// Reads from the stream without parsing chunks, for datagrams, which have their own format.
     pub(super) fn poll_read_raw(
         &mut self,
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // What has been read along with the frames before comes first.
+        // First come bytes that were buffered while the opening frames were read.
         if !self.buffer.is_empty() {
             let shown = self.buffer.shown();
             let amount = shown.len().min(into.remaining());
@@ -153,7 +153,7 @@ impl Pipe {
         }
     }
 
-    /// Whether this is a stream of a QUIC connection.
+    /// Returns whether this is a stream of a QUIC connection.
     pub(super) fn is_quic(&self) -> bool {
         matches!(self.under, Under::Quic { .. })
     }
@@ -162,7 +162,7 @@ impl Pipe {
 impl Drop for Pipe {
     fn drop(&mut self) {
         if !self.write_ended || !self.read_ended {
-            // A dropped quinn stream would finish, which is a proper end.
+            // quinn finishes a dropped stream, which would be a proper end.
             if let Under::Quic { send, receive } = &mut self.under {
                 let code = VarInt::from_u32(0);
                 if !self.write_ended {
@@ -203,7 +203,7 @@ impl Under {
 }
 
 impl Chunked {
-    /// Writes what is left of the chunk on its way out.
+    /// Writes the rest of the outgoing chunk.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.out.len() {
             let rest = self.out.get(self.sent..).unwrap_or_default();
@@ -282,7 +282,7 @@ impl AsyncWrite for Pipe {
                 let amount = bytes.len().min(CHUNK);
                 if amount > 0 {
                     put_chunk(bytes.get(..amount).unwrap_or_default(), &mut chunked.out);
-                    // It is ours now; whether it is already gone, the next call finds out.
+                    // The pipe owns the chunk now. The next call writes what is left of it.
                     if let Poll::Ready(Err(error)) = chunked.poll_drain(cx) {
                         return Poll::Ready(Err(error));
                     }
@@ -300,7 +300,7 @@ impl AsyncWrite for Pipe {
         let this = self.get_mut();
         match &mut this.under {
             Under::Quic { send, .. } => {
-                // It fails only where the stream was reset, which the other end knows.
+                // `finish` fails only after a reset, of which the other end already knows.
                 if !this.write_ended {
                     send.finish().map_err(|_| cut_off())?;
                 }

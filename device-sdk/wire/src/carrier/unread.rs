@@ -1,5 +1,5 @@
-//! Bounds how many frames of yamux wait to be read. Windows bound bytes, but each frame is kept by
-//! itself: a window that is filled with frames of one byte would take many times its memory.
+//! Bounds the number of unread yamux frames. Windows bound only bytes, but yamux stores each frame
+//! separately: a window full of one-byte frames would take many times the window in memory.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,32 +11,32 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::through::writes_through;
 
-/// How many frames of one stream may wait. With more, nothing more of the whole connection is read
-/// until its streams have been.
+/// How many unread frames one stream may have. Above this number, the whole connection is not
+/// read until the stream's reader has caught up.
 const FRAMES: u64 = 4096;
 /// The length of a frame's header: version, type, flags, stream, length.
 const HEADER: usize = 12;
 /// The type of a frame that carries data of a stream.
 const DATA: u8 = 0;
 
-/// What waits on the streams of one connection. Cheap to clone; every clone is the same.
+/// The unread frames of all streams on one connection. Clones share the counts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unread(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
     streams: HashMap<u32, Waiting>,
-    /// How many of them have too many frames.
+    /// How many streams have more than [`FRAMES`] frames.
     crowded: usize,
-    /// Who reads the connection, and waits until there are fewer.
+    /// The task that reads the connection, while it waits for this number to become 0.
     reader: Option<Waker>,
 }
 
-/// What waits on one stream.
+/// The unread bytes and frames of one stream.
 #[derive(Debug, Default)]
 struct Waiting {
     bytes: u64,
-    /// Never fewer frames than there are: which of them were read is known when all were.
+    /// An upper bound. How many frames were read is known only when all bytes were read.
     frames: u64,
 }
 
@@ -46,7 +46,7 @@ impl Waiting {
     }
 }
 
-/// A stream that is counted as long as this is held.
+/// A registration that counts the frames of one stream until it is dropped.
 #[derive(Debug)]
 pub(super) struct StreamUnread {
     all: Unread,
@@ -58,7 +58,7 @@ impl Unread {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts what comes on that stream from now on.
+    /// Counts the frames of `stream` from now on.
     pub(super) fn enter(&self, stream: u32) -> StreamUnread {
         self.state().streams.insert(stream, Waiting::default());
         StreamUnread { all: self.clone(), stream }
@@ -66,7 +66,7 @@ impl Unread {
 
     fn came(&self, stream: u32, bytes: u32) {
         let mut state = self.state();
-        // Of other streams yamux keeps nothing.
+        // Yamux stores no data of streams it does not know.
         let Some(waiting) = state.streams.get_mut(&stream) else { return };
         let before = waiting.is_crowded();
         waiting.bytes += u64::from(bytes);
@@ -76,7 +76,7 @@ impl Unread {
         }
     }
 
-    /// Answers when the connection may be read.
+    /// Waits until the connection may be read.
     fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.state();
         if state.crowded == 0 {
@@ -88,7 +88,7 @@ impl Unread {
 }
 
 impl State {
-    /// A stream that was crowded is not any more.
+    /// Notes that a stream is no longer above the limit, and wakes the reader after the last one.
     fn relieved(&mut self) {
         self.crowded -= 1;
         if self.crowded == 0
@@ -100,7 +100,7 @@ impl State {
 }
 
 impl StreamUnread {
-    /// So many bytes of the stream have been read.
+    /// Counts `bytes` of the stream as read.
     pub(super) fn took(&self, bytes: usize) {
         let mut state = self.all.state();
         let Some(waiting) = state.streams.get_mut(&self.stream) else { return };
@@ -122,15 +122,15 @@ impl Drop for StreamUnread {
     }
 }
 
-/// A connection whose frames are counted as they come.
+/// A connection that counts yamux frames as it reads them.
 #[derive(Debug)]
 pub(super) struct Watched<S> {
     stream: S,
     unread: Unread,
     header: [u8; HEADER],
-    /// How many bytes of the header have come.
+    /// How many bytes of the current header have arrived.
     filled: usize,
-    /// How many bytes of a frame are still to come after its header.
+    /// How many bytes of the current frame's body have not arrived.
     rest: usize,
 }
 
@@ -214,10 +214,10 @@ mod tests {
         assert!(is_read(&mut watched, up_to).await);
         assert!(!is_read(&mut watched, 1).await);
         one.took(1);
-        assert!(is_read(&mut watched, tiny.len()).await, "one was read, so one more is");
+        assert!(is_read(&mut watched, tiny.len()).await, "one frame was read, so one more fits");
         assert!(!is_read(&mut watched, 1).await);
         drop(one);
-        assert!(is_read(&mut watched, 1).await, "nobody keeps what came for it any more");
+        assert!(is_read(&mut watched, 1).await, "a dropped stream no longer counts");
     }
 
     #[tokio::test]
