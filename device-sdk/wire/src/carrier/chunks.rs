@@ -42,7 +42,7 @@ impl Chunks {
     }
 
     /// Counts `amount` bytes of the current chunk as taken.
-    pub(crate) fn took(&mut self, amount: usize) {
+    pub(crate) fn advance(&mut self, amount: usize) {
         self.left = self.left.saturating_sub(amount);
     }
 
@@ -72,7 +72,7 @@ mod tests {
             stream = &stream[chunks.pass(stream)..];
             let data = chunks.data(stream);
             read.extend_from_slice(data);
-            chunks.took(data.len());
+            chunks.advance(data.len());
             stream = &stream[data.len()..];
         }
         (read, chunks.ended())

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::io::ReadBuf;
 use tokio::sync::mpsc;
 
-use super::flows::Flows;
+use super::flow_queues::FlowQueues;
 use super::marks::{mark, unmark};
 use super::packed::{Packed, pack};
 use super::pipe::Pipe;
@@ -50,7 +50,7 @@ struct Loose {
 /// Passes the datagrams of one QUIC connection to its flows.
 #[derive(Debug, Default)]
 pub(super) struct Router {
-    flows: Mutex<Flows>,
+    queues: Mutex<FlowQueues>,
 }
 
 #[derive(Debug)]
@@ -58,20 +58,20 @@ struct Registered(Arc<Router>, u64);
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.0.flows().forget(self.1);
+        self.0.queues().forget(self.1);
     }
 }
 
 impl Router {
-    fn flows(&self) -> MutexGuard<'_, Flows> {
-        self.flows.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queues(&self) -> MutexGuard<'_, FlowQueues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the connection's datagrams and passes them to their flows until the connection ends.
     pub(super) async fn run(self: Arc<Self>, connection: quinn::Connection) {
         while let Ok(datagram) = connection.read_datagram().await {
             let Some((flow, datagram)) = unmark(datagram) else { continue };
-            self.flows().take(flow, datagram);
+            self.queues().deliver(flow, datagram);
         }
     }
 }
@@ -80,7 +80,7 @@ impl Datagrams {
     pub(super) fn new(pipe: Pipe, loose: Option<(quinn::Connection, Arc<Router>)>) -> Self {
         let loose = loose.map(|(connection, router)| {
             let id = pipe.id();
-            let queue = router.flows().register(id);
+            let queue = router.queues().register(id);
             Loose { connection, queue, _place: Registered(router, id) }
         });
         Self {

@@ -3,12 +3,12 @@
 mod buffer;
 pub(crate) mod chunks;
 mod datagrams;
-pub(crate) mod flows;
+pub(crate) mod flow_queues;
 pub(crate) mod marks;
 mod muxed;
 pub(crate) mod packed;
 mod pipe;
-mod unread;
+mod unread_frames;
 
 use std::any::Any;
 use std::io;
@@ -92,10 +92,10 @@ pub type Admit = Box<dyn FnMut() -> Option<Box<dyn Any + Send + Sync>> + Send>;
 
 /// One connection between an SDK and its gateway. Clones are cheap and share the connection.
 #[derive(Clone, Debug)]
-pub struct Carrier(Under);
+pub struct Carrier(Connection);
 
 #[derive(Clone, Debug)]
-enum Under {
+enum Connection {
     Quic { connection: quinn::Connection, router: Arc<OnceLock<Arc<Router>>>, room: Arc<Once> },
     Yamux(Arc<Muxed>),
 }
@@ -104,7 +104,7 @@ impl Carrier {
     /// Wraps a QUIC connection whose handshake is done.
     #[must_use]
     pub fn quic(connection: quinn::Connection) -> Self {
-        Self(Under::Quic { connection, router: Arc::default(), room: Arc::new(Once::new()) })
+        Self(Connection::Quic { connection, router: Arc::default(), room: Arc::new(Once::new()) })
     }
 
     /// Wraps a TLS connection whose handshake is done, and spawns the task that drives it. The
@@ -124,15 +124,15 @@ impl Carrier {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        Self(Under::Yamux(Muxed::new(stream, side, admit)))
+        Self(Connection::Yamux(Muxed::new(stream, side, admit)))
     }
 
     /// Returns the connection's kind: `quic` or `tls`.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match &self.0 {
-            Under::Quic { .. } => "quic",
-            Under::Yamux(_) => "tls",
+            Connection::Quic { .. } => "quic",
+            Connection::Yamux(_) => "tls",
         }
     }
 
@@ -142,11 +142,11 @@ impl Carrier {
     /// Fails when the connection is over.
     pub async fn open(&self) -> io::Result<Pipe> {
         match &self.0 {
-            Under::Quic { connection, .. } => {
+            Connection::Quic { connection, .. } => {
                 let (send, receive) = connection.open_bi().await?;
                 Ok(Pipe::quic(send, receive))
             }
-            Under::Yamux(muxed) => muxed.open().await,
+            Connection::Yamux(muxed) => muxed.open().await,
         }
     }
 
@@ -156,7 +156,7 @@ impl Carrier {
     /// Fails when the connection is over.
     pub async fn accept(&self) -> io::Result<Pipe> {
         match &self.0 {
-            Under::Quic { connection, room, .. } => {
+            Connection::Quic { connection, room, .. } => {
                 let (send, receive) = connection.accept_bi().await?;
                 if receive.id().index() >= u64::from(FEW / 2) {
                     let streams = VarInt::from_u32(u32::try_from(STREAMS).unwrap_or(u32::MAX));
@@ -164,7 +164,7 @@ impl Carrier {
                 }
                 Ok(Pipe::quic(send, receive))
             }
-            Under::Yamux(muxed) => muxed.accept().await,
+            Connection::Yamux(muxed) => muxed.accept().await,
         }
     }
 
@@ -173,7 +173,7 @@ impl Carrier {
     #[must_use]
     pub fn datagrams(&self, pipe: Pipe) -> Datagrams {
         match &self.0 {
-            Under::Quic { connection, router, .. } if pipe.is_quic() => {
+            Connection::Quic { connection, router, .. } if pipe.is_quic() => {
                 let router = router.get_or_init(|| {
                     let router = Arc::new(Router::default());
                     tokio::spawn(Arc::clone(&router).run(connection.clone()));
@@ -189,7 +189,7 @@ impl Carrier {
     /// Returns `None` over TLS, where the address cannot change.
     #[must_use]
     pub fn path(&self) -> Option<PathSeen> {
-        let Under::Quic { connection, .. } = &self.0 else { return None };
+        let Connection::Quic { connection, .. } = &self.0 else { return None };
         let mut remote = connection.remote_address();
         loop {
             let sent = connection.stats().frame_tx;
@@ -205,7 +205,7 @@ impl Carrier {
 
     /// Sets how many bytes this connection may have in flight in each direction.
     pub fn bound(&self, window: u32) {
-        if let Under::Quic { connection, .. } = &self.0 {
+        if let Connection::Quic { connection, .. } = &self.0 {
             connection.set_receive_window(VarInt::from_u32(window));
             connection.set_send_window(u64::from(window));
         }
@@ -214,11 +214,11 @@ impl Carrier {
     /// Closes the connection and everything on it.
     pub fn close(&self, why: Why) {
         match &self.0 {
-            Under::Quic { connection, .. } => {
+            Connection::Quic { connection, .. } => {
                 let code = VarInt::from_u64(why.code()).unwrap_or_default();
                 connection.close(code, b"");
             }
-            Under::Yamux(muxed) => muxed.close(),
+            Connection::Yamux(muxed) => muxed.close(),
         }
     }
 
@@ -226,14 +226,14 @@ impl Carrier {
     /// and a text for people.
     pub async fn closed(&self) -> (Option<Why>, String) {
         match &self.0 {
-            Under::Quic { connection, .. } => match connection.closed().await {
+            Connection::Quic { connection, .. } => match connection.closed().await {
                 quinn::ConnectionError::ApplicationClosed(closed) => {
                     let why = Why::of(closed.error_code.into_inner());
                     (Some(why), why.to_string())
                 }
                 other => (None, other.to_string()),
             },
-            Under::Yamux(muxed) => (None, muxed.closed().await),
+            Connection::Yamux(muxed) => (None, muxed.closed().await),
         }
     }
 }

@@ -9,14 +9,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 
-use super::unread::{Unread, Watched};
+use super::unread_frames::{FrameCounting, UnreadFrames};
 use super::{Admit, Pipe, STREAM_WINDOW, STREAMS, Side};
 use crate::paced::Paced;
 
 /// The handle of a yamux connection that a task drives.
 #[derive(Debug)]
 pub(super) struct Muxed {
-    opens: mpsc::Sender<oneshot::Sender<io::Result<Pipe>>>,
+    open_requests: mpsc::Sender<oneshot::Sender<io::Result<Pipe>>>,
     inbound: Mutex<mpsc::Receiver<Pipe>>,
     stop: watch::Sender<bool>,
     over: watch::Receiver<Option<String>>,
@@ -35,24 +35,24 @@ impl Muxed {
             Side::Client => yamux::Mode::Client,
             Side::Gateway => yamux::Mode::Server,
         };
-        let unread = Unread::default();
-        let stream = Paced::new(Watched::new(stream, unread.clone())).compat();
+        let unread = UnreadFrames::default();
+        let stream = Paced::new(FrameCounting::new(stream, unread.clone())).compat();
         let connection = yamux::Connection::new(stream, config, mode);
-        let (opens, asked) = mpsc::channel(16);
+        let (open_requests, requests) = mpsc::channel(16);
         let (arrivals, inbound) = mpsc::channel(STREAMS);
         let (stop, stopping) = watch::channel(false);
         let (ended, over) = watch::channel(None);
         tokio::spawn(async move {
             let arrivals = Arrivals { queue: arrivals, admit, is_first: true };
-            let why = drive(connection, asked, (arrivals, unread), stopping).await;
+            let why = drive(connection, requests, (arrivals, unread), stopping).await;
             ended.send_replace(Some(why));
         });
-        Arc::new(Self { opens, inbound: Mutex::new(inbound), stop, over })
+        Arc::new(Self { open_requests, inbound: Mutex::new(inbound), stop, over })
     }
 
     pub(super) async fn open(&self) -> io::Result<Pipe> {
         let (answer, opened) = oneshot::channel();
-        self.opens.send(answer).await.map_err(|_| gone())?;
+        self.open_requests.send(answer).await.map_err(|_| gone())?;
         opened.await.map_err(|_| gone())?
     }
 
@@ -91,7 +91,7 @@ struct Arrivals {
 }
 
 impl Arrivals {
-    fn take(&mut self, mut pipe: Pipe) {
+    fn push(&mut self, mut pipe: Pipe) {
         // The first stream is for control. Its room belongs to the connection.
         let mut may_wait = std::mem::take(&mut self.is_first);
         if !may_wait && let Some(room) = (self.admit)() {
@@ -106,43 +106,43 @@ impl Arrivals {
     }
 }
 
-type Opens = mpsc::Receiver<oneshot::Sender<io::Result<Pipe>>>;
+type OpenRequests = mpsc::Receiver<oneshot::Sender<io::Result<Pipe>>>;
 
 /// Drives the connection until it ends. Returns the reason.
 async fn drive<T>(
     mut connection: yamux::Connection<Compat<T>>,
-    mut opens: Opens,
-    (mut arrivals, unread): (Arrivals, Unread),
+    mut open_requests: OpenRequests,
+    (mut arrivals, unread): (Arrivals, UnreadFrames),
     mut stopping: watch::Receiver<bool>,
 ) -> String
 where
     T: AsyncRead + AsyncWrite + Send + Unpin,
 {
-    let mut asked: Option<oneshot::Sender<io::Result<Pipe>>> = None;
+    let mut pending: Option<oneshot::Sender<io::Result<Pipe>>> = None;
     let pipe = |stream: yamux::Stream| {
-        let counted = unread.enter(stream.id().val());
+        let counted = unread.register(stream.id().val());
         Pipe::yamux(stream, counted)
     };
     let moved = poll_fn(|cx| {
         loop {
-            if asked.is_none()
-                && let Poll::Ready(next) = opens.poll_recv(cx)
+            if pending.is_none()
+                && let Poll::Ready(next) = open_requests.poll_recv(cx)
             {
                 match next {
-                    Some(next) => asked = Some(next),
+                    Some(next) => pending = Some(next),
                     None => return Poll::Ready("closed".to_owned()),
                 }
             }
-            if asked.is_some()
+            if pending.is_some()
                 && let Poll::Ready(opened) = connection.poll_new_outbound(cx)
-                && let Some(answer) = asked.take()
+                && let Some(answer) = pending.take()
             {
                 // The caller may have stopped waiting.
                 drop(answer.send(opened.map(pipe).map_err(io::Error::other)));
                 continue;
             }
             match connection.poll_next_inbound(cx) {
-                Poll::Ready(Some(Ok(stream))) => arrivals.take(pipe(stream)),
+                Poll::Ready(Some(Ok(stream))) => arrivals.push(pipe(stream)),
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(error.to_string()),
                 Poll::Ready(None) => return Poll::Ready("closed".to_owned()),
                 Poll::Pending => return Poll::Pending,

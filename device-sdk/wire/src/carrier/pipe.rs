@@ -11,7 +11,7 @@ use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt as _};
 
 use super::buffer::{Buffer, poll_read_shown};
 use super::chunks::{CHUNK, Chunks, put_chunk};
-use super::unread::StreamUnread;
+use super::unread_frames::StreamUnread;
 use crate::message::Why;
 
 /// One stream of a [`Carrier`](super::Carrier): the bytes of one flow, both ways.
@@ -25,7 +25,7 @@ use crate::message::Why;
 pub struct Pipe {
     /// The number of the stream, the same at both ends.
     id: u64,
-    under: Under,
+    raw: RawStream,
     buffer: Buffer,
     /// Whether the other end has ended its direction properly.
     read_ended: bool,
@@ -35,7 +35,7 @@ pub struct Pipe {
 }
 
 #[derive(Debug)]
-enum Under {
+enum RawStream {
     Quic { send: quinn::SendStream, receive: quinn::RecvStream },
     Yamux(Box<Chunked>),
 }
@@ -54,7 +54,7 @@ struct Chunked {
 impl Pipe {
     pub(super) fn quic(send: quinn::SendStream, receive: quinn::RecvStream) -> Self {
         let id = VarInt::from(send.id()).into_inner();
-        Self::new(id, Under::Quic { send, receive })
+        Self::new(id, RawStream::Quic { send, receive })
     }
 
     pub(super) fn yamux(stream: yamux::Stream, unread: StreamUnread) -> Self {
@@ -62,12 +62,12 @@ impl Pipe {
         let coming = Chunks::default();
         let (stream, out) = (stream.compat(), Vec::new());
         let chunked = Chunked { stream, unread, coming, out, sent: 0 };
-        Self::new(id, Under::Yamux(Box::new(chunked)))
+        Self::new(id, RawStream::Yamux(Box::new(chunked)))
     }
 
-    fn new(id: u64, under: Under) -> Self {
+    fn new(id: u64, raw: RawStream) -> Self {
         let buffer = Buffer::default();
-        Self { id, under, buffer, read_ended: false, write_ended: false, kept: None }
+        Self { id, raw, buffer, read_ended: false, write_ended: false, kept: None }
     }
 
     /// Keeps a value, such as a reservation, until the pipe is dropped.
@@ -90,7 +90,7 @@ impl Pipe {
     /// Waits until the other end has acknowledged everything written before the shutdown. Closing
     /// a QUIC connection earlier loses those bytes. Over yamux it returns at once.
     pub async fn delivered(&mut self) {
-        if let Under::Quic { send, .. } = &mut self.under {
+        if let RawStream::Quic { send, .. } = &mut self.raw {
             // Any result means that there is nothing more to wait for.
             drop(send.stopped().await);
         }
@@ -102,7 +102,7 @@ impl Pipe {
     }
 
     fn reset(&mut self, why: Why) {
-        if let Under::Quic { send, receive } = &mut self.under {
+        if let RawStream::Quic { send, receive } = &mut self.raw {
             let code = VarInt::from_u64(why.code()).unwrap_or_default();
             // Each call fails only if its direction is over already.
             drop(send.reset(code));
@@ -126,7 +126,7 @@ impl Pipe {
             self.buffer.consume(amount);
             return Poll::Ready(Ok(()));
         }
-        self.under.poll_read(cx, into)
+        self.raw.poll_read(cx, into)
     }
 
     pub(super) fn poll_write_raw(
@@ -134,9 +134,11 @@ impl Pipe {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.under {
-            Under::Quic { send, .. } => Pin::new(send).poll_write(cx, bytes).map_err(Into::into),
-            Under::Yamux(chunked) => {
+        match &mut self.raw {
+            RawStream::Quic { send, .. } => {
+                Pin::new(send).poll_write(cx, bytes).map_err(Into::into)
+            }
+            RawStream::Yamux(chunked) => {
                 ready!(chunked.poll_drain(cx))?;
                 Pin::new(&mut chunked.stream).poll_write(cx, bytes)
             }
@@ -144,9 +146,9 @@ impl Pipe {
     }
 
     pub(super) fn poll_flush_raw(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.under {
-            Under::Quic { .. } => Poll::Ready(Ok(())),
-            Under::Yamux(chunked) => {
+        match &mut self.raw {
+            RawStream::Quic { .. } => Poll::Ready(Ok(())),
+            RawStream::Yamux(chunked) => {
                 ready!(chunked.poll_drain(cx))?;
                 Pin::new(&mut chunked.stream).poll_flush(cx)
             }
@@ -155,7 +157,7 @@ impl Pipe {
 
     /// Returns whether this is a stream of a QUIC connection.
     pub(super) fn is_quic(&self) -> bool {
-        matches!(self.under, Under::Quic { .. })
+        matches!(self.raw, RawStream::Quic { .. })
     }
 }
 
@@ -163,7 +165,7 @@ impl Drop for Pipe {
     fn drop(&mut self) {
         if !self.write_ended || !self.read_ended {
             // quinn finishes a dropped stream, which would be a proper end.
-            if let Under::Quic { send, receive } = &mut self.under {
+            if let RawStream::Quic { send, receive } = &mut self.raw {
                 let code = VarInt::from_u32(0);
                 if !self.write_ended {
                     drop(send.reset(code));
@@ -180,7 +182,7 @@ fn cut_off() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionReset, "the flow was cut")
 }
 
-impl Under {
+impl RawStream {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Quic { receive, .. } => {
@@ -195,7 +197,7 @@ impl Under {
             Self::Yamux(chunked) => {
                 let before = into.filled().len();
                 ready!(Pin::new(&mut chunked.stream).poll_read(cx, into))?;
-                chunked.unread.took(into.filled().len() - before);
+                chunked.unread.note_read(into.filled().len() - before);
                 Poll::Ready(Ok(()))
             }
         }
@@ -225,14 +227,14 @@ impl AsyncBufRead for Pipe {
             if this.read_ended {
                 return Poll::Ready(Ok(&[]));
             }
-            let under = &mut this.under;
-            ready!(this.buffer.poll_fill(cx, |cx, into| under.poll_read(cx, into)))?;
-            match &mut this.under {
-                Under::Quic { .. } => {
+            let raw = &mut this.raw;
+            ready!(this.buffer.poll_fill(cx, |cx, into| raw.poll_read(cx, into)))?;
+            match &mut this.raw {
+                RawStream::Quic { .. } => {
                     this.read_ended = this.buffer.is_empty();
                     return Poll::Ready(Ok(this.buffer.shown()));
                 }
-                Under::Yamux(chunked) => {
+                RawStream::Yamux(chunked) => {
                     if this.buffer.is_empty() {
                         return Poll::Ready(Err(cut_off()));
                     }
@@ -245,14 +247,14 @@ impl AsyncBufRead for Pipe {
                 }
             }
         }
-        let Under::Yamux(chunked) = &this.under else { return Poll::Ready(Ok(&[])) };
+        let RawStream::Yamux(chunked) = &this.raw else { return Poll::Ready(Ok(&[])) };
         Poll::Ready(Ok(chunked.coming.data(this.buffer.shown())))
     }
 
     fn consume(self: Pin<&mut Self>, amount: usize) {
         let this = self.get_mut();
-        if let Under::Yamux(chunked) = &mut this.under {
-            chunked.coming.took(amount);
+        if let RawStream::Yamux(chunked) = &mut this.raw {
+            chunked.coming.advance(amount);
         }
         this.buffer.consume(amount);
     }
@@ -275,9 +277,11 @@ impl AsyncWrite for Pipe {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        match &mut this.under {
-            Under::Quic { send, .. } => Pin::new(send).poll_write(cx, bytes).map_err(Into::into),
-            Under::Yamux(chunked) => {
+        match &mut this.raw {
+            RawStream::Quic { send, .. } => {
+                Pin::new(send).poll_write(cx, bytes).map_err(Into::into)
+            }
+            RawStream::Yamux(chunked) => {
                 ready!(chunked.poll_drain(cx))?;
                 let amount = bytes.len().min(CHUNK);
                 if amount > 0 {
@@ -298,14 +302,14 @@ impl AsyncWrite for Pipe {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        match &mut this.under {
-            Under::Quic { send, .. } => {
+        match &mut this.raw {
+            RawStream::Quic { send, .. } => {
                 // `finish` fails only after a reset, of which the other end already knows.
                 if !this.write_ended {
                     send.finish().map_err(|_| cut_off())?;
                 }
             }
-            Under::Yamux(chunked) => {
+            RawStream::Yamux(chunked) => {
                 ready!(chunked.poll_drain(cx))?;
                 if !this.write_ended {
                     put_chunk(&[], &mut chunked.out);

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::{Feed, pieces, vectors};
 use crate::carrier::chunks::{CHUNK, Chunks, put_chunk};
-use crate::carrier::flows::{EARLY, Flows, QUEUE};
+use crate::carrier::flow_queues::{EARLY, FlowQueues, QUEUE};
 use crate::carrier::marks::{mark, unmark};
 use crate::carrier::packed::{Packed, pack};
 use crate::{Buffer, encode};
@@ -56,7 +56,7 @@ fn read_chunks(pieces: &[&[u8]]) -> (Vec<u8>, bool, usize) {
             let shown = chunks.data(piece);
             let part = &shown[..shown.len().div_ceil(2)];
             assert!(passed > 0 || !part.is_empty(), "each step makes progress");
-            chunks.took(part.len());
+            chunks.advance(part.len());
             data.extend_from_slice(part);
             piece = &piece[part.len()..];
         }
@@ -105,7 +105,7 @@ pub fn marks(bytes: &[u8]) {
         assert_eq!(unmark(again), Some((flow, datagram)));
     }
     let mut feed = Feed::new(bytes);
-    let (mut flows, mut model) = (Flows::default(), Model::default());
+    let (mut flows, mut model) = (FlowQueues::default(), Model::default());
     let mut queues = BTreeMap::new();
     let mut serial = 0u64;
     // Longer inputs reach no new states.
@@ -138,8 +138,8 @@ pub fn marks(bytes: &[u8]) {
                     serial += 1;
                     let marked = mark(flow, &serial.to_be_bytes());
                     let (flow, datagram) = unmark(marked).unwrap();
-                    flows.take(flow, datagram);
-                    model.take(flow, serial);
+                    flows.deliver(flow, datagram);
+                    model.deliver(flow, serial);
                 }
             }
         }
@@ -165,7 +165,7 @@ struct Model {
 }
 
 impl Model {
-    fn take(&mut self, flow: u64, number: u64) {
+    fn deliver(&mut self, flow: u64, number: u64) {
         match self.known.get_mut(&flow) {
             Some(queue) if queue.len() < QUEUE => queue.push_back(number),
             Some(_) => {}

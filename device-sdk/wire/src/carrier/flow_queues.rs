@@ -13,16 +13,16 @@ pub(crate) const EARLY: usize = 32;
 
 /// The queues of all flows on one QUIC connection that receive datagrams.
 #[derive(Debug, Default)]
-pub(crate) struct Flows {
+pub(crate) struct FlowQueues {
     known: HashMap<u64, mpsc::Sender<Bytes>>,
     /// Datagrams of flows that are not registered, the oldest first. A datagram can overtake the
     /// answer on its flow's stream.
     early: VecDeque<(u64, Bytes)>,
 }
 
-impl Flows {
+impl FlowQueues {
     /// Puts a datagram into its flow's queue, or keeps it for a flow that is not registered yet.
-    pub(crate) fn take(&mut self, flow: u64, datagram: Bytes) {
+    pub(crate) fn deliver(&mut self, flow: u64, datagram: Bytes) {
         if let Some(queue) = self.known.get(&flow) {
             // A full queue drops the datagram, as a network would.
             drop(queue.try_send(datagram));
@@ -60,19 +60,19 @@ mod tests {
 
     #[test]
     fn a_datagram_that_overtakes_its_flows_answer_is_not_lost() {
-        let mut flows = Flows::default();
-        flows.take(4, Bytes::from_static(b"one"));
-        flows.take(8, Bytes::from_static(b"of another"));
-        flows.take(4, Bytes::from_static(b"two"));
-        let mut queue = flows.register(4);
-        flows.take(4, Bytes::from_static(b"three"));
+        let mut queues = FlowQueues::default();
+        queues.deliver(4, Bytes::from_static(b"one"));
+        queues.deliver(8, Bytes::from_static(b"of another"));
+        queues.deliver(4, Bytes::from_static(b"two"));
+        let mut queue = queues.register(4);
+        queues.deliver(4, Bytes::from_static(b"three"));
         for text in [&b"one"[..], b"two", b"three"] {
             assert_eq!(queue.try_recv().as_deref(), Ok(text));
         }
-        assert_eq!(flows.early.len(), 1);
+        assert_eq!(queues.early.len(), 1);
         for flow in 0..1000 {
-            flows.take(100 + flow, Bytes::new());
+            queues.deliver(100 + flow, Bytes::new());
         }
-        assert_eq!(flows.early.len(), EARLY);
+        assert_eq!(queues.early.len(), EARLY);
     }
 }

@@ -21,13 +21,13 @@ const DATA: u8 = 0;
 
 /// The unread frames of all streams on one connection. Clones share the counts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Unread(Arc<Mutex<State>>);
+pub(super) struct UnreadFrames(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
     streams: HashMap<u32, Waiting>,
     /// How many streams have more than [`FRAMES`] frames.
-    crowded: usize,
+    over_limit: usize,
     /// The task that reads the connection, while it waits for this number to become 0.
     reader: Option<Waker>,
 }
@@ -41,7 +41,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn is_crowded(&self) -> bool {
+    fn is_over_limit(&self) -> bool {
         self.frames > FRAMES
     }
 }
@@ -49,37 +49,37 @@ impl Waiting {
 /// A registration that counts the frames of one stream until it is dropped.
 #[derive(Debug)]
 pub(super) struct StreamUnread {
-    all: Unread,
+    all: UnreadFrames,
     stream: u32,
 }
 
-impl Unread {
+impl UnreadFrames {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts the frames of `stream` from now on.
-    pub(super) fn enter(&self, stream: u32) -> StreamUnread {
+    pub(super) fn register(&self, stream: u32) -> StreamUnread {
         self.state().streams.insert(stream, Waiting::default());
         StreamUnread { all: self.clone(), stream }
     }
 
-    fn came(&self, stream: u32, bytes: u32) {
+    fn note_frame(&self, stream: u32, bytes: u32) {
         let mut state = self.state();
         // Yamux stores no data of streams it does not know.
         let Some(waiting) = state.streams.get_mut(&stream) else { return };
-        let before = waiting.is_crowded();
+        let before = waiting.is_over_limit();
         waiting.bytes += u64::from(bytes);
         waiting.frames += 1;
-        if waiting.is_crowded() && !before {
-            state.crowded += 1;
+        if waiting.is_over_limit() && !before {
+            state.over_limit += 1;
         }
     }
 
     /// Waits until the connection may be read.
     fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.state();
-        if state.crowded == 0 {
+        if state.over_limit == 0 {
             return Poll::Ready(());
         }
         state.reader = Some(cx.waker().clone());
@@ -89,9 +89,9 @@ impl Unread {
 
 impl State {
     /// Notes that a stream is no longer above the limit, and wakes the reader after the last one.
-    fn relieved(&mut self) {
-        self.crowded -= 1;
-        if self.crowded == 0
+    fn note_relief(&mut self) {
+        self.over_limit -= 1;
+        if self.over_limit == 0
             && let Some(reader) = self.reader.take()
         {
             reader.wake();
@@ -101,14 +101,14 @@ impl State {
 
 impl StreamUnread {
     /// Counts `bytes` of the stream as read.
-    pub(super) fn took(&self, bytes: usize) {
+    pub(super) fn note_read(&self, bytes: usize) {
         let mut state = self.all.state();
         let Some(waiting) = state.streams.get_mut(&self.stream) else { return };
-        let before = waiting.is_crowded();
+        let before = waiting.is_over_limit();
         waiting.bytes = waiting.bytes.saturating_sub(bytes as u64);
         waiting.frames = waiting.frames.min(waiting.bytes);
-        if before && !waiting.is_crowded() {
-            state.relieved();
+        if before && !waiting.is_over_limit() {
+            state.note_relief();
         }
     }
 }
@@ -116,17 +116,17 @@ impl StreamUnread {
 impl Drop for StreamUnread {
     fn drop(&mut self) {
         let mut state = self.all.state();
-        if state.streams.remove(&self.stream).is_some_and(|waiting| waiting.is_crowded()) {
-            state.relieved();
+        if state.streams.remove(&self.stream).is_some_and(|waiting| waiting.is_over_limit()) {
+            state.note_relief();
         }
     }
 }
 
 /// A connection that counts yamux frames as it reads them.
 #[derive(Debug)]
-pub(super) struct Watched<S> {
+pub(super) struct FrameCounting<S> {
     stream: S,
-    unread: Unread,
+    unread: UnreadFrames,
     header: [u8; HEADER],
     /// How many bytes of the current header have arrived.
     filled: usize,
@@ -134,12 +134,12 @@ pub(super) struct Watched<S> {
     rest: usize,
 }
 
-impl<S> Watched<S> {
-    pub(super) fn new(stream: S, unread: Unread) -> Self {
+impl<S> FrameCounting<S> {
+    pub(super) fn new(stream: S, unread: UnreadFrames) -> Self {
         Self { stream, unread, header: [0; HEADER], filled: 0, rest: 0 }
     }
 
-    fn see(&mut self, mut bytes: &[u8]) {
+    fn scan(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let skipped = self.rest.min(bytes.len());
             self.rest -= skipped;
@@ -157,14 +157,14 @@ impl<S> Watched<S> {
                 let length = u32::from_be_bytes([l0, l1, l2, l3]);
                 if kind == DATA && length > 0 {
                     self.rest = length as usize;
-                    self.unread.came(u32::from_be_bytes([s0, s1, s2, s3]), length);
+                    self.unread.note_frame(u32::from_be_bytes([s0, s1, s2, s3]), length);
                 }
             }
         }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for FrameCounting<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -174,12 +174,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         ready!(this.unread.poll_room(cx));
         let before = into.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, into))?;
-        this.see(into.filled().get(before..).unwrap_or_default());
+        this.scan(into.filled().get(before..).unwrap_or_default());
         Poll::Ready(Ok(()))
     }
 }
 
-writes_through!(Watched, stream);
+writes_through!(FrameCounting, stream);
 
 #[cfg(test)]
 mod tests {
@@ -207,13 +207,13 @@ mod tests {
     async fn a_connection_rests_while_too_many_frames_of_a_stream_wait() {
         let tiny = frame(DATA, 1, 1);
         let all = tiny.repeat(2 * FRAMES as usize);
-        let unread = Unread::default();
-        let mut watched = Watched::new(&all[..], unread.clone());
-        let one = unread.enter(1);
+        let unread = UnreadFrames::default();
+        let mut watched = FrameCounting::new(&all[..], unread.clone());
+        let one = unread.register(1);
         let up_to = tiny.len() * (FRAMES as usize + 1);
         assert!(is_read(&mut watched, up_to).await);
         assert!(!is_read(&mut watched, 1).await);
-        one.took(1);
+        one.note_read(1);
         assert!(is_read(&mut watched, tiny.len()).await, "one frame was read, so one more fits");
         assert!(!is_read(&mut watched, 1).await);
         drop(one);
@@ -222,27 +222,27 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_read_or_large_or_on_no_stream_does_not_count() {
-        let unread = Unread::default();
-        let one = unread.enter(1);
+        let unread = UnreadFrames::default();
+        let one = unread.register(1);
         let all = [frame(DATA, 1, 1000).repeat(100), frame(1, 1, 9).repeat(9000)].concat();
         let others = frame(DATA, 5, 1).repeat(9000);
         let all = [all, others].concat();
-        let mut watched = Watched::new(&all[..], unread.clone());
+        let mut watched = FrameCounting::new(&all[..], unread.clone());
         assert!(is_read(&mut watched, all.len()).await);
         let tiny = frame(DATA, 1, 1);
         for _ in 0..3 * FRAMES {
-            let mut watched = Watched::new(&tiny[..], unread.clone());
+            let mut watched = FrameCounting::new(&tiny[..], unread.clone());
             assert!(is_read(&mut watched, tiny.len()).await);
-            one.took(2000);
+            one.note_read(2000);
         }
     }
 
     #[tokio::test]
     async fn where_frames_are_cut_changes_nothing() {
         let all = [frame(DATA, 1, 3), frame(2, 0, 77), frame(DATA, 1, 2)].concat();
-        let unread = Unread::default();
-        let _one = unread.enter(1);
-        let mut watched = Watched::new(&all[..], unread.clone());
+        let unread = UnreadFrames::default();
+        let _one = unread.register(1);
+        let mut watched = FrameCounting::new(&all[..], unread.clone());
         for _ in 0..all.len() {
             assert!(is_read(&mut watched, 1).await);
         }
