@@ -1,4 +1,4 @@
-//! Serves a serial line of this machine to somebody elsewhere, through RFC 2217.
+//! Serves a serial line of this machine to the far end of a stream, through RFC 2217.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -15,32 +15,31 @@ use crate::request::{Answer, LineRequest, Modem, Purge};
 use crate::telnet::{Heard, Server, escape};
 use crate::watch::Watch;
 
-/// With this much to be done, the far end is not heard.
+/// With this many bytes in the queue of actions, the far end is not read.
 const AHEAD: usize = 64 * 1024;
-/// With this much on its way to the far end, the line is not read and nothing is heard.
+/// With this many outgoing bytes, neither the line nor the far end is read.
 const UNSENT: usize = 64 * 1024;
-/// How often something is moved before others have their turn.
+/// How many rounds run before the task yields.
 const TURNS: usize = 32;
 const CHUNK: usize = 4096;
 
-/// Why a line was not served to a proper end.
+/// Why serving a line failed.
 #[derive(Debug)]
 pub enum Broken {
-    /// The line itself.
+    /// The line failed.
     Line(io::Error),
-    /// The stream to whoever uses it.
+    /// The stream to the far end failed.
     Stream(io::Error),
 }
 
-/// Lets the far end of `stream` use `line` by RFC 2217, until it ends its direction; then what it
-/// has said has left, or taken too long, and the line is set as it was found. Whether `stream` is
-/// ended then is up to the caller.
+/// Lets the far end of `stream` use `line` through RFC 2217, until the far end ends its direction.
+/// Then waits until all bytes have left or took too long, and restores the line's settings. The
+/// caller ends `stream`.
 ///
-/// What is asked is done in its order, but to discard what was said and not yet sent is done at
-/// once.
+/// Requests are performed in order, except a purge of unsent bytes, which is performed at once.
 ///
 /// # Errors
-/// When the line or the stream broke off. The line is restored when it is dropped, which is then.
+/// Fails when the line or the stream broke off. The line is then dropped, which restores it.
 pub async fn serve<L, S>(line: L, stream: &mut S) -> Result<(), Broken>
 where
     L: Line,
@@ -73,20 +72,20 @@ struct Serving<'s, L, S> {
     line: L,
     stream: &'s mut S,
     server: Server,
-    /// For the far end.
+    /// Bytes for the far end.
     out: Outbox,
-    /// What it has said, in the order in which it is done.
+    /// What the far end has sent, in the order in which it is performed.
     orders: VecDeque<Order>,
-    /// What the orders come to.
+    /// The sum of the actions' weights.
     ahead: usize,
-    /// It says nothing more.
+    /// Whether the far end has ended its direction.
     ended: bool,
     patience: Option<Pin<Box<Sleep>>>,
-    /// It wants no data for now.
+    /// Whether the far end wants no data for now.
     suspended: bool,
-    /// The modem's lines, as it was told.
+    /// The modem lines as last read.
     modem: Modem,
-    /// Which of their changes it wants to be told.
+    /// The mask of modem line changes that the far end wants to know.
     mask: u8,
     watch: Watch,
     buffer: Box<[u8]>,
@@ -99,7 +98,7 @@ enum Order {
 }
 
 impl Order {
-    /// What it is counted as, so that orders without bytes are bounded, too.
+    /// Returns the action's size for the bound. Actions without data count too.
     fn weight(&self) -> usize {
         match self {
             Self::Write { bytes, done } => bytes.len().saturating_sub(*done),
@@ -113,7 +112,7 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
         for _ in 0..TURNS {
             self.look(cx).map_err(Broken::Line)?;
             let full = self.out.len() >= UNSENT;
-            // Each has its turn, whatever the others do.
+            // All three get a turn, whatever the others do.
             let heard = self.hear(cx).map_err(Broken::Stream)?;
             let acted = self.act(cx).map_err(Broken::Line)?;
             let said = self.say(cx).map_err(Broken::Line)?;
@@ -132,7 +131,7 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
         Poll::Pending
     }
 
-    /// Takes what the far end says. Whether there was something.
+    /// Reads from the far end and queues what it sent. Returns whether there was something.
     fn hear(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         if self.ended || self.ahead >= AHEAD || self.out.len() >= UNSENT {
             return Ok(false);
@@ -158,16 +157,16 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
         match request {
             LineRequest::Purge(purge) if purge.is_to_line() => {
                 self.forget_writes();
-                // Before what waits for the line.
+                // Discards before the line gets anything else.
                 self.order(Order::Request(request));
                 self.orders.rotate_right(1);
             }
             LineRequest::Modem(mask) => {
-                // Of the line's bytes this is no matter: it waits for none.
+                // Answered at once, since it does not depend on the line's data.
                 self.mask = mask;
                 self.out.put(Server::answer(Answer::Done(request)));
                 if mask != 0 {
-                    // It begins with what they are.
+                    // Reports begin with the current state.
                     let notice = self.modem.notice(self.modem);
                     self.out.put(Server::answer(Answer::Modem(notice)));
                 }
@@ -186,7 +185,7 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
         self.ahead = self.orders.iter().map(Order::weight).sum();
     }
 
-    /// Does the first thing that is to be done. Whether something was.
+    /// Performs the first action in the queue. Returns whether it made progress.
     fn act(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         let weight = match self.orders.front_mut() {
             None => return Ok(false),
@@ -212,7 +211,7 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
                     Poll::Pending => return Ok(false),
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => {
-                        tracing::warn!(%error, ?request, "a serial line could not be set");
+                        tracing::warn!(%error, ?request, "could not perform a request on a serial line");
                     }
                 }
                 let told = request.told(&self.line.in_force());
@@ -233,7 +232,8 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
         Ok(true)
     }
 
-    /// Nobody waits any more for what the line does not take, and it has had its time.
+    /// Discards unsent bytes once the far end has ended and the line took too long. Returns whether
+    /// it did.
     fn gives_up(&mut self, cx: &mut Context<'_>) -> bool {
         if !self.ended {
             return false;
@@ -248,7 +248,7 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
         over
     }
 
-    /// Passes on what the line says. Whether there was something.
+    /// Sends data from the line to the far end. Returns whether there was some.
     fn say(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         if self.suspended || self.out.len() >= UNSENT {
             return Ok(false);

@@ -22,25 +22,25 @@ use crate::line::{Line, leaving};
 use crate::modes::{modes, open, settings};
 use crate::request::{InForce, LineRequest, Modem, Purge};
 
-/// How much the system takes before the line does, at most.
+/// The largest number of bytes that the system buffers for a line.
 pub(crate) const QUEUE: u32 = 4096;
 
-/// A serial line of this machine. While it is open, other programs are kept out, where the line
-/// knows how.
+/// A serial line of this machine. While it is open, other programs cannot open it, if the driver
+/// supports that.
 #[derive(Debug)]
 pub struct Tty {
     port: AsyncFd<serial2::SerialPort>,
-    /// What it was set to, until that is put back.
+    /// The original settings, until they are restored.
     first: Option<Termios>,
     in_force: InForce,
-    /// Something was written, and may not have left.
+    /// Whether written bytes may not have left yet.
     unsent: bool,
     draining: Option<Draining>,
-    /// Whether a thread that drains may still be waiting.
+    /// Whether a thread may still be blocked in `tcdrain`.
     waits: bool,
 }
 
-/// There is only a call that waits, so it has a thread.
+/// A running `tcdrain`. The call blocks, so it has a thread.
 #[derive(Debug)]
 struct Draining {
     thread: JoinHandle<()>,
@@ -48,11 +48,11 @@ struct Draining {
 }
 
 impl Tty {
-    /// Opens the line at `path` and sets it: without waiting for a carrier, and without becoming
-    /// this program's terminal. How it was set is remembered.
+    /// Opens the line at `path` and sets it. It does not wait for a carrier, and the line does not
+    /// become this program's terminal. The original settings are kept for [`Line::poll_restore`].
     ///
     /// # Errors
-    /// When it cannot be opened or set, or is no terminal.
+    /// Fails when the path cannot be opened or set, or is not a terminal.
     pub async fn open(path: PathBuf, settings: LineSettings) -> io::Result<Self> {
         let opened = tokio::task::spawn_blocking(move || open(&path)).await;
         let (file, first) = opened.map_err(io::Error::other)??;
@@ -80,12 +80,12 @@ impl Tty {
 
     fn set(&mut self, asked: LineSettings) -> io::Result<()> {
         let modes = modes(tcgetattr(self.fd())?, &asked)?;
-        // Not "when all has left": that would wait.
+        // Not `Drain`, which would block until all bytes have left.
         tcsetattr(self.fd(), OptionalActions::Now, &modes)?;
         self.in_force.settings = settings(&tcgetattr(self.fd())?, &asked);
         if self.in_force.settings != asked {
             let in_force = self.in_force.settings;
-            tracing::debug!(%asked, %in_force, "a serial line cannot be set quite so");
+            tracing::debug!(%asked, %in_force, "a serial line does not support the requested settings");
         }
         Ok(())
     }
@@ -115,13 +115,13 @@ impl Tty {
         };
         tcflush(self.fd(), which)?;
         if purge.is_to_line() {
-            // This lets the thread that waits go, too.
+            // Flushing also releases a thread blocked in `tcdrain`.
             (self.draining, self.waits, self.unsent) = (None, false, false);
         }
         Ok(())
     }
 
-    /// Whether everything that was written has left; `false` once that has taken too long.
+    /// Waits until all written bytes have left. Returns `false` when that took too long.
     fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         if !self.unsent {
             return Poll::Ready(true);
@@ -131,7 +131,7 @@ impl Tty {
             self.waits = true;
             let thread = tokio::task::spawn_blocking(move || {
                 if let Err(error) = tcdrain(&file) {
-                    tracing::debug!(%error, "a serial line cannot say whether all has left");
+                    tracing::debug!(%error, "could not drain a serial line");
                 }
             });
             let patience = Box::pin(sleep(self.leaves_within()));
@@ -142,7 +142,7 @@ impl Tty {
         };
         if let Poll::Ready(waited) = Pin::new(thread).poll(cx) {
             if let Err(error) = waited {
-                tracing::debug!(%error, "a serial line was not waited for");
+                tracing::debug!(%error, "the thread that drains a serial line failed");
             }
             (self.draining, self.waits, self.unsent) = (None, false, false);
             return Poll::Ready(true);
@@ -152,34 +152,34 @@ impl Tty {
         Poll::Ready(false)
     }
 
-    /// Sets the line as it was found.
+    /// Restores the line's original settings.
     fn restore(&mut self) {
         let Some(first) = self.first.take() else { return };
         if self.unsent || self.waits {
-            logged("what it has not sent be discarded", self.discard(Purge::ToLine));
+            logged("discard unsent bytes", self.discard(Purge::ToLine));
         }
         let usual = InForce::new(self.in_force.settings);
         let changed = [LineRequest::Dtr(None), LineRequest::Rts(None), LineRequest::Break(None)];
         for request in changed.map(|request| request.told(&usual)) {
             if request != request.told(&self.in_force) {
-                logged("its lines be put back", self.act(request));
+                logged("restore DTR, RTS or break", self.act(request));
             }
         }
         let set = tcsetattr(self.fd(), OptionalActions::Now, &first);
-        logged("it be set as it was found", set.map_err(Into::into));
+        logged("restore the original settings", set.map_err(Into::into));
         let shared = ioctl_tiocnxcl(self.fd()).map_err(Into::into);
-        logged("others be let in", tolerated("exclusiveness", shared));
+        logged("end the exclusive mode", tolerated("exclusiveness", shared));
     }
 }
 
-/// A line that has been pulled out cannot be put back.
+/// Logs a failed step of restoring. It always fails for an adapter that was unplugged.
 fn logged(what: &str, done: io::Result<()>) {
     if let Err(error) = done {
-        tracing::debug!(%error, "of a serial line could not {what}");
+        tracing::debug!(%error, "on a serial line, could not {what}");
     }
 }
 
-/// A pseudo-terminal, and many an adapter, has no such lines.
+/// Ignores the error of a missing feature: pseudo-terminals and many adapters lack modem lines.
 fn tolerated<T: Default>(what: &str, done: io::Result<T>) -> io::Result<T> {
     match done {
         Err(error)
@@ -187,7 +187,7 @@ fn tolerated<T: Default>(what: &str, done: io::Result<T>) -> io::Result<T> {
                 .iter()
                 .any(|absent| error.raw_os_error() == Some(absent.raw_os_error())) =>
         {
-            tracing::debug!(%error, what, "a serial line has no such thing");
+            tracing::debug!(%error, what, "a serial line lacks a feature");
             Ok(T::default())
         }
         done => done,
@@ -205,7 +205,7 @@ impl Line for Tty {
 
     fn poll_request(&mut self, cx: &mut Context<'_>, request: LineRequest) -> Poll<io::Result<()>> {
         if request.sets() {
-            // What has not left in time is sent otherwise then, or not at all.
+            // Bytes that have not left in time are sent with the new settings, or lost.
             ready!(self.poll_drained(cx));
         }
         Poll::Ready(self.act(request))
@@ -250,7 +250,7 @@ impl AsyncRead for Tty {
             let read = guard
                 .try_io(|port| Ok(rustix::io::read(port.get_ref(), buffer.initialize_unfilled())?));
             match read {
-                // The adapter was pulled out: a line that is there never reads nothing.
+                // The adapter was unplugged: a present line never reads zero bytes.
                 Ok(Ok(0)) if buffer.remaining() > 0 => {
                     return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
                 }
@@ -274,7 +274,7 @@ impl AsyncWrite for Tty {
             let mut guard = ready!(self.port.poll_write_ready(cx))?;
             let written = guard.try_io(|port| Ok(rustix::io::write(port.get_ref(), bytes)?));
             if let Ok(written) = written {
-                // Whoever waited for what was written before has not waited for this.
+                // An earlier drain does not cover these bytes.
                 (self.draining, self.unsent) = (None, true);
                 return Poll::Ready(written);
             }
@@ -286,7 +286,7 @@ impl AsyncWrite for Tty {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A line has no end.
+        // A serial line has no end of file.
         Poll::Ready(Ok(()))
     }
 }

@@ -1,4 +1,4 @@
-//! What a keeper is told by its parent, and what it answers.
+//! The messages between a keeper and its parent.
 
 use std::ffi::OsString;
 use std::io::{self, IoSlice, IoSliceMut, Read as _};
@@ -15,10 +15,10 @@ use rustix::net::{
 };
 use tokio::io::AsyncWriteExt as _;
 
-/// The longest order, in bytes: more than a target's program and arguments can be.
+/// The longest order in bytes, which is more than a target's program and arguments can need.
 const LONGEST: usize = 1024 * 1024;
 
-/// Which program to start, and its ends of the pipes to it.
+/// The order to start a program: what to start, and the program's ends of its two pipes.
 #[derive(Debug)]
 pub(crate) struct Order {
     pub(crate) program: PathBuf,
@@ -29,7 +29,7 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// Hands the order over.
+    /// Sends the order to the keeper.
     pub(crate) async fn send(self, control: &mut tokio::net::UnixStream) -> io::Result<()> {
         let Self { program, name, arguments, input, output } = self;
         let mut body = Vec::new();
@@ -46,17 +46,17 @@ impl Order {
         if !rights.push(SendAncillaryMessage::ScmRights(&ends)) {
             return Err(io::Error::other("no room for two descriptors"));
         }
-        // Nothing was sent before, so the four bytes and the descriptors fit.
+        // These are the socket's first bytes, so all four and the descriptors fit.
         let sent = sendmsg(&*control, &[IoSlice::new(&head)], &mut rights, SendFlags::NOSIGNAL)?;
         if sent != head.len() {
-            return Err(io::Error::other("the keeper takes no order"));
+            return Err(io::Error::other("the keeper does not accept its order"));
         }
         control.write_all(&body).await
     }
 
-    /// Waits for an order.
+    /// Waits for an order and returns it.
     pub(crate) fn receive(mut control: &UnixStream) -> io::Result<Self> {
-        let wrong = || io::Error::other("that is no order");
+        let wrong = || io::Error::other("received something other than an order");
         let (mut head, mut space) = ([0; 4], [MaybeUninit::uninit(); cmsg_space!(ScmRights(2))]);
         let mut rights = RecvAncillaryBuffer::new(&mut space);
         let got = recvmsg(
@@ -109,30 +109,30 @@ fn texts(mut body: &[u8]) -> Option<Vec<OsString>> {
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// By itself, with that status.
+    /// It exited with this status.
     Code(i32),
-    /// By that signal.
+    /// This signal ended it.
     Signal(i32),
 }
 
-/// How long what a keeper tells is, in bytes.
+/// The length of a keeper's report, in bytes.
 pub(crate) const TOLD: usize = 5;
 
-/// What a keeper tells its parent.
+/// A report of a keeper to its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     /// The program runs.
     Started,
-    /// The system does not start it, for that reason (`errno`).
+    /// The system did not start the program, for this reason (`errno`).
     NotStarted(i32),
-    /// The program has ended; what it has left behind may run on.
+    /// The program has ended. Its descendants may still run.
     Ended(Status),
-    /// The program and its descendants were ended, but for so many.
+    /// The program and its descendants were ended, except this many.
     Left(u32),
 }
 
 impl Told {
-    /// As it is sent.
+    /// Encodes the report.
     pub(crate) fn bytes(self) -> [u8; TOLD] {
         let (kind, number) = match self {
             Self::Started => (b'r', [0; 4]),
@@ -145,7 +145,7 @@ impl Told {
         [kind, a, b, c, d]
     }
 
-    /// As it was sent.
+    /// Decodes a report.
     pub(crate) fn read([kind, number @ ..]: [u8; TOLD]) -> Option<Self> {
         Some(match kind {
             b'r' => Self::Started,

@@ -1,25 +1,25 @@
-//! Reads telnet: which bytes are data, which are commands.
+//! Splits telnet into data and commands.
 
 use super::option::Options;
 use super::{DO, DONT, IAC, SB, SE, WILL, WONT};
 
-/// The longest subnegotiation that is read; longer ones are passed over.
+/// The longest subnegotiation that is parsed. Longer ones are skipped.
 const SUBNEGOTIATION: usize = 64;
 
-/// What one side hears of the other, whichever it is.
+/// A token of telnet, from either side.
 #[derive(Debug)]
 pub(super) enum Piece {
     Data(u8),
-    /// WILL, WONT, DO or DONT, and of what.
+    /// WILL, WONT, DO or DONT, and the option.
     Option(u8, u8),
     Subnegotiation(Vec<u8>),
 }
 
-/// Takes the other side's bytes apart.
+/// A tokenizer for the bytes of one side.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     at: At,
-    /// The last byte of data was a carriage return, in a text.
+    /// Whether the last data byte was a carriage return in text mode.
     returned: bool,
     subnegotiation: Vec<u8>,
     pub(super) options: Options,
@@ -30,10 +30,10 @@ enum At {
     #[default]
     Data,
     Command,
-    /// The option of WILL, WONT, DO or DONT comes next.
+    /// After WILL, WONT, DO or DONT: the option follows.
     Option(u8),
     Subnegotiation,
-    /// Within one, after IAC.
+    /// Inside a subnegotiation, after IAC.
     SubnegotiationCommand,
 }
 
@@ -53,7 +53,7 @@ impl Reader {
                     let read = whole.len() <= SUBNEGOTIATION;
                     (At::Data, read.then_some(Piece::Subnegotiation(whole)))
                 }
-                // It was broken off.
+                // The subnegotiation broke off.
                 other => self.command(other),
             },
         };
@@ -63,7 +63,7 @@ impl Reader {
 
     fn data(&mut self, byte: u8) -> Option<Piece> {
         let text = !self.options.are_theirs_binary();
-        // RFC 854: in a text, a carriage return alone is sent with a NUL behind it.
+        // RFC 854: in text mode, a lone carriage return is followed by a NUL, which is not data.
         let said = !(self.returned && byte == 0);
         self.returned = text && byte == b'\r';
         said.then_some(Piece::Data(byte))
@@ -77,13 +77,13 @@ impl Reader {
                 self.subnegotiation.clear();
                 (At::Subnegotiation, None)
             }
-            // Nothing that a line could do.
+            // Other commands mean nothing to a serial line.
             _ => (At::Data, None),
         }
     }
 
     fn subnegotiated(&mut self, byte: u8) -> At {
-        // One more than is read, so that it is seen to be too long.
+        // Keeps one byte more than the limit, so that a too long one is recognized.
         if self.subnegotiation.len() <= SUBNEGOTIATION {
             self.subnegotiation.push(byte);
         }

@@ -1,43 +1,43 @@
-//! The server's side of RFC 2217: what a client says.
+//! The server's side of RFC 2217: reads what a client sends.
 
 use super::option::TIMING_MARK;
 use super::reader::{Piece, Reader};
 use super::{DO, IAC, WILL, WONT, port};
 use crate::request::{Answer, LineRequest};
 
-/// What a client's bytes mean, in their order.
+/// An event in a client's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// For the line.
+    /// Data for the line.
     Data(Vec<u8>),
-    /// For the client, at once.
+    /// Bytes to send to the client at once.
     Reply(Vec<u8>),
-    /// Asked of the line; [`Server::answer`] makes the reply.
+    /// A request to the line, to be answered with [`TelnetServer::answer`].
     Request(LineRequest),
     /// Whether the client wants no data for now.
     Suspend(bool),
-    /// The client wants to be told when what it has said before is done: RFC 860, answered with
-    /// [`Server::MARK`], or with [`Server::NO_MARK`] where nobody looks.
+    /// A question whether everything before it is done (RFC 860). Answered with
+    /// [`TelnetServer::MARK`] then, or with [`TelnetServer::NO_MARK`] by a server that cannot tell.
     Mark,
 }
 
-/// The side of whoever has the line.
+/// The RFC 2217 server, which has the line.
 #[derive(Debug, Default)]
 pub struct Server(Reader);
 
 impl Server {
-    /// What was said before the client's mark is done.
+    /// The answer that everything before the client's mark is done.
     pub const MARK: [u8; 3] = [IAC, WILL, TIMING_MARK];
 
-    /// There are no such marks here.
+    /// The answer that this server cannot tell.
     pub const NO_MARK: [u8; 3] = [IAC, WONT, TIMING_MARK];
 
-    /// What a server says that waits for nobody.
+    /// Returns the option offers with which a server begins.
     pub fn offer(&mut self) -> Vec<u8> {
         self.0.options.offer(DO)
     }
 
-    /// Reads what the client says.
+    /// Parses bytes from the client.
     pub fn receive(&mut self, bytes: &[u8]) -> Vec<Heard> {
         let mut heard = Vec::new();
         for byte in bytes {
@@ -58,7 +58,7 @@ impl Server {
         heard
     }
 
-    /// What a client is told.
+    /// Encodes an answer.
     #[must_use]
     pub fn answer(answer: Answer) -> Vec<u8> {
         port::answer(answer)

@@ -1,4 +1,4 @@
-//! Telnet and RFC 2217, byte by byte.
+//! Tests of telnet and RFC 2217 on the level of bytes.
 
 use doorward_model::{Baud, LineSettings, Parity};
 use proptest::prelude::*;
@@ -31,7 +31,7 @@ fn options_are_agreed_upon_once() {
     }
     let mut first = Server::default();
     assert!(first.offer().starts_with(&[IAC, WILL, 0]));
-    // What it has offered it does not say again.
+    // The answer to its own offer gets no reply.
     assert_eq!(first.receive(&[IAC, DO, 0, IAC, WILL, 44]), vec![]);
 }
 
@@ -54,7 +54,7 @@ fn what_a_client_asks_of_the_port() {
     for nothing in [&[1, 2][..], &[99], &[], &[5, 77], &[6, 1], &[12, 9]] {
         assert_eq!(Server::default().receive(&sub(nothing)), vec![], "{nothing:?}");
     }
-    // Too long, or broken off.
+    // A subnegotiation that is too long, and one that breaks off.
     let long = [&[1][..], &[7; 100]].concat();
     assert_eq!(Server::default().receive(&sub(&long)), vec![]);
     let broken = Server::default().receive(&[IAC, SB, 44, 5, IAC, DO, 1, b'x']);
@@ -82,7 +82,7 @@ fn in_a_text_a_return_may_have_a_nul_behind_it() {
     assert_eq!(telnet.receive(b"\r\0"), vec![data(b"\r\0")]);
 }
 
-/// Bytes in which commands are frequent.
+/// Generates bytes with many commands.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![
         3 => any::<u8>(),
@@ -91,7 +91,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(byte, 0..200)
 }
 
-/// Neighbours of one kind are one.
+/// Joins neighbouring data events.
 fn joined(all: Vec<Heard>) -> Vec<Heard> {
     let mut one: Vec<Heard> = Vec::new();
     for next in all {
@@ -122,7 +122,7 @@ fn request() -> impl Strategy<Value = LineRequest> {
     prop_oneof![
         (1..=Baud::LIMIT).prop_map(|rate| R::Baud(Baud::new(rate))),
         any::<u8>().prop_map(R::Modem),
-        // Every other that can be said, by its number.
+        // All other requests, by their numbers.
         prop_oneof![
             some(0..10, |value| sub(&[&[2], value].concat())),
             some(0..5, |value| sub(&[&[3], value].concat())),
@@ -179,7 +179,7 @@ proptest! {
             heard.extend([Heard::Request(request), Heard::Mark]);
             told.extend([Told::Done(request), Told::Mark]);
         }
-        // Both have offered the same: nothing is left to be said of it.
+        // Both sides made the same offers, so no reply is left to send.
         prop_assert_eq!(server.receive(&to_server), heard);
         prop_assert_eq!(client.receive(&to_client), told);
     }
