@@ -30,7 +30,7 @@ pub use line::Line;
 pub use program::Program;
 pub use remote::Remote;
 pub use request::{Answer, InForce, LineRequest, Modem, Purge};
-pub use serve::{Broken, serve};
+pub use serve::{ServeError, serve};
 pub use tty::Tty;
 pub use watch::Watch;
 

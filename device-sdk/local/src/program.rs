@@ -15,7 +15,7 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::process::Child;
 use tokio::time::{Sleep, sleep, timeout};
 
-use crate::keeper::{self, Order, Status, TOLD, Told};
+use crate::keeper::{self, KeeperOrder, KeeperReport, ProgramStatus, REPORT_LEN};
 
 /// How long starting a program may take.
 const START: Duration = Duration::from_secs(10);
@@ -49,8 +49,8 @@ enum Output {
 struct Control {
     stream: UnixStream,
     /// The keeper's next report, and how many bytes of it have arrived.
-    partial: ([u8; TOLD], usize),
-    ended: Option<Status>,
+    partial: ([u8; REPORT_LEN], usize),
+    ended: Option<ProgramStatus>,
     /// How many processes could not be ended, once the keeper has reported it.
     left: Option<u32>,
     /// The keeper's process, which tokio reaps after it has ended.
@@ -65,7 +65,7 @@ impl Program {
     pub async fn start(program: &Path, name: &Path, arguments: &[String]) -> io::Result<Self> {
         let (input, stdin) = io::pipe()?;
         let (stdout, output) = io::pipe()?;
-        let order = Order {
+        let order = KeeperOrder {
             program: program.to_owned(),
             name: name.to_owned(),
             arguments: arguments.iter().map(OsString::from).collect(),
@@ -76,7 +76,7 @@ impl Program {
         ours.set_nonblocking(true)?;
         let keeper = keeper::command(theirs)?.spawn()?;
         let stream = UnixStream::from_std(ours)?;
-        let (partial, ended, left) = (([0; TOLD], 0), None, None);
+        let (partial, ended, left) = (([0; REPORT_LEN], 0), None, None);
         let mut control = Control { stream, partial, ended, left, _keeper: keeper };
         let (stdin, stdout) = (OwnedFd::from(stdin), OwnedFd::from(stdout));
         let (stdin, stdout) = (Sender::from_owned_fd(stdin)?, Receiver::from_owned_fd(stdout)?);
@@ -119,14 +119,15 @@ impl Control {
     }
 
     async fn started(&mut self) -> io::Result<()> {
-        let mut told = [0; TOLD];
-        self.stream.read_exact(&mut told).await?;
-        match Told::read(told) {
-            Some(Told::Started) => Ok(()),
-            Some(Told::NotStarted(errno)) if errno > 0 => Err(io::Error::from_raw_os_error(errno)),
-            Some(Told::NotStarted(_) | Told::Ended(_) | Told::Left(_)) | None => {
-                Err(io::Error::other("the program was not started"))
+        let mut report = [0; REPORT_LEN];
+        self.stream.read_exact(&mut report).await?;
+        match KeeperReport::read(report) {
+            Some(KeeperReport::Started) => Ok(()),
+            Some(KeeperReport::NotStarted(errno)) if errno > 0 => {
+                Err(io::Error::from_raw_os_error(errno))
             }
+            Some(KeeperReport::NotStarted(_) | KeeperReport::Ended(_) | KeeperReport::Left(_))
+            | None => Err(io::Error::other("the program was not started")),
         }
     }
 
@@ -147,14 +148,14 @@ impl Control {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
             *got += buffer.filled().len();
-            if *got < TOLD {
+            if *got < REPORT_LEN {
                 continue;
             }
             *got = 0;
-            match Told::read(*bytes) {
-                Some(Told::Ended(status)) => self.ended = Some(status),
-                Some(Told::Left(left)) => self.left = Some(left),
-                Some(Told::Started | Told::NotStarted(_)) | None => {}
+            match KeeperReport::read(*bytes) {
+                Some(KeeperReport::Ended(status)) => self.ended = Some(status),
+                Some(KeeperReport::Left(left)) => self.left = Some(left),
+                Some(KeeperReport::Started | KeeperReport::NotStarted(_)) | None => {}
             }
         }
     }
@@ -164,13 +165,13 @@ impl Control {
     }
 }
 
-fn judge(status: Status) -> io::Result<()> {
+fn check_status(status: ProgramStatus) -> io::Result<()> {
     match status {
-        Status::Code(0) => Ok(()),
-        Status::Code(code) => {
+        ProgramStatus::Code(0) => Ok(()),
+        ProgramStatus::Code(code) => {
             Err(io::Error::other(format!("the program ended with status {code}")))
         }
-        Status::Signal(signal) => {
+        ProgramStatus::Signal(signal) => {
             Err(io::Error::other(format!("the program was ended by signal {signal}")))
         }
     }
@@ -195,13 +196,13 @@ impl AsyncRead for Program {
                 }
                 Output::Closed(patience) => {
                     let over = patience.as_mut().poll(cx).is_ready();
-                    let judged = match this.control.poll(cx, |control| control.ended) {
-                        Poll::Ready(status) => status.and_then(judge),
+                    let checked = match this.control.poll(cx, |control| control.ended) {
+                        Poll::Ready(status) => status.and_then(check_status),
                         Poll::Pending if over => Ok(()),
                         Poll::Pending => return Poll::Pending,
                     };
                     this.output = Output::Over;
-                    return Poll::Ready(judged);
+                    return Poll::Ready(checked);
                 }
                 Output::Over => return Poll::Ready(Ok(())),
             }

@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep};
 use crate::line::{Line, leaving};
 use crate::outbox::Outbox;
 use crate::request::{InForce, LineRequest, Modem};
-use crate::telnet::{Client, Told, escape};
+use crate::telnet::{ClientEvent, TelnetClient, escape};
 use crate::tty::QUEUE;
 
 /// How long to wait for an answer. After that the last known settings count.
@@ -35,22 +35,22 @@ const CHUNK: usize = 4096;
 pub struct Remote<S> {
     far: S,
     /// `None` where the stream is bare bytes.
-    client: Option<Client>,
+    client: Option<TelnetClient>,
     in_force: InForce,
     modem: Modem,
     /// Whether the far end was asked to report modem line changes.
     watches: bool,
     out: Outbox,
     unread: VecDeque<u8>,
-    asked: Option<Asked>,
+    pending: Option<PendingRequest>,
     /// An answer was late, and no other has come since. Further requests do not wait.
     silent: bool,
     /// Whether the far end wants no data for now.
     suspended: bool,
     /// How many bytes of data were sent.
-    said: u64,
+    sent_data: u64,
     /// How many of them the line is known to have taken.
-    taken: u64,
+    confirmed: u64,
     /// The value of `sent` when the outstanding timing mark was sent.
     marked: Option<u64>,
     /// Whether this side has shut down its direction of the stream.
@@ -59,7 +59,7 @@ pub struct Remote<S> {
 }
 
 #[derive(Debug)]
-struct Asked {
+struct PendingRequest {
     request: LineRequest,
     answered: bool,
     patience: Pin<Box<Sleep>>,
@@ -77,11 +77,11 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Remote<S> {
             watches: false,
             out: Outbox::default(),
             unread: VecDeque::new(),
-            asked: None,
+            pending: None,
             silent: false,
             suspended: false,
-            said: 0,
-            taken: 0,
+            sent_data: 0,
+            confirmed: 0,
             marked: None,
             shut: false,
             buffer: vec![0; CHUNK].into_boxed_slice(),
@@ -96,18 +96,18 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Remote<S> {
     pub async fn open(far: S, settings: LineSettings) -> io::Result<Self> {
         use LineRequest as R;
         let mut line = Self::bare(far, settings);
-        let mut client = Client::default();
+        let mut client = TelnetClient::default();
         line.out.put(client.offer());
         line.client = Some(client);
         for request in [R::Baud(None), R::Bits(None), R::Parity(None), R::Stop(None)] {
-            line.out.put(Client::ask(request));
+            line.out.put(TelnetClient::ask(request));
         }
         // Answers come in order, so the last one means that all have come.
         let asked = poll_fn(|cx| {
             while line.unread.len() < UNREAD
-                && let Poll::Ready(heard) = line.poll_hear(cx)
+                && let Poll::Ready(received) = line.poll_receive(cx)
             {
-                heard?;
+                received?;
             }
             line.poll_request(cx, R::Flow(None))
         });
@@ -118,7 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Remote<S> {
     }
 
     /// Reads and processes some bytes from the far end.
-    fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.out.poll_send(cx, &mut self.far)?.is_pending() && self.out.len() > UNSENT {
             // Received bytes may need replies, for which there is no room.
             return Poll::Pending;
@@ -132,21 +132,21 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Remote<S> {
             self.unread.extend(into.filled());
             return Poll::Ready(Ok(()));
         };
-        for told in client.receive(into.filled()) {
-            match told {
-                Told::Data(bytes) => self.unread.extend(bytes),
-                Told::Reply(bytes) => self.out.put(bytes),
-                Told::Modem(modem) => self.modem = modem,
-                Told::Suspend(on) => self.suspended = on,
-                Told::Mark => {
-                    self.taken = self.marked.take().unwrap_or(self.taken);
+        for event in client.receive(into.filled()) {
+            match event {
+                ClientEvent::Data(bytes) => self.unread.extend(bytes),
+                ClientEvent::Reply(bytes) => self.out.put(bytes),
+                ClientEvent::Modem(modem) => self.modem = modem,
+                ClientEvent::Suspend(on) => self.suspended = on,
+                ClientEvent::Mark => {
+                    self.confirmed = self.marked.take().unwrap_or(self.confirmed);
                     self.silent = false;
                 }
-                Told::Done(request) => {
+                ClientEvent::Done(request) => {
                     self.in_force = self.in_force.with(request);
                     self.silent = false;
-                    if let Some(asked) = &mut self.asked {
-                        asked.answered |= asked.request.is_like(&request);
+                    if let Some(pending) = &mut self.pending {
+                        pending.answered |= pending.request.is_like(&request);
                     }
                 }
             }
@@ -169,18 +169,18 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Line for Remote<S> {
         if self.client.is_none() {
             return Poll::Ready(Ok(()));
         }
-        if self.asked.as_ref().is_none_or(|asked| asked.request != request) {
-            self.asked = None;
+        if self.pending.as_ref().is_none_or(|pending| pending.request != request) {
+            self.pending = None;
             if self.out.len() > UNSENT {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
-            self.out.put(Client::ask(request));
+            self.out.put(TelnetClient::ask(request));
             let patience = Box::pin(sleep(ANSWER));
-            self.asked = Some(Asked { request, answered: false, patience });
+            self.pending = Some(PendingRequest { request, answered: false, patience });
         }
         // A broken stream also fails the next read.
         let sent = self.out.poll_send(cx, &mut self.far);
-        let Some(Asked { answered, patience, .. }) = &mut self.asked else {
+        let Some(PendingRequest { answered, patience, .. }) = &mut self.pending else {
             return Poll::Pending;
         };
         let done = match sent {
@@ -192,14 +192,14 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Line for Remote<S> {
             }
             _ => return Poll::Pending,
         };
-        self.asked = None;
+        self.pending = None;
         Poll::Ready(done)
     }
 
     fn modem(&mut self) -> io::Result<Modem> {
         if self.client.is_some() && !self.watches {
             self.watches = true;
-            self.out.put(Client::ask(LineRequest::Modem(u8::MAX)));
+            self.out.put(TelnetClient::ask(LineRequest::Modem(u8::MAX)));
         }
         Ok(self.modem)
     }
@@ -239,7 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncRead for Remote<S>
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         while this.unread.is_empty() {
-            ready!(this.poll_hear(cx))?;
+            ready!(this.poll_receive(cx))?;
         }
         let (now, _) = this.unread.as_slices();
         let amount = now.len().min(into.remaining());
@@ -258,7 +258,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncWrite for Remote<S
         let this = self.get_mut();
         let unsent = this.out.poll_send(cx, &mut this.far)?.is_pending();
         let ahead = u64::from(AHEAD);
-        let room = ahead.saturating_sub(this.said - this.taken);
+        let room = ahead.saturating_sub(this.sent_data - this.confirmed);
         let room = usize::try_from(room).unwrap_or(usize::MAX).min(CHUNK);
         if unsent || this.suspended || room == 0 {
             // A read of the stream wakes the task when one of the conditions changes.
@@ -269,10 +269,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncWrite for Remote<S
             for byte in taken {
                 escape(*byte, &mut this.out);
             }
-            this.said += taken.len() as u64;
-            if this.marked.is_none() && this.said - this.taken >= ahead / 2 {
-                this.marked = Some(this.said);
-                this.out.put(Client::MARK);
+            this.sent_data += taken.len() as u64;
+            if this.marked.is_none() && this.sent_data - this.confirmed >= ahead / 2 {
+                this.marked = Some(this.sent_data);
+                this.out.put(TelnetClient::MARK);
             }
         } else {
             this.out.put(taken.iter().copied());

@@ -12,7 +12,7 @@ use tokio::time::{Sleep, sleep};
 use crate::line::Line;
 use crate::outbox::Outbox;
 use crate::request::{Answer, LineRequest, Modem, Purge};
-use crate::telnet::{Heard, Server, escape};
+use crate::telnet::{ServerEvent, TelnetServer, escape};
 use crate::watch::Watch;
 
 /// With this many bytes in the queue of actions, the far end is not read.
@@ -25,7 +25,7 @@ const CHUNK: usize = 4096;
 
 /// Why serving a line failed.
 #[derive(Debug)]
-pub enum Broken {
+pub enum ServeError {
     /// The line failed.
     Line(io::Error),
     /// The stream to the far end failed.
@@ -40,12 +40,12 @@ pub enum Broken {
 ///
 /// # Errors
 /// Fails when the line or the stream broke off. The line is then dropped, which restores it.
-pub async fn serve<L, S>(line: L, stream: &mut S) -> Result<(), Broken>
+pub async fn serve<L, S>(line: L, stream: &mut S) -> Result<(), ServeError>
 where
     L: Line,
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut server = Server::default();
+    let mut server = TelnetServer::default();
     let mut out = Outbox::default();
     out.put(server.offer());
     let mut serving = Serving {
@@ -53,8 +53,8 @@ where
         stream,
         server,
         out,
-        orders: VecDeque::new(),
-        ahead: 0,
+        actions: VecDeque::new(),
+        queued: 0,
         ended: false,
         patience: None,
         suspended: false,
@@ -71,13 +71,13 @@ where
 struct Serving<'s, L, S> {
     line: L,
     stream: &'s mut S,
-    server: Server,
+    server: TelnetServer,
     /// Bytes for the far end.
     out: Outbox,
     /// What the far end has sent, in the order in which it is performed.
-    orders: VecDeque<Order>,
+    actions: VecDeque<LineAction>,
     /// The sum of the actions' weights.
-    ahead: usize,
+    queued: usize,
     /// Whether the far end has ended its direction.
     ended: bool,
     patience: Option<Pin<Box<Sleep>>>,
@@ -91,13 +91,13 @@ struct Serving<'s, L, S> {
     buffer: Box<[u8]>,
 }
 
-enum Order {
+enum LineAction {
     Write { bytes: Vec<u8>, done: usize },
     Request(LineRequest),
     Reply(Vec<u8>),
 }
 
-impl Order {
+impl LineAction {
     /// Returns the action's size for the bound. Actions without data count too.
     fn weight(&self) -> usize {
         match self {
@@ -108,22 +108,22 @@ impl Order {
 }
 
 impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ServeError>> {
         for _ in 0..TURNS {
-            self.look(cx).map_err(Broken::Line)?;
+            self.report_modem(cx).map_err(ServeError::Line)?;
             let full = self.out.len() >= UNSENT;
             // All three get a turn, whatever the others do.
-            let heard = self.hear(cx).map_err(Broken::Stream)?;
-            let acted = self.act(cx).map_err(Broken::Line)?;
-            let said = self.say(cx).map_err(Broken::Line)?;
+            let received = self.receive(cx).map_err(ServeError::Stream)?;
+            let ran = self.run_next(cx).map_err(ServeError::Line)?;
+            let sent = self.send_line_data(cx).map_err(ServeError::Line)?;
             if let Poll::Ready(Err(error)) = self.out.poll_send(cx, self.stream) {
-                return Poll::Ready(Err(Broken::Stream(error)));
+                return Poll::Ready(Err(ServeError::Stream(error)));
             }
-            if self.ended && self.orders.is_empty() {
+            if self.ended && self.actions.is_empty() {
                 return Poll::Ready(Ok(()));
             }
             let freed = full && self.out.len() < UNSENT;
-            if !(heard || acted || said || freed) {
+            if !(received || ran || sent || freed) {
                 return Poll::Pending;
             }
         }
@@ -132,8 +132,8 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
     }
 
     /// Reads from the far end and queues what it sent. Returns whether there was something.
-    fn hear(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        if self.ended || self.ahead >= AHEAD || self.out.len() >= UNSENT {
+    fn receive(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        if self.ended || self.queued >= AHEAD || self.out.len() >= UNSENT {
             return Ok(false);
         }
         let mut into = ReadBuf::new(&mut self.buffer);
@@ -141,13 +141,13 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
             return Ok(false);
         }
         self.ended = into.filled().is_empty();
-        for heard in self.server.receive(into.filled()) {
-            match heard {
-                Heard::Data(bytes) => self.order(Order::Write { bytes, done: 0 }),
-                Heard::Reply(bytes) => self.order(Order::Reply(bytes)),
-                Heard::Mark => self.order(Order::Reply(Server::MARK.to_vec())),
-                Heard::Suspend(on) => self.suspended = on,
-                Heard::Request(request) => self.request(request),
+        for event in self.server.receive(into.filled()) {
+            match event {
+                ServerEvent::Data(bytes) => self.enqueue(LineAction::Write { bytes, done: 0 }),
+                ServerEvent::Reply(bytes) => self.enqueue(LineAction::Reply(bytes)),
+                ServerEvent::Mark => self.enqueue(LineAction::Reply(TelnetServer::MARK.to_vec())),
+                ServerEvent::Suspend(on) => self.suspended = on,
+                ServerEvent::Request(request) => self.request(request),
             }
         }
         Ok(true)
@@ -156,56 +156,56 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
     fn request(&mut self, request: LineRequest) {
         match request {
             LineRequest::Purge(purge) if purge.is_to_line() => {
-                self.forget_writes();
+                self.drop_writes();
                 // Discards before the line gets anything else.
-                self.order(Order::Request(request));
-                self.orders.rotate_right(1);
+                self.enqueue(LineAction::Request(request));
+                self.actions.rotate_right(1);
             }
             LineRequest::Modem(mask) => {
                 // Answered at once, since it does not depend on the line's data.
                 self.mask = mask;
-                self.out.put(Server::answer(Answer::Done(request)));
+                self.out.put(TelnetServer::answer(Answer::Done(request)));
                 if mask != 0 {
                     // Reports begin with the current state.
                     let notice = self.modem.notice(self.modem);
-                    self.out.put(Server::answer(Answer::Modem(notice)));
+                    self.out.put(TelnetServer::answer(Answer::Modem(notice)));
                 }
             }
-            request => self.order(Order::Request(request)),
+            request => self.enqueue(LineAction::Request(request)),
         }
     }
 
-    fn order(&mut self, order: Order) {
-        self.ahead += order.weight();
-        self.orders.push_back(order);
+    fn enqueue(&mut self, action: LineAction) {
+        self.queued += action.weight();
+        self.actions.push_back(action);
     }
 
-    fn forget_writes(&mut self) {
-        self.orders.retain(|order| !matches!(order, Order::Write { .. }));
-        self.ahead = self.orders.iter().map(Order::weight).sum();
+    fn drop_writes(&mut self) {
+        self.actions.retain(|action| !matches!(action, LineAction::Write { .. }));
+        self.queued = self.actions.iter().map(LineAction::weight).sum();
     }
 
     /// Performs the first action in the queue. Returns whether it made progress.
-    fn act(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        let weight = match self.orders.front_mut() {
+    fn run_next(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let weight = match self.actions.front_mut() {
             None => return Ok(false),
-            Some(Order::Write { bytes, done }) => {
+            Some(LineAction::Write { bytes, done }) => {
                 let rest = bytes.get(*done..).unwrap_or_default();
                 match Pin::new(&mut self.line).poll_write(cx, rest)? {
                     Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
                     Poll::Ready(amount) => {
                         self.patience = None;
                         *done += amount;
-                        self.ahead = self.ahead.saturating_sub(amount);
+                        self.queued = self.queued.saturating_sub(amount);
                         if *done < bytes.len() {
                             return Ok(true);
                         }
                         0
                     }
-                    Poll::Pending => return Ok(self.gives_up(cx)),
+                    Poll::Pending => return Ok(self.poll_give_up(cx)),
                 }
             }
-            Some(Order::Request(request)) => {
+            Some(LineAction::Request(request)) => {
                 let request = *request;
                 match self.line.poll_request(cx, request) {
                     Poll::Pending => return Ok(false),
@@ -214,27 +214,27 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
                         tracing::warn!(%error, ?request, "could not perform a request on a serial line");
                     }
                 }
-                let told = request.told(&self.line.in_force());
-                self.out.put(Server::answer(Answer::Done(told)));
-                Order::Request(request).weight()
+                let answer = request.told(&self.line.in_force());
+                self.out.put(TelnetServer::answer(Answer::Done(answer)));
+                LineAction::Request(request).weight()
             }
-            Some(reply @ Order::Reply(_)) => {
+            Some(reply @ LineAction::Reply(_)) => {
                 let weight = reply.weight();
-                if let Order::Reply(bytes) = reply {
+                if let LineAction::Reply(bytes) = reply {
                     self.out.put(std::mem::take(bytes));
                 }
                 weight
             }
         };
-        self.orders.pop_front();
-        self.ahead = self.ahead.saturating_sub(weight);
+        self.actions.pop_front();
+        self.queued = self.queued.saturating_sub(weight);
         self.patience = None;
         Ok(true)
     }
 
     /// Discards unsent bytes once the far end has ended and the line took too long. Returns whether
     /// it did.
-    fn gives_up(&mut self, cx: &mut Context<'_>) -> bool {
+    fn poll_give_up(&mut self, cx: &mut Context<'_>) -> bool {
         if !self.ended {
             return false;
         }
@@ -242,14 +242,14 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
         let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(within)));
         let over = patience.as_mut().poll(cx).is_ready();
         if over {
-            self.forget_writes();
-            self.order(Order::Request(LineRequest::Purge(Purge::ToLine)));
+            self.drop_writes();
+            self.enqueue(LineAction::Request(LineRequest::Purge(Purge::ToLine)));
         }
         over
     }
 
     /// Sends data from the line to the far end. Returns whether there was some.
-    fn say(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+    fn send_line_data(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         if self.suspended || self.out.len() >= UNSENT {
             return Ok(false);
         }
@@ -266,13 +266,13 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
         Ok(true)
     }
 
-    fn look(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+    fn report_modem(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if self.watch.is_due(cx, self.mask != 0) {
             let now = self.line.modem()?;
             let notice = now.notice(self.modem);
             self.modem = now;
             if notice & self.mask & 0xf != 0 && self.out.len() < UNSENT {
-                self.out.put(Server::answer(Answer::Modem(notice)));
+                self.out.put(TelnetServer::answer(Answer::Modem(notice)));
             }
         }
         Ok(())

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::line::leaving;
-use crate::telnet::{IAC, Server};
+use crate::telnet::{IAC, TelnetServer};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -374,7 +374,7 @@ async fn a_far_end_that_does_not_answer_is_waited_for_once() {
     assert_eq!(before.elapsed(), once);
     assert_eq!(line.in_force(), InForce::new(LineSettings::default()), "as it was opened");
     // An answer ends the silence.
-    near.write_all(&Server::answer(Answer::Done(asked))).await.unwrap();
+    near.write_all(&TelnetServer::answer(Answer::Done(asked))).await.unwrap();
     near.write_all(b"x").await.unwrap();
     assert_eq!(line.read_u8().await.unwrap(), b'x');
     assert_eq!(line.in_force().settings.baud.get(), 300);

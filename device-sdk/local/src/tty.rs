@@ -31,13 +31,13 @@ pub(crate) const QUEUE: u32 = 4096;
 pub struct Tty {
     port: AsyncFd<serial2::SerialPort>,
     /// The original settings, until they are restored.
-    first: Option<Termios>,
+    original: Option<Termios>,
     in_force: InForce,
     /// Whether written bytes may not have left yet.
     unsent: bool,
     draining: Option<Draining>,
     /// Whether a thread may still be blocked in `tcdrain`.
-    waits: bool,
+    drain_runs: bool,
 }
 
 /// A running `tcdrain`. The call blocks, so it has a thread.
@@ -55,8 +55,8 @@ impl Tty {
     /// Fails when the path cannot be opened or set, or is not a terminal.
     pub async fn open(path: PathBuf, settings: LineSettings) -> io::Result<Self> {
         let opened = tokio::task::spawn_blocking(move || open(&path)).await;
-        let (file, first) = opened.map_err(io::Error::other)??;
-        tolerated("exclusiveness", ioctl_tiocexcl(&file).map_err(Into::into))?;
+        let (file, original) = opened.map_err(io::Error::other)??;
+        ignore_missing("exclusiveness", ioctl_tiocexcl(&file).map_err(Into::into))?;
         #[expect(
             deprecated,
             reason = "unsound only with a descriptor that changes; the other is unsafe"
@@ -64,11 +64,11 @@ impl Tty {
         let port = AsyncFd::new(serial2::SerialPort::from(file))?;
         let mut tty = Self {
             port,
-            first: Some(first),
+            original: Some(original),
             in_force: InForce::new(settings),
             unsent: false,
             draining: None,
-            waits: false,
+            drain_runs: false,
         };
         tty.set(settings)?;
         Ok(tty)
@@ -90,14 +90,14 @@ impl Tty {
         Ok(())
     }
 
-    fn act(&mut self, request: LineRequest) -> io::Result<()> {
+    fn apply(&mut self, request: LineRequest) -> io::Result<()> {
         use LineRequest as R;
         let port = self.port.get_ref();
         let wanted = self.in_force.with(request);
         match request {
-            R::Break(Some(on)) => tolerated("break", port.set_break(on))?,
-            R::Dtr(Some(on)) => tolerated("DTR", port.set_dtr(on))?,
-            R::Rts(Some(on)) => tolerated("RTS", port.set_rts(on))?,
+            R::Break(Some(on)) => ignore_missing("break", port.set_break(on))?,
+            R::Dtr(Some(on)) => ignore_missing("DTR", port.set_dtr(on))?,
+            R::Rts(Some(on)) => ignore_missing("RTS", port.set_rts(on))?,
             R::Purge(purge) => return self.discard(purge),
             R::Modem(_) => {}
             _ if wanted.settings != self.in_force.settings => return self.set(wanted.settings),
@@ -116,7 +116,7 @@ impl Tty {
         tcflush(self.fd(), which)?;
         if purge.is_to_line() {
             // Flushing also releases a thread blocked in `tcdrain`.
-            (self.draining, self.waits, self.unsent) = (None, false, false);
+            (self.draining, self.drain_runs, self.unsent) = (None, false, false);
         }
         Ok(())
     }
@@ -128,7 +128,7 @@ impl Tty {
         }
         if self.draining.is_none() {
             let Ok(file) = self.fd().try_clone_to_owned() else { return Poll::Ready(false) };
-            self.waits = true;
+            self.drain_runs = true;
             let thread = tokio::task::spawn_blocking(move || {
                 if let Err(error) = tcdrain(&file) {
                     tracing::debug!(%error, "could not drain a serial line");
@@ -144,7 +144,7 @@ impl Tty {
             if let Err(error) = waited {
                 tracing::debug!(%error, "the thread that drains a serial line failed");
             }
-            (self.draining, self.waits, self.unsent) = (None, false, false);
+            (self.draining, self.drain_runs, self.unsent) = (None, false, false);
             return Poll::Ready(true);
         }
         ready!(patience.as_mut().poll(cx));
@@ -154,33 +154,33 @@ impl Tty {
 
     /// Restores the line's original settings.
     fn restore(&mut self) {
-        let Some(first) = self.first.take() else { return };
-        if self.unsent || self.waits {
-            logged("discard unsent bytes", self.discard(Purge::ToLine));
+        let Some(original) = self.original.take() else { return };
+        if self.unsent || self.drain_runs {
+            log_failure("discard unsent bytes", self.discard(Purge::ToLine));
         }
         let usual = InForce::new(self.in_force.settings);
         let changed = [LineRequest::Dtr(None), LineRequest::Rts(None), LineRequest::Break(None)];
         for request in changed.map(|request| request.told(&usual)) {
             if request != request.told(&self.in_force) {
-                logged("restore DTR, RTS or break", self.act(request));
+                log_failure("restore DTR, RTS or break", self.apply(request));
             }
         }
-        let set = tcsetattr(self.fd(), OptionalActions::Now, &first);
-        logged("restore the original settings", set.map_err(Into::into));
+        let set = tcsetattr(self.fd(), OptionalActions::Now, &original);
+        log_failure("restore the original settings", set.map_err(Into::into));
         let shared = ioctl_tiocnxcl(self.fd()).map_err(Into::into);
-        logged("end the exclusive mode", tolerated("exclusiveness", shared));
+        log_failure("end the exclusive mode", ignore_missing("exclusiveness", shared));
     }
 }
 
 /// Logs a failed step of restoring. It always fails for an adapter that was unplugged.
-fn logged(what: &str, done: io::Result<()>) {
+fn log_failure(what: &str, done: io::Result<()>) {
     if let Err(error) = done {
         tracing::debug!(%error, "on a serial line, could not {what}");
     }
 }
 
 /// Ignores the error of a missing feature: pseudo-terminals and many adapters lack modem lines.
-fn tolerated<T: Default>(what: &str, done: io::Result<T>) -> io::Result<T> {
+fn ignore_missing<T: Default>(what: &str, done: io::Result<T>) -> io::Result<T> {
     match done {
         Err(error)
             if [Errno::NOTTY, Errno::INVAL]
@@ -208,7 +208,7 @@ impl Line for Tty {
             // Bytes that have not left in time are sent with the new settings, or lost.
             ready!(self.poll_drained(cx));
         }
-        Poll::Ready(self.act(request))
+        Poll::Ready(self.apply(request))
     }
 
     fn modem(&mut self) -> io::Result<Modem> {
@@ -221,11 +221,11 @@ impl Line for Tty {
                 carrier: port.read_cd()?,
             })
         };
-        tolerated("modem lines", read())
+        ignore_missing("modem lines", read())
     }
 
     fn poll_restore(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.first.is_some() {
+        if self.original.is_some() {
             ready!(self.poll_drained(cx));
             self.restore();
         }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use doorward_local::{Broken, Line as _, Tty};
+use doorward_local::{Line as _, ServeError, Tty};
 use doorward_model::{LineChange, LineSettings};
 use doorward_wire::{Pipe, Why};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
@@ -102,8 +102,8 @@ pub(super) async fn govern(mut flow: Pipe, line: Line) -> Result<(), Failure> {
     drop(seat);
     match served {
         Ok(()) => flow.shutdown().await.map_err(Failure::Cut),
-        Err(Broken::Stream(error)) => Err(Failure::Cut(error)),
-        Err(Broken::Line(error)) => {
+        Err(ServeError::Stream(error)) => Err(Failure::Cut(error)),
+        Err(ServeError::Line(error)) => {
             Err(Failure::Local { what: "the serial line".to_owned(), error })
         }
     }

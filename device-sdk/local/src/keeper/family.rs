@@ -24,7 +24,7 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// A descendant of this process.
 #[derive(Clone, Copy, Debug)]
-struct Relative {
+struct Descendant {
     id: Pid,
     parent: Pid,
 }
@@ -40,8 +40,8 @@ pub(super) fn end() -> io::Result<u32> {
         let found = stop(begin + STANDSTILL);
         // Kills children before their parents: a stopped parent cannot reap, so no other process
         // can get the child's id.
-        for relative in found.iter().rev() {
-            send(relative, Signal::KILL);
+        for descendant in found.iter().rev() {
+            send(descendant, Signal::KILL);
         }
         if reap()? {
             return Ok(0);
@@ -55,15 +55,15 @@ pub(super) fn end() -> io::Result<u32> {
 }
 
 /// Stops all descendants until none runs that could start another, or until `until`.
-fn stop(until: Instant) -> Vec<Relative> {
-    let mut told = HashSet::new();
+fn stop(until: Instant) -> Vec<Descendant> {
+    let mut signalled = HashSet::new();
     loop {
         let mut running = false;
-        let found = descendants(&mut |relative| {
+        let found = descendants(&mut |descendant| {
             // Stops a new one before it looks at its state: it may be about to fork and exit.
-            if told.insert(relative.id) || !stands_still(relative.id) {
+            if signalled.insert(descendant.id) || !is_stopped_or_ended(descendant.id) {
                 running = true;
-                send(relative, Signal::STOP);
+                send(descendant, Signal::STOP);
             }
         });
         if !running || Instant::now() > until {
@@ -87,28 +87,30 @@ fn reap() -> io::Result<bool> {
 }
 
 /// Sends a signal to a descendant, and never to another process.
-fn send(relative: &Relative, signal: Signal) {
-    let sent = if relative.parent == getpid() {
+fn send(descendant: &Descendant, signal: Signal) {
+    let sent = if descendant.parent == getpid() {
         // Only this process reaps its children, so the id still belongs to that child.
-        kill_process(relative.id, signal)
+        kill_process(descendant.id, signal)
     } else {
         // Opens the process first and then checks its parent. If the id has been reused, the
         // parent differs or the opened process is gone, and nobody gets the signal.
-        pidfd_open(relative.id, PidfdFlags::empty()).and_then(|held| match parent_of(relative.id) {
-            Some(parent) if parent == relative.parent => pidfd_send_signal(held, signal),
-            Some(_) | None => Err(Errno::SRCH),
+        pidfd_open(descendant.id, PidfdFlags::empty()).and_then(|opened| {
+            match parent_of(descendant.id) {
+                Some(parent) if parent == descendant.parent => pidfd_send_signal(opened, signal),
+                Some(_) | None => Err(Errno::SRCH),
+            }
         })
     };
     if let Err(error) = sent {
-        tracing::trace!(?relative, %error, "could not signal a descendant");
+        tracing::trace!(?descendant, %error, "could not signal a descendant");
     }
 }
 
 /// Returns all descendants, parents before their children. Calls `each` for every descendant before
 /// it looks for that descendant's children.
-fn descendants(each: &mut impl FnMut(&Relative)) -> Vec<Relative> {
+fn descendants(each: &mut impl FnMut(&Descendant)) -> Vec<Descendant> {
     let own = getpid();
-    let scan = if lists_children(own) { None } else { Some(everybody()) };
+    let scan = if lists_children(own) { None } else { Some(all_processes()) };
     let children = |parent: Pid| match &scan {
         None => children_of(parent),
         Some(all) => all.iter().filter(|one| one.parent == parent).map(|one| one.id).collect(),
@@ -119,9 +121,9 @@ fn descendants(each: &mut impl FnMut(&Relative)) -> Vec<Relative> {
         for id in children(parent) {
             // A descendant that has just lost its parent can appear twice.
             if known.insert(id) {
-                let relative = Relative { id, parent };
-                each(&relative);
-                found.push(relative);
+                let descendant = Descendant { id, parent };
+                each(&descendant);
+                found.push(descendant);
                 parents.push(id);
             }
         }
@@ -147,10 +149,10 @@ fn children_of(parent: Pid) -> Vec<Pid> {
 }
 
 /// Returns every process with its parent.
-fn everybody() -> Vec<Relative> {
+fn all_processes() -> Vec<Descendant> {
     let Ok(processes) = fs::read_dir("/proc") else { return vec![] };
     let ids = processes.flatten().filter_map(|one| number(one.file_name().to_str()?));
-    ids.filter_map(|id| Some(Relative { id, parent: parent_of(id)? })).collect()
+    ids.filter_map(|id| Some(Descendant { id, parent: parent_of(id)? })).collect()
 }
 
 fn number(text: &str) -> Option<Pid> {
@@ -170,7 +172,7 @@ fn parent_of(id: Pid) -> Option<Pid> {
 }
 
 /// Returns whether a process has ended or is stopped, so that it cannot fork.
-fn stands_still(id: Pid) -> bool {
+fn is_stopped_or_ended(id: Pid) -> bool {
     let state = stat(id).and_then(|stat| stat.chars().next());
     matches!(state, None | Some('T' | 't' | 'Z' | 'X'))
 }
@@ -186,20 +188,20 @@ mod tests {
         let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
         let (id, own) = (number(&child.id().to_string()).unwrap(), getpid());
         assert!(children_of(own).contains(&id));
-        assert!(everybody().iter().any(|one| (one.id, one.parent) == (id, own)));
+        assert!(all_processes().iter().any(|one| (one.id, one.parent) == (id, own)));
         assert_eq!(parent_of(id), Some(own));
         // A process with another parent than the expected one gets no signal.
         let init = Pid::from_raw(1).unwrap();
-        send(&Relative { id, parent: init }, Signal::KILL);
-        assert!(!stands_still(id) && child.try_wait().unwrap().is_none());
-        send(&Relative { id, parent: own }, Signal::STOP);
+        send(&Descendant { id, parent: init }, Signal::KILL);
+        assert!(!is_stopped_or_ended(id) && child.try_wait().unwrap().is_none());
+        send(&Descendant { id, parent: own }, Signal::STOP);
         let begin = Instant::now();
-        while !stands_still(id) {
+        while !is_stopped_or_ended(id) {
             assert!(begin.elapsed() < BOUND, "the child is stopped");
             sleep(Duration::from_millis(1));
         }
-        send(&Relative { id, parent: own }, Signal::KILL);
+        send(&Descendant { id, parent: own }, Signal::KILL);
         child.wait().unwrap();
-        assert!(stands_still(id), "the child has ended");
+        assert!(is_stopped_or_ended(id), "the child has ended");
     }
 }

@@ -17,7 +17,7 @@ use rustix::thread::set_name;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 
-pub(crate) use message::{Order, Status, TOLD, Told};
+pub(crate) use message::{KeeperOrder, KeeperReport, ProgramStatus, REPORT_LEN};
 
 /// The keeper's `argv[0]`, by which the binary knows that it is a keeper.
 const NAME: &str = "doorward-keeper";
@@ -80,14 +80,14 @@ fn keep(control: UnixStream) -> io::Result<()> {
         complain(&error);
     }
     control.set_read_timeout(Some(PATIENCE))?;
-    let order = Order::receive(&control)?;
+    let order = KeeperOrder::receive(&control)?;
     set_child_subreaper(Some(getpid()))?;
     control.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(watch(control, order))
 }
 
-async fn watch(control: UnixStream, order: Order) -> io::Result<()> {
+async fn watch(control: UnixStream, order: KeeperOrder) -> io::Result<()> {
     let mut children = signal(SignalKind::child())?;
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -97,13 +97,13 @@ async fn watch(control: UnixStream, order: Order) -> io::Result<()> {
         Ok(leader) => leader,
         Err(error) => {
             let errno = error.raw_os_error().unwrap_or_default();
-            return control.write_all(&Told::NotStarted(errno).bytes()).await;
+            return control.write_all(&KeeperReport::NotStarted(errno).bytes()).await;
         }
     };
-    let mut parent = control.write_all(&Told::Started.bytes()).await;
+    let mut parent = control.write_all(&KeeperReport::Started.bytes()).await;
     while parent.is_ok() {
         if let Some(status) = reap(leader)? {
-            parent = control.write_all(&Told::Ended(status).bytes()).await;
+            parent = control.write_all(&KeeperReport::Ended(status).bytes()).await;
         }
         tokio::select! {
             _ = children.recv() => {}
@@ -115,8 +115,8 @@ async fn watch(control: UnixStream, order: Order) -> io::Result<()> {
         }
     }
     let left = family::end()?;
-    let told = control.write_all(&Told::Left(left).bytes()).await;
-    if left > 0 && told.is_err() {
+    let sent = control.write_all(&KeeperReport::Left(left).bytes()).await;
+    if left > 0 && sent.is_err() {
         complain(&format!(
             "the flow of a program was cut, but {left} of its processes could not be ended"
         ));
@@ -126,9 +126,9 @@ async fn watch(control: UnixStream, order: Order) -> io::Result<()> {
 
 /// Starts the program in its own process group, without a shell and without this program's
 /// environment.
-fn start(order: Order) -> io::Result<Pid> {
+fn start(order: KeeperOrder) -> io::Result<Pid> {
     use std::os::unix::process::CommandExt as _;
-    let Order { program, name, arguments, input, output } = order;
+    let KeeperOrder { program, name, arguments, input, output } = order;
     // Dropping the command closes this process's copies of the pipe ends.
     let mut command = Command::new(program);
     command.arg0(name).args(arguments).env_clear();
@@ -141,7 +141,7 @@ fn start(order: Order) -> io::Result<Pid> {
 
 /// Reaps all children that have ended: the program, and its orphaned descendants. Returns how the
 /// program ended, if it is among them.
-fn reap(leader: Pid) -> io::Result<Option<Status>> {
+fn reap(leader: Pid) -> io::Result<Option<ProgramStatus>> {
     let mut ended = None;
     loop {
         match wait(WaitOptions::NOHANG) {
@@ -153,7 +153,7 @@ fn reap(leader: Pid) -> io::Result<Option<Status>> {
     }
 }
 
-fn status_of(status: WaitStatus) -> Option<Status> {
-    let code = status.exit_status().map(Status::Code);
-    code.or_else(|| status.terminating_signal().map(Status::Signal))
+fn status_of(status: WaitStatus) -> Option<ProgramStatus> {
+    let code = status.exit_status().map(ProgramStatus::Code);
+    code.or_else(|| status.terminating_signal().map(ProgramStatus::Signal))
 }

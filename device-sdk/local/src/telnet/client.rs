@@ -1,13 +1,13 @@
 //! The client's side of RFC 2217: reads what a server sends.
 
 use super::option::TIMING_MARK;
-use super::reader::{Piece, Reader};
+use super::reader::{TelnetReader, TelnetToken};
 use super::{DO, IAC, WILL, WONT, port};
 use crate::request::{LineRequest, Modem};
 
 /// An event in a server's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum ClientEvent {
     /// Data from the line.
     Data(Vec<u8>),
     /// Bytes to send to the server at once.
@@ -25,9 +25,9 @@ pub enum Told {
 
 /// The RFC 2217 client, which uses a line that is elsewhere.
 #[derive(Debug, Default)]
-pub struct Client(Reader);
+pub struct TelnetClient(TelnetReader);
 
-impl Client {
+impl TelnetClient {
     /// Asks the server to answer when everything before this mark is done (RFC 860). A server that
     /// cannot tell answers too.
     pub const MARK: [u8; 3] = [IAC, DO, TIMING_MARK];
@@ -44,24 +44,28 @@ impl Client {
     }
 
     /// Parses bytes from the server.
-    pub fn receive(&mut self, bytes: &[u8]) -> Vec<Told> {
-        let mut told = Vec::new();
+    pub fn receive(&mut self, bytes: &[u8]) -> Vec<ClientEvent> {
+        let mut events = Vec::new();
         for byte in bytes {
             match self.0.read(*byte) {
-                Some(Piece::Data(byte)) => match told.last_mut() {
-                    Some(Told::Data(before)) => before.push(byte),
-                    _ => told.push(Told::Data(vec![byte])),
+                Some(TelnetToken::Data(byte)) => match events.last_mut() {
+                    Some(ClientEvent::Data(before)) => before.push(byte),
+                    _ => events.push(ClientEvent::Data(vec![byte])),
                 },
-                Some(Piece::Option(WILL | WONT, TIMING_MARK)) => told.push(Told::Mark),
-                Some(Piece::Option(verb, option)) => {
-                    let reply = self.0.options.hear(verb, option);
-                    told.extend(reply.map(|reply| Told::Reply(reply.to_vec())));
+                Some(TelnetToken::Option(WILL | WONT, TIMING_MARK)) => {
+                    events.push(ClientEvent::Mark);
                 }
-                Some(Piece::Subnegotiation(said)) => told.extend(port::told(&said)),
+                Some(TelnetToken::Option(verb, option)) => {
+                    let reply = self.0.options.reply_to(verb, option);
+                    events.extend(reply.map(|reply| ClientEvent::Reply(reply.to_vec())));
+                }
+                Some(TelnetToken::Subnegotiation(value)) => {
+                    events.extend(port::parse_server(&value));
+                }
                 None => {}
             }
         }
-        told
+        events
     }
 
     #[cfg(test)]

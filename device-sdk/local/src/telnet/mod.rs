@@ -7,8 +7,8 @@ mod port;
 mod reader;
 mod server;
 
-pub use client::{Client, Told};
-pub use server::{Heard, Server};
+pub use client::{ClientEvent, TelnetClient};
+pub use server::{ServerEvent, TelnetServer};
 
 /// The first byte of every command.
 pub const IAC: u8 = 255;

@@ -13,7 +13,7 @@ pub(super) const COM_PORT: u8 = 44;
 
 /// The options that were negotiated. All others, ECHO among them, are declined.
 #[derive(Debug, Default)]
-pub(super) struct Options {
+pub(super) struct TelnetOptions {
     /// Options of this side.
     ours: [Agreed; 3],
     /// Options of the other side.
@@ -29,7 +29,7 @@ enum Agreed {
     Yes,
 }
 
-fn place(of: &mut [Agreed; 3], option: u8) -> Option<&mut Agreed> {
+fn entry(of: &mut [Agreed; 3], option: u8) -> Option<&mut Agreed> {
     let [binary, go_ahead, port] = of;
     match option {
         BINARY => Some(binary),
@@ -39,7 +39,7 @@ fn place(of: &mut [Agreed; 3], option: u8) -> Option<&mut Agreed> {
     }
 }
 
-impl Options {
+impl TelnetOptions {
     /// Returns whether the other side sends binary data, not text.
     pub(super) fn are_theirs_binary(&self) -> bool {
         let [binary, ..] = self.theirs;
@@ -49,7 +49,7 @@ impl Options {
     /// Returns the offers that begin the negotiation. `port` is the verb for COM-PORT-OPTION: DO
     /// from a server, WILL from a client.
     pub(super) fn offer(&mut self, port: u8) -> Vec<u8> {
-        let mut said = Vec::new();
+        let mut offers = Vec::new();
         for (verb, option) in [
             (WILL, BINARY),
             (DO, BINARY),
@@ -58,31 +58,31 @@ impl Options {
             (port, COM_PORT),
         ] {
             let side = if verb == WILL { &mut self.ours } else { &mut self.theirs };
-            if let Some(agreed) = place(side, option) {
+            if let Some(agreed) = entry(side, option) {
                 *agreed = Agreed::Offered;
-                said.extend([IAC, verb, option]);
+                offers.extend([IAC, verb, option]);
             }
         }
-        said
+        offers
     }
 
     /// Returns the reply to a received verb. It answers only changes, so that two sides never
     /// answer each other forever.
-    pub(super) fn hear(&mut self, verb: u8, option: u8) -> Option<[u8; 3]> {
+    pub(super) fn reply_to(&mut self, verb: u8, option: u8) -> Option<[u8; 3]> {
         let (side, yes, no) = match verb {
             WILL | WONT => (&mut self.theirs, DO, DONT),
             _ => (&mut self.ours, WILL, WONT),
         };
         let wanted = verb == WILL || verb == DO;
-        let say = |verb| Some([IAC, verb, option]);
-        let Some(agreed) = place(side, option) else {
-            return if wanted { say(no) } else { None };
+        let send = |verb| Some([IAC, verb, option]);
+        let Some(agreed) = entry(side, option) else {
+            return if wanted { send(no) } else { None };
         };
         let before = *agreed;
         *agreed = if wanted { Agreed::Yes } else { Agreed::No };
         match (before, wanted) {
-            (Agreed::No, true) => say(yes),
-            (Agreed::Yes, false) => say(no),
+            (Agreed::No, true) => send(yes),
+            (Agreed::Yes, false) => send(no),
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 use doorward_model::{Baud, DataBits, FlowControl, Parity, StopBits};
 
 use super::option::COM_PORT;
-use super::{Heard, IAC, SB, SE, Told, escape};
+use super::{ClientEvent, IAC, SB, SE, ServerEvent, escape};
 use crate::request::{Answer, LineRequest, Modem, Purge};
 
 /// A server's answer to SIGNATURE.
@@ -67,33 +67,33 @@ fn number<T: Copy + PartialEq>(table: &[(u8, T)], meaning: Option<T>) -> u8 {
 
 /// Parses a client's subnegotiation. A value that no line can have becomes a question for the
 /// current value, so that the client learns it.
-pub(super) fn heard(subnegotiation: &[u8]) -> Option<Heard> {
+pub(super) fn parse_client(subnegotiation: &[u8]) -> Option<ServerEvent> {
     let [COM_PORT, command, value @ ..] = subnegotiation else { return None };
     Some(match (*command, value) {
-        (SIGN, []) => Heard::Reply(say(SERVER + SIGN, SIGNATURE)),
-        (SUSPEND, _) => Heard::Suspend(true),
-        (RESUME, _) => Heard::Suspend(false),
+        (SIGN, []) => ServerEvent::Reply(command_bytes(SERVER + SIGN, SIGNATURE)),
+        (SUSPEND, _) => ServerEvent::Suspend(true),
+        (RESUME, _) => ServerEvent::Suspend(false),
         // Line state is never reported, so the mask is always 0.
-        (LINE_MASK, [_, ..]) => Heard::Reply(say(SERVER + LINE_MASK, &[0])),
-        (command, value) => Heard::Request(read(command, value)?),
+        (LINE_MASK, [_, ..]) => ServerEvent::Reply(command_bytes(SERVER + LINE_MASK, &[0])),
+        (command, value) => ServerEvent::Request(read(command, value)?),
     })
 }
 
 /// Parses a server's subnegotiation.
-pub(super) fn told(subnegotiation: &[u8]) -> Option<Told> {
+pub(super) fn parse_server(subnegotiation: &[u8]) -> Option<ClientEvent> {
     let [COM_PORT, command, value @ ..] = subnegotiation else { return None };
     Some(match (command.checked_sub(SERVER)?, value) {
-        (SUSPEND, _) => Told::Suspend(true),
-        (RESUME, _) => Told::Suspend(false),
-        (MODEM, [notice, ..]) => Told::Modem(Modem::of_notice(*notice)),
-        (command, value) => Told::Done(read(command, value)?),
+        (SUSPEND, _) => ClientEvent::Suspend(true),
+        (RESUME, _) => ClientEvent::Suspend(false),
+        (MODEM, [notice, ..]) => ClientEvent::Modem(Modem::of_notice(*notice)),
+        (command, value) => ClientEvent::Done(read(command, value)?),
     })
 }
 
 /// Encodes a client's request.
 pub(super) fn ask(request: LineRequest) -> Vec<u8> {
     let (command, value) = write(request);
-    say(command, &value)
+    command_bytes(command, &value)
 }
 
 /// Encodes a server's answer.
@@ -102,7 +102,7 @@ pub(super) fn answer(answer: Answer) -> Vec<u8> {
         Answer::Modem(notice) => (MODEM, vec![notice]),
         Answer::Done(request) => write(request),
     };
-    say(SERVER + command, &value)
+    command_bytes(SERVER + command, &value)
 }
 
 /// Parses a command and its value. Requests and answers have the same form.
@@ -142,9 +142,9 @@ fn write(request: LineRequest) -> (u8, Vec<u8>) {
     (command, vec![value])
 }
 
-fn say(command: u8, value: &[u8]) -> Vec<u8> {
-    let mut said = vec![IAC, SB, COM_PORT, command];
-    value.iter().for_each(|byte| escape(*byte, &mut said));
-    said.extend([IAC, SE]);
-    said
+fn command_bytes(command: u8, value: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![IAC, SB, COM_PORT, command];
+    value.iter().for_each(|byte| escape(*byte, &mut bytes));
+    bytes.extend([IAC, SE]);
+    bytes
 }

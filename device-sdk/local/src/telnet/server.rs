@@ -1,13 +1,13 @@
 //! The server's side of RFC 2217: reads what a client sends.
 
 use super::option::TIMING_MARK;
-use super::reader::{Piece, Reader};
+use super::reader::{TelnetReader, TelnetToken};
 use super::{DO, IAC, WILL, WONT, port};
 use crate::request::{Answer, LineRequest};
 
 /// An event in a client's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum ServerEvent {
     /// Data for the line.
     Data(Vec<u8>),
     /// Bytes to send to the client at once.
@@ -23,9 +23,9 @@ pub enum Heard {
 
 /// The RFC 2217 server, which has the line.
 #[derive(Debug, Default)]
-pub struct Server(Reader);
+pub struct TelnetServer(TelnetReader);
 
-impl Server {
+impl TelnetServer {
     /// The answer that everything before the client's mark is done.
     pub const MARK: [u8; 3] = [IAC, WILL, TIMING_MARK];
 
@@ -38,24 +38,26 @@ impl Server {
     }
 
     /// Parses bytes from the client.
-    pub fn receive(&mut self, bytes: &[u8]) -> Vec<Heard> {
-        let mut heard = Vec::new();
+    pub fn receive(&mut self, bytes: &[u8]) -> Vec<ServerEvent> {
+        let mut events = Vec::new();
         for byte in bytes {
             match self.0.read(*byte) {
-                Some(Piece::Data(byte)) => match heard.last_mut() {
-                    Some(Heard::Data(before)) => before.push(byte),
-                    _ => heard.push(Heard::Data(vec![byte])),
+                Some(TelnetToken::Data(byte)) => match events.last_mut() {
+                    Some(ServerEvent::Data(before)) => before.push(byte),
+                    _ => events.push(ServerEvent::Data(vec![byte])),
                 },
-                Some(Piece::Option(DO, TIMING_MARK)) => heard.push(Heard::Mark),
-                Some(Piece::Option(verb, option)) => {
-                    let reply = self.0.options.hear(verb, option);
-                    heard.extend(reply.map(|reply| Heard::Reply(reply.to_vec())));
+                Some(TelnetToken::Option(DO, TIMING_MARK)) => events.push(ServerEvent::Mark),
+                Some(TelnetToken::Option(verb, option)) => {
+                    let reply = self.0.options.reply_to(verb, option);
+                    events.extend(reply.map(|reply| ServerEvent::Reply(reply.to_vec())));
                 }
-                Some(Piece::Subnegotiation(said)) => heard.extend(port::heard(&said)),
+                Some(TelnetToken::Subnegotiation(value)) => {
+                    events.extend(port::parse_client(&value));
+                }
                 None => {}
             }
         }
-        heard
+        events
     }
 
     /// Encodes an answer.
