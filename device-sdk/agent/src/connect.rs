@@ -1,4 +1,4 @@
-//! `connect`: one interface, on standard input and output or at a local port.
+//! The command `connect`: one interface, on standard input and output or at a local port.
 
 use std::io;
 use std::sync::Arc;
@@ -38,12 +38,12 @@ pub(crate) async fn run(
             };
             tokio::select! {
                 ended = serving => ended,
-                // The gateway is told, so that the place that the flow had is free at once.
+                // Stops the client below, so that the gateway frees the flow's permit at once.
                 () = stop.told() => Err(Failure::Cut(io::ErrorKind::Interrupted.into())),
             }
         }
     };
-    // What has been said is still on its way.
+    // Sends what is still in the client's buffers.
     client.stop().await;
     ended
 }

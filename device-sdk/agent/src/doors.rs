@@ -1,4 +1,4 @@
-//! Who opens flows to the doors of other devices.
+//! The port through which the agent opens flows to interfaces of other devices.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::failure::Failure;
 
-/// A future in a box.
+/// A boxed future.
 pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// An open flow.
@@ -20,24 +20,24 @@ pub(crate) enum Flow {
     Datagrams(Box<dyn Packets>),
 }
 
-/// A flow of bytes: shut down, its direction has ended properly; dropped, it is cut.
+/// A flow of bytes. A shutdown ends its direction properly; dropping it cuts the flow.
 pub(crate) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 
 /// A flow of datagrams.
 pub(crate) trait Packets: Send {
-    /// Sends one, or drops it; it leaves at the latest when the next is asked for.
+    /// Sends a datagram, or drops it. A queued datagram leaves at the next `poll_receive`.
     fn send(&mut self, datagram: &[u8]);
 
-    /// The next one that has come; `None` when the flow is over.
+    /// Returns the next received datagram, or `None` when the flow is over.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Datagram>>>;
 
     /// Ends the flow.
     fn close(self: Box<Self>, why: Why);
 }
 
-/// One datagram.
+/// A datagram.
 pub(crate) type Datagram = bytes::Bytes;
 
 impl Packets for doorward_wire::Datagrams {
@@ -54,11 +54,11 @@ impl Packets for doorward_wire::Datagrams {
     }
 }
 
-/// Why there is no flow.
+/// Why a flow was not opened.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{detail}")]
 pub(crate) struct Refusal {
-    /// What the gateway says; none where it was not reached.
+    /// The gateway's reason; `None` if the gateway was not reached.
     pub(crate) why: Option<Why>,
     /// What to do next, for people. Printable.
     pub(crate) detail: String,
@@ -70,9 +70,9 @@ impl From<Refusal> for Failure {
     }
 }
 
-/// Opens flows: the client of the SDK, or what stands for it in tests.
+/// A port for opening flows: the SDK's client, or a fake in tests.
 pub(crate) trait Doors: Send + Sync + 'static {
-    /// Opens a flow to `door`, as `kind` or else as the interface does.
+    /// Opens a flow to `interface`. Without `kind`, the interface decides the kind.
     fn open<'a>(
         &'a self,
         door: &'a DoorName,
@@ -80,7 +80,7 @@ pub(crate) trait Doors: Send + Sync + 'static {
     ) -> Boxed<'a, Result<Flow, Refusal>>;
 }
 
-/// A flow of bytes to `door`.
+/// Opens a flow of bytes to `interface`.
 pub(crate) async fn stream(doors: &dyn Doors, door: &DoorName) -> Result<Box<dyn Bytes>, Refusal> {
     match doors.open(door, Some(Kind::Stream)).await? {
         Flow::Stream(pipe) => Ok(pipe),
@@ -88,7 +88,7 @@ pub(crate) async fn stream(doors: &dyn Doors, door: &DoorName) -> Result<Box<dyn
     }
 }
 
-/// A flow of datagrams to `door`.
+/// Opens a flow of datagrams to `interface`.
 pub(crate) async fn datagrams(
     doors: &dyn Doors,
     door: &DoorName,
@@ -112,13 +112,13 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Two ends of one stream, over a connection in memory.
+    /// Returns both ends of a stream, over a connection in memory.
     pub(crate) async fn pipes() -> (Carrier, Pipe, Carrier, Pipe) {
         let (near, far) = tokio::io::duplex(64 * 1024);
         let near = Carrier::yamux(near, Side::Client);
         let far = Carrier::yamux(far, Side::Gateway);
         let mut one = near.open().await.unwrap();
-        // The other end sees a stream with its first byte.
+        // The other end learns of a stream with its first byte.
         one.write_all(b"!").await.unwrap();
         one.flush().await.unwrap();
         let mut other = far.accept().await.unwrap();
@@ -126,22 +126,22 @@ pub(crate) mod tests {
         (near, one, far, other)
     }
 
-    /// What a test's doors do behind them.
+    /// What a fake backend does.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) enum Behind {
-        /// Gives back what comes, and the end when it comes.
+        /// Echoes bytes, and ends when the input ends.
         Echo,
-        /// Gives back one chunk, then cuts.
+        /// Echoes one chunk, then cuts the flow.
         Cut,
-        /// Refuses.
+        /// Refuses the flow.
         Refuse(Option<Why>),
     }
 
-    /// Doors of a test: what they were asked for, and what is behind them.
+    /// A fake that records the requests and answers with a fake backend.
     pub(crate) struct Fake {
         pub(crate) behind: Behind,
         pub(crate) asked: Mutex<Vec<(String, Option<Kind>)>>,
-        /// Carriers end when they are dropped.
+        /// Keeps the carriers alive, since a dropped carrier ends its connection.
         held: Mutex<Vec<Carrier>>,
     }
 

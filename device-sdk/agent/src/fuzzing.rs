@@ -1,5 +1,4 @@
-//! What the readers of this crate must stand, whatever comes: targets for fuzzers, in the manner
-//! of [`doorward_wire::fuzzing`].
+//! Fuzz targets for the parsers of this crate, as in [`doorward_wire::fuzzing`].
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
@@ -21,8 +20,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "config", run: config, corpus: config_corpus },
 ];
 
-/// The owner's file: what is read is within its bounds, and what is said of what does not read
-/// can be shown.
+/// Checks the configuration file: accepted values are within their bounds, and an error text is
+/// printable.
 pub fn config(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match Config::parse(Path::new("agent.toml"), &text) {
@@ -49,7 +48,7 @@ fn config_corpus() -> Vec<Vec<u8>> {
         .filter_map(|line| line.strip_prefix("#- ").or(line.strip_prefix("#: ")))
         .map(|line| line.to_owned() + "\n")
         .collect();
-    // Where one setting stands alone, the others do not hide what is wrong with it.
+    // Lines on their own too: among others, an error in one could hide an error in the next.
     let mut corpus: Vec<Vec<u8>> = examples.lines().map(|line| line.as_bytes().to_vec()).collect();
     corpus
         .push(b"[interfaces.console]\nurl = \"serial:/dev/ttyS0?baud=9600&parity=even\"\n".into());
@@ -65,7 +64,6 @@ mod tests {
 
     use super::*;
 
-    /// This crate's share of a million inputs.
     #[test]
     fn targets_stand_what_comes() {
         let faults = share(TARGETS, 40_000, |said| println!("{said}"));

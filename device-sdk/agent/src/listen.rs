@@ -1,4 +1,4 @@
-//! A local port, TCP or UDP, that leads to one interface.
+//! A local port, TCP or UDP, for one interface.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,21 +19,21 @@ use crate::listener::{Listener, Place};
 use crate::local::Local;
 use crate::signals::Stop;
 
-/// How many local connections are served at once; more wait to be taken.
+/// How many local connections are served at once. Further ones wait to be accepted.
 const CONNECTIONS: usize = 512;
 /// How many programs may send datagrams to one port at once.
 const SENDERS: usize = 256;
-/// How long a program's flow of datagrams is kept in which nothing moves.
+/// How long a program's flow of datagrams may be idle.
 const IDLE: Duration = Duration::from_secs(2 * 60);
 
-/// Where local programs find one interface: a port is one for connections and for datagrams.
+/// The local listeners for one interface: connections, and datagrams at the same port number.
 pub(crate) struct Doorstep {
     connections: Listener,
     datagrams: Option<UdpSocket>,
 }
 
 impl Doorstep {
-    /// Listens at `unix:PATH`, or at a loopback address after `--open`.
+    /// Listens at `unix:PATH`, or at a loopback address if `open` is set.
     pub(crate) fn bind(address: &str, open: bool) -> Result<Self, Failure> {
         let place = Place::parse(address)?;
         if matches!(place, Place::Tcp(_)) && !open {
@@ -50,16 +50,19 @@ impl Doorstep {
             socket.set_nonblocking(true)?;
             UdpSocket::from_std(socket).map(Some)
         };
-        // Whoever has the UDP port of that number has not the TCP port, which is what most want.
+        // The UDP port may be taken although the TCP port was free. Most programs need only TCP.
         let datagrams = bound().unwrap_or_else(|error: io::Error| {
-            tell(&format!("doorward: no datagrams at {}: {error}", connections.shown()));
+            tell(&format!(
+                "doorward: cannot receive datagrams at {}: {error}",
+                connections.shown()
+            ));
             None
         });
         Ok(Self { connections, datagrams })
     }
 }
 
-/// Serves local programs until the agent is told to stop; each gets a flow of its own.
+/// Serves local programs until the agent is told to stop. Each program gets its own flow.
 pub(crate) async fn serve(
     at: Doorstep,
     doors: Arc<dyn Doors>,
@@ -84,7 +87,7 @@ async fn connections(listener: &Listener, doors: &Arc<dyn Doors>, door: &DoorNam
                     flows.spawn(flow(local, Arc::clone(doors), door.clone()));
                 }
                 Err(error) => {
-                    tell(&format!("doorward: a connection could not be taken: {error}"));
+                    tell(&format!("doorward: could not accept a connection: {error}"));
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
@@ -94,7 +97,7 @@ async fn connections(listener: &Listener, doors: &Arc<dyn Doors>, door: &DoorNam
 
 async fn flow(local: Local, doors: Arc<dyn Doors>, door: DoorName) {
     let ended = async {
-        // A program that is refused is to see a reset as well.
+        // Set before the flow is opened, so that a refusal is a reset too.
         let lost = |error| Failure::Local { what: "the local program".to_owned(), error };
         local.guard().map_err(lost)?;
         let flow = doors::stream(&*doors, &door).await?;
@@ -105,14 +108,14 @@ async fn flow(local: Local, doors: Arc<dyn Doors>, door: DoorName) {
     }
 }
 
-/// Gives datagrams back to the programs that have sent some.
+/// Sends datagrams back to the programs that sent some.
 struct Port(Arc<UdpSocket>);
 
 impl Sink<SocketAddr> for Port {
     fn give<'a>(&'a self, key: &'a SocketAddr, datagram: &'a [u8]) -> Boxed<'a, io::Result<()>> {
         Box::pin(async move {
             match self.0.send_to(datagram, key).await {
-                // The program may have gone; the flow's idle time sees to it.
+                // The program may have ended. The idle timeout then ends its flow.
                 Err(error) if error.kind() != io::ErrorKind::ConnectionRefused => Err(error),
                 _ => Ok(()),
             }
@@ -136,7 +139,7 @@ async fn datagrams(
                 let datagram = bytes.get(..count).unwrap_or_default();
                 table.send(&from, door, Bytes::copy_from_slice(datagram));
             }
-            // What one program's going leaves behind is not another's concern.
+            // An earlier datagram met a closed port. That is no error of this call.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
             Err(error) => {
                 return Err(Failure::Local { what: "the local datagrams".to_owned(), error });
@@ -160,7 +163,7 @@ mod tests {
             ("192.0.2.1:80", true, "other machines"),
             ("127.0.0.1:0", false, "--stdio"),
             ("127.0.0.1:0", false, "unix:PATH"),
-            ("nowhere", true, "no place to listen"),
+            ("nowhere", true, "not an address to listen at"),
         ] {
             let error = Doorstep::bind(address, open).err().unwrap().to_string();
             assert!(error.contains(why), "{address}: {error}");
@@ -212,7 +215,7 @@ mod tests {
         for behind in [Behind::Cut, Behind::Refuse(None)] {
             let (address, serving) = start(behind);
             let mut tcp = program(address).await;
-            // A refusal may be quicker.
+            // The refusal may arrive before the write.
             drop(tcp.write_all(b"x").await);
             let error = tcp.read_to_end(&mut Vec::new()).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{behind:?}");

@@ -1,4 +1,4 @@
-//! Where local programs find the agent.
+//! Local listeners: sockets that programs of this machine connect to.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,17 +17,17 @@ pub(crate) enum Listener {
     Unix(UnixListener, Removed),
 }
 
-/// A socket's file, removed with the listener.
+/// The file of a Unix socket, which is removed with its listener.
 pub(crate) struct Removed(PathBuf);
 
 impl Drop for Removed {
     fn drop(&mut self) {
-        // Whoever removed it first has saved us the work.
+        // Fails if somebody else has removed the file already.
         drop(std::fs::remove_file(&self.0));
     }
 }
 
-/// A place to listen that other machines cannot reach.
+/// An address that other machines cannot reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Tcp(SocketAddr),
@@ -35,14 +35,14 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// Reads `unix:PATH`, or a loopback address and port.
+    /// Parses `unix:PATH`, or a loopback address and port.
     pub(crate) fn parse(address: &str) -> Result<Self, Failure> {
         if let Some(path) = address.strip_prefix("unix:") {
             return Ok(Self::Unix(path.into()));
         }
         let parsed: SocketAddr = address.parse().map_err(|_| {
             Failure::Usage(format!(
-                "'{}' is no place to listen; use unix:PATH, or 127.0.0.1:PORT with --open",
+                "'{}' is not an address to listen at; use unix:PATH, or 127.0.0.1:PORT with --open",
                 escape(address)
             ))
         })?;
@@ -64,7 +64,7 @@ impl Listener {
         }
     }
 
-    /// Where it is, for people.
+    /// Returns the address, for people.
     pub(crate) fn shown(&self) -> String {
         match self {
             Self::Tcp(listener) => {
@@ -74,7 +74,7 @@ impl Listener {
         }
     }
 
-    /// The next local program.
+    /// Accepts the next local program.
     pub(crate) async fn accept(&self) -> io::Result<Local> {
         match self {
             Self::Tcp(listener) => listener.accept().await.map(|(stream, _)| Local::Tcp(stream)),
@@ -93,8 +93,8 @@ fn tcp(address: SocketAddr) -> Result<Listener, Failure> {
     bound.map(Listener::Tcp).map_err(|error| Failure::Local { what: address.to_string(), error })
 }
 
-/// A Unix socket that only its owner can open: made in a directory that only its owner can
-/// enter, and moved to its place when its mode is right.
+/// Binds a Unix socket that only its owner can open. The socket is created in a directory that only
+/// its owner can enter, gets its mode, and is then moved to `path`.
 pub(crate) fn unix(path: &Path) -> Result<Listener, Failure> {
     let failed = |error| Failure::Local { what: format!("unix:{}", path.display()), error };
     let bind = || -> io::Result<Listener> {
@@ -102,7 +102,7 @@ pub(crate) fn unix(path: &Path) -> Result<Listener, Failure> {
             Ok(found) if found.file_type().is_socket() && !is_served(path) => {
                 std::fs::remove_file(path)?;
             }
-            Ok(_) => return Err(io::Error::other("it is there already; remove it first")),
+            Ok(_) => return Err(io::Error::other("the path exists already; remove it first")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -125,7 +125,7 @@ pub(crate) fn unix(path: &Path) -> Result<Listener, Failure> {
     bind().map_err(failed)
 }
 
-/// Whether somebody answers at a socket.
+/// Returns whether a process accepts connections at a socket.
 fn is_served(path: &Path) -> bool {
     #[expect(clippy::disallowed_methods, reason = "asks whether a local socket is stale")]
     std::os::unix::net::UnixStream::connect(path).is_ok()
@@ -146,7 +146,8 @@ mod tests {
         assert!(Listener::bind(&place).is_err());
         drop(listener);
         assert!(!path.exists());
-        // One that was left behind is taken over; a file is not.
+        // The socket of a listener that ended without removing it is replaced; a regular file is
+        // not.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(Listener::bind(&place).is_ok());
         std::fs::write(&path, "mine").unwrap();

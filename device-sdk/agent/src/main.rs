@@ -1,4 +1,4 @@
-//! `doorward-agent`: see `doorward-agent --help`.
+//! The program `doorward-agent`; see `doorward-agent --help`.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Err(error) => return failed(&error),
     };
     let ended = runtime.block_on(run(cli.command, &cli.identity, cli.json, Arc::new(System)));
-    // A read of standard input cannot be taken back; it must not keep the program alive.
+    // A pending read of standard input cannot be cancelled and must not keep the program alive.
     runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,10 +1,10 @@
-//! SIGINT and SIGTERM, which stop the agent.
+//! The signals that stop the agent.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
 
-/// What tells the agent to stop: SIGINT and SIGTERM.
+/// A receiver of SIGINT and SIGTERM, which stop the agent.
 pub(crate) struct Stop {
     interrupt: Signal,
     terminate: Signal,
@@ -21,7 +21,7 @@ impl Stop {
         Ok(Self { interrupt, terminate })
     }
 
-    /// Answers when the agent has been told to stop.
+    /// Waits for one of the signals.
     pub(crate) async fn told(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

@@ -12,9 +12,9 @@ use crate::datagrams::{self, End};
 use crate::doors::Flow;
 use crate::failure::Failure;
 
-/// How long answers are waited for, one after the other, once there is no more input.
+/// How long to wait for each further answer after the end of the input.
 const LINGER: Duration = Duration::from_secs(1);
-/// The gateway ends a flow in which nothing moves, not we.
+/// The idle timeout here: long enough never to matter, since the gateway ends idle flows.
 const EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Carries a flow on standard input and output.
@@ -23,8 +23,8 @@ pub(crate) async fn serve(flow: Flow) -> Result<(), Failure> {
     let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
     match flow {
         Flow::Stream(stream) => {
-            // Nobody wants to press a key to learn that the far end is gone, and a pipe that
-            // nobody closes must not keep a finished program alive.
+            // On a terminal, the program ends with the far end, without waiting for a key. An input
+            // pipe that stays open must not keep a finished program alive.
             let patience = if typed { Patience::None } else { Patience::WhileItMoves };
             carry(stream, input, output, patience).await
         }
@@ -35,7 +35,7 @@ pub(crate) async fn serve(flow: Flow) -> Result<(), Failure> {
     }
 }
 
-/// Each read of the input is one datagram, and each datagram one write of the output.
+/// Standard input and output as a local end: each read is a datagram, and each datagram a write.
 struct Standard {
     input: Stdin,
     output: Stdout,
@@ -44,7 +44,7 @@ struct Standard {
 
 impl End for Standard {
     async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        // What a dropped read finds is kept for the next one.
+        // A cancelled read loses nothing: tokio keeps the bytes for the next one.
         let count = self.input.read(&mut self.bytes).await?;
         let datagram = self.bytes.get(..count).unwrap_or_default();
         Ok((count > 0).then(|| Bytes::copy_from_slice(datagram)))

@@ -1,4 +1,4 @@
-//! The SDK's client, as what opens flows.
+//! Opens flows with the SDK's client.
 
 use std::io;
 use std::sync::Arc;
@@ -10,23 +10,23 @@ use doorward_sdk::{Client, Error, IdentityDir, Kind, Settings, Transport, Wanted
 use crate::doors::{Boxed, Datagram, Doors, Flow, Packets, Refusal};
 use crate::failure::Failure;
 
-/// What the gateway is told this program is.
+/// The program and version that the agent sends to the gateway.
 pub(crate) const SOFTWARE: &str = concat!("doorward-agent/", env!("CARGO_PKG_VERSION"));
 
-/// Opens flows through a gateway, each for the same actions.
+/// Opens flows through a gateway, all for the same actions.
 pub(crate) struct Through {
     client: Client,
     actions: Vec<Action>,
 }
 
 impl Through {
-    /// Opens flows by `client`. Without `actions`, each is for everything that is granted.
+    /// Uses `client` to open flows for `actions`. Without any, each flow gets all granted actions.
     pub(crate) fn new(client: Client, actions: Vec<Action>) -> Self {
         Self { client, actions }
     }
 }
 
-/// Begins to connect with the identity in `dir`.
+/// Starts a client with the identity in `dir`.
 pub(crate) fn start(
     dir: &IdentityDir,
     transport: Transport,

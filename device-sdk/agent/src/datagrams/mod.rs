@@ -17,17 +17,16 @@ use crate::failure::Failure;
 
 /// The local end of a flow of datagrams.
 pub(crate) trait End: Send {
-    /// The next datagram towards the flow; `None` when there are no more. A call that is dropped
-    /// loses nothing.
+    /// Returns the next datagram for the flow, or `None` when there are no more. A cancelled call
+    /// loses no datagram.
     fn next(&mut self) -> impl Future<Output = io::Result<Option<Bytes>>> + Send;
 
-    /// Gives one that came from the flow.
+    /// Delivers a datagram from the flow.
     fn give(&mut self, datagram: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
 }
 
-/// Carries datagrams both ways until the flow ends, the local end has broken, or nothing has
-/// moved for `idle`. When the local end has no more, what comes back is waited for `linger` at a
-/// time.
+/// Carries datagrams in both directions until the flow ends, the local end fails, or nothing was
+/// transferred for `idle`. After the local end's last datagram, `linger` is used instead of `idle`.
 pub(crate) async fn carry<E: End>(
     mut flow: Box<dyn Packets>,
     end: &mut E,

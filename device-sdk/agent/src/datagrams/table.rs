@@ -1,4 +1,4 @@
-//! The flows of a local UDP port: one for each program that sends to it.
+//! The flows of a local UDP port: one for each local program that sends to it.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -16,17 +16,17 @@ use super::{End, carry};
 use crate::command::tell;
 use crate::doors::{self, Boxed, Doors};
 
-/// How many datagrams may wait for their flow; what comes beyond is dropped, as on any network.
+/// How many datagrams may wait for one flow. Further ones are dropped.
 const QUEUE: usize = 64;
 
-/// Where a flow of the table gives what comes back.
+/// The receiver of the datagrams that come back on the flows.
 pub(crate) trait Sink<K>: Send + Sync + 'static {
-    /// Gives one datagram to `key`.
+    /// Delivers one datagram to `key`.
     fn give<'a>(&'a self, key: &'a K, datagram: &'a [u8]) -> Boxed<'a, io::Result<()>>;
 }
 
-/// A flow of datagrams for each of many, such as the programs that send to one port. There are
-/// never more than `most`: for a new one, the one that has been still the longest goes.
+/// A flow of datagrams for each key, such as each program that sends to a port. There are at most
+/// `most`. A new flow ends the one that has been idle the longest.
 pub(crate) struct Table<K, S> {
     doors: Arc<dyn Doors>,
     sink: Arc<S>,
@@ -41,7 +41,7 @@ struct Entry {
     task: AbortHandle,
 }
 
-/// When something has last moved, in either direction.
+/// The time of the last datagram in either direction.
 #[derive(Clone)]
 struct Moved(Arc<Mutex<Instant>>);
 
@@ -74,7 +74,7 @@ where
         Self { doors, sink, idle, most, flows: HashMap::new() }
     }
 
-    /// Sends a datagram of `key` on its flow to `door`, which is opened for the first one.
+    /// Sends a datagram from `key` on its flow to `interface`. The first datagram opens the flow.
     pub(crate) fn send(&mut self, key: &K, door: &DoorName, datagram: Bytes) {
         if self.flows.get(key).is_some_and(|entry| entry.queue.is_closed()) {
             self.flows.remove(key);
@@ -86,7 +86,7 @@ where
         }
         if let Some(entry) = self.flows.get(key) {
             entry.moved.note();
-            // A full queue drops, as a network does.
+            // A full queue drops the datagram, as a network would.
             drop(entry.queue.try_send(datagram));
         }
     }
@@ -117,7 +117,8 @@ where
                 }
                 Err(refusal) => {
                     tell(&format!("doorward: {refusal}"));
-                    // Whoever is refused and goes on sending is not asked for again at once.
+                    // Keeps the entry for a while, so that the next datagram does not ask the
+                    // gateway again.
                     tokio::time::sleep(AGAIN).await;
                 }
             }
@@ -126,10 +127,10 @@ where
     }
 }
 
-/// How long a refusal of datagrams counts.
+/// How long a refusal holds for further datagrams.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// One of the table's local ends.
+/// The local end of one of these flows.
 struct One<K, S> {
     key: K,
     waiting: mpsc::Receiver<Bytes>,
@@ -211,6 +212,6 @@ mod tests {
             table.send(&1, &door, Bytes::from_static(b"a"));
             tokio::task::yield_now().await;
         }
-        assert_eq!(fake.asked().len(), 1, "a refusal counts for a while");
+        assert_eq!(fake.asked().len(), 1, "a refusal holds for a while");
     }
 }

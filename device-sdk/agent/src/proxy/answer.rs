@@ -1,4 +1,4 @@
-//! What the gateway's refusals are called in HTTP and in SOCKS.
+//! Translates refusals into HTTP statuses and SOCKS replies.
 
 use doorward_wire::Why;
 
@@ -24,7 +24,7 @@ pub(super) fn reply(refusal: &Refusal) -> Reply {
         Some(Why::Unreachable | Why::NoAnswer) => Reply::HostUnreachable,
         Some(Why::Broken | Why::Taken) => Reply::Refused,
         Some(_) => Reply::Failure,
-        // The gateway itself was not reached.
+        // The gateway was not reached.
         None => Reply::NetworkUnreachable,
     }
 }

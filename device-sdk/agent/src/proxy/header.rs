@@ -2,15 +2,15 @@
 
 use super::socks::NAME;
 
-/// Where a datagram goes, or has come from, as the client spelled it.
+/// The destination or source of a datagram, as the client wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place {
     pub(super) host: String,
     pub(super) port: u16,
 }
 
-/// The header and the datagram. `None` for fragments, for addresses, and for what is no header:
-/// all of them are dropped.
+/// Splits the bytes into the header's target and the datagram. Returns `None` for fragments, for IP
+/// addresses and for malformed headers; the caller drops all of them.
 pub(super) fn read(bytes: &[u8]) -> Option<(Place, &[u8])> {
     let ([0, 0, 0, kind], rest) = bytes.split_first_chunk::<4>()? else { return None };
     if *kind != NAME {
@@ -23,7 +23,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<(Place, &[u8])> {
     Some((Place { host, port: u16::from_be_bytes(*port) }, datagram))
 }
 
-/// A datagram from `place`, with its header. `None` if the place's name is longer than one can be.
+/// Returns a datagram with its header. Returns `None` if the host name is too long for a header.
 pub(super) fn write(place: &Place, datagram: &[u8]) -> Option<Vec<u8>> {
     let length = u8::try_from(place.host.len()).ok()?;
     let (host, port) = (place.host.as_bytes(), place.port.to_be_bytes());

@@ -8,21 +8,21 @@ use super::token::Token;
 
 /// The longest head of a request, in bytes.
 pub(super) const LONGEST: usize = 16 * 1024;
-/// How many header fields one may have.
+/// The largest number of header fields.
 const FIELDS: usize = 64;
 
-/// What a request comes to.
+/// The result of parsing a request's head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Head {
-    /// There is more of it.
+    /// The head is incomplete.
     More,
-    /// A connection to that host; the head was so long.
+    /// The request asks for a connection to this host. The head has this length.
     Connect(String, usize),
-    /// It is answered with this.
+    /// The request is refused with this answer.
     Refuse(Problem),
 }
 
-/// Why a request is refused.
+/// A refusal of an HTTP request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) status: u16,
@@ -34,7 +34,7 @@ impl Problem {
         Self { status, detail: detail.into() }
     }
 
-    /// The whole answer (RFC 9457).
+    /// Encodes the complete response (RFC 9457).
     pub(super) fn encode(&self) -> Vec<u8> {
         let title = match self.status {
             403 => "Forbidden",
@@ -70,11 +70,11 @@ impl Problem {
     }
 }
 
-/// The answer to a request that is granted.
+/// The response to a granted request.
 pub(super) const GRANTED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
-/// Reads the head of a request, of which `bytes` is what has come. Without a token, everybody is
-/// let in.
+/// Parses the head of a request from the bytes received so far. Without a token, every program may
+/// use the proxy.
 pub(super) fn read(bytes: &[u8], token: Option<&Token>) -> Head {
     let refuse = |status, detail: &str| Head::Refuse(Problem::new(status, detail));
     let too_long =
@@ -86,7 +86,7 @@ pub(super) fn read(bytes: &[u8], token: Option<&Token>) -> Head {
         Ok(httparse::Status::Partial) if bytes.len() < LONGEST => return Head::More,
         Ok(_) | Err(httparse::Error::TooManyHeaders) => return too_long(),
         Err(_) => {
-            return refuse(400, "this is neither HTTP nor SOCKS 5; use either of them");
+            return refuse(400, "the request is neither HTTP nor SOCKS 5; use one of the two");
         }
     };
     let shown = request
@@ -107,14 +107,14 @@ pub(super) fn read(bytes: &[u8], token: Option<&Token>) -> Head {
     if request.method != Some("CONNECT") {
         let detail = "this proxy carries connections only: use CONNECT, as clients do for https:// \
                       or with an option such as curl's --proxytunnel";
-        // A proxy's request in absolute form is what most clients send without it.
+        // Clients that do not use CONNECT send a proxy requests in absolute form.
         return refuse(if target.contains("://") { 400 } else { 405 }, detail);
     }
     let host = target.rsplit_once(':').map_or(target, |(host, _port)| host);
     Head::Connect(host.to_owned(), length)
 }
 
-/// Whether `Basic` credentials hold the token: as the password, or as the user without one.
+/// Returns whether `Basic` credentials hold the token, as the password or as a user without one.
 fn is_good(credentials: &[u8], token: &Token) -> bool {
     let Some((scheme, encoded)) = credentials.split_at_checked(6) else { return false };
     if !scheme.eq_ignore_ascii_case(b"basic ") {

@@ -1,9 +1,11 @@
-//! A local proxy that reaches every interface by name: HTTP CONNECT and SOCKS 5 on one port.
+//! A local proxy that reaches every interface by its host name: HTTP CONNECT and SOCKS 5 on one
+//! port.
 //!
 //! Invariants
-//! - Nothing is resolved and nothing is dialed: a host name is a door of the domain, or refused.
-//! - A TCP port is a loopback one, and asks every program for the token, unless `--open`.
-//! - A flow that was cut is a reset for the program.
+//! - The proxy resolves no names and dials no addresses. A host name is an interface of the
+//!   gateway's domain, or it is refused.
+//! - A TCP port is a loopback port, and every program needs the token, unless `--open` is set.
+//! - A flow that was cut ends with a reset for the program.
 
 mod answer;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -35,31 +37,32 @@ use http::{Head, Problem};
 use socks::{Command, Reply, Socks, Step};
 use token::{Kept, Token};
 
-/// Where it listens unless told otherwise.
+/// The default address.
 pub(crate) const USUAL: &str = "127.0.0.1:1080";
-/// How many programs are served at once; more wait to be taken.
+/// How many programs are served at once. Further ones wait to be accepted.
 const CONNECTIONS: usize = 512;
-/// How long a program may take to say what it wants.
+/// How long a program may take to send its request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the proxy's connections share.
+/// The state that all connections of the proxy share.
 struct Proxy {
     doors: Arc<dyn Doors>,
     domain: Domain,
-    /// Without one, everybody is let in.
+    /// The token that programs need. Without one, every program may use the proxy.
     token: Option<Token>,
-    /// Whether datagrams are relayed. A Unix socket has an owner; the relay's port has none.
+    /// Whether datagrams are relayed. At a Unix socket they are not: only its owner can open it,
+    /// but every user could send to the relay's UDP port.
     relays: bool,
 }
 
 impl Proxy {
-    /// The door that a host name means.
+    /// Returns the interface that a host name stands for.
     fn door(&self, host: &str) -> Option<DoorName> {
         self.domain.read_door(host.strip_suffix('.').unwrap_or(host))
     }
 }
 
-/// A proxy that listens, and is not served yet.
+/// A proxy that is bound to its address and not serving yet.
 pub(crate) struct Bound {
     listener: Listener,
     token: Option<Token>,
@@ -67,8 +70,8 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// Listens at `address`. Whoever can open a Unix socket is its owner; at a TCP port a token
-    /// tells, unless it is `open` to all.
+    /// Listens at `address`. Only its owner can open a Unix socket. A TCP port requires a token,
+    /// unless it is `open`.
     pub(crate) fn bind(address: &str, open: bool) -> Result<Self, Failure> {
         let place = Place::parse(address)?;
         let tcp = matches!(place, Place::Tcp(_));
@@ -76,12 +79,13 @@ impl Bound {
         Ok(Self { listener: Listener::bind(&place)?, token, relays: tcp })
     }
 
-    /// Leaves the token, if there is one, in the identity directory as long as the answer lives.
+    /// Writes the token, if there is one, into the identity directory. Dropping the result removes
+    /// the file.
     pub(crate) fn keep_token(&self, dir: &Path) -> Result<Option<Kept>, Failure> {
         self.token.as_ref().map(|token| token.keep(dir)).transpose()
     }
 
-    /// What programs are to be given as their proxy.
+    /// Returns the proxy's address in the form that programs take.
     pub(crate) fn shown(&self) -> String {
         let at = self.listener.shown();
         match (&self.token, &self.listener) {
@@ -105,7 +109,7 @@ impl Bound {
                         programs.spawn(serve(local, Arc::clone(&proxy)));
                     }
                     Err(error) => {
-                        tell(&format!("doorward: a connection could not be taken: {error}"));
+                        tell(&format!("doorward: could not accept a connection: {error}"));
                         tokio::time::sleep(Duration::from_millis(50)).await;
                     }
                 },
@@ -130,7 +134,7 @@ async fn program(mut local: Local, proxy: &Proxy) -> Result<(), Failure> {
     match tokio::time::timeout_at(until, local.read(&mut first)).await {
         Ok(Ok(1..)) => {}
         Ok(Err(error)) => return Err(lost(error)),
-        // It went, or said nothing.
+        // The program closed the connection or sent nothing in time.
         _ => return Ok(()),
     }
     if first.first() == Some(&socks::VERSION) {
@@ -156,7 +160,7 @@ async fn by_http(
                     count => bytes.extend_from_slice(chunk.get(..count).unwrap_or_default()),
                 },
                 Err(_) => {
-                    let problem = Problem::new(408, "the request did not come within 10 seconds");
+                    let problem = Problem::new(408, "the request did not arrive within 10 seconds");
                     return part(local, &problem.encode()).await;
                 }
             },
@@ -196,7 +200,7 @@ async fn by_socks(
             Step::Do(command) => break command,
             Step::Refuse(said) => return part(local, &said).await,
             Step::Say(said) => local.write_all(&said).await.map_err(lost)?,
-            // What is over always has room once the messages before it are done.
+            // Cannot happen: after the earlier messages there is always room.
             Step::More if !over.is_empty() => return Ok(()),
             Step::More => {
                 let mut chunk = vec![0; 512];
@@ -236,13 +240,13 @@ async fn by_socks(
     }
 }
 
-/// SOCKS has no words for it, so a person at the terminal is told.
+/// Tells the person at the terminal, since a SOCKS reply has no text.
 fn say(door: &DoorName, refusal: &Refusal) {
     tell(&format!("doorward: {door}: {refusal}"));
 }
 
-/// Gives a last answer, and ends the connection so that it arrives: bytes that nobody has read
-/// would make a reset of the end.
+/// Sends a last answer and ends the connection so that the answer arrives. It reads what the
+/// program still sends, since unread bytes would turn the end into a reset.
 async fn part(mut local: Local, said: &[u8]) -> Result<(), Failure> {
     local.write_all(said).await.map_err(lost)?;
     local.shutdown().await.map_err(lost)?;
@@ -255,7 +259,7 @@ async fn part(mut local: Local, said: &[u8]) -> Result<(), Failure> {
             }
         }
     };
-    // Whoever goes on talking is not listened to for ever.
+    // Bounded, since the program may send forever.
     drop(timeout(Duration::from_secs(1), rest).await);
     Ok(())
 }

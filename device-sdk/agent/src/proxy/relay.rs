@@ -1,4 +1,4 @@
-//! SOCKS 5 UDP: datagrams of one client to several interfaces.
+//! UDP ASSOCIATE of SOCKS 5: relays datagrams of one client to several interfaces.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,21 +20,21 @@ use crate::local::Local;
 
 /// How many interfaces one client may send to at once.
 const FLOWS: usize = 64;
-/// How long a flow is kept in which nothing moves.
+/// How long a flow may be idle.
 const IDLE: Duration = Duration::from_secs(2 * 60);
-/// Room for a header before the largest datagram.
+/// The size of the receive buffer: the largest datagram and a header.
 const ROOM: usize = LARGEST_DATAGRAM + 300;
 
-/// How many others may send before the client does.
+/// How many datagrams from other users' programs are tolerated before the client's first.
 const OTHERS: usize = 256;
 
-/// Relays a client's datagrams (UDP ASSOCIATE) until its connection ends. They are taken from one
-/// address only: the client's, at the port that it has named or else first sent from.
+/// Relays a client's datagrams (UDP ASSOCIATE) until its connection ends. It accepts them from one
+/// address: the client's IP address, and the port that the client named or first sent from.
 ///
-/// The relay's port asks for no token. Where the client has named none of its own, a program of
-/// another user must not be the first to send.
+/// The relay's port requires no token. If the client named no port, the first sender must therefore
+/// be a program of the same user.
 pub(super) async fn serve(mut control: Local, port: u16, proxy: &Proxy) -> Result<(), Failure> {
-    // Elsewhere it is refused before.
+    // A Unix socket gets no relay; the caller refuses it.
     let Local::Tcp(tcp) = &control else { return Ok(()) };
     let (at, from) = (tcp.local_addr().map_err(lost)?, tcp.peer_addr().map_err(lost)?);
     let (own, client) = (at.ip(), from.ip());
@@ -58,7 +58,7 @@ pub(super) async fn serve(mut control: Local, port: u16, proxy: &Proxy) -> Resul
     let mut others = 0;
     loop {
         tokio::select! {
-            // What is said on it means nothing; its end ends everything.
+            // Data on this connection is ignored. Its end ends the relay.
             read = control.read(&mut said) => match read {
                 Ok(0) | Err(_) => return Ok(()),
                 Ok(_) => {}
@@ -89,7 +89,7 @@ pub(super) async fn serve(mut control: Local, port: u16, proxy: &Proxy) -> Resul
     }
 }
 
-/// Gives datagrams back to the client, with the header of where they come from.
+/// Sends datagrams back to the client, each with the header of its source.
 struct Back {
     socket: Arc<UdpSocket>,
     peer: Arc<OnceLock<SocketAddr>>,
@@ -102,7 +102,8 @@ impl Sink<Place> for Back {
                 return Ok(());
             };
             match self.socket.send_to(&whole, peer).await {
-                // The client's connection says when it has gone; what is too large is lost.
+                // A closed port means that the client is about to end; a too large datagram is
+                // lost.
                 Err(error)
                     if error.kind() != io::ErrorKind::ConnectionRefused
                         && error.raw_os_error()

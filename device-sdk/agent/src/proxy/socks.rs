@@ -1,30 +1,30 @@
-//! SOCKS 5 (RFC 1928) with usernames and passwords (RFC 1929), without I/O.
+//! SOCKS 5 (RFC 1928) with username and password (RFC 1929), without I/O.
 
 use super::token::Token;
 
-/// What is asked for.
+/// A client's request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
-    /// A connection to that host.
+    /// A connection to this host.
     Connect(String),
-    /// A relay for datagrams, from that port of the client if it is not 0.
+    /// A relay for datagrams from this port of the client; 0 if the client named none.
     Associate(u16),
 }
 
-/// What to do next.
+/// What the caller does next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Read more.
+    /// Read more bytes.
     More,
-    /// Send this, and ask again.
+    /// Send these bytes and take another step.
     Say(Vec<u8>),
-    /// Do this; what follows of the bytes belongs to it.
+    /// Perform this request. Bytes that follow belong to it.
     Do(Command),
-    /// Send this, and end the connection.
+    /// Send these bytes and end the connection.
     Refuse(Vec<u8>),
 }
 
-/// What a reply says (RFC 1928 section 6).
+/// A reply code (RFC 1928 section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     Granted = 0,
@@ -38,7 +38,7 @@ pub(super) enum Reply {
 }
 
 impl Reply {
-    /// The reply as bytes; `port` is that of the relay on the loopback address of `bound`.
+    /// Encodes the reply. `bound` is the address of the relay, if there is one.
     pub(super) fn encode(self, bound: Option<std::net::SocketAddr>) -> Vec<u8> {
         let mut bytes = vec![VERSION, self as u8, 0];
         match bound {
@@ -69,10 +69,10 @@ const NONE: u8 = 0xff;
 /// The longest message: a username and a password.
 const LONGEST: usize = 513;
 
-/// One connection's negotiation. However its bytes are cut, it comes to the same.
+/// The negotiation on one connection. The result does not depend on how the input is split.
 #[derive(Debug)]
 pub(super) struct Socks<'t> {
-    /// Without one, everybody is let in.
+    /// The token that programs need. Without one, every program may use the proxy.
     token: Option<&'t Token>,
     state: State,
     waiting: Vec<u8>,
@@ -91,19 +91,19 @@ impl<'t> Socks<'t> {
         Self { token, state: State::Greeting, waiting: Vec::new() }
     }
 
-    /// Takes bytes in. No more than the longest message is kept; how much was taken is answered.
+    /// Adds received bytes. Returns how many it took: it keeps at most the longest message.
     pub(super) fn push(&mut self, bytes: &[u8]) -> usize {
         let room = LONGEST.saturating_sub(self.waiting.len()).min(bytes.len());
         self.waiting.extend_from_slice(bytes.get(..room).unwrap_or_default());
         room
     }
 
-    /// What was taken in, and belongs to what was asked for.
+    /// Returns the bytes after the request.
     pub(super) fn rest(self) -> Vec<u8> {
         self.waiting
     }
 
-    /// What comes of the bytes so far.
+    /// Parses the bytes so far and returns the next step.
     pub(super) fn step(&mut self) -> Step {
         let stepped = match self.state {
             State::Greeting => self.greeting(),
@@ -126,7 +126,7 @@ impl<'t> Socks<'t> {
         let methods = self.waiting.get(2..2 + count)?;
         let chosen = match self.token {
             None if methods.contains(&PLAIN) => PLAIN,
-            // Whoever insists on a password gets one that is not looked at.
+            // A client that insists on a password may send any.
             _ if methods.contains(&PASSWORD) => PASSWORD,
             _ => NONE,
         };
@@ -145,7 +145,7 @@ impl<'t> Socks<'t> {
         let length = usize::from(*self.waiting.get(2 + user_length)?);
         let end = 3 + user_length + length;
         let password = self.waiting.get(3 + user_length..end)?;
-        // Both are looked at, so that the time it takes does not tell which.
+        // Both are compared, so that the time does not tell which one matched.
         let good = self.token.is_none_or(|token| token.is(password) | token.is(user));
         self.waiting.drain(..end);
         self.state = State::Request;
@@ -169,7 +169,7 @@ impl<'t> Socks<'t> {
         let named = self.waiting.get(3) == Some(&NAME);
         self.waiting.drain(..6 + length);
         match command {
-            // Nothing here has an address.
+            // Interfaces have names, not addresses.
             1 if !named => refused(Reply::Forbidden),
             1 => match String::from_utf8(address.get(1..).unwrap_or_default().to_vec()) {
                 Ok(host) => Some(Step::Do(Command::Connect(host))),
@@ -187,7 +187,7 @@ mod tests {
 
     use super::*;
 
-    /// All that is said, and what it comes to.
+    /// Returns all steps, and the bytes that are left.
     fn run(token: Option<&Token>, pieces: &[&[u8]]) -> (Vec<Step>, Vec<u8>) {
         let (mut socks, mut steps, mut over) = (Socks::new(token), vec![], vec![]);
         for piece in pieces {
@@ -244,7 +244,7 @@ mod tests {
             let (steps, _) = run(Some(&token), &[&all]);
             assert_eq!(steps.last(), Some(&Step::Refuse(last)), "{bytes:?}");
         }
-        // --open asks for none, and takes any.
+        // With --open no token is required, and any is accepted.
         for bytes in [&b"\x05\x02\x00\x02"[..], b"\x05\x01\x02\x01\x01x\x01y"] {
             let all = [bytes, &connect(b"ssh--plc")].concat();
             assert!(matches!(run(None, &[&all]).0.last(), Some(Step::Do(_))), "{bytes:?}");

@@ -1,4 +1,4 @@
-//! The local proxy, as its clients see it.
+//! Tests of the local proxy from the client's side.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -49,7 +49,7 @@ impl World {
         format!("CONNECT {host} HTTP/1.1\r\nProxy-Authorization: Basic {encoded}\r\n\r\n")
     }
 
-    /// Everything that a request is answered with.
+    /// Returns everything that the proxy sends in answer to a request.
     async fn answer(&self, request: &[u8]) -> Vec<u8> {
         let mut program = self.program().await;
         program.write_all(request).await.unwrap();
@@ -58,7 +58,7 @@ impl World {
         all
     }
 
-    /// A SOCKS connection that has shown the token.
+    /// Opens a SOCKS connection and sends the token.
     async fn socks(&self) -> TcpStream {
         let mut program = self.program().await;
         let length = u8::try_from(self.token.len()).unwrap();
@@ -94,7 +94,7 @@ async fn connect_passes_what_follows_and_half_close() {
     for host in ["ssh--plc:22", "SSH--plc.doorward.home.arpa:1", "ssh--plc.doorward.home.arpa.:1"] {
         let mut program = world.program().await;
         let whole = format!("{}hello", world.head(host));
-        // In two pieces.
+        // The request arrives in two pieces.
         let (one, two) = whole.split_at(30);
         program.write_all(one.as_bytes()).await.unwrap();
         tokio::task::yield_now().await;
@@ -218,7 +218,7 @@ async fn datagrams_are_relayed_for_one_client_as_long_as_its_connection() {
         client.send_to(&sent, relay).await.unwrap();
         assert_eq!(received(&client).await, sent);
     }
-    // Fragments and other names are dropped.
+    // Fragments and names that are not interfaces are dropped.
     let mut fragment = packet("dns--box", b"part");
     fragment[2] = 1;
     client.send_to(&fragment, relay).await.unwrap();
@@ -235,7 +235,7 @@ async fn datagrams_are_relayed_for_one_client_as_long_as_its_connection() {
     };
     soon(gone).await;
 
-    // Without a port, whoever sends first is the client.
+    // Without a named port, the first sender is the client.
     let (_control, relay) = associate(&world, 0).await;
     client.send_to(&packet("dns--box", b"mine"), relay).await.unwrap();
     assert_eq!(received(&client).await, packet("dns--box", b"mine"));
@@ -258,7 +258,9 @@ async fn a_token_is_its_owners_alone_and_a_unix_socket_asks_for_none() {
     assert!(!file.exists());
     let unix = Bound::bind(&format!("unix:{}/s", dir.path().display()), false).unwrap();
     assert!(unix.token.is_none() && !unix.relays);
-    for (address, why) in [("0.0.0.0:1080", "other machines"), ("here", "no place to listen")] {
+    for (address, why) in
+        [("0.0.0.0:1080", "other machines"), ("here", "not an address to listen at")]
+    {
         let error = Bound::bind(address, true).err().unwrap().to_string();
         assert!(error.contains(why), "{error}");
     }

@@ -1,4 +1,4 @@
-//! The token that programs show to use the local proxy.
+//! The token that programs need to use the local proxy.
 
 use std::fmt;
 use std::io;
@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::failure::Failure;
 use crate::private;
 
-/// What programs show to use the proxy: 128 bits, made anew at each start.
+/// The proxy's token: 128 random bits, new at each start.
 #[derive(Clone)]
 pub(super) struct Token(String);
 
@@ -27,7 +27,7 @@ impl Token {
         let mut bytes = [0; 16];
         rand::fill(&mut bytes).map_err(|_| Failure::Local {
             what: "the proxy's token".to_owned(),
-            error: io::Error::other("there is no randomness"),
+            error: io::Error::other("the system has no random numbers"),
         })?;
         Ok(Self(URL_SAFE_NO_PAD.encode(bytes)))
     }
@@ -37,7 +37,8 @@ impl Token {
         Self(text.to_owned())
     }
 
-    /// Whether this is it. How long that takes tells nothing but its length, which all know.
+    /// Returns whether `shown` is the token. The time it takes depends only on the length, which is
+    /// not secret.
     pub(super) fn is(&self, shown: &[u8]) -> bool {
         verify_slices_are_equal(self.0.as_bytes(), shown).is_ok()
     }
@@ -46,7 +47,8 @@ impl Token {
         &self.0
     }
 
-    /// Leaves it in `DIR/proxy-token`, for its owner alone, as long as the value lives.
+    /// Writes the token to `DIR/proxy-token`, readable by its owner only. Dropping the result
+    /// removes the file.
     pub(super) fn keep(&self, dir: &Path) -> Result<Kept, Failure> {
         let path = dir.join("proxy-token");
         private::write(&path, format!("{}\n", self.0).as_bytes())
@@ -55,12 +57,12 @@ impl Token {
     }
 }
 
-/// The file of a token, removed with its proxy.
+/// The token's file, which is removed with this value.
 pub(crate) struct Kept(PathBuf);
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        // Whoever removed it first has saved us the work.
+        // Fails if somebody else has removed the file already.
         drop(std::fs::remove_file(&self.0));
     }
 }

@@ -1,4 +1,4 @@
-//! The agent's configuration file: what the device offers.
+//! The agent's configuration file, which names the interfaces that the device offers.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -14,14 +14,14 @@ use crate::failure::Failure;
 
 /// The longest file, in bytes.
 const LIMIT: u64 = 1024 * 1024;
-/// How many interfaces a gateway takes from one device.
+/// How many interfaces a gateway accepts from one device.
 pub(crate) const INTERFACES: usize = 256;
-/// How often is reported unless told otherwise, and the bounds of it.
+/// The default interval between posture reports, and its bounds.
 const USUAL: Duration = Duration::from_secs(60 * 60);
 pub(crate) const OFTEN: Duration = Duration::from_secs(60);
 pub(crate) const SELDOM: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// What the device's owner decided, checked. `deploy/agent.toml` explains every setting.
+/// The checked configuration. `deploy/agent.toml` explains every setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Config {
     /// A file whose first line is the firmware's version.
@@ -42,7 +42,7 @@ impl Default for Config {
     }
 }
 
-/// The file as it is written.
+/// The file's content before it is checked.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct Raw {
@@ -62,7 +62,8 @@ impl Config {
     /// Reads the file.
     ///
     /// # Errors
-    /// Names the file, the key and the reason.
+    /// Fails when the file cannot be read or is wrong. The text names the file, the key and the
+    /// reason.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let mut text = String::new();
         let opened = std::fs::File::open(path);
@@ -72,7 +73,7 @@ impl Config {
         Self::parse(path, &text)
     }
 
-    /// What a file with that text means.
+    /// Parses and checks the text of a file. `path` is for error texts.
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
         let raw: Raw = toml::from_str(text).map_err(|error| {
             Failure::Usage(format!("{}: {}", path.display(), escape_lines(&error.to_string())))
@@ -85,14 +86,17 @@ impl Config {
             Some("quic") => Transport::Quic,
             Some("tls") => Transport::Tls,
             Some(other) => {
-                let why = format!("'{}' is none; use auto, quic or tls", escape(other));
+                let why = format!("'{}' is not a transport; use auto, quic or tls", escape(other));
                 return Err(wrong("transport", &why));
             }
         };
         if let Some(firmware) = &raw.firmware
             && !firmware.is_absolute()
         {
-            return Err(wrong("firmware", &"a path begins with /, such as /etc/firmware-version"));
+            return Err(wrong(
+                "firmware",
+                &"the path must begin with /, such as /etc/firmware-version",
+            ));
         }
         let posture_every = match raw.posture_every {
             None => USUAL,
@@ -101,7 +105,7 @@ impl Config {
             })?,
         };
         if !(OFTEN..=SELDOM).contains(&posture_every) {
-            return Err(wrong("posture-every", &"it is from 1m to 7d"));
+            return Err(wrong("posture-every", &"use an interval from 1m to 7d"));
         }
         if raw.interfaces.len() > INTERFACES {
             let why = format!("a device offers at most {INTERFACES}");
@@ -114,12 +118,12 @@ impl Config {
             let key = format!("{key}.url");
             let target: Target = interface.url.parse().map_err(|error| wrong(&key, &error))?;
             if matches!(target.way(), Way::Agent { .. }) {
-                let why = "an agent offers what it reaches itself: use tcp:// udp:// unix: \
+                let why = "an agent offers only what it dials itself: use tcp:// udp:// unix: \
                            serial: or process:";
                 return Err(wrong(&key, &why));
             }
             if target.inspected().is_some() || target.lines().is_some() {
-                let why = "what is inspected there is declared at the gateway; here use tcp:// \
+                let why = "inspection is declared at the gateway, not here; use tcp:// \
                            udp:// or serial:";
                 return Err(wrong(&key, &why));
             }
@@ -166,10 +170,10 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (text, says) in [
             ("speed = 1", "speed"),
-            ("transport = \"udp\"", "transport: 'udp' is none; use auto, quic or tls"),
-            ("firmware = \"version\"", "firmware: a path begins with /"),
+            ("transport = \"udp\"", "transport: 'udp' is not a transport; use auto, quic or tls"),
+            ("firmware = \"version\"", "firmware: the path must begin with /"),
             ("posture-every = \"soon\"", "posture-every"),
-            ("posture-every = \"1s\"", "posture-every: it is from 1m to 7d"),
+            ("posture-every = \"1s\"", "posture-every: use an interval from 1m to 7d"),
             ("[interfaces.SSH]\nurl = \"tcp://h:1\"", "interfaces.SSH"),
             ("[interfaces.ssh]\nurl = \"ssh://h:1\"", "interfaces.ssh.url"),
             ("[interfaces.ssh]\nurl = \"agent:ssh\"", "interfaces.ssh.url: an agent offers"),

@@ -1,9 +1,8 @@
-//! The agent as a service: keeps the identity fresh, offers interfaces, and reports about the
-//! device.
+//! The agent as a service. It renews the identity, offers interfaces, and reports about the device.
 //!
 //! Invariants
-//! - One agent to an identity directory.
-//! - A file that does not read changes nothing.
+//! - Only one agent runs with an identity directory.
+//! - A configuration file with an error changes nothing.
 
 pub(crate) mod config;
 mod lock;
@@ -32,20 +31,20 @@ use lock::Lock;
 use offers::Offers;
 use system::System;
 
-/// How long the first connection is waited for before the agent counts as started without it.
+/// How long to wait for the first connection before systemd is told that the agent is ready.
 const FIRST: Duration = Duration::from_secs(10);
-/// How many may look at the agent at once.
+/// How many clients may query the status at once.
 const LOOKING: usize = 8;
-/// A time that does not come, where there is no watchdog.
+/// The watchdog interval where systemd asks for none: long enough never to matter.
 const EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// A line for the log.
+/// Writes a line to the log.
 pub(super) fn say(line: &str) {
-    // A log that is gone is no reason to stop.
+    // A closed log is no reason to stop.
     drop(writeln!(std::io::stderr().lock(), "doorward-agent: {line}"));
 }
 
-/// Runs until the agent is told to stop.
+/// Runs the agent until it is told to stop.
 pub(crate) async fn run(
     dir: &IdentityDir,
     file: Option<PathBuf>,
@@ -56,7 +55,9 @@ pub(crate) async fn run(
     let _lock = Lock::take(dir.path())?;
     let (stop, hangups) = (Stop::new()?, listen(SignalKind::hangup())?);
     let window = window::open(dir.path())
-        .inspect_err(|error| say(&format!("`doorward-agent status` cannot look in: {error}")))
+        .inspect_err(|error| {
+            say(&format!("`doorward-agent status` will not see this agent: {error}"))
+        })
         .ok();
     let client = start(dir, config.transport, clock)?;
     let reports = facts.subject.kind() == Kind::Device;
@@ -91,11 +92,11 @@ struct Agent {
     client: Client,
     file: Option<PathBuf>,
     config: Config,
-    /// Only devices report about themselves.
+    /// Whether this agent reports about the device. Only a device's identity does.
     reports: bool,
     offers: Offers<Offered>,
     system: System,
-    /// What was last said of the connection.
+    /// The last log line about the connection.
     said: String,
     last_error: Option<String>,
 }
@@ -147,7 +148,7 @@ impl Agent {
                 let view = window::view(status, self.last_error.as_deref());
                 looking.spawn(window::show(local, view));
             }
-            // There is no room for one more file; later there may be.
+            // There is no free file descriptor. Try again later.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
@@ -160,7 +161,7 @@ impl Agent {
         }
     }
 
-    /// Says what has become of the connection and the offers, when it is something new.
+    /// Logs the state of the connection and the offers if it has changed.
     fn note(&mut self, status: &Status) {
         let mut said = match &status.state {
             State::Connecting => "connecting".to_owned(),
@@ -182,18 +183,18 @@ impl Agent {
         });
         said.extend(declined);
         self.system.status(&said);
-        // A try that comes to the same as the one before is nothing new.
+        // A retry with the same outcome is not logged again.
         if said != self.said && status.state != State::Connecting {
             say(&said);
             self.said = said;
         }
     }
 
-    /// Reads the file again. One that does not read changes nothing.
+    /// Reads the configuration file again. A file with an error changes nothing.
     fn reload(&mut self) {
         self.system.reloading();
         match self.try_reload() {
-            Ok(()) => say("the configuration was read again"),
+            Ok(()) => say("the configuration was reloaded"),
             Err(error) => {
                 self.last_error = Some(error.to_string());
                 say(&format!("the configuration stays as it was: {error}"));
@@ -205,7 +206,7 @@ impl Agent {
     fn try_reload(&mut self) -> Result<(), Failure> {
         let config = read(self.file.as_deref())?;
         if config.transport != self.config.transport {
-            say("another transport takes effect when the agent is started again");
+            say("the new transport takes effect after a restart of the agent");
         }
         self.offers.apply(&self.client, &config.interfaces)?;
         self.config = config;

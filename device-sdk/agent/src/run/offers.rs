@@ -1,4 +1,4 @@
-//! Keeps what is offered equal to the configuration file.
+//! Keeps the offered interfaces equal to the configuration file.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -12,14 +12,14 @@ use super::say;
 use crate::failure::Failure;
 use crate::serve::{Lines, Service, Waiting};
 
-/// Where interfaces are offered. An offer stands as long as its guard.
+/// A port for offering interfaces. An offer lasts as long as its guard.
 pub(super) trait Offering {
     type Guard;
 
     fn offer(&self, name: &Name, service: Service) -> Result<Self::Guard, Failure>;
 }
 
-/// What is offered now, each with what is behind it.
+/// The interfaces that are offered now, each with its target and the guard of its offer.
 pub(super) struct Offers<G> {
     lines: Lines,
     live: BTreeMap<Name, (Way, G)>,
@@ -30,8 +30,8 @@ impl<G> Offers<G> {
         Self { lines: Lines::default(), live: BTreeMap::new() }
     }
 
-    /// Offers what is wanted, and no more than that. What has not changed is not touched, and
-    /// flows that run go on, whatever becomes of their offer.
+    /// Offers exactly the `wanted` interfaces. Unchanged offers stay as they are. Running flows
+    /// continue even if their interface is no longer offered.
     pub(super) fn apply(
         &mut self,
         to: &impl Offering<Guard = G>,
@@ -59,7 +59,7 @@ impl Offering for Client {
     }
 }
 
-/// An interface, as the SDK calls it.
+/// An interface as a handler for the SDK.
 struct Served {
     name: Name,
     service: Service,
@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    /// What is offered, and how often something was.
+    /// A fake that holds the names offered now, and the number of offers made.
     #[derive(Clone, Default)]
     struct Fake(Rc<RefCell<(Vec<String>, usize)>>);
 

@@ -1,4 +1,4 @@
-//! What systemd is told, where it has started the agent.
+//! Notifies systemd, if it has started the agent.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use sd_notify::NotifyState;
 
 use super::say;
 
-/// Tells systemd how the agent is.
+/// The agent's state as last sent to systemd.
 pub(super) struct System {
     ready: bool,
     reloading: bool,
@@ -18,7 +18,7 @@ impl System {
         Self { ready: false, reloading: false, shown: String::new() }
     }
 
-    /// How often systemd is to hear that the agent lives: twice within what it waits for.
+    /// Returns how often to notify the watchdog: twice within its timeout.
     pub(super) fn watchdog() -> Option<Duration> {
         sd_notify::watchdog_enabled().map(|time| time / 2)
     }
@@ -60,6 +60,6 @@ impl System {
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        say(&format!("systemd was not told: {error}"));
+        say(&format!("could not notify systemd: {error}"));
     }
 }

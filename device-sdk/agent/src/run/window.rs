@@ -1,5 +1,5 @@
-//! Through which `doorward-agent status` sees the agent that runs: `agent.sock` in the identity
-//! directory, which answers one line of JSON and is its owner's alone.
+//! The socket through which `doorward-agent status` queries the running agent: `agent.sock` in the
+//! identity directory. It answers with one line of JSON, and only its owner can open it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,12 +24,12 @@ fn path(dir: &Path) -> PathBuf {
     dir.join("agent.sock")
 }
 
-/// Listens for those who want to see.
+/// Listens for status queries.
 pub(super) fn open(dir: &Path) -> Result<Listener, Failure> {
     Listener::bind(&Place::Unix(path(dir)))
 }
 
-/// What is seen.
+/// Returns the agent's status as JSON.
 pub(super) fn view(status: &Status, last_error: Option<&str>) -> Value {
     let offers: serde_json::Map<String, Value> = status
         .offers
@@ -64,17 +64,17 @@ pub(super) fn view(status: &Status, last_error: Option<&str>) -> Value {
     })
 }
 
-/// Shows it to one who has come.
+/// Sends the status to a client.
 pub(super) async fn show(mut local: Local, view: Value) {
     let said = async {
         local.write_all(format!("{view}\n").as_bytes()).await?;
         local.shutdown().await
     };
-    // Whoever does not look is not waited for.
+    // Does not wait for a client that does not read.
     drop(timeout(PATIENCE, said).await);
 }
 
-/// What the agent that runs with an identity shows, if there is one.
+/// Queries the agent that runs with the identity in `dir`. Returns `None` if there is none.
 pub(crate) async fn look(dir: &Path) -> Option<Value> {
     let seen = async {
         #[expect(clippy::disallowed_methods, reason = "asks the agent of the same owner")]
@@ -86,7 +86,7 @@ pub(crate) async fn look(dir: &Path) -> Option<Value> {
     timeout(PATIENCE, seen).await.ok().flatten()
 }
 
-/// The lines of a view, for people.
+/// Formats a status as lines for people.
 pub(crate) fn lines(view: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let at = |pointer: &str| view.pointer(pointer).and_then(text);

@@ -1,10 +1,11 @@
-//! What is behind the interfaces that a device offers.
+//! Serves the interfaces that a device offers.
 //!
 //! Invariants
-//! - Only what the owner's file names is dialed, opened or started. What the gateway says chooses
-//!   among those names, and how a serial line is set; nothing else.
-//! - A local end is there before a flow is admitted, so a refusal can say why it is not.
-//! - A flow that was cut does not look complete to the local end, nor the other way round.
+//! - Only targets that the owner's file names are dialed, opened or started. The gateway selects
+//!   one of those names and a serial line's settings, and nothing else.
+//! - The local end is open before a flow is admitted, so that a refusal can give the reason.
+//! - A flow that was cut does not look complete to the local end, and a broken local end does not
+//!   look complete to the flow.
 
 mod process;
 mod serial;
@@ -22,22 +23,23 @@ pub(crate) use serial::Lines;
 
 use crate::failure::Failure;
 
-/// How long a local end may take to be there.
+/// How long opening a local end may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A flow that waits for its answer.
+/// A flow that has not been admitted or refused yet.
 pub(crate) trait Waiting: Send {
-    /// Admits it as bytes, and says which of the wanted actions they serve where that is told.
+    /// Admits the flow as bytes. `granted` are the wanted actions that it serves, where that
+    /// matters.
     fn stream(self, granted: &[Action]) -> impl Future<Output = io::Result<Pipe>> + Send;
 
-    /// Admits it as datagrams.
+    /// Admits the flow as datagrams.
     fn datagrams(self) -> impl Future<Output = io::Result<Datagrams>> + Send;
 
-    /// Refuses it.
+    /// Refuses the flow.
     fn refuse(self, why: Why, detail: &str) -> impl Future<Output = ()> + Send;
 }
 
-/// Why a local end is not there.
+/// Why a local end could not be opened.
 #[derive(Debug)]
 struct Absent {
     why: Why,
@@ -50,7 +52,7 @@ impl Absent {
     }
 }
 
-/// The gateway is told the kind of it: paths and addresses are the owner's.
+/// Keeps only the kind of the error: paths and addresses are not for the gateway.
 impl From<io::Error> for Absent {
     fn from(error: io::Error) -> Self {
         let why = match error.kind() {
@@ -62,7 +64,7 @@ impl From<io::Error> for Absent {
     }
 }
 
-/// One offered interface.
+/// An offered interface.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
     way: Way,
@@ -74,7 +76,7 @@ impl Service {
         Self { way, lines }
     }
 
-    /// How its flows travel.
+    /// Returns how the interface's flows travel.
     pub(crate) fn kind(&self) -> Kind {
         match self.way {
             Way::Udp { .. } => Kind::Datagrams,
@@ -82,11 +84,11 @@ impl Service {
         }
     }
 
-    /// Serves one flow until it has ended. Answers why it did not end properly; a refusal is
-    /// told to the gateway and is a proper end here.
+    /// Serves one flow until it has ended. Returns an error if it did not end properly. A refusal
+    /// goes to the gateway and counts as a proper end.
     pub(crate) async fn serve(&self, asked: &Asked, flow: impl Waiting) -> Result<(), Failure> {
         if asked.kind.is_some_and(|kind| kind != self.kind()) {
-            flow.refuse(Why::Wrong, "the interface does not speak so").await;
+            flow.refuse(Why::Wrong, "the interface does not support this kind of flow").await;
             return Ok(());
         }
         match &self.way {
@@ -134,9 +136,9 @@ impl Service {
                     Err(error) => refuse(flow, error.into()).await,
                 }
             }
-            // The file is refused where it says so.
+            // The configuration refuses such a target.
             Way::Agent { .. } => {
-                refuse(flow, Absent::new(Why::Unreachable, "nothing is behind it")).await
+                refuse(flow, Absent::new(Why::Unreachable, "the interface has no target")).await
             }
         }
     }

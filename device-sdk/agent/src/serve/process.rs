@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::carry::{self, Patience};
 use crate::failure::Failure;
 
-/// Carries a flow to a program and back. The program ends with it, and so does all that it has
-/// started.
+/// Carries a flow to a program and back. The program and all processes it started end with the
+/// flow.
 pub(super) async fn carry(flow: Pipe, mut process: Process) -> Result<(), Failure> {
     let (input, output) = tokio::io::split(&mut process);
     let carried = carry::carry(flow, input, output, Patience::Whole).await;
@@ -25,8 +25,8 @@ pub(super) async fn carry(flow: Pipe, mut process: Process) -> Result<(), Failur
     }
 }
 
-/// A program that need not listen: what it does not want to hear is dropped, as in a shell's
-/// pipeline. Its status, and not its input, says how it ended.
+/// A program that may ignore its input: bytes that it does not read are dropped, as in a shell's
+/// pipeline. Only its exit status says whether it ended properly.
 #[derive(Debug)]
 pub(super) struct Process(Program);
 

@@ -17,7 +17,7 @@ pub(super) async fn dial(host: &Host, port: u16) -> Result<Local, Absent> {
         Host::Name(name) => TcpStream::connect((name.as_str(), port)).await,
     };
     let tcp = connected?;
-    // A port of this machine's own that nobody listens at can be met by itself.
+    // Linux can connect a socket to itself, at a local port where nobody listens.
     if tcp.local_addr()? == tcp.peer_addr()? {
         return Err(io::Error::from(io::ErrorKind::ConnectionRefused).into());
     }

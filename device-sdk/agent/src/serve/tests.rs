@@ -1,4 +1,4 @@
-//! Flows to local ends, over a connection in memory.
+//! Tests of flows to local ends, over a connection in memory.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -17,21 +17,21 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::doors::tests::pipes;
 
-/// A flow that waits, over a connection in memory.
+/// A flow that waits for its answer, over a connection in memory.
 struct Fake {
     carrier: Carrier,
     pipe: Pipe,
     granted: oneshot::Sender<Vec<Action>>,
     refused: oneshot::Sender<(Why, String)>,
-    /// Both ends of a connection end with their carriers.
+    /// Keeps the carrier alive, since a dropped carrier ends its connection.
     _far: Carrier,
 }
 
 impl Waiting for Fake {
     async fn stream(self, granted: &[Action]) -> io::Result<Pipe> {
-        // A test may not care.
+        // The test may not look at it.
         drop(self.granted.send(granted.to_vec()));
-        // As long as the test runs.
+        // Keeps the connection open until the test ends.
         std::mem::forget((self.carrier, self._far));
         Ok(self.pipe)
     }
@@ -69,7 +69,7 @@ async fn serve(url: &str) -> Served {
     serve_with(&service(url), Asked::default()).await
 }
 
-/// Another process of this binary gets here to keep a program.
+/// The entry point of this test binary as a keeper.
 #[test]
 fn keeper() {
     let arguments = &["--exact", "serve::tests::keeper", "--test-threads=1"];
@@ -190,7 +190,7 @@ async fn datagrams_pass_whole_and_a_closed_port_is_waited_for() {
     let mut peer = None;
     for round in 0..2u8 {
         flow.send(&[round]);
-        // What waits to be sent leaves when something is asked for.
+        // A waiting datagram is sent when the flow is polled.
         drop(tokio::time::timeout(Duration::from_millis(200), flow.receive()).await);
         if round == 0 {
             peer = Some(UdpSocket::bind(at).await.unwrap());
@@ -205,12 +205,12 @@ async fn datagrams_pass_whole_and_a_closed_port_is_waited_for() {
         peer.send_to(datagram, from).await.unwrap();
         assert_eq!(soon(flow.receive()).await.unwrap(), Some(Bytes::copy_from_slice(datagram)));
     }
-    // Nobody else is heard.
+    // Datagrams from another sender are ignored.
     let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     other.send_to(b"x", from).await.unwrap();
     assert!(tokio::time::timeout(Duration::from_millis(100), flow.receive()).await.is_err());
     drop(flow);
-    // How, is the carrier's to say: datagrams know no proper end.
+    // Either result is right, since datagrams have no proper end.
     drop(soon(served.ended).await.unwrap());
 }
 
@@ -290,7 +290,7 @@ async fn nothing_of_a_program_outlives_its_flow() {
     }
 }
 
-/// A pseudo-terminal: the end of the adapter, and the path of the line.
+/// Returns a pseudo-terminal: the adapter's end, and the path of the line.
 fn pty() -> (tokio::fs::File, String) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
@@ -299,7 +299,7 @@ fn pty() -> (tokio::fs::File, String) {
     (tokio::fs::File::from_std(master.into()), path)
 }
 
-/// Holds the line open without using it: a pseudo-terminal forgets how it is set otherwise.
+/// Opens the line without using it. A pseudo-terminal that nobody has open loses its settings.
 fn hold(path: &str) -> std::fs::File {
     std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap()
 }
@@ -319,7 +319,7 @@ async fn a_line_is_set_passes_and_is_put_back() {
     let parameters = BTreeMap::from([("stop".to_owned(), "2".to_owned())]);
     let asked = Asked { parameters, ..Asked::default() };
     let mut served = serve_with(&service, asked.clone()).await;
-    // Before it is set, it would echo.
+    // Waits until the line is set, since before that it echoes.
     soon(async {
         while modes(&held) == before {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -331,14 +331,14 @@ async fn a_line_is_set_passes_and_is_put_back() {
     soon(served.far.read_exact(&mut login)).await.unwrap();
     assert_eq!(&login, b"login: ");
     assert_eq!((modes(&held).0, modes(&held).1), (19200, true));
-    // It is one flow's at a time.
+    // A line serves one flow at a time.
     let second = serve_with(&service, asked.clone()).await;
     assert_eq!(soon(second.refused).await.unwrap().0, Why::Taken);
     said(&mut served.far, b"root\n").await;
     served.far.shutdown().await.unwrap();
     let mut root = [0; 5];
     soon(adapter.read_exact(&mut root)).await.unwrap();
-    // Raw: nothing was translated or echoed. The answer still comes after the half-close.
+    // The line is raw: nothing is translated or echoed. The answer arrives after the half-close.
     assert_eq!(&root, b"root\n");
     adapter.write_all(b"ok").await.unwrap();
     adapter.flush().await.unwrap();
@@ -347,7 +347,7 @@ async fn a_line_is_set_passes_and_is_put_back() {
     assert_eq!(rest, b"ok");
     soon(served.ended).await.unwrap().unwrap();
     assert_eq!(modes(&held), before);
-    // And it is free again, also after a cut.
+    // The line is free again, also after a cut.
     let served = serve_with(&service, asked).await;
     served.far.cut(Why::Ended);
     assert!(soon(served.ended).await.unwrap().is_err());
@@ -361,7 +361,7 @@ async fn who_is_granted_control_sets_the_line_by_rfc_2217() {
     let held = hold(&path);
     let before = modes(&held);
     let service = service(&format!("serial:{path}?baud=19200"));
-    // Who does not ask for it, is granted nothing and gets bare bytes.
+    // A flow that does not ask for control is granted nothing more and gets bare bytes.
     let served = serve_with(&service, Asked::default()).await;
     assert_eq!(soon(served.granted).await.unwrap(), []);
     served.far.cut(Why::Ended);
@@ -388,7 +388,7 @@ async fn who_is_granted_control_sets_the_line_by_rfc_2217() {
         assert_eq!(&found, b"OK\xff\r\0");
         if properly {
             soon(std::future::poll_fn(|cx| line.poll_restore(cx))).await;
-            // When that is said, it is so.
+            // The line is restored before the end arrives.
             assert_eq!(modes(&held), before);
             assert!(service.lines.is_free());
             soon(served.ended).await.unwrap().unwrap();
@@ -401,7 +401,7 @@ async fn who_is_granted_control_sets_the_line_by_rfc_2217() {
     }
 }
 
-/// Asks a line, which is read meanwhile.
+/// Sends a request to a line, and reads from the line meanwhile.
 async fn ask(line: &mut Remote<Pipe>, request: LineRequest) -> io::Result<()> {
     std::future::poll_fn(|cx| {
         let mut none = [];

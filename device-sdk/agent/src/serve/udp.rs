@@ -13,10 +13,10 @@ use super::Absent;
 use crate::datagrams::{self, End};
 use crate::failure::Failure;
 
-/// How long a flow is kept in which nothing moves.
+/// How long a flow may be idle.
 pub(super) const IDLE: Duration = Duration::from_secs(5 * 60);
 
-/// A socket that sends to the first address of `host`, and hears from nobody else.
+/// Returns a socket that sends to the first address of `host` and receives only from it.
 pub(super) async fn dial(host: &Host, port: u16) -> Result<UdpSocket, Absent> {
     let address = match host {
         Host::Address(address) => SocketAddr::from((*address, port)),
@@ -50,8 +50,8 @@ struct Socket {
     bytes: Vec<u8>,
 }
 
-/// That nobody listens at the moment may be over with the next datagram, and one that is too
-/// large is lost alone.
+/// Ignores errors that concern one datagram only: a closed port may open again, and only the
+/// datagram that is too large is lost.
 fn lost(error: io::Error) -> io::Result<()> {
     let passes = matches!(
         error.kind(),
