@@ -9,14 +9,14 @@ use doorward_model::{Clock, DoorName, Name};
 use doorward_sdk::{Renewal, Transport, renew, renew_if_due};
 use serde_json::json;
 
+use crate::client_opener::{ClientOpener, start};
 use crate::connect;
 use crate::enroll::{enroll, read_code};
 use crate::failure::Failure;
 use crate::identity::IdentityArgs;
-use crate::proxy::{self, Bound};
-use crate::run::{self, window};
-use crate::signals::Stop;
-use crate::through::{Through, start};
+use crate::proxy::{self, ProxyListener};
+use crate::run::{self, status_socket};
+use crate::signals::StopSignals;
 
 /// The agent's commands.
 #[derive(Subcommand, Clone, Debug)]
@@ -107,7 +107,7 @@ pub enum AgentCommand {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
         /// Where to listen: a loopback ADDR:PORT, or unix:PATH (open to its owner only)
-        #[arg(long, value_name = "ADDR", default_value = proxy::USUAL)]
+        #[arg(long, value_name = "ADDR", default_value = proxy::DEFAULT_ADDRESS)]
         listen: String,
         /// Require no token, so that every user and program of this machine can use the proxy
         #[arg(long)]
@@ -160,7 +160,7 @@ pub async fn run(
             let found = dir.load()?;
             let (id, validity, facts) = (found.spiffe_id()?, found.validity()?, found.gateway());
             let state = if clock.now() > validity.not_after { "expired" } else { "live" };
-            let agent = window::look(dir.path()).await;
+            let agent = status_socket::query(dir.path()).await;
             if as_json {
                 let answer = json!({
                     "subject": facts.subject,
@@ -186,7 +186,7 @@ pub async fn run(
                 ("identity", dir.path().display().to_string()),
             ];
             let agent = match &agent {
-                Some(view) => window::lines(view),
+                Some(view) => status_socket::lines(view),
                 None => vec![("agent".to_owned(), "not running".to_owned())],
             };
             let identity = identity.into_iter().map(|(name, value)| (name.to_owned(), value));
@@ -196,27 +196,27 @@ pub async fn run(
             Ok(())
         }
         AgentCommand::Connect { interface, dir, observe, stdio: _, listen, open } => {
-            let door = read_door(&interface)?;
+            let name = read_interface(&interface)?;
             let dir = identity.dir(dir);
-            connect::run(&dir, &door, observe, listen.as_deref(), open, clock).await
+            connect::run(&dir, &name, observe, listen.as_deref(), open, clock).await
         }
         AgentCommand::Run { dir, config } => run::run(&identity.dir(dir), config, clock).await,
         AgentCommand::Proxy { dir, listen, open } => {
             let dir = identity.dir(dir);
             let domain = dir.load()?.gateway().domain.clone();
-            let bound = Bound::bind(&listen, open)?;
+            let bound = ProxyListener::bind(&listen, open)?;
             let _token = bound.keep_token(dir.path())?;
             let client = start(&dir, Transport::Auto, clock)?;
-            tell(&format!("the proxy is {}", bound.shown()));
-            let doors = Arc::new(Through::new(client.clone(), Vec::new()));
-            bound.serve(doors, domain, Stop::new()?).await;
+            tell_terminal(&format!("the proxy is {}", bound.shown()));
+            let opener = Arc::new(ClientOpener::new(client.clone(), Vec::new()));
+            bound.serve(opener, domain, StopSignals::new()?).await;
             client.stop().await;
             Ok(())
         }
     }
 }
 
-fn read_door(text: &str) -> Result<DoorName, Failure> {
+fn read_interface(text: &str) -> Result<DoorName, Failure> {
     let wrong = |why: String| Failure::Usage(format!("'{}': {why}", doorward_model::escape(text)));
     let (device, interface) = text
         .split_once('/')
@@ -238,7 +238,7 @@ fn print(line: &str) -> Result<(), Failure> {
 }
 
 /// Prints a line on standard error if that is a terminal.
-pub(crate) fn tell(line: &str) {
+pub(crate) fn tell_terminal(line: &str) {
     let mut err = std::io::stderr().lock();
     if err.is_terminal() {
         drop(writeln!(err, "{line}"));

@@ -8,7 +8,7 @@ use doorward_model::{Way, is_printable};
 use doorward_wire::fuzzing::Target;
 
 use crate::proxy::fuzzing as proxy;
-use crate::run::config::{Config, INTERFACES, OFTEN, SELDOM};
+use crate::run::config::{AgentConfig, INTERFACES, POSTURE_MAX, POSTURE_MIN};
 
 pub use crate::proxy::fuzzing::{header, http, socks};
 
@@ -24,9 +24,9 @@ pub const TARGETS: &[Target] = &[
 /// printable.
 pub fn config(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    match Config::parse(Path::new("agent.toml"), &text) {
+    match AgentConfig::parse(Path::new("agent.toml"), &text) {
         Ok(config) => {
-            assert!((OFTEN..=SELDOM).contains(&config.posture_every));
+            assert!((POSTURE_MIN..=POSTURE_MAX).contains(&config.posture_every));
             assert!(config.firmware.is_none_or(|firmware| firmware.is_absolute()));
             assert!(config.interfaces.len() <= INTERFACES);
             for target in config.interfaces.values() {
@@ -34,9 +34,9 @@ pub fn config(bytes: &[u8]) {
             }
         }
         Err(error) => {
-            let said = error.to_string();
-            assert!(said.starts_with("agent.toml: "), "{said:?}");
-            assert!(said.lines().all(is_printable), "{said:?}");
+            let text = error.to_string();
+            assert!(text.starts_with("agent.toml: "), "{text:?}");
+            assert!(text.lines().all(is_printable), "{text:?}");
         }
     }
 }
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn targets_stand_what_comes() {
-        let faults = share(TARGETS, 40_000, |said| println!("{said}"));
+        let faults = share(TARGETS, 40_000, |text| println!("{text}"));
         assert!(faults.is_empty(), "{faults:#?}");
     }
 }

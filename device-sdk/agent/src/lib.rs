@@ -11,10 +11,10 @@
 
 mod arguments;
 mod carry;
+mod client_opener;
 mod command;
 mod connect;
 mod datagrams;
-mod doors;
 mod enroll;
 mod failure;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -22,15 +22,15 @@ mod failure;
 pub mod fuzzing;
 mod identity;
 mod listen;
-mod listener;
-mod local;
+mod local_listener;
+mod local_stream;
+mod opener;
 mod private;
 mod proxy;
 mod run;
 mod serve;
 mod signals;
 mod stdio;
-mod through;
 
 pub use arguments::arguments;
 pub use command::{AgentCommand, run};

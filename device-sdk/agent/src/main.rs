@@ -21,9 +21,9 @@ struct Cli {
     command: AgentCommand,
 }
 
-struct System;
+struct SystemClock;
 
-impl Clock for System {
+impl Clock for SystemClock {
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place where the program asks the system"
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    let ended = runtime.block_on(run(cli.command, &cli.identity, cli.json, Arc::new(System)));
+    let ended = runtime.block_on(run(cli.command, &cli.identity, cli.json, Arc::new(SystemClock)));
     // A pending read of standard input cannot be cancelled and must not keep the program alive.
     runtime.shutdown_background();
     match ended {

@@ -6,16 +6,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use doorward_wire::fuzzing::{Feed, pieces};
 
-use super::header::{self, Place};
-use super::http::{self, Head, LONGEST};
-use super::socks::{Command, NAME, Socks, Step};
-use super::token::Token;
+use super::header::{self, DatagramTarget};
+use super::http::{self, ConnectHead, LONGEST};
+use super::socks::{NAME, Socks, SocksCommand, SocksStep};
+use super::token::ProxyToken;
 
 /// Checks a SOCKS negotiation: splitting the input anywhere changes nothing, each message gets at
 /// most one answer, and no request is granted without the token.
 pub fn socks(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
-    let token = Token::of("abc");
+    let token = ProxyToken::of("abc");
     let token = feed.flag().then_some(&token);
     let cuts = feed.bytes(16);
     let bytes = feed.rest();
@@ -23,11 +23,12 @@ pub fn socks(bytes: &[u8]) {
     assert_eq!(negotiate(token, &pieces(bytes, cuts)), (steps.clone(), rest.clone()));
     assert!(bytes.ends_with(&rest));
     assert!(steps.len() <= 3, "at most a greeting, a password and a request");
-    let done = steps.iter().filter(|step| matches!(step, Step::Do(_) | Step::Refuse(_))).count();
+    let done =
+        steps.iter().filter(|step| matches!(step, SocksStep::Do(_) | SocksStep::Refuse(_))).count();
     assert!(done <= 1);
-    if let Some(Step::Do(command)) = steps.last() {
+    if let Some(SocksStep::Do(command)) = steps.last() {
         assert!(token.is_none() || shows(bytes) == Some(true), "the client did not send the token");
-        if let Command::Connect(host) = command {
+        if let SocksCommand::Connect(host) = command {
             assert!(host.len() <= 255);
         }
     }
@@ -42,7 +43,7 @@ fn shows(bytes: &[u8]) -> Option<bool> {
 }
 
 /// Returns the steps for the bytes, and the bytes that are left.
-fn negotiate(token: Option<&Token>, pieces: &[&[u8]]) -> (Vec<Step>, Vec<u8>) {
+fn negotiate(token: Option<&ProxyToken>, pieces: &[&[u8]]) -> (Vec<SocksStep>, Vec<u8>) {
     let (mut socks, mut steps, mut over) = (Socks::new(token), vec![], vec![]);
     for piece in pieces {
         over.extend_from_slice(piece);
@@ -50,11 +51,11 @@ fn negotiate(token: Option<&Token>, pieces: &[&[u8]]) -> (Vec<Step>, Vec<u8>) {
             let taken = socks.push(&over);
             over.drain(..taken);
             match socks.step() {
-                Step::More => break,
+                SocksStep::More => break,
                 step => steps.push(step),
             }
         }
-        let is_over = matches!(steps.last(), Some(Step::Do(_) | Step::Refuse(_)));
+        let is_over = matches!(steps.last(), Some(SocksStep::Do(_) | SocksStep::Refuse(_)));
         assert!(is_over || over.is_empty(), "at most one message waits");
     }
     let mut rest = socks.rest();
@@ -81,34 +82,34 @@ pub(crate) fn socks_corpus() -> Vec<Vec<u8>> {
 /// it are left, and no request is granted without the token.
 pub fn http(bytes: &[u8]) {
     let (cut, bytes) = bytes.split_first().map_or((0, bytes), |(cut, bytes)| (*cut, bytes));
-    let token = Token::of("abc");
+    let token = ProxyToken::of("abc");
     let head = http::read(bytes, Some(&token));
     let open = http::read(bytes, None);
     match &head {
-        Head::More => {
+        ConnectHead::More => {
             assert!(bytes.len() < LONGEST);
-            assert_eq!(open, Head::More);
+            assert_eq!(open, ConnectHead::More);
         }
-        Head::Connect(host, length) => {
+        ConnectHead::Connect(host, length) => {
             assert_eq!(open, head);
             assert!(*length <= bytes.len() && *length <= LONGEST && host.len() < *length);
             assert_eq!(http::read(&bytes[..*length], Some(&token)), head);
             let part = &bytes[..usize::from(cut) % *length];
-            assert_eq!(http::read(part, Some(&token)), Head::More);
+            assert_eq!(http::read(part, Some(&token)), ConnectHead::More);
             let mut words = bytes[..*length].split(u8::is_ascii_whitespace);
             assert!(words.any(|word| {
                 let pair = STANDARD.decode(word).unwrap_or_default();
                 pair.ends_with(b":abc") || pair == b"abc:" || pair == b"abc"
             }));
         }
-        Head::Refuse(problem) => {
+        ConnectHead::Refuse(problem) => {
             assert!((400..600).contains(&problem.status));
             let answer = String::from_utf8(problem.encode()).unwrap();
             let (fields, body) = answer.split_once("\r\n\r\n").unwrap();
             assert!(fields.contains(&format!("Content-Length: {}", body.len())));
             // More bytes do not turn a refusal into a success.
             let more = [bytes, b"\r\n\r\n"].concat();
-            assert!(matches!(http::read(&more, Some(&token)), Head::Refuse(_)));
+            assert!(matches!(http::read(&more, Some(&token)), ConnectHead::Refuse(_)));
         }
     }
 }
@@ -134,15 +135,15 @@ pub(crate) fn http_corpus() -> Vec<Vec<u8>> {
 
 /// Checks the header of a relayed datagram: writing what was read gives the same bytes.
 pub fn header(bytes: &[u8]) {
-    if let Some((place, datagram)) = header::read(bytes) {
-        assert_eq!(header::write(&place, datagram).unwrap(), bytes);
+    if let Some((target, datagram)) = header::read(bytes) {
+        assert_eq!(header::write(&target, datagram).unwrap(), bytes);
     }
     let mut feed = Feed::new(bytes);
-    let place = Place { host: feed.text(300), port: u16::from(feed.byte()) << 7 };
+    let target = DatagramTarget { host: feed.text(300), port: u16::from(feed.byte()) << 7 };
     let datagram = feed.rest();
-    match header::write(&place, datagram) {
-        Some(written) => assert_eq!(header::read(&written), Some((place, datagram))),
-        None => assert!(place.host.len() > 255),
+    match header::write(&target, datagram) {
+        Some(written) => assert_eq!(header::read(&written), Some((target, datagram))),
+        None => assert!(target.host.len() > 255),
     }
 }
 

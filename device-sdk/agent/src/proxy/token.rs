@@ -14,15 +14,15 @@ use crate::private;
 
 /// The proxy's token: 128 random bits, new at each start.
 #[derive(Clone)]
-pub(super) struct Token(String);
+pub(super) struct ProxyToken(String);
 
-impl fmt::Debug for Token {
+impl fmt::Debug for ProxyToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token")
     }
 }
 
-impl Token {
+impl ProxyToken {
     pub(super) fn new() -> Result<Self, Failure> {
         let mut bytes = [0; 16];
         rand::fill(&mut bytes).map_err(|_| Failure::Local {
@@ -49,18 +49,18 @@ impl Token {
 
     /// Writes the token to `DIR/proxy-token`, readable by its owner only. Dropping the result
     /// removes the file.
-    pub(super) fn keep(&self, dir: &Path) -> Result<Kept, Failure> {
+    pub(super) fn keep(&self, dir: &Path) -> Result<TokenFile, Failure> {
         let path = dir.join("proxy-token");
         private::write(&path, format!("{}\n", self.0).as_bytes())
             .map_err(|error| Failure::Local { what: path.display().to_string(), error })?;
-        Ok(Kept(path))
+        Ok(TokenFile(path))
     }
 }
 
 /// The token's file, which is removed with this value.
-pub(crate) struct Kept(PathBuf);
+pub(crate) struct TokenFile(PathBuf);
 
-impl Drop for Kept {
+impl Drop for TokenFile {
     fn drop(&mut self) {
         // Fails if somebody else has removed the file already.
         drop(std::fs::remove_file(&self.0));

@@ -17,13 +17,13 @@ const LIMIT: u64 = 1024 * 1024;
 /// How many interfaces a gateway accepts from one device.
 pub(crate) const INTERFACES: usize = 256;
 /// The default interval between posture reports, and its bounds.
-const USUAL: Duration = Duration::from_secs(60 * 60);
-pub(crate) const OFTEN: Duration = Duration::from_secs(60);
-pub(crate) const SELDOM: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const POSTURE_DEFAULT: Duration = Duration::from_secs(60 * 60);
+pub(crate) const POSTURE_MIN: Duration = Duration::from_secs(60);
+pub(crate) const POSTURE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The checked configuration. `deploy/agent.toml` explains every setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Config {
+pub(crate) struct AgentConfig {
     /// A file whose first line is the firmware's version.
     pub(crate) firmware: Option<PathBuf>,
     pub(crate) transport: Transport,
@@ -31,12 +31,12 @@ pub(crate) struct Config {
     pub(crate) interfaces: BTreeMap<Name, Way>,
 }
 
-impl Default for Config {
+impl Default for AgentConfig {
     fn default() -> Self {
         Self {
             firmware: None,
             transport: Transport::Auto,
-            posture_every: USUAL,
+            posture_every: POSTURE_DEFAULT,
             interfaces: BTreeMap::new(),
         }
     }
@@ -45,7 +45,7 @@ impl Default for Config {
 /// The file's content before it is checked.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct Raw {
+struct RawConfig {
     firmware: Option<PathBuf>,
     transport: Option<String>,
     posture_every: Option<String>,
@@ -58,7 +58,7 @@ struct RawInterface {
     url: String,
 }
 
-impl Config {
+impl AgentConfig {
     /// Reads the file.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ impl Config {
 
     /// Parses and checks the text of a file. `path` is for error texts.
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
-        let raw: Raw = toml::from_str(text).map_err(|error| {
+        let raw: RawConfig = toml::from_str(text).map_err(|error| {
             Failure::Usage(format!("{}: {}", path.display(), escape_lines(&error.to_string())))
         })?;
         let wrong = |key: &str, why: &dyn Display| {
@@ -99,12 +99,12 @@ impl Config {
             ));
         }
         let posture_every = match raw.posture_every {
-            None => USUAL,
+            None => POSTURE_DEFAULT,
             Some(text) => humantime::parse_duration(&text).map_err(|error| {
                 wrong("posture-every", &format!("{error}; write 10m, 1h or 1d"))
             })?,
         };
-        if !(OFTEN..=SELDOM).contains(&posture_every) {
+        if !(POSTURE_MIN..=POSTURE_MAX).contains(&posture_every) {
             return Err(wrong("posture-every", &"use an interval from 1m to 7d"));
         }
         if raw.interfaces.len() > INTERFACES {
@@ -139,24 +139,24 @@ mod tests {
 
     use super::*;
 
-    fn parse(text: &str) -> Result<Config, String> {
-        Config::parse(Path::new("/etc/agent.toml"), text).map_err(|error| error.to_string())
+    fn parse(text: &str) -> Result<AgentConfig, String> {
+        AgentConfig::parse(Path::new("/etc/agent.toml"), text).map_err(|error| error.to_string())
     }
 
     #[test]
     fn an_empty_file_is_the_defaults() {
-        assert_eq!(parse(""), Ok(Config::default()));
+        assert_eq!(parse(""), Ok(AgentConfig::default()));
     }
 
     #[test]
     fn the_file_that_is_shipped_reads_and_shows_the_defaults() {
         let shipped = include_str!("../../../../deploy/agent.toml");
-        assert_eq!(parse(shipped), Ok(Config::default()));
+        assert_eq!(parse(shipped), Ok(AgentConfig::default()));
         let all: String = shipped
             .lines()
             .map(|line| line.strip_prefix("#: ").unwrap_or(line).to_owned() + "\n")
             .collect();
-        assert_eq!(parse(&all), Ok(Config::default()));
+        assert_eq!(parse(&all), Ok(AgentConfig::default()));
         let examples: String = shipped
             .lines()
             .map(|line| line.strip_prefix("#- ").unwrap_or(line).to_owned() + "\n")

@@ -46,7 +46,7 @@ impl AsyncRead for Process {
     }
 }
 
-fn unheard<T>(wrote: Poll<io::Result<T>>, passed: T) -> Poll<io::Result<T>> {
+fn ignore_closed_input<T>(wrote: Poll<io::Result<T>>, passed: T) -> Poll<io::Result<T>> {
     match wrote {
         Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             Poll::Ready(Ok(passed))
@@ -61,11 +61,11 @@ impl AsyncWrite for Process {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        unheard(Pin::new(&mut self.0).poll_write(cx, bytes), bytes.len())
+        ignore_closed_input(Pin::new(&mut self.0).poll_write(cx, bytes), bytes.len())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        unheard(Pin::new(&mut self.0).poll_flush(cx), ())
+        ignore_closed_input(Pin::new(&mut self.0).poll_flush(cx), ())
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -15,7 +15,7 @@ use doorward_wire::{Pipe, Why};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use super::Absent;
+use super::Unavailable;
 use crate::carry::{self, Patience};
 use crate::failure::Failure;
 
@@ -25,29 +25,29 @@ const LINGER: Duration = Duration::from_secs(1);
 /// The serial lines of this machine that are in use. Each serves one flow at a time, even if
 /// several paths lead to it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lines(Arc<Mutex<HashSet<PathBuf>>>);
+pub(crate) struct SerialLines(Arc<Mutex<HashSet<PathBuf>>>);
 
 /// The reservation of a line, until it is dropped.
 #[derive(Debug)]
-struct Seat {
-    lines: Lines,
+struct LineReservation {
+    lines: SerialLines,
     path: PathBuf,
 }
 
-impl Drop for Seat {
+impl Drop for LineReservation {
     fn drop(&mut self) {
         self.lines.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.path);
     }
 }
 
-impl Lines {
-    fn sit(&self, path: PathBuf) -> Result<Seat, Absent> {
+impl SerialLines {
+    fn reserve(&self, path: PathBuf) -> Result<LineReservation, Unavailable> {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !taken.insert(path.clone()) {
-            return Err(Absent::new(Why::Taken, "another flow uses the line"));
+            return Err(Unavailable::new(Why::Taken, "another flow uses the line"));
         }
         drop(taken);
-        Ok(Seat { lines: self.clone(), path })
+        Ok(LineReservation { lines: self.clone(), path })
     }
 
     /// Opens the line at `path` with the file's settings, changed by `parameters`.
@@ -56,39 +56,40 @@ impl Lines {
         path: &Path,
         settings: LineSettings,
         parameters: &BTreeMap<String, String>,
-    ) -> Result<Line, Absent> {
+    ) -> Result<OpenLine, Unavailable> {
         let settings = change(parameters)?.apply(settings);
         // Two links may lead to the same line.
         let real = tokio::fs::canonicalize(path).await?;
-        let seat = self.sit(real.clone())?;
+        let reservation = self.reserve(real.clone())?;
         let tty = Tty::open(real, settings).await?;
-        Ok(Line { tty, ending: None, over: false, _seat: seat })
+        Ok(OpenLine { tty, ending: None, over: false, _reservation: reservation })
     }
 }
 
-fn change(parameters: &BTreeMap<String, String>) -> Result<LineChange, Absent> {
+fn change(parameters: &BTreeMap<String, String>) -> Result<LineChange, Unavailable> {
     if parameters.is_empty() {
         return Ok(LineChange::default());
     }
     let all: Vec<String> = parameters.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    LineChange::parse(&all.join("&")).map_err(|error| Absent::new(Why::Wrong, error.to_string()))
+    LineChange::parse(&all.join("&"))
+        .map_err(|error| Unavailable::new(Why::Wrong, error.to_string()))
 }
 
 /// An open line as the local end of a flow of bytes. A line has no end of its own. It counts as
 /// ended when the flow's direction has ended and the line has been silent for [`LINGER`].
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct OpenLine {
     /// Dropped before `_reservation`: it restores the settings and discards unsent bytes before
     /// another flow can get the line.
     tty: Tty,
     ending: Option<Pin<Box<Sleep>>>,
     over: bool,
-    _seat: Seat,
+    _reservation: LineReservation,
 }
 
 /// Carries a flow to a line and back. After a proper end, all written bytes have left the line.
 /// Otherwise unsent bytes are discarded.
-pub(super) async fn carry(flow: Pipe, mut line: Line) -> Result<(), Failure> {
+pub(super) async fn carry(flow: Pipe, mut line: OpenLine) -> Result<(), Failure> {
     let (input, output) = tokio::io::split(&mut line);
     carry::carry(flow, input, output, Patience::Whole).await?;
     poll_fn(|cx| line.tty.poll_restore(cx)).await;
@@ -97,10 +98,10 @@ pub(super) async fn carry(flow: Pipe, mut line: Line) -> Result<(), Failure> {
 
 /// Serves a flow that controls the line through RFC 2217. The flow ends after the line is restored
 /// and free, so that the client can ask for it again at once.
-pub(super) async fn govern(mut flow: Pipe, line: Line) -> Result<(), Failure> {
-    let Line { tty, _seat: seat, .. } = line;
+pub(super) async fn serve_rfc2217(mut flow: Pipe, line: OpenLine) -> Result<(), Failure> {
+    let OpenLine { tty, _reservation: reservation, .. } = line;
     let served = doorward_local::serve(tty, &mut flow).await;
-    drop(seat);
+    drop(reservation);
     match served {
         Ok(()) => flow.shutdown().await.map_err(Failure::Cut),
         Err(ServeError::Stream(error)) => Err(Failure::Cut(error)),
@@ -110,7 +111,7 @@ pub(super) async fn govern(mut flow: Pipe, line: Line) -> Result<(), Failure> {
     }
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for OpenLine {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -133,7 +134,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for OpenLine {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -157,7 +158,7 @@ impl AsyncWrite for Line {
 }
 
 #[cfg(test)]
-impl Lines {
+impl SerialLines {
     pub(super) fn is_free(&self) -> bool {
         self.0.lock().unwrap().is_empty()
     }

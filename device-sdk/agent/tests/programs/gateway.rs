@@ -31,7 +31,7 @@ fn live(params: &mut CertificateParams) {
 }
 
 /// A fake gateway over QUIC. It admits flows, and serves them by the interface's name.
-pub(crate) struct Gateway {
+pub(crate) struct FakeGateway {
     address: SocketAddr,
     links: mpsc::Receiver<Carrier>,
     offers: mpsc::Receiver<Vec<String>>,
@@ -39,7 +39,7 @@ pub(crate) struct Gateway {
     anchor: String,
 }
 
-impl Gateway {
+impl FakeGateway {
     pub(crate) fn start() -> Self {
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

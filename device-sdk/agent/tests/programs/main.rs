@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
-use gateway::{Gateway, open};
+use gateway::{FakeGateway, open};
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), what).await.unwrap()
@@ -29,13 +29,13 @@ fn agent(dir: &Path, args: &[&str]) -> Command {
     command
 }
 
-struct Ran {
+struct Output {
     status: Option<i32>,
     out: Vec<u8>,
     err: String,
 }
 
-async fn run(mut command: Command, input: &[u8]) -> Ran {
+async fn run(mut command: Command, input: &[u8]) -> Output {
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     // A refused program may have ended already.
@@ -43,7 +43,7 @@ async fn run(mut command: Command, input: &[u8]) -> Ran {
     drop(stdin);
     let output = soon(child.wait_with_output()).await.unwrap();
     let err = String::from_utf8(output.stderr).unwrap();
-    Ran { status: output.status.code(), out: output.stdout, err }
+    Output { status: output.status.code(), out: output.stdout, err }
 }
 
 fn signal(child: &Child, name: &str) {
@@ -54,7 +54,7 @@ fn signal(child: &Child, name: &str) {
 
 #[tokio::test]
 async fn connect_carries_standard_input_and_output() {
-    let gateway = Gateway::start();
+    let gateway = FakeGateway::start();
     let dir = tempfile::tempdir().unwrap();
     gateway.enrol(dir.path());
     let large: Vec<u8> = (0..400_000u32).map(|at| u8::try_from(at % 251).unwrap()).collect();
@@ -73,7 +73,7 @@ async fn connect_carries_standard_input_and_output() {
 
 #[tokio::test]
 async fn a_cut_or_a_refusal_ends_with_status_1_and_says_why() {
-    let gateway = Gateway::start();
+    let gateway = FakeGateway::start();
     let dir = tempfile::tempdir().unwrap();
     gateway.enrol(dir.path());
     let ran = run(agent(dir.path(), &["connect", "box/cut"]), b"x").await;
@@ -92,7 +92,7 @@ async fn status(dir: &Path) -> Value {
 
 #[tokio::test]
 async fn an_agent_offers_what_its_file_says() {
-    let mut gateway = Gateway::start();
+    let mut gateway = FakeGateway::start();
     let dir = tempfile::tempdir().unwrap();
     gateway.enrol(dir.path());
     assert_eq!(status(dir.path()).await["agent"], Value::Null);
@@ -159,7 +159,7 @@ async fn an_agent_offers_what_its_file_says() {
 
 #[tokio::test]
 async fn systemd_is_told() {
-    let mut gateway = Gateway::start();
+    let mut gateway = FakeGateway::start();
     let dir = tempfile::tempdir().unwrap();
     gateway.enrol(dir.path());
     let socket = dir.path().join("notify");
@@ -212,7 +212,7 @@ async fn proxy(dir: &Path) -> (Child, SocketAddr, String) {
 
 #[tokio::test]
 async fn a_proxy_leaves_its_token_and_carries() {
-    let gateway = Gateway::start();
+    let gateway = FakeGateway::start();
     let dir = tempfile::tempdir().unwrap();
     gateway.enrol(dir.path());
     let (mut child, at, token) = proxy(dir.path()).await;
@@ -232,7 +232,7 @@ async fn a_proxy_leaves_its_token_and_carries() {
 
 #[tokio::test]
 async fn curl_goes_through_the_proxy_both_ways() {
-    let gateway = Gateway::start();
+    let gateway = FakeGateway::start();
     let dir = tempfile::tempdir().unwrap();
     gateway.enrol(dir.path());
     let (_child, at, token) = proxy(dir.path()).await;

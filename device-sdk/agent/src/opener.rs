@@ -15,18 +15,18 @@ use crate::failure::Failure;
 pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// An open flow.
-pub(crate) enum Flow {
-    Stream(Box<dyn Bytes>),
-    Datagrams(Box<dyn Packets>),
+pub(crate) enum OpenFlow {
+    Stream(Box<dyn ByteFlow>),
+    Datagrams(Box<dyn DatagramFlow>),
 }
 
 /// A flow of bytes. A shutdown ends its direction properly; dropping it cuts the flow.
-pub(crate) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait ByteFlow: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteFlow for T {}
 
 /// A flow of datagrams.
-pub(crate) trait Packets: Send {
+pub(crate) trait DatagramFlow: Send {
     /// Sends a datagram, or drops it. A queued datagram leaves at the next `poll_receive`.
     fn send(&mut self, datagram: &[u8]);
 
@@ -40,7 +40,7 @@ pub(crate) trait Packets: Send {
 /// A datagram.
 pub(crate) type Datagram = bytes::Bytes;
 
-impl Packets for doorward_wire::Datagrams {
+impl DatagramFlow for doorward_wire::Datagrams {
     fn send(&mut self, datagram: &[u8]) {
         self.send(datagram);
     }
@@ -57,50 +57,53 @@ impl Packets for doorward_wire::Datagrams {
 /// Why a flow was not opened.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{detail}")]
-pub(crate) struct Refusal {
+pub(crate) struct FlowRefusal {
     /// The gateway's reason; `None` if the gateway was not reached.
     pub(crate) why: Option<Why>,
     /// What to do next, for people. Printable.
     pub(crate) detail: String,
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
+impl From<FlowRefusal> for Failure {
+    fn from(refusal: FlowRefusal) -> Self {
         Self::Refused(refusal.detail)
     }
 }
 
 /// A port for opening flows: the SDK's client, or a fake in tests.
-pub(crate) trait Doors: Send + Sync + 'static {
+pub(crate) trait FlowOpener: Send + Sync + 'static {
     /// Opens a flow to `interface`. Without `kind`, the interface decides the kind.
     fn open<'a>(
         &'a self,
-        door: &'a DoorName,
+        interface: &'a DoorName,
         kind: Option<Kind>,
-    ) -> Boxed<'a, Result<Flow, Refusal>>;
+    ) -> Boxed<'a, Result<OpenFlow, FlowRefusal>>;
 }
 
 /// Opens a flow of bytes to `interface`.
-pub(crate) async fn stream(doors: &dyn Doors, door: &DoorName) -> Result<Box<dyn Bytes>, Refusal> {
-    match doors.open(door, Some(Kind::Stream)).await? {
-        Flow::Stream(pipe) => Ok(pipe),
-        Flow::Datagrams(_) => Err(other_kind("datagrams")),
+pub(crate) async fn stream(
+    opener: &dyn FlowOpener,
+    interface: &DoorName,
+) -> Result<Box<dyn ByteFlow>, FlowRefusal> {
+    match opener.open(interface, Some(Kind::Stream)).await? {
+        OpenFlow::Stream(pipe) => Ok(pipe),
+        OpenFlow::Datagrams(_) => Err(other_kind("datagrams")),
     }
 }
 
 /// Opens a flow of datagrams to `interface`.
 pub(crate) async fn datagrams(
-    doors: &dyn Doors,
-    door: &DoorName,
-) -> Result<Box<dyn Packets>, Refusal> {
-    match doors.open(door, Some(Kind::Datagrams)).await? {
-        Flow::Datagrams(datagrams) => Ok(datagrams),
-        Flow::Stream(_) => Err(other_kind("bytes")),
+    opener: &dyn FlowOpener,
+    interface: &DoorName,
+) -> Result<Box<dyn DatagramFlow>, FlowRefusal> {
+    match opener.open(interface, Some(Kind::Datagrams)).await? {
+        OpenFlow::Datagrams(datagrams) => Ok(datagrams),
+        OpenFlow::Stream(_) => Err(other_kind("bytes")),
     }
 }
 
-fn other_kind(kind: &str) -> Refusal {
-    Refusal { why: Some(Why::Wrong), detail: format!("the interface speaks {kind} only") }
+fn other_kind(kind: &str) -> FlowRefusal {
+    FlowRefusal { why: Some(Why::Wrong), detail: format!("the interface speaks {kind} only") }
 }
 
 #[cfg(test)]
@@ -128,7 +131,7 @@ pub(crate) mod tests {
 
     /// What a fake backend does.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) enum Behind {
+    pub(crate) enum FakeBackend {
         /// Echoes bytes, and ends when the input ends.
         Echo,
         /// Echoes one chunk, then cuts the flow.
@@ -138,34 +141,34 @@ pub(crate) mod tests {
     }
 
     /// A fake that records the requests and answers with a fake backend.
-    pub(crate) struct Fake {
-        pub(crate) behind: Behind,
-        pub(crate) asked: Mutex<Vec<(String, Option<Kind>)>>,
+    pub(crate) struct FakeOpener {
+        pub(crate) backend: FakeBackend,
+        pub(crate) requests: Mutex<Vec<(String, Option<Kind>)>>,
         /// Keeps the carriers alive, since a dropped carrier ends its connection.
         held: Mutex<Vec<Carrier>>,
     }
 
-    impl Fake {
-        pub(crate) fn new(behind: Behind) -> Self {
-            Self { behind, asked: Mutex::default(), held: Mutex::default() }
+    impl FakeOpener {
+        pub(crate) fn new(backend: FakeBackend) -> Self {
+            Self { backend, requests: Mutex::default(), held: Mutex::default() }
         }
 
-        pub(crate) fn asked(&self) -> Vec<(String, Option<Kind>)> {
-            self.asked.lock().unwrap().clone()
+        pub(crate) fn requests(&self) -> Vec<(String, Option<Kind>)> {
+            self.requests.lock().unwrap().clone()
         }
     }
 
-    impl Doors for Fake {
+    impl FlowOpener for FakeOpener {
         fn open<'a>(
             &'a self,
-            door: &'a DoorName,
+            interface: &'a DoorName,
             kind: Option<Kind>,
-        ) -> Boxed<'a, Result<Flow, Refusal>> {
+        ) -> Boxed<'a, Result<OpenFlow, FlowRefusal>> {
             Box::pin(async move {
-                self.asked.lock().unwrap().push((door.to_string(), kind));
-                let behind = self.behind;
-                if let Behind::Refuse(why) = behind {
-                    return Err(Refusal { why, detail: "not today".to_owned() });
+                self.requests.lock().unwrap().push((interface.to_string(), kind));
+                let backend = self.backend;
+                if let FakeBackend::Refuse(why) = backend {
+                    return Err(FlowRefusal { why, detail: "not today".to_owned() });
                 }
                 let (near, one, far, other) = pipes().await;
                 self.held.lock().unwrap().extend([near.clone(), far.clone()]);
@@ -176,15 +179,15 @@ pub(crate) mod tests {
                             echo.send(&datagram);
                         }
                     });
-                    return Ok(Flow::Datagrams(Box::new(near.datagrams(one))));
+                    return Ok(OpenFlow::Datagrams(Box::new(near.datagrams(one))));
                 }
-                tokio::spawn(echo(other, behind));
-                Ok(Flow::Stream(Box::new(one)))
+                tokio::spawn(echo(other, backend));
+                Ok(OpenFlow::Stream(Box::new(one)))
             })
         }
     }
 
-    async fn echo(mut pipe: Pipe, behind: Behind) {
+    async fn echo(mut pipe: Pipe, backend: FakeBackend) {
         let mut bytes = [0; 1024];
         loop {
             match pipe.read(&mut bytes).await {
@@ -195,7 +198,7 @@ pub(crate) mod tests {
                 }
                 Err(_) => return,
             }
-            if behind == Behind::Cut {
+            if backend == FakeBackend::Cut {
                 return;
             }
         }
