@@ -1,4 +1,4 @@
-//! Moves bytes between a local end and a flow, with half-close both ways.
+//! Moves bytes between a local end and a flow, with half-close in both directions.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,12 +9,12 @@ use tokio::time::timeout;
 
 use crate::failure::Failure;
 
-/// How long the local end is waited for after the far end has ended.
+/// How long to wait for the local end after the far end has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
-    /// Until it has ended as well.
+    /// Until the local end has ended too.
     Whole,
-    /// As long as it has something to say, and a second more.
+    /// While the local end sends, and one more second.
     WhileItMoves,
     /// Not at all.
     None,
@@ -24,11 +24,11 @@ const LINGER: Duration = Duration::from_secs(1);
 
 const CHUNK: usize = 64 * 1024;
 
-/// Carries `input` to the flow and the flow to `output`, until both ends have ended, or the
-/// far one has and `patience` with the local one is over.
+/// Carries `input` to the flow and the flow to `output`, until both ends have ended, or the far end
+/// has ended and `patience` with the local end is over.
 ///
-/// A failure leaves the flow without its proper end, so the far end sees a cut. Where the local
-/// end is what failed, that is at once: nobody is left to hear what the far end still says.
+/// After a failure the flow has no proper end, so the far end sees a cut. A failure of the local
+/// end cuts the flow at once, since nobody can take what the far end still sends.
 pub(crate) async fn carry<F, R, W>(
     flow: F,
     mut input: R,
@@ -63,8 +63,8 @@ where
         ended = up.as_mut() => match ended {
             Ok(()) => down.await,
             Err(broken @ Failure::Local { .. }) => Err(broken),
-            // What the far end had to say before it stopped listening is still delivered; how
-            // it ended says whether this was a cut.
+            // The far end no longer reads. Still deliver what it sent before; its end shows whether
+            // the flow was cut.
             Err(error) => down.await.and(Err(error)),
         },
     }
@@ -94,7 +94,7 @@ where
 {
     let mut chunk = vec![0; CHUNK];
     loop {
-        // An end without close_notify is an error here, as it must be.
+        // A TLS end without close_notify is an error here.
         let count = from.read(&mut chunk).await.map_err(Failure::Cut)?;
         if count == 0 {
             return output.shutdown().await.map_err(|error| local("output", error));

@@ -9,22 +9,22 @@ use doorward_model::{Clock, DoorName, Name};
 use doorward_sdk::{Renewal, Transport, renew, renew_if_due};
 use serde_json::json;
 
+use crate::client_opener::{ClientOpener, start};
 use crate::connect;
 use crate::enroll::{enroll, read_code};
 use crate::failure::Failure;
 use crate::identity::IdentityArgs;
-use crate::proxy::{self, Bound};
-use crate::run::{self, window};
-use crate::signals::Stop;
-use crate::through::{Through, start};
+use crate::proxy::{self, ProxyListener};
+use crate::run::{self, status_socket};
+use crate::signals::StopSignals;
 
 /// The agent's commands.
 #[derive(Subcommand, Clone, Debug)]
 pub enum AgentCommand {
     /// Redeem a code for an identity
     ///
-    /// The code says where the gateway is and how to recognise it; nothing else is needed. On a
-    /// terminal the gateway's fingerprint is shown first, to be compared.
+    /// The code names the gateway and its fingerprint, so that nothing else is needed. On a
+    /// terminal, the command first shows the fingerprint and asks for confirmation.
     Enroll {
         /// The code, beginning with dw1.; - reads it from standard input
         #[arg(value_name = "CODE")]
@@ -32,21 +32,21 @@ pub enum AgentCommand {
         /// Where to put the identity (default: --identity)
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
-        /// Give up the identity that is there
+        /// Replace the identity that is in the directory
         #[arg(long)]
         replace: bool,
     },
     /// Offer this device's interfaces and keep its identity fresh
     ///
-    /// SIGHUP reads the file again: what has not changed in it keeps its flows.
+    /// SIGHUP reads the file again. Interfaces that did not change in it keep their flows.
     Run {
         /// The identity directory (default: --identity)
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
-        /// The offered interfaces; deploy/agent.toml explains it
+        /// The file that names the offered interfaces; deploy/agent.toml explains it
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
@@ -55,17 +55,17 @@ pub enum AgentCommand {
         /// The identity directory (default: --identity)
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
-        /// Renew it now
+        /// Renew the identity now
         #[arg(long)]
         force: bool,
     },
-    /// Say whose identity this is, until when, and how the agent is that runs with it
+    /// Show the identity, its validity, and the state of the agent that runs with it
     Status {
         /// The identity directory (default: --identity)
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
-    /// Open an interface: here, at a Unix socket, or at a loopback port
+    /// Open an interface on standard input and output, at a Unix socket, or at a loopback port
     ///
     /// Examples:
     ///   ssh -o ProxyCommand='doorward agent connect plc-3/ssh --stdio' plc-3
@@ -73,19 +73,19 @@ pub enum AgentCommand {
     ///   doorward agent connect thermostat/http --listen 127.0.0.1:8080 --open
     #[command(verbatim_doc_comment)]
     Connect {
-        /// DEVICE/INTERFACE
+        /// The interface to open
         #[arg(value_name = "DEVICE/INTERFACE")]
         interface: String,
         /// The identity directory (default: --identity)
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
-        /// Want to read only
+        /// Ask for read access only
         #[arg(long)]
         observe: bool,
         /// Carry standard input and output (the default)
         #[arg(long, conflicts_with = "listen")]
         stdio: bool,
-        /// Listen at unix:PATH (its owner's alone), or at a loopback ADDR:PORT with --open
+        /// Listen at unix:PATH (open to its owner only), or at a loopback ADDR:PORT with --open
         #[arg(long, value_name = "ADDR")]
         listen: Option<String>,
         /// Let every user and program of this machine use the port
@@ -94,9 +94,10 @@ pub enum AgentCommand {
     },
     /// Reach every interface by name through a local proxy
     ///
-    /// It takes HTTP CONNECT and SOCKS 5. Interfaces are called INTERFACE--DEVICE, with the
-    /// gateway's domain or without; the port does not matter. Programs show a token, which is
-    /// printed at the start and is in the identity directory's file proxy-token.
+    /// The proxy speaks HTTP CONNECT and SOCKS 5. An interface's host name is INTERFACE--DEVICE,
+    /// with or without the gateway's domain; the port does not matter. Programs authenticate with a
+    /// token. The command prints it at the start and writes it to the file proxy-token in the
+    /// identity directory.
     ///
     /// Example:
     ///   curl --proxy socks5h://doorward:TOKEN@127.0.0.1:1080 http://http--thermostat/
@@ -105,19 +106,19 @@ pub enum AgentCommand {
         /// The identity directory (default: --identity)
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
-        /// Where to listen: a loopback ADDR:PORT, or unix:PATH (its owner's alone)
-        #[arg(long, value_name = "ADDR", default_value = proxy::USUAL)]
+        /// Where to listen: a loopback ADDR:PORT, or unix:PATH (open to its owner only)
+        #[arg(long, value_name = "ADDR", default_value = proxy::DEFAULT_ADDRESS)]
         listen: String,
-        /// Ask for no token: let every user and program of this machine use it
+        /// Require no token, so that every user and program of this machine can use the proxy
         #[arg(long)]
         open: bool,
     },
 }
 
-/// Does a command.
+/// Runs a command.
 ///
 /// # Errors
-/// When it cannot be done; see [`Failure`].
+/// Fails when the command fails; see [`Failure`].
 pub async fn run(
     command: AgentCommand,
     identity: &IdentityArgs,
@@ -159,7 +160,7 @@ pub async fn run(
             let found = dir.load()?;
             let (id, validity, facts) = (found.spiffe_id()?, found.validity()?, found.gateway());
             let state = if clock.now() > validity.not_after { "expired" } else { "live" };
-            let agent = window::look(dir.path()).await;
+            let agent = status_socket::query(dir.path()).await;
             if as_json {
                 let answer = json!({
                     "subject": facts.subject,
@@ -185,7 +186,7 @@ pub async fn run(
                 ("identity", dir.path().display().to_string()),
             ];
             let agent = match &agent {
-                Some(view) => window::lines(view),
+                Some(view) => status_socket::lines(view),
                 None => vec![("agent".to_owned(), "not running".to_owned())],
             };
             let identity = identity.into_iter().map(|(name, value)| (name.to_owned(), value));
@@ -195,27 +196,27 @@ pub async fn run(
             Ok(())
         }
         AgentCommand::Connect { interface, dir, observe, stdio: _, listen, open } => {
-            let door = read_door(&interface)?;
+            let name = read_interface(&interface)?;
             let dir = identity.dir(dir);
-            connect::run(&dir, &door, observe, listen.as_deref(), open, clock).await
+            connect::run(&dir, &name, observe, listen.as_deref(), open, clock).await
         }
         AgentCommand::Run { dir, config } => run::run(&identity.dir(dir), config, clock).await,
         AgentCommand::Proxy { dir, listen, open } => {
             let dir = identity.dir(dir);
             let domain = dir.load()?.gateway().domain.clone();
-            let bound = Bound::bind(&listen, open)?;
+            let bound = ProxyListener::bind(&listen, open)?;
             let _token = bound.keep_token(dir.path())?;
             let client = start(&dir, Transport::Auto, clock)?;
-            tell(&format!("the proxy is {}", bound.shown()));
-            let doors = Arc::new(Through::new(client.clone(), Vec::new()));
-            bound.serve(doors, domain, Stop::new()?).await;
+            tell_terminal(&format!("the proxy is {}", bound.shown()));
+            let opener = Arc::new(ClientOpener::new(client.clone(), Vec::new()));
+            bound.serve(opener, domain, StopSignals::new()?).await;
             client.stop().await;
             Ok(())
         }
     }
 }
 
-fn read_door(text: &str) -> Result<DoorName, Failure> {
+fn read_interface(text: &str) -> Result<DoorName, Failure> {
     let wrong = |why: String| Failure::Usage(format!("'{}': {why}", doorward_model::escape(text)));
     let (device, interface) = text
         .split_once('/')
@@ -225,7 +226,7 @@ fn read_door(text: &str) -> Result<DoorName, Failure> {
     Ok(DoorName { interface, device })
 }
 
-/// A line on standard output. Whoever reads it may have gone, which is no failure of ours.
+/// Prints a line on standard output. A closed pipe is not an error.
 fn print(line: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{line}") {
@@ -236,8 +237,8 @@ fn print(line: &str) -> Result<(), Failure> {
     }
 }
 
-/// A line for the person at the terminal, if there is one.
-pub(crate) fn tell(line: &str) {
+/// Prints a line on standard error if that is a terminal.
+pub(crate) fn tell_terminal(line: &str) {
     let mut err = std::io::stderr().lock();
     if err.is_terminal() {
         drop(writeln!(err, "{line}"));

@@ -1,4 +1,4 @@
-//! `connect`: one interface, on standard input and output or at a local port.
+//! The command `connect`: one interface, on standard input and output or at a local port.
 
 use std::io;
 use std::sync::Arc;
@@ -6,44 +6,44 @@ use std::sync::Arc;
 use doorward_model::{Action, Clock, DoorName};
 use doorward_sdk::{IdentityDir, Transport};
 
-use crate::doors::Doors as _;
+use crate::client_opener::{ClientOpener, start};
 use crate::failure::Failure;
-use crate::listen::{Doorstep, serve};
-use crate::signals::Stop;
+use crate::listen::{InterfaceListener, serve};
+use crate::opener::FlowOpener as _;
+use crate::signals::StopSignals;
 use crate::stdio;
-use crate::through::{Through, start};
 
 /// Opens an interface, on standard input and output or at a local listener.
 pub(crate) async fn run(
     dir: &IdentityDir,
-    door: &DoorName,
+    interface: &DoorName,
     observe: bool,
     listen: Option<&str>,
     open: bool,
     clock: Arc<dyn Clock>,
 ) -> Result<(), Failure> {
-    let at = listen.map(|address| Doorstep::bind(address, open)).transpose()?;
+    let at = listen.map(|address| InterfaceListener::bind(address, open)).transpose()?;
     let client = start(dir, Transport::Auto, clock)?;
     let actions = if observe { vec![Action::Read] } else { Vec::new() };
-    let doors = Arc::new(Through::new(client.clone(), actions));
+    let opener = Arc::new(ClientOpener::new(client.clone(), actions));
     let ended = match at {
-        Some(at) => serve(at, doors, door.clone(), Stop::new()?).await,
+        Some(at) => serve(at, opener, interface.clone(), StopSignals::new()?).await,
         None => {
-            let mut stop = Stop::new()?;
+            let mut stop = StopSignals::new()?;
             let serving = async {
-                match doors.open(door, None).await {
+                match opener.open(interface, None).await {
                     Ok(flow) => stdio::serve(flow).await,
                     Err(refusal) => Err(refusal.into()),
                 }
             };
             tokio::select! {
                 ended = serving => ended,
-                // The gateway is told, so that the place that the flow had is free at once.
-                () = stop.told() => Err(Failure::Cut(io::ErrorKind::Interrupted.into())),
+                // Stops the client below, so that the gateway frees the flow's permit at once.
+                () = stop.received() => Err(Failure::Cut(io::ErrorKind::Interrupted.into())),
             }
         }
     };
-    // What has been said is still on its way.
+    // Sends what is still in the client's buffers.
     client.stop().await;
     ended
 }

@@ -1,4 +1,4 @@
-//! `enroll` and `claim`: from a code to an identity directory.
+//! The commands `enroll` and `claim`: turn a code into an identity directory.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 
@@ -10,7 +10,7 @@ use crate::failure::Failure;
 /// Reads a code from the command line, or from standard input if it is `-`.
 ///
 /// # Errors
-/// When it is no code.
+/// Fails when the text is not a code.
 pub fn read_code(text: &str) -> Result<Code, Failure> {
     let mut line = String::new();
     let text = if text == "-" {
@@ -24,10 +24,10 @@ pub fn read_code(text: &str) -> Result<Code, Failure> {
     Ok(text.parse().map_err(doorward_sdk::Error::from)?)
 }
 
-/// Redeems a code, after the person at the terminal, if there is one, has said so.
+/// Redeems a code. On a terminal, it asks the person for confirmation first.
 ///
 /// # Errors
-/// When the person says no, or the enrolment fails.
+/// Fails when the person declines, or when the enrolment fails.
 pub async fn enroll(
     dir: &IdentityDir,
     code: &Code,
@@ -50,7 +50,8 @@ pub async fn enroll(
     }
     match enrol(dir, code, replace).await {
         Ok(enrolled) => Ok(enrolled),
-        // The gateway decides whether a code has expired; this machine's clock only explains.
+        // The gateway decides whether a code has expired. This machine's clock only improves the
+        // text.
         Err(doorward_sdk::Error::Refused { status: 403, .. }) if expired => {
             Err(doorward_sdk::Error::CodeExpired(code.expires).into())
         }

@@ -1,37 +1,37 @@
-//! Why a command failed, in one line for whoever typed it.
+//! The error type of the commands.
 
 use std::io;
 
 use thiserror::Error;
 
-/// Why a command did not do what it was asked to. Printed on one line; the exit status is 1.
+/// Why a command failed. The program prints it on one line and exits with status 1.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The gateway, or the way to it.
+    /// The gateway refused something, or could not be reached.
     #[error(transparent)]
     Gateway(#[from] doorward_sdk::Error),
-    /// There is no flow: the gateway refuses it, or was not reached.
+    /// The flow was not opened: the gateway refused it or could not be reached.
     #[error("{0}")]
     Refused(String),
-    /// Something that only the command line can mend.
+    /// The command line or a file it names has to be changed.
     #[error("{0}")]
     Usage(String),
-    /// The far end did not end the flow properly: it was refused, cut, or broke.
+    /// The far end did not end the flow properly: it refused, cut or broke the flow.
     #[error("the flow was cut or refused: {0}")]
     Cut(io::Error),
-    /// This machine refuses.
+    /// A local operation failed.
     #[error("{what}: {error}")]
     Local {
-        /// What was tried.
+        /// What was used: a path, an address, a stream.
         what: String,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// The person at the terminal said no.
+    /// The person at the terminal declined.
     #[error("nothing was sent")]
     Declined,
 }
 
-/// What a command that is still to come says.
+/// The message for commands that are not implemented yet.
 pub const NOT_BUILT: &str = "is not built yet in this version";

@@ -1,5 +1,4 @@
-//! What the readers of this crate must stand, whatever comes: targets for fuzzers, in the manner
-//! of [`doorward_wire::fuzzing`].
+//! Fuzz targets for the parsers of this crate, as in [`doorward_wire::fuzzing`].
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
@@ -9,7 +8,7 @@ use doorward_model::{Way, is_printable};
 use doorward_wire::fuzzing::Target;
 
 use crate::proxy::fuzzing as proxy;
-use crate::run::config::{Config, INTERFACES, OFTEN, SELDOM};
+use crate::run::config::{AgentConfig, INTERFACES, POSTURE_MAX, POSTURE_MIN};
 
 pub use crate::proxy::fuzzing::{header, http, socks};
 
@@ -21,13 +20,13 @@ pub const TARGETS: &[Target] = &[
     Target { name: "config", run: config, corpus: config_corpus },
 ];
 
-/// The owner's file: what is read is within its bounds, and what is said of what does not read
-/// can be shown.
+/// Checks the configuration file: accepted values are within their bounds, and an error text is
+/// printable.
 pub fn config(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    match Config::parse(Path::new("agent.toml"), &text) {
+    match AgentConfig::parse(Path::new("agent.toml"), &text) {
         Ok(config) => {
-            assert!((OFTEN..=SELDOM).contains(&config.posture_every));
+            assert!((POSTURE_MIN..=POSTURE_MAX).contains(&config.posture_every));
             assert!(config.firmware.is_none_or(|firmware| firmware.is_absolute()));
             assert!(config.interfaces.len() <= INTERFACES);
             for target in config.interfaces.values() {
@@ -35,9 +34,9 @@ pub fn config(bytes: &[u8]) {
             }
         }
         Err(error) => {
-            let said = error.to_string();
-            assert!(said.starts_with("agent.toml: "), "{said:?}");
-            assert!(said.lines().all(is_printable), "{said:?}");
+            let text = error.to_string();
+            assert!(text.starts_with("agent.toml: "), "{text:?}");
+            assert!(text.lines().all(is_printable), "{text:?}");
         }
     }
 }
@@ -49,7 +48,7 @@ fn config_corpus() -> Vec<Vec<u8>> {
         .filter_map(|line| line.strip_prefix("#- ").or(line.strip_prefix("#: ")))
         .map(|line| line.to_owned() + "\n")
         .collect();
-    // Where one setting stands alone, the others do not hide what is wrong with it.
+    // Lines on their own too: among others, an error in one could hide an error in the next.
     let mut corpus: Vec<Vec<u8>> = examples.lines().map(|line| line.as_bytes().to_vec()).collect();
     corpus
         .push(b"[interfaces.console]\nurl = \"serial:/dev/ttyS0?baud=9600&parity=even\"\n".into());
@@ -65,10 +64,9 @@ mod tests {
 
     use super::*;
 
-    /// This crate's share of a million inputs.
     #[test]
     fn targets_stand_what_comes() {
-        let faults = share(TARGETS, 40_000, |said| println!("{said}"));
+        let faults = share(TARGETS, 40_000, |text| println!("{text}"));
         assert!(faults.is_empty(), "{faults:#?}");
     }
 }

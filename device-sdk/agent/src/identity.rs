@@ -1,11 +1,11 @@
-//! Which identity directory a command uses.
+//! The option that names the identity directory.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use doorward_sdk::IdentityDir;
 
-/// Which identity.
+/// The option that names the identity directory.
 #[derive(Args, Clone, Debug)]
 pub struct IdentityArgs {
     /// The identity directory: key.pem, cert.pem, ca.pem and gateway.json
@@ -14,14 +14,14 @@ pub struct IdentityArgs {
 }
 
 impl IdentityArgs {
-    /// The directory: `dir` if a command names one, else `--identity`, else the usual place.
+    /// Returns the directory: `dir` if a command names one, else `--identity`, else the default.
     #[must_use]
     pub fn dir(&self, dir: Option<PathBuf>) -> IdentityDir {
         IdentityDir::new(dir.or_else(|| self.identity.clone()).unwrap_or_else(default_dir))
     }
 }
 
-/// `~/.config/doorward/identity`, or `$XDG_CONFIG_HOME/doorward/identity`.
+/// Returns `$XDG_CONFIG_HOME/doorward/identity`, or `~/.config/doorward/identity`.
 #[must_use]
 pub fn default_dir() -> PathBuf {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);

@@ -1,20 +1,20 @@
-//! The agent's commands: what `doorward-agent …` and `doorward agent …` do.
+//! The agent's commands: `doorward-agent …` and `doorward agent …`.
 //!
 //! Invariants
-//! - A local listener is no way around: a Unix socket is its owner's alone; TCP is loopback
-//!   only, and only after `--open` or, for the proxy, with a token.
-//! - What the gateway cut never ends with status 0, and is a reset for local programs.
-//! - Nothing is reached through an agent that its owner's file does not name.
-//! - Whatever waits is bounded: flows, connections, datagrams, requests.
+//! - A local listener does not bypass the policy for other users. A Unix socket is open to its
+//!   owner only. TCP is loopback only, and needs `--open` or, for the proxy, a token.
+//! - A flow that the gateway cut never ends with status 0, and local programs see a reset.
+//! - An agent offers only what its owner's file names.
+//! - Flows, connections, datagrams and requests that wait are bounded.
 //!
 //! This crate must never know: policies, the gateway's store.
 
 mod arguments;
 mod carry;
+mod client_opener;
 mod command;
 mod connect;
 mod datagrams;
-mod doors;
 mod enroll;
 mod failure;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -22,15 +22,15 @@ mod failure;
 pub mod fuzzing;
 mod identity;
 mod listen;
-mod listener;
-mod local;
+mod local_listener;
+mod local_stream;
+mod opener;
 mod private;
 mod proxy;
 mod run;
 mod serve;
 mod signals;
 mod stdio;
-mod through;
 
 pub use arguments::arguments;
 pub use command::{AgentCommand, run};

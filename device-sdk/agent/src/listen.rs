@@ -1,4 +1,4 @@
-//! A local port, TCP or UDP, that leads to one interface.
+//! A local port, TCP or UDP, for one interface.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,80 +11,83 @@ use doorward_wire::LARGEST_DATAGRAM;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
-use crate::command::tell;
-use crate::datagrams::{Sink, Table};
-use crate::doors::{self, Boxed, Doors};
+use crate::command::tell_terminal;
+use crate::datagrams::{FlowTable, Sink};
 use crate::failure::Failure;
-use crate::listener::{Listener, Place};
-use crate::local::Local;
-use crate::signals::Stop;
+use crate::local_listener::{ListenAddress, LocalListener};
+use crate::local_stream::LocalStream;
+use crate::opener::{self, Boxed, FlowOpener};
+use crate::signals::StopSignals;
 
-/// How many local connections are served at once; more wait to be taken.
+/// How many local connections are served at once. Further ones wait to be accepted.
 const CONNECTIONS: usize = 512;
 /// How many programs may send datagrams to one port at once.
 const SENDERS: usize = 256;
-/// How long a program's flow of datagrams is kept in which nothing moves.
+/// How long a program's flow of datagrams may be idle.
 const IDLE: Duration = Duration::from_secs(2 * 60);
 
-/// Where local programs find one interface: a port is one for connections and for datagrams.
-pub(crate) struct Doorstep {
-    connections: Listener,
+/// The local listeners for one interface: connections, and datagrams at the same port number.
+pub(crate) struct InterfaceListener {
+    connections: LocalListener,
     datagrams: Option<UdpSocket>,
 }
 
-impl Doorstep {
-    /// Listens at `unix:PATH`, or at a loopback address after `--open`.
+impl InterfaceListener {
+    /// Listens at `unix:PATH`, or at a loopback address if `open` is set.
     pub(crate) fn bind(address: &str, open: bool) -> Result<Self, Failure> {
-        let place = Place::parse(address)?;
-        if matches!(place, Place::Tcp(_)) && !open {
+        let address = ListenAddress::parse(address)?;
+        if matches!(address, ListenAddress::Tcp(_)) && !open {
             return Err(Failure::Usage(
                 "a TCP port can be used by everyone on this machine; use --stdio, or --listen \
                  unix:PATH, or add --open if that is what you mean"
                     .to_owned(),
             ));
         }
-        let connections = Listener::bind(&place)?;
+        let connections = LocalListener::bind(&address)?;
         let bound = || {
-            let Listener::Tcp(tcp) = &connections else { return Ok(None) };
+            let LocalListener::Tcp(tcp) = &connections else { return Ok(None) };
             let socket = std::net::UdpSocket::bind(tcp.local_addr()?)?;
             socket.set_nonblocking(true)?;
             UdpSocket::from_std(socket).map(Some)
         };
-        // Whoever has the UDP port of that number has not the TCP port, which is what most want.
+        // The UDP port may be taken although the TCP port was free. Most programs need only TCP.
         let datagrams = bound().unwrap_or_else(|error: io::Error| {
-            tell(&format!("doorward: no datagrams at {}: {error}", connections.shown()));
+            tell_terminal(&format!(
+                "doorward: cannot receive datagrams at {}: {error}",
+                connections.shown()
+            ));
             None
         });
         Ok(Self { connections, datagrams })
     }
 }
 
-/// Serves local programs until the agent is told to stop; each gets a flow of its own.
+/// Serves local programs until the agent is told to stop. Each program gets its own flow.
 pub(crate) async fn serve(
-    at: Doorstep,
-    doors: Arc<dyn Doors>,
-    door: DoorName,
-    mut stop: Stop,
+    listeners: InterfaceListener,
+    opener: Arc<dyn FlowOpener>,
+    interface: DoorName,
+    mut stop: StopSignals,
 ) -> Result<(), Failure> {
-    tell(&format!("{door} is at {}", at.connections.shown()));
+    tell_terminal(&format!("{interface} is at {}", listeners.connections.shown()));
     tokio::select! {
-        () = stop.told() => Ok(()),
-        () = connections(&at.connections, &doors, &door) => Ok(()),
-        ended = datagrams(at.datagrams, &doors, &door) => ended,
+        () = stop.received() => Ok(()),
+        () = connections(&listeners.connections, &opener, &interface) => Ok(()),
+        ended = datagrams(listeners.datagrams, &opener, &interface) => ended,
     }
 }
 
-async fn connections(listener: &Listener, doors: &Arc<dyn Doors>, door: &DoorName) {
+async fn connections(listener: &LocalListener, opener: &Arc<dyn FlowOpener>, interface: &DoorName) {
     let mut flows = JoinSet::new();
     loop {
         tokio::select! {
             Some(_) = flows.join_next(), if !flows.is_empty() => {}
             accepted = listener.accept(), if flows.len() < CONNECTIONS => match accepted {
                 Ok(local) => {
-                    flows.spawn(flow(local, Arc::clone(doors), door.clone()));
+                    flows.spawn(flow(local, Arc::clone(opener), interface.clone()));
                 }
                 Err(error) => {
-                    tell(&format!("doorward: a connection could not be taken: {error}"));
+                    tell_terminal(&format!("doorward: could not accept a connection: {error}"));
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
@@ -92,27 +95,27 @@ async fn connections(listener: &Listener, doors: &Arc<dyn Doors>, door: &DoorNam
     }
 }
 
-async fn flow(local: Local, doors: Arc<dyn Doors>, door: DoorName) {
+async fn flow(local: LocalStream, opener: Arc<dyn FlowOpener>, interface: DoorName) {
     let ended = async {
-        // A program that is refused is to see a reset as well.
+        // Set before the flow is opened, so that a refusal is a reset too.
         let lost = |error| Failure::Local { what: "the local program".to_owned(), error };
         local.guard().map_err(lost)?;
-        let flow = doors::stream(&*doors, &door).await?;
+        let flow = opener::stream(&*opener, &interface).await?;
         local.carry(flow, Vec::new()).await
     };
     if let Err(error) = ended.await {
-        tell(&format!("doorward: {error}"));
+        tell_terminal(&format!("doorward: {error}"));
     }
 }
 
-/// Gives datagrams back to the programs that have sent some.
+/// Sends datagrams back to the programs that sent some.
 struct Port(Arc<UdpSocket>);
 
 impl Sink<SocketAddr> for Port {
-    fn give<'a>(&'a self, key: &'a SocketAddr, datagram: &'a [u8]) -> Boxed<'a, io::Result<()>> {
+    fn deliver<'a>(&'a self, key: &'a SocketAddr, datagram: &'a [u8]) -> Boxed<'a, io::Result<()>> {
         Box::pin(async move {
             match self.0.send_to(datagram, key).await {
-                // The program may have gone; the flow's idle time sees to it.
+                // The program may have ended. The idle timeout then ends its flow.
                 Err(error) if error.kind() != io::ErrorKind::ConnectionRefused => Err(error),
                 _ => Ok(()),
             }
@@ -122,21 +125,21 @@ impl Sink<SocketAddr> for Port {
 
 async fn datagrams(
     socket: Option<UdpSocket>,
-    doors: &Arc<dyn Doors>,
-    door: &DoorName,
+    opener: &Arc<dyn FlowOpener>,
+    interface: &DoorName,
 ) -> Result<(), Failure> {
     let Some(socket) = socket else { return std::future::pending().await };
     let socket = Arc::new(socket);
     let port = Arc::new(Port(Arc::clone(&socket)));
-    let mut table = Table::new(Arc::clone(doors), port, IDLE, SENDERS);
+    let mut table = FlowTable::new(Arc::clone(opener), port, IDLE, SENDERS);
     let mut bytes = vec![0; LARGEST_DATAGRAM];
     loop {
         match socket.recv_from(&mut bytes).await {
             Ok((count, from)) => {
                 let datagram = bytes.get(..count).unwrap_or_default();
-                table.send(&from, door, Bytes::copy_from_slice(datagram));
+                table.send(&from, interface, Bytes::copy_from_slice(datagram));
             }
-            // What one program's going leaves behind is not another's concern.
+            // An earlier datagram met a closed port. That is no error of this call.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
             Err(error) => {
                 return Err(Failure::Local { what: "the local datagrams".to_owned(), error });
@@ -151,7 +154,7 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
-    use crate::doors::tests::{Behind, Fake};
+    use crate::opener::tests::{FakeBackend, FakeOpener};
 
     #[tokio::test]
     async fn a_local_listener_is_no_way_around() {
@@ -160,26 +163,32 @@ mod tests {
             ("192.0.2.1:80", true, "other machines"),
             ("127.0.0.1:0", false, "--stdio"),
             ("127.0.0.1:0", false, "unix:PATH"),
-            ("nowhere", true, "no place to listen"),
+            ("nowhere", true, "not an address to listen at"),
         ] {
-            let error = Doorstep::bind(address, open).err().unwrap().to_string();
+            let error = InterfaceListener::bind(address, open).err().unwrap().to_string();
             assert!(error.contains(why), "{address}: {error}");
         }
-        assert!(Doorstep::bind("127.0.0.1:0", true).is_ok());
+        assert!(InterfaceListener::bind("127.0.0.1:0", true).is_ok());
     }
 
     #[tokio::test]
     async fn a_udp_port_that_is_taken_leaves_the_connections() {
         let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let at = Doorstep::bind(&taken.local_addr().unwrap().to_string(), true).unwrap();
-        assert!(at.datagrams.is_none());
+        let listeners =
+            InterfaceListener::bind(&taken.local_addr().unwrap().to_string(), true).unwrap();
+        assert!(listeners.datagrams.is_none());
     }
 
-    fn start(behind: Behind) -> (SocketAddr, tokio::task::JoinHandle<Result<(), Failure>>) {
-        let at = Doorstep::bind("127.0.0.1:0", true).unwrap();
-        let address = at.connections.shown().parse().unwrap();
-        let door = "dns--box".parse().unwrap();
-        let serving = serve(at, Arc::new(Fake::new(behind)), door, Stop::new().unwrap());
+    fn start(backend: FakeBackend) -> (SocketAddr, tokio::task::JoinHandle<Result<(), Failure>>) {
+        let listeners = InterfaceListener::bind("127.0.0.1:0", true).unwrap();
+        let address = listeners.connections.shown().parse().unwrap();
+        let interface = "dns--box".parse().unwrap();
+        let serving = serve(
+            listeners,
+            Arc::new(FakeOpener::new(backend)),
+            interface,
+            StopSignals::new().unwrap(),
+        );
         (address, tokio::spawn(serving))
     }
 
@@ -190,7 +199,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_port_takes_connections_and_datagrams() {
-        let (address, serving) = start(Behind::Echo);
+        let (address, serving) = start(FakeBackend::Echo);
         let mut tcp = program(address).await;
         tcp.write_all(b"hello").await.unwrap();
         tcp.shutdown().await.unwrap();
@@ -209,13 +218,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_cut_or_refused_flow_is_a_reset() {
-        for behind in [Behind::Cut, Behind::Refuse(None)] {
-            let (address, serving) = start(behind);
+        for backend in [FakeBackend::Cut, FakeBackend::Refuse(None)] {
+            let (address, serving) = start(backend);
             let mut tcp = program(address).await;
-            // A refusal may be quicker.
+            // The refusal may arrive before the write.
             drop(tcp.write_all(b"x").await);
             let error = tcp.read_to_end(&mut Vec::new()).await.unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{behind:?}");
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{backend:?}");
             serving.abort();
         }
     }

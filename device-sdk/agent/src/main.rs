@@ -1,4 +1,4 @@
-//! `doorward-agent`: see `doorward-agent --help`.
+//! The program `doorward-agent`; see `doorward-agent --help`.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -21,9 +21,9 @@ struct Cli {
     command: AgentCommand,
 }
 
-struct System;
+struct SystemClock;
 
-impl Clock for System {
+impl Clock for SystemClock {
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place where the program asks the system"
@@ -42,8 +42,8 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    let ended = runtime.block_on(run(cli.command, &cli.identity, cli.json, Arc::new(System)));
-    // A read of standard input cannot be taken back; it must not keep the program alive.
+    let ended = runtime.block_on(run(cli.command, &cli.identity, cli.json, Arc::new(SystemClock)));
+    // A pending read of standard input cannot be cancelled and must not keep the program alive.
     runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,

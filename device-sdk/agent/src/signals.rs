@@ -1,11 +1,11 @@
-//! SIGINT and SIGTERM, which stop the agent.
+//! The signals that stop the agent.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
 
-/// What tells the agent to stop: SIGINT and SIGTERM.
-pub(crate) struct Stop {
+/// A receiver of SIGINT and SIGTERM, which stop the agent.
+pub(crate) struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
 }
@@ -14,15 +14,15 @@ pub(crate) fn listen(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|error| Failure::Local { what: "signals".to_owned(), error })
 }
 
-impl Stop {
+impl StopSignals {
     pub(crate) fn new() -> Result<Self, Failure> {
         let (interrupt, terminate) =
             (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
         Ok(Self { interrupt, terminate })
     }
 
-    /// Answers when the agent has been told to stop.
-    pub(crate) async fn told(&mut self) {
+    /// Waits for one of the signals.
+    pub(crate) async fn received(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

@@ -1,16 +1,15 @@
-//! What a machine reaches without a network: its programs and its serial lines. The gateway's
-//! dials and the agent's offers both stand on it, so that an interface is the same whether it is
-//! the gateway's own or a device's.
+//! Programs and serial lines of this machine, as ends of a flow. Both the gateway's dials and the
+//! agent's offers use this crate, so that an interface behaves the same on either machine.
 //!
 //! Invariants
-//! - A program is started by no shell, with nothing of this program's environment, and nothing
-//!   that it has started outlives its [`Program`]. Between the two is a keeper, a process of this
-//!   same binary, which outlives this one for long enough to see to that: see [`keep_programs`].
-//! - A serial line is opened without becoming this program's terminal, and is set as it was found
-//!   when its [`Tty`] goes.
-//! - A [`Line`] is the same whether it is a [`Tty`] or somebody else's behind a stream: [`Remote`]
-//!   speaks RFC 2217 with [`serve`] at the other end. Neither waits for the other without a bound,
-//!   nor keeps more than a bound for it.
+//! - A program is started without a shell and without this program's environment. No process that
+//!   it started outlives its [`Program`]. A keeper, a process of this same binary between the two,
+//!   outlives this process long enough to end them: see [`keep_programs`].
+//! - A serial line is opened without becoming this program's terminal. When its [`Tty`] is dropped,
+//!   the line gets its original settings back.
+//! - A [`Line`] behaves the same whether it is a [`Tty`] or a [`Remote`], which speaks RFC 2217 to
+//!   [`serve`] at the other end of a stream. Both ends bound how long they wait for each other and
+//!   how much they buffer.
 //!
 //! This crate must never know: who may start or open what, where bytes go, policies, networks.
 
@@ -31,7 +30,7 @@ pub use line::Line;
 pub use program::Program;
 pub use remote::Remote;
 pub use request::{Answer, InForce, LineRequest, Modem, Purge};
-pub use serve::{Broken, serve};
+pub use serve::{ServeError, serve};
 pub use tty::Tty;
 pub use watch::Watch;
 

@@ -1,4 +1,4 @@
-//! What a serial line can do, on this machine or elsewhere.
+//! The operations of a serial line, on this machine or elsewhere.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -9,46 +9,46 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::request::{InForce, LineRequest, Modem};
 
-/// A serial line, wherever it is.
+/// A serial line, on this machine or behind a stream.
 ///
-/// One task asks all of it, and goes on reading while it waits for something else: that may
-/// come among what is read. Nothing but reads and writes waits without a bound.
+/// One task uses it. While the task waits for another call, it keeps reading, since an answer can
+/// arrive among the data. Only reads and writes may wait without a bound.
 pub trait Line: AsyncRead + AsyncWrite + Send + Unpin + 'static {
-    /// How it is set, as far as that is known.
+    /// Returns how the line is set, as far as known.
     fn in_force(&self) -> InForce;
 
-    /// How long everything that it has taken may take to leave, as it is set now: what has not
-    /// left by then, something holds up.
+    /// Returns how long all accepted bytes may take to leave at the current settings. If some have
+    /// not left by then, something blocks them.
     fn leaves_within(&self) -> Duration;
 
-    /// Does what is asked, and is ready when [`Line::in_force`] says what became of it: not
-    /// every port can do everything. Where a request changes how characters are sent, what was
-    /// written before it is sent as the line was set then.
+    /// Performs a request. When it is ready, [`Line::in_force`] tells the result, since not every
+    /// port supports every request. If the request changes how characters are sent, earlier bytes
+    /// are sent with the old settings first.
     ///
-    /// It is called with the same request until it is ready. Called with another, the one before
-    /// is not waited for any more.
+    /// Call it with the same request until it is ready. A call with another request drops the
+    /// earlier one.
     ///
     /// # Errors
-    /// When it could not be done, or nobody answered whether it was. That the line has no such
-    /// thing is no error.
+    /// Fails when the request could not be performed or its result is not known. A feature that the
+    /// line lacks is not an error.
     fn poll_request(&mut self, cx: &mut Context<'_>, request: LineRequest) -> Poll<io::Result<()>>;
 
-    /// The lines that a modem sets; none, where there are none.
+    /// Returns the modem lines; all are off where the port has none.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// Fails when they cannot be read.
     fn modem(&mut self) -> io::Result<Modem>;
 
-    /// Ready once everything that was written has left and the line is set as it was found when
-    /// it was opened. What does not leave in time is discarded. The line is not used after that.
-    /// Dropped without this, it is set so at once, and what has not left is discarded.
+    /// Waits until all written bytes have left and the line has its original settings again. Bytes
+    /// that do not leave in time are discarded. The line is not used afterwards. If it is dropped
+    /// without this call, it is restored at once and unsent bytes are discarded.
     fn poll_restore(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
-/// How long so many bytes may take to leave a line that is set so: as long as they take, and 4 s.
+/// Returns how long `bytes` may take to leave a line with these settings: their time, and 4 s.
 pub(crate) fn leaving(bytes: u32, settings: &LineSettings) -> Duration {
-    // A character is 12 symbols at most: one to begin, eight, one of parity, two to end. Slower
-    // lines than the slowest that systems know by a number are waited for as that one.
+    // A character has at most 12 symbols: a start bit, eight data bits, a parity bit, two stop
+    // bits. Below 50 baud, the slowest standard speed, the time for 50 baud is used.
     let symbols = f64::from(bytes) * 12.0;
     Duration::from_secs(4)
         + Duration::from_secs_f64(symbols / f64::from(settings.baud.get().max(50)))

@@ -1,4 +1,4 @@
-//! Opens serial lines and sets them: bits, parity, stop bits, flow control.
+//! Opens serial lines and converts their settings: bits, parity, stop bits, flow control.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -8,12 +8,12 @@ use doorward_model::{Baud, DataBits, FlowControl, LineSettings, Parity, StopBits
 use rustix::fs::{Mode, OFlags};
 use rustix::termios::{ControlModes, InputModes, Termios, tcgetattr};
 
-/// Opens the serial line at `path`, and answers how it is set: without waiting for a carrier, and
-/// without becoming this program's terminal. Reads and writes of it do not wait. Opening may take
-/// a while, so it belongs on a thread that may.
+/// Opens the serial line at `path` and returns it with its current settings. It does not wait for a
+/// carrier, and the line does not become this program's terminal. Reads and writes do not block.
+/// Opening may block, so call it on a thread that may.
 ///
 /// # Errors
-/// When it cannot be opened, or is no terminal.
+/// Fails when the path cannot be opened or is not a terminal.
 pub(crate) fn open(path: &Path) -> io::Result<(OwnedFd, Termios)> {
     let how = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, how, Mode::empty())?;
@@ -21,10 +21,10 @@ pub(crate) fn open(path: &Path) -> io::Result<(OwnedFd, Termios)> {
     Ok((file, first))
 }
 
-/// The modes of a line that is set so; nothing is interpreted, and a read waits for a byte.
+/// Returns the terminal modes for `settings`: raw, and a read waits for a byte.
 ///
 /// # Errors
-/// When no line has that speed.
+/// Fails when the system does not support the speed.
 pub(crate) fn modes(mut modes: Termios, settings: &LineSettings) -> io::Result<Termios> {
     use ControlModes as C;
     modes.make_raw();
@@ -54,7 +54,8 @@ pub(crate) fn modes(mut modes: Termios, settings: &LineSettings) -> io::Result<T
     Ok(modes)
 }
 
-/// What a line with these modes is set to. What has no word among the settings is as asked.
+/// Returns the settings of a line with these modes. Settings that cannot be read are those asked
+/// for.
 pub(crate) fn settings(modes: &Termios, asked: &LineSettings) -> LineSettings {
     use ControlModes as C;
     let has = |mode| modes.control_modes.contains(mode);

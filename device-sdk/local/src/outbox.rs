@@ -1,4 +1,4 @@
-//! Bytes on their way into a stream.
+//! A queue of bytes to be written to a stream.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,11 +7,11 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
 
-/// What is on its way into a stream. Whoever puts something in looks to its bound.
+/// The bytes to be written to a stream. The caller bounds them.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     bytes: VecDeque<u8>,
-    /// Something was written since the stream was flushed.
+    /// Whether bytes were written since the last flush.
     unflushed: bool,
 }
 
@@ -24,7 +24,7 @@ impl Outbox {
         self.bytes.extend(bytes);
     }
 
-    /// Ready when all of it has left.
+    /// Writes and flushes all bytes.
     pub(crate) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! A program that serves one flow, and its end.
+//! A program that serves one flow.
 
 use std::ffi::OsString;
 use std::io;
@@ -15,19 +15,19 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::process::Child;
 use tokio::time::{Sleep, sleep, timeout};
 
-use crate::keeper::{self, Order, Status, TOLD, Told};
+use crate::keeper::{self, KeeperOrder, KeeperReport, ProgramStatus, REPORT_LEN};
 
-/// How long a program may take to be started.
+/// How long starting a program may take.
 const START: Duration = Duration::from_secs(10);
-/// How long a program that has closed its output may take to end, so that its status is known.
+/// How long to wait for a program's exit status after it has closed its output.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long it is waited for that nothing of a program is left: longer than its keeper tries.
+/// How long to wait until a program's processes have ended. Longer than the keeper's own bound.
 const END: Duration = Duration::from_secs(6);
 
-/// A program that runs for one flow. It and everything that it has started end with this value:
-/// also what has left its process group and its session, has closed its files, or ignores signals.
+/// A program that runs for one flow. The program and every process it has started end with this
+/// value, even one that left its process group and session, closed its files, or ignores signals.
 ///
-/// Its end closes a read properly if its status is 0, and with an error otherwise.
+/// A read ends properly when the program exits with status 0, and with an error otherwise.
 #[derive(Debug)]
 pub struct Program {
     stdin: Option<Sender>,
@@ -39,34 +39,33 @@ pub struct Program {
 #[derive(Debug)]
 enum Output {
     Open,
-    /// Nothing more is said; how it ended is waited for until then.
+    /// The program has closed its output. The timer bounds the wait for its exit status.
     Closed(Pin<Box<Sleep>>),
     Over,
 }
 
-/// The way to the program's keeper. When it is closed, the keeper ends the program.
+/// The connection to the program's keeper. When it is closed, the keeper ends the program.
 #[derive(Debug)]
 struct Control {
     stream: UnixStream,
-    /// What has come of what the keeper tells next.
-    partial: ([u8; TOLD], usize),
-    ended: Option<Status>,
-    /// How many processes are left, once the keeper has told that.
+    /// The keeper's next report, and how many bytes of it have arrived.
+    partial: ([u8; REPORT_LEN], usize),
+    ended: Option<ProgramStatus>,
+    /// How many processes could not be ended, once the keeper has reported it.
     left: Option<u32>,
-    /// The keeper itself, which is reaped when it has ended.
+    /// The keeper's process, which tokio reaps after it has ended.
     _keeper: Child,
 }
 
 impl Program {
-    /// Starts `program`. It is told the name that it was asked for by: there are programs that
-    /// do by it what they do.
+    /// Starts `program` with `name` as its `argv[0]`, since some programs behave by their name.
     ///
     /// # Errors
-    /// When the system does not start it.
+    /// Fails when the system does not start the program.
     pub async fn start(program: &Path, name: &Path, arguments: &[String]) -> io::Result<Self> {
         let (input, stdin) = io::pipe()?;
         let (stdout, output) = io::pipe()?;
-        let order = Order {
+        let order = KeeperOrder {
             program: program.to_owned(),
             name: name.to_owned(),
             arguments: arguments.iter().map(OsString::from).collect(),
@@ -77,7 +76,7 @@ impl Program {
         ours.set_nonblocking(true)?;
         let keeper = keeper::command(theirs)?.spawn()?;
         let stream = UnixStream::from_std(ours)?;
-        let (partial, ended, left) = (([0; TOLD], 0), None, None);
+        let (partial, ended, left) = (([0; REPORT_LEN], 0), None, None);
         let mut control = Control { stream, partial, ended, left, _keeper: keeper };
         let (stdin, stdout) = (OwnedFd::from(stdin), OwnedFd::from(stdout));
         let (stdin, stdout) = (Sender::from_owned_fd(stdin)?, Receiver::from_owned_fd(stdout)?);
@@ -89,13 +88,13 @@ impl Program {
         Ok(Self { stdin: Some(stdin), stdout, output: Output::Open, control })
     }
 
-    /// Ends the program and all that it has started, at once.
+    /// Ends the program and every process it has started, without waiting.
     pub fn reset(&mut self) {
         self.control.close();
     }
 
-    /// Ends the program and all that it has started, and waits until nothing of it is left.
-    /// Answers what is to be known if something is.
+    /// Ends the program and every process it has started, and waits until all have ended. Returns a
+    /// warning for the log if some may still run.
     pub async fn end(mut self) -> Option<String> {
         self.control.close();
         match timeout(END, self.control.left()).await {
@@ -115,23 +114,24 @@ impl Control {
     /// Tells the keeper that the flow is over.
     fn close(&self) {
         if let Err(error) = rustix::net::shutdown(&self.stream, rustix::net::Shutdown::Write) {
-            tracing::debug!(%error, "a program's keeper has gone");
+            tracing::debug!(%error, "a program's keeper has already ended");
         }
     }
 
     async fn started(&mut self) -> io::Result<()> {
-        let mut told = [0; TOLD];
-        self.stream.read_exact(&mut told).await?;
-        match Told::read(told) {
-            Some(Told::Started) => Ok(()),
-            Some(Told::NotStarted(errno)) if errno > 0 => Err(io::Error::from_raw_os_error(errno)),
-            Some(Told::NotStarted(_) | Told::Ended(_) | Told::Left(_)) | None => {
-                Err(io::Error::other("the program was not started"))
+        let mut report = [0; REPORT_LEN];
+        self.stream.read_exact(&mut report).await?;
+        match KeeperReport::read(report) {
+            Some(KeeperReport::Started) => Ok(()),
+            Some(KeeperReport::NotStarted(errno)) if errno > 0 => {
+                Err(io::Error::from_raw_os_error(errno))
             }
+            Some(KeeperReport::NotStarted(_) | KeeperReport::Ended(_) | KeeperReport::Left(_))
+            | None => Err(io::Error::other("the program was not started")),
         }
     }
 
-    /// Takes what the keeper tells, until that is what is waited for.
+    /// Reads the keeper's reports until `wanted` returns a value.
     fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -148,14 +148,14 @@ impl Control {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
             *got += buffer.filled().len();
-            if *got < TOLD {
+            if *got < REPORT_LEN {
                 continue;
             }
             *got = 0;
-            match Told::read(*bytes) {
-                Some(Told::Ended(status)) => self.ended = Some(status),
-                Some(Told::Left(left)) => self.left = Some(left),
-                Some(Told::Started | Told::NotStarted(_)) | None => {}
+            match KeeperReport::read(*bytes) {
+                Some(KeeperReport::Ended(status)) => self.ended = Some(status),
+                Some(KeeperReport::Left(left)) => self.left = Some(left),
+                Some(KeeperReport::Started | KeeperReport::NotStarted(_)) | None => {}
             }
         }
     }
@@ -165,13 +165,13 @@ impl Control {
     }
 }
 
-fn judge(status: Status) -> io::Result<()> {
+fn check_status(status: ProgramStatus) -> io::Result<()> {
     match status {
-        Status::Code(0) => Ok(()),
-        Status::Code(code) => {
+        ProgramStatus::Code(0) => Ok(()),
+        ProgramStatus::Code(code) => {
             Err(io::Error::other(format!("the program ended with status {code}")))
         }
-        Status::Signal(signal) => {
+        ProgramStatus::Signal(signal) => {
             Err(io::Error::other(format!("the program was ended by signal {signal}")))
         }
     }
@@ -196,13 +196,13 @@ impl AsyncRead for Program {
                 }
                 Output::Closed(patience) => {
                     let over = patience.as_mut().poll(cx).is_ready();
-                    let judged = match this.control.poll(cx, |control| control.ended) {
-                        Poll::Ready(status) => status.and_then(judge),
+                    let checked = match this.control.poll(cx, |control| control.ended) {
+                        Poll::Ready(status) => status.and_then(check_status),
                         Poll::Pending if over => Ok(()),
                         Poll::Pending => return Poll::Pending,
                     };
                     this.output = Output::Over;
-                    return Poll::Ready(judged);
+                    return Poll::Ready(checked);
                 }
                 Output::Over => return Poll::Ready(Ok(())),
             }
@@ -230,7 +230,7 @@ impl AsyncWrite for Program {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Only the last end of a pipe that is closed ends it.
+        // A pipe ends when its last writing end is closed.
         self.get_mut().stdin = None;
         Poll::Ready(Ok(()))
     }

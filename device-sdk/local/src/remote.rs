@@ -14,60 +14,59 @@ use tokio::time::{Sleep, sleep};
 use crate::line::{Line, leaving};
 use crate::outbox::Outbox;
 use crate::request::{InForce, LineRequest, Modem};
-use crate::telnet::{Client, Told, escape};
+use crate::telnet::{ClientEvent, TelnetClient, escape};
 use crate::tty::QUEUE;
 
-/// How long an answer is waited for, whatever is ahead of it: who asks is told what is known then.
+/// How long to wait for an answer. After that the last known settings count.
 const ANSWER: Duration = Duration::from_secs(5);
-/// How much is said to the line that it may not have taken yet. So a request is not behind more
-/// than this, and whoever has the line can discard all of it.
+/// How many bytes may be sent before the far end confirms that the line took them. So a request
+/// waits behind at most this many, and the far end can discard all of them.
 pub(crate) const AHEAD: u32 = 16 * 1024;
-/// With more than this on its way out, nothing is added to it: the far end takes nothing.
+/// The largest outgoing queue that still gets requests and replies. A fuller one means that the far
+/// end reads nothing.
 const UNSENT: usize = 64 * 1024;
-/// The same, of what has come and was not read.
+/// The largest queue of received data that nobody has read.
 const UNREAD: usize = 64 * 1024;
 const CHUNK: usize = 4096;
 
-/// A serial line that somebody else has: at the far end of a stream there is [`serve`](crate::serve),
-/// or another that speaks RFC 2217. Or bare bytes, of a line that stays as it is set.
+/// A serial line at the far end of a stream, where [`serve`](crate::serve) or another RFC 2217
+/// server runs. Or a line behind a stream of bare bytes, whose settings cannot be changed.
 #[derive(Debug)]
 pub struct Remote<S> {
     far: S,
-    /// None where the stream is bare bytes.
-    client: Option<Client>,
+    /// `None` where the stream is bare bytes.
+    client: Option<TelnetClient>,
     in_force: InForce,
     modem: Modem,
-    /// Whether the far end was asked to tell of the modem's lines.
+    /// Whether the far end was asked to report modem line changes.
     watches: bool,
     out: Outbox,
     unread: VecDeque<u8>,
-    asked: Option<Asked>,
-    /// An answer did not come in time, and nothing has been answered since: no other is waited
-    /// for.
+    pending: Option<PendingRequest>,
+    /// An answer was late, and no other has come since. Further requests do not wait.
     silent: bool,
-    /// The far end wants no data for now.
+    /// Whether the far end wants no data for now.
     suspended: bool,
-    /// How many bytes of data were said.
-    said: u64,
-    /// Up to where the line is known to have taken them.
-    taken: u64,
-    /// Up to where that was asked for.
+    /// How many bytes of data were sent.
+    sent_data: u64,
+    /// How many of them the line is known to have taken.
+    confirmed: u64,
+    /// The value of `sent` when the outstanding timing mark was sent.
     marked: Option<u64>,
-    /// Whether the far end was told that nothing more comes.
+    /// Whether this side has shut down its direction of the stream.
     shut: bool,
     buffer: Box<[u8]>,
 }
 
 #[derive(Debug)]
-struct Asked {
+struct PendingRequest {
     request: LineRequest,
     answered: bool,
     patience: Pin<Box<Sleep>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Remote<S> {
-    /// A line behind a stream of bare bytes. It stays as it is set, which is `settings` as far as
-    /// is known.
+    /// Wraps a stream of bare bytes. The line's settings are assumed to be `settings`, and stay so.
     #[must_use]
     pub fn bare(far: S, settings: LineSettings) -> Self {
         Self {
@@ -78,37 +77,37 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Remote<S> {
             watches: false,
             out: Outbox::default(),
             unread: VecDeque::new(),
-            asked: None,
+            pending: None,
             silent: false,
             suspended: false,
-            said: 0,
-            taken: 0,
+            sent_data: 0,
+            confirmed: 0,
             marked: None,
             shut: false,
             buffer: vec![0; CHUNK].into_boxed_slice(),
         }
     }
 
-    /// A line behind RFC 2217. How it is set the far end is asked; where it does not answer, that
-    /// is taken to be `settings`.
+    /// Wraps a stream that speaks RFC 2217 and asks for the line's settings. Where the far end does
+    /// not answer, they are assumed to be `settings`.
     ///
     /// # Errors
-    /// When the stream is broken.
+    /// Fails when the stream is broken.
     pub async fn open(far: S, settings: LineSettings) -> io::Result<Self> {
         use LineRequest as R;
         let mut line = Self::bare(far, settings);
-        let mut client = Client::default();
+        let mut client = TelnetClient::default();
         line.out.put(client.offer());
         line.client = Some(client);
         for request in [R::Baud(None), R::Bits(None), R::Parity(None), R::Stop(None)] {
-            line.out.put(Client::ask(request));
+            line.out.put(TelnetClient::ask(request));
         }
-        // The last answer comes when the others have come.
+        // Answers come in order, so the last one means that all have come.
         let asked = poll_fn(|cx| {
             while line.unread.len() < UNREAD
-                && let Poll::Ready(heard) = line.poll_hear(cx)
+                && let Poll::Ready(received) = line.poll_receive(cx)
             {
-                heard?;
+                received?;
             }
             line.poll_request(cx, R::Flow(None))
         });
@@ -118,10 +117,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Remote<S> {
         }
     }
 
-    /// Takes a piece of what the far end has said.
-    fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Reads and processes some bytes from the far end.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.out.poll_send(cx, &mut self.far)?.is_pending() && self.out.len() > UNSENT {
-            // What it says wants replies.
+            // Received bytes may need replies, for which there is no room.
             return Poll::Pending;
         }
         let mut into = ReadBuf::new(&mut self.buffer);
@@ -133,21 +132,21 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Remote<S> {
             self.unread.extend(into.filled());
             return Poll::Ready(Ok(()));
         };
-        for told in client.receive(into.filled()) {
-            match told {
-                Told::Data(bytes) => self.unread.extend(bytes),
-                Told::Reply(bytes) => self.out.put(bytes),
-                Told::Modem(modem) => self.modem = modem,
-                Told::Suspend(on) => self.suspended = on,
-                Told::Mark => {
-                    self.taken = self.marked.take().unwrap_or(self.taken);
+        for event in client.receive(into.filled()) {
+            match event {
+                ClientEvent::Data(bytes) => self.unread.extend(bytes),
+                ClientEvent::Reply(bytes) => self.out.put(bytes),
+                ClientEvent::Modem(modem) => self.modem = modem,
+                ClientEvent::Suspend(on) => self.suspended = on,
+                ClientEvent::Mark => {
+                    self.confirmed = self.marked.take().unwrap_or(self.confirmed);
                     self.silent = false;
                 }
-                Told::Done(request) => {
+                ClientEvent::Done(request) => {
                     self.in_force = self.in_force.with(request);
                     self.silent = false;
-                    if let Some(asked) = &mut self.asked {
-                        asked.answered |= asked.request.is_like(&request);
+                    if let Some(pending) = &mut self.pending {
+                        pending.answered |= pending.request.is_like(&request);
                     }
                 }
             }
@@ -162,7 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Line for Remote<S> {
     }
 
     fn leaves_within(&self) -> Duration {
-        // What the far end has, and what its system has.
+        // The bytes in the far end's queue, and those in its system's queue.
         leaving(AHEAD + QUEUE, &self.in_force.settings)
     }
 
@@ -170,18 +169,18 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Line for Remote<S> {
         if self.client.is_none() {
             return Poll::Ready(Ok(()));
         }
-        if self.asked.as_ref().is_none_or(|asked| asked.request != request) {
-            self.asked = None;
+        if self.pending.as_ref().is_none_or(|pending| pending.request != request) {
+            self.pending = None;
             if self.out.len() > UNSENT {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
-            self.out.put(Client::ask(request));
+            self.out.put(TelnetClient::ask(request));
             let patience = Box::pin(sleep(ANSWER));
-            self.asked = Some(Asked { request, answered: false, patience });
+            self.pending = Some(PendingRequest { request, answered: false, patience });
         }
-        // A stream that is broken is so for whoever reads it, too.
+        // A broken stream also fails the next read.
         let sent = self.out.poll_send(cx, &mut self.far);
-        let Some(Asked { answered, patience, .. }) = &mut self.asked else {
+        let Some(PendingRequest { answered, patience, .. }) = &mut self.pending else {
             return Poll::Pending;
         };
         let done = match sent {
@@ -193,20 +192,20 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Line for Remote<S> {
             }
             _ => return Poll::Pending,
         };
-        self.asked = None;
+        self.pending = None;
         Poll::Ready(done)
     }
 
     fn modem(&mut self) -> io::Result<Modem> {
         if self.client.is_some() && !self.watches {
             self.watches = true;
-            self.out.put(Client::ask(LineRequest::Modem(u8::MAX)));
+            self.out.put(TelnetClient::ask(LineRequest::Modem(u8::MAX)));
         }
         Ok(self.modem)
     }
 
-    /// The far end is told that nothing more comes, and ends its direction when it has put its
-    /// line back.
+    /// Shuts down this direction, and waits until the far end has restored its line and ended its
+    /// direction.
     fn poll_restore(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Poll::Ready(Err(_)) = self.poll_shut(cx) {
             return Poll::Ready(());
@@ -240,7 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncRead for Remote<S>
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         while this.unread.is_empty() {
-            ready!(this.poll_hear(cx))?;
+            ready!(this.poll_receive(cx))?;
         }
         let (now, _) = this.unread.as_slices();
         let amount = now.len().min(into.remaining());
@@ -259,10 +258,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncWrite for Remote<S
         let this = self.get_mut();
         let unsent = this.out.poll_send(cx, &mut this.far)?.is_pending();
         let ahead = u64::from(AHEAD);
-        let room = ahead.saturating_sub(this.said - this.taken);
+        let room = ahead.saturating_sub(this.sent_data - this.confirmed);
         let room = usize::try_from(room).unwrap_or(usize::MAX).min(CHUNK);
         if unsent || this.suspended || room == 0 {
-            // What the far end says is read all the time, and looked at then.
+            // A read of the stream wakes the task when one of the conditions changes.
             return Poll::Pending;
         }
         let taken = bytes.get(..bytes.len().min(room)).unwrap_or_default();
@@ -270,17 +269,17 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncWrite for Remote<S
             for byte in taken {
                 escape(*byte, &mut this.out);
             }
-            this.said += taken.len() as u64;
-            if this.marked.is_none() && this.said - this.taken >= ahead / 2 {
-                this.marked = Some(this.said);
-                this.out.put(Client::MARK);
+            this.sent_data += taken.len() as u64;
+            if this.marked.is_none() && this.sent_data - this.confirmed >= ahead / 2 {
+                this.marked = Some(this.sent_data);
+                this.out.put(TelnetClient::MARK);
             }
         } else {
             this.out.put(taken.iter().copied());
         }
         match this.out.poll_send(cx, &mut this.far) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            // What has not left is sent along with whatever is done next.
+            // The next call sends what is still in the queue.
             _ => Poll::Ready(Ok(taken.len())),
         }
     }
@@ -291,7 +290,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncWrite for Remote<S
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A line has no end.
+        // A serial line has no end of file.
         Poll::Ready(Ok(()))
     }
 }

@@ -1,55 +1,55 @@
-//! What can be asked of a serial line beside its data.
+//! Control requests to a serial line.
 
 use std::mem::discriminant;
 
 use doorward_model::{Baud, DataBits, FlowControl, LineSettings, Parity, StopBits};
 
-/// What is asked of a line beside its data. `None` asks for what is in force.
+/// A control request to a serial line. `None` asks for the current value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineRequest {
-    /// Symbols a second.
+    /// Symbols per second.
     Baud(Option<Baud>),
-    /// The bits of a character.
+    /// The data bits of a character.
     Bits(Option<DataBits>),
-    /// The bit that guards them.
+    /// The parity bit.
     Parity(Option<Parity>),
-    /// The bits that end a character.
+    /// The stop bits.
     Stop(Option<StopBits>),
-    /// Flow control of what goes to the line.
+    /// Flow control of data to the line.
     Flow(Option<FlowControl>),
-    /// Of what comes from it. There is one setting for both.
+    /// Flow control of data from the line. Both share one setting.
     FlowBack(Option<FlowControl>),
     /// Whether a break is sent.
     Break(Option<bool>),
-    /// The line DTR.
+    /// The DTR line.
     Dtr(Option<bool>),
-    /// The line RTS.
+    /// The RTS line.
     Rts(Option<bool>),
-    /// Discards what has not arrived yet.
+    /// Discards buffered bytes.
     Purge(Purge),
-    /// Which changes of the modem's lines are told.
+    /// The mask of modem line changes to report.
     Modem(u8),
 }
 
-/// Which bytes on their way are discarded.
+/// Which buffered bytes are discarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purge {
-    /// From the line to whoever reads it.
+    /// Bytes from the line to its reader.
     FromLine,
-    /// From whoever writes to the line.
+    /// Bytes from a writer to the line.
     ToLine,
     /// Both.
     Both,
 }
 
 impl Purge {
-    /// Whether what was written to the line is discarded.
+    /// Returns whether bytes towards the line are discarded.
     #[must_use]
     pub fn is_to_line(self) -> bool {
         self != Self::FromLine
     }
 
-    /// Whether what the line has said is discarded.
+    /// Returns whether bytes from the line are discarded.
     #[must_use]
     pub fn is_from_line(self) -> bool {
         self != Self::ToLine
@@ -57,12 +57,12 @@ impl Purge {
 }
 
 impl LineRequest {
-    /// Whether this asks for the same thing, whatever it is to be.
+    /// Returns whether both are the same kind of request, whatever their values.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         discriminant(self) == discriminant(other)
     }
 
-    /// Whether it may change how characters are sent.
+    /// Returns whether the request may change how characters are sent.
     pub(crate) fn sets(self) -> bool {
         match self {
             Self::Baud(to) => to.is_some(),
@@ -75,7 +75,7 @@ impl LineRequest {
         }
     }
 
-    /// What puts back what this changes, to how the line was `before`.
+    /// Returns the request that restores the value in `before`, if this request changes one.
     #[must_use]
     pub fn undone(self, before: &InForce) -> Option<Self> {
         let changes = match self {
@@ -85,7 +85,7 @@ impl LineRequest {
         changes.then(|| self.told(before))
     }
 
-    /// The same, with what is in force: how it is answered.
+    /// Returns the request with the value in force: the form of its answer.
     #[must_use]
     pub fn told(self, in_force: &InForce) -> Self {
         let InForce { settings, dtr, rts, sends_break } = in_force;
@@ -104,27 +104,27 @@ impl LineRequest {
     }
 }
 
-/// How a line is set.
+/// The settings of a line that are in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InForce {
     /// How characters are sent.
     pub settings: LineSettings,
-    /// The line DTR.
+    /// The DTR line.
     pub dtr: bool,
-    /// The line RTS.
+    /// The RTS line.
     pub rts: bool,
-    /// Whether a break is sent.
+    /// Whether a break is being sent.
     pub sends_break: bool,
 }
 
 impl InForce {
-    /// As a line is after it was opened.
+    /// Returns the state of a line just after it was opened.
     #[must_use]
     pub fn new(settings: LineSettings) -> Self {
         Self { settings, dtr: true, rts: true, sends_break: false }
     }
 
-    /// With what a request asks for, as if it had been done.
+    /// Returns the state after a request, as if the request had been performed.
     #[must_use]
     pub fn with(mut self, request: LineRequest) -> Self {
         fn put<T>(place: &mut T, to: Option<T>) {
@@ -148,21 +148,22 @@ impl InForce {
     }
 }
 
-/// The lines that a modem sets.
+/// The modem lines that are inputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Modem {
     /// Clear to send.
     pub cts: bool,
-    /// The data set is ready.
+    /// Data set ready.
     pub dsr: bool,
-    /// It rings.
+    /// Ring indicator.
     pub ring: bool,
-    /// A carrier is heard.
+    /// Carrier detect.
     pub carrier: bool,
 }
 
 impl Modem {
-    /// RFC 2217, NOTIFY-MODEMSTATE: the upper half is the lines, the lower what changed.
+    /// Encodes NOTIFY-MODEMSTATE (RFC 2217): the upper four bits are the lines, the lower the
+    /// changes.
     #[must_use]
     pub fn notice(self, before: Self) -> u8 {
         let bits = |cts, dsr, ring, carrier| {
@@ -172,14 +173,14 @@ impl Modem {
         let changed = bits(
             self.cts != before.cts,
             self.dsr != before.dsr,
-            // Of this line only its end is told.
+            // Of the ring indicator, only the trailing edge counts.
             before.ring && !self.ring,
             self.carrier != before.carrier,
         );
         now << 4 | changed
     }
 
-    /// What a notice says they are.
+    /// Decodes NOTIFY-MODEMSTATE.
     #[must_use]
     pub fn of_notice(notice: u8) -> Self {
         let has = |bit| notice & bit != 0;
@@ -187,11 +188,11 @@ impl Modem {
     }
 }
 
-/// What is told beside the line's data.
+/// A message about the line beside its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// What was asked for, with what is in force after it.
+    /// The answer to a request, with the value in force afterwards.
     Done(LineRequest),
-    /// A notice of what the modem's lines are.
+    /// A report of the modem lines.
     Modem(u8),
 }

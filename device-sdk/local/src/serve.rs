@@ -1,4 +1,4 @@
-//! Serves a serial line of this machine to somebody elsewhere, through RFC 2217.
+//! Serves a serial line of this machine to the far end of a stream, through RFC 2217.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -12,41 +12,40 @@ use tokio::time::{Sleep, sleep};
 use crate::line::Line;
 use crate::outbox::Outbox;
 use crate::request::{Answer, LineRequest, Modem, Purge};
-use crate::telnet::{Heard, Server, escape};
+use crate::telnet::{ServerEvent, TelnetServer, escape};
 use crate::watch::Watch;
 
-/// With this much to be done, the far end is not heard.
+/// With this many bytes in the queue of actions, the far end is not read.
 const AHEAD: usize = 64 * 1024;
-/// With this much on its way to the far end, the line is not read and nothing is heard.
+/// With this many outgoing bytes, neither the line nor the far end is read.
 const UNSENT: usize = 64 * 1024;
-/// How often something is moved before others have their turn.
+/// How many rounds run before the task yields.
 const TURNS: usize = 32;
 const CHUNK: usize = 4096;
 
-/// Why a line was not served to a proper end.
+/// Why serving a line failed.
 #[derive(Debug)]
-pub enum Broken {
-    /// The line itself.
+pub enum ServeError {
+    /// The line failed.
     Line(io::Error),
-    /// The stream to whoever uses it.
+    /// The stream to the far end failed.
     Stream(io::Error),
 }
 
-/// Lets the far end of `stream` use `line` by RFC 2217, until it ends its direction; then what it
-/// has said has left, or taken too long, and the line is set as it was found. Whether `stream` is
-/// ended then is up to the caller.
+/// Lets the far end of `stream` use `line` through RFC 2217, until the far end ends its direction.
+/// Then waits until all bytes have left or took too long, and restores the line's settings. The
+/// caller ends `stream`.
 ///
-/// What is asked is done in its order, but to discard what was said and not yet sent is done at
-/// once.
+/// Requests are performed in order, except a purge of unsent bytes, which is performed at once.
 ///
 /// # Errors
-/// When the line or the stream broke off. The line is restored when it is dropped, which is then.
-pub async fn serve<L, S>(line: L, stream: &mut S) -> Result<(), Broken>
+/// Fails when the line or the stream broke off. The line is then dropped, which restores it.
+pub async fn serve<L, S>(line: L, stream: &mut S) -> Result<(), ServeError>
 where
     L: Line,
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut server = Server::default();
+    let mut server = TelnetServer::default();
     let mut out = Outbox::default();
     out.put(server.offer());
     let mut serving = Serving {
@@ -54,8 +53,8 @@ where
         stream,
         server,
         out,
-        orders: VecDeque::new(),
-        ahead: 0,
+        actions: VecDeque::new(),
+        queued: 0,
         ended: false,
         patience: None,
         suspended: false,
@@ -72,34 +71,34 @@ where
 struct Serving<'s, L, S> {
     line: L,
     stream: &'s mut S,
-    server: Server,
-    /// For the far end.
+    server: TelnetServer,
+    /// Bytes for the far end.
     out: Outbox,
-    /// What it has said, in the order in which it is done.
-    orders: VecDeque<Order>,
-    /// What the orders come to.
-    ahead: usize,
-    /// It says nothing more.
+    /// What the far end has sent, in the order in which it is performed.
+    actions: VecDeque<LineAction>,
+    /// The sum of the actions' weights.
+    queued: usize,
+    /// Whether the far end has ended its direction.
     ended: bool,
     patience: Option<Pin<Box<Sleep>>>,
-    /// It wants no data for now.
+    /// Whether the far end wants no data for now.
     suspended: bool,
-    /// The modem's lines, as it was told.
+    /// The modem lines as last read.
     modem: Modem,
-    /// Which of their changes it wants to be told.
+    /// The mask of modem line changes that the far end wants to know.
     mask: u8,
     watch: Watch,
     buffer: Box<[u8]>,
 }
 
-enum Order {
+enum LineAction {
     Write { bytes: Vec<u8>, done: usize },
     Request(LineRequest),
     Reply(Vec<u8>),
 }
 
-impl Order {
-    /// What it is counted as, so that orders without bytes are bounded, too.
+impl LineAction {
+    /// Returns the action's size for the bound. Actions without data count too.
     fn weight(&self) -> usize {
         match self {
             Self::Write { bytes, done } => bytes.len().saturating_sub(*done),
@@ -109,22 +108,22 @@ impl Order {
 }
 
 impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ServeError>> {
         for _ in 0..TURNS {
-            self.look(cx).map_err(Broken::Line)?;
+            self.report_modem(cx).map_err(ServeError::Line)?;
             let full = self.out.len() >= UNSENT;
-            // Each has its turn, whatever the others do.
-            let heard = self.hear(cx).map_err(Broken::Stream)?;
-            let acted = self.act(cx).map_err(Broken::Line)?;
-            let said = self.say(cx).map_err(Broken::Line)?;
+            // All three get a turn, whatever the others do.
+            let received = self.receive(cx).map_err(ServeError::Stream)?;
+            let ran = self.run_next(cx).map_err(ServeError::Line)?;
+            let sent = self.send_line_data(cx).map_err(ServeError::Line)?;
             if let Poll::Ready(Err(error)) = self.out.poll_send(cx, self.stream) {
-                return Poll::Ready(Err(Broken::Stream(error)));
+                return Poll::Ready(Err(ServeError::Stream(error)));
             }
-            if self.ended && self.orders.is_empty() {
+            if self.ended && self.actions.is_empty() {
                 return Poll::Ready(Ok(()));
             }
             let freed = full && self.out.len() < UNSENT;
-            if !(heard || acted || said || freed) {
+            if !(received || ran || sent || freed) {
                 return Poll::Pending;
             }
         }
@@ -132,9 +131,9 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
         Poll::Pending
     }
 
-    /// Takes what the far end says. Whether there was something.
-    fn hear(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        if self.ended || self.ahead >= AHEAD || self.out.len() >= UNSENT {
+    /// Reads from the far end and queues what it sent. Returns whether there was something.
+    fn receive(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        if self.ended || self.queued >= AHEAD || self.out.len() >= UNSENT {
             return Ok(false);
         }
         let mut into = ReadBuf::new(&mut self.buffer);
@@ -142,13 +141,13 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
             return Ok(false);
         }
         self.ended = into.filled().is_empty();
-        for heard in self.server.receive(into.filled()) {
-            match heard {
-                Heard::Data(bytes) => self.order(Order::Write { bytes, done: 0 }),
-                Heard::Reply(bytes) => self.order(Order::Reply(bytes)),
-                Heard::Mark => self.order(Order::Reply(Server::MARK.to_vec())),
-                Heard::Suspend(on) => self.suspended = on,
-                Heard::Request(request) => self.request(request),
+        for event in self.server.receive(into.filled()) {
+            match event {
+                ServerEvent::Data(bytes) => self.enqueue(LineAction::Write { bytes, done: 0 }),
+                ServerEvent::Reply(bytes) => self.enqueue(LineAction::Reply(bytes)),
+                ServerEvent::Mark => self.enqueue(LineAction::Reply(TelnetServer::MARK.to_vec())),
+                ServerEvent::Suspend(on) => self.suspended = on,
+                ServerEvent::Request(request) => self.request(request),
             }
         }
         Ok(true)
@@ -157,84 +156,85 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
     fn request(&mut self, request: LineRequest) {
         match request {
             LineRequest::Purge(purge) if purge.is_to_line() => {
-                self.forget_writes();
-                // Before what waits for the line.
-                self.order(Order::Request(request));
-                self.orders.rotate_right(1);
+                self.drop_writes();
+                // Discards before the line gets anything else.
+                self.enqueue(LineAction::Request(request));
+                self.actions.rotate_right(1);
             }
             LineRequest::Modem(mask) => {
-                // Of the line's bytes this is no matter: it waits for none.
+                // Answered at once, since it does not depend on the line's data.
                 self.mask = mask;
-                self.out.put(Server::answer(Answer::Done(request)));
+                self.out.put(TelnetServer::answer(Answer::Done(request)));
                 if mask != 0 {
-                    // It begins with what they are.
+                    // Reports begin with the current state.
                     let notice = self.modem.notice(self.modem);
-                    self.out.put(Server::answer(Answer::Modem(notice)));
+                    self.out.put(TelnetServer::answer(Answer::Modem(notice)));
                 }
             }
-            request => self.order(Order::Request(request)),
+            request => self.enqueue(LineAction::Request(request)),
         }
     }
 
-    fn order(&mut self, order: Order) {
-        self.ahead += order.weight();
-        self.orders.push_back(order);
+    fn enqueue(&mut self, action: LineAction) {
+        self.queued += action.weight();
+        self.actions.push_back(action);
     }
 
-    fn forget_writes(&mut self) {
-        self.orders.retain(|order| !matches!(order, Order::Write { .. }));
-        self.ahead = self.orders.iter().map(Order::weight).sum();
+    fn drop_writes(&mut self) {
+        self.actions.retain(|action| !matches!(action, LineAction::Write { .. }));
+        self.queued = self.actions.iter().map(LineAction::weight).sum();
     }
 
-    /// Does the first thing that is to be done. Whether something was.
-    fn act(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        let weight = match self.orders.front_mut() {
+    /// Performs the first action in the queue. Returns whether it made progress.
+    fn run_next(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let weight = match self.actions.front_mut() {
             None => return Ok(false),
-            Some(Order::Write { bytes, done }) => {
+            Some(LineAction::Write { bytes, done }) => {
                 let rest = bytes.get(*done..).unwrap_or_default();
                 match Pin::new(&mut self.line).poll_write(cx, rest)? {
                     Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
                     Poll::Ready(amount) => {
                         self.patience = None;
                         *done += amount;
-                        self.ahead = self.ahead.saturating_sub(amount);
+                        self.queued = self.queued.saturating_sub(amount);
                         if *done < bytes.len() {
                             return Ok(true);
                         }
                         0
                     }
-                    Poll::Pending => return Ok(self.gives_up(cx)),
+                    Poll::Pending => return Ok(self.poll_give_up(cx)),
                 }
             }
-            Some(Order::Request(request)) => {
+            Some(LineAction::Request(request)) => {
                 let request = *request;
                 match self.line.poll_request(cx, request) {
                     Poll::Pending => return Ok(false),
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => {
-                        tracing::warn!(%error, ?request, "a serial line could not be set");
+                        tracing::warn!(%error, ?request, "could not perform a request on a serial line");
                     }
                 }
-                let told = request.told(&self.line.in_force());
-                self.out.put(Server::answer(Answer::Done(told)));
-                Order::Request(request).weight()
+                let answer = request.told(&self.line.in_force());
+                self.out.put(TelnetServer::answer(Answer::Done(answer)));
+                LineAction::Request(request).weight()
             }
-            Some(reply @ Order::Reply(_)) => {
+            Some(reply @ LineAction::Reply(_)) => {
                 let weight = reply.weight();
-                if let Order::Reply(bytes) = reply {
+                if let LineAction::Reply(bytes) = reply {
                     self.out.put(std::mem::take(bytes));
                 }
                 weight
             }
         };
-        self.orders.pop_front();
-        self.ahead = self.ahead.saturating_sub(weight);
+        self.actions.pop_front();
+        self.queued = self.queued.saturating_sub(weight);
         self.patience = None;
         Ok(true)
     }
 
-    /// Nobody waits any more for what the line does not take, and it has had its time.
-    fn gives_up(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Discards unsent bytes once the far end has ended and the line took too long. Returns whether
+    /// it did.
+    fn poll_give_up(&mut self, cx: &mut Context<'_>) -> bool {
         if !self.ended {
             return false;
         }
@@ -242,14 +242,14 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
         let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(within)));
         let over = patience.as_mut().poll(cx).is_ready();
         if over {
-            self.forget_writes();
-            self.order(Order::Request(LineRequest::Purge(Purge::ToLine)));
+            self.drop_writes();
+            self.enqueue(LineAction::Request(LineRequest::Purge(Purge::ToLine)));
         }
         over
     }
 
-    /// Passes on what the line says. Whether there was something.
-    fn say(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+    /// Sends data from the line to the far end. Returns whether there was some.
+    fn send_line_data(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         if self.suspended || self.out.len() >= UNSENT {
             return Ok(false);
         }
@@ -266,13 +266,13 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
         Ok(true)
     }
 
-    fn look(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+    fn report_modem(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if self.watch.is_due(cx, self.mask != 0) {
             let now = self.line.modem()?;
             let notice = now.notice(self.modem);
             self.modem = now;
             if notice & self.mask & 0xf != 0 && self.out.len() < UNSENT {
-                self.out.put(Server::answer(Answer::Modem(notice)));
+                self.out.put(TelnetServer::answer(Answer::Modem(notice)));
             }
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! A line and whoever uses it from the other end of a stream.
+//! Tests of a line served over a stream, and of its user at the other end.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -18,11 +18,11 @@ use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::line::leaving;
-use crate::telnet::{IAC, Server};
+use crate::telnet::{IAC, TelnetServer};
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// A line that repeats what it is told, and keeps what is done with it.
+/// A line that echoes what is written, and records what is done with it.
 #[derive(Clone)]
 struct Echo(Arc<Mutex<State>>);
 
@@ -33,9 +33,9 @@ struct State {
     settings: LineSettings,
     dtr: bool,
     modem: Modem,
-    /// Takes no bytes.
+    /// Whether the line takes no bytes.
     stuck: bool,
-    /// Takes no more after some.
+    /// Whether the line gets stuck after each write.
     slow: bool,
     waiting: Vec<Waker>,
 }
@@ -79,7 +79,7 @@ impl Line for Echo {
         let now = self.in_force().with(request);
         let mut state = self.0.lock().unwrap();
         state.done.push(Done::Request(request));
-        // It can do no odd parity.
+        // This line does not support odd parity.
         let odd = now.settings.parity == Parity::Odd;
         let parity = if odd { Parity::None } else { now.settings.parity };
         state.settings = LineSettings { parity, ..now.settings };
@@ -145,7 +145,7 @@ impl AsyncWrite for Echo {
     }
 }
 
-/// A line that is served over a stream that holds so much.
+/// Serves a line over a stream that buffers `holds` bytes.
 async fn served(line: &Echo, holds: usize) -> (Remote<DuplexStream>, JoinHandle<bool>) {
     let (far, mut near) = duplex(holds);
     let line = line.clone();
@@ -160,14 +160,14 @@ async fn soon<T>(what: impl Future<Output = T>) -> T {
     timeout(SOON, what).await.unwrap()
 }
 
-/// What a line is told, in this order.
+/// A step of a line's user.
 #[derive(Clone, Debug)]
 enum Say {
     Write(Vec<u8>),
     Ask(LineRequest),
 }
 
-/// Tells it, and reads meanwhile what it says, until it has said so much in all.
+/// Performs the steps, and reads at the same time until `length` bytes have come.
 async fn tell(line: &mut Remote<DuplexStream>, says: &[Say], length: usize) -> Vec<u8> {
     let (mut says, mut written, mut read) = (says.iter().peekable(), 0, vec![]);
     let all = poll_fn(|cx| {
@@ -216,7 +216,8 @@ async fn restore(mut line: Remote<DuplexStream>) {
     soon(poll_fn(|cx| line.poll_restore(cx))).await;
 }
 
-/// Everything in a runtime whose clock goes on when all wait: who waits for nothing is found out.
+/// Runs a future with a paused clock, which advances when all tasks wait. A task that waits for
+/// nothing is thus found.
 fn run<T>(what: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_time().start_paused(true).build().unwrap().block_on(what)
@@ -284,7 +285,7 @@ proptest! {
         run(async {
             let (far, mut near) = duplex(100);
             let says = tokio::spawn(async move {
-                // Whoever does not stand it, is gone.
+                // The other side may close the stream.
                 drop(near.write_all(&bytes).await);
                 drop(near.shutdown().await);
                 let mut all = vec![];
@@ -308,7 +309,7 @@ async fn how_it_is_set_the_far_end_says() {
     line.with(|state| state.settings = settings);
     let (mut remote, _ended) = served(&line, 64).await;
     assert_eq!(remote.in_force().settings, settings);
-    // What it cannot do is not believed to be done.
+    // A request that the line does not support changes nothing.
     let odd = Say::Ask(LineRequest::Parity(Some(Parity::Odd)));
     tell(&mut remote, &[odd], 0).await;
     assert_eq!(remote.in_force().settings, settings);
@@ -320,7 +321,7 @@ async fn a_line_that_takes_nothing_still_hears_what_is_asked() {
     line.with(|state| state.stuck = true);
     let (mut remote, ended) = served(&line, 64).await;
     let mut said = 0;
-    // As much as it holds, and then no more, however long one waits.
+    // It takes a fixed number of bytes and no more, however long the writer waits.
     let full = async {
         loop {
             said += poll_fn(|cx| {
@@ -348,9 +349,9 @@ async fn a_line_that_takes_nothing_still_hears_what_is_asked() {
     assert_eq!(before.elapsed(), Duration::ZERO);
     line.with(|state| (state.stuck, state.done) = (false, vec![]));
     let told = tell(&mut remote, &[Say::Write(vec![7; 20_000])], 20_000).await;
-    assert_eq!(told, vec![7; 20_000], "and nothing of what was discarded");
+    assert_eq!(told, vec![7; 20_000], "discarded bytes do not come back");
 
-    // Nor does it keep an end for ever.
+    // A blocked line does not delay the end forever either.
     line.with(|state| (state.stuck, state.done) = (true, vec![]));
     tell(&mut remote, &[Say::Write(vec![8; 10])], 0).await;
     restore(remote).await;
@@ -372,8 +373,8 @@ async fn a_far_end_that_does_not_answer_is_waited_for_once() {
     }
     assert_eq!(before.elapsed(), once);
     assert_eq!(line.in_force(), InForce::new(LineSettings::default()), "as it was opened");
-    // It is believed again when it answers.
-    near.write_all(&Server::answer(Answer::Done(asked))).await.unwrap();
+    // An answer ends the silence.
+    near.write_all(&TelnetServer::answer(Answer::Done(asked))).await.unwrap();
     near.write_all(b"x").await.unwrap();
     assert_eq!(line.read_u8().await.unwrap(), b'x');
     assert_eq!(line.in_force().settings.baud.get(), 300);
@@ -381,7 +382,7 @@ async fn a_far_end_that_does_not_answer_is_waited_for_once() {
     assert!(before.elapsed() >= 2 * once);
 }
 
-/// How much somebody may say who never listens.
+/// Returns how many bytes the other side accepts from a peer that never reads.
 async fn takes(mut far: DuplexStream, says: &[u8]) -> usize {
     let mut taken = 0;
     let all = async {
@@ -441,7 +442,7 @@ async fn bare_bytes_pass_and_nothing_else() {
     assert_eq!(bytes, [IAC, IAC, 1]);
     near.read_exact(&mut bytes).await.unwrap();
     assert_eq!(bytes, [IAC, 0, IAC]);
-    // It is told that nothing more comes, and waited for.
+    // The far end sees the end of the stream, and the line waits for the far end's.
     let restored = tokio::spawn(async move { poll_fn(|cx| line.poll_restore(cx)).await });
     assert!(near.read_u8().await.is_err());
     assert!(!restored.is_finished());
@@ -459,7 +460,7 @@ async fn a_slow_line_has_its_time_for_all_that_was_said() {
     let takes = line.clone();
     let takes = tokio::spawn(async move {
         loop {
-            // Longer than that in all, and never so long at once.
+            // Longer than the bound in all, but never without progress for so long.
             tokio::time::sleep(takes.leaves_within() * 3 / 4).await;
             takes.with(|state| state.stuck = false);
         }
@@ -474,7 +475,7 @@ async fn a_slow_line_has_its_time_for_all_that_was_said() {
 fn what_a_line_has_taken_may_take_as_long_as_it_takes() {
     let settings =
         |baud| LineSettings { baud: Baud::new(baud).unwrap(), ..LineSettings::default() };
-    // Twelve symbols to a character at 1200 baud: 4096 of them need 41 s.
+    // At 1200 baud and twelve symbols each, 4096 characters need 41 s.
     let slow = leaving(4096, &settings(1200));
     assert!(slow > Duration::from_secs(41) && slow < Duration::from_secs(60), "{slow:?}");
     assert!(leaving(4096, &settings(115_200)) < Duration::from_secs(5));

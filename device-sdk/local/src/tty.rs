@@ -22,25 +22,25 @@ use crate::line::{Line, leaving};
 use crate::modes::{modes, open, settings};
 use crate::request::{InForce, LineRequest, Modem, Purge};
 
-/// How much the system takes before the line does, at most.
+/// The largest number of bytes that the system buffers for a line.
 pub(crate) const QUEUE: u32 = 4096;
 
-/// A serial line of this machine. While it is open, other programs are kept out, where the line
-/// knows how.
+/// A serial line of this machine. While it is open, other programs cannot open it, if the driver
+/// supports that.
 #[derive(Debug)]
 pub struct Tty {
     port: AsyncFd<serial2::SerialPort>,
-    /// What it was set to, until that is put back.
-    first: Option<Termios>,
+    /// The original settings, until they are restored.
+    original: Option<Termios>,
     in_force: InForce,
-    /// Something was written, and may not have left.
+    /// Whether written bytes may not have left yet.
     unsent: bool,
     draining: Option<Draining>,
-    /// Whether a thread that drains may still be waiting.
-    waits: bool,
+    /// Whether a thread may still be blocked in `tcdrain`.
+    drain_runs: bool,
 }
 
-/// There is only a call that waits, so it has a thread.
+/// A running `tcdrain`. The call blocks, so it has a thread.
 #[derive(Debug)]
 struct Draining {
     thread: JoinHandle<()>,
@@ -48,15 +48,15 @@ struct Draining {
 }
 
 impl Tty {
-    /// Opens the line at `path` and sets it: without waiting for a carrier, and without becoming
-    /// this program's terminal. How it was set is remembered.
+    /// Opens the line at `path` and sets it. It does not wait for a carrier, and the line does not
+    /// become this program's terminal. The original settings are kept for [`Line::poll_restore`].
     ///
     /// # Errors
-    /// When it cannot be opened or set, or is no terminal.
+    /// Fails when the path cannot be opened or set, or is not a terminal.
     pub async fn open(path: PathBuf, settings: LineSettings) -> io::Result<Self> {
         let opened = tokio::task::spawn_blocking(move || open(&path)).await;
-        let (file, first) = opened.map_err(io::Error::other)??;
-        tolerated("exclusiveness", ioctl_tiocexcl(&file).map_err(Into::into))?;
+        let (file, original) = opened.map_err(io::Error::other)??;
+        ignore_missing("exclusiveness", ioctl_tiocexcl(&file).map_err(Into::into))?;
         #[expect(
             deprecated,
             reason = "unsound only with a descriptor that changes; the other is unsafe"
@@ -64,11 +64,11 @@ impl Tty {
         let port = AsyncFd::new(serial2::SerialPort::from(file))?;
         let mut tty = Self {
             port,
-            first: Some(first),
+            original: Some(original),
             in_force: InForce::new(settings),
             unsent: false,
             draining: None,
-            waits: false,
+            drain_runs: false,
         };
         tty.set(settings)?;
         Ok(tty)
@@ -80,24 +80,24 @@ impl Tty {
 
     fn set(&mut self, asked: LineSettings) -> io::Result<()> {
         let modes = modes(tcgetattr(self.fd())?, &asked)?;
-        // Not "when all has left": that would wait.
+        // Not `Drain`, which would block until all bytes have left.
         tcsetattr(self.fd(), OptionalActions::Now, &modes)?;
         self.in_force.settings = settings(&tcgetattr(self.fd())?, &asked);
         if self.in_force.settings != asked {
             let in_force = self.in_force.settings;
-            tracing::debug!(%asked, %in_force, "a serial line cannot be set quite so");
+            tracing::debug!(%asked, %in_force, "a serial line does not support the requested settings");
         }
         Ok(())
     }
 
-    fn act(&mut self, request: LineRequest) -> io::Result<()> {
+    fn apply(&mut self, request: LineRequest) -> io::Result<()> {
         use LineRequest as R;
         let port = self.port.get_ref();
         let wanted = self.in_force.with(request);
         match request {
-            R::Break(Some(on)) => tolerated("break", port.set_break(on))?,
-            R::Dtr(Some(on)) => tolerated("DTR", port.set_dtr(on))?,
-            R::Rts(Some(on)) => tolerated("RTS", port.set_rts(on))?,
+            R::Break(Some(on)) => ignore_missing("break", port.set_break(on))?,
+            R::Dtr(Some(on)) => ignore_missing("DTR", port.set_dtr(on))?,
+            R::Rts(Some(on)) => ignore_missing("RTS", port.set_rts(on))?,
             R::Purge(purge) => return self.discard(purge),
             R::Modem(_) => {}
             _ if wanted.settings != self.in_force.settings => return self.set(wanted.settings),
@@ -115,23 +115,23 @@ impl Tty {
         };
         tcflush(self.fd(), which)?;
         if purge.is_to_line() {
-            // This lets the thread that waits go, too.
-            (self.draining, self.waits, self.unsent) = (None, false, false);
+            // Flushing also releases a thread blocked in `tcdrain`.
+            (self.draining, self.drain_runs, self.unsent) = (None, false, false);
         }
         Ok(())
     }
 
-    /// Whether everything that was written has left; `false` once that has taken too long.
+    /// Waits until all written bytes have left. Returns `false` when that took too long.
     fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         if !self.unsent {
             return Poll::Ready(true);
         }
         if self.draining.is_none() {
             let Ok(file) = self.fd().try_clone_to_owned() else { return Poll::Ready(false) };
-            self.waits = true;
+            self.drain_runs = true;
             let thread = tokio::task::spawn_blocking(move || {
                 if let Err(error) = tcdrain(&file) {
-                    tracing::debug!(%error, "a serial line cannot say whether all has left");
+                    tracing::debug!(%error, "could not drain a serial line");
                 }
             });
             let patience = Box::pin(sleep(self.leaves_within()));
@@ -142,9 +142,9 @@ impl Tty {
         };
         if let Poll::Ready(waited) = Pin::new(thread).poll(cx) {
             if let Err(error) = waited {
-                tracing::debug!(%error, "a serial line was not waited for");
+                tracing::debug!(%error, "the thread that drains a serial line failed");
             }
-            (self.draining, self.waits, self.unsent) = (None, false, false);
+            (self.draining, self.drain_runs, self.unsent) = (None, false, false);
             return Poll::Ready(true);
         }
         ready!(patience.as_mut().poll(cx));
@@ -152,42 +152,42 @@ impl Tty {
         Poll::Ready(false)
     }
 
-    /// Sets the line as it was found.
+    /// Restores the line's original settings.
     fn restore(&mut self) {
-        let Some(first) = self.first.take() else { return };
-        if self.unsent || self.waits {
-            logged("what it has not sent be discarded", self.discard(Purge::ToLine));
+        let Some(original) = self.original.take() else { return };
+        if self.unsent || self.drain_runs {
+            log_failure("discard unsent bytes", self.discard(Purge::ToLine));
         }
         let usual = InForce::new(self.in_force.settings);
         let changed = [LineRequest::Dtr(None), LineRequest::Rts(None), LineRequest::Break(None)];
         for request in changed.map(|request| request.told(&usual)) {
             if request != request.told(&self.in_force) {
-                logged("its lines be put back", self.act(request));
+                log_failure("restore DTR, RTS or break", self.apply(request));
             }
         }
-        let set = tcsetattr(self.fd(), OptionalActions::Now, &first);
-        logged("it be set as it was found", set.map_err(Into::into));
+        let set = tcsetattr(self.fd(), OptionalActions::Now, &original);
+        log_failure("restore the original settings", set.map_err(Into::into));
         let shared = ioctl_tiocnxcl(self.fd()).map_err(Into::into);
-        logged("others be let in", tolerated("exclusiveness", shared));
+        log_failure("end the exclusive mode", ignore_missing("exclusiveness", shared));
     }
 }
 
-/// A line that has been pulled out cannot be put back.
-fn logged(what: &str, done: io::Result<()>) {
+/// Logs a failed step of restoring. It always fails for an adapter that was unplugged.
+fn log_failure(what: &str, done: io::Result<()>) {
     if let Err(error) = done {
-        tracing::debug!(%error, "of a serial line could not {what}");
+        tracing::debug!(%error, "on a serial line, could not {what}");
     }
 }
 
-/// A pseudo-terminal, and many an adapter, has no such lines.
-fn tolerated<T: Default>(what: &str, done: io::Result<T>) -> io::Result<T> {
+/// Ignores the error of a missing feature: pseudo-terminals and many adapters lack modem lines.
+fn ignore_missing<T: Default>(what: &str, done: io::Result<T>) -> io::Result<T> {
     match done {
         Err(error)
             if [Errno::NOTTY, Errno::INVAL]
                 .iter()
                 .any(|absent| error.raw_os_error() == Some(absent.raw_os_error())) =>
         {
-            tracing::debug!(%error, what, "a serial line has no such thing");
+            tracing::debug!(%error, what, "a serial line lacks a feature");
             Ok(T::default())
         }
         done => done,
@@ -205,10 +205,10 @@ impl Line for Tty {
 
     fn poll_request(&mut self, cx: &mut Context<'_>, request: LineRequest) -> Poll<io::Result<()>> {
         if request.sets() {
-            // What has not left in time is sent otherwise then, or not at all.
+            // Bytes that have not left in time are sent with the new settings, or lost.
             ready!(self.poll_drained(cx));
         }
-        Poll::Ready(self.act(request))
+        Poll::Ready(self.apply(request))
     }
 
     fn modem(&mut self) -> io::Result<Modem> {
@@ -221,11 +221,11 @@ impl Line for Tty {
                 carrier: port.read_cd()?,
             })
         };
-        tolerated("modem lines", read())
+        ignore_missing("modem lines", read())
     }
 
     fn poll_restore(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.first.is_some() {
+        if self.original.is_some() {
             ready!(self.poll_drained(cx));
             self.restore();
         }
@@ -250,7 +250,7 @@ impl AsyncRead for Tty {
             let read = guard
                 .try_io(|port| Ok(rustix::io::read(port.get_ref(), buffer.initialize_unfilled())?));
             match read {
-                // The adapter was pulled out: a line that is there never reads nothing.
+                // The adapter was unplugged: a present line never reads zero bytes.
                 Ok(Ok(0)) if buffer.remaining() > 0 => {
                     return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
                 }
@@ -274,7 +274,7 @@ impl AsyncWrite for Tty {
             let mut guard = ready!(self.port.poll_write_ready(cx))?;
             let written = guard.try_io(|port| Ok(rustix::io::write(port.get_ref(), bytes)?));
             if let Ok(written) = written {
-                // Whoever waited for what was written before has not waited for this.
+                // An earlier drain does not cover these bytes.
                 (self.draining, self.unsent) = (None, true);
                 return Poll::Ready(written);
             }
@@ -286,7 +286,7 @@ impl AsyncWrite for Tty {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A line has no end.
+        // A serial line has no end of file.
         Poll::Ready(Ok(()))
     }
 }

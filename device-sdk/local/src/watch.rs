@@ -1,20 +1,20 @@
-//! Watches a modem's lines, where the system does not tell of changes.
+//! Polls modem lines, since systems do not report their changes.
 
 use std::task::Context;
 use std::time::Duration;
 
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// How often the lines are looked at.
+/// How often modem lines are read.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// When a modem's lines are looked at, while somebody wants to be told of them: no system tells
-/// of their changes by itself.
+/// A timer for reading modem lines, which runs while somebody wants their changes.
 #[derive(Debug, Default)]
 pub struct Watch(Option<Interval>);
 
 impl Watch {
-    /// Whether to look now, if that is `wanted`. If not now, the task is woken when it is time.
+    /// Returns whether to read the lines now, while that is `wanted`. Otherwise it wakes the task
+    /// when it is time.
     pub fn is_due(&mut self, cx: &mut Context<'_>, wanted: bool) -> bool {
         if !wanted {
             self.0 = None;
@@ -26,7 +26,7 @@ impl Watch {
             ticks
         });
         let mut due = false;
-        // Until it is pending: before that it wakes nobody.
+        // Polls until pending, since only then the timer wakes the task.
         while ticks.poll_tick(cx).is_ready() {
             due = true;
         }

@@ -1,4 +1,4 @@
-//! A stream of which something has been read already.
+//! A stream with bytes in front of it that have already been read.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 use crate::poll_read_shown;
 use crate::through::writes_through;
 
-/// A stream of which something has been read that is to be read again.
+/// A stream that yields some already read bytes again before it goes on.
 #[derive(Debug)]
 pub struct Ahead<T> {
     head: Bytes,
@@ -18,25 +18,25 @@ pub struct Ahead<T> {
 }
 
 impl<T> Ahead<T> {
-    /// `head`, and then `stream`.
+    /// Returns a reader that yields `head` first and then `stream`.
     #[must_use]
     pub fn new(head: Bytes, stream: T) -> Self {
         Self { head, stream }
     }
 
-    /// The same, with what somebody had read of it, in order, and not used.
+    /// Puts `unused` bytes, which somebody has read but not used, in front of the rest.
     #[must_use]
     pub fn again(self, unused: Bytes) -> Self {
         let head = if self.head.is_empty() { unused } else { [unused, self.head].concat().into() };
         Self { head, stream: self.stream }
     }
 
-    /// The stream behind.
+    /// Returns the inner stream.
     pub fn get_mut(&mut self) -> &mut T {
         &mut self.stream
     }
 
-    /// The stream behind; what was to be read before it is gone.
+    /// Returns the inner stream. Drops the bytes that were still to be read before it.
     #[must_use]
     pub fn into_stream(self) -> T {
         self.stream

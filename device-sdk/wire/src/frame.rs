@@ -1,38 +1,38 @@
-//! Messages on a stream: a length, then so many bytes.
+//! Length-prefixed frames on a stream.
 
 use std::io;
 
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-/// Bytes of the length in front of a frame.
+/// The size of the length prefix, in bytes.
 const HEAD: usize = 4;
 
-/// Why bytes are no frame. The peer's doing.
+/// Why bytes are not a frame. The peer is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FrameError {
-    /// It says that it is longer than frames may be here.
+    /// The length prefix exceeds the limit.
     #[error("a frame of {length} bytes, where {limit} are allowed")]
     TooLong {
-        /// What it says.
+        /// The length in the prefix.
         length: u32,
-        /// What is allowed.
+        /// The largest length allowed.
         limit: usize,
     },
 }
 
-/// Splits bytes, in whatever pieces they come, into frames: four bytes of length, big-endian,
-/// then that many bytes.
+/// A parser of frames: a four-byte big-endian length, then that many bytes. The input may be split
+/// anywhere.
 #[derive(Debug)]
 pub struct Frames {
     limit: usize,
     waiting: Vec<u8>,
-    /// How many of these bytes belong to frames that have been taken.
+    /// How many bytes at the start of `waiting` belong to frames already returned.
     taken: usize,
 }
 
 impl Frames {
-    /// Frames of at most `limit` bytes.
+    /// Creates a parser of frames of at most `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self { limit, waiting: Vec::new(), taken: 0 }
@@ -42,10 +42,10 @@ impl Frames {
         self.waiting.get(self.taken..).unwrap_or_default()
     }
 
-    /// Takes bytes in. At most what a frame and its length may hold is kept beyond a call of
-    /// [`next`](Self::next); how much of `bytes` was taken is answered.
+    /// Adds received bytes. Returns how many of them it took: it keeps at most one frame and its
+    /// prefix until [`next`](Self::next) is called.
     pub fn push(&mut self, bytes: &[u8]) -> usize {
-        // What is left is moved once for all the frames that were taken, and not for each.
+        // The rest is moved once for all returned frames, not once for each.
         self.waiting.drain(..std::mem::take(&mut self.taken));
         let room = (self.limit + HEAD).saturating_sub(self.waiting.len());
         let taken = bytes.get(..room.min(bytes.len())).unwrap_or_default();
@@ -53,10 +53,10 @@ impl Frames {
         taken.len()
     }
 
-    /// The next whole frame.
+    /// Returns the next complete frame, or `None` when more bytes are needed.
     ///
     /// # Errors
-    /// When one says that it is longer than the limit.
+    /// Fails when the length prefix exceeds the limit.
     #[expect(clippy::should_implement_trait, reason = "an iterator would end where this waits")]
     pub fn next(&mut self) -> Result<Option<Vec<u8>>, FrameError> {
         let Some(head) = self.rest().first_chunk::<HEAD>() else { return Ok(None) };
@@ -67,7 +67,7 @@ impl Frames {
         Ok(Some(frame))
     }
 
-    /// Whether a frame has begun and not ended: the end of the bytes would truncate it.
+    /// Returns whether a frame is incomplete. If the input ended now, it would truncate the frame.
     #[must_use]
     pub fn is_torn(&self) -> bool {
         !self.rest().is_empty()
@@ -82,17 +82,17 @@ fn bounded(head: [u8; HEAD], limit: usize) -> Result<usize, FrameError> {
     }
 }
 
-/// A message with its length in front.
+/// Returns a message with its length prefix.
 #[must_use]
 pub fn encode(message: &[u8]) -> Vec<u8> {
     let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
     [&length.to_be_bytes(), message].concat()
 }
 
-/// Reads exactly one frame of at most `limit` bytes, and not a byte more.
+/// Reads exactly one frame of at most `limit` bytes, and no byte after it.
 ///
 /// # Errors
-/// When it is too long, or the bytes end or break off.
+/// Fails when the frame is too long, or when the input ends or fails within it.
 pub async fn read_frame<R>(from: &mut R, limit: usize) -> io::Result<Vec<u8>>
 where
     R: AsyncRead + Unpin,
@@ -100,7 +100,7 @@ where
     let mut head = [0; HEAD];
     from.read_exact(&mut head).await?;
     let length = bounded(head, limit).map_err(|error| invalid(error.to_string()))?;
-    // What has arrived is kept, not what was promised.
+    // Memory grows with the bytes that arrive, not with the announced length.
     let mut frame = Vec::with_capacity(length.min(1024));
     from.take(length as u64).read_to_end(&mut frame).await?;
     if frame.len() < length {
@@ -109,10 +109,10 @@ where
     Ok(frame)
 }
 
-/// Writes a message as one frame, and flushes it.
+/// Writes a message as one frame and flushes it.
 ///
 /// # Errors
-/// When the other end is gone.
+/// Fails when the other end is gone.
 pub async fn write_frame<W>(to: &mut W, message: &[u8]) -> io::Result<()>
 where
     W: AsyncWrite + Unpin,

@@ -1,20 +1,19 @@
-//! `doorward/1`: what the SDK and the gateway say to each other, and on what it travels.
+//! `doorward/1`, the protocol between the SDK and the gateway: its messages and its connections.
 //!
-//! The protocol's page, `device-sdk/docs/protocol.md`, says the same in words, for whoever
-//! writes a client in another language; `device-sdk/docs/vectors.txt` has its test vectors, and
-//! a test here keeps them true.
+//! `device-sdk/docs/protocol.md` describes the protocol for authors of clients in other languages.
+//! `device-sdk/docs/vectors.txt` has its test vectors; a test in this crate checks them.
 //!
-//! Two halves, which know nothing of each other:
+//! Two independent halves:
 //! - [`Frames`], [`Control`], [`Opening`] and [`Answer`]: messages as bytes, without I/O.
-//! - [`Carrier`]: one connection, QUIC or yamux over TLS, that gives [`Pipe`]s (one flow's
-//!   bytes) and [`Datagrams`].
+//! - [`Carrier`]: one connection, QUIC or yamux over TLS, with its [`Pipe`]s (the bytes of one
+//!   flow) and [`Datagrams`].
 //!
 //! Invariants
-//! - A frame is never longer than its bound, whatever its length says, and nothing is allocated
-//!   by a length that has not arrived.
-//! - Unknown keys are passed over; an unknown type is a value of its own, not an error.
+//! - A frame is never longer than its bound, whatever its length prefix says. Memory grows with
+//!   the bytes that have arrived, not with an announced length.
+//! - Unknown keys are skipped. An unknown type is a value of its own, not an error.
 //! - A [`Pipe`] that is dropped or cut never looks like a complete transfer at the other end.
-//! - Whatever waits to be sent or taken is bounded.
+//! - All queues and buffers are bounded.
 //!
 //! This crate must never know: policies, identities, TLS settings, what a flow is for.
 
@@ -45,14 +44,14 @@ pub use paced::Paced;
 /// The protocol's name in TLS (ALPN, RFC 7301).
 pub const ALPN: &[u8] = b"doorward/1";
 
-/// The label under which both ends of a TLS connection derive the 32 bytes that a recovery signs
-/// (RFC 8446 section 7.5); there is no context.
+/// The exporter label (RFC 8446 section 7.5) from which both ends of a TLS connection derive the
+/// 32 bytes that the client signs in a recovery. The exporter has no context.
 pub const RECOVERY: &[u8] = b"EXPORTER-doorward-recover";
 
-/// The versions of the protocol that this crate speaks, the best first.
+/// The protocol versions that this crate speaks, the preferred one first.
 pub const VERSIONS: &[u64] = &[1];
 
-/// The longest frame of a control stream, in bytes.
+/// The longest frame on a control stream, in bytes.
 pub const CONTROL_LIMIT: usize = 64 * 1024;
 
 /// The longest frame at the beginning of a flow's stream, in bytes.

@@ -1,4 +1,4 @@
-//! A stream that lets others have their turn.
+//! A stream that yields to the runtime after a bounded number of bytes.
 
 use std::io;
 use std::pin::Pin;
@@ -8,12 +8,14 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::through::writes_through;
 
-/// How many bytes are read in one turn.
+/// How many bytes one turn may read.
 const TURN: usize = 32 * 1024;
 
-/// A connection on which a library reads frames of a protocol. A peer can fill it with very small
-/// ones, each of which takes the library some work; and as long as there are more, it reads on. After
-/// 32 KiB this one says that there is nothing yet, and wakes its reader behind everybody else.
+/// A connection that limits how long a library may read frames before it yields to the runtime.
+///
+/// A library such as h2 or yamux reads on while there are frames, and a peer can send many tiny
+/// frames that each cost work. After 32 KiB this stream reports `Pending` once and schedules its
+/// reader again, so that other tasks run first.
 #[derive(Debug)]
 pub struct Paced<S> {
     stream: S,
@@ -21,7 +23,7 @@ pub struct Paced<S> {
 }
 
 impl<S> Paced<S> {
-    /// The same stream, read in turns.
+    /// Wraps a stream.
     pub fn new(stream: S) -> Self {
         Self { stream, read: 0 }
     }
@@ -59,7 +61,7 @@ mod tests {
 
     use super::*;
 
-    /// Bytes without end, which are always there.
+    /// A stream that always has more bytes.
     struct Endless;
 
     impl AsyncRead for Endless {
@@ -78,7 +80,7 @@ mod tests {
     async fn whoever_reads_what_never_ends_lets_others_have_their_turn() {
         let mut paced = Paced::new(Endless);
         let mut turns = 0;
-        // As a library would: as long as there is something.
+        // Reads on while there are bytes, as a library would.
         poll_fn(|cx| {
             turns += 1;
             let (mut chunk, mut read) = ([0; 1000], 0);

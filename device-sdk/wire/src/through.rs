@@ -1,6 +1,6 @@
-//! Reading and writing through a field that does both.
+//! Macros that implement reading and writing by delegating to a field.
 
-/// Writes of a type with one parameter, through a field of that type.
+/// Implements `AsyncWrite` for a type with one parameter, through a field of that type.
 macro_rules! writes_through {
     ($wire:ident, $field:ident) => {
         impl<S: tokio::io::AsyncWrite + Unpin> tokio::io::AsyncWrite for $wire<S> {
@@ -43,7 +43,7 @@ macro_rules! writes_through {
 
 pub(crate) use writes_through;
 
-/// Reads and writes of a type, through a field of it that does both already.
+/// Implements `AsyncBufRead`, `AsyncRead` and `AsyncWrite` for a type, through one of its fields.
 #[macro_export]
 macro_rules! through {
     ($wire:ty, $field:ident) => {

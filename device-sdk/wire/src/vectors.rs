@@ -1,4 +1,4 @@
-//! The test vectors of the protocol's page, and what holds for every message.
+//! Checks the protocol's test vectors, and properties of every message.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -119,7 +119,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// What the file holds: a frame on each line, its length in front.
+/// Returns the content of the vectors file: one frame on each line, with its length prefix.
 fn vectors() -> String {
     let mut lines = String::from(
         "# Frames of doorward/1, in hexadecimal: name, then four bytes of length and the message.\n\
@@ -191,7 +191,7 @@ fn what_is_no_message_is_refused() {
 }
 
 proptest! {
-    /// Whatever arrives, nothing panics; what is read is written so that it is read the same.
+    /// Any bytes: nothing panics, and a decoded message survives encoding and decoding.
     #[test]
     fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         if let Ok(control) = Control::decode(&bytes)
@@ -206,7 +206,7 @@ proptest! {
         drop(Answer::decode(&bytes));
     }
 
-    /// A message with a byte changed, dropped or put in.
+    /// A message with one byte changed, removed or inserted.
     #[test]
     fn bytes_that_were_meddled_with(
         which in any::<prop::sample::Index>(),

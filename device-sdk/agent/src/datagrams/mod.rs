@@ -1,6 +1,6 @@
 //! Moves datagrams between a local end and a flow.
 
-mod table;
+mod flow_table;
 
 use std::future::poll_fn;
 use std::io;
@@ -10,26 +10,25 @@ use bytes::Bytes;
 use doorward_wire::Why;
 use tokio::time::{Instant, sleep_until};
 
-pub(crate) use table::{Sink, Table};
+pub(crate) use flow_table::{FlowTable, Sink};
 
-use crate::doors::Packets;
 use crate::failure::Failure;
+use crate::opener::DatagramFlow;
 
 /// The local end of a flow of datagrams.
-pub(crate) trait End: Send {
-    /// The next datagram towards the flow; `None` when there are no more. A call that is dropped
-    /// loses nothing.
+pub(crate) trait LocalDatagrams: Send {
+    /// Returns the next datagram for the flow, or `None` when there are no more. A cancelled call
+    /// loses no datagram.
     fn next(&mut self) -> impl Future<Output = io::Result<Option<Bytes>>> + Send;
 
-    /// Gives one that came from the flow.
-    fn give(&mut self, datagram: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
+    /// Delivers a datagram from the flow.
+    fn deliver(&mut self, datagram: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
 }
 
-/// Carries datagrams both ways until the flow ends, the local end has broken, or nothing has
-/// moved for `idle`. When the local end has no more, what comes back is waited for `linger` at a
-/// time.
-pub(crate) async fn carry<E: End>(
-    mut flow: Box<dyn Packets>,
+/// Carries datagrams in both directions until the flow ends, the local end fails, or nothing was
+/// transferred for `idle`. After the local end's last datagram, `linger` is used instead of `idle`.
+pub(crate) async fn carry<E: LocalDatagrams>(
+    mut flow: Box<dyn DatagramFlow>,
     end: &mut E,
     idle: Duration,
     linger: Duration,
@@ -41,7 +40,7 @@ pub(crate) async fn carry<E: End>(
     loop {
         tokio::select! {
             received = poll_fn(|cx| flow.poll_receive(cx)) => match received.map_err(Failure::Cut)? {
-                Some(datagram) => end.give(&datagram).await.map_err(local)?,
+                Some(datagram) => end.deliver(&datagram).await.map_err(local)?,
                 None => return Ok(()),
             },
             next = end.next(), if more => match next {

@@ -2,16 +2,16 @@
 
 use super::socks::NAME;
 
-/// Where a datagram goes, or has come from, as the client spelled it.
+/// The destination or source of a datagram, as the client wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Place {
+pub(super) struct DatagramTarget {
     pub(super) host: String,
     pub(super) port: u16,
 }
 
-/// The header and the datagram. `None` for fragments, for addresses, and for what is no header:
-/// all of them are dropped.
-pub(super) fn read(bytes: &[u8]) -> Option<(Place, &[u8])> {
+/// Splits the bytes into the header's target and the datagram. Returns `None` for fragments, for IP
+/// addresses and for malformed headers; the caller drops all of them.
+pub(super) fn read(bytes: &[u8]) -> Option<(DatagramTarget, &[u8])> {
     let ([0, 0, 0, kind], rest) = bytes.split_first_chunk::<4>()? else { return None };
     if *kind != NAME {
         return None;
@@ -20,13 +20,13 @@ pub(super) fn read(bytes: &[u8]) -> Option<(Place, &[u8])> {
     let (host, rest) = rest.split_at_checked(usize::from(*length))?;
     let (port, datagram) = rest.split_first_chunk::<2>()?;
     let host = str::from_utf8(host).ok()?.to_owned();
-    Some((Place { host, port: u16::from_be_bytes(*port) }, datagram))
+    Some((DatagramTarget { host, port: u16::from_be_bytes(*port) }, datagram))
 }
 
-/// A datagram from `place`, with its header. `None` if the place's name is longer than one can be.
-pub(super) fn write(place: &Place, datagram: &[u8]) -> Option<Vec<u8>> {
-    let length = u8::try_from(place.host.len()).ok()?;
-    let (host, port) = (place.host.as_bytes(), place.port.to_be_bytes());
+/// Returns a datagram with its header. Returns `None` if the host name is too long for a header.
+pub(super) fn write(target: &DatagramTarget, datagram: &[u8]) -> Option<Vec<u8>> {
+    let length = u8::try_from(target.host.len()).ok()?;
+    let (host, port) = (target.host.as_bytes(), target.port.to_be_bytes());
     Some([&[0, 0, 0, NAME, length], host, &port, datagram].concat())
 }
 
@@ -39,13 +39,16 @@ mod tests {
     #[test]
     fn fragments_and_addresses_are_dropped() {
         let good = b"\0\0\0\x03\x01a\0\x35hello";
-        assert_eq!(read(good), Some((Place { host: "a".into(), port: 53 }, &b"hello"[..])));
+        assert_eq!(
+            read(good),
+            Some((DatagramTarget { host: "a".into(), port: 53 }, &b"hello"[..]))
+        );
         for (at, byte) in [(0, 1), (1, 1), (2, 1), (3, 1), (3, 4), (3, 0), (4, 200)] {
             let mut bad = good.to_vec();
             bad[at] = byte;
             assert_eq!(read(&bad), None, "{at} {byte}");
         }
-        assert_eq!(write(&Place { host: "a".repeat(256), port: 1 }, b""), None);
+        assert_eq!(write(&DatagramTarget { host: "a".repeat(256), port: 1 }, b""), None);
     }
 
     proptest! {
@@ -55,9 +58,9 @@ mod tests {
             port in any::<u16>(),
             datagram in prop::collection::vec(any::<u8>(), 0..100),
         ) {
-            let place = Place { host, port };
-            let written = write(&place, &datagram).unwrap();
-            prop_assert_eq!(read(&written), Some((place, datagram.as_slice())));
+            let target = DatagramTarget { host, port };
+            let written = write(&target, &datagram).unwrap();
+            prop_assert_eq!(read(&written), Some((target, datagram.as_slice())));
         }
 
         #[test]

@@ -4,37 +4,37 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::token::Token;
+use super::token::ProxyToken;
 
 /// The longest head of a request, in bytes.
 pub(super) const LONGEST: usize = 16 * 1024;
-/// How many header fields one may have.
+/// The largest number of header fields.
 const FIELDS: usize = 64;
 
-/// What a request comes to.
+/// The result of parsing a request's head.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Head {
-    /// There is more of it.
+pub(super) enum ConnectHead {
+    /// The head is incomplete.
     More,
-    /// A connection to that host; the head was so long.
+    /// The request asks for a connection to this host. The head has this length.
     Connect(String, usize),
-    /// It is answered with this.
-    Refuse(Problem),
+    /// The request is refused with this answer.
+    Refuse(HttpRefusal),
 }
 
-/// Why a request is refused.
+/// A refusal of an HTTP request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(super) struct HttpRefusal {
     pub(super) status: u16,
     pub(super) detail: String,
 }
 
-impl Problem {
+impl HttpRefusal {
     pub(super) fn new(status: u16, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into() }
     }
 
-    /// The whole answer (RFC 9457).
+    /// Encodes the complete response (RFC 9457).
     pub(super) fn encode(&self) -> Vec<u8> {
         let title = match self.status {
             403 => "Forbidden",
@@ -70,23 +70,23 @@ impl Problem {
     }
 }
 
-/// The answer to a request that is granted.
+/// The response to a granted request.
 pub(super) const GRANTED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
-/// Reads the head of a request, of which `bytes` is what has come. Without a token, everybody is
-/// let in.
-pub(super) fn read(bytes: &[u8], token: Option<&Token>) -> Head {
-    let refuse = |status, detail: &str| Head::Refuse(Problem::new(status, detail));
+/// Parses the head of a request from the bytes received so far. Without a token, every program may
+/// use the proxy.
+pub(super) fn read(bytes: &[u8], token: Option<&ProxyToken>) -> ConnectHead {
+    let refuse = |status, detail: &str| ConnectHead::Refuse(HttpRefusal::new(status, detail));
     let too_long =
         || refuse(431, "the request's head is longer than 16 KiB or has more than 64 fields");
     let mut fields = [httparse::EMPTY_HEADER; FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     let length = match request.parse(bytes) {
         Ok(httparse::Status::Complete(length)) if length <= LONGEST => length,
-        Ok(httparse::Status::Partial) if bytes.len() < LONGEST => return Head::More,
+        Ok(httparse::Status::Partial) if bytes.len() < LONGEST => return ConnectHead::More,
         Ok(_) | Err(httparse::Error::TooManyHeaders) => return too_long(),
         Err(_) => {
-            return refuse(400, "this is neither HTTP nor SOCKS 5; use either of them");
+            return refuse(400, "the request is neither HTTP nor SOCKS 5; use one of the two");
         }
     };
     let shown = request
@@ -107,15 +107,15 @@ pub(super) fn read(bytes: &[u8], token: Option<&Token>) -> Head {
     if request.method != Some("CONNECT") {
         let detail = "this proxy carries connections only: use CONNECT, as clients do for https:// \
                       or with an option such as curl's --proxytunnel";
-        // A proxy's request in absolute form is what most clients send without it.
+        // Clients that do not use CONNECT send a proxy requests in absolute form.
         return refuse(if target.contains("://") { 400 } else { 405 }, detail);
     }
     let host = target.rsplit_once(':').map_or(target, |(host, _port)| host);
-    Head::Connect(host.to_owned(), length)
+    ConnectHead::Connect(host.to_owned(), length)
 }
 
-/// Whether `Basic` credentials hold the token: as the password, or as the user without one.
-fn is_good(credentials: &[u8], token: &Token) -> bool {
+/// Returns whether `Basic` credentials hold the token, as the password or as a user without one.
+fn is_good(credentials: &[u8], token: &ProxyToken) -> bool {
     let Some((scheme, encoded)) = credentials.split_at_checked(6) else { return false };
     if !scheme.eq_ignore_ascii_case(b"basic ") {
         return false;
@@ -137,19 +137,19 @@ mod tests {
         format!("CONNECT ssh--plc:22 HTTP/1.1\r\nProxy-Authorization: basic {encoded}\r\n\r\n")
     }
 
-    fn status(head: Head) -> u16 {
+    fn status(head: ConnectHead) -> u16 {
         match head {
-            Head::Refuse(problem) => problem.status,
+            ConnectHead::Refuse(problem) => problem.status,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn the_token_is_the_password_or_the_user_without_one() {
-        let token = Token::of("abc");
+        let token = ProxyToken::of("abc");
         for credentials in ["doorward:abc", "abc:", ":abc", "x:abc"] {
             let head = with(credentials);
-            let wanted = Head::Connect("ssh--plc".to_owned(), head.len());
+            let wanted = ConnectHead::Connect("ssh--plc".to_owned(), head.len());
             assert_eq!(read(head.as_bytes(), Some(&token)), wanted, "{credentials}");
         }
         for credentials in ["", ":", "abc:x", "x:ab", "x:abcd", "abc:abd"] {
@@ -158,7 +158,7 @@ mod tests {
         }
         let plain = b"CONNECT ssh--plc:22 HTTP/1.1\r\n\r\n";
         assert_eq!(status(read(plain, Some(&token))), 407);
-        assert!(matches!(read(plain, None), Head::Connect(..)));
+        assert!(matches!(read(plain, None), ConnectHead::Connect(..)));
     }
 
     #[test]
@@ -169,7 +169,9 @@ mod tests {
             ("SSH-2.0-x\r\n\r\n", 400),
             ("\x04\x01", 400),
         ] {
-            let Head::Refuse(problem) = read(head.as_bytes(), None) else { panic!("{head}") };
+            let ConnectHead::Refuse(problem) = read(head.as_bytes(), None) else {
+                panic!("{head}")
+            };
             assert_eq!(problem.status, code, "{head}");
             assert!(problem.detail.contains("use"), "{problem:?}");
         }
@@ -177,21 +179,21 @@ mod tests {
         assert_eq!(status(read(long.as_bytes(), None)), 431);
         let many = format!("CONNECT a:1 HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(65));
         assert_eq!(status(read(many.as_bytes(), None)), 431);
-        let answer = String::from_utf8(Problem::new(407, "a \"b\"").encode()).unwrap();
+        let answer = String::from_utf8(HttpRefusal::new(407, "a \"b\"").encode()).unwrap();
         assert!(answer.contains("Proxy-Authenticate: Basic"), "{answer}");
     }
 
     proptest! {
         #[test]
         fn it_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            read(&bytes, Some(&Token::of("abc")));
+            read(&bytes, Some(&ProxyToken::of("abc")));
         }
 
         #[test]
         fn a_head_that_is_cut_is_waited_for(cut in 0usize..80) {
             let head = with("doorward:abc");
             let cut = cut.min(head.len() - 1);
-            prop_assert_eq!(read(&head.as_bytes()[..cut], Some(&Token::of("abc"))), Head::More);
+            prop_assert_eq!(read(&head.as_bytes()[..cut], Some(&ProxyToken::of("abc"))), ConnectHead::More);
         }
     }
 }

@@ -1,16 +1,18 @@
-//! A local proxy that reaches every interface by name: HTTP CONNECT and SOCKS 5 on one port.
+//! A local proxy that reaches every interface by its host name: HTTP CONNECT and SOCKS 5 on one
+//! port.
 //!
 //! Invariants
-//! - Nothing is resolved and nothing is dialed: a host name is a door of the domain, or refused.
-//! - A TCP port is a loopback one, and asks every program for the token, unless `--open`.
-//! - A flow that was cut is a reset for the program.
+//! - The proxy resolves no names and dials no addresses. A host name is an interface of the
+//!   gateway's domain, or it is refused.
+//! - A TCP port is a loopback port, and every program needs the token, unless `--open` is set.
+//! - A flow that was cut ends with a reset for the program.
 
-mod answer;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod header;
 mod http;
 mod owner;
+mod refusal;
 mod relay;
 mod socks;
 mod token;
@@ -25,87 +27,94 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::command::tell;
-use crate::doors::{self, Doors, Refusal};
+use crate::command::tell_terminal;
 use crate::failure::Failure;
-use crate::listener::{Listener, Place};
-use crate::local::Local;
-use crate::signals::Stop;
-use http::{Head, Problem};
-use socks::{Command, Reply, Socks, Step};
-use token::{Kept, Token};
+use crate::local_listener::{ListenAddress, LocalListener};
+use crate::local_stream::LocalStream;
+use crate::opener::{self, FlowOpener, FlowRefusal};
+use crate::signals::StopSignals;
+use http::{ConnectHead, HttpRefusal};
+use socks::{Socks, SocksCommand, SocksReply, SocksStep};
+use token::{ProxyToken, TokenFile};
 
-/// Where it listens unless told otherwise.
-pub(crate) const USUAL: &str = "127.0.0.1:1080";
-/// How many programs are served at once; more wait to be taken.
+/// The default address.
+pub(crate) const DEFAULT_ADDRESS: &str = "127.0.0.1:1080";
+/// How many programs are served at once. Further ones wait to be accepted.
 const CONNECTIONS: usize = 512;
-/// How long a program may take to say what it wants.
+/// How long a program may take to send its request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the proxy's connections share.
+/// The state that all connections of the proxy share.
 struct Proxy {
-    doors: Arc<dyn Doors>,
+    opener: Arc<dyn FlowOpener>,
     domain: Domain,
-    /// Without one, everybody is let in.
-    token: Option<Token>,
-    /// Whether datagrams are relayed. A Unix socket has an owner; the relay's port has none.
+    /// The token that programs need. Without one, every program may use the proxy.
+    token: Option<ProxyToken>,
+    /// Whether datagrams are relayed. At a Unix socket they are not: only its owner can open it,
+    /// but every user could send to the relay's UDP port.
     relays: bool,
 }
 
 impl Proxy {
-    /// The door that a host name means.
-    fn door(&self, host: &str) -> Option<DoorName> {
+    /// Returns the interface that a host name stands for.
+    fn interface(&self, host: &str) -> Option<DoorName> {
         self.domain.read_door(host.strip_suffix('.').unwrap_or(host))
     }
 }
 
-/// A proxy that listens, and is not served yet.
-pub(crate) struct Bound {
-    listener: Listener,
-    token: Option<Token>,
+/// A proxy that is bound to its address and not serving yet.
+pub(crate) struct ProxyListener {
+    listener: LocalListener,
+    token: Option<ProxyToken>,
     relays: bool,
 }
 
-impl Bound {
-    /// Listens at `address`. Whoever can open a Unix socket is its owner; at a TCP port a token
-    /// tells, unless it is `open` to all.
+impl ProxyListener {
+    /// Listens at `address`. Only its owner can open a Unix socket. A TCP port requires a token,
+    /// unless it is `open`.
     pub(crate) fn bind(address: &str, open: bool) -> Result<Self, Failure> {
-        let place = Place::parse(address)?;
-        let tcp = matches!(place, Place::Tcp(_));
-        let token = if tcp && !open { Some(Token::new()?) } else { None };
-        Ok(Self { listener: Listener::bind(&place)?, token, relays: tcp })
+        let address = ListenAddress::parse(address)?;
+        let tcp = matches!(address, ListenAddress::Tcp(_));
+        let token = if tcp && !open { Some(ProxyToken::new()?) } else { None };
+        Ok(Self { listener: LocalListener::bind(&address)?, token, relays: tcp })
     }
 
-    /// Leaves the token, if there is one, in the identity directory as long as the answer lives.
-    pub(crate) fn keep_token(&self, dir: &Path) -> Result<Option<Kept>, Failure> {
+    /// Writes the token, if there is one, into the identity directory. Dropping the result removes
+    /// the file.
+    pub(crate) fn keep_token(&self, dir: &Path) -> Result<Option<TokenFile>, Failure> {
         self.token.as_ref().map(|token| token.keep(dir)).transpose()
     }
 
-    /// What programs are to be given as their proxy.
+    /// Returns the proxy's address in the form that programs take.
     pub(crate) fn shown(&self) -> String {
         let at = self.listener.shown();
         match (&self.token, &self.listener) {
             (Some(token), _) => format!("http://doorward:{}@{at}", token.expose()),
-            (None, Listener::Tcp(_)) => format!("http://{at}"),
-            (None, Listener::Unix(..)) => at,
+            (None, LocalListener::Tcp(_)) => format!("http://{at}"),
+            (None, LocalListener::Unix(..)) => at,
         }
     }
 
     /// Serves programs until the agent is told to stop.
-    pub(crate) async fn serve(self, doors: Arc<dyn Doors>, domain: Domain, mut stop: Stop) {
+    pub(crate) async fn serve(
+        self,
+        opener: Arc<dyn FlowOpener>,
+        domain: Domain,
+        mut stop: StopSignals,
+    ) {
         let Self { listener, token, relays } = self;
-        let proxy = Arc::new(Proxy { doors, domain, token, relays });
+        let proxy = Arc::new(Proxy { opener, domain, token, relays });
         let mut programs = JoinSet::new();
         loop {
             tokio::select! {
-                () = stop.told() => return,
+                () = stop.received() => return,
                 Some(_) = programs.join_next(), if !programs.is_empty() => {}
                 accepted = listener.accept(), if programs.len() < CONNECTIONS => match accepted {
                     Ok(local) => {
                         programs.spawn(serve(local, Arc::clone(&proxy)));
                     }
                     Err(error) => {
-                        tell(&format!("doorward: a connection could not be taken: {error}"));
+                        tell_terminal(&format!("doorward: could not accept a connection: {error}"));
                         tokio::time::sleep(Duration::from_millis(50)).await;
                     }
                 },
@@ -114,33 +123,33 @@ impl Bound {
     }
 }
 
-async fn serve(local: Local, proxy: Arc<Proxy>) {
+async fn serve(local: LocalStream, proxy: Arc<Proxy>) {
     if let Err(error) = program(local, &proxy).await {
-        tell(&format!("doorward: {error}"));
+        tell_terminal(&format!("doorward: {error}"));
     }
 }
 
-fn lost(error: io::Error) -> Failure {
+fn local_failure(error: io::Error) -> Failure {
     Failure::Local { what: "the local program".to_owned(), error }
 }
 
-async fn program(mut local: Local, proxy: &Proxy) -> Result<(), Failure> {
+async fn program(mut local: LocalStream, proxy: &Proxy) -> Result<(), Failure> {
     let until = tokio::time::Instant::now() + PATIENCE;
     let mut first = vec![0; 1];
     match tokio::time::timeout_at(until, local.read(&mut first)).await {
         Ok(Ok(1..)) => {}
-        Ok(Err(error)) => return Err(lost(error)),
-        // It went, or said nothing.
+        Ok(Err(error)) => return Err(local_failure(error)),
+        // The program closed the connection or sent nothing in time.
         _ => return Ok(()),
     }
     if first.first() == Some(&socks::VERSION) {
-        return by_socks(local, first, proxy, until).await;
+        return serve_socks(local, first, proxy, until).await;
     }
-    by_http(local, first, proxy, until).await
+    serve_http(local, first, proxy, until).await
 }
 
-async fn by_http(
-    mut local: Local,
+async fn serve_http(
+    mut local: LocalStream,
     mut bytes: Vec<u8>,
     proxy: &Proxy,
     until: tokio::time::Instant,
@@ -148,62 +157,64 @@ async fn by_http(
     let mut chunk = vec![0; 4096];
     let (host, length) = loop {
         match http::read(&bytes, proxy.token.as_ref()) {
-            Head::Connect(host, length) => break (host, length),
-            Head::Refuse(problem) => return part(local, &problem.encode()).await,
-            Head::More => match tokio::time::timeout_at(until, local.read(&mut chunk)).await {
-                Ok(read) => match read.map_err(lost)? {
+            ConnectHead::Connect(host, length) => break (host, length),
+            ConnectHead::Refuse(problem) => return send_and_close(local, &problem.encode()).await,
+            ConnectHead::More => match tokio::time::timeout_at(until, local.read(&mut chunk)).await
+            {
+                Ok(read) => match read.map_err(local_failure)? {
                     0 => return Ok(()),
                     count => bytes.extend_from_slice(chunk.get(..count).unwrap_or_default()),
                 },
                 Err(_) => {
-                    let problem = Problem::new(408, "the request did not come within 10 seconds");
-                    return part(local, &problem.encode()).await;
+                    let problem =
+                        HttpRefusal::new(408, "the request did not arrive within 10 seconds");
+                    return send_and_close(local, &problem.encode()).await;
                 }
             },
         }
     };
-    let Some(door) = proxy.door(&host) else {
-        let detail = format!("'{}' is {}", escape(&host), no_door(&proxy.domain));
-        return part(local, &Problem::new(403, detail).encode()).await;
+    let Some(interface) = proxy.interface(&host) else {
+        let detail = format!("'{}' is {}", escape(&host), not_an_interface(&proxy.domain));
+        return send_and_close(local, &HttpRefusal::new(403, detail).encode()).await;
     };
-    match doors::stream(&*proxy.doors, &door).await {
+    match opener::stream(&*proxy.opener, &interface).await {
         Ok(flow) => {
-            local.write_all(http::GRANTED).await.map_err(lost)?;
+            local.write_all(http::GRANTED).await.map_err(local_failure)?;
             local.carry(flow, bytes.split_off(length)).await
         }
-        Err(refusal) => part(local, &answer::problem(&refusal).encode()).await,
+        Err(refusal) => send_and_close(local, &refusal::http_refusal(&refusal).encode()).await,
     }
 }
 
-fn no_door(domain: &Domain) -> String {
+fn not_an_interface(domain: &Domain) -> String {
     format!(
         "no interface of this gateway; they are called INTERFACE--DEVICE or INTERFACE--DEVICE.{domain}"
     )
 }
 
-async fn by_socks(
-    mut local: Local,
+async fn serve_socks(
+    mut local: LocalStream,
     first: Vec<u8>,
     proxy: &Proxy,
     until: tokio::time::Instant,
 ) -> Result<(), Failure> {
     let mut socks = Socks::new(proxy.token.as_ref());
-    let mut over = first;
+    let mut unread = first;
     let command = loop {
-        let taken = socks.push(&over);
-        over.drain(..taken);
+        let taken = socks.push(&unread);
+        unread.drain(..taken);
         match socks.step() {
-            Step::Do(command) => break command,
-            Step::Refuse(said) => return part(local, &said).await,
-            Step::Say(said) => local.write_all(&said).await.map_err(lost)?,
-            // What is over always has room once the messages before it are done.
-            Step::More if !over.is_empty() => return Ok(()),
-            Step::More => {
+            SocksStep::Do(command) => break command,
+            SocksStep::Refuse(bytes) => return send_and_close(local, &bytes).await,
+            SocksStep::Send(bytes) => local.write_all(&bytes).await.map_err(local_failure)?,
+            // Cannot happen: after the earlier messages there is always room.
+            SocksStep::More if !unread.is_empty() => return Ok(()),
+            SocksStep::More => {
                 let mut chunk = vec![0; 512];
                 match tokio::time::timeout_at(until, local.read(&mut chunk)).await {
-                    Ok(read) => match read.map_err(lost)? {
+                    Ok(read) => match read.map_err(local_failure)? {
                         0 => return Ok(()),
-                        count => over.extend_from_slice(chunk.get(..count).unwrap_or_default()),
+                        count => unread.extend_from_slice(chunk.get(..count).unwrap_or_default()),
                     },
                     Err(_) => return Ok(()),
                 }
@@ -211,41 +222,48 @@ async fn by_socks(
         }
     };
     let mut already = socks.rest();
-    already.append(&mut over);
+    already.append(&mut unread);
     match command {
-        Command::Connect(host) => {
-            let Some(door) = proxy.door(&host) else {
-                tell(&format!("doorward: '{}' is {}", escape(&host), no_door(&proxy.domain)));
-                return part(local, &Reply::Forbidden.encode(None)).await;
+        SocksCommand::Connect(host) => {
+            let Some(interface) = proxy.interface(&host) else {
+                tell_terminal(&format!(
+                    "doorward: '{}' is {}",
+                    escape(&host),
+                    not_an_interface(&proxy.domain)
+                ));
+                return send_and_close(local, &SocksReply::Forbidden.encode(None)).await;
             };
-            match doors::stream(&*proxy.doors, &door).await {
+            match opener::stream(&*proxy.opener, &interface).await {
                 Ok(flow) => {
-                    local.write_all(&Reply::Granted.encode(None)).await.map_err(lost)?;
+                    local
+                        .write_all(&SocksReply::Granted.encode(None))
+                        .await
+                        .map_err(local_failure)?;
                     local.carry(flow, already).await
                 }
                 Err(refusal) => {
-                    say(&door, &refusal);
-                    part(local, &answer::reply(&refusal).encode(None)).await
+                    tell_refusal(&interface, &refusal);
+                    send_and_close(local, &refusal::socks_reply(&refusal).encode(None)).await
                 }
             }
         }
-        Command::Associate(_) if !proxy.relays => {
-            part(local, &Reply::NoSuchCommand.encode(None)).await
+        SocksCommand::Associate(_) if !proxy.relays => {
+            send_and_close(local, &SocksReply::NoSuchCommand.encode(None)).await
         }
-        Command::Associate(port) => relay::serve(local, port, proxy).await,
+        SocksCommand::Associate(port) => relay::serve(local, port, proxy).await,
     }
 }
 
-/// SOCKS has no words for it, so a person at the terminal is told.
-fn say(door: &DoorName, refusal: &Refusal) {
-    tell(&format!("doorward: {door}: {refusal}"));
+/// Tells the person at the terminal, since a SOCKS reply has no text.
+fn tell_refusal(interface: &DoorName, refusal: &FlowRefusal) {
+    tell_terminal(&format!("doorward: {interface}: {refusal}"));
 }
 
-/// Gives a last answer, and ends the connection so that it arrives: bytes that nobody has read
-/// would make a reset of the end.
-async fn part(mut local: Local, said: &[u8]) -> Result<(), Failure> {
-    local.write_all(said).await.map_err(lost)?;
-    local.shutdown().await.map_err(lost)?;
+/// Sends a last answer and ends the connection so that the answer arrives. It reads what the
+/// program still sends, since unread bytes would turn the end into a reset.
+async fn send_and_close(mut local: LocalStream, bytes: &[u8]) -> Result<(), Failure> {
+    local.write_all(bytes).await.map_err(local_failure)?;
+    local.shutdown().await.map_err(local_failure)?;
     let rest = async {
         let mut chunk = vec![0; 4096];
         for _ in 0..16 {
@@ -255,7 +273,7 @@ async fn part(mut local: Local, said: &[u8]) -> Result<(), Failure> {
             }
         }
     };
-    // Whoever goes on talking is not listened to for ever.
+    // Bounded, since the program may send forever.
     drop(timeout(Duration::from_secs(1), rest).await);
     Ok(())
 }

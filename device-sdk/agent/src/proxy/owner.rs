@@ -1,8 +1,8 @@
-//! Whose a local socket is, by the tables of the system.
+//! Finds the user who owns a local socket, in the kernel's socket tables.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// A row of `/proc/net/tcp` and its like.
+/// A row of `/proc/net/tcp` or a similar table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Row {
     local: SocketAddr,
@@ -10,13 +10,13 @@ struct Row {
     user: u32,
 }
 
-/// The user whose program has connected from `client` to `own`.
+/// Returns the user whose program has connected from `client` to `own`.
 pub(super) fn of_connection(client: SocketAddr, own: SocketAddr) -> Option<u32> {
     let rows = read(["/proc/net/tcp", "/proc/net/tcp6"]);
     rows.into_iter().find(|row| (row.local, row.remote) == (client, own)).map(|row| row.user)
 }
 
-/// The user whose program sends datagrams from `from`; none where that is not certain.
+/// Returns the user whose program sends datagrams from `from`, or `None` if that is ambiguous.
 pub(super) fn of_sender(from: SocketAddr) -> Option<u32> {
     let mut rows = read(["/proc/net/udp", "/proc/net/udp6"]);
     rows.retain(|row| {
@@ -28,7 +28,7 @@ pub(super) fn of_sender(from: SocketAddr) -> Option<u32> {
 }
 
 fn read(tables: [&str; 2]) -> Vec<Row> {
-    // One of them is not there where the system has no IPv6.
+    // The table for IPv6 is missing where the system has no IPv6.
     let tables = tables.into_iter().filter_map(|table| std::fs::read_to_string(table).ok());
     tables.flat_map(|table| table.lines().skip(1).filter_map(row).collect::<Vec<_>>()).collect()
 }
@@ -40,8 +40,8 @@ fn row(line: &str) -> Option<Row> {
     Some(Row { local, remote, user })
 }
 
-/// An address as the kernel writes it: words of its own byte order in hexadecimal, a colon, the
-/// port.
+/// Parses an address as the kernel prints it: 32-bit words in native byte order as hexadecimal, a
+/// colon, and the port.
 fn address(text: &str) -> Option<SocketAddr> {
     let (ip, port) = text.split_once(':')?;
     let word = |at: usize| {

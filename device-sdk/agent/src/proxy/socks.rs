@@ -1,32 +1,32 @@
-//! SOCKS 5 (RFC 1928) with usernames and passwords (RFC 1929), without I/O.
+//! SOCKS 5 (RFC 1928) with username and password (RFC 1929), without I/O.
 
-use super::token::Token;
+use super::token::ProxyToken;
 
-/// What is asked for.
+/// A client's request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Command {
-    /// A connection to that host.
+pub(super) enum SocksCommand {
+    /// A connection to this host.
     Connect(String),
-    /// A relay for datagrams, from that port of the client if it is not 0.
+    /// A relay for datagrams from this port of the client; 0 if the client named none.
     Associate(u16),
 }
 
-/// What to do next.
+/// What the caller does next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// Read more.
+pub(super) enum SocksStep {
+    /// Read more bytes.
     More,
-    /// Send this, and ask again.
-    Say(Vec<u8>),
-    /// Do this; what follows of the bytes belongs to it.
-    Do(Command),
-    /// Send this, and end the connection.
+    /// Send these bytes and take another step.
+    Send(Vec<u8>),
+    /// Perform this request. Bytes that follow belong to it.
+    Do(SocksCommand),
+    /// Send these bytes and end the connection.
     Refuse(Vec<u8>),
 }
 
-/// What a reply says (RFC 1928 section 6).
+/// A reply code (RFC 1928 section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reply {
+pub(super) enum SocksReply {
     Granted = 0,
     Failure = 1,
     Forbidden = 2,
@@ -37,8 +37,8 @@ pub(super) enum Reply {
     NoSuchAddress = 8,
 }
 
-impl Reply {
-    /// The reply as bytes; `port` is that of the relay on the loopback address of `bound`.
+impl SocksReply {
+    /// Encodes the reply. `bound` is the address of the relay, if there is one.
     pub(super) fn encode(self, bound: Option<std::net::SocketAddr>) -> Vec<u8> {
         let mut bytes = vec![VERSION, self as u8, 0];
         match bound {
@@ -69,11 +69,11 @@ const NONE: u8 = 0xff;
 /// The longest message: a username and a password.
 const LONGEST: usize = 513;
 
-/// One connection's negotiation. However its bytes are cut, it comes to the same.
+/// The negotiation on one connection. The result does not depend on how the input is split.
 #[derive(Debug)]
 pub(super) struct Socks<'t> {
-    /// Without one, everybody is let in.
-    token: Option<&'t Token>,
+    /// The token that programs need. Without one, every program may use the proxy.
+    token: Option<&'t ProxyToken>,
     state: State,
     waiting: Vec<u8>,
 }
@@ -87,96 +87,96 @@ enum State {
 }
 
 impl<'t> Socks<'t> {
-    pub(super) fn new(token: Option<&'t Token>) -> Self {
+    pub(super) fn new(token: Option<&'t ProxyToken>) -> Self {
         Self { token, state: State::Greeting, waiting: Vec::new() }
     }
 
-    /// Takes bytes in. No more than the longest message is kept; how much was taken is answered.
+    /// Adds received bytes. Returns how many it took: it keeps at most the longest message.
     pub(super) fn push(&mut self, bytes: &[u8]) -> usize {
         let room = LONGEST.saturating_sub(self.waiting.len()).min(bytes.len());
         self.waiting.extend_from_slice(bytes.get(..room).unwrap_or_default());
         room
     }
 
-    /// What was taken in, and belongs to what was asked for.
+    /// Returns the bytes after the request.
     pub(super) fn rest(self) -> Vec<u8> {
         self.waiting
     }
 
-    /// What comes of the bytes so far.
-    pub(super) fn step(&mut self) -> Step {
+    /// Parses the bytes so far and returns the next step.
+    pub(super) fn step(&mut self) -> SocksStep {
         let stepped = match self.state {
             State::Greeting => self.greeting(),
             State::Password => self.password(),
             State::Request => self.request(),
             State::Over => None,
         };
-        let step = stepped.unwrap_or(Step::More);
-        if matches!(step, Step::Do(_) | Step::Refuse(_)) {
+        let step = stepped.unwrap_or(SocksStep::More);
+        if matches!(step, SocksStep::Do(_) | SocksStep::Refuse(_)) {
             self.state = State::Over;
         }
         step
     }
 
-    fn greeting(&mut self) -> Option<Step> {
+    fn greeting(&mut self) -> Option<SocksStep> {
         if self.waiting.first().is_some_and(|version| *version != VERSION) {
-            return Some(Step::Refuse(vec![VERSION, NONE]));
+            return Some(SocksStep::Refuse(vec![VERSION, NONE]));
         }
         let count = usize::from(*self.waiting.get(1)?);
         let methods = self.waiting.get(2..2 + count)?;
         let chosen = match self.token {
             None if methods.contains(&PLAIN) => PLAIN,
-            // Whoever insists on a password gets one that is not looked at.
+            // A client that insists on a password may send any.
             _ if methods.contains(&PASSWORD) => PASSWORD,
             _ => NONE,
         };
         self.waiting.drain(..2 + count);
         self.state = if chosen == PASSWORD { State::Password } else { State::Request };
         let said = vec![VERSION, chosen];
-        Some(if chosen == NONE { Step::Refuse(said) } else { Step::Say(said) })
+        Some(if chosen == NONE { SocksStep::Refuse(said) } else { SocksStep::Send(said) })
     }
 
-    fn password(&mut self) -> Option<Step> {
+    fn password(&mut self) -> Option<SocksStep> {
         if self.waiting.first().is_some_and(|version| *version != 1) {
-            return Some(Step::Refuse(vec![1, 1]));
+            return Some(SocksStep::Refuse(vec![1, 1]));
         }
         let user_length = usize::from(*self.waiting.get(1)?);
         let user = self.waiting.get(2..2 + user_length)?;
         let length = usize::from(*self.waiting.get(2 + user_length)?);
         let end = 3 + user_length + length;
         let password = self.waiting.get(3 + user_length..end)?;
-        // Both are looked at, so that the time it takes does not tell which.
+        // Both are compared, so that the time does not tell which one matched.
         let good = self.token.is_none_or(|token| token.is(password) | token.is(user));
         self.waiting.drain(..end);
         self.state = State::Request;
-        Some(if good { Step::Say(vec![1, 0]) } else { Step::Refuse(vec![1, 1]) })
+        Some(if good { SocksStep::Send(vec![1, 0]) } else { SocksStep::Refuse(vec![1, 1]) })
     }
 
-    fn request(&mut self) -> Option<Step> {
-        let refused = |reply: Reply| Some(Step::Refuse(reply.encode(None)));
+    fn request(&mut self) -> Option<SocksStep> {
+        let refused = |reply: SocksReply| Some(SocksStep::Refuse(reply.encode(None)));
         if self.waiting.first().is_some_and(|version| *version != VERSION) {
-            return refused(Reply::Failure);
+            return refused(SocksReply::Failure);
         }
         let command = *self.waiting.get(1)?;
         let length = match *self.waiting.get(3)? {
             IPV4 => 4,
             IPV6 => 16,
             NAME => 1 + usize::from(*self.waiting.get(4)?),
-            _ => return refused(Reply::NoSuchAddress),
+            _ => return refused(SocksReply::NoSuchAddress),
         };
         let address = self.waiting.get(4..4 + length)?.to_vec();
         let port = *self.waiting.get(4 + length..)?.first_chunk::<2>()?;
         let named = self.waiting.get(3) == Some(&NAME);
         self.waiting.drain(..6 + length);
         match command {
-            // Nothing here has an address.
-            1 if !named => refused(Reply::Forbidden),
+            // Interfaces have names, not addresses.
+            1 if !named => refused(SocksReply::Forbidden),
             1 => match String::from_utf8(address.get(1..).unwrap_or_default().to_vec()) {
-                Ok(host) => Some(Step::Do(Command::Connect(host))),
-                Err(_) => refused(Reply::Forbidden),
+                Ok(host) => Some(SocksStep::Do(SocksCommand::Connect(host))),
+                Err(_) => refused(SocksReply::Forbidden),
             },
-            3 => Some(Step::Do(Command::Associate(u16::from_be_bytes(port)))),
-            _ => refused(Reply::NoSuchCommand),
+            3 => Some(SocksStep::Do(SocksCommand::Associate(u16::from_be_bytes(port)))),
+            _ => refused(SocksReply::NoSuchCommand),
         }
     }
 }
@@ -187,8 +187,8 @@ mod tests {
 
     use super::*;
 
-    /// All that is said, and what it comes to.
-    fn run(token: Option<&Token>, pieces: &[&[u8]]) -> (Vec<Step>, Vec<u8>) {
+    /// Returns all steps, and the bytes that are left.
+    fn run(token: Option<&ProxyToken>, pieces: &[&[u8]]) -> (Vec<SocksStep>, Vec<u8>) {
         let (mut socks, mut steps, mut over) = (Socks::new(token), vec![], vec![]);
         for piece in pieces {
             let mut rest = *piece;
@@ -197,7 +197,7 @@ mod tests {
                 rest = &rest[taken..];
                 loop {
                     match socks.step() {
-                        Step::More => break,
+                        SocksStep::More => break,
                         step => steps.push(step),
                     }
                 }
@@ -219,19 +219,19 @@ mod tests {
 
     #[test]
     fn a_name_is_asked_for_with_the_token_as_user_or_password() {
-        let token = Token::of("abc");
+        let token = ProxyToken::of("abc");
         for password in [&b"\x01\x01x\x03abc"[..], b"\x01\x03abc\x00", b"\x01\x00\x03abc"] {
             let all = [&[5, 2, 0, 2], password, &connect(b"ssh--plc"), b"SSH-2.0"].concat();
             let (steps, rest) = run(Some(&token), &[&all]);
-            let wanted = Step::Do(Command::Connect("ssh--plc".to_owned()));
-            assert_eq!(steps, [Step::Say(vec![5, 2]), Step::Say(vec![1, 0]), wanted]);
+            let wanted = SocksStep::Do(SocksCommand::Connect("ssh--plc".to_owned()));
+            assert_eq!(steps, [SocksStep::Send(vec![5, 2]), SocksStep::Send(vec![1, 0]), wanted]);
             assert_eq!(rest, b"SSH-2.0");
         }
     }
 
     #[test]
     fn without_the_token_nobody_gets_as_far_as_a_request() {
-        let token = Token::of("abc");
+        let token = ProxyToken::of("abc");
         for (bytes, last) in [
             (&[5, 1, 0][..], vec![5, 0xff]),
             (&[5, 0], vec![5, 0xff]),
@@ -242,29 +242,29 @@ mod tests {
         ] {
             let all = [bytes, &connect(b"ssh--plc")].concat();
             let (steps, _) = run(Some(&token), &[&all]);
-            assert_eq!(steps.last(), Some(&Step::Refuse(last)), "{bytes:?}");
+            assert_eq!(steps.last(), Some(&SocksStep::Refuse(last)), "{bytes:?}");
         }
-        // --open asks for none, and takes any.
+        // With --open no token is required, and any is accepted.
         for bytes in [&b"\x05\x02\x00\x02"[..], b"\x05\x01\x02\x01\x01x\x01y"] {
             let all = [bytes, &connect(b"ssh--plc")].concat();
-            assert!(matches!(run(None, &[&all]).0.last(), Some(Step::Do(_))), "{bytes:?}");
+            assert!(matches!(run(None, &[&all]).0.last(), Some(SocksStep::Do(_))), "{bytes:?}");
         }
     }
 
     #[test]
     fn addresses_and_other_commands_are_refused() {
         for (request, reply) in [
-            (&[5, 1, 0, IPV4, 127, 0, 0, 1, 0, 80][..], Reply::Forbidden),
-            (&[5, 1, 0, 9], Reply::NoSuchAddress),
-            (&[5, 2, 0, NAME, 1, b'a', 0, 80], Reply::NoSuchCommand),
-            (&[5, 1, 0, NAME, 1, 0xff, 0, 80], Reply::Forbidden),
-            (&[4], Reply::Failure),
+            (&[5, 1, 0, IPV4, 127, 0, 0, 1, 0, 80][..], SocksReply::Forbidden),
+            (&[5, 1, 0, 9], SocksReply::NoSuchAddress),
+            (&[5, 2, 0, NAME, 1, b'a', 0, 80], SocksReply::NoSuchCommand),
+            (&[5, 1, 0, NAME, 1, 0xff, 0, 80], SocksReply::Forbidden),
+            (&[4], SocksReply::Failure),
         ] {
             let (steps, _) = run(None, &[&[5, 1, 0], request]);
-            assert_eq!(steps.last(), Some(&Step::Refuse(reply.encode(None))), "{request:?}");
+            assert_eq!(steps.last(), Some(&SocksStep::Refuse(reply.encode(None))), "{request:?}");
         }
         let (steps, _) = run(None, &[&[5, 1, 0, 5, 3, 0, IPV4, 0, 0, 0, 0, 0x12, 0x34]]);
-        assert_eq!(steps.last(), Some(&Step::Do(Command::Associate(0x1234))));
+        assert_eq!(steps.last(), Some(&SocksStep::Do(SocksCommand::Associate(0x1234))));
     }
 
     proptest! {
@@ -284,7 +284,7 @@ mod tests {
             cuts in prop::collection::vec(1usize..40, 0..60),
             open in any::<bool>(),
         ) {
-            let token = Token::of("abc");
+            let token = ProxyToken::of("abc");
             let token = (!open).then_some(&token);
             let all = [begin, middle, bytes].concat();
             let (mut pieces, mut rest) = (vec![], all.as_slice());

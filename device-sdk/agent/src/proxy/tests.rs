@@ -1,4 +1,4 @@
-//! The local proxy, as its clients see it.
+//! Tests of the local proxy from the client's side.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,12 +8,12 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::doors::tests::{Behind, Fake};
+use crate::opener::tests::{FakeBackend, FakeOpener};
 
 struct World {
     address: SocketAddr,
     token: String,
-    fake: Arc<Fake>,
+    fake: Arc<FakeOpener>,
     serving: JoinHandle<()>,
 }
 
@@ -24,14 +24,14 @@ impl Drop for World {
 }
 
 impl World {
-    fn start(behind: Behind, open: bool) -> Self {
-        let bound = Bound::bind("127.0.0.1:0", open).unwrap();
+    fn start(backend: FakeBackend, open: bool) -> Self {
+        let bound = ProxyListener::bind("127.0.0.1:0", open).unwrap();
         let address = bound.listener.shown().parse().unwrap();
         let token = bound.token.as_ref().map_or_else(String::new, |t| t.expose().to_owned());
-        let fake = Arc::new(Fake::new(behind));
+        let fake = Arc::new(FakeOpener::new(backend));
         let domain = "doorward.home.arpa".parse().unwrap();
-        let doors = Arc::clone(&fake) as Arc<dyn Doors>;
-        let serving = tokio::spawn(bound.serve(doors, domain, Stop::new().unwrap()));
+        let opener = Arc::clone(&fake) as Arc<dyn FlowOpener>;
+        let serving = tokio::spawn(bound.serve(opener, domain, StopSignals::new().unwrap()));
         Self { address, token, fake, serving }
     }
 
@@ -49,7 +49,7 @@ impl World {
         format!("CONNECT {host} HTTP/1.1\r\nProxy-Authorization: Basic {encoded}\r\n\r\n")
     }
 
-    /// Everything that a request is answered with.
+    /// Returns everything that the proxy sends in answer to a request.
     async fn answer(&self, request: &[u8]) -> Vec<u8> {
         let mut program = self.program().await;
         program.write_all(request).await.unwrap();
@@ -58,15 +58,15 @@ impl World {
         all
     }
 
-    /// A SOCKS connection that has shown the token.
+    /// Opens a SOCKS connection and sends the token.
     async fn socks(&self) -> TcpStream {
         let mut program = self.program().await;
         let length = u8::try_from(self.token.len()).unwrap();
         let shown = [&[5, 1, 2, 1, 1, b'x', length], self.token.as_bytes()].concat();
         program.write_all(&shown).await.unwrap();
-        let mut said = [0; 4];
-        soon(program.read_exact(&mut said)).await.unwrap();
-        assert_eq!(said, [5, 2, 1, 0]);
+        let mut reply_bytes = [0; 4];
+        soon(program.read_exact(&mut reply_bytes)).await.unwrap();
+        assert_eq!(reply_bytes, [5, 2, 1, 0]);
         program
     }
 }
@@ -90,11 +90,11 @@ async fn echoes(mut program: TcpStream) {
 
 #[tokio::test]
 async fn connect_passes_what_follows_and_half_close() {
-    let world = World::start(Behind::Echo, false);
+    let world = World::start(FakeBackend::Echo, false);
     for host in ["ssh--plc:22", "SSH--plc.doorward.home.arpa:1", "ssh--plc.doorward.home.arpa.:1"] {
         let mut program = world.program().await;
         let whole = format!("{}hello", world.head(host));
-        // In two pieces.
+        // The request arrives in two pieces.
         let (one, two) = whole.split_at(30);
         program.write_all(one.as_bytes()).await.unwrap();
         tokio::task::yield_now().await;
@@ -104,13 +104,13 @@ async fn connect_passes_what_follows_and_half_close() {
         assert_eq!(granted, http::GRANTED);
         echoes(program).await;
     }
-    let asked = ("ssh--plc".to_owned(), Some(Kind::Stream));
-    assert_eq!(world.fake.asked(), vec![asked; 3]);
+    let sent = ("ssh--plc".to_owned(), Some(Kind::Stream));
+    assert_eq!(world.fake.requests(), vec![sent; 3]);
 }
 
 #[tokio::test]
 async fn socks_passes_what_follows_and_half_close() {
-    let world = World::start(Behind::Echo, false);
+    let world = World::start(FakeBackend::Echo, false);
     let mut program = world.socks().await;
     let whole = [&request(1, "ssh--plc")[..], b"hello"].concat();
     program.write_all(&whole).await.unwrap();
@@ -122,7 +122,7 @@ async fn socks_passes_what_follows_and_half_close() {
 
 #[tokio::test]
 async fn nothing_is_reached_without_the_token_or_by_another_name() {
-    let world = World::start(Behind::Echo, false);
+    let world = World::start(FakeBackend::Echo, false);
     for (head, status) in [
         ("CONNECT ssh--plc:22 HTTP/1.1\r\n\r\n".to_owned(), "407"),
         ("GET http://http--plc/ HTTP/1.1\r\n\r\n".to_owned(), "407"),
@@ -140,18 +140,18 @@ async fn nothing_is_reached_without_the_token_or_by_another_name() {
     }
     assert_eq!(world.answer(&[5, 1, 0]).await, [5, 0xff]);
     assert_eq!(world.answer(b"\x05\x01\x02\x01\x01x\x01y").await, [5, 2, 1, 1]);
-    for (asked, reply) in [
+    for (sent, reply) in [
         (request(1, "example.org"), 2),
         (vec![5, 1, 0, 1, 127, 0, 0, 1, 0, 22], 2),
         (request(2, "ssh--plc"), 7),
     ] {
         let mut program = world.socks().await;
-        program.write_all(&asked).await.unwrap();
+        program.write_all(&sent).await.unwrap();
         let mut all = Vec::new();
         soon(program.read_to_end(&mut all)).await.unwrap();
-        assert_eq!((all.len(), all[1]), (10, reply), "{asked:?}");
+        assert_eq!((all.len(), all[1]), (10, reply), "{sent:?}");
     }
-    assert_eq!(world.fake.asked(), []);
+    assert_eq!(world.fake.requests(), []);
 }
 
 #[tokio::test]
@@ -164,21 +164,21 @@ async fn a_refusal_is_told_and_a_cut_is_a_reset() {
         (Some(Why::Busy), 503, 1),
         (None, 502, 3),
     ] {
-        let world = World::start(Behind::Refuse(why), true);
+        let world = World::start(FakeBackend::Refuse(why), true);
         let answer = world.answer(world.head("ssh--plc:22").as_bytes()).await;
         let answer = String::from_utf8(answer).unwrap();
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{why:?}: {answer}");
         assert!(answer.contains("not today"), "{answer}");
-        let asked = [&[5, 1, 0], &request(1, "ssh--plc")[..]].concat();
-        assert_eq!(world.answer(&asked).await[..4], [5, 0, 5, reply], "{why:?}");
+        let sent = [&[5, 1, 0], &request(1, "ssh--plc")[..]].concat();
+        assert_eq!(world.answer(&sent).await[..4], [5, 0, 5, reply], "{why:?}");
     }
-    let world = World::start(Behind::Cut, true);
-    for asked in [
+    let world = World::start(FakeBackend::Cut, true);
+    for sent in [
         format!("{}hello", world.head("ssh--plc:22")).into_bytes(),
         [&[5, 1, 0], &request(1, "ssh--plc")[..], b"hello"].concat(),
     ] {
         let mut program = world.program().await;
-        program.write_all(&asked).await.unwrap();
+        program.write_all(&sent).await.unwrap();
         let error = soon(program.read_to_end(&mut Vec::new())).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
@@ -196,7 +196,7 @@ async fn associate(world: &World, port: u16) -> (TcpStream, SocketAddr) {
 }
 
 fn packet(host: &str, datagram: &[u8]) -> Vec<u8> {
-    header::write(&header::Place { host: host.to_owned(), port: 53 }, datagram).unwrap()
+    header::write(&header::DatagramTarget { host: host.to_owned(), port: 53 }, datagram).unwrap()
 }
 
 async fn received(socket: &UdpSocket) -> Vec<u8> {
@@ -208,7 +208,7 @@ async fn received(socket: &UdpSocket) -> Vec<u8> {
 
 #[tokio::test]
 async fn datagrams_are_relayed_for_one_client_as_long_as_its_connection() {
-    let world = World::start(Behind::Echo, false);
+    let world = World::start(FakeBackend::Echo, false);
     let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let (control, relay) = associate(&world, client.local_addr().unwrap().port()).await;
@@ -218,15 +218,16 @@ async fn datagrams_are_relayed_for_one_client_as_long_as_its_connection() {
         client.send_to(&sent, relay).await.unwrap();
         assert_eq!(received(&client).await, sent);
     }
-    // Fragments and other names are dropped.
+    // Fragments and names that are not interfaces are dropped.
     let mut fragment = packet("dns--box", b"part");
     fragment[2] = 1;
     client.send_to(&fragment, relay).await.unwrap();
     client.send_to(&packet("example.org", b"x"), relay).await.unwrap();
     client.send_to(&packet("dns--box", b"last"), relay).await.unwrap();
     assert_eq!(received(&client).await, packet("dns--box", b"last"));
-    let doors: Vec<String> = world.fake.asked().into_iter().map(|(door, _)| door).collect();
-    assert_eq!(doors, ["dns--box", "ntp--box"]);
+    let opened: Vec<String> =
+        world.fake.requests().into_iter().map(|(interface, _)| interface).collect();
+    assert_eq!(opened, ["dns--box", "ntp--box"]);
     drop(control);
     let gone = async {
         while UdpSocket::bind(relay).await.is_err() {
@@ -235,7 +236,7 @@ async fn datagrams_are_relayed_for_one_client_as_long_as_its_connection() {
     };
     soon(gone).await;
 
-    // Without a port, whoever sends first is the client.
+    // Without a named port, the first sender is the client.
     let (_control, relay) = associate(&world, 0).await;
     client.send_to(&packet("dns--box", b"mine"), relay).await.unwrap();
     assert_eq!(received(&client).await, packet("dns--box", b"mine"));
@@ -247,7 +248,7 @@ async fn datagrams_are_relayed_for_one_client_as_long_as_its_connection() {
 #[tokio::test]
 async fn a_token_is_its_owners_alone_and_a_unix_socket_asks_for_none() {
     let dir = tempfile::tempdir().unwrap();
-    let bound = Bound::bind("127.0.0.1:0", false).unwrap();
+    let bound = ProxyListener::bind("127.0.0.1:0", false).unwrap();
     let kept = bound.keep_token(dir.path()).unwrap().unwrap();
     let file = dir.path().join("proxy-token");
     let token = std::fs::read_to_string(&file).unwrap();
@@ -256,10 +257,12 @@ async fn a_token_is_its_owners_alone_and_a_unix_socket_asks_for_none() {
     assert!(bound.shown().contains(&format!("http://doorward:{}@127.0.0.1:", token.trim())));
     drop(kept);
     assert!(!file.exists());
-    let unix = Bound::bind(&format!("unix:{}/s", dir.path().display()), false).unwrap();
+    let unix = ProxyListener::bind(&format!("unix:{}/s", dir.path().display()), false).unwrap();
     assert!(unix.token.is_none() && !unix.relays);
-    for (address, why) in [("0.0.0.0:1080", "other machines"), ("here", "no place to listen")] {
-        let error = Bound::bind(address, true).err().unwrap().to_string();
+    for (address, why) in
+        [("0.0.0.0:1080", "other machines"), ("here", "not an address to listen at")]
+    {
+        let error = ProxyListener::bind(address, true).err().unwrap().to_string();
         assert!(error.contains(why), "{error}");
     }
 }

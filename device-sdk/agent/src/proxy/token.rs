@@ -1,4 +1,4 @@
-//! The token that programs show to use the local proxy.
+//! The token that programs need to use the local proxy.
 
 use std::fmt;
 use std::io;
@@ -12,22 +12,22 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::failure::Failure;
 use crate::private;
 
-/// What programs show to use the proxy: 128 bits, made anew at each start.
+/// The proxy's token: 128 random bits, new at each start.
 #[derive(Clone)]
-pub(super) struct Token(String);
+pub(super) struct ProxyToken(String);
 
-impl fmt::Debug for Token {
+impl fmt::Debug for ProxyToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token")
     }
 }
 
-impl Token {
+impl ProxyToken {
     pub(super) fn new() -> Result<Self, Failure> {
         let mut bytes = [0; 16];
         rand::fill(&mut bytes).map_err(|_| Failure::Local {
             what: "the proxy's token".to_owned(),
-            error: io::Error::other("there is no randomness"),
+            error: io::Error::other("the system has no random numbers"),
         })?;
         Ok(Self(URL_SAFE_NO_PAD.encode(bytes)))
     }
@@ -37,7 +37,8 @@ impl Token {
         Self(text.to_owned())
     }
 
-    /// Whether this is it. How long that takes tells nothing but its length, which all know.
+    /// Returns whether `shown` is the token. The time it takes depends only on the length, which is
+    /// not secret.
     pub(super) fn is(&self, shown: &[u8]) -> bool {
         verify_slices_are_equal(self.0.as_bytes(), shown).is_ok()
     }
@@ -46,21 +47,22 @@ impl Token {
         &self.0
     }
 
-    /// Leaves it in `DIR/proxy-token`, for its owner alone, as long as the value lives.
-    pub(super) fn keep(&self, dir: &Path) -> Result<Kept, Failure> {
+    /// Writes the token to `DIR/proxy-token`, readable by its owner only. Dropping the result
+    /// removes the file.
+    pub(super) fn keep(&self, dir: &Path) -> Result<TokenFile, Failure> {
         let path = dir.join("proxy-token");
         private::write(&path, format!("{}\n", self.0).as_bytes())
             .map_err(|error| Failure::Local { what: path.display().to_string(), error })?;
-        Ok(Kept(path))
+        Ok(TokenFile(path))
     }
 }
 
-/// The file of a token, removed with its proxy.
-pub(crate) struct Kept(PathBuf);
+/// The token's file, which is removed with this value.
+pub(crate) struct TokenFile(PathBuf);
 
-impl Drop for Kept {
+impl Drop for TokenFile {
     fn drop(&mut self) {
-        // Whoever removed it first has saved us the work.
+        // Fails if somebody else has removed the file already.
         drop(std::fs::remove_file(&self.0));
     }
 }

@@ -1,4 +1,4 @@
-//! The agent's configuration file: what the device offers.
+//! The agent's configuration file, which names the interfaces that the device offers.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -14,16 +14,16 @@ use crate::failure::Failure;
 
 /// The longest file, in bytes.
 const LIMIT: u64 = 1024 * 1024;
-/// How many interfaces a gateway takes from one device.
+/// How many interfaces a gateway accepts from one device.
 pub(crate) const INTERFACES: usize = 256;
-/// How often is reported unless told otherwise, and the bounds of it.
-const USUAL: Duration = Duration::from_secs(60 * 60);
-pub(crate) const OFTEN: Duration = Duration::from_secs(60);
-pub(crate) const SELDOM: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// The default interval between posture reports, and its bounds.
+const POSTURE_DEFAULT: Duration = Duration::from_secs(60 * 60);
+pub(crate) const POSTURE_MIN: Duration = Duration::from_secs(60);
+pub(crate) const POSTURE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// What the device's owner decided, checked. `deploy/agent.toml` explains every setting.
+/// The checked configuration. `deploy/agent.toml` explains every setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Config {
+pub(crate) struct AgentConfig {
     /// A file whose first line is the firmware's version.
     pub(crate) firmware: Option<PathBuf>,
     pub(crate) transport: Transport,
@@ -31,21 +31,21 @@ pub(crate) struct Config {
     pub(crate) interfaces: BTreeMap<Name, Way>,
 }
 
-impl Default for Config {
+impl Default for AgentConfig {
     fn default() -> Self {
         Self {
             firmware: None,
             transport: Transport::Auto,
-            posture_every: USUAL,
+            posture_every: POSTURE_DEFAULT,
             interfaces: BTreeMap::new(),
         }
     }
 }
 
-/// The file as it is written.
+/// The file's content before it is checked.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct Raw {
+struct RawConfig {
     firmware: Option<PathBuf>,
     transport: Option<String>,
     posture_every: Option<String>,
@@ -58,11 +58,12 @@ struct RawInterface {
     url: String,
 }
 
-impl Config {
+impl AgentConfig {
     /// Reads the file.
     ///
     /// # Errors
-    /// Names the file, the key and the reason.
+    /// Fails when the file cannot be read or is wrong. The text names the file, the key and the
+    /// reason.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let mut text = String::new();
         let opened = std::fs::File::open(path);
@@ -72,9 +73,9 @@ impl Config {
         Self::parse(path, &text)
     }
 
-    /// What a file with that text means.
+    /// Parses and checks the text of a file. `path` is for error texts.
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
-        let raw: Raw = toml::from_str(text).map_err(|error| {
+        let raw: RawConfig = toml::from_str(text).map_err(|error| {
             Failure::Usage(format!("{}: {}", path.display(), escape_lines(&error.to_string())))
         })?;
         let wrong = |key: &str, why: &dyn Display| {
@@ -85,23 +86,26 @@ impl Config {
             Some("quic") => Transport::Quic,
             Some("tls") => Transport::Tls,
             Some(other) => {
-                let why = format!("'{}' is none; use auto, quic or tls", escape(other));
+                let why = format!("'{}' is not a transport; use auto, quic or tls", escape(other));
                 return Err(wrong("transport", &why));
             }
         };
         if let Some(firmware) = &raw.firmware
             && !firmware.is_absolute()
         {
-            return Err(wrong("firmware", &"a path begins with /, such as /etc/firmware-version"));
+            return Err(wrong(
+                "firmware",
+                &"the path must begin with /, such as /etc/firmware-version",
+            ));
         }
         let posture_every = match raw.posture_every {
-            None => USUAL,
+            None => POSTURE_DEFAULT,
             Some(text) => humantime::parse_duration(&text).map_err(|error| {
                 wrong("posture-every", &format!("{error}; write 10m, 1h or 1d"))
             })?,
         };
-        if !(OFTEN..=SELDOM).contains(&posture_every) {
-            return Err(wrong("posture-every", &"it is from 1m to 7d"));
+        if !(POSTURE_MIN..=POSTURE_MAX).contains(&posture_every) {
+            return Err(wrong("posture-every", &"use an interval from 1m to 7d"));
         }
         if raw.interfaces.len() > INTERFACES {
             let why = format!("a device offers at most {INTERFACES}");
@@ -114,12 +118,12 @@ impl Config {
             let key = format!("{key}.url");
             let target: Target = interface.url.parse().map_err(|error| wrong(&key, &error))?;
             if matches!(target.way(), Way::Agent { .. }) {
-                let why = "an agent offers what it reaches itself: use tcp:// udp:// unix: \
+                let why = "an agent offers only what it dials itself: use tcp:// udp:// unix: \
                            serial: or process:";
                 return Err(wrong(&key, &why));
             }
             if target.inspected().is_some() || target.lines().is_some() {
-                let why = "what is inspected there is declared at the gateway; here use tcp:// \
+                let why = "inspection is declared at the gateway, not here; use tcp:// \
                            udp:// or serial:";
                 return Err(wrong(&key, &why));
             }
@@ -135,24 +139,24 @@ mod tests {
 
     use super::*;
 
-    fn parse(text: &str) -> Result<Config, String> {
-        Config::parse(Path::new("/etc/agent.toml"), text).map_err(|error| error.to_string())
+    fn parse(text: &str) -> Result<AgentConfig, String> {
+        AgentConfig::parse(Path::new("/etc/agent.toml"), text).map_err(|error| error.to_string())
     }
 
     #[test]
     fn an_empty_file_is_the_defaults() {
-        assert_eq!(parse(""), Ok(Config::default()));
+        assert_eq!(parse(""), Ok(AgentConfig::default()));
     }
 
     #[test]
     fn the_file_that_is_shipped_reads_and_shows_the_defaults() {
         let shipped = include_str!("../../../../deploy/agent.toml");
-        assert_eq!(parse(shipped), Ok(Config::default()));
+        assert_eq!(parse(shipped), Ok(AgentConfig::default()));
         let all: String = shipped
             .lines()
             .map(|line| line.strip_prefix("#: ").unwrap_or(line).to_owned() + "\n")
             .collect();
-        assert_eq!(parse(&all), Ok(Config::default()));
+        assert_eq!(parse(&all), Ok(AgentConfig::default()));
         let examples: String = shipped
             .lines()
             .map(|line| line.strip_prefix("#- ").unwrap_or(line).to_owned() + "\n")
@@ -166,10 +170,10 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (text, says) in [
             ("speed = 1", "speed"),
-            ("transport = \"udp\"", "transport: 'udp' is none; use auto, quic or tls"),
-            ("firmware = \"version\"", "firmware: a path begins with /"),
+            ("transport = \"udp\"", "transport: 'udp' is not a transport; use auto, quic or tls"),
+            ("firmware = \"version\"", "firmware: the path must begin with /"),
             ("posture-every = \"soon\"", "posture-every"),
-            ("posture-every = \"1s\"", "posture-every: it is from 1m to 7d"),
+            ("posture-every = \"1s\"", "posture-every: use an interval from 1m to 7d"),
             ("[interfaces.SSH]\nurl = \"tcp://h:1\"", "interfaces.SSH"),
             ("[interfaces.ssh]\nurl = \"ssh://h:1\"", "interfaces.ssh.url"),
             ("[interfaces.ssh]\nurl = \"agent:ssh\"", "interfaces.ssh.url: an agent offers"),

@@ -1,4 +1,4 @@
-//! A lock on the identity directory, so that one agent runs on it.
+//! The lock that lets only one agent run with an identity directory.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::failure::Failure;
 
-/// Keeps a second agent out of an identity directory, until it is dropped.
+/// The lock on an identity directory. It is released when this value is dropped.
 pub(super) struct Lock {
     _file: File,
 }
@@ -21,7 +21,7 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(Failure::Usage(format!(
-                "an agent runs with the identity in {} already; stop it first, or see it with \
+                "an agent already runs with the identity in {}; stop it first, or look at it with \
                  `doorward-agent status`",
                 dir.display()
             ))),

@@ -1,15 +1,14 @@
-//! The agent as a service: keeps the identity fresh, offers interfaces, and reports about the
-//! device.
+//! The agent as a service. It renews the identity, offers interfaces, and reports about the device.
 //!
 //! Invariants
-//! - One agent to an identity directory.
-//! - A file that does not read changes nothing.
+//! - Only one agent runs with an identity directory.
+//! - A configuration file with an error changes nothing.
 
 pub(crate) mod config;
 mod lock;
 mod offers;
-mod system;
-pub(crate) mod window;
+pub(crate) mod status_socket;
+mod systemd;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,30 +21,30 @@ use tokio::signal::unix::SignalKind;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use crate::client_opener::{SOFTWARE, start};
 use crate::failure::Failure;
-use crate::listener::Listener;
-use crate::local::Local;
-use crate::signals::{Stop, listen};
-use crate::through::{SOFTWARE, start};
-use config::Config;
+use crate::local_listener::LocalListener;
+use crate::local_stream::LocalStream;
+use crate::signals::{StopSignals, listen};
+use config::AgentConfig;
 use lock::Lock;
-use offers::Offers;
-use system::System;
+use offers::ConfiguredOffers;
+use systemd::Systemd;
 
-/// How long the first connection is waited for before the agent counts as started without it.
+/// How long to wait for the first connection before systemd is told that the agent is ready.
 const FIRST: Duration = Duration::from_secs(10);
-/// How many may look at the agent at once.
-const LOOKING: usize = 8;
-/// A time that does not come, where there is no watchdog.
-const EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// How many clients may query the status at once.
+const STATUS_QUERIES: usize = 8;
+/// The watchdog interval where systemd asks for none: long enough never to matter.
+const NO_WATCHDOG: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// A line for the log.
-pub(super) fn say(line: &str) {
-    // A log that is gone is no reason to stop.
+/// Writes a line to the log.
+pub(super) fn log(line: &str) {
+    // A closed log is no reason to stop.
     drop(writeln!(std::io::stderr().lock(), "doorward-agent: {line}"));
 }
 
-/// Runs until the agent is told to stop.
+/// Runs the agent until it is told to stop.
 pub(crate) async fn run(
     dir: &IdentityDir,
     file: Option<PathBuf>,
@@ -54,9 +53,11 @@ pub(crate) async fn run(
     let config = read(file.as_deref())?;
     let facts = dir.load()?.gateway().clone();
     let _lock = Lock::take(dir.path())?;
-    let (stop, hangups) = (Stop::new()?, listen(SignalKind::hangup())?);
-    let window = window::open(dir.path())
-        .inspect_err(|error| say(&format!("`doorward-agent status` cannot look in: {error}")))
+    let (stop, hangups) = (StopSignals::new()?, listen(SignalKind::hangup())?);
+    let socket = status_socket::open(dir.path())
+        .inspect_err(|error| {
+            log(&format!("`doorward-agent status` will not see this agent: {error}"))
+        })
         .ok();
     let client = start(dir, config.transport, clock)?;
     let reports = facts.subject.kind() == Kind::Device;
@@ -65,24 +66,24 @@ pub(crate) async fn run(
         file,
         config,
         reports,
-        offers: Offers::new(),
-        system: System::new(),
-        said: String::new(),
+        offers: ConfiguredOffers::new(),
+        systemd: Systemd::new(),
+        last_logged: String::new(),
         last_error: None,
     };
-    let ended = agent.run(stop, hangups, window.as_ref()).await;
-    System::stopping();
+    let ended = agent.run(stop, hangups, socket.as_ref()).await;
+    Systemd::stopping();
     client.stop().await;
     ended
 }
 
-fn read(file: Option<&Path>) -> Result<Config, Failure> {
-    file.map_or_else(|| Ok(Config::default()), Config::read)
+fn read(file: Option<&Path>) -> Result<AgentConfig, Failure> {
+    file.map_or_else(|| Ok(AgentConfig::default()), AgentConfig::read)
 }
 
-async fn accept(window: Option<&Listener>) -> std::io::Result<Local> {
-    match window {
-        Some(window) => window.accept().await,
+async fn accept(socket: Option<&LocalListener>) -> std::io::Result<LocalStream> {
+    match socket {
+        Some(socket) => socket.accept().await,
         None => std::future::pending().await,
     }
 }
@@ -90,34 +91,34 @@ async fn accept(window: Option<&Listener>) -> std::io::Result<Local> {
 struct Agent {
     client: Client,
     file: Option<PathBuf>,
-    config: Config,
-    /// Only devices report about themselves.
+    config: AgentConfig,
+    /// Whether this agent reports about the device. Only a device's identity does.
     reports: bool,
-    offers: Offers<Offered>,
-    system: System,
-    /// What was last said of the connection.
-    said: String,
+    offers: ConfiguredOffers<Offered>,
+    systemd: Systemd,
+    /// The last log line about the connection.
+    last_logged: String,
     last_error: Option<String>,
 }
 
 impl Agent {
     async fn run(
         &mut self,
-        mut stop: Stop,
+        mut stop: StopSignals,
         mut hangups: tokio::signal::unix::Signal,
-        window: Option<&Listener>,
+        socket: Option<&LocalListener>,
     ) -> Result<(), Failure> {
         self.offers.apply(&self.client, &self.config.interfaces)?;
         self.report();
         let mut status = self.client.status();
-        let mut looking = JoinSet::new();
+        let mut queries = JoinSet::new();
         let patience = Instant::now() + FIRST;
-        let every = System::watchdog().unwrap_or(EVER);
+        let every = Systemd::watchdog().unwrap_or(NO_WATCHDOG);
         let mut alive = tokio::time::interval(every);
         status.mark_changed();
         loop {
             tokio::select! {
-                () = stop.told() => return Ok(()),
+                () = stop.received() => return Ok(()),
                 Some(()) = hangups.recv() => self.reload(),
                 changed = status.changed() => {
                     if changed.is_err() {
@@ -126,28 +127,28 @@ impl Agent {
                     let now = status.borrow_and_update().clone();
                     self.note(&now);
                 }
-                () = sleep_until(patience), if !self.system.is_ready() => self.system.ready(),
-                _ = alive.tick() => System::lives(),
-                Some(_) = looking.join_next(), if !looking.is_empty() => {}
-                looks = accept(window), if looking.len() < LOOKING => {
-                    self.show(looks, &status.borrow().clone(), &mut looking).await;
+                () = sleep_until(patience), if !self.systemd.is_ready() => self.systemd.ready(),
+                _ = alive.tick() => Systemd::lives(),
+                Some(_) = queries.join_next(), if !queries.is_empty() => {}
+                accepted = accept(socket), if queries.len() < STATUS_QUERIES => {
+                    self.answer_query(accepted, &status.borrow().clone(), &mut queries).await;
                 }
             }
         }
     }
 
-    async fn show(
+    async fn answer_query(
         &self,
-        looks: std::io::Result<Local>,
+        accepted: std::io::Result<LocalStream>,
         status: &Status,
-        looking: &mut JoinSet<()>,
+        queries: &mut JoinSet<()>,
     ) {
-        match looks {
+        match accepted {
             Ok(local) => {
-                let view = window::view(status, self.last_error.as_deref());
-                looking.spawn(window::show(local, view));
+                let view = status_socket::view(status, self.last_error.as_deref());
+                queries.spawn(status_socket::answer(local, view));
             }
-            // There is no room for one more file; later there may be.
+            // There is no free file descriptor. Try again later.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
@@ -160,12 +161,12 @@ impl Agent {
         }
     }
 
-    /// Says what has become of the connection and the offers, when it is something new.
+    /// Logs the state of the connection and the offers if it has changed.
     fn note(&mut self, status: &Status) {
-        let mut said = match &status.state {
+        let mut line = match &status.state {
             State::Connecting => "connecting".to_owned(),
             State::Up { carrier, session, .. } => {
-                self.system.ready();
+                self.systemd.ready();
                 format!("connected by {carrier}, session {}", escape(session))
             }
             State::Waiting { why, .. } | State::Ended { why } => {
@@ -175,37 +176,37 @@ impl Agent {
         };
         if let Some(problem) = &status.renewal_problem {
             self.last_error = Some(problem.clone());
-            said.push_str(&format!("; the identity was not renewed: {}", escape(problem)));
+            line.push_str(&format!("; the identity was not renewed: {}", escape(problem)));
         }
         let declined = status.offers.iter().filter_map(|(name, taken)| {
             taken.as_ref().err().map(|why| format!("; {name} is declined: {}", escape(why)))
         });
-        said.extend(declined);
-        self.system.status(&said);
-        // A try that comes to the same as the one before is nothing new.
-        if said != self.said && status.state != State::Connecting {
-            say(&said);
-            self.said = said;
+        line.extend(declined);
+        self.systemd.status(&line);
+        // A retry with the same outcome is not logged again.
+        if line != self.last_logged && status.state != State::Connecting {
+            log(&line);
+            self.last_logged = line;
         }
     }
 
-    /// Reads the file again. One that does not read changes nothing.
+    /// Reads the configuration file again. A file with an error changes nothing.
     fn reload(&mut self) {
-        self.system.reloading();
+        self.systemd.reloading();
         match self.try_reload() {
-            Ok(()) => say("the configuration was read again"),
+            Ok(()) => log("the configuration was reloaded"),
             Err(error) => {
                 self.last_error = Some(error.to_string());
-                say(&format!("the configuration stays as it was: {error}"));
+                log(&format!("the configuration stays as it was: {error}"));
             }
         }
-        self.system.ready();
+        self.systemd.ready();
     }
 
     fn try_reload(&mut self) -> Result<(), Failure> {
         let config = read(self.file.as_deref())?;
         if config.transport != self.config.transport {
-            say("another transport takes effect when the agent is started again");
+            log("the new transport takes effect after a restart of the agent");
         }
         self.offers.apply(&self.client, &config.interfaces)?;
         self.config = config;

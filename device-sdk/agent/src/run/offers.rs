@@ -1,4 +1,4 @@
-//! Keeps what is offered equal to the configuration file.
+//! Keeps the offered interfaces equal to the configuration file.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -8,40 +8,40 @@ use doorward_model::{Action, Name, Way, escape};
 use doorward_sdk::{Asked, Client, Handler, Incoming, Offered, Pipe, Why};
 use doorward_wire::Datagrams;
 
-use super::say;
+use super::log;
 use crate::failure::Failure;
-use crate::serve::{Lines, Service, Waiting};
+use crate::serve::{OfferedInterface, PendingFlow, SerialLines};
 
-/// Where interfaces are offered. An offer stands as long as its guard.
-pub(super) trait Offering {
+/// A port for offering interfaces. An offer lasts as long as its guard.
+pub(super) trait OfferSink {
     type Guard;
 
-    fn offer(&self, name: &Name, service: Service) -> Result<Self::Guard, Failure>;
+    fn offer(&self, name: &Name, interface: OfferedInterface) -> Result<Self::Guard, Failure>;
 }
 
-/// What is offered now, each with what is behind it.
-pub(super) struct Offers<G> {
-    lines: Lines,
+/// The interfaces that are offered now, each with its target and the guard of its offer.
+pub(super) struct ConfiguredOffers<G> {
+    lines: SerialLines,
     live: BTreeMap<Name, (Way, G)>,
 }
 
-impl<G> Offers<G> {
+impl<G> ConfiguredOffers<G> {
     pub(super) fn new() -> Self {
-        Self { lines: Lines::default(), live: BTreeMap::new() }
+        Self { lines: SerialLines::default(), live: BTreeMap::new() }
     }
 
-    /// Offers what is wanted, and no more than that. What has not changed is not touched, and
-    /// flows that run go on, whatever becomes of their offer.
+    /// Offers exactly the `wanted` interfaces. Unchanged offers stay as they are. Running flows
+    /// continue even if their interface is no longer offered.
     pub(super) fn apply(
         &mut self,
-        to: &impl Offering<Guard = G>,
+        to: &impl OfferSink<Guard = G>,
         wanted: &BTreeMap<Name, Way>,
     ) -> Result<(), Failure> {
         self.live.retain(|name, (way, _)| wanted.get(name) == Some(way));
         for (name, way) in wanted {
             if !self.live.contains_key(name) {
-                let service = Service::new(way.clone(), self.lines.clone());
-                let guard = to.offer(name, service)?;
+                let interface = OfferedInterface::new(way.clone(), self.lines.clone());
+                let guard = to.offer(name, interface)?;
                 self.live.insert(name.clone(), (way.clone(), guard));
             }
         }
@@ -49,35 +49,39 @@ impl<G> Offers<G> {
     }
 }
 
-impl Offering for Client {
+impl OfferSink for Client {
     type Guard = Offered;
 
-    fn offer(&self, name: &Name, service: Service) -> Result<Offered, Failure> {
-        let kind = service.kind();
-        let served = Arc::new(Served { name: name.clone(), service });
+    fn offer(&self, name: &Name, interface: OfferedInterface) -> Result<Offered, Failure> {
+        let kind = interface.kind();
+        let served = Arc::new(Served { name: name.clone(), interface });
         Ok(Client::offer(self, name.clone(), kind, served)?)
     }
 }
 
-/// An interface, as the SDK calls it.
+/// An interface as a handler for the SDK.
 struct Served {
     name: Name,
-    service: Service,
+    interface: OfferedInterface,
 }
 
 impl Handler for Served {
-    fn serve(&self, asked: Asked, incoming: Incoming) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let (name, service) = (self.name.clone(), self.service.clone());
+    fn serve(
+        &self,
+        request: Asked,
+        incoming: Incoming,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let (name, interface) = (self.name.clone(), self.interface.clone());
         Box::pin(async move {
-            if let Err(error) = service.serve(&asked, incoming).await {
-                let whose = asked.subject.as_deref().unwrap_or("somebody");
-                say(&format!("{name}, for {}: {error}", escape(whose)));
+            if let Err(error) = interface.serve(&request, incoming).await {
+                let whose = request.subject.as_deref().unwrap_or("somebody");
+                log(&format!("{name}, for {}: {error}", escape(whose)));
             }
         })
     }
 }
 
-impl Waiting for Incoming {
+impl PendingFlow for Incoming {
     async fn stream(self, granted: &[Action]) -> std::io::Result<Pipe> {
         Incoming::stream_granting(self, granted).await
     }
@@ -98,11 +102,11 @@ mod tests {
 
     use super::*;
 
-    /// What is offered, and how often something was.
+    /// A fake that holds the names offered now, and the number of offers made.
     #[derive(Clone, Default)]
-    struct Fake(Rc<RefCell<(Vec<String>, usize)>>);
+    struct FakeSink(Rc<RefCell<(Vec<String>, usize)>>);
 
-    struct Guard(Fake, String);
+    struct Guard(FakeSink, String);
 
     impl Drop for Guard {
         fn drop(&mut self) {
@@ -110,10 +114,10 @@ mod tests {
         }
     }
 
-    impl Offering for Fake {
+    impl OfferSink for FakeSink {
         type Guard = Guard;
 
-        fn offer(&self, name: &Name, _: Service) -> Result<Guard, Failure> {
+        fn offer(&self, name: &Name, _: OfferedInterface) -> Result<Guard, Failure> {
             let mut state = self.0.borrow_mut();
             assert!(!state.0.contains(&name.to_string()), "offered twice");
             state.0.push(name.to_string());
@@ -124,7 +128,7 @@ mod tests {
 
     #[test]
     fn what_has_not_changed_is_not_touched() {
-        let (fake, mut offers) = (Fake::default(), Offers::new());
+        let (fake, mut offers) = (FakeSink::default(), ConfiguredOffers::new());
         for (wanted, offered, times) in [
             (&[("a", "tcp://h:1"), ("b", "tcp://h:2")][..], &["a", "b"][..], 2),
             (&[("a", "tcp://h:1"), ("b", "tcp://h:3")], &["a", "b"], 3),

@@ -1,10 +1,11 @@
-//! What is behind the interfaces that a device offers.
+//! Serves the interfaces that a device offers.
 //!
 //! Invariants
-//! - Only what the owner's file names is dialed, opened or started. What the gateway says chooses
-//!   among those names, and how a serial line is set; nothing else.
-//! - A local end is there before a flow is admitted, so a refusal can say why it is not.
-//! - A flow that was cut does not look complete to the local end, nor the other way round.
+//! - Only targets that the owner's file names are dialed, opened or started. The gateway selects
+//!   one of those names and a serial line's settings, and nothing else.
+//! - The local end is open before a flow is admitted, so that a refusal can give the reason.
+//! - A flow that was cut does not look complete to the local end, and a broken local end does not
+//!   look complete to the flow.
 
 mod process;
 mod serial;
@@ -18,40 +19,41 @@ use std::time::Duration;
 use doorward_model::{Action, Way};
 use doorward_wire::{Asked, Datagrams, Kind, Pipe, Why};
 
-pub(crate) use serial::Lines;
+pub(crate) use serial::SerialLines;
 
 use crate::failure::Failure;
 
-/// How long a local end may take to be there.
+/// How long opening a local end may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A flow that waits for its answer.
-pub(crate) trait Waiting: Send {
-    /// Admits it as bytes, and says which of the wanted actions they serve where that is told.
+/// A flow that has not been admitted or refused yet.
+pub(crate) trait PendingFlow: Send {
+    /// Admits the flow as bytes. `granted` are the wanted actions that it serves, where that
+    /// matters.
     fn stream(self, granted: &[Action]) -> impl Future<Output = io::Result<Pipe>> + Send;
 
-    /// Admits it as datagrams.
+    /// Admits the flow as datagrams.
     fn datagrams(self) -> impl Future<Output = io::Result<Datagrams>> + Send;
 
-    /// Refuses it.
+    /// Refuses the flow.
     fn refuse(self, why: Why, detail: &str) -> impl Future<Output = ()> + Send;
 }
 
-/// Why a local end is not there.
+/// Why a local end could not be opened.
 #[derive(Debug)]
-struct Absent {
+struct Unavailable {
     why: Why,
     detail: String,
 }
 
-impl Absent {
+impl Unavailable {
     fn new(why: Why, detail: impl Into<String>) -> Self {
         Self { why, detail: detail.into() }
     }
 }
 
-/// The gateway is told the kind of it: paths and addresses are the owner's.
-impl From<io::Error> for Absent {
+/// Keeps only the kind of the error: paths and addresses are not for the gateway.
+impl From<io::Error> for Unavailable {
     fn from(error: io::Error) -> Self {
         let why = match error.kind() {
             io::ErrorKind::TimedOut => Why::NoAnswer,
@@ -62,19 +64,19 @@ impl From<io::Error> for Absent {
     }
 }
 
-/// One offered interface.
+/// An offered interface.
 #[derive(Clone, Debug)]
-pub(crate) struct Service {
+pub(crate) struct OfferedInterface {
     way: Way,
-    lines: Lines,
+    lines: SerialLines,
 }
 
-impl Service {
-    pub(crate) fn new(way: Way, lines: Lines) -> Self {
+impl OfferedInterface {
+    pub(crate) fn new(way: Way, lines: SerialLines) -> Self {
         Self { way, lines }
     }
 
-    /// How its flows travel.
+    /// Returns how the interface's flows travel.
     pub(crate) fn kind(&self) -> Kind {
         match self.way {
             Way::Udp { .. } => Kind::Datagrams,
@@ -82,11 +84,15 @@ impl Service {
         }
     }
 
-    /// Serves one flow until it has ended. Answers why it did not end properly; a refusal is
-    /// told to the gateway and is a proper end here.
-    pub(crate) async fn serve(&self, asked: &Asked, flow: impl Waiting) -> Result<(), Failure> {
-        if asked.kind.is_some_and(|kind| kind != self.kind()) {
-            flow.refuse(Why::Wrong, "the interface does not speak so").await;
+    /// Serves one flow until it has ended. Returns an error if it did not end properly. A refusal
+    /// goes to the gateway and counts as a proper end.
+    pub(crate) async fn serve(
+        &self,
+        request: &Asked,
+        flow: impl PendingFlow,
+    ) -> Result<(), Failure> {
+        if request.kind.is_some_and(|kind| kind != self.kind()) {
+            flow.refuse(Why::Wrong, "the interface does not support this kind of flow").await;
             return Ok(());
         }
         match &self.way {
@@ -95,34 +101,36 @@ impl Service {
                     let pipe = flow.stream(&[]).await.map_err(Failure::Cut)?;
                     local.carry(pipe, Vec::new()).await
                 }
-                Err(absent) => refuse(flow, absent).await,
+                Err(unavailable) => refuse(flow, unavailable).await,
             },
             Way::Unix { path } => match within(unix::dial(path)).await {
                 Ok(local) => {
                     let pipe = flow.stream(&[]).await.map_err(Failure::Cut)?;
                     local.carry(pipe, Vec::new()).await
                 }
-                Err(absent) => refuse(flow, absent).await,
+                Err(unavailable) => refuse(flow, unavailable).await,
             },
             Way::Udp { host, port } => match within(udp::dial(host, *port)).await {
                 Ok(socket) => {
                     let datagrams = flow.datagrams().await.map_err(Failure::Cut)?;
                     udp::carry(datagrams, socket, udp::IDLE).await
                 }
-                Err(absent) => refuse(flow, absent).await,
+                Err(unavailable) => refuse(flow, unavailable).await,
             },
             Way::Serial { path, settings } => {
-                match within(self.lines.open(path, *settings, &asked.parameters)).await {
-                    Ok(line) if asked.actions.iter().any(|one| one == Action::Control.as_str()) => {
+                match within(self.lines.open(path, *settings, &request.parameters)).await {
+                    Ok(line)
+                        if request.actions.iter().any(|one| one == Action::Control.as_str()) =>
+                    {
                         let all = [Action::Read, Action::Write, Action::Control];
                         let pipe = flow.stream(&all).await.map_err(Failure::Cut)?;
-                        serial::govern(pipe, line).await
+                        serial::serve_rfc2217(pipe, line).await
                     }
                     Ok(line) => {
                         let pipe = flow.stream(&[]).await.map_err(Failure::Cut)?;
                         serial::carry(pipe, line).await
                     }
-                    Err(absent) => refuse(flow, absent).await,
+                    Err(unavailable) => refuse(flow, unavailable).await,
                 }
             }
             Way::Process { program, arguments } => {
@@ -134,20 +142,21 @@ impl Service {
                     Err(error) => refuse(flow, error.into()).await,
                 }
             }
-            // The file is refused where it says so.
+            // The configuration refuses such a target.
             Way::Agent { .. } => {
-                refuse(flow, Absent::new(Why::Unreachable, "nothing is behind it")).await
+                refuse(flow, Unavailable::new(Why::Unreachable, "the interface has no target"))
+                    .await
             }
         }
     }
 }
 
-async fn refuse(flow: impl Waiting, absent: Absent) -> Result<(), Failure> {
-    flow.refuse(absent.why, &absent.detail).await;
+async fn refuse(flow: impl PendingFlow, unavailable: Unavailable) -> Result<(), Failure> {
+    flow.refuse(unavailable.why, &unavailable.detail).await;
     Ok(())
 }
 
-async fn within<T>(dial: impl Future<Output = Result<T, Absent>>) -> Result<T, Absent> {
+async fn within<T>(dial: impl Future<Output = Result<T, Unavailable>>) -> Result<T, Unavailable> {
     match tokio::time::timeout(PATIENCE, dial).await {
         Ok(dialed) => dialed,
         Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),

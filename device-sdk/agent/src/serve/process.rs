@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::carry::{self, Patience};
 use crate::failure::Failure;
 
-/// Carries a flow to a program and back. The program ends with it, and so does all that it has
-/// started.
+/// Carries a flow to a program and back. The program and all processes it started end with the
+/// flow.
 pub(super) async fn carry(flow: Pipe, mut process: Process) -> Result<(), Failure> {
     let (input, output) = tokio::io::split(&mut process);
     let carried = carry::carry(flow, input, output, Patience::Whole).await;
@@ -25,8 +25,8 @@ pub(super) async fn carry(flow: Pipe, mut process: Process) -> Result<(), Failur
     }
 }
 
-/// A program that need not listen: what it does not want to hear is dropped, as in a shell's
-/// pipeline. Its status, and not its input, says how it ended.
+/// A program that may ignore its input: bytes that it does not read are dropped, as in a shell's
+/// pipeline. Only its exit status says whether it ended properly.
 #[derive(Debug)]
 pub(super) struct Process(Program);
 
@@ -46,7 +46,7 @@ impl AsyncRead for Process {
     }
 }
 
-fn unheard<T>(wrote: Poll<io::Result<T>>, passed: T) -> Poll<io::Result<T>> {
+fn ignore_closed_input<T>(wrote: Poll<io::Result<T>>, passed: T) -> Poll<io::Result<T>> {
     match wrote {
         Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             Poll::Ready(Ok(passed))
@@ -61,11 +61,11 @@ impl AsyncWrite for Process {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        unheard(Pin::new(&mut self.0).poll_write(cx, bytes), bytes.len())
+        ignore_closed_input(Pin::new(&mut self.0).poll_write(cx, bytes), bytes.len())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        unheard(Pin::new(&mut self.0).poll_flush(cx), ())
+        ignore_closed_input(Pin::new(&mut self.0).poll_flush(cx), ())
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -9,107 +9,109 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use doorward_local::{Broken, Line as _, Tty};
+use doorward_local::{Line as _, ServeError, Tty};
 use doorward_model::{LineChange, LineSettings};
 use doorward_wire::{Pipe, Why};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use super::Absent;
+use super::Unavailable;
 use crate::carry::{self, Patience};
 use crate::failure::Failure;
 
-/// How long a line has to be silent, after the flow has ended its direction, to have ended.
+/// How long the line must be silent, after the flow's direction has ended, to count as ended.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// The serial lines of this machine: each is one flow's at a time, whatever its names.
+/// The serial lines of this machine that are in use. Each serves one flow at a time, even if
+/// several paths lead to it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lines(Arc<Mutex<HashSet<PathBuf>>>);
+pub(crate) struct SerialLines(Arc<Mutex<HashSet<PathBuf>>>);
 
-/// A line's one place, until it is dropped.
+/// The reservation of a line, until it is dropped.
 #[derive(Debug)]
-struct Seat {
-    lines: Lines,
+struct LineReservation {
+    lines: SerialLines,
     path: PathBuf,
 }
 
-impl Drop for Seat {
+impl Drop for LineReservation {
     fn drop(&mut self) {
         self.lines.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.path);
     }
 }
 
-impl Lines {
-    fn sit(&self, path: PathBuf) -> Result<Seat, Absent> {
+impl SerialLines {
+    fn reserve(&self, path: PathBuf) -> Result<LineReservation, Unavailable> {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !taken.insert(path.clone()) {
-            return Err(Absent::new(Why::Taken, "another flow has the line"));
+            return Err(Unavailable::new(Why::Taken, "another flow uses the line"));
         }
         drop(taken);
-        Ok(Seat { lines: self.clone(), path })
+        Ok(LineReservation { lines: self.clone(), path })
     }
 
-    /// Opens the line at `path`, set as the file says and as `parameters` say beyond it.
+    /// Opens the line at `path` with the file's settings, changed by `parameters`.
     pub(super) async fn open(
         &self,
         path: &Path,
         settings: LineSettings,
         parameters: &BTreeMap<String, String>,
-    ) -> Result<Line, Absent> {
+    ) -> Result<OpenLine, Unavailable> {
         let settings = change(parameters)?.apply(settings);
-        // Two links may lead to one line.
+        // Two links may lead to the same line.
         let real = tokio::fs::canonicalize(path).await?;
-        let seat = self.sit(real.clone())?;
+        let reservation = self.reserve(real.clone())?;
         let tty = Tty::open(real, settings).await?;
-        Ok(Line { tty, ending: None, over: false, _seat: seat })
+        Ok(OpenLine { tty, ending: None, over: false, _reservation: reservation })
     }
 }
 
-fn change(parameters: &BTreeMap<String, String>) -> Result<LineChange, Absent> {
+fn change(parameters: &BTreeMap<String, String>) -> Result<LineChange, Unavailable> {
     if parameters.is_empty() {
         return Ok(LineChange::default());
     }
     let all: Vec<String> = parameters.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    LineChange::parse(&all.join("&")).map_err(|error| Absent::new(Why::Wrong, error.to_string()))
+    LineChange::parse(&all.join("&"))
+        .map_err(|error| Unavailable::new(Why::Wrong, error.to_string()))
 }
 
-/// An open line. A line has no end of its own: as a local end of bytes it has ended once the flow
-/// has ended its direction, and the line has been silent for a while after that.
+/// An open line as the local end of a flow of bytes. A line has no end of its own. It counts as
+/// ended when the flow's direction has ended and the line has been silent for [`LINGER`].
 #[derive(Debug)]
-pub(super) struct Line {
-    /// Dropped, it is set as it was found, and what has not left is discarded; only then is its
-    /// place free.
+pub(super) struct OpenLine {
+    /// Dropped before `_reservation`: it restores the settings and discards unsent bytes before
+    /// another flow can get the line.
     tty: Tty,
     ending: Option<Pin<Box<Sleep>>>,
     over: bool,
-    _seat: Seat,
+    _reservation: LineReservation,
 }
 
-/// Carries a flow to a line and back. What was written has left the line when that ended
-/// properly, and is discarded otherwise.
-pub(super) async fn carry(flow: Pipe, mut line: Line) -> Result<(), Failure> {
+/// Carries a flow to a line and back. After a proper end, all written bytes have left the line.
+/// Otherwise unsent bytes are discarded.
+pub(super) async fn carry(flow: Pipe, mut line: OpenLine) -> Result<(), Failure> {
     let (input, output) = tokio::io::split(&mut line);
     carry::carry(flow, input, output, Patience::Whole).await?;
     poll_fn(|cx| line.tty.poll_restore(cx)).await;
     Ok(())
 }
 
-/// Lets the flow set the line as well, by RFC 2217. It is ended when the line is as it was found,
-/// and its place free: whoever is told of that may ask for it again.
-pub(super) async fn govern(mut flow: Pipe, line: Line) -> Result<(), Failure> {
-    let Line { tty, _seat: seat, .. } = line;
+/// Serves a flow that controls the line through RFC 2217. The flow ends after the line is restored
+/// and free, so that the client can ask for it again at once.
+pub(super) async fn serve_rfc2217(mut flow: Pipe, line: OpenLine) -> Result<(), Failure> {
+    let OpenLine { tty, _reservation: reservation, .. } = line;
     let served = doorward_local::serve(tty, &mut flow).await;
-    drop(seat);
+    drop(reservation);
     match served {
         Ok(()) => flow.shutdown().await.map_err(Failure::Cut),
-        Err(Broken::Stream(error)) => Err(Failure::Cut(error)),
-        Err(Broken::Line(error)) => {
+        Err(ServeError::Stream(error)) => Err(Failure::Cut(error)),
+        Err(ServeError::Line(error)) => {
             Err(Failure::Local { what: "the serial line".to_owned(), error })
         }
     }
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for OpenLine {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -132,7 +134,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for OpenLine {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -148,7 +150,7 @@ impl AsyncWrite for Line {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let mut ending = Box::pin(tokio::time::sleep(LINGER));
-        // The half that reads waits for it from now on, and has to be woken by it.
+        // Polled now, so that the timer wakes the task that reads.
         this.over = ending.as_mut().poll(cx).is_ready();
         this.ending = Some(ending);
         Poll::Ready(Ok(()))
@@ -156,7 +158,7 @@ impl AsyncWrite for Line {
 }
 
 #[cfg(test)]
-impl Lines {
+impl SerialLines {
     pub(super) fn is_free(&self) -> bool {
         self.0.lock().unwrap().is_empty()
     }

@@ -1,4 +1,4 @@
-//! Flows to local ends, over a connection in memory.
+//! Tests of flows to local ends, over a connection in memory.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -15,23 +15,23 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::doors::tests::pipes;
+use crate::opener::tests::pipes;
 
-/// A flow that waits, over a connection in memory.
-struct Fake {
+/// A flow that waits for its answer, over a connection in memory.
+struct FakeFlow {
     carrier: Carrier,
     pipe: Pipe,
     granted: oneshot::Sender<Vec<Action>>,
     refused: oneshot::Sender<(Why, String)>,
-    /// Both ends of a connection end with their carriers.
+    /// Keeps the carrier alive, since a dropped carrier ends its connection.
     _far: Carrier,
 }
 
-impl Waiting for Fake {
+impl PendingFlow for FakeFlow {
     async fn stream(self, granted: &[Action]) -> io::Result<Pipe> {
-        // A test may not care.
+        // The test may not look at it.
         drop(self.granted.send(granted.to_vec()));
-        // As long as the test runs.
+        // Keeps the connection open until the test ends.
         std::mem::forget((self.carrier, self._far));
         Ok(self.pipe)
     }
@@ -55,21 +55,21 @@ struct Served {
     ended: JoinHandle<Result<(), Failure>>,
 }
 
-async fn serve_with(service: &Service, asked: Asked) -> Served {
+async fn serve_with(interface: &OfferedInterface, request: Asked) -> Served {
     let (carrier, pipe, far_carrier, far) = pipes().await;
     let (refused, refusal) = oneshot::channel();
     let (granted, grant) = oneshot::channel();
-    let fake = Fake { carrier, pipe, granted, refused, _far: far_carrier.clone() };
-    let service = service.clone();
-    let ended = tokio::spawn(async move { service.serve(&asked, fake).await });
+    let fake = FakeFlow { carrier, pipe, granted, refused, _far: far_carrier.clone() };
+    let interface = interface.clone();
+    let ended = tokio::spawn(async move { interface.serve(&request, fake).await });
     Served { far, carrier: far_carrier, granted: grant, refused: refusal, ended }
 }
 
 async fn serve(url: &str) -> Served {
-    serve_with(&service(url), Asked::default()).await
+    serve_with(&interface(url), Asked::default()).await
 }
 
-/// Another process of this binary gets here to keep a program.
+/// The entry point of this test binary as a keeper.
 #[test]
 fn keeper() {
     let arguments = &["--exact", "serve::tests::keeper", "--test-threads=1"];
@@ -77,9 +77,9 @@ fn keeper() {
     assert!(kept.is_none_or(|code| code == std::process::ExitCode::SUCCESS));
 }
 
-fn service(url: &str) -> Service {
+fn interface(url: &str) -> OfferedInterface {
     keeper();
-    Service::new(url.parse().unwrap(), Lines::default())
+    OfferedInterface::new(url.parse().unwrap(), SerialLines::default())
 }
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
@@ -92,7 +92,7 @@ async fn listener() -> (TcpListener, String) {
     (listener, url)
 }
 
-async fn said(pipe: &mut Pipe, bytes: &[u8]) {
+async fn send(pipe: &mut Pipe, bytes: &[u8]) {
     pipe.write_all(bytes).await.unwrap();
     pipe.flush().await.unwrap();
 }
@@ -102,7 +102,7 @@ async fn a_connection_passes_both_ways_with_half_close() {
     let (listener, url) = listener().await;
     let mut served = serve(&url).await;
     let (mut local, _) = soon(listener.accept()).await.unwrap();
-    said(&mut served.far, b"question").await;
+    send(&mut served.far, b"question").await;
     served.far.shutdown().await.unwrap();
     let mut all = Vec::new();
     soon(local.read_to_end(&mut all)).await.unwrap();
@@ -121,7 +121,7 @@ async fn a_cut_is_a_reset_and_a_reset_is_a_cut() {
     let (listener, url) = listener().await;
     let mut served = serve(&url).await;
     let (mut local, _) = soon(listener.accept()).await.unwrap();
-    said(&mut served.far, b"x").await;
+    send(&mut served.far, b"x").await;
     local.read_exact(&mut [0]).await.unwrap();
     served.far.cut(Why::Ended);
     let reset = soon(local.read(&mut [0])).await.unwrap_err();
@@ -151,16 +151,16 @@ async fn what_is_not_there_is_refused_and_says_why() {
         ("agent:other", Why::Unreachable),
     ] {
         let served = serve(url).await;
-        let (told, detail) = soon(served.refused).await.unwrap();
-        assert_eq!(told, why, "{url}");
+        let (reason, detail) = soon(served.refused).await.unwrap();
+        assert_eq!(reason, why, "{url}");
         assert!(
             !detail.contains(&*dir.path().to_string_lossy()),
             "paths are the owner's: {detail}"
         );
         soon(served.ended).await.unwrap().unwrap();
     }
-    let asked = Asked { kind: Some(Kind::Datagrams), ..Asked::default() };
-    let served = serve_with(&service("tcp://127.0.0.1:1"), asked).await;
+    let request = Asked { kind: Some(Kind::Datagrams), ..Asked::default() };
+    let served = serve_with(&interface("tcp://127.0.0.1:1"), request).await;
     assert_eq!(soon(served.refused).await.unwrap().0, Why::Wrong);
 }
 
@@ -190,7 +190,7 @@ async fn datagrams_pass_whole_and_a_closed_port_is_waited_for() {
     let mut peer = None;
     for round in 0..2u8 {
         flow.send(&[round]);
-        // What waits to be sent leaves when something is asked for.
+        // A waiting datagram is sent when the flow is polled.
         drop(tokio::time::timeout(Duration::from_millis(200), flow.receive()).await);
         if round == 0 {
             peer = Some(UdpSocket::bind(at).await.unwrap());
@@ -205,12 +205,12 @@ async fn datagrams_pass_whole_and_a_closed_port_is_waited_for() {
         peer.send_to(datagram, from).await.unwrap();
         assert_eq!(soon(flow.receive()).await.unwrap(), Some(Bytes::copy_from_slice(datagram)));
     }
-    // Nobody else is heard.
+    // Datagrams from another sender are ignored.
     let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     other.send_to(b"x", from).await.unwrap();
     assert!(tokio::time::timeout(Duration::from_millis(100), flow.receive()).await.is_err());
     drop(flow);
-    // How, is the carrier's to say: datagrams know no proper end.
+    // Either result is right, since datagrams have no proper end.
     drop(soon(served.ended).await.unwrap());
 }
 
@@ -241,7 +241,7 @@ async fn gone(id: &str) {
 #[tokio::test]
 async fn a_program_has_no_environment_and_ends_properly() {
     let mut served = serve(&shell("cat; echo \"$PATH|$LANG|$HOME|$(pwd)\"; echo lost >&2")).await;
-    said(&mut served.far, b"hello\n").await;
+    send(&mut served.far, b"hello\n").await;
     served.far.shutdown().await.unwrap();
     let mut all = String::new();
     soon(served.far.read_to_string(&mut all)).await.unwrap();
@@ -265,7 +265,7 @@ async fn a_program_that_does_not_listen_may_still_end_properly() {
     let mut served = serve(&shell("exec <&-; echo done; sleep 0.1")).await;
     let mut done = [0; 5];
     soon(served.far.read_exact(&mut done)).await.unwrap();
-    said(&mut served.far, &vec![0; 200_000]).await;
+    send(&mut served.far, &vec![0; 200_000]).await;
     let mut all = Vec::new();
     soon(served.far.read_to_end(&mut all)).await.unwrap();
     served.far.shutdown().await.unwrap();
@@ -290,7 +290,7 @@ async fn nothing_of_a_program_outlives_its_flow() {
     }
 }
 
-/// A pseudo-terminal: the end of the adapter, and the path of the line.
+/// Returns a pseudo-terminal: the adapter's end, and the path of the line.
 fn pty() -> (tokio::fs::File, String) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
@@ -299,7 +299,7 @@ fn pty() -> (tokio::fs::File, String) {
     (tokio::fs::File::from_std(master.into()), path)
 }
 
-/// Holds the line open without using it: a pseudo-terminal forgets how it is set otherwise.
+/// Opens the line without using it. A pseudo-terminal that nobody has open loses its settings.
 fn hold(path: &str) -> std::fs::File {
     std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap()
 }
@@ -315,11 +315,11 @@ async fn a_line_is_set_passes_and_is_put_back() {
     let (mut adapter, path) = pty();
     let held = hold(&path);
     let before = modes(&held);
-    let service = service(&format!("serial:{path}?baud=19200"));
+    let interface = interface(&format!("serial:{path}?baud=19200"));
     let parameters = BTreeMap::from([("stop".to_owned(), "2".to_owned())]);
-    let asked = Asked { parameters, ..Asked::default() };
-    let mut served = serve_with(&service, asked.clone()).await;
-    // Before it is set, it would echo.
+    let request = Asked { parameters, ..Asked::default() };
+    let mut served = serve_with(&interface, request.clone()).await;
+    // Waits until the line is set, since before that it echoes.
     soon(async {
         while modes(&held) == before {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -331,14 +331,14 @@ async fn a_line_is_set_passes_and_is_put_back() {
     soon(served.far.read_exact(&mut login)).await.unwrap();
     assert_eq!(&login, b"login: ");
     assert_eq!((modes(&held).0, modes(&held).1), (19200, true));
-    // It is one flow's at a time.
-    let second = serve_with(&service, asked.clone()).await;
+    // A line serves one flow at a time.
+    let second = serve_with(&interface, request.clone()).await;
     assert_eq!(soon(second.refused).await.unwrap().0, Why::Taken);
-    said(&mut served.far, b"root\n").await;
+    send(&mut served.far, b"root\n").await;
     served.far.shutdown().await.unwrap();
     let mut root = [0; 5];
     soon(adapter.read_exact(&mut root)).await.unwrap();
-    // Raw: nothing was translated or echoed. The answer still comes after the half-close.
+    // The line is raw: nothing is translated or echoed. The answer arrives after the half-close.
     assert_eq!(&root, b"root\n");
     adapter.write_all(b"ok").await.unwrap();
     adapter.flush().await.unwrap();
@@ -347,12 +347,12 @@ async fn a_line_is_set_passes_and_is_put_back() {
     assert_eq!(rest, b"ok");
     soon(served.ended).await.unwrap().unwrap();
     assert_eq!(modes(&held), before);
-    // And it is free again, also after a cut.
-    let served = serve_with(&service, asked).await;
+    // The line is free again, also after a cut.
+    let served = serve_with(&interface, request).await;
     served.far.cut(Why::Ended);
     assert!(soon(served.ended).await.unwrap().is_err());
     assert_eq!(modes(&held), before);
-    assert!(service.lines.is_free());
+    assert!(interface.lines.is_free());
 }
 
 #[tokio::test]
@@ -360,17 +360,17 @@ async fn who_is_granted_control_sets_the_line_by_rfc_2217() {
     let (mut adapter, path) = pty();
     let held = hold(&path);
     let before = modes(&held);
-    let service = service(&format!("serial:{path}?baud=19200"));
-    // Who does not ask for it, is granted nothing and gets bare bytes.
-    let served = serve_with(&service, Asked::default()).await;
+    let interface = interface(&format!("serial:{path}?baud=19200"));
+    // A flow that does not ask for control is granted nothing more and gets bare bytes.
+    let served = serve_with(&interface, Asked::default()).await;
     assert_eq!(soon(served.granted).await.unwrap(), []);
     served.far.cut(Why::Ended);
     assert!(soon(served.ended).await.unwrap().is_err());
 
     let all = [Action::Read, Action::Write, Action::Control];
-    let asked = Asked { actions: all.map(|one| one.to_string()).to_vec(), ..Asked::default() };
+    let request = Asked { actions: all.map(|one| one.to_string()).to_vec(), ..Asked::default() };
     for properly in [true, false] {
-        let served = serve_with(&service, asked.clone()).await;
+        let served = serve_with(&interface, request.clone()).await;
         assert_eq!(soon(served.granted).await.unwrap(), all);
         let mut line = soon(Remote::open(served.far, LineSettings::default())).await.unwrap();
         assert_eq!(line.in_force().settings.baud.get(), 19200, "as the owner's file says");
@@ -388,20 +388,20 @@ async fn who_is_granted_control_sets_the_line_by_rfc_2217() {
         assert_eq!(&found, b"OK\xff\r\0");
         if properly {
             soon(std::future::poll_fn(|cx| line.poll_restore(cx))).await;
-            // When that is said, it is so.
+            // The line is restored before the end arrives.
             assert_eq!(modes(&held), before);
-            assert!(service.lines.is_free());
+            assert!(interface.lines.is_free());
             soon(served.ended).await.unwrap().unwrap();
         } else {
             drop(line);
             assert!(soon(served.ended).await.unwrap().is_err());
             assert_eq!(modes(&held), before);
-            assert!(service.lines.is_free());
+            assert!(interface.lines.is_free());
         }
     }
 }
 
-/// Asks a line, which is read meanwhile.
+/// Sends a request to a line, and reads from the line meanwhile.
 async fn ask(line: &mut Remote<Pipe>, request: LineRequest) -> io::Result<()> {
     std::future::poll_fn(|cx| {
         let mut none = [];
@@ -415,13 +415,13 @@ async fn ask(line: &mut Remote<Pipe>, request: LineRequest) -> io::Result<()> {
 #[tokio::test]
 async fn a_setting_that_is_none_is_refused_and_a_line_that_goes_cuts() {
     let (adapter, path) = pty();
-    let service = service(&format!("serial:{path}"));
+    let interface = interface(&format!("serial:{path}"));
     for (key, value) in [("baud", "fast"), ("speed", "9600"), ("parity", "maybe")] {
         let parameters = BTreeMap::from([(key.to_owned(), value.to_owned())]);
-        let served = serve_with(&service, Asked { parameters, ..Asked::default() }).await;
+        let served = serve_with(&interface, Asked { parameters, ..Asked::default() }).await;
         assert_eq!(soon(served.refused).await.unwrap().0, Why::Wrong, "{key}");
     }
-    let mut served = serve_with(&service, Asked::default()).await;
+    let mut served = serve_with(&interface, Asked::default()).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     drop(adapter);
     assert!(soon(served.far.read(&mut [0])).await.is_err());

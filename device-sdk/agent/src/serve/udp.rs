@@ -9,15 +9,15 @@ use doorward_model::Host;
 use doorward_wire::{Datagrams, LARGEST_DATAGRAM};
 use tokio::net::UdpSocket;
 
-use super::Absent;
-use crate::datagrams::{self, End};
+use super::Unavailable;
+use crate::datagrams::{self, LocalDatagrams};
 use crate::failure::Failure;
 
-/// How long a flow is kept in which nothing moves.
+/// How long a flow may be idle.
 pub(super) const IDLE: Duration = Duration::from_secs(5 * 60);
 
-/// A socket that sends to the first address of `host`, and hears from nobody else.
-pub(super) async fn dial(host: &Host, port: u16) -> Result<UdpSocket, Absent> {
+/// Returns a socket that sends to the first address of `host` and receives only from it.
+pub(super) async fn dial(host: &Host, port: u16) -> Result<UdpSocket, Unavailable> {
     let address = match host {
         Host::Address(address) => SocketAddr::from((*address, port)),
         Host::Name(name) => {
@@ -30,7 +30,7 @@ pub(super) async fn dial(host: &Host, port: u16) -> Result<UdpSocket, Absent> {
         SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
     };
     let socket = UdpSocket::bind(any).await?;
-    #[expect(clippy::disallowed_methods, reason = "a flow that was asked of this interface")]
+    #[expect(clippy::disallowed_methods, reason = "dials the target of an offered interface")]
     socket.connect(address).await?;
     Ok(socket)
 }
@@ -50,8 +50,8 @@ struct Socket {
     bytes: Vec<u8>,
 }
 
-/// That nobody listens at the moment may be over with the next datagram, and one that is too
-/// large is lost alone.
+/// Ignores errors that concern one datagram only: a closed port may open again, and only the
+/// datagram that is too large is lost.
 fn lost(error: io::Error) -> io::Result<()> {
     let passes = matches!(
         error.kind(),
@@ -63,7 +63,7 @@ fn lost(error: io::Error) -> io::Result<()> {
     if passes || too_large { Ok(()) } else { Err(error) }
 }
 
-impl End for Socket {
+impl LocalDatagrams for Socket {
     async fn next(&mut self) -> io::Result<Option<Bytes>> {
         loop {
             match self.socket.recv(&mut self.bytes).await {
@@ -76,7 +76,7 @@ impl End for Socket {
         }
     }
 
-    async fn give(&mut self, datagram: &[u8]) -> io::Result<()> {
+    async fn deliver(&mut self, datagram: &[u8]) -> io::Result<()> {
         match self.socket.send(datagram).await {
             Ok(_) => Ok(()),
             Err(error) => lost(error),

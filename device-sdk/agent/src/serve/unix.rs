@@ -4,12 +4,12 @@ use std::path::Path;
 
 use tokio::net::UnixStream;
 
-use super::Absent;
-use crate::local::Local;
+use super::Unavailable;
+use crate::local_stream::LocalStream;
 
 /// Connects to a Unix socket.
-pub(super) async fn dial(path: &Path) -> Result<Local, Absent> {
-    #[expect(clippy::disallowed_methods, reason = "a flow that was asked of this interface")]
+pub(super) async fn dial(path: &Path) -> Result<LocalStream, Unavailable> {
+    #[expect(clippy::disallowed_methods, reason = "dials the target of an offered interface")]
     let unix = UnixStream::connect(path).await?;
-    Ok(Local::Unix(unix))
+    Ok(LocalStream::Unix(unix))
 }

@@ -1,4 +1,4 @@
-//! A gateway in this process, as far as the agent's program sees it.
+//! A fake gateway in this process, as the agent's program sees it.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -30,8 +30,8 @@ fn live(params: &mut CertificateParams) {
     (params.not_before, params.not_after) = (at(now() - 60), at(now() + 86_400));
 }
 
-/// A gateway over QUIC that admits everything by what it is called.
-pub(crate) struct Gateway {
+/// A fake gateway over QUIC. It admits flows, and serves them by the interface's name.
+pub(crate) struct FakeGateway {
     address: SocketAddr,
     links: mpsc::Receiver<Carrier>,
     offers: mpsc::Receiver<Vec<String>>,
@@ -39,7 +39,7 @@ pub(crate) struct Gateway {
     anchor: String,
 }
 
-impl Gateway {
+impl FakeGateway {
     pub(crate) fn start() -> Self {
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -87,7 +87,7 @@ impl Gateway {
         Self { address, links, offers, issuer, anchor: anchor.pem() }
     }
 
-    /// Puts an identity into a directory.
+    /// Writes an identity into a directory.
     pub(crate) fn enrol(&self, dir: &Path) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
@@ -111,18 +111,18 @@ impl Gateway {
         }
     }
 
-    /// The next connection.
+    /// Returns the next connection.
     pub(crate) async fn link(&mut self) -> Carrier {
         super::soon(self.links.recv()).await.unwrap()
     }
 
-    /// What is offered next.
+    /// Returns the next offer.
     pub(crate) async fn offered(&mut self) -> Vec<String> {
         super::soon(self.offers.recv()).await.unwrap()
     }
 }
 
-/// Opens what is offered.
+/// Opens a flow to an offered interface.
 pub(crate) async fn open(carrier: &Carrier, interface: &str) -> (Pipe, Answer) {
     let mut pipe = carrier.open().await.unwrap();
     let asked = Asked {
@@ -172,7 +172,7 @@ async fn converse(carrier: Carrier, offered: mpsc::Sender<Vec<String>>) {
     }
 }
 
-/// Does by the name of the interface.
+/// Serves a flow by the name of its interface.
 async fn flow(carrier: Carrier, mut pipe: Pipe) {
     let frame = read_frame(&mut pipe, OPENING_LIMIT).await.unwrap();
     let Ok(Opening::Open(asked)) = Opening::decode(&frame) else { panic!("it is Open") };
@@ -196,7 +196,7 @@ async fn flow(carrier: Carrier, mut pipe: Pipe) {
         "box/actions" => {
             pipe.write_all(asked.actions.join(" ").as_bytes()).await.unwrap();
             pipe.shutdown().await.unwrap();
-            // Until the other end has heard it.
+            // Waits until the other end has read it.
             drop(pipe.read_to_end(&mut Vec::new()).await);
         }
         "box/http" => {

@@ -1,4 +1,4 @@
-//! The program itself, against a gateway in this process.
+//! Tests of the agent's program against a fake gateway.
 #![cfg(test)]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
-use gateway::{Gateway, open};
+use gateway::{FakeGateway, open};
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), what).await.unwrap()
@@ -29,21 +29,21 @@ fn agent(dir: &Path, args: &[&str]) -> Command {
     command
 }
 
-struct Ran {
+struct Output {
     status: Option<i32>,
     out: Vec<u8>,
     err: String,
 }
 
-async fn run(mut command: Command, input: &[u8]) -> Ran {
+async fn run(mut command: Command, input: &[u8]) -> Output {
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    // One that is refused may have gone already.
+    // A refused program may have ended already.
     drop(stdin.write_all(input).await);
     drop(stdin);
     let output = soon(child.wait_with_output()).await.unwrap();
     let err = String::from_utf8(output.stderr).unwrap();
-    Ran { status: output.status.code(), out: output.stdout, err }
+    Output { status: output.status.code(), out: output.stdout, err }
 }
 
 fn signal(child: &Child, name: &str) {
@@ -54,13 +54,13 @@ fn signal(child: &Child, name: &str) {
 
 #[tokio::test]
 async fn connect_carries_standard_input_and_output() {
-    let gateway = Gateway::start();
+    let gateway = FakeGateway::start();
     let dir = tempfile::tempdir().unwrap();
     gateway.enrol(dir.path());
     let large: Vec<u8> = (0..400_000u32).map(|at| u8::try_from(at % 251).unwrap()).collect();
     let ran = run(agent(dir.path(), &["connect", "box/echo", "--stdio"]), &large).await;
     assert_eq!((ran.status, ran.out == large), (Some(0), true), "{}", ran.err);
-    // Each datagram is one write.
+    // Each datagram is written at once.
     let ran = run(agent(dir.path(), &["connect", "box/udp"]), b"hello").await;
     assert_eq!((ran.status, ran.out.as_slice()), (Some(0), &b"<hello>"[..]), "{}", ran.err);
     for (args, wanted) in
@@ -73,7 +73,7 @@ async fn connect_carries_standard_input_and_output() {
 
 #[tokio::test]
 async fn a_cut_or_a_refusal_ends_with_status_1_and_says_why() {
-    let gateway = Gateway::start();
+    let gateway = FakeGateway::start();
     let dir = tempfile::tempdir().unwrap();
     gateway.enrol(dir.path());
     let ran = run(agent(dir.path(), &["connect", "box/cut"]), b"x").await;
@@ -92,7 +92,7 @@ async fn status(dir: &Path) -> Value {
 
 #[tokio::test]
 async fn an_agent_offers_what_its_file_says() {
-    let mut gateway = Gateway::start();
+    let mut gateway = FakeGateway::start();
     let dir = tempfile::tempdir().unwrap();
     gateway.enrol(dir.path());
     assert_eq!(status(dir.path()).await["agent"], Value::Null);
@@ -113,7 +113,7 @@ async fn an_agent_offers_what_its_file_says() {
     }
     assert_eq!(offered, ["nobody", "ssh"]);
 
-    // A flow, before and after the file changes.
+    // A flow that runs while the file changes.
     let (mut flow, answer) = open(&carrier, "ssh").await;
     assert!(matches!(answer, Answer::Admitted { .. }), "{answer:?}");
     let (mut local, _) = soon(backend.accept()).await.unwrap();
@@ -147,7 +147,7 @@ async fn an_agent_offers_what_its_file_says() {
     soon(flow.read_to_end(&mut rest)).await.unwrap();
     assert_eq!(rest, b"after");
 
-    // There is one of it, and it stops when it is told to.
+    // A second agent is refused, and a signal stops the first.
     let second = run(agent(dir.path(), &["run"]), b"").await;
     assert_eq!(second.status, Some(1));
     assert!(second.err.contains("already"), "{}", second.err);
@@ -159,7 +159,7 @@ async fn an_agent_offers_what_its_file_says() {
 
 #[tokio::test]
 async fn systemd_is_told() {
-    let mut gateway = Gateway::start();
+    let mut gateway = FakeGateway::start();
     let dir = tempfile::tempdir().unwrap();
     gateway.enrol(dir.path());
     let socket = dir.path().join("notify");
@@ -193,12 +193,12 @@ async fn systemd_is_told() {
     drop(gateway.link().await);
 }
 
-/// A proxy that listens, and its token.
+/// Starts a proxy. Returns its process, its address and its token.
 async fn proxy(dir: &Path) -> (Child, SocketAddr, String) {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let listen = free.to_string();
     let child = agent(dir, &["proxy", "--listen", &listen]).spawn().unwrap();
-    // It is there once the port is.
+    // The token's file appears after the port is open.
     let token = dir.join("proxy-token");
     soon(async {
         while !token.exists() {
@@ -212,7 +212,7 @@ async fn proxy(dir: &Path) -> (Child, SocketAddr, String) {
 
 #[tokio::test]
 async fn a_proxy_leaves_its_token_and_carries() {
-    let gateway = Gateway::start();
+    let gateway = FakeGateway::start();
     let dir = tempfile::tempdir().unwrap();
     gateway.enrol(dir.path());
     let (mut child, at, token) = proxy(dir.path()).await;
@@ -232,7 +232,7 @@ async fn a_proxy_leaves_its_token_and_carries() {
 
 #[tokio::test]
 async fn curl_goes_through_the_proxy_both_ways() {
-    let gateway = Gateway::start();
+    let gateway = FakeGateway::start();
     let dir = tempfile::tempdir().unwrap();
     gateway.enrol(dir.path());
     let (_child, at, token) = proxy(dir.path()).await;
@@ -241,7 +241,7 @@ async fn curl_goes_through_the_proxy_both_ways() {
         (&http[..1], &http[1], "http://http--box/", 0, "hello"),
         (&http[..1], &http[1], "http://http--box.home.arpa/", 0, "hello"),
         (&[], &format!("socks5h://doorward:{token}@{at}"), "http://http--box/", 0, "hello"),
-        // Refused: by the gateway, by name, for want of the token, for want of CONNECT.
+        // Refused: by the gateway, for the name, for a missing token, for a missing CONNECT.
         (&http[..1], &http[1], "http://forbidden--box/", 22, ""),
         (&http[..1], &http[1], "http://example.org/", 22, ""),
         (&[], &format!("socks5h://doorward:{token}@{at}"), "http://example.org/", 97, ""),

@@ -1,7 +1,7 @@
-//! All descendants of this process, and their end.
+//! Ends all descendants of this process.
 //!
-//! This process is their subreaper: whoever loses its parent becomes its child. So there is no
-//! descendant left when it has no child left.
+//! This process is a subreaper: a descendant whose parent ends becomes its child. So no descendant
+//! is left once this process has no children.
 
 use std::collections::HashSet;
 use std::fs;
@@ -15,32 +15,33 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, WaitOptions, getpid, kill_process, pidfd_open, pidfd_send_signal, wait,
 };
 
-/// How long it may take to end them all.
+/// How long ending all descendants may take.
 const BOUND: Duration = Duration::from_secs(3);
 
-/// For how long of that they are stopped, before they are killed whether or not they stand still.
+/// For how long of [`BOUND`] descendants are stopped first. After it they are killed even if some
+/// still run.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
-/// A descendant.
+/// A descendant of this process.
 #[derive(Clone, Copy, Debug)]
-struct Relative {
+struct Descendant {
     id: Pid,
     parent: Pid,
 }
 
-/// Ends all descendants. Answers how many there are still, which is 0 unless some cannot be ended
-/// in time: they run as another user, or wait in the kernel.
+/// Ends all descendants. Returns how many are left. The number is 0 unless some cannot be ended in
+/// time, because they run as another user or wait in the kernel.
 ///
-/// They are stopped before they are killed: one that is killed makes room for another to be
-/// started, and whoever starts others faster than they are found would go on for ever.
+/// It stops descendants before it kills them. A kill frees a process slot, so a program that starts
+/// processes faster than this function finds them would never end.
 pub(super) fn end() -> io::Result<u32> {
     let begin = Instant::now();
     loop {
         let found = stop(begin + STANDSTILL);
-        // Children before their parents, so that a stopped parent keeps a child's number from
-        // becoming another's.
-        for relative in found.iter().rev() {
-            send(relative, Signal::KILL);
+        // Kills children before their parents: a stopped parent cannot reap, so no other process
+        // can get the child's id.
+        for descendant in found.iter().rev() {
+            send(descendant, Signal::KILL);
         }
         if reap()? {
             return Ok(0);
@@ -53,27 +54,27 @@ pub(super) fn end() -> io::Result<u32> {
     }
 }
 
-/// Stops all descendants, until none runs that could start another.
-fn stop(until: Instant) -> Vec<Relative> {
-    let mut told = HashSet::new();
+/// Stops all descendants until none runs that could start another, or until `until`.
+fn stop(until: Instant) -> Vec<Descendant> {
+    let mut signalled = HashSet::new();
     loop {
         let mut running = false;
-        let found = descendants(&mut |relative| {
-            // A new one is told before it is looked at: it may be about to start another and end.
-            if told.insert(relative.id) || !stands_still(relative.id) {
+        let found = descendants(&mut |descendant| {
+            // Stops a new one before it looks at its state: it may be about to fork and exit.
+            if signalled.insert(descendant.id) || !is_stopped_or_ended(descendant.id) {
                 running = true;
-                send(relative, Signal::STOP);
+                send(descendant, Signal::STOP);
             }
         });
         if !running || Instant::now() > until {
             return found;
         }
-        // Whoever was told stands still when it is looked at again, unless it waits in the kernel.
+        // A signalled process is stopped by the next round, unless it waits in the kernel.
         std::thread::yield_now();
     }
 }
 
-/// Reaps what has ended. Whether nothing is left.
+/// Reaps children that have ended. Returns whether none is left.
 fn reap() -> io::Result<bool> {
     loop {
         match wait(WaitOptions::NOHANG) {
@@ -85,29 +86,31 @@ fn reap() -> io::Result<bool> {
     }
 }
 
-/// Sends a signal to a descendant, and to nobody else.
-fn send(relative: &Relative, signal: Signal) {
-    let sent = if relative.parent == getpid() {
-        // Only this process reaps its children, so the number is still that child's.
-        kill_process(relative.id, signal)
+/// Sends a signal to a descendant, and never to another process.
+fn send(descendant: &Descendant, signal: Signal) {
+    let sent = if descendant.parent == getpid() {
+        // Only this process reaps its children, so the id still belongs to that child.
+        kill_process(descendant.id, signal)
     } else {
-        // The process behind the number is held first. If its parent is a descendant then, so is
-        // it; if the number became another's since, the signal goes to nobody.
-        pidfd_open(relative.id, PidfdFlags::empty()).and_then(|held| match parent_of(relative.id) {
-            Some(parent) if parent == relative.parent => pidfd_send_signal(held, signal),
-            Some(_) | None => Err(Errno::SRCH),
+        // Opens the process first and then checks its parent. If the id has been reused, the
+        // parent differs or the opened process is gone, and nobody gets the signal.
+        pidfd_open(descendant.id, PidfdFlags::empty()).and_then(|opened| {
+            match parent_of(descendant.id) {
+                Some(parent) if parent == descendant.parent => pidfd_send_signal(opened, signal),
+                Some(_) | None => Err(Errno::SRCH),
+            }
         })
     };
     if let Err(error) = sent {
-        tracing::trace!(?relative, %error, "a process was not told");
+        tracing::trace!(?descendant, %error, "could not signal a descendant");
     }
 }
 
-/// All descendants, parents before their children. `each` hears of one as soon as it is found,
-/// before its children are looked for.
-fn descendants(each: &mut impl FnMut(&Relative)) -> Vec<Relative> {
+/// Returns all descendants, parents before their children. Calls `each` for every descendant before
+/// it looks for that descendant's children.
+fn descendants(each: &mut impl FnMut(&Descendant)) -> Vec<Descendant> {
     let own = getpid();
-    let scan = if lists_children(own) { None } else { Some(everybody()) };
+    let scan = if lists_children(own) { None } else { Some(all_processes()) };
     let children = |parent: Pid| match &scan {
         None => children_of(parent),
         Some(all) => all.iter().filter(|one| one.parent == parent).map(|one| one.id).collect(),
@@ -116,11 +119,11 @@ fn descendants(each: &mut impl FnMut(&Relative)) -> Vec<Relative> {
     let mut parents = vec![own];
     while let Some(parent) = parents.pop() {
         for id in children(parent) {
-            // One that has just lost its parent can be met twice.
+            // A descendant that has just lost its parent can appear twice.
             if known.insert(id) {
-                let relative = Relative { id, parent };
-                each(&relative);
-                found.push(relative);
+                let descendant = Descendant { id, parent };
+                each(&descendant);
+                found.push(descendant);
                 parents.push(id);
             }
         }
@@ -128,13 +131,13 @@ fn descendants(each: &mut impl FnMut(&Relative)) -> Vec<Relative> {
     found
 }
 
-/// Whether the kernel lists the children of each process.
+/// Returns whether the kernel lists the children of each process.
 fn lists_children(own: Pid) -> bool {
     let path = format!("/proc/{own}/task/{own}/children");
     fs::exists(path).unwrap_or(false)
 }
 
-/// The children of all threads of a process, as the kernel lists them.
+/// Returns the children of all threads of a process, as the kernel lists them.
 fn children_of(parent: Pid) -> Vec<Pid> {
     let Ok(threads) = fs::read_dir(format!("/proc/{parent}/task")) else { return vec![] };
     let mut found = Vec::new();
@@ -145,18 +148,19 @@ fn children_of(parent: Pid) -> Vec<Pid> {
     found
 }
 
-/// Every process and its parent.
-fn everybody() -> Vec<Relative> {
+/// Returns every process with its parent.
+fn all_processes() -> Vec<Descendant> {
     let Ok(processes) = fs::read_dir("/proc") else { return vec![] };
     let ids = processes.flatten().filter_map(|one| number(one.file_name().to_str()?));
-    ids.filter_map(|id| Some(Relative { id, parent: parent_of(id)? })).collect()
+    ids.filter_map(|id| Some(Descendant { id, parent: parent_of(id)? })).collect()
 }
 
 fn number(text: &str) -> Option<Pid> {
     text.parse().ok().and_then(Pid::from_raw)
 }
 
-/// The fields of `/proc/ID/stat` from the third on: what stands before may hold any character.
+/// Returns the fields of `/proc/ID/stat` from the third on. The second, a name in parentheses, may
+/// hold any character.
 fn stat(id: Pid) -> Option<String> {
     let path = PathBuf::from(format!("/proc/{id}/stat"));
     let text = String::from_utf8_lossy(&fs::read(path).ok()?).into_owned();
@@ -167,8 +171,8 @@ fn parent_of(id: Pid) -> Option<Pid> {
     number(stat(id)?.split(' ').nth(1)?)
 }
 
-/// Whether a process runs no more, or not now: it starts no other then.
-fn stands_still(id: Pid) -> bool {
+/// Returns whether a process has ended or is stopped, so that it cannot fork.
+fn is_stopped_or_ended(id: Pid) -> bool {
     let state = stat(id).and_then(|stat| stat.chars().next());
     matches!(state, None | Some('T' | 't' | 'Z' | 'X'))
 }
@@ -184,20 +188,20 @@ mod tests {
         let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
         let (id, own) = (number(&child.id().to_string()).unwrap(), getpid());
         assert!(children_of(own).contains(&id));
-        assert!(everybody().iter().any(|one| (one.id, one.parent) == (id, own)));
+        assert!(all_processes().iter().any(|one| (one.id, one.parent) == (id, own)));
         assert_eq!(parent_of(id), Some(own));
-        // Whoever is no more the child of that parent is left alone.
+        // A process with another parent than the expected one gets no signal.
         let init = Pid::from_raw(1).unwrap();
-        send(&Relative { id, parent: init }, Signal::KILL);
-        assert!(!stands_still(id) && child.try_wait().unwrap().is_none());
-        send(&Relative { id, parent: own }, Signal::STOP);
+        send(&Descendant { id, parent: init }, Signal::KILL);
+        assert!(!is_stopped_or_ended(id) && child.try_wait().unwrap().is_none());
+        send(&Descendant { id, parent: own }, Signal::STOP);
         let begin = Instant::now();
-        while !stands_still(id) {
-            assert!(begin.elapsed() < BOUND, "it stands still");
+        while !is_stopped_or_ended(id) {
+            assert!(begin.elapsed() < BOUND, "the child is stopped");
             sleep(Duration::from_millis(1));
         }
-        send(&Relative { id, parent: own }, Signal::KILL);
+        send(&Descendant { id, parent: own }, Signal::KILL);
         child.wait().unwrap();
-        assert!(stands_still(id), "it is gone");
+        assert!(is_stopped_or_ended(id), "the child has ended");
     }
 }

@@ -1,4 +1,4 @@
-//! What a keeper is told by its parent, and what it answers.
+//! The messages between a keeper and its parent.
 
 use std::ffi::OsString;
 use std::io::{self, IoSlice, IoSliceMut, Read as _};
@@ -15,12 +15,12 @@ use rustix::net::{
 };
 use tokio::io::AsyncWriteExt as _;
 
-/// The longest order, in bytes: more than a target's program and arguments can be.
+/// The longest order in bytes, which is more than a target's program and arguments can need.
 const LONGEST: usize = 1024 * 1024;
 
-/// Which program to start, and its ends of the pipes to it.
+/// The order to start a program: what to start, and the program's ends of its two pipes.
 #[derive(Debug)]
-pub(crate) struct Order {
+pub(crate) struct KeeperOrder {
     pub(crate) program: PathBuf,
     pub(crate) name: PathBuf,
     pub(crate) arguments: Vec<OsString>,
@@ -28,8 +28,8 @@ pub(crate) struct Order {
     pub(crate) output: OwnedFd,
 }
 
-impl Order {
-    /// Hands the order over.
+impl KeeperOrder {
+    /// Sends the order to the keeper.
     pub(crate) async fn send(self, control: &mut tokio::net::UnixStream) -> io::Result<()> {
         let Self { program, name, arguments, input, output } = self;
         let mut body = Vec::new();
@@ -46,17 +46,17 @@ impl Order {
         if !rights.push(SendAncillaryMessage::ScmRights(&ends)) {
             return Err(io::Error::other("no room for two descriptors"));
         }
-        // Nothing was sent before, so the four bytes and the descriptors fit.
+        // These are the socket's first bytes, so all four and the descriptors fit.
         let sent = sendmsg(&*control, &[IoSlice::new(&head)], &mut rights, SendFlags::NOSIGNAL)?;
         if sent != head.len() {
-            return Err(io::Error::other("the keeper takes no order"));
+            return Err(io::Error::other("the keeper does not accept its order"));
         }
         control.write_all(&body).await
     }
 
-    /// Waits for an order.
+    /// Waits for an order and returns it.
     pub(crate) fn receive(mut control: &UnixStream) -> io::Result<Self> {
-        let wrong = || io::Error::other("that is no order");
+        let wrong = || io::Error::other("received something other than an order");
         let (mut head, mut space) = ([0; 4], [MaybeUninit::uninit(); cmsg_space!(ScmRights(2))]);
         let mut rights = RecvAncillaryBuffer::new(&mut space);
         let got = recvmsg(
@@ -108,50 +108,50 @@ fn texts(mut body: &[u8]) -> Option<Vec<OsString>> {
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Status {
-    /// By itself, with that status.
+pub(crate) enum ProgramStatus {
+    /// It exited with this status.
     Code(i32),
-    /// By that signal.
+    /// This signal ended it.
     Signal(i32),
 }
 
-/// How long what a keeper tells is, in bytes.
-pub(crate) const TOLD: usize = 5;
+/// The length of a keeper's report, in bytes.
+pub(crate) const REPORT_LEN: usize = 5;
 
-/// What a keeper tells its parent.
+/// A report of a keeper to its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum KeeperReport {
     /// The program runs.
     Started,
-    /// The system does not start it, for that reason (`errno`).
+    /// The system did not start the program, for this reason (`errno`).
     NotStarted(i32),
-    /// The program has ended; what it has left behind may run on.
-    Ended(Status),
-    /// The program and its descendants were ended, but for so many.
+    /// The program has ended. Its descendants may still run.
+    Ended(ProgramStatus),
+    /// The program and its descendants were ended, except this many.
     Left(u32),
 }
 
-impl Told {
-    /// As it is sent.
-    pub(crate) fn bytes(self) -> [u8; TOLD] {
+impl KeeperReport {
+    /// Encodes the report.
+    pub(crate) fn bytes(self) -> [u8; REPORT_LEN] {
         let (kind, number) = match self {
             Self::Started => (b'r', [0; 4]),
             Self::NotStarted(errno) => (b'n', errno.to_be_bytes()),
-            Self::Ended(Status::Code(code)) => (b'c', code.to_be_bytes()),
-            Self::Ended(Status::Signal(signal)) => (b's', signal.to_be_bytes()),
+            Self::Ended(ProgramStatus::Code(code)) => (b'c', code.to_be_bytes()),
+            Self::Ended(ProgramStatus::Signal(signal)) => (b's', signal.to_be_bytes()),
             Self::Left(count) => (b'l', count.to_be_bytes()),
         };
         let [a, b, c, d] = number;
         [kind, a, b, c, d]
     }
 
-    /// As it was sent.
-    pub(crate) fn read([kind, number @ ..]: [u8; TOLD]) -> Option<Self> {
+    /// Decodes a report.
+    pub(crate) fn read([kind, number @ ..]: [u8; REPORT_LEN]) -> Option<Self> {
         Some(match kind {
             b'r' => Self::Started,
             b'n' => Self::NotStarted(i32::from_be_bytes(number)),
-            b'c' => Self::Ended(Status::Code(i32::from_be_bytes(number))),
-            b's' => Self::Ended(Status::Signal(i32::from_be_bytes(number))),
+            b'c' => Self::Ended(ProgramStatus::Code(i32::from_be_bytes(number))),
+            b's' => Self::Ended(ProgramStatus::Signal(i32::from_be_bytes(number))),
             b'l' => Self::Left(u32::from_be_bytes(number)),
             _ => return None,
         })
@@ -166,18 +166,18 @@ mod tests {
 
     #[test]
     fn what_is_told_is_read_back() {
-        for told in [
-            Told::Started,
-            Told::NotStarted(2),
-            Told::Ended(Status::Code(0)),
-            Told::Ended(Status::Code(-1)),
-            Told::Ended(Status::Signal(9)),
-            Told::Left(0),
-            Told::Left(u32::MAX),
+        for report in [
+            KeeperReport::Started,
+            KeeperReport::NotStarted(2),
+            KeeperReport::Ended(ProgramStatus::Code(0)),
+            KeeperReport::Ended(ProgramStatus::Code(-1)),
+            KeeperReport::Ended(ProgramStatus::Signal(9)),
+            KeeperReport::Left(0),
+            KeeperReport::Left(u32::MAX),
         ] {
-            assert_eq!(Told::read(told.bytes()), Some(told));
+            assert_eq!(KeeperReport::read(report.bytes()), Some(report));
         }
-        assert_eq!(Told::read(*b"zzzzz"), None);
+        assert_eq!(KeeperReport::read(*b"zzzzz"), None);
     }
 
     #[tokio::test]
@@ -186,8 +186,8 @@ mod tests {
         ours.set_nonblocking(true).unwrap();
         let mut ours = tokio::net::UnixStream::from_std(ours).unwrap();
         let (input, mut fed) = io::pipe().unwrap();
-        let (mut heard, output) = io::pipe().unwrap();
-        let order = Order {
+        let (mut output_end, output) = io::pipe().unwrap();
+        let order = KeeperOrder {
             program: "/bin/sh".into(),
             name: "sh".into(),
             arguments: vec!["-c".into(), OsString::from_vec(b"\xff \0".to_vec()), "".into()],
@@ -195,7 +195,7 @@ mod tests {
             output: output.into(),
         };
         order.send(&mut ours).await.unwrap();
-        let found = Order::receive(&theirs).unwrap();
+        let found = KeeperOrder::receive(&theirs).unwrap();
         assert_eq!((found.program, found.name), ("/bin/sh".into(), "sh".into()));
         assert_eq!(
             found.arguments,
@@ -209,7 +209,7 @@ mod tests {
         input.read_to_string(&mut all).unwrap();
         output.write_all(b"out").unwrap();
         drop(output);
-        heard.read_to_string(&mut all).unwrap();
+        output_end.read_to_string(&mut all).unwrap();
         assert_eq!(all, "inout");
     }
 
@@ -219,7 +219,7 @@ mod tests {
             let (mut ours, theirs) = UnixStream::pair().unwrap();
             ours.write_all(bytes).unwrap();
             drop(ours);
-            assert!(Order::receive(&theirs).is_err(), "{bytes:?}");
+            assert!(KeeperOrder::receive(&theirs).is_err(), "{bytes:?}");
         }
         assert_eq!(texts(b"\0\0\0\x02ab\0\0\0\0").unwrap(), ["ab", ""]);
         for torn in [&b"\0\0\0"[..], b"\0\0\0\x02a", b"\xff\xff\xff\xff"] {

@@ -1,5 +1,5 @@
-//! A keeper: the process between this program and one that it starts. Whatever that one leaves
-//! behind becomes the keeper's child, so the keeper finds all of it, and ends it with the flow.
+//! A keeper: the process between this program and one that it starts. Orphaned descendants of that
+//! program become the keeper's children, so the keeper finds and ends all of them with the flow.
 
 mod family;
 mod message;
@@ -17,23 +17,25 @@ use rustix::thread::set_name;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 
-pub(crate) use message::{Order, Status, TOLD, Told};
+pub(crate) use message::{KeeperOrder, KeeperReport, ProgramStatus, REPORT_LEN};
 
-/// The name that a keeper is started by, in the place of the binary's own.
+/// The keeper's `argv[0]`, by which the binary knows that it is a keeper.
 const NAME: &str = "doorward-keeper";
 
 /// How long a keeper waits for its order.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What leads another process of this binary to [`keep_programs`].
+/// The arguments with which another process of this binary reaches [`keep_programs`].
 static AGAIN: OnceLock<&'static [&'static str]> = OnceLock::new();
 
-/// Lets this binary start programs: call it first in `main`. Each program is started through
-/// another process of the same binary, its keeper, which gets here as well. There this returns
-/// when the program and all its descendants have ended, and `main` ends with what it returns.
+/// Lets this binary start programs. Call it first in `main`.
 ///
-/// `again` are the arguments by which another process of this binary gets here. A `main` that
-/// calls this first needs none.
+/// Each program is started through another process of the same binary, its keeper, which also
+/// reaches this function. There the function returns a value once the program and all its
+/// descendants have ended, and `main` exits with that value.
+///
+/// `again` are the arguments with which another process of this binary reaches this call. A `main`
+/// that makes it first needs none.
 #[must_use]
 pub fn keep_programs(again: &'static [&'static str]) -> Option<ExitCode> {
     if std::env::args_os().next().as_deref() != Some(OsStr::new(NAME)) {
@@ -51,19 +53,19 @@ pub fn keep_programs(again: &'static [&'static str]) -> Option<ExitCode> {
 }
 
 fn complain(what: &dyn std::fmt::Display) {
-    // Whoever reads the log may be gone.
+    // The reader of standard error may be gone.
     drop(writeln!(io::stderr(), "{NAME}: {what}"));
 }
 
-/// The command that starts a keeper which takes its order from `control`.
+/// Returns the command that starts a keeper, which takes its order from `control`.
 ///
 /// # Errors
-/// When this binary's `main` does not begin with [`keep_programs`].
+/// Fails when this binary's `main` does not begin with [`keep_programs`].
 pub(crate) fn command(control: UnixStream) -> io::Result<tokio::process::Command> {
     let again = AGAIN.get().ok_or_else(|| {
         io::Error::other("this binary cannot start programs: it never calls keep_programs")
     })?;
-    // The file that runs here, also if its path leads to a newer one by now.
+    // The running file, even if its path now names a newer one.
     let mut command = tokio::process::Command::new("/proc/self/exe");
     command.arg0(NAME).args(*again).env_clear().current_dir("/").process_group(0);
     command.stdin(Stdio::from(std::os::fd::OwnedFd::from(control)));
@@ -71,21 +73,21 @@ pub(crate) fn command(control: UnixStream) -> io::Result<tokio::process::Command
     Ok(command)
 }
 
-/// What a keeper does.
+/// Runs the keeper: takes an order, starts the program, and ends it with the flow.
 fn keep(control: UnixStream) -> io::Result<()> {
-    // For whoever looks at the list of processes.
+    // The name that lists of processes show.
     if let Err(error) = set_name(c"doorward-keeper") {
         complain(&error);
     }
     control.set_read_timeout(Some(PATIENCE))?;
-    let order = Order::receive(&control)?;
+    let order = KeeperOrder::receive(&control)?;
     set_child_subreaper(Some(getpid()))?;
     control.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(watch(control, order))
 }
 
-async fn watch(control: UnixStream, order: Order) -> io::Result<()> {
+async fn watch(control: UnixStream, order: KeeperOrder) -> io::Result<()> {
     let mut children = signal(SignalKind::child())?;
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -95,17 +97,17 @@ async fn watch(control: UnixStream, order: Order) -> io::Result<()> {
         Ok(leader) => leader,
         Err(error) => {
             let errno = error.raw_os_error().unwrap_or_default();
-            return control.write_all(&Told::NotStarted(errno).bytes()).await;
+            return control.write_all(&KeeperReport::NotStarted(errno).bytes()).await;
         }
     };
-    let mut parent = control.write_all(&Told::Started.bytes()).await;
+    let mut parent = control.write_all(&KeeperReport::Started.bytes()).await;
     while parent.is_ok() {
         if let Some(status) = reap(leader)? {
-            parent = control.write_all(&Told::Ended(status).bytes()).await;
+            parent = control.write_all(&KeeperReport::Ended(status).bytes()).await;
         }
         tokio::select! {
             _ = children.recv() => {}
-            // Nothing more is said: the flow is over, or the parent is.
+            // The parent sends nothing more, so a byte or an end means that the flow is over.
             _ = control.read_u8() => break,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
@@ -113,19 +115,21 @@ async fn watch(control: UnixStream, order: Order) -> io::Result<()> {
         }
     }
     let left = family::end()?;
-    let told = control.write_all(&Told::Left(left).bytes()).await;
-    if left > 0 && told.is_err() {
-        complain(&format!("a program was cut, and {left} of its processes run on"));
+    let sent = control.write_all(&KeeperReport::Left(left).bytes()).await;
+    if left > 0 && sent.is_err() {
+        complain(&format!(
+            "the flow of a program was cut, but {left} of its processes could not be ended"
+        ));
     }
     Ok(())
 }
 
-/// Starts the program, as its own process group. It is started by no shell, and has nothing of
-/// this program's environment.
-fn start(order: Order) -> io::Result<Pid> {
+/// Starts the program in its own process group, without a shell and without this program's
+/// environment.
+fn start(order: KeeperOrder) -> io::Result<Pid> {
     use std::os::unix::process::CommandExt as _;
-    let Order { program, name, arguments, input, output } = order;
-    // What it starts by is dropped with the command: only the program has its ends of the pipes.
+    let KeeperOrder { program, name, arguments, input, output } = order;
+    // Dropping the command closes this process's copies of the pipe ends.
     let mut command = Command::new(program);
     command.arg0(name).args(arguments).env_clear();
     command.env("PATH", "/usr/bin:/bin").env("LANG", "C.UTF-8").current_dir("/").process_group(0);
@@ -135,9 +139,9 @@ fn start(order: Order) -> io::Result<Pid> {
     id.ok_or_else(|| io::Error::other("the program has no process id"))
 }
 
-/// Reaps all children that have ended: the program, and what it left behind. Answers how the
+/// Reaps all children that have ended: the program, and its orphaned descendants. Returns how the
 /// program ended, if it is among them.
-fn reap(leader: Pid) -> io::Result<Option<Status>> {
+fn reap(leader: Pid) -> io::Result<Option<ProgramStatus>> {
     let mut ended = None;
     loop {
         match wait(WaitOptions::NOHANG) {
@@ -149,7 +153,7 @@ fn reap(leader: Pid) -> io::Result<Option<Status>> {
     }
 }
 
-fn status_of(status: WaitStatus) -> Option<Status> {
-    let code = status.exit_status().map(Status::Code);
-    code.or_else(|| status.terminating_signal().map(Status::Signal))
+fn status_of(status: WaitStatus) -> Option<ProgramStatus> {
+    let code = status.exit_status().map(ProgramStatus::Code);
+    code.or_else(|| status.terminating_signal().map(ProgramStatus::Signal))
 }

@@ -1,4 +1,4 @@
-//! Programs, real ones, and what becomes of what they start.
+//! Tests with real programs, and with the processes they start.
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::time::{Instant, timeout};
@@ -7,7 +7,7 @@ use super::*;
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// Another process of this binary gets here to keep a program.
+/// The entry point of this test binary as a keeper.
 #[test]
 fn keeper() {
     let kept = crate::keep_programs(&["--exact", "program::tests::keeper", "--test-threads=1"]);
@@ -38,12 +38,12 @@ fn runs(id: &str) -> bool {
     Path::new("/proc").join(id).exists()
 }
 
-/// Waits until there is no process `id`, not even one that waits to be reaped.
+/// Waits until there is no process `id`, not even a zombie.
 async fn reaped(id: &str) {
     until(|| !runs(id)).await;
 }
 
-/// The first lines that a program says: numbers of processes.
+/// Returns the first lines of a program's output: process ids.
 async fn says(program: &mut Program, lines: usize) -> Vec<String> {
     let mut reader = BufReader::new(program).lines();
     let mut found = vec![];
@@ -53,7 +53,7 @@ async fn says(program: &mut Program, lines: usize) -> Vec<String> {
     found
 }
 
-/// How a flow is over.
+/// How a flow ends.
 #[derive(Clone, Copy, Debug)]
 enum Over {
     Ended,
@@ -130,7 +130,7 @@ async fn what_cannot_be_started_says_why() {
     }
 }
 
-/// Ways to be out of a program's sight, each of which says the numbers of its processes.
+/// Ways in which a process can hide from its program. Each script prints the ids of its processes.
 const ESCAPES: [(&str, &str); 7] = [
     ("a child", "echo $$; sleep 1000 & echo $!; wait"),
     ("a session of its own", "setsid sh -c 'echo $$; exec sleep 1000' & sleep 1000"),
@@ -169,7 +169,7 @@ async fn nothing_that_a_program_has_started_outlives_it() {
     }
 }
 
-/// A daemon as they are made: two forks, a session of its own, no open file.
+/// A typical daemon: two forks, its own session, no open files.
 #[tokio::test]
 async fn a_daemon_does_not_outlive_its_program() {
     let daemon = "import os, sys, time\n\
@@ -190,7 +190,7 @@ async fn a_daemon_does_not_outlive_its_program() {
     assert!(!runs(&found[0]));
 }
 
-/// One that ends and leaves another in its place, without pause, each in a session of its own.
+/// A program that forks and exits without pause, each time in a new session.
 #[tokio::test]
 async fn nothing_is_started_faster_than_it_is_ended() {
     let runner = "import os\n\
@@ -220,7 +220,7 @@ async fn nothing_is_started_faster_than_it_is_ended() {
     }
 }
 
-/// How many processes have that argument.
+/// Returns how many processes have this argument.
 fn bearing(mark: &str) -> usize {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let lines = processes.filter_map(|one| std::fs::read(one.path().join("cmdline")).ok());
@@ -229,7 +229,7 @@ fn bearing(mark: &str) -> usize {
 
 #[tokio::test]
 async fn programs_that_run_at_once_do_not_end_each_other() {
-    // A child of this process that is no program at all, as a bystander.
+    // A bystander: a child of this process that no keeper started.
     let mut bystander = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
     let script = "(setsid sh -c 'echo $$; exec sleep 1000 >/dev/null' &); echo $$; exec sleep 1000";
     let mut programs = vec![];

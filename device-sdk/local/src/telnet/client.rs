@@ -1,67 +1,71 @@
-//! The client's side of RFC 2217: what a server says.
+//! The client's side of RFC 2217: reads what a server sends.
 
 use super::option::TIMING_MARK;
-use super::reader::{Piece, Reader};
+use super::reader::{TelnetReader, TelnetToken};
 use super::{DO, IAC, WILL, WONT, port};
 use crate::request::{LineRequest, Modem};
 
-/// What a server's bytes mean, in their order.
+/// An event in a server's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// From the line.
+pub enum ClientEvent {
+    /// Data from the line.
     Data(Vec<u8>),
-    /// For the server, at once.
+    /// Bytes to send to the server at once.
     Reply(Vec<u8>),
-    /// The answer to a request of that kind: what is in force. `None` in it is what there is no
-    /// word for here.
+    /// The answer to a request, with the value in force. `None` is a value that [`LineRequest`]
+    /// cannot express.
     Done(LineRequest),
-    /// The modem's lines.
+    /// The modem lines.
     Modem(Modem),
     /// Whether the server wants no data for now.
     Suspend(bool),
-    /// What was said before [`Client::MARK`] is done; or nobody looks.
+    /// The answer to [`TelnetClient::MARK`]: earlier data was taken, or the server does not check.
     Mark,
 }
 
-/// The side of whoever uses a line that is elsewhere.
+/// The RFC 2217 client, which uses a line that is elsewhere.
 #[derive(Debug, Default)]
-pub struct Client(Reader);
+pub struct TelnetClient(TelnetReader);
 
-impl Client {
-    /// Asks to be told when what was said before is done (RFC 860). A server that does not look
-    /// answers all the same.
+impl TelnetClient {
+    /// Asks the server to answer when everything before this mark is done (RFC 860). A server that
+    /// cannot tell answers too.
     pub const MARK: [u8; 3] = [IAC, DO, TIMING_MARK];
 
-    /// What a client says that waits for nobody.
+    /// Returns the option offers with which a client begins.
     pub fn offer(&mut self) -> Vec<u8> {
         self.0.options.offer(WILL)
     }
 
-    /// What asks a server.
+    /// Encodes a request.
     #[must_use]
     pub fn ask(request: LineRequest) -> Vec<u8> {
         port::ask(request)
     }
 
-    /// Reads what the server says.
-    pub fn receive(&mut self, bytes: &[u8]) -> Vec<Told> {
-        let mut told = Vec::new();
+    /// Parses bytes from the server.
+    pub fn receive(&mut self, bytes: &[u8]) -> Vec<ClientEvent> {
+        let mut events = Vec::new();
         for byte in bytes {
             match self.0.read(*byte) {
-                Some(Piece::Data(byte)) => match told.last_mut() {
-                    Some(Told::Data(before)) => before.push(byte),
-                    _ => told.push(Told::Data(vec![byte])),
+                Some(TelnetToken::Data(byte)) => match events.last_mut() {
+                    Some(ClientEvent::Data(before)) => before.push(byte),
+                    _ => events.push(ClientEvent::Data(vec![byte])),
                 },
-                Some(Piece::Option(WILL | WONT, TIMING_MARK)) => told.push(Told::Mark),
-                Some(Piece::Option(verb, option)) => {
-                    let reply = self.0.options.hear(verb, option);
-                    told.extend(reply.map(|reply| Told::Reply(reply.to_vec())));
+                Some(TelnetToken::Option(WILL | WONT, TIMING_MARK)) => {
+                    events.push(ClientEvent::Mark);
                 }
-                Some(Piece::Subnegotiation(said)) => told.extend(port::told(&said)),
+                Some(TelnetToken::Option(verb, option)) => {
+                    let reply = self.0.options.reply_to(verb, option);
+                    events.extend(reply.map(|reply| ClientEvent::Reply(reply.to_vec())));
+                }
+                Some(TelnetToken::Subnegotiation(value)) => {
+                    events.extend(port::parse_server(&value));
+                }
                 None => {}
             }
         }
-        told
+        events
     }
 
     #[cfg(test)]

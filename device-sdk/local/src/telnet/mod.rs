@@ -1,5 +1,5 @@
-//! Telnet (RFC 854, 855) with COM-PORT-OPTION (RFC 2217): bytes in, what they mean out. It reads
-//! and writes nothing itself, and keeps no more than one subnegotiation.
+//! Telnet (RFC 854, 855) with COM-PORT-OPTION (RFC 2217), without I/O. The parsers keep at most one
+//! subnegotiation.
 
 mod client;
 mod option;
@@ -7,10 +7,10 @@ mod port;
 mod reader;
 mod server;
 
-pub use client::{Client, Told};
-pub use server::{Heard, Server};
+pub use client::{ClientEvent, TelnetClient};
+pub use server::{ServerEvent, TelnetServer};
 
-/// What every command begins with.
+/// The first byte of every command.
 pub const IAC: u8 = 255;
 
 const SE: u8 = 240;
@@ -20,13 +20,13 @@ const WONT: u8 = 252;
 const DO: u8 = 253;
 const DONT: u8 = 254;
 
-/// Whether a byte after [`IAC`] shows that somebody speaks telnet.
+/// Returns whether a byte after [`IAC`] shows that the peer speaks telnet.
 #[must_use]
 pub fn is_command(byte: u8) -> bool {
     (SB..=DONT).contains(&byte)
 }
 
-/// A byte of data, as the other side reads it.
+/// Appends a data byte in telnet's encoding, where [`IAC`] is doubled.
 pub fn escape(byte: u8, into: &mut impl Extend<u8>) {
     into.extend([byte]);
     if byte == IAC {

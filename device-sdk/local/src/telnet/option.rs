@@ -1,22 +1,22 @@
-//! The numbers of telnet commands and options.
+//! Telnet options and their negotiation.
 
 use super::{DO, DONT, IAC, WILL, WONT};
 
-/// RFC 856: eight bits a byte.
+/// BINARY (RFC 856): bytes of eight bits.
 pub(super) const BINARY: u8 = 0;
-/// RFC 858: both may speak at once.
+/// SUPPRESS-GO-AHEAD (RFC 858): both sides may send at once.
 const SUPPRESS_GO_AHEAD: u8 = 3;
-/// RFC 860: no option to agree upon, but a question each time.
+/// TIMING-MARK (RFC 860). It is not negotiated; each use is a question of its own.
 pub(super) const TIMING_MARK: u8 = 6;
-/// RFC 2217.
+/// COM-PORT-OPTION (RFC 2217).
 pub(super) const COM_PORT: u8 = 44;
 
-/// What was agreed upon. Everything else, echo among it, is declined.
+/// The options that were negotiated. All others, ECHO among them, are declined.
 #[derive(Debug, Default)]
-pub(super) struct Options {
-    /// What this side does.
+pub(super) struct TelnetOptions {
+    /// Options of this side.
     ours: [Agreed; 3],
-    /// What the other does.
+    /// Options of the other side.
     theirs: [Agreed; 3],
 }
 
@@ -24,12 +24,12 @@ pub(super) struct Options {
 enum Agreed {
     #[default]
     No,
-    /// We have asked for it.
+    /// This side has offered the option.
     Offered,
     Yes,
 }
 
-fn place(of: &mut [Agreed; 3], option: u8) -> Option<&mut Agreed> {
+fn entry(of: &mut [Agreed; 3], option: u8) -> Option<&mut Agreed> {
     let [binary, go_ahead, port] = of;
     match option {
         BINARY => Some(binary),
@@ -39,17 +39,17 @@ fn place(of: &mut [Agreed; 3], option: u8) -> Option<&mut Agreed> {
     }
 }
 
-impl Options {
-    /// Whether the other side's bytes are data as they are, and no text.
+impl TelnetOptions {
+    /// Returns whether the other side sends binary data, not text.
     pub(super) fn are_theirs_binary(&self) -> bool {
         let [binary, ..] = self.theirs;
         binary == Agreed::Yes
     }
 
-    /// What is asked for without waiting. `port` says who has the port: DO, the other side is its
-    /// client; WILL, this one is.
+    /// Returns the offers that begin the negotiation. `port` is the verb for COM-PORT-OPTION: DO
+    /// from a server, WILL from a client.
     pub(super) fn offer(&mut self, port: u8) -> Vec<u8> {
-        let mut said = Vec::new();
+        let mut offers = Vec::new();
         for (verb, option) in [
             (WILL, BINARY),
             (DO, BINARY),
@@ -58,31 +58,31 @@ impl Options {
             (port, COM_PORT),
         ] {
             let side = if verb == WILL { &mut self.ours } else { &mut self.theirs };
-            if let Some(agreed) = place(side, option) {
+            if let Some(agreed) = entry(side, option) {
                 *agreed = Agreed::Offered;
-                said.extend([IAC, verb, option]);
+                offers.extend([IAC, verb, option]);
             }
         }
-        said
+        offers
     }
 
-    /// What is to be said to that. What is agreed upon already is not said again, so that two
-    /// never go on agreeing.
-    pub(super) fn hear(&mut self, verb: u8, option: u8) -> Option<[u8; 3]> {
+    /// Returns the reply to a received verb. It answers only changes, so that two sides never
+    /// answer each other forever.
+    pub(super) fn reply_to(&mut self, verb: u8, option: u8) -> Option<[u8; 3]> {
         let (side, yes, no) = match verb {
             WILL | WONT => (&mut self.theirs, DO, DONT),
             _ => (&mut self.ours, WILL, WONT),
         };
         let wanted = verb == WILL || verb == DO;
-        let say = |verb| Some([IAC, verb, option]);
-        let Some(agreed) = place(side, option) else {
-            return if wanted { say(no) } else { None };
+        let send = |verb| Some([IAC, verb, option]);
+        let Some(agreed) = entry(side, option) else {
+            return if wanted { send(no) } else { None };
         };
         let before = *agreed;
         *agreed = if wanted { Agreed::Yes } else { Agreed::No };
         match (before, wanted) {
-            (Agreed::No, true) => say(yes),
-            (Agreed::Yes, false) => say(no),
+            (Agreed::No, true) => send(yes),
+            (Agreed::Yes, false) => send(no),
             _ => None,
         }
     }

@@ -1,14 +1,14 @@
-//! Com-port control (RFC 2217): commands as bytes.
+//! The commands of RFC 2217 as bytes.
 
 use doorward_model::{Baud, DataBits, FlowControl, Parity, StopBits};
 
 use super::option::COM_PORT;
-use super::{Heard, IAC, SB, SE, Told, escape};
+use super::{ClientEvent, IAC, SB, SE, ServerEvent, escape};
 use crate::request::{Answer, LineRequest, Modem, Purge};
 
-/// What a server calls itself when it is asked.
+/// A server's answer to SIGNATURE.
 const SIGNATURE: &[u8] = b"doorward";
-/// A server's commands are a client's, plus this.
+/// The offset of a server's command numbers from the client's.
 const SERVER: u8 = 100;
 
 const SIGN: u8 = 0;
@@ -24,7 +24,7 @@ const LINE_MASK: u8 = 10;
 const MODEM_MASK: u8 = 11;
 const PURGE: u8 = 12;
 
-/// Numbers, and what they stand for; a number that is not there asks for what is in force.
+/// Numbers and their meanings. A number that is not in a table asks for the current value.
 type Table<T, const N: usize> = [(u8, T); N];
 
 const ALL_BITS: Table<DataBits, 4> =
@@ -50,7 +50,7 @@ const CONTROLS: Table<LineRequest, 20> = [
     (14, LineRequest::FlowBack(Some(FlowControl::None))),
     (15, LineRequest::FlowBack(Some(FlowControl::Software))),
     (16, LineRequest::FlowBack(Some(FlowControl::Hardware))),
-    // Flow control by DCD, DTR and DSR is not to be had.
+    // Flow control by DCD, DTR and DSR is not supported.
     (17, LineRequest::Flow(None)),
     (18, LineRequest::FlowBack(None)),
     (19, LineRequest::Flow(None)),
@@ -65,47 +65,47 @@ fn number<T: Copy + PartialEq>(table: &[(u8, T)], meaning: Option<T>) -> u8 {
     found.map_or(0, |(number, _)| *number)
 }
 
-/// What a client's subnegotiation means. A value that no line here can have asks for what is in
-/// force, so that the client learns of it.
-pub(super) fn heard(subnegotiation: &[u8]) -> Option<Heard> {
+/// Parses a client's subnegotiation. A value that no line can have becomes a question for the
+/// current value, so that the client learns it.
+pub(super) fn parse_client(subnegotiation: &[u8]) -> Option<ServerEvent> {
     let [COM_PORT, command, value @ ..] = subnegotiation else { return None };
     Some(match (*command, value) {
-        (SIGN, []) => Heard::Reply(say(SERVER + SIGN, SIGNATURE)),
-        (SUSPEND, _) => Heard::Suspend(true),
-        (RESUME, _) => Heard::Suspend(false),
-        // There is nothing to be told of the line's state.
-        (LINE_MASK, [_, ..]) => Heard::Reply(say(SERVER + LINE_MASK, &[0])),
-        (command, value) => Heard::Request(read(command, value)?),
+        (SIGN, []) => ServerEvent::Reply(command_bytes(SERVER + SIGN, SIGNATURE)),
+        (SUSPEND, _) => ServerEvent::Suspend(true),
+        (RESUME, _) => ServerEvent::Suspend(false),
+        // Line state is never reported, so the mask is always 0.
+        (LINE_MASK, [_, ..]) => ServerEvent::Reply(command_bytes(SERVER + LINE_MASK, &[0])),
+        (command, value) => ServerEvent::Request(read(command, value)?),
     })
 }
 
-/// What a server's subnegotiation means.
-pub(super) fn told(subnegotiation: &[u8]) -> Option<Told> {
+/// Parses a server's subnegotiation.
+pub(super) fn parse_server(subnegotiation: &[u8]) -> Option<ClientEvent> {
     let [COM_PORT, command, value @ ..] = subnegotiation else { return None };
     Some(match (command.checked_sub(SERVER)?, value) {
-        (SUSPEND, _) => Told::Suspend(true),
-        (RESUME, _) => Told::Suspend(false),
-        (MODEM, [notice, ..]) => Told::Modem(Modem::of_notice(*notice)),
-        (command, value) => Told::Done(read(command, value)?),
+        (SUSPEND, _) => ClientEvent::Suspend(true),
+        (RESUME, _) => ClientEvent::Suspend(false),
+        (MODEM, [notice, ..]) => ClientEvent::Modem(Modem::of_notice(*notice)),
+        (command, value) => ClientEvent::Done(read(command, value)?),
     })
 }
 
-/// What a client says to ask for that.
+/// Encodes a client's request.
 pub(super) fn ask(request: LineRequest) -> Vec<u8> {
     let (command, value) = write(request);
-    say(command, &value)
+    command_bytes(command, &value)
 }
 
-/// What a server says.
+/// Encodes a server's answer.
 pub(super) fn answer(answer: Answer) -> Vec<u8> {
     let (command, value) = match answer {
         Answer::Modem(notice) => (MODEM, vec![notice]),
         Answer::Done(request) => write(request),
     };
-    say(SERVER + command, &value)
+    command_bytes(SERVER + command, &value)
 }
 
-/// A command and its value: what is asked for and what is in force are written alike.
+/// Parses a command and its value. Requests and answers have the same form.
 fn read(command: u8, value: &[u8]) -> Option<LineRequest> {
     use LineRequest as R;
     Some(match (command, value) {
@@ -123,7 +123,7 @@ fn read(command: u8, value: &[u8]) -> Option<LineRequest> {
     })
 }
 
-/// The reverse of [`read`].
+/// Encodes a command and its value: the reverse of [`read`].
 fn write(request: LineRequest) -> (u8, Vec<u8>) {
     use LineRequest as R;
     let (command, value) = match request {
@@ -142,9 +142,9 @@ fn write(request: LineRequest) -> (u8, Vec<u8>) {
     (command, vec![value])
 }
 
-fn say(command: u8, value: &[u8]) -> Vec<u8> {
-    let mut said = vec![IAC, SB, COM_PORT, command];
-    value.iter().for_each(|byte| escape(*byte, &mut said));
-    said.extend([IAC, SE]);
-    said
+fn command_bytes(command: u8, value: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![IAC, SB, COM_PORT, command];
+    value.iter().for_each(|byte| escape(*byte, &mut bytes));
+    bytes.extend([IAC, SE]);
+    bytes
 }

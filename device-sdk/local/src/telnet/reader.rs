@@ -1,93 +1,95 @@
-//! Reads telnet: which bytes are data, which are commands.
+//! Splits telnet into data and commands.
 
-use super::option::Options;
+use super::option::TelnetOptions;
 use super::{DO, DONT, IAC, SB, SE, WILL, WONT};
 
-/// The longest subnegotiation that is read; longer ones are passed over.
+/// The longest subnegotiation that is parsed. Longer ones are skipped.
 const SUBNEGOTIATION: usize = 64;
 
-/// What one side hears of the other, whichever it is.
+/// A token of telnet, from either side.
 #[derive(Debug)]
-pub(super) enum Piece {
+pub(super) enum TelnetToken {
     Data(u8),
-    /// WILL, WONT, DO or DONT, and of what.
+    /// WILL, WONT, DO or DONT, and the option.
     Option(u8, u8),
     Subnegotiation(Vec<u8>),
 }
 
-/// Takes the other side's bytes apart.
+/// A tokenizer for the bytes of one side.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
-    at: At,
-    /// The last byte of data was a carriage return, in a text.
+pub(super) struct TelnetReader {
+    state: ReaderState,
+    /// Whether the last data byte was a carriage return in text mode.
     returned: bool,
     subnegotiation: Vec<u8>,
-    pub(super) options: Options,
+    pub(super) options: TelnetOptions,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum At {
+enum ReaderState {
     #[default]
     Data,
     Command,
-    /// The option of WILL, WONT, DO or DONT comes next.
+    /// After WILL, WONT, DO or DONT: the option follows.
     Option(u8),
     Subnegotiation,
-    /// Within one, after IAC.
+    /// Inside a subnegotiation, after IAC.
     SubnegotiationCommand,
 }
 
-impl Reader {
-    pub(super) fn read(&mut self, byte: u8) -> Option<Piece> {
-        let (at, piece) = match self.at {
-            At::Data if byte == IAC => (At::Command, None),
-            At::Data => (At::Data, self.data(byte)),
-            At::Command => self.command(byte),
-            At::Option(verb) => (At::Data, Some(Piece::Option(verb, byte))),
-            At::Subnegotiation if byte == IAC => (At::SubnegotiationCommand, None),
-            At::Subnegotiation => (self.subnegotiated(byte), None),
-            At::SubnegotiationCommand => match byte {
-                IAC => (self.subnegotiated(byte), None),
+impl TelnetReader {
+    pub(super) fn read(&mut self, byte: u8) -> Option<TelnetToken> {
+        let (state, token) = match self.state {
+            ReaderState::Data if byte == IAC => (ReaderState::Command, None),
+            ReaderState::Data => (ReaderState::Data, self.data(byte)),
+            ReaderState::Command => self.command(byte),
+            ReaderState::Option(verb) => (ReaderState::Data, Some(TelnetToken::Option(verb, byte))),
+            ReaderState::Subnegotiation if byte == IAC => {
+                (ReaderState::SubnegotiationCommand, None)
+            }
+            ReaderState::Subnegotiation => (self.push_subnegotiation(byte), None),
+            ReaderState::SubnegotiationCommand => match byte {
+                IAC => (self.push_subnegotiation(byte), None),
                 SE => {
                     let whole = std::mem::take(&mut self.subnegotiation);
                     let read = whole.len() <= SUBNEGOTIATION;
-                    (At::Data, read.then_some(Piece::Subnegotiation(whole)))
+                    (ReaderState::Data, read.then_some(TelnetToken::Subnegotiation(whole)))
                 }
-                // It was broken off.
+                // The subnegotiation broke off.
                 other => self.command(other),
             },
         };
-        self.at = at;
-        piece
+        self.state = state;
+        token
     }
 
-    fn data(&mut self, byte: u8) -> Option<Piece> {
+    fn data(&mut self, byte: u8) -> Option<TelnetToken> {
         let text = !self.options.are_theirs_binary();
-        // RFC 854: in a text, a carriage return alone is sent with a NUL behind it.
-        let said = !(self.returned && byte == 0);
+        // RFC 854: in text mode, a lone carriage return is followed by a NUL, which is not data.
+        let is_data = !(self.returned && byte == 0);
         self.returned = text && byte == b'\r';
-        said.then_some(Piece::Data(byte))
+        is_data.then_some(TelnetToken::Data(byte))
     }
 
-    fn command(&mut self, byte: u8) -> (At, Option<Piece>) {
+    fn command(&mut self, byte: u8) -> (ReaderState, Option<TelnetToken>) {
         match byte {
-            IAC => (At::Data, self.data(byte)),
-            WILL | WONT | DO | DONT => (At::Option(byte), None),
+            IAC => (ReaderState::Data, self.data(byte)),
+            WILL | WONT | DO | DONT => (ReaderState::Option(byte), None),
             SB => {
                 self.subnegotiation.clear();
-                (At::Subnegotiation, None)
+                (ReaderState::Subnegotiation, None)
             }
-            // Nothing that a line could do.
-            _ => (At::Data, None),
+            // Other commands mean nothing to a serial line.
+            _ => (ReaderState::Data, None),
         }
     }
 
-    fn subnegotiated(&mut self, byte: u8) -> At {
-        // One more than is read, so that it is seen to be too long.
+    fn push_subnegotiation(&mut self, byte: u8) -> ReaderState {
+        // Keeps one byte more than the limit, so that a too long one is recognized.
         if self.subnegotiation.len() <= SUBNEGOTIATION {
             self.subnegotiation.push(byte);
         }
-        At::Subnegotiation
+        ReaderState::Subnegotiation
     }
 
     #[cfg(test)]

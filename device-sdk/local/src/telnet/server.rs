@@ -1,64 +1,66 @@
-//! The server's side of RFC 2217: what a client says.
+//! The server's side of RFC 2217: reads what a client sends.
 
 use super::option::TIMING_MARK;
-use super::reader::{Piece, Reader};
+use super::reader::{TelnetReader, TelnetToken};
 use super::{DO, IAC, WILL, WONT, port};
 use crate::request::{Answer, LineRequest};
 
-/// What a client's bytes mean, in their order.
+/// An event in a client's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// For the line.
+pub enum ServerEvent {
+    /// Data for the line.
     Data(Vec<u8>),
-    /// For the client, at once.
+    /// Bytes to send to the client at once.
     Reply(Vec<u8>),
-    /// Asked of the line; [`Server::answer`] makes the reply.
+    /// A request to the line, to be answered with [`TelnetServer::answer`].
     Request(LineRequest),
     /// Whether the client wants no data for now.
     Suspend(bool),
-    /// The client wants to be told when what it has said before is done: RFC 860, answered with
-    /// [`Server::MARK`], or with [`Server::NO_MARK`] where nobody looks.
+    /// A question whether everything before it is done (RFC 860). Answered with
+    /// [`TelnetServer::MARK`] then, or with [`TelnetServer::NO_MARK`] by a server that cannot tell.
     Mark,
 }
 
-/// The side of whoever has the line.
+/// The RFC 2217 server, which has the line.
 #[derive(Debug, Default)]
-pub struct Server(Reader);
+pub struct TelnetServer(TelnetReader);
 
-impl Server {
-    /// What was said before the client's mark is done.
+impl TelnetServer {
+    /// The answer that everything before the client's mark is done.
     pub const MARK: [u8; 3] = [IAC, WILL, TIMING_MARK];
 
-    /// There are no such marks here.
+    /// The answer that this server cannot tell.
     pub const NO_MARK: [u8; 3] = [IAC, WONT, TIMING_MARK];
 
-    /// What a server says that waits for nobody.
+    /// Returns the option offers with which a server begins.
     pub fn offer(&mut self) -> Vec<u8> {
         self.0.options.offer(DO)
     }
 
-    /// Reads what the client says.
-    pub fn receive(&mut self, bytes: &[u8]) -> Vec<Heard> {
-        let mut heard = Vec::new();
+    /// Parses bytes from the client.
+    pub fn receive(&mut self, bytes: &[u8]) -> Vec<ServerEvent> {
+        let mut events = Vec::new();
         for byte in bytes {
             match self.0.read(*byte) {
-                Some(Piece::Data(byte)) => match heard.last_mut() {
-                    Some(Heard::Data(before)) => before.push(byte),
-                    _ => heard.push(Heard::Data(vec![byte])),
+                Some(TelnetToken::Data(byte)) => match events.last_mut() {
+                    Some(ServerEvent::Data(before)) => before.push(byte),
+                    _ => events.push(ServerEvent::Data(vec![byte])),
                 },
-                Some(Piece::Option(DO, TIMING_MARK)) => heard.push(Heard::Mark),
-                Some(Piece::Option(verb, option)) => {
-                    let reply = self.0.options.hear(verb, option);
-                    heard.extend(reply.map(|reply| Heard::Reply(reply.to_vec())));
+                Some(TelnetToken::Option(DO, TIMING_MARK)) => events.push(ServerEvent::Mark),
+                Some(TelnetToken::Option(verb, option)) => {
+                    let reply = self.0.options.reply_to(verb, option);
+                    events.extend(reply.map(|reply| ServerEvent::Reply(reply.to_vec())));
                 }
-                Some(Piece::Subnegotiation(said)) => heard.extend(port::heard(&said)),
+                Some(TelnetToken::Subnegotiation(value)) => {
+                    events.extend(port::parse_client(&value));
+                }
                 None => {}
             }
         }
-        heard
+        events
     }
 
-    /// What a client is told.
+    /// Encodes an answer.
     #[must_use]
     pub fn answer(answer: Answer) -> Vec<u8> {
         port::answer(answer)

@@ -1,4 +1,4 @@
-//! Telnet and RFC 2217, byte by byte.
+//! Tests of telnet and RFC 2217 on the level of bytes.
 
 use doorward_model::{Baud, LineSettings, Parity};
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ fn sub(bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn options_are_agreed_upon_once() {
-    let mut telnet = Server::default();
+    let mut telnet = TelnetServer::default();
     for (says, reply) in [
         ([IAC, WILL, 44], Some([IAC, DO, 44])),
         ([IAC, WILL, 44], None),
@@ -25,13 +25,13 @@ fn options_are_agreed_upon_once() {
         ([IAC, DONT, 0], Some([IAC, WONT, 0])),
         ([IAC, DONT, 0], None),
     ] {
-        let expected: Vec<Heard> =
-            reply.map(|reply| Heard::Reply(reply.to_vec())).into_iter().collect();
+        let expected: Vec<ServerEvent> =
+            reply.map(|reply| ServerEvent::Reply(reply.to_vec())).into_iter().collect();
         assert_eq!(telnet.receive(&says), expected, "{says:?}");
     }
-    let mut first = Server::default();
+    let mut first = TelnetServer::default();
     assert!(first.offer().starts_with(&[IAC, WILL, 0]));
-    // What it has offered it does not say again.
+    // The answer to its own offer gets no reply.
     assert_eq!(first.receive(&[IAC, DO, 0, IAC, WILL, 44]), vec![]);
 }
 
@@ -39,8 +39,8 @@ fn options_are_agreed_upon_once() {
 fn what_a_client_asks_of_the_port() {
     use LineRequest as R;
     let asks = |bytes: &[u8], request| {
-        let heard = Server::default().receive(&sub(bytes));
-        assert_eq!(heard, vec![Heard::Request(request)], "{bytes:?}");
+        let heard = TelnetServer::default().receive(&sub(bytes));
+        assert_eq!(heard, vec![ServerEvent::Request(request)], "{bytes:?}");
     };
     asks(&[1, 0, 1, 0xc2, 0], R::Baud(Baud::new(115_200)));
     asks(&[1, 0, 0, 0, 0], R::Baud(None));
@@ -52,37 +52,37 @@ fn what_a_client_asks_of_the_port() {
     asks(&[12, 3], R::Purge(Purge::Both));
     asks(&[11, 255, 255], R::Modem(255));
     for nothing in [&[1, 2][..], &[99], &[], &[5, 77], &[6, 1], &[12, 9]] {
-        assert_eq!(Server::default().receive(&sub(nothing)), vec![], "{nothing:?}");
+        assert_eq!(TelnetServer::default().receive(&sub(nothing)), vec![], "{nothing:?}");
     }
-    // Too long, or broken off.
+    // A subnegotiation that is too long, and one that breaks off.
     let long = [&[1][..], &[7; 100]].concat();
-    assert_eq!(Server::default().receive(&sub(&long)), vec![]);
-    let broken = Server::default().receive(&[IAC, SB, 44, 5, IAC, DO, 1, b'x']);
-    assert_eq!(broken, vec![Heard::Reply(vec![IAC, WONT, 1]), Heard::Data(vec![b'x'])]);
+    assert_eq!(TelnetServer::default().receive(&sub(&long)), vec![]);
+    let broken = TelnetServer::default().receive(&[IAC, SB, 44, 5, IAC, DO, 1, b'x']);
+    assert_eq!(broken, vec![ServerEvent::Reply(vec![IAC, WONT, 1]), ServerEvent::Data(vec![b'x'])]);
 }
 
 #[test]
 fn what_a_client_is_told() {
     let settings = LineSettings { baud: Baud::new(0xff00).unwrap(), ..LineSettings::default() };
     let in_force = InForce::new(settings);
-    let told = |request: LineRequest| Server::answer(Answer::Done(request.told(&in_force)));
+    let told = |request: LineRequest| TelnetServer::answer(Answer::Done(request.told(&in_force)));
     assert_eq!(told(LineRequest::Baud(None)), sub(&[101, 0, 0, IAC, IAC, 0]));
     assert_eq!(told(LineRequest::Parity(None)), sub(&[103, 1]));
     assert_eq!(told(LineRequest::Dtr(None)), sub(&[105, 8]));
     assert_eq!(told(LineRequest::FlowBack(None)), sub(&[105, 14]));
-    assert_eq!(Server::answer(Answer::Modem(0xb1)), sub(&[107, 0xb1]));
+    assert_eq!(TelnetServer::answer(Answer::Modem(0xb1)), sub(&[107, 0xb1]));
 }
 
 #[test]
 fn in_a_text_a_return_may_have_a_nul_behind_it() {
-    let data = |bytes: &[u8]| Heard::Data(bytes.to_vec());
-    let mut telnet = Server::default();
+    let data = |bytes: &[u8]| ServerEvent::Data(bytes.to_vec());
+    let mut telnet = TelnetServer::default();
     assert_eq!(telnet.receive(b"a\r\0b\r\nc\0"), vec![data(b"a\rb\r\nc\0")]);
     telnet.receive(&[IAC, WILL, 0]);
     assert_eq!(telnet.receive(b"\r\0"), vec![data(b"\r\0")]);
 }
 
-/// Bytes in which commands are frequent.
+/// Generates bytes with many commands.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![
         3 => any::<u8>(),
@@ -91,23 +91,23 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(byte, 0..200)
 }
 
-/// Neighbours of one kind are one.
-fn joined(all: Vec<Heard>) -> Vec<Heard> {
-    let mut one: Vec<Heard> = Vec::new();
+/// Joins neighbouring data events.
+fn joined(all: Vec<ServerEvent>) -> Vec<ServerEvent> {
+    let mut one: Vec<ServerEvent> = Vec::new();
     for next in all {
         match (one.last_mut(), next) {
-            (Some(Heard::Data(before)), Heard::Data(bytes)) => before.extend(bytes),
+            (Some(ServerEvent::Data(before)), ServerEvent::Data(bytes)) => before.extend(bytes),
             (_, next) => one.push(next),
         }
     }
     one
 }
 
-fn told_joined(all: Vec<Told>) -> Vec<Told> {
-    let mut one: Vec<Told> = Vec::new();
+fn told_joined(all: Vec<ClientEvent>) -> Vec<ClientEvent> {
+    let mut one: Vec<ClientEvent> = Vec::new();
     for next in all {
         match (one.last_mut(), next) {
-            (Some(Told::Data(before)), Told::Data(bytes)) => before.extend(bytes),
+            (Some(ClientEvent::Data(before)), ClientEvent::Data(bytes)) => before.extend(bytes),
             (_, next) => one.push(next),
         }
     }
@@ -122,7 +122,7 @@ fn request() -> impl Strategy<Value = LineRequest> {
     prop_oneof![
         (1..=Baud::LIMIT).prop_map(|rate| R::Baud(Baud::new(rate))),
         any::<u8>().prop_map(R::Modem),
-        // Every other that can be said, by its number.
+        // All other requests, by their numbers.
         prop_oneof![
             some(0..10, |value| sub(&[&[2], value].concat())),
             some(0..5, |value| sub(&[&[3], value].concat())),
@@ -130,8 +130,8 @@ fn request() -> impl Strategy<Value = LineRequest> {
             some(0..20, |value| sub(&[&[5], value].concat())),
             some(1..4, |value| sub(&[&[12], value].concat())),
         ]
-        .prop_map(|said| match Server::default().receive(&said).as_slice() {
-            [Heard::Request(request)] => *request,
+        .prop_map(|said| match TelnetServer::default().receive(&said).as_slice() {
+            [ServerEvent::Request(request)] => *request,
             other => panic!("{other:?}"),
         }),
     ]
@@ -143,12 +143,12 @@ proptest! {
         bytes in bytes(),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
     ) {
-        let whole = Server::default().receive(&bytes);
-        let told_whole = Client::default().receive(&bytes);
+        let whole = TelnetServer::default().receive(&bytes);
+        let told_whole = TelnetClient::default().receive(&bytes);
         let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
         at.sort_unstable();
-        let (mut server, mut heard, mut from) = (Server::default(), Vec::new(), 0);
-        let (mut client, mut told) = (Client::default(), Vec::new());
+        let (mut server, mut heard, mut from) = (TelnetServer::default(), Vec::new(), 0);
+        let (mut client, mut told) = (TelnetClient::default(), Vec::new());
         for to in at.into_iter().chain([bytes.len()]) {
             heard.extend(server.receive(&bytes[from..to]));
             told.extend(client.receive(&bytes[from..to]));
@@ -163,23 +163,23 @@ proptest! {
     fn what_one_side_says_the_other_reads(
         says in prop::collection::vec((bytes(), request()), 0..8),
     ) {
-        let (mut server, mut client) = (Server::default(), Client::default());
+        let (mut server, mut client) = (TelnetServer::default(), TelnetClient::default());
         let (mut to_server, mut to_client) = (client.offer(), server.offer());
         let (mut heard, mut told) = (Vec::new(), Vec::new());
         for (data, request) in says {
             for says in [&mut to_server, &mut to_client] {
                 data.iter().for_each(|byte| escape(*byte, says));
             }
-            to_server.extend(Client::ask(request).into_iter().chain(Client::MARK));
-            to_client.extend(Server::answer(Answer::Done(request)).into_iter().chain(Server::MARK));
+            to_server.extend(TelnetClient::ask(request).into_iter().chain(TelnetClient::MARK));
+            to_client.extend(TelnetServer::answer(Answer::Done(request)).into_iter().chain(TelnetServer::MARK));
             if !data.is_empty() {
-                heard.push(Heard::Data(data.clone()));
-                told.push(Told::Data(data));
+                heard.push(ServerEvent::Data(data.clone()));
+                told.push(ClientEvent::Data(data));
             }
-            heard.extend([Heard::Request(request), Heard::Mark]);
-            told.extend([Told::Done(request), Told::Mark]);
+            heard.extend([ServerEvent::Request(request), ServerEvent::Mark]);
+            told.extend([ClientEvent::Done(request), ClientEvent::Mark]);
         }
-        // Both have offered the same: nothing is left to be said of it.
+        // Both sides made the same offers, so no reply is left to send.
         prop_assert_eq!(server.receive(&to_server), heard);
         prop_assert_eq!(client.receive(&to_client), told);
     }
@@ -188,7 +188,7 @@ proptest! {
     fn a_notice_is_read_again(lines in any::<[bool; 4]>()) {
         let [cts, dsr, ring, carrier] = lines;
         let modem = Modem { cts, dsr, ring, carrier };
-        let said = Server::answer(Answer::Modem(modem.notice(Modem::default())));
-        prop_assert_eq!(Client::default().receive(&said), vec![Told::Modem(modem)]);
+        let said = TelnetServer::answer(Answer::Modem(modem.notice(Modem::default())));
+        prop_assert_eq!(TelnetClient::default().receive(&said), vec![ClientEvent::Modem(modem)]);
     }
 }

@@ -1,4 +1,4 @@
-//! What has been read of a stream and not been taken.
+//! A read buffer that takes memory only while it holds bytes.
 
 use std::io;
 use std::pin::Pin;
@@ -7,8 +7,10 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncBufRead, ReadBuf};
 
-/// What has been read and not been taken. The bytes of it are borrowed from a common store
-/// only while something is in it, so that a silent flow holds none.
+/// The bytes that have been read from a stream and not yet consumed.
+///
+/// Its memory comes from a pool shared by the process, and only while the buffer holds bytes.
+/// So an idle flow holds no buffer memory.
 #[derive(Debug, Default)]
 pub struct Buffer(Option<Filled>);
 
@@ -19,9 +21,9 @@ struct Filled {
     end: usize,
 }
 
-/// The size of a buffer: as much as a TCP window mostly holds.
+/// The size of a buffer: about the size of a TCP window.
 const SIZE: usize = 64 * 1024;
-/// How many unused buffers are kept.
+/// How many unused buffers the pool keeps.
 const KEPT: usize = 64;
 
 static UNUSED: Mutex<Vec<Box<[u8]>>> = Mutex::new(Vec::new());
@@ -39,24 +41,24 @@ fn give_back(bytes: Box<[u8]>) {
 }
 
 impl Buffer {
-    /// Whether nothing is in it.
+    /// Returns whether the buffer holds no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// What is in it.
+    /// Returns the bytes in the buffer.
     #[must_use]
     pub fn shown(&self) -> &[u8] {
         let shown = self.0.as_ref().and_then(|filled| filled.bytes.get(filled.start..filled.end));
         shown.unwrap_or_default()
     }
 
-    /// Fills it by `read` if it is empty. It is still empty afterwards where `read` found the
-    /// end.
+    /// Fills an empty buffer by `read`; does nothing to a buffer that holds bytes. When `read` is
+    /// at the end of its stream, the buffer stays empty.
     ///
     /// # Errors
-    /// Those of `read`.
+    /// Returns the errors of `read`.
     pub fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,
@@ -77,7 +79,7 @@ impl Buffer {
         read
     }
 
-    /// Takes `amount` bytes out, at most all.
+    /// Removes `amount` bytes from the front, or all if there are fewer.
     pub fn consume(&mut self, amount: usize) {
         if let Some(filled) = &mut self.0 {
             filled.start = filled.start.saturating_add(amount).min(filled.end);
@@ -98,11 +100,10 @@ impl Drop for Buffer {
     }
 }
 
-/// Reads through what `poll_fill_buf` shows: what `poll_read` comes to for whatever has a buffer of
-/// its own.
+/// Reads by copying from `poll_fill_buf`: the `poll_read` of every type that has its own buffer.
 ///
 /// # Errors
-/// Those of `poll_fill_buf`.
+/// Returns the errors of `poll_fill_buf`.
 pub fn poll_read_shown<R: AsyncBufRead + ?Sized>(
     mut from: Pin<&mut R>,
     cx: &mut Context<'_>,

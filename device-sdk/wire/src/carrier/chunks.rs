@@ -1,22 +1,23 @@
-//! How bytes travel over yamux, whose reset reads like an end: in chunks of two bytes of length,
-//! big-endian, and so many bytes; a chunk of length 0 is the end. Without I/O.
+//! The chunk format for bytes over yamux, without I/O. A chunk is a two-byte big-endian length
+//! and that many bytes; a chunk of length 0 is the end of the stream. Yamux needs chunks because
+//! its readers cannot tell a reset from an end.
 
-/// The longest chunk that we write.
+/// The longest chunk that this side writes.
 pub(crate) const CHUNK: usize = 16 * 1024;
 
-/// Where in the chunks that come in one is. However they are cut, it comes to the same.
+/// A parser of chunks. The result does not depend on how the input is split.
 #[derive(Debug, Default)]
 pub(crate) struct Chunks {
-    /// What is left of the chunk that is being read.
+    /// How many data bytes of the current chunk have not been taken yet.
     left: usize,
-    /// The first byte of a length whose second has not come.
+    /// The first byte of a length whose second byte has not arrived.
     half: Option<u8>,
     ended: bool,
 }
 
 impl Chunks {
-    /// How many of `bytes`, which come next, say how long a chunk is: they are to be passed over
-    /// before what [`data`](Self::data) shows.
+    /// Reads chunk lengths at the start of `bytes`. Returns how many bytes they take; the caller
+    /// skips that many before it calls [`data`](Self::data).
     pub(crate) fn pass(&mut self, bytes: &[u8]) -> usize {
         let mut passed = 0;
         for byte in bytes {
@@ -35,23 +36,23 @@ impl Chunks {
         passed
     }
 
-    /// Those of `bytes`, which come next, that belong to the chunk.
+    /// Returns the part of `bytes` that is data of the current chunk.
     pub(crate) fn data<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         bytes.get(..bytes.len().min(self.left)).unwrap_or_default()
     }
 
-    /// So many bytes of the chunk were taken.
-    pub(crate) fn took(&mut self, amount: usize) {
+    /// Counts `amount` bytes of the current chunk as taken.
+    pub(crate) fn advance(&mut self, amount: usize) {
         self.left = self.left.saturating_sub(amount);
     }
 
-    /// Whether the last chunk has come. If not, an end of the bytes is a cut.
+    /// Returns whether the last chunk has arrived. An end of input before it means a cut.
     pub(crate) fn ended(&self) -> bool {
         self.ended
     }
 }
 
-/// Puts `bytes`, at most [`CHUNK`] of them, behind `into` as one chunk. None are the end.
+/// Appends `bytes`, at most [`CHUNK`] of them, to `into` as one chunk. Empty `bytes` mark the end.
 pub(crate) fn put_chunk(bytes: &[u8], into: &mut Vec<u8>) {
     let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
     into.extend_from_slice(&length.to_be_bytes());
@@ -64,14 +65,14 @@ mod tests {
 
     use super::*;
 
-    /// What is read of a stream, and whether its end was proper.
+    /// Returns the data in `stream`, and whether the stream ended properly.
     fn read(mut stream: &[u8]) -> (Vec<u8>, bool) {
         let (mut chunks, mut read) = (Chunks::default(), vec![]);
         while !chunks.ended() && !stream.is_empty() {
             stream = &stream[chunks.pass(stream)..];
             let data = chunks.data(stream);
             read.extend_from_slice(data);
-            chunks.took(data.len());
+            chunks.advance(data.len());
             stream = &stream[data.len()..];
         }
         (read, chunks.ended())

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::io::ReadBuf;
 use tokio::sync::mpsc;
 
-use super::flows::Flows;
+use super::flow_queues::FlowQueues;
 use super::marks::{mark, unmark};
 use super::packed::{Packed, pack};
 use super::pipe::Pipe;
@@ -19,28 +19,27 @@ use crate::message::Why;
 /// The largest datagram, in bytes.
 pub const LARGEST_DATAGRAM: usize = 65_535;
 
-/// How many bytes of one flow may wait to be sent; what comes beyond is dropped, as on any
-/// network.
+/// How many bytes of one flow may wait to be sent. Further datagrams are dropped.
 pub const WAITING: usize = 256 * 1024;
 
 /// A flow of datagrams.
 ///
-/// Over QUIC they are datagrams of the connection (RFC 9221), with the number of the flow's
-/// stream in front; one that is too large for that, and all over yamux, travel on the flow's
-/// stream, each with two bytes of length.
+/// Over QUIC it sends DATAGRAM frames (RFC 9221) that begin with the number of the flow's stream.
+/// Datagrams too large for such a frame, and all datagrams over yamux, travel on the flow's
+/// stream, each after a two-byte length.
 #[derive(Debug)]
 pub struct Datagrams {
     pipe: Pipe,
     loose: Option<Loose>,
     coming: Packed,
     going: VecDeque<Bytes>,
-    /// How much of the first of those has gone.
+    /// How many bytes of the first datagram in `going` have been written.
     gone: usize,
     waiting: usize,
     dropped: u64,
 }
 
-/// Those that travel by themselves, over QUIC.
+/// What a flow needs to send and receive QUIC DATAGRAM frames.
 #[derive(Debug)]
 struct Loose {
     connection: quinn::Connection,
@@ -48,10 +47,10 @@ struct Loose {
     _place: Registered,
 }
 
-/// Who takes the datagrams of a QUIC connection.
+/// Passes the datagrams of one QUIC connection to its flows.
 #[derive(Debug, Default)]
 pub(super) struct Router {
-    flows: Mutex<Flows>,
+    queues: Mutex<FlowQueues>,
 }
 
 #[derive(Debug)]
@@ -59,20 +58,20 @@ struct Registered(Arc<Router>, u64);
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.0.flows().forget(self.1);
+        self.0.queues().forget(self.1);
     }
 }
 
 impl Router {
-    fn flows(&self) -> MutexGuard<'_, Flows> {
-        self.flows.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queues(&self) -> MutexGuard<'_, FlowQueues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands the connection's datagrams to their flows, as long as it lives.
+    /// Reads the connection's datagrams and passes them to their flows until the connection ends.
     pub(super) async fn run(self: Arc<Self>, connection: quinn::Connection) {
         while let Ok(datagram) = connection.read_datagram().await {
             let Some((flow, datagram)) = unmark(datagram) else { continue };
-            self.flows().take(flow, datagram);
+            self.queues().deliver(flow, datagram);
         }
     }
 }
@@ -81,7 +80,7 @@ impl Datagrams {
     pub(super) fn new(pipe: Pipe, loose: Option<(quinn::Connection, Arc<Router>)>) -> Self {
         let loose = loose.map(|(connection, router)| {
             let id = pipe.id();
-            let queue = router.flows().register(id);
+            let queue = router.queues().register(id);
             Loose { connection, queue, _place: Registered(router, id) }
         });
         Self {
@@ -95,20 +94,21 @@ impl Datagrams {
         }
     }
 
-    /// The number of the flow's stream.
+    /// Returns the number of the flow's stream.
     #[must_use]
     pub fn id(&self) -> u64 {
         self.pipe.id()
     }
 
-    /// How many were dropped for want of room, or because they were too large.
+    /// Returns how many datagrams this side dropped: too large, or no room in the queue.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// Sends one. It does not wait: what finds no room is dropped. What has not left yet,
-    /// leaves when [`poll_receive`](Self::poll_receive) or [`receive`](Self::receive) is asked.
+    /// Sends a datagram without waiting, or drops it when there is no room. A queued datagram is
+    /// written when the caller polls [`poll_receive`](Self::poll_receive) or
+    /// [`receive`](Self::receive).
     pub fn send(&mut self, datagram: &[u8]) {
         if datagram.len() > LARGEST_DATAGRAM {
             self.dropped += 1;
@@ -155,10 +155,10 @@ impl Datagrams {
         }
     }
 
-    /// The next one that has come; `None` when the flow is over. Sends on the way what waits.
+    /// Writes queued datagrams, then returns the next received one, or `None` when the flow is over.
     ///
     /// # Errors
-    /// When the flow was cut.
+    /// Fails when the flow was cut.
     pub fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
         self.poll_going(cx)?;
         if let Some(loose) = &mut self.loose
@@ -183,15 +183,15 @@ impl Datagrams {
         }
     }
 
-    /// The next one that has come; `None` when the flow is over.
+    /// Returns the next received datagram, or `None` when the flow is over.
     ///
     /// # Errors
-    /// When the flow was cut.
+    /// Fails when the flow was cut.
     pub async fn receive(&mut self) -> io::Result<Option<Bytes>> {
         poll_fn(|cx| self.poll_receive(cx)).await
     }
 
-    /// Ends the flow. Datagrams know no proper end.
+    /// Ends the flow with `why`. A flow of datagrams has no proper end.
     pub fn close(self, why: Why) {
         self.pipe.cut(why);
     }

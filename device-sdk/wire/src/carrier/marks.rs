@@ -1,9 +1,9 @@
-//! The mark by which a datagram names its flow.
+//! The prefix by which a datagram of a QUIC connection names its flow.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-/// A flow's datagram as one of the connection: the number of the flow, as QUIC writes integers
-/// (RFC 9000 section 16), and the datagram.
+/// Returns `datagram` with the flow's number in front, encoded as a QUIC variable-length integer
+/// (RFC 9000 section 16).
 pub(crate) fn mark(flow: u64, datagram: &[u8]) -> Bytes {
     let mut marked = BytesMut::with_capacity(8 + datagram.len());
     match flow {
@@ -18,7 +18,7 @@ pub(crate) fn mark(flow: u64, datagram: &[u8]) -> Bytes {
     marked.freeze()
 }
 
-/// The number of the flow that a datagram of the connection is for, and the flow's datagram.
+/// Splits a datagram of the connection into the flow's number and the flow's datagram.
 pub(crate) fn unmark(mut marked: Bytes) -> Option<(u64, Bytes)> {
     let first = *marked.first()?;
     let length = 1usize << (first >> 6);

@@ -1,14 +1,14 @@
-//! The two connections that `doorward/1` travels on, as one type.
+//! The two kinds of connection that carry `doorward/1`, QUIC and yamux over TLS, as one type.
 
 mod buffer;
 pub(crate) mod chunks;
 mod datagrams;
-pub(crate) mod flows;
+pub(crate) mod flow_queues;
 pub(crate) mod marks;
 mod muxed;
 pub(crate) mod packed;
 mod pipe;
-mod unread;
+mod unread_frames;
 
 use std::any::Any;
 use std::io;
@@ -27,7 +27,7 @@ use crate::message::Why;
 use datagrams::Router;
 use muxed::Muxed;
 
-/// Where the packets of a QUIC connection come from, and what has been sent to prove it.
+/// The source address of a QUIC connection's packets, and what was sent to validate it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathSeen {
     /// The address. It may be forged until the path has been validated (RFC 9000 section 9.3).
@@ -38,34 +38,34 @@ pub struct PathSeen {
     pub streams: u64,
 }
 
-/// Which end of a connection.
+/// One of the two ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The one that connects: the SDK.
+    /// The SDK, which connects.
     Client,
-    /// The one that is connected to.
+    /// The gateway, which listens.
     Gateway,
 }
 
-/// How many streams of one connection may be open at the same time, opened by one side (QUIC)
-/// or by both (yamux).
+/// How many streams of one connection may be open at the same time. Over QUIC each side has this
+/// many for the streams it opens; over yamux both sides share them.
 pub const STREAMS: usize = 128;
 
-/// How many of them a QUIC connection has room for before any was used. Most have few or none,
-/// and room takes memory at both ends.
+/// How many streams a new QUIC connection allows. Most connections use few or none, and each
+/// allowed stream takes memory at both ends.
 const FEW: u32 = 16;
 
-/// How long a silent connection is kept; the client breaks the silence before.
+/// How long a silent connection is kept. The client sends a keep-alive earlier.
 const SILENCE: Duration = Duration::from_secs(45);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How many bytes of one stream may have come without having been taken. Yamux knows no other.
+/// How many received bytes of one stream may wait to be read. Yamux allows no smaller window.
 pub const STREAM_WINDOW: u32 = 256 * 1024;
-/// How many bytes of one connection may be on their way.
+/// How many unacknowledged or unread bytes one connection may have in each direction.
 const WINDOW: u32 = 4 * 1024 * 1024;
-/// How many bytes a gateway takes of one connection before it has said how many more.
+/// The gateway's receive window for a connection until it calls [`Carrier::bound`].
 const GREETING: u32 = STREAM_WINDOW;
 
-/// How QUIC is spoken: bounds, timeouts and windows.
+/// Returns the QUIC settings for one side: bounds, timeouts and windows.
 #[must_use]
 pub fn transport(side: Side) -> quinn::TransportConfig {
     let mut transport = quinn::TransportConfig::default();
@@ -87,28 +87,28 @@ pub fn transport(side: Side) -> quinn::TransportConfig {
     transport
 }
 
-/// Gives room for one more stream, if there is any.
+/// Reserves room for one more stream. Returns `None` when there is none.
 pub type Admit = Box<dyn FnMut() -> Option<Box<dyn Any + Send + Sync>> + Send>;
 
-/// One connection between an SDK and its gateway. Cheap to clone; every clone is the same.
+/// One connection between an SDK and its gateway. Clones are cheap and share the connection.
 #[derive(Clone, Debug)]
-pub struct Carrier(Under);
+pub struct Carrier(Connection);
 
 #[derive(Clone, Debug)]
-enum Under {
+enum Connection {
     Quic { connection: quinn::Connection, router: Arc<OnceLock<Arc<Router>>>, room: Arc<Once> },
     Yamux(Arc<Muxed>),
 }
 
 impl Carrier {
-    /// A QUIC connection whose handshake is done.
+    /// Wraps a QUIC connection whose handshake is done.
     #[must_use]
     pub fn quic(connection: quinn::Connection) -> Self {
-        Self(Under::Quic { connection, router: Arc::default(), room: Arc::new(Once::new()) })
+        Self(Connection::Quic { connection, router: Arc::default(), room: Arc::new(Once::new()) })
     }
 
-    /// A TLS connection whose handshake is done. Must be called within a tokio runtime, which
-    /// drives it from then on.
+    /// Wraps a TLS connection whose handshake is done, and spawns the task that drives it. The
+    /// caller must be within a tokio runtime.
     #[must_use]
     pub fn yamux<T>(stream: T, side: Side) -> Self
     where
@@ -117,46 +117,46 @@ impl Carrier {
         Self::yamux_admitting(stream, side, Box::new(|| Some(Box::new(()))))
     }
 
-    /// The same, where `admit` gives room for what a stream may bring as soon as the other end
-    /// opens it; the pipe keeps that. The first stream needs none.
+    /// Works like [`yamux`](Self::yamux), but calls `admit` for each stream that the other end
+    /// opens. The pipe keeps the reservation. The first stream needs no reservation.
     #[must_use]
     pub fn yamux_admitting<T>(stream: T, side: Side, admit: Admit) -> Self
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        Self(Under::Yamux(Muxed::new(stream, side, admit)))
+        Self(Connection::Yamux(Muxed::new(stream, side, admit)))
     }
 
-    /// What it is, in a word: `quic` or `tls`.
+    /// Returns the connection's kind: `quic` or `tls`.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match &self.0 {
-            Under::Quic { .. } => "quic",
-            Under::Yamux(_) => "tls",
+            Connection::Quic { .. } => "quic",
+            Connection::Yamux(_) => "tls",
         }
     }
 
-    /// Opens a stream. The other end sees it with its first byte.
+    /// Opens a stream. The other end learns of it with the stream's first byte.
     ///
     /// # Errors
-    /// When the connection is over.
+    /// Fails when the connection is over.
     pub async fn open(&self) -> io::Result<Pipe> {
         match &self.0 {
-            Under::Quic { connection, .. } => {
+            Connection::Quic { connection, .. } => {
                 let (send, receive) = connection.open_bi().await?;
                 Ok(Pipe::quic(send, receive))
             }
-            Under::Yamux(muxed) => muxed.open().await,
+            Connection::Yamux(muxed) => muxed.open().await,
         }
     }
 
-    /// The next stream that the other end opens.
+    /// Returns the next stream that the other end opens.
     ///
     /// # Errors
-    /// When the connection is over.
+    /// Fails when the connection is over.
     pub async fn accept(&self) -> io::Result<Pipe> {
         match &self.0 {
-            Under::Quic { connection, room, .. } => {
+            Connection::Quic { connection, room, .. } => {
                 let (send, receive) = connection.accept_bi().await?;
                 if receive.id().index() >= u64::from(FEW / 2) {
                     let streams = VarInt::from_u32(u32::try_from(STREAMS).unwrap_or(u32::MAX));
@@ -164,16 +164,16 @@ impl Carrier {
                 }
                 Ok(Pipe::quic(send, receive))
             }
-            Under::Yamux(muxed) => muxed.accept().await,
+            Connection::Yamux(muxed) => muxed.accept().await,
         }
     }
 
-    /// Takes a stream of this connection as datagrams from here on. Must be called within a
+    /// Uses a stream of this connection for datagrams from now on. The caller must be within a
     /// tokio runtime.
     #[must_use]
     pub fn datagrams(&self, pipe: Pipe) -> Datagrams {
         match &self.0 {
-            Under::Quic { connection, router, .. } if pipe.is_quic() => {
+            Connection::Quic { connection, router, .. } if pipe.is_quic() => {
                 let router = router.get_or_init(|| {
                     let router = Arc::new(Router::default());
                     tokio::spawn(Arc::clone(&router).run(connection.clone()));
@@ -185,15 +185,15 @@ impl Carrier {
         }
     }
 
-    /// Where the other end's packets come from now, and what has been done to prove it, where that
-    /// can change: a QUIC connection may move.
+    /// Returns the source address of the other end's packets and what was sent to validate it.
+    /// Returns `None` over TLS, where the address cannot change.
     #[must_use]
     pub fn path(&self) -> Option<PathSeen> {
-        let Under::Quic { connection, .. } = &self.0 else { return None };
+        let Connection::Quic { connection, .. } = &self.0 else { return None };
         let mut remote = connection.remote_address();
         loop {
             let sent = connection.stats().frame_tx;
-            // What was counted must belong to that address.
+            // Retry until the address did not change while the counters were read.
             let after = connection.remote_address();
             if after == remote {
                 let (challenges, streams) = (sent.path_challenge, sent.stream);
@@ -203,37 +203,37 @@ impl Carrier {
         }
     }
 
-    /// Bounds what may be on its way on this connection, in bytes.
+    /// Sets how many bytes this connection may have in flight in each direction.
     pub fn bound(&self, window: u32) {
-        if let Under::Quic { connection, .. } = &self.0 {
+        if let Connection::Quic { connection, .. } = &self.0 {
             connection.set_receive_window(VarInt::from_u32(window));
             connection.set_send_window(u64::from(window));
         }
     }
 
-    /// Ends the connection with everything on it.
+    /// Closes the connection and everything on it.
     pub fn close(&self, why: Why) {
         match &self.0 {
-            Under::Quic { connection, .. } => {
+            Connection::Quic { connection, .. } => {
                 let code = VarInt::from_u64(why.code()).unwrap_or_default();
                 connection.close(code, b"");
             }
-            Under::Yamux(muxed) => muxed.close(),
+            Connection::Yamux(muxed) => muxed.close(),
         }
     }
 
-    /// Answers when the connection is over, and why; a reason of the other end's, if it gave
-    /// one in closing.
+    /// Waits for the end of the connection. Returns the reason that the other end gave, if any,
+    /// and a text for people.
     pub async fn closed(&self) -> (Option<Why>, String) {
         match &self.0 {
-            Under::Quic { connection, .. } => match connection.closed().await {
+            Connection::Quic { connection, .. } => match connection.closed().await {
                 quinn::ConnectionError::ApplicationClosed(closed) => {
                     let why = Why::of(closed.error_code.into_inner());
                     (Some(why), why.to_string())
                 }
                 other => (None, other.to_string()),
             },
-            Under::Yamux(muxed) => (None, muxed.closed().await),
+            Connection::Yamux(muxed) => (None, muxed.closed().await),
         }
     }
 }

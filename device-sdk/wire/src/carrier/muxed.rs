@@ -1,4 +1,4 @@
-//! Yamux over one TLS connection: a task drives it, as long as it lives.
+//! A yamux connection over TLS, driven by a task of its own.
 
 use std::future::poll_fn;
 use std::io;
@@ -9,14 +9,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 
-use super::unread::{Unread, Watched};
+use super::unread_frames::{FrameCounting, UnreadFrames};
 use super::{Admit, Pipe, STREAM_WINDOW, STREAMS, Side};
 use crate::paced::Paced;
 
-/// The handle of a driven connection.
+/// The handle of a yamux connection that a task drives.
 #[derive(Debug)]
 pub(super) struct Muxed {
-    opens: mpsc::Sender<oneshot::Sender<io::Result<Pipe>>>,
+    open_requests: mpsc::Sender<oneshot::Sender<io::Result<Pipe>>>,
     inbound: Mutex<mpsc::Receiver<Pipe>>,
     stop: watch::Sender<bool>,
     over: watch::Receiver<Option<String>>,
@@ -29,30 +29,30 @@ impl Muxed {
     {
         let mut config = yamux::Config::default();
         config.set_max_num_streams(STREAMS);
-        // No more than what each stream begins with: no window grows.
+        // The sum of the streams' initial windows, so that no window grows.
         config.set_max_connection_receive_window(Some(STREAMS * STREAM_WINDOW as usize));
         let mode = match side {
             Side::Client => yamux::Mode::Client,
             Side::Gateway => yamux::Mode::Server,
         };
-        let unread = Unread::default();
-        let stream = Paced::new(Watched::new(stream, unread.clone())).compat();
+        let unread = UnreadFrames::default();
+        let stream = Paced::new(FrameCounting::new(stream, unread.clone())).compat();
         let connection = yamux::Connection::new(stream, config, mode);
-        let (opens, asked) = mpsc::channel(16);
+        let (open_requests, requests) = mpsc::channel(16);
         let (arrivals, inbound) = mpsc::channel(STREAMS);
         let (stop, stopping) = watch::channel(false);
         let (ended, over) = watch::channel(None);
         tokio::spawn(async move {
             let arrivals = Arrivals { queue: arrivals, admit, is_first: true };
-            let why = drive(connection, asked, (arrivals, unread), stopping).await;
+            let why = drive(connection, requests, (arrivals, unread), stopping).await;
             ended.send_replace(Some(why));
         });
-        Arc::new(Self { opens, inbound: Mutex::new(inbound), stop, over })
+        Arc::new(Self { open_requests, inbound: Mutex::new(inbound), stop, over })
     }
 
     pub(super) async fn open(&self) -> io::Result<Pipe> {
         let (answer, opened) = oneshot::channel();
-        self.opens.send(answer).await.map_err(|_| gone())?;
+        self.open_requests.send(answer).await.map_err(|_| gone())?;
         opened.await.map_err(|_| gone())?
     }
 
@@ -83,7 +83,7 @@ fn gone() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "the connection is over")
 }
 
-/// Streams that the other end has opened, and that nobody has accepted yet.
+/// The queue of streams that the other end has opened and nobody has accepted yet.
 struct Arrivals {
     queue: mpsc::Sender<Pipe>,
     admit: Admit,
@@ -91,58 +91,58 @@ struct Arrivals {
 }
 
 impl Arrivals {
-    fn take(&mut self, mut pipe: Pipe) {
-        // The first is for control, and has the connection's own room.
+    fn push(&mut self, mut pipe: Pipe) {
+        // The first stream is for control. Its room belongs to the connection.
         let mut may_wait = std::mem::take(&mut self.is_first);
         if !may_wait && let Some(room) = (self.admit)() {
             pipe.keep(room);
             may_wait = true;
         }
-        // One for which there is no room may wait, to be told so. Further ones are reset.
+        // With an empty queue, a stream without room may wait to be refused. Further ones are reset.
         if may_wait || self.queue.capacity() == self.queue.max_capacity() {
-            // There are never more streams than places in the queue.
+            // The queue holds STREAMS, and yamux never opens more.
             drop(self.queue.try_send(pipe));
         }
     }
 }
 
-type Opens = mpsc::Receiver<oneshot::Sender<io::Result<Pipe>>>;
+type OpenRequests = mpsc::Receiver<oneshot::Sender<io::Result<Pipe>>>;
 
-/// Moves the connection until it ends, and says why it did.
+/// Drives the connection until it ends. Returns the reason.
 async fn drive<T>(
     mut connection: yamux::Connection<Compat<T>>,
-    mut opens: Opens,
-    (mut arrivals, unread): (Arrivals, Unread),
+    mut open_requests: OpenRequests,
+    (mut arrivals, unread): (Arrivals, UnreadFrames),
     mut stopping: watch::Receiver<bool>,
 ) -> String
 where
     T: AsyncRead + AsyncWrite + Send + Unpin,
 {
-    let mut asked: Option<oneshot::Sender<io::Result<Pipe>>> = None;
+    let mut pending: Option<oneshot::Sender<io::Result<Pipe>>> = None;
     let pipe = |stream: yamux::Stream| {
-        let counted = unread.enter(stream.id().val());
+        let counted = unread.register(stream.id().val());
         Pipe::yamux(stream, counted)
     };
     let moved = poll_fn(|cx| {
         loop {
-            if asked.is_none()
-                && let Poll::Ready(next) = opens.poll_recv(cx)
+            if pending.is_none()
+                && let Poll::Ready(next) = open_requests.poll_recv(cx)
             {
                 match next {
-                    Some(next) => asked = Some(next),
+                    Some(next) => pending = Some(next),
                     None => return Poll::Ready("closed".to_owned()),
                 }
             }
-            if asked.is_some()
+            if pending.is_some()
                 && let Poll::Ready(opened) = connection.poll_new_outbound(cx)
-                && let Some(answer) = asked.take()
+                && let Some(answer) = pending.take()
             {
-                // Whoever asked may have gone.
+                // The caller may have stopped waiting.
                 drop(answer.send(opened.map(pipe).map_err(io::Error::other)));
                 continue;
             }
             match connection.poll_next_inbound(cx) {
-                Poll::Ready(Some(Ok(stream))) => arrivals.take(pipe(stream)),
+                Poll::Ready(Some(Ok(stream))) => arrivals.push(pipe(stream)),
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(error.to_string()),
                 Poll::Ready(None) => return Poll::Ready("closed".to_owned()),
                 Poll::Pending => return Poll::Pending,
@@ -153,7 +153,7 @@ where
         why = moved => why,
         _ = stopping.wait_for(|stop| *stop) => "closed".to_owned(),
     };
-    // What has been handed over is flushed, if the other end takes it in time.
+    // Flushes what the pipes have written, for at most one second.
     let close = poll_fn(|cx| connection.poll_close(cx));
     drop(tokio::time::timeout(std::time::Duration::from_secs(1), close).await);
     why

@@ -1,18 +1,18 @@
-//! Datagrams on a stream: two bytes of length, big-endian, and so many bytes. Without I/O.
+//! Datagrams on a stream: a two-byte big-endian length, then that many bytes. Without I/O.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-/// What has come of the stream's next datagram.
+/// A parser of datagrams on a stream.
 #[derive(Debug, Default)]
 pub(crate) struct Packed(BytesMut);
 
 impl Packed {
-    /// Takes bytes in.
+    /// Adds received bytes.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
 
-    /// The next one that is whole.
+    /// Returns the next complete datagram.
     pub(crate) fn next(&mut self) -> Option<Bytes> {
         let length = 2 + usize::from(u16::from_be_bytes(*self.0.first_chunk::<2>()?));
         if self.0.len() < length {
@@ -22,14 +22,14 @@ impl Packed {
         Some(datagram.split_off(2))
     }
 
-    /// How many bytes wait for the rest of their datagram.
+    /// Returns how many bytes wait for the rest of their datagram.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn waiting(&self) -> usize {
         self.0.len()
     }
 }
 
-/// A datagram, which is at most 65535 bytes, as it travels on a stream.
+/// Encodes a datagram of at most 65535 bytes for a stream.
 pub(crate) fn pack(datagram: &[u8]) -> Bytes {
     let mut whole = BytesMut::with_capacity(2 + datagram.len());
     whole.put_u16(u16::try_from(datagram.len()).unwrap_or_default());

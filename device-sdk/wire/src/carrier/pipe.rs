@@ -11,42 +11,42 @@ use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt as _};
 
 use super::buffer::{Buffer, poll_read_shown};
 use super::chunks::{CHUNK, Chunks, put_chunk};
-use super::unread::StreamUnread;
+use super::unread_frames::StreamUnread;
 use crate::message::Why;
 
 /// One stream of a [`Carrier`](super::Carrier): the bytes of one flow, both ways.
 ///
-/// Shutting it down is the proper end of one direction, and is passed on as such. Dropped or
-/// cut without that, the other end reads an error, never an end.
+/// A shutdown ends the write direction properly, and the other end reads an end. When a pipe is
+/// dropped or cut without a shutdown, the other end reads an error, never an end.
 ///
-/// Over yamux, whose reset reads like an end, everything travels in chunks (`chunks.rs`), and
-/// without the last one the end of the stream is a cut.
+/// Over yamux, bytes travel in chunks (`chunks.rs`), because yamux readers cannot tell a reset
+/// from an end. A stream that ends without the last chunk was cut.
 #[derive(Debug)]
 pub struct Pipe {
     /// The number of the stream, the same at both ends.
     id: u64,
-    under: Under,
+    raw: RawStream,
     buffer: Buffer,
-    /// The other end has ended its direction properly.
+    /// Whether the other end has ended its direction properly.
     read_ended: bool,
-    /// We have ended ours.
+    /// Whether this side has ended its direction properly.
     write_ended: bool,
     kept: Option<Box<dyn Any + Send + Sync>>,
 }
 
 #[derive(Debug)]
-enum Under {
+enum RawStream {
     Quic { send: quinn::SendStream, receive: quinn::RecvStream },
     Yamux(Box<Chunked>),
 }
 
-/// A yamux stream with its chunks.
+/// A yamux stream with its chunk parser and its outgoing chunk.
 #[derive(Debug)]
 struct Chunked {
     stream: Compat<yamux::Stream>,
     unread: StreamUnread,
     coming: Chunks,
-    /// A chunk on its way out.
+    /// The outgoing chunk; `sent` of its bytes have been written.
     out: Vec<u8>,
     sent: usize,
 }
@@ -54,7 +54,7 @@ struct Chunked {
 impl Pipe {
     pub(super) fn quic(send: quinn::SendStream, receive: quinn::RecvStream) -> Self {
         let id = VarInt::from(send.id()).into_inner();
-        Self::new(id, Under::Quic { send, receive })
+        Self::new(id, RawStream::Quic { send, receive })
     }
 
     pub(super) fn yamux(stream: yamux::Stream, unread: StreamUnread) -> Self {
@@ -62,63 +62,63 @@ impl Pipe {
         let coming = Chunks::default();
         let (stream, out) = (stream.compat(), Vec::new());
         let chunked = Chunked { stream, unread, coming, out, sent: 0 };
-        Self::new(id, Under::Yamux(Box::new(chunked)))
+        Self::new(id, RawStream::Yamux(Box::new(chunked)))
     }
 
-    fn new(id: u64, under: Under) -> Self {
+    fn new(id: u64, raw: RawStream) -> Self {
         let buffer = Buffer::default();
-        Self { id, under, buffer, read_ended: false, write_ended: false, kept: None }
+        Self { id, raw, buffer, read_ended: false, write_ended: false, kept: None }
     }
 
-    /// Keeps something for as long as the pipe: the place that it takes up.
+    /// Keeps a value, such as a reservation, until the pipe is dropped.
     pub fn keep(&mut self, place: impl Any + Send + Sync) {
         self.kept = Some(Box::new(place));
     }
 
-    /// Whether something is kept.
+    /// Returns whether the pipe keeps such a value.
     #[must_use]
     pub fn is_keeping(&self) -> bool {
         self.kept.is_some()
     }
 
-    /// The number of the stream on its connection, the same at both ends.
+    /// Returns the number of the stream on its connection, which is the same at both ends.
     #[must_use]
     pub fn id(&self) -> u64 {
         self.id
     }
 
-    /// Answers when the other end's system has everything that was written before a
-    /// shutdown, as far as that can be known: a connection that is closed before loses it.
+    /// Waits until the other end has acknowledged everything written before the shutdown. Closing
+    /// a QUIC connection earlier loses those bytes. Over yamux it returns at once.
     pub async fn delivered(&mut self) {
-        if let Under::Quic { send, .. } = &mut self.under {
-            // Whatever it answers, there is nothing to wait for any more.
+        if let RawStream::Quic { send, .. } = &mut self.raw {
+            // Any result means that there is nothing more to wait for.
             drop(send.stopped().await);
         }
     }
 
-    /// Ends both directions at once, and not properly.
+    /// Resets both directions. The other end reads an error.
     pub fn cut(mut self, why: Why) {
         self.reset(why);
     }
 
     fn reset(&mut self, why: Why) {
-        if let Under::Quic { send, receive } = &mut self.under {
+        if let RawStream::Quic { send, receive } = &mut self.raw {
             let code = VarInt::from_u64(why.code()).unwrap_or_default();
-            // Each fails only where that direction is over already.
+            // Each call fails only if its direction is over already.
             drop(send.reset(code));
             drop(receive.stop(code));
         }
-        // A yamux stream that goes without its last chunk is a cut.
+        // Over yamux nothing needs to be sent: the missing last chunk is the cut.
         (self.write_ended, self.read_ended) = (true, true);
     }
 
-    /// A pipe whose chunks can be taken one by one: what datagrams travel as.
+    /// Reads from the stream without parsing chunks, for datagrams, which have their own format.
     pub(super) fn poll_read_raw(
         &mut self,
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // What has been read along with the frames before comes first.
+        // First come bytes that were buffered while the opening frames were read.
         if !self.buffer.is_empty() {
             let shown = self.buffer.shown();
             let amount = shown.len().min(into.remaining());
@@ -126,7 +126,7 @@ impl Pipe {
             self.buffer.consume(amount);
             return Poll::Ready(Ok(()));
         }
-        self.under.poll_read(cx, into)
+        self.raw.poll_read(cx, into)
     }
 
     pub(super) fn poll_write_raw(
@@ -134,9 +134,11 @@ impl Pipe {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.under {
-            Under::Quic { send, .. } => Pin::new(send).poll_write(cx, bytes).map_err(Into::into),
-            Under::Yamux(chunked) => {
+        match &mut self.raw {
+            RawStream::Quic { send, .. } => {
+                Pin::new(send).poll_write(cx, bytes).map_err(Into::into)
+            }
+            RawStream::Yamux(chunked) => {
                 ready!(chunked.poll_drain(cx))?;
                 Pin::new(&mut chunked.stream).poll_write(cx, bytes)
             }
@@ -144,26 +146,26 @@ impl Pipe {
     }
 
     pub(super) fn poll_flush_raw(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.under {
-            Under::Quic { .. } => Poll::Ready(Ok(())),
-            Under::Yamux(chunked) => {
+        match &mut self.raw {
+            RawStream::Quic { .. } => Poll::Ready(Ok(())),
+            RawStream::Yamux(chunked) => {
                 ready!(chunked.poll_drain(cx))?;
                 Pin::new(&mut chunked.stream).poll_flush(cx)
             }
         }
     }
 
-    /// Whether this is a stream of a QUIC connection.
+    /// Returns whether this is a stream of a QUIC connection.
     pub(super) fn is_quic(&self) -> bool {
-        matches!(self.under, Under::Quic { .. })
+        matches!(self.raw, RawStream::Quic { .. })
     }
 }
 
 impl Drop for Pipe {
     fn drop(&mut self) {
         if !self.write_ended || !self.read_ended {
-            // A dropped quinn stream would finish, which is a proper end.
-            if let Under::Quic { send, receive } = &mut self.under {
+            // quinn finishes a dropped stream, which would be a proper end.
+            if let RawStream::Quic { send, receive } = &mut self.raw {
                 let code = VarInt::from_u32(0);
                 if !self.write_ended {
                     drop(send.reset(code));
@@ -180,7 +182,7 @@ fn cut_off() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionReset, "the flow was cut")
 }
 
-impl Under {
+impl RawStream {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Quic { receive, .. } => {
@@ -195,7 +197,7 @@ impl Under {
             Self::Yamux(chunked) => {
                 let before = into.filled().len();
                 ready!(Pin::new(&mut chunked.stream).poll_read(cx, into))?;
-                chunked.unread.took(into.filled().len() - before);
+                chunked.unread.note_read(into.filled().len() - before);
                 Poll::Ready(Ok(()))
             }
         }
@@ -203,7 +205,7 @@ impl Under {
 }
 
 impl Chunked {
-    /// Writes what is left of the chunk on its way out.
+    /// Writes the rest of the outgoing chunk.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.out.len() {
             let rest = self.out.get(self.sent..).unwrap_or_default();
@@ -225,14 +227,14 @@ impl AsyncBufRead for Pipe {
             if this.read_ended {
                 return Poll::Ready(Ok(&[]));
             }
-            let under = &mut this.under;
-            ready!(this.buffer.poll_fill(cx, |cx, into| under.poll_read(cx, into)))?;
-            match &mut this.under {
-                Under::Quic { .. } => {
+            let raw = &mut this.raw;
+            ready!(this.buffer.poll_fill(cx, |cx, into| raw.poll_read(cx, into)))?;
+            match &mut this.raw {
+                RawStream::Quic { .. } => {
                     this.read_ended = this.buffer.is_empty();
                     return Poll::Ready(Ok(this.buffer.shown()));
                 }
-                Under::Yamux(chunked) => {
+                RawStream::Yamux(chunked) => {
                     if this.buffer.is_empty() {
                         return Poll::Ready(Err(cut_off()));
                     }
@@ -245,14 +247,14 @@ impl AsyncBufRead for Pipe {
                 }
             }
         }
-        let Under::Yamux(chunked) = &this.under else { return Poll::Ready(Ok(&[])) };
+        let RawStream::Yamux(chunked) = &this.raw else { return Poll::Ready(Ok(&[])) };
         Poll::Ready(Ok(chunked.coming.data(this.buffer.shown())))
     }
 
     fn consume(self: Pin<&mut Self>, amount: usize) {
         let this = self.get_mut();
-        if let Under::Yamux(chunked) = &mut this.under {
-            chunked.coming.took(amount);
+        if let RawStream::Yamux(chunked) = &mut this.raw {
+            chunked.coming.advance(amount);
         }
         this.buffer.consume(amount);
     }
@@ -275,14 +277,16 @@ impl AsyncWrite for Pipe {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        match &mut this.under {
-            Under::Quic { send, .. } => Pin::new(send).poll_write(cx, bytes).map_err(Into::into),
-            Under::Yamux(chunked) => {
+        match &mut this.raw {
+            RawStream::Quic { send, .. } => {
+                Pin::new(send).poll_write(cx, bytes).map_err(Into::into)
+            }
+            RawStream::Yamux(chunked) => {
                 ready!(chunked.poll_drain(cx))?;
                 let amount = bytes.len().min(CHUNK);
                 if amount > 0 {
                     put_chunk(bytes.get(..amount).unwrap_or_default(), &mut chunked.out);
-                    // It is ours now; whether it is already gone, the next call finds out.
+                    // The pipe owns the chunk now. The next call writes what is left of it.
                     if let Poll::Ready(Err(error)) = chunked.poll_drain(cx) {
                         return Poll::Ready(Err(error));
                     }
@@ -298,14 +302,14 @@ impl AsyncWrite for Pipe {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        match &mut this.under {
-            Under::Quic { send, .. } => {
-                // It fails only where the stream was reset, which the other end knows.
+        match &mut this.raw {
+            RawStream::Quic { send, .. } => {
+                // `finish` fails only after a reset, of which the other end already knows.
                 if !this.write_ended {
                     send.finish().map_err(|_| cut_off())?;
                 }
             }
-            Under::Yamux(chunked) => {
+            RawStream::Yamux(chunked) => {
                 ready!(chunked.poll_drain(cx))?;
                 if !this.write_ended {
                     put_chunk(&[], &mut chunked.out);

@@ -1,4 +1,4 @@
-//! Targets for fuzzers: chunks and datagrams.
+//! Fuzz targets for chunks, datagrams and buffers.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
@@ -9,13 +9,13 @@ use tokio::sync::mpsc;
 
 use super::{Feed, pieces, vectors};
 use crate::carrier::chunks::{CHUNK, Chunks, put_chunk};
-use crate::carrier::flows::{EARLY, Flows, QUEUE};
+use crate::carrier::flow_queues::{EARLY, FlowQueues, QUEUE};
 use crate::carrier::marks::{mark, unmark};
 use crate::carrier::packed::{Packed, pack};
 use crate::{Buffer, encode};
 
-/// The chunks of a stream over yamux: where the bytes are cut changes nothing, nothing is kept
-/// of them, and without the last chunk their end is a cut. What is written is read.
+/// Checks chunks: splitting the input anywhere changes nothing, no data is lost or invented, and
+/// a missing last chunk is a cut. Written chunks are read back.
 pub fn chunks(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
     let cuts = feed.bytes(16);
@@ -38,13 +38,13 @@ pub fn chunks(bytes: &[u8]) {
     assert_eq!(read_chunks(&[&stream]), (bytes.to_vec(), false, 0));
     put_chunk(&[], &mut stream);
     assert_eq!(read_chunks(&pieces(&stream, cuts)), (bytes.to_vec(), true, 0));
-    // Torn anywhere, it is a cut, and what has come of it is true.
+    // Cutting the stream anywhere is detected, and the data before the cut is correct.
     let torn = usize::from(cuts.first().copied().unwrap_or(1)) % stream.len();
     let (part, ended, _) = read_chunks(&[&stream[..torn]]);
     assert!(!ended && bytes.starts_with(&part));
 }
 
-/// What is read, whether the end was proper, and how many bytes follow it.
+/// Returns the data, whether it ended properly, and how many bytes follow the end.
 fn read_chunks(pieces: &[&[u8]]) -> (Vec<u8>, bool, usize) {
     let (mut chunks, mut data, mut rest) = (Chunks::default(), vec![], 0);
     for piece in pieces {
@@ -52,11 +52,11 @@ fn read_chunks(pieces: &[&[u8]]) -> (Vec<u8>, bool, usize) {
         while !chunks.ended() && !piece.is_empty() {
             let passed = chunks.pass(piece);
             piece = &piece[passed..];
-            // It may be taken in parts.
+            // Takes only half, since a reader may take the data in parts.
             let shown = chunks.data(piece);
             let part = &shown[..shown.len().div_ceil(2)];
-            assert!(passed > 0 || !part.is_empty(), "it goes on");
-            chunks.took(part.len());
+            assert!(passed > 0 || !part.is_empty(), "each step makes progress");
+            chunks.advance(part.len());
             data.extend_from_slice(part);
             piece = &piece[part.len()..];
         }
@@ -65,8 +65,8 @@ fn read_chunks(pieces: &[&[u8]]) -> (Vec<u8>, bool, usize) {
     (data, chunks.ended(), rest)
 }
 
-/// Datagrams on a stream: where the bytes are cut changes nothing, and no more waits than one
-/// datagram. What is packed is unpacked.
+/// Checks datagrams on a stream: splitting the input anywhere changes nothing, and at most one
+/// datagram waits. Packed datagrams are unpacked again.
 pub fn datagrams(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
     let cuts = feed.bytes(16);
@@ -95,20 +95,20 @@ fn unpack(pieces: &[&[u8]]) -> (Vec<Bytes>, usize) {
     (found, packed.waiting())
 }
 
-/// Datagrams of a QUIC connection: their marks, and who takes them. None goes to a flow that it
-/// is not for; what waits is bounded; those of one flow keep their order.
+/// Checks the prefixes and queues of a QUIC connection's datagrams: each reaches only its own
+/// flow, queues are bounded, and each flow keeps its order.
 pub fn marks(bytes: &[u8]) {
     if let Some((flow, datagram)) = unmark(Bytes::copy_from_slice(bytes)) {
         assert!(flow < 1 << 62 && bytes.ends_with(&datagram));
         let again = mark(flow, &datagram);
-        assert!(again.len() <= bytes.len(), "it is written as short as can be");
+        assert!(again.len() <= bytes.len(), "the prefix is as short as possible");
         assert_eq!(unmark(again), Some((flow, datagram)));
     }
     let mut feed = Feed::new(bytes);
-    let (mut flows, mut model) = (Flows::default(), Model::default());
+    let (mut flows, mut model) = (FlowQueues::default(), Model::default());
     let mut queues = BTreeMap::new();
     let mut serial = 0u64;
-    // Longer inputs show nothing more.
+    // Longer inputs reach no new states.
     for _ in 0..64 {
         if feed.is_empty() {
             break;
@@ -133,13 +133,13 @@ pub fn marks(bytes: &[u8]) {
                 }
             }
             times => {
-                // Often enough that a queue is full.
+                // Sends up to 64 at once, so that queues fill up.
                 for _ in 0..1 << (times % 4 * 2) {
                     serial += 1;
                     let marked = mark(flow, &serial.to_be_bytes());
                     let (flow, datagram) = unmark(marked).unwrap();
-                    flows.take(flow, datagram);
-                    model.take(flow, serial);
+                    flows.deliver(flow, datagram);
+                    model.deliver(flow, serial);
                 }
             }
         }
@@ -157,7 +157,7 @@ fn next(queue: &mut mpsc::Receiver<Bytes>) -> Option<u64> {
     Some(u64::from_be_bytes(datagram.as_ref().try_into().unwrap()))
 }
 
-/// What [`Flows`] should do, with numbers in the place of datagrams.
+/// A reference model of [`FlowQueues`], with numbers instead of datagrams.
 #[derive(Default)]
 struct Model {
     known: BTreeMap<u64, VecDeque<u64>>,
@@ -165,7 +165,7 @@ struct Model {
 }
 
 impl Model {
-    fn take(&mut self, flow: u64, number: u64) {
+    fn deliver(&mut self, flow: u64, number: u64) {
         match self.known.get_mut(&flow) {
             Some(queue) if queue.len() < QUEUE => queue.push_back(number),
             Some(_) => {}
@@ -186,7 +186,7 @@ impl Model {
     }
 }
 
-/// A buffer that is filled and taken from in any pieces gives what was put in.
+/// Checks that a buffer returns the bytes that were put in, for all sizes of reads.
 pub fn buffer(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
     let cuts = feed.bytes(16);
@@ -199,7 +199,7 @@ pub fn buffer(bytes: &[u8]) {
         let was_empty = buffer.is_empty();
         let cut = cuts.next().unwrap_or(3);
         let filled = buffer.poll_fill(&mut context, |_, into| {
-            assert!(was_empty, "what is in it is not read over");
+            assert!(was_empty, "a buffer that holds bytes is not filled again");
             if cut == 0 {
                 return Poll::Pending;
             }
@@ -218,7 +218,7 @@ pub fn buffer(bytes: &[u8]) {
         let shown = buffer.shown();
         let amount = cut.min(shown.len());
         taken.extend_from_slice(&shown[..amount]);
-        // More than there is, is all.
+        // Consuming more than the buffer holds empties it.
         buffer.consume(if amount == shown.len() { usize::MAX } else { amount });
         if amount == 0 && !buffer.is_empty() {
             buffer.consume(1);
@@ -242,7 +242,7 @@ pub(super) fn corpus() -> Vec<Vec<u8>> {
     for flow in [5, 500, 500_000, 5_000_000_000] {
         corpus.push(mark(flow, b"a datagram").to_vec());
     }
-    // Datagrams before and after their flow is known, until its queue is full.
+    // Datagrams before and after their flow is registered, until its queue is full.
     corpus.push(vec![1, 3, 2, 3, 1, 7, 1, 0, 1, 7, 1, 2, 1, 7, 1, 7, 1, 7, 1, 2, 1, 1, 1, 3, 1, 0]);
     corpus
 }

@@ -1,23 +1,23 @@
-//! Makes values of a fuzzer's bytes.
+//! Makes values from a fuzzer's bytes.
 
-/// Bytes, read as whatever a target needs. It never runs dry: where the bytes end, it is zeros.
+/// A source of values read from a fuzzer's bytes. After the last byte it yields zeros.
 #[derive(Clone, Debug)]
 pub struct Feed<'b>(&'b [u8]);
 
 impl<'b> Feed<'b> {
-    /// Reads `bytes`.
+    /// Creates a source from `bytes`.
     #[must_use]
     pub fn new(bytes: &'b [u8]) -> Self {
         Self(bytes)
     }
 
-    /// Whether everything has been read.
+    /// Returns whether all bytes have been read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The next byte.
+    /// Returns the next byte.
     pub fn byte(&mut self) -> u8 {
         let (first, rest) =
             self.0.split_first().map_or((0, self.0), |(first, rest)| (*first, rest));
@@ -25,12 +25,12 @@ impl<'b> Feed<'b> {
         first
     }
 
-    /// Yes or no.
+    /// Returns a boolean.
     pub fn flag(&mut self) -> bool {
         self.byte() & 1 == 1
     }
 
-    /// A number: a small one, one at an edge, or any.
+    /// Returns a number: a small one, one near a power of two, one near the maximum, or any.
     pub fn number(&mut self) -> u64 {
         let first = self.byte();
         let near = u64::from(self.byte() % 4);
@@ -42,7 +42,7 @@ impl<'b> Feed<'b> {
         }
     }
 
-    /// At most `most` bytes; how many there are is read first.
+    /// Returns at most `most` bytes. The first two bytes read give the length.
     pub fn bytes(&mut self, most: usize) -> &'b [u8] {
         let length = usize::from(self.byte()) | (usize::from(self.byte() & 3) << 8);
         let (bytes, rest) = self.0.split_at(length.min(most).min(self.0.len()));
@@ -50,17 +50,17 @@ impl<'b> Feed<'b> {
         bytes
     }
 
-    /// A text of at most `most` bytes before what is no UTF-8 is replaced.
+    /// Returns a text made of at most `most` bytes; invalid UTF-8 is replaced.
     pub fn text(&mut self, most: usize) -> String {
         String::from_utf8_lossy(self.bytes(most)).into_owned()
     }
 
-    /// What is left.
+    /// Returns all remaining bytes.
     pub fn rest(&mut self) -> &'b [u8] {
         std::mem::take(&mut self.0)
     }
 
-    /// One of several.
+    /// Returns one of the given values.
     pub fn pick<T: Clone>(&mut self, of: &[T]) -> T {
         of[usize::from(self.byte()) % of.len()].clone()
     }

@@ -1,4 +1,4 @@
-//! A target for fuzzers: frames in any pieces.
+//! A fuzz target for frames.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -6,8 +6,8 @@ use std::task::{Context, Poll, Waker};
 use super::{Feed, pieces, vectors};
 use crate::{FrameError, Frames, encode, read_frame};
 
-/// Frames in any pieces: where the bytes are cut changes nothing, nothing is kept beyond the
-/// limit, and what was found is what was there.
+/// Checks frames: splitting the input anywhere changes nothing, no more than the limit is kept,
+/// and the frames found are those in the input.
 pub fn frames(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
     let limit = usize::from(feed.byte());
@@ -33,9 +33,9 @@ fn split(limit: usize, pieces: &[&[u8]]) -> (Vec<Vec<u8>>, Option<FrameError>) {
         let mut rest = *piece;
         while !rest.is_empty() {
             let taken = frames.push(rest);
-            assert!(taken > 0, "whoever takes what there is always has room for more");
+            assert!(taken > 0, "after all frames are taken there is room for more");
             let done: usize = found.iter().map(|frame| frame.len() + 4).sum();
-            assert!(took + taken - done <= limit + 4, "more is kept than a frame may hold");
+            assert!(took + taken - done <= limit + 4, "at most one frame is kept");
             took += taken;
             rest = &rest[taken..];
             loop {
@@ -47,13 +47,13 @@ fn split(limit: usize, pieces: &[&[u8]]) -> (Vec<Vec<u8>>, Option<FrameError>) {
             }
             let whole: usize = found.iter().map(|frame| frame.len() + 4).sum();
             assert_eq!(frames.is_torn(), took > whole);
-            assert!(took - whole < limit + 4, "more waits than a frame");
+            assert!(took - whole < limit + 4, "at most one frame waits");
         }
     }
     (found, None)
 }
 
-/// Reading one after the other from a stream finds the same.
+/// Checks that `read_frame` finds the same frames.
 fn one_by_one(bytes: &[u8], limit: usize, found: &[Vec<u8>]) {
     let mut stream = bytes;
     for frame in found {
@@ -66,7 +66,7 @@ fn read(stream: &mut &[u8], limit: usize) -> std::io::Result<Vec<u8>> {
     let reading = pin!(read_frame(stream, limit));
     match reading.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(read) => read,
-        Poll::Pending => panic!("what is in memory is there"),
+        Poll::Pending => panic!("a read from memory never waits"),
     }
 }
 

@@ -1,10 +1,10 @@
-//! Makes inputs for targets, from a seed and a corpus.
+//! Makes inputs for fuzz targets from a seed and a corpus.
 
 /// The longest input, in bytes.
 const LONGEST: usize = 4096;
 
-/// Inputs for a target: some at random, most made from its corpus. The same seed gives the same
-/// ones.
+/// A generator of inputs: some are random, most are mutations of the corpus. The same seed gives
+/// the same inputs.
 #[derive(Clone, Debug)]
 pub struct Inputs {
     corpus: Vec<Vec<u8>>,
@@ -12,16 +12,16 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Inputs made from `corpus`.
+    /// Creates a generator of inputs from `corpus`.
     #[must_use]
     pub fn new(corpus: Vec<Vec<u8>>, seed: u64) -> Self {
         Self { corpus, seed }
     }
 
-    /// The input of that number.
+    /// Returns the input with this number.
     #[must_use]
     pub fn at(&self, number: u64) -> Vec<u8> {
-        // Both are spread, so that neighbours have nothing in common.
+        // Both numbers are mixed, so that neighbouring inputs have nothing in common.
         let mut dice = Dice(Dice(self.seed).roll() ^ Dice(!number).roll());
         let mut input = match dice.below(8) {
             0 => dice.bytes(),
@@ -43,7 +43,7 @@ impl Inputs {
         let to = (at + 1 + dice.below(16)).min(input.len());
         let to = to.max(at);
         match dice.below(9) {
-            // A bit, or a byte, is another.
+            // Changes a bit or a byte.
             0 => {
                 if let Some(byte) = input.get_mut(at) {
                     *byte ^= 1 << dice.below(8);
@@ -54,7 +54,7 @@ impl Inputs {
                     *byte = dice.edge();
                 }
             }
-            // Some are put in, are missing, or come twice.
+            // Inserts, removes or repeats bytes.
             2 => {
                 let more: Vec<u8> = (0..=dice.below(8)).map(|_| dice.edge()).collect();
                 input.splice(at..at, more);
@@ -65,7 +65,7 @@ impl Inputs {
                 input.splice(at..at, twice);
             }
             5 => input.truncate(at),
-            // The rest, or a part, is that of another.
+            // Replaces the rest with a part of another input, or inserts such a part.
             6 => {
                 let other = self.one(dice);
                 input.truncate(at);
@@ -77,7 +77,7 @@ impl Inputs {
                 let until = (from + 1 + dice.below(64)).min(other.len()).max(from);
                 input.splice(at..at, other[from..until].iter().copied());
             }
-            // A length lies.
+            // Writes a wrong length.
             _ => {
                 let left = input.len() - at;
                 let lies = [0, 1, left.wrapping_sub(1), left, left + 1, 0xff, 0xffff, usize::MAX];
@@ -91,7 +91,7 @@ impl Inputs {
     }
 }
 
-/// Numbers that look like chance (SplitMix64).
+/// A pseudorandom number generator (SplitMix64).
 struct Dice(u64);
 
 impl Dice {
@@ -103,7 +103,7 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `bound`, which may be 0: then 0.
+    /// Returns a number below `bound`, or 0 if `bound` is 0.
     fn below(&mut self, bound: usize) -> usize {
         let scaled = (u128::from(self.roll()) * bound as u128) >> 64;
         usize::try_from(scaled).unwrap_or_default()
@@ -113,7 +113,7 @@ impl Dice {
         self.roll().to_be_bytes()[0]
     }
 
-    /// A byte, often one at an edge.
+    /// Returns a byte, half of the time one at the edge of a range.
     fn edge(&mut self) -> u8 {
         match self.below(12) {
             edge @ 0..6 => [0, 1, 0x7f, 0x80, 0xfe, 0xff][edge],
@@ -121,7 +121,7 @@ impl Dice {
         }
     }
 
-    /// Mostly few bytes, sometimes many.
+    /// Returns random bytes, mostly few.
     fn bytes(&mut self) -> Vec<u8> {
         let most = [8, 32, 128, 512][self.below(4)];
         (0..self.below(most)).map(|_| self.byte()).collect()

@@ -1,4 +1,4 @@
-//! A target for fuzzers: messages of `doorward/1`.
+//! A fuzz target for the messages of `doorward/1`.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use crate::{
     Taken, Value, Welcome, Why,
 };
 
-/// By how much a message may be longer when it is written again: what had been left out.
+/// How many bytes a message may grow by when it is encoded again, since optional keys are added.
 const LEFT_OUT: usize = 8;
 
-/// Messages: what is read of any bytes is written so that it is read the same, and is never
-/// much longer; what is made is read as what it was.
+/// Checks messages: what is decoded from any bytes survives encoding and decoding, without growing
+/// much. So does a generated message.
 pub fn wire(bytes: &[u8]) {
     if let Ok(control) = Control::decode(bytes) {
         let again = control.encode();
@@ -38,7 +38,7 @@ pub fn wire(bytes: &[u8]) {
     assert_eq!(Answer::decode(&made.encode()).unwrap(), made);
 }
 
-/// Any word of a control stream.
+/// Generates a message of a control stream.
 pub fn control(feed: &mut Feed<'_>) -> Control {
     match feed.byte() % 16 {
         0 => Control::Hello(Hello {
@@ -77,7 +77,7 @@ pub fn control(feed: &mut Feed<'_>) -> Control {
         12 => Control::Pong(feed.number()),
         13 => Control::NotKnown(feed.number()),
         14 => Control::Kept(feed.number()),
-        // The types below have a meaning.
+        // Lower numbers are known types.
         _ => Control::Unknown(feed.number().max(16)),
     }
 }

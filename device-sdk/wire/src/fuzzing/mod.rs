@@ -1,9 +1,9 @@
-//! What every byte from a peer must stand: targets for fuzzers, and inputs for them.
+//! Fuzz targets for every parser of a peer's bytes, and inputs for them.
 //!
-//! A target takes any bytes; it must neither panic, nor hang, nor grow without bound, and it
-//! asserts what else always holds. Machines that take events read them from the bytes by a
-//! [`Feed`]. The crates above have targets of their own; `tests/fuzz` runs all of them by hand,
-//! and a test of each crate its share of a million inputs.
+//! A target takes any bytes. It must not panic, hang or grow without bound, and it asserts its
+//! parser's invariants. Targets for state machines read their events from the bytes with a
+//! [`Feed`]. The crates above have their own targets. `tests/fuzz` runs all targets by hand; a unit
+//! test of each crate runs its share of a million inputs.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
@@ -21,14 +21,14 @@ pub use inputs::Inputs;
 pub use messages::{control, wire};
 pub use storm::{Fault, Ran, share, storm};
 
-/// One function that is to be fuzzed.
+/// A function to fuzz.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// What it is called, here and in `tests/fuzz`.
+    /// Its name, here and in `tests/fuzz`.
     pub name: &'static str,
     /// The function.
     pub run: fn(&[u8]),
-    /// Inputs that get far; others are made from them.
+    /// Valid or almost valid inputs, from which others are made.
     pub corpus: fn() -> Vec<Vec<u8>>,
 }
 
@@ -42,7 +42,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "buffer", run: buffer, corpus: carrier::corpus },
 ];
 
-/// The messages of `device-sdk/docs/vectors.txt`, without their lengths.
+/// Returns the messages of `device-sdk/docs/vectors.txt`, without their length prefixes.
 #[must_use]
 pub fn vectors() -> Vec<Vec<u8>> {
     let lines = include_str!("../../../docs/vectors.txt").lines();
@@ -56,8 +56,8 @@ pub fn vectors() -> Vec<Vec<u8>> {
     frames.collect()
 }
 
-/// Cuts `bytes` in pieces, each so long as a byte of `cuts` says, from the first again where
-/// they end.
+/// Splits `bytes` into pieces. The bytes of `cuts` are the lengths, repeated from the start when
+/// they run out.
 #[must_use]
 pub fn pieces<'b>(bytes: &'b [u8], cuts: &[u8]) -> Vec<&'b [u8]> {
     let (mut pieces, mut rest) = (vec![], bytes);

@@ -1,4 +1,4 @@
-//! Runs a target on many inputs.
+//! Runs a fuzz target on many inputs.
 
 use std::fmt;
 use std::panic::catch_unwind;
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::{Inputs, Target};
 
-/// What a target has stood.
+/// The result of a run without a failure.
 #[derive(Clone, Copy, Debug)]
 pub struct Ran {
-    /// How many inputs.
+    /// How many inputs ran.
     pub inputs: u64,
-    /// How long it took.
+    /// How long the run took.
     pub took: Duration,
     /// How long the slowest input took, and its number.
     pub slowest: (Duration, u64),
@@ -29,12 +29,12 @@ impl fmt::Display for Ran {
     }
 }
 
-/// An input that a target has not stood.
+/// An input on which a target panicked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Which target.
+    /// The name of the target.
     pub target: &'static str,
-    /// The seed, and the number of the input, of which it was made.
+    /// The seed and the number that the input was made from.
     pub made: (u64, u64),
     /// The input.
     pub input: Vec<u8>,
@@ -43,20 +43,16 @@ pub struct Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (seed, number) = self.made;
-        write!(
-            f,
-            "{}: input {number} of seed {seed} was not stood, in hexadecimal: ",
-            self.target
-        )?;
+        write!(f, "{}: panicked on input {number} of seed {seed}, in hexadecimal: ", self.target)?;
         self.input.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
-/// Gives a target `runs` inputs, after those of its corpus; `at` is the number of the one that
-/// it has.
+/// Runs a target on its corpus and then on `runs` inputs. Stores the number of the current input
+/// in `at`.
 ///
 /// # Errors
-/// With the first input on which it panicked.
+/// Returns the first input on which the target panicked.
 pub fn storm(target: &Target, seed: u64, runs: u64, at: &AtomicU64) -> Result<Ran, Fault> {
     let corpus = (target.corpus)();
     let fault = |number, input: &[u8]| Fault {
@@ -81,8 +77,8 @@ pub fn storm(target: &Target, seed: u64, runs: u64, at: &AtomicU64) -> Result<Ra
     Ok(Ran { inputs: runs, took: began.elapsed(), slowest })
 }
 
-/// Gives each of `targets` a share of the inputs that a test has time for, tells `say` what came
-/// of it, and answers what was not stood.
+/// Runs each of `targets` on `runs` inputs, few enough for a unit test. Passes a summary of each
+/// run to `say`. Returns the failures.
 pub fn share(targets: &[Target], runs: u64, mut say: impl FnMut(String)) -> Vec<String> {
     let mut faults = vec![];
     for target in targets {

@@ -1,10 +1,9 @@
-//! Runs this crate's targets on a share of a million inputs.
+//! Runs this crate's targets on its share of a million inputs.
 
 use std::sync::atomic::AtomicU64;
 
 use super::*;
 
-/// This crate's share of a million inputs.
 #[test]
 fn targets_stand_what_comes() {
     let faults = share(TARGETS, 100_000, |said| println!("{said}"));
@@ -28,7 +27,7 @@ fn a_seed_gives_the_same_inputs_again_and_another_gives_others() {
 #[test]
 fn an_input_that_is_not_stood_is_told() {
     fn target(bytes: &[u8]) {
-        assert!(bytes.len() < 100, "expected: this test wants it");
+        assert!(bytes.len() < 100, "an expected failure");
     }
     let target = Target { name: "long", run: target, corpus: vectors };
     let fault = storm(&target, 7, 100_000, &AtomicU64::new(0)).unwrap_err();

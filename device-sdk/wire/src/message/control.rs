@@ -1,4 +1,4 @@
-//! What is said on the control stream.
+//! The messages of the control stream.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use super::{Body, Empty, Kind, Malformed, Why, message};
 
-/// The client's first word.
+/// The client's first message.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Hello {
-    /// The versions that it speaks.
+    /// The protocol versions that the client speaks.
     #[n(1)]
     pub versions: Vec<u64>,
-    /// Its program and version, for people.
+    /// The client's program and version, for people.
     #[n(2)]
     pub software: String,
-    /// Made at random when the program started: two that run at once with one identity have
-    /// different ones.
+    /// Random bytes made when the program started. They differ between two programs that use the
+    /// same identity at the same time.
     #[n(3)]
     #[cbor(with = "minicbor::bytes")]
     pub instance: Vec<u8>,
@@ -30,25 +30,25 @@ pub struct Hello {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Welcome {
-    /// The version that is spoken from here on.
+    /// The protocol version for this connection.
     #[n(1)]
     pub version: u64,
-    /// Its program and version.
+    /// The gateway's program and version.
     #[n(2)]
     pub software: String,
-    /// Its time, in seconds since 1970.
+    /// The gateway's time, in seconds since 1970.
     #[n(3)]
     pub time: i64,
-    /// The id of the session in its audit log.
+    /// The session's id in the gateway's audit log.
     #[n(4)]
     pub session: String,
 }
 
-/// All interfaces that a device offers now, in the place of those that it offered before.
+/// All interfaces that a device offers now. They replace those it offered before.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Offer {
-    /// What the answer names.
+    /// The request's id, which the answer repeats.
     #[n(1)]
     pub id: u64,
     /// The interfaces.
@@ -56,11 +56,11 @@ pub struct Offer {
     pub interfaces: Vec<Offering>,
 }
 
-/// One offered interface.
+/// An offered interface.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Offering {
-    /// Its name with the agent: the NAME of `agent:NAME`.
+    /// The interface's name at the agent: the NAME of `agent:NAME`.
     #[n(1)]
     pub name: String,
     /// How its flows travel.
@@ -72,37 +72,37 @@ pub struct Offering {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Taken {
-    /// Which offer.
+    /// The id of the offer.
     #[n(1)]
     pub id: u64,
-    /// What was not taken, and why.
+    /// The declined interfaces, each with the reason.
     #[n(2)]
     pub declined: BTreeMap<String, String>,
 }
 
-/// A report of a device about itself.
+/// A device's report about itself.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 #[cbor(map)]
 pub struct Posture {
-    /// What the answer names.
+    /// The request's id, which the answer repeats.
     #[n(1)]
     pub id: u64,
-    /// What it reports.
+    /// The facts.
     #[n(2)]
     pub report: Report,
 }
 
-/// Named facts.
+/// Facts by name.
 pub type Report = BTreeMap<String, Value>;
 
-/// One fact.
+/// The value of a fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// A text.
     Text(String),
     /// A number.
     Number(u64),
-    /// Yes or no.
+    /// A boolean.
     Flag(bool),
     /// Several texts.
     List(Vec<String>),
@@ -138,25 +138,25 @@ impl<'b, C> Decode<'b, C> for Value {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Renewed {
-    /// Which request.
+    /// The id of the request.
     #[n(1)]
     pub id: u64,
-    /// The leaf, then the issuing authority, PEM.
+    /// The leaf, then the issuing authority, as PEM.
     #[n(2)]
     pub certificate: String,
-    /// The trust anchors, PEM.
+    /// The trust anchors, as PEM.
     #[n(3)]
     pub anchors: String,
 }
 
-/// A request on the control stream that was not granted.
+/// The answer to a refused request on the control stream.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Declined {
-    /// Which request.
+    /// The id of the request.
     #[n(1)]
     pub id: u64,
-    /// Why.
+    /// The reason.
     #[n(2)]
     pub why: Why,
     /// What to do next, for people.
@@ -198,46 +198,46 @@ struct Ending {
     detail: String,
 }
 
-/// What is said on the control stream.
+/// A message of the control stream.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Control {
-    /// Client: its first word.
+    /// Client: the first message.
     Hello(Hello),
-    /// Gateway: its first word.
+    /// Gateway: the first message.
     Welcome(Welcome),
-    /// Client: what it offers.
+    /// Client: the interfaces it offers.
     Offer(Offer),
-    /// Gateway: what of it was taken.
+    /// Gateway: which offered interfaces it accepted.
     Taken(Taken),
-    /// Client: how it is.
+    /// Client: a report about the device.
     Posture(Posture),
-    /// Gateway: a report has been noted.
+    /// Gateway: the report with this id is recorded.
     Noted(u64),
-    /// Client: asks for a new certificate. Its id, and the PKCS #10 request, PEM.
+    /// Client: asks for a new certificate. The request's id and the PKCS #10 request as PEM.
     Renew(u64, String),
     /// Gateway: the new certificate.
     Renewed(Renewed),
-    /// Client: the certificate of that request is stored and has been tried; the session is to
-    /// stand on it from now on.
+    /// Client: the certificate of the request with this id is stored and tested. The session
+    /// depends on it from now on.
     Kept(u64),
-    /// Gateway: a request that was not granted.
+    /// Gateway: refuses a request.
     Declined(Declined),
-    /// Either: the flow on that stream was cut, and why.
+    /// Either side: the flow on the stream with this number was cut, and why.
     Cut(u64, Why),
-    /// Either: this connection ends.
+    /// Either side: this connection ends, and why.
     Bye(Why, String),
-    /// Either: answer with [`Pong`](Self::Pong) and this number.
+    /// Either side: asks for a [`Pong`](Self::Pong) with this number.
     Ping(u64),
-    /// Either: the answer.
+    /// Either side: answers a [`Ping`](Self::Ping).
     Pong(u64),
-    /// Either: a message of that type is not known here.
+    /// Either side: does not know messages of this type.
     NotKnown(u64),
-    /// A message that is not known here, of that type.
+    /// A received message whose type, given here, is not known.
     Unknown(u64),
 }
 
 impl Control {
-    /// The message as bytes, without its length.
+    /// Encodes the message, without a length prefix.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
@@ -260,10 +260,10 @@ impl Control {
         }
     }
 
-    /// Reads a frame of the control stream.
+    /// Decodes a frame of the control stream. An unknown type becomes [`Unknown`](Self::Unknown).
     ///
     /// # Errors
-    /// When it is no message. A type that is not known is [`Unknown`](Self::Unknown).
+    /// Fails when the frame is not a message.
     pub fn decode(frame: &[u8]) -> Result<Self, Malformed> {
         let (kind, mut body) = Body::of(frame)?;
         let control = match kind {

@@ -1,4 +1,4 @@
-//! What is said at the beginning of a flow's stream.
+//! The messages at the beginning of a flow's stream.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use super::{Body, Empty, Malformed, Why, as_number, message};
 
-/// How a flow's bytes are to be taken.
+/// How a flow's bytes travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// As a stream.
@@ -26,44 +26,44 @@ as_number!(
     |number| match number {
         1 => Ok(Kind::Stream),
         2 => Ok(Kind::Datagrams),
-        _ => Err(DecodeError::message("a kind of flow that is not known")),
+        _ => Err(DecodeError::message("unknown kind of flow")),
     }
 );
 
-/// The first frame of a flow's stream, from whoever opened it.
+/// The first frame of a flow's stream, from the side that opened it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opening {
     /// Asks for an interface.
     Open(Asked),
-    /// A message that is not known here, of that type.
+    /// A received message whose type, given here, is not known.
     Unknown(u64),
 }
 
-/// What an [`Opening`] asks for.
+/// The request in an [`Opening`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Asked {
-    /// Towards the gateway `DEVICE/INTERFACE`; towards a device the name that it offered.
+    /// To the gateway: `DEVICE/INTERFACE`. To a device: the name that it offered.
     #[n(1)]
     pub interface: String,
-    /// The wanted actions. Empty is every action that is granted.
+    /// The wanted actions. An empty list asks for every action that the policy grants.
     #[n(2)]
     #[cbor(default)]
     pub actions: Vec<String>,
-    /// How the flow is to travel. Without it, as the interface does.
+    /// How the flow is to travel. Without it, the interface decides.
     #[n(3)]
     pub kind: Option<Kind>,
-    /// Towards a device: on whose behalf, such as `user/alice`.
+    /// To a device: the subject that the flow is for, such as `user/alice`.
     #[n(4)]
     pub subject: Option<String>,
-    /// Towards a device: settings of the gateway's declaration, such as `baud`.
+    /// To a device: settings from the gateway's declaration, such as `baud`.
     #[n(5)]
     #[cbor(default)]
     pub parameters: BTreeMap<String, String>,
 }
 
 impl Opening {
-    /// The message as bytes, without its length.
+    /// Encodes the message, without a length prefix.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
@@ -72,10 +72,10 @@ impl Opening {
         }
     }
 
-    /// Reads the first frame of a stream.
+    /// Decodes the first frame of a stream.
     ///
     /// # Errors
-    /// When it is no message.
+    /// Fails when the frame is not a message.
     pub fn decode(frame: &[u8]) -> Result<Self, Malformed> {
         let (kind, mut body) = Body::of(frame)?;
         if kind == 20 {
@@ -89,25 +89,25 @@ impl Opening {
 /// The answer to an [`Opening`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The flow stands.
+    /// The flow is open.
     Admitted {
-        /// Its id in the gateway's audit log; empty from a device.
+        /// The flow's id in the gateway's audit log; empty from a device.
         flow: String,
-        /// How it travels.
+        /// How the flow travels.
         kind: Kind,
-        /// What was granted.
+        /// The granted actions.
         actions: Vec<String>,
     },
-    /// It does not.
+    /// The flow was refused.
     Refused {
-        /// Why, in a coarse word.
+        /// The reason, as far as the peer may know it.
         why: Why,
-        /// For people.
+        /// An explanation for people.
         detail: String,
-        /// The id under which the gateway's audit log has the reason.
+        /// The id of the record in the gateway's audit log that has the exact reason.
         flow: String,
     },
-    /// A message that is not known here, of that type.
+    /// A received message whose type, given here, is not known.
     Unknown(u64),
 }
 
@@ -137,7 +137,7 @@ struct Refused {
 }
 
 impl Answer {
-    /// The message as bytes, without its length.
+    /// Encodes the message, without a length prefix.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self.clone() {
@@ -147,10 +147,10 @@ impl Answer {
         }
     }
 
-    /// Reads the answer's frame.
+    /// Decodes the frame of an answer.
     ///
     /// # Errors
-    /// When it is no message.
+    /// Fails when the frame is not a message.
     pub fn decode(frame: &[u8]) -> Result<Self, Malformed> {
         let (kind, mut body) = Body::of(frame)?;
         match kind {

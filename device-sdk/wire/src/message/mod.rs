@@ -1,4 +1,4 @@
-//! The messages. Each is a CBOR array of two: its type, and a map with integer keys.
+//! The messages. Each is a CBOR array of two: the type, and a map with integer keys.
 
 mod control;
 mod flow;
@@ -14,12 +14,12 @@ pub use control::{
 pub use flow::{Answer, Asked, Kind, Opening};
 pub use why::Why;
 
-/// Why bytes are no message. The peer's doing.
+/// Why bytes are not a message. The peer is at fault.
 #[derive(Debug, Error)]
 #[error("not a message of doorward/1: {0}")]
 pub struct Malformed(String);
 
-/// A type that is written as a number.
+/// Implements CBOR for a type that is encoded as a number.
 macro_rules! as_number {
     ($type:ty, $to:expr, $from:expr) => {
         impl<C> Encode<C> for $type {
@@ -50,14 +50,14 @@ fn message(kind: u64, body: impl Encode<()>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes);
     let encoded = encoder.array(2).and_then(|e| e.u64(kind)).and_then(|e| e.encode(body).map(drop));
-    // A vector takes everything, and none of the types refuses to be written.
+    // Cannot fail: writing to a vector always succeeds, and so does encoding these types.
     if let Err(error) = encoded {
-        tracing::error!(%error, "a message could not be written");
+        tracing::error!(%error, "could not encode a message of doorward/1");
     }
     bytes
 }
 
-/// The map of a message.
+/// The body of a message: the second element of its array.
 struct Body<'b>(Decoder<'b>);
 
 impl<'b> Body<'b> {
@@ -77,7 +77,7 @@ impl<'b> Body<'b> {
         Ok(read)
     }
 
-    /// Passes over what is not known.
+    /// Skips the body of a message of unknown type.
     fn pass(&mut self) -> Result<(), Malformed> {
         self.0.skip().map_err(malformed)?;
         self.ended()

@@ -1,4 +1,4 @@
-//! Why something was refused, as far as the peer may know.
+//! The reasons that a peer may know for a refusal or an end.
 
 use std::fmt;
 
@@ -8,36 +8,36 @@ use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use super::as_number;
 
-/// Why something was refused, as far as the peer may know.
+/// A reason for a refusal or an end, as far as the peer may know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// No such interface, or no right to it.
+    /// There is no such interface, or the subject has no right to it.
     Forbidden,
-    /// Too many flows at once.
+    /// There are too many flows at once.
     Busy,
-    /// What is behind the interface could not be reached.
+    /// The interface's backend could not be reached.
     Unreachable,
-    /// What is behind the interface did not answer in time.
+    /// The interface's backend did not answer in time.
     NoAnswer,
-    /// Somebody else has the one place there is: another writes to the line.
+    /// Only one flow may write to this serial line, and another one does.
     Taken,
-    /// It cannot be recorded now, so it does not happen.
+    /// The audit log cannot record the flow now, so the gateway refuses it.
     NotRecorded,
-    /// The message asks for what cannot be.
+    /// The message asks for something impossible.
     Wrong,
-    /// Another connection with the same identity has taken the place of this one.
+    /// Another connection with the same identity has replaced this one.
     Replaced,
-    /// No version in common.
+    /// The two sides have no protocol version in common.
     Version,
-    /// The gateway, or the agent, stops.
+    /// The gateway or the agent is stopping.
     Stopping,
-    /// The identity does not stand any more, or an administrator has ended it.
+    /// The identity is no longer valid, or an administrator ended the session.
     Ended,
-    /// Nothing moved for too long.
+    /// Nothing was transferred for too long.
     Idle,
-    /// What is behind the interface broke off.
+    /// The interface's backend broke off.
     Broken,
-    /// A word of a later version.
+    /// The code of a reason that a later version added.
     Other(u64),
 }
 
@@ -58,7 +58,7 @@ const WHYS: [(u64, Why); 13] = [
 ];
 
 impl Why {
-    /// Its number on the wire; also the code with which QUIC streams and connections end.
+    /// Returns the reason's number in messages. QUIC streams and connections end with this code.
     #[must_use]
     pub fn code(self) -> u64 {
         if let Self::Other(code) = self {
@@ -67,7 +67,7 @@ impl Why {
         WHYS.iter().find(|(_, why)| *why == self).map_or(0, |(code, _)| *code)
     }
 
-    /// What a number on the wire means.
+    /// Returns the reason for a number in a message.
     #[must_use]
     pub fn of(code: u64) -> Self {
         WHYS.iter().find(|(known, _)| *known == code).map_or(Self::Other(code), |(_, why)| *why)

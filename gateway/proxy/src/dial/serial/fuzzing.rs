@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
-use doorward_local::telnet::{Client, Heard, IAC, Server, Told, escape};
+use doorward_local::telnet::{ClientEvent, IAC, ServerEvent, TelnetClient, TelnetServer, escape};
 use doorward_local::{Answer, InForce};
 use doorward_model::LineSettings;
 use doorward_wire::fuzzing::{Feed, pieces};
@@ -27,24 +27,24 @@ pub fn telnet(bytes: &[u8]) {
     let (mut data, mut replies) = (0, 0);
     for one in heard {
         match one {
-            Heard::Data(bytes) => data += bytes.len(),
-            Heard::Reply(bytes) => {
+            ServerEvent::Data(bytes) => data += bytes.len(),
+            ServerEvent::Reply(bytes) => {
                 replies += bytes.len();
                 assert!(data_in(&bytes).is_empty(), "{bytes:?}");
             }
-            Heard::Request(request) => {
+            ServerEvent::Request(request) => {
                 assert_eq!(
-                    Server::default().receive(&Client::ask(request)),
-                    [Heard::Request(request)]
+                    TelnetServer::default().receive(&TelnetClient::ask(request)),
+                    [ServerEvent::Request(request)]
                 );
                 let in_force = InForce::new(LineSettings::default()).with(request);
                 let answer = request.told(&in_force);
-                let said = Server::answer(Answer::Done(answer));
+                let said = TelnetServer::answer(Answer::Done(answer));
                 assert!(said.len() <= WORD);
-                assert_eq!(Client::default().receive(&said), [Told::Done(answer)]);
+                assert_eq!(TelnetClient::default().receive(&said), [ClientEvent::Done(answer)]);
             }
-            Heard::Mark => replies += Server::MARK.len(),
-            Heard::Suspend(_) => {}
+            ServerEvent::Mark => replies += TelnetServer::MARK.len(),
+            ServerEvent::Suspend(_) => {}
         }
     }
     assert!(data <= bytes.len());
@@ -53,37 +53,37 @@ pub fn telnet(bytes: &[u8]) {
     let (mut data, mut replies) = (0, 0);
     for one in told {
         match one {
-            Told::Data(bytes) => data += bytes.len(),
-            Told::Reply(bytes) => {
+            ClientEvent::Data(bytes) => data += bytes.len(),
+            ClientEvent::Reply(bytes) => {
                 replies += bytes.len();
-                let heard = Server::default().receive(&bytes);
-                assert!(!heard.iter().any(|one| matches!(one, Heard::Data(_))), "{bytes:?}");
+                let heard = TelnetServer::default().receive(&bytes);
+                assert!(!heard.iter().any(|one| matches!(one, ServerEvent::Data(_))), "{bytes:?}");
             }
-            Told::Modem(modem) => {
-                let said = Server::answer(Answer::Modem(modem.notice(modem)));
-                assert_eq!(Client::default().receive(&said), [Told::Modem(modem)]);
+            ClientEvent::Modem(modem) => {
+                let said = TelnetServer::answer(Answer::Modem(modem.notice(modem)));
+                assert_eq!(TelnetClient::default().receive(&said), [ClientEvent::Modem(modem)]);
             }
-            Told::Done(_) | Told::Suspend(_) | Told::Mark => {}
+            ClientEvent::Done(_) | ClientEvent::Suspend(_) | ClientEvent::Mark => {}
         }
     }
     assert!(data <= bytes.len());
     assert!(replies <= bytes.len(), "a client replies in kind, and no more");
 
     // Both sides: what one says between requests and marks, the other reads.
-    let (mut server, mut client) = (Server::default(), Client::default());
+    let (mut server, mut client) = (TelnetServer::default(), TelnetClient::default());
     let (mut to_server, mut to_client) = (client.offer(), server.offer());
     for piece in pieces(bytes, cuts) {
         for says in [&mut to_server, &mut to_client] {
             piece.iter().for_each(|byte| escape(*byte, says));
         }
-        to_server.extend(Client::MARK);
-        to_client.extend(Server::MARK);
+        to_server.extend(TelnetClient::MARK);
+        to_client.extend(TelnetServer::MARK);
     }
     let mut read = vec![];
     for one in server.receive(&to_server) {
         match one {
-            Heard::Data(bytes) => read.extend(bytes),
-            other => assert_eq!(other, Heard::Mark),
+            ServerEvent::Data(bytes) => read.extend(bytes),
+            other => assert_eq!(other, ServerEvent::Mark),
         }
     }
     assert_eq!(read, bytes);
@@ -91,15 +91,15 @@ pub fn telnet(bytes: &[u8]) {
 }
 
 /// All that a line's side hears.
-fn hear(offers: bool, pieces: &[&[u8]]) -> Vec<Heard> {
-    let (mut server, mut heard) = (Server::default(), vec![]);
+fn hear(offers: bool, pieces: &[&[u8]]) -> Vec<ServerEvent> {
+    let (mut server, mut heard) = (TelnetServer::default(), vec![]);
     if offers {
         assert!(data_in(&server.offer()).is_empty());
     }
     for piece in pieces {
         for one in server.receive(piece) {
             match (heard.last_mut(), one) {
-                (Some(Heard::Data(before)), Heard::Data(bytes)) => before.extend(bytes),
+                (Some(ServerEvent::Data(before)), ServerEvent::Data(bytes)) => before.extend(bytes),
                 (_, one) => heard.push(one),
             }
         }
@@ -108,15 +108,15 @@ fn hear(offers: bool, pieces: &[&[u8]]) -> Vec<Heard> {
 }
 
 /// All that its user's side is told.
-fn are_told(offers: bool, pieces: &[&[u8]]) -> Vec<Told> {
-    let (mut client, mut told) = (Client::default(), vec![]);
+fn are_told(offers: bool, pieces: &[&[u8]]) -> Vec<ClientEvent> {
+    let (mut client, mut told) = (TelnetClient::default(), vec![]);
     if offers {
         assert!(data_in(&client.offer()).is_empty());
     }
     for piece in pieces {
         for one in client.receive(piece) {
             match (told.last_mut(), one) {
-                (Some(Told::Data(before)), Told::Data(bytes)) => before.extend(bytes),
+                (Some(ClientEvent::Data(before)), ClientEvent::Data(bytes)) => before.extend(bytes),
                 (_, one) => told.push(one),
             }
         }
@@ -126,13 +126,13 @@ fn are_told(offers: bool, pieces: &[&[u8]]) -> Vec<Told> {
 
 /// What another that speaks telnet takes for data.
 fn data_in(said: &[u8]) -> Vec<u8> {
-    data_of(Client::default().receive(said))
+    data_of(TelnetClient::default().receive(said))
 }
 
-fn data_of(told: Vec<Told>) -> Vec<u8> {
+fn data_of(told: Vec<ClientEvent>) -> Vec<u8> {
     let mut data = vec![];
     for one in told {
-        if let Told::Data(bytes) = one {
+        if let ClientEvent::Data(bytes) = one {
             data.extend(bytes);
         }
     }

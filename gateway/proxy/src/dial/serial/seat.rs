@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use doorward_inspect::serial::{Commands, Line};
 use doorward_local::LineRequest;
-use doorward_local::telnet::{Heard, IAC, Server, escape, is_command};
+use doorward_local::telnet::{IAC, ServerEvent, TelnetServer, escape, is_command};
 use doorward_model::{Lines, Telnet as Speaks};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -67,7 +67,7 @@ enum Talk {
         one: bool,
     },
     Plain,
-    Telnet(Box<Server>),
+    Telnet(Box<TelnetServer>),
 }
 
 impl Seat {
@@ -77,7 +77,7 @@ impl Seat {
             Speaks::Auto => Talk::Undecided { one: false },
             Speaks::Off => Talk::Plain,
             Speaks::On => {
-                let mut telnet = Server::default();
+                let mut telnet = TelnetServer::default();
                 unheard.extend(telnet.offer());
                 Talk::Telnet(Box::new(telnet))
             }
@@ -142,7 +142,7 @@ impl Seat {
                 match whole.as_slice() {
                     [IAC] => *one = true,
                     [IAC, second, ..] if is_command(*second) => {
-                        let mut telnet = Box::<Server>::default();
+                        let mut telnet = Box::<TelnetServer>::default();
                         let heard = telnet.receive(&whole);
                         self.talk = Talk::Telnet(telnet);
                         self.heard(heard);
@@ -156,23 +156,23 @@ impl Seat {
         }
     }
 
-    fn heard(&mut self, heard: Vec<Heard>) {
+    fn heard(&mut self, heard: Vec<ServerEvent>) {
         for heard in heard {
             match heard {
-                Heard::Data(bytes) => self.send(bytes),
-                Heard::Reply(bytes) => self.unheard.extend(bytes),
-                Heard::Suspend(on) => self.suspended = on,
-                Heard::Mark => self.unheard.extend(Server::NO_MARK),
-                Heard::Request(LineRequest::Purge(purge)) => {
+                ServerEvent::Data(bytes) => self.send(bytes),
+                ServerEvent::Reply(bytes) => self.unheard.extend(bytes),
+                ServerEvent::Suspend(on) => self.suspended = on,
+                ServerEvent::Mark => self.unheard.extend(TelnetServer::NO_MARK),
+                ServerEvent::Request(LineRequest::Purge(purge)) => {
                     self.hub.purge(self.id, purge, self.wants.write);
                 }
-                Heard::Request(request @ LineRequest::Modem(_)) => {
+                ServerEvent::Request(request @ LineRequest::Modem(_)) => {
                     self.hub.inform(self.id, request);
                 }
-                Heard::Request(request) if self.wants.control && self.commands.is_none() => {
+                ServerEvent::Request(request) if self.wants.control && self.commands.is_none() => {
                     self.hub.request(self.id, request);
                 }
-                Heard::Request(request) => self.hub.inform(self.id, request),
+                ServerEvent::Request(request) => self.hub.inform(self.id, request),
             }
         }
         // It may have an answer to read now, or may go on reading.
@@ -228,7 +228,7 @@ impl AsyncRead for Seat {
             ready!(this.hub.poll_take(cx, this.id, wanted, |answers, data| match talk {
                 Talk::Telnet(_) => {
                     for answer in answers.drain(..) {
-                        unheard.extend(Server::answer(answer));
+                        unheard.extend(TelnetServer::answer(answer));
                     }
                     if wanted {
                         let data = data.drain(..data.len().min(CHUNK));

@@ -1,5 +1,5 @@
-//! Bounds how many frames of yamux wait to be read. Windows bound bytes, but each frame is kept by
-//! itself: a window that is filled with frames of one byte would take many times its memory.
+//! Bounds the number of unread yamux frames. Windows bound only bytes, but yamux stores each frame
+//! separately: a window full of one-byte frames would take many times the window in memory.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,75 +11,75 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::through::writes_through;
 
-/// How many frames of one stream may wait. With more, nothing more of the whole connection is read
-/// until its streams have been.
+/// How many unread frames one stream may have. Above this number, the whole connection is not
+/// read until the stream's reader has caught up.
 const FRAMES: u64 = 4096;
 /// The length of a frame's header: version, type, flags, stream, length.
 const HEADER: usize = 12;
 /// The type of a frame that carries data of a stream.
 const DATA: u8 = 0;
 
-/// What waits on the streams of one connection. Cheap to clone; every clone is the same.
+/// The unread frames of all streams on one connection. Clones share the counts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Unread(Arc<Mutex<State>>);
+pub(super) struct UnreadFrames(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
     streams: HashMap<u32, Waiting>,
-    /// How many of them have too many frames.
-    crowded: usize,
-    /// Who reads the connection, and waits until there are fewer.
+    /// How many streams have more than [`FRAMES`] frames.
+    over_limit: usize,
+    /// The task that reads the connection, while it waits for this number to become 0.
     reader: Option<Waker>,
 }
 
-/// What waits on one stream.
+/// The unread bytes and frames of one stream.
 #[derive(Debug, Default)]
 struct Waiting {
     bytes: u64,
-    /// Never fewer frames than there are: which of them were read is known when all were.
+    /// An upper bound. How many frames were read is known only when all bytes were read.
     frames: u64,
 }
 
 impl Waiting {
-    fn is_crowded(&self) -> bool {
+    fn is_over_limit(&self) -> bool {
         self.frames > FRAMES
     }
 }
 
-/// A stream that is counted as long as this is held.
+/// A registration that counts the frames of one stream until it is dropped.
 #[derive(Debug)]
 pub(super) struct StreamUnread {
-    all: Unread,
+    all: UnreadFrames,
     stream: u32,
 }
 
-impl Unread {
+impl UnreadFrames {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts what comes on that stream from now on.
-    pub(super) fn enter(&self, stream: u32) -> StreamUnread {
+    /// Counts the frames of `stream` from now on.
+    pub(super) fn register(&self, stream: u32) -> StreamUnread {
         self.state().streams.insert(stream, Waiting::default());
         StreamUnread { all: self.clone(), stream }
     }
 
-    fn came(&self, stream: u32, bytes: u32) {
+    fn note_frame(&self, stream: u32, bytes: u32) {
         let mut state = self.state();
-        // Of other streams yamux keeps nothing.
+        // Yamux stores no data of streams it does not know.
         let Some(waiting) = state.streams.get_mut(&stream) else { return };
-        let before = waiting.is_crowded();
+        let before = waiting.is_over_limit();
         waiting.bytes += u64::from(bytes);
         waiting.frames += 1;
-        if waiting.is_crowded() && !before {
-            state.crowded += 1;
+        if waiting.is_over_limit() && !before {
+            state.over_limit += 1;
         }
     }
 
-    /// Answers when the connection may be read.
+    /// Waits until the connection may be read.
     fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.state();
-        if state.crowded == 0 {
+        if state.over_limit == 0 {
             return Poll::Ready(());
         }
         state.reader = Some(cx.waker().clone());
@@ -88,10 +88,10 @@ impl Unread {
 }
 
 impl State {
-    /// A stream that was crowded is not any more.
-    fn relieved(&mut self) {
-        self.crowded -= 1;
-        if self.crowded == 0
+    /// Notes that a stream is no longer above the limit, and wakes the reader after the last one.
+    fn note_relief(&mut self) {
+        self.over_limit -= 1;
+        if self.over_limit == 0
             && let Some(reader) = self.reader.take()
         {
             reader.wake();
@@ -100,15 +100,15 @@ impl State {
 }
 
 impl StreamUnread {
-    /// So many bytes of the stream have been read.
-    pub(super) fn took(&self, bytes: usize) {
+    /// Counts `bytes` of the stream as read.
+    pub(super) fn note_read(&self, bytes: usize) {
         let mut state = self.all.state();
         let Some(waiting) = state.streams.get_mut(&self.stream) else { return };
-        let before = waiting.is_crowded();
+        let before = waiting.is_over_limit();
         waiting.bytes = waiting.bytes.saturating_sub(bytes as u64);
         waiting.frames = waiting.frames.min(waiting.bytes);
-        if before && !waiting.is_crowded() {
-            state.relieved();
+        if before && !waiting.is_over_limit() {
+            state.note_relief();
         }
     }
 }
@@ -116,30 +116,30 @@ impl StreamUnread {
 impl Drop for StreamUnread {
     fn drop(&mut self) {
         let mut state = self.all.state();
-        if state.streams.remove(&self.stream).is_some_and(|waiting| waiting.is_crowded()) {
-            state.relieved();
+        if state.streams.remove(&self.stream).is_some_and(|waiting| waiting.is_over_limit()) {
+            state.note_relief();
         }
     }
 }
 
-/// A connection whose frames are counted as they come.
+/// A connection that counts yamux frames as it reads them.
 #[derive(Debug)]
-pub(super) struct Watched<S> {
+pub(super) struct FrameCounting<S> {
     stream: S,
-    unread: Unread,
+    unread: UnreadFrames,
     header: [u8; HEADER],
-    /// How many bytes of the header have come.
+    /// How many bytes of the current header have arrived.
     filled: usize,
-    /// How many bytes of a frame are still to come after its header.
+    /// How many bytes of the current frame's body have not arrived.
     rest: usize,
 }
 
-impl<S> Watched<S> {
-    pub(super) fn new(stream: S, unread: Unread) -> Self {
+impl<S> FrameCounting<S> {
+    pub(super) fn new(stream: S, unread: UnreadFrames) -> Self {
         Self { stream, unread, header: [0; HEADER], filled: 0, rest: 0 }
     }
 
-    fn see(&mut self, mut bytes: &[u8]) {
+    fn scan(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let skipped = self.rest.min(bytes.len());
             self.rest -= skipped;
@@ -157,14 +157,14 @@ impl<S> Watched<S> {
                 let length = u32::from_be_bytes([l0, l1, l2, l3]);
                 if kind == DATA && length > 0 {
                     self.rest = length as usize;
-                    self.unread.came(u32::from_be_bytes([s0, s1, s2, s3]), length);
+                    self.unread.note_frame(u32::from_be_bytes([s0, s1, s2, s3]), length);
                 }
             }
         }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for FrameCounting<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -174,12 +174,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         ready!(this.unread.poll_room(cx));
         let before = into.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, into))?;
-        this.see(into.filled().get(before..).unwrap_or_default());
+        this.scan(into.filled().get(before..).unwrap_or_default());
         Poll::Ready(Ok(()))
     }
 }
 
-writes_through!(Watched, stream);
+writes_through!(FrameCounting, stream);
 
 #[cfg(test)]
 mod tests {
@@ -207,42 +207,42 @@ mod tests {
     async fn a_connection_rests_while_too_many_frames_of_a_stream_wait() {
         let tiny = frame(DATA, 1, 1);
         let all = tiny.repeat(2 * FRAMES as usize);
-        let unread = Unread::default();
-        let mut watched = Watched::new(&all[..], unread.clone());
-        let one = unread.enter(1);
+        let unread = UnreadFrames::default();
+        let mut watched = FrameCounting::new(&all[..], unread.clone());
+        let one = unread.register(1);
         let up_to = tiny.len() * (FRAMES as usize + 1);
         assert!(is_read(&mut watched, up_to).await);
         assert!(!is_read(&mut watched, 1).await);
-        one.took(1);
-        assert!(is_read(&mut watched, tiny.len()).await, "one was read, so one more is");
+        one.note_read(1);
+        assert!(is_read(&mut watched, tiny.len()).await, "one frame was read, so one more fits");
         assert!(!is_read(&mut watched, 1).await);
         drop(one);
-        assert!(is_read(&mut watched, 1).await, "nobody keeps what came for it any more");
+        assert!(is_read(&mut watched, 1).await, "a dropped stream no longer counts");
     }
 
     #[tokio::test]
     async fn what_is_read_or_large_or_on_no_stream_does_not_count() {
-        let unread = Unread::default();
-        let one = unread.enter(1);
+        let unread = UnreadFrames::default();
+        let one = unread.register(1);
         let all = [frame(DATA, 1, 1000).repeat(100), frame(1, 1, 9).repeat(9000)].concat();
         let others = frame(DATA, 5, 1).repeat(9000);
         let all = [all, others].concat();
-        let mut watched = Watched::new(&all[..], unread.clone());
+        let mut watched = FrameCounting::new(&all[..], unread.clone());
         assert!(is_read(&mut watched, all.len()).await);
         let tiny = frame(DATA, 1, 1);
         for _ in 0..3 * FRAMES {
-            let mut watched = Watched::new(&tiny[..], unread.clone());
+            let mut watched = FrameCounting::new(&tiny[..], unread.clone());
             assert!(is_read(&mut watched, tiny.len()).await);
-            one.took(2000);
+            one.note_read(2000);
         }
     }
 
     #[tokio::test]
     async fn where_frames_are_cut_changes_nothing() {
         let all = [frame(DATA, 1, 3), frame(2, 0, 77), frame(DATA, 1, 2)].concat();
-        let unread = Unread::default();
-        let _one = unread.enter(1);
-        let mut watched = Watched::new(&all[..], unread.clone());
+        let unread = UnreadFrames::default();
+        let _one = unread.register(1);
+        let mut watched = FrameCounting::new(&all[..], unread.clone());
         for _ in 0..all.len() {
             assert!(is_read(&mut watched, 1).await);
         }

@@ -1,24 +1,24 @@
-//! What systemd is told, where it has started the agent.
+//! Notifies systemd, if it has started the agent.
 
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use super::say;
+use super::log;
 
-/// Tells systemd how the agent is.
-pub(super) struct System {
+/// The agent's state as last sent to systemd.
+pub(super) struct Systemd {
     ready: bool,
     reloading: bool,
     shown: String,
 }
 
-impl System {
+impl Systemd {
     pub(super) fn new() -> Self {
         Self { ready: false, reloading: false, shown: String::new() }
     }
 
-    /// How often systemd is to hear that the agent lives: twice within what it waits for.
+    /// Returns how often to notify the watchdog: twice within its timeout.
     pub(super) fn watchdog() -> Option<Duration> {
         sd_notify::watchdog_enabled().map(|time| time / 2)
     }
@@ -30,36 +30,36 @@ impl System {
     pub(super) fn ready(&mut self) {
         if !self.ready || self.reloading {
             (self.ready, self.reloading) = (true, false);
-            tell(&[NotifyState::Ready]);
+            notify(&[NotifyState::Ready]);
         }
     }
 
     pub(super) fn reloading(&mut self) {
         self.reloading = true;
         match NotifyState::monotonic_usec_now() {
-            Ok(now) => tell(&[NotifyState::Reloading, now]),
-            Err(_) => tell(&[NotifyState::Reloading]),
+            Ok(now) => notify(&[NotifyState::Reloading, now]),
+            Err(_) => notify(&[NotifyState::Reloading]),
         }
     }
 
     pub(super) fn status(&mut self, text: &str) {
         if self.shown != text {
             text.clone_into(&mut self.shown);
-            tell(&[NotifyState::Status(text)]);
+            notify(&[NotifyState::Status(text)]);
         }
     }
 
     pub(super) fn lives() {
-        tell(&[NotifyState::Watchdog]);
+        notify(&[NotifyState::Watchdog]);
     }
 
     pub(super) fn stopping() {
-        tell(&[NotifyState::Stopping]);
+        notify(&[NotifyState::Stopping]);
     }
 }
 
-fn tell(states: &[NotifyState<'_>]) {
+fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        say(&format!("systemd was not told: {error}"));
+        log(&format!("could not notify systemd: {error}"));
     }
 }

@@ -1,4 +1,4 @@
-//! A local program's end of a stream.
+//! A stream to or from a local program.
 
 use std::io;
 use std::pin::Pin;
@@ -8,19 +8,19 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::carry::{Patience, carry};
-use crate::doors::Bytes;
 use crate::failure::Failure;
+use crate::opener::ByteFlow;
 
-/// A connection of or to a local program.
+/// A stream to or from a local program.
 #[derive(Debug)]
-pub(crate) enum Local {
+pub(crate) enum LocalStream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
-impl Local {
-    /// From now on its end is a reset, unless [`release`](Self::release) is called: a flow that
-    /// was cut must not look complete. A Unix socket knows no reset.
+impl LocalStream {
+    /// Makes the end of this stream a reset until [`release`](Self::release) is called, so that a
+    /// flow that was cut does not look complete. A Unix socket has no reset.
     pub(crate) fn guard(&self) -> io::Result<()> {
         match self {
             Self::Tcp(tcp) => {
@@ -31,7 +31,7 @@ impl Local {
         }
     }
 
-    /// Its end is a proper one again.
+    /// Makes the end of this stream a proper one again.
     pub(crate) fn release(&self) -> io::Result<()> {
         match self {
             #[expect(deprecated, reason = "no linger at all is the system's default")]
@@ -40,9 +40,13 @@ impl Local {
         }
     }
 
-    /// Carries a flow: what has been read of this end `already`, then what comes, until both
-    /// ends have ended.
-    pub(crate) async fn carry(mut self, flow: impl Bytes, already: Vec<u8>) -> Result<(), Failure> {
+    /// Carries a flow until both ends have ended. Sends the bytes in `already`, which were read
+    /// from this stream before, and then the rest of the stream.
+    pub(crate) async fn carry(
+        mut self,
+        flow: impl ByteFlow,
+        already: Vec<u8>,
+    ) -> Result<(), Failure> {
         let lost = |error| Failure::Local { what: "the local program".to_owned(), error };
         self.guard().map_err(lost)?;
         {
@@ -53,7 +57,7 @@ impl Local {
     }
 }
 
-impl AsyncRead for Local {
+impl AsyncRead for LocalStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -66,7 +70,7 @@ impl AsyncRead for Local {
     }
 }
 
-impl AsyncWrite for Local {
+impl AsyncWrite for LocalStream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

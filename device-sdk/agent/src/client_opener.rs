@@ -1,4 +1,4 @@
-//! The SDK's client, as what opens flows.
+//! Opens flows with the SDK's client.
 
 use std::io;
 use std::sync::Arc;
@@ -7,26 +7,26 @@ use std::task::{Context, Poll};
 use doorward_model::{Action, Clock, DoorName};
 use doorward_sdk::{Client, Error, IdentityDir, Kind, Settings, Transport, Wanted, Why};
 
-use crate::doors::{Boxed, Datagram, Doors, Flow, Packets, Refusal};
 use crate::failure::Failure;
+use crate::opener::{Boxed, Datagram, DatagramFlow, FlowOpener, FlowRefusal, OpenFlow};
 
-/// What the gateway is told this program is.
+/// The program and version that the agent sends to the gateway.
 pub(crate) const SOFTWARE: &str = concat!("doorward-agent/", env!("CARGO_PKG_VERSION"));
 
-/// Opens flows through a gateway, each for the same actions.
-pub(crate) struct Through {
+/// Opens flows through a gateway, all for the same actions.
+pub(crate) struct ClientOpener {
     client: Client,
     actions: Vec<Action>,
 }
 
-impl Through {
-    /// Opens flows by `client`. Without `actions`, each is for everything that is granted.
+impl ClientOpener {
+    /// Uses `client` to open flows for `actions`. Without any, each flow gets all granted actions.
     pub(crate) fn new(client: Client, actions: Vec<Action>) -> Self {
         Self { client, actions }
     }
 }
 
-/// Begins to connect with the identity in `dir`.
+/// Starts a client with the identity in `dir`.
 pub(crate) fn start(
     dir: &IdentityDir,
     transport: Transport,
@@ -38,18 +38,18 @@ pub(crate) fn start(
     Ok(Client::start(dir.clone(), settings)?)
 }
 
-impl Doors for Through {
+impl FlowOpener for ClientOpener {
     fn open<'a>(
         &'a self,
-        door: &'a DoorName,
+        interface: &'a DoorName,
         kind: Option<Kind>,
-    ) -> Boxed<'a, Result<Flow, Refusal>> {
+    ) -> Boxed<'a, Result<OpenFlow, FlowRefusal>> {
         let wanted = Wanted { actions: self.actions.clone(), kind };
         Box::pin(async move {
-            match self.client.connect(door, wanted).await {
-                Ok(doorward_sdk::Flow::Stream(stream)) => Ok(Flow::Stream(Box::new(stream))),
+            match self.client.connect(interface, wanted).await {
+                Ok(doorward_sdk::Flow::Stream(stream)) => Ok(OpenFlow::Stream(Box::new(stream))),
                 Ok(doorward_sdk::Flow::Datagrams(datagrams)) => {
-                    Ok(Flow::Datagrams(Box::new(datagrams)))
+                    Ok(OpenFlow::Datagrams(Box::new(datagrams)))
                 }
                 Err(error) => Err(refusal(&error)),
             }
@@ -57,15 +57,15 @@ impl Doors for Through {
     }
 }
 
-fn refusal(error: &Error) -> Refusal {
+fn refusal(error: &Error) -> FlowRefusal {
     let why = match error {
         Error::Flow { why, .. } => Some(*why),
         _ => None,
     };
-    Refusal { why, detail: error.to_string() }
+    FlowRefusal { why, detail: error.to_string() }
 }
 
-impl Packets for doorward_sdk::Datagrams {
+impl DatagramFlow for doorward_sdk::Datagrams {
     fn send(&mut self, datagram: &[u8]) {
         self.send(datagram);
     }

@@ -1,4 +1,4 @@
-//! Where local programs find the agent.
+//! Local listeners: sockets that programs of this machine connect to.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,40 +9,40 @@ use doorward_model::escape;
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::failure::Failure;
-use crate::local::Local;
+use crate::local_stream::LocalStream;
 
 /// A socket that local programs connect to.
-pub(crate) enum Listener {
+pub(crate) enum LocalListener {
     Tcp(TcpListener),
-    Unix(UnixListener, Removed),
+    Unix(UnixListener, SocketFile),
 }
 
-/// A socket's file, removed with the listener.
-pub(crate) struct Removed(PathBuf);
+/// The file of a Unix socket, which is removed with its listener.
+pub(crate) struct SocketFile(PathBuf);
 
-impl Drop for Removed {
+impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Whoever removed it first has saved us the work.
+        // Fails if somebody else has removed the file already.
         drop(std::fs::remove_file(&self.0));
     }
 }
 
-/// A place to listen that other machines cannot reach.
+/// An address that other machines cannot reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum ListenAddress {
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
 
-impl Place {
-    /// Reads `unix:PATH`, or a loopback address and port.
+impl ListenAddress {
+    /// Parses `unix:PATH`, or a loopback address and port.
     pub(crate) fn parse(address: &str) -> Result<Self, Failure> {
         if let Some(path) = address.strip_prefix("unix:") {
             return Ok(Self::Unix(path.into()));
         }
         let parsed: SocketAddr = address.parse().map_err(|_| {
             Failure::Usage(format!(
-                "'{}' is no place to listen; use unix:PATH, or 127.0.0.1:PORT with --open",
+                "'{}' is not an address to listen at; use unix:PATH, or 127.0.0.1:PORT with --open",
                 escape(address)
             ))
         })?;
@@ -56,53 +56,57 @@ impl Place {
     }
 }
 
-impl Listener {
-    pub(crate) fn bind(place: &Place) -> Result<Self, Failure> {
-        match place {
-            Place::Tcp(address) => tcp(*address),
-            Place::Unix(path) => unix(path),
+impl LocalListener {
+    pub(crate) fn bind(address: &ListenAddress) -> Result<Self, Failure> {
+        match address {
+            ListenAddress::Tcp(address) => tcp(*address),
+            ListenAddress::Unix(path) => unix(path),
         }
     }
 
-    /// Where it is, for people.
+    /// Returns the address, for people.
     pub(crate) fn shown(&self) -> String {
         match self {
             Self::Tcp(listener) => {
                 listener.local_addr().map_or_else(|error| error.to_string(), |at| at.to_string())
             }
-            Self::Unix(_, Removed(path)) => format!("unix:{}", path.display()),
+            Self::Unix(_, SocketFile(path)) => format!("unix:{}", path.display()),
         }
     }
 
-    /// The next local program.
-    pub(crate) async fn accept(&self) -> io::Result<Local> {
+    /// Accepts the next local program.
+    pub(crate) async fn accept(&self) -> io::Result<LocalStream> {
         match self {
-            Self::Tcp(listener) => listener.accept().await.map(|(stream, _)| Local::Tcp(stream)),
+            Self::Tcp(listener) => {
+                listener.accept().await.map(|(stream, _)| LocalStream::Tcp(stream))
+            }
             Self::Unix(listener, _) => {
-                listener.accept().await.map(|(stream, _)| Local::Unix(stream))
+                listener.accept().await.map(|(stream, _)| LocalStream::Unix(stream))
             }
         }
     }
 }
 
-fn tcp(address: SocketAddr) -> Result<Listener, Failure> {
+fn tcp(address: SocketAddr) -> Result<LocalListener, Failure> {
     let bound = std::net::TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
         TcpListener::from_std(listener)
     });
-    bound.map(Listener::Tcp).map_err(|error| Failure::Local { what: address.to_string(), error })
+    bound
+        .map(LocalListener::Tcp)
+        .map_err(|error| Failure::Local { what: address.to_string(), error })
 }
 
-/// A Unix socket that only its owner can open: made in a directory that only its owner can
-/// enter, and moved to its place when its mode is right.
-pub(crate) fn unix(path: &Path) -> Result<Listener, Failure> {
+/// Binds a Unix socket that only its owner can open. The socket is created in a directory that only
+/// its owner can enter, gets its mode, and is then moved to `path`.
+pub(crate) fn unix(path: &Path) -> Result<LocalListener, Failure> {
     let failed = |error| Failure::Local { what: format!("unix:{}", path.display()), error };
-    let bind = || -> io::Result<Listener> {
+    let bind = || -> io::Result<LocalListener> {
         match std::fs::symlink_metadata(path) {
             Ok(found) if found.file_type().is_socket() && !is_served(path) => {
                 std::fs::remove_file(path)?;
             }
-            Ok(_) => return Err(io::Error::other("it is there already; remove it first")),
+            Ok(_) => return Err(io::Error::other("the path exists already; remove it first")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -117,7 +121,7 @@ pub(crate) fn unix(path: &Path) -> Result<Listener, Failure> {
             let listener = UnixListener::bind(&socket)?;
             std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))?;
             std::fs::rename(&socket, path)?;
-            Ok(Listener::Unix(listener, Removed(path.to_owned())))
+            Ok(LocalListener::Unix(listener, SocketFile(path.to_owned())))
         })();
         drop(std::fs::remove_dir_all(&private));
         made
@@ -125,7 +129,7 @@ pub(crate) fn unix(path: &Path) -> Result<Listener, Failure> {
     bind().map_err(failed)
 }
 
-/// Whether somebody answers at a socket.
+/// Returns whether a process accepts connections at a socket.
 fn is_served(path: &Path) -> bool {
     #[expect(clippy::disallowed_methods, reason = "asks whether a local socket is stale")]
     std::os::unix::net::UnixStream::connect(path).is_ok()
@@ -139,17 +143,18 @@ mod tests {
     async fn a_socket_is_its_owners_alone_and_goes_with_its_listener() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("door.sock");
-        let place = Place::parse(&format!("unix:{}", path.display())).unwrap();
-        let listener = Listener::bind(&place).unwrap();
+        let address = ListenAddress::parse(&format!("unix:{}", path.display())).unwrap();
+        let listener = LocalListener::bind(&address).unwrap();
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert!(Listener::bind(&place).is_err());
+        assert!(LocalListener::bind(&address).is_err());
         drop(listener);
         assert!(!path.exists());
-        // One that was left behind is taken over; a file is not.
+        // The socket of a listener that ended without removing it is replaced; a regular file is
+        // not.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        assert!(Listener::bind(&place).is_ok());
+        assert!(LocalListener::bind(&address).is_ok());
         std::fs::write(&path, "mine").unwrap();
-        assert!(Listener::bind(&place).is_err());
+        assert!(LocalListener::bind(&address).is_err());
     }
 }

@@ -1,5 +1,5 @@
-//! Through which `doorward-agent status` sees the agent that runs: `agent.sock` in the identity
-//! directory, which answers one line of JSON and is its owner's alone.
+//! The socket through which `doorward-agent status` queries the running agent: `agent.sock` in the
+//! identity directory. It answers with one line of JSON, and only its owner can open it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,10 +10,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use crate::client_opener::SOFTWARE;
 use crate::failure::Failure;
-use crate::listener::{Listener, Place};
-use crate::local::Local;
-use crate::through::SOFTWARE;
+use crate::local_listener::{ListenAddress, LocalListener};
+use crate::local_stream::LocalStream;
 
 /// How long either side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -24,12 +24,12 @@ fn path(dir: &Path) -> PathBuf {
     dir.join("agent.sock")
 }
 
-/// Listens for those who want to see.
-pub(super) fn open(dir: &Path) -> Result<Listener, Failure> {
-    Listener::bind(&Place::Unix(path(dir)))
+/// Listens for status queries.
+pub(super) fn open(dir: &Path) -> Result<LocalListener, Failure> {
+    LocalListener::bind(&ListenAddress::Unix(path(dir)))
 }
 
-/// What is seen.
+/// Returns the agent's status as JSON.
 pub(super) fn view(status: &Status, last_error: Option<&str>) -> Value {
     let offers: serde_json::Map<String, Value> = status
         .offers
@@ -64,29 +64,29 @@ pub(super) fn view(status: &Status, last_error: Option<&str>) -> Value {
     })
 }
 
-/// Shows it to one who has come.
-pub(super) async fn show(mut local: Local, view: Value) {
-    let said = async {
+/// Sends the status to a client.
+pub(super) async fn answer(mut local: LocalStream, view: Value) {
+    let shown = async {
         local.write_all(format!("{view}\n").as_bytes()).await?;
         local.shutdown().await
     };
-    // Whoever does not look is not waited for.
-    drop(timeout(PATIENCE, said).await);
+    // Does not wait for a client that does not read.
+    drop(timeout(PATIENCE, shown).await);
 }
 
-/// What the agent that runs with an identity shows, if there is one.
-pub(crate) async fn look(dir: &Path) -> Option<Value> {
-    let seen = async {
+/// Queries the agent that runs with the identity in `dir`. Returns `None` if there is none.
+pub(crate) async fn query(dir: &Path) -> Option<Value> {
+    let received = async {
         #[expect(clippy::disallowed_methods, reason = "asks the agent of the same owner")]
         let stream = UnixStream::connect(path(dir)).await.ok()?;
         let mut text = String::new();
         stream.take(LONGEST).read_to_string(&mut text).await.ok()?;
         serde_json::from_str(&text).ok()
     };
-    timeout(PATIENCE, seen).await.ok().flatten()
+    timeout(PATIENCE, received).await.ok().flatten()
 }
 
-/// The lines of a view, for people.
+/// Formats a status as lines for people.
 pub(crate) fn lines(view: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let at = |pointer: &str| view.pointer(pointer).and_then(text);
@@ -111,11 +111,11 @@ pub(crate) fn lines(view: &Value) -> Vec<(String, String)> {
         ("connection".to_owned(), state),
     ];
     for (name, offer) in view.pointer("/offers").and_then(Value::as_object).into_iter().flatten() {
-        let said = match offer.get("why").and_then(text) {
+        let shown = match offer.get("why").and_then(text) {
             Some(why) => format!("{name}: declined: {why}"),
             None => name.clone(),
         };
-        lines.push(("offers".to_owned(), said));
+        lines.push(("offers".to_owned(), shown));
     }
     for (name, pointer) in [
         ("next renewal", "/renewal"),
@@ -123,12 +123,12 @@ pub(crate) fn lines(view: &Value) -> Vec<(String, String)> {
         ("not noted", "/posture/why"),
         ("last error", "/last_error"),
     ] {
-        lines.extend(at(pointer).map(|said| (name.to_owned(), said)));
+        lines.extend(at(pointer).map(|shown| (name.to_owned(), shown)));
     }
-    if let Some(behind) = view.pointer("/clock_behind").and_then(Value::as_i64)
-        && behind.abs() > 60
+    if let Some(seconds) = view.pointer("/clock_behind").and_then(Value::as_i64)
+        && seconds.abs() > 60
     {
-        lines.push(("clock".to_owned(), format!("{behind} s behind the gateway's")));
+        lines.push(("clock".to_owned(), format!("{seconds} s behind the gateway's")));
     }
     lines
 }
@@ -140,7 +140,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_shown_is_seen() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(look(dir.path()).await, None);
+        assert_eq!(query(dir.path()).await, None);
         let listener = open(dir.path()).unwrap();
         let view = json!({
             "process": 7,
@@ -151,12 +151,12 @@ mod tests {
         });
         let shown = view.clone();
         let serving = tokio::spawn(async move {
-            show(listener.accept().await.unwrap(), shown).await;
+            answer(listener.accept().await.unwrap(), shown).await;
         });
-        let seen = look(dir.path()).await.unwrap();
+        let received = query(dir.path()).await.unwrap();
         serving.await.unwrap();
-        assert_eq!(seen, view);
-        let lines = lines(&seen);
+        assert_eq!(received, view);
+        let lines = lines(&received);
         for (name, says) in [
             ("agent", "process 7"),
             ("connection", "connected by quic since today, session s1"),
@@ -164,7 +164,7 @@ mod tests {
             ("last error", "it was"),
             ("clock", "-3600 s"),
         ] {
-            let found = |(one, said): &(String, String)| one == name && said.contains(says);
+            let found = |(one, shown): &(String, String)| one == name && shown.contains(says);
             assert!(lines.iter().any(found), "{name}: {lines:?}");
         }
     }

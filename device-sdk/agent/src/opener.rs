@@ -1,0 +1,206 @@
+//! The port through which the agent opens flows to interfaces of other devices.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use doorward_model::DoorName;
+use doorward_wire::{Kind, Why};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::failure::Failure;
+
+/// A boxed future.
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// An open flow.
+pub(crate) enum OpenFlow {
+    Stream(Box<dyn ByteFlow>),
+    Datagrams(Box<dyn DatagramFlow>),
+}
+
+/// A flow of bytes. A shutdown ends its direction properly; dropping it cuts the flow.
+pub(crate) trait ByteFlow: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteFlow for T {}
+
+/// A flow of datagrams.
+pub(crate) trait DatagramFlow: Send {
+    /// Sends a datagram, or drops it. A queued datagram leaves at the next `poll_receive`.
+    fn send(&mut self, datagram: &[u8]);
+
+    /// Returns the next received datagram, or `None` when the flow is over.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Datagram>>>;
+
+    /// Ends the flow.
+    fn close(self: Box<Self>, why: Why);
+}
+
+/// A datagram.
+pub(crate) type Datagram = bytes::Bytes;
+
+impl DatagramFlow for doorward_wire::Datagrams {
+    fn send(&mut self, datagram: &[u8]) {
+        self.send(datagram);
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Datagram>>> {
+        self.poll_receive(cx)
+    }
+
+    fn close(self: Box<Self>, why: Why) {
+        (*self).close(why);
+    }
+}
+
+/// Why a flow was not opened.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{detail}")]
+pub(crate) struct FlowRefusal {
+    /// The gateway's reason; `None` if the gateway was not reached.
+    pub(crate) why: Option<Why>,
+    /// What to do next, for people. Printable.
+    pub(crate) detail: String,
+}
+
+impl From<FlowRefusal> for Failure {
+    fn from(refusal: FlowRefusal) -> Self {
+        Self::Refused(refusal.detail)
+    }
+}
+
+/// A port for opening flows: the SDK's client, or a fake in tests.
+pub(crate) trait FlowOpener: Send + Sync + 'static {
+    /// Opens a flow to `interface`. Without `kind`, the interface decides the kind.
+    fn open<'a>(
+        &'a self,
+        interface: &'a DoorName,
+        kind: Option<Kind>,
+    ) -> Boxed<'a, Result<OpenFlow, FlowRefusal>>;
+}
+
+/// Opens a flow of bytes to `interface`.
+pub(crate) async fn stream(
+    opener: &dyn FlowOpener,
+    interface: &DoorName,
+) -> Result<Box<dyn ByteFlow>, FlowRefusal> {
+    match opener.open(interface, Some(Kind::Stream)).await? {
+        OpenFlow::Stream(pipe) => Ok(pipe),
+        OpenFlow::Datagrams(_) => Err(other_kind("datagrams")),
+    }
+}
+
+/// Opens a flow of datagrams to `interface`.
+pub(crate) async fn datagrams(
+    opener: &dyn FlowOpener,
+    interface: &DoorName,
+) -> Result<Box<dyn DatagramFlow>, FlowRefusal> {
+    match opener.open(interface, Some(Kind::Datagrams)).await? {
+        OpenFlow::Datagrams(datagrams) => Ok(datagrams),
+        OpenFlow::Stream(_) => Err(other_kind("bytes")),
+    }
+}
+
+fn other_kind(kind: &str) -> FlowRefusal {
+    FlowRefusal { why: Some(Why::Wrong), detail: format!("the interface speaks {kind} only") }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Mutex;
+
+    use doorward_wire::{Carrier, Pipe, Side};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// Returns both ends of a stream, over a connection in memory.
+    pub(crate) async fn pipes() -> (Carrier, Pipe, Carrier, Pipe) {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let near = Carrier::yamux(near, Side::Client);
+        let far = Carrier::yamux(far, Side::Gateway);
+        let mut one = near.open().await.unwrap();
+        // The other end learns of a stream with its first byte.
+        one.write_all(b"!").await.unwrap();
+        one.flush().await.unwrap();
+        let mut other = far.accept().await.unwrap();
+        other.read_exact(&mut [0]).await.unwrap();
+        (near, one, far, other)
+    }
+
+    /// What a fake backend does.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum FakeBackend {
+        /// Echoes bytes, and ends when the input ends.
+        Echo,
+        /// Echoes one chunk, then cuts the flow.
+        Cut,
+        /// Refuses the flow.
+        Refuse(Option<Why>),
+    }
+
+    /// A fake that records the requests and answers with a fake backend.
+    pub(crate) struct FakeOpener {
+        pub(crate) backend: FakeBackend,
+        pub(crate) requests: Mutex<Vec<(String, Option<Kind>)>>,
+        /// Keeps the carriers alive, since a dropped carrier ends its connection.
+        held: Mutex<Vec<Carrier>>,
+    }
+
+    impl FakeOpener {
+        pub(crate) fn new(backend: FakeBackend) -> Self {
+            Self { backend, requests: Mutex::default(), held: Mutex::default() }
+        }
+
+        pub(crate) fn requests(&self) -> Vec<(String, Option<Kind>)> {
+            self.requests.lock().unwrap().clone()
+        }
+    }
+
+    impl FlowOpener for FakeOpener {
+        fn open<'a>(
+            &'a self,
+            interface: &'a DoorName,
+            kind: Option<Kind>,
+        ) -> Boxed<'a, Result<OpenFlow, FlowRefusal>> {
+            Box::pin(async move {
+                self.requests.lock().unwrap().push((interface.to_string(), kind));
+                let backend = self.backend;
+                if let FakeBackend::Refuse(why) = backend {
+                    return Err(FlowRefusal { why, detail: "not today".to_owned() });
+                }
+                let (near, one, far, other) = pipes().await;
+                self.held.lock().unwrap().extend([near.clone(), far.clone()]);
+                if kind == Some(Kind::Datagrams) {
+                    let mut echo = far.datagrams(other);
+                    tokio::spawn(async move {
+                        while let Ok(Some(datagram)) = echo.receive().await {
+                            echo.send(&datagram);
+                        }
+                    });
+                    return Ok(OpenFlow::Datagrams(Box::new(near.datagrams(one))));
+                }
+                tokio::spawn(echo(other, backend));
+                Ok(OpenFlow::Stream(Box::new(one)))
+            })
+        }
+    }
+
+    async fn echo(mut pipe: Pipe, backend: FakeBackend) {
+        let mut bytes = [0; 1024];
+        loop {
+            match pipe.read(&mut bytes).await {
+                Ok(0) => return pipe.shutdown().await.unwrap(),
+                Ok(count) => {
+                    pipe.write_all(&bytes[..count]).await.unwrap();
+                    pipe.flush().await.unwrap();
+                }
+                Err(_) => return,
+            }
+            if backend == FakeBackend::Cut {
+                return;
+            }
+        }
+    }
+}

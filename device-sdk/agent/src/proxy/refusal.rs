@@ -1,0 +1,30 @@
+//! Translates refusals into HTTP statuses and SOCKS replies.
+
+use doorward_wire::Why;
+
+use super::http::HttpRefusal;
+use super::socks::SocksReply;
+use crate::opener::FlowRefusal;
+
+pub(super) fn http_refusal(refusal: &FlowRefusal) -> HttpRefusal {
+    let status = match refusal.why {
+        Some(Why::Forbidden) => 403,
+        Some(Why::Wrong) => 400,
+        Some(Why::Taken) => 409,
+        Some(Why::Busy | Why::NotRecorded | Why::Stopping) => 503,
+        Some(Why::NoAnswer) => 504,
+        _ => 502,
+    };
+    HttpRefusal::new(status, refusal.detail.clone())
+}
+
+pub(super) fn socks_reply(refusal: &FlowRefusal) -> SocksReply {
+    match refusal.why {
+        Some(Why::Forbidden) => SocksReply::Forbidden,
+        Some(Why::Unreachable | Why::NoAnswer) => SocksReply::HostUnreachable,
+        Some(Why::Broken | Why::Taken) => SocksReply::Refused,
+        Some(_) => SocksReply::Failure,
+        // The gateway was not reached.
+        None => SocksReply::NetworkUnreachable,
+    }
+}
