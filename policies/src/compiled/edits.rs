@@ -1,11 +1,11 @@
 //! What is different from the base that a bundle was compiled into.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
-use super::layer::{Builder, Number};
-use super::{Compiled, Part};
-use crate::bundle::{BundleErrors, line_of};
+use super::builder::Builder;
+use super::layer::RuleNumber;
+use super::part::CompiledPart;
+use crate::rule::{BundleErrors, read_row};
 
 /// Lines of `policy.csv` that another text has in place of some of this one's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +22,11 @@ pub(crate) struct Hunk<'a> {
 #[derive(Debug)]
 pub(super) struct Edits {
     /// The rules that have come.
-    pub(super) part: Part,
+    pub(super) part: CompiledPart,
     /// Their lines, as text.
     lines: BTreeMap<u32, Box<str>>,
     /// The rules of the base that are no more.
-    pub(super) gone: HashSet<Number>,
+    pub(super) gone: HashSet<RuleNumber>,
     /// Where the lines of the base stand now.
     pub(super) moves: Moves,
     /// Whether they speak of roles or groups that the base does not know.
@@ -86,12 +86,14 @@ fn moved(line: u32, by: i64) -> u32 {
     u32::try_from((i64::from(line) + by).max(0)).unwrap_or(u32::MAX)
 }
 
+/// Adds `hunks` to the edits that a bundle has since its base was compiled. Returns `None` if more
+/// than [`MOST`] lines have changed, so that compiling all rules anew is better.
 pub(super) fn edited(
-    compiled: &Compiled,
+    base: &CompiledPart,
+    former: Option<&Edits>,
     hunks: &[Hunk<'_>],
     errors: &mut BundleErrors,
-) -> Option<Compiled> {
-    let former = compiled.edits.as_deref();
+) -> Option<Edits> {
     let mut gone = former.map(|edits| edits.gone.clone()).unwrap_or_default();
     let mut lines = former.map(|edits| edits.lines.clone()).unwrap_or_default();
     let moves = former.map_or_else(Moves::none, |edits| edits.moves.clone());
@@ -105,17 +107,17 @@ pub(super) fn edited(
             return None;
         }
         let first = u32::try_from(hunk.at + 1).ok()?;
-        let behind = u32::try_from(hunk.at + 1 + hunk.removed).ok()?;
-        for line in first..behind {
+        let end = u32::try_from(hunk.at + 1 + hunk.removed).ok()?;
+        for line in first..end {
             if lines.remove(&line).is_none() {
-                let here = moves.before(line).filter_map(|line| compiled.base.layer.on_line(line));
+                let here = moves.before(line).filter_map(|line| base.layer.on_line(line));
                 gone.extend(here);
             }
         }
         let begins = moved(first, by);
         come.extend((begins..).zip(hunk.added.iter().copied()));
         by += i64::try_from(hunk.added.len()).ok()? - i64::try_from(hunk.removed).ok()?;
-        later.0.push((behind, by));
+        later.0.push((end, by));
     }
     let mut now: BTreeMap<u32, Box<str>> =
         lines.into_iter().map(|(line, text)| (later.now(line), text)).collect();
@@ -124,22 +126,21 @@ pub(super) fn edited(
         return None;
     }
 
-    let mut builder = Builder::above(&compiled.base.words, &compiled.base.conditions);
+    let mut builder = Builder::above(&base.names, &base.conditions);
     let mut rules: BTreeMap<u32, Box<str>> = BTreeMap::new();
     for (line, text) in now {
         // Comments come and go, and are nothing to keep.
-        let Some(read) = line_of("policy.csv", line as usize, &text, errors) else { continue };
-        if let Err(place) = builder.add(&read) {
-            errors.refuse("policy.csv", line as usize, place);
+        let Some(read) = read_row("policy.csv", line as usize, &text, errors) else { continue };
+        if let Err(error) = builder.add(&read) {
+            errors.refuse("policy.csv", line as usize, error);
         }
         rules.insert(line, text);
     }
     let part = builder.finish();
-    let names_new = part.words.whos.own_kinds().any(|kind| kind == "role/")
-        || part.words.ons.own_kinds().any(|kind| kind == "group/");
+    let names_new = part.names.whos.own_kinds().any(|kind| kind == "role/")
+        || part.names.ons.own_kinds().any(|kind| kind == "group/");
     let moves = moves.then(&later);
-    let edits = Edits { part, lines: rules, gone, moves, names_new };
-    Some(Compiled { base: Arc::clone(&compiled.base), edits: Some(Arc::new(edits)) })
+    Some(Edits { part, lines: rules, gone, moves, names_new })
 }
 
 #[cfg(test)]

@@ -9,12 +9,20 @@
 //! that base, and has besides a small layer of its own and a note of what of the base is gone.
 //! [`crate::judge`] holds what comes out of here against Casbin.
 
-mod alike;
+mod builder;
 mod cells;
 mod conditions;
+mod control;
 mod edits;
+mod entry;
+mod ids;
+mod kinds;
 mod layer;
-mod names;
+mod node;
+mod node_index;
+mod order;
+mod part;
+mod range_filter;
 mod run;
 mod steps;
 mod texts;
@@ -27,38 +35,34 @@ use std::sync::Arc;
 use doorward_model::{Action, Device, Path, Subject};
 use jiff::SignedDuration;
 
-pub(crate) use cells::{Entry, Found, Ids};
-pub(crate) use conditions::ALWAYS;
-pub(crate) use edits::Hunk;
-pub(crate) use layer::{Builder, Extent};
-pub(crate) use steps::{Limit, Step, Steps};
-
-use crate::bundle::{BundleErrors, Effect, Rule};
+use crate::rule::{BundleErrors, Effect, Rule};
 use crate::when::When;
+pub(crate) use builder::Builder;
+pub(crate) use conditions::ALWAYS;
+pub(crate) use control::{SearchControl, SearchFlow};
+pub(crate) use edits::Hunk;
+pub(crate) use entry::RuleEntry;
+pub(crate) use ids::Ids;
+pub(crate) use layer::Extent;
+pub(crate) use steps::{Limit, Steps};
+
 use conditions::Conditions;
 use edits::Edits;
-use layer::{Layer, Number, Words};
+use layer::{Layer, RuleNumber};
+use part::{CompiledPart, RuleNames};
 
 /// The rules of a bundle, compiled.
 #[derive(Clone, Debug)]
 pub(crate) struct Compiled {
-    base: Arc<Part>,
+    base: Arc<CompiledPart>,
     edits: Option<Arc<Edits>>,
-}
-
-/// Rules that were compiled together, with the names and conditions that they speak of.
-#[derive(Debug)]
-pub(crate) struct Part {
-    words: Words,
-    conditions: Arc<Conditions>,
-    layer: Layer,
 }
 
 /// One rule of a compiled bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Ref {
+pub(crate) struct RuleRef {
     edited: bool,
-    number: Number,
+    number: RuleNumber,
 }
 
 impl Compiled {
@@ -70,10 +74,11 @@ impl Compiled {
     /// The same rules but for `hunks`, at a cost in proportion to these and those before; `None`
     /// if they have become so many that compiling all anew is better.
     pub(crate) fn edited(&self, hunks: &[Hunk<'_>], errors: &mut BundleErrors) -> Option<Self> {
-        edits::edited(self, hunks, errors)
+        let edits = edits::edited(&self.base, self.edits.as_deref(), hunks, errors)?;
+        Some(Self { base: Arc::clone(&self.base), edits: Some(Arc::new(edits)) })
     }
 
-    fn gone(&self) -> Option<&HashSet<Number>> {
+    fn gone(&self) -> Option<&HashSet<RuleNumber>> {
         self.edits.as_ref().map(|edits| &edits.gone).filter(|gone| !gone.is_empty())
     }
 
@@ -83,8 +88,8 @@ impl Compiled {
     }
 
     /// The names and conditions: those of the edits lie above those of the base.
-    fn words(&self) -> &Words {
-        self.edits.as_ref().map_or(&self.base.words, |edits| &edits.part.words)
+    fn names(&self) -> &RuleNames {
+        self.edits.as_ref().map_or(&self.base.names, |edits| &edits.part.names)
     }
 
     fn conditions(&self) -> &Conditions {
@@ -106,28 +111,28 @@ impl Compiled {
         (whos, ons, action): (Ids<'_>, Ids<'_>, Action),
         path: &Path,
         steps: &mut Steps,
-        found: &mut impl FnMut(Ref, &Entry) -> Found,
-    ) -> Step {
+        found: &mut impl FnMut(RuleRef, &RuleEntry) -> SearchControl,
+    ) -> SearchFlow {
         let asked = (whos, ons, action);
         for (edited, layer) in self.layers() {
-            let side = layer.side(effect);
-            if !side.cells.speak_of_any(whos) {
+            let rules = layer.of_effect(effect);
+            if !rules.cells.speak_of_any(whos) {
                 continue;
             }
             let gone = if edited { None } else { self.gone() };
-            let mut one = |number: u32, entry: &Entry| {
-                let number = Number::of(effect, number);
+            let mut one = |number: u32, entry: &RuleEntry| {
+                let number = RuleNumber::of(effect, number);
                 match gone {
-                    Some(gone) if gone.contains(&number) => Found::On,
-                    _ => found(Ref { edited, number }, entry),
+                    Some(gone) if gone.contains(&number) => SearchControl::Next,
+                    _ => found(RuleRef { edited, number }, entry),
                 }
             };
             match extent {
-                Extent::Some if path.is_wide() => side.meeting(path, asked, steps, &mut one)?,
-                _ => side.reaching(extent, path, asked, steps, &mut one)?,
+                Extent::Some if path.is_wide() => rules.find(path, asked, steps, &mut one)?,
+                _ => rules.find_by_node(extent, path, asked, steps, &mut one)?,
             }
         }
-        Step::Continue(())
+        SearchFlow::Continue(())
     }
 
     /// The conditions of a rule. `None` would be a rule that is not of this bundle; it applies
@@ -142,7 +147,7 @@ impl Compiled {
     }
 
     /// The line of a rule, as the text has it now.
-    pub(crate) fn line(&self, rule: Ref) -> u32 {
+    pub(crate) fn line(&self, rule: RuleRef) -> u32 {
         let line = |layer: &Layer| layer.entry(rule.number).map_or(0, |entry| entry.line);
         match &self.edits {
             Some(edits) if rule.edited => line(&edits.part.layer),
@@ -152,28 +157,28 @@ impl Compiled {
     }
 
     /// A rule as it was written.
-    pub(crate) fn rule(&self, rule: Ref) -> Option<Rule> {
+    pub(crate) fn rule(&self, rule: RuleRef) -> Option<Rule> {
         let layer = match &self.edits {
             Some(edits) if rule.edited => &edits.part.layer,
             _ => &self.base.layer,
         };
         let effect = rule.number.effect();
         let placed = layer.placed(rule.number)?;
-        let path = layer.side(effect).tree.pattern(placed.place, placed.range);
+        let path = layer.of_effect(effect).tree.pattern(placed.node, placed.range);
         let when = Arc::clone(self.conditions().get(placed.when)?);
-        let (who, on) = (self.words().whos.get(placed.who), self.words().ons.get(placed.on));
+        let (who, on) = (self.names().whos.get(placed.who), self.names().ons.get(placed.on));
         let line = self.line(rule) as usize;
         Rule::of(line, who, on, path, placed.acts, when, effect)
     }
 
     /// Every rule, in the order of `policy.csv`.
-    pub(crate) fn refs(&self) -> impl Iterator<Item = Ref> {
+    pub(crate) fn rule_refs(&self) -> impl Iterator<Item = RuleRef> {
         let gone = self.gone();
-        let kept = move |number: &&Number| gone.is_none_or(|gone| !gone.contains(number));
+        let kept = move |number: &&RuleNumber| gone.is_none_or(|gone| !gone.contains(number));
         let base = self.base.layer.in_order().iter().filter(kept);
-        let base = base.map(|number| Ref { edited: false, number: *number });
+        let base = base.map(|number| RuleRef { edited: false, number: *number });
         let edited = self.edits.iter().flat_map(|edits| edits.part.layer.in_order());
-        let edited = edited.map(|number| Ref { edited: true, number: *number });
+        let edited = edited.map(|number| RuleRef { edited: true, number: *number });
         let (mut base, mut edited) = (base.peekable(), edited.peekable());
         std::iter::from_fn(move || match (base.peek(), edited.peek()) {
             (Some(one), Some(other)) if self.line(*one) > self.line(*other) => edited.next(),
@@ -184,7 +189,7 @@ impl Compiled {
 
     /// The number of somebody's own name, or of a role's: `kind` is `user/`, `role/` and so on.
     pub(crate) fn who(&self, kind: &str, name: &str) -> Option<u32> {
-        self.words().whos.find(kind, name)
+        self.names().whos.find(kind, name)
     }
 
     /// The number of a subject.
@@ -194,12 +199,12 @@ impl Compiled {
 
     /// The number of a group.
     pub(crate) fn group(&self, name: &str) -> Option<u32> {
-        self.words().ons.find("group/", name)
+        self.names().ons.find("group/", name)
     }
 
     /// The number of a device.
     pub(crate) fn device(&self, device: &Device) -> Option<u32> {
-        self.words().ons.find("", device.as_str())
+        self.names().ons.find("", device.as_str())
     }
 
     /// Whether roles and groups have the same numbers in both.
@@ -212,7 +217,7 @@ impl Compiled {
     /// The bytes that the compiled form holds.
     pub(crate) fn bytes(&self) -> usize {
         let layers: usize = self.layers().map(|(_, layer)| layer.bytes()).sum();
-        let words = self.words();
-        layers + words.whos.bytes() + words.ons.bytes() + self.conditions().bytes()
+        let names = self.names();
+        layers + names.whos.bytes() + names.ons.bytes() + self.conditions().bytes()
     }
 }

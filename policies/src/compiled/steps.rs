@@ -1,11 +1,8 @@
 //! How much one question may look at.
 
-use std::ops::ControlFlow;
-
 use doorward_model::Path;
 
-/// What becomes of a search after a place or a rule: on, or it is over.
-pub(crate) type Step = ControlFlow<()>;
+use super::control::SearchFlow;
 
 /// How many places and rules are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,15 +43,15 @@ impl Steps {
     }
 
     /// Takes one. Breaks if none is left.
-    pub(crate) fn take(&mut self) -> Step {
+    pub(crate) fn take(&mut self) -> SearchFlow {
         match self.left.checked_sub(1) {
             Some(left) => {
                 self.left = left;
-                Step::Continue(())
+                SearchFlow::Continue(())
             }
             None => {
                 self.ran_out = true;
-                Step::Break(())
+                SearchFlow::Break(())
             }
         }
     }
@@ -65,7 +62,7 @@ impl Steps {
     }
 
     /// Another way of searching may take as many steps, once.
-    pub(crate) fn again(&mut self) {
+    pub(crate) fn use_spare(&mut self) {
         self.left = std::mem::take(&mut self.spare);
         self.ran_out = self.left == 0;
     }
