@@ -1,4 +1,4 @@
-//! Compiles rules, line by line.
+//! Compiles the rules of a bundle, row by row.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use super::tree::Tree;
 use crate::pattern::NumberRange;
 use crate::rule::{Effect, Reason, TableRow, read_columns};
 
-/// How many places the paths of one effect make at most: a few million rules have as many. Each is
-/// some sixty bytes.
+/// The most nodes that the paths of one effect may make, some sixty bytes each. A few million rules
+/// have as many.
 const MAX_NODES: u32 = 1 << 24;
 
-/// Compiles rules, line by line.
+/// A builder of a [`CompiledPart`] from the rows of `policy.csv`.
 pub(crate) struct Builder {
     whos: Texts,
     ons: Texts,
@@ -53,7 +53,7 @@ impl Builder {
         Self::with(Texts::default(), Texts::default(), Conditions::new())
     }
 
-    /// A builder whose names and conditions go on where those of another layer end.
+    /// Returns a builder whose names and conditions continue those of another part.
     pub(crate) fn above(names: &RuleNames, conditions: &Arc<Conditions>) -> Self {
         let (whos, ons) = (Texts::above(&names.whos), Texts::above(&names.ons));
         Self::with(whos, ons, Conditions::above(conditions))
@@ -63,7 +63,10 @@ impl Builder {
         Self { whos, ons, conditions, allow: EffectBuilder::new(), deny: EffectBuilder::new() }
     }
 
-    /// Adds the rule on a line.
+    /// Adds the rule of a row.
+    ///
+    /// # Errors
+    /// The column and the reason if the row is no rule.
     pub(crate) fn add(&mut self, line: &TableRow<'_>) -> Result<(), (usize, Reason)> {
         let Self { whos, ons, conditions, allow, deny } = self;
         let known = |texts: &Texts, text: &str| {
@@ -98,7 +101,7 @@ impl Builder {
         Ok(())
     }
 
-    /// The layer of what has been added, with its names and conditions.
+    /// Returns the rules that were added, with their names and conditions.
     pub(crate) fn finish(mut self) -> CompiledPart {
         let allow = self.allow.finish(Effect::Allow);
         let deny = self.deny.finish(Effect::Deny);

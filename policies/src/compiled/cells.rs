@@ -16,30 +16,30 @@ use super::steps::Steps;
 use crate::pattern::NumberRange;
 use crate::rule::Acts;
 
-/// The rules of one effect, by place, then who, then what.
+/// The rules of one effect, sorted by node, then who, then what.
 #[derive(Debug)]
 pub(crate) struct Cells {
     cells: Vec<Cell>,
     entries: Vec<RuleEntry>,
-    /// For places with many cells, the first cell of each who, and each cell.
+    /// For nodes with many cells: the first cell of each who, and each cell.
     by_who: HashTable<u32>,
     by_cell: HashTable<u32>,
-    /// Whom any rule speaks of, a bit each.
+    /// Everybody that a rule speaks of, a bit each.
     whos: Vec<u64>,
     hasher: DefaultHashBuilder,
 }
 
-/// The rules of one place, who and what.
+/// The rules of one node, who and what.
 #[derive(Debug)]
 struct Cell {
     node: u32,
     who: u32,
     on: u32,
-    /// Where its rules begin.
+    /// The number of its first rule.
     start: u32,
 }
 
-/// Up to how many cells are simply looked through.
+/// The most cells that a search looks through one by one.
 const FEW: usize = 16;
 
 impl Cells {
@@ -87,12 +87,12 @@ impl Cells {
         done
     }
 
-    /// Fills in how far each half of a run of ranges reaches.
+    /// Fills in [`RuleEntry::max_last`] in all runs.
     fn fill_max_last(&mut self) {
         let mut rest = self.entries.as_mut_slice();
         let mut ends: Vec<usize> = Vec::new();
         let mut cells = self.cells.iter().skip(1).map(|cell| cell.start as usize).peekable();
-        // A run ends where the cell ends, or the conditions or actions change.
+        // A run ends where its cell ends, and where the conditions or actions change.
         let mut before: Option<(u32, Acts)> = None;
         for (at, entry) in rest.iter().enumerate() {
             let begins = cells.next_if_eq(&at).is_some();
@@ -144,12 +144,12 @@ impl Cells {
         }
     }
 
-    /// A rule by its number.
+    /// Returns the rule of a number.
     pub(crate) fn entry(&self, number: u32) -> Option<&RuleEntry> {
         self.entries.get(number as usize)
     }
 
-    /// Where a rule goes.
+    /// Returns the rule of a number with its node, who and what.
     pub(crate) fn placed(&self, number: u32) -> Option<PlacedRule> {
         let entry = self.entry(number)?;
         let after = self.cells.partition_point(|cell| cell.start <= number);
@@ -159,12 +159,12 @@ impl Cells {
         Some(PlacedRule { node, who, on, line, when, acts, range: entry.range() })
     }
 
-    /// All rules with their numbers, in no order.
+    /// Yields all rules with their numbers, in no order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (u32, &RuleEntry)> {
         (0..).zip(&self.entries)
     }
 
-    /// The bytes that the rules hold.
+    /// Returns how many bytes of memory the rules take.
     pub(crate) fn bytes(&self) -> usize {
         self.cells.capacity() * size_of::<Cell>()
             + self.entries.capacity() * size_of::<RuleEntry>()
@@ -173,8 +173,8 @@ impl Cells {
             + self.whos.capacity() * 8
     }
 
-    /// The places that have cells, the last first: where these begin, and all actions that the
-    /// rules of each speak of.
+    /// Yields the nodes that have cells, the last first: each with the number of its first cell,
+    /// and all actions of its rules.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = (u32, u32, Acts)> {
         let mut first = self.cells.len();
         let mut end = self.entries.len();
@@ -188,23 +188,23 @@ impl Cells {
         })
     }
 
-    /// How many cells there are.
+    /// Returns how many cells there are.
     pub(crate) fn count(&self) -> u32 {
         u32::try_from(self.cells.len()).unwrap_or(u32::MAX)
     }
 
-    /// Whether any rule speaks of one of `whos`.
+    /// Returns whether a rule speaks of one of `whos`.
     pub(crate) fn speak_of_any(&self, whos: Ids<'_>) -> bool {
         whos.iter().any(|who| self.speak_of(who))
     }
 
-    /// Whether any rule speaks of `who`.
+    /// Returns whether a rule speaks of `who`.
     pub(super) fn speak_of(&self, who: u32) -> bool {
         let (word, bit) = bit_of(who);
         self.whos.get(word).is_some_and(|word| word & bit != 0)
     }
 
-    /// Every run: the place, who, on what, and the numbers of its rules.
+    /// Yields every run: its node, who, what, and the numbers of its rules.
     pub(super) fn runs(&self) -> impl Iterator<Item = (u32, u32, u32, Range<u32>)> {
         (0..self.count()).zip(&self.cells).flat_map(move |(number, cell)| {
             let mut rules = self.rules_of(number);
@@ -223,7 +223,7 @@ impl Cells {
         })
     }
 
-    /// Finds the rules of a run that `reach` means.
+    /// Finds the rules of a run that `filter` selects.
     pub(super) fn search_run(
         &self,
         numbers: Range<u32>,
@@ -236,15 +236,15 @@ impl Cells {
         })
     }
 
-    /// The numbers of the rules of a cell.
+    /// Returns the numbers of the rules of a cell.
     fn rules_of(&self, cell: u32) -> Range<u32> {
         let start = |cell: u32| self.cells.get(cell as usize).map(|cell| cell.start);
         let all = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         start(cell).unwrap_or(all)..start(cell + 1).unwrap_or(all)
     }
 
-    /// Finds the rules of a place that speak of one of `whos`, one of `ons` and of `action`, and
-    /// whose last segment is as `reach` says.
+    /// Finds the rules of a node that speak of one of `whos`, one of `ons` and `action`, and that
+    /// `filter` selects.
     pub(crate) fn find(
         &self,
         (at, filter): (NodeCells, RangeFilter),
@@ -290,7 +290,7 @@ impl Cells {
         SearchFlow::Continue(())
     }
 
-    /// Searches the cells of one who, which begin with the first of `range`.
+    /// Searches the cells of one who. They begin with the first of `range`.
     fn search_who(
         &self,
         (range, who): (Range<usize>, u32),
@@ -299,7 +299,8 @@ impl Cells {
         steps: &mut Steps,
         found: &mut impl FnMut(u32, &RuleEntry) -> SearchControl,
     ) -> SearchFlow {
-        // Both are in order, so one is followed along the other; what is far ahead is looked up.
+        // Both lists are sorted: the search walks along the shorter and looks up cells that are far
+        // ahead.
         let mut at = range.start;
         for on in ons.of.iter().copied() {
             at = self.next_cell(at..range.end, (who, on));
@@ -320,7 +321,7 @@ impl Cells {
         self.cells.get(at).is_some_and(|cell| (cell.who, cell.on) == (who, on))
     }
 
-    /// The first cell of a range that is not before `wanted`.
+    /// Returns the first cell of a range that does not come before `wanted`.
     fn next_cell(&self, range: Range<usize>, wanted: (u32, u32)) -> usize {
         let cells = self.cells.get(range.clone()).unwrap_or_default();
         let before = |cell: &Cell| (cell.who, cell.on) < wanted;
@@ -333,7 +334,7 @@ impl Cells {
         range.start + begin + near.partition_point(before)
     }
 
-    /// Searches one cell, run by run: rules of the same conditions and actions.
+    /// Searches one cell, run by run. The rules of a run have the same conditions and actions.
     fn search(
         &self,
         cell: usize,
@@ -372,7 +373,7 @@ impl Cells {
     }
 }
 
-/// Where in a row of words a number's bit is.
+/// Returns the word and the bit of a number in a bit set.
 fn bit_of(number: u32) -> (usize, u64) {
     ((number / 64) as usize, 1 << (number % 64))
 }

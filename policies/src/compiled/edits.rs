@@ -1,4 +1,4 @@
-//! What is different from the base that a bundle was compiled into.
+//! The edits of a bundle since its base was compiled.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -7,36 +7,36 @@ use super::layer::RuleNumber;
 use super::part::CompiledPart;
 use crate::rule::{BundleErrors, read_row};
 
-/// Lines of `policy.csv` that another text has in place of some of this one's.
+/// A group of lines that replaces some lines of `policy.csv`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hunk<'a> {
-    /// How many lines stay before it.
+    /// The number of lines before it.
     pub(crate) at: usize,
-    /// How many lines go.
+    /// How many old lines it removes.
     pub(crate) removed: usize,
-    /// The lines that come in their place.
+    /// The new lines.
     pub(crate) added: Vec<&'a str>,
 }
 
 /// The edits since the base was compiled.
 #[derive(Debug)]
 pub(super) struct Edits {
-    /// The rules that have come.
+    /// The added rules, compiled.
     pub(super) part: CompiledPart,
-    /// Their lines, as text.
+    /// The added rules as text, by line.
     lines: BTreeMap<u32, Box<str>>,
-    /// The rules of the base that are no more.
+    /// The rules of the base that were removed.
     pub(super) gone: HashSet<RuleNumber>,
-    /// Where the lines of the base stand now.
+    /// How the lines of the base have moved.
     pub(super) moves: Moves,
-    /// Whether they speak of roles or groups that the base does not know.
+    /// Whether the added rules name roles or groups that the base does not know.
     pub(super) names_new: bool,
 }
 
-/// With more lines that have come or gone, all rules are compiled anew.
+/// The most edited lines. With more of them, all rules are compiled anew.
 const MOST: usize = 1024;
 
-/// How far lines have moved: from each of these lines on, so far.
+/// How far lines have moved: pairs of a first line and a distance, which holds up to the next pair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Moves(Vec<(u32, i64)>);
 
@@ -45,14 +45,15 @@ impl Moves {
         Self(vec![(0, 0)])
     }
 
-    /// Where a line stands now that was here before, and is not gone.
+    /// Returns the present number of a line that has not been removed.
     pub(super) fn now(&self, line: u32) -> u32 {
         let after = self.0.partition_point(|(from, _)| *from <= line);
         let by = after.checked_sub(1).and_then(|at| self.0.get(at)).map_or(0, |(_, by)| *by);
         moved(line, by)
     }
 
-    /// The lines that could stand there now; of those that are not gone, it is at most one.
+    /// Returns the former numbers that a line can have had. At most one of them is of a line that
+    /// has not been removed.
     fn before(&self, line: u32) -> impl Iterator<Item = u32> {
         let ends = self.0.iter().skip(1).map(|(from, _)| *from).chain([u32::MAX]);
         self.0.iter().zip(ends).filter_map(move |((from, by), end)| {
@@ -61,13 +62,13 @@ impl Moves {
         })
     }
 
-    /// These moves, and then those.
+    /// Returns the moves that result from these and `later`, in this order.
     fn then(&self, later: &Self) -> Self {
         let mut all: Vec<(u32, i64)> = Vec::new();
         let ends = self.0.iter().skip(1).map(|(from, _)| *from).chain([u32::MAX]);
         for ((from, by), end) in self.0.iter().zip(ends) {
             for (begins, further) in &later.0 {
-                // Where the later move begins, in lines of the base.
+                // Where the later move begins, counted in lines of the base.
                 let begins = moved(*begins, -by).max(*from);
                 if begins < end {
                     match all.last_mut() {
@@ -129,7 +130,7 @@ pub(super) fn edited(
     let mut builder = Builder::above(&base.names, &base.conditions);
     let mut rules: BTreeMap<u32, Box<str>> = BTreeMap::new();
     for (line, text) in now {
-        // Comments come and go, and are nothing to keep.
+        // Comments are not kept.
         let Some(read) = read_row("policy.csv", line as usize, &text, errors) else { continue };
         if let Err(error) = builder.add(&read) {
             errors.refuse("policy.csv", line as usize, error);
@@ -154,7 +155,7 @@ mod tests {
         let then = first.then(&Moves(vec![(0, 0), (3, -1)]));
         assert_eq!([1, 3, 4, 9].map(|line| then.now(line)), [1, 2, 5, 10]);
         assert_eq!(then.before(5).collect::<Vec<_>>(), [4]);
-        // What is gone may seem to stand where something else does.
+        // A removed line can map to the same number as another.
         assert_eq!(then.before(2).collect::<Vec<_>>(), [2, 3]);
     }
 }

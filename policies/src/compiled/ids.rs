@@ -2,7 +2,8 @@
 
 use doorward_model::Action;
 
-/// The numbers of roles or groups that somebody or something is in, in order, and its own.
+/// The numbers of the roles of a subject, or of the groups of a device, sorted; and the number of
+/// its own name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ids<'a> {
     pub(crate) of: &'a [u32],
@@ -10,7 +11,7 @@ pub(crate) struct Ids<'a> {
 }
 
 impl Ids<'_> {
-    /// The first number that is not below `number`.
+    /// Returns the first number that is not below `number`.
     pub(super) fn next_from(&self, number: u32) -> Option<u32> {
         let at = self.of.partition_point(|one| *one < number);
         let own = self.own.filter(|own| *own >= number);
@@ -35,5 +36,6 @@ impl Ids<'_> {
     }
 }
 
-/// What a search for rules asks: the numbers of who asks, of what they ask for, and the action.
+/// What a search for rules needs: the numbers of who asks, the numbers of what is asked for, and
+/// the action.
 pub(crate) type RuleQuery<'a> = (Ids<'a>, Ids<'a>, Action);

@@ -1,8 +1,8 @@
-//! Rules that are alike but for their paths: how it is found out whether one of them meets a set.
+//! Finds whether one of many similar rules meets a set.
 //!
-//! They are one *kind*: they speak of the same who, on the same what, with the same conditions and
-//! actions. Of a kind it is enough to find one rule that meets the question. So a question about a
-//! set costs by the kinds that speak of whoever asks, and not by the rules.
+//! A *kind* is all rules of the same who, what, conditions and actions; they differ in their paths
+//! alone. One rule of a kind that meets the question is enough. So a question about a set costs by
+//! the number of kinds that speak of the subject, and not by the number of rules.
 
 use std::ops::ControlFlow;
 
@@ -24,11 +24,12 @@ use crate::rule::{Acts, Effect};
 /// The rules of one effect, kind by kind.
 #[derive(Debug)]
 pub(super) struct RuleKinds {
-    /// By who, on what, conditions and actions.
+    /// The kinds, sorted by who, what, conditions and actions.
     kinds: Vec<RuleKind>,
-    /// Those of each kind, in the order of their places.
+    /// The runs of each kind, in the order of their nodes.
     runs: Vec<Run>,
-    /// For rules that deny: only they are asked about sets with something behind a wildcard.
+    /// An index of the nodes, for rules that deny: only these are searched for sets with a segment
+    /// after a wildcard.
     names: Option<NodeIndex>,
 }
 
@@ -38,11 +39,11 @@ struct RuleKind {
     on: u32,
     when: u32,
     acts: Acts,
-    /// Where its runs begin.
+    /// The number of its first run.
     start: u32,
 }
 
-/// The rules of a kind that stand at one place, by their numbers.
+/// The rules of a kind at one node, by their numbers.
 #[derive(Clone, Debug)]
 struct Run {
     node: u32,
@@ -50,10 +51,10 @@ struct Run {
     end: u32,
 }
 
-/// So few runs are looked at one by one.
+/// The most runs that a search checks one by one.
 const FEW: usize = 8;
 
-/// How many conditions are remembered of which another rule would say nothing new.
+/// The most conditions that a search remembers as settled.
 const SETTLED: usize = 32;
 
 const ON: RunFlow = RunFlow::Continue(());
@@ -94,8 +95,8 @@ impl RuleKinds {
             + self.names.as_ref().map_or(0, NodeIndex::bytes)
     }
 
-    /// Finds the rules that reach some of `path`, which is wide: at least one of each kind that has
-    /// one, and more only where `found` asks for more.
+    /// Finds the rules that meet `path`, which is wide: at least one of each kind that has one, and
+    /// further ones only if `found` asks for them.
     pub(super) fn find(
         &self,
         (tree, cells): (&Tree, &Cells),
@@ -106,7 +107,7 @@ impl RuleKinds {
     ) -> SearchFlow {
         let (wild_from, settled) = (wild_from(path, false), SmallVec::new());
         let mut search =
-            Search { alike: self, tree, cells, path, wild_from, action, steps, settled, found };
+            Search { kinds: self, tree, cells, path, wild_from, action, steps, settled, found };
         for who in whos.iter().filter(|who| cells.speak_of(*who)) {
             let mut at = self.kinds.partition_point(|kind| kind.who < who);
             while let Some(kind) = self.kinds.get(at).filter(|kind| kind.who == who) {
@@ -123,7 +124,7 @@ impl RuleKinds {
         SearchFlow::Continue(())
     }
 
-    /// The first kind from `at` on that does not come before `wanted`. It is looked for near `at`
+    /// Returns the first kind from `at` on that does not come before `wanted`. It looks near `at`
     /// first.
     fn next_kind(&self, at: usize, wanted: (u32, u32)) -> usize {
         let rest = self.kinds.get(at..).unwrap_or_default();
@@ -145,15 +146,15 @@ impl RuleKinds {
 
 /// A search for the rules that meet one question.
 struct Search<'a, F> {
-    alike: &'a RuleKinds,
+    kinds: &'a RuleKinds,
     tree: &'a Tree,
     cells: &'a Cells,
     path: &'a Path,
-    /// From this segment on, `**` reaches all of it.
+    /// From this segment on, `**` reaches every segment of the path.
     wild_from: usize,
     action: Action,
     steps: &'a mut Steps,
-    /// Conditions of which another rule would say nothing new.
+    /// Conditions for which a rule was found: a further rule with them says nothing new.
     settled: SmallVec<[u32; 8]>,
     found: &'a mut F,
 }
@@ -174,7 +175,7 @@ impl<F: FnMut(u32, &RuleEntry) -> SearchControl> Search<'_, F> {
         SearchFlow::Continue(())
     }
 
-    /// Without steps that are left, the search is over.
+    /// Takes a step. Without steps that are left, the search is over.
     fn take_step(&mut self) -> RunFlow {
         match self.steps.take() {
             ControlFlow::Continue(()) => ON,
@@ -182,7 +183,7 @@ impl<F: FnMut(u32, &RuleEntry) -> SearchControl> Search<'_, F> {
         }
     }
 
-    /// Looks at a run: the walk has only come near it.
+    /// Checks whether the rules of a run meet the question. The walk has only narrowed them down.
     fn check(&mut self, run: &Run) -> RunFlow {
         self.take_step()?;
         match self.tree.meets(run.node, self.path, self.wild_from) {
@@ -195,7 +196,7 @@ impl<F: FnMut(u32, &RuleEntry) -> SearchControl> Search<'_, F> {
         runs.iter().try_for_each(|run| self.check(run))
     }
 
-    /// Looks at those of `runs` that stand at a place itself.
+    /// Checks those of `runs` that are at the node itself.
     fn check_node(&mut self, node: Option<u32>, runs: &[Run]) -> RunFlow {
         match node.map(|node| within(runs, node, node + 1)) {
             Some([]) => self.take_step(),
@@ -204,7 +205,7 @@ impl<F: FnMut(u32, &RuleEntry) -> SearchControl> Search<'_, F> {
         }
     }
 
-    /// Goes on at the place behind `number` by that segment.
+    /// Visits the child of `number` with that segment.
     fn child(
         &mut self,
         (number, past): (u32, usize),
@@ -219,8 +220,8 @@ impl<F: FnMut(u32, &RuleEntry) -> SearchControl> Search<'_, F> {
         self.visit(next, past + 1, within(runs, next, end))
     }
 
-    /// Looks for what meets the question among `runs`, which stand at a place or behind it. The
-    /// question has come past so many segments.
+    /// Searches `runs`, which are at a node or in its subtree. `past` segments of the question lead
+    /// to the node.
     fn visit(&mut self, number: u32, past: usize, runs: &[Run]) -> RunFlow {
         if runs.len() <= FEW {
             return self.check_all(runs);
@@ -247,7 +248,7 @@ impl<F: FnMut(u32, &RuleEntry) -> SearchControl> Search<'_, F> {
                 self.child(here, NodeKind::One, "", runs)
             }
             Some(Segment::Any | Segment::Unit(0)) => self.any(here, node, runs),
-            // Which of the ranges that lead on have these numbers, each has to say itself.
+            // Several ranges may contain these numbers, and only the rules know them.
             Some(Segment::Unit(_) | Segment::Range(..)) if node.has_child(NodeKind::Range) => {
                 self.check_all(runs)
             }
@@ -259,7 +260,8 @@ impl<F: FnMut(u32, &RuleEntry) -> SearchControl> Search<'_, F> {
         }
     }
 
-    /// The question ends here with `#`: everything meets it but what a wildcard does not.
+    /// Handles a question that ends here with `#`. Everything in the subtree meets it, except what
+    /// a wildcard does not match.
     fn all(&mut self, number: u32, past: usize, mut runs: &[Run]) -> RunFlow {
         if !self.path.is_topic_root(past) {
             return self.check_all(runs);
@@ -280,22 +282,22 @@ impl<F: FnMut(u32, &RuleEntry) -> SearchControl> Search<'_, F> {
         ON
     }
 
-    /// The question has a wildcard here. What it says further on leads to few places, if it is a
-    /// name that few have; else each run is looked at.
+    /// Handles a wildcard of the question. If a later segment of the question has a name that few
+    /// nodes have, the search goes to these; otherwise it checks each run.
     fn any(&mut self, (number, past): (u32, usize), node: &Node, runs: &[Run]) -> RunFlow {
-        let Some(names) = &self.alike.names else { return self.check_all(runs) };
+        let Some(names) = &self.kinds.names else { return self.check_all(runs) };
         let below = number + 1..node.end;
         let mut best = (runs.len(), None);
         let mut open = 0;
         for at in past.. {
             self.take_step()?;
-            // Patterns that end with `**` by then reach whatever the question says there.
+            // Patterns that end with `**` before that segment meet whatever it is.
             let count = |depth, named| names.descendants(self.tree, &below, depth, named).len();
             open += count(at + 1, NodeName::Segment(NodeKind::Rest, b""));
             let named = match self.path.segments().get(at) {
                 None if self.path.is_open() => break,
                 None => count(at, NodeName::End),
-                // No pattern is as long as that.
+                // No pattern is that long.
                 Some(_) if at >= names.deepest() => 0,
                 Some(Segment::Text(text)) => {
                     let node_kinds = node_kinds(text).into_iter();
@@ -318,8 +320,8 @@ impl<F: FnMut(u32, &RuleEntry) -> SearchControl> Search<'_, F> {
         }
     }
 
-    /// Looks at the places behind one that have the name that the question says at that level, and
-    /// at patterns that end with `**` before it.
+    /// Checks the nodes of the subtree that have the name of the question's segment at `level`, and
+    /// the patterns that end with `**` before it.
     fn by_name(
         &mut self,
         names: &NodeIndex,
@@ -349,7 +351,7 @@ impl<F: FnMut(u32, &RuleEntry) -> SearchControl> Search<'_, F> {
                 let Some(next) = names.node(entry) else { continue };
                 let end = tree.node(next).map_or(next, |node| node.end);
                 let here = within(runs, next, end);
-                // What stands there may be another's, or have other segments before it.
+                // Another name can have the same hash, and the segments before may differ.
                 let few = (1..=FEW).contains(&here.len());
                 let fits = || tree.fits(next, number, level + 1, self.path);
                 match few || !here.is_empty() && fits() {
@@ -362,7 +364,7 @@ impl<F: FnMut(u32, &RuleEntry) -> SearchControl> Search<'_, F> {
     }
 }
 
-/// What a place may be that a text meets.
+/// Returns the nodes that a text can meet.
 fn node_kinds(text: &str) -> SmallVec<[(NodeKind, &[u8]); 4]> {
     let mut all = SmallVec::new();
     all.push((NodeKind::Text, text.as_bytes()));
@@ -374,7 +376,7 @@ fn node_kinds(text: &str) -> SmallVec<[(NodeKind, &[u8]); 4]> {
     all
 }
 
-/// Those of `runs` that stand at places from `start` on, before `end`: mostly few.
+/// Returns those of `runs` at the nodes from `start` to before `end`. Mostly they are few.
 fn within(runs: &[Run], start: u32, end: u32) -> &[Run] {
     let first = runs.partition_point(|run| run.node < start);
     let rest = runs.get(first..).unwrap_or_default();

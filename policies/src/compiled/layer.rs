@@ -1,4 +1,4 @@
-//! The rules of a layer.
+//! The rules of a bundle or of its edits, by effect.
 
 use doorward_model::Path;
 
@@ -16,7 +16,7 @@ use crate::rule::Effect;
 pub(crate) struct Layer {
     pub(crate) allow: EffectRules,
     pub(crate) deny: EffectRules,
-    /// The rules in the order of their lines.
+    /// All rules, sorted by line.
     pub(super) order: Vec<RuleNumber>,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct EffectRules {
     pub(super) kinds: RuleKinds,
 }
 
-/// A rule of a layer: its effect, and its number among those of that effect.
+/// The number of a rule in a layer: its effect, and its number among the rules of that effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct RuleNumber(u32);
 
@@ -54,14 +54,14 @@ impl RuleNumber {
 /// How much of the set that a path names a rule must reach to be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// All of it: what rules must that allow.
+    /// All of it: what an allow rule must reach.
     All,
-    /// Some of it: what is enough for rules that deny.
+    /// Some of it: enough for a deny rule.
     Some,
 }
 
 impl Extent {
-    /// What bears on a question.
+    /// Returns how much a rule of that effect must reach to bear on a question.
     pub(crate) fn of(effect: Effect) -> Self {
         match effect {
             Effect::Allow => Self::All,
@@ -71,7 +71,7 @@ impl Extent {
 }
 
 impl EffectRules {
-    /// Finds the rules that reach so much of `path`, place by place.
+    /// Finds the rules that reach `extent` of `path`, node by node.
     pub(crate) fn find_by_node(
         &self,
         extent: Extent,
@@ -88,8 +88,8 @@ impl EffectRules {
         }
     }
 
-    /// Finds the rules that reach some of a wide `path`: those that speak of who asks, kind by
-    /// kind; and if these are too many, place by place. Some may be found twice.
+    /// Finds the rules that meet a wide `path`, kind by kind; or, if that runs out of steps, node
+    /// by node. It may find a rule twice.
     pub(crate) fn find(
         &self,
         path: &Path,
@@ -117,7 +117,7 @@ impl Layer {
         }
     }
 
-    /// How many rules there are.
+    /// Returns how many rules there are.
     pub(crate) fn len(&self) -> usize {
         self.order.len()
     }
@@ -130,19 +130,19 @@ impl Layer {
         self.of_effect(number.effect()).cells.placed(number.within())
     }
 
-    /// The rules in the order of their lines.
+    /// Returns the rules, sorted by line.
     pub(crate) fn in_order(&self) -> &[RuleNumber] {
         &self.order
     }
 
-    /// The rule on a line, if there is one.
+    /// Returns the rule on a line.
     pub(crate) fn on_line(&self, line: u32) -> Option<RuleNumber> {
         let line_of = |number: &RuleNumber| self.entry(*number).map_or(0, |entry| entry.line);
         let at = self.order.binary_search_by_key(&line, line_of).ok()?;
         self.order.get(at).copied()
     }
 
-    /// The bytes that the rules hold.
+    /// Returns how many bytes of memory the rules take.
     pub(crate) fn bytes(&self) -> usize {
         let rules =
             |rules: &EffectRules| rules.tree.bytes() + rules.cells.bytes() + rules.kinds.bytes();

@@ -1,13 +1,13 @@
-//! The compiled form of a bundle's rules: finds, among any number of them, the few that bear on a
-//! question, and says what they say.
+//! The compiled form of a bundle's rules: finds the few rules that bear on a question among any
+//! number of rules.
 //!
-//! ```text
-//! a question ─path→ places of the tree ─who, what→ cells ─action, range→ rules ─when→ what they say
-//! ```
+//! | ```text
+//! | question ─path→ nodes of the tree ─who, what→ cells ─action, range→ runs ─when→ verdict
+//! | ```
 //!
-//! A bundle is compiled once, into a base; a later bundle that differs from it by little shares
-//! that base, and has besides a small layer of its own and a note of what of the base is gone.
-//! [`crate::judge`] holds what comes out of here against Casbin.
+//! A bundle is compiled once, into a base. A later bundle that differs in few lines shares the
+//! base. It adds a small layer with the new rules, and a list of the rules of the base that are
+//! gone. [`crate::judge`] compares the results with Casbin's.
 
 mod builder;
 mod cells;
@@ -51,14 +51,14 @@ use edits::Edits;
 use layer::{Layer, RuleNumber};
 use part::{CompiledPart, RuleNames};
 
-/// The rules of a bundle, compiled.
+/// The compiled rules of a bundle.
 #[derive(Clone, Debug)]
 pub(crate) struct Compiled {
     base: Arc<CompiledPart>,
     edits: Option<Arc<Edits>>,
 }
 
-/// One rule of a compiled bundle.
+/// A reference to a rule of a compiled bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RuleRef {
     edited: bool,
@@ -66,13 +66,13 @@ pub(crate) struct RuleRef {
 }
 
 impl Compiled {
-    /// Completes what a builder has gathered.
+    /// Compiles the rules that a builder has gathered.
     pub(crate) fn of(builder: Builder) -> Self {
         Self { base: Arc::new(builder.finish()), edits: None }
     }
 
-    /// The same rules but for `hunks`, at a cost in proportion to these and those before; `None`
-    /// if they have become so many that compiling all anew is better.
+    /// Returns these rules with `hunks` applied, at a cost in proportion to all edits so far.
+    /// Returns `None` if so many lines were edited that compiling all rules anew is better.
     pub(crate) fn edited(&self, hunks: &[Hunk<'_>], errors: &mut BundleErrors) -> Option<Self> {
         let edits = edits::edited(&self.base, self.edits.as_deref(), hunks, errors)?;
         Some(Self { base: Arc::clone(&self.base), edits: Some(Arc::new(edits)) })
@@ -87,7 +87,7 @@ impl Compiled {
         [(false, &self.base.layer)].into_iter().chain(edits)
     }
 
-    /// The names and conditions: those of the edits lie above those of the base.
+    /// Returns the names. Those of the edits continue those of the base.
     fn names(&self) -> &RuleNames {
         self.edits.as_ref().map_or(&self.base.names, |edits| &edits.part.names)
     }
@@ -96,15 +96,15 @@ impl Compiled {
         self.edits.as_ref().map_or(&self.base.conditions, |edits| &edits.part.conditions)
     }
 
-    /// How many rules there are.
+    /// Returns how many rules there are.
     pub(crate) fn len(&self) -> usize {
         let edited = self.edits.as_ref().map_or(0, |edits| edits.part.layer.len());
         self.base.layer.len() - self.gone().map_or(0, HashSet::len) + edited
     }
 
-    /// Finds the rules of that effect which speak of one of `whos`, one of `ons`, `action` and, to
-    /// that extent, of what `path` names. Some may be found twice. If it runs out of steps, there
-    /// may be others.
+    /// Finds the rules of that effect that speak of one of `whos`, one of `ons` and `action`, and
+    /// that reach `extent` of `path`. It may find a rule twice. If it runs out of steps, it may
+    /// have missed rules.
     pub(crate) fn find(
         &self,
         (effect, extent): (Effect, Extent),
@@ -135,18 +135,18 @@ impl Compiled {
         SearchFlow::Continue(())
     }
 
-    /// The conditions of a rule. `None` would be a rule that is not of this bundle; it applies
-    /// never if it allows, and always if it denies.
+    /// Returns the conditions of a number. `None` would be a number of another bundle; callers then
+    /// let a deny rule apply, and an allow rule not.
     pub(crate) fn when(&self, number: u32) -> Option<&When> {
         self.conditions().get(number).map(|when| &**when)
     }
 
-    /// How old a handshake may be, for each condition that asks that.
+    /// Returns the handshake ages that conditions ask for.
     pub(crate) fn ages(&self) -> BTreeSet<SignedDuration> {
         self.conditions().all().flat_map(When::ages).collect()
     }
 
-    /// The line of a rule, as the text has it now.
+    /// Returns the line of a rule in the present text.
     pub(crate) fn line(&self, rule: RuleRef) -> u32 {
         let line = |layer: &Layer| layer.entry(rule.number).map_or(0, |entry| entry.line);
         match &self.edits {
@@ -156,7 +156,7 @@ impl Compiled {
         }
     }
 
-    /// A rule as it was written.
+    /// Returns a rule as it was written.
     pub(crate) fn rule(&self, rule: RuleRef) -> Option<Rule> {
         let layer = match &self.edits {
             Some(edits) if rule.edited => &edits.part.layer,
@@ -171,7 +171,7 @@ impl Compiled {
         Rule::of(line, who, on, path, placed.acts, when, effect)
     }
 
-    /// Every rule, in the order of `policy.csv`.
+    /// Yields every rule, in the order of `policy.csv`.
     pub(crate) fn rule_refs(&self) -> impl Iterator<Item = RuleRef> {
         let gone = self.gone();
         let kept = move |number: &&RuleNumber| gone.is_none_or(|gone| !gone.contains(number));
@@ -187,34 +187,34 @@ impl Compiled {
         })
     }
 
-    /// The number of somebody's own name, or of a role's: `kind` is `user/`, `role/` and so on.
+    /// Returns the number of a subject or role. `kind` is `user/`, `role/` and so on.
     pub(crate) fn who(&self, kind: &str, name: &str) -> Option<u32> {
         self.names().whos.find(kind, name)
     }
 
-    /// The number of a subject.
+    /// Returns the number of a subject.
     pub(crate) fn subject(&self, subject: &Subject) -> Option<u32> {
         self.who(subject.kind().prefix(), subject.name().as_str())
     }
 
-    /// The number of a group.
+    /// Returns the number of a group.
     pub(crate) fn group(&self, name: &str) -> Option<u32> {
         self.names().ons.find("group/", name)
     }
 
-    /// The number of a device.
+    /// Returns the number of a device.
     pub(crate) fn device(&self, device: &Device) -> Option<u32> {
         self.names().ons.find("", device.as_str())
     }
 
-    /// Whether roles and groups have the same numbers in both.
+    /// Returns whether roles and groups have the same numbers in both.
     pub(crate) fn numbers_like(&self, other: &Self) -> bool {
         let base = |one: &Self| Arc::as_ptr(&one.base);
         let new = |one: &Self| one.edits.as_ref().is_some_and(|edits| edits.names_new);
         base(self) == base(other) && !new(self) && !new(other)
     }
 
-    /// The bytes that the compiled form holds.
+    /// Returns how many bytes of memory the compiled form takes.
     pub(crate) fn bytes(&self) -> usize {
         let layers: usize = self.layers().map(|(_, layer)| layer.bytes()).sum();
         let names = self.names();

@@ -1,4 +1,4 @@
-//! The places of a tree by what their last segment is and how deep they are, wherever they hang.
+//! An index of the nodes of a tree by their last segment and depth.
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::ops::Range;
@@ -6,31 +6,31 @@ use std::ops::Range;
 use super::node::{NodeKind, ROOT};
 use super::tree::Tree;
 
-/// Where the places are of which a segment is known, but not what stands before it.
+/// Finds nodes by their last segment, whatever segments lead to them.
 ///
-/// Entries are in the order of their names, and then of their places; so those behind one place
-/// are next to each other.
+/// Entries are sorted by name and then by node, so the entries of one subtree are next to each
+/// other.
 #[derive(Debug)]
 pub(super) struct NodeIndex {
     entries: Vec<NodeEntry>,
-    /// How many segments lead to the deepest place.
+    /// How many segments lead to the deepest node.
     deepest: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct NodeEntry {
-    /// A hash of what the place is and how deep. Others may share it, so whoever finds a place
-    /// still has to look at it.
+    /// A hash of the node's last segment and depth. Other names can have the same hash, so a caller
+    /// checks the nodes that it finds.
     name: u32,
     node: u32,
 }
 
-/// What a place is.
+/// What a node is looked up by.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum NodeName<'a> {
-    /// Its last segment is of that kind, and has that text if it is a text.
+    /// Its last segment: its kind, and its text if it is text.
     Segment(NodeKind, &'a [u8]),
-    /// A pattern ends there.
+    /// That a pattern ends there.
     End,
 }
 
@@ -40,7 +40,7 @@ impl NodeIndex {
         let mut depths: Vec<u8> = Vec::with_capacity(tree.count() as usize);
         for number in 0..tree.count() {
             let Some(node) = tree.node(number) else { break };
-            // What a place hangs on has a smaller number.
+            // A parent has a smaller number than its children.
             let above = depths.get(node.parent as usize).copied().unwrap_or(0);
             let depth = if number == ROOT { 0 } else { above.saturating_add(1) };
             depths.push(depth);
@@ -62,7 +62,7 @@ impl NodeIndex {
         Self { entries, deepest }
     }
 
-    /// The places behind a place that are so many segments deep, and what they are.
+    /// Returns the entries of the nodes in `subtree` that have that depth and name.
     pub(super) fn descendants(
         &self,
         tree: &Tree,
@@ -79,12 +79,12 @@ impl NodeIndex {
         before(subtree.start)..before(subtree.end)
     }
 
-    /// The place of an entry.
+    /// Returns the node of an entry.
     pub(super) fn node(&self, entry: usize) -> Option<u32> {
         self.entries.get(entry).map(|entry| entry.node)
     }
 
-    /// How many segments lead to the deepest place.
+    /// Returns how many segments lead to the deepest node.
     pub(super) fn deepest(&self) -> usize {
         self.deepest
     }
@@ -103,6 +103,6 @@ fn name(tree: &Tree, depth: usize, named: NodeName<'_>) -> u32 {
         }
         NodeName::End => state.write_usize(depth << 8),
     }
-    // The upper half of a hash is as good as the lower.
+    // Both halves of a hash are equally good.
     u32::try_from(state.finish() >> 32).unwrap_or_default()
 }

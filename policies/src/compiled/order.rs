@@ -2,8 +2,7 @@
 
 use super::node::{Node, ROOT};
 
-/// How many places each one is, with those behind it. Places were made after those that they hang
-/// on.
+/// Returns the size of each node's subtree. Parents were made before their children.
 pub(super) fn subtree_sizes(nodes: &[Node]) -> Vec<u32> {
     let mut sizes = vec![1_u32; nodes.len()];
     for (number, node) in nodes.iter().enumerate().skip(1).rev() {
@@ -15,9 +14,9 @@ pub(super) fn subtree_sizes(nodes: &[Node]) -> Vec<u32> {
     sizes
 }
 
-/// The final number of each place, by the sizes of all.
+/// Returns the final number of each node, given the sizes of the subtrees.
 pub(super) fn node_numbers(nodes: &[Node], sizes: &[u32]) -> Vec<u32> {
-    // Ranges of more than one number, then those of one, then the rest.
+    // Ranges of several numbers come first, then ranges of one number, then the rest.
     let class = |node: &Node| match node.range {
         Some(range) => usize::from(range.single),
         None => 2,
@@ -26,7 +25,7 @@ pub(super) fn node_numbers(nodes: &[Node], sizes: &[u32]) -> Vec<u32> {
         let next = next.get_mut(node.parent as usize)?.get_mut(class(node))?;
         Some(std::mem::replace(next, *next + size))
     };
-    // How many places are behind each one, class by class; then, where the next of each class goes.
+    // First the sizes of the children's subtrees by class, then the next free number of each class.
     let mut next = vec![[0_u32; 3]; nodes.len()];
     for (node, size) in nodes.iter().zip(sizes).skip(1) {
         of_class(&mut next, node, *size);

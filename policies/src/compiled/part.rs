@@ -6,7 +6,7 @@ use super::conditions::Conditions;
 use super::layer::Layer;
 use super::texts::Texts;
 
-/// Rules that were compiled together, with the names and conditions that they speak of.
+/// Rules that were compiled together, with their names and conditions.
 #[derive(Debug)]
 pub(crate) struct CompiledPart {
     pub(super) names: RuleNames,
@@ -14,7 +14,7 @@ pub(crate) struct CompiledPart {
     pub(super) layer: Layer,
 }
 
-/// The names in the first two columns of rules.
+/// The names in the first two columns of the rules.
 #[derive(Clone, Debug)]
 pub(crate) struct RuleNames {
     pub(crate) whos: Arc<Texts>,

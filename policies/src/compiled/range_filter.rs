@@ -1,26 +1,26 @@
-//! Which rules of a node a question is about, by the range of their last segment.
+//! Selects rules of a node by the range of their last segment.
 
 use crate::pattern::NumberRange;
 
-/// Which rules of a place are meant, by the range of their last segment.
+/// Selects rules of a node by the range of their last segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RangeFilter {
-    /// All; there is no such range.
+    /// All rules. The node has no ranges, or each meets the question.
     All,
-    /// Those that begin at `first` or before, and end at `last` or after.
+    /// Rules whose range begins at `first` or before, and ends at `last` or after.
     Spanning {
-        /// At most here they begin.
+        /// The largest beginning.
         first: u32,
-        /// At least here they end.
+        /// The smallest end.
         last: u32,
     },
-    /// Those that are written just so.
+    /// Rules with exactly this range.
     Exactly(NumberRange),
 }
 
 impl RangeFilter {
-    /// Those that have some number from `first` to `last`: they begin before it ends, and end
-    /// after it begins.
+    /// Returns the filter for ranges that contain a number from `first` to `last`: they begin
+    /// before `last` ends, and end after `first` begins.
     pub(super) fn overlapping(first: u32, last: u32) -> Self {
         Self::Spanning { first: last, last: first }
     }

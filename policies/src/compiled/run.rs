@@ -1,15 +1,15 @@
-//! A run: rules of one place, who and what, with the same conditions and actions.
+//! A run: the rules of one node, who and what that have the same conditions and actions.
 //!
-//! Only one of them matters. Where the last segment is a range, a run is kept in the order of its
-//! beginnings, and each half of it knows how far its ranges reach: an interval tree without
-//! pointers.
+//! One matching rule of a run is enough. Where the last segment is a range, the run is sorted by
+//! the beginnings of the ranges, and the middle of each half stores the largest end in that half:
+//! an interval tree without pointers.
 
 use super::control::{RunFlow, SearchControl};
 use super::entry::RuleEntry;
 use super::range_filter::RangeFilter;
 use crate::pattern::NumberRange;
 
-/// Finds the rules of a run that `reach` means, by where they stand in it.
+/// Finds the rules of a run that `filter` selects, by their index in the run.
 pub(super) fn search(
     run: &[RuleEntry],
     filter: RangeFilter,
@@ -22,7 +22,7 @@ pub(super) fn search(
     }
 }
 
-/// Notes in the middle of a run, and of each half of it, how far its ranges reach.
+/// Stores the largest end of each half in its middle, and returns the largest end of the run.
 pub(super) fn fill_max_last(run: &mut [RuleEntry]) -> u32 {
     let middle = run.len() / 2;
     let (before, rest) = run.split_at_mut(middle);
@@ -63,8 +63,7 @@ fn exactly(
     (start..).zip(same).try_for_each(|(at, entry)| tell(at, entry, found))
 }
 
-/// Finds the ranges of a run that begin at `first` or before and end at `last` or after. A run is
-/// in the order of its beginnings, and each half knows how far its ranges reach.
+/// Finds the ranges that begin at `first` or before, and end at `last` or after.
 fn spanning(
     run: &[RuleEntry],
     base: usize,

@@ -14,16 +14,16 @@ use crate::pattern::{
     NumberRange, Pattern, PatternError, PatternPiece, PatternReader, PatternSegment,
 };
 
-/// A tree of path segments. Each pattern ends at a place of it.
+/// A tree of path segments. Each pattern ends at a node.
 ///
-/// Once all patterns are entered, it is put in order ([`Tree::put_in_order`]): a place is followed by
-/// all that are behind it, so what is behind a place is one range of numbers.
+/// When all patterns are inserted, [`Tree::put_in_order`] numbers the nodes depth-first. After
+/// that, the nodes of a subtree are one range of numbers.
 #[derive(Debug)]
 pub(crate) struct Tree {
     nodes: Vec<Node>,
-    /// The texts of places that are too long to stand there.
+    /// The texts that are too long for their nodes.
     long: String,
-    /// From a place and a segment to the place behind it.
+    /// From a parent and a segment to the child.
     edges: HashTable<u32>,
     pub(super) hasher: DefaultHashBuilder,
 }
@@ -39,13 +39,13 @@ impl Tree {
         }
     }
 
-    /// How many places there are.
+    /// Returns how many nodes there are.
     pub(crate) fn count(&self) -> u32 {
         u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)
     }
 
-    /// The place where a pattern ends, which is made if it is new, and the range of its last
-    /// segment where that stands with the rule.
+    /// Inserts a pattern. Returns the node where it ends and, if the node is a range set, the range
+    /// of its last segment.
     pub(crate) fn insert(
         &mut self,
         pattern: &str,
@@ -78,7 +78,8 @@ impl Tree {
         Ok((node, None))
     }
 
-    /// The pattern that ends at a place, with its last segment where that stands with the rule.
+    /// Returns the pattern that ends at a node. `last` is the range of its last segment, if the
+    /// node is a range set.
     pub(crate) fn pattern(&self, node: u32, last: NumberRange) -> Pattern {
         let (segments, open) = self.segments(node, last);
         let piece = |segment: PatternSegment<'_>| match segment {
@@ -93,9 +94,9 @@ impl Tree {
         Pattern::of(segments.into_iter().map(piece), open)
     }
 
-    /// Which rules of a place reach any path of the set that `path` names, by the ranges of their
-    /// last segments; `None` if none does. See [`Pattern::overlaps`]. From the segment
-    /// `wild_from` on, `**` reaches all of the path.
+    /// Returns which rules of a node meet the set that `path` names, or `None` if none does. See
+    /// [`Pattern::overlaps`]. From the segment `wild_from` on, `**` reaches every segment of the
+    /// path.
     pub(super) fn meets(&self, number: u32, path: &Path, wild_from: usize) -> Option<RangeFilter> {
         let node = self.node(number)?;
         let open = node.kind == NodeKind::Rest;
@@ -118,7 +119,7 @@ impl Tree {
         }
     }
 
-    /// How many segments lead to a place.
+    /// Returns how many segments lead to a node.
     fn depth(&self, mut number: u32) -> usize {
         let mut depth = 0;
         while let Some(node) = self.node(number).filter(|_| number != ROOT) {
@@ -127,8 +128,8 @@ impl Tree {
         depth
     }
 
-    /// Whether a place and all before it, down to `before`, are met by the segments of `path` that
-    /// stand there. `depth` is how many segments lead to the place.
+    /// Returns whether a node and its ancestors, up to `before`, meet the segments of `path` at
+    /// their depths. `depth` is how many segments lead to the node.
     pub(super) fn fits(&self, mut number: u32, before: u32, depth: usize, path: &Path) -> bool {
         let mut at = depth;
         while number != before {
@@ -150,7 +151,7 @@ impl Tree {
         true
     }
 
-    /// The segments of the pattern that ends at a place, and whether more may follow.
+    /// Returns the segments of the pattern that ends at a node, and whether it ends with `**`.
     fn segments(
         &self,
         mut node: u32,
@@ -219,9 +220,9 @@ impl Tree {
         }
     }
 
-    /// Puts the places in their final order, when all patterns have been entered: each is followed
-    /// by those behind it, ranges first, those of one number last among them. Returns what number
-    /// each place has now, by the number that it had.
+    /// Numbers the nodes depth-first, when all patterns are inserted. Ranges come first among
+    /// siblings, those of one number last among them. Returns the new number of each node by its
+    /// former one.
     pub(crate) fn put_in_order(&mut self) -> Vec<u32> {
         let former = std::mem::take(&mut self.nodes);
         let sizes = subtree_sizes(&former);
@@ -241,7 +242,7 @@ impl Tree {
         numbers
     }
 
-    /// Makes the edges, by the numbers that the places have now.
+    /// Builds the edges for the present numbers of the nodes.
     fn build_edges(&mut self) {
         let Self { nodes, long, edges, hasher } = self;
         let hash = |node: &Node| hash_of(hasher, node.parent, node.kind, node.text.read(long));
@@ -254,8 +255,8 @@ impl Tree {
         *edges = made;
     }
 
-    /// Completes the tree, when it is in order: notes the cells of each place, and the actions of
-    /// each and of all behind it.
+    /// Completes an ordered tree: stores the first cell of each node, and the actions of its
+    /// subtree.
     pub(crate) fn complete(&mut self, cells: &Cells) {
         let mut nodes = cells.nodes().peekable();
         let mut end = cells.count();
@@ -265,7 +266,7 @@ impl Tree {
             }
             node.cells = end;
         }
-        // Places stand after those that they hang on.
+        // A parent has a smaller number than its children.
         for number in (1..self.nodes.len()).rev() {
             let Some((parent, acts)) = self.nodes.get(number).map(|one| (one.parent, one.acts))
             else {
@@ -277,7 +278,7 @@ impl Tree {
         }
     }
 
-    /// The bytes that the tree holds.
+    /// Returns how many bytes of memory the tree takes.
     pub(crate) fn bytes(&self) -> usize {
         self.nodes.capacity() * size_of::<Node>()
             + self.long.capacity()
@@ -296,7 +297,7 @@ impl Tree {
         std::str::from_utf8(self.bytes_of(node)).unwrap_or_default()
     }
 
-    /// The place behind `parent` by that segment.
+    /// Returns the child of `parent` with that segment.
     pub(super) fn child(&self, parent: u32, kind: NodeKind, text: &str) -> Option<u32> {
         let is = |number: &u32| {
             self.node(*number).is_some_and(|node| {
@@ -306,7 +307,8 @@ impl Tree {
         self.edges.find(hash_of(&self.hasher, parent, kind, text.as_bytes()), is).copied()
     }
 
-    /// The place that hangs on `parent` and leads to `number`; `None` if that is not behind it.
+    /// Returns the child of `parent` whose subtree contains `number`; `None` if `number` is not in
+    /// the subtree of `parent`.
     pub(super) fn child_towards(&self, parent: u32, mut number: u32) -> Option<u32> {
         while number > parent {
             let node = self.node(number)?;
@@ -318,7 +320,7 @@ impl Tree {
         None
     }
 
-    /// The places that hang on `parent`, ranges first.
+    /// Yields the children of `parent`, ranges first.
     pub(super) fn children(&self, parent: u32) -> impl Iterator<Item = (u32, &Node)> {
         let end = self.node(parent).map_or(0, |node| node.end);
         let mut next = parent + 1;

@@ -1,4 +1,4 @@
-//! Which places of the tree a question reaches: one walk along its path, for all rules at once.
+//! Finds the nodes that a question reaches, in one walk along its path.
 
 use doorward_model::{Action, Path, Segment};
 
@@ -10,8 +10,8 @@ use super::tree::Tree;
 use crate::pattern::NumberRange;
 
 impl Tree {
-    /// Goes to every place whose patterns reach *all* of the set that `path` names: what allow
-    /// rules need. See [`Pattern::covers`].
+    /// Visits every node whose patterns reach *all* of the set that `path` names: what allow rules
+    /// must. See [`Pattern::covers`].
     pub(crate) fn covering(
         &self,
         path: &Path,
@@ -22,8 +22,8 @@ impl Tree {
         Walk::new(self, (path, action), true, steps, go).visit(ROOT, 0)
     }
 
-    /// Goes to every place whose patterns reach *any* of the set that `path` names: what deny
-    /// rules need. See [`Pattern::overlaps`].
+    /// Visits every node whose patterns reach *some* of the set that `path` names: enough for deny
+    /// rules. See [`Pattern::overlaps`].
     pub(crate) fn overlapping(
         &self,
         path: &Path,
@@ -35,20 +35,20 @@ impl Tree {
     }
 }
 
-/// A walk along a question's path: at each place, to every place behind it that reaches the
-/// question's next segment.
+/// A walk along a question's path. At each node it visits every child that reaches the question's
+/// next segment.
 struct Walk<'a, G> {
     tree: &'a Tree,
     path: &'a Path,
     action: Action,
     covers: bool,
-    /// From this segment on, `**` reaches all of the question's.
+    /// From this segment on, `**` reaches every segment of the path.
     wild_from: usize,
     steps: &'a mut Steps,
     go: &'a mut G,
 }
 
-/// A place, by its number, on the way of a walk that has come past so many segments.
+/// A node on the walk. `past` segments of the question lead to it.
 #[derive(Clone, Copy)]
 struct Position<'a> {
     number: u32,
@@ -70,7 +70,7 @@ impl<'a, G: FnMut(NodeCells, RangeFilter, &mut Steps) -> SearchFlow> Walk<'a, G>
         Self { tree, path, action, covers, wild_from, steps, go }
     }
 
-    /// Goes to the rules of a place, if any may speak of the action.
+    /// Calls `go` with the cells of a node, if one of its rules may speak of the action.
     fn go(&mut self, node: u32, filter: RangeFilter) -> SearchFlow {
         let Some(found) = self.tree.node(node) else { return ON };
         let end = self.tree.node(node + 1).map_or(u32::MAX, |next| next.cells);
@@ -114,7 +114,7 @@ impl<'a, G: FnMut(NodeCells, RangeFilter, &mut Steps) -> SearchFlow> Walk<'a, G>
         }
     }
 
-    /// The question's last segment lies child.
+    /// Handles the end of the question's segments.
     fn end(&mut self, here: Position<'a>) -> SearchFlow {
         if !self.path.is_open() {
             return self.go(here.number, RangeFilter::All);
@@ -122,12 +122,12 @@ impl<'a, G: FnMut(NodeCells, RangeFilter, &mut Steps) -> SearchFlow> Walk<'a, G>
         if self.covers {
             return ON;
         }
-        // What is open ends here, or goes on with any level that a wildcard may meet.
+        // An open question ends here, or goes on with any level that a wildcard matches.
         self.go(here.number, RangeFilter::All)?;
         self.any(here)
     }
 
-    /// Patterns that end with `**` here, if that reaches all further segments.
+    /// Visits the patterns that end with `**` here, if `**` reaches all further segments.
     fn rest(&mut self, here: Position<'a>) -> SearchFlow {
         if !here.node.has_child(NodeKind::Rest) || here.past < self.wild_from {
             return ON;
@@ -156,14 +156,14 @@ impl<'a, G: FnMut(NodeCells, RangeFilter, &mut Steps) -> SearchFlow> Walk<'a, G>
             self.child(here, NodeKind::Range, text)?;
             self.numbers(here, RangeFilter::Exactly(range))?;
         }
-        // A wildcard does not meet a topic's first level that begins with $.
+        // A wildcard does not match a first level of a topic that begins with $.
         if self.path.is_topic_root(here.past) && text.starts_with('$') {
             return ON;
         }
         self.child(here, NodeKind::One, "")
     }
 
-    /// Ranges that have all numbers from `first` to `last`.
+    /// Visits the ranges that contain all numbers from `first` to `last`.
     fn spanning_ranges(&mut self, here: Position<'a>, first: u32, last: u32) -> SearchFlow {
         if here.node.has_child(NodeKind::Range) {
             if first == last {
@@ -180,7 +180,7 @@ impl<'a, G: FnMut(NodeCells, RangeFilter, &mut Steps) -> SearchFlow> Walk<'a, G>
         self.numbers(here, RangeFilter::Spanning { first, last })
     }
 
-    /// Ranges that have some number from `first` to `last`.
+    /// Visits the ranges that contain a number from `first` to `last`.
     fn overlapping_ranges(&mut self, here: Position<'a>, first: u32, last: u32) -> SearchFlow {
         if here.node.has_child(NodeKind::Range) {
             for (next, child) in self.tree.children(here.number) {
@@ -194,7 +194,7 @@ impl<'a, G: FnMut(NodeCells, RangeFilter, &mut Steps) -> SearchFlow> Walk<'a, G>
         self.numbers(here, RangeFilter::overlapping(first, last))
     }
 
-    /// Patterns whose last segment is a range, here.
+    /// Visits the patterns whose last segment is a range, here.
     fn numbers(&mut self, here: Position<'a>, filter: RangeFilter) -> SearchFlow {
         let (ends, length) = (here.past + 1, self.path.segments().len());
         let may_end = match self.path.is_open() {
@@ -210,19 +210,19 @@ impl<'a, G: FnMut(NodeCells, RangeFilter, &mut Steps) -> SearchFlow> Walk<'a, G>
         }
     }
 
-    /// Every level that a wildcard of the question may meet.
+    /// Visits every child that a wildcard of the question matches.
     fn any(&mut self, here: Position<'a>) -> SearchFlow {
         let root = self.path.is_topic_root(here.past);
         self.every(here, |text| !(root && text.starts_with(b"$")))
     }
 
-    /// Every place end, as far as its text may be met.
+    /// Visits every child whose text `meets` accepts.
     fn every(&mut self, here: Position<'a>, meets: impl Fn(&[u8]) -> bool) -> SearchFlow {
         let tree = self.tree;
         for (next, child) in tree.children(here.number) {
             self.steps.take()?;
             match child.kind {
-                // It has been asked for already.
+                // [`Self::visit`] has visited it already.
                 NodeKind::Rest => {}
                 NodeKind::RangeSet => self.numbers(here, RangeFilter::All)?,
                 NodeKind::One => self.visit(next, here.past + 1)?,
@@ -236,7 +236,8 @@ impl<'a, G: FnMut(NodeCells, RangeFilter, &mut Steps) -> SearchFlow> Walk<'a, G>
     }
 }
 
-/// The segment from which on `**` reaches all of a path, or, unless it is to cover it, some.
+/// Returns the first segment from which on `**` reaches every segment of a path; for a deny rule,
+/// some of each is enough.
 pub(super) fn wild_from(path: &Path, covers: bool) -> usize {
     let is_reached = |(at, segment): &(usize, &Segment)| match segment {
         Segment::Text(text) => !(path.is_topic_root(*at) && text.starts_with('$')),
@@ -247,7 +248,7 @@ pub(super) fn wild_from(path: &Path, covers: bool) -> usize {
     segments.find(|one| !is_reached(one)).map_or(0, |(at, _)| at + 1)
 }
 
-/// A number's decimal digits, without a String for them.
+/// Calls `go` with a number's decimal digits, without allocating.
 fn with_digits(number: u32, go: impl FnOnce(&str) -> SearchFlow) -> SearchFlow {
     // u32::MAX has 10 digits.
     let mut digits = [0; 10];

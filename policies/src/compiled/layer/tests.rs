@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use doorward_model::Protocol;
+use doorward_model::{Action, Protocol};
 use proptest::prelude::*;
 
 use super::*;
@@ -8,17 +8,17 @@ use crate::bundle::{Bundle, BundleText};
 use crate::compiled::Ids;
 use crate::compiled::Limit;
 
-/// Patterns and wide paths of few words, so that they meet.
-fn names(level: &'static str, more: &'static str) -> impl Strategy<Value = String> {
+/// Patterns and wide paths of few words, so that they meet often.
+fn words(level: &'static str, more: &'static str) -> impl Strategy<Value = String> {
     let path = |(levels, more): (Vec<String>, String)| {
         ["i".to_owned()].into_iter().chain(levels).collect::<Vec<_>>().join("/") + more.as_str()
     };
     (prop::collection::vec(level, 0..5), more).prop_map(path)
 }
 
-/// Rules that deny, with much the same paths.
+/// Deny rules with similar paths.
 fn rules() -> impl Strategy<Value = Vec<(u32, u32, String, String, String)>> {
-    let path = names("[abc012*]|1-3|2-9|holding|\\$s", "(/\\*\\*)?");
+    let path = words("[abc012*]|1-3|2-9|holding|\\$s", "(/\\*\\*)?");
     let when = prop_oneof![4 => Just(""), 1 => Just("until=2020-01-01T00:00:00Z")];
     let rule = (0..2_u32, 0..2_u32, path, "\\*|subscribe|write", when.prop_map(str::to_owned));
     let rule = rule.boxed();
@@ -31,12 +31,12 @@ fn rules() -> impl Strategy<Value = Vec<(u32, u32, String, String, String)>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
-    /// Kind by kind, place by place and rule by rule, the same is found. Of each kind of which
-    /// one rule meets the question, one is found where that is enough.
+    /// Searching kind by kind, node by node and rule by rule finds the same rules. Where one rule
+    /// of each kind is enough, the search finds one.
     #[test]
     fn all_ways_lead_to_the_same_rules(
         rules in rules(),
-        topic in names("[abc12+]|\\$s", "(/#)?"),
+        topic in words("[abc12+]|\\$s", "(/#)?"),
         unit in 0..3_u8,
         (who, on) in (prop::collection::vec(0..2_u32, 1..3), 0..2_u32),
     ) {
@@ -90,7 +90,7 @@ proptest! {
             let lines: BTreeSet<usize> = meeting.iter().map(|rule| rule.line()).collect();
             let found: BTreeSet<usize> = one.iter().map(|(line, _)| *line as usize).collect();
             prop_assert_eq!(&found, &lines, "{}", path);
-            // One of each condition is enough.
+            // One rule of each condition is enough.
             let mut whens = BTreeSet::new();
             let mut steps = Steps::of(Limit::Few, &path);
             let step = deny.find(&path, asked, &mut steps, &mut |number, entry| {
