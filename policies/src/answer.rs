@@ -7,13 +7,13 @@ use doorward_model::{
 };
 use jiff::Timestamp;
 
-use crate::bundle::Effect;
-use crate::compiled::{Found, Limit};
-use crate::decision::{Decision, Declared, Denial, Opinion, Permit, Refusal};
-use crate::held::Held;
-use crate::judge::{Case, Search, Verdict, casbin_permits, verdict_of};
+use crate::compiled::{Limit, SearchControl};
+use crate::decision::{Decision, DeclaredInterface, Denial, Opinion, Permit, Refusal};
+use crate::judge::{Case, RulesVerdict, Search, casbin_permits, verdict_of};
+use crate::membership::ResolvedMemberships;
 use crate::question::{Question, Request};
-use crate::snapshot::{Certificate, Interface, Known, Snapshot};
+use crate::rule::Effect;
+use crate::snapshot::{Certificate, Interface, KnownMember, Snapshot};
 
 /// Who judges.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,20 +28,20 @@ impl Snapshot {
     /// What this state says of `question`. Gives no leave: see [`Snapshot::decide`].
     #[must_use]
     pub fn opinion(&self, question: &Question, now: Timestamp) -> Opinion {
-        let standing = self.standing(question);
-        self.judge(Judges::Both, question, &standing, standing.refusal(), now)
+        let resolved = self.resolve(question);
+        self.judge(Judges::Both, question, &resolved, resolved.refusal(), now)
     }
 
     /// What the rules alone say of `question`, whether or not what it names is there.
     #[must_use]
     pub fn rules_say(&self, question: &Question, now: Timestamp) -> Opinion {
-        self.judge(Judges::Both, question, &self.standing(question), None, now)
+        self.judge(Judges::Both, question, &self.resolve(question), None, now)
     }
 
     /// What the compiled form alone says of `question`: to look at very many.
     pub(crate) fn outlook(&self, question: &Question, now: Timestamp) -> Opinion {
-        let standing = self.standing(question);
-        self.judge(Judges::Compiled, question, &standing, standing.refusal(), now)
+        let resolved = self.resolve(question);
+        self.judge(Judges::Compiled, question, &resolved, resolved.refusal(), now)
     }
 
     /// The answer to `request` at `now`, by both judges: for an admission.
@@ -56,16 +56,16 @@ impl Snapshot {
     }
 
     fn decide_by(&self, judges: Judges, request: &Request, now: Timestamp) -> Decision {
-        let standing = self.standing(&request.question);
+        let resolved = self.resolve(&request.question);
         let row = self.certificate(&request.certificate);
-        let identity = identity(request, standing.subject.map(|one| one.member.id), row, now);
-        let refusal = identity.err().or(standing.refusal());
-        let opinion = self.judge(judges, &request.question, &standing, refusal, now);
-        let device = standing.device.map(|device| device.member.id.into());
-        answer(request, device, standing.declared(), identity.ok(), opinion)
+        let identity = identity(request, resolved.subject.map(|one| one.member.id), row, now);
+        let refusal = identity.err().or(resolved.refusal());
+        let opinion = self.judge(judges, &request.question, &resolved, refusal, now);
+        let device = resolved.device.map(|device| device.member.id.into());
+        answer(request, device, resolved.declared(), identity.ok(), opinion)
     }
 
-    pub(crate) fn standing(&self, question: &Question) -> Standing<'_> {
+    pub(crate) fn resolve(&self, question: &Question) -> ResolvedQuestion<'_> {
         let subject = self.known(&question.subject);
         let (device, among) = match &question.resource.device {
             Device::Gateway => (None, None),
@@ -81,7 +81,7 @@ impl Snapshot {
             _ => None,
         };
         let gateway = question.resource.device == Device::Gateway;
-        Standing { action: question.action, gateway, subject, device, among, interface }
+        ResolvedQuestion { action: question.action, gateway, subject, device, among, interface }
     }
 
     /// Judges by the rules, then lets `refusal` refuse. The rules are judged even when the
@@ -90,13 +90,13 @@ impl Snapshot {
         &self,
         judges: Judges,
         question: &Question,
-        standing: &Standing<'_>,
+        resolved: &ResolvedQuestion<'_>,
         refusal: Option<Refusal>,
         now: Timestamp,
     ) -> Opinion {
-        let none = (Held::none(), Held::none());
-        let (roles, groups) = self.memberships(standing, &none);
-        let aliases = standing.aliases(question);
+        let none = (ResolvedMemberships::none(), ResolvedMemberships::none());
+        let (roles, groups) = self.memberships(resolved, &none);
+        let aliases = resolved.aliases(question);
         self.judge_among(judges, (question, &aliases), refusal, roles, groups, now)
     }
 
@@ -104,13 +104,13 @@ impl Snapshot {
     /// groups that every device is in; the gateway is in none.
     pub(crate) fn memberships<'a>(
         &'a self,
-        standing: &Standing<'a>,
-        none: &'a (Held<Role>, Held<Group>),
-    ) -> (&'a Held<Role>, &'a Held<Group>) {
-        let roles = standing.subject.map_or(&none.0, |subject| &subject.roles);
-        let groups = match standing.device {
+        resolved: &ResolvedQuestion<'a>,
+        none: &'a (ResolvedMemberships<Role>, ResolvedMemberships<Group>),
+    ) -> (&'a ResolvedMemberships<Role>, &'a ResolvedMemberships<Group>) {
+        let roles = resolved.subject.map_or(&none.0, |subject| &subject.roles);
+        let groups = match resolved.device {
             Some(device) => &device.groups,
-            None if standing.gateway => &none.1,
+            None if resolved.gateway => &none.1,
             None => self.no_device(),
         };
         (roles, groups)
@@ -122,17 +122,17 @@ impl Snapshot {
         &self,
         judges: Judges,
         (question, aliases): (&Question, &[Path]),
-        standing: Option<Refusal>,
-        roles: &Held<Role>,
-        groups: &Held<Group>,
+        resolved: Option<Refusal>,
+        roles: &ResolvedMemberships<Role>,
+        groups: &ResolvedMemberships<Group>,
         now: Timestamp,
     ) -> Opinion {
         let context = question.context(now);
         let case = Case::new(self.bundle(), (question, aliases), context, roles, groups);
         let verdict = verdict_of(&case, Search::Few);
         let compiled = self.bundle().compiled();
-        let (refusal, rules) = match (standing, verdict.refusal) {
-            (Some(standing), _) => (Some(standing), Default::default()),
+        let (refusal, rules) = match (resolved, verdict.refusal) {
+            (Some(resolved), _) => (Some(resolved), Default::default()),
             (None, found) => {
                 let refusal = found
                     .or_else(|| self.is_suspended(&case).then_some(Refusal::Suspended))
@@ -165,14 +165,14 @@ impl Snapshot {
         let mut found = false;
         let all = case.find(Effect::Allow, Limit::Few, &mut |rule, _| {
             found = self.suspended().contains(&(case.bundle.compiled().line(rule) as usize));
-            if found { Found::Enough } else { Found::On }
+            if found { SearchControl::Stop } else { SearchControl::Next }
         });
         found || !all
     }
 }
 
 /// What Casbin has against a permit, on the rules that bear on the case.
-fn second_judge(case: &Case<'_>, verdict: &Verdict) -> Option<Refusal> {
+fn second_judge(case: &Case<'_>, verdict: &RulesVerdict) -> Option<Refusal> {
     // One rule that allows is enough for a permit; of those that could deny, each counts.
     let rules = verdict.deciding.iter().take(1).chain(&verdict.waiting).copied();
     let (rules, question) = (case.rules(rules), case.question);
@@ -193,7 +193,7 @@ fn second_judge(case: &Case<'_>, verdict: &Verdict) -> Option<Refusal> {
 pub(crate) fn answer(
     request: &Request,
     device: Option<DeviceId>,
-    interface: Option<Declared>,
+    interface: Option<DeclaredInterface>,
     not_after: Option<Timestamp>,
     mut opinion: Opinion,
 ) -> Decision {
@@ -236,19 +236,19 @@ pub(crate) fn identity(
 }
 
 /// Who and what a question names, as far as they are known.
-pub(crate) struct Standing<'a> {
+pub(crate) struct ResolvedQuestion<'a> {
     action: Action,
     gateway: bool,
-    pub(crate) subject: Option<&'a Arc<Known>>,
-    pub(crate) device: Option<&'a Arc<Known>>,
+    pub(crate) subject: Option<&'a Arc<KnownMember>>,
+    pub(crate) device: Option<&'a Arc<KnownMember>>,
     /// The interfaces of the device, and which of them it is.
     pub(crate) among: Option<&'a Arc<[Interface]>>,
     interface: Option<usize>,
 }
 
-impl Standing<'_> {
-    pub(crate) fn declared(&self) -> Option<Declared> {
-        Some(Declared { among: Arc::clone(self.among?), at: self.interface? })
+impl ResolvedQuestion<'_> {
+    pub(crate) fn declared(&self) -> Option<DeclaredInterface> {
+        Some(DeclaredInterface { among: Arc::clone(self.among?), at: self.interface? })
     }
 
     fn interface(&self) -> Option<&Interface> {

@@ -12,9 +12,10 @@ use crate::answer::Judges;
 use crate::bundle::{Bundle, BundleText};
 use crate::cache::Cache;
 use crate::generate::Questions;
+use crate::membership::Membership;
 use crate::question::Request;
 use crate::shape::Shape;
-use crate::snapshot::{Certificate, Interface, Member, Membership, Snapshot};
+use crate::snapshot::{Certificate, Interface, Member, Snapshot};
 
 /// Decisions to be measured: a state with people and devices for the rules of a bundle, and
 /// requests that they make. It tells no time; whoever measures does.
@@ -133,8 +134,8 @@ impl Bench {
     fn by(&self, judges: Judges, number: usize) -> bool {
         self.request(number).is_some_and(|request| {
             let question = &request.question;
-            let standing = self.snapshot.standing(question);
-            let opinion = self.snapshot.judge(judges, question, &standing, None, self.now);
+            let resolved = self.snapshot.resolve(question);
+            let opinion = self.snapshot.judge(judges, question, &resolved, None, self.now);
             opinion.permits()
         })
     }

@@ -6,12 +6,12 @@ use std::sync::{Arc, Weak};
 use doorward_model::{CertificateId, DeviceId, SubjectId};
 use jiff::Timestamp;
 
-use crate::answer::{Judges, Standing, answer, identity};
+use crate::answer::{Judges, ResolvedQuestion, answer, identity};
 use crate::bundle::Bundle;
-use crate::decision::{Decision, Declared, Opinion};
+use crate::decision::{Decision, DeclaredInterface, Opinion};
 use crate::question::{Question, Request};
 use crate::recent::Recent;
-use crate::snapshot::{Certificate, Interface, Known, Snapshot, Stamp};
+use crate::snapshot::{Certificate, Interface, KnownMember, Snapshot, Stamp};
 
 /// Answers that are given again as long as they are what the compiled form would say: for the
 /// operations of a flow, which ask much the same over and over.
@@ -44,26 +44,26 @@ struct Kept {
 struct Parts {
     /// It keeps no bundle alive, and no other bundle can take this one's place in memory.
     bundle: Weak<Bundle>,
-    subject: Option<Arc<Known>>,
-    device: Option<Arc<Known>>,
+    subject: Option<Arc<KnownMember>>,
+    device: Option<Arc<KnownMember>>,
     among: Option<Arc<[Interface]>>,
-    interface: Option<Declared>,
+    interface: Option<DeclaredInterface>,
     suspended: Arc<BTreeSet<usize>>,
 }
 
 impl Parts {
-    fn of(snapshot: &Snapshot, standing: &Standing<'_>) -> Self {
+    fn of(snapshot: &Snapshot, resolved: &ResolvedQuestion<'_>) -> Self {
         Self {
             bundle: Arc::downgrade(snapshot.bundle()),
-            subject: standing.subject.cloned(),
-            device: standing.device.cloned(),
-            among: standing.among.cloned(),
-            interface: standing.declared(),
+            subject: resolved.subject.cloned(),
+            device: resolved.device.cloned(),
+            among: resolved.among.cloned(),
+            interface: resolved.declared(),
             suspended: Arc::clone(snapshot.suspended()),
         }
     }
 
-    fn are_of(&self, snapshot: &Snapshot, standing: &Standing<'_>) -> bool {
+    fn are_of(&self, snapshot: &Snapshot, resolved: &ResolvedQuestion<'_>) -> bool {
         fn same<T: ?Sized>(one: &Option<Arc<T>>, other: Option<&Arc<T>>) -> bool {
             match (one, other) {
                 (Some(one), Some(other)) => Arc::ptr_eq(one, other),
@@ -72,9 +72,9 @@ impl Parts {
             }
         }
         std::ptr::eq(self.bundle.as_ptr(), Arc::as_ptr(snapshot.bundle()))
-            && same(&self.subject, standing.subject)
-            && same(&self.device, standing.device)
-            && same(&self.among, standing.among)
+            && same(&self.subject, resolved.subject)
+            && same(&self.device, resolved.device)
+            && same(&self.among, resolved.among)
             && Arc::ptr_eq(&self.suspended, snapshot.suspended())
     }
 }
@@ -93,7 +93,7 @@ impl Kept {
         }
         let moved_on = self.seen != snapshot.stamp();
         if moved_on {
-            if !self.parts.are_of(snapshot, &snapshot.standing(&request.question)) {
+            if !self.parts.are_of(snapshot, &snapshot.resolve(&request.question)) {
                 return None;
             }
             self.seen = snapshot.stamp();
@@ -142,13 +142,13 @@ impl Cache {
         if let Some(decision) = kept.flatten() {
             return decision;
         }
-        let standing = snapshot.standing(question);
-        let refusal = standing.refusal();
-        let opinion = snapshot.judge(Judges::Compiled, question, &standing, refusal, now);
+        let resolved = snapshot.resolve(question);
+        let refusal = resolved.refusal();
+        let opinion = snapshot.judge(Judges::Compiled, question, &resolved, refusal, now);
         let kept = Kept {
             opinion,
             from: now,
-            parts: Parts::of(snapshot, &standing),
+            parts: Parts::of(snapshot, &resolved),
             seen: snapshot.stamp(),
             certificate: request.certificate.clone(),
             row: snapshot.certificate(&request.certificate).cloned(),

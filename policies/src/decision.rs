@@ -34,7 +34,7 @@ pub struct Permit {
     pub(crate) resource: Resource,
     pub(crate) action: Action,
     pub(crate) device: Option<DeviceId>,
-    pub(crate) interface: Option<Declared>,
+    pub(crate) interface: Option<DeclaredInterface>,
     pub(crate) opinion: Opinion,
 }
 
@@ -89,18 +89,18 @@ impl Permit {
     }
 
     fn declaration(&self) -> Option<&Interface> {
-        self.interface.as_ref().and_then(Declared::get)
+        self.interface.as_ref().and_then(DeclaredInterface::get)
     }
 }
 
 /// One of the interfaces that a device has: shared with the state, not copied.
 #[derive(Clone, Debug)]
-pub(crate) struct Declared {
+pub(crate) struct DeclaredInterface {
     pub(crate) among: Arc<[Interface]>,
     pub(crate) at: usize,
 }
 
-impl Declared {
+impl DeclaredInterface {
     pub(crate) fn get(&self) -> Option<&Interface> {
         self.among.get(self.at)
     }

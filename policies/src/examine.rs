@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::bundle::{Bundle, Rule, difference};
+use crate::bundle::{Bundle, difference};
 use crate::decision::Refusal;
 use crate::generate::Questions;
 use crate::judge::rulings;
+use crate::rule::Rule;
 use crate::snapshot::Snapshot;
 use crate::supposed::Supposed;
 

@@ -6,11 +6,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::answer::Judges;
-use crate::bundle::{Bundle, Effect, On, Rule, Who};
+use crate::bundle::Bundle;
 use crate::decision::{Opinion, Refusal};
-use crate::held::Held;
+use crate::membership::Membership;
+use crate::membership::ResolvedMemberships;
 use crate::question::{Context, Question};
-use crate::snapshot::{Membership, Snapshot};
+use crate::rule::{Effect, On, Rule, Who};
+use crate::snapshot::Snapshot;
 use crate::when::{Seen, Truth};
 
 /// Why an answer is what it is.
@@ -82,12 +84,12 @@ impl Snapshot {
         let opinion = self.opinion(question, now);
         let bundle = self.bundle();
         let context = question.context(now);
-        let standing = self.standing(question);
-        let direct = standing.subject.iter().flat_map(|subject| subject.roles.direct(now));
+        let resolved = self.resolve(question);
+        let direct = resolved.subject.iter().flat_map(|subject| subject.roles.direct(now));
         let roles = bundle.role_links().closure(direct.cloned());
-        let direct = standing.device.iter().flat_map(|device| device.groups.direct(now));
+        let direct = resolved.device.iter().flat_map(|device| device.groups.direct(now));
         let groups = bundle.group_links().closure(direct.cloned());
-        let aliases = &standing.aliases(question)[..];
+        let aliases = &resolved.aliases(question)[..];
         let scale = Scale { question, aliases, context: &context, roles: &roles, groups: &groups };
         let deciding = opinion.rules.to_vec();
         let decided = bundle.on_lines(&deciding).map(|rule| scale.weigh(&rule)).collect();
@@ -186,8 +188,8 @@ impl Snapshot {
             // Whoever has the role can connect anew.
             question.proven = Some(scale.context.now);
             let of = Membership { of: role.clone(), until: None };
-            let roles = self.bundle().roles_held(vec![of]);
-            let (groups, now) = (Held::none(), scale.context.now);
+            let roles = self.bundle().resolve_roles(vec![of]);
+            let (groups, now) = (ResolvedMemberships::none(), scale.context.now);
             let asked = (&question, &[][..]);
             self.judge_among(Judges::Both, asked, None, &roles, &groups, now).permits()
         })

@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use doorward_model::{Action, Device, Group, Path, Protocol, Resource, Role, Subject};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::bundle::{Bundle, On, Rule, Who};
-use crate::pattern::{Pattern, Piece, Range};
+use crate::bundle::Bundle;
+use crate::pattern::{NumberRange, Pattern, PatternPiece};
 use crate::question::Question;
+use crate::rule::{On, Rule, Who};
 use crate::supposed::{Supposed, nobody};
 
 /// Makes questions, one after the other: the same from the same beginning.
@@ -111,7 +112,7 @@ impl<'a> Questions<'a> {
         let (mut pieces, _) = pattern.pieces();
         let table = pieces.nth(2);
         match table {
-            Some(Piece::Text { text, .. }) if TABLES.contains(&&*text) => Protocol::Modbus,
+            Some(PatternPiece::Text { text, .. }) if TABLES.contains(&&*text) => Protocol::Modbus,
             _ => self.of(&[Protocol::Http, Protocol::Mqtt]).unwrap_or(Protocol::Http),
         }
     }
@@ -122,18 +123,20 @@ impl<'a> Questions<'a> {
         let mut segments: Vec<String> = Vec::new();
         for (at, piece) in pieces.enumerate() {
             segments.push(match piece {
-                Piece::One if protocol == Protocol::Modbus && at == 1 => self.below(4).to_string(),
-                Piece::One if protocol == Protocol::Modbus && at == 3 => {
+                PatternPiece::One if protocol == Protocol::Modbus && at == 1 => {
+                    self.below(4).to_string()
+                }
+                PatternPiece::One if protocol == Protocol::Modbus && at == 3 => {
                     let first = self.below(1000);
                     format!("{first}-{}", first + self.below(10))
                 }
-                Piece::One => self.of(&["a", "7", "$x", "", "1-9", "+"])?.to_owned(),
-                Piece::Text { range: Some(range), .. } if protocol == Protocol::Modbus => {
+                PatternPiece::One => self.of(&["a", "7", "$x", "", "1-9", "+"])?.to_owned(),
+                PatternPiece::Text { range: Some(range), .. } if protocol == Protocol::Modbus => {
                     self.within(range, at == 1)
                 }
-                Piece::Text { text, .. } if at > 0 && self.one_in(12) => format!("{text}x"),
-                Piece::Text { .. } if at > 0 && self.one_in(12) => "+".to_owned(),
-                Piece::Text { text, .. } => text.into_owned(),
+                PatternPiece::Text { text, .. } if at > 0 && self.one_in(12) => format!("{text}x"),
+                PatternPiece::Text { .. } if at > 0 && self.one_in(12) => "+".to_owned(),
+                PatternPiece::Text { text, .. } => text.into_owned(),
             });
         }
         if open {
@@ -155,14 +158,14 @@ impl<'a> Questions<'a> {
     }
 
     /// Numbers in a range, across its ends, or the range itself.
-    fn within(&mut self, range: Range, is_unit: bool) -> String {
-        let Range { first, last, .. } = range;
+    fn within(&mut self, range: NumberRange, is_unit: bool) -> String {
+        let NumberRange { first, last, .. } = range;
         let (low, high) = match self.below(5) {
             0 => (first, last),
             1 => (first, first),
             2 => (last, last),
             3 => (first.saturating_sub(1), first),
-            _ => (last, last.saturating_add(1)),
+            _ => (last, (last + 1).min(NumberRange::LARGEST)),
         };
         if is_unit { low.to_string() } else { format!("{low}-{high}") }
     }

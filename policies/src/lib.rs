@@ -31,10 +31,10 @@ mod explain;
 #[cfg(test)]
 mod fixture;
 mod generate;
-mod held;
 mod judge;
 mod lines;
 mod lint;
+mod membership;
 mod pattern;
 mod preview;
 mod question;
@@ -42,6 +42,7 @@ mod reach;
 mod recent;
 mod record;
 mod replay;
+mod rule;
 mod sets;
 mod shape;
 mod shared;
@@ -52,10 +53,7 @@ mod when;
 
 pub use attributes::{AttributeError, Attributes};
 pub use bench::Bench;
-pub use bundle::{
-    Acts, Asker, Bundle, BundleError, BundleErrors, BundleText, Difference, Effect, Expectation,
-    On, Reason, Rule, TestError, Who,
-};
+pub use bundle::{Asker, Bundle, BundleText, Difference, Expectation};
 pub use cache::Cache;
 pub use commit::{Commit, Observer, Touched};
 pub use decision::{Decision, Denial, Opinion, Permit, Refusal};
@@ -63,6 +61,7 @@ pub use examine::{Differ, Examined};
 pub use explain::{Explanation, Holder, Holding, Weighed};
 pub use lines::Lines;
 pub use lint::Finding;
+pub use membership::Membership;
 pub use pattern::{Pattern, PatternError};
 pub use preview::{Listed, Pair, Preview};
 pub use question::{Context, Question, Request};
@@ -71,9 +70,10 @@ pub use record::{
     WithoutRoom, Written,
 };
 pub use replay::{Differing, Replay, Replayed};
+pub use rule::{Acts, BundleError, BundleErrors, Effect, On, Reason, Rule, TestError, Who};
 pub use sets::{SetBench, SetShape};
 pub use shape::Shape;
-pub use snapshot::{Certificate, Interface, Member, Membership, Snapshot};
+pub use snapshot::{Certificate, Interface, Member, Snapshot};
 pub use supposed::Supposed;
 pub use trial::Failing;
 pub use when::{Seen, Truth, When, WhenError};

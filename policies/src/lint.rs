@@ -8,9 +8,10 @@ use doorward_model::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::bundle::{Effect, On, Rule, Who};
+use crate::membership::{built_in_group, built_in_role};
 use crate::pattern::Pattern;
-use crate::snapshot::{Snapshot, built_in_group, built_in_role};
+use crate::rule::{Effect, On, Rule, Who};
+use crate::snapshot::Snapshot;
 
 /// Something about a rule that deserves a look.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

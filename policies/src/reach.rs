@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use doorward_model::{Action, Device, Path, Protocol, Resource, Segment, Subject};
 use jiff::Timestamp;
 
-use crate::answer::{Standing, identity};
-use crate::bundle::Effect;
-use crate::compiled::{ALWAYS, Entry, Extent, Found, Limit};
+use crate::answer::{ResolvedQuestion, identity};
+use crate::compiled::{ALWAYS, Extent, Limit, RuleEntry, SearchControl};
 use crate::decision::{Denial, Opinion, Refusal};
-use crate::held::Held;
-use crate::judge::{Case, Looked};
+use crate::judge::{Case, SearchEnd};
 use crate::lines::Lines;
+use crate::membership::ResolvedMemberships;
 use crate::question::{Question, Request};
+use crate::rule::Effect;
 use crate::snapshot::Snapshot;
 
 impl Snapshot {
@@ -25,14 +25,14 @@ impl Snapshot {
     /// When nothing that could be asked there would be permitted.
     pub fn reaches(&self, request: &Request, now: Timestamp) -> Result<(), Denial> {
         let mut asked = request.clone();
-        let standing = self.standing(&request.question);
-        let protocol = standing.protocol();
+        let resolved = self.resolve(&request.question);
+        let protocol = resolved.protocol();
         let opening = protocol.and_then(Protocol::opening);
         // The same is asked whatever is spoken there, and where there is nothing, so that it takes
         // as long: the action that opens a flow, and then every action there is. What the
         // interface does not know does not count.
         asked.question.action = Action::Connect;
-        let mut open = self.opens(&asked.question, &standing, now) && opening.is_some();
+        let mut open = self.opens(&asked.question, &resolved, now) && opening.is_some();
         let name = match request.question.resource.path.segments() {
             [Segment::Text(name), ..] => name.parse().ok(),
             _ => None,
@@ -43,12 +43,12 @@ impl Snapshot {
         let without_opening = protocol.filter(|_| opening.is_none());
         for action in Action::ALL {
             asked.question.action = *action;
-            let opens = self.opens(&asked.question, &standing, now);
+            let opens = self.opens(&asked.question, &resolved, now);
             open |= opens && without_opening.is_some_and(|one| one.actions().contains(action));
         }
-        let known = standing.subject.map(|one| one.member.id);
+        let known = resolved.subject.map(|one| one.member.id);
         let row = self.certificate(&request.certificate);
-        let refusal = identity(request, known, row, now).err().or_else(|| standing.bar());
+        let refusal = identity(request, known, row, now).err().or_else(|| resolved.bar());
         match refusal.or((!open).then_some(Refusal::NoRule)) {
             None => Ok(()),
             refusal => {
@@ -79,21 +79,21 @@ impl Snapshot {
         let actions = [Action::Read, Action::Update, Action::Create, Action::Delete];
         actions.into_iter().any(|action| {
             question.action = action;
-            self.opens(&question, &self.standing(&question), now)
+            self.opens(&question, &self.resolve(&question), now)
         })
     }
 
     /// Whether a rule allows some of what the question's path names, and none denies all of it.
-    fn opens(&self, question: &Question, standing: &Standing<'_>, now: Timestamp) -> bool {
-        let none = (Held::none(), Held::none());
-        let (roles, groups) = self.memberships(standing, &none);
+    fn opens(&self, question: &Question, resolved: &ResolvedQuestion<'_>, now: Timestamp) -> bool {
+        let none = (ResolvedMemberships::none(), ResolvedMemberships::none());
+        let (roles, groups) = self.memberships(resolved, &none);
         let context = question.context(now);
         let case = Case::new(self.bundle(), (question, &[]), context, roles, groups);
         let compiled = self.bundle().compiled();
         // Whether there is one; `None` if that is not found out.
         let any = |effect, extent| {
             let mut any = false;
-            let found = &mut |rule, entry: &Entry| {
+            let found = &mut |rule, entry: &RuleEntry| {
                 let applies = match compiled.when(entry.when) {
                     _ if entry.when == ALWAYS => true,
                     Some(when) => when.holds(&case.context).applies(effect),
@@ -103,15 +103,15 @@ impl Snapshot {
                     && self.suspended().contains(&(compiled.line(rule) as usize));
                 any |= applies && !suspended;
                 match (any, suspended) {
-                    (true, _) => Found::Enough,
+                    (true, _) => SearchControl::Stop,
                     // Another one may not be.
-                    (false, true) => Found::On,
-                    (false, false) => Found::Alike,
+                    (false, true) => SearchControl::Next,
+                    (false, false) => SearchControl::SkipAlike,
                 }
             };
             let path = &question.resource.path;
             let looked = case.find_to((effect, extent), path, Limit::Few, found);
-            (any || looked != Looked::NotAll).then_some(any)
+            (any || looked != SearchEnd::OutOfSteps).then_some(any)
         };
         // Whoever has so many rules there has business there. Each operation is decided by itself.
         any(Effect::Allow, Extent::Some) != Some(false)
@@ -232,9 +232,9 @@ mod tests {
                     let mut request = request(Path::literal(interface).unwrap(), Action::Connect);
                     request.question.resource.device = Device::Named(device.parse().unwrap());
                     let walks = |ask: &dyn Fn()| {
-                        let before = crate::judge::walks();
+                        let before = crate::judge::searches();
                         ask();
-                        crate::judge::walks() - before
+                        crate::judge::searches() - before
                     };
                     let reaches = walks(&|| assert!(snapshot.reaches(&request, now()).is_err()));
                     let decides = walks(&|| {

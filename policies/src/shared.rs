@@ -9,7 +9,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 /// A map that is cheap to copy and quick to look into: a copy shares all parts, and a change to
 /// one copies only the part that it is in.
 #[derive(Clone)]
-pub(crate) struct Shared<K, V> {
+pub(crate) struct SharedMap<K, V> {
     parts: Arc<[Part<K, V>]>,
     hasher: DefaultHashBuilder,
 }
@@ -19,7 +19,7 @@ type Part<K, V> = Arc<HashTable<(K, V)>>;
 /// How many parts there are.
 const PARTS: usize = 256;
 
-impl<K: Eq + Hash + Clone, V: Clone> Shared<K, V> {
+impl<K: Eq + Hash + Clone, V: Clone> SharedMap<K, V> {
     pub(crate) fn new() -> Self {
         let parts = (0..PARTS).map(|_| Arc::new(HashTable::new())).collect();
         Self { parts, hasher: DefaultHashBuilder::default() }
@@ -68,14 +68,14 @@ fn part_of(hash: u64) -> usize {
     part.into()
 }
 
-impl<K: Eq + Hash + Clone, V: Clone + PartialEq> PartialEq for Shared<K, V> {
+impl<K: Eq + Hash + Clone, V: Clone + PartialEq> PartialEq for SharedMap<K, V> {
     fn eq(&self, other: &Self) -> bool {
         let held = |(key, value): (&K, &V)| other.get(key) == Some(value);
         self.iter().count() == other.iter().count() && self.iter().all(held)
     }
 }
 
-impl<K: Eq + Hash + Clone, V: Clone> FromIterator<(K, V)> for Shared<K, V> {
+impl<K: Eq + Hash + Clone, V: Clone> FromIterator<(K, V)> for SharedMap<K, V> {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         let mut map = Self::new();
         pairs.into_iter().for_each(|(key, value)| map.insert(key, value));
@@ -83,7 +83,7 @@ impl<K: Eq + Hash + Clone, V: Clone> FromIterator<(K, V)> for Shared<K, V> {
     }
 }
 
-impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for Shared<K, V> {
+impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for SharedMap<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map()
             .entries(self.parts.iter().flat_map(|part| part.iter()).map(|(k, v)| (k, v)))
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_copy_keeps_what_it_had() {
-        let mut map: Shared<u32, u32> = (0..1000).map(|n| (n, n)).collect();
+        let mut map: SharedMap<u32, u32> = (0..1000).map(|n| (n, n)).collect();
         let before = map.clone();
         map.insert(7, 70);
         map.remove(&8);

@@ -12,9 +12,11 @@ use doorward_model::{
 use jiff::Timestamp;
 
 use crate::bundle::Bundle;
-use crate::held::Held;
+use crate::membership::{
+    Membership, ResolvedMemberships, built_in_group, built_in_role, with_built_in,
+};
 use crate::question::Question;
-use crate::shared::Shared;
+use crate::shared::SharedMap;
 
 /// The immutable state of one epoch, from which decisions are made.
 ///
@@ -26,14 +28,14 @@ pub struct Snapshot {
     revision: Revision,
     bundle: Arc<Bundle>,
     claimed: bool,
-    members: Shared<Subject, Arc<Known>>,
-    interfaces: Shared<Name, Arc<[Interface]>>,
-    certificates: Shared<CertificateId, Certificate>,
+    members: SharedMap<Subject, Arc<KnownMember>>,
+    interfaces: SharedMap<Name, Arc<[Interface]>>,
+    certificates: SharedMap<CertificateId, Certificate>,
     /// Lines of the bundle that permit nothing, since the judges differed about them.
     suspended: Arc<BTreeSet<usize>>,
     /// The groups of a device that is not there: those that every device is in. A question about
     /// it is judged with them, so that it takes as long as one about a device that is there.
-    no_device: Arc<Held<Group>>,
+    no_device: Arc<ResolvedMemberships<Group>>,
     stamp: Stamp,
 }
 
@@ -76,58 +78,30 @@ pub struct Member {
 
 /// A subject, with what its memberships mean under the bundle in force.
 #[derive(Clone, Debug)]
-pub(crate) struct Known {
+pub(crate) struct KnownMember {
     pub(crate) member: Member,
-    pub(crate) roles: Held<Role>,
-    pub(crate) groups: Held<Group>,
+    pub(crate) roles: ResolvedMemberships<Role>,
+    pub(crate) groups: ResolvedMemberships<Group>,
 }
 
-impl Known {
+impl KnownMember {
     fn new(subject: &Subject, member: Member, bundle: &Bundle) -> Self {
-        let roles = bundle.roles_held(with_built_in(&member.roles, built_in_role(subject.kind())));
+        let roles =
+            bundle.resolve_roles(with_built_in(&member.roles, built_in_role(subject.kind())));
         let group = (subject.kind() == Kind::Device).then(built_in_group).flatten();
-        let groups = bundle.groups_held(with_built_in(&member.groups, group));
+        let groups = bundle.resolve_groups(with_built_in(&member.groups, group));
         Self { member, roles, groups }
     }
 }
 
-impl PartialEq for Known {
+impl PartialEq for KnownMember {
     fn eq(&self, other: &Self) -> bool {
         self.member == other.member
     }
 }
 
-fn with_built_in<T: Clone>(these: &[Membership<T>], built_in: Option<T>) -> Vec<Membership<T>> {
-    let built_in = built_in.map(|of| Membership { of, until: None });
-    these.iter().cloned().chain(built_in).collect()
-}
-
-/// The role that everybody of a kind has.
-pub(crate) fn built_in_role(kind: Kind) -> Option<Role> {
-    let name = match kind {
-        Kind::User => "users",
-        Kind::Device => "devices",
-        Kind::Gateway => return None,
-    };
-    name.parse().ok().map(Role::new)
-}
-
-/// The group that every device but the gateway is in.
-pub(crate) fn built_in_group() -> Option<Group> {
-    "devices".parse().ok().map(Group::new)
-}
-
-fn no_device(bundle: &Bundle) -> Arc<Held<Group>> {
-    Arc::new(bundle.groups_held(with_built_in(&[], built_in_group())))
-}
-
-/// Membership in a role or group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Membership<T> {
-    /// In what.
-    pub of: T,
-    /// Until when, excluded; `None` is until it is taken away.
-    pub until: Option<Timestamp>,
+fn no_device(bundle: &Bundle) -> Arc<ResolvedMemberships<Group>> {
+    Arc::new(bundle.resolve_groups(with_built_in(&[], built_in_group())))
 }
 
 /// An interface as a snapshot knows it.
@@ -176,9 +150,9 @@ impl Snapshot {
             no_device: no_device(&bundle),
             bundle,
             claimed: false,
-            members: Shared::new(),
-            interfaces: Shared::new(),
-            certificates: Shared::new(),
+            members: SharedMap::new(),
+            interfaces: SharedMap::new(),
+            certificates: SharedMap::new(),
             suspended: Arc::default(),
             stamp: Stamp::new(),
         }
@@ -195,8 +169,8 @@ impl Snapshot {
     #[must_use]
     pub fn with_bundle(mut self, revision: Revision, bundle: Arc<Bundle>) -> Self {
         if !bundle.numbers_like(&self.bundle) {
-            let known = |(subject, known): (&Subject, &Arc<Known>)| {
-                let known = Known::new(subject, known.member.clone(), &bundle);
+            let known = |(subject, known): (&Subject, &Arc<KnownMember>)| {
+                let known = KnownMember::new(subject, known.member.clone(), &bundle);
                 (subject.clone(), Arc::new(known))
             };
             self.members = self.members.iter().map(known).collect();
@@ -236,7 +210,7 @@ impl Snapshot {
     pub fn with_member(mut self, subject: Subject, member: Option<Member>) -> Self {
         match member {
             Some(member) => {
-                let known = Known::new(&subject, member, &self.bundle);
+                let known = KnownMember::new(&subject, member, &self.bundle);
                 self.members.insert(subject, Arc::new(known));
             }
             None => {
@@ -283,7 +257,7 @@ impl Snapshot {
     }
 
     /// The groups of a device that is not there.
-    pub(crate) fn no_device(&self) -> &Held<Group> {
+    pub(crate) fn no_device(&self) -> &ResolvedMemberships<Group> {
         &self.no_device
     }
 
@@ -327,7 +301,7 @@ impl Snapshot {
         self.known(subject).map(|known| &known.member)
     }
 
-    pub(crate) fn known(&self, subject: &Subject) -> Option<&Arc<Known>> {
+    pub(crate) fn known(&self, subject: &Subject) -> Option<&Arc<KnownMember>> {
         self.members.get(subject)
     }
 

@@ -186,10 +186,11 @@ impl Ask {
 
     fn asked(&self) -> Asked {
         let path = self.path();
+        let address = |number: u32| u16::try_from(number).expect("a Modbus address");
         let segment = |segment: &Segment| match segment {
             Segment::Text(text) => Seg::Text(text.to_string()),
             Segment::Unit(unit) => Seg::Unit(*unit),
-            Segment::Range(from, to) => Seg::Range(*from, *to),
+            Segment::Range(from, to) => Seg::Range(address(*from), address(*to)),
             Segment::Any => Seg::Any,
         };
         Asked {

@@ -21,7 +21,7 @@ pub enum Segment {
     /// A Modbus unit. Unit 0 is every unit at once.
     Unit(u8),
     /// The numbers from the first to the last, both included.
-    Range(u16, u16),
+    Range(u32, u32),
     /// Any one level: MQTT's `+`.
     Any,
 }
@@ -218,7 +218,7 @@ impl Path {
             Segment::Text(interface.shared()),
             Segment::Unit(unit),
             Segment::Text(table.shared()),
-            Segment::Range(first, last.max(first)),
+            Segment::Range(first.into(), last.max(first).into()),
         ]);
         Self { segments, open: false, topic: false }
     }
@@ -314,7 +314,11 @@ fn modbus(operand: &[&str]) -> Result<Vec<Segment>, PathError> {
             range(numbers).ok_or_else(|| misfit(numbers, "addresses are N or N-M within 65535"))?
         }
     };
-    Ok(vec![Segment::Unit(unit), Segment::Text(table.as_str().into()), Segment::Range(first, last)])
+    Ok(vec![
+        Segment::Unit(unit),
+        Segment::Text(table.as_str().into()),
+        Segment::Range(first.into(), last.into()),
+    ])
 }
 
 /// Decimal digits only: no sign, no space, no leading zero.

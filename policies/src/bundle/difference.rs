@@ -1,7 +1,7 @@
 //! Where two texts differ, line by line.
 
-use super::table::without_mark;
 use crate::compiled::Hunk;
+use crate::rule::without_byte_order_mark;
 
 /// How far ahead lines are looked for that are in both.
 const AHEAD: usize = 64;
@@ -11,7 +11,7 @@ const ROW: usize = 3;
 /// The lines that `new` has in place of some of `old`'s, in order; `None` if they are so different
 /// that they are better taken for two texts. It costs a look at each byte.
 pub(crate) fn difference<'a>(old: &str, new: &'a str) -> Option<Vec<Hunk<'a>>> {
-    let (old, new) = (without_mark(old), without_mark(new));
+    let (old, new) = (without_byte_order_mark(old), without_byte_order_mark(new));
     let same = old.bytes().zip(new.bytes()).take_while(|(one, other)| one == other).count();
     // Up to the line in which the first difference is.
     let start = old.get(..same).and_then(|same| same.rfind('\n')).map_or(0, |at| at + 1);
@@ -115,7 +115,7 @@ mod tests {
         ] {
             let hunks = difference(&old, &new).unwrap();
             assert_eq!(Some(hunks.len()), expected, "{new:?}");
-            let new: Vec<&str> = without_mark(&new).lines().collect();
+            let new: Vec<&str> = without_byte_order_mark(&new).lines().collect();
             assert_eq!(patched(&old, &hunks), new);
         }
     }

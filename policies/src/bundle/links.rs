@@ -6,8 +6,7 @@ use std::str::FromStr;
 
 use doorward_model::SubjectError;
 
-use super::error::{BundleError, BundleErrors, Reason};
-use super::table::{Line, lines};
+use crate::rule::{BundleError, BundleErrors, Reason, TableRow, each_row};
 
 /// The links of `roles.csv` or `groups.csv`: whoever is in the first is in the second too.
 ///
@@ -69,16 +68,16 @@ where
     T: FromStr<Err = SubjectError> + Ord + Clone + Display,
 {
     let mut links = Links(BTreeMap::new());
-    let mut places = Vec::new();
-    lines(file, text, errors, |line, errors| match link(line, marker) {
+    let mut starts = Vec::new();
+    each_row(file, text, errors, |line, errors| match link(line, marker) {
         Ok((from, to, column)) => {
             links.0.entry(T::clone(&from)).or_default().insert(to);
-            places.push((from, line.number, column));
+            starts.push((from, line.number, column));
         }
-        Err(place) => errors.refuse(file, line.number, place),
+        Err(error) => errors.refuse(file, line.number, error),
     });
     let mut known = BTreeMap::new();
-    for (from, line, column) in places {
+    for (from, line, column) in starts {
         if links.height(&from, DEPTH, &mut known).is_none() {
             let beyond = links.0.get(&from).into_iter().flatten().cloned();
             let circle = links.closure(beyond).contains(&from);
@@ -91,7 +90,7 @@ where
     links
 }
 
-fn link<T>(line: &Line<'_>, marker: &'static str) -> Result<(T, T, usize), (usize, Reason)>
+fn link<T>(line: &TableRow<'_>, marker: &'static str) -> Result<(T, T, usize), (usize, Reason)>
 where
     T: FromStr<Err = SubjectError>,
 {

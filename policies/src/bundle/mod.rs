@@ -3,24 +3,18 @@
 //! Nothing of a bundle reaches Casbin or a decision before all of it has been read here.
 
 mod difference;
-mod error;
 mod expectation;
 mod links;
-mod rule;
-mod table;
 
 use std::sync::Arc;
 
 use doorward_model::{Group, Role, Subject};
 
-use crate::compiled::{Builder, Compiled, Hunk, Ref};
+use crate::compiled::{Builder, Compiled, Hunk, RuleRef};
+use crate::rule::{BundleError, BundleErrors, Reason, Rule, each_row};
 pub(crate) use difference::difference;
-pub use error::{BundleError, BundleErrors, Reason};
-pub use expectation::{Asker, Expectation, TestError};
+pub use expectation::{Asker, Expectation};
 pub(crate) use links::Links;
-pub(crate) use rule::read_rule;
-pub use rule::{Acts, Effect, On, Rule, Who};
-pub(crate) use table::{Line, line_of};
 
 /// The files of a bundle, as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,9 +80,9 @@ impl Bundle {
     pub fn parse(text: BundleText) -> Result<Self, BundleErrors> {
         let mut errors = check(&text)?;
         let mut builder = Builder::new();
-        table::lines("policy.csv", &text.policy, &mut errors, |line, errors| {
-            if let Err(place) = builder.add(line) {
-                errors.refuse("policy.csv", line.number, place);
+        each_row("policy.csv", &text.policy, &mut errors, |line, errors| {
+            if let Err(error) = builder.add(line) {
+                errors.refuse("policy.csv", line.number, error);
             }
         });
         let roles = links::read("roles.csv", "g", &text.roles, &mut errors);
@@ -187,13 +181,13 @@ impl Bundle {
 
     /// The rules, in the order of `policy.csv`.
     pub fn rules(&self) -> impl Iterator<Item = Rule> {
-        self.compiled.refs().filter_map(|rule| self.compiled.rule(rule))
+        self.compiled.rule_refs().filter_map(|rule| self.compiled.rule(rule))
     }
 
     /// The rules on those lines of `policy.csv`, in their order.
     pub fn on_lines(&self, lines: &[usize]) -> impl Iterator<Item = Rule> {
-        let wanted = |rule: &Ref| lines.contains(&(self.compiled.line(*rule) as usize));
-        let found = if lines.is_empty() { None } else { Some(self.compiled.refs()) };
+        let wanted = |rule: &RuleRef| lines.contains(&(self.compiled.line(*rule) as usize));
+        let found = if lines.is_empty() { None } else { Some(self.compiled.rule_refs()) };
         found.into_iter().flatten().filter(wanted).filter_map(|rule| self.compiled.rule(rule))
     }
 

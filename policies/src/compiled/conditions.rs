@@ -1,21 +1,21 @@
-//! The conditions of a bundle, by number.
+//! The conditions of a bundle by number.
 
 use std::sync::Arc;
 
 use super::texts::{Texts, parts};
 use crate::when::{When, WhenError};
 
-/// The `when` columns of a bundle by number; 0 is the empty one. Rules share them.
+/// The `when` columns of a bundle by number. Rules share them; number 0 is the empty column.
 #[derive(Clone, Debug)]
 pub(crate) struct Conditions {
     below: Option<Arc<Conditions>>,
-    /// The number of the first of this table.
+    /// The number of the first condition of this table; those before it are in `below`.
     first: u32,
     texts: Texts,
     whens: Vec<Arc<When>>,
 }
 
-/// No condition: always.
+/// The number of the empty column: a rule with it always applies.
 pub(crate) const ALWAYS: u32 = 0;
 
 impl Conditions {
@@ -35,13 +35,13 @@ impl Conditions {
         below.or_else(|| self.texts.find(kind, name).map(|own| self.first + own))
     }
 
-    /// An empty table that goes on where `below` ends.
+    /// Returns an empty table that continues the numbers of `below`.
     pub(crate) fn above(below: &Arc<Self>) -> Self {
         let first = below.len();
         Self { below: Some(Arc::clone(below)), first, texts: Texts::default(), whens: vec![] }
     }
 
-    /// The number of a `when` column.
+    /// Returns the number of a `when` column, and adds the column if it is new.
     pub(crate) fn enter(&mut self, text: &str) -> Result<u32, WhenError> {
         if text.is_empty() {
             return Ok(ALWAYS);
@@ -54,8 +54,8 @@ impl Conditions {
         Ok(self.first + self.texts.enter(kind, name))
     }
 
-    /// The conditions of a number. What is not there holds never for `allow`; it cannot be asked
-    /// for, since only `enter` gives numbers.
+    /// Returns the conditions of a number. Only [`Self::enter`] gives numbers, so `None` should not
+    /// occur.
     pub(crate) fn get(&self, number: u32) -> Option<&Arc<When>> {
         match (&self.below, number.checked_sub(self.first)) {
             (Some(below), None) => below.get(number),
@@ -63,12 +63,12 @@ impl Conditions {
         }
     }
 
-    /// All of them.
+    /// Yields all conditions.
     pub(crate) fn all(&self) -> impl Iterator<Item = &When> {
         (0..self.len()).filter_map(|number| self.get(number).map(|when| &**when))
     }
 
-    /// The bytes that they hold, about.
+    /// Returns about how many bytes of memory the conditions take.
     pub(crate) fn bytes(&self) -> usize {
         let below = self.below.as_ref().map_or(0, |below| below.bytes());
         let own: usize = self.whens.iter().map(|when| when.bytes() + 32).sum();

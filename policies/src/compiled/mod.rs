@@ -1,20 +1,28 @@
-//! The compiled form of a bundle's rules: finds, among any number of them, the few that bear on a
-//! question, and says what they say.
+//! The compiled form of a bundle's rules: finds the few rules that bear on a question among any
+//! number of rules.
 //!
-//! ```text
-//! a question ─path→ places of the tree ─who, what→ cells ─action, range→ rules ─when→ what they say
-//! ```
+//! | ```text
+//! | question ─path→ nodes of the tree ─who, what→ cells ─action, range→ runs ─when→ verdict
+//! | ```
 //!
-//! A bundle is compiled once, into a base; a later bundle that differs from it by little shares
-//! that base, and has besides a small layer of its own and a note of what of the base is gone.
-//! [`crate::judge`] holds what comes out of here against Casbin.
+//! A bundle is compiled once, into a base. A later bundle that differs in few lines shares the
+//! base. It adds a small layer with the new rules, and a list of the rules of the base that are
+//! gone. [`crate::judge`] compares the results with Casbin's.
 
-mod alike;
+mod builder;
 mod cells;
 mod conditions;
+mod control;
 mod edits;
+mod entry;
+mod ids;
+mod kinds;
 mod layer;
-mod names;
+mod node;
+mod node_index;
+mod order;
+mod part;
+mod range_filter;
 mod run;
 mod steps;
 mod texts;
@@ -27,53 +35,50 @@ use std::sync::Arc;
 use doorward_model::{Action, Device, Path, Subject};
 use jiff::SignedDuration;
 
-pub(crate) use cells::{Entry, Found, Ids};
-pub(crate) use conditions::ALWAYS;
-pub(crate) use edits::Hunk;
-pub(crate) use layer::{Builder, Extent};
-pub(crate) use steps::{Limit, Step, Steps};
-
-use crate::bundle::{BundleErrors, Effect, Rule};
+use crate::rule::{BundleErrors, Effect, Rule};
 use crate::when::When;
+pub(crate) use builder::Builder;
+pub(crate) use conditions::ALWAYS;
+pub(crate) use control::{SearchControl, SearchFlow};
+pub(crate) use edits::Hunk;
+pub(crate) use entry::RuleEntry;
+pub(crate) use ids::Ids;
+pub(crate) use layer::Extent;
+pub(crate) use steps::{Limit, Steps};
+
 use conditions::Conditions;
 use edits::Edits;
-use layer::{Layer, Number, Words};
+use layer::{Layer, RuleNumber};
+use part::{CompiledPart, RuleNames};
 
-/// The rules of a bundle, compiled.
+/// The compiled rules of a bundle.
 #[derive(Clone, Debug)]
 pub(crate) struct Compiled {
-    base: Arc<Part>,
+    base: Arc<CompiledPart>,
     edits: Option<Arc<Edits>>,
 }
 
-/// Rules that were compiled together, with the names and conditions that they speak of.
-#[derive(Debug)]
-pub(crate) struct Part {
-    words: Words,
-    conditions: Arc<Conditions>,
-    layer: Layer,
-}
-
-/// One rule of a compiled bundle.
+/// A reference to a rule of a compiled bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Ref {
+pub(crate) struct RuleRef {
     edited: bool,
-    number: Number,
+    number: RuleNumber,
 }
 
 impl Compiled {
-    /// Completes what a builder has gathered.
+    /// Compiles the rules that a builder has gathered.
     pub(crate) fn of(builder: Builder) -> Self {
         Self { base: Arc::new(builder.finish()), edits: None }
     }
 
-    /// The same rules but for `hunks`, at a cost in proportion to these and those before; `None`
-    /// if they have become so many that compiling all anew is better.
+    /// Returns these rules with `hunks` applied, at a cost in proportion to all edits so far.
+    /// Returns `None` if so many lines were edited that compiling all rules anew is better.
     pub(crate) fn edited(&self, hunks: &[Hunk<'_>], errors: &mut BundleErrors) -> Option<Self> {
-        edits::edited(self, hunks, errors)
+        let edits = edits::edited(&self.base, self.edits.as_deref(), hunks, errors)?;
+        Some(Self { base: Arc::clone(&self.base), edits: Some(Arc::new(edits)) })
     }
 
-    fn gone(&self) -> Option<&HashSet<Number>> {
+    fn gone(&self) -> Option<&HashSet<RuleNumber>> {
         self.edits.as_ref().map(|edits| &edits.gone).filter(|gone| !gone.is_empty())
     }
 
@@ -82,67 +87,67 @@ impl Compiled {
         [(false, &self.base.layer)].into_iter().chain(edits)
     }
 
-    /// The names and conditions: those of the edits lie above those of the base.
-    fn words(&self) -> &Words {
-        self.edits.as_ref().map_or(&self.base.words, |edits| &edits.part.words)
+    /// Returns the names. Those of the edits continue those of the base.
+    fn names(&self) -> &RuleNames {
+        self.edits.as_ref().map_or(&self.base.names, |edits| &edits.part.names)
     }
 
     fn conditions(&self) -> &Conditions {
         self.edits.as_ref().map_or(&self.base.conditions, |edits| &edits.part.conditions)
     }
 
-    /// How many rules there are.
+    /// Returns how many rules there are.
     pub(crate) fn len(&self) -> usize {
         let edited = self.edits.as_ref().map_or(0, |edits| edits.part.layer.len());
         self.base.layer.len() - self.gone().map_or(0, HashSet::len) + edited
     }
 
-    /// Finds the rules of that effect which speak of one of `whos`, one of `ons`, `action` and, to
-    /// that extent, of what `path` names. Some may be found twice. If it runs out of steps, there
-    /// may be others.
+    /// Finds the rules of that effect that speak of one of `whos`, one of `ons` and `action`, and
+    /// that reach `extent` of `path`. It may find a rule twice. If it runs out of steps, it may
+    /// have missed rules.
     pub(crate) fn find(
         &self,
         (effect, extent): (Effect, Extent),
         (whos, ons, action): (Ids<'_>, Ids<'_>, Action),
         path: &Path,
         steps: &mut Steps,
-        found: &mut impl FnMut(Ref, &Entry) -> Found,
-    ) -> Step {
+        found: &mut impl FnMut(RuleRef, &RuleEntry) -> SearchControl,
+    ) -> SearchFlow {
         let asked = (whos, ons, action);
         for (edited, layer) in self.layers() {
-            let side = layer.side(effect);
-            if !side.cells.speak_of_any(whos) {
+            let rules = layer.of_effect(effect);
+            if !rules.cells.speak_of_any(whos) {
                 continue;
             }
             let gone = if edited { None } else { self.gone() };
-            let mut one = |number: u32, entry: &Entry| {
-                let number = Number::of(effect, number);
+            let mut one = |number: u32, entry: &RuleEntry| {
+                let number = RuleNumber::of(effect, number);
                 match gone {
-                    Some(gone) if gone.contains(&number) => Found::On,
-                    _ => found(Ref { edited, number }, entry),
+                    Some(gone) if gone.contains(&number) => SearchControl::Next,
+                    _ => found(RuleRef { edited, number }, entry),
                 }
             };
             match extent {
-                Extent::Some if path.is_wide() => side.meeting(path, asked, steps, &mut one)?,
-                _ => side.reaching(extent, path, asked, steps, &mut one)?,
+                Extent::Some if path.is_wide() => rules.find(path, asked, steps, &mut one)?,
+                _ => rules.find_by_node(extent, path, asked, steps, &mut one)?,
             }
         }
-        Step::Continue(())
+        SearchFlow::Continue(())
     }
 
-    /// The conditions of a rule. `None` would be a rule that is not of this bundle; it applies
-    /// never if it allows, and always if it denies.
+    /// Returns the conditions of a number. `None` would be a number of another bundle; callers then
+    /// let a deny rule apply, and an allow rule not.
     pub(crate) fn when(&self, number: u32) -> Option<&When> {
         self.conditions().get(number).map(|when| &**when)
     }
 
-    /// How old a handshake may be, for each condition that asks that.
+    /// Returns the handshake ages that conditions ask for.
     pub(crate) fn ages(&self) -> BTreeSet<SignedDuration> {
         self.conditions().all().flat_map(When::ages).collect()
     }
 
-    /// The line of a rule, as the text has it now.
-    pub(crate) fn line(&self, rule: Ref) -> u32 {
+    /// Returns the line of a rule in the present text.
+    pub(crate) fn line(&self, rule: RuleRef) -> u32 {
         let line = |layer: &Layer| layer.entry(rule.number).map_or(0, |entry| entry.line);
         match &self.edits {
             Some(edits) if rule.edited => line(&edits.part.layer),
@@ -151,29 +156,29 @@ impl Compiled {
         }
     }
 
-    /// A rule as it was written.
-    pub(crate) fn rule(&self, rule: Ref) -> Option<Rule> {
+    /// Returns a rule as it was written.
+    pub(crate) fn rule(&self, rule: RuleRef) -> Option<Rule> {
         let layer = match &self.edits {
             Some(edits) if rule.edited => &edits.part.layer,
             _ => &self.base.layer,
         };
         let effect = rule.number.effect();
         let placed = layer.placed(rule.number)?;
-        let path = layer.side(effect).tree.pattern(placed.place, placed.range);
+        let path = layer.of_effect(effect).tree.pattern(placed.node, placed.range);
         let when = Arc::clone(self.conditions().get(placed.when)?);
-        let (who, on) = (self.words().whos.get(placed.who), self.words().ons.get(placed.on));
+        let (who, on) = (self.names().whos.get(placed.who), self.names().ons.get(placed.on));
         let line = self.line(rule) as usize;
         Rule::of(line, who, on, path, placed.acts, when, effect)
     }
 
-    /// Every rule, in the order of `policy.csv`.
-    pub(crate) fn refs(&self) -> impl Iterator<Item = Ref> {
+    /// Yields every rule, in the order of `policy.csv`.
+    pub(crate) fn rule_refs(&self) -> impl Iterator<Item = RuleRef> {
         let gone = self.gone();
-        let kept = move |number: &&Number| gone.is_none_or(|gone| !gone.contains(number));
+        let kept = move |number: &&RuleNumber| gone.is_none_or(|gone| !gone.contains(number));
         let base = self.base.layer.in_order().iter().filter(kept);
-        let base = base.map(|number| Ref { edited: false, number: *number });
+        let base = base.map(|number| RuleRef { edited: false, number: *number });
         let edited = self.edits.iter().flat_map(|edits| edits.part.layer.in_order());
-        let edited = edited.map(|number| Ref { edited: true, number: *number });
+        let edited = edited.map(|number| RuleRef { edited: true, number: *number });
         let (mut base, mut edited) = (base.peekable(), edited.peekable());
         std::iter::from_fn(move || match (base.peek(), edited.peek()) {
             (Some(one), Some(other)) if self.line(*one) > self.line(*other) => edited.next(),
@@ -182,37 +187,37 @@ impl Compiled {
         })
     }
 
-    /// The number of somebody's own name, or of a role's: `kind` is `user/`, `role/` and so on.
+    /// Returns the number of a subject or role. `kind` is `user/`, `role/` and so on.
     pub(crate) fn who(&self, kind: &str, name: &str) -> Option<u32> {
-        self.words().whos.find(kind, name)
+        self.names().whos.find(kind, name)
     }
 
-    /// The number of a subject.
+    /// Returns the number of a subject.
     pub(crate) fn subject(&self, subject: &Subject) -> Option<u32> {
         self.who(subject.kind().prefix(), subject.name().as_str())
     }
 
-    /// The number of a group.
+    /// Returns the number of a group.
     pub(crate) fn group(&self, name: &str) -> Option<u32> {
-        self.words().ons.find("group/", name)
+        self.names().ons.find("group/", name)
     }
 
-    /// The number of a device.
+    /// Returns the number of a device.
     pub(crate) fn device(&self, device: &Device) -> Option<u32> {
-        self.words().ons.find("", device.as_str())
+        self.names().ons.find("", device.as_str())
     }
 
-    /// Whether roles and groups have the same numbers in both.
+    /// Returns whether roles and groups have the same numbers in both.
     pub(crate) fn numbers_like(&self, other: &Self) -> bool {
         let base = |one: &Self| Arc::as_ptr(&one.base);
         let new = |one: &Self| one.edits.as_ref().is_some_and(|edits| edits.names_new);
         base(self) == base(other) && !new(self) && !new(other)
     }
 
-    /// The bytes that the compiled form holds.
+    /// Returns how many bytes of memory the compiled form takes.
     pub(crate) fn bytes(&self) -> usize {
         let layers: usize = self.layers().map(|(_, layer)| layer.bytes()).sum();
-        let words = self.words();
-        layers + words.whos.bytes() + words.ons.bytes() + self.conditions().bytes()
+        let names = self.names();
+        layers + names.whos.bytes() + names.ons.bytes() + self.conditions().bytes()
     }
 }

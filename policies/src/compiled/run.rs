@@ -1,53 +1,61 @@
-//! A run: rules of one place, who and what, with the same conditions and actions.
+//! A run: the rules of one node, who and what that have the same conditions and actions.
 //!
-//! Only one of them matters. Where the last segment is a range, a run is kept in the order of its
-//! beginnings, and each half of it knows how far its ranges reach: an interval tree without
-//! pointers.
+//! One matching rule of a run is enough. Where the last segment is a range, the run is sorted by
+//! the beginnings of the ranges, and the middle of each half stores the largest end in that half:
+//! an interval tree without pointers.
 
-use std::ops::ControlFlow;
+use super::control::{RunFlow, SearchControl};
+use super::entry::RuleEntry;
+use super::range_filter::RangeFilter;
+use crate::pattern::NumberRange;
 
-use super::cells::{Entry, Found};
-use super::tree::Reach;
-use crate::pattern::Range;
-
-/// What becomes of a search within a run: on, or not.
-pub(super) type Over = ControlFlow<Found>;
-
-/// Finds the rules of a run that `reach` means, by where they stand in it.
+/// Finds the rules of a run that `filter` selects, by their index in the run.
 pub(super) fn search(
-    run: &[Entry],
-    reach: Reach,
-    found: &mut impl FnMut(usize, &Entry) -> Found,
-) -> Over {
-    match reach {
-        Reach::All => each(run, 0, found),
-        Reach::Exactly(range) => exactly(run, range, found),
-        Reach::Spanning { first, last } => spanning(run, 0, first, last, found),
+    run: &[RuleEntry],
+    filter: RangeFilter,
+    found: &mut impl FnMut(usize, &RuleEntry) -> SearchControl,
+) -> RunFlow {
+    match filter {
+        RangeFilter::All => each(run, 0, found),
+        RangeFilter::Exactly(range) => exactly(run, range, found),
+        RangeFilter::Spanning { first, last } => spanning(run, 0, first, last, found),
     }
 }
 
-/// Notes in the middle of a run, and of each half of it, how far its ranges reach.
-pub(super) fn raise(run: &mut [Entry]) -> u16 {
+/// Stores the largest end of each half in its middle, and returns the largest end of the run.
+pub(super) fn fill_max_last(run: &mut [RuleEntry]) -> u32 {
     let middle = run.len() / 2;
     let (before, rest) = run.split_at_mut(middle);
     let Some((entry, after)) = rest.split_first_mut() else { return 0 };
-    entry.top = entry.last.max(raise(before)).max(raise(after));
-    entry.top
+    entry.max_last = entry.last.max(fill_max_last(before)).max(fill_max_last(after));
+    entry.max_last
 }
 
-fn tell(at: usize, entry: &Entry, found: &mut impl FnMut(usize, &Entry) -> Found) -> Over {
+fn tell(
+    at: usize,
+    entry: &RuleEntry,
+    found: &mut impl FnMut(usize, &RuleEntry) -> SearchControl,
+) -> RunFlow {
     match found(at, entry) {
-        Found::On => Over::Continue(()),
-        over => Over::Break(over),
+        SearchControl::Next => RunFlow::Continue(()),
+        over => RunFlow::Break(over),
     }
 }
 
-fn each(run: &[Entry], base: usize, found: &mut impl FnMut(usize, &Entry) -> Found) -> Over {
+fn each(
+    run: &[RuleEntry],
+    base: usize,
+    found: &mut impl FnMut(usize, &RuleEntry) -> SearchControl,
+) -> RunFlow {
     (base..).zip(run).try_for_each(|(at, entry)| tell(at, entry, found))
 }
 
-fn exactly(run: &[Entry], range: Range, found: &mut impl FnMut(usize, &Entry) -> Found) -> Over {
-    let key = |entry: &Entry| (entry.first, entry.last, entry.single);
+fn exactly(
+    run: &[RuleEntry],
+    range: NumberRange,
+    found: &mut impl FnMut(usize, &RuleEntry) -> SearchControl,
+) -> RunFlow {
+    let key = |entry: &RuleEntry| (entry.first, entry.last, entry.single);
     let wanted = (range.first, range.last, range.single);
     let start = run.partition_point(|entry| key(entry) < wanted);
     let same = run.get(start..).unwrap_or_default();
@@ -55,24 +63,23 @@ fn exactly(run: &[Entry], range: Range, found: &mut impl FnMut(usize, &Entry) ->
     (start..).zip(same).try_for_each(|(at, entry)| tell(at, entry, found))
 }
 
-/// Finds the ranges of a run that begin at `first` or before and end at `last` or after. A run is
-/// in the order of its beginnings, and each half knows how far its ranges reach.
+/// Finds the ranges that begin at `first` or before, and end at `last` or after.
 fn spanning(
-    run: &[Entry],
+    run: &[RuleEntry],
     base: usize,
-    first: u16,
-    last: u16,
-    found: &mut impl FnMut(usize, &Entry) -> Found,
-) -> Over {
+    first: u32,
+    last: u32,
+    found: &mut impl FnMut(usize, &RuleEntry) -> SearchControl,
+) -> RunFlow {
     let middle = run.len() / 2;
     let (before, rest) = run.split_at_checked(middle).unwrap_or((run, &[]));
-    let Some((entry, after)) = rest.split_first() else { return Over::Continue(()) };
-    if entry.top < last {
-        return Over::Continue(());
+    let Some((entry, after)) = rest.split_first() else { return RunFlow::Continue(()) };
+    if entry.max_last < last {
+        return RunFlow::Continue(());
     }
     spanning(before, base, first, last, found)?;
     if entry.first > first {
-        return Over::Continue(());
+        return RunFlow::Continue(());
     }
     if entry.last >= last {
         tell(base + middle, entry, found)?;

@@ -1,16 +1,16 @@
-//! Texts by number.
+//! A table of texts and their numbers.
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-/// Texts by number, and their numbers by text. Numbers are given in order and stay what they are:
-/// a later table above this one goes on where it ends.
+/// Texts by number, and numbers by text. Numbers are given in order and never change; a later table
+/// above this one continues its numbers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Texts {
     below: Option<Arc<Texts>>,
-    /// The number of the first text of this table.
+    /// The number of the first text of this table; those before it are in `below`.
     first: u32,
     text: String,
     ends: Vec<u32>,
@@ -19,17 +19,17 @@ pub(crate) struct Texts {
 }
 
 impl Texts {
-    /// An empty table that goes on where `below` ends.
+    /// Returns an empty table that continues the numbers of `below`.
     pub(crate) fn above(below: &Arc<Self>) -> Self {
         Self { first: below.len(), below: Some(Arc::clone(below)), ..Self::default() }
     }
 
-    /// How many texts there are, those below included.
+    /// Returns how many texts there are, those of `below` included.
     pub(crate) fn len(&self) -> u32 {
         self.first + u32::try_from(self.ends.len()).unwrap_or(u32::MAX)
     }
 
-    /// The text of a number.
+    /// Returns the text of a number.
     pub(crate) fn get(&self, number: u32) -> &str {
         match (&self.below, number.checked_sub(self.first)) {
             (Some(below), None) => below.get(number),
@@ -44,8 +44,8 @@ impl Texts {
         self.text.get(start..end(index)).unwrap_or_default()
     }
 
-    /// The number of the text `kind` + `name`, if it is here. Texts are kept by these two parts
-    /// so that nobody needs to join them for a question.
+    /// Returns the number of the text `kind` + `name`. A lookup takes the two parts, so that a
+    /// question need not join them.
     pub(crate) fn find(&self, kind: &str, name: &str) -> Option<u32> {
         let found = self.below.as_ref().and_then(|below| below.find(kind, name));
         if found.is_some() || self.ends.is_empty() {
@@ -58,7 +58,7 @@ impl Texts {
         self.table.find(self.hash(kind, name), is).map(|number| self.first + number)
     }
 
-    /// The number of a text, which is given one if it has none.
+    /// Returns the number of a text, and adds the text if it is new.
     pub(crate) fn enter(&mut self, kind: &str, name: &str) -> u32 {
         if let Some(number) = self.find(kind, name) {
             return number;
@@ -84,18 +84,18 @@ impl Texts {
         hash_of(&self.hasher, kind, name)
     }
 
-    /// The first part of each text of this table, those below not included.
+    /// Yields the first part of each text of this table, those of `below` not included.
     pub(crate) fn own_kinds(&self) -> impl Iterator<Item = &str> {
         (0..).zip(&self.ends).map(|(number, _)| parts(self.own(number)).0)
     }
 
-    /// Gives back what growing has reserved.
+    /// Frees unused capacity.
     pub(crate) fn shrink(&mut self) {
         self.text.shrink_to_fit();
         self.ends.shrink_to_fit();
     }
 
-    /// The bytes that the table holds.
+    /// Returns how many bytes of memory the table takes.
     pub(crate) fn bytes(&self) -> usize {
         let below = self.below.as_ref().map_or(0, |below| below.bytes());
         below + self.text.capacity() + self.ends.capacity() * 4 + self.table.allocation_size()
@@ -110,7 +110,7 @@ fn hash_of(hasher: &DefaultHashBuilder, kind: &str, name: &str) -> u64 {
     state.finish()
 }
 
-/// A text in its two parts: up to its first slash, that included, and the rest.
+/// Splits a text after its first slash.
 pub(crate) fn parts(text: &str) -> (&str, &str) {
     match text.find('/') {
         Some(at) => text.split_at_checked(at + 1).unwrap_or((text, "")),

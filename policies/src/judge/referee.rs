@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_model::Path;
 
-use super::casbin::{Ask, JudgeError, Slice, permits_on};
+use super::casbin::{EnforceArguments, JudgeError, Slice, permits_on};
 use crate::bundle::BundleText;
 use crate::pattern::Pattern;
 use crate::question::Question;
@@ -132,7 +132,7 @@ impl<'a> Side<'a> {
             return Ok(None);
         }
         let Supposed { question, aliases, .. } = self.asked;
-        let ask = || Ask::of((question, aliases), &self.asked.context());
+        let ask = || EnforceArguments::of((question, aliases), &self.asked.context());
         for allows in self.allows.chunks(SLICE) {
             let slice =
                 |denies: &[Vec<String>]| self.slice(&[allows, denies].concat(), roles, groups);

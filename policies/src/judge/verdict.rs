@@ -3,26 +3,27 @@
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
-use super::Case;
-use crate::bundle::Effect;
-use crate::compiled::{ALWAYS, Entry, Found, Limit, Ref};
+use super::case::Case;
+
+use crate::compiled::{ALWAYS, Limit, RuleEntry, RuleRef, SearchControl};
 use crate::decision::Refusal;
 use crate::lines::Lines;
+use crate::rule::Effect;
 use crate::when::Truth;
 
 /// What the rules say of a case.
-pub(crate) struct Verdict {
+pub(crate) struct RulesVerdict {
     /// `None` if it may be done.
     pub(crate) refusal: Option<Refusal>,
     /// The rules that decided.
-    pub(crate) deciding: Rules,
+    pub(crate) deciding: RuleRefs,
     /// The deny rules that bear on the case and do not apply now.
-    pub(crate) waiting: Rules,
+    pub(crate) waiting: RuleRefs,
     /// The first instant at which time alone could change the answer.
     pub(crate) changes_at: Option<Timestamp>,
 }
 
-pub(crate) type Rules = SmallVec<[Ref; Lines::MOST]>;
+pub(crate) type RuleRefs = SmallVec<[RuleRef; Lines::MOST]>;
 
 /// Casbin is asked about so many rules at most that could deny but do not now; of those with the
 /// same conditions one is enough.
@@ -47,15 +48,15 @@ impl Search {
 }
 
 /// Judges `case`.
-pub(crate) fn verdict_of(case: &Case<'_>, search: Search) -> Verdict {
+pub(crate) fn verdict_of(case: &Case<'_>, search: Search) -> RulesVerdict {
     let mut denies = Weighing::new(case, Effect::Deny, search);
-    let mut take = |rule, entry: &Entry| denies.take(rule, entry);
+    let mut take = |rule, entry: &RuleEntry| denies.take(rule, entry);
     let all = case.find(Effect::Deny, search.limit(), &mut take);
     if !denies.applying.is_empty() {
-        return Verdict {
+        return RulesVerdict {
             refusal: Some(Refusal::DeniedByRule),
             deciding: denies.applying,
-            waiting: Rules::new(),
+            waiting: RuleRefs::new(),
             // As long as one of them stands, nothing else matters.
             changes_at: denies.applying_until,
         };
@@ -63,24 +64,24 @@ pub(crate) fn verdict_of(case: &Case<'_>, search: Search) -> Verdict {
     if !all || denies.wait_too_many() {
         // Whatever the time, it stays refused: what was not looked at is taken for a rule that
         // denies.
-        let (refusal, none) = (Some(Refusal::TooBroad), Rules::new);
-        return Verdict { refusal, deciding: none(), waiting: none(), changes_at: None };
+        let (refusal, none) = (Some(Refusal::TooBroad), RuleRefs::new);
+        return RulesVerdict { refusal, deciding: none(), waiting: none(), changes_at: None };
     }
     let mut allows = Weighing::new(case, Effect::Allow, search);
-    let mut take = |rule, entry: &Entry| allows.take(rule, entry);
+    let mut take = |rule, entry: &RuleEntry| allows.take(rule, entry);
     let all = case.find(Effect::Allow, search.limit(), &mut take);
     let (refusal, deciding, until) = if !allows.applying.is_empty() {
         (None, allows.applying, earliest(allows.applying_until, denies.waiting_until))
     } else if !all {
-        (Some(Refusal::TooBroad), Rules::new(), allows.waiting_until)
+        (Some(Refusal::TooBroad), RuleRefs::new(), allows.waiting_until)
     } else if !allows.at_other_times.is_empty() {
         (Some(Refusal::OutsideTime), allows.at_other_times, allows.waiting_until)
     } else if !allows.waiting.is_empty() {
         (Some(Refusal::Conditions), allows.waiting, allows.waiting_until)
     } else {
-        (Some(Refusal::NoRule), Rules::new(), None)
+        (Some(Refusal::NoRule), RuleRefs::new(), None)
     };
-    Verdict { refusal, deciding, waiting: denies.waiting, changes_at: until }
+    RulesVerdict { refusal, deciding, waiting: denies.waiting, changes_at: until }
 }
 
 /// The rules of one effect that bear on a case, as they are found.
@@ -88,15 +89,15 @@ struct Weighing<'a> {
     case: &'a Case<'a>,
     effect: Effect,
     search: Search,
-    applying: Rules,
+    applying: RuleRefs,
     /// Until when at least one of them applies; `None` is for ever.
     applying_until: Option<Timestamp>,
     /// Those whose conditions do not hold; of rules that deny, one for each condition.
-    waiting: Rules,
+    waiting: RuleRefs,
     /// Their conditions.
     waits_for: SmallVec<[u32; 8]>,
     /// Of these, those whose conditions fail by time alone, if they allow.
-    at_other_times: Rules,
+    at_other_times: RuleRefs,
     /// When the first of them could apply.
     waiting_until: Option<Timestamp>,
 }
@@ -107,28 +108,30 @@ impl<'a> Weighing<'a> {
             case,
             effect,
             search,
-            applying: Rules::new(),
+            applying: RuleRefs::new(),
             applying_until: None,
-            waiting: Rules::new(),
+            waiting: RuleRefs::new(),
             waits_for: SmallVec::new(),
-            at_other_times: Rules::new(),
+            at_other_times: RuleRefs::new(),
             waiting_until: None,
         }
     }
 
-    fn take(&mut self, rule: Ref, entry: &Entry) -> Found {
+    fn take(&mut self, rule: RuleRef, entry: &RuleEntry) -> SearchControl {
         if entry.when == ALWAYS {
             self.apply(rule, None);
         } else {
             self.weigh(rule, entry);
         }
         match self.search {
-            Search::All => Found::On,
-            Search::Few if self.applying.len() >= Lines::MOST => Found::Enough,
-            Search::Few if self.wait_too_many() => Found::Enough,
+            Search::All => SearchControl::Next,
+            Search::Few if self.applying.len() >= Lines::MOST => SearchControl::Stop,
+            Search::Few if self.wait_too_many() => SearchControl::Stop,
             // A deny rule without conditions has the last word.
-            Search::Few if self.effect == Effect::Deny && entry.when == ALWAYS => Found::Enough,
-            Search::Few => Found::Alike,
+            Search::Few if self.effect == Effect::Deny && entry.when == ALWAYS => {
+                SearchControl::Stop
+            }
+            Search::Few => SearchControl::SkipAlike,
         }
     }
 
@@ -138,7 +141,7 @@ impl<'a> Weighing<'a> {
         few && deny && self.waiting.len() > WAITING
     }
 
-    fn apply(&mut self, rule: Ref, until: Option<Timestamp>) {
+    fn apply(&mut self, rule: RuleRef, until: Option<Timestamp>) {
         // A rule may be found twice; where all are looked for, whoever reads them sees to that.
         if self.search == Search::Few && self.applying.contains(&rule) {
             return;
@@ -153,7 +156,7 @@ impl<'a> Weighing<'a> {
         };
     }
 
-    fn weigh(&mut self, rule: Ref, entry: &Entry) {
+    fn weigh(&mut self, rule: RuleRef, entry: &RuleEntry) {
         let context = &self.case.context;
         let Some(when) = self.case.bundle.compiled().when(entry.when) else {
             // Not of this bundle, which cannot be: it denies, and does not allow.

@@ -17,8 +17,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::bundle::Effect;
 use crate::question::Context;
+use crate::rule::effect::Effect;
 
 pub(crate) use age::{DURATION, duration};
 
@@ -63,7 +63,7 @@ pub struct When {
 
 #[derive(Clone, PartialEq, Eq)]
 enum Predicate {
-    From(source::Networks),
+    From(source::SourceNetworks),
     Time(hours::Hours),
     Until(window::Until),
     After(window::After),

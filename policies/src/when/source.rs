@@ -8,9 +8,9 @@ use super::{Truth, WhenError};
 
 /// `from=10.0.0.0/8|fd00::/8`: the source address is in one of the networks.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Networks(Box<[IpNet]>);
+pub(super) struct SourceNetworks(Box<[IpNet]>);
 
-impl Networks {
+impl SourceNetworks {
     pub(super) fn holds(&self, source: Option<IpAddr>) -> Truth {
         let Some(source) = source.map(|address| address.to_canonical()) else {
             return Truth::Unknown;
@@ -23,8 +23,8 @@ impl Networks {
     }
 }
 
-pub(super) fn read(value: &str) -> Result<Networks, WhenError> {
-    value.split('|').map(network).collect::<Result<_, _>>().map(Networks)
+pub(super) fn read(value: &str) -> Result<SourceNetworks, WhenError> {
+    value.split('|').map(network).collect::<Result<_, _>>().map(SourceNetworks)
 }
 
 fn network(text: &str) -> Result<IpNet, WhenError> {

@@ -2,11 +2,11 @@
 
 /// What a message is for: a class and a detail, written `4.03` (RFC 7252, section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Code(pub(super) u8);
+pub(super) struct CoapCode(pub(super) u8);
 
 /// What a code's class makes of a message (RFC 7252, section 12.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
+pub(super) enum CodeClass {
     /// 0.00: neither a request nor a response.
     Empty,
     /// 0.01 to 0.31: a method.
@@ -17,7 +17,7 @@ pub(super) enum Class {
     Reserved,
 }
 
-impl Code {
+impl CoapCode {
     pub(super) const EMPTY: Self = Self(0);
     pub(super) const GET: Self = Self(1);
     pub(super) const POST: Self = Self(2);
@@ -35,12 +35,12 @@ impl Code {
         Self(class << 5 | detail)
     }
 
-    pub(super) fn class(self) -> Class {
+    pub(super) fn class(self) -> CodeClass {
         match self.0 >> 5 {
-            0 if self == Self::EMPTY => Class::Empty,
-            0 => Class::Request,
-            2..=5 => Class::Response,
-            _ => Class::Reserved,
+            0 if self == Self::EMPTY => CodeClass::Empty,
+            0 => CodeClass::Request,
+            2..=5 => CodeClass::Response,
+            _ => CodeClass::Reserved,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use doorward_model::Path;
 
-use super::message::{Header, Kind, Token};
+use super::message::{CoapHeader, CoapToken, MessageType};
 use super::request::Observe;
 
 /// How many requests are remembered. Of more, the oldest that observes nothing is forgotten.
@@ -21,9 +21,9 @@ pub(super) struct Exchange {
     /// The token that it has towards the device.
     pub(super) ours: u64,
     /// The client's token.
-    pub(super) token: Token,
+    pub(super) token: CoapToken,
     /// Under which type and id it was last sent.
-    pub(super) kind: Kind,
+    pub(super) kind: MessageType,
     pub(super) id: u16,
     /// What was asked for.
     pub(super) path: Path,
@@ -60,8 +60,13 @@ impl Exchanges {
 
     /// A request of the client's is forwarded: the token that it has towards the device. It is the
     /// same one for a request that is sent again, and for one that renews or ends an observation.
-    pub(super) fn enter(&mut self, header: &Header, path: Path, observe: Option<Observe>) -> u64 {
-        let Header { kind, id, token, .. } = *header;
+    pub(super) fn enter(
+        &mut self,
+        header: &CoapHeader,
+        path: Path,
+        observe: Option<Observe>,
+    ) -> u64 {
+        let CoapHeader { kind, id, token, .. } = *header;
         let same = |one: &&mut Exchange| {
             let renews = one.observes.is_some() && observe.is_some();
             one.token == token && (one.id == id || renews) && one.path == path
@@ -82,28 +87,28 @@ impl Exchanges {
 
     /// The exchange with this token towards the device observes from now on. Another one with the
     /// same token of the client's does so no longer: the client could not tell them apart.
-    pub(super) fn register(&mut self, ours: u64, token: Token, options: &[u8]) {
+    pub(super) fn register(&mut self, ours: u64, token: CoapToken, options: &[u8]) {
         for one in self.all.iter_mut().filter(|one| one.token == token) {
             one.observes = (one.ours == ours).then(|| options.into());
         }
     }
 
     /// Whether the client may observe this path, by this token, as far as there is room.
-    pub(super) fn has_room(&self, token: Token, path: &Path) -> bool {
+    pub(super) fn has_room(&self, token: CoapToken, path: &Path) -> bool {
         let observing = || self.all.iter().filter(|one| one.observes.is_some());
         observing().count() < OBSERVATIONS
             || observing().any(|one| one.token == token && one.path == *path)
     }
 
     /// The client has been told that what it observes by this token is over.
-    pub(super) fn over(&mut self, token: Token) {
+    pub(super) fn over(&mut self, token: CoapToken) {
         for one in self.all.iter_mut().filter(|one| one.token == token) {
             one.observes = None;
         }
     }
 
     /// The exchange of a response.
-    pub(super) fn by_token(&mut self, token: &Token) -> Option<&mut Exchange> {
+    pub(super) fn by_token(&mut self, token: &CoapToken) -> Option<&mut Exchange> {
         let ours = token.number()?;
         self.by_ours(ours)
     }
@@ -143,12 +148,12 @@ impl Exchanges {
 }
 
 /// How many messages of the device's are remembered.
-pub(super) const SHOWN: usize = 256;
+pub(super) const SENT: usize = 256;
 
 /// A response that the client was shown in a message of its own, not in an acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shown {
-    pub(super) kind: Kind,
+pub(super) struct SentResponse {
+    pub(super) kind: MessageType,
     pub(super) id: u16,
     /// The token that its exchange has towards the device.
     pub(super) ours: u64,
@@ -157,25 +162,25 @@ pub(super) struct Shown {
 /// The last ones, the oldest first: what the client may acknowledge or reject, and what the device
 /// may send again.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Showings(VecDeque<Shown>);
+pub(super) struct SentResponses(VecDeque<SentResponse>);
 
-impl Showings {
-    pub(super) fn enter(&mut self, shown: Shown) {
+impl SentResponses {
+    pub(super) fn enter(&mut self, shown: SentResponse) {
         if self.has(shown) {
             return;
         }
-        if self.0.len() == SHOWN {
+        if self.0.len() == SENT {
             self.0.pop_front();
         }
         self.0.push_back(shown);
     }
 
-    pub(super) fn has(&self, shown: Shown) -> bool {
+    pub(super) fn has(&self, shown: SentResponse) -> bool {
         self.0.contains(&shown)
     }
 
     /// The last one with this id.
-    pub(super) fn by_id(&self, id: u16) -> Option<Shown> {
+    pub(super) fn by_id(&self, id: u16) -> Option<SentResponse> {
         self.0.iter().rev().find(|one| one.id == id).copied()
     }
 

@@ -2,12 +2,12 @@
 
 use doorward_model::{Action, Name, Path};
 
-use super::code::{Class, Code};
-use super::exchange::{Exchange, Exchanges, REGISTRATION, Showings, Shown};
+use super::code::{CoapCode, CodeClass};
+use super::exchange::{Exchange, Exchanges, REGISTRATION, SentResponse, SentResponses};
 use super::form::passes_in_response;
-use super::message::{Header, Kind, Message};
-use super::option::{MARKER, OBSERVE, Options};
-use super::request::{Observe, Refusal, Request, write_options};
+use super::message::{CoapHeader, Message, MessageType};
+use super::option::{CoapOptions, MARKER, OBSERVE};
+use super::request::{CoapRefusal, CoapRequest, Observe, write_options};
 use crate::machine::{Fault, Judge, Out, Side};
 
 /// The messages between one client endpoint and one device endpoint.
@@ -18,7 +18,7 @@ use crate::machine::{Fault, Judge, Out, Side};
 pub struct Coap {
     interface: Name,
     exchanges: Exchanges,
-    showings: Showings,
+    showings: SentResponses,
     /// The id of the client's last request.
     last: u16,
     /// Room for a path.
@@ -34,7 +34,7 @@ impl Coap {
         Self {
             interface: interface.clone(),
             exchanges: Exchanges::new(seed),
-            showings: Showings::default(),
+            showings: SentResponses::default(),
             last: 0,
             text: String::new(),
         }
@@ -63,29 +63,33 @@ impl Coap {
         let fault = |what| Fault { by: from, what };
         let message = Message::read(datagram).map_err(|malformed| {
             if let Some(id) = malformed.reset {
-                Header::reset(id).write(towards(from, out));
+                CoapHeader::reset(id).write(towards(from, out));
             }
             fault(malformed.what)
         })?;
-        let Header { kind, code, id, .. } = message.header;
+        let CoapHeader { kind, code, id, .. } = message.header;
         match (from, code.class(), kind) {
             // A ping (RFC 7252, section 4.3) asks for nothing but the endpoint.
-            (_, Class::Empty, Kind::Confirmable) => {
-                Header::reset(id).write(towards(from, out));
+            (_, CodeClass::Empty, MessageType::Confirmable) => {
+                CoapHeader::reset(id).write(towards(from, out));
                 Ok(())
             }
-            (Side::Client, Class::Empty, _) => self.receipt(&message.header, out).map_err(fault),
-            (Side::Client, Class::Request, _) => {
+            (Side::Client, CodeClass::Empty, _) => {
+                self.receipt(&message.header, out).map_err(fault)
+            }
+            (Side::Client, CodeClass::Request, _) => {
                 self.request(&message, judge, out);
                 Ok(())
             }
-            (Side::Device, Class::Empty, _) => self.answered(&message.header, out).map_err(fault),
-            (Side::Device, Class::Response, _) => {
+            (Side::Device, CodeClass::Empty, _) => {
+                self.answered(&message.header, out).map_err(fault)
+            }
+            (Side::Device, CodeClass::Response, _) => {
                 self.response(&message, judge, out).map_err(fault)
             }
             _ => {
-                if kind == Kind::Confirmable {
-                    Header::reset(id).write(towards(from, out));
+                if kind == MessageType::Confirmable {
+                    CoapHeader::reset(id).write(towards(from, out));
                 }
                 Err(fault(match from {
                     Side::Client => "has sent a response",
@@ -122,10 +126,11 @@ impl Coap {
         let ids = far(self.last).zip(far(self.showings.last_id()));
         let mut all = Vec::new();
         for ((ended, options), (id, told)) in self.exchanges.end_observations(&mut ends).zip(ids) {
-            let (mut out, kind) = (Out::default(), Kind::NonConfirmable);
-            Header { kind, code: Code::GET, id, token: ended.ours.into() }.write(&mut out.device);
-            write_options(Options::new(&options), Some(Observe::Deregister), &mut out.device);
-            Header { kind, code: Code::FORBIDDEN, id: told, token: ended.token }
+            let (mut out, kind) = (Out::default(), MessageType::NonConfirmable);
+            CoapHeader { kind, code: CoapCode::GET, id, token: ended.ours.into() }
+                .write(&mut out.device);
+            write_options(CoapOptions::new(&options), Some(Observe::Deregister), &mut out.device);
+            CoapHeader { kind, code: CoapCode::FORBIDDEN, id: told, token: ended.token }
                 .write(&mut out.client);
             all.push(out);
         }
@@ -141,7 +146,7 @@ impl Coap {
 
     /// A request of the client's: asked about, and then forwarded or answered.
     fn request(&mut self, message: &Message<'_>, judge: &mut dyn Judge, out: &mut Out) {
-        let asked = Request::read(message, &self.interface, &mut self.text);
+        let asked = CoapRequest::read(message, &self.interface, &mut self.text);
         let permitted = asked.and_then(|asked| {
             let may = match asked.observe {
                 Some(Observe::Register) => judge.may_all(&[
@@ -150,9 +155,9 @@ impl Coap {
                 ]),
                 _ => judge.may(asked.action, &asked.path),
             };
-            may.then_some(asked).ok_or(Code::FORBIDDEN.into())
+            may.then_some(asked).ok_or(CoapCode::FORBIDDEN.into())
         });
-        let Header { id, token, kind, code } = message.header;
+        let CoapHeader { id, token, kind, code } = message.header;
         let asked = match permitted {
             Ok(asked) => asked,
             Err(refusal) => {
@@ -174,16 +179,16 @@ impl Coap {
             self.exchanges.register(ours, token, message.options);
         }
         self.last = id;
-        Header { kind, code, id, token: ours.into() }.write(&mut out.device);
+        CoapHeader { kind, code, id, token: ours.into() }.write(&mut out.device);
         write_options(message.options(), observe, &mut out.device);
         out.device.extend_from_slice(message.payload);
     }
 
     /// The client acknowledges or rejects what it was shown.
-    fn receipt(&mut self, header: &Header, out: &mut Out) -> Result<(), &'static str> {
-        let rejects = header.kind == Kind::Reset;
+    fn receipt(&mut self, header: &CoapHeader, out: &mut Out) -> Result<(), &'static str> {
+        let rejects = header.kind == MessageType::Reset;
         let shown = self.showings.by_id(header.id);
-        let shown = shown.filter(|shown| rejects || shown.kind == Kind::Confirmable);
+        let shown = shown.filter(|shown| rejects || shown.kind == MessageType::Confirmable);
         let shown = shown.ok_or("means a message that it was not shown")?;
         if rejects && let Some(exchange) = self.exchanges.by_ours(shown.ours) {
             exchange.end();
@@ -193,10 +198,10 @@ impl Coap {
     }
 
     /// The device acknowledges or rejects a request.
-    fn answered(&mut self, header: &Header, out: &mut Out) -> Result<(), &'static str> {
-        let rejects = header.kind == Kind::Reset;
+    fn answered(&mut self, header: &CoapHeader, out: &mut Out) -> Result<(), &'static str> {
+        let rejects = header.kind == MessageType::Reset;
         let exchange = self.exchanges.by_id(header.id);
-        let exchange = exchange.filter(|one| rejects || one.kind == Kind::Confirmable);
+        let exchange = exchange.filter(|one| rejects || one.kind == MessageType::Confirmable);
         let exchange = exchange.ok_or("means a message that it was not sent")?;
         if rejects {
             exchange.end();
@@ -213,15 +218,15 @@ impl Coap {
         judge: &mut dyn Judge,
         out: &mut Out,
     ) -> Result<(), &'static str> {
-        let Header { kind, id, code, token } = message.header;
+        let CoapHeader { kind, id, code, token } = message.header;
         let notifies = message.options().any(|field| field.number == OBSERVE);
         let due = self.exchanges.by_token(&token).and_then(|exchange| {
-            let shown = Shown { kind, id, ours: exchange.ours };
+            let shown = SentResponse { kind, id, ours: exchange.ours };
             let again = self.showings.has(shown);
             let due = match kind {
                 // In an acknowledgement it answers the very message (RFC 7252, section 5.3.2).
-                Kind::Acknowledgement
-                    if exchange.id != id || exchange.kind != Kind::Confirmable =>
+                MessageType::Acknowledgement
+                    if exchange.id != id || exchange.kind != MessageType::Confirmable =>
                 {
                     false
                 }
@@ -232,28 +237,28 @@ impl Coap {
         });
         let Some((exchange, shown, again)) = due else {
             // So the device forgets an observer (RFC 7641, section 3.6).
-            if kind != Kind::Acknowledgement {
-                Header::reset(id).write(&mut out.device);
+            if kind != MessageType::Acknowledgement {
+                CoapHeader::reset(id).write(&mut out.device);
             }
             return Err("answers what nobody waits for");
         };
         let asks = notifies || !(exchange.waits || again);
         if !message.options().all(|field| passes_in_response(&field)) {
-            instead(Code::BAD_GATEWAY, &message.header, exchange, out);
+            instead(CoapCode::BAD_GATEWAY, &message.header, exchange, out);
             return Ok(());
         }
         if asks && !judge.may(Action::Observe, &exchange.path) {
-            instead(Code::FORBIDDEN, &message.header, exchange, out);
+            instead(CoapCode::FORBIDDEN, &message.header, exchange, out);
             return Ok(());
         }
         exchange.waits = false;
         if !(notifies && code.is_success()) {
             exchange.observes = None;
         }
-        if kind != Kind::Acknowledgement {
+        if kind != MessageType::Acknowledgement {
             self.showings.enter(shown);
         }
-        Header { kind, code, id, token: exchange.token }.write(&mut out.client);
+        CoapHeader { kind, code, id, token: exchange.token }.write(&mut out.client);
         out.client.extend_from_slice(message.options);
         out.client.extend_from_slice(message.payload);
         Ok(())
@@ -270,12 +275,12 @@ fn towards(side: Side, out: &mut Out) -> &mut Vec<u8> {
 
 /// Answers a request in the device's stead (RFC 7252, section 5.2). It depends on nothing but the
 /// request, so one that is sent again is answered alike, under the same id.
-fn refuse(request: &Header, refusal: Refusal, client: &mut Vec<u8>) {
+fn refuse(request: &CoapHeader, refusal: CoapRefusal, client: &mut Vec<u8>) {
     let kind = match request.kind {
-        Kind::Confirmable => Kind::Acknowledgement,
-        _ => Kind::NonConfirmable,
+        MessageType::Confirmable => MessageType::Acknowledgement,
+        _ => MessageType::NonConfirmable,
     };
-    Header { kind, code: refusal.code, ..*request }.write(client);
+    CoapHeader { kind, code: refusal.code, ..*request }.write(client);
     if let Some(option) = refusal.option {
         client.push(MARKER);
         client.extend_from_slice(format!("option {option}").as_bytes());
@@ -286,14 +291,14 @@ fn refuse(request: &Header, refusal: Refusal, client: &mut Vec<u8>) {
 /// observer that rejects its notification (RFC 7641, section 3.6).
 ///
 /// A message that was confirmable is not: nobody is there to send it again.
-fn instead(code: Code, response: &Header, exchange: &mut Exchange, out: &mut Out) {
+fn instead(code: CoapCode, response: &CoapHeader, exchange: &mut Exchange, out: &mut Out) {
     let kind = match response.kind {
-        Kind::Acknowledgement => Kind::Acknowledgement,
+        MessageType::Acknowledgement => MessageType::Acknowledgement,
         _ => {
-            Header::reset(response.id).write(&mut out.device);
-            Kind::NonConfirmable
+            CoapHeader::reset(response.id).write(&mut out.device);
+            MessageType::NonConfirmable
         }
     };
-    Header { kind, code, id: response.id, token: exchange.token }.write(&mut out.client);
+    CoapHeader { kind, code, id: response.id, token: exchange.token }.write(&mut out.client);
     exchange.end();
 }

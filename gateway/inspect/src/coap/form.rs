@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::option::Field;
+use super::option::CoapOption;
 
 /// The form that an option must have to be recognised.
 struct Form {
@@ -49,7 +49,7 @@ fn response(number: u16) -> Option<Form> {
 
 /// One that is too short, too long or there too often is as one that nobody knows (sections 5.4.3
 /// and 5.4.5).
-fn recognised(form: Option<Form>, field: &Field<'_>) -> bool {
+fn recognised(form: Option<Form>, field: &CoapOption<'_>) -> bool {
     form.is_some_and(|form| {
         form.lengths.contains(&field.value.len()) && (form.repeatable || !field.again)
     })
@@ -57,13 +57,13 @@ fn recognised(form: Option<Form>, field: &Field<'_>) -> bool {
 
 /// Whether a request with this option may be forwarded. One that is not recognised must not be
 /// critical, because it could change what is asked for, nor unsafe to forward.
-pub(super) fn passes_in_request(field: &Field<'_>) -> bool {
+pub(super) fn passes_in_request(field: &CoapOption<'_>) -> bool {
     field.number & 0b11 == 0 || recognised(request(field.number), field)
 }
 
 /// Whether a response with this option may be forwarded. One that is not recognised must not be
 /// unsafe to forward.
-pub(super) fn passes_in_response(field: &Field<'_>) -> bool {
+pub(super) fn passes_in_response(field: &CoapOption<'_>) -> bool {
     field.number & 0b10 == 0 || recognised(response(field.number), field)
 }
 
@@ -71,12 +71,13 @@ pub(super) fn passes_in_response(field: &Field<'_>) -> bool {
 mod tests {
     use super::*;
 
-    type Passes = fn(&Field<'_>) -> bool;
+    type Passes = fn(&CoapOption<'_>) -> bool;
 
     /// The lengths that may be forwarded, of an option that is there once or again.
     fn lengths(passes: Passes, number: u16, again: bool) -> Option<(usize, usize)> {
         let value = [0; 300];
-        let passes = |length: &usize| passes(&Field { number, value: &value[..*length], again });
+        let passes =
+            |length: &usize| passes(&CoapOption { number, value: &value[..*length], again });
         let all: Vec<usize> = (0..300).filter(passes).collect();
         let (first, last) = (*all.first()?, *all.last()?);
         assert_eq!(all.len(), last - first + 1);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use doorward_model::{Action, Path};
 
 use super::Coap;
-use super::exchange::{EXCHANGES, OBSERVATIONS, SHOWN};
+use super::exchange::{EXCHANGES, OBSERVATIONS, SENT};
 use crate::machine::{Judge, Out, Side};
 
 /// From the device.
@@ -144,7 +144,7 @@ pub fn coap(bytes: &[u8]) {
             Side::Device => from_device(&mut ledger, &datagram, &judge.asked, &out),
         }
         let (exchanges, observations, shown) = coap.sizes();
-        assert!(exchanges <= EXCHANGES && observations <= OBSERVATIONS && shown <= SHOWN);
+        assert!(exchanges <= EXCHANGES && observations <= OBSERVATIONS && shown <= SENT);
         if flags & CUT != 0 {
             let parting = coap.parting();
             assert_eq!(parting.len(), observations);

@@ -1,11 +1,11 @@
 //! Reads CoAP messages (RFC 7252 section 3).
 
-use super::code::{Class, Code};
-use super::option::{MARKER, Options};
+use super::code::{CoapCode, CodeClass};
+use super::option::{CoapOptions, MARKER};
 
 /// The type of a message (RFC 7252, section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum MessageType {
     Confirmable,
     NonConfirmable,
     Acknowledgement,
@@ -14,13 +14,13 @@ pub(super) enum Kind {
 
 /// What ties a response to its request: up to 8 bytes (RFC 7252, section 5.3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Token {
+pub(super) struct CoapToken {
     length: u8,
     /// Zero from `length` on.
     bytes: [u8; 8],
 }
 
-impl Token {
+impl CoapToken {
     fn new(from: &[u8]) -> Option<Self> {
         let mut bytes = [0; 8];
         bytes.get_mut(..from.len())?.copy_from_slice(from);
@@ -37,7 +37,7 @@ impl Token {
     }
 }
 
-impl From<u64> for Token {
+impl From<u64> for CoapToken {
     fn from(number: u64) -> Self {
         Self { length: 8, bytes: number.to_be_bytes() }
     }
@@ -45,25 +45,25 @@ impl From<u64> for Token {
 
 /// What every message begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) kind: Kind,
-    pub(super) code: Code,
+pub(super) struct CoapHeader {
+    pub(super) kind: MessageType,
+    pub(super) code: CoapCode,
     pub(super) id: u16,
-    pub(super) token: Token,
+    pub(super) token: CoapToken,
 }
 
-impl Header {
+impl CoapHeader {
     /// Rejects the message with this id (section 4.2).
     pub(super) fn reset(id: u16) -> Self {
-        Self { kind: Kind::Reset, code: Code::EMPTY, id, token: Token::default() }
+        Self { kind: MessageType::Reset, code: CoapCode::EMPTY, id, token: CoapToken::default() }
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         let kind = match self.kind {
-            Kind::Confirmable => 0x40,
-            Kind::NonConfirmable => 0x50,
-            Kind::Acknowledgement => 0x60,
-            Kind::Reset => 0x70,
+            MessageType::Confirmable => 0x40,
+            MessageType::NonConfirmable => 0x50,
+            MessageType::Acknowledgement => 0x60,
+            MessageType::Reset => 0x70,
         };
         let [high, low] = self.id.to_be_bytes();
         out.extend([kind | self.token.length, self.code.0, high, low]);
@@ -74,7 +74,7 @@ impl Header {
 /// A whole message, well-formed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Message<'d> {
-    pub(super) header: Header,
+    pub(super) header: CoapHeader,
     /// The options as they were sent.
     pub(super) options: &'d [u8],
     /// What follows them: nothing, or the marker and the payload.
@@ -83,7 +83,7 @@ pub(super) struct Message<'d> {
 
 /// Why a datagram is no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed {
+pub(super) struct MalformedMessage {
     /// As the end of a sentence.
     pub(super) what: &'static str,
     /// The id with which it is rejected; none where that must be in silence (sections 3, 4.2, 4.3).
@@ -91,48 +91,49 @@ pub(super) struct Malformed {
 }
 
 impl<'d> Message<'d> {
-    pub(super) fn read(datagram: &'d [u8]) -> Result<Self, Malformed> {
+    pub(super) fn read(datagram: &'d [u8]) -> Result<Self, MalformedMessage> {
         let &[first, code, high, low, ref rest @ ..] = datagram else {
-            return Err(Malformed { what: "has sent less than a header", reset: None });
+            return Err(MalformedMessage { what: "has sent less than a header", reset: None });
         };
         if first >> 6 != 1 {
-            return Err(Malformed { what: "speaks another version of CoAP", reset: None });
+            return Err(MalformedMessage { what: "speaks another version of CoAP", reset: None });
         }
         let kind = match first >> 4 & 0b11 {
-            0 => Kind::Confirmable,
-            1 => Kind::NonConfirmable,
-            2 => Kind::Acknowledgement,
-            _ => Kind::Reset,
+            0 => MessageType::Confirmable,
+            1 => MessageType::NonConfirmable,
+            2 => MessageType::Acknowledgement,
+            _ => MessageType::Reset,
         };
-        let (code, id) = (Code(code), u16::from_be_bytes([high, low]));
-        let reset = (kind == Kind::Confirmable).then_some(id);
-        let wrong = |what| Malformed { what, reset };
+        let (code, id) = (CoapCode(code), u16::from_be_bytes([high, low]));
+        let reset = (kind == MessageType::Confirmable).then_some(id);
+        let wrong = |what| MalformedMessage { what, reset };
         match (kind, code.class()) {
-            (_, Class::Reserved) => return Err(wrong("uses a reserved class of codes")),
-            (Kind::NonConfirmable, Class::Empty)
-            | (Kind::Acknowledgement, Class::Request)
-            | (Kind::Reset, Class::Request | Class::Response) => {
+            (_, CodeClass::Reserved) => return Err(wrong("uses a reserved class of codes")),
+            (MessageType::NonConfirmable, CodeClass::Empty)
+            | (MessageType::Acknowledgement, CodeClass::Request)
+            | (MessageType::Reset, CodeClass::Request | CodeClass::Response) => {
                 return Err(wrong("has sent what its type cannot carry"));
             }
             _ => {}
         }
         let length = usize::from(first & 0xf);
         let (token, rest) = rest.split_at_checked(length).ok_or(wrong("has cut off a token"))?;
-        let token = Token::new(token).ok_or(wrong("uses a reserved length of a token"))?;
-        if code == Code::EMPTY && !(length == 0 && rest.is_empty()) {
+        let token = CoapToken::new(token).ok_or(wrong("uses a reserved length of a token"))?;
+        if code == CoapCode::EMPTY && !(length == 0 && rest.is_empty()) {
             return Err(wrong("has put something into an empty message"));
         }
-        let payload =
-            Options::new(rest).end().ok_or(wrong("has sent options that are none, or too many"))?;
+        let payload = CoapOptions::new(rest)
+            .end()
+            .ok_or(wrong("has sent options that are none, or too many"))?;
         if payload == [MARKER] {
             return Err(wrong("has announced a payload and sent none"));
         }
         let (options, payload) =
             rest.split_at_checked(rest.len() - payload.len()).unwrap_or_default();
-        Ok(Self { header: Header { kind, code, id, token }, options, payload })
+        Ok(Self { header: CoapHeader { kind, code, id, token }, options, payload })
     }
 
-    pub(super) fn options(&self) -> Options<'d> {
-        Options::new(self.options)
+    pub(super) fn options(&self) -> CoapOptions<'d> {
+        CoapOptions::new(self.options)
     }
 }

@@ -17,14 +17,14 @@ pub(super) const MOST: usize = 256;
 
 /// One option of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Field<'d> {
+pub(super) struct CoapOption<'d> {
     pub(super) number: u16,
     pub(super) value: &'d [u8],
     /// The one before has the same number.
     pub(super) again: bool,
 }
 
-impl Field<'_> {
+impl CoapOption<'_> {
     /// Its value as an unsigned integer, which may have zeros before it (section 3.2); of more than
     /// eight bytes the last eight count.
     pub(super) fn uint(&self) -> u64 {
@@ -34,13 +34,13 @@ impl Field<'_> {
 
 /// The options of a message, the lowest number first; ends where no option can begin.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Options<'d> {
+pub(super) struct CoapOptions<'d> {
     rest: &'d [u8],
     number: u16,
     begun: bool,
 }
 
-impl<'d> Options<'d> {
+impl<'d> CoapOptions<'d> {
     pub(super) fn new(bytes: &'d [u8]) -> Self {
         Self { rest: bytes, number: 0, begun: false }
     }
@@ -52,7 +52,7 @@ impl<'d> Options<'d> {
         (few && matches!(self.rest, [] | [MARKER, ..])).then_some(self.rest)
     }
 
-    fn field(&self) -> Option<(Field<'d>, &'d [u8])> {
+    fn field(&self) -> Option<(CoapOption<'d>, &'d [u8])> {
         let (&first, rest) = self.rest.split_first()?;
         if first == MARKER {
             return None;
@@ -61,14 +61,14 @@ impl<'d> Options<'d> {
         let (length, rest) = extended(first & 0xf, rest)?;
         let (value, rest) = rest.split_at_checked(length)?;
         let number = self.number.checked_add(u16::try_from(delta).ok()?)?;
-        Some((Field { number, value, again: self.begun && delta == 0 }, rest))
+        Some((CoapOption { number, value, again: self.begun && delta == 0 }, rest))
     }
 }
 
-impl<'d> Iterator for Options<'d> {
-    type Item = Field<'d>;
+impl<'d> Iterator for CoapOptions<'d> {
+    type Item = CoapOption<'d>;
 
-    fn next(&mut self) -> Option<Field<'d>> {
+    fn next(&mut self) -> Option<CoapOption<'d>> {
         let (field, rest) = self.field()?;
         *self = Self { rest, number: field.number, begun: true };
         Some(field)
@@ -89,12 +89,12 @@ fn extended(nibble: u8, rest: &[u8]) -> Option<(usize, &[u8])> {
 
 /// Writes options one after the other. There is one way to write each, so those that were read and
 /// not changed come out as they were.
-pub(super) struct Writer<'o> {
+pub(super) struct OptionWriter<'o> {
     out: &'o mut Vec<u8>,
     number: u16,
 }
 
-impl<'o> Writer<'o> {
+impl<'o> OptionWriter<'o> {
     pub(super) fn new(out: &'o mut Vec<u8>) -> Self {
         Self { out, number: 0 }
     }
@@ -141,7 +141,7 @@ mod tests {
             (&[1, 0], 256),
             (&[9; 9], 0x909_0909_0909_0909),
         ] {
-            assert_eq!(Field { number: 6, value, again: false }.uint(), expected);
+            assert_eq!(CoapOption { number: 6, value, again: false }.uint(), expected);
         }
     }
 
@@ -155,7 +155,7 @@ mod tests {
             ([options(MOST), vec![0xf0]].concat(), false),
             (options(60_000), false),
         ] {
-            assert_eq!(Options::new(&bytes).end().is_some(), sound, "{}", bytes.len());
+            assert_eq!(CoapOptions::new(&bytes).end().is_some(), sound, "{}", bytes.len());
         }
     }
 
@@ -167,29 +167,29 @@ mod tests {
         ) {
             numbers.sort_unstable();
             let mut bytes = Vec::new();
-            let mut writer = Writer::new(&mut bytes);
+            let mut writer = OptionWriter::new(&mut bytes);
             let values: Vec<Vec<u8>> = lengths.iter().map(|n| vec![7; *n]).collect();
             for (number, value) in numbers.iter().zip(&values) {
                 writer.option(*number, value);
             }
-            let read: Vec<Field> = Options::new(&bytes).collect();
+            let read: Vec<CoapOption> = CoapOptions::new(&bytes).collect();
             prop_assert_eq!(read.len(), numbers.len());
             for (at, field) in read.iter().enumerate() {
                 prop_assert_eq!((field.number, field.value), (numbers[at], &values[at][..]));
                 prop_assert_eq!(field.again, at > 0 && numbers[at - 1] == numbers[at]);
             }
-            prop_assert_eq!(Options::new(&bytes).end(), Some(&[][..]));
+            prop_assert_eq!(CoapOptions::new(&bytes).end(), Some(&[][..]));
         }
 
         #[test]
         fn whatever_is_read_is_written_as_it_was(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut written = Vec::new();
-            let mut writer = Writer::new(&mut written);
-            for field in Options::new(&bytes) {
+            let mut writer = OptionWriter::new(&mut written);
+            for field in CoapOptions::new(&bytes) {
                 writer.option(field.number, field.value);
             }
             prop_assert!(bytes.starts_with(&written));
-            if let Some(rest) = Options::new(&bytes).end() {
+            if let Some(rest) = CoapOptions::new(&bytes).end() {
                 prop_assert_eq!([&written, rest].concat(), bytes);
             }
         }

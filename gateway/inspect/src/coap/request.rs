@@ -2,11 +2,12 @@
 
 use doorward_model::{Action, Name, Path};
 
-use super::code::Code;
+use super::code::CoapCode;
 use super::form::passes_in_request;
 use super::message::Message;
 use super::option::{
-    HOP_LIMIT, OBSERVE, Options, PROXY_SCHEME, PROXY_URI, URI_HOST, URI_PATH, URI_PORT, Writer,
+    CoapOptions, HOP_LIMIT, OBSERVE, OptionWriter, PROXY_SCHEME, PROXY_URI, URI_HOST, URI_PATH,
+    URI_PORT,
 };
 
 /// What a GET asks for besides the resource itself (RFC 7641, section 2).
@@ -20,7 +21,7 @@ pub(super) enum Observe {
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Request {
+pub(super) struct CoapRequest {
     pub(super) action: Action,
     pub(super) path: Path,
     /// None, too, if the option has another value or stands at another method: both mean nothing.
@@ -29,44 +30,49 @@ pub(super) struct Request {
 
 /// With what a request is answered of which nobody is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) code: Code,
+pub(super) struct CoapRefusal {
+    pub(super) code: CoapCode,
     /// The option that is to blame, for the diagnostic payload (RFC 7252, section 5.4.1).
     pub(super) option: Option<u16>,
 }
 
-impl From<Code> for Refusal {
-    fn from(code: Code) -> Self {
+impl From<CoapCode> for CoapRefusal {
+    fn from(code: CoapCode) -> Self {
         Self { code, option: None }
     }
 }
 
-impl Request {
+impl CoapRequest {
     /// Reads what a message whose code is a method asks for at an interface. `text` is room for the
     /// path, used again.
     pub(super) fn read(
         message: &Message<'_>,
         interface: &Name,
         text: &mut String,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, CoapRefusal> {
         let action = match message.header.code {
-            Code::GET => Action::Get,
-            Code::POST => Action::Post,
-            Code::PUT => Action::Put,
-            Code::DELETE => Action::Delete,
-            _ => return Err(Code::METHOD_NOT_ALLOWED.into()),
+            CoapCode::GET => Action::Get,
+            CoapCode::POST => Action::Post,
+            CoapCode::PUT => Action::Put,
+            CoapCode::DELETE => Action::Delete,
+            _ => return Err(CoapCode::METHOD_NOT_ALLOWED.into()),
         };
         text.clear();
         text.push_str(interface.as_str());
         let (mut observe, mut last) = (None, None);
         for field in message.options() {
             match (field.number, field.value) {
-                (PROXY_URI | PROXY_SCHEME, _) => return Err(Code::PROXYING_NOT_SUPPORTED.into()),
-                (HOP_LIMIT, [1]) => return Err(Code::HOP_LIMIT_REACHED.into()),
+                (PROXY_URI | PROXY_SCHEME, _) => {
+                    return Err(CoapCode::PROXYING_NOT_SUPPORTED.into());
+                }
+                (HOP_LIMIT, [1]) => return Err(CoapCode::HOP_LIMIT_REACHED.into()),
                 (HOP_LIMIT, [2..=255]) => {}
-                (HOP_LIMIT, _) => return Err(Code::BAD_REQUEST.into()),
+                (HOP_LIMIT, _) => return Err(CoapCode::BAD_REQUEST.into()),
                 _ if !passes_in_request(&field) => {
-                    return Err(Refusal { code: Code::BAD_OPTION, option: Some(field.number) });
+                    return Err(CoapRefusal {
+                        code: CoapCode::BAD_OPTION,
+                        option: Some(field.number),
+                    });
                 }
                 (OBSERVE, _) if action == Action::Get => {
                     observe = match field.uint() {
@@ -78,7 +84,7 @@ impl Request {
                 (URI_PATH, value) => {
                     // Many servers leave out an empty segment that others follow.
                     let segment = segment(value).filter(|_| last != Some(""));
-                    let segment = segment.ok_or(Code::BAD_REQUEST)?;
+                    let segment = segment.ok_or(CoapCode::BAD_REQUEST)?;
                     text.push('/');
                     text.push_str(segment);
                     last = Some(segment);
@@ -89,7 +95,7 @@ impl Request {
         if last.is_none() {
             text.push('/');
         }
-        let path = Path::literal(text).map_err(|_| Code::BAD_REQUEST)?;
+        let path = Path::literal(text).map_err(|_| CoapCode::BAD_REQUEST)?;
         Ok(Self { action, path, observe })
     }
 }
@@ -110,8 +116,8 @@ fn segment(value: &[u8]) -> Option<&str> {
 ///
 /// Host and port are left out: those of the device are its own, whatever the client calls it.
 /// Observe says what was decided, and nothing else. A hop is counted (RFC 8768, section 3).
-pub(super) fn write_options(options: Options<'_>, observe: Option<Observe>, out: &mut Vec<u8>) {
-    let mut writer = Writer::new(out);
+pub(super) fn write_options(options: CoapOptions<'_>, observe: Option<Observe>, out: &mut Vec<u8>) {
+    let mut writer = OptionWriter::new(out);
     for field in options {
         match (field.number, field.value, observe) {
             (URI_HOST | URI_PORT, ..) | (OBSERVE, _, None) => {}

@@ -6,14 +6,14 @@ use http::header::{CONTENT_LENGTH, CONTENT_LOCATION, LOCATION, SET_COOKIE, TRANS
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::door::Door;
 use super::fields::{are_bounded, is_not_for_client, remove};
 use super::forward::Forwarded;
+use super::interface::HttpInterface;
 use super::request::length;
 use super::upgrade::Upgrade;
 use crate::{Fault, Side};
 
-impl Door {
+impl HttpInterface {
     /// The head for the client, of the backend's answer to what has been forwarded.
     ///
     /// An upgrade has happened if, and only if, the status was 101 and this is no error; to an

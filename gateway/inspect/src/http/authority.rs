@@ -3,17 +3,17 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::elsewhere::Scheme;
-use super::refusal::Refusal;
+use super::refusal::HttpRefusal;
 
 /// A host and perhaps a port, without user information (RFC 3986 section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Authority<'a> {
+pub(super) struct RequestAuthority<'a> {
     /// A name, an IPv4 address, or an IPv6 address in brackets.
     pub(super) host: &'a str,
     pub(super) port: Option<u16>,
 }
 
-impl<'a> Authority<'a> {
+impl<'a> RequestAuthority<'a> {
     /// Reads `HOST` or `HOST:PORT`. A name has labels of letters, digits, `-` and `_`; a port is
     /// 1 to 65535.
     pub(super) fn read(text: &'a str) -> Option<Self> {
@@ -71,12 +71,12 @@ fn read_port(digits: &str) -> Option<u16> {
 
 /// How clients came to an interface, and so what they may call it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Way {
+pub struct ServedHost {
     name: Box<str>,
     tunnel: bool,
 }
 
-impl Way {
+impl ServedHost {
     /// By the interface's own host name, which TLS has been told (SNI): requests must name it too.
     #[must_use]
     pub fn named(name: &str) -> Self {
@@ -99,12 +99,12 @@ impl Way {
 
     /// Whether a request that names `authority` may come this way. The port is the door's own
     /// affair.
-    pub(super) fn admits(&self, authority: Authority<'_>) -> Result<(), Refusal> {
+    pub(super) fn admits(&self, authority: RequestAuthority<'_>) -> Result<(), HttpRefusal> {
         let own = authority.is(&self.name);
         if own || self.tunnel && !authority.may_be_anybodys() {
             Ok(())
         } else {
-            Err(Refusal::Misdirected)
+            Err(HttpRefusal::Misdirected)
         }
     }
 }
@@ -148,16 +148,16 @@ mod tests {
             ("[]", None),
         ];
         for (text, expected) in cases {
-            let expected = expected.map(|(host, port)| Authority { host, port });
-            assert_eq!(Authority::read(text), expected, "{text:?}");
+            let expected = expected.map(|(host, port)| RequestAuthority { host, port });
+            assert_eq!(RequestAuthority::read(text), expected, "{text:?}");
         }
-        assert_eq!(Authority::read(&format!("{}.example", "a".repeat(253))), None);
+        assert_eq!(RequestAuthority::read(&format!("{}.example", "a".repeat(253))), None);
     }
 
     #[test]
     fn a_door_is_called_by_its_name_and_a_tunnel_by_what_is_nobody_elses() {
-        let (door, tunnel) =
-            (Way::named("web--plc.gw.example"), Way::tunnel("web--plc.gw.example"));
+        let (interface, tunnel) =
+            (ServedHost::named("web--plc.gw.example"), ServedHost::tunnel("web--plc.gw.example"));
         for (host, at_door, in_tunnel) in [
             ("web--plc.gw.example", true, true),
             ("WEB--plc.GW.example:8443", true, true),
@@ -173,8 +173,8 @@ mod tests {
             ("rebound.example:8080", false, false),
             ("localhost.example", false, false),
         ] {
-            let authority = Authority::read(host).unwrap();
-            assert_eq!(door.admits(authority).is_ok(), at_door, "{host}");
+            let authority = RequestAuthority::read(host).unwrap();
+            assert_eq!(interface.admits(authority).is_ok(), at_door, "{host}");
             assert_eq!(tunnel.admits(authority).is_ok(), in_tunnel, "{host}");
         }
     }

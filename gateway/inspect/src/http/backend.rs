@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use doorward_model::Host;
 use http::header::HeaderValue;
 
-use super::authority::Authority;
+use super::authority::RequestAuthority;
 use super::path::{Misspelt, normal};
 
 /// Where an interface's requests go: `http://HOST:PORT/BASE`, as it was declared.
 #[derive(Clone, Debug)]
-pub struct Backend {
+pub struct HttpBackend {
     /// `http://HOST:PORT`, the port left out when it is 80.
     origin: HeaderValue,
     /// The part of it after the scheme.
@@ -21,7 +21,7 @@ pub struct Backend {
     base: Box<str>,
 }
 
-impl Backend {
+impl HttpBackend {
     /// The port of HTTP.
     const PORT: u16 = 80;
 
@@ -89,7 +89,7 @@ impl Backend {
     }
 
     fn is(&self, authority: &str) -> bool {
-        Authority::read(authority).is_some_and(|authority| {
+        RequestAuthority::read(authority).is_some_and(|authority| {
             authority.is(&self.host) && authority.port.unwrap_or(Self::PORT) == self.port
         })
     }
@@ -147,8 +147,8 @@ fn authority_and_path(text: &str) -> Option<(&str, &str)> {
 mod tests {
     use super::*;
 
-    fn backend(port: u16, base: &str) -> Backend {
-        Backend::new(&"plc.lan".parse().unwrap(), port, base).unwrap()
+    fn backend(port: u16, base: &str) -> HttpBackend {
+        HttpBackend::new(&"plc.lan".parse().unwrap(), port, base).unwrap()
     }
 
     #[test]
@@ -160,9 +160,9 @@ mod tests {
             assert_eq!(backend(80, base).base(), spelt, "{base}");
         }
         for base in ["a", "/../a", "/a//", "/a%2fb", "/a b"] {
-            assert!(Backend::new(&"plc.lan".parse().unwrap(), 80, base).is_err(), "{base}");
+            assert!(HttpBackend::new(&"plc.lan".parse().unwrap(), 80, base).is_err(), "{base}");
         }
-        let six = Backend::new(&"[fd00::1]".parse().unwrap(), 81, "").unwrap();
+        let six = HttpBackend::new(&"[fd00::1]".parse().unwrap(), 81, "").unwrap();
         assert_eq!(six.authority(), "[fd00::1]:81");
     }
 

@@ -6,7 +6,7 @@ use http::header::{AsHeaderName, HeaderMap, ORIGIN, REFERER};
 use http::request::Parts;
 use http::{HeaderValue, Method};
 
-use super::authority::Authority;
+use super::authority::RequestAuthority;
 use super::request::authority;
 
 /// What the URLs of pages begin with that come from where a request goes.
@@ -20,14 +20,14 @@ pub enum Scheme {
 
 impl Scheme {
     /// Whether a page of `authority` is of the origin `origin` (RFC 6454 section 7).
-    pub(super) fn is_origin(self, origin: &str, authority: Authority<'_>) -> bool {
+    pub(super) fn is_origin(self, origin: &str, authority: RequestAuthority<'_>) -> bool {
         let Some((scheme, rest)) = origin.split_once("://") else { return false };
         let own = match (scheme, self) {
             ("https", _) => 443,
             ("http", Self::Hidden) => 80,
             _ => return false,
         };
-        Authority::read(rest).is_some_and(|origin| {
+        RequestAuthority::read(rest).is_some_and(|origin| {
             origin.is(authority.host) && origin.port.unwrap_or(own) == authority.port.unwrap_or(own)
         })
     }

@@ -5,9 +5,9 @@ use http::request::Parts;
 use http::{Method, Version};
 use smallvec::SmallVec;
 
-use super::door::Door;
 use super::fields::{are_bounded, elements, is_no_trailer, is_not_for_backend, remove};
-use super::request::{Asked, Permitted};
+use super::interface::HttpInterface;
+use super::request::{PermittedRequest, UnjudgedRequest};
 use super::upgrade::Upgrade;
 
 /// What has been forwarded, and is to be answered.
@@ -24,12 +24,14 @@ impl Forwarded {
     }
 }
 
-impl Door {
+impl HttpInterface {
     /// The head for the backend, as HTTP/1.1: the target as it was decided, the declared host, what
     /// the client has said without what is only for the gateway, and what the gateway says.
     #[must_use]
-    pub fn forward(&self, permitted: Permitted) -> (Parts, Forwarded) {
-        let Permitted(Asked { mut head, target, upgrade, content, from_here, .. }) = permitted;
+    pub fn forward(&self, permitted: PermittedRequest) -> (Parts, Forwarded) {
+        let PermittedRequest(UnjudgedRequest {
+            mut head, target, upgrade, content, from_here, ..
+        }) = permitted;
         let via = match head.version {
             Version::HTTP_10 => "1.0 doorward",
             Version::HTTP_11 => "1.1 doorward",

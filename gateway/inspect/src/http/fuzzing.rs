@@ -33,12 +33,13 @@ pub fn http(bytes: &[u8]) {
     let base = if flag(0) { "/base/x" } else { "" };
     let mut lines = text.split(|byte| *byte == b'\n');
     let Some(head) = request(lines.next().unwrap_or_default(), &mut lines, flag(3)) else { return };
-    let backend = Backend::new(&"plc.lan".parse().unwrap(), 8080, base).unwrap();
+    let backend = HttpBackend::new(&"plc.lan".parse().unwrap(), 8080, base).unwrap();
     let name = "web--plc.gw.example";
-    let way = if flag(1) { Way::tunnel(name) } else { Way::named(name) };
-    let door = Door::new("web".parse().unwrap(), backend, way).with(&options(flag(2)));
+    let served_host = if flag(1) { ServedHost::tunnel(name) } else { ServedHost::named(name) };
+    let interface =
+        HttpInterface::new("web".parse().unwrap(), backend, served_host).with(&options(flag(2)));
     let extended = flag(4).then_some(Extended { protocol: "websocket", key: *b"sixteen bytes. !" });
-    let asked = match door.read(head, extended, flag(5)) {
+    let asked = match interface.read(head, extended, flag(5)) {
         Ok(asked) => asked,
         Err(refusal) => {
             assert!(refusal.status().is_client_error() || refusal.status().is_server_error());
@@ -58,7 +59,7 @@ pub fn http(bytes: &[u8]) {
     assert_eq!(judged.is_ok(), yes);
     let Ok(permitted) = judged else { return };
 
-    let (head, forwarded) = door.forward(permitted);
+    let (head, forwarded) = interface.forward(permitted);
     let path = head.uri.path().strip_prefix(base).unwrap();
     assert_eq!(normal(path).unwrap(), path);
     let named = asks[0].1.raw();
@@ -100,12 +101,12 @@ pub fn http(bytes: &[u8]) {
     let Some(mut head) = response(&mut lines) else { return };
     let status = head.status;
     let mut trailers = head.headers.clone();
-    Door::trailers(&mut trailers);
+    HttpInterface::trailers(&mut trailers);
     assert!(trailers.keys().all(|name| !is_no_trailer(name.as_str())));
     if flag(6) {
         head.headers.append(UPGRADE, HeaderValue::from_static("WebSocket"));
     }
-    let Ok(head) = door.answer(&forwarded, head) else { return };
+    let Ok(head) = interface.answer(&forwarded, head) else { return };
     assert!(
         are_bounded(&head.headers) && (200..600).contains(&head.status.as_u16())
             || status == StatusCode::SWITCHING_PROTOCOLS

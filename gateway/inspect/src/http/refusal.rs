@@ -7,12 +7,12 @@ use super::query::Unclear;
 
 /// Why a request is not forwarded. None of the grounds tells what there is behind the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Refusal {
+pub enum HttpRefusal {
     /// The method is none that this gateway knows.
     #[error("The method is not known here.")]
     Method,
     /// The method is TRACE, or a CONNECT that is no upgrade. The answer needs
-    /// [`Refusal::ALLOW`] (RFC 9110 section 15.5.6).
+    /// [`HttpRefusal::ALLOW`] (RFC 9110 section 15.5.6).
     #[error("The method is not served here.")]
     NotAllowed,
     /// Neither HTTP/1.0, HTTP/1.1 nor HTTP/2.
@@ -92,8 +92,8 @@ pub enum Refusal {
     TooFast,
 }
 
-impl Refusal {
-    /// The field `Allow` of an answer to [`Refusal::NotAllowed`].
+impl HttpRefusal {
+    /// The field `Allow` of an answer to [`HttpRefusal::NotAllowed`].
     pub const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
     /// The status with which it is answered.
@@ -148,13 +148,13 @@ impl Refusal {
     }
 }
 
-impl From<Unclear> for Refusal {
+impl From<Unclear> for HttpRefusal {
     fn from(unclear: Unclear) -> Self {
         Self::Operand(unclear)
     }
 }
 
-impl From<Misspelt> for Refusal {
+impl From<Misspelt> for HttpRefusal {
     fn from(misspelt: Misspelt) -> Self {
         Self::Path(misspelt)
     }

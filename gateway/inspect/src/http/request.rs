@@ -9,13 +9,13 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version};
 use smallvec::SmallVec;
 
-use super::authority::Authority;
-use super::door::Door;
+use super::authority::RequestAuthority;
 use super::elsewhere::comes_from_elsewhere;
 use super::fields::{Folded, are_bounded};
+use super::interface::HttpInterface;
 use super::path::{normal, readings};
 use super::query::{method, operand};
-use super::refusal::Refusal;
+use super::refusal::HttpRefusal;
 use super::upgrade::{Extended, Upgrade};
 use crate::Judge;
 
@@ -25,7 +25,7 @@ const QUERY: usize = 8192;
 /// A request that has been read, and may not be forwarded yet.
 #[derive(Debug)]
 #[must_use = "a request that was read is judged"]
-pub struct Asked {
+pub struct UnjudgedRequest {
     pub(super) head: Parts,
     /// What is forwarded: the base, the path as it is decided, and the query.
     pub(super) target: PathAndQuery,
@@ -44,9 +44,9 @@ pub struct Asked {
 /// A request that may be forwarded, now.
 #[derive(Debug)]
 #[must_use = "a request that is permitted is forwarded"]
-pub struct Permitted(pub(super) Asked);
+pub struct PermittedRequest(pub(super) UnjudgedRequest);
 
-impl Asked {
+impl UnjudgedRequest {
     /// What it asks for; all of it must be permitted. Nearly always it is one action on one path.
     /// An upgrade is `connect` besides `get`. Where the query names another method, a backend may
     /// follow that, so its action is one more. A path, or a part of the query, that a backend may
@@ -59,25 +59,25 @@ impl Asked {
 
     /// Why it is refused without a question, whoever asks.
     #[must_use]
-    pub fn objection(&self) -> Option<Refusal> {
-        self.from_elsewhere.then_some(Refusal::CrossOrigin)
+    pub fn objection(&self) -> Option<HttpRefusal> {
+        self.from_elsewhere.then_some(HttpRefusal::CrossOrigin)
     }
 
-    /// Asks whether it is permitted, in the order of [`Asked::asks`] and up to the first no.
+    /// Asks whether it is permitted, in the order of [`UnjudgedRequest::asks`] and up to the first no.
     ///
     /// # Errors
-    /// [`Refusal::Forbidden`] when it is not; and what [`Asked::objection`] says, of which nobody is
+    /// [`HttpRefusal::Forbidden`] when it is not; and what [`UnjudgedRequest::objection`] says, of which nobody is
     /// asked.
-    pub fn judge(self, judge: &mut dyn Judge) -> Result<Permitted, Refusal> {
+    pub fn judge(self, judge: &mut dyn Judge) -> Result<PermittedRequest, HttpRefusal> {
         if let Some(refusal) = self.objection() {
             return Err(refusal);
         }
         let permitted = self.asks().all(|(action, path)| judge.may(action, path));
-        if permitted { Ok(Permitted(self)) } else { Err(Refusal::Forbidden) }
+        if permitted { Ok(PermittedRequest(self)) } else { Err(HttpRefusal::Forbidden) }
     }
 }
 
-impl Door {
+impl HttpInterface {
     /// Reads the head of a request. `extended` is there if it is an extended CONNECT; `content`
     /// says whether content follows, or may.
     ///
@@ -89,12 +89,12 @@ impl Door {
         head: Parts,
         extended: Option<Extended<'_>>,
         content: bool,
-    ) -> Result<Asked, Refusal> {
+    ) -> Result<UnjudgedRequest, HttpRefusal> {
         if !matches!(head.version, Version::HTTP_10 | Version::HTTP_11 | Version::HTTP_2) {
-            return Err(Refusal::Version);
+            return Err(HttpRefusal::Version);
         }
         if !are_bounded(&head.headers) {
-            return Err(Refusal::TooManyFields);
+            return Err(HttpRefusal::TooManyFields);
         }
         let (action, upgrade) = match extended {
             None => {
@@ -104,26 +104,26 @@ impl Door {
             Some(extended) if head.version == Version::HTTP_2 && head.method == Method::CONNECT => {
                 (Action::Get, Some(Upgrade::extended(extended)?))
             }
-            Some(_) => return Err(Refusal::Upgrade),
+            Some(_) => return Err(HttpRefusal::Upgrade),
         };
         let authority = authority(&head)?;
         let mut from_here = false;
         if let Some(authority) = authority {
-            self.way.admits(authority)?;
+            self.served_host.admits(authority)?;
             let origin = head.headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
-            let scheme = self.way.scheme();
+            let scheme = self.served_host.scheme();
             from_here = origin.is_some_and(|origin| scheme.is_origin(origin, authority));
         }
-        let (scheme, admitted) = (self.way.scheme(), self.origins.as_ref());
+        let (scheme, admitted) = (self.served_host.scheme(), self.origins.as_ref());
         let from_elsewhere = comes_from_elsewhere(&head, upgrade.is_some(), scheme, admitted);
         let content = self.framing(&head, content && extended.is_none())?;
         if content && matches!(head.method, Method::GET | Method::HEAD | Method::CONNECT) {
-            return Err(Refusal::Content);
+            return Err(HttpRefusal::Content);
         }
         expectation(&head.headers)?;
         let (target, paths) = self.target(&head)?;
         let named = named(head.uri.query())?.filter(|named| *named != action);
-        Ok(Asked {
+        Ok(UnjudgedRequest {
             head,
             target,
             upgrade,
@@ -137,7 +137,7 @@ impl Door {
     }
 
     /// The target for the backend, and the paths about which is asked.
-    fn target(&self, head: &Parts) -> Result<(PathAndQuery, SmallVec<[Path; 1]>), Refusal> {
+    fn target(&self, head: &Parts) -> Result<(PathAndQuery, SmallVec<[Path; 1]>), HttpRefusal> {
         let uri = &head.uri;
         let form = match uri.scheme_str() {
             // An authority without a scheme is CONNECT's form (RFC 9112 section 3.2.3).
@@ -145,14 +145,14 @@ impl Door {
             Some(scheme) => ["http", "https"].iter().any(|http| scheme.eq_ignore_ascii_case(http)),
         };
         let whole = uri.path_and_query().filter(|_| form && uri.path().starts_with('/'));
-        let whole = whole.ok_or(Refusal::Target)?;
+        let whole = whole.ok_or(HttpRefusal::Target)?;
         let query = whole.query();
         if query.is_some_and(|query| query.len() > QUERY) {
-            return Err(Refusal::TooLong);
+            return Err(HttpRefusal::TooLong);
         }
         // The library has cut off a fragment, which is nobody's but the client's.
         if !query.unwrap_or_default().bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Refusal::Query);
+            return Err(HttpRefusal::Query);
         }
         let path = normal(whole.path())?;
         let paths = self.paths(&path, query)?;
@@ -164,22 +164,23 @@ impl Door {
         } else {
             let mark = if query.is_some() { "?" } else { "" };
             let target = [base, &path, mark, query.unwrap_or_default()].concat();
-            PathAndQuery::try_from(target).map_err(|_| Refusal::Target)?
+            PathAndQuery::try_from(target).map_err(|_| HttpRefusal::Target)?
         };
         Ok((target, paths))
     }
 
     /// What is asked about: each reading of the path and, where a part of the query is decided, with
     /// each reading of that as its last segment.
-    fn paths(&self, path: &str, query: Option<&str>) -> Result<SmallVec<[Path; 1]>, Refusal> {
+    fn paths(&self, path: &str, query: Option<&str>) -> Result<SmallVec<[Path; 1]>, HttpRefusal> {
         let readings = readings(path);
-        let beneath =
-            |operand: &str| Path::beneath(&self.interface, operand).map_err(|_| Refusal::TooLong);
+        let beneath = |operand: &str| {
+            Path::beneath(&self.interface, operand).map_err(|_| HttpRefusal::TooLong)
+        };
         let named = readings.iter().map(|reading| reading.strip_prefix('/').unwrap_or_default());
         let Some(decided) = &self.operand else { return named.map(beneath).collect() };
         // Otherwise a path could pass for what it is not.
         if readings.iter().filter_map(|reading| reading.rsplit('/').next()).any(is_mark) {
-            return Err(Refusal::Mark);
+            return Err(HttpRefusal::Mark);
         }
         let parts = operand(query.unwrap_or_default(), decided.key())?;
         let mut paths = SmallVec::new();
@@ -198,30 +199,30 @@ impl Door {
     ///
     /// The HTTP library in front has framed it already, by the same fields; this refuses what
     /// another reader could frame in another way.
-    fn framing(&self, head: &Parts, content: bool) -> Result<bool, Refusal> {
+    fn framing(&self, head: &Parts, content: bool) -> Result<bool, HttpRefusal> {
         let fields = &head.headers;
         // They are malformed in HTTP/2 (RFC 9113 section 8.2.2).
         let hop = ["connection", "upgrade", "keep-alive", "proxy-connection", "transfer-encoding"];
         if head.version == Version::HTTP_2 && hop.iter().any(|name| fields.contains_key(*name)) {
-            return Err(Refusal::Framing);
+            return Err(HttpRefusal::Framing);
         }
-        let length = length(fields).map_err(|_| Refusal::Framing)?;
+        let length = length(fields).map_err(|_| HttpRefusal::Framing)?;
         let mut codings = fields.get_all(TRANSFER_ENCODING).into_iter();
         let chunked = match codings.next() {
             None => false,
             Some(_) if length.is_some() || head.version != Version::HTTP_11 => {
-                return Err(Refusal::Framing);
+                return Err(HttpRefusal::Framing);
             }
             Some(coding) => {
                 let chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
                 if !chunked || codings.next().is_some() {
-                    return Err(Refusal::Coding);
+                    return Err(HttpRefusal::Coding);
                 }
                 true
             }
         };
         if length.zip(self.largest).is_some_and(|(length, largest)| length > largest) {
-            return Err(Refusal::TooLarge);
+            return Err(HttpRefusal::TooLarge);
         }
         Ok(content || chunked || length.is_some_and(|length| length > 0))
     }
@@ -233,7 +234,7 @@ fn is_mark(segment: &str) -> bool {
 }
 
 /// The verb of a method. Methods are case-sensitive (RFC 9110 section 9.1).
-fn action(method: &Method) -> Result<Action, Refusal> {
+fn action(method: &Method) -> Result<Action, HttpRefusal> {
     match *method {
         Method::GET => Ok(Action::Get),
         Method::HEAD => Ok(Action::Head),
@@ -242,44 +243,44 @@ fn action(method: &Method) -> Result<Action, Refusal> {
         Method::PATCH => Ok(Action::Patch),
         Method::DELETE => Ok(Action::Delete),
         Method::OPTIONS => Ok(Action::Options),
-        Method::TRACE | Method::CONNECT => Err(Refusal::NotAllowed),
-        _ => Err(Refusal::Method),
+        Method::TRACE | Method::CONNECT => Err(HttpRefusal::NotAllowed),
+        _ => Err(HttpRefusal::Method),
     }
 }
 
 /// The action of the method that a query names.
-fn named(query: Option<&str>) -> Result<Option<Action>, Refusal> {
-    let method = method(query.unwrap_or_default()).map_err(|_| Refusal::Override)?;
-    method.map(|method| action(&method).map_err(|_| Refusal::Override)).transpose()
+fn named(query: Option<&str>) -> Result<Option<Action>, HttpRefusal> {
+    let method = method(query.unwrap_or_default()).map_err(|_| HttpRefusal::Override)?;
+    method.map(|method| action(&method).map_err(|_| HttpRefusal::Override)).transpose()
 }
 
 /// The authority that a request names (RFC 9112 section 3.2, RFC 9113 section 8.3.1). None only
 /// over HTTP/1.0, which need not name one.
-pub(super) fn authority(head: &Parts) -> Result<Option<Authority<'_>>, Refusal> {
+pub(super) fn authority(head: &Parts) -> Result<Option<RequestAuthority<'_>>, HttpRefusal> {
     let mut hosts = head.headers.get_all(HOST).into_iter();
-    let read = |text| Authority::read(text).ok_or(Refusal::Host);
+    let read = |text| RequestAuthority::read(text).ok_or(HttpRefusal::Host);
     let host = match hosts.next() {
-        Some(host) => Some(read(host.to_str().map_err(|_| Refusal::Host)?)?),
-        None if head.version == Version::HTTP_11 => return Err(Refusal::Host),
+        Some(host) => Some(read(host.to_str().map_err(|_| HttpRefusal::Host)?)?),
+        None if head.version == Version::HTTP_11 => return Err(HttpRefusal::Host),
         None => None,
     };
     if hosts.next().is_some() {
-        return Err(Refusal::Host);
+        return Err(HttpRefusal::Host);
     }
     let target = head.uri.authority().map(|target| read(target.as_str())).transpose()?;
     match (target, host) {
-        (Some(target), Some(host)) if !target.agrees(host) => Err(Refusal::Host),
-        (None, None) if head.version == Version::HTTP_2 => Err(Refusal::Host),
+        (Some(target), Some(host)) if !target.agrees(host) => Err(HttpRefusal::Host),
+        (None, None) if head.version == Version::HTTP_2 => Err(HttpRefusal::Host),
         (target, host) => Ok(target.or(host)),
     }
 }
 
 /// The gateway meets 100-continue itself: it reads the content once it is permitted (RFC 9110
 /// section 10.1.1).
-fn expectation(fields: &HeaderMap) -> Result<(), Refusal> {
+fn expectation(fields: &HeaderMap) -> Result<(), HttpRefusal> {
     let met = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
     let all = fields.iter().filter(|(name, _)| Folded::new(name.as_str()).is(EXPECT.as_str()));
-    if all.map(|(_, value)| value).all(met) { Ok(()) } else { Err(Refusal::Expectation) }
+    if all.map(|(_, value)| value).all(met) { Ok(()) } else { Err(HttpRefusal::Expectation) }
 }
 
 /// That `Content-Length` is not one number (RFC 9110 section 8.6).

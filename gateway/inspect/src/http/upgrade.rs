@@ -8,7 +8,7 @@ use http::header::{
 use http::{Method, Version};
 
 use super::fields::elements;
-use super::refusal::Refusal;
+use super::refusal::HttpRefusal;
 
 /// What an extended CONNECT over HTTP/2 says besides its head (RFC 8441 section 4).
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,7 @@ impl Upgrade {
         method: &Method,
         version: Version,
         fields: &HeaderMap,
-    ) -> Result<Option<Self>, Refusal> {
+    ) -> Result<Option<Self>, HttpRefusal> {
         let asked = version == Version::HTTP_11
             && elements(fields, CONNECTION).any(|option| option.eq_ignore_ascii_case(b"upgrade"));
         let mut offered = elements(fields, UPGRADE).filter(|protocol| !is_http(protocol));
@@ -45,16 +45,16 @@ impl Upgrade {
         let protocol = protocol.and_then(|protocol| HeaderValue::from_bytes(protocol).ok());
         match protocol.filter(|_| offered.next().is_none() && *method == Method::GET) {
             Some(protocol) => Ok(Some(Self { protocol, extended: None })),
-            None => Err(Refusal::Upgrade),
+            None => Err(HttpRefusal::Upgrade),
         }
     }
 
     /// What an extended CONNECT asks for.
-    pub(super) fn extended(extended: Extended<'_>) -> Result<Self, Refusal> {
+    pub(super) fn extended(extended: Extended<'_>) -> Result<Self, HttpRefusal> {
         let protocol = extended.protocol.as_bytes();
         let known = is_protocol(protocol) && !is_http(protocol);
         let protocol = HeaderValue::from_bytes(protocol).ok().filter(|_| known);
-        let protocol = protocol.ok_or(Refusal::Protocol)?;
+        let protocol = protocol.ok_or(HttpRefusal::Protocol)?;
         Ok(Self { protocol, extended: Some(extended.key) })
     }
 

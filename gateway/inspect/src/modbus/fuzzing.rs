@@ -4,7 +4,7 @@
 
 use doorward_model::{Action, Name, Path};
 
-use super::{FRAME, Heard, LONGEST, RTU_FRAME, Tcp, heard};
+use super::{FRAME, LONGEST, RTU_FRAME, RtuAnswer, Tcp, read_rtu_answer};
 use crate::machine::{Judge, Machine, Out, Progress, Side};
 
 /// From the device; the other bits say how long the piece is.
@@ -185,12 +185,12 @@ pub fn modbus_corpus() -> Vec<Vec<u8>> {
 /// What comes from a line: the first byte says whether it has been silent since.
 pub fn line(bytes: &[u8]) {
     let Some((&silent, bytes)) = bytes.split_first() else { return };
-    match heard(bytes, silent & 1 == 1) {
-        Heard::Answer(_, pdu) => assert!((1..=LONGEST).contains(&pdu.len())),
-        Heard::More | Heard::Silence => {
+    match read_rtu_answer(bytes, silent & 1 == 1) {
+        RtuAnswer::Answer(_, pdu) => assert!((1..=LONGEST).contains(&pdu.len())),
+        RtuAnswer::More | RtuAnswer::Silence => {
             assert!(silent & 1 == 0 && bytes.len() <= RTU_FRAME, "it waits for what cannot come");
         }
-        Heard::Garbled => {}
+        RtuAnswer::Garbled => {}
     }
 }
 

@@ -13,6 +13,6 @@ mod tcp;
 pub use exception::Exception;
 pub use frame::{FRAME, Frame};
 pub use pdu::{LONGEST, rights};
-pub use right::{Right, Rights};
-pub use rtu::{Heard, RTU_FRAME, heard, rtu};
+pub use right::{ModbusRight, ModbusRights};
+pub use rtu::{RTU_FRAME, RtuAnswer, read_rtu_answer, rtu};
 pub use tcp::Tcp;

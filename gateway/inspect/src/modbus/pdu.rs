@@ -3,7 +3,7 @@
 use doorward_model::{Action, Table};
 
 use super::exception::Exception;
-use super::right::{Right, Rights};
+use super::right::{ModbusRight, ModbusRights};
 
 /// The longest PDU, in bytes (Modbus Application Protocol 1.1b3, section 4.1).
 pub const LONGEST: usize = 253;
@@ -13,10 +13,11 @@ pub const LONGEST: usize = 253;
 /// # Errors
 /// The exception that a device would answer with, for what cannot be named: no device is asked
 /// then.
-pub fn rights(unit: u8, pdu: &[u8]) -> Result<Rights, Exception> {
+pub fn rights(unit: u8, pdu: &[u8]) -> Result<ModbusRights, Exception> {
     let Some((&function, rest)) = pdu.split_first() else { return Err(Exception::Function) };
-    let one =
-        |action, table, (first, last)| Ok(Rights::one(Right { action, unit, table, first, last }));
+    let one = |action, table, (first, last)| {
+        Ok(ModbusRights::one(ModbusRight { action, unit, table, first, last }))
+    };
     let by_number = || {
         let number = u16::from(function);
         one(Action::Diagnose, Table::Function, (number, number))
@@ -56,9 +57,14 @@ pub fn rights(unit: u8, pdu: &[u8]) -> Result<Rights, Exception> {
             let read = pair(read, 125)?;
             let (addresses, count) = written(write, 0x79)?;
             bytes_are(write, usize::from(count) * 2)?;
-            let right =
-                |action, (first, last)| Right { action, unit, table: Table::Holding, first, last };
-            Ok(Rights::two(right(Action::Read, read), right(Action::Write, addresses)))
+            let right = |action, (first, last)| ModbusRight {
+                action,
+                unit,
+                table: Table::Holding,
+                first,
+                last,
+            };
+            Ok(ModbusRights::two(right(Action::Read, read), right(Action::Write, addresses)))
         }
         24 => match *rest {
             [high, low] => one(Action::Read, Table::Fifo, at(high, low)),
@@ -118,7 +124,7 @@ fn bytes_are(rest: &[u8], expected: usize) -> Result<(), Exception> {
 
 /// File records (sections 6.14 and 6.15): each is a right on the file's number. What is written
 /// follows each of them.
-fn records(unit: u8, action: Action, rest: &[u8]) -> Result<Rights, Exception> {
+fn records(unit: u8, action: Action, rest: &[u8]) -> Result<ModbusRights, Exception> {
     let (&number, mut rest) = rest.split_first().ok_or(Exception::Value)?;
     if usize::from(number) != rest.len() || rest.is_empty() {
         return Err(Exception::Value);
@@ -143,8 +149,9 @@ fn records(unit: u8, action: Action, rest: &[u8]) -> Result<Rights, Exception> {
     if !rest.is_empty() || files.is_empty() {
         return Err(Exception::Value);
     }
-    let right = |file: &u16| Right { action, unit, table: Table::File, first: *file, last: *file };
-    Ok(Rights::of(files.iter().map(right)))
+    let right =
+        |file: &u16| ModbusRight { action, unit, table: Table::File, first: *file, last: *file };
+    Ok(ModbusRights::of(files.iter().map(right)))
 }
 
 /// The objects that a request for the device's identification can bring (section 6.21): whatever

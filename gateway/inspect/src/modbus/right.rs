@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 /// One right that a request needs: an action on addresses of one table of one unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Right {
+pub struct ModbusRight {
     /// The verb.
     pub action: Action,
     /// The unit; 0 is every unit at once.
@@ -23,20 +23,20 @@ pub struct Right {
 /// The rights that one request needs, at least one; all must be granted. Nearly always it is one.
 /// There are never more than 35: a file record takes 7 of the 245 bytes that a request has for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rights(SmallVec<[Right; 2]>);
+pub struct ModbusRights(SmallVec<[ModbusRight; 2]>);
 
-impl Rights {
-    pub(super) fn one(right: Right) -> Self {
+impl ModbusRights {
+    pub(super) fn one(right: ModbusRight) -> Self {
         Self(smallvec::smallvec![right])
     }
 
-    pub(super) fn two(first: Right, second: Right) -> Self {
+    pub(super) fn two(first: ModbusRight, second: ModbusRight) -> Self {
         Self(smallvec::smallvec![first, second])
     }
 
     /// Of several; those that are the same count once.
-    pub(super) fn of(rights: impl Iterator<Item = Right>) -> Self {
-        let mut all: SmallVec<[Right; 2]> = SmallVec::new();
+    pub(super) fn of(rights: impl Iterator<Item = ModbusRight>) -> Self {
+        let mut all: SmallVec<[ModbusRight; 2]> = SmallVec::new();
         for right in rights {
             if !all.contains(&right) {
                 all.push(right);
@@ -46,12 +46,12 @@ impl Rights {
     }
 
     /// Each of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Right> {
+    pub fn iter(&self) -> impl Iterator<Item = &ModbusRight> {
         self.0.iter()
     }
 }
 
-impl fmt::Display for Right {
+impl fmt::Display for ModbusRight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { action, unit, table, first, last } = self;
         write!(f, "{action} {unit}/{table}/{first}")?;

@@ -22,7 +22,7 @@ pub fn rtu(unit: u8, pdu: &[u8]) -> Vec<u8> {
 
 /// What has come from a line so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard<'b> {
+pub enum RtuAnswer<'b> {
     /// More has to come.
     More,
     /// More may come: where this ends only silence says.
@@ -36,30 +36,30 @@ pub enum Heard<'b> {
 /// Reads an answer from the line. `silent` says that nothing more has come for as long as ends a
 /// frame (section 2.5.1.1).
 #[must_use]
-pub fn heard(bytes: &[u8], silent: bool) -> Heard<'_> {
+pub fn read_rtu_answer(bytes: &[u8], silent: bool) -> RtuAnswer<'_> {
     match expected(bytes) {
         Expected::Length(length) if bytes.len() >= length => whole(bytes.get(..length)),
-        Expected::Length(_) | Expected::More if silent => Heard::Garbled,
-        Expected::Length(length) if length > RTU_FRAME => Heard::Garbled,
-        Expected::Length(_) | Expected::More => Heard::More,
+        Expected::Length(_) | Expected::More if silent => RtuAnswer::Garbled,
+        Expected::Length(length) if length > RTU_FRAME => RtuAnswer::Garbled,
+        Expected::Length(_) | Expected::More => RtuAnswer::More,
         Expected::Unknown if silent => whole(Some(bytes)),
-        Expected::Unknown if bytes.len() > RTU_FRAME => Heard::Garbled,
-        Expected::Unknown => Heard::Silence,
+        Expected::Unknown if bytes.len() > RTU_FRAME => RtuAnswer::Garbled,
+        Expected::Unknown => RtuAnswer::Silence,
     }
 }
 
-fn whole(frame: Option<&[u8]>) -> Heard<'_> {
+fn whole(frame: Option<&[u8]>) -> RtuAnswer<'_> {
     let Some((covered, &[low, high])) = frame.and_then(<[u8]>::split_last_chunk) else {
-        return Heard::Garbled;
+        return RtuAnswer::Garbled;
     };
     match covered.split_first() {
         Some((unit, pdu))
             if (1..=LONGEST).contains(&pdu.len())
                 && CHECK.checksum(covered) == u16::from_le_bytes([low, high]) =>
         {
-            Heard::Answer(*unit, pdu)
+            RtuAnswer::Answer(*unit, pdu)
         }
-        _ => Heard::Garbled,
+        _ => RtuAnswer::Garbled,
     }
 }
 
@@ -111,23 +111,26 @@ mod tests {
     fn an_answer_ends_where_its_function_says_or_in_silence() {
         let read = rtu(1, &[3, 2, 0, 7]);
         for end in 0..read.len() {
-            assert_eq!(heard(&read[..end], false), Heard::More, "{end}");
-            assert_eq!(heard(&read[..end], true), Heard::Garbled, "{end}");
+            assert_eq!(read_rtu_answer(&read[..end], false), RtuAnswer::More, "{end}");
+            assert_eq!(read_rtu_answer(&read[..end], true), RtuAnswer::Garbled, "{end}");
         }
-        assert_eq!(heard(&read, false), Heard::Answer(1, &[3, 2, 0, 7]));
+        assert_eq!(read_rtu_answer(&read, false), RtuAnswer::Answer(1, &[3, 2, 0, 7]));
         let own = rtu(1, &[90, 1, 2, 3]);
-        assert_eq!(heard(&own, false), Heard::Silence);
-        assert_eq!(heard(&own, true), Heard::Answer(1, &[90, 1, 2, 3]));
+        assert_eq!(read_rtu_answer(&own, false), RtuAnswer::Silence);
+        assert_eq!(read_rtu_answer(&own, true), RtuAnswer::Answer(1, &[90, 1, 2, 3]));
         let exception = rtu(1, &[0x83, 2]);
-        assert_eq!(heard(&exception, false), Heard::Answer(1, &[0x83, 2]));
+        assert_eq!(read_rtu_answer(&exception, false), RtuAnswer::Answer(1, &[0x83, 2]));
         let fifo = rtu(1, &[24, 0, 6, 0, 2, 1, 2, 3, 4]);
-        assert_eq!(heard(&fifo, false), Heard::Answer(1, &[24, 0, 6, 0, 2, 1, 2, 3, 4]));
+        assert_eq!(
+            read_rtu_answer(&fifo, false),
+            RtuAnswer::Answer(1, &[24, 0, 6, 0, 2, 1, 2, 3, 4])
+        );
         // Lengths that cannot be.
-        assert_eq!(heard(&[1, 24, 255, 255], false), Heard::Garbled);
-        assert_eq!(heard(&[1, 90].repeat(RTU_FRAME), false), Heard::Garbled);
+        assert_eq!(read_rtu_answer(&[1, 24, 255, 255], false), RtuAnswer::Garbled);
+        assert_eq!(read_rtu_answer(&[1, 90].repeat(RTU_FRAME), false), RtuAnswer::Garbled);
         let mut wrong = read.clone();
         wrong[4] ^= 1;
-        assert_eq!(heard(&wrong, false), Heard::Garbled);
+        assert_eq!(read_rtu_answer(&wrong, false), RtuAnswer::Garbled);
     }
 
     proptest! {
@@ -139,18 +142,18 @@ mod tests {
             let mut frame = rtu(7, &pdu);
             let at = at.index(frame.len());
             frame[at] ^= 1 << bit;
-            let found = heard(&frame, true);
-            prop_assert!(!matches!(found, Heard::Answer(_, found) if found.len() == pdu.len()), "{found:?}");
+            let found = read_rtu_answer(&frame, true);
+            prop_assert!(!matches!(found, RtuAnswer::Answer(_, found) if found.len() == pdu.len()), "{found:?}");
         }
 
         #[test]
         fn whatever_comes_is_bounded(bytes in prop::collection::vec(any::<u8>(), 0..600), silent: bool) {
-            match heard(&bytes, silent) {
-                Heard::Answer(_, pdu) => prop_assert!((1..=LONGEST).contains(&pdu.len())),
-                Heard::More | Heard::Silence => {
+            match read_rtu_answer(&bytes, silent) {
+                RtuAnswer::Answer(_, pdu) => prop_assert!((1..=LONGEST).contains(&pdu.len())),
+                RtuAnswer::More | RtuAnswer::Silence => {
                     prop_assert!(!silent && bytes.len() <= RTU_FRAME);
                 }
-                Heard::Garbled => {}
+                RtuAnswer::Garbled => {}
             }
         }
     }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::exception::Exception;
 use super::frame::{Frame, HEAD, length};
 use super::pdu::rights;
-use super::right::{Right, Rights};
+use super::right::{ModbusRight, ModbusRights};
 use crate::machine::{Fault, Judge, Machine, Out, Progress, Side};
 
 /// How many requests may wait for their answers. Of more, the oldest is given up.
@@ -42,7 +42,7 @@ impl Waiting {
 
 /// The exception with which a request is answered that is not permitted: a function that is granted
 /// by its number is not served, else the addresses are not there.
-fn forbidden(rights: &Rights) -> Exception {
+fn forbidden(rights: &ModbusRights) -> Exception {
     match rights.iter().any(|right| right.table == Table::Function) {
         true => Exception::Function,
         false => Exception::Address,
@@ -95,9 +95,9 @@ impl Tcp {
         out.client.extend_from_slice(&frame.refusal(refused));
     }
 
-    fn permits(&self, rights: &Rights, judge: &mut dyn Judge) -> bool {
-        let asked = |right: &Right| {
-            let Right { action, unit, table, first, last } = *right;
+    fn permits(&self, rights: &ModbusRights, judge: &mut dyn Judge) -> bool {
+        let asked = |right: &ModbusRight| {
+            let ModbusRight { action, unit, table, first, last } = *right;
             (action, Path::modbus(&self.interface, unit, table, first, last))
         };
         let all: SmallVec<[(Action, Path); 2]> = rights.iter().map(asked).collect();

@@ -2,25 +2,25 @@
 
 use smallvec::SmallVec;
 
-use super::packet::{Kind, Version};
+use super::packet::{PacketType, Version};
 use super::properties::{
-    AUTHENTICATION_METHOD, Place, Properties, SERVER_REFERENCE, SESSION_EXPIRY,
+    AUTHENTICATION_METHOD, Properties, PropertyContext, SERVER_REFERENCE, SESSION_EXPIRY,
 };
-use super::reader::Reader;
+use super::reader::FieldReader;
 use super::reason::{SUCCESS, Violation, malformed, protocol_error, reason};
 use crate::machine::Side;
 
 /// Reads PUBACK, PUBREC, PUBREL or PUBCOMP (sections 3.4 to 3.7): the packet identifier.
 pub(super) fn ack(
-    kind: Kind,
+    kind: PacketType,
     from: Side,
     version: Version,
     fields: &[u8],
 ) -> Result<u16, Violation> {
-    let mut reader = Reader::new(fields);
+    let mut reader = FieldReader::new(fields);
     let id = reader.packet_id()?;
     if version == Version::V5 {
-        reason_and_properties(kind, from, reader, Place::Ack)?;
+        reason_and_properties(kind, from, reader, PropertyContext::Ack)?;
     } else {
         reader.end()?;
     }
@@ -28,7 +28,7 @@ pub(super) fn ack(
 }
 
 /// An answer of the gateway's own, with a reason code only if there is a reason.
-pub(super) fn answer(kind: Kind, id: u16, reason: u8) -> SmallVec<[u8; 8]> {
+pub(super) fn answer(kind: PacketType, id: u16, reason: u8) -> SmallVec<[u8; 8]> {
     let [high, low] = id.to_be_bytes();
     match reason {
         SUCCESS => SmallVec::from_slice(&[kind.first_byte(), 2, high, low]),
@@ -39,17 +39,17 @@ pub(super) fn answer(kind: Kind, id: u16, reason: u8) -> SmallVec<[u8; 8]> {
 /// A reason code, then properties: both can be left out from the end, if the code is 0 and there
 /// are none (sections 3.4.2.2.1, 3.14.2.2.1).
 fn reason_and_properties(
-    kind: Kind,
+    kind: PacketType,
     from: Side,
-    mut reader: Reader<'_>,
-    place: Place,
+    mut reader: FieldReader<'_>,
+    context: PropertyContext,
 ) -> Result<(u8, Properties<'_>), Violation> {
     let code = if reader.is_empty() { SUCCESS } else { reader.byte()? };
     let code = reason(kind, from, code)?;
     let properties = if reader.is_empty() {
-        Properties::none(place)
+        Properties::none(context)
     } else {
-        Properties::read(&mut reader, place)?
+        Properties::read(&mut reader, context)?
     };
     reader.end()?;
     Ok((code, properties))
@@ -63,12 +63,12 @@ pub(super) fn disconnect(
     lasts: bool,
     fields: &[u8],
 ) -> Result<u8, Violation> {
-    let reader = Reader::new(fields);
+    let reader = FieldReader::new(fields);
     if version == Version::V311 {
         return reader.end().map(|()| SUCCESS);
     }
     let (code, properties) =
-        reason_and_properties(Kind::Disconnect, from, reader, Place::Disconnect)?;
+        reason_and_properties(PacketType::Disconnect, from, reader, PropertyContext::Disconnect)?;
     let expiry = properties.number(SESSION_EXPIRY);
     let wrong = match from {
         Side::Client => {
@@ -85,8 +85,9 @@ pub(super) fn disconnect(
 /// Reads an AUTH (section 3.15), which belongs to the method that CONNECT has named: the reason
 /// code.
 pub(super) fn auth(from: Side, method: &str, fields: &[u8]) -> Result<u8, Violation> {
-    let reader = Reader::new(fields);
-    let (code, properties) = reason_and_properties(Kind::Auth, from, reader, Place::Auth)?;
+    let reader = FieldReader::new(fields);
+    let (code, properties) =
+        reason_and_properties(PacketType::Auth, from, reader, PropertyContext::Auth)?;
     match properties.text(AUTHENTICATION_METHOD) {
         Some(named) if named == method => Ok(code),
         // The shortest form has no room for it (section 3.15.2.1).

@@ -6,41 +6,41 @@ use doorward_model::Path;
 use smallvec::SmallVec;
 
 use super::ack::{ack, answer, auth, disconnect};
-use super::inbox::{Fate, Payload};
-use super::packet::{Kind, Packet, Version};
+use super::inbox::{Fate, PublishPayload};
+use super::packet::{Packet, PacketType, Version};
 use super::properties::{RESPONSE_TOPIC, SUBSCRIPTION_ID};
 use super::publish::Publish;
-use super::reader::Reader;
+use super::reader::FieldReader;
 use super::reason::{NOT_AUTHORIZED, SUCCESS, Violation, protocol_error};
 use super::response::Needs;
-use super::session::Session;
+use super::session::MqttSession;
 use super::subscribe::unsubscribe;
 use crate::machine::{Judge, Out, Side};
 
-impl Session {
+impl MqttSession {
     /// A packet from the client, which may come now; a PUBLISH up to its payload, which is returned.
     pub(super) fn read_client(
         &mut self,
         packet: &Packet<'_>,
         judge: &mut dyn Judge,
         out: &mut Out,
-    ) -> Result<Option<Payload>, Violation> {
+    ) -> Result<Option<PublishPayload>, Violation> {
         let fields = packet.fields();
         match packet.header.kind {
-            Kind::Publish => return self.publish(packet, judge, out),
-            Kind::Subscribe => return self.subscribe(packet, judge, out).map(|()| None),
-            Kind::Disconnect => {
+            PacketType::Publish => return self.publish(packet, judge, out),
+            PacketType::Subscribe => return self.subscribe(packet, judge, out).map(|()| None),
+            PacketType::Disconnect => {
                 return self.disconnect(packet, judge, out).map(|()| None);
             }
-            Kind::Unsubscribe => unsubscribe(self.version, fields, &mut self.held)?,
-            Kind::Auth => {
+            PacketType::Unsubscribe => unsubscribe(self.version, fields, &mut self.held)?,
+            PacketType::Auth => {
                 let method = self.method.as_deref().unwrap_or_default();
                 // There is nothing to re-authenticate yet.
                 if auth(Side::Client, method, fields)? == 0x19 && !self.accepted {
                     return Err(protocol_error("authenticates again before it was let in"));
                 }
             }
-            Kind::Pingreq => Reader::new(fields).end()?,
+            PacketType::Pingreq => FieldReader::new(fields).end()?,
             // Puback, Pubrec, Pubrel, Pubcomp: what they are about has been decided.
             kind => {
                 ack(kind, Side::Client, self.version, fields)?;
@@ -55,7 +55,7 @@ impl Session {
         packet: &Packet<'_>,
         judge: &mut dyn Judge,
         out: &mut Out,
-    ) -> Result<Option<Payload>, Violation> {
+    ) -> Result<Option<PublishPayload>, Violation> {
         let publish = Publish::read(self.version, packet)?;
         if publish.properties.has(SUBSCRIPTION_ID) {
             return Err(protocol_error("publishes with a subscription identifier"));
@@ -78,7 +78,7 @@ impl Session {
         let left = publish.payload();
         if let Some(head) = permitted {
             self.to_server.begin(head.len() + left, &head, &mut out.device)?;
-            return Ok(Some(Payload { left, fate: Fate::Forwarded }));
+            return Ok(Some(PublishPayload { left, fate: Fate::Forwarded }));
         }
         // 3.1.1 has no word for it but the end (section 3.3.5 there).
         if self.version == Version::V311 {
@@ -87,10 +87,10 @@ impl Session {
         }
         let answer = match publish.qos {
             0 => SmallVec::new(),
-            1 => answer(Kind::Puback, publish.id, NOT_AUTHORIZED),
-            _ => answer(Kind::Pubrec, publish.id, NOT_AUTHORIZED),
+            1 => answer(PacketType::Puback, publish.id, NOT_AUTHORIZED),
+            _ => answer(PacketType::Pubrec, publish.id, NOT_AUTHORIZED),
         };
-        Ok(Some(Payload { left, fate: Fate::Withheld(answer) }))
+        Ok(Some(PublishPayload { left, fate: Fate::Withheld(answer) }))
     }
 
     /// If the client leaves its will to be published, that is decided now; if it is not permitted,

@@ -1,8 +1,8 @@
 //! Reads the MQTT server's answer to CONNECT.
 
-use super::packet::{Kind, Version, put_varint, write};
-use super::properties::{ALIAS_MAXIMUM, ASSIGNED_ID, Place, Properties};
-use super::reader::Reader;
+use super::packet::{PacketType, Version, put_varint, write};
+use super::properties::{ALIAS_MAXIMUM, ASSIGNED_ID, Properties, PropertyContext};
+use super::reader::FieldReader;
 use super::reason::{SUCCESS, Violation, malformed, protocol_error, reason};
 use crate::machine::Side;
 
@@ -16,9 +16,9 @@ pub(super) struct Connack<'b> {
 
 impl<'b> Connack<'b> {
     pub(super) fn read(version: Version, fields: &'b [u8]) -> Result<Self, Violation> {
-        let mut reader = Reader::new(fields);
+        let mut reader = FieldReader::new(fields);
         let (present, code) = (reader.byte()?, reader.byte()?);
-        let mut properties = Properties::none(Place::Connack);
+        let mut properties = Properties::none(PropertyContext::Connack);
         match version {
             Version::V311 if code > 5 => {
                 return Err(protocol_error("gives a return code that is none"));
@@ -27,8 +27,8 @@ impl<'b> Connack<'b> {
             _ if code == 1 && reader.is_empty() => {}
             Version::V311 => {}
             Version::V5 => {
-                reason(Kind::Connack, Side::Device, code)?;
-                properties = Properties::read(&mut reader, Place::Connack)?;
+                reason(PacketType::Connack, Side::Device, code)?;
+                properties = Properties::read(&mut reader, PropertyContext::Connack)?;
             }
         }
         reader.end()?;
@@ -56,6 +56,6 @@ impl<'b> Connack<'b> {
         }
         let mut length = Vec::new();
         put_varint(properties.len(), &mut length);
-        write(Kind::Connack, &[&[self.present, self.code], &length, &properties])
+        write(PacketType::Connack, &[&[self.present, self.code], &length, &properties])
     }
 }

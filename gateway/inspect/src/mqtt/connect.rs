@@ -1,10 +1,11 @@
 //! Reads CONNECT, the first packet of MQTT.
 
-use super::packet::{Kind, Version, put_varint, write};
+use super::packet::{PacketType, Version, put_varint, write};
 use super::properties::{
-    ALIAS_MAXIMUM, AUTHENTICATION_DATA, AUTHENTICATION_METHOD, Place, Properties, RESPONSE_TOPIC,
+    ALIAS_MAXIMUM, AUTHENTICATION_DATA, AUTHENTICATION_METHOD, Properties, PropertyContext,
+    RESPONSE_TOPIC,
 };
-use super::reader::Reader;
+use super::reader::FieldReader;
 use super::reason::{
     ID_NOT_VALID, NOT_AUTHORIZED, UNSUPPORTED_VERSION, Violation, malformed, protocol_error,
 };
@@ -34,7 +35,7 @@ pub(super) struct Will<'b> {
 
 /// The protocol level (section 3.1.2.2), which says what the rest of the packet is.
 pub(super) fn level(fields: &[u8]) -> Result<u8, Violation> {
-    let mut reader = Reader::new(fields);
+    let mut reader = FieldReader::new(fields);
     match (reader.binary()?, reader.byte()?) {
         (b"MQTT", level) => Ok(level),
         // Until 3.1. Nothing with that name is served.
@@ -46,7 +47,7 @@ pub(super) fn level(fields: &[u8]) -> Result<u8, Violation> {
 impl<'b> Connect<'b> {
     /// Of a packet whose level is that of `version`.
     pub(super) fn read(version: Version, fields: &'b [u8]) -> Result<Self, Violation> {
-        let mut reader = Reader::new(fields);
+        let mut reader = FieldReader::new(fields);
         let opening = reader.take(10)?;
         let &[.., flags, _, _] = opening else { return Err(malformed("has no connect flags")) };
         let flag = |bit: u8| flags & bit != 0;
@@ -57,18 +58,18 @@ impl<'b> Connect<'b> {
         if flag(0x01) || lone_will || flags & 0x18 == 0x18 || lone_password {
             return Err(malformed("sends connect flags that do not fit together"));
         }
-        let properties = |reader: &mut _, place| match version {
-            Version::V311 => Ok(Properties::none(place)),
-            Version::V5 => Properties::read(reader, place),
+        let properties = |reader: &mut _, context| match version {
+            Version::V311 => Ok(Properties::none(context)),
+            Version::V5 => Properties::read(reader, context),
         };
-        let own = properties(&mut reader, Place::Connect)?;
+        let own = properties(&mut reader, PropertyContext::Connect)?;
         if own.has(AUTHENTICATION_DATA) && !own.has(AUTHENTICATION_METHOD) {
             return Err(protocol_error("sends authentication data without a method"));
         }
         let id = reader.text()?;
         let rest = reader.rest();
         let will = if will {
-            let response = properties(&mut reader, Place::Will)?.text(RESPONSE_TOPIC);
+            let response = properties(&mut reader, PropertyContext::Will)?.text(RESPONSE_TOPIC);
             let topic = reader.text()?;
             reader.binary()?;
             if !is_topic(topic) {
@@ -98,19 +99,19 @@ impl<'b> Connect<'b> {
         }
         let size = u16::try_from(id.len()).unwrap_or_default().to_be_bytes();
         let fields = [self.opening, &length, &properties, &size, id.as_bytes(), self.rest];
-        write(Kind::Connect, &fields)
+        write(PacketType::Connect, &fields)
     }
 }
 
 /// Why a client that could be understood is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum ConnectRefusal {
     Version,
     Id,
     Authorization,
 }
 
-impl Refused {
+impl ConnectRefusal {
     /// The CONNACK that says so (section 3.2.2.2; 3.1.1 section 3.2.2.3).
     pub(super) fn packet(self, version: Version) -> Vec<u8> {
         let (code, reason) = match self {
@@ -119,7 +120,7 @@ impl Refused {
             Self::Authorization => (5, NOT_AUTHORIZED),
         };
         match version {
-            Version::V311 => write(Kind::Connack, &[&[0, code]]),
+            Version::V311 => write(PacketType::Connack, &[&[0, code]]),
             Version::V5 => refusal(reason),
         }
     }
@@ -135,5 +136,5 @@ impl Refused {
 
 /// A CONNACK that refuses a client that speaks MQTT 5.0.
 pub(super) fn refusal(reason: u8) -> Vec<u8> {
-    write(Kind::Connack, &[&[0, reason, 0]])
+    write(PacketType::Connack, &[&[0, reason, 0]])
 }

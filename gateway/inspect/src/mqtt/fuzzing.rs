@@ -18,15 +18,15 @@ const GROWN: usize = 70;
 
 /// What has come out of a machine, and what it has asked.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Seen {
-    pub(super) asked: Vec<Question>,
+pub(super) struct Transcript {
+    pub(super) asked: Vec<JudgeQuestion>,
     pub(super) out: Out,
     pub(super) fault: Option<String>,
 }
 
 /// What the judge was asked while that side was read, and what it has said.
 #[derive(Debug, PartialEq)]
-pub(super) struct Question {
+pub(super) struct JudgeQuestion {
     pub(super) about: Side,
     pub(super) action: Action,
     pub(super) path: String,
@@ -37,7 +37,7 @@ pub(super) struct Question {
 struct Bits<'s> {
     pattern: u8,
     about: Side,
-    asked: &'s mut Vec<Question>,
+    asked: &'s mut Vec<JudgeQuestion>,
     /// When so many have been asked, the turn is over.
     until: usize,
 }
@@ -45,7 +45,7 @@ struct Bits<'s> {
 impl Judge for Bits<'_> {
     fn may(&mut self, action: Action, path: &Path) -> bool {
         let permitted = self.pattern >> (self.asked.len() % 8) & 1 == 1;
-        self.asked.push(Question { about: self.about, action, path: path.raw(), permitted });
+        self.asked.push(JudgeQuestion { about: self.about, action, path: path.raw(), permitted });
         permitted
     }
 
@@ -60,10 +60,10 @@ pub(super) fn drive<'p>(
     pattern: u8,
     turn: usize,
     pieces: impl IntoIterator<Item = (Side, &'p [u8])>,
-) -> Seen {
+) -> Transcript {
     let interface: Name = "bus".parse().unwrap();
     let mut mqtt = Mqtt::new(&interface, "user/alice", options, "fresh");
-    let (mut seen, mut came) = (Seen::default(), 0);
+    let (mut seen, mut came) = (Transcript::default(), 0);
     for (about, piece) in pieces {
         came += piece.len();
         let mut left = Some(piece);
@@ -116,7 +116,7 @@ pub fn mqtt(bytes: &[u8]) {
 }
 
 /// What comes of `bytes`, if they are enough to say anything.
-pub(super) fn run(bytes: &[u8]) -> Option<Seen> {
+pub(super) fn run(bytes: &[u8]) -> Option<Transcript> {
     let [kind, pattern, script @ ..] = bytes else { return None };
     let ids = match kind % 4 {
         0 => ClientIds::Strict,

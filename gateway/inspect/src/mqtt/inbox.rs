@@ -5,7 +5,7 @@ use std::mem;
 
 use smallvec::SmallVec;
 
-use super::packet::{Header, Kind, Packet, Version, varint};
+use super::packet::{FixedHeader, Packet, PacketType, Version, varint};
 use super::reason::{Violation, malformed, too_large};
 
 /// The longest packets that are held, in bytes after the fixed header: lists of filters, packets
@@ -22,12 +22,12 @@ pub(super) struct Inbox {
     /// The beginning of a packet.
     held: Vec<u8>,
     /// The rest of a PUBLISH that has been decided.
-    pub(super) payload: Option<Payload>,
+    pub(super) payload: Option<PublishPayload>,
 }
 
 /// The payload of a PUBLISH.
 #[derive(Debug)]
-pub(super) struct Payload {
+pub(super) struct PublishPayload {
     /// How many bytes of it have not come yet.
     pub(super) left: usize,
     /// What becomes of it.
@@ -48,7 +48,7 @@ enum Needed {
     /// So many bytes at least, which is more than there are.
     More(usize),
     /// So many: a whole packet, or a PUBLISH without its payload.
-    Bytes(Header, usize),
+    Bytes(FixedHeader, usize),
 }
 
 impl Inbox {
@@ -58,7 +58,7 @@ impl Inbox {
     pub(super) fn next<'b>(
         &mut self,
         bytes: &mut &'b [u8],
-        admit: impl Fn(&Header) -> Result<Version, Violation>,
+        admit: impl Fn(&FixedHeader) -> Result<Version, Violation>,
     ) -> Result<Option<Packet<'b>>, Violation> {
         loop {
             let there: &[u8] = if self.held.is_empty() { bytes } else { &self.held };
@@ -105,14 +105,18 @@ impl Inbox {
 /// It says of more bytes what it has said of fewer: so it makes no difference how they come.
 fn needed(
     bytes: &[u8],
-    admit: impl Fn(&Header) -> Result<Version, Violation>,
+    admit: impl Fn(&FixedHeader) -> Result<Version, Violation>,
 ) -> Result<Needed, Violation> {
-    let Some(header) = Header::read(bytes)? else { return Ok(Needed::More(bytes.len() + 1)) };
+    let Some(header) = FixedHeader::read(bytes)? else { return Ok(Needed::More(bytes.len() + 1)) };
     let version = admit(&header)?;
     let bound = match header.kind {
-        Kind::Publish => return head_of_publish(&header, bytes, version),
-        Kind::Subscribe | Kind::Unsubscribe => FILTER_LIST,
-        Kind::Connect | Kind::Connack | Kind::Suback | Kind::Unsuback | Kind::Auth => FIELDS,
+        PacketType::Publish => return head_of_publish(&header, bytes, version),
+        PacketType::Subscribe | PacketType::Unsubscribe => FILTER_LIST,
+        PacketType::Connect
+        | PacketType::Connack
+        | PacketType::Suback
+        | PacketType::Unsuback
+        | PacketType::Auth => FIELDS,
         _ => SHORT,
     };
     if header.remaining > bound {
@@ -123,7 +127,11 @@ fn needed(
 }
 
 /// Up to the payload: the topic, the packet identifier, the properties (section 3.3.2).
-fn head_of_publish(header: &Header, bytes: &[u8], version: Version) -> Result<Needed, Violation> {
+fn head_of_publish(
+    header: &FixedHeader,
+    bytes: &[u8],
+    version: Version,
+) -> Result<Needed, Violation> {
     let within = |length: usize| {
         if length > header.packet() {
             Err(malformed("sends a packet shorter than its fields"))

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use doorward_model::{Action, MqttOptions, Name, Path, ResponseTopics};
 
 use super::client_id::Binding;
-use super::connect::{Connect, Refused, Will, level, refusal};
-use super::inbox::{Fate, Inbox, Payload};
-use super::packet::{Header, Kind, Packet, Version, write};
+use super::connect::{Connect, ConnectRefusal, Will, level, refusal};
+use super::inbox::{Fate, Inbox, PublishPayload};
+use super::packet::{FixedHeader, Packet, PacketType, Version, write};
 use super::reason::{ALIAS_INVALID, PROTOCOL_ERROR, Violation, malformed, protocol_error};
 use super::response::Needs;
-use super::session::Session;
+use super::session::MqttSession;
 use crate::machine::{Fault, Judge, Machine, Out, Progress, Side};
 
 /// Why a connection is over whose client has been told what is wrong.
@@ -31,7 +31,7 @@ pub struct Mqtt {
     responses: ResponseTopics,
     from_client: Inbox,
     from_server: Inbox,
-    session: Option<Session>,
+    session: Option<MqttSession>,
     /// The client says no more.
     parted: bool,
     over: bool,
@@ -115,7 +115,7 @@ impl Mqtt {
         packet: &Packet<'_>,
         judge: &mut dyn Judge,
         out: &mut Out,
-    ) -> Result<Option<Payload>, Violation> {
+    ) -> Result<Option<PublishPayload>, Violation> {
         match (&mut self.session, from) {
             (None, _) => self.connect(packet, judge, out).map(|()| None),
             (Some(session), Side::Client) => session.read_client(packet, judge, out),
@@ -137,7 +137,7 @@ impl Mqtt {
             // Bridges set the highest bit, and try again without it.
             other => {
                 let form = if other & 0x7f < 5 { Version::V311 } else { Version::V5 };
-                refuse(Refused::Version, form, out);
+                refuse(ConnectRefusal::Version, form, out);
                 return Ok(());
             }
         };
@@ -158,7 +158,7 @@ impl Mqtt {
             Ok((id, will)) => {
                 out.device.extend(connect.packet(&id));
                 let interface = self.interface.clone();
-                self.session = Some(Session::new(&connect, will, self.responses, interface));
+                self.session = Some(MqttSession::new(&connect, will, self.responses, interface));
             }
             Err(refused) => refuse(refused, version, out),
         }
@@ -170,15 +170,16 @@ impl Mqtt {
         &self,
         connect: &Connect<'b>,
         judge: &mut dyn Judge,
-    ) -> Result<(Cow<'b, str>, Option<Needs>), Refused> {
+    ) -> Result<(Cow<'b, str>, Option<Needs>), ConnectRefusal> {
         if !judge.may(Action::Connect, &Path::interface(&self.interface)) {
-            return Err(Refused::Authorization);
+            return Err(ConnectRefusal::Authorization);
         }
-        let id = self.binding.bind(connect).ok_or(Refused::Id)?;
+        let id = self.binding.bind(connect).ok_or(ConnectRefusal::Id)?;
         let Some(Will { topic, response }) = connect.will else { return Ok((id, None)) };
-        let path = Path::topic(&self.interface, topic).map_err(|_| Refused::Authorization)?;
+        let path =
+            Path::topic(&self.interface, topic).map_err(|_| ConnectRefusal::Authorization)?;
         let will = Needs::met(&path, response, self.responses, &self.interface, judge);
-        will.map(|will| (id, Some(will))).ok_or(Refused::Authorization)
+        will.map(|will| (id, Some(will))).ok_or(ConnectRefusal::Authorization)
     }
 
     /// Tells a client that speaks MQTT 5.0 what is wrong, if that can go to it now (section 4.13).
@@ -192,7 +193,7 @@ impl Mqtt {
             let reason = if reason == ALIAS_INVALID { PROTOCOL_ERROR } else { reason };
             out.client.extend(refusal(reason));
         } else if !session.to_client.is_busy() {
-            out.client.extend(write(Kind::Disconnect, &[&[reason]]));
+            out.client.extend(write(PacketType::Disconnect, &[&[reason]]));
         } else {
             return;
         }
@@ -202,23 +203,27 @@ impl Mqtt {
     /// How many bytes it holds, about.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn held(&self) -> usize {
-        let lines = self.session.as_ref().map_or(0, Session::bytes_held);
+        let lines = self.session.as_ref().map_or(0, MqttSession::bytes_held);
         self.from_client.held() + self.from_server.held() + lines
     }
 }
 
 /// Whether a packet may come now. The first one is CONNECT (section 3.1).
-fn admit(session: Option<&Session>, from: Side, header: &Header) -> Result<Version, Violation> {
+fn admit(
+    session: Option<&MqttSession>,
+    from: Side,
+    header: &FixedHeader,
+) -> Result<Version, Violation> {
     match (session, from, header.kind) {
         (Some(session), ..) => session.admit(from, header),
         // Of this packet, nothing depends on the version before its end.
-        (None, Side::Client, Kind::Connect) => Ok(Version::V311),
+        (None, Side::Client, PacketType::Connect) => Ok(Version::V311),
         (None, Side::Client, _) => Err(protocol_error("does not begin with CONNECT")),
         (None, Side::Device, _) => Err(protocol_error("speaks before it is spoken to")),
     }
 }
 
-fn refuse(refused: Refused, version: Version, out: &mut Out) {
+fn refuse(refused: ConnectRefusal, version: Version, out: &mut Out) {
     out.client.extend(refused.packet(version));
     out.over = Some(refused.as_str());
 }
@@ -262,7 +267,7 @@ impl Machine for Mqtt {
             session.will = None;
             self.over = true;
             // The one reason for which a server discards a will (section 3.1.2.5).
-            out.device.extend(write(Kind::Disconnect, &[]));
+            out.device.extend(write(PacketType::Disconnect, &[]));
         }
     }
 }

@@ -25,13 +25,13 @@ mod connack;
 mod connect;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod held;
+mod held_filters;
 mod inbox;
-mod line;
 mod machine;
 #[cfg(any(test, feature = "fuzzing"))]
 mod oracle;
 mod packet;
+mod packet_queue;
 mod properties;
 mod publish;
 mod reader;

@@ -5,7 +5,7 @@
 
 use doorward_model::Action;
 
-use super::fuzzing::{Question, Seen};
+use super::fuzzing::{JudgeQuestion, Transcript};
 use crate::machine::Side;
 use doorward_model::{ClientIds, MqttOptions, ResponseTopics};
 
@@ -14,7 +14,7 @@ type Packet<'b> = (u8, &'b [u8]);
 
 /// Every topic and filter in what has gone out was permitted, in that order; there is nothing else
 /// in it than packets that may go there.
-pub(super) fn check(options: MqttOptions, seen: &Seen) {
+pub(super) fn check(options: MqttOptions, seen: &Transcript) {
     let device = packets(&seen.out.device);
     let client = packets(&seen.out.client);
     let five = device.first().is_some_and(|(_, body)| body[6] == 5);
@@ -88,10 +88,10 @@ pub(super) fn check(options: MqttOptions, seen: &Seen) {
     }
 }
 
-fn permitted(seen: &Seen, about: Side, action: Action) -> impl Iterator<Item = &str> {
+fn permitted(seen: &Transcript, about: Side, action: Action) -> impl Iterator<Item = &str> {
     let asked = seen.asked.iter();
     asked
-        .filter(move |Question { about: of, action: verb, permitted, .. }| {
+        .filter(move |JudgeQuestion { about: of, action: verb, permitted, .. }| {
             *permitted && *of == about && *verb == action
         })
         .map(|question| question.path.as_str())
@@ -104,7 +104,7 @@ fn consume<'q>(permitted: &mut impl Iterator<Item = &'q str>, operand: &str) {
 }
 
 /// A response topic that has gone out was asked about, and permitted.
-fn may_name(rule: ResponseTopics, response: &str, seen: &Seen) {
+fn may_name(rule: ResponseTopics, response: &str, seen: &Transcript) {
     let actions: &[Action] = match rule {
         ResponseTopics::Either => &[Action::Subscribe, Action::Publish],
         ResponseTopics::Publish => &[Action::Publish],
@@ -221,7 +221,7 @@ fn each(mut properties: &[u8]) -> Vec<(u8, &[u8])> {
 
 /// The kinds of packets that have gone out.
 #[cfg(test)]
-pub(super) fn kinds(seen: &Seen) -> Vec<u8> {
+pub(super) fn kinds(seen: &Transcript) -> Vec<u8> {
     let both = [packets(&seen.out.device), packets(&seen.out.client)];
     both.iter().flatten().map(|(first, _)| first >> 4).collect()
 }

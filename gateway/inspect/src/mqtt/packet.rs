@@ -15,7 +15,7 @@ pub(super) enum Version {
 
 /// The packets, by their number (section 2.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum PacketType {
     Connect = 1,
     Connack,
     Publish,
@@ -33,7 +33,7 @@ pub(super) enum Kind {
     Auth,
 }
 
-impl Kind {
+impl PacketType {
     const ALL: [Self; 15] = [
         Self::Connect,
         Self::Connack,
@@ -76,8 +76,8 @@ pub(super) const LONGEST: usize = 268_435_455;
 
 /// The fixed header of a packet (section 2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) kind: Kind,
+pub(super) struct FixedHeader {
+    pub(super) kind: PacketType,
     pub(super) flags: u8,
     /// Its own length, in bytes.
     pub(super) length: usize,
@@ -88,11 +88,11 @@ pub(super) struct Header {
     pub(super) minimal: bool,
 }
 
-impl Header {
+impl FixedHeader {
     /// That of the first packet in `bytes`, if it is all there.
     pub(super) fn read(bytes: &[u8]) -> Result<Option<Self>, Violation> {
         let Some((first, rest)) = bytes.split_first() else { return Ok(None) };
-        let kind = Kind::of(first >> 4).ok_or(malformed("sends a packet of no kind"))?;
+        let kind = PacketType::of(first >> 4).ok_or(malformed("sends a packet of no kind"))?;
         let flags = first & 0x0f;
         if kind.flags().is_some_and(|fixed| fixed != flags) {
             return Err(malformed("sends a packet with reserved flags"));
@@ -117,7 +117,7 @@ impl Header {
 /// A whole packet, or a PUBLISH up to its payload.
 #[derive(Clone, Debug)]
 pub(super) struct Packet<'b> {
-    pub(super) header: Header,
+    pub(super) header: FixedHeader,
     /// The fixed header first.
     pub(super) bytes: Cow<'b, [u8]>,
 }
@@ -164,7 +164,7 @@ pub(super) fn put_varint(mut value: usize, to: &mut Vec<u8>) {
 }
 
 /// Writes a packet of the gateway's own, or one that it changes.
-pub(super) fn write(kind: Kind, fields: &[&[u8]]) -> Vec<u8> {
+pub(super) fn write(kind: PacketType, fields: &[&[u8]]) -> Vec<u8> {
     let remaining = fields.iter().map(|field| field.len()).sum();
     let mut packet = Vec::with_capacity(5 + remaining);
     packet.push(kind.first_byte());
@@ -207,18 +207,20 @@ mod tests {
 
     #[test]
     fn packets_have_their_numbers_and_flags() {
-        assert_eq!(Kind::of(0), None);
-        assert_eq!(Kind::of(16), None);
-        for (number, kind) in (1..).zip(Kind::ALL) {
-            assert_eq!(Kind::of(number), Some(kind));
+        assert_eq!(PacketType::of(0), None);
+        assert_eq!(PacketType::of(16), None);
+        for (number, kind) in (1..).zip(PacketType::ALL) {
+            assert_eq!(PacketType::of(number), Some(kind));
             assert_eq!(kind as u8, number);
             for flags in 0..16 {
                 let right = match kind {
-                    Kind::Publish => true,
-                    Kind::Pubrel | Kind::Subscribe | Kind::Unsubscribe => flags == 2,
+                    PacketType::Publish => true,
+                    PacketType::Pubrel | PacketType::Subscribe | PacketType::Unsubscribe => {
+                        flags == 2
+                    }
                     _ => flags == 0,
                 };
-                let read = Header::read(&[number << 4 | flags, 0]);
+                let read = FixedHeader::read(&[number << 4 | flags, 0]);
                 assert_eq!(read.is_ok(), right, "{kind:?} {flags}");
             }
         }

@@ -1,6 +1,6 @@
 //! Reads the properties of MQTT 5.
 
-use super::reader::Reader;
+use super::reader::FieldReader;
 use super::reason::{Violation, malformed, protocol_error, quota_exceeded};
 use super::topic::is_topic;
 
@@ -22,7 +22,7 @@ pub(super) const MOST: usize = 1024;
 
 /// Where properties stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum PropertyContext {
     Connect,
     Will,
     Connack,
@@ -73,9 +73,9 @@ struct Property<'b> {
 }
 
 /// The form of the property `id`, if it can stand in that place (table 2-4).
-fn form(id: u8, place: Place) -> Option<Form> {
-    use Place as P;
-    let (form, places): (Form, &[Place]) = match id {
+fn form(id: u8, context: PropertyContext) -> Option<Form> {
+    use PropertyContext as P;
+    let (form, contexts): (Form, &[PropertyContext]) = match id {
         // Payload Format Indicator, Message Expiry Interval, Content Type, Correlation Data.
         0x01 => (Form::Switch, &[P::Publish, P::Will]),
         0x02 => (Form::Four, &[P::Publish, P::Will]),
@@ -112,11 +112,11 @@ fn form(id: u8, place: Place) -> Option<Form> {
         0x28..=0x2a => (Form::Switch, &[P::Connack]),
         _ => return None,
     };
-    places.contains(&place).then_some(form)
+    contexts.contains(&context).then_some(form)
 }
 
 impl Form {
-    fn read<'b>(self, reader: &mut Reader<'b>) -> Result<Value<'b>, Violation> {
+    fn read<'b>(self, reader: &mut FieldReader<'b>) -> Result<Value<'b>, Violation> {
         let positive = |number| match number {
             0 => Err(protocol_error("gives a property the value 0")),
             number => Ok(Value::Number(number)),
@@ -146,11 +146,14 @@ impl Form {
     }
 }
 
-fn property<'b>(reader: &mut Reader<'b>, place: Place) -> Result<Property<'b>, Violation> {
+fn property<'b>(
+    reader: &mut FieldReader<'b>,
+    context: PropertyContext,
+) -> Result<Property<'b>, Violation> {
     let start = reader.rest();
     // Every identifier that there is has one byte, and a longer form of it is malformed.
     let id = reader.byte()?;
-    let form = form(id, place).ok_or(malformed("sends a property that cannot be there"))?;
+    let form = form(id, context).ok_or(malformed("sends a property that cannot be there"))?;
     let value = form.read(reader)?;
     let (raw, _) = start.split_at(start.len() - reader.rest().len());
     Ok(Property { id, value, raw })
@@ -159,41 +162,45 @@ fn property<'b>(reader: &mut Reader<'b>, place: Place) -> Result<Property<'b>, V
 /// The properties of a packet (section 2.2.2), which have been checked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Properties<'b> {
-    place: Place,
+    context: PropertyContext,
     raw: &'b [u8],
 }
 
 impl<'b> Properties<'b> {
     /// Of a packet that has no room for any.
-    pub(super) fn none(place: Place) -> Self {
-        Self { place, raw: &[] }
+    pub(super) fn none(context: PropertyContext) -> Self {
+        Self { context, raw: &[] }
     }
 
     /// Reads their length and each of them: that it may stand here, only once, and is well formed.
-    pub(super) fn read(reader: &mut Reader<'b>, place: Place) -> Result<Self, Violation> {
+    pub(super) fn read(
+        reader: &mut FieldReader<'b>,
+        context: PropertyContext,
+    ) -> Result<Self, Violation> {
         let length = reader.varint()?;
         let raw = reader.take(length as usize)?;
-        let (mut rest, mut seen, mut count) = (Reader::new(raw), 0_u64, 0);
+        let (mut rest, mut seen, mut count) = (FieldReader::new(raw), 0_u64, 0);
         while !rest.is_empty() {
             count += 1;
             if count > MOST {
                 return Err(quota_exceeded("sends too many properties at once"));
             }
-            let Property { id, .. } = property(&mut rest, place)?;
+            let Property { id, .. } = property(&mut rest, context)?;
             // A message has one identifier for each subscription that it meets (section 3.3.2.3.8).
-            let many = id == USER_PROPERTY || (id == SUBSCRIPTION_ID && place == Place::Publish);
+            let many = id == USER_PROPERTY
+                || (id == SUBSCRIPTION_ID && context == PropertyContext::Publish);
             if !many && seen & 1 << id != 0 {
                 return Err(protocol_error("sends a property twice"));
             }
             seen |= 1 << id;
         }
-        Ok(Self { place, raw })
+        Ok(Self { context, raw })
     }
 
     fn iter(self) -> impl Iterator<Item = Property<'b>> {
-        let mut rest = Reader::new(self.raw);
+        let mut rest = FieldReader::new(self.raw);
         // None of them is missed: each was read before.
-        std::iter::from_fn(move || property(&mut rest, self.place).ok())
+        std::iter::from_fn(move || property(&mut rest, self.context).ok())
     }
 
     fn value(self, id: u8) -> Option<Value<'b>> {

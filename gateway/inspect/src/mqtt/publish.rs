@@ -1,14 +1,14 @@
 //! Reads PUBLISH up to its payload.
 
-use super::packet::{Header, Packet, Version, put_varint};
-use super::properties::{ALIAS, Place, Properties};
-use super::reader::Reader;
+use super::packet::{FixedHeader, Packet, Version, put_varint};
+use super::properties::{ALIAS, Properties, PropertyContext};
+use super::reader::FieldReader;
 use super::reason::{Violation, malformed, protocol_error};
 use super::topic::is_topic;
 
 /// A PUBLISH up to its payload (section 3.3).
 pub(super) struct Publish<'b> {
-    header: Header,
+    header: FixedHeader,
     /// 0, 1 or 2.
     pub(super) qos: u8,
     /// It may have been sent before.
@@ -26,7 +26,7 @@ pub(super) struct Publish<'b> {
 impl<'b> Publish<'b> {
     pub(super) fn read(version: Version, packet: &'b Packet<'_>) -> Result<Self, Violation> {
         let (header, head) = (packet.header, &*packet.bytes);
-        let mut reader = Reader::new(packet.fields());
+        let mut reader = FieldReader::new(packet.fields());
         let (qos, again) = (header.flags >> 1 & 0b11, header.flags & 0b1000 != 0);
         if qos == 3 || (qos == 0 && again) {
             return Err(malformed("sends flags of PUBLISH that do not fit together"));
@@ -34,8 +34,8 @@ impl<'b> Publish<'b> {
         let topic = reader.text()?;
         let id = if qos == 0 { 0 } else { reader.packet_id()? };
         let properties = match version {
-            Version::V311 => Properties::none(Place::Publish),
-            Version::V5 => Properties::read(&mut reader, Place::Publish)?,
+            Version::V311 => Properties::none(PropertyContext::Publish),
+            Version::V5 => Properties::read(&mut reader, PropertyContext::Publish)?,
         };
         let alias = properties.number(ALIAS).and_then(|alias| u16::try_from(alias).ok());
         if topic.is_empty() && alias.is_none() {

@@ -5,9 +5,9 @@ use super::reason::{Violation, malformed, protocol_error};
 
 /// What is left of a packet: its fields are taken one after the other (section 1.5).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reader<'b>(&'b [u8]);
+pub(super) struct FieldReader<'b>(&'b [u8]);
 
-impl<'b> Reader<'b> {
+impl<'b> FieldReader<'b> {
     pub(super) fn new(bytes: &'b [u8]) -> Self {
         Self(bytes)
     }

@@ -1,6 +1,6 @@
 //! The reasons for which MQTT refuses or ends.
 
-use super::packet::Kind;
+use super::packet::PacketType;
 use crate::machine::Side;
 
 /// What is wrong with a packet: the flow ends.
@@ -45,26 +45,26 @@ pub(super) fn quota_exceeded(what: &'static str) -> Violation {
 
 /// A reason code that this kind of packet can have from that side (the tables of sections 3.2.2.2,
 /// 3.4.2.1 and so on to 3.15.2.1).
-pub(super) fn reason(kind: Kind, from: Side, code: u8) -> Result<u8, Violation> {
+pub(super) fn reason(kind: PacketType, from: Side, code: u8) -> Result<u8, Violation> {
     let by_server = from == Side::Device;
     let known = match kind {
-        Kind::Connack => {
+        PacketType::Connack => {
             matches!(code, 0x00 | 0x80..=0x8a | 0x8c | 0x90 | 0x95 | 0x97 | 0x99..=0x9d | 0x9f)
         }
-        Kind::Puback | Kind::Pubrec => match code {
+        PacketType::Puback | PacketType::Pubrec => match code {
             // No matching subscribers: only a server can know.
             0x10 => by_server,
             _ => matches!(code, 0x00 | 0x80 | 0x83 | 0x87 | 0x90 | 0x91 | 0x97 | 0x99),
         },
-        Kind::Pubrel | Kind::Pubcomp => matches!(code, 0x00 | 0x92),
-        Kind::Suback => matches!(
+        PacketType::Pubrel | PacketType::Pubcomp => matches!(code, 0x00 | 0x92),
+        PacketType::Suback => matches!(
             code,
             0x00..=0x02 | 0x80 | 0x83 | 0x87 | 0x8f | 0x91 | 0x97 | 0x9e | 0xa1 | 0xa2
         ),
-        Kind::Unsuback => {
+        PacketType::Unsuback => {
             matches!(code, 0x00 | 0x11 | 0x80 | 0x83 | 0x87 | 0x8f | 0x91)
         }
-        Kind::Disconnect => match code {
+        PacketType::Disconnect => match code {
             0x00 | 0x80..=0x83 | 0x90 | 0x93..=0x99 => true,
             // With the will.
             0x04 => !by_server,
@@ -72,7 +72,7 @@ pub(super) fn reason(kind: Kind, from: Side, code: u8) -> Result<u8, Violation> 
             0x87 | 0x89 | 0x8b..=0x8f | 0x9a..=0xa2 => by_server,
             _ => false,
         },
-        Kind::Auth => match code {
+        PacketType::Auth => match code {
             0x00 => by_server,
             0x18 => true,
             // Re-authenticate.

@@ -6,18 +6,18 @@ use smallvec::SmallVec;
 use super::ack::{ack, answer, auth, disconnect};
 use super::client_id::Binding;
 use super::connack::Connack;
-use super::inbox::{Fate, Payload};
-use super::packet::{Kind, Packet, Version};
+use super::inbox::{Fate, PublishPayload};
+use super::packet::{Packet, PacketType, Version};
 use super::properties::{ALIAS_MAXIMUM, ASSIGNED_ID, PACKET_MAXIMUM};
 use super::publish::Publish;
-use super::reader::Reader;
+use super::reader::FieldReader;
 use super::reason::{SUCCESS, Violation, protocol_error};
-use super::session::Session;
+use super::session::MqttSession;
 use super::subscribe::unsuback;
 use super::topic::ALIASES;
 use crate::machine::{Judge, Out, Side};
 
-impl Session {
+impl MqttSession {
     /// A packet from the server, which may come now; a PUBLISH up to its payload, which is returned.
     pub(super) fn read_server(
         &mut self,
@@ -25,29 +25,29 @@ impl Session {
         binding: &Binding,
         judge: &mut dyn Judge,
         out: &mut Out,
-    ) -> Result<Option<Payload>, Violation> {
+    ) -> Result<Option<PublishPayload>, Violation> {
         let fields = packet.fields();
         match packet.header.kind {
-            Kind::Connack => return self.connack(packet, binding, out).map(|()| None),
-            Kind::Publish => return self.deliver(packet, judge, out),
-            Kind::Suback => {
+            PacketType::Connack => return self.connack(packet, binding, out).map(|()| None),
+            PacketType::Publish => return self.deliver(packet, judge, out),
+            PacketType::Suback => {
                 let packet = self.awaited.suback(self.version, fields)?;
                 return self.to_client.put(&packet, &mut out.client).map(|()| None);
             }
-            Kind::Unsuback => unsuback(self.version, fields)?,
-            Kind::Pingresp => {
-                Reader::new(fields).end()?;
+            PacketType::Unsuback => unsuback(self.version, fields)?,
+            PacketType::Pingresp => {
+                FieldReader::new(fields).end()?;
                 // One is like another; the client gets as many as it has asked for.
                 if std::mem::take(&mut self.pinged) {
                     return Ok(None);
                 }
             }
-            Kind::Disconnect => {
+            PacketType::Disconnect => {
                 disconnect(Side::Device, self.version, self.lasts, fields)?;
                 self.will = None;
                 out.over = Some("broker-disconnected");
             }
-            Kind::Auth => {
+            PacketType::Auth => {
                 let method = self.method.as_deref().unwrap_or_default();
                 let code = auth(Side::Device, method, fields)?;
                 if !self.accepted {
@@ -61,8 +61,8 @@ impl Session {
             // Puback, Pubrec, Pubrel, Pubcomp.
             kind => {
                 let id = ack(kind, Side::Device, self.version, fields)?;
-                if kind == Kind::Pubrel && self.withheld.remove(&id) {
-                    let answer = answer(Kind::Pubcomp, id, SUCCESS);
+                if kind == PacketType::Pubrel && self.withheld.remove(&id) {
+                    let answer = answer(PacketType::Pubcomp, id, SUCCESS);
                     return self.to_server.put(&answer, &mut out.device).map(|()| None);
                 }
             }
@@ -107,7 +107,7 @@ impl Session {
         packet: &Packet<'_>,
         judge: &mut dyn Judge,
         out: &mut Out,
-    ) -> Result<Option<Payload>, Violation> {
+    ) -> Result<Option<PublishPayload>, Violation> {
         let publish = Publish::read(self.version, packet)?;
         if publish.alias.is_some() {
             return Err(protocol_error("uses a topic alias where none was offered"));
@@ -119,13 +119,13 @@ impl Session {
             self.withheld.remove(&id);
             let head = publish.head();
             self.to_client.begin(head.len() + left, head, &mut out.client)?;
-            return Ok(Some(Payload { left, fate: Fate::Forwarded }));
+            return Ok(Some(PublishPayload { left, fate: Fate::Forwarded }));
         }
         // To the server it has arrived: so it is not sent again, and the client's Receive Maximum
         // counts what the client can have seen.
         let answer = match publish.qos {
             0 => SmallVec::new(),
-            1 => answer(Kind::Puback, id, SUCCESS),
+            1 => answer(PacketType::Puback, id, SUCCESS),
             _ => {
                 // One that is sent again may have reached the client on an earlier connection. It
                 // gets the PUBREL then, lest it wait for it: it answers that in any case (section
@@ -133,9 +133,9 @@ impl Session {
                 if !publish.again {
                     self.withheld.insert(id);
                 }
-                answer(Kind::Pubrec, id, SUCCESS)
+                answer(PacketType::Pubrec, id, SUCCESS)
             }
         };
-        Ok(Some(Payload { left, fate: Fate::Withheld(answer) }))
+        Ok(Some(PublishPayload { left, fate: Fate::Withheld(answer) }))
     }
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use doorward_model::{Name, ResponseTopics};
 
 use super::connect::Connect;
-use super::held::Held;
+use super::held_filters::HeldFilters;
 use super::inbox::Fate;
-use super::line::Line;
-use super::packet::{Header, Kind, Version, write};
+use super::packet::{FixedHeader, PacketType, Version, write};
+use super::packet_queue::PacketQueue;
 use super::properties::{AUTHENTICATION_METHOD, PACKET_MAXIMUM, SESSION_EXPIRY};
 use super::reason::{Violation, malformed, protocol_error};
 use super::response::Needs;
@@ -19,7 +19,7 @@ use crate::machine::{Judge, Out, Side};
 
 /// A connection whose CONNECT has been forwarded.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct MqttSession {
     pub(super) version: Version,
     pub(super) interface: Name,
     /// CONNACK has let the client in.
@@ -38,16 +38,16 @@ pub(super) struct Session {
     pub(super) awaited: Awaited,
     /// A SUBSCRIBE whose filters have not all been decided.
     pub(super) subscribing: Option<Box<Subscribing<'static>>>,
-    pub(super) held: Held,
+    pub(super) held: HeldFilters,
     /// The packet identifiers of the server's, QoS 2, that the client does not see; at most 65535.
     pub(super) withheld: BTreeSet<u16>,
     /// A PINGREQ of the gateway's own has not been answered.
     pub(super) pinged: bool,
-    pub(super) to_client: Line,
-    pub(super) to_server: Line,
+    pub(super) to_client: PacketQueue,
+    pub(super) to_server: PacketQueue,
 }
 
-impl Session {
+impl MqttSession {
     pub(super) fn new(
         connect: &Connect<'_>,
         will: Option<Needs>,
@@ -56,7 +56,7 @@ impl Session {
     ) -> Self {
         let properties = connect.properties;
         // CONNACK goes before everything else.
-        let mut to_client = Line::new(true);
+        let mut to_client = PacketQueue::new(true);
         to_client.limit(properties.number(PACKET_MAXIMUM));
         Self {
             version: connect.version,
@@ -70,18 +70,18 @@ impl Session {
             aliases: Aliases::default(),
             awaited: Awaited::default(),
             subscribing: None,
-            held: Held::default(),
+            held: HeldFilters::default(),
             withheld: BTreeSet::new(),
             pinged: false,
             to_client,
-            to_server: Line::new(false),
+            to_server: PacketQueue::new(false),
         }
     }
 
     /// Whether such a packet may come now from that side (table 2-1). A client need not wait for
     /// CONNACK (section 3.1.4), unless it authenticates by AUTH (section 3.1.2.11.9).
-    pub(super) fn admit(&self, from: Side, header: &Header) -> Result<Version, Violation> {
-        use Kind as K;
+    pub(super) fn admit(&self, from: Side, header: &FixedHeader) -> Result<Version, Violation> {
+        use PacketType as K;
         if self.version == Version::V5 && !header.minimal {
             return Err(malformed("writes a number longer than need be"));
         }
@@ -131,7 +131,7 @@ impl Session {
             return Ok(());
         }
         self.pinged = true;
-        self.to_server.put(&write(Kind::Pingreq, &[]), &mut out.device)
+        self.to_server.put(&write(PacketType::Pingreq, &[]), &mut out.device)
     }
 
     /// Whether the server may publish the will. If there is none, there is nothing to ask.
@@ -142,7 +142,7 @@ impl Session {
     /// How many bytes it holds of packets, about.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn bytes_held(&self) -> usize {
-        assert!(self.held.len() <= super::held::HELD, "the client has too many filters");
+        assert!(self.held.len() <= super::held_filters::HELD, "the client has too many filters");
         let subscribing = self.subscribing.as_ref().map_or(0, |begun| begun.bytes());
         self.to_client.held() + self.to_server.held() + subscribing
     }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::held::Held;
-use super::packet::{Kind, Version, put_varint, write};
-use super::properties::{Place, Properties};
-use super::reader::Reader;
+use super::held_filters::HeldFilters;
+use super::packet::{PacketType, Version, put_varint, write};
+use super::properties::{Properties, PropertyContext};
+use super::reader::FieldReader;
 use super::reason::{
     NOT_AUTHORIZED, QUOTA_EXCEEDED, Violation, malformed, protocol_error, quota_exceeded, reason,
 };
@@ -29,7 +29,7 @@ pub(super) struct Subscribe<'b> {
 
 /// The filters of a SUBSCRIBE, one after the other, which have been checked.
 #[derive(Clone, Copy)]
-pub(super) struct Filters<'b>(Reader<'b>);
+pub(super) struct Filters<'b>(FieldReader<'b>);
 
 /// A filter of a SUBSCRIBE, with its options.
 pub(super) struct Filter<'b> {
@@ -40,7 +40,7 @@ pub(super) struct Filter<'b> {
 
 impl<'b> From<&'b [u8]> for Filters<'b> {
     fn from(bytes: &'b [u8]) -> Self {
-        Self(Reader::new(bytes))
+        Self(FieldReader::new(bytes))
     }
 }
 
@@ -65,20 +65,20 @@ impl<'b> Iterator for Filters<'b> {
 
 fn own_properties<'b>(
     version: Version,
-    reader: &mut Reader<'b>,
-    place: Place,
+    reader: &mut FieldReader<'b>,
+    context: PropertyContext,
 ) -> Result<Properties<'b>, Violation> {
     match version {
-        Version::V311 => Ok(Properties::none(place)),
-        Version::V5 => Properties::read(reader, place),
+        Version::V311 => Ok(Properties::none(context)),
+        Version::V5 => Properties::read(reader, context),
     }
 }
 
 impl<'b> Subscribe<'b> {
     pub(super) fn read(version: Version, fields: &'b [u8]) -> Result<Self, Violation> {
-        let mut reader = Reader::new(fields);
+        let mut reader = FieldReader::new(fields);
         let id = reader.packet_id()?;
-        let properties = own_properties(version, &mut reader, Place::Subscribe)?;
+        let properties = own_properties(version, &mut reader, PropertyContext::Subscribe)?;
         let (filters, mut count) = (Filters(reader), 0);
         while !reader.is_empty() {
             count += 1;
@@ -108,7 +108,7 @@ impl<'b> Subscribe<'b> {
             filters.extend_from_slice(filter.raw);
         }
         let id = self.id.to_be_bytes();
-        write(Kind::Subscribe, &[&id, &length, self.properties.raw(), &filters])
+        write(PacketType::Subscribe, &[&id, &length, self.properties.raw(), &filters])
     }
 
     /// The SUBACK that refuses all of it.
@@ -128,7 +128,7 @@ impl<'b> Subscribe<'b> {
         let codes = vec![code; self.count];
         let id = self.id.to_be_bytes();
         let properties: &[u8] = if self.version == Version::V5 { &[0] } else { &[] };
-        write(Kind::Suback, &[&id, properties, &codes])
+        write(PacketType::Suback, &[&id, properties, &codes])
     }
 }
 
@@ -163,11 +163,11 @@ fn options(version: Version, filter: &str, options: u8) -> Result<(), Violation>
 pub(super) fn unsubscribe(
     version: Version,
     fields: &[u8],
-    held: &mut Held,
+    held: &mut HeldFilters,
 ) -> Result<(), Violation> {
-    let mut reader = Reader::new(fields);
+    let mut reader = FieldReader::new(fields);
     reader.packet_id()?;
-    own_properties(version, &mut reader, Place::Unsubscribe)?;
+    own_properties(version, &mut reader, PropertyContext::Unsubscribe)?;
     if reader.is_empty() {
         return Err(protocol_error("unsubscribes from nothing"));
     }
@@ -213,9 +213,9 @@ impl Awaited {
     /// What the client gets for the server's SUBACK (section 3.9): a code for each of its filters,
     /// in their order.
     pub(super) fn suback(&mut self, version: Version, fields: &[u8]) -> Result<Vec<u8>, Violation> {
-        let mut reader = Reader::new(fields);
+        let mut reader = FieldReader::new(fields);
         let id = reader.packet_id()?;
-        let properties = own_properties(version, &mut reader, Place::Suback)?;
+        let properties = own_properties(version, &mut reader, PropertyContext::Suback)?;
         let codes = reader.rest();
         for code in codes {
             match version {
@@ -224,7 +224,7 @@ impl Awaited {
                 }
                 Version::V311 => {}
                 Version::V5 => {
-                    reason(Kind::Suback, Side::Device, *code)?;
+                    reason(PacketType::Suback, Side::Device, *code)?;
                 }
             }
         }
@@ -245,23 +245,23 @@ impl Awaited {
             put_varint(properties.raw().len(), &mut length);
         }
         let fields = [&id.to_be_bytes()[..], &length, properties.raw(), &merged];
-        Ok(write(Kind::Suback, &fields))
+        Ok(write(PacketType::Suback, &fields))
     }
 }
 
 /// Checks an UNSUBACK (section 3.11).
 pub(super) fn unsuback(version: Version, fields: &[u8]) -> Result<(), Violation> {
-    let mut reader = Reader::new(fields);
+    let mut reader = FieldReader::new(fields);
     reader.packet_id()?;
     if version == Version::V311 {
         return reader.end();
     }
-    Properties::read(&mut reader, Place::Suback)?;
+    Properties::read(&mut reader, PropertyContext::Suback)?;
     if reader.is_empty() {
         return Err(malformed("sends a packet shorter than its fields"));
     }
     reader.rest().iter().try_for_each(|code| {
-        reason(Kind::Unsuback, Side::Device, *code)?;
+        reason(PacketType::Unsuback, Side::Device, *code)?;
         Ok(())
     })
 }

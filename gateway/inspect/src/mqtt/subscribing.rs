@@ -6,7 +6,7 @@ use doorward_model::{Action, Name, Path};
 
 use super::packet::Packet;
 use super::reason::Violation;
-use super::session::Session;
+use super::session::MqttSession;
 use super::subscribe::{FILTERS, Filters, Subscribe};
 use crate::machine::{Judge, Out, Side};
 
@@ -59,7 +59,7 @@ impl<'b> Subscribing<'b> {
     }
 }
 
-impl Session {
+impl MqttSession {
     /// Whether what comes from that side has to wait until a SUBSCRIBE has been decided.
     pub(super) fn subscribes(&self, from: Side) -> bool {
         from == Side::Client && self.subscribing.is_some()

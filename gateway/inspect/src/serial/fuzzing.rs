@@ -4,7 +4,7 @@
 
 use doorward_model::Target;
 
-use super::{Commands, LONGEST, Line};
+use super::{Commands, ConsoleLine, LONGEST};
 
 /// What has come of a line: whether it went on, and what it was.
 type Told = Vec<(bool, Vec<u8>)>;
@@ -15,8 +15,8 @@ fn told(bytes: &[u8], parts: usize) -> Told {
     let mut told = Told::new();
     for part in bytes.chunks(parts) {
         commands.read(part, |line| match line {
-            Line::Forward(line) => told.push((true, line.to_vec())),
-            Line::Refuse(line) => told.push((false, line.to_vec())),
+            ConsoleLine::Forward(line) => told.push((true, line.to_vec())),
+            ConsoleLine::Refuse(line) => told.push((false, line.to_vec())),
         });
     }
     told

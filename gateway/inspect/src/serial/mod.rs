@@ -22,7 +22,7 @@ pub struct Commands {
 
 /// What becomes of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Line<'b> {
+pub enum ConsoleLine<'b> {
     /// It is permitted: it goes on, with its end.
     Forward(&'b [u8]),
     /// It is not.
@@ -37,13 +37,13 @@ impl Commands {
     }
 
     /// Reads what has been written, and tells of each line that is whole by then.
-    pub fn read(&mut self, bytes: &[u8], mut each: impl FnMut(Line<'_>)) {
+    pub fn read(&mut self, bytes: &[u8], mut each: impl FnMut(ConsoleLine<'_>)) {
         for &byte in bytes {
             match (byte, self.returned.take()) {
                 // It belongs to the end before it.
                 (b'\n', Some(forwarded)) => {
                     if forwarded {
-                        each(Line::Forward(b"\n"));
+                        each(ConsoleLine::Forward(b"\n"));
                     }
                     continue;
                 }
@@ -60,9 +60,9 @@ impl Commands {
             let permitted = !self.long && self.lines.permit(&self.held);
             if permitted {
                 self.held.push(byte);
-                each(Line::Forward(&self.held));
+                each(ConsoleLine::Forward(&self.held));
             } else {
-                each(Line::Refuse(&self.held));
+                each(ConsoleLine::Refuse(&self.held));
             }
             self.returned = (byte == b'\r').then_some(permitted);
             (self.long, self.held) = (false, Vec::new());
@@ -93,8 +93,8 @@ mod tests {
         let (mut forwarded, mut refused) = (Vec::new(), 0);
         for piece in pieces {
             commands.read(piece, |line| match line {
-                Line::Forward(bytes) => forwarded.extend_from_slice(bytes),
-                Line::Refuse(_) => refused += 1,
+                ConsoleLine::Forward(bytes) => forwarded.extend_from_slice(bytes),
+                ConsoleLine::Refuse(_) => refused += 1,
             });
         }
         (forwarded, refused)

@@ -29,14 +29,17 @@ impl Path {
         let Some(table) = Table::ALL.into_iter().find(|one| one.as_str() == &**table) else {
             return Vec::new();
         };
-        let asked = (*first, *last);
+        let (Ok(first), Ok(last)) = (u16::try_from(*first), u16::try_from(*last)) else {
+            return Vec::new();
+        };
+        let asked = (first, last);
         let unit = if any_unit { 0 } else { *unit };
         let alias = |(table, (first, last)): (Table, Range)| {
             let segments = [
                 interface.clone(),
                 Segment::Unit(unit),
                 Segment::Text(table.shared()),
-                Segment::Range(first, last),
+                Segment::Range(first.into(), last.into()),
             ];
             Self { segments: segments.into(), open: false, topic: false }
         };

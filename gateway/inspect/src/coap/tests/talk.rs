@@ -2,7 +2,7 @@
 
 use super::{Became, Listed, flow, hex, read};
 use crate::coap::Coap;
-use crate::coap::exchange::{EXCHANGES, OBSERVATIONS, SHOWN};
+use crate::coap::exchange::{EXCHANGES, OBSERVATIONS, SENT};
 use crate::machine::Side;
 
 /// Everything is permitted.
@@ -342,13 +342,13 @@ fn a_long_registration_is_a_plain_get() {
 #[test]
 fn the_last_messages_of_the_device_are_remembered() {
     let mut coap = observed();
-    for id in 0..=SHOWN {
+    for id in 0..=SENT {
         let [high, low] = u16::try_from(id).unwrap().to_be_bytes();
         let notified = [&[0x48, 0x45, high, low], &hex("0000000000000000 60")[..]].concat();
         read(&mut coap, Side::Device, &notified, None);
         read(&mut coap, Side::Device, &notified, None);
     }
-    assert_eq!(coap.sizes(), (1, 1, SHOWN));
+    assert_eq!(coap.sizes(), (1, 1, SENT));
     assert!(client(&mut coap, "60 00 0000").fault);
     assert_eq!(client(&mut coap, "60 00 0001").device, hex("60 00 0001"));
 }

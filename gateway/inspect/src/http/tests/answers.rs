@@ -3,15 +3,20 @@
 use http::header::{HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
-use super::super::{Door, Extended, FIELDS};
-use super::{Yes, door, parse, shown};
+use super::super::{Extended, FIELDS, HttpInterface};
+use super::{Yes, interface, parse, shown};
 
 const PLAIN: &str = "GET /a HTTP/1.1\r\nHost: web--plc.gw.example\r\n\r\n";
 const UPGRADE: &str = "GET /a HTTP/1.1\r\nHost: web--plc.gw.example\r\nConnection: upgrade\r\n\
                        Upgrade: websocket\r\n\r\n";
 
 /// How a client is answered when the backend answers so; or what is wrong with that.
-fn answered(door: &Door, asked: Option<&str>, status: u16, fields: &[(&str, &str)]) -> String {
+fn answered(
+    interface: &HttpInterface,
+    asked: Option<&str>,
+    status: u16,
+    fields: &[(&str, &str)],
+) -> String {
     let (head, extended) = match asked {
         Some(text) => (parse(text).unwrap(), None),
         None => {
@@ -22,15 +27,15 @@ fn answered(door: &Door, asked: Option<&str>, status: u16, fields: &[(&str, &str
             (head, Some(Extended { protocol: "websocket", key: [0; 16] }))
         }
     };
-    let asked = door.read(head, extended, false).unwrap();
-    let (_, forwarded) = door.forward(asked.judge(&mut Yes).unwrap());
+    let asked = interface.read(head, extended, false).unwrap();
+    let (_, forwarded) = interface.forward(asked.judge(&mut Yes).unwrap());
     let (mut head, ()) = Response::new(()).into_parts();
     head.status = StatusCode::from_u16(status).unwrap();
     for (name, value) in fields {
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
         head.headers.append(name, HeaderValue::from_str(value).unwrap());
     }
-    match door.answer(&forwarded, head) {
+    match interface.answer(&forwarded, head) {
         Ok(head) => {
             let status = head.status.as_u16().to_string();
             [vec![status], shown(head.headers, &[])].concat().join(" | ")
@@ -82,15 +87,15 @@ fn answers_come_without_what_is_not_for_clients() {
         (101, &[("Upgrade", "websocket")], "switches to what was not asked for"),
     ];
     for (status, fields, expected) in cases {
-        let came = answered(&door("/base"), Some(PLAIN), *status, fields);
+        let came = answered(&interface("/base"), Some(PLAIN), *status, fields);
         assert_eq!(came, *expected, "{status} {fields:?}");
     }
     let fields = vec![("X", "y"); FIELDS + 1];
     assert_eq!(
-        answered(&door(""), Some(PLAIN), 200, &fields),
+        answered(&interface(""), Some(PLAIN), 200, &fields),
         "answers with a header that is too large"
     );
-    assert!(answered(&door(""), Some(PLAIN), 200, &fields[1..]).starts_with("200 | x: y"));
+    assert!(answered(&interface(""), Some(PLAIN), 200, &fields[1..]).starts_with("200 | x: y"));
 }
 
 #[test]
@@ -129,7 +134,11 @@ fn an_upgrade_happens_only_as_it_was_asked_for() {
         (over_http2, 403, &[], "403"),
     ];
     for (asked, status, fields, expected) in cases {
-        assert_eq!(answered(&door(""), *asked, *status, fields), *expected, "{status} {fields:?}");
+        assert_eq!(
+            answered(&interface(""), *asked, *status, fields),
+            *expected,
+            "{status} {fields:?}"
+        );
     }
 }
 
@@ -151,12 +160,12 @@ fn trailers_say_nothing_that_belongs_in_a_head() {
     .into_iter()
     .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
     .collect();
-    Door::trailers(&mut fields);
+    HttpInterface::trailers(&mut fields);
     assert_eq!(shown(fields, &[]), ["grpc-status: 0", "x-checksum: 1"]);
     let mut many = http::HeaderMap::new();
     for _ in 0..=FIELDS {
         many.append("x", HeaderValue::from_static("y"));
     }
-    Door::trailers(&mut many);
+    HttpInterface::trailers(&mut many);
     assert!(many.is_empty());
 }

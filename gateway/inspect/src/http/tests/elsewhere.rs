@@ -2,8 +2,8 @@
 
 use doorward_model::{HttpOptions, Inspection, Target};
 
-use super::super::{Door, Extended, Refusal};
-use super::{Yes, door, parse, sent, tunnel};
+use super::super::{Extended, HttpInterface, HttpRefusal};
+use super::{Yes, interface, parse, sent, tunnel};
 
 const NAMED: &str = "https://web--plc.gw.example:8443";
 
@@ -15,18 +15,18 @@ fn options(query: &str) -> HttpOptions {
 }
 
 /// Whether a request is let in: `GET`, say, or `WS` for a WebSocket.
-fn is_let_in(door: &Door, method: &str, host: &str, fields: &str) -> bool {
+fn is_let_in(interface: &HttpInterface, method: &str, host: &str, fields: &str) -> bool {
     let (method, more) = match method {
         "WS" => ("GET", "\nConnection: upgrade\nUpgrade: websocket"),
         method => (method, ""),
     };
     let text = format!("{method} /a HTTP/1.1\nHost: {host}{more}\n{fields}");
     let head = parse(&sent(text.trim_end())).unwrap();
-    let extended = door.read(head, None, false).unwrap();
+    let extended = interface.read(head, None, false).unwrap();
     match extended.judge(&mut Yes) {
         Ok(_) => true,
         Err(refusal) => {
-            assert_eq!((refusal, refusal.status().as_u16()), (Refusal::CrossOrigin, 403));
+            assert_eq!((refusal, refusal.status().as_u16()), (HttpRefusal::CrossOrigin, 403));
             false
         }
     }
@@ -35,11 +35,11 @@ fn is_let_in(door: &Door, method: &str, host: &str, fields: &str) -> bool {
 /// What a browser says; and the methods that come through, of GET, HEAD, POST, OPTIONS and WS.
 type Case<'a> = (&'a str, &'a str, &'a [&'a str]);
 
-fn check(door: &Door, host: &str, cases: &[Case<'_>]) {
+fn check(interface: &HttpInterface, host: &str, cases: &[Case<'_>]) {
     for (name, fields, through) in cases {
         for method in ["GET", "HEAD", "POST", "OPTIONS", "WS"] {
             let expected = through.contains(&method);
-            assert_eq!(is_let_in(door, method, host, fields), expected, "{name}: {method}");
+            assert_eq!(is_let_in(interface, method, host, fields), expected, "{name}: {method}");
         }
     }
 }
@@ -141,7 +141,7 @@ fn pages_of_elsewhere_make_no_requests_but_for_links() {
     let cases =
         cases.iter().zip(&fields).map(|((name, _, through), said)| (*name, &**said, *through));
     let cases: Vec<Case<'_>> = cases.collect();
-    check(&door(""), "web--plc.gw.example:8443", &cases);
+    check(&interface(""), "web--plc.gw.example:8443", &cases);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_default_port_is_written_or_not() {
         ("web--plc.gw.example:80", "https://web--plc.gw.example", false),
     ] {
         let origin = format!("Origin: {origin}");
-        assert_eq!(is_let_in(&door(""), "POST", host, &origin), is_here, "{host} {origin}");
+        assert_eq!(is_let_in(&interface(""), "POST", host, &origin), is_here, "{host} {origin}");
     }
 }
 
@@ -187,12 +187,12 @@ fn at_a_local_port_the_page_is_the_ports_own() {
     let rebound = "POST /a HTTP/1.1\nHost: rebound.example:8080\nOrigin: http://rebound.example:8080\n\
                    Sec-Fetch-Site: same-origin";
     let read = tunnel().read(parse(&sent(rebound)).unwrap(), None, false);
-    assert_eq!(read.unwrap_err(), Refusal::Misdirected);
+    assert_eq!(read.unwrap_err(), HttpRefusal::Misdirected);
 }
 
 #[test]
 fn origins_that_are_named_act_as_the_interfaces_own() {
-    let door = door("").with(&options("origins=https://ha.example|http://ha.lan:8123"));
+    let interface = interface("").with(&options("origins=https://ha.example|http://ha.lan:8123"));
     let cases: &[Case<'_>] = &[
         ("one", "Sec-Fetch-Site: cross-site\nOrigin: https://ha.example", ALL),
         ("one with its port", "Sec-Fetch-Site: cross-site\nOrigin: https://ha.example:443", ALL),
@@ -226,7 +226,7 @@ fn origins_that_are_named_act_as_the_interfaces_own() {
             NONE,
         ),
     ];
-    check(&door, "web--plc.gw.example:8443", cases);
+    check(&interface, "web--plc.gw.example:8443", cases);
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn over_http2_a_websocket_is_held_to_it_too() {
             head.headers.append(*name, value.parse().unwrap());
         }
         let extended = Extended { protocol: "websocket", key: [0; 16] };
-        let asked = door("").read(head, Some(extended), false).unwrap();
+        let asked = interface("").read(head, Some(extended), false).unwrap();
         assert_eq!(asked.judge(&mut Yes).is_ok(), through, "{fields:?}");
     }
 }
@@ -262,7 +262,7 @@ fn the_policy_is_not_asked_about_what_is_refused() {
         }
     }
     let text = "POST /a HTTP/1.1\n$\nSec-Fetch-Site: cross-site";
-    let asked = door("").read(parse(&sent(text)).unwrap(), None, false).unwrap();
-    assert_eq!(asked.objection(), Some(Refusal::CrossOrigin));
-    assert_eq!(asked.judge(&mut Never).unwrap_err(), Refusal::CrossOrigin);
+    let asked = interface("").read(parse(&sent(text)).unwrap(), None, false).unwrap();
+    assert_eq!(asked.objection(), Some(HttpRefusal::CrossOrigin));
+    assert_eq!(asked.judge(&mut Never).unwrap_err(), HttpRefusal::CrossOrigin);
 }

@@ -1,6 +1,6 @@
 //! Hostile requests over HTTP/1.1, and what becomes of each.
 
-use super::{door, outcome, parse, sent};
+use super::{interface, outcome, parse, sent};
 
 /// What comes of each request at a door; `unread` where the HTTP library refuses it already.
 #[test]
@@ -417,7 +417,7 @@ fn requests_are_forwarded_as_decided_or_refused() {
     assert!(cases.len() >= 60);
     for (name, text, expected) in cases {
         let read = parse(&sent(text));
-        let came = read.map(|head| outcome(&door(""), head, None));
+        let came = read.map(|head| outcome(&interface(""), head, None));
         assert_eq!(came.as_deref().unwrap_or("unread"), *expected, "{name}");
     }
 }

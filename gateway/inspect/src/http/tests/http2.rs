@@ -3,8 +3,8 @@
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, Request, Version};
 
-use super::super::{Extended, Refusal};
-use super::{NAME, door, outcome};
+use super::super::{Extended, HttpRefusal};
+use super::{NAME, interface, outcome};
 
 /// A head as it comes over HTTP/2.
 fn over_http2(method: &str, uri: &str, fields: &[(&str, &str)]) -> http::request::Parts {
@@ -74,17 +74,17 @@ fn requests_over_http2_are_forwarded_over_http1() {
     ];
     for (method, uri, fields, protocol, expected) in cases {
         let extended = protocol.map(|protocol| Extended { protocol, key: *b"sixteen bytes. !" });
-        let came = outcome(&door(""), over_http2(method, uri, fields), extended);
+        let came = outcome(&interface(""), over_http2(method, uri, fields), extended);
         assert_eq!(came, *expected, "{method} {uri} {fields:?} {protocol:?}");
     }
     let mut head = over_http2("GET", url, &[]);
     head.version = Version::HTTP_3;
-    assert_eq!(outcome(&door(""), head, None), "505 version");
+    assert_eq!(outcome(&interface(""), head, None), "505 version");
     let head = over_http2("POST", url, &[]);
-    assert!(door("").read(head, None, true).unwrap().content, "content may come undeclared");
+    assert!(interface("").read(head, None, true).unwrap().content, "content may come undeclared");
     let head = over_http2("CONNECT", url, &[]);
     let extended = Extended { protocol: "websocket", key: [0; 16] };
-    assert!(!door("").read(head, Some(extended), true).unwrap().content, "it is the tunnel's");
+    assert!(!interface("").read(head, Some(extended), true).unwrap().content, "it is the tunnel's");
     let head = over_http2("GET", url, &[]);
-    assert_eq!(door("").read(head, None, true).unwrap_err(), Refusal::Content);
+    assert_eq!(interface("").read(head, None, true).unwrap_err(), HttpRefusal::Content);
 }

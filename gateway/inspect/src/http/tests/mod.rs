@@ -13,7 +13,7 @@ use doorward_model::{Action, Path};
 use http::header::{HOST, HeaderName, HeaderValue, VIA};
 use http::{HeaderMap, Method, Request, Uri, Version};
 
-use super::{Backend, Door, Extended, Refusal, Way};
+use super::{Extended, HttpBackend, HttpInterface, HttpRefusal, ServedHost};
 use crate::Judge;
 
 const NAME: &str = "web--plc.gw.example";
@@ -27,13 +27,13 @@ impl Judge for Yes {
     }
 }
 
-fn door(base: &str) -> Door {
-    let backend = Backend::new(&"plc.lan".parse().unwrap(), 8080, base).unwrap();
-    Door::new("web".parse().unwrap(), backend, Way::named(NAME))
+fn interface(base: &str) -> HttpInterface {
+    let backend = HttpBackend::new(&"plc.lan".parse().unwrap(), 8080, base).unwrap();
+    HttpInterface::new("web".parse().unwrap(), backend, ServedHost::named(NAME))
 }
 
-fn tunnel() -> Door {
-    Door { way: Way::tunnel(NAME), ..door("") }
+fn tunnel() -> HttpInterface {
+    HttpInterface { served_host: ServedHost::tunnel(NAME), ..interface("") }
 }
 
 /// `$` stands for the one right Host, and every line ends as it must.
@@ -62,9 +62,14 @@ fn parse(text: &str) -> Option<http::request::Parts> {
 
 /// What comes of a request: what is asked, and the head that is forwarded without `Host` and
 /// `Via`; or the status and the word of the refusal.
-fn outcome(door: &Door, head: http::request::Parts, extended: Option<Extended<'_>>) -> String {
-    let refused = |refusal: Refusal| format!("{} {}", refusal.status().as_u16(), refusal.word());
-    let asked = match door.read(head, extended, false) {
+fn outcome(
+    interface: &HttpInterface,
+    head: http::request::Parts,
+    extended: Option<Extended<'_>>,
+) -> String {
+    let refused =
+        |refusal: HttpRefusal| format!("{} {}", refusal.status().as_u16(), refusal.word());
+    let asked = match interface.read(head, extended, false) {
         Ok(asked) => asked,
         Err(refusal) => return refused(refusal),
     };
@@ -73,7 +78,7 @@ fn outcome(door: &Door, head: http::request::Parts, extended: Option<Extended<'_
         Ok(permitted) => permitted,
         Err(refusal) => return refused(refusal),
     };
-    let (head, _) = door.forward(permitted);
+    let (head, _) = interface.forward(permitted);
     assert_eq!(head.headers[HOST], "plc.lan:8080");
     assert!(
         head.headers

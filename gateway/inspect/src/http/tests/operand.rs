@@ -4,7 +4,7 @@ use doorward_model::{Action, HttpOptions, Inspection, Path, Target};
 use proptest::prelude::*;
 
 use super::super::recorded;
-use super::{Yes, door, outcome, parse, sent};
+use super::{Yes, interface, outcome, parse, sent};
 
 fn options(query: &str) -> HttpOptions {
     let target: Target = format!("http://plc.lan:8080?{query}").parse().unwrap();
@@ -14,9 +14,9 @@ fn options(query: &str) -> HttpOptions {
 
 /// What becomes of a GET of that target where `operand=query:cmd` is declared.
 fn becomes(target: &str) -> String {
-    let door = door("").with(&options("operand=query:cmd"));
+    let interface = interface("").with(&options("operand=query:cmd"));
     match parse(&sent(&format!("GET {target} HTTP/1.1\n$"))) {
-        Some(head) => outcome(&door, head, None),
+        Some(head) => outcome(&interface, head, None),
         None => "unread".to_owned(),
     }
 }
@@ -159,7 +159,10 @@ fn a_path_that_ends_like_a_part_of_the_query_is_refused() {
         assert_eq!(becomes(target), "400 path", "{target}");
         let path = target.split('?').next().unwrap();
         let head = parse(&sent(&format!("GET {path} HTTP/1.1\n$"))).unwrap();
-        assert!(outcome(&door(""), head, None).starts_with("get web/"), "elsewhere it is a path");
+        assert!(
+            outcome(&interface(""), head, None).starts_with("get web/"),
+            "elsewhere it is a path"
+        );
     }
     for target in ["/a@b", "/@a/b", "/a/x@cmd=status"] {
         assert!(becomes(target).starts_with("get web/"), "{target}");
@@ -190,9 +193,9 @@ fn all_of_it_must_be_permitted() {
         ("/a?cmd=", &["web/a/@cmd="], false),
         ("/a?cmd=", &["web/a", "web/a/@cmd="], true),
     ] {
-        let door = door("").with(&options("operand=query:cmd"));
+        let interface = interface("").with(&options("operand=query:cmd"));
         let head = parse(&sent(&format!("GET {target} HTTP/1.1\n$"))).unwrap();
-        let judged = door.read(head, None, false).unwrap().judge(&mut Only(granted));
+        let judged = interface.read(head, None, false).unwrap().judge(&mut Only(granted));
         assert_eq!(judged.is_ok(), permitted, "{target} {granted:?}");
     }
 }
@@ -273,8 +276,8 @@ proptest! {
     ) {
         let query = pieces.concat();
         let Some(head) = parse(&sent(&format!("GET /p?{query} HTTP/1.1\n$"))) else { return Ok(()) };
-        let door = door("").with(&options("operand=query:cmd"));
-        let Ok(asked) = door.read(head, None, false) else { return Ok(()) };
+        let interface = interface("").with(&options("operand=query:cmd"));
+        let Ok(asked) = interface.read(head, None, false) else { return Ok(()) };
         let asked: Vec<String> = asked.asks().map(|(_, path)| path.raw()).collect();
         for values in servers(&query) {
             if values.is_empty() {
@@ -346,9 +349,9 @@ fn the_audit_log_gets_the_query_without_its_secrets() {
 
 #[test]
 fn a_judge_that_says_yes_forwards_the_query_as_it_came() {
-    let door = door("/base").with(&options("operand=query:cmd"));
+    let interface = interface("/base").with(&options("operand=query:cmd"));
     let head = parse(&sent("GET /a?cmd=%72eboot&x=%2e HTTP/1.1\n$")).unwrap();
-    let asked = door.read(head, None, false).unwrap();
-    let (head, _) = door.forward(asked.judge(&mut Yes).unwrap());
+    let asked = interface.read(head, None, false).unwrap();
+    let (head, _) = interface.forward(asked.judge(&mut Yes).unwrap());
     assert_eq!(head.uri.to_string(), "/base/a?cmd=%72eboot&x=%2e");
 }

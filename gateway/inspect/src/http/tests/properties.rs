@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::super::fields::is_not_for_backend;
 use super::super::path::readings;
-use super::super::{Refusal, normal};
-use super::{Yes, door, outcome, parse};
+use super::super::{HttpRefusal, normal};
+use super::{Yes, interface, outcome, parse};
 use crate::Judge;
 
 /// Text that looks like a path, in every spelling that somebody has tried.
@@ -128,19 +128,19 @@ proptest! {
         let query = if query.starts_with('?') { query } else { String::new() };
         let Some(head) = parse(&format!("GET {path}{query} HTTP/1.1\r\nHost: {}\r\n\r\n", super::NAME))
         else { return Ok(()) };
-        let door = door("/base");
-        let Ok(asked) = door.read(head, None, false) else { return Ok(()) };
+        let interface = interface("/base");
+        let Ok(asked) = interface.read(head, None, false) else { return Ok(()) };
         let asks: Vec<_> = asked.asks().map(|(action, path)| (action, path.clone())).collect();
-        let (head, _) = door.forward(asked.judge(&mut Yes).unwrap());
+        let (head, _) = interface.forward(asked.judge(&mut Yes).unwrap());
         let target = head.uri.to_string();
         let inner = target.strip_prefix("/base").unwrap();
         prop_assert!(inner.starts_with('/'));
         let again = parse(&format!("GET {inner} HTTP/1.1\r\nHost: {}\r\n\r\n", super::NAME)).unwrap();
-        let again = door.read(again, None, false).unwrap();
+        let again = interface.read(again, None, false).unwrap();
         let asked_again: Vec<_> =
             again.asks().map(|(action, path)| (action, path.clone())).collect();
         prop_assert_eq!(&asked_again, &asks);
-        let (again, _) = door.forward(again.judge(&mut Yes).unwrap());
+        let (again, _) = interface.forward(again.judge(&mut Yes).unwrap());
         prop_assert_eq!(again.uri.to_string(), target.clone());
         prop_assert_eq!(asks[0].1.raw(), format!("web{}", inner.split('?').next().unwrap()));
     }
@@ -150,16 +150,16 @@ proptest! {
         for permitted in [&path, &permitted] {
             let Some(head) = parse(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", super::NAME))
             else { return Ok(()) };
-            let Ok(asked) = door("").read(head, None, false) else { return Ok(()) };
+            let Ok(asked) = interface("").read(head, None, false) else { return Ok(()) };
             let all = asked.asks().all(|(_, path)| path.raw() == format!("web{permitted}"));
             match asked.judge(&mut Only(format!("web{permitted}"))) {
                 Ok(granted) => {
                     prop_assert!(all);
-                    prop_assert_eq!(&door("").forward(granted).0.uri.to_string(), permitted);
+                    prop_assert_eq!(&interface("").forward(granted).0.uri.to_string(), permitted);
                 }
                 Err(refusal) => {
                     prop_assert!(!all);
-                    prop_assert_eq!(refusal, Refusal::Forbidden);
+                    prop_assert_eq!(refusal, HttpRefusal::Forbidden);
                 }
             }
         }
@@ -174,9 +174,9 @@ proptest! {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
             head.headers.append(name, HeaderValue::from_str(value).unwrap());
         }
-        let door = door("");
-        let Ok(asked) = door.read(head, None, false) else { return Ok(()) };
-        let (head, _) = door.forward(asked.judge(&mut Yes).unwrap());
+        let interface = interface("");
+        let Ok(asked) = interface.read(head, None, false) else { return Ok(()) };
+        let (head, _) = interface.forward(asked.judge(&mut Yes).unwrap());
         for (name, value) in &head.headers {
             let folded = name.as_str().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
             match folded.as_str() {
@@ -197,7 +197,7 @@ proptest! {
     #[test]
     fn no_request_makes_it_panic(text in "[ -~]{0,40}", line in "[A-Z]{1,8} [!-~]{1,40}") {
         if let Some(head) = parse(&format!("{line} HTTP/1.1\r\nHost: {}\r\n{text}\r\n\r\n", super::NAME)) {
-            prop_assert!(!outcome(&door("/base"), head, None).is_empty());
+            prop_assert!(!outcome(&interface("/base"), head, None).is_empty());
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use doorward_model::{HttpOptions, Inspection, Target};
 
-use super::super::{Door, FIELD_BYTES, FIELDS, Refusal};
-use super::{NAME, Yes, door, outcome, parse, sent, tunnel};
+use super::super::{FIELD_BYTES, FIELDS, HttpInterface, HttpRefusal};
+use super::{NAME, Yes, interface, outcome, parse, sent, tunnel};
 
 #[test]
 fn a_base_stands_before_what_was_decided() {
@@ -18,7 +18,7 @@ fn a_base_stands_before_what_was_decided() {
         ("//x", "400 path"),
     ] {
         let head = parse(&sent(&format!("GET {target} HTTP/1.1\n$"))).unwrap();
-        assert_eq!(outcome(&door("/base/"), head, None), expected, "{target}");
+        assert_eq!(outcome(&interface("/base/"), head, None), expected, "{target}");
     }
 }
 
@@ -50,8 +50,8 @@ fn the_way_is_told_to_the_backend() {
         ("1.1", "\nVia: 1.1 before", &["1.1 before", "1.1 doorward"]),
     ] {
         let head = parse(&sent(&format!("GET / HTTP/{version}\n${via}"))).unwrap();
-        let asked = door("").read(head, None, false).unwrap();
-        let (head, _) = door("").forward(asked.judge(&mut Yes).unwrap());
+        let asked = interface("").read(head, None, false).unwrap();
+        let (head, _) = interface("").forward(asked.judge(&mut Yes).unwrap());
         assert_eq!(head.headers.get_all("via").iter().collect::<Vec<_>>(), expected);
     }
 }
@@ -60,17 +60,17 @@ fn the_way_is_told_to_the_backend() {
 fn an_interface_keeps_a_claim_that_it_names_and_in_that_spelling_alone() {
     let target: Target = "http://plc.lan:8080?keep=X-User|x_remote_user".parse().unwrap();
     let Inspection::Http(options) = &target.inspected().unwrap().spoken else { panic!() };
-    let door = door("").with(options);
+    let interface = interface("").with(options);
     let text = "GET / HTTP/1.1\n$\nX-User: a\nX_User: b\nX-Remote-User: c\nX_Remote_User: d\n\
                 X-Users: e\nRemote-User: f\nDoorward-Identity: g\nProxy: h\nX-User: i";
-    let forwarded = outcome(&door, parse(&sent(text)).unwrap(), None);
+    let forwarded = outcome(&interface, parse(&sent(text)).unwrap(), None);
     assert_eq!(forwarded, "get web/ | GET / | x-user: a | x-user: i | x_remote_user: d");
     // Who claims it may not be asked to be forgotten by a hop.
     let text = "GET / HTTP/1.1\n$\nConnection: X-User\nX-User: a";
-    assert_eq!(outcome(&door, parse(&sent(text)).unwrap(), None), "get web/ | GET /");
+    assert_eq!(outcome(&interface, parse(&sent(text)).unwrap(), None), "get web/ | GET /");
     let mut trailers = http::HeaderMap::new();
     trailers.append("x-user", "a".parse().unwrap());
-    Door::trailers(&mut trailers);
+    HttpInterface::trailers(&mut trailers);
     assert!(trailers.is_empty(), "a trailer section claims nothing");
 }
 
@@ -78,11 +78,11 @@ fn an_interface_keeps_a_claim_that_it_names_and_in_that_spelling_alone() {
 fn heads_and_contents_are_bounded() {
     let get = |target: &str, fields: &str| {
         let head = parse(&sent(&format!("POST {target} HTTP/1.1\n$\n{fields}"))).unwrap();
-        door("")
+        interface("")
             .with(&HttpOptions { body: Some(1000), ..HttpOptions::default() })
             .read(head, None, false)
             .map(|_| ())
-            .map_err(Refusal::word)
+            .map_err(HttpRefusal::word)
     };
     let path = |length: usize| format!("/{}", "a".repeat(length));
     let fields = |count: usize| "X: y\n".repeat(count).trim_end().to_owned();

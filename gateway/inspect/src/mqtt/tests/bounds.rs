@@ -1,6 +1,6 @@
 //! How much a peer may put into one packet, and one flow, and what one turn decides of it.
 
-use super::super::held::HELD;
+use super::super::held_filters::HELD;
 use super::super::subscribe::FILTERS;
 use super::*;
 use crate::machine::Progress;

@@ -247,7 +247,7 @@ fn what_waits_for_the_end_of_a_packet_has_a_bound() {
     let mut flow = Flow::after(ClientIds::Bound, OPEN);
     flow.read(Side::Client, &wire("30 'a' 00*100")[..50]);
     let refused = wire("32 'no' 0001");
-    let most = crate::mqtt::line::WAITING / 4;
+    let most = crate::mqtt::packet_queue::WAITING / 4;
     for _ in 0..most {
         assert_eq!(flow.read(Side::Device, &refused), Said { out: Out::default(), fault: None });
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use doorward_inspect::modbus::{Exception, Heard, RTU_FRAME, heard, rtu};
+use doorward_inspect::modbus::{Exception, RTU_FRAME, RtuAnswer, read_rtu_answer, rtu};
 use doorward_model::{LineSettings, Parity, StopBits};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{mpsc, oneshot};
@@ -119,15 +119,15 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Bus<L> {
                 Ok(Err(error)) => return Err(error),
                 Err(_) => true,
             };
-            match heard(&bytes, silent) {
-                Heard::More | Heard::Silence => patience = self.pace.silence,
-                Heard::Answer(from, pdu)
+            match read_rtu_answer(&bytes, silent) {
+                RtuAnswer::More | RtuAnswer::Silence => patience = self.pace.silence,
+                RtuAnswer::Answer(from, pdu)
                     if from == unit
                         && pdu.first().is_some_and(|function| function & 0x7f == wanted) =>
                 {
                     return Ok(Answered::Pdu(pdu.to_vec()));
                 }
-                Heard::Answer(..) | Heard::Garbled => {
+                RtuAnswer::Answer(..) | RtuAnswer::Garbled => {
                     return Ok(Answered::None(Exception::Silent));
                 }
             }

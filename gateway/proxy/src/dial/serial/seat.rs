@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use doorward_inspect::serial::{Commands, Line};
+use doorward_inspect::serial::{Commands, ConsoleLine};
 use doorward_local::LineRequest;
 use doorward_local::telnet::{IAC, ServerEvent, TelnetServer, escape, is_command};
 use doorward_model::{Lines, Telnet as Speaks};
@@ -188,8 +188,8 @@ impl Seat {
             let (hub, id, unheard, refused) =
                 (&self.hub, self.id, &mut self.unheard, &mut self.refused);
             commands.read(&bytes, |line| match line {
-                Line::Forward(line) => hub.write_whole(id, line.to_vec()),
-                Line::Refuse(line) => {
+                ConsoleLine::Forward(line) => hub.write_whole(id, line.to_vec()),
+                ConsoleLine::Refuse(line) => {
                     refused.count += 1;
                     refused.last = line.to_vec();
                     unheard.extend(NOT_PERMITTED);

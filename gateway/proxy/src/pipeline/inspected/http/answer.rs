@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use doorward_inspect::http::Refusal;
+use doorward_inspect::http::HttpRefusal;
 use doorward_session::{Payload, Problem};
 use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderValue, Response};
 
 /// The answer to a request that is not forwarded. With too many, it may be made again `after` so
 /// long.
-pub(super) fn refused(refusal: Refusal, after: Option<Duration>) -> Response<Payload> {
+pub(super) fn refused(refusal: HttpRefusal, after: Option<Duration>) -> Response<Payload> {
     let status = refusal.status();
     let title = status.canonical_reason().unwrap_or("Refused");
     let problem = Problem::new(status.as_u16(), title, refusal.to_string());
     let mut answer = problem.into_response();
-    if refusal == Refusal::NotAllowed {
-        answer.headers_mut().insert(ALLOW, HeaderValue::from_static(Refusal::ALLOW));
+    if refusal == HttpRefusal::NotAllowed {
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static(HttpRefusal::ALLOW));
     }
     if let Some(after) = after {
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use doorward_inspect::http::Door;
+use doorward_inspect::http::HttpInterface;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -69,7 +69,7 @@ impl Body for Download {
                 let length = frame.data_ref().map_or(0, Bytes::len);
                 this.counted.iter().for_each(|lease| lease.moved_down(length));
                 if let Some(trailers) = frame.trailers_mut() {
-                    Door::trailers(trailers);
+                    HttpInterface::trailers(trailers);
                 }
                 Poll::Ready(Some(Ok(frame)))
             }

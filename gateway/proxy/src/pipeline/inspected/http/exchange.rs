@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use doorward_inspect::http::Door;
+use doorward_inspect::http::HttpInterface;
 use doorward_session::{Payload, empty};
 use http::header::TRAILER;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
@@ -194,7 +194,7 @@ fn announce(fields: &mut HeaderMap, announced: Announced) {
             }
         }
     }
-    Door::trailers(&mut named);
+    HttpInterface::trailers(&mut named);
     let names: Vec<&[u8]> = named.keys().map(|name| name.as_str().as_bytes()).collect();
     if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(names.join(&b", "[..])))
         && !names.is_empty()

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use doorward_inspect::http::{Backend, Door, Extended, Forwarded, Refusal, Way, recorded};
-use doorward_model::{
-    FlowId, Host, HttpOptions, Inspection, Subject, ToldIdentity, Way as Reached,
+use doorward_inspect::http::{
+    Extended, Forwarded, HttpBackend, HttpInterface, HttpRefusal, ServedHost, recorded,
 };
+use doorward_model::{FlowId, Host, HttpOptions, Inspection, Subject, ToldIdentity, Way};
 use doorward_policies::{JournalError, Outcome, Record};
 use doorward_session::{Cause, Payload, Problem};
 use http::request::Parts;
@@ -36,7 +36,7 @@ use crate::problem::{forbidden, not_recorded, unreachable};
 pub(super) struct Flow {
     pub(super) means: Means,
     pub(super) approached: Approached,
-    pub(super) door: Door,
+    pub(super) door: HttpInterface,
     pub(super) options: HttpOptions,
     pub(super) lines: Lines,
     /// If the backend is told who asks.
@@ -74,11 +74,11 @@ impl Flow {
         let options = HttpOptions::clone(options);
         let (host, port) = match (&options.host, approached.target.way()) {
             (Some(told), _) => (told.host.clone(), told.port.unwrap_or(80)),
-            (None, Reached::Tcp { host, port }) => (host.clone(), *port),
+            (None, Way::Tcp { host, port }) => (host.clone(), *port),
             // The agent knows where it is.
             (None, _) => (Host::Name("localhost".to_owned()), 80),
         };
-        let backend = Backend::new(&host, port, &options.base).ok()?;
+        let backend = HttpBackend::new(&host, port, &options.base).ok()?;
         let identity = options.identity.map(|ToldIdentity::Signed| {
             let Requested { session, id, .. } = &approached.requested;
             let (vouch, subject) = (Arc::clone(&means.vouch), session.subject().clone());
@@ -86,10 +86,10 @@ impl Flow {
         });
         let name = means.domain.door(&approached.door());
         let way = match approached.requested.via {
-            Via::Sni => Way::named(&name),
-            Via::Connect | Via::Open => Way::tunnel(&name),
+            Via::Sni => ServedHost::named(&name),
+            Via::Connect | Via::Open => ServedHost::tunnel(&name),
         };
-        let door = Door::new(approached.interface.clone(), backend, way).with(&options);
+        let door = HttpInterface::new(approached.interface.clone(), backend, way).with(&options);
         let requests = Requests::new(!approached.inspected.synced);
         Some(Self {
             means,
@@ -193,13 +193,13 @@ impl Flow {
     }
 
     /// The answer to a refused request.
-    pub(super) fn refused(&self, refusal: Refusal) -> Response<Payload> {
-        let after = self.options.rate.filter(|_| refusal == Refusal::TooFast).map(every);
+    pub(super) fn refused(&self, refusal: HttpRefusal) -> Response<Payload> {
+        let after = self.options.rate.filter(|_| refusal == HttpRefusal::TooFast).map(every);
         refused(refusal, after)
     }
 
     /// Notes and answers that a request is refused of which some was forwarded.
-    pub(super) async fn refuse(&self, asked: &Named, refusal: Refusal) -> Response<Payload> {
+    pub(super) async fn refuse(&self, asked: &Named, refusal: HttpRefusal) -> Response<Payload> {
         let records = {
             let mut requests = self.requests();
             requests.refuse(self, asked, refusal);

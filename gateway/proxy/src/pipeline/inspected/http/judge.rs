@@ -1,7 +1,7 @@
 //! Decides the requests of one HTTP flow.
 
 use doorward_inspect::Judge;
-use doorward_inspect::http::{Asked, Permitted, Refusal};
+use doorward_inspect::http::{HttpRefusal, PermittedRequest, UnjudgedRequest};
 use doorward_model::{Action, DeviceId, InterfaceId, Path, PeerText};
 use doorward_policies::{Cache, Opinion, Record};
 use doorward_session::{Authorized, Lease, Refused};
@@ -128,9 +128,9 @@ impl Requests {
     pub(super) fn decide(
         &mut self,
         flow: &Flow,
-        asked: Asked,
+        asked: UnjudgedRequest,
         query: Option<PeerText>,
-    ) -> Result<(Permitted, Right, Named), Refusal> {
+    ) -> Result<(PermittedRequest, Right, Named), HttpRefusal> {
         let admitted = flow.admitted().map(|admitted| admitted.behind);
         let Self { cache, tally, .. } = self;
         if let Some(why) = asked.objection()
@@ -152,11 +152,11 @@ impl Requests {
             Some(Had { by: By::Flow(authorized), .. }) => authorized.permit().behind(),
             _ => (None, None),
         });
-        let why = (!flow.has_room(interface)).then_some(Refusal::TooFast);
+        let why = (!flow.has_room(interface)).then_some(HttpRefusal::TooFast);
         let mut first = None;
         for Had { action, path, opinion, .. } in &had {
             let named = Named { action: *action, path: path.clone(), query: query.clone() };
-            note(tally, flow, &named, Some(opinion), why.map(Refusal::word));
+            note(tally, flow, &named, Some(opinion), why.map(HttpRefusal::word));
             first.get_or_insert(named);
         }
         if let Some(why) = why {
@@ -176,9 +176,9 @@ impl Requests {
             }
             (None, Some((first, more))) => Right::Request(Held::new(first, more)),
             // It has asked for nothing at all: ours, and nothing was granted.
-            _ => return Err(Refusal::Forbidden),
+            _ => return Err(HttpRefusal::Forbidden),
         };
-        first.map(|asked| (permitted, right, asked)).ok_or(Refusal::Forbidden)
+        first.map(|asked| (permitted, right, asked)).ok_or(HttpRefusal::Forbidden)
     }
 
     /// Notes what could not even be named.
@@ -187,7 +187,7 @@ impl Requests {
         flow: &Flow,
         path: &str,
         query: Option<PeerText>,
-        why: Refusal,
+        why: HttpRefusal,
     ) {
         self.tally.note_unnamed(why.word(), || {
             let record = flow.approached.unnamed(flow.means.clock.now(), path, why.word());
@@ -196,7 +196,7 @@ impl Requests {
     }
 
     /// Notes that a request was refused after all.
-    pub(super) fn refuse(&mut self, flow: &Flow, named: &Named, why: Refusal) {
+    pub(super) fn refuse(&mut self, flow: &Flow, named: &Named, why: HttpRefusal) {
         note(&mut self.tally, flow, named, None, Some(why.word()));
     }
 

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use doorward_inspect::http::{Content, Door, Refusal};
+use doorward_inspect::http::{Content, HttpInterface, HttpRefusal};
 use h2::RecvStream;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
@@ -105,13 +105,13 @@ pub(super) struct Upload {
     lease: Held,
     /// Where it is counted besides on the flow.
     counted: Option<Held>,
-    fault: Arc<OnceLock<Refusal>>,
+    fault: Arc<OnceLock<HttpRefusal>>,
     back: Option<oneshot::Sender<Source>>,
 }
 
 /// What is left of an upload, and what was wrong with it.
 pub(super) struct Rest {
-    fault: Arc<OnceLock<Refusal>>,
+    fault: Arc<OnceLock<HttpRefusal>>,
     unread: oneshot::Receiver<Source>,
 }
 
@@ -134,7 +134,7 @@ impl Upload {
         Self::new(Source::Nothing, None, lease, None).0
     }
 
-    fn refuse(&self, refusal: Refusal) -> io::Error {
+    fn refuse(&self, refusal: HttpRefusal) -> io::Error {
         self.fault.get_or_init(|| refusal);
         io::ErrorKind::InvalidData.into()
     }
@@ -142,7 +142,7 @@ impl Upload {
 
 impl Rest {
     /// Why not all of it was forwarded, if that was the client's doing.
-    pub(super) fn fault(&self) -> Option<Refusal> {
+    pub(super) fn fault(&self) -> Option<HttpRefusal> {
         self.fault.get().copied()
     }
 
@@ -172,12 +172,12 @@ impl Body for Upload {
         if let Some(chunk) = frame.data_ref() {
             let length = chunk.len();
             if this.content.as_mut().is_some_and(|content| !content.take(length)) {
-                return Poll::Ready(Some(Err(this.refuse(Refusal::TooLarge))));
+                return Poll::Ready(Some(Err(this.refuse(HttpRefusal::TooLarge))));
             }
             this.counted.iter().for_each(|lease| lease.moved_up(length));
         }
         if let Some(trailers) = frame.trailers_mut() {
-            Door::trailers(trailers);
+            HttpInterface::trailers(trailers);
         }
         Poll::Ready(Some(Ok(frame)))
     }

@@ -1,15 +1,14 @@
 //! A question with memberships that are supposed.
 
+mod verdict;
+
 use doorward_model::{Device, Group, Kind, Path, Role, Subject};
 use jiff::Timestamp;
 
-use crate::answer::Judges;
 use crate::bundle::Bundle;
-use crate::decision::{Opinion, Refusal};
-use crate::held::Held;
-use crate::judge::{Case, Search, Verdict, verdict_of};
+use crate::membership::ResolvedMemberships;
+use crate::membership::{Membership, built_in_group, built_in_role};
 use crate::question::{Context, Question};
-use crate::snapshot::{Membership, Snapshot, built_in_group, built_in_role};
 
 /// A question at an instant, with the memberships that count for it, whatever a state says: all
 /// that the rules are asked with.
@@ -26,18 +25,6 @@ pub struct Supposed {
 }
 
 impl Supposed {
-    /// A question as the state has it.
-    #[must_use]
-    pub fn of(question: Question, snapshot: &Snapshot, now: Timestamp) -> Self {
-        let standing = snapshot.standing(&question);
-        let roles = standing.subject.iter().flat_map(|known| known.roles.direct(now));
-        let roles = roles.cloned().collect();
-        let groups = standing.device.iter().flat_map(|known| known.groups.direct(now));
-        let groups = groups.cloned().collect();
-        let aliases = standing.aliases(&question);
-        Self { question, aliases, roles, groups, now }
-    }
-
     /// The question.
     #[must_use]
     pub fn question(&self) -> &Question {
@@ -67,38 +54,13 @@ impl Supposed {
         self.question.context(self.now)
     }
 
-    /// What the rules say of it.
-    pub(crate) fn opinion(&self, judges: Judges, snapshot: &Snapshot) -> Opinion {
-        let (roles, groups) = self.held(snapshot.bundle());
-        let asked = (&self.question, &self.aliases[..]);
-        snapshot.judge_among(judges, asked, None, &roles, &groups, self.now)
-    }
-
-    /// Why the compiled form of a bundle refuses it, if it does.
-    pub(crate) fn refusal(&self, bundle: &Bundle) -> Option<Refusal> {
-        self.verdict(bundle, Search::Few).refusal
-    }
-
-    /// The lines of all rules that decide.
-    pub(crate) fn deciding(&self, bundle: &Bundle) -> Vec<usize> {
-        let deciding = self.verdict(bundle, Search::All).deciding;
-        let lines = deciding.iter().map(|rule| bundle.compiled().line(*rule) as usize);
-        let mut lines: Vec<usize> = lines.collect();
-        lines.sort_unstable();
-        lines.dedup();
-        lines
-    }
-
-    fn verdict(&self, bundle: &Bundle, search: Search) -> Verdict {
-        let (roles, groups) = self.held(bundle);
-        let asked = (&self.question, &self.aliases[..]);
-        verdict_of(&Case::new(bundle, asked, self.context(), &roles, &groups), search)
-    }
-
-    fn held(&self, bundle: &Bundle) -> (Held<Role>, Held<Group>) {
+    pub(super) fn resolve(
+        &self,
+        bundle: &Bundle,
+    ) -> (ResolvedMemberships<Role>, ResolvedMemberships<Group>) {
         let roles = self.roles.iter().cloned().map(forever).collect();
         let groups = self.groups.iter().cloned().map(forever).collect();
-        (bundle.roles_held(roles), bundle.groups_held(groups))
+        (bundle.resolve_roles(roles), bundle.resolve_groups(groups))
     }
 }
 

@@ -8,7 +8,7 @@ pub(super) const WAITING: usize = 256 * 1024;
 
 /// The way to one side: packets go there whole, one after the other.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct PacketQueue {
     /// Nothing else can go there now: a packet is under way, or CONNACK has to be the first one.
     busy: bool,
     /// Whole packets that wait for that.
@@ -17,7 +17,7 @@ pub(super) struct Line {
     limit: usize,
 }
 
-impl Line {
+impl PacketQueue {
     pub(super) fn new(busy: bool) -> Self {
         Self { busy, waiting: Vec::new(), limit: LONGEST + 5 }
     }

@@ -9,12 +9,12 @@ pub(super) const HELD: usize = 32 * 1024;
 /// The filters that were forwarded in a SUBSCRIBE on this connection, and in no UNSUBSCRIBE since:
 /// a number for each. By chance two may have the same one, and count once.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct HeldFilters {
     filters: HashSet<u64>,
     hasher: RandomState,
 }
 
-impl Held {
+impl HeldFilters {
     /// Whether these may be held as well. Those that are held already take no room.
     pub(super) fn have_room<'b>(&self, filters: impl Iterator<Item = &'b str>) -> bool {
         let number = |filter| self.hasher.hash_one(filter);

@@ -1,17 +1,49 @@
-//! What a subject or device is a member of, and all that this leads to.
+//! Memberships in roles and groups, and the numbers of all roles and groups that they lead to.
 
 use std::borrow::Cow;
 
-use doorward_model::{Group, Role};
+use doorward_model::{Group, Kind, Role};
 use jiff::Timestamp;
 
 use crate::bundle::Bundle;
-use crate::snapshot::Membership;
+
+/// Membership in a role or group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership<T> {
+    /// In what.
+    pub of: T,
+    /// Until when, excluded; `None` is until it is taken away.
+    pub until: Option<Timestamp>,
+}
+
+/// Returns `these` with the built-in membership.
+pub(crate) fn with_built_in<T: Clone>(
+    these: &[Membership<T>],
+    built_in: Option<T>,
+) -> Vec<Membership<T>> {
+    let built_in = built_in.map(|of| Membership { of, until: None });
+    these.iter().cloned().chain(built_in).collect()
+}
+
+/// The role that everybody of a kind has.
+pub(crate) fn built_in_role(kind: Kind) -> Option<Role> {
+    let name = match kind {
+        Kind::User => "users",
+        Kind::Device => "devices",
+        Kind::Gateway => return None,
+    };
+    name.parse().ok().map(Role::new)
+}
+
+/// The group that every device but the gateway is in.
+pub(crate) fn built_in_group() -> Option<Group> {
+    "devices".parse().ok().map(Group::new)
+}
 
 /// What somebody or something is a member of, with the numbers of all that it leads to under one
 /// bundle.
 #[derive(Clone, Debug)]
-pub(crate) struct Held<T> {
+pub(crate) struct ResolvedMemberships<T> {
     of: Vec<Membership<T>>,
     /// By memberships without an end.
     always: Box<[u32]>,
@@ -19,7 +51,7 @@ pub(crate) struct Held<T> {
     ending: Box<[(Timestamp, Box<[u32]>)]>,
 }
 
-impl<T> Held<T> {
+impl<T> ResolvedMemberships<T> {
     /// In nothing.
     pub(crate) fn none() -> Self {
         Self { of: Vec::new(), always: Box::default(), ending: Box::default() }
@@ -56,7 +88,7 @@ fn in_order(numbers: impl Iterator<Item = u32>) -> Vec<u32> {
 
 impl Bundle {
     /// What a member of these roles holds under this bundle.
-    pub(crate) fn roles_held(&self, of: Vec<Membership<Role>>) -> Held<Role> {
+    pub(crate) fn resolve_roles(&self, of: Vec<Membership<Role>>) -> ResolvedMemberships<Role> {
         held(of, |role| {
             let all = self.role_links().closure([role.clone()]);
             let number = |role: &Role| self.compiled().who("role/", role.name().as_str());
@@ -65,7 +97,7 @@ impl Bundle {
     }
 
     /// What a device in these groups is in under this bundle.
-    pub(crate) fn groups_held(&self, of: Vec<Membership<Group>>) -> Held<Group> {
+    pub(crate) fn resolve_groups(&self, of: Vec<Membership<Group>>) -> ResolvedMemberships<Group> {
         held(of, |group| {
             let all = self.group_links().closure([group.clone()]);
             all.iter().filter_map(|group| self.compiled().group(group.name().as_str())).collect()
@@ -73,9 +105,9 @@ impl Bundle {
     }
 }
 
-fn held<T>(of: Vec<Membership<T>>, numbers: impl Fn(&T) -> Vec<u32>) -> Held<T> {
+fn held<T>(of: Vec<Membership<T>>, numbers: impl Fn(&T) -> Vec<u32>) -> ResolvedMemberships<T> {
     let forever = of.iter().filter(|one| one.until.is_none());
     let always = in_order(forever.flat_map(|one| numbers(&one.of)));
     let ending = of.iter().filter_map(|one| Some((one.until?, numbers(&one.of).into())));
-    Held { always: always.into(), ending: ending.collect(), of }
+    ResolvedMemberships { always: always.into(), ending: ending.collect(), of }
 }

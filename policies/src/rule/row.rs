@@ -4,9 +4,9 @@
 use super::error::{BundleErrors, Reason};
 
 /// One line with its fields.
-pub(crate) struct Line<'a> {
+pub(crate) struct TableRow<'a> {
     pub(crate) number: usize,
-    fields: [Field<'a>; MOST],
+    fields: [TableField<'a>; MOST],
     count: usize,
 }
 
@@ -15,54 +15,54 @@ const MOST: usize = 7;
 
 /// One field, and the column (in bytes, from 1) where its text begins.
 #[derive(Clone, Copy)]
-pub(crate) struct Field<'a> {
+pub(crate) struct TableField<'a> {
     pub(crate) text: &'a str,
     pub(crate) column: usize,
 }
 
-impl<'a> Line<'a> {
+impl<'a> TableRow<'a> {
     /// How many fields there are.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.count
     }
 
     /// The fields, as far as they are kept.
-    pub(super) fn fields(&self) -> &[Field<'a>] {
+    pub(crate) fn fields(&self) -> &[TableField<'a>] {
         self.fields.get(..self.count.min(MOST)).unwrap_or_default()
     }
 
     /// The fields of a line that has just so many.
-    pub(super) fn exactly<const N: usize>(&self) -> Option<[Field<'a>; N]> {
+    pub(crate) fn exactly<const N: usize>(&self) -> Option<[TableField<'a>; N]> {
         if self.count == N { self.fields.first_chunk().copied() } else { None }
     }
 }
 
 /// Goes through the lines of `text` that say something.
-pub(super) fn lines<'a>(
+pub(crate) fn each_row<'a>(
     file: &'static str,
     text: &'a str,
     errors: &mut BundleErrors,
-    mut each: impl FnMut(&Line<'a>, &mut BundleErrors),
+    mut each: impl FnMut(&TableRow<'a>, &mut BundleErrors),
 ) {
-    for (number, line) in (1..).zip(without_mark(text).lines()) {
-        if let Some(line) = line_of(file, number, line, errors) {
+    for (number, line) in (1..).zip(without_byte_order_mark(text).lines()) {
+        if let Some(line) = read_row(file, number, line, errors) {
             each(&line, errors);
         }
     }
 }
 
 /// A text without the mark that some editors put before it.
-pub(crate) fn without_mark(text: &str) -> &str {
+pub(crate) fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// A line of a file; `None` if it says nothing, or is refused.
-pub(crate) fn line_of<'a>(
+pub(crate) fn read_row<'a>(
     file: &'static str,
     number: usize,
     line: &'a str,
     errors: &mut BundleErrors,
-) -> Option<Line<'a>> {
+) -> Option<TableRow<'a>> {
     // A carriage return that ends no line could hide a rule in a comment.
     if let Some(at) = line.find('\r') {
         errors.refuse(file, number, (at + 1, Reason::Control));
@@ -73,7 +73,7 @@ pub(crate) fn line_of<'a>(
         return None;
     }
     match fields(line) {
-        Ok((fields, count)) => Some(Line { number, fields, count }),
+        Ok((fields, count)) => Some(TableRow { number, fields, count }),
         Err(place) => {
             errors.refuse(file, number, place);
             None
@@ -81,7 +81,7 @@ pub(crate) fn line_of<'a>(
     }
 }
 
-fn fields(line: &str) -> Result<([Field<'_>; MOST], usize), (usize, Reason)> {
+fn fields(line: &str) -> Result<([TableField<'_>; MOST], usize), (usize, Reason)> {
     let plain = |byte: u8| (matches!(byte, b' '..=b'~') && byte != b'"') || byte == b'\t';
     if !line.bytes().all(plain) {
         let stranger = |c: char| (c.is_control() && c != '\t') || c == '"';
@@ -89,12 +89,12 @@ fn fields(line: &str) -> Result<([Field<'_>; MOST], usize), (usize, Reason)> {
             return Err((at + 1, if c == '"' { Reason::Quote } else { Reason::Control }));
         }
     }
-    let mut found = [Field { text: "", column: 0 }; MOST];
+    let mut found = [TableField { text: "", column: 0 }; MOST];
     let (mut start, mut count) = (0, 0);
     for text in line.split(',') {
         if let Some(field) = found.get_mut(count) {
             let column = start + (text.len() - text.trim_start().len()) + 1;
-            *field = Field { text: text.trim(), column };
+            *field = TableField { text: text.trim(), column };
         }
         (start, count) = (start + text.len() + 1, count + 1);
     }

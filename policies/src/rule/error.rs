@@ -5,7 +5,7 @@ use std::fmt;
 use doorward_model::{SubjectError, UnknownAction, did_you_mean, escape};
 use thiserror::Error;
 
-use super::expectation::TestError;
+use super::test_error::TestError;
 use crate::pattern::PatternError;
 use crate::when::WhenError;
 
@@ -24,7 +24,7 @@ pub struct BundleError {
 }
 
 impl BundleError {
-    pub(super) fn new(file: &'static str, line: usize, column: usize, reason: Reason) -> Self {
+    pub(crate) fn new(file: &'static str, line: usize, column: usize, reason: Reason) -> Self {
         Self { file, line, column, reason }
     }
 }
@@ -110,7 +110,7 @@ pub enum Reason {
     NoRules,
     /// Paths with more different segments than fit in memory.
     #[error("the paths of the bundle have more than {0} different beginnings; use wildcards")]
-    TooManyPlaces(u32),
+    TooManyNodes(u32),
     /// More text than a bundle has.
     #[error("the bundle is larger than 256 MiB")]
     TooLarge,
@@ -132,7 +132,7 @@ impl BundleErrors {
         self.push(BundleError::new(file, line, place.0, place.1));
     }
 
-    pub(super) fn push(&mut self, error: BundleError) {
+    pub(crate) fn push(&mut self, error: BundleError) {
         if self.found.len() < Self::LIMIT {
             self.found.push(error);
         } else {

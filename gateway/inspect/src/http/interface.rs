@@ -2,36 +2,36 @@
 
 use doorward_model::{FieldName, HttpOptions, Name, Operand, Origin, Several};
 
-use super::authority::Way;
-use super::backend::Backend;
+use super::authority::ServedHost;
+use super::backend::HttpBackend;
 use super::fields::may_be_kept;
 
 /// An HTTP interface as one connection sees it. Of each request:
 ///
-/// 1. [`Door::read`] says what it asks for, or refuses it.
-/// 2. [`Asked::judge`](super::Asked::judge) asks whether that is permitted.
-/// 3. [`Door::forward`] makes the head for the backend.
-/// 4. [`Door::answer`] makes the head for the client of the backend's.
+/// 1. [`HttpInterface::read`] says what it asks for, or refuses it.
+/// 2. [`UnjudgedRequest::judge`](super::UnjudgedRequest::judge) asks whether that is permitted.
+/// 3. [`HttpInterface::forward`] makes the head for the backend.
+/// 4. [`HttpInterface::answer`] makes the head for the client of the backend's.
 ///
 /// Whoever parses and writes the bytes is an HTTP library, on both sides; a head that was read in
 /// one way is never written in another.
 #[derive(Clone, Debug)]
-pub struct Door {
+pub struct HttpInterface {
     pub(super) interface: Name,
-    pub(super) backend: Backend,
-    pub(super) way: Way,
+    pub(super) backend: HttpBackend,
+    pub(super) served_host: ServedHost,
     pub(super) largest: Option<u64>,
     pub(super) operand: Option<Operand>,
     pub(super) origins: Option<Several<Origin>>,
     pub(super) keep: Option<Several<FieldName>>,
 }
 
-impl Door {
+impl HttpInterface {
     /// The door of `interface`, to which clients came by `way`.
     #[must_use]
-    pub fn new(interface: Name, backend: Backend, way: Way) -> Self {
+    pub fn new(interface: Name, backend: HttpBackend, served_host: ServedHost) -> Self {
         let (operand, origins, keep) = (None, None, None);
-        Self { interface, backend, way, largest: None, operand, origins, keep }
+        Self { interface, backend, served_host, largest: None, operand, origins, keep }
     }
 
     /// The same, as the interface's options have it: how much content a request may have, which

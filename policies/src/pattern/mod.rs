@@ -1,0 +1,181 @@
+//! The path column of a rule: which paths the rule reaches.
+
+mod error;
+mod range;
+mod reader;
+mod segment;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use doorward_model::{Path, Segment};
+
+pub use error::PatternError;
+pub(crate) use range::NumberRange;
+pub(crate) use reader::{PatternPiece, PatternReader};
+pub(crate) use segment::PatternSegment;
+
+/// The path column of a rule.
+///
+/// `*` is exactly one segment; `**`, last only, is zero or more; `a-b` is a range where the
+/// protocol of the question types that segment as a number, and literal text elsewhere. The
+/// literal characters `* % , ; | "`, space and controls are written `%XX`, and so may any
+/// other be.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Pattern {
+    segments: Box<[Part]>,
+    open: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Part {
+    /// `*`
+    One,
+    /// Literal text, and what it means where a number is expected.
+    Text { text: Box<str>, range: Option<NumberRange> },
+}
+
+impl Pattern {
+    /// Whether the pattern reaches *every* path of the set that `path` names: what an allow
+    /// rule needs.
+    #[must_use]
+    pub fn covers(&self, path: &Path) -> bool {
+        let asked = path.segments();
+        let enough = if self.open {
+            self.segments.len() <= asked.len()
+        } else {
+            self.segments.len() == asked.len() && !path.is_open()
+        };
+        enough
+            && asked.iter().enumerate().all(|(at, segment)| {
+                let root = path.is_topic_root(at);
+                self.segments
+                    .get(at)
+                    .map_or(PatternSegment::One, Part::segment)
+                    .covers(segment, root)
+            })
+    }
+
+    /// Whether the pattern reaches *any* path of the set that `path` names: what a deny rule
+    /// needs.
+    #[must_use]
+    pub fn overlaps(&self, path: &Path) -> bool {
+        let (asked, length) = (path.segments(), self.segments.len());
+        let enough = length == asked.len()
+            || (self.open && length < asked.len())
+            || (path.is_open() && length > asked.len());
+        enough
+            && (0..length.max(asked.len())).all(|at| {
+                let root = path.is_topic_root(at);
+                let part = self.segments.get(at).map_or(PatternSegment::One, Part::segment);
+                // Past its end an open path has any level that a wildcard may meet.
+                part.overlaps(asked.get(at).unwrap_or(&Segment::Any), root)
+            })
+    }
+}
+
+impl Pattern {
+    /// The pattern of these segments.
+    pub(crate) fn of<'a>(pieces: impl Iterator<Item = PatternPiece<'a>>, open: bool) -> Self {
+        let part = |piece| match piece {
+            PatternPiece::One => Part::One,
+            PatternPiece::Text { text, range } => Part::Text { text: text.into(), range },
+        };
+        Self { segments: pieces.map(part).collect(), open }
+    }
+
+    /// The segments as they are meant, and whether more may follow.
+    pub(crate) fn pieces(&self) -> (impl Iterator<Item = PatternPiece<'_>>, bool) {
+        (self.segments.iter().map(Part::piece), self.open)
+    }
+
+    /// The text of the first segment, if it is text.
+    pub(crate) fn first(&self) -> Option<&str> {
+        match self.segments.first() {
+            Some(Part::Text { text, .. }) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The text of each segment; `None` where it is `*`.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = Option<&str>> {
+        self.segments.iter().map(|part| match part {
+            Part::One => None,
+            Part::Text { text, .. } => Some(&**text),
+        })
+    }
+
+    /// Whether the pattern reaches every path that `other` reaches. Where that depends on the
+    /// protocol, the answer is no.
+    pub(crate) fn includes(&self, other: &Self) -> bool {
+        let long_enough = if self.open {
+            self.segments.len() <= other.segments.len()
+        } else {
+            !other.open && self.segments.len() == other.segments.len()
+        };
+        // What follows an open pattern is met by wildcards.
+        let wide = self.segments.iter().chain(std::iter::repeat(&Part::One));
+        long_enough
+            && wide.zip(&other.segments).all(|(wide, narrow)| {
+                match (wide, narrow) {
+                    (Part::One, Part::One) => true,
+                    // A topic's first level that begins with $, and Modbus's broadcast, are not met.
+                    (Part::One, Part::Text { text, range }) => {
+                        !text.starts_with('$') && *range != Some(NumberRange::ZERO)
+                    }
+                    (Part::Text { .. }, Part::One) => false,
+                    (wide, narrow) => wide == narrow,
+                }
+            })
+    }
+}
+
+impl Part {
+    fn piece(&self) -> PatternPiece<'_> {
+        match self {
+            Self::One => PatternPiece::One,
+            Self::Text { text, range } => {
+                PatternPiece::Text { text: Cow::Borrowed(text), range: *range }
+            }
+        }
+    }
+
+    fn segment(&self) -> PatternSegment<'_> {
+        match self {
+            Self::One => PatternSegment::One,
+            Self::Text { text, range } => PatternSegment::Text { text, range: *range },
+        }
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        let pieces = PatternReader::of(text)?;
+        let open = pieces.open;
+        let pieces = pieces.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self::of(pieces.into_iter(), open))
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (pieces, open) = self.pieces();
+        let mut slash = "";
+        for piece in pieces {
+            write!(f, "{slash}{piece}")?;
+            slash = "/";
+        }
+        if open { write!(f, "{slash}**") } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

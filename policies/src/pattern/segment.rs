@@ -1,0 +1,67 @@
+//! One segment of a pattern, and which segments of a path it reaches.
+
+use doorward_model::Segment;
+
+use super::range::NumberRange;
+
+/// One segment of a pattern, wherever it is kept.
+#[derive(Clone, Copy)]
+pub(crate) enum PatternSegment<'a> {
+    /// `*`
+    One,
+    /// Literal text, and what it means where a number is expected.
+    Text { text: &'a str, range: Option<NumberRange> },
+    /// Literal text that is a range where a number is expected.
+    Range(NumberRange),
+}
+
+impl PatternSegment<'_> {
+    /// What it means where a number is expected.
+    fn range(&self) -> Option<NumberRange> {
+        match self {
+            Self::One => None,
+            Self::Text { range, .. } => *range,
+            Self::Range(range) => Some(*range),
+        }
+    }
+
+    fn is_text(&self, asked: &str) -> bool {
+        match self {
+            Self::One => false,
+            Self::Text { text, .. } => *text == asked,
+            // Each range has one text.
+            Self::Range(range) => NumberRange::read(asked) == Some(*range),
+        }
+    }
+
+    pub(super) fn covers(&self, asked: &Segment, topic_root: bool) -> bool {
+        match (self, asked) {
+            (Self::One, Segment::Text(text)) => !(topic_root && text.starts_with('$')),
+            (Self::One, Segment::Any | Segment::Range(..)) => true,
+            // Unit 0 reaches every unit, so a rule must name it.
+            (Self::One, Segment::Unit(unit)) => *unit != 0,
+            (text, Segment::Text(asked)) => text.is_text(asked),
+            (_, Segment::Any) => false,
+            (text, Segment::Unit(0)) => text.range() == Some(NumberRange::ZERO),
+            (text, Segment::Unit(unit)) => {
+                text.range().is_some_and(|range| range.contains((*unit).into(), (*unit).into()))
+            }
+            (text, Segment::Range(from, to)) => {
+                text.range().is_some_and(|range| range.contains(*from, *to))
+            }
+        }
+    }
+
+    /// Whether it reaches any of what `asked` names.
+    pub(crate) fn overlaps(&self, asked: &Segment, topic_root: bool) -> bool {
+        match (self, asked) {
+            (Self::Text { text, .. }, Segment::Any) => !(topic_root && text.starts_with('$')),
+            (Self::Range(_), Segment::Any) | (_, Segment::Unit(0)) => true,
+            (Self::Text { .. } | Self::Range(_), Segment::Range(from, to)) => {
+                self.range().is_some_and(|range| range.meets(*from, *to))
+            }
+            // The rest are single values, or reached whole.
+            (part, asked) => part.covers(asked, topic_root),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What a state and a bundle say of a supposed question.
+
+use jiff::Timestamp;
+
+use super::Supposed;
+use crate::answer::Judges;
+use crate::bundle::Bundle;
+use crate::decision::{Opinion, Refusal};
+use crate::judge::{Case, RulesVerdict, Search, verdict_of};
+use crate::question::Question;
+use crate::snapshot::Snapshot;
+
+impl Supposed {
+    /// A question as the state has it.
+    #[must_use]
+    pub fn of(question: Question, snapshot: &Snapshot, now: Timestamp) -> Self {
+        let resolved = snapshot.resolve(&question);
+        let roles = resolved.subject.iter().flat_map(|known| known.roles.direct(now));
+        let roles = roles.cloned().collect();
+        let groups = resolved.device.iter().flat_map(|known| known.groups.direct(now));
+        let groups = groups.cloned().collect();
+        let aliases = resolved.aliases(&question);
+        Self { question, aliases, roles, groups, now }
+    }
+
+    /// What the rules say of it.
+    pub(crate) fn opinion(&self, judges: Judges, snapshot: &Snapshot) -> Opinion {
+        let (roles, groups) = self.resolve(snapshot.bundle());
+        let asked = (&self.question, &self.aliases[..]);
+        snapshot.judge_among(judges, asked, None, &roles, &groups, self.now)
+    }
+
+    /// Why the compiled form of a bundle refuses it, if it does.
+    pub(crate) fn refusal(&self, bundle: &Bundle) -> Option<Refusal> {
+        self.verdict(bundle, Search::Few).refusal
+    }
+
+    /// The lines of all rules that decide.
+    pub(crate) fn deciding(&self, bundle: &Bundle) -> Vec<usize> {
+        let deciding = self.verdict(bundle, Search::All).deciding;
+        let lines = deciding.iter().map(|rule| bundle.compiled().line(*rule) as usize);
+        let mut lines: Vec<usize> = lines.collect();
+        lines.sort_unstable();
+        lines.dedup();
+        lines
+    }
+
+    fn verdict(&self, bundle: &Bundle, search: Search) -> RulesVerdict {
+        let (roles, groups) = self.resolve(bundle);
+        let asked = (&self.question, &self.aliases[..]);
+        verdict_of(&Case::new(bundle, asked, self.context(), &roles, &groups), search)
+    }
+}
