@@ -6,9 +6,9 @@ use doorward_model::Prefix;
 use doorward_policies::Party;
 use tokio::net::TcpStream;
 
-use crate::limits::Slot;
-use crate::line::Line;
-use crate::listener::Place;
+use crate::limits::EntranceSlot;
+use crate::tcp::TcpConnection;
+use crate::endpoint::ListenerKind;
 use crate::pot::Rank;
 use crate::pots::Pots;
 
@@ -16,9 +16,9 @@ use crate::pots::Pots;
 #[derive(Debug)]
 #[must_use]
 pub struct Accepted {
-    pub(crate) line: Line,
+    pub(crate) tcp: TcpConnection,
     pub(crate) peer: SocketAddr,
-    pub(crate) slot: Slot,
+    pub(crate) slot: EntranceSlot,
 }
 
 impl Accepted {
@@ -31,20 +31,20 @@ impl Accepted {
         tcp: TcpStream,
         peer: SocketAddr,
         pots: &Pots,
-        place: Place,
+        listener: ListenerKind,
     ) -> Result<Self, &'static str> {
         // IPv4 through a dual-stack socket is IPv4.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let entrance = pots.entrance(place);
-        let rank = match place {
+        let entrance = pots.entrance(listener);
+        let rank = match listener {
             // As many files are kept for the management as it takes connections.
-            Place::Management => Rank::Administrator,
-            Place::Data if entrance.knows(Prefix::of(peer.ip())) => Rank::Known,
-            Place::Data => Rank::Anyone,
+            ListenerKind::Management => Rank::Administrator,
+            ListenerKind::Data if entrance.knows(Prefix::of(peer.ip())) => Rank::Known,
+            ListenerKind::Data => Rank::Anyone,
         };
         let file = pots.files().take(&Party::stranger(peer.ip()), 1, rank);
-        let line = Line::new(tcp, Some(file.ok_or("too-many-files")?));
+        let tcp = TcpConnection::new(tcp, Some(file.ok_or("too-many-files")?));
         let slot = entrance.enter(peer.ip()).ok_or("too-many-connections")?;
-        Ok(Self { line, peer, slot })
+        Ok(Self { tcp, peer, slot })
     }
 }

@@ -76,7 +76,7 @@ impl IdentityError {
 
 /// Whom a proven leaf identifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
+pub(crate) struct VerifiedIdentity {
     pub(crate) name: SpiffeId,
     pub(crate) id: SubjectId,
     pub(crate) certificate: CertificateId,
@@ -99,7 +99,7 @@ pub(crate) fn identify(
     anchors: &[Anchor],
     snapshot: &Snapshot,
     now: Timestamp,
-) -> Result<Identity, IdentityError> {
+) -> Result<VerifiedIdentity, IdentityError> {
     let leaf = read(leaf, snapshot.domain())?;
     let issuer = anchors
         .iter()
@@ -120,7 +120,7 @@ pub(crate) fn identify(
     if !member.enabled {
         return Err(IdentityError::Disabled);
     }
-    Ok(Identity { name: leaf.name, id: row.subject, certificate, not_after: row.not_after })
+    Ok(VerifiedIdentity { name: leaf.name, id: row.subject, certificate, not_after: row.not_after })
 }
 
 fn read(der: &[u8], domain: &Domain) -> Result<Leaf, IdentityError> {

@@ -12,7 +12,7 @@
 //!
 //! Invariants
 //! - A [`Session`] is made in this crate only, from the proven leaf only.
-//! - A connection that is dropped without its proper end is reset, never closed: see [`Line`].
+//! - A connection that is dropped without its proper end is reset, never closed: see [`TcpConnection`].
 //! - The four resumption domains share no tickets, and no ticket is good for more than an hour.
 //! - Every queue, map and wait before authentication is bounded; after it, what streams have brought
 //!   and nobody has taken.
@@ -23,12 +23,12 @@
 mod accept;
 mod authenticate;
 mod direct;
-mod doors;
+mod dispatch;
+mod endpoint;
 mod http;
 mod identify;
 mod lease;
 mod limits;
-mod line;
 mod link;
 mod listener;
 mod note;
@@ -39,14 +39,17 @@ mod pots;
 mod quic;
 mod refusals;
 mod secured;
+mod serving;
 mod session;
+mod tcp;
 mod tickets;
+mod tls;
 mod trust;
 mod wire;
 
 pub use accept::Accepted;
-pub use authenticate::{Authenticated, Door};
-pub use doors::{OwnNames, TlsSettings, TlsVersion};
+pub use authenticate::Authenticated;
+pub use endpoint::ListenerKind;
 pub use http::{Body, BodyError, Payload, Problem, RequestId, Whole, empty, json, mark, text};
 pub use identify::IdentityError;
 pub use lease::{
@@ -54,15 +57,17 @@ pub use lease::{
     SessionView, Suspend, Tracked,
 };
 pub use limits::{LARGEST_BODY, Limits, Machine, SessionLimits, Setting};
-pub use line::Line;
-pub use link::{Asking, Link, LinkError, Parting, Reached};
-pub use listener::{Listener, Place, Serving};
+pub use link::{OpenRequest, Link, LinkError, CutNotice, DeviceFlow};
+pub use listener::Listener;
 pub use note::note;
-pub use ports::{Flows, Front, Opened, Renewal, Tunnel, Visit};
+pub use ports::{Flows, Front, TunnelOpening, Renewal, Tunnel, Visit};
 pub use pot::{Places, Pot, Rank, Size};
 pub use pots::{LimitView, Pots};
 pub use quic::QuicListener;
 pub use refusals::Refusals;
+pub use serving::Serving;
 pub use session::Session;
+pub use tcp::TcpConnection;
+pub use tls::{OwnNames, TlsSettings, TlsVersion};
 pub use trust::{Anchor, Trust, TrustError};
 pub use wire::{StreamWire, Wire};

@@ -22,7 +22,7 @@ const WITHIN: Duration = Duration::from_millis(2500);
 
 /// Where a connection comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum PeerAddress {
     /// From there, and that is proven.
     Proven(SocketAddr),
     /// It has moved and does not prove where to. It was there last.
@@ -32,7 +32,7 @@ pub(crate) enum Source {
     },
 }
 
-impl Source {
+impl PeerAddress {
     /// The address that conditions are judged by.
     pub(crate) fn known(self) -> Option<IpAddr> {
         match self {
@@ -51,7 +51,7 @@ impl Source {
 
 /// Follows one connection.
 #[derive(Debug)]
-pub(crate) struct Path {
+pub(crate) struct PathTracker {
     proven: SocketAddr,
     moved: Option<Moved>,
 }
@@ -69,19 +69,19 @@ struct Moved {
     proofs: u8,
 }
 
-impl Path {
+impl PathTracker {
     /// A connection whose handshake has proven that address.
     pub(crate) fn new(proven: SocketAddr) -> Self {
         Self { proven, moved: None }
     }
 
     /// Looks at what the transport has done so far.
-    pub(crate) fn look(&mut self, seen: PathSeen, now: Duration) -> Source {
+    pub(crate) fn look(&mut self, seen: PathSeen, now: Duration) -> PeerAddress {
         let remote = canonical(seen.remote);
         if remote.ip() == self.proven.ip() {
             // Another port of the same address is the same source.
             (self.proven, self.moved) = (remote, None);
-            return Source::Proven(remote);
+            return PeerAddress::Proven(remote);
         }
         let since = self.moved.as_ref().map_or(now, |moved| moved.since);
         let afresh = Moved { to: remote.ip(), since, seen, first: now, proofs: 0 };
@@ -94,14 +94,14 @@ impl Path {
                     *moved = afresh;
                 } else if moved.proofs >= 2 {
                     (self.proven, self.moved) = (remote, None);
-                    return Source::Proven(remote);
+                    return PeerAddress::Proven(remote);
                 }
             }
             other => *other = Some(afresh),
         }
         match now.saturating_sub(since) < GRACE {
-            true => Source::Proven(self.proven),
-            false => Source::Unknown { last: self.proven },
+            true => PeerAddress::Proven(self.proven),
+            false => PeerAddress::Unknown { last: self.proven },
         }
     }
 
@@ -134,55 +134,55 @@ mod tests {
 
     #[test]
     fn a_move_counts_when_stream_data_has_left_twice_without_a_challenge() {
-        let mut path = Path::new(address(1));
-        assert_eq!(path.look(seen(2, 5, 10), millis(0)), Source::Proven(address(1)));
+        let mut path = PathTracker::new(address(1));
+        assert_eq!(path.look(seen(2, 5, 10), millis(0)), PeerAddress::Proven(address(1)));
         // Challenges leave with the data: not yet.
-        assert_eq!(path.look(seen(2, 6, 11), millis(100)), Source::Proven(address(1)));
-        assert_eq!(path.look(seen(2, 6, 12), millis(200)), Source::Proven(address(1)));
+        assert_eq!(path.look(seen(2, 6, 11), millis(100)), PeerAddress::Proven(address(1)));
+        assert_eq!(path.look(seen(2, 6, 12), millis(200)), PeerAddress::Proven(address(1)));
         assert!(path.is_moving());
         // Nothing has left.
-        assert_eq!(path.look(seen(2, 6, 12), millis(300)), Source::Proven(address(1)));
-        assert_eq!(path.look(seen(2, 6, 13), millis(400)), Source::Proven(address(2)));
+        assert_eq!(path.look(seen(2, 6, 12), millis(300)), PeerAddress::Proven(address(1)));
+        assert_eq!(path.look(seen(2, 6, 13), millis(400)), PeerAddress::Proven(address(2)));
         assert!(!path.is_moving());
     }
 
     #[test]
     fn what_is_not_proven_is_soon_unknown() {
-        let mut path = Path::new(address(1));
+        let mut path = PathTracker::new(address(1));
         for step in 0..100 {
             let now = millis(step * 100);
             let source = path.look(seen(2, step, step), now);
             match now < GRACE {
-                true => assert_eq!(source, Source::Proven(address(1))),
-                false => assert_eq!(source, Source::Unknown { last: address(1) }),
+                true => assert_eq!(source, PeerAddress::Proven(address(1))),
+                false => assert_eq!(source, PeerAddress::Unknown { last: address(1) }),
             }
         }
         // Hopping from one forged address to the next does not win time.
-        let mut path = Path::new(address(1));
+        let mut path = PathTracker::new(address(1));
         for step in 0..100 {
             let now = millis(step * 100);
             let source = path.look(seen(2 + (step % 7) as u8, 0, step), now);
             assert_eq!(source.known().is_some(), now < GRACE, "{now:?}");
         }
-        assert_eq!(path.look(seen(1, 0, 200), millis(20_000)), Source::Proven(address(1)));
+        assert_eq!(path.look(seen(1, 0, 200), millis(20_000)), PeerAddress::Proven(address(1)));
     }
 
     #[test]
     fn proofs_that_lie_too_far_apart_are_none() {
-        let mut path = Path::new(address(1));
+        let mut path = PathTracker::new(address(1));
         let mut now = 0;
         for step in 0..50 {
             now += 1500;
-            assert_ne!(path.look(seen(2, 0, step), millis(now)), Source::Proven(address(2)));
+            assert_ne!(path.look(seen(2, 0, step), millis(now)), PeerAddress::Proven(address(2)));
         }
     }
 
     #[test]
     fn another_port_is_the_same_source() {
-        let mut path = Path::new(address(1));
+        let mut path = PathTracker::new(address(1));
         let other = SocketAddr::new(address(1).ip(), 9);
         let moved = PathSeen { remote: other, challenges: 0, streams: 0 };
-        assert_eq!(path.look(moved, millis(0)), Source::Proven(other));
+        assert_eq!(path.look(moved, millis(0)), PeerAddress::Proven(other));
     }
 
     /// quinn's own idea of the path, as far as it matters here.
@@ -265,7 +265,7 @@ mod tests {
                 challenges: 0,
                 streams: 0,
             };
-            let (mut path, mut now) = (Path::new(address(1)), Duration::ZERO);
+            let (mut path, mut now) = (PathTracker::new(address(1)), Duration::ZERO);
             for step in steps {
                 transport.tick(now);
                 match step {
@@ -277,7 +277,7 @@ mod tests {
                     Step::Look => {
                         let (challenges, streams) = (transport.challenges, transport.streams);
                         let source = path.look(seen(transport.path.0, challenges, streams), now);
-                        if let Source::Proven(from) = source {
+                        if let PeerAddress::Proven(from) = source {
                             let validated = |last: &u8| address(*last).ip() == from.ip();
                             prop_assert!(transport.validated.iter().any(validated));
                         }

@@ -14,8 +14,8 @@ use jiff::Timestamp;
 
 use crate::http::{Body, Payload, Problem};
 use crate::limits::Entrance;
-use crate::link::{Asking, Link};
-use crate::listener::Place;
+use crate::link::{OpenRequest, Link};
+use crate::endpoint::ListenerKind;
 use crate::pot::Rank;
 use crate::session::Session;
 use crate::wire::Wire;
@@ -24,7 +24,7 @@ use crate::wire::Wire;
 #[derive(Debug)]
 pub struct Visit {
     /// At which listener.
-    pub place: Place,
+    pub listener: ListenerKind,
     /// The session, if the visitor has proven an identity.
     pub session: Option<Arc<Session>>,
     /// Where the visitor comes from.
@@ -62,7 +62,7 @@ impl Visit {
 pub trait Flows: Send + Sync {
     /// A session came to the door of the interface of that host name, known or not. The answer
     /// is the flow's whole life.
-    fn door(
+    fn interface(
         &self,
         session: Arc<Session>,
         id: FlowId,
@@ -82,11 +82,11 @@ pub trait Flows: Send + Sync {
 
     /// A session asks for an interface by a stream of `doorward/1`. The answer is the flow's
     /// whole life.
-    fn asked(
+    fn open(
         &self,
         session: Arc<Session>,
         id: FlowId,
-        asking: Asking,
+        asking: OpenRequest,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
     /// A session offers these interfaces of its device, in the place of those that it offered
@@ -103,11 +103,11 @@ pub trait Tunnel: Send {
     fn refuse(self: Box<Self>, problem: Problem);
 
     /// Grants it, and answers with the client's end of the tunnel.
-    fn open(self: Box<Self>) -> Opened;
+    fn open(self: Box<Self>) -> TunnelOpening;
 }
 
 /// Answers with the client's end of a tunnel.
-pub type Opened = Pin<Box<dyn Future<Output = io::Result<Box<dyn Wire>>> + Send>>;
+pub type TunnelOpening = Pin<Box<dyn Future<Output = io::Result<Box<dyn Wire>>> + Send>>;
 
 /// Where every other request goes: filled by the administration.
 pub trait Front: Send + Sync {

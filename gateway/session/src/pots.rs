@@ -8,8 +8,8 @@ use doorward_policies::Party;
 use doorward_wire::STREAM_WINDOW;
 use serde::Serialize;
 
-use crate::limits::{Entrance, Known, Limits, Setting};
-use crate::listener::Place;
+use crate::limits::{Entrance, KnownNetworks, Limits, Setting};
+use crate::endpoint::ListenerKind;
 use crate::pot::{Pot, Size};
 
 /// Everything of which there is only so much. Cheap to clone; every clone is the same.
@@ -72,7 +72,7 @@ impl Pots {
     #[must_use]
     pub fn new(limits: Limits, set: Vec<Setting>) -> Self {
         let rates = (limits.handshake_rate, limits.unauthenticated_rate);
-        let known = Known::default();
+        let known = KnownNetworks::default();
         let entrance = |connections: usize, handshakes: usize, share: usize| {
             let places = (connections, handshakes.min(connections), share);
             Arc::new(Entrance::new(places, rates, limits.handshake_time, known.clone()))
@@ -113,10 +113,10 @@ impl Pots {
     }
 
     /// The bounds of those who have not proven an identity, at one listener.
-    pub(crate) fn entrance(&self, place: Place) -> &Arc<Entrance> {
-        match place {
-            Place::Data => &self.0.data,
-            Place::Management => &self.0.management,
+    pub(crate) fn entrance(&self, listener: ListenerKind) -> &Arc<Entrance> {
+        match listener {
+            ListenerKind::Data => &self.0.data,
+            ListenerKind::Management => &self.0.management,
         }
     }
 

@@ -12,9 +12,9 @@ use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime};
 use quinn_proto::RandomConnectionIdGenerator;
 
-use crate::authenticate::Porter;
-use crate::doors::sdk;
-use crate::listener::{Place, Serving};
+use crate::authenticate::Authenticator;
+use crate::tls::sdk;
+use crate::serving::Serving;
 use crate::trust::Trust;
 
 /// Connections that wait to be let in. Beyond, the system's own buffer drops.
@@ -59,7 +59,7 @@ impl QuicListener {
     pub async fn serve(self, serving: Arc<Serving>) -> Result<(), rustls::Error> {
         let mut trust = serving.trust();
         let first = trust.borrow_and_update().clone();
-        let mut porter = Arc::new(serving.porter(&first)?);
+        let mut authenticator = Arc::new(serving.authenticator(&first)?);
         self.endpoint.set_server_config(Some(config(&first, &serving)?));
         loop {
             let incoming = tokio::select! {
@@ -67,9 +67,9 @@ impl QuicListener {
                 () = serving.draining() => break,
                 Ok(()) = trust.changed() => {
                     let changed = trust.borrow_and_update().clone();
-                    match (serving.porter(&changed), config(&changed, &serving)) {
+                    match (serving.authenticator(&changed), config(&changed, &serving)) {
                         (Ok(new), Ok(config)) => {
-                            porter = Arc::new(new);
+                            authenticator = Arc::new(new);
                             self.endpoint.set_server_config(Some(config));
                         }
                         (Err(error), _) | (_, Err(error)) => {
@@ -81,7 +81,7 @@ impl QuicListener {
                 incoming = self.endpoint.accept() => incoming,
             };
             match incoming {
-                Some(incoming) => take(&serving, &porter, incoming),
+                Some(incoming) => take(&serving, &authenticator, incoming),
                 None => break,
             }
         }
@@ -105,10 +105,10 @@ fn config(trust: &Trust, serving: &Serving) -> Result<ServerConfig, rustls::Erro
     Ok(config)
 }
 
-fn take(serving: &Arc<Serving>, porter: &Arc<Porter>, incoming: Incoming) {
+fn take(serving: &Arc<Serving>, authenticator: &Arc<Authenticator>, incoming: Incoming) {
     let peer = incoming.remote_address();
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    let entrance = serving.entrance(Place::Data);
+    let entrance = serving.entrance(ListenerKind::Data);
     if !incoming.remote_address_validated() && entrance.is_pressed() {
         // It cannot fail for an address that has not been validated.
         drop(incoming.retry());
@@ -118,10 +118,10 @@ fn take(serving: &Arc<Serving>, porter: &Arc<Porter>, incoming: Incoming) {
         serving.refusals.count(peer.ip(), "too-many-connections");
         return incoming.ignore();
     };
-    let (serving, porter) = (Arc::clone(serving), Arc::clone(porter));
+    let (serving, authenticator) = (Arc::clone(serving), Arc::clone(authenticator));
     let tasks = serving.tasks.clone();
     tasks.spawn(async move {
-        let patience = serving.entrance(Place::Data).patience;
+        let patience = serving.entrance(ListenerKind::Data).patience;
         let begun = tokio::time::timeout(patience, slot.begin_handshake()).await;
         if !matches!(begun, Ok(true)) {
             let why = if begun.is_ok() { "place-lost" } else { "handshake-timeout" };
@@ -129,11 +129,11 @@ fn take(serving: &Arc<Serving>, porter: &Arc<Porter>, incoming: Incoming) {
             return incoming.ignore();
         }
         let authenticated = match incoming.accept() {
-            Ok(connecting) => porter.authenticate_quic(connecting, peer, slot, patience).await,
+            Ok(connecting) => authenticator.authenticate_quic(connecting, peer, slot, patience).await,
             Err(error) => Err(error.into()),
         };
         match authenticated {
-            Ok(authenticated) => serving.authenticated(&porter, authenticated, Place::Data).await,
+            Ok(authenticated) => serving.authenticated(&authenticator, authenticated, ListenerKind::Data).await,
             Err(error) => {
                 tracing::debug!(by = %Prefix::of(peer.ip()), %error, "not authenticated");
                 serving.refusals.count(peer.ip(), error.as_str());

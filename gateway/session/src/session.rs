@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::lease::{Cause, SessionEntry};
-use crate::path::Path;
+use crate::path::PathTracker;
 use crate::pot::{Places, Rank};
 
 /// One identified connection: the proof that whoever is at its other end holds the key of a
@@ -52,13 +52,13 @@ impl Session {
     /// The certificate that it stands on: the one that proved it, or one that it was given since.
     #[must_use]
     pub fn certificate(&self) -> CertificateId {
-        self.entry.standing().certificate
+        self.entry.state().certificate
     }
 
     /// When that certificate ends.
     #[must_use]
     pub fn not_after(&self) -> Timestamp {
-        self.entry.standing().not_after
+        self.entry.state().not_after
     }
 
     /// When the key was last proven: now, or when the first ticket was made.
@@ -70,13 +70,13 @@ impl Session {
     /// Where the connection comes from, as far as that is proven.
     #[must_use]
     pub fn peer(&self) -> SocketAddr {
-        self.entry.standing().source.last()
+        self.entry.state().source.last()
     }
 
     /// The address that conditions are judged by; `None` while nobody knows where it is.
     #[must_use]
     pub fn source(&self) -> Option<IpAddr> {
-        self.entry.standing().source.known()
+        self.entry.state().source.known()
     }
 
     /// The party that it is, in records and pots.
@@ -119,7 +119,7 @@ impl Session {
 
     /// The connection is one that can move.
     pub(crate) fn may_move(&self, carrier: Carrier) {
-        let (path, rung) = (Mutex::new(Path::new(self.peer())), Notify::new());
+        let (path, rung) = (Mutex::new(PathTracker::new(self.peer())), Notify::new());
         // It was not there before.
         drop(self.carrier.set(Moving { carrier, begin: Instant::now(), path, rung }));
     }
@@ -140,7 +140,7 @@ impl Session {
         }
         let former = self.source();
         // Another port of the same address changes no answer.
-        if self.entry.stand(|standing| standing.source = source) && source.known() != former {
+        if self.entry.stand(|state| state.source = source) && source.known() != former {
             tracing::info!(by = %self.subject(), session = %self.id(), ?source, "a session has moved");
             self.leases.ask_session_again(&self.entry);
         }
@@ -167,9 +167,9 @@ impl Session {
     /// From now on it stands on a certificate that was issued to it, for its own subject, in
     /// answer to its own request: its flows go on when the former one ends.
     pub(crate) fn adopt(&self, certificate: CertificateId, not_after: Timestamp) {
-        self.entry.stand(|standing| {
-            standing.certificate = certificate;
-            standing.not_after = not_after;
+        self.entry.stand(|state| {
+            state.certificate = certificate;
+            state.not_after = not_after;
         });
         self.leases.ask_session_again(&self.entry);
     }
@@ -189,10 +189,10 @@ impl Session {
     /// subject, its source and its handshake are the session's.
     pub(crate) fn request(&self, mut question: Question) -> Request {
         question.subject = self.entry.subject.clone();
-        let standing = self.entry.standing();
-        question.source = standing.source.known();
+        let state = self.entry.state();
+        question.source = state.source.known();
         question.proven = Some(self.entry.proven);
-        Request { question, subject: self.entry.subject_id, certificate: standing.certificate }
+        Request { question, subject: self.entry.subject_id, certificate: state.certificate }
     }
 }
 
@@ -200,13 +200,13 @@ impl Session {
 pub(crate) struct Moving {
     carrier: Carrier,
     begin: Instant,
-    path: Mutex<Path>,
+    path: Mutex<PathTracker>,
     /// Rung when it begins to move.
     rung: Notify,
 }
 
 impl Moving {
-    fn path(&self) -> MutexGuard<'_, Path> {
+    fn path(&self) -> MutexGuard<'_, PathTracker> {
         self.path.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

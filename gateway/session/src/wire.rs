@@ -35,7 +35,7 @@ impl TlsWire {
 
 impl Wire for TlsWire {
     fn cut(mut self: Box<Self>, _: Why) {
-        self.stream.get_mut().line().reset();
+        self.stream.get_mut().tcp().reset();
     }
 }
 

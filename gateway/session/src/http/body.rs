@@ -34,22 +34,22 @@ pub type Payload = UnsyncBoxBody<Bytes, io::Error>;
 #[derive(Debug)]
 pub struct Body {
     kind: Kind,
-    room: Room,
+    room: Reservation,
 }
 
 /// The room that a request takes while it is read: its head, and as much of its body as is there.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct Reservation {
     pots: Pots,
     party: Party,
-    head: Held,
+    head: HeadReservation,
 }
 
 /// The room of a request, until it has been answered.
-pub(super) type Held = Arc<Places<Party>>;
+pub(super) type HeadReservation = Arc<Places<Party>>;
 
-impl Room {
-    /// Room for a head of so many bytes, if there is any for that visitor.
+impl Reservation {
+    /// Reservation for a head of so many bytes, if there is any for that visitor.
     pub(super) fn for_head(pots: &Pots, visit: &Visit, bytes: u64) -> Option<Self> {
         let party = visit.party();
         let head = visit.take(|rank| pots.bodies().take(&party, bytes, rank))?;
@@ -61,7 +61,7 @@ impl Room {
     }
 
     /// The room, for whoever sends the answer.
-    pub(super) fn held(&self) -> Held {
+    pub(super) fn held(&self) -> HeadReservation {
         Arc::clone(&self.head)
     }
 }
@@ -70,7 +70,7 @@ impl Room {
 #[derive(Debug)]
 pub struct Whole {
     bytes: Bytes,
-    _head: Held,
+    _head: HeadReservation,
     _room: Option<Places<Party>>,
 }
 
@@ -116,9 +116,9 @@ impl Drop for Rest {
 }
 
 /// Where what was not read of a body comes back.
-pub(super) struct Unread(oneshot::Receiver<RecvStream>);
+pub(super) struct UnreadBody(oneshot::Receiver<RecvStream>);
 
-impl Unread {
+impl UnreadBody {
     /// Takes what is still coming, within bounds, and throws it away.
     pub(super) async fn drain(&mut self) {
         let Ok(mut stream) = self.0.try_recv() else { return };
@@ -155,14 +155,14 @@ pub enum BodyError {
 }
 
 impl Body {
-    pub(super) fn http1(body: Incoming, room: Room) -> Self {
+    pub(super) fn http1(body: Incoming, room: Reservation) -> Self {
         Self { kind: Kind::Http1(body), room }
     }
 
-    pub(super) fn http2(stream: RecvStream, room: Room) -> (Self, Unread) {
+    pub(super) fn http2(stream: RecvStream, room: Reservation) -> (Self, UnreadBody) {
         let (back, unread) = oneshot::channel();
         let rest = Rest { stream: Some(stream), back: Some(back) };
-        (Self { kind: Kind::Http2(rest), room }, Unread(unread))
+        (Self { kind: Kind::Http2(rest), room }, UnreadBody(unread))
     }
 
     /// Reads it whole, up to `limit` bytes, for somebody of that rank. It may take ten seconds, and
@@ -234,7 +234,7 @@ impl http_body::Body for Body {
     }
 }
 
-/// Room that the bytes of an answer take, until the last of them are sent.
+/// Reservation that the bytes of an answer take, until the last of them are sent.
 struct Kept {
     bytes: Bytes,
     _room: Places<Party>,
@@ -328,7 +328,7 @@ mod tests {
         tokio::spawn(async move { while server.accept().await.is_some() {} });
         let pots = Pots::new(Limits::default(), vec![]);
         let head = pots.bodies().take(&Party::Gateway, 1, Rank::Known).unwrap();
-        let room = Room::of(&pots, Party::Gateway, head);
+        let room = Reservation::of(&pots, Party::Gateway, head);
         let (body, _unread) = Body::http2(request.into_body(), room);
         body.read(1 << 30, Rank::Known).await.map(|whole| whole.bytes().len())
     }

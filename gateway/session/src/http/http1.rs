@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::body::empty;
 use super::{Body, Desk, HEAD, PARTING, Payload, Problem, Turn, is_connect, mark};
-use crate::ports::{Opened, Tunnel};
+use crate::ports::{TunnelOpening, Tunnel};
 use crate::secured::Secured;
 use crate::wire::{TlsWire, Wire};
 
@@ -107,7 +107,7 @@ impl Tunnel for Connect {
         drop(self.reply.send(problem.into_response()));
     }
 
-    fn open(self: Box<Self>) -> Opened {
+    fn open(self: Box<Self>) -> TunnelOpening {
         Box::pin(async move {
             let gone = || io::Error::from(io::ErrorKind::ConnectionAborted);
             self.reply.send(empty(StatusCode::OK)).map_err(|_| gone())?;

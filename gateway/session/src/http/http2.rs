@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Body, Desk, HEAD, PARTING, Payload, Problem, Turn, is_connect, mark};
-use crate::ports::{Opened, Tunnel};
+use crate::ports::{TunnelOpening, Tunnel};
 use crate::pot::Places;
 use crate::secured::Secured;
 use crate::wire::{StreamWire, Wire};
@@ -245,7 +245,7 @@ impl Tunnel for Connect {
         }
     }
 
-    fn open(mut self: Box<Self>) -> Opened {
+    fn open(mut self: Box<Self>) -> TunnelOpening {
         Box::pin(async move {
             let mut head = Response::new(());
             mark(&mut head, self.id);

@@ -14,10 +14,10 @@ use http::{HeaderName, HeaderValue, Method, Request, Response};
 use tokio::time::Instant;
 
 pub use body::{Body, BodyError, Payload, Whole, empty, json, text};
-use body::{Room, keep_room};
+use body::{Reservation, keep_room};
 pub use problem::Problem;
 
-use crate::listener::{Place, Serving};
+use crate::serving::Serving;
 use crate::ports::{Tunnel, Visit};
 use crate::secured::Secured;
 
@@ -143,14 +143,14 @@ impl Desk {
         None
     }
 
-    /// Room for a request of that head, and for its body once that is read.
+    /// Reservation for a request of that head, and for its body once that is read.
     ///
     /// # Errors
     /// When there is none.
-    fn room(&self, head: &http::request::Parts) -> Result<Room, Problem> {
+    fn room(&self, head: &http::request::Parts) -> Result<Reservation, Problem> {
         let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
         let bytes = fields.sum::<usize>() + head.uri.path().len() + LEAST_HEAD;
-        let room = Room::for_head(self.serving.leases.pots(), &self.visit, bytes as u64);
+        let room = Reservation::for_head(self.serving.leases.pots(), &self.visit, bytes as u64);
         room.ok_or_else(|| {
             self.serving.refusals.count(self.visit.peer.ip(), "no-room-for-requests");
             let detail = "Too many requests of yours are being read. Try again in a moment.";
@@ -205,7 +205,7 @@ impl Desk {
         authority: Option<&http::uri::Authority>,
         tunnel: Box<dyn Tunnel>,
     ) {
-        if self.visit.place == Place::Management {
+        if self.visit.listener == ListenerKind::Management {
             let problem = Problem::new(405, "Not here", "Tunnels are opened at the data listener.");
             return tunnel.refuse(problem);
         }

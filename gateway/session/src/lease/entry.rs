@@ -9,14 +9,14 @@ use std::time::Duration;
 use doorward_model::{
     CertificateId, DeviceId, Epoch, FlowId, InterfaceId, PeerText, SessionId, Subject, SubjectId,
 };
-use doorward_policies::{Closing, Event, Journal, JournalError, Outcome, Permit, Record, Request};
+use doorward_policies::{Closing, Door, Event, Journal, JournalError, Outcome, Permit, Record, Request};
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::cause::{Cause, Switch};
-use crate::identify::Identity;
-use crate::path::Source;
+use crate::identify::VerifiedIdentity;
+use crate::path::PeerAddress;
 
 /// A session as the index knows it.
 pub(crate) struct SessionEntry {
@@ -24,8 +24,8 @@ pub(crate) struct SessionEntry {
     pub(crate) subject: Subject,
     pub(crate) subject_id: SubjectId,
     pub(crate) proven: Timestamp,
-    standing: Mutex<Standing>,
-    pub(crate) door: &'static str,
+    state: Mutex<SessionState>,
+    pub(crate) door: Door,
     pub(crate) began: Timestamp,
     pub(crate) key: AtomicU64,
     pub(crate) cut: Switch,
@@ -34,12 +34,12 @@ pub(crate) struct SessionEntry {
 
 /// What of a session can change while it lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct SessionState {
     /// The certificate that it stands on: the one that opened it, or one that it was given since.
     pub(crate) certificate: CertificateId,
     pub(crate) not_after: Timestamp,
     /// Where it comes from. A QUIC connection may move.
-    pub(crate) source: Source,
+    pub(crate) source: PeerAddress,
 }
 
 /// How far the session's opening is on its way into the audit log.
@@ -59,9 +59,9 @@ enum LedgerState {
 impl SessionEntry {
     pub(crate) fn new(
         id: SessionId,
-        identity: Identity,
+        identity: VerifiedIdentity,
         peer: SocketAddr,
-        door: &'static str,
+        door: Door,
         now: Timestamp,
         proven: Timestamp,
     ) -> Self {
@@ -70,10 +70,10 @@ impl SessionEntry {
             subject: identity.name.subject().clone(),
             subject_id: identity.id,
             proven,
-            standing: Mutex::new(Standing {
+            state: Mutex::new(SessionState {
                 certificate: identity.certificate,
                 not_after: identity.not_after,
-                source: Source::Proven(peer),
+                source: PeerAddress::Proven(peer),
             }),
             door,
             began: now,
@@ -86,25 +86,25 @@ impl SessionEntry {
         }
     }
 
-    pub(crate) fn standing(&self) -> Standing {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn state(&self) -> SessionState {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Changes what the session stands on. Whether it is another now.
-    pub(crate) fn stand(&self, change: impl FnOnce(&mut Standing)) -> bool {
-        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        let former = standing.clone();
-        change(&mut standing);
-        *standing != former
+    /// Changes what the session stands on. Returns whether it changed.
+    pub(crate) fn stand(&self, change: impl FnOnce(&mut SessionState)) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let former = state.clone();
+        change(&mut state);
+        *state != former
     }
 
     fn about(&self, mut record: Record) -> Record {
-        let Standing { certificate, source, .. } = self.standing();
+        let SessionState { certificate, source, .. } = self.state();
         record.session = Some(self.id);
         record.subject = Some(self.subject.clone());
         record.certificate = Some(certificate.serial);
         record.source = Some(source.last());
-        record.door = Some(self.door.to_owned());
+        record.door = Some(self.door);
         record
     }
 
@@ -203,7 +203,7 @@ impl FlowEntry {
 
     /// What it asks for, by the certificate and from the address that its session has now.
     pub(crate) fn asks(&self) -> Cow<'_, Request> {
-        let Standing { certificate, source, .. } = self.session.standing();
+        let SessionState { certificate, source, .. } = self.session.state();
         let source = source.known();
         if self.request.certificate == certificate && self.request.question.source == source {
             return Cow::Borrowed(&self.request);

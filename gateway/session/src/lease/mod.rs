@@ -2,10 +2,13 @@
 //! hold any more.
 
 mod cause;
+mod cut;
 mod entry;
 mod held;
 mod index;
 mod referee;
+mod refused;
+mod review;
 mod view;
 
 /// What [`index`] is built on.
@@ -21,8 +24,7 @@ use std::sync::{Arc, OnceLock};
 use aws_lc_rs::rand;
 use doorward_model::{Clock, Device, FlowId, SessionId, Subject};
 use doorward_policies::{
-    Cache, Commit, Decision, Denial, Journal, Observer, Permit, Question, Refusal, Request,
-    Snapshot,
+    Cache, Decision, Door, Journal, Permit, Question, Refusal, Request, Snapshot,
 };
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -31,9 +33,10 @@ pub use cause::Cause;
 pub(crate) use entry::{FlowEntry, SessionEntry};
 pub use held::{Authorized, Lease, Tracked};
 pub use referee::{Referee, RefereeView, Suspend};
+pub use refused::Refused;
 pub use view::{EndingView, FlowView, SessionView};
 
-use crate::identify::Identity;
+use crate::identify::VerifiedIdentity;
 use crate::limits::SessionLimits;
 use crate::pot::Rank;
 use crate::pots::Pots;
@@ -59,30 +62,6 @@ struct Inner {
     clock: Arc<dyn Clock>,
     journal: Arc<dyn Journal>,
     samples: Samples,
-}
-
-/// A request that has been refused.
-#[derive(Debug)]
-#[must_use]
-pub enum Refused {
-    /// By the policy, or because the identity does not stand any more.
-    Denied(Denial),
-    /// By a bound: too many flows.
-    Busy,
-    /// Rights could not be taken away now, so none are given.
-    Degraded,
-}
-
-impl Refused {
-    /// Why, in a word for the record.
-    #[must_use]
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Denied(denial) => denial.reason().as_str(),
-            Self::Busy => "too-many-flows",
-            Self::Degraded => "state-unavailable",
-        }
-    }
 }
 
 impl Leases {
@@ -165,9 +144,9 @@ impl Leases {
     /// may.
     pub(crate) fn open(
         &self,
-        identity: Identity,
+        identity: VerifiedIdentity,
         peer: SocketAddr,
-        door: &'static str,
+        door: Door,
         proven: Timestamp,
     ) -> Option<Session> {
         let now = self.now();
@@ -303,84 +282,9 @@ impl Leases {
         decision
     }
 
-    /// Asks a live flow's question again, by the present state and at the present instant.
-    /// Whether it still stands; if not, it has been cut.
-    fn ask_again(&self, entry: &FlowEntry, snapshot: &Arc<Snapshot>) -> bool {
-        let now = self.now();
-        let request = entry.asks();
-        let decision = snapshot.decide_again(&request, now);
-        self.0.samples.offer(entry.id, &request, snapshot, now, &decision);
-        let cause = match decision {
-            Decision::Permit(permit) if entry.is_still_for(&permit) => {
-                entry.permitted(&permit);
-                return true;
-            }
-            // The name belongs to another device or interface by now.
-            Decision::Permit(_) => Cause::Refused(Refusal::UnknownInterface),
-            Decision::Denial(denial) => Cause::Refused(denial.reason()),
-        };
-        entry.cut.cut(cause);
-        false
-    }
-
-    /// The flows that would not stand under `next`, the oldest first. Nothing is cut.
-    #[must_use]
-    pub fn would_end(&self, next: &Snapshot) -> Vec<EndingView> {
-        let now = self.now();
-        let mut flows = self.0.flows.all();
-        flows.sort_by_key(|entry| entry.id);
-        let ending = |entry: &Arc<FlowEntry>| match next.decide_again(&entry.asks(), now) {
-            Decision::Permit(permit) if entry.is_still_for(&permit) => None,
-            Decision::Permit(_) => Some(EndingView::of(entry, Refusal::UnknownInterface.as_str())),
-            Decision::Denial(denial) => Some(EndingView::of(entry, denial.reason().as_str())),
-        };
-        flows.iter().filter_map(ending).collect()
-    }
-
-    /// Whether the identity behind a session still stands; if not, it is cut.
-    fn stands(&self, entry: &SessionEntry, snapshot: &Snapshot) -> bool {
-        let now = self.now();
-        let member = snapshot.member(&entry.subject);
-        let row = snapshot.certificate(&entry.standing().certificate);
-        let refusal = if member.is_none_or(|member| member.id != entry.subject_id) {
-            Refusal::UnknownSubject
-        } else if member.is_some_and(|member| !member.enabled) {
-            Refusal::SubjectDisabled
-        } else if row.is_none_or(|row| now < row.not_before || now > row.not_after) {
-            Refusal::CertificateNotLive
-        } else {
-            return true;
-        };
-        entry.cut.cut(Cause::Refused(refusal));
-        false
-    }
-
-    /// Asks the flows of one session again, and whether it stands itself: what it stands on has
-    /// changed, or its time has come.
-    pub(crate) fn ask_session_again(&self, session: &SessionEntry) {
-        let snapshot = self.snapshot();
-        self.0
-            .flows
-            .walk(|entry| entry.session.id != session.id || self.ask_again(entry, &snapshot));
-        self.stands(session, &snapshot);
-    }
-
-    /// Looks at a session whose time may have come.
-    pub(crate) fn looks_at(&self, session: &SessionEntry) {
-        self.stands(session, &self.snapshot());
-    }
-
     /// How many sessions there are.
     pub(crate) fn session_count(&self) -> usize {
         usize::try_from(self.0.pots.sessions().taken()).unwrap_or(usize::MAX)
-    }
-
-    /// Cuts a session with all its flows. Whether there was one.
-    #[must_use]
-    pub fn cut_session(&self, id: SessionId) -> bool {
-        let sessions = self.0.sessions.all();
-        let found = sessions.iter().filter(|entry| entry.id == id);
-        found.map(|entry| entry.cut.cut(Cause::Administrator)).count() > 0
     }
 
     /// Whether there is a session of that id.
@@ -393,37 +297,6 @@ impl Leases {
     #[must_use]
     pub fn has_flow(&self, id: FlowId) -> bool {
         self.0.flows.all().iter().any(|entry| entry.id == id)
-    }
-
-    /// Cuts one flow. Whether there was one.
-    #[must_use]
-    pub fn cut_flow(&self, id: FlowId) -> bool {
-        let flows = self.0.flows.all();
-        let found = flows.iter().filter(|entry| entry.id == id);
-        found.map(|entry| entry.cut.cut(Cause::Administrator)).count() > 0
-    }
-
-    /// Cuts one flow about which the judges differ. Whether there was one.
-    fn cut_differing(&self, id: FlowId) -> bool {
-        let flows = self.0.flows.all();
-        let found = flows.iter().filter(|entry| entry.id == id);
-        found.map(|entry| entry.cut.cut(Cause::Refused(Refusal::Disagreement))).count() > 0
-    }
-
-    /// Cuts everything: the gateway stops.
-    pub fn cut_all(&self) {
-        self.0.flows.all().iter().for_each(|entry| entry.cut.cut(Cause::Stopping));
-        self.0.sessions.all().iter().for_each(|entry| entry.cut.cut(Cause::Stopping));
-    }
-
-    /// Asks every flow and session again, as after the clock has jumped. Returns how many did
-    /// not stand.
-    #[must_use]
-    pub fn ask_all_again(&self) -> usize {
-        let snapshot = self.snapshot();
-        let ended = self.0.flows.walk(|entry| self.ask_again(entry, &snapshot));
-        self.0.sessions.walk(|entry| self.stands(entry, &snapshot));
-        ended
     }
 
     /// How many flows there are, requests to the administration included.
@@ -444,16 +317,6 @@ impl Leases {
     #[must_use]
     pub fn list(&self) -> Vec<SessionView> {
         view::list(&self.0.sessions.all(), &self.0.flows.all())
-    }
-}
-
-impl Observer for Leases {
-    fn committed(&self, commit: &Commit, snapshot: &Arc<Snapshot>) -> usize {
-        let ended = self.0.flows.walk(|entry| {
-            !commit.touched.concerns(&entry.asks()) || self.ask_again(entry, snapshot)
-        });
-        self.0.sessions.walk(|entry| self.stands(entry, snapshot));
-        ended
     }
 }
 

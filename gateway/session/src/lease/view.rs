@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use doorward_model::{Action, Device, FlowId, PeerText, Serial, SessionId, Subject};
+use doorward_policies::Door;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -21,8 +22,8 @@ pub struct SessionView {
     pub certificate: Serial,
     /// Where it comes from.
     pub source: SocketAddr,
-    /// Through which door: `sni`, `own`, `management`, `quic`, `tls`.
-    pub door: String,
+    /// How its connection came in.
+    pub door: Door,
     /// Since when.
     pub since: Timestamp,
     /// When its certificate ends.
@@ -89,15 +90,15 @@ impl FlowView {
 pub(super) fn list(sessions: &[Arc<SessionEntry>], flows: &[Arc<FlowEntry>]) -> Vec<SessionView> {
     let mut views: BTreeMap<SessionId, SessionView> = BTreeMap::new();
     for entry in sessions {
-        let standing = entry.standing();
+        let state = entry.state();
         let view = SessionView {
             id: entry.id,
             subject: entry.subject.clone(),
-            certificate: standing.certificate.serial,
-            source: standing.source.last(),
-            door: entry.door.to_owned(),
+            certificate: state.certificate.serial,
+            source: state.source.last(),
+            door: entry.door,
             since: entry.began,
-            certificate_ends: standing.not_after,
+            certificate_ends: state.not_after,
             flows: vec![],
         };
         views.insert(entry.id, view);

@@ -25,7 +25,7 @@ pub(crate) struct Entrance {
     requests: Turns,
     /// How long a connection may take to be identified.
     pub(crate) patience: Duration,
-    known: Known,
+    known: KnownNetworks,
 }
 
 impl Entrance {
@@ -35,7 +35,7 @@ impl Entrance {
         (connections, handshakes, share): (usize, usize, usize),
         (handshake_rate, request_rate): (u32, u32),
         patience: Duration,
-        known: Known,
+        known: KnownNetworks,
     ) -> Self {
         Self {
             connections: Arc::new(Queue::new(connections, connections / share)),
@@ -54,10 +54,10 @@ impl Entrance {
 
     /// A place for a connection. When there is none left, whoever has held one longest loses it;
     /// `None` if that has only just come.
-    pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Slot> {
+    pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<EntranceSlot> {
         let prefix = Prefix::of(peer);
         let connection = self.connections.enter(prefix, self.knows(prefix), Instant::now())?;
-        Some(Slot { prefix, connection, handshake: None, entrance: Arc::clone(self) })
+        Some(EntranceSlot { prefix, connection, handshake: None, entrance: Arc::clone(self) })
     }
 
     /// Whether a stranger's packet is to prove its address first (RFC 9000 section 8.1): there
@@ -83,14 +83,14 @@ impl Entrance {
 }
 
 /// A connection's place among those that are not identified, given back when it is dropped.
-pub(crate) struct Slot {
+pub(crate) struct EntranceSlot {
     prefix: Prefix,
     connection: Ticket,
     handshake: Option<Ticket>,
     entrance: Arc<Entrance>,
 }
 
-impl Slot {
+impl EntranceSlot {
     /// Waits until the connection may shake hands: its peer has said hello, so from here on it
     /// costs more than a place. `false` if there is no place for a handshake. The caller bounds
     /// the wait.
@@ -130,9 +130,9 @@ impl Slot {
     }
 }
 
-impl fmt::Debug for Slot {
+impl fmt::Debug for EntranceSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Slot({})", self.prefix)
+        write!(f, "EntranceSlot({})", self.prefix)
     }
 }
 
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     fn entrance() -> Arc<Entrance> {
-        Arc::new(Entrance::new((16, 8, 4), (40, 8), Duration::from_secs(10), Known::default()))
+        Arc::new(Entrance::new((16, 8, 4), (40, 8), Duration::from_secs(10), KnownNetworks::default()))
     }
 
     fn v4(last: u8) -> IpAddr {
@@ -198,7 +198,7 @@ mod tests {
             (64, 64, 4),
             (1000, 100),
             Duration::from_secs(10),
-            Known::default(),
+            KnownNetworks::default(),
         ));
         let flood = flood(&entrance, 250, 8);
         tokio::time::sleep(Duration::from_secs(10)).await;
@@ -221,7 +221,7 @@ mod tests {
             (64, 64, 4),
             (1000, 100),
             Duration::from_secs(10),
-            Known::default(),
+            KnownNetworks::default(),
         ));
         let flood = flood(&entrance, 1, 1000);
         tokio::time::sleep(Duration::from_secs(10)).await;

@@ -12,9 +12,9 @@ const MOST: usize = 4096;
 
 /// Networks, and when a known subject last came from each. Cheap to clone; every clone is the same.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Known(Arc<Mutex<HashMap<Prefix, Instant>>>);
+pub(crate) struct KnownNetworks(Arc<Mutex<HashMap<Prefix, Instant>>>);
 
-impl Known {
+impl KnownNetworks {
     fn networks(&self) -> MutexGuard<'_, HashMap<Prefix, Instant>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let known = Known::default();
+        let known = KnownNetworks::default();
         for n in 0..40_000_u32 {
             known.remember(Prefix::of(IpAddr::from(n.to_be_bytes())));
         }

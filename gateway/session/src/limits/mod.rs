@@ -3,13 +3,13 @@
 
 mod entrance;
 mod known;
-mod pace;
+mod rate;
 mod queue;
 mod turns;
 
 use std::time::Duration;
 
-pub(crate) use entrance::{Entrance, Slot};
+pub(crate) use entrance::{Entrance, EntranceSlot};
 pub(crate) use known::Known;
 
 use crate::pot::Size;

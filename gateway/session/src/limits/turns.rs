@@ -10,7 +10,7 @@ use doorward_model::Prefix;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use super::pace::Pace;
+use super::rate::SteadyRate;
 
 /// After how many that wait of one network it is looked which of them have left.
 const SWEEP: usize = 1024;
@@ -28,7 +28,7 @@ struct State {
 
 /// A pace, and those who wait for it.
 struct Line {
-    pace: Pace,
+    pace: SteadyRate,
     networks: HashMap<Prefix, Network>,
     order: VecDeque<Prefix>,
     /// Whether a task gives turns to those who wait.
@@ -56,7 +56,7 @@ impl Network {
 
 impl Line {
     fn new(rate: u32, now: Instant) -> Self {
-        let pace = Pace::new(rate, now);
+        let pace = SteadyRate::new(rate, now);
         Self { pace, networks: HashMap::new(), order: VecDeque::new(), is_driven: false }
     }
 

@@ -9,27 +9,27 @@ use doorward_wire::{Answer, Asked, OPENING_LIMIT, Opening, Pipe, Why, read_frame
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
-use super::{Asking, Link, PATIENCE};
-use crate::listener::Serving;
+use super::{OpenRequest, Link, PATIENCE};
+use crate::serving::Serving;
 
 /// A flow that its link counts.
-pub(super) struct Counted(Arc<Link>);
+pub(super) struct FlowCount(Arc<Link>);
 
-impl Counted {
+impl FlowCount {
     pub(super) fn new(link: &Arc<Link>) -> Self {
         link.flows.fetch_add(1, Ordering::SeqCst);
         Self(Arc::clone(link))
     }
 }
 
-impl Drop for Counted {
+impl Drop for FlowCount {
     fn drop(&mut self) {
         self.0.flows.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 /// One stream that the peer has opened.
-pub(super) async fn flow(serving: Arc<Serving>, counted: Counted, mut pipe: Pipe, draining: bool) {
+pub(super) async fn flow(serving: Arc<Serving>, counted: FlowCount, mut pipe: Pipe, draining: bool) {
     let link = Arc::clone(&counted.0);
     let opening = timeout(PATIENCE, read_frame(&mut pipe, OPENING_LIMIT)).await;
     let opening = match opening {
@@ -46,7 +46,7 @@ pub(super) async fn flow(serving: Arc<Serving>, counted: Counted, mut pipe: Pipe
         Err(detail) => (Asked::default(), Some(detail)),
     };
     let session = Arc::clone(&link.session);
-    let asking = Asking { asked, pipe, link: Arc::clone(&link) };
+    let asking = OpenRequest { asked, pipe, link: Arc::clone(&link) };
     if let Some(detail) = wrong {
         return asking.refuse(Why::Wrong, &detail, "").await;
     }
@@ -54,7 +54,7 @@ pub(super) async fn flow(serving: Arc<Serving>, counted: Counted, mut pipe: Pipe
         return asking.refuse(Why::Stopping, "the gateway stops", "").await;
     }
     let id = serving.leases.new_flow_id();
-    serving.flows.asked(session, id, asking).await;
+    serving.flows.open(session, id, asking).await;
 }
 
 /// A stream that there is no room for. Its peer is told so if that can be done at once; what it has

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::{LEAVING, Link, PATIENCE};
-use crate::listener::Serving;
+use crate::serving::Serving;
 use crate::session::Session;
 
 /// Answers that wait to be written.

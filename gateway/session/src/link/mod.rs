@@ -1,6 +1,6 @@
 //! A session of `doorward/1`: its control stream, and the streams that its peer opens.
 
-mod asking;
+mod open_request;
 mod flow;
 mod greeting;
 mod service;
@@ -17,13 +17,13 @@ use doorward_wire::{
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-pub use asking::{Asking, Parting};
+pub use open_request::{OpenRequest, CutNotice};
 
-use crate::listener::Serving;
+use crate::serving::Serving;
 use crate::ports::Renewal;
 use crate::session::Session;
 use greeting::greet;
-use service::Service;
+use service::LinkService;
 
 /// How long a peer may take for its first words, on the connection and on each stream.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -85,7 +85,7 @@ impl Link {
     /// # Errors
     /// When it refuses, does not answer in time, or is gone; or when there is no room for what it
     /// could send.
-    pub async fn open(&self, asked: Asked) -> Result<Reached, LinkError> {
+    pub async fn open(&self, asked: Asked) -> Result<DeviceFlow, LinkError> {
         let window = self.session.window().ok_or(LinkError::NoRoom)?;
         let open = async {
             let mut pipe = self.carrier.open().await?;
@@ -95,10 +95,10 @@ impl Link {
             let answer = Answer::decode(&frame).map_err(|error| LinkError::Said(error.to_string()));
             match answer? {
                 Answer::Admitted { kind: Kind::Stream, actions, .. } => {
-                    Ok(Reached::Stream { pipe, granted: actions })
+                    Ok(DeviceFlow::Stream { pipe, granted: actions })
                 }
                 Answer::Admitted { kind: Kind::Datagrams, .. } => {
-                    Ok(Reached::Datagrams(self.carrier.datagrams(pipe)))
+                    Ok(DeviceFlow::Datagrams(self.carrier.datagrams(pipe)))
                 }
                 Answer::Refused { why, detail, .. } => Err(LinkError::Refused(why, detail)),
                 Answer::Unknown(kind) => Err(LinkError::Said(format!("a message of type {kind}"))),
@@ -119,7 +119,7 @@ impl Link {
 
 /// What an offered interface was opened as.
 #[derive(Debug)]
-pub enum Reached {
+pub enum DeviceFlow {
     /// A stream.
     Stream {
         /// Its bytes.
@@ -156,7 +156,7 @@ pub enum LinkError {
 pub(crate) async fn serve(carrier: Carrier, session: Arc<Session>, serving: Arc<Serving>) {
     let why = match greet(&carrier, &session, &serving).await {
         Ok((control, link, words)) => {
-            let why = Service { control, link: Arc::clone(&link), serving: Arc::clone(&serving) }
+            let why = LinkService { control, link: Arc::clone(&link), serving: Arc::clone(&serving) }
                 .run(words)
                 .await;
             serving.flows.parted(&link);

@@ -12,11 +12,11 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::Link;
-use super::flow::{Counted, flow, turn_away};
+use super::flow::{FlowCount, flow, turn_away};
 use super::greeting::{bye, say};
 use crate::http::Problem;
 use crate::lease::Cause;
-use crate::listener::Serving;
+use crate::serving::Serving;
 
 /// How often it is looked whether the session still stands, and where it comes from: while flows
 /// are open, and while none is.
@@ -38,13 +38,13 @@ const FRAME: usize = 256;
 const OFFERED: usize = 256;
 
 /// Serves the control stream.
-pub(super) struct Service {
+pub(super) struct LinkService {
     pub(super) control: Pipe,
     pub(super) link: Arc<Link>,
     pub(super) serving: Arc<Serving>,
 }
 
-impl Service {
+impl LinkService {
     /// Until the connection is to end, and why.
     pub(super) async fn run(mut self, mut words: mpsc::Receiver<Box<Control>>) -> Why {
         let mut frames = Frames::new(CONTROL_LIMIT);
@@ -137,7 +137,7 @@ impl Service {
             pipe.keep(window);
         }
         if pipe.is_keeping() {
-            let counted = Counted::new(&self.link);
+            let counted = FlowCount::new(&self.link);
             self.serving.tasks.spawn(flow(serving, counted, pipe, draining));
         } else {
             serving.refusals.count(session.peer().ip(), "no-room-for-streams");

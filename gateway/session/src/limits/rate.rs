@@ -9,12 +9,12 @@ const BURST: Duration = Duration::from_secs(1);
 /// A steady pace with a burst of one second (the generic cell rate algorithm): each step is told
 /// when it may be taken.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(super) struct SteadyRate {
     step: Duration,
     next: Instant,
 }
 
-impl Pace {
+impl SteadyRate {
     pub(super) fn new(rate: u32, now: Instant) -> Self {
         let step = BURST / rate.max(1);
         Self { step, next: now.checked_sub(BURST).unwrap_or(now) }
@@ -48,8 +48,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_burst_of_a_second_then_step_by_step() {
         let begin = Instant::now();
-        let mut pace = Pace::new(10, begin);
-        let taken = |pace: &mut Pace, now| (0..100).filter(|_| pace.take(now)).count();
+        let mut pace = SteadyRate::new(10, begin);
+        let taken = |pace: &mut SteadyRate, now| (0..100).filter(|_| pace.take(now)).count();
         assert_eq!(taken(&mut pace, begin), 10);
         assert!(!pace.is_ready(begin));
         assert_eq!(taken(&mut pace, begin + Duration::from_millis(200)), 2);

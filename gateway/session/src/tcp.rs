@@ -26,7 +26,7 @@ const DRAINED: u64 = 64 * 1024;
 /// The exception is a connection that ends with a fatal TLS alert: the alert has to arrive, so
 /// writing is shut down and what the peer still sends is drained, within bounds.
 #[derive(Debug)]
-pub struct Line {
+pub struct TcpConnection {
     /// There until it is dropped.
     tcp: Option<TcpStream>,
     end: End,
@@ -44,7 +44,7 @@ enum End {
     Alerted,
 }
 
-impl Line {
+impl TcpConnection {
     /// Takes a connection over.
     pub(crate) fn new(tcp: TcpStream, file: Option<Places<Party>>) -> Self {
         // Interactive traffic; a failure costs only time.
@@ -89,7 +89,7 @@ async fn part(mut tcp: TcpStream) {
     }
 }
 
-impl Drop for Line {
+impl Drop for TcpConnection {
     fn drop(&mut self) {
         let Some(tcp) = self.tcp.take() else { return };
         match (self.end, tokio::runtime::Handle::try_current()) {
@@ -110,7 +110,7 @@ impl Drop for Line {
     }
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for TcpConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -120,7 +120,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for TcpConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -14,8 +14,8 @@ use rustls::time_provider::TimeProvider;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
-use crate::authenticate::Door;
-use crate::listener::Place;
+use crate::endpoint::Endpoint;
+use crate::endpoint::ListenerKind;
 use crate::tickets::Tickets;
 use crate::trust::Trust;
 
@@ -114,8 +114,8 @@ impl ResumptionDomains {
 }
 
 /// The TLS configuration of each door, under one trust.
-pub(crate) struct Doors {
-    interfaces: Interfaces,
+pub(crate) struct TlsConfigs {
+    interfaces: InterfaceConfigs,
     own: Arc<ServerConfig>,
     management: Arc<ServerConfig>,
     sdk: Arc<ServerConfig>,
@@ -128,13 +128,13 @@ const HTTP: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// HTTP clients want to hear one that they have offered. Any other may be spoken without being
 /// named, so none is. Which it is depends on the client alone: whoever has shown no identity yet
 /// learns nothing of what there is behind a name.
-struct Interfaces {
+struct InterfaceConfigs {
     http1: Arc<ServerConfig>,
     http2: Arc<ServerConfig>,
     any: Arc<ServerConfig>,
 }
 
-impl Interfaces {
+impl InterfaceConfigs {
     fn choose(&self, hello: &ClientHello<'_>) -> &Arc<ServerConfig> {
         let offers =
             |wanted: &[u8]| hello.alpn().is_some_and(|mut all| all.any(|one| one == wanted));
@@ -146,7 +146,7 @@ impl Interfaces {
     }
 }
 
-impl Doors {
+impl TlsConfigs {
     pub(crate) fn new(
         trust: &Trust,
         settings: &TlsSettings,
@@ -156,7 +156,7 @@ impl Doors {
             TlsVersion::Tls13 => &[&TLS13],
             TlsVersion::Tls12 => &[&TLS13, &TLS12],
         };
-        let door = |verifier: &Arc<dyn ClientCertVerifier>,
+        let config_for = |verifier: &Arc<dyn ClientCertVerifier>,
                     shown: &Arc<CertifiedKey>,
                     tickets: &Arc<Tickets>,
                     protocols: &[&[u8]]| {
@@ -165,16 +165,16 @@ impl Doors {
             Ok::<_, rustls::Error>(Arc::new(config))
         };
         let interfaces = |protocols: &[&[u8]]| {
-            door(&trust.verifier, &trust.interfaces, &domains.interfaces, protocols)
+            config_for(&trust.verifier, &trust.interfaces, &domains.interfaces, protocols)
         };
         Ok(Self {
-            interfaces: Interfaces {
+            interfaces: InterfaceConfigs {
                 http1: interfaces(&[b"http/1.1"])?,
                 http2: interfaces(&[b"h2"])?,
                 any: interfaces(&[])?,
             },
-            own: door(&trust.lenient, &trust.own, &domains.own, &HTTP)?,
-            management: door(&trust.lenient, &trust.own, &domains.management, &HTTP)?,
+            own: config_for(&trust.lenient, &trust.own, &domains.own, &HTTP)?,
+            management: config_for(&trust.lenient, &trust.own, &domains.management, &HTTP)?,
             sdk: Arc::new(sdk(trust, settings)?),
         })
     }
@@ -182,20 +182,20 @@ impl Doors {
     /// Which door a hello is for.
     pub(crate) fn choose(
         &self,
-        place: Place,
+        listener: ListenerKind,
         hello: &ClientHello<'_>,
         names: &OwnNames,
-    ) -> (Door, Arc<ServerConfig>) {
+    ) -> (Endpoint, Arc<ServerConfig>) {
         let sdk =
             hello.alpn().is_some_and(|mut offered| offered.any(|name| name == doorward_wire::ALPN));
-        match (place, hello.server_name()) {
-            (Place::Data, _) if sdk => (Door::Sdk, Arc::clone(&self.sdk)),
-            (Place::Management, _) => (Door::Management, Arc::clone(&self.management)),
-            (Place::Data, Some(host)) if !names.contain(host) => (
-                Door::Interface(host.to_ascii_lowercase()),
+        match (listener, hello.server_name()) {
+            (ListenerKind::Data, _) if sdk => (Endpoint::Link, Arc::clone(&self.sdk)),
+            (ListenerKind::Management, _) => (Endpoint::Management, Arc::clone(&self.management)),
+            (ListenerKind::Data, Some(host)) if !names.contain(host) => (
+                Endpoint::Interface(host.to_ascii_lowercase()),
                 Arc::clone(self.interfaces.choose(hello)),
             ),
-            (Place::Data, _) => (Door::Own, Arc::clone(&self.own)),
+            (ListenerKind::Data, _) => (Endpoint::Own, Arc::clone(&self.own)),
         }
     }
 }

@@ -12,14 +12,14 @@ use crate::wire::Wire;
 
 /// A flow that is asked for by `Open`, and waits for its answer.
 #[derive(Debug)]
-pub struct Asking {
+pub struct OpenRequest {
     /// What is asked for.
     pub asked: Asked,
     pub(super) pipe: Pipe,
     pub(super) link: Arc<Link>,
 }
 
-impl Asking {
+impl OpenRequest {
     /// Refuses it. `flow` is the id under which the audit log has the reason.
     pub async fn refuse(mut self, why: Why, detail: &str, flow: &str) {
         let (detail, flow) = (detail.to_owned(), flow.to_owned());
@@ -50,7 +50,7 @@ impl Asking {
     }
 
     /// Grants it as datagrams. The end of the flow is told on the control stream by
-    /// [`Parting::cut`].
+    /// [`CutNotice::cut`].
     ///
     /// # Errors
     /// When the peer is gone.
@@ -58,21 +58,21 @@ impl Asking {
         mut self,
         flow: &str,
         actions: &[&str],
-    ) -> io::Result<(Datagrams, Parting)> {
+    ) -> io::Result<(Datagrams, CutNotice)> {
         self.admit(flow, Kind::Datagrams, actions).await?;
-        let parting = Parting { stream: self.pipe.id(), link: Arc::clone(&self.link) };
+        let parting = CutNotice { stream: self.pipe.id(), link: Arc::clone(&self.link) };
         Ok((self.link.carrier.datagrams(self.pipe), parting))
     }
 }
 
 /// Tells a peer why its flow of datagrams ended.
 #[derive(Debug)]
-pub struct Parting {
+pub struct CutNotice {
     stream: u64,
     link: Arc<Link>,
 }
 
-impl Parting {
+impl CutNotice {
     /// The flow was cut.
     pub fn cut(self, why: Why) {
         self.link.tell_cut(self.stream, why);

@@ -1,0 +1,38 @@
+//! Cuts sessions and flows.
+
+use doorward_model::{FlowId, SessionId};
+use doorward_policies::Refusal;
+
+use super::Leases;
+use super::cause::Cause;
+
+impl Leases {
+    /// Cuts a session with all its flows. Whether there was one.
+    #[must_use]
+    pub fn cut_session(&self, id: SessionId) -> bool {
+        let sessions = self.0.sessions.all();
+        let found = sessions.iter().filter(|entry| entry.id == id);
+        found.map(|entry| entry.cut.cut(Cause::Administrator)).count() > 0
+    }
+
+    /// Cuts one flow. Whether there was one.
+    #[must_use]
+    pub fn cut_flow(&self, id: FlowId) -> bool {
+        let flows = self.0.flows.all();
+        let found = flows.iter().filter(|entry| entry.id == id);
+        found.map(|entry| entry.cut.cut(Cause::Administrator)).count() > 0
+    }
+
+    /// Cuts one flow about which the judges differ. Whether there was one.
+    fn cut_differing(&self, id: FlowId) -> bool {
+        let flows = self.0.flows.all();
+        let found = flows.iter().filter(|entry| entry.id == id);
+        found.map(|entry| entry.cut.cut(Cause::Refused(Refusal::Disagreement))).count() > 0
+    }
+
+    /// Cuts everything: the gateway stops.
+    pub fn cut_all(&self) {
+        self.0.flows.all().iter().for_each(|entry| entry.cut.cut(Cause::Stopping));
+        self.0.sessions.all().iter().for_each(|entry| entry.cut.cut(Cause::Stopping));
+    }
+}
