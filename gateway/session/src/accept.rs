@@ -6,11 +6,11 @@ use doorward_model::Prefix;
 use doorward_policies::Party;
 use tokio::net::TcpStream;
 
-use crate::limits::EntranceSlot;
-use crate::tcp::TcpConnection;
 use crate::endpoint::ListenerKind;
+use crate::limits::EntranceSlot;
 use crate::pot::Rank;
 use crate::pots::Pots;
+use crate::tcp::TcpConnection;
 
 /// A connection that was given a place within the limits. It keeps it until it is identified.
 #[derive(Debug)]

@@ -14,10 +14,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::LazyConfigAcceptor;
 
 use crate::accept::Accepted;
-use crate::tls::{OwnNames, TlsConfigs, unix_time};
-use crate::limits::EntranceSlot;
 use crate::endpoint::{Endpoint, ListenerKind};
+use crate::limits::EntranceSlot;
 use crate::secured::Secured;
+use crate::tls::{OwnNames, TlsConfigs, unix_time};
 use crate::trust::Trust;
 
 /// A connection whose handshake is done. If the peer showed a certificate chain, the chain has been

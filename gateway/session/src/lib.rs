@@ -57,10 +57,10 @@ pub use lease::{
     SessionView, Suspend, Tracked,
 };
 pub use limits::{LARGEST_BODY, Limits, Machine, SessionLimits, Setting};
-pub use link::{OpenRequest, Link, LinkError, CutNotice, DeviceFlow};
+pub use link::{CutNotice, DeviceFlow, Link, LinkError, OpenRequest};
 pub use listener::Listener;
 pub use note::note;
-pub use ports::{Flows, Front, TunnelOpening, Renewal, Tunnel, Visit};
+pub use ports::{Flows, Front, Renewal, Tunnel, TunnelOpening, Visit};
 pub use pot::{Places, Pot, Rank, Size};
 pub use pots::{LimitView, Pots};
 pub use quic::QuicListener;

@@ -79,8 +79,7 @@ impl Listener {
         match Accepted::new(tcp, peer, serving.leases.pots(), self.kind) {
             Ok(accepted) => {
                 let authenticator = Arc::clone(authenticator);
-                let connection =
-                    Arc::clone(serving).connection(authenticator, accepted, self.kind);
+                let connection = Arc::clone(serving).connection(authenticator, accepted, self.kind);
                 serving.tasks.spawn(connection);
             }
             Err(why) => serving.refusals.count(peer.ip(), why),

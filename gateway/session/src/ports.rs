@@ -12,10 +12,10 @@ use doorward_wire::{Offering, Report};
 use http::{Request, Response};
 use jiff::Timestamp;
 
+use crate::endpoint::ListenerKind;
 use crate::http::{Body, Payload, Problem};
 use crate::limits::Entrance;
-use crate::link::{OpenRequest, Link};
-use crate::endpoint::ListenerKind;
+use crate::link::{Link, OpenRequest};
 use crate::pot::Rank;
 use crate::session::Session;
 use crate::wire::Wire;
@@ -86,7 +86,7 @@ pub trait Flows: Send + Sync {
         &self,
         session: Arc<Session>,
         id: FlowId,
-        asking: OpenRequest,
+        request: OpenRequest,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
     /// A session offers these interfaces of its device, in the place of those that it offered

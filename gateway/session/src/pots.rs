@@ -8,8 +8,8 @@ use doorward_policies::Party;
 use doorward_wire::STREAM_WINDOW;
 use serde::Serialize;
 
-use crate::limits::{Entrance, KnownNetworks, Limits, Setting};
 use crate::endpoint::ListenerKind;
+use crate::limits::{Entrance, KnownNetworks, Limits, Setting};
 use crate::pot::{Pot, Size};
 
 /// Everything of which there is only so much. Cheap to clone; every clone is the same.

@@ -13,8 +13,9 @@ use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime};
 use quinn_proto::RandomConnectionIdGenerator;
 
 use crate::authenticate::Authenticator;
-use crate::tls::sdk;
+use crate::endpoint::ListenerKind;
 use crate::serving::Serving;
+use crate::tls::sdk;
 use crate::trust::Trust;
 
 /// Connections that wait to be let in. Beyond, the system's own buffer drops.
@@ -129,11 +130,15 @@ fn take(serving: &Arc<Serving>, authenticator: &Arc<Authenticator>, incoming: In
             return incoming.ignore();
         }
         let authenticated = match incoming.accept() {
-            Ok(connecting) => authenticator.authenticate_quic(connecting, peer, slot, patience).await,
+            Ok(connecting) => {
+                authenticator.authenticate_quic(connecting, peer, slot, patience).await
+            }
             Err(error) => Err(error.into()),
         };
         match authenticated {
-            Ok(authenticated) => serving.authenticated(&authenticator, authenticated, ListenerKind::Data).await,
+            Ok(authenticated) => {
+                serving.authenticated(&authenticator, authenticated, ListenerKind::Data).await
+            }
             Err(error) => {
                 tracing::debug!(by = %Prefix::of(peer.ip()), %error, "not authenticated");
                 serving.refusals.count(peer.ip(), error.as_str());

@@ -157,9 +157,9 @@ impl TlsConfigs {
             TlsVersion::Tls12 => &[&TLS13, &TLS12],
         };
         let config_for = |verifier: &Arc<dyn ClientCertVerifier>,
-                    shown: &Arc<CertifiedKey>,
-                    tickets: &Arc<Tickets>,
-                    protocols: &[&[u8]]| {
+                          shown: &Arc<CertifiedKey>,
+                          tickets: &Arc<Tickets>,
+                          protocols: &[&[u8]]| {
             let mut config = config(settings, versions, verifier, shown, protocols)?;
             config.ticketer = Arc::clone(tickets) as Arc<dyn ProducesTickets>;
             Ok::<_, rustls::Error>(Arc::new(config))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use doorward_model::{Action, DeviceId, Kind as SubjectKind, LineChange, Name, Spoken, Way};
 use doorward_policies::Permit;
-use doorward_session::{Leases, Link, LinkError, Reached};
+use doorward_session::{DeviceFlow, Leases, Link, LinkError};
 use doorward_wire::{Asked, Kind, Offering, Why};
 use tokio::time::Instant;
 
@@ -197,7 +197,7 @@ pub(super) async fn dial(
     kind: Kind,
     actions: &[Action],
     parameters: BTreeMap<String, String>,
-) -> Result<Reached, DialError> {
+) -> Result<DeviceFlow, DialError> {
     let (device, _) = permit.behind();
     let link = agents.find(device.ok_or(DialError::Nothing)?, name, kind)?;
     let asked = Asked {

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::body::empty;
 use super::{Body, Desk, HEAD, PARTING, Payload, Problem, Turn, is_connect, mark};
-use crate::ports::{TunnelOpening, Tunnel};
+use crate::ports::{Tunnel, TunnelOpening};
 use crate::secured::Secured;
 use crate::wire::{TlsWire, Wire};
 

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Body, Desk, HEAD, PARTING, Payload, Problem, Turn, is_connect, mark};
-use crate::ports::{TunnelOpening, Tunnel};
+use crate::ports::{Tunnel, TunnelOpening};
 use crate::pot::Places;
 use crate::secured::Secured;
 use crate::wire::{StreamWire, Wire};

@@ -17,9 +17,10 @@ pub use body::{Body, BodyError, Payload, Whole, empty, json, text};
 use body::{Reservation, keep_room};
 pub use problem::Problem;
 
-use crate::serving::Serving;
+use crate::endpoint::ListenerKind;
 use crate::ports::{Tunnel, Visit};
 use crate::secured::Secured;
+use crate::serving::Serving;
 
 /// The longest head of a request, in bytes.
 const HEAD: usize = 16 * 1024;

@@ -24,7 +24,7 @@ impl Leases {
     }
 
     /// Cuts one flow about which the judges differ. Whether there was one.
-    fn cut_differing(&self, id: FlowId) -> bool {
+    pub(super) fn cut_differing(&self, id: FlowId) -> bool {
         let flows = self.0.flows.all();
         let found = flows.iter().filter(|entry| entry.id == id);
         found.map(|entry| entry.cut.cut(Cause::Refused(Refusal::Disagreement))).count() > 0

@@ -9,7 +9,9 @@ use std::time::Duration;
 use doorward_model::{
     CertificateId, DeviceId, Epoch, FlowId, InterfaceId, PeerText, SessionId, Subject, SubjectId,
 };
-use doorward_policies::{Closing, Door, Event, Journal, JournalError, Outcome, Permit, Record, Request};
+use doorward_policies::{
+    Closing, Door, Event, Journal, JournalError, Outcome, Permit, Record, Request,
+};
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;

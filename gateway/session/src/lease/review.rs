@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use doorward_policies::{Commit, Decision, Observer, Refusal, Snapshot};
 
+use super::Leases;
 use super::cause::Cause;
 use super::entry::{FlowEntry, SessionEntry};
 use super::view::EndingView;
-use super::Leases;
 
 impl Leases {
     /// Asks a live flow's question again, by the present state and at the present instant.
     /// Whether it still stands; if not, it has been cut.
-    fn ask_again(&self, entry: &FlowEntry, snapshot: &Arc<Snapshot>) -> bool {
+    pub(super) fn ask_again(&self, entry: &FlowEntry, snapshot: &Arc<Snapshot>) -> bool {
         let now = self.now();
         let request = entry.asks();
         let decision = snapshot.decide_again(&request, now);
@@ -45,7 +45,7 @@ impl Leases {
     }
 
     /// Whether the identity behind a session still stands; if not, it is cut.
-    fn stands(&self, entry: &SessionEntry, snapshot: &Snapshot) -> bool {
+    pub(super) fn stands(&self, entry: &SessionEntry, snapshot: &Snapshot) -> bool {
         let now = self.now();
         let member = snapshot.member(&entry.subject);
         let row = snapshot.certificate(&entry.state().certificate);

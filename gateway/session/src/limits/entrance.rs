@@ -8,7 +8,7 @@ use std::time::Duration;
 use doorward_model::Prefix;
 use tokio::time::{Instant, timeout};
 
-use super::known::Known;
+use super::known::KnownNetworks;
 use super::queue::{Queue, Ticket};
 use super::turns::Turns;
 use crate::pot::Size;
@@ -143,7 +143,12 @@ mod tests {
     use super::*;
 
     fn entrance() -> Arc<Entrance> {
-        Arc::new(Entrance::new((16, 8, 4), (40, 8), Duration::from_secs(10), KnownNetworks::default()))
+        Arc::new(Entrance::new(
+            (16, 8, 4),
+            (40, 8),
+            Duration::from_secs(10),
+            KnownNetworks::default(),
+        ))
     }
 
     fn v4(last: u8) -> IpAddr {

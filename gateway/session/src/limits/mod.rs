@@ -3,14 +3,14 @@
 
 mod entrance;
 mod known;
-mod rate;
 mod queue;
+mod rate;
 mod turns;
 
 use std::time::Duration;
 
 pub(crate) use entrance::{Entrance, EntranceSlot};
-pub(crate) use known::Known;
+pub(crate) use known::KnownNetworks;
 
 use crate::pot::Size;
 

@@ -9,7 +9,7 @@ use doorward_wire::{Answer, Asked, OPENING_LIMIT, Opening, Pipe, Why, read_frame
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
-use super::{OpenRequest, Link, PATIENCE};
+use super::{Link, OpenRequest, PATIENCE};
 use crate::serving::Serving;
 
 /// A flow that its link counts.
@@ -29,7 +29,12 @@ impl Drop for FlowCount {
 }
 
 /// One stream that the peer has opened.
-pub(super) async fn flow(serving: Arc<Serving>, counted: FlowCount, mut pipe: Pipe, draining: bool) {
+pub(super) async fn flow(
+    serving: Arc<Serving>,
+    counted: FlowCount,
+    mut pipe: Pipe,
+    draining: bool,
+) {
     let link = Arc::clone(&counted.0);
     let opening = timeout(PATIENCE, read_frame(&mut pipe, OPENING_LIMIT)).await;
     let opening = match opening {
@@ -46,15 +51,15 @@ pub(super) async fn flow(serving: Arc<Serving>, counted: FlowCount, mut pipe: Pi
         Err(detail) => (Asked::default(), Some(detail)),
     };
     let session = Arc::clone(&link.session);
-    let asking = OpenRequest { asked, pipe, link: Arc::clone(&link) };
+    let request = OpenRequest { asked, pipe, link: Arc::clone(&link) };
     if let Some(detail) = wrong {
-        return asking.refuse(Why::Wrong, &detail, "").await;
+        return request.refuse(Why::Wrong, &detail, "").await;
     }
     if draining {
-        return asking.refuse(Why::Stopping, "the gateway stops", "").await;
+        return request.refuse(Why::Stopping, "the gateway stops", "").await;
     }
     let id = serving.leases.new_flow_id();
-    serving.flows.open(session, id, asking).await;
+    serving.flows.open(session, id, request).await;
 }
 
 /// A stream that there is no room for. Its peer is told so if that can be done at once; what it has

@@ -1,8 +1,8 @@
 //! A session of `doorward/1`: its control stream, and the streams that its peer opens.
 
-mod open_request;
 mod flow;
 mod greeting;
+mod open_request;
 mod service;
 
 use std::io;
@@ -17,10 +17,10 @@ use doorward_wire::{
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-pub use open_request::{OpenRequest, CutNotice};
+pub use open_request::{CutNotice, OpenRequest};
 
-use crate::serving::Serving;
 use crate::ports::Renewal;
+use crate::serving::Serving;
 use crate::session::Session;
 use greeting::greet;
 use service::LinkService;
@@ -156,9 +156,10 @@ pub enum LinkError {
 pub(crate) async fn serve(carrier: Carrier, session: Arc<Session>, serving: Arc<Serving>) {
     let why = match greet(&carrier, &session, &serving).await {
         Ok((control, link, words)) => {
-            let why = LinkService { control, link: Arc::clone(&link), serving: Arc::clone(&serving) }
-                .run(words)
-                .await;
+            let why =
+                LinkService { control, link: Arc::clone(&link), serving: Arc::clone(&serving) }
+                    .run(words)
+                    .await;
             serving.flows.parted(&link);
             session.part();
             why

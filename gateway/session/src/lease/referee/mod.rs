@@ -1,24 +1,25 @@
 //! What the compiled form decides alone is looked at later, in part, by a referee that finds its
 //! rules without it.
 
-use std::collections::HashSet;
+mod samples;
+#[cfg(test)]
+mod tests;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
-use doorward_model::{Action, FlowId, Revision};
-use doorward_policies::{
-    Bundle, Decision, Differ, Event, Journal, Outcome, Record, Refusal, Request, Snapshot, Supposed,
-};
-use jiff::Timestamp;
-
-use crate::note::note;
+use doorward_model::Revision;
+use doorward_policies::{Differ, Event, Journal, Outcome, Record};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use samples::Sample;
+pub(super) use samples::Samples;
+
 use super::Leases;
+use crate::note::note;
 
 /// Answers that wait for the referee. What does not fit is counted, and not looked at.
 const QUEUE: usize = 256;
@@ -150,6 +151,3 @@ impl fmt::Debug for Referee {
         f.write_str("Referee")
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,9 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError, Weak};
-
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use doorward_model::{Action, FlowId, Revision};
 use doorward_policies::{Bundle, Decision, Refusal, Request, Snapshot, Supposed};
@@ -16,16 +14,16 @@ const SAMPLE: u64 = 64;
 /// How many kinds are told apart before all are new again.
 const KINDS: usize = 4096;
 /// An answer that waits for the referee.
-struct Sample {
-    flow: FlowId,
-    asked: Supposed,
+pub(super) struct Sample {
+    pub(super) flow: FlowId,
+    pub(super) asked: Supposed,
     /// What the rules were said to say: whether they permit it.
-    said: Option<bool>,
-    revision: Revision,
+    pub(super) said: Option<bool>,
+    pub(super) revision: Revision,
     /// It keeps no bundle in memory: what decides no more is not looked at.
-    bundle: Weak<Bundle>,
+    pub(super) bundle: Weak<Bundle>,
     /// The lines about which the judges have differed already, at an admission.
-    differed: Option<Vec<usize>>,
+    pub(super) differed: Option<Vec<usize>>,
 }
 
 /// Answers that look alike: the revision, what was to be done, and what decided.
@@ -33,23 +31,23 @@ type Kind = (Revision, Action, Option<Refusal>, Option<usize>);
 
 /// Picks answers for the referee.
 #[derive(Default)]
-pub(super) struct Samples {
-    queue: OnceLock<mpsc::Sender<Sample>>,
+pub(in crate::lease) struct Samples {
+    pub(super) queue: OnceLock<mpsc::Sender<Sample>>,
     kinds: Mutex<HashSet<Kind>>,
     count: AtomicU64,
-    figures: Figures,
+    pub(super) figures: Figures,
 }
 
 #[derive(Default)]
-struct Figures {
-    decided: AtomicU64,
-    differed: AtomicU64,
-    skipped: AtomicU64,
+pub(super) struct Figures {
+    pub(super) decided: AtomicU64,
+    pub(super) differed: AtomicU64,
+    pub(super) skipped: AtomicU64,
 }
 
 impl Samples {
     /// Offers an answer that the compiled form has given alone.
-    pub(super) fn offer(
+    pub(in crate::lease) fn offer(
         &self,
         flow: FlowId,
         request: &Request,
@@ -84,7 +82,7 @@ impl Samples {
     }
 
     /// Hands over an admission about which the judges have differed.
-    pub(super) fn differed(
+    pub(in crate::lease) fn differed(
         &self,
         flow: FlowId,
         request: &Request,

@@ -12,6 +12,12 @@ use doorward_policies::{
 };
 use tokio::sync::watch;
 
+use std::sync::{Mutex, OnceLock};
+
+use doorward_model::Action;
+use doorward_policies::{Bundle, Refusal, Snapshot};
+use jiff::Timestamp;
+
 use super::*;
 use crate::identify::VerifiedIdentity;
 use crate::lease::{Cause, Refused};
@@ -140,13 +146,8 @@ impl World {
         let log = Arc::new(Kept::default());
         let journal: Arc<dyn Journal> = log.clone();
         let calm = watch::channel(None).1;
-        let leases = Leases::new(
-            Pots::new(Limits::default(), vec![]),
-            seen,
-            calm,
-            Arc::new(Noon),
-            journal,
-        );
+        let leases =
+            Leases::new(Pots::new(Limits::default(), vec![]), seen, calm, Arc::new(Noon), journal);
         let state = Arc::new(State { snapshots, leases: OnceLock::new() });
         assert!(state.leases.set(leases.clone()).is_ok());
         let identity = VerifiedIdentity {
