@@ -11,7 +11,8 @@ use doorward_local::{Answer, InForce, Line, LineRequest, Purge, Watch};
 use tokio::io::ReadBuf;
 use tokio::time::{Sleep, sleep, timeout};
 
-use super::hub::{Hub, HubCommand};
+use super::hub::Hub;
+use super::hub_state::HubCommand;
 
 /// How much longer than what was written takes to leave the line may take to be put back.
 const SLACK: Duration = Duration::from_secs(2);
