@@ -274,7 +274,7 @@ impl Flows for Proxy {
         declined
     }
 
-    fn parted(&self, link: &Arc<Link>) {
-        self.0.means.dialer.agents().parted(link);
+    fn link_closed(&self, link: &Arc<Link>) {
+        self.0.means.dialer.agents().link_closed(link);
     }
 }

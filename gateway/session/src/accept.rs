@@ -1,4 +1,4 @@
-//! A connection that has come, and was given a place.
+//! A TCP connection that holds a slot.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use crate::pot::Rank;
 use crate::pots::Pots;
 use crate::tcp::TcpConnection;
 
-/// A connection that was given a place within the limits. It keeps it until it is identified.
+/// A connection that holds a slot within the limits, until it is identified.
 #[derive(Debug)]
 #[must_use]
 pub struct Accepted {
@@ -22,22 +22,23 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    /// Gives `tcp` a place among the connections at that listener, and among the files of the
-    /// process, if there is one left for its network.
+    /// Takes a slot for `tcp` among the connections at that listener, and one among the files of
+    /// the process, if the share of its network has one left.
     ///
     /// # Errors
-    /// Why there is none, in a word.
+    /// The word for which bound is reached.
     pub(crate) fn new(
         tcp: TcpStream,
         peer: SocketAddr,
         pots: &Pots,
         listener: ListenerKind,
     ) -> Result<Self, &'static str> {
-        // IPv4 through a dual-stack socket is IPv4.
+        // IPv4 through a dual-stack socket counts as IPv4.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let entrance = pots.entrance(listener);
         let rank = match listener {
-            // As many files are kept for the management as it takes connections.
+            // The process keeps as many files for the management listener as that listener takes
+            // connections.
             ListenerKind::Management => Rank::Administrator,
             ListenerKind::Data if entrance.knows(Prefix::of(peer.ip())) => Rank::Known,
             ListenerKind::Data => Rank::Anyone,

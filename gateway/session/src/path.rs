@@ -1,31 +1,31 @@
-//! Where a QUIC connection comes from, once that is proven. Without I/O; time is an argument.
+//! Finds out the proven address of a QUIC connection. Does no I/O; the time is an argument.
 //!
-//! A QUIC connection moves with the first packet that comes from another address, and that address
-//! may be forged until the path has been validated (RFC 9000 sections 8.2 and 9.3). quinn does not
-//! tell when it has been. But as long as it has not, quinn writes a PATH_CHALLENGE into every packet
-//! that carries stream data. So if stream data has left and no challenge has, the path that it left
-//! on was validated. When validation fails, quinn goes back to the former path, where stream data
-//! leaves without a challenge as well; it does so three seconds after the move at the earliest.
-//! Therefore it must be seen twice in a row, within less than that, with the same address before,
-//! between and after.
+//! A QUIC connection moves with the first packet that comes from another address. That address may
+//! be forged until the path has been validated (RFC 9000 sections 8.2 and 9.3). quinn does not tell
+//! when that has happened. But until then, quinn writes a PATH_CHALLENGE into every packet with
+//! stream data. So if stream data has left and no challenge has, the path that the data left on was
+//! validated. There is one exception: when validation fails, quinn goes back to the former path,
+//! where stream data leaves without a challenge as well. That happens three seconds after the move
+//! at the earliest. Therefore the proof must be seen twice in a row, within less than three
+//! seconds, with the same address before, between and after.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use doorward_wire::PathSeen;
 
-/// For how long a connection that has moved is taken to be where it was. After that, and as long
-/// as its new address is not proven, nobody knows where it is.
+/// How long a connection that has moved still counts as being at its former address. After that,
+/// its address is unknown until the new one is proven.
 const GRACE: Duration = Duration::from_secs(2);
-/// Within what time both proofs must be seen: less than quinn takes to give a path up.
+/// How far apart both proofs may be: less than quinn takes to give a path up.
 const WITHIN: Duration = Duration::from_millis(2500);
 
-/// Where a connection comes from.
+/// The address of a connection's peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PeerAddress {
-    /// From there, and that is proven.
+    /// The peer has proven that it receives there.
     Proven(SocketAddr),
-    /// It has moved and does not prove where to. It was there last.
+    /// The peer has moved, and has not proven its new address.
     Unknown {
         /// The last address that was proven.
         last: SocketAddr,
@@ -33,7 +33,7 @@ pub(crate) enum PeerAddress {
 }
 
 impl PeerAddress {
-    /// The address that conditions are judged by.
+    /// Returns the address that conditions are decided by.
     pub(crate) fn known(self) -> Option<IpAddr> {
         match self {
             Self::Proven(address) => Some(address.ip()),
@@ -49,7 +49,7 @@ impl PeerAddress {
     }
 }
 
-/// Follows one connection.
+/// Follows the path of one connection.
 #[derive(Debug)]
 pub(crate) struct PathTracker {
     proven: SocketAddr,
@@ -60,22 +60,22 @@ pub(crate) struct PathTracker {
 #[derive(Debug)]
 struct Moved {
     to: IpAddr,
-    /// Since when they come from elsewhere, from wherever.
+    /// When packets first came from an unproven address, whichever.
     since: Duration,
-    /// What was seen when it was last looked at whether stream data has left.
+    /// What was seen at the last check at which stream data had left.
     seen: PathSeen,
-    /// When that was seen for the first time from which a proof has followed.
+    /// When the check began whose outcome counts as the first proof.
     first: Duration,
     proofs: u8,
 }
 
 impl PathTracker {
-    /// A connection whose handshake has proven that address.
+    /// Returns a tracker for a connection whose handshake has proven that address.
     pub(crate) fn new(proven: SocketAddr) -> Self {
         Self { proven, moved: None }
     }
 
-    /// Looks at what the transport has done so far.
+    /// Takes note of what the transport has done so far, and returns the peer's address.
     pub(crate) fn look(&mut self, seen: PathSeen, now: Duration) -> PeerAddress {
         let remote = canonical(seen.remote);
         if remote.ip() == self.proven.ip() {
@@ -105,7 +105,7 @@ impl PathTracker {
         }
     }
 
-    /// Whether packets come from an address that is not proven.
+    /// Returns whether packets come from an address that is not proven.
     pub(crate) fn is_moving(&self) -> bool {
         self.moved.is_some()
     }
@@ -136,11 +136,11 @@ mod tests {
     fn a_move_counts_when_stream_data_has_left_twice_without_a_challenge() {
         let mut path = PathTracker::new(address(1));
         assert_eq!(path.look(seen(2, 5, 10), millis(0)), PeerAddress::Proven(address(1)));
-        // Challenges leave with the data: not yet.
+        // A challenge left with the data, so this is no proof.
         assert_eq!(path.look(seen(2, 6, 11), millis(100)), PeerAddress::Proven(address(1)));
         assert_eq!(path.look(seen(2, 6, 12), millis(200)), PeerAddress::Proven(address(1)));
         assert!(path.is_moving());
-        // Nothing has left.
+        // No stream data has left.
         assert_eq!(path.look(seen(2, 6, 12), millis(300)), PeerAddress::Proven(address(1)));
         assert_eq!(path.look(seen(2, 6, 13), millis(400)), PeerAddress::Proven(address(2)));
         assert!(!path.is_moving());
@@ -157,7 +157,7 @@ mod tests {
                 false => assert_eq!(source, PeerAddress::Unknown { last: address(1) }),
             }
         }
-        // Hopping from one forged address to the next does not win time.
+        // Moving from one forged address to the next does not win time.
         let mut path = PathTracker::new(address(1));
         for step in 0..100 {
             let now = millis(step * 100);
@@ -185,9 +185,9 @@ mod tests {
         assert_eq!(path.look(moved, millis(0)), PeerAddress::Proven(other));
     }
 
-    /// quinn's own idea of the path, as far as it matters here.
+    /// A model of quinn's path validation, as far as it matters here.
     struct Transport {
-        /// Each with whether it was validated.
+        /// The address, and whether it was validated.
         path: (u8, bool),
         former: Option<(u8, bool)>,
         gives_up: Option<Duration>,
@@ -217,7 +217,7 @@ mod tests {
             self.gives_up = Some(now + Duration::from_secs(3));
         }
 
-        /// The peer answers the challenge that went to where the path leads: it must be there.
+        /// The peer answers the challenge that went to the present path, so it receives there.
         fn answer(&mut self) {
             self.path.1 = true;
             self.gives_up = None;
@@ -252,9 +252,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
 
-        /// Whatever a peer sends from wherever it likes, and whenever it is looked at: an address
-        /// is proven only if the peer has received something there. It is at 1 and 2, and forges
-        /// 3 and 4.
+        /// The peer is at the addresses 1 and 2, and forges 3 and 4. Whatever it sends, and
+        /// whenever the path is checked: an address is proven only if the peer has received
+        /// something there.
         #[test]
         fn only_where_the_peer_receives_is_proven(steps in prop::collection::vec(step(), 0..60)) {
             let mut transport = Transport {

@@ -15,31 +15,32 @@ use quinn_proto::RandomConnectionIdGenerator;
 use crate::authenticate::Authenticator;
 use crate::endpoint::ListenerKind;
 use crate::serving::Serving;
-use crate::tls::sdk;
+use crate::tls::link_config;
 use crate::trust::Trust;
 
-/// Connections that wait to be let in. Beyond, the system's own buffer drops.
+/// The most connections that wait to be accepted. Beyond that, the system's socket buffer drops
+/// packets.
 const WAITING: usize = 1024;
-/// Bytes of one such connection that are kept, and of all.
+/// How many bytes of one waiting connection are buffered, and of all.
 const KEPT: u64 = 16 * 1024;
 const KEPT_IN_TOTAL: u64 = 8 * 1024 * 1024;
-/// The bytes of a connection's id, all of them random: they tell an observer nothing, and nobody
-/// can ask for the resets of ids that are still to come.
+/// The length of a connection id in bytes, all of them random. So an id tells an observer nothing,
+/// and nobody can request the resets of future ids.
 const ID: usize = 8;
-/// The shortest time between two resets, each of which is smaller than the packet that it answers.
-/// After a crash, ten thousand agents ask within a quarter of a minute.
+/// The shortest time between two resets. Each reset is smaller than the packet that it answers.
+/// After a crash, ten thousand agents ask for one within 15 seconds.
 const RESETS: Duration = Duration::from_millis(1);
 
-/// The UDP port at which `doorward/1` is spoken over QUIC.
+/// The UDP listener for `doorward/1` over QUIC.
 #[derive(Debug)]
 pub struct QuicListener {
     endpoint: Endpoint,
 }
 
 impl QuicListener {
-    /// Listens at `socket`. Packets of connections that it does not know are answered with resets
-    /// (RFC 9000 section 10.3) by `reset_key`: if that is the key of a process that has crashed,
-    /// that process's peers believe them. Must be called within a tokio runtime.
+    /// Listens at `socket`. Answers packets of unknown connections with resets (RFC 9000 section
+    /// 10.3) by `reset_key`. If that is the key of a process that has crashed, the peers of that
+    /// process accept the resets. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// When the system refuses.
@@ -53,10 +54,10 @@ impl QuicListener {
         Ok(Self { endpoint })
     }
 
-    /// Takes connections until the gateway drains; those that stand go on.
+    /// Accepts connections until the gateway drains. Open connections go on.
     ///
     /// # Errors
-    /// When the TLS library refuses what the gateway shows.
+    /// When the TLS library refuses the gateway's certificates. Ours.
     pub async fn serve(self, serving: Arc<Serving>) -> Result<(), rustls::Error> {
         let mut trust = serving.trust();
         let first = trust.borrow_and_update().clone();
@@ -87,13 +88,13 @@ impl QuicListener {
             }
         }
         self.endpoint.set_server_config(None);
-        // The endpoint is driven as long as a connection of it lives.
+        // The endpoint's task runs as long as one of its connections lives.
         Ok(())
     }
 }
 
 fn config(trust: &Trust, serving: &Serving) -> Result<ServerConfig, rustls::Error> {
-    let tls = sdk(trust, serving.tls())?;
+    let tls = link_config(trust, serving.tls())?;
     let crypto = QuicServerConfig::try_from(tls)
         .map_err(|error| rustls::Error::General(error.to_string()))?;
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
@@ -111,7 +112,7 @@ fn take(serving: &Arc<Serving>, authenticator: &Arc<Authenticator>, incoming: In
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let entrance = serving.entrance(ListenerKind::Data);
     if !incoming.remote_address_validated() && entrance.is_pressed() {
-        // It cannot fail for an address that has not been validated.
+        // This cannot fail for an address that has not been validated.
         drop(incoming.retry());
         return;
     }

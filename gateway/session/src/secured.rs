@@ -1,4 +1,4 @@
-//! A TLS connection of a peer, whose fatal alerts arrive.
+//! A TLS connection whose fatal alerts arrive.
 
 use std::io;
 use std::pin::Pin;
@@ -10,8 +10,8 @@ use tokio_rustls::server::TlsStream;
 
 use crate::tcp::TcpConnection;
 
-/// A TLS connection. When the peer breaks the protocol, the TLS library has written a fatal alert
-/// by the time that it tells of the error: the connection then ends so that the alert arrives.
+/// A TLS connection. When the peer breaks the protocol, the TLS library writes a fatal alert before
+/// it returns the error. The connection then ends in such a way that the alert arrives.
 #[derive(Debug)]
 pub(crate) struct Secured {
     tls: TlsStream<TcpConnection>,
@@ -32,7 +32,7 @@ impl Secured {
     }
 }
 
-/// Whether the peer has broken the protocol.
+/// Returns whether the peer has broken the protocol.
 fn is_fatal<T>(polled: &Poll<io::Result<T>>) -> bool {
     matches!(polled, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::InvalidData)
 }

@@ -144,14 +144,14 @@ impl Agents {
         if lives && self.1 == Twice::Neither {
             let id = DeviceId::from(last.session().subject_id());
             self.state().contested.insert(id, Instant::now());
-            self.parted(last);
+            self.link_closed(last);
             last.part(Why::Replaced);
         }
         lives
     }
 
     /// A connection is over.
-    pub(crate) fn parted(&self, link: &Arc<Link>) {
+    pub(crate) fn link_closed(&self, link: &Arc<Link>) {
         let mut state = self.state();
         let id = DeviceId::from(link.session().subject_id());
         if state.devices.get(&id).is_some_and(|held| Arc::ptr_eq(&held.link, link)) {

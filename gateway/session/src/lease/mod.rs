@@ -1,5 +1,4 @@
-//! Leases: permits that are kept alive while their flows run, and end the moment they do not
-//! hold any more.
+//! Leases: permits that live as long as their flows, and end at once when they no longer hold.
 
 mod cause;
 mod cut;
@@ -11,7 +10,7 @@ mod refused;
 mod review;
 mod view;
 
-/// What [`index`] is built on.
+/// The primitives that [`index`] uses.
 mod sync {
     pub(super) use std::sync::{Arc, Mutex, PoisonError};
 }
@@ -44,7 +43,7 @@ use crate::session::Session;
 use index::Index;
 use referee::Samples;
 
-/// Every session and every flow of the gateway. Cheap to clone; every clone is the same.
+/// Every session and every flow of the gateway. Clones are cheap and share one state.
 #[derive(Clone)]
 pub struct Leases(Arc<Inner>);
 
@@ -52,12 +51,13 @@ struct Inner {
     sessions: Index<SessionEntry>,
     flows: Index<FlowEntry>,
     pots: Pots,
-    /// Connections to backends that are open, and leases that have dialed one.
+    /// Open connections to backends.
     backends: AtomicUsize,
+    /// Leases that have dialed a backend.
     dialed: AtomicUsize,
     limits: SessionLimits,
     snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// Why changes cannot be written now, if they cannot.
+    /// Why changes cannot be written now; `None` while they can.
     trouble: watch::Receiver<Option<String>>,
     clock: Arc<dyn Clock>,
     journal: Arc<dyn Journal>,
@@ -65,8 +65,8 @@ struct Inner {
 }
 
 impl Leases {
-    /// Leases under the snapshots of `snapshots`, recorded in `journal`. While `trouble` says
-    /// that changes cannot be written, nothing but administration is admitted.
+    /// Returns leases that decide by `snapshots` and record in `journal`. While `trouble` says that
+    /// changes cannot be written, only requests to the administration are admitted.
     #[must_use]
     pub fn new(
         pots: Pots,
@@ -90,31 +90,31 @@ impl Leases {
         }))
     }
 
-    /// Everything of which there is only so much.
+    /// Returns the pots: everything that is bounded.
     #[must_use]
     pub fn pots(&self) -> &Pots {
         &self.0.pots
     }
 
-    /// The state that decisions are made from now.
+    /// Returns the state that decisions are made from now.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.snapshots.borrow().clone()
     }
 
-    /// The states of this and of every later moment, for whoever waits until something changes.
+    /// Returns a receiver of the present state and of every later one.
     #[must_use]
     pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.0.snapshots.clone()
     }
 
-    /// A fresh id for a flow or request that begins now.
+    /// Returns a new id for a flow or request that begins now.
     #[must_use]
     pub fn new_flow_id(&self) -> FlowId {
         FlowId::new(self.now(), random())
     }
 
-    /// Random bytes that nobody can guess. `None` if the system gives none.
+    /// Returns random bytes that nobody can guess; `None` if the system gives none.
     #[must_use]
     pub fn nonce<const N: usize>(&self) -> Option<[u8; N]> {
         let mut bytes = [0; N];
@@ -126,8 +126,9 @@ impl Leases {
         self.0.clock.now()
     }
 
-    /// Takes places of a pot for a subject, from there and by a handshake of that time. Whoever
-    /// administers has places that are kept, and is looked for only when these count.
+    /// Takes a reservation from a pot for a subject, by its address and the time of its handshake.
+    /// First tries the rank of a known subject. Only if that fails, checks whether the subject
+    /// administers the gateway, and tries the part that is kept for administrators.
     pub(crate) fn take<T>(
         &self,
         subject: &Subject,
@@ -140,8 +141,7 @@ impl Leases {
         })
     }
 
-    /// Opens the session of an identified connection. `None` if its subject has as many as it
-    /// may.
+    /// Opens the session of an identified connection; `None` if its subject has as many as it may.
     pub(crate) fn open(
         &self,
         identity: VerifiedIdentity,
@@ -170,12 +170,12 @@ impl Leases {
         entry.close(self.now());
     }
 
-    /// Asks whether `session` may have what `question` asks for: enters a pending lease, then
-    /// loads the snapshot, then decides. The question's subject, source and handshake are the
-    /// session's, whatever it says.
+    /// Asks whether `session` may do what `question` asks: enters a pending lease, then loads the
+    /// snapshot, then decides. Replaces the question's subject, address and handshake time by the
+    /// session's.
     ///
     /// # Errors
-    /// When it is refused; the pending lease is gone then.
+    /// When the request is refused. The pending lease is removed then.
     pub fn ask(
         &self,
         session: &Arc<Session>,
@@ -195,12 +195,12 @@ impl Leases {
         Ok(Authorized { permit, lease })
     }
 
-    /// Asks for one operation within the flow `id`, which has been admitted, as [`Self::ask`] does
-    /// for a flow, but by the compiled form alone, as [`Self::decide`]: an operation that goes on
-    /// holds a lease of its own. Its permit is worth no dial.
+    /// Asks for one operation within the admitted flow `id`, and holds a lease for it, because the
+    /// operation lasts. Only the compiled form decides, as in [`Self::decide`]. The permit cannot
+    /// be used for a dial.
     ///
     /// # Errors
-    /// When it is refused; the pending lease is gone then.
+    /// When the operation is refused. The pending lease is removed then.
     pub fn operate(
         &self,
         session: &Arc<Session>,
@@ -223,7 +223,7 @@ impl Leases {
         question: Question,
         decide: impl FnOnce(&Arc<Snapshot>, &Request, Timestamp) -> Decision,
     ) -> Result<(Permit, Lease), Refused> {
-        session.look();
+        session.check_address();
         let request = session.request(question);
         let administers = request.question.resource.device == Device::Gateway;
         if !administers && self.0.trouble.borrow().is_some() {
@@ -249,13 +249,13 @@ impl Leases {
         }
     }
 
-    /// Asks whether `session` might do anything at all at the interface that `question` names,
-    /// whatever its action. It gives no leave to do it.
+    /// Asks whether `session` might do anything at all at the interface that `question` names, by
+    /// any action. The answer is no permit.
     ///
     /// # Errors
-    /// When it might not, or nothing can be admitted now.
+    /// When the session can do nothing there, or nothing can be admitted now.
     pub fn reaches(&self, session: &Session, question: Question) -> Result<(), Refused> {
-        session.look();
+        session.check_address();
         if self.0.trouble.borrow().is_some() {
             return Err(Refused::Degraded);
         }
@@ -263,9 +263,9 @@ impl Leases {
         reached.map_err(Refused::Denied)
     }
 
-    /// Asks for one operation within the flow `id`, which has been admitted: by the state of this
-    /// moment, and by the compiled form, of whose answers the referee looks at some. What the
-    /// permit is for may be another interface of that name by now: see
+    /// Asks for one operation within the admitted flow `id`, by the present state. Only the
+    /// compiled form decides; the referee samples its answers. The permit may be for another
+    /// interface that has the same name now: see
     /// [`Permit::behind`](doorward_policies::Permit::behind).
     pub fn decide(
         &self,
@@ -274,7 +274,7 @@ impl Leases {
         question: Question,
         cache: &mut Cache,
     ) -> Decision {
-        session.look();
+        session.check_address();
         let (request, snapshot) = (session.request(question), self.snapshot());
         let now = self.now();
         let decision = cache.decide_again(&snapshot, &request, now);
@@ -282,38 +282,38 @@ impl Leases {
         decision
     }
 
-    /// How many sessions there are.
+    /// Returns how many sessions there are.
     pub(crate) fn session_count(&self) -> usize {
         usize::try_from(self.0.pots.sessions().taken()).unwrap_or(usize::MAX)
     }
 
-    /// Whether there is a session of that id.
+    /// Returns whether there is a session of that id.
     #[must_use]
     pub fn has_session(&self, id: SessionId) -> bool {
         self.0.sessions.all().iter().any(|entry| entry.id == id)
     }
 
-    /// Whether there is a flow of that id.
+    /// Returns whether there is a flow of that id.
     #[must_use]
     pub fn has_flow(&self, id: FlowId) -> bool {
         self.0.flows.all().iter().any(|entry| entry.id == id)
     }
 
-    /// How many flows there are, requests to the administration included.
+    /// Returns how many flows there are, requests to the administration included.
     #[must_use]
     pub fn flow_count(&self) -> usize {
         usize::try_from(self.0.pots.flows().taken()).unwrap_or(usize::MAX)
     }
 
-    /// How many connections to backends are open without a lease that could cut them. Always
-    /// 0: a gauge for whoever watches.
+    /// Returns how many connections to backends are open without a lease that could cut them. This
+    /// gauge is always 0.
     #[must_use]
     pub fn untracked(&self) -> usize {
         let dialed = self.0.dialed.load(Ordering::SeqCst);
         self.0.backends.load(Ordering::SeqCst).saturating_sub(dialed)
     }
 
-    /// The sessions of this moment, the oldest first.
+    /// Returns the sessions of this moment, the oldest first.
     #[must_use]
     pub fn list(&self) -> Vec<SessionView> {
         view::list(&self.0.sessions.all(), &self.0.flows.all())
@@ -322,8 +322,8 @@ impl Leases {
 
 fn random() -> [u8; 10] {
     let mut bytes = [0; 10];
-    // An id that is not random is still an id; the system that gives no random bytes has
-    // ended every handshake long before.
+    // An id without random bytes is still an id. A system without random bytes has failed every
+    // handshake before this.
     if rand::fill(&mut bytes).is_err() {
         tracing::error!("the system gives no random bytes");
     }

@@ -2,20 +2,20 @@
 
 use doorward_policies::Denial;
 
-/// A request that has been refused.
+/// A request that was refused.
 #[derive(Debug)]
 #[must_use]
 pub enum Refused {
-    /// By the policy, or because the identity does not stand any more.
+    /// The policy refused, or the identity is no longer valid.
     Denied(Denial),
-    /// By a bound: too many flows.
+    /// The subject, or the gateway, has as many flows as it may.
     Busy,
-    /// Rights could not be taken away now, so none are given.
+    /// Changes cannot be written now, so rights could not be withdrawn, and none are given.
     Degraded,
 }
 
 impl Refused {
-    /// Why, in a word for the record.
+    /// Returns the reason in a word for the record.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {

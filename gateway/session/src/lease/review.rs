@@ -1,4 +1,4 @@
-//! Asks live sessions and flows again, when the state or the clock has changed.
+//! Asks live sessions and flows again when the state or the clock has changed.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use super::entry::{FlowEntry, SessionEntry};
 use super::view::EndingView;
 
 impl Leases {
-    /// Asks a live flow's question again, by the present state and at the present instant.
-    /// Whether it still stands; if not, it has been cut.
+    /// Asks a live flow's question again, by this state and at the present instant. Returns whether
+    /// it still stands; if not, the flow has been cut.
     pub(super) fn ask_again(&self, entry: &FlowEntry, snapshot: &Arc<Snapshot>) -> bool {
         let now = self.now();
-        let request = entry.asks();
+        let request = entry.present_request();
         let decision = snapshot.decide_again(&request, now);
         self.0.samples.offer(entry.id, &request, snapshot, now, &decision);
         let cause = match decision {
@@ -22,7 +22,7 @@ impl Leases {
                 entry.permitted(&permit);
                 return true;
             }
-            // The name belongs to another device or interface by now.
+            // The name now belongs to another device or interface.
             Decision::Permit(_) => Cause::Refused(Refusal::UnknownInterface),
             Decision::Denial(denial) => Cause::Refused(denial.reason()),
         };
@@ -30,13 +30,14 @@ impl Leases {
         false
     }
 
-    /// The flows that would not stand under `next`, the oldest first. Nothing is cut.
+    /// Returns the flows that would not stand under `next`, the oldest first. Cuts nothing.
     #[must_use]
     pub fn would_end(&self, next: &Snapshot) -> Vec<EndingView> {
         let now = self.now();
         let mut flows = self.0.flows.all();
         flows.sort_by_key(|entry| entry.id);
-        let ending = |entry: &Arc<FlowEntry>| match next.decide_again(&entry.asks(), now) {
+        let ending = |entry: &Arc<FlowEntry>| match next.decide_again(&entry.present_request(), now)
+        {
             Decision::Permit(permit) if entry.is_still_for(&permit) => None,
             Decision::Permit(_) => Some(EndingView::of(entry, Refusal::UnknownInterface.as_str())),
             Decision::Denial(denial) => Some(EndingView::of(entry, denial.reason().as_str())),
@@ -44,7 +45,7 @@ impl Leases {
         flows.iter().filter_map(ending).collect()
     }
 
-    /// Whether the identity behind a session still stands; if not, it is cut.
+    /// Returns whether a session's identity is still valid; if not, the session has been cut.
     pub(super) fn stands(&self, entry: &SessionEntry, snapshot: &Snapshot) -> bool {
         let now = self.now();
         let member = snapshot.member(&entry.subject);
@@ -62,8 +63,8 @@ impl Leases {
         false
     }
 
-    /// Asks the flows of one session again, and whether it stands itself: what it stands on has
-    /// changed, or its time has come.
+    /// Asks the flows of one session again, and checks the session's identity. Callers use this
+    /// when the session's certificate or address has changed.
     pub(crate) fn ask_session_again(&self, session: &SessionEntry) {
         let snapshot = self.snapshot();
         self.0
@@ -72,13 +73,13 @@ impl Leases {
         self.stands(session, &snapshot);
     }
 
-    /// Looks at a session whose time may have come.
-    pub(crate) fn looks_at(&self, session: &SessionEntry) {
+    /// Checks a session whose certificate may have expired.
+    pub(crate) fn check_session(&self, session: &SessionEntry) {
         self.stands(session, &self.snapshot());
     }
 
-    /// Asks every flow and session again, as after the clock has jumped. Returns how many did
-    /// not stand.
+    /// Asks every flow and session again, after the clock has jumped. Returns how many flows no
+    /// longer stand.
     #[must_use]
     pub fn ask_all_again(&self) -> usize {
         let snapshot = self.snapshot();
@@ -91,7 +92,7 @@ impl Leases {
 impl Observer for Leases {
     fn committed(&self, commit: &Commit, snapshot: &Arc<Snapshot>) -> usize {
         let ended = self.0.flows.walk(|entry| {
-            !commit.touched.concerns(&entry.asks()) || self.ask_again(entry, snapshot)
+            !commit.touched.concerns(&entry.present_request()) || self.ask_again(entry, snapshot)
         });
         self.0.sessions.walk(|entry| self.stands(entry, snapshot));
         ended

@@ -14,36 +14,36 @@ use super::entry::{FlowEntry, SessionEntry};
 /// A session as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SessionView {
-    /// Its id.
+    /// The session's id.
     pub id: SessionId,
-    /// Who is at its other end.
+    /// The subject of the session.
     pub subject: Subject,
-    /// The certificate that proved it.
+    /// The certificate that the session rests on.
     pub certificate: Serial,
-    /// Where it comes from.
+    /// The peer's address.
     pub source: SocketAddr,
-    /// How its connection came in.
+    /// How the connection came in.
     pub door: Door,
-    /// Since when.
+    /// When the session began.
     pub since: Timestamp,
-    /// When its certificate ends.
+    /// When the certificate expires.
     pub certificate_ends: Timestamp,
-    /// Its flows, the oldest first.
+    /// The session's flows, the oldest first.
     pub flows: Vec<FlowView>,
 }
 
 /// A flow as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FlowView {
-    /// Its id.
+    /// The flow's id.
     pub id: FlowId,
-    /// What it does.
+    /// The action that was permitted.
     pub action: Action,
-    /// On which device.
+    /// The device.
     pub device: Device,
-    /// At which interface, or in which part of the administration.
+    /// The interface, or the part of the administration.
     pub path: PeerText,
-    /// Since when.
+    /// When the flow began.
     pub since: Timestamp,
     /// Bytes from the client.
     pub bytes_up: u64,
@@ -54,9 +54,9 @@ pub struct FlowView {
 /// A flow that would end under another bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EndingView {
-    /// Whose it is.
+    /// The subject of the flow.
     pub subject: Subject,
-    /// Its session.
+    /// The session of the flow.
     pub session: SessionId,
     /// The flow.
     pub flow: FlowView,

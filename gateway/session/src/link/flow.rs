@@ -1,4 +1,4 @@
-//! A flow on a connection of `doorward/1`.
+//! Serves one stream of a `doorward/1` connection.
 
 use std::io;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::{Link, OpenRequest, PATIENCE};
 use crate::serving::Serving;
 
-/// A flow that its link counts.
+/// Counts one flow among the flows of its link, until it is dropped.
 pub(super) struct FlowCount(Arc<Link>);
 
 impl FlowCount {
@@ -28,7 +28,7 @@ impl Drop for FlowCount {
     }
 }
 
-/// One stream that the peer has opened.
+/// Reads what the peer asks for on a stream that it has opened, and hands the request to the flows.
 pub(super) async fn flow(
     serving: Arc<Serving>,
     counted: FlowCount,
@@ -40,7 +40,7 @@ pub(super) async fn flow(
     let opening = match opening {
         Ok(Ok(frame)) => Opening::decode(&frame).map_err(|error| error.to_string()),
         Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(error.to_string()),
-        // It went before it had said anything.
+        // The stream ended, or timed out, before it had sent a request.
         Ok(Err(_)) | Err(_) => return pipe.cut(Why::Wrong),
     };
     let (asked, wrong) = match opening {
@@ -62,10 +62,10 @@ pub(super) async fn flow(
     serving.flows.open(session, id, request).await;
 }
 
-/// A stream that there is no room for. Its peer is told so if that can be done at once; what it has
-/// brought is let go.
+/// Refuses a stream for which there is no buffer. The peer gets the reason if it can be sent
+/// without waiting. The bytes that the stream has brought are discarded.
 pub(super) async fn turn_away(mut pipe: Pipe) {
-    let detail = "too much waits to be taken by others; try again in a moment".to_owned();
+    let detail = "the buffers are in use by other streams; try again in a moment".to_owned();
     let answer = Answer::Refused { why: Why::Busy, detail, flow: String::new() }.encode();
     let said = async {
         write_frame(&mut pipe, &answer).await?;

@@ -1,9 +1,10 @@
-//! What the compiled form decides alone is looked at later, in part, by a referee that finds its
-//! rules without it.
+//! The referee checks samples of what the compiled form has decided alone, with rules that it finds
+//! without the compiled form.
 
 mod samples;
 #[cfg(test)]
 mod tests;
+
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,27 +22,27 @@ pub(super) use samples::Samples;
 use super::Leases;
 use crate::note::note;
 
-/// Answers that wait for the referee. What does not fit is counted, and not looked at.
+/// The longest queue of samples. A sample that does not fit is counted as skipped.
 const QUEUE: usize = 256;
-/// The referee works for one part of a core in so many.
+/// The referee works at most this fraction of the time on one core: one part in 100.
 const SHARE: u32 = 100;
 
-/// What a referee has done since the gateway started.
+/// What the referee has done since the gateway started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RefereeView {
-    /// Answers that it has looked at.
+    /// How many samples it has checked.
     pub decided: u64,
-    /// Answers that it would not have given.
+    /// How many answers it would not have given.
     pub differed: u64,
-    /// Answers that were to be looked at and were not: it had no time, or too many rules bear on
-    /// them.
+    /// How many samples it skipped: the queue was full, the bundle was gone, or too many rules
+    /// matched.
     pub skipped: u64,
 }
 
-/// Takes rules out of force: what the referee asks of whoever keeps the state.
+/// The port by which the referee suspends rules. The state's owner implements it.
 pub trait Suspend: Send + Sync {
-    /// Lets the rules on these lines of that revision permit nothing any more, and ends the flows
-    /// that live by them. Answers when that is so, with their number.
+    /// Suspends the rules on these lines of that revision, and ends the flows that rest on them.
+    /// Returns the number of those flows, when that is done.
     fn suspend(
         &self,
         revision: Revision,
@@ -49,7 +50,7 @@ pub trait Suspend: Send + Sync {
     ) -> Pin<Box<dyn Future<Output = usize> + Send + '_>>;
 }
 
-/// Looks at what the compiled form has decided alone.
+/// The task that checks samples.
 pub struct Referee {
     samples: mpsc::Receiver<Sample>,
     leases: Leases,
@@ -58,7 +59,7 @@ pub struct Referee {
 }
 
 impl Leases {
-    /// The referee of these leases. `None` if they have one.
+    /// Returns the referee of these leases; `None` if they already have one.
     #[must_use]
     pub fn referee(&self, suspend: Arc<dyn Suspend>, journal: Arc<dyn Journal>) -> Option<Referee> {
         let (queue, samples) = mpsc::channel(QUEUE);
@@ -66,7 +67,7 @@ impl Leases {
         Some(Referee { samples, leases: self.clone(), suspend, journal })
     }
 
-    /// What the referee has done.
+    /// Returns the referee's counters.
     #[must_use]
     pub fn refereed(&self) -> RefereeView {
         let figures = &self.0.samples.figures;
@@ -80,26 +81,26 @@ impl Leases {
 }
 
 impl Referee {
-    /// Looks at samples, one after the other, for as long as there are leases. It rests for
-    /// ninety-nine times as long as it works.
+    /// Checks one sample after the other, as long as there are leases. Rests ninety-nine times as
+    /// long as it works.
     pub async fn run(mut self) {
         while let Some(sample) = self.samples.recv().await {
-            let (asked, said) = (sample.asked.clone(), sample.said);
+            let (question, permitted) = (sample.question.clone(), sample.permitted);
             let bundle = sample.bundle.upgrade();
             let work = tokio::task::spawn_blocking(move || {
                 let begin = Instant::now();
-                (bundle.and_then(|bundle| bundle.referee(&asked, said)), begin.elapsed())
+                (bundle.and_then(|bundle| bundle.referee(&question, permitted)), begin.elapsed())
             });
             let Ok((ruling, took)) = work.await else {
-                tracing::error!("the referee failed");
+                tracing::error!("the referee's task failed");
                 continue;
             };
-            self.ruled(sample, ruling).await;
+            self.settle(sample, ruling).await;
             tokio::time::sleep(took * (SHARE - 1)).await;
         }
     }
 
-    async fn ruled(&self, sample: Sample, ruling: Option<Result<(), Differ>>) {
+    async fn settle(&self, sample: Sample, ruling: Option<Result<(), Differ>>) {
         let figures = &self.leases.0.samples.figures;
         match (ruling, sample.differed.clone()) {
             (Some(Err(differ)), _) => {
@@ -121,13 +122,13 @@ impl Referee {
         }
     }
 
-    /// The judges differ: a fault of this program. What it may have let through ends, and is not
-    /// let through again until there is another bundle.
-    async fn alarm(&self, sample: &Sample, lines: Vec<usize>, question: &str) {
-        let (revision, asked) = (sample.revision, &sample.asked);
-        tracing::error!(%question, ?lines, revision = revision.0, "the judges differ");
+    /// Raises the alarm that the judges disagree, which is a fault of this program. Cuts the flow,
+    /// and suspends the rules until there is another bundle.
+    async fn alarm(&self, sample: &Sample, lines: Vec<usize>, detail: &str) {
+        let (revision, asked) = (sample.revision, &sample.question);
+        tracing::error!(question = %detail, ?lines, revision = revision.0, "the judges differ");
         if !self.leases.cut_differing(sample.flow) {
-            tracing::debug!("the flow has ended already");
+            tracing::debug!("the judges differ about a flow that has ended already");
         }
         let mut record =
             Record::new(asked.at(), Event::Alarm).ended(Outcome::Done, "judges-differ");
@@ -141,7 +142,7 @@ impl Referee {
             true => 0,
             false => self.suspend.suspend(revision, lines).await,
         };
-        let detail = format!("{question}; {ended} flows ended");
+        let detail = format!("{detail}; {ended} flows ended");
         note(&*self.journal, record.detail(&detail)).await;
     }
 }

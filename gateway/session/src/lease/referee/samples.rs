@@ -9,27 +9,30 @@ use doorward_policies::{Bundle, Decision, Refusal, Request, Snapshot, Supposed};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-/// Of answers of a kind that has been seen, one in so many is looked at.
+/// Of the answers of each kind that was checked before, one in this many is checked.
 const SAMPLE: u64 = 64;
-/// How many kinds are told apart before all are new again.
+/// The most kinds that are remembered. Beyond that, all kinds count as new again.
 const KINDS: usize = 4096;
+
 /// An answer that waits for the referee.
 pub(super) struct Sample {
     pub(super) flow: FlowId,
-    pub(super) asked: Supposed,
-    /// What the rules were said to say: whether they permit it.
-    pub(super) said: Option<bool>,
+    pub(super) question: Supposed,
+    /// Whether the rules were said to permit it; `None` if the rules did not decide.
+    pub(super) permitted: Option<bool>,
     pub(super) revision: Revision,
-    /// It keeps no bundle in memory: what decides no more is not looked at.
+    /// A weak reference, so that the queue keeps no former bundle in memory. A sample of a former
+    /// bundle is skipped.
     pub(super) bundle: Weak<Bundle>,
-    /// The lines about which the judges have differed already, at an admission.
+    /// The lines about which the judges already disagreed, at an admission.
     pub(super) differed: Option<Vec<usize>>,
 }
 
-/// Answers that look alike: the revision, what was to be done, and what decided.
+/// What similar answers share: the revision, the action, and the refusal or first line that
+/// decided.
 type Kind = (Revision, Action, Option<Refusal>, Option<usize>);
 
-/// Picks answers for the referee.
+/// Picks samples of the answers for the referee.
 #[derive(Default)]
 pub(in crate::lease) struct Samples {
     pub(super) queue: OnceLock<mpsc::Sender<Sample>>,
@@ -46,7 +49,7 @@ pub(super) struct Figures {
 }
 
 impl Samples {
-    /// Offers an answer that the compiled form has given alone.
+    /// Offers an answer that only the compiled form has given.
     pub(in crate::lease) fn offer(
         &self,
         flow: FlowId,
@@ -68,20 +71,20 @@ impl Samples {
         if self.queue.get().is_none() || !(self.is_new(kind) || self.is_its_turn()) {
             return;
         }
-        let said = match opinion.refusal {
+        let permitted = match opinion.refusal {
             None => Some(true),
             Some(refusal) => refusal.is_by_rules().then_some(false),
         };
         self.send(
             flow,
             Supposed::of(request.question.clone(), snapshot, now),
-            said,
+            permitted,
             snapshot,
             None,
         );
     }
 
-    /// Hands over an admission about which the judges have differed.
+    /// Hands over an admission about which the judges disagreed.
     pub(in crate::lease) fn differed(
         &self,
         flow: FlowId,
@@ -90,21 +93,22 @@ impl Samples {
         now: Timestamp,
         lines: Vec<usize>,
     ) {
-        let asked = Supposed::of(request.question.clone(), snapshot, now);
-        self.send(flow, asked, None, snapshot, Some(lines));
+        let question = Supposed::of(request.question.clone(), snapshot, now);
+        self.send(flow, question, None, snapshot, Some(lines));
     }
 
     fn send(
         &self,
         flow: FlowId,
-        asked: Supposed,
-        said: Option<bool>,
+        question: Supposed,
+        permitted: Option<bool>,
         snapshot: &Snapshot,
         differed: Option<Vec<usize>>,
     ) {
         let Some(queue) = self.queue.get() else { return };
         let (revision, bundle) = (snapshot.revision(), Arc::downgrade(snapshot.bundle()));
-        if queue.try_send(Sample { flow, asked, said, revision, bundle, differed }).is_err() {
+        if queue.try_send(Sample { flow, question, permitted, revision, bundle, differed }).is_err()
+        {
             self.figures.skipped.fetch_add(1, Ordering::Relaxed);
         }
     }

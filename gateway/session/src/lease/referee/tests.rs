@@ -1,4 +1,4 @@
-//! The referee, with a bundle that has lost a rule and with sound ones.
+//! The referee, with a bundle that has lost a rule and with a sound bundle.
 
 use std::time::Duration;
 
@@ -33,19 +33,19 @@ impl Clock for Noon {
     }
 }
 
-/// A log that keeps what it is told.
+/// A log that keeps its records.
 #[derive(Default)]
 struct Kept(Mutex<Vec<Record>>);
 
-struct Place;
+struct NoClosing;
 
-impl Closing for Place {
+impl Closing for NoClosing {
     fn close(self: Box<Self>, _: Record) {}
 }
 
 impl Journal for Kept {
     fn open(&self, _: Record) -> Opening {
-        Box::pin(async { Ok(Box::new(Place) as Box<dyn Closing>) })
+        Box::pin(async { Ok(Box::new(NoClosing) as Box<dyn Closing>) })
     }
 
     fn write(&self, record: Record) -> Written {
@@ -58,7 +58,7 @@ impl Journal for Kept {
     }
 }
 
-/// The state, as the store keeps it.
+/// The state, in place of the store.
 struct State {
     snapshots: watch::Sender<Arc<Snapshot>>,
     leases: OnceLock<Leases>,
@@ -98,7 +98,7 @@ fn text(policy: &str) -> BundleText {
 const ALLOW: &str = "p, role/users, group/devices, **, *, , allow\n";
 const DENY: &str = "p, user/alice, box, tcp, *, , deny\n";
 
-/// A bundle whose compiled form has lost the rule that denies.
+/// Makes a bundle whose compiled form has lost the rule that denies.
 fn broken() -> Bundle {
     let compiled = Bundle::parse(text(ALLOW)).unwrap();
     let same = text(ALLOW);
@@ -183,7 +183,7 @@ impl World {
         tokio::spawn(referee.run());
     }
 
-    /// Waits until the referee has looked at so many answers.
+    /// Waits until the referee has checked that many samples.
     async fn looked_at(&self, decided: u64) {
         let looked = async {
             while self.leases.refereed().decided < decided {
@@ -199,18 +199,18 @@ async fn what_the_compiled_form_has_lost_ends_the_flow_and_is_suspended() {
     let world = World::new(broken());
     world.start_referee();
     assert!(world.leases.referee(world.state.clone(), world.log.clone()).is_none());
-    // The rule that denies is lost, so both judges of an admission see only the other one.
+    // The rule that denies is lost, so at the admission both judges see only the other rule.
     let let_in = world.ask("box").unwrap();
     let sound = world.ask("lid").unwrap();
     let (_, lease) = let_in.spend();
-    // A commit asks again, by the compiled form alone; the referee looks at that.
+    // A commit asks again, by the compiled form alone, and the referee checks that answer.
     world.state.publish(world.state.present().at(Epoch(2)));
     assert!(lease.lives(), "the compiled form still says yes");
     let cause = tokio::time::timeout(Duration::from_secs(30), lease.over()).await.unwrap();
     assert_eq!(cause, Cause::Refused(Refusal::Disagreement));
     world.looked_at(1).await;
     assert!(world.leases.refereed().differed >= 1);
-    // What that rule allows is denied now, whatever is asked for by it.
+    // The suspended rule permits nothing now.
     assert_eq!(world.state.present().suspended().iter().copied().collect::<Vec<_>>(), [1]);
     assert!(matches!(sound.lease().cause(), Some(Cause::Refused(Refusal::Suspended))));
     let before = world.leases.refereed();
@@ -231,7 +231,7 @@ async fn what_the_compiled_form_has_lost_ends_the_flow_and_is_suspended() {
     world.state.publish(world.state.present().with_bundle(Revision(2), Arc::new(next)));
     assert_eq!(world.ask("box").unwrap_err().as_str(), "denied-by-rule");
     let flow = world.ask("lid").unwrap();
-    // That something is suspended was known, and nobody was alarmed again.
+    // The suspension was known, so there was no second alarm.
     world.state.publish(world.state.present().at(Epoch(5)));
     world.looked_at(before.decided + 1).await;
     assert_eq!(world.leases.refereed().differed, before.differed);
@@ -245,7 +245,7 @@ async fn a_sound_bundle_is_looked_at_and_left_alone() {
     let flow = world.ask("lid").unwrap();
     world.state.publish(world.state.present().at(Epoch(2)));
     world.looked_at(1).await;
-    // The same again is of a kind that has been seen.
+    // The same answer again is of a kind that was checked before.
     world.state.publish(world.state.present().at(Epoch(3)));
     assert!(flow.lease().lives());
     let found = world.leases.refereed();
