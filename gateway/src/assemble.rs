@@ -18,7 +18,7 @@ use doorward_model::{Clock, Domain, Kind, Name, Subject, Target};
 use doorward_policies::{Event, Journal, Outcome, Record};
 use doorward_proxy::{Agents, Bounds, Dialer, Means, Proxy, Rates};
 use doorward_session::{
-    Leases, Listener, OwnNames, Place as Where, Pots, QuicListener, Refusals, Serving, TlsSettings,
+    Leases, Listener, ListenerKind, OwnNames, Pots, QuicListener, Refusals, Serving, TlsSettings,
 };
 use doorward_store::{AuditLog, Opened, Store};
 use rustls::crypto::CryptoProvider;
@@ -109,7 +109,7 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let (data, udp) = bind_data(config.listen).await?;
-    let management = bind("--management", config.management, Where::Management).await?;
+    let management = bind("--management", config.management, ListenerKind::Management).await?;
     let addresses = addresses(&config, &data, &management)?;
 
     let place = Place::take(&config.data)?;
@@ -285,7 +285,7 @@ async fn bind_data(address: SocketAddr) -> Result<(Listener, UdpSocket), Failure
     const TRIES: usize = 16;
     let mut tries = 0;
     loop {
-        let listener = bind("--listen", address, Where::Data).await?;
+        let listener = bind("--listen", address, ListenerKind::Data).await?;
         let at =
             listener.address().map_err(|error| Failure::new(format!("no address: {error}")))?;
         match UdpSocket::bind(at) {
@@ -301,7 +301,7 @@ async fn bind_data(address: SocketAddr) -> Result<(Listener, UdpSocket), Failure
     }
 }
 
-async fn bind(option: &str, address: SocketAddr, place: Where) -> Result<Listener, Failure> {
+async fn bind(option: &str, address: SocketAddr, place: ListenerKind) -> Result<Listener, Failure> {
     let mut bound = Listener::bind(address, place).await;
     let unspecified = SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()));
     if bound.is_err() && address == unspecified {

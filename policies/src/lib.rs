@@ -66,7 +66,7 @@ pub use pattern::{Pattern, PatternError};
 pub use preview::{Listed, Pair, Preview};
 pub use question::{Context, Question, Request};
 pub use record::{
-    Bound, Class, Closing, Event, Journal, JournalError, Opening, Outcome, Party, Record,
+    Bound, Class, Closing, Door, Event, Journal, JournalError, Opening, Outcome, Party, Record,
     WithoutRoom, Written,
 };
 pub use replay::{Differing, Replay, Replayed};

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use doorward_control::{Access, Route};
-use doorward_session::Place;
+use doorward_session::ListenerKind;
 use doorward_tests::client::{Client, PATIENCE, read_all};
 use doorward_tests::forge::{Credentials, sha256};
 use doorward_tests::gateway::{agent, doorward, free, signal};
@@ -437,7 +437,8 @@ fn the_administration_answers_nobody_without_a_right() {
             .replace("{device}", "x")
             .replace("{id}", "x")
             .replace("{revision}", "1");
-        for (place, at) in [(Place::Data, gateway.listen), (Place::Management, gateway.management)]
+        for (place, at) in
+            [(ListenerKind::Data, gateway.listen), (ListenerKind::Management, gateway.management)]
         {
             let ask = |who| curl(at, who, &["-X", route.method, "-d", "{}"], &path);
             let (stranger, nobody) = (ask(None).0, ask(Some(&nobody)).0);

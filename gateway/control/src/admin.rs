@@ -199,7 +199,7 @@ impl Parts {
                 "A page of another origin made this request. Open this address itself.",
             )));
         }
-        let found = Route::find(visit.place, &head.method, path);
+        let found = Route::find(visit.listener, &head.method, path);
         let claims = found.as_ref().is_some_and(|(route, _)| route.operation == Operation::Claim);
         if !claims && !self.leases.snapshot().is_claimed() {
             return Err(denied(Problem::new(
@@ -209,7 +209,7 @@ impl Parts {
             )));
         }
         let Some((route, names)) = found else {
-            return Err(denied(if Route::exists(visit.place, path) {
+            return Err(denied(if Route::exists(visit.listener, path) {
                 Problem::new(405, "Method not allowed", "This is not done here.")
             } else {
                 Problem::new(404, "Not found", "There is nothing here.")

@@ -10,7 +10,7 @@ use doorward_ca::{VerifiedCsr, pem_certificate};
 use doorward_model::{
     CertificateId, Domain, Fingerprint, FlowId, Kind, Secret, Serial, Subject, SubjectId,
 };
-use doorward_policies::{Event, Outcome, Record};
+use doorward_policies::{Door, Event, Outcome, Record};
 use doorward_session::{Payload, Problem, Renewal, Session, json, note};
 use doorward_store::{Allowance, Redeemed, Sign, StoreError};
 use http::Response;
@@ -186,7 +186,7 @@ impl Parts {
         about.flow = Some(id);
         about.source = Some(session.peer());
         about.session = Some(session.id());
-        about.door = Some("renew".to_owned());
+        about.door = Some(Door::Renew);
         let (subject, number) = (session.subject().clone(), session.subject_id());
         let asking = (session.certificate(), self.clock.now());
         self.reissue(subject, number, asking, &csr, about).await
@@ -381,7 +381,7 @@ impl Call<'_> {
             return Err(self.refuse_recovery(RecoveryError::Unknown, Some(subject)).await);
         }
         let mut about = self.about();
-        about.door = Some("recover".to_owned());
+        about.door = Some(Door::Recover);
         let asking = (found.id, found.not_after);
         let renewed = self.parts.reissue(subject, number, asking, &csr, about).await?;
         Ok(self.parts.new_identity(renewed))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use doorward_model::{Action, Device, FlowId, PeerText, Subject};
-use doorward_policies::{Closing, Event, Journal, Outcome, Record};
+use doorward_policies::{Closing, Door, Event, Journal, Outcome, Record};
 use doorward_session::{Authorized, Leases, Payload, Problem, Refused, Session, note};
 use http::Response;
 use jiff::Timestamp;
@@ -122,7 +122,7 @@ impl Gate {
         record.subject = Some(self.session.subject().clone());
         record.certificate = Some(self.session.certificate().serial.clone());
         record.source = Some(self.session.peer());
-        record.door = Some("management".to_owned());
+        record.door = Some(Door::Management);
         record.device = Some(Device::Gateway);
         record
     }
@@ -144,7 +144,7 @@ impl Gate {
         };
         let mut record = first.record(Event::Request);
         record.urgent = urgent;
-        record.door = Some("management".to_owned());
+        record.door = Some(Door::Management);
         if let Some(detail) = detail {
             record = record.detail(detail);
         }
@@ -172,7 +172,7 @@ impl Gate {
     pub(crate) async fn turned_down(&self, status: &str, now: Timestamp) {
         let (None, Some(first)) = (&self.recorded, self.granted.first()) else { return };
         let mut record = first.record(Event::RequestRefused);
-        (record.door, record.at) = (Some("management".to_owned()), now);
+        (record.door, record.at) = (Some(Door::Management), now);
         note(&*self.journal, record.ended(Outcome::Failed, status)).await;
     }
 

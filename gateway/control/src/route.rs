@@ -1,7 +1,7 @@
 //! The list of requests that there are, and who may make each.
 
 use doorward_model::Action;
-use doorward_session::Place;
+use doorward_session::ListenerKind;
 use http::Method;
 
 /// Who may make a request.
@@ -24,7 +24,7 @@ pub struct Route {
     pub path: &'static str,
     /// Whether it is answered at the data listener, too. All are at the management listener,
     /// but for enrolment.
-    pub places: &'static [Place],
+    pub places: &'static [ListenerKind],
     /// Who may make it.
     pub access: Access,
     /// What is done.
@@ -79,14 +79,14 @@ pub enum Operation {
     ShowKeySet,
 }
 
-const BOTH: &[Place] = &[Place::Data, Place::Management];
-const DATA: &[Place] = &[Place::Data];
-const MANAGEMENT: &[Place] = &[Place::Management];
+const BOTH: &[ListenerKind] = &[ListenerKind::Data, ListenerKind::Management];
+const DATA: &[ListenerKind] = &[ListenerKind::Data];
+const MANAGEMENT: &[ListenerKind] = &[ListenerKind::Management];
 
 const fn route(
     method: &'static str,
     path: &'static str,
-    places: &'static [Place],
+    places: &'static [ListenerKind],
     access: Access,
     operation: Operation,
 ) -> Route {
@@ -156,7 +156,11 @@ impl Route {
 
     /// The route of a request, and what stands in the places of its braces.
     #[must_use]
-    pub fn find<'p>(place: Place, method: &Method, path: &'p str) -> Option<(Self, Vec<&'p str>)> {
+    pub fn find<'p>(
+        place: ListenerKind,
+        method: &Method,
+        path: &'p str,
+    ) -> Option<(Self, Vec<&'p str>)> {
         Self::ALL
             .iter()
             .filter(|route| route.method == method.as_str() && route.places.contains(&place))
@@ -165,7 +169,7 @@ impl Route {
 
     /// Whether another method would be answered there.
     #[must_use]
-    pub fn exists(place: Place, path: &str) -> bool {
+    pub fn exists(place: ListenerKind, path: &str) -> bool {
         let mut routes = Self::ALL.iter().filter(|route| route.places.contains(&place));
         routes.any(|route| route.matches(path).is_some())
     }
@@ -206,7 +210,7 @@ mod tests {
 
     #[test]
     fn the_data_listener_administers_nothing() {
-        for route in Route::ALL.iter().filter(|route| route.places.contains(&Place::Data)) {
+        for route in Route::ALL.iter().filter(|route| route.places.contains(&ListenerKind::Data)) {
             assert!(!matches!(route.access, Access::Asked(_)), "{}", route.path);
         }
     }
@@ -214,13 +218,13 @@ mod tests {
     #[test]
     fn a_route_is_found_by_its_exact_path() {
         let find = |method, path| {
-            Route::find(Place::Management, &method, path).map(|(route, _)| route.operation)
+            Route::find(ListenerKind::Management, &method, path).map(|(route, _)| route.operation)
         };
         assert_eq!(find(Method::GET, "/v1/devices/plc"), Some(Operation::ShowDevice));
         for no in ["/v1/devices/", "/v1/devices/plc/", "/v1//devices", "v1/devices", "/v1/x", "/"] {
             assert_eq!(find(Method::GET, no), None, "{no}");
         }
-        assert!(Route::find(Place::Data, &Method::GET, "/v1/devices").is_none());
+        assert!(Route::find(ListenerKind::Data, &Method::GET, "/v1/devices").is_none());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use doorward_model::{Action, DoorName, FlowId, PeerText};
 use doorward_policies::{Event, Outcome, Record};
 use doorward_session::{
-    Asking, Flows, Link, Problem, Refusals, Session, Tunnel, Visit, Wire, note,
+    Flows, Link, OpenRequest, Problem, Refusals, Session, Tunnel, Visit, Wire, note,
 };
 use doorward_wire::{Kind, Offering, Why};
 
@@ -78,7 +78,13 @@ impl Inner {
         })
     }
 
-    async fn door(&self, session: Arc<Session>, id: FlowId, host: String, wire: Box<dyn Wire>) {
+    async fn interface(
+        &self,
+        session: Arc<Session>,
+        id: FlowId,
+        host: String,
+        wire: Box<dyn Wire>,
+    ) {
         let authority = self.authority(&host);
         let requested = Requested::new(session, id, authority, Via::Sni, Wanted::stream());
         match self.ready(requested).await {
@@ -133,26 +139,26 @@ impl Inner {
 }
 
 impl Inner {
-    async fn asked(&self, session: Arc<Session>, id: FlowId, asking: Asking) {
+    async fn requested(&self, session: Arc<Session>, id: FlowId, request: OpenRequest) {
         let flow = id.to_string();
         let actions: Result<Vec<Action>, _> =
-            asking.asked.actions.iter().map(|action| action.parse()).collect();
+            request.asked.actions.iter().map(|action| action.parse()).collect();
         let actions = match actions {
             Ok(actions) if actions.len() <= Action::ALL.len() => actions,
             Ok(_) => {
-                return asking.refuse(Why::Wrong, "so many actions there are not", &flow).await;
+                return request.refuse(Why::Wrong, "so many actions there are not", &flow).await;
             }
-            Err(error) => return asking.refuse(Why::Wrong, &error.to_string(), &flow).await,
+            Err(error) => return request.refuse(Why::Wrong, &error.to_string(), &flow).await,
         };
-        let wanted = Wanted { actions, kind: asking.asked.kind };
-        let authority = match DoorName::of_path(&asking.asked.interface) {
+        let wanted = Wanted { actions, kind: request.asked.kind };
+        let authority = match DoorName::of_path(&request.asked.interface) {
             Some(door) => Authority::Door(door),
-            None => Authority::Other(PeerText::new(&asking.asked.interface)),
+            None => Authority::Other(PeerText::new(&request.asked.interface)),
         };
         let requested = Requested::new(session, id, authority, Via::Open, wanted);
         let ready = match self.ready(requested).await {
             Ok(ready) => ready,
-            Err(stop) => return stop.tell(asking, &flow).await,
+            Err(stop) => return stop.tell(request, &flow).await,
         };
         let (kind, actions) = match &ready {
             Ready::Dialed(dialed) => (dialed.kind(), dialed.actions()),
@@ -160,8 +166,8 @@ impl Inner {
         };
         let actions: Vec<&str> = actions.iter().map(|action| action.as_str()).collect();
         let client = match kind {
-            Kind::Stream => asking.stream(&flow, &actions).await.map(Client::Stream),
-            Kind::Datagrams => asking
+            Kind::Stream => request.stream(&flow, &actions).await.map(Client::Stream),
+            Kind::Datagrams => request
                 .datagrams(&flow, &actions)
                 .await
                 .map(|(datagrams, parting)| Client::Datagrams(Box::new(datagrams), parting)),
@@ -198,7 +204,7 @@ impl Inner {
 
 impl Stop {
     /// Tells whoever asked by a stream of `doorward/1`, as coarsely.
-    async fn tell(self, asking: Asking, flow: &str) {
+    async fn tell(self, request: OpenRequest, flow: &str) {
         let why = match &self {
             Self::Refused(refused) if refused.is_busy() => Why::Busy,
             Self::Unreachable(DialError::NoRoom) => Why::Busy,
@@ -213,7 +219,7 @@ impl Stop {
             Self::NotRecorded | Self::Unreachable(DialError::Kind(_)) => problem.detail(),
             _ => "the administrator finds the reason in the audit log under this flow's id",
         };
-        asking.refuse(why, detail, flow).await;
+        request.refuse(why, detail, flow).await;
     }
 
     fn problem(&self) -> Problem {
@@ -227,7 +233,7 @@ impl Stop {
 }
 
 impl Flows for Proxy {
-    fn door(
+    fn interface(
         &self,
         session: Arc<Session>,
         id: FlowId,
@@ -235,7 +241,7 @@ impl Flows for Proxy {
         wire: Box<dyn Wire>,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let inner = Arc::clone(&self.0);
-        Box::pin(async move { inner.door(session, id, host, wire).await })
+        Box::pin(async move { inner.interface(session, id, host, wire).await })
     }
 
     fn tunnel(
@@ -249,14 +255,14 @@ impl Flows for Proxy {
         Box::pin(async move { inner.tunnel(visit, id, authority, tunnel).await })
     }
 
-    fn asked(
+    fn open(
         &self,
         session: Arc<Session>,
         id: FlowId,
-        asking: Asking,
+        request: OpenRequest,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let inner = Arc::clone(&self.0);
-        Box::pin(async move { inner.asked(session, id, asking).await })
+        Box::pin(async move { inner.requested(session, id, request).await })
     }
 
     fn offered(&self, link: &Arc<Link>, offers: Vec<Offering>) -> BTreeMap<String, String> {
@@ -268,7 +274,7 @@ impl Flows for Proxy {
         declined
     }
 
-    fn parted(&self, link: &Arc<Link>) {
-        self.0.means.dialer.agents().parted(link);
+    fn link_closed(&self, link: &Arc<Link>) {
+        self.0.means.dialer.agents().link_closed(link);
     }
 }

@@ -1,4 +1,4 @@
-//! A connection that has come, and was given a place.
+//! A TCP connection that holds a slot.
 
 use std::net::SocketAddr;
 
@@ -6,45 +6,46 @@ use doorward_model::Prefix;
 use doorward_policies::Party;
 use tokio::net::TcpStream;
 
-use crate::limits::Slot;
-use crate::line::Line;
-use crate::listener::Place;
+use crate::endpoint::ListenerKind;
+use crate::limits::EntranceSlot;
 use crate::pot::Rank;
 use crate::pots::Pots;
+use crate::tcp::TcpConnection;
 
-/// A connection that was given a place within the limits. It keeps it until it is identified.
+/// A connection that holds a slot within the limits, until it is identified.
 #[derive(Debug)]
 #[must_use]
 pub struct Accepted {
-    pub(crate) line: Line,
+    pub(crate) tcp: TcpConnection,
     pub(crate) peer: SocketAddr,
-    pub(crate) slot: Slot,
+    pub(crate) slot: EntranceSlot,
 }
 
 impl Accepted {
-    /// Gives `tcp` a place among the connections at that listener, and among the files of the
-    /// process, if there is one left for its network.
+    /// Takes a slot for `tcp` among the connections at that listener, and one among the files of
+    /// the process, if the share of its network has one left.
     ///
     /// # Errors
-    /// Why there is none, in a word.
+    /// The word for which bound is reached.
     pub(crate) fn new(
         tcp: TcpStream,
         peer: SocketAddr,
         pots: &Pots,
-        place: Place,
+        listener: ListenerKind,
     ) -> Result<Self, &'static str> {
-        // IPv4 through a dual-stack socket is IPv4.
+        // IPv4 through a dual-stack socket counts as IPv4.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let entrance = pots.entrance(place);
-        let rank = match place {
-            // As many files are kept for the management as it takes connections.
-            Place::Management => Rank::Administrator,
-            Place::Data if entrance.knows(Prefix::of(peer.ip())) => Rank::Known,
-            Place::Data => Rank::Anyone,
+        let entrance = pots.entrance(listener);
+        let rank = match listener {
+            // The process keeps as many files for the management listener as that listener takes
+            // connections.
+            ListenerKind::Management => Rank::Administrator,
+            ListenerKind::Data if entrance.knows(Prefix::of(peer.ip())) => Rank::Known,
+            ListenerKind::Data => Rank::Anyone,
         };
         let file = pots.files().take(&Party::stranger(peer.ip()), 1, rank);
-        let line = Line::new(tcp, Some(file.ok_or("too-many-files")?));
+        let tcp = TcpConnection::new(tcp, Some(file.ok_or("too-many-files")?));
         let slot = entrance.enter(peer.ip()).ok_or("too-many-connections")?;
-        Ok(Self { line, peer, slot })
+        Ok(Self { tcp, peer, slot })
     }
 }

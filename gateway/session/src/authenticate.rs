@@ -1,4 +1,4 @@
-//! Handshakes: from a connection that has a place to one whose chain is verified.
+//! Handshakes: from an accepted connection to one whose certificate chain is verified.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_model::{Clock, PeerText};
+use doorward_policies::Door;
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 use thiserror::Error;
@@ -13,52 +14,39 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::LazyConfigAcceptor;
 
 use crate::accept::Accepted;
-use crate::doors::{Doors, OwnNames, unix_time};
-use crate::limits::Slot;
-use crate::listener::Place;
+use crate::endpoint::{Endpoint, ListenerKind};
+use crate::limits::EntranceSlot;
 use crate::secured::Secured;
+use crate::tls::{OwnNames, TlsConfigs, unix_time};
 use crate::trust::Trust;
 
-/// Which door of the gateway a connection came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Door {
-    /// An interface's host name, known or not, in lower case.
-    Interface(String),
-    /// The gateway's own name, or none.
-    Own,
-    /// The management listener.
-    Management,
-    /// `doorward/1`, over QUIC or TLS.
-    Sdk,
-}
-
-/// A connection whose handshake is done and whose chain, if it showed one, has been verified
-/// at the present against the anchors of the present, whether the session was resumed or not.
+/// A connection whose handshake is done. If the peer showed a certificate chain, the chain has been
+/// verified now, against the present anchors, whether the TLS session was resumed or not.
 #[derive(Debug)]
 #[must_use]
 pub struct Authenticated {
-    pub(crate) on: On,
-    pub(crate) door: Door,
+    pub(crate) transport: Transport,
+    pub(crate) endpoint: Endpoint,
     pub(crate) leaf: Option<CertificateDer<'static>>,
     pub(crate) peer: SocketAddr,
-    /// When the key of the certificate was last proven.
+    /// When the peer last proved that it has the key of its certificate.
     pub(crate) proven: Timestamp,
-    pub(crate) slot: Slot,
+    pub(crate) slot: EntranceSlot,
 }
 
-/// What an authenticated connection is made on.
+/// The transport of an authenticated connection.
 #[derive(Debug)]
-pub(crate) enum On {
+pub(crate) enum Transport {
     Tls(Box<Secured>),
     Quic(quinn::Connection),
 }
 
-/// Why a connection was not authenticated. The peer's doing, or the network's.
+/// Why a connection was not authenticated. The peer's fault, or the network's.
 #[derive(Debug, Error)]
 pub(crate) enum AuthenticationError {
-    #[error("it took too long")]
+    #[error("the handshake took too long")]
     Slow,
-    #[error("it lost its place to another connection")]
+    #[error("its slot was given to another connection")]
     Crowded,
     #[error("the handshake failed: {0}")]
     Handshake(io::Error),
@@ -71,7 +59,7 @@ pub(crate) enum AuthenticationError {
 }
 
 impl AuthenticationError {
-    /// The word under which it is counted.
+    /// Returns the word under which the refusal is counted.
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Slow => "handshake-timeout",
@@ -83,34 +71,36 @@ impl AuthenticationError {
     }
 }
 
-/// What a door needs to authenticate.
-pub(crate) struct Porter {
+/// Authenticates connections under one trust.
+pub(crate) struct Authenticator {
     pub(crate) trust: Trust,
-    pub(crate) doors: Doors,
+    pub(crate) configs: TlsConfigs,
     pub(crate) names: Arc<OwnNames>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-impl Porter {
+impl Authenticator {
+    /// Does the TLS handshake of an accepted connection, within `patience`, and verifies the chain
+    /// that the peer shows.
     pub(crate) async fn authenticate(
         &self,
         accepted: Accepted,
-        place: Place,
+        listener: ListenerKind,
         patience: Duration,
     ) -> Result<Authenticated, AuthenticationError> {
-        let Accepted { line, peer, mut slot } = accepted;
+        let Accepted { tcp, peer, mut slot } = accepted;
         let deadline = Instant::now() + patience;
-        let mut hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), line);
-        let heard = tokio::select! {
+        let mut hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp);
+        let hello_read = tokio::select! {
             biased;
             () = slot.lost() => return Err(AuthenticationError::Crowded),
-            heard = timeout_at(deadline, &mut hello) => heard,
+            read = timeout_at(deadline, &mut hello) => read,
         };
-        let hello = match heard {
+        let hello = match hello_read {
             Ok(Ok(hello)) => hello,
             Ok(Err(error)) => {
-                if let Some(mut line) = hello.take_io() {
-                    line.alerted();
+                if let Some(mut tcp) = hello.take_io() {
+                    tcp.alerted();
                 }
                 return Err(AuthenticationError::Handshake(error));
             }
@@ -120,30 +110,31 @@ impl Porter {
         if !has_turn.map_err(|_| AuthenticationError::Slow)? {
             return Err(AuthenticationError::Crowded);
         }
-        let (door, config) = self.doors.choose(place, &hello.client_hello(), &self.names);
+        let (endpoint, config) = self.configs.choose(listener, &hello.client_hello(), &self.names);
         let now = self.clock.now();
         let handshake = hello.into_stream_with(config, |connection| {
-            // The hello has been read by now: a resumed session stays as old as it is.
-            let since = connection.received_resumption_data().map(<[u8]>::to_vec);
-            let since = since.unwrap_or_else(|| now.as_second().to_be_bytes().to_vec());
-            connection.set_resumption_data(&since);
+            // The ClientHello has been read. A resumed session keeps the time of its first
+            // handshake, so a later ticket does not make it younger.
+            let proven = connection.received_resumption_data().map(<[u8]>::to_vec);
+            let proven = proven.unwrap_or_else(|| now.as_second().to_be_bytes().to_vec());
+            connection.set_resumption_data(&proven);
         });
-        let shaken = tokio::select! {
+        let handshaken = tokio::select! {
             biased;
             () = slot.lost() => return Err(AuthenticationError::Crowded),
-            shaken = timeout_at(deadline, handshake.into_fallible()) => shaken,
+            done = timeout_at(deadline, handshake.into_fallible()) => done,
         };
-        let mut stream = match shaken {
+        let mut stream = match handshaken {
             Ok(Ok(stream)) => stream,
-            Ok(Err((error, mut line))) => {
-                line.alerted();
+            Ok(Err((error, mut tcp))) => {
+                tcp.alerted();
                 return Err(AuthenticationError::Handshake(error));
             }
             Err(_) => return Err(AuthenticationError::Slow),
         };
         slot.end_handshake();
 
-        // A resumed session was proven when its first ticket was made, not now.
+        // A resumed session proved its key when its first ticket was made, not now.
         let (_, connection) = stream.get_mut();
         let proven = match connection.received_resumption_data() {
             Some(data) => <[u8; 8]>::try_from(data)
@@ -154,7 +145,7 @@ impl Porter {
         };
         let chain = connection.peer_certificates().unwrap_or_default().to_vec();
         let leaf = match chain.split_first() {
-            None if matches!(door, Door::Interface(_) | Door::Sdk) => {
+            None if matches!(endpoint, Endpoint::Interface(_) | Endpoint::Link) => {
                 return Err(AuthenticationError::NoCertificate);
             }
             None => None,
@@ -165,47 +156,56 @@ impl Porter {
                 Some(leaf.clone())
             }
         };
-        let on = On::Tls(Box::new(Secured::new(stream)));
-        Ok(Authenticated { on, door, leaf, peer, proven, slot })
+        let transport = Transport::Tls(Box::new(Secured::new(stream)));
+        Ok(Authenticated { transport, endpoint, leaf, peer, proven, slot })
     }
-}
 
-impl Porter {
-    /// The same for a QUIC connection that was let in.
+    /// Does the same for a QUIC connection that holds a slot.
     pub(crate) async fn authenticate_quic(
         &self,
         connecting: quinn::Connecting,
         peer: SocketAddr,
-        mut slot: Slot,
+        mut slot: EntranceSlot,
         patience: Duration,
     ) -> Result<Authenticated, AuthenticationError> {
-        let shaken = tokio::select! {
+        let handshaken = tokio::select! {
             biased;
             () = slot.lost() => return Err(AuthenticationError::Crowded),
-            shaken = timeout(patience, connecting) => {
-                shaken.map_err(|_| AuthenticationError::Slow)??
+            done = timeout(patience, connecting) => {
+                done.map_err(|_| AuthenticationError::Slow)??
             }
         };
         slot.end_handshake();
         let proven = self.clock.now();
-        let chain = shaken.peer_identity();
+        let chain = handshaken.peer_identity();
         let chain = chain.and_then(|any| any.downcast::<Vec<CertificateDer<'static>>>().ok());
         let chain = chain.unwrap_or_default();
         let (leaf, above) = chain.split_first().ok_or(AuthenticationError::NoCertificate)?;
         let at = unix_time(&*self.clock);
         let verified = self.trust.verifier.verify_client_cert(leaf, above, at);
         verified.map_err(AuthenticationError::Chain)?;
-        let (leaf, on) = (Some(leaf.clone()), On::Quic(shaken));
-        Ok(Authenticated { on, door: Door::Sdk, leaf, peer, proven, slot })
+        let (leaf, transport) = (Some(leaf.clone()), Transport::Quic(handshaken));
+        Ok(Authenticated { transport, endpoint: Endpoint::Link, leaf, peer, proven, slot })
     }
 }
 
 impl Authenticated {
-    /// The host name that was asked for, as it may be shown and kept.
+    /// Returns how the connection came in.
+    pub(crate) fn door(&self) -> Door {
+        match (&self.transport, &self.endpoint) {
+            (Transport::Quic(_), _) => Door::Quic,
+            (Transport::Tls(_), Endpoint::Interface(_)) => Door::Sni,
+            (Transport::Tls(_), Endpoint::Own) => Door::Own,
+            (Transport::Tls(_), Endpoint::Management) => Door::Management,
+            (Transport::Tls(_), Endpoint::Link) => Door::Tls,
+        }
+    }
+
+    /// Returns the host name that the client asked for, fit to be shown and recorded.
     pub(crate) fn host(&self) -> Option<PeerText> {
-        match &self.door {
-            Door::Interface(host) => Some(PeerText::new(host)),
-            Door::Own | Door::Management | Door::Sdk => None,
+        match &self.endpoint {
+            Endpoint::Interface(host) => Some(PeerText::new(host)),
+            Endpoint::Own | Endpoint::Management | Endpoint::Link => None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Chains that clients show: only the leaf counts.
+//! Verifies only the leaf of the certificate chain that a client shows.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
-/// How many certificates a client may show above its leaf.
+/// The most certificates that a client may show above its leaf.
 const ABOVE: usize = 8;
-/// How long a leaf may be, in bytes. Ours have less than one thousand.
+/// The longest leaf, in bytes. The gateway's own leaves have less than one thousand.
 const LEAF: usize = 16 * 1024;
 
-/// A verifier that looks for no way from the leaf to an anchor but the direct one. The authorities
-/// that sign leaves are the anchors themselves, so there is no other. To search among what a
-/// stranger shows would cost up to a hundred signatures in each handshake.
+/// A verifier that tries only the direct path from the leaf to an anchor. The authorities that sign
+/// leaves are the anchors themselves, so there is no other path. A search among the certificates
+/// that a stranger shows would cost up to a hundred signature checks in each handshake.
 #[derive(Debug)]
 pub(crate) struct Direct(Arc<dyn ClientCertVerifier>);
 
@@ -78,7 +78,7 @@ mod tests {
 
     use super::*;
 
-    /// Notes how much it is given, and accepts it.
+    /// A verifier that notes how many certificates above the leaf it is given, and accepts.
     #[derive(Debug, Default)]
     struct Given(Mutex<Vec<usize>>);
 

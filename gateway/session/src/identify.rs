@@ -1,4 +1,4 @@
-//! From a verified certificate to a subject.
+//! Finds the subject of a verified certificate.
 
 use doorward_model::{
     CertificateId, Domain, Fingerprint, Serial, SpiffeError, SpiffeId, SubjectId,
@@ -14,48 +14,48 @@ use crate::trust::{Anchor, key_fingerprint};
 
 /// Why a certificate whose chain verifies identifies nobody.
 ///
-/// Chain validation by a TLS library is not identity validation: it lets two names pass, and
-/// none, and an authority's certificate.
+/// A TLS library validates chains, not identities. It accepts a certificate with two names, one
+/// with none, and an authority's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum IdentityError {
-    /// Not a certificate that fills its bytes.
+    /// The bytes are not exactly one certificate.
     #[error("the certificate cannot be read")]
     Malformed,
-    /// CA:TRUE, or a path length.
+    /// The certificate says CA:TRUE, or has a path length.
     #[error("an authority's certificate identifies nobody")]
     Authority,
-    /// Not exactly one URI name.
+    /// The certificate has not exactly one URI name.
     #[error("{0} URI names where there must be one")]
     Names(usize),
-    /// Its URI is no identity of this gateway's.
-    #[error("its name is {0}")]
+    /// The URI is not an identity of this gateway.
+    #[error("the certificate's name is {0}")]
     Name(#[from] SpiffeError),
-    /// Key usage or extended key usage forbids client authentication.
-    #[error("it may not authenticate a client")]
+    /// The key usage or extended key usage does not allow client authentication.
+    #[error("the certificate does not allow client authentication")]
     Usage,
-    /// An extension twice.
-    #[error("an extension stands in it twice")]
+    /// An extension occurs twice.
+    #[error("an extension occurs twice in the certificate")]
     Repeated,
     /// No authority of this gateway issued it.
-    #[error("another authority issued it")]
+    #[error("another authority issued the certificate")]
     Issuer,
-    /// No row, or one of another key.
-    #[error("this gateway did not issue it")]
+    /// There is no issuance row, or the row has another key.
+    #[error("this gateway did not issue the certificate")]
     NotIssued,
-    /// Revoked, expired or not yet valid.
-    #[error("it is not live")]
+    /// The certificate is revoked, expired or not valid yet.
+    #[error("the certificate is revoked, expired or not valid yet")]
     NotLive,
-    /// The subject is gone, or its name is another's now.
-    #[error("its subject is gone")]
+    /// The subject was removed, or its name now belongs to another subject.
+    #[error("the certificate's subject was removed")]
     Gone,
     /// The subject is disabled.
-    #[error("its subject is disabled")]
+    #[error("the certificate's subject is disabled")]
     Disabled,
 }
 
 impl IdentityError {
-    /// The word under which it is counted.
+    /// Returns the word under which the refusal is counted.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -74,16 +74,16 @@ impl IdentityError {
     }
 }
 
-/// Whom a proven leaf identifies.
+/// The identity that a proven leaf stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
+pub(crate) struct VerifiedIdentity {
     pub(crate) name: SpiffeId,
     pub(crate) id: SubjectId,
     pub(crate) certificate: CertificateId,
     pub(crate) not_after: Timestamp,
 }
 
-/// What a leaf says of itself, strictly read (X509-SVID sections 2 to 5).
+/// The fields of a leaf, strictly read (X509-SVID sections 2 to 5).
 #[derive(Debug, PartialEq, Eq)]
 struct Leaf {
     name: SpiffeId,
@@ -99,7 +99,7 @@ pub(crate) fn identify(
     anchors: &[Anchor],
     snapshot: &Snapshot,
     now: Timestamp,
-) -> Result<Identity, IdentityError> {
+) -> Result<VerifiedIdentity, IdentityError> {
     let leaf = read(leaf, snapshot.domain())?;
     let issuer = anchors
         .iter()
@@ -120,7 +120,7 @@ pub(crate) fn identify(
     if !member.enabled {
         return Err(IdentityError::Disabled);
     }
-    Ok(Identity { name: leaf.name, id: row.subject, certificate, not_after: row.not_after })
+    Ok(VerifiedIdentity { name: leaf.name, id: row.subject, certificate, not_after: row.not_after })
 }
 
 fn read(der: &[u8], domain: &Domain) -> Result<Leaf, IdentityError> {
@@ -210,7 +210,7 @@ mod tests {
         read(certificate.der(), &"doorward.home.arpa".parse().unwrap())
     }
 
-    /// A subject alternative name that rcgen would not write: raw bytes as one URI.
+    /// Makes a subject alternative name that rcgen would not write: raw bytes as one URI.
     fn raw_uri(bytes: &[u8]) -> CustomExtension {
         let mut name = vec![0x86, u8::try_from(bytes.len()).unwrap()];
         name.extend(bytes);
@@ -302,7 +302,7 @@ mod tests {
             ),
         ];
         for (name, outcome, why) in cases {
-            // A parser may refuse some of these by itself, which is as well.
+            // The parser may refuse some of these first.
             match outcome {
                 Err(found) => assert!(found == why || found == E::Malformed, "{name}: {found:?}"),
                 Ok(leaf) => panic!("{name} was taken for {:?}", leaf.name),

@@ -1,21 +1,24 @@
-//! The doors of the gateway: who stands there, and for how long they may stay.
+//! Listeners, authentication, identification, limits and leases: everything between a connection
+//! and a permit.
 //!
-//! A connection goes through three stages, each a value that the next one consumes:
-//! [`Accepted`] (it holds a place within the limits), [`Authenticated`] (the handshake is
-//! done, and the chain verified at the present, resumed or not), [`Session`] (the leaf names
-//! exactly one subject, and its issuance row is live). What a session asks for is decided in
-//! [`Leases::ask`], which enters a pending lease *before* it loads the snapshot, so that no
-//! commit can pass between the decision and the lease.
+//! A connection goes through three stages. Each stage consumes the value of the stage before:
+//! [`Accepted`] (the connection holds a slot within the limits), [`Authenticated`] (the handshake
+//! is done, and the chain has been verified now, whether the TLS session was resumed or not),
+//! [`Session`] (the leaf certificate names exactly one subject, and its issuance row is live).
+//! [`Leases::ask`] decides what a session asks for. It enters a pending lease *before* it loads the
+//! snapshot, so that no commit can pass between the decision and the lease.
 //!
-//! What arrives at an interface's name, or asks for one by CONNECT, is handed to the
-//! [`Flows`] port; any other request to the [`Front`] port.
+//! A connection to an interface's host name, and a CONNECT to an interface, go to the [`Flows`]
+//! port. Every other request goes to the [`Front`] port.
 //!
 //! Invariants
-//! - A [`Session`] is made in this crate only, from the proven leaf only.
-//! - A connection that is dropped without its proper end is reset, never closed: see [`Line`].
-//! - The four resumption domains share no tickets, and no ticket is good for more than an hour.
-//! - Every queue, map and wait before authentication is bounded; after it, what streams have brought
-//!   and nobody has taken.
+//! - Only this crate makes a [`Session`], and only from the proven leaf.
+//! - A connection that is dropped without its proper end is reset, never closed: see
+//!   [`TcpConnection`].
+//! - The three resumption domains share no tickets, no ticket is valid for more than an hour, and
+//!   `doorward/1` resumes nothing.
+//! - Every queue, map and wait before authentication is bounded. After it, the bytes are bounded
+//!   that peers have sent on streams and that nobody has read.
 //!
 //! This crate must never know: the authority and its keys, the database, what an interface
 //! speaks.
@@ -23,12 +26,12 @@
 mod accept;
 mod authenticate;
 mod direct;
-mod doors;
+mod dispatch;
+mod endpoint;
 mod http;
 mod identify;
 mod lease;
 mod limits;
-mod line;
 mod link;
 mod listener;
 mod note;
@@ -39,14 +42,17 @@ mod pots;
 mod quic;
 mod refusals;
 mod secured;
+mod serving;
 mod session;
+mod tcp;
 mod tickets;
+mod tls;
 mod trust;
 mod wire;
 
 pub use accept::Accepted;
-pub use authenticate::{Authenticated, Door};
-pub use doors::{OwnNames, TlsSettings, TlsVersion};
+pub use authenticate::Authenticated;
+pub use endpoint::ListenerKind;
 pub use http::{Body, BodyError, Payload, Problem, RequestId, Whole, empty, json, mark, text};
 pub use identify::IdentityError;
 pub use lease::{
@@ -54,15 +60,17 @@ pub use lease::{
     SessionView, Suspend, Tracked,
 };
 pub use limits::{LARGEST_BODY, Limits, Machine, SessionLimits, Setting};
-pub use line::Line;
-pub use link::{Asking, Link, LinkError, Parting, Reached};
-pub use listener::{Listener, Place, Serving};
+pub use link::{CutNotice, DeviceFlow, Link, LinkError, OpenRequest};
+pub use listener::Listener;
 pub use note::note;
-pub use ports::{Flows, Front, Opened, Renewal, Tunnel, Visit};
+pub use ports::{Flows, Front, Renewal, Tunnel, TunnelOpening, Visit};
 pub use pot::{Places, Pot, Rank, Size};
 pub use pots::{LimitView, Pots};
 pub use quic::QuicListener;
 pub use refusals::Refusals;
+pub use serving::Serving;
 pub use session::Session;
+pub use tcp::TcpConnection;
+pub use tls::{OwnNames, TlsSettings, TlsVersion};
 pub use trust::{Anchor, Trust, TrustError};
 pub use wire::{StreamWire, Wire};

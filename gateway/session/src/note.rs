@@ -1,12 +1,12 @@
-//! Records what happens whether or not it can be recorded: refusals, ends, alarms.
+//! Records events that happen whether or not they can be recorded: refusals, ends, alarms.
 
 use doorward_policies::{Journal, Record};
 
-/// Records something, and waits until that is on disk. If it cannot be recorded, the log says so,
-/// and what was to be recorded happens all the same.
+/// Writes a record, and waits until it is on disk. If the record cannot be written, this logs an
+/// error and returns.
 pub async fn note(journal: &dyn Journal, record: Record) {
     let (event, by) = (record.event, record.party());
     if let Err(error) = journal.write(record).await {
-        tracing::error!(%by, %event, %error, "something was not recorded");
+        tracing::error!(%by, %event, %error, "an event was not recorded in the audit log");
     }
 }

@@ -1,39 +1,39 @@
-//! Where a QUIC connection comes from, once that is proven. Without I/O; time is an argument.
+//! Finds out the proven address of a QUIC connection. Does no I/O; the time is an argument.
 //!
-//! A QUIC connection moves with the first packet that comes from another address, and that address
-//! may be forged until the path has been validated (RFC 9000 sections 8.2 and 9.3). quinn does not
-//! tell when it has been. But as long as it has not, quinn writes a PATH_CHALLENGE into every packet
-//! that carries stream data. So if stream data has left and no challenge has, the path that it left
-//! on was validated. When validation fails, quinn goes back to the former path, where stream data
-//! leaves without a challenge as well; it does so three seconds after the move at the earliest.
-//! Therefore it must be seen twice in a row, within less than that, with the same address before,
-//! between and after.
+//! A QUIC connection moves with the first packet that comes from another address. That address may
+//! be forged until the path has been validated (RFC 9000 sections 8.2 and 9.3). quinn does not tell
+//! when that has happened. But until then, quinn writes a PATH_CHALLENGE into every packet with
+//! stream data. So if stream data has left and no challenge has, the path that the data left on was
+//! validated. There is one exception: when validation fails, quinn goes back to the former path,
+//! where stream data leaves without a challenge as well. That happens three seconds after the move
+//! at the earliest. Therefore the proof must be seen twice in a row, within less than three
+//! seconds, with the same address before, between and after.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use doorward_wire::PathSeen;
 
-/// For how long a connection that has moved is taken to be where it was. After that, and as long
-/// as its new address is not proven, nobody knows where it is.
+/// How long a connection that has moved still counts as being at its former address. After that,
+/// its address is unknown until the new one is proven.
 const GRACE: Duration = Duration::from_secs(2);
-/// Within what time both proofs must be seen: less than quinn takes to give a path up.
+/// How far apart both proofs may be: less than quinn takes to give a path up.
 const WITHIN: Duration = Duration::from_millis(2500);
 
-/// Where a connection comes from.
+/// The address of a connection's peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// From there, and that is proven.
+pub(crate) enum PeerAddress {
+    /// The peer has proven that it receives there.
     Proven(SocketAddr),
-    /// It has moved and does not prove where to. It was there last.
+    /// The peer has moved, and has not proven its new address.
     Unknown {
         /// The last address that was proven.
         last: SocketAddr,
     },
 }
 
-impl Source {
-    /// The address that conditions are judged by.
+impl PeerAddress {
+    /// Returns the address that conditions are decided by.
     pub(crate) fn known(self) -> Option<IpAddr> {
         match self {
             Self::Proven(address) => Some(address.ip()),
@@ -49,9 +49,9 @@ impl Source {
     }
 }
 
-/// Follows one connection.
+/// Follows the path of one connection.
 #[derive(Debug)]
-pub(crate) struct Path {
+pub(crate) struct PathTracker {
     proven: SocketAddr,
     moved: Option<Moved>,
 }
@@ -60,28 +60,28 @@ pub(crate) struct Path {
 #[derive(Debug)]
 struct Moved {
     to: IpAddr,
-    /// Since when they come from elsewhere, from wherever.
+    /// When packets first came from an unproven address, whichever.
     since: Duration,
-    /// What was seen when it was last looked at whether stream data has left.
+    /// What was seen at the last check at which stream data had left.
     seen: PathSeen,
-    /// When that was seen for the first time from which a proof has followed.
+    /// When the check began whose outcome counts as the first proof.
     first: Duration,
     proofs: u8,
 }
 
-impl Path {
-    /// A connection whose handshake has proven that address.
+impl PathTracker {
+    /// Returns a tracker for a connection whose handshake has proven that address.
     pub(crate) fn new(proven: SocketAddr) -> Self {
         Self { proven, moved: None }
     }
 
-    /// Looks at what the transport has done so far.
-    pub(crate) fn look(&mut self, seen: PathSeen, now: Duration) -> Source {
+    /// Takes note of what the transport has done so far, and returns the peer's address.
+    pub(crate) fn look(&mut self, seen: PathSeen, now: Duration) -> PeerAddress {
         let remote = canonical(seen.remote);
         if remote.ip() == self.proven.ip() {
             // Another port of the same address is the same source.
             (self.proven, self.moved) = (remote, None);
-            return Source::Proven(remote);
+            return PeerAddress::Proven(remote);
         }
         let since = self.moved.as_ref().map_or(now, |moved| moved.since);
         let afresh = Moved { to: remote.ip(), since, seen, first: now, proofs: 0 };
@@ -94,18 +94,18 @@ impl Path {
                     *moved = afresh;
                 } else if moved.proofs >= 2 {
                     (self.proven, self.moved) = (remote, None);
-                    return Source::Proven(remote);
+                    return PeerAddress::Proven(remote);
                 }
             }
             other => *other = Some(afresh),
         }
         match now.saturating_sub(since) < GRACE {
-            true => Source::Proven(self.proven),
-            false => Source::Unknown { last: self.proven },
+            true => PeerAddress::Proven(self.proven),
+            false => PeerAddress::Unknown { last: self.proven },
         }
     }
 
-    /// Whether packets come from an address that is not proven.
+    /// Returns whether packets come from an address that is not proven.
     pub(crate) fn is_moving(&self) -> bool {
         self.moved.is_some()
     }
@@ -134,60 +134,60 @@ mod tests {
 
     #[test]
     fn a_move_counts_when_stream_data_has_left_twice_without_a_challenge() {
-        let mut path = Path::new(address(1));
-        assert_eq!(path.look(seen(2, 5, 10), millis(0)), Source::Proven(address(1)));
-        // Challenges leave with the data: not yet.
-        assert_eq!(path.look(seen(2, 6, 11), millis(100)), Source::Proven(address(1)));
-        assert_eq!(path.look(seen(2, 6, 12), millis(200)), Source::Proven(address(1)));
+        let mut path = PathTracker::new(address(1));
+        assert_eq!(path.look(seen(2, 5, 10), millis(0)), PeerAddress::Proven(address(1)));
+        // A challenge left with the data, so this is no proof.
+        assert_eq!(path.look(seen(2, 6, 11), millis(100)), PeerAddress::Proven(address(1)));
+        assert_eq!(path.look(seen(2, 6, 12), millis(200)), PeerAddress::Proven(address(1)));
         assert!(path.is_moving());
-        // Nothing has left.
-        assert_eq!(path.look(seen(2, 6, 12), millis(300)), Source::Proven(address(1)));
-        assert_eq!(path.look(seen(2, 6, 13), millis(400)), Source::Proven(address(2)));
+        // No stream data has left.
+        assert_eq!(path.look(seen(2, 6, 12), millis(300)), PeerAddress::Proven(address(1)));
+        assert_eq!(path.look(seen(2, 6, 13), millis(400)), PeerAddress::Proven(address(2)));
         assert!(!path.is_moving());
     }
 
     #[test]
     fn what_is_not_proven_is_soon_unknown() {
-        let mut path = Path::new(address(1));
+        let mut path = PathTracker::new(address(1));
         for step in 0..100 {
             let now = millis(step * 100);
             let source = path.look(seen(2, step, step), now);
             match now < GRACE {
-                true => assert_eq!(source, Source::Proven(address(1))),
-                false => assert_eq!(source, Source::Unknown { last: address(1) }),
+                true => assert_eq!(source, PeerAddress::Proven(address(1))),
+                false => assert_eq!(source, PeerAddress::Unknown { last: address(1) }),
             }
         }
-        // Hopping from one forged address to the next does not win time.
-        let mut path = Path::new(address(1));
+        // Moving from one forged address to the next does not win time.
+        let mut path = PathTracker::new(address(1));
         for step in 0..100 {
             let now = millis(step * 100);
             let source = path.look(seen(2 + (step % 7) as u8, 0, step), now);
             assert_eq!(source.known().is_some(), now < GRACE, "{now:?}");
         }
-        assert_eq!(path.look(seen(1, 0, 200), millis(20_000)), Source::Proven(address(1)));
+        assert_eq!(path.look(seen(1, 0, 200), millis(20_000)), PeerAddress::Proven(address(1)));
     }
 
     #[test]
     fn proofs_that_lie_too_far_apart_are_none() {
-        let mut path = Path::new(address(1));
+        let mut path = PathTracker::new(address(1));
         let mut now = 0;
         for step in 0..50 {
             now += 1500;
-            assert_ne!(path.look(seen(2, 0, step), millis(now)), Source::Proven(address(2)));
+            assert_ne!(path.look(seen(2, 0, step), millis(now)), PeerAddress::Proven(address(2)));
         }
     }
 
     #[test]
     fn another_port_is_the_same_source() {
-        let mut path = Path::new(address(1));
+        let mut path = PathTracker::new(address(1));
         let other = SocketAddr::new(address(1).ip(), 9);
         let moved = PathSeen { remote: other, challenges: 0, streams: 0 };
-        assert_eq!(path.look(moved, millis(0)), Source::Proven(other));
+        assert_eq!(path.look(moved, millis(0)), PeerAddress::Proven(other));
     }
 
-    /// quinn's own idea of the path, as far as it matters here.
+    /// A model of quinn's path validation, as far as it matters here.
     struct Transport {
-        /// Each with whether it was validated.
+        /// The address, and whether it was validated.
         path: (u8, bool),
         former: Option<(u8, bool)>,
         gives_up: Option<Duration>,
@@ -217,7 +217,7 @@ mod tests {
             self.gives_up = Some(now + Duration::from_secs(3));
         }
 
-        /// The peer answers the challenge that went to where the path leads: it must be there.
+        /// The peer answers the challenge that went to the present path, so it receives there.
         fn answer(&mut self) {
             self.path.1 = true;
             self.gives_up = None;
@@ -252,9 +252,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
 
-        /// Whatever a peer sends from wherever it likes, and whenever it is looked at: an address
-        /// is proven only if the peer has received something there. It is at 1 and 2, and forges
-        /// 3 and 4.
+        /// The peer is at the addresses 1 and 2, and forges 3 and 4. Whatever it sends, and
+        /// whenever the path is checked: an address is proven only if the peer has received
+        /// something there.
         #[test]
         fn only_where_the_peer_receives_is_proven(steps in prop::collection::vec(step(), 0..60)) {
             let mut transport = Transport {
@@ -265,7 +265,7 @@ mod tests {
                 challenges: 0,
                 streams: 0,
             };
-            let (mut path, mut now) = (Path::new(address(1)), Duration::ZERO);
+            let (mut path, mut now) = (PathTracker::new(address(1)), Duration::ZERO);
             for step in steps {
                 transport.tick(now);
                 match step {
@@ -277,7 +277,7 @@ mod tests {
                     Step::Look => {
                         let (challenges, streams) = (transport.challenges, transport.streams);
                         let source = path.look(seen(transport.path.0, challenges, streams), now);
-                        if let Source::Proven(from) = source {
+                        if let PeerAddress::Proven(from) = source {
                             let validated = |last: &u8| address(*last).ip() == from.ip();
                             prop_assert!(transport.validated.iter().any(validated));
                         }

@@ -1,4 +1,4 @@
-//! What is handed on at the doors: flows to the proxy, every other request to the administration.
+//! The ports to the other crates: flows go to the proxy, every other request to the administration.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,37 +12,37 @@ use doorward_wire::{Offering, Report};
 use http::{Request, Response};
 use jiff::Timestamp;
 
+use crate::endpoint::ListenerKind;
 use crate::http::{Body, Payload, Problem};
 use crate::limits::Entrance;
-use crate::link::{Asking, Link};
-use crate::listener::Place;
+use crate::link::{Link, OpenRequest};
 use crate::pot::Rank;
 use crate::session::Session;
 use crate::wire::Wire;
 
-/// Who made a request, and where.
+/// Who made a request, and at which listener.
 #[derive(Debug)]
 pub struct Visit {
-    /// At which listener.
-    pub place: Place,
+    /// The listener.
+    pub listener: ListenerKind,
     /// The session, if the visitor has proven an identity.
     pub session: Option<Arc<Session>>,
-    /// Where the visitor comes from.
+    /// The address of the visitor.
     pub peer: SocketAddr,
     pub(crate) entrance: Arc<Entrance>,
-    /// What both ends of this connection can derive and nobody else (RFC 8446 section 7.5), for
-    /// whoever comes back by an expired certificate's key.
+    /// A secret that only both ends of this connection can derive (RFC 8446 section 7.5). A
+    /// recovery signs it.
     pub exported: Option<[u8; 32]>,
 }
 
 impl Visit {
-    /// The party that the visitor is, in records and pots.
+    /// Returns the visitor as a party of records and pots.
     #[must_use]
     pub fn party(&self) -> Party {
         self.session.as_ref().map_or_else(|| Party::stranger(self.peer.ip()), |one| one.party())
     }
 
-    /// Takes places of a pot, by the rank that the visitor has.
+    /// Takes a reservation from a pot, by the visitor's rank.
     pub(crate) fn take<T>(&self, take: impl Fn(Rank) -> Option<T>) -> Option<T> {
         match &self.session {
             Some(session) => session.take(take),
@@ -50,19 +50,20 @@ impl Visit {
         }
     }
 
-    /// Whether one more request may be made that carries its own proof, such as a code. For a
-    /// visitor without an identity this was asked when the request came: all of its are such.
+    /// Waits for the turn of a request that carries its own proof, such as a code. Returns `false`
+    /// if that takes too long. For a visitor without an identity this returns at once: every
+    /// request of such a visitor has waited already.
     #[must_use]
     pub async fn may_ask_unproven(&self) -> bool {
         self.session.is_none() || self.entrance.admits_request(self.peer.ip()).await
     }
 }
 
-/// Where flows go: filled by the proxy.
+/// The port for flows. The proxy implements it.
 pub trait Flows: Send + Sync {
-    /// A session came to the door of the interface of that host name, known or not. The answer
-    /// is the flow's whole life.
-    fn door(
+    /// Serves the flow of a session that came to the host name of an interface. The interface need
+    /// not exist. The future lasts as long as the flow.
+    fn interface(
         &self,
         session: Arc<Session>,
         id: FlowId,
@@ -70,8 +71,8 @@ pub trait Flows: Send + Sync {
         wire: Box<dyn Wire>,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// A visitor asks by CONNECT for what `authority` names. The answer is the flow's whole
-    /// life.
+    /// Serves the flow of a visitor that asks for `authority` by CONNECT. The future lasts as long
+    /// as the flow.
     fn tunnel(
         &self,
         visit: Arc<Visit>,
@@ -80,36 +81,36 @@ pub trait Flows: Send + Sync {
         tunnel: Box<dyn Tunnel>,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// A session asks for an interface by a stream of `doorward/1`. The answer is the flow's
-    /// whole life.
-    fn asked(
+    /// Serves the flow of a session that asks for an interface on a stream of `doorward/1`. The
+    /// future lasts as long as the flow.
+    fn open(
         &self,
         session: Arc<Session>,
         id: FlowId,
-        asking: Asking,
+        request: OpenRequest,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// A session offers these interfaces of its device, in the place of those that it offered
-    /// before. Answers what is not taken, by name, and why.
+    /// Replaces what the link's device offers by these interfaces. Returns the interfaces that are
+    /// not accepted, by name, with the reason.
     fn offered(&self, link: &Arc<Link>, offers: Vec<Offering>) -> BTreeMap<String, String>;
 
-    /// A connection is over; what it offered is gone.
-    fn parted(&self, link: &Arc<Link>);
+    /// Removes everything that the link's device offers: the connection has ended.
+    fn link_closed(&self, link: &Arc<Link>);
 }
 
 /// A CONNECT that waits for its answer.
 pub trait Tunnel: Send {
-    /// Refuses it.
+    /// Refuses the tunnel.
     fn refuse(self: Box<Self>, problem: Problem);
 
-    /// Grants it, and answers with the client's end of the tunnel.
-    fn open(self: Box<Self>) -> Opened;
+    /// Grants the tunnel, and returns the client's end of it.
+    fn open(self: Box<Self>) -> TunnelOpening;
 }
 
-/// Answers with the client's end of a tunnel.
-pub type Opened = Pin<Box<dyn Future<Output = io::Result<Box<dyn Wire>>> + Send>>;
+/// Resolves to the client's end of a tunnel.
+pub type TunnelOpening = Pin<Box<dyn Future<Output = io::Result<Box<dyn Wire>>> + Send>>;
 
-/// Where every other request goes: filled by the administration.
+/// The port for every other request. The administration implements it.
 pub trait Front: Send + Sync {
     /// Answers a request.
     fn answer(
@@ -119,7 +120,7 @@ pub trait Front: Send + Sync {
         request: Request<Body>,
     ) -> Pin<Box<dyn Future<Output = Response<Payload>> + Send>>;
 
-    /// Issues one more certificate to the holder of a live one, for a PKCS #10 request, PEM.
+    /// Issues one more certificate to the holder of a live one, for a PKCS #10 request in PEM.
     fn renew(
         &self,
         session: &Arc<Session>,
@@ -127,7 +128,7 @@ pub trait Front: Send + Sync {
         request: String,
     ) -> Pin<Box<dyn Future<Output = Result<Renewal, Problem>> + Send>>;
 
-    /// Notes what a device reports about itself.
+    /// Stores what a device reports about itself.
     fn posture(
         &self,
         session: &Arc<Session>,
@@ -138,12 +139,12 @@ pub trait Front: Send + Sync {
 /// A certificate that was issued to the holder of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Renewal {
-    /// What it is known by.
+    /// The certificate's id.
     pub id: CertificateId,
-    /// When it ends.
+    /// When the certificate expires.
     pub not_after: Timestamp,
-    /// It, then the issuing authority, PEM.
+    /// The certificate, then the issuing authority, in PEM.
     pub certificate: String,
-    /// The trust anchors, PEM.
+    /// The trust anchors, in PEM.
     pub anchors: String,
 }

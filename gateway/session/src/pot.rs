@@ -1,6 +1,6 @@
-//! A number of places that many share. Each party has a share of them, and parts are kept for those
-//! who hold few and for administration, so that nobody who takes all that is to be had keeps
-//! others out.
+//! A pot: a bounded number of units that many parties share. Each party has a share. Parts are kept
+//! for parties that hold few and for administration, so that a party that takes all it can get
+//! keeps nobody out.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,36 +11,38 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-/// How many places there are, and for whom.
+/// How many units a pot has, and for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
-    /// All of them.
+    /// All units.
     pub total: u64,
-    /// The most that one party may hold.
+    /// The most units that one party may hold.
     pub share: u64,
-    /// Those that are kept for parties that hold no more than `few`, and that are known.
+    /// The units that are kept for known parties that hold no more than `few`.
     pub kept: u64,
-    /// Up to how many places a party holds few.
+    /// Up to how many units a party counts as holding few.
     pub few: u64,
-    /// Those that are kept for administration.
+    /// The units that are kept for administration.
     pub administration: u64,
 }
 
 impl Size {
-    /// A quarter is kept for those who hold few, a sixteenth for administration.
+    /// Returns a size of which a quarter is kept for those who hold few, and a sixteenth for
+    /// administration.
     #[must_use]
     pub fn of(total: u64, share: u64) -> Self {
         let (kept, few) = (total / 4, (share / 64).clamp(1, 16));
         Self { total, share, kept, few, administration: (total / 16).max(1).min(total / 2) }
     }
 
-    /// The same, of which nothing is kept for administration: none takes a place there.
+    /// Returns the same size without a part for administration, for pots that administration does
+    /// not use.
     #[must_use]
     pub fn without_administration(self) -> Self {
         Self { administration: 0, ..self }
     }
 
-    /// The same, counted in what one place is worth.
+    /// Returns the same size in a finer unit, of which `worth` make one.
     pub(crate) fn times(self, worth: u64) -> Self {
         let times = |count: u64| count.saturating_mul(worth);
         Self {
@@ -52,7 +54,7 @@ impl Size {
         }
     }
 
-    /// How many places may be taken when somebody of that rank takes one.
+    /// Returns how many units may be taken in all when a party of that rank takes one.
     fn reach(self, rank: Rank) -> u64 {
         let kept = match rank {
             Rank::Anyone => self.kept + self.administration,
@@ -63,24 +65,24 @@ impl Size {
     }
 }
 
-/// Who takes a place.
+/// The rank of a party that takes units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
-    /// Whoever can connect.
+    /// Anybody who can connect.
     Anyone,
-    /// A party for which places are kept as long as it holds few.
+    /// A party for which units are kept as long as it holds few.
     Known,
-    /// Whoever may change something in the administration, or is about to.
+    /// A subject that may change something in the administration, or a request that does.
     Administrator,
 }
 
-/// A number of places. Cheap to clone; every clone is the same.
+/// A bounded number of units. Clones are cheap and share one state.
 pub struct Pot<P>(Arc<Inner<P>>);
 
 struct Inner<P> {
     size: Size,
     state: Mutex<State<P>>,
-    /// Rung when places are given back.
+    /// Notified when units are freed.
     freed: Notify,
 }
 
@@ -89,7 +91,7 @@ struct State<P> {
     by_party: HashMap<P, u64>,
 }
 
-/// Places that a party holds, until they are dropped.
+/// A reservation: units that a party holds until this is dropped.
 pub struct Places<P: Eq + Hash> {
     pot: Pot<P>,
     party: P,
@@ -103,27 +105,27 @@ impl<P> Clone for Pot<P> {
 }
 
 impl<P: Clone + Eq + Hash> Pot<P> {
-    /// A pot of that size, of which nothing is taken.
+    /// Returns a pot of that size, of which nothing is taken.
     #[must_use]
     pub fn new(size: Size) -> Self {
         let state = State { taken: 0, by_party: HashMap::new() };
         Self(Arc::new(Inner { size, state: Mutex::new(state), freed: Notify::new() }))
     }
 
-    /// Its size.
+    /// Returns the size.
     #[must_use]
     pub fn size(&self) -> Size {
         self.0.size
     }
 
-    /// How many places are taken.
+    /// Returns how many units are taken.
     #[must_use]
     pub fn taken(&self) -> u64 {
         self.state().taken
     }
 
-    /// Takes places, if `party` may have so many and there are so many for its rank. No places are
-    /// always there.
+    /// Takes units, if `party` may have that many and the pot has that many for its rank. A count
+    /// of zero always succeeds.
     pub fn take(&self, party: &P, count: u64, rank: Rank) -> Option<Places<P>> {
         self.add(party, count, rank).then(|| Places {
             pot: self.clone(),
@@ -132,7 +134,7 @@ impl<P: Clone + Eq + Hash> Pot<P> {
         })
     }
 
-    /// The same, and waits until there are, at most for `time`.
+    /// Does the same, and waits at most `time` until there are enough units.
     pub async fn take_within(
         &self,
         party: &P,
@@ -144,7 +146,7 @@ impl<P: Clone + Eq + Hash> Pot<P> {
         loop {
             let freed = self.0.freed.notified();
             tokio::pin!(freed);
-            // From here on no ring is missed.
+            // From here on no notification is missed.
             freed.as_mut().enable();
             if let Some(places) = self.take(party, count, rank) {
                 return Some(places);
@@ -176,7 +178,7 @@ impl<P: Clone + Eq + Hash> Pot<P> {
 }
 
 impl<P: Clone + Eq + Hash> Places<P> {
-    /// Takes more places besides these. Whether there were.
+    /// Takes more units for this reservation. Returns whether the pot had them.
     pub fn grow(&mut self, count: u64, rank: Rank) -> bool {
         let grown = self.pot.add(&self.party, count, rank);
         self.count += if grown { count } else { 0 };
@@ -257,7 +259,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is taken and given back, no bound is passed, and what is kept is there.
+        /// Whatever is taken and freed, no bound is passed.
         #[test]
         fn bounds_hold(steps in prop::collection::vec((0..6_u32, 1..5_u64, 0..3_u8, any::<bool>()), 0..200)) {
             let pot = pot();

@@ -1,5 +1,5 @@
-//! All places that are bounded, in one place: what there is of each, what is taken, and why it is
-//! as much.
+//! All bounded resources: how much there is of each, how much is in use, and where the bound comes
+//! from.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use doorward_policies::Party;
 use doorward_wire::STREAM_WINDOW;
 use serde::Serialize;
 
-use crate::limits::{Entrance, Known, Limits, Setting};
-use crate::listener::Place;
+use crate::endpoint::ListenerKind;
+use crate::limits::{Entrance, KnownNetworks, Limits, Setting};
 use crate::pot::{Pot, Size};
 
-/// Everything of which there is only so much. Cheap to clone; every clone is the same.
+/// Every pot of the gateway. Clones are cheap and share one state.
 #[derive(Clone, Debug)]
 pub struct Pots(Arc<Inner>);
 
@@ -33,49 +33,49 @@ struct Inner {
     questions: Pot<Party>,
 }
 
-/// One bound as commands show it.
+/// One bound, as commands show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LimitView {
-    /// What there is so much of.
+    /// What is bounded.
     pub what: &'static str,
-    /// In what it is counted: `places`, `bytes`, or `in a second`.
+    /// The unit: `places`, `bytes`, or `in a second`.
     pub unit: &'static str,
-    /// All of it.
+    /// The total.
     pub total: u64,
     /// The most that one party may have.
     pub share: u64,
-    /// Whose share it is: `network`, `subject` or `party`, which is either.
+    /// To whom the share applies: `network`, `subject` or `party`, which is either.
     pub each: &'static str,
-    /// What is kept for those who hold few, or for networks that known subjects come from.
+    /// How much is kept for those who hold few, or for networks that known subjects came from.
     pub kept: u64,
-    /// What is kept for administration.
+    /// How much is kept for administration.
     pub administration: u64,
     /// How much is in use now; absent for rates.
     pub in_use: Option<u64>,
-    /// The setting of the configuration that changes it, if one does.
+    /// The setting of the configuration that changes the bound, if there is one.
     pub setting: Option<&'static str>,
     /// Where the total comes from: `configuration`, `usual` or `machine`.
     pub from: &'static str,
 }
 
 impl Pots {
-    /// How many bundles are examined at the same time: each may be large, and takes a core.
+    /// The most bundles that are examined at the same time. Each may be large, and takes a core.
     pub const BUNDLES: u64 = 4;
-    /// How many questions about the policy are worked on at the same time: each may look at every
-    /// rule, and takes a core.
+    /// The most questions about the policy that are answered at the same time. Each may look at
+    /// every rule, and takes a core.
     pub const QUESTIONS: u64 = 4;
-    /// How many readings of the audit log go on at the same time: each holds a page of it, and
-    /// looks for more whenever there is some.
+    /// The most readings of the audit log at the same time. Each holds one page of it, and waits
+    /// for more records.
     pub const READINGS: u64 = 64;
 
-    /// Everything within those limits, of which those were set by the operator.
+    /// Returns the pots for these limits. `set` names the settings that the operator has set.
     #[must_use]
     pub fn new(limits: Limits, set: Vec<Setting>) -> Self {
         let rates = (limits.handshake_rate, limits.unauthenticated_rate);
-        let known = Known::default();
+        let known = KnownNetworks::default();
         let entrance = |connections: usize, handshakes: usize, share: usize| {
-            let places = (connections, handshakes.min(connections), share);
-            Arc::new(Entrance::new(places, rates, limits.handshake_time, known.clone()))
+            let slots = (connections, handshakes.min(connections), share);
+            Arc::new(Entrance::new(slots, rates, limits.handshake_time, known.clone()))
         };
         let windows = (limits.buffers / u64::from(STREAM_WINDOW)).max(4);
         let bundles = Size {
@@ -85,12 +85,13 @@ impl Pots {
             few: 0,
             administration: 1,
         };
-        // They change nothing, so nobody asks for them as an administrator.
+        // Questions change nothing, so nobody asks them by the rank of an administrator.
         let questions = Size { total: Self::QUESTIONS, share: 1, administration: 0, ..bundles };
         let readings = Size::of(Self::READINGS, Self::READINGS / 4);
         Self(Arc::new(Inner {
             data: entrance(limits.connections, limits.handshakes, 4),
-            // Most administrators come from one network: the machine itself.
+            // Most administrators come from one network, the machine itself, so one network gets
+            // half.
             management: entrance(limits.management, limits.handshakes, 2),
             files: Pot::new(limits.files_size()),
             sessions: Pot::new(limits.session.sessions_size()),
@@ -106,74 +107,75 @@ impl Pots {
         }))
     }
 
-    /// The limits that they follow from.
+    /// Returns the limits that the pots follow from.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.0.limits
     }
 
-    /// The bounds of those who have not proven an identity, at one listener.
-    pub(crate) fn entrance(&self, place: Place) -> &Arc<Entrance> {
-        match place {
-            Place::Data => &self.0.data,
-            Place::Management => &self.0.management,
+    /// Returns the bounds before authentication at one listener.
+    pub(crate) fn entrance(&self, listener: ListenerKind) -> &Arc<Entrance> {
+        match listener {
+            ListenerKind::Data => &self.0.data,
+            ListenerKind::Management => &self.0.management,
         }
     }
 
-    /// Files of the process: connections, and what is dialed.
+    /// Returns the pot of files: connections, and backends.
     #[must_use]
     pub fn files(&self) -> &Pot<Party> {
         &self.0.files
     }
 
-    /// Identified connections.
+    /// Returns the pot of identified connections.
     pub(crate) fn sessions(&self) -> &Pot<SubjectId> {
         &self.0.sessions
     }
 
-    /// Flows, and requests to the administration.
+    /// Returns the pot of flows, and of requests to the administration.
     pub(crate) fn flows(&self) -> &Pot<SubjectId> {
         &self.0.flows
     }
 
-    /// Windows of streams, of [`STREAM_WINDOW`] bytes each: a stream has all of its window from its
-    /// beginning to its end, so there are never more bytes that nobody has taken than room.
+    /// Returns the pot of stream windows, of [`STREAM_WINDOW`] bytes each. A stream holds all of
+    /// its window from its beginning to its end, so the unread bytes never exceed the bound.
     #[must_use]
     pub fn buffers(&self) -> &Pot<SubjectId> {
         &self.0.buffers
     }
 
-    /// Bytes of requests that are being read.
+    /// Returns the pot for the bytes of requests that are being read.
     #[must_use]
     pub fn bodies(&self) -> &Pot<Party> {
         &self.0.bodies
     }
 
-    /// Bytes of large bodies: bundles that are being read, answers that are being sent.
+    /// Returns the pot for the bytes of large bodies: bundles that are being read, answers that are
+    /// being sent.
     #[must_use]
     pub fn uploads(&self) -> &Pot<Party> {
         &self.0.uploads
     }
 
-    /// Bundles that are being examined.
+    /// Returns the pot of bundles that are being examined.
     #[must_use]
     pub fn bundles(&self) -> &Pot<Party> {
         &self.0.bundles
     }
 
-    /// Questions about the policy that are worked on.
+    /// Returns the pot of questions about the policy that are being answered.
     #[must_use]
     pub fn questions(&self) -> &Pot<Party> {
         &self.0.questions
     }
 
-    /// Readings of the audit log.
+    /// Returns the pot of readings of the audit log.
     #[must_use]
     pub fn readings(&self) -> &Pot<Party> {
         &self.0.readings
     }
 
-    /// Every bound, what it comes from, and what is in use.
+    /// Returns every bound, where it comes from, and how much is in use.
     #[must_use]
     pub fn table(&self) -> Vec<LimitView> {
         use Setting as S;
@@ -194,8 +196,8 @@ impl Pots {
             from: "usual",
             ..places(what, "party", pot.size(), pot.taken())
         };
-        let [connections, handshakes] = inner.data.places();
-        let [management, management_handshakes] = inner.management.places();
+        let [connections, handshakes] = inner.data.slots();
+        let [management, management_handshakes] = inner.management.slots();
         let window = u64::from(STREAM_WINDOW);
         let (buffers, waiting) = (inner.buffers.size(), inner.buffers.taken() * window);
         vec![
@@ -204,7 +206,8 @@ impl Pots {
             entrance("handshakes", handshakes).set_by(self, S::Handshakes),
             entrance("management connections", management).set_by(self, S::Management),
             entrance("management handshakes", management_handshakes).set_by(self, S::Management),
-            // Networks have their turns one after the other: whoever is alone may have all.
+            // Networks have their turns one after the other, so a network that is alone may use the
+            // whole rate.
             rate("new handshakes", inner.limits.handshake_rate, 1).set_by(self, S::HandshakeRate),
             rate("requests without identity", inner.limits.unauthenticated_rate, 1)
                 .set_by(self, S::UnauthenticatedRate),

@@ -12,33 +12,35 @@ use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime};
 use quinn_proto::RandomConnectionIdGenerator;
 
-use crate::authenticate::Porter;
-use crate::doors::sdk;
-use crate::listener::{Place, Serving};
+use crate::authenticate::Authenticator;
+use crate::endpoint::ListenerKind;
+use crate::serving::Serving;
+use crate::tls::link_config;
 use crate::trust::Trust;
 
-/// Connections that wait to be let in. Beyond, the system's own buffer drops.
+/// The most connections that wait to be accepted. Beyond that, the system's socket buffer drops
+/// packets.
 const WAITING: usize = 1024;
-/// Bytes of one such connection that are kept, and of all.
+/// How many bytes of one waiting connection are buffered, and of all.
 const KEPT: u64 = 16 * 1024;
 const KEPT_IN_TOTAL: u64 = 8 * 1024 * 1024;
-/// The bytes of a connection's id, all of them random: they tell an observer nothing, and nobody
-/// can ask for the resets of ids that are still to come.
+/// The length of a connection id in bytes, all of them random. So an id tells an observer nothing,
+/// and nobody can request the resets of future ids.
 const ID: usize = 8;
-/// The shortest time between two resets, each of which is smaller than the packet that it answers.
-/// After a crash, ten thousand agents ask within a quarter of a minute.
+/// The shortest time between two resets. Each reset is smaller than the packet that it answers.
+/// After a crash, ten thousand agents ask for one within 15 seconds.
 const RESETS: Duration = Duration::from_millis(1);
 
-/// The UDP port at which `doorward/1` is spoken over QUIC.
+/// The UDP listener for `doorward/1` over QUIC.
 #[derive(Debug)]
 pub struct QuicListener {
     endpoint: Endpoint,
 }
 
 impl QuicListener {
-    /// Listens at `socket`. Packets of connections that it does not know are answered with resets
-    /// (RFC 9000 section 10.3) by `reset_key`: if that is the key of a process that has crashed,
-    /// that process's peers believe them. Must be called within a tokio runtime.
+    /// Listens at `socket`. Answers packets of unknown connections with resets (RFC 9000 section
+    /// 10.3) by `reset_key`. If that is the key of a process that has crashed, the peers of that
+    /// process accept the resets. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// When the system refuses.
@@ -52,14 +54,14 @@ impl QuicListener {
         Ok(Self { endpoint })
     }
 
-    /// Takes connections until the gateway drains; those that stand go on.
+    /// Accepts connections until the gateway drains. Open connections go on.
     ///
     /// # Errors
-    /// When the TLS library refuses what the gateway shows.
+    /// When the TLS library refuses the gateway's certificates. Ours.
     pub async fn serve(self, serving: Arc<Serving>) -> Result<(), rustls::Error> {
         let mut trust = serving.trust();
         let first = trust.borrow_and_update().clone();
-        let mut porter = Arc::new(serving.porter(&first)?);
+        let mut authenticator = Arc::new(serving.authenticator(&first)?);
         self.endpoint.set_server_config(Some(config(&first, &serving)?));
         loop {
             let incoming = tokio::select! {
@@ -67,9 +69,9 @@ impl QuicListener {
                 () = serving.draining() => break,
                 Ok(()) = trust.changed() => {
                     let changed = trust.borrow_and_update().clone();
-                    match (serving.porter(&changed), config(&changed, &serving)) {
+                    match (serving.authenticator(&changed), config(&changed, &serving)) {
                         (Ok(new), Ok(config)) => {
-                            porter = Arc::new(new);
+                            authenticator = Arc::new(new);
                             self.endpoint.set_server_config(Some(config));
                         }
                         (Err(error), _) | (_, Err(error)) => {
@@ -81,18 +83,18 @@ impl QuicListener {
                 incoming = self.endpoint.accept() => incoming,
             };
             match incoming {
-                Some(incoming) => take(&serving, &porter, incoming),
+                Some(incoming) => take(&serving, &authenticator, incoming),
                 None => break,
             }
         }
         self.endpoint.set_server_config(None);
-        // The endpoint is driven as long as a connection of it lives.
+        // The endpoint's task runs as long as one of its connections lives.
         Ok(())
     }
 }
 
 fn config(trust: &Trust, serving: &Serving) -> Result<ServerConfig, rustls::Error> {
-    let tls = sdk(trust, serving.tls())?;
+    let tls = link_config(trust, serving.tls())?;
     let crypto = QuicServerConfig::try_from(tls)
         .map_err(|error| rustls::Error::General(error.to_string()))?;
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
@@ -105,12 +107,12 @@ fn config(trust: &Trust, serving: &Serving) -> Result<ServerConfig, rustls::Erro
     Ok(config)
 }
 
-fn take(serving: &Arc<Serving>, porter: &Arc<Porter>, incoming: Incoming) {
+fn take(serving: &Arc<Serving>, authenticator: &Arc<Authenticator>, incoming: Incoming) {
     let peer = incoming.remote_address();
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    let entrance = serving.entrance(Place::Data);
+    let entrance = serving.entrance(ListenerKind::Data);
     if !incoming.remote_address_validated() && entrance.is_pressed() {
-        // It cannot fail for an address that has not been validated.
+        // This cannot fail for an address that has not been validated.
         drop(incoming.retry());
         return;
     }
@@ -118,10 +120,10 @@ fn take(serving: &Arc<Serving>, porter: &Arc<Porter>, incoming: Incoming) {
         serving.refusals.count(peer.ip(), "too-many-connections");
         return incoming.ignore();
     };
-    let (serving, porter) = (Arc::clone(serving), Arc::clone(porter));
+    let (serving, authenticator) = (Arc::clone(serving), Arc::clone(authenticator));
     let tasks = serving.tasks.clone();
     tasks.spawn(async move {
-        let patience = serving.entrance(Place::Data).patience;
+        let patience = serving.entrance(ListenerKind::Data).patience;
         let begun = tokio::time::timeout(patience, slot.begin_handshake()).await;
         if !matches!(begun, Ok(true)) {
             let why = if begun.is_ok() { "place-lost" } else { "handshake-timeout" };
@@ -129,11 +131,15 @@ fn take(serving: &Arc<Serving>, porter: &Arc<Porter>, incoming: Incoming) {
             return incoming.ignore();
         }
         let authenticated = match incoming.accept() {
-            Ok(connecting) => porter.authenticate_quic(connecting, peer, slot, patience).await,
+            Ok(connecting) => {
+                authenticator.authenticate_quic(connecting, peer, slot, patience).await
+            }
             Err(error) => Err(error.into()),
         };
         match authenticated {
-            Ok(authenticated) => serving.authenticated(&porter, authenticated, Place::Data).await,
+            Ok(authenticated) => {
+                serving.authenticated(&authenticator, authenticated, ListenerKind::Data).await
+            }
             Err(error) => {
                 tracing::debug!(by = %Prefix::of(peer.ip()), %error, "not authenticated");
                 serving.refusals.count(peer.ip(), error.as_str());

@@ -11,8 +11,9 @@ use jiff::Timestamp;
 
 use crate::note::note;
 
-/// Counts peers that were refused before they were identified, or before they had said what they
-/// want, and records the counts once a minute: nobody can fill the log or stay out of it that way.
+/// Counts peers that were refused before they were identified, or before they had asked for
+/// anything, and records the counts once a minute. So nobody can fill the log by refused attempts,
+/// or stay out of the log.
 #[derive(Clone)]
 pub struct Refusals(Arc<Inner>);
 
@@ -25,28 +26,29 @@ struct Inner {
 #[derive(Default)]
 struct Counts {
     by_prefix: HashMap<(Prefix, &'static str), u64>,
-    /// Those that found no place of their own.
+    /// The refusals of networks beyond the bound, by reason only.
     rest: HashMap<&'static str, u64>,
-    /// Records written since `day`.
+    /// How many records were written since `day`.
     today: usize,
+    /// In days since 1970.
     day: i64,
 }
 
-/// How many networks and reasons are told apart within a minute.
+/// The most pairs of network and reason that are counted apart within a minute.
 const APART: usize = 1024;
-/// How many records a day are written of single networks; about 1 MiB. The rest is summed.
+/// The most records of single networks in a day; about 1 MiB. The rest is summed by reason.
 const DAILY: usize = 4096;
 
 impl Refusals {
-    /// Counts that are recorded in `journal`.
+    /// Returns counters whose sums are recorded in `journal`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, journal: Arc<dyn Journal>) -> Self {
         Self(Arc::new(Inner { counts: Mutex::default(), clock, journal }))
     }
 
-    /// Counts one.
+    /// Counts one refusal.
     pub fn count(&self, peer: IpAddr, reason: &'static str) {
-        tracing::debug!(by = %Prefix::of(peer), %peer, reason, "refused before a question");
+        tracing::debug!(by = %Prefix::of(peer), %peer, reason, "a peer was refused");
         let mut counts = self.0.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (Prefix::of(peer), reason);
         if counts.by_prefix.len() < APART || counts.by_prefix.contains_key(&key) {
@@ -56,7 +58,7 @@ impl Refusals {
         }
     }
 
-    /// Records what was counted since the last time.
+    /// Records what was counted since the last flush.
     pub async fn flush(&self) {
         let now = self.0.clock.now();
         for record in self.take(now) {
@@ -89,7 +91,7 @@ impl Refusals {
         records
     }
 
-    /// Records once a minute, until the task is dropped.
+    /// Flushes once a minute, until the future is dropped.
     pub async fn run(self) {
         let mut minute = tokio::time::interval(Duration::from_secs(60));
         minute.tick().await;

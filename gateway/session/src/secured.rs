@@ -1,4 +1,4 @@
-//! A TLS connection of a peer, whose fatal alerts arrive.
+//! A TLS connection whose fatal alerts arrive.
 
 use std::io;
 use std::pin::Pin;
@@ -8,18 +8,18 @@ use rustls::ServerConnection;
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
-use crate::line::Line;
+use crate::tcp::TcpConnection;
 
-/// A TLS connection. When the peer breaks the protocol, the TLS library has written a fatal alert
-/// by the time that it tells of the error: the connection then ends so that the alert arrives.
+/// A TLS connection. When the peer breaks the protocol, the TLS library writes a fatal alert before
+/// it returns the error. The connection then ends in such a way that the alert arrives.
 #[derive(Debug)]
 pub(crate) struct Secured {
-    tls: TlsStream<Line>,
+    tls: TlsStream<TcpConnection>,
     is_alerted: bool,
 }
 
 impl Secured {
-    pub(crate) fn new(tls: TlsStream<Line>) -> Self {
+    pub(crate) fn new(tls: TlsStream<TcpConnection>) -> Self {
         Self { tls, is_alerted: false }
     }
 
@@ -27,12 +27,12 @@ impl Secured {
         self.tls.get_ref().1
     }
 
-    pub(crate) fn line(&mut self) -> &mut Line {
+    pub(crate) fn tcp(&mut self) -> &mut TcpConnection {
         self.tls.get_mut().0
     }
 }
 
-/// Whether the peer has broken the protocol.
+/// Returns whether the peer has broken the protocol.
 fn is_fatal<T>(polled: &Poll<io::Result<T>>) -> bool {
     matches!(polled, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::InvalidData)
 }
@@ -40,7 +40,7 @@ fn is_fatal<T>(polled: &Poll<io::Result<T>>) -> bool {
 impl Drop for Secured {
     fn drop(&mut self) {
         if self.is_alerted {
-            self.line().alerted();
+            self.tcp().alerted();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One identified connection.
+//! Sessions: identified connections.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -12,121 +12,122 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::lease::{Cause, SessionEntry};
-use crate::path::Path;
+use crate::path::PathTracker;
 use crate::pot::{Places, Rank};
 
-/// One identified connection: the proof that whoever is at its other end holds the key of a
-/// live certificate of this gateway's. Made in this crate only, from the proven leaf only;
-/// never from a header.
+/// One identified connection. It proves that the peer holds the key of a live certificate of this
+/// gateway. Only this crate makes one, and only from the proven leaf, never from a header.
 ///
-/// It cannot be cloned; what one connection carries shares it by reference.
+/// A session cannot be cloned. The flows of one connection share it by reference.
 #[must_use]
 pub struct Session {
     pub(crate) entry: Arc<SessionEntry>,
     pub(crate) leases: crate::lease::Leases,
-    /// The connection, where it can move.
+    /// The connection and its path, if the connection can move.
     pub(crate) carrier: OnceLock<Moving>,
-    /// Its place among the sessions.
+    /// The session's slot among all sessions.
     pub(crate) _place: Places<SubjectId>,
 }
 
 impl Session {
-    /// Its id.
+    /// Returns the session's id.
     #[must_use]
     pub fn id(&self) -> SessionId {
         self.entry.id
     }
 
-    /// Who is at its other end.
+    /// Returns the subject of the session.
     #[must_use]
     pub fn subject(&self) -> &Subject {
         &self.entry.subject
     }
 
-    /// The number behind that name.
+    /// Returns the immutable number of the subject.
     #[must_use]
     pub fn subject_id(&self) -> SubjectId {
         self.entry.subject_id
     }
 
-    /// The certificate that it stands on: the one that proved it, or one that it was given since.
+    /// Returns the certificate that the session rests on: the one that opened it, or a renewal that
+    /// it adopted.
     #[must_use]
     pub fn certificate(&self) -> CertificateId {
-        self.entry.standing().certificate
+        self.entry.state().certificate
     }
 
-    /// When that certificate ends.
+    /// Returns when that certificate expires.
     #[must_use]
     pub fn not_after(&self) -> Timestamp {
-        self.entry.standing().not_after
+        self.entry.state().not_after
     }
 
-    /// When the key was last proven: now, or when the first ticket was made.
+    /// Returns when the peer last proved its key: in this handshake, or in the one that made the
+    /// first ticket.
     #[must_use]
     pub fn proven(&self) -> Timestamp {
         self.entry.proven
     }
 
-    /// Where the connection comes from, as far as that is proven.
+    /// Returns the last proven address of the peer.
     #[must_use]
     pub fn peer(&self) -> SocketAddr {
-        self.entry.standing().source.last()
+        self.entry.state().source.last()
     }
 
-    /// The address that conditions are judged by; `None` while nobody knows where it is.
+    /// Returns the address that conditions are decided by; `None` while it is unknown.
     #[must_use]
     pub fn source(&self) -> Option<IpAddr> {
-        self.entry.standing().source.known()
+        self.entry.state().source.known()
     }
 
-    /// The party that it is, in records and pots.
+    /// Returns the session's subject as a party of records and pots.
     #[must_use]
     pub fn party(&self) -> Party {
         Party::Subject(self.subject().clone())
     }
 
-    /// Takes places of a pot, by the rank that its subject has.
+    /// Takes a reservation from a pot, by the rank of the subject.
     pub(crate) fn take<T>(&self, take: impl Fn(Rank) -> Option<T>) -> Option<T> {
         self.leases.take(self.subject(), (self.peer().ip(), self.proven()), take)
     }
 
-    /// Room for what one more stream may bring, if there is any for this subject.
+    /// Reserves the window of one more stream; `None` if the subject's share is used up.
     #[must_use]
     pub fn window(&self) -> Option<Places<SubjectId>> {
         self.leases.pots().buffers().take(&self.subject_id(), 1, Rank::Known)
     }
 
-    /// Places among the files of the process, if there are so many for this subject.
+    /// Reserves `count` files of the process; `None` if the subject's share is used up.
     #[must_use]
     pub fn files(&self, count: u64) -> Option<Places<Party>> {
         let files = self.leases.pots().files();
         self.take(|rank| files.take(&self.party(), count, rank))
     }
 
-    /// Answers when the opening of the session is in the audit log. Nothing may be dialed for
-    /// it before.
+    /// Waits until the session's opening is in the audit log. No backend may be dialed for the
+    /// session before.
     ///
     /// # Errors
-    /// When it cannot be recorded.
+    /// When the opening cannot be recorded.
     pub async fn recorded(&self) -> Result<(), JournalError> {
         self.entry.recorded().await
     }
 
-    /// Answers when the session is cut, and why.
+    /// Waits until the session is cut, and returns the cause.
     pub async fn ended(&self) -> Cause {
         self.entry.cut.wait().await
     }
 
-    /// The connection is one that can move.
+    /// Notes that the connection can move to another address.
     pub(crate) fn may_move(&self, carrier: Carrier) {
-        let (path, rung) = (Mutex::new(Path::new(self.peer())), Notify::new());
-        // It was not there before.
+        let (path, rung) = (Mutex::new(PathTracker::new(self.peer())), Notify::new());
+        // Set only once, so this cannot fail.
         drop(self.carrier.set(Moving { carrier, begin: Instant::now(), path, rung }));
     }
 
-    /// Looks where the connection comes from now; if it has moved, everything that hangs on the
-    /// address is asked again.
-    pub(crate) fn look(&self) {
+    /// Checks the address of the connection. If it has changed, every question of the session is
+    /// asked again.
+    pub(crate) fn check_address(&self) {
         let Some(moving) = self.carrier.get() else { return };
         let Some(seen) = moving.carrier.path() else { return };
         let (source, is_moving) = {
@@ -139,74 +140,74 @@ impl Session {
             moving.rung.notify_one();
         }
         let former = self.source();
-        // Another port of the same address changes no answer.
-        if self.entry.stand(|standing| standing.source = source) && source.known() != former {
-            tracing::info!(by = %self.subject(), session = %self.id(), ?source, "a session has moved");
+        // Another port of the same address changes no decision.
+        if self.entry.change_state(|state| state.source = source) && source.known() != former {
+            tracing::info!(by = %self.subject(), session = %self.id(), ?source, "a session's address has changed");
             self.leases.ask_session_again(&self.entry);
         }
     }
 
-    /// Whether packets come from an address that is not proven.
+    /// Returns whether packets come from an address that is not proven.
     pub(crate) fn is_moving(&self) -> bool {
         self.carrier.get().is_some_and(|moving| moving.path().is_moving())
     }
 
-    /// Whether nobody knows where it is.
-    pub(crate) fn is_lost(&self) -> bool {
+    /// Returns whether the address is unknown.
+    pub(crate) fn is_address_unknown(&self) -> bool {
         self.source().is_none()
     }
 
-    /// Answers when packets have begun to come from an address that is not proven.
-    pub(crate) async fn moves(&self) {
+    /// Waits until packets begin to come from an address that is not proven.
+    pub(crate) async fn begins_to_move(&self) {
         match self.carrier.get() {
             Some(moving) => moving.rung.notified().await,
             None => std::future::pending().await,
         }
     }
 
-    /// From now on it stands on a certificate that was issued to it, for its own subject, in
-    /// answer to its own request: its flows go on when the former one ends.
+    /// Adopts a certificate that was issued to the session's subject, at the session's own request.
+    /// The flows go on when the former certificate expires.
     pub(crate) fn adopt(&self, certificate: CertificateId, not_after: Timestamp) {
-        self.entry.stand(|standing| {
-            standing.certificate = certificate;
-            standing.not_after = not_after;
+        self.entry.change_state(|state| {
+            state.certificate = certificate;
+            state.not_after = not_after;
         });
         self.leases.ask_session_again(&self.entry);
     }
 
-    /// Its connection is over, and so is everything on it: also a flow that has nothing to say
-    /// any more, and would not notice.
-    pub(crate) fn part(&self) {
+    /// Cuts the session, because its connection has ended. This also ends flows that move no bytes
+    /// and would not notice.
+    pub(crate) fn connection_ended(&self) {
         self.entry.cut.cut(Cause::Gone);
     }
 
-    /// Looks whether its identity still stands; if not, it is cut.
-    pub(crate) fn stands(&self) {
-        self.leases.looks_at(&self.entry);
+    /// Checks that the session's identity is still valid; if not, the session is cut.
+    pub(crate) fn check_identity(&self) {
+        self.leases.check_session(&self.entry);
     }
 
-    /// The request that this session makes with `question`, whoever the question names: its
-    /// subject, its source and its handshake are the session's.
+    /// Returns the request that this session makes with `question`. The subject, the address and
+    /// the handshake time are the session's, whatever the question says.
     pub(crate) fn request(&self, mut question: Question) -> Request {
         question.subject = self.entry.subject.clone();
-        let standing = self.entry.standing();
-        question.source = standing.source.known();
+        let state = self.entry.state();
+        question.source = state.source.known();
         question.proven = Some(self.entry.proven);
-        Request { question, subject: self.entry.subject_id, certificate: standing.certificate }
+        Request { question, subject: self.entry.subject_id, certificate: state.certificate }
     }
 }
 
-/// A connection that can move, and how far it is known where to.
+/// A connection that can move, and the tracker of its path.
 pub(crate) struct Moving {
     carrier: Carrier,
     begin: Instant,
-    path: Mutex<Path>,
-    /// Rung when it begins to move.
+    path: Mutex<PathTracker>,
+    /// Notified when the connection begins to move.
     rung: Notify,
 }
 
 impl Moving {
-    fn path(&self) -> MutexGuard<'_, Path> {
+    fn path(&self) -> MutexGuard<'_, PathTracker> {
         self.path.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Session tickets of TLS, one set of keys for each resumption domain.
+//! TLS session tickets, with one set of keys for each resumption domain.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -9,8 +9,8 @@ use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand;
 use rustls::server::ProducesTickets;
 
-/// Session tickets of one resumption domain: sealed under keys that only this value has, that
-/// change every half hour, and that nobody can bring back. A ticket is good for an hour.
+/// The session tickets of one resumption domain. They are sealed by keys that exist only in this
+/// value, that change every half hour, and that cannot be restored. A ticket is valid for an hour.
 pub(crate) struct Tickets {
     keys: Mutex<Vec<Key>>,
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
@@ -24,7 +24,7 @@ struct Key {
 }
 
 const NAME: usize = 16;
-/// How long a ticket is good.
+/// How long a ticket is valid.
 const LIFE: Duration = Duration::from_secs(60 * 60);
 /// How long a key seals new tickets.
 const TURN: Duration = Duration::from_secs(30 * 60);
@@ -39,7 +39,8 @@ impl Tickets {
         Self { keys: Mutex::default(), clock, begin }
     }
 
-    /// The keys that still open tickets, the newest first.
+    /// Removes the keys that open no ticket any more, and makes a new key when the newest is too
+    /// old. The newest key comes first.
     fn live(&self, now: Instant, keys: &mut Vec<Key>) -> Result<(), Unspecified> {
         keys.retain(|key| now.duration_since(key.since) < LIFE + TURN);
         if keys.first().is_none_or(|key| now.duration_since(key.since) >= TURN) {

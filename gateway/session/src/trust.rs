@@ -1,4 +1,4 @@
-//! The certificates that the doors trust and show.
+//! The certificates that the listeners trust, and those that they show.
 
 use std::sync::Arc;
 
@@ -17,32 +17,32 @@ use x509_parser::prelude::FromDer as _;
 
 use crate::direct::Direct;
 
-/// What the doors trust and what they show: replaced whole when it changes.
+/// The certificates that the listeners trust and show. A change replaces the whole value.
 #[derive(Clone, Debug)]
 pub struct Trust {
-    /// The issuing authorities whose leaves are accepted. They are anchors themselves: another
-    /// authority under the same root is a stranger.
+    /// The issuing authorities whose leaves are accepted. They are the anchors themselves, so
+    /// another authority under the same root is not trusted.
     pub(crate) anchors: Vec<Anchor>,
-    /// What the gateway shows at its own names.
+    /// The certificate for the gateway's own names.
     pub(crate) own: Arc<CertifiedKey>,
-    /// What it shows at every interface's name, known or not.
+    /// The certificate for every interface's name, known or not.
     pub(crate) interfaces: Arc<CertifiedKey>,
-    /// Judges chains against the anchors.
+    /// Verifies chains against the anchors.
     pub(crate) verifier: Arc<dyn ClientCertVerifier>,
-    /// The same, for doors where a certificate is optional.
+    /// The same, for endpoints where a client certificate is optional.
     pub(crate) lenient: Arc<dyn ClientCertVerifier>,
 }
 
 /// An issuing authority whose leaves are accepted.
 #[derive(Clone, Debug)]
 pub struct Anchor {
-    /// Its certificate.
+    /// The authority's certificate.
     pub(crate) certificate: CertificateDer<'static>,
-    /// SHA-256 of its SubjectPublicKeyInfo.
+    /// The SHA-256 hash of its SubjectPublicKeyInfo.
     pub(crate) key: Fingerprint,
-    /// Its subject key identifier, which leaves name as their authority's.
+    /// Its subject key identifier, which leaves have as their authority key identifier.
     pub(crate) key_id: Vec<u8>,
-    /// Its name, as leaves name their issuer.
+    /// Its subject name, which leaves have as their issuer name.
     pub(crate) name: Vec<u8>,
 }
 
@@ -50,7 +50,7 @@ pub struct Anchor {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TrustError {
-    /// An authority's certificate that does not read.
+    /// The certificate of an authority cannot be read.
     #[error("the certificate of an issuing authority cannot be read")]
     Anchor,
     /// The TLS library refuses the anchors.
@@ -59,10 +59,10 @@ pub enum TrustError {
 }
 
 impl Anchor {
-    /// Reads an issuing authority's certificate, DER.
+    /// Reads the certificate of an issuing authority, in DER.
     ///
     /// # Errors
-    /// When it cannot be read or has no subject key identifier.
+    /// When it cannot be read, or has no subject key identifier.
     pub fn new(der: Vec<u8>) -> Result<Self, TrustError> {
         let (key, key_id, name) = {
             let (rest, parsed) = X509Certificate::from_der(&der).map_err(|_| TrustError::Anchor)?;
@@ -81,7 +81,7 @@ impl Anchor {
 }
 
 impl Trust {
-    /// What is trusted and shown from now on.
+    /// Returns the trust in these anchors, with the certificates to show.
     ///
     /// # Errors
     /// When the TLS library refuses the anchors.
@@ -106,7 +106,7 @@ impl Trust {
     }
 }
 
-/// SHA-256 of a SubjectPublicKeyInfo.
+/// Returns the SHA-256 hash of a SubjectPublicKeyInfo.
 pub(crate) fn key_fingerprint(spki: &[u8]) -> Fingerprint {
     let mut out = [0; 32];
     out.iter_mut().zip(digest(&SHA256, spki).as_ref()).for_each(|(to, from)| *to = *from);

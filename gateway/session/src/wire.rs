@@ -14,16 +14,16 @@ use crate::secured::Secured;
 
 /// The client's end of a flow.
 ///
-/// Shutting it down is the proper end of one direction. Dropping it without that, or cutting
-/// it at any time, is never a proper end: a client that checks sees an error.
+/// A shutdown is the proper end of one direction. A drop without a shutdown, or a cut at any time,
+/// is no proper end, and a client that checks sees an error.
 pub trait Wire: AsyncBufRead + AsyncWrite + Send + Unpin {
-    /// Ends both directions at once, and not properly. A client that can be told why, is.
+    /// Ends both directions at once, and not properly. Tells the client why, if the transport can.
     fn cut(self: Box<Self>, why: Why);
 }
 
-/// A TLS connection, or the tunnel that one HTTP/1.1 connection became.
+/// A TLS connection, or the tunnel that an HTTP/1.1 connection became.
 pub(crate) struct TlsWire {
-    /// What was read before the tunnel began, and what comes.
+    /// The bytes that were read before the tunnel began, then the connection.
     stream: Ahead<Secured>,
 }
 
@@ -35,16 +35,16 @@ impl TlsWire {
 
 impl Wire for TlsWire {
     fn cut(mut self: Box<Self>, _: Why) {
-        self.stream.get_mut().line().reset();
+        self.stream.get_mut().tcp().reset();
     }
 }
 
 doorward_wire::through!(TlsWire, stream);
 
-/// One HTTP/2 stream that became a tunnel (RFC 9113 section 8.5).
+/// An HTTP/2 stream that became a tunnel (RFC 9113 section 8.5).
 pub struct StreamWire {
     receive: RecvStream,
-    /// What has been received and not been taken yet.
+    /// Bytes that were received, and that nobody has read yet.
     chunk: Bytes,
     send: SendStream<Bytes>,
     ended: bool,
@@ -52,22 +52,22 @@ pub struct StreamWire {
 }
 
 impl StreamWire {
-    /// The two directions of one stream, whose heads have been sent.
+    /// Returns the wire of one stream whose heads have been sent.
     #[must_use]
     pub fn new(receive: RecvStream, send: SendStream<Bytes>) -> Self {
         Self { receive, chunk: Bytes::new(), send, ended: false, kept: None }
     }
 
-    /// Keeps something for as long as the stream: the place that it takes up.
-    pub(crate) fn keeping(mut self, place: impl Any + Send) -> Self {
-        self.kept = Some(Box::new(place));
+    /// Keeps a reservation as long as the stream lives.
+    pub(crate) fn keeping(mut self, reservation: impl Any + Send) -> Self {
+        self.kept = Some(Box::new(reservation));
         self
     }
 }
 
 impl Wire for StreamWire {
     fn cut(mut self: Box<Self>, _: Why) {
-        // Even after END_STREAM of ours the client may still be sending.
+        // The client may still be sending, even after the gateway's END_STREAM.
         self.ended = false;
     }
 }
@@ -100,7 +100,7 @@ impl AsyncBufRead for StreamWire {
         let this = self.get_mut();
         let amount = amount.min(this.chunk.len());
         this.chunk.advance(amount);
-        // Fails only for more than was received.
+        // This fails only for more bytes than were received.
         if let Err(error) = this.receive.flow_control().release_capacity(amount) {
             tracing::warn!(%error, "flow control");
         }
@@ -141,7 +141,7 @@ impl AsyncWrite for StreamWire {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The connection's own task sends what has been handed over.
+        // The connection's task sends what was handed over.
         Poll::Ready(Ok(()))
     }
 

@@ -3,10 +3,11 @@
 use doorward_ca::{Issued, IssuingCa};
 use doorward_model::{CertificateId, Fingerprint, Serial, Subject, SubjectId};
 use doorward_policies::Touched;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use crate::allowance::{Allowance, recent};
 use crate::change::{Actor, Committed, change};
 use crate::codes::{Redeemed, Sign};
 use crate::database::{micros, timestamp, word};
@@ -18,46 +19,6 @@ use crate::subjects::known;
 /// How many live certificates one enrolment has besides the one that asks for a renewal and the
 /// one that it gets: a renewal that never arrives must neither lock its holder out nor pile up.
 const LEFT_LIVE: i64 = 2;
-/// How many rows are deleted at once of what ended long ago.
-const FORGOTTEN_AT_ONCE: i64 = 5000;
-/// How many changes keep their row in the list of epochs.
-const EPOCHS: i64 = 100_000;
-
-/// How many certificates one subject may be issued by renewals: each takes room in the log and in
-/// the state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Allowance {
-    /// Within an hour.
-    pub hour: i64,
-    /// Within a day.
-    pub day: i64,
-}
-
-impl Allowance {
-    /// Whether a subject that has got so many of late may have one more.
-    fn permits(self, recent: Self) -> bool {
-        recent.hour < self.hour && recent.day < self.day
-    }
-}
-
-/// How many certificates a subject was issued within the last hour and the last day.
-async fn recent(
-    connection: &mut SqliteConnection,
-    subject: SubjectId,
-    now: Timestamp,
-) -> Result<Allowance, StoreError> {
-    let before = |hours| now.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(now);
-    let (hour, day) = sqlx::query_as(
-        "SELECT count(*) FILTER (WHERE issued > ?), count(*) FROM issuances \
-         WHERE subject = ? AND issued > ?",
-    )
-    .bind(micros(before(1)))
-    .bind(subject.0)
-    .bind(micros(before(24)))
-    .fetch_one(connection)
-    .await?;
-    Ok(Allowance { hour, day })
-}
 
 /// An issuance as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,7 +103,7 @@ pub struct FoundCertificate {
     pub not_after: Timestamp,
 }
 
-fn certificate_id(row: &SqliteRow) -> Result<CertificateId, StoreError> {
+pub(crate) fn certificate_id(row: &SqliteRow) -> Result<CertificateId, StoreError> {
     Ok(CertificateId { issuer: word(row, "issuer")?, serial: word(row, "serial")? })
 }
 
@@ -423,67 +384,5 @@ impl Store {
             })
         };
         rows.iter().map(read).collect()
-    }
-
-    /// Takes certificates that expired between `since` and now out of the snapshot. Decisions
-    /// do not change by it; memory does.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn forget_expired(&self, since: Timestamp) -> Result<Committed<usize>, StoreError> {
-        let now = self.now();
-        let change = change!(|connection| {
-            let rows = sqlx::query(
-                "SELECT issuer, serial FROM issuances \
-                 WHERE revoked IS NULL AND not_after >= ? AND not_after < ?",
-            )
-            .bind(micros(since))
-            .bind(micros(now))
-            .fetch_all(connection)
-            .await?;
-            let certificates = rows.iter().map(certificate_id).collect::<Result<Vec<_>, _>>()?;
-            let count = certificates.len();
-            Ok((count, Touched { certificates, ..Touched::default() }))
-        });
-        self.commit(Actor::Gateway, "forget what expired", change).await
-    }
-
-    /// Deletes what ended so long ago that it is worth nothing to anybody: certificates and codes
-    /// that ended before `ended`, and all but the newest of the numbers of changes. So what a
-    /// subject leaves behind that renews as often as it may is bounded. Returns how many rows.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn forget_ended(&self, ended: Timestamp) -> Result<u64, StoreError> {
-        let change = change!(|connection| {
-            let before = micros(ended);
-            let mut rows = 0;
-            for delete in [
-                "DELETE FROM codes WHERE digest IN \
-                     (SELECT digest FROM codes WHERE expires < ? LIMIT ?)",
-                "DELETE FROM issuances WHERE id IN \
-                     (SELECT id FROM issuances ended WHERE not_after < ? \
-                          AND NOT EXISTS (SELECT 1 FROM issuances WHERE first = ended.id) \
-                          AND NOT EXISTS (SELECT 1 FROM codes WHERE issuance = ended.id) LIMIT ?)",
-            ] {
-                let deleted = sqlx::query(delete)
-                    .bind(before)
-                    .bind(FORGOTTEN_AT_ONCE)
-                    .execute(&mut *connection)
-                    .await?;
-                rows += deleted.rows_affected();
-            }
-            let deleted = sqlx::query(
-                "DELETE FROM epochs WHERE epoch IN (SELECT epoch FROM epochs \
-                     WHERE epoch <= (SELECT max(epoch) FROM epochs) - ? ORDER BY epoch LIMIT ?)",
-            )
-            .bind(EPOCHS)
-            .bind(FORGOTTEN_AT_ONCE)
-            .execute(&mut *connection)
-            .await?;
-            rows += deleted.rows_affected();
-            Ok((rows, Touched::default()))
-        });
-        Ok(self.commit(Actor::Gateway, "forget what ended long ago", change).await?.value)
     }
 }

@@ -15,6 +15,7 @@
 //!
 //! This crate must never know: TLS, HTTP, sockets, who may do what.
 
+mod allowance;
 mod audit;
 mod ballast;
 mod bundles;
@@ -23,6 +24,7 @@ mod codes;
 mod confirmation;
 mod database;
 mod error;
+mod expiry;
 mod facts;
 mod interfaces;
 mod issuances;
@@ -37,6 +39,7 @@ mod suspension;
 mod tests;
 mod writer;
 
+pub use allowance::Allowance;
 pub use audit::{AuditLog, AuditSettings, Numbered};
 pub use bundles::{Applying, BundleInForce, RevisionRow};
 pub use change::{Actor, Committed};
@@ -45,7 +48,7 @@ pub use confirmation::Unconfirmed;
 pub use error::{OpenError, StoreError};
 pub use facts::Facts;
 pub use interfaces::{Declared, NewInterface};
-pub use issuances::{Allowance, FoundCertificate, IssuanceRow};
+pub use issuances::{FoundCertificate, IssuanceRow};
 pub use open::{Founding, Opened, Store};
 pub use recover::{RecoverError, Recovered, recover};
 pub use roster::SubjectRow;

@@ -20,7 +20,7 @@ use crate::change::{Actor, Change, Committed, change};
 use crate::database::{self, WriteConnection, micros, reading, writing};
 use crate::error::{OpenError, StoreError};
 use crate::facts::{self, Facts};
-use crate::writer::Writer;
+use crate::writer::StateWriter;
 use crate::{audit, bundles, issuances, load, subjects};
 
 pub(crate) const SCHEMA: &[(&str, &str)] = &[
@@ -34,7 +34,7 @@ const FILE: &str = "state.db";
 /// The state of the gateway. Cheap to clone; every clone is the same state.
 #[derive(Clone)]
 pub struct Store {
-    writer: Writer,
+    writer: StateWriter,
     /// For what enrols and renews.
     readers: SqlitePool,
     /// For lists and bundles, for which nobody who renews is to wait.
@@ -139,8 +139,13 @@ impl Store {
         ballast.take();
         let (tell_trouble, trouble) = watch::channel(None);
         let connection = WriteConnection::new(&path, connection);
-        let (writer, task) =
-            Writer::start(connection, publish, Arc::clone(&clock), ballast.clone(), tell_trouble);
+        let (writer, task) = StateWriter::start(
+            connection,
+            publish,
+            Arc::clone(&clock),
+            ballast.clone(),
+            tell_trouble,
+        );
         let pool = |count| {
             SqlitePoolOptions::new().max_connections(count).connect_lazy_with(reading(&path))
         };

@@ -19,17 +19,18 @@ use crate::suspension;
 /// Changes that wait for their turn.
 const QUEUE: usize = 256;
 
-type Job =
-    Box<dyn for<'d> FnOnce(&'d mut Desk) -> Pin<Box<dyn Future<Output = ()> + Send + 'd>> + Send>;
+type Job = Box<
+    dyn for<'d> FnOnce(&'d mut WriterTask) -> Pin<Box<dyn Future<Output = ()> + Send + 'd>> + Send,
+>;
 
 /// The way to the one task that makes changes.
 #[derive(Clone)]
-pub(crate) struct Writer {
+pub(crate) struct StateWriter {
     jobs: mpsc::Sender<Job>,
 }
 
-/// What that task has on its desk.
-pub(crate) struct Desk {
+/// What that task has on its task.
+pub(crate) struct WriterTask {
     connection: WriteConnection,
     snapshots: watch::Sender<Arc<Snapshot>>,
     observers: Vec<Arc<dyn Observer>>,
@@ -38,7 +39,7 @@ pub(crate) struct Desk {
     trouble: watch::Sender<Option<String>>,
 }
 
-impl Writer {
+impl StateWriter {
     pub(crate) fn start(
         connection: WriteConnection,
         snapshots: watch::Sender<Arc<Snapshot>>,
@@ -47,12 +48,13 @@ impl Writer {
         trouble: watch::Sender<Option<String>>,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
-        let mut desk = Desk { connection, snapshots, observers: vec![], clock, ballast, trouble };
+        let mut state =
+            WriterTask { connection, snapshots, observers: vec![], clock, ballast, trouble };
         let task = tokio::spawn(async move {
             while let Some(job) = queue.recv().await {
-                job(&mut desk).await;
+                job(&mut state).await;
             }
-            if let Err(error) = desk.connection.close().await {
+            if let Err(error) = state.connection.close().await {
                 tracing::warn!(%error, "the state was not closed cleanly");
             }
         });
@@ -70,10 +72,10 @@ impl Writer {
         change: Change<T>,
     ) -> Result<Committed<T>, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |desk| {
+        let job: Job = Box::new(move |state| {
             Box::pin(async move {
-                let result = match desk.make_room(urgent).await {
-                    Ok(()) => desk.commit(&actor, &what, bundle, change).await,
+                let result = match state.make_room(urgent).await {
+                    Ok(()) => state.commit(&actor, &what, bundle, change).await,
                     Err(error) => Err(error),
                 };
                 // Whoever asked may be gone; the change stands all the same.
@@ -92,10 +94,10 @@ impl Writer {
         lines: Vec<usize>,
     ) -> Result<usize, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |desk| {
+        let job: Job = Box::new(move |state| {
             Box::pin(async move {
                 // Whoever asked may be gone; it is suspended all the same.
-                reply.send(desk.suspend(revision, &lines).await).unwrap_or_default();
+                reply.send(state.suspend(revision, &lines).await).unwrap_or_default();
             })
         });
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
@@ -105,9 +107,9 @@ impl Writer {
     /// Reads the whole state anew, at the present instant, and publishes it.
     pub(crate) async fn reload(&self) -> Result<usize, OpenError> {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |desk| {
+        let job: Job = Box::new(move |state| {
             Box::pin(async move {
-                drop(reply.send(desk.reload().await));
+                drop(reply.send(state.reload().await));
             })
         });
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
@@ -115,15 +117,15 @@ impl Writer {
     }
 
     pub(crate) async fn observe(&self, observer: Arc<dyn Observer>) -> Result<(), StoreError> {
-        let job: Job = Box::new(move |desk| {
-            desk.observers.push(observer);
+        let job: Job = Box::new(move |state| {
+            state.observers.push(observer);
             Box::pin(async {})
         });
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)
     }
 }
 
-impl Desk {
+impl WriterTask {
     /// Makes sure that a change finds room on the disk. An urgent change gets the room that is kept
     /// for it when the disk is full: when it says so itself, or when a small write fails. A change
     /// can be tried only once, so this does not wait for the change itself to fail. While the kept

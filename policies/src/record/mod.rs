@@ -1,11 +1,13 @@
 //! One entry of the audit log, and the door by which it goes there.
 
 mod bound;
+mod door;
 mod event;
 mod journal;
 mod party;
 
 pub use bound::{Bound, Class, WithoutRoom};
+pub use door::Door;
 pub use event::{Event, Outcome};
 pub use journal::{Closing, Journal, JournalError, Opening, Written};
 pub use party::Party;
@@ -53,9 +55,9 @@ pub struct Record {
     /// The network of peers that were counted rather than recorded one by one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub prefix: Option<String>,
-    /// Which door was used: `sni`, `connect`, `request`, `management`.
+    /// How the connection or request came in.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub door: Option<String>,
+    pub door: Option<Door>,
     /// What was to be done.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub action: Option<Action>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use doorward_model::{Action, DeviceId, Kind as SubjectKind, LineChange, Name, Spoken, Way};
 use doorward_policies::Permit;
-use doorward_session::{Leases, Link, LinkError, Reached};
+use doorward_session::{DeviceFlow, Leases, Link, LinkError};
 use doorward_wire::{Asked, Kind, Offering, Why};
 use tokio::time::Instant;
 
@@ -144,14 +144,14 @@ impl Agents {
         if lives && self.1 == Twice::Neither {
             let id = DeviceId::from(last.session().subject_id());
             self.state().contested.insert(id, Instant::now());
-            self.parted(last);
+            self.link_closed(last);
             last.part(Why::Replaced);
         }
         lives
     }
 
     /// A connection is over.
-    pub(crate) fn parted(&self, link: &Arc<Link>) {
+    pub(crate) fn link_closed(&self, link: &Arc<Link>) {
         let mut state = self.state();
         let id = DeviceId::from(link.session().subject_id());
         if state.devices.get(&id).is_some_and(|held| Arc::ptr_eq(&held.link, link)) {
@@ -197,7 +197,7 @@ pub(super) async fn dial(
     kind: Kind,
     actions: &[Action],
     parameters: BTreeMap<String, String>,
-) -> Result<Reached, DialError> {
+) -> Result<DeviceFlow, DialError> {
     let (device, _) = permit.behind();
     let link = agents.find(device.ok_or(DialError::Nothing)?, name, kind)?;
     let asked = Asked {

@@ -8,18 +8,18 @@ use doorward_session::Tracked;
 use doorward_wire::{Buffer, Why, poll_read_shown};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
-use super::Stream;
+use super::BackendStream;
 
 /// A backend's end of a flow.
 #[derive(Debug)]
-pub(crate) struct Backend {
-    stream: Stream,
+pub(crate) struct BackendConnection {
+    stream: BackendStream,
     buffer: Buffer,
     _tracked: Tracked,
 }
 
-impl Backend {
-    pub(crate) fn new(stream: Stream, tracked: Tracked) -> Self {
+impl BackendConnection {
+    pub(crate) fn new(stream: BackendStream, tracked: Tracked) -> Self {
         Self { stream, buffer: Buffer::default(), _tracked: tracked }
     }
 
@@ -28,21 +28,24 @@ impl Backend {
     /// nothing of a program is left.
     pub(crate) async fn end(self, properly: bool) -> Option<String> {
         match self.stream {
-            Stream::Process(program) => {
+            BackendStream::Process(program) => {
                 let left = program.end().await;
                 if let Some(left) = &left {
                     tracing::error!("{left}");
                 }
                 left
             }
-            Stream::Serial(ref seat) => {
+            BackendStream::Serial(ref seat) => {
                 let remark = seat.remark();
                 if !properly {
                     self.reset();
                 }
                 remark
             }
-            Stream::Tcp(_) | Stream::Unix(_) | Stream::Rtu(_) | Stream::Agent(_) => {
+            BackendStream::Tcp(_)
+            | BackendStream::Unix(_)
+            | BackendStream::Rtu(_)
+            | BackendStream::Agent(_) => {
                 if !properly {
                     self.reset();
                 }
@@ -54,23 +57,23 @@ impl Backend {
     /// Ends both directions at once, and not properly: the backend sees a reset.
     pub(crate) fn reset(self) {
         match self.stream {
-            Stream::Tcp(stream) => {
+            BackendStream::Tcp(stream) => {
                 if let Err(error) = stream.set_zero_linger() {
                     tracing::debug!(%error, "a backend could not be reset");
                 }
             }
             // It knows no reset: its end is all that it is told.
-            Stream::Unix(_) => {}
-            Stream::Serial(mut seat) => seat.reset(),
+            BackendStream::Unix(_) => {}
+            BackendStream::Serial(mut seat) => seat.reset(),
             // What waits is dropped; what is on the line is finished.
-            Stream::Rtu(_) => {}
-            Stream::Process(mut stream) => stream.reset(),
-            Stream::Agent(pipe) => pipe.cut(Why::Ended),
+            BackendStream::Rtu(_) => {}
+            BackendStream::Process(mut stream) => stream.reset(),
+            BackendStream::Agent(pipe) => pipe.cut(Why::Ended),
         }
     }
 }
 
-impl Stream {
+impl BackendStream {
     fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -87,7 +90,7 @@ impl Stream {
     }
 }
 
-impl AsyncBufRead for Backend {
+impl AsyncBufRead for BackendConnection {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
         let stream = &mut this.stream;
@@ -100,7 +103,7 @@ impl AsyncBufRead for Backend {
     }
 }
 
-impl AsyncRead for Backend {
+impl AsyncRead for BackendConnection {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -114,41 +117,41 @@ impl AsyncRead for Backend {
     }
 }
 
-impl AsyncWrite for Backend {
+impl AsyncWrite for BackendConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Serial(seat) => Pin::new(seat).poll_write(cx, bytes),
-            Stream::Rtu(seat) => Pin::new(seat).poll_write(cx, bytes),
-            Stream::Process(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Agent(pipe) => Pin::new(pipe).poll_write(cx, bytes),
+            BackendStream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            BackendStream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            BackendStream::Serial(seat) => Pin::new(seat).poll_write(cx, bytes),
+            BackendStream::Rtu(seat) => Pin::new(seat).poll_write(cx, bytes),
+            BackendStream::Process(stream) => Pin::new(stream).poll_write(cx, bytes),
+            BackendStream::Agent(pipe) => Pin::new(pipe).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Serial(seat) => Pin::new(seat).poll_flush(cx),
-            Stream::Rtu(seat) => Pin::new(seat).poll_flush(cx),
-            Stream::Process(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Agent(pipe) => Pin::new(pipe).poll_flush(cx),
+            BackendStream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            BackendStream::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            BackendStream::Serial(seat) => Pin::new(seat).poll_flush(cx),
+            BackendStream::Rtu(seat) => Pin::new(seat).poll_flush(cx),
+            BackendStream::Process(stream) => Pin::new(stream).poll_flush(cx),
+            BackendStream::Agent(pipe) => Pin::new(pipe).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Serial(seat) => Pin::new(seat).poll_shutdown(cx),
-            Stream::Rtu(seat) => Pin::new(seat).poll_shutdown(cx),
-            Stream::Process(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Agent(pipe) => Pin::new(pipe).poll_shutdown(cx),
+            BackendStream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            BackendStream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            BackendStream::Serial(seat) => Pin::new(seat).poll_shutdown(cx),
+            BackendStream::Rtu(seat) => Pin::new(seat).poll_shutdown(cx),
+            BackendStream::Process(stream) => Pin::new(stream).poll_shutdown(cx),
+            BackendStream::Agent(pipe) => Pin::new(pipe).poll_shutdown(cx),
         }
     }
 }

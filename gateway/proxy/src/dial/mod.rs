@@ -24,13 +24,13 @@ use std::time::Duration;
 use doorward_local::{Line, Remote, Tty};
 use doorward_model::{Action, LineSettings, Name, Protocol, Spoken, Target, Telnet, Way};
 use doorward_policies::Permit;
-use doorward_session::{LinkError, Reached};
+use doorward_session::{DeviceFlow, LinkError};
 use doorward_wire::Kind;
 use thiserror::Error;
 
 pub use agent::{Agents, Twice};
 pub(crate) use agent::{Rivals, kind_of};
-pub(crate) use backend::Backend;
+pub(crate) use backend::BackendConnection;
 pub use bounds::{Bounds, Paths};
 pub use declare::DeclareError;
 pub use glob::{Glob, GlobError};
@@ -147,27 +147,27 @@ impl DialError {
 }
 
 /// A connection that stands.
-pub(crate) struct Connected {
-    pub(crate) stream: Stream,
+pub(crate) struct ConnectedStream {
+    pub(crate) stream: BackendStream,
     /// The real address.
     pub(crate) address: String,
 }
 
 /// A backend that was reached, whatever it speaks.
-pub(crate) enum Far {
-    Stream { stream: Stream, address: String },
+pub(crate) enum DialedTarget {
+    Stream { stream: BackendStream, address: String },
     Datagrams { messenger: Messenger, address: String },
 }
 
-impl From<Connected> for Far {
-    fn from(Connected { stream, address }: Connected) -> Self {
+impl From<ConnectedStream> for DialedTarget {
+    fn from(ConnectedStream { stream, address }: ConnectedStream) -> Self {
         Self::Stream { stream, address }
     }
 }
 
 /// What a backend is reached by.
 #[derive(Debug)]
-pub(crate) enum Stream {
+pub(crate) enum BackendStream {
     Tcp(tokio::net::TcpStream),
     Unix(tokio::net::UnixStream),
     Serial(Seat),
@@ -195,7 +195,7 @@ impl Dialer {
         permit: &Permit,
         kind: Option<Kind>,
         wants: Wants,
-    ) -> Result<Far, DialError> {
+    ) -> Result<DialedTarget, DialError> {
         let target = permit.target().ok_or(DialError::Nothing)?;
         let travels = agent::kind_of(target.way());
         if kind.is_some_and(|kind| kind != travels) {
@@ -205,20 +205,20 @@ impl Dialer {
         let dial = async {
             match target.way() {
                 Way::Tcp { host, port } => {
-                    tcp::dial(bounds, network, host, *port).await.map(Far::from)
+                    tcp::dial(bounds, network, host, *port).await.map(DialedTarget::from)
                 }
-                Way::Unix { path } => unix::dial(bounds, path).await.map(Far::from),
+                Way::Unix { path } => unix::dial(bounds, path).await.map(DialedTarget::from),
                 Way::Serial { path, settings } => {
                     let (real, address) = serial::real(bounds, path).await?;
                     let open = Tty::open(real, *settings);
                     self.at_line(target, address, *settings, wants, open).await
                 }
                 Way::Process { program, arguments } => {
-                    process::dial(bounds, program, arguments).await.map(Far::from)
+                    process::dial(bounds, program, arguments).await.map(DialedTarget::from)
                 }
                 Way::Udp { host, port } => {
                     let (socket, address) = udp::dial(bounds, network, host, *port).await?;
-                    Ok(Far::Datagrams { messenger: Messenger::Udp(socket), address })
+                    Ok(DialedTarget::Datagrams { messenger: Messenger::Udp(socket), address })
                 }
                 Way::Agent { spoken, name } => {
                     self.dial_agent(permit, target, name, spoken, wants).await
@@ -235,7 +235,7 @@ impl Dialer {
         name: &Name,
         spoken: &Spoken,
         wants: Wants,
-    ) -> Result<Far, DialError> {
+    ) -> Result<DialedTarget, DialError> {
         let address = agent::address(permit, name);
         let open = |kind, actions, parameters| {
             agent::dial(&self.agents, permit, name, kind, actions, parameters)
@@ -243,17 +243,18 @@ impl Dialer {
         let alone = &[permit.action()];
         match spoken {
             Spoken::Stream => match open(Kind::Stream, alone, BTreeMap::new()).await? {
-                Reached::Stream { pipe, .. } => {
-                    Ok(Far::Stream { stream: Stream::Agent(Box::new(pipe)), address })
-                }
-                Reached::Datagrams(_) => Err(DialError::Kind(Kind::Datagrams)),
+                DeviceFlow::Stream { pipe, .. } => Ok(DialedTarget::Stream {
+                    stream: BackendStream::Agent(Box::new(pipe)),
+                    address,
+                }),
+                DeviceFlow::Datagrams(_) => Err(DialError::Kind(Kind::Datagrams)),
             },
             Spoken::Datagrams => match open(Kind::Datagrams, alone, BTreeMap::new()).await? {
-                Reached::Datagrams(datagrams) => {
+                DeviceFlow::Datagrams(datagrams) => {
                     let messenger = Messenger::Agent(Box::new(datagrams));
-                    Ok(Far::Datagrams { messenger, address })
+                    Ok(DialedTarget::Datagrams { messenger, address })
                 }
-                Reached::Stream { .. } => Err(DialError::Kind(Kind::Stream)),
+                DeviceFlow::Stream { .. } => Err(DialError::Kind(Kind::Stream)),
             },
             Spoken::Line(change) => {
                 let settings = change.apply(LineSettings::default());
@@ -261,14 +262,14 @@ impl Dialer {
                     // The line is for all who will sit at it, whatever this one may.
                     let all = &[Action::Read, Action::Write, Action::Control];
                     match open(Kind::Stream, all, agent::parameters(change)).await {
-                        Ok(Reached::Stream { pipe, granted }) => {
+                        Ok(DeviceFlow::Stream { pipe, granted }) => {
                             if granted.iter().any(|action| action == Action::Control.as_str()) {
                                 Remote::open(pipe, settings).await
                             } else {
                                 Ok(Remote::bare(pipe, settings))
                             }
                         }
-                        Ok(Reached::Datagrams(_)) => {
+                        Ok(DeviceFlow::Datagrams(_)) => {
                             Err(io::Error::other("the agent offers datagrams"))
                         }
                         Err(error) => Err(io::Error::other(error.to_string())),
@@ -288,19 +289,19 @@ impl Dialer {
         settings: LineSettings,
         wants: Wants,
         open: impl Future<Output = io::Result<L>>,
-    ) -> Result<Far, DialError> {
+    ) -> Result<DialedTarget, DialError> {
         let stream = match target.protocol() {
             Protocol::Modbus => {
                 // Whoever asks on a bus is none of its clients, and speaks no telnet with it.
                 let settings = LineSettings { telnet: Telnet::Off, ..settings };
                 let sit = self.lines.sit(address.clone(), settings, Wants::TALK, open);
-                Stream::Rtu(self.buses.join(address.clone(), settings, sit).await?)
+                BackendStream::Rtu(self.buses.join(address.clone(), settings, sit).await?)
             }
             _ => {
                 let seat = self.lines.sit(address.clone(), settings, wants, open).await?;
-                Stream::Serial(seat.limited_to(target.lines())?)
+                BackendStream::Serial(seat.limited_to(target.lines())?)
             }
         };
-        Ok(Far::Stream { stream, address })
+        Ok(DialedTarget::Stream { stream, address })
     }
 }

@@ -4,20 +4,20 @@ use std::path::Path;
 
 use doorward_local::Program;
 
-use super::{Bounds, Connected, DialError, Stream};
+use super::{BackendStream, Bounds, ConnectedStream, DialError};
 
 pub(super) async fn dial(
     bounds: &Bounds,
     program: &Path,
     arguments: &[String],
-) -> Result<Connected, DialError> {
+) -> Result<ConnectedStream, DialError> {
     bounds.check_process(program)?;
     // A link could lead out of the bounds: what is started is where it leads.
     let real = tokio::fs::canonicalize(program).await?;
     bounds.check_process(&real)?;
     let stream = Program::start(&real, program, arguments).await?;
     let address = format!("process:{}", real.display());
-    Ok(Connected { stream: Stream::Process(Box::new(stream)), address })
+    Ok(ConnectedStream { stream: BackendStream::Process(Box::new(stream)), address })
 }
 
 #[cfg(test)]
@@ -44,7 +44,9 @@ mod tests {
         keeper();
         let connected = dial(&bounds, Path::new("/bin/sh"), &arguments).await.unwrap();
         assert_eq!(connected.address, shown);
-        let Stream::Process(program) = connected.stream else { panic!("that is no program") };
+        let BackendStream::Process(program) = connected.stream else {
+            panic!("that is no program")
+        };
         assert_eq!(program.end().await, None);
     }
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use doorward_model::{Host, Name};
 use tokio::net::{TcpStream, lookup_host};
 
-use super::{Bounds, Connected, DialError, Stream};
+use super::{BackendStream, Bounds, ConnectedStream, DialError};
 
 /// How many addresses of one name are tried.
 const TRIES: usize = 8;
@@ -24,7 +24,7 @@ pub(super) async fn dial(
     network: Option<&Name>,
     host: &Host,
     port: u16,
-) -> Result<Connected, DialError> {
+) -> Result<ConnectedStream, DialError> {
     let mut last = DialError::NoAddress(host.to_string());
     for address in addresses(host, port).await? {
         let checked = match bounds.check_in(network, address) {
@@ -38,7 +38,10 @@ pub(super) async fn dial(
         match TcpStream::connect(checked).await {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
-                return Ok(Connected { stream: Stream::Tcp(stream), address: checked.to_string() });
+                return Ok(ConnectedStream {
+                    stream: BackendStream::Tcp(stream),
+                    address: checked.to_string(),
+                });
             }
             Err(error) => last = error.into(),
         }

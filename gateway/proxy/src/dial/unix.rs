@@ -4,9 +4,9 @@ use std::path::Path;
 
 use tokio::net::UnixStream;
 
-use super::{Bounds, Connected, DialError, Stream};
+use super::{BackendStream, Bounds, ConnectedStream, DialError};
 
-pub(super) async fn dial(bounds: &Bounds, path: &Path) -> Result<Connected, DialError> {
+pub(super) async fn dial(bounds: &Bounds, path: &Path) -> Result<ConnectedStream, DialError> {
     bounds.check_unix(path)?;
     // A link could lead out of the bounds: what is dialed is where it leads.
     let real = tokio::fs::canonicalize(path).await?;
@@ -14,7 +14,7 @@ pub(super) async fn dial(bounds: &Bounds, path: &Path) -> Result<Connected, Dial
     #[expect(clippy::disallowed_methods, reason = "this is the dial, after a permit")]
     let stream = UnixStream::connect(&real).await?;
     let address = format!("unix:{}", real.display());
-    Ok(Connected { stream: Stream::Unix(stream), address })
+    Ok(ConnectedStream { stream: BackendStream::Unix(stream), address })
 }
 
 #[cfg(test)]

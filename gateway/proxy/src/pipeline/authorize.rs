@@ -5,7 +5,7 @@ use std::sync::Arc;
 use doorward_model::{
     Action, Device, DoorName, FlowId, Path, PeerText, Protocol, Resource, Target,
 };
-use doorward_policies::{Event, Question, Record, Refusal};
+use doorward_policies::{Door, Event, Question, Record, Refusal};
 use doorward_session::{Leases, Refused, Session};
 use doorward_wire::Kind;
 use jiff::Timestamp;
@@ -24,11 +24,11 @@ pub enum Via {
 }
 
 impl Via {
-    pub(crate) fn as_str(self) -> &'static str {
+    pub(crate) fn door(self) -> Door {
         match self {
-            Self::Sni => "sni",
-            Self::Connect => "connect",
-            Self::Open => "doorward/1",
+            Self::Sni => Door::Sni,
+            Self::Connect => Door::Connect,
+            Self::Open => Door::Open,
         }
     }
 }
@@ -140,7 +140,7 @@ impl Requested {
         record.subject = Some(session.subject().clone());
         record.certificate = Some(session.certificate().serial.clone());
         record.source = Some(session.peer());
-        record.door = Some(via.as_str().to_owned());
+        record.door = Some(via.door());
         record
     }
 }

@@ -8,8 +8,8 @@ use doorward_session::Cause;
 use doorward_wire::{Datagrams, LARGEST_DATAGRAM};
 use tokio::io::ReadBuf;
 
-use super::held::Held;
-use super::relay::End;
+use super::held::HeldLeases;
+use super::relay::RelayEnd;
 use crate::dial::Messages;
 
 /// How many datagrams pass one way before the other, and the lease, get their turn.
@@ -17,13 +17,17 @@ const TURNS: usize = 32;
 
 /// Passes datagrams between the client and the backend, each only while the flow's question has
 /// the same answer, until one of them ends or the lease is over.
-pub(super) async fn pass(held: &Held, messages: &mut Messages, client: &mut Datagrams) -> End {
+pub(super) async fn pass(
+    held: &HeldLeases,
+    messages: &mut Messages,
+    client: &mut Datagrams,
+) -> RelayEnd {
     let mut over = pin!(held.over());
     // Borrowed for the flow's life: a datagram cannot be read in parts.
     let mut bytes = vec![0; LARGEST_DATAGRAM];
     poll_fn(|cx| {
         if let Poll::Ready(cause) = over.as_mut().poll(cx) {
-            return Poll::Ready(End::Cut(cause));
+            return Poll::Ready(RelayEnd::Cut(cause));
         }
         let mut turns = 0;
         loop {
@@ -47,27 +51,27 @@ pub(super) async fn pass(held: &Held, messages: &mut Messages, client: &mut Data
 }
 
 /// The flow does not pass any more.
-fn cut(held: &Held) -> Poll<Option<End>> {
+fn cut(held: &HeldLeases) -> Poll<Option<RelayEnd>> {
     let cause = held.cause().unwrap_or(Cause::Stopping);
-    Poll::Ready(Some(End::Cut(cause)))
+    Poll::Ready(Some(RelayEnd::Cut(cause)))
 }
 
 /// One datagram from the backend; `Ready(None)` when it has passed.
 fn down(
-    held: &Held,
+    held: &HeldLeases,
     messages: &mut Messages,
     client: &mut Datagrams,
     bytes: &mut [u8],
     cx: &mut Context<'_>,
-) -> Poll<Option<End>> {
+) -> Poll<Option<RelayEnd>> {
     let mut into = ReadBuf::new(bytes);
     match messages.poll_receive(cx, &mut into) {
         Poll::Pending => Poll::Pending,
         Poll::Ready(Err(error)) => {
             tracing::trace!(%error, "a backend of datagrams broke off");
-            Poll::Ready(Some(End::Backend))
+            Poll::Ready(Some(RelayEnd::Backend))
         }
-        Poll::Ready(Ok(false)) => Poll::Ready(Some(End::Complete)),
+        Poll::Ready(Ok(false)) => Poll::Ready(Some(RelayEnd::Complete)),
         Poll::Ready(Ok(true)) => {
             if !held.passes() {
                 return cut(held);
@@ -81,15 +85,15 @@ fn down(
 
 /// One datagram from the client; `Ready(None)` when it has passed.
 fn up(
-    held: &Held,
+    held: &HeldLeases,
     messages: &mut Messages,
     client: &mut Datagrams,
     cx: &mut Context<'_>,
-) -> Poll<Option<End>> {
+) -> Poll<Option<RelayEnd>> {
     match client.poll_receive(cx) {
         Poll::Pending => Poll::Pending,
-        Poll::Ready(Err(_)) => Poll::Ready(Some(End::Client)),
-        Poll::Ready(Ok(None)) => Poll::Ready(Some(End::Complete)),
+        Poll::Ready(Err(_)) => Poll::Ready(Some(RelayEnd::Client)),
+        Poll::Ready(Ok(None)) => Poll::Ready(Some(RelayEnd::Complete)),
         Poll::Ready(Ok(Some(datagram))) => {
             if !held.passes() {
                 return cut(held);

@@ -5,30 +5,30 @@ use doorward_policies::{Outcome, Party};
 use doorward_session::Places;
 use doorward_wire::Kind;
 
-use super::held::{Granted, Held};
+use super::held::{Granted, HeldLeases};
 use super::open::Opened;
-use super::record::{Ended, Ending};
-use crate::dial::{Backend, DialError, Dialer, Far, Messages, Wants};
+use super::record::{Ended, FlowEnding};
+use crate::dial::{BackendConnection, DialError, DialedTarget, Dialer, Messages, Wants};
 
 /// A flow whose backend is connected, under a lease that lived when the connection stood.
 #[derive(Debug)]
 #[must_use]
 pub struct Dialed {
-    pub(super) backend: Reached,
+    pub(super) backend: DialedBackend,
     pub(super) address: String,
     pub(super) actions: Vec<Action>,
-    pub(super) lease: Held,
-    pub(super) ending: Ending,
+    pub(super) lease: HeldLeases,
+    pub(super) ending: FlowEnding,
 }
 
 /// The far end of a flow.
 #[derive(Debug)]
-pub(super) enum Reached {
-    Stream(Backend),
+pub(super) enum DialedBackend {
+    Stream(BackendConnection),
     Datagrams(Messages),
 }
 
-impl Reached {
+impl DialedBackend {
     pub(super) fn reset(self) {
         match self {
             Self::Stream(backend) => backend.reset(),
@@ -52,8 +52,8 @@ impl Dialed {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self.backend {
-            Reached::Stream(_) => Kind::Stream,
-            Reached::Datagrams(_) => Kind::Datagrams,
+            DialedBackend::Stream(_) => Kind::Stream,
+            DialedBackend::Datagrams(_) => Kind::Datagrams,
         }
     }
 
@@ -130,11 +130,11 @@ pub async fn dial(dialer: &Dialer, opened: Opened) -> Result<Dialed, NotDialed> 
     };
     let tracked = lease.dialed(files);
     let (backend, address) = match connected {
-        Far::Stream { stream, address } => {
-            (Reached::Stream(Backend::new(stream, tracked)), address)
+        DialedTarget::Stream { stream, address } => {
+            (DialedBackend::Stream(BackendConnection::new(stream, tracked)), address)
         }
-        Far::Datagrams { messenger, address } => {
-            (Reached::Datagrams(Messages::new(messenger, tracked)), address)
+        DialedTarget::Datagrams { messenger, address } => {
+            (DialedBackend::Datagrams(Messages::new(messenger, tracked)), address)
         }
     };
     if let Some(cause) = lease.cause() {

@@ -32,11 +32,11 @@ impl Granted {
     }
 
     /// Spends it on what it permits.
-    pub(super) fn spend(self) -> (Permit, Held, Vec<Action>) {
+    pub(super) fn spend(self) -> (Permit, HeldLeases, Vec<Action>) {
         let actions = self.actions();
         let (permit, first) = self.first.spend();
         let more = self.more.into_iter().map(|authorized| authorized.spend().1).collect();
-        (permit, Held::new(first, more), actions)
+        (permit, HeldLeases::new(first, more), actions)
     }
 }
 
@@ -44,7 +44,7 @@ impl Granted {
 /// They live as long as any part of it does.
 #[derive(Clone, Debug)]
 #[must_use]
-pub(crate) struct Held(Arc<All>);
+pub(crate) struct HeldLeases(Arc<All>);
 
 #[derive(Debug)]
 struct All {
@@ -52,7 +52,7 @@ struct All {
     more: Vec<Lease>,
 }
 
-impl Held {
+impl HeldLeases {
     pub(super) fn new(first: Lease, more: Vec<Lease>) -> Self {
         Self(Arc::new(All { first, more }))
     }

@@ -4,14 +4,14 @@ use doorward_policies::{Event, Journal, JournalError, Outcome};
 use doorward_session::Lease;
 
 use super::held::Granted;
-use super::record::{Ended, Ending};
+use super::record::{Ended, FlowEnding};
 
 /// A permitted flow whose opening is in the audit log.
 #[derive(Debug)]
 #[must_use]
 pub struct Opened {
     pub(super) granted: Granted,
-    pub(super) ending: Ending,
+    pub(super) ending: FlowEnding,
 }
 
 impl Opened {
@@ -44,7 +44,7 @@ pub struct NotOpened {
 pub async fn open(journal: &dyn Journal, granted: Granted) -> Result<Opened, NotOpened> {
     let authorized = &granted.first;
     let mut record = authorized.record(Event::FlowOpen);
-    record.door = Some(granted.via.as_str().to_owned());
+    record.door = Some(granted.via.door());
     if !granted.more.is_empty() {
         let all: Vec<_> = granted.actions().iter().map(|action| action.as_str()).collect();
         record = record.detail(&format!("actions {}", all.join(" ")));
@@ -55,7 +55,7 @@ pub async fn open(journal: &dyn Journal, granted: Granted) -> Result<Opened, Not
     let (session, opened) = tokio::join!(authorized.session().recorded(), opening);
     match (session, opened) {
         (Ok(()), Ok(closing)) => {
-            let ending = Ending::new(closing, record);
+            let ending = FlowEnding::new(closing, record);
             Ok(Opened { granted, ending })
         }
         (session, opened) => {

@@ -8,17 +8,17 @@ use doorward_session::note;
 use jiff::Timestamp;
 
 use super::authorize::RefusedFlow;
-use super::held::Held;
+use super::held::HeldLeases;
 
 /// The place that is kept in the audit log for how a flow ends. If it is dropped without an
 /// ending, it records that the flow was abandoned.
 #[must_use]
-pub(crate) struct Ending {
+pub(crate) struct FlowEnding {
     place: Option<Box<dyn Closing>>,
     opening: Option<Record>,
 }
 
-impl Ending {
+impl FlowEnding {
     pub(super) fn new(place: Box<dyn Closing>, opening: Record) -> Self {
         Self { place: Some(place), opening: Some(opening) }
     }
@@ -30,7 +30,7 @@ impl Ending {
     }
 }
 
-impl Drop for Ending {
+impl Drop for FlowEnding {
     fn drop(&mut self) {
         if let (Some(place), Some(mut record)) = (self.place.take(), self.opening.take()) {
             record.event = Event::FlowEnd;
@@ -39,9 +39,9 @@ impl Drop for Ending {
     }
 }
 
-impl fmt::Debug for Ending {
+impl fmt::Debug for FlowEnding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Ending")
+        f.write_str("FlowEnding")
     }
 }
 
@@ -50,8 +50,8 @@ impl fmt::Debug for Ending {
 #[derive(Debug)]
 #[must_use]
 pub struct Ended {
-    pub(super) lease: Held,
-    pub(super) ending: Ending,
+    pub(super) lease: HeldLeases,
+    pub(super) ending: FlowEnding,
     pub(super) outcome: Outcome,
     pub(super) reason: &'static str,
     /// The real address of the backend, if one was dialed.

@@ -6,15 +6,15 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use doorward_policies::Outcome;
-use doorward_session::{Cause, Parting, Wire};
+use doorward_session::{Cause, CutNotice, Wire};
 use doorward_wire::{Datagrams, Why};
 use tokio::io::{AsyncBufRead, AsyncWrite};
 
 use super::datagrams::pass;
-use super::dial::{Dialed, Reached};
-use super::held::Held;
+use super::dial::{Dialed, DialedBackend};
+use super::held::HeldLeases;
 use super::record::Ended;
-use crate::dial::Backend;
+use crate::dial::BackendConnection;
 
 /// How often one direction may move bytes before the other, and the lease, get their turn.
 const TURNS: usize = 32;
@@ -24,7 +24,7 @@ pub enum Client {
     /// A stream.
     Stream(Box<dyn Wire>),
     /// Datagrams.
-    Datagrams(Box<Datagrams>, Parting),
+    Datagrams(Box<Datagrams>, CutNotice),
 }
 
 impl From<Box<dyn Wire>> for Client {
@@ -42,12 +42,12 @@ pub async fn relay(dialed: Dialed, client: impl Into<Client>) -> Ended {
     let Dialed { backend, address, lease, ending, .. } = dialed;
     let mut detail = None;
     let end = match (client.into(), backend) {
-        (Client::Stream(wire), Reached::Stream(backend)) => {
+        (Client::Stream(wire), DialedBackend::Stream(backend)) => {
             let (end, remark) = stream(&lease, wire, backend).await;
             detail = remark;
             end
         }
-        (Client::Datagrams(mut client, parting), Reached::Datagrams(mut messages)) => {
+        (Client::Datagrams(mut client, parting), DialedBackend::Datagrams(mut messages)) => {
             let end = pass(&lease, &mut messages, &mut client).await;
             if let Some(why) = end.why() {
                 parting.cut(why);
@@ -57,15 +57,15 @@ pub async fn relay(dialed: Dialed, client: impl Into<Client>) -> Ended {
             end
         }
         // The client was told another kind than was dialed. Ours.
-        (Client::Stream(wire), backend @ Reached::Datagrams(_)) => {
+        (Client::Stream(wire), backend @ DialedBackend::Datagrams(_)) => {
             wire.cut(Why::Wrong);
             backend.reset();
-            End::Mismatch
+            RelayEnd::Mismatch
         }
-        (Client::Datagrams(client, _), backend @ Reached::Stream(_)) => {
+        (Client::Datagrams(client, _), backend @ DialedBackend::Stream(_)) => {
             client.close(Why::Wrong);
             backend.reset();
-            End::Mismatch
+            RelayEnd::Mismatch
         }
     };
     let (outcome, reason) = end.outcome();
@@ -73,10 +73,10 @@ pub async fn relay(dialed: Dialed, client: impl Into<Client>) -> Ended {
 }
 
 async fn stream(
-    lease: &Held,
+    lease: &HeldLeases,
     mut wire: Box<dyn Wire>,
-    mut backend: Backend,
-) -> (End, Option<String>) {
+    mut backend: BackendConnection,
+) -> (RelayEnd, Option<String>) {
     let end = both(lease.over(), Some(lease), &mut wire, &mut backend).await;
     let why = end.why();
     if let Some(why) = why {
@@ -84,7 +84,7 @@ async fn stream(
     }
     // A client that has had everything went without a word, as many do. What it may still have been
     // sending is not whole, so the backend must not take it for that.
-    let properly = why.is_none() && !matches!(end, End::ClientLeft);
+    let properly = why.is_none() && !matches!(end, RelayEnd::ClientLeft);
     let remark = backend.end(properly).await;
     (end, remark)
 }
@@ -93,10 +93,10 @@ async fn stream(
 /// They are counted on `lease`, if that is given.
 pub(super) async fn both<C, B>(
     over: impl Future<Output = Cause>,
-    lease: Option<&Held>,
+    lease: Option<&HeldLeases>,
     client: &mut C,
     backend: &mut B,
-) -> End
+) -> RelayEnd
 where
     C: AsyncBufRead + AsyncWrite + Unpin,
     B: AsyncBufRead + AsyncWrite + Unpin,
@@ -105,7 +105,7 @@ where
     let (mut up, mut down) = (Direction::new(), Direction::new());
     poll_fn(|cx| {
         if let Poll::Ready(cause) = over.as_mut().poll(cx) {
-            return Poll::Ready(End::Cut(cause));
+            return Poll::Ready(RelayEnd::Cut(cause));
         }
         let moved_up = |bytes| lease.iter().for_each(|lease| lease.moved_up(bytes));
         let moved_down = |bytes| lease.iter().for_each(|lease| lease.moved_down(bytes));
@@ -117,7 +117,7 @@ where
 }
 
 /// How a flow ended.
-pub(super) enum End {
+pub(super) enum RelayEnd {
     /// Both directions ended as they were meant to.
     Complete,
     /// Everything was delivered to the client, which then left without ending its own side.
@@ -134,7 +134,7 @@ pub(super) enum End {
     Cut(Cause),
 }
 
-impl End {
+impl RelayEnd {
     /// What is recorded of it.
     pub(super) fn outcome(&self) -> (Outcome, &'static str) {
         match self {
@@ -163,15 +163,15 @@ impl End {
     }
 }
 
-fn end_of(up: &Direction, down: &Direction) -> Option<End> {
+fn end_of(up: &Direction, down: &Direction) -> Option<RelayEnd> {
     use Direction as D;
     match (up, down) {
-        (D::Ended, D::Ended) => Some(End::Complete),
-        (D::SourceBroke, D::Ended) => Some(End::ClientLeft),
-        (D::SourceBroke, _) | (_, D::SinkBroke) => Some(End::Client),
+        (D::Ended, D::Ended) => Some(RelayEnd::Complete),
+        (D::SourceBroke, D::Ended) => Some(RelayEnd::ClientLeft),
+        (D::SourceBroke, _) | (_, D::SinkBroke) => Some(RelayEnd::Client),
         // A backend that takes no more may still have an answer on its way: it is delivered
         // first.
-        (D::SinkBroke, D::Ended | D::SourceBroke) | (_, D::SourceBroke) => Some(End::Backend),
+        (D::SinkBroke, D::Ended | D::SourceBroke) | (_, D::SourceBroke) => Some(RelayEnd::Backend),
         _ => None,
     }
 }

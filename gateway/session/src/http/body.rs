@@ -30,26 +30,27 @@ use crate::pots::Pots;
 /// The body of a response.
 pub type Payload = UnsyncBoxBody<Bytes, io::Error>;
 
-/// The body of a request, as it arrives. Nothing of it has been read yet.
+/// The body of a request, of which nothing has been read yet.
 #[derive(Debug)]
 pub struct Body {
     kind: Kind,
-    room: Room,
+    reservation: Reservation,
 }
 
-/// The room that a request takes while it is read: its head, and as much of its body as is there.
+/// The memory that is reserved for a request while it is read: for its head, and for the part of
+/// its body that has arrived.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct Reservation {
     pots: Pots,
     party: Party,
-    head: Held,
+    head: HeadReservation,
 }
 
-/// The room of a request, until it has been answered.
-pub(super) type Held = Arc<Places<Party>>;
+/// The reservation for the head of a request, until the request has been answered.
+pub(super) type HeadReservation = Arc<Places<Party>>;
 
-impl Room {
-    /// Room for a head of so many bytes, if there is any for that visitor.
+impl Reservation {
+    /// Reserves memory for a head of `bytes` bytes; `None` if the visitor's share is used up.
     pub(super) fn for_head(pots: &Pots, visit: &Visit, bytes: u64) -> Option<Self> {
         let party = visit.party();
         let head = visit.take(|rank| pots.bodies().take(&party, bytes, rank))?;
@@ -60,22 +61,22 @@ impl Room {
         Self { pots: pots.clone(), party, head: Arc::new(head) }
     }
 
-    /// The room, for whoever sends the answer.
-    pub(super) fn held(&self) -> Held {
+    /// Returns the head's reservation, for the task that sends the answer.
+    pub(super) fn head(&self) -> HeadReservation {
         Arc::clone(&self.head)
     }
 }
 
-/// A body that has been read, and the room that it takes until it is dropped.
+/// A body that was read, with its reservation.
 #[derive(Debug)]
 pub struct Whole {
     bytes: Bytes,
-    _head: Held,
-    _room: Option<Places<Party>>,
+    _head: HeadReservation,
+    _reservation: Option<Places<Party>>,
 }
 
 impl Whole {
-    /// Its bytes.
+    /// Returns the body's bytes.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
@@ -85,41 +86,41 @@ impl Whole {
 #[derive(Debug)]
 enum Kind {
     Http1(Incoming),
-    Http2(Rest),
+    Http2(Http2Body),
 }
 
-/// The longest answer that takes no room beside that of its request, in bytes.
+/// The longest answer that needs no reservation of its own, in bytes.
 const SMALL: u64 = 1024;
-/// How long a body may take to arrive: so long, ...
+/// How long a body may take to arrive, ...
 const TIME: Duration = Duration::from_secs(10);
-/// ... and a second more for so many bytes that did.
+/// ... plus one second for each of these many bytes that have arrived.
 const PACE: usize = 128 * 1024;
-/// How much is still taken of a body that nobody wanted, and for how long.
+/// How many bytes of an unwanted body are still read, and for how long.
 const DRAINED: usize = 64 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
-/// The rest of an HTTP/2 body. Dropped, it goes back to whoever answers the request: there are
+/// An HTTP/2 body. A drop returns the unread stream to the task that answers the request: there are
 /// clients that lose an answer, or wait for ever, if it comes before they have sent their body.
 #[derive(Debug)]
-struct Rest {
+struct Http2Body {
     stream: Option<RecvStream>,
     back: Option<oneshot::Sender<RecvStream>>,
 }
 
-impl Drop for Rest {
+impl Drop for Http2Body {
     fn drop(&mut self) {
         if let (Some(stream), Some(back)) = (self.stream.take(), self.back.take()) {
-            // If nobody answers any more, nobody needs it.
+            // If that task is gone, nobody needs the stream.
             drop(back.send(stream));
         }
     }
 }
 
-/// Where what was not read of a body comes back.
-pub(super) struct Unread(oneshot::Receiver<RecvStream>);
+/// Receives the unread part of a body.
+pub(super) struct UnreadBody(oneshot::Receiver<RecvStream>);
 
-impl Unread {
-    /// Takes what is still coming, within bounds, and throws it away.
+impl UnreadBody {
+    /// Reads and discards what is still coming, within bounds.
     pub(super) async fn drain(&mut self) {
         let Ok(mut stream) = self.0.try_recv() else { return };
         let all = async {
@@ -132,52 +133,53 @@ impl Unread {
                 }
             }
         };
-        // Late is as good as too much.
+        // A timeout ends the draining like too many bytes do.
         drop(tokio::time::timeout(DRAIN_TIME, all).await);
     }
 }
 
-/// Why a body could not be taken. The peer's doing.
+/// Why a body could not be read. The peer's fault, or for want of memory.
 #[derive(Debug, Error)]
 pub enum BodyError {
-    /// Longer than is taken here.
+    /// The body is longer than the limit.
     #[error("the body is longer than {0} bytes")]
     TooLong(usize),
-    /// It broke off.
+    /// The connection broke off.
     #[error("the body broke off")]
     Broken,
-    /// It did not arrive in time.
+    /// The body did not arrive in time.
     #[error("the body arrived too slowly")]
     Late,
-    /// As much is being read as there is room for. Others' doing, or the peer's own.
-    #[error("too much is being read at once; try again in a moment")]
+    /// The memory for bodies is used up, by this peer or by others.
+    #[error("too many requests are being read at once; try again in a moment")]
     NoRoom,
 }
 
 impl Body {
-    pub(super) fn http1(body: Incoming, room: Room) -> Self {
-        Self { kind: Kind::Http1(body), room }
+    pub(super) fn http1(body: Incoming, reservation: Reservation) -> Self {
+        Self { kind: Kind::Http1(body), reservation }
     }
 
-    pub(super) fn http2(stream: RecvStream, room: Room) -> (Self, Unread) {
+    pub(super) fn http2(stream: RecvStream, reservation: Reservation) -> (Self, UnreadBody) {
         let (back, unread) = oneshot::channel();
-        let rest = Rest { stream: Some(stream), back: Some(back) };
-        (Self { kind: Kind::Http2(rest), room }, Unread(unread))
+        let body = Http2Body { stream: Some(stream), back: Some(back) };
+        (Self { kind: Kind::Http2(body), reservation }, UnreadBody(unread))
     }
 
-    /// Reads it whole, up to `limit` bytes, for somebody of that rank. It may take ten seconds, and
-    /// one more for each 128 KiB. Bodies of more than [`LARGEST_BODY`] have room of their own.
+    /// Reads the whole body, up to `limit` bytes, with a reservation of that rank. The body may
+    /// take ten seconds, and one more for each 128 KiB. A body with a limit above [`LARGEST_BODY`]
+    /// is reserved in the pot for uploads.
     ///
     /// # Errors
-    /// When it is longer, breaks off, does not arrive in time, or there is no room for it.
+    /// When the body is too long, breaks off, arrives too slowly, or there is no memory for it.
     pub async fn read(mut self, limit: usize, rank: Rank) -> Result<Whole, BodyError> {
         let begun = Instant::now();
         let pot = match limit as u64 > LARGEST_BODY {
-            true => self.room.pots.uploads().clone(),
-            false => self.room.pots.bodies().clone(),
+            true => self.reservation.pots.uploads().clone(),
+            false => self.reservation.pots.bodies().clone(),
         };
-        let party = self.room.party.clone();
-        let (mut read, mut room) = (BytesMut::new(), None::<Places<Party>>);
+        let party = self.reservation.party.clone();
+        let (mut read, mut reservation) = (BytesMut::new(), None::<Places<Party>>);
         loop {
             let until = begun + time_for(read.len());
             let frame = tokio::time::timeout_at(until, self.frame()).await;
@@ -188,11 +190,11 @@ impl Body {
                 return Err(BodyError::TooLong(limit));
             }
             let more = chunk.len() as u64;
-            let has_room = match &mut room {
-                Some(room) => room.grow(more, rank),
+            let has_room = match &mut reservation {
+                Some(reservation) => reservation.grow(more, rank),
                 None => {
-                    room = pot.take(&party, more, rank);
-                    room.is_some()
+                    reservation = pot.take(&party, more, rank);
+                    reservation.is_some()
                 }
             };
             if !has_room {
@@ -200,11 +202,15 @@ impl Body {
             }
             read.extend_from_slice(&chunk);
         }
-        Ok(Whole { bytes: read.freeze(), _head: self.room.held(), _room: room })
+        Ok(Whole {
+            bytes: read.freeze(),
+            _head: self.reservation.head(),
+            _reservation: reservation,
+        })
     }
 }
 
-/// How long a body may take of which so many bytes are there.
+/// Returns how long a body may take of which this many bytes have arrived.
 fn time_for(bytes: usize) -> Duration {
     TIME.saturating_add(Duration::from_secs((bytes / PACE) as u64))
 }
@@ -222,8 +228,8 @@ impl http_body::Body for Body {
                 let frame = ready!(Pin::new(body).poll_frame(cx));
                 Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)))
             }
-            Kind::Http2(rest) => {
-                let Some(stream) = &mut rest.stream else { return Poll::Ready(None) };
+            Kind::Http2(body) => {
+                let Some(stream) = &mut body.stream else { return Poll::Ready(None) };
                 let Some(chunk) = ready!(stream.poll_data(cx)) else { return Poll::Ready(None) };
                 let chunk = chunk.map_err(io::Error::other)?;
                 let taken = stream.flow_control().release_capacity(chunk.len());
@@ -234,21 +240,21 @@ impl http_body::Body for Body {
     }
 }
 
-/// Room that the bytes of an answer take, until the last of them are sent.
-struct Kept {
+/// The bytes of an answer, with their reservation until the last of them is sent.
+struct ReservedBytes {
     bytes: Bytes,
-    _room: Places<Party>,
+    _reservation: Places<Party>,
 }
 
-impl AsRef<[u8]> for Kept {
+impl AsRef<[u8]> for ReservedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-/// Takes room for an answer, as long as it is being sent. `None` if there is none: the party has
-/// taken its share and reads too slowly. What is small or comes bit by bit is let through.
-pub(super) async fn keep_room(
+/// Reserves memory for an answer while it is sent; `None` if the party has used up its share
+/// because it reads too slowly. Small answers and streamed answers need no reservation.
+pub(super) async fn reserve_answer(
     pots: &Pots,
     visit: &Visit,
     response: Response<Payload>,
@@ -257,11 +263,11 @@ pub(super) async fn keep_room(
     let Some(length) = length else { return Some(response) };
     let pot = if length > LARGEST_BODY { pots.uploads() } else { pots.bodies() };
     let party = visit.party();
-    let room = visit.take(|rank| pot.take(&party, length, rank))?;
+    let reservation = visit.take(|rank| pot.take(&party, length, rank))?;
     let (head, body) = response.into_parts();
-    // It is there as a whole, so this neither waits nor fails.
+    // The body is complete in memory, so this neither waits nor fails.
     let bytes = body.collect().await.ok()?.to_bytes();
-    let kept = Bytes::from_owner(Kept { bytes, _room: room });
+    let kept = Bytes::from_owner(ReservedBytes { bytes, _reservation: reservation });
     Some(Response::from_parts(head, full(kept)))
 }
 
@@ -269,7 +275,7 @@ pub(super) fn full(bytes: Bytes) -> Payload {
     Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
-/// A response without a body.
+/// Returns a response without a body.
 #[must_use]
 pub fn empty(status: StatusCode) -> Response<Payload> {
     let mut response = Response::new(full(Bytes::new()));
@@ -277,7 +283,7 @@ pub fn empty(status: StatusCode) -> Response<Payload> {
     response
 }
 
-/// A response of that type of text.
+/// Returns a response of that content type.
 #[must_use]
 pub fn text(content_type: &'static str, text: impl Into<Bytes>) -> Response<Payload> {
     let mut response = Response::new(full(text.into()));
@@ -287,7 +293,7 @@ pub fn text(content_type: &'static str, text: impl Into<Bytes>) -> Response<Payl
     response
 }
 
-/// A response of JSON.
+/// Returns a response with `value` as JSON.
 #[must_use]
 pub fn json(value: &impl Serialize) -> Response<Payload> {
     match serde_json::to_vec(value) {
@@ -296,7 +302,7 @@ pub fn json(value: &impl Serialize) -> Response<Payload> {
             text("application/json", json)
         }
         Err(error) => {
-            tracing::error!(%error, "an answer could not be written as JSON");
+            tracing::error!(%error, "a response could not be written as JSON");
             Problem::new(500, "Failed", "The gateway failed; see its log.").into_response()
         }
     }
@@ -307,7 +313,7 @@ mod tests {
     use super::*;
     use crate::limits::Limits;
 
-    /// What becomes of a body of which `size` bytes come every `pause`, `times` times.
+    /// Reads a body that arrives as `times` chunks of `size` bytes, each after a `pause`.
     async fn read(size: usize, pause: Duration, times: usize) -> Result<usize, BodyError> {
         let (here, there) = tokio::io::duplex(64 * 1024);
         tokio::spawn(async move {
@@ -328,8 +334,8 @@ mod tests {
         tokio::spawn(async move { while server.accept().await.is_some() {} });
         let pots = Pots::new(Limits::default(), vec![]);
         let head = pots.bodies().take(&Party::Gateway, 1, Rank::Known).unwrap();
-        let room = Room::of(&pots, Party::Gateway, head);
-        let (body, _unread) = Body::http2(request.into_body(), room);
+        let reservation = Reservation::of(&pots, Party::Gateway, head);
+        let (body, _unread) = Body::http2(request.into_body(), reservation);
         body.read(1 << 30, Rank::Known).await.map(|whole| whole.bytes().len())
     }
 
@@ -339,7 +345,7 @@ mod tests {
         assert!(matches!(trickle, Err(BodyError::Late)), "{trickle:?}");
         let silence = read(1 << 20, Duration::from_secs(11), 1).await;
         assert!(matches!(silence, Err(BodyError::Late)), "{silence:?}");
-        // Much longer than ten seconds in all, and steadily.
+        // This takes much longer than ten seconds in all, at a steady pace.
         assert_eq!(read(1 << 20, Duration::from_secs(8), 12).await.unwrap(), 12 << 20);
     }
 }

@@ -1,4 +1,4 @@
-//! The gateway's own doors over HTTP/1.1.
+//! Serves the gateway's own names over HTTP/1.1.
 
 use std::convert::Infallible;
 use std::io;
@@ -15,19 +15,21 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::body::empty;
-use super::{Body, Desk, HEAD, PARTING, Payload, Problem, Turn, is_connect, mark};
-use crate::ports::{Opened, Tunnel};
+use super::{
+    Body, HEAD, Interruption, PARTING, Payload, Problem, RequestHandler, is_connect, mark,
+};
+use crate::ports::{Tunnel, TunnelOpening};
 use crate::secured::Secured;
 use crate::wire::{TlsWire, Wire};
 
-/// How long a request's head may take.
+/// How long the head of a request may take to arrive.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 
-pub(super) async fn serve(stream: Secured, desk: Desk) {
-    let requests = desk.clone();
+pub(super) async fn serve(stream: Secured, handler: RequestHandler) {
+    let requests = handler.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let desk = requests.clone();
-        async move { Ok::<_, Infallible>(answer(&desk, request).await) }
+        let handler = requests.clone();
+        async move { Ok::<_, Infallible>(answer(&handler, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -39,18 +41,18 @@ pub(super) async fn serve(stream: Secured, desk: Desk) {
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        turn = desk.turn() => match turn {
-            // Dropped without its proper end, the connection is reset.
-            Turn::Cut => {
+        interruption = handler.interruption() => match interruption {
+            // The drop on return resets the connection.
+            Interruption::Cut => {
                 connection.as_mut().graceful_shutdown();
                 drop(tokio::time::timeout(PARTING, connection.as_mut()).await);
                 return;
             }
-            Turn::Drain => {
+            Interruption::Drain => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     ended = connection.as_mut() => ended,
-                    () = desk.over(Instant::now()) => return,
+                    () = handler.drained(Instant::now()) => return,
                 }
             }
         },
@@ -60,21 +62,21 @@ pub(super) async fn serve(stream: Secured, desk: Desk) {
     }
 }
 
-async fn answer(desk: &Desk, mut request: Request<Incoming>) -> Response<Payload> {
-    let id = desk.serving.leases.new_flow_id();
+async fn answer(handler: &RequestHandler, mut request: Request<Incoming>) -> Response<Payload> {
+    let id = handler.serving.leases.new_flow_id();
     if !is_connect(&request) {
         let (head, body) = request.into_parts();
-        let mut refused = match desk.room(&head) {
-            Ok(room) => {
-                let body = Body::http1(body, room);
-                return desk.answer(id, Request::from_parts(head, body)).await;
+        let mut refused = match handler.reserve(&head) {
+            Ok(reservation) => {
+                let body = Body::http1(body, reservation);
+                return handler.answer(id, Request::from_parts(head, body)).await;
             }
             Err(problem) => problem.into_response(),
         };
         mark(&mut refused, id);
         return refused;
     }
-    // What follows a CONNECT is the tunnel's; a body would be lost on the way there.
+    // The bytes after a CONNECT belong to the tunnel, so a body would be lost.
     let length = request.headers().get(http::header::CONTENT_LENGTH);
     let bodied = request.headers().contains_key(http::header::TRANSFER_ENCODING)
         || length.is_some_and(|length| length.as_bytes() != b"0");
@@ -86,7 +88,7 @@ async fn answer(desk: &Desk, mut request: Request<Incoming>) -> Response<Payload
     }
     let (reply, told) = oneshot::channel();
     let upgrade = hyper::upgrade::on(&mut request);
-    desk.connect(id, request.uri().authority(), Box::new(Connect { reply, upgrade }));
+    handler.connect(id, request.uri().authority(), Box::new(Connect { reply, upgrade }));
     let mut response = match told.await {
         Ok(response) => response,
         Err(_) => Problem::new(502, "Failed", "The tunnel was not opened.").into_response(),
@@ -107,7 +109,7 @@ impl Tunnel for Connect {
         drop(self.reply.send(problem.into_response()));
     }
 
-    fn open(self: Box<Self>) -> Opened {
+    fn open(self: Box<Self>) -> TunnelOpening {
         Box::pin(async move {
             let gone = || io::Error::from(io::ErrorKind::ConnectionAborted);
             self.reply.send(empty(StatusCode::OK)).map_err(|_| gone())?;

@@ -1,4 +1,4 @@
-//! The gateway's own doors over HTTP/2.
+//! Serves the gateway's own names over HTTP/2.
 
 use std::io;
 use std::sync::Arc;
@@ -16,30 +16,32 @@ use http_body_util::BodyExt as _;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{Body, Desk, HEAD, PARTING, Payload, Problem, Turn, is_connect, mark};
-use crate::ports::{Opened, Tunnel};
+use super::{
+    Body, HEAD, Interruption, PARTING, Payload, Problem, RequestHandler, is_connect, mark,
+};
+use crate::ports::{Tunnel, TunnelOpening};
 use crate::pot::Places;
 use crate::secured::Secured;
 use crate::wire::{StreamWire, Wire};
 
-/// What all streams of a connection may receive before it is taken, without tunnels: the least that
-/// HTTP/2 knows (RFC 9113 section 6.9.2). Each tunnel adds a window, for which there must be room.
+/// The window of a connection for all its streams, without tunnels: the least that HTTP/2 allows
+/// (RFC 9113 section 6.9.2). Each tunnel with a reservation adds its own window.
 const WINDOW: u32 = 65_535;
-/// What one stream may send before its client takes it.
+/// How many bytes one stream may buffer for its client.
 const SENT: usize = 64 * 1024;
-/// Streams of one connection at the same time; and of one without an identity, which may do little
-/// more than to enrol.
+/// The most streams of one connection at the same time, and the most of a connection without an
+/// identity, which can do little more than enrol.
 const STREAMS: u32 = 256;
 const STREAMS_OF_A_STRANGER: u32 = 16;
-/// How long a client may take nothing of an answer.
+/// How long a client may read nothing of an answer.
 const STALL: Duration = Duration::from_secs(30);
-/// How long the preface may take.
+/// How long the preface may take to arrive.
 const PREFACE: Duration = Duration::from_secs(10);
 
-/// hyper's own HTTP/2 would end a dropped tunnel as if it were complete (END_STREAM), so the
-/// streams are served on h2 itself.
-pub(super) async fn serve(stream: Secured, desk: Desk) {
-    let streams = match &desk.visit.session {
+/// Serves one connection. hyper's HTTP/2 would end a dropped tunnel as if it were complete
+/// (END_STREAM), so this uses h2 directly.
+pub(super) async fn serve(stream: Secured, handler: RequestHandler) {
+    let streams = match &handler.visit.session {
         Some(_) => STREAMS,
         None => STREAMS_OF_A_STRANGER,
     };
@@ -57,32 +59,32 @@ pub(super) async fn serve(stream: Secured, desk: Desk) {
         Err(_) => return,
     };
     let mut draining = None;
-    let widths = Arc::new(Widths::default());
+    let windows = Arc::new(TunnelWindows::default());
     loop {
         let accepted = tokio::select! {
             accepted = connection.accept() => accepted,
-            () = widths.changed.notified() => {
-                connection.set_target_window_size(widths.window());
+            () = windows.changed.notified() => {
+                connection.set_target_window_size(windows.window());
                 continue;
             }
-            turn = desk.turn(), if draining.is_none() => match turn {
-                // Dropped without its proper end, the connection is reset.
-                Turn::Cut => {
+            interruption = handler.interruption(), if draining.is_none() => match interruption {
+                // The drop on return resets the connection.
+                Interruption::Cut => {
                     connection.graceful_shutdown();
                     let rest = async { while let Some(Ok(_)) = connection.accept().await {} };
                     drop(tokio::time::timeout(PARTING, rest).await);
                     return;
                 }
-                Turn::Drain => {
+                Interruption::Drain => {
                     connection.graceful_shutdown();
                     draining = Some(Instant::now());
                     continue;
                 }
             },
-            () = desk.over(draining.unwrap_or_else(Instant::now)), if draining.is_some() => return,
+            () = handler.drained(draining.unwrap_or_else(Instant::now)), if draining.is_some() => return,
         };
         match accepted {
-            Some(Ok((request, respond))) => answer(&desk, &widths, request, respond),
+            Some(Ok((request, respond))) => answer(&handler, &windows, request, respond),
             Some(Err(error)) => return tracing::debug!(%error, "an HTTP/2 connection broke off"),
             None => return,
         }
@@ -90,42 +92,43 @@ pub(super) async fn serve(stream: Secured, desk: Desk) {
 }
 
 fn answer(
-    desk: &Desk,
-    widths: &Arc<Widths>,
+    handler: &RequestHandler,
+    windows: &Arc<TunnelWindows>,
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
 ) {
-    let id = desk.serving.leases.new_flow_id();
+    let id = handler.serving.leases.new_flow_id();
     if is_connect(&request) {
         let (parts, receive) = request.into_parts();
-        let window = desk.visit.session.as_ref().and_then(|session| session.window());
-        let width = window.map(|window| Width::new(widths, window));
-        let tunnel = Connect { id, receive, respond, width };
-        return desk.connect(id, parts.uri.authority(), Box::new(tunnel));
+        let window = handler.visit.session.as_ref().and_then(|session| session.window());
+        let tunnel_window = window.map(|window| TunnelWindow::new(windows, window));
+        let tunnel = Connect { id, receive, respond, tunnel_window };
+        return handler.connect(id, parts.uri.authority(), Box::new(tunnel));
     }
-    let desk = desk.clone();
-    let tasks = desk.serving.tasks.clone();
+    let handler = handler.clone();
+    let tasks = handler.serving.tasks.clone();
     tasks.spawn(async move {
         let (head, receive) = request.into_parts();
-        let room = match desk.room(&head) {
-            Ok(room) => room,
+        let reservation = match handler.reserve(&head) {
+            Ok(reservation) => reservation,
             Err(problem) => {
                 let mut refused = problem.into_response().map(drop);
                 mark(&mut refused, id);
-                // Without a document, which might wait for its client.
+                // This answer has no document, because the task would have to wait for its client
+                // to read it.
                 return drop(respond.send_response(refused, true));
             }
         };
-        let _held = room.held();
+        let _head = reservation.head();
         let answer = async {
-            let (body, mut unread) = Body::http2(receive, room);
-            let response = desk.answer(id, Request::from_parts(head, body)).await;
+            let (body, mut unread) = Body::http2(receive, reservation);
+            let response = handler.answer(id, Request::from_parts(head, body)).await;
             unread.drain().await;
             response
         };
         let response = tokio::select! {
             response = answer => response,
-            // The client has taken its request back.
+            // The client has cancelled its request.
             _ = std::future::poll_fn(|cx| respond.poll_reset(cx)) => return,
         };
         if let Err(error) = send(&mut respond, response).await {
@@ -136,13 +139,13 @@ fn answer(
 
 /// How many tunnels of a connection have a window of their own.
 #[derive(Default)]
-struct Widths {
+struct TunnelWindows {
     count: AtomicU32,
     changed: Notify,
 }
 
-impl Widths {
-    /// What all streams together may receive before it is taken.
+impl TunnelWindows {
+    /// Returns the window for all streams of the connection.
     fn window(&self) -> u32 {
         let most = i32::MAX.unsigned_abs();
         let tunnels = self.count.load(Ordering::SeqCst).saturating_mul(STREAM_WINDOW);
@@ -150,21 +153,21 @@ impl Widths {
     }
 }
 
-/// The window of one tunnel, until it is over.
-struct Width {
-    all: Arc<Widths>,
+/// The window of one tunnel, until the tunnel ends.
+struct TunnelWindow {
+    all: Arc<TunnelWindows>,
     _window: Places<SubjectId>,
 }
 
-impl Width {
-    fn new(all: &Arc<Widths>, window: Places<SubjectId>) -> Self {
+impl TunnelWindow {
+    fn new(all: &Arc<TunnelWindows>, window: Places<SubjectId>) -> Self {
         all.count.fetch_add(1, Ordering::SeqCst);
         all.changed.notify_one();
         Self { all: Arc::clone(all), _window: window }
     }
 }
 
-impl Drop for Width {
+impl Drop for TunnelWindow {
     fn drop(&mut self) {
         self.all.count.fetch_sub(1, Ordering::SeqCst);
         self.all.changed.notify_one();
@@ -218,8 +221,9 @@ struct Connect {
     id: doorward_model::FlowId,
     receive: RecvStream,
     respond: SendResponse<Bytes>,
-    /// `None` if there is no room for a window of its own: then it shares the connection's.
-    width: Option<Width>,
+    /// `None` if there was no reservation for a window: the tunnel then shares the connection's
+    /// window.
+    tunnel_window: Option<TunnelWindow>,
 }
 
 impl Tunnel for Connect {
@@ -227,14 +231,14 @@ impl Tunnel for Connect {
         let (parts, payload) = problem.into_response().into_parts();
         let mut head = Response::from_parts(parts, ());
         mark(&mut head, self.id);
-        // A problem document is one frame. If the client has no window for it, it hears the status
-        // alone: nothing waits for it.
+        // A problem document is one frame. If the client has no window for it, the client gets only
+        // the status, and nothing waits.
         let sent = self.respond.send_response(head, false).and_then(|mut stream| {
             let whole = payload.collect();
             let mut context = std::task::Context::from_waker(std::task::Waker::noop());
             let document = match std::pin::pin!(whole).poll(&mut context) {
                 std::task::Poll::Ready(Ok(whole)) => whole.to_bytes(),
-                _ => Bytes::new(),
+                std::task::Poll::Ready(Err(_)) | std::task::Poll::Pending => Bytes::new(),
             };
             stream.reserve_capacity(document.len());
             let has_room = stream.capacity() >= document.len();
@@ -245,12 +249,12 @@ impl Tunnel for Connect {
         }
     }
 
-    fn open(mut self: Box<Self>) -> Opened {
+    fn open(mut self: Box<Self>) -> TunnelOpening {
         Box::pin(async move {
             let mut head = Response::new(());
             mark(&mut head, self.id);
             let send = self.respond.send_response(head, false).map_err(io::Error::other)?;
-            let wire = StreamWire::new(self.receive, send).keeping(self.width);
+            let wire = StreamWire::new(self.receive, send).keeping(self.tunnel_window);
             Ok(Box::new(wire) as Box<dyn Wire>)
         })
     }

@@ -1,4 +1,5 @@
-//! HTTP at the gateway's own doors: requests go to the front, CONNECT becomes a flow.
+//! HTTP at the gateway's own names: requests go to the [`Front`](crate::Front) port, a CONNECT
+//! becomes a flow.
 
 mod body;
 mod http1;
@@ -14,29 +15,30 @@ use http::{HeaderName, HeaderValue, Method, Request, Response};
 use tokio::time::Instant;
 
 pub use body::{Body, BodyError, Payload, Whole, empty, json, text};
-use body::{Room, keep_room};
+use body::{Reservation, reserve_answer};
 pub use problem::Problem;
 
-use crate::listener::{Place, Serving};
+use crate::endpoint::ListenerKind;
 use crate::ports::{Tunnel, Visit};
 use crate::secured::Secured;
+use crate::serving::Serving;
 
 /// The longest head of a request, in bytes.
 const HEAD: usize = 16 * 1024;
-/// What a request takes besides its head: a task, and what h2 or hyper keep of it.
+/// What a request takes in memory besides its head: a task, and the state of h2 or hyper.
 const LEAST_HEAD: usize = 4096;
 /// How long a connection may be open without a request.
 const IDLE: Duration = Duration::from_secs(75);
-/// How long a connection of a visitor without an identity may go on once it is to end: what it
-/// does not read by then, it does not get.
+/// How long a connection without an identity may go on after it was told to end. The client loses
+/// what it has not read by then.
 const LAST: Duration = Duration::from_secs(10);
-/// How long an answer in hand may take to leave when the session behind it is cut: whoever ends
-/// itself is told that it is done.
+/// How long a pending answer may take to leave after its session was cut, so that a subject that
+/// ends its own session gets the answer.
 const PARTING: Duration = Duration::from_secs(1);
-/// How often idleness is looked at.
+/// How often the connection is checked for idleness.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// The id of a request, as an extension of it.
+/// The id of a request, as an extension of the request.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestId(pub FlowId);
 
@@ -45,23 +47,23 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("doorward-request-id");
 /// Serves one connection of a visitor until it ends.
 pub(crate) async fn serve(stream: Secured, visit: Visit, serving: Arc<Serving>) {
     let is_http2 = stream.session().alpn_protocol() == Some(b"h2");
-    let desk = Desk { visit: Arc::new(visit), serving, busy: Arc::new(Busy::new()) };
+    let handler = RequestHandler { visit: Arc::new(visit), serving, busy: Arc::new(Busy::new()) };
     if is_http2 {
-        http2::serve(stream, desk).await;
+        http2::serve(stream, handler).await;
     } else {
-        http1::serve(stream, desk).await;
+        http1::serve(stream, handler).await;
     }
 }
 
-/// Where the requests of one connection arrive.
+/// Answers the requests of one connection.
 #[derive(Clone)]
-struct Desk {
+struct RequestHandler {
     visit: Arc<Visit>,
     serving: Arc<Serving>,
     busy: Arc<Busy>,
 }
 
-/// Requests that are being answered, and since when there were none.
+/// How many requests are being answered, and since when there have been none.
 struct Busy {
     count: AtomicUsize,
     idle_since: std::sync::Mutex<Instant>,
@@ -93,16 +95,16 @@ impl Drop for BusyGuard {
     }
 }
 
-/// What a connection is to do besides its requests.
-enum Turn {
-    /// Finish what was begun, take nothing new.
+/// What interrupts a connection besides its requests.
+enum Interruption {
+    /// Finish the open requests, and accept no more.
     Drain,
     /// End at once.
     Cut,
 }
 
-impl Desk {
-    /// Answers when the visitor's session is cut.
+impl RequestHandler {
+    /// Waits until the visitor's session is cut.
     async fn cut(&self) {
         match &self.visit.session {
             Some(session) => drop(session.ended().await),
@@ -110,29 +112,29 @@ impl Desk {
         }
     }
 
-    /// Answers when a connection that is to end since then has had its time.
-    async fn over(&self, since: Instant) {
+    /// Waits until a connection that has been draining since then must end.
+    async fn drained(&self, since: Instant) {
         match &self.visit.session {
             Some(session) => drop(session.ended().await),
             None => tokio::time::sleep_until(since + LAST).await,
         }
     }
 
-    /// Answers when the connection must change its ways.
-    async fn turn(&self) -> Turn {
+    /// Waits until the connection must drain or end.
+    async fn interruption(&self) -> Interruption {
         let idle = async {
             while !self.busy.is_idle_for(IDLE) {
                 tokio::time::sleep(LOOK).await;
             }
         };
         tokio::select! {
-            () = self.cut() => Turn::Cut,
-            () = idle => Turn::Drain,
-            () = self.serving.draining() => Turn::Drain,
+            () = self.cut() => Interruption::Cut,
+            () = idle => Interruption::Drain,
+            () = self.serving.draining() => Interruption::Drain,
         }
     }
 
-    /// What must be said before a request is looked at any further.
+    /// Returns the refusal of a request, if it must be refused before it is read any further.
     async fn objection(&self) -> Option<Problem> {
         let peer = self.visit.peer.ip();
         let is_stranger = self.visit.session.is_none();
@@ -143,22 +145,23 @@ impl Desk {
         None
     }
 
-    /// Room for a request of that head, and for its body once that is read.
+    /// Reserves memory for a request with this head, and later for its body.
     ///
     /// # Errors
-    /// When there is none.
-    fn room(&self, head: &http::request::Parts) -> Result<Room, Problem> {
+    /// When the visitor's share is used up.
+    fn reserve(&self, head: &http::request::Parts) -> Result<Reservation, Problem> {
         let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
         let bytes = fields.sum::<usize>() + head.uri.path().len() + LEAST_HEAD;
-        let room = Room::for_head(self.serving.leases.pots(), &self.visit, bytes as u64);
-        room.ok_or_else(|| {
+        let reservation =
+            Reservation::for_head(self.serving.leases.pots(), &self.visit, bytes as u64);
+        reservation.ok_or_else(|| {
             self.serving.refusals.count(self.visit.peer.ip(), "no-room-for-requests");
             let detail = "Too many requests of yours are being read. Try again in a moment.";
             Problem::new(503, "Busy", detail)
         })
     }
 
-    /// A request that is no CONNECT.
+    /// Answers a request other than CONNECT.
     async fn answer(&self, id: FlowId, mut request: Request<Body>) -> Response<Payload> {
         let _busy = self.busy.enter();
         let mut response = match self.objection().await.or_else(|| self.misdirected(&request)) {
@@ -168,7 +171,7 @@ impl Desk {
                 let visit = Arc::clone(&self.visit);
                 let response = self.serving.front.answer(visit, id, request).await;
                 let pots = self.serving.leases.pots();
-                let kept = keep_room(pots, &self.visit, response).await;
+                let kept = reserve_answer(pots, &self.visit, response).await;
                 kept.unwrap_or_else(|| {
                     let detail = "Many answers to you are still being sent. Read them first.";
                     Problem::new(503, "Busy", detail).into_response()
@@ -179,11 +182,12 @@ impl Desk {
         response
     }
 
-    /// A request for another origin: a proxy's absolute form, which is never forwarded.
+    /// Refuses a request for another origin. That is the absolute form of a proxy request, and the
+    /// gateway never forwards those.
     fn misdirected(&self, request: &Request<Body>) -> Option<Problem> {
         let authority = request.uri().authority()?;
         if request.version() == http::Version::HTTP_2 {
-            // HTTP/2 always names the origin; only a foreign one makes it a proxy's request.
+            // HTTP/2 always names the origin. Only a foreign origin makes it a proxy request.
             let host = authority.host();
             let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
             if self.serving.names.contain(host) || address.is_ok() {
@@ -198,28 +202,30 @@ impl Desk {
         ))
     }
 
-    /// A CONNECT: refused here, or handed to the flows, which live on in a task of their own.
+    /// Refuses a CONNECT, or hands it to the flows in a task of its own.
     fn connect(
         &self,
         id: FlowId,
         authority: Option<&http::uri::Authority>,
         tunnel: Box<dyn Tunnel>,
     ) {
-        if self.visit.place == Place::Management {
+        if self.visit.listener == ListenerKind::Management {
             let problem = Problem::new(405, "Not here", "Tunnels are opened at the data listener.");
             return tunnel.refuse(problem);
         }
-        // An interface's name and a port; anything else is an unknown name.
+        // The authority is an interface's name and a port. Anything else counts as an unknown name.
         let host = match authority {
             Some(authority) if !authority.as_str().contains('@') => authority.host().to_owned(),
             Some(authority) => authority.as_str().to_owned(),
             None => String::new(),
         };
-        let (desk, busy) = (self.clone(), self.busy.enter());
+        let (handler, busy) = (self.clone(), self.busy.enter());
         self.serving.tasks.spawn(async move {
-            match desk.objection().await {
+            match handler.objection().await {
                 Some(problem) => tunnel.refuse(problem),
-                None => desk.serving.flows.tunnel(Arc::clone(&desk.visit), id, host, tunnel).await,
+                None => {
+                    handler.serving.flows.tunnel(Arc::clone(&handler.visit), id, host, tunnel).await
+                }
             }
             drop(busy);
         });
@@ -230,7 +236,7 @@ fn is_connect<T>(request: &Request<T>) -> bool {
     request.method() == Method::CONNECT
 }
 
-/// Every answer carries the id under which the audit log has it.
+/// Marks a response with the request's id in the audit log.
 pub fn mark<T>(response: &mut Response<T>, id: FlowId) {
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, id);

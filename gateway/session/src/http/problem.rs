@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::body::{Payload, full};
 
-/// A refusal or failure as HTTP tells it: a problem document (RFC 9457).
+/// A refusal or failure as a problem document (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     status: u16,
@@ -16,19 +16,19 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of that status. The detail says what to do next; it goes to the peer.
+    /// Returns a problem with that status. The detail goes to the peer, and says what to do next.
     #[must_use]
     pub fn new(status: u16, title: &'static str, detail: impl Into<String>) -> Self {
         Self { status, title, detail: detail.into() }
     }
 
-    /// What to do next.
+    /// Returns the detail.
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// Its status.
+    /// Returns the status.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status
@@ -44,7 +44,7 @@ impl Problem {
         Bytes::from(document.to_string() + "\n")
     }
 
-    /// The response that carries it.
+    /// Returns the response that carries the document.
     #[must_use]
     pub fn into_response(self) -> Response<Payload> {
         let mut response = Response::new(full(self.document()));

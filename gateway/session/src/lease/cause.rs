@@ -8,22 +8,22 @@ use tokio::sync::watch;
 /// Why a flow or session was cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// Its question has another answer now.
+    /// The flow's question now has another answer.
     Refused(Refusal),
     /// An administrator cut it.
     Administrator,
-    /// Nothing moved for too long.
+    /// No byte moved for too long.
     Idle,
-    /// It lived as long as a flow may.
+    /// The flow reached the longest lifetime of a flow.
     Lifetime,
-    /// Its connection is over.
+    /// The connection has ended.
     Gone,
     /// The gateway stops.
     Stopping,
 }
 
 impl Cause {
-    /// The word for records.
+    /// Returns the word for records.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// Cuts once, and tells everyone who waits for it.
+/// A switch that is cut once, and wakes everyone who waits for the cut.
 #[derive(Debug)]
 pub(crate) struct Switch(watch::Sender<Option<Cause>>);
 
@@ -52,7 +52,7 @@ impl Switch {
         Self(watch::Sender::new(None))
     }
 
-    /// Cuts. The first cause stays.
+    /// Cuts. A later cause does not replace the first.
     pub(crate) fn cut(&self, cause: Cause) {
         self.0.send_if_modified(|state| {
             let first = state.is_none();
@@ -65,12 +65,12 @@ impl Switch {
         *self.0.borrow()
     }
 
-    /// Answers when it is cut.
+    /// Waits until the switch is cut, and returns the cause.
     pub(crate) async fn wait(&self) -> Cause {
         let mut state = self.0.subscribe();
         match state.wait_for(Option::is_some).await.map(|cause| *cause) {
             Ok(Some(cause)) => cause,
-            // The sender is `self`, so it cannot be gone.
+            // `self` owns the sender, so the wait cannot fail.
             _ => std::future::pending().await,
         }
     }

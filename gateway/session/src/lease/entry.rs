@@ -1,4 +1,4 @@
-//! Sessions and flows as the index of leases knows them.
+//! Sessions and flows as the index of leases keeps them.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -9,40 +9,43 @@ use std::time::Duration;
 use doorward_model::{
     CertificateId, DeviceId, Epoch, FlowId, InterfaceId, PeerText, SessionId, Subject, SubjectId,
 };
-use doorward_policies::{Closing, Event, Journal, JournalError, Outcome, Permit, Record, Request};
+use doorward_policies::{
+    Closing, Door, Event, Journal, JournalError, Outcome, Permit, Record, Request,
+};
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::cause::{Cause, Switch};
-use crate::identify::Identity;
-use crate::path::Source;
+use crate::identify::VerifiedIdentity;
+use crate::path::PeerAddress;
 
-/// A session as the index knows it.
+/// A session in the index.
 pub(crate) struct SessionEntry {
     pub(crate) id: SessionId,
     pub(crate) subject: Subject,
     pub(crate) subject_id: SubjectId,
     pub(crate) proven: Timestamp,
-    standing: Mutex<Standing>,
-    pub(crate) door: &'static str,
+    state: Mutex<SessionState>,
+    pub(crate) door: Door,
     pub(crate) began: Timestamp,
     pub(crate) key: AtomicU64,
     pub(crate) cut: Switch,
     ledger: Arc<Ledger>,
 }
 
-/// What of a session can change while it lives.
+/// The part of a session that can change while it lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
-    /// The certificate that it stands on: the one that opened it, or one that it was given since.
+pub(crate) struct SessionState {
+    /// The certificate that the session rests on: the one that opened it, or a renewal that it
+    /// adopted.
     pub(crate) certificate: CertificateId,
     pub(crate) not_after: Timestamp,
-    /// Where it comes from. A QUIC connection may move.
-    pub(crate) source: Source,
+    /// The peer's address. A QUIC connection can change it.
+    pub(crate) source: PeerAddress,
 }
 
-/// How far the session's opening is on its way into the audit log.
+/// How far the audit log is with the session's opening record.
 struct Ledger {
     state: Mutex<LedgerState>,
     recorded: watch::Sender<Option<Result<(), JournalError>>>,
@@ -51,7 +54,7 @@ struct Ledger {
 enum LedgerState {
     Opening,
     Open(Box<dyn Closing>),
-    /// It ended before its opening was on disk.
+    /// The session ended before its opening record was on disk.
     Ended(Box<Record>),
     Closed,
 }
@@ -59,9 +62,9 @@ enum LedgerState {
 impl SessionEntry {
     pub(crate) fn new(
         id: SessionId,
-        identity: Identity,
+        identity: VerifiedIdentity,
         peer: SocketAddr,
-        door: &'static str,
+        door: Door,
         now: Timestamp,
         proven: Timestamp,
     ) -> Self {
@@ -70,10 +73,10 @@ impl SessionEntry {
             subject: identity.name.subject().clone(),
             subject_id: identity.id,
             proven,
-            standing: Mutex::new(Standing {
+            state: Mutex::new(SessionState {
                 certificate: identity.certificate,
                 not_after: identity.not_after,
-                source: Source::Proven(peer),
+                source: PeerAddress::Proven(peer),
             }),
             door,
             began: now,
@@ -86,43 +89,43 @@ impl SessionEntry {
         }
     }
 
-    pub(crate) fn standing(&self) -> Standing {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn state(&self) -> SessionState {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Changes what the session stands on. Whether it is another now.
-    pub(crate) fn stand(&self, change: impl FnOnce(&mut Standing)) -> bool {
-        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        let former = standing.clone();
-        change(&mut standing);
-        *standing != former
+    /// Changes the session's state. Returns whether it differs now.
+    pub(crate) fn change_state(&self, change: impl FnOnce(&mut SessionState)) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let former = state.clone();
+        change(&mut state);
+        *state != former
     }
 
     fn about(&self, mut record: Record) -> Record {
-        let Standing { certificate, source, .. } = self.standing();
+        let SessionState { certificate, source, .. } = self.state();
         record.session = Some(self.id);
         record.subject = Some(self.subject.clone());
         record.certificate = Some(certificate.serial);
         record.source = Some(source.last());
-        record.door = Some(self.door.to_owned());
+        record.door = Some(self.door);
         record
     }
 
-    /// Hands the opening over to be recorded; it does not wait for it.
+    /// Hands the opening record to the audit log, and does not wait for the disk.
     pub(crate) fn record(&self, journal: &Arc<dyn Journal>) {
         let record = self.about(Record::new(self.began, Event::SessionOpen));
         let (opening, ledger) = (journal.open(record), Arc::clone(&self.ledger));
         tokio::spawn(async move {
             let outcome = opening.await;
-            let told = outcome.as_ref().map(drop).map_err(Clone::clone);
+            let recorded = outcome.as_ref().map(drop).map_err(Clone::clone);
             if let Ok(closing) = outcome {
                 ledger.opened(closing);
             }
-            ledger.recorded.send_replace(Some(told));
+            ledger.recorded.send_replace(Some(recorded));
         });
     }
 
-    /// Answers when the opening is on disk.
+    /// Waits until the opening record is on disk.
     pub(crate) async fn recorded(&self) -> Result<(), JournalError> {
         let mut recorded = self.ledger.recorded.subscribe();
         match recorded.wait_for(Option::is_some).await {
@@ -131,7 +134,7 @@ impl SessionEntry {
         }
     }
 
-    /// Records the end.
+    /// Records the end of the session.
     pub(crate) fn close(&self, now: Timestamp) {
         let (outcome, reason) = match self.cut.cause() {
             Some(Cause::Gone) | None => (Outcome::Done, "closed"),
@@ -148,7 +151,9 @@ impl Ledger {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(&mut *state, LedgerState::Closed) {
             LedgerState::Ended(record) => closing.close(*record),
-            _ => *state = LedgerState::Open(closing),
+            LedgerState::Opening | LedgerState::Open(_) | LedgerState::Closed => {
+                *state = LedgerState::Open(closing);
+            }
         }
     }
 
@@ -157,26 +162,28 @@ impl Ledger {
         match std::mem::replace(&mut *state, LedgerState::Closed) {
             LedgerState::Open(closing) => closing.close(record),
             LedgerState::Opening => *state = LedgerState::Ended(Box::new(record)),
-            other => *state = other,
+            other @ (LedgerState::Ended(_) | LedgerState::Closed) => *state = other,
         }
     }
 }
 
-/// A flow as the index knows it.
+/// A flow in the index.
 pub(crate) struct FlowEntry {
     pub(crate) id: FlowId,
     pub(crate) session: Arc<SessionEntry>,
-    /// As it was when it was admitted; what it would be now, [`FlowEntry::asks`] says.
+    /// The request as it was at the admission. [`FlowEntry::present_request`] returns what it would
+    /// be now.
     pub(crate) request: Request,
     pub(crate) began: Timestamp,
     pub(crate) cut: Switch,
     pub(crate) traffic: Traffic,
     pub(crate) dialed: AtomicBool,
-    behind: OnceLock<(Option<DeviceId>, Option<InterfaceId>)>,
-    /// When to ask again, in microseconds since 1970 (`i64::MAX` is never), and the state that said
-    /// so.
+    /// The device and the interface that the first permit was for.
+    target: OnceLock<(Option<DeviceId>, Option<InterfaceId>)>,
+    /// The instant at which to ask again, in microseconds since 1970 (`i64::MAX` means never), and
+    /// the epoch whose decision gave that instant.
     ask_again_at: Mutex<(Epoch, i64)>,
-    /// Rung when that instant has moved closer.
+    /// Notified when that instant has moved closer.
     pub(crate) sooner: Notify,
 }
 
@@ -195,15 +202,15 @@ impl FlowEntry {
             cut: Switch::new(),
             traffic: Traffic::new(),
             dialed: AtomicBool::new(false),
-            behind: OnceLock::new(),
+            target: OnceLock::new(),
             ask_again_at: Mutex::new((Epoch::default(), i64::MAX)),
             sooner: Notify::new(),
         }
     }
 
-    /// What it asks for, by the certificate and from the address that its session has now.
-    pub(crate) fn asks(&self) -> Cow<'_, Request> {
-        let Standing { certificate, source, .. } = self.session.standing();
+    /// Returns the flow's request with the certificate and the address that its session has now.
+    pub(crate) fn present_request(&self) -> Cow<'_, Request> {
+        let SessionState { certificate, source, .. } = self.session.state();
         let source = source.known();
         if self.request.certificate == certificate && self.request.question.source == source {
             return Cow::Borrowed(&self.request);
@@ -214,17 +221,17 @@ impl FlowEntry {
         Cow::Owned(request)
     }
 
-    /// Whether a permit that was made in the state `epoch` has been noted, and stands at `now`.
+    /// Returns whether a permit of the state `epoch` is noted, and is still valid at `now`.
     pub(crate) fn is_noted(&self, epoch: Epoch, now: Timestamp) -> bool {
         let noted = self.ask_again_at.lock().unwrap_or_else(PoisonError::into_inner);
         noted.0 == epoch && now.as_microsecond() < noted.1
     }
 
-    /// Notes a permit: whose it is, and until when nobody needs to ask again. What an older state
-    /// said does not replace what a newer one has said.
+    /// Notes a permit: its target, and the instant at which to ask again. The answer of an older
+    /// state does not replace that of a newer one.
     pub(crate) fn permitted(&self, permit: &Permit) {
-        self.behind.get_or_init(|| permit.behind());
-        // Rounded up, so that the answer has changed by then.
+        self.target.get_or_init(|| permit.behind());
+        // Rounded up, so that the answer has changed at that instant.
         let at = permit.ask_again_at().map_or(i64::MAX, |at| at.as_microsecond() + 1);
         let epoch = permit.opinion().epoch;
         let mut noted = self.ask_again_at.lock().unwrap_or_else(PoisonError::into_inner);
@@ -233,17 +240,18 @@ impl FlowEntry {
         }
         let former = std::mem::replace(&mut *noted, (epoch, at));
         if former.1 > at {
-            // Whoever waits for the former instant would come too late.
+            // A task that sleeps until the former instant would wake too late.
             self.sooner.notify_one();
         }
     }
 
-    /// Whether a later permit is for what the first one was for.
+    /// Returns whether a later permit is for the same device and interface as the first one.
     pub(crate) fn is_still_for(&self, permit: &Permit) -> bool {
-        self.behind.get().is_none_or(|first| *first == permit.behind())
+        self.target.get().is_none_or(|first| *first == permit.behind())
     }
 
-    pub(crate) fn asked_again_at(&self) -> Option<Timestamp> {
+    /// Returns the instant at which to ask again; `None` is never.
+    pub(crate) fn ask_again_at(&self) -> Option<Timestamp> {
         let noted = self.ask_again_at.lock().unwrap_or_else(PoisonError::into_inner);
         Timestamp::from_microsecond(noted.1).ok()
     }
@@ -259,7 +267,7 @@ impl FlowEntry {
     }
 }
 
-/// What has moved through a flow, and when something last did.
+/// How many bytes have moved through a flow, and when the last of them did.
 #[derive(Debug)]
 pub(crate) struct Traffic {
     begin: Instant,

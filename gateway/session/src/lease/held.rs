@@ -1,4 +1,4 @@
-//! A permit that lives.
+//! Leases, and the permits that they keep alive.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,21 +15,21 @@ use super::{Inner, Leases};
 use crate::pot::Places;
 use crate::session::Session;
 
-/// A permit that lives: in the index, and asked again whenever its answer could have changed.
-/// When it is dropped, its flow is over.
+/// A permit in the index. It is asked again whenever its answer could have changed. A drop ends the
+/// flow.
 #[must_use]
 pub struct Lease {
     pub(super) key: u64,
     pub(super) entry: Arc<FlowEntry>,
     pub(super) leases: Leases,
-    /// The session lives as long as its flows.
+    /// Keeps the session alive as long as its flows.
     pub(super) session: Arc<Session>,
-    /// Its place among the flows.
+    /// The flow's slot among all flows.
     pub(super) _place: Places<SubjectId>,
 }
 
-/// A request that has been decided and permitted, with its pending lease. What is dialed is
-/// dialed for one of these, once: it cannot be cloned, and spending it takes it.
+/// A request that was decided and permitted, with its pending lease. It cannot be cloned, and
+/// spending it consumes it, so each dial takes one of its own.
 #[must_use]
 pub struct Authorized {
     pub(super) permit: Permit,
@@ -37,33 +37,33 @@ pub struct Authorized {
 }
 
 impl Authorized {
-    /// The permit.
+    /// Returns the permit.
     pub fn permit(&self) -> &Permit {
         &self.permit
     }
 
-    /// The session that asked.
+    /// Returns the session that asked.
     pub fn session(&self) -> &Session {
         &self.lease.session
     }
 
-    /// The id of the flow.
+    /// Returns the id of the flow.
     #[must_use]
     pub fn id(&self) -> FlowId {
         self.lease.entry.id
     }
 
-    /// Its lease, while it is pending.
+    /// Returns the lease while it is pending.
     pub fn lease(&self) -> &Lease {
         &self.lease
     }
 
-    /// Spends it on what it permits.
+    /// Spends the permit: returns it with its lease.
     pub fn spend(self) -> (Permit, Lease) {
         (self.permit, self.lease)
     }
 
-    /// A record of what was permitted, of the kind `event`.
+    /// Returns a record of the kind `event` with the permit's grounds.
     #[must_use]
     pub fn record(&self, event: Event) -> Record {
         let at = self.lease.leases.0.clock.now();
@@ -80,18 +80,19 @@ impl fmt::Debug for Authorized {
 }
 
 impl Lease {
-    /// Whether its question would have the same answer now. Asked right before something is done
-    /// that takes no time itself; if not, it has been cut.
+    /// Asks the question again, and returns whether the answer is still yes; if not, the flow has
+    /// been cut. Callers ask this right before an action that takes no time itself.
     #[must_use]
     pub fn still_stands(&self) -> bool {
         self.lives() && self.leases.ask_again(&self.entry, &self.leases.snapshot())
     }
 
-    /// Whether a datagram may pass now. Costs next to nothing while nothing has changed: the
-    /// epoch, the time and the session's address are compared, and only then is it asked again.
+    /// Returns whether a datagram may pass now. As long as the epoch, the session's address and the
+    /// time have not changed the answer, this costs three comparisons. Otherwise the question is
+    /// asked again.
     #[must_use]
     pub fn passes(&self) -> bool {
-        self.session.look();
+        self.session.check_address();
         if !self.lives() {
             return false;
         }
@@ -99,45 +100,45 @@ impl Lease {
         self.entry.is_noted(snapshot.epoch(), now) || self.leases.ask_again(&self.entry, &snapshot)
     }
 
-    /// Whether it still lives. Asked after the dial and before the first byte.
+    /// Returns whether the lease lives. Callers ask this after the dial and before the first byte.
     #[must_use]
     pub fn lives(&self) -> bool {
         self.cause().is_none()
     }
 
-    /// Why it was cut, if it was.
+    /// Returns why the lease was cut, if it was.
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
         self.entry.cut.cause().or_else(|| self.session.entry.cut.cause())
     }
 
-    /// Notes bytes from the client to the backend.
+    /// Counts bytes from the client to the backend.
     pub fn moved_up(&self, bytes: usize) {
         self.entry.traffic.up(bytes);
     }
 
-    /// Notes bytes from the backend to the client.
+    /// Counts bytes from the backend to the client.
     pub fn moved_down(&self, bytes: usize) {
         self.entry.traffic.down(bytes);
     }
 
-    /// How many bytes have moved up and down.
+    /// Returns how many bytes have moved up and down.
     #[must_use]
     pub fn moved(&self) -> (u64, u64) {
         self.entry.traffic.totals()
     }
 
-    /// When the flow began.
+    /// Returns when the flow began.
     #[must_use]
     pub fn began(&self) -> Timestamp {
         self.entry.began
     }
 
-    /// Answers when the flow must end, and why: it or its session is cut, its question has
-    /// another answer at an instant at which time could change it, it has been silent for too
-    /// long, or lived too long.
+    /// Waits until the flow must end, and returns the cause. The flow ends when it or its session
+    /// is cut, when its question has another answer at the instant to ask again, when it has been
+    /// silent for too long, or when it has lived too long.
     pub async fn over(&self) -> Cause {
-        /// The wall clock can be set; it is looked at again at least this often.
+        /// The longest sleep: the wall clock can be set, so it is read at least this often.
         const GLANCE: Duration = Duration::from_secs(30);
         let inner = &self.leases.0;
         let begin = tokio::time::Instant::now();
@@ -147,13 +148,13 @@ impl Lease {
             }
             let now = inner.clock.now();
             let mut wait = GLANCE;
-            match self.entry.asked_again_at() {
+            match self.entry.ask_again_at() {
                 Some(at) if at <= now => {
                     if !self.leases.ask_again(&self.entry, &self.leases.snapshot()) {
                         continue;
                     }
-                    // It stands. The next instant is looked at in the next round; a nap keeps
-                    // a clock that stands still from making this a loop without rest.
+                    // The lease stands, and the next round reads the next instant. This short sleep
+                    // keeps the loop from spinning while the clock stands still.
                     wait = Duration::from_millis(5);
                 }
                 Some(at) => {
@@ -186,8 +187,8 @@ impl Lease {
         self.entry.cut.cause().unwrap_or(cause)
     }
 
-    /// Notes that a backend has been dialed for this flow, which takes those files. The value goes
-    /// with the connection.
+    /// Counts a backend that was dialed for this flow, and that takes these files. The caller keeps
+    /// the value with the connection.
     pub fn dialed(&self, files: Places<Party>) -> Tracked {
         let inner = &self.leases.0;
         if !self.entry.dialed.swap(true, Ordering::SeqCst) {
@@ -197,13 +198,13 @@ impl Lease {
         Tracked { leases: Arc::clone(inner), _files: files }
     }
 
-    /// A record of this flow, of the kind `event`.
+    /// Returns a record of this flow, of the kind `event`.
     #[must_use]
     pub fn record(&self, event: Event) -> Record {
         self.entry.record(self.leases.0.clock.now(), event)
     }
 
-    /// A record of how this flow ended.
+    /// Returns a record of how this flow ended.
     #[must_use]
     pub fn ending(&self, event: Event, outcome: Outcome, reason: &str) -> Record {
         let now = self.leases.0.clock.now();
@@ -226,7 +227,7 @@ impl Drop for Lease {
     }
 }
 
-/// A connection to a backend, as the gauge of untracked flows counts it.
+/// A connection to a backend, for the gauge of untracked flows.
 #[must_use]
 pub struct Tracked {
     leases: Arc<Inner>,

@@ -1,14 +1,16 @@
-//! Leases: permits that are kept alive while their flows run, and end the moment they do not
-//! hold any more.
+//! Leases: permits that live as long as their flows, and end at once when they no longer hold.
 
 mod cause;
+mod cut;
 mod entry;
 mod held;
 mod index;
 mod referee;
+mod refused;
+mod review;
 mod view;
 
-/// What [`index`] is built on.
+/// The primitives that [`index`] uses.
 mod sync {
     pub(super) use std::sync::{Arc, Mutex, PoisonError};
 }
@@ -21,8 +23,7 @@ use std::sync::{Arc, OnceLock};
 use aws_lc_rs::rand;
 use doorward_model::{Clock, Device, FlowId, SessionId, Subject};
 use doorward_policies::{
-    Cache, Commit, Decision, Denial, Journal, Observer, Permit, Question, Refusal, Request,
-    Snapshot,
+    Cache, Decision, Door, Journal, Permit, Question, Refusal, Request, Snapshot,
 };
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -31,9 +32,10 @@ pub use cause::Cause;
 pub(crate) use entry::{FlowEntry, SessionEntry};
 pub use held::{Authorized, Lease, Tracked};
 pub use referee::{Referee, RefereeView, Suspend};
+pub use refused::Refused;
 pub use view::{EndingView, FlowView, SessionView};
 
-use crate::identify::Identity;
+use crate::identify::VerifiedIdentity;
 use crate::limits::SessionLimits;
 use crate::pot::Rank;
 use crate::pots::Pots;
@@ -41,7 +43,7 @@ use crate::session::Session;
 use index::Index;
 use referee::Samples;
 
-/// Every session and every flow of the gateway. Cheap to clone; every clone is the same.
+/// Every session and every flow of the gateway. Clones are cheap and share one state.
 #[derive(Clone)]
 pub struct Leases(Arc<Inner>);
 
@@ -49,45 +51,22 @@ struct Inner {
     sessions: Index<SessionEntry>,
     flows: Index<FlowEntry>,
     pots: Pots,
-    /// Connections to backends that are open, and leases that have dialed one.
+    /// Open connections to backends.
     backends: AtomicUsize,
+    /// Leases that have dialed a backend.
     dialed: AtomicUsize,
     limits: SessionLimits,
     snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// Why changes cannot be written now, if they cannot.
+    /// Why changes cannot be written now; `None` while they can.
     trouble: watch::Receiver<Option<String>>,
     clock: Arc<dyn Clock>,
     journal: Arc<dyn Journal>,
     samples: Samples,
 }
 
-/// A request that has been refused.
-#[derive(Debug)]
-#[must_use]
-pub enum Refused {
-    /// By the policy, or because the identity does not stand any more.
-    Denied(Denial),
-    /// By a bound: too many flows.
-    Busy,
-    /// Rights could not be taken away now, so none are given.
-    Degraded,
-}
-
-impl Refused {
-    /// Why, in a word for the record.
-    #[must_use]
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Denied(denial) => denial.reason().as_str(),
-            Self::Busy => "too-many-flows",
-            Self::Degraded => "state-unavailable",
-        }
-    }
-}
-
 impl Leases {
-    /// Leases under the snapshots of `snapshots`, recorded in `journal`. While `trouble` says
-    /// that changes cannot be written, nothing but administration is admitted.
+    /// Returns leases that decide by `snapshots` and record in `journal`. While `trouble` says that
+    /// changes cannot be written, only requests to the administration are admitted.
     #[must_use]
     pub fn new(
         pots: Pots,
@@ -111,31 +90,31 @@ impl Leases {
         }))
     }
 
-    /// Everything of which there is only so much.
+    /// Returns the pots: everything that is bounded.
     #[must_use]
     pub fn pots(&self) -> &Pots {
         &self.0.pots
     }
 
-    /// The state that decisions are made from now.
+    /// Returns the state that decisions are made from now.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.snapshots.borrow().clone()
     }
 
-    /// The states of this and of every later moment, for whoever waits until something changes.
+    /// Returns a receiver of the present state and of every later one.
     #[must_use]
     pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.0.snapshots.clone()
     }
 
-    /// A fresh id for a flow or request that begins now.
+    /// Returns a new id for a flow or request that begins now.
     #[must_use]
     pub fn new_flow_id(&self) -> FlowId {
         FlowId::new(self.now(), random())
     }
 
-    /// Random bytes that nobody can guess. `None` if the system gives none.
+    /// Returns random bytes that nobody can guess; `None` if the system gives none.
     #[must_use]
     pub fn nonce<const N: usize>(&self) -> Option<[u8; N]> {
         let mut bytes = [0; N];
@@ -147,8 +126,9 @@ impl Leases {
         self.0.clock.now()
     }
 
-    /// Takes places of a pot for a subject, from there and by a handshake of that time. Whoever
-    /// administers has places that are kept, and is looked for only when these count.
+    /// Takes a reservation from a pot for a subject, by its address and the time of its handshake.
+    /// First tries the rank of a known subject. Only if that fails, checks whether the subject
+    /// administers the gateway, and tries the part that is kept for administrators.
     pub(crate) fn take<T>(
         &self,
         subject: &Subject,
@@ -161,13 +141,12 @@ impl Leases {
         })
     }
 
-    /// Opens the session of an identified connection. `None` if its subject has as many as it
-    /// may.
+    /// Opens the session of an identified connection; `None` if its subject has as many as it may.
     pub(crate) fn open(
         &self,
-        identity: Identity,
+        identity: VerifiedIdentity,
         peer: SocketAddr,
-        door: &'static str,
+        door: Door,
         proven: Timestamp,
     ) -> Option<Session> {
         let now = self.now();
@@ -191,12 +170,12 @@ impl Leases {
         entry.close(self.now());
     }
 
-    /// Asks whether `session` may have what `question` asks for: enters a pending lease, then
-    /// loads the snapshot, then decides. The question's subject, source and handshake are the
-    /// session's, whatever it says.
+    /// Asks whether `session` may do what `question` asks: enters a pending lease, then loads the
+    /// snapshot, then decides. Replaces the question's subject, address and handshake time by the
+    /// session's.
     ///
     /// # Errors
-    /// When it is refused; the pending lease is gone then.
+    /// When the request is refused. The pending lease is removed then.
     pub fn ask(
         &self,
         session: &Arc<Session>,
@@ -216,12 +195,12 @@ impl Leases {
         Ok(Authorized { permit, lease })
     }
 
-    /// Asks for one operation within the flow `id`, which has been admitted, as [`Self::ask`] does
-    /// for a flow, but by the compiled form alone, as [`Self::decide`]: an operation that goes on
-    /// holds a lease of its own. Its permit is worth no dial.
+    /// Asks for one operation within the admitted flow `id`, and holds a lease for it, because the
+    /// operation lasts. Only the compiled form decides, as in [`Self::decide`]. The permit cannot
+    /// be used for a dial.
     ///
     /// # Errors
-    /// When it is refused; the pending lease is gone then.
+    /// When the operation is refused. The pending lease is removed then.
     pub fn operate(
         &self,
         session: &Arc<Session>,
@@ -244,7 +223,7 @@ impl Leases {
         question: Question,
         decide: impl FnOnce(&Arc<Snapshot>, &Request, Timestamp) -> Decision,
     ) -> Result<(Permit, Lease), Refused> {
-        session.look();
+        session.check_address();
         let request = session.request(question);
         let administers = request.question.resource.device == Device::Gateway;
         if !administers && self.0.trouble.borrow().is_some() {
@@ -270,13 +249,13 @@ impl Leases {
         }
     }
 
-    /// Asks whether `session` might do anything at all at the interface that `question` names,
-    /// whatever its action. It gives no leave to do it.
+    /// Asks whether `session` might do anything at all at the interface that `question` names, by
+    /// any action. The answer is no permit.
     ///
     /// # Errors
-    /// When it might not, or nothing can be admitted now.
+    /// When the session can do nothing there, or nothing can be admitted now.
     pub fn reaches(&self, session: &Session, question: Question) -> Result<(), Refused> {
-        session.look();
+        session.check_address();
         if self.0.trouble.borrow().is_some() {
             return Err(Refused::Degraded);
         }
@@ -284,9 +263,9 @@ impl Leases {
         reached.map_err(Refused::Denied)
     }
 
-    /// Asks for one operation within the flow `id`, which has been admitted: by the state of this
-    /// moment, and by the compiled form, of whose answers the referee looks at some. What the
-    /// permit is for may be another interface of that name by now: see
+    /// Asks for one operation within the admitted flow `id`, by the present state. Only the
+    /// compiled form decides; the referee samples its answers. The permit may be for another
+    /// interface that has the same name now: see
     /// [`Permit::behind`](doorward_policies::Permit::behind).
     pub fn decide(
         &self,
@@ -295,7 +274,7 @@ impl Leases {
         question: Question,
         cache: &mut Cache,
     ) -> Decision {
-        session.look();
+        session.check_address();
         let (request, snapshot) = (session.request(question), self.snapshot());
         let now = self.now();
         let decision = cache.decide_again(&snapshot, &request, now);
@@ -303,164 +282,48 @@ impl Leases {
         decision
     }
 
-    /// Asks a live flow's question again, by the present state and at the present instant.
-    /// Whether it still stands; if not, it has been cut.
-    fn ask_again(&self, entry: &FlowEntry, snapshot: &Arc<Snapshot>) -> bool {
-        let now = self.now();
-        let request = entry.asks();
-        let decision = snapshot.decide_again(&request, now);
-        self.0.samples.offer(entry.id, &request, snapshot, now, &decision);
-        let cause = match decision {
-            Decision::Permit(permit) if entry.is_still_for(&permit) => {
-                entry.permitted(&permit);
-                return true;
-            }
-            // The name belongs to another device or interface by now.
-            Decision::Permit(_) => Cause::Refused(Refusal::UnknownInterface),
-            Decision::Denial(denial) => Cause::Refused(denial.reason()),
-        };
-        entry.cut.cut(cause);
-        false
-    }
-
-    /// The flows that would not stand under `next`, the oldest first. Nothing is cut.
-    #[must_use]
-    pub fn would_end(&self, next: &Snapshot) -> Vec<EndingView> {
-        let now = self.now();
-        let mut flows = self.0.flows.all();
-        flows.sort_by_key(|entry| entry.id);
-        let ending = |entry: &Arc<FlowEntry>| match next.decide_again(&entry.asks(), now) {
-            Decision::Permit(permit) if entry.is_still_for(&permit) => None,
-            Decision::Permit(_) => Some(EndingView::of(entry, Refusal::UnknownInterface.as_str())),
-            Decision::Denial(denial) => Some(EndingView::of(entry, denial.reason().as_str())),
-        };
-        flows.iter().filter_map(ending).collect()
-    }
-
-    /// Whether the identity behind a session still stands; if not, it is cut.
-    fn stands(&self, entry: &SessionEntry, snapshot: &Snapshot) -> bool {
-        let now = self.now();
-        let member = snapshot.member(&entry.subject);
-        let row = snapshot.certificate(&entry.standing().certificate);
-        let refusal = if member.is_none_or(|member| member.id != entry.subject_id) {
-            Refusal::UnknownSubject
-        } else if member.is_some_and(|member| !member.enabled) {
-            Refusal::SubjectDisabled
-        } else if row.is_none_or(|row| now < row.not_before || now > row.not_after) {
-            Refusal::CertificateNotLive
-        } else {
-            return true;
-        };
-        entry.cut.cut(Cause::Refused(refusal));
-        false
-    }
-
-    /// Asks the flows of one session again, and whether it stands itself: what it stands on has
-    /// changed, or its time has come.
-    pub(crate) fn ask_session_again(&self, session: &SessionEntry) {
-        let snapshot = self.snapshot();
-        self.0
-            .flows
-            .walk(|entry| entry.session.id != session.id || self.ask_again(entry, &snapshot));
-        self.stands(session, &snapshot);
-    }
-
-    /// Looks at a session whose time may have come.
-    pub(crate) fn looks_at(&self, session: &SessionEntry) {
-        self.stands(session, &self.snapshot());
-    }
-
-    /// How many sessions there are.
+    /// Returns how many sessions there are.
     pub(crate) fn session_count(&self) -> usize {
         usize::try_from(self.0.pots.sessions().taken()).unwrap_or(usize::MAX)
     }
 
-    /// Cuts a session with all its flows. Whether there was one.
-    #[must_use]
-    pub fn cut_session(&self, id: SessionId) -> bool {
-        let sessions = self.0.sessions.all();
-        let found = sessions.iter().filter(|entry| entry.id == id);
-        found.map(|entry| entry.cut.cut(Cause::Administrator)).count() > 0
-    }
-
-    /// Whether there is a session of that id.
+    /// Returns whether there is a session of that id.
     #[must_use]
     pub fn has_session(&self, id: SessionId) -> bool {
         self.0.sessions.all().iter().any(|entry| entry.id == id)
     }
 
-    /// Whether there is a flow of that id.
+    /// Returns whether there is a flow of that id.
     #[must_use]
     pub fn has_flow(&self, id: FlowId) -> bool {
         self.0.flows.all().iter().any(|entry| entry.id == id)
     }
 
-    /// Cuts one flow. Whether there was one.
-    #[must_use]
-    pub fn cut_flow(&self, id: FlowId) -> bool {
-        let flows = self.0.flows.all();
-        let found = flows.iter().filter(|entry| entry.id == id);
-        found.map(|entry| entry.cut.cut(Cause::Administrator)).count() > 0
-    }
-
-    /// Cuts one flow about which the judges differ. Whether there was one.
-    fn cut_differing(&self, id: FlowId) -> bool {
-        let flows = self.0.flows.all();
-        let found = flows.iter().filter(|entry| entry.id == id);
-        found.map(|entry| entry.cut.cut(Cause::Refused(Refusal::Disagreement))).count() > 0
-    }
-
-    /// Cuts everything: the gateway stops.
-    pub fn cut_all(&self) {
-        self.0.flows.all().iter().for_each(|entry| entry.cut.cut(Cause::Stopping));
-        self.0.sessions.all().iter().for_each(|entry| entry.cut.cut(Cause::Stopping));
-    }
-
-    /// Asks every flow and session again, as after the clock has jumped. Returns how many did
-    /// not stand.
-    #[must_use]
-    pub fn ask_all_again(&self) -> usize {
-        let snapshot = self.snapshot();
-        let ended = self.0.flows.walk(|entry| self.ask_again(entry, &snapshot));
-        self.0.sessions.walk(|entry| self.stands(entry, &snapshot));
-        ended
-    }
-
-    /// How many flows there are, requests to the administration included.
+    /// Returns how many flows there are, requests to the administration included.
     #[must_use]
     pub fn flow_count(&self) -> usize {
         usize::try_from(self.0.pots.flows().taken()).unwrap_or(usize::MAX)
     }
 
-    /// How many connections to backends are open without a lease that could cut them. Always
-    /// 0: a gauge for whoever watches.
+    /// Returns how many connections to backends are open without a lease that could cut them. This
+    /// gauge is always 0.
     #[must_use]
     pub fn untracked(&self) -> usize {
         let dialed = self.0.dialed.load(Ordering::SeqCst);
         self.0.backends.load(Ordering::SeqCst).saturating_sub(dialed)
     }
 
-    /// The sessions of this moment, the oldest first.
+    /// Returns the sessions of this moment, the oldest first.
     #[must_use]
     pub fn list(&self) -> Vec<SessionView> {
         view::list(&self.0.sessions.all(), &self.0.flows.all())
     }
 }
 
-impl Observer for Leases {
-    fn committed(&self, commit: &Commit, snapshot: &Arc<Snapshot>) -> usize {
-        let ended = self.0.flows.walk(|entry| {
-            !commit.touched.concerns(&entry.asks()) || self.ask_again(entry, snapshot)
-        });
-        self.0.sessions.walk(|entry| self.stands(entry, snapshot));
-        ended
-    }
-}
-
 fn random() -> [u8; 10] {
     let mut bytes = [0; 10];
-    // An id that is not random is still an id; the system that gives no random bytes has
-    // ended every handshake long before.
+    // An id without random bytes is still an id. A system without random bytes has failed every
+    // handshake before this.
     if rand::fill(&mut bytes).is_err() {
         tracing::error!("the system gives no random bytes");
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use doorward_model::{Action, Device, FlowId, PeerText, Serial, SessionId, Subject};
+use doorward_policies::Door;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -13,36 +14,36 @@ use super::entry::{FlowEntry, SessionEntry};
 /// A session as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SessionView {
-    /// Its id.
+    /// The session's id.
     pub id: SessionId,
-    /// Who is at its other end.
+    /// The subject of the session.
     pub subject: Subject,
-    /// The certificate that proved it.
+    /// The certificate that the session rests on.
     pub certificate: Serial,
-    /// Where it comes from.
+    /// The peer's address.
     pub source: SocketAddr,
-    /// Through which door: `sni`, `own`, `management`, `quic`, `tls`.
-    pub door: String,
-    /// Since when.
+    /// How the connection came in.
+    pub door: Door,
+    /// When the session began.
     pub since: Timestamp,
-    /// When its certificate ends.
+    /// When the certificate expires.
     pub certificate_ends: Timestamp,
-    /// Its flows, the oldest first.
+    /// The session's flows, the oldest first.
     pub flows: Vec<FlowView>,
 }
 
 /// A flow as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FlowView {
-    /// Its id.
+    /// The flow's id.
     pub id: FlowId,
-    /// What it does.
+    /// The action that was permitted.
     pub action: Action,
-    /// On which device.
+    /// The device.
     pub device: Device,
-    /// At which interface, or in which part of the administration.
+    /// The interface, or the part of the administration.
     pub path: PeerText,
-    /// Since when.
+    /// When the flow began.
     pub since: Timestamp,
     /// Bytes from the client.
     pub bytes_up: u64,
@@ -53,9 +54,9 @@ pub struct FlowView {
 /// A flow that would end under another bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EndingView {
-    /// Whose it is.
+    /// The subject of the flow.
     pub subject: Subject,
-    /// Its session.
+    /// The session of the flow.
     pub session: SessionId,
     /// The flow.
     pub flow: FlowView,
@@ -89,15 +90,15 @@ impl FlowView {
 pub(super) fn list(sessions: &[Arc<SessionEntry>], flows: &[Arc<FlowEntry>]) -> Vec<SessionView> {
     let mut views: BTreeMap<SessionId, SessionView> = BTreeMap::new();
     for entry in sessions {
-        let standing = entry.standing();
+        let state = entry.state();
         let view = SessionView {
             id: entry.id,
             subject: entry.subject.clone(),
-            certificate: standing.certificate.serial,
-            source: standing.source.last(),
-            door: entry.door.to_owned(),
+            certificate: state.certificate.serial,
+            source: state.source.last(),
+            door: entry.door,
             since: entry.began,
-            certificate_ends: standing.not_after,
+            certificate_ends: state.not_after,
             flows: vec![],
         };
         views.insert(entry.id, view);

@@ -1,4 +1,4 @@
-//! The bounds of those who have not proven an identity, at one listener.
+//! The bounds before authentication, at one listener.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,34 +8,35 @@ use std::time::Duration;
 use doorward_model::Prefix;
 use tokio::time::{Instant, timeout};
 
-use super::known::Known;
+use super::known::KnownNetworks;
 use super::queue::{Queue, Ticket};
 use super::turns::Turns;
 use crate::pot::Size;
 
-/// How long a request without an identity waits for its turn.
+/// How long a request without an identity may wait for its turn.
 const REQUEST: Duration = Duration::from_secs(5);
 
-/// Keeps the bounds before authentication at one listener. Everything in it is bounded itself.
+/// The bounds before authentication at one listener. Every part of it has a bound itself.
 #[derive(Debug)]
 pub(crate) struct Entrance {
     connections: Arc<Queue>,
     handshakes: Arc<Queue>,
     turns: Turns,
     requests: Turns,
-    /// How long a connection may take to be identified.
+    /// How long a connection may take until it is identified.
     pub(crate) patience: Duration,
-    known: Known,
+    known: KnownNetworks,
 }
 
 impl Entrance {
-    /// So many connections, of which so many may shake hands, with a share of each for one
-    /// network; and so many handshakes and requests a second. Places are kept for `known` networks.
+    /// Returns an entrance for this many connections and handshakes at the same time, of which one
+    /// network gets the `share`th part, and for this many handshakes and requests a second. A part
+    /// of each is kept for `known` networks.
     pub(crate) fn new(
         (connections, handshakes, share): (usize, usize, usize),
         (handshake_rate, request_rate): (u32, u32),
         patience: Duration,
-        known: Known,
+        known: KnownNetworks,
     ) -> Self {
         Self {
             connections: Arc::new(Queue::new(connections, connections / share)),
@@ -47,53 +48,53 @@ impl Entrance {
         }
     }
 
-    /// Whether a known subject has come from there.
+    /// Returns whether a known subject has come from that network.
     pub(crate) fn knows(&self, prefix: Prefix) -> bool {
         self.known.contain(prefix)
     }
 
-    /// A place for a connection. When there is none left, whoever has held one longest loses it;
-    /// `None` if that has only just come.
-    pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Slot> {
+    /// Takes a slot for a connection. If none is free, the connection that has held a slot longest
+    /// loses it. `None` if that connection is too new.
+    pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<EntranceSlot> {
         let prefix = Prefix::of(peer);
         let connection = self.connections.enter(prefix, self.knows(prefix), Instant::now())?;
-        Some(Slot { prefix, connection, handshake: None, entrance: Arc::clone(self) })
+        Some(EntranceSlot { prefix, connection, handshake: None, entrance: Arc::clone(self) })
     }
 
-    /// Whether a stranger's packet is to prove its address first (RFC 9000 section 8.1): there
-    /// are so many connections that are not identified yet that forged addresses would count.
+    /// Returns whether a stranger's packet must prove its address first (RFC 9000 section 8.1).
+    /// That is so when many connections are not identified yet, so that forged addresses would use
+    /// up slots.
     pub(crate) fn is_pressed(&self) -> bool {
         let few = |queue: &Queue| queue.size().total / 64;
         self.connections.taken() as u64 >= few(&self.connections)
             || self.handshakes.taken() as u64 >= few(&self.handshakes)
     }
 
-    /// Waits until it is the turn of a request without an identity. `false` if that takes too
-    /// long.
+    /// Waits for the turn of a request without an identity. Returns `false` if that takes too long.
     pub(crate) async fn admits_request(&self, peer: IpAddr) -> bool {
         let prefix = Prefix::of(peer);
         let turn = self.requests.turn(prefix, self.knows(prefix));
         timeout(REQUEST, turn).await.is_ok()
     }
 
-    /// The places of connections and of handshakes, and how many are taken.
-    pub(crate) fn places(&self) -> [(Size, usize); 2] {
+    /// Returns the slots for connections and for handshakes, and how many are taken.
+    pub(crate) fn slots(&self) -> [(Size, usize); 2] {
         [&self.connections, &self.handshakes].map(|queue| (queue.size(), queue.taken()))
     }
 }
 
-/// A connection's place among those that are not identified, given back when it is dropped.
-pub(crate) struct Slot {
+/// The slot of a connection that is not identified yet. A drop frees it.
+pub(crate) struct EntranceSlot {
     prefix: Prefix,
     connection: Ticket,
     handshake: Option<Ticket>,
     entrance: Arc<Entrance>,
 }
 
-impl Slot {
-    /// Waits until the connection may shake hands: its peer has said hello, so from here on it
-    /// costs more than a place. `false` if there is no place for a handshake. The caller bounds
-    /// the wait.
+impl EntranceSlot {
+    /// Waits until the connection may do its handshake. The peer has sent its ClientHello, so from
+    /// here on the connection costs more than a slot. Returns `false` if there is no slot for a
+    /// handshake. The caller bounds the wait.
     pub(crate) async fn begin_handshake(&mut self) -> bool {
         let Self { prefix, entrance, .. } = self;
         let is_known = entrance.knows(*prefix);
@@ -106,12 +107,12 @@ impl Slot {
         self.handshake.is_some()
     }
 
-    /// The handshake is over, well or not.
+    /// Frees the handshake slot, after a handshake that succeeded or failed.
     pub(crate) fn end_handshake(&mut self) {
         self.handshake = None;
     }
 
-    /// Answers when the place is lost to somebody else.
+    /// Waits until the slot is given to another connection.
     pub(crate) async fn lost(&self) {
         match &self.handshake {
             None => self.connection.lost().await,
@@ -124,15 +125,15 @@ impl Slot {
         }
     }
 
-    /// The connection turned out to be a known subject's.
+    /// Notes that a known subject came from this network, and frees the slot.
     pub(crate) fn identified(self) {
         self.entrance.known.remember(self.prefix);
     }
 }
 
-impl fmt::Debug for Slot {
+impl fmt::Debug for EntranceSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Slot({})", self.prefix)
+        write!(f, "EntranceSlot({})", self.prefix)
     }
 }
 
@@ -143,7 +144,12 @@ mod tests {
     use super::*;
 
     fn entrance() -> Arc<Entrance> {
-        Arc::new(Entrance::new((16, 8, 4), (40, 8), Duration::from_secs(10), Known::default()))
+        Arc::new(Entrance::new(
+            (16, 8, 4),
+            (40, 8),
+            Duration::from_secs(10),
+            KnownNetworks::default(),
+        ))
     }
 
     fn v4(last: u8) -> IpAddr {
@@ -166,17 +172,18 @@ mod tests {
         for n in 0..3 {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let mut slot = entrance.enter(v4(1)).unwrap();
-            assert!(n < 2 || entrance.places()[1].1 == 2, "two of eight are one network's");
+            assert!(n < 2 || entrance.slots()[1].1 == 2, "two of eight are one network's");
             assert!(slot.begin_handshake().await);
             slots.push(slot);
         }
-        // The oldest has lost its place to the newest, and so its connection ends.
+        // The oldest handshake has lost its slot to the newest, and so its connection ends.
         let soon = Duration::from_millis(1);
         assert!(tokio::time::timeout(soon, slots[0].lost()).await.is_ok());
         assert!(tokio::time::timeout(soon, slots[1].lost()).await.is_err());
     }
 
-    /// Networks that ask without end, each as often as it can at the same time.
+    /// Starts requests without end from each of `networks` networks, `at_once` at the same time
+    /// from each.
     fn flood(entrance: &Arc<Entrance>, networks: u8, at_once: usize) -> JoinSet<()> {
         let mut flood = JoinSet::new();
         for last in 0..networks {
@@ -198,7 +205,7 @@ mod tests {
             (64, 64, 4),
             (1000, 100),
             Duration::from_secs(10),
-            Known::default(),
+            KnownNetworks::default(),
         ));
         let flood = flood(&entrance, 250, 8);
         tokio::time::sleep(Duration::from_secs(10)).await;
@@ -210,7 +217,7 @@ mod tests {
         assert!(entrance.admits_request(v4(99)).await);
         assert!(
             begun.elapsed() < Duration::from_millis(100),
-            "a known network has a line of its own"
+            "a known network has a queue of its own"
         );
         drop(flood);
     }
@@ -221,7 +228,7 @@ mod tests {
             (64, 64, 4),
             (1000, 100),
             Duration::from_secs(10),
-            Known::default(),
+            KnownNetworks::default(),
         ));
         let flood = flood(&entrance, 1, 1000);
         tokio::time::sleep(Duration::from_secs(10)).await;

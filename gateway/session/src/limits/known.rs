@@ -1,5 +1,5 @@
-//! The networks that known subjects came from: places are kept for them before they have proven an
-//! identity again.
+//! The networks that known subjects came from. A part of the slots before authentication is kept
+//! for them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use doorward_model::Prefix;
 use tokio::time::Instant;
 
-/// How many are remembered.
+/// The most networks that are remembered.
 const MOST: usize = 4096;
 
-/// Networks, and when a known subject last came from each. Cheap to clone; every clone is the same.
+/// Networks, and when a known subject last came from each. Clones are cheap and share one state.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Known(Arc<Mutex<HashMap<Prefix, Instant>>>);
+pub(crate) struct KnownNetworks(Arc<Mutex<HashMap<Prefix, Instant>>>);
 
-impl Known {
+impl KnownNetworks {
     fn networks(&self) -> MutexGuard<'_, HashMap<Prefix, Instant>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -23,7 +23,8 @@ impl Known {
         self.networks().contains_key(&prefix)
     }
 
-    /// Remembers that a known subject came from that network.
+    /// Remembers that a known subject came from that network. Forgets the network that was seen
+    /// longest ago, if there are too many.
     pub(super) fn remember(&self, prefix: Prefix) {
         let mut networks = self.networks();
         if networks.len() >= MOST && !networks.contains_key(&prefix) {
@@ -44,7 +45,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let known = Known::default();
+        let known = KnownNetworks::default();
         for n in 0..40_000_u32 {
             known.remember(Prefix::of(IpAddr::from(n.to_be_bytes())));
         }

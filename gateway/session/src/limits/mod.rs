@@ -1,48 +1,48 @@
-//! How much of everything there is: places, rates and bytes, in total, for one party, and what is
-//! kept. What the configuration does not set follows from the machine.
+//! How much there is of everything: slots, rates and bytes, in total, for one party, and the parts
+//! that are kept. What the configuration does not set follows from the machine.
 
 mod entrance;
 mod known;
-mod pace;
 mod queue;
+mod rate;
 mod turns;
 
 use std::time::Duration;
 
-pub(crate) use entrance::{Entrance, Slot};
-pub(crate) use known::Known;
+pub(crate) use entrance::{Entrance, EntranceSlot};
+pub(crate) use known::KnownNetworks;
 
 use crate::pot::Size;
 
 /// The bounds before and after authentication.
 ///
-/// Before it, one network ([`Prefix`](doorward_model::Prefix)) gets at most a quarter of each total,
-/// and a quarter is kept for networks that known subjects come from.
+/// Before authentication one network ([`Prefix`](doorward_model::Prefix)) gets at most a quarter of
+/// each total, and a quarter is kept for networks that known subjects came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at the data listener that are not identified, and how many of them shake hands
-    /// at the same time. When there is no place, whoever has held one longest loses it.
+    /// Unidentified connections at the data listener, and how many of them may do a handshake at
+    /// the same time. If no slot is free, the connection that has held one longest loses it.
     pub connections: usize,
     /// See `connections`.
     pub handshakes: usize,
-    /// Connections at the management listener that are not identified.
+    /// Unidentified connections at the management listener.
     pub management: usize,
     /// Handshakes in a second.
     pub handshake_rate: u32,
-    /// How long a connection may take to be identified.
+    /// How long a connection may take until it is identified.
     pub handshake_time: Duration,
     /// Requests without an identity in a second.
     pub unauthenticated_rate: u32,
-    /// Files that the process may have open: connections, and what is dialed.
+    /// Files that the process may have open: connections, and backends.
     pub files: u64,
-    /// How many bytes may be on their way on all connections of `doorward/1` together, and how
-    /// many may have come on streams without having been taken.
+    /// How many bytes may be in flight on all `doorward/1` connections together, and how many
+    /// streams may have received that nobody has read.
     pub buffers: u64,
     /// Bytes of requests to the administration that are being read.
     pub bodies: u64,
     /// Bytes of policy bundles that are being read.
     pub uploads: u64,
-    /// What holds once a subject is identified.
+    /// The bounds of identified subjects.
     pub session: SessionLimits,
 }
 
@@ -51,7 +51,7 @@ pub struct Limits {
 pub struct SessionLimits {
     /// Identified connections at the same time.
     pub sessions: usize,
-    /// Those of one subject.
+    /// Identified connections of one subject at the same time.
     pub sessions_per_subject: usize,
     /// Flows of one subject at the same time.
     pub flows_per_subject: usize,
@@ -59,12 +59,12 @@ pub struct SessionLimits {
     pub flows: usize,
     /// How long a flow may be silent in both directions.
     pub idle: Duration,
-    /// How long a flow may live at all; `None` is as long as its permit.
+    /// How long a flow may live; `None` is as long as its permit.
     pub life: Option<Duration>,
 }
 
 impl Default for Limits {
-    /// What a machine that has enough of everything is given.
+    /// Returns the limits of a machine with enough of everything.
     fn default() -> Self {
         Self {
             connections: 4096,
@@ -112,7 +112,7 @@ pub enum Setting {
 }
 
 impl Setting {
-    /// Its key in the configuration.
+    /// Returns its key in the configuration.
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
@@ -129,7 +129,7 @@ impl Setting {
         }
     }
 
-    /// Whether it has the value that a machine with enough of everything is given.
+    /// Returns whether the limit has its default value.
     pub(crate) fn is_usual(self, limits: &Limits) -> bool {
         let value = |limits: &Limits| match self {
             Self::Connections => limits.connections as u64,
@@ -147,23 +147,23 @@ impl Setting {
     }
 }
 
-/// What a machine gives a gateway.
+/// The resources of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// How many files the process may have open.
     pub files: u64,
-    /// How many bytes of memory it may use.
+    /// How many bytes of memory the process may use.
     pub memory: u64,
 }
 
-/// Files that are no connections: databases, listeners, the log.
+/// Files other than connections: databases, listeners, the log.
 const OWN_FILES: u64 = 128;
-/// The memory that a session, and a connection without one, may take.
+/// How much memory one session, and one connection without a session, may take, in bytes.
 const SESSION: u64 = 256 * 1024;
 const CONNECTION: u64 = 64 * 1024;
 
 impl Limits {
-    /// What `machine` allows, where that is less than usual.
+    /// Returns the default limits, lowered to what `machine` allows.
     #[must_use]
     pub fn of(machine: Machine) -> Self {
         let usual = Self::default();
@@ -176,7 +176,7 @@ impl Limits {
         Self {
             connections: connections.max(16),
             handshakes: connections.max(16),
-            // So many files are kept for them.
+            // The process keeps this many files for these connections.
             management: at_most(usual.management, files / 8).max(8),
             files,
             buffers: usual.buffers.min(memory / 4),
@@ -193,7 +193,8 @@ impl Limits {
         }
     }
 
-    /// The files: the management listener has as many kept for it as it takes connections.
+    /// Returns the size of the pot of files. It keeps as many files for administration as the
+    /// management listener takes connections.
     pub(crate) fn files_size(&self) -> Size {
         let administration = (self.management as u64).min(self.files / 2);
         let usual = Size::of(self.files, self.files / 4);
@@ -201,7 +202,7 @@ impl Limits {
     }
 
     pub(crate) fn bodies_size(&self) -> Size {
-        // The longest body, its head, and another request beside it.
+        // The longest body with its head, and another request beside it.
         let longest = 2 * LARGEST_BODY;
         let (total, share) = (self.bodies, (self.bodies / 16).max(longest));
         Size { few: longest, administration: total / 4, ..Size::of(total, share) }
@@ -215,7 +216,7 @@ impl Limits {
 
 /// The most files that one flow takes: its connection, and a program's input, output and keeper.
 const FILES_OF_A_FLOW: u64 = 4;
-/// The longest body of a request that is no bundle, in bytes.
+/// The longest body of a request other than a bundle, in bytes.
 pub const LARGEST_BODY: u64 = 64 * 1024;
 
 impl SessionLimits {

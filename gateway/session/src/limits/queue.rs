@@ -1,6 +1,6 @@
-//! Places of those who have not proven an identity. When there is none left, whoever has held one
-//! longest loses it: of the network that comes, if that has its share, else of the network that
-//! holds the most. So silence keeps nobody out.
+//! The slots of connections without an identity. If none is free, the connection that has held a
+//! slot longest loses it: one of the same network if that network has used up its share, else one
+//! of the network that holds the most. So silent connections keep nobody out.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::pot::Size;
 
-/// For how long nobody loses a place: whoever has just come gets to say something.
+/// How long a new connection cannot lose its slot, so that its peer can send something.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// A network, and whether a known subject had come from it when the place was taken.
+/// A network, and whether a known subject had come from it when the slot was taken.
 type Network = (bool, Prefix);
 
 pub(super) struct Queue {
@@ -28,22 +28,22 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct State {
     next: u64,
-    /// The places of each network, the oldest first.
+    /// The slots of each network, the oldest first.
     networks: HashMap<Network, BTreeSet<u64>>,
-    places: HashMap<u64, Place>,
-    /// The networks by how many places they hold, and by how old the oldest is.
+    slots: HashMap<u64, SlotState>,
+    /// The networks by how many slots they hold, then by their oldest slot.
     strangers: BTreeSet<(usize, Reverse<u64>, Prefix)>,
     known: BTreeSet<(usize, Reverse<u64>, Prefix)>,
-    strangers_places: usize,
+    strangers_slots: usize,
 }
 
-struct Place {
+struct SlotState {
     network: Network,
     since: Instant,
     lost: CancellationToken,
 }
 
-/// A place, until it is dropped or lost.
+/// A slot, until it is dropped or lost.
 pub(super) struct Ticket {
     number: u64,
     lost: CancellationToken,
@@ -51,8 +51,8 @@ pub(super) struct Ticket {
 }
 
 impl Queue {
-    /// A quarter of `total` for each network, or half where few networks come; a quarter is kept
-    /// for known ones.
+    /// Returns a queue of `total` slots, of which each network gets at most `share`. A quarter is
+    /// kept for known networks.
     pub(super) fn new(total: usize, share: usize) -> Self {
         let size = Size::of(total as u64, share.max(1) as u64).without_administration();
         Self { size, state: Mutex::default() }
@@ -63,14 +63,14 @@ impl Queue {
     }
 
     pub(super) fn taken(&self) -> usize {
-        self.state().places.len()
+        self.state().slots.len()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a place. `None` if whoever would lose one for it has only just come.
+    /// Takes a slot. `None` if the connection that would lose one for it is too new.
     pub(super) fn enter(
         self: &Arc<Self>,
         prefix: Prefix,
@@ -80,21 +80,21 @@ impl Queue {
         let mut state = self.state();
         let network = (is_known, prefix);
         if let Some(loser) = self.loser(&state, network) {
-            let is_new = |place: &Place| now.duration_since(place.since) < GRACE;
-            if state.places.get(&loser).is_some_and(is_new) {
+            let is_new = |slot: &SlotState| now.duration_since(slot.since) < GRACE;
+            if state.slots.get(&loser).is_some_and(is_new) {
                 return None;
             }
-            if let Some(place) = state.leave(loser) {
-                place.lost.cancel();
+            if let Some(slot) = state.leave(loser) {
+                slot.lost.cancel();
             }
         }
         let (number, lost) = (state.next, CancellationToken::new());
         state.next += 1;
-        state.enter(number, Place { network, since: now, lost: lost.clone() });
+        state.enter(number, SlotState { network, since: now, lost: lost.clone() });
         Some(Ticket { number, lost, queue: Arc::clone(self) })
     }
 
-    /// Who must lose a place so that `network` gets one, if anybody must.
+    /// Returns which slot must be lost so that `network` gets one, if any.
     fn loser(&self, state: &State, network: Network) -> Option<u64> {
         let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let mine = state.networks.get(&network);
@@ -106,48 +106,48 @@ impl Queue {
             order.last().map(|(_, Reverse(oldest), _)| *oldest)
         };
         let for_strangers = count(self.size.total - self.size.kept);
-        if !is_known && state.strangers_places >= for_strangers {
+        if !is_known && state.strangers_slots >= for_strangers {
             return largest(&state.strangers);
         }
-        if state.places.len() < count(self.size.total) {
+        if state.slots.len() < count(self.size.total) {
             return None;
         }
-        // Strangers have only what nobody known needs.
+        // Strangers use only what known networks do not need.
         largest(&state.strangers).or_else(|| largest(&state.known))
     }
 }
 
 impl State {
-    fn enter(&mut self, number: u64, place: Place) {
-        let network = place.network;
-        self.strangers_places += usize::from(!network.0);
-        self.places.insert(number, place);
-        self.reorder(network, |places| {
-            places.insert(number);
+    fn enter(&mut self, number: u64, slot: SlotState) {
+        let network = slot.network;
+        self.strangers_slots += usize::from(!network.0);
+        self.slots.insert(number, slot);
+        self.reorder(network, |slots| {
+            slots.insert(number);
         });
     }
 
-    fn leave(&mut self, number: u64) -> Option<Place> {
-        let place = self.places.remove(&number)?;
-        self.strangers_places -= usize::from(!place.network.0);
-        self.reorder(place.network, |places| {
-            places.remove(&number);
+    fn leave(&mut self, number: u64) -> Option<SlotState> {
+        let slot = self.slots.remove(&number)?;
+        self.strangers_slots -= usize::from(!slot.network.0);
+        self.reorder(slot.network, |slots| {
+            slots.remove(&number);
         });
-        Some(place)
+        Some(slot)
     }
 
     fn reorder(&mut self, network: Network, change: impl FnOnce(&mut BTreeSet<u64>)) {
         let (is_known, prefix) = network;
         let order = if is_known { &mut self.known } else { &mut self.strangers };
-        let places = self.networks.entry(network).or_default();
-        let rank = |places: &BTreeSet<u64>| {
-            places.first().map(|oldest| (places.len(), Reverse(*oldest), prefix))
+        let slots = self.networks.entry(network).or_default();
+        let rank = |slots: &BTreeSet<u64>| {
+            slots.first().map(|oldest| (slots.len(), Reverse(*oldest), prefix))
         };
-        if let Some(former) = rank(places) {
+        if let Some(former) = rank(slots) {
             order.remove(&former);
         }
-        change(places);
-        match rank(places) {
+        change(slots);
+        match rank(slots) {
             Some(present) => drop(order.insert(present)),
             None => drop(self.networks.remove(&network)),
         }
@@ -155,7 +155,7 @@ impl State {
 }
 
 impl Ticket {
-    /// Answers when the place is lost.
+    /// Waits until the slot is lost.
     pub(super) async fn lost(&self) {
         self.lost.cancelled().await;
     }
@@ -198,7 +198,7 @@ mod tests {
             Self { queue: Arc::new(Queue::new(16, 4)), now: Instant::now() }
         }
 
-        /// Each comes a second after the one before.
+        /// Enters one second after the former connection.
         fn enter(&mut self, last: u8, is_known: bool) -> Option<Ticket> {
             self.now += Duration::from_secs(1);
             self.queue.enter(prefix(last), is_known, self.now)
@@ -212,9 +212,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_network_that_has_its_share_loses_its_oldest_place() {
         let mut world = World::new();
-        let places: Vec<_> = (0..5).map(|_| world.enter(1, false).unwrap()).collect();
+        let slots: Vec<_> = (0..5).map(|_| world.enter(1, false).unwrap()).collect();
         let other = world.enter(2, false).unwrap();
-        let losers: Vec<_> = places.iter().map(lost).collect();
+        let losers: Vec<_> = slots.iter().map(lost).collect();
         assert_eq!(losers, [true, false, false, false, false]);
         assert!(!lost(&other));
         assert_eq!(world.queue.taken(), 5);
@@ -225,10 +225,11 @@ mod tests {
         let mut world = World::new();
         let many: Vec<_> = (0..4).map(|_| world.enter(1, false).unwrap()).collect();
         let single: Vec<_> = (10..18).map(|last| world.enter(last, false).unwrap()).collect();
-        // Twelve are for strangers; the next one costs the largest network its oldest place.
+        // Strangers may have twelve slots. The next stranger costs the largest network its oldest
+        // slot.
         let next = world.enter(20, false).unwrap();
         assert!(lost(&many[0]) && !lost(&many[1]) && !single.iter().any(lost));
-        // What is kept is there for networks that are known.
+        // The other four are kept for known networks.
         let known: Vec<_> = (30..34).map(|last| world.enter(last, true).unwrap()).collect();
         assert_eq!(world.queue.taken(), 16);
         let more = world.enter(40, true).unwrap();
@@ -239,9 +240,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nobody_loses_a_place_who_has_only_just_come() {
         let mut world = World::new();
-        let places: Vec<_> = (0..4).map(|_| world.enter(1, false).unwrap()).collect();
+        let slots: Vec<_> = (0..4).map(|_| world.enter(1, false).unwrap()).collect();
         let at = world.now;
-        drop(places);
+        drop(slots);
         let fresh: Vec<_> =
             (0..4).map(|_| world.queue.enter(prefix(1), false, at).unwrap()).collect();
         assert!(world.queue.enter(prefix(1), false, at + GRACE / 2).is_none());
@@ -250,7 +251,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever comes and goes, no bound is passed and nothing is left behind.
+        /// Whatever connections come and go, no bound is passed and nothing is left over.
         #[test]
         fn bounds_hold(steps in prop::collection::vec((0..20_u8, any::<bool>(), any::<bool>()), 0..300)) {
             let mut world = World::new();
@@ -263,9 +264,9 @@ mod tests {
                 }
                 held.retain(|ticket| !lost(ticket));
                 let state = world.queue.state();
-                prop_assert_eq!(state.places.len(), held.len());
-                prop_assert!(held.len() <= 16 && state.strangers_places <= 12);
-                prop_assert!(state.networks.values().all(|places| places.len() <= 4));
+                prop_assert_eq!(state.slots.len(), held.len());
+                prop_assert!(held.len() <= 16 && state.strangers_slots <= 12);
+                prop_assert!(state.networks.values().all(|slots| slots.len() <= 4));
                 prop_assert_eq!(state.strangers.len() + state.known.len(), state.networks.len());
             }
             held.clear();

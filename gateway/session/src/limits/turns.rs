@@ -1,7 +1,7 @@
-//! Whose turn it is: to shake hands, or to ask without an identity. Each network has its turn after
-//! the others, so those who flood wait for themselves. Within one network it is by turns whoever came
-//! last and whoever has waited longest: the last is not buried under many who wait, nor the first
-//! under many who come.
+//! Gives out turns, for handshakes or for requests without an identity. The networks take turns, so
+//! a network that floods delays only itself. Within one network the newest and the oldest waiter
+//! alternate: a newcomer does not wait for all the others, and the oldest is not overtaken for
+//! ever.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,41 +10,41 @@ use doorward_model::Prefix;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use super::pace::Pace;
+use super::rate::SteadyRate;
 
-/// After how many that wait of one network it is looked which of them have left.
+/// After this many new waiters of one network, those that have left are removed.
 const SWEEP: usize = 1024;
 
-/// The turns of one listener. Cheap to clone; every clone is the same.
+/// The turns at one listener. Clones are cheap and share one state.
 #[derive(Clone)]
 pub(super) struct Turns(Arc<Mutex<State>>);
 
 struct State {
-    /// Three quarters of the pace are for everybody, ...
-    common: Line,
-    /// ... and a quarter for networks that known subjects come from.
-    kept: Line,
+    /// Three quarters of the rate are for everybody, ...
+    common: Lane,
+    /// ... and a quarter is for networks that known subjects came from.
+    kept: Lane,
 }
 
-/// A pace, and those who wait for it.
-struct Line {
-    pace: Pace,
+/// A rate, and those who wait for it.
+struct Lane {
+    rate: SteadyRate,
     networks: HashMap<Prefix, Network>,
     order: VecDeque<Prefix>,
-    /// Whether a task gives turns to those who wait.
+    /// Whether a task gives turns to the waiters.
     is_driven: bool,
 }
 
-/// Those of one network who wait, in the order in which they came.
+/// The waiters of one network, in the order in which they came.
 #[derive(Default)]
 struct Network {
     waiting: VecDeque<oneshot::Sender<()>>,
-    /// Whether the next turn is for whoever has waited longest.
+    /// Whether the next turn is for the oldest waiter.
     is_for_the_first: bool,
 }
 
 impl Network {
-    /// Gives a turn to somebody who still waits for it. Whether anybody did.
+    /// Gives a turn to one that still waits. Returns whether any did.
     fn give(&mut self) -> bool {
         let Self { waiting, is_for_the_first } = self;
         let next = || if *is_for_the_first { waiting.pop_front() } else { waiting.pop_back() };
@@ -54,10 +54,10 @@ impl Network {
     }
 }
 
-impl Line {
+impl Lane {
     fn new(rate: u32, now: Instant) -> Self {
-        let pace = Pace::new(rate, now);
-        Self { pace, networks: HashMap::new(), order: VecDeque::new(), is_driven: false }
+        let rate = SteadyRate::new(rate, now);
+        Self { rate, networks: HashMap::new(), order: VecDeque::new(), is_driven: false }
     }
 
     fn wait(&mut self, prefix: Prefix) -> oneshot::Receiver<()> {
@@ -66,7 +66,7 @@ impl Line {
         if waiting.is_empty() {
             self.order.push_back(prefix);
         }
-        // Those who have left are not kept for ever below those who come.
+        // Keeps waiters that have left from piling up.
         if waiting.len() % SWEEP == SWEEP - 1 {
             waiting.retain(|turn| !turn.is_closed());
         }
@@ -74,7 +74,7 @@ impl Line {
         answer
     }
 
-    /// Gives the next turn to somebody who still waits for it. Whether anybody did.
+    /// Gives the next turn to one that still waits. Returns whether any did.
     fn give(&mut self) -> bool {
         while let Some(prefix) = self.order.pop_front() {
             let Some(network) = self.networks.get_mut(&prefix) else { continue };
@@ -93,34 +93,33 @@ impl Line {
 }
 
 impl Turns {
-    /// So many a second.
+    /// Returns turns at `rate` a second.
     pub(super) fn new(rate: u32) -> Self {
         let (now, kept) = (Instant::now(), (rate / 4).max(1));
-        let common = Line::new(rate.saturating_sub(kept), now);
-        Self(Arc::new(Mutex::new(State { common, kept: Line::new(kept, now) })))
+        let common = Lane::new(rate.saturating_sub(kept), now);
+        Self(Arc::new(Mutex::new(State { common, kept: Lane::new(kept, now) })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers when it is the turn of somebody of that network. Whoever does not wait any more
-    /// gets none.
+    /// Waits for a turn of that network. A caller that stops waiting takes no turn.
     pub(super) async fn turn(&self, prefix: Prefix, is_known: bool) {
         let mut answers = Vec::with_capacity(2);
         {
             let now = Instant::now();
             let mut state = self.state();
             let State { common, kept } = &mut *state;
-            let lines = [Some(common), is_known.then_some(kept)];
-            for (which, line) in lines.into_iter().enumerate() {
-                let Some(line) = line else { continue };
-                if line.order.is_empty() && line.pace.take(now) {
+            let lanes = [Some(common), is_known.then_some(kept)];
+            for (which, lane) in lanes.into_iter().enumerate() {
+                let Some(lane) = lane else { continue };
+                if lane.order.is_empty() && lane.rate.take(now) {
                     return;
                 }
-                answers.push(line.wait(prefix));
-                if !line.is_driven {
-                    line.is_driven = true;
+                answers.push(lane.wait(prefix));
+                if !lane.is_driven {
+                    lane.is_driven = true;
                     tokio::spawn(drive(Arc::downgrade(&self.0), which == 1));
                 }
             }
@@ -139,22 +138,22 @@ impl Turns {
     }
 }
 
-/// Gives turns at the pace of a line, as long as anybody waits in it.
+/// Gives turns at the rate of one lane, as long as anybody waits in it.
 async fn drive(turns: std::sync::Weak<Mutex<State>>, is_kept: bool) {
     loop {
         let when = {
             let Some(state) = turns.upgrade() else { return };
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            let line = if is_kept { &mut state.kept } else { &mut state.common };
+            let lane = if is_kept { &mut state.kept } else { &mut state.common };
             let now = Instant::now();
-            while line.pace.is_ready(now) && line.give() {
-                line.pace.take(now);
+            while lane.rate.is_ready(now) && lane.give() {
+                lane.rate.take(now);
             }
-            if line.order.is_empty() {
-                line.is_driven = false;
+            if lane.order.is_empty() {
+                lane.is_driven = false;
                 return;
             }
-            line.pace.when(now)
+            lane.rate.when(now)
         };
         sleep_until(when).await;
     }
@@ -175,7 +174,7 @@ mod tests {
         Prefix::of([192, 0, 2, last].into())
     }
 
-    /// When somebody of that network has its turn, after now.
+    /// Returns how long a caller from that network waits for its turn.
     async fn waited(turns: &Turns, last: u8, is_known: bool) -> Duration {
         let begin = Instant::now();
         turns.turn(prefix(last), is_known).await;
@@ -194,9 +193,9 @@ mod tests {
         let turns = Turns::new(40);
         flood(&turns, 1, 1000);
         tokio::task::yield_now().await;
-        // Thirty a second are for everybody: the next turn is the other network's.
+        // Thirty a second are for everybody, and the next turn is the other network's.
         assert!(waited(&turns, 2, false).await < Duration::from_millis(100));
-        // In the flooding network whoever comes last is first or second.
+        // In the flooding network the newest waiter is first or second.
         assert!(waited(&turns, 1, false).await < Duration::from_millis(150));
         assert!(waited(&turns, 3, true).await < Duration::from_millis(1), "some are kept");
     }
@@ -205,7 +204,7 @@ mod tests {
     async fn whoever_stays_has_a_turn_while_others_come_and_leave() {
         let turns = Turns::new(40);
         flood(&turns, 1, 30);
-        // Two networks, from each of which many more come than there are turns; each leaves soon.
+        // From each of two networks many more come than there are turns. Each leaves soon.
         let others = turns.clone();
         let coming = tokio::spawn(async move {
             loop {

@@ -1,4 +1,4 @@
-//! A flow on a connection of `doorward/1`.
+//! Serves one stream of a `doorward/1` connection.
 
 use std::io;
 use std::sync::Arc;
@@ -9,33 +9,38 @@ use doorward_wire::{Answer, Asked, OPENING_LIMIT, Opening, Pipe, Why, read_frame
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
-use super::{Asking, Link, PATIENCE};
-use crate::listener::Serving;
+use super::{Link, OpenRequest, PATIENCE};
+use crate::serving::Serving;
 
-/// A flow that its link counts.
-pub(super) struct Counted(Arc<Link>);
+/// Counts one flow among the flows of its link, until it is dropped.
+pub(super) struct FlowCount(Arc<Link>);
 
-impl Counted {
+impl FlowCount {
     pub(super) fn new(link: &Arc<Link>) -> Self {
         link.flows.fetch_add(1, Ordering::SeqCst);
         Self(Arc::clone(link))
     }
 }
 
-impl Drop for Counted {
+impl Drop for FlowCount {
     fn drop(&mut self) {
         self.0.flows.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-/// One stream that the peer has opened.
-pub(super) async fn flow(serving: Arc<Serving>, counted: Counted, mut pipe: Pipe, draining: bool) {
+/// Reads what the peer asks for on a stream that it has opened, and hands the request to the flows.
+pub(super) async fn flow(
+    serving: Arc<Serving>,
+    counted: FlowCount,
+    mut pipe: Pipe,
+    draining: bool,
+) {
     let link = Arc::clone(&counted.0);
     let opening = timeout(PATIENCE, read_frame(&mut pipe, OPENING_LIMIT)).await;
     let opening = match opening {
         Ok(Ok(frame)) => Opening::decode(&frame).map_err(|error| error.to_string()),
         Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(error.to_string()),
-        // It went before it had said anything.
+        // The stream ended, or timed out, before it had sent a request.
         Ok(Err(_)) | Err(_) => return pipe.cut(Why::Wrong),
     };
     let (asked, wrong) = match opening {
@@ -46,21 +51,21 @@ pub(super) async fn flow(serving: Arc<Serving>, counted: Counted, mut pipe: Pipe
         Err(detail) => (Asked::default(), Some(detail)),
     };
     let session = Arc::clone(&link.session);
-    let asking = Asking { asked, pipe, link: Arc::clone(&link) };
+    let request = OpenRequest { asked, pipe, link: Arc::clone(&link) };
     if let Some(detail) = wrong {
-        return asking.refuse(Why::Wrong, &detail, "").await;
+        return request.refuse(Why::Wrong, &detail, "").await;
     }
     if draining {
-        return asking.refuse(Why::Stopping, "the gateway stops", "").await;
+        return request.refuse(Why::Stopping, "the gateway stops", "").await;
     }
     let id = serving.leases.new_flow_id();
-    serving.flows.asked(session, id, asking).await;
+    serving.flows.open(session, id, request).await;
 }
 
-/// A stream that there is no room for. Its peer is told so if that can be done at once; what it has
-/// brought is let go.
+/// Refuses a stream for which there is no buffer. The peer gets the reason if it can be sent
+/// without waiting. The bytes that the stream has brought are discarded.
 pub(super) async fn turn_away(mut pipe: Pipe) {
-    let detail = "too much waits to be taken by others; try again in a moment".to_owned();
+    let detail = "the buffers are in use by other streams; try again in a moment".to_owned();
     let answer = Answer::Refused { why: Why::Busy, detail, flow: String::new() }.encode();
     let said = async {
         write_frame(&mut pipe, &answer).await?;

@@ -1,4 +1,4 @@
-//! The first words on a connection of `doorward/1`.
+//! The greeting of a `doorward/1` connection: Hello and Welcome.
 
 use std::io;
 use std::sync::atomic::AtomicUsize;
@@ -13,17 +13,18 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::{LEAVING, Link, PATIENCE};
-use crate::listener::Serving;
+use crate::serving::Serving;
 use crate::session::Session;
 
-/// Answers that wait to be written.
+/// The most messages that wait to be written.
 const QUEUE: usize = 64;
-/// How many versions a peer may say that it speaks.
+/// The most versions that a peer may say that it speaks.
 const SPOKEN: usize = 64;
-/// How long a last word may take to arrive.
+/// How long a Bye may take to arrive.
 const LAST: Duration = Duration::from_millis(500);
 
-/// The first words, both ways.
+/// Reads the peer's Hello and sends the Welcome. Returns the control stream, the link, and the
+/// messages that wait to be sent.
 pub(super) async fn greet(
     carrier: &Carrier,
     session: &Arc<Session>,
@@ -39,7 +40,7 @@ pub(super) async fn greet(
         Ok(Err(_)) | Err(_) => return Err(Why::Wrong),
     };
     let Ok(Control::Hello(Hello { versions, instance, software })) = Control::decode(&frame) else {
-        return Err(bye(&mut control, Why::Wrong, "the first message is Hello").await);
+        return Err(bye(&mut control, Why::Wrong, "the first message must be Hello").await);
     };
     if instance.len() > 64 || software.len() > 256 {
         return Err(bye(&mut control, Why::Wrong, "instance or software is too long").await);
@@ -70,6 +71,7 @@ pub(super) async fn greet(
     Ok((control, Arc::new(link), waiting))
 }
 
+/// Sends one message on the control stream.
 pub(super) async fn say(control: &mut Pipe, word: &Control) -> io::Result<()> {
     let bytes = encode(&word.encode());
     let said = async {
@@ -79,9 +81,9 @@ pub(super) async fn say(control: &mut Pipe, word: &Control) -> io::Result<()> {
     timeout(LEAVING, said).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// Says the last word, and answers it.
+/// Sends a Bye, and returns its reason.
 pub(super) async fn bye(control: &mut Pipe, why: Why, detail: &str) -> Why {
-    // The connection ends in any case.
+    // If this fails, the connection ends all the same.
     drop(say(control, &Control::Bye(why, detail.to_owned())).await);
     let last = async {
         control.shutdown().await?;

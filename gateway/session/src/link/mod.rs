@@ -1,8 +1,9 @@
-//! A session of `doorward/1`: its control stream, and the streams that its peer opens.
+//! A link: one `doorward/1` connection, with its control stream and the streams that its peer
+//! opens.
 
-mod asking;
 mod flow;
 mod greeting;
+mod open_request;
 mod service;
 
 use std::io;
@@ -17,51 +18,53 @@ use doorward_wire::{
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-pub use asking::{Asking, Parting};
+pub use open_request::{CutNotice, OpenRequest};
 
-use crate::listener::Serving;
 use crate::ports::Renewal;
+use crate::serving::Serving;
 use crate::session::Session;
 use greeting::greet;
-use service::Service;
+use service::LinkService;
 
-/// How long a peer may take for its first words, on the connection and on each stream.
+/// How long a peer may take for its first message, on the connection and on each stream.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a word of ours may take to leave.
+/// How long a message of the gateway may take to leave.
 const LEAVING: Duration = Duration::from_secs(5);
 /// How long an answer to a ping may take.
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// One connection of a device or a person: what flows towards a device are opened on.
+/// One `doorward/1` connection of a device or a person. The gateway opens flows to the device on
+/// it.
 #[derive(Debug)]
 pub struct Link {
     carrier: Carrier,
     session: Arc<Session>,
     instance: Vec<u8>,
-    /// What is to be said. Boxed, because a channel keeps room for 32 words from its beginning.
+    /// The messages to send. They are boxed because the channel allocates room for 32 messages at
+    /// once.
     words: mpsc::Sender<Box<Control>>,
     flows: AtomicUsize,
-    /// The last answer to a ping.
+    /// The number of the last pong.
     pongs: watch::Sender<u64>,
-    /// A certificate that was issued here and that its holder has not stored yet.
+    /// A certificate that was issued on this link, and that its holder has not stored yet.
     issued: Mutex<Option<(u64, Renewal)>>,
 }
 
 impl Link {
-    /// Whose it is.
+    /// Returns the session of the link.
     #[must_use]
     pub fn session(&self) -> &Arc<Session> {
         &self.session
     }
 
-    /// What its program has called itself, at random, when it started: whether two links are of
-    /// one program.
+    /// Returns the random name that the peer's program gave itself when it started. Two links with
+    /// one instance belong to one program.
     #[must_use]
     pub fn instance(&self) -> &[u8] {
         &self.instance
     }
 
-    /// Whether somebody is at the other end: whether a ping is answered within a few seconds.
+    /// Returns whether the peer answers a ping within three seconds.
     pub async fn lives(&self) -> bool {
         let mut pongs = self.pongs.subscribe();
         let number = pongs.borrow().wrapping_add(1);
@@ -71,21 +74,21 @@ impl Link {
         timeout(ANSWER, pongs.wait_for(|pong| *pong == number)).await.is_ok_and(|pong| pong.is_ok())
     }
 
-    /// Ends it, telling its program why.
+    /// Ends the link, and tells the peer why.
     pub fn part(&self, why: Why) {
-        // A peer that does not read its words is not waited for.
+        // Does not wait for a peer that does not read its messages.
         drop(self.words.try_send(Box::new(Control::Bye(why, why.to_string()))));
         if self.words.is_closed() {
             self.carrier.close(why);
         }
     }
 
-    /// Asks the device for what it offers under a name.
+    /// Asks the device to open what it offers under a name.
     ///
     /// # Errors
-    /// When it refuses, does not answer in time, or is gone; or when there is no room for what it
-    /// could send.
-    pub async fn open(&self, asked: Asked) -> Result<Reached, LinkError> {
+    /// When the device refuses, does not answer in time, or is gone; or when there is no buffer for
+    /// what it could send.
+    pub async fn open(&self, asked: Asked) -> Result<DeviceFlow, LinkError> {
         let window = self.session.window().ok_or(LinkError::NoRoom)?;
         let open = async {
             let mut pipe = self.carrier.open().await?;
@@ -95,10 +98,10 @@ impl Link {
             let answer = Answer::decode(&frame).map_err(|error| LinkError::Said(error.to_string()));
             match answer? {
                 Answer::Admitted { kind: Kind::Stream, actions, .. } => {
-                    Ok(Reached::Stream { pipe, granted: actions })
+                    Ok(DeviceFlow::Stream { pipe, granted: actions })
                 }
                 Answer::Admitted { kind: Kind::Datagrams, .. } => {
-                    Ok(Reached::Datagrams(self.carrier.datagrams(pipe)))
+                    Ok(DeviceFlow::Datagrams(self.carrier.datagrams(pipe)))
                 }
                 Answer::Refused { why, detail, .. } => Err(LinkError::Refused(why, detail)),
                 Answer::Unknown(kind) => Err(LinkError::Said(format!("a message of type {kind}"))),
@@ -112,42 +115,43 @@ impl Link {
     }
 
     fn tell_cut(&self, stream: u64, why: Why) {
-        // It is a courtesy: the stream itself does not end properly.
+        // The message only gives the reason. The peer sees the cut from the stream itself, which
+        // does not end properly.
         drop(self.words.try_send(Box::new(Control::Cut(stream, why))));
     }
 }
 
-/// What an offered interface was opened as.
+/// A flow to a device, as the device has opened it.
 #[derive(Debug)]
-pub enum Reached {
+pub enum DeviceFlow {
     /// A stream.
     Stream {
-        /// Its bytes.
+        /// The stream.
         pipe: Pipe,
-        /// Which of the wanted actions the device says that it serves.
+        /// The requested actions that the device says it serves.
         granted: Vec<String>,
     },
     /// Datagrams.
     Datagrams(Datagrams),
 }
 
-/// Why a device's interface was not opened. The device's doing, or the network's.
+/// Why a device did not open its interface. The device's fault, or the network's.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LinkError {
-    /// The connection broke off.
-    #[error("the device's connection: {0}")]
+    /// The connection failed.
+    #[error("the connection to the device failed: {0}")]
     Broken(#[from] io::Error),
-    /// It refused.
+    /// The device refused.
     #[error("the device refuses: {0} ({detail})", detail = doorward_model::escape(.1))]
     Refused(Why, String),
-    /// It said something that is no answer.
+    /// The device sent a message that is no answer.
     #[error("the device answered with {}", doorward_model::escape(.0))]
     Said(String),
-    /// Nothing more can be let wait for those who take it.
+    /// There is no buffer for one more stream.
     #[error("there is no room for one more stream (limits.buffers)")]
     NoRoom,
-    /// It did not answer.
+    /// The device did not answer.
     #[error("the device did not answer in time")]
     Slow,
 }
@@ -156,11 +160,12 @@ pub enum LinkError {
 pub(crate) async fn serve(carrier: Carrier, session: Arc<Session>, serving: Arc<Serving>) {
     let why = match greet(&carrier, &session, &serving).await {
         Ok((control, link, words)) => {
-            let why = Service { control, link: Arc::clone(&link), serving: Arc::clone(&serving) }
-                .run(words)
-                .await;
-            serving.flows.parted(&link);
-            session.part();
+            let why =
+                LinkService { control, link: Arc::clone(&link), serving: Arc::clone(&serving) }
+                    .run(words)
+                    .await;
+            serving.flows.link_closed(&link);
+            session.connection_ended();
             why
         }
         Err(why) => why,

@@ -1,4 +1,4 @@
-//! Serves one connection of `doorward/1` from its greeting to its end.
+//! Serves the control stream of a link, from its greeting to its end.
 
 use std::io;
 use std::sync::Arc;
@@ -12,40 +12,40 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::Link;
-use super::flow::{Counted, flow, turn_away};
+use super::flow::{FlowCount, flow, turn_away};
 use super::greeting::{bye, say};
 use crate::http::Problem;
 use crate::lease::Cause;
-use crate::listener::Serving;
+use crate::serving::Serving;
 
-/// How often it is looked whether the session still stands, and where it comes from: while flows
-/// are open, and while none is.
+/// How often the session's identity and address are checked: while flows are open, and while none
+/// is.
 const LOOK: Duration = Duration::from_secs(1);
 const REST: Duration = Duration::from_secs(15);
-/// How often, while the connection comes from an address that is not proven.
+/// How often the session is checked while the peer's address is not proven.
 const PROBED: Duration = Duration::from_millis(100);
-/// The number of pings that are sent for that.
+/// The number of the pings that are sent meanwhile.
 const PROBE: u64 = u64::MAX;
-/// How long a peer over TLS may say nothing at all. Over QUIC the transport sees to it.
+/// How long a peer over TLS may send nothing at all. Over QUIC the transport has its own timeout.
 const SILENCE: Duration = Duration::from_secs(60);
-/// Requests on the control stream that are being answered.
+/// The most requests on the control stream that are being answered at the same time.
 const BUSY: usize = 4;
-/// After so many bytes of the control stream others have their turn. A frame counts as so many more:
-/// even an empty one is some work.
+/// After this many bytes of the control stream the task yields. A frame counts as this many more
+/// bytes, because even an empty frame costs some work.
 const TURN: usize = 16 * 1024;
 const FRAME: usize = 256;
-/// Interfaces in one offer.
+/// The most interfaces in one offer.
 const OFFERED: usize = 256;
 
-/// Serves the control stream.
-pub(super) struct Service {
+/// Serves the control stream of one link.
+pub(super) struct LinkService {
     pub(super) control: Pipe,
     pub(super) link: Arc<Link>,
     pub(super) serving: Arc<Serving>,
 }
 
-impl Service {
-    /// Until the connection is to end, and why.
+impl LinkService {
+    /// Serves until the connection must end, and returns why.
     pub(super) async fn run(mut self, mut words: mpsc::Receiver<Box<Control>>) -> Why {
         let mut frames = Frames::new(CONTROL_LIMIT);
         let busy = Arc::new(Semaphore::new(BUSY));
@@ -104,20 +104,21 @@ impl Service {
                     Ok(pipe) => self.take(pipe, draining),
                     Err(_) => return Why::Stopping,
                 },
-                () = session.moves() => looked = Instant::now(),
+                () = session.begins_to_move() => looked = Instant::now(),
                 () = sleep_until(looked + pause) => {
                     looked = Instant::now();
                     if session.is_moving() {
-                        // What leaves tells whether the new path was validated.
+                        // Whether a PATH_CHALLENGE leaves with this ping tells whether the new path
+                        // is validated.
                         drop(self.link.words.try_send(Box::new(Control::Ping(PROBE))));
                     }
-                    session.look();
-                    session.stands();
+                    session.check_address();
+                    session.check_identity();
                     self.bound(&mut window);
                     if carrier.as_str() == "tls" && heard.elapsed() > SILENCE {
                         return Why::Idle;
                     }
-                    // What others open through this one counts as well.
+                    // Flows of other sessions may go through this link, so all flows are counted.
                     if draining && self.serving.leases.flow_count() == 0 {
                         return bye(&mut self.control, Why::Stopping, "the gateway stops").await;
                     }
@@ -127,17 +128,17 @@ impl Service {
         }
     }
 
-    /// Takes a stream that the peer has opened, if there is room for what it may bring.
+    /// Accepts a stream that the peer has opened, if there is a buffer for it.
     fn take(&self, mut pipe: Pipe, draining: bool) {
         let (serving, session) = (Arc::clone(&self.serving), &self.link.session);
-        // Over TLS a stream has its room from the moment that it was opened.
+        // Over TLS the buffer was reserved when the stream was opened.
         if !pipe.is_keeping()
             && let Some(window) = session.window()
         {
             pipe.keep(window);
         }
         if pipe.is_keeping() {
-            let counted = Counted::new(&self.link);
+            let counted = FlowCount::new(&self.link);
             self.serving.tasks.spawn(flow(serving, counted, pipe, draining));
         } else {
             serving.refusals.count(session.peer().ip(), "no-room-for-streams");
@@ -145,11 +146,11 @@ impl Service {
         }
     }
 
-    /// How long to wait between two looks. A session at rest has nothing to lose by the second
-    /// but its own end.
+    /// Returns how long to wait until the next check. An idle session loses nothing by a long wait,
+    /// as long as its certificate's end is not missed.
     fn pause(&self, draining: bool) -> Duration {
         if self.link.session.is_moving() {
-            return if self.link.session.is_lost() { LOOK } else { PROBED };
+            return if self.link.session.is_address_unknown() { LOOK } else { PROBED };
         }
         if draining || self.link.flows.load(Ordering::SeqCst) > 0 {
             return LOOK;
@@ -158,8 +159,9 @@ impl Service {
         Duration::try_from(left).unwrap_or_default().clamp(LOOK, REST)
     }
 
-    /// Gives the connection its share of what may be on its way, if that has changed by more than
-    /// an eighth since `former`: to tell it wakes what drives it.
+    /// Gives the connection its share of the bytes in flight, if the share has changed by more than
+    /// an eighth since `former`. Every change wakes the connection's task, so small ones are not
+    /// passed on.
     fn bound(&self, former: &mut u32) {
         let window = self.serving.window();
         if window.abs_diff(*former) > *former / 8 {
@@ -168,8 +170,8 @@ impl Service {
         }
     }
 
-    /// Takes a word of the peer's, and answers what is to be said at once, if anything. An
-    /// error ends the connection.
+    /// Handles one message of the peer. Returns the answer to send at once, if any. An error ends
+    /// the connection.
     fn hear(&self, word: Control, busy: &Arc<Semaphore>) -> Result<Option<Control>, String> {
         let later = |id: u64| {
             let place = Arc::clone(busy).try_acquire_owned();
@@ -224,7 +226,8 @@ impl Service {
                 Err(busy) => busy,
             },
             Control::Kept(id) => {
-                // Before that, what is on its disk is the former one: that must stay good.
+                // Until the peer says Kept, its disk has only the former certificate, so the
+                // session rests on that one.
                 match self.link.issued().take_if(|(issued, _)| *issued == id) {
                     Some((_, renewal)) => self.link.session.adopt(renewal.id, renewal.not_after),
                     None => return Err("there is no such certificate to keep".to_owned()),
@@ -238,13 +241,13 @@ impl Service {
                 return Ok(None);
             }
             Control::NotKnown(_) | Control::Cut(..) => return Ok(None),
-            Control::Bye(..) => return Err("until next time".to_owned()),
-            Control::Hello(_) => return Err("Hello is said once".to_owned()),
+            Control::Bye(..) => return Err("goodbye".to_owned()),
+            Control::Hello(_) => return Err("Hello may be sent only once".to_owned()),
             Control::Welcome(_)
             | Control::Taken(_)
             | Control::Noted(_)
             | Control::Renewed(_)
-            | Control::Declined(_) => return Err("that is the gateway's to say".to_owned()),
+            | Control::Declined(_) => return Err("only the gateway sends this message".to_owned()),
         };
         Ok(Some(answer))
     }
@@ -259,8 +262,8 @@ fn declined(id: u64, problem: &Problem) -> Control {
     Control::Declined(Declined { id, why, detail: problem.detail().to_owned() })
 }
 
-/// The next frame of the control stream; `None` at its end. It can be given up at any time
-/// without losing anything.
+/// Returns the next frame of the control stream; `None` at its end. Dropping the future loses
+/// nothing.
 async fn next_frame(control: &mut Pipe, frames: &mut Frames) -> io::Result<Option<Vec<u8>>> {
     loop {
         let next = frames.next();

@@ -20,7 +20,7 @@ const COUNTED_FROM_HERE: &str = "more of this kind within this minute are counte
 
 /// What becomes of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum BudgetVerdict {
     /// It is written.
     Written,
     /// It has been counted, and a later record says how many there were.
@@ -50,11 +50,11 @@ struct Account {
     day: Window,
     /// Since when records have been counted that no record tells of yet.
     counting: Option<Duration>,
-    sums: HashMap<Option<Place>, Sum>,
+    sums: HashMap<Option<InterfaceKey>, Sum>,
 }
 
 /// A device and one of its interfaces.
-type Place = (Device, String);
+type InterfaceKey = (Device, String);
 
 /// How many records have been written since the window began.
 #[derive(Debug)]
@@ -85,26 +85,26 @@ impl Budget {
         record: &mut Record,
         room: impl Fn(Class) -> bool,
         now: Duration,
-    ) -> Verdict {
+    ) -> BudgetVerdict {
         let bound = record.bound();
         // What is urgent may use the room that is kept, and has a bound there only.
         let is_usual = bound.class == Class::Rescue && room(Class::Administrator);
         let room = room(bound.class);
         match (room, bound.class.without_room()) {
-            (false, WithoutRoom::Refused) => return Verdict::NoRoom,
-            (true, _) if is_usual || bound.minute == u32::MAX => return Verdict::Written,
+            (false, WithoutRoom::Refused) => return BudgetVerdict::NoRoom,
+            (true, _) if is_usual || bound.minute == u32::MAX => return BudgetVerdict::Written,
             (true, _) | (false, WithoutRoom::Counted) => {}
         }
         let account = self.account(record, bound, now);
         let Some(left) = Some(account).filter(|_| room).and_then(|account| account.take(now))
         else {
             self.count(record, now);
-            return Verdict::Counted;
+            return BudgetVerdict::Counted;
         };
         if left == 0 && record.detail.is_none() {
             record.detail = Some(PeerText::new(COUNTED_FROM_HERE));
         }
-        Verdict::Written
+        BudgetVerdict::Written
     }
 
     /// Counts one record: what it tells of began without a record of its own.
@@ -194,7 +194,7 @@ impl Account {
         // anybody may ask for is not told apart by the names that they choose.
         let place = match record.event {
             Event::FlowOpen | Event::FlowEnd | Event::Operation | Event::OperationRefused => {
-                place(record)
+                interface_of(record)
             }
             _ => None,
         };
@@ -205,7 +205,7 @@ impl Account {
     }
 }
 
-fn place(record: &Record) -> Option<Place> {
+fn interface_of(record: &Record) -> Option<InterfaceKey> {
     let interface = record.path.as_ref()?.raw().split('/').next()?.to_owned();
     Some((record.device.clone()?, interface))
 }
@@ -241,7 +241,7 @@ impl Sum {
     }
 
     /// The record that tells of all of them.
-    fn record(self, event: Event, party: Option<&Party>, place: Option<Place>) -> Record {
+    fn record(self, event: Event, party: Option<&Party>, place: Option<InterfaceKey>) -> Record {
         let mut record = Record::new(self.last, event);
         match party {
             Some(Party::Subject(subject)) => record.subject = Some(subject.clone()),
@@ -281,7 +281,7 @@ mod tests {
     fn burst(budget: &mut Budget, event: Event, subject: &str, second: u64, count: u32) -> u32 {
         let taken = (0..count)
             .map(|_| budget.take(&mut record(event, subject, second), |_| true, seconds(second)));
-        taken.filter(|verdict| *verdict == Verdict::Written).count() as u32
+        taken.filter(|verdict| *verdict == BudgetVerdict::Written).count() as u32
     }
 
     #[test]
@@ -308,7 +308,7 @@ mod tests {
         let mut last = None;
         for _ in 0..100 {
             let mut one = record(Event::CodeRefused, "device/one", 0);
-            if budget.take(&mut one, |_| true, seconds(0)) == Verdict::Written {
+            if budget.take(&mut one, |_| true, seconds(0)) == BudgetVerdict::Written {
                 last = Some(one);
             }
         }
@@ -369,10 +369,10 @@ mod tests {
             budget.take(&mut record(event, "device/one", 0), |_| room, seconds(0))
         };
         for event in [Event::FlowRefused, Event::SessionOpen, Event::Alarm, Event::Issuing] {
-            assert_eq!(take(&mut budget, event, false), Verdict::Counted, "{event}");
+            assert_eq!(take(&mut budget, event, false), BudgetVerdict::Counted, "{event}");
         }
         for event in [Event::FlowOpen, Event::Operation] {
-            assert_eq!(take(&mut budget, event, false), Verdict::NoRoom, "{event}");
+            assert_eq!(take(&mut budget, event, false), BudgetVerdict::NoRoom, "{event}");
         }
         burst(&mut budget, Event::FlowRefused, "device/two", 0, 100);
         assert_eq!(budget.due(|_| false, false, seconds(3599)), []);
@@ -392,19 +392,19 @@ mod tests {
         };
         for _ in 0..10_000 {
             let verdict = budget.take(&mut request(Action::Create, false), |_| true, seconds(0));
-            assert_eq!(verdict, Verdict::Written);
+            assert_eq!(verdict, BudgetVerdict::Written);
         }
         let mut urgent = |room: fn(Class) -> bool| {
             let mut all = (0..1000).map(|_| request(Action::Delete, true));
             let written = all.by_ref().map(|mut one| budget.take(&mut one, room, seconds(0)));
-            written.filter(|verdict| *verdict == Verdict::Written).count()
+            written.filter(|verdict| *verdict == BudgetVerdict::Written).count()
         };
         assert_eq!(urgent(|_| true), 1000);
         let only_rescue = |class| class == Class::Rescue;
         assert_eq!(urgent(only_rescue), 120, "the rest is done and counted");
         let reads =
             (0..100).map(|_| budget.take(&mut request(Action::Read, false), |_| true, seconds(0)));
-        assert_eq!(reads.filter(|verdict| *verdict == Verdict::Counted).count(), 40);
+        assert_eq!(reads.filter(|verdict| *verdict == BudgetVerdict::Counted).count(), 40);
         assert_eq!(Class::Rescue.room(1), u64::MAX, "the log never lacks room for it");
     }
 

@@ -1,8 +1,8 @@
 //! The audit log: records in the order in which they were written, synced in groups.
 
 mod budget;
-mod door;
-mod line;
+mod intake;
+mod log_line;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -24,9 +24,9 @@ use tokio::task::JoinHandle;
 use crate::database::{self, WriteConnection, reading};
 use crate::error::{OpenError, StoreError};
 use crate::open::Store;
-use door::{Door, Taken};
-use line::Line;
-use writer::{Entry, Pruned};
+use intake::{Intake, IntakeResult};
+use log_line::LogLine;
+use writer::{Pruned, QueueEntry};
 
 pub use read::Numbered;
 
@@ -55,10 +55,10 @@ impl AuditSettings {
 /// The audit log. Cheap to clone; every clone is the same log.
 #[derive(Clone)]
 pub struct AuditLog {
-    entries: mpsc::Sender<Entry>,
+    entries: mpsc::Sender<QueueEntry>,
     readers: SqlitePool,
     last: watch::Receiver<i64>,
-    door: Arc<Door>,
+    intake: Arc<Intake>,
 }
 
 impl AuditLog {
@@ -87,11 +87,11 @@ impl AuditLog {
         let (tell_last, last) = watch::channel(0);
         let (tell_trouble, trouble) = watch::channel(None);
         let (tell_bytes, bytes) = watch::channel(0);
-        let door = Arc::new(Door::new(settings.max_bytes, trouble, bytes));
-        let writer = writer::Writer {
+        let intake = Arc::new(Intake::new(settings.max_bytes, trouble, bytes));
+        let writer = writer::AuditWriter {
             connection,
             queue,
-            door: Arc::clone(&door),
+            intake: Arc::clone(&intake),
             ballast: store.ballast().clone(),
             clock,
             last: tell_last,
@@ -100,19 +100,19 @@ impl AuditLog {
         };
         let task = tokio::spawn(writer.run());
         let readers = SqlitePoolOptions::new().max_connections(2).connect_lazy_with(reading(&path));
-        Ok((Self { entries, readers, last, door }, task))
+        Ok((Self { entries, readers, last, intake }, task))
     }
 
     /// Why the log cannot take flows now, if it cannot; and every later change of that.
     #[must_use]
     pub fn trouble(&self) -> watch::Receiver<Option<JournalError>> {
-        self.door.trouble()
+        self.intake.trouble()
     }
 
     /// How many bytes the log has.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.door.bytes()
+        self.intake.bytes()
     }
 
     /// The number of the last record, and of every later one.
@@ -127,16 +127,16 @@ impl AuditLog {
     /// When the log refuses.
     pub async fn prune(&self, before: Timestamp) -> Result<u64, JournalError> {
         let (reply, answer): (Pruned, _) = oneshot::channel();
-        let entry = Entry::Prune { before, reply };
+        let entry = QueueEntry::Prune { before, reply };
         self.entries.send(entry).await.map_err(|_| JournalError::Closed)?;
         answer.await.map_err(|_| JournalError::Closed)?
     }
 
     /// Hands a line over. It has its turn in the queue at once, if there is room: records stand in
     /// the log in the order in which they were handed over, whoever waits for them first.
-    fn send(&self, line: Line) -> Written {
+    fn send(&self, line: LogLine) -> Written {
         let (reply, answer) = oneshot::channel();
-        let queued = self.queue(Entry::Line { line, reply: Some(reply) });
+        let queued = self.queue(QueueEntry::Line { line, reply: Some(reply) });
         Box::pin(async {
             queued.await?;
             answer.await.map_err(|_| JournalError::Closed)?
@@ -144,16 +144,16 @@ impl AuditLog {
     }
 
     /// Answers when the entry is in the queue.
-    fn queue(&self, entry: Entry) -> Written {
+    fn queue(&self, entry: QueueEntry) -> Written {
         match self.entries.try_send(entry) {
             Ok(()) => Box::pin(async { Ok(()) }),
             Err(TrySendError::Full(entry)) => {
-                let (entries, door) = (self.entries.clone(), Arc::clone(&self.door));
+                let (entries, intake) = (self.entries.clone(), Arc::clone(&self.intake));
                 Box::pin(async move {
                     let length = entry.length();
                     let sent = patiently(entries.send(entry)).await;
                     if sent.is_err() {
-                        door.arrived(length);
+                        intake.arrived(length);
                     }
                     sent
                 })
@@ -165,49 +165,49 @@ impl AuditLog {
 
 impl Journal for AuditLog {
     fn open(&self, record: Record) -> Opening {
-        let line = match self.door.take(record) {
-            Taken::Written(line) => line,
-            Taken::Counted => {
-                let door = Arc::clone(&self.door);
-                return Box::pin(async { Ok(Box::new(Uncounted(door)) as Box<dyn Closing>) });
+        let line = match self.intake.take(record) {
+            IntakeResult::Written(line) => line,
+            IntakeResult::Counted => {
+                let intake = Arc::clone(&self.intake);
+                return Box::pin(async { Ok(Box::new(Uncounted(intake)) as Box<dyn Closing>) });
             }
-            Taken::Refused(error) => return Box::pin(async { Err(error) }),
+            IntakeResult::Refused(error) => return Box::pin(async { Err(error) }),
         };
         // The place for the ending comes first, so that an opening never lacks one.
         let place = self.entries.clone().try_reserve_owned();
-        let (log, door) = (self.clone(), Arc::clone(&self.door));
+        let (log, intake) = (self.clone(), Arc::clone(&self.intake));
         match place {
             Ok(place) => {
                 let written = self.send(line);
                 Box::pin(async move {
                     written.await?;
-                    Ok(Box::new(Place { place, door }) as Box<dyn Closing>)
+                    Ok(Box::new(ReservedEnding { place, intake }) as Box<dyn Closing>)
                 })
             }
             Err(TrySendError::Full(entries)) => Box::pin(async move {
                 let length = line.length();
                 let place = patiently(entries.reserve_owned()).await;
-                let place = place.inspect_err(|_| log.door.arrived(length))?;
+                let place = place.inspect_err(|_| log.intake.arrived(length))?;
                 log.send(line).await?;
-                Ok(Box::new(Place { place, door }) as Box<dyn Closing>)
+                Ok(Box::new(ReservedEnding { place, intake }) as Box<dyn Closing>)
             }),
             Err(TrySendError::Closed(_)) => Box::pin(async { Err(JournalError::Closed) }),
         }
     }
 
     fn write(&self, record: Record) -> Written {
-        match self.door.take(record) {
-            Taken::Written(line) => self.send(line),
-            Taken::Counted => Box::pin(async { Ok(()) }),
-            Taken::Refused(error) => Box::pin(async { Err(error) }),
+        match self.intake.take(record) {
+            IntakeResult::Written(line) => self.send(line),
+            IntakeResult::Counted => Box::pin(async { Ok(()) }),
+            IntakeResult::Refused(error) => Box::pin(async { Err(error) }),
         }
     }
 
     fn append(&self, record: Record) -> Written {
-        match self.door.take(record) {
-            Taken::Written(line) => self.queue(Entry::Line { line, reply: None }),
-            Taken::Counted => Box::pin(async { Ok(()) }),
-            Taken::Refused(error) => Box::pin(async { Err(error) }),
+        match self.intake.take(record) {
+            IntakeResult::Written(line) => self.queue(QueueEntry::Line { line, reply: None }),
+            IntakeResult::Counted => Box::pin(async { Ok(()) }),
+            IntakeResult::Refused(error) => Box::pin(async { Err(error) }),
         }
     }
 }
@@ -219,21 +219,21 @@ async fn patiently<T, E>(place: impl Future<Output = Result<T, E>>) -> Result<T,
 }
 
 /// A place in the queue that is kept for an ending.
-struct Place {
-    place: mpsc::OwnedPermit<Entry>,
-    door: Arc<Door>,
+struct ReservedEnding {
+    place: mpsc::OwnedPermit<QueueEntry>,
+    intake: Arc<Intake>,
 }
 
-impl Closing for Place {
+impl Closing for ReservedEnding {
     fn close(self: Box<Self>, record: Record) {
-        if let Some(line) = self.door.ending(&record) {
-            self.place.send(Entry::Line { line, reply: None });
+        if let Some(line) = self.intake.ending(&record) {
+            self.place.send(QueueEntry::Line { line, reply: None });
         }
     }
 }
 
 /// The ending of something whose opening was counted.
-struct Uncounted(Arc<Door>);
+struct Uncounted(Arc<Intake>);
 
 impl Closing for Uncounted {
     fn close(self: Box<Self>, record: Record) {
@@ -246,6 +246,6 @@ pub(crate) async fn insert(
     connection: &mut SqliteConnection,
     record: &Record,
 ) -> Result<i64, StoreError> {
-    let line = Line::of(record).map_err(|error| StoreError::Row(error.to_string()))?;
+    let line = LogLine::of(record).map_err(|error| StoreError::Row(error.to_string()))?;
     line.insert(connection).await
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::read::OF_FLOW;
-use crate::tests::{START, World};
+use crate::tests::{START, TestStore};
 use crate::{AuditLog, AuditSettings};
 
 fn record(event: Event, subject: &str) -> Record {
@@ -29,15 +29,15 @@ fn change(urgent: bool) -> Record {
     record.detail(&"x".repeat(256))
 }
 
-async fn open(world: &World, max_bytes: u64) -> (AuditLog, tokio::task::JoinHandle<()>) {
-    let (settings, store) = (AuditSettings { max_bytes, open: 64 }, world.open().await.store);
-    AuditLog::open(world.path(), settings, world.clock.clone(), &store).await.unwrap()
+async fn open(test_store: &TestStore, max_bytes: u64) -> (AuditLog, tokio::task::JoinHandle<()>) {
+    let (settings, store) = (AuditSettings { max_bytes, open: 64 }, test_store.open().await.store);
+    AuditLog::open(test_store.path(), settings, test_store.clock.clone(), &store).await.unwrap()
 }
 
 #[tokio::test]
 async fn what_was_acknowledged_is_read_back_in_order_and_endings_keep_their_place() {
-    let world = World::found().await;
-    let (log, task) = open(&world, 1 << 30).await;
+    let test_store = TestStore::found().await;
+    let (log, task) = open(&test_store, 1 << 30).await;
     let opened = log.open(numbered(1)).await.unwrap();
     for number in 2..100 {
         log.write(numbered(number)).await.unwrap();
@@ -45,7 +45,7 @@ async fn what_was_acknowledged_is_read_back_in_order_and_endings_keep_their_plac
     opened.close(numbered(100).ended(Outcome::Done, "done"));
     drop(log);
     task.await.unwrap();
-    let (log, _task) = open(&world, 1 << 30).await;
+    let (log, _task) = open(&test_store, 1 << 30).await;
     let all = log.read_after(0, None, 1000).await.unwrap();
     let numbers: Vec<u64> = all.iter().map(|one| one.record.bytes_up.unwrap()).collect();
     assert_eq!(numbers, (1..=100).collect::<Vec<_>>());
@@ -56,8 +56,8 @@ async fn what_was_acknowledged_is_read_back_in_order_and_endings_keep_their_plac
 
 #[tokio::test]
 async fn one_flow_is_read_in_order_and_by_its_index() {
-    let world = World::found().await;
-    let (log, _task) = open(&world, 1 << 30).await;
+    let test_store = TestStore::found().await;
+    let (log, _task) = open(&test_store, 1 << 30).await;
     let at = Timestamp::from_second(START).unwrap();
     let (one, other) = (FlowId::new(at, [1; 10]), FlowId::new(at, [2; 10]));
     for number in 0..60 {
@@ -95,9 +95,9 @@ async fn fill(log: &AuditLog, event: Event) -> (u64, JournalError) {
 
 #[tokio::test]
 async fn who_has_fewer_rights_finds_the_log_full_earlier() {
-    let world = World::found().await;
+    let test_store = TestStore::found().await;
     let most = AuditSettings::SMALLEST;
-    let (log, _task) = open(&world, most).await;
+    let (log, _task) = open(&test_store, most).await;
     let flow = log.open(numbered(0)).await.unwrap();
 
     // What anybody may cause stops at three quarters, and is counted from there on.
@@ -146,8 +146,8 @@ async fn who_has_fewer_rights_finds_the_log_full_earlier() {
 
 #[tokio::test]
 async fn a_party_at_full_speed_leaves_what_it_may_and_a_sum() {
-    let world = World::found().await;
-    let (log, task) = open(&world, 1 << 30).await;
+    let test_store = TestStore::found().await;
+    let (log, task) = open(&test_store, 1 << 30).await;
     let bound = record(Event::FlowRefused, "device/one").bound();
     let before = log.bytes();
     let mut tries = tokio::task::JoinSet::new();
@@ -168,7 +168,7 @@ async fn a_party_at_full_speed_leaves_what_it_may_and_a_sum() {
     assert!(log.bytes() - before < 128 * 1024, "{}", log.bytes() - before);
     drop(log);
     task.await.unwrap();
-    let (log, _task) = open(&world, 1 << 30).await;
+    let (log, _task) = open(&test_store, 1 << 30).await;
     let all = log.read_after(0, None, 10_000).await.unwrap();
     let of = |event: Event, subject: &str| {
         let subject = Some(subject.parse().unwrap());
@@ -188,8 +188,8 @@ async fn a_party_at_full_speed_leaves_what_it_may_and_a_sum() {
 
 #[tokio::test]
 async fn pruning_takes_its_time_and_keeps_nobody_waiting() {
-    let world = World::found().await;
-    let (log, _task) = open(&world, 1 << 30).await;
+    let test_store = TestStore::found().await;
+    let (log, _task) = open(&test_store, 1 << 30).await;
     let mut writers = tokio::task::JoinSet::new();
     for writer in 0..200 {
         let log = log.clone();
@@ -215,7 +215,7 @@ async fn pruning_takes_its_time_and_keeps_nobody_waiting() {
     }
     assert_eq!(pruned.await.unwrap().unwrap(), 10_000);
     assert!(during >= 3, "others are served between the pieces: {during}");
-    assert!(wal(world.path()) < 4 * 1024 * 1024, "{}", wal(world.path()));
+    assert!(wal(test_store.path()) < 4 * 1024 * 1024, "{}", wal(test_store.path()));
 }
 
 fn wal(dir: &Path) -> u64 {

@@ -11,8 +11,8 @@ use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
-use super::door::Door;
-use super::line::Line;
+use super::intake::Intake;
+use super::log_line::LogLine;
 use crate::ballast::Ballast;
 use crate::database::{WriteConnection, micros};
 use crate::error::StoreError;
@@ -31,9 +31,9 @@ pub(super) type Pruned = oneshot::Sender<Result<u64, JournalError>>;
 
 type Reply = oneshot::Sender<Result<(), JournalError>>;
 
-pub(super) enum Entry {
+pub(super) enum QueueEntry {
     Line {
-        line: Line,
+        line: LogLine,
         /// Whoever waits for it to be on disk. An ending has nobody, and neither has an operation:
         /// these are tried until they are.
         reply: Option<Reply>,
@@ -51,7 +51,7 @@ struct Pruning {
     deleted: u64,
 }
 
-impl Entry {
+impl QueueEntry {
     pub(super) fn length(&self) -> u64 {
         match self {
             Self::Line { line, .. } => line.length(),
@@ -62,10 +62,10 @@ impl Entry {
 
 /// It takes what has come while the last group was synced and syncs it as the next, so nobody
 /// waits for more than two syncs.
-pub(super) struct Writer {
+pub(super) struct AuditWriter {
     pub(super) connection: WriteConnection,
-    pub(super) queue: mpsc::Receiver<Entry>,
-    pub(super) door: Arc<Door>,
+    pub(super) queue: mpsc::Receiver<QueueEntry>,
+    pub(super) intake: Arc<Intake>,
     pub(super) ballast: Ballast,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) last: watch::Sender<i64>,
@@ -73,7 +73,7 @@ pub(super) struct Writer {
     pub(super) bytes: watch::Sender<u64>,
 }
 
-impl Writer {
+impl AuditWriter {
     pub(super) async fn run(mut self) {
         let known = sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM records");
         if let Ok(connection) = self.connection.get().await
@@ -85,7 +85,7 @@ impl Writer {
         // Lines that nobody waits for and that could not be written yet. Their number is bounded:
         // while there are any, nothing new is opened or done, every open flow has one ending, and
         // the operations are those that were in the queue.
-        let mut owed: Vec<Line> = Vec::new();
+        let mut owed: Vec<LogLine> = Vec::new();
         let mut group = Vec::with_capacity(BATCH);
         let mut prunings = VecDeque::new();
         let mut turn = Instant::now() + TURN;
@@ -95,7 +95,7 @@ impl Writer {
             let is_over = more.is_ok_and(|count| count == 0);
             if is_over || Instant::now() >= turn {
                 turn = Instant::now() + TURN;
-                owed.extend(self.door.due(is_over));
+                owed.extend(self.intake.due(is_over));
                 self.try_again(&mut owed);
             }
             self.write(&mut owed, &mut prunings, std::mem::take(&mut group)).await;
@@ -115,7 +115,7 @@ impl Writer {
     /// While nothing can be written, nothing comes that would show that it can again. So this
     /// writes something itself, once the room on the disk is there again that is kept for
     /// administrators.
-    fn try_again(&self, owed: &mut Vec<Line>) {
+    fn try_again(&self, owed: &mut Vec<LogLine>) {
         if owed.is_empty() && self.is_broken() && self.ballast.is_kept() {
             let text = "the audit log could not be written for a while; it is written again";
             owed.extend(self.alarm(text));
@@ -130,26 +130,26 @@ impl Writer {
     }
 
     /// An alarm about the log itself.
-    fn alarm(&self, text: &str) -> Option<Line> {
-        self.door.ending(&Record::new(self.clock.now(), Event::Alarm).detail(text))
+    fn alarm(&self, text: &str) -> Option<LogLine> {
+        self.intake.ending(&Record::new(self.clock.now(), Event::Alarm).detail(text))
     }
 
     async fn write(
         &mut self,
-        owed: &mut Vec<Line>,
+        owed: &mut Vec<LogLine>,
         prunings: &mut VecDeque<Pruning>,
-        group: Vec<Entry>,
+        group: Vec<QueueEntry>,
     ) {
         let mut lines = std::mem::take(owed);
         let (mut waiting, mut rescues) = (Vec::new(), Vec::new());
         for entry in group {
             match entry {
-                Entry::Line { line, reply: Some(reply) } if line.is_rescue() => {
+                QueueEntry::Line { line, reply: Some(reply) } if line.is_rescue() => {
                     rescues.push((line, reply));
                 }
-                Entry::Line { line, reply: Some(reply) } => waiting.push((line, reply)),
-                Entry::Line { line, reply: None } => lines.push(line),
-                Entry::Prune { before, reply } => {
+                QueueEntry::Line { line, reply: Some(reply) } => waiting.push((line, reply)),
+                QueueEntry::Line { line, reply: None } => lines.push(line),
+                QueueEntry::Prune { before, reply } => {
                     prunings.push_back(Pruning { before, reply, deleted: 0 });
                 }
             }
@@ -165,7 +165,7 @@ impl Writer {
         }
         match outcome {
             Ok(()) => {
-                self.door.arrived(lines.iter().map(Line::length).sum());
+                self.intake.arrived(lines.iter().map(LogLine::length).sum());
                 waiting.append(&mut rescues);
                 self.answer(waiting, Ok(()));
                 if self.is_broken() {
@@ -188,7 +188,7 @@ impl Writer {
     }
 
     /// Writes what takes rights away or makes room, on a disk that has no room but what is kept.
-    async fn rescue(&mut self, rescues: &[(Line, Reply)]) -> Result<(), StoreError> {
+    async fn rescue(&mut self, rescues: &[(LogLine, Reply)]) -> Result<(), StoreError> {
         if self.ballast.release() {
             tracing::error!("the disk is full; the room that was kept for this has been given up");
         }
@@ -205,8 +205,8 @@ impl Writer {
         error
     }
 
-    fn answer(&self, waiting: Vec<(Line, Reply)>, outcome: Result<(), JournalError>) {
-        self.door.arrived(waiting.iter().map(|(line, _)| line.length()).sum());
+    fn answer(&self, waiting: Vec<(LogLine, Reply)>, outcome: Result<(), JournalError>) {
+        self.intake.arrived(waiting.iter().map(|(line, _)| line.length()).sum());
         for (_, reply) in waiting {
             // Whoever asked may be gone.
             drop(reply.send(outcome.clone()));
@@ -217,7 +217,7 @@ impl Writer {
     /// they cannot any more.
     async fn settle(&mut self) {
         self.measure().await;
-        let trouble = (!self.door.takes_flows()).then_some(JournalError::Full);
+        let trouble = (!self.intake.takes_flows()).then_some(JournalError::Full);
         let before = self.trouble.borrow().clone();
         if before == trouble {
             return;
@@ -227,7 +227,7 @@ impl Writer {
             if let Some(line) = self.alarm(&trouble.to_string()) {
                 // It is told in the log and in the status as well.
                 drop(self.insert_all([&line].into_iter()).await);
-                self.door.arrived(line.length());
+                self.intake.arrived(line.length());
             }
         }
         self.trouble.send_replace(trouble);
@@ -264,7 +264,10 @@ impl Writer {
     }
 
     /// Writes records, all of them or none.
-    async fn insert_all(&mut self, lines: impl Iterator<Item = &Line>) -> Result<(), StoreError> {
+    async fn insert_all(
+        &mut self,
+        lines: impl Iterator<Item = &LogLine>,
+    ) -> Result<(), StoreError> {
         match insert_all(&mut self.connection, lines).await {
             Ok(last) => {
                 self.last.send_if_modified(|known| {
@@ -298,7 +301,7 @@ impl Writer {
 /// Writes lines, and answers the number of the last.
 async fn insert_all(
     connection: &mut WriteConnection,
-    lines: impl Iterator<Item = &Line>,
+    lines: impl Iterator<Item = &LogLine>,
 ) -> Result<Option<i64>, StoreError> {
     let mut transaction = connection.get().await?.begin_with("BEGIN IMMEDIATE").await?;
     let mut last = None;

@@ -29,8 +29,8 @@ async fn turn_off(store: &Store, text: &str) {
 
 #[tokio::test]
 async fn who_was_off_when_removed_is_off_when_added_again() {
-    let world = World::found().await;
-    let store = world.open().await.store;
+    let test_store = TestStore::found().await;
+    let store = test_store.open().await.store;
     for name in ["device/plc", "user/bob"] {
         let added = store.add_subject(Actor::Local, new(name, None)).await.unwrap().value;
         assert!(added.enabled, "{name} is new");
@@ -55,8 +55,8 @@ async fn who_was_off_when_removed_is_off_when_added_again() {
 
 #[tokio::test]
 async fn an_interface_that_was_off_when_removed_is_off_when_declared_again() {
-    let world = World::found().await;
-    let store = world.open().await.store;
+    let test_store = TestStore::found().await;
+    let store = test_store.open().await.store;
     store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap();
     let declare = async || {
         let new = declaration("ssh--plc", Some("loopback"));
@@ -82,8 +82,8 @@ async fn an_interface_that_was_off_when_removed_is_off_when_declared_again() {
 
 #[tokio::test]
 async fn an_interface_keeps_its_network() {
-    let world = World::found().await;
-    let opened = world.open().await;
+    let test_store = TestStore::found().await;
+    let opened = test_store.open().await;
     let store = opened.store;
     store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap();
     store.add_interface(Actor::Local, declaration("ssh--plc", Some("plant"))).await.unwrap();
@@ -95,7 +95,7 @@ async fn an_interface_keeps_its_network() {
     turn_off(&store, "ssh--plc").await;
     drop(store);
     opened.task.await.unwrap();
-    let store = world.open().await.store;
+    let store = test_store.open().await.store;
     assert_eq!(network(&store, "ssh").as_deref(), Some("plant"));
     assert_eq!(network(&store, "web"), None);
     // One from before networks had names is noted in one when it is turned on.
@@ -107,8 +107,8 @@ async fn an_interface_keeps_its_network() {
 
 #[tokio::test]
 async fn what_has_changed_since_it_was_looked_at_is_not_changed() {
-    let world = World::found().await;
-    let store = world.open().await.store;
+    let test_store = TestStore::found().await;
+    let store = test_store.open().await.store;
     store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap();
     let plc = || subject("device/plc");
     let group: Group = "group/critical".parse().unwrap();
@@ -124,7 +124,7 @@ async fn what_has_changed_since_it_was_looked_at_is_not_changed() {
     changed(store.remove_subject(by(), plc(), before.clone(), vec![]).await.map(drop));
     changed(store.revoke(by(), plc(), before.clone()).await.map(drop));
     changed(store.change_subject(by(), plc(), before.clone(), switch(false)).await.map(drop));
-    changed(store.new_code(by(), plc(), before.clone(), world.code(7)).await.map(drop));
+    changed(store.new_code(by(), plc(), before.clone(), test_store.code(7)).await.map(drop));
     // Interfaces have come since.
     store.add_interface(by(), declaration("ssh--plc", None)).await.unwrap();
     let now = seen(&store, "device/plc");
@@ -145,20 +145,20 @@ async fn what_has_changed_since_it_was_looked_at_is_not_changed() {
 
 #[tokio::test]
 async fn no_code_is_made_for_a_name_that_was_used_before_without_the_right_to_its_identity() {
-    let world = World::found().await;
-    let store = world.open().await.store;
+    let test_store = TestStore::found().await;
+    let store = test_store.open().await.store;
     let add = async |name: &str, code: Option<NewCode>| {
         let new = NewSubject { may_return: false, ..new(name, code) };
         store.add_subject(Actor::Local, new).await.map(drop)
     };
     assert!(!store.was_removed(&subject("device/plc")).await.unwrap());
-    add("device/plc", Some(world.code(7))).await.unwrap();
+    add("device/plc", Some(test_store.code(7))).await.unwrap();
     remove(&store, "device/plc").await.unwrap();
     assert!(store.was_removed(&subject("device/plc")).await.unwrap());
-    let refused = add("device/plc", Some(world.code(8))).await;
+    let refused = add("device/plc", Some(test_store.code(8))).await;
     assert!(matches!(refused, Err(StoreError::SubjectChanged(_))), "{refused:?}");
     assert!(store.snapshots().borrow().member(&subject("device/plc")).is_none());
-    add("user/plc", Some(world.code(9))).await.unwrap();
+    add("user/plc", Some(test_store.code(9))).await.unwrap();
     // Without a code there is no identity.
     add("device/plc", None).await.unwrap();
 }
@@ -189,10 +189,10 @@ fn a_grant_takes_time_away_only_where_the_role_is_held_for_longer() {
 
 #[tokio::test]
 async fn taking_time_away_cancels_nobodys_code() {
-    let world = World::found().await;
-    let store = world.open().await.store;
+    let test_store = TestStore::found().await;
+    let store = test_store.open().await.store;
     let bob = || subject("user/bob");
-    store.add_subject(Actor::Local, new("user/bob", Some(world.code(7)))).await.unwrap();
+    store.add_subject(Actor::Local, new("user/bob", Some(test_store.code(7)))).await.unwrap();
     let ada = Actor::Subject(subject("user/ada"));
     let set = async |by: Actor, until: Option<i64>| {
         let until = until.map(|hours| start() + SignedDuration::from_hours(hours));

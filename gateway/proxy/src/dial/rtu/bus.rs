@@ -23,15 +23,15 @@ const LONGEST: u32 = 256;
 
 /// A request for the line, and whoever waits for its answer.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct BusRequest {
     pub(super) unit: u8,
     pub(super) pdu: Vec<u8>,
-    pub(super) reply: oneshot::Sender<Answered>,
+    pub(super) reply: oneshot::Sender<BusReply>,
 }
 
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answered {
+pub(super) enum BusReply {
     /// The unit's answer.
     Pdu(Vec<u8>),
     /// It was said to all units, and none answers.
@@ -42,7 +42,7 @@ pub(super) enum Answered {
 
 /// How fast a line is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(super) struct BusTiming {
     /// What has to be between two frames (section 2.5.1.1).
     pub(super) between: Duration,
     /// After which nothing more belongs to a frame.
@@ -51,7 +51,7 @@ pub(super) struct Pace {
     frame: Duration,
 }
 
-impl Pace {
+impl BusTiming {
     pub(super) fn of(settings: &LineSettings) -> Self {
         let parity = u32::from(settings.parity != Parity::None);
         let stop = if settings.stop == StopBits::Two { 2 } else { 1 };
@@ -68,18 +68,18 @@ impl Pace {
 /// The one who speaks on a line.
 pub(super) struct Bus<L> {
     line: L,
-    pace: Pace,
+    timing: BusTiming,
     address: String,
 }
 
 impl<L: AsyncRead + AsyncWrite + Unpin> Bus<L> {
-    pub(super) fn new(line: L, pace: Pace, address: String) -> Self {
-        Self { line, pace, address }
+    pub(super) fn new(line: L, timing: BusTiming, address: String) -> Self {
+        Self { line, timing, address }
     }
 
     /// Asks the units what comes, until nobody asks any more or the line is lost.
-    pub(super) async fn run(mut self, mut asked: mpsc::Receiver<Asked>) {
-        while let Some(Asked { unit, pdu, reply }) = asked.recv().await {
+    pub(super) async fn run(mut self, mut asked: mpsc::Receiver<BusRequest>) {
+        while let Some(BusRequest { unit, pdu, reply }) = asked.recv().await {
             // Whoever is gone by now asks nothing.
             if reply.is_closed() {
                 continue;
@@ -91,7 +91,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Bus<L> {
                     return;
                 }
             }
-            sleep(self.pace.between).await;
+            sleep(self.timing.between).await;
         }
         // The last frame has been answered, so nothing is cut short.
         if let Err(error) = self.line.shutdown().await {
@@ -99,18 +99,18 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Bus<L> {
         }
     }
 
-    async fn ask(&mut self, unit: u8, pdu: &[u8]) -> io::Result<Answered> {
+    async fn ask(&mut self, unit: u8, pdu: &[u8]) -> io::Result<BusReply> {
         self.discard().await?;
         let frame = rtu(unit, pdu);
         self.line.write_all(&frame).await?;
         self.line.flush().await?;
         if unit == 0 {
-            sleep(self.pace.frame + TURNAROUND).await;
-            return Ok(Answered::All);
+            sleep(self.timing.frame + TURNAROUND).await;
+            return Ok(BusReply::All);
         }
         let wanted = pdu.first().copied().unwrap_or_default();
         let mut bytes = Vec::with_capacity(RTU_FRAME);
-        let mut patience = ANSWER + self.pace.frame;
+        let mut patience = ANSWER + self.timing.frame;
         loop {
             let silent = timeout(patience, self.line.read_buf(&mut bytes)).await;
             let silent = match silent {
@@ -120,15 +120,15 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Bus<L> {
                 Err(_) => true,
             };
             match read_rtu_answer(&bytes, silent) {
-                RtuAnswer::More | RtuAnswer::Silence => patience = self.pace.silence,
+                RtuAnswer::More | RtuAnswer::Silence => patience = self.timing.silence,
                 RtuAnswer::Answer(from, pdu)
                     if from == unit
                         && pdu.first().is_some_and(|function| function & 0x7f == wanted) =>
                 {
-                    return Ok(Answered::Pdu(pdu.to_vec()));
+                    return Ok(BusReply::Pdu(pdu.to_vec()));
                 }
                 RtuAnswer::Answer(..) | RtuAnswer::Garbled => {
-                    return Ok(Answered::None(Exception::Silent));
+                    return Ok(BusReply::None(Exception::Silent));
                 }
             }
         }

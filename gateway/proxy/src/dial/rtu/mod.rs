@@ -16,7 +16,7 @@ use doorward_model::LineSettings;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use self::bus::{Asked, Bus, Pace};
+use self::bus::{Bus, BusRequest, BusTiming};
 pub(crate) use self::seat::RtuSeat;
 use super::DialError;
 use super::serial::Seat;
@@ -34,7 +34,7 @@ type Slot = Arc<tokio::sync::Mutex<Option<Open>>>;
 #[derive(Debug)]
 struct Open {
     /// There is a bus as long as there are flows.
-    bus: mpsc::WeakSender<Asked>,
+    bus: mpsc::WeakSender<BusRequest>,
     /// Ends when the line is left.
     task: JoinHandle<()>,
 }
@@ -62,7 +62,7 @@ impl RtuLines {
         }
         let line = sit.await?;
         let (bus, asked) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(Bus::new(line, Pace::of(&settings), address).run(asked));
+        let task = tokio::spawn(Bus::new(line, BusTiming::of(&settings), address).run(asked));
         *slot = Some(Open { bus: bus.downgrade(), task });
         Ok(RtuSeat::new(bus))
     }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
-use super::bus::{Answered, Asked};
+use super::bus::{BusReply, BusRequest};
 
 /// A flow's place at a bus: Modbus/TCP frames are written to it, and read from it.
 ///
@@ -18,11 +18,11 @@ use super::bus::{Answered, Asked};
 /// by then is finished by the bus.
 #[derive(Debug)]
 pub(crate) struct RtuSeat {
-    bus: Sender<Asked>,
+    bus: Sender<BusRequest>,
     /// What has been written of a frame.
     writing: Vec<u8>,
     /// The frame that was asked, until it is answered.
-    asked: Option<(Vec<u8>, oneshot::Receiver<Answered>)>,
+    asked: Option<(Vec<u8>, oneshot::Receiver<BusReply>)>,
     /// Answers that are ready to be read.
     ready: Vec<u8>,
     /// Whoever waits for one.
@@ -33,7 +33,7 @@ pub(crate) struct RtuSeat {
 }
 
 impl RtuSeat {
-    pub(super) fn new(bus: Sender<Asked>) -> Self {
+    pub(super) fn new(bus: Sender<BusRequest>) -> Self {
         Self {
             bus,
             writing: vec![],
@@ -50,7 +50,7 @@ impl RtuSeat {
         let bytes = std::mem::take(&mut self.writing);
         let Some(frame) = Frame::of(&bytes) else { return Err(io::ErrorKind::InvalidData.into()) };
         let (reply, answer) = oneshot::channel();
-        let asked = Asked { unit: frame.unit(), pdu: frame.pdu().to_vec(), reply };
+        let asked = BusRequest { unit: frame.unit(), pdu: frame.pdu().to_vec(), reply };
         match self.bus.try_send(asked) {
             Ok(()) => self.asked = Some((bytes, answer)),
             Err(TrySendError::Full(_)) => {
@@ -78,14 +78,14 @@ impl RtuSeat {
         };
         let Poll::Ready(answer) = Pin::new(answer).poll(cx) else { return Poll::Pending };
         match (answer, Frame::of(bytes)) {
-            (Ok(Answered::Pdu(pdu)), Some(frame)) => {
+            (Ok(BusReply::Pdu(pdu)), Some(frame)) => {
                 self.ready.extend_from_slice(&frame.head_of(pdu.len()));
                 self.ready.extend_from_slice(&pdu);
             }
-            (Ok(Answered::None(exception)), Some(frame)) => {
+            (Ok(BusReply::None(exception)), Some(frame)) => {
                 self.ready.extend_from_slice(&frame.refusal(exception));
             }
-            (Ok(Answered::All), _) => {}
+            (Ok(BusReply::All), _) => {}
             (Err(_), _) | (_, None) => self.lost = true,
         }
         self.asked = None;

@@ -17,8 +17,8 @@ fn settings(change: &str) -> LineSettings {
 fn bus() -> (DuplexStream, impl Fn() -> RtuSeat, JoinHandle<()>) {
     let (near, far) = duplex(4096);
     let (bus, asked) = mpsc::channel(QUEUE);
-    let pace = Pace::of(&settings("baud=9600"));
-    let task = tokio::spawn(Bus::new(near, pace, "line".to_owned()).run(asked));
+    let timing = BusTiming::of(&settings("baud=9600"));
+    let task = tokio::spawn(Bus::new(near, timing, "line".to_owned()).run(asked));
     (far, move || RtuSeat::new(bus.clone()), task)
 }
 
@@ -174,9 +174,9 @@ async fn more_than_may_wait_is_told_so() {
 
 #[test]
 fn the_pace_is_that_of_the_line() {
-    let pace = |change| Pace::of(&settings(change)).between;
+    let timing = |change| BusTiming::of(&settings(change)).between;
     // Ten bits a character, three and a half characters.
-    assert_eq!(pace("baud=9600").as_micros(), 35_000_000 / 9600);
-    assert_eq!(pace("baud=9600&parity=even&stop=2").as_micros(), 42_000_000 / 9600);
-    assert_eq!(pace("baud=115200").as_micros(), 1750);
+    assert_eq!(timing("baud=9600").as_micros(), 35_000_000 / 9600);
+    assert_eq!(timing("baud=9600&parity=even&stop=2").as_micros(), 42_000_000 / 9600);
+    assert_eq!(timing("baud=115200").as_micros(), 1750);
 }

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use doorward_local::{Answer, InForce, LineRequest, Modem, Purge};
 use doorward_model::LineSettings;
 
+use super::hub_state::{HubCommand, HubState, SeatEnd, SeatState, wake};
 use super::seat::Seat;
 use super::{DialError, Wants};
 
@@ -16,7 +17,7 @@ pub(super) const BEHIND: usize = 256 * 1024;
 /// How much is taken from the one who writes before the line has taken it.
 const AHEAD: usize = 16 * 1024;
 /// The same, for requests.
-const REQUESTS: usize = 64;
+pub(super) const REQUESTS: usize = 64;
 
 /// What the seats of a line share with its runner.
 #[derive(Debug)]
@@ -25,82 +26,16 @@ pub(super) struct Hub {
     pub(super) declared: LineSettings,
     /// As it was set when it was opened, and is set again whenever the one who acts has gone.
     opened: LineSettings,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-pub(super) struct State {
-    pub(super) seats: BTreeMap<u64, Place>,
-    next: u64,
-    /// The seat that writes or controls.
-    actor: Option<u64>,
-    /// What is to be done with the line, in this order, and for which seat.
-    pub(super) orders: VecDeque<(u64, Order)>,
-    /// What the orders to write come to.
-    ahead: usize,
-    requests: usize,
-    /// Whoever waits until there are fewer orders.
-    waiting: Option<Waker>,
-    pub(super) runner: Option<Waker>,
-    pub(super) in_force: InForce,
-    /// The lines that its modem sets.
-    modem: Modem,
-    /// Nobody sits down any more.
-    closed: bool,
-}
-
-/// A seat, as the hub sees it.
-#[derive(Debug, Default)]
-pub(super) struct Place {
-    reads: bool,
-    data: VecDeque<u8>,
-    answers: VecDeque<Answer>,
-    /// Which changes of the modem's lines it is told.
-    mask: u8,
-    reader: Option<Waker>,
-    end: Option<End>,
-}
-
-/// Why a seat was taken away.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    Behind,
-    Broken,
-}
-
-impl End {
-    fn error(self) -> io::Error {
-        match self {
-            Self::Behind => io::Error::other("the client is too slow for this serial line"),
-            Self::Broken => io::Error::new(io::ErrorKind::BrokenPipe, "the serial line broke off"),
-        }
-    }
-}
-
-#[derive(Debug)]
-pub(super) enum Order {
-    Write {
-        bytes: Vec<u8>,
-        done: usize,
-        /// It goes on as a whole or not at all.
-        whole: bool,
-    },
-    /// Wait until what was written before has left the line.
-    Drain,
-    Request(LineRequest),
-    /// Forget what the line has not sent.
-    Discard,
-    /// Put back what was asked of the line since it was opened.
-    PutBack,
+    state: Mutex<HubState>,
 }
 
 impl Hub {
     pub(super) fn new(declared: LineSettings, in_force: InForce) -> Arc<Self> {
-        let state = State {
+        let state = HubState {
             seats: BTreeMap::new(),
             next: 0,
             actor: None,
-            orders: VecDeque::new(),
+            commands: VecDeque::new(),
             ahead: 0,
             requests: 0,
             waiting: None,
@@ -117,7 +52,7 @@ impl Hub {
         self.opened.bits.carry_ascii()
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, HubState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -144,7 +79,7 @@ impl Hub {
             state.actor = Some(id);
         }
         state.next += 1;
-        state.seats.insert(id, Place { reads: wants.read, ..Place::default() });
+        state.seats.insert(id, SeatState { reads: wants.read, ..SeatState::default() });
         Ok(Some(Seat::new(Arc::clone(self), id, wants, settings.telnet)))
     }
 
@@ -156,7 +91,7 @@ impl Hub {
         wake(&mut state.runner);
     }
 
-    /// A seat says nothing more: the place of the one who acts is free once what it has said has
+    /// A seat says nothing more: the seat of the one who acts is free once what it has said has
     /// left. It still hears.
     pub(super) fn finish(&self, id: u64) {
         let mut state = self.lock();
@@ -171,7 +106,7 @@ impl Hub {
         if let Some(error) = state.error(id) {
             return Poll::Ready(Err(error));
         }
-        if state.seats.get(&id).is_some_and(|place| place.answers.len() >= REQUESTS) {
+        if state.seats.get(&id).is_some_and(|seat| seat.answers.len() >= REQUESTS) {
             return Poll::Ready(Ok(0));
         }
         if state.actor != Some(id) {
@@ -188,7 +123,7 @@ impl Hub {
     pub(super) fn write(&self, id: u64, bytes: Vec<u8>) {
         let mut state = self.lock();
         state.ahead += bytes.len();
-        state.orders.push_back((id, Order::Write { bytes, done: 0, whole: false }));
+        state.commands.push_back((id, HubCommand::Write { bytes, done: 0, whole: false }));
         wake(&mut state.runner);
     }
 
@@ -197,8 +132,8 @@ impl Hub {
     pub(super) fn write_whole(&self, id: u64, bytes: Vec<u8>) {
         let mut state = self.lock();
         state.ahead += bytes.len();
-        state.orders.push_back((id, Order::Write { bytes, done: 0, whole: true }));
-        state.orders.push_back((id, Order::Drain));
+        state.commands.push_back((id, HubCommand::Write { bytes, done: 0, whole: true }));
+        state.commands.push_back((id, HubCommand::Drain));
         wake(&mut state.runner);
     }
 
@@ -206,7 +141,7 @@ impl Hub {
     pub(super) fn request(&self, id: u64, request: LineRequest) {
         let mut state = self.lock();
         state.requests += 1;
-        state.orders.push_back((id, Order::Request(request)));
+        state.commands.push_back((id, HubCommand::Request(request)));
         wake(&mut state.runner);
     }
 
@@ -216,8 +151,8 @@ impl Hub {
         let (in_force, modem) = (state.in_force, state.modem);
         let modem = match request {
             LineRequest::Modem(mask) => {
-                if let Some(place) = state.seats.get_mut(&id) {
-                    place.mask = mask;
+                if let Some(seat) = state.seats.get_mut(&id) {
+                    seat.mask = mask;
                 }
                 // It begins with what they are.
                 (mask != 0).then(|| Answer::Modem(modem.notice(modem)))
@@ -235,12 +170,14 @@ impl Hub {
     pub(super) fn purge(&self, id: u64, purge: Purge, writes: bool) {
         let mut state = self.lock();
         if purge.is_from_line()
-            && let Some(place) = state.seats.get_mut(&id)
+            && let Some(seat) = state.seats.get_mut(&id)
         {
-            place.data.clear();
+            seat.data.clear();
         }
         if purge.is_to_line() && writes {
-            state.discard(id, |order| matches!(order, Order::Write { .. } | Order::Drain));
+            state.discard(id, |command| {
+                matches!(command, HubCommand::Write { .. } | HubCommand::Drain)
+            });
         }
         state.answer(id, Answer::Done(LineRequest::Purge(purge)));
         wake(&mut state.runner);
@@ -259,15 +196,15 @@ impl Hub {
         if let Some(error) = state.error(id) {
             return Poll::Ready(Err(error));
         }
-        let Some(place) = state.seats.get_mut(&id) else { return Poll::Pending };
-        if place.answers.is_empty() && (place.data.is_empty() || !wanted) {
-            place.reader = Some(cx.waker().clone());
+        let Some(seat) = state.seats.get_mut(&id) else { return Poll::Pending };
+        if seat.answers.is_empty() && (seat.data.is_empty() || !wanted) {
+            seat.reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        take(&mut place.answers, &mut place.data);
-        if place.data.is_empty() && place.data.capacity() > AHEAD {
+        take(&mut seat.answers, &mut seat.data);
+        if seat.data.is_empty() && seat.data.capacity() > AHEAD {
             // A burst is over.
-            place.data = VecDeque::new();
+            seat.data = VecDeque::new();
         }
         Poll::Ready(Ok(()))
     }
@@ -276,16 +213,16 @@ impl Hub {
     pub(super) fn deliver(&self, bytes: &[u8]) {
         let mut state = self.lock();
         let mut behind = Vec::new();
-        for (id, place) in &mut state.seats {
-            if !place.reads || place.end.is_some() {
+        for (id, seat) in &mut state.seats {
+            if !seat.reads || seat.end.is_some() {
                 continue;
             }
-            if place.data.len() + bytes.len() > BEHIND {
-                place.end(End::Behind);
+            if seat.data.len() + bytes.len() > BEHIND {
+                seat.end(SeatEnd::Behind);
                 behind.push(*id);
             } else {
-                place.data.extend(bytes);
-                wake(&mut place.reader);
+                seat.data.extend(bytes);
+                wake(&mut seat.reader);
             }
         }
         for id in behind {
@@ -301,9 +238,9 @@ impl Hub {
         if notice & 0xf == 0 {
             return;
         }
-        let told = |place: &Place| place.mask & notice != 0;
+        let told = |seat: &SeatState| seat.mask & notice != 0;
         let ids: Vec<u64> =
-            state.seats.iter().filter(|(_, place)| told(place)).map(|(id, _)| *id).collect();
+            state.seats.iter().filter(|(_, seat)| told(seat)).map(|(id, _)| *id).collect();
         for id in ids {
             state.answer(id, Answer::Modem(notice));
         }
@@ -311,7 +248,7 @@ impl Hub {
 
     #[cfg(test)]
     pub(super) fn has_data(&self) -> bool {
-        self.lock().seats.values().any(|place| !place.data.is_empty())
+        self.lock().seats.values().any(|seat| !seat.data.is_empty())
     }
 
     /// There is no line any more.
@@ -319,130 +256,9 @@ impl Hub {
         let mut state = self.lock();
         state.closed = true;
         state.forget(|_, _| true);
-        for place in state.seats.values_mut().filter(|place| place.end.is_none()) {
-            place.end(End::Broken);
+        for seat in state.seats.values_mut().filter(|seat| seat.end.is_none()) {
+            seat.end(SeatEnd::Broken);
         }
         wake(&mut state.waiting);
-    }
-}
-
-impl State {
-    /// Closes, if nobody has sat down meanwhile.
-    pub(super) fn close_if_alone(&mut self) -> bool {
-        self.closed |= self.seats.is_empty() && self.orders.is_empty();
-        self.closed
-    }
-
-    /// Whether anybody is to be told of the modem's lines.
-    pub(super) fn asks_modem(&self) -> bool {
-        self.seats.values().any(|place| place.mask != 0)
-    }
-
-    pub(super) fn answer(&mut self, id: u64, answer: Answer) {
-        if let Some(place) = self.seats.get_mut(&id).filter(|place| place.end.is_none()) {
-            if matches!(answer, Answer::Modem(_)) && place.answers.len() >= REQUESTS {
-                // What it has not heard of this yet is out of date, too.
-                return;
-            }
-            place.answers.push_back(answer);
-            wake(&mut place.reader);
-        }
-    }
-
-    /// So many bytes of the first order are written.
-    pub(super) fn written(&mut self, amount: usize) {
-        self.ahead = self.ahead.saturating_sub(amount);
-        let whole = match self.orders.front_mut() {
-            Some((_, Order::Write { bytes, done, .. })) => {
-                *done += amount;
-                *done >= bytes.len()
-            }
-            _ => false,
-        };
-        if whole {
-            self.orders.pop_front();
-        }
-        wake(&mut self.waiting);
-    }
-
-    /// The first order is done, which was not to write.
-    pub(super) fn obeyed(&mut self) {
-        if let Some((_, Order::Request(_))) = self.orders.pop_front() {
-            self.requests = self.requests.saturating_sub(1);
-            wake(&mut self.waiting);
-        }
-    }
-
-    /// Forgets what is left to be written.
-    pub(super) fn give_up_writing(&mut self) {
-        self.forget(|_, order| matches!(order, Order::Write { .. } | Order::Drain));
-        self.orders.push_front((self.next, Order::Discard));
-    }
-
-    fn free_actor(&mut self, id: u64, properly: bool) {
-        if self.actor != Some(id) {
-            return;
-        }
-        self.actor = None;
-        if !properly {
-            self.discard(id, |_| true);
-        }
-        self.orders.push_back((id, Order::PutBack));
-        wake(&mut self.waiting);
-    }
-
-    /// Discards what a seat has asked for, and what it has written and has not left. A line of which
-    /// only whole ones may be written is not cut short once it has begun: its beginning would be
-    /// another line, together with what is written next.
-    fn discard(&mut self, id: u64, which: impl Fn(&Order) -> bool) {
-        let begun = match self.orders.front() {
-            Some((seat, Order::Write { whole: true, done, .. })) if *seat == id && *done > 0 => 2,
-            Some((seat, Order::Drain)) if *seat == id => 1,
-            _ => 0,
-        };
-        let mut place = 0;
-        self.forget(|seat, order| {
-            place += 1;
-            place > begun && seat == id && which(order)
-        });
-        if begun == 0 {
-            self.orders.push_front((id, Order::Discard));
-        }
-    }
-
-    fn forget(&mut self, mut which: impl FnMut(u64, &Order) -> bool) {
-        let (mut ahead, mut requests) = (0, 0);
-        self.orders.retain(|(seat, order)| {
-            let stays = !which(*seat, order);
-            match order {
-                Order::Write { bytes, done, .. } if stays => ahead += bytes.len() - done,
-                Order::Request(_) if stays => requests += 1,
-                _ => {}
-            }
-            stays
-        });
-        (self.ahead, self.requests) = (ahead, requests);
-        wake(&mut self.waiting);
-    }
-
-    fn error(&self, id: u64) -> Option<io::Error> {
-        match self.seats.get(&id) {
-            Some(place) => place.end.map(End::error),
-            None => Some(io::ErrorKind::BrokenPipe.into()),
-        }
-    }
-}
-
-impl Place {
-    fn end(&mut self, end: End) {
-        self.end = Some(end);
-        (self.data, self.answers) = (VecDeque::new(), VecDeque::new());
-        wake(&mut self.reader);
-    }
-}
-
-fn wake(waker: &mut Option<Waker>) {
-    if let Some(waker) = waker.take() {
-        waker.wake();
     }
 }

@@ -10,6 +10,7 @@
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod hub;
+mod hub_state;
 mod runner;
 mod seat;
 

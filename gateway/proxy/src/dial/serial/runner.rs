@@ -11,7 +11,8 @@ use doorward_local::{Answer, InForce, Line, LineRequest, Purge, Watch};
 use tokio::io::ReadBuf;
 use tokio::time::{Sleep, sleep, timeout};
 
-use super::hub::{Hub, Order};
+use super::hub::Hub;
+use super::hub_state::HubCommand;
 
 /// How much longer than what was written takes to leave the line may take to be put back.
 const SLACK: Duration = Duration::from_secs(2);
@@ -95,19 +96,19 @@ impl<L: Line> Runner<L> {
         state.runner = Some(cx.waker().clone());
         let alone = state.seats.is_empty();
         let wait = Ok(Turn::Wait);
-        match state.orders.front() {
+        match state.commands.front() {
             None if !alone => {
                 self.patience = None;
                 return wait;
             }
             None => return Ok(if state.close_if_alone() { Turn::Over } else { Turn::Done }),
-            Some((_, Order::Write { whole: true, .. }))
+            Some((_, HubCommand::Write { whole: true, .. }))
                 if !state.in_force.settings.bits.carry_ascii() =>
             {
                 let what = "lines would be read as others: it has fewer than seven data bits";
                 return Err(io::Error::new(io::ErrorKind::InvalidData, what));
             }
-            Some((_, Order::Write { bytes, done, .. })) => {
+            Some((_, HubCommand::Write { bytes, done, .. })) => {
                 let rest = bytes.get(*done..).unwrap_or_default();
                 match Pin::new(&mut self.line).poll_write(cx, rest)? {
                     Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -118,7 +119,7 @@ impl<L: Line> Runner<L> {
                     Poll::Pending => state.give_up_writing(),
                 }
             }
-            Some((seat, Order::Request(request))) => {
+            Some((seat, HubCommand::Request(request))) => {
                 let (seat, request) = (*seat, *request);
                 // Whatever becomes of it, it may have changed the line.
                 if let Some(back) = request.undone(&self.first)
@@ -134,7 +135,7 @@ impl<L: Line> Runner<L> {
                 state.obeyed();
                 state.answer(seat, Answer::Done(told));
             }
-            Some((_, Order::Drain)) => {
+            Some((_, HubCommand::Drain)) => {
                 // A line is set, also to what it is, when everything before that has left.
                 let same = LineRequest::Stop(Some(state.in_force.settings.stop));
                 if self.ask(cx, same).is_pending() {
@@ -142,13 +143,13 @@ impl<L: Line> Runner<L> {
                 }
                 state.obeyed();
             }
-            Some((_, Order::Discard)) => {
+            Some((_, HubCommand::Discard)) => {
                 if self.ask(cx, LineRequest::Purge(Purge::ToLine)).is_pending() {
                     return wait;
                 }
                 state.obeyed();
             }
-            Some((_, Order::PutBack)) => {
+            Some((_, HubCommand::PutBack)) => {
                 while let Some(request) = self.undo.first().copied() {
                     if self.ask(cx, request).is_pending() {
                         return wait;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use doorward_inspect::coap::Coap;
 use doorward_inspect::{Out, Side};
-use doorward_session::{Cause, Parting};
+use doorward_session::{Cause, CutNotice};
 use doorward_wire::{Datagrams, LARGEST_DATAGRAM, Why};
 use tokio::io::ReadBuf;
 use tokio::time::{sleep, sleep_until};
@@ -17,10 +17,10 @@ use super::operations::Operations;
 use crate::dial::Messages;
 use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
-use crate::pipeline::dial::{Dialed, Reached};
-use crate::pipeline::held::{Granted, Held};
+use crate::pipeline::dial::{Dialed, DialedBackend};
+use crate::pipeline::held::{Granted, HeldLeases};
 use crate::pipeline::record::Ended;
-use crate::pipeline::relay::End;
+use crate::pipeline::relay::RelayEnd;
 
 /// Takes a flow of messages from its first datagram to its end. `None` if nothing was ever
 /// permitted.
@@ -29,7 +29,7 @@ pub(super) async fn exchange(
     approached: Approached,
     machine: Coap,
     client: Box<Datagrams>,
-    parting: Parting,
+    parting: CutNotice,
 ) -> Option<Ended> {
     let operations = Operations::new(means, &approached);
     // Borrowed for the flow's life: a datagram cannot be read in parts.
@@ -53,13 +53,13 @@ pub(super) async fn exchange(
     };
     let Dialed { backend, address, lease, ending, .. } = dialed;
     let end = match backend {
-        Reached::Datagrams(mut device) => {
+        DialedBackend::Datagrams(mut device) => {
             let first = std::mem::take(&mut flow.out.device);
             lease.moved_up(first.len());
             device.send(&first);
             let end = match flow.run(Some((&mut device, &lease)), lease.over()).await {
                 Stop::Ended(end) => end,
-                Stop::Admitted(_) => End::Mismatch,
+                Stop::Admitted(_) => RelayEnd::Mismatch,
             };
             for last in flow.machine.parting() {
                 device.send(&last.device);
@@ -69,9 +69,9 @@ pub(super) async fn exchange(
             end
         }
         // The interface has come to travel otherwise since.
-        backend @ Reached::Stream(_) => {
+        backend @ DialedBackend::Stream(_) => {
             backend.reset();
-            End::Mismatch
+            RelayEnd::Mismatch
         }
     };
     flow.leave(parting, end.why()).await;
@@ -93,7 +93,7 @@ struct Flow<'a> {
 enum Stop {
     /// The first message has been permitted, and waits to be forwarded.
     Admitted(Box<Granted>),
-    Ended(End),
+    Ended(RelayEnd),
 }
 
 enum Next {
@@ -101,13 +101,13 @@ enum Next {
     /// What is observed may not be permitted any more.
     Recheck,
     Settle,
-    End(End),
+    End(RelayEnd),
 }
 
 impl Flow<'_> {
     async fn run(
         &mut self,
-        mut device: Option<(&mut Messages, &Held)>,
+        mut device: Option<(&mut Messages, &HeldLeases)>,
         over: impl Future<Output = Cause>,
     ) -> Stop {
         let mut over = pin!(over);
@@ -133,7 +133,7 @@ impl Flow<'_> {
             });
             let next = poll_fn(|cx| {
                 if let Poll::Ready(cause) = over.as_mut().poll(cx) {
-                    return Poll::Ready(Next::End(End::Cut(cause)));
+                    return Poll::Ready(Next::End(RelayEnd::Cut(cause)));
                 }
                 if settle.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Next::Settle);
@@ -167,14 +167,14 @@ impl Flow<'_> {
                         return match operations.admitted() {
                             Some(granted) => Stop::Admitted(granted),
                             // Nothing is for a device of which nothing was permitted.
-                            None => Stop::Ended(End::Client),
+                            None => Stop::Ended(RelayEnd::Client),
                         };
                     }
                     operations.nothing_forwarded();
                 }
             }
             if self.operations.recorded().await.is_err() {
-                return Stop::Ended(End::NotRecorded);
+                return Stop::Ended(RelayEnd::NotRecorded);
             }
             let Self { client, out, .. } = self;
             if !out.client.is_empty() {
@@ -204,17 +204,17 @@ impl Flow<'_> {
                 Poll::Ready(Ok(true)) => {
                     return Poll::Ready(Next::Said(Side::Device, into.filled().len()));
                 }
-                Poll::Ready(Ok(false)) => return Poll::Ready(Next::End(End::Complete)),
+                Poll::Ready(Ok(false)) => return Poll::Ready(Next::End(RelayEnd::Complete)),
                 Poll::Ready(Err(error)) => {
                     tracing::trace!(%error, "a backend of datagrams broke off");
-                    return Poll::Ready(Next::End(End::Backend));
+                    return Poll::Ready(Next::End(RelayEnd::Backend));
                 }
             }
         }
         match self.client.poll_receive(cx) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Err(_)) => Poll::Ready(Next::End(End::Client)),
-            Poll::Ready(Ok(None)) => Poll::Ready(Next::End(End::Complete)),
+            Poll::Ready(Err(_)) => Poll::Ready(Next::End(RelayEnd::Client)),
+            Poll::Ready(Ok(None)) => Poll::Ready(Next::End(RelayEnd::Complete)),
             Poll::Ready(Ok(Some(datagram))) => {
                 let length = datagram.len().min(self.room.len());
                 if let (Some(room), Some(bytes)) =
@@ -227,7 +227,7 @@ impl Flow<'_> {
         }
     }
 
-    async fn leave(mut self, parting: Parting, why: Option<Why>) {
+    async fn leave(mut self, parting: CutNotice, why: Option<Why>) {
         self.operations.settle();
         drop(self.operations.recorded().await);
         if let Some(why) = why {

@@ -16,13 +16,13 @@ use tokio::time::{sleep_until, timeout};
 use super::begin::{begin, unadmitted};
 use super::lane::Lane;
 use super::operations::Operations;
-use crate::dial::Backend;
+use crate::dial::BackendConnection;
 use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
-use crate::pipeline::dial::{Dialed, Reached};
-use crate::pipeline::held::{Granted, Held};
+use crate::pipeline::dial::{Dialed, DialedBackend};
+use crate::pipeline::held::{Granted, HeldLeases};
 use crate::pipeline::record::Ended;
-use crate::pipeline::relay::End;
+use crate::pipeline::relay::RelayEnd;
 
 /// How long a side gets to take the last words.
 const PARTING: Duration = Duration::from_secs(1);
@@ -56,15 +56,15 @@ pub(super) async fn stream(
     };
     let Dialed { backend, address, lease, ending, .. } = dialed;
     let stop = match backend {
-        Reached::Stream(mut backend) => {
+        DialedBackend::Stream(mut backend) => {
             let stop = flow.run(Some((&mut backend, &lease)), lease.over()).await;
             flow.part(&stop, backend).await;
             stop
         }
         // The interface has come to travel otherwise since. Ours to have noticed before.
-        backend @ Reached::Datagrams(_) => {
+        backend @ DialedBackend::Datagrams(_) => {
             backend.reset();
-            Stop::Ended(End::Mismatch)
+            Stop::Ended(RelayEnd::Mismatch)
         }
     };
     flow.leave(&stop).await;
@@ -122,7 +122,7 @@ enum Stop {
     /// A side has said what it may not.
     Fault(Fault),
     /// Like any flow.
-    Ended(End),
+    Ended(RelayEnd),
 }
 
 enum Next {
@@ -143,7 +143,7 @@ impl<'a> Flow<'a> {
     /// Reads, asks and forwards, until something ends that.
     async fn run(
         &mut self,
-        mut device: Option<(&mut Backend, &Held)>,
+        mut device: Option<(&mut BackendConnection, &HeldLeases)>,
         over: impl Future<Output = Cause>,
     ) -> Stop {
         let mut over = pin!(over);
@@ -157,7 +157,7 @@ impl<'a> Flow<'a> {
             });
             let next = poll_fn(|cx| {
                 if let Poll::Ready(cause) = over.as_mut().poll(cx) {
-                    return Poll::Ready(Next::Stop(Stop::Ended(End::Cut(cause))));
+                    return Poll::Ready(Next::Stop(Stop::Ended(RelayEnd::Cut(cause))));
                 }
                 if settle.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Next::Settle);
@@ -183,14 +183,14 @@ impl<'a> Flow<'a> {
                         // Nothing is for a device of which nothing was permitted.
                         return match self.operations.admitted() {
                             Some(granted) => Stop::Admitted(granted),
-                            None => Stop::Ended(End::Client),
+                            None => Stop::Ended(RelayEnd::Client),
                         };
                     }
                     self.operations.nothing_forwarded();
                 }
             }
             if self.operations.recorded().await.is_err() {
-                return Stop::Ended(End::NotRecorded);
+                return Stop::Ended(RelayEnd::NotRecorded);
             }
             self.operations.rest().await;
         }
@@ -199,7 +199,7 @@ impl<'a> Flow<'a> {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        device: &mut Option<(&mut Backend, &Held)>,
+        device: &mut Option<(&mut BackendConnection, &HeldLeases)>,
     ) -> Poll<Next> {
         let lease = device.as_ref().map(|(_, lease)| *lease);
         let down = self.down.poll(cx, &mut self.out.client, Pin::new(&mut self.wire), |bytes| {
@@ -209,7 +209,7 @@ impl<'a> Flow<'a> {
         });
         if let Poll::Ready(Err(error)) = down {
             tracing::trace!(%error, "a client takes no more");
-            return Poll::Ready(Next::Stop(Stop::Ended(End::Client)));
+            return Poll::Ready(Next::Stop(Stop::Ended(RelayEnd::Client)));
         }
         let up = match device {
             Some((backend, lease)) if !self.deaf => {
@@ -231,11 +231,11 @@ impl<'a> Flow<'a> {
             return if done { Poll::Ready(Next::Stop(stop)) } else { Poll::Pending };
         }
         if self.down.ended && (self.deaf || self.up.ended) {
-            let end = if self.deaf { End::Backend } else { End::Complete };
+            let end = if self.deaf { RelayEnd::Backend } else { RelayEnd::Complete };
             return Poll::Ready(Next::Stop(Stop::Ended(end)));
         }
         if device.is_none() && self.up.ending && down.is_ready() {
-            return Poll::Ready(Next::Stop(Stop::Ended(End::Complete)));
+            return Poll::Ready(Next::Stop(Stop::Ended(RelayEnd::Complete)));
         }
         let turn = self.turn;
         self.turn = other(turn);
@@ -259,9 +259,9 @@ impl<'a> Flow<'a> {
                 Poll::Ready(Err(error)) => {
                     tracing::trace!(?side, %error, "a flow broke off");
                     let end = match side {
-                        Side::Client if self.down.ended => End::ClientLeft,
-                        Side::Client => End::Client,
-                        Side::Device => End::Backend,
+                        Side::Client if self.down.ended => RelayEnd::ClientLeft,
+                        Side::Client => RelayEnd::Client,
+                        Side::Device => RelayEnd::Backend,
                     };
                     return Poll::Ready(Next::Stop(Stop::Ended(end)));
                 }
@@ -276,7 +276,11 @@ impl<'a> Flow<'a> {
     }
 
     /// Has the machine read what a side has said.
-    async fn read(&mut self, side: Side, device: Option<&mut Backend>) -> Result<(), Stop> {
+    async fn read(
+        &mut self,
+        side: Side,
+        device: Option<&mut BackendConnection>,
+    ) -> Result<(), Stop> {
         let Self { machine, operations, wire, out, fault, unread, .. } = self;
         let source: &mut (dyn AsyncBufRead + Send + Unpin) = match (side, device) {
             (Side::Client, _) => wire,
@@ -284,8 +288,8 @@ impl<'a> Flow<'a> {
             (Side::Device, None) => return Ok(()),
         };
         let broken = || match side {
-            Side::Client => Stop::Ended(End::Client),
-            Side::Device => Stop::Ended(End::Backend),
+            Side::Client => Stop::Ended(RelayEnd::Client),
+            Side::Device => Stop::Ended(RelayEnd::Backend),
         };
         // What a machine is in the middle of needs no more bytes; those may be long in coming.
         let bytes = match std::mem::take(unread.by(side)) {
@@ -310,8 +314,8 @@ impl<'a> Flow<'a> {
     }
 
     /// Ends the device's side.
-    async fn part(&mut self, stop: &Stop, mut backend: Backend) {
-        if matches!(stop, Stop::Ended(End::Complete)) {
+    async fn part(&mut self, stop: &Stop, mut backend: BackendConnection) {
+        if matches!(stop, Stop::Ended(RelayEnd::Complete)) {
             return;
         }
         // Between two messages only can anything be said.
@@ -338,9 +342,9 @@ impl<'a> Flow<'a> {
         self.operations.settle();
         drop(self.operations.recorded().await);
         let why = match stop {
-            Stop::Ended(End::Complete) | Stop::Over(_) => None,
+            Stop::Ended(RelayEnd::Complete) | Stop::Over(_) => None,
             // Everything was delivered.
-            Stop::Ended(End::ClientLeft) => return,
+            Stop::Ended(RelayEnd::ClientLeft) => return,
             Stop::Ended(end) => end.why(),
             // It has been told.
             Stop::Fault(_) if self.out.over.is_some() => None,

@@ -38,7 +38,7 @@ enum Stage {
     /// A message has been permitted that is about to be forwarded, as the first.
     Granted(Box<Granted>),
     /// The flow is admitted, at this interface of this device.
-    Admitted(Behind),
+    Admitted(TargetIds),
 }
 
 /// Why an operation is refused if another interface has come under the name of the flow's.
@@ -48,7 +48,7 @@ pub(super) const UNWANTED: &str = "not-asked-for";
 /// How many answers a flow remembers.
 pub(super) const ANSWERS: usize = 256;
 
-type Behind = (Option<DeviceId>, Option<InterfaceId>);
+type TargetIds = (Option<DeviceId>, Option<InterfaceId>);
 /// What can be asked about.
 type Right = (Action, Path);
 
@@ -169,7 +169,7 @@ impl<'a> Operations<'a> {
     fn decide<'n>(
         &mut self,
         needs: impl Iterator<Item = &'n [Right]>,
-        behind: Behind,
+        target: TargetIds,
         done: bool,
     ) -> bool {
         let mut permits: SmallVec<[(&Right, Permit); 2]> = SmallVec::new();
@@ -180,7 +180,7 @@ impl<'a> Operations<'a> {
                 let question = this.approached.question(*action, path);
                 let cache = &mut this.cache;
                 match this.means.leases.decide(&requested.session, requested.id, question, cache) {
-                    Decision::Permit(permit) if permit.behind() == behind => Ok(permit),
+                    Decision::Permit(permit) if permit.behind() == target => Ok(permit),
                     Decision::Permit(_) => Err((None, OTHER)),
                     Decision::Denial(denial) => {
                         Err((Some(denial.opinion().clone()), denial.reason().as_str()))
@@ -233,12 +233,12 @@ impl<'a> Operations<'a> {
         match &self.stage {
             Stage::Approached => self.admit(needs),
             Stage::Granted(granted) => {
-                let behind = granted.first.permit().behind();
-                self.decide(needs, behind, true)
+                let target = granted.first.permit().behind();
+                self.decide(needs, target, true)
             }
-            Stage::Admitted(behind) => {
-                let behind = *behind;
-                self.decide(needs, behind, true)
+            Stage::Admitted(target) => {
+                let target = *target;
+                self.decide(needs, target, true)
             }
         }
     }
@@ -280,7 +280,7 @@ pub(super) struct Again<'a, 'o>(&'o mut Operations<'a>);
 impl Again<'_, '_> {
     fn decide<'n>(&mut self, needs: impl Iterator<Item = &'n [Right]>) -> bool {
         match self.0.stage {
-            Stage::Admitted(behind) => self.0.decide(needs, behind, false),
+            Stage::Admitted(target) => self.0.decide(needs, target, false),
             Stage::Approached | Stage::Granted(_) => false,
         }
     }

@@ -10,21 +10,21 @@ use doorward_inspect::http::HttpInterface;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::flow::Flow;
+use super::flow::HttpFlow;
 use super::http1::Running;
-use super::lines::Line;
-use crate::pipeline::held::Held;
+use super::pool::HttpConnection;
+use crate::pipeline::held::HeldLeases;
 
 /// The content of an answer on its way to the client: counted, and let through as long as the
 /// request's lease lives. Delivered in full, its connection is free again; dropped before, it is
 /// reset.
 pub(super) struct Download {
-    pub(super) flow: Arc<Flow>,
+    pub(super) flow: Arc<HttpFlow>,
     pub(super) body: Incoming,
-    pub(super) lease: Held,
+    pub(super) lease: HeldLeases,
     /// Where it is counted besides on the flow.
-    pub(super) counted: Option<Held>,
-    pub(super) line: Option<Line>,
+    pub(super) counted: Option<HeldLeases>,
+    pub(super) connection: Option<HttpConnection>,
     /// Whether the connection may carry another request afterwards.
     pub(super) is_lasting: bool,
     pub(super) running: Option<Running>,
@@ -33,11 +33,11 @@ pub(super) struct Download {
 impl Download {
     fn delivered(&mut self) {
         self.running = None;
-        if let Some(line) = self.line.take() {
+        if let Some(connection) = self.connection.take() {
             if self.is_lasting {
-                self.flow.lines.give_back(line);
+                self.flow.connections.give_back(connection);
             } else {
-                line.part();
+                connection.part();
             }
         }
     }

@@ -14,42 +14,42 @@ use hyper::body::Incoming;
 
 use super::answer::bad_gateway;
 use super::download::Download;
-use super::flow::{Flow, Permitted};
+use super::flow::{HttpFlow, PermittedRequest};
 use super::http1::Running;
-use super::lines::Line;
-use super::named::Named;
+use super::pool::HttpConnection;
+use super::request_name::RequestName;
 use super::upgrade::Upgraded;
-use super::upload::{Rest, Source, Upload};
-use crate::pipeline::held::Held;
+use super::upload::{RequestContent, UnsentContent, Upload};
+use crate::pipeline::held::HeldLeases;
 
 /// What has come of a request that was forwarded.
-pub(super) enum Answer {
+pub(super) enum BackendAnswer {
     Content(Response<Payload>),
     /// Both sides speak something else from now on, once the client has had this head.
     Upgraded(Response<Payload>, Upgraded),
 }
 
 /// That a request is over without an answer: the client has broken it off.
-pub(super) type Broken = io::Error;
+pub(super) type RequestAborted = io::Error;
 
 /// Forwards a request, and makes its answer.
 pub(super) async fn exchange(
-    flow: &Arc<Flow>,
-    permitted: Permitted,
-    source: Source,
+    flow: &Arc<HttpFlow>,
+    permitted: PermittedRequest,
+    source: RequestContent,
     running: Option<Running>,
-) -> Result<Answer, Broken> {
-    let Permitted { mut head, forwarded, lease, asked, line } = permitted;
+) -> Result<BackendAnswer, RequestAborted> {
+    let PermittedRequest { mut head, forwarded, lease, asked, connection } = permitted;
     announce(&mut head.headers, trailer_names(&head.extensions));
     let has_content = !source.is_end_stream();
     let counted = flow.admitted().and_then(|admitted| lease.apart_from(&admitted.lease));
     let (upload, rest) = Upload::new(source, flow.options.body, lease.clone(), counted.clone());
-    let sent = send(flow, Request::from_parts(head, upload), &lease, line, &asked).await;
-    let (line, mut response) = match sent {
+    let sent = send(flow, Request::from_parts(head, upload), &lease, connection, &asked).await;
+    let (connection, mut response) = match sent {
         Ok(sent) => sent,
         Err(NotSent::Problem(response)) => {
             rest.drain();
-            return Ok(Answer::Content(response));
+            return Ok(BackendAnswer::Content(response));
         }
         Err(NotSent::Broken(error)) => return not_answered(flow, &asked, rest, error).await,
     };
@@ -62,23 +62,23 @@ pub(super) async fn exchange(
         Ok(head) => head,
         Err(fault) => {
             tracing::info!(by = %flow.subject(), %fault, "an answer was not passed on");
-            drop((body, line));
+            drop((body, connection));
             rest.drain();
-            return Ok(Answer::Content(bad_gateway()));
+            return Ok(BackendAnswer::Content(bad_gateway()));
         }
     };
     if switched {
         let response = Response::from_parts(head, empty(StatusCode::OK).into_body());
-        return Ok(Answer::Upgraded(
+        return Ok(BackendAnswer::Upgraded(
             response,
-            Upgraded { lease, counted, backend: upgrade, line, running },
+            Upgraded { lease, counted, backend: upgrade, connection, running },
         ));
     }
     announce(&mut head.headers, trailers);
-    let (flow, line) = (Arc::clone(flow), Some(line));
+    let (flow, connection) = (Arc::clone(flow), Some(connection));
     let is_lasting = !has_content;
-    let download = Download { flow, body, lease, counted, line, is_lasting, running };
-    Ok(Answer::Content(Response::from_parts(head, download.boxed_unsync())))
+    let download = Download { flow, body, lease, counted, connection, is_lasting, running };
+    Ok(BackendAnswer::Content(Response::from_parts(head, download.boxed_unsync())))
 }
 
 /// Why a request has no answer of the backend's.
@@ -91,28 +91,28 @@ enum NotSent {
 /// another; the backend has seen nothing of it. Where that is not known, it is if it changes
 /// nothing (RFC 9110 section 9.2.2): a backend may end a connection while a request is on its way.
 async fn send(
-    flow: &Flow,
+    flow: &HttpFlow,
     mut request: Request<Upload>,
-    lease: &Held,
-    mut first: Option<Line>,
-    asked: &Named,
-) -> Result<(Line, Response<Incoming>), NotSent> {
+    lease: &HeldLeases,
+    mut first: Option<HttpConnection>,
+    asked: &RequestName,
+) -> Result<(HttpConnection, Response<Incoming>), NotSent> {
     loop {
-        let mut line = match first.take() {
-            Some(line) => line,
+        let mut connection = match first.take() {
+            Some(connection) => connection,
             None => {
-                let line = flow.line(asked).await;
-                line.map_err(|problem| NotSent::Problem(problem.into_response()))?
+                let connection = flow.connection(asked).await;
+                connection.map_err(|problem| NotSent::Problem(problem.into_response()))?
             }
         };
         // Now, and for each connection anew: a request may have waited for this one.
         let told = flow.introduce(request.headers_mut());
         told.map_err(|problem| NotSent::Problem(problem.into_response()))?;
-        let again = if line.is_used { again(&request, lease) } else { None };
-        match line.send.try_send_request(request).await {
-            Ok(response) => return Ok((line, response)),
+        let again = if connection.is_used { again(&request, lease) } else { None };
+        match connection.send.try_send_request(request).await {
+            Ok(response) => return Ok((connection, response)),
             Err(mut not_sent) => {
-                let unsent = not_sent.take_message().filter(|_| line.is_used);
+                let unsent = not_sent.take_message().filter(|_| connection.is_used);
                 let error = not_sent.into_error();
                 let again = again.filter(|_| has_ended(&error) && lease.cause().is_none());
                 match unsent.or(again) {
@@ -125,7 +125,7 @@ async fn send(
 }
 
 /// The same request, if it may be made twice.
-fn again(request: &Request<Upload>, lease: &Held) -> Option<Request<Upload>> {
+fn again(request: &Request<Upload>, lease: &HeldLeases) -> Option<Request<Upload>> {
     if !request.method().is_safe() || !request.body().is_end_stream() {
         return None;
     }
@@ -144,15 +144,15 @@ fn has_ended(error: &hyper::Error) -> bool {
 }
 
 async fn not_answered(
-    flow: &Flow,
-    asked: &Named,
-    rest: Rest,
+    flow: &HttpFlow,
+    asked: &RequestName,
+    rest: UnsentContent,
     error: hyper::Error,
-) -> Result<Answer, Broken> {
+) -> Result<BackendAnswer, RequestAborted> {
     if let Some(refusal) = rest.fault() {
         let answer = flow.refuse(asked, refusal).await;
         rest.drain();
-        return Ok(Answer::Content(answer));
+        return Ok(BackendAnswer::Content(answer));
     }
     if error.is_user() {
         // What the client was sending has broken off, and so does everything else.
@@ -160,7 +160,7 @@ async fn not_answered(
     }
     tracing::info!(by = %flow.subject(), %error, "a backend gave no answer");
     rest.drain();
-    Ok(Answer::Content(bad_gateway()))
+    Ok(BackendAnswer::Content(bad_gateway()))
 }
 
 /// The names that a sender has announced for its trailer section: an HTTP/1.1 library sends no

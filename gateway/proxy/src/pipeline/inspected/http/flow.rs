@@ -15,59 +15,59 @@ use tokio::task::yield_now;
 use tokio::time::{sleep_until, timeout};
 
 use super::answer::refused;
-use super::connection::Own;
-use super::identity::Identity;
-use super::judge::{Behind, Requests, Right};
-use super::lines::{Line, Lines};
-use super::named::Named;
+use super::identity::IdentityField;
+use super::judge::{GrantedRight, Requests, TargetIds};
+use super::leased_stream::OwnPermit;
+use super::pool::{ConnectionPool, HttpConnection};
 use super::rates::every;
+use super::request_name::RequestName;
 use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
 use crate::pipeline::authorize::{Requested, Via};
-use crate::pipeline::dial::{Dialed, NotDialed, Reached as Far};
-use crate::pipeline::held::{Granted, Held};
+use crate::pipeline::dial::{Dialed, DialedBackend, NotDialed};
+use crate::pipeline::held::{Granted, HeldLeases};
 use crate::pipeline::inspected::PATIENCE;
 use crate::pipeline::inspected::begin::{NotBegun, begin, hand_over};
-use crate::pipeline::record::{Ended, Ending, record};
-use crate::pipeline::relay::End;
+use crate::pipeline::record::{Ended, FlowEnding, record};
+use crate::pipeline::relay::RelayEnd;
 use crate::problem::{forbidden, not_recorded, unreachable};
 
 /// One HTTP flow: what its requests have in common.
-pub(super) struct Flow {
+pub(super) struct HttpFlow {
     pub(super) means: Means,
     pub(super) approached: Approached,
     pub(super) door: HttpInterface,
     pub(super) options: HttpOptions,
-    pub(super) lines: Lines,
+    pub(super) connections: ConnectionPool,
     /// If the backend is told who asks.
-    identity: Option<Identity>,
+    identity: Option<IdentityField>,
     requests: Mutex<Requests>,
     /// Rung when something has been noted.
     noted: Notify,
     admitted: SetOnce<Admitted>,
     /// The place in the audit log that is kept for the flow's end, and the backend's address.
-    ending: Mutex<Option<(Ending, String)>>,
+    ending: Mutex<Option<(FlowEnding, String)>>,
 }
 
 /// What the first permitted request was granted.
 pub(super) struct Admitted {
-    pub(super) lease: Held,
-    pub(super) behind: Behind,
+    pub(super) lease: HeldLeases,
+    pub(super) target: TargetIds,
 }
 
 /// A request that may be forwarded.
-pub(super) struct Permitted {
+pub(super) struct PermittedRequest {
     pub(super) head: Parts,
     pub(super) forwarded: Forwarded,
     /// It lives as long as the request does.
-    pub(super) lease: Held,
+    pub(super) lease: HeldLeases,
     /// What was asked about first.
-    pub(super) asked: Named,
+    pub(super) asked: RequestName,
     /// The connection that was dialed with the admission.
-    pub(super) line: Option<Line>,
+    pub(super) connection: Option<HttpConnection>,
 }
 
-impl Flow {
+impl HttpFlow {
     /// `None` if the interface is none of HTTP, or its base has no spelling: ours.
     pub(super) fn new(means: Means, approached: Approached) -> Option<Self> {
         let Inspection::Http(options) = &approached.inspected.spoken else { return None };
@@ -82,7 +82,7 @@ impl Flow {
         let identity = options.identity.map(|ToldIdentity::Signed| {
             let Requested { session, id, .. } = &approached.requested;
             let (vouch, subject) = (Arc::clone(&means.vouch), session.subject().clone());
-            Identity::new(vouch, subject, approached.door(), *id)
+            IdentityField::new(vouch, subject, approached.door(), *id)
         });
         let name = means.domain.door(&approached.door());
         let way = match approached.requested.via {
@@ -96,7 +96,7 @@ impl Flow {
             approached,
             door,
             options,
-            lines: Lines::new(),
+            connections: ConnectionPool::new(),
             identity,
             requests: Mutex::new(requests),
             noted: Notify::new(),
@@ -119,8 +119,8 @@ impl Flow {
     }
 
     /// Whether the interface takes one more request.
-    pub(super) fn has_room(&self, behind: Behind) -> bool {
-        match (self.options.rate, behind.1) {
+    pub(super) fn has_room(&self, target: TargetIds) -> bool {
+        match (self.options.rate, target.1) {
             (Some(rate), Some(interface)) => self.means.rates.take(interface, rate),
             (Some(_), None) => false,
             (None, _) => true,
@@ -151,7 +151,7 @@ impl Flow {
         head: Parts,
         extended: Option<Extended<'_>>,
         content: bool,
-    ) -> Result<Permitted, Response<Payload>> {
+    ) -> Result<PermittedRequest, Response<Payload>> {
         let (target, query) =
             (head.uri.path().to_owned(), recorded(head.uri.query(), &self.options));
         let (decided, records, has_had_its_turn) = {
@@ -178,18 +178,18 @@ impl Flow {
                 return Err(self.refused(refusal));
             }
         };
-        let (lease, line) = match right {
-            Right::Flow(granted) => {
-                let (lease, line) = self.begin(*granted, records).await.map_err(no)?;
-                (lease, Some(line))
+        let (lease, connection) = match right {
+            GrantedRight::Flow(granted) => {
+                let (lease, connection) = self.begin(*granted, records).await.map_err(no)?;
+                (lease, Some(connection))
             }
-            Right::Request(lease) => {
+            GrantedRight::Request(lease) => {
                 self.write(records).await.map_err(|_| no(not_recorded()))?;
                 (lease, None)
             }
         };
         let (head, forwarded) = self.door.forward(permitted);
-        Ok(Permitted { head, forwarded, lease, asked, line })
+        Ok(PermittedRequest { head, forwarded, lease, asked, connection })
     }
 
     /// The answer to a refused request.
@@ -199,7 +199,7 @@ impl Flow {
     }
 
     /// Notes and answers that a request is refused of which some was forwarded.
-    pub(super) async fn refuse(&self, asked: &Named, refusal: HttpRefusal) -> Response<Payload> {
+    pub(super) async fn refuse(&self, asked: &RequestName, refusal: HttpRefusal) -> Response<Payload> {
         let records = {
             let mut requests = self.requests();
             requests.refuse(self, asked, refusal);
@@ -210,45 +210,49 @@ impl Flow {
     }
 
     /// Records that a request was cut while the flow goes on.
-    pub(super) async fn cut(&self, asked: &Named, cause: Cause) {
+    pub(super) async fn cut(&self, asked: &RequestName, cause: Cause) {
         let record = asked.record(&self.approached, self.means.clock.now(), None, None);
         let record = record.ended(Outcome::Cut, cause.as_str());
         drop(self.write(vec![record]).await);
     }
 
     /// Admits the flow: its opening is recorded, then the operation, then the backend is dialed.
-    async fn begin(&self, granted: Granted, records: Vec<Record>) -> Result<(Held, Line), Problem> {
-        let behind = granted.first.permit().behind();
+    async fn begin(
+        &self,
+        granted: Granted,
+        records: Vec<Record>,
+    ) -> Result<(HeldLeases, HttpConnection), Problem> {
+        let target = granted.first.permit().behind();
         let begun = begin(&self.means, &self.approached, granted, records).await;
         let dialed = begun.map_err(not_begun)?;
         let Dialed { backend, address, lease, ending, .. } = dialed;
-        let Far::Stream(backend) = backend else {
+        let DialedBackend::Stream(backend) = backend else {
             backend.reset();
             return Err(forbidden());
         };
-        let room = self.lines.room().await.map_err(|_| forbidden())?;
-        let line = self.lines.begin(backend, lease.clone(), None).await;
+        let room = self.connections.room().await.map_err(|_| forbidden())?;
+        let connection = self.connections.begin(backend, lease.clone(), None).await;
         *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = Some((ending, address));
         // Nobody else admits it: requests are decided one after the other until it is.
-        drop(self.admitted.set(Admitted { lease: lease.clone(), behind }));
-        let line = line.map_err(|_| unreached())?;
-        Ok((lease, line.with_room(room)))
+        drop(self.admitted.set(Admitted { lease: lease.clone(), target }));
+        let connection = connection.map_err(|_| unreached())?;
+        Ok((lease, connection.with_room(room)))
     }
 
     /// A connection for a request: one that is free, or one more, by a permit of its own.
-    pub(super) async fn line(&self, asked: &Named) -> Result<Line, Problem> {
-        let room = self.lines.room().await.map_err(|_| forbidden())?;
-        if let Some(line) = self.lines.idle_line().await {
-            return Ok(line.with_room(room));
+    pub(super) async fn connection(&self, asked: &RequestName) -> Result<HttpConnection, Problem> {
+        let room = self.connections.room().await.map_err(|_| forbidden())?;
+        if let Some(connection) = self.connections.take_idle().await {
+            return Ok(connection.with_room(room));
         }
-        let Some(Admitted { lease: flow, behind }) = self.admitted() else {
+        let Some(Admitted { lease: flow, target }) = self.admitted() else {
             return Err(forbidden());
         };
         let (requested, question) =
             (&self.approached.requested, self.approached.question(asked.action, &asked.path));
         let first = self.means.leases.ask(&requested.session, requested.id, question);
         let first = first.map_err(|_| forbidden())?;
-        if first.permit().behind() != *behind || !self.approached.is_for(first.permit()) {
+        if first.permit().behind() != *target || !self.approached.is_for(first.permit()) {
             return Err(forbidden());
         }
         let (via, kind) = (requested.via, Some(self.approached.kind()));
@@ -256,13 +260,13 @@ impl Flow {
         let begun = begin(&self.means, &self.approached, granted, vec![]).await;
         let dialed = begun.map_err(not_begun)?;
         let Dialed { backend, address, lease, ending, .. } = dialed;
-        let Far::Stream(backend) = backend else {
+        let DialedBackend::Stream(backend) = backend else {
             backend.reset();
             return Err(forbidden());
         };
-        let own = Own { lease, ending, address };
-        let line = self.lines.begin(backend, flow.clone(), Some(own)).await;
-        Ok(line.map_err(|_| unreached())?.with_room(room))
+        let own = OwnPermit { lease, ending, address };
+        let connection = self.connections.begin(backend, flow.clone(), Some(own)).await;
+        Ok(connection.map_err(|_| unreached())?.with_room(room))
     }
 
     /// Tells the backend who asks, in a request that is about to be sent, if it is to be told.
@@ -306,8 +310,8 @@ impl Flow {
 
     /// What is to be recorded of the flow, once nothing of it runs any more. `None` if it never
     /// was admitted.
-    pub(super) async fn ended(&self, end: End) -> Option<Ended> {
-        self.lines.ended().await;
+    pub(super) async fn ended(&self, end: RelayEnd) -> Option<Ended> {
+        self.connections.ended().await;
         self.settle().await;
         let (ending, address) =
             self.ending.lock().unwrap_or_else(PoisonError::into_inner).take()?;

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::SetOnce;
 use tokio::time::sleep;
 
-use super::ahead::Client;
+use super::preface::ClientStream;
 
 /// How long a client is answered that says nothing more: it may have ended its side only, or be
 /// gone.
@@ -18,7 +18,7 @@ const ANSWERED: Duration = Duration::from_secs(30);
 
 /// A client's end. When the client has ended its side, [`Silence`] begins.
 pub(super) struct Half {
-    client: Client,
+    client: ClientStream,
     silence: Silence,
 }
 
@@ -35,12 +35,12 @@ impl Silence {
 }
 
 impl Half {
-    pub(super) fn new(client: Client) -> (Self, Silence) {
+    pub(super) fn new(client: ClientStream) -> (Self, Silence) {
         let silence = Silence::default();
         (Self { client, silence: silence.clone() }, silence)
     }
 
-    pub(super) fn into_client(self) -> Client {
+    pub(super) fn into_client(self) -> ClientStream {
         self.client
     }
 }

@@ -15,15 +15,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::ahead::Client;
-use super::exchange::{Announced, Answer, Broken, exchange};
-use super::flow::Flow;
+use super::exchange::{Announced, BackendAnswer, RequestAborted, exchange};
+use super::flow::HttpFlow;
 use super::half::Half;
+use super::preface::ClientStream;
 use super::upgrade::Upgraded;
-use super::upload::Source;
+use super::upload::RequestContent;
 use super::{HEAD, HEAD_FIELDS, HEAD_TIME};
-use crate::pipeline::held::Held;
-use crate::pipeline::relay::End;
+use crate::pipeline::held::HeldLeases;
+use crate::pipeline::relay::RelayEnd;
 
 /// How long a connection may be without a request before it is closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(25);
@@ -31,7 +31,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(25);
 /// What a connection is busy with: one request at a time.
 #[derive(Default)]
 struct Current {
-    lease: watch::Sender<Option<Held>>,
+    lease: watch::Sender<Option<HeldLeases>>,
     upgraded: Mutex<Option<(OnUpgrade, Upgraded)>>,
 }
 
@@ -45,7 +45,7 @@ impl Drop for Running {
 }
 
 impl Current {
-    fn run(self: &Arc<Self>, lease: &Held) -> Running {
+    fn run(self: &Arc<Self>, lease: &HeldLeases) -> Running {
         self.lease.send_replace(Some(lease.clone()));
         Running(Arc::clone(self))
     }
@@ -86,7 +86,7 @@ impl Current {
 }
 
 /// Serves a client that speaks HTTP/1.1. Dropped before it has ended, its connection is reset.
-pub(super) async fn serve(flow: &Arc<Flow>, wire: Client) -> End {
+pub(super) async fn serve(flow: &Arc<HttpFlow>, wire: ClientStream) -> RelayEnd {
     let current = Arc::new(Current::default());
     let service = service_fn(|request: Request<Incoming>| {
         answer(Arc::clone(flow), Arc::clone(&current), request)
@@ -111,36 +111,36 @@ pub(super) async fn serve(flow: &Arc<Flow>, wire: Client) -> End {
         });
         tokio::select! {
             biased;
-            cause = over.as_mut() => return End::Cut(cause),
+            cause = over.as_mut() => return RelayEnd::Cut(cause),
             ended = connection.as_mut() => ended,
-            () = silence.over() => return End::Client,
+            () = silence.over() => return RelayEnd::Client,
             () = current.idle() => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     biased;
-                    cause = over.as_mut() => return End::Cut(cause),
+                    cause = over.as_mut() => return RelayEnd::Cut(cause),
                     ended = connection.as_mut() => ended,
-                    () = silence.over() => return End::Client,
+                    () = silence.over() => return RelayEnd::Client,
                 }
             }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "an HTTP/1.1 connection broke off");
-        return if error.is_user() { End::Backend } else { End::Client };
+        return if error.is_user() { RelayEnd::Backend } else { RelayEnd::Client };
     }
     let upgraded = current.upgraded.lock().unwrap_or_else(PoisonError::into_inner).take();
     match upgraded {
         Some((client, upgraded)) => upgraded.relay_http1(flow, client).await,
-        None => End::Complete,
+        None => RelayEnd::Complete,
     }
 }
 
 async fn answer(
-    flow: Arc<Flow>,
+    flow: Arc<HttpFlow>,
     current: Arc<Current>,
     mut request: Request<Incoming>,
-) -> Result<Response<Payload>, Broken> {
+) -> Result<Response<Payload>, RequestAborted> {
     let upgrade = hyper::upgrade::on(&mut request);
     let (mut head, body) = request.into_parts();
     head.extensions.clear();
@@ -150,9 +150,9 @@ async fn answer(
     let mut response = match flow.admit(head, None, content).await {
         Ok(permitted) => {
             let running = current.run(&permitted.lease);
-            match exchange(&flow, permitted, Source::Http1(body), Some(running)).await? {
-                Answer::Content(response) => response,
-                Answer::Upgraded(response, upgraded) => {
+            match exchange(&flow, permitted, RequestContent::Http1(body), Some(running)).await? {
+                BackendAnswer::Content(response) => response,
+                BackendAnswer::Upgraded(response, upgraded) => {
                     let both = Some((upgrade, upgraded));
                     *current.upgraded.lock().unwrap_or_else(PoisonError::into_inner) = both;
                     response
@@ -162,7 +162,7 @@ async fn answer(
         Err(refused) => {
             // Whoever waits for a word before it sends content hears this instead.
             if !waits {
-                Source::Http1(body).drain();
+                RequestContent::Http1(body).drain();
             }
             refused
         }

@@ -20,13 +20,13 @@ use http_body::{Body as _, Frame};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::ahead::Client;
-use super::exchange::{Announced, Answer, exchange};
-use super::flow::{Flow, Permitted};
-use super::upload::Source;
+use super::exchange::{Announced, BackendAnswer, exchange};
+use super::flow::{HttpFlow, PermittedRequest};
+use super::preface::ClientStream;
+use super::upload::RequestContent;
 use super::{HEAD, HEAD_TIME, PARTING};
-use crate::pipeline::held::Held;
-use crate::pipeline::relay::End;
+use crate::pipeline::held::HeldLeases;
+use crate::pipeline::relay::RelayEnd;
 
 /// What all requests of a connection may send before it is taken: the least that HTTP/2 knows
 /// (RFC 9113 section 6.9.2), ...
@@ -44,11 +44,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 ///
 /// The streams are served on h2 itself: each is to be reset the moment its lease is cut, also while
 /// its client takes nothing.
-pub(super) async fn serve(flow: &Arc<Flow>, wire: Client) -> End {
+pub(super) async fn serve(flow: &Arc<HttpFlow>, wire: ClientStream) -> RelayEnd {
     let mut streams = JoinSet::new();
     let end = tokio::select! {
         biased;
-        cause = flow.over() => End::Cut(cause),
+        cause = flow.over() => RelayEnd::Cut(cause),
         () = flow.count() => std::future::pending().await,
         end = accept(flow, wire, &mut streams) => end,
     };
@@ -56,7 +56,7 @@ pub(super) async fn serve(flow: &Arc<Flow>, wire: Client) -> End {
     end
 }
 
-async fn accept(flow: &Arc<Flow>, wire: Client, streams: &mut JoinSet<()>) -> End {
+async fn accept(flow: &Arc<HttpFlow>, wire: ClientStream, streams: &mut JoinSet<()>) -> RelayEnd {
     let session = &flow.approached.requested.session;
     let windows: Vec<_> = (0..WINDOWS).map_while(|_| session.window()).collect();
     let more = u32::try_from(windows.len()).unwrap_or_default() * STREAM_WINDOW;
@@ -69,7 +69,9 @@ async fn accept(flow: &Arc<Flow>, wire: Client, streams: &mut JoinSet<()>) -> En
         .max_send_buffer_size(SENT)
         .enable_connect_protocol();
     let handshake = builder.handshake::<_, Bytes>(Paced::new(wire));
-    let Ok(Ok(mut connection)) = timeout(HEAD_TIME, handshake).await else { return End::Client };
+    let Ok(Ok(mut connection)) = timeout(HEAD_TIME, handshake).await else {
+        return RelayEnd::Client;
+    };
     let mut since = Instant::now();
     loop {
         let accepted = tokio::select! {
@@ -83,7 +85,7 @@ async fn accept(flow: &Arc<Flow>, wire: Client, streams: &mut JoinSet<()>) -> En
                 // A client that says nothing to it is not waited for.
                 let rest = async { while let Some(Ok(_)) = connection.accept().await {} };
                 drop(timeout(PARTING, rest).await);
-                return End::Complete;
+                return RelayEnd::Complete;
             }
         };
         match accepted {
@@ -98,23 +100,27 @@ async fn accept(flow: &Arc<Flow>, wire: Client, streams: &mut JoinSet<()>) -> En
             }
             Some(Err(error)) => {
                 tracing::debug!(%error, "an HTTP/2 connection broke off");
-                return End::Client;
+                return RelayEnd::Client;
             }
-            None => return End::Complete,
+            None => return RelayEnd::Complete,
         }
     }
 }
 
 /// One request, and where its answer goes.
 struct Stream {
-    flow: Arc<Flow>,
+    flow: Arc<HttpFlow>,
     head: Parts,
     receive: RecvStream,
     respond: SendResponse<Bytes>,
 }
 
 impl Stream {
-    fn new(flow: &Arc<Flow>, request: Request<RecvStream>, respond: SendResponse<Bytes>) -> Self {
+    fn new(
+        flow: &Arc<HttpFlow>,
+        request: Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+    ) -> Self {
         let (head, receive) = request.into_parts();
         Self { flow: Arc::clone(flow), head, receive, respond }
     }
@@ -138,8 +144,8 @@ impl Stream {
         let is_extended = extended.is_some();
         let permitted = flow.admit(head, extended, content).await;
         let (source, tunnel) = match is_extended && permitted.is_ok() {
-            true => (Source::Nothing, Some(receive)),
-            false => (Source::Http2(receive), None),
+            true => (RequestContent::Nothing, Some(receive)),
+            false => (RequestContent::Http2(receive), None),
         };
         async move {
             match permitted {
@@ -156,9 +162,9 @@ impl Stream {
 /// Runs a permitted request to its end. Cut, its stream is reset, and that is recorded: its
 /// neighbours, and so the flow, go on.
 async fn run(
-    flow: &Arc<Flow>,
-    permitted: Permitted,
-    source: Source,
+    flow: &Arc<HttpFlow>,
+    permitted: PermittedRequest,
+    source: RequestContent,
     tunnel: Option<RecvStream>,
     respond: SendResponse<Bytes>,
 ) {
@@ -171,9 +177,9 @@ async fn run(
 
 /// Whether the request came to an end of its own.
 async fn answer(
-    flow: &Arc<Flow>,
-    permitted: Permitted,
-    source: Source,
+    flow: &Arc<HttpFlow>,
+    permitted: PermittedRequest,
+    source: RequestContent,
     tunnel: Option<RecvStream>,
     mut respond: SendResponse<Bytes>,
 ) -> bool {
@@ -189,10 +195,10 @@ async fn answer(
         answer = exchange(flow, permitted, source, None) => answer,
     };
     match (answer, tunnel) {
-        (Ok(Answer::Content(response)), _) => {
+        (Ok(BackendAnswer::Content(response)), _) => {
             send(flow, response, is_head, Some(&lease), respond).await
         }
-        (Ok(Answer::Upgraded(mut response, upgraded)), Some(receive)) => {
+        (Ok(BackendAnswer::Upgraded(mut response, upgraded)), Some(receive)) => {
             mark(&mut response, flow.id());
             match respond.send_response(response.map(drop), false) {
                 Ok(send) => {
@@ -205,7 +211,7 @@ async fn answer(
             }
             true
         }
-        (Ok(Answer::Upgraded(..)) | Err(_), _) => {
+        (Ok(BackendAnswer::Upgraded(..)) | Err(_), _) => {
             respond.send_reset(Reason::INTERNAL_ERROR);
             true
         }
@@ -215,10 +221,10 @@ async fn answer(
 /// Sends an answer, as long as its request's lease lives; whether it did. One that does not end
 /// properly is reset.
 async fn send(
-    flow: &Flow,
+    flow: &HttpFlow,
     mut response: Response<Payload>,
     is_head: bool,
-    lease: Option<&Held>,
+    lease: Option<&HeldLeases>,
     mut respond: SendResponse<Bytes>,
 ) -> bool {
     mark(&mut response, flow.id());

@@ -20,21 +20,21 @@ const FIELD: HeaderName = HeaderName::from_static("doorward-identity");
 
 /// What the backend of one flow is told of who asks. It is the same for all requests of the flow,
 /// so that not each has to be signed.
-pub(super) struct Identity {
+pub(super) struct IdentityField {
     vouch: Arc<dyn Vouch>,
     subject: Subject,
     door: DoorName,
     flow: FlowId,
-    last: Mutex<Option<Told>>,
+    last: Mutex<Option<SignedIdentity>>,
 }
 
-struct Told {
+struct SignedIdentity {
     value: HeaderValue,
     since: Timestamp,
     until: Timestamp,
 }
 
-impl Told {
+impl SignedIdentity {
     /// Whether it may be told once more. Not if it is from a time that has not come yet: the clock
     /// has been set.
     fn is_good(&self, now: Timestamp) -> bool {
@@ -42,7 +42,7 @@ impl Told {
     }
 }
 
-impl Identity {
+impl IdentityField {
     pub(super) fn new(
         vouch: Arc<dyn Vouch>,
         subject: Subject,
@@ -78,7 +78,7 @@ impl Identity {
         let mut value = value.map_err(|_| NotVouched("it fits in no header".to_owned()))?;
         // For a minute it is as good as its subject to that backend, so it is in no log.
         value.set_sensitive(true);
-        *last = Some(Told { value: value.clone(), since: now, until });
+        *last = Some(SignedIdentity { value: value.clone(), since: now, until });
         Ok(value)
     }
 }
@@ -108,7 +108,7 @@ mod tests {
     fn what_is_told_is_told_again_while_it_is_good_and_nothing_is_told_instead() {
         let (subject, door) = ("user/alice".parse().unwrap(), "web--box".parse().unwrap());
         let flow = FlowId::new(Timestamp::UNIX_EPOCH, [1; 10]);
-        let identity = Identity::new(Arc::new(Counting::default()), subject, door, flow);
+        let identity = IdentityField::new(Arc::new(Counting::default()), subject, door, flow);
         let mut fields = HeaderMap::new();
         fields.append(FIELD, HeaderValue::from_static("what was told before"));
         let start = 1_000_000;
@@ -146,7 +146,7 @@ mod tests {
         }
         let (subject, door) = ("user/alice".parse().unwrap(), "web--box".parse().unwrap());
         let flow = FlowId::new(Timestamp::UNIX_EPOCH, [1; 10]);
-        let identity = Identity::new(Arc::new(Two), subject, door, flow);
+        let identity = IdentityField::new(Arc::new(Two), subject, door, flow);
         let mut fields = HeaderMap::new();
         assert!(identity.write(&mut fields, Timestamp::UNIX_EPOCH).is_err() && fields.is_empty());
     }

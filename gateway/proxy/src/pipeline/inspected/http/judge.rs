@@ -8,15 +8,15 @@ use doorward_session::{Authorized, Lease, Refused};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use super::flow::Flow;
-use super::named::Named;
-use crate::pipeline::held::{Granted, Held};
+use super::flow::HttpFlow;
+use super::request_name::RequestName;
+use crate::pipeline::held::{Granted, HeldLeases};
 use crate::pipeline::inspected::operations::{ANSWERS, OTHER, UNWANTED};
 use crate::pipeline::inspected::tally::Tally;
 use crate::pipeline::inspected::turn::Turn;
 
 /// The device and the interface behind the names.
-pub(super) type Behind = (Option<DeviceId>, Option<InterfaceId>);
+pub(super) type TargetIds = (Option<DeviceId>, Option<InterfaceId>);
 
 /// What the requests of one flow have in common when they are decided.
 pub(super) struct Requests {
@@ -26,18 +26,18 @@ pub(super) struct Requests {
 }
 
 /// What a request has been granted.
-pub(super) enum Right {
+pub(super) enum GrantedRight {
     /// The flow's admission: it is the first that is permitted.
     Flow(Box<Granted>),
     /// To run, within the flow.
-    Request(Held),
+    Request(HeldLeases),
 }
 
 /// The rights that one request needs, asked for one after the other.
 struct Rights<'a> {
-    flow: &'a Flow,
+    flow: &'a HttpFlow,
     cache: &'a mut Cache,
-    admitted: Option<Behind>,
+    admitted: Option<TargetIds>,
     had: SmallVec<[Had; 2]>,
     refused: Option<(Action, Path, Option<Opinion>, &'static str)>,
 }
@@ -80,10 +80,10 @@ impl Rights<'_> {
                     By::Flow(authorized),
                 )
             }
-            Some(behind) => {
+            Some(target) => {
                 let asked = means.leases.operate(session, id, question, self.cache);
                 let (permit, lease) = asked.map_err(no)?;
-                (permit.behind() == behind, permit.opinion().clone(), By::Request(lease))
+                (permit.behind() == target, permit.opinion().clone(), By::Request(lease))
             }
         };
         if !is_this {
@@ -127,16 +127,16 @@ impl Requests {
     /// Decides a request, and notes what has become of it. `query` is what is recorded of its query.
     pub(super) fn decide(
         &mut self,
-        flow: &Flow,
+        flow: &HttpFlow,
         asked: UnjudgedRequest,
         query: Option<PeerText>,
-    ) -> Result<(PermittedRequest, Right, Named), HttpRefusal> {
-        let admitted = flow.admitted().map(|admitted| admitted.behind);
+    ) -> Result<(PermittedRequest, GrantedRight, RequestName), HttpRefusal> {
+        let admitted = flow.admitted().map(|admitted| admitted.target);
         let Self { cache, tally, .. } = self;
         if let Some(why) = asked.objection()
             && let Some((action, path)) = asked.asks().next()
         {
-            let named = Named { action, path: path.clone(), query: query.clone() };
+            let named = RequestName { action, path: path.clone(), query: query.clone() };
             note(tally, flow, &named, None, Some(why.word()));
         }
         let had = SmallVec::new();
@@ -144,7 +144,7 @@ impl Requests {
         let judged = asked.judge(&mut rights);
         let Rights { had, refused, .. } = rights;
         if let Some((action, path, opinion, why)) = refused {
-            let named = Named { action, path, query: query.clone() };
+            let named = RequestName { action, path, query: query.clone() };
             note(tally, flow, &named, opinion.as_ref(), Some(why));
         }
         let permitted = judged?;
@@ -155,7 +155,7 @@ impl Requests {
         let why = (!flow.has_room(interface)).then_some(HttpRefusal::TooFast);
         let mut first = None;
         for Had { action, path, opinion, .. } in &had {
-            let named = Named { action: *action, path: path.clone(), query: query.clone() };
+            let named = RequestName { action: *action, path: path.clone(), query: query.clone() };
             note(tally, flow, &named, Some(opinion), why.map(HttpRefusal::word));
             first.get_or_insert(named);
         }
@@ -172,9 +172,9 @@ impl Requests {
         let right = match (pop_first(flows), pop_first(leases)) {
             (Some((first, more)), None) => {
                 let (via, kind) = (flow.approached.requested.via, Some(flow.approached.kind()));
-                Right::Flow(Box::new(Granted { first, more, via, kind }))
+                GrantedRight::Flow(Box::new(Granted { first, more, via, kind }))
             }
-            (None, Some((first, more))) => Right::Request(Held::new(first, more)),
+            (None, Some((first, more))) => GrantedRight::Request(HeldLeases::new(first, more)),
             // It has asked for nothing at all: ours, and nothing was granted.
             _ => return Err(HttpRefusal::Forbidden),
         };
@@ -184,7 +184,7 @@ impl Requests {
     /// Notes what could not even be named.
     pub(super) fn refuse_unnamed(
         &mut self,
-        flow: &Flow,
+        flow: &HttpFlow,
         path: &str,
         query: Option<PeerText>,
         why: HttpRefusal,
@@ -196,7 +196,7 @@ impl Requests {
     }
 
     /// Notes that a request was refused after all.
-    pub(super) fn refuse(&mut self, flow: &Flow, named: &Named, why: HttpRefusal) {
+    pub(super) fn refuse(&mut self, flow: &HttpFlow, named: &RequestName, why: HttpRefusal) {
         note(&mut self.tally, flow, named, None, Some(why.word()));
     }
 
@@ -223,8 +223,8 @@ fn pop_first<T>(all: Vec<T>) -> Option<(T, Vec<T>)> {
 
 fn note(
     tally: &mut Tally,
-    flow: &Flow,
-    named: &Named,
+    flow: &HttpFlow,
+    named: &RequestName,
     opinion: Option<&Opinion>,
     refused: Option<&'static str>,
 ) {

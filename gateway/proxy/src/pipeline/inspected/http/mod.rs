@@ -14,9 +14,7 @@
 //! Connections to the backend belong to one flow, so nothing that one session has done to one
 //! (`Connection`, NTLM) reaches another.
 
-mod ahead;
 mod answer;
-mod connection;
 mod download;
 mod exchange;
 mod flow;
@@ -25,9 +23,11 @@ mod http1;
 mod http2;
 mod identity;
 mod judge;
-mod lines;
-mod named;
+mod leased_stream;
+mod pool;
+mod preface;
 mod rates;
+mod request_name;
 mod upgrade;
 mod upload;
 
@@ -39,12 +39,12 @@ use tokio::time::timeout;
 
 pub use rates::Rates;
 
-use self::ahead::speaks_http2;
-use self::flow::Flow;
+use self::flow::HttpFlow;
+use self::preface::speaks_http2;
 use super::super::Means;
 use super::super::approach::Approached;
 use super::super::record::Ended;
-use super::super::relay::End;
+use super::super::relay::RelayEnd;
 
 /// How long the head of a request may take.
 const HEAD_TIME: Duration = Duration::from_secs(30);
@@ -62,13 +62,13 @@ pub(super) async fn serve(
     approached: Approached,
     wire: Box<dyn Wire>,
 ) -> Option<Ended> {
-    let flow = Arc::new(Flow::new(means.clone(), approached)?);
+    let flow = Arc::new(HttpFlow::new(means.clone(), approached)?);
     let begun = tokio::select! {
         biased;
-        cause = flow.over() => Err(End::Cut(cause)),
+        cause = flow.over() => Err(RelayEnd::Cut(cause)),
         begun = timeout(HEAD_TIME, speaks_http2(wire)) => match begun {
             Ok(Ok(begun)) => Ok(begun),
-            Ok(Err(_)) | Err(_) => Err(End::Client),
+            Ok(Err(_)) | Err(_) => Err(RelayEnd::Client),
         },
     };
     let end = match begun {

@@ -8,30 +8,30 @@ use doorward_wire::{Ahead, Why};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
-use super::ahead::Client;
-use super::connection::Connection;
-use super::flow::Flow;
+use super::flow::HttpFlow;
 use super::half::Half;
 use super::http1::Running;
-use super::lines::Line;
-use crate::pipeline::held::Held;
-use crate::pipeline::relay::{End, both};
+use super::leased_stream::LeasedStream;
+use super::pool::HttpConnection;
+use super::preface::ClientStream;
+use crate::pipeline::held::HeldLeases;
+use crate::pipeline::relay::{RelayEnd, both};
 
 /// A request after whose answer both sides speak something else, such as WebSocket.
 pub(super) struct Upgraded {
-    pub(super) lease: Held,
+    pub(super) lease: HeldLeases,
     /// Where it is counted besides on the flow.
-    pub(super) counted: Option<Held>,
+    pub(super) counted: Option<HeldLeases>,
     pub(super) backend: OnUpgrade,
-    pub(super) line: Line,
+    pub(super) connection: HttpConnection,
     pub(super) running: Option<Running>,
 }
 
 impl Upgraded {
     /// Moves bytes between a client that spoke HTTP/1.1 and the backend, as long as the request's
     /// lease and the flow live.
-    pub(super) async fn relay_http1(self, flow: &Arc<Flow>, client: OnUpgrade) -> End {
-        let Self { lease, counted, backend, line, running } = self;
+    pub(super) async fn relay_http1(self, flow: &Arc<HttpFlow>, client: OnUpgrade) -> RelayEnd {
+        let Self { lease, counted, backend, connection, running } = self;
         let over = async {
             tokio::select! {
                 cause = flow.over() => cause,
@@ -39,46 +39,46 @@ impl Upgraded {
                 () = flow.count() => std::future::pending().await,
             }
         };
-        let Ok(mut client) = client_of(client).await else { return End::Client };
+        let Ok(mut client) = client_of(client).await else { return RelayEnd::Client };
         let Ok(mut backend) = backend_of(backend).await else {
             client.into_stream().cut(Why::Broken);
-            return End::Backend;
+            return RelayEnd::Backend;
         };
         let end = both(over, counted.as_ref(), &mut client, &mut backend).await;
         if let Some(why) = end.why() {
             client.into_stream().cut(why);
         }
         // What has not been shut down by now is reset.
-        drop((backend, line, running));
+        drop((backend, connection, running));
         end
     }
 
     /// The same for a client that spoke HTTP/2; whoever ends the flow drops this.
-    pub(super) async fn relay_http2(self, mut client: StreamWire) -> End {
-        let Self { lease, counted, backend, line, .. } = self;
+    pub(super) async fn relay_http2(self, mut client: StreamWire) -> RelayEnd {
+        let Self { lease, counted, backend, connection, .. } = self;
         let Ok(mut backend) = backend_of(backend).await else {
             Box::new(client).cut(Why::Broken);
-            return End::Backend;
+            return RelayEnd::Backend;
         };
         let end = both(lease.over(), counted.as_ref(), &mut client, &mut backend).await;
         if let Some(why) = end.why() {
             Box::new(client).cut(why);
         }
-        drop((backend, line));
+        drop((backend, connection));
         end
     }
 }
 
-async fn client_of(upgrade: OnUpgrade) -> io::Result<Client> {
+async fn client_of(upgrade: OnUpgrade) -> io::Result<ClientStream> {
     let upgraded = upgrade.await.map_err(io::Error::other)?;
     let parts = upgraded.downcast::<TokioIo<Half>>();
     let parts = parts.map_err(|_| io::ErrorKind::ConnectionAborted)?;
     Ok(parts.io.into_inner().into_client().again(parts.read_buf))
 }
 
-async fn backend_of(upgrade: OnUpgrade) -> io::Result<Ahead<Connection>> {
+async fn backend_of(upgrade: OnUpgrade) -> io::Result<Ahead<LeasedStream>> {
     let upgraded = upgrade.await.map_err(io::Error::other)?;
-    let parts = upgraded.downcast::<TokioIo<Connection>>();
+    let parts = upgraded.downcast::<TokioIo<LeasedStream>>();
     let parts = parts.map_err(|_| io::ErrorKind::ConnectionAborted)?;
     Ok(Ahead::new(parts.read_buf, parts.io.into_inner()))
 }

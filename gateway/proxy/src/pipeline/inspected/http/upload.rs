@@ -14,7 +14,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
-use crate::pipeline::held::Held;
+use crate::pipeline::held::HeldLeases;
 
 /// How much is still taken of content that is not forwarded, ...
 const DRAINED: usize = 16 * 1024 * 1024;
@@ -23,14 +23,14 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// The content of a request, as it comes from the client.
 #[derive(Debug)]
-pub(super) enum Source {
+pub(super) enum RequestContent {
     Http1(Incoming),
     Http2(RecvStream),
     /// There is none.
     Nothing,
 }
 
-impl Body for Source {
+impl Body for RequestContent {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -75,7 +75,7 @@ impl Body for Source {
     }
 }
 
-impl Source {
+impl RequestContent {
     /// Takes what is still coming, within bounds, and throws it away, while the answer is on its
     /// way: there are clients that hear no answer before they have said everything.
     pub(super) fn drain(mut self) {
@@ -100,38 +100,38 @@ impl Source {
 /// as long as the request's lease lives.
 #[derive(Debug)]
 pub(super) struct Upload {
-    source: Option<Source>,
+    source: Option<RequestContent>,
     content: Option<Content>,
-    lease: Held,
+    lease: HeldLeases,
     /// Where it is counted besides on the flow.
-    counted: Option<Held>,
+    counted: Option<HeldLeases>,
     fault: Arc<OnceLock<HttpRefusal>>,
-    back: Option<oneshot::Sender<Source>>,
+    back: Option<oneshot::Sender<RequestContent>>,
 }
 
 /// What is left of an upload, and what was wrong with it.
-pub(super) struct Rest {
+pub(super) struct UnsentContent {
     fault: Arc<OnceLock<HttpRefusal>>,
-    unread: oneshot::Receiver<Source>,
+    unread: oneshot::Receiver<RequestContent>,
 }
 
 impl Upload {
     pub(super) fn new(
-        source: Source,
+        source: RequestContent,
         largest: Option<u64>,
-        lease: Held,
-        counted: Option<Held>,
-    ) -> (Self, Rest) {
+        lease: HeldLeases,
+        counted: Option<HeldLeases>,
+    ) -> (Self, UnsentContent) {
         let (fault, (back, unread)) = (Arc::new(OnceLock::new()), oneshot::channel());
-        let rest = Rest { fault: Arc::clone(&fault), unread };
+        let rest = UnsentContent { fault: Arc::clone(&fault), unread };
         let content = largest.map(Content::new);
         let (source, back) = (Some(source), Some(back));
         (Self { source, content, lease, counted, fault, back }, rest)
     }
 
     /// No content.
-    pub(super) fn nothing(lease: Held) -> Self {
-        Self::new(Source::Nothing, None, lease, None).0
+    pub(super) fn nothing(lease: HeldLeases) -> Self {
+        Self::new(RequestContent::Nothing, None, lease, None).0
     }
 
     fn refuse(&self, refusal: HttpRefusal) -> io::Error {
@@ -140,7 +140,7 @@ impl Upload {
     }
 }
 
-impl Rest {
+impl UnsentContent {
     /// Why not all of it was forwarded, if that was the client's doing.
     pub(super) fn fault(&self) -> Option<HttpRefusal> {
         self.fault.get().copied()

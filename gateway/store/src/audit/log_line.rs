@@ -12,14 +12,14 @@ const BESIDES: u64 = 96;
 
 /// A record that is ready to be written.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct LogLine {
     at: Timestamp,
     flow: Option<String>,
     json: String,
     is_rescue: bool,
 }
 
-impl Line {
+impl LogLine {
     pub(super) fn of(record: &Record) -> Result<Self, serde_json::Error> {
         let flow = record.flow.map(|flow| flow.to_string());
         let is_rescue = record.bound().class == Class::Rescue;

@@ -9,18 +9,18 @@ use doorward_policies::{Class, JournalError, Record};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::budget::{Budget, Verdict};
-use super::line::Line;
+use super::budget::{Budget, BudgetVerdict};
+use super::log_line::LogLine;
 
 /// What becomes of a record.
-pub(super) enum Taken {
-    Written(Line),
+pub(super) enum IntakeResult {
+    Written(LogLine),
     Counted,
     Refused(JournalError),
 }
 
 /// The way into the log.
-pub(super) struct Door {
+pub(super) struct Intake {
     budget: Mutex<Budget>,
     began: Instant,
     max_bytes: u64,
@@ -30,7 +30,7 @@ pub(super) struct Door {
     bytes: watch::Receiver<u64>,
 }
 
-impl Door {
+impl Intake {
     pub(super) fn new(
         max_bytes: u64,
         trouble: watch::Receiver<Option<JournalError>>,
@@ -57,25 +57,25 @@ impl Door {
     }
 
     /// Takes a record, counts it, or refuses it.
-    pub(super) fn take(&self, mut record: Record) -> Taken {
+    pub(super) fn take(&self, mut record: Record) -> IntakeResult {
         let now = self.now();
         let mut budget = self.budget();
         match budget.take(&mut record, |class| self.has_room(class), now) {
-            Verdict::Counted => Taken::Counted,
-            Verdict::NoRoom => {
+            BudgetVerdict::Counted => IntakeResult::Counted,
+            BudgetVerdict::NoRoom => {
                 let trouble = self.trouble.borrow().clone();
-                Taken::Refused(trouble.unwrap_or(JournalError::Full))
+                IntakeResult::Refused(trouble.unwrap_or(JournalError::Full))
             }
             // Still under the lock: what comes next must find less room.
-            Verdict::Written => match self.line(&record) {
-                Ok(line) => Taken::Written(line),
-                Err(error) => Taken::Refused(error),
+            BudgetVerdict::Written => match self.line(&record) {
+                Ok(line) => IntakeResult::Written(line),
+                Err(error) => IntakeResult::Refused(error),
             },
         }
     }
 
     /// An ending, for which there is a place. `None` if it cannot be written down: ours.
-    pub(super) fn ending(&self, record: &Record) -> Option<Line> {
+    pub(super) fn ending(&self, record: &Record) -> Option<LogLine> {
         match self.line(record) {
             Ok(line) => Some(line),
             Err(error) => {
@@ -85,8 +85,8 @@ impl Door {
         }
     }
 
-    fn line(&self, record: &Record) -> Result<Line, JournalError> {
-        let line = Line::of(record).map_err(|error| JournalError::Broken(error.to_string()))?;
+    fn line(&self, record: &Record) -> Result<LogLine, JournalError> {
+        let line = LogLine::of(record).map_err(|error| JournalError::Broken(error.to_string()))?;
         self.coming.fetch_add(line.length(), Ordering::SeqCst);
         Ok(line)
     }
@@ -102,7 +102,7 @@ impl Door {
     }
 
     /// The counts that are to be written now.
-    pub(super) fn due(&self, end: bool) -> Vec<Line> {
+    pub(super) fn due(&self, end: bool) -> Vec<LogLine> {
         let due = self.budget().due(|class| self.has_room(class), end, self.now());
         due.iter().filter_map(|record| self.ending(record)).collect()
     }

@@ -8,47 +8,51 @@ use std::task::{Context, Poll};
 use doorward_policies::Outcome;
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::dial::Backend;
-use crate::pipeline::held::Held;
-use crate::pipeline::record::{Ended, Ending, record};
+use crate::dial::BackendConnection;
+use crate::pipeline::held::HeldLeases;
+use crate::pipeline::record::{Ended, FlowEnding, record};
 
 /// A connection to the backend, for an HTTP library to speak on. What moves is counted on its
 /// leases. Dropped before it has been shut down, it is reset; and its end is recorded.
-pub(super) struct Connection {
-    backend: Option<Backend>,
-    flow: Held,
-    own: Option<Own>,
+pub(super) struct LeasedStream {
+    backend: Option<BackendConnection>,
+    flow: HeldLeases,
+    own: Option<OwnPermit>,
     ended: bool,
 }
 
 /// What a connection has that is not the flow's first: a permit of its own.
-pub(super) struct Own {
-    pub(super) lease: Held,
-    pub(super) ending: Ending,
+pub(super) struct OwnPermit {
+    pub(super) lease: HeldLeases,
+    pub(super) ending: FlowEnding,
     pub(super) address: String,
 }
 
-impl Connection {
-    pub(super) fn new(backend: Backend, flow: Held, own: Option<Own>) -> Self {
+impl LeasedStream {
+    pub(super) fn new(
+        backend: BackendConnection,
+        flow: HeldLeases,
+        own: Option<OwnPermit>,
+    ) -> Self {
         Self { backend: Some(backend), flow, own, ended: false }
     }
 
-    fn leases(&self) -> impl Iterator<Item = &Held> {
+    fn leases(&self) -> impl Iterator<Item = &HeldLeases> {
         std::iter::once(&self.flow).chain(self.own.as_ref().map(|own| &own.lease))
     }
 
-    fn backend(&mut self) -> io::Result<Pin<&mut Backend>> {
+    fn backend(&mut self) -> io::Result<Pin<&mut BackendConnection>> {
         self.backend.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 }
 
-impl Drop for Connection {
+impl Drop for LeasedStream {
     fn drop(&mut self) {
         let ended = self.ended;
         if let Some(backend) = self.backend.take().filter(|_| !ended) {
             backend.reset();
         }
-        let Some(Own { lease, ending, address }) = self.own.take() else { return };
+        let Some(OwnPermit { lease, ending, address }) = self.own.take() else { return };
         let (outcome, reason) = match lease.cause() {
             _ if ended => (Outcome::Done, "complete"),
             Some(cause) => (Outcome::Cut, cause.as_str()),
@@ -58,13 +62,13 @@ impl Drop for Connection {
     }
 }
 
-impl fmt::Debug for Connection {
+impl fmt::Debug for LeasedStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Connection")
+        f.write_str("LeasedStream")
     }
 }
 
-impl AsyncBufRead for Connection {
+impl AsyncBufRead for LeasedStream {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         self.get_mut().backend()?.poll_fill_buf(cx)
     }
@@ -77,7 +81,7 @@ impl AsyncBufRead for Connection {
     }
 }
 
-impl AsyncRead for Connection {
+impl AsyncRead for LeasedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -93,7 +97,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl AsyncWrite for LeasedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! The gateway's own names, and what every other name is taken for.
+//! The TLS configuration of each endpoint, and the choice among them.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,13 +14,12 @@ use rustls::time_provider::TimeProvider;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
-use crate::authenticate::Door;
-use crate::listener::Place;
+use crate::endpoint::{Endpoint, ListenerKind};
 use crate::tickets::Tickets;
 use crate::trust::Trust;
 
-/// The names that are the gateway's own. Every other name at the data listener is taken for an
-/// interface's, known or not.
+/// The host names of the gateway itself. At the data listener every other name counts as the name
+/// of an interface, whether that interface exists or not.
 #[derive(Clone, Debug)]
 pub struct OwnNames {
     domain: Domain,
@@ -28,7 +27,7 @@ pub struct OwnNames {
 }
 
 impl OwnNames {
-    /// The domain itself, and those host names.
+    /// Returns the names of a gateway: its domain, and these host names.
     #[must_use]
     pub fn new(domain: Domain, hosts: impl IntoIterator<Item = String>) -> Self {
         let mut hosts: BTreeSet<String> =
@@ -37,38 +36,38 @@ impl OwnNames {
         Self { domain, hosts }
     }
 
-    /// The gateway's domain.
+    /// Returns the gateway's domain.
     #[must_use]
     pub fn domain(&self) -> &Domain {
         &self.domain
     }
 
-    /// Whether `host` is one of them.
+    /// Returns whether `host` is one of the gateway's own names.
     #[must_use]
     pub fn contain(&self, host: &str) -> bool {
         self.hosts.contains(&host.to_ascii_lowercase())
     }
 }
 
-/// The least version of TLS.
+/// The least version of TLS that the gateway accepts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TlsVersion {
-    /// TLS 1.2 with AEAD ciphers, for clients that know nothing newer. It shows client
-    /// certificates to whoever listens.
+    /// TLS 1.2 with AEAD ciphers, for clients that know nothing newer. TLS 1.2 sends client
+    /// certificates unencrypted.
     Tls12,
     /// TLS 1.3 only.
     #[default]
     Tls13,
 }
 
-/// How the doors speak TLS.
+/// The settings of TLS at all endpoints.
 #[derive(Clone)]
 pub struct TlsSettings {
-    /// The least version.
+    /// The least version that is accepted.
     pub least: TlsVersion,
-    /// The ciphers and key exchanges, and who computes them.
+    /// The ciphers and key exchanges, and their implementation.
     pub provider: Arc<CryptoProvider>,
-    /// Against which time certificates are judged.
+    /// The clock by which certificates are verified.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -98,8 +97,8 @@ pub(crate) fn unix_time(clock: &dyn Clock) -> UnixTime {
     UnixTime::since_unix_epoch(std::time::Duration::from_secs(since))
 }
 
-/// The tickets of each resumption domain. A session that was opened in one is unknown in the
-/// others, so what was not asked for at one door cannot be skipped at the next.
+/// The ticket keys of each resumption domain. A TLS session of one domain cannot be resumed in
+/// another, so a client cannot use one endpoint to skip a certificate check of another.
 pub(crate) struct ResumptionDomains {
     interfaces: Arc<Tickets>,
     own: Arc<Tickets>,
@@ -113,28 +112,28 @@ impl ResumptionDomains {
     }
 }
 
-/// The TLS configuration of each door, under one trust.
-pub(crate) struct Doors {
-    interfaces: Interfaces,
+/// The TLS configuration of each endpoint, under one trust.
+pub(crate) struct TlsConfigs {
+    interfaces: InterfaceConfigs,
     own: Arc<ServerConfig>,
     management: Arc<ServerConfig>,
-    sdk: Arc<ServerConfig>,
+    link: Arc<ServerConfig>,
 }
 
 const HTTP: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// The doors of interfaces, known or not: they differ in the protocol that a client is told.
+/// The configurations for interfaces, known or not. They differ in the protocol that ALPN chooses.
 ///
-/// HTTP clients want to hear one that they have offered. Any other may be spoken without being
-/// named, so none is. Which it is depends on the client alone: whoever has shown no identity yet
-/// learns nothing of what there is behind a name.
-struct Interfaces {
+/// An HTTP client needs the gateway to choose a protocol that the client has offered. For every
+/// other protocol the gateway chooses none. The choice depends only on what the client offers, so a
+/// client without an identity learns nothing about the interface.
+struct InterfaceConfigs {
     http1: Arc<ServerConfig>,
     http2: Arc<ServerConfig>,
     any: Arc<ServerConfig>,
 }
 
-impl Interfaces {
+impl InterfaceConfigs {
     fn choose(&self, hello: &ClientHello<'_>) -> &Arc<ServerConfig> {
         let offers =
             |wanted: &[u8]| hello.alpn().is_some_and(|mut all| all.any(|one| one == wanted));
@@ -146,7 +145,7 @@ impl Interfaces {
     }
 }
 
-impl Doors {
+impl TlsConfigs {
     pub(crate) fn new(
         trust: &Trust,
         settings: &TlsSettings,
@@ -156,51 +155,51 @@ impl Doors {
             TlsVersion::Tls13 => &[&TLS13],
             TlsVersion::Tls12 => &[&TLS13, &TLS12],
         };
-        let door = |verifier: &Arc<dyn ClientCertVerifier>,
-                    shown: &Arc<CertifiedKey>,
-                    tickets: &Arc<Tickets>,
-                    protocols: &[&[u8]]| {
+        let config_for = |verifier: &Arc<dyn ClientCertVerifier>,
+                          shown: &Arc<CertifiedKey>,
+                          tickets: &Arc<Tickets>,
+                          protocols: &[&[u8]]| {
             let mut config = config(settings, versions, verifier, shown, protocols)?;
             config.ticketer = Arc::clone(tickets) as Arc<dyn ProducesTickets>;
             Ok::<_, rustls::Error>(Arc::new(config))
         };
         let interfaces = |protocols: &[&[u8]]| {
-            door(&trust.verifier, &trust.interfaces, &domains.interfaces, protocols)
+            config_for(&trust.verifier, &trust.interfaces, &domains.interfaces, protocols)
         };
         Ok(Self {
-            interfaces: Interfaces {
+            interfaces: InterfaceConfigs {
                 http1: interfaces(&[b"http/1.1"])?,
                 http2: interfaces(&[b"h2"])?,
                 any: interfaces(&[])?,
             },
-            own: door(&trust.lenient, &trust.own, &domains.own, &HTTP)?,
-            management: door(&trust.lenient, &trust.own, &domains.management, &HTTP)?,
-            sdk: Arc::new(sdk(trust, settings)?),
+            own: config_for(&trust.lenient, &trust.own, &domains.own, &HTTP)?,
+            management: config_for(&trust.lenient, &trust.own, &domains.management, &HTTP)?,
+            link: Arc::new(link_config(trust, settings)?),
         })
     }
 
-    /// Which door a hello is for.
+    /// Chooses the endpoint and the configuration for a ClientHello.
     pub(crate) fn choose(
         &self,
-        place: Place,
+        listener: ListenerKind,
         hello: &ClientHello<'_>,
         names: &OwnNames,
-    ) -> (Door, Arc<ServerConfig>) {
-        let sdk =
+    ) -> (Endpoint, Arc<ServerConfig>) {
+        let is_link =
             hello.alpn().is_some_and(|mut offered| offered.any(|name| name == doorward_wire::ALPN));
-        match (place, hello.server_name()) {
-            (Place::Data, _) if sdk => (Door::Sdk, Arc::clone(&self.sdk)),
-            (Place::Management, _) => (Door::Management, Arc::clone(&self.management)),
-            (Place::Data, Some(host)) if !names.contain(host) => (
-                Door::Interface(host.to_ascii_lowercase()),
+        match (listener, hello.server_name()) {
+            (ListenerKind::Data, _) if is_link => (Endpoint::Link, Arc::clone(&self.link)),
+            (ListenerKind::Management, _) => (Endpoint::Management, Arc::clone(&self.management)),
+            (ListenerKind::Data, Some(host)) if !names.contain(host) => (
+                Endpoint::Interface(host.to_ascii_lowercase()),
                 Arc::clone(self.interfaces.choose(hello)),
             ),
-            (Place::Data, _) => (Door::Own, Arc::clone(&self.own)),
+            (ListenerKind::Data, _) => (Endpoint::Own, Arc::clone(&self.own)),
         }
     }
 }
 
-/// What all doors have in common: nothing is resumed by an id, and nothing is taken early.
+/// Makes what all configurations have in common: no resumption by session id, and no early data.
 fn config(
     settings: &TlsSettings,
     versions: &[&'static SupportedProtocolVersion],
@@ -219,9 +218,13 @@ fn config(
     Ok(config)
 }
 
-/// The door of `doorward/1`, over QUIC and over TLS: TLS 1.3, a certificate required. Its sessions
-/// are long, so none is resumed: every handshake proves the key.
-pub(crate) fn sdk(trust: &Trust, settings: &TlsSettings) -> Result<ServerConfig, rustls::Error> {
+/// Makes the configuration of `doorward/1`, over QUIC and over TLS: TLS 1.3 with a required client
+/// certificate. Its connections live long, so nothing is resumed, and every handshake proves the
+/// key.
+pub(crate) fn link_config(
+    trust: &Trust,
+    settings: &TlsSettings,
+) -> Result<ServerConfig, rustls::Error> {
     let mut config =
         config(settings, &[&TLS13], &trust.verifier, &trust.own, &[doorward_wire::ALPN])?;
     config.send_tls13_tickets = 0;

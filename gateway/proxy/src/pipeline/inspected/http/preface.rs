@@ -11,10 +11,10 @@ use tokio::io::AsyncBufReadExt as _;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A client's end of which something has been read ahead.
-pub(super) type Client = Ahead<Box<dyn Wire>>;
+pub(super) type ClientStream = Ahead<Box<dyn Wire>>;
 
 /// Whether a client speaks HTTP/2, and all that it has said.
-pub(super) async fn speaks_http2(mut wire: Box<dyn Wire>) -> io::Result<(bool, Client)> {
+pub(super) async fn speaks_http2(mut wire: Box<dyn Wire>) -> io::Result<(bool, ClientStream)> {
     let mut head = BytesMut::with_capacity(PREFACE.len());
     loop {
         let shown = wire.fill_buf().await?;
@@ -23,7 +23,7 @@ pub(super) async fn speaks_http2(mut wire: Box<dyn Wire>) -> io::Result<(bool, C
         wire.consume(wanted);
         let is_http2 = head == PREFACE;
         if wanted == 0 || is_http2 || !PREFACE.starts_with(&head) {
-            return Ok((is_http2, Client::new(head.freeze(), wire)));
+            return Ok((is_http2, ClientStream::new(head.freeze(), wire)));
         }
     }
 }

@@ -8,13 +8,13 @@ use crate::pipeline::approach::Approached;
 
 /// What a request asks for first, and its query as far as that is recorded.
 #[derive(Clone, Debug)]
-pub(super) struct Named {
+pub(super) struct RequestName {
     pub(super) action: Action,
     pub(super) path: Path,
     pub(super) query: Option<PeerText>,
 }
 
-impl Named {
+impl RequestName {
     /// A record of it that was permitted, or refused for that reason.
     pub(super) fn record(
         &self,

@@ -12,59 +12,59 @@ use tokio::time::timeout;
 
 use crate::pot::Places;
 
-/// How long a peer that has been told a fatal alert may go on saying something, ...
+/// How long a peer may go on sending after a fatal alert, ...
 const DRAIN_TIME: Duration = Duration::from_secs(1);
-/// ... and how much.
+/// ... and how many bytes.
 const DRAINED: u64 = 64 * 1024;
 
 /// A TCP connection that is reset when it is dropped, unless it was shut down first.
 ///
-/// After a FIN, stock clients report a complete transfer even where TLS was not closed. So a
-/// connection that is cut, or lost on the way, must end with RST and with nothing else; the
-/// TLS layer shuts a line down only after its close_notify.
+/// After a FIN, stock clients report a complete transfer even if TLS was not closed. So a
+/// connection that is cut or breaks off must end with RST and nothing else. The TLS layer shuts the
+/// connection down only after its close_notify.
 ///
-/// The exception is a connection that ends with a fatal TLS alert: the alert has to arrive, so
-/// writing is shut down and what the peer still sends is drained, within bounds.
+/// A connection that ends with a fatal TLS alert is the exception, because the alert must arrive.
+/// The gateway shuts down its writing side and drains what the peer still sends, within bounds.
 #[derive(Debug)]
-pub struct Line {
-    /// There until it is dropped.
+pub struct TcpConnection {
+    /// `None` only while the connection is dropped.
     tcp: Option<TcpStream>,
     end: End,
-    /// The file that it is, among those that the process may have open.
+    /// The reservation of the connection's file.
     file: Option<Places<Party>>,
 }
 
-/// How a connection ends that is dropped.
+/// What a drop does with the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Reset,
-    /// It was shut down already.
+    /// Nothing: it was shut down before.
     ShutDown,
-    /// After a fatal alert.
+    /// Drain it: a fatal alert was written.
     Alerted,
 }
 
-impl Line {
-    /// Takes a connection over.
+impl TcpConnection {
+    /// Takes over a connection.
     pub(crate) fn new(tcp: TcpStream, file: Option<Places<Party>>) -> Self {
-        // Interactive traffic; a failure costs only time.
+        // Interactive traffic. A failure costs only latency.
         if let Err(error) = tcp.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY");
         }
         Self { tcp: Some(tcp), end: End::Reset, file }
     }
 
-    /// From now on it is reset when it is dropped, whatever came before.
+    /// Makes a drop reset the connection, whatever happened before.
     pub(crate) fn reset(&mut self) {
         self.end = End::Reset;
     }
 
-    /// A fatal alert has been written to it, and is to arrive.
+    /// Notes that a fatal alert was written, which must arrive.
     pub(crate) fn alerted(&mut self) {
         self.end = End::Alerted;
     }
 
-    /// Somebody else answers for its file from now on.
+    /// Replaces the reservation of the connection's file.
     pub(crate) fn belongs_to(&mut self, file: Places<Party>) {
         self.file = Some(file);
     }
@@ -74,8 +74,8 @@ impl Line {
     }
 }
 
-/// Ends a connection so that the last words to its peer arrive rather than a reset.
-async fn part(mut tcp: TcpStream) {
+/// Ends a connection so that the alert arrives, and no reset overtakes it.
+async fn end_after_alert(mut tcp: TcpStream) {
     let end = async {
         tcp.flush().await?;
         tcp.shutdown().await?;
@@ -85,11 +85,11 @@ async fn part(mut tcp: TcpStream) {
         io::Result::Ok(())
     };
     if let Ok(Err(error)) = timeout(DRAIN_TIME, end).await {
-        tracing::trace!(%error, "a refused peer went before it was told");
+        tracing::trace!(%error, "a peer left before it had read its alert");
     }
 }
 
-impl Drop for Line {
+impl Drop for TcpConnection {
     fn drop(&mut self) {
         let Some(tcp) = self.tcp.take() else { return };
         match (self.end, tokio::runtime::Handle::try_current()) {
@@ -97,20 +97,20 @@ impl Drop for Line {
             (End::Alerted, Ok(runtime)) => {
                 let file = self.file.take();
                 runtime.spawn(async move {
-                    part(tcp).await;
+                    end_after_alert(tcp).await;
                     drop(file);
                 });
             }
             (End::Reset, _) | (End::Alerted, Err(_)) => {
                 if let Err(error) = tcp.set_zero_linger() {
-                    tracing::debug!(%error, "a lost connection could not be reset");
+                    tracing::debug!(%error, "a connection could not be reset");
                 }
             }
         }
     }
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for TcpConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -120,7 +120,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for TcpConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! A steady pace with a burst of one second.
+//! A steady rate with a burst of one second.
 
 use std::time::Duration;
 
@@ -6,26 +6,25 @@ use tokio::time::Instant;
 
 const BURST: Duration = Duration::from_secs(1);
 
-/// A steady pace with a burst of one second (the generic cell rate algorithm): each step is told
-/// when it may be taken.
+/// A steady rate with a burst of one second (the generic cell rate algorithm).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(super) struct SteadyRate {
     step: Duration,
     next: Instant,
 }
 
-impl Pace {
+impl SteadyRate {
     pub(super) fn new(rate: u32, now: Instant) -> Self {
         let step = BURST / rate.max(1);
         Self { step, next: now.checked_sub(BURST).unwrap_or(now) }
     }
 
-    /// When the next step may be taken.
+    /// Returns when the next step may be taken.
     pub(super) fn when(&self, now: Instant) -> Instant {
         self.next.max(now.checked_sub(BURST).unwrap_or(now)) + self.step
     }
 
-    /// Takes a step, if one may be taken now.
+    /// Takes a step if one may be taken now. Returns whether it did.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         let when = self.when(now);
         let may = when <= now;
@@ -35,7 +34,7 @@ impl Pace {
         may
     }
 
-    /// Whether a step may be taken now.
+    /// Returns whether a step may be taken now.
     pub(super) fn is_ready(&self, now: Instant) -> bool {
         self.when(now) <= now
     }
@@ -48,11 +47,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_burst_of_a_second_then_step_by_step() {
         let begin = Instant::now();
-        let mut pace = Pace::new(10, begin);
-        let taken = |pace: &mut Pace, now| (0..100).filter(|_| pace.take(now)).count();
-        assert_eq!(taken(&mut pace, begin), 10);
-        assert!(!pace.is_ready(begin));
-        assert_eq!(taken(&mut pace, begin + Duration::from_millis(200)), 2);
-        assert_eq!(taken(&mut pace, begin + Duration::from_secs(60)), 10);
+        let mut rate = SteadyRate::new(10, begin);
+        let taken = |rate: &mut SteadyRate, now| (0..100).filter(|_| rate.take(now)).count();
+        assert_eq!(taken(&mut rate, begin), 10);
+        assert!(!rate.is_ready(begin));
+        assert_eq!(taken(&mut rate, begin + Duration::from_millis(200)), 2);
+        assert_eq!(taken(&mut rate, begin + Duration::from_secs(60)), 10);
     }
 }

@@ -11,43 +11,43 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use super::connection::{Connection, Own};
+use super::leased_stream::{LeasedStream, OwnPermit};
 use super::upload::Upload;
 use super::{HEAD, HEAD_FIELDS, PARTING};
-use crate::dial::Backend;
-use crate::pipeline::held::Held;
+use crate::dial::BackendConnection;
+use crate::pipeline::held::HeldLeases;
 
 /// How many connections to its backend one flow may have; more requests wait.
-const LINES: usize = 16;
+const CONNECTIONS: usize = 16;
 
 /// The connections of one flow to its backend.
 #[derive(Debug)]
-pub(super) struct Lines {
-    idle: Mutex<Vec<Line>>,
+pub(super) struct ConnectionPool {
+    idle: Mutex<Vec<HttpConnection>>,
     room: Arc<Semaphore>,
     tasks: TaskTracker,
 }
 
 /// A connection that speaks HTTP/1.1, and is nobody else's. Dropped, it is reset.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct HttpConnection {
     pub(super) send: SendRequest<Upload>,
     /// Whether it has carried a request before.
     pub(super) is_used: bool,
     /// The lease that it was dialed under, unless that is the flow's.
-    lease: Option<Held>,
+    lease: Option<HeldLeases>,
     busy: Arc<AtomicBool>,
     end: oneshot::Sender<()>,
     room: Option<OwnedSemaphorePermit>,
 }
 
-impl Lines {
+impl ConnectionPool {
     pub(super) fn new() -> Self {
-        let (idle, room) = (Mutex::default(), Arc::new(Semaphore::new(LINES)));
+        let (idle, room) = (Mutex::default(), Arc::new(Semaphore::new(CONNECTIONS)));
         Self { idle, room, tasks: TaskTracker::new() }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Line>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<HttpConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -57,14 +57,14 @@ impl Lines {
     }
 
     /// A connection that has nothing to do, if there is one.
-    pub(super) async fn idle_line(&self) -> Option<Line> {
+    pub(super) async fn take_idle(&self) -> Option<HttpConnection> {
         loop {
-            let mut line = self.idle().pop()?;
-            let gone = line.busy.swap(true, Ordering::SeqCst);
-            let cut = line.lease.as_ref().is_some_and(|lease| lease.cause().is_some());
+            let mut connection = self.idle().pop()?;
+            let gone = connection.busy.swap(true, Ordering::SeqCst);
+            let cut = connection.lease.as_ref().is_some_and(|lease| lease.cause().is_some());
             // It may just have been closed by the backend.
-            if !gone && !cut && line.send.ready().await.is_ok() {
-                return Some(line);
+            if !gone && !cut && connection.send.ready().await.is_ok() {
+                return Some(connection);
             }
         }
     }
@@ -72,31 +72,31 @@ impl Lines {
     /// A new connection, for one request first.
     pub(super) async fn begin(
         &self,
-        backend: Backend,
-        flow: Held,
-        own: Option<Own>,
-    ) -> hyper::Result<Line> {
+        backend: BackendConnection,
+        flow: HeldLeases,
+        own: Option<OwnPermit>,
+    ) -> hyper::Result<HttpConnection> {
         let lease = own.as_ref().map(|own| own.lease.clone());
-        let io = TokioIo::new(Connection::new(backend, flow, own));
+        let io = TokioIo::new(LeasedStream::new(backend, flow, own));
         let mut builder = http1::Builder::new();
         builder.max_buf_size(HEAD).max_headers(HEAD_FIELDS);
         let (send, connection) = builder.handshake::<_, Upload>(io).await?;
         let (end, ended) = oneshot::channel();
         let busy = Arc::new(AtomicBool::new(true));
         self.tasks.spawn(run(connection, lease.clone(), Arc::clone(&busy), ended));
-        Ok(Line { send, is_used: false, lease, busy, end, room: None })
+        Ok(HttpConnection { send, is_used: false, lease, busy, end, room: None })
     }
 
     /// Gives a connection back on which a request has been answered in full.
-    pub(super) fn give_back(&self, mut line: Line) {
-        if line.lease.as_ref().is_some_and(|lease| lease.cause().is_some()) {
+    pub(super) fn give_back(&self, mut connection: HttpConnection) {
+        if connection.lease.as_ref().is_some_and(|lease| lease.cause().is_some()) {
             return;
         }
-        line.is_used = true;
+        connection.is_used = true;
         // Whoever waits for the room is to find the connection, and not to dial one more.
-        let room = line.room.take();
-        line.busy.store(false, Ordering::SeqCst);
-        self.idle().push(line);
+        let room = connection.room.take();
+        connection.busy.store(false, Ordering::SeqCst);
+        self.idle().push(connection);
         drop(room);
     }
 
@@ -104,14 +104,14 @@ impl Lines {
     pub(super) async fn ended(&self) {
         self.room.close();
         let idle = std::mem::take(&mut *self.idle());
-        idle.into_iter().for_each(Line::part);
+        idle.into_iter().for_each(HttpConnection::part);
         self.tasks.close();
         // Each is reset after a second at the latest.
         drop(timeout(PARTING + Duration::from_secs(1), self.tasks.wait()).await);
     }
 }
 
-impl Line {
+impl HttpConnection {
     /// The same, with its place among those that are in use.
     pub(super) fn with_room(mut self, room: OwnedSemaphorePermit) -> Self {
         self.room = Some(room);
@@ -131,8 +131,8 @@ impl Line {
 /// Has a connection speak until it is over: nobody has a use for it any more, or its lease is cut
 /// while it has nothing to do. A request that is on its way then has a lease of its own.
 async fn run(
-    connection: http1::Connection<TokioIo<Connection>, Upload>,
-    lease: Option<Held>,
+    connection: http1::Connection<TokioIo<LeasedStream>, Upload>,
+    lease: Option<HeldLeases>,
     busy: Arc<AtomicBool>,
     ended: oneshot::Receiver<()>,
 ) {

@@ -1,4 +1,4 @@
-//! A flow that was asked for by `Open`, and its answer.
+//! A flow that a peer requests by `Open`, and the answer.
 
 use std::io;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use tokio::time::timeout;
 use super::{LEAVING, Link};
 use crate::wire::Wire;
 
-/// A flow that is asked for by `Open`, and waits for its answer.
+/// A flow that a peer requests by `Open`, before its answer.
 #[derive(Debug)]
-pub struct Asking {
-    /// What is asked for.
+pub struct OpenRequest {
+    /// What the peer asks for.
     pub asked: Asked,
     pub(super) pipe: Pipe,
     pub(super) link: Arc<Link>,
 }
 
-impl Asking {
-    /// Refuses it. `flow` is the id under which the audit log has the reason.
+impl OpenRequest {
+    /// Refuses the request. `flow` is the id under which the audit log has the reason.
     pub async fn refuse(mut self, why: Why, detail: &str, flow: &str) {
         let (detail, flow) = (detail.to_owned(), flow.to_owned());
         let answer = Answer::Refused { why, detail, flow }.encode();
@@ -29,7 +29,7 @@ impl Asking {
             self.pipe.shutdown().await
         };
         if let Ok(Err(error)) = timeout(LEAVING, said).await {
-            tracing::trace!(%error, "whoever was refused went before it was told");
+            tracing::trace!(%error, "the peer left before it had read its refusal");
         }
     }
 
@@ -40,7 +40,7 @@ impl Asking {
         timeout(LEAVING, said).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Grants it as a stream.
+    /// Grants the request as a stream.
     ///
     /// # Errors
     /// When the peer is gone.
@@ -49,8 +49,8 @@ impl Asking {
         Ok(Box::new(PipeWire { pipe: self.pipe, link: self.link }))
     }
 
-    /// Grants it as datagrams. The end of the flow is told on the control stream by
-    /// [`Parting::cut`].
+    /// Grants the request as datagrams. [`CutNotice::cut`] later tells the peer on the control
+    /// stream why the flow ended.
     ///
     /// # Errors
     /// When the peer is gone.
@@ -58,22 +58,22 @@ impl Asking {
         mut self,
         flow: &str,
         actions: &[&str],
-    ) -> io::Result<(Datagrams, Parting)> {
+    ) -> io::Result<(Datagrams, CutNotice)> {
         self.admit(flow, Kind::Datagrams, actions).await?;
-        let parting = Parting { stream: self.pipe.id(), link: Arc::clone(&self.link) };
-        Ok((self.link.carrier.datagrams(self.pipe), parting))
+        let notice = CutNotice { stream: self.pipe.id(), link: Arc::clone(&self.link) };
+        Ok((self.link.carrier.datagrams(self.pipe), notice))
     }
 }
 
-/// Tells a peer why its flow of datagrams ended.
+/// Tells a peer why its flow of datagrams was cut.
 #[derive(Debug)]
-pub struct Parting {
+pub struct CutNotice {
     stream: u64,
     link: Arc<Link>,
 }
 
-impl Parting {
-    /// The flow was cut.
+impl CutNotice {
+    /// Sends the reason.
     pub fn cut(self, why: Why) {
         self.link.tell_cut(self.stream, why);
     }

@@ -1,0 +1,172 @@
+//! Takes a connection through its stages, and hands it to what serves its endpoint.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use doorward_model::Prefix;
+use doorward_policies::Door;
+use doorward_wire::{Carrier, RECOVERY, Side, Why};
+use jiff::Timestamp;
+use rustls::ProtocolVersion;
+
+use crate::accept::Accepted;
+use crate::authenticate::{Authenticated, Authenticator, Transport};
+use crate::endpoint::{Endpoint, ListenerKind};
+use crate::http;
+use crate::identify::{VerifiedIdentity, identify};
+use crate::link;
+use crate::ports::Visit;
+use crate::secured::Secured;
+use crate::serving::Serving;
+use crate::session::Session;
+use crate::wire::TlsWire;
+
+impl Serving {
+    /// Serves one TCP connection from its handshake to its end.
+    pub(crate) async fn connection(
+        self: Arc<Self>,
+        authenticator: Arc<Authenticator>,
+        accepted: Accepted,
+        listener: ListenerKind,
+    ) {
+        let peer = accepted.peer.ip();
+        let patience = self.entrance(listener).patience;
+        let authenticated = match authenticator.authenticate(accepted, listener, patience).await {
+            Ok(authenticated) => authenticated,
+            Err(error) => {
+                tracing::debug!(by = %Prefix::of(peer), %peer, %error, "not authenticated");
+                return self.refusals.count(peer, error.as_str());
+            }
+        };
+        self.authenticated(&authenticator, authenticated, listener).await;
+    }
+
+    /// Opens the session of an identified connection. From then on the connection's file counts
+    /// against the subject's share, no longer against the share of its network.
+    ///
+    /// # Errors
+    /// The word for which share the subject has used up.
+    fn open(
+        &self,
+        identity: VerifiedIdentity,
+        transport: &mut Transport,
+        (peer, door, proven): (SocketAddr, Door, Timestamp),
+    ) -> Result<Session, &'static str> {
+        let session = self.leases.open(identity, peer, door, proven).ok_or("too-many-sessions")?;
+        match transport {
+            Transport::Quic(_) => {}
+            Transport::Tls(stream) => {
+                stream.tcp().belongs_to(session.files(1).ok_or("too-many-files")?);
+            }
+        }
+        Ok(session)
+    }
+
+    /// Serves a link in a task of its own. The handshake's task is many times as large, and an
+    /// idle link would keep it.
+    fn link(self: Arc<Self>, carrier: Carrier, session: &Arc<Session>) {
+        let tasks = self.tasks.clone();
+        tasks.spawn(link::serve(carrier, Arc::clone(session), self));
+    }
+
+    /// Identifies the peer of an authenticated connection, and serves the connection until its
+    /// end, or spawns the task that does.
+    pub(crate) async fn authenticated(
+        self: Arc<Self>,
+        authenticator: &Authenticator,
+        authenticated: Authenticated,
+        listener: ListenerKind,
+    ) {
+        let shown_host = authenticated.host();
+        let door = authenticated.door();
+        let Authenticated { mut transport, endpoint, leaf, peer, proven, slot } = authenticated;
+        let mut slot = Some(slot);
+        let (now, snapshot) = (self.clock().now(), self.leases.snapshot());
+        let anchors = &authenticator.trust.anchors;
+        let identity = leaf.map(|leaf| identify(&leaf, anchors, &snapshot, now));
+        let session = match identity {
+            None => None,
+            Some(Ok(identity)) => {
+                match self.open(identity, &mut transport, (peer, door, proven)) {
+                    Ok(session) => {
+                        slot.take().into_iter().for_each(|slot| slot.identified());
+                        Some(Arc::new(session))
+                    }
+                    // A subject that has used up its own share is disconnected here, so that it
+                    // does not also use the share of connections without a session.
+                    Err(why) => {
+                        self.refusals.count(peer.ip(), why);
+                        return match transport {
+                            Transport::Quic(connection) => refuse(&connection).await,
+                            Transport::Tls(stream) => drop(stream),
+                        };
+                    }
+                }
+            }
+            Some(Err(error)) => {
+                let by = Prefix::of(peer.ip());
+                tracing::debug!(%by, %error, host = ?shown_host, "not identified");
+                self.refusals.count(peer.ip(), error.as_str());
+                None
+            }
+        };
+        let (endpoint, stream) = match (endpoint, transport, &session) {
+            (_, Transport::Quic(connection), Some(session)) => {
+                let carrier = Carrier::quic(connection);
+                session.may_move(carrier.clone());
+                return self.link(carrier, session);
+            }
+            (_, Transport::Quic(connection), None) => return refuse(&connection).await,
+            (Endpoint::Link, Transport::Tls(stream), Some(session)) => {
+                let admitted = Arc::downgrade(session);
+                let admit = move || Some(Box::new(admitted.upgrade()?.window()?) as Box<_>);
+                let carrier = Carrier::yamux_admitting(*stream, Side::Gateway, Box::new(admit));
+                return self.link(carrier, session);
+            }
+            (endpoint, Transport::Tls(stream), _) => (endpoint, *stream),
+        };
+        match (endpoint, session) {
+            // The handshake is done, and the gateway sends no byte after it: a client does not
+            // learn why it was refused.
+            (Endpoint::Interface(_) | Endpoint::Link, None) => drop(stream),
+            (Endpoint::Link, Some(_)) => {}
+            (Endpoint::Interface(host), Some(session)) => {
+                let wire = Box::new(TlsWire::new(Bytes::new(), stream));
+                let id = self.leases.new_flow_id();
+                self.flows.interface(session, id, host, wire).await;
+            }
+            (Endpoint::Own | Endpoint::Management, session) => {
+                let exported = export(&stream);
+                let entrance = Arc::clone(self.entrance(listener));
+                let visit = Visit { listener, session, peer, entrance, exported };
+                let served = http::serve(stream, visit, self);
+                match slot {
+                    // A visitor without an identity keeps its slot until its connection ends, or
+                    // another connection needs the slot.
+                    Some(slot) => tokio::select! {
+                        () = served => {}
+                        () = slot.lost() => {}
+                    },
+                    None => served.await,
+                }
+            }
+        }
+    }
+}
+
+/// Returns the keying material that a recovery signs. `None` before TLS 1.3: there the material
+/// is not bound to the handshake (RFC 7627).
+fn export(stream: &Secured) -> Option<[u8; 32]> {
+    let connection = stream.session();
+    let bound = connection.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+    let exported = || connection.export_keying_material([0; 32], RECOVERY, None).ok();
+    bound.then(exported).flatten()
+}
+
+/// Closes a QUIC connection without an identity: with a code, and no reason.
+async fn refuse(connection: &quinn::Connection) {
+    let code = quinn::VarInt::from_u64(Why::Ended.code()).unwrap_or_default();
+    connection.close(code, b"");
+    connection.closed().await;
+}

@@ -1,0 +1,100 @@
+//! Asks live sessions and flows again when the state or the clock has changed.
+
+use std::sync::Arc;
+
+use doorward_policies::{Commit, Decision, Observer, Refusal, Snapshot};
+
+use super::Leases;
+use super::cause::Cause;
+use super::entry::{FlowEntry, SessionEntry};
+use super::view::EndingView;
+
+impl Leases {
+    /// Asks a live flow's question again, by this state and at the present instant. Returns whether
+    /// it still stands; if not, the flow has been cut.
+    pub(super) fn ask_again(&self, entry: &FlowEntry, snapshot: &Arc<Snapshot>) -> bool {
+        let now = self.now();
+        let request = entry.present_request();
+        let decision = snapshot.decide_again(&request, now);
+        self.0.samples.offer(entry.id, &request, snapshot, now, &decision);
+        let cause = match decision {
+            Decision::Permit(permit) if entry.is_still_for(&permit) => {
+                entry.permitted(&permit);
+                return true;
+            }
+            // The name now belongs to another device or interface.
+            Decision::Permit(_) => Cause::Refused(Refusal::UnknownInterface),
+            Decision::Denial(denial) => Cause::Refused(denial.reason()),
+        };
+        entry.cut.cut(cause);
+        false
+    }
+
+    /// Returns the flows that would not stand under `next`, the oldest first. Cuts nothing.
+    #[must_use]
+    pub fn would_end(&self, next: &Snapshot) -> Vec<EndingView> {
+        let now = self.now();
+        let mut flows = self.0.flows.all();
+        flows.sort_by_key(|entry| entry.id);
+        let ending = |entry: &Arc<FlowEntry>| match next.decide_again(&entry.present_request(), now)
+        {
+            Decision::Permit(permit) if entry.is_still_for(&permit) => None,
+            Decision::Permit(_) => Some(EndingView::of(entry, Refusal::UnknownInterface.as_str())),
+            Decision::Denial(denial) => Some(EndingView::of(entry, denial.reason().as_str())),
+        };
+        flows.iter().filter_map(ending).collect()
+    }
+
+    /// Returns whether a session's identity is still valid; if not, the session has been cut.
+    pub(super) fn stands(&self, entry: &SessionEntry, snapshot: &Snapshot) -> bool {
+        let now = self.now();
+        let member = snapshot.member(&entry.subject);
+        let row = snapshot.certificate(&entry.state().certificate);
+        let refusal = if member.is_none_or(|member| member.id != entry.subject_id) {
+            Refusal::UnknownSubject
+        } else if member.is_some_and(|member| !member.enabled) {
+            Refusal::SubjectDisabled
+        } else if row.is_none_or(|row| now < row.not_before || now > row.not_after) {
+            Refusal::CertificateNotLive
+        } else {
+            return true;
+        };
+        entry.cut.cut(Cause::Refused(refusal));
+        false
+    }
+
+    /// Asks the flows of one session again, and checks the session's identity. Callers use this
+    /// when the session's certificate or address has changed.
+    pub(crate) fn ask_session_again(&self, session: &SessionEntry) {
+        let snapshot = self.snapshot();
+        self.0
+            .flows
+            .walk(|entry| entry.session.id != session.id || self.ask_again(entry, &snapshot));
+        self.stands(session, &snapshot);
+    }
+
+    /// Checks a session whose certificate may have expired.
+    pub(crate) fn check_session(&self, session: &SessionEntry) {
+        self.stands(session, &self.snapshot());
+    }
+
+    /// Asks every flow and session again, after the clock has jumped. Returns how many flows no
+    /// longer stand.
+    #[must_use]
+    pub fn ask_all_again(&self) -> usize {
+        let snapshot = self.snapshot();
+        let ended = self.0.flows.walk(|entry| self.ask_again(entry, &snapshot));
+        self.0.sessions.walk(|entry| self.stands(entry, &snapshot));
+        ended
+    }
+}
+
+impl Observer for Leases {
+    fn committed(&self, commit: &Commit, snapshot: &Arc<Snapshot>) -> usize {
+        let ended = self.0.flows.walk(|entry| {
+            !commit.touched.concerns(&entry.present_request()) || self.ask_again(entry, snapshot)
+        });
+        self.0.sessions.walk(|entry| self.stands(entry, snapshot));
+        ended
+    }
+}
