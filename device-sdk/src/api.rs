@@ -124,7 +124,12 @@ impl<'a> Api<'a> {
         let document: Value = reply.json().await.unwrap_or_default();
         let detail = document.get("detail").and_then(Value::as_str);
         let detail = detail.map_or_else(|| format!("the gateway answered {status}"), str::to_owned);
-        Err(Error::Refused { status, detail, id })
+        let kind = document.get("type").and_then(Value::as_str).unwrap_or_default();
+        let kind = match kind.rsplit('/').next() {
+            None | Some("") => "failed".to_owned(),
+            Some(kind) => kind.to_owned(),
+        };
+        Err(Error::Refused { status, kind, detail, id })
     }
 
     /// A TLS 1.3 client learns that its certificate was refused only when it reads.

@@ -64,6 +64,9 @@ pub enum Error {
     Refused {
         /// The HTTP status.
         status: u16,
+        /// What kind of refusal it is: the last segment of the problem document's `type`
+        /// (RFC 9457), or `failed` if the gateway sent none.
+        kind: String,
         /// What the gateway says to do next.
         detail: String,
         /// The id under which the gateway's audit log has it.

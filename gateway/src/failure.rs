@@ -1,42 +1,69 @@
-//! Why the program ends with status 1.
+//! Why a command ends with status 1.
 
 use std::fmt;
 
-/// Why the program ends with status 1: one clear sentence, with the next step in it.
+use doorward_agent::ErrorReport;
+
+/// Why a command ends with status 1: what happened, and what to do next.
 #[derive(Debug)]
-pub(crate) struct Failure(String);
+pub(crate) struct Failure(ErrorReport);
 
 impl Failure {
-    /// That sentence.
-    pub(crate) fn new(sentence: impl Into<String>) -> Self {
-        Self(sentence.into())
+    /// A failure on this machine, in one sentence.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self::of("failed", message)
+    }
+
+    /// A failure of that kind, in one sentence.
+    pub(crate) fn of(kind: impl Into<String>, message: impl Into<String>) -> Self {
+        Self(ErrorReport::new(kind, message))
+    }
+
+    /// Adds what to do next.
+    pub(crate) fn with_next(self, next: impl Into<String>) -> Self {
+        Self(self.0.with_next(next))
+    }
+
+    /// What the command says about it.
+    pub(crate) fn report(&self) -> &ErrorReport {
+        &self.0
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        self.0.fmt(f)
     }
 }
 
-/// Whatever explains itself is a failure by its own words.
+impl From<doorward_sdk::Error> for Failure {
+    fn from(error: doorward_sdk::Error) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<doorward_agent::Failure> for Failure {
+    fn from(error: doorward_agent::Failure) -> Self {
+        Self(error.into())
+    }
+}
+
+/// Errors whose own text says what happened and what to do next.
 macro_rules! explains_itself {
     ($($error:ty),+ $(,)?) => {$(
         impl From<$error> for Failure {
             fn from(error: $error) -> Self {
-                Self(error.to_string())
+                Self::new(error.to_string())
             }
         }
     )+};
 }
 
 explains_itself! {
-    doorward_agent::Failure,
     doorward_ca::AuthorityError,
     doorward_ca::ImportError,
     doorward_ca::IssueError,
     doorward_ca::KeyError,
-    doorward_sdk::Error,
     doorward_session::TrustError,
     doorward_store::OpenError,
     doorward_store::RecoverError,

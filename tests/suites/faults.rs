@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use doorward_control::{Access, Route};
-use doorward_session::ListenerKind;
+use doorward_api::{Access, Route};
 use doorward_tests::client::{Client, PATIENCE, read_all};
 use doorward_tests::forge::{Credentials, sha256};
 use doorward_tests::gateway::{agent, doorward, free, signal};
@@ -437,19 +436,21 @@ fn the_administration_answers_nobody_without_a_right() {
             .replace("{device}", "x")
             .replace("{id}", "x")
             .replace("{revision}", "1");
-        for (place, at) in
-            [(ListenerKind::Data, gateway.listen), (ListenerKind::Management, gateway.management)]
-        {
+        let listeners = [
+            (route.listeners.has_data(), gateway.listen),
+            (route.listeners.has_management(), gateway.management),
+        ];
+        for (answers, at) in listeners {
             let ask = |who| curl(at, who, &["-X", route.method, "-d", "{}"], &path);
             let (stranger, nobody) = (ask(None).0, ask(Some(&nobody)).0);
-            let expected = match (route.places.contains(&place), route.access) {
+            let expected = match (answers, route.access) {
                 (false, _) => (404, 404),
                 // What is public carries its own proof, and this is none.
                 (true, Access::Public) => (400, 400),
                 (true, Access::Identified) => (401, if route.method == "GET" { 200 } else { 400 }),
                 (true, Access::Asked(_)) => (401, 403),
             };
-            assert_eq!((stranger, nobody), expected, "{} {path} at {place:?}", route.method);
+            assert_eq!((stranger, nobody), expected, "{} {path} at {at}", route.method);
         }
     }
     for (path, args) in [

@@ -48,7 +48,7 @@ fn rooms(metadata: &Value) -> BTreeMap<String, BTreeSet<String>> {
 /// The floors: an arrow only ever points down.
 const FLOORS: [&[&str]; 5] = [
     &["policies/model"],
-    &["policies", "ca", "gateway/inspect", "device-sdk/local", "device-sdk/wire"],
+    &["policies", "ca", "gateway/api", "gateway/inspect", "device-sdk/local", "device-sdk/wire"],
     &["gateway/session", "gateway/store", "device-sdk", "ca/keys"],
     &["gateway/control", "gateway/proxy", "device-sdk/agent"],
     &["gateway"],

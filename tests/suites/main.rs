@@ -3,6 +3,7 @@
 mod age;
 mod agents;
 mod alerts;
+mod api;
 mod buffers;
 mod bundles;
 mod certificates;

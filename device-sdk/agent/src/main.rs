@@ -1,11 +1,10 @@
 //! The program `doorward-agent`; see `doorward-agent --help`.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use doorward_agent::{AgentCommand, IdentityArgs, arguments, run};
+use doorward_agent::{AgentCommand, ErrorReport, IdentityArgs, arguments, run};
 use doorward_model::Clock;
 
 /// Holds the identity of a device or a person, and opens interfaces through its gateway.
@@ -38,20 +37,21 @@ fn main() -> ExitCode {
         return kept;
     }
     let cli: Cli = arguments();
+    let json = cli.json;
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&error),
+        Err(error) => return failed(&ErrorReport::new("failed", error.to_string()), json),
     };
-    let ended = runtime.block_on(run(cli.command, &cli.identity, cli.json, Arc::new(SystemClock)));
+    let ended = runtime.block_on(run(cli.command, &cli.identity, json, Arc::new(SystemClock)));
     // A pending read of standard input cannot be cancelled and must not keep the program alive.
     runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
+        Err(error) => failed(&error.into(), json),
     }
 }
 
-fn failed(error: &dyn std::fmt::Display) -> ExitCode {
-    drop(writeln!(std::io::stderr().lock(), "doorward-agent: {error}"));
+fn failed(error: &ErrorReport, json: bool) -> ExitCode {
+    error.print("doorward-agent", json);
     ExitCode::FAILURE
 }

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use doorward_api::{
+    Access, Changed, Endpoint, List, Operation, PageRequest, ProblemKind, Route, endpoint,
+};
 use doorward_ca::{Assertions, Authority, Profiles};
 use doorward_inspect::http::{Scheme, comes_from_elsewhere};
 use doorward_model::{Action, Clock, Domain, FlowId, Name, Role, Subject, Target};
@@ -14,10 +17,9 @@ use doorward_session::{
     Body, BodyError, Front, LARGEST_BODY, Leases, Payload, Places, Problem, Rank, Refusals,
     Renewal, Session, Visit, Whole, json,
 };
-use doorward_store::{Actor, AuditLog, Store, StoreError};
+use doorward_store::{Actor, AuditLog, Committed, Store, StoreError};
 use doorward_wire::Report;
 use http::{Request, Response};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::codes::CodeMaker;
@@ -25,7 +27,7 @@ use crate::gate::{Denied, Gate, failed};
 use crate::posture::Postures;
 use crate::renewals::Renewals;
 use crate::revisions::blocking;
-use crate::route::{Access, Operation, Route};
+use crate::route;
 use crate::status::Health;
 use crate::tries::Tries;
 
@@ -92,6 +94,9 @@ pub trait Reach: Send + Sync {
 /// The administration, as the doors know it.
 pub struct Administration(Arc<Parts>);
 
+/// What an endpoint answers, or the response that refuses the request.
+pub(crate) type Served<E> = Result<<E as Endpoint>::Answer, Denied>;
+
 /// The answer to a request: what was asked for, or why not.
 pub(crate) type Answer = Result<Response<Payload>, Denied>;
 
@@ -144,8 +149,7 @@ impl Front for Administration {
             let renewed = parts.renew(&session, id, &request).await;
             renewed.map(|renewed| parts.renewal(renewed)).map_err(|denied| {
                 Problem::new(
-                    denied.status().as_u16(),
-                    "Not renewed",
+                    ProblemKind::of_status(denied.status().as_u16()),
                     match denied.status().as_u16() {
                         429 => "This identity was renewed too often within an hour.",
                         400 => "The request is no PKCS #10 request of a key that can be certified.",
@@ -194,25 +198,23 @@ impl Parts {
         // With a certificate in the browser, its holder would make the request.
         if comes_from_elsewhere(&head, false, Scheme::Https, None) {
             return Err(denied(Problem::new(
-                403,
-                "Forbidden",
+                ProblemKind::Forbidden,
                 "A page of another origin made this request. Open this address itself.",
             )));
         }
-        let found = Route::find(visit.listener, &head.method, path);
+        let found = route::find(visit.listener, &head.method, path);
         let claims = found.as_ref().is_some_and(|(route, _)| route.operation == Operation::Claim);
         if !claims && !self.leases.snapshot().is_claimed() {
             return Err(denied(Problem::new(
-                503,
-                "No owner yet",
+                ProblemKind::NoOwnerYet,
                 "This gateway has no owner yet, and answers nothing but `doorward claim CODE`.",
             )));
         }
         let Some((route, names)) = found else {
-            return Err(denied(if Route::exists(visit.listener, path) {
-                Problem::new(405, "Method not allowed", "This is not done here.")
+            return Err(denied(if route::exists(visit.listener, path) {
+                Problem::new(ProblemKind::WrongMethod, "This is not done here.")
             } else {
-                Problem::new(404, "Not found", "There is nothing here.")
+                Problem::new(ProblemKind::NothingHere, "There is nothing here.")
             }));
         };
         let call = Call {
@@ -229,20 +231,22 @@ impl Parts {
         if route.access == Access::Public && !visit.may_ask_unproven().await {
             self.refusals.count(visit.peer.ip(), "too-many-requests");
             let detail = "Try again in a few seconds.";
-            return Err(denied(Problem::new(429, "Too many requests", detail)));
+            return Err(denied(Problem::new(ProblemKind::TooMany, detail)));
         }
         match (route.access, route.operation) {
-            (Access::Public, Operation::Claim) => call.claim().await,
-            (Access::Public, Operation::Recover) => call.recover().await,
-            (Access::Public, _) => call.enrol().await,
+            (Access::Public, Operation::Claim) => done::<endpoint::Claim>(call.claim().await),
+            (Access::Public, Operation::Recover) => done::<endpoint::Recover>(call.recover().await),
+            (Access::Public, Operation::Enrol) => done::<endpoint::Enrol>(call.enrol().await),
             (Access::Identified, operation) => {
                 let session = self.identified(visit)?;
                 self.still_lives(&session)?;
                 match operation {
-                    Operation::Renew => call.renew(&session).await,
-                    _ => Ok(call.who_am_i(&session)),
+                    Operation::Renew => done::<endpoint::Renew>(call.renew(&session).await),
+                    Operation::WhoAmI => done::<endpoint::WhoAmI>(Ok(call.who_am_i(&session))),
+                    operation => Err(misplaced(operation)),
                 }
             }
+            (Access::Public, operation) => Err(misplaced(operation)),
             (Access::Asked(action), operation) => {
                 let session = self.identified(visit)?;
                 let (leases, journal) = (self.leases.clone(), Arc::clone(&self.journal));
@@ -259,11 +263,16 @@ impl Parts {
         }
         self.refusals.count(visit.peer.ip(), "request-without-identity");
         Err(denied(Problem::new(
-            401,
-            "Identity needed",
+            ProblemKind::IdentityNeeded,
             "Show a certificate of this gateway's; one is made with `doorward agent enroll CODE`.",
         )))
     }
+}
+
+/// The table gives an operation an access with which it is not answered: our fault.
+fn misplaced(operation: Operation) -> Denied {
+    tracing::error!(?operation, "an operation has the wrong access in the table of the API");
+    denied(failed())
 }
 
 fn query(text: &str) -> HashMap<String, String> {
@@ -295,30 +304,27 @@ pub(crate) fn denied(problem: Problem) -> Denied {
 
 /// What the asker got wrong.
 pub(crate) fn wrong(detail: impl std::fmt::Display) -> Denied {
-    denied(Problem::new(400, "Wrong request", detail.to_string()))
+    denied(Problem::new(ProblemKind::WrongRequest, detail.to_string()))
 }
 
 /// What the store refused, as far as the asker may know.
 pub(crate) fn refused(error: StoreError) -> Denied {
     use StoreError as E;
-    let (status, title) = match &error {
-        E::NoSubject(_) | E::NoInterface(_) => (404, "Not found"),
-        E::SubjectExists(_)
-        | E::InterfaceExists(_)
-        | E::SubjectChanged(_)
-        | E::InterfaceChanged(_)
-        | E::BundleChanged => (409, "Conflict"),
-        E::Ended => (403, "Forbidden"),
-        E::TooOften => (429, "Too many renewals"),
-        E::Code(_) => (403, "Code refused"),
-        E::Full => (507, "Disk full"),
-        E::Closed => (503, "Stopping"),
+    let kind = match &error {
+        E::NoSubject(_) | E::NoInterface(_) => ProblemKind::NothingHere,
+        E::SubjectExists(_) | E::InterfaceExists(_) => ProblemKind::NameTaken,
+        E::SubjectChanged(_) | E::InterfaceChanged(_) | E::BundleChanged => ProblemKind::Overtaken,
+        E::Ended => ProblemKind::Forbidden,
+        E::TooOften => ProblemKind::TooMany,
+        E::Code(_) => ProblemKind::CodeRefused,
+        E::Full => ProblemKind::DiskFull,
+        E::Closed => ProblemKind::Stopping,
         _ => {
             tracing::error!(%error, "the store refused");
             return denied(failed());
         }
     };
-    denied(Problem::new(status, title, sentence(&error.to_string())))
+    denied(Problem::new(kind, sentence(&error.to_string())))
 }
 
 /// A text that begins with a capital and ends with a full stop.
@@ -339,6 +345,18 @@ impl Call<'_> {
         text.parse().map_err(|error: T::Err| wrong(sentence(&error.to_string())))
     }
 
+    /// The page of `all` that the query asks for; `key` orders it.
+    pub(crate) fn page<T, K: Ord + ToString>(
+        &self,
+        all: impl IntoIterator<Item = T>,
+        key: impl Fn(&T) -> K,
+    ) -> Result<List<T>, Denied> {
+        let parameter = |name: &str| self.query.get(name).map(String::as_str);
+        let request = PageRequest::read(parameter("limit"), parameter("after"));
+        let request = request.map_err(|error| wrong(sentence(&error.to_string())))?;
+        Ok(List::page(all, &request, key))
+    }
+
     /// The body, which must be JSON of that form. No body is an empty object.
     pub(crate) async fn read<T: DeserializeOwned + Send + 'static>(&mut self) -> Result<T, Denied> {
         self.read_up_to(BODY).await
@@ -350,13 +368,13 @@ impl Call<'_> {
     ) -> Result<T, Denied> {
         let body = self.body.take().ok_or_else(|| denied(failed()))?;
         let whole = body.read(limit, self.rank).await.map_err(|error| {
-            let status = match error {
-                BodyError::TooLong(_) => 413,
-                BodyError::Late => 408,
-                BodyError::Broken => 400,
-                BodyError::NoRoom => 503,
+            let kind = match error {
+                BodyError::TooLong(_) => ProblemKind::TooLong,
+                BodyError::Late => ProblemKind::TooSlow,
+                BodyError::Broken => ProblemKind::WrongRequest,
+                BodyError::NoRoom => ProblemKind::Busy,
             };
-            denied(Problem::new(status, "Body refused", sentence(&error.to_string())))
+            denied(Problem::new(kind, sentence(&error.to_string())))
         })?;
         let read = |bytes: &Bytes| {
             let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
@@ -370,7 +388,7 @@ impl Call<'_> {
         let place = bundles.take_within(&self.visit.party(), 1, self.rank, TURN).await;
         let place = place.ok_or_else(|| {
             let detail = "Others are having bundles examined. Try again in a moment.";
-            denied(Problem::new(503, "Busy", detail))
+            denied(Problem::new(ProblemKind::Busy, detail))
         })?;
         let bytes = whole.bytes().clone();
         self.held = Some((whole, place));
@@ -385,7 +403,7 @@ impl Call<'_> {
         place.ok_or_else(|| {
             let detail =
                 "Other questions about the policy are being worked on. Try again in a moment.";
-            denied(Problem::new(503, "Busy", detail))
+            denied(Problem::new(ProblemKind::Busy, detail))
         })
     }
 
@@ -401,50 +419,55 @@ impl Call<'_> {
     /// A request whose first question has been answered with yes.
     async fn asked(self, operation: Operation, mut gate: Gate) -> Answer {
         use Operation as O;
+        use endpoint as E;
         let clock = Arc::clone(&self.parts.clock);
         // Reading the log goes on by itself, with its own lease.
         if operation == O::ReadAudit {
             return self.read_audit(gate).await;
         }
         let outcome = match operation {
-            O::Status => self.status(&mut gate).await,
-            O::ListDevices => self.list_devices(&mut gate).await,
-            O::AddDevice => self.add_device(&mut gate).await,
-            O::ShowDevice => self.show_device(&mut gate).await,
-            O::ChangeDevice => self.change_device(&mut gate).await,
-            O::NewDeviceCode => self.new_device_code(&mut gate).await,
-            O::RevokeDevice => self.revoke_device(&mut gate).await,
-            O::RemoveDevice => self.remove_device(&mut gate).await,
-            O::ListUsers => self.list_users(&mut gate).await,
-            O::AddUser => self.add_user(&mut gate).await,
-            O::ShowUser => self.show_user(&mut gate).await,
-            O::ChangeUser => self.change_user(&mut gate).await,
-            O::NewUserCode => self.new_user_code(&mut gate).await,
-            O::RevokeUser => self.revoke_user(&mut gate).await,
-            O::RemoveUser => self.remove_user(&mut gate).await,
-            O::ListInterfaces => self.list_interfaces(&mut gate).await,
-            O::AddInterface => self.add_interface(&mut gate).await,
-            O::ChangeInterface => self.change_interface(&mut gate).await,
-            O::RemoveInterface => self.remove_interface(&mut gate).await,
-            O::ShowPolicy => self.show_policy(&mut gate).await,
-            O::ApplyPolicy => self.apply_policy(&mut gate).await,
-            O::CheckPolicy => self.check_policy(&mut gate).await,
-            O::ConfirmPolicy => self.confirm_policy(&mut gate).await,
-            O::ExplainPolicy => self.explain_policy(&mut gate).await,
-            O::WhoCan => self.who_can(&mut gate).await,
-            O::WhatCan => self.what_can(&mut gate).await,
-            O::ReplayPolicy => self.replay_policy(&mut gate).await,
-            O::LintPolicy => self.lint_policy(&mut gate).await,
-            O::TestPolicy => self.test_policy(&mut gate).await,
-            O::ListRevisions => self.list_revisions(&mut gate).await,
-            O::ShowRevision => self.show_revision(&mut gate).await,
-            O::ListSessions => self.list_sessions(&mut gate).await,
-            O::CutSession => self.cut_session(&mut gate).await,
-            O::PruneAudit => self.prune_audit(&mut gate).await,
-            O::ShowAuthority => self.show_authority(&mut gate).await,
-            O::ShowKeySet => self.show_key_set(&mut gate).await,
+            O::Status => done::<E::Status>(self.status(&mut gate).await),
+            O::ListDevices => done::<E::ListDevices>(self.list_devices(&mut gate).await),
+            O::AddDevice => done::<E::AddDevice>(self.add_device(&mut gate).await),
+            O::ShowDevice => done::<E::ShowDevice>(self.show_device(&mut gate).await),
+            O::ChangeDevice => done::<E::ChangeDevice>(self.change_device(&mut gate).await),
+            O::NewDeviceCode => done::<E::NewDeviceCode>(self.new_device_code(&mut gate).await),
+            O::RevokeDevice => done::<E::RevokeDevice>(self.revoke_device(&mut gate).await),
+            O::RemoveDevice => done::<E::RemoveDevice>(self.remove_device(&mut gate).await),
+            O::ListUsers => done::<E::ListUsers>(self.list_users(&mut gate).await),
+            O::AddUser => done::<E::AddUser>(self.add_user(&mut gate).await),
+            O::ShowUser => done::<E::ShowUser>(self.show_user(&mut gate).await),
+            O::ChangeUser => done::<E::ChangeUser>(self.change_user(&mut gate).await),
+            O::NewUserCode => done::<E::NewUserCode>(self.new_user_code(&mut gate).await),
+            O::RevokeUser => done::<E::RevokeUser>(self.revoke_user(&mut gate).await),
+            O::RemoveUser => done::<E::RemoveUser>(self.remove_user(&mut gate).await),
+            O::ListInterfaces => done::<E::ListInterfaces>(self.list_interfaces(&mut gate).await),
+            O::AddInterface => done::<E::AddInterface>(self.add_interface(&mut gate).await),
+            O::ChangeInterface => {
+                done::<E::ChangeInterface>(self.change_interface(&mut gate).await)
+            }
+            O::RemoveInterface => {
+                done::<E::RemoveInterface>(self.remove_interface(&mut gate).await)
+            }
+            O::ShowPolicy => done::<E::ShowPolicy>(self.show_policy(&mut gate).await),
+            O::ApplyPolicy => done::<E::ApplyPolicy>(self.apply_policy(&mut gate).await),
+            O::CheckPolicy => done::<E::CheckPolicy>(self.check_policy(&mut gate).await),
+            O::ConfirmPolicy => done::<E::ConfirmPolicy>(self.confirm_policy(&mut gate).await),
+            O::ExplainPolicy => done::<E::ExplainPolicy>(self.explain_policy(&mut gate).await),
+            O::WhoCan => done::<E::WhoCan>(self.who_can(&mut gate).await),
+            O::WhatCan => done::<E::WhatCan>(self.what_can(&mut gate).await),
+            O::ReplayPolicy => done::<E::ReplayPolicy>(self.replay_policy(&mut gate).await),
+            O::LintPolicy => done::<E::LintPolicy>(self.lint_policy(&mut gate).await),
+            O::TestPolicy => done::<E::TestPolicy>(self.test_policy(&mut gate).await),
+            O::ListRevisions => done::<E::ListRevisions>(self.list_revisions(&mut gate).await),
+            O::ShowRevision => done::<E::ShowRevision>(self.show_revision(&mut gate).await),
+            O::ListSessions => done::<E::ListSessions>(self.list_sessions(&mut gate).await),
+            O::CutSession => done::<E::CutSession>(self.cut_session(&mut gate).await),
+            O::PruneAudit => done::<E::PruneAudit>(self.prune_audit(&mut gate).await),
+            O::ShowAuthority => done::<E::ShowAuthority>(self.show_authority(&mut gate).await),
+            O::ShowKeySet => done::<E::ShowKeySet>(self.show_key_set(&mut gate).await),
             O::Claim | O::Enrol | O::Recover | O::Renew | O::WhoAmI | O::ReadAudit => {
-                Err(denied(failed()))
+                Err(misplaced(operation))
             }
         };
         let now = clock.now();
@@ -460,25 +483,15 @@ impl Call<'_> {
     }
 }
 
-/// What a change came to, as commands show it.
-#[derive(Serialize)]
-pub(crate) struct Changed<T: Serialize> {
-    #[serde(flatten)]
-    pub(crate) value: T,
-    pub(crate) epoch: doorward_model::Epoch,
-    /// How many live flows it ended.
-    pub(crate) ended: usize,
+/// The answer to a change that has been committed.
+pub(crate) fn changed<U, T>(committed: &Committed<U>, value: T) -> Changed<T> {
+    Changed { value, epoch: committed.epoch, ended: committed.ended }
 }
 
-impl<T: Serialize> Changed<T> {
-    pub(crate) fn of<U>(committed: &doorward_store::Committed<U>, value: T) -> Response<Payload> {
-        json(&Self { value, epoch: committed.epoch, ended: committed.ended })
-    }
+/// The response of an endpoint. Its type is the one that the API's table gives.
+fn done<E: Endpoint>(outcome: Served<E>) -> Answer {
+    outcome.map(|answer| json(&answer))
 }
-
-/// Nothing besides the epoch and how many flows ended.
-#[derive(Serialize)]
-pub(crate) struct Nothing {}
 
 pub(crate) fn actor(gate: &Gate) -> Actor {
     Actor::Subject(gate.subject().clone())

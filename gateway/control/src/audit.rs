@@ -3,6 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
+use doorward_api::{ProblemKind, PrunedAnswer, endpoint};
 use doorward_model::FlowId;
 use doorward_policies::Outcome;
 use doorward_session::{Payload, Problem, text};
@@ -10,7 +11,6 @@ use doorward_store::AuditLog;
 use http::Response;
 use http_body_util::{BodyExt as _, StreamBody};
 use jiff::Timestamp;
-use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -45,7 +45,7 @@ impl Call<'_> {
         let readings = self.parts.leases.pots().readings();
         let place = readings.take(&self.visit.party(), 1, self.rank).ok_or_else(|| {
             let detail = "Too many readings of the audit log go on already. End one, or wait.";
-            denied(Problem::new(503, "Busy", detail))
+            denied(Problem::new(ProblemKind::Busy, detail))
         })?;
         gate.record(None).await?;
         let audit = self.parts.audit.clone();
@@ -83,11 +83,10 @@ impl Call<'_> {
         Ok(stream(received))
     }
 
-    pub(crate) async fn prune_audit(self, gate: &mut Gate) -> Answer {
-        #[derive(Serialize)]
-        struct Pruned {
-            deleted: u64,
-        }
+    pub(crate) async fn prune_audit(
+        self,
+        gate: &mut Gate,
+    ) -> crate::admin::Served<endpoint::PruneAudit> {
         let before = self.query.get("before").map(|before| before.parse::<Timestamp>());
         let Some(Ok(before)) = before else {
             return Err(wrong("Say before which instant, as before=2026-01-01T00:00:00Z."));
@@ -98,7 +97,7 @@ impl Call<'_> {
             tracing::error!(%error, "the audit log was not pruned");
             denied(failed())
         })?;
-        Ok(doorward_session::json(&Pruned { deleted }))
+        Ok(PrunedAnswer { deleted })
     }
 }
 

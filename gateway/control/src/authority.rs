@@ -1,44 +1,24 @@
 //! Requests about the authority: its certificates, its published keys.
 
+use doorward_api::{AuthorityCertificate, AuthorityView, endpoint};
 use doorward_ca::{Description, describe};
-use doorward_session::json;
-use serde::Serialize;
 
-use crate::admin::{Answer, Call, denied};
+use crate::admin::{Call, Served, denied};
 use crate::gate::{Gate, failed};
 
-#[derive(Serialize)]
-struct AuthorityView {
-    domain: doorward_model::Domain,
-    root: CertificateView,
-    intermediates: Vec<CertificateView>,
-    issuing: CertificateView,
-}
-
-#[derive(Serialize)]
-struct CertificateView {
-    name: String,
-    fingerprint: doorward_model::Fingerprint,
-    key: doorward_model::Fingerprint,
-    not_before: jiff::Timestamp,
-    not_after: jiff::Timestamp,
-    pem: String,
-}
-
-impl CertificateView {
-    fn of(der: &[u8]) -> Option<Self> {
-        let Description { name, fingerprint, key, not_before, not_after } = describe(der)?;
-        let pem = doorward_ca::pem_certificate(der);
-        Some(Self { name, fingerprint, key, not_before, not_after, pem })
-    }
+/// A certificate of the authority. `None` if it does not read: our fault.
+fn certificate(der: &[u8]) -> Option<AuthorityCertificate> {
+    let Description { name, fingerprint, key, not_before, not_after } = describe(der)?;
+    let pem = doorward_ca::pem_certificate(der);
+    Some(AuthorityCertificate { name, fingerprint, key, not_before, not_after, pem })
 }
 
 impl Call<'_> {
-    pub(crate) async fn show_authority(self, gate: &mut Gate) -> Answer {
+    pub(crate) async fn show_authority(self, gate: &mut Gate) -> Served<endpoint::ShowAuthority> {
         gate.record(None).await?;
         let public = self.parts.authority.public();
-        let view = |der: &[u8]| CertificateView::of(der).ok_or_else(|| denied(failed()));
-        Ok(json(&AuthorityView {
+        let view = |der: &[u8]| certificate(der).ok_or_else(|| denied(failed()));
+        Ok(AuthorityView {
             domain: self.parts.domain.clone(),
             root: view(&public.root)?,
             intermediates: public
@@ -47,11 +27,14 @@ impl Call<'_> {
                 .map(|der| view(der))
                 .collect::<Result<_, _>>()?,
             issuing: view(&public.certificate)?,
-        }))
+        })
     }
 
-    pub(crate) async fn show_key_set(self, gate: &mut Gate) -> Answer {
+    pub(crate) async fn show_key_set(self, gate: &mut Gate) -> Served<endpoint::ShowKeySet> {
         gate.record(None).await?;
-        Ok(json(self.parts.assertions.keys()))
+        serde_json::to_value(self.parts.assertions.keys()).map_err(|error| {
+            tracing::error!(%error, "the published keys could not be written");
+            denied(failed())
+        })
     }
 }

@@ -3,46 +3,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use doorward_model::{Clock, Revision};
+use doorward_api::{ProblemKind, UnconfirmedView, endpoint};
+use doorward_model::Clock;
 use doorward_policies::{Bundle, Event, Journal, Outcome, Record};
-use doorward_session::{Problem, json, note};
+use doorward_session::{Problem, note};
 use doorward_store::{Actor, Store, StoreError, Unconfirmed};
-use jiff::Timestamp;
-use serde::Serialize;
 
-use crate::admin::{Answer, Call, actor, denied, refused};
+use crate::admin::{Call, Served, actor, denied, refused};
 use crate::gate::Gate;
 
 /// How often the clock is looked at while a bundle waits: it can be set, and machines sleep.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A bundle that waits for its confirmation, as answers show it.
-#[derive(Serialize)]
-pub(crate) struct UnconfirmedView {
-    revision: Revision,
-    /// The revision that it goes back to.
-    former: Revision,
-    until: Timestamp,
-}
-
-impl From<Unconfirmed> for UnconfirmedView {
-    fn from(found: Unconfirmed) -> Self {
-        let Unconfirmed { revision, former, until } = found;
-        Self { revision, former, until }
-    }
-}
-
 impl Call<'_> {
     /// Keeps the bundle in force, which would otherwise undo itself.
-    pub(crate) async fn confirm_policy(self, gate: &mut Gate) -> Answer {
+    pub(crate) async fn confirm_policy(self, gate: &mut Gate) -> Served<endpoint::ConfirmPolicy> {
         gate.record(Some("confirm")).await?;
         gate.stands()?;
         let confirmed = self.parts.store.confirm(actor(gate)).await.map_err(refused)?;
         match confirmed.value {
-            Some(found) => Ok(json(&UnconfirmedView::from(found))),
+            Some(Unconfirmed { revision, former, until }) => {
+                Ok(UnconfirmedView { revision, former, until })
+            }
             None => Err(denied(Problem::new(
-                409,
-                "Nothing to confirm",
+                ProblemKind::NothingToConfirm,
                 "The bundle in force waits for no confirmation; it may have gone back already: \
                  see `doorward policy history`.",
             ))),

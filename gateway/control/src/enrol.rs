@@ -4,20 +4,19 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use doorward_api::{
+    IssuedIdentity, LiveIdentity, ProblemKind, RecoverRequest, RedeemRequest, RenewRequest,
+};
 use doorward_ca::enrolment::{CodeRefused, Verdict, digest_of, judge};
 use doorward_ca::recovery::{RecoveryError, Shown, in_time};
 use doorward_ca::{VerifiedCsr, pem_certificate};
-use doorward_model::{
-    CertificateId, Domain, Fingerprint, FlowId, Kind, Secret, Serial, Subject, SubjectId,
-};
+use doorward_model::{CertificateId, Fingerprint, FlowId, Kind, Secret, Subject, SubjectId};
 use doorward_policies::{Door, Event, Outcome, Record};
-use doorward_session::{Payload, Problem, Renewal, Session, json, note};
+use doorward_session::{Problem, Renewal, Session, note};
 use doorward_store::{Allowance, Redeemed, Sign, StoreError};
-use http::Response;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use crate::admin::{Answer, Call, Parts, denied, owner_role, refused, sentence, wrong};
+use crate::admin::{Call, Parts, denied, owner_role, refused, sentence, wrong};
 use crate::gate::{Denied, failed};
 use crate::tries::TooManyTries;
 
@@ -27,62 +26,16 @@ const LEAST: Allowance = Allowance { hour: 120, day: 240 };
 /// Whom a claim makes the owner.
 const OWNER: &str = "user/owner";
 
-#[derive(Deserialize)]
-struct Redeem {
-    secret: String,
-    csr: String,
-}
-
-#[derive(Deserialize)]
-struct Renew {
-    csr: String,
-}
-
-#[derive(Deserialize)]
-struct Recover {
-    /// The leaf that has ended, PEM.
-    certificate: String,
-    csr: String,
-    /// Base64url; see [`Shown::verify`].
-    signature: String,
-}
-
-/// A new identity, as its holder stores it.
-#[derive(Serialize)]
-struct NewIdentity {
-    subject: Subject,
-    serial: Serial,
-    not_after: Timestamp,
-    /// The leaf, then the issuing authority, PEM.
-    certificate: String,
-    /// The trust anchors, PEM.
-    anchors: String,
-    domain: Domain,
-    gateway: Subject,
-    management: String,
-}
-
-/// What a live certificate says of its holder.
-#[derive(Serialize)]
-struct Myself {
-    subject: Subject,
-    serial: Serial,
-    not_after: Timestamp,
-    time: Timestamp,
-}
-
-impl Redeem {
-    fn secret(&self) -> Result<Secret, Denied> {
-        let bytes = URL_SAFE_NO_PAD.decode(&self.secret);
-        bytes.map(Secret::new).map_err(|_| code_refused())
-    }
+/// The secret of a code, as a request carries it.
+fn secret(request: &RedeemRequest) -> Result<Secret, Denied> {
+    let bytes = URL_SAFE_NO_PAD.decode(&request.secret);
+    bytes.map(Secret::new).map_err(|_| code_refused())
 }
 
 /// The one answer to a code that is no good, whatever the ground.
 fn code_refused() -> Denied {
     denied(Problem::new(
-        403,
-        "Code refused",
+        ProblemKind::CodeRefused,
         "The code is not good: unknown, used, expired or cancelled. Ask for a new one.",
     ))
 }
@@ -92,10 +45,10 @@ fn read_csr(text: &str) -> Result<VerifiedCsr, Denied> {
 }
 
 impl Parts {
-    fn new_identity(&self, redeemed: Redeemed) -> Response<Payload> {
+    fn new_identity(&self, redeemed: Redeemed) -> IssuedIdentity {
         let Redeemed { subject, id, not_after, certificate, authority, .. } = redeemed;
         let chain = [certificate.as_slice()].into_iter().chain(authority.chain());
-        json(&NewIdentity {
+        IssuedIdentity {
             subject,
             serial: id.serial,
             not_after,
@@ -104,7 +57,7 @@ impl Parts {
             domain: self.domain.clone(),
             gateway: self.gateway.clone(),
             management: self.management.clone(),
-        })
+        }
     }
 
     /// Prepares a certificate, and records the intent before the signature is made.
@@ -127,7 +80,7 @@ impl Parts {
         let written = self.journal.write(record).await;
         written.map_err(|error| {
             let detail = format!("Nothing was issued, because it cannot be recorded: {error}.");
-            denied(Problem::new(503, "Not recorded", detail))
+            denied(Problem::new(ProblemKind::NotRecorded, detail))
         })?;
         let authority = Arc::clone(&self.authority);
         Ok(Box::new(move || authority.redeem(prepared)))
@@ -154,7 +107,7 @@ impl Parts {
         // Each that begins is recorded, so no more of them begin than could succeed.
         let Some(_turn) = self.renewals.begin(number) else {
             let detail = "Other renewals of this identity are not done yet. Try again in a moment.";
-            return Err(denied(Problem::new(429, "Too many renewals", detail)));
+            return Err(denied(Problem::new(ProblemKind::TooMany, detail)));
         };
         let allowance = self.allowance(subject.kind());
         let peer = about.source.map(|source| source.ip());
@@ -201,7 +154,7 @@ impl Parts {
         let lives = row
             .is_some_and(|row| row.subject == session.subject_id() && now <= row.not_after)
             && member.is_some_and(|one| one.enabled && one.id == session.subject_id());
-        let ended = || Problem::new(403, "Forbidden", "The identity has ended.");
+        let ended = || Problem::new(ProblemKind::Forbidden, "The identity has ended.");
         if lives { Ok(()) } else { Err(denied(ended())) }
     }
 
@@ -266,13 +219,17 @@ impl Call<'_> {
             }
             Err(TooManyTries) => {
                 let detail = "Too many wrong codes came from your network. Try again in a moment.";
-                denied(Problem::new(429, "Too many wrong codes", detail))
+                denied(Problem::new(ProblemKind::TooMany, detail))
             }
         }
     }
 
     /// Answers once more what a code came to, for the key that has redeemed it. Nothing is written.
-    async fn told_again(&self, digest: Fingerprint, csr: &VerifiedCsr) -> Answer {
+    async fn told_again(
+        &self,
+        digest: Fingerprint,
+        csr: &VerifiedCsr,
+    ) -> Result<IssuedIdentity, Denied> {
         let redeemed = self.parts.store.redeemed(digest, csr.key()).await.map_err(refused)?;
         redeemed.map(|redeemed| self.parts.new_identity(redeemed)).ok_or_else(code_refused)
     }
@@ -285,9 +242,9 @@ impl Call<'_> {
     }
 
     /// Redeems an owner's code.
-    pub(crate) async fn claim(mut self) -> Answer {
-        let body: Redeem = self.read().await?;
-        let digest = digest_of(body.secret()?.expose());
+    pub(crate) async fn claim(mut self) -> Result<IssuedIdentity, Denied> {
+        let body: RedeemRequest = self.read().await?;
+        let digest = digest_of(secret(&body)?.expose());
         let found = self.found(digest).await?.filter(|found| found.subject.is_none());
         let Some(found) = found else {
             return Err(self.wrong_code().await);
@@ -315,9 +272,9 @@ impl Call<'_> {
     }
 
     /// Redeems a subject's code.
-    pub(crate) async fn enrol(mut self) -> Answer {
-        let body: Redeem = self.read().await?;
-        let digest = digest_of(body.secret()?.expose());
+    pub(crate) async fn enrol(mut self) -> Result<IssuedIdentity, Denied> {
+        let body: RedeemRequest = self.read().await?;
+        let digest = digest_of(secret(&body)?.expose());
         let found = self.found(digest).await?;
         let found = found.and_then(|found| Some((found.row, found.subject?)));
         let Some((row, subject)) = found else { return Err(self.wrong_code().await) };
@@ -340,16 +297,16 @@ impl Call<'_> {
     }
 
     /// Issues one more certificate to the holder of a live one.
-    pub(crate) async fn renew(mut self, session: &Arc<Session>) -> Answer {
-        let body: Renew = self.read().await?;
+    pub(crate) async fn renew(mut self, session: &Arc<Session>) -> Result<IssuedIdentity, Denied> {
+        let body: RenewRequest = self.read().await?;
         let renewed = self.parts.renew(session, self.id, &body.csr).await?;
         Ok(self.parts.new_identity(renewed))
     }
 
     /// Issues one more certificate to whoever has slept past the end of one, holds its key, and
     /// is neither revoked nor disabled.
-    pub(crate) async fn recover(mut self) -> Answer {
-        let body: Recover = self.read().await?;
+    pub(crate) async fn recover(mut self) -> Result<IssuedIdentity, Denied> {
+        let body: RecoverRequest = self.read().await?;
         let csr = read_csr(&body.csr)?;
         let shown = Shown::read(&body.certificate);
         let signature = URL_SAFE_NO_PAD.decode(&body.signature);
@@ -397,20 +354,19 @@ impl Call<'_> {
             note(&*self.parts.journal, record.ended(Outcome::Refused, why.as_str())).await;
         }
         denied(Problem::new(
-            403,
-            "Not recovered",
+            ProblemKind::CodeRefused,
             "This identity cannot come back by its key: it is unknown or revoked, or it ended too \
              long ago. Ask for a new code, and enrol with --replace.",
         ))
     }
 
     /// Who the caller is, by its certificate.
-    pub(crate) fn who_am_i(self, session: &Arc<Session>) -> Response<Payload> {
-        json(&Myself {
+    pub(crate) fn who_am_i(self, session: &Arc<Session>) -> LiveIdentity {
+        LiveIdentity {
             subject: session.subject().clone(),
             serial: session.certificate().serial.clone(),
             not_after: session.not_after(),
             time: self.parts.clock.now(),
-        })
+        }
     }
 }

@@ -1,72 +1,89 @@
 //! Requests that ask about the policy: explain, who-can, what-can.
 
-use std::net::IpAddr;
+use doorward_api::{
+    CheckRequest, ConditionView, ExplanationView, HolderView, HoldingView, List, WeighedRule,
+    WhatCanRequest, WhoCanRequest, endpoint,
+};
+use doorward_model::{Kind, Name, Subject};
+use doorward_policies::{Context, Explanation, Holder, Holding, Seen, Weighed};
 
-use doorward_model::{Action, Kind, Name, Subject};
-use doorward_policies::{Attributes, Context};
-use doorward_session::json;
-use jiff::Timestamp;
-use serde::Deserialize;
-
-use crate::admin::{Answer, Call, denied, wrong};
+use crate::admin::{Call, Served, denied, wrong};
 use crate::gate::{Gate, failed};
-use crate::policy::Check;
+use crate::policy::{opinion_view, question};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WhoCan {
-    action: Action,
-    resource: String,
-    #[serde(default)]
-    at: Option<Timestamp>,
-    #[serde(default)]
-    from: Option<IpAddr>,
-    #[serde(default)]
-    attrs: Attributes,
+/// A rule that was compared with a question, as the API shows it.
+fn weighed(rule: Weighed) -> WeighedRule {
+    let Weighed { line, text, failed, conditions } = rule;
+    let failed = failed.into_iter().map(str::to_owned).collect();
+    let condition =
+        |seen: Seen| ConditionView { condition: seen.condition, saw: seen.saw, holds: seen.holds };
+    let conditions = conditions.into_iter().map(condition).collect();
+    WeighedRule { line, text, failed, conditions }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WhatCan {
-    subject: Subject,
-    #[serde(default)]
-    at: Option<Timestamp>,
+fn explanation(explained: Explanation) -> ExplanationView {
+    let Explanation { permit, opinion, why, roles, groups, decided, nearest, change } = explained;
+    ExplanationView {
+        permit,
+        opinion: opinion_view(&opinion),
+        why,
+        roles,
+        groups,
+        decided: decided.into_iter().map(weighed).collect(),
+        nearest: nearest.into_iter().map(weighed).collect(),
+        change,
+    }
+}
+
+fn holder(found: Holder) -> HolderView {
+    let Holder { subject, rules, ask_again_at } = found;
+    HolderView { subject, rules, ask_again_at }
+}
+
+fn holding(found: Holding) -> HoldingView {
+    let Holding { action, resource, rules, ask_again_at } = found;
+    HoldingView { action, resource, rules, ask_again_at }
 }
 
 impl Call<'_> {
     /// Why an answer is what it is.
-    pub(crate) async fn explain_policy(mut self, gate: &mut Gate) -> Answer {
-        let check: Check = self.read().await?;
+    pub(crate) async fn explain_policy(
+        mut self,
+        gate: &mut Gate,
+    ) -> Served<endpoint::ExplainPolicy> {
+        let check: CheckRequest = self.read().await?;
         let snapshot = self.parts.leases.snapshot();
-        let (question, at) = check.question(&snapshot, self.now())?;
+        let (question, at) = question(check, &snapshot, self.now())?;
         gate.record(None).await?;
-        Ok(json(&self.work_out(move || Ok(snapshot.explain(&question, at))).await?))
+        self.work_out(move || Ok(explanation(snapshot.explain(&question, at)))).await
     }
 
     /// Who may do something.
-    pub(crate) async fn who_can(mut self, gate: &mut Gate) -> Answer {
-        let WhoCan { action, resource, at, from, attrs } = self.read().await?;
+    pub(crate) async fn who_can(mut self, gate: &mut Gate) -> Served<endpoint::WhoCan> {
+        let WhoCanRequest { action, resource, at, from, attrs } = self.read().await?;
         let snapshot = self.parts.leases.snapshot();
         // Whoever asks, the resource reads the same.
         let anybody: Name = "anybody".parse().map_err(|_| denied(failed()))?;
         let subject = Subject::new(Kind::User, anybody);
-        let check = Check { subject, action, resource, at, from, attrs };
-        let (question, now) = check.question(&snapshot, self.now())?;
+        let check = CheckRequest { subject, action, resource, at, from, attrs };
+        let (question, now) = question(check, &snapshot, self.now())?;
         gate.record(None).await?;
         let context = Context { now, source: question.source, proven: question.proven };
         let who = move || Ok(snapshot.who_can(action, &question.resource, &context));
-        Ok(json(&self.work_out(who).await?))
+        let holders = self.work_out(who).await?;
+        Ok(List::whole(holders.into_iter().map(holder).collect()))
     }
 
     /// What somebody may do.
-    pub(crate) async fn what_can(mut self, gate: &mut Gate) -> Answer {
-        let WhatCan { subject, at } = self.read().await?;
+    pub(crate) async fn what_can(mut self, gate: &mut Gate) -> Served<endpoint::WhatCan> {
+        let WhatCanRequest { subject, at } = self.read().await?;
         let snapshot = self.parts.leases.snapshot();
         let at = at.unwrap_or_else(|| self.now());
         if snapshot.member(&subject).is_none() {
             return Err(wrong(format!("There is no {subject}.")));
         }
         gate.record(None).await?;
-        Ok(json(&self.work_out(move || Ok(snapshot.what_can(&subject, at))).await?))
+        let holdings = self.work_out(move || Ok(snapshot.what_can(&subject, at))).await?;
+        Ok(List::whole(holdings.into_iter().map(holding).collect()))
     }
 }

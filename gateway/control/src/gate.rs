@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use doorward_api::ProblemKind;
 use doorward_model::{Action, Device, FlowId, PeerText, Subject};
 use doorward_policies::{Closing, Door, Event, Journal, Outcome, Record};
 use doorward_session::{Authorized, Leases, Payload, Problem, Refused, Session, note};
@@ -81,12 +82,12 @@ impl Gate {
         note(&*self.journal, record).await;
         Err(Box::new(
             match refused {
-                Some(Refused::Busy | Refused::Degraded) => {
-                    Problem::new(503, "Busy", "Too many requests at once. Try again in a moment.")
-                }
+                Some(Refused::Busy | Refused::Degraded) => Problem::new(
+                    ProblemKind::Busy,
+                    "Too many requests at once. Try again in a moment.",
+                ),
                 _ => Problem::new(
-                    403,
-                    "Forbidden",
+                    ProblemKind::Forbidden,
                     format!(
                         "{} may not {}. For this, a rule of the policy must allow {action} on \
                          gateway/{part}. Whoever may change the policy adds it with `doorward \
@@ -162,7 +163,7 @@ impl Gate {
                 let error = session.err().or(opened.err());
                 let why = error.map_or_else(String::new, |error| error.to_string());
                 let detail = format!("Nothing was done, because it cannot be recorded: {why}.");
-                Err(Box::new(Problem::new(503, "Not recorded", detail).into_response()))
+                Err(Box::new(Problem::new(ProblemKind::NotRecorded, detail).into_response()))
             }
         }
     }
@@ -182,7 +183,7 @@ impl Gate {
         if self.granted.iter().all(|granted| granted.lease().still_stands()) {
             return Ok(());
         }
-        let problem = Problem::new(403, "Forbidden", "The right to this has just ended.");
+        let problem = Problem::new(ProblemKind::Forbidden, "The right to this has just ended.");
         Err(Box::new(problem.into_response()))
     }
 
@@ -231,5 +232,5 @@ impl Drop for Gate {
 }
 
 pub(crate) fn failed() -> Problem {
-    Problem::new(500, "Failed", "The gateway failed; see its log.")
+    Problem::new(ProblemKind::Failed, "The gateway failed; see its log.")
 }

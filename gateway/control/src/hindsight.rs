@@ -4,22 +4,39 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use doorward_api::{BundleProposal, DifferingView, FindingView, List, ReplayView, endpoint};
 use doorward_model::{Action, Revision};
-use doorward_policies::{BundleText, Event, Record, Replay};
-use doorward_session::json;
+use doorward_policies::{BundleText, Differing, Event, Finding, Record, Replay, Replayed};
 use jiff::Timestamp;
 
-use crate::admin::{Answer, Call, refused};
+use crate::admin::{Call, Served, refused};
 use crate::gate::{Denied, Gate};
-use crate::revisions::{Proposal, blocking, read};
+use crate::revisions::{blocking, read};
 
 /// How many records are read at once.
 const PAGE: u32 = 1000;
 
+fn finding(found: Finding) -> FindingView {
+    let Finding { line, rule, kind, what } = found;
+    FindingView { line, rule, kind: kind.to_owned(), what }
+}
+
+fn differing(found: Differing) -> DifferingView {
+    let Differing { subject, action, resource, was_permitted, is_permitted, rules, count, last } =
+        found;
+    DifferingView { subject, action, resource, was_permitted, is_permitted, rules, count, last }
+}
+
+fn replay_view(replayed: Replayed) -> ReplayView {
+    let Replayed { decisions, left_out, unknown, differing: found, kinds } = replayed;
+    let differing = found.into_iter().map(differing).collect();
+    ReplayView { decisions, left_out, unknown, differing, kinds }
+}
+
 impl Call<'_> {
     /// Decides recorded decisions again under a bundle.
-    pub(crate) async fn replay_policy(mut self, gate: &mut Gate) -> Answer {
-        let proposal: Proposal = self.read_up_to(BundleText::LIMIT).await?;
+    pub(crate) async fn replay_policy(mut self, gate: &mut Gate) -> Served<endpoint::ReplayPolicy> {
+        let proposal: BundleProposal = self.read_up_to(BundleText::LIMIT).await?;
         let since = proposal.since.unwrap_or(Timestamp::MIN);
         let present = self.parts.leases.snapshot();
         let text = self.text(proposal, &present).await?;
@@ -29,7 +46,7 @@ impl Call<'_> {
         let _place = self.question().await?;
         let next = blocking(move || Ok(read(text, &present)?.0)).await?;
         let (mut replay, mut after) = (Replay::new(Arc::new(next)), 0);
-        while let Some((last, records)) = self.page(after).await? {
+        while let Some((last, records)) = self.records(after).await? {
             after = last;
             replay = blocking(move || {
                 let recent = records.iter().filter(|record| record.at >= since);
@@ -38,12 +55,12 @@ impl Call<'_> {
             })
             .await?;
         }
-        Ok(json(&replay.done()))
+        Ok(replay_view(replay.done()))
     }
 
     /// What deserves a look in a bundle.
-    pub(crate) async fn lint_policy(mut self, gate: &mut Gate) -> Answer {
-        let proposal: Proposal = self.read_up_to(BundleText::LIMIT).await?;
+    pub(crate) async fn lint_policy(mut self, gate: &mut Gate) -> Served<endpoint::LintPolicy> {
+        let proposal: BundleProposal = self.read_up_to(BundleText::LIMIT).await?;
         let present = self.parts.leases.snapshot();
         let text = self.text(proposal, &present).await?;
         gate.record(None).await?;
@@ -55,7 +72,7 @@ impl Call<'_> {
         }
         let now = self.now();
         let found = self.work_out(move || Ok(read(text, &present)?.0.lint(used.as_ref(), now)));
-        Ok(json(&found.await?))
+        Ok(List::whole(found.await?.into_iter().map(finding).collect()))
     }
 
     /// Counts how often each rule of a revision let something through.
@@ -65,7 +82,7 @@ impl Call<'_> {
         used: &mut BTreeMap<usize, u64>,
     ) -> Result<(), Denied> {
         let mut after = 0;
-        while let Some((last, records)) = self.page(after).await? {
+        while let Some((last, records)) = self.records(after).await? {
             after = last;
             let permits = records.iter().filter(|record| {
                 matches!(record.event, Event::FlowOpen | Event::Request)
@@ -79,7 +96,7 @@ impl Call<'_> {
     }
 
     /// The next records of the log, and the number of the last; `None` at its end.
-    async fn page(&self, after: i64) -> Result<Option<(i64, Vec<Record>)>, Denied> {
+    async fn records(&self, after: i64) -> Result<Option<(i64, Vec<Record>)>, Denied> {
         let page = self.parts.audit.read_after(after, None, PAGE).await.map_err(refused)?;
         let last = page.last().map(|one| one.seq);
         Ok(last.map(|last| (last, page.into_iter().map(|one| one.record).collect())))

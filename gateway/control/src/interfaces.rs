@@ -1,45 +1,15 @@
 //! Requests about interfaces.
 
+use doorward_api::{
+    InterfaceAddition, InterfaceChange, InterfaceDeclared, InterfaceView, Nothing, endpoint,
+};
 use doorward_inspect::http::may_be_kept;
-use doorward_model::{Action, Device, DoorName, FieldName, Inspection, Name, Protocol, Target};
+use doorward_model::{Action, Device, DoorName, FieldName, Inspection, Name, Target};
 use doorward_policies::Interface;
-use doorward_session::json;
 use doorward_store::{NewInterface, StoreError};
-use serde::{Deserialize, Serialize};
 
-use crate::admin::{Answer, Call, Changed, Nothing, actor, refused, sentence, wrong};
+use crate::admin::{Call, Served, actor, changed, refused, sentence, wrong};
 use crate::gate::{Denied, Gate};
-
-/// An interface as commands show it.
-#[derive(Serialize)]
-pub(crate) struct InterfaceView {
-    device: Device,
-    name: Name,
-    url: Target,
-    protocol: Protocol,
-    /// The network that it was declared in; `None` if it is reached by none, or was declared
-    /// before networks had names.
-    network: Option<Name>,
-    enabled: bool,
-    /// The host name that it is reached by.
-    host: String,
-    /// What may have been overlooked when it was declared.
-    warnings: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Add {
-    url: String,
-    #[serde(default)]
-    network: Option<Name>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Change {
-    enabled: bool,
-}
 
 /// What an administrator is told who declares a protocol's port as a raw one.
 fn overlooked(target: &Target) -> Option<String> {
@@ -87,8 +57,8 @@ impl Call<'_> {
         let view = |interface: &Interface| InterfaceView {
             device: device.clone(),
             name: interface.name.clone(),
-            protocol: interface.target.protocol(),
-            url: interface.target.clone(),
+            protocol: interface.target.protocol().to_string(),
+            url: interface.target.to_string(),
             network: interface.network.clone(),
             enabled: interface.enabled,
             warnings: warnings(interface),
@@ -99,24 +69,19 @@ impl Call<'_> {
         snapshot.interfaces(name).iter().map(view).collect()
     }
 
-    pub(crate) async fn list_interfaces(self, gate: &mut Gate) -> Answer {
+    pub(crate) async fn list_interfaces(self, gate: &mut Gate) -> Served<endpoint::ListInterfaces> {
         gate.record(None).await?;
         let snapshot = self.parts.leases.snapshot();
         let devices: std::collections::BTreeSet<&Name> =
             snapshot.all_interfaces().map(|(device, _)| device).collect();
         let all = devices.into_iter().map(|name| self.interfaces_of(&Device::Named(name.clone())));
-        Ok(json(&all.flatten().collect::<Vec<_>>()))
+        let all: Vec<InterfaceView> = all.flatten().collect();
+        self.page(all, |view| format!("{}/{}", view.device, view.name))
     }
 
-    pub(crate) async fn add_interface(mut self, gate: &mut Gate) -> Answer {
-        #[derive(Serialize)]
-        struct Added {
-            host: String,
-            network: Option<Name>,
-            warnings: Vec<String>,
-        }
+    pub(crate) async fn add_interface(mut self, gate: &mut Gate) -> Served<endpoint::AddInterface> {
         let door = self.door()?;
-        let Add { url, network } = self.read().await?;
+        let InterfaceAddition { url, network } = self.read().await?;
         let target: Target = url
             .parse()
             .map_err(|error: doorward_model::TargetError| wrong(sentence(&error.to_string())))?;
@@ -150,12 +115,15 @@ impl Call<'_> {
                 door.path()
             ));
         }
-        Ok(Changed::of(&added, Added { host, network, warnings }))
+        Ok(changed(&added, InterfaceDeclared { host, network, warnings }))
     }
 
-    pub(crate) async fn change_interface(mut self, gate: &mut Gate) -> Answer {
+    pub(crate) async fn change_interface(
+        mut self,
+        gate: &mut Gate,
+    ) -> Served<endpoint::ChangeInterface> {
         let door = self.door()?;
-        let Change { enabled } = self.read().await?;
+        let InterfaceChange { enabled } = self.read().await?;
         let snapshot = self.parts.leases.snapshot();
         let seen = match &door.device {
             Device::Named(device) => snapshot.interface(device, &door.interface).cloned(),
@@ -182,10 +150,13 @@ impl Call<'_> {
         gate.stands()?;
         let store = &self.parts.store;
         let done = store.enable_interface(actor(gate), door, seen, network, enabled).await;
-        Ok(Changed::of(&done.map_err(refused)?, Nothing {}))
+        Ok(changed(&done.map_err(refused)?, Nothing {}))
     }
 
-    pub(crate) async fn remove_interface(self, gate: &mut Gate) -> Answer {
+    pub(crate) async fn remove_interface(
+        self,
+        gate: &mut Gate,
+    ) -> Served<endpoint::RemoveInterface> {
         let door = self.door()?;
         let snapshot = self.parts.leases.snapshot();
         let is_there = match &door.device {
@@ -198,6 +169,6 @@ impl Call<'_> {
         gate.record_urgently("remove").await?;
         gate.stands()?;
         let done = self.parts.store.remove_interface(actor(gate), door).await;
-        Ok(Changed::of(&done.map_err(refused)?, Nothing {}))
+        Ok(changed(&done.map_err(refused)?, Nothing {}))
     }
 }

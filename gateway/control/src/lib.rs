@@ -3,7 +3,7 @@
 //! Administration takes the same path as everything else: a request carries a session, asks
 //! the same question of the same policy (`gateway` is a device, its parts are paths, the
 //! actions are `create read update delete`), holds a lease while it is answered, and is
-//! recorded before it is done. See [`Route`] for every request that is answered, and which
+//! recorded before it is done. See [`doorward_api::Route`] for every request that is answered, and which
 //! few of them need no identity.
 //!
 //! Invariants
@@ -25,7 +25,6 @@ mod audit;
 mod authority;
 mod devices;
 mod explain;
-mod few;
 mod hindsight;
 mod interfaces;
 mod policy;
@@ -42,6 +41,5 @@ pub use codes::{CodeMaker, OwnerCode, owner_code};
 pub use confirmation::undo_unconfirmed;
 pub use posture::Postures;
 pub use renewals::Renewals;
-pub use route::{Access, Operation, Route};
-pub use status::{Condition, Health};
+pub use status::Health;
 pub use tries::Tries;

@@ -1,84 +1,55 @@
 //! Requests about the bundle in force: show, check.
 
-use std::net::IpAddr;
-
-use doorward_model::{Action, Resource, Revision, Subject};
+use doorward_api::{BundleView, CheckAnswer, CheckRequest, CheckedOpinion, endpoint};
+use doorward_model::Resource;
 use doorward_policies::{Attributes, BundleText, Opinion, Question, Snapshot};
-use doorward_session::json;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use crate::admin::{Answer, Call, refused, sentence, wrong};
+use crate::admin::{Call, Served, refused, sentence, wrong};
 use crate::gate::{Denied, Gate};
 
-#[derive(Serialize)]
-struct BundleView {
-    revision: Revision,
-    at: Timestamp,
-    author: String,
-    rules: usize,
-    model: String,
-    policy: String,
-    roles: String,
-    groups: String,
-    tests: String,
+/// The question of a request, as the present state reads it, and the instant that it is about.
+pub(crate) fn question(
+    check: CheckRequest,
+    snapshot: &Snapshot,
+    now: Timestamp,
+) -> Result<(Question, Timestamp), Denied> {
+    let CheckRequest { subject, action, resource, at, from, attrs } = check;
+    let attributes = Attributes::try_from(attrs);
+    let attributes = attributes.map_err(|error| wrong(sentence(&error.to_string())))?;
+    let now = at.unwrap_or(now);
+    let split = Resource::split(&resource);
+    let (device, path) = split.map_err(|error| wrong(sentence(&error.to_string())))?;
+    let question = snapshot.question(subject, action, device, path, from);
+    let question = question.map_err(|error| wrong(sentence(&error.to_string())))?;
+    Ok((Question { proven: attributes.proven(now), ..question }, now))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Check {
-    pub(crate) subject: Subject,
-    pub(crate) action: Action,
-    pub(crate) resource: String,
-    #[serde(default)]
-    pub(crate) at: Option<Timestamp>,
-    #[serde(default)]
-    pub(crate) from: Option<IpAddr>,
-    #[serde(default)]
-    pub(crate) attrs: Attributes,
-}
-
-impl Check {
-    /// The question, as the present state reads it, and the instant that it is about.
-    pub(crate) fn question(
-        self,
-        snapshot: &Snapshot,
-        now: Timestamp,
-    ) -> Result<(Question, Timestamp), Denied> {
-        let now = self.at.unwrap_or(now);
-        let split = Resource::split(&self.resource);
-        let (device, path) = split.map_err(|error| wrong(sentence(&error.to_string())))?;
-        let question = snapshot.question(self.subject, self.action, device, path, self.from);
-        let question = question.map_err(|error| wrong(sentence(&error.to_string())))?;
-        Ok((Question { proven: self.attrs.proven(now), ..question }, now))
+/// An opinion as the API shows it.
+pub(crate) fn opinion_view(opinion: &Opinion) -> CheckedOpinion {
+    CheckedOpinion {
+        refusal: opinion.refusal.map(|refusal| refusal.as_str().to_owned()),
+        rules: opinion.rules.to_vec(),
+        revision: opinion.revision,
+        epoch: opinion.epoch,
+        ask_again_at: opinion.ask_again_at,
     }
 }
 
-#[derive(Serialize)]
-struct CheckView {
-    permit: bool,
-    #[serde(flatten)]
-    opinion: Opinion,
-    /// The reason in words.
-    why: String,
-    /// The rules that decided, as they stand in `policy.csv`.
-    text: Vec<String>,
-}
-
 impl Call<'_> {
-    pub(crate) async fn show_policy(self, gate: &mut Gate) -> Answer {
+    pub(crate) async fn show_policy(self, gate: &mut Gate) -> Served<endpoint::ShowPolicy> {
         gate.record(None).await?;
         let found = self.parts.store.bundle().await.map_err(refused)?;
         let BundleText { model, policy, roles, groups, tests } = found.text;
         let rules = self.parts.leases.snapshot().bundle().len();
         let (revision, at, author) = (found.revision, found.at, found.author);
-        Ok(json(&BundleView { revision, at, author, rules, model, policy, roles, groups, tests }))
+        Ok(BundleView { revision, at, author, rules, model, policy, roles, groups, tests })
     }
 
-    pub(crate) async fn check_policy(mut self, gate: &mut Gate) -> Answer {
-        let check: Check = self.read().await?;
+    pub(crate) async fn check_policy(mut self, gate: &mut Gate) -> Served<endpoint::CheckPolicy> {
+        let check: CheckRequest = self.read().await?;
         let snapshot = self.parts.leases.snapshot();
-        let (question, at) = check.question(&snapshot, self.now())?;
+        let (question, at) = question(check, &snapshot, self.now())?;
         gate.record(None).await?;
         let opinion = snapshot.opinion(&question, at);
         let lines = opinion.rules.to_vec();
@@ -88,6 +59,7 @@ impl Call<'_> {
             None => "a rule allows it".to_owned(),
             Some(refusal) => refusal.to_string(),
         };
-        Ok(json(&CheckView { permit: opinion.permits(), opinion, why, text }))
+        let (permit, opinion) = (opinion.permits(), opinion_view(&opinion));
+        Ok(CheckAnswer { permit, opinion, why, text })
     }
 }

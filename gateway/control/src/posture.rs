@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use doorward_api::{PostureFact, PostureView, ProblemKind};
 use doorward_model::{Kind, PeerText, SubjectId};
 use doorward_session::{Problem, Session};
 use doorward_wire::{Report, Value};
 use jiff::Timestamp;
-use serde::Serialize;
 
 /// How many facts one report may have.
 const FACTS: usize = 64;
@@ -19,36 +19,17 @@ const TEXTS: usize = 256;
 #[derive(Clone, Default)]
 pub struct Postures(Arc<Mutex<HashMap<SubjectId, PostureView>>>);
 
-/// A report as commands show it.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct PostureView {
-    /// When it came.
-    at: Timestamp,
-    /// What it says.
-    report: BTreeMap<String, Fact>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-#[serde(untagged)]
-enum Fact {
-    Text(PeerText),
-    Number(u64),
-    Flag(bool),
-    List(Vec<PeerText>),
-}
-
-impl Fact {
-    fn of(value: Value) -> Option<Self> {
-        Some(match value {
-            Value::Text(text) => Self::Text(PeerText::new(&text)),
-            Value::Number(number) => Self::Number(number),
-            Value::Flag(flag) => Self::Flag(flag),
-            Value::List(texts) if texts.len() <= TEXTS => {
-                Self::List(texts.iter().map(|text| PeerText::new(text)).collect())
-            }
-            Value::List(_) => return None,
-        })
-    }
+/// A fact as the API shows it. `None` if it has too many texts.
+fn fact(value: Value) -> Option<PostureFact> {
+    Some(match value {
+        Value::Text(text) => PostureFact::Text(PeerText::new(&text)),
+        Value::Number(number) => PostureFact::Number(number),
+        Value::Flag(flag) => PostureFact::Flag(flag),
+        Value::List(texts) if texts.len() <= TEXTS => {
+            PostureFact::List(texts.iter().map(|text| PeerText::new(text)).collect())
+        }
+        Value::List(_) => return None,
+    })
 }
 
 impl Postures {
@@ -59,7 +40,7 @@ impl Postures {
         report: Report,
         at: Timestamp,
     ) -> Result<(), Problem> {
-        let wrong = |detail: &str| Err(Problem::new(400, "Not noted", detail));
+        let wrong = |detail: &str| Err(Problem::new(ProblemKind::WrongRequest, detail));
         if session.subject().kind() != Kind::Device {
             return wrong("Only devices report about themselves.");
         }
@@ -71,7 +52,7 @@ impl Postures {
             let plain =
                 |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
             let named = (1..=64).contains(&name.len()) && name.bytes().all(plain);
-            match Fact::of(value) {
+            match fact(value) {
                 Some(fact) if named => facts.insert(name, fact),
                 Some(_) => return wrong("Facts are named by a-z, 0-9 and -."),
                 None => return wrong("A fact has at most 256 texts."),

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use doorward_api::{
+    BundleApplied, BundleProposal, BundleTested, EndingView, FailingTest, FirstOf, List,
+    PolicyProblem, ProblemKind, RevisionText, RevisionView, RightView, endpoint,
+};
 use doorward_model::{Action, Device, Kind, Revision, Subject};
 use doorward_policies::{
-    Bundle, BundleText, Differ, Expectation, Failing, Preview, Question, Snapshot,
+    Bundle, BundleErrors, BundleText, Differ, Expectation, Failing, Listed, Pair, Preview,
+    Question, Snapshot,
 };
-use doorward_session::{EndingView, Problem, json};
+use doorward_session::Problem;
 use doorward_store::{Applying, RevisionRow};
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use jiff::SignedDuration;
 
-use crate::admin::{Answer, Call, Changed, actor, denied, refused, wrong};
+use crate::admin::{Call, Served, actor, denied, refused, sentence, wrong};
 use crate::gate::{Denied, Gate, failed};
 
 /// How many revisions a list shows.
@@ -21,28 +25,6 @@ const LISTED: u32 = 200;
 const EXAMINED: Duration = Duration::from_secs(5);
 /// The longest reason that is kept, in bytes.
 const REASON: usize = 256;
-
-/// A bundle that is proposed: files, of which those that are absent stay as they are; or a former
-/// revision.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Proposal {
-    model: Option<String>,
-    policy: Option<String>,
-    roles: Option<String>,
-    groups: Option<String>,
-    tests: Option<String>,
-    revision: Option<Revision>,
-    /// Why, in the proposer's words.
-    reason: String,
-    /// Within how many seconds it must be confirmed, or goes back to the former one.
-    confirm_within: Option<u32>,
-    /// From when on recorded decisions are looked at.
-    pub(crate) since: Option<Timestamp>,
-    /// Only say what would change.
-    dry_run: bool,
-    force_lockout: bool,
-}
 
 /// A bundle that reads, whose tests pass, and what it would change.
 struct Proposed {
@@ -54,53 +36,24 @@ struct Proposed {
     ending: Vec<EndingView>,
 }
 
-#[derive(Serialize)]
-struct ProposedView {
-    /// Its number, once it is in force.
-    revision: Option<Revision>,
-    rules: usize,
-    /// How many tests of its own it passed: all.
-    passed: usize,
-    /// How many questions, made from its words, both judges have decided alike: all.
-    examined: usize,
-    #[serde(flatten)]
-    preview: Preview,
-    /// The live flows that end by it.
-    ending: Vec<EndingView>,
+fn first_of<T, V>(listed: Listed<T>, view: impl Fn(T) -> V) -> FirstOf<V> {
+    FirstOf { count: listed.count, first: listed.first.into_iter().map(view).collect() }
 }
 
-#[derive(Serialize)]
-struct Tested {
-    tests: usize,
-    failing: Vec<Failing>,
+fn right(pair: Pair) -> RightView {
+    let Pair { subject, action, resource } = pair;
+    RightView { subject, action, resource }
 }
 
-#[derive(Serialize)]
-struct RevisionView {
-    revision: Revision,
-    at: Timestamp,
-    author: String,
-    reason: String,
-    rules: i64,
-    passed: i64,
-}
-
-#[derive(Serialize)]
-struct TextView {
-    revision: Revision,
-    at: Timestamp,
-    author: String,
-    model: String,
-    policy: String,
-    roles: String,
-    groups: String,
-    tests: String,
+fn failing_test(failing: Failing) -> FailingTest {
+    let Failing { line, question, why, rules } = failing;
+    FailingTest { line, question, why, rules }
 }
 
 impl Call<'_> {
     /// Puts a bundle in force, or says what that would change.
-    pub(crate) async fn apply_policy(mut self, gate: &mut Gate) -> Answer {
-        let proposal: Proposal = self.read_up_to(BundleText::LIMIT).await?;
+    pub(crate) async fn apply_policy(mut self, gate: &mut Gate) -> Served<endpoint::ApplyPolicy> {
+        let proposal: BundleProposal = self.read_up_to(BundleText::LIMIT).await?;
         let (dry_run, force) = (proposal.dry_run, proposal.force_lockout);
         let (former, confirm_within) = (proposal.revision, proposal.confirm_within);
         let reason = match (proposal.reason.trim(), former) {
@@ -119,10 +72,24 @@ impl Call<'_> {
         let Proposed { bundle, passed, examined, preview, mut ending } = proposed;
         ending.retain(|one| one.flow.id != self.id);
         let rules = bundle.len();
-        let view = |revision| ProposedView { revision, rules, passed, examined, preview, ending };
+        let Preview { added, removed, opened, closed, all_pairs } = preview;
+        let view = BundleApplied {
+            revision: None,
+            rules,
+            passed,
+            examined,
+            added: first_of(added, |rule| rule),
+            removed: first_of(removed, |rule| rule),
+            opened: first_of(opened, right),
+            closed: first_of(closed, right),
+            all_pairs,
+            ending,
+            epoch: None,
+            ended: None,
+        };
         if dry_run {
             gate.record(Some(&format!("preview of {rules} rules"))).await?;
-            return Ok(json(&view(None)));
+            return Ok(view);
         }
         gate.record(Some(&format!("apply {rules} rules"))).await?;
         gate.stands()?;
@@ -131,12 +98,13 @@ impl Call<'_> {
         let applying = Applying { upon: Some(present.revision()), reason, passed, confirm_by };
         let applied = self.parts.store.apply(actor(gate), bundle, applying).await;
         let applied = applied.map_err(refused)?;
-        Ok(Changed::of(&applied, view(Some(applied.value))))
+        let (epoch, ended) = (Some(applied.epoch), Some(applied.ended));
+        Ok(BundleApplied { revision: Some(applied.value), epoch, ended, ..view })
     }
 
     /// Runs the tests of a bundle, or of the one in force.
-    pub(crate) async fn test_policy(mut self, gate: &mut Gate) -> Answer {
-        let proposal: Proposal = self.read_up_to(BundleText::LIMIT).await?;
+    pub(crate) async fn test_policy(mut self, gate: &mut Gate) -> Served<endpoint::TestPolicy> {
+        let proposal: BundleProposal = self.read_up_to(BundleText::LIMIT).await?;
         let present = self.parts.leases.snapshot();
         let text = self.text(proposal, &present).await?;
         gate.record(None).await?;
@@ -144,22 +112,23 @@ impl Call<'_> {
         let tested = blocking(move || {
             let (next, tests) = read(text, &present)?;
             let failing = next.failing(&tests, now);
-            Ok(Tested { tests: tests.len(), failing })
+            let failing = failing.into_iter().map(failing_test).collect();
+            Ok(BundleTested { tests: tests.len(), failing })
         });
-        Ok(json(&tested.await?))
+        tested.await
     }
 
-    pub(crate) async fn list_revisions(self, gate: &mut Gate) -> Answer {
+    pub(crate) async fn list_revisions(self, gate: &mut Gate) -> Served<endpoint::ListRevisions> {
         gate.record(None).await?;
         let rows = self.parts.store.revisions(LISTED).await.map_err(refused)?;
         let view = |row: RevisionRow| {
             let RevisionRow { revision, at, author, reason, rules, passed } = row;
             RevisionView { revision, at, author, reason, rules, passed }
         };
-        Ok(json(&rows.into_iter().map(view).collect::<Vec<_>>()))
+        Ok(List::whole(rows.into_iter().map(view).collect()))
     }
 
-    pub(crate) async fn show_revision(self, gate: &mut Gate) -> Answer {
+    pub(crate) async fn show_revision(self, gate: &mut Gate) -> Served<endpoint::ShowRevision> {
         let number = self.names.first().and_then(|text| text.parse().ok()).map(Revision);
         let number = number.ok_or_else(|| wrong("A revision is a number."))?;
         gate.record(None).await?;
@@ -167,16 +136,16 @@ impl Call<'_> {
         let found = found.ok_or_else(|| no_revision(number))?;
         let (revision, at, author) = (found.revision, found.at, found.author);
         let BundleText { model, policy, roles, groups, tests } = found.text;
-        Ok(json(&TextView { revision, at, author, model, policy, roles, groups, tests }))
+        Ok(RevisionText { revision, at, author, model, policy, roles, groups, tests })
     }
 
     /// The whole text of what is proposed.
     pub(crate) async fn text(
         &self,
-        proposal: Proposal,
+        proposal: BundleProposal,
         present: &Snapshot,
     ) -> Result<BundleText, Denied> {
-        let Proposal { model, policy, roles, groups, tests, revision, .. } = proposal;
+        let BundleProposal { model, policy, roles, groups, tests, revision, .. } = proposal;
         let files = [&model, &policy, &roles, &groups, &tests];
         if let Some(number) = revision {
             if files.iter().any(|file| file.is_some()) {
@@ -244,8 +213,7 @@ impl Call<'_> {
             return Ok(());
         }
         Err(denied(Problem::new(
-            409,
-            "Lockout",
+            ProblemKind::WouldLockOut,
             "Under this bundle nobody could change the policy any more: no user may update \
              gateway/policies. Nothing was changed. If you mean it, add --force-lockout.",
         )))
@@ -267,14 +235,29 @@ pub(crate) fn read(
     text: BundleText,
     present: &Snapshot,
 ) -> Result<(Snapshot, Vec<Expectation>), Denied> {
-    let bundle = Arc::new(present.bundle().revise(text).map_err(wrong)?);
-    let tests = bundle.tests().map_err(wrong)?;
+    let bundle = Arc::new(present.bundle().revise(text).map_err(does_not_read)?);
+    let tests = bundle.tests().map_err(does_not_read)?;
     Ok((present.clone().with_bundle(present.revision(), bundle), tests))
+}
+
+/// The files of a bundle do not read: where, and why.
+fn does_not_read(errors: BundleErrors) -> Denied {
+    let places = errors.places().iter().map(|error| PolicyProblem {
+        file: error.file.to_owned(),
+        line: error.line,
+        column: error.column,
+        length: error.reason.length(),
+        code: error.reason.code().to_owned(),
+        message: sentence(&error.reason.to_string()),
+        fix: error.reason.fix(),
+    });
+    let places = places.collect();
+    denied(Problem::new(ProblemKind::DoesNotRead, errors.to_string()).with_errors(places))
 }
 
 fn no_revision(number: Revision) -> Denied {
     let detail = format!("There is no revision {}; see `doorward policy history`.", number.0);
-    denied(Problem::new(404, "Not found", detail))
+    denied(Problem::new(ProblemKind::NothingHere, detail))
 }
 
 /// The two judges of a bundle differ: our fault, and no ground to decide by it.
@@ -289,7 +272,7 @@ fn judges_differ(count: usize, first: &Differ) -> Denied {
         first.question,
         say(first.compiled),
     );
-    denied(Problem::new(500, "Judges differ", detail))
+    denied(Problem::new(ProblemKind::JudgesDiffer, detail))
 }
 
 fn tests_failed(failing: &[Failing]) -> Denied {
@@ -302,5 +285,5 @@ fn tests_failed(failing: &[Failing]) -> Denied {
         let by = if by.is_empty() { String::new() } else { format!(", by {}", by.join(" ")) };
         format!("tests.toml:{}: {}: {}{by}", one.line, one.question, one.why)
     }));
-    denied(Problem::new(409, "Tests failed", lines.join("\n")))
+    denied(Problem::new(ProblemKind::TestsFail, lines.join("\n")))
 }

@@ -1,19 +1,20 @@
 //! Requests about sessions: list, cut.
 
+use doorward_api::{CutAnswer, ProblemKind, endpoint};
 use doorward_model::{FlowId, SessionId};
-use doorward_session::{Problem, json};
+use doorward_session::Problem;
 
-use crate::admin::{Answer, Call, denied, sentence, wrong};
+use crate::admin::{Call, Served, denied, sentence, wrong};
 use crate::gate::Gate;
 
 impl Call<'_> {
-    pub(crate) async fn list_sessions(self, gate: &mut Gate) -> Answer {
+    pub(crate) async fn list_sessions(self, gate: &mut Gate) -> Served<endpoint::ListSessions> {
         gate.record(None).await?;
-        Ok(json(&self.parts.leases.list()))
+        self.page(self.parts.leases.list(), |session| session.id)
     }
 
     /// Cuts the session, or the one flow, of that id.
-    pub(crate) async fn cut_session(self, gate: &mut Gate) -> Answer {
+    pub(crate) async fn cut_session(self, gate: &mut Gate) -> Served<endpoint::CutSession> {
         let text = self.names.first().map_or("", String::as_str);
         let id: SessionId = text
             .parse()
@@ -26,10 +27,10 @@ impl Call<'_> {
             gate.record_urgently("cut").await?;
             gate.stands()?;
             if leases.cut_session(id) || leases.cut_flow(flow) {
-                return Ok(json(&serde_json::json!({ "cut": id })));
+                return Ok(CutAnswer { cut: id });
             }
         }
         let detail = "There is no session or flow of that id; it may have ended.";
-        Err(denied(Problem::new(404, "Not found", detail)))
+        Err(denied(Problem::new(ProblemKind::NothingHere, detail)))
     }
 }

@@ -2,78 +2,18 @@
 
 use std::time::Duration;
 
-use doorward_model::{Action, Device, Fingerprint, Group, Kind, Role, Serial, Subject, SubjectId};
+use doorward_api::{
+    CertificateView, Changed, IssuedCode, List, Nothing, RevokedAnswer, RoleView, SubjectView,
+    WarnedAnswer,
+};
+use doorward_model::{Action, Device, Group, Kind, Role, Subject};
 use doorward_policies::{Interface, Member};
-use doorward_session::json;
 use doorward_store::{IssuanceRow, NewCode, StoreError, SubjectChanges, SubjectRow};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use crate::admin::{Answer, Call, Changed, Nothing, actor, denied, refused, wrong};
+use crate::admin::{Call, actor, changed, denied, refused, wrong};
 use crate::codes::USUAL;
 use crate::gate::{Denied, Gate, failed};
-use crate::posture::PostureView;
-
-/// A subject as commands show it.
-#[derive(Serialize)]
-pub(crate) struct SubjectView {
-    pub(crate) name: String,
-    pub(crate) subject: Subject,
-    pub(crate) id: SubjectId,
-    pub(crate) enabled: bool,
-    pub(crate) created: Timestamp,
-    /// When its last live certificate ends.
-    pub(crate) identity_until: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) roles: Option<Vec<RoleView>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) groups: Option<Vec<Group>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) agentless: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) interfaces: Option<Vec<crate::interfaces::InterfaceView>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) certificates: Option<Vec<CertificateView>>,
-    /// What it has last reported about itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) posture: Option<PostureView>,
-}
-
-#[derive(Serialize)]
-pub(crate) struct RoleView {
-    role: Role,
-    until: Option<Timestamp>,
-}
-
-/// A certificate as commands show it.
-#[derive(Serialize)]
-pub(crate) struct CertificateView {
-    serial: Serial,
-    key: Fingerprint,
-    not_before: Timestamp,
-    not_after: Timestamp,
-    issued: Timestamp,
-    revoked: Option<Timestamp>,
-    state: &'static str,
-}
-
-/// What is asked of a new code.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct ForCode {
-    pub(crate) ttl_seconds: Option<u64>,
-}
-
-/// A code as its maker gets it: once, and never again.
-#[derive(Serialize)]
-pub(crate) struct CodeView {
-    pub(crate) subject: Subject,
-    pub(crate) code: Option<String>,
-    pub(crate) expires: Option<Timestamp>,
-    /// What the maker should know, such as a role that no rule speaks of.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) warnings: Vec<String>,
-}
 
 /// What whoever adds a subject again is told, if it was off when it was removed.
 pub(crate) fn still_off(subject: &Subject, enabled: bool) -> Option<String> {
@@ -86,20 +26,19 @@ pub(crate) fn still_off(subject: &Subject, enabled: bool) -> Option<String> {
     })
 }
 
-impl CertificateView {
-    fn of(row: IssuanceRow, now: Timestamp) -> Self {
-        let state = if row.revoked.is_some() {
-            "revoked"
-        } else if now > row.not_after {
-            "expired"
-        } else if now < row.not_before {
-            "not yet valid"
-        } else {
-            "live"
-        };
-        let IssuanceRow { serial, key, not_before, not_after, issued, revoked, .. } = row;
-        Self { serial, key, not_before, not_after, issued, revoked, state }
-    }
+/// A certificate, as it is at `now`.
+fn certificate(row: IssuanceRow, now: Timestamp) -> CertificateView {
+    let state = if row.revoked.is_some() {
+        "revoked"
+    } else if now > row.not_after {
+        "expired"
+    } else if now < row.not_before {
+        "not yet valid"
+    } else {
+        "live"
+    };
+    let IssuanceRow { serial, key, not_before, not_after, issued, revoked, .. } = row;
+    CertificateView { serial, key, not_before, not_after, issued, revoked, state: state.to_owned() }
 }
 
 impl Call<'_> {
@@ -128,14 +67,22 @@ impl Call<'_> {
         }
     }
 
-    pub(crate) async fn list_subjects(&self, gate: &mut Gate, kind: Kind) -> Answer {
+    pub(crate) async fn list_subjects(
+        &self,
+        gate: &mut Gate,
+        kind: Kind,
+    ) -> Result<List<SubjectView>, Denied> {
         gate.record(None).await?;
         let rows = self.parts.store.subjects(kind).await.map_err(refused)?;
         let views: Vec<SubjectView> = rows.into_iter().map(|row| self.view(row)).collect();
-        Ok(json(&views))
+        self.page(views, |view| view.name.clone())
     }
 
-    pub(crate) async fn show_subject(&self, gate: &mut Gate, subject: Subject) -> Answer {
+    pub(crate) async fn show_subject(
+        &self,
+        gate: &mut Gate,
+        subject: Subject,
+    ) -> Result<SubjectView, Denied> {
         gate.record(None).await?;
         let store = &self.parts.store;
         let certificates = store.certificates(&subject).await.map_err(refused)?;
@@ -144,10 +91,10 @@ impl Call<'_> {
         let row = row.ok_or_else(|| denied(failed()))?;
         let mut view = self.view(row);
         let now = self.now();
-        let certificates = certificates.into_iter().map(|row| CertificateView::of(row, now));
+        let certificates = certificates.into_iter().map(|row| certificate(row, now));
         view.certificates = Some(certificates.collect());
         view.posture = self.parts.postures.of(view.id);
-        Ok(json(&view))
+        Ok(view)
     }
 
     /// The subject as it is now. What its change asks for is found out by this, and the change is
@@ -214,12 +161,7 @@ impl Call<'_> {
         subject: Subject,
         changes: SubjectChanges,
         warnings: Vec<String>,
-    ) -> Answer {
-        #[derive(Serialize)]
-        struct Warned {
-            #[serde(skip_serializing_if = "Vec::is_empty")]
-            warnings: Vec<String>,
-        }
+    ) -> Result<Changed<WarnedAnswer>, Denied> {
         if changes == SubjectChanges::default() {
             return Err(wrong("Nothing to change was given."));
         }
@@ -270,7 +212,7 @@ impl Call<'_> {
                 ));
             }
         }
-        Ok(Changed::of(&done, Warned { warnings }))
+        Ok(changed(&done, WarnedAnswer { warnings }))
     }
 
     /// A code for a new subject or a new identity, as it is shown and as it is kept.
@@ -289,7 +231,7 @@ impl Call<'_> {
         gate: &mut Gate,
         subject: Subject,
         ttl: Option<u64>,
-    ) -> Answer {
+    ) -> Result<Changed<IssuedCode>, Denied> {
         let seen = self.seen(&subject)?;
         self.ask_for_its_roles(gate, Action::Create, &seen).await?;
         gate.record(Some("a new code")).await?;
@@ -299,25 +241,29 @@ impl Call<'_> {
         let made = self.parts.store.new_code(actor(gate), subject.clone(), seen, row).await;
         let made = made.map_err(refused)?;
         let (code, expires, warnings) = (Some(code), Some(expires), vec![]);
-        Ok(Changed::of(&made, CodeView { subject, code, expires, warnings }))
+        Ok(changed(&made, IssuedCode { subject, code, expires, warnings }))
     }
 
-    pub(crate) async fn revoke_subject(&self, gate: &mut Gate, subject: Subject) -> Answer {
-        #[derive(Serialize)]
-        struct Revoked {
-            revoked: usize,
-        }
+    pub(crate) async fn revoke_subject(
+        &self,
+        gate: &mut Gate,
+        subject: Subject,
+    ) -> Result<Changed<RevokedAnswer>, Denied> {
         let seen = self.seen(&subject)?;
         self.ask_for_its_roles(gate, Action::Delete, &seen).await?;
         gate.record_urgently("revoke").await?;
         gate.stands()?;
         let done = self.parts.store.revoke(actor(gate), subject, seen).await.map_err(refused)?;
-        Ok(Changed::of(&done, Revoked { revoked: done.value }))
+        Ok(changed(&done, RevokedAnswer { revoked: done.value }))
     }
 
     /// Removes a subject. That takes its roles and its interfaces away and takes it out of its
     /// groups, so it asks for what each of these asks by itself.
-    pub(crate) async fn remove_subject(&self, gate: &mut Gate, subject: Subject) -> Answer {
+    pub(crate) async fn remove_subject(
+        &self,
+        gate: &mut Gate,
+        subject: Subject,
+    ) -> Result<Changed<Nothing>, Denied> {
         let seen = self.seen(&subject)?;
         let interfaces: Vec<Interface> = match subject.kind() {
             Kind::Device => self.parts.leases.snapshot().interfaces(subject.name()).to_vec(),
@@ -337,6 +283,6 @@ impl Call<'_> {
         let done = store.remove_subject(actor(gate), subject, seen, interfaces).await;
         let done = done.map_err(refused)?;
         self.parts.postures.forget(done.value);
-        Ok(Changed::of(&done, Nothing {}))
+        Ok(changed(&done, Nothing {}))
     }
 }

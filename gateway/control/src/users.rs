@@ -1,58 +1,30 @@
 //! Requests about people.
 
+use doorward_api::{CodeRequest, IssuedCode, UserAddition, UserChange, endpoint};
 use doorward_model::{Action, Kind, Name, Role, Subject};
 use doorward_store::{NewSubject, SubjectChanges};
-use jiff::Timestamp;
-use serde::Deserialize;
 
-use crate::admin::{Answer, Call, Changed, actor, refused};
-use crate::few::few;
+use crate::admin::{Call, Served, actor, changed, refused};
 use crate::gate::{Denied, Gate};
-use crate::subjects::{CodeView, ForCode, still_off};
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct Add {
-    #[serde(deserialize_with = "few")]
-    roles: Vec<Role>,
-    ttl_seconds: Option<u64>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct Change {
-    enabled: Option<bool>,
-    #[serde(deserialize_with = "few")]
-    grant: Vec<Grant>,
-    #[serde(deserialize_with = "few")]
-    take: Vec<Role>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Grant {
-    role: Role,
-    #[serde(default)]
-    until: Option<Timestamp>,
-}
+use crate::subjects::still_off;
 
 impl Call<'_> {
     fn user(&self) -> Result<Subject, Denied> {
         Ok(Subject::new(Kind::User, self.name::<Name>(0)?))
     }
 
-    pub(crate) async fn list_users(self, gate: &mut Gate) -> Answer {
+    pub(crate) async fn list_users(self, gate: &mut Gate) -> Served<endpoint::ListUsers> {
         self.list_subjects(gate, Kind::User).await
     }
 
-    pub(crate) async fn show_user(self, gate: &mut Gate) -> Answer {
+    pub(crate) async fn show_user(self, gate: &mut Gate) -> Served<endpoint::ShowUser> {
         let user = self.user()?;
         self.show_subject(gate, user).await
     }
 
-    pub(crate) async fn add_user(mut self, gate: &mut Gate) -> Answer {
+    pub(crate) async fn add_user(mut self, gate: &mut Gate) -> Served<endpoint::AddUser> {
         let subject = self.user()?;
-        let Add { roles, ttl_seconds } = self.read().await?;
+        let UserAddition { roles, ttl_seconds } = self.read().await?;
         for role in &roles {
             gate.ask(Action::Create, &format!("roles/{}", role.name()), self.now()).await?;
         }
@@ -72,30 +44,30 @@ impl Call<'_> {
         gate.stands()?;
         let added = self.parts.store.add_subject(actor(gate), new).await.map_err(refused)?;
         warnings.extend(still_off(&subject, added.value.enabled));
-        Ok(Changed::of(&added, CodeView { subject, code: Some(code), expires, warnings }))
+        Ok(changed(&added, IssuedCode { subject, code: Some(code), expires, warnings }))
     }
 
-    pub(crate) async fn change_user(mut self, gate: &mut Gate) -> Answer {
+    pub(crate) async fn change_user(mut self, gate: &mut Gate) -> Served<endpoint::ChangeUser> {
         let user = self.user()?;
-        let Change { enabled, grant, take } = self.read().await?;
+        let UserChange { enabled, grant, take } = self.read().await?;
         let grant: Vec<_> = grant.into_iter().map(|grant| (grant.role, grant.until)).collect();
         let warnings = self.unknown_roles(grant.iter().map(|(role, _)| role));
         let changes = SubjectChanges { enabled, grant, take, ..SubjectChanges::default() };
         self.change_subject(gate, user, changes, warnings).await
     }
 
-    pub(crate) async fn new_user_code(mut self, gate: &mut Gate) -> Answer {
+    pub(crate) async fn new_user_code(mut self, gate: &mut Gate) -> Served<endpoint::NewUserCode> {
         let user = self.user()?;
-        let ForCode { ttl_seconds } = self.read().await?;
+        let CodeRequest { ttl_seconds } = self.read().await?;
         self.new_code(gate, user, ttl_seconds).await
     }
 
-    pub(crate) async fn revoke_user(self, gate: &mut Gate) -> Answer {
+    pub(crate) async fn revoke_user(self, gate: &mut Gate) -> Served<endpoint::RevokeUser> {
         let user = self.user()?;
         self.revoke_subject(gate, user).await
     }
 
-    pub(crate) async fn remove_user(self, gate: &mut Gate) -> Answer {
+    pub(crate) async fn remove_user(self, gate: &mut Gate) -> Served<endpoint::RemoveUser> {
         let user = self.user()?;
         self.remove_subject(gate, user).await
     }

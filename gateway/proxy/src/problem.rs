@@ -1,5 +1,6 @@
 //! Why a flow, or a request within one, does not happen, as HTTP tells it.
 
+use doorward_api::ProblemKind;
 use doorward_session::Problem;
 use doorward_wire::Kind;
 
@@ -10,17 +11,16 @@ pub(crate) fn forbidden() -> Problem {
     let detail = "No such interface, or no right to reach it. For whoever has shown an identity, \
                   the administrator finds the reason in the audit log under the id in \
                   Doorward-Request-Id.";
-    Problem::new(403, "Forbidden", detail)
+    Problem::new(ProblemKind::Forbidden, detail)
 }
 
 pub(crate) fn busy() -> Problem {
-    Problem::new(503, "Busy", "Too many flows at once. Try again in a moment.")
+    Problem::new(ProblemKind::Busy, "Too many flows at once. Try again in a moment.")
 }
 
 pub(crate) fn not_recorded() -> Problem {
     Problem::new(
-        503,
-        "Not recorded",
+        ProblemKind::NotRecorded,
         "The gateway cannot record this flow, so it does not open it. Try again later.",
     )
 }
@@ -28,8 +28,7 @@ pub(crate) fn not_recorded() -> Problem {
 /// The backend is to know who asks, and cannot be told; the operator's log says why.
 pub(crate) fn not_vouched() -> Problem {
     Problem::new(
-        503,
-        "Not forwarded",
+        ProblemKind::NotVouched,
         "The gateway cannot forward this request now. Try again later.",
     )
 }
@@ -39,13 +38,11 @@ pub(crate) fn unreachable(error: &DialError) -> Problem {
     match error {
         DialError::NoRoom => busy(),
         DialError::Taken => Problem::new(
-            409,
-            "Taken",
+            ProblemKind::LineTaken,
             "Another flow has the one place for those who act on this line.",
         ),
         DialError::Kind(kind) => Problem::new(
-            502,
-            "Unreachable",
+            ProblemKind::Unreachable,
             match kind {
                 Kind::Datagrams => {
                     "The interface speaks datagrams; reach it with `doorward-agent connect` or \
@@ -54,7 +51,9 @@ pub(crate) fn unreachable(error: &DialError) -> Problem {
                 Kind::Stream => "The interface is a stream, and datagrams were asked for.",
             },
         ),
-        DialError::Slow => Problem::new(504, "No answer", "The interface did not answer in time."),
-        _ => Problem::new(502, "Unreachable", "The interface could not be reached."),
+        DialError::Slow => {
+            Problem::new(ProblemKind::NoAnswer, "The interface did not answer in time.")
+        }
+        _ => Problem::new(ProblemKind::Unreachable, "The interface could not be reached."),
     }
 }

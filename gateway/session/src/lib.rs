@@ -55,17 +55,14 @@ pub use authenticate::Authenticated;
 pub use endpoint::ListenerKind;
 pub use http::{Body, BodyError, Payload, Problem, RequestId, Whole, empty, json, mark, text};
 pub use identify::IdentityError;
-pub use lease::{
-    Authorized, Cause, EndingView, FlowView, Lease, Leases, Referee, RefereeView, Refused,
-    SessionView, Suspend, Tracked,
-};
+pub use lease::{Authorized, Cause, Lease, Leases, Referee, Refused, Suspend, Tracked};
 pub use limits::{LARGEST_BODY, Limits, Machine, SessionLimits, Setting};
 pub use link::{CutNotice, DeviceFlow, Link, LinkError, OpenRequest};
 pub use listener::Listener;
 pub use note::note;
 pub use ports::{Flows, Front, Renewal, Tunnel, TunnelOpening, Visit};
 pub use pot::{Places, Pot, Rank, Size};
-pub use pots::{LimitView, Pots};
+pub use pots::Pots;
 pub use quic::QuicListener;
 pub use refusals::Refusals;
 pub use serving::Serving;

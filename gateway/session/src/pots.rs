@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use doorward_api::LimitView;
 use doorward_model::SubjectId;
 use doorward_policies::Party;
 use doorward_wire::STREAM_WINDOW;
-use serde::Serialize;
 
 use crate::endpoint::ListenerKind;
 use crate::limits::{Entrance, KnownNetworks, Limits, Setting};
@@ -31,31 +31,6 @@ struct Inner {
     bundles: Pot<Party>,
     readings: Pot<Party>,
     questions: Pot<Party>,
-}
-
-/// One bound, as commands show it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LimitView {
-    /// What is bounded.
-    pub what: &'static str,
-    /// The unit: `places`, `bytes`, or `in a second`.
-    pub unit: &'static str,
-    /// The total.
-    pub total: u64,
-    /// The most that one party may have.
-    pub share: u64,
-    /// To whom the share applies: `network`, `subject` or `party`, which is either.
-    pub each: &'static str,
-    /// How much is kept for those who hold few, or for networks that known subjects came from.
-    pub kept: u64,
-    /// How much is kept for administration.
-    pub administration: u64,
-    /// How much is in use now; absent for rates.
-    pub in_use: Option<u64>,
-    /// The setting of the configuration that changes the bound, if there is one.
-    pub setting: Option<&'static str>,
-    /// Where the total comes from: `configuration`, `usual` or `machine`.
-    pub from: &'static str,
 }
 
 impl Pots {
@@ -180,8 +155,8 @@ impl Pots {
     pub fn table(&self) -> Vec<LimitView> {
         use Setting as S;
         let inner = &*self.0;
-        let places = |what, each, size, taken| Self::view(what, "places", each, size).taken(taken);
-        let bytes = |what, each, size, taken| Self::view(what, "bytes", each, size).taken(taken);
+        let places = |what, each, size, taken| Self::row(what, "places", each, size, taken);
+        let bytes = |what, each, size, taken| Self::row(what, "bytes", each, size, taken);
         let entrance =
             |what, (size, taken): (Size, usize)| places(what, "network", size, taken as u64);
         let rate = |what, total: u32, networks: u32| {
@@ -193,7 +168,7 @@ impl Pots {
         let pot = |what, pot: &Pot<SubjectId>| places(what, "subject", pot.size(), pot.taken());
         let read = |what, pot: &Pot<Party>| bytes(what, "party", pot.size(), pot.taken());
         let fixed = |what, pot: &Pot<Party>| LimitView {
-            from: "usual",
+            from: "usual".to_owned(),
             ..places(what, "party", pot.size(), pot.taken())
         };
         let [connections, handshakes] = inner.data.slots();
@@ -202,46 +177,58 @@ impl Pots {
         let (buffers, waiting) = (inner.buffers.size(), inner.buffers.taken() * window);
         vec![
             places("files", "party", inner.files.size(), inner.files.taken()),
-            entrance("connections", connections).set_by(self, S::Connections),
-            entrance("handshakes", handshakes).set_by(self, S::Handshakes),
-            entrance("management connections", management).set_by(self, S::Management),
-            entrance("management handshakes", management_handshakes).set_by(self, S::Management),
+            self.set_by(S::Connections, entrance("connections", connections)),
+            self.set_by(S::Handshakes, entrance("handshakes", handshakes)),
+            self.set_by(S::Management, entrance("management connections", management)),
+            self.set_by(S::Management, entrance("management handshakes", management_handshakes)),
             // Networks have their turns one after the other, so a network that is alone may use the
             // whole rate.
-            rate("new handshakes", inner.limits.handshake_rate, 1).set_by(self, S::HandshakeRate),
-            rate("requests without identity", inner.limits.unauthenticated_rate, 1)
-                .set_by(self, S::UnauthenticatedRate),
-            pot("sessions", &inner.sessions).set_by(self, S::Sessions),
-            pot("flows", &inner.flows).set_by(self, S::Flows),
-            bytes("buffers", "subject", buffers.times(window), waiting).set_by(self, S::Buffers),
-            read("requests being read", &inner.bodies).set_by(self, S::Bodies),
-            read("large bodies", &inner.uploads).set_by(self, S::Uploads),
+            self.set_by(S::HandshakeRate, rate("new handshakes", inner.limits.handshake_rate, 1)),
+            self.set_by(
+                S::UnauthenticatedRate,
+                rate("requests without identity", inner.limits.unauthenticated_rate, 1),
+            ),
+            self.set_by(S::Sessions, pot("sessions", &inner.sessions)),
+            self.set_by(S::Flows, pot("flows", &inner.flows)),
+            self.set_by(S::Buffers, bytes("buffers", "subject", buffers.times(window), waiting)),
+            self.set_by(S::Bodies, read("requests being read", &inner.bodies)),
+            self.set_by(S::Uploads, read("large bodies", &inner.uploads)),
             fixed("bundles being examined", &inner.bundles),
             fixed("questions about the policy", &inner.questions),
             fixed("audit log being read", &inner.readings),
         ]
     }
 
-    fn view(what: &'static str, unit: &'static str, each: &'static str, size: Size) -> LimitView {
+    /// A row of a limit that follows from the machine, and of which nothing is in use.
+    fn view(what: &str, unit: &str, each: &str, size: Size) -> LimitView {
         let Size { total, share, kept, few: _, administration } = size;
-        let (in_use, setting, from) = (None, None, "machine");
-        LimitView { what, unit, total, share, each, kept, administration, in_use, setting, from }
+        LimitView {
+            what: what.to_owned(),
+            unit: unit.to_owned(),
+            total,
+            share,
+            each: each.to_owned(),
+            kept,
+            administration,
+            in_use: None,
+            setting: None,
+            from: "machine".to_owned(),
+        }
     }
-}
 
-impl LimitView {
-    fn taken(self, taken: u64) -> Self {
-        Self { in_use: Some(taken), ..self }
+    fn row(what: &str, unit: &str, each: &str, size: Size, taken: u64) -> LimitView {
+        LimitView { in_use: Some(taken), ..Self::view(what, unit, each, size) }
     }
 
-    fn set_by(self, pots: &Pots, setting: Setting) -> Self {
-        let from = if pots.0.set.contains(&setting) {
+    /// The same row, with the setting that changes the limit, and where its total comes from.
+    fn set_by(&self, setting: Setting, row: LimitView) -> LimitView {
+        let from = if self.0.set.contains(&setting) {
             "configuration"
-        } else if setting.is_usual(&pots.0.limits) {
+        } else if setting.is_usual(&self.0.limits) {
             "usual"
         } else {
             "machine"
         };
-        Self { setting: Some(setting.key()), from, ..self }
+        LimitView { setting: Some(setting.key().to_owned()), from: from.to_owned(), ..row }
     }
 }

@@ -403,11 +403,11 @@ pub(crate) enum PolicyCommand {
         confirm_within: Option<Duration>,
     },
     /// Say whether a subject may do an action: status 0 is yes, 3 is no
-    Check(Question),
+    Check(PolicyQuestion),
     /// Keep the bundle that was applied with --confirm-within
     Confirm,
     /// Say why a subject may do an action, or why not, and what would change that
-    Explain(Question),
+    Explain(PolicyQuestion),
     /// Say who may do an action
     WhoCan {
         /// connect, read, create, …
@@ -503,7 +503,7 @@ pub(crate) enum PolicyCommand {
 
 /// A question to the policy.
 #[derive(Args)]
-pub(crate) struct Question {
+pub(crate) struct PolicyQuestion {
     /// user/NAME or device/NAME
     pub(crate) subject: Subject,
     /// connect, read, create, …

@@ -4,11 +4,14 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 
-use http::Method;
-use serde_json::Value;
+use doorward_api::endpoint;
+use doorward_model::escape;
+use doorward_policies::{Outcome, Record};
+use doorward_store::Numbered;
+use jiff::Timestamp;
 
 use super::args::AuditCommand;
-use super::client::{Client, items, text};
+use super::client::Client;
 use super::not_built;
 use super::output::{Output, pour};
 use crate::failure::Failure;
@@ -21,32 +24,32 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     match command {
         AuditCommand::Tail { lines, follow, flow } => {
-            let mut path = match flow {
-                Some(flow) => format!("/v1/audit?flow={flow}"),
-                None => format!("/v1/audit?last={lines}"),
+            let mut query = match flow {
+                Some(flow) => format!("?flow={flow}"),
+                None => format!("?last={lines}"),
             };
             if follow {
-                path.push_str("&follow=1");
+                query.push_str("&follow=1");
             }
-            each_line(client, &path, |line| {
+            each_line(client, &query, |line| {
                 if out.is_json() {
                     return pour(&[line, b"\n"].concat());
                 }
-                let record: Value = serde_json::from_slice(line)
-                    .map_err(|error| Failure::new(format!("a record that is none: {error}")))?;
-                pour(format!("{}\n", show(&record, out)).as_bytes())
+                let record: Numbered = serde_json::from_slice(line)
+                    .map_err(|error| Failure::new(format!("a record does not read: {error}")))?;
+                pour(format!("{}\n", show(&record.record, out)).as_bytes())
             })
             .await
         }
         AuditCommand::Export { after, out: file } => {
-            let path = format!("/v1/audit?after={after}");
+            let query = format!("?after={after}");
             let Some(name) = file else {
-                return each_line(client, &path, |line| pour(&[line, b"\n"].concat())).await;
+                return each_line(client, &query, |line| pour(&[line, b"\n"].concat())).await;
             };
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true).mode(0o600);
             let mut file = options.open(&name).map_err(at(&name))?;
-            each_line(client, &path, |line| {
+            each_line(client, &query, |line| {
                 file.write_all(&[line, b"\n"].concat()).map(|()| true).map_err(at(&name))
             })
             .await?;
@@ -54,9 +57,9 @@ pub(crate) async fn run(
         }
         AuditCommand::Prune { before } => {
             let before = before.to_string().replace('+', "%2B");
-            let path = format!("/v1/audit?before={before}");
-            let answer = client.request(Method::DELETE, &path, None).await?;
-            out.print(&answer, |answer| format!("{} records are deleted", text(answer, "deleted")))
+            let query = format!("?before={before}");
+            let answer = client.call_with::<endpoint::PruneAudit>(&[], &query, &()).await?;
+            out.print(&answer, |answer| format!("{} records are deleted", answer.deleted))
         }
         AuditCommand::Verify { .. } => Err(not_built("audit verify")),
     }
@@ -65,10 +68,10 @@ pub(crate) async fn run(
 /// Hands every line of an answer on as it comes, for as long as it is wanted.
 async fn each_line(
     client: &Client<'_>,
-    path: &str,
+    query: &str,
     mut take: impl FnMut(&[u8]) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
-    let mut reply = client.begin(Method::GET, path, None).await?;
+    let mut reply = client.read_audit(query).await?;
     let mut rest: Vec<u8> = Vec::new();
     while let Some(chunk) = reply.chunk().await? {
         rest.extend_from_slice(&chunk);
@@ -83,57 +86,59 @@ async fn each_line(
 }
 
 /// An instant as lines show it: always as long.
-fn to_the_millisecond(text: &str) -> String {
-    match text.parse::<jiff::Timestamp>() {
-        Ok(time) => format!("{time:.3}"),
-        Err(_) => text.to_owned(),
-    }
+fn to_the_millisecond(instant: Timestamp) -> String {
+    format!("{instant:.3}")
 }
 
 /// A record on one line.
-fn show(record: &Value, out: &Output) -> String {
+fn show(record: &Record, out: &Output) -> String {
+    let text = |text: Option<&str>| escape(text.unwrap_or_default()).to_string();
+    let subject = match &record.subject {
+        Some(subject) => subject.to_string(),
+        None => text(record.prefix.as_deref()),
+    };
+    let device = record.device.as_ref().map(ToString::to_string).unwrap_or_default();
+    let path = record.path.as_ref().map(ToString::to_string).unwrap_or_default();
+    let resource = match device.is_empty() || path.is_empty() {
+        true => format!("{device}{path}"),
+        false => format!("{device}/{path}"),
+    };
+    let outcome = match record.outcome {
+        None => String::new(),
+        Some(Outcome::Done) => out.good(Outcome::Done.as_str()),
+        Some(other) => out.bad(other.as_str()),
+    };
     let mut parts = vec![
-        to_the_millisecond(&text(record, "at")),
-        out.bold(&format!("{:<16}", text(record, "event"))),
+        to_the_millisecond(record.at),
+        out.bold(&format!("{:<16}", record.event.as_str())),
+        subject,
+        record.action.map(|action| action.to_string()).unwrap_or_default(),
+        resource,
+        outcome,
+        text(record.reason.as_deref()),
     ];
-    let subject = match text(record, "subject") {
-        none if none.is_empty() => text(record, "prefix"),
-        subject => subject,
-    };
-    let path = match (text(record, "device"), text(record, "path")) {
-        (device, path) if device.is_empty() || path.is_empty() => format!("{device}{path}"),
-        (device, path) => format!("{device}/{path}"),
-    };
-    let outcome = match text(record, "outcome") {
-        done if done == "done" => out.good(&done),
-        other => out.bad(&other),
-    };
-    parts.extend([subject, text(record, "action"), path, outcome, text(record, "reason")]);
-    let rules: Vec<String> = items(record, "rules").iter().map(Value::to_string).collect();
-    if !rules.is_empty() {
-        parts.push(format!("policy.csv:{}", rules.join(",")));
+    if !record.rules.is_empty() {
+        let lines: Vec<String> = record.rules.iter().map(ToString::to_string).collect();
+        parts.push(format!("policy.csv:{}", lines.join(",")));
     }
-    for (name, member) in [
-        ("query", "query"),
-        ("backend", "backend"),
-        ("up", "bytes_up"),
-        ("down", "bytes_down"),
-        ("ms", "millis"),
-        ("count", "count"),
-        ("first", "first"),
-        ("last", "last"),
-        ("from", "source"),
-        ("detail", "detail"),
-        ("id", "flow"),
-    ] {
-        match text(record, member) {
-            none if none.is_empty() => {}
-            value => match member {
-                "first" | "last" => parts.push(format!("{name}={}", to_the_millisecond(&value))),
-                _ => parts.push(format!("{name}={value}")),
-            },
+    let mut named = |name: &str, value: String| {
+        if !value.is_empty() {
+            parts.push(format!("{name}={value}"));
         }
-    }
+    };
+    let instant = |instant: Option<Timestamp>| instant.map(to_the_millisecond).unwrap_or_default();
+    let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+    named("query", record.query.as_ref().map(ToString::to_string).unwrap_or_default());
+    named("backend", text(record.backend.as_deref()));
+    named("up", number(record.bytes_up));
+    named("down", number(record.bytes_down));
+    named("ms", number(record.millis));
+    named("count", number(record.count));
+    named("first", instant(record.first));
+    named("last", instant(record.last));
+    named("from", record.source.map(|source| source.to_string()).unwrap_or_default());
+    named("detail", record.detail.as_ref().map(ToString::to_string).unwrap_or_default());
+    named("id", record.flow.map(|flow| flow.to_string()).unwrap_or_default());
     parts.retain(|part| !part.is_empty());
     parts.join("  ")
 }

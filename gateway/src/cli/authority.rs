@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use doorward_api::{AuthorityCertificate, AuthorityView, endpoint};
+use doorward_model::escape;
+use serde_json::json;
 
 use super::args::CaCommand;
-use super::client::{Client, items, text, when};
+use super::client::{Client, when};
 use super::not_built;
 use super::output::Output;
 use crate::assemble::import;
@@ -21,12 +23,13 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     match command {
         CaCommand::Show => {
-            let answer = client.get("/v1/ca").await?;
+            let answer = client.call::<endpoint::ShowAuthority>(&[], &()).await?;
             out.print(&answer, |answer| show(answer, out))
         }
         // For files of other programs, so it is the same with --json and without.
         CaCommand::Jwks => {
-            Output::new(true).print(&client.get("/v1/ca/jwks").await?, |_| String::new())
+            let keys = client.call::<endpoint::ShowKeySet>(&[], &()).await?;
+            Output::new(true).print(&keys, |_| String::new())
         }
         CaCommand::Import { data, config, cert, key, root } => {
             let overrides = Overrides { data, ..Overrides::default() };
@@ -58,18 +61,13 @@ fn imported(
     })
 }
 
-fn show(answer: &Value, out: &Output) -> String {
-    let mut rows = Vec::new();
-    let mut row = |what: &str, one: &Value| {
-        rows.push(vec![
-            what.to_owned(),
-            text(one, "name"),
-            when(one, "not_after"),
-            text(one, "fingerprint"),
-        ]);
+fn show(authority: &AuthorityView, out: &Output) -> String {
+    let row = |what: &str, one: &AuthorityCertificate| {
+        let name = escape(&one.name).to_string();
+        vec![what.to_owned(), name, when(one.not_after), one.fingerprint.to_string()]
     };
-    row("root", answer.get("root").unwrap_or(&Value::Null));
-    items(answer, "intermediates").iter().for_each(|one| row("intermediate", one));
-    row("issuing", answer.get("issuing").unwrap_or(&Value::Null));
+    let mut rows = vec![row("root", &authority.root)];
+    rows.extend(authority.intermediates.iter().map(|one| row("intermediate", one)));
+    rows.push(row("issuing", &authority.issuing));
     out.table(&["AUTHORITY", "NAME", "UNTIL", "SHA-256"], &rows)
 }

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use doorward_api::{BundleProposal, BundleView, endpoint};
 use doorward_model::Clock as _;
 use doorward_policies::{Bench, Bundle, BundleText, Shape};
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use super::client::Client;
 use super::output::Output;
-use super::policy::{MEMBERS, read};
+use super::policy::read;
 use crate::clock::SystemClock;
 use crate::failure::Failure;
 
@@ -90,7 +90,7 @@ pub(super) async fn run(
                 .collect::<Result<Vec<_>, _>>()?
         }
         (Some(path), rules) => {
-            let mut text = text(&read(path)?);
+            let mut text = text(read(path)?);
             if let Some(rules) = rules {
                 let own = Bundle::parse(text.clone()).map_err(refused)?.len();
                 let more = shape.unwrap_or(Shape::Spread).text(rules.saturating_sub(own)).policy;
@@ -100,11 +100,9 @@ pub(super) async fn run(
             vec![measure(text, None)?]
         }
         (None, None) => {
-            let answer = client.get("/v1/policies").await?;
-            let files = MEMBERS
-                .iter()
-                .filter_map(|name| Some(((*name).to_owned(), answer.get(*name)?.clone())));
-            vec![measure(text(&files.collect()), None)?]
+            let bundle = client.call::<endpoint::ShowPolicy>(&[], &()).await?;
+            let BundleView { model, policy, roles, groups, tests, .. } = bundle;
+            vec![measure(BundleText { model, policy, roles, groups, tests }, None)?]
         }
     };
     let totals = totals(measured)?;
@@ -136,15 +134,14 @@ fn totals(measured: Vec<Measured>) -> Result<Totals, Failure> {
     })
 }
 
-fn text(files: &Map<String, Value>) -> BundleText {
-    let file = |name: &str| files.get(name).and_then(Value::as_str).map(str::to_owned);
-    let or_none = |name| file(name).unwrap_or_default();
+/// The files of a bundle, empty where there are none.
+fn text(files: BundleProposal) -> BundleText {
     BundleText {
-        model: file("model").unwrap_or_else(|| BundleText::MODEL.to_owned()),
-        policy: or_none("policy"),
-        roles: or_none("roles"),
-        groups: or_none("groups"),
-        tests: or_none("tests"),
+        model: files.model.unwrap_or_else(|| BundleText::MODEL.to_owned()),
+        policy: files.policy.unwrap_or_default(),
+        roles: files.roles.unwrap_or_default(),
+        groups: files.groups.unwrap_or_default(),
+        tests: files.tests.unwrap_or_default(),
     }
 }
 

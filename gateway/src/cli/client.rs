@@ -1,14 +1,16 @@
-//! Requests of commands to the administration.
+//! Requests of commands to the administration's API.
 
+use doorward_api::{Endpoint, List, ProblemKind, endpoint};
 use doorward_model::{Clock, escape};
 use doorward_sdk::{Api, Error, Identity, IdentityDir, Reply, renew_if_due};
 use http::Method;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::cli::output::warn;
 use crate::failure::Failure;
 
-/// Requests to the gateway's administration, with the person's identity.
+/// Requests to the gateway's administration, with a person's identity.
 pub(crate) struct Client<'a> {
     dir: IdentityDir,
     server: Option<String>,
@@ -20,16 +22,63 @@ impl<'a> Client<'a> {
         Self { dir, server, clock }
     }
 
-    /// Makes a request, and answers when the gateway's answer has begun.
-    pub(crate) async fn begin(
+    /// Makes a request and returns its whole answer. `names` stand in the braces of the path.
+    pub(crate) async fn call<E: Endpoint>(
+        &self,
+        names: &[&str],
+        request: &E::Request,
+    ) -> Result<E::Answer, Failure> {
+        self.call_with::<E>(names, "", request).await
+    }
+
+    /// The same with a query, which begins with `?` or is empty.
+    pub(crate) async fn call_with<E: Endpoint>(
+        &self,
+        names: &[&str],
+        query: &str,
+        request: &E::Request,
+    ) -> Result<E::Answer, Failure> {
+        let path = E::ROUTE.path_of(names) + query;
+        let body = serde_json::to_value(request).map_err(|e| Failure::new(e.to_string()))?;
+        // A request without a body has the type (), which is null in JSON.
+        let body = Some(&body).filter(|body| !body.is_null());
+        Ok(self.send(method::<E>()?, &path, body).await?.json().await?)
+    }
+
+    /// Reads a whole list, page by page.
+    pub(crate) async fn list<E, T>(&self) -> Result<Vec<T>, Failure>
+    where
+        E: Endpoint<Request = (), Answer = List<T>>,
+    {
+        let mut items = Vec::new();
+        let mut query = String::new();
+        loop {
+            let page = self.call_with::<E>(&[], &query, &()).await?;
+            items.extend(page.items);
+            match page.next {
+                None => return Ok(items),
+                // A cursor has only letters, digits, - and _.
+                Some(next) => query = format!("?after={next}"),
+            }
+        }
+    }
+
+    /// Begins to read the audit log. The records follow as lines of JSON.
+    pub(crate) async fn read_audit(&self, query: &str) -> Result<Reply, Failure> {
+        let route = endpoint::ReadAudit::ROUTE;
+        self.send(method::<endpoint::ReadAudit>()?, &(route.path_of(&[]) + query), None).await
+    }
+
+    /// Makes a request and returns when the gateway's answer has begun.
+    async fn send(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
     ) -> Result<Reply, Failure> {
         self.dir.load()?;
-        // Past two thirds of its life the identity renews itself; it still serves if that
-        // fails now.
+        // Past two thirds of its life the identity renews itself. If that fails now, the identity
+        // still serves.
         if let Err(error) = renew_if_due(&self.dir, self.clock.now()).await {
             warn(&format!("the identity is due for renewal, which failed: {error}"));
         }
@@ -37,20 +86,6 @@ impl<'a> Client<'a> {
         let url = self.url(&identity);
         let answer = Api::new(&url, &identity).request(method, path, body).await;
         answer.map_err(|error| self.explain(&url, error))
-    }
-
-    /// Makes a request, and answers with the whole answer.
-    pub(crate) async fn request(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<Value, Failure> {
-        Ok(self.begin(method, path, body).await?.json().await?)
-    }
-
-    pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
-        self.request(Method::GET, path, None).await
     }
 
     fn url(&self, identity: &Identity) -> String {
@@ -61,62 +96,67 @@ impl<'a> Client<'a> {
 
     fn explain(&self, url: &str, error: Error) -> Failure {
         match error {
-            Error::Unreachable { .. } => Failure::new(format!(
-                "{error}; is the gateway running there? --server URL names another (this one \
-                 came from {})",
-                if self.server.is_some() { "--server" } else { "the identity" }
-            )),
+            Error::Unreachable { .. } => {
+                let origin = if self.server.is_some() { "--server" } else { "the identity" };
+                Failure::from(error).with_next(format!(
+                    "is the gateway running there? --server URL names another (this one came from \
+                     {origin})"
+                ))
+            }
             Error::Refused { status: 404, ref detail, .. }
                 if detail == "There is nothing here." =>
             {
-                Failure::new(format!(
-                    "{} is not where the gateway is administered; name that with --server URL",
-                    escape(url)
-                ))
+                Failure::of(
+                    ProblemKind::NothingHere.name(),
+                    format!(
+                        "{} is not where the gateway is administered; name that with --server URL",
+                        escape(url)
+                    ),
+                )
             }
             other => other.into(),
         }
     }
 }
 
-/// A member of a JSON object as text; empty if it is not there.
-pub(crate) fn text(value: &Value, name: &str) -> String {
-    match value.get(name) {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => escape(text).to_string(),
-        Some(other) => other.to_string(),
-    }
-}
-
-/// The members of a JSON array; none if it is none.
-pub(crate) fn items<'v>(value: &'v Value, name: &str) -> &'v [Value] {
-    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+/// The method of an endpoint.
+fn method<E: Endpoint>() -> Result<Method, Failure> {
+    let method = Method::from_bytes(E::ROUTE.method.as_bytes());
+    method.map_err(|error| Failure::new(error.to_string()))
 }
 
 /// An instant as people read it: to the second.
-pub(crate) fn when(value: &Value, name: &str) -> String {
-    let full = text(value, name);
-    match full.parse::<jiff::Timestamp>() {
-        Ok(time) => {
-            let second = jiff::Timestamp::from_second(time.as_second()).unwrap_or(time);
-            second.to_string()
-        }
-        Err(_) => full,
-    }
+pub(crate) fn when(instant: Timestamp) -> String {
+    Timestamp::from_second(instant.as_second()).unwrap_or(instant).to_string()
+}
+
+/// An instant as people read it; empty if there is none.
+pub(crate) fn when_any(instant: Option<Timestamp>) -> String {
+    instant.map(when).unwrap_or_default()
+}
+
+/// Several values in one cell of a table.
+pub(crate) fn joined<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
+    values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(" ")
 }
 
 /// How many live flows a change ended, if any.
-pub(crate) fn ended(answer: &Value) -> String {
-    match answer.get("ended").and_then(Value::as_u64) {
-        None | Some(0) => String::new(),
-        Some(1) => " (1 live flow was cut)".to_owned(),
-        Some(count) => format!(" ({count} live flows were cut)"),
+pub(crate) fn ended(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => " (1 live flow was cut)".to_owned(),
+        count => format!(" ({count} live flows were cut)"),
     }
 }
 
+/// The lines of `policy.csv` that decided.
+pub(crate) fn rule_lines(lines: &[usize]) -> String {
+    joined(lines.iter().map(|line| format!("policy.csv:{line}")))
+}
+
 /// Shows what the gateway wants the asker to know.
-pub(crate) fn show_warnings(answer: &Value) {
-    for warning in items(answer, "warnings") {
-        warn(&escape(warning.as_str().unwrap_or_default()).to_string());
+pub(crate) fn show_warnings(warnings: &[String]) {
+    for warning in warnings {
+        warn(&escape(warning).to_string());
     }
 }

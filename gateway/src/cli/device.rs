@@ -1,13 +1,13 @@
-//! `doorward device`.
+//! `doorward device`, and what people and devices have in common on the screen.
 
-use std::time::Duration;
-
-use doorward_model::Name;
-use http::Method;
-use serde_json::{Value, json};
+use doorward_api::{
+    CertificateView, Changed, CodeRequest, DeviceAddition, DeviceChange, IssuedCode, PostureFact,
+    PostureView, RevokedAnswer, SubjectView, WarnedAnswer, endpoint,
+};
+use doorward_model::{Name, escape};
 
 use super::args::DeviceCommand;
-use super::client::{Client, ended, items, show_warnings, text, when};
+use super::client::{Client, ended, joined, show_warnings, when, when_any};
 use super::output::Output;
 use crate::failure::Failure;
 
@@ -18,212 +18,177 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     match command {
         DeviceCommand::Add { name, agentless, groups, ttl } => {
-            let body = json!({
-                "agentless": agentless,
-                "groups": groups,
-                "ttl_seconds": ttl.map(|ttl| ttl.as_secs()),
-            });
-            let path = format!("/v1/devices/{name}");
-            let answer = client.request(Method::POST, &path, Some(&body)).await?;
-            show_warnings(&answer);
+            let ttl_seconds = ttl.map(|ttl| ttl.as_secs());
+            let addition = DeviceAddition { agentless, groups, ttl_seconds };
+            let answer = client.call::<endpoint::AddDevice>(&[name.as_str()], &addition).await?;
+            show_warnings(&answer.value.warnings);
             out.print(&answer, |answer| match agentless {
                 true => format!("device/{name} is added; the gateway fronts it"),
-                false => code(answer, "Run this on the device", out),
+                false => added(&answer.value, "Run this on the device", out),
             })
         }
         DeviceCommand::Set { name, join, leave } => {
             if join.is_empty() && leave.is_empty() {
                 return Err(Failure::new("say what to set: --group GROUP or --no-group GROUP"));
             }
-            let body = json!({ "join": join, "leave": leave });
-            change(client, out, "devices", &name, &body).await
+            let change = DeviceChange { join, leave, ..DeviceChange::default() };
+            let answer = client.call::<endpoint::ChangeDevice>(&[name.as_str()], &change).await?;
+            changed(&name, &answer, out)
         }
         DeviceCommand::List => {
-            let answer = client.get("/v1/devices").await?;
-            out.print(&answer, |answer| list(answer, out))
+            let devices = client.list::<endpoint::ListDevices, _>().await?;
+            out.print(&devices, |devices| list(devices, out))
         }
         DeviceCommand::Show { name } => {
-            let answer = client.get(&format!("/v1/devices/{name}")).await?;
-            out.print(&answer, |answer| show(answer, out))
+            let device = client.call::<endpoint::ShowDevice>(&[name.as_str()], &()).await?;
+            out.print(&device, |device| show(device, out))
         }
-        DeviceCommand::Code { name, ttl } => new_code(client, out, "devices", &name, ttl).await,
+        DeviceCommand::Code { name, ttl } => {
+            let request = CodeRequest { ttl_seconds: ttl.map(|ttl| ttl.as_secs()) };
+            let answer = client.call::<endpoint::NewDeviceCode>(&[name.as_str()], &request).await?;
+            out.print(&answer, |answer| new_code(&answer.value, out))
+        }
         DeviceCommand::Disable { name } => {
-            change(client, out, "devices", &name, &json!({ "enabled": false })).await
+            let change = DeviceChange { enabled: Some(false), ..DeviceChange::default() };
+            let answer = client.call::<endpoint::ChangeDevice>(&[name.as_str()], &change).await?;
+            changed(&name, &answer, out)
         }
         DeviceCommand::Enable { name } => {
-            change(client, out, "devices", &name, &json!({ "enabled": true })).await
+            let change = DeviceChange { enabled: Some(true), ..DeviceChange::default() };
+            let answer = client.call::<endpoint::ChangeDevice>(&[name.as_str()], &change).await?;
+            changed(&name, &answer, out)
         }
-        DeviceCommand::Revoke { name } => revoke(client, out, "devices", &name).await,
-        DeviceCommand::Remove { name } => remove(client, out, "devices", &name).await,
+        DeviceCommand::Revoke { name } => {
+            let answer = client.call::<endpoint::RevokeDevice>(&[name.as_str()], &()).await?;
+            out.print(&answer, |answer| revoked(&name, answer))
+        }
+        DeviceCommand::Remove { name } => {
+            let answer = client.call::<endpoint::RemoveDevice>(&[name.as_str()], &()).await?;
+            out.print(&answer, |answer| format!("{name} is removed{}", ended(answer.ended)))
+        }
     }
 }
 
-/// A code on a line of its own, with what to do with it.
-pub(crate) fn code(answer: &Value, todo: &str, out: &Output) -> String {
+/// Somebody new, and the code for them on a line of its own.
+pub(crate) fn added(issued: &IssuedCode, todo: &str, out: &Output) -> String {
     format!(
         "{} is added. {todo} before {}:\n\n    doorward-agent enroll CODE\n\nwith this code:\n\n{}\n",
-        text(answer, "subject"),
-        when(answer, "expires"),
-        out.bold(&text(answer, "code")),
+        issued.subject,
+        when_any(issued.expires),
+        code(issued, out),
     )
 }
 
-pub(crate) async fn change(
-    client: &Client<'_>,
-    out: &Output,
-    kind: &str,
-    name: &Name,
-    body: &Value,
-) -> Result<(), Failure> {
-    let answer = client.request(Method::PATCH, &format!("/v1/{kind}/{name}"), Some(body)).await?;
-    show_warnings(&answer);
-    out.print(&answer, |answer| format!("{name} is changed{}", ended(answer)))
+/// A new code on a line of its own.
+pub(crate) fn new_code(issued: &IssuedCode, out: &Output) -> String {
+    format!("Good until {}:\n\n{}\n", when_any(issued.expires), code(issued, out))
 }
 
-pub(crate) async fn new_code(
-    client: &Client<'_>,
-    out: &Output,
-    kind: &str,
-    name: &Name,
-    ttl: Option<Duration>,
-) -> Result<(), Failure> {
-    let body = json!({ "ttl_seconds": ttl.map(|ttl| ttl.as_secs()) });
-    let path = format!("/v1/{kind}/{name}/identity");
-    let answer = client.request(Method::POST, &path, Some(&body)).await?;
-    out.print(&answer, |answer| {
-        format!("Good until {}:\n\n{}\n", when(answer, "expires"), out.bold(&text(answer, "code")))
-    })
+fn code(issued: &IssuedCode, out: &Output) -> String {
+    out.bold(issued.code.as_deref().unwrap_or_default())
 }
 
-pub(crate) async fn revoke(
-    client: &Client<'_>,
-    out: &Output,
-    kind: &str,
+/// Prints what a change of a device or a person came to.
+pub(crate) fn changed(
     name: &Name,
+    answer: &Changed<WarnedAnswer>,
+    out: &Output,
 ) -> Result<(), Failure> {
-    let path = format!("/v1/{kind}/{name}/identity");
-    let answer = client.request(Method::DELETE, &path, None).await?;
-    out.print(&answer, |answer| {
-        let count = match text(answer, "revoked").as_str() {
-            "1" => "1 certificate".to_owned(),
-            count => format!("{count} certificates"),
-        };
-        format!("the identity of {name} is ended: {count}{}", ended(answer))
-    })
+    show_warnings(&answer.value.warnings);
+    out.print(answer, |answer| format!("{name} is changed{}", ended(answer.ended)))
 }
 
-pub(crate) async fn remove(
-    client: &Client<'_>,
-    out: &Output,
-    kind: &str,
-    name: &Name,
-) -> Result<(), Failure> {
-    let answer = client.request(Method::DELETE, &format!("/v1/{kind}/{name}"), None).await?;
-    out.print(&answer, |answer| format!("{name} is removed{}", ended(answer)))
+/// What ending an identity did.
+pub(crate) fn revoked(name: &Name, answer: &Changed<RevokedAnswer>) -> String {
+    let count = match answer.value.revoked {
+        1 => "1 certificate".to_owned(),
+        count => format!("{count} certificates"),
+    };
+    format!("the identity of {name} is ended: {count}{}", ended(answer.ended))
 }
 
 /// `on` or `off`, as it stands out.
-pub(crate) fn state(value: &Value, out: &Output) -> String {
-    match value.get("enabled").and_then(Value::as_bool) {
-        Some(true) => "on".to_owned(),
-        _ => out.bad("off"),
+pub(crate) fn on_or_off(enabled: bool, out: &Output) -> String {
+    if enabled { "on".to_owned() } else { out.bad("off") }
+}
+
+/// Until when the last certificate of a subject lives.
+pub(crate) fn identity(subject: &SubjectView) -> String {
+    match subject.identity_until {
+        None => "not enrolled".to_owned(),
+        Some(until) => format!("until {}", when(until)),
     }
 }
 
-fn list(answer: &Value, out: &Output) -> String {
-    let rows: Vec<Vec<String>> = answer
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|device| {
-            let names = |name: &str| {
-                let all = items(device, name).iter();
-                all.map(|one| one.as_str().map_or_else(|| text(one, "name"), str::to_owned))
-                    .collect::<Vec<_>>()
-                    .join(" ")
-            };
-            let identity = match device.get("agentless").and_then(Value::as_bool) {
-                Some(true) => "agentless".to_owned(),
-                _ => match when(device, "identity_until") {
-                    until if until.is_empty() => "not enrolled".to_owned(),
-                    until => format!("until {until}"),
-                },
-            };
-            vec![
-                text(device, "name"),
-                state(device, out),
-                identity,
-                names("groups"),
-                names("interfaces"),
-            ]
-        })
-        .collect();
-    if rows.is_empty() {
+fn list(devices: &[SubjectView], out: &Output) -> String {
+    if devices.is_empty() {
         return "no devices; add one with `doorward device add NAME`".to_owned();
     }
+    let row = |device: &SubjectView| {
+        let identity = match device.agentless {
+            Some(true) => "agentless".to_owned(),
+            Some(false) | None => identity(device),
+        };
+        vec![
+            device.name.clone(),
+            on_or_off(device.enabled, out),
+            identity,
+            joined(device.groups.iter().flatten()),
+            joined(device.interfaces.iter().flatten().map(|one| &one.name)),
+        ]
+    };
+    let rows: Vec<_> = devices.iter().map(row).collect();
     out.table(&["DEVICE", "STATE", "IDENTITY", "GROUPS", "INTERFACES"], &rows)
 }
 
-fn show(answer: &Value, out: &Output) -> String {
-    let mut lines = facts(answer, out);
-    let groups: Vec<_> = items(answer, "groups").iter().filter_map(Value::as_str).collect();
-    lines.push(format!("groups      {}", groups.join(" ")));
-    let interfaces: Vec<Vec<String>> = items(answer, "interfaces")
-        .iter()
-        .map(|one| vec![text(one, "name"), state(one, out), text(one, "url"), text(one, "host")])
-        .collect();
+fn show(device: &SubjectView, out: &Output) -> String {
+    let mut lines = facts(device, out);
+    lines.push(format!("groups      {}", joined(device.groups.iter().flatten())));
+    let interfaces = device.interfaces.iter().flatten().map(|one| {
+        let (url, host) = (escape(&one.url).to_string(), escape(&one.host).to_string());
+        vec![one.name.to_string(), on_or_off(one.enabled, out), url, host]
+    });
+    let interfaces: Vec<_> = interfaces.collect();
     if !interfaces.is_empty() {
         lines.push(String::new());
         lines.push(out.table(&["INTERFACE", "STATE", "URL", "HOST NAME"], &interfaces));
     }
-    lines.extend(certificates(answer, out));
-    lines.extend(posture(answer, out));
+    lines.extend(certificates(device, out));
+    lines.extend(device.posture.iter().flat_map(|posture| report(posture, out)));
     lines.join("\n")
 }
 
-/// The table of what a device has last reported about itself, if it has.
-fn posture(answer: &Value, out: &Output) -> Vec<String> {
-    let Some(posture) = answer.get("posture").filter(|posture| !posture.is_null()) else {
-        return vec![];
+/// The table of what a device has last reported about itself.
+fn report(posture: &PostureView, out: &Output) -> Vec<String> {
+    let said = |fact: &PostureFact| match fact {
+        PostureFact::Text(text) => text.to_string(),
+        PostureFact::Number(number) => number.to_string(),
+        PostureFact::Flag(flag) => flag.to_string(),
+        PostureFact::List(texts) => joined(texts),
     };
-    let said = |value: &Value| match value {
-        Value::String(text) => doorward_model::escape(text).to_string(),
-        Value::Array(all) => {
-            let all = all.iter().filter_map(Value::as_str).map(doorward_model::escape);
-            all.map(|one| one.to_string()).collect::<Vec<_>>().join(" ")
-        }
-        other => other.to_string(),
-    };
-    let facts = posture.get("report").and_then(Value::as_object).into_iter().flatten();
-    let rows: Vec<Vec<String>> =
-        facts.map(|(name, value)| vec![name.clone(), said(value)]).collect();
-    let heading = format!("REPORTED {}", when(posture, "at"));
+    let row = |(name, fact): (&String, &PostureFact)| vec![escape(name).to_string(), said(fact)];
+    let rows: Vec<_> = posture.report.iter().map(row).collect();
+    let heading = format!("REPORTED {}", when(posture.at));
     vec![String::new(), out.table(&[&heading, ""], &rows)]
 }
 
 /// What devices and people have in common.
-pub(crate) fn facts(answer: &Value, out: &Output) -> Vec<String> {
+pub(crate) fn facts(subject: &SubjectView, out: &Output) -> Vec<String> {
     vec![
-        out.bold(&text(answer, "subject")),
-        format!("number      {}", text(answer, "id")),
-        format!("state       {}", state(answer, out)),
-        format!("added       {}", when(answer, "created")),
+        out.bold(&subject.subject.to_string()),
+        format!("number      {}", subject.id),
+        format!("state       {}", on_or_off(subject.enabled, out)),
+        format!("added       {}", when(subject.created)),
     ]
 }
 
 /// The table of certificates, if there are any.
-pub(crate) fn certificates(answer: &Value, out: &Output) -> Vec<String> {
-    let rows: Vec<Vec<String>> = items(answer, "certificates")
-        .iter()
-        .map(|one| {
-            vec![
-                text(one, "serial"),
-                text(one, "state"),
-                when(one, "not_before"),
-                when(one, "not_after"),
-            ]
-        })
-        .collect();
+pub(crate) fn certificates(subject: &SubjectView, out: &Output) -> Vec<String> {
+    let row = |one: &CertificateView| {
+        let (from, until) = (when(one.not_before), when(one.not_after));
+        vec![one.serial.to_string(), one.state.clone(), from, until]
+    };
+    let rows: Vec<_> = subject.certificates.iter().flatten().map(row).collect();
     if rows.is_empty() {
         return vec![];
     }

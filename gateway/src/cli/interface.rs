@@ -1,12 +1,11 @@
 //! `doorward interface`.
 
+use doorward_api::{InterfaceAddition, InterfaceChange, InterfaceView, endpoint};
 use doorward_model::{Device, Name, escape};
-use http::Method;
-use serde_json::{Value, json};
 
 use super::args::InterfaceCommand;
-use super::client::{Client, ended, show_warnings, text};
-use super::device::state;
+use super::client::{Client, ended, show_warnings};
+use super::device::on_or_off;
 use super::output::Output;
 use crate::failure::Failure;
 
@@ -17,29 +16,29 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     match command {
         InterfaceCommand::Add { interface, url, network } => {
-            let path = path(&interface)?;
-            let mut body = json!({ "url": url });
-            if let (Some(network), Some(body)) = (network, body.as_object_mut()) {
-                body.insert("network".to_owned(), json!(network));
-            }
-            let answer = client.request(Method::POST, &path, Some(&body)).await?;
-            show_warnings(&answer);
+            let (device, name) = parts(&interface)?;
+            let addition = InterfaceAddition { url, network };
+            let names = [device.as_str(), name.as_str()];
+            let answer = client.call::<endpoint::AddInterface>(&names, &addition).await?;
+            show_warnings(&answer.value.warnings);
             out.print(&answer, |answer| {
                 format!(
                     "{interface} is declared; its name is {}. The policy says who reaches it.",
-                    text(answer, "host")
+                    escape(&answer.value.host)
                 )
             })
         }
         InterfaceCommand::List => {
-            let answer = client.get("/v1/interfaces").await?;
-            out.print(&answer, |answer| list(answer, out))
+            let interfaces = client.list::<endpoint::ListInterfaces, _>().await?;
+            out.print(&interfaces, |interfaces| list(interfaces, out))
         }
         InterfaceCommand::Enable { interface } => switch(&interface, true, client, out).await,
         InterfaceCommand::Disable { interface } => switch(&interface, false, client, out).await,
         InterfaceCommand::Remove { interface } => {
-            let answer = client.request(Method::DELETE, &path(&interface)?, None).await?;
-            out.print(&answer, |answer| format!("{interface} is removed{}", ended(answer)))
+            let (device, name) = parts(&interface)?;
+            let names = [device.as_str(), name.as_str()];
+            let answer = client.call::<endpoint::RemoveInterface>(&names, &()).await?;
+            out.print(&answer, |answer| format!("{interface} is removed{}", ended(answer.ended)))
         }
     }
 }
@@ -50,35 +49,39 @@ async fn switch(
     client: &Client<'_>,
     out: &Output,
 ) -> Result<(), Failure> {
-    let body = json!({ "enabled": enabled });
-    let answer = client.request(Method::PATCH, &path(interface)?, Some(&body)).await?;
+    let (device, name) = parts(interface)?;
+    let names = [device.as_str(), name.as_str()];
+    let answer =
+        client.call::<endpoint::ChangeInterface>(&names, &InterfaceChange { enabled }).await?;
     let word = if enabled { "on" } else { "off" };
-    out.print(&answer, |answer| format!("{interface} is {word}{}", ended(answer)))
+    out.print(&answer, |answer| format!("{interface} is {word}{}", ended(answer.ended)))
 }
 
-fn path(interface: &str) -> Result<String, Failure> {
+/// The device and the name of `DEVICE/NAME`.
+fn parts(interface: &str) -> Result<(String, String), Failure> {
     let wrong = |why: String| Failure::new(format!("'{}': {why}", escape(interface)));
     let (device, name) = interface
         .split_once('/')
         .ok_or_else(|| wrong("an interface is DEVICE/NAME, such as plc-3/ssh".to_owned()))?;
     let device: Device = device.parse().map_err(|error| wrong(format!("{error}")))?;
     let name: Name = name.parse().map_err(|error| wrong(format!("{error}")))?;
-    Ok(format!("/v1/interfaces/{device}/{name}"))
+    Ok((device.to_string(), name.to_string()))
 }
 
-fn list(answer: &Value, out: &Output) -> String {
-    answer.as_array().into_iter().flatten().for_each(show_warnings);
-    let rows: Vec<Vec<String>> = answer
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|one| {
-            let name = format!("{}/{}", text(one, "device"), text(one, "name"));
-            vec![name, state(one, out), text(one, "url"), text(one, "network"), text(one, "host")]
-        })
-        .collect();
-    if rows.is_empty() {
+fn list(interfaces: &[InterfaceView], out: &Output) -> String {
+    interfaces.iter().for_each(|one| show_warnings(&one.warnings));
+    if interfaces.is_empty() {
         return "no interfaces; declare one with `doorward interface add DEVICE/NAME URL`".into();
     }
+    let row = |one: &InterfaceView| {
+        vec![
+            format!("{}/{}", one.device, one.name),
+            on_or_off(one.enabled, out),
+            escape(&one.url).to_string(),
+            one.network.as_ref().map(Name::to_string).unwrap_or_default(),
+            escape(&one.host).to_string(),
+        ]
+    };
+    let rows: Vec<_> = interfaces.iter().map(row).collect();
     out.table(&["INTERFACE", "STATE", "URL", "NETWORK", "HOST NAME"], &rows)
 }

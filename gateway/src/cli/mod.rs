@@ -18,7 +18,6 @@ mod sets;
 mod status;
 mod user;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
@@ -27,7 +26,7 @@ use doorward_agent::{arguments, enroll, read_code};
 use crate::clock::SystemClock;
 use crate::failure::Failure;
 use args::{Cli, Command};
-use client::Client;
+pub(crate) use client::Client;
 use output::Output;
 pub(crate) use output::write;
 
@@ -42,6 +41,7 @@ enum End {
 
 pub(crate) fn main() -> ExitCode {
     let cli: Cli = arguments();
+    let json = cli.json;
     let serves = matches!(cli.command, Command::Serve(_));
     let mut builder = if serves {
         tokio::runtime::Builder::new_multi_thread()
@@ -50,7 +50,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&error),
+        Err(error) => return failed(&Failure::new(error.to_string()), json),
     };
     let ended = runtime.block_on(run(cli));
     // A read of standard input cannot be taken back; it must not keep the program alive.
@@ -59,12 +59,13 @@ pub(crate) fn main() -> ExitCode {
         Ok(End::Done) => ExitCode::SUCCESS,
         Ok(End::Denied) => ExitCode::from(3),
         Ok(End::Failed) => ExitCode::FAILURE,
-        Err(error) => failed(&error),
+        Err(error) => failed(&error, json),
     }
 }
 
-fn failed(error: &dyn std::fmt::Display) -> ExitCode {
-    drop(writeln!(std::io::stderr().lock(), "doorward: {error}"));
+/// Says why the command failed.
+fn failed(error: &Failure, json: bool) -> ExitCode {
+    error.report().print("doorward", json);
     ExitCode::FAILURE
 }
 

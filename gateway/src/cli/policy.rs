@@ -1,21 +1,22 @@
-//! `doorward policy`: bundles in force and proposed ones.
+//! `doorward policy`: the bundle in force, and questions to it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
+use doorward_api::{
+    BundleProposal, BundleView, CheckAnswer, CheckRequest, WhatCanRequest, WhoCanRequest, endpoint,
+};
+use doorward_model::{Revision, escape};
 use doorward_policies::BundleText;
-use http::Method;
-use serde_json::{Map, Value, json};
 
-use super::args::{Attribute, PolicyCommand, Question};
-use super::client::{Client, items, text, when};
+use super::args::{Attribute, PolicyCommand, PolicyQuestion};
+use super::client::{Client, when};
 use super::output::Output;
 use super::{End, bench, explain, revision, sets};
 use crate::failure::Failure;
 use crate::place::at;
-
-/// The files of a bundle, and their names in requests.
-pub(super) const MEMBERS: [&str; 5] = ["model", "policy", "roles", "groups", "tests"];
 
 pub(crate) async fn run(
     command: PolicyCommand,
@@ -26,40 +27,44 @@ pub(crate) async fn run(
     match command {
         C::Show { out: dir } => show(dir.as_deref(), client, out).await?,
         C::Apply { bundle, force_lockout, dry_run, reason, confirm_within } => {
-            let mut body = read(&bundle)?;
-            if let Some(within) = confirm_within {
-                let seconds = u32::try_from(within.as_secs().max(1)).unwrap_or(u32::MAX);
-                body.insert("confirm_within".to_owned(), json!(seconds));
-            }
-            revision::apply(body, dry_run, &reason, force_lockout, client, out).await?;
+            let seconds = |within: Duration| u32::try_from(within.as_secs().max(1));
+            let confirm_within = confirm_within.map(|within| seconds(within).unwrap_or(u32::MAX));
+            let files = read(&bundle)?;
+            let proposal =
+                BundleProposal { dry_run, reason, force_lockout, confirm_within, ..files };
+            revision::apply(&proposal, client, out).await?;
         }
         C::Rollback { revision, dry_run, reason, force_lockout } => {
-            let body = Map::from_iter([("revision".to_owned(), json!(revision))]);
-            revision::apply(body, dry_run, &reason, force_lockout, client, out).await?;
+            let revision = Some(Revision(revision));
+            let proposal = BundleProposal {
+                revision,
+                dry_run,
+                reason,
+                force_lockout,
+                ..BundleProposal::default()
+            };
+            revision::apply(&proposal, client, out).await?;
         }
         C::Test { bundle } => return revision::test(bundle.as_deref(), client, out).await,
         C::History => revision::history(client, out).await?,
         C::Diff { former, later } => revision::diff(&former, later.as_deref(), client, out).await?,
         C::Check(question) => {
-            let body = asked(&question);
-            let answer = client.request(Method::POST, "/v1/policies/check", Some(&body)).await?;
-            let permit = answer.get("permit").and_then(Value::as_bool).unwrap_or(false);
-            out.print(&answer, |answer| verdict(answer, permit, out))?;
-            return Ok(if permit { End::Done } else { End::Denied });
+            let answer =
+                client.call::<endpoint::CheckPolicy>(&[], &check_request(question)).await?;
+            out.print(&answer, |answer| verdict(answer, out))?;
+            return Ok(if answer.permit { End::Done } else { End::Denied });
         }
         C::Confirm => revision::confirm(client, out).await?,
-        C::Explain(question) => explain::explain(&asked(&question), client, out).await?,
+        C::Explain(question) => explain::explain(&check_request(question), client, out).await?,
         C::WhoCan { action, resource, at, from, attr } => {
-            let attrs = attributes(attr.as_ref());
-            let body = json!({
-                "action": action, "resource": resource, "at": at, "from": from, "attrs": attrs,
-            });
-            explain::who_can(&body, client, out).await?;
+            let attrs = attributes(attr);
+            let request = WhoCanRequest { action, resource, at, from, attrs };
+            explain::who_can(&request, client, out).await?;
         }
         C::Lint { bundle } => explain::lint(bundle.as_deref(), client, out).await?,
         C::Replay { bundle, since } => explain::replay(&bundle, since, client, out).await?,
         C::WhatCan { subject, at } => {
-            explain::what_can(&json!({ "subject": subject, "at": at }), client, out).await?;
+            explain::what_can(&WhatCanRequest { subject, at }, client, out).await?;
         }
         C::Bench { sets: true, .. } => sets::run(out)?,
         C::Bench { bundle, rules, shape, sets: false } => {
@@ -70,79 +75,69 @@ pub(crate) async fn run(
 }
 
 /// A question, as a request asks it.
-fn asked(question: &Question) -> Value {
-    let Question { subject, action, resource, at, from, attr } = question;
-    let attrs = attributes(attr.as_ref());
-    json!({
-        "subject": subject, "action": action, "resource": resource, "at": at, "from": from,
-        "attrs": attrs,
-    })
+fn check_request(question: PolicyQuestion) -> CheckRequest {
+    let PolicyQuestion { subject, action, resource, at, from, attr } = question;
+    CheckRequest { subject, action, resource, at, from, attrs: attributes(attr) }
 }
 
-fn attributes(given: Option<&Attribute>) -> Map<String, Value> {
-    given.into_iter().map(|(name, value)| (name.clone(), json!(value))).collect()
+fn attributes(given: Option<Attribute>) -> BTreeMap<String, String> {
+    given.into_iter().collect()
+}
+
+/// The files of the bundle in force, in the order of [`BundleText::FILES`].
+fn files(bundle: &BundleView) -> [&str; 5] {
+    [&bundle.model, &bundle.policy, &bundle.roles, &bundle.groups, &bundle.tests]
 }
 
 async fn show(dir: Option<&Path>, client: &Client<'_>, out: &Output) -> Result<(), Failure> {
-    let answer = client.get("/v1/policies").await?;
+    let bundle = client.call::<endpoint::ShowPolicy>(&[], &()).await?;
     let Some(dir) = dir else {
-        return out.print(&answer, |answer| {
-            let mut text = format!(
-                "# revision {}, since {}, by {}\n",
-                text(answer, "revision"),
-                when(answer, "at"),
-                self::text(answer, "author")
-            );
-            for (member, file) in MEMBERS.iter().zip(BundleText::FILES).skip(1).take(3) {
-                let lines = answer.get(*member).and_then(Value::as_str).unwrap_or_default();
+        return out.print(&bundle, |bundle| {
+            let (revision, since) = (bundle.revision.0, when(bundle.at));
+            let by = escape(&bundle.author);
+            let mut text = format!("# revision {revision}, since {since}, by {by}\n");
+            for (lines, file) in files(bundle).into_iter().zip(BundleText::FILES).skip(1).take(3) {
                 text.push_str(&format!("\n{}\n{lines}", out.bold(&format!("# {file}"))));
             }
             text
         });
     };
     fs::create_dir_all(dir).map_err(at(dir))?;
-    for (member, file) in MEMBERS.iter().zip(BundleText::FILES) {
+    for (lines, file) in files(&bundle).into_iter().zip(BundleText::FILES) {
         let path = dir.join(file);
-        let lines = answer.get(*member).and_then(Value::as_str).unwrap_or_default();
         fs::write(&path, lines).map_err(at(&path))?;
     }
-    out.print(&answer, |answer| {
-        format!("revision {} is in {}", text(answer, "revision"), dir.display())
-    })
+    out.print(&bundle, |bundle| format!("revision {} is in {}", bundle.revision.0, dir.display()))
 }
 
 /// The files of a bundle: all of a directory's, or one that replaces `policy.csv`.
-pub(super) fn read(path: &Path) -> Result<Map<String, Value>, Failure> {
+pub(super) fn read(path: &Path) -> Result<BundleProposal, Failure> {
     let text = |path: &Path| fs::read_to_string(path).map_err(at(path));
-    let mut body = Map::new();
     if !path.is_dir() {
-        body.insert("policy".to_owned(), Value::String(text(path)?));
-        return Ok(body);
+        return Ok(BundleProposal { policy: Some(text(path)?), ..BundleProposal::default() });
     }
-    for (member, file) in MEMBERS.iter().zip(BundleText::FILES) {
-        let path = path.join(file);
-        // A bundle without links or tests may leave their files out; the model is fixed.
-        // A link that leads nowhere is there, and cannot be read.
-        let lines = match (*member, path.symlink_metadata().is_ok()) {
-            ("policy", _) | (_, true) => text(&path)?,
-            ("model", false) => continue,
-            (_, false) => String::new(),
-        };
-        body.insert((*member).to_owned(), Value::String(lines));
-    }
-    Ok(body)
+    let [model, policy, roles, groups, tests] = BundleText::FILES.map(|file| path.join(file));
+    // A symbolic link that leads nowhere is there, and cannot be read.
+    let is_there = |path: &Path| path.symlink_metadata().is_ok();
+    // A bundle without links or tests may leave their files out.
+    let or_empty = |path: &Path| if is_there(path) { text(path) } else { Ok(String::new()) };
+    Ok(BundleProposal {
+        // The model is the same for all bundles, so its file may be missing.
+        model: is_there(&model).then(|| text(&model)).transpose()?,
+        policy: Some(text(&policy)?),
+        roles: Some(or_empty(&roles)?),
+        groups: Some(or_empty(&groups)?),
+        tests: Some(or_empty(&tests)?),
+        ..BundleProposal::default()
+    })
 }
 
-fn verdict(answer: &Value, permit: bool, out: &Output) -> String {
-    let head = if permit { out.good("permit") } else { out.bad("deny") };
-    let mut lines = vec![format!("{head}  {}", text(answer, "why"))];
-    for rule in items(answer, "text") {
-        let rule = rule.as_str().unwrap_or_default();
-        lines.push(format!("  {}", doorward_model::escape(rule)));
-    }
-    match when(answer, "ask_again_at") {
-        until if until.is_empty() => {}
-        until => lines.push(format!("  ask again at {until}")),
+fn verdict(answer: &CheckAnswer, out: &Output) -> String {
+    let head = if answer.permit { out.good("permit") } else { out.bad("deny") };
+    let mut lines = vec![format!("{head}  {}", escape(&answer.why))];
+    lines.extend(answer.text.iter().map(|rule| format!("  {}", escape(rule))));
+    if let Some(until) = answer.opinion.ask_again_at {
+        lines.push(format!("  ask again at {}", when(until)));
     }
     lines.join("\n")
 }

@@ -1,46 +1,42 @@
 //! The life of a policy: preview, tests, history, differences, and the way back.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use http::Method;
-use serde_json::{Map, Value, json};
+use doorward_api::{
+    BundleApplied, BundleProposal, BundleView, EndingView, FailingTest, FirstOf, RevisionText,
+    RevisionView, RightView, endpoint,
+};
+use doorward_model::escape;
+use doorward_policies::BundleText;
+use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
 
 use super::End;
-use super::client::{Client, ended, items, text, when};
+use super::client::{Client, ended, when};
 use super::output::Output;
-use super::policy::{MEMBERS, read};
+use super::policy::read;
 use crate::failure::Failure;
-use doorward_policies::BundleText;
 
 /// Puts a bundle in force, or only says what that would change.
 pub(super) async fn apply(
-    mut body: Map<String, Value>,
-    dry_run: bool,
-    reason: &str,
-    force_lockout: bool,
+    proposal: &BundleProposal,
     client: &Client<'_>,
     out: &Output,
 ) -> Result<(), Failure> {
-    body.insert("dry_run".to_owned(), json!(dry_run));
-    body.insert("reason".to_owned(), json!(reason));
-    let waits = body.get("confirm_within").and_then(Value::as_u64);
-    body.insert("force_lockout".to_owned(), json!(force_lockout));
-    let body = Value::Object(body);
-    let answer = client.request(Method::PUT, "/v1/policies", Some(&body)).await?;
+    let answer = client.call::<endpoint::ApplyPolicy>(&[], proposal).await?;
     out.print(&answer, |answer| {
-        let mut shown = preview(answer, dry_run, out);
-        shown.push(if dry_run {
-            "nothing was changed; leave --dry-run out to apply it".to_owned()
-        } else {
-            format!(
+        let mut shown = preview(answer, proposal.dry_run, out);
+        shown.push(match answer.revision {
+            None => "nothing was changed; leave --dry-run out to apply it".to_owned(),
+            Some(revision) => format!(
                 "revision {} is in force: {} rules{}",
-                text(answer, "revision"),
-                text(answer, "rules"),
-                ended(answer)
-            )
+                revision.0,
+                answer.rules,
+                ended(answer.ended.unwrap_or_default())
+            ),
         });
-        if let Some(seconds) = waits.filter(|_| !dry_run) {
+        if let Some(seconds) = proposal.confirm_within.filter(|_| !proposal.dry_run) {
             shown.push(format!(
                 "it undoes itself in {seconds} s unless you run `doorward policy confirm`"
             ));
@@ -51,68 +47,69 @@ pub(super) async fn apply(
 
 /// Keeps the bundle in force.
 pub(super) async fn confirm(client: &Client<'_>, out: &Output) -> Result<(), Failure> {
-    let answer = client.request(Method::POST, "/v1/policies/confirm", None).await?;
-    out.print(&answer, |answer| format!("revision {} stays", text(answer, "revision")))
+    let answer = client.call::<endpoint::ConfirmPolicy>(&[], &()).await?;
+    out.print(&answer, |answer| format!("revision {} stays", answer.revision.0))
 }
 
 /// What a bundle changes, in lines.
-fn preview(answer: &Value, dry_run: bool, out: &Output) -> Vec<String> {
+fn preview(applied: &BundleApplied, dry_run: bool, out: &Output) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut list = |name: &str, mark: &str, title: &str, show: &dyn Fn(&Value) -> String| {
-        let Some(listed) = answer.get(name) else { return };
-        let count = listed.get("count").and_then(Value::as_u64).unwrap_or(0);
-        if count == 0 {
-            return;
-        }
-        lines.push(out.bold(&format!("{title} ({count})")));
-        let first = items(listed, "first");
-        lines.extend(first.iter().map(|one| {
-            let line = format!("{mark} {}", doorward_model::escape(&show(one)));
-            if mark == "+" { out.good(&line) } else { out.bad(&line) }
-        }));
-        if (first.len() as u64) < count {
-            lines.push(format!("  and {} more", count - first.len() as u64));
-        }
-    };
-    let rule = |one: &Value| one.as_str().unwrap_or_default().to_owned();
-    let pair = |one: &Value| {
-        format!("{} {} {}", text(one, "subject"), text(one, "action"), text(one, "resource"))
-    };
-    list("added", "+", "rules added", &rule);
-    list("removed", "-", "rules removed", &rule);
-    list("opened", "+", "may from then on", &pair);
-    list("closed", "-", "may not any more", &pair);
-    if answer.get("all_pairs").and_then(Value::as_bool) == Some(false) {
+    let rule = |rule: &String| escape(rule).to_string();
+    let right =
+        |one: &RightView| format!("{} {} {}", one.subject, one.action, escape(&one.resource));
+    part(&mut lines, "+", "rules added", &applied.added, rule, out);
+    part(&mut lines, "-", "rules removed", &applied.removed, rule, out);
+    part(&mut lines, "+", "may from then on", &applied.opened, right, out);
+    part(&mut lines, "-", "may not any more", &applied.closed, right, out);
+    if !applied.all_pairs {
         lines.push(
             "  (there are too many pairs to ask about all; these are of the first)".to_owned(),
         );
     }
-    let ending = items(answer, "ending");
-    if !ending.is_empty() {
+    if !applied.ending.is_empty() {
         let title = if dry_run { "live flows that would end" } else { "live flows that ended" };
-        lines.push(out.bold(&format!("{title} ({})", ending.len())));
-        lines.extend(ending.iter().map(|one| {
-            let flow = one.get("flow").unwrap_or(&Value::Null);
-            let line = format!(
-                "- {} {} {} {}/{}: {}",
-                text(flow, "id"),
-                text(one, "subject"),
-                text(flow, "action"),
-                text(flow, "device"),
-                text(flow, "path"),
-                text(one, "why")
-            );
-            out.bad(&doorward_model::escape(&line).to_string())
-        }));
+        lines.push(out.bold(&format!("{title} ({})", applied.ending.len())));
+        lines.extend(applied.ending.iter().map(|one| out.bad(&ending(one))));
     }
-    if let Some(examined) = answer.get("examined").and_then(Value::as_u64) {
-        lines.push(format!("decided alike by Casbin: {examined} questions made from its words"));
-    }
-    if let Some(passed) = answer.get("passed").and_then(Value::as_u64).filter(|passed| *passed > 0)
-    {
-        lines.push(format!("tests passed: {passed}"));
+    lines.push(format!(
+        "decided alike by Casbin: {} questions made from its words",
+        applied.examined
+    ));
+    if applied.passed > 0 {
+        lines.push(format!("tests passed: {}", applied.passed));
     }
     lines
+}
+
+/// Adds one part of a preview: its title, the first of its items, and how many more there are.
+fn part<T>(
+    lines: &mut Vec<String>,
+    mark: &str,
+    title: &str,
+    listed: &FirstOf<T>,
+    show: impl Fn(&T) -> String,
+    out: &Output,
+) {
+    if listed.count == 0 {
+        return;
+    }
+    lines.push(out.bold(&format!("{title} ({})", listed.count)));
+    lines.extend(listed.first.iter().map(|one| {
+        let line = format!("{mark} {}", show(one));
+        if mark == "+" { out.good(&line) } else { out.bad(&line) }
+    }));
+    if listed.first.len() < listed.count {
+        lines.push(format!("  and {} more", listed.count - listed.first.len()));
+    }
+}
+
+/// A live flow that a bundle ends, and why.
+fn ending(one: &EndingView) -> String {
+    let flow = &one.flow;
+    format!(
+        "- {} {} {} {}/{}: {}",
+        flow.id, one.subject, flow.action, flow.device, flow.path, one.why
+    )
 }
 
 /// Runs the tests of a bundle. Status 1 if one fails.
@@ -121,23 +118,16 @@ pub(super) async fn test(
     client: &Client<'_>,
     out: &Output,
 ) -> Result<End, Failure> {
-    let body = match bundle {
-        Some(path) => read(path)?,
-        None => Map::new(),
-    };
-    let body = Value::Object(body);
-    let answer = client.request(Method::POST, "/v1/policies/test", Some(&body)).await?;
-    let failing = items(&answer, "failing").len();
-    out.print(&answer, |answer| {
-        let mut lines: Vec<String> = items(answer, "failing")
-            .iter()
-            .map(|one| {
-                let head = format!("tests.toml:{}", text(one, "line"));
-                let rest = format!("{}: {}", text(one, "question"), text(one, "why"));
-                format!("{} {}", out.bad(&head), doorward_model::escape(&rest))
-            })
-            .collect();
-        let tests = text(answer, "tests");
+    let proposal = bundle.map(read).transpose()?.unwrap_or_default();
+    let tested = client.call::<endpoint::TestPolicy>(&[], &proposal).await?;
+    let failing = tested.failing.len();
+    out.print(&tested, |tested| {
+        let line = |one: &FailingTest| {
+            let head = out.bad(&format!("tests.toml:{}", one.line));
+            format!("{head} {}: {}", escape(&one.question), escape(&one.why))
+        };
+        let mut lines: Vec<String> = tested.failing.iter().map(line).collect();
+        let tests = tested.tests;
         lines.push(match failing {
             0 => format!("{} {tests} tests", out.good("passed")),
             count => format!("{} {count} of {tests} tests", out.bad("failed")),
@@ -149,25 +139,28 @@ pub(super) async fn test(
 
 /// Every bundle that is or was in force.
 pub(super) async fn history(client: &Client<'_>, out: &Output) -> Result<(), Failure> {
-    let answer = client.get("/v1/policies/revisions").await?;
-    out.print(&answer, |answer| {
-        let rows: Vec<Vec<String>> = answer
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|one| {
-                vec![
-                    text(one, "revision"),
-                    when(one, "at"),
-                    text(one, "author"),
-                    text(one, "rules"),
-                    text(one, "passed"),
-                    text(one, "reason"),
-                ]
-            })
-            .collect();
+    let revisions = client.list::<endpoint::ListRevisions, _>().await?;
+    out.print(&revisions, |revisions| {
+        let row = |one: &RevisionView| {
+            vec![
+                one.revision.0.to_string(),
+                when(one.at),
+                escape(&one.author).to_string(),
+                one.rules.to_string(),
+                one.passed.to_string(),
+                escape(&one.reason).to_string(),
+            ]
+        };
+        let rows: Vec<_> = revisions.iter().map(row).collect();
         out.table(&["REVISION", "SINCE", "BY", "RULES", "TESTS", "REASON"], &rows)
     })
+}
+
+/// What differs between two versions of one file.
+#[derive(Serialize)]
+struct FileDifference {
+    added: Vec<String>,
+    removed: Vec<String>,
 }
 
 /// The differences between two bundles, as a unified diff of each file.
@@ -178,19 +171,17 @@ pub(super) async fn diff(
     out: &Output,
 ) -> Result<(), Failure> {
     let (first, second) = (bundle(Some(former), client).await?, bundle(later, client).await?);
-    let mut files = Map::new();
+    let mut files = BTreeMap::new();
     let mut shown = Vec::new();
-    for (member, file) in MEMBERS.iter().zip(BundleText::FILES) {
-        let of = |bundle: &Value| bundle.get(*member).and_then(Value::as_str).map(str::to_owned);
-        let (old, new) = (of(&first).unwrap_or_default(), of(&second).unwrap_or_default());
-        let changes = TextDiff::from_lines(&old, &new);
+    for ((old, new), file) in first.texts().into_iter().zip(second.texts()).zip(BundleText::FILES) {
+        let changes = TextDiff::from_lines(old, new);
         let unified =
             changes.unified_diff().header(&format!("a/{file}"), &format!("b/{file}")).to_string();
         if unified.is_empty() {
             continue;
         }
         shown.extend(unified.lines().map(|line| {
-            let line = doorward_model::escape(line).to_string();
+            let line = escape(line).to_string();
             match line.chars().next() {
                 Some('+') => out.good(&line),
                 Some('-') => out.bad(&line),
@@ -199,33 +190,41 @@ pub(super) async fn diff(
         }));
         let of = |tag: ChangeTag| {
             let lines = changes.iter_all_changes().filter(|change| change.tag() == tag);
-            lines.map(|change| json!(change.value().trim_end())).collect::<Vec<_>>()
+            lines.map(|change| change.value().trim_end().to_owned()).collect()
         };
-        let view = json!({ "added": of(ChangeTag::Insert), "removed": of(ChangeTag::Delete) });
-        files.insert((*file).to_owned(), view);
+        let difference =
+            FileDifference { added: of(ChangeTag::Insert), removed: of(ChangeTag::Delete) };
+        files.insert(file, difference);
     }
-    out.print(&Value::Object(files), |_| match shown.is_empty() {
+    out.print(&files, |_| match shown.is_empty() {
         true => "no difference".to_owned(),
         false => shown.join("\n"),
     })
 }
 
+/// The text of the bundle in force.
+async fn in_force(client: &Client<'_>) -> Result<BundleText, Failure> {
+    let bundle = client.call::<endpoint::ShowPolicy>(&[], &()).await?;
+    let BundleView { model, policy, roles, groups, tests, .. } = bundle;
+    Ok(BundleText { model, policy, roles, groups, tests })
+}
+
 /// The text of a bundle: a revision's by its number, a directory's, or the one in force.
-async fn bundle(name: Option<&str>, client: &Client<'_>) -> Result<Value, Failure> {
-    match name {
-        None => client.get("/v1/policies").await,
-        Some(name) => match name.parse::<u32>() {
-            Ok(number) => client.get(&format!("/v1/policies/revisions/{number}")).await,
-            Err(_) => {
-                let mut files = read(Path::new(name))?;
-                // What a directory leaves out stays as it is.
-                let present = client.get("/v1/policies").await?;
-                for member in MEMBERS {
-                    let lines = present.get(member).cloned().unwrap_or_default();
-                    files.entry(member).or_insert(lines);
-                }
-                Ok(Value::Object(files))
-            }
-        },
+async fn bundle(name: Option<&str>, client: &Client<'_>) -> Result<BundleText, Failure> {
+    let Some(name) = name else { return in_force(client).await };
+    if name.parse::<u32>().is_ok() {
+        let found = client.call::<endpoint::ShowRevision>(&[name], &()).await?;
+        let RevisionText { model, policy, roles, groups, tests, .. } = found;
+        return Ok(BundleText { model, policy, roles, groups, tests });
     }
+    let files = read(Path::new(name))?;
+    // A file that the directory does not have stays as it is.
+    let present = in_force(client).await?;
+    Ok(BundleText {
+        model: files.model.unwrap_or(present.model),
+        policy: files.policy.unwrap_or(present.policy),
+        roles: files.roles.unwrap_or(present.roles),
+        groups: files.groups.unwrap_or(present.groups),
+        tests: files.tests.unwrap_or(present.tests),
+    })
 }

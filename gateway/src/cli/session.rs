@@ -1,10 +1,9 @@
 //! `doorward session`.
 
-use http::Method;
-use serde_json::Value;
+use doorward_api::{FlowView, SessionView, endpoint};
 
 use super::args::SessionCommand;
-use super::client::{Client, items, text, when};
+use super::client::{Client, when};
 use super::output::Output;
 use crate::failure::Failure;
 
@@ -15,47 +14,42 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     match command {
         SessionCommand::List => {
-            let answer = client.get("/v1/sessions").await?;
-            out.print(&answer, |answer| list(answer, out))
+            let sessions = client.list::<endpoint::ListSessions, _>().await?;
+            out.print(&sessions, |sessions| list(sessions, out))
         }
         SessionCommand::Cut { id } => {
             if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
                 return Err(Failure::new("an id has 26 letters and digits; see `session list`"));
             }
-            let answer =
-                client.request(Method::DELETE, &format!("/v1/sessions/{id}"), None).await?;
+            let answer = client.call::<endpoint::CutSession>(&[&id], &()).await?;
             out.print(&answer, |_| format!("{id} is cut"))
         }
     }
 }
 
-fn list(answer: &Value, out: &Output) -> String {
+fn list(sessions: &[SessionView], out: &Output) -> String {
     let mut rows = Vec::new();
-    for session in answer.as_array().into_iter().flatten() {
+    for session in sessions {
         rows.push(vec![
-            text(session, "id"),
-            text(session, "subject"),
-            text(session, "source"),
-            text(session, "door"),
-            when(session, "since"),
+            session.id.to_string(),
+            session.subject.to_string(),
+            session.source.to_string(),
+            session.door.clone(),
+            when(session.since),
             String::new(),
         ]);
-        for flow in items(session, "flows") {
-            let moved = format!("{} up, {} down", text(flow, "bytes_up"), text(flow, "bytes_down"));
-            rows.push(vec![
-                format!("  {}", text(flow, "id")),
-                format!(
-                    "  {} {}/{}",
-                    text(flow, "action"),
-                    text(flow, "device"),
-                    text(flow, "path")
-                ),
-                String::new(),
-                String::new(),
-                when(flow, "since"),
-                moved,
-            ]);
-        }
+        rows.extend(session.flows.iter().map(flow));
     }
     out.table(&["SESSION", "SUBJECT", "FROM", "DOOR", "SINCE", "BYTES"], &rows)
+}
+
+fn flow(flow: &FlowView) -> Vec<String> {
+    vec![
+        format!("  {}", flow.id),
+        format!("  {} {}/{}", flow.action, flow.device, flow.path),
+        String::new(),
+        String::new(),
+        when(flow.since),
+        format!("{} up, {} down", flow.bytes_up, flow.bytes_down),
+    ]
 }

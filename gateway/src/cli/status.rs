@@ -1,24 +1,23 @@
 //! `doorward status`.
 
-use serde_json::Value;
+use doorward_api::{LimitView, StatusView, endpoint};
+use doorward_model::escape;
 
-use super::client::{Client, items, text, when};
+use super::client::{Client, rule_lines, when};
 use super::output::Output;
 use crate::failure::Failure;
 
 pub(crate) async fn run(client: &Client<'_>, limits: bool, out: &Output) -> Result<(), Failure> {
-    let answer = client.get("/v1/status").await?;
+    let status = client.call::<endpoint::Status>(&[], &()).await?;
     if limits {
-        let all = answer.get("limits").unwrap_or(&Value::Null);
-        return out.print(all, |_| show_limits(items(&answer, "limits"), out));
+        return out.print(&status.limits, |limits| show_limits(limits, out));
     }
-    out.print(&answer, |answer| show(answer, out))
+    out.print(&status, |status| show(status, out))
 }
 
 /// A number as people read it: bytes in the largest unit that keeps it short.
-fn amount(value: &Value, unit: &str) -> String {
+fn amount(number: u64, unit: &str) -> String {
     const UNITS: [&str; 3] = ["KiB", "MiB", "GiB"];
-    let Some(number) = value.as_u64() else { return "-".to_owned() };
     let mut shown = (number, "");
     for larger in UNITS {
         if unit != "bytes" || shown.0 < 1024 {
@@ -29,21 +28,20 @@ fn amount(value: &Value, unit: &str) -> String {
     format!("{} {}", shown.0, shown.1).trim_end().to_owned()
 }
 
-fn show_limits(limits: &[Value], out: &Output) -> String {
-    let row = |limit: &Value| {
-        let unit = text(limit, "unit");
-        let of = |key: &str| amount(limit.get(key).unwrap_or(&Value::Null), &unit);
-        let rate = if unit == "in a second" { " a second" } else { "" };
+fn show_limits(limits: &[LimitView], out: &Output) -> String {
+    let row = |limit: &LimitView| {
+        let of = |number: u64| amount(number, &limit.unit);
+        let rate = if limit.unit == "in a second" { " a second" } else { "" };
         vec![
-            text(limit, "what"),
-            of("in_use"),
-            format!("{}{rate}", of("total")),
-            format!("{} a {}", of("share"), text(limit, "each")),
-            of("kept"),
-            of("administration"),
-            match limit.get("setting").and_then(Value::as_str) {
-                Some(setting) => format!("{} ({setting})", text(limit, "from")),
-                None => text(limit, "from"),
+            limit.what.clone(),
+            limit.in_use.map_or_else(|| "-".to_owned(), of),
+            format!("{}{rate}", of(limit.total)),
+            format!("{} a {}", of(limit.share), limit.each),
+            of(limit.kept),
+            of(limit.administration),
+            match &limit.setting {
+                Some(setting) => format!("{} ({setting})", limit.from),
+                None => limit.from.clone(),
             },
         ]
     };
@@ -59,61 +57,46 @@ fn show_limits(limits: &[Value], out: &Output) -> String {
 }
 
 /// What the referee has found, and what is suspended for it.
-fn referee(answer: &Value) -> String {
-    let found = answer.get("referee").unwrap_or(&Value::Null);
+fn referee(status: &StatusView) -> String {
+    let found = &status.referee;
     let mut said = format!(
         "{} decisions looked at, {} differed, {} skipped",
-        text(found, "decided"),
-        text(found, "differed"),
-        text(found, "skipped")
+        found.decided, found.differed, found.skipped
     );
-    let suspended = items(answer, "suspended");
-    if !suspended.is_empty() {
-        let lines: Vec<String> =
-            suspended.iter().map(|line| format!("policy.csv:{line}")).collect();
+    if !status.suspended.is_empty() {
         said.push_str(&format!(
             "; {} permit nothing until the next `doorward policy apply`",
-            lines.join(" ")
+            rule_lines(&status.suspended)
         ));
     }
     said
 }
 
-fn show(answer: &Value, out: &Output) -> String {
-    let state = match text(answer, "state") {
-        ok if ok == "ok" => out.good("ok"),
-        other => out.bad(&other),
+fn show(status: &StatusView, out: &Output) -> String {
+    let state = match status.state.as_str() {
+        "ok" => out.good("ok"),
+        other => out.bad(&escape(other).to_string()),
     };
     let mut lines = vec![format!(
         "{}  {}  {state}  as of {}",
-        out.bold(&text(answer, "gateway")),
-        text(answer, "domain"),
-        when(answer, "time")
+        out.bold(&status.gateway.to_string()),
+        status.domain,
+        when(status.time)
     )];
-    for condition in items(answer, "conditions") {
-        let about = out.bad(&text(condition, "about"));
-        lines.push(format!("  {about}: {}", text(condition, "detail")));
+    for condition in &status.conditions {
+        let about = out.bad(&escape(&condition.about).to_string());
+        lines.push(format!("  {about}: {}", escape(&condition.detail)));
     }
     for (name, value) in [
-        ("version", text(answer, "version")),
-        (
-            "policy",
-            format!("revision {}, {} rules", text(answer, "revision"), text(answer, "rules")),
-        ),
-        ("epoch", text(answer, "epoch")),
-        ("sessions", text(answer, "sessions")),
-        ("flows", format!("{} ({} untracked)", text(answer, "flows"), text(answer, "untracked"))),
-        ("referee", referee(answer)),
-        (
-            "audit",
-            format!(
-                "{} records, {} bytes",
-                text(answer, "audit_records"),
-                text(answer, "audit_bytes")
-            ),
-        ),
-        ("authority", format!("until {}", when(answer, "authority_until"))),
-        ("fingerprint", text(answer, "anchor")),
+        ("version", escape(&status.version).to_string()),
+        ("policy", format!("revision {}, {} rules", status.revision.0, status.rules)),
+        ("epoch", status.epoch.0.to_string()),
+        ("sessions", status.sessions.to_string()),
+        ("flows", format!("{} ({} untracked)", status.flows, status.untracked)),
+        ("referee", referee(status)),
+        ("audit", format!("{} records, {} bytes", status.audit_records, status.audit_bytes)),
+        ("authority", format!("until {}", when(status.authority_until))),
+        ("fingerprint", status.anchor.to_string()),
     ] {
         lines.push(format!("{name:<12}{value}"));
     }

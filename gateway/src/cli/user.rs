@@ -1,11 +1,10 @@
 //! `doorward user`.
 
-use http::Method;
-use serde_json::{Value, json};
+use doorward_api::{CodeRequest, RoleGrant, SubjectView, UserAddition, UserChange, endpoint};
 
 use super::args::UserCommand;
-use super::client::{Client, items, show_warnings, text, when};
-use super::device::{certificates, change, code, facts, new_code, remove, revoke, state};
+use super::client::{Client, ended, joined, show_warnings, when};
+use super::device::{added, certificates, changed, facts, identity, new_code, on_or_off, revoked};
 use super::output::Output;
 use crate::failure::Failure;
 
@@ -16,66 +15,70 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     match command {
         UserCommand::Add { name, roles, ttl } => {
-            let body = json!({ "roles": roles, "ttl_seconds": ttl.map(|ttl| ttl.as_secs()) });
-            let path = format!("/v1/users/{name}");
-            let answer = client.request(Method::POST, &path, Some(&body)).await?;
-            show_warnings(&answer);
-            out.print(&answer, |answer| code(answer, "Let them run this", out))
+            let addition = UserAddition { roles, ttl_seconds: ttl.map(|ttl| ttl.as_secs()) };
+            let answer = client.call::<endpoint::AddUser>(&[name.as_str()], &addition).await?;
+            show_warnings(&answer.value.warnings);
+            out.print(&answer, |answer| added(&answer.value, "Let them run this", out))
         }
         UserCommand::Set { name, grant, until, take } => {
             if grant.is_empty() && take.is_empty() {
                 return Err(Failure::new("say what to set: --role ROLE or --no-role ROLE"));
             }
-            let grant: Vec<Value> =
-                grant.iter().map(|role| json!({ "role": role, "until": until })).collect();
-            let body = json!({ "grant": grant, "take": take });
-            change(client, out, "users", &name, &body).await
+            let grant = grant.into_iter().map(|role| RoleGrant { role, until }).collect();
+            let change = UserChange { grant, take, ..UserChange::default() };
+            let answer = client.call::<endpoint::ChangeUser>(&[name.as_str()], &change).await?;
+            changed(&name, &answer, out)
         }
         UserCommand::List => {
-            let answer = client.get("/v1/users").await?;
-            out.print(&answer, |answer| list(answer, out))
+            let users = client.list::<endpoint::ListUsers, _>().await?;
+            out.print(&users, |users| list(users, out))
         }
         UserCommand::Show { name } => {
-            let answer = client.get(&format!("/v1/users/{name}")).await?;
-            out.print(&answer, |answer| {
-                let mut lines = facts(answer, out);
-                lines.push(format!("roles       {}", roles(answer)));
-                lines.extend(certificates(answer, out));
+            let user = client.call::<endpoint::ShowUser>(&[name.as_str()], &()).await?;
+            out.print(&user, |user| {
+                let mut lines = facts(user, out);
+                lines.push(format!("roles       {}", roles(user)));
+                lines.extend(certificates(user, out));
                 lines.join("\n")
             })
         }
-        UserCommand::Code { name, ttl } => new_code(client, out, "users", &name, ttl).await,
+        UserCommand::Code { name, ttl } => {
+            let request = CodeRequest { ttl_seconds: ttl.map(|ttl| ttl.as_secs()) };
+            let answer = client.call::<endpoint::NewUserCode>(&[name.as_str()], &request).await?;
+            out.print(&answer, |answer| new_code(&answer.value, out))
+        }
         UserCommand::Disable { name } => {
-            change(client, out, "users", &name, &json!({ "enabled": false })).await
+            let change = UserChange { enabled: Some(false), ..UserChange::default() };
+            let answer = client.call::<endpoint::ChangeUser>(&[name.as_str()], &change).await?;
+            changed(&name, &answer, out)
         }
         UserCommand::Enable { name } => {
-            change(client, out, "users", &name, &json!({ "enabled": true })).await
+            let change = UserChange { enabled: Some(true), ..UserChange::default() };
+            let answer = client.call::<endpoint::ChangeUser>(&[name.as_str()], &change).await?;
+            changed(&name, &answer, out)
         }
-        UserCommand::Revoke { name } => revoke(client, out, "users", &name).await,
-        UserCommand::Remove { name } => remove(client, out, "users", &name).await,
+        UserCommand::Revoke { name } => {
+            let answer = client.call::<endpoint::RevokeUser>(&[name.as_str()], &()).await?;
+            out.print(&answer, |answer| revoked(&name, answer))
+        }
+        UserCommand::Remove { name } => {
+            let answer = client.call::<endpoint::RemoveUser>(&[name.as_str()], &()).await?;
+            out.print(&answer, |answer| format!("{name} is removed{}", ended(answer.ended)))
+        }
     }
 }
 
-fn roles(user: &Value) -> String {
-    let role = |one: &Value| match when(one, "until") {
-        until if until.is_empty() => text(one, "role"),
-        until => format!("{} (until {until})", text(one, "role")),
-    };
-    items(user, "roles").iter().map(role).collect::<Vec<_>>().join(" ")
+fn roles(user: &SubjectView) -> String {
+    joined(user.roles.iter().flatten().map(|held| match held.until {
+        None => held.role.to_string(),
+        Some(until) => format!("{} (until {})", held.role, when(until)),
+    }))
 }
 
-fn list(answer: &Value, out: &Output) -> String {
-    let rows: Vec<Vec<String>> = answer
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|user| {
-            let identity = match when(user, "identity_until") {
-                until if until.is_empty() => "not enrolled".to_owned(),
-                until => format!("until {until}"),
-            };
-            vec![text(user, "name"), state(user, out), identity, roles(user)]
-        })
-        .collect();
+fn list(users: &[SubjectView], out: &Output) -> String {
+    let row = |user: &SubjectView| {
+        vec![user.name.clone(), on_or_off(user.enabled, out), identity(user), roles(user)]
+    };
+    let rows: Vec<_> = users.iter().map(row).collect();
     out.table(&["USER", "STATE", "IDENTITY", "ROLES"], &rows)
 }

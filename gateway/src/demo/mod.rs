@@ -9,15 +9,17 @@ mod thermostat;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use doorward_api::{
+    BundleProposal, DeviceAddition, InterfaceAddition, IssuedCode, UserAddition, endpoint,
+};
 use doorward_control::owner_code;
 use doorward_model::Code;
-use doorward_sdk::{Api, IdentityDir, enrol};
-use http::Method;
-use serde_json::{Value, json};
+use doorward_sdk::{IdentityDir, enrol};
 use tempfile::TempDir;
 
 use crate::assemble::Gateway;
-use crate::cli::write;
+use crate::cli::{Client, write};
+use crate::clock::SystemClock;
 use crate::config::Overrides;
 use crate::failure::Failure;
 
@@ -97,58 +99,47 @@ impl World {
         owner: &IdentityDir,
         alice: &IdentityDir,
     ) -> Result<(), Failure> {
-        let api = Administrator::new(gateway, owner)?;
-        let added = api.ask(Method::POST, "/v1/users/alice", json!({})).await?;
-        enrol(alice, &code_of(&added)?, true).await?;
-        let added = api.ask(Method::POST, "/v1/devices/thermostat", json!({})).await?;
-        enrol(&self.identity("thermostat"), &code_of(&added)?, true).await?;
-        api.ask(Method::POST, "/v1/devices/plc-3", json!({ "agentless": true })).await?;
-        let present = api.ask(Method::GET, "/v1/policies", Value::Null).await?;
-        let policy = present.get("policy").and_then(Value::as_str).unwrap_or_default();
-        let policy = format!("{policy}{RULES}");
-        api.ask(Method::PUT, "/v1/policies", json!({ "policy": policy })).await?;
+        let client = administrator(gateway, owner);
+        let added = client.call::<endpoint::AddUser>(&["alice"], &UserAddition::default()).await?;
+        enrol(alice, &code_of(&added.value)?, true).await?;
+        let with_agent = DeviceAddition::default();
+        let added = client.call::<endpoint::AddDevice>(&["thermostat"], &with_agent).await?;
+        enrol(&self.identity("thermostat"), &code_of(&added.value)?, true).await?;
+        let agentless = DeviceAddition { agentless: true, ..DeviceAddition::default() };
+        client.call::<endpoint::AddDevice>(&["plc-3"], &agentless).await?;
+        let present = client.call::<endpoint::ShowPolicy>(&[], &()).await?;
+        let policy = Some(format!("{}{RULES}", present.policy));
+        let proposal = BundleProposal { policy, ..BundleProposal::default() };
+        client.call::<endpoint::ApplyPolicy>(&[], &proposal).await?;
         Ok(())
     }
 
-    /// The simulated devices listen somewhere else each time.
+    /// Declares the interfaces anew: the simulated devices listen at other ports after each start.
     async fn declare(&self, gateway: &Gateway, owner: &IdentityDir) -> Result<(), Failure> {
-        let api = Administrator::new(gateway, owner)?;
-        for (door, url) in [
-            ("thermostat/http", format!("http://{}", self.thermostat)),
-            ("thermostat/console", format!("serial:{}?baud=115200", self.console.display())),
-            ("plc-3/modbus", format!("modbus://{}", self.plc)),
+        let client = administrator(gateway, owner);
+        for (device, name, url) in [
+            ("thermostat", "http", format!("http://{}", self.thermostat)),
+            ("thermostat", "console", format!("serial:{}?baud=115200", self.console.display())),
+            ("plc-3", "modbus", format!("modbus://{}", self.plc)),
         ] {
-            let path = format!("/v1/interfaces/{door}");
-            let declared = api.ask(Method::DELETE, &path, Value::Null).await;
-            // There is none the first time.
-            drop(declared);
-            api.ask(Method::POST, &path, json!({ "url": url })).await?;
+            let former = client.call::<endpoint::RemoveInterface>(&[device, name], &()).await;
+            // At the first start there is no former one.
+            drop(former);
+            let addition = InterfaceAddition { url, network: None };
+            client.call::<endpoint::AddInterface>(&[device, name], &addition).await?;
         }
         Ok(())
     }
 }
 
-fn code_of(answer: &Value) -> Result<Code, Failure> {
-    let code = answer.get("code").and_then(Value::as_str).unwrap_or_default();
+fn code_of(issued: &IssuedCode) -> Result<Code, Failure> {
+    let code = issued.code.as_deref().unwrap_or_default();
     Ok(code.parse().map_err(doorward_sdk::Error::from)?)
 }
 
-/// The owner, at the management listener.
-struct Administrator {
-    identity: doorward_sdk::Identity,
-    url: String,
-}
-
-impl Administrator {
-    fn new(gateway: &Gateway, owner: &IdentityDir) -> Result<Self, Failure> {
-        Ok(Self { identity: owner.load()?, url: gateway.addresses.management_url() })
-    }
-
-    async fn ask(&self, method: Method, path: &str, body: Value) -> Result<Value, Failure> {
-        let body = (!body.is_null()).then_some(&body);
-        let api = Api::new(&self.url, &self.identity);
-        Ok(api.request(method, path, body).await?.json().await?)
-    }
+/// The owner's requests, at the management listener.
+fn administrator(gateway: &Gateway, owner: &IdentityDir) -> Client<'static> {
+    Client::new(owner.clone(), Some(gateway.addresses.management_url()), &SystemClock)
 }
 
 /// A path as a shell takes it.

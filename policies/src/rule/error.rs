@@ -116,6 +116,95 @@ pub enum Reason {
     TooLarge,
 }
 
+impl Reason {
+    /// What is wrong, in a word.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Marker { .. } => "marker",
+            Self::Columns { .. } => "columns",
+            Self::Empty => "empty",
+            Self::Quote => "quote",
+            Self::Control => "control-character",
+            Self::Name(_) => "name",
+            Self::Everybody => "every-subject",
+            Self::EveryDevice => "every-device",
+            Self::DevicePrefix(_) => "device-prefix",
+            Self::Membership(_) => "membership",
+            Self::Pattern(_) => "path",
+            Self::Action(_) => "action",
+            Self::When(_) => "when",
+            Self::Effect(_) => "effect",
+            Self::Cycle(_) => "cycle",
+            Self::Depth(_) => "depth",
+            Self::Test(_) => "test",
+            Self::NoRules => "no-rules",
+            Self::TooManyNodes(_) => "too-many-paths",
+            Self::TooLarge => "too-large",
+        }
+    }
+
+    /// How many bytes are wrong, from the column on; 0 where that is not known.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        match self {
+            Self::Marker { found, .. } => found.len(),
+            Self::Quote | Self::Control => 1,
+            Self::DevicePrefix(text) | Self::Effect(text) => text.len(),
+            Self::Model
+            | Self::Columns { .. }
+            | Self::Empty
+            | Self::Name(_)
+            | Self::Everybody
+            | Self::EveryDevice
+            | Self::Membership(_)
+            | Self::Pattern(_)
+            | Self::Action(_)
+            | Self::When(_)
+            | Self::Cycle(_)
+            | Self::Depth(_)
+            | Self::Test(_)
+            | Self::NoRules
+            | Self::TooManyNodes(_)
+            | Self::TooLarge => 0,
+        }
+    }
+
+    /// What to write in that place instead, where there is one answer.
+    #[must_use]
+    pub fn fix(&self) -> Option<String> {
+        match self {
+            Self::Marker { expected, .. } => Some((*expected).to_owned()),
+            Self::Quote => Some("%22".to_owned()),
+            Self::DevicePrefix(text) => {
+                Some(text.strip_prefix("device/").unwrap_or(text).to_owned())
+            }
+            Self::Effect(text) => {
+                let lower = text.to_ascii_lowercase();
+                ["allow", "deny"].into_iter().find(|word| *word == lower).map(str::to_owned)
+            }
+            Self::Model
+            | Self::Columns { .. }
+            | Self::Empty
+            | Self::Control
+            | Self::Name(_)
+            | Self::Everybody
+            | Self::EveryDevice
+            | Self::Membership(_)
+            | Self::Pattern(_)
+            | Self::Action(_)
+            | Self::When(_)
+            | Self::Cycle(_)
+            | Self::Depth(_)
+            | Self::Test(_)
+            | Self::NoRules
+            | Self::TooManyNodes(_)
+            | Self::TooLarge => None,
+        }
+    }
+}
+
 /// Everything that is wrong with a bundle, a line each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BundleErrors {

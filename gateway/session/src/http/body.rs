@@ -19,6 +19,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use doorward_api::ProblemKind;
 use doorward_policies::Party;
 
 use super::problem::Problem;
@@ -303,7 +304,7 @@ pub fn json(value: &impl Serialize) -> Response<Payload> {
         }
         Err(error) => {
             tracing::error!(%error, "a response could not be written as JSON");
-            Problem::new(500, "Failed", "The gateway failed; see its log.").into_response()
+            Problem::new(ProblemKind::Failed, "The gateway failed; see its log.").into_response()
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Serves the gateway's own names over HTTP/1.1.
 
+use doorward_api::ProblemKind;
 use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
@@ -81,7 +82,7 @@ async fn answer(handler: &RequestHandler, mut request: Request<Incoming>) -> Res
     let bodied = request.headers().contains_key(http::header::TRANSFER_ENCODING)
         || length.is_some_and(|length| length.as_bytes() != b"0");
     if bodied {
-        let problem = Problem::new(400, "Wrong request", "A CONNECT has no body.");
+        let problem = Problem::new(ProblemKind::WrongRequest, "A CONNECT has no body.");
         let mut response = problem.into_response();
         mark(&mut response, id);
         return response;
@@ -91,7 +92,9 @@ async fn answer(handler: &RequestHandler, mut request: Request<Incoming>) -> Res
     handler.connect(id, request.uri().authority(), Box::new(Connect { reply, upgrade }));
     let mut response = match told.await {
         Ok(response) => response,
-        Err(_) => Problem::new(502, "Failed", "The tunnel was not opened.").into_response(),
+        Err(_) => {
+            Problem::new(ProblemKind::Unreachable, "The tunnel was not opened.").into_response()
+        }
     };
     mark(&mut response, id);
     response

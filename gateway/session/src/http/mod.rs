@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use doorward_api::ProblemKind;
 use doorward_model::FlowId;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use tokio::time::Instant;
@@ -140,7 +141,7 @@ impl RequestHandler {
         let is_stranger = self.visit.session.is_none();
         if is_stranger && !self.visit.entrance.admits_request(peer).await {
             self.serving.refusals.count(peer, "too-many-requests");
-            return Some(Problem::new(429, "Too many requests", "Try again in a few seconds."));
+            return Some(Problem::new(ProblemKind::TooMany, "Try again in a few seconds."));
         }
         None
     }
@@ -157,7 +158,7 @@ impl RequestHandler {
         reservation.ok_or_else(|| {
             self.serving.refusals.count(self.visit.peer.ip(), "no-room-for-requests");
             let detail = "Too many requests of yours are being read. Try again in a moment.";
-            Problem::new(503, "Busy", detail)
+            Problem::new(ProblemKind::Busy, detail)
         })
     }
 
@@ -174,7 +175,7 @@ impl RequestHandler {
                 let kept = reserve_answer(pots, &self.visit, response).await;
                 kept.unwrap_or_else(|| {
                     let detail = "Many answers to you are still being sent. Read them first.";
-                    Problem::new(503, "Busy", detail).into_response()
+                    Problem::new(ProblemKind::Busy, detail).into_response()
                 })
             }
         };
@@ -195,8 +196,7 @@ impl RequestHandler {
             }
         }
         Some(Problem::new(
-            400,
-            "Not forwarded",
+            ProblemKind::NotForwarded,
             "This gateway opens tunnels and forwards no requests. Ask for a tunnel: with curl, \
              add --proxytunnel (-p).",
         ))
@@ -210,7 +210,8 @@ impl RequestHandler {
         tunnel: Box<dyn Tunnel>,
     ) {
         if self.visit.listener == ListenerKind::Management {
-            let problem = Problem::new(405, "Not here", "Tunnels are opened at the data listener.");
+            let problem =
+                Problem::new(ProblemKind::WrongMethod, "Tunnels are opened at the data listener.");
             return tunnel.refuse(problem);
         }
         // The authority is an interface's name and a port. Anything else counts as an unknown name.

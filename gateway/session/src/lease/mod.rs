@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::rand;
+use doorward_api::SessionView;
 use doorward_model::{Clock, Device, FlowId, SessionId, Subject};
 use doorward_policies::{
     Cache, Decision, Door, Journal, Permit, Question, Refusal, Request, Snapshot,
@@ -31,9 +32,8 @@ use tokio::sync::watch;
 pub use cause::Cause;
 pub(crate) use entry::{FlowEntry, SessionEntry};
 pub use held::{Authorized, Lease, Tracked};
-pub use referee::{Referee, RefereeView, Suspend};
+pub use referee::{Referee, Suspend};
 pub use refused::Refused;
-pub use view::{EndingView, FlowView, SessionView};
 
 use crate::identify::VerifiedIdentity;
 use crate::limits::SessionLimits;
@@ -283,7 +283,7 @@ impl Leases {
     }
 
     /// Returns how many sessions there are.
-    pub(crate) fn session_count(&self) -> usize {
+    pub fn session_count(&self) -> usize {
         usize::try_from(self.0.pots.sessions().taken()).unwrap_or(usize::MAX)
     }
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use doorward_api::EndingView;
 use doorward_policies::{Commit, Decision, Observer, Refusal, Snapshot};
 
 use super::Leases;
 use super::cause::Cause;
 use super::entry::{FlowEntry, SessionEntry};
-use super::view::EndingView;
+use super::view;
 
 impl Leases {
     /// Asks a live flow's question again, by this state and at the present instant. Returns whether
@@ -39,8 +40,8 @@ impl Leases {
         let ending = |entry: &Arc<FlowEntry>| match next.decide_again(&entry.present_request(), now)
         {
             Decision::Permit(permit) if entry.is_still_for(&permit) => None,
-            Decision::Permit(_) => Some(EndingView::of(entry, Refusal::UnknownInterface.as_str())),
-            Decision::Denial(denial) => Some(EndingView::of(entry, denial.reason().as_str())),
+            Decision::Permit(_) => Some(view::ending(entry, Refusal::UnknownInterface.as_str())),
+            Decision::Denial(denial) => Some(view::ending(entry, denial.reason().as_str())),
         };
         flows.iter().filter_map(ending).collect()
     }

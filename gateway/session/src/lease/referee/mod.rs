@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use doorward_api::RefereeView;
 use doorward_model::Revision;
 use doorward_policies::{Differ, Event, Journal, Outcome, Record};
-use serde::Serialize;
 use tokio::sync::mpsc;
 
 use samples::Sample;
@@ -26,18 +26,6 @@ use crate::note::note;
 const QUEUE: usize = 256;
 /// The referee works at most this fraction of the time on one core: one part in 100.
 const SHARE: u32 = 100;
-
-/// What the referee has done since the gateway started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct RefereeView {
-    /// How many samples it has checked.
-    pub decided: u64,
-    /// How many answers it would not have given.
-    pub differed: u64,
-    /// How many samples it skipped: the queue was full, the bundle was gone, or too many rules
-    /// matched.
-    pub skipped: u64,
-}
 
 /// The port by which the referee suspends rules. The state's owner implements it.
 pub trait Suspend: Send + Sync {

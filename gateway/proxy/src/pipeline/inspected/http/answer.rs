@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use doorward_api::ProblemKind;
 use doorward_inspect::http::HttpRefusal;
 use doorward_session::{Payload, Problem};
 use http::header::{ALLOW, RETRY_AFTER};
@@ -10,9 +11,8 @@ use http::{HeaderValue, Response};
 /// The answer to a request that is not forwarded. With too many, it may be made again `after` so
 /// long.
 pub(super) fn refused(refusal: HttpRefusal, after: Option<Duration>) -> Response<Payload> {
-    let status = refusal.status();
-    let title = status.canonical_reason().unwrap_or("Refused");
-    let problem = Problem::new(status.as_u16(), title, refusal.to_string());
+    let kind = ProblemKind::of_status(refusal.status().as_u16());
+    let problem = Problem::new(kind, refusal.to_string());
     let mut answer = problem.into_response();
     if refusal == HttpRefusal::NotAllowed {
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static(HttpRefusal::ALLOW));
@@ -26,6 +26,6 @@ pub(super) fn refused(refusal: HttpRefusal, after: Option<Duration>) -> Response
 
 /// The answer where the backend gave none, or none that can be one.
 pub(super) fn bad_gateway() -> Response<Payload> {
-    Problem::new(502, "Bad gateway", "The interface gave no answer that can be passed on.")
+    Problem::new(ProblemKind::BadAnswer, "The interface gave no answer that can be passed on.")
         .into_response()
 }

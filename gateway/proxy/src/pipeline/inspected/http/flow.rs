@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use doorward_api::ProblemKind;
 use doorward_inspect::http::{
     Extended, Forwarded, HttpBackend, HttpInterface, HttpRefusal, ServedHost, recorded,
 };
@@ -199,7 +200,11 @@ impl HttpFlow {
     }
 
     /// Notes and answers that a request is refused of which some was forwarded.
-    pub(super) async fn refuse(&self, asked: &RequestName, refusal: HttpRefusal) -> Response<Payload> {
+    pub(super) async fn refuse(
+        &self,
+        asked: &RequestName,
+        refusal: HttpRefusal,
+    ) -> Response<Payload> {
         let records = {
             let mut requests = self.requests();
             requests.refuse(self, asked, refusal);
@@ -326,7 +331,7 @@ fn no(problem: Problem) -> Response<Payload> {
 }
 
 fn unreached() -> Problem {
-    Problem::new(502, "Unreachable", "The interface could not be reached.")
+    Problem::new(ProblemKind::Unreachable, "The interface could not be reached.")
 }
 
 /// Records that a flow, or one more connection of it, has not begun, and says so as far as the

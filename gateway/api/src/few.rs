@@ -1,14 +1,14 @@
-//! Lists in requests: each entry is a question, and some work.
+//! Lists in requests: the gateway asks a question for each entry, so their number is bounded.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
-/// How many entries a list may have.
+/// How many entries a list in a request may have.
 const MOST: usize = 64;
 
-/// Reads a list of at most 64 entries. One that is longer is refused as soon as that is seen.
+/// Reads a list of at most 64 entries. It refuses a longer one at the 65th entry.
 pub(crate) fn few<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_has_an_end() {
+    fn a_list_is_refused_at_its_65th_entry() {
         let read = |count: usize| {
             let text = format!("[{}]", vec!["7"; count].join(","));
             few::<_, u8>(&mut serde_json::Deserializer::from_str(&text)).map(|list| list.len())

@@ -1,0 +1,33 @@
+//! Requests about devices.
+
+use doorward_model::Group;
+use serde::{Deserialize, Serialize};
+
+use crate::few::few;
+
+/// What a new device is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeviceAddition {
+    /// Whether the gateway fronts it: it has no agent, so it gets no code.
+    pub agentless: bool,
+    /// The groups that it is put into.
+    #[serde(deserialize_with = "few")]
+    pub groups: Vec<Group>,
+    /// For how many seconds its code is good; an hour unless given.
+    pub ttl_seconds: Option<u64>,
+}
+
+/// What changes about a device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeviceChange {
+    /// Enables or disables it.
+    pub enabled: Option<bool>,
+    /// The groups that it is put into.
+    #[serde(deserialize_with = "few")]
+    pub join: Vec<Group>,
+    /// The groups that it is taken out of.
+    #[serde(deserialize_with = "few")]
+    pub leave: Vec<Group>,
+}

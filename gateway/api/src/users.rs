@@ -1,0 +1,43 @@
+//! Requests about people.
+
+use doorward_model::Role;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::few::few;
+
+/// What a new person is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UserAddition {
+    /// The roles that they get.
+    #[serde(deserialize_with = "few")]
+    pub roles: Vec<Role>,
+    /// For how many seconds their code is good; an hour unless given.
+    pub ttl_seconds: Option<u64>,
+}
+
+/// What changes about a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UserChange {
+    /// Enables or disables them.
+    pub enabled: Option<bool>,
+    /// The roles that they get.
+    #[serde(deserialize_with = "few")]
+    pub grant: Vec<RoleGrant>,
+    /// The roles that they lose.
+    #[serde(deserialize_with = "few")]
+    pub take: Vec<Role>,
+}
+
+/// A role that a person gets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleGrant {
+    /// The role.
+    pub role: Role,
+    /// The instant at which it ends; `None` for a role without an end.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
+}

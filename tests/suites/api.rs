@@ -1,0 +1,152 @@
+//! The administration's API as programs see it: lists in pages, problems with kinds, errors as data.
+
+use std::path::Path;
+use std::process::Command;
+
+use doorward_tests::gateway::{Gateway, Ran, agent};
+use doorward_tests::{program, run};
+use serde_json::{Value, json};
+
+/// Asks the management listener as the owner, and returns the status and the JSON of the answer.
+fn ask(gateway: &Gateway, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    as_somebody(gateway, Some(&gateway.identity("owner")), method, path, body)
+}
+
+fn as_somebody(
+    gateway: &Gateway,
+    who: Option<&Path>,
+    method: &str,
+    path: &str,
+    body: &Value,
+) -> (u16, Value) {
+    let mut curl = Command::new(program("curl"));
+    curl.args(["-sk", "-w", "\n%{http_code}", "-X", method, "-d", &body.to_string()]);
+    if let Some(dir) = who {
+        curl.arg("--cert").arg(dir.join("cert.pem")).arg("--key").arg(dir.join("key.pem"));
+    }
+    curl.arg(format!("https://{}{path}", gateway.management));
+    let out = run(curl).ok();
+    let (text, status) = out.rsplit_once('\n').unwrap();
+    (status.parse().unwrap(), serde_json::from_str(text).unwrap_or_else(|_| panic!("{text}")))
+}
+
+#[test]
+fn lists_come_in_pages_and_commands_print_them_whole() {
+    let gateway = Gateway::start();
+    let names = ["alpha", "beta", "gamma", "delta", "zeta"];
+    for name in names {
+        gateway.owner(&["device", "add", name, "--agentless"]);
+    }
+    let (status, _) = ask(&gateway, "GET", "/v1/devices?limit=0", &Value::Null);
+    assert_eq!(status, 400);
+    let (status, refused) = ask(&gateway, "GET", "/v1/devices?after=!!", &Value::Null);
+    assert_eq!((status, refused["type"].as_str()), (400, Some("/problems/wrong-request")));
+    let (mut seen, mut path) = (vec![], "/v1/devices?limit=2".to_owned());
+    loop {
+        let (status, page) = ask(&gateway, "GET", &path, &Value::Null);
+        assert_eq!((status, &page["total"]), (200, &json!(5)));
+        let items = page["items"].as_array().unwrap();
+        assert!(items.len() <= 2);
+        seen.extend(items.iter().map(|one| one["name"].as_str().unwrap().to_owned()));
+        // A device that comes meanwhile, before the cursor, moves no other from its page.
+        gateway.run("owner", &["device", "add", "aaa", "--agentless"]);
+        gateway.run("owner", &["device", "remove", "aaa"]);
+        match page["next"].as_str() {
+            Some(next) => path = format!("/v1/devices?limit=2&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, ["alpha", "beta", "delta", "gamma", "zeta"]);
+    let listed = gateway.owner_json(&["device", "list"]);
+    assert_eq!(listed.as_array().map(Vec::len), Some(5), "{listed}");
+    for path in ["/v1/users", "/v1/interfaces", "/v1/sessions", "/v1/policies/revisions"] {
+        let (status, list) = ask(&gateway, "GET", path, &Value::Null);
+        assert_eq!(status, 200);
+        let count = list["items"].as_array().unwrap().len();
+        assert_eq!((&list["total"], &list["next"]), (&json!(count), &Value::Null), "{path}");
+    }
+}
+
+/// More than one page of the largest size: the command follows the cursors.
+#[test]
+fn a_command_lists_more_than_one_page() {
+    let gateway = Gateway::start();
+    gateway.owner(&["device", "add", "box", "--agentless"]);
+    let owner = gateway.identity("owner");
+    // One connection for all of them: a handshake each would take most of the time.
+    let mut config = String::new();
+    for number in 0..510 {
+        let url = format!("https://{}/v1/interfaces/box/i{number}", gateway.management);
+        let body = r#"{\"url\":\"tcp://127.0.0.1:7\"}"#;
+        config.push_str(&format!("url = \"{url}\"\nrequest = POST\ndata = \"{body}\"\nnext\n"));
+        config.push_str("insecure\nsilent\noutput = /dev/null\n");
+        config.push_str(&format!("cert = {0}/cert.pem\nkey = {0}/key.pem\n", owner.display()));
+    }
+    let mut curl = Command::new(program("curl"));
+    curl.args(["-sk", "-o", "/dev/null", "--cert"]).arg(owner.join("cert.pem"));
+    curl.arg("--key").arg(owner.join("key.pem")).args(["-K", "-"]);
+    let config = config.rsplit_once("next\n").unwrap().0.to_owned();
+    Ran::fed(curl, config.as_bytes()).ok();
+    let listed = gateway.owner_json(&["interface", "list"]);
+    assert_eq!(listed.as_array().map(Vec::len), Some(510));
+}
+
+#[test]
+fn a_problem_names_its_kind_and_says_where_a_bundle_is_wrong() {
+    let gateway = Gateway::start();
+    gateway.owner(&["device", "add", "box", "--agentless"]);
+    let kind = |(status, problem): (u16, Value)| {
+        assert_eq!(problem["status"], json!(status));
+        let kind = problem["type"].as_str().unwrap().strip_prefix("/problems/").unwrap();
+        assert_ne!(problem["title"], Value::Null);
+        kind.to_owned()
+    };
+    let none = Value::Null;
+    assert_eq!(kind(as_somebody(&gateway, None, "GET", "/v1/status", &none)), "identity-needed");
+    assert_eq!(kind(ask(&gateway, "GET", "/v1/devices/nothing", &none)), "nothing-here");
+    assert_eq!(kind(ask(&gateway, "PUT", "/v1/devices", &none)), "wrong-method");
+    assert_eq!(kind(ask(&gateway, "POST", "/v1/devices/box", &json!({}))), "name-taken");
+    let wrong = json!({ "policy": "p, user/alice, device/box, ssh, connect, , Allow\nq, a, b\n" });
+    let (status, problem) = ask(&gateway, "PUT", "/v1/policies", &wrong);
+    assert_eq!((status, problem["type"].as_str()), (400, Some("/problems/does-not-read")));
+    let errors = problem["errors"].as_array().unwrap();
+    let place =
+        |error: &Value| (error["file"].clone(), error["line"].clone(), error["code"].clone());
+    let device = errors.iter().find(|error| error["code"] == "device-prefix").unwrap();
+    assert_eq!(place(device), (json!("policy.csv"), json!(1), json!("device-prefix")));
+    assert_eq!((&device["column"], &device["length"]), (&json!(16), &json!(10)));
+    assert_eq!(device["fix"], "box");
+    let marker = errors.iter().find(|error| error["line"] == 2).unwrap();
+    assert_eq!((&marker["code"], &marker["fix"]), (&json!("marker"), &json!("p")));
+    assert!(marker["message"].as_str().unwrap().ends_with('.'));
+}
+
+#[test]
+fn with_json_a_command_fails_in_json() {
+    let gateway = Gateway::start();
+    let error = |ran: Ran, status: i32| {
+        assert_eq!((ran.status, ran.out.as_str()), (Some(status), ""), "{ran:?}");
+        let document: Value = serde_json::from_str(&ran.err).unwrap_or_else(|_| panic!("{ran:?}"));
+        let error = document["error"].clone();
+        let members: Vec<_> = error.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(members, ["id", "kind", "message", "next"]);
+        assert!(!error["message"].as_str().unwrap().is_empty());
+        error
+    };
+    let refused = error(gateway.run("owner", &["--json", "device", "show", "nothing"]), 1);
+    assert_eq!(refused["kind"], "nothing-here");
+    assert_eq!(refused["id"].as_str().unwrap().len(), 26);
+    let usage = error(gateway.run("owner", &["--json", "device", "add", "No Name"]), 2);
+    assert_eq!(usage["kind"], "usage");
+    let ran = gateway.run("owner", &["--json", "--server", "https://127.0.0.1:1", "status"]);
+    let unreachable = error(ran, 1);
+    assert_eq!(unreachable["kind"], "unreachable");
+    assert!(unreachable["next"].as_str().unwrap().contains("--server"));
+    let mut agent = agent();
+    agent.args(["--json", "status", "--dir", "/nonexistent/identity"]);
+    let local = error(Ran::of(agent.output().unwrap()), 1);
+    assert_ne!(local["kind"], "");
+    // Without it, in words.
+    let said = gateway.run("owner", &["device", "show", "nothing"]).err;
+    assert!(said.starts_with("doorward: ") && said.contains("(request "), "{said}");
+}
