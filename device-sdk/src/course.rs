@@ -1,5 +1,5 @@
-//! What a client does next, free of I/O: what has happened and what time it is go in; whether to
-//! make another connection or to renew the identity, and how long to wait, come out.
+//! Decides what a client does next, without I/O. The driver reports events and the time; the
+//! planner returns when to connect or renew, and how long to wait.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::renew::Over as Renewing;
 use crate::schedule::{about, after, again, due, rest, until};
 use crate::settings::{Settings, Transport};
 
-/// How long is slept at most before the wall clock is looked at again.
+/// The longest sleep before the wall clock is read again, since it may be set meanwhile.
 pub(crate) const LOOK: Duration = Duration::from_secs(600);
 
-/// What time it is, by both clocks, and a number spread evenly over all its values.
+/// The present time by both clocks, and a uniformly distributed number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Now {
     pub(crate) instant: Instant,
@@ -23,12 +23,12 @@ pub(crate) struct Now {
     pub(crate) random: u64,
 }
 
-/// What the settings say of it.
+/// The settings that the planner depends on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
-    /// Both QUIC and TLS may be spoken.
+    /// Whether both QUIC and TLS may be used.
     pub(crate) auto: bool,
-    /// The identity is renewed without being asked to.
+    /// Whether the identity is renewed automatically.
     pub(crate) renews: bool,
     pub(crate) quic_again: Duration,
     pub(crate) pace: Pace,
@@ -45,61 +45,61 @@ impl From<&Settings> for Rules {
     }
 }
 
-/// What is to be begun.
+/// An action that the driver begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// A connection that is to take the place of the one that stands.
+    /// Makes a connection that replaces the live one.
     Connect(Another),
-    /// A renewal over the one that stands, which stands on `former`; if so, `anyway`, though
-    /// another program has renewed meanwhile.
+    /// Renews the identity over the live connection, which uses the certificate of validity
+    /// `former`. With `anyway`, renews even if another program has renewed meanwhile.
     Renew { former: Validity, anyway: bool },
 }
 
-/// Why a connection is wanted while one stands.
+/// Why the live connection is to be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Another {
-    /// QUIC may get through again.
+    /// QUIC may work again.
     Quic,
-    /// There is another identity in the directory.
+    /// The directory holds another identity.
     Identity,
 }
 
-/// What is remembered from one step to the next, and from one connection to the next.
+/// The state machine that plans connections and renewals.
 ///
-/// At most one connection is made and at most one renewal runs at a time. A connection that
-/// begins takes the identity that is in the directory then, or a later one.
+/// At most one connection is being made and at most one renewal runs at a time. A new connection
+/// uses the identity that the directory holds when it begins, or a later one.
 #[derive(Debug)]
 pub(crate) struct Course {
     rules: Rules,
     backoff: Backoff,
-    /// QUIC did not get through the last time.
+    /// Whether QUIC failed the last time.
     tls_needed: bool,
-    /// How many connections stood so far.
+    /// How many connections have been made.
     connections: u64,
     standing: Option<Standing>,
     making: Option<Another>,
-    /// Over which connection a renewal runs.
+    /// The number of the connection over which a renewal runs.
     renewing: Option<u64>,
-    /// Came into the directory after the connection that is being made has begun.
+    /// The validity of an identity that was stored after the connection being made has begun.
     newest: Option<Validity>,
-    /// Renewals that failed, in a row.
+    /// Consecutive failed renewals.
     failed: u32,
-    /// Spreads renewals of many clients.
+    /// A random number that spreads the renewals of many clients.
     spread: u64,
-    /// Before that, no renewal begins by itself.
+    /// The earliest time of the next automatic renewal.
     rest_until: Option<Instant>,
 }
 
-/// The present connection.
+/// The live connection.
 #[derive(Debug)]
 struct Standing {
     number: u64,
     since: Instant,
-    /// What it stands on.
+    /// The validity of the certificate that it uses.
     validity: Validity,
-    /// When QUIC is tried again.
+    /// When to try QUIC again.
     quic_at: Option<Instant>,
-    /// When a connection with the directory's identity is to take its place.
+    /// When to make a connection with the directory's identity.
     identity_at: Option<Instant>,
 }
 
@@ -120,19 +120,20 @@ impl Course {
         }
     }
 
-    /// A connection begins, while none stands. Whether it is to try TLS at once, beside QUIC.
+    /// Notes that a connection begins while none is live. Returns whether to try TLS at once,
+    /// beside QUIC.
     pub(crate) fn begin(&mut self) -> bool {
         self.newest = None;
         self.tls_needed
     }
 
-    /// Whether a connection that replaces the one that stands is to try TLS at once.
+    /// Returns whether a replacing connection is to try TLS at once.
     pub(crate) fn tls_needed(&self) -> bool {
         self.tls_needed
     }
 
-    /// The connection that was being made stands, over TLS or else QUIC, on an identity of that
-    /// validity. It takes the place of the one that stood.
+    /// Notes that the connection is made, over TLS if `tls` and QUIC otherwise, with a certificate
+    /// of this validity. It replaces the live one.
     pub(crate) fn stands(&mut self, now: Now, tls: bool, validity: Validity) {
         if self.rules.auto {
             self.tls_needed = tls;
@@ -150,7 +151,7 @@ impl Course {
         });
     }
 
-    /// What was to take the place of the connection that stands, was not made.
+    /// Notes that the replacing connection could not be made.
     pub(crate) fn stays(&mut self, now: Now) {
         let quic_at = self.quic_again(now);
         let (making, Some(standing)) = (self.making.take(), &mut self.standing) else { return };
@@ -161,12 +162,12 @@ impl Course {
         }
     }
 
-    /// Somebody wants a renewal now.
+    /// Requests a renewal now.
     pub(crate) fn asked(&mut self) -> Option<Step> {
         if self.renewing.is_some() { None } else { self.renew(true) }
     }
 
-    /// The renewal has ended. Without a validity, it has failed.
+    /// Notes the end of the renewal. `None` means that it failed.
     pub(crate) fn renewed(&mut self, now: Now, came_to: Option<Renewing>) {
         let over = self.renewing.take();
         let Some(came_to) = came_to else {
@@ -182,19 +183,19 @@ impl Course {
         (self.failed, self.spread) = (0, now.random);
         self.rest_until = now.instant.checked_add(rest(validity));
         if self.making.is_some() || self.standing.is_none() {
-            // What is being made may have been too early to find it.
+            // The connection being made may have read the directory before this identity was there.
             self.newest = Some(validity);
         }
         let Some(standing) = &mut self.standing else { return };
         match came_to {
             Renewing::Renewed(_) if over == Some(standing.number) => standing.validity = validity,
-            // The gateway does not know that this connection may stand on it.
+            // The gateway has not seen the new certificate on this connection.
             _ if standing.validity != validity => standing.identity_at = Some(now.instant),
             _ => {}
         }
     }
 
-    /// The connection, or the attempt to make one, has ended so. How long to wait for the next.
+    /// Notes that the connection, or the attempt to make one, has ended. Returns how long to wait.
     pub(crate) fn over(&mut self, now: Now, ending: Ending) -> Duration {
         self.making = None;
         let standing = self.standing.take();
@@ -204,7 +205,7 @@ impl Course {
         self.backoff.after(ending, stood, now.random)
     }
 
-    /// When to ask for the next step, unless something happens before.
+    /// Returns when to call [`step`](Self::step) next, unless something happens earlier.
     pub(crate) fn next(&self, now: Now) -> Option<Instant> {
         let standing = self.standing.as_ref()?;
         let free = self.making.is_none();
@@ -212,7 +213,7 @@ impl Course {
         another.filter(|_| free).chain(self.look(now)).min()
     }
 
-    /// What is to be begun now, if anything is.
+    /// Returns the action to begin now, if there is one.
     pub(crate) fn step(&mut self, now: Now) -> Option<Step> {
         let look = self.look(now);
         let standing = self.standing.as_mut()?;
@@ -230,7 +231,7 @@ impl Course {
                     Another::Quic => standing.quic_at = None,
                     Another::Identity => standing.identity_at = None,
                 }
-                // Either of them takes the directory's identity.
+                // Either kind of connection reads the directory's identity.
                 self.newest = None;
                 self.making = Some(another);
                 return Some(Step::Connect(another));
@@ -245,7 +246,8 @@ impl Course {
         Some(Step::Renew { former: standing.validity, anyway })
     }
 
-    /// When the identity is renewed next; never, if that is not wanted, or nothing stands.
+    /// Returns when the identity is renewed next. `None` if renewal is off or no connection is
+    /// live.
     pub(crate) fn renewal(&self, now: Now) -> Option<Timestamp> {
         let standing = self.standing.as_ref().filter(|_| self.rules.renews)?;
         let due = due(standing.validity, self.spread);
@@ -253,7 +255,7 @@ impl Course {
         Some(rest.map_or(due, |rest| after(now.time, rest).max(due)))
     }
 
-    /// When to look whether a renewal is due.
+    /// Returns when to check whether a renewal is due.
     fn look(&self, now: Now) -> Option<Instant> {
         let standing = self.standing.as_ref()?;
         if !self.rules.renews || self.renewing.is_some() {
@@ -264,7 +266,7 @@ impl Course {
         Some(self.rest_until.map_or(then, |rest| rest.max(then)))
     }
 
-    /// When QUIC is tried again; never, if that is too late to be said.
+    /// Returns when to try QUIC again. `None` if that time cannot be expressed.
     fn quic_again(&self, now: Now) -> Option<Instant> {
         now.instant.checked_add(about(self.rules.quic_again, now.random))
     }

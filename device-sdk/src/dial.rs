@@ -1,4 +1,4 @@
-//! Reaches the gateway by QUIC, by TLS over TCP, or by whichever of them answers.
+//! Connects to the gateway over QUIC or over TLS and TCP, whichever answers.
 
 use std::future::Future;
 use std::io;
@@ -29,7 +29,8 @@ pub(crate) struct Dialed {
     pub(crate) refusal: Refusal,
 }
 
-/// Whether the gateway's TLS has refused our certificate, which it does after the handshake.
+/// A way to learn whether the gateway's TLS refused the client's certificate. TLS 1.3 refuses it
+/// only after the handshake.
 #[derive(Debug)]
 pub(crate) enum Refusal {
     Quic(quinn::Connection),
@@ -37,7 +38,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// Why it has, if it has.
+    /// Returns the reason if the certificate was refused.
     pub(crate) fn why(&self) -> Option<String> {
         let alert = match self {
             Self::Tls(alert) => alert.get().copied(),
@@ -51,7 +52,7 @@ impl Refusal {
     }
 }
 
-/// The alert in a code of QUIC (RFC 9001 section 4.8).
+/// Returns the TLS alert in a QUIC error code (RFC 9001 section 4.8).
 fn alert(code: u64) -> Option<AlertDescription> {
     let alert = code.checked_sub(0x100)?;
     u8::try_from(alert).ok().map(AlertDescription::from)
@@ -71,7 +72,8 @@ fn is_about_the_certificate(alert: &AlertDescription) -> bool {
     )
 }
 
-/// Reaches the gateway at `url` by what the settings say. `both` begins with both at once.
+/// Connects to the gateway at `url` over the transport in the settings. With `both`, QUIC and TLS
+/// start at the same time.
 pub(crate) async fn dial(
     url: &str,
     credentials: &Credentials<'_>,
@@ -88,8 +90,8 @@ pub(crate) async fn dial(
     }
 }
 
-/// The first of two that succeeds; the second begins when the first has failed, or after
-/// `patience`.
+/// Returns the result of the first future that succeeds. The second starts when the first has
+/// failed, or after `patience`.
 async fn race<T>(
     first: impl Future<Output = Result<T, Over>>,
     second: impl Future<Output = Result<T, Over>>,
@@ -118,7 +120,7 @@ async fn race<T>(
     }
 }
 
-/// Two failures as one: TCP tells more of why nobody answers.
+/// Combines two failures. The one of TCP says more about why nobody answers.
 fn worse(quic: Over, tls: Over) -> Over {
     Over { why: format!("{} (QUIC: {})", tls.why, quic.why), ..tls }
 }
@@ -137,7 +139,7 @@ async fn resolve(url: &str) -> Result<(String, Vec<SocketAddr>), Error> {
     Ok((host, found))
 }
 
-/// Reaches the gateway by QUIC.
+/// Connects to the gateway over QUIC.
 pub(crate) async fn quic(
     url: &str,
     credentials: &Credentials<'_>,
@@ -174,7 +176,7 @@ async fn reach(
                 SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
                 SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
             };
-            // It lives as long as the connection.
+            // The connection keeps its endpoint alive.
             Endpoint::client(SocketAddr::new(any, 0)).map_err(Over::failed)?
         }
     };
@@ -193,7 +195,7 @@ async fn reach(
     Ok(Dialed { carrier: Carrier::quic(connection), leaf, refusal })
 }
 
-/// Reaches the gateway by TLS over TCP.
+/// Connects to the gateway over TLS and TCP.
 pub(crate) async fn tls(url: &str, credentials: &Credentials<'_>) -> Result<Dialed, Over> {
     let stream = open(url, None, credentials, &[ALPN]).await?;
     let (_, session) = stream.get_ref();
@@ -208,7 +210,7 @@ pub(crate) async fn tls(url: &str, credentials: &Credentials<'_>) -> Result<Dial
     Ok(Dialed { carrier, leaf: leaf.into_owned(), refusal: Refusal::Tls(alert) })
 }
 
-/// A TLS stream that remembers with which alert it was ended.
+/// A TLS stream that remembers the alert with which the peer ended it.
 struct Watched<T> {
     stream: T,
     alert: Arc<OnceLock<AlertDescription>>,
@@ -219,7 +221,7 @@ impl<T> Watched<T> {
         let Poll::Ready(Err(error)) = polled else { return };
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         if let Some(rustls::Error::AlertReceived(alert)) = inner {
-            // The first one counts.
+            // Keeps the first alert.
             self.alert.get_or_init(|| *alert);
         }
     }

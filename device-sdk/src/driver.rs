@@ -1,4 +1,4 @@
-//! The one task of a client: connects, keeps the connection, renews, and begins again.
+//! The client's one task: it connects, serves the connection, renews, and connects again.
 
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -24,25 +24,25 @@ use crate::session::{Session, greet};
 use crate::shared::Shared;
 use crate::status::State;
 
-/// Whoever wants a renewal now, and is told what it came to.
+/// The channel to a caller that waits for the result of a renewal.
 pub(crate) type Asker = oneshot::Sender<Result<Validity, Error>>;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// The connection that is being made while another stands.
+/// The connection that is being made to replace the live one.
 type Next = Option<Boxed<Result<Session, Over>>>;
 
-/// What runs, as the [`Course`] has it.
+/// The task's state. The [`Planner`] decides; the driver acts.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
     course: Course,
     asks: mpsc::Receiver<Asker>,
     renewing: Option<JoinHandle<Result<Renewing, Error>>>,
-    /// Who waits for that renewal.
+    /// The callers that wait for the running renewal.
     askers: Vec<Asker>,
 }
 
-/// The present connection.
+/// The live connection.
 struct Stands {
     running: Boxed<Over>,
     live: Arc<Live>,
@@ -93,7 +93,7 @@ impl Driver {
         shared.say(State::Ended { why: Over::stopped().why });
     }
 
-    /// Waits for the next try.
+    /// Waits before the next attempt to connect. Tries to recover a refused identity first.
     async fn wait(&mut self, over: Over) {
         let shared = Arc::clone(&self.shared);
         let Over { mut ending, mut why } = over;
@@ -107,7 +107,7 @@ impl Driver {
                 recovered = recovering => recovered,
             };
             match recovered {
-                // It is not believed before a connection stands on it.
+                // Only a connection with the recovered identity shows that the gateway accepts it.
                 Ok(_) => ending = Ending::Failed,
                 Err(error) => why = format!("{why}; recovery: {error}"),
             }
@@ -124,7 +124,7 @@ impl Driver {
         }
     }
 
-    /// Keeps a connection until it is over.
+    /// Serves a connection until it is over.
     async fn stand(&mut self, session: Session) -> Over {
         let mut stands = self.take(session);
         let mut next: Next = None;
@@ -159,7 +159,7 @@ impl Driver {
         }
     }
 
-    /// Begins what the course wants.
+    /// Begins the planned action.
     fn begin(&mut self, step: Option<Step>, stands: &Stands, next: &mut Next) {
         let shared = Arc::clone(&self.shared);
         match step {
@@ -175,7 +175,7 @@ impl Driver {
         }
     }
 
-    /// A connection is the present one from here on.
+    /// Makes a connection the live one.
     fn take(&mut self, session: Session) -> Stands {
         let shared = Arc::clone(&self.shared);
         let carrier = session.live.carrier.as_str();
@@ -191,7 +191,7 @@ impl Driver {
         Stands { running: Box::pin(session.run(shared)), live }
     }
 
-    /// A renewal has ended.
+    /// Handles the end of a renewal.
     fn renewed(&mut self, renewed: Result<Renewing, Error>) {
         let now = self.now();
         self.course.renewed(now, renewed.as_ref().ok().copied());
@@ -206,10 +206,10 @@ impl Driver {
             }
         });
         let mut askers = std::mem::take(&mut self.askers).into_iter();
-        // An error is not copied: the first is told what it was, the others that it was.
+        // Errors are not `Clone`: the first caller gets the error itself, the others its text.
         let words = answer.as_ref().map(|validity| *validity).map_err(ToString::to_string);
         if let Some(first) = askers.next() {
-            // Whoever has asked may have gone.
+            // The caller may have stopped waiting.
             drop(first.send(answer));
         }
         for asker in askers {
@@ -219,7 +219,7 @@ impl Driver {
 }
 
 impl Stands {
-    /// Lets it end with its last flow.
+    /// Lets the connection end with its last flow.
     fn retire(self) {
         let Self { mut running, live, .. } = self;
         live.retire();
@@ -229,7 +229,7 @@ impl Stands {
                 () = live.idle() => {}
             }
             let bye = Control::Bye(doorward_wire::Why::Stopping, String::new());
-            // It says so and ends; if it cannot even take the word, it ends without.
+            // Sends Bye and waits for the end. If the queue is full, the connection is dropped.
             if live.words.try_send(bye).is_ok() {
                 drop(running.await);
             }
@@ -266,7 +266,7 @@ async fn finished<T>(task: &mut Option<JoinHandle<Result<T, Error>>>) -> Result<
     }
 }
 
-/// Makes a connection with the identity that is in the directory now.
+/// Connects with the identity that the directory holds now.
 async fn connect(shared: Arc<Shared>, both: bool) -> Result<Session, Over> {
     let identity = shared.dir.load()?;
     let credentials = shared.credentials(&identity, true)?;

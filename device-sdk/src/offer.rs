@@ -1,4 +1,4 @@
-//! What a device offers, and the streams that the gateway opens for it.
+//! The interfaces that a device offers, and the flows that the gateway opens to them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,19 +20,19 @@ use tokio::time::timeout;
 use crate::client::Client;
 use crate::live::Counted;
 
-/// How long the gateway may take to say what it opened a stream for.
+/// How long the gateway may take to send the first frame of a stream it opened.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a word of ours may take to leave.
+/// How long sending an answer may take.
 const LEAVING: Duration = Duration::from_secs(5);
 
-/// Serves the flows to an offered interface.
+/// A handler of the flows to an offered interface.
 pub trait Handler: Send + Sync {
-    /// Serves one flow: `asked` says who asks for what, and `incoming` is answered once. The
-    /// flow is taken to be over when the future is.
+    /// Serves one flow. `asked` is the gateway's request, and `incoming` takes one answer. The flow
+    /// counts as over when the future ends.
     fn serve(&self, asked: Asked, incoming: Incoming) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
-/// An interface is offered as long as this lives. It keeps its [`Client`] running.
+/// An offer of an interface, until it is dropped. It keeps its [`Client`] running.
 #[derive(Debug)]
 #[must_use = "dropped, it withdraws the offer"]
 pub struct Offered {
@@ -45,7 +45,7 @@ impl Offered {
         Self { client, name }
     }
 
-    /// The name under which it is offered.
+    /// Returns the name of the offered interface.
     #[must_use]
     pub fn name(&self) -> &Name {
         &self.name
@@ -64,7 +64,7 @@ struct Service {
     handler: Arc<dyn Handler>,
 }
 
-/// Everything that is offered now.
+/// All interfaces that are offered now.
 #[derive(Clone, Default)]
 pub(crate) struct Offers(BTreeMap<Name, Service>);
 
@@ -75,7 +75,7 @@ impl fmt::Debug for Offers {
 }
 
 impl Offers {
-    /// Adds one; whether the name was free.
+    /// Adds an interface. Returns whether its name was free.
     pub(crate) fn add(&mut self, name: Name, kind: Kind, handler: Arc<dyn Handler>) -> bool {
         if self.0.contains_key(&name) {
             return false;
@@ -106,8 +106,8 @@ impl Offers {
     }
 }
 
-/// A flow that the gateway has opened, and that waits for its answer. Dropped without one, it
-/// is cut.
+/// A flow that the gateway has opened and that waits for an answer. Dropping it without an answer
+/// cuts it.
 #[derive(Debug)]
 pub struct Incoming {
     pipe: Pipe,
@@ -126,42 +126,43 @@ impl Incoming {
         self.say(&Answer::Admitted { flow: String::new(), kind, actions }).await
     }
 
-    /// Takes it as a stream.
+    /// Admits the flow as a stream.
     ///
     /// # Errors
-    /// When the gateway is gone.
+    /// Fails when the gateway is gone.
     pub async fn stream(self) -> io::Result<Pipe> {
         self.stream_granting(&[]).await
     }
 
-    /// Takes it as a stream, and says which of the wanted actions that serves. At a serial line,
-    /// whoever grants `control` speaks RFC 2217 on it, as the protocol's page says; without it,
-    /// the stream is bare bytes and the line stays as it is set.
+    /// Admits the flow as a stream and names the wanted actions that it serves. For a serial line,
+    /// a handler that grants `control` must speak RFC 2217 on the stream, as the protocol's page
+    /// describes. Without `control`, the stream is bare bytes and the line's settings do not
+    /// change.
     ///
     /// # Errors
-    /// When the gateway is gone.
+    /// Fails when the gateway is gone.
     pub async fn stream_granting(mut self, granted: &[Action]) -> io::Result<Pipe> {
         self.admit(Kind::Stream, granted).await?;
         Ok(self.pipe)
     }
 
-    /// Takes it as datagrams.
+    /// Admits the flow as datagrams.
     ///
     /// # Errors
-    /// When the gateway is gone.
+    /// Fails when the gateway is gone.
     pub async fn datagrams(mut self) -> io::Result<Datagrams> {
         self.admit(Kind::Datagrams, &[]).await?;
         Ok(self.counted.live().carrier.datagrams(self.pipe))
     }
 
-    /// Refuses it. `detail` is for people who look into the gateway's audit log.
+    /// Refuses the flow. `detail` is for readers of the gateway's audit log.
     pub async fn refuse(mut self, why: Why, detail: &str) {
         let refused = Answer::Refused { why, detail: detail.to_owned(), flow: String::new() };
         let said = async {
             self.say(&refused).await?;
             timeout(LEAVING, self.pipe.shutdown()).await?
         };
-        // Whoever was refused may have gone before it was told.
+        // The gateway may be gone already.
         drop(said.await);
     }
 }
@@ -177,7 +178,7 @@ pub(crate) async fn serve(
     let opening = match opening {
         Ok(Ok(frame)) => Opening::decode(&frame).map_err(|error| error.to_string()),
         Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(error.to_string()),
-        // It went before it had said anything.
+        // The stream ended, or nothing arrived in time.
         Ok(Err(_)) | Err(_) => return pipe.cut(Why::Wrong),
     };
     let counted = Arc::new(counted.on(pipe.id()));
@@ -185,7 +186,7 @@ pub(crate) async fn serve(
     let asked = match opening {
         Ok(Opening::Open(asked)) => asked,
         Ok(Opening::Unknown(kind)) => {
-            let detail = format!("messages of type {kind} are not known");
+            let detail = format!("unknown message type {kind}");
             return incoming.refuse(Why::Wrong, &detail).await;
         }
         Err(detail) => return incoming.refuse(Why::Wrong, &detail).await,
@@ -193,7 +194,7 @@ pub(crate) async fn serve(
     let handler = offers.borrow().handler(&asked.interface);
     match handler {
         Some(handler) => handler.serve(asked, incoming).await,
-        None => incoming.refuse(Why::Forbidden, "nothing is offered under that name").await,
+        None => incoming.refuse(Why::Forbidden, "no interface of that name is offered").await,
     }
 }
 

@@ -1,11 +1,11 @@
-//! How a connection ended, and why.
+//! The end of a connection and its reason.
 
 use doorward_wire::Why;
 
 use crate::backoff::Ending;
 use crate::error::{Error, Next};
 
-/// How a connection, or the attempt to make one, ended, and why, for people.
+/// The end of a connection, or of the attempt to make one, with an explanation for people.
 #[derive(Clone, Debug)]
 pub(crate) struct Over {
     pub(crate) ending: Ending,
@@ -25,7 +25,7 @@ impl Over {
         Self { ending: Ending::Stopped, why: "the client was stopped".to_owned() }
     }
 
-    /// The gateway has ended it for that reason.
+    /// Returns the end for a reason that the gateway sent.
     pub(crate) fn told(why: Why, detail: &str) -> Self {
         let ending = match why {
             Why::Replaced => Ending::Replaced,
@@ -40,8 +40,8 @@ impl Over {
                  use twice?"
                     .to_owned()
             }
-            Ending::GivenUp => "this program and the gateway speak no version in common; update \
-                                the older one"
+            Ending::GivenUp => "this program and the gateway have no protocol version in common; \
+                                   update the older one"
                 .to_owned(),
             _ if detail.is_empty() || detail == why.to_string() => why.to_string(),
             _ => format!("{why}: {detail}"),
@@ -53,7 +53,7 @@ impl Over {
 impl From<Error> for Over {
     fn from(error: Error) -> Self {
         let ending = match &error {
-            // The network, or somebody in it, is what changes here.
+            // A retry can succeed: the network, or a server in it, may change.
             Error::Tls { .. } => Ending::Failed,
             other if other.next() == Next::Retry => Ending::Failed,
             _ => Ending::Refused,

@@ -1,5 +1,5 @@
-//! One connection of `doorward/1`: its first words, its control stream, and the flows that the
-//! gateway opens on it.
+//! One connection of `doorward/1`: the greeting, the control stream, and the flows that the gateway
+//! opens.
 
 use std::future::pending;
 use std::io;
@@ -26,32 +26,32 @@ use crate::over::Over;
 use crate::shared::{Reporting, Shared};
 use crate::talk::{Due, Heard, Talk};
 
-/// How long the gateway may take for its first word.
+/// How long the gateway may take to answer the greeting.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a word of ours may take to leave.
+/// How long sending a message may take.
 const LEAVING: Duration = Duration::from_secs(5);
-/// How long a connection that is over is asked why.
+/// How long to wait for the reason of an end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// Words that wait to be said.
+/// How many messages may wait to be sent.
 const QUEUE: usize = 8;
-/// The longest name of a program that is sent, in bytes.
+/// The longest program name that is sent, in bytes.
 const SOFTWARE: usize = 256;
 
-/// A connection after its first words.
+/// A connection after the greeting.
 pub(crate) struct Session {
     control: Pipe,
     frames: Frames,
     words: mpsc::Receiver<Control>,
     refusal: Refusal,
-    /// What flows are opened on.
+    /// The handle for opening flows.
     pub(crate) live: Arc<Live>,
-    /// Its id in the gateway's audit log.
+    /// The session's id in the gateway's audit log.
     pub(crate) id: String,
-    /// The validity of the identity that it stands on.
+    /// The validity of the certificate that the session uses.
     pub(crate) validity: Validity,
 }
 
-/// The first words, both ways. `identity` is the one that was shown.
+/// Exchanges Hello and Welcome. `identity` is the one whose certificate was shown.
 pub(crate) async fn greet(
     dialed: Dialed,
     identity: &Identity,
@@ -86,14 +86,14 @@ pub(crate) async fn greet(
     let welcome = match Control::decode(&frame) {
         Ok(Control::Welcome(welcome)) => welcome,
         Ok(Control::Bye(why, detail)) => return refuse(why, Over::told(why, &detail)),
-        _ => return refuse(Why::Wrong, Over::failed("the gateway's first word is not Welcome")),
+        _ => return refuse(Why::Wrong, Over::failed("the gateway's first message is not Welcome")),
     };
     let Welcome { version, time, session, .. } = welcome;
     if !VERSIONS.contains(&version) {
         return refuse(Why::Version, Over::told(Why::Version, ""));
     }
     let judged = Timestamp::from_second(time)
-        .map_err(|_| Error::Answer("a time that is none".to_owned()))
+        .map_err(|_| Error::Answer("a time that does not exist".to_owned()))
         .and_then(|told| {
             let low = crate::time::low(&shared.dir, identity)?;
             crate::time::judge(told, Validity::of(&leaf)?, low).map(|()| told)
@@ -109,7 +109,7 @@ pub(crate) async fn greet(
     Ok(Session { control, frames, words, refusal, live, id: session, validity })
 }
 
-/// Why a connection is over.
+/// Returns why a connection is over.
 async fn over(carrier: &Carrier, refusal: &Refusal, otherwise: &str) -> Over {
     let closed = timeout(LAST_WORDS, carrier.closed()).await;
     if let Some(why) = refusal.why() {
@@ -134,8 +134,8 @@ async fn say(control: &mut Pipe, word: &Control) -> io::Result<()> {
     timeout(LEAVING, said).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// The next frame of the control stream; `None` at its end. It can be given up at any time
-/// without losing anything.
+/// Returns the next frame of the control stream, or `None` at its end. A cancelled call loses
+/// nothing.
 async fn next_frame(control: &mut Pipe, frames: &mut Frames) -> io::Result<Option<Vec<u8>>> {
     loop {
         let next = frames.next();
@@ -153,7 +153,7 @@ async fn next_frame(control: &mut Pipe, frames: &mut Frames) -> io::Result<Optio
     }
 }
 
-/// What a session does: its talk on the control stream, and what comes of it.
+/// The state of a session's loop: the control stream and the tasks that it starts.
 struct Doing {
     shared: Arc<Shared>,
     live: Arc<Live>,
@@ -236,7 +236,7 @@ impl Session {
                 report = collected(&mut doing.collecting) => doing.report(report),
                 () = alarm => {
                     if doing.talk.is_silent(Instant::now()) {
-                        return Over::failed("the gateway has said nothing for too long");
+                        return Over::failed("the gateway sent nothing for too long");
                     }
                     None
                 }
@@ -250,7 +250,7 @@ impl Session {
     }
 
     async fn bye(&mut self, why: Why, over: Over) -> Over {
-        // The connection ends in any case.
+        // Errors do not matter, since the connection ends anyway.
         drop(say(&mut self.control, &Control::Bye(why, over.why.clone())).await);
         drop(timeout(Duration::from_millis(200), self.control.shutdown()).await);
         over
@@ -260,7 +260,8 @@ impl Session {
         over(&self.live.carrier, &self.refusal, otherwise).await
     }
 
-    /// Why the connection is over, as the gateway said on the control stream if it did.
+    /// Returns why the connection is over: the gateway's Bye if it sent one, else the carrier's
+    /// reason.
     async fn last_words(&mut self, otherwise: &str) -> Over {
         let listen = async {
             while let Ok(Some(frame)) = next_frame(&mut self.control, &mut self.frames).await {
@@ -288,9 +289,9 @@ async fn collected(collecting: &mut Option<JoinHandle<Report>>) -> Option<Report
     }
 }
 
-/// What a word of the gateway's comes to.
+/// What a received message leads to.
 enum Said {
-    /// This is to be said, if anything.
+    /// Send this message, if there is one.
     Word(Option<Control>),
     /// The connection is over.
     Over(Over),
@@ -313,7 +314,7 @@ impl Doing {
         doing
     }
 
-    /// What is to be said now without anybody having said anything.
+    /// Returns the next message that is due on its own account.
     fn due(&mut self, now: Instant) -> Option<Control> {
         self.look();
         loop {
@@ -330,7 +331,7 @@ impl Doing {
         }
     }
 
-    /// Whether another connection has taken the place of this one.
+    /// Tells the control state when another connection has replaced this one.
     fn look(&mut self) {
         if self.live.is_retired() {
             self.talk.retire();
@@ -354,8 +355,8 @@ impl Doing {
         let every = self.reporting.borrow_and_update().as_ref().map(|reporting| reporting.every);
         self.talk.reporting(Instant::now(), every);
         if every.is_some() {
-            // Who reports speaks for the machine: the gateway is to notice a second one that does
-            // with a copied identity, also where nothing is offered.
+            // Also sends an offer, even an empty one: the gateway detects a second device with a
+            // copied identity by its offers.
             self.talk.changed();
         }
     }
@@ -383,7 +384,7 @@ impl Doing {
         }
     }
 
-    /// Takes a word of the gateway's.
+    /// Handles a message from the gateway.
     fn hear(&mut self, word: Control) -> Result<Said, Over> {
         self.look();
         match self.talk.hear(word)? {
@@ -395,7 +396,7 @@ impl Doing {
             Heard::Report(answer) => {
                 self.shared.status.send_modify(|status| status.posture = Some(answer));
             }
-            // Whoever has asked may have gone.
+            // The caller may have stopped waiting.
             Heard::Renewal(id, answer) => drop(self.live.renewed(id, answer)),
             Heard::Cut(stream, why) => self.live.note_cut(stream, why),
             Heard::Bye(why, detail) => {

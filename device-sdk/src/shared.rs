@@ -1,4 +1,4 @@
-//! What the parts of a client share.
+//! The state that the parts of a client share.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,29 +16,29 @@ use crate::settings::Settings;
 use crate::status::{State, Status};
 use crate::time::{Told, low, now};
 
-/// How many flows that the gateway has opened are served at once.
+/// How many flows opened by the gateway are served at once.
 const INCOMING: usize = 1024;
 
-/// What is to be reported, and how often.
+/// What to report, and how often.
 #[derive(Clone)]
 pub(crate) struct Reporting {
     pub(crate) collector: Arc<dyn Collector>,
     pub(crate) every: Duration,
 }
 
-/// What a client's handles and its tasks have in common.
+/// The state that a client's handles and its tasks share.
 pub(crate) struct Shared {
     pub(crate) dir: IdentityDir,
     pub(crate) settings: Settings,
-    /// What tells this program from another one with the same identity.
+    /// Distinguishes this program from another one with the same identity.
     pub(crate) instance: [u8; 16],
-    /// The connection that stands, if one does.
+    /// The live connection, if there is one.
     pub(crate) live: watch::Sender<Option<Arc<Live>>>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) offers: watch::Sender<Offers>,
     pub(crate) reporting: watch::Sender<Option<Reporting>>,
     pub(crate) stopping: watch::Sender<bool>,
-    /// Places for flows that the gateway opens.
+    /// The permits for flows that the gateway opens.
     pub(crate) incoming: Arc<Semaphore>,
     told: Mutex<Option<Told>>,
 }
@@ -68,12 +68,12 @@ impl Shared {
         *self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The present instant, as far as can be known.
+    /// Returns the present time, as well as it is known.
     pub(crate) fn now(&self) -> Timestamp {
         now(&*self.settings.clock, self.told().as_ref())
     }
 
-    /// The gateway has told the time.
+    /// Stores a time received from the gateway.
     pub(crate) fn tell_time(&self, time: Timestamp) {
         let told = Told::new(time, self.settings.clock.now());
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
@@ -81,7 +81,7 @@ impl Shared {
         crate::time::keep(&self.dir, time);
     }
 
-    /// What to speak TLS with: an identity, whatever the clock says.
+    /// Returns credentials for an identity that work even if the local clock is wrong.
     pub(crate) fn credentials<'a>(
         &self,
         identity: &'a Identity,
@@ -100,10 +100,10 @@ impl Shared {
         *self.stopping.borrow()
     }
 
-    /// Answers when the client is to stop.
+    /// Waits until the client is to stop.
     pub(crate) async fn stopped(&self) {
         let mut stopping = self.stopping.subscribe();
-        // The sender is here, so it cannot fail.
+        // Cannot fail, since `self` holds the sender.
         drop(stopping.wait_for(|stop| *stop).await.map(drop));
     }
 }

@@ -1,5 +1,5 @@
-//! What is said on a control stream after the first words, without I/O: words, instants and what
-//! else has happened go in; what is to be said and done comes out.
+//! The state machine of a control stream after the greeting, without I/O. Messages, times and other
+//! events go in; messages and actions come out.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,41 +10,41 @@ use tokio::time::Instant;
 
 use crate::over::Over;
 
-/// How often the gateway is asked for a word over TLS, and how long it may say none. Over QUIC
-/// the transport sees to it.
+/// How often to ping the gateway over TLS, and how long it may be silent. QUIC has its own
+/// keep-alive and timeout.
 pub(crate) const PING: Duration = Duration::from_secs(15);
 pub(crate) const SILENCE: Duration = Duration::from_secs(45);
-/// How long the answer to an offer is waited for before the next one is made.
+/// How long to wait for the answer to an offer before the next one is sent.
 pub(crate) const TAKING: Duration = Duration::from_secs(10);
-/// How long it is before something is offered again that was declined: it may have been declared
-/// meanwhile. The gateway serves it from then on; only nobody says so before.
+/// How long to wait before a declined interface is offered again. It may have been declared
+/// meanwhile. The gateway then serves it at once, but tells the device only at the next offer.
 pub(crate) const AGAIN: Duration = Duration::from_secs(60);
 
-/// What is to be done without anybody having said anything.
+/// An action that is due without a message from the gateway.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Due {
-    /// Say this.
+    /// Send this message.
     Say(Control),
-    /// Say what is offered ([`Talk::offer`]).
+    /// Send the offers ([`ControlState::offer`]).
     Offer,
-    /// Collect a report, and say it ([`Talk::report`]).
+    /// Collect a report and send it ([`ControlState::report`]).
     Collect,
 }
 
-/// What a word of the gateway's comes to.
+/// What a message from the gateway leads to.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Heard {
     /// Nothing.
     Nothing,
-    /// Say this.
+    /// Send this message.
     Say(Control),
-    /// This is the answer to what is offered.
+    /// The gateway answered the offers.
     Offers(BTreeMap<Name, Result<(), String>>),
-    /// This is the answer to the last report.
+    /// The gateway answered the last report.
     Report(Result<(), String>),
-    /// This is the answer to a renewal of that number, if somebody waits for it.
+    /// The gateway answered the renewal with this number, if one waits.
     Renewal(u64, Result<Renewed, Declined>),
-    /// The flow on that stream was cut.
+    /// The flow on this stream was cut.
     Cut(u64, Why),
     /// The gateway ends the connection.
     Bye(Why, String),
@@ -58,29 +58,29 @@ struct Asked {
     since: Instant,
 }
 
-/// What a session is doing on its control stream.
+/// The state of a session's control stream.
 #[derive(Debug)]
 pub(crate) struct Talk {
-    /// What is offered has changed, and the gateway has not been told.
+    /// Whether the offers have changed since the last offer message.
     changed: bool,
     asked: Option<Asked>,
-    /// When what is offered is said again, because some of it was declined.
+    /// When to send the offers again because some were declined.
     again_at: Option<Instant>,
-    /// How often is reported, if at all.
+    /// The interval of reports, if there are any.
     every: Option<Duration>,
     report_at: Option<Instant>,
     collecting: bool,
     reported: Option<u64>,
     heard: Instant,
-    /// None where the transport sees to it.
+    /// When to ping; `None` over QUIC.
     ping_at: Option<Instant>,
     pings: u64,
-    /// Another connection has taken the place of this one.
+    /// Whether another connection has replaced this one.
     retired: bool,
 }
 
 impl Talk {
-    /// At the beginning. `pings` is whether the gateway is to be asked for a word.
+    /// Creates the state after the greeting. `pings` is whether to ping the gateway.
     pub(crate) fn new(now: Instant, pings: bool) -> Self {
         Self {
             changed: false,
@@ -97,34 +97,35 @@ impl Talk {
         }
     }
 
-    /// What is offered has changed.
+    /// Notes that the offers have changed.
     pub(crate) fn changed(&mut self) {
         self.changed = true;
     }
 
-    /// From now on is reported, `every` so often or not at all.
+    /// Sets the interval of reports, starting now; `None` ends them.
     pub(crate) fn reporting(&mut self, now: Instant, every: Option<Duration>) {
         self.every = every;
         self.report_at = every.filter(|_| !self.retired).map(|_| now);
     }
 
-    /// Another connection has taken the place of this one: what else is to be said, is said there.
+    /// Notes that another connection has replaced this one and sends offers and reports from now
+    /// on.
     pub(crate) fn retire(&mut self) {
         self.retired = true;
         self.report_at = None;
     }
 
-    /// The gateway is not silent.
+    /// Notes that the gateway has sent something.
     pub(crate) fn heard(&mut self, now: Instant) {
         self.heard = now;
     }
 
-    /// Whether the gateway has said nothing for too long.
+    /// Returns whether the gateway has been silent for too long.
     pub(crate) fn is_silent(&self, now: Instant) -> bool {
         self.ping_at.is_some() && now.saturating_duration_since(self.heard) >= SILENCE
     }
 
-    /// What is to be done now; asked until there is nothing more.
+    /// Returns the next action that is due. The caller repeats the call until it returns `None`.
     pub(crate) fn due(&mut self, now: Instant) -> Option<Due> {
         if self.ping_at.is_some_and(|at| at <= now) {
             self.ping_at = now.checked_add(PING);
@@ -135,7 +136,7 @@ impl Talk {
             return None;
         }
         if !self.collecting && self.report_at.is_some_and(|at| at <= now) {
-            // So late that it cannot be said is never.
+            // A time that cannot be expressed is never.
             self.report_at = self.every.and_then(|every| now.checked_add(every));
             self.collecting = self.every.is_some();
             if self.collecting {
@@ -150,7 +151,7 @@ impl Talk {
         (self.changed && !waits).then_some(Due::Offer)
     }
 
-    /// When there may be something due.
+    /// Returns when to call [`due`](Self::due) next.
     pub(crate) fn wake(&self) -> Option<Instant> {
         let report_at = self.report_at.filter(|_| !self.collecting);
         let offer_at = match &self.asked {
@@ -161,7 +162,7 @@ impl Talk {
         [self.ping_at, report_at, offer_at, again_at].into_iter().flatten().min()
     }
 
-    /// What is offered, as it is said.
+    /// Returns the offer message and waits for its answer.
     pub(crate) fn offer(
         &mut self,
         now: Instant,
@@ -174,7 +175,7 @@ impl Talk {
         Control::Offer(Offer { id, interfaces })
     }
 
-    /// A report was collected, or could not be. It will be said by the number `said`, if it is.
+    /// Notes that a report was collected. It is sent with the number in the argument, if at all.
     pub(crate) fn report(&mut self, said: Option<u64>) {
         self.collecting = false;
         if said.is_some() {
@@ -182,10 +183,10 @@ impl Talk {
         }
     }
 
-    /// Takes a word of the gateway's.
+    /// Handles a message from the gateway.
     ///
     /// # Errors
-    /// When it is one that a gateway does not say here.
+    /// Fails when a gateway may not send this message.
     pub(crate) fn hear(&mut self, word: Control) -> Result<Heard, Over> {
         Ok(match word {
             Control::Taken(taken) => self.taken(&taken),
@@ -203,7 +204,7 @@ impl Talk {
             | Control::Posture(_)
             | Control::Renew(..)
             | Control::Kept(_) => {
-                return Err(Over::failed("the gateway said what it has not to say here"));
+                return Err(Over::failed("the gateway sent a message that only a client may send"));
             }
         })
     }
@@ -230,10 +231,10 @@ impl Talk {
         })
     }
 
-    /// The gateway has answered to what is offered.
+    /// Handles the gateway's answer to the offers.
     fn answered(&mut self, answer: impl Fn(&Name) -> Result<(), String>) -> Heard {
         match self.asked.take() {
-            // What counts is what it answers to the connection in the place of this one.
+            // A retired connection ignores the answer; that on the replacing connection counts.
             Some(asked) if !self.retired => {
                 let answers = asked.names.into_iter().map(|name| {
                     let answer = answer(&name);

@@ -14,15 +14,15 @@ use rustls::{
 
 use crate::identity::Validity;
 
-/// Verifies a gateway on a machine whose clock may be wrong: a certificate that is not valid at
-/// the local time is verified at a time inside its own life, which must not be over before
-/// `low`. Everything else is verified as always.
+/// A verifier for a machine whose clock may be wrong. If a certificate is not valid at the local
+/// time, it is verified at a time within its own validity, which must not end before `low`.
+/// Everything else is verified as usual.
 ///
-/// Whoever uses it judges what the gateway says of the time afterwards ([`crate::time::judge`]).
+/// The caller then checks the gateway's time with [`crate::time::judge`].
 #[derive(Debug)]
 pub(crate) struct Timeless {
     under: Arc<WebPkiServerVerifier>,
-    /// The time before which it cannot be.
+    /// A lower bound of the present time.
     low: Timestamp,
 }
 
@@ -115,7 +115,7 @@ mod tests {
         leaf: CertificateDer<'static>,
     }
 
-    /// A gateway's certificate for 2026, under an authority for 2020 to 2039.
+    /// Creates a gateway's certificate for 2026, under an authority for 2020 to 2039.
     fn shown() -> Shown {
         let mut authority = CertificateParams::new(vec![]).unwrap();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

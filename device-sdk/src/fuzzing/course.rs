@@ -1,4 +1,4 @@
-//! A target for fuzzers: how a client connects, loses its connection and comes back.
+//! A fuzz target for the planner of connections and renewals.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use crate::course::{Another, Course, LOOK, Now, Rules, Step};
 use crate::identity::Validity;
 use crate::renew::Over as Renewing;
 
-/// A connection that is being made, and the identity that it has read.
+/// A connection that is being made, and the identity it has read.
 #[derive(Clone, Copy)]
 struct Making {
-    /// Why; the first one, if none stands.
+    /// Why it replaces the live one; `None` if no connection is live.
     another: Option<Another>,
     identity: Validity,
 }
 
-/// A connection that stands.
+/// A live connection.
 #[derive(Clone, Copy)]
 struct Stands {
     number: u64,
@@ -28,26 +28,26 @@ struct Stands {
     identity: Validity,
 }
 
-/// A client without I/O: what its driver would do, and what may be so.
+/// A client without I/O: the planner under test, and a model of the driver.
 struct World {
     rules: Rules,
     course: Course,
     now: Now,
-    /// What is in the identity directory.
+    /// The identity in the directory.
     directory: Validity,
-    /// The course was told of it.
+    /// Whether the planner knows of it.
     told: bool,
     making: Option<Making>,
     stands: Option<Stands>,
-    /// The number of the connection that a renewal runs over.
+    /// The number of the connection over which a renewal runs.
     renewing: Option<u64>,
     connections: u64,
-    /// No renewal begins by itself before.
+    /// The earliest time of the next automatic renewal.
     rest_until: Option<Instant>,
 }
 
-/// Which connection and which renewal come next: never two of either, none without a cause, no
-/// loop without a wait, and a connection does not stay on an identity that has been replaced.
+/// Checks the planner: at most one connection is being made and one renewal runs, each has a cause,
+/// retries have waits, and a connection does not stay on a replaced identity.
 pub fn course(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
     let rules = Rules {
@@ -78,7 +78,7 @@ pub fn course(bytes: &[u8]) {
     }
 }
 
-/// A new identity: about now, or of any time.
+/// Generates an identity whose validity is about now or at any time.
 fn identity(feed: &mut Feed<'_>, now: Timestamp) -> Validity {
     if feed.flag() {
         return Validity { not_before: instant(feed), not_after: instant(feed) };
@@ -101,7 +101,7 @@ impl World {
             }
             5 => self.renews(feed),
             6 => {
-                // Another program does, and nobody says so.
+                // Another program renews, and the planner is not told.
                 (self.directory, self.told) = (identity(feed, self.now.time), false);
             }
             _ => {
@@ -122,7 +122,7 @@ impl World {
         let passed = Duration::from_secs(u64::from(feed.byte()) * u64::from(feed.byte()));
         self.now.instant += passed;
         self.now.time = match feed.byte() % 4 {
-            // It was set.
+            // The clock was set.
             0 => instant(feed),
             // The machine slept.
             1 => self.now.time.saturating_add(SignedDuration::from_hours(24 * 7)).unwrap(),
@@ -135,7 +135,7 @@ impl World {
 
     fn connects(&mut self, feed: &mut Feed<'_>) {
         let Some(Making { another, identity }) = self.making.take() else { return self.dials() };
-        // It may have read the directory when it began or just now.
+        // It may have read the directory when it began, or only now.
         let identity = if feed.flag() { self.directory } else { identity };
         let tls = another != Some(Another::Quic) && feed.flag();
         self.connections += 1;
@@ -202,7 +202,7 @@ impl World {
         }
     }
 
-    /// What the driver does when it is time.
+    /// Does what the driver does when a step is due.
     fn steps(&mut self) {
         for _ in 0..3 {
             let step = self.course.step(self.now);
@@ -212,24 +212,27 @@ impl World {
             self.begins(step, false);
         }
         let next = self.course.next(self.now);
-        assert!(next.is_none_or(|next| next > self.now.instant), "it would not rest");
+        assert!(
+            next.is_none_or(|next| next > self.now.instant),
+            "the planner would loop without a wait"
+        );
     }
 
     fn begins(&mut self, step: Option<Step>, is_asked: bool) {
         match step {
             None => {}
             Some(Step::Connect(another)) => {
-                assert!(self.making.is_none(), "one at a time");
+                assert!(self.making.is_none(), "only one connection is made at a time");
                 let stands = self.stands.unwrap();
                 if another == Another::Quic {
-                    assert!(self.rules.auto && stands.tls, "it is QUIC already");
+                    assert!(self.rules.auto && stands.tls, "the connection already uses QUIC");
                 }
-                // QUIC takes the directory's identity if it gets through, and asks for no more.
+                // A QUIC connection also takes the directory's identity, but only if it succeeds.
                 self.told |= another == Another::Identity;
                 self.making = Some(Making { another: Some(another), identity: self.directory });
             }
             Some(Step::Renew { former, anyway }) => {
-                assert!(self.renewing.is_none(), "one at a time");
+                assert!(self.renewing.is_none(), "only one renewal runs at a time");
                 let stands = self.stands.unwrap();
                 assert_eq!((former, anyway), (stands.identity, is_asked));
                 if !is_asked {
@@ -252,11 +255,11 @@ impl World {
         let next = self.course.next(self.now);
         let soon = next.is_some_and(|next| next <= self.now.instant + LOOK);
         if self.told && self.making.is_none() && stands.identity != self.directory {
-            assert!(soon, "it stays on a former identity");
+            assert!(soon, "the connection stays on a former identity");
         }
         let resting = self.rest_until.is_some_and(|rest| rest > self.now.instant);
         if self.rules.renews && self.renewing.is_none() && !resting {
-            assert!(soon, "it does not look whether it is to renew");
+            assert!(soon, "the planner does not check whether a renewal is due");
         }
         let renewal = self.course.renewal(self.now);
         assert_eq!(renewal.is_some(), self.rules.renews);
@@ -267,11 +270,11 @@ pub(super) fn corpus() -> Vec<Vec<u8>> {
     let begin = [3, 0, 100, 0, 0, 3, 50, 0, 9, 0, 0, 120, 7, 0];
     let story = |events: &[&[u8]]| [&begin[..], &events.concat()].concat();
     vec![
-        // Connected by TLS, then by QUIC; renewed when it is time; lost, and again.
+        // Connected over TLS, then over QUIC; renewed when due; lost and connected again.
         story(&[&[1, 0, 1], &[1, 0, 1, 1, 1], &[1, 0, 7], &[1, 0, 1, 1, 0], &[1, 0, 7]]),
         story(&[&[1, 0, 1], &[1, 0, 1, 1, 0], &[9, 0, 7], &[9, 0, 5, 1, 0, 60], &[9, 0, 7]]),
         story(&[&[1, 0, 1], &[1, 0, 1, 1, 0], &[9, 0, 4], &[9, 0, 3, 0], &[9, 0, 5, 2]]),
-        // Another program renews; the clock is set; a renewal that fails.
+        // Another program renews; the clock is set; a renewal fails.
         story(&[&[1, 0, 1], &[1, 0, 1, 1, 1], &[9, 0, 6, 0, 99], &[9, 0, 4], &[9, 0, 5, 2]]),
         story(&[&[1, 0, 1], &[1, 0, 1, 1, 0], &[9, 0, 0, 9, 9, 0, 0, 0, 1], &[9, 0, 7]]),
         story(&[&[1, 0, 1], &[1, 0, 1, 1, 0], &[9, 0, 4], &[9, 0, 5, 0], &[9, 0, 7]]),

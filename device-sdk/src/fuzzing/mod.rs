@@ -1,5 +1,4 @@
-//! What the machines of this crate must stand, whatever happens: targets for fuzzers, in the
-//! manner of [`doorward_wire::fuzzing`].
+//! Fuzz targets for the state machines and parsers of this crate, as in [`doorward_wire::fuzzing`].
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 

@@ -1,4 +1,4 @@
-//! A target for fuzzers: what a device offers.
+//! A fuzz target for the set of offered interfaces.
 
 use std::collections::BTreeMap;
 use std::future::{Future, ready};
@@ -19,8 +19,8 @@ impl Handler for Nobody {
     }
 }
 
-/// What is offered: a name has one handler, the first; what is said and what is served are the
-/// same; no text that somebody asks for does harm.
+/// Checks the offers: a name has one handler, the first; the offer sent to the gateway and the
+/// handlers match; any requested name is handled without panicking.
 pub fn offers(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
     let mut offers = Offers::default();

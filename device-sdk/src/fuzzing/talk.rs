@@ -1,4 +1,4 @@
-//! A target for fuzzers: what a gateway says on the control stream.
+//! A fuzz target for the control stream.
 
 use std::time::Duration;
 
@@ -11,20 +11,20 @@ use crate::backoff::Ending;
 use crate::over::Over;
 use crate::talk::{AGAIN, Due, Heard, PING, SILENCE, TAKING, Talk};
 
-/// What the other side of a [`Talk`] knows of it.
+/// A model of the other side of a [`ControlState`].
 struct Seen {
     talk: Talk,
     now: Instant,
     pings: bool,
     retired: bool,
-    /// When what was declined is offered again.
+    /// When declined interfaces are offered again.
     again: Option<Instant>,
     /// The number of the last request.
     last: u64,
     offered: Vec<Name>,
-    /// What is offered has changed since it was said.
+    /// Whether the offers have changed since the last offer message.
     changed: bool,
-    /// The offer that waits for its answer: its number, the names, and since when.
+    /// The offer without an answer: its number, its names, and when it was sent.
     asked: Option<(u64, Vec<Name>, Instant)>,
     collecting: bool,
     reported: Option<u64>,
@@ -32,10 +32,10 @@ struct Seen {
     pinged: u64,
 }
 
-/// The control stream: whatever a gateway says, and whatever happens meanwhile, nothing that is
-/// due waits for something else, nothing is said twice, no offer is made before the one before
-/// is answered or was waited for, an answer that nobody waits for changes nothing, and a session
-/// is never awake without something to do.
+/// Checks the control stream. Whatever the gateway sends and whatever else happens: due actions do
+/// not wait for each other, nothing is sent twice, an offer waits for the answer to the one before
+/// or its timeout, an unexpected answer changes nothing, and the session wakes only when it has
+/// something to do.
 pub fn talk(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
     let now = Instant::now();
@@ -64,11 +64,11 @@ pub fn talk(bytes: &[u8]) {
 }
 
 impl Seen {
-    /// Something happens. Whether the connection goes on.
+    /// Applies an event. Returns whether the connection continues.
     fn happens(&mut self, feed: &mut Feed<'_>) -> bool {
         match feed.byte() % 16 {
             0 => self.passes(Duration::from_millis(feed.number() % 60_000)),
-            // Just so long that something is due.
+            // Exactly until something is due.
             1 => {
                 let wake = self.talk.wake().unwrap_or(self.now);
                 self.passes(wake.saturating_duration_since(self.now).min(SILENCE * 4));
@@ -83,7 +83,7 @@ impl Seen {
                 let every = match feed.byte() % 4 {
                     0 => None,
                     1 => Some(Duration::MAX),
-                    // A program cannot say less than a second.
+                    // The API enforces at least one second.
                     _ => Some(Duration::from_millis(1000 + feed.number() % 100_000)),
                 };
                 self.talk.reporting(self.now, every);
@@ -109,7 +109,7 @@ impl Seen {
                 let word = control(feed);
                 return self.hears(word);
             }
-            // Answers to what was asked.
+            // Answers to requests.
             10 => {
                 return self.hears(answer_to(self.asked.as_ref().map_or(0, |asked| asked.0), feed));
             }
@@ -215,7 +215,7 @@ impl Seen {
         true
     }
 
-    /// Does all that is due now, and sees to it that then nothing is.
+    /// Performs all due actions, and checks that none is due afterwards.
     fn all_due(&mut self) {
         if !self.retired && self.again.is_some_and(|at| at <= self.now) {
             (self.again, self.changed) = (None, true);
@@ -223,7 +223,7 @@ impl Seen {
         let mut done = 0;
         while let Some(due) = self.talk.due(self.now) {
             done += 1;
-            assert!(done <= 3, "there are three things to do");
+            assert!(done <= 3, "at most three actions are due at once");
             match due {
                 Due::Say(word) => {
                     assert!(self.pings);
@@ -238,18 +238,18 @@ impl Seen {
             }
         }
         let waits = self.asked.as_ref().is_some_and(|(.., since)| *since + TAKING > self.now);
-        assert!(!self.changed || waits || self.retired, "what is offered is not said");
+        assert!(!self.changed || waits || self.retired, "a changed offer is not sent");
         if let Some(wake) = self.talk.wake() {
-            assert!(wake > self.now, "it would wake for nothing");
+            assert!(wake > self.now, "the session would wake without a due action");
         }
         let pings_soon = self.talk.wake().is_some_and(|wake| wake <= self.now + PING);
-        assert!(!self.pings || pings_soon, "a gateway that is silent is asked");
+        assert!(!self.pings || pings_soon, "a silent gateway gets a ping");
     }
 
     fn offers(&mut self) {
         assert!(self.changed && !self.retired);
         if let Some((.., since)) = &self.asked {
-            assert!(*since + TAKING <= self.now, "the answer is waited for");
+            assert!(*since + TAKING <= self.now, "an offer waits for the answer to the one before");
         }
         self.last += 1;
         let offering = |name: &Name| Offering { name: name.to_string(), kind: Kind::Stream };
@@ -262,7 +262,7 @@ impl Seen {
     }
 }
 
-/// A word that names a request.
+/// Generates a message that answers the request with this id.
 fn answer_to(id: u64, feed: &mut Feed<'_>) -> Control {
     match feed.byte() % 4 {
         0 => Control::Noted(id),
@@ -287,7 +287,7 @@ pub(super) fn corpus() -> Vec<Vec<u8>> {
             [&[1, 2, 2, 3, 2, 0, 6, length, 0][..], &word].concat()
         })
         .collect();
-    // Offers are made, answered and made again; reports too; then another takes the place.
+    // Offers are made, answered and made again, and reports too; then the connection is replaced.
     corpus.push(vec![
         1, 2, 2, 10, 2, 1, 3, 0, b'w', b'h', b'y', 2, 1, 2, 3, 1, 3, 2, 9, 0, 4, 1, 11, 0, 1, 1, 4,
         0, 5, 2, 3, 1, 13, 1, 3, 1, 3, 1,

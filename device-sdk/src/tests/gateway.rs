@@ -1,4 +1,4 @@
-//! A gateway in the same process, as far as an SDK sees it.
+//! A scripted gateway in the same process, as the SDK sees it.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -27,7 +27,7 @@ use crate::crypto::sha256;
 
 use super::authority::{Authority, DAY, Life, SUBJECT, now};
 
-/// What a gateway has seen.
+/// An event that the gateway has seen.
 #[derive(Debug)]
 pub(super) enum Seen {
     Hello(Vec<u8>),
@@ -40,13 +40,13 @@ pub(super) enum Seen {
     Recovered,
 }
 
-/// How it behaves.
+/// How the gateway behaves.
 pub(super) struct Script {
-    /// What `/v1/self` says.
+    /// Whether `/v1/self` knows the client.
     pub(super) knows: AtomicBool,
-    /// Whether it renews.
+    /// Whether it grants renewals.
     pub(super) renews: AtomicBool,
-    /// By how many seconds its time is off.
+    /// By how many seconds its time is wrong.
     pub(super) off: AtomicI64,
     authority: Arc<Authority>,
     links: Mutex<Vec<(Carrier, mpsc::UnboundedSender<Control>)>>,
@@ -96,7 +96,7 @@ impl Gateway {
                 tasks.spawn(async move {
                     let Ok(stream) = acceptor.accept(tcp).await else { return };
                     if stream.get_ref().1.alpn_protocol() == Some(doorward_wire::ALPN) {
-                        // As the gateway does, before anything is said.
+                        // Like the gateway, without a word to a client that shows no certificate.
                         if stream.get_ref().1.peer_certificates().is_some() {
                             serve(script, Carrier::yamux(stream, Side::Gateway)).await;
                         }
@@ -109,7 +109,7 @@ impl Gateway {
         self
     }
 
-    /// Listens at the UDP port of that number.
+    /// Listens at the UDP port with the same number.
     pub(super) async fn quic(mut self) -> Self {
         self.listen_quic().await;
         self
@@ -120,7 +120,7 @@ impl Gateway {
         let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(tls).unwrap();
         let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
         config.transport_config(Arc::new(transport(Side::Gateway)));
-        // A former one gives the port back when its last task has run.
+        // An earlier endpoint releases the port only when its last task has run.
         let free = async {
             loop {
                 match quinn::Endpoint::server(config.clone(), self.address) {
@@ -146,7 +146,7 @@ impl Gateway {
         });
     }
 
-    /// It goes, with everything on it; the address is kept.
+    /// Stops the gateway and closes all connections. The address stays reserved for it.
     pub(super) async fn go(&mut self) {
         for (carrier, _) in self.script.links.lock().unwrap().drain(..) {
             carrier.close(Why::Broken);
@@ -158,13 +158,13 @@ impl Gateway {
         }
     }
 
-    /// The next that it sees.
+    /// Returns the next event.
     pub(super) async fn sees(&mut self) -> Seen {
         let seen = self.seen.recv();
         tokio::time::timeout(super::PATIENCE, seen).await.expect("nothing is seen").unwrap()
     }
 
-    /// What it sees until something of interest.
+    /// Skips events until `wanted` returns a value.
     pub(super) async fn sees_until<T>(&mut self, mut wanted: impl FnMut(&Seen) -> Option<T>) -> T {
         loop {
             if let Some(found) = wanted(&self.sees().await) {
@@ -173,12 +173,12 @@ impl Gateway {
         }
     }
 
-    /// Says something on the newest connection.
+    /// Sends a message on the newest connection.
     pub(super) fn say(&self, word: Control) {
         self.script.links.lock().unwrap().last().unwrap().1.send(word).unwrap();
     }
 
-    /// Opens what is offered on the newest connection.
+    /// Opens an offered interface on the newest connection.
     pub(super) async fn open(&self, interface: &str) -> (Carrier, Pipe, Answer) {
         let carrier = self.script.links.lock().unwrap().last().unwrap().0.clone();
         let mut pipe = carrier.open().await.unwrap();
@@ -282,7 +282,7 @@ async fn converse(script: &Arc<Script>, carrier: &Carrier) -> Option<Why> {
                     tasks.spawn(flow(carrier.clone(), pipe));
                 }
                 Err(_) => {
-                    // What was said before the end is heard.
+                    // Messages sent before the end still count.
                     while let Some(word) = heard.recv().await {
                         if let Control::Bye(why, _) = word {
                             script.see(Seen::Bye(why));
@@ -295,7 +295,7 @@ async fn converse(script: &Arc<Script>, carrier: &Carrier) -> Option<Why> {
     }
 }
 
-/// Echoes, by the name of what is asked for.
+/// Serves a flow by the name of the requested interface.
 async fn flow(carrier: Carrier, mut pipe: Pipe) {
     let Ok(frame) = read_frame(&mut pipe, OPENING_LIMIT).await else { return };
     let Ok(Opening::Open(asked)) = Opening::decode(&frame) else { panic!("it is Open") };
@@ -370,7 +370,7 @@ async fn http(script: Arc<Script>, mut stream: TlsStream<TcpStream>) {
     drop(stream.shutdown().await);
 }
 
-/// As the gateway is to do it.
+/// Verifies a recovery as the gateway must.
 fn recovery(script: &Script, stream: &TlsStream<TcpStream>, body: &Value) -> (u16, Value) {
     let leaf = CertificateDer::from_pem_slice(body["certificate"].as_str().unwrap().as_bytes());
     let leaf = leaf.unwrap();

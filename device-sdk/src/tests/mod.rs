@@ -1,4 +1,4 @@
-//! A client and a gateway in one process, over real sockets.
+//! Tests of a client against a scripted gateway in the same process, over real sockets.
 
 mod authority;
 mod gateway;
@@ -26,7 +26,7 @@ use crate::{
 use authority::{Authority, DAY, Hands};
 use gateway::{Gateway, Seen};
 
-/// How long anything may take here.
+/// How long anything may take in these tests.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn settings(off: i64) -> Settings {
@@ -65,7 +65,7 @@ async fn echoes(stream: &mut Stream, text: &[u8]) {
     assert_eq!(back, text);
 }
 
-/// Answers with what it was asked, and who asks.
+/// A handler that answers with the interface and the subject of the request.
 struct Greeter;
 
 impl Handler for Greeter {
@@ -106,7 +106,7 @@ impl Setting {
         Self { gateway, dir, _temp: temp }
     }
 
-    /// A gateway at both ports, and an identity for it.
+    /// Creates a gateway at both ports, and an identity for it.
     async fn new(life: authority::Life) -> Self {
         let authority = Authority::new();
         let gateway = Gateway::new(&authority).tcp().await.quic().await;
@@ -133,7 +133,7 @@ async fn flows_are_opened_refused_and_carried() {
     let flow = client.connect(&door("echo-udp"), Wanted::default()).await.unwrap();
     assert!(matches!(flow, Flow::Datagrams(_)));
 
-    // One that comes along with the answer is not lost.
+    // A datagram that arrives with the answer is not lost.
     for _ in 0..3 {
         let mut datagrams = client.datagrams(&door("first-word")).await.unwrap();
         let first = timeout(PATIENCE, datagrams.receive()).await.unwrap().unwrap();
@@ -156,7 +156,7 @@ async fn a_client_that_is_stopped_or_dropped_says_goodbye() {
     let mut setting = Setting::new(DAY).await;
     for stop in [true, false] {
         let mut settings = settings(0);
-        // Over QUIC the code of the end may come before the word.
+        // Over QUIC, the connection's close code may arrive before Bye.
         settings.transport = crate::Transport::Tls;
         let client = Client::start(setting.dir.clone(), settings).unwrap();
         until(&client, |status| is_up(status, "tls")).await;
@@ -235,7 +235,7 @@ async fn where_udp_is_a_black_hole_tls_serves_until_quic_answers() {
     drop(hole);
     setting.gateway.listen_quic().await;
     until(&client, |status| is_up(status, "quic") && status.offers.len() == 1).await;
-    // What was open goes on; what is opened now goes by QUIC.
+    // Open flows continue; new ones use QUIC.
     echoes(&mut former, b"still here").await;
     let mut stream = client.stream(&door("echo")).await.unwrap();
     echoes(&mut stream, b"by quic").await;
@@ -262,7 +262,7 @@ async fn it_connects_again_after_the_gateway_has_gone_and_come_back() {
     setting.gateway.listen_quic().await;
     let mut stream = client.stream(&door("echo")).await.unwrap();
     echoes(&mut stream, b"again").await;
-    assert_eq!(setting.gateway.sees_until(instance).await, first, "it is the same program");
+    assert_eq!(setting.gateway.sees_until(instance).await, first, "the instance is the same");
     setting.gateway.say(Control::Bye(Why::Stopping, String::new()));
     setting.gateway.sees_until(instance).await;
     client.stop().await;
@@ -288,7 +288,7 @@ async fn whoever_was_replaced_waits_and_says_why() {
         let State::Waiting { until, why } = status.state else { panic!() };
         assert!(until.as_second() >= authority::now() + 290, "{until}");
         assert!(why.contains("in use twice"), "{why}");
-        // Nobody waits for that.
+        // A flow is refused at once, without waiting for the next attempt.
         let asked = timeout(Duration::from_secs(5), client.stream(&door("echo"))).await.unwrap();
         let error = asked.unwrap_err();
         assert!(matches!(&error, Error::NotConnected { next: Next::Retry, .. }), "{error}");
@@ -298,7 +298,7 @@ async fn whoever_was_replaced_waits_and_says_why() {
 
 #[tokio::test]
 async fn an_identity_is_renewed_in_time_and_no_flow_ends() {
-    // Nine tenths of it are over.
+    // Nine tenths of the validity are over.
     let mut setting = Setting::new((-81_000, 9_000)).await;
     let before = setting.dir.load().unwrap().validity().unwrap();
     let client = Client::start(setting.dir.clone(), settings(0)).unwrap();
@@ -308,7 +308,7 @@ async fn an_identity_is_renewed_in_time_and_no_flow_ends() {
     assert_eq!(status.validity, setting.dir.load().unwrap().validity().unwrap());
     assert!(status.renewal.unwrap() > status.validity.not_before);
     echoes(&mut stream, b"all the while").await;
-    // The next connection stands on the new one, and so does the next renewal.
+    // A second renewal uses the new identity.
     let renewed = client.renew_now().await.unwrap();
     assert_eq!(renewed, setting.dir.load().unwrap().validity().unwrap());
     setting.gateway.sees_until(|seen| matches!(seen, Seen::Kept).then_some(())).await;
@@ -331,7 +331,7 @@ async fn an_identity_survives_a_renewal_that_fails() {
     assert!(is_up(&status, "quic"));
     assert_eq!(setting.dir.load().unwrap().chain, before.chain);
     assert!(!setting.dir.path().join(".new").exists());
-    // Where nothing can be written, nothing is lost either.
+    // A directory that cannot be written loses nothing.
     setting.gateway.script.knows.store(true, Ordering::SeqCst);
     setting.gateway.script.renews.store(true, Ordering::SeqCst);
     std::fs::write(setting.dir.path().join(".new"), "in the way").unwrap();
@@ -347,14 +347,14 @@ async fn an_identity_survives_a_renewal_that_fails() {
 async fn what_another_program_has_renewed_is_used_and_not_renewed_again() {
     let authority = Authority::new();
     let gateway = Gateway::new(&authority).tcp().await.quic().await;
-    // Renewal is due three seconds from now, give or take two.
+    // Renewal is due in three seconds, plus or minus two.
     let mut setting = Setting::of(&authority, gateway, (-27, 18));
     let client = Client::start(setting.dir.clone(), settings(0)).unwrap();
     let mut stream = client.stream(&door("echo")).await.unwrap();
     setting.gateway.sees_until(instance).await;
     let renewed = authority.enrol(setting.dir.path(), &setting.gateway.url(), DAY);
     let renewed = renewed.load().unwrap();
-    // It connects with that one, beside the former connection.
+    // The client connects with the new identity, beside the former connection.
     setting.gateway.sees_until(instance).await;
     until(&client, |status| status.validity == renewed.validity().unwrap()).await;
     echoes(&mut stream, b"all the while").await;
@@ -373,7 +373,7 @@ async fn a_clock_that_is_wrong_by_decades_is_corrected() {
         assert!(status.clock_behind.unwrap().abs_diff(-off) < 10, "{:?}", status.clock_behind);
         let State::Up { since, .. } = status.state else { panic!() };
         assert!(since.as_second().abs_diff(authority::now()) < 10, "{since}");
-        // Renewal is due by the gateway's time, and the new identity is tried at it.
+        // Renewal is due by the gateway's time, and the new identity is tried at that time.
         setting.gateway.sees_until(|seen| matches!(seen, Seen::Kept).then_some(())).await;
         assert!(setting.dir.path().join("time").exists());
         client.stop().await;
@@ -434,7 +434,7 @@ async fn a_report_is_made_after_each_connect_and_again() {
     client.stop().await;
 }
 
-/// `Duration::MAX` is how a program says never.
+/// Checks `Duration::MAX`, which stands for never.
 #[tokio::test]
 async fn what_is_never_to_be_done_again_is_done_once() {
     let authority = Authority::new();
@@ -475,7 +475,7 @@ async fn a_client_needs_an_identity_and_tells_why_it_is_not_connected() {
     let none = Client::start(IdentityDir::new(temp.path()), settings(0));
     assert!(matches!(none, Err(Error::NoIdentity(_))));
     let other = Authority::new();
-    // An identity of another authority: the gateway is not the one that it is for.
+    // The identity is from another authority, so this gateway is not the one it is for.
     let setting = Setting::new(DAY).await;
     let dir = other.enrol(temp.path(), &setting.gateway.url(), DAY);
     let client = Client::start(dir, settings(0)).unwrap();
@@ -496,8 +496,8 @@ async fn what_a_client_does_can_be_done_on_any_thread() {
     on_any_thread(client.clone());
 }
 
-/// A session over a pipe in memory, and the gateway's end of it. Time is not the network's here: it
-/// is paused.
+/// Creates a session over a connection in memory, with the gateway's end of its control stream. The
+/// clock can be paused, since no network is involved.
 async fn in_memory<F>(gateway: impl FnOnce(doorward_wire::Pipe) -> F) -> InMemory<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -565,7 +565,7 @@ async fn what_was_declined_is_offered_again_after_a_while() {
                 Control::Ping(number) => Control::Pong(number),
                 Control::Offer(offer) => {
                     offered.push(tokio::time::Instant::now());
-                    // It is declared between the second offer and the third.
+                    // The gateway declares the interface between the second offer and the third.
                     let why = "not declared".to_owned();
                     let declined = [("picture".to_owned(), why)].into();
                     let declined = if offered.len() < 3 { declined } else { [].into() };
