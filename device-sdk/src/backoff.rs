@@ -38,7 +38,7 @@ impl Default for Pace {
 
 /// Why a connection, or the attempt to make one, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum EndReason {
     /// The gateway was not reached, or the connection broke off.
     Failed,
     /// Another connection with the same identity replaced it.
@@ -70,25 +70,25 @@ impl Backoff {
 
     /// Returns how long to wait after a connection that lasted for `stood` and ended for this
     /// reason. `random` must be uniformly distributed.
-    pub(crate) fn after(&mut self, ending: Ending, stood: Duration, random: u64) -> Duration {
+    pub(crate) fn after(&mut self, reason: EndReason, stood: Duration, random: u64) -> Duration {
         if stood >= self.pace.settled {
             (self.failed, self.refused) = (0, 0);
         }
         let pace = self.pace;
-        let (least, most) = match ending {
-            Ending::Failed => {
+        let (least, most) = match reason {
+            EndReason::Failed => {
                 self.failed = self.failed.saturating_add(1);
                 (pace.floor, doubled(pace.floor, self.failed, pace.cap))
             }
-            Ending::Refused => {
+            EndReason::Refused => {
                 self.refused = self.refused.saturating_add(1);
                 let (least, most) = pace.refused;
                 (least, doubled(least, self.refused, most))
             }
-            Ending::Replaced => (pace.replaced, pace.replaced.saturating_mul(6) / 5),
-            Ending::Stopping => pace.stopping,
-            Ending::GivenUp => (pace.given_up, pace.given_up.saturating_mul(11) / 10),
-            Ending::Stopped => (Duration::ZERO, Duration::ZERO),
+            EndReason::Replaced => (pace.replaced, pace.replaced.saturating_mul(6) / 5),
+            EndReason::Stopping => pace.stopping,
+            EndReason::GivenUp => (pace.given_up, pace.given_up.saturating_mul(11) / 10),
+            EndReason::Stopped => (Duration::ZERO, Duration::ZERO),
         };
         spread(least, most, random)
     }
@@ -112,8 +112,13 @@ mod tests {
 
     use super::*;
 
-    const ENDINGS: [Ending; 5] =
-        [Ending::Failed, Ending::Replaced, Ending::Stopping, Ending::Refused, Ending::GivenUp];
+    const ENDINGS: [EndReason; 5] = [
+        EndReason::Failed,
+        EndReason::Replaced,
+        EndReason::Stopping,
+        EndReason::Refused,
+        EndReason::GivenUp,
+    ];
 
     proptest! {
         #[test]
@@ -125,10 +130,10 @@ mod tests {
             for (which, stood, random) in events {
                 let wait = backoff.after(ENDINGS[which], Duration::from_secs(stood), random);
                 let (least, most) = match ENDINGS[which] {
-                    Ending::Failed => (pace.floor, pace.cap),
-                    Ending::Replaced => (pace.replaced, pace.replaced * 6 / 5),
-                    Ending::Stopping => pace.stopping,
-                    Ending::Refused => pace.refused,
+                    EndReason::Failed => (pace.floor, pace.cap),
+                    EndReason::Replaced => (pace.replaced, pace.replaced * 6 / 5),
+                    EndReason::Stopping => pace.stopping,
+                    EndReason::Refused => pace.refused,
                     _ => (pace.given_up, pace.given_up * 11 / 10),
                 };
                 prop_assert!(wait >= least && wait <= most, "{:?}: {wait:?}", ENDINGS[which]);
@@ -141,9 +146,9 @@ mod tests {
         ) {
             let mut backoff = Backoff::new(Pace::default());
             for _ in 0..failures {
-                backoff.after(Ending::Failed, Duration::ZERO, random);
+                backoff.after(EndReason::Failed, Duration::ZERO, random);
             }
-            let wait = backoff.after(Ending::Failed, Duration::from_secs(60), random);
+            let wait = backoff.after(EndReason::Failed, Duration::from_secs(60), random);
             prop_assert!(wait <= Duration::from_secs(1));
         }
 
@@ -152,7 +157,7 @@ mod tests {
             let mut backoff = Backoff::new(Pace::default());
             let mut former = Duration::ZERO;
             for _ in 0..40 {
-                let wait = backoff.after(Ending::Failed, Duration::ZERO, random);
+                let wait = backoff.after(EndReason::Failed, Duration::ZERO, random);
                 prop_assert!(wait >= former);
                 former = wait;
             }

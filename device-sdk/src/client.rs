@@ -11,16 +11,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::crypto;
-use crate::driver::{Asker, Driver};
+use crate::driver::{Driver, RenewalWaiter};
 use crate::error::{Error, Next};
-use crate::flow::{Datagrams, Flow, NotOpened, Stream, Wanted, asked, open};
+use crate::flow::{Datagrams, Flow, OpenFailure, Stream, Wanted, open, request};
 use crate::identity::{IdentityDir, Validity};
-use crate::live::Counted;
+use crate::live::FlowGuard;
 use crate::offer::{Handler, Offered};
 use crate::posture::Collector;
 use crate::schedule::until;
 use crate::settings::Settings;
-use crate::shared::{Reporting, Shared};
+use crate::shared::{ClientShared, Reporting};
 use crate::status::{State, Status};
 
 /// How long to wait for a connection.
@@ -30,7 +30,7 @@ const RENEWING: Duration = Duration::from_secs(240);
 /// How long a graceful end may take.
 const ENDING: Duration = Duration::from_secs(10);
 /// How many renewal requests may wait.
-const ASKS: usize = 4;
+const RENEWAL_REQUESTS: usize = 4;
 /// The shortest interval between two reports.
 const REPORTS: Duration = Duration::from_secs(1);
 
@@ -42,8 +42,8 @@ pub struct Client {
 }
 
 struct Running {
-    shared: Arc<Shared>,
-    asks: mpsc::Sender<Asker>,
+    shared: Arc<ClientShared>,
+    requests: mpsc::Sender<RenewalWaiter>,
     /// Closed when the driver has ended.
     done: watch::Receiver<()>,
 }
@@ -71,18 +71,18 @@ impl Client {
         let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
         let identity = dir.load()?;
         let status = Status::new(&identity, identity.validity()?);
-        let shared = Arc::new(Shared::new(dir, settings, crypto::random()?, status));
-        let (asks, asked) = mpsc::channel(ASKS);
+        let shared = Arc::new(ClientShared::new(dir, settings, crypto::random()?, status));
+        let (requests, request) = mpsc::channel(RENEWAL_REQUESTS);
         let (running, done) = watch::channel(());
-        let driver = Driver::new(Arc::clone(&shared), asked);
+        let driver = Driver::new(Arc::clone(&shared), request);
         drop(runtime.spawn(async move {
             driver.run().await;
             drop(running);
         }));
-        Ok(Self { handle: Arc::new(Running { shared, asks, done }) })
+        Ok(Self { handle: Arc::new(Running { shared, requests, done }) })
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    fn shared(&self) -> &Arc<ClientShared> {
         &self.handle.shared
     }
 
@@ -93,16 +93,16 @@ impl Client {
     /// Fails when the gateway refuses ([`Error::Flow`]), when there is no connection in time, or
     /// when it breaks off.
     pub async fn connect(&self, door: &DoorName, wanted: Wanted) -> Result<Flow, Error> {
-        let asked = asked(door, &wanted);
+        let request = request(door, &wanted);
         let until = Instant::now() + PATIENCE;
         let mut live = self.shared().live.subscribe();
         loop {
-            let counted = self.standing(&mut live, until).await?;
-            match open(counted, &asked, until).await {
+            let guard = self.standing(&mut live, until).await?;
+            match open(guard, &request, until).await {
                 Ok(flow) => return Ok(flow),
-                Err(NotOpened::Failed(error)) => return Err(error),
+                Err(OpenFailure::Failed(error)) => return Err(error),
                 // The gateway did not get the request, so the next connection can send it.
-                Err(NotOpened::NotAsked(error)) => {
+                Err(OpenFailure::NotAsked(error)) => {
                     let changed = timeout_at(until, live.changed()).await;
                     if !matches!(changed, Ok(Ok(()))) {
                         return Err(Error::Broken(error.to_string()));
@@ -143,9 +143,9 @@ impl Client {
     /// Waits for a live connection and returns a guard on it.
     async fn standing(
         &self,
-        live: &mut watch::Receiver<Option<Arc<crate::live::Live>>>,
+        live: &mut watch::Receiver<Option<Arc<crate::live::LiveConnection>>>,
         until: Instant,
-    ) -> Result<Counted, Error> {
+    ) -> Result<FlowGuard, Error> {
         let mut status = self.shared().status.subscribe();
         let standing = async {
             tokio::select! {
@@ -153,7 +153,7 @@ impl Client {
                 found = live.wait_for(Option::is_some) => {
                     // Guarded while borrowed, so that a connection retired just now waits for this
                     // flow.
-                    found.ok().and_then(|found| found.as_ref().map(Counted::new))
+                    found.ok().and_then(|found| found.as_ref().map(FlowGuard::new))
                 }
                 // Stops waiting when no connection can come in time.
                 hopeless = status.wait_for(|status| self.is_hopeless(&status.state)) => {
@@ -163,7 +163,7 @@ impl Client {
             }
         };
         match timeout_at(until, standing).await {
-            Ok(Some(counted)) => Ok(counted),
+            Ok(Some(guard)) => Ok(guard),
             Ok(None) | Err(_) => Err(self.not_connected()),
         }
     }
@@ -237,13 +237,13 @@ impl Client {
         let mut live = self.shared().live.subscribe();
         let standing = self.standing(&mut live, Instant::now() + PATIENCE).await?;
         drop(standing);
-        let (asker, answer) = oneshot::channel();
-        let asked = async {
-            self.handle.asks.send(asker).await.map_err(|_| Error::Stopped)?;
+        let (waiter, answer) = oneshot::channel();
+        let request = async {
+            self.handle.requests.send(waiter).await.map_err(|_| Error::Stopped)?;
             answer.await.map_err(|_| Error::Broken("too many renewals at once".to_owned()))?
         };
         let slow = |_| Error::Broken("the renewal took too long".to_owned());
-        timeout(RENEWING, asked).await.map_err(slow)?
+        timeout(RENEWING, request).await.map_err(slow)?
     }
 
     /// Tells the gateway, ends the connection with all its flows, and waits for the end, at most

@@ -16,28 +16,28 @@ use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{sleep, timeout};
 
+use crate::connection_end::ConnectionEnd;
 use crate::error::Error;
 use crate::link::{Credentials, PATIENCE, authority, config, open};
-use crate::over::Over;
 use crate::settings::{Settings, Transport};
 
 /// A connection whose handshake is done.
-pub(crate) struct Dialed {
+pub(crate) struct DialedCarrier {
     pub(crate) carrier: Carrier,
     /// The gateway's certificate.
     pub(crate) leaf: CertificateDer<'static>,
-    pub(crate) refusal: Refusal,
+    pub(crate) refusal: TlsRefusal,
 }
 
 /// A way to learn whether the gateway's TLS refused the client's certificate. TLS 1.3 refuses it
 /// only after the handshake.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum TlsRefusal {
     Quic(quinn::Connection),
     Tls(Arc<OnceLock<AlertDescription>>),
 }
 
-impl Refusal {
+impl TlsRefusal {
     /// Returns the reason if the certificate was refused.
     pub(crate) fn why(&self) -> Option<String> {
         let alert = match self {
@@ -79,7 +79,7 @@ pub(crate) async fn dial(
     credentials: &Credentials<'_>,
     settings: &Settings,
     both: bool,
-) -> Result<Dialed, Over> {
+) -> Result<DialedCarrier, ConnectionEnd> {
     match settings.transport {
         Transport::Quic => quic(url, credentials, settings).await,
         Transport::Tls => tls(url, credentials).await,
@@ -93,10 +93,10 @@ pub(crate) async fn dial(
 /// Returns the result of the first future that succeeds. The second starts when the first has
 /// failed, or after `patience`.
 async fn race<T>(
-    first: impl Future<Output = Result<T, Over>>,
-    second: impl Future<Output = Result<T, Over>>,
+    first: impl Future<Output = Result<T, ConnectionEnd>>,
+    second: impl Future<Output = Result<T, ConnectionEnd>>,
     patience: Duration,
-) -> Result<T, Over> {
+) -> Result<T, ConnectionEnd> {
     let mut first = std::pin::pin!(first);
     tokio::select! {
         biased;
@@ -121,8 +121,8 @@ async fn race<T>(
 }
 
 /// Combines two failures. The one of TCP says more about why nobody answers.
-fn worse(quic: Over, tls: Over) -> Over {
-    Over { why: format!("{} (QUIC: {})", tls.why, quic.why), ..tls }
+fn worse(quic: ConnectionEnd, tls: ConnectionEnd) -> ConnectionEnd {
+    ConnectionEnd { why: format!("{} (QUIC: {})", tls.why, quic.why), ..tls }
 }
 
 async fn resolve(url: &str) -> Result<(String, Vec<SocketAddr>), Error> {
@@ -144,23 +144,25 @@ pub(crate) async fn quic(
     url: &str,
     credentials: &Credentials<'_>,
     settings: &Settings,
-) -> Result<Dialed, Over> {
+) -> Result<DialedCarrier, ConnectionEnd> {
     let tls = config(credentials, &[ALPN])?;
     let crypto = QuicClientConfig::try_from(tls).map_err(|_| Error::Crypto("speak QUIC"))?;
     let mut config = quinn::ClientConfig::new(Arc::new(crypto));
     config.transport_config(Arc::new(transport(Side::Client)));
     let reach = async {
         let (host, addresses) = resolve(url).await?;
-        let mut last = Over::failed("it has no address");
+        let mut last = ConnectionEnd::failed("it has no address");
         for address in addresses {
             match reach(&config, &host, address, settings.endpoint.as_ref()).await {
                 Ok(dialed) => return Ok(dialed),
-                Err(over) => last = over,
+                Err(end) => last = end,
             }
         }
         Err(last)
     };
-    timeout(PATIENCE, reach).await.unwrap_or_else(|_| Err(Over::failed("no answer to QUIC")))
+    timeout(PATIENCE, reach)
+        .await
+        .unwrap_or_else(|_| Err(ConnectionEnd::failed("no answer to QUIC")))
 }
 
 async fn reach(
@@ -168,7 +170,7 @@ async fn reach(
     host: &str,
     address: SocketAddr,
     endpoint: Option<&Endpoint>,
-) -> Result<Dialed, Over> {
+) -> Result<DialedCarrier, ConnectionEnd> {
     let endpoint = match endpoint {
         Some(shared) => shared.clone(),
         None => {
@@ -177,46 +179,53 @@ async fn reach(
                 SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
             };
             // The connection keeps its endpoint alive.
-            Endpoint::client(SocketAddr::new(any, 0)).map_err(Over::failed)?
+            Endpoint::client(SocketAddr::new(any, 0)).map_err(ConnectionEnd::failed)?
         }
     };
-    let connecting = endpoint.connect_with(config.clone(), address, host).map_err(Over::failed)?;
+    let connecting =
+        endpoint.connect_with(config.clone(), address, host).map_err(ConnectionEnd::failed)?;
     let connection = connecting.await.map_err(|error| match error {
-        ConnectionError::TransportError(error) => Over::failed(format!(
+        ConnectionError::TransportError(error) => ConnectionEnd::failed(format!(
             "this is not the gateway that the identity is for, or it does not speak doorward/1 \
              ({error})"
         )),
-        other => Over::failed(other),
+        other => ConnectionEnd::failed(other),
     })?;
-    let shown = connection.peer_identity().and_then(|shown| shown.downcast().ok());
-    let leaf = shown.and_then(|shown: Box<Vec<CertificateDer<'static>>>| shown.into_iter().next());
-    let leaf = leaf.ok_or_else(|| Over::failed("the gateway shows no certificate"))?;
-    let refusal = Refusal::Quic(connection.clone());
-    Ok(Dialed { carrier: Carrier::quic(connection), leaf, refusal })
+    let certificates =
+        connection.peer_identity().and_then(|certificates| certificates.downcast().ok());
+    let leaf = certificates.and_then(|certificates: Box<Vec<CertificateDer<'static>>>| {
+        certificates.into_iter().next()
+    });
+    let leaf = leaf.ok_or_else(|| ConnectionEnd::failed("the gateway shows no certificate"))?;
+    let refusal = TlsRefusal::Quic(connection.clone());
+    Ok(DialedCarrier { carrier: Carrier::quic(connection), leaf, refusal })
 }
 
 /// Connects to the gateway over TLS and TCP.
-pub(crate) async fn tls(url: &str, credentials: &Credentials<'_>) -> Result<Dialed, Over> {
+pub(crate) async fn tls(
+    url: &str,
+    credentials: &Credentials<'_>,
+) -> Result<DialedCarrier, ConnectionEnd> {
     let stream = open(url, None, credentials, &[ALPN]).await?;
     let (_, session) = stream.get_ref();
     if session.alpn_protocol() != Some(ALPN) {
-        return Err(Over::failed("the gateway does not speak doorward/1"));
+        return Err(ConnectionEnd::failed("the gateway does not speak doorward/1"));
     }
-    let leaf = session.peer_certificates().and_then(|shown| shown.first()).cloned();
-    let leaf = leaf.ok_or_else(|| Over::failed("the gateway shows no certificate"))?;
+    let leaf = session.peer_certificates().and_then(|certificates| certificates.first()).cloned();
+    let leaf = leaf.ok_or_else(|| ConnectionEnd::failed("the gateway shows no certificate"))?;
     let alert = Arc::new(OnceLock::new());
-    let watched = Watched { stream, alert: Arc::clone(&alert) };
+    let watched = AlertWatch { stream, alert: Arc::clone(&alert) };
     let carrier = Carrier::yamux(watched, Side::Client);
-    Ok(Dialed { carrier, leaf: leaf.into_owned(), refusal: Refusal::Tls(alert) })
+    Ok(DialedCarrier { carrier, leaf: leaf.into_owned(), refusal: TlsRefusal::Tls(alert) })
 }
 
 /// A TLS stream that remembers the alert with which the peer ended it.
-struct Watched<T> {
+struct AlertWatch<T> {
     stream: T,
     alert: Arc<OnceLock<AlertDescription>>,
 }
 
-impl<T> Watched<T> {
+impl<T> AlertWatch<T> {
     fn note<R>(&self, polled: &Poll<io::Result<R>>) {
         let Poll::Ready(Err(error)) = polled else { return };
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
@@ -227,7 +236,7 @@ impl<T> Watched<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for AlertWatch<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -239,7 +248,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for AlertWatch<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -268,9 +277,9 @@ mod tests {
     async fn later(
         wait: u64,
         ends: Result<&'static str, &'static str>,
-    ) -> Result<&'static str, Over> {
+    ) -> Result<&'static str, ConnectionEnd> {
         sleep(Duration::from_secs(wait)).await;
-        ends.map_err(Over::failed)
+        ends.map_err(ConnectionEnd::failed)
     }
 
     #[tokio::test(start_paused = true)]
@@ -284,7 +293,7 @@ mod tests {
         assert_eq!(failed.unwrap(), "tls");
         let late = race(later(5, Ok("quic")), later(1, Err("no")), patience).await;
         assert_eq!(late.unwrap(), "quic");
-        let over = race(later(1, Err("one")), later(1, Err("other")), patience).await.unwrap_err();
-        assert_eq!(over.why, "other (QUIC: one)");
+        let end = race(later(1, Err("one")), later(1, Err("other")), patience).await.unwrap_err();
+        assert_eq!(end.why, "other (QUIC: one)");
     }
 }

@@ -16,7 +16,7 @@ use crate::identity::{GatewayFacts, Identity, IdentityDir};
 
 /// The gateway's answer to an enrolment, a renewal or a recovery.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Answer {
+pub(crate) struct EnrolmentAnswer {
     pub(crate) subject: Subject,
     /// The leaf, then the issuing authority, as PEM.
     pub(crate) certificate: String,
@@ -86,7 +86,8 @@ pub async fn enrol(dir: &IdentityDir, code: &Code, replace: bool) -> Result<Enro
         "csr": request(&key)?,
     });
     let api = Api::with_code(&code.url, code.anchor);
-    let answer: Answer = api.request(HttpMethod::POST, path, Some(&body)).await?.json().await?;
+    let answer: EnrolmentAnswer =
+        api.request(HttpMethod::POST, path, Some(&body)).await?.json().await?;
     let subject = answer.subject.clone();
     dir.stage(&identity(answer, &key, code.url.clone(), Some(mark(code))))?;
     dir.promote()?;
@@ -97,12 +98,12 @@ pub async fn enrol(dir: &IdentityDir, code: &Code, replace: bool) -> Result<Enro
 
 /// Builds an identity from the gateway's answer and a key.
 pub(crate) fn identity(
-    answer: Answer,
+    answer: EnrolmentAnswer,
     key: &KeyPair,
     url: String,
     code: Option<Fingerprint>,
 ) -> Identity {
-    let Answer { subject, certificate, anchors, domain, gateway, management } = answer;
+    let EnrolmentAnswer { subject, certificate, anchors, domain, gateway, management } = answer;
     Identity {
         key: Secret::new(key.serialize_pem().into_bytes()),
         chain: certificate,

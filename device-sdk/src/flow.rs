@@ -12,7 +12,7 @@ use doorward_wire::{
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::Error;
-use crate::live::Counted;
+use crate::live::FlowGuard;
 
 /// How long the gateway may take to decide and to reach the interface's backend.
 const ANSWERING: Duration = Duration::from_secs(45);
@@ -60,7 +60,7 @@ impl Flow {
 struct Grant {
     flow: String,
     actions: Vec<Action>,
-    counted: Counted,
+    guard: FlowGuard,
 }
 
 /// A flow of bytes to an interface, with half-close.
@@ -89,7 +89,7 @@ impl Stream {
     /// Returns why the flow was cut, if the gateway has said so.
     #[must_use]
     pub fn why(&self) -> Option<Why> {
-        self.grant.counted.why()
+        self.grant.guard.why()
     }
 
     /// Resets both directions. The other end reads an error.
@@ -103,7 +103,7 @@ doorward_wire::through!(Stream, pipe);
 /// A flow of datagrams to an interface. Datagrams may be lost, duplicated or reordered.
 #[derive(Debug)]
 pub struct Datagrams {
-    under: doorward_wire::Datagrams,
+    inner: doorward_wire::Datagrams,
     grant: Grant,
 }
 
@@ -123,19 +123,19 @@ impl Datagrams {
     /// Returns why the flow was cut, if the gateway has said so.
     #[must_use]
     pub fn why(&self) -> Option<Why> {
-        self.grant.counted.why()
+        self.grant.guard.why()
     }
 
     /// Returns how many datagrams this side dropped: too large, or no room in the queue.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.under.dropped()
+        self.inner.dropped()
     }
 
     /// Sends a datagram of at most [`doorward_wire::LARGEST_DATAGRAM`] bytes without waiting, or
     /// drops it when there is no room. A queued datagram is written at the next receive.
     pub fn send(&mut self, datagram: &[u8]) {
-        self.under.send(datagram);
+        self.inner.send(datagram);
     }
 
     /// Writes queued datagrams, then returns the next received one, or `None` when the flow is
@@ -144,7 +144,7 @@ impl Datagrams {
     /// # Errors
     /// Fails when the flow was cut.
     pub fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
-        self.under.poll_receive(cx)
+        self.inner.poll_receive(cx)
     }
 
     /// Returns the next received datagram, or `None` when the flow is over.
@@ -152,17 +152,17 @@ impl Datagrams {
     /// # Errors
     /// Fails when the flow was cut.
     pub async fn receive(&mut self) -> io::Result<Option<Bytes>> {
-        self.under.receive().await
+        self.inner.receive().await
     }
 
     /// Ends the flow with `why`. A flow of datagrams has no proper end.
     pub fn close(self, why: Why) {
-        self.under.close(why);
+        self.inner.close(why);
     }
 }
 
 /// Builds the request for the interface `door`.
-pub(crate) fn asked(door: &DoorName, wanted: &Wanted) -> Asked {
+pub(crate) fn request(door: &DoorName, wanted: &Wanted) -> Asked {
     Asked {
         interface: door.path(),
         actions: wanted.actions.iter().map(|action| action.as_str().to_owned()).collect(),
@@ -173,7 +173,7 @@ pub(crate) fn asked(door: &DoorName, wanted: &Wanted) -> Asked {
 
 /// Why a flow was not opened.
 #[derive(Debug)]
-pub(crate) enum NotOpened {
+pub(crate) enum OpenFailure {
     /// The gateway did not get the request, since the connection is over.
     NotAsked(io::Error),
     /// The gateway got the request, or a repetition would fail too.
@@ -182,47 +182,47 @@ pub(crate) enum NotOpened {
 
 /// Asks for a flow on the guarded connection. The request must be sent before `until`.
 pub(crate) async fn open(
-    counted: Counted,
-    asked: &Asked,
+    guard: FlowGuard,
+    request: &Asked,
     until: Instant,
-) -> Result<Flow, NotOpened> {
-    let opening = Opening::Open(asked.clone()).encode();
+) -> Result<Flow, OpenFailure> {
+    let opening = Opening::Open(request.clone()).encode();
     if opening.len() > OPENING_LIMIT {
         let error = Error::Answer("the request is longer than the protocol allows".to_owned());
-        return Err(NotOpened::Failed(error));
+        return Err(OpenFailure::Failed(error));
     }
     let ask = async {
-        let mut pipe = counted.live().carrier.open().await?;
+        let mut pipe = guard.live().carrier.open().await?;
         write_frame(&mut pipe, &opening).await?;
         io::Result::Ok(pipe)
     };
     let mut pipe = match timeout_at(until, ask).await {
         Ok(Ok(pipe)) => pipe,
-        Ok(Err(error)) => return Err(NotOpened::NotAsked(error)),
+        Ok(Err(error)) => return Err(OpenFailure::NotAsked(error)),
         // The gateway opens no further stream, and each flow needs one.
-        Err(_) => return Err(NotOpened::Failed(busy())),
+        Err(_) => return Err(OpenFailure::Failed(busy())),
     };
-    let counted = counted.on(pipe.id());
-    let broken = |error: io::Error| NotOpened::Failed(Error::Broken(error.to_string()));
+    let guard = guard.on(pipe.id());
+    let broken = |error: io::Error| OpenFailure::Failed(Error::Broken(error.to_string()));
     let frame = timeout(ANSWERING, read_frame(&mut pipe, OPENING_LIMIT)).await;
     let frame = frame.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(broken)?;
-    let unreadable = |what: String| NotOpened::Failed(Error::Answer(what));
+    let unreadable = |what: String| OpenFailure::Failed(Error::Answer(what));
     match Answer::decode(&frame).map_err(|error| unreadable(error.to_string()))? {
         Answer::Admitted { flow, kind, actions } => {
             // Skips actions of later versions, which this program cannot use.
             let actions = actions.iter().filter_map(|action| action.parse().ok()).collect();
             Ok(match kind {
                 Kind::Stream => {
-                    Flow::Stream(Stream { pipe, grant: Grant { flow, actions, counted } })
+                    Flow::Stream(Stream { pipe, grant: Grant { flow, actions, guard } })
                 }
                 Kind::Datagrams => {
-                    let under = counted.live().carrier.datagrams(pipe);
-                    Flow::Datagrams(Datagrams { under, grant: Grant { flow, actions, counted } })
+                    let inner = guard.live().carrier.datagrams(pipe);
+                    Flow::Datagrams(Datagrams { inner, grant: Grant { flow, actions, guard } })
                 }
             })
         }
         Answer::Refused { why, detail, flow } => {
-            Err(NotOpened::Failed(Error::Flow { why, detail, flow }))
+            Err(OpenFailure::Failed(Error::Flow { why, detail, flow }))
         }
         Answer::Unknown(kind) => Err(unreadable(format!("a message of type {kind}"))),
     }

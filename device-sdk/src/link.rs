@@ -42,9 +42,9 @@ pub(crate) enum Credentials<'a> {
 }
 
 #[derive(Debug)]
-struct Then(Timestamp);
+struct FixedTime(Timestamp);
 
-impl TimeProvider for Then {
+impl TimeProvider for FixedTime {
     fn current_time(&self) -> Option<UnixTime> {
         Some(unix_time(self.0))
     }
@@ -87,7 +87,7 @@ pub(crate) fn config(
         }
         Credentials::Timeless { identity, shown, low, now } => {
             let verifier = Timeless::new(roots(identity)?, *low, Arc::clone(&provider));
-            let verifying = ClientConfig::builder_with_details(provider, Arc::new(Then(*now)))
+            let verifying = ClientConfig::builder_with_details(provider, Arc::new(FixedTime(*now)))
                 .with_protocol_versions(&[&rustls::version::TLS13])
                 .map_err(refused)?
                 .dangerous()

@@ -16,10 +16,10 @@ const ISSUING: Duration = Duration::from_secs(60);
 
 /// A live connection, on which flows are opened.
 #[derive(Debug)]
-pub(crate) struct Live {
+pub(crate) struct LiveConnection {
     pub(crate) carrier: Carrier,
     /// The queue of messages for its control stream.
-    pub(crate) words: mpsc::Sender<Control>,
+    pub(crate) outgoing: mpsc::Sender<Control>,
     flows: watch::Sender<usize>,
     /// The flows by their streams, each with the reason if it was cut.
     cuts: Mutex<HashMap<u64, Option<Why>>>,
@@ -29,11 +29,11 @@ pub(crate) struct Live {
     retired: AtomicBool,
 }
 
-impl Live {
-    pub(crate) fn new(carrier: Carrier, words: mpsc::Sender<Control>) -> Self {
+impl LiveConnection {
+    pub(crate) fn new(carrier: Carrier, outgoing: mpsc::Sender<Control>) -> Self {
         Self {
             carrier,
-            words,
+            outgoing,
             flows: watch::Sender::new(0),
             cuts: Mutex::default(),
             renewals: Mutex::default(),
@@ -84,11 +84,11 @@ impl Live {
         let id = self.next_id();
         let (answer, answered) = oneshot::channel();
         self.renewals().insert(id, answer);
-        let asked = async {
-            self.words.send(Control::Renew(id, request)).await.map_err(|_| broken())?;
+        let request_sent = async {
+            self.outgoing.send(Control::Renew(id, request)).await.map_err(|_| broken())?;
             answered.await.map_err(|_| broken())
         };
-        let answer = timeout(ISSUING, asked).await;
+        let answer = timeout(ISSUING, request_sent).await;
         self.renewals().remove(&id);
         let slow = |_| Error::Broken("the gateway did not answer in time".to_owned());
         match answer.map_err(slow)?? {
@@ -101,26 +101,26 @@ impl Live {
     pub(crate) fn renewed(&self, id: u64, answer: Result<Renewed, Declined>) -> bool {
         match self.renewals().remove(&id) {
             // The caller may have stopped waiting.
-            Some(asker) => asker.send(answer).is_ok(),
+            Some(waiter) => waiter.send(answer).is_ok(),
             None => false,
         }
     }
 
     /// Fails all requests that wait for an answer, since the connection is over.
-    pub(crate) fn over(&self) {
+    pub(crate) fn fail_requests(&self) {
         self.renewals().clear();
     }
 }
 
 /// A guard for a flow or another use of a connection. A retired connection waits for its guards.
 #[derive(Debug)]
-pub(crate) struct Counted {
-    live: Arc<Live>,
+pub(crate) struct FlowGuard {
+    live: Arc<LiveConnection>,
     stream: Option<u64>,
 }
 
-impl Counted {
-    pub(crate) fn new(live: &Arc<Live>) -> Self {
+impl FlowGuard {
+    pub(crate) fn new(live: &Arc<LiveConnection>) -> Self {
         live.flows.send_modify(|flows| *flows = flows.saturating_add(1));
         Self { live: Arc::clone(live), stream: None }
     }
@@ -132,7 +132,7 @@ impl Counted {
         self
     }
 
-    pub(crate) fn live(&self) -> &Arc<Live> {
+    pub(crate) fn live(&self) -> &Arc<LiveConnection> {
         &self.live
     }
 
@@ -142,7 +142,7 @@ impl Counted {
     }
 }
 
-impl Drop for Counted {
+impl Drop for FlowGuard {
     fn drop(&mut self) {
         if let Some(stream) = self.stream {
             self.live.cuts().remove(&stream);

@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
 use crate::client::Client;
-use crate::live::Counted;
+use crate::live::FlowGuard;
 
 /// How long the gateway may take to send the first frame of a stream it opened.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,9 +27,10 @@ const LEAVING: Duration = Duration::from_secs(5);
 
 /// A handler of the flows to an offered interface.
 pub trait Handler: Send + Sync {
-    /// Serves one flow. `asked` is the gateway's request, and `incoming` takes one answer. The flow
+    /// Serves one flow. `request` is the gateway's request, and `incoming` takes one answer. The flow
     /// counts as over when the future ends.
-    fn serve(&self, asked: Asked, incoming: Incoming) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+    fn serve(&self, request: Asked, incoming: Incoming)
+    -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
 /// An offer of an interface, until it is dropped. It keeps its [`Client`] running.
@@ -59,28 +60,28 @@ impl Drop for Offered {
 }
 
 #[derive(Clone)]
-struct Service {
+struct OfferEntry {
     kind: Kind,
     handler: Arc<dyn Handler>,
 }
 
 /// All interfaces that are offered now.
 #[derive(Clone, Default)]
-pub(crate) struct Offers(BTreeMap<Name, Service>);
+pub(crate) struct OfferedInterfaces(BTreeMap<Name, OfferEntry>);
 
-impl fmt::Debug for Offers {
+impl fmt::Debug for OfferedInterfaces {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
 }
 
-impl Offers {
+impl OfferedInterfaces {
     /// Adds an interface. Returns whether its name was free.
     pub(crate) fn add(&mut self, name: Name, kind: Kind, handler: Arc<dyn Handler>) -> bool {
         if self.0.contains_key(&name) {
             return false;
         }
-        self.0.insert(name, Service { kind, handler });
+        self.0.insert(name, OfferEntry { kind, handler });
         true
     }
 
@@ -93,16 +94,16 @@ impl Offers {
     }
 
     pub(crate) fn offerings(&self) -> Vec<Offering> {
-        let offering = |(name, service): (&Name, &Service)| Offering {
+        let offering = |(name, entry): (&Name, &OfferEntry)| Offering {
             name: name.to_string(),
-            kind: service.kind,
+            kind: entry.kind,
         };
         self.0.iter().map(offering).collect()
     }
 
     pub(crate) fn handler(&self, name: &str) -> Option<Arc<dyn Handler>> {
         let name: Name = name.parse().ok()?;
-        self.0.get(&name).map(|service| Arc::clone(&service.handler))
+        self.0.get(&name).map(|entry| Arc::clone(&entry.handler))
     }
 }
 
@@ -111,19 +112,19 @@ impl Offers {
 #[derive(Debug)]
 pub struct Incoming {
     pipe: Pipe,
-    counted: Arc<Counted>,
+    guard: Arc<FlowGuard>,
 }
 
 impl Incoming {
-    async fn say(&mut self, answer: &Answer) -> io::Result<()> {
+    async fn send(&mut self, answer: &Answer) -> io::Result<()> {
         let answer = answer.encode();
-        let said = write_frame(&mut self.pipe, &answer);
-        timeout(LEAVING, said).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        let sent = write_frame(&mut self.pipe, &answer);
+        timeout(LEAVING, sent).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     async fn admit(&mut self, kind: Kind, granted: &[Action]) -> io::Result<()> {
         let actions = granted.iter().map(ToString::to_string).collect();
-        self.say(&Answer::Admitted { flow: String::new(), kind, actions }).await
+        self.send(&Answer::Admitted { flow: String::new(), kind, actions }).await
     }
 
     /// Admits the flow as a stream.
@@ -152,27 +153,27 @@ impl Incoming {
     /// Fails when the gateway is gone.
     pub async fn datagrams(mut self) -> io::Result<Datagrams> {
         self.admit(Kind::Datagrams, &[]).await?;
-        Ok(self.counted.live().carrier.datagrams(self.pipe))
+        Ok(self.guard.live().carrier.datagrams(self.pipe))
     }
 
     /// Refuses the flow. `detail` is for readers of the gateway's audit log.
     pub async fn refuse(mut self, why: Why, detail: &str) {
         let refused = Answer::Refused { why, detail: detail.to_owned(), flow: String::new() };
-        let said = async {
-            self.say(&refused).await?;
+        let sent = async {
+            self.send(&refused).await?;
             timeout(LEAVING, self.pipe.shutdown()).await?
         };
         // The gateway may be gone already.
-        drop(said.await);
+        drop(sent.await);
     }
 }
 
 /// Serves a stream that the gateway has opened.
 pub(crate) async fn serve(
     mut pipe: Pipe,
-    counted: Counted,
-    offers: watch::Receiver<Offers>,
-    _place: OwnedSemaphorePermit,
+    guard: FlowGuard,
+    offers: watch::Receiver<OfferedInterfaces>,
+    _permit: OwnedSemaphorePermit,
 ) {
     let opening = timeout(PATIENCE, read_frame(&mut pipe, OPENING_LIMIT)).await;
     let opening = match opening {
@@ -181,19 +182,19 @@ pub(crate) async fn serve(
         // The stream ended, or nothing arrived in time.
         Ok(Err(_)) | Err(_) => return pipe.cut(Why::Wrong),
     };
-    let counted = Arc::new(counted.on(pipe.id()));
-    let incoming = Incoming { pipe, counted: Arc::clone(&counted) };
-    let asked = match opening {
-        Ok(Opening::Open(asked)) => asked,
+    let guard = Arc::new(guard.on(pipe.id()));
+    let incoming = Incoming { pipe, guard: Arc::clone(&guard) };
+    let request = match opening {
+        Ok(Opening::Open(request)) => request,
         Ok(Opening::Unknown(kind)) => {
             let detail = format!("unknown message type {kind}");
             return incoming.refuse(Why::Wrong, &detail).await;
         }
         Err(detail) => return incoming.refuse(Why::Wrong, &detail).await,
     };
-    let handler = offers.borrow().handler(&asked.interface);
+    let handler = offers.borrow().handler(&request.interface);
     match handler {
-        Some(handler) => handler.serve(asked, incoming).await,
+        Some(handler) => handler.serve(request, incoming).await,
         None => incoming.refuse(Why::Forbidden, "no interface of that name is offered").await,
     }
 }

@@ -26,15 +26,15 @@ use tokio::time::timeout;
 
 use crate::api::Api;
 use crate::crypto::sha256;
-use crate::enrol::{Answer, identity, new_key};
+use crate::enrol::{EnrolmentAnswer, identity, new_key};
 use crate::error::Error;
 use crate::identity::{Identity, Validity};
 use crate::renew::{LOCKING, replace};
-use crate::shared::Shared;
+use crate::shared::ClientShared;
 
 /// Requests a new identity with the key of the expired one, tries it, and then replaces the expired
 /// one, as a renewal does.
-pub(crate) async fn recover(shared: Arc<Shared>) -> Result<Validity, Error> {
+pub(crate) async fn recover(shared: Arc<ClientShared>) -> Result<Validity, Error> {
     let before = shared.dir.load()?;
     let locked = timeout(LOCKING, shared.dir.replacing()).await;
     let busy = |_| Error::Broken("another program is replacing the identity".to_owned());
@@ -54,7 +54,11 @@ pub(crate) async fn recover(shared: Arc<Shared>) -> Result<Validity, Error> {
     replace(&shared, &recovered).await
 }
 
-async fn ask(shared: &Shared, present: &Identity, key: &KeyPair) -> Result<Answer, Error> {
+async fn ask(
+    shared: &ClientShared,
+    present: &Identity,
+    key: &KeyPair,
+) -> Result<EnrolmentAnswer, Error> {
     let request = CertificateParams::default().serialize_request(key);
     let request = request.map_err(|_| Error::Crypto("write a request"))?;
     let pem = request.pem().map_err(|_| Error::Crypto("write a request"))?;

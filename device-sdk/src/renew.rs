@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::api::Api;
-use crate::enrol::{Answer, identity, new_key, request};
+use crate::enrol::{EnrolmentAnswer, identity, new_key, request};
 use crate::error::Error;
 use crate::identity::{Identity, IdentityDir, Validity};
-use crate::live::{Counted, Live};
-use crate::shared::Shared;
+use crate::live::{FlowGuard, LiveConnection};
+use crate::shared::ClientShared;
 
 /// How long to wait for another program that is replacing the identity.
 pub(crate) const LOCKING: Duration = Duration::from_secs(60);
@@ -62,7 +62,7 @@ async fn renew_alone(dir: &IdentityDir) -> Result<Renewal, Error> {
     let key = new_key()?;
     let body = json!({ "csr": request(&key)? });
     let answer = Api::new(&url, &present).request(Method::POST, "/v1/renew", Some(&body)).await?;
-    let answer: Answer = answer.json().await?;
+    let answer: EnrolmentAnswer = answer.json().await?;
     let renewed = identity(answer, &key, url, code);
     dir.stage(&renewed)?;
     if let Err(error) = try_out(Api::new(&renewed.facts.url, &renewed), &renewed).await {
@@ -75,7 +75,7 @@ async fn renew_alone(dir: &IdentityDir) -> Result<Renewal, Error> {
 
 /// The result of a renewal on the control stream.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Over {
+pub(crate) enum RenewalOutcome {
     /// The identity was renewed, and the session uses the new certificate.
     Renewed(Validity),
     /// Another program has stored a new identity.
@@ -86,20 +86,20 @@ pub(crate) enum Over {
 /// two phases as [`renew`] does. Unless `anyway` is set, it does not renew an identity that another
 /// program has renewed meanwhile.
 pub(crate) async fn renew_on(
-    shared: Arc<Shared>,
-    live: Arc<Live>,
+    shared: Arc<ClientShared>,
+    live: Arc<LiveConnection>,
     former: Validity,
     anyway: bool,
-) -> Result<Over, Error> {
+) -> Result<RenewalOutcome, Error> {
     // The guard keeps a retired connection open until the renewal is over.
-    let counted = Counted::new(&live);
+    let guard = FlowGuard::new(&live);
     let locked = timeout(LOCKING, shared.dir.replacing()).await;
     let busy = |_| Error::Broken("another program is replacing the identity".to_owned());
     let _replacing = locked.map_err(busy)??;
     let present = shared.dir.load()?;
     let found = present.validity()?;
     if !anyway && found != former && found.not_after > former.not_after {
-        return Ok(Over::ByAnother(found));
+        return Ok(RenewalOutcome::ByAnother(found));
     }
     let key = new_key()?;
     let (id, issued) = live.renew(request(&key)?).await?;
@@ -111,13 +111,13 @@ pub(crate) async fn renew_on(
     };
     let validity = replace(&shared, &renewed).await?;
     // If this fails, the gateway learns of the new certificate at the next handshake.
-    drop(live.words.send(Control::Kept(id)).await);
-    drop(counted);
-    Ok(Over::Renewed(validity))
+    drop(live.outgoing.send(Control::Kept(id)).await);
+    drop(guard);
+    Ok(RenewalOutcome::Renewed(validity))
 }
 
 /// Tries a new identity and then replaces the present one with it.
-pub(crate) async fn replace(shared: &Shared, renewed: &Identity) -> Result<Validity, Error> {
+pub(crate) async fn replace(shared: &ClientShared, renewed: &Identity) -> Result<Validity, Error> {
     let tried = async {
         let validity = renewed.validity()?;
         shared.dir.stage(renewed)?;

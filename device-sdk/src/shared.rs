@@ -9,12 +9,12 @@ use tokio::sync::{Semaphore, watch};
 use crate::error::Error;
 use crate::identity::{Identity, IdentityDir};
 use crate::link::Credentials;
-use crate::live::Live;
-use crate::offer::Offers;
+use crate::live::LiveConnection;
+use crate::offer::OfferedInterfaces;
 use crate::posture::Collector;
 use crate::settings::Settings;
 use crate::status::{State, Status};
-use crate::time::{Told, low, now};
+use crate::time::{GatewayTime, low, now};
 
 /// How many flows opened by the gateway are served at once.
 const INCOMING: usize = 1024;
@@ -27,23 +27,23 @@ pub(crate) struct Reporting {
 }
 
 /// The state that a client's handles and its tasks share.
-pub(crate) struct Shared {
+pub(crate) struct ClientShared {
     pub(crate) dir: IdentityDir,
     pub(crate) settings: Settings,
     /// Distinguishes this program from another one with the same identity.
     pub(crate) instance: [u8; 16],
     /// The live connection, if there is one.
-    pub(crate) live: watch::Sender<Option<Arc<Live>>>,
+    pub(crate) live: watch::Sender<Option<Arc<LiveConnection>>>,
     pub(crate) status: watch::Sender<Status>,
-    pub(crate) offers: watch::Sender<Offers>,
+    pub(crate) offers: watch::Sender<OfferedInterfaces>,
     pub(crate) reporting: watch::Sender<Option<Reporting>>,
     pub(crate) stopping: watch::Sender<bool>,
     /// The permits for flows that the gateway opens.
     pub(crate) incoming: Arc<Semaphore>,
-    told: Mutex<Option<Told>>,
+    gateway_time: Mutex<Option<GatewayTime>>,
 }
 
-impl Shared {
+impl ClientShared {
     pub(crate) fn new(
         dir: IdentityDir,
         settings: Settings,
@@ -60,24 +60,25 @@ impl Shared {
             reporting: watch::Sender::new(None),
             stopping: watch::Sender::new(false),
             incoming: Arc::new(Semaphore::new(INCOMING)),
-            told: Mutex::new(None),
+            gateway_time: Mutex::new(None),
         }
     }
 
-    fn told(&self) -> Option<Told> {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn gateway_time(&self) -> Option<GatewayTime> {
+        *self.gateway_time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the present time, as well as it is known.
     pub(crate) fn now(&self) -> Timestamp {
-        now(&*self.settings.clock, self.told().as_ref())
+        now(&*self.settings.clock, self.gateway_time().as_ref())
     }
 
     /// Stores a time received from the gateway.
-    pub(crate) fn tell_time(&self, time: Timestamp) {
-        let told = Told::new(time, self.settings.clock.now());
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
-        self.status.send_modify(|status| status.clock_behind = Some(told.behind().as_secs()));
+    pub(crate) fn set_gateway_time(&self, time: Timestamp) {
+        let gateway_time = GatewayTime::new(time, self.settings.clock.now());
+        *self.gateway_time.lock().unwrap_or_else(PoisonError::into_inner) = Some(gateway_time);
+        self.status
+            .send_modify(|status| status.clock_behind = Some(gateway_time.behind().as_secs()));
         crate::time::keep(&self.dir, time);
     }
 
@@ -88,11 +89,11 @@ impl Shared {
         shown: bool,
     ) -> Result<Credentials<'a>, Error> {
         let low = low(&self.dir, identity)?;
-        let low = self.told().map_or(low, |told| told.least().max(low));
+        let low = self.gateway_time().map_or(low, |gateway_time| gateway_time.least().max(low));
         Ok(Credentials::Timeless { identity, shown, low, now: self.now() })
     }
 
-    pub(crate) fn say(&self, state: State) {
+    pub(crate) fn set_state(&self, state: State) {
         self.status.send_modify(|status| status.state = state);
     }
 

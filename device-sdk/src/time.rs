@@ -16,14 +16,14 @@ pub(crate) const SLACK: SignedDuration = SignedDuration::from_mins(5);
 
 /// A time received from the gateway, and when it was received.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Told {
+pub(crate) struct GatewayTime {
     time: Timestamp,
     /// By how much the local clock was behind.
     behind: SignedDuration,
     at: Instant,
 }
 
-impl Told {
+impl GatewayTime {
     pub(crate) fn new(time: Timestamp, local: Timestamp) -> Self {
         Self { time, behind: time.duration_since(local), at: Instant::now() }
     }
@@ -63,9 +63,9 @@ impl Told {
 }
 
 /// Returns the present time of a clock, corrected by the gateway's time.
-pub(crate) fn now(clock: &dyn Clock, told: Option<&Told>) -> Timestamp {
+pub(crate) fn now(clock: &dyn Clock, gateway_time: Option<&GatewayTime>) -> Timestamp {
     let local = clock.now();
-    told.map_or(local, |told| told.now(local))
+    gateway_time.map_or(local, |gateway_time| gateway_time.now(local))
 }
 
 fn file(dir: &IdentityDir) -> PathBuf {
@@ -90,12 +90,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Timestamp> {
 
 /// Stores a time from the gateway if it is later than the stored one. A failure is only logged: the
 /// next start then has a weaker lower bound.
-pub(crate) fn keep(dir: &IdentityDir, told: Timestamp) {
-    if kept(dir).is_some_and(|kept| kept >= told) {
+pub(crate) fn keep(dir: &IdentityDir, gateway_time: Timestamp) {
+    if kept(dir).is_some_and(|kept| kept >= gateway_time) {
         return;
     }
     let fresh = dir.path().join(".time.tmp");
-    let written = write_new(&fresh, told.to_string().as_bytes());
+    let written = write_new(&fresh, gateway_time.to_string().as_bytes());
     if let Err(error) = written.and_then(|()| rename(&fresh, &file(dir))) {
         tracing::debug!(%error, "could not store the gateway's time");
     }
@@ -107,14 +107,14 @@ pub(crate) fn forget(dir: &IdentityDir) -> Result<(), Error> {
 }
 
 /// Checks a time from the gateway against its certificate's validity and the lower bound.
-pub(crate) fn judge(told: Timestamp, shown: Validity, low: Timestamp) -> Result<(), Error> {
-    let wrong = |why| Err(Error::Time { told, why });
+pub(crate) fn judge(gateway_time: Timestamp, shown: Validity, low: Timestamp) -> Result<(), Error> {
+    let wrong = |why| Err(Error::Time { told: gateway_time, why });
     let earlier = |time: Timestamp| time.saturating_sub(SLACK).unwrap_or(time);
     let later = |time: Timestamp| time.saturating_add(SLACK).unwrap_or(time);
-    if told < earlier(low) {
+    if gateway_time < earlier(low) {
         return wrong("which is earlier than it can be");
     }
-    if told < earlier(shown.not_before) || told > later(shown.not_after) {
+    if gateway_time < earlier(shown.not_before) || gateway_time > later(shown.not_after) {
         return wrong("when its own certificate is not valid");
     }
     Ok(())
@@ -132,16 +132,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_clock_that_is_wrong_is_corrected_and_one_that_is_set_is_not_corrected_twice() {
-        let told = Told::new(at(2_000_000_000), at(100));
+        let gateway_time = GatewayTime::new(at(2_000_000_000), at(100));
         tokio::time::advance(std::time::Duration::from_secs(50)).await;
-        assert_eq!(told.now(at(150)), at(2_000_000_050));
+        assert_eq!(gateway_time.now(at(150)), at(2_000_000_050));
         // The clock was set to the right time.
-        assert_eq!(told.now(at(2_000_000_060)), at(2_000_000_060));
+        assert_eq!(gateway_time.now(at(2_000_000_060)), at(2_000_000_060));
         // The clock was set back.
-        assert_eq!(told.now(at(0)), at(2_000_000_050));
+        assert_eq!(gateway_time.now(at(0)), at(2_000_000_050));
         // The machine slept for an hour, and its clock was right.
-        let told = Told::new(at(2_000_000_000), at(2_000_000_001));
-        assert_eq!(told.now(at(2_000_003_601)), at(2_000_003_600));
+        let gateway_time = GatewayTime::new(at(2_000_000_000), at(2_000_000_001));
+        assert_eq!(gateway_time.now(at(2_000_003_601)), at(2_000_003_600));
     }
 
     #[test]
@@ -180,20 +180,20 @@ mod tests {
             run in 0u64..1_000_000_000,
             set in 0i64..4_000_000_000,
         ) {
-            let told = Told::new(at(time), at(local));
+            let gateway_time = GatewayTime::new(at(time), at(local));
             let (passed, run) = (i64::try_from(run).unwrap(), Duration::from_secs(run));
             // A running clock, right or wrong, is corrected to the second.
-            prop_assert_eq!(told.now_after(run, at(local + passed)), at(time + passed));
-            prop_assert!(told.now_after(run, at(set)) >= at(time + passed));
+            prop_assert_eq!(gateway_time.now_after(run, at(local + passed)), at(time + passed));
+            prop_assert!(gateway_time.now_after(run, at(set)) >= at(time + passed));
         }
 
         #[test]
         fn what_is_believed_is_within_the_certificate_and_not_before_what_is_known(
-            told in 0i64..10_000, low in 0i64..10_000, begin in 0i64..10_000, life in 0i64..10_000,
+            time in 0i64..10_000, low in 0i64..10_000, begin in 0i64..10_000, life in 0i64..10_000,
         ) {
             let shown = Validity { not_before: at(begin), not_after: at(begin + life) };
-            let good = told + 300 >= low && told + 300 >= begin && told - 300 <= begin + life;
-            prop_assert_eq!(judge(at(told), shown, at(low)).is_ok(), good);
+            let good = time + 300 >= low && time + 300 >= begin && time - 300 <= begin + life;
+            prop_assert_eq!(judge(at(time), shown, at(low)).is_ok(), good);
         }
     }
 }

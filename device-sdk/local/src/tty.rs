@@ -85,7 +85,7 @@ impl Tty {
         self.in_force.settings = settings(&tcgetattr(self.fd())?, &asked);
         if self.in_force.settings != asked {
             let in_force = self.in_force.settings;
-            tracing::debug!(%asked, %in_force, "a serial line does not support the requested settings");
+            tracing::debug!(%asked, %in_force, "a serial line lacks the requested settings");
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::waits::instant;
 use crate::identity::Validity;
-use crate::time::{SLACK, Told, judge, parse};
+use crate::time::{GatewayTime, SLACK, judge, parse};
 use crate::verify::unix_time;
 
 /// Checks the estimate of the time. It never goes back before the gateway's time plus the time
@@ -33,7 +33,7 @@ pub fn clock(bytes: &[u8]) {
     assert_eq!(unix_time(time).as_secs(), u64::try_from(time.as_second()).unwrap_or_default());
 
     let local = instant(&mut feed);
-    let told = Told::new(time, local);
+    let gateway_time = GatewayTime::new(time, local);
     let (mut run, mut least) = (Duration::ZERO, time);
     while !feed.is_empty() {
         run = run.saturating_add(Duration::from_secs(feed.number()));
@@ -45,12 +45,12 @@ pub fn clock(bytes: &[u8]) {
             1 => instant(&mut feed),
             _ => least,
         };
-        let now = told.now_after(run, local);
+        let now = gateway_time.now_after(run, local);
         assert!(now >= least, "{now} is before {least}");
-        assert!(now >= told.now_after(Duration::ZERO, local) || now >= least);
+        assert!(now >= gateway_time.now_after(Duration::ZERO, local) || now >= least);
         if local == least {
             assert!(
-                now == least || told.behind().abs() <= SLACK,
+                now == least || gateway_time.behind().abs() <= SLACK,
                 "a clock that is right is believed: {local}, {now}"
             );
         }

@@ -9,7 +9,7 @@ use doorward_model::Name;
 use doorward_wire::fuzzing::Feed;
 use doorward_wire::{Asked, Kind};
 
-use crate::offer::{Handler, Incoming, Offers};
+use crate::offer::{Handler, Incoming, OfferedInterfaces};
 
 struct Nobody;
 
@@ -23,7 +23,7 @@ impl Handler for Nobody {
 /// handlers match; any requested name is handled without panicking.
 pub fn offers(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
-    let mut offers = Offers::default();
+    let mut offers = OfferedInterfaces::default();
     let mut model: BTreeMap<Name, (Kind, Arc<dyn Handler>)> = BTreeMap::new();
     while !feed.is_empty() {
         let text = match feed.byte() {
@@ -48,9 +48,9 @@ pub fn offers(bytes: &[u8]) {
             assert_eq!(offers.remove(&name), model.remove(&name).is_some());
         }
         assert_eq!(offers.names(), model.keys().cloned().collect::<Vec<_>>());
-        let said = offers.offerings().into_iter().map(|one| (one.name, one.kind));
+        let sent = offers.offerings().into_iter().map(|one| (one.name, one.kind));
         let known = model.iter().map(|(name, (kind, _))| (name.to_string(), *kind));
-        assert!(said.eq(known));
+        assert!(sent.eq(known));
     }
 }
 

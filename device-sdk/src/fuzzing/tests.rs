@@ -6,6 +6,6 @@ use super::TARGETS;
 
 #[test]
 fn targets_stand_what_comes() {
-    let faults = share(TARGETS, 60_000, |said| println!("{said}"));
+    let faults = share(TARGETS, 60_000, |line| println!("{line}"));
     assert!(faults.is_empty(), "{faults:#?}");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use doorward_wire::fuzzing::Feed;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::backoff::{Backoff, Ending, Pace};
+use crate::backoff::{Backoff, EndReason, Pace};
 use crate::identity::Validity;
 use crate::schedule::{about, after, again, due, rest, until};
 
@@ -54,36 +54,36 @@ pub fn backoff(bytes: &[u8]) {
     let (mut failed, mut refused) = (0u32, 0u32);
     while !feed.is_empty() {
         let endings = [
-            Ending::Failed,
-            Ending::Replaced,
-            Ending::Stopping,
-            Ending::Refused,
-            Ending::GivenUp,
-            Ending::Stopped,
+            EndReason::Failed,
+            EndReason::Replaced,
+            EndReason::Stopping,
+            EndReason::Refused,
+            EndReason::GivenUp,
+            EndReason::Stopped,
         ];
-        let (ending, stood) = (feed.pick(&endings), duration(&mut feed));
+        let (reason, stood) = (feed.pick(&endings), duration(&mut feed));
         if stood >= pace.settled {
             (failed, refused) = (0, 0);
         }
-        let wait = backoff.after(ending, stood, feed.number());
+        let wait = backoff.after(reason, stood, feed.number());
         let grown = |least: Duration, times: u32| {
             least.saturating_mul(1u32.checked_shl(times).unwrap_or(u32::MAX))
         };
-        let (least, most) = match ending {
-            Ending::Failed => {
+        let (least, most) = match reason {
+            EndReason::Failed => {
                 failed += 1;
                 (pace.floor, pace.cap.min(grown(pace.floor, failed)))
             }
-            Ending::Refused => {
+            EndReason::Refused => {
                 refused += 1;
                 (pace.refused.0, pace.refused.1.min(grown(pace.refused.0, refused)))
             }
-            Ending::Replaced => (pace.replaced, pace.replaced.saturating_mul(2)),
-            Ending::Stopping => pace.stopping,
-            Ending::GivenUp => (pace.given_up, pace.given_up.saturating_mul(2)),
-            Ending::Stopped => (Duration::ZERO, Duration::ZERO),
+            EndReason::Replaced => (pace.replaced, pace.replaced.saturating_mul(2)),
+            EndReason::Stopping => pace.stopping,
+            EndReason::GivenUp => (pace.given_up, pace.given_up.saturating_mul(2)),
+            EndReason::Stopped => (Duration::ZERO, Duration::ZERO),
         };
-        assert!(wait >= least && wait <= most.max(least), "{ending:?}: {wait:?}");
+        assert!(wait >= least && wait <= most.max(least), "{reason:?}: {wait:?}");
     }
 }
 

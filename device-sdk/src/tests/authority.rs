@@ -19,9 +19,9 @@ use crate::identity::{GatewayFacts, Identity, IdentityDir};
 pub(super) const SUBJECT: &str = "device/plc-3";
 
 /// A clock that shows the system's time plus some seconds.
-pub(super) struct Hands(pub(super) i64);
+pub(super) struct ShiftedClock(pub(super) i64);
 
-impl Clock for Hands {
+impl Clock for ShiftedClock {
     #[expect(clippy::disallowed_methods, reason = "the fake gateway lives at the present")]
     fn now(&self) -> Timestamp {
         Timestamp::from_second(Timestamp::now().as_second() + self.0).unwrap()
@@ -29,14 +29,14 @@ impl Clock for Hands {
 }
 
 pub(super) fn now() -> i64 {
-    Hands(0).now().as_second()
+    ShiftedClock(0).now().as_second()
 }
 
 /// A validity as two offsets in seconds from now.
 pub(super) type Life = (i64, i64);
 pub(super) const DAY: Life = (-60, 86_400);
 
-pub(super) struct Authority {
+pub(super) struct TestAuthority {
     issuer: Issuer<'static, KeyPair>,
     pub(super) anchor: String,
     der: CertificateDer<'static>,
@@ -49,7 +49,7 @@ fn live(params: &mut CertificateParams, (from, until): Life) {
     (params.not_before, params.not_after) = (at(from), at(until));
 }
 
-impl Authority {
+impl TestAuthority {
     pub(super) fn new() -> Arc<Self> {
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -25,11 +25,11 @@ use x509_parser::prelude::FromDer as _;
 use crate::crypto::library::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use crate::crypto::sha256;
 
-use super::authority::{Authority, DAY, Life, SUBJECT, now};
+use super::authority::{DAY, Life, SUBJECT, TestAuthority, now};
 
 /// An event that the gateway has seen.
 #[derive(Debug)]
-pub(super) enum Seen {
+pub(super) enum GatewayEvent {
     Hello(Vec<u8>),
     Offered(Vec<String>),
     Reported(Report),
@@ -48,22 +48,22 @@ pub(super) struct Script {
     pub(super) renews: AtomicBool,
     /// By how many seconds its time is wrong.
     pub(super) off: AtomicI64,
-    authority: Arc<Authority>,
+    authority: Arc<TestAuthority>,
     links: Mutex<Vec<(Carrier, mpsc::UnboundedSender<Control>)>>,
-    seen: mpsc::UnboundedSender<Seen>,
+    seen: mpsc::UnboundedSender<GatewayEvent>,
 }
 
-pub(super) struct Gateway {
+pub(super) struct ScriptedGateway {
     pub(super) address: SocketAddr,
     pub(super) script: Arc<Script>,
-    seen: mpsc::UnboundedReceiver<Seen>,
+    seen: mpsc::UnboundedReceiver<GatewayEvent>,
     endpoint: Option<quinn::Endpoint>,
     tasks: JoinSet<()>,
     life: Life,
 }
 
-impl Gateway {
-    pub(super) fn new(authority: &Arc<Authority>) -> Self {
+impl ScriptedGateway {
+    pub(super) fn new(authority: &Arc<TestAuthority>) -> Self {
         let (tell, seen) = mpsc::unbounded_channel();
         let script = Script {
             knows: AtomicBool::new(true),
@@ -159,13 +159,16 @@ impl Gateway {
     }
 
     /// Returns the next event.
-    pub(super) async fn sees(&mut self) -> Seen {
+    pub(super) async fn sees(&mut self) -> GatewayEvent {
         let seen = self.seen.recv();
         tokio::time::timeout(super::PATIENCE, seen).await.expect("nothing is seen").unwrap()
     }
 
     /// Skips events until `wanted` returns a value.
-    pub(super) async fn sees_until<T>(&mut self, mut wanted: impl FnMut(&Seen) -> Option<T>) -> T {
+    pub(super) async fn sees_until<T>(
+        &mut self,
+        mut wanted: impl FnMut(&GatewayEvent) -> Option<T>,
+    ) -> T {
         loop {
             if let Some(found) = wanted(&self.sees().await) {
                 return found;
@@ -194,7 +197,7 @@ impl Gateway {
 }
 
 impl Script {
-    fn see(&self, seen: Seen) {
+    fn see(&self, seen: GatewayEvent) {
         drop(self.seen.send(seen));
     }
 }
@@ -202,7 +205,7 @@ impl Script {
 async fn serve(script: Arc<Script>, carrier: Carrier) {
     let name = carrier.as_str();
     let over = converse(&script, &carrier).await;
-    script.see(Seen::Over(name));
+    script.see(GatewayEvent::Over(name));
     if let Some(why) = over {
         carrier.close(why);
     } else {
@@ -223,7 +226,7 @@ async fn converse(script: &Arc<Script>, carrier: &Carrier) -> Option<Why> {
     write_frame(&mut control, &welcome.encode()).await.ok()?;
     let (words, mut waiting) = mpsc::unbounded_channel();
     script.links.lock().unwrap().push((carrier.clone(), words));
-    script.see(Seen::Hello(hello.instance));
+    script.see(GatewayEvent::Hello(hello.instance));
     let (mut from, mut to) = tokio::io::split(control);
     let (tell, mut heard) = mpsc::channel(1);
     let mut tasks = JoinSet::new();
@@ -240,13 +243,13 @@ async fn converse(script: &Arc<Script>, carrier: &Carrier) -> Option<Why> {
                 let answer = match word? {
                     Control::Offer(offer) => {
                         let names = offer.interfaces.iter().map(|one| one.name.clone());
-                        script.see(Seen::Offered(names.clone().collect()));
+                        script.see(GatewayEvent::Offered(names.clone().collect()));
                         let declined = names.filter(|name| name.starts_with("no"));
                         let declined = declined.map(|name| (name, "not declared".to_owned()));
                         Control::Taken(Taken { id: offer.id, declined: declined.collect() })
                     }
                     Control::Posture(posture) => {
-                        script.see(Seen::Reported(posture.report));
+                        script.see(GatewayEvent::Reported(posture.report));
                         Control::Noted(posture.id)
                     }
                     Control::Renew(id, _) if !script.renews.load(Ordering::SeqCst) => {
@@ -259,12 +262,12 @@ async fn converse(script: &Arc<Script>, carrier: &Carrier) -> Option<Why> {
                         anchors: script.authority.anchor.clone(),
                     }),
                     Control::Kept(_) => {
-                        script.see(Seen::Kept);
+                        script.see(GatewayEvent::Kept);
                         continue;
                     }
                     Control::Ping(number) => Control::Pong(number),
                     Control::Bye(why, _) => {
-                        script.see(Seen::Bye(why));
+                        script.see(GatewayEvent::Bye(why));
                         continue;
                     }
                     _ => continue,
@@ -285,7 +288,7 @@ async fn converse(script: &Arc<Script>, carrier: &Carrier) -> Option<Why> {
                     // Messages sent before the end still count.
                     while let Some(word) = heard.recv().await {
                         if let Control::Bye(why, _) = word {
-                            script.see(Seen::Bye(why));
+                            script.see(GatewayEvent::Bye(why));
                         }
                     }
                     return None;
@@ -387,7 +390,7 @@ fn recovery(script: &Script, stream: &TlsStream<TcpStream>, body: &Value) -> (u1
     let signature = URL_SAFE_NO_PAD.decode(body["signature"].as_str().unwrap()).unwrap();
     let key = &leaf.public_key().subject_public_key.data;
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key).verify(&proof, &signature).unwrap();
-    script.see(Seen::Recovered);
+    script.see(GatewayEvent::Recovered);
     let answer = json!({
         "subject": SUBJECT,
         "certificate": script.authority.sign(pem, DAY),

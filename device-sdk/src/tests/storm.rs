@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use crate::Pace;
-use crate::backoff::{Backoff, Ending};
+use crate::backoff::{Backoff, EndReason};
 
 /// The number of clients.
 const CLIENTS: usize = 10_000;
@@ -17,7 +17,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// A model of the gateway's admission of unidentified clients: a rate with a burst of one second,
 /// and a bounded number of waiting handshakes.
-struct Door {
+struct Admission {
     step: Duration,
     next: Duration,
     places: usize,
@@ -32,7 +32,7 @@ enum Tried {
     Failed(Duration),
 }
 
-impl Door {
+impl Admission {
     fn new(rate: u32, places: usize) -> Self {
         let step = Duration::from_secs(1) / rate;
         Self { step, next: Duration::ZERO, places, waiting: BinaryHeap::new() }
@@ -78,7 +78,7 @@ fn busiest(times: &mut [Duration]) -> usize {
 
 /// Breaks all connections within `spread`, and keeps the gateway down for `away`. During that time
 /// an attempt fails after `answers`, or at once if the port is closed.
-fn storm(mut door: Door, away: Duration, spread: Duration, answers: Option<Duration>) -> Back {
+fn storm(mut door: Admission, away: Duration, spread: Duration, answers: Option<Duration>) -> Back {
     // SplitMix64; any generator would do.
     let mut state = 7u64;
     let mut random = || {
@@ -94,7 +94,7 @@ fn storm(mut door: Door, away: Duration, spread: Duration, answers: Option<Durat
         .enumerate()
         .map(|(client, backoff)| {
             let broke = crate::backoff::spread(Duration::ZERO, spread, random());
-            Reverse((broke + backoff.after(Ending::Failed, stood, random()), client))
+            Reverse((broke + backoff.after(EndReason::Failed, stood, random()), client))
         })
         .collect();
     let (mut let_in, mut tried) = (vec![], vec![]);
@@ -108,7 +108,7 @@ fn storm(mut door: Door, away: Duration, spread: Duration, answers: Option<Durat
         match outcome {
             Tried::In(when) => let_in.push(when),
             Tried::Failed(then) => {
-                let wait = clients[client].after(Ending::Failed, Duration::ZERO, random());
+                let wait = clients[client].after(EndReason::Failed, Duration::ZERO, random());
                 coming.push(Reverse((then + wait, client)));
             }
         }
@@ -134,7 +134,7 @@ fn ten_thousand_come_back_at_the_gateways_pace() {
             // The machine is down, so attempts time out.
             (seconds(600), Duration::ZERO, Some(ANSWER)),
         ] {
-            let back = storm(Door::new(rate, places), away, spread, answers);
+            let back = storm(Admission::new(rate, places), away, spread, answers);
             let least = CLIENTS as u64 / u64::from(rate);
             let Back { all, let_in, tried } = &back;
             println!(

@@ -7,16 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::waits::{duration, instant};
-use crate::backoff::{Ending, Pace};
-use crate::course::{Another, Course, LOOK, Now, Rules, Step};
+use crate::backoff::{EndReason, Pace};
 use crate::identity::Validity;
-use crate::renew::Over as Renewing;
+use crate::planner::{LONGEST_SLEEP, Now, Planner, PlannerRules, PlannerStep, ReplaceReason};
+use crate::renew::RenewalOutcome;
 
 /// A connection that is being made, and the identity it has read.
 #[derive(Clone, Copy)]
 struct Making {
     /// Why it replaces the live one; `None` if no connection is live.
-    another: Option<Another>,
+    another: Option<ReplaceReason>,
     identity: Validity,
 }
 
@@ -30,13 +30,13 @@ struct Stands {
 
 /// A client without I/O: the planner under test, and a model of the driver.
 struct World {
-    rules: Rules,
-    course: Course,
+    rules: PlannerRules,
+    planner: Planner,
     now: Now,
     /// The identity in the directory.
     directory: Validity,
     /// Whether the planner knows of it.
-    told: bool,
+    knows_directory: bool,
     making: Option<Making>,
     stands: Option<Stands>,
     /// The number of the connection over which a renewal runs.
@@ -50,7 +50,7 @@ struct World {
 /// retries have waits, and a connection does not stay on a replaced identity.
 pub fn course(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
-    let rules = Rules {
+    let rules = PlannerRules {
         auto: feed.flag(),
         renews: feed.flag(),
         quic_again: duration(&mut feed),
@@ -58,13 +58,13 @@ pub fn course(bytes: &[u8]) {
     };
     let now = Now { instant: Instant::now(), time: instant(&mut feed), random: feed.number() };
     let directory = identity(&mut feed, now.time);
-    let course = Course::new(rules, feed.number());
+    let planner = Planner::new(rules, feed.number());
     let mut world = World {
         rules,
-        course,
+        planner,
         now,
         directory,
-        told: true,
+        knows_directory: true,
         making: None,
         stands: None,
         renewing: None,
@@ -95,17 +95,17 @@ impl World {
             2 => self.does_not_connect(feed),
             3 => self.ends(feed),
             4 => {
-                let step = self.course.asked();
+                let step = self.planner.request_renewal();
                 assert_eq!(step.is_some(), self.renewing.is_none() && self.stands.is_some());
                 self.begins(step, true);
             }
             5 => self.renews(feed),
             6 => {
                 // Another program renews, and the planner is not told.
-                (self.directory, self.told) = (identity(feed, self.now.time), false);
+                (self.directory, self.knows_directory) = (identity(feed, self.now.time), false);
             }
             _ => {
-                let until = self.course.next(self.now);
+                let until = self.planner.next(self.now);
                 if let Some(until) = until.filter(|until| *until > self.now.instant) {
                     // A sleep of exactly that long.
                     let slept = until - self.now.instant;
@@ -137,19 +137,19 @@ impl World {
         let Some(Making { another, identity }) = self.making.take() else { return self.dials() };
         // It may have read the directory when it began, or only now.
         let identity = if feed.flag() { self.directory } else { identity };
-        let tls = another != Some(Another::Quic) && feed.flag();
+        let tls = another != Some(ReplaceReason::Quic) && feed.flag();
         self.connections += 1;
         self.stands = Some(Stands { number: self.connections, tls, identity });
-        self.told |= identity == self.directory;
-        self.course.stands(self.now, tls, identity);
+        self.knows_directory |= identity == self.directory;
+        self.planner.note_connected(self.now, tls, identity);
         self.steps();
     }
 
     fn dials(&mut self) {
         if self.stands.is_none() {
-            self.course.begin();
+            self.planner.begin();
             self.making = Some(Making { another: None, identity: self.directory });
-            self.told = true;
+            self.knows_directory = true;
         }
     }
 
@@ -158,7 +158,7 @@ impl World {
             None => self.dials(),
             Some(Making { another: None, .. }) => self.ends(feed),
             Some(_) => {
-                self.course.stays(self.now);
+                self.planner.note_not_replaced(self.now);
                 self.steps();
             }
         }
@@ -166,10 +166,11 @@ impl World {
 
     fn ends(&mut self, feed: &mut Feed<'_>) {
         (self.making, self.stands) = (None, None);
-        let endings = [Ending::Failed, Ending::Replaced, Ending::Stopping, Ending::Refused];
-        let ending = feed.pick(&endings);
-        let wait = self.course.over(self.now, ending);
-        assert!(wait >= self.rules.pace.floor, "{ending:?}: {wait:?}");
+        let endings =
+            [EndReason::Failed, EndReason::Replaced, EndReason::Stopping, EndReason::Refused];
+        let reason = feed.pick(&endings);
+        let wait = self.planner.note_ended(self.now, reason);
+        assert!(wait >= self.rules.pace.floor, "{reason:?}: {wait:?}");
         self.now.instant += wait;
     }
 
@@ -178,22 +179,22 @@ impl World {
         let life = |validity: Validity| {
             Duration::try_from(validity.not_after.duration_since(validity.not_before))
         };
-        let came_to = match feed.byte() % 3 {
+        let outcome = match feed.byte() % 3 {
             0 => None,
             1 => {
-                (self.directory, self.told) = (identity(feed, self.now.time), true);
+                (self.directory, self.knows_directory) = (identity(feed, self.now.time), true);
                 if let Some(stands) = self.stands.as_mut().filter(|stands| stands.number == over) {
                     stands.identity = self.directory;
                 }
-                Some(Renewing::Renewed(self.directory))
+                Some(RenewalOutcome::Renewed(self.directory))
             }
             _ => {
-                self.told = true;
-                Some(Renewing::ByAnother(self.directory))
+                self.knows_directory = true;
+                Some(RenewalOutcome::ByAnother(self.directory))
             }
         };
-        self.course.renewed(self.now, came_to);
-        self.rest_until = Some(match came_to {
+        self.planner.note_renewed(self.now, outcome);
+        self.rest_until = Some(match outcome {
             None => self.now.instant + Duration::from_secs(1),
             Some(_) => self.now.instant + life(self.directory).unwrap_or_default() / 3,
         });
@@ -205,33 +206,33 @@ impl World {
     /// Does what the driver does when a step is due.
     fn steps(&mut self) {
         for _ in 0..3 {
-            let step = self.course.step(self.now);
+            let step = self.planner.step(self.now);
             if step.is_none() {
                 break;
             }
             self.begins(step, false);
         }
-        let next = self.course.next(self.now);
+        let next = self.planner.next(self.now);
         assert!(
             next.is_none_or(|next| next > self.now.instant),
             "the planner would loop without a wait"
         );
     }
 
-    fn begins(&mut self, step: Option<Step>, is_asked: bool) {
+    fn begins(&mut self, step: Option<PlannerStep>, is_asked: bool) {
         match step {
             None => {}
-            Some(Step::Connect(another)) => {
+            Some(PlannerStep::Connect(another)) => {
                 assert!(self.making.is_none(), "only one connection is made at a time");
                 let stands = self.stands.unwrap();
-                if another == Another::Quic {
+                if another == ReplaceReason::Quic {
                     assert!(self.rules.auto && stands.tls, "the connection already uses QUIC");
                 }
                 // A QUIC connection also takes the directory's identity, but only if it succeeds.
-                self.told |= another == Another::Identity;
+                self.knows_directory |= another == ReplaceReason::Identity;
                 self.making = Some(Making { another: Some(another), identity: self.directory });
             }
-            Some(Step::Renew { former, anyway }) => {
+            Some(PlannerStep::Renew { former, anyway }) => {
                 assert!(self.renewing.is_none(), "only one renewal runs at a time");
                 let stands = self.stands.unwrap();
                 assert_eq!((former, anyway), (stands.identity, is_asked));
@@ -249,19 +250,19 @@ impl World {
 
     fn check(&self) {
         let Some(stands) = self.stands else {
-            assert_eq!(self.course.next(self.now), None);
+            assert_eq!(self.planner.next(self.now), None);
             return;
         };
-        let next = self.course.next(self.now);
-        let soon = next.is_some_and(|next| next <= self.now.instant + LOOK);
-        if self.told && self.making.is_none() && stands.identity != self.directory {
+        let next = self.planner.next(self.now);
+        let soon = next.is_some_and(|next| next <= self.now.instant + LONGEST_SLEEP);
+        if self.knows_directory && self.making.is_none() && stands.identity != self.directory {
             assert!(soon, "the connection stays on a former identity");
         }
         let resting = self.rest_until.is_some_and(|rest| rest > self.now.instant);
         if self.rules.renews && self.renewing.is_none() && !resting {
             assert!(soon, "the planner does not check whether a renewal is due");
         }
-        let renewal = self.course.renewal(self.now);
+        let renewal = self.planner.renewal(self.now);
         assert_eq!(renewal.is_some(), self.rules.renews);
     }
 }

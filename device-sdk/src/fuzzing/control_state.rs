@@ -7,13 +7,15 @@ use doorward_wire::fuzzing::{Feed, control, vectors};
 use doorward_wire::{Control, Kind, Offering};
 use tokio::time::Instant;
 
-use crate::backoff::Ending;
-use crate::over::Over;
-use crate::talk::{AGAIN, Due, Heard, PING, SILENCE, TAKING, Talk};
+use crate::backoff::EndReason;
+use crate::connection_end::ConnectionEnd;
+use crate::control_state::{
+    ControlState, DueAction, MessageEffect, OFFER_TIMEOUT, PING, REOFFER, SILENCE,
+};
 
 /// A model of the other side of a [`ControlState`].
-struct Seen {
-    talk: Talk,
+struct Model {
+    state: ControlState,
     now: Instant,
     pings: bool,
     retired: bool,
@@ -25,10 +27,10 @@ struct Seen {
     /// Whether the offers have changed since the last offer message.
     changed: bool,
     /// The offer without an answer: its number, its names, and when it was sent.
-    asked: Option<(u64, Vec<Name>, Instant)>,
+    pending: Option<(u64, Vec<Name>, Instant)>,
     collecting: bool,
     reported: Option<u64>,
-    heard: Instant,
+    last_received: Instant,
     pinged: u64,
 }
 
@@ -40,8 +42,8 @@ pub fn talk(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
     let now = Instant::now();
     let pings = feed.flag();
-    let mut seen = Seen {
-        talk: Talk::new(now, pings),
+    let mut model = Model {
+        state: ControlState::new(now, pings),
         now,
         pings,
         retired: false,
@@ -49,34 +51,34 @@ pub fn talk(bytes: &[u8]) {
         last: 0,
         offered: vec![],
         changed: false,
-        asked: None,
+        pending: None,
         collecting: false,
         reported: None,
-        heard: now,
+        last_received: now,
         pinged: 0,
     };
     while !feed.is_empty() {
-        if !seen.happens(&mut feed) {
+        if !model.happens(&mut feed) {
             return;
         }
-        seen.all_due();
+        model.all_due();
     }
 }
 
-impl Seen {
+impl Model {
     /// Applies an event. Returns whether the connection continues.
     fn happens(&mut self, feed: &mut Feed<'_>) -> bool {
         match feed.byte() % 16 {
             0 => self.passes(Duration::from_millis(feed.number() % 60_000)),
             // Exactly until something is due.
             1 => {
-                let wake = self.talk.wake().unwrap_or(self.now);
+                let wake = self.state.wake().unwrap_or(self.now);
                 self.passes(wake.saturating_duration_since(self.now).min(SILENCE * 4));
             }
             2 => {
                 let count = feed.byte() % 4;
                 self.offered = (0..count).map(|one| format!("i{one}").parse().unwrap()).collect();
-                self.talk.changed();
+                self.state.changed();
                 self.changed = true;
             }
             3 => {
@@ -86,117 +88,125 @@ impl Seen {
                     // The API enforces at least one second.
                     _ => Some(Duration::from_millis(1000 + feed.number() % 100_000)),
                 };
-                self.talk.reporting(self.now, every);
+                self.state.reporting(self.now, every);
             }
             4 => {
                 if self.collecting {
                     self.last += 1;
-                    let said = feed.flag().then_some(self.last);
-                    self.talk.report(said);
+                    let sent = feed.flag().then_some(self.last);
+                    self.state.report(sent);
                     self.collecting = false;
-                    self.reported = said.or(self.reported);
+                    self.reported = sent.or(self.reported);
                 }
             }
             5 => {
-                self.talk.retire();
+                self.state.retire();
                 self.retired = true;
             }
             6 => {
-                let word = Control::decode(feed.bytes(400));
-                return word.is_err() || self.hears(word.unwrap());
+                let message = Control::decode(feed.bytes(400));
+                return message.is_err() || self.receives(message.unwrap());
             }
             7..=9 => {
-                let word = control(feed);
-                return self.hears(word);
+                let message = control(feed);
+                return self.receives(message);
             }
             // Answers to requests.
             10 => {
-                return self.hears(answer_to(self.asked.as_ref().map_or(0, |asked| asked.0), feed));
+                return self.receives(answer_to(
+                    self.pending.as_ref().map_or(0, |pending| pending.0),
+                    feed,
+                ));
             }
-            11 => return self.hears(answer_to(self.reported.unwrap_or_default(), feed)),
-            12 => return self.hears(answer_to(self.last, feed)),
-            _ => return self.hears(Control::Pong(self.pinged)),
+            11 => return self.receives(answer_to(self.reported.unwrap_or_default(), feed)),
+            12 => return self.receives(answer_to(self.last, feed)),
+            _ => return self.receives(Control::Pong(self.pinged)),
         }
         true
     }
 
     fn passes(&mut self, time: Duration) {
         self.now += time;
-        let silent = self.pings && self.now.duration_since(self.heard) >= SILENCE;
-        assert_eq!(self.talk.is_silent(self.now), silent);
+        let silent = self.pings && self.now.duration_since(self.last_received) >= SILENCE;
+        assert_eq!(self.state.is_silent(self.now), silent);
     }
 
-    fn hears(&mut self, word: Control) -> bool {
-        self.talk.heard(self.now);
-        self.heard = self.now;
-        assert!(!self.talk.is_silent(self.now));
-        let heard = self.talk.hear(word.clone());
-        let waits = |id: u64| self.asked.as_ref().is_some_and(|asked| asked.0 == id);
-        match (word, heard) {
-            (Control::Ping(number), Ok(Heard::Say(Control::Pong(same)))) => {
+    fn receives(&mut self, message: Control) -> bool {
+        self.state.note_received(self.now);
+        self.last_received = self.now;
+        assert!(!self.state.is_silent(self.now));
+        let effect = self.state.receive(message.clone());
+        let waits = |id: u64| self.pending.as_ref().is_some_and(|pending| pending.0 == id);
+        match (message, effect) {
+            (Control::Ping(number), Ok(MessageEffect::Say(Control::Pong(same)))) => {
                 assert_eq!(number, same);
             }
-            (Control::Unknown(kind), Ok(Heard::Say(Control::NotKnown(same)))) => {
+            (Control::Unknown(kind), Ok(MessageEffect::Say(Control::NotKnown(same)))) => {
                 assert_eq!(kind, same);
             }
-            (Control::Pong(_) | Control::NotKnown(_), Ok(Heard::Nothing)) => {}
-            (Control::Cut(stream, why), Ok(heard)) => assert_eq!(heard, Heard::Cut(stream, why)),
-            (Control::Bye(why, detail), Ok(heard)) => {
-                assert!(!Over::told(why, &detail).why.is_empty());
-                assert_eq!(heard, Heard::Bye(why, detail));
+            (Control::Pong(_) | Control::NotKnown(_), Ok(MessageEffect::Nothing)) => {}
+            (Control::Cut(stream, why), Ok(effect)) => {
+                assert_eq!(effect, MessageEffect::Cut(stream, why))
+            }
+            (Control::Bye(why, detail), Ok(effect)) => {
+                assert!(!ConnectionEnd::from_gateway(why, &detail).why.is_empty());
+                assert_eq!(effect, MessageEffect::Bye(why, detail));
                 return false;
             }
-            (Control::Taken(taken), Ok(heard)) => {
+            (Control::Taken(taken), Ok(effect)) => {
                 if !waits(taken.id) || self.retired {
-                    assert_eq!(heard, Heard::Nothing);
+                    assert_eq!(effect, MessageEffect::Nothing);
                 } else {
-                    let Heard::Offers(answers) = heard else { panic!("{heard:?}") };
-                    let (_, names, _) = self.asked.as_ref().unwrap();
+                    let MessageEffect::Offers(answers) = effect else { panic!("{effect:?}") };
+                    let (_, names, _) = self.pending.as_ref().unwrap();
                     assert!(answers.keys().eq(names));
                     let declined = answers.values().any(Result::is_err);
-                    self.again = if declined { self.now.checked_add(AGAIN) } else { None };
+                    self.again = if declined { self.now.checked_add(REOFFER) } else { None };
                     for (name, answer) in answers {
                         assert_eq!(answer.err().as_ref(), taken.declined.get(name.as_str()));
                     }
                 }
                 if waits(taken.id) {
-                    self.asked = None;
+                    self.pending = None;
                 }
             }
-            (Control::Noted(id), Ok(heard)) => {
+            (Control::Noted(id), Ok(effect)) => {
                 let mine = self.reported == Some(id);
-                assert_eq!(heard, if mine { Heard::Report(Ok(())) } else { Heard::Nothing });
+                assert_eq!(
+                    effect,
+                    if mine { MessageEffect::Report(Ok(())) } else { MessageEffect::Nothing }
+                );
                 if mine {
                     self.reported = None;
                 }
             }
-            (Control::Declined(declined), Ok(heard)) => {
+            (Control::Declined(declined), Ok(effect)) => {
                 let id = declined.id;
-                match heard {
-                    Heard::Offers(answers) => {
+                match effect {
+                    MessageEffect::Offers(answers) => {
                         assert!(waits(id) && !self.retired);
-                        assert!(answers.keys().eq(&self.asked.as_ref().unwrap().1));
+                        assert!(answers.keys().eq(&self.pending.as_ref().unwrap().1));
                         assert!(answers.values().all(Result::is_err));
                         let declined = !answers.is_empty();
-                        self.again = if declined { self.now.checked_add(AGAIN) } else { None };
+                        self.again = if declined { self.now.checked_add(REOFFER) } else { None };
                     }
-                    Heard::Nothing => assert!(waits(id) && self.retired),
-                    Heard::Report(answer) => {
+                    MessageEffect::Nothing => assert!(waits(id) && self.retired),
+                    MessageEffect::Report(answer) => {
                         assert!(answer.is_err() && self.reported == Some(id));
                     }
-                    Heard::Renewal(same, Err(_)) => {
+                    MessageEffect::Renewal(same, Err(_)) => {
                         assert!(same == id && !waits(id) && self.reported != Some(id));
                     }
                     other => panic!("{other:?}"),
                 }
                 if waits(id) {
-                    self.asked = None;
+                    self.pending = None;
                 } else if self.reported == Some(id) {
                     self.reported = None;
                 }
             }
-            (Control::Renewed(renewed), Ok(heard)) => {
-                assert_eq!(heard, Heard::Renewal(renewed.id, Ok(renewed)));
+            (Control::Renewed(renewed), Ok(effect)) => {
+                assert_eq!(effect, MessageEffect::Renewal(renewed.id, Ok(renewed)));
             }
             (
                 Control::Hello(_)
@@ -207,10 +217,10 @@ impl Seen {
                 | Control::Kept(_),
                 Err(over),
             ) => {
-                assert_eq!(over.ending, Ending::Failed);
+                assert_eq!(over.reason, EndReason::Failed);
                 return false;
             }
-            (word, heard) => panic!("{word:?} came to {heard:?}"),
+            (message, effect) => panic!("{message:?} led to {effect:?}"),
         }
         true
     }
@@ -221,43 +231,48 @@ impl Seen {
             (self.again, self.changed) = (None, true);
         }
         let mut done = 0;
-        while let Some(due) = self.talk.due(self.now) {
+        while let Some(due) = self.state.due(self.now) {
             done += 1;
             assert!(done <= 3, "at most three actions are due at once");
             match due {
-                Due::Say(word) => {
+                DueAction::Say(message) => {
                     assert!(self.pings);
                     self.pinged += 1;
-                    assert_eq!(word, Control::Ping(self.pinged));
+                    assert_eq!(message, Control::Ping(self.pinged));
                 }
-                Due::Collect => {
+                DueAction::Collect => {
                     assert!(!self.collecting && !self.retired);
                     self.collecting = true;
                 }
-                Due::Offer => self.offers(),
+                DueAction::Offer => self.offers(),
             }
         }
-        let waits = self.asked.as_ref().is_some_and(|(.., since)| *since + TAKING > self.now);
+        let waits =
+            self.pending.as_ref().is_some_and(|(.., since)| *since + OFFER_TIMEOUT > self.now);
         assert!(!self.changed || waits || self.retired, "a changed offer is not sent");
-        if let Some(wake) = self.talk.wake() {
+        if let Some(wake) = self.state.wake() {
             assert!(wake > self.now, "the session would wake without a due action");
         }
-        let pings_soon = self.talk.wake().is_some_and(|wake| wake <= self.now + PING);
+        let pings_soon = self.state.wake().is_some_and(|wake| wake <= self.now + PING);
         assert!(!self.pings || pings_soon, "a silent gateway gets a ping");
     }
 
     fn offers(&mut self) {
         assert!(self.changed && !self.retired);
-        if let Some((.., since)) = &self.asked {
-            assert!(*since + TAKING <= self.now, "an offer waits for the answer to the one before");
+        if let Some((.., since)) = &self.pending {
+            assert!(
+                *since + OFFER_TIMEOUT <= self.now,
+                "an offer waits for the answer to the one before"
+            );
         }
         self.last += 1;
         let offering = |name: &Name| Offering { name: name.to_string(), kind: Kind::Stream };
         let interfaces: Vec<Offering> = self.offered.iter().map(offering).collect();
-        let word = self.talk.offer(self.now, self.last, self.offered.clone(), interfaces.clone());
-        let Control::Offer(said) = word else { panic!("{word:?}") };
-        assert_eq!((said.id, said.interfaces), (self.last, interfaces));
-        self.asked = Some((self.last, self.offered.clone(), self.now));
+        let message =
+            self.state.offer(self.now, self.last, self.offered.clone(), interfaces.clone());
+        let Control::Offer(sent) = message else { panic!("{message:?}") };
+        assert_eq!((sent.id, sent.interfaces), (self.last, interfaces));
+        self.pending = Some((self.last, self.offered.clone(), self.now));
         self.changed = false;
     }
 }
@@ -282,9 +297,9 @@ fn answer_to(id: u64, feed: &mut Feed<'_>) -> Control {
 pub(super) fn corpus() -> Vec<Vec<u8>> {
     let mut corpus: Vec<Vec<u8>> = vectors()
         .into_iter()
-        .map(|word| {
-            let length = u8::try_from(word.len()).unwrap();
-            [&[1, 2, 2, 3, 2, 0, 6, length, 0][..], &word].concat()
+        .map(|message| {
+            let length = u8::try_from(message.len()).unwrap();
+            [&[1, 2, 2, 3, 2, 0, 6, length, 0][..], &message].concat()
         })
         .collect();
     // Offers are made, answered and made again, and reports too; then the connection is replaced.

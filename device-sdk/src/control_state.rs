@@ -8,21 +8,21 @@ use doorward_model::Name;
 use doorward_wire::{Control, Declined, Offer, Offering, Renewed, Taken, Why};
 use tokio::time::Instant;
 
-use crate::over::Over;
+use crate::connection_end::ConnectionEnd;
 
 /// How often to ping the gateway over TLS, and how long it may be silent. QUIC has its own
 /// keep-alive and timeout.
 pub(crate) const PING: Duration = Duration::from_secs(15);
 pub(crate) const SILENCE: Duration = Duration::from_secs(45);
 /// How long to wait for the answer to an offer before the next one is sent.
-pub(crate) const TAKING: Duration = Duration::from_secs(10);
+pub(crate) const OFFER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait before a declined interface is offered again. It may have been declared
 /// meanwhile. The gateway then serves it at once, but tells the device only at the next offer.
-pub(crate) const AGAIN: Duration = Duration::from_secs(60);
+pub(crate) const REOFFER: Duration = Duration::from_secs(60);
 
 /// An action that is due without a message from the gateway.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Due {
+pub(crate) enum DueAction {
     /// Send this message.
     Say(Control),
     /// Send the offers ([`ControlState::offer`]).
@@ -33,7 +33,7 @@ pub(crate) enum Due {
 
 /// What a message from the gateway leads to.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Heard {
+pub(crate) enum MessageEffect {
     /// Nothing.
     Nothing,
     /// Send this message.
@@ -52,7 +52,7 @@ pub(crate) enum Heard {
 
 /// An offer that waits for its answer.
 #[derive(Debug)]
-struct Asked {
+struct PendingOffer {
     id: u64,
     names: Vec<Name>,
     since: Instant,
@@ -60,10 +60,10 @@ struct Asked {
 
 /// The state of a session's control stream.
 #[derive(Debug)]
-pub(crate) struct Talk {
+pub(crate) struct ControlState {
     /// Whether the offers have changed since the last offer message.
     changed: bool,
-    asked: Option<Asked>,
+    pending_offer: Option<PendingOffer>,
     /// When to send the offers again because some were declined.
     again_at: Option<Instant>,
     /// The interval of reports, if there are any.
@@ -71,7 +71,7 @@ pub(crate) struct Talk {
     report_at: Option<Instant>,
     collecting: bool,
     reported: Option<u64>,
-    heard: Instant,
+    last_received: Instant,
     /// When to ping; `None` over QUIC.
     ping_at: Option<Instant>,
     pings: u64,
@@ -79,18 +79,18 @@ pub(crate) struct Talk {
     retired: bool,
 }
 
-impl Talk {
+impl ControlState {
     /// Creates the state after the greeting. `pings` is whether to ping the gateway.
     pub(crate) fn new(now: Instant, pings: bool) -> Self {
         Self {
             changed: false,
-            asked: None,
+            pending_offer: None,
             again_at: None,
             every: None,
             report_at: None,
             collecting: false,
             reported: None,
-            heard: now,
+            last_received: now,
             ping_at: if pings { now.checked_add(PING) } else { None },
             pings: 0,
             retired: false,
@@ -116,21 +116,21 @@ impl Talk {
     }
 
     /// Notes that the gateway has sent something.
-    pub(crate) fn heard(&mut self, now: Instant) {
-        self.heard = now;
+    pub(crate) fn note_received(&mut self, now: Instant) {
+        self.last_received = now;
     }
 
     /// Returns whether the gateway has been silent for too long.
     pub(crate) fn is_silent(&self, now: Instant) -> bool {
-        self.ping_at.is_some() && now.saturating_duration_since(self.heard) >= SILENCE
+        self.ping_at.is_some() && now.saturating_duration_since(self.last_received) >= SILENCE
     }
 
     /// Returns the next action that is due. The caller repeats the call until it returns `None`.
-    pub(crate) fn due(&mut self, now: Instant) -> Option<Due> {
+    pub(crate) fn due(&mut self, now: Instant) -> Option<DueAction> {
         if self.ping_at.is_some_and(|at| at <= now) {
             self.ping_at = now.checked_add(PING);
             self.pings = self.pings.wrapping_add(1);
-            return Some(Due::Say(Control::Ping(self.pings)));
+            return Some(DueAction::Say(Control::Ping(self.pings)));
         }
         if self.retired {
             return None;
@@ -140,22 +140,27 @@ impl Talk {
             self.report_at = self.every.and_then(|every| now.checked_add(every));
             self.collecting = self.every.is_some();
             if self.collecting {
-                return Some(Due::Collect);
+                return Some(DueAction::Collect);
             }
         }
         if self.again_at.is_some_and(|at| at <= now) {
             self.again_at = None;
             self.changed = true;
         }
-        let waits = self.asked.as_ref().is_some_and(|asked| asked.since + TAKING > now);
-        (self.changed && !waits).then_some(Due::Offer)
+        let waits = self
+            .pending_offer
+            .as_ref()
+            .is_some_and(|pending_offer| pending_offer.since + OFFER_TIMEOUT > now);
+        (self.changed && !waits).then_some(DueAction::Offer)
     }
 
     /// Returns when to call [`due`](Self::due) next.
     pub(crate) fn wake(&self) -> Option<Instant> {
         let report_at = self.report_at.filter(|_| !self.collecting);
-        let offer_at = match &self.asked {
-            Some(asked) if self.changed && !self.retired => Some(asked.since + TAKING),
+        let offer_at = match &self.pending_offer {
+            Some(pending_offer) if self.changed && !self.retired => {
+                Some(pending_offer.since + OFFER_TIMEOUT)
+            }
             _ => None,
         };
         let again_at = self.again_at.filter(|_| !self.retired);
@@ -171,7 +176,7 @@ impl Talk {
         interfaces: Vec<Offering>,
     ) -> Control {
         self.changed = false;
-        self.asked = Some(Asked { id, names, since: now });
+        self.pending_offer = Some(PendingOffer { id, names, since: now });
         Control::Offer(Offer { id, interfaces })
     }
 
@@ -187,43 +192,45 @@ impl Talk {
     ///
     /// # Errors
     /// Fails when a gateway may not send this message.
-    pub(crate) fn hear(&mut self, word: Control) -> Result<Heard, Over> {
+    pub(crate) fn receive(&mut self, word: Control) -> Result<MessageEffect, ConnectionEnd> {
         Ok(match word {
             Control::Taken(taken) => self.taken(&taken),
             Control::Noted(id) => self.noted(id, Ok(())),
             Control::Declined(declined) => self.declined(declined),
-            Control::Renewed(renewed) => Heard::Renewal(renewed.id, Ok(renewed)),
-            Control::Cut(stream, why) => Heard::Cut(stream, why),
-            Control::Bye(why, detail) => Heard::Bye(why, detail),
-            Control::Ping(number) => Heard::Say(Control::Pong(number)),
-            Control::Unknown(kind) => Heard::Say(Control::NotKnown(kind)),
-            Control::Pong(_) | Control::NotKnown(_) => Heard::Nothing,
+            Control::Renewed(renewed) => MessageEffect::Renewal(renewed.id, Ok(renewed)),
+            Control::Cut(stream, why) => MessageEffect::Cut(stream, why),
+            Control::Bye(why, detail) => MessageEffect::Bye(why, detail),
+            Control::Ping(number) => MessageEffect::Say(Control::Pong(number)),
+            Control::Unknown(kind) => MessageEffect::Say(Control::NotKnown(kind)),
+            Control::Pong(_) | Control::NotKnown(_) => MessageEffect::Nothing,
             Control::Hello(_)
             | Control::Welcome(_)
             | Control::Offer(_)
             | Control::Posture(_)
             | Control::Renew(..)
             | Control::Kept(_) => {
-                return Err(Over::failed("the gateway sent a message that only a client may send"));
+                return Err(ConnectionEnd::failed(
+                    "the gateway sent a message that only a client may send",
+                ));
             }
         })
     }
 
-    fn declined(&mut self, declined: Declined) -> Heard {
+    fn declined(&mut self, declined: Declined) -> MessageEffect {
         let id = declined.id;
         let why = || format!("{}: {}", declined.why, declined.detail);
-        if self.asked.as_ref().is_some_and(|asked| asked.id == id) {
+        if self.pending_offer.as_ref().is_some_and(|pending_offer| pending_offer.id == id) {
             return self.answered(|_| Err(why()));
         }
         if self.reported == Some(id) {
             return self.noted(id, Err(why()));
         }
-        Heard::Renewal(id, Err(declined))
+        MessageEffect::Renewal(id, Err(declined))
     }
 
-    fn taken(&mut self, taken: &Taken) -> Heard {
-        if self.asked.as_ref().is_none_or(|asked| asked.id != taken.id) {
-            return Heard::Nothing;
+    fn taken(&mut self, taken: &Taken) -> MessageEffect {
+        if self.pending_offer.as_ref().is_none_or(|pending_offer| pending_offer.id != taken.id) {
+            return MessageEffect::Nothing;
         }
         self.answered(|name| match taken.declined.get(name.as_str()) {
             Some(why) => Err(why.clone()),
@@ -232,29 +239,30 @@ impl Talk {
     }
 
     /// Handles the gateway's answer to the offers.
-    fn answered(&mut self, answer: impl Fn(&Name) -> Result<(), String>) -> Heard {
-        match self.asked.take() {
+    fn answered(&mut self, answer: impl Fn(&Name) -> Result<(), String>) -> MessageEffect {
+        match self.pending_offer.take() {
             // A retired connection ignores the answer; that on the replacing connection counts.
-            Some(asked) if !self.retired => {
-                let answers = asked.names.into_iter().map(|name| {
+            Some(pending_offer) if !self.retired => {
+                let answers = pending_offer.names.into_iter().map(|name| {
                     let answer = answer(&name);
                     (name, answer)
                 });
                 let answers: BTreeMap<_, Result<(), String>> = answers.collect();
                 let declined = answers.values().any(Result::is_err);
-                self.again_at = if declined { self.heard.checked_add(AGAIN) } else { None };
-                Heard::Offers(answers)
+                self.again_at =
+                    if declined { self.last_received.checked_add(REOFFER) } else { None };
+                MessageEffect::Offers(answers)
             }
-            _ => Heard::Nothing,
+            _ => MessageEffect::Nothing,
         }
     }
 
-    fn noted(&mut self, id: u64, answer: Result<(), String>) -> Heard {
+    fn noted(&mut self, id: u64, answer: Result<(), String>) -> MessageEffect {
         if self.reported != Some(id) {
-            return Heard::Nothing;
+            return MessageEffect::Nothing;
         }
         self.reported = None;
-        Heard::Report(answer)
+        MessageEffect::Report(answer)
     }
 }
 
@@ -275,33 +283,33 @@ mod tests {
     #[test]
     fn an_offer_waits_for_the_answer_to_the_one_before_but_not_for_ever() {
         let now = Instant::now();
-        let mut talk = Talk::new(now, false);
+        let mut talk = ControlState::new(now, false);
         assert_eq!((talk.due(now), talk.wake()), (None, None));
         talk.changed();
-        assert_eq!(talk.due(now), Some(Due::Offer));
+        assert_eq!(talk.due(now), Some(DueAction::Offer));
         talk.offer(now, 1, names(&["a"]), vec![]);
         talk.changed();
-        assert_eq!((talk.due(now), talk.wake()), (None, Some(now + TAKING)));
-        assert_eq!(talk.due(now + TAKING), Some(Due::Offer));
-        talk.offer(now + TAKING, 2, names(&["a", "b"]), vec![]);
-        assert_eq!(talk.hear(taken(1)).unwrap(), Heard::Nothing);
+        assert_eq!((talk.due(now), talk.wake()), (None, Some(now + OFFER_TIMEOUT)));
+        assert_eq!(talk.due(now + OFFER_TIMEOUT), Some(DueAction::Offer));
+        talk.offer(now + OFFER_TIMEOUT, 2, names(&["a", "b"]), vec![]);
+        assert_eq!(talk.receive(taken(1)).unwrap(), MessageEffect::Nothing);
         let answers = names(&["a", "b"]).into_iter().zip([Ok(()), Err("no".to_owned())]);
-        assert_eq!(talk.hear(taken(2)).unwrap(), Heard::Offers(answers.collect()));
-        assert_eq!(talk.hear(taken(2)).unwrap(), Heard::Nothing);
+        assert_eq!(talk.receive(taken(2)).unwrap(), MessageEffect::Offers(answers.collect()));
+        assert_eq!(talk.receive(taken(2)).unwrap(), MessageEffect::Nothing);
     }
 
     #[test]
     fn a_report_is_made_at_once_and_again_and_never_twice_at_a_time() {
         let now = Instant::now();
-        let mut talk = Talk::new(now, false);
+        let mut talk = ControlState::new(now, false);
         let every = Duration::from_secs(60);
         talk.reporting(now, Some(every));
-        assert_eq!((talk.due(now), talk.due(now)), (Some(Due::Collect), None));
+        assert_eq!((talk.due(now), talk.due(now)), (Some(DueAction::Collect), None));
         assert_eq!((talk.due(now + every * 2), talk.wake()), (None, None));
         talk.report(Some(7));
-        assert_eq!(talk.hear(Control::Noted(6)).unwrap(), Heard::Nothing);
-        assert_eq!(talk.hear(Control::Noted(7)).unwrap(), Heard::Report(Ok(())));
-        assert_eq!(talk.due(now + every * 2), Some(Due::Collect));
+        assert_eq!(talk.receive(Control::Noted(6)).unwrap(), MessageEffect::Nothing);
+        assert_eq!(talk.receive(Control::Noted(7)).unwrap(), MessageEffect::Report(Ok(())));
+        assert_eq!(talk.due(now + every * 2), Some(DueAction::Collect));
         talk.report(None);
         talk.reporting(now, None);
         assert_eq!((talk.due(now + every * 4), talk.wake()), (None, None));
@@ -310,15 +318,15 @@ mod tests {
     #[test]
     fn a_connection_that_another_took_the_place_of_says_no_more_than_it_must() {
         let now = Instant::now();
-        let mut talk = Talk::new(now, true);
+        let mut talk = ControlState::new(now, true);
         talk.changed();
         talk.offer(now, 1, names(&["a"]), vec![]);
         talk.retire();
         talk.changed();
         talk.reporting(now, Some(Duration::from_secs(60)));
         assert_eq!((talk.due(now), talk.wake()), (None, Some(now + PING)));
-        assert_eq!(talk.hear(taken(1)).unwrap(), Heard::Nothing);
-        assert_eq!(talk.due(now + PING), Some(Due::Say(Control::Ping(1))));
+        assert_eq!(talk.receive(taken(1)).unwrap(), MessageEffect::Nothing);
+        assert_eq!(talk.due(now + PING), Some(DueAction::Say(Control::Ping(1))));
         assert!(talk.is_silent(now + SILENCE));
     }
 
