@@ -1,4 +1,5 @@
-//! Signed statements to backends of who asks: JSON Web Tokens that live a minute.
+//! Signed assertions that tell a backend which subject a request is from: JSON Web Tokens that
+//! are valid for one minute.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,28 +12,29 @@ use crate::jwk::{Jwk, KeySet, text};
 use crate::ports::{Algorithm, KeyError, Keys, Signer, Slot};
 use crate::signature::fixed;
 
-/// For how long an assertion is good.
+/// How long an assertion is valid.
 const LIFE: Duration = Duration::from_secs(60);
 
-/// What the gateway says to a backend of who asks, signed: JSON Web Tokens (RFC 7519) under a key
-/// that has no other use. A backend verifies them with the [`KeySet`].
+/// The signer of assertions, which tell a backend which subject a request is from. They are JSON
+/// Web Tokens (RFC 7519) under a key that has no other use. A backend verifies them with the
+/// [`KeySet`].
 pub struct Assertions {
     signer: Arc<dyn Signer>,
     domain: Domain,
     issuer: SpiffeId,
-    /// The header of all of them, encoded.
+    /// The encoded header, which is the same for all assertions.
     head: String,
     keys: KeySet,
 }
 
-/// What one of them says.
+/// The content of an assertion.
 #[derive(Clone, Copy, Debug)]
 pub struct Assertion<'a> {
-    /// Who asks.
+    /// The subject that the request is from.
     pub subject: &'a Subject,
-    /// At which interface. No other is to believe it.
+    /// The interface that the request is for. Other backends must not accept the assertion.
     pub door: &'a DoorName,
-    /// In which flow, as the audit log has it.
+    /// The flow's id in the audit log.
     pub flow: FlowId,
 }
 
@@ -47,10 +49,10 @@ struct Claims<'a> {
 }
 
 impl Assertions {
-    /// Those of `gateway`, under the key that is kept for them; where there is none, one is made.
+    /// Opens the signer of `gateway` with the key in the slot `Assertion`, or creates that key.
     ///
     /// # Errors
-    /// When there is a key that cannot be opened or is of another kind, or none can be made.
+    /// Fails when the key cannot be opened or created, or is not ECDSA P-256.
     pub fn open(keys: &dyn Keys, domain: Domain, gateway: Subject) -> Result<Self, KeyError> {
         let signer = match keys.open(Slot::Assertion)? {
             Some(signer) => signer,
@@ -58,24 +60,24 @@ impl Assertions {
         };
         let jwk = Jwk::of(signer.public_key()).ok_or_else(|| {
             let slot = Slot::Assertion;
-            KeyError::Place(format!("the {slot} key is none of {}", Algorithm::P256))
+            KeyError::Place(format!("the {slot} key is not {}", Algorithm::P256))
         })?;
         let head = text(format!(r#"{{"alg":"ES256","typ":"JWT","kid":"{}"}}"#, jwk.kid).as_bytes());
         let issuer = SpiffeId::new(domain.clone(), gateway);
         Ok(Self { signer, domain, issuer, head, keys: KeySet { keys: vec![jwk] } })
     }
 
-    /// What they are verified with.
+    /// Returns the keys that verify the assertions.
     #[must_use]
     pub fn keys(&self) -> &KeySet {
         &self.keys
     }
 
-    /// Says it at `now`: a JWS in its compact form (RFC 7515 section 7.1), and until when it is
-    /// good.
+    /// Signs an assertion at `now`. Returns it as a JWS in compact form (RFC 7515 section 7.1),
+    /// with the end of its validity.
     ///
     /// # Errors
-    /// When the key's place refuses.
+    /// Fails when the key cannot sign.
     pub fn sign(
         &self,
         assertion: &Assertion<'_>,
@@ -118,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    /// A key that signs until it is told not to.
+    /// A key that can be told to refuse signing.
     struct Key(EcdsaKeyPair, Vec<u8>, Mutex<bool>);
 
     impl Key {
@@ -150,7 +152,7 @@ mod tests {
         }
     }
 
-    /// One place for a key.
+    /// A store for a single key.
     #[derive(Default)]
     struct Place(Mutex<Option<Arc<Key>>>);
 
@@ -186,7 +188,7 @@ mod tests {
         let flow = FlowId::new(Timestamp::UNIX_EPOCH, [7; 10]);
         let now: Timestamp = "2026-11-23T12:00:00.9Z".parse().unwrap();
         let assertion = Assertion { subject: &subject, door: &door, flow };
-        // A signature's numbers are sometimes shorter than 32 bytes.
+        // Repeated, since a number in a signature is sometimes shorter than 32 bytes.
         for _ in 0..500 {
             let (token, until) = assertions.sign(&assertion, now).unwrap();
             assert_eq!(until, "2026-11-23T12:01:00Z".parse().unwrap());
@@ -222,7 +224,7 @@ mod tests {
         assert_ne!(open(&Place::default()).unwrap().keys(), &first);
         *place.0.lock().unwrap() = Some(Key::new(Algorithm::P384));
         let error = open(&place).err().unwrap().to_string();
-        assert_eq!(error, "the assertion key is none of ECDSA P-256");
+        assert_eq!(error, "the assertion key is not ECDSA P-256");
     }
 
     #[test]
@@ -235,7 +237,7 @@ mod tests {
         let flow = FlowId::new(Timestamp::UNIX_EPOCH, [7; 10]);
         let assertion = Assertion { subject: &subject, door: &door, flow };
         assert!(assertions.sign(&assertion, Timestamp::UNIX_EPOCH).is_err());
-        // Nor where time ends.
+        // Nor can an assertion whose end is beyond the last instant.
         *place.0.lock().unwrap().as_ref().unwrap().2.lock().unwrap() = true;
         assert!(assertions.sign(&assertion, Timestamp::MAX).is_err());
     }
