@@ -97,10 +97,10 @@ impl Assertions {
             jti: &flow.to_string(),
         });
         let claims = claims.map_err(|_| KeyError::Crypto(WHAT))?;
-        let said = format!("{}.{}", self.head, text(&claims));
-        let signature = self.signer.sign(said.as_bytes())?;
+        let signed = format!("{}.{}", self.head, text(&claims));
+        let signature = self.signer.sign(signed.as_bytes())?;
         let signature = fixed(&signature).ok_or(KeyError::Crypto(WHAT))?;
-        Ok((format!("{said}.{}", text(&signature)), until))
+        Ok((format!("{signed}.{}", text(&signature)), until))
     }
 }
 
@@ -154,9 +154,9 @@ mod tests {
 
     /// A store for a single key.
     #[derive(Default)]
-    struct Place(Mutex<Option<Arc<Key>>>);
+    struct SingleKeyStore(Mutex<Option<Arc<Key>>>);
 
-    impl Keys for Place {
+    impl Keys for SingleKeyStore {
         fn create(&self, slot: Slot, algorithm: Algorithm) -> Result<Arc<dyn Signer>, KeyError> {
             assert_eq!(slot, Slot::Assertion);
             let key = Key::new(algorithm);
@@ -170,9 +170,9 @@ mod tests {
         }
     }
 
-    fn open(place: &Place) -> Result<Assertions, KeyError> {
+    fn open(store: &SingleKeyStore) -> Result<Assertions, KeyError> {
         let domain = "doorward.home.arpa".parse().unwrap();
-        Assertions::open(place, domain, "gateway/main".parse().unwrap())
+        Assertions::open(store, domain, "gateway/main".parse().unwrap())
     }
 
     fn decoded(part: &str) -> Vec<u8> {
@@ -181,8 +181,8 @@ mod tests {
 
     #[test]
     fn an_assertion_says_who_to_whom_and_for_how_long() {
-        let place = Place::default();
-        let assertions = open(&place).unwrap();
+        let store = SingleKeyStore::default();
+        let assertions = open(&store).unwrap();
         let subject = "user/alice".parse().unwrap();
         let door = "web--box".parse().unwrap();
         let flow = FlowId::new(Timestamp::UNIX_EPOCH, [7; 10]);
@@ -209,36 +209,36 @@ mod tests {
                     "jti": flow.to_string(),
                 })
             );
-            let key = place.0.lock().unwrap().clone().unwrap();
+            let key = store.0.lock().unwrap().clone().unwrap();
             let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &key.1);
-            let said = token.rsplit_once('.').unwrap().0;
-            public.verify(said.as_bytes(), &decoded(signature)).unwrap();
+            let signed = token.rsplit_once('.').unwrap().0;
+            public.verify(signed.as_bytes(), &decoded(signature)).unwrap();
         }
     }
 
     #[test]
     fn the_key_is_made_once_and_is_of_one_kind() {
-        let place = Place::default();
-        let first = open(&place).unwrap().keys().clone();
-        assert_eq!(open(&place).unwrap().keys(), &first);
-        assert_ne!(open(&Place::default()).unwrap().keys(), &first);
-        *place.0.lock().unwrap() = Some(Key::new(Algorithm::P384));
-        let error = open(&place).err().unwrap().to_string();
+        let store = SingleKeyStore::default();
+        let first = open(&store).unwrap().keys().clone();
+        assert_eq!(open(&store).unwrap().keys(), &first);
+        assert_ne!(open(&SingleKeyStore::default()).unwrap().keys(), &first);
+        *store.0.lock().unwrap() = Some(Key::new(Algorithm::P384));
+        let error = open(&store).err().unwrap().to_string();
         assert_eq!(error, "the assertion key is not ECDSA P-256");
     }
 
     #[test]
     fn nothing_is_said_that_cannot_be_signed() {
-        let place = Place::default();
-        let assertions = open(&place).unwrap();
-        *place.0.lock().unwrap().as_ref().unwrap().2.lock().unwrap() = false;
+        let store = SingleKeyStore::default();
+        let assertions = open(&store).unwrap();
+        *store.0.lock().unwrap().as_ref().unwrap().2.lock().unwrap() = false;
         let subject = "user/alice".parse().unwrap();
         let door = "web--box".parse().unwrap();
         let flow = FlowId::new(Timestamp::UNIX_EPOCH, [7; 10]);
         let assertion = Assertion { subject: &subject, door: &door, flow };
         assert!(assertions.sign(&assertion, Timestamp::UNIX_EPOCH).is_err());
         // Nor can an assertion whose end is beyond the last instant.
-        *place.0.lock().unwrap().as_ref().unwrap().2.lock().unwrap() = true;
+        *store.0.lock().unwrap().as_ref().unwrap().2.lock().unwrap() = true;
         assert!(assertions.sign(&assertion, Timestamp::MAX).is_err());
     }
 }

@@ -12,7 +12,7 @@ use rcgen::{
 };
 use thiserror::Error;
 
-use crate::issue::{Facts, IssueError, Issued, Prepared};
+use crate::issue::{IssueError, Issued, LeafFacts, Prepared};
 use crate::lint::{Expected, LintError, lint};
 use crate::ports::{Algorithm, KeyError, Keys, Signer, Slot};
 use crate::profile::Profiles;
@@ -97,11 +97,11 @@ pub fn found(
 ) -> Result<IssuingCa, AuthorityError> {
     const YEAR: i64 = 366 * 24 * 3600;
     let root_key = keys.create(Slot::Root, kind)?;
-    let root_key = Remote::new(root_key.as_ref())?;
+    let root_key = RcgenKey::new(root_key.as_ref())?;
     let root = authority_params(&format!("{domain} root"), None, now, 20 * YEAR)?;
     let root_certificate = root.self_signed(&root_key)?;
     let issuing_key = keys.create(Slot::Issuing, kind)?;
-    let issuing_key = Remote::new(issuing_key.as_ref())?;
+    let issuing_key = RcgenKey::new(issuing_key.as_ref())?;
     let issuing = authority_params(&format!("{domain} issuing"), Some(0), now, 5 * YEAR)?;
     let certificate = issuing.signed_by(&issuing_key, &Issuer::new(root, root_key))?;
     Ok(IssuingCa {
@@ -273,7 +273,7 @@ impl Authority {
         let tbs = tbs(probe.der())?;
         let id = CertificateId { issuer: self.key, serial };
         let key = key_fingerprint(spki);
-        let facts = Facts { id, name, key, not_before, not_after };
+        let facts = LeafFacts { id, name, key, not_before, not_after };
         Ok(Prepared { params, tbs, spki: spki.to_vec(), facts })
     }
 
@@ -283,7 +283,7 @@ impl Authority {
     /// Fails when the key cannot sign, or when the signed bytes differ from the linted ones.
     pub fn redeem(&self, prepared: Prepared) -> Result<Issued, IssueError> {
         let Prepared { params, tbs: linted, spki, facts } = prepared;
-        let issuer = self.issuer(Remote::new(self.signer.as_ref())?)?;
+        let issuer = self.issuer(RcgenKey::new(self.signer.as_ref())?)?;
         let certificate = params.signed_by(&SubjectPublicKeyInfo::from_der(&spki)?, &issuer)?;
         if tbs(certificate.der())? != linted {
             return Err(LintError("difference from what was checked").into());
@@ -317,18 +317,18 @@ fn tbs(der: &[u8]) -> Result<Vec<u8>, LintError> {
 }
 
 /// Adapts a [`Signer`] to rcgen's key trait.
-struct Remote<'a> {
+struct RcgenKey<'a> {
     signer: &'a dyn Signer,
     public_key: SubjectPublicKeyInfo,
 }
 
-impl<'a> Remote<'a> {
+impl<'a> RcgenKey<'a> {
     fn new(signer: &'a dyn Signer) -> Result<Self, rcgen::Error> {
         Ok(Self { signer, public_key: SubjectPublicKeyInfo::from_der(signer.public_key())? })
     }
 }
 
-impl PublicKeyData for Remote<'_> {
+impl PublicKeyData for RcgenKey<'_> {
     fn der_bytes(&self) -> &[u8] {
         self.public_key.der_bytes()
     }
@@ -338,7 +338,7 @@ impl PublicKeyData for Remote<'_> {
     }
 }
 
-impl SigningKey for Remote<'_> {
+impl SigningKey for RcgenKey<'_> {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
         self.signer.sign(message).map_err(|_| rcgen::Error::RemoteKeyError)
     }

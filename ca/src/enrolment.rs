@@ -34,7 +34,7 @@ pub struct CodeRow {
 
 /// What a valid code allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CodeVerdict {
     /// A certificate may be issued, within the same transaction.
     Fresh,
     /// This key has redeemed the code before, so the same certificate is returned.
@@ -89,7 +89,7 @@ pub fn digest_of(secret: &[u8]) -> Fingerprint {
 ///
 /// # Errors
 /// Fails when the code is refused.
-pub fn judge(row: &CodeRow, key: Fingerprint, now: Timestamp) -> Result<Verdict, CodeRefused> {
+pub fn judge(row: &CodeRow, key: Fingerprint, now: Timestamp) -> Result<CodeVerdict, CodeRefused> {
     if row.cancelled {
         return Err(CodeRefused::Cancelled);
     }
@@ -97,8 +97,8 @@ pub fn judge(row: &CodeRow, key: Fingerprint, now: Timestamp) -> Result<Verdict,
         return Err(CodeRefused::Expired);
     }
     match row.redeemed_by {
-        None => Ok(Verdict::Fresh),
-        Some(first) if first == key => Ok(Verdict::Again),
+        None => Ok(CodeVerdict::Fresh),
+        Some(first) if first == key => Ok(CodeVerdict::Again),
         Some(_) => Err(CodeRefused::Used),
     }
 }
@@ -118,10 +118,10 @@ mod tests {
             cancelled: false,
         };
         assert_eq!(judge(&row, one, at(100)), Err(CodeRefused::Expired));
-        assert_eq!(judge(&row, one, at(99)), Ok(Verdict::Fresh));
+        assert_eq!(judge(&row, one, at(99)), Ok(CodeVerdict::Fresh));
         row.redeemed_by = Some(one);
         assert_eq!(judge(&row, other, at(99)), Err(CodeRefused::Used));
-        assert_eq!(judge(&row, one, at(99)), Ok(Verdict::Again));
+        assert_eq!(judge(&row, one, at(99)), Ok(CodeVerdict::Again));
         assert_eq!(judge(&row, one, at(100)), Err(CodeRefused::Expired));
         row.cancelled = true;
         assert_eq!(judge(&row, one, at(99)), Err(CodeRefused::Cancelled));

@@ -16,11 +16,11 @@ pub struct Prepared {
     /// The linted bytes, which the real signature must cover.
     pub(crate) tbs: Vec<u8>,
     pub(crate) spki: Vec<u8>,
-    pub(crate) facts: Facts,
+    pub(crate) facts: LeafFacts,
 }
 
 #[derive(Clone)]
-pub(crate) struct Facts {
+pub(crate) struct LeafFacts {
     pub(crate) id: CertificateId,
     pub(crate) name: SpiffeId,
     pub(crate) key: Fingerprint,
@@ -52,7 +52,7 @@ impl Prepared {
 #[must_use]
 pub struct Issued {
     pub(crate) der: Vec<u8>,
-    pub(crate) facts: Facts,
+    pub(crate) facts: LeafFacts,
 }
 
 impl Issued {

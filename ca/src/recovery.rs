@@ -18,7 +18,7 @@ use crate::ports::Algorithm;
 
 /// An expired certificate that a client sends to recover its identity.
 #[derive(Clone, Debug)]
-pub struct Shown {
+pub struct ExpiredCertificate {
     der: Vec<u8>,
     serial: Serial,
     key: Vec<u8>,
@@ -56,7 +56,7 @@ impl RecoveryError {
     }
 }
 
-impl Shown {
+impl ExpiredCertificate {
     /// Parses a leaf in PEM.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ mod planner;
 mod system;
 mod waits;
 
-use doorward_wire::fuzzing::Target;
+use doorward_wire::fuzzing::FuzzTarget;
 
 pub use clock::clock;
 pub use control_state::talk;
@@ -19,14 +19,14 @@ pub use system::system;
 pub use waits::{backoff, schedule};
 
 /// The targets of this crate.
-pub const TARGETS: &[Target] = &[
-    Target { name: "talk", run: talk, corpus: control_state::corpus },
-    Target { name: "course", run: course, corpus: planner::corpus },
-    Target { name: "backoff", run: backoff, corpus: waits::corpus },
-    Target { name: "schedule", run: schedule, corpus: waits::corpus },
-    Target { name: "clock", run: clock, corpus: clock::corpus },
-    Target { name: "offers", run: offers, corpus: offers::corpus },
-    Target { name: "system", run: system, corpus: system::corpus },
+pub const TARGETS: &[FuzzTarget] = &[
+    FuzzTarget { name: "talk", run: talk, corpus: control_state::corpus },
+    FuzzTarget { name: "course", run: course, corpus: planner::corpus },
+    FuzzTarget { name: "backoff", run: backoff, corpus: waits::corpus },
+    FuzzTarget { name: "schedule", run: schedule, corpus: waits::corpus },
+    FuzzTarget { name: "clock", run: clock, corpus: clock::corpus },
+    FuzzTarget { name: "offers", run: offers, corpus: offers::corpus },
+    FuzzTarget { name: "system", run: system, corpus: system::corpus },
 ];
 
 #[cfg(test)]
