@@ -127,7 +127,9 @@ mod tests {
         fn new(algorithm: Algorithm) -> Arc<Self> {
             let curve = match algorithm {
                 Algorithm::P256 => &ECDSA_P256_SHA256_ASN1_SIGNING,
-                _ => &ECDSA_P384_SHA384_ASN1_SIGNING,
+                Algorithm::P384 | Algorithm::Ed25519 | Algorithm::Rsa => {
+                    &ECDSA_P384_SHA384_ASN1_SIGNING
+                }
             };
             let pair = EcdsaKeyPair::generate(curve).unwrap();
             let public = pair.public_key().as_der().unwrap().as_ref().to_vec();

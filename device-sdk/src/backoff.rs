@@ -134,7 +134,7 @@ mod tests {
                     EndReason::Replaced => (pace.replaced, pace.replaced * 6 / 5),
                     EndReason::Stopping => pace.stopping,
                     EndReason::Refused => pace.refused,
-                    _ => (pace.given_up, pace.given_up * 11 / 10),
+                    EndReason::GivenUp | EndReason::Stopped => (pace.given_up, pace.given_up * 11 / 10),
                 };
                 prop_assert!(wait >= least && wait <= most, "{:?}: {wait:?}", ENDINGS[which]);
             }

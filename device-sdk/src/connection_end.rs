@@ -32,7 +32,15 @@ impl ConnectionEnd {
             Why::Stopping => EndReason::Stopping,
             Why::Ended | Why::Forbidden => EndReason::Refused,
             Why::Version => EndReason::GivenUp,
-            _ => EndReason::Failed,
+            Why::Busy
+            | Why::Unreachable
+            | Why::NoAnswer
+            | Why::Taken
+            | Why::NotRecorded
+            | Why::Wrong
+            | Why::Idle
+            | Why::Broken
+            | Why::Other(_) => EndReason::Failed,
         };
         let why = match reason {
             EndReason::Replaced => {
@@ -41,8 +49,8 @@ impl ConnectionEnd {
                     .to_owned()
             }
             EndReason::GivenUp => {
-                "this program and the gateway have no protocol version in common; \
-                                   update the older one"
+                "this program and the gateway have no protocol version in common; update the \
+                 older one"
                     .to_owned()
             }
             _ if detail.is_empty() || detail == why.to_string() => why.to_string(),

@@ -115,7 +115,11 @@ impl Driver {
         let wait = self.planner.note_ended(ended, reason);
         shared.set_state(match reason {
             EndReason::GivenUp => State::Ended { why },
-            _ => State::Waiting { until: after(shared.now(), wait), why },
+            EndReason::Failed
+            | EndReason::Replaced
+            | EndReason::Stopping
+            | EndReason::Refused
+            | EndReason::Stopped => State::Waiting { until: after(shared.now(), wait), why },
         });
         tokio::select! {
             biased;

@@ -157,7 +157,19 @@ impl Error {
             Self::NotAccepted(error) => error.next(),
             // Space can become free without anybody knowing of this program.
             Self::File { error, .. } if error.kind() == io::ErrorKind::StorageFull => Next::Retry,
-            _ => Next::GiveUp,
+            Self::Code(_)
+            | Self::CodeExpired(_)
+            | Self::IdentityExists(_)
+            | Self::NoIdentity(_)
+            | Self::IdentityFile { .. }
+            | Self::File { .. }
+            | Self::Url(_)
+            | Self::Tls { .. }
+            | Self::Refused { .. }
+            | Self::OfferedAlready(_)
+            | Self::Stopped
+            | Self::NoRuntime
+            | Self::Crypto(_) => Next::GiveUp,
         }
     }
 }
@@ -188,7 +200,7 @@ mod tests {
         let flow = |why| Error::Flow { why, detail: "x".to_owned(), flow: "F1".to_owned() };
         assert_eq!(flow(Why::Busy).next(), Next::Retry);
         assert_eq!(flow(Why::Forbidden).next(), Next::GiveUp);
-        assert_eq!(flow(Why::Busy).to_string(), "too many at once: x (flow F1)");
+        assert_eq!(flow(Why::Busy).to_string(), "too many flows at once: x (flow F1)");
         let full = Error::File { path: "/x".into(), error: io::ErrorKind::StorageFull.into() };
         assert_eq!(full.next(), Next::Retry);
     }

@@ -190,8 +190,11 @@ impl Planner {
         match outcome {
             RenewalOutcome::Renewed(_) if over == Some(live.number) => live.validity = validity,
             // The gateway has not seen the new certificate on this connection.
-            _ if live.validity != validity => live.identity_at = Some(now.instant),
-            _ => {}
+            RenewalOutcome::Renewed(_) | RenewalOutcome::ByAnother(_) => {
+                if live.validity != validity {
+                    live.identity_at = Some(now.instant);
+                }
+            }
         }
     }
 

@@ -177,7 +177,11 @@ impl GatewaySession {
         self.live.fail_requests();
         let why = match end.reason {
             EndReason::Stopped => Why::Stopping,
-            _ => Why::Broken,
+            EndReason::Failed
+            | EndReason::Replaced
+            | EndReason::Stopping
+            | EndReason::Refused
+            | EndReason::GivenUp => Why::Broken,
         };
         self.live.carrier.close(why);
         end

@@ -80,7 +80,11 @@ impl OfferedInterface {
     pub(crate) fn kind(&self) -> Kind {
         match self.way {
             Way::Udp { .. } => Kind::Datagrams,
-            _ => Kind::Stream,
+            Way::Tcp { .. }
+            | Way::Unix { .. }
+            | Way::Serial { .. }
+            | Way::Process { .. }
+            | Way::Agent { .. } => Kind::Stream,
         }
     }
 
