@@ -334,7 +334,7 @@ mod tests {
             (&*signed(&leaf).pem(), root.pem(), "may not sign others"),
             (&*signed(&old).pem(), root.pem(), "which is not now"),
             (&*issuing.pem(), stranger.pem(), "a signature does not verify"),
-            (&*issuing.pem(), issuing.pem(), "name is not the next one's"),
+            (&*issuing.pem(), issuing.pem(), "name is not the next certificate's"),
             (&*root.pem(), root.pem(), "does not belong to the certificate"),
             (&*issuing.pem(), root.pem() + &stranger.pem(), "more than one"),
         ] {

@@ -4,10 +4,10 @@ use super::*;
 
 /// A line that echoes what is written, and records what is done with it.
 #[derive(Clone)]
-pub(super) struct Echo(Arc<Mutex<State>>);
+pub(super) struct Echo(Arc<Mutex<EchoState>>);
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct EchoState {
     pub(super) done: Vec<Done>,
     pub(super) says: VecDeque<u8>,
     pub(super) settings: LineSettings,
@@ -29,12 +29,12 @@ pub(super) enum Done {
 
 impl Default for Echo {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(State { dtr: true, ..State::default() })))
+        Self(Arc::new(Mutex::new(EchoState { dtr: true, ..EchoState::default() })))
     }
 }
 
 impl Echo {
-    pub(super) fn with<T>(&self, with: impl FnOnce(&mut State) -> T) -> T {
+    pub(super) fn with<T>(&self, with: impl FnOnce(&mut EchoState) -> T) -> T {
         let mut state = self.0.lock().unwrap();
         state.waiting.drain(..).for_each(Waker::wake);
         with(&mut state)
