@@ -286,7 +286,7 @@ impl Authority {
         let issuer = self.issuer(RcgenKey::new(self.signer.as_ref())?)?;
         let certificate = params.signed_by(&SubjectPublicKeyInfo::from_der(&spki)?, &issuer)?;
         if tbs(certificate.der())? != linted {
-            return Err(LintError("difference from what was checked").into());
+            return Err(LintError("content, which differs from the linted one").into());
         }
         Ok(Issued { der: certificate.der().to_vec(), facts })
     }

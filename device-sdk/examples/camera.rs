@@ -4,7 +4,7 @@
 //! doorward device add camera-1                             # the administrator
 //! doorward interface add camera-1/picture agent:picture
 //! cargo run -p doorward-sdk --example camera -- DIR CODE   # the camera; later without the code
-//! doorward-agent connect camera-1/picture </dev/null >picture.ppm      # whoever may
+//! doorward-agent connect camera-1/picture </dev/null >picture.ppm      # a permitted user
 //! ```
 
 use std::io::{Write as _, stderr};

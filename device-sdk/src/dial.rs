@@ -151,7 +151,7 @@ pub(crate) async fn quic(
     config.transport_config(Arc::new(transport(Side::Client)));
     let reach = async {
         let (host, addresses) = resolve(url).await?;
-        let mut last = ConnectionEnd::failed("it has no address");
+        let mut last = ConnectionEnd::failed("the gateway's host name has no address");
         for address in addresses {
             match reach(&config, &host, address, settings.endpoint.as_ref()).await {
                 Ok(dialed) => return Ok(dialed),

@@ -41,7 +41,7 @@ pub enum Error {
         error: io::Error,
     },
     /// The text is not the URL of a gateway.
-    #[error("'{}' is no gateway's URL; it looks like https://HOST:PORT", escape(.0))]
+    #[error("'{}' is not a gateway's URL; use https://HOST:PORT", escape(.0))]
     Url(String),
     /// The gateway was not reached.
     #[error("{url} was not reached: {error}")]
@@ -70,7 +70,7 @@ pub enum Error {
         id: Option<String>,
     },
     /// The gateway's answer is not what the protocol requires.
-    #[error("the gateway gave an answer that cannot be read: {0}")]
+    #[error("cannot use the gateway's answer: {0}")]
     Answer(String),
     /// The gateway did not accept the renewed identity. The former one stays in use.
     #[error("the renewed identity was not accepted, so the former one stays: {0}")]
@@ -105,7 +105,7 @@ pub enum Error {
     #[error("the connection to the gateway broke off: {}", escape(.0))]
     Broken(String),
     /// The gateway sent an impossible time. It is not the gateway, or its clock is wrong.
-    #[error("the gateway says that it is {told}, {why}; its clock is wrong")]
+    #[error("the gateway's time is {told}, {why}; its clock is wrong")]
     Time {
         /// The time that it sent.
         told: Timestamp,

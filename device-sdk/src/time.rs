@@ -112,10 +112,10 @@ pub(crate) fn judge(gateway_time: Timestamp, shown: Validity, low: Timestamp) ->
     let earlier = |time: Timestamp| time.saturating_sub(SLACK).unwrap_or(time);
     let later = |time: Timestamp| time.saturating_add(SLACK).unwrap_or(time);
     if gateway_time < earlier(low) {
-        return wrong("which is earlier than it can be");
+        return wrong("which is before a time that has certainly passed");
     }
     if gateway_time < earlier(shown.not_before) || gateway_time > later(shown.not_after) {
-        return wrong("when its own certificate is not valid");
+        return wrong("which is outside the validity of its own certificate");
     }
     Ok(())
 }
