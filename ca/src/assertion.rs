@@ -1,4 +1,5 @@
-//! Signed statements to backends of who asks: JSON Web Tokens that live a minute.
+//! Signed assertions that tell a backend which subject a request is from: JSON Web Tokens that
+//! are valid for one minute.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,28 +12,29 @@ use crate::jwk::{Jwk, KeySet, text};
 use crate::ports::{Algorithm, KeyError, Keys, Signer, Slot};
 use crate::signature::fixed;
 
-/// For how long an assertion is good.
+/// How long an assertion is valid.
 const LIFE: Duration = Duration::from_secs(60);
 
-/// What the gateway says to a backend of who asks, signed: JSON Web Tokens (RFC 7519) under a key
-/// that has no other use. A backend verifies them with the [`KeySet`].
+/// The signer of assertions, which tell a backend which subject a request is from. They are JSON
+/// Web Tokens (RFC 7519) under a key that has no other use. A backend verifies them with the
+/// [`KeySet`].
 pub struct Assertions {
     signer: Arc<dyn Signer>,
     domain: Domain,
     issuer: SpiffeId,
-    /// The header of all of them, encoded.
+    /// The encoded header, which is the same for all assertions.
     head: String,
     keys: KeySet,
 }
 
-/// What one of them says.
+/// The content of an assertion.
 #[derive(Clone, Copy, Debug)]
 pub struct Assertion<'a> {
-    /// Who asks.
+    /// The subject that the request is from.
     pub subject: &'a Subject,
-    /// At which interface. No other is to believe it.
+    /// The interface that the request is for. Other backends must not accept the assertion.
     pub door: &'a DoorName,
-    /// In which flow, as the audit log has it.
+    /// The flow's id in the audit log.
     pub flow: FlowId,
 }
 
@@ -47,10 +49,10 @@ struct Claims<'a> {
 }
 
 impl Assertions {
-    /// Those of `gateway`, under the key that is kept for them; where there is none, one is made.
+    /// Opens the signer of `gateway` with the key in the slot `Assertion`, or creates that key.
     ///
     /// # Errors
-    /// When there is a key that cannot be opened or is of another kind, or none can be made.
+    /// Fails when the key cannot be opened or created, or is not ECDSA P-256.
     pub fn open(keys: &dyn Keys, domain: Domain, gateway: Subject) -> Result<Self, KeyError> {
         let signer = match keys.open(Slot::Assertion)? {
             Some(signer) => signer,
@@ -58,24 +60,24 @@ impl Assertions {
         };
         let jwk = Jwk::of(signer.public_key()).ok_or_else(|| {
             let slot = Slot::Assertion;
-            KeyError::Place(format!("the {slot} key is none of {}", Algorithm::P256))
+            KeyError::Place(format!("the {slot} key is not {}", Algorithm::P256))
         })?;
         let head = text(format!(r#"{{"alg":"ES256","typ":"JWT","kid":"{}"}}"#, jwk.kid).as_bytes());
         let issuer = SpiffeId::new(domain.clone(), gateway);
         Ok(Self { signer, domain, issuer, head, keys: KeySet { keys: vec![jwk] } })
     }
 
-    /// What they are verified with.
+    /// Returns the keys that verify the assertions.
     #[must_use]
     pub fn keys(&self) -> &KeySet {
         &self.keys
     }
 
-    /// Says it at `now`: a JWS in its compact form (RFC 7515 section 7.1), and until when it is
-    /// good.
+    /// Signs an assertion at `now`. Returns it as a JWS in compact form (RFC 7515 section 7.1),
+    /// with the end of its validity.
     ///
     /// # Errors
-    /// When the key's place refuses.
+    /// Fails when the key cannot sign.
     pub fn sign(
         &self,
         assertion: &Assertion<'_>,
@@ -95,10 +97,10 @@ impl Assertions {
             jti: &flow.to_string(),
         });
         let claims = claims.map_err(|_| KeyError::Crypto(WHAT))?;
-        let said = format!("{}.{}", self.head, text(&claims));
-        let signature = self.signer.sign(said.as_bytes())?;
+        let signed = format!("{}.{}", self.head, text(&claims));
+        let signature = self.signer.sign(signed.as_bytes())?;
         let signature = fixed(&signature).ok_or(KeyError::Crypto(WHAT))?;
-        Ok((format!("{said}.{}", text(&signature)), until))
+        Ok((format!("{signed}.{}", text(&signature)), until))
     }
 }
 
@@ -118,14 +120,16 @@ mod tests {
 
     use super::*;
 
-    /// A key that signs until it is told not to.
+    /// A key that can be told to refuse signing.
     struct Key(EcdsaKeyPair, Vec<u8>, Mutex<bool>);
 
     impl Key {
         fn new(algorithm: Algorithm) -> Arc<Self> {
             let curve = match algorithm {
                 Algorithm::P256 => &ECDSA_P256_SHA256_ASN1_SIGNING,
-                _ => &ECDSA_P384_SHA384_ASN1_SIGNING,
+                Algorithm::P384 | Algorithm::Ed25519 | Algorithm::Rsa => {
+                    &ECDSA_P384_SHA384_ASN1_SIGNING
+                }
             };
             let pair = EcdsaKeyPair::generate(curve).unwrap();
             let public = pair.public_key().as_der().unwrap().as_ref().to_vec();
@@ -150,11 +154,11 @@ mod tests {
         }
     }
 
-    /// One place for a key.
+    /// A store for a single key.
     #[derive(Default)]
-    struct Place(Mutex<Option<Arc<Key>>>);
+    struct SingleKeyStore(Mutex<Option<Arc<Key>>>);
 
-    impl Keys for Place {
+    impl Keys for SingleKeyStore {
         fn create(&self, slot: Slot, algorithm: Algorithm) -> Result<Arc<dyn Signer>, KeyError> {
             assert_eq!(slot, Slot::Assertion);
             let key = Key::new(algorithm);
@@ -168,9 +172,9 @@ mod tests {
         }
     }
 
-    fn open(place: &Place) -> Result<Assertions, KeyError> {
+    fn open(store: &SingleKeyStore) -> Result<Assertions, KeyError> {
         let domain = "doorward.home.arpa".parse().unwrap();
-        Assertions::open(place, domain, "gateway/main".parse().unwrap())
+        Assertions::open(store, domain, "gateway/main".parse().unwrap())
     }
 
     fn decoded(part: &str) -> Vec<u8> {
@@ -179,14 +183,14 @@ mod tests {
 
     #[test]
     fn an_assertion_says_who_to_whom_and_for_how_long() {
-        let place = Place::default();
-        let assertions = open(&place).unwrap();
+        let store = SingleKeyStore::default();
+        let assertions = open(&store).unwrap();
         let subject = "user/alice".parse().unwrap();
         let door = "web--box".parse().unwrap();
         let flow = FlowId::new(Timestamp::UNIX_EPOCH, [7; 10]);
         let now: Timestamp = "2026-11-23T12:00:00.9Z".parse().unwrap();
         let assertion = Assertion { subject: &subject, door: &door, flow };
-        // A signature's numbers are sometimes shorter than 32 bytes.
+        // Repeated, since a number in a signature is sometimes shorter than 32 bytes.
         for _ in 0..500 {
             let (token, until) = assertions.sign(&assertion, now).unwrap();
             assert_eq!(until, "2026-11-23T12:01:00Z".parse().unwrap());
@@ -207,36 +211,36 @@ mod tests {
                     "jti": flow.to_string(),
                 })
             );
-            let key = place.0.lock().unwrap().clone().unwrap();
+            let key = store.0.lock().unwrap().clone().unwrap();
             let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &key.1);
-            let said = token.rsplit_once('.').unwrap().0;
-            public.verify(said.as_bytes(), &decoded(signature)).unwrap();
+            let signed = token.rsplit_once('.').unwrap().0;
+            public.verify(signed.as_bytes(), &decoded(signature)).unwrap();
         }
     }
 
     #[test]
     fn the_key_is_made_once_and_is_of_one_kind() {
-        let place = Place::default();
-        let first = open(&place).unwrap().keys().clone();
-        assert_eq!(open(&place).unwrap().keys(), &first);
-        assert_ne!(open(&Place::default()).unwrap().keys(), &first);
-        *place.0.lock().unwrap() = Some(Key::new(Algorithm::P384));
-        let error = open(&place).err().unwrap().to_string();
-        assert_eq!(error, "the assertion key is none of ECDSA P-256");
+        let store = SingleKeyStore::default();
+        let first = open(&store).unwrap().keys().clone();
+        assert_eq!(open(&store).unwrap().keys(), &first);
+        assert_ne!(open(&SingleKeyStore::default()).unwrap().keys(), &first);
+        *store.0.lock().unwrap() = Some(Key::new(Algorithm::P384));
+        let error = open(&store).err().unwrap().to_string();
+        assert_eq!(error, "the assertion key is not ECDSA P-256");
     }
 
     #[test]
     fn nothing_is_said_that_cannot_be_signed() {
-        let place = Place::default();
-        let assertions = open(&place).unwrap();
-        *place.0.lock().unwrap().as_ref().unwrap().2.lock().unwrap() = false;
+        let store = SingleKeyStore::default();
+        let assertions = open(&store).unwrap();
+        *store.0.lock().unwrap().as_ref().unwrap().2.lock().unwrap() = false;
         let subject = "user/alice".parse().unwrap();
         let door = "web--box".parse().unwrap();
         let flow = FlowId::new(Timestamp::UNIX_EPOCH, [7; 10]);
         let assertion = Assertion { subject: &subject, door: &door, flow };
         assert!(assertions.sign(&assertion, Timestamp::UNIX_EPOCH).is_err());
-        // Nor where time ends.
-        *place.0.lock().unwrap().as_ref().unwrap().2.lock().unwrap() = true;
+        // Nor can an assertion whose end is beyond the last instant.
+        *store.0.lock().unwrap().as_ref().unwrap().2.lock().unwrap() = true;
         assert!(assertions.sign(&assertion, Timestamp::MAX).is_err());
     }
 }

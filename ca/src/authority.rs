@@ -1,4 +1,4 @@
-//! The issuing authority: its certificate, its chain, and how a prepared certificate is signed.
+//! The issuing authority: its certificate, its chain, and the signing of prepared certificates.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,44 +12,44 @@ use rcgen::{
 };
 use thiserror::Error;
 
-use crate::issue::{Facts, IssueError, Issued, Prepared};
+use crate::issue::{IssueError, Issued, LeafFacts, Prepared};
 use crate::lint::{Expected, LintError, lint};
 use crate::ports::{Algorithm, KeyError, Keys, Signer, Slot};
 use crate::profile::Profiles;
 use crate::random::random;
 use crate::x509::{certificate_fingerprint, date, instant, key_fingerprint, parse, subject_key_id};
 
-/// The public half of an issuing authority: its certificate and those above it.
+/// The certificates of an issuing authority: its own and those above it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuingCa {
-    /// Its certificate, DER.
+    /// The authority's certificate, DER.
     pub certificate: Vec<u8>,
-    /// The certificates between it and the root, DER, nearest first; mostly none.
+    /// The certificates between it and the root, DER, the nearest first. Usually there are none.
     pub intermediates: Vec<Vec<u8>>,
-    /// The root: the trust anchor that clients are given, DER.
+    /// The root, DER: the trust anchor that clients get.
     pub root: Vec<u8>,
 }
 
 impl IssuingCa {
-    /// SHA-256 of the root's DER: what codes carry and owners compare.
+    /// Returns the SHA-256 of the root's DER, which codes carry and owners compare.
     #[must_use]
     pub fn anchor(&self) -> Fingerprint {
         certificate_fingerprint(&self.root)
     }
 
-    /// What a holder of a leaf sends after it: the issuing authority and all between it and
-    /// the root.
+    /// Returns the certificates that the holder of a leaf sends after it: the issuing authority and
+    /// those between it and the root.
     pub fn chain(&self) -> impl Iterator<Item = &[u8]> {
         [&self.certificate].into_iter().chain(&self.intermediates).map(Vec::as_slice)
     }
 }
 
-/// The issuing authority with its key: what signs.
+/// The issuing authority with its key, which signs certificates.
 pub struct Authority {
     public: IssuingCa,
     domain: Domain,
     signer: Arc<dyn Signer>,
-    /// A key of the same kind that is never stored and never signs anything that leaves.
+    /// A key of the same kind. It is never stored, and nothing that it signs leaves this process.
     throwaway: KeyPair,
     key: Fingerprint,
     key_id: Vec<u8>,
@@ -57,35 +57,36 @@ pub struct Authority {
     not_after: Timestamp,
 }
 
-/// Why an authority cannot be founded or opened.
+/// Why an authority cannot be created or opened.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AuthorityError {
-    /// A key is missing or refuses.
+    /// A key is missing or cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// There is no key in the slot.
-    #[error("the {0} key is not where the keys are kept; put them back from a backup")]
+    /// The slot has no key.
+    #[error("the {0} key is missing; restore the keys from a backup")]
     NoKey(Slot),
-    /// The key in the slot is not the one of the certificate.
+    /// The key in the slot does not belong to the certificate.
     #[error("the {0} key is not the one that the certificate names")]
     OtherKey(Slot),
-    /// A certificate that cannot be read.
+    /// The certificate cannot be parsed.
     #[error("the certificate of the issuing authority cannot be read")]
     Certificate,
-    /// A certificate could not be built. Ours.
+    /// The certificate cannot be built. The fault of this program.
     #[error("the certificate cannot be built: {0}")]
     Build(#[from] rcgen::Error),
-    /// The system gives no random bytes.
+    /// The system has no random bytes.
     #[error("the system gives no random bytes")]
     Random,
 }
 
-/// Founds a root and, signed by it, an issuing authority, each with a new key.
+/// Creates a root, and an issuing authority signed by it, each with a new key.
 ///
-/// The root lives 20 years and signs authorities only; the issuing authority lives 5 and
-/// signs leaves only.
+/// The root is valid for 20 years and signs authorities only. The issuing authority is valid for 5
+/// years and signs leaves only.
 ///
+/// # Errors
 /// # Errors
 /// See [`AuthorityError`].
 pub fn found(
@@ -96,11 +97,11 @@ pub fn found(
 ) -> Result<IssuingCa, AuthorityError> {
     const YEAR: i64 = 366 * 24 * 3600;
     let root_key = keys.create(Slot::Root, kind)?;
-    let root_key = Remote::new(root_key.as_ref())?;
+    let root_key = RcgenKey::new(root_key.as_ref())?;
     let root = authority_params(&format!("{domain} root"), None, now, 20 * YEAR)?;
     let root_certificate = root.self_signed(&root_key)?;
     let issuing_key = keys.create(Slot::Issuing, kind)?;
-    let issuing_key = Remote::new(issuing_key.as_ref())?;
+    let issuing_key = RcgenKey::new(issuing_key.as_ref())?;
     let issuing = authority_params(&format!("{domain} issuing"), Some(0), now, 5 * YEAR)?;
     let certificate = issuing.signed_by(&issuing_key, &Issuer::new(root, root_key))?;
     Ok(IssuingCa {
@@ -132,8 +133,8 @@ fn authority_params(
     Ok(params)
 }
 
-/// 128 random bits. The first byte is never 0, so that every serial number has the same
-/// length and none is zero.
+/// Returns a serial number of 128 random bits. The first byte is never 0, so that all serial
+/// numbers have the same length and none is zero.
 fn new_serial() -> Result<Serial, AuthorityError> {
     loop {
         let bytes: [u8; 16] = random().map_err(|_| AuthorityError::Random)?;
@@ -144,10 +145,10 @@ fn new_serial() -> Result<Serial, AuthorityError> {
 }
 
 impl Authority {
-    /// Opens the issuing authority whose certificate is `public`, with its key from `slot`.
+    /// Opens the issuing authority whose certificates are `public`, with its key from `slot`.
     ///
     /// # Errors
-    /// When the key is missing, refuses, or is another than the certificate's.
+    /// Fails when the key is missing, cannot be opened, or does not belong to the certificate.
     pub fn open(
         keys: &dyn Keys,
         slot: Slot,
@@ -167,26 +168,26 @@ impl Authority {
         Ok(Self { public, domain, signer, throwaway, key, key_id, name, not_after })
     }
 
-    /// Its certificate and those above it.
+    /// Returns the authority's certificate and those above it.
     #[must_use]
     pub fn public(&self) -> &IssuingCa {
         &self.public
     }
 
-    /// SHA-256 of its SubjectPublicKeyInfo: the issuer in every [`CertificateId`] of its.
+    /// Returns the SHA-256 of its SubjectPublicKeyInfo: the issuer in its [`CertificateId`]s.
     #[must_use]
     pub fn key(&self) -> Fingerprint {
         self.key
     }
 
-    /// When it ends.
+    /// Returns the end of its validity.
     #[must_use]
     pub fn not_after(&self) -> Timestamp {
         self.not_after
     }
 
-    /// Builds and lints the certificate of a person or device over `spki`, whose possession
-    /// has been proven.
+    /// Builds and lints a certificate for a person or a device. The request has proven possession
+    /// of the key.
     ///
     /// # Errors
     /// See [`IssueError`].
@@ -200,8 +201,8 @@ impl Authority {
         self.build(profiles, subject, csr.public_key(), &[], &[], now)
     }
 
-    /// Builds and lints a certificate that the gateway itself serves with, over the key in
-    /// its own keeping.
+    /// Builds and lints a certificate with which the gateway itself serves TLS, for a key that it
+    /// holds.
     ///
     /// # Errors
     /// See [`IssueError`].
@@ -272,20 +273,20 @@ impl Authority {
         let tbs = tbs(probe.der())?;
         let id = CertificateId { issuer: self.key, serial };
         let key = key_fingerprint(spki);
-        let facts = Facts { id, name, key, not_before, not_after };
+        let facts = LeafFacts { id, name, key, not_before, not_after };
         Ok(Prepared { params, tbs, spki: spki.to_vec(), facts })
     }
 
-    /// Spends `prepared` on one signature. Call it inside the transaction that stores the row.
+    /// Signs a prepared certificate, once. Call it inside the transaction that stores the row.
     ///
     /// # Errors
-    /// When the key refuses, or what was signed differs from what was linted.
+    /// Fails when the key cannot sign, or when the signed bytes differ from the linted ones.
     pub fn redeem(&self, prepared: Prepared) -> Result<Issued, IssueError> {
         let Prepared { params, tbs: linted, spki, facts } = prepared;
-        let issuer = self.issuer(Remote::new(self.signer.as_ref())?)?;
+        let issuer = self.issuer(RcgenKey::new(self.signer.as_ref())?)?;
         let certificate = params.signed_by(&SubjectPublicKeyInfo::from_der(&spki)?, &issuer)?;
         if tbs(certificate.der())? != linted {
-            return Err(LintError("difference from what was checked").into());
+            return Err(LintError("content, which differs from the linted one").into());
         }
         Ok(Issued { der: certificate.der().to_vec(), facts })
     }
@@ -315,19 +316,19 @@ fn tbs(der: &[u8]) -> Result<Vec<u8>, LintError> {
     Ok(certificate.tbs_certificate.as_ref().to_vec())
 }
 
-/// A [`Signer`] as rcgen knows keys.
-struct Remote<'a> {
+/// Adapts a [`Signer`] to rcgen's key trait.
+struct RcgenKey<'a> {
     signer: &'a dyn Signer,
     public_key: SubjectPublicKeyInfo,
 }
 
-impl<'a> Remote<'a> {
+impl<'a> RcgenKey<'a> {
     fn new(signer: &'a dyn Signer) -> Result<Self, rcgen::Error> {
         Ok(Self { signer, public_key: SubjectPublicKeyInfo::from_der(signer.public_key())? })
     }
 }
 
-impl PublicKeyData for Remote<'_> {
+impl PublicKeyData for RcgenKey<'_> {
     fn der_bytes(&self) -> &[u8] {
         self.public_key.der_bytes()
     }
@@ -337,7 +338,7 @@ impl PublicKeyData for Remote<'_> {
     }
 }
 
-impl SigningKey for Remote<'_> {
+impl SigningKey for RcgenKey<'_> {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
         self.signer.sign(message).map_err(|_| rcgen::Error::RemoteKeyError)
     }

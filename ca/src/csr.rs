@@ -1,4 +1,4 @@
-//! Reads certification requests (PKCS #10, RFC 2986): only the proven public key is taken.
+//! Parses certification requests (PKCS #10, RFC 2986). Only the proven public key is used.
 
 use doorward_model::Fingerprint;
 use thiserror::Error;
@@ -10,8 +10,8 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 use crate::ports::Algorithm;
 use crate::x509::key_fingerprint;
 
-/// A public key whose holder has proven to have the private one: all that is taken from a
-/// certification request (RFC 2986). Names and extensions in it are ignored.
+/// A public key whose holder has proven possession of the private key. It is all that is taken from
+/// a certification request (RFC 2986); the request's names and extensions are ignored.
 #[derive(Clone, Debug)]
 pub struct VerifiedCsr {
     spki: Vec<u8>,
@@ -19,32 +19,32 @@ pub struct VerifiedCsr {
     key: Fingerprint,
 }
 
-/// Why a certification request is refused. The requester's fault.
+/// Why a certification request is refused. The requester is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum CsrError {
-    /// Longer than [`VerifiedCsr::LIMIT`].
+    /// The request is longer than [`VerifiedCsr::LIMIT`].
     #[error("the request is longer than {} bytes", VerifiedCsr::LIMIT)]
     TooLong,
-    /// Neither DER nor PEM of a PKCS #10 request.
+    /// The request is neither DER nor PEM of PKCS #10.
     #[error("not a PKCS #10 certification request")]
     Malformed,
-    /// A key that is not accepted.
+    /// The kind of key is not accepted.
     #[error("the key is none of ECDSA P-256, ECDSA P-384, Ed25519, RSA of 2048 to 4096 bits")]
     Key,
-    /// A signature algorithm that is not accepted, such as any with SHA-1.
+    /// The signature algorithm is not accepted, for example because it uses SHA-1.
     #[error("the request is signed by none of ECDSA, Ed25519, RSA PKCS #1 with SHA-256 or longer")]
     Signature,
-    /// The signature does not verify under the request's own key.
+    /// The signature does not verify with the request's own key.
     #[error("the request is not signed by its own key")]
     NotSigned,
 }
 
 impl VerifiedCsr {
-    /// The longest request that is read, in bytes.
+    /// The longest request that is parsed, in bytes.
     pub const LIMIT: usize = 16 * 1024;
 
-    /// Reads a request in DER or PEM and verifies that its key signed it.
+    /// Parses a request in DER or PEM and verifies its signature with its own key.
     ///
     /// # Errors
     /// See [`CsrError`].
@@ -81,27 +81,27 @@ impl VerifiedCsr {
         Ok(Self { spki, algorithm, key })
     }
 
-    /// The public key: a DER SubjectPublicKeyInfo.
+    /// Returns the public key as a DER SubjectPublicKeyInfo.
     #[must_use]
     pub fn public_key(&self) -> &[u8] {
         &self.spki
     }
 
-    /// What key it is.
+    /// Returns the kind of the key.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// SHA-256 of the SubjectPublicKeyInfo.
+    /// Returns the SHA-256 of the SubjectPublicKeyInfo.
     #[must_use]
     pub fn key(&self) -> Fingerprint {
         self.key
     }
 }
 
-/// Whether the AlgorithmIdentifier that follows `info` is, byte for byte, one that we accept:
-/// the parser is lenient there, and knows SHA-1.
+/// Returns whether the AlgorithmIdentifier after `info` is an accepted one, byte for byte. The
+/// parser is too lenient for this check, and accepts SHA-1.
 fn is_signed_properly(der: &[u8], info: &[u8]) -> bool {
     const ACCEPTED: [&[u8]; 6] = [
         // ecdsa-with-SHA256, ecdsa-with-SHA384 (RFC 5758 section 3.2)
@@ -114,7 +114,7 @@ fn is_signed_properly(der: &[u8], info: &[u8]) -> bool {
         &[0x30, 13, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 12, 5, 0],
         &[0x30, 13, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 13, 5, 0],
     ];
-    // The outer SEQUENCE's tag, then its length in the short or the long form.
+    // Skips the outer SEQUENCE's tag and its length, in short or long form.
     let header = match der.get(1) {
         Some(long) if long & 0x80 != 0 => 2 + usize::from(long & 0x7f),
         _ => 2,
@@ -123,7 +123,7 @@ fn is_signed_properly(der: &[u8], info: &[u8]) -> bool {
     rest.is_some_and(|rest| ACCEPTED.iter().any(|algorithm| rest.starts_with(algorithm)))
 }
 
-/// What key an SPKI holds, if it is one that we sign for or with.
+/// Returns the kind of key in an SPKI, if it is an accepted kind.
 pub(crate) fn algorithm(spki: &SubjectPublicKeyInfo<'_>) -> Option<Algorithm> {
     const P256: &str = "1.2.840.10045.3.1.7";
     const P384: &str = "1.3.132.0.34";
@@ -134,7 +134,7 @@ pub(crate) fn algorithm(spki: &SubjectPublicKeyInfo<'_>) -> Option<Algorithm> {
     match spki.parsed().ok()? {
         PublicKey::EC(point) => {
             let curve = spki.algorithm.parameters.as_ref()?.as_oid().ok()?.to_id_string();
-            // Uncompressed points only (RFC 5480 section 2.2 lets a CA insist).
+            // Accepts uncompressed points only, as RFC 5480 section 2.2 allows a CA to.
             match (curve.as_str(), point.data().len(), point.data().first()) {
                 (P256, 65, Some(4)) => Some(Algorithm::P256),
                 (P384, 97, Some(4)) => Some(Algorithm::P384),

@@ -1,8 +1,8 @@
-//! Codes: how a subject comes to its identity.
+//! Codes, with which a subject gets its identity.
 //!
-//! A code is redeemed by one public key. The transaction that consumes it stores the
-//! certificate, so a crash before the commit leaves the code unused, and the same code with
-//! the same key returns the same certificate until the code expires.
+//! A code is redeemed by one public key. The transaction that consumes a code also stores the
+//! certificate, so a crash before the commit leaves the code unused. Until the code expires, the
+//! same code with the same key returns the same certificate.
 
 use std::time::Duration;
 
@@ -13,53 +13,53 @@ use thiserror::Error;
 use crate::random::random;
 use crate::x509::sha256;
 
-/// How long a claim code lives.
+/// How long a claim code is valid.
 pub const CLAIM_LIFE: Duration = Duration::from_secs(3600);
 
-/// The longest life of a code.
+/// The longest validity of a code.
 pub const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// A code as it is kept: not the secret, but what it is recognised by.
+/// A code as it is stored, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodeRow {
-    /// SHA-256 of the secret. The secret has 160 random bits, so no salt is needed.
+    /// The SHA-256 of the secret. The secret has 160 random bits, so no salt is needed.
     pub digest: Fingerprint,
-    /// When it stops being good.
+    /// When the code expires.
     pub expires: Timestamp,
-    /// The key that has redeemed it, if one has.
+    /// The key that has redeemed the code, if one has.
     pub redeemed_by: Option<Fingerprint>,
-    /// Whether it was taken back.
+    /// Whether the code was cancelled.
     pub cancelled: bool,
 }
 
-/// What a code is worth to the one who presents it.
+/// What a valid code allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// A certificate may be issued, in the transaction that asked.
+pub enum CodeVerdict {
+    /// A certificate may be issued, within the same transaction.
     Fresh,
-    /// This key has redeemed it before: the same certificate is returned.
+    /// This key has redeemed the code before, so the same certificate is returned.
     Again,
 }
 
-/// Why a code is refused. The presenter learns only that it is.
+/// Why a code is refused. The client is told only that it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CodeRefused {
     /// There is no such code.
     #[error("no such code")]
     Unknown,
-    /// It has expired.
+    /// The code has expired.
     #[error("the code has expired")]
     Expired,
-    /// Another key has redeemed it.
+    /// Another key has redeemed the code.
     #[error("the code has been used")]
     Used,
-    /// It was taken back, or its subject is gone or disabled.
+    /// The code was cancelled, or its subject is gone or disabled.
     #[error("the code was cancelled")]
     Cancelled,
 }
 
 impl CodeRefused {
-    /// The word for records.
+    /// Returns the word for audit records.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -71,25 +71,25 @@ impl CodeRefused {
     }
 }
 
-/// A fresh secret of 160 bits.
+/// Returns a new secret of 160 random bits.
 ///
 /// # Errors
-/// When the system gives no random bytes.
+/// Fails when the system has no random bytes.
 pub fn new_secret() -> Result<Secret, aws_lc_rs::error::Unspecified> {
     Ok(Secret::new(random::<20>()?.to_vec()))
 }
 
-/// What a presented secret is looked up by.
+/// Returns the digest by which a secret is looked up.
 #[must_use]
 pub fn digest_of(secret: &[u8]) -> Fingerprint {
     sha256(secret)
 }
 
-/// What `row` is worth to the holder of `key` at `now`.
+/// Returns what the code in `row` allows the holder of `key` at `now`.
 ///
 /// # Errors
-/// When it is worth nothing.
-pub fn judge(row: &CodeRow, key: Fingerprint, now: Timestamp) -> Result<Verdict, CodeRefused> {
+/// Fails when the code is refused.
+pub fn judge(row: &CodeRow, key: Fingerprint, now: Timestamp) -> Result<CodeVerdict, CodeRefused> {
     if row.cancelled {
         return Err(CodeRefused::Cancelled);
     }
@@ -97,8 +97,8 @@ pub fn judge(row: &CodeRow, key: Fingerprint, now: Timestamp) -> Result<Verdict,
         return Err(CodeRefused::Expired);
     }
     match row.redeemed_by {
-        None => Ok(Verdict::Fresh),
-        Some(first) if first == key => Ok(Verdict::Again),
+        None => Ok(CodeVerdict::Fresh),
+        Some(first) if first == key => Ok(CodeVerdict::Again),
         Some(_) => Err(CodeRefused::Used),
     }
 }
@@ -118,10 +118,10 @@ mod tests {
             cancelled: false,
         };
         assert_eq!(judge(&row, one, at(100)), Err(CodeRefused::Expired));
-        assert_eq!(judge(&row, one, at(99)), Ok(Verdict::Fresh));
+        assert_eq!(judge(&row, one, at(99)), Ok(CodeVerdict::Fresh));
         row.redeemed_by = Some(one);
         assert_eq!(judge(&row, other, at(99)), Err(CodeRefused::Used));
-        assert_eq!(judge(&row, one, at(99)), Ok(Verdict::Again));
+        assert_eq!(judge(&row, one, at(99)), Ok(CodeVerdict::Again));
         assert_eq!(judge(&row, one, at(100)), Err(CodeRefused::Expired));
         row.cancelled = true;
         assert_eq!(judge(&row, one, at(99)), Err(CodeRefused::Cancelled));

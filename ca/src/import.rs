@@ -1,4 +1,4 @@
-//! Checks an issuing authority that the owner brings along.
+//! Checks an issuing authority that an owner brings along.
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -8,51 +8,51 @@ use crate::authority::IssuingCa;
 use crate::csr::algorithm;
 use crate::x509::{instant, parse, subject_key_id};
 
-/// Why an issuing authority cannot be imported. The operator's to mend.
+/// Why an issuing authority cannot be imported. The operator can correct it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ImportError {
-    /// A file without a certificate.
+    /// A file has no certificate.
     #[error("{0} holds no PEM certificate")]
     NoCertificate(&'static str),
-    /// A root file with more than one certificate.
+    /// The root file has more than one certificate.
     #[error("the root file holds more than one certificate")]
     ManyRoots,
-    /// A certificate that cannot be read.
+    /// A certificate cannot be parsed.
     #[error("a certificate in {0} cannot be read")]
     Unreadable(&'static str),
-    /// The certificate is no authority's.
+    /// The certificate is not an authority's.
     #[error("the certificate may not sign others (it needs CA:TRUE and keyCertSign)")]
     NotAnAuthority,
-    /// A path length that leaves no room for the authorities below.
+    /// A path length constraint allows no authorities below.
     #[error(
-        "a path length in the chain leaves no room for the authorities below it, so nobody would \
-         accept what this one issues"
+        "a path length in the chain allows no authorities below it, so no client would accept \
+         certificates that this authority issues"
     )]
     PathLength,
-    /// Name constraints, which a gateway's names would have to meet.
+    /// The chain has name constraints, which the gateway's names might violate.
     #[error("a certificate of the chain has name constraints; use an authority without any")]
     NameConstraints,
-    /// No subject key identifier.
+    /// The certificate has no subject key identifier.
     #[error("the certificate has no subject key identifier, by which leaves name their issuer")]
     NoKeyId,
-    /// A key of another kind.
+    /// The kind of key is not accepted.
     #[error("the key is none of ECDSA P-256, ECDSA P-384, Ed25519, RSA of 2048 to 4096 bits")]
     Key,
-    /// The private key is not the certificate's.
+    /// The private key does not belong to the certificate.
     #[error("the private key does not belong to the certificate")]
     OtherKey,
-    /// It does not lead to the root.
+    /// The certificates do not lead to the root.
     #[error("the certificate does not lead to the root: {0}")]
     Chain(&'static str),
-    /// Not valid now.
+    /// A certificate is not valid now.
     #[error("the certificate is valid from {0} to {1}, which is not now")]
     Time(Timestamp, Timestamp),
 }
 
-/// Checks an issuing authority that an owner already has: `certificates` (its certificate,
-/// then those between it and the root, PEM), `root` (PEM), and the public key of the private
-/// key that comes with it.
+/// Checks an existing issuing authority and returns its certificates. `certificates` is PEM: its
+/// certificate, then those between it and the root. `root` is PEM. `public_key` is the public half
+/// of the imported private key.
 ///
 /// # Errors
 /// See [`ImportError`].
@@ -65,7 +65,7 @@ pub fn import(
     let mut chain = read_pem(certificates, "the certificate file")?;
     let roots = read_pem(root, "the root file")?;
     let [root] = roots.as_slice() else { return Err(ImportError::ManyRoots) };
-    // Many files end with the root itself.
+    // Many files include the root as the last certificate.
     if chain.len() > 1 {
         chain.retain(|der| der != root);
     }
@@ -84,7 +84,7 @@ pub fn import(
     let above = all.iter().skip(1).chain([&root_parsed]);
     for (below, above) in all.iter().zip(above) {
         if below.issuer().as_raw() != above.subject().as_raw() {
-            return Err(ImportError::Chain("an issuer's name is not the next one's"));
+            return Err(ImportError::Chain("an issuer's name is not the next certificate's name"));
         }
         if below.verify_signature(Some(above.public_key())).is_err() {
             return Err(ImportError::Chain("a signature does not verify"));
@@ -105,8 +105,8 @@ pub fn import(
             return Err(ImportError::NotAnAuthority);
         }
     }
-    // What stands between a leaf and the root must let a leaf of ours through (RFC 5280 section
-    // 6.1.4): better refused here than by every client later.
+    // Checks the constraints that clients check for each leaf (RFC 5280 section 6.1.4). An error
+    // here is better than a refusal by every client later.
     for (below, certificate) in (0_u32..).zip(all.iter().chain([&root_parsed])) {
         let length = match certificate.basic_constraints() {
             Ok(Some(constraints)) => constraints.value.path_len_constraint,

@@ -1,4 +1,4 @@
-//! Builds certificates and checks them before they are signed.
+//! Certificates before and after they are signed.
 
 use doorward_model::{CertificateId, Fingerprint, Serial, SpiffeId, Subject};
 use jiff::Timestamp;
@@ -8,19 +8,19 @@ use thiserror::Error;
 use crate::lint::LintError;
 use crate::ports::KeyError;
 
-/// A certificate that is ready to be signed: built, signed by a throwaway key, read back and
-/// found right. Spent by [`Authority::redeem`](crate::Authority::redeem), once.
+/// A certificate that is ready to be signed: built, signed by a throwaway key, parsed and linted.
+/// [`Authority::redeem`](crate::Authority::redeem) consumes it.
 #[must_use]
 pub struct Prepared {
     pub(crate) params: CertificateParams,
-    /// The bytes that were linted; the real signature must cover the same.
+    /// The linted bytes, which the real signature must cover.
     pub(crate) tbs: Vec<u8>,
     pub(crate) spki: Vec<u8>,
-    pub(crate) facts: Facts,
+    pub(crate) facts: LeafFacts,
 }
 
 #[derive(Clone)]
-pub(crate) struct Facts {
+pub(crate) struct LeafFacts {
     pub(crate) id: CertificateId,
     pub(crate) name: SpiffeId,
     pub(crate) key: Fingerprint,
@@ -29,70 +29,70 @@ pub(crate) struct Facts {
 }
 
 impl Prepared {
-    /// Which certificate it will be: what the log says before the signature is made.
+    /// Returns the certificate's id, which the audit log records before the signature.
     #[must_use]
     pub fn id(&self) -> &CertificateId {
         &self.facts.id
     }
 
-    /// Whom it will identify.
+    /// Returns the subject that the certificate will identify.
     #[must_use]
     pub fn subject(&self) -> &Subject {
         self.facts.name.subject()
     }
 
-    /// Whose key it will certify: SHA-256 of the SubjectPublicKeyInfo.
+    /// Returns the SHA-256 of the SubjectPublicKeyInfo that it will certify.
     #[must_use]
     pub fn key(&self) -> Fingerprint {
         self.facts.key
     }
 }
 
-/// A signed certificate, not yet anyone's: it identifies its subject once its row is stored.
+/// A signed certificate. It identifies its subject only once its row is stored.
 #[must_use]
 pub struct Issued {
     pub(crate) der: Vec<u8>,
-    pub(crate) facts: Facts,
+    pub(crate) facts: LeafFacts,
 }
 
 impl Issued {
-    /// The certificate, DER.
+    /// Returns the certificate, DER.
     #[must_use]
     pub fn der(&self) -> &[u8] {
         &self.der
     }
 
-    /// Which certificate it is.
+    /// Returns the certificate's id.
     #[must_use]
     pub fn id(&self) -> &CertificateId {
         &self.facts.id
     }
 
-    /// Its serial number.
+    /// Returns the serial number.
     #[must_use]
     pub fn serial(&self) -> &Serial {
         &self.facts.id.serial
     }
 
-    /// Whom it identifies.
+    /// Returns the subject that the certificate identifies.
     #[must_use]
     pub fn subject(&self) -> &Subject {
         self.facts.name.subject()
     }
 
-    /// SHA-256 of its SubjectPublicKeyInfo.
+    /// Returns the SHA-256 of its SubjectPublicKeyInfo.
     #[must_use]
     pub fn key(&self) -> Fingerprint {
         self.facts.key
     }
 
-    /// From when it is valid, included.
+    /// Returns the first instant of its validity.
     #[must_use]
     pub fn not_before(&self) -> Timestamp {
         self.facts.not_before
     }
 
-    /// Until when it is valid, included.
+    /// Returns the last instant of its validity.
     #[must_use]
     pub fn not_after(&self) -> Timestamp {
         self.facts.not_after
@@ -103,19 +103,19 @@ impl Issued {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum IssueError {
-    /// The issuing authority ends too soon. The operator's to mend.
+    /// The issuing authority ends too soon. The operator can correct it.
     #[error("the issuing authority ends at {0}; rotate it before issuing more")]
     AuthorityEnds(Timestamp),
-    /// A host name that no certificate can carry. The operator's to mend.
-    #[error("'{0}' cannot stand in a certificate")]
+    /// A certificate cannot contain this host name. The operator can correct it.
+    #[error("a certificate cannot contain the name '{0}'")]
     Name(String),
-    /// What was built is not what was meant. Ours.
+    /// The built certificate is not as intended. The fault of this program.
     #[error(transparent)]
     Lint(#[from] LintError),
-    /// The key refused.
+    /// The key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The certificate could not be built. Ours.
+    /// The certificate could not be built. The fault of this program.
     #[error("the certificate cannot be built: {0}")]
     Build(#[from] rcgen::Error),
 }

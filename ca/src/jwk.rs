@@ -5,12 +5,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
-/// What a SubjectPublicKeyInfo of P-256 begins with (RFC 5480 section 2), up to the point's form:
-/// both coordinates follow, 32 bytes each (SEC 1 section 2.3.3).
+/// The start of a SubjectPublicKeyInfo on P-256 (RFC 5480 section 2), up to the byte for the
+/// point's form. Both coordinates follow, 32 bytes each (SEC 1 section 2.3.3).
 const P256: &[u8] = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\
                       \x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00\x04";
 
-/// A public key on P-256 with which signatures are verified (RFC 7517, RFC 7518 section 6.2.1).
+/// A public key on P-256 for verifying signatures (RFC 7517, RFC 7518 section 6.2.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Jwk {
     kty: &'static str,
@@ -20,30 +20,29 @@ pub(crate) struct Jwk {
     #[serde(rename = "use")]
     purpose: &'static str,
     alg: &'static str,
-    /// Its thumbprint.
+    /// The key's thumbprint.
     pub(crate) kid: String,
 }
 
-/// The keys that what this gateway says of others is verified with: a JWK Set (RFC 7517
-/// section 5).
+/// The public keys that verify the gateway's assertions: a JWK Set (RFC 7517 section 5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KeySet {
     pub(crate) keys: Vec<Jwk>,
 }
 
 impl Jwk {
-    /// `None` if the SubjectPublicKeyInfo is none of P-256.
+    /// Converts a SubjectPublicKeyInfo. Returns `None` if its key is not on P-256.
     pub(crate) fn of(spki: &[u8]) -> Option<Self> {
         let (x, y) = spki.strip_prefix(P256)?.split_at_checked(32)?;
         let (x, y) = (text(x), text(<&[u8; 32]>::try_from(y).ok()?));
-        // RFC 7638 section 3: the members that are needed, in the order of their names.
+        // RFC 7638 section 3: the required members, in the order of their names.
         let members = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
         let kid = text(digest(&SHA256, members.as_bytes()).as_ref());
         Some(Self { kty: "EC", crv: "P-256", x, y, purpose: "sig", alg: "ES256", kid })
     }
 }
 
-/// Bytes as JWS and JWK write them (RFC 7515 section 2).
+/// Encodes bytes as JWS and JWK do (RFC 7515 section 2).
 pub(crate) fn text(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
@@ -54,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_key_is_written_and_named_as_elsewhere() {
-        // RFC 7517 appendix A.1; its thumbprint is what other libraries make of it.
+        // The key of RFC 7517 appendix A.1, with the thumbprint that other libraries compute.
         let (x, y) = (
             "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
             "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",

@@ -1,19 +1,19 @@
-//! The embedded certificate authority: what is issued, to whom, for how long.
+//! The embedded certificate authority: decides what is issued, to whom and for how long.
 //!
-//! A request becomes a [`VerifiedCsr`] only after proof of possession, and only its public key
-//! is used. [`Authority::prepare`] builds the certificate, signs it with a throwaway key and
-//! lints the result; [`Authority::redeem`] spends that preparation on one real signature over
-//! the same bytes. Identification rests on issuance rows, so a certificate that was signed but
-//! never stored identifies nobody.
+//! A request becomes a [`VerifiedCsr`] only after proof of possession, and only its public key is
+//! used. [`Authority::prepare`] builds the certificate, signs it with a throwaway key and lints the
+//! result. [`Authority::redeem`] consumes that preparation for one real signature over the same
+//! bytes. Identification relies on stored issuance rows, so a certificate that was signed but never
+//! stored identifies nobody.
 //!
-//! What backends are told of who asks is signed with a key of its own ([`Assertions`]), with which
-//! nothing else is.
+//! [`Assertions`] tell backends which subject a request is from. They are signed with a key of
+//! their own, which signs nothing else.
 //!
 //! Invariants
-//! - No certificate is signed that was not prepared, and none twice from one preparation.
+//! - Only prepared certificates are signed, each at most once.
 //! - A leaf has exactly one URI name, its SPIFFE ID, and CA:FALSE.
-//! - A code is consumed by the transaction that stores its certificate
-//!   ([`enrolment::judge`] is asked inside it), and by one public key only.
+//! - A code is consumed by the transaction that stores its certificate, and by one public key only.
+//!   [`enrolment::judge`] is called inside that transaction.
 //! - Private keys stay behind the [`Keys`] port.
 //!
 //! This crate must never know: files, sockets, the database, HTTP, the wire protocol.

@@ -1,4 +1,4 @@
-//! Reads a built certificate back and refuses it if it says anything but what it was meant to.
+//! Parses a built certificate and refuses it if any field differs from the intention.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use x509_parser::extensions::{GeneralName, ParsedExtension};
 
 use crate::x509::{instant, parse};
 
-/// What a leaf must say; whatever else it says is an error.
+/// The intended content of a leaf. Anything else in it is an error.
 pub(crate) struct Expected<'a> {
     pub(crate) issuer_name: &'a [u8],
     pub(crate) issuer_key_id: &'a [u8],
@@ -25,13 +25,13 @@ pub(crate) struct Expected<'a> {
     pub(crate) serves: bool,
 }
 
-/// A certificate that is not what it was meant to be. Always our fault; it is not issued.
+/// A field that is not as intended. The fault of this program; the certificate is not issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the certificate would have a wrong {0}")]
 pub struct LintError(pub &'static str);
 
-/// Reads the certificate back and compares every field with what was meant (RFC 5280 section
-/// 4; X509-SVID section 3 to 5).
+/// Parses the certificate and compares every field with the intention (RFC 5280 section 4;
+/// X509-SVID sections 3 to 5).
 pub(crate) fn lint(der: &[u8], expected: &Expected<'_>) -> Result<(), LintError> {
     let certificate = parse(der).ok_or(LintError("encoding"))?;
     let serial = Serial::new(certificate.raw_serial());
@@ -72,7 +72,7 @@ fn extensions(certificate: &X509Certificate<'_>, expected: &Expected<'_>) -> Res
                 let leaf = !constraints.ca && constraints.path_len_constraint.is_none();
                 (leaf && extension.critical, "basic constraints")
             }
-            // Bit 0 alone: digitalSignature.
+            // Only bit 0, digitalSignature.
             ParsedExtension::KeyUsage(usage) => {
                 (usage.flags == 1 && extension.critical, "key usage")
             }

@@ -1,11 +1,11 @@
-//! What the authority needs from outside: somebody who keeps keys and signs.
+//! The ports of the authority: key storage and signing.
 
 use std::fmt;
 use std::sync::Arc;
 
 use thiserror::Error;
 
-/// What a key is.
+/// A kind of key with its signature algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256: the default.
@@ -14,7 +14,7 @@ pub enum Algorithm {
     P384,
     /// Ed25519 (RFC 8410).
     Ed25519,
-    /// RSA with PKCS #1 v1.5 and SHA-256, 2048 to 4096 bits. For an imported authority only.
+    /// RSA with PKCS #1 v1.5 and SHA-256, 2048 to 4096 bits, for an imported authority only.
     Rsa,
 }
 
@@ -29,24 +29,24 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// What a key is for. The slot's name is part of what seals it, so that one key's file cannot
-/// stand in for another's.
+/// The purpose of a key. Its name is part of the sealed file's associated data, so that a file
+/// cannot be used for another purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Slot {
-    /// The root; may be taken off the machine once the issuing authority is signed.
+    /// The root. It may be taken off the machine once the issuing authority is signed.
     Root,
     /// The issuing authority in use.
     Issuing,
-    /// The issuing authority that will be in use next.
+    /// The next issuing authority.
     NextIssuing,
     /// The gateway's own TLS key.
     Server,
-    /// The key of what the gateway says of others ([`Assertions`](crate::Assertions)).
+    /// The key that signs [`Assertions`](crate::Assertions).
     Assertion,
 }
 
 impl Slot {
-    /// The slot's name in file names and messages.
+    /// Returns the slot's name in file names and messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -65,45 +65,45 @@ impl fmt::Display for Slot {
     }
 }
 
-/// Where private keys are: a sealed file, a PKCS #11 token, a TPM. They are made there, used
-/// there, and never leave.
+/// A store of private keys: sealed files, a PKCS #11 token, a TPM. Keys are made and used there,
+/// and never leave.
 pub trait Keys: Send + Sync {
-    /// Makes a new key in `slot`, in place of any that is there.
+    /// Creates a key in `slot` and replaces the one that is there.
     ///
     /// # Errors
-    /// When the key cannot be made or kept.
+    /// Fails when the key cannot be created or stored.
     fn create(&self, slot: Slot, algorithm: Algorithm) -> Result<Arc<dyn Signer>, KeyError>;
 
-    /// The key in `slot`, or `None` if there is none.
+    /// Returns the key in `slot`, or `None` if there is none.
     ///
     /// # Errors
-    /// When there is one that cannot be opened.
+    /// Fails when the key cannot be opened.
     fn open(&self, slot: Slot) -> Result<Option<Arc<dyn Signer>>, KeyError>;
 }
 
 /// A private key that can be used but not read.
 pub trait Signer: Send + Sync {
-    /// What key it is.
+    /// Returns the kind of the key.
     fn algorithm(&self) -> Algorithm;
 
-    /// Its public half: a DER SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
+    /// Returns the public key as a DER SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
     fn public_key(&self) -> &[u8];
 
-    /// Signs `message`, hashed as [`Algorithm`] says; ECDSA signatures are DER.
+    /// Signs `message`, hashed as [`Algorithm`] says. ECDSA signatures are DER.
     ///
     /// # Errors
-    /// When the key's place refuses.
+    /// Fails when the key cannot be used.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError>;
 }
 
-/// Why a key could not be made, opened or used. Ours or the operator's fault.
+/// Why a key could not be created, opened or used. This program or the operator is at fault.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// The place of keys refuses; the text says what to do.
+    /// The key store failed. The text says what to do.
     #[error("{0}")]
     Place(String),
-    /// The cryptographic library refused.
-    #[error("the cryptographic library refused to {0}")]
+    /// The cryptographic library failed.
+    #[error("the cryptographic library could not {0}")]
     Crypto(&'static str),
 }

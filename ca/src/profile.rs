@@ -1,19 +1,19 @@
-//! How long certificates of each kind of subject live.
+//! The validity periods of certificates, by the kind of subject.
 
 use std::time::Duration;
 
 use doorward_model::Kind;
 use thiserror::Error;
 
-/// For how long certificates of one kind of subject live. Bounds are checked once, here.
+/// The validity period of certificates for one kind of subject, within its bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
     life: Duration,
 }
 
-/// Why a configured life is refused. The operator's fault.
+/// Why a configured validity period is refused. The operator is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a certificate lives from 5 seconds to 825 days")]
+#[error("a certificate is valid for 5 seconds to 825 days")]
 pub struct ProfileError;
 
 impl Profile {
@@ -21,10 +21,10 @@ impl Profile {
     const SHORTEST: Duration = Duration::from_secs(5);
     const LONGEST: Duration = Duration::from_secs(825 * Self::DAY);
 
-    /// A profile whose certificates live for `life`.
+    /// Creates a profile whose certificates are valid for `life`.
     ///
     /// # Errors
-    /// When that is shorter than 5 seconds or longer than 825 days.
+    /// Fails when `life` is shorter than 5 seconds or longer than 825 days.
     pub fn new(life: Duration) -> Result<Self, ProfileError> {
         if life < Self::SHORTEST || life > Self::LONGEST {
             return Err(ProfileError);
@@ -36,14 +36,14 @@ impl Profile {
         Self { life: Duration::from_secs(days * Self::DAY) }
     }
 
-    /// How long a certificate lives.
+    /// Returns how long a certificate is valid.
     #[must_use]
     pub fn life(&self) -> Duration {
         self.life
     }
 
-    /// How far before its issuance a certificate begins, for clocks that run behind: five
-    /// minutes, and less for certificates that live less than an hour.
+    /// Returns how long before its issuance a certificate is valid, for clocks that run behind:
+    /// five minutes, and less for certificates that are valid for less than an hour.
     #[must_use]
     pub fn backdate(&self) -> Duration {
         (self.life / 12).min(Duration::from_secs(300))
@@ -53,16 +53,16 @@ impl Profile {
 /// The profiles of all kinds of subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profiles {
-    /// Devices that hold a key of their own: 24 hours unless configured.
+    /// Devices that hold their own key: 24 hours by default.
     pub device: Profile,
-    /// People: 90 days unless configured.
+    /// People: 90 days by default.
     pub user: Profile,
-    /// The gateway's own certificates: 90 days unless configured.
+    /// The gateway's own certificates: 90 days by default.
     pub gateway: Profile,
 }
 
 impl Profiles {
-    /// The profile for subjects of that kind.
+    /// Returns the profile for a kind of subject.
     #[must_use]
     pub fn of(&self, kind: Kind) -> &Profile {
         match kind {

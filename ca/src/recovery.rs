@@ -1,4 +1,5 @@
-//! The way back for whoever has slept past the end of its certificate: its key is still its own.
+//! Recovery: a device whose certificate has expired gets a new one by proving possession of its
+//! key.
 
 use std::time::Duration;
 
@@ -15,35 +16,35 @@ use x509_parser::prelude::FromDer as _;
 use crate::csr::VerifiedCsr;
 use crate::ports::Algorithm;
 
-/// An expired certificate that is shown, with a proof that its key is held.
+/// An expired certificate that a client sends to recover its identity.
 #[derive(Clone, Debug)]
-pub struct Shown {
+pub struct ExpiredCertificate {
     der: Vec<u8>,
     serial: Serial,
     key: Vec<u8>,
     algorithm: Algorithm,
 }
 
-/// Why a recovery is refused. The peer's fault.
+/// Why a recovery is refused. The peer is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RecoveryError {
-    /// It is no certificate of a kind that was ever issued.
+    /// The text is not a certificate with an accepted kind of key.
     #[error("not a certificate with a key that can sign")]
     Malformed,
-    /// The key did not sign for this connection and this request.
+    /// The certificate's key did not sign for this connection and this request.
     #[error("the key of the certificate did not sign this")]
     NotSigned,
-    /// It is not this certificate that was issued, or it was revoked.
+    /// This certificate was not issued, or it was revoked.
     #[error("no such certificate")]
     Unknown,
-    /// It ended longer ago than one may sleep.
+    /// The certificate ended too long ago.
     #[error("it ended too long ago")]
     TooLate,
 }
 
 impl RecoveryError {
-    /// The word under which it is counted.
+    /// Returns the word by which refusals are counted.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -55,11 +56,11 @@ impl RecoveryError {
     }
 }
 
-impl Shown {
-    /// Reads a leaf, PEM.
+impl ExpiredCertificate {
+    /// Parses a leaf in PEM.
     ///
     /// # Errors
-    /// When it is none with a key that can sign.
+    /// Fails when it is not a certificate with an accepted kind of key.
     pub fn read(text: &str) -> Result<Self, RecoveryError> {
         let wrong = RecoveryError::Malformed;
         if text.len() > VerifiedCsr::LIMIT {
@@ -74,23 +75,23 @@ impl Shown {
         Ok(Self { serial, key, algorithm, der: der.clone() })
     }
 
-    /// Its serial number.
+    /// Returns the serial number.
     #[must_use]
     pub fn serial(&self) -> &Serial {
         &self.serial
     }
 
-    /// It itself, DER.
+    /// Returns the certificate, DER.
     #[must_use]
     pub fn der(&self) -> &[u8] {
         &self.der
     }
 
-    /// Whether its key signed for this connection, by what was exported from it, and for the
-    /// new key: `exported`, then the SHA-256 of the new key's SubjectPublicKeyInfo.
+    /// Verifies the proof of possession: the certificate's key must have signed `exported`, which
+    /// comes from this connection, and the SHA-256 of the new key's SubjectPublicKeyInfo.
     ///
     /// # Errors
-    /// When it did not.
+    /// Fails when the signature does not verify.
     pub fn verify(
         &self,
         exported: &[u8; 32],
@@ -109,10 +110,10 @@ impl Shown {
     }
 }
 
-/// Whether whoever's certificate ended at `not_after` may still come back at `now`.
+/// Checks whether a certificate that ended at `not_after` may still be recovered at `now`.
 ///
 /// # Errors
-/// When it ended more than `within` ago.
+/// Fails when it ended more than `within` ago.
 pub fn in_time(
     not_after: Timestamp,
     within: Duration,

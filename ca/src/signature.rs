@@ -1,7 +1,8 @@
-//! ECDSA signatures on P-256 as JWS has them.
+//! ECDSA signatures on P-256 in the form of JWS.
 
-/// r and s, 32 bytes each (RFC 7518 section 3.4), of a signature in DER (RFC 3279 section 2.2.3).
-/// `None` if it is anything else: what is read leniently here could be refused elsewhere.
+/// Converts a DER signature (RFC 3279 section 2.2.3) to r and s, 32 bytes each (RFC 7518 section
+/// 3.4). Returns `None` for anything but strict DER, since other parsers could refuse what a
+/// lenient parser accepts.
 pub(crate) fn fixed(der: &[u8]) -> Option<[u8; 64]> {
     let (both, []) = element(0x30, der)? else { return None };
     let (r, rest) = element(0x02, both)?;
@@ -13,19 +14,19 @@ pub(crate) fn fixed(der: &[u8]) -> Option<[u8; 64]> {
     Some(out)
 }
 
-/// The content of an element, and what follows it. None here is so long that its length would be
-/// written in another form.
+/// Returns the content of a DER element and the bytes after it. Only short lengths (below 128) are
+/// accepted, which is enough here.
 fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&[found, length], rest) = der.split_first_chunk()?;
     let fits = found == tag && length < 0x80;
     rest.split_at_checked(length.into()).filter(|_| fits)
 }
 
-/// Writes a positive integer in its shortest form with zeros before it.
+/// Writes a positive, shortest-form integer, padded with zeros on the left.
 fn put(out: &mut [u8], integer: &[u8]) -> Option<()> {
     let digits = match integer {
         [1..128, ..] => integer,
-        // A zero stands before what would be negative without it.
+        // DER puts a zero before a number whose first bit is set, since it would be negative.
         [0, digits @ ..] if digits.first().is_some_and(|first| *first >= 128) => digits,
         _ => return None,
     };

@@ -1,4 +1,4 @@
-//! Small readings of certificates that several parts here need.
+//! Helpers for parsing and showing certificates.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use doorward_model::Fingerprint;
@@ -10,31 +10,31 @@ use x509_parser::prelude::FromDer as _;
 
 pub(crate) fn sha256(bytes: &[u8]) -> Fingerprint {
     let mut out = [0; 32];
-    // SHA-256 has 32 bytes; zip cannot run short of them.
+    // Both have the 32 bytes of SHA-256.
     out.iter_mut().zip(digest(&SHA256, bytes).as_ref()).for_each(|(to, from)| *to = *from);
     Fingerprint::new(out)
 }
 
-/// SHA-256 of a DER SubjectPublicKeyInfo: what names a key.
+/// Returns the SHA-256 of a DER SubjectPublicKeyInfo, which identifies a key.
 #[must_use]
 pub fn key_fingerprint(spki: &[u8]) -> Fingerprint {
     sha256(spki)
 }
 
-/// SHA-256 of a DER certificate: what an owner compares by eye.
+/// Returns the SHA-256 of a DER certificate, which owners compare by eye.
 #[must_use]
 pub fn certificate_fingerprint(der: &[u8]) -> Fingerprint {
     sha256(der)
 }
 
-/// A DER certificate as PEM (RFC 7468 section 5).
+/// Encodes a DER certificate as PEM (RFC 7468 section 5).
 #[must_use]
 pub fn pem_certificate(der: &[u8]) -> String {
     let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
     pem::encode_config(&pem::Pem::new("CERTIFICATE", der), config)
 }
 
-/// Parses a certificate that fills `der` to its last byte.
+/// Parses a certificate that takes up `der` completely.
 pub(crate) fn parse(der: &[u8]) -> Option<X509Certificate<'_>> {
     match X509Certificate::from_der(der) {
         Ok(([], certificate)) => Some(certificate),
@@ -49,32 +49,32 @@ pub(crate) fn subject_key_id<'a>(certificate: &'a X509Certificate<'_>) -> Option
     })
 }
 
-/// The instant of a certificate's validity.
+/// Converts an instant of a certificate's validity.
 pub(crate) fn instant(time: &x509_parser::time::ASN1Time) -> Timestamp {
     Timestamp::from_second(time.timestamp()).unwrap_or(Timestamp::MIN)
 }
 
-/// The instant as rcgen takes it, cut to the second as certificates have it.
+/// Converts an instant for rcgen, cut to whole seconds as in certificates.
 pub(crate) fn date(time: Timestamp) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(time.as_second()).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-/// What people are shown of a certificate.
+/// The facts about a certificate that people are shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// Its subject's name, as RFC 4514 writes it.
+    /// The subject's name in the form of RFC 4514.
     pub name: String,
-    /// SHA-256 of its DER.
+    /// The SHA-256 of the DER.
     pub fingerprint: Fingerprint,
-    /// SHA-256 of its SubjectPublicKeyInfo.
+    /// The SHA-256 of the SubjectPublicKeyInfo.
     pub key: Fingerprint,
-    /// From when it is valid, included.
+    /// The first instant of its validity.
     pub not_before: Timestamp,
-    /// Until when it is valid, included.
+    /// The last instant of its validity.
     pub not_after: Timestamp,
 }
 
-/// Describes a DER certificate; `None` if it is none.
+/// Describes a DER certificate. Returns `None` if it cannot be parsed.
 #[must_use]
 pub fn describe(der: &[u8]) -> Option<Description> {
     let certificate = parse(der)?;
@@ -88,7 +88,7 @@ pub fn describe(der: &[u8]) -> Option<Description> {
     })
 }
 
-/// The host names and addresses that a DER certificate is for; `None` if it is none.
+/// Returns the host names and addresses in a DER certificate, or `None` if it cannot be parsed.
 #[must_use]
 pub fn served_names(der: &[u8]) -> Option<(Vec<String>, Vec<std::net::IpAddr>)> {
     let certificate = parse(der)?;

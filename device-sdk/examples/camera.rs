@@ -1,10 +1,10 @@
-//! A camera: whoever opens its interface gets a picture, and the gateway hears how it is.
+//! A camera. A client that opens its interface gets a picture, and the gateway gets its reports.
 //!
 //! ```sh
 //! doorward device add camera-1                             # the administrator
 //! doorward interface add camera-1/picture agent:picture
 //! cargo run -p doorward-sdk --example camera -- DIR CODE   # the camera; later without the code
-//! doorward-agent connect camera-1/picture </dev/null >picture.ppm      # whoever may
+//! doorward-agent connect camera-1/picture </dev/null >picture.ppm      # a permitted user
 //! ```
 
 use std::io::{Write as _, stderr};
@@ -20,7 +20,7 @@ use doorward_sdk::{
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-/// How wide and how high a picture is.
+/// The width and height of a picture.
 const SIZE: (u8, u8) = (160, 120);
 
 struct SystemClock;
@@ -37,7 +37,7 @@ struct Camera {
     pictures: AtomicU64,
 }
 
-/// A picture in PPM. Each is a little different.
+/// Returns a picture in PPM format. Each number gives a slightly different picture.
 fn picture(number: u64) -> Vec<u8> {
     let ((width, height), blue) = (SIZE, number.to_le_bytes()[0]);
     let mut bytes = format!("P6 {width} {height} 255\n").into_bytes();
@@ -54,9 +54,9 @@ impl Handler for Camera {
             let sent = async {
                 let mut stream = incoming.stream().await?;
                 stream.write_all(&picture).await?;
-                // The proper end: without it, the other side sees a cut.
+                // The proper end. Without it, the other side sees a cut.
                 stream.shutdown().await?;
-                // It may go on talking; the flow is over when it has ended as well.
+                // The other side may go on sending. The flow is over when it has ended too.
                 while stream.read(&mut [0; 512]).await? > 0 {}
                 std::io::Result::Ok(())
             };
@@ -81,7 +81,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let dir = IdentityDir::new(arguments.next().ok_or("camera DIR [CODE]")?);
     if let Some(code) = arguments.next() {
-        // A code that has done its work is no error.
+        // A code that was redeemed here before is not an error.
         enrol(&dir, &code.parse()?, false).await?;
     }
     let camera = Arc::new(Camera::default());

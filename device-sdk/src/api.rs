@@ -1,4 +1,4 @@
-//! HTTP requests of the SDK to its gateway.
+//! HTTP requests from the SDK to its gateway.
 
 use std::time::Duration;
 
@@ -17,47 +17,47 @@ use crate::error::Error;
 use crate::identity::Identity;
 use crate::link::{Credentials, authority, open, tls};
 
-/// The longest answer that is read whole, in bytes.
+/// The longest response that is read into memory, in bytes.
 const LIMIT: usize = 512 * 1024 * 1024;
-/// How long an answer may take to begin.
+/// How long the response may take to begin.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Requests to a gateway, each on a connection of its own.
+/// An HTTP client for a gateway. It opens a connection for each request.
 pub struct Api<'a> {
     url: &'a str,
     credentials: Credentials<'a>,
 }
 
-/// An answer that is no refusal.
+/// A successful response.
 #[derive(Debug)]
 pub struct Reply {
     status: u16,
     body: Incoming,
-    /// Drives the connection; ends with it.
+    /// The task that drives the connection. It ends with the connection.
     _connection: tokio::task::JoinHandle<()>,
 }
 
 impl<'a> Api<'a> {
-    /// Requests to the gateway at `url`, with an identity.
+    /// Creates a client for the gateway at `url` that authenticates with an identity.
     #[must_use]
     pub fn new(url: &'a str, identity: &'a Identity) -> Self {
         Self { url, credentials: Credentials::Identity(identity) }
     }
 
-    /// Requests to the gateway at `url`, with those credentials.
+    /// Creates a client for the gateway at `url` with the given credentials.
     pub(crate) fn with(url: &'a str, credentials: Credentials<'a>) -> Self {
         Self { url, credentials }
     }
 
-    /// Requests to the gateway at `url`, trusted by the anchor of a code.
+    /// Creates a client for the gateway at `url` that trusts the anchor named by a code.
     pub(crate) fn with_code(url: &'a str, anchor: doorward_model::Fingerprint) -> Self {
         Self { url, credentials: Credentials::Code(anchor) }
     }
 
-    /// Makes a request, and answers when the gateway's answer has begun.
+    /// Sends a request and returns the response once its head has arrived.
     ///
     /// # Errors
-    /// When the gateway is not reached, is another, or refuses.
+    /// Fails when the gateway is not reached, is another one, or refuses the request.
     pub async fn request(
         &self,
         method: Method,
@@ -68,12 +68,12 @@ impl<'a> Api<'a> {
         self.exchange(stream, method, path, body).await
     }
 
-    /// The connection of one request.
+    /// Opens the connection for one request.
     pub(crate) async fn open(&self) -> Result<TlsStream<TcpStream>, Error> {
         open(self.url, None, &self.credentials, &[b"http/1.1"]).await
     }
 
-    /// Makes a request on a connection that has been opened for it.
+    /// Sends a request on a connection that was opened for it.
     pub(crate) async fn exchange(
         &self,
         stream: TlsStream<TcpStream>,
@@ -89,7 +89,7 @@ impl<'a> Api<'a> {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         let connection = tokio::spawn(async move {
-            // What breaks here, breaks the answer as well.
+            // An error here also fails the response.
             drop(connection.await);
         });
         let bytes = match body {
@@ -132,7 +132,8 @@ impl<'a> Api<'a> {
         Err(Error::Refused { status, kind, detail, id })
     }
 
-    /// A TLS 1.3 client learns that its certificate was refused only when it reads.
+    /// Converts an error. With TLS 1.3, a client learns only from a read that its certificate was
+    /// refused.
     fn broke(&self, error: hyper::Error) -> Error {
         let mut source = std::error::Error::source(&error);
         while let Some(cause) = source {
@@ -149,19 +150,19 @@ impl<'a> Api<'a> {
 }
 
 impl Reply {
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// The next piece of the answer; `None` at its end.
+    /// Returns the next part of the body, or `None` at its end.
     ///
     /// # Errors
-    /// When it breaks off.
+    /// Fails when the connection breaks off.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         while let Some(frame) = self.body.frame().await {
-            let frame = frame.map_err(|_| Error::Answer("it broke off".to_owned()))?;
+            let frame = frame.map_err(|_| Error::Answer("the response broke off".to_owned()))?;
             if let Ok(chunk) = frame.into_data() {
                 return Ok(Some(chunk));
             }
@@ -169,13 +170,14 @@ impl Reply {
         Ok(None)
     }
 
-    /// The whole answer, which must be JSON.
+    /// Reads the whole body as JSON.
     ///
     /// # Errors
-    /// When it breaks off, or is no such JSON.
+    /// Fails when the connection breaks off, or when the body is not the expected JSON.
     pub async fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
         let whole = Limited::new(self.body, LIMIT).collect().await;
-        let whole = whole.map_err(|_| Error::Answer("it broke off".to_owned()))?.to_bytes();
+        let whole =
+            whole.map_err(|_| Error::Answer("the response broke off".to_owned()))?.to_bytes();
         serde_json::from_slice(&whole).map_err(|error| Error::Answer(error.to_string()))
     }
 }

@@ -1,24 +1,24 @@
-//! How long to wait before a connection is tried again.
+//! The waits between attempts to connect.
 
 use std::time::Duration;
 
-/// How long is waited before a connection is tried again.
+/// The waits between attempts to connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
     /// The shortest wait.
     pub floor: Duration,
     /// The longest wait after an ordinary failure.
     pub cap: Duration,
-    /// How long a connection must have stood for the waits to begin at the floor again.
+    /// How long a connection must last until the next wait is short again.
     pub settled: Duration,
-    /// The shortest wait after another connection with the same identity has taken over; the
-    /// longest is a fifth more.
+    /// The shortest wait after another connection with the same identity has replaced this one. The
+    /// longest is 20 % more.
     pub replaced: Duration,
-    /// The shortest and the longest wait after the gateway has said that it stops.
+    /// The shortest and the longest wait after the gateway has said that it is stopping.
     pub stopping: (Duration, Duration),
     /// The shortest and the longest wait after the gateway has refused the identity.
     pub refused: (Duration, Duration),
-    /// The wait where nothing will change without a person; the longest is a tenth more.
+    /// The shortest wait where only a person can help. The longest is 10 % more.
     pub given_up: Duration,
 }
 
@@ -36,30 +36,30 @@ impl Default for Pace {
     }
 }
 
-/// How a connection, or the attempt to make one, came to its end.
+/// Why a connection, or the attempt to make one, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// It was not reached, or broke off.
+pub(crate) enum EndReason {
+    /// The gateway was not reached, or the connection broke off.
     Failed,
-    /// Another one took its place.
+    /// Another connection with the same identity replaced it.
     Replaced,
-    /// The gateway stops.
+    /// The gateway is stopping.
     Stopping,
-    /// The gateway does not know the identity, or not any more.
+    /// The gateway does not accept the identity.
     Refused,
-    /// Nothing in common.
+    /// The two sides have no protocol version in common.
     GivenUp,
     /// The client was stopped.
     Stopped,
 }
 
-/// The schedule of tries: what happened goes in, how long to wait comes out.
+/// The schedule of attempts to connect.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     pace: Pace,
-    /// Failures in a row.
+    /// Consecutive failures.
     failed: u32,
-    /// Refusals in a row.
+    /// Consecutive refusals.
     refused: u32,
 }
 
@@ -68,27 +68,27 @@ impl Backoff {
         Self { pace, failed: 0, refused: 0 }
     }
 
-    /// How long to wait after `ending`, of a connection that stood for `stood`. `random` is
-    /// spread evenly over all its values.
-    pub(crate) fn after(&mut self, ending: Ending, stood: Duration, random: u64) -> Duration {
+    /// Returns how long to wait after a connection that lasted for `stood` and ended for this
+    /// reason. `random` must be uniformly distributed.
+    pub(crate) fn after(&mut self, reason: EndReason, stood: Duration, random: u64) -> Duration {
         if stood >= self.pace.settled {
             (self.failed, self.refused) = (0, 0);
         }
         let pace = self.pace;
-        let (least, most) = match ending {
-            Ending::Failed => {
+        let (least, most) = match reason {
+            EndReason::Failed => {
                 self.failed = self.failed.saturating_add(1);
                 (pace.floor, doubled(pace.floor, self.failed, pace.cap))
             }
-            Ending::Refused => {
+            EndReason::Refused => {
                 self.refused = self.refused.saturating_add(1);
                 let (least, most) = pace.refused;
                 (least, doubled(least, self.refused, most))
             }
-            Ending::Replaced => (pace.replaced, pace.replaced.saturating_mul(6) / 5),
-            Ending::Stopping => pace.stopping,
-            Ending::GivenUp => (pace.given_up, pace.given_up.saturating_mul(11) / 10),
-            Ending::Stopped => (Duration::ZERO, Duration::ZERO),
+            EndReason::Replaced => (pace.replaced, pace.replaced.saturating_mul(6) / 5),
+            EndReason::Stopping => pace.stopping,
+            EndReason::GivenUp => (pace.given_up, pace.given_up.saturating_mul(11) / 10),
+            EndReason::Stopped => (Duration::ZERO, Duration::ZERO),
         };
         spread(least, most, random)
     }
@@ -99,7 +99,7 @@ fn doubled(least: Duration, times: u32, most: Duration) -> Duration {
     least.saturating_mul(factor.max(1)).min(most)
 }
 
-/// A duration between two, by `random`.
+/// Returns a duration between `least` and `most`, in proportion to `random`.
 pub(crate) fn spread(least: Duration, most: Duration, random: u64) -> Duration {
     let room = most.saturating_sub(least).as_nanos();
     let part = room.min(u128::from(u64::MAX)).saturating_mul(u128::from(random)) >> 64;
@@ -112,8 +112,13 @@ mod tests {
 
     use super::*;
 
-    const ENDINGS: [Ending; 5] =
-        [Ending::Failed, Ending::Replaced, Ending::Stopping, Ending::Refused, Ending::GivenUp];
+    const ENDINGS: [EndReason; 5] = [
+        EndReason::Failed,
+        EndReason::Replaced,
+        EndReason::Stopping,
+        EndReason::Refused,
+        EndReason::GivenUp,
+    ];
 
     proptest! {
         #[test]
@@ -125,11 +130,11 @@ mod tests {
             for (which, stood, random) in events {
                 let wait = backoff.after(ENDINGS[which], Duration::from_secs(stood), random);
                 let (least, most) = match ENDINGS[which] {
-                    Ending::Failed => (pace.floor, pace.cap),
-                    Ending::Replaced => (pace.replaced, pace.replaced * 6 / 5),
-                    Ending::Stopping => pace.stopping,
-                    Ending::Refused => pace.refused,
-                    _ => (pace.given_up, pace.given_up * 11 / 10),
+                    EndReason::Failed => (pace.floor, pace.cap),
+                    EndReason::Replaced => (pace.replaced, pace.replaced * 6 / 5),
+                    EndReason::Stopping => pace.stopping,
+                    EndReason::Refused => pace.refused,
+                    EndReason::GivenUp | EndReason::Stopped => (pace.given_up, pace.given_up * 11 / 10),
                 };
                 prop_assert!(wait >= least && wait <= most, "{:?}: {wait:?}", ENDINGS[which]);
             }
@@ -141,9 +146,9 @@ mod tests {
         ) {
             let mut backoff = Backoff::new(Pace::default());
             for _ in 0..failures {
-                backoff.after(Ending::Failed, Duration::ZERO, random);
+                backoff.after(EndReason::Failed, Duration::ZERO, random);
             }
-            let wait = backoff.after(Ending::Failed, Duration::from_secs(60), random);
+            let wait = backoff.after(EndReason::Failed, Duration::from_secs(60), random);
             prop_assert!(wait <= Duration::from_secs(1));
         }
 
@@ -152,11 +157,12 @@ mod tests {
             let mut backoff = Backoff::new(Pace::default());
             let mut former = Duration::ZERO;
             for _ in 0..40 {
-                let wait = backoff.after(Ending::Failed, Duration::ZERO, random);
+                let wait = backoff.after(EndReason::Failed, Duration::ZERO, random);
                 prop_assert!(wait >= former);
                 former = wait;
             }
-            // Full jitter: a small random number stays near the floor, a large one reaches it.
+            // Full jitter: the wait is anywhere between the floor and the cap, in proportion to
+            // `random`.
             prop_assert_eq!(former, spread(Pace::default().floor, Pace::default().cap, random));
         }
     }

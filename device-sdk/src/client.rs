@@ -1,4 +1,4 @@
-//! The client: a connection to the gateway that comes back by itself.
+//! The client: keeps a connection to the gateway and makes it again when it ends.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,40 +11,40 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::crypto;
-use crate::driver::{Asker, Driver};
+use crate::driver::{Driver, RenewalWaiter};
 use crate::error::{Error, Next};
-use crate::flow::{Datagrams, Flow, NotOpened, Stream, Wanted, asked, open};
+use crate::flow::{Datagrams, Flow, OpenFailure, Stream, Wanted, open, request};
 use crate::identity::{IdentityDir, Validity};
-use crate::live::Counted;
+use crate::live::FlowGuard;
 use crate::offer::{Handler, Offered};
 use crate::posture::Collector;
 use crate::schedule::until;
 use crate::settings::Settings;
-use crate::shared::{Reporting, Shared};
+use crate::shared::{ClientShared, Reporting};
 use crate::status::{State, Status};
 
-/// How long a connection is waited for.
+/// How long to wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long a renewal may take, with what comes before it.
+/// How long a renewal may take, including the wait for an earlier one.
 const RENEWING: Duration = Duration::from_secs(240);
-/// How long an end in good order may take.
+/// How long a graceful end may take.
 const ENDING: Duration = Duration::from_secs(10);
-/// Renewals that wait to begin.
-const ASKS: usize = 4;
-/// The shortest time between two reports.
+/// How many renewal requests may wait.
+const RENEWAL_REQUESTS: usize = 4;
+/// The shortest interval between two reports.
 const REPORTS: Duration = Duration::from_secs(1);
 
-/// A program's connection to its gateway. Cheap to clone: all clones share the one connection,
-/// which is made anew whenever it ends. It ends with the last clone, or with [`Client::stop`].
+/// A program's connection to its gateway. Clones are cheap and share one connection, which the
+/// client makes again whenever it ends. [`Client::stop`] or dropping the last clone ends it.
 #[derive(Clone)]
 pub struct Client {
     handle: Arc<Running>,
 }
 
 struct Running {
-    shared: Arc<Shared>,
-    asks: mpsc::Sender<Asker>,
-    /// Dropped by the driver when it is done.
+    shared: Arc<ClientShared>,
+    requests: mpsc::Sender<RenewalWaiter>,
+    /// Closed when the driver has ended.
     done: watch::Receiver<()>,
 }
 
@@ -61,48 +61,48 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// Begins to connect with the identity in `dir`. What that comes to is in
-    /// [`Client::status`]; nothing that a network does is an error here.
+    /// Starts to connect with the identity in `dir`, and returns at once. [`Client::status`] tells
+    /// the state of the connection. Network failures are not errors here.
     ///
     /// # Errors
-    /// When there is no identity, a file of it does not read, or this is called outside of a
-    /// tokio runtime.
+    /// Fails when there is no identity, when one of its files cannot be read, or when the caller is
+    /// outside of a tokio runtime.
     pub fn start(dir: IdentityDir, settings: Settings) -> Result<Self, Error> {
         let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
         let identity = dir.load()?;
         let status = Status::new(&identity, identity.validity()?);
-        let shared = Arc::new(Shared::new(dir, settings, crypto::random()?, status));
-        let (asks, asked) = mpsc::channel(ASKS);
+        let shared = Arc::new(ClientShared::new(dir, settings, crypto::random()?, status));
+        let (requests, request) = mpsc::channel(RENEWAL_REQUESTS);
         let (running, done) = watch::channel(());
-        let driver = Driver::new(Arc::clone(&shared), asked);
+        let driver = Driver::new(Arc::clone(&shared), request);
         drop(runtime.spawn(async move {
             driver.run().await;
             drop(running);
         }));
-        Ok(Self { handle: Arc::new(Running { shared, asks, done }) })
+        Ok(Self { handle: Arc::new(Running { shared, requests, done }) })
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    fn shared(&self) -> &Arc<ClientShared> {
         &self.handle.shared
     }
 
-    /// Opens an interface. A connection is waited for, 20 s at most and only if the next try is
-    /// before that, and the gateway's answer, 45 s at most.
+    /// Opens a flow to an interface. Waits at most 20 s for a connection, and not at all if the
+    /// next attempt is later than that. Then waits at most 45 s for the gateway's answer.
     ///
     /// # Errors
-    /// When the gateway refuses ([`Error::Flow`]), there is no connection in time, or it breaks
-    /// off.
+    /// Fails when the gateway refuses ([`Error::Flow`]), when there is no connection in time, or
+    /// when it breaks off.
     pub async fn connect(&self, door: &DoorName, wanted: Wanted) -> Result<Flow, Error> {
-        let asked = asked(door, &wanted);
+        let request = request(door, &wanted);
         let until = Instant::now() + PATIENCE;
         let mut live = self.shared().live.subscribe();
         loop {
-            let counted = self.standing(&mut live, until).await?;
-            match open(counted, &asked, until).await {
+            let guard = self.standing(&mut live, until).await?;
+            match open(guard, &request, until).await {
                 Ok(flow) => return Ok(flow),
-                Err(NotOpened::Failed(error)) => return Err(error),
-                // The next connection is as good.
-                Err(NotOpened::NotAsked(error)) => {
+                Err(OpenFailure::Failed(error)) => return Err(error),
+                // The gateway did not get the request, so the next connection can send it.
+                Err(OpenFailure::NotAsked(error)) => {
                     let changed = timeout_at(until, live.changed()).await;
                     if !matches!(changed, Ok(Ok(()))) {
                         return Err(Error::Broken(error.to_string()));
@@ -112,50 +112,50 @@ impl Client {
         }
     }
 
-    /// Opens an interface as a stream.
+    /// Opens a flow of bytes to an interface.
     ///
     /// # Errors
-    /// As [`Client::connect`].
+    /// See [`Client::connect`].
     pub async fn stream(&self, door: &DoorName) -> Result<Stream, Error> {
         let wanted = Wanted { kind: Some(Kind::Stream), ..Wanted::default() };
         match self.connect(door, wanted).await? {
             Flow::Stream(stream) => Ok(stream),
             Flow::Datagrams(_) => {
-                Err(Error::Answer("datagrams, where a stream was asked for".to_owned()))
+                Err(Error::Answer("it admitted datagrams instead of a stream".to_owned()))
             }
         }
     }
 
-    /// Opens an interface as datagrams.
+    /// Opens a flow of datagrams to an interface.
     ///
     /// # Errors
-    /// As [`Client::connect`].
+    /// See [`Client::connect`].
     pub async fn datagrams(&self, door: &DoorName) -> Result<Datagrams, Error> {
         let wanted = Wanted { kind: Some(Kind::Datagrams), ..Wanted::default() };
         match self.connect(door, wanted).await? {
             Flow::Datagrams(datagrams) => Ok(datagrams),
             Flow::Stream(_) => {
-                Err(Error::Answer("a stream, where datagrams were asked for".to_owned()))
+                Err(Error::Answer("it admitted a stream instead of datagrams".to_owned()))
             }
         }
     }
 
-    /// The connection that stands, as soon as one does.
+    /// Waits for a live connection and returns a guard on it.
     async fn standing(
         &self,
-        live: &mut watch::Receiver<Option<Arc<crate::live::Live>>>,
+        live: &mut watch::Receiver<Option<Arc<crate::live::LiveConnection>>>,
         until: Instant,
-    ) -> Result<Counted, Error> {
+    ) -> Result<FlowGuard, Error> {
         let mut status = self.shared().status.subscribe();
         let standing = async {
             tokio::select! {
                 biased;
                 found = live.wait_for(Option::is_some) => {
-                    // Counted while it is borrowed: a connection that is retired meanwhile
-                    // waits for this flow.
-                    found.ok().and_then(|found| found.as_ref().map(Counted::new))
+                    // Guarded while borrowed, so that a connection retired just now waits for this
+                    // flow.
+                    found.ok().and_then(|found| found.as_ref().map(FlowGuard::new))
                 }
-                // What will not be in time is not waited for.
+                // Stops waiting when no connection can come in time.
                 hopeless = status.wait_for(|status| self.is_hopeless(&status.state)) => {
                     drop(hopeless);
                     None
@@ -163,7 +163,7 @@ impl Client {
             }
         };
         match timeout_at(until, standing).await {
-            Ok(Some(counted)) => Ok(counted),
+            Ok(Some(guard)) => Ok(guard),
             Ok(None) | Err(_) => Err(self.not_connected()),
         }
     }
@@ -182,19 +182,19 @@ impl Client {
         }
         let (why, next) = match &self.shared().status.borrow().state {
             State::Connecting => ("the gateway has not answered yet".to_owned(), Next::Retry),
-            State::Up { .. } => ("it has only just begun to stand".to_owned(), Next::Retry),
+            State::Up { .. } => ("the connection was made only now".to_owned(), Next::Retry),
             State::Waiting { why, .. } => (why.clone(), Next::Retry),
             State::Ended { why } => (why.clone(), Next::GiveUp),
         };
         Error::NotConnected { why, next }
     }
 
-    /// Offers an interface under the name with which the gateway declares it, NAME of
-    /// `agent:NAME`, as long as the answer lives. Whether the gateway takes it is in
-    /// [`Client::status`].
+    /// Offers an interface until the returned value is dropped. `name` is the NAME of `agent:NAME`
+    /// in the gateway's declaration. [`Client::status`] tells whether the gateway accepts the
+    /// offer.
     ///
     /// # Errors
-    /// When that name is offered already.
+    /// Fails when this client already offers an interface of that name.
     pub fn offer(
         &self,
         name: Name,
@@ -213,45 +213,45 @@ impl Client {
         self.shared().offers.send_if_modified(|offers| offers.remove(name));
     }
 
-    /// Reports what `posture` collects, after each connect and every `every`, which is a second
-    /// at least. It takes the place of what was reported before. One program reports and offers
-    /// for a device: a second one with the same identity is taken for a thief with a copy.
+    /// Reports what `posture` collects, after each connect and at every interval of `every`, at
+    /// least one second. It replaces an earlier call. Only one program may report and offer for a
+    /// device: the gateway takes a second one with the same identity for a thief with a copy.
     pub fn report(&self, posture: Arc<dyn Collector>, every: Duration) {
         let reporting = Reporting { collector: posture, every: every.max(REPORTS) };
         self.shared().reporting.send_replace(Some(reporting));
     }
 
-    /// How the client is, now and whenever it changes.
+    /// Returns a receiver of the client's status and its changes.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Status> {
         self.shared().status.subscribe()
     }
 
-    /// Renews the identity, whether or not it is due, and answers from when until when the new
-    /// one is valid. The connection and its flows go on.
+    /// Renews the identity even if that is not due. Returns the validity of the new certificate.
+    /// The connection and its flows continue.
     ///
     /// # Errors
-    /// When there is no connection in time, the gateway declines, or the new identity cannot be
-    /// stored or is not accepted. The present one stays then.
+    /// Fails when there is no connection in time, when the gateway declines, or when the new
+    /// identity cannot be stored or is not accepted. The present identity then stays in use.
     pub async fn renew_now(&self) -> Result<Validity, Error> {
         let mut live = self.shared().live.subscribe();
         let standing = self.standing(&mut live, Instant::now() + PATIENCE).await?;
         drop(standing);
-        let (asker, answer) = oneshot::channel();
-        let asked = async {
-            self.handle.asks.send(asker).await.map_err(|_| Error::Stopped)?;
+        let (waiter, answer) = oneshot::channel();
+        let request = async {
+            self.handle.requests.send(waiter).await.map_err(|_| Error::Stopped)?;
             answer.await.map_err(|_| Error::Broken("too many renewals at once".to_owned()))?
         };
         let slow = |_| Error::Broken("the renewal took too long".to_owned());
-        timeout(RENEWING, asked).await.map_err(slow)?
+        timeout(RENEWING, request).await.map_err(slow)?
     }
 
-    /// Says goodbye to the gateway, ends the connection with all its flows, and waits for that,
-    /// 10 s at most. Every clone is stopped with it.
+    /// Tells the gateway, ends the connection with all its flows, and waits for the end, at most
+    /// 10 s. All clones stop.
     pub async fn stop(&self) {
         self.shared().stopping.send_replace(true);
         let mut done = self.handle.done.clone();
-        // It is an error when the driver is done, which is what is waited for.
+        // `changed` fails when the driver has ended, which is the event to wait for.
         drop(timeout(ENDING, done.changed()).await);
     }
 }

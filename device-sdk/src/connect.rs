@@ -1,4 +1,4 @@
-//! A connection to an interface by its own name, without `doorward/1`.
+//! Connections to an interface by its host name, without `doorward/1`.
 
 use doorward_model::DoorName;
 use tokio::net::TcpStream;
@@ -8,18 +8,18 @@ use crate::error::Error;
 use crate::identity::Identity;
 use crate::link::{Credentials, open};
 
-/// A connection to an interface by the interface's own name, without `doorward/1`.
+/// A connection to an interface by the interface's host name, without `doorward/1`.
 ///
-/// Its end without TLS's close_notify is an error when it is read: what was cut is never taken
-/// for complete. Shutting it down passes the end of one direction on.
+/// A read fails at an end without TLS's close_notify, so a flow that was cut never looks complete.
+/// A shutdown ends one direction, and the gateway passes that end on.
 pub type ByName = TlsStream<TcpStream>;
 
-/// Opens the interface `door` through the gateway of `identity`, by the interface's own name.
+/// Opens the interface `door` through the gateway of `identity`, by the interface's host name.
 ///
-/// The gateway decides after the handshake: a refusal shows as a reset on the first read.
+/// The gateway decides after the handshake. A refusal is a reset at the first read.
 ///
 /// # Errors
-/// When the gateway is not reached, is another, or refuses the identity.
+/// Fails when the gateway is not reached, is another one, or refuses the identity.
 pub async fn connect(identity: &Identity, door: &DoorName) -> Result<ByName, Error> {
     let facts = identity.gateway();
     let name = facts.domain.door(door);

@@ -1,4 +1,4 @@
-//! What the cryptography is done by: the one place that knows.
+//! The cryptographic library: the only module that depends on which one is used.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub(crate) use ring as library;
 
 use crate::error::Error;
 
-/// What TLS is spoken by.
+/// Returns the cryptography for TLS.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     #[cfg(feature = "aws-lc-rs")]
     let provider = rustls::crypto::aws_lc_rs::default_provider();
@@ -22,16 +22,16 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(provider)
 }
 
-/// The SHA-256 of `bytes`.
+/// Returns the SHA-256 of `bytes`.
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let digest = library::digest::digest(&library::digest::SHA256, bytes);
     let mut hash = [0; 32];
-    // They are of one length: that of SHA-256.
+    // Both have the length of SHA-256.
     hash.copy_from_slice(digest.as_ref());
     hash
 }
 
-/// Random bytes that nobody can guess.
+/// Returns cryptographically random bytes.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
     use library::rand::SecureRandom as _;
     let mut bytes = [0; N];
@@ -40,8 +40,8 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
     Ok(bytes)
 }
 
-/// A number to spread waits by. Nothing secret rests on it.
+/// Returns a random number for spreading waits. It need not be secret.
 pub(crate) fn number() -> u64 {
-    // Without randomness the waits are the middle ones.
+    // Without randomness, the middle of the range.
     random().map_or(u64::MAX / 2, u64::from_le_bytes)
 }

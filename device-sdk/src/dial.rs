@@ -1,4 +1,4 @@
-//! Reaches the gateway by QUIC, by TLS over TCP, or by whichever of them answers.
+//! Connects to the gateway over QUIC or over TLS and TCP, whichever answers.
 
 use std::future::Future;
 use std::io;
@@ -16,28 +16,29 @@ use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{sleep, timeout};
 
+use crate::connection_end::ConnectionEnd;
 use crate::error::Error;
 use crate::link::{Credentials, PATIENCE, authority, config, open};
-use crate::over::Over;
 use crate::settings::{Settings, Transport};
 
 /// A connection whose handshake is done.
-pub(crate) struct Dialed {
+pub(crate) struct DialedCarrier {
     pub(crate) carrier: Carrier,
     /// The gateway's certificate.
     pub(crate) leaf: CertificateDer<'static>,
-    pub(crate) refusal: Refusal,
+    pub(crate) refusal: TlsRefusal,
 }
 
-/// Whether the gateway's TLS has refused our certificate, which it does after the handshake.
+/// A way to learn whether the gateway's TLS refused the client's certificate. TLS 1.3 refuses it
+/// only after the handshake.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum TlsRefusal {
     Quic(quinn::Connection),
     Tls(Arc<OnceLock<AlertDescription>>),
 }
 
-impl Refusal {
-    /// Why it has, if it has.
+impl TlsRefusal {
+    /// Returns the reason if the certificate was refused.
     pub(crate) fn why(&self) -> Option<String> {
         let alert = match self {
             Self::Tls(alert) => alert.get().copied(),
@@ -51,7 +52,7 @@ impl Refusal {
     }
 }
 
-/// The alert in a code of QUIC (RFC 9001 section 4.8).
+/// Returns the TLS alert in a QUIC error code (RFC 9001 section 4.8).
 fn alert(code: u64) -> Option<AlertDescription> {
     let alert = code.checked_sub(0x100)?;
     u8::try_from(alert).ok().map(AlertDescription::from)
@@ -71,13 +72,14 @@ fn is_about_the_certificate(alert: &AlertDescription) -> bool {
     )
 }
 
-/// Reaches the gateway at `url` by what the settings say. `both` begins with both at once.
+/// Connects to the gateway at `url` over the transport in the settings. With `both`, QUIC and TLS
+/// start at the same time.
 pub(crate) async fn dial(
     url: &str,
     credentials: &Credentials<'_>,
     settings: &Settings,
     both: bool,
-) -> Result<Dialed, Over> {
+) -> Result<DialedCarrier, ConnectionEnd> {
     match settings.transport {
         Transport::Quic => quic(url, credentials, settings).await,
         Transport::Tls => tls(url, credentials).await,
@@ -88,13 +90,13 @@ pub(crate) async fn dial(
     }
 }
 
-/// The first of two that succeeds; the second begins when the first has failed, or after
-/// `patience`.
+/// Returns the result of the first future that succeeds. The second starts when the first has
+/// failed, or after `patience`.
 async fn race<T>(
-    first: impl Future<Output = Result<T, Over>>,
-    second: impl Future<Output = Result<T, Over>>,
+    first: impl Future<Output = Result<T, ConnectionEnd>>,
+    second: impl Future<Output = Result<T, ConnectionEnd>>,
     patience: Duration,
-) -> Result<T, Over> {
+) -> Result<T, ConnectionEnd> {
     let mut first = std::pin::pin!(first);
     tokio::select! {
         biased;
@@ -118,9 +120,9 @@ async fn race<T>(
     }
 }
 
-/// Two failures as one: TCP tells more of why nobody answers.
-fn worse(quic: Over, tls: Over) -> Over {
-    Over { why: format!("{} (QUIC: {})", tls.why, quic.why), ..tls }
+/// Combines two failures. The one of TCP says more about why nobody answers.
+fn worse(quic: ConnectionEnd, tls: ConnectionEnd) -> ConnectionEnd {
+    ConnectionEnd { why: format!("{} (QUIC: {})", tls.why, quic.why), ..tls }
 }
 
 async fn resolve(url: &str) -> Result<(String, Vec<SocketAddr>), Error> {
@@ -137,28 +139,30 @@ async fn resolve(url: &str) -> Result<(String, Vec<SocketAddr>), Error> {
     Ok((host, found))
 }
 
-/// Reaches the gateway by QUIC.
+/// Connects to the gateway over QUIC.
 pub(crate) async fn quic(
     url: &str,
     credentials: &Credentials<'_>,
     settings: &Settings,
-) -> Result<Dialed, Over> {
+) -> Result<DialedCarrier, ConnectionEnd> {
     let tls = config(credentials, &[ALPN])?;
     let crypto = QuicClientConfig::try_from(tls).map_err(|_| Error::Crypto("speak QUIC"))?;
     let mut config = quinn::ClientConfig::new(Arc::new(crypto));
     config.transport_config(Arc::new(transport(Side::Client)));
     let reach = async {
         let (host, addresses) = resolve(url).await?;
-        let mut last = Over::failed("it has no address");
+        let mut last = ConnectionEnd::failed("the gateway's host name has no address");
         for address in addresses {
             match reach(&config, &host, address, settings.endpoint.as_ref()).await {
                 Ok(dialed) => return Ok(dialed),
-                Err(over) => last = over,
+                Err(end) => last = end,
             }
         }
         Err(last)
     };
-    timeout(PATIENCE, reach).await.unwrap_or_else(|_| Err(Over::failed("no answer to QUIC")))
+    timeout(PATIENCE, reach)
+        .await
+        .unwrap_or_else(|_| Err(ConnectionEnd::failed("no answer to QUIC")))
 }
 
 async fn reach(
@@ -166,7 +170,7 @@ async fn reach(
     host: &str,
     address: SocketAddr,
     endpoint: Option<&Endpoint>,
-) -> Result<Dialed, Over> {
+) -> Result<DialedCarrier, ConnectionEnd> {
     let endpoint = match endpoint {
         Some(shared) => shared.clone(),
         None => {
@@ -174,58 +178,65 @@ async fn reach(
                 SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
                 SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
             };
-            // It lives as long as the connection.
-            Endpoint::client(SocketAddr::new(any, 0)).map_err(Over::failed)?
+            // The connection keeps its endpoint alive.
+            Endpoint::client(SocketAddr::new(any, 0)).map_err(ConnectionEnd::failed)?
         }
     };
-    let connecting = endpoint.connect_with(config.clone(), address, host).map_err(Over::failed)?;
+    let connecting =
+        endpoint.connect_with(config.clone(), address, host).map_err(ConnectionEnd::failed)?;
     let connection = connecting.await.map_err(|error| match error {
-        ConnectionError::TransportError(error) => Over::failed(format!(
+        ConnectionError::TransportError(error) => ConnectionEnd::failed(format!(
             "this is not the gateway that the identity is for, or it does not speak doorward/1 \
              ({error})"
         )),
-        other => Over::failed(other),
+        other => ConnectionEnd::failed(other),
     })?;
-    let shown = connection.peer_identity().and_then(|shown| shown.downcast().ok());
-    let leaf = shown.and_then(|shown: Box<Vec<CertificateDer<'static>>>| shown.into_iter().next());
-    let leaf = leaf.ok_or_else(|| Over::failed("the gateway shows no certificate"))?;
-    let refusal = Refusal::Quic(connection.clone());
-    Ok(Dialed { carrier: Carrier::quic(connection), leaf, refusal })
+    let certificates =
+        connection.peer_identity().and_then(|certificates| certificates.downcast().ok());
+    let leaf = certificates.and_then(|certificates: Box<Vec<CertificateDer<'static>>>| {
+        certificates.into_iter().next()
+    });
+    let leaf = leaf.ok_or_else(|| ConnectionEnd::failed("the gateway shows no certificate"))?;
+    let refusal = TlsRefusal::Quic(connection.clone());
+    Ok(DialedCarrier { carrier: Carrier::quic(connection), leaf, refusal })
 }
 
-/// Reaches the gateway by TLS over TCP.
-pub(crate) async fn tls(url: &str, credentials: &Credentials<'_>) -> Result<Dialed, Over> {
+/// Connects to the gateway over TLS and TCP.
+pub(crate) async fn tls(
+    url: &str,
+    credentials: &Credentials<'_>,
+) -> Result<DialedCarrier, ConnectionEnd> {
     let stream = open(url, None, credentials, &[ALPN]).await?;
     let (_, session) = stream.get_ref();
     if session.alpn_protocol() != Some(ALPN) {
-        return Err(Over::failed("the gateway does not speak doorward/1"));
+        return Err(ConnectionEnd::failed("the gateway does not speak doorward/1"));
     }
-    let leaf = session.peer_certificates().and_then(|shown| shown.first()).cloned();
-    let leaf = leaf.ok_or_else(|| Over::failed("the gateway shows no certificate"))?;
+    let leaf = session.peer_certificates().and_then(|certificates| certificates.first()).cloned();
+    let leaf = leaf.ok_or_else(|| ConnectionEnd::failed("the gateway shows no certificate"))?;
     let alert = Arc::new(OnceLock::new());
-    let watched = Watched { stream, alert: Arc::clone(&alert) };
+    let watched = AlertWatch { stream, alert: Arc::clone(&alert) };
     let carrier = Carrier::yamux(watched, Side::Client);
-    Ok(Dialed { carrier, leaf: leaf.into_owned(), refusal: Refusal::Tls(alert) })
+    Ok(DialedCarrier { carrier, leaf: leaf.into_owned(), refusal: TlsRefusal::Tls(alert) })
 }
 
-/// A TLS stream that remembers with which alert it was ended.
-struct Watched<T> {
+/// A TLS stream that remembers the alert with which the peer ended it.
+struct AlertWatch<T> {
     stream: T,
     alert: Arc<OnceLock<AlertDescription>>,
 }
 
-impl<T> Watched<T> {
+impl<T> AlertWatch<T> {
     fn note<R>(&self, polled: &Poll<io::Result<R>>) {
         let Poll::Ready(Err(error)) = polled else { return };
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         if let Some(rustls::Error::AlertReceived(alert)) = inner {
-            // The first one counts.
+            // Keeps the first alert.
             self.alert.get_or_init(|| *alert);
         }
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for AlertWatch<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -237,7 +248,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for AlertWatch<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -266,9 +277,9 @@ mod tests {
     async fn later(
         wait: u64,
         ends: Result<&'static str, &'static str>,
-    ) -> Result<&'static str, Over> {
+    ) -> Result<&'static str, ConnectionEnd> {
         sleep(Duration::from_secs(wait)).await;
-        ends.map_err(Over::failed)
+        ends.map_err(ConnectionEnd::failed)
     }
 
     #[tokio::test(start_paused = true)]
@@ -282,7 +293,7 @@ mod tests {
         assert_eq!(failed.unwrap(), "tls");
         let late = race(later(5, Ok("quic")), later(1, Err("no")), patience).await;
         assert_eq!(late.unwrap(), "quic");
-        let over = race(later(1, Err("one")), later(1, Err("other")), patience).await.unwrap_err();
-        assert_eq!(over.why, "other (QUIC: one)");
+        let end = race(later(1, Err("one")), later(1, Err("other")), patience).await.unwrap_err();
+        assert_eq!(end.why, "other (QUIC: one)");
     }
 }

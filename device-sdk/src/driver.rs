@@ -1,4 +1,4 @@
-//! The one task of a client: connects, keeps the connection, renews, and begins again.
+//! The client's one task: it connects, serves the connection, renews, and connects again.
 
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -9,49 +9,49 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::backoff::Ending;
-use crate::course::{Another, Course, Now, Rules, Step};
+use crate::backoff::EndReason;
+use crate::connection_end::ConnectionEnd;
 use crate::crypto;
-use crate::dial::{Dialed, dial, quic};
+use crate::dial::{DialedCarrier, dial, quic};
 use crate::error::Error;
 use crate::identity::{Identity, Validity};
-use crate::live::Live;
-use crate::over::Over;
+use crate::live::LiveConnection;
+use crate::planner::{Now, Planner, PlannerRules, PlannerStep, ReplaceReason};
 use crate::recover::recover;
-use crate::renew::{Over as Renewing, renew_on};
+use crate::renew::{RenewalOutcome, renew_on};
 use crate::schedule::after;
-use crate::session::{Session, greet};
-use crate::shared::Shared;
+use crate::session::{GatewaySession, greet};
+use crate::shared::ClientShared;
 use crate::status::State;
 
-/// Whoever wants a renewal now, and is told what it came to.
-pub(crate) type Asker = oneshot::Sender<Result<Validity, Error>>;
+/// The channel to a caller that waits for the result of a renewal.
+pub(crate) type RenewalWaiter = oneshot::Sender<Result<Validity, Error>>;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// The connection that is being made while another stands.
-type Next = Option<Boxed<Result<Session, Over>>>;
+/// The connection that is being made to replace the live one.
+type Next = Option<Boxed<Result<GatewaySession, ConnectionEnd>>>;
 
-/// What runs, as the [`Course`] has it.
+/// The task's state. The [`Planner`] decides; the driver acts.
 pub(crate) struct Driver {
-    shared: Arc<Shared>,
-    course: Course,
-    asks: mpsc::Receiver<Asker>,
-    renewing: Option<JoinHandle<Result<Renewing, Error>>>,
-    /// Who waits for that renewal.
-    askers: Vec<Asker>,
+    shared: Arc<ClientShared>,
+    planner: Planner,
+    requests: mpsc::Receiver<RenewalWaiter>,
+    renewing: Option<JoinHandle<Result<RenewalOutcome, Error>>>,
+    /// The callers that wait for the running renewal.
+    waiters: Vec<RenewalWaiter>,
 }
 
-/// The present connection.
-struct Stands {
-    running: Boxed<Over>,
-    live: Arc<Live>,
+/// The live connection.
+struct CurrentConnection {
+    running: Boxed<ConnectionEnd>,
+    live: Arc<LiveConnection>,
 }
 
 impl Driver {
-    pub(crate) fn new(shared: Arc<Shared>, asks: mpsc::Receiver<Asker>) -> Self {
-        let course = Course::new(Rules::from(&shared.settings), crypto::number());
-        Self { shared, course, asks, renewing: None, askers: vec![] }
+    pub(crate) fn new(shared: Arc<ClientShared>, requests: mpsc::Receiver<RenewalWaiter>) -> Self {
+        let planner = Planner::new(PlannerRules::from(&shared.settings), crypto::number());
+        Self { shared, planner, requests, renewing: None, waiters: vec![] }
     }
 
     fn now(&self) -> Now {
@@ -62,17 +62,17 @@ impl Driver {
     pub(crate) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
         loop {
-            shared.say(State::Connecting);
-            let connecting: Boxed<Result<Session, Over>> =
-                Box::pin(connect(Arc::clone(&shared), self.course.begin()));
+            shared.set_state(State::Connecting);
+            let connecting: Boxed<Result<GatewaySession, ConnectionEnd>> =
+                Box::pin(connect(Arc::clone(&shared), self.planner.begin()));
             let connected = tokio::select! {
                 biased;
-                () = shared.stopped() => Err(Over::stopped()),
+                () = shared.stopped() => Err(ConnectionEnd::stopped()),
                 connected = connecting => connected,
             };
-            let over = match connected {
-                Ok(session) => self.stand(session).await,
-                Err(over) => over,
+            let end = match connected {
+                Ok(session) => self.serve(session).await,
+                Err(end) => end,
             };
             shared.live.send_replace(None);
             shared.status.send_modify(|status| {
@@ -82,7 +82,7 @@ impl Driver {
             if shared.is_stopping() {
                 break;
             }
-            self.wait(over).await;
+            self.wait(end).await;
             if shared.is_stopping() {
                 break;
             }
@@ -90,16 +90,16 @@ impl Driver {
         if let Some(renewing) = self.renewing.take() {
             renewing.abort();
         }
-        shared.say(State::Ended { why: Over::stopped().why });
+        shared.set_state(State::Ended { why: ConnectionEnd::stopped().why });
     }
 
-    /// Waits for the next try.
-    async fn wait(&mut self, over: Over) {
+    /// Waits before the next attempt to connect. Tries to recover a refused identity first.
+    async fn wait(&mut self, end: ConnectionEnd) {
         let shared = Arc::clone(&self.shared);
-        let Over { mut ending, mut why } = over;
+        let ConnectionEnd { mut reason, mut why } = end;
         let ended = self.now();
-        tracing::debug!(why, ?ending, "the connection to the gateway is over");
-        if ending == Ending::Refused {
+        tracing::debug!(why, ?reason, "the connection to the gateway is over");
+        if reason == EndReason::Refused {
             let recovering: Boxed<Result<Validity, Error>> = Box::pin(recover(Arc::clone(&shared)));
             let recovered = tokio::select! {
                 biased;
@@ -107,15 +107,19 @@ impl Driver {
                 recovered = recovering => recovered,
             };
             match recovered {
-                // It is not believed before a connection stands on it.
-                Ok(_) => ending = Ending::Failed,
+                // Only a connection with the recovered identity shows that the gateway accepts it.
+                Ok(_) => reason = EndReason::Failed,
                 Err(error) => why = format!("{why}; recovery: {error}"),
             }
         }
-        let wait = self.course.over(ended, ending);
-        shared.say(match ending {
-            Ending::GivenUp => State::Ended { why },
-            _ => State::Waiting { until: after(shared.now(), wait), why },
+        let wait = self.planner.note_ended(ended, reason);
+        shared.set_state(match reason {
+            EndReason::GivenUp => State::Ended { why },
+            EndReason::Failed
+            | EndReason::Replaced
+            | EndReason::Stopping
+            | EndReason::Refused
+            | EndReason::Stopped => State::Waiting { until: after(shared.now(), wait), why },
         });
         tokio::select! {
             biased;
@@ -124,102 +128,104 @@ impl Driver {
         }
     }
 
-    /// Keeps a connection until it is over.
-    async fn stand(&mut self, session: Session) -> Over {
-        let mut stands = self.take(session);
+    /// Serves a connection until it is over.
+    async fn serve(&mut self, session: GatewaySession) -> ConnectionEnd {
+        let mut current = self.make_current(session);
         let mut next: Next = None;
         loop {
-            let look_at = self.course.next(self.now());
+            let next_step = self.planner.next(self.now());
             tokio::select! {
                 biased;
-                over = &mut stands.running => return over,
+                end = &mut current.running => return end,
                 connected = ready(&mut next) => match connected {
                     Ok(session) => {
-                        let former = std::mem::replace(&mut stands, self.take(session));
+                        let former = std::mem::replace(&mut current, self.make_current(session));
                         former.retire();
                     }
-                    Err(over) => {
-                        tracing::debug!(why = over.why, "the present connection stays");
-                        self.course.stays(self.now());
+                    Err(end) => {
+                        tracing::debug!(why = end.why, "the present connection stays");
+                        self.planner.note_not_replaced(self.now());
                     }
                 },
                 renewed = finished(&mut self.renewing) => self.renewed(renewed),
-                Some(asker) = self.asks.recv() => {
-                    if self.askers.len() < 8 {
-                        self.askers.push(asker);
+                Some(waiter) = self.requests.recv() => {
+                    if self.waiters.len() < 8 {
+                        self.waiters.push(waiter);
                     }
-                    let step = self.course.asked();
-                    self.begin(step, &stands, &mut next);
+                    let step = self.planner.request_renewal();
+                    self.begin(step, &current, &mut next);
                 }
-                () = at(look_at) => {
-                    let step = self.course.step(self.now());
-                    self.begin(step, &stands, &mut next);
+                () = at(next_step) => {
+                    let step = self.planner.step(self.now());
+                    self.begin(step, &current, &mut next);
                 }
             }
         }
     }
 
-    /// Begins what the course wants.
-    fn begin(&mut self, step: Option<Step>, stands: &Stands, next: &mut Next) {
+    /// Begins the planned action.
+    fn begin(&mut self, step: Option<PlannerStep>, current: &CurrentConnection, next: &mut Next) {
         let shared = Arc::clone(&self.shared);
         match step {
-            Some(Step::Connect(Another::Quic)) => *next = Some(Box::pin(connect_quic(shared))),
-            Some(Step::Connect(Another::Identity)) => {
-                *next = Some(Box::pin(connect(shared, self.course.tls_needed())));
+            Some(PlannerStep::Connect(ReplaceReason::Quic)) => {
+                *next = Some(Box::pin(connect_quic(shared)));
             }
-            Some(Step::Renew { former, anyway }) => {
-                let live = Arc::clone(&stands.live);
+            Some(PlannerStep::Connect(ReplaceReason::Identity)) => {
+                *next = Some(Box::pin(connect(shared, self.planner.tls_needed())));
+            }
+            Some(PlannerStep::Renew { former, anyway }) => {
+                let live = Arc::clone(&current.live);
                 self.renewing = Some(tokio::spawn(renew_on(shared, live, former, anyway)));
             }
             None => {}
         }
     }
 
-    /// A connection is the present one from here on.
-    fn take(&mut self, session: Session) -> Stands {
+    /// Makes a connection the live one.
+    fn make_current(&mut self, session: GatewaySession) -> CurrentConnection {
         let shared = Arc::clone(&self.shared);
         let carrier = session.live.carrier.as_str();
         let (live, validity) = (Arc::clone(&session.live), session.validity);
         let now = self.now();
-        self.course.stands(now, carrier == "tls", validity);
+        self.planner.note_connected(now, carrier == "tls", validity);
         shared.status.send_modify(|status| {
             status.state = State::Up { carrier, session: session.id.clone(), since: now.time };
             status.validity = validity;
-            status.renewal = self.course.renewal(now);
+            status.renewal = self.planner.renewal(now);
         });
         shared.live.send_replace(Some(Arc::clone(&live)));
-        Stands { running: Box::pin(session.run(shared)), live }
+        CurrentConnection { running: Box::pin(session.run(shared)), live }
     }
 
-    /// A renewal has ended.
-    fn renewed(&mut self, renewed: Result<Renewing, Error>) {
+    /// Handles the end of a renewal.
+    fn renewed(&mut self, renewed: Result<RenewalOutcome, Error>) {
         let now = self.now();
-        self.course.renewed(now, renewed.as_ref().ok().copied());
+        self.planner.note_renewed(now, renewed.as_ref().ok().copied());
         let answer = renewed.map(|made| match made {
-            Renewing::Renewed(validity) | Renewing::ByAnother(validity) => validity,
+            RenewalOutcome::Renewed(validity) | RenewalOutcome::ByAnother(validity) => validity,
         });
         self.shared.status.send_modify(|status| {
-            status.renewal = self.course.renewal(now);
+            status.renewal = self.planner.renewal(now);
             match &answer {
                 Ok(validity) => (status.validity, status.renewal_problem) = (*validity, None),
                 Err(error) => status.renewal_problem = Some(error.to_string()),
             }
         });
-        let mut askers = std::mem::take(&mut self.askers).into_iter();
-        // An error is not copied: the first is told what it was, the others that it was.
-        let words = answer.as_ref().map(|validity| *validity).map_err(ToString::to_string);
-        if let Some(first) = askers.next() {
-            // Whoever has asked may have gone.
+        let mut waiters = std::mem::take(&mut self.waiters).into_iter();
+        // Errors are not `Clone`: the first caller gets the error itself, the others its text.
+        let texts = answer.as_ref().map(|validity| *validity).map_err(ToString::to_string);
+        if let Some(first) = waiters.next() {
+            // The caller may have stopped waiting.
             drop(first.send(answer));
         }
-        for asker in askers {
-            drop(asker.send(words.clone().map_err(Error::Broken)));
+        for waiter in waiters {
+            drop(waiter.send(texts.clone().map_err(Error::Broken)));
         }
     }
 }
 
-impl Stands {
-    /// Lets it end with its last flow.
+impl CurrentConnection {
+    /// Lets the connection end with its last flow.
     fn retire(self) {
         let Self { mut running, live, .. } = self;
         live.retire();
@@ -229,8 +235,8 @@ impl Stands {
                 () = live.idle() => {}
             }
             let bye = Control::Bye(doorward_wire::Why::Stopping, String::new());
-            // It says so and ends; if it cannot even take the word, it ends without.
-            if live.words.try_send(bye).is_ok() {
+            // Sends Bye and waits for the end. If the queue is full, the connection is dropped.
+            if live.outgoing.try_send(bye).is_ok() {
                 drop(running.await);
             }
         }));
@@ -244,7 +250,7 @@ async fn at(instant: Option<Instant>) {
     }
 }
 
-async fn ready(next: &mut Next) -> Result<Session, Over> {
+async fn ready(next: &mut Next) -> Result<GatewaySession, ConnectionEnd> {
     match next {
         Some(future) => {
             let done = future.await;
@@ -266,21 +272,25 @@ async fn finished<T>(task: &mut Option<JoinHandle<Result<T, Error>>>) -> Result<
     }
 }
 
-/// Makes a connection with the identity that is in the directory now.
-async fn connect(shared: Arc<Shared>, both: bool) -> Result<Session, Over> {
+/// Connects with the identity that the directory holds now.
+async fn connect(shared: Arc<ClientShared>, both: bool) -> Result<GatewaySession, ConnectionEnd> {
     let identity = shared.dir.load()?;
     let credentials = shared.credentials(&identity, true)?;
     let dialed = dial(&identity.gateway().url, &credentials, &shared.settings, both).await?;
     welcome(dialed, &identity, &shared).await
 }
 
-async fn connect_quic(shared: Arc<Shared>) -> Result<Session, Over> {
+async fn connect_quic(shared: Arc<ClientShared>) -> Result<GatewaySession, ConnectionEnd> {
     let identity = shared.dir.load()?;
     let credentials = shared.credentials(&identity, true)?;
     let dialed = quic(&identity.gateway().url, &credentials, &shared.settings).await?;
     welcome(dialed, &identity, &shared).await
 }
 
-async fn welcome(dialed: Dialed, identity: &Identity, shared: &Shared) -> Result<Session, Over> {
+async fn welcome(
+    dialed: DialedCarrier,
+    identity: &Identity,
+    shared: &ClientShared,
+) -> Result<GatewaySession, ConnectionEnd> {
     greet(dialed, identity, shared).await
 }

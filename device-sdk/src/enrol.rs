@@ -1,4 +1,4 @@
-//! Enrolment: a code, a key that is made here, a certificate.
+//! Enrolment: turns a code and a new key into an identity.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,42 +14,42 @@ use crate::error::Error;
 use crate::files::{private_dir, read, remove_dir, rename, sync_dir, write_new};
 use crate::identity::{GatewayFacts, Identity, IdentityDir};
 
-/// What the gateway answers to an enrolment or a renewal.
+/// The gateway's answer to an enrolment, a renewal or a recovery.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Answer {
+pub(crate) struct EnrolmentAnswer {
     pub(crate) subject: Subject,
-    /// The leaf, then the issuing authority, PEM.
+    /// The leaf, then the issuing authority, as PEM.
     pub(crate) certificate: String,
-    /// The trust anchors, PEM.
+    /// The trust anchors, as PEM.
     pub(crate) anchors: String,
     pub(crate) domain: Domain,
     pub(crate) gateway: Subject,
     pub(crate) management: Option<String>,
 }
 
-/// What an enrolment came to.
+/// The result of an enrolment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enrolled {
-    /// Whom the new identity identifies.
+    /// The subject of the new identity.
     pub subject: Subject,
 }
 
-/// Who is at the other end of a code: what a person is asked to compare.
+/// The gateway named by a code, for a person to compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Greeting {
-    /// Where the gateway is.
+    /// The gateway's address.
     pub url: String,
-    /// SHA-256 of its trust anchor.
+    /// The SHA-256 of its trust anchor.
     pub anchor: Fingerprint,
 }
 
-/// What a code says of its gateway, before anything is sent there.
+/// Returns what a code says about its gateway. Sends nothing.
 #[must_use]
 pub fn greet(code: &Code) -> Greeting {
     Greeting { url: code.url.clone(), anchor: code.anchor }
 }
 
-/// Whom the identity in `dir` identifies, if it was enrolled with that very code.
+/// Returns the subject of the identity in `dir` if it was enrolled with this very code.
 #[must_use]
 pub fn enrolled_with(dir: &IdentityDir, code: &Code) -> Option<Subject> {
     let facts = dir.load().ok()?.facts;
@@ -58,13 +58,13 @@ pub fn enrolled_with(dir: &IdentityDir, code: &Code) -> Option<Subject> {
 
 /// Redeems a code for an identity in `dir`.
 ///
-/// The key is on disk before the request leaves, so that after a crash the same code gives the
-/// same certificate again. A code that has done its work in `dir` already is done; with
-/// `replace`, the gateway is asked for that certificate once more.
+/// The key is on disk before the request is sent, so that after a crash the same code gives the
+/// same certificate again. A code that was redeemed in `dir` before returns at once; with
+/// `replace`, the gateway is asked for that certificate again.
 ///
 /// # Errors
-/// When there is an identity and `replace` is false, or the gateway is not reached, is another
-/// than the code names, or refuses.
+/// Fails when there is an identity and `replace` is false, or when the gateway is not reached, is
+/// not the one the code names, or refuses.
 pub async fn enrol(dir: &IdentityDir, code: &Code, replace: bool) -> Result<Enrolled, Error> {
     if !replace {
         if let Some(subject) = enrolled_with(dir, code) {
@@ -86,7 +86,8 @@ pub async fn enrol(dir: &IdentityDir, code: &Code, replace: bool) -> Result<Enro
         "csr": request(&key)?,
     });
     let api = Api::with_code(&code.url, code.anchor);
-    let answer: Answer = api.request(HttpMethod::POST, path, Some(&body)).await?.json().await?;
+    let answer: EnrolmentAnswer =
+        api.request(HttpMethod::POST, path, Some(&body)).await?.json().await?;
     let subject = answer.subject.clone();
     dir.stage(&identity(answer, &key, code.url.clone(), Some(mark(code))))?;
     dir.promote()?;
@@ -95,14 +96,14 @@ pub async fn enrol(dir: &IdentityDir, code: &Code, replace: bool) -> Result<Enro
     Ok(Enrolled { subject })
 }
 
-/// The identity that an answer and a key make.
+/// Builds an identity from the gateway's answer and a key.
 pub(crate) fn identity(
-    answer: Answer,
+    answer: EnrolmentAnswer,
     key: &KeyPair,
     url: String,
     code: Option<Fingerprint>,
 ) -> Identity {
-    let Answer { subject, certificate, anchors, domain, gateway, management } = answer;
+    let EnrolmentAnswer { subject, certificate, anchors, domain, gateway, management } = answer;
     Identity {
         key: Secret::new(key.serialize_pem().into_bytes()),
         chain: certificate,
@@ -111,7 +112,7 @@ pub(crate) fn identity(
     }
 }
 
-/// What a code is remembered by.
+/// Returns the fingerprint by which a code is recognized later.
 fn mark(code: &Code) -> Fingerprint {
     Fingerprint::new(sha256(code.secret.expose()))
 }
@@ -120,13 +121,14 @@ pub(crate) fn new_key() -> Result<KeyPair, Error> {
     KeyPair::generate().map_err(|_| Error::Crypto("make a key"))
 }
 
-/// A certification request for a key. The gateway takes nothing of it but the key.
+/// Returns a certification request for a key, as PEM. The gateway uses only the public key in it.
 pub(crate) fn request(key: &KeyPair) -> Result<String, Error> {
     let request = CertificateParams::default().serialize_request(key);
     request.and_then(|request| request.pem()).map_err(|_| Error::Crypto("write a request"))
 }
 
-/// The key for a code: the one that an earlier try has left, or a new one, durably stored.
+/// Returns the key for a code: the one from an earlier attempt, or a new one that is durably
+/// stored.
 fn pending_key(dir: &IdentityDir, code: &Code) -> Result<KeyPair, Error> {
     let pending = dir.pending();
     let mark = mark(code).to_string();
@@ -186,7 +188,7 @@ mod tests {
         let dir = IdentityDir::new(temp.path());
         let error = enrol(&dir, &code(1), false).await.unwrap_err();
         assert!(matches!(error, Error::IdentityExists(_)));
-        // With leave, it is not touched before the gateway has answered.
+        // With `replace`, the identity is not changed before the gateway has answered.
         let error = enrol(&dir, &code(1), true).await.unwrap_err();
         assert!(matches!(error, Error::Unreachable { .. }));
         assert_eq!(std::fs::read_to_string(temp.path().join("key.pem")).unwrap(), "mine");

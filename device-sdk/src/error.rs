@@ -1,4 +1,4 @@
-//! Why something did not work, and what to do next.
+//! The error type of this crate.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,11 +8,11 @@ use doorward_wire::Why;
 use jiff::Timestamp;
 use thiserror::Error;
 
-/// Why something did not work. [`Error::next`] says whether to try again.
+/// Why an operation failed. [`Error::next`] says whether to try again.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The code is no code.
+    /// The text is not a code.
     #[error(transparent)]
     Code(#[from] CodeError),
     /// The code has expired, by this machine's clock.
@@ -24,7 +24,7 @@ pub enum Error {
     /// There is no identity.
     #[error("{0} holds no identity; enrol first, with the code that the administrator gave you")]
     NoIdentity(PathBuf),
-    /// An identity file is missing or does not read.
+    /// A file of the identity is missing or wrong.
     #[error("{path}: {why}")]
     IdentityFile {
         /// The file.
@@ -37,29 +37,29 @@ pub enum Error {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// The gateway's address is no URL of it.
-    #[error("'{}' is no gateway's URL; it looks like https://HOST:PORT", escape(.0))]
+    /// The text is not the URL of a gateway.
+    #[error("'{}' is not a gateway's URL; use https://HOST:PORT", escape(.0))]
     Url(String),
     /// The gateway was not reached.
     #[error("{url} was not reached: {error}")]
     Unreachable {
-        /// The gateway.
+        /// The gateway's URL.
         url: String,
-        /// What the network says.
+        /// The network's error.
         error: io::Error,
     },
-    /// The gateway is not the one that it should be, or refuses the identity.
+    /// The server is not the expected gateway, or the gateway refuses the identity.
     #[error("{url}: {why}")]
     Tls {
-        /// The gateway.
+        /// The gateway's URL.
         url: String,
-        /// What TLS says.
+        /// The reason, from TLS.
         why: String,
     },
-    /// The gateway answered with a refusal.
+    /// The gateway refused an HTTP request.
     #[error("{}{}", escape_lines(.detail), .id.as_ref().map(|id| format!(" (request {})", escape(id))).unwrap_or_default())]
     Refused {
         /// The HTTP status.
@@ -67,65 +67,65 @@ pub enum Error {
         /// What kind of refusal it is: the last segment of the problem document's `type`
         /// (RFC 9457), or `failed` if the gateway sent none.
         kind: String,
-        /// What the gateway says to do next.
+        /// What to do next, from the gateway.
         detail: String,
-        /// The id under which the gateway's audit log has it.
+        /// The id of the record in the gateway's audit log.
         id: Option<String>,
     },
-    /// The gateway said something that is no answer.
-    #[error("the gateway gave an answer that cannot be read: {0}")]
+    /// The gateway's answer is not what the protocol requires.
+    #[error("cannot use the gateway's answer: {0}")]
     Answer(String),
-    /// The renewed identity was not accepted; the former one stays.
+    /// The gateway did not accept the renewed identity. The former one stays in use.
     #[error("the renewed identity was not accepted, so the former one stays: {0}")]
     NotAccepted(Box<Error>),
     /// The gateway did not open a flow.
     #[error("{why}{}{}", colon(.detail), in_parentheses("flow", .flow))]
     Flow {
-        /// Why, in a coarse word.
+        /// The reason, as far as the client may know it.
         why: Why,
-        /// What the gateway says to do next.
+        /// What to do next, from the gateway.
         detail: String,
-        /// The id under which the gateway's audit log has the reason; empty if it has none.
+        /// The id of the record in the gateway's audit log; empty if there is none.
         flow: String,
     },
-    /// The gateway did not grant a request on the control stream.
+    /// The gateway declined a request on the control stream.
     #[error("the gateway declines: {why}{}", colon(.detail))]
     Declined {
-        /// Why, in a coarse word.
+        /// The reason, as far as the client may know it.
         why: Why,
-        /// What the gateway says to do next.
+        /// What to do next, from the gateway.
         detail: String,
     },
     /// There was no connection to the gateway in time.
     #[error("not connected to the gateway: {}", escape(.why))]
     NotConnected {
-        /// Why not.
+        /// The reason.
         why: String,
-        /// Whether it will be, without a person doing something.
+        /// Whether a connection can come without a person's help.
         next: Next,
     },
-    /// The connection ended before the gateway had answered.
+    /// The connection ended before the gateway answered.
     #[error("the connection to the gateway broke off: {}", escape(.0))]
     Broken(String),
-    /// The gateway has told a time that cannot be: it is not the gateway, or its clock is wrong.
-    #[error("the gateway says that it is {told}, {why}; its clock is wrong")]
+    /// The gateway sent an impossible time. It is not the gateway, or its clock is wrong.
+    #[error("the gateway's time is {told}, {why}; its clock is wrong")]
     Time {
-        /// What it told.
+        /// The time that it sent.
         told: Timestamp,
-        /// Why that cannot be.
+        /// Why that time is impossible.
         why: &'static str,
     },
-    /// The interface is offered already, by this very client.
+    /// This client offers the interface already.
     #[error("'{0}' is offered already; withdraw that offer first")]
     OfferedAlready(Name),
     /// The client was stopped.
     #[error("the client was stopped; start another one")]
     Stopped,
-    /// A client was started outside of a tokio runtime. The program's fault.
-    #[error("a client is started within a tokio runtime")]
+    /// The program started a client outside of a tokio runtime.
+    #[error("start the client within a tokio runtime")]
     NoRuntime,
-    /// The cryptographic library refused.
-    #[error("the cryptographic library refused to {0}")]
+    /// The cryptographic library failed.
+    #[error("the cryptographic library could not {0}")]
     Crypto(&'static str),
 }
 
@@ -140,14 +140,14 @@ fn in_parentheses(what: &str, id: &str) -> String {
 /// What to do after an [`enum@Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// It may work later, with the same identity.
+    /// Try again later with the same identity.
     Retry,
-    /// It will not work until a person has done something.
+    /// Wait for a person to do something.
     GiveUp,
 }
 
 impl Error {
-    /// Whether to try again.
+    /// Returns whether to try again.
     #[must_use]
     pub fn next(&self) -> Next {
         match self {
@@ -158,14 +158,26 @@ impl Error {
             Self::NotConnected { next, .. } => *next,
             Self::Refused { status, .. } if *status >= 500 || *status == 429 => Next::Retry,
             Self::NotAccepted(error) => error.next(),
-            // Room can be made without anybody knowing of this program.
+            // Space can become free without anybody knowing of this program.
             Self::File { error, .. } if error.kind() == io::ErrorKind::StorageFull => Next::Retry,
-            _ => Next::GiveUp,
+            Self::Code(_)
+            | Self::CodeExpired(_)
+            | Self::IdentityExists(_)
+            | Self::NoIdentity(_)
+            | Self::IdentityFile { .. }
+            | Self::File { .. }
+            | Self::Url(_)
+            | Self::Tls { .. }
+            | Self::Refused { .. }
+            | Self::OfferedAlready(_)
+            | Self::Stopped
+            | Self::NoRuntime
+            | Self::Crypto(_) => Next::GiveUp,
         }
     }
 }
 
-/// Whether what was refused for that reason may be granted later.
+/// Returns whether a request refused for this reason may be granted later.
 fn after(why: Why) -> Next {
     match why {
         Why::Busy
@@ -191,7 +203,7 @@ mod tests {
         let flow = |why| Error::Flow { why, detail: "x".to_owned(), flow: "F1".to_owned() };
         assert_eq!(flow(Why::Busy).next(), Next::Retry);
         assert_eq!(flow(Why::Forbidden).next(), Next::GiveUp);
-        assert_eq!(flow(Why::Busy).to_string(), "too many at once: x (flow F1)");
+        assert_eq!(flow(Why::Busy).to_string(), "too many flows at once: x (flow F1)");
         let full = Error::File { path: "/x".into(), error: io::ErrorKind::StorageFull.into() };
         assert_eq!(full.next(), Next::Retry);
     }

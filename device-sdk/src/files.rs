@@ -1,4 +1,4 @@
-//! The files of an identity directory.
+//! Access to the files of an identity directory.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::error::Error;
 
-/// The longest identity file, in bytes.
+/// The longest file that is read, in bytes.
 const LIMIT: u64 = 1024 * 1024;
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -15,12 +15,13 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
     |error| Error::File { path, error }
 }
 
-/// Makes a directory that only its owner can enter, with those above it.
+/// Creates a directory that only its owner can enter, and its missing parents.
 pub(crate) fn private_dir(path: &Path) -> Result<(), Error> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at(path))
 }
 
-/// Writes a new file that only its owner can read, and syncs it.
+/// Writes a file and syncs it. A new file can be read by its owner only; an existing file is
+/// truncated and keeps its mode.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let write = || -> io::Result<()> {
         let mut file =
@@ -50,7 +51,7 @@ pub(crate) fn sync_dir(path: &Path) -> Result<(), Error> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(at(path))
 }
 
-/// Removes a directory with all in it. That it is not there is no error.
+/// Removes a directory and its content, if it exists.
 pub(crate) fn remove_dir(path: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
@@ -58,7 +59,7 @@ pub(crate) fn remove_dir(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Removes a file. That it is not there is no error.
+/// Removes a file, if it exists.
 pub(crate) fn remove_file(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),

@@ -1,4 +1,4 @@
-//! Opens interfaces on a connection.
+//! Opens flows to interfaces on a connection.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -12,31 +12,31 @@ use doorward_wire::{
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::Error;
-use crate::live::Counted;
+use crate::live::FlowGuard;
 
-/// How long the gateway may take to decide, and to reach what is behind the interface.
+/// How long the gateway may take to decide and to reach the interface's backend.
 const ANSWERING: Duration = Duration::from_secs(45);
 
-/// What is wanted of an interface.
+/// The options for opening a flow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// The wanted actions; empty is every action that is granted.
+    /// The wanted actions. An empty list asks for every action that the policy grants.
     pub actions: Vec<Action>,
-    /// How the flow is to travel; without it, as the interface does.
+    /// How the flow is to travel. Without it, the interface decides.
     pub kind: Option<Kind>,
 }
 
 /// A flow to an interface.
 #[derive(Debug)]
 pub enum Flow {
-    /// As a stream.
+    /// A flow of bytes.
     Stream(Stream),
-    /// As datagrams.
+    /// A flow of datagrams.
     Datagrams(Datagrams),
 }
 
 impl Flow {
-    /// Its id in the gateway's audit log.
+    /// Returns the flow's id in the gateway's audit log.
     #[must_use]
     pub fn flow(&self) -> &str {
         match self {
@@ -45,7 +45,7 @@ impl Flow {
         }
     }
 
-    /// What was granted.
+    /// Returns the granted actions.
     #[must_use]
     pub fn actions(&self) -> &[Action] {
         match self {
@@ -55,18 +55,18 @@ impl Flow {
     }
 }
 
-/// What the gateway has said of a flow.
+/// What the gateway granted, and the guard of the connection.
 #[derive(Debug)]
 struct Grant {
     flow: String,
     actions: Vec<Action>,
-    counted: Counted,
+    guard: FlowGuard,
 }
 
-/// A flow to an interface, as a stream with half-close.
+/// A flow of bytes to an interface, with half-close.
 ///
-/// Shutting it down is the proper end of one direction. An end that was not proper is an error
-/// when it is read: what was cut is never taken for complete.
+/// A shutdown ends the write direction properly. A read fails when the end was not proper, so a
+/// flow that was cut never looks complete.
 #[derive(Debug)]
 pub struct Stream {
     pipe: Pipe,
@@ -74,25 +74,25 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Its id in the gateway's audit log.
+    /// Returns the flow's id in the gateway's audit log.
     #[must_use]
     pub fn flow(&self) -> &str {
         &self.grant.flow
     }
 
-    /// What was granted.
+    /// Returns the granted actions.
     #[must_use]
     pub fn actions(&self) -> &[Action] {
         &self.grant.actions
     }
 
-    /// Why it was cut, if it was and the gateway has told.
+    /// Returns why the flow was cut, if the gateway has said so.
     #[must_use]
     pub fn why(&self) -> Option<Why> {
-        self.grant.counted.why()
+        self.grant.guard.why()
     }
 
-    /// Ends both directions at once, and not properly.
+    /// Resets both directions. The other end reads an error.
     pub fn cut(self, why: Why) {
         self.pipe.cut(why);
     }
@@ -100,68 +100,69 @@ impl Stream {
 
 doorward_wire::through!(Stream, pipe);
 
-/// A flow to an interface, as datagrams: they may be lost, doubled, and come in another order.
+/// A flow of datagrams to an interface. Datagrams may be lost, duplicated or reordered.
 #[derive(Debug)]
 pub struct Datagrams {
-    under: doorward_wire::Datagrams,
+    inner: doorward_wire::Datagrams,
     grant: Grant,
 }
 
 impl Datagrams {
-    /// Its id in the gateway's audit log.
+    /// Returns the flow's id in the gateway's audit log.
     #[must_use]
     pub fn flow(&self) -> &str {
         &self.grant.flow
     }
 
-    /// What was granted.
+    /// Returns the granted actions.
     #[must_use]
     pub fn actions(&self) -> &[Action] {
         &self.grant.actions
     }
 
-    /// Why it was cut, if it was and the gateway has told.
+    /// Returns why the flow was cut, if the gateway has said so.
     #[must_use]
     pub fn why(&self) -> Option<Why> {
-        self.grant.counted.why()
+        self.grant.guard.why()
     }
 
-    /// How many were dropped here for want of room, or because they were too large.
+    /// Returns how many datagrams this side dropped: too large, or no room in the queue.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.under.dropped()
+        self.inner.dropped()
     }
 
-    /// Sends one, of at most [`doorward_wire::LARGEST_DATAGRAM`] bytes. It does not wait: what
-    /// finds no room is dropped. What has not left yet, leaves when the next one is received.
+    /// Sends a datagram of at most [`doorward_wire::LARGEST_DATAGRAM`] bytes without waiting, or
+    /// drops it when there is no room. A queued datagram is written at the next receive.
     pub fn send(&mut self, datagram: &[u8]) {
-        self.under.send(datagram);
+        self.inner.send(datagram);
     }
 
-    /// The next one that has come; `None` when the flow is over. Sends on the way what waits.
+    /// Writes queued datagrams, then returns the next received one, or `None` when the flow is
+    /// over.
     ///
     /// # Errors
-    /// When the flow was cut.
+    /// Fails when the flow was cut.
     pub fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
-        self.under.poll_receive(cx)
+        self.inner.poll_receive(cx)
     }
 
-    /// The next one that has come; `None` when the flow is over.
+    /// Returns the next received datagram, or `None` when the flow is over.
     ///
     /// # Errors
-    /// When the flow was cut.
+    /// Fails when the flow was cut.
     pub async fn receive(&mut self) -> io::Result<Option<Bytes>> {
-        self.under.receive().await
+        self.inner.receive().await
     }
 
-    /// Ends the flow. Datagrams know no proper end.
+    /// Ends the flow with `why`. A flow of datagrams has no proper end.
     pub fn close(self, why: Why) {
-        self.under.close(why);
+        self.inner.close(why);
     }
 }
 
-/// What asks for `door`.
-pub(crate) fn asked(door: &DoorName, wanted: &Wanted) -> Asked {
+/// Builds the request for the interface `door`.
+pub(crate) fn request(door: &DoorName, wanted: &Wanted) -> Asked {
     Asked {
         interface: door.path(),
         actions: wanted.actions.iter().map(|action| action.as_str().to_owned()).collect(),
@@ -172,56 +173,56 @@ pub(crate) fn asked(door: &DoorName, wanted: &Wanted) -> Asked {
 
 /// Why a flow was not opened.
 #[derive(Debug)]
-pub(crate) enum NotOpened {
-    /// The gateway has not been asked: the connection is over.
+pub(crate) enum OpenFailure {
+    /// The gateway did not get the request, since the connection is over.
     NotAsked(io::Error),
-    /// It has, or nothing else would come of asking again.
+    /// The gateway got the request, or a repetition would fail too.
     Failed(Error),
 }
 
-/// Asks for a flow on the connection of `counted`; `until` is when that must have left.
+/// Asks for a flow on the guarded connection. The request must be sent before `until`.
 pub(crate) async fn open(
-    counted: Counted,
-    asked: &Asked,
+    guard: FlowGuard,
+    request: &Asked,
     until: Instant,
-) -> Result<Flow, NotOpened> {
-    let opening = Opening::Open(asked.clone()).encode();
+) -> Result<Flow, OpenFailure> {
+    let opening = Opening::Open(request.clone()).encode();
     if opening.len() > OPENING_LIMIT {
-        let error = Error::Answer("more is asked for than a request holds".to_owned());
-        return Err(NotOpened::Failed(error));
+        let error = Error::Answer("the request is longer than the protocol allows".to_owned());
+        return Err(OpenFailure::Failed(error));
     }
     let ask = async {
-        let mut pipe = counted.live().carrier.open().await?;
+        let mut pipe = guard.live().carrier.open().await?;
         write_frame(&mut pipe, &opening).await?;
         io::Result::Ok(pipe)
     };
     let mut pipe = match timeout_at(until, ask).await {
         Ok(Ok(pipe)) => pipe,
-        Ok(Err(error)) => return Err(NotOpened::NotAsked(error)),
-        // The gateway takes no further stream: each is a flow.
-        Err(_) => return Err(NotOpened::Failed(busy())),
+        Ok(Err(error)) => return Err(OpenFailure::NotAsked(error)),
+        // The gateway opens no further stream, and each flow needs one.
+        Err(_) => return Err(OpenFailure::Failed(busy())),
     };
-    let counted = counted.on(pipe.id());
-    let broken = |error: io::Error| NotOpened::Failed(Error::Broken(error.to_string()));
+    let guard = guard.on(pipe.id());
+    let broken = |error: io::Error| OpenFailure::Failed(Error::Broken(error.to_string()));
     let frame = timeout(ANSWERING, read_frame(&mut pipe, OPENING_LIMIT)).await;
     let frame = frame.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(broken)?;
-    let unreadable = |what: String| NotOpened::Failed(Error::Answer(what));
+    let unreadable = |what: String| OpenFailure::Failed(Error::Answer(what));
     match Answer::decode(&frame).map_err(|error| unreadable(error.to_string()))? {
         Answer::Admitted { flow, kind, actions } => {
-            // An action of a later version is of no use to a program of this one.
+            // Skips actions of later versions, which this program cannot use.
             let actions = actions.iter().filter_map(|action| action.parse().ok()).collect();
             Ok(match kind {
                 Kind::Stream => {
-                    Flow::Stream(Stream { pipe, grant: Grant { flow, actions, counted } })
+                    Flow::Stream(Stream { pipe, grant: Grant { flow, actions, guard } })
                 }
                 Kind::Datagrams => {
-                    let under = counted.live().carrier.datagrams(pipe);
-                    Flow::Datagrams(Datagrams { under, grant: Grant { flow, actions, counted } })
+                    let inner = guard.live().carrier.datagrams(pipe);
+                    Flow::Datagrams(Datagrams { inner, grant: Grant { flow, actions, guard } })
                 }
             })
         }
         Answer::Refused { why, detail, flow } => {
-            Err(NotOpened::Failed(Error::Flow { why, detail, flow }))
+            Err(OpenFailure::Failed(Error::Flow { why, detail, flow }))
         }
         Answer::Unknown(kind) => Err(unreadable(format!("a message of type {kind}"))),
     }

@@ -1,4 +1,4 @@
-//! An identity: key, certificate, and the gateway that they are for.
+//! An identity: a key, its certificate, and the gateway they are for.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -17,27 +17,27 @@ use x509_parser::prelude::FromDer as _;
 use crate::error::Error;
 use crate::files::{private_dir, read, remove_dir, rename, sync_dir, write_new};
 
-/// What is known of the gateway that an identity is for: `gateway.json`.
+/// The facts about the gateway of an identity: the file `gateway.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GatewayFacts {
-    /// Where it is reached, as `https://HOST:PORT`.
+    /// The gateway's URL, `https://HOST:PORT`.
     pub url: String,
-    /// Where it is administered.
+    /// The URL of its administration.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub management: Option<String>,
     /// Its domain.
     pub domain: Domain,
-    /// Its own subject.
+    /// The gateway's own subject.
     pub gateway: Subject,
-    /// Whom the identity identifies.
+    /// The subject of the identity.
     pub subject: Subject,
-    /// SHA-256 of the secret of the code that it was enrolled with, so that the same code given
-    /// again is known to have done its work.
+    /// The SHA-256 of the secret of the code used for the enrolment. The same code given again is
+    /// thus recognized as redeemed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub code: Option<Fingerprint>,
 }
 
-/// An identity: what an identity directory holds.
+/// An identity, as an identity directory holds it.
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub(crate) key: Secret,
@@ -46,17 +46,17 @@ pub struct Identity {
     pub(crate) facts: GatewayFacts,
 }
 
-/// From when until when a certificate is valid, both included.
+/// The validity period of a certificate. Both ends are included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Validity {
-    /// Its first instant.
+    /// The first instant.
     pub not_before: Timestamp,
-    /// Its last instant.
+    /// The last instant.
     pub not_after: Timestamp,
 }
 
 impl Validity {
-    /// That of a certificate.
+    /// Returns the validity of a certificate.
     pub(crate) fn of(certificate: &CertificateDer<'_>) -> Result<Self, Error> {
         let (_, read) = X509Certificate::from_der(certificate).map_err(|_| unreadable())?;
         let instant = |time: &x509_parser::time::ASN1Time| Timestamp::from_second(time.timestamp());
@@ -67,7 +67,7 @@ impl Validity {
         })
     }
 
-    /// When two thirds of the life are over, and the certificate is to be renewed.
+    /// Returns when two thirds of the period are over and the certificate is to be renewed.
     #[must_use]
     pub fn renewal(&self) -> Timestamp {
         let life = self.not_after.duration_since(self.not_before);
@@ -76,26 +76,26 @@ impl Validity {
 }
 
 impl Identity {
-    /// What is known of its gateway.
+    /// Returns the facts about the identity's gateway.
     #[must_use]
     pub fn gateway(&self) -> &GatewayFacts {
         &self.facts
     }
 
-    /// From when until when its certificate is valid.
+    /// Returns the validity of the certificate.
     ///
     /// # Errors
-    /// When the certificate does not read.
+    /// Fails when the certificate cannot be read.
     pub fn validity(&self) -> Result<Validity, Error> {
         let leaf = self.certificates()?;
         let leaf = leaf.first().ok_or_else(|| Error::Answer("no certificate".to_owned()))?;
         Validity::of(leaf)
     }
 
-    /// The SPIFFE ID in its certificate.
+    /// Returns the SPIFFE ID in the certificate.
     ///
     /// # Errors
-    /// When the certificate does not read, or names nobody.
+    /// Fails when the certificate cannot be read or has no URI name.
     pub fn spiffe_id(&self) -> Result<String, Error> {
         let leaf = self.certificates()?;
         let leaf = leaf.first().ok_or_else(unreadable)?;
@@ -131,20 +131,20 @@ fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
 }
 
 /// A directory that holds an identity: `key.pem`, `cert.pem` (the leaf, then the issuing
-/// authority), `ca.pem` (the trust anchor) and `gateway.json`; beside them `time`, the last time
-/// that the gateway has told.
+/// authority), `ca.pem` (the trust anchor) and `gateway.json`. The file `time` beside them holds
+/// the latest time received from the gateway.
 ///
-/// A new identity is written whole into `.new`, tried, and promoted: `.new` is renamed to
-/// `.promote`, and its files are moved over the former ones. Whoever finds `.promote` finishes
-/// the move, so a crash at any point leaves the former identity or the new one.
+/// A new identity is written completely into `.new`, tried, and promoted: `.new` is renamed to
+/// `.promote`, and its files replace the former ones. A process that finds `.promote` finishes the
+/// move. So a crash at any point leaves either the former identity or the new one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityDir {
     path: PathBuf,
 }
 
-/// Held while the files are moved or read, which takes no time.
+/// The lock for moving or reading the files, which is held only briefly.
 const MOVING: &str = ".moving.lock";
-/// Held while a new identity is made, tried and promoted.
+/// The lock for making, trying and promoting a new identity.
 const REPLACING: &str = ".replacing.lock";
 const KEY: &str = "key.pem";
 const CHAIN: &str = "cert.pem";
@@ -153,13 +153,13 @@ const FACTS: &str = "gateway.json";
 const FILES: [&str; 4] = [KEY, CHAIN, ANCHORS, FACTS];
 
 impl IdentityDir {
-    /// The directory at `path`, whether or not it is there.
+    /// Names the directory at `path`, which need not exist.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
 
-    /// Where it is.
+    /// Returns the path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -181,18 +181,18 @@ impl IdentityDir {
         self.path.join(".enrol")
     }
 
-    /// Whether an identity is in it.
+    /// Returns whether the directory holds an identity.
     #[must_use]
     pub fn is_taken(&self) -> bool {
         self.path.join(KEY).exists() || self.path.join(CHAIN).exists() || self.promoting().exists()
     }
 
-    /// The identity in it.
+    /// Loads the identity.
     ///
     /// # Errors
-    /// When there is none, or a file of it does not read.
+    /// Fails when there is none, or when one of its files cannot be read.
     pub fn load(&self) -> Result<Identity, Error> {
-        // Whoever only reads may not be allowed to write a lock; nothing is promoted then either.
+        // A reader may lack the right to write the lock file. Then it promotes nothing either.
         let _moving = self.lock(MOVING).ok();
         self.finish_promotion()?;
         if !self.path.join(CHAIN).exists() && !self.path.join(KEY).exists() {
@@ -205,12 +205,12 @@ impl IdentityDir {
         let file = |name: &str| {
             let path = dir.join(name);
             let found = read(&path)?;
-            found.ok_or_else(|| Error::IdentityFile { path, why: "it is missing".to_owned() })
+            found.ok_or_else(|| Error::IdentityFile { path, why: "the file is missing".to_owned() })
         };
         let text = |name: &str| {
             String::from_utf8(file(name)?).map_err(|_| Error::IdentityFile {
                 path: dir.join(name),
-                why: "it is not text".to_owned(),
+                why: "the file is not text".to_owned(),
             })
         };
         let facts = serde_json::from_slice(&file(FACTS)?).map_err(|error| Error::IdentityFile {
@@ -221,7 +221,7 @@ impl IdentityDir {
         Ok(Identity { key, chain, anchors, facts })
     }
 
-    /// Writes an identity beside the present one, whole.
+    /// Writes an identity completely, beside the present one.
     pub(crate) fn stage(&self, identity: &Identity) -> Result<(), Error> {
         private_dir(&self.path)?;
         let (staging, staged) = (self.staging(), self.staged());
@@ -239,7 +239,7 @@ impl IdentityDir {
         sync_dir(&self.path)
     }
 
-    /// Puts the staged identity in the place of the present one.
+    /// Replaces the present identity by the staged one.
     pub(crate) fn promote(&self) -> Result<(), Error> {
         let _moving = self.lock(MOVING)?;
         self.finish_promotion()?;
@@ -248,13 +248,13 @@ impl IdentityDir {
         self.finish_promotion()
     }
 
-    /// Keeps other processes from replacing the identity, until the value is dropped.
+    /// Locks the identity against replacement by other processes until the result is dropped.
     pub(crate) async fn replacing(&self) -> Result<File, Error> {
         private_dir(&self.path)?;
         let dir = self.clone();
         match tokio::task::spawn_blocking(move || dir.lock(REPLACING)).await {
             Ok(lock) => lock,
-            Err(_) => Err(Error::Answer("the identity's lock".to_owned())),
+            Err(_) => Err(Error::Answer("the task that locks the identity failed".to_owned())),
         }
     }
 
@@ -266,7 +266,7 @@ impl IdentityDir {
         lock.map_err(|error| Error::File { path, error })
     }
 
-    /// Gives the staged identity up, also one of which only a part could be written.
+    /// Removes the staged identity, even if it was written only in part.
     pub(crate) fn unstage(&self) -> Result<(), Error> {
         remove_dir(&self.staging())?;
         remove_dir(&self.staged())

@@ -1,4 +1,4 @@
-//! Enrol with a Doorward gateway, keep the identity fresh, and reach interfaces through it.
+//! The client library: enrols with a Doorward gateway, renews the identity, and opens interfaces.
 //!
 //! ```no_run
 //! # async fn example(clock: std::sync::Arc<dyn doorward_model::Clock>)
@@ -15,25 +15,24 @@
 //! # }
 //! ```
 //!
-//! A [`Client`] is one task that connects, greets, renews and begins again (`driver.rs`); each
-//! of its connections is a `session.rs`, made by `dial.rs`. What it decides by is free of I/O:
-//! what is said on a connection (`talk.rs`), which connection or renewal comes next
-//! (`course.rs`), how long to wait (`backoff.rs`), when to renew (`schedule.rs`), what time it is
-//! (`time.rs`).
+//! A [`Client`] runs one task that connects, renews and connects again (`driver.rs`). Each
+//! connection is made by `dial.rs` and served by `session.rs`. Their decisions are made without
+//! I/O: what is sent on a connection (`control_state.rs`), which connection or renewal comes next
+//! (`planner.rs`), how long to wait (`backoff.rs`), when to renew (`schedule.rs`), and what time it
+//! is (`time.rs`).
 //!
 //! Invariants
-//! - The private key is made here and stays in the identity directory, 0600; it is on disk
-//!   before the request for its certificate leaves.
-//! - An identity is replaced whole or not at all, and only by one that has been tried.
-//! - No server is trusted but one whose chain leads to the anchor that the code named.
-//! - A clock that is wrong makes nobody trusted whose certificate ended before a time that has
-//!   certainly been.
-//! - A [`Client`] has one connection that flows are opened on. One that another has taken the
-//!   place of ends with its last flow.
-//! - Whatever happens, there is a wait before the next try.
+//! - The private key is made here and stays in the identity directory, with mode 0600. It is on
+//!   disk before the request for its certificate is sent.
+//! - An identity is replaced completely or not at all, and only by one that was tried.
+//! - A server is trusted only if its chain leads to the anchor that the code named.
+//! - A wrong local clock never makes the client trust a certificate that ended before a time that
+//!   has certainly passed.
+//! - A [`Client`] opens flows on one connection. A replaced connection ends with its last flow.
+//! - There is always a wait before the next attempt to connect.
 //!
-//! The cryptography is done by the feature `aws-lc-rs` (the default) or `ring`. With
-//! `default-features = false, features = ["ring"]` nothing of the other is built.
+//! The feature `aws-lc-rs` (the default) or `ring` selects the cryptographic library. With
+//! `default-features = false, features = ["ring"]`, nothing of the other library is built.
 //!
 //! This crate must never know: policies, the gateway's store, other subjects.
 
@@ -41,7 +40,8 @@ mod api;
 mod backoff;
 mod client;
 mod connect;
-mod course;
+mod connection_end;
+mod control_state;
 mod crypto;
 mod dial;
 mod driver;
@@ -56,8 +56,8 @@ mod identity;
 mod link;
 mod live;
 mod offer;
-mod over;
 mod pinned;
+mod planner;
 mod posture;
 mod recover;
 mod renew;
@@ -66,7 +66,6 @@ mod session;
 mod settings;
 mod shared;
 mod status;
-mod talk;
 #[cfg(test)]
 mod tests;
 mod time;

@@ -1,4 +1,4 @@
-//! Reaches the gateway and shakes hands.
+//! Connects to the gateway over TCP and does the TLS handshake.
 
 use std::io;
 use std::sync::Arc;
@@ -19,32 +19,32 @@ use crate::error::Error;
 use crate::identity::Identity;
 use crate::verify::{Timeless, unix_time};
 
-/// How long it may take to reach the gateway and shake hands.
+/// How long connecting and the handshake may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What is trusted, and what is shown.
+/// What the client trusts, and the certificate that it shows.
 pub(crate) enum Credentials<'a> {
-    /// The anchor that a code names, and nothing shown.
+    /// Trusts the anchor named by a code, and shows no certificate.
     Code(Fingerprint),
-    /// An identity's anchors, and its certificate.
+    /// Trusts an identity's anchors, and shows its certificate.
     Identity(&'a Identity),
-    /// The same on a machine whose clock may be wrong, with TLS 1.3.
+    /// Works on a machine whose clock may be wrong, over TLS 1.3 only.
     Timeless {
-        /// The identity.
+        /// The identity whose anchors are trusted.
         identity: &'a Identity,
-        /// Whether its certificate is shown.
+        /// Whether to show its certificate.
         shown: bool,
-        /// The time before which it cannot be.
+        /// A lower bound of the present time.
         low: Timestamp,
-        /// What time it seems to be.
+        /// The estimated present time.
         now: Timestamp,
     },
 }
 
 #[derive(Debug)]
-struct Then(Timestamp);
+struct FixedTime(Timestamp);
 
-impl TimeProvider for Then {
+impl TimeProvider for FixedTime {
     fn current_time(&self) -> Option<UnixTime> {
         Some(unix_time(self.0))
     }
@@ -53,17 +53,17 @@ impl TimeProvider for Then {
 fn roots(identity: &Identity) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     for anchor in identity.anchors()? {
-        roots.add(anchor).map_err(|_| Error::Crypto("take the anchors"))?;
+        roots.add(anchor).map_err(|_| Error::Crypto("read the anchors"))?;
     }
     Ok(roots)
 }
 
-/// How TLS is spoken with those credentials, offering those protocols.
+/// Returns the TLS configuration for the credentials and the ALPN protocols.
 pub(crate) fn config(
     credentials: &Credentials<'_>,
     protocols: &[&[u8]],
 ) -> Result<ClientConfig, Error> {
-    let refused = |_| Error::Crypto("speak TLS");
+    let refused = |_| Error::Crypto("set up TLS");
     let provider = provider();
     let builder = || {
         ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -87,7 +87,7 @@ pub(crate) fn config(
         }
         Credentials::Timeless { identity, shown, low, now } => {
             let verifier = Timeless::new(roots(identity)?, *low, Arc::clone(&provider));
-            let verifying = ClientConfig::builder_with_details(provider, Arc::new(Then(*now)))
+            let verifying = ClientConfig::builder_with_details(provider, Arc::new(FixedTime(*now)))
                 .with_protocol_versions(&[&rustls::version::TLS13])
                 .map_err(refused)?
                 .dangerous()
@@ -98,7 +98,7 @@ pub(crate) fn config(
             } else {
                 verifying.with_no_client_auth()
             };
-            // Every handshake proves the key.
+            // Without resumption, every handshake proves possession of the key.
             config.resumption = Resumption::disabled();
             config
         }
@@ -107,7 +107,7 @@ pub(crate) fn config(
     Ok(config)
 }
 
-/// The host and port of `https://HOST:PORT`.
+/// Returns the host and port of a URL `https://HOST:PORT`.
 pub(crate) fn authority(url: &str) -> Result<(String, u16), Error> {
     let wrong = || Error::Url(url.to_owned());
     let uri: http::Uri = url.parse().map_err(|_| wrong())?;
@@ -123,8 +123,8 @@ pub(crate) fn authority(url: &str) -> Result<(String, u16), Error> {
     Ok((host, authority.port_u16().unwrap_or(443)))
 }
 
-/// Reaches the gateway at `url` and shakes hands, asking for `name` if it is given, and for
-/// the URL's own host otherwise.
+/// Connects to the gateway at `url` and does the handshake, for the server name `name` or else the
+/// URL's host.
 pub(crate) async fn open(
     url: &str,
     name: Option<&str>,
@@ -147,7 +147,7 @@ pub(crate) async fn open(
     })
 }
 
-/// A TLS failure in words: who is not who.
+/// Converts a TLS failure into an error that says which side was refused.
 pub(crate) fn tls(url: &str, error: io::Error) -> Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let why = match inner {

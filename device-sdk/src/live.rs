@@ -1,4 +1,4 @@
-//! A connection that stands, and what is opened on it.
+//! A live connection, and the flows on it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,29 +11,29 @@ use tokio::time::timeout;
 
 use crate::error::Error;
 
-/// How long the gateway may take to make a certificate.
+/// How long the gateway may take to issue a certificate.
 const ISSUING: Duration = Duration::from_secs(60);
 
-/// A connection that stands: what flows are opened on.
+/// A live connection, on which flows are opened.
 #[derive(Debug)]
-pub(crate) struct Live {
+pub(crate) struct LiveConnection {
     pub(crate) carrier: Carrier,
-    /// What others want to be said on its control stream.
-    pub(crate) words: mpsc::Sender<Control>,
+    /// The queue of messages for its control stream.
+    pub(crate) outgoing: mpsc::Sender<Control>,
     flows: watch::Sender<usize>,
-    /// The flows by their streams, and why they were cut, if they were.
+    /// The flows by their streams, each with the reason if it was cut.
     cuts: Mutex<HashMap<u64, Option<Why>>>,
     renewals: Mutex<HashMap<u64, oneshot::Sender<Result<Renewed, Declined>>>>,
     ids: AtomicU64,
-    /// Another connection has taken its place; it ends with its last flow.
+    /// Whether another connection has replaced this one, which then ends with its last flow.
     retired: AtomicBool,
 }
 
-impl Live {
-    pub(crate) fn new(carrier: Carrier, words: mpsc::Sender<Control>) -> Self {
+impl LiveConnection {
+    pub(crate) fn new(carrier: Carrier, outgoing: mpsc::Sender<Control>) -> Self {
         Self {
             carrier,
-            words,
+            outgoing,
             flows: watch::Sender::new(0),
             cuts: Mutex::default(),
             renewals: Mutex::default(),
@@ -42,7 +42,7 @@ impl Live {
         }
     }
 
-    /// A number that no other request on this connection has.
+    /// Returns a number that no other request on this connection has.
     pub(crate) fn next_id(&self) -> u64 {
         self.ids.fetch_add(1, Ordering::Relaxed)
     }
@@ -55,10 +55,10 @@ impl Live {
         self.retired.load(Ordering::SeqCst)
     }
 
-    /// Answers when no flow is on it.
+    /// Waits until the connection has no flow.
     pub(crate) async fn idle(&self) {
         let mut flows = self.flows.subscribe();
-        // The sender is here, so it cannot fail.
+        // Cannot fail, since `self` holds the sender.
         drop(flows.wait_for(|flows| *flows == 0).await.map(drop));
     }
 
@@ -77,18 +77,18 @@ impl Live {
         self.renewals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for a certificate by a request, PEM. Answered along with the number by which it is
-    /// said that it is kept.
+    /// Requests a certificate with a PKCS #10 request in PEM. Returns the answer with the request's
+    /// id, which [`Control::Kept`] needs.
     pub(crate) async fn renew(&self, request: String) -> Result<(u64, Renewed), Error> {
         let broken = || Error::Broken("the connection ended before the answer".to_owned());
         let id = self.next_id();
         let (answer, answered) = oneshot::channel();
         self.renewals().insert(id, answer);
-        let asked = async {
-            self.words.send(Control::Renew(id, request)).await.map_err(|_| broken())?;
+        let request_sent = async {
+            self.outgoing.send(Control::Renew(id, request)).await.map_err(|_| broken())?;
             answered.await.map_err(|_| broken())
         };
-        let answer = timeout(ISSUING, asked).await;
+        let answer = timeout(ISSUING, request_sent).await;
         self.renewals().remove(&id);
         let slow = |_| Error::Broken("the gateway did not answer in time".to_owned());
         match answer.map_err(slow)?? {
@@ -97,52 +97,52 @@ impl Live {
         }
     }
 
-    /// Hands an answer to whoever has asked. Whether somebody has.
+    /// Passes an answer to the caller that waits for it. Returns whether there was one.
     pub(crate) fn renewed(&self, id: u64, answer: Result<Renewed, Declined>) -> bool {
         match self.renewals().remove(&id) {
-            // Whoever has asked may have gone.
-            Some(asker) => asker.send(answer).is_ok(),
+            // The caller may have stopped waiting.
+            Some(waiter) => waiter.send(answer).is_ok(),
             None => false,
         }
     }
 
-    /// Nobody is answered on it any more.
-    pub(crate) fn over(&self) {
+    /// Fails all requests that wait for an answer, since the connection is over.
+    pub(crate) fn fail_requests(&self) {
         self.renewals().clear();
     }
 }
 
-/// A flow on a connection, or whatever else it must not end before.
+/// A guard for a flow or another use of a connection. A retired connection waits for its guards.
 #[derive(Debug)]
-pub(crate) struct Counted {
-    live: Arc<Live>,
+pub(crate) struct FlowGuard {
+    live: Arc<LiveConnection>,
     stream: Option<u64>,
 }
 
-impl Counted {
-    pub(crate) fn new(live: &Arc<Live>) -> Self {
+impl FlowGuard {
+    pub(crate) fn new(live: &Arc<LiveConnection>) -> Self {
         live.flows.send_modify(|flows| *flows = flows.saturating_add(1));
         Self { live: Arc::clone(live), stream: None }
     }
 
-    /// It is the flow on that stream.
+    /// Ties the guard to the flow on this stream.
     pub(crate) fn on(mut self, stream: u64) -> Self {
         self.live.cuts().insert(stream, None);
         self.stream = Some(stream);
         self
     }
 
-    pub(crate) fn live(&self) -> &Arc<Live> {
+    pub(crate) fn live(&self) -> &Arc<LiveConnection> {
         &self.live
     }
 
-    /// Why the flow was cut, if the gateway has told.
+    /// Returns why the flow was cut, if the gateway has said so.
     pub(crate) fn why(&self) -> Option<Why> {
         self.stream.and_then(|stream| self.live.cuts().get(&stream).copied().flatten())
     }
 }
 
-impl Drop for Counted {
+impl Drop for FlowGuard {
     fn drop(&mut self) {
         if let Some(stream) = self.stream {
             self.live.cuts().remove(&stream);

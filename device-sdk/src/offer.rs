@@ -1,4 +1,4 @@
-//! What a device offers, and the streams that the gateway opens for it.
+//! The interfaces that a device offers, and the flows that the gateway opens to them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,21 +18,22 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
 use crate::client::Client;
-use crate::live::Counted;
+use crate::live::FlowGuard;
 
-/// How long the gateway may take to say what it opened a stream for.
+/// How long the gateway may take to send the first frame of a stream it opened.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a word of ours may take to leave.
+/// How long sending an answer may take.
 const LEAVING: Duration = Duration::from_secs(5);
 
-/// Serves the flows to an offered interface.
+/// A handler of the flows to an offered interface.
 pub trait Handler: Send + Sync {
-    /// Serves one flow: `asked` says who asks for what, and `incoming` is answered once. The
-    /// flow is taken to be over when the future is.
-    fn serve(&self, asked: Asked, incoming: Incoming) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// Serves one flow. `request` is the gateway's request, and `incoming` takes one answer. The flow
+    /// counts as over when the future ends.
+    fn serve(&self, request: Asked, incoming: Incoming)
+    -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
-/// An interface is offered as long as this lives. It keeps its [`Client`] running.
+/// An offer of an interface, until it is dropped. It keeps its [`Client`] running.
 #[derive(Debug)]
 #[must_use = "dropped, it withdraws the offer"]
 pub struct Offered {
@@ -45,7 +46,7 @@ impl Offered {
         Self { client, name }
     }
 
-    /// The name under which it is offered.
+    /// Returns the name of the offered interface.
     #[must_use]
     pub fn name(&self) -> &Name {
         &self.name
@@ -59,28 +60,28 @@ impl Drop for Offered {
 }
 
 #[derive(Clone)]
-struct Service {
+struct OfferEntry {
     kind: Kind,
     handler: Arc<dyn Handler>,
 }
 
-/// Everything that is offered now.
+/// All interfaces that are offered now.
 #[derive(Clone, Default)]
-pub(crate) struct Offers(BTreeMap<Name, Service>);
+pub(crate) struct OfferedInterfaces(BTreeMap<Name, OfferEntry>);
 
-impl fmt::Debug for Offers {
+impl fmt::Debug for OfferedInterfaces {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
 }
 
-impl Offers {
-    /// Adds one; whether the name was free.
+impl OfferedInterfaces {
+    /// Adds an interface. Returns whether its name was free.
     pub(crate) fn add(&mut self, name: Name, kind: Kind, handler: Arc<dyn Handler>) -> bool {
         if self.0.contains_key(&name) {
             return false;
         }
-        self.0.insert(name, Service { kind, handler });
+        self.0.insert(name, OfferEntry { kind, handler });
         true
     }
 
@@ -93,107 +94,108 @@ impl Offers {
     }
 
     pub(crate) fn offerings(&self) -> Vec<Offering> {
-        let offering = |(name, service): (&Name, &Service)| Offering {
+        let offering = |(name, entry): (&Name, &OfferEntry)| Offering {
             name: name.to_string(),
-            kind: service.kind,
+            kind: entry.kind,
         };
         self.0.iter().map(offering).collect()
     }
 
     pub(crate) fn handler(&self, name: &str) -> Option<Arc<dyn Handler>> {
         let name: Name = name.parse().ok()?;
-        self.0.get(&name).map(|service| Arc::clone(&service.handler))
+        self.0.get(&name).map(|entry| Arc::clone(&entry.handler))
     }
 }
 
-/// A flow that the gateway has opened, and that waits for its answer. Dropped without one, it
-/// is cut.
+/// A flow that the gateway has opened and that waits for an answer. Dropping it without an answer
+/// cuts it.
 #[derive(Debug)]
 pub struct Incoming {
     pipe: Pipe,
-    counted: Arc<Counted>,
+    guard: Arc<FlowGuard>,
 }
 
 impl Incoming {
-    async fn say(&mut self, answer: &Answer) -> io::Result<()> {
+    async fn send(&mut self, answer: &Answer) -> io::Result<()> {
         let answer = answer.encode();
-        let said = write_frame(&mut self.pipe, &answer);
-        timeout(LEAVING, said).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        let sent = write_frame(&mut self.pipe, &answer);
+        timeout(LEAVING, sent).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     async fn admit(&mut self, kind: Kind, granted: &[Action]) -> io::Result<()> {
         let actions = granted.iter().map(ToString::to_string).collect();
-        self.say(&Answer::Admitted { flow: String::new(), kind, actions }).await
+        self.send(&Answer::Admitted { flow: String::new(), kind, actions }).await
     }
 
-    /// Takes it as a stream.
+    /// Admits the flow as a stream.
     ///
     /// # Errors
-    /// When the gateway is gone.
+    /// Fails when the gateway is gone.
     pub async fn stream(self) -> io::Result<Pipe> {
         self.stream_granting(&[]).await
     }
 
-    /// Takes it as a stream, and says which of the wanted actions that serves. At a serial line,
-    /// whoever grants `control` speaks RFC 2217 on it, as the protocol's page says; without it,
-    /// the stream is bare bytes and the line stays as it is set.
+    /// Admits the flow as a stream and names the wanted actions that it serves. For a serial line,
+    /// a handler that grants `control` must speak RFC 2217 on the stream, as the protocol's page
+    /// describes. Without `control`, the stream is bare bytes and the line's settings do not
+    /// change.
     ///
     /// # Errors
-    /// When the gateway is gone.
+    /// Fails when the gateway is gone.
     pub async fn stream_granting(mut self, granted: &[Action]) -> io::Result<Pipe> {
         self.admit(Kind::Stream, granted).await?;
         Ok(self.pipe)
     }
 
-    /// Takes it as datagrams.
+    /// Admits the flow as datagrams.
     ///
     /// # Errors
-    /// When the gateway is gone.
+    /// Fails when the gateway is gone.
     pub async fn datagrams(mut self) -> io::Result<Datagrams> {
         self.admit(Kind::Datagrams, &[]).await?;
-        Ok(self.counted.live().carrier.datagrams(self.pipe))
+        Ok(self.guard.live().carrier.datagrams(self.pipe))
     }
 
-    /// Refuses it. `detail` is for people who look into the gateway's audit log.
+    /// Refuses the flow. `detail` is for readers of the gateway's audit log.
     pub async fn refuse(mut self, why: Why, detail: &str) {
         let refused = Answer::Refused { why, detail: detail.to_owned(), flow: String::new() };
-        let said = async {
-            self.say(&refused).await?;
+        let sent = async {
+            self.send(&refused).await?;
             timeout(LEAVING, self.pipe.shutdown()).await?
         };
-        // Whoever was refused may have gone before it was told.
-        drop(said.await);
+        // The gateway may be gone already.
+        drop(sent.await);
     }
 }
 
 /// Serves a stream that the gateway has opened.
 pub(crate) async fn serve(
     mut pipe: Pipe,
-    counted: Counted,
-    offers: watch::Receiver<Offers>,
-    _place: OwnedSemaphorePermit,
+    guard: FlowGuard,
+    offers: watch::Receiver<OfferedInterfaces>,
+    _permit: OwnedSemaphorePermit,
 ) {
     let opening = timeout(PATIENCE, read_frame(&mut pipe, OPENING_LIMIT)).await;
     let opening = match opening {
         Ok(Ok(frame)) => Opening::decode(&frame).map_err(|error| error.to_string()),
         Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(error.to_string()),
-        // It went before it had said anything.
+        // The stream ended, or nothing arrived in time.
         Ok(Err(_)) | Err(_) => return pipe.cut(Why::Wrong),
     };
-    let counted = Arc::new(counted.on(pipe.id()));
-    let incoming = Incoming { pipe, counted: Arc::clone(&counted) };
-    let asked = match opening {
-        Ok(Opening::Open(asked)) => asked,
+    let guard = Arc::new(guard.on(pipe.id()));
+    let incoming = Incoming { pipe, guard: Arc::clone(&guard) };
+    let request = match opening {
+        Ok(Opening::Open(request)) => request,
         Ok(Opening::Unknown(kind)) => {
-            let detail = format!("messages of type {kind} are not known");
+            let detail = format!("unknown message type {kind}");
             return incoming.refuse(Why::Wrong, &detail).await;
         }
         Err(detail) => return incoming.refuse(Why::Wrong, &detail).await,
     };
-    let handler = offers.borrow().handler(&asked.interface);
+    let handler = offers.borrow().handler(&request.interface);
     match handler {
-        Some(handler) => handler.serve(asked, incoming).await,
-        None => incoming.refuse(Why::Forbidden, "nothing is offered under that name").await,
+        Some(handler) => handler.serve(request, incoming).await,
+        None => incoming.refuse(Why::Forbidden, "no interface of that name is offered").await,
     }
 }
 

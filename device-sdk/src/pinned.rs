@@ -1,4 +1,4 @@
-//! Recognises a gateway by the fingerprint of its anchor.
+//! Verifies a gateway by the fingerprint of its trust anchor.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use rustls::{
 
 use crate::crypto::sha256;
 
-/// Accepts a server whose chain leads to the one anchor with that fingerprint, which the
-/// server shows along with it. Everything else is verified as always.
+/// A verifier that accepts a server whose chain leads to the anchor with this fingerprint. The
+/// server must send that anchor. Everything else is verified as usual.
 #[derive(Debug)]
 pub(crate) struct Pinned {
     anchor: Fingerprint,

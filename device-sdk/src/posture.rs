@@ -1,4 +1,4 @@
-//! What a device reports about itself.
+//! Reports of a device about itself.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -7,23 +7,22 @@ use std::path::{Path, PathBuf};
 
 use doorward_wire::{Report, Value};
 
-/// Collects what a device reports about itself. It may read files: it is called on a thread
-/// where that holds nothing up.
+/// A collector of a device's facts. It runs on a thread that may block, so it may read files.
 pub trait Collector: Send + Sync {
-    /// The facts as they are now. Names are of a-z, 0-9 and hyphens.
+    /// Returns the present facts. Their names consist of a-z, 0-9 and hyphens.
     fn collect(&self) -> Report;
 }
 
-/// The longest text of one fact, in bytes.
+/// The longest text value, in bytes.
 pub(crate) const TEXT: usize = 256;
 /// The longest file that is read, in bytes.
 const FILE: u64 = 256 * 1024;
 /// How many sockets of a kind are reported.
 const SOCKETS: usize = 256;
 
-/// What a Linux system says of itself: `os`, `os-version`, `kernel`, `machine`, `firmware`,
-/// `boot-id`, `uptime-seconds`, `listening-tcp`, `listening-udp`, `disk-encrypted` and `agent`.
-/// What cannot be read is not reported.
+/// A collector for Linux: `os`, `os-version`, `kernel`, `machine`, `firmware`, `boot-id`,
+/// `uptime-seconds`, `listening-tcp`, `listening-udp`, `disk-encrypted` and `agent`. It leaves out
+/// facts that it cannot read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SystemCollector {
@@ -31,13 +30,13 @@ pub struct SystemCollector {
     pub software: String,
     /// A file whose first line is the firmware's version.
     pub firmware: Option<PathBuf>,
-    /// In the place of `/`, for tests.
+    /// A directory used instead of `/`, for tests.
     root: Option<PathBuf>,
 }
 
 impl SystemCollector {
-    /// Reports for `software`, such as `thermostat/2.1`; `firmware` is a file whose first line
-    /// is the firmware's version.
+    /// Creates a collector for the program `software`, such as `thermostat/2.1`. `firmware` is a
+    /// file whose first line is the firmware's version.
     #[must_use]
     pub fn new(software: impl Into<String>, firmware: Option<PathBuf>) -> Self {
         Self { software: software.into(), firmware, root: None }
@@ -65,10 +64,10 @@ impl SystemCollector {
         Some(Value::List(found.iter().map(ToString::to_string).collect()))
     }
 
-    /// Whether the root file system is on an encrypted device (dm-crypt).
+    /// Returns whether the root file system is on an encrypted device (dm-crypt).
     fn disk_encrypted(&self) -> Option<bool> {
         let mounts = self.read("/proc/mounts")?;
-        // The last one that was mounted there is the one that is seen.
+        // The last mount at `/` hides earlier ones.
         let device = mounts.lines().rev().find_map(|line| {
             let mut words = line.split_whitespace();
             let device = words.next()?;
@@ -78,14 +77,14 @@ impl SystemCollector {
         let mapped = match name.strip_prefix("mapper/") {
             Some(mapped) => self.mapped(mapped)?,
             None if name.starts_with("dm-") => name.to_owned(),
-            // A plain partition: what is under it is not encrypted by the system.
+            // A plain partition is not encrypted by the system.
             None => return Some(false),
         };
         let uuid = self.read(&format!("/sys/block/{mapped}/dm/uuid"))?;
         if uuid.starts_with("CRYPT-") {
             return Some(true);
         }
-        // A volume on an encrypted device is seen by what it is made of.
+        // A logical volume is encrypted if all devices it consists of are.
         let under = fs::read_dir(self.path(&format!("/sys/block/{mapped}/slaves"))).ok()?;
         let mut under = under.flatten().take(SOCKETS).peekable();
         under.peek()?;
@@ -95,7 +94,7 @@ impl SystemCollector {
         }))
     }
 
-    /// The `dm-N` that has a name under `/dev/mapper`.
+    /// Returns the `dm-N` device with this name under `/dev/mapper`.
     fn mapped(&self, name: &str) -> Option<String> {
         let blocks = fs::read_dir(self.path("/sys/block")).ok()?;
         blocks.flatten().map(|block| block.file_name().to_string_lossy().into_owned()).find(
@@ -147,7 +146,7 @@ impl Collector for SystemCollector {
     }
 }
 
-/// The states of sockets in `/proc/net`: what listens, and for UDP what takes from anybody.
+/// Socket states in `/proc/net`: a listening TCP socket, and a UDP socket without a peer.
 pub(crate) const LISTEN: &str = "0A";
 const UNCONNECTED: &str = "07";
 
@@ -157,20 +156,20 @@ fn read(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The first line of a text, as far as it is reported; nothing if that is empty.
+/// Returns the first line, trimmed and shortened to [`TEXT`] bytes, unless it is empty.
 pub(crate) fn first_line(text: &str) -> Option<String> {
     let mut line = text.lines().next()?.trim().to_owned();
     line.truncate(line.floor_char_boundary(TEXT));
     (!line.is_empty()).then_some(line)
 }
 
-/// A field of `os-release`.
+/// Returns a field of `os-release`.
 pub(crate) fn field(release: &str, name: &str) -> Option<String> {
     let value = release.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
     Some(value.trim().trim_matches(['"', '\'']).to_owned())
 }
 
-/// The local addresses in a table of `/proc/net` whose sockets are in a state.
+/// Returns the local addresses of the sockets in this state, from a table of `/proc/net`.
 pub(crate) fn sockets<'a>(table: &'a str, state: &'a str) -> impl Iterator<Item = SocketAddr> + 'a {
     table.lines().skip(1).filter_map(move |line| {
         let mut words = line.split_whitespace().skip(1);
@@ -179,8 +178,8 @@ pub(crate) fn sockets<'a>(table: &'a str, state: &'a str) -> impl Iterator<Item 
     })
 }
 
-/// An address as the kernel writes it: words of its own byte order in hexadecimal, a colon, the
-/// port.
+/// Parses an address as the kernel prints it: 32-bit words in native byte order as hexadecimal, a
+/// colon, and the port.
 pub(crate) fn address(text: &str) -> Option<SocketAddr> {
     let (ip, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;

@@ -1,18 +1,18 @@
-//! A new identity for an expired one.
+//! Recovery: gets a new identity for an expired one.
 //!
-//! The certificate does not open a connection any more, but its key still proves whose it was.
-//! `POST /v1/recover` at the gateway's own name, over TLS 1.3 without a client certificate:
+//! The expired certificate opens no connection, but its key still proves whose it was. The client
+//! sends `POST /v1/recover` to the gateway's own name, over TLS 1.3 without a client certificate:
 //!
 //! ```json
 //! { "certificate": "PEM of the expired leaf", "csr": "PEM of a request with a new key",
 //!   "signature": "base64url without padding" }
 //! ```
 //!
-//! The signature is ECDSA with SHA-256 (ASN.1 DER) by the old key, over 64 bytes: the 32 that
-//! this TLS connection exports (RFC 8446 section 7.5) under the label
-//! `EXPORTER-doorward-recover` without a context, and the SHA-256 of the new key's
-//! SubjectPublicKeyInfo, DER. So it is good on this connection and for this new key only. The
-//! answer is that of `/v1/renew`.
+//! The signature is ECDSA with SHA-256 (ASN.1 DER) by the old key. It covers 64 bytes: 32 bytes
+//! exported from this TLS connection (RFC 8446 section 7.5) with the label
+//! `EXPORTER-doorward-recover` and no context, and the SHA-256 of the new key's
+//! SubjectPublicKeyInfo in DER. So it is valid only on this connection and for this new key. The
+//! answer is the same as for `/v1/renew`.
 
 use std::sync::Arc;
 
@@ -26,22 +26,22 @@ use tokio::time::timeout;
 
 use crate::api::Api;
 use crate::crypto::sha256;
-use crate::enrol::{Answer, identity, new_key};
+use crate::enrol::{EnrolmentAnswer, identity, new_key};
 use crate::error::Error;
 use crate::identity::{Identity, Validity};
 use crate::renew::{LOCKING, replace};
-use crate::shared::Shared;
+use crate::shared::ClientShared;
 
-/// Asks for a new identity with the key of the present one, which has expired, and puts it in
-/// its place in two phases, as a renewal does.
-pub(crate) async fn recover(shared: Arc<Shared>) -> Result<Validity, Error> {
+/// Requests a new identity with the key of the expired one, tries it, and then replaces the expired
+/// one, as a renewal does.
+pub(crate) async fn recover(shared: Arc<ClientShared>) -> Result<Validity, Error> {
     let before = shared.dir.load()?;
     let locked = timeout(LOCKING, shared.dir.replacing()).await;
     let busy = |_| Error::Broken("another program is replacing the identity".to_owned());
     let _replacing = locked.map_err(busy)??;
     let present = shared.dir.load()?;
     if present.chain != before.chain {
-        // Another program has done it.
+        // Another program has replaced it meanwhile.
         return present.validity();
     }
     let key = new_key()?;
@@ -49,12 +49,16 @@ pub(crate) async fn recover(shared: Arc<Shared>) -> Result<Validity, Error> {
     let (url, code) = (present.facts.url.clone(), present.facts.code);
     let recovered = identity(answer, &key, url, code);
     if recovered.facts.subject != present.facts.subject {
-        return Err(Error::Answer("the gateway gives another's identity".to_owned()));
+        return Err(Error::Answer("the gateway issued an identity for another subject".to_owned()));
     }
     replace(&shared, &recovered).await
 }
 
-async fn ask(shared: &Shared, present: &Identity, key: &KeyPair) -> Result<Answer, Error> {
+async fn ask(
+    shared: &ClientShared,
+    present: &Identity,
+    key: &KeyPair,
+) -> Result<EnrolmentAnswer, Error> {
     let request = CertificateParams::default().serialize_request(key);
     let request = request.map_err(|_| Error::Crypto("write a request"))?;
     let pem = request.pem().map_err(|_| Error::Crypto("write a request"))?;

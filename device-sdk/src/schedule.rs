@@ -1,4 +1,4 @@
-//! When an identity is renewed.
+//! The times of renewals.
 
 use std::time::Duration;
 
@@ -7,17 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use crate::backoff::spread;
 use crate::identity::Validity;
 
-/// When an identity of that validity is to be renewed: when two thirds of its life are over,
-/// give or take a twentieth of it by `random`, so that a crowd that was enrolled at once does
-/// not come at once.
+/// Returns when to renew an identity: after two thirds of its validity, plus or minus a twentieth
+/// of it by `random`, so that clients enrolled together do not renew together.
 pub(crate) fn due(validity: Validity, random: u64) -> Timestamp {
     let life = life(validity);
     let (least, most) = (life.mul_f64(2.0 / 3.0 - 0.05), life.mul_f64(2.0 / 3.0 + 0.05));
     later(validity.not_before, spread(least, most, random))
 }
 
-/// How long to wait after that many failed renewals in a row, by `random`: from a two hundredth
-/// of the life, at most a minute, to a twentieth, at most an hour.
+/// Returns how long to wait after `failed` consecutive failures, by `random`. The wait is at least
+/// a two hundredth of the validity (1 to 60 s) and at most a twentieth (up to an hour).
 pub(crate) fn again(validity: Validity, failed: u32, random: u64) -> Duration {
     let life = life(validity);
     let least = (life / 200).clamp(Duration::from_secs(1), Duration::from_secs(60));
@@ -26,12 +25,12 @@ pub(crate) fn again(validity: Validity, failed: u32, random: u64) -> Duration {
     spread(least, doubled.min(most), random)
 }
 
-/// How long a new identity is left alone, whatever the clock says meanwhile.
+/// Returns how long a new identity is not renewed, whatever the clock says.
 pub(crate) fn rest(validity: Validity) -> Duration {
     life(validity) / 3
 }
 
-/// About so long, give or take a tenth by `random`.
+/// Returns `wait`, plus or minus a tenth by `random`.
 pub(crate) fn about(wait: Duration, random: u64) -> Duration {
     let tenth = wait / 10;
     spread(wait.saturating_sub(tenth), wait.saturating_add(tenth), random)
@@ -47,12 +46,12 @@ fn later(time: Timestamp, by: Duration) -> Timestamp {
     time.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
-/// How long it is from `now` until `then`; nothing if that is over.
+/// Returns the duration from `now` until `then`, or zero if `then` is over.
 pub(crate) fn until(now: Timestamp, then: Timestamp) -> Duration {
     Duration::try_from(then.duration_since(now)).unwrap_or_default()
 }
 
-/// The instant so long after `now`.
+/// Returns the instant `wait` after `now`.
 pub(crate) fn after(now: Timestamp, wait: Duration) -> Timestamp {
     later(now, wait)
 }

@@ -1,5 +1,5 @@
-//! One connection of `doorward/1`: its first words, its control stream, and the flows that the
-//! gateway opens on it.
+//! One connection of `doorward/1`: the greeting, the control stream, and the flows that the gateway
+//! opens.
 
 use std::future::pending;
 use std::io;
@@ -16,48 +16,48 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::backoff::Ending;
-use crate::dial::{Dialed, Refusal};
+use crate::backoff::EndReason;
+use crate::connection_end::ConnectionEnd;
+use crate::control_state::{ControlState, DueAction, MessageEffect};
+use crate::dial::{DialedCarrier, TlsRefusal};
 use crate::error::Error;
 use crate::identity::{Identity, Validity};
-use crate::live::{Counted, Live};
-use crate::offer::{Offers, serve};
-use crate::over::Over;
-use crate::shared::{Reporting, Shared};
-use crate::talk::{Due, Heard, Talk};
+use crate::live::{FlowGuard, LiveConnection};
+use crate::offer::{OfferedInterfaces, serve};
+use crate::shared::{ClientShared, Reporting};
 
-/// How long the gateway may take for its first word.
+/// How long the gateway may take to answer the greeting.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a word of ours may take to leave.
+/// How long sending a message may take.
 const LEAVING: Duration = Duration::from_secs(5);
-/// How long a connection that is over is asked why.
+/// How long to wait for the reason of an end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// Words that wait to be said.
+/// How many messages may wait to be sent.
 const QUEUE: usize = 8;
-/// The longest name of a program that is sent, in bytes.
+/// The longest program name that is sent, in bytes.
 const SOFTWARE: usize = 256;
 
-/// A connection after its first words.
-pub(crate) struct Session {
+/// A connection after the greeting.
+pub(crate) struct GatewaySession {
     control: Pipe,
     frames: Frames,
-    words: mpsc::Receiver<Control>,
-    refusal: Refusal,
-    /// What flows are opened on.
-    pub(crate) live: Arc<Live>,
-    /// Its id in the gateway's audit log.
+    outgoing: mpsc::Receiver<Control>,
+    refusal: TlsRefusal,
+    /// The handle for opening flows.
+    pub(crate) live: Arc<LiveConnection>,
+    /// The session's id in the gateway's audit log.
     pub(crate) id: String,
-    /// The validity of the identity that it stands on.
+    /// The validity of the certificate that the session uses.
     pub(crate) validity: Validity,
 }
 
-/// The first words, both ways. `identity` is the one that was shown.
+/// Exchanges Hello and Welcome. `identity` is the one whose certificate was shown.
 pub(crate) async fn greet(
-    dialed: Dialed,
+    dialed: DialedCarrier,
     identity: &Identity,
-    shared: &Shared,
-) -> Result<Session, Over> {
-    let Dialed { carrier, leaf, refusal } = dialed;
+    shared: &ClientShared,
+) -> Result<GatewaySession, ConnectionEnd> {
+    let DialedCarrier { carrier, leaf, refusal } = dialed;
     let mut software = shared.settings.software.clone();
     software.truncate(software.floor_char_boundary(SOFTWARE));
     let hello = Control::Hello(Hello {
@@ -67,75 +67,82 @@ pub(crate) async fn greet(
     });
     let greeting = async {
         let mut control = carrier.open().await?;
-        say(&mut control, &hello).await?;
+        send(&mut control, &hello).await?;
         let frame = read_frame(&mut control, CONTROL_LIMIT).await?;
         io::Result::Ok((control, frame))
     };
     let (control, frame) = match timeout(PATIENCE, greeting).await {
         Ok(Ok(greeted)) => greeted,
-        Ok(Err(error)) => return Err(over(&carrier, &refusal, &error.to_string()).await),
+        Ok(Err(error)) => return Err(why_ended(&carrier, &refusal, &error.to_string()).await),
         Err(_) => {
             carrier.close(Why::NoAnswer);
-            return Err(Over::failed("the gateway did not answer in time"));
+            return Err(ConnectionEnd::failed("the gateway did not answer in time"));
         }
     };
-    let refuse = |why: Why, over: Over| {
+    let refuse = |why: Why, end: ConnectionEnd| {
         carrier.close(why);
-        Err(over)
+        Err(end)
     };
     let welcome = match Control::decode(&frame) {
         Ok(Control::Welcome(welcome)) => welcome,
-        Ok(Control::Bye(why, detail)) => return refuse(why, Over::told(why, &detail)),
-        _ => return refuse(Why::Wrong, Over::failed("the gateway's first word is not Welcome")),
+        Ok(Control::Bye(why, detail)) => {
+            return refuse(why, ConnectionEnd::from_gateway(why, &detail));
+        }
+        _ => {
+            return refuse(
+                Why::Wrong,
+                ConnectionEnd::failed("the gateway's first message is not Welcome"),
+            );
+        }
     };
     let Welcome { version, time, session, .. } = welcome;
     if !VERSIONS.contains(&version) {
-        return refuse(Why::Version, Over::told(Why::Version, ""));
+        return refuse(Why::Version, ConnectionEnd::from_gateway(Why::Version, ""));
     }
     let judged = Timestamp::from_second(time)
-        .map_err(|_| Error::Answer("a time that is none".to_owned()))
-        .and_then(|told| {
+        .map_err(|_| Error::Answer("a time that does not exist".to_owned()))
+        .and_then(|gateway_time| {
             let low = crate::time::low(&shared.dir, identity)?;
-            crate::time::judge(told, Validity::of(&leaf)?, low).map(|()| told)
+            crate::time::judge(gateway_time, Validity::of(&leaf)?, low).map(|()| gateway_time)
         });
     match judged {
-        Ok(told) => shared.tell_time(told),
+        Ok(gateway_time) => shared.set_gateway_time(gateway_time),
         Err(error) => return refuse(Why::Wrong, error.into()),
     }
     let validity = identity.validity()?;
-    let (say_it, words) = mpsc::channel(QUEUE);
-    let live = Arc::new(Live::new(carrier, say_it));
+    let (sender, outgoing) = mpsc::channel(QUEUE);
+    let live = Arc::new(LiveConnection::new(carrier, sender));
     let frames = Frames::new(CONTROL_LIMIT);
-    Ok(Session { control, frames, words, refusal, live, id: session, validity })
+    Ok(GatewaySession { control, frames, outgoing, refusal, live, id: session, validity })
 }
 
-/// Why a connection is over.
-async fn over(carrier: &Carrier, refusal: &Refusal, otherwise: &str) -> Over {
+/// Returns why a connection is over.
+async fn why_ended(carrier: &Carrier, refusal: &TlsRefusal, otherwise: &str) -> ConnectionEnd {
     let closed = timeout(LAST_WORDS, carrier.closed()).await;
     if let Some(why) = refusal.why() {
-        return Over::refused(why);
+        return ConnectionEnd::refused(why);
     }
     match closed {
-        Ok((Some(why), detail)) => Over::told(why, &detail),
-        Ok((None, detail)) if !detail.is_empty() => Over::failed(detail),
+        Ok((Some(why), detail)) => ConnectionEnd::from_gateway(why, &detail),
+        Ok((None, detail)) if !detail.is_empty() => ConnectionEnd::failed(detail),
         _ => {
             carrier.close(Why::Broken);
-            Over::failed(otherwise)
+            ConnectionEnd::failed(otherwise)
         }
     }
 }
 
-async fn say(control: &mut Pipe, word: &Control) -> io::Result<()> {
-    let bytes = encode(&word.encode());
-    let said = async {
+async fn send(control: &mut Pipe, message: &Control) -> io::Result<()> {
+    let bytes = encode(&message.encode());
+    let sent = async {
         control.write_all(&bytes).await?;
         control.flush().await
     };
-    timeout(LEAVING, said).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    timeout(LEAVING, sent).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// The next frame of the control stream; `None` at its end. It can be given up at any time
-/// without losing anything.
+/// Returns the next frame of the control stream, or `None` at its end. A cancelled call loses
+/// nothing.
 async fn next_frame(control: &mut Pipe, frames: &mut Frames) -> io::Result<Option<Vec<u8>>> {
     loop {
         let next = frames.next();
@@ -153,126 +160,136 @@ async fn next_frame(control: &mut Pipe, frames: &mut Frames) -> io::Result<Optio
     }
 }
 
-/// What a session does: its talk on the control stream, and what comes of it.
-struct Doing {
-    shared: Arc<Shared>,
-    live: Arc<Live>,
-    offers: watch::Receiver<Offers>,
+/// The state of a session's loop: the control stream and the tasks that it starts.
+struct ControlLoop {
+    shared: Arc<ClientShared>,
+    live: Arc<LiveConnection>,
+    offers: watch::Receiver<OfferedInterfaces>,
     reporting: watch::Receiver<Option<Reporting>>,
     collecting: Option<JoinHandle<Report>>,
-    talk: Talk,
+    control: ControlState,
 }
 
-impl Session {
+impl GatewaySession {
     /// Serves the connection until it ends.
-    pub(crate) async fn run(mut self, shared: Arc<Shared>) -> Over {
-        let over = self.talk(&shared).await;
-        self.live.over();
-        let why = match over.ending {
-            Ending::Stopped => Why::Stopping,
-            _ => Why::Broken,
+    pub(crate) async fn run(mut self, shared: Arc<ClientShared>) -> ConnectionEnd {
+        let end = self.serve_control(&shared).await;
+        self.live.fail_requests();
+        let why = match end.reason {
+            EndReason::Stopped => Why::Stopping,
+            EndReason::Failed
+            | EndReason::Replaced
+            | EndReason::Stopping
+            | EndReason::Refused
+            | EndReason::GivenUp => Why::Broken,
         };
         self.live.carrier.close(why);
-        over
+        end
     }
 
-    async fn talk(&mut self, shared: &Arc<Shared>) -> Over {
+    async fn serve_control(&mut self, shared: &Arc<ClientShared>) -> ConnectionEnd {
         let is_tls = self.live.carrier.as_str() == "tls";
-        let mut doing = Doing::new(shared, &self.live, is_tls);
+        let mut control_loop = ControlLoop::new(shared, &self.live, is_tls);
         let live = Arc::clone(&self.live);
         loop {
-            while let Some(word) = doing.due(Instant::now()) {
-                if let Err(error) = say(&mut self.control, &word).await {
-                    return self.over(&error.to_string()).await;
+            while let Some(message) = control_loop.due(Instant::now()) {
+                if let Err(error) = send(&mut self.control, &message).await {
+                    return self.why_ended(&error.to_string()).await;
                 }
             }
-            let wake = doing.talk.wake();
+            let wake = control_loop.control.wake();
             let alarm = async {
                 match wake {
                     Some(wake) => sleep_until(wake).await,
                     None => pending().await,
                 }
             };
-            let word = tokio::select! {
+            let message = tokio::select! {
                 biased;
-                () = shared.stopped() => return self.bye(Why::Stopping, Over::stopped()).await,
-                Some(word) = self.words.recv() => {
-                    if let Control::Bye(why, _) = word {
-                        return self.bye(why, Over::stopped()).await;
+                () = shared.stopped() => {
+                    return self.bye(Why::Stopping, ConnectionEnd::stopped()).await;
+                }
+                Some(message) = self.outgoing.recv() => {
+                    if let Control::Bye(why, _) = message {
+                        return self.bye(why, ConnectionEnd::stopped()).await;
                     }
-                    Some(word)
+                    Some(message)
                 }
                 frame = next_frame(&mut self.control, &mut self.frames) => {
-                    doing.talk.heard(Instant::now());
-                    let word = match frame {
+                    control_loop.control.note_received(Instant::now());
+                    let message = match frame {
                         Ok(Some(frame)) => Control::decode(&frame).map_err(|error| error.to_string()),
-                        Ok(None) => return self.over("the gateway ended the connection").await,
+                        Ok(None) => return self.why_ended("the gateway ended the connection").await,
                         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                             Err(error.to_string())
                         }
-                        Err(error) => return self.over(&error.to_string()).await,
+                        Err(error) => return self.why_ended(&error.to_string()).await,
                     };
-                    match word.map_err(Over::failed).and_then(|word| doing.hear(word)) {
-                        Ok(Said::Word(word)) => word,
-                        Ok(Said::Over(over)) => return over,
-                        Err(over) => return self.bye(Why::Wrong, over).await,
+                    let handled = message
+                        .map_err(ConnectionEnd::failed)
+                        .and_then(|message| control_loop.handle_message(message));
+                    match handled {
+                        Ok(AfterMessage::Send(message)) => message,
+                        Ok(AfterMessage::End(end)) => return end,
+                        Err(end) => return self.bye(Why::Wrong, end).await,
                     }
                 }
                 stream = live.carrier.accept() => match stream {
                     Ok(pipe) => {
-                        doing.accept(pipe);
+                        control_loop.accept(pipe);
                         None
                     }
                     Err(error) => return self.last_words(&error.to_string()).await,
                 },
-                Ok(()) = doing.offers.changed() => {
-                    doing.talk.changed();
+                Ok(()) = control_loop.offers.changed() => {
+                    control_loop.control.changed();
                     None
                 }
-                Ok(()) = doing.reporting.changed() => {
-                    doing.reporting();
+                Ok(()) = control_loop.reporting.changed() => {
+                    control_loop.reporting();
                     None
                 }
-                report = collected(&mut doing.collecting) => doing.report(report),
+                report = collected(&mut control_loop.collecting) => control_loop.report(report),
                 () = alarm => {
-                    if doing.talk.is_silent(Instant::now()) {
-                        return Over::failed("the gateway has said nothing for too long");
+                    if control_loop.control.is_silent(Instant::now()) {
+                        return ConnectionEnd::failed("the gateway sent nothing for too long");
                     }
                     None
                 }
             };
-            if let Some(word) = word
-                && let Err(error) = say(&mut self.control, &word).await
+            if let Some(message) = message
+                && let Err(error) = send(&mut self.control, &message).await
             {
-                return self.over(&error.to_string()).await;
+                return self.why_ended(&error.to_string()).await;
             }
         }
     }
 
-    async fn bye(&mut self, why: Why, over: Over) -> Over {
-        // The connection ends in any case.
-        drop(say(&mut self.control, &Control::Bye(why, over.why.clone())).await);
+    async fn bye(&mut self, why: Why, end: ConnectionEnd) -> ConnectionEnd {
+        // Errors do not matter, since the connection ends anyway.
+        drop(send(&mut self.control, &Control::Bye(why, end.why.clone())).await);
         drop(timeout(Duration::from_millis(200), self.control.shutdown()).await);
-        over
+        end
     }
 
-    async fn over(&self, otherwise: &str) -> Over {
-        over(&self.live.carrier, &self.refusal, otherwise).await
+    async fn why_ended(&self, otherwise: &str) -> ConnectionEnd {
+        why_ended(&self.live.carrier, &self.refusal, otherwise).await
     }
 
-    /// Why the connection is over, as the gateway said on the control stream if it did.
-    async fn last_words(&mut self, otherwise: &str) -> Over {
+    /// Returns why the connection is over: the gateway's Bye if it sent one, else the carrier's
+    /// reason.
+    async fn last_words(&mut self, otherwise: &str) -> ConnectionEnd {
         let listen = async {
             while let Ok(Some(frame)) = next_frame(&mut self.control, &mut self.frames).await {
                 if let Ok(Control::Bye(why, detail)) = Control::decode(&frame) {
-                    return Some(Over::told(why, &detail));
+                    return Some(ConnectionEnd::from_gateway(why, &detail));
                 }
             }
             None
         };
         match timeout(LAST_WORDS, listen).await {
-            Ok(Some(told)) => told,
-            _ => self.over(otherwise).await,
+            Ok(Some(end)) => end,
+            _ => self.why_ended(otherwise).await,
         }
     }
 }
@@ -288,39 +305,39 @@ async fn collected(collecting: &mut Option<JoinHandle<Report>>) -> Option<Report
     }
 }
 
-/// What a word of the gateway's comes to.
-enum Said {
-    /// This is to be said, if anything.
-    Word(Option<Control>),
+/// What a received message leads to.
+enum AfterMessage {
+    /// Send this message, if there is one.
+    Send(Option<Control>),
     /// The connection is over.
-    Over(Over),
+    End(ConnectionEnd),
 }
 
-impl Doing {
-    fn new(shared: &Arc<Shared>, live: &Arc<Live>, pings: bool) -> Self {
-        let mut doing = Self {
+impl ControlLoop {
+    fn new(shared: &Arc<ClientShared>, live: &Arc<LiveConnection>, pings: bool) -> Self {
+        let mut control_loop = Self {
             shared: Arc::clone(shared),
             live: Arc::clone(live),
             offers: shared.offers.subscribe(),
             reporting: shared.reporting.subscribe(),
             collecting: None,
-            talk: Talk::new(Instant::now(), pings),
+            control: ControlState::new(Instant::now(), pings),
         };
-        if !doing.offers.borrow_and_update().names().is_empty() {
-            doing.talk.changed();
+        if !control_loop.offers.borrow_and_update().names().is_empty() {
+            control_loop.control.changed();
         }
-        doing.reporting();
-        doing
+        control_loop.reporting();
+        control_loop
     }
 
-    /// What is to be said now without anybody having said anything.
+    /// Returns the next message that is due on its own account.
     fn due(&mut self, now: Instant) -> Option<Control> {
-        self.look();
+        self.note_retired();
         loop {
-            match self.talk.due(now)? {
-                Due::Say(word) => return Some(word),
-                Due::Offer => return Some(self.offer(now)),
-                Due::Collect => {
+            match self.control.due(now)? {
+                DueAction::Say(message) => return Some(message),
+                DueAction::Offer => return Some(self.offer(now)),
+                DueAction::Collect => {
                     let reporting = self.reporting.borrow().clone();
                     self.collecting = reporting.map(|Reporting { collector, .. }| {
                         tokio::task::spawn_blocking(move || collector.collect())
@@ -330,10 +347,10 @@ impl Doing {
         }
     }
 
-    /// Whether another connection has taken the place of this one.
-    fn look(&mut self) {
+    /// Tells the control state when another connection has replaced this one.
+    fn note_retired(&mut self) {
         if self.live.is_retired() {
-            self.talk.retire();
+            self.control.retire();
         }
     }
 
@@ -347,65 +364,66 @@ impl Doing {
             status.offers.retain(|name, _| names.contains(name));
             status.offers.len() != before
         });
-        self.talk.offer(now, self.live.next_id(), names, interfaces)
+        self.control.offer(now, self.live.next_id(), names, interfaces)
     }
 
     fn reporting(&mut self) {
         let every = self.reporting.borrow_and_update().as_ref().map(|reporting| reporting.every);
-        self.talk.reporting(Instant::now(), every);
+        self.control.reporting(Instant::now(), every);
         if every.is_some() {
-            // Who reports speaks for the machine: the gateway is to notice a second one that does
-            // with a copied identity, also where nothing is offered.
-            self.talk.changed();
+            // Also sends an offer, even an empty one: the gateway detects a second device with a
+            // copied identity by its offers.
+            self.control.changed();
         }
     }
 
     fn report(&mut self, report: Option<Report>) -> Option<Control> {
         let id = self.live.next_id();
-        let word = report.map(|report| Control::Posture(Posture { id, report }));
-        let too_long = word.as_ref().is_some_and(|word| word.encode().len() > CONTROL_LIMIT);
+        let message = report.map(|report| Control::Posture(Posture { id, report }));
+        let too_long =
+            message.as_ref().is_some_and(|message| message.encode().len() > CONTROL_LIMIT);
         if too_long {
             let why = format!("the report is longer than {CONTROL_LIMIT} bytes; it was not sent");
             self.shared.status.send_modify(|status| status.posture = Some(Err(why)));
         }
-        let word = word.filter(|_| !too_long);
-        self.talk.report(word.as_ref().map(|_| id));
-        word
+        let message = message.filter(|_| !too_long);
+        self.control.report(message.as_ref().map(|_| id));
+        message
     }
 
     fn accept(&self, pipe: Pipe) {
         match Arc::clone(&self.shared.incoming).try_acquire_owned() {
-            Ok(place) => {
-                let counted = Counted::new(&self.live);
-                drop(tokio::spawn(serve(pipe, counted, self.offers.clone(), place)));
+            Ok(permit) => {
+                let guard = FlowGuard::new(&self.live);
+                drop(tokio::spawn(serve(pipe, guard, self.offers.clone(), permit)));
             }
             Err(_) => pipe.cut(Why::Busy),
         }
     }
 
-    /// Takes a word of the gateway's.
-    fn hear(&mut self, word: Control) -> Result<Said, Over> {
-        self.look();
-        match self.talk.hear(word)? {
-            Heard::Nothing => {}
-            Heard::Say(word) => return Ok(Said::Word(Some(word))),
-            Heard::Offers(answers) => {
+    /// Handles a message from the gateway.
+    fn handle_message(&mut self, message: Control) -> Result<AfterMessage, ConnectionEnd> {
+        self.note_retired();
+        match self.control.receive(message)? {
+            MessageEffect::Nothing => {}
+            MessageEffect::Say(message) => return Ok(AfterMessage::Send(Some(message))),
+            MessageEffect::Offers(answers) => {
                 self.shared.status.send_modify(|status| status.offers = answers);
             }
-            Heard::Report(answer) => {
+            MessageEffect::Report(answer) => {
                 self.shared.status.send_modify(|status| status.posture = Some(answer));
             }
-            // Whoever has asked may have gone.
-            Heard::Renewal(id, answer) => drop(self.live.renewed(id, answer)),
-            Heard::Cut(stream, why) => self.live.note_cut(stream, why),
-            Heard::Bye(why, detail) => {
-                let over = Over::told(why, &detail);
-                if over.ending == Ending::Failed {
+            // The caller may have stopped waiting.
+            MessageEffect::Renewal(id, answer) => drop(self.live.renewed(id, answer)),
+            MessageEffect::Cut(stream, why) => self.live.note_cut(stream, why),
+            MessageEffect::Bye(why, detail) => {
+                let end = ConnectionEnd::from_gateway(why, &detail);
+                if end.reason == EndReason::Failed {
                     self.live.carrier.close(why);
                 }
-                return Ok(Said::Over(over));
+                return Ok(AfterMessage::End(end));
             }
         }
-        Ok(Said::Word(None))
+        Ok(AfterMessage::Send(None))
     }
 }

@@ -1,4 +1,4 @@
-//! How a client behaves: transport, names, times.
+//! The settings of a client.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use doorward_model::Clock;
 
 use crate::backoff::Pace;
 
-/// What the connection to the gateway travels on.
+/// The transport of the connection to the gateway.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Transport {
-    /// QUIC, and TLS over TCP where UDP does not get through.
+    /// QUIC, and TLS over TCP where UDP does not work.
     #[default]
     Auto,
     /// QUIC only.
@@ -20,32 +20,32 @@ pub enum Transport {
     Tls,
 }
 
-/// How a [`Client`](crate::Client) behaves.
+/// The settings of a [`Client`](crate::Client).
 #[derive(Clone)]
 pub struct Settings {
-    /// The program and its version, such as `thermostat/2.1`: shown to whoever administers the
-    /// gateway. At most 256 bytes are sent.
+    /// The program and its version, such as `thermostat/2.1`, which the gateway's administrators
+    /// see. At most 256 bytes are sent.
     pub software: String,
-    /// What the connection travels on.
+    /// The transport of the connection.
     pub transport: Transport,
-    /// Where the wall-clock time comes from. It may be wrong by years.
+    /// The source of the wall-clock time, which may be wrong by years.
     pub clock: Arc<dyn Clock>,
-    /// Whether the identity is renewed when two thirds of its life are over.
+    /// Whether to renew the identity when two thirds of its validity are over.
     pub renew: bool,
-    /// How long QUIC may take to answer before TLS is tried beside it.
+    /// How long QUIC may take before TLS is tried too.
     pub quic_patience: Duration,
-    /// How long a connection over TLS stands before QUIC is tried again, give or take a tenth.
+    /// How long a connection over TLS lasts before QUIC is tried again, plus or minus 10 %.
     pub quic_again: Duration,
-    /// How long is waited before the next try.
+    /// The waits between attempts to connect.
     pub backoff: Pace,
-    /// A UDP socket that many clients of one process share; without it each connection has one
-    /// of its own.
+    /// A UDP socket that many clients of one process share. Without it, each connection has its own
+    /// socket.
     pub endpoint: Option<quinn::Endpoint>,
 }
 
 impl Settings {
-    /// The defaults: QUIC with 3 s of patience, else TLS and QUIC again every five minutes;
-    /// renewal; a socket of its own.
+    /// Returns the defaults: QUIC, TLS after 3 s without an answer, QUIC again every five minutes,
+    /// automatic renewal, and a socket for each connection.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {

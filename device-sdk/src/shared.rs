@@ -1,4 +1,4 @@
-//! What the parts of a client share.
+//! The state that the parts of a client share.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,41 +9,41 @@ use tokio::sync::{Semaphore, watch};
 use crate::error::Error;
 use crate::identity::{Identity, IdentityDir};
 use crate::link::Credentials;
-use crate::live::Live;
-use crate::offer::Offers;
+use crate::live::LiveConnection;
+use crate::offer::OfferedInterfaces;
 use crate::posture::Collector;
 use crate::settings::Settings;
 use crate::status::{State, Status};
-use crate::time::{Told, low, now};
+use crate::time::{GatewayTime, low, now};
 
-/// How many flows that the gateway has opened are served at once.
+/// How many flows opened by the gateway are served at once.
 const INCOMING: usize = 1024;
 
-/// What is to be reported, and how often.
+/// What to report, and how often.
 #[derive(Clone)]
 pub(crate) struct Reporting {
     pub(crate) collector: Arc<dyn Collector>,
     pub(crate) every: Duration,
 }
 
-/// What a client's handles and its tasks have in common.
-pub(crate) struct Shared {
+/// The state that a client's handles and its tasks share.
+pub(crate) struct ClientShared {
     pub(crate) dir: IdentityDir,
     pub(crate) settings: Settings,
-    /// What tells this program from another one with the same identity.
+    /// Distinguishes this program from another one with the same identity.
     pub(crate) instance: [u8; 16],
-    /// The connection that stands, if one does.
-    pub(crate) live: watch::Sender<Option<Arc<Live>>>,
+    /// The live connection, if there is one.
+    pub(crate) live: watch::Sender<Option<Arc<LiveConnection>>>,
     pub(crate) status: watch::Sender<Status>,
-    pub(crate) offers: watch::Sender<Offers>,
+    pub(crate) offers: watch::Sender<OfferedInterfaces>,
     pub(crate) reporting: watch::Sender<Option<Reporting>>,
     pub(crate) stopping: watch::Sender<bool>,
-    /// Places for flows that the gateway opens.
+    /// The permits for flows that the gateway opens.
     pub(crate) incoming: Arc<Semaphore>,
-    told: Mutex<Option<Told>>,
+    gateway_time: Mutex<Option<GatewayTime>>,
 }
 
-impl Shared {
+impl ClientShared {
     pub(crate) fn new(
         dir: IdentityDir,
         settings: Settings,
@@ -60,39 +60,40 @@ impl Shared {
             reporting: watch::Sender::new(None),
             stopping: watch::Sender::new(false),
             incoming: Arc::new(Semaphore::new(INCOMING)),
-            told: Mutex::new(None),
+            gateway_time: Mutex::new(None),
         }
     }
 
-    fn told(&self) -> Option<Told> {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn gateway_time(&self) -> Option<GatewayTime> {
+        *self.gateway_time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The present instant, as far as can be known.
+    /// Returns the present time, as well as it is known.
     pub(crate) fn now(&self) -> Timestamp {
-        now(&*self.settings.clock, self.told().as_ref())
+        now(&*self.settings.clock, self.gateway_time().as_ref())
     }
 
-    /// The gateway has told the time.
-    pub(crate) fn tell_time(&self, time: Timestamp) {
-        let told = Told::new(time, self.settings.clock.now());
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
-        self.status.send_modify(|status| status.clock_behind = Some(told.behind().as_secs()));
+    /// Stores a time received from the gateway.
+    pub(crate) fn set_gateway_time(&self, time: Timestamp) {
+        let gateway_time = GatewayTime::new(time, self.settings.clock.now());
+        *self.gateway_time.lock().unwrap_or_else(PoisonError::into_inner) = Some(gateway_time);
+        self.status
+            .send_modify(|status| status.clock_behind = Some(gateway_time.behind().as_secs()));
         crate::time::keep(&self.dir, time);
     }
 
-    /// What to speak TLS with: an identity, whatever the clock says.
+    /// Returns credentials for an identity that work even if the local clock is wrong.
     pub(crate) fn credentials<'a>(
         &self,
         identity: &'a Identity,
         shown: bool,
     ) -> Result<Credentials<'a>, Error> {
         let low = low(&self.dir, identity)?;
-        let low = self.told().map_or(low, |told| told.least().max(low));
+        let low = self.gateway_time().map_or(low, |gateway_time| gateway_time.least().max(low));
         Ok(Credentials::Timeless { identity, shown, low, now: self.now() })
     }
 
-    pub(crate) fn say(&self, state: State) {
+    pub(crate) fn set_state(&self, state: State) {
         self.status.send_modify(|status| status.state = state);
     }
 
@@ -100,10 +101,10 @@ impl Shared {
         *self.stopping.borrow()
     }
 
-    /// Answers when the client is to stop.
+    /// Waits until the client is to stop.
     pub(crate) async fn stopped(&self) {
         let mut stopping = self.stopping.subscribe();
-        // The sender is here, so it cannot fail.
+        // Cannot fail, since `self` holds the sender.
         drop(stopping.wait_for(|stop| *stop).await.map(drop));
     }
 }

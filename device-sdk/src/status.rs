@@ -1,4 +1,4 @@
-//! How a client is, for whoever asks.
+//! The status of a client.
 
 use std::collections::BTreeMap;
 
@@ -8,57 +8,57 @@ use serde::Serialize;
 
 use crate::identity::{Identity, Validity};
 
-/// How a [`Client`](crate::Client) is. Times are the gateway's, as far as it has told them.
+/// The status of a [`Client`](crate::Client). Times are the gateway's, once it has sent its time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Status {
-    /// What its connection does.
+    /// The state of the connection.
     pub state: State,
-    /// Where its gateway is.
+    /// The gateway's URL.
     pub gateway: String,
-    /// Whom its identity identifies.
+    /// The subject of the identity.
     pub subject: Subject,
-    /// From when until when its identity is valid.
+    /// The validity of the identity.
     pub validity: Validity,
     /// When the identity will be renewed, once that is known.
     pub renewal: Option<Timestamp>,
-    /// Why the last renewal has failed, until one succeeds.
+    /// Why the last renewal failed, until one succeeds.
     pub renewal_problem: Option<String>,
-    /// What the gateway has answered to each offered interface: taken, or why not. One that it
-    /// has not answered to is not in it.
+    /// The gateway's answer to each offered interface: accepted, or the reason. Interfaces without
+    /// an answer are missing.
     pub offers: BTreeMap<Name, Result<(), String>>,
-    /// What the gateway has answered to the last report.
+    /// The gateway's answer to the last report.
     pub posture: Option<Result<(), String>>,
     /// By how many seconds this machine's clock is behind the gateway's, once that is known.
     pub clock_behind: Option<i64>,
 }
 
-/// What a client's connection does.
+/// The state of a client's connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum State {
-    /// It is being made.
+    /// The client is connecting.
     Connecting,
-    /// It stands.
+    /// The client is connected.
     Up {
-        /// What it travels on: `quic` or `tls`.
+        /// The transport: `quic` or `tls`.
         carrier: &'static str,
-        /// The id of the session in the gateway's audit log.
+        /// The session's id in the gateway's audit log.
         session: String,
         /// Since when.
         since: Timestamp,
     },
-    /// It will be tried again.
+    /// The client waits before the next attempt.
     Waiting {
-        /// When.
+        /// The time of the next attempt.
         until: Timestamp,
-        /// Why it does not stand, for people.
+        /// Why there is no connection, for people.
         why: String,
     },
-    /// It is over: stopped, or nothing that will change without a person. The latter is looked
-    /// at again every hour.
+    /// The client was stopped, or only a person can help. In the latter case the client still tries
+    /// again about every hour.
     Ended {
-        /// Why, for people.
+        /// The reason, for people.
         why: String,
     },
 }

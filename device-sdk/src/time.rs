@@ -1,4 +1,4 @@
-//! What is known of the time, on machines whose clock may be wrong by years.
+//! Estimates the time on machines whose clock may be wrong by years.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,29 +11,29 @@ use crate::error::Error;
 use crate::files::{read, remove_file, rename, write_new};
 use crate::identity::{Identity, IdentityDir, Validity};
 
-/// By how much clocks that are right may differ.
+/// By how much two correct clocks may differ.
 pub(crate) const SLACK: SignedDuration = SignedDuration::from_mins(5);
 
-/// The last time that the gateway told, and when it did.
+/// A time received from the gateway, and when it was received.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Told {
+pub(crate) struct GatewayTime {
     time: Timestamp,
     /// By how much the local clock was behind.
     behind: SignedDuration,
     at: Instant,
 }
 
-impl Told {
+impl GatewayTime {
     pub(crate) fn new(time: Timestamp, local: Timestamp) -> Self {
         Self { time, behind: time.duration_since(local), at: Instant::now() }
     }
 
-    /// By how much the local clock was behind when the time was told.
+    /// Returns by how much the local clock was behind when the time was received.
     pub(crate) fn behind(&self) -> SignedDuration {
         self.behind
     }
 
-    /// The instant that it is at least.
+    /// Returns a lower bound of the present time.
     pub(crate) fn least(&self) -> Timestamp {
         self.least_after(self.at.elapsed())
     }
@@ -43,16 +43,16 @@ impl Told {
         self.time.saturating_add(run).unwrap_or(Timestamp::MAX)
     }
 
-    /// The present instant, as far as can be known.
+    /// Returns the present time, as well as it is known.
     ///
-    /// The machine's stopwatch stands still while it sleeps, so it is a lower bound. The local
-    /// clock, corrected, does not; but it may be set meanwhile. One that was right is believed;
-    /// one that was wrong and is right now has been set.
+    /// The monotonic clock stops while the machine sleeps, so it gives a lower bound. The local
+    /// clock plus its correction has no such gap, but somebody may set the local clock meanwhile.
+    /// If it was wrong and is right now, it has been set and needs no correction.
     pub(crate) fn now(&self, local: Timestamp) -> Timestamp {
         self.now_after(self.at.elapsed(), local)
     }
 
-    /// As [`now`](Self::now), when the stopwatch has run for so long.
+    /// Works like [`now`](Self::now), when the monotonic clock has run for `run`.
     pub(crate) fn now_after(&self, run: Duration, local: Timestamp) -> Timestamp {
         let least = self.least_after(run);
         let was_set = self.behind.abs() > SLACK && local.duration_since(least).abs() <= SLACK;
@@ -62,17 +62,18 @@ impl Told {
     }
 }
 
-/// The present instant by a clock, corrected by what was told.
-pub(crate) fn now(clock: &dyn Clock, told: Option<&Told>) -> Timestamp {
+/// Returns the present time of a clock, corrected by the gateway's time.
+pub(crate) fn now(clock: &dyn Clock, gateway_time: Option<&GatewayTime>) -> Timestamp {
     let local = clock.now();
-    told.map_or(local, |told| told.now(local))
+    gateway_time.map_or(local, |gateway_time| gateway_time.now(local))
 }
 
 fn file(dir: &IdentityDir) -> PathBuf {
     dir.path().join("time")
 }
 
-/// The time before which it cannot be: the identity was issued, and the gateway has told it.
+/// Returns a lower bound of the present time: the identity was issued, and the stored gateway time
+/// was received, before now.
 pub(crate) fn low(dir: &IdentityDir, identity: &Identity) -> Result<Timestamp, Error> {
     let issued = identity.validity()?.not_before;
     Ok(kept(dir).map_or(issued, |kept| kept.max(issued)))
@@ -82,39 +83,39 @@ fn kept(dir: &IdentityDir) -> Option<Timestamp> {
     parse(&read(&file(dir)).ok()??)
 }
 
-/// The time that a file holds.
+/// Parses the content of the file.
 pub(crate) fn parse(bytes: &[u8]) -> Option<Timestamp> {
     std::str::from_utf8(bytes).ok()?.trim().parse().ok()
 }
 
-/// Keeps what the gateway has told, if it is later than what is kept. Without it, less is known
-/// after the next start, which is no reason to fail.
-pub(crate) fn keep(dir: &IdentityDir, told: Timestamp) {
-    if kept(dir).is_some_and(|kept| kept >= told) {
+/// Stores a time from the gateway if it is later than the stored one. A failure is only logged: the
+/// next start then has a weaker lower bound.
+pub(crate) fn keep(dir: &IdentityDir, gateway_time: Timestamp) {
+    if kept(dir).is_some_and(|kept| kept >= gateway_time) {
         return;
     }
     let fresh = dir.path().join(".time.tmp");
-    let written = write_new(&fresh, told.to_string().as_bytes());
+    let written = write_new(&fresh, gateway_time.to_string().as_bytes());
     if let Err(error) = written.and_then(|()| rename(&fresh, &file(dir))) {
-        tracing::debug!(%error, "the time is not kept");
+        tracing::debug!(%error, "could not store the gateway's time");
     }
 }
 
-/// Forgets what is kept: a person has enrolled anew, perhaps with another gateway.
+/// Deletes the stored time after a new enrolment, which may be with another gateway.
 pub(crate) fn forget(dir: &IdentityDir) -> Result<(), Error> {
     remove_file(&file(dir))
 }
 
-/// Whether a gateway that showed a certificate of that validity may have told that time.
-pub(crate) fn judge(told: Timestamp, shown: Validity, low: Timestamp) -> Result<(), Error> {
-    let wrong = |why| Err(Error::Time { told, why });
+/// Checks a time from the gateway against its certificate's validity and the lower bound.
+pub(crate) fn judge(gateway_time: Timestamp, shown: Validity, low: Timestamp) -> Result<(), Error> {
+    let wrong = |why| Err(Error::Time { told: gateway_time, why });
     let earlier = |time: Timestamp| time.saturating_sub(SLACK).unwrap_or(time);
     let later = |time: Timestamp| time.saturating_add(SLACK).unwrap_or(time);
-    if told < earlier(low) {
-        return wrong("which is earlier than it can be");
+    if gateway_time < earlier(low) {
+        return wrong("which is before a time that has certainly passed");
     }
-    if told < earlier(shown.not_before) || told > later(shown.not_after) {
-        return wrong("when its own certificate is not valid");
+    if gateway_time < earlier(shown.not_before) || gateway_time > later(shown.not_after) {
+        return wrong("which is outside the validity of its own certificate");
     }
     Ok(())
 }
@@ -131,16 +132,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_clock_that_is_wrong_is_corrected_and_one_that_is_set_is_not_corrected_twice() {
-        let told = Told::new(at(2_000_000_000), at(100));
+        let gateway_time = GatewayTime::new(at(2_000_000_000), at(100));
         tokio::time::advance(std::time::Duration::from_secs(50)).await;
-        assert_eq!(told.now(at(150)), at(2_000_000_050));
-        // It was set right meanwhile.
-        assert_eq!(told.now(at(2_000_000_060)), at(2_000_000_060));
-        // It was set back.
-        assert_eq!(told.now(at(0)), at(2_000_000_050));
-        // The machine slept for an hour, with a clock that was right.
-        let told = Told::new(at(2_000_000_000), at(2_000_000_001));
-        assert_eq!(told.now(at(2_000_003_601)), at(2_000_003_600));
+        assert_eq!(gateway_time.now(at(150)), at(2_000_000_050));
+        // The clock was set to the right time.
+        assert_eq!(gateway_time.now(at(2_000_000_060)), at(2_000_000_060));
+        // The clock was set back.
+        assert_eq!(gateway_time.now(at(0)), at(2_000_000_050));
+        // The machine slept for an hour, and its clock was right.
+        let gateway_time = GatewayTime::new(at(2_000_000_000), at(2_000_000_001));
+        assert_eq!(gateway_time.now(at(2_000_003_601)), at(2_000_003_600));
     }
 
     #[test]
@@ -179,20 +180,20 @@ mod tests {
             run in 0u64..1_000_000_000,
             set in 0i64..4_000_000_000,
         ) {
-            let told = Told::new(at(time), at(local));
+            let gateway_time = GatewayTime::new(at(time), at(local));
             let (passed, run) = (i64::try_from(run).unwrap(), Duration::from_secs(run));
-            // A clock that goes on, right or wrong, is corrected to the second.
-            prop_assert_eq!(told.now_after(run, at(local + passed)), at(time + passed));
-            prop_assert!(told.now_after(run, at(set)) >= at(time + passed));
+            // A running clock, right or wrong, is corrected to the second.
+            prop_assert_eq!(gateway_time.now_after(run, at(local + passed)), at(time + passed));
+            prop_assert!(gateway_time.now_after(run, at(set)) >= at(time + passed));
         }
 
         #[test]
         fn what_is_believed_is_within_the_certificate_and_not_before_what_is_known(
-            told in 0i64..10_000, low in 0i64..10_000, begin in 0i64..10_000, life in 0i64..10_000,
+            time in 0i64..10_000, low in 0i64..10_000, begin in 0i64..10_000, life in 0i64..10_000,
         ) {
             let shown = Validity { not_before: at(begin), not_after: at(begin + life) };
-            let good = told + 300 >= low && told + 300 >= begin && told - 300 <= begin + life;
-            prop_assert_eq!(judge(at(told), shown, at(low)).is_ok(), good);
+            let good = time + 300 >= low && time + 300 >= begin && time - 300 <= begin + life;
+            prop_assert_eq!(judge(at(time), shown, at(low)).is_ok(), good);
         }
     }
 }

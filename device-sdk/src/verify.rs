@@ -14,15 +14,15 @@ use rustls::{
 
 use crate::identity::Validity;
 
-/// Verifies a gateway on a machine whose clock may be wrong: a certificate that is not valid at
-/// the local time is verified at a time inside its own life, which must not be over before
-/// `low`. Everything else is verified as always.
+/// A verifier for a machine whose clock may be wrong. If a certificate is not valid at the local
+/// time, it is verified at a time within its own validity, which must not end before `low`.
+/// Everything else is verified as usual.
 ///
-/// Whoever uses it judges what the gateway says of the time afterwards ([`crate::time::judge`]).
+/// The caller then checks the gateway's time with [`crate::time::judge`].
 #[derive(Debug)]
 pub(crate) struct Timeless {
-    under: Arc<WebPkiServerVerifier>,
-    /// The time before which it cannot be.
+    inner: Arc<WebPkiServerVerifier>,
+    /// A lower bound of the present time.
     low: Timestamp,
 }
 
@@ -32,10 +32,10 @@ impl Timeless {
         low: Timestamp,
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, TlsError> {
-        let under = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+        let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
             .build()
             .map_err(|error| TlsError::General(error.to_string()))?;
-        Ok(Self { under, low })
+        Ok(Self { inner, low })
     }
 }
 
@@ -71,10 +71,10 @@ impl ServerCertVerifier for Timeless {
         if life.not_after < self.low {
             return Err(over());
         }
-        match self.under.verify_server_cert(leaf, above, name, ocsp, now) {
+        match self.inner.verify_server_cert(leaf, above, name, ocsp, now) {
             Err(error) if is_about_time(&error) => {
                 let inside = unix_time(life.not_before.max(self.low));
-                self.under.verify_server_cert(leaf, above, name, ocsp, inside)
+                self.inner.verify_server_cert(leaf, above, name, ocsp, inside)
             }
             verified => verified,
         }
@@ -86,7 +86,7 @@ impl ServerCertVerifier for Timeless {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.under.verify_tls12_signature(message, certificate, signature)
+        self.inner.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -95,11 +95,11 @@ impl ServerCertVerifier for Timeless {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.under.verify_tls13_signature(message, certificate, signature)
+        self.inner.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.under.supported_verify_schemes()
+        self.inner.supported_verify_schemes()
     }
 }
 
@@ -110,13 +110,13 @@ mod tests {
 
     use super::*;
 
-    struct Shown {
+    struct Certificate {
         roots: RootCertStore,
         leaf: CertificateDer<'static>,
     }
 
-    /// A gateway's certificate for 2026, under an authority for 2020 to 2039.
-    fn shown() -> Shown {
+    /// Creates a gateway's certificate for 2026, under an authority for 2020 to 2039.
+    fn certificates() -> Certificate {
         let mut authority = CertificateParams::new(vec![]).unwrap();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         authority.not_before = date_time_ymd(2020, 1, 1);
@@ -130,39 +130,48 @@ mod tests {
         let leaf = leaf.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(anchor.der().clone()).unwrap();
-        Shown { roots, leaf: leaf.der().clone() }
+        Certificate { roots, leaf: leaf.der().clone() }
     }
 
-    fn verify(shown: &Shown, name: &str, low: &str, now: &str) -> Result<(), TlsError> {
+    fn verify(
+        certificates: &Certificate,
+        name: &str,
+        low: &str,
+        now: &str,
+    ) -> Result<(), TlsError> {
         let provider = crate::crypto::provider();
-        let verifier = Timeless::new(shown.roots.clone(), low.parse().unwrap(), provider).unwrap();
+        let verifier =
+            Timeless::new(certificates.roots.clone(), low.parse().unwrap(), provider).unwrap();
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let now = unix_time(now.parse().unwrap());
-        verifier.verify_server_cert(&shown.leaf, &[], &name, &[], now).map(drop)
+        verifier.verify_server_cert(&certificates.leaf, &[], &name, &[], now).map(drop)
     }
 
     #[test]
     fn a_clock_that_is_wrong_by_years_keeps_nobody_out() {
-        let shown = shown();
+        let certificates = certificates();
         let low = "2026-03-01T00:00:00Z";
         for now in ["1970-01-01T00:00:00Z", "2026-06-01T00:00:00Z", "2060-01-01T00:00:00Z"] {
-            verify(&shown, "gateway.test", low, now).unwrap();
-            assert!(verify(&shown, "other.test", low, now).is_err(), "{now}");
+            verify(&certificates, "gateway.test", low, now).unwrap();
+            assert!(verify(&certificates, "other.test", low, now).is_err(), "{now}");
         }
     }
 
     #[test]
     fn what_was_over_before_the_time_that_is_known_is_refused_whatever_the_clock_says() {
-        let shown = shown();
+        let certificates = certificates();
         let low = "2027-02-01T00:00:00Z";
         for now in ["1970-01-01T00:00:00Z", "2026-06-01T00:00:00Z", "2060-01-01T00:00:00Z"] {
-            assert!(is_about_time(&verify(&shown, "gateway.test", low, now).unwrap_err()), "{now}");
+            assert!(
+                is_about_time(&verify(&certificates, "gateway.test", low, now).unwrap_err()),
+                "{now}"
+            );
         }
     }
 
     #[test]
     fn another_authority_is_refused_at_any_time() {
-        let ours = Shown { roots: shown().roots, leaf: shown().leaf };
+        let ours = Certificate { roots: certificates().roots, leaf: certificates().leaf };
         for now in ["1970-01-01T00:00:00Z", "2026-06-01T00:00:00Z"] {
             let refused = verify(&ours, "gateway.test", "2026-03-01T00:00:00Z", now);
             assert!(refused.is_err(), "{now}");
@@ -174,11 +183,11 @@ mod tests {
         fn the_clock_decides_nothing_and_what_is_known_of_the_time_all(
             now in 0i64..4_000_000_000, low in 0i64..4_000_000_000,
         ) {
-            static SHOWN: std::sync::OnceLock<Shown> = std::sync::OnceLock::new();
-            let shown = SHOWN.get_or_init(shown);
+            static SHOWN: std::sync::OnceLock<Certificate> = std::sync::OnceLock::new();
+            let certificates = SHOWN.get_or_init(certificates);
             let [low, now] = [low, now].map(|second| Timestamp::from_second(second).unwrap());
             let over: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
-            let verified = verify(shown, "gateway.test", &low.to_string(), &now.to_string());
+            let verified = verify(certificates, "gateway.test", &low.to_string(), &now.to_string());
             prop_assert_eq!(verified.is_ok(), low <= over, "{:?}", verified);
         }
     }

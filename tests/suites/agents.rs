@@ -117,7 +117,7 @@ fn what_a_device_offers_is_reached_by_whoever_may() {
     pty.device.write_all(b"ok\n").unwrap();
     assert_eq!(line(&mut got), "ok");
     let error = said(&gateway, "alice", "plc/line", "me too").failed();
-    assert!(error.contains("writer's place"), "{error}");
+    assert!(error.contains("another flow already writes"), "{error}");
     flow.signal("TERM");
     wait_until("the line as it was", || pty.speed() == 2400);
 

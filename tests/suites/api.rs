@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use doorward_tests::gateway::{Gateway, Ran, agent};
-use doorward_tests::{program, run};
+use doorward_tests::gateway::agent;
+use doorward_tests::tools::program;
+use doorward_tests::{Gateway, Ran};
 use serde_json::{Value, json};
 
 /// Asks the management listener as the owner, and returns the status and the JSON of the answer.
@@ -25,7 +26,7 @@ fn as_somebody(
         curl.arg("--cert").arg(dir.join("cert.pem")).arg("--key").arg(dir.join("key.pem"));
     }
     curl.arg(format!("https://{}{path}", gateway.management));
-    let out = run(curl).ok();
+    let out = Ran::of(curl.output().unwrap()).ok();
     let (text, status) = out.rsplit_once('\n').unwrap();
     (status.parse().unwrap(), serde_json::from_str(text).unwrap_or_else(|_| panic!("{text}")))
 }

@@ -193,7 +193,7 @@ fn an_authority_whose_leaves_nobody_would_accept_is_not_imported() {
     })
     .ok();
     let short = import(|root, _| root.is_ca = IsCa::Ca(BasicConstraints::Constrained(0))).failed();
-    assert!(short.contains("a path length in the chain leaves no room"), "{short}");
+    assert!(short.contains("a path length in the chain allows no authorities"), "{short}");
     let constrained = import(|_, issuing| {
         issuing.name_constraints = Some(NameConstraints {
             permitted_subtrees: vec![GeneralSubtree::DnsName("example.com".to_owned())],

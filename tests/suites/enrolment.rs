@@ -244,7 +244,7 @@ fn a_code_that_is_no_good_gives_nothing_and_spoils_nothing() {
     // Whoever answers at the address is not whom the code names.
     refuse(&altered(&good, |code| code.anchor = Fingerprint::new([7; 32])), "");
     refuse(&altered(&good, |code| code.url = "https://127.0.0.1:1".to_owned()), "was not reached");
-    refuse(&altered(&good, |code| code.url = "ftp://127.0.0.1".to_owned()), "no gateway's URL");
+    refuse(&altered(&good, |code| code.url = "ftp://127.0.0.1".to_owned()), "not a gateway's URL");
     // Not over a name that leads elsewhere, nor with anything hostile in it.
     let hostile = altered(&good, |code| code.url = "https://\x1b[31m\u{202e}x:1".to_owned());
     let complaint = run(enroll(&hostile, &dir)).failed();

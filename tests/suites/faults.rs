@@ -117,7 +117,7 @@ async fn a_damaged_data_directory_is_named_and_left_alone() {
         (
             "readable key file",
             |data| mode(&data.join("sealing.key"), 0o644),
-            &["sealing.key: others can read it", "chmod 600"],
+            &["sealing.key: other users can read the file", "chmod 600"],
         ),
         (
             "keys without state",
@@ -936,7 +936,8 @@ async fn on_a_full_disk_flows_are_refused_and_an_administrator_makes_room() {
     gateway.await_record("the live flow", |record| record["event"] == "flow-open");
 }
 
-/// Fills the audit log of a gateway that does not run up to so many bytes, with records of long ago.
+/// Fills the audit log of a gateway that does not run up to so many bytes, with records of long
+/// ago.
 async fn fill_log(gateway: &Gateway, bytes: i64) {
     let file = gateway.data().join("audit.db");
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);

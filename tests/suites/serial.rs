@@ -56,7 +56,7 @@ fn one_types_others_watch_and_a_cut_puts_the_line_back() {
     for who in ["second", "blind", "engineer"] {
         let mut refused = gateway.connect(who, "plc/console", &[]);
         let error = Ran::of(refused.stdin(Stdio::null()).output().unwrap()).failed();
-        assert!(error.contains("writer's place"), "{who}: {error}");
+        assert!(error.contains("another flow already writes"), "{who}: {error}");
         let ended = gateway.await_record("its end", |record| {
             record["event"] == "flow-end" && record["subject"] == format!("user/{who}")
         });

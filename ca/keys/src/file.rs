@@ -1,4 +1,4 @@
-//! Files and directories that only their owner can read, written so that a crash leaves the old or the new.
+//! Private files and directories, written so that a crash leaves the old content or the new.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -7,13 +7,13 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-/// Makes a directory that only its owner can enter.
+/// Creates a directory that only its owner can enter.
 pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Writes `bytes` so that after a crash at any point there is the old file or the new one,
-/// whole; only its owner can read it.
+/// Replaces a file's content by `bytes`. A crash at any point leaves either the old file or the new
+/// one, complete. Only the owner can read it.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
@@ -37,7 +37,7 @@ fn sync_parent(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Reads a file of secrets, at most `limit` bytes; `None` if it is not there.
+/// Reads a file of secrets of at most `limit` bytes. Returns `None` if the file does not exist.
 pub(crate) fn read_private(path: &Path, limit: u64) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -47,16 +47,21 @@ pub(crate) fn read_private(path: &Path, limit: u64) -> io::Result<Option<Zeroizi
     let found = file.metadata()?;
     let me = rustix::process::geteuid().as_raw();
     if found.uid() != me && me != 0 {
-        return Err(io::Error::other(format!("it belongs to user {}, not to {me}", found.uid())));
+        return Err(io::Error::other(format!(
+            "the file belongs to user {}, not to {me}",
+            found.uid()
+        )));
     }
     if found.mode() & 0o077 != 0 {
         let mode = found.mode() & 0o777;
-        return Err(io::Error::other(format!("others can read it (mode {mode:o}); chmod 600 it")));
+        return Err(io::Error::other(format!(
+            "other users can read the file (mode {mode:o}); chmod 600 it"
+        )));
     }
     let mut bytes = Zeroizing::new(Vec::new());
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
-        return Err(io::Error::other("it is larger than such a file can be"));
+        return Err(io::Error::other("the file is larger than {limit} bytes"));
     }
     Ok(Some(bytes))
 }

@@ -1,4 +1,4 @@
-//! A private key in memory, and the signatures that it makes.
+//! Private keys in memory, and signing with them.
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
@@ -27,21 +27,17 @@ fn refused<T, E>(result: Result<T, E>, what: &'static str) -> Result<T, KeyError
     result.map_err(|_| KeyError::Crypto(what))
 }
 
-fn curve(algorithm: Algorithm) -> Option<&'static EcdsaSigningAlgorithm> {
-    match algorithm {
-        Algorithm::P256 => Some(&ECDSA_P256_SHA256_ASN1_SIGNING),
-        Algorithm::P384 => Some(&ECDSA_P384_SHA384_ASN1_SIGNING),
-        _ => None,
-    }
-}
-
 impl Key {
     pub(crate) fn generate(algorithm: Algorithm) -> Result<Self, KeyError> {
         const WHAT: &str = "make a key";
-        let pair = match (algorithm, curve(algorithm)) {
-            (_, Some(curve)) => Pair::Ecdsa(refused(EcdsaKeyPair::generate(curve), WHAT)?),
-            (Algorithm::Ed25519, _) => Pair::Ed25519(refused(Ed25519KeyPair::generate(), WHAT)?),
-            _ => Pair::Rsa(refused(rsa::KeyPair::generate(rsa::KeySize::Rsa3072), WHAT)?),
+        let ecdsa = |curve| refused(EcdsaKeyPair::generate(curve), WHAT).map(Pair::Ecdsa);
+        let pair = match algorithm {
+            Algorithm::P256 => ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING)?,
+            Algorithm::P384 => ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING)?,
+            Algorithm::Ed25519 => Pair::Ed25519(refused(Ed25519KeyPair::generate(), WHAT)?),
+            Algorithm::Rsa => {
+                Pair::Rsa(refused(rsa::KeyPair::generate(rsa::KeySize::Rsa3072), WHAT)?)
+            }
         };
         Self::of(pair, algorithm)
     }
@@ -56,10 +52,13 @@ impl Key {
         Ok(Self { pair, algorithm, public_key: public_key.as_ref().to_vec() })
     }
 
-    /// Reads PKCS #8 (RFC 5208), SEC 1 (RFC 5915) or PKCS #1 DER, whichever it is.
+    /// Parses a key in DER: PKCS #8 (RFC 5208), SEC 1 (RFC 5915) or PKCS #1.
     pub(crate) fn from_der(der: &[u8]) -> Option<Self> {
-        for algorithm in [Algorithm::P256, Algorithm::P384] {
-            let curve = curve(algorithm)?;
+        let curves: [(Algorithm, &'static EcdsaSigningAlgorithm); 2] = [
+            (Algorithm::P256, &ECDSA_P256_SHA256_ASN1_SIGNING),
+            (Algorithm::P384, &ECDSA_P384_SHA384_ASN1_SIGNING),
+        ];
+        for (algorithm, curve) in curves {
             let pair = EcdsaKeyPair::from_pkcs8(curve, der)
                 .or_else(|_| EcdsaKeyPair::from_private_key_der(curve, der));
             if let Ok(pair) = pair {
@@ -74,7 +73,7 @@ impl Key {
         Self::of(Pair::Rsa(pair), Algorithm::Rsa).ok()
     }
 
-    /// The key as PKCS #8, to be sealed.
+    /// Encodes the key as PKCS #8, for sealing.
     pub(crate) fn to_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         const WHAT: &str = "encode a private key";
         let bytes = match &self.pair {

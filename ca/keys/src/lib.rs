@@ -1,9 +1,9 @@
-//! Where private keys are: files, sealed with AES-256-GCM under a key file.
+//! Stores private keys in files, sealed with AES-256-GCM under a key file.
 //!
 //! Invariants
-//! - A private key is made here, used here, and leaves only sealed.
-//! - A sealed key opens only in the slot that it was sealed for.
-//! - Files are 0600, written new, synced and renamed; the directory is 0700.
+//! - A private key is made and used in this crate, and leaves it only sealed.
+//! - A sealed key can be opened only in the slot it was sealed for.
+//! - Files have mode 0600 and are written anew, synced and renamed. The directory has mode 0700.
 //! - A sealed key without its key file is an error, never a new key.
 //!
 //! This crate must never know: what is signed, sockets, the database.

@@ -1,4 +1,4 @@
-//! Private keys in sealed files: the `Keys` port of `doorward-ca`, on disk.
+//! Private keys in sealed files: the `Keys` port of `doorward-ca` on disk.
 
 use std::fs;
 use std::io;
@@ -14,22 +14,22 @@ use crate::key::Key;
 
 /// Keys in files of one directory, sealed under a key file.
 ///
-/// A sealed file is the line `doorward-key-1`, a nonce of 12 bytes, and the key as PKCS #8
-/// under AES-256-GCM, with that line and the slot's name as associated data.
+/// A sealed file consists of the line `doorward-key-1`, a nonce of 12 bytes, and the key as PKCS #8
+/// encrypted with AES-256-GCM. That line and the slot's name are the associated data.
 pub struct SealedKeys {
     dir: PathBuf,
     key_file: PathBuf,
     sealing: RandomizedNonceKey,
 }
 
-/// A private key that an owner already has, not kept yet.
+/// A private key that an owner brings along, before it is stored.
 pub struct ImportedKey(Key);
 
 impl ImportedKey {
-    /// Reads a private key in PEM: PKCS #8, SEC 1 or PKCS #1, not encrypted.
+    /// Parses an unencrypted private key in PEM: PKCS #8, SEC 1 or PKCS #1.
     ///
     /// # Errors
-    /// When it is none of those.
+    /// Fails when the text is none of those.
     pub fn read(pem: &[u8]) -> Result<Self, KeyError> {
         let wrong = |why: &str| KeyError::Place(format!("the key file {why}"));
         let blocks = pem::parse_many(pem).map_err(|_| wrong("is not PEM"))?;
@@ -40,7 +40,7 @@ impl ImportedKey {
         let encrypted = block.tag() == "ENCRYPTED PRIVATE KEY"
             || block.headers().iter().any(|(name, _)| name == "DEK-Info");
         if encrypted {
-            return Err(wrong("is encrypted; decrypt it first, as with `openssl pkey`"));
+            return Err(wrong("is encrypted; decrypt it first, for example with `openssl pkey`"));
         }
         let key = Key::from_der(block.contents()).ok_or_else(|| {
             wrong("holds none of ECDSA P-256, ECDSA P-384, Ed25519, RSA of 2048 to 4096 bits")
@@ -48,7 +48,7 @@ impl ImportedKey {
         Ok(Self(key))
     }
 
-    /// Its public half: a DER SubjectPublicKeyInfo.
+    /// Returns the public key as a DER SubjectPublicKeyInfo.
     #[must_use]
     pub fn public_key(&self) -> &[u8] {
         self.0.public_key()
@@ -63,12 +63,12 @@ fn at(path: &Path, error: &io::Error) -> KeyError {
 }
 
 impl SealedKeys {
-    /// Opens the keys in `dir`, sealed under `key_file`. Where neither exists yet, makes the
-    /// key file.
+    /// Opens the keys in `dir`, sealed under `key_file`. If there are no keys and no key file, it
+    /// creates the key file.
     ///
     /// # Errors
-    /// When the key file is missing though keys are there, is not 32 bytes, can be read by
-    /// others, or cannot be made.
+    /// Fails when the key file is missing although there are keys, when it is not 32 bytes long or
+    /// readable by other users, or when it cannot be created.
     pub fn open(dir: PathBuf, key_file: PathBuf) -> Result<Self, KeyError> {
         private_dir(&dir).map_err(|error| at(&dir, &error))?;
         let found = read_private(&key_file, 32).map_err(|error| at(&key_file, &error))?;
@@ -111,10 +111,10 @@ impl SealedKeys {
         Ok(false)
     }
 
-    /// Takes over a private key that was read.
+    /// Stores an imported private key.
     ///
     /// # Errors
-    /// When it cannot be kept.
+    /// Fails when the key cannot be stored.
     pub fn import(&self, slot: Slot, key: ImportedKey) -> Result<Arc<dyn Signer>, KeyError> {
         self.keep(slot, &key.0)?;
         Ok(Arc::new(key.0))
@@ -151,8 +151,8 @@ impl Keys for SealedKeys {
         let Some(file) = found else { return Ok(None) };
         let unreadable = || {
             KeyError::Place(format!(
-                "{} cannot be opened with the key file {}: one of them is another's or damaged; \
-                 put both back from the same backup",
+                "{} cannot be opened with the key file {}: the two do not belong together, or one \
+                 is damaged; restore both from the same backup",
                 path.display(),
                 self.key_file.display()
             ))
@@ -203,7 +203,7 @@ mod tests {
         let file = dir.path().join("keys/issuing.sealed");
         fs::copy(&file, dir.path().join("keys/root.sealed")).unwrap();
         let error = keys(dir.path()).open(Slot::Root).err().unwrap().to_string();
-        assert!(error.contains("put both back"), "{error}");
+        assert!(error.contains("restore both"), "{error}");
 
         let mut bytes = fs::read(&file).unwrap();
         for at in 0..bytes.len() {
@@ -217,7 +217,7 @@ mod tests {
         let lost = SealedKeys::open(dir.path().join("keys"), dir.path().join("seal/key"));
         let error = lost.err().unwrap().to_string();
         assert!(error.contains("is gone") && error.contains("backup"), "{error}");
-        assert!(!dir.path().join("seal/key").exists(), "no new key file in its place");
+        assert!(!dir.path().join("seal/key").exists(), "no new key file is created");
     }
 
     #[test]
@@ -334,7 +334,7 @@ mod tests {
             (&*signed(&leaf).pem(), root.pem(), "may not sign others"),
             (&*signed(&old).pem(), root.pem(), "which is not now"),
             (&*issuing.pem(), stranger.pem(), "a signature does not verify"),
-            (&*issuing.pem(), issuing.pem(), "name is not the next one's"),
+            (&*issuing.pem(), issuing.pem(), "name is not the next certificate's"),
             (&*root.pem(), root.pem(), "does not belong to the certificate"),
             (&*issuing.pem(), root.pem() + &stranger.pem(), "more than one"),
         ] {

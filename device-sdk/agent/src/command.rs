@@ -39,7 +39,7 @@ pub enum AgentCommand {
         #[arg(long)]
         replace: bool,
     },
-    /// Offer this device's interfaces and keep its identity fresh
+    /// Offer this device's interfaces and renew its identity
     ///
     /// SIGHUP reads the file again. Interfaces that did not change in it keep their flows.
     Run {

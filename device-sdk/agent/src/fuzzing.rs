@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use doorward_model::{Way, is_printable};
-use doorward_wire::fuzzing::Target;
+use doorward_wire::fuzzing::FuzzTarget;
 
 use crate::proxy::fuzzing as proxy;
 use crate::run::config::{AgentConfig, INTERFACES, POSTURE_MAX, POSTURE_MIN};
@@ -13,11 +13,11 @@ use crate::run::config::{AgentConfig, INTERFACES, POSTURE_MAX, POSTURE_MIN};
 pub use crate::proxy::fuzzing::{header, http, socks};
 
 /// The targets of this crate.
-pub const TARGETS: &[Target] = &[
-    Target { name: "socks", run: socks, corpus: proxy::socks_corpus },
-    Target { name: "http", run: http, corpus: proxy::http_corpus },
-    Target { name: "header", run: header, corpus: proxy::header_corpus },
-    Target { name: "config", run: config, corpus: config_corpus },
+pub const TARGETS: &[FuzzTarget] = &[
+    FuzzTarget { name: "socks", run: socks, corpus: proxy::socks_corpus },
+    FuzzTarget { name: "http", run: http, corpus: proxy::http_corpus },
+    FuzzTarget { name: "header", run: header, corpus: proxy::header_corpus },
+    FuzzTarget { name: "config", run: config, corpus: config_corpus },
 ];
 
 /// Checks the configuration file: accepted values are within their bounds, and an error text is

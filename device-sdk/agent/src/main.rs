@@ -25,7 +25,7 @@ struct SystemClock;
 impl Clock for SystemClock {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one place where the program asks the system"
+        reason = "the only place where the program reads the system's clock"
     )]
     fn now(&self) -> jiff::Timestamp {
         jiff::Timestamp::now()

@@ -8,7 +8,7 @@
 //! - A serial line is opened without becoming this program's terminal. When its [`Tty`] is dropped,
 //!   the line gets its original settings back.
 //! - A [`Line`] behaves the same whether it is a [`Tty`] or a [`Remote`], which speaks RFC 2217 to
-//!   [`serve`] at the other end of a stream. Both ends bound how long they wait for each other and
+//!   [`serve()`] at the other end of a stream. Both ends bound how long they wait for each other and
 //!   how much they buffer.
 //!
 //! This crate must never know: who may start or open what, where bytes go, policies, networks.

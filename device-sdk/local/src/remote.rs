@@ -29,7 +29,7 @@ const UNSENT: usize = 64 * 1024;
 const UNREAD: usize = 64 * 1024;
 const CHUNK: usize = 4096;
 
-/// A serial line at the far end of a stream, where [`serve`](crate::serve) or another RFC 2217
+/// A serial line at the far end of a stream, where [`serve`](fn@crate::serve) or another RFC 2217
 /// server runs. Or a line behind a stream of bare bytes, whose settings cannot be changed.
 #[derive(Debug)]
 pub struct Remote<S> {

@@ -211,7 +211,7 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
                     Poll::Pending => return Ok(false),
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => {
-                        tracing::warn!(%error, ?request, "could not perform a request on a serial line");
+                        tracing::warn!(%error, ?request, "a request to a serial line failed");
                     }
                 }
                 let answer = request.told(&self.line.in_force());

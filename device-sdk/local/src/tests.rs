@@ -1,5 +1,7 @@
 //! Tests of a line served over a stream, and of its user at the other end.
 
+mod echo;
+
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
@@ -19,131 +21,9 @@ use tokio::time::{Instant, timeout};
 use super::*;
 use crate::line::leaving;
 use crate::telnet::{IAC, TelnetServer};
+use echo::{Done, Echo};
 
 const SOON: Duration = Duration::from_secs(60);
-
-/// A line that echoes what is written, and records what is done with it.
-#[derive(Clone)]
-struct Echo(Arc<Mutex<State>>);
-
-#[derive(Default)]
-struct State {
-    done: Vec<Done>,
-    says: VecDeque<u8>,
-    settings: LineSettings,
-    dtr: bool,
-    modem: Modem,
-    /// Whether the line takes no bytes.
-    stuck: bool,
-    /// Whether the line gets stuck after each write.
-    slow: bool,
-    waiting: Vec<Waker>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Done {
-    Wrote(Vec<u8>),
-    Request(LineRequest),
-    Restored,
-}
-
-impl Default for Echo {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(State { dtr: true, ..State::default() })))
-    }
-}
-
-impl Echo {
-    fn with<T>(&self, with: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.0.lock().unwrap();
-        state.waiting.drain(..).for_each(Waker::wake);
-        with(&mut state)
-    }
-
-    fn done(&self) -> Vec<Done> {
-        self.with(|state| state.done.clone())
-    }
-}
-
-impl Line for Echo {
-    fn leaves_within(&self) -> Duration {
-        Duration::from_secs(4)
-    }
-
-    fn in_force(&self) -> InForce {
-        let state = self.0.lock().unwrap();
-        InForce { dtr: state.dtr, ..InForce::new(state.settings) }
-    }
-
-    fn poll_request(&mut self, _: &mut Context<'_>, request: LineRequest) -> Poll<io::Result<()>> {
-        let now = self.in_force().with(request);
-        let mut state = self.0.lock().unwrap();
-        state.done.push(Done::Request(request));
-        // This line does not support odd parity.
-        let odd = now.settings.parity == Parity::Odd;
-        let parity = if odd { Parity::None } else { now.settings.parity };
-        state.settings = LineSettings { parity, ..now.settings };
-        state.dtr = now.dtr;
-        Poll::Ready(Ok(()))
-    }
-
-    fn modem(&mut self) -> io::Result<Modem> {
-        Ok(self.0.lock().unwrap().modem)
-    }
-
-    fn poll_restore(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        self.0.lock().unwrap().done.push(Done::Restored);
-        Poll::Ready(())
-    }
-}
-
-impl AsyncRead for Echo {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let mut state = self.0.lock().unwrap();
-        if state.says.is_empty() {
-            state.waiting.push(cx.waker().clone());
-            return Poll::Pending;
-        }
-        let amount = state.says.len().min(into.remaining());
-        into.put_slice(&state.says.drain(..amount).collect::<Vec<_>>());
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Echo {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let mut state = self.0.lock().unwrap();
-        if state.stuck {
-            state.waiting.push(cx.waker().clone());
-            return Poll::Pending;
-        }
-        state.stuck = state.slow;
-        let bytes = &bytes[..bytes.len().min(100)];
-        state.says.extend(bytes);
-        match state.done.last_mut() {
-            Some(Done::Wrote(before)) => before.extend(bytes),
-            _ => state.done.push(Done::Wrote(bytes.to_vec())),
-        }
-        state.waiting.drain(..).for_each(Waker::wake);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
 
 /// Serves a line over a stream that buffers `holds` bytes.
 async fn served(line: &Echo, holds: usize) -> (Remote<DuplexStream>, JoinHandle<bool>) {

@@ -85,7 +85,7 @@ impl Tty {
         self.in_force.settings = settings(&tcgetattr(self.fd())?, &asked);
         if self.in_force.settings != asked {
             let in_force = self.in_force.settings;
-            tracing::debug!(%asked, %in_force, "a serial line does not support the requested settings");
+            tracing::debug!(%asked, %in_force, "a serial line lacks the requested settings");
         }
         Ok(())
     }
@@ -99,9 +99,12 @@ impl Tty {
             R::Dtr(Some(on)) => ignore_missing("DTR", port.set_dtr(on))?,
             R::Rts(Some(on)) => ignore_missing("RTS", port.set_rts(on))?,
             R::Purge(purge) => return self.discard(purge),
-            R::Modem(_) => {}
-            _ if wanted.settings != self.in_force.settings => return self.set(wanted.settings),
-            _ => {}
+            R::Baud(_) | R::Bits(_) | R::Parity(_) | R::Stop(_) | R::Flow(_) | R::FlowBack(_) => {
+                if wanted.settings != self.in_force.settings {
+                    return self.set(wanted.settings);
+                }
+            }
+            R::Break(None) | R::Dtr(None) | R::Rts(None) | R::Modem(_) => {}
         }
         self.in_force = wanted;
         Ok(())

@@ -1,4 +1,4 @@
-//! A target for fuzzers: what a device offers.
+//! A fuzz target for the set of offered interfaces.
 
 use std::collections::BTreeMap;
 use std::future::{Future, ready};
@@ -9,7 +9,7 @@ use doorward_model::Name;
 use doorward_wire::fuzzing::Feed;
 use doorward_wire::{Asked, Kind};
 
-use crate::offer::{Handler, Incoming, Offers};
+use crate::offer::{Handler, Incoming, OfferedInterfaces};
 
 struct Nobody;
 
@@ -19,11 +19,11 @@ impl Handler for Nobody {
     }
 }
 
-/// What is offered: a name has one handler, the first; what is said and what is served are the
-/// same; no text that somebody asks for does harm.
+/// Checks the offers: a name has one handler, the first; the offer sent to the gateway and the
+/// handlers match; any requested name is handled without panicking.
 pub fn offers(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
-    let mut offers = Offers::default();
+    let mut offers = OfferedInterfaces::default();
     let mut model: BTreeMap<Name, (Kind, Arc<dyn Handler>)> = BTreeMap::new();
     while !feed.is_empty() {
         let text = match feed.byte() {
@@ -48,9 +48,9 @@ pub fn offers(bytes: &[u8]) {
             assert_eq!(offers.remove(&name), model.remove(&name).is_some());
         }
         assert_eq!(offers.names(), model.keys().cloned().collect::<Vec<_>>());
-        let said = offers.offerings().into_iter().map(|one| (one.name, one.kind));
+        let sent = offers.offerings().into_iter().map(|one| (one.name, one.kind));
         let known = model.iter().map(|(name, (kind, _))| (name.to_string(), *kind));
-        assert!(said.eq(known));
+        assert!(sent.eq(known));
     }
 }
 

@@ -1,9 +1,8 @@
-//! A target for fuzzers: what a device reads of its own system.
+//! A fuzz target for the parsers of system files.
 
 use crate::posture::{LISTEN, TEXT, address, field, first_line, sockets};
 
-/// What a device reads of its system: files of any bytes make facts within their bounds, or
-/// none.
+/// Checks the system collector's parsers: any file gives facts within their bounds, or none.
 pub fn system(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Some(line) = first_line(&text) {

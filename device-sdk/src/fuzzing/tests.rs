@@ -1,12 +1,11 @@
-//! Runs the SDK's targets on a share of a million inputs.
+//! Runs the SDK's targets on their share of a million inputs.
 
 use doorward_wire::fuzzing::share;
 
 use super::TARGETS;
 
-/// This crate's share of a million inputs.
 #[test]
 fn targets_stand_what_comes() {
-    let faults = share(TARGETS, 60_000, |said| println!("{said}"));
+    let faults = share(TARGETS, 60_000, |line| println!("{line}"));
     assert!(faults.is_empty(), "{faults:#?}");
 }

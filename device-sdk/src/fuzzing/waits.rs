@@ -1,15 +1,15 @@
-//! A target for fuzzers: how long a client waits.
+//! A fuzz target for waits and renewal times.
 
 use std::time::Duration;
 
 use doorward_wire::fuzzing::Feed;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::backoff::{Backoff, Ending, Pace};
+use crate::backoff::{Backoff, EndReason, Pace};
 use crate::identity::Validity;
 use crate::schedule::{about, after, again, due, rest, until};
 
-/// Any duration.
+/// Generates any duration.
 pub(super) fn duration(feed: &mut Feed<'_>) -> Duration {
     if feed.flag() {
         return Duration::from_millis(feed.number());
@@ -17,7 +17,7 @@ pub(super) fn duration(feed: &mut Feed<'_>) -> Duration {
     Duration::new(feed.number(), u32::try_from(feed.number() % 1_000_000_000).unwrap())
 }
 
-/// Any instant.
+/// Generates any instant.
 pub(super) fn instant(feed: &mut Feed<'_>) -> Timestamp {
     let number = feed.number().cast_signed();
     let near = Timestamp::from_second(1_767_225_600).unwrap();
@@ -33,9 +33,8 @@ fn validity(feed: &mut Feed<'_>) -> Validity {
     Validity { not_before: instant(feed), not_after: instant(feed) }
 }
 
-/// The waits between connections: whatever the pace and whatever happens, a wait is never
-/// shorter than its floor, never longer than its cap, and begins low again after a connection
-/// that stood.
+/// Checks the waits between connections. For any pace and any events, a wait is within its bounds,
+/// and it is short again after a long connection.
 pub fn backoff(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
     let pace = if feed.flag() {
@@ -55,41 +54,41 @@ pub fn backoff(bytes: &[u8]) {
     let (mut failed, mut refused) = (0u32, 0u32);
     while !feed.is_empty() {
         let endings = [
-            Ending::Failed,
-            Ending::Replaced,
-            Ending::Stopping,
-            Ending::Refused,
-            Ending::GivenUp,
-            Ending::Stopped,
+            EndReason::Failed,
+            EndReason::Replaced,
+            EndReason::Stopping,
+            EndReason::Refused,
+            EndReason::GivenUp,
+            EndReason::Stopped,
         ];
-        let (ending, stood) = (feed.pick(&endings), duration(&mut feed));
+        let (reason, stood) = (feed.pick(&endings), duration(&mut feed));
         if stood >= pace.settled {
             (failed, refused) = (0, 0);
         }
-        let wait = backoff.after(ending, stood, feed.number());
+        let wait = backoff.after(reason, stood, feed.number());
         let grown = |least: Duration, times: u32| {
             least.saturating_mul(1u32.checked_shl(times).unwrap_or(u32::MAX))
         };
-        let (least, most) = match ending {
-            Ending::Failed => {
+        let (least, most) = match reason {
+            EndReason::Failed => {
                 failed += 1;
                 (pace.floor, pace.cap.min(grown(pace.floor, failed)))
             }
-            Ending::Refused => {
+            EndReason::Refused => {
                 refused += 1;
                 (pace.refused.0, pace.refused.1.min(grown(pace.refused.0, refused)))
             }
-            Ending::Replaced => (pace.replaced, pace.replaced.saturating_mul(2)),
-            Ending::Stopping => pace.stopping,
-            Ending::GivenUp => (pace.given_up, pace.given_up.saturating_mul(2)),
-            Ending::Stopped => (Duration::ZERO, Duration::ZERO),
+            EndReason::Replaced => (pace.replaced, pace.replaced.saturating_mul(2)),
+            EndReason::Stopping => pace.stopping,
+            EndReason::GivenUp => (pace.given_up, pace.given_up.saturating_mul(2)),
+            EndReason::Stopped => (Duration::ZERO, Duration::ZERO),
         };
-        assert!(wait >= least && wait <= most.max(least), "{ending:?}: {wait:?}");
+        assert!(wait >= least && wait <= most.max(least), "{reason:?}: {wait:?}");
     }
 }
 
-/// When an identity is renewed: within its life, and tried again neither without a pause nor
-/// too seldom, whatever a certificate and the clock say.
+/// Checks the time of a renewal: it lies within the validity, and retries are neither without a
+/// pause nor too rare, whatever the certificate and the clock say.
 pub fn schedule(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
     let (validity, random) = (validity(&mut feed), feed.number());
@@ -108,7 +107,10 @@ pub fn schedule(bytes: &[u8]) {
     for failed in [0, 1, failures, failures.saturating_mul(1 << 24), u32::MAX] {
         let wait = again(validity, failed, random);
         assert!(wait >= Duration::from_secs(1) && wait <= Duration::from_secs(3600), "{wait:?}");
-        assert!(wait >= before || failed < 2 || failures < 2, "the longer it fails, the longer");
+        assert!(
+            wait >= before || failed < 2 || failures < 2,
+            "waits grow with the number of failures"
+        );
         before = wait;
     }
     let (now, then) = (instant(&mut feed), instant(&mut feed));
@@ -122,10 +124,10 @@ pub fn schedule(bytes: &[u8]) {
 
 pub(super) fn corpus() -> Vec<Vec<u8>> {
     vec![
-        // Failures, a connection that stood, refusals.
+        // Failures, a long connection, refusals.
         vec![1, 0, 1, 0, 0, 50, 0, 1, 0, 0, 250, 0, 1, 250, 0, 0, 9, 3, 1, 0, 0, 7, 3, 1, 0, 0, 9],
         [&[0][..], &[0xff; 120]].concat(),
-        // A day's identity, and one for ever.
+        // An identity for a day, and one without an end.
         vec![0, 0, 3, 170, 0, 3, 200, 0, 5, 100, 0, 3, 90, 0, 3, 1, 60, 0],
         vec![0, 0, 2, 0, 0, 1, 200, 0, 5, 0, 0, 2, 0, 0, 1, 0, 200, 0, 200, 0],
     ]

@@ -1,4 +1,4 @@
-//! An authority, and what it gives out.
+//! A test authority that issues certificates.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::identity::{GatewayFacts, Identity, IdentityDir};
 
 pub(super) const SUBJECT: &str = "device/plc-3";
 
-/// The system's time, moved by some seconds.
-pub(super) struct Hands(pub(super) i64);
+/// A clock that shows the system's time plus some seconds.
+pub(super) struct ShiftedClock(pub(super) i64);
 
-impl Clock for Hands {
+impl Clock for ShiftedClock {
     #[expect(clippy::disallowed_methods, reason = "the fake gateway lives at the present")]
     fn now(&self) -> Timestamp {
         Timestamp::from_second(Timestamp::now().as_second() + self.0).unwrap()
@@ -29,14 +29,14 @@ impl Clock for Hands {
 }
 
 pub(super) fn now() -> i64 {
-    Hands(0).now().as_second()
+    ShiftedClock(0).now().as_second()
 }
 
-/// A life in seconds from now, both ends.
+/// A validity as two offsets in seconds from now.
 pub(super) type Life = (i64, i64);
 pub(super) const DAY: Life = (-60, 86_400);
 
-pub(super) struct Authority {
+pub(super) struct TestAuthority {
     issuer: Issuer<'static, KeyPair>,
     pub(super) anchor: String,
     der: CertificateDer<'static>,
@@ -49,7 +49,7 @@ fn live(params: &mut CertificateParams, (from, until): Life) {
     (params.not_before, params.not_after) = (at(from), at(until));
 }
 
-impl Authority {
+impl TestAuthority {
     pub(super) fn new() -> Arc<Self> {
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -68,7 +68,7 @@ impl Authority {
         request.signed_by(&self.issuer).unwrap().pem()
     }
 
-    /// Puts an identity of that life into a directory.
+    /// Stores an identity with this validity in a directory.
     pub(super) fn enrol(&self, path: &Path, url: &str, life: Life) -> IdentityDir {
         let key = KeyPair::generate().unwrap();
         let request = CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
@@ -91,7 +91,7 @@ impl Authority {
         dir
     }
 
-    /// How the gateway speaks TLS.
+    /// Returns the gateway's TLS configuration.
     pub(super) fn server(&self, life: Life, quic: bool) -> ServerConfig {
         let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         live(&mut params, life);

@@ -1,4 +1,4 @@
-//! A gateway in the same process, as far as an SDK sees it.
+//! A scripted gateway in the same process, as the SDK sees it.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -25,11 +25,11 @@ use x509_parser::prelude::FromDer as _;
 use crate::crypto::library::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use crate::crypto::sha256;
 
-use super::authority::{Authority, DAY, Life, SUBJECT, now};
+use super::authority::{DAY, Life, SUBJECT, TestAuthority, now};
 
-/// What a gateway has seen.
+/// An event that the gateway has seen.
 #[derive(Debug)]
-pub(super) enum Seen {
+pub(super) enum GatewayEvent {
     Hello(Vec<u8>),
     Offered(Vec<String>),
     Reported(Report),
@@ -40,30 +40,30 @@ pub(super) enum Seen {
     Recovered,
 }
 
-/// How it behaves.
+/// How the gateway behaves.
 pub(super) struct Script {
-    /// What `/v1/self` says.
+    /// Whether `/v1/self` knows the client.
     pub(super) knows: AtomicBool,
-    /// Whether it renews.
+    /// Whether it grants renewals.
     pub(super) renews: AtomicBool,
-    /// By how many seconds its time is off.
+    /// By how many seconds its time is wrong.
     pub(super) off: AtomicI64,
-    authority: Arc<Authority>,
+    authority: Arc<TestAuthority>,
     links: Mutex<Vec<(Carrier, mpsc::UnboundedSender<Control>)>>,
-    seen: mpsc::UnboundedSender<Seen>,
+    seen: mpsc::UnboundedSender<GatewayEvent>,
 }
 
-pub(super) struct Gateway {
+pub(super) struct ScriptedGateway {
     pub(super) address: SocketAddr,
     pub(super) script: Arc<Script>,
-    seen: mpsc::UnboundedReceiver<Seen>,
+    seen: mpsc::UnboundedReceiver<GatewayEvent>,
     endpoint: Option<quinn::Endpoint>,
     tasks: JoinSet<()>,
     life: Life,
 }
 
-impl Gateway {
-    pub(super) fn new(authority: &Arc<Authority>) -> Self {
+impl ScriptedGateway {
+    pub(super) fn new(authority: &Arc<TestAuthority>) -> Self {
         let (tell, seen) = mpsc::unbounded_channel();
         let script = Script {
             knows: AtomicBool::new(true),
@@ -96,7 +96,7 @@ impl Gateway {
                 tasks.spawn(async move {
                     let Ok(stream) = acceptor.accept(tcp).await else { return };
                     if stream.get_ref().1.alpn_protocol() == Some(doorward_wire::ALPN) {
-                        // As the gateway does, before anything is said.
+                        // Like the gateway, without a word to a client that shows no certificate.
                         if stream.get_ref().1.peer_certificates().is_some() {
                             serve(script, Carrier::yamux(stream, Side::Gateway)).await;
                         }
@@ -109,7 +109,7 @@ impl Gateway {
         self
     }
 
-    /// Listens at the UDP port of that number.
+    /// Listens at the UDP port with the same number.
     pub(super) async fn quic(mut self) -> Self {
         self.listen_quic().await;
         self
@@ -120,7 +120,7 @@ impl Gateway {
         let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(tls).unwrap();
         let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
         config.transport_config(Arc::new(transport(Side::Gateway)));
-        // A former one gives the port back when its last task has run.
+        // An earlier endpoint releases the port only when its last task has run.
         let free = async {
             loop {
                 match quinn::Endpoint::server(config.clone(), self.address) {
@@ -146,7 +146,7 @@ impl Gateway {
         });
     }
 
-    /// It goes, with everything on it; the address is kept.
+    /// Stops the gateway and closes all connections. The address stays reserved for it.
     pub(super) async fn go(&mut self) {
         for (carrier, _) in self.script.links.lock().unwrap().drain(..) {
             carrier.close(Why::Broken);
@@ -158,14 +158,17 @@ impl Gateway {
         }
     }
 
-    /// The next that it sees.
-    pub(super) async fn sees(&mut self) -> Seen {
+    /// Returns the next event.
+    pub(super) async fn sees(&mut self) -> GatewayEvent {
         let seen = self.seen.recv();
         tokio::time::timeout(super::PATIENCE, seen).await.expect("nothing is seen").unwrap()
     }
 
-    /// What it sees until something of interest.
-    pub(super) async fn sees_until<T>(&mut self, mut wanted: impl FnMut(&Seen) -> Option<T>) -> T {
+    /// Skips events until `wanted` returns a value.
+    pub(super) async fn sees_until<T>(
+        &mut self,
+        mut wanted: impl FnMut(&GatewayEvent) -> Option<T>,
+    ) -> T {
         loop {
             if let Some(found) = wanted(&self.sees().await) {
                 return found;
@@ -173,12 +176,12 @@ impl Gateway {
         }
     }
 
-    /// Says something on the newest connection.
+    /// Sends a message on the newest connection.
     pub(super) fn say(&self, word: Control) {
         self.script.links.lock().unwrap().last().unwrap().1.send(word).unwrap();
     }
 
-    /// Opens what is offered on the newest connection.
+    /// Opens an offered interface on the newest connection.
     pub(super) async fn open(&self, interface: &str) -> (Carrier, Pipe, Answer) {
         let carrier = self.script.links.lock().unwrap().last().unwrap().0.clone();
         let mut pipe = carrier.open().await.unwrap();
@@ -194,7 +197,7 @@ impl Gateway {
 }
 
 impl Script {
-    fn see(&self, seen: Seen) {
+    fn see(&self, seen: GatewayEvent) {
         drop(self.seen.send(seen));
     }
 }
@@ -202,7 +205,7 @@ impl Script {
 async fn serve(script: Arc<Script>, carrier: Carrier) {
     let name = carrier.as_str();
     let over = converse(&script, &carrier).await;
-    script.see(Seen::Over(name));
+    script.see(GatewayEvent::Over(name));
     if let Some(why) = over {
         carrier.close(why);
     } else {
@@ -223,7 +226,7 @@ async fn converse(script: &Arc<Script>, carrier: &Carrier) -> Option<Why> {
     write_frame(&mut control, &welcome.encode()).await.ok()?;
     let (words, mut waiting) = mpsc::unbounded_channel();
     script.links.lock().unwrap().push((carrier.clone(), words));
-    script.see(Seen::Hello(hello.instance));
+    script.see(GatewayEvent::Hello(hello.instance));
     let (mut from, mut to) = tokio::io::split(control);
     let (tell, mut heard) = mpsc::channel(1);
     let mut tasks = JoinSet::new();
@@ -240,13 +243,13 @@ async fn converse(script: &Arc<Script>, carrier: &Carrier) -> Option<Why> {
                 let answer = match word? {
                     Control::Offer(offer) => {
                         let names = offer.interfaces.iter().map(|one| one.name.clone());
-                        script.see(Seen::Offered(names.clone().collect()));
+                        script.see(GatewayEvent::Offered(names.clone().collect()));
                         let declined = names.filter(|name| name.starts_with("no"));
                         let declined = declined.map(|name| (name, "not declared".to_owned()));
                         Control::Taken(Taken { id: offer.id, declined: declined.collect() })
                     }
                     Control::Posture(posture) => {
-                        script.see(Seen::Reported(posture.report));
+                        script.see(GatewayEvent::Reported(posture.report));
                         Control::Noted(posture.id)
                     }
                     Control::Renew(id, _) if !script.renews.load(Ordering::SeqCst) => {
@@ -259,12 +262,12 @@ async fn converse(script: &Arc<Script>, carrier: &Carrier) -> Option<Why> {
                         anchors: script.authority.anchor.clone(),
                     }),
                     Control::Kept(_) => {
-                        script.see(Seen::Kept);
+                        script.see(GatewayEvent::Kept);
                         continue;
                     }
                     Control::Ping(number) => Control::Pong(number),
                     Control::Bye(why, _) => {
-                        script.see(Seen::Bye(why));
+                        script.see(GatewayEvent::Bye(why));
                         continue;
                     }
                     _ => continue,
@@ -282,10 +285,10 @@ async fn converse(script: &Arc<Script>, carrier: &Carrier) -> Option<Why> {
                     tasks.spawn(flow(carrier.clone(), pipe));
                 }
                 Err(_) => {
-                    // What was said before the end is heard.
+                    // Messages sent before the end still count.
                     while let Some(word) = heard.recv().await {
                         if let Control::Bye(why, _) = word {
-                            script.see(Seen::Bye(why));
+                            script.see(GatewayEvent::Bye(why));
                         }
                     }
                     return None;
@@ -295,7 +298,7 @@ async fn converse(script: &Arc<Script>, carrier: &Carrier) -> Option<Why> {
     }
 }
 
-/// Echoes, by the name of what is asked for.
+/// Serves a flow by the name of the requested interface.
 async fn flow(carrier: Carrier, mut pipe: Pipe) {
     let Ok(frame) = read_frame(&mut pipe, OPENING_LIMIT).await else { return };
     let Ok(Opening::Open(asked)) = Opening::decode(&frame) else { panic!("it is Open") };
@@ -370,7 +373,7 @@ async fn http(script: Arc<Script>, mut stream: TlsStream<TcpStream>) {
     drop(stream.shutdown().await);
 }
 
-/// As the gateway is to do it.
+/// Verifies a recovery as the gateway must.
 fn recovery(script: &Script, stream: &TlsStream<TcpStream>, body: &Value) -> (u16, Value) {
     let leaf = CertificateDer::from_pem_slice(body["certificate"].as_str().unwrap().as_bytes());
     let leaf = leaf.unwrap();
@@ -387,7 +390,7 @@ fn recovery(script: &Script, stream: &TlsStream<TcpStream>, body: &Value) -> (u1
     let signature = URL_SAFE_NO_PAD.decode(body["signature"].as_str().unwrap()).unwrap();
     let key = &leaf.public_key().subject_public_key.data;
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key).verify(&proof, &signature).unwrap();
-    script.see(Seen::Recovered);
+    script.see(GatewayEvent::Recovered);
     let answer = json!({
         "subject": SUBJECT,
         "certificate": script.authority.sign(pem, DAY),

@@ -1,37 +1,38 @@
-//! Ten thousand clients come back when their gateway does: the schedule of their tries against a
-//! model of what the gateway lets in, without sockets and by a clock that is not real.
+//! Simulates ten thousand clients that reconnect to their gateway: the clients' backoff against a
+//! model of the gateway's admission, without sockets and with simulated time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use crate::Pace;
-use crate::backoff::{Backoff, Ending};
+use crate::backoff::{Backoff, EndReason};
 
-/// How many there are.
+/// The number of clients.
 const CLIENTS: usize = 10_000;
-/// How long a client waits for an answer, and the gateway for a handshake (`limits.handshake-time`).
+/// How long a client waits for an answer, and the gateway for a handshake
+/// (`limits.handshake-time`).
 const ANSWER: Duration = Duration::from_secs(15);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// What the gateway lets in before it knows anybody: so many in a second, with a burst of one
-/// second, and so many that wait.
-struct Door {
+/// A model of the gateway's admission of unidentified clients: a rate with a burst of one second,
+/// and a bounded number of waiting handshakes.
+struct Admission {
     step: Duration,
     next: Duration,
     places: usize,
-    /// When those that wait are let in, or give up.
+    /// When each waiting handshake is admitted or gives up.
     waiting: BinaryHeap<Reverse<Duration>>,
 }
 
-/// What became of a try.
+/// The result of an attempt.
 enum Tried {
     In(Duration),
-    /// It failed, which the client knew at that time.
+    /// The attempt failed, and the client learned it at this time.
     Failed(Duration),
 }
 
-impl Door {
+impl Admission {
     fn new(rate: u32, places: usize) -> Self {
         let step = Duration::from_secs(1) / rate;
         Self { step, next: Duration::ZERO, places, waiting: BinaryHeap::new() }
@@ -55,12 +56,12 @@ impl Door {
     }
 }
 
-/// How they came back.
+/// How the clients came back.
 #[derive(Debug)]
 struct Back {
-    /// All of them, after the gateway was there again.
+    /// How long it took until all were back, after the gateway was up again.
     all: Duration,
-    /// The most that were let in within one second, and the most that tried.
+    /// The largest number admitted within one second, and the largest number of attempts.
     let_in: usize,
     tried: usize,
 }
@@ -75,10 +76,10 @@ fn busiest(times: &mut [Duration]) -> usize {
     times.iter().enumerate().map(within).max().unwrap_or(0)
 }
 
-/// All connections break at once, or within `spread`, and the gateway is gone for `away`. Where
-/// nobody answers, a client waits; where the port is closed, it knows at once.
-fn storm(mut door: Door, away: Duration, spread: Duration, answers: Option<Duration>) -> Back {
-    // Any generator does; this one is SplitMix64.
+/// Breaks all connections within `spread`, and keeps the gateway down for `away`. During that time
+/// an attempt fails after `answers`, or at once if the port is closed.
+fn storm(mut door: Admission, away: Duration, spread: Duration, answers: Option<Duration>) -> Back {
+    // SplitMix64; any generator would do.
     let mut state = 7u64;
     let mut random = || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -93,7 +94,7 @@ fn storm(mut door: Door, away: Duration, spread: Duration, answers: Option<Durat
         .enumerate()
         .map(|(client, backoff)| {
             let broke = crate::backoff::spread(Duration::ZERO, spread, random());
-            Reverse((broke + backoff.after(Ending::Failed, stood, random()), client))
+            Reverse((broke + backoff.after(EndReason::Failed, stood, random()), client))
         })
         .collect();
     let (mut let_in, mut tried) = (vec![], vec![]);
@@ -107,7 +108,7 @@ fn storm(mut door: Door, away: Duration, spread: Duration, answers: Option<Durat
         match outcome {
             Tried::In(when) => let_in.push(when),
             Tried::Failed(then) => {
-                let wait = clients[client].after(Ending::Failed, Duration::ZERO, random());
+                let wait = clients[client].after(EndReason::Failed, Duration::ZERO, random());
                 coming.push(Reverse((then + wait, client)));
             }
         }
@@ -119,20 +120,21 @@ fn storm(mut door: Door, away: Duration, spread: Duration, answers: Option<Durat
 #[test]
 fn ten_thousand_come_back_at_the_gateways_pace() {
     let seconds = Duration::from_secs;
-    // The gateway's defaults, of strangers: three quarters for all networks, a quarter for one.
+    // The gateway's default shares for unidentified clients: three quarters of the capacity for all
+    // networks together, one quarter for a single network.
     let doors = [("each from a network of its own", 750, 3072), ("all from one", 250, 1024)];
     for (whence, rate, places) in doors {
         for (away, spread, answers) in [
-            // It was killed and is there again; over TLS all know at once.
+            // The gateway was killed and restarted. Over TLS all clients notice at once.
             (seconds(2), Duration::ZERO, None),
-            // Over QUIC they find out one after the other.
+            // Over QUIC they notice one after the other.
             (seconds(2), seconds(15), None),
             (seconds(60), Duration::ZERO, None),
             (seconds(600), Duration::ZERO, None),
-            // The machine is gone: nobody says so.
+            // The machine is down, so attempts time out.
             (seconds(600), Duration::ZERO, Some(ANSWER)),
         ] {
-            let back = storm(Door::new(rate, places), away, spread, answers);
+            let back = storm(Admission::new(rate, places), away, spread, answers);
             let least = CLIENTS as u64 / u64::from(rate);
             let Back { all, let_in, tried } = &back;
             println!(
@@ -140,8 +142,8 @@ fn ten_thousand_come_back_at_the_gateways_pace() {
                  after {all:.0?}, in a second at most {let_in} let in and {tried} tried"
             );
             assert!(back.let_in <= 2 * rate as usize, "{whence}: {back:?}");
-            // The pace alone takes that long; a wait of a minute may come on top, and once more
-            // where the first try found no place.
+            // The rate alone needs `least`. One wait of up to a minute can come on top, and a
+            // second one where the first attempt was turned away.
             assert!(back.all <= seconds(least + 120), "{whence}: {back:?}");
         }
     }

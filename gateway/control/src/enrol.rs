@@ -7,8 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use doorward_api::{
     IssuedIdentity, LiveIdentity, ProblemKind, RecoverRequest, RedeemRequest, RenewRequest,
 };
-use doorward_ca::enrolment::{CodeRefused, Verdict, digest_of, judge};
-use doorward_ca::recovery::{RecoveryError, Shown, in_time};
+use doorward_ca::enrolment::{CodeRefused, CodeVerdict, digest_of, judge};
+use doorward_ca::recovery::{ExpiredCertificate, RecoveryError, in_time};
 use doorward_ca::{VerifiedCsr, pem_certificate};
 use doorward_model::{CertificateId, Fingerprint, FlowId, Kind, Secret, Subject, SubjectId};
 use doorward_policies::{Door, Event, Outcome, Record};
@@ -251,8 +251,8 @@ impl Call<'_> {
         };
         let csr = read_csr(&body.csr)?;
         match judge(&found.row, csr.key(), self.parts.clock.now()) {
-            Ok(Verdict::Fresh) => {}
-            Ok(Verdict::Again) => return self.told_again(digest, &csr).await,
+            Ok(CodeVerdict::Fresh) => {}
+            Ok(CodeVerdict::Again) => return self.told_again(digest, &csr).await,
             Err(why) => return Err(self.refuse_code(why, None).await),
         }
         let owner: Subject = OWNER.parse().map_err(|_| denied(failed()))?;
@@ -280,8 +280,8 @@ impl Call<'_> {
         let Some((row, subject)) = found else { return Err(self.wrong_code().await) };
         let csr = read_csr(&body.csr)?;
         match judge(&row, csr.key(), self.parts.clock.now()) {
-            Ok(Verdict::Fresh) => {}
-            Ok(Verdict::Again) => return self.told_again(digest, &csr).await,
+            Ok(CodeVerdict::Fresh) => {}
+            Ok(CodeVerdict::Again) => return self.told_again(digest, &csr).await,
             Err(why) => return Err(self.refuse_code(why, Some(subject)).await),
         }
         let about = self.about();
@@ -308,7 +308,7 @@ impl Call<'_> {
     pub(crate) async fn recover(mut self) -> Result<IssuedIdentity, Denied> {
         let body: RecoverRequest = self.read().await?;
         let csr = read_csr(&body.csr)?;
-        let shown = Shown::read(&body.certificate);
+        let shown = ExpiredCertificate::read(&body.certificate);
         let signature = URL_SAFE_NO_PAD.decode(&body.signature);
         let signature = signature.map_err(|_| RecoveryError::Malformed);
         let (shown, signature) = match (shown, signature) {

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
-use doorward_wire::fuzzing::Target;
+use doorward_wire::fuzzing::FuzzTarget;
 
 pub use crate::dial::fuzzing::telnet;
 pub use doorward_inspect::fuzzing::{coap, commands, http as requests, line, modbus, mqtt};
@@ -11,14 +11,14 @@ pub use doorward_inspect::fuzzing::{coap, commands, http as requests, line, modb
 use doorward_inspect::fuzzing as inspect;
 
 /// The targets of this crate, and of the inspectors, which know nothing of fuzzers.
-pub const TARGETS: &[Target] = &[
-    Target { name: "telnet", run: telnet, corpus: crate::dial::fuzzing::corpus },
-    Target { name: "modbus", run: modbus, corpus: inspect::modbus_corpus },
-    Target { name: "line", run: line, corpus: inspect::line_corpus },
-    Target { name: "mqtt", run: mqtt, corpus: inspect::mqtt_corpus },
-    Target { name: "coap", run: coap, corpus: inspect::coap_corpus },
-    Target { name: "commands", run: commands, corpus: inspect::commands_corpus },
-    Target { name: "requests", run: requests, corpus: inspect::http_corpus },
+pub const TARGETS: &[FuzzTarget] = &[
+    FuzzTarget { name: "telnet", run: telnet, corpus: crate::dial::fuzzing::corpus },
+    FuzzTarget { name: "modbus", run: modbus, corpus: inspect::modbus_corpus },
+    FuzzTarget { name: "line", run: line, corpus: inspect::line_corpus },
+    FuzzTarget { name: "mqtt", run: mqtt, corpus: inspect::mqtt_corpus },
+    FuzzTarget { name: "coap", run: coap, corpus: inspect::coap_corpus },
+    FuzzTarget { name: "commands", run: commands, corpus: inspect::commands_corpus },
+    FuzzTarget { name: "requests", run: requests, corpus: inspect::http_corpus },
 ];
 
 #[cfg(test)]

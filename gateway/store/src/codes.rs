@@ -1,6 +1,6 @@
 //! Codes, in the state.
 
-use doorward_ca::enrolment::{CodeRefused, CodeRow, Verdict, judge};
+use doorward_ca::enrolment::{CodeRefused, CodeRow, CodeVerdict, judge};
 use doorward_ca::{IssueError, Issued, IssuingCa};
 use doorward_model::{CertificateId, Fingerprint, Role, Subject, SubjectId};
 use doorward_policies::{Member, Touched};
@@ -253,7 +253,7 @@ impl Store {
     ) -> Result<Option<Redeemed>, StoreError> {
         let mut connection = self.read().await?;
         let Some(row) = find(&mut connection, digest).await? else { return Ok(None) };
-        let again = matches!(judge(&row.code, key, self.now()), Ok(Verdict::Again));
+        let again = matches!(judge(&row.code, key, self.now()), Ok(CodeVerdict::Again));
         let subject = match (row.subject, row.issuance) {
             (Some((_, subject)), _) => Some(subject),
             // An owner's code names nobody; whom it was redeemed for, its certificate tells.
@@ -286,7 +286,7 @@ impl Store {
             let row = find(connection, digest).await?.ok_or(CodeRefused::Unknown)?;
             let (id, subject) = row.subject.ok_or(CodeRefused::Unknown)?;
             let verdict = judge(&row.code, key, now)?;
-            if let (Verdict::Again, Some(issuance)) = (verdict, row.issuance) {
+            if let (CodeVerdict::Again, Some(issuance)) = (verdict, row.issuance) {
                 let again = with_chain(connection, issuance, &subject, false).await?;
                 return Ok((again, Touched::default()));
             }
@@ -321,7 +321,7 @@ impl Store {
                 return Err(CodeRefused::Unknown.into());
             }
             let verdict = judge(&row.code, key, now)?;
-            if let (Verdict::Again, Some(issuance)) = (verdict, row.issuance) {
+            if let (CodeVerdict::Again, Some(issuance)) = (verdict, row.issuance) {
                 let again = with_chain(connection, issuance, &owner, false).await?;
                 return Ok((again, Touched::default()));
             }

@@ -7,7 +7,7 @@ use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use doorward_wire::fuzzing::{Fault, Inputs, Target, storm};
+use doorward_wire::fuzzing::{FuzzFailure, FuzzTarget, Inputs, storm};
 
 /// How long an input may take before it counts as one that never ends.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -49,7 +49,8 @@ fn main() {
         let known: Vec<&str> = all.iter().map(|target| target.name).collect();
         give_up(&format!("'{stranger}' is no target; there are: {}", known.join(" ")));
     }
-    let chosen = |target: &&Target| names.is_empty() || names.iter().any(|one| one == target.name);
+    let chosen =
+        |target: &&FuzzTarget| names.is_empty() || names.iter().any(|one| one == target.name);
     let (began, mut inputs) = (Instant::now(), 0);
     for target in all.iter().filter(chosen) {
         match watched(target, seed, runs) {
@@ -62,7 +63,7 @@ fn main() {
 }
 
 /// Runs a target. An input that it does not come back from is told as well.
-fn watched(target: &Target, seed: u64, runs: u64) -> Result<String, Fault> {
+fn watched(target: &FuzzTarget, seed: u64, runs: u64) -> Result<String, FuzzFailure> {
     let (at, done) = (AtomicU64::new(0), AtomicBool::new(false));
     scope(|threads| {
         threads.spawn(|| {
@@ -74,7 +75,7 @@ fn watched(target: &Target, seed: u64, runs: u64) -> Result<String, Fault> {
                     (number, since) = (now, Instant::now());
                 } else if since.elapsed() > PATIENCE {
                     let input = Inputs::new((target.corpus)(), seed).at(number);
-                    let fault = Fault { target: target.name, made: (seed, number), input };
+                    let fault = FuzzFailure { target: target.name, made: (seed, number), input };
                     give_up(&format!("it does not end: {fault}"));
                 }
             }

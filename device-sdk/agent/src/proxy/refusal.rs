@@ -13,7 +13,16 @@ pub(super) fn http_refusal(refusal: &FlowRefusal) -> HttpRefusal {
         Some(Why::Taken) => 409,
         Some(Why::Busy | Why::NotRecorded | Why::Stopping) => 503,
         Some(Why::NoAnswer) => 504,
-        _ => 502,
+        Some(
+            Why::Unreachable
+            | Why::Broken
+            | Why::Replaced
+            | Why::Version
+            | Why::Ended
+            | Why::Idle
+            | Why::Other(_),
+        )
+        | None => 502,
     };
     HttpRefusal::new(status, refusal.detail.clone())
 }
@@ -23,7 +32,17 @@ pub(super) fn socks_reply(refusal: &FlowRefusal) -> SocksReply {
         Some(Why::Forbidden) => SocksReply::Forbidden,
         Some(Why::Unreachable | Why::NoAnswer) => SocksReply::HostUnreachable,
         Some(Why::Broken | Why::Taken) => SocksReply::Refused,
-        Some(_) => SocksReply::Failure,
+        Some(
+            Why::Busy
+            | Why::NotRecorded
+            | Why::Wrong
+            | Why::Replaced
+            | Why::Version
+            | Why::Stopping
+            | Why::Ended
+            | Why::Idle
+            | Why::Other(_),
+        ) => SocksReply::Failure,
         // The gateway was not reached.
         None => SocksReply::NetworkUnreachable,
     }

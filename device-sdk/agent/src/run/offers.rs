@@ -10,7 +10,7 @@ use doorward_wire::Datagrams;
 
 use super::log;
 use crate::failure::Failure;
-use crate::serve::{OfferedInterface, PendingFlow, SerialLines};
+use crate::serve::{LinesInUse, OfferedInterface, PendingFlow};
 
 /// A port for offering interfaces. An offer lasts as long as its guard.
 pub(super) trait OfferSink {
@@ -21,13 +21,13 @@ pub(super) trait OfferSink {
 
 /// The interfaces that are offered now, each with its target and the guard of its offer.
 pub(super) struct ConfiguredOffers<G> {
-    lines: SerialLines,
+    lines: LinesInUse,
     live: BTreeMap<Name, (Way, G)>,
 }
 
 impl<G> ConfiguredOffers<G> {
     pub(super) fn new() -> Self {
-        Self { lines: SerialLines::default(), live: BTreeMap::new() }
+        Self { lines: LinesInUse::default(), live: BTreeMap::new() }
     }
 
     /// Offers exactly the `wanted` interfaces. Unchanged offers stay as they are. Running flows

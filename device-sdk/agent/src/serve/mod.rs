@@ -19,7 +19,7 @@ use std::time::Duration;
 use doorward_model::{Action, Way};
 use doorward_wire::{Asked, Datagrams, Kind, Pipe, Why};
 
-pub(crate) use serial::SerialLines;
+pub(crate) use serial::LinesInUse;
 
 use crate::failure::Failure;
 
@@ -68,11 +68,11 @@ impl From<io::Error> for Unavailable {
 #[derive(Clone, Debug)]
 pub(crate) struct OfferedInterface {
     way: Way,
-    lines: SerialLines,
+    lines: LinesInUse,
 }
 
 impl OfferedInterface {
-    pub(crate) fn new(way: Way, lines: SerialLines) -> Self {
+    pub(crate) fn new(way: Way, lines: LinesInUse) -> Self {
         Self { way, lines }
     }
 
@@ -80,7 +80,11 @@ impl OfferedInterface {
     pub(crate) fn kind(&self) -> Kind {
         match self.way {
             Way::Udp { .. } => Kind::Datagrams,
-            _ => Kind::Stream,
+            Way::Tcp { .. }
+            | Way::Unix { .. }
+            | Way::Serial { .. }
+            | Way::Process { .. }
+            | Way::Agent { .. } => Kind::Stream,
         }
     }
 

@@ -25,12 +25,12 @@ const LINGER: Duration = Duration::from_secs(1);
 /// The serial lines of this machine that are in use. Each serves one flow at a time, even if
 /// several paths lead to it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SerialLines(Arc<Mutex<HashSet<PathBuf>>>);
+pub(crate) struct LinesInUse(Arc<Mutex<HashSet<PathBuf>>>);
 
 /// The reservation of a line, until it is dropped.
 #[derive(Debug)]
 struct LineReservation {
-    lines: SerialLines,
+    lines: LinesInUse,
     path: PathBuf,
 }
 
@@ -40,7 +40,7 @@ impl Drop for LineReservation {
     }
 }
 
-impl SerialLines {
+impl LinesInUse {
     fn reserve(&self, path: PathBuf) -> Result<LineReservation, Unavailable> {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !taken.insert(path.clone()) {
@@ -158,7 +158,7 @@ impl AsyncWrite for OpenLine {
 }
 
 #[cfg(test)]
-impl SerialLines {
+impl LinesInUse {
     pub(super) fn is_free(&self) -> bool {
         self.0.lock().unwrap().is_empty()
     }

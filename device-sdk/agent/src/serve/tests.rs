@@ -79,7 +79,7 @@ fn keeper() {
 
 fn interface(url: &str) -> OfferedInterface {
     keeper();
-    OfferedInterface::new(url.parse().unwrap(), SerialLines::default())
+    OfferedInterface::new(url.parse().unwrap(), LinesInUse::default())
 }
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {

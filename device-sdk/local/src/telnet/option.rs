@@ -83,7 +83,7 @@ impl TelnetOptions {
         match (before, wanted) {
             (Agreed::No, true) => send(yes),
             (Agreed::Yes, false) => send(no),
-            _ => None,
+            (Agreed::No, false) | (Agreed::Yes, true) | (Agreed::Offered, _) => None,
         }
     }
 }

@@ -171,7 +171,8 @@ proptest! {
                 data.iter().for_each(|byte| escape(*byte, says));
             }
             to_server.extend(TelnetClient::ask(request).into_iter().chain(TelnetClient::MARK));
-            to_client.extend(TelnetServer::answer(Answer::Done(request)).into_iter().chain(TelnetServer::MARK));
+            to_client.extend(TelnetServer::answer(Answer::Done(request)));
+            to_client.extend(TelnetServer::MARK);
             if !data.is_empty() {
                 heard.push(ServerEvent::Data(data.clone()));
                 told.push(ClientEvent::Data(data));

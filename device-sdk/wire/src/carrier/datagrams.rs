@@ -155,7 +155,7 @@ impl Datagrams {
         }
     }
 
-    /// Writes queued datagrams, then returns the next received one, or `None` when the flow is over.
+    /// Writes queued datagrams. Then returns the next received one, or `None` if the flow is over.
     ///
     /// # Errors
     /// Fails when the flow was cut.

@@ -181,7 +181,7 @@ impl Carrier {
                 });
                 Datagrams::new(pipe, Some((connection.clone(), Arc::clone(router))))
             }
-            _ => Datagrams::new(pipe, None),
+            Connection::Quic { .. } | Connection::Yamux(_) => Datagrams::new(pipe, None),
         }
     }
 

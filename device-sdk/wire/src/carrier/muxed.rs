@@ -98,7 +98,7 @@ impl Arrivals {
             pipe.keep(room);
             may_wait = true;
         }
-        // With an empty queue, a stream without room may wait to be refused. Further ones are reset.
+        // With an empty queue, a stream without room may wait to be refused. Others are reset.
         if may_wait || self.queue.capacity() == self.queue.max_capacity() {
             // The queue holds STREAMS, and yamux never opens more.
             drop(self.queue.try_send(pipe));

@@ -19,11 +19,11 @@ pub use feed::Feed;
 pub use frames::frames;
 pub use inputs::Inputs;
 pub use messages::{control, wire};
-pub use storm::{Fault, Ran, share, storm};
+pub use storm::{FuzzFailure, FuzzRun, share, storm};
 
 /// A function to fuzz.
 #[derive(Clone, Copy, Debug)]
-pub struct Target {
+pub struct FuzzTarget {
     /// Its name, here and in `tests/fuzz`.
     pub name: &'static str,
     /// The function.
@@ -33,13 +33,13 @@ pub struct Target {
 }
 
 /// The targets of this crate.
-pub const TARGETS: &[Target] = &[
-    Target { name: "wire", run: wire, corpus: vectors },
-    Target { name: "frames", run: frames, corpus: frames::corpus },
-    Target { name: "chunks", run: chunks, corpus: carrier::corpus },
-    Target { name: "datagrams", run: datagrams, corpus: carrier::corpus },
-    Target { name: "marks", run: marks, corpus: carrier::corpus },
-    Target { name: "buffer", run: buffer, corpus: carrier::corpus },
+pub const TARGETS: &[FuzzTarget] = &[
+    FuzzTarget { name: "wire", run: wire, corpus: vectors },
+    FuzzTarget { name: "frames", run: frames, corpus: frames::corpus },
+    FuzzTarget { name: "chunks", run: chunks, corpus: carrier::corpus },
+    FuzzTarget { name: "datagrams", run: datagrams, corpus: carrier::corpus },
+    FuzzTarget { name: "marks", run: marks, corpus: carrier::corpus },
+    FuzzTarget { name: "buffer", run: buffer, corpus: carrier::corpus },
 ];
 
 /// Returns the messages of `device-sdk/docs/vectors.txt`, without their length prefixes.

@@ -5,11 +5,11 @@ use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Inputs, Target};
+use super::{FuzzTarget, Inputs};
 
 /// The result of a run without a failure.
 #[derive(Clone, Copy, Debug)]
-pub struct Ran {
+pub struct FuzzRun {
     /// How many inputs ran.
     pub inputs: u64,
     /// How long the run took.
@@ -18,7 +18,7 @@ pub struct Ran {
     pub slowest: (Duration, u64),
 }
 
-impl fmt::Display for Ran {
+impl fmt::Display for FuzzRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let second = self.inputs as f64 / self.took.as_secs_f64().max(1e-9);
         let Self { inputs, took, slowest: (slowest, number) } = self;
@@ -31,7 +31,7 @@ impl fmt::Display for Ran {
 
 /// An input on which a target panicked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct FuzzFailure {
     /// The name of the target.
     pub target: &'static str,
     /// The seed and the number that the input was made from.
@@ -40,7 +40,7 @@ pub struct Fault {
     pub input: Vec<u8>,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for FuzzFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (seed, number) = self.made;
         write!(f, "{}: panicked on input {number} of seed {seed}, in hexadecimal: ", self.target)?;
@@ -53,9 +53,14 @@ impl fmt::Display for Fault {
 ///
 /// # Errors
 /// Returns the first input on which the target panicked.
-pub fn storm(target: &Target, seed: u64, runs: u64, at: &AtomicU64) -> Result<Ran, Fault> {
+pub fn storm(
+    target: &FuzzTarget,
+    seed: u64,
+    runs: u64,
+    at: &AtomicU64,
+) -> Result<FuzzRun, FuzzFailure> {
     let corpus = (target.corpus)();
-    let fault = |number, input: &[u8]| Fault {
+    let fault = |number, input: &[u8]| FuzzFailure {
         target: target.name,
         made: (seed, number),
         input: input.to_vec(),
@@ -74,12 +79,12 @@ pub fn storm(target: &Target, seed: u64, runs: u64, at: &AtomicU64) -> Result<Ra
         slowest = slowest.max((now.saturating_sub(before), number));
         before = now;
     }
-    Ok(Ran { inputs: runs, took: began.elapsed(), slowest })
+    Ok(FuzzRun { inputs: runs, took: began.elapsed(), slowest })
 }
 
 /// Runs each of `targets` on `runs` inputs, few enough for a unit test. Passes a summary of each
 /// run to `say`. Returns the failures.
-pub fn share(targets: &[Target], runs: u64, mut say: impl FnMut(String)) -> Vec<String> {
+pub fn share(targets: &[FuzzTarget], runs: u64, mut say: impl FnMut(String)) -> Vec<String> {
     let mut faults = vec![];
     for target in targets {
         match storm(target, 1, runs, &AtomicU64::new(0)) {

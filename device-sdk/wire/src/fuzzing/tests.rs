@@ -29,7 +29,7 @@ fn an_input_that_is_not_stood_is_told() {
     fn target(bytes: &[u8]) {
         assert!(bytes.len() < 100, "an expected failure");
     }
-    let target = Target { name: "long", run: target, corpus: vectors };
+    let target = FuzzTarget { name: "long", run: target, corpus: vectors };
     let fault = storm(&target, 7, 100_000, &AtomicU64::new(0)).unwrap_err();
     assert!(fault.input.len() >= 100);
     let (seed, number) = fault.made;

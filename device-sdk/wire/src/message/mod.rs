@@ -65,7 +65,7 @@ impl<'b> Body<'b> {
         let mut decoder = Decoder::new(frame);
         let length = decoder.array().map_err(malformed)?;
         if length != Some(2) {
-            return Err(Malformed("it is not an array of two".to_owned()));
+            return Err(Malformed("the message is not an array of two".to_owned()));
         }
         let kind = decoder.u64().map_err(malformed)?;
         Ok((kind, Self(decoder)))
@@ -87,7 +87,7 @@ impl<'b> Body<'b> {
         if self.0.position() == self.0.input().len() {
             Ok(())
         } else {
-            Err(Malformed("bytes follow it".to_owned()))
+            Err(Malformed("bytes follow the message".to_owned()))
         }
     }
 }

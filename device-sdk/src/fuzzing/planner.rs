@@ -1,4 +1,4 @@
-//! A target for fuzzers: how a client connects, loses its connection and comes back.
+//! A fuzz target for the planner of connections and renewals.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::waits::{duration, instant};
-use crate::backoff::{Ending, Pace};
-use crate::course::{Another, Course, LOOK, Now, Rules, Step};
+use crate::backoff::{EndReason, Pace};
 use crate::identity::Validity;
-use crate::renew::Over as Renewing;
+use crate::planner::{LONGEST_SLEEP, Now, Planner, PlannerRules, PlannerStep, ReplaceReason};
+use crate::renew::RenewalOutcome;
 
-/// A connection that is being made, and the identity that it has read.
+/// A connection that is being made, and the identity it has read.
 #[derive(Clone, Copy)]
 struct Making {
-    /// Why; the first one, if none stands.
-    another: Option<Another>,
+    /// Why it replaces the live one; `None` if no connection is live.
+    another: Option<ReplaceReason>,
     identity: Validity,
 }
 
-/// A connection that stands.
+/// A live connection.
 #[derive(Clone, Copy)]
 struct Stands {
     number: u64,
@@ -28,29 +28,29 @@ struct Stands {
     identity: Validity,
 }
 
-/// A client without I/O: what its driver would do, and what may be so.
+/// A client without I/O: the planner under test, and a model of the driver.
 struct World {
-    rules: Rules,
-    course: Course,
+    rules: PlannerRules,
+    planner: Planner,
     now: Now,
-    /// What is in the identity directory.
+    /// The identity in the directory.
     directory: Validity,
-    /// The course was told of it.
-    told: bool,
+    /// Whether the planner knows of it.
+    knows_directory: bool,
     making: Option<Making>,
     stands: Option<Stands>,
-    /// The number of the connection that a renewal runs over.
+    /// The number of the connection over which a renewal runs.
     renewing: Option<u64>,
     connections: u64,
-    /// No renewal begins by itself before.
+    /// The earliest time of the next automatic renewal.
     rest_until: Option<Instant>,
 }
 
-/// Which connection and which renewal come next: never two of either, none without a cause, no
-/// loop without a wait, and a connection does not stay on an identity that has been replaced.
+/// Checks the planner: at most one connection is being made and one renewal runs, each has a cause,
+/// retries have waits, and a connection does not stay on a replaced identity.
 pub fn course(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
-    let rules = Rules {
+    let rules = PlannerRules {
         auto: feed.flag(),
         renews: feed.flag(),
         quic_again: duration(&mut feed),
@@ -58,13 +58,13 @@ pub fn course(bytes: &[u8]) {
     };
     let now = Now { instant: Instant::now(), time: instant(&mut feed), random: feed.number() };
     let directory = identity(&mut feed, now.time);
-    let course = Course::new(rules, feed.number());
+    let planner = Planner::new(rules, feed.number());
     let mut world = World {
         rules,
-        course,
+        planner,
         now,
         directory,
-        told: true,
+        knows_directory: true,
         making: None,
         stands: None,
         renewing: None,
@@ -78,7 +78,7 @@ pub fn course(bytes: &[u8]) {
     }
 }
 
-/// A new identity: about now, or of any time.
+/// Generates an identity whose validity is about now or at any time.
 fn identity(feed: &mut Feed<'_>, now: Timestamp) -> Validity {
     if feed.flag() {
         return Validity { not_before: instant(feed), not_after: instant(feed) };
@@ -95,17 +95,17 @@ impl World {
             2 => self.does_not_connect(feed),
             3 => self.ends(feed),
             4 => {
-                let step = self.course.asked();
+                let step = self.planner.request_renewal();
                 assert_eq!(step.is_some(), self.renewing.is_none() && self.stands.is_some());
                 self.begins(step, true);
             }
             5 => self.renews(feed),
             6 => {
-                // Another program does, and nobody says so.
-                (self.directory, self.told) = (identity(feed, self.now.time), false);
+                // Another program renews, and the planner is not told.
+                (self.directory, self.knows_directory) = (identity(feed, self.now.time), false);
             }
             _ => {
-                let until = self.course.next(self.now);
+                let until = self.planner.next(self.now);
                 if let Some(until) = until.filter(|until| *until > self.now.instant) {
                     // A sleep of exactly that long.
                     let slept = until - self.now.instant;
@@ -122,7 +122,7 @@ impl World {
         let passed = Duration::from_secs(u64::from(feed.byte()) * u64::from(feed.byte()));
         self.now.instant += passed;
         self.now.time = match feed.byte() % 4 {
-            // It was set.
+            // The clock was set.
             0 => instant(feed),
             // The machine slept.
             1 => self.now.time.saturating_add(SignedDuration::from_hours(24 * 7)).unwrap(),
@@ -135,21 +135,21 @@ impl World {
 
     fn connects(&mut self, feed: &mut Feed<'_>) {
         let Some(Making { another, identity }) = self.making.take() else { return self.dials() };
-        // It may have read the directory when it began or just now.
+        // It may have read the directory when it began, or only now.
         let identity = if feed.flag() { self.directory } else { identity };
-        let tls = another != Some(Another::Quic) && feed.flag();
+        let tls = another != Some(ReplaceReason::Quic) && feed.flag();
         self.connections += 1;
         self.stands = Some(Stands { number: self.connections, tls, identity });
-        self.told |= identity == self.directory;
-        self.course.stands(self.now, tls, identity);
+        self.knows_directory |= identity == self.directory;
+        self.planner.note_connected(self.now, tls, identity);
         self.steps();
     }
 
     fn dials(&mut self) {
         if self.stands.is_none() {
-            self.course.begin();
+            self.planner.begin();
             self.making = Some(Making { another: None, identity: self.directory });
-            self.told = true;
+            self.knows_directory = true;
         }
     }
 
@@ -158,7 +158,7 @@ impl World {
             None => self.dials(),
             Some(Making { another: None, .. }) => self.ends(feed),
             Some(_) => {
-                self.course.stays(self.now);
+                self.planner.note_not_replaced(self.now);
                 self.steps();
             }
         }
@@ -166,10 +166,11 @@ impl World {
 
     fn ends(&mut self, feed: &mut Feed<'_>) {
         (self.making, self.stands) = (None, None);
-        let endings = [Ending::Failed, Ending::Replaced, Ending::Stopping, Ending::Refused];
-        let ending = feed.pick(&endings);
-        let wait = self.course.over(self.now, ending);
-        assert!(wait >= self.rules.pace.floor, "{ending:?}: {wait:?}");
+        let endings =
+            [EndReason::Failed, EndReason::Replaced, EndReason::Stopping, EndReason::Refused];
+        let reason = feed.pick(&endings);
+        let wait = self.planner.note_ended(self.now, reason);
+        assert!(wait >= self.rules.pace.floor, "{reason:?}: {wait:?}");
         self.now.instant += wait;
     }
 
@@ -178,22 +179,22 @@ impl World {
         let life = |validity: Validity| {
             Duration::try_from(validity.not_after.duration_since(validity.not_before))
         };
-        let came_to = match feed.byte() % 3 {
+        let outcome = match feed.byte() % 3 {
             0 => None,
             1 => {
-                (self.directory, self.told) = (identity(feed, self.now.time), true);
+                (self.directory, self.knows_directory) = (identity(feed, self.now.time), true);
                 if let Some(stands) = self.stands.as_mut().filter(|stands| stands.number == over) {
                     stands.identity = self.directory;
                 }
-                Some(Renewing::Renewed(self.directory))
+                Some(RenewalOutcome::Renewed(self.directory))
             }
             _ => {
-                self.told = true;
-                Some(Renewing::ByAnother(self.directory))
+                self.knows_directory = true;
+                Some(RenewalOutcome::ByAnother(self.directory))
             }
         };
-        self.course.renewed(self.now, came_to);
-        self.rest_until = Some(match came_to {
+        self.planner.note_renewed(self.now, outcome);
+        self.rest_until = Some(match outcome {
             None => self.now.instant + Duration::from_secs(1),
             Some(_) => self.now.instant + life(self.directory).unwrap_or_default() / 3,
         });
@@ -202,34 +203,37 @@ impl World {
         }
     }
 
-    /// What the driver does when it is time.
+    /// Does what the driver does when a step is due.
     fn steps(&mut self) {
         for _ in 0..3 {
-            let step = self.course.step(self.now);
+            let step = self.planner.step(self.now);
             if step.is_none() {
                 break;
             }
             self.begins(step, false);
         }
-        let next = self.course.next(self.now);
-        assert!(next.is_none_or(|next| next > self.now.instant), "it would not rest");
+        let next = self.planner.next(self.now);
+        assert!(
+            next.is_none_or(|next| next > self.now.instant),
+            "the planner would loop without a wait"
+        );
     }
 
-    fn begins(&mut self, step: Option<Step>, is_asked: bool) {
+    fn begins(&mut self, step: Option<PlannerStep>, is_asked: bool) {
         match step {
             None => {}
-            Some(Step::Connect(another)) => {
-                assert!(self.making.is_none(), "one at a time");
+            Some(PlannerStep::Connect(another)) => {
+                assert!(self.making.is_none(), "only one connection is made at a time");
                 let stands = self.stands.unwrap();
-                if another == Another::Quic {
-                    assert!(self.rules.auto && stands.tls, "it is QUIC already");
+                if another == ReplaceReason::Quic {
+                    assert!(self.rules.auto && stands.tls, "the connection already uses QUIC");
                 }
-                // QUIC takes the directory's identity if it gets through, and asks for no more.
-                self.told |= another == Another::Identity;
+                // A QUIC connection also takes the directory's identity, but only if it succeeds.
+                self.knows_directory |= another == ReplaceReason::Identity;
                 self.making = Some(Making { another: Some(another), identity: self.directory });
             }
-            Some(Step::Renew { former, anyway }) => {
-                assert!(self.renewing.is_none(), "one at a time");
+            Some(PlannerStep::Renew { former, anyway }) => {
+                assert!(self.renewing.is_none(), "only one renewal runs at a time");
                 let stands = self.stands.unwrap();
                 assert_eq!((former, anyway), (stands.identity, is_asked));
                 if !is_asked {
@@ -246,19 +250,19 @@ impl World {
 
     fn check(&self) {
         let Some(stands) = self.stands else {
-            assert_eq!(self.course.next(self.now), None);
+            assert_eq!(self.planner.next(self.now), None);
             return;
         };
-        let next = self.course.next(self.now);
-        let soon = next.is_some_and(|next| next <= self.now.instant + LOOK);
-        if self.told && self.making.is_none() && stands.identity != self.directory {
-            assert!(soon, "it stays on a former identity");
+        let next = self.planner.next(self.now);
+        let soon = next.is_some_and(|next| next <= self.now.instant + LONGEST_SLEEP);
+        if self.knows_directory && self.making.is_none() && stands.identity != self.directory {
+            assert!(soon, "the connection stays on a former identity");
         }
         let resting = self.rest_until.is_some_and(|rest| rest > self.now.instant);
         if self.rules.renews && self.renewing.is_none() && !resting {
-            assert!(soon, "it does not look whether it is to renew");
+            assert!(soon, "the planner does not check whether a renewal is due");
         }
-        let renewal = self.course.renewal(self.now);
+        let renewal = self.planner.renewal(self.now);
         assert_eq!(renewal.is_some(), self.rules.renews);
     }
 }
@@ -267,11 +271,11 @@ pub(super) fn corpus() -> Vec<Vec<u8>> {
     let begin = [3, 0, 100, 0, 0, 3, 50, 0, 9, 0, 0, 120, 7, 0];
     let story = |events: &[&[u8]]| [&begin[..], &events.concat()].concat();
     vec![
-        // Connected by TLS, then by QUIC; renewed when it is time; lost, and again.
+        // Connected over TLS, then over QUIC; renewed when due; lost and connected again.
         story(&[&[1, 0, 1], &[1, 0, 1, 1, 1], &[1, 0, 7], &[1, 0, 1, 1, 0], &[1, 0, 7]]),
         story(&[&[1, 0, 1], &[1, 0, 1, 1, 0], &[9, 0, 7], &[9, 0, 5, 1, 0, 60], &[9, 0, 7]]),
         story(&[&[1, 0, 1], &[1, 0, 1, 1, 0], &[9, 0, 4], &[9, 0, 3, 0], &[9, 0, 5, 2]]),
-        // Another program renews; the clock is set; a renewal that fails.
+        // Another program renews; the clock is set; a renewal fails.
         story(&[&[1, 0, 1], &[1, 0, 1, 1, 1], &[9, 0, 6, 0, 99], &[9, 0, 4], &[9, 0, 5, 2]]),
         story(&[&[1, 0, 1], &[1, 0, 1, 1, 0], &[9, 0, 0, 9, 9, 0, 0, 0, 1], &[9, 0, 7]]),
         story(&[&[1, 0, 1], &[1, 0, 1, 1, 0], &[9, 0, 4], &[9, 0, 5, 0], &[9, 0, 7]]),
