@@ -1,4 +1,4 @@
-//! Targets: what is read, and what is refused.
+//! Targets that are read, and targets that are refused.
 
 use proptest::prelude::*;
 
@@ -348,7 +348,7 @@ fn path() -> impl Strategy<Value = PathBuf> {
     "(/[a-zA-Z0-9_%& +:é-]{1,10}){1,3}".prop_map(PathBuf::from)
 }
 
-/// What an option names that names several.
+/// An option with several values.
 fn several<T: std::fmt::Debug>(
     word: &'static str,
     of: fn(&str) -> Option<T>,
@@ -468,7 +468,7 @@ proptest! {
         rest in any::<String>(),
     ) {
         if let Ok(target) = format!("{scheme}{rest}").parse::<Target>() {
-            // What is kept is what Serialize writes.
+            // The store keeps what Serialize writes.
             let kept = match target.way() {
                 Way::Unix { path } => format!("unix:{}", path.display()),
                 _ => target.to_string(),
