@@ -126,7 +126,7 @@ enum Expected {
     /// It does not, and whoever sent it gets this.
     Answered(&'static str),
     /// The same to the client; the server only hears that there is one.
-    ConnectRefusal(&'static str),
+    Refused(&'static str),
     /// Nothing comes of it.
     Nothing,
     /// It goes on as it came, and the flow is over.
@@ -156,7 +156,7 @@ fn check(flow: impl Fn() -> Flow, from: Side, rows: &[(&str, &str, Expected)]) {
             E::Same | E::Last => (bytes, vec![]),
             E::Sent(packets) => (wire(packets), vec![]),
             E::Answered(packets) => (vec![], wire(packets)),
-            E::ConnectRefusal(packets) => (wire("c0"), wire(packets)),
+            E::Refused(packets) => (wire("c0"), wire(packets)),
             E::Over(packets) | E::Ends(packets) if from == Side::Client => (vec![], wire(packets)),
             E::Over(packets) | E::Ends(packets) => (wire(packets), vec![]),
             E::Nothing => (vec![], vec![]),
