@@ -16,8 +16,8 @@ pub struct NotAnId;
 
 fn write_id(f: &mut fmt::Formatter<'_>, id: u128) -> fmt::Result {
     let mut text = String::with_capacity(26);
-    for place in (0..26).rev() {
-        let digit = usize::try_from(id >> (place * 5) & 31).unwrap_or_default();
+    for position in (0..26).rev() {
+        let digit = usize::try_from(id >> (position * 5) & 31).unwrap_or_default();
         text.push(char::from(ALPHABET.get(digit).copied().unwrap_or(b'0')));
     }
     f.write_str(&text)

@@ -78,8 +78,8 @@ impl Table {
     fn shared(self) -> Arc<str> {
         static NAMES: LazyLock<[Arc<str>; Table::ALL.len()]> =
             LazyLock::new(|| Table::ALL.map(|table| table.as_str().into()));
-        let place = Self::ALL.iter().position(|table| *table == self);
-        let known = place.and_then(|place| NAMES.get(place));
+        let index = Self::ALL.iter().position(|table| *table == self);
+        let known = index.and_then(|index| NAMES.get(index));
         known.map_or_else(|| self.as_str().into(), Arc::clone)
     }
 }

@@ -295,13 +295,13 @@ fn put<T>(
     choices: &'static str,
     value: &str,
     read: Option<T>,
-    place: &mut Option<T>,
+    slot: &mut Option<T>,
 ) -> Result<(), LineError> {
-    if place.is_some() {
+    if slot.is_some() {
         return Err(LineError::Repeated(key));
     }
     let wrong = || LineError::Value { key, choices, value: value.to_owned() };
-    *place = Some(read.ok_or_else(wrong)?);
+    *slot = Some(read.ok_or_else(wrong)?);
     Ok(())
 }
 

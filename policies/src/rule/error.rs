@@ -127,9 +127,10 @@ impl BundleErrors {
     /// How many errors are kept; further ones are counted.
     pub const LIMIT: usize = 20;
 
-    /// Adds an error at a line. `place` is its column and reason.
-    pub(crate) fn refuse(&mut self, file: &'static str, line: usize, place: (usize, Reason)) {
-        self.push(BundleError::new(file, line, place.0, place.1));
+    /// Adds an error at a line and column.
+    pub(crate) fn refuse(&mut self, file: &'static str, line: usize, error: (usize, Reason)) {
+        let (column, reason) = error;
+        self.push(BundleError::new(file, line, column, reason));
     }
 
     pub(crate) fn push(&mut self, error: BundleError) {

@@ -75,8 +75,8 @@ pub(crate) fn read_row<'a>(
     }
     match fields(line) {
         Ok((fields, count)) => Some(TableRow { number, fields, count }),
-        Err(place) => {
-            errors.refuse(file, number, place);
+        Err(error) => {
+            errors.refuse(file, number, error);
             None
         }
     }

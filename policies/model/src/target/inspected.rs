@@ -64,12 +64,12 @@ impl Options {
     /// Reads one option of a query. `None` if it is no option of the protocol; `false` if it does
     /// not have that value, or was given before.
     fn take(&mut self, key: &str, word: &str) -> Option<bool> {
-        fn put<T>(place: &mut Option<T>, value: Option<T>) -> bool {
-            value.is_some_and(|value| place.replace(value).is_none())
+        fn put<T>(option: &mut Option<T>, value: Option<T>) -> bool {
+            value.is_some_and(|value| option.replace(value).is_none())
         }
         /// Sets an option that has one word, once.
-        fn declare(place: &mut bool, is_word: bool) -> bool {
-            is_word && !std::mem::replace(place, true)
+        fn declare(option: &mut bool, is_word: bool) -> bool {
+            is_word && !std::mem::replace(option, true)
         }
         let (http, modbus) = (&mut self.http, &mut self.modbus);
         Some(match (self.protocol, key) {

@@ -169,34 +169,34 @@ impl FromStr for Target {
         };
         let Some((protocol, carrier)) = INSPECTED.iter().find_map(of) else {
             return match text.split_once('?') {
-                Some((place, query)) if matches!(scheme, "serial" | "serial+agent") => {
+                Some((address, query)) if matches!(scheme, "serial" | "serial+agent") => {
                     let (lines, query) = Lines::take(query)?;
                     let mark = query.as_ref().map_or("", |_| "?");
-                    let way = format!("{place}{mark}{}", query.unwrap_or_default()).parse()?;
+                    let way = format!("{address}{mark}{}", query.unwrap_or_default()).parse()?;
                     Ok(Self { way, inspected: None, lines })
                 }
                 _ => Ok(text.parse::<Way>()?.into()),
             };
         };
-        let (place, query) = match rest.split_once('?') {
-            Some((place, query)) => (place, Some(query)),
+        let (address, query) = match rest.split_once('?') {
+            Some((address, query)) => (address, Some(query)),
             None => (rest, None),
         };
         // A path may follow the host in HTTP only.
-        let authority = place.strip_prefix("//").map_or(0, |_| 2);
-        let (place, base) = match place.get(authority..).and_then(|rest| rest.find('/')) {
+        let authority = address.strip_prefix("//").map_or(0, |_| 2);
+        let (address, base) = match address.get(authority..).and_then(|rest| rest.find('/')) {
             Some(at) if protocol == Protocol::Http && carrier == Carrier::Tcp => {
-                place.split_at_checked(authority + at).unwrap_or((place, ""))
+                address.split_at_checked(authority + at).unwrap_or((address, ""))
             }
-            _ => (place, ""),
+            _ => (address, ""),
         };
         let (inspected, query) = Inspected::take(protocol, base, query)?;
         let way = match (carrier, query) {
             (Carrier::Tcp | Carrier::Udp | Carrier::Agent | Carrier::UdpAgent, Some(query)) => {
                 return Err(TargetError::Option(query));
             }
-            (_, Some(query)) => format!("{}:{place}?{query}", carrier.schemes().1),
-            (_, None) => format!("{}:{place}", carrier.schemes().1),
+            (_, Some(query)) => format!("{}:{address}?{query}", carrier.schemes().1),
+            (_, None) => format!("{}:{address}", carrier.schemes().1),
         };
         let way = way.parse().map_err(|error| match error {
             TargetError::Port(_) => TargetError::Port(protocol.as_str()),

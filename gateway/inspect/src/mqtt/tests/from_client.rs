@@ -1,4 +1,4 @@
-//! Hostile packets of MQTT clients, and what becomes of each.
+//! Hostile packets of MQTT clients, and the result of each.
 
 use Expected::{Ends, Last, Nothing, Over, Refused, Same, Sent};
 

@@ -1,4 +1,4 @@
-//! Response topics: who answers publishes there, so whoever names one has a right on it.
+//! Response topics: a client that names one needs a right on it, because receivers publish there.
 
 use Expected::{Ends, Over, Refused, Same};
 
@@ -66,7 +66,7 @@ fn a_will_does_so_too_when_it_is_left_and_when_it_is_due() {
         let said = connect(topic);
         check(|| Flow::with(options(rule)), Side::Client, &[(topic, &said, expected)]);
     }
-    // Its right there has ended meanwhile.
+    // Its right on the topic has ended meanwhile.
     let mut flow = Flow::with(options(ResponseTopics::Either));
     flow.client(&connect("later"));
     assert_eq!(flow.parting(), b"");
@@ -95,7 +95,7 @@ fn what_is_asked_is_what_is_needed_and_nothing_more() {
         assert_eq!(flow.rules.asked, asked, "{rule:?} {said}");
         assert_eq!(flow.rules.barred, barred, "{rule:?} {said}");
     }
-    // What comes to the client may say what it likes: who answers needs a right of its own.
+    // Messages to the client may name any topic: a client that answers needs a right of its own.
     let mut flow = joined(ResponseTopics::Off);
     let (_, told) = flow.server("30 'a' [08 'no'] 00");
     assert_eq!(told, wire("30 'a' [08 'no'] 00"));
