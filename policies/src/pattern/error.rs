@@ -3,7 +3,7 @@
 use doorward_model::{Path, escape};
 use thiserror::Error;
 
-/// Why a text is no [`Pattern`].
+/// Why a text is no [`Pattern`](super::Pattern).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PatternError {
