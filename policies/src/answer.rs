@@ -1,4 +1,4 @@
-//! Answers: what a state says of a question.
+//! Answers questions and requests from a snapshot.
 
 use std::sync::Arc;
 
@@ -15,42 +15,43 @@ use crate::question::{Question, Request};
 use crate::rule::Effect;
 use crate::snapshot::{Certificate, Interface, KnownMember, Snapshot};
 
-/// Who judges.
+/// Which judges decide.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Judges {
-    /// The compiled form, and casbin-rs: both must permit.
+    /// The compiled form and casbin-rs: both must permit.
     Both,
     /// The compiled form alone.
     Compiled,
 }
 
 impl Snapshot {
-    /// What this state says of `question`. Gives no leave: see [`Snapshot::decide`].
+    /// Returns what this state says of `question`. It makes no permit: see [`Snapshot::decide`].
     #[must_use]
     pub fn opinion(&self, question: &Question, now: Timestamp) -> Opinion {
         let resolved = self.resolve(question);
         self.judge(Judges::Both, question, &resolved, resolved.refusal(), now)
     }
 
-    /// What the rules alone say of `question`, whether or not what it names is there.
+    /// Returns what the rules alone say of `question`, even if the subject or the interface does
+    /// not exist.
     #[must_use]
     pub fn rules_say(&self, question: &Question, now: Timestamp) -> Opinion {
         self.judge(Judges::Both, question, &self.resolve(question), None, now)
     }
 
-    /// What the compiled form alone says of `question`: to look at very many.
+    /// Returns what the compiled form alone says of `question`, for callers that ask very many.
     pub(crate) fn outlook(&self, question: &Question, now: Timestamp) -> Opinion {
         let resolved = self.resolve(question);
         self.judge(Judges::Compiled, question, &resolved, resolved.refusal(), now)
     }
 
-    /// The answer to `request` at `now`, by both judges: for an admission.
+    /// Decides `request` at `now` by both judges, for an admission.
     pub fn decide(&self, request: &Request, now: Timestamp) -> Decision {
         self.decide_by(Judges::Both, request, now)
     }
 
-    /// The answer to `request` at `now`, by the compiled form alone: for what both have admitted
-    /// before, and is asked again.
+    /// Decides `request` at `now` by the compiled form alone, for requests that both judges have
+    /// admitted before.
     pub fn decide_again(&self, request: &Request, now: Timestamp) -> Decision {
         self.decide_by(Judges::Compiled, request, now)
     }
@@ -84,8 +85,8 @@ impl Snapshot {
         ResolvedQuestion { action: question.action, gateway, subject, device, among, interface }
     }
 
-    /// Judges by the rules, then lets `refusal` refuse. The rules are judged even when the
-    /// refusal is already known, so that an unknown name and a forbidden one cost the same.
+    /// Judges by the rules, then applies `refusal`. It judges even if the refusal is already known,
+    /// so that an unknown name takes as long as a forbidden one.
     pub(crate) fn judge(
         &self,
         judges: Judges,
@@ -100,8 +101,8 @@ impl Snapshot {
         self.judge_among(judges, (question, &aliases), refusal, roles, groups, now)
     }
 
-    /// The roles and groups that a question is judged with. A device that is not there is in the
-    /// groups that every device is in; the gateway is in none.
+    /// Returns the roles and groups that a question is judged with. A device that does not exist is
+    /// in the groups that every device is in; the gateway is in none.
     pub(crate) fn memberships<'a>(
         &'a self,
         resolved: &ResolvedQuestion<'a>,
@@ -116,8 +117,8 @@ impl Snapshot {
         (roles, groups)
     }
 
-    /// Judges for a subject in those roles and a device in those groups. What is asked for has
-    /// those other names.
+    /// Judges a question with these other names, for a subject with these roles and a device in
+    /// these groups.
     pub(crate) fn judge_among(
         &self,
         judges: Judges,
@@ -155,9 +156,8 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// Whether a rule that allows what is asked is suspended. Its conditions don't matter: a rule
-    /// about which the judges differed says nothing, at no time, and so time alone ends no
-    /// suspension.
+    /// Returns whether a suspended rule would allow the question. Its conditions do not matter, so
+    /// time alone ends no suspension.
     fn is_suspended(&self, case: &Case<'_>) -> bool {
         if self.suspended().is_empty() {
             return false;
@@ -171,25 +171,29 @@ impl Snapshot {
     }
 }
 
-/// What Casbin has against a permit, on the rules that bear on the case.
+/// Asks Casbin about a permit, with the rules that bear on the case. Returns a refusal if Casbin
+/// does not permit.
 fn second_judge(case: &Case<'_>, verdict: &RulesVerdict) -> Option<Refusal> {
-    // One rule that allows is enough for a permit; of those that could deny, each counts.
+    // One allow rule is enough for a permit; every deny rule counts.
     let rules = verdict.deciding.iter().take(1).chain(&verdict.waiting).copied();
     let (rules, question) = (case.rules(rules), case.question);
     match casbin_permits(case, &rules) {
         Ok(true) => None,
         Ok(false) => {
-            tracing::error!(?question, "the judges disagree: one permits, Casbin denies");
+            tracing::error!(
+                ?question,
+                "the judges disagree: the compiled form permits, Casbin denies; the question is refused"
+            );
             Some(Refusal::Disagreement)
         }
         Err(error) => {
-            tracing::error!(?question, %error, "casbin failed");
+            tracing::error!(?question, %error, "casbin failed; the question is refused");
             Some(Refusal::Disagreement)
         }
     }
 }
 
-/// The decision that follows from an opinion and, until `not_after`, an identity.
+/// Returns the decision that follows from an opinion and from an identity that ends at `not_after`.
 pub(crate) fn answer(
     request: &Request,
     device: Option<DeviceId>,
@@ -198,8 +202,9 @@ pub(crate) fn answer(
     mut opinion: Opinion,
 ) -> Decision {
     if let Some(not_after) = not_after {
-        // The certificate's last instant is included, so the next one is the first to ask.
-        // Past the end of time there is none, and an error for that is not made each time.
+        // The certificate is still valid at its last instant, so the question is asked again at the
+        // next one. At the end of time there is no next one, and this check avoids making an error
+        // each time.
         let ends = (not_after < Timestamp::MAX).then_some(not_after);
         let over = ends.and_then(|end| end.checked_add(jiff::SignedDuration::from_nanos(1)).ok());
         opinion.ask_again_at = [opinion.ask_again_at, over].into_iter().flatten().min();
@@ -218,8 +223,8 @@ pub(crate) fn answer(
     })
 }
 
-/// Whether the identity behind a request still stands, and until when: the subject's name is
-/// `subject`'s now, and its certificate's row is `row`.
+/// Returns until when the identity of a request holds: the name must still have that number, and
+/// its certificate's row must be live.
 pub(crate) fn identity(
     request: &Request,
     subject: Option<SubjectId>,
@@ -235,13 +240,13 @@ pub(crate) fn identity(
     }
 }
 
-/// Who and what a question names, as far as they are known.
+/// The subject, device and interface that a question names, as far as they exist.
 pub(crate) struct ResolvedQuestion<'a> {
     action: Action,
     gateway: bool,
     pub(crate) subject: Option<&'a Arc<KnownMember>>,
     pub(crate) device: Option<&'a Arc<KnownMember>>,
-    /// The interfaces of the device, and which of them it is.
+    /// The interfaces of the device; `interface` is the index of one of them.
     pub(crate) among: Option<&'a Arc<[Interface]>>,
     interface: Option<usize>,
 }
@@ -255,7 +260,7 @@ impl ResolvedQuestion<'_> {
         self.among.zip(self.interface).and_then(|(among, at)| among.get(at))
     }
 
-    /// What is spoken there; `None` if there is no such interface.
+    /// Returns the protocol of the interface; `None` if there is no such interface.
     pub(crate) fn protocol(&self) -> Option<Protocol> {
         match self.gateway {
             true => Some(Protocol::Administration),
@@ -263,13 +268,13 @@ impl ResolvedQuestion<'_> {
         }
     }
 
-    /// Other names of what is asked for, as the device at that interface may read it.
+    /// Returns the other names under which the device may read the resource.
     pub(crate) fn aliases(&self, question: &Question) -> Vec<Path> {
         let inspected = self.interface().and_then(|interface| interface.target.inspected());
         inspected.map_or_else(Vec::new, |inspected| inspected.aliases(&question.resource.path))
     }
 
-    /// What refuses every question about this subject and this interface.
+    /// Returns the refusal that applies to every question about this subject and this interface.
     pub(crate) fn bar(&self) -> Option<Refusal> {
         let Some(subject) = self.subject else { return Some(Refusal::UnknownSubject) };
         if !subject.member.enabled {
@@ -286,7 +291,7 @@ impl ResolvedQuestion<'_> {
         (!interface.enabled).then_some(Refusal::InterfaceDisabled)
     }
 
-    /// What refuses the question before any rule is asked.
+    /// Returns the refusal that applies before any rule is asked.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         let is_action = |protocol: Protocol| protocol.actions().contains(&self.action);
         let unheard_of =
@@ -314,7 +319,8 @@ mod tests {
         fixture::snapshot(POLICY, &[("modbus", target)])
     }
 
-    /// What everything that decides, shows or tests an answer says of a question.
+    /// Returns the answer to a question, and checks that everything that decides, shows or tests an
+    /// answer agrees.
     fn says(snapshot: &Snapshot, action: Action, path: &str) -> bool {
         let (alice, plc) = ("user/alice".parse().unwrap(), "plc".parse().unwrap());
         let question = snapshot.question(alice, action, plc, path, None).unwrap();

@@ -1,4 +1,4 @@
-//! What a question supposes of its context.
+//! Values that a question supposes of its context.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use thiserror::Error;
 
 use crate::when::{DURATION, duration};
 
-/// What a question supposes of its context, by name: `auth-age` is how long ago the subject last
-/// proved its key by a full handshake.
+/// Values that a question supposes of its context, by name. `auth-age` is how long ago the subject
+/// last proved its key by a full handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "BTreeMap<String, String>")]
 pub struct Attributes {
@@ -21,17 +21,17 @@ pub struct Attributes {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum AttributeError {
-    /// A name that no attribute has.
+    /// No attribute has that name.
     #[error("'{}' is no attribute{}", escape(.0), instead(.0))]
     Name(String),
-    /// `auth-age` is no duration.
+    /// The value of `auth-age` is no duration.
     #[error("'{}' is no value of auth-age: a duration is {DURATION}", escape(.0))]
     Age(String),
 }
 
 const AUTH_AGE: &str = "auth-age";
 
-/// The attribute that was meant, or the one that there is.
+/// Returns the attribute that was meant, or the list of attributes.
 fn instead(text: &str) -> String {
     match did_you_mean(text, [AUTH_AGE]) {
         none if none.is_empty() => format!("; this version knows {AUTH_AGE}"),
@@ -40,7 +40,8 @@ fn instead(text: &str) -> String {
 }
 
 impl Attributes {
-    /// When the subject last proved its key, if that is supposed, for a question about `now`.
+    /// Returns when the subject is supposed to have last proved its key, for a question about
+    /// `now`.
     #[must_use]
     pub fn proven(&self, now: Timestamp) -> Option<Timestamp> {
         self.auth_age.map(|age| now.saturating_sub(age).unwrap_or(Timestamp::MIN))

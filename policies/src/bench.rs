@@ -1,4 +1,4 @@
-//! Decisions to be measured.
+//! Decisions for benchmarks.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use crate::question::Request;
 use crate::shape::Shape;
 use crate::snapshot::{Certificate, Interface, Member, Snapshot};
 
-/// Decisions to be measured: a state with people and devices for the rules of a bundle, and
-/// requests that they make. It tells no time; whoever measures does.
+/// Decisions for benchmarks: a state with people and devices for the rules of a bundle, and their
+/// requests. It measures no time; its caller does.
 #[derive(Debug)]
 pub struct Bench {
     snapshot: Snapshot,
@@ -28,8 +28,8 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// A state under `bundle`, and up to `count` requests about its rules. `None` if none can be
-    /// made.
+    /// Returns a state under `bundle`, with up to `count` requests about its rules. `None` if no
+    /// request can be made.
     #[must_use]
     pub fn new(
         bundle: &Arc<Bundle>,
@@ -95,37 +95,37 @@ impl Bench {
         (!requests.is_empty()).then_some(Self { snapshot, requests, cache, now })
     }
 
-    /// How many requests there are.
+    /// Returns how many requests there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.requests.len()
     }
 
-    /// Whether there are none: never.
+    /// Returns whether there are no requests, which is never so.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()
     }
 
-    /// The state.
+    /// Returns the state.
     #[must_use]
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
 
-    /// A request, by any number.
+    /// Returns a request. Numbers beyond the last one start again.
     #[must_use]
     pub fn request(&self, number: usize) -> Option<&Request> {
         self.requests.get(number % self.requests.len().max(1))
     }
 
-    /// Decides a request by the compiled form alone. Whether the rules permit it.
+    /// Decides a request by the compiled form alone. Returns whether the rules permit it.
     #[must_use]
     pub fn uncached(&self, number: usize) -> bool {
         self.by(Judges::Compiled, number)
     }
 
-    /// Decides a request by both judges, as at an admission. Whether the rules permit it.
+    /// Decides a request by both judges, as for an admission. Returns whether the rules permit it.
     #[must_use]
     pub fn admission(&self, number: usize) -> bool {
         self.by(Judges::Both, number)
@@ -140,10 +140,10 @@ impl Bench {
         })
     }
 
-    /// Adds one rule in the middle of the bundle, or takes one out, and decides a request by what
-    /// it is then. `mark` is called when the difference has been read, and again when it has been
-    /// decided: what lies between is the compiled form's work. Whether the decision sees the edit;
-    /// `None` if it was not made as one.
+    /// Adds a rule in the middle of the bundle, or removes one, and decides a request under the
+    /// edited bundle. It calls `mark` after it has found the difference, and again after the
+    /// decision; the compiled form works in between. Returns whether the decision sees the edit, or
+    /// `None` if the bundle was parsed anew.
     #[must_use]
     pub fn edit(&self, add: bool, mut mark: impl FnMut()) -> Option<bool> {
         const RULE: &str = "p, user/bench-edit, gateway, bench/edit, read, , allow\n";
@@ -174,8 +174,8 @@ impl Bench {
         Some(seen && permits == add)
     }
 
-    /// Decides a request with answers that are kept. Whether it is permitted: what cannot be done
-    /// at a raw interface is not, whatever the rules say.
+    /// Decides a request with a cache. Returns whether it is permitted. An action that a raw
+    /// interface does not have is refused, whatever the rules say.
     pub fn cached(&mut self, number: usize) -> bool {
         let Self { snapshot, requests, cache, now } = self;
         let request = requests.get(number % requests.len().max(1));

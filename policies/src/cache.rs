@@ -1,4 +1,4 @@
-//! Answers that are given again while nothing that they rest on has changed.
+//! A cache of decisions.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
@@ -13,27 +13,26 @@ use crate::question::{Question, Request};
 use crate::recent::Recent;
 use crate::snapshot::{Certificate, Interface, KnownMember, Snapshot, Stamp};
 
-/// Answers that are given again as long as they are what the compiled form would say: for the
-/// operations of a flow, which ask much the same over and over.
+/// A cache of decisions of the compiled form, for the operations of a flow, which ask similar
+/// questions again and again.
 ///
-/// An answer is kept by its whole question, together with the parts of the state that it was made
-/// from. It is given again only while these are the same parts (not equal ones: the same), and
-/// only from the instant at which it was made until the first at which time alone could change it.
-/// Whether the identity behind a request still stands is asked each time. A cache is bounded, and
-/// has one owner, so nobody waits for another.
+/// An entry keeps the opinion on a question, and the parts of the state that the opinion rests on.
+/// It is used only while the state has these very parts (the same, not equal ones), and only from
+/// the instant of the opinion until the first instant at which time alone could change it. The
+/// identity of the request is checked each time. A cache is bounded and has one owner, so nobody
+/// waits for a lock.
 #[derive(Debug)]
 pub struct Cache {
     kept: Recent<Question, Kept>,
 }
 
-/// An opinion of the rules and of what a question names, and what it was made from.
+/// An opinion, and the parts of the state that it rests on.
 #[derive(Debug)]
 struct Kept {
     opinion: Opinion,
     from: Timestamp,
     parts: Parts,
-    /// The last state that was seen to have these parts, and in that state the certificate that
-    /// was last asked with.
+    /// The last state that had these parts, and the certificate of the last request in that state.
     seen: Stamp,
     certificate: CertificateId,
     row: Option<Certificate>,
@@ -42,7 +41,8 @@ struct Kept {
 /// The parts of a state that an opinion rests on.
 #[derive(Debug)]
 struct Parts {
-    /// It keeps no bundle alive, and no other bundle can take this one's place in memory.
+    /// Weak, so that a cache keeps no bundle alive. The weak reference also keeps the memory from
+    /// being used for another bundle, so the address identifies the bundle.
     bundle: Weak<Bundle>,
     subject: Option<Arc<KnownMember>>,
     device: Option<Arc<KnownMember>>,
@@ -80,7 +80,7 @@ impl Parts {
 }
 
 impl Kept {
-    /// The answer to `request`, if it is still this one.
+    /// Returns the decision on `request`, if the entry still holds.
     fn answer(
         &mut self,
         snapshot: &Snapshot,
@@ -105,7 +105,7 @@ impl Kept {
         let subject: Option<SubjectId> = self.parts.subject.as_ref().map(|one| one.member.id);
         let not_after = identity(request, subject, self.row.as_ref(), now).ok()?;
         let device: Option<DeviceId> = self.parts.device.as_ref().map(|one| one.member.id.into());
-        // The numbers are those of the present state, which has the same parts.
+        // The present state has the same parts, so its numbers are right.
         let (epoch, revision) = (snapshot.epoch(), snapshot.revision());
         let opinion = Opinion { epoch, revision, ..self.opinion.clone() };
         let interface = self.parts.interface.clone();
@@ -114,23 +114,23 @@ impl Kept {
 }
 
 impl Cache {
-    /// How many answers a cache keeps at most.
+    /// The most entries of a cache.
     pub const MOST: usize = 4096;
 
-    /// An empty cache.
+    /// Returns an empty cache.
     #[must_use]
     pub fn new() -> Self {
         Self::of(Self::MOST)
     }
 
-    /// An empty cache that keeps so many answers at most, and not more than [`Cache::MOST`]. Each
+    /// Returns an empty cache of at most `most` entries, and at most [`Cache::MOST`]. An entry
     /// takes some hundred bytes.
     #[must_use]
     pub fn of(most: usize) -> Self {
         Self { kept: Recent::new(most.min(Self::MOST) / 2) }
     }
 
-    /// What [`Snapshot::decide_again`] says of `request` at `now`.
+    /// Returns what [`Snapshot::decide_again`] says of `request` at `now`.
     pub fn decide_again(
         &mut self,
         snapshot: &Snapshot,

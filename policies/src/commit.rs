@@ -1,4 +1,4 @@
-//! A committed change, and whom it touched.
+//! A committed change, and what it touched.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::question::Request;
 use crate::snapshot::Snapshot;
 
-/// One committed change: its number, and whom it touched.
+/// A committed change: its number, and what it touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
     /// The number of the change.
@@ -17,14 +17,14 @@ pub struct Commit {
     pub touched: Touched,
 }
 
-/// What a change touched. It stands in the epoch log, and is all that a follower needs to
-/// bring its own snapshot up to date.
+/// What a change touched. The epoch log stores it, and a follower needs nothing else to update its
+/// own snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touched {
-    /// The bundle, and so everyone.
+    /// The bundle, and so every subject.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bundle: bool,
-    /// Subjects that came, went, were turned on or off, or changed membership.
+    /// Subjects that were added, removed, enabled or disabled, or whose memberships changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<Subject>,
     /// Devices whose interfaces changed.
@@ -36,13 +36,13 @@ pub struct Touched {
 }
 
 impl Touched {
-    /// Whether nothing was touched.
+    /// Returns whether the change touched nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether the answer to `request` could be another after the change.
+    /// Returns whether the change could alter the answer to `request`.
     #[must_use]
     pub fn concerns(&self, request: &Request) -> bool {
         let question = &request.question;
@@ -60,9 +60,9 @@ impl Touched {
     }
 }
 
-/// Who must hear of a commit. Called after the new snapshot is published and before the
-/// change is acknowledged, in the order of epochs.
+/// A component that is told of each commit: after the new snapshot is published, before the change
+/// is acknowledged, and in the order of epochs.
 pub trait Observer: Send + Sync {
-    /// The change has been committed and published. Returns how many live flows it ended.
+    /// Handles a commit that has been published. Returns how many live flows it ended.
     fn committed(&self, commit: &Commit, snapshot: &Arc<Snapshot>) -> usize;
 }

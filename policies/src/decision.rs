@@ -17,15 +17,14 @@ use crate::snapshot::Interface;
 #[derive(Debug)]
 #[must_use]
 pub enum Decision {
-    /// It may be done.
+    /// The request is permitted.
     Permit(Permit),
-    /// It may not.
+    /// The request is refused.
     Denial(Denial),
 }
 
-/// Leave to do one action on one resource. Only
-/// [`Snapshot::decide`](crate::Snapshot::decide) makes one, or
-/// [`decide_again`](crate::Snapshot::decide_again); it cannot be copied or altered.
+/// A permit for one action on one resource. Only [`Snapshot::decide`](crate::Snapshot::decide) and
+/// [`decide_again`](crate::Snapshot::decide_again) make one. It cannot be copied or altered.
 #[derive(Debug)]
 #[must_use]
 pub struct Permit {
@@ -39,50 +38,51 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Who may.
+    /// Returns the subject that may act.
     #[must_use]
     pub fn subject(&self) -> (&Subject, SubjectId) {
         (&self.subject, self.subject_id)
     }
 
-    /// On what.
+    /// Returns the resource.
     #[must_use]
     pub fn resource(&self) -> &Resource {
         &self.resource
     }
 
-    /// What.
+    /// Returns the action.
     #[must_use]
     pub fn action(&self) -> Action {
         self.action
     }
 
-    /// Where to dial. `None` for the gateway's own administration.
+    /// Returns the target to dial; `None` for the gateway's administration.
     #[must_use]
     pub fn target(&self) -> Option<&Target> {
         self.declaration().map(|interface| &interface.target)
     }
 
-    /// The network that the address to dial must be in, if the interface was declared in one.
+    /// Returns the network that the dialed address must be in, if the interface was declared in
+    /// one.
     #[must_use]
     pub fn network(&self) -> Option<&Name> {
         self.declaration().and_then(|interface| interface.network.as_ref())
     }
 
-    /// The rules, revision, epoch and instant behind it.
+    /// Returns the rules, revision, epoch and instant of the decision.
     #[must_use]
     pub fn opinion(&self) -> &Opinion {
         &self.opinion
     }
 
-    /// The first instant at which time alone could turn the answer.
+    /// Returns the first instant at which time alone could change the decision.
     #[must_use]
     pub fn ask_again_at(&self) -> Option<Timestamp> {
         self.opinion.ask_again_at
     }
 
-    /// The device and the interface behind the names, as they were declared then: a name that
-    /// was removed and used again is another. `None` for the administration.
+    /// Returns the numbers of the device and of the interface when the permit was made. A name that
+    /// is removed and used again has another number. `None` for the administration.
     #[must_use]
     pub fn behind(&self) -> (Option<DeviceId>, Option<InterfaceId>) {
         (self.device, self.declaration().map(|interface| interface.id))
@@ -93,7 +93,7 @@ impl Permit {
     }
 }
 
-/// One of the interfaces that a device has: shared with the state, not copied.
+/// One interface of a device. It shares the list of interfaces with the state.
 #[derive(Clone, Debug)]
 pub(crate) struct DeclaredInterface {
     pub(crate) among: Arc<[Interface]>,
@@ -106,7 +106,7 @@ impl DeclaredInterface {
     }
 }
 
-/// A refusal, with its reasons.
+/// A refusal, with its reason.
 #[derive(Debug)]
 #[must_use]
 pub struct Denial {
@@ -114,49 +114,50 @@ pub struct Denial {
 }
 
 impl Denial {
-    /// Why it was refused. For the operator and the audit log; the peer gets a coarse word.
+    /// Returns why the request was refused. The reason is for the operator and the audit log; the
+    /// peer gets a coarser word.
     #[must_use]
     pub fn reason(&self) -> Refusal {
         self.opinion.refusal.unwrap_or(Refusal::NoRule)
     }
 
-    /// The rules, revision, epoch and instant behind it.
+    /// Returns the rules, revision, epoch and instant of the decision.
     #[must_use]
     pub fn opinion(&self) -> &Opinion {
         &self.opinion
     }
 }
 
-/// What a snapshot says of a question, without leave to act on it: the answer of
-/// `policy check`, and the grounds of a [`Decision`].
+/// What a snapshot says of a question, without permission to act on it: the answer of `policy
+/// check`, and the grounds of a [`Decision`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Opinion {
-    /// `None` if it may be done.
+    /// Why the question is refused; `None` if it is permitted.
     pub refusal: Option<Refusal>,
-    /// Lines of `policy.csv` that decided: allow rules of a permit, deny rules of a denial, allow
-    /// rules whose conditions failed. Of very many, some.
+    /// The lines of `policy.csv` that decided: the allow rules of a permit, the deny rules of a
+    /// denial, or the allow rules whose conditions failed. At most [`Lines::MOST`] of them.
     pub rules: Lines,
-    /// The bundle.
+    /// The number of the bundle.
     pub revision: Revision,
-    /// The state.
+    /// The number of the state.
     pub epoch: Epoch,
-    /// The first instant after the present at which time alone could change the answer.
+    /// The first later instant at which time alone could change the answer.
     pub ask_again_at: Option<Timestamp>,
 }
 
 impl Opinion {
-    /// Whether it may be done.
+    /// Returns whether the question is permitted.
     #[must_use]
     pub fn permits(&self) -> bool {
         self.refusal.is_none()
     }
 }
 
-/// Why something is refused.
+/// Why a question is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// No such subject, or its name now belongs to another.
+    /// The subject does not exist, or its name now belongs to another subject.
     #[error("no such subject")]
     UnknownSubject,
     /// The subject is disabled.
@@ -165,7 +166,7 @@ pub enum Refusal {
     /// The certificate is unknown, revoked, expired or not yet valid.
     #[error("the certificate is not live")]
     CertificateNotLive,
-    /// No such device.
+    /// The device does not exist.
     #[error("no such device")]
     UnknownDevice,
     /// The device is disabled.
@@ -174,38 +175,39 @@ pub enum Refusal {
     /// The device has no such interface.
     #[error("no such interface")]
     UnknownInterface,
-    /// The interface is off.
+    /// The interface is disabled.
     #[error("the interface is disabled")]
     InterfaceDisabled,
-    /// The action is none of the interface's protocol.
+    /// The interface's protocol does not have this action.
     #[error("not an action of this interface")]
     NotAnAction,
-    /// No allow rule covers it.
+    /// No allow rule covers the question.
     #[error("no rule allows it")]
     NoRule,
-    /// A deny rule overlaps it.
+    /// A deny rule meets the question.
     #[error("a rule denies it")]
     DeniedByRule,
-    /// An allow rule covers it at another time.
+    /// An allow rule covers the question at another time.
     #[error("allowed at another time only")]
     OutsideTime,
-    /// An allow rule covers it from another place or under other conditions.
+    /// An allow rule covers the question from another address or under other conditions.
     #[error("allowed under other conditions only")]
     Conditions,
-    /// So many rules would have to be looked at for all that it asks for that it is not found out
-    /// whether one of them denies some of it.
+    /// The question asks for so much at once that a search for deny rules would have to look at too
+    /// many rules.
     #[error("it asks for so much at once that too many rules would have to be looked at")]
     TooBroad,
-    /// The two judges differ, or one of them failed: an alarm, and a refusal.
+    /// The two judges differ, or one of them failed. It also raises an alarm.
     #[error("the judges disagree")]
     Disagreement,
-    /// A rule that would allow it is suspended, since the judges have differed about it.
+    /// A rule that would allow the question is suspended, because the judges have differed about
+    /// it.
     #[error("a rule that would allow it is suspended")]
     Suspended,
 }
 
 impl Refusal {
-    /// The word for records and JSON.
+    /// Returns the word for records and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -229,7 +231,7 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// Whether the rules alone refuse, and nothing else.
+    /// Returns whether the rules alone are the reason.
     #[must_use]
     pub fn is_by_rules(self) -> bool {
         matches!(self, Self::NoRule | Self::DeniedByRule | Self::OutsideTime | Self::Conditions)

@@ -1,4 +1,4 @@
-//! The compiled form and Casbin, held against each other.
+//! Compares the compiled form with Casbin.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -12,44 +12,45 @@ use crate::snapshot::Snapshot;
 use crate::supposed::Supposed;
 
 /// A question to which the compiled form and Casbin give different answers. That is a fault of
-/// this program, never of the bundle.
+/// Doorward, never of the bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Differ {
     /// The question, in words.
     pub question: String,
-    /// What the compiled form says.
+    /// Whether the compiled form permits it.
     pub compiled: bool,
-    /// What Casbin says; `None` if it failed.
+    /// Whether Casbin permits it; `None` if Casbin failed.
     pub casbin: Option<bool>,
     /// The lines of `policy.csv` by which the compiled form decided.
     pub rules: Vec<usize>,
 }
 
-/// What an examination has come to.
+/// The result of an examination.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Examined {
-    /// How many questions both have decided.
+    /// How many questions both judges have decided.
     pub decided: usize,
-    /// How many were left out, because too many rules bear on them.
+    /// How many were left out because too many rules bear on them.
     pub left_out: usize,
-    /// Where they differ.
+    /// The questions on which the judges differ.
     pub differing: Vec<Differ>,
 }
 
-/// How many questions are decided at once: one pass over the text for all of them.
+/// How many questions share one pass over the text.
 const BATCH: usize = 100;
-/// How many questions are made for each rule, at most.
+/// The most questions for each rule.
 const EACH: usize = 20;
-/// How many questions are made for one bundle, at most.
+/// The most questions for one bundle.
 const MOST: usize = 20_000;
-/// An edit of so many rules is examined by what it touches.
+/// The most rules of an edit that is examined by the rules that it touches.
 const FEW: usize = 100;
 
 impl Snapshot {
-    /// Whether the compiled form of the bundle of this state and Casbin agree: on the bundle's own
-    /// tests, and on questions made from its words, at least 100 of each and then as many as `more`
-    /// has time for (it is told how many were decided). After a small edit of `former` they are
-    /// about the rules that it touches. The same `seed` makes the same questions.
+    /// Examines whether the compiled form of this state's bundle agrees with Casbin. It asks the
+    /// bundle's own tests and questions made from its words: at least 100 of each, then further
+    /// ones while `more` returns true. `more` gets the number of questions decided so far. After a
+    /// small edit of `former`, the questions are about the rules that the edit touches. The same
+    /// `seed` makes the same questions.
     pub fn examine(
         &self,
         former: Option<&Bundle>,
@@ -90,9 +91,9 @@ impl Snapshot {
 }
 
 impl Bundle {
-    /// Whether Casbin says what was `said` (whether the rules permit it), or what the compiled form
-    /// says if that was not by the rules; `None` if too many rules bear on the question to be put
-    /// to it. Takes a look at each line of the bundle.
+    /// Returns whether Casbin agrees with an answer: with `said`, which is whether the rules
+    /// permitted, or with the compiled form if the answer was not by the rules. `None` if too many
+    /// rules bear on the question. It reads each line of the bundle.
     #[must_use]
     pub fn referee(&self, asked: &Supposed, said: Option<bool>) -> Option<Result<(), Differ>> {
         let mut done = Examined::default();
@@ -105,7 +106,7 @@ impl Bundle {
     }
 }
 
-/// Decides each question with both, or holds what was `said` of it against Casbin.
+/// Compares Casbin's answer to each question with `said`, or with the compiled form's answer.
 fn compare(bundle: &Bundle, asked: &[Supposed], said: Option<bool>, done: &mut Examined) {
     let rulings = rulings(bundle.text(), asked);
     for (asked, ruling) in asked.iter().zip(rulings) {
@@ -116,13 +117,13 @@ fn compare(bundle: &Bundle, asked: &[Supposed], said: Option<bool>, done: &mut E
             }
             Ok(ruling) => ruling,
             Err(error) => {
-                tracing::error!(%asked, %error, "casbin failed");
+                tracing::error!(%asked, %error, "casbin failed to answer a question");
                 None
             }
         };
         let refusal = || asked.refusal(bundle);
         let compiled = match said.map_or_else(refusal, |said| (!said).then_some(Refusal::NoRule)) {
-            // The compiled form has not looked at every rule, and says nothing of them.
+            // The compiled form has not looked at every rule, so there is nothing to compare.
             Some(Refusal::TooBroad) => {
                 done.left_out += 1;
                 continue;
@@ -137,7 +138,7 @@ fn compare(bundle: &Bundle, asked: &[Supposed], said: Option<bool>, done: &mut E
     }
 }
 
-/// The lines that an edit touches, if they are few.
+/// Returns the lines that an edit touches, if they are few.
 fn touched(former: &Bundle, bundle: &Bundle) -> Option<String> {
     let (old, new) = (former.text(), bundle.text());
     if old.roles != new.roles || old.groups != new.groups {
@@ -166,7 +167,7 @@ mod tests {
         BundleText { policy: policy.to_owned(), tests: String::new(), ..BundleText::default() }
     }
 
-    /// A bundle that is broken on purpose: it says one thing and is compiled from another.
+    /// Returns a bundle that is broken on purpose: its text and its compiled form differ.
     fn broken(said: &str, compiled: &str) -> Bundle {
         let compiled = Bundle::parse(text(compiled)).unwrap();
         let nothing = text(&compiled.text().policy);
@@ -218,7 +219,7 @@ mod tests {
         assert_eq!((differ.compiled, differ.casbin), (true, Some(false)));
         assert_eq!(differ.rules, [1], "the rule by which it was let through");
         assert!(differ.question.starts_with("user/alice read gateway/secret/a"), "{differ:?}");
-        // And one that it has made up.
+        // The compiled form has a rule that the text does not have.
         let snapshot = under(broken(DENY, &[DENY, ALLOW].concat()));
         let differ = referee(&snapshot, "open").unwrap().unwrap_err();
         assert_eq!((differ.compiled, differ.casbin), (true, Some(false)));
@@ -250,7 +251,7 @@ mod tests {
         let many: String =
             (0..500).map(|n| format!("p, role/r{n}, gateway, a/{n}, read, , allow\n")).collect();
         let former = Bundle::parse(text(&[ALLOW, &many].concat())).unwrap();
-        // Drawn from all rules, a hundred questions would hardly be about this one.
+        // Among all rules, a hundred questions would hardly hit this one.
         let lost = [ALLOW, &many, DENY].concat();
         let snapshot = under(broken(&lost, &former.text().policy));
         let examined = snapshot.examine(Some(&former), now(), 7, |_| false);
@@ -267,10 +268,10 @@ mod tests {
         };
         assert_eq!(says(&snapshot, "a"), None);
         let suspended = snapshot.clone().suspending(&[2]);
-        // Another rule allows it as well, and alone at this hour; that does not help.
+        // Another rule allows it as well, and alone at this hour; it stays suspended.
         assert_eq!(says(&suspended, "a"), Some(crate::Refusal::Suspended));
         assert_eq!(says(&suspended, "b"), None, "what it does not cover goes on");
-        // That it is suspended is no difference between the judges.
+        // A suspension is no difference between the judges.
         assert_eq!(referee(&suspended, "a"), Some(Ok(())));
         let next = suspended.with_bundle(Revision(2), Arc::new(bundle().unwrap()));
         assert_eq!(says(&next, "a"), None);

@@ -1,5 +1,5 @@
-//! Why an answer is what it is, and what would change it. Off the data path: every rule is looked
-//! at.
+//! Explains an answer, and what would change it. It looks at every rule, so it is not for the data
+//! path.
 
 use doorward_model::{Action, Device, Group, Kind, Path, Resource, Role, Subject};
 use jiff::Timestamp;
@@ -8,8 +8,7 @@ use serde::Serialize;
 use crate::answer::Judges;
 use crate::bundle::Bundle;
 use crate::decision::{Opinion, Refusal};
-use crate::membership::Membership;
-use crate::membership::ResolvedMemberships;
+use crate::membership::{Membership, ResolvedMemberships};
 use crate::question::{Context, Question};
 use crate::rule::{Effect, On, Rule, Who};
 use crate::snapshot::Snapshot;
@@ -18,67 +17,67 @@ use crate::when::{Seen, Truth};
 /// Why an answer is what it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// Whether it may be done.
+    /// Whether the question is permitted.
     pub permit: bool,
-    /// The answer, with the instant until which it stands.
+    /// The answer, with the instant until which it holds.
     #[serde(flatten)]
     pub opinion: Opinion,
     /// The reason in words.
     pub why: String,
-    /// The roles that the subject has, with all that they lead to.
+    /// All roles of the subject, direct or by links.
     pub roles: Vec<Role>,
-    /// The groups that the device is in, with all that they lead to.
+    /// All groups of the device, direct or by links.
     pub groups: Vec<Group>,
     /// The rules that decided.
     pub decided: Vec<Weighed>,
     /// For a denial, the allow rules that come nearest, the nearest first.
     pub nearest: Vec<Weighed>,
-    /// For a denial, the smallest change that would allow it.
+    /// For a denial, the smallest change that would allow the question.
     pub change: Option<String>,
 }
 
-/// A rule, held against a question.
+/// A rule, compared with a question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Weighed {
     /// Its line in `policy.csv`.
     pub line: usize,
     /// Its text.
     pub text: String,
-    /// Those of its parts that do not meet the question: `who`, `device`, `path`, `action`, `when`.
+    /// The parts that do not match the question: `who`, `device`, `path`, `action`, `when`.
     pub failed: Vec<&'static str>,
-    /// Its conditions, with what each of them saw.
+    /// Its conditions, with the values that they saw.
     pub conditions: Vec<Seen>,
 }
 
 /// How many rules a denial names.
 const NEAREST: usize = 5;
 
-/// Somebody who may do something, and by which rules.
+/// A subject that may do something, and the rules that allow it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Holder {
-    /// Who.
+    /// The subject.
     pub subject: Subject,
     /// The lines of `policy.csv` that allow it.
     pub rules: Vec<usize>,
-    /// When time alone could change that.
+    /// When time alone could change the answer.
     pub ask_again_at: Option<Timestamp>,
 }
 
-/// Something that a subject may do, and by which rules.
+/// Something that a subject may do, and the rules that allow it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Holding {
-    /// What.
+    /// The action.
     pub action: Action,
-    /// On what.
+    /// The resource.
     pub resource: String,
     /// The lines of `policy.csv` that allow it.
     pub rules: Vec<usize>,
-    /// When time alone could change that.
+    /// When time alone could change the answer.
     pub ask_again_at: Option<Timestamp>,
 }
 
 impl Snapshot {
-    /// Why the answer to `question` is what it is at `now`.
+    /// Explains the answer to `question` at `now`.
     #[must_use]
     pub fn explain(&self, question: &Question, now: Timestamp) -> Explanation {
         let opinion = self.opinion(question, now);
@@ -104,7 +103,7 @@ impl Snapshot {
         Explanation { permit, opinion, why, roles, groups, decided, nearest, change }
     }
 
-    /// The smallest change that would allow what is refused, as somebody would make it.
+    /// Returns the smallest change that would allow a refused question, as a command or an edit.
     fn change(
         &self,
         scale: &Scale<'_>,
@@ -151,7 +150,10 @@ impl Snapshot {
                         please report it with the bundle"
                     .to_owned();
             }
-            _ => {}
+            Refusal::CertificateNotLive
+            | Refusal::NoRule
+            | Refusal::OutsideTime
+            | Refusal::Conditions => {}
         }
         let add = format!(
             "add to policy.csv: p, {subject}, {device}, {}, {action}, , allow",
@@ -159,7 +161,7 @@ impl Snapshot {
         );
         let near = nearest.iter().filter(|near| near.failed.len() == 1).find_map(|near| {
             let rule = self.bundle().on_lines(&[near.line]).next()?;
-            // Nobody is made an owner for the sake of one interface.
+            // A role that may change the policy is never proposed for the sake of one interface.
             let too_much = near.failed.contains(&"who") && self.rules_the_policy(rule.who(), scale);
             (!too_much).then_some((near, rule))
         });
@@ -179,13 +181,13 @@ impl Snapshot {
         }
     }
 
-    /// Whether a role may change the policy itself.
+    /// Returns whether a role may change the policy itself.
     fn rules_the_policy(&self, who: &Who, scale: &Scale<'_>) -> bool {
         let Who::Role(role) = who else { return false };
         let subject = scale.question.subject.clone();
         let change = self.question(subject, Action::Update, Device::Gateway, "policies", None);
         change.is_ok_and(|mut question| {
-            // Whoever has the role can connect anew.
+            // A member of the role can always make a new handshake.
             question.proven = Some(scale.context.now);
             let of = Membership { of: role.clone(), until: None };
             let roles = self.bundle().resolve_roles(vec![of]);
@@ -195,7 +197,7 @@ impl Snapshot {
         })
     }
 
-    /// Everybody who may do `action` on that resource in `context`, in order.
+    /// Returns every subject that may do `action` on that resource in `context`, sorted.
     #[must_use]
     pub fn who_can(&self, action: Action, resource: &Resource, context: &Context) -> Vec<Holder> {
         let Context { now, source, proven } = *context;
@@ -211,8 +213,8 @@ impl Snapshot {
         subjects.into_iter().filter_map(holder).collect()
     }
 
-    /// All that a subject may do at `now`: on each interface as a whole, and in each part of the
-    /// administration.
+    /// Returns everything that a subject may do at `now`: on each interface as a whole, and in each
+    /// part of the administration.
     #[must_use]
     pub fn what_can(&self, subject: &Subject, now: Timestamp) -> Vec<Holding> {
         let holding = |(resource, action): (Resource, Action)| {
@@ -227,8 +229,8 @@ impl Snapshot {
     }
 }
 
-/// How far a rule is from allowing, by its parts that fail: fewer first; of single ones, what is
-/// easier to change first.
+/// Returns how far a rule is from allowing. Fewer failed parts come first, then parts that are
+/// easier to change.
 fn distance(failed: &[&str]) -> (usize, usize) {
     let weight = |part: &str| match part {
         "when" => 0,
@@ -240,10 +242,10 @@ fn distance(failed: &[&str]) -> (usize, usize) {
     (failed.len(), failed.iter().map(|part| weight(part)).sum())
 }
 
-/// A question, with all that a rule is held against.
+/// A question, with everything that a rule is compared with.
 struct Scale<'a> {
     question: &'a Question,
-    /// Other names of what is asked for.
+    /// Other names of the resource.
     aliases: &'a [Path],
     context: &'a Context,
     roles: &'a [Role],
@@ -251,12 +253,12 @@ struct Scale<'a> {
 }
 
 impl Scale<'_> {
-    /// The allow rules that come nearest to allowing, the nearest first.
+    /// Returns the allow rules that come nearest to allowing, the nearest first.
     fn nearest(&self, bundle: &Bundle) -> Vec<Weighed> {
         let mut best: Vec<((usize, usize), Rule)> = Vec::with_capacity(NEAREST + 1);
         for rule in bundle.rules().filter(|rule| rule.effect() == Effect::Allow) {
             let distance = distance(&self.failed(&rule));
-            // Of those that are as near, the first.
+            // Of equally near rules, the first ones are kept.
             let at = best.partition_point(|(other, _)| *other <= distance);
             if at < NEAREST {
                 best.insert(at, (distance, rule));
@@ -272,7 +274,7 @@ impl Scale<'_> {
         Weighed { line, text, failed: self.failed(rule), conditions }
     }
 
-    /// The parts of a rule that do not meet the question.
+    /// Returns the parts of a rule that do not match the question.
     fn failed(&self, rule: &Rule) -> Vec<&'static str> {
         let Question { subject, resource, action, .. } = self.question;
         let who = match rule.who() {
@@ -301,7 +303,7 @@ impl Scale<'_> {
         parts.into_iter().filter(|(_, meets)| !meets).map(|(part, _)| part).collect()
     }
 
-    /// What would make the conditions of a rule hold that do not.
+    /// Returns what would make the failed conditions of a rule hold.
     fn when(&self, rule: &Rule) -> String {
         let (when, line) = (rule.when(), rule.line());
         if when.fails_by_age_only(self.context) {
@@ -317,7 +319,7 @@ impl Scale<'_> {
                 ),
             };
         }
-        // A handshake only grows older: that is nothing to wait for.
+        // Waiting makes a handshake only older, so the search ignores it.
         let clock = Context { proven: None, ..self.context.clone() };
         let holds_at = || when.holds_at(&clock);
         match when.fails_by_time_only(self.context).then(holds_at).flatten() {

@@ -1,4 +1,4 @@
-//! What the unit tests of this crate decide about: Alice, a device `plc`, and its interfaces.
+//! The state for unit tests of this crate: Alice, a device `plc`, and its interfaces.
 
 use std::sync::Arc;
 
@@ -8,23 +8,23 @@ use jiff::Timestamp;
 use crate::bundle::{Bundle, BundleText};
 use crate::snapshot::{Certificate, Interface, Member, Snapshot};
 
-/// The instant of the tests.
+/// Returns the instant of the tests.
 pub(crate) fn now() -> Timestamp {
     "2027-01-01T12:00:00Z".parse().unwrap()
 }
 
-/// Alice's certificate.
+/// Returns Alice's certificate.
 pub(crate) fn certificate() -> CertificateId {
     CertificateId { issuer: "00".repeat(32).parse().unwrap(), serial: "01".parse().unwrap() }
 }
 
-/// A bundle of those rules, without tests of its own.
+/// Returns a bundle of those rules, without tests.
 pub(crate) fn bundle(policy: &str) -> Arc<Bundle> {
     let (policy, tests) = (policy.to_owned(), String::new());
     Arc::new(Bundle::parse(BundleText { policy, tests, ..BundleText::default() }).unwrap())
 }
 
-/// A state under those rules, with interfaces of those names and targets.
+/// Returns a state under those rules, with interfaces of those names and targets.
 pub(crate) fn snapshot(policy: &str, interfaces: &[(&str, &str)]) -> Snapshot {
     let member = |id| Member { id: SubjectId(id), enabled: true, roles: vec![], groups: vec![] };
     let interfaces = interfaces.iter().zip(1..).map(|((name, url), id)| Interface {

@@ -1,5 +1,4 @@
-//! Questions made from a bundle's own words: about what its rules reach, and about what lies just
-//! beside that.
+//! Makes questions from a bundle's own words: about what its rules reach, and about their edges.
 
 use std::net::IpAddr;
 
@@ -12,10 +11,10 @@ use crate::question::Question;
 use crate::rule::{On, Rule, Who};
 use crate::supposed::{Supposed, nobody};
 
-/// Makes questions, one after the other: the same from the same beginning.
+/// A generator of questions. The same seed gives the same questions.
 pub(crate) struct Questions<'a> {
-    /// The lines that rules are drawn from. Lines, since a rule that the compiled form has lost
-    /// could not be drawn from there.
+    /// The lines that rules are drawn from. They are text, since a rule that the compiled form has
+    /// lost could not be drawn from it.
     lines: &'a str,
     nobody: Subject,
     now: Timestamp,
@@ -26,7 +25,7 @@ const TABLES: [&str; 8] =
     ["coil", "discrete", "input", "holding", "file", "fifo", "device", "function"];
 
 impl<'a> Questions<'a> {
-    /// Questions about the rules on `lines`, to be asked of `bundle`.
+    /// Returns a generator of questions about the rules on `lines`, for `bundle`.
     pub(crate) fn about(
         lines: &'a str,
         bundle: &Bundle,
@@ -36,7 +35,7 @@ impl<'a> Questions<'a> {
         Some(Self { lines, nobody: nobody(bundle)?, now, random: seed })
     }
 
-    /// The next number (SplitMix64), below `bound`.
+    /// Returns the next random number (SplitMix64), below `bound`.
     fn below(&mut self, bound: usize) -> usize {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.random;
@@ -68,7 +67,7 @@ impl<'a> Questions<'a> {
     fn make(&mut self) -> Option<Supposed> {
         let rule = self.rule()?;
         let (mut roles, mut groups): (Vec<Role>, Vec<Group>) = (vec![], vec![]);
-        // Now and then somebody has what two rules ask for.
+        // Half of the questions are about a subject with the roles of two rules.
         let other = if self.one_in(2) { self.rule() } else { None };
         for who in [Some(rule.who()), other.as_ref().map(Rule::who)].into_iter().flatten() {
             roles.extend(who.role().cloned());
@@ -107,7 +106,7 @@ impl<'a> Questions<'a> {
         Some(Supposed { question, aliases, roles, groups, now }.with_built_in())
     }
 
-    /// A protocol whose operands could be meant.
+    /// Returns a protocol that the pattern may be meant for.
     fn protocol(&mut self, pattern: &Pattern) -> Protocol {
         let (mut pieces, _) = pattern.pieces();
         let table = pieces.nth(2);
@@ -117,7 +116,7 @@ impl<'a> Questions<'a> {
         }
     }
 
-    /// A path within a pattern, or just beside it.
+    /// Returns a path within a pattern, or just outside it.
     fn path(&mut self, pattern: &Pattern, protocol: Protocol, action: Action) -> Option<Path> {
         let (pieces, open) = pattern.pieces();
         let mut segments: Vec<String> = Vec::new();
@@ -170,7 +169,7 @@ impl<'a> Questions<'a> {
         if is_unit { low.to_string() } else { format!("{low}-{high}") }
     }
 
-    /// An instant at which a condition of the rule turns, just before it, or the present.
+    /// Returns an instant at which a condition of the rule changes, just before it, or the present.
     fn instant(&mut self, rule: &Rule, question: &Question) -> Timestamp {
         let context = question.context(self.now);
         let turn = rule.when().changes_at(&context).filter(|_| !self.one_in(3));
@@ -181,7 +180,7 @@ impl<'a> Questions<'a> {
         }
     }
 
-    /// A handshake just now, or some time ago, or one that nobody knows of.
+    /// Returns a recent or an older handshake, or none.
     fn proven(&mut self) -> Option<Timestamp> {
         let hours = self.of(&[0, 1, 24, 24 * 365, -1])?;
         let ago = (hours >= 0).then(|| SignedDuration::from_hours(hours))?;
@@ -198,7 +197,7 @@ impl Iterator for Questions<'_> {
     type Item = Supposed;
 
     fn next(&mut self) -> Option<Supposed> {
-        // A draw may meet a comment, or make no path.
+        // A draw may hit a comment, or a pattern without a valid path.
         (0..1000).find_map(|_| self.make())
     }
 }

@@ -1,19 +1,19 @@
-//! The policy engine: what a bundle says, and what follows from it for one question.
+//! The policy engine: reads bundles, and decides questions by them.
 //!
-//! A bundle of Casbin text is read into types of our own ([`Bundle::parse`]) and refused with
-//! file, line and reason before Casbin sees it. A [`Snapshot`] is the immutable state of one
-//! epoch: a bundle, the subjects, devices, interfaces and certificates. From it follows a
-//! [`Decision`], by a compiled form of its rules (which also knows why, and until when) and by
-//! casbin-rs itself on the candidate rules; both must permit.
+//! [`Bundle::parse`] reads a bundle of Casbin text into Doorward's own types. It refuses a wrong
+//! bundle with file, line and reason before Casbin sees it. A [`Snapshot`] is the immutable state
+//! of one epoch: a bundle, the subjects, devices, interfaces and certificates. A [`Decision`]
+//! follows from it by two judges. The compiled form of the rules also knows why, and until when;
+//! casbin-rs gets only the rules that bear on the question. Both must permit.
 //!
 //! Invariants
-//! - A [`Permit`] is made in this crate only, by [`Snapshot::decide`] and, for what that has
-//!   admitted before, [`Snapshot::decide_again`].
-//! - `decide` is pure: no clock, no I/O, and it waits for nobody (what threads remember of
-//!   Casbin's slices and of `time=` changes no answer, and is left alone where another has it).
-//!   The same snapshot, request and instant give the same answer.
-//! - Nothing granted is nothing allowed; deny overrides; every error, and every panic caught,
-//!   is a denial.
+//! - Only this crate makes a [`Permit`]: in [`Snapshot::decide`] and, for requests that were
+//!   admitted before, in [`Snapshot::decide_again`].
+//! - `decide` is pure: it uses no clock and no I/O, and waits for nobody. Threads remember Casbin's
+//!   slices and results of `time=`; that changes no answer, and a thread skips what another one is
+//!   using. The same snapshot, request and instant give the same answer.
+//! - Nothing is allowed unless a rule allows it, and a deny rule overrides. Every error, and every
+//!   panic that is caught, is a denial.
 //! - Casbin's `Enforcer` never leaves `judge`.
 //!
 //! This crate must never know: sockets, files, the database, TLS, HTTP.

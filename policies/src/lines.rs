@@ -1,11 +1,11 @@
-//! The lines of `policy.csv` that decided something.
+//! The lines of `policy.csv` that decided a question.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Lines of `policy.csv` that decided something, as far as they were looked for: the first
-/// [`Lines::MOST`] that were found. More would not change the answer.
+/// Lines of `policy.csv` that decided a question: at most [`Lines::MOST`], the first that the
+/// search found. Further ones would not change the answer.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lines {
     count: u8,
@@ -13,28 +13,28 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// The most that are kept.
+    /// The most lines that are kept.
     pub const MOST: usize = 8;
 
-    /// How many there are.
+    /// Returns how many lines there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.count.into()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The lines, from 1, in order.
+    /// Yields the lines, from 1, sorted.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
         let lines = self.lines.get(..self.len()).unwrap_or_default();
         lines.iter().map(|line| *line as usize)
     }
 
-    /// The lines, in a list of their own.
+    /// Returns the lines as a vector.
     #[must_use]
     pub fn to_vec(&self) -> Vec<usize> {
         self.iter().collect()

@@ -1,4 +1,4 @@
-//! Rules that say nothing, or more than they seem to.
+//! Finds rules that have no effect, or more effect than they seem to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,30 +13,29 @@ use crate::pattern::Pattern;
 use crate::rule::{Effect, On, Rule, Who};
 use crate::snapshot::Snapshot;
 
-/// Something about a rule that deserves a look.
+/// A remark on a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The rule's line in `policy.csv`.
     pub line: usize,
     /// The rule.
     pub rule: String,
-    /// What kind of finding: `shadowed`, `never`, `unused`, `everyone`, `operand`, `alias`.
+    /// The kind of finding: `shadowed`, `never`, `unused`, `everyone`, `operand`, `alias`.
     pub kind: &'static str,
-    /// What it is, in words.
+    /// The finding, in words.
     pub what: String,
 }
 
-/// Up to how many rules each is held against all others.
+/// The most rules of a bundle in which each rule is compared with all others.
 const COMPARED: usize = 5_000;
 
 impl Snapshot {
-    /// What deserves a look in the bundle of this state. `used` says how often each line of
-    /// `policy.csv` let something through, as far as that is on record; `None` if nothing is
-    /// known of it.
+    /// Returns remarks on the rules of this state's bundle. `used` says how often each line of
+    /// `policy.csv` has permitted something on record; `None` if no record was read.
     #[must_use]
     pub fn lint(&self, used: Option<&BTreeMap<usize, u64>>, now: Timestamp) -> Vec<Finding> {
         let bundle = self.bundle();
-        // To hold each against all others, they are needed at once.
+        // Comparing each rule with all others needs them all in memory.
         let few: Vec<Rule> =
             if bundle.len() <= COMPARED { bundle.rules().collect() } else { vec![] };
         let (held, filled) = (self.roles_held(), self.groups_filled());
@@ -75,7 +74,7 @@ impl Snapshot {
         found
     }
 
-    /// Why a rule can never match.
+    /// Returns why a rule can never match.
     fn never(
         &self,
         rule: &Rule,
@@ -89,7 +88,7 @@ impl Snapshot {
             Who::Role(role) if !held.contains(role) => {
                 return Some(format!("nobody has {role}"));
             }
-            _ => {}
+            Who::Subject(_) | Who::Role(_) => {}
         }
         match rule.on() {
             On::Device(Device::Named(name)) => {
@@ -117,7 +116,7 @@ impl Snapshot {
         rule.when().is_over(now).then(|| "its time is over".to_owned())
     }
 
-    /// The roles that somebody has, and those that they lead to.
+    /// Returns the roles that a subject has, direct or by links.
     fn roles_held(&self) -> BTreeSet<Role> {
         let direct = self.members().flat_map(|(subject, member)| {
             let direct = member.roles.iter().map(|one| one.of.clone());
@@ -127,7 +126,7 @@ impl Snapshot {
         self.bundle().role_links().closure(direct).into_iter().collect()
     }
 
-    /// The groups that some device is in, and those that they lead to.
+    /// Returns the groups that a device is in, direct or by links.
     fn groups_filled(&self) -> BTreeSet<Group> {
         let devices = self.members().filter(|(subject, _)| subject.kind() == Kind::Device);
         let direct = devices.flat_map(|(_, member)| {
@@ -138,11 +137,11 @@ impl Snapshot {
         self.bundle().group_links().closure(direct).into_iter().collect()
     }
 
-    /// Whether `other` makes `rule` say nothing: whatever `rule` reaches, `other` reaches under
-    /// every condition.
+    /// Returns whether `other` makes `rule` useless: it reaches everything that `rule` reaches,
+    /// under every condition.
     fn shadows(&self, other: &Rule, rule: &Rule) -> bool {
         let same = other.line() == rule.line();
-        // Of two that say the same, the later one is shadowed.
+        // Of two equal rules, the later one is shadowed.
         let earlier = other.line() < rule.line() || !self.reaches_all(rule, other);
         !same
             && (other.effect() == Effect::Deny || rule.effect() == Effect::Allow)
@@ -173,7 +172,8 @@ impl Snapshot {
         who && on && acts && when && other.path().includes(rule.path())
     }
 
-    /// Whether a rule speaks of a part of the query where none is decided: then it is about a path.
+    /// Returns a remark if a rule speaks of a part of the query at an interface that decides none.
+    /// Such a rule is about a path.
     fn undecided(&self, rule: &Rule) -> Option<String> {
         let On::Device(Device::Named(device)) = rule.on() else { return None };
         let interface = self.interface(device, &rule.path().first()?.parse::<Name>().ok()?)?;
@@ -186,7 +186,8 @@ impl Snapshot {
         })
     }
 
-    /// Whether a rule denies one unit or table of a Modbus device that may answer under others.
+    /// Returns a remark if a rule denies one unit or table of a Modbus device that may answer under
+    /// others.
     fn passed_by(&self, rule: &Rule) -> Option<String> {
         let On::Device(Device::Named(device)) = rule.on() else { return None };
         let interface = self.interface(device, &rule.path().first()?.parse::<Name>().ok()?)?;
@@ -209,7 +210,7 @@ impl Snapshot {
         })
     }
 
-    /// Whether a rule lets everybody at a device.
+    /// Returns a remark if a rule allows every subject to use a device.
     fn everyone(&self, rule: &Rule) -> Option<String> {
         let whole = matches!(rule.who(), Who::Role(role)
             if ["role/users", "role/devices"].contains(&role.to_string().as_str()));
@@ -219,7 +220,7 @@ impl Snapshot {
     }
 }
 
-/// Why a rule can never match at an interface.
+/// Returns why a rule can never match at an interface.
 fn never_at(target: &Target, rule: &Rule) -> Option<String> {
     match target.protocol() {
         Protocol::Http => never_in_http(rule.path(), operand(target)),
@@ -240,7 +241,7 @@ fn never_at(target: &Target, rule: &Rule) -> Option<String> {
     }
 }
 
-/// The part of the query that is decided at an interface.
+/// Returns the part of the query that the interface decides.
 fn operand(target: &Target) -> Option<&Operand> {
     match &target.inspected()?.spoken {
         Inspection::Http(options) => options.operand.as_ref(),
@@ -248,7 +249,7 @@ fn operand(target: &Target) -> Option<&Operand> {
     }
 }
 
-/// What of a pattern no path of CoAP has that is decided.
+/// Returns what in a pattern can be in no CoAP path that is decided.
 fn never_in_coap(pattern: &Pattern) -> Option<String> {
     let segments = pattern.texts().count();
     let refused = |c: char| matches!(c, '/' | '\\' | '?' | '#') || c.is_control();
@@ -262,8 +263,8 @@ fn never_in_coap(pattern: &Pattern) -> Option<String> {
     never.then(|| "no path of CoAP is decided that has such a segment".to_owned())
 }
 
-/// What of a pattern no path of HTTP has in the one spelling in which it is decided, where that part
-/// of the query is decided.
+/// Returns what in a pattern can be in no HTTP path, given the one spelling in which paths are
+/// decided and the part of the query that the interface decides.
 fn never_in_http(pattern: &Pattern, operand: Option<&Operand>) -> Option<String> {
     let segments = pattern.texts().count();
     let part = operand.map(|operand| format!("@{}=", operand.key()));
@@ -273,7 +274,7 @@ fn never_in_http(pattern: &Pattern, operand: Option<&Operand>) -> Option<String>
     let last = pattern.texts().last().flatten();
     for (at, text) in pattern.texts().enumerate().skip(1) {
         let Some(text) = text else { continue };
-        // `/a/` and a part of its query is `a//@KEY=VALUE`.
+        // The path `/a/` with a part of its query is `a//@KEY=VALUE`.
         if text.is_empty() && at + 2 == segments && decides(last) {
             continue;
         }
@@ -284,13 +285,13 @@ fn never_in_http(pattern: &Pattern, operand: Option<&Operand>) -> Option<String>
         {
             return Some(format!("where {part}VALUE is decided, no other path ends with @"));
         }
-        // Such characters are refused however they are written.
+        // These characters are refused in every spelling.
         let refused = |c: char| c.is_control() || c == '\\' || c == '/';
         let dots = text == "." || text == "..";
         if text.is_empty() && at + 1 < segments || dots || text.contains(refused) {
             return Some("no path of HTTP is decided that has such a segment".to_owned());
         }
-        // What may stand in a segment (RFC 3986 section 3.3), and the escapes of everything else.
+        // The characters of a segment (RFC 3986 section 3.3), and the escapes of all others.
         let stands = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%".contains(c);
         let escaped = |c: &char| !stands(*c);
         if let Some(c) = text.chars().find(escaped) {

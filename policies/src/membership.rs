@@ -7,12 +7,12 @@ use jiff::Timestamp;
 
 use crate::bundle::Bundle;
 
-/// Membership in a role or group.
+/// A membership in a role or group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership<T> {
-    /// In what.
+    /// The role or group.
     pub of: T,
-    /// Until when, excluded; `None` is until it is taken away.
+    /// The first instant at which it no longer counts; `None` if it does not end by itself.
     pub until: Option<Timestamp>,
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn with_built_in<T: Clone>(
     these.iter().cloned().chain(built_in).collect()
 }
 
-/// The role that everybody of a kind has.
+/// Returns the role that every subject of a kind has.
 pub(crate) fn built_in_role(kind: Kind) -> Option<Role> {
     let name = match kind {
         Kind::User => "users",
@@ -35,29 +35,29 @@ pub(crate) fn built_in_role(kind: Kind) -> Option<Role> {
     name.parse().ok().map(Role::new)
 }
 
-/// The group that every device but the gateway is in.
+/// Returns the group that every device but the gateway is in.
 pub(crate) fn built_in_group() -> Option<Group> {
     "devices".parse().ok().map(Group::new)
 }
 
-/// What somebody or something is a member of, with the numbers of all that it leads to under one
-/// bundle.
+/// The direct memberships of a subject or device, with the numbers of all roles or groups that they
+/// lead to under one bundle.
 #[derive(Clone, Debug)]
 pub(crate) struct ResolvedMemberships<T> {
     of: Vec<Membership<T>>,
-    /// By memberships without an end.
+    /// The numbers from memberships that do not end.
     always: Box<[u32]>,
-    /// By each that has one.
+    /// The numbers from each membership that ends, with its end.
     ending: Box<[(Timestamp, Box<[u32]>)]>,
 }
 
 impl<T> ResolvedMemberships<T> {
-    /// In nothing.
+    /// Returns no memberships.
     pub(crate) fn none() -> Self {
         Self { of: Vec::new(), always: Box::default(), ending: Box::default() }
     }
 
-    /// The numbers of what is held at `now`, in order.
+    /// Returns the numbers that count at `now`, sorted.
     pub(crate) fn numbers(&self, now: Timestamp) -> Cow<'_, [u32]> {
         let mut live = self.ending.iter().filter(|(until, _)| now < *until).peekable();
         if live.peek().is_none() {
@@ -67,12 +67,12 @@ impl<T> ResolvedMemberships<T> {
         Cow::Owned(in_order(numbers))
     }
 
-    /// The first instant after `now` at which a membership ends.
+    /// Returns the first instant after `now` at which a membership ends.
     pub(crate) fn changes_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.ending.iter().map(|(until, _)| *until).filter(|until| now < *until).min()
     }
 
-    /// What it is a direct member of at `now`.
+    /// Yields the direct memberships at `now`.
     pub(crate) fn direct(&self, now: Timestamp) -> impl Iterator<Item = &T> {
         let live = self.of.iter().filter(move |one| one.until.is_none_or(|until| now < until));
         live.map(|one| &one.of)
@@ -87,25 +87,25 @@ fn in_order(numbers: impl Iterator<Item = u32>) -> Vec<u32> {
 }
 
 impl Bundle {
-    /// What a member of these roles holds under this bundle.
+    /// Resolves memberships in roles under this bundle.
     pub(crate) fn resolve_roles(&self, of: Vec<Membership<Role>>) -> ResolvedMemberships<Role> {
-        held(of, |role| {
+        resolve(of, |role| {
             let all = self.role_links().closure([role.clone()]);
             let number = |role: &Role| self.compiled().who("role/", role.name().as_str());
             all.iter().filter_map(number).collect()
         })
     }
 
-    /// What a device in these groups is in under this bundle.
+    /// Resolves memberships in groups under this bundle.
     pub(crate) fn resolve_groups(&self, of: Vec<Membership<Group>>) -> ResolvedMemberships<Group> {
-        held(of, |group| {
+        resolve(of, |group| {
             let all = self.group_links().closure([group.clone()]);
             all.iter().filter_map(|group| self.compiled().group(group.name().as_str())).collect()
         })
     }
 }
 
-fn held<T>(of: Vec<Membership<T>>, numbers: impl Fn(&T) -> Vec<u32>) -> ResolvedMemberships<T> {
+fn resolve<T>(of: Vec<Membership<T>>, numbers: impl Fn(&T) -> Vec<u32>) -> ResolvedMemberships<T> {
     let forever = of.iter().filter(|one| one.until.is_none());
     let always = in_order(forever.flat_map(|one| numbers(&one.of)));
     let ending = of.iter().filter_map(|one| Some((one.until?, numbers(&one.of).into())));

@@ -1,4 +1,4 @@
-//! What a bundle would change, before it does.
+//! Shows what a new bundle would change.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -11,46 +11,46 @@ use crate::bundle::{Bundle, difference};
 use crate::question::Question;
 use crate::snapshot::Snapshot;
 
-/// What would be different under another bundle.
+/// The differences that another bundle would make.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Preview {
-    /// Rules and links that there are only then.
+    /// Rules and links that only the new bundle has.
     pub added: Listed<String>,
-    /// Rules and links that there are no more then.
+    /// Rules and links that only the present bundle has.
     pub removed: Listed<String>,
-    /// Who may do what then that they may not do now.
+    /// What subjects may do under the new bundle only.
     pub opened: Listed<Pair>,
-    /// Who may not do what then that they may do now.
+    /// What subjects may do under the present bundle only.
     pub closed: Listed<Pair>,
-    /// Whether every pair of a subject with an interface, or with a part of the administration,
-    /// was asked about; with very many, only the first are.
+    /// Whether every pair of a subject with an interface or a part of the administration was asked
+    /// about. Of very many pairs, only the first are.
     pub all_pairs: bool,
 }
 
-/// How many there are, and the first of them.
+/// A count, and the first items.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Listed<T> {
-    /// How many.
+    /// How many items there are.
     pub count: usize,
-    /// The first of them, up to [`Listed::LIMIT`].
+    /// The first items, up to [`Listed::LIMIT`].
     pub first: Vec<T>,
 }
 
-/// Somebody, and something that they may or may not do.
+/// A subject, an action and a resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pair {
-    /// Who.
+    /// The subject.
     pub subject: Subject,
-    /// What.
+    /// The action.
     pub action: Action,
-    /// On what.
+    /// The resource.
     pub resource: String,
 }
 
-/// How many pairs are asked about.
+/// The most pairs that a preview asks about.
 const PAIRS: usize = 50_000;
 
-/// The parts of the administration, as a preview asks about them.
+/// The parts of the administration that a preview asks about.
 const PARTS: [&str; 11] = [
     "status",
     "devices",
@@ -66,15 +66,15 @@ const PARTS: [&str; 11] = [
 ];
 
 impl<T> Listed<T> {
-    /// How many are listed.
+    /// The most items that are listed.
     pub const LIMIT: usize = 100;
 
-    /// None.
+    /// Returns an empty list.
     fn none() -> Self {
         Self { count: 0, first: vec![] }
     }
 
-    /// One more. It is made only if it is listed: there may be a million.
+    /// Adds an item. `one` makes it only if it is listed, since there may be a million.
     fn add(&mut self, one: impl FnOnce() -> T) {
         self.count += 1;
         if self.first.len() < Self::LIMIT {
@@ -84,7 +84,7 @@ impl<T> Listed<T> {
 }
 
 impl Preview {
-    /// What is different under `next`, which has the members, devices and interfaces of `present`.
+    /// Returns what `next` changes. It has the members, devices and interfaces of `present`.
     #[must_use]
     pub fn between(present: &Snapshot, next: &Snapshot, now: Timestamp) -> Self {
         let (removed, added) = differences(present.bundle(), next.bundle());
@@ -120,7 +120,7 @@ impl Preview {
     }
 }
 
-/// Everything that a preview asks about: each interface as a whole, and each part of the
+/// Returns everything that a preview asks about: each interface as a whole, and each part of the
 /// administration.
 pub(crate) fn resources(snapshot: &Snapshot) -> Vec<(Resource, Action)> {
     let mut found = vec![];
@@ -129,7 +129,7 @@ pub(crate) fn resources(snapshot: &Snapshot) -> Vec<(Resource, Action)> {
     for (device, interface) in interfaces {
         for action in interface.target.protocol().actions() {
             let path = Path::parse(interface.target.protocol(), *action, interface.name.as_str());
-            // An action that needs an operand is not about the interface as a whole.
+            // An action that needs an operand cannot be asked of the interface as a whole.
             let Ok(path) = path else { continue };
             found.push((Resource { device: Device::Named(device.clone()), path }, *action));
         }
@@ -143,7 +143,7 @@ pub(crate) fn resources(snapshot: &Snapshot) -> Vec<(Resource, Action)> {
     found
 }
 
-/// The lines that only the first bundle has, and those that only the second has.
+/// Returns the lines that only the first bundle has, and those that only the second has.
 fn differences(first: &Bundle, second: &Bundle) -> (Listed<String>, Listed<String>) {
     let (mut without, mut within) = (Listed::none(), Listed::none());
     let (first, second) = (first.text(), second.text());
@@ -153,7 +153,7 @@ fn differences(first: &Bundle, second: &Bundle) -> (Listed<String>, Listed<Strin
         ("groups.csv", &first.groups, &second.groups),
     ] {
         let (gone, come) = changed(old, new);
-        // A line that has only moved, or is written with other spaces, is the same.
+        // A line that has only moved, or has other spaces, counts as the same.
         only(file, &gone, &come, &mut without);
         only(file, &come, &gone, &mut within);
     }
@@ -163,7 +163,7 @@ fn differences(first: &Bundle, second: &Bundle) -> (Listed<String>, Listed<Strin
 /// Lines with their numbers.
 type Numbered<'a> = Vec<(usize, &'a str)>;
 
-/// The lines that are not simply the same in both texts.
+/// Returns the lines of each text after skipping equal lines at both ends.
 fn changed<'a>(old: &'a str, new: &'a str) -> (Numbered<'a>, Numbered<'a>) {
     let numbered = |text: &'a str| (1..).zip(text.lines()).collect::<Vec<_>>();
     let Some(hunks) = difference(old, new) else { return (numbered(old), numbered(new)) };
@@ -182,9 +182,9 @@ fn changed<'a>(old: &'a str, new: &'a str) -> (Numbered<'a>, Numbered<'a>) {
     (gone, come)
 }
 
-/// What of these lines is not among the others, with where it stands.
+/// Adds those of `these` that are not among `others`, with file and line.
 fn only(file: &str, these: &Numbered<'_>, others: &Numbered<'_>, left: &mut Listed<String>) {
-    // By their hashes, under a key that nobody knows: the lines themselves would take much more.
+    // Keeps hashes under a random key, since the lines would take much more memory.
     let hasher = RandomState::new();
     let mut counts: HashMap<u64, usize> = HashMap::new();
     for meaning in others.iter().filter_map(|(_, line)| meaning(line)) {
@@ -199,7 +199,7 @@ fn only(file: &str, these: &Numbered<'_>, others: &Numbered<'_>, left: &mut List
     }
 }
 
-/// A rule or link without regard to its spaces.
+/// Returns a rule or link without its spaces.
 fn meaning(line: &str) -> Option<String> {
     let fields = line.split(',').map(str::trim).collect::<Vec<_>>().join(", ");
     (!fields.is_empty() && !fields.starts_with('#')).then_some(fields)

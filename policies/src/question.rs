@@ -1,14 +1,14 @@
-//! Questions, requests, and what surrounds them.
+//! Questions, requests, and the context in which they are asked.
 
 use std::net::IpAddr;
 
 use doorward_model::{Action, CertificateId, Resource, Subject, SubjectId};
 use jiff::Timestamp;
 
-/// What surrounds a question; what `when` columns are judged on.
+/// The context of a question, by which `when` columns are judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
-    /// The instant for which the answer is asked.
+    /// The instant of the question.
     pub now: Timestamp,
     /// The address that the subject comes from. Without it, `from=` is unknown.
     pub source: Option<IpAddr>,
@@ -17,16 +17,16 @@ pub struct Context {
     pub proven: Option<Timestamp>,
 }
 
-/// May this subject do this action on this resource?
+/// A question: may this subject do this action on this resource?
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
-    /// Who acts.
+    /// The subject that acts.
     pub subject: Subject,
-    /// What is asked for.
+    /// The resource.
     pub resource: Resource,
-    /// What is to be done.
+    /// The action.
     pub action: Action,
-    /// From where it is asked. Without it, `from=` is unknown.
+    /// The address that the subject comes from. Without it, `from=` is unknown.
     pub source: Option<IpAddr>,
     /// When the subject last proved its key by a full handshake. Without it, `auth-age<=` is
     /// unknown.
@@ -34,21 +34,21 @@ pub struct Question {
 }
 
 impl Question {
-    /// What surrounds it at `now`.
+    /// Returns the context of the question at `now`.
     pub(crate) fn context(&self, now: Timestamp) -> Context {
         let source = self.source.map(|source| source.to_canonical());
         Context { now, source, proven: self.proven }
     }
 }
 
-/// A question asked by someone who has proven an identity. From it alone a
-/// [`Permit`](crate::Permit) can follow.
+/// A question of a subject that has proven its identity. Only a request can lead to a
+/// [`Permit`](crate::Permit).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The question.
     pub question: Question,
-    /// The number of the subject that asks; a name used again has another.
+    /// The number of the subject. A name that is used again has another number.
     pub subject: SubjectId,
-    /// The certificate that proves it.
+    /// The certificate that proves the identity.
     pub certificate: CertificateId,
 }

@@ -1,4 +1,4 @@
-//! Whether somebody has any business at an interface at all.
+//! Decides whether a subject may do anything at an interface.
 
 use std::net::IpAddr;
 
@@ -16,21 +16,21 @@ use crate::rule::Effect;
 use crate::snapshot::Snapshot;
 
 impl Snapshot {
-    /// Whether whoever makes `request` might do anything at the interface that its path begins
-    /// with, whatever the request's own action: asked at a door before the first operation is
-    /// known, so that an interface that is none of somebody's business looks like one that is not
-    /// there. It gives no leave to do anything.
+    /// Checks whether the subject of `request` might do anything at the interface that the path
+    /// begins with; the request's own action does not matter. It is asked before the first
+    /// operation is known, so that an interface where the subject may do nothing looks like one
+    /// that does not exist. It makes no permit.
     ///
     /// # Errors
-    /// When nothing that could be asked there would be permitted.
+    /// When nothing that could be asked at the interface would be permitted.
     pub fn reaches(&self, request: &Request, now: Timestamp) -> Result<(), Denial> {
         let mut asked = request.clone();
         let resolved = self.resolve(&request.question);
         let protocol = resolved.protocol();
         let opening = protocol.and_then(Protocol::opening);
-        // The same is asked whatever is spoken there, and where there is nothing, so that it takes
-        // as long: the action that opens a flow, and then every action there is. What the
-        // interface does not know does not count.
+        // It asks the same questions whatever the protocol is, and if there is no such interface,
+        // so that it always takes as long: the action that opens a flow, and then every action. An
+        // action that the protocol does not have does not count.
         asked.question.action = Action::Connect;
         let mut open = self.opens(&asked.question, &resolved, now) && opening.is_some();
         let name = match request.question.resource.path.segments() {
@@ -60,8 +60,8 @@ impl Snapshot {
         }
     }
 
-    /// Whether a subject may do anything at all in the gateway's own administration, from there
-    /// and by a handshake of that time. It gives no leave to do it.
+    /// Returns whether a subject may do anything in the gateway's administration, from that address
+    /// and with a handshake at that time. It makes no permit.
     #[must_use]
     pub fn administers(
         &self,
@@ -83,14 +83,15 @@ impl Snapshot {
         })
     }
 
-    /// Whether a rule allows some of what the question's path names, and none denies all of it.
+    /// Returns whether a rule allows some of what the question's path names, and no rule denies all
+    /// of it.
     fn opens(&self, question: &Question, resolved: &ResolvedQuestion<'_>, now: Timestamp) -> bool {
         let none = (ResolvedMemberships::none(), ResolvedMemberships::none());
         let (roles, groups) = self.memberships(resolved, &none);
         let context = question.context(now);
         let case = Case::new(self.bundle(), (question, &[]), context, roles, groups);
         let compiled = self.bundle().compiled();
-        // Whether there is one; `None` if that is not found out.
+        // Whether such a rule exists; `None` if the search ran out of steps.
         let any = |effect, extent| {
             let mut any = false;
             let found = &mut |rule, entry: &RuleEntry| {
@@ -104,7 +105,7 @@ impl Snapshot {
                 any |= applies && !suspended;
                 match (any, suspended) {
                     (true, _) => SearchControl::Stop,
-                    // Another one may not be.
+                    // Another rule of the kind may not be suspended.
                     (false, true) => SearchControl::Next,
                     (false, false) => SearchControl::SkipAlike,
                 }
@@ -113,7 +114,7 @@ impl Snapshot {
             let looked = case.find_to((effect, extent), path, Limit::Few, found);
             (any || looked != SearchEnd::OutOfSteps).then_some(any)
         };
-        // Whoever has so many rules there has business there. Each operation is decided by itself.
+        // A subject with too many rules to search is let in. Each operation is decided by itself.
         any(Effect::Allow, Extent::Some) != Some(false)
             && any(Effect::Deny, Extent::All) != Some(true)
     }
@@ -162,9 +163,9 @@ mod tests {
             ("p, user/alice, other, **, *, , allow", Err(Refusal::NoRule)),
             ("p, user/alice, plc, ssh, connect, , allow", Err(Refusal::NoRule)),
             ("p, user/alice, plc, bus/**, *, , allow", Err(Refusal::NoRule)),
-            // None of the protocol's actions.
+            // Actions that the protocol does not have.
             ("p, user/alice, plc, modbus/**, get|connect, , allow", Err(Refusal::NoRule)),
-            // Not now.
+            // Not at this time.
             (
                 "p, user/alice, plc, modbus/**, read, until=2026-01-01T00:00:00Z, allow",
                 Err(Refusal::NoRule),
@@ -194,17 +195,17 @@ mod tests {
         let all = under("p, user/alice, plc, **, *, , allow");
         assert_eq!(reaches(&all, "none"), Err(Refusal::UnknownInterface));
         assert_eq!(reaches(&all, "Not a name"), Err(Refusal::UnknownInterface));
-        // Where there is an opening question, it is that.
+        // Where an action opens a flow, that action decides.
         let topics = under("p, user/alice, plc, bus/a/**, publish, , allow");
         assert_eq!(reaches(&topics, "bus"), Err(Refusal::NoRule));
         assert_eq!(reaches(&under("p, user/alice, plc, bus, connect, , allow"), "bus"), Ok(()));
-        // Whoever does not stand reaches nothing.
+        // A subject without a live certificate reaches nothing.
         let gone = all.with_certificate(certificate(), None);
         assert_eq!(reaches(&gone, "modbus"), Err(Refusal::CertificateNotLive));
     }
 
-    /// Whoever may nothing cannot tell by the time that it takes what there is: rules are looked
-    /// for as often, at an interface of whatever protocol and where there is none.
+    /// The time of a refusal does not tell what exists: the number of searches is the same at an
+    /// interface of any protocol, and without an interface.
     #[test]
     fn as_much_is_asked_whether_or_not_there_is_an_interface() {
         let off = |snapshot: Snapshot| {
@@ -267,7 +268,7 @@ mod tests {
         let path = Path::modbus(&name, 1, doorward_model::Table::Holding, 7, 7);
         let decision = many.decide_again(&request(path, Action::Read), now());
         assert!(matches!(decision, Decision::Denial(_)));
-        // Those of others are no business of theirs.
+        // Rules of other subjects do not count.
         let others = under(&policy(5000).replace("user/alice", "user/bob"));
         assert_eq!(reaches(&others, "modbus"), Err(Refusal::NoRule));
     }
@@ -300,7 +301,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
-        /// Whoever may do something gets in to do it.
+        /// A subject that may do something at an interface reaches it.
         #[test]
         fn whatever_is_permitted_is_reached(
             rules in prop::collection::vec(

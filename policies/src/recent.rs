@@ -1,11 +1,12 @@
-//! A bounded map that forgets what has not been used for long.
+//! A bounded map that drops its least recently used entries.
 
 use std::hash::{BuildHasher as _, Hash};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-/// A bounded map that forgets what has not been used for long: what is used moves to the young
-/// half, and when that is full, what is left in the old half is gone.
+/// A bounded map that drops its least recently used entries. A used entry moves to the young half.
+/// When the young half is full, it becomes the old half, and the entries of the former old half are
+/// dropped.
 #[derive(Debug)]
 pub(crate) struct Recent<K, V> {
     young: HashTable<(K, V)>,
@@ -15,13 +16,13 @@ pub(crate) struct Recent<K, V> {
 }
 
 impl<K: Eq + Hash, V> Recent<K, V> {
-    /// A map of at most twice `half` entries.
+    /// Returns a map of at most twice `half` entries.
     pub(crate) fn new(half: usize) -> Self {
         let hasher = DefaultHashBuilder::default();
         Self { young: HashTable::new(), old: HashTable::new(), half, hasher }
     }
 
-    /// Does something with what is kept under `key`, if it is.
+    /// Calls `then` with the value of `key`, if there is one.
     pub(crate) fn with<R>(&mut self, key: &K, then: impl FnOnce(&mut V) -> R) -> Option<R> {
         let hash = self.hasher.hash_one(key);
         if let Some((_, value)) = self.young.find_mut(hash, |(kept, _)| kept == key) {
@@ -34,7 +35,7 @@ impl<K: Eq + Hash, V> Recent<K, V> {
         Some(done)
     }
 
-    /// Keeps something in place of what was kept under that key.
+    /// Inserts a value, or replaces the one of that key.
     pub(crate) fn insert(&mut self, key: K, value: V) {
         if self.young.len() >= self.half {
             self.old = std::mem::take(&mut self.young);
@@ -48,7 +49,7 @@ impl<K: Eq + Hash, V> Recent<K, V> {
         self.young.insert_unique(hash, (key, value), |(kept, _)| hasher.hash_one(kept));
     }
 
-    /// Forgets something.
+    /// Removes a key.
     pub(crate) fn remove(&mut self, key: &K) {
         let hash = self.hasher.hash_one(key);
         for half in [&mut self.young, &mut self.old] {
@@ -58,7 +59,7 @@ impl<K: Eq + Hash, V> Recent<K, V> {
         }
     }
 
-    /// How many entries there are.
+    /// Returns how many entries there are.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.young.len() + self.old.len()

@@ -1,4 +1,4 @@
-//! Recorded decisions, decided again under another bundle.
+//! Decides recorded questions again under another bundle.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,48 +11,48 @@ use serde::Serialize;
 use crate::record::{Event, Record};
 use crate::snapshot::Snapshot;
 
-/// Decides recorded questions again, record by record.
+/// A replay of recorded decisions under another bundle.
 pub struct Replay {
     next: Arc<Snapshot>,
-    /// Ages of a handshake that tell all answers apart which could hang on it: a fresh one, and
-    /// each that is just too old for some condition. Without such conditions, none is supposed.
+    /// The handshake ages that are tried, since records do not have them: a fresh handshake, and
+    /// for each condition one that is just too old. `None` if no condition asks for an age.
     ages: Vec<Option<SignedDuration>>,
     asked: BTreeMap<Asked, Again>,
     replay: Replayed,
 }
 
-/// What came of a replay.
+/// The result of a replay.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Replayed {
     /// How many recorded decisions were decided again.
     pub decisions: u64,
-    /// How many of them were not about the rules, such as unknown names, and were left out.
+    /// How many records were left out because they were not decided by rules, such as unknown
+    /// names.
     pub left_out: u64,
-    /// How many of them hang on how old a handshake was, which is not on record. They are not
-    /// among those that differ.
+    /// How many decisions depend on the age of a handshake. They are not in `differing`.
     pub unknown: u64,
-    /// Those that would have come out differently, the most frequent first.
+    /// The decisions that come out differently, the most frequent first.
     pub differing: Vec<Differing>,
-    /// How many kinds of them there are; `differing` has the first.
+    /// How many kinds of differing decisions there are; `differing` has the first.
     pub kinds: usize,
 }
 
-/// Decisions that would have come out differently.
+/// Equal decisions that come out differently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Differing {
-    /// Who asked.
+    /// The subject.
     pub subject: Subject,
-    /// For what.
+    /// The action.
     pub action: Action,
-    /// On what.
+    /// The resource.
     pub resource: String,
-    /// Whether it was permitted then.
+    /// Whether the question was permitted.
     pub was_permitted: bool,
-    /// Whether it would be permitted under the bundle.
+    /// Whether the other bundle permits it.
     pub is_permitted: bool,
-    /// The lines of the bundle's `policy.csv` that would decide.
+    /// The deciding lines of the other bundle's `policy.csv`.
     pub rules: Vec<usize>,
-    /// How often it was asked.
+    /// How often the question was asked.
     pub count: u64,
     /// When it was last asked.
     pub last: Timestamp,
@@ -75,15 +75,15 @@ struct Again {
     last: Timestamp,
 }
 
-/// Of how many conditions on the age of a handshake the limits are tried.
+/// The most conditions on handshake ages whose limits are tried.
 const AGES: usize = 64;
-/// How many kinds are named.
+/// The most kinds that are listed.
 const NAMED: usize = 200;
-/// How many kinds are kept apart.
+/// The most kinds that are counted separately.
 const APART: usize = 100_000;
 
 impl Replay {
-    /// A replay under `next`.
+    /// Returns a replay under `next`.
     #[must_use]
     pub fn new(next: Arc<Snapshot>) -> Self {
         let limits = next.bundle().compiled().ages();
@@ -93,13 +93,27 @@ impl Replay {
         Self { next, ages, asked: BTreeMap::new(), replay: Replayed::default() }
     }
 
-    /// Decides one record again, if it is of a decision. Who is in which role or group is as it is
-    /// now; the time and the address are as they were. How old the handshake was is not known.
+    /// Decides a record again, if it is of a decision. Memberships are the present ones; time and
+    /// address are those of the record. The age of the handshake is unknown.
     pub fn take(&mut self, record: &Record) {
         let was_permitted = match record.event {
             Event::FlowOpen | Event::Request => true,
             Event::FlowRefused | Event::RequestRefused => false,
-            _ => return,
+            Event::Start
+            | Event::Stop
+            | Event::SessionOpen
+            | Event::SessionEnd
+            | Event::FlowEnd
+            | Event::Operation
+            | Event::OperationRefused
+            | Event::RequestEnd
+            | Event::Refusals
+            | Event::Issuing
+            | Event::Issued
+            | Event::CodeRefused
+            | Event::Claimed
+            | Event::Recovery
+            | Event::Alarm => return,
         };
         let by_rules = ["no-rule", "denied-by-rule", "outside-time", "conditions"];
         let about_rules = was_permitted
@@ -156,7 +170,7 @@ impl Replay {
         again.last = again.last.max(record.at);
     }
 
-    /// What came of it.
+    /// Returns the result.
     #[must_use]
     pub fn done(self) -> Replayed {
         let mut replay = self.replay;
@@ -197,7 +211,7 @@ mod tests {
             (rule("auth-age<=1h", "allow"), 0, 1),
             (rule("", "deny"), 1, 0),
             (rule("", "allow") + rule("auth-age<=1h", "deny").as_str(), 0, 1),
-            // Permitted between one hour and two, and denied at either end.
+            // Permitted from one hour to two, and denied before and after.
             (rule("auth-age<=2h", "allow") + rule("auth-age<=1h", "deny").as_str(), 0, 1),
             (rule("auth-age<=1h", "allow") + rule("auth-age<=2h", "deny").as_str(), 1, 0),
             (rule("", "allow") + rule("auth-age<=1h", "allow").as_str(), 0, 0),

@@ -1,4 +1,4 @@
-//! Questions about sets beside many rules that deny, to be measured.
+//! Benchmarks of questions about sets, with many deny rules.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -11,31 +11,31 @@ use crate::decision::Opinion;
 use crate::question::Question;
 use crate::snapshot::{Interface, Member, Snapshot};
 
-/// How the rules of a made-up bundle lie that deny, and what is asked beside them.
+/// How the deny rules of a made-up bundle relate to the questions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetShape {
-    /// In another branch than what is asked for.
+    /// The rules are in another branch than the questions.
     Beside,
-    /// One level behind the wildcard that is asked with, each.
+    /// Each rule is one level below the question's wildcard.
     Behind,
-    /// Two levels behind it.
+    /// Each rule is two levels below it.
     Deeper,
-    /// Within what is asked for.
+    /// The rules are within the questions.
     Within,
-    /// Within it, but at another time.
+    /// The rules are within the questions, and apply at another time.
     Later,
-    /// Within it, each at a time of its own.
+    /// The rules are within the questions, each with a time of its own.
     Times,
-    /// Of others than whoever asks.
+    /// The rules are for other subjects.
     Others,
-    /// For Modbus units, of which all are asked about.
+    /// The rules are for Modbus units, and the questions are about all units.
     Units,
-    /// So that each part of the question is met by half of them, and the whole by none.
+    /// Each part of a question is met by half of the rules, and the whole by none.
     Crossed,
 }
 
 impl SetShape {
-    /// Every shape.
+    /// All shapes.
     pub const ALL: [Self; 9] = [
         Self::Beside,
         Self::Behind,
@@ -48,7 +48,7 @@ impl SetShape {
         Self::Crossed,
     ];
 
-    /// The shape's word.
+    /// Returns the shape's word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -64,7 +64,7 @@ impl SetShape {
         }
     }
 
-    /// The path, conditions and subject of a rule.
+    /// Returns the path, conditions and subject of a rule.
     fn rule(self, number: usize) -> (String, String, &'static str) {
         let (all, always) = ("role/users", String::new);
         match self {
@@ -96,7 +96,7 @@ impl SetShape {
         }
     }
 
-    /// What is asked for.
+    /// Returns the paths of the questions, and their action.
     fn asked(self) -> (&'static [&'static str], Action) {
         let filters: &[&str] = match self {
             Self::Beside => &["bus/room/+/state", "bus/room/#", "bus/+/open/x", "bus/room/+"],
@@ -111,7 +111,7 @@ impl SetShape {
     }
 }
 
-/// Questions about sets, and a state in which they are asked beside many rules that deny.
+/// Questions about sets, and a state with many deny rules.
 #[derive(Debug)]
 pub struct SetBench {
     snapshot: Snapshot,
@@ -120,7 +120,7 @@ pub struct SetBench {
 }
 
 impl SetBench {
-    /// With so many rules that deny; `None` if they make no bundle.
+    /// Returns a benchmark with that many deny rules; `None` if they make no bundle.
     #[must_use]
     pub fn new(shape: SetShape, denies: usize, now: Timestamp) -> Option<Self> {
         let mut policy = String::new();
@@ -162,19 +162,19 @@ impl SetBench {
         Some(Self { snapshot, questions, now })
     }
 
-    /// How many questions there are.
+    /// Returns how many questions there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.questions.len()
     }
 
-    /// Whether there are none: never.
+    /// Returns whether there are no questions, which is never so.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.questions.is_empty()
     }
 
-    /// A question in words.
+    /// Returns a question in words.
     #[must_use]
     pub fn shown(&self, number: usize) -> String {
         self.questions.get(number).map(|one| one.resource.path.raw()).unwrap_or_default()
@@ -186,7 +186,7 @@ impl SetBench {
         self.questions.get(number).map(|question| self.snapshot.outlook(question, self.now))
     }
 
-    /// Decides a question by both judges, as at an admission.
+    /// Decides a question by both judges, as for an admission.
     #[must_use]
     pub fn admit(&self, number: usize) -> Option<Opinion> {
         self.questions.get(number).map(|question| self.snapshot.opinion(question, self.now))
@@ -209,7 +209,7 @@ mod tests {
         opinion.refusal
     }
 
-    /// Both judges say so of each question of a shape.
+    /// Checks that both judges give these answers to the questions of a shape.
     fn all_say(shape: SetShape, denies: usize, expected: &[Option<Refusal>]) {
         let bench = SetBench::new(shape, denies, now()).unwrap();
         assert_eq!(bench.len(), expected.len());
@@ -240,7 +240,7 @@ mod tests {
         all_say(SetShape::Crossed, 300, &[YES, YES]);
         all_say(SetShape::Crossed, 30_000, &[BROAD, YES]);
         all_say(SetShape::Units, 30_000, &[BROAD, YES]);
-        // Casbin is not asked about very many conditions, either.
+        // Casbin is not asked about so many conditions.
         all_say(SetShape::Times, 30, &[YES; 3]);
         all_say(SetShape::Times, 300, &[BROAD; 3]);
         let bench = SetBench::new(SetShape::Times, 300, now()).unwrap();

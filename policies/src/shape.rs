@@ -7,24 +7,24 @@ use doorward_model::{Group, Role};
 
 use crate::bundle::BundleText;
 
-/// A made-up bundle of any size, to measure decisions on.
+/// The form of a made-up bundle for benchmarks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Spread over many roles and groups, which all have much the same paths.
+    /// Rules for many roles and groups, with similar paths.
     Spread,
-    /// All for one role on one group, each with a path of its own.
+    /// Rules for one role on one group, each with a path of its own.
     OneCell,
-    /// Ranges of Modbus addresses that overlap each other, for a hundred roles.
+    /// Overlapping ranges of Modbus addresses, for a hundred roles.
     Ranges,
-    /// Fifty roles on twenty groups, all of them for one subject and one device.
+    /// Fifty roles on twenty groups, all of which one subject and one device have.
     ManyRoles,
 }
 
 impl Shape {
-    /// Every shape.
+    /// All shapes.
     pub const ALL: [Self; 4] = [Self::Spread, Self::OneCell, Self::Ranges, Self::ManyRoles];
 
-    /// The shape's word.
+    /// Returns the shape's word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -35,7 +35,7 @@ impl Shape {
         }
     }
 
-    /// A bundle of that shape with `rules` rules.
+    /// Returns a bundle of that shape with `rules` rules.
     #[must_use]
     pub fn text(self, rules: usize) -> BundleText {
         let mut policy = String::with_capacity(rules * 64);
@@ -49,13 +49,13 @@ impl Shape {
     fn rule(self, number: usize, rules: usize, out: &mut String) {
         // Writing to a String cannot fail.
         let mut line = |line: fmt::Arguments<'_>| out.write_fmt(line).unwrap_or_default();
-        // Numbers that look random and are the same each time.
+        // A number that looks random but is always the same.
         let mixed = number.wrapping_mul(0x9e37_79b1) >> 7;
         let effect = if number % 100 == 99 { "deny" } else { "allow" };
         let when = match number % 10 {
             3 => "from=10.0.0.0/8|192.168.0.0/16",
             7 => "time=Mon-Fri 07:00-19:00 Europe/Berlin",
-            // Of rules that deny, most are for other times.
+            // Most deny rules are for other times.
             9 => "until=2020-01-01T00:00:00Z",
             _ => "",
         };
@@ -99,8 +99,8 @@ impl Shape {
         }
     }
 
-    /// The roles and groups that everybody and every device is in, besides those of the rule that
-    /// is asked about.
+    /// Returns the roles and groups that every subject and device has, in addition to those of the
+    /// rule in question.
     pub(crate) fn held(self) -> (Vec<Role>, Vec<Group>) {
         if self != Self::ManyRoles {
             return (vec![], vec![]);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-/// A map that is cheap to copy and quick to look into: a copy shares all parts, and a change to
-/// one copies only the part that it is in.
+/// A map that is cheap to copy: a copy shares all parts, and a change copies only the part that it
+/// is in.
 #[derive(Clone)]
 pub(crate) struct SharedMap<K, V> {
     parts: Arc<[Part<K, V>]>,
@@ -16,7 +16,7 @@ pub(crate) struct SharedMap<K, V> {
 
 type Part<K, V> = Arc<HashTable<(K, V)>>;
 
-/// How many parts there are.
+/// The number of parts.
 const PARTS: usize = 256;
 
 impl<K: Eq + Hash + Clone, V: Clone> SharedMap<K, V> {
@@ -56,13 +56,13 @@ impl<K: Eq + Hash + Clone, V: Clone> SharedMap<K, V> {
         Arc::make_mut(&mut self.parts).get_mut(part_of(hash)).map(Arc::make_mut)
     }
 
-    /// Everything, in no order.
+    /// Yields all entries, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.parts.iter().flat_map(|part| part.iter()).map(|(key, value)| (key, value))
     }
 }
 
-/// The bits that no table uses to find its places.
+/// Returns the part of a hash, from bits that the tables do not use.
 fn part_of(hash: u64) -> usize {
     let [part, ..] = (hash >> 32).to_le_bytes();
     part.into()

@@ -20,7 +20,8 @@ use crate::shared::SharedMap;
 
 /// The immutable state of one epoch, from which decisions are made.
 ///
-/// A snapshot shares its parts with its predecessor, so a change copies only what it touches.
+/// A snapshot shares its parts with the one before, so a change copies only the parts that it
+/// touches.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     domain: Domain,
@@ -31,27 +32,28 @@ pub struct Snapshot {
     members: SharedMap<Subject, Arc<KnownMember>>,
     interfaces: SharedMap<Name, Arc<[Interface]>>,
     certificates: SharedMap<CertificateId, Certificate>,
-    /// Lines of the bundle that permit nothing, since the judges differed about them.
+    /// The lines of `policy.csv` that permit nothing, because the judges differed about them.
     suspended: Arc<BTreeSet<usize>>,
-    /// The groups of a device that is not there: those that every device is in. A question about
-    /// it is judged with them, so that it takes as long as one about a device that is there.
+    /// The groups of a device that does not exist: those that every device is in. A question about
+    /// such a device is judged with them, so that it takes as long as one about a device that
+    /// exists.
     no_device: Arc<ResolvedMemberships<Group>>,
     stamp: Stamp,
 }
 
-/// Tells states apart: two with the same stamp are one and the same, and copies of each other.
+/// Identifies a state: two snapshots with the same stamp are copies of each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp(u64);
 
 impl Stamp {
-    /// One that there was never before.
+    /// Returns a stamp that was never used before.
     fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 
-/// Two snapshots are the same if they answer alike: bundles are compared by their text.
+/// Two snapshots are equal if they give the same answers. Bundles are compared by their text.
 impl PartialEq for Snapshot {
     fn eq(&self, other: &Self) -> bool {
         (&self.domain, self.epoch, self.revision, self.claimed)
@@ -63,20 +65,20 @@ impl PartialEq for Snapshot {
     }
 }
 
-/// A subject as a snapshot knows it.
+/// A subject in a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// The number behind its name.
+    /// The immutable number of its name.
     pub id: SubjectId,
-    /// Whether it may act, and be acted on if it is a device.
+    /// Whether it may act and, if it is a device, be acted on.
     pub enabled: bool,
-    /// The roles that it is a direct member of.
+    /// Its direct roles.
     pub roles: Vec<Membership<Role>>,
-    /// The groups that it is a direct member of, if it is a device.
+    /// Its direct groups, if it is a device.
     pub groups: Vec<Membership<Group>>,
 }
 
-/// A subject, with what its memberships mean under the bundle in force.
+/// A subject, with its memberships resolved under the bundle in force.
 #[derive(Clone, Debug)]
 pub(crate) struct KnownMember {
     pub(crate) member: Member,
@@ -104,32 +106,32 @@ fn no_device(bundle: &Bundle) -> Arc<ResolvedMemberships<Group>> {
     Arc::new(bundle.resolve_groups(with_built_in(&[], built_in_group())))
 }
 
-/// An interface as a snapshot knows it.
+/// An interface in a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
     /// The number of this declaration.
     pub id: InterfaceId,
     /// Its name on its device.
     pub name: Name,
-    /// Where it is reached.
+    /// Its target.
     pub target: Target,
-    /// The network that it was declared in, by the name that the configuration gives it. `None`
-    /// where it is reached by no network, and for what was declared before networks had names.
+    /// The name of the network that it was declared in. `None` if no network leads to it, or if it
+    /// was declared before networks had names.
     pub network: Option<Name>,
-    /// Whether it is on.
+    /// Whether it is enabled.
     pub enabled: bool,
 }
 
-/// An issuance row that is live: what a presented certificate must match.
+/// A live issuance row, which a presented certificate must match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// Whose it is.
+    /// The number of its subject.
     pub subject: SubjectId,
     /// SHA-256 of its SubjectPublicKeyInfo.
     pub key: Fingerprint,
-    /// From when it is valid, included.
+    /// The first instant at which it is valid.
     pub not_before: Timestamp,
-    /// Until when, included (RFC 5280 section 4.1.2.5).
+    /// The last instant at which it is valid (RFC 5280 section 4.1.2.5).
     pub not_after: Timestamp,
 }
 
@@ -140,7 +142,7 @@ impl Certificate {
 }
 
 impl Snapshot {
-    /// A snapshot under `bundle` that knows nobody and nothing.
+    /// Returns a snapshot under `bundle`, without subjects and interfaces.
     #[must_use]
     pub fn new(domain: Domain, revision: Revision, bundle: Arc<Bundle>) -> Self {
         Self {
@@ -158,14 +160,14 @@ impl Snapshot {
         }
     }
 
-    /// The same state under the number of a later change.
+    /// Returns the state with the number of a later change.
     #[must_use]
     pub fn at(mut self, epoch: Epoch) -> Self {
         self.epoch = epoch;
         self.changed()
     }
 
-    /// The same state under another bundle.
+    /// Returns the state under another bundle.
     #[must_use]
     pub fn with_bundle(mut self, revision: Revision, bundle: Arc<Bundle>) -> Self {
         if !bundle.numbers_like(&self.bundle) {
@@ -181,16 +183,16 @@ impl Snapshot {
         self.changed()
     }
 
-    /// The same state, in which what these lines of `policy.csv` would allow is denied, whatever
-    /// else allows it and whether or not their conditions hold: the judges have differed about
-    /// them. The next bundle ends that.
+    /// Returns the state with these lines of `policy.csv` suspended, because the judges differed
+    /// about them. Whatever they would allow is denied, even if other rules allow it or their
+    /// conditions do not hold. The next bundle ends the suspension.
     #[must_use]
     pub fn suspending(mut self, lines: &[usize]) -> Self {
         self.suspended = Arc::new(self.suspended.iter().chain(lines).copied().collect());
         self.changed()
     }
 
-    /// The same state, with what is suspended in `other` if that is under the same bundle.
+    /// Returns the state with the suspended lines of `other`, if both have the same bundle.
     #[must_use]
     pub fn suspended_like(mut self, other: &Self) -> Self {
         if self.revision == other.revision {
@@ -199,13 +201,13 @@ impl Snapshot {
         self.changed()
     }
 
-    /// The lines of `policy.csv` that are suspended.
+    /// Returns the suspended lines of `policy.csv`.
     #[must_use]
     pub fn suspended(&self) -> &Arc<BTreeSet<usize>> {
         &self.suspended
     }
 
-    /// The same state, with that subject as it is now; `None` if it is no more.
+    /// Returns the state with that subject; `None` removes it.
     #[must_use]
     pub fn with_member(mut self, subject: Subject, member: Option<Member>) -> Self {
         match member {
@@ -220,7 +222,7 @@ impl Snapshot {
         self.changed()
     }
 
-    /// The same state, with that device's interfaces as they are now.
+    /// Returns the state with these interfaces of a device.
     #[must_use]
     pub fn with_interfaces(mut self, device: Name, interfaces: Vec<Interface>) -> Self {
         if interfaces.is_empty() {
@@ -231,7 +233,7 @@ impl Snapshot {
         self.changed()
     }
 
-    /// The same state, with that certificate as it is now; `None` if it is not live.
+    /// Returns the state with that certificate; `None` removes it.
     #[must_use]
     pub fn with_certificate(mut self, id: CertificateId, certificate: Option<Certificate>) -> Self {
         match certificate {
@@ -243,20 +245,20 @@ impl Snapshot {
         self.changed()
     }
 
-    /// The same state, of a gateway that has had an owner or not.
+    /// Returns the state with that flag: whether an owner has claimed the gateway.
     #[must_use]
     pub fn with_claimed(mut self, claimed: bool) -> Self {
         self.claimed = claimed;
         self.changed()
     }
 
-    /// The state, changed: it is another one from now on.
+    /// Gives a changed state a stamp of its own.
     fn changed(mut self) -> Self {
         self.stamp = Stamp::new();
         self
     }
 
-    /// The groups of a device that is not there.
+    /// Returns the groups of a device that does not exist.
     pub(crate) fn no_device(&self) -> &ResolvedMemberships<Group> {
         &self.no_device
     }
@@ -265,37 +267,38 @@ impl Snapshot {
         self.stamp
     }
 
-    /// Whether an owner has claimed the gateway. Until then only the claim is answered.
+    /// Returns whether an owner has claimed the gateway. Before that, the gateway answers only the
+    /// claim.
     #[must_use]
     pub fn is_claimed(&self) -> bool {
         self.claimed
     }
 
-    /// The gateway's domain.
+    /// Returns the gateway's domain.
     #[must_use]
     pub fn domain(&self) -> &Domain {
         &self.domain
     }
 
-    /// The number of the last change in this state.
+    /// Returns the number of the last change.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    /// The number of the bundle in force.
+    /// Returns the number of the bundle in force.
     #[must_use]
     pub fn revision(&self) -> Revision {
         self.revision
     }
 
-    /// The bundle in force.
+    /// Returns the bundle in force.
     #[must_use]
     pub fn bundle(&self) -> &Arc<Bundle> {
         &self.bundle
     }
 
-    /// The subject of that name, if there is one.
+    /// Returns the subject of that name.
     #[must_use]
     pub fn member(&self, subject: &Subject) -> Option<&Member> {
         self.known(subject).map(|known| &known.member)
@@ -305,12 +308,12 @@ impl Snapshot {
         self.members.get(subject)
     }
 
-    /// Every subject, in no order.
+    /// Yields every subject, in no order.
     pub fn members(&self) -> impl Iterator<Item = (&Subject, &Member)> {
         self.members.iter().map(|(subject, known)| (subject, &known.member))
     }
 
-    /// The interfaces of a device, by name.
+    /// Returns the interfaces of a device.
     #[must_use]
     pub fn interfaces(&self, device: &Name) -> &[Interface] {
         self.declared(device).map_or(&[], |interfaces| interfaces)
@@ -320,7 +323,7 @@ impl Snapshot {
         self.interfaces.get(device)
     }
 
-    /// Every interface with its device, in no order.
+    /// Yields every interface with its device, in no order.
     pub fn all_interfaces(&self) -> impl Iterator<Item = (&Name, &Interface)> {
         let of = |(device, interfaces): (_, _)| (device, interfaces);
         self.interfaces.iter().map(of).flat_map(|(device, interfaces)| {
@@ -329,21 +332,21 @@ impl Snapshot {
         })
     }
 
-    /// One interface of a device.
+    /// Returns one interface of a device.
     #[must_use]
     pub fn interface(&self, device: &Name, name: &Name) -> Option<&Interface> {
         self.interfaces(device).iter().find(|interface| interface.name == *name)
     }
 
-    /// A live issuance row. Whether it is live *now* is asked at each decision.
+    /// Returns a live issuance row. Each decision checks whether the row is live *now*.
     #[must_use]
     pub fn certificate(&self, id: &CertificateId) -> Option<&Certificate> {
         self.certificates.get(id)
     }
 
-    /// Reads a question from its words. The path is read as the protocol of the interface
-    /// that it names types it; where there is none, it is literal, and the answer is no. It says
-    /// of no handshake.
+    /// Reads a question from its parts, without an instant of a handshake. The path is read by the
+    /// protocol of the interface that it names. Without such an interface the path is literal, and
+    /// the question is refused.
     ///
     /// # Errors
     /// When the path is not of the protocol's form.
@@ -360,7 +363,7 @@ impl Snapshot {
         Ok(Question { subject, resource, action, source, proven: None })
     }
 
-    /// What is spoken at the interface that a path names, if there is one.
+    /// Returns the protocol of the interface that a path names.
     pub(crate) fn protocol(&self, device: &Device, path: &str) -> Option<Protocol> {
         match device {
             Device::Gateway => Some(Protocol::Administration),
@@ -372,8 +375,8 @@ impl Snapshot {
     }
 }
 
-/// Reads a path as `protocol` types it; without one, or for an action that it does not have, the
-/// path is literal.
+/// Reads a path by `protocol`. The path is literal if there is no protocol, or if the protocol does
+/// not have the action.
 pub(crate) fn read_path(
     protocol: Option<Protocol>,
     action: Action,

@@ -1,4 +1,4 @@
-//! The tests of a bundle, tried on a state.
+//! Runs the tests of a bundle on a state.
 
 use doorward_model::{Protocol, Resource, escape};
 use jiff::Timestamp;
@@ -10,23 +10,23 @@ use crate::question::Question;
 use crate::snapshot::{Snapshot, read_path};
 use crate::supposed::{Supposed, nobody};
 
-/// A test whose answer is another than it must be.
+/// A test that fails.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failing {
-    /// Where it stands in `tests.toml`.
+    /// The test's line in `tests.toml`.
     pub line: usize,
     /// The question, in words.
     pub question: String,
-    /// What it must be, and what it is.
+    /// The expected answer, and the actual one.
     pub why: String,
     /// The lines of `policy.csv` that decided.
     pub rules: Vec<usize>,
 }
 
 impl Snapshot {
-    /// Those tests of `expectations` whose answer under this state is another than it must be.
-    /// Who is where is the state's; who or what the state does not know is in no role or group
-    /// but the built-in ones and those that the test gives.
+    /// Returns the tests of `expectations` that fail under this state. Memberships are those of the
+    /// state. A subject or device that the state does not have is only in the built-in roles and
+    /// groups, and in those of the test.
     #[must_use]
     pub fn failing(&self, expectations: &[Expectation], now: Timestamp) -> Vec<Failing> {
         expectations.iter().filter_map(|one| self.try_out(one, now)).collect()
@@ -58,7 +58,7 @@ impl Snapshot {
         }
     }
 
-    /// The question of a test, and what it supposes besides the state.
+    /// Returns the question of a test, with the roles and groups that it adds to the state.
     pub(crate) fn suppose(&self, test: &Expectation, now: Timestamp) -> Result<Supposed, String> {
         let (subject, roles) = match &test.asker {
             Asker::Subject(subject) => (subject.clone(), None),
@@ -77,7 +77,7 @@ impl Snapshot {
         supposed.roles.extend(test.roles.iter().chain(&roles).cloned());
         supposed.groups.extend(test.groups.iter().cloned());
         match roles {
-            // Whoever has just that role.
+            // The asker has that role alone.
             Some(_) => {
                 let built_in = supposed.clone().with_built_in();
                 supposed.groups = built_in.groups;
@@ -87,8 +87,8 @@ impl Snapshot {
         }
     }
 
-    /// What is spoken at a test's interface: what the state says, which the test must not
-    /// contradict, or else what the test says.
+    /// Returns the protocol of a test's interface: the one in the state, which the test must not
+    /// contradict, or else the one in the test.
     fn spoken(&self, test: &Expectation) -> Result<Option<Protocol>, String> {
         match (self.protocol(&test.device, &test.path), test.protocol) {
             (Some(known), Some(told)) if known != told => {

@@ -1,5 +1,5 @@
-//! What the machines of this crate must stand, whatever comes: targets for fuzzers. Each takes any
-//! bytes, and asserts what always holds.
+//! Fuzzing targets of this crate's machines. Each takes any bytes, and checks what must always
+//! hold.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 

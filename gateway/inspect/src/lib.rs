@@ -1,14 +1,13 @@
-//! What is asked for in the messages of a protocol: machines that read them, one for each
-//! protocol, without I/O.
+//! Reads what the messages of a protocol ask for, without I/O: one machine for each protocol.
 //!
-//! Bytes go in. Of each message a machine asks its [`Judge`] whether what it names may be done, and
-//! what comes out is for the device (it was permitted), for the client (an answer in the protocol's
-//! own words), or the end of the flow.
+//! A machine gets bytes. For each message it asks its [`Judge`] whether the named action may be
+//! done. Its output is for the device (permitted messages), for the client (answers in the
+//! protocol's own form), or the end of the flow.
 //!
 //! Invariants
-//! - What cannot be named is not forwarded.
-//! - It makes no difference how the bytes were split on their way.
-//! - Nothing that a peer says makes a machine grow without bound, or panic.
+//! - A message that cannot be named is not forwarded.
+//! - The result does not depend on how the bytes were split.
+//! - No peer can make a machine grow without bound, or panic.
 //!
 //! This crate must never know: who asks, what is permitted, sockets.
 

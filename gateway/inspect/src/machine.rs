@@ -1,84 +1,85 @@
-//! What a machine is: bytes in, questions, bytes out. No I/O.
+//! The interface of a machine: it gets bytes, asks questions, and returns bytes.
 
 use doorward_model::{Action, Path};
 use smallvec::SmallVec;
 
-/// What a message needs: any one of these rights.
+/// A need of a message: any one of these rights is enough.
 pub type Need = SmallVec<[(Action, Path); 2]>;
 
-/// Says what may be done: the policy, as a machine sees it.
+/// The policy, as a machine sees it.
 pub trait Judge {
-    /// Whether `action` may be done now on `path`: the interface's name, then the operand.
+    /// Returns whether `action` may be done now on `path`, which is the interface's name and the
+    /// operand.
     fn may(&mut self, action: Action, path: &Path) -> bool;
 
-    /// Whether all of these may be done now: one message that needs several rights.
+    /// Returns whether all of these may be done now, for a message that needs several rights.
     fn may_all(&mut self, all: &[(Action, Path)]) -> bool {
         all.iter().fold(true, |may, (action, path)| self.may(*action, path) && may)
     }
 
-    /// Whether all needs of one message are met now. The rights of a need are asked about in their
-    /// order, up to the first that is permitted.
+    /// Returns whether all needs of a message are met now. It asks about the rights of a need in
+    /// their order, up to the first that is permitted.
     fn meets(&mut self, needs: &[Need]) -> bool {
         needs.iter().all(|need| need.iter().any(|(action, path)| self.may(*action, path)))
     }
 
-    /// Hears that the interface does not take this, whatever the policy says. `why` is a word for
-    /// the record.
+    /// Is told that the interface does not accept this, whatever the policy says. `why` is a word
+    /// for the record.
     fn refused(&mut self, action: Action, path: &Path, why: &'static str) {
         let _ = (action, path, why);
     }
 
-    /// Whether so much has been decided in one turn that other flows are to have theirs. A machine
-    /// then stops where it is.
+    /// Returns whether the flow has decided so much in this turn that other flows must have theirs.
+    /// The machine then stops where it is.
     fn turn_is_over(&self) -> bool {
         false
     }
 }
 
-/// Who has said something.
+/// The sender of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// Whoever came through the door.
+    /// The client of the flow.
     Client,
-    /// What is behind it.
+    /// The device or backend of the interface.
     Device,
 }
 
-/// What is to be sent on. Its room is used again.
+/// The output of a machine. Its buffers are reused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Out {
-    /// For the device: nothing that was not decided.
+    /// Bytes for the device, all of them permitted.
     pub device: Vec<u8>,
-    /// For the client.
+    /// Bytes for the client.
     pub client: Vec<u8>,
-    /// The flow is over as soon as this has been sent, and why, in a word for the record.
+    /// Why the flow ends after these bytes, in a word for the record.
     pub over: Option<&'static str>,
 }
 
-/// How much of what it was given a machine has read.
+/// How much of its input a machine has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// All of it.
     All,
-    /// So many bytes; then its turn was over ([`Judge::turn_is_over`]). It is read again in its next
-    /// turn, with the bytes that are left, also if none is: it may be in the middle of a message.
+    /// This many bytes; then its turn was over ([`Judge::turn_is_over`]). It must be called again
+    /// in the next turn with the rest of the bytes, even if there are none: it may be in the middle
+    /// of a message.
     Part(usize),
 }
 
-/// One connection of a protocol, between a client and a device: whole messages are named, asked
-/// about, and then forwarded, changed or answered.
+/// One connection between a client and a device. The machine names whole messages, asks its judge
+/// about them, and then forwards, changes or answers them.
 ///
-/// A machine takes all bytes that it is given, unless its turn is over, and keeps what is not a whole
-/// message yet, within a bound of its own. How the bytes of one side are split, and where turns end,
-/// makes no difference.
+/// It reads all bytes that it gets unless its turn is over, and stores an incomplete message within
+/// a bound of its own. The result does not depend on how the bytes are split and where turns end.
 pub trait Machine: Send {
-    /// Reads what has come from one side.
+    /// Reads bytes from one side.
     ///
     /// # Errors
-    /// When that cannot be a message of the protocol, or may not come now. The flow is over; what is
-    /// in `out` by then has been decided, and may be sent. If `out` says that it is over, too, the
-    /// client has been told in the protocol's own words, and is to hear them; otherwise it does not
-    /// end properly.
+    /// When the bytes can be no message of the protocol, or the message is not allowed now. The
+    /// flow is over. The bytes in `out` were permitted and may be sent. If `out.over` is set as
+    /// well, they tell the client the reason in the protocol's own form; otherwise the flow ends
+    /// without a proper close.
     fn read(
         &mut self,
         from: Side,
@@ -87,18 +88,18 @@ pub trait Machine: Send {
         out: &mut Out,
     ) -> Result<Progress, Fault>;
 
-    /// The client says no more, or the flow is about to be cut: what the device must still hear, so
-    /// that it does nothing on its own that is not permitted any more. From now on only the device
-    /// is read.
+    /// Writes what the device must still get, after the client has ended or before the flow is cut,
+    /// so that the device does nothing on its own that is no longer permitted. From now on only the
+    /// device's bytes are read.
     fn parting(&mut self, judge: &mut dyn Judge, out: &mut Out);
 }
 
-/// Why a flow cannot be read on.
+/// Why a flow cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {} {what}", match self.by { Side::Client => "client", Side::Device => "device" })]
 pub struct Fault {
-    /// Who has said it.
+    /// The side that is at fault.
     pub by: Side,
-    /// What is wrong with it, as the end of a sentence.
+    /// What is wrong, as the end of a sentence.
     pub what: &'static str,
 }

@@ -1,4 +1,4 @@
-//! The verbs of questions: a closed list.
+//! The actions of questions: a closed list.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,18 +9,18 @@ use crate::text::{did_you_mean, escape};
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $variant:ident = $text:literal,)+) => {
-        /// One verb of the closed list. Which of them an interface knows is its
-        /// [`Protocol`](crate::Protocol)'s to say.
+        /// An action of the closed list. The [`Protocol`](crate::Protocol) of an interface says
+        /// which actions it has.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Action {
             $($(#[$doc])* $variant,)+
         }
 
         impl Action {
-            /// Every action, in the order of this list.
+            /// All actions, in the order of this list.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// The action as it is written in rules.
+            /// Returns the action as rules write it.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
@@ -66,12 +66,12 @@ actions! {
     Update = "update",
 }
 
-/// A word that is not one of the actions.
+/// A word that is no action.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("'{}' is no action{}", escape(.0), instead(.0))]
 pub struct UnknownAction(pub String);
 
-/// The action that was meant, or all of them.
+/// Returns the action that was meant, or all actions.
 fn instead(text: &str) -> String {
     let all: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
     match did_you_mean(text, all.iter().copied()) {

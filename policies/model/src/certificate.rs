@@ -1,4 +1,4 @@
-//! Serial numbers, fingerprints, and what names a certificate.
+//! Serial numbers, fingerprints, and the identity of a certificate.
 
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A text that is not the hexadecimal form of what was expected.
+/// A text that is not the expected number in hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("not {0} in hexadecimal digits")]
 pub struct NotHex(&'static str);
@@ -25,25 +25,25 @@ fn read_hex(text: &str, what: &'static str) -> Result<Vec<u8>, NotHex> {
     text.as_bytes().chunks(2).map(pair).collect::<Option<Vec<u8>>>().ok_or(NotHex(what))
 }
 
-/// A SHA-256 digest: of a certificate (what an owner compares by eye) or of a public key's
-/// SubjectPublicKeyInfo (what names a key).
+/// A SHA-256 digest: of a certificate, which an owner compares by eye, or of a
+/// SubjectPublicKeyInfo, which identifies a key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// The digest `bytes` as a fingerprint.
+    /// Returns the digest `bytes` as a fingerprint.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The 32 bytes of the digest.
+    /// Returns the 32 bytes of the digest.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// In groups of four digits, for comparing by eye.
+    /// Returns the digest in groups of four digits, for comparing by eye.
     #[must_use]
     pub fn grouped(&self) -> String {
         let mut out = String::with_capacity(80);
@@ -81,12 +81,13 @@ impl FromStr for Fingerprint {
 }
 
 /// A certificate's serial number (RFC 5280 section 4.1.2.2): a positive integer of at most 20
-/// octets, kept without leading zeros so that equal numbers are equal values.
+/// octets. It is stored without leading zeros, so that equal numbers are equal values.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Serial(Arc<[u8]>);
 
 impl Serial {
-    /// The number written big-endian in `bytes`; `None` for zero and for more than 20 octets.
+    /// Returns the number that `bytes` are in big-endian order; `None` for zero and for more than
+    /// 20 octets.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Option<Self> {
         let start = bytes.iter().position(|byte| *byte != 0)?;
@@ -94,7 +95,7 @@ impl Serial {
         (digits.len() <= 20).then(|| Self(digits.into()))
     }
 
-    /// The number, big-endian, without leading zeros.
+    /// Returns the number in big-endian order, without leading zeros.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -124,13 +125,13 @@ impl FromStr for Serial {
 
 crate::serde_as_text!(Fingerprint, Serial);
 
-/// Which certificate: the issuer's key and the serial number that it gave. The key, not the
-/// issuer's name, so that two authorities called alike are never one.
+/// The identity of a certificate: the issuer's key and the serial number. It has the key and not
+/// the issuer's name, so that two authorities of the same name stay apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CertificateId {
     /// SHA-256 of the issuer's SubjectPublicKeyInfo.
     pub issuer: Fingerprint,
-    /// The serial number under that issuer.
+    /// The serial number that the issuer gave.
     pub serial: Serial,
 }
 

@@ -1,10 +1,10 @@
-//! Where the time comes from.
+//! The source of the time.
 
 use jiff::Timestamp;
 
-/// Where the wall-clock time comes from. One value is made where the program is assembled and
-/// handed down; nothing else asks the system, so that tests can turn the hands.
+/// A source of wall-clock time. The program makes one when it starts and passes it on. Nothing else
+/// asks the system for the time, so tests can set it.
 pub trait Clock: Send + Sync {
-    /// The present instant.
+    /// Returns the present instant.
     fn now(&self) -> Timestamp;
 }

@@ -1,4 +1,4 @@
-//! Codes for enrolment and claim, as people carry them.
+//! Codes for enrolment and claim, which people copy.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,27 +12,27 @@ use thiserror::Error;
 use crate::certificate::Fingerprint;
 use crate::secret::Secret;
 
-/// What a [`Code`] is good for.
+/// What a [`Code`] is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
-    /// Makes the owner's identity.
+    /// It gives the owner's identity.
     Claim,
-    /// Makes the identity of a device or a person.
+    /// It gives the identity of a device or a person.
     Enrol,
 }
 
-/// A single-use code: all that a device or a person needs for an identity.
+/// A single-use code: everything that a device or a person needs to get an identity.
 ///
-/// `dw1.<method>.<expiry>.<fingerprint>.<url>.<secret>.<check>`, where expiry is in seconds
-/// since 1970, fingerprint (SHA-256 of the gateway's trust anchor), URL, and secret are
-/// base64url without padding, and check is the CRC-32 of all before it in hexadecimal. The
-/// check catches a slip of the hand; what keeps strangers out is the secret.
+/// `dw1.<method>.<expiry>.<fingerprint>.<url>.<secret>.<check>`: expiry is in seconds since 1970;
+/// fingerprint (SHA-256 of the gateway's trust anchor), URL and secret are base64url without
+/// padding; check is the CRC-32 of everything before it, in hexadecimal. The check catches typing
+/// errors; the secret keeps strangers out.
 #[derive(Clone)]
 pub struct Code {
-    /// What it is good for.
+    /// What it is for.
     pub method: Method,
-    /// When it stops being good.
+    /// When it expires.
     pub expires: Timestamp,
     /// SHA-256 of the DER certificate that the gateway's chain must lead to.
     pub anchor: Fingerprint,
@@ -49,7 +49,7 @@ pub enum CodeError {
     /// It does not begin with `dw1.`.
     #[error("a code begins with dw1.")]
     Prefix,
-    /// It has too few or too many parts, is too long, or fails its check.
+    /// It has too few or too many parts, is too long, or its check does not match.
     #[error("the code is incomplete or mistyped; copy the whole line")]
     Damaged,
 }
@@ -58,10 +58,11 @@ impl Code {
     const PREFIX: &str = "dw1.";
     /// The longest code, in bytes.
     pub const LIMIT: usize = 1024;
-    /// The least secret, in bytes: 128 bits.
+    /// The shortest secret, in bytes: 128 bits.
     pub const SECRET: usize = 16;
 
-    /// The code as one string. Whoever reads it can enrol, so it goes only to its owner.
+    /// Returns the code as one string. Anyone who reads it can enrol, so it must go only to its
+    /// owner.
     #[must_use]
     pub fn reveal(&self) -> String {
         let method = match self.method {

@@ -1,4 +1,4 @@
-//! The gateway's domain.
+//! The gateway's domain, and the host names of interfaces.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,8 +10,9 @@ use crate::name::Name;
 use crate::subject::Device;
 use crate::text::escape;
 
-/// The gateway's domain: DNS suffix of every interface's host name and trust domain of every
-/// SPIFFE ID. At least two labels, lower case, fixed at first start.
+/// The gateway's domain: the DNS suffix of every interface's host name, and the trust domain of
+/// every SPIFFE ID. It has at least two labels in lower case, and never changes after the first
+/// start.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Domain(Arc<str>);
 
@@ -19,41 +20,42 @@ pub struct Domain(Arc<str>);
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DomainError {
-    /// Fewer than two labels.
+    /// It has fewer than two labels.
     #[error("'{}' has one label; a domain needs two, such as home.arpa", escape(.0))]
     OneLabel(String),
-    /// Longer than fits with an interface's label in front.
+    /// It is too long to follow an interface's label.
     #[error("the domain is longer than {} characters", Domain::LIMIT)]
     TooLong,
-    /// A label that no host name has (RFC 1123 section 2.1).
+    /// A label is no label of a host name (RFC 1123 section 2.1).
     #[error("'{}' is no label: 1 to 63 of a-z, 0-9 and inner hyphens", escape(.0))]
     Label(String),
 }
 
 impl Domain {
-    /// The longest domain, in bytes: a host name has 253, an interface's label and dot 64.
+    /// The longest domain, in bytes. A host name has at most 253, of which an interface's label and
+    /// dot take 64.
     pub const LIMIT: usize = 189;
 
-    /// The domain as text.
+    /// Returns the domain as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The host name of an interface: `<interface>--<device>.<domain>`.
+    /// Returns the host name of an interface: `<interface>--<device>.<domain>`.
     #[must_use]
     pub fn door(&self, door: &DoorName) -> String {
         format!("{door}.{}", self.0)
     }
 
-    /// The name that one certificate carries for every interface: `*.<domain>`.
+    /// Returns the name that one certificate carries for all interfaces: `*.<domain>`.
     #[must_use]
     pub fn wildcard(&self) -> String {
         format!("*.{}", self.0)
     }
 
-    /// Reads a host name of this domain, or the bare label of one, as the name of a door.
-    /// DNS names compare without regard to case (RFC 4343).
+    /// Reads a host name of this domain, or its first label alone. DNS names are compared without
+    /// regard to case (RFC 4343).
     #[must_use]
     pub fn read_door(&self, host: &str) -> Option<DoorName> {
         let host = host.to_ascii_lowercase();
@@ -100,7 +102,7 @@ impl fmt::Debug for Domain {
 
 crate::serde_as_text!(Domain);
 
-/// The door of one interface as DNS sees it: `<interface>--<device>`, one label.
+/// The DNS label of one interface: `<interface>--<device>`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DoorName {
     /// The interface's name.
@@ -113,7 +115,7 @@ impl FromStr for DoorName {
     type Err = ();
 
     fn from_str(label: &str) -> Result<Self, ()> {
-        // Names hold no `--`, so the first one is the only one.
+        // Names contain no `--`, so there is only one.
         let (interface, device) = label.split_once("--").ok_or(())?;
         Ok(Self {
             interface: interface.parse().map_err(|_| ())?,
@@ -123,14 +125,14 @@ impl FromStr for DoorName {
 }
 
 impl DoorName {
-    /// Reads `DEVICE/INTERFACE`, as people and the SDK name a door.
+    /// Reads `DEVICE/INTERFACE`, the form that people and the SDK use.
     #[must_use]
     pub fn of_path(text: &str) -> Option<Self> {
         let (device, interface) = text.split_once('/')?;
         Some(Self { interface: interface.parse().ok()?, device: device.parse().ok()? })
     }
 
-    /// `DEVICE/INTERFACE`, what [`of_path`](Self::of_path) reads.
+    /// Returns `DEVICE/INTERFACE`, as [`of_path`](Self::of_path) reads it.
     #[must_use]
     pub fn path(&self) -> String {
         format!("{}/{}", self.device, self.interface)

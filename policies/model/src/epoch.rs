@@ -4,14 +4,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The number of the last committed change of any kind. Starts at 0, grows by one.
+/// The number of the last committed change of any kind. It starts at 0 and grows by one.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 #[serde(transparent)]
 pub struct Epoch(pub i64);
 
-/// The number of a bundle in force: what history, diff and rollback speak of. Starts at 1.
+/// The number of a bundle, which history, diff and rollback refer to. It starts at 1.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]

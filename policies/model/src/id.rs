@@ -6,18 +6,18 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use thiserror::Error;
 
-/// Crockford's alphabet: no letter that is read as a digit.
+/// Crockford's alphabet: it has no letters that look like digits.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// A text that is not a flow's or session's id.
+/// A text that is no id of a flow or session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("an id has 26 letters and digits, as `doorward session list` and `audit tail` print it")]
 pub struct NotAnId;
 
 fn write_id(f: &mut fmt::Formatter<'_>, id: u128) -> fmt::Result {
     let mut text = String::with_capacity(26);
-    for place in (0..26).rev() {
-        let digit = usize::try_from(id >> (place * 5) & 31).unwrap_or_default();
+    for position in (0..26).rev() {
+        let digit = usize::try_from(id >> (position * 5) & 31).unwrap_or_default();
         text.push(char::from(ALPHABET.get(digit).copied().unwrap_or(b'0')));
     }
     f.write_str(&text)
@@ -43,7 +43,7 @@ macro_rules! id {
         pub struct $ty(u128);
 
         impl $ty {
-            /// The id of something that begins at `now`, made unique by `random`.
+            /// Returns an id for something that begins at `now`. `random` makes it unique.
             #[must_use]
             pub fn new(now: Timestamp, random: [u8; 10]) -> Self {
                 let millis = u128::try_from(now.as_millisecond()).unwrap_or_default();
@@ -77,11 +77,11 @@ macro_rules! id {
 }
 
 id! {
-    /// The id of one flow or request; what `Doorward-Request-Id` carries.
+    /// The id of a flow or request, as in `Doorward-Request-Id`.
     FlowId
 }
 id! {
-    /// The id of one identified connection.
+    /// The id of an identified connection.
     SessionId
 }
 

@@ -1,16 +1,16 @@
 //! The nouns of Doorward: names, subjects, identities, resources, actions.
 //!
-//! Every other crate speaks in these types, so a word means one thing in code, command line,
-//! API, audit and docs alike. Each type is parsed once, at the edge, by its `FromStr` or
-//! constructor; whoever holds a value may rely on its grammar.
+//! Every other crate uses these types, so a word means the same in code, command line, API, audit
+//! log and documents. A type is parsed once, by its `FromStr` or constructor. After that, code can
+//! rely on its grammar.
 //!
 //! Invariants
-//! - A value that exists is valid: fields are private and every constructor checks.
+//! - A value that exists is valid: its fields are private, and every constructor checks.
 //! - `Display` and `FromStr` are inverse, and `Display` never prints a control character.
 //! - Secrets print as `***` and are wiped when dropped.
 //!
-//! This crate must never know: async, I/O, cryptography, randomness, the current time.
-//! (Time and random bytes are arguments.)
+//! This crate must never know: async, I/O, cryptography, randomness, the current time. (Time and
+//! random bytes are arguments.)
 
 mod action;
 mod certificate;
@@ -58,8 +58,8 @@ pub use target::{
 };
 pub use text::{Escaped, PeerText, did_you_mean, escape, escape_lines, is_printable};
 
-/// `Serialize` through `Display` and `Deserialize` through `FromStr`, so that JSON and text
-/// are one grammar.
+/// Implements `Serialize` by `Display` and `Deserialize` by `FromStr`, so that JSON and text have
+/// one grammar.
 macro_rules! serde_as_text {
     ($($ty:ty),+ $(,)?) => {$(
         impl serde::Serialize for $ty {

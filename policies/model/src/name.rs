@@ -8,12 +8,12 @@ use thiserror::Error;
 
 use crate::text::escape;
 
-/// The name of a user, device, interface, role or group:
-/// `[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?` without `--`.
+/// The name of a user, device, interface, role or group: `[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?`
+/// without `--`.
 ///
-/// Two names joined by `--` fit one DNS label of 63 bytes, so that every interface has a host
-/// name. `gateway` and `xn` are reserved: the first is the gateway itself, the second would
-/// make a label look like an internationalised name (`xn--…`, RFC 5890 section 2.3.1).
+/// Two names joined by `--` fit into one DNS label of 63 bytes, so every interface has a host name.
+/// `gateway` and `xn` are reserved: `gateway` is the gateway itself, and `xn` would make a label
+/// look like an internationalised name (`xn--…`, RFC 5890 section 2.3.1).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Arc<str>);
 
@@ -21,35 +21,35 @@ impl Name {
     /// The longest name, in bytes.
     pub const LIMIT: usize = 30;
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The same text, without a copy.
+    /// Returns the text without copying it.
     pub(crate) fn shared(&self) -> Arc<str> {
         Arc::clone(&self.0)
     }
 }
 
-/// Why a text is not a [`Name`].
+/// Why a text is no [`Name`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NameError {
-    /// Nothing was given.
+    /// It is empty.
     #[error("a name is needed: a-z, 0-9 and single hyphens, at most 30 characters")]
     Empty,
-    /// Longer than [`Name::LIMIT`].
+    /// It is longer than [`Name::LIMIT`].
     #[error("the name has {0} characters; at most 30 fit")]
     TooLong(usize),
-    /// A character outside the alphabet.
+    /// It has a character that names cannot have.
     #[error("'{}' cannot be in a name; use a-z, 0-9 and single hyphens", escape(&.0.to_string()))]
     Character(char),
-    /// A hyphen first, last or twice in a row.
+    /// It has a hyphen first, last or twice in a row.
     #[error("a hyphen may only stand alone between two letters or digits")]
     Hyphen,
-    /// `gateway` or `xn`.
+    /// It is `gateway` or `xn`.
     #[error("'{0}' is reserved; choose another name")]
     Reserved(&'static str),
 }

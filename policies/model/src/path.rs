@@ -1,4 +1,4 @@
-//! What is asked for on a device, segment by segment.
+//! The path of a question, segment by segment.
 
 mod alias;
 mod topic;
@@ -13,37 +13,37 @@ use crate::name::Name;
 use crate::protocol::Protocol;
 use crate::text::escape;
 
-/// One part of a [`Path`].
+/// A segment of a [`Path`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Segment {
     /// Literal text. It may be empty: `/a` and `/a/` differ, and so do MQTT's `a` and `a/`.
     Text(Arc<str>),
-    /// A Modbus unit. Unit 0 is every unit at once.
+    /// A Modbus unit. Unit 0 is all units.
     Unit(u8),
-    /// The numbers from the first to the last, both included.
+    /// The numbers from the first to the last, both included. Modbus has numbers up to 65535.
     Range(u32, u32),
     /// Any one level: MQTT's `+`.
     Any,
 }
 
-/// A table of a Modbus unit: what its addresses number.
+/// A table of a Modbus unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
-    /// Coils: single bits that can be written.
+    /// Coils: writable single bits.
     Coil,
     /// Discrete inputs: single bits.
     Discrete,
     /// Input registers.
     Input,
-    /// Holding registers, which can be written.
+    /// Holding registers, which are writable.
     Holding,
-    /// Files, by their number.
+    /// Files by their number.
     File,
-    /// Queues, by the address of their pointer.
+    /// Queues by the address of their pointer.
     Fifo,
-    /// The objects of the device's identification, up to 255.
+    /// Objects of the device's identification, up to 255.
     Device,
-    /// Functions, by their code, up to 255.
+    /// Functions by their code, up to 255.
     Function,
 }
 
@@ -59,7 +59,7 @@ impl Table {
         Self::Function,
     ];
 
-    /// Its name in rules and questions.
+    /// Returns the name of the table in rules and questions.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -74,12 +74,12 @@ impl Table {
         }
     }
 
-    /// The same, without a copy.
+    /// Returns the name without copying it.
     fn shared(self) -> Arc<str> {
         static NAMES: LazyLock<[Arc<str>; Table::ALL.len()]> =
             LazyLock::new(|| Table::ALL.map(|table| table.as_str().into()));
-        let place = Self::ALL.iter().position(|table| *table == self);
-        let known = place.and_then(|place| NAMES.get(place));
+        let index = Self::ALL.iter().position(|table| *table == self);
+        let known = index.and_then(|index| NAMES.get(index));
         known.map_or_else(|| self.as_str().into(), Arc::clone)
     }
 }
@@ -90,16 +90,16 @@ impl fmt::Display for Table {
     }
 }
 
-/// The path of a question: the interface's name, then the operand as its protocol types it.
+/// The path of a question: the interface's name, then the operand in the form of its protocol.
 ///
-/// A path may name a *set* of things, and only by its protocol's own means: a Modbus range
-/// of addresses, or an MQTT filter. Everything else in it is literal.
+/// A path may name a *set* of things by the means of its protocol: a Modbus range of addresses or
+/// an MQTT filter. Everything else is literal.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Path {
     segments: Arc<[Segment]>,
-    /// Zero or more further levels: MQTT's `#`.
+    /// Whether it goes on with zero or more further levels: MQTT's `#`.
     open: bool,
-    /// The segments after the first are the levels of an MQTT topic or filter.
+    /// Whether the segments after the first are the levels of an MQTT topic or filter.
     topic: bool,
 }
 
@@ -107,18 +107,18 @@ pub struct Path {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PathError {
-    /// More than [`Path::LIMIT`] bytes or [`Path::SEGMENTS`] parts.
+    /// It has more than [`Path::LIMIT`] bytes or [`Path::SEGMENTS`] segments.
     #[error("the path is too long")]
     TooLong,
-    /// The protocol's interfaces have no operand.
+    /// Interfaces of this protocol have no operand.
     #[error("nothing can follow the name of a {0} interface")]
     NoOperand(Protocol),
-    /// The operand is not of the protocol's form.
+    /// The operand does not have the protocol's form.
     #[error("'{}' does not fit: {expected}", escape(.text))]
     Operand {
-        /// The part that does not fit.
+        /// The part with the wrong form.
         text: String,
-        /// What would.
+        /// The expected form.
         expected: &'static str,
     },
 }
@@ -133,7 +133,7 @@ impl Path {
     /// The most segments.
     pub const SEGMENTS: usize = 128;
 
-    /// A path of literal segments, split at each slash.
+    /// Returns a path of literal segments, split at each slash.
     ///
     /// # Errors
     /// When it is too long.
@@ -143,10 +143,10 @@ impl Path {
         Ok(Self { segments, open: false, topic: false })
     }
 
-    /// [`Path::literal`] of `interface/operand`, for whoever has the two apart.
+    /// Returns [`Path::literal`] of `interface/operand`, without joining the two.
     ///
     /// # Errors
-    /// When the whole is too long.
+    /// When the path is too long.
     pub fn beneath(interface: &Name, operand: &str) -> Result<Self, PathError> {
         let before = interface.as_str().len() + 1;
         let parts = operand.bytes().filter(|byte| *byte == b'/').count() + 2;
@@ -159,7 +159,7 @@ impl Path {
         Ok(Self { segments: segments.into(), open: false, topic: false })
     }
 
-    /// Reads the path that a question with `action` asks for at an interface of `protocol`.
+    /// Reads the path of a question with `action` at an interface of `protocol`.
     ///
     /// | protocol | after the interface's name |
     /// | --- | --- |
@@ -170,7 +170,7 @@ impl Path {
     /// | administration | literal segments |
     ///
     /// # Errors
-    /// When the text is too long or not of that form.
+    /// When the text is too long or does not have that form.
     pub fn parse(protocol: Protocol, action: Action, text: &str) -> Result<Self, PathError> {
         check_length(text)?;
         let mut parts = text.split('/');
@@ -191,27 +191,27 @@ impl Path {
         Ok(Self { segments: path.into(), open: false, topic: false })
     }
 
-    /// The path of an interface itself, without an operand.
+    /// Returns the path of an interface itself, without an operand.
     #[must_use]
     pub fn interface(interface: &Name) -> Self {
         let segments = Arc::new([Segment::Text(interface.shared())]);
         Self { segments, open: false, topic: false }
     }
 
-    /// Everything at an interface: it, and whatever can follow its name.
+    /// Returns the set of an interface and everything that can follow its name.
     #[must_use]
     pub fn everything(interface: &Name) -> Self {
         let segments = Arc::new([Segment::Text(interface.as_str().into())]);
         Self { segments, open: true, topic: false }
     }
 
-    /// Everything at all that a device has.
+    /// Returns the set of everything on a device.
     #[must_use]
     pub fn all() -> Self {
         Self { segments: Arc::new([]), open: true, topic: false }
     }
 
-    /// The path of addresses of a table at a Modbus interface, from the first to the last.
+    /// Returns the path of the addresses from `first` to `last` of a table at a Modbus interface.
     #[must_use]
     pub fn modbus(interface: &Name, unit: u8, table: Table, first: u16, last: u16) -> Self {
         let segments = Arc::new([
@@ -223,34 +223,34 @@ impl Path {
         Self { segments, open: false, topic: false }
     }
 
-    /// The segments, the interface's name first.
+    /// Returns the segments, the interface's name first.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
         &self.segments
     }
 
-    /// Whether zero or more further levels belong to the set (MQTT's `#`).
+    /// Returns whether zero or more further levels belong to the set (MQTT's `#`).
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.open
     }
 
-    /// Whether it names a set by a wildcard: one level or all further ones (MQTT's `+` and `#`), or
-    /// every Modbus unit (0, the broadcast).
+    /// Returns whether the path has a wildcard: one level or all further levels (MQTT's `+` and
+    /// `#`), or all Modbus units (0, the broadcast).
     #[must_use]
     pub fn is_wide(&self) -> bool {
         let wide = |segment: &Segment| matches!(segment, Segment::Any | Segment::Unit(0));
         self.open || self.segments.iter().any(wide)
     }
 
-    /// Whether the segment at `index` is the first level of an MQTT topic, where a wildcard
-    /// does not meet a level that begins with `$` (MQTT 5.0 section 4.7.2).
+    /// Returns whether the segment at `index` is the first level of an MQTT topic. There a wildcard
+    /// does not match a level that begins with `$` (MQTT 5.0 section 4.7.2).
     #[must_use]
     pub fn is_topic_root(&self, index: usize) -> bool {
         self.topic && index == 1
     }
 
-    /// The path as it was asked for, unescaped. Only for JSON and comparisons.
+    /// Returns the path as the client sent it, unescaped. Only for JSON and comparisons.
     #[must_use]
     pub fn raw(&self) -> String {
         let mut out = String::new();
@@ -280,7 +280,7 @@ fn check_length(text: &str) -> Result<(), PathError> {
     within(text.len(), parts(text))
 }
 
-/// How many parts a text has, split at each slash.
+/// Returns how many segments a text has, split at each slash.
 fn parts(text: &str) -> usize {
     text.bytes().filter(|byte| *byte == b'/').count() + 1
 }
@@ -321,7 +321,7 @@ fn modbus(operand: &[&str]) -> Result<Vec<Segment>, PathError> {
     ])
 }
 
-/// Decimal digits only: no sign, no space, no leading zero.
+/// Reads decimal digits: no sign, no space, no leading zero.
 fn number(text: &str) -> Option<u16> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit());
     let zeros = text.len() > 1 && text.starts_with('0');

@@ -1,15 +1,15 @@
-//! The network prefix by which peers are counted that have not proven an identity.
+//! The network prefix under which peers without a proven identity are counted.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The network prefix that an address is counted under: an IPv4 address by itself, and of an IPv6
-/// address the first 64 bits, because one customer has all addresses below them.
+/// The network prefix under which an address is counted: an IPv4 address by itself, and the first
+/// 64 bits of an IPv6 address, because one customer has all addresses with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix(IpAddr);
 
 impl Prefix {
-    /// The prefix of `address`. An IPv4 address that is written as IPv6 counts as IPv4.
+    /// Returns the prefix of `address`. An IPv4-mapped IPv6 address counts as IPv4.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {

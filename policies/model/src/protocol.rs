@@ -1,12 +1,12 @@
-//! What is spoken at interfaces, and which actions there are.
+//! The protocols of interfaces, and the actions of each.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::action::Action;
 
-/// What is spoken at an interface. It fixes which actions may be asked for there and how the
-/// operand after the interface's name is read (see [`Path`](crate::Path)).
+/// The protocol of an interface. It decides which actions exist there, and how the operand after
+/// the interface's name is read (see [`Path`](crate::Path)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
     /// A raw TCP stream.
@@ -45,7 +45,7 @@ impl Protocol {
         Self::Administration,
     ];
 
-    /// The protocol's name in URLs, tables and audit records.
+    /// Returns the protocol's name in URLs, tables and audit records.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -62,8 +62,8 @@ impl Protocol {
         }
     }
 
-    /// The action that opens a flow at such an interface and needs no operand. `None` where the
-    /// first thing that is done is the first that is asked about.
+    /// Returns the action that opens a flow and needs no operand. `None` for protocols whose first
+    /// operation decides.
     #[must_use]
     pub fn opening(self) -> Option<Action> {
         match self {
@@ -74,7 +74,7 @@ impl Protocol {
         }
     }
 
-    /// The actions that can be asked for at such an interface.
+    /// Returns the actions of the protocol.
     #[must_use]
     pub fn actions(self) -> &'static [Action] {
         use Action as A;

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::path::Path;
 use crate::subject::{Device, SubjectError};
 
-/// What is asked for: a device and the path on it.
+/// The resource of a question: a device, and a path on it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Resource {
     /// The device, or the gateway's own administration.
@@ -20,7 +20,7 @@ pub struct Resource {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ResourceError {
-    /// No slash between device and path.
+    /// It has no slash between device and path.
     #[error("a resource is DEVICE/PATH, such as plc-3/modbus or gateway/policies")]
     NoPath,
     /// The part before the first slash is no device.
@@ -29,11 +29,11 @@ pub enum ResourceError {
 }
 
 impl Resource {
-    /// Splits `DEVICE/PATH`. The path stays text: what it means is the interface's protocol's
-    /// to say (see [`Path::parse`]).
+    /// Splits `DEVICE/PATH`. The path stays text, since its form depends on the interface's
+    /// protocol (see [`Path::parse`]).
     ///
     /// # Errors
-    /// When there is no slash, or what stands before it is no device's name.
+    /// When there is no slash, or when the part before it is no device.
     pub fn split(text: &str) -> Result<(Device, &str), ResourceError> {
         let (device, path) = text.split_once('/').ok_or(ResourceError::NoPath)?;
         if path.is_empty() {

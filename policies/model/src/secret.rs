@@ -4,19 +4,19 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// Bytes that must not leak: they print as `***` and are wiped when dropped. To use them is to
-/// say so: [`Secret::expose`].
+/// Bytes that must not leak: they print as `***` and are wiped when dropped. [`Secret::expose`] is
+/// the only way to read them.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// Takes the bytes over.
+    /// Takes ownership of the bytes.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The bytes themselves.
+    /// Returns the bytes.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0

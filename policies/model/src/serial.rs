@@ -1,4 +1,4 @@
-//! How a serial line is set, and the words for it in URLs.
+//! The settings of a serial line, and their words in URLs.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -7,24 +7,24 @@ use thiserror::Error;
 
 use crate::text::escape;
 
-/// How a serial line is set, whole.
+/// All settings of a serial line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LineSettings {
-    /// Symbols a second.
+    /// Symbols per second.
     pub baud: Baud,
-    /// The bits of a character.
+    /// The data bits of a character.
     pub bits: DataBits,
-    /// The bit that guards them.
+    /// The parity bit.
     pub parity: Parity,
-    /// The bits that end a character.
+    /// The stop bits.
     pub stop: StopBits,
-    /// How one side tells the other to wait.
+    /// How one side pauses the other.
     pub flow: FlowControl,
-    /// Whether flows speak telnet with COM-PORT-OPTION (RFC 2217).
+    /// Whether flows use telnet with COM-PORT-OPTION (RFC 2217).
     pub telnet: Telnet,
 }
 
-/// A part of [`LineSettings`]: what is given, and the rest left as it is.
+/// Some of the [`LineSettings`]; the others stay as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LineChange {
     /// See [`LineSettings::baud`].
@@ -41,21 +41,21 @@ pub struct LineChange {
     pub telnet: Option<Telnet>,
 }
 
-/// Symbols a second, from 1 to [`Baud::LIMIT`]. Which of them a port can do, it says itself.
+/// Symbols per second, from 1 to [`Baud::LIMIT`]. A port may support fewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Baud(NonZeroU32);
 
 impl Baud {
-    /// The most: what the fastest adapters do.
+    /// The highest rate: what the fastest adapters do.
     pub const LIMIT: u32 = 24_000_000;
 
-    /// `rate`, if it is one.
+    /// Returns `rate` as a baud rate, if it is in range.
     #[must_use]
     pub fn new(rate: u32) -> Option<Self> {
         NonZeroU32::new(rate).filter(|rate| rate.get() <= Self::LIMIT).map(Self)
     }
 
-    /// The rate as a number.
+    /// Returns the rate as a number.
     #[must_use]
     pub fn get(self) -> u32 {
         self.0.get()
@@ -74,7 +74,7 @@ impl fmt::Display for Baud {
     }
 }
 
-/// Declares a choice of words, of which the first is the default.
+/// Declares an enum of words. The first one is the default.
 macro_rules! words {
     ($(#[$about:meta])* $name:ident {
         $(#[$first_about:meta])* $first:ident = $first_word:literal,
@@ -92,7 +92,7 @@ macro_rules! words {
         impl $name {
             const ALL: &[Self] = &[Self::$first, $(Self::$one),*];
 
-            /// Its word in a URL.
+            /// Returns its word in a URL.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self {
@@ -115,7 +115,7 @@ macro_rules! words {
 }
 
 words! {
-    /// The bits of a character.
+    /// The data bits of a character.
     DataBits {
         /// 8
         Eight = "8",
@@ -129,8 +129,8 @@ words! {
 }
 
 impl DataBits {
-    /// Whether characters of so many bits tell all of ASCII apart. Of five or six bits `M` is a
-    /// carriage return.
+    /// Returns whether characters with this number of bits distinguish all of ASCII. With five or
+    /// six bits, `M` is a carriage return.
     #[must_use]
     pub fn carry_ascii(self) -> bool {
         match self {
@@ -141,19 +141,19 @@ impl DataBits {
 }
 
 words! {
-    /// The bit that guards a character.
+    /// The parity bit.
     Parity {
-        /// There is none.
+        /// No parity bit.
         None = "none",
-        /// The ones are made odd.
+        /// It makes the number of ones odd.
         Odd = "odd",
-        /// The ones are made even.
+        /// It makes the number of ones even.
         Even = "even",
     }
 }
 
 words! {
-    /// The bits that end a character.
+    /// The stop bits.
     StopBits {
         /// 1
         One = "1",
@@ -163,61 +163,61 @@ words! {
 }
 
 words! {
-    /// How one side tells the other to wait.
+    /// How one side pauses the other.
     FlowControl {
-        /// Not at all.
+        /// It does not.
         None = "none",
-        /// By the characters XON and XOFF.
+        /// With the characters XON and XOFF.
         Software = "software",
-        /// By the lines RTS and CTS.
+        /// With the lines RTS and CTS.
         Hardware = "hardware",
     }
 }
 
 words! {
-    /// Whether flows speak telnet with COM-PORT-OPTION (RFC 2217).
+    /// Whether flows use telnet with COM-PORT-OPTION (RFC 2217).
     Telnet {
-        /// Those do that begin with a telnet command.
+        /// Flows that begin with a telnet command do.
         Auto = "auto",
-        /// All do.
+        /// All flows do.
         On = "on",
-        /// None does: every byte is for the line.
+        /// No flow does: every byte is data.
         Off = "off",
     }
 }
 
-/// Why a text says nothing about a line.
+/// Why a text has no valid line settings.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum LineError {
-    /// No parameter is called so.
+    /// No setting has this name.
     #[error(
         "'{}' is no setting of a serial line; they are baud bits parity stop flow telnet", escape(.0)
     )]
     Unknown(String),
-    /// A parameter stands there twice.
+    /// A setting is given twice.
     #[error("{0}= is given twice")]
     Repeated(&'static str),
-    /// A parameter has no such value.
+    /// The setting does not have this value.
     #[error("{key}= is {choices}, not '{}'", escape(.value))]
     Value {
-        /// The parameter.
+        /// The setting.
         key: &'static str,
-        /// What it could be.
+        /// Its possible values.
         choices: &'static str,
-        /// What was given.
+        /// The value that was given.
         value: String,
     },
 }
 
 impl LineSettings {
-    /// Whether `other` sets the line itself alike: telnet is a matter of flows.
+    /// Returns whether `other` sets the line in the same way. Telnet is no setting of the line.
     #[must_use]
     pub fn is_same_line(&self, other: &Self) -> bool {
         Self { telnet: other.telnet, ..*self } == *other
     }
 
-    /// What of these differs from the defaults.
+    /// Returns the settings that differ from the defaults.
     fn beside_defaults(&self) -> LineChange {
         let usual = Self::default();
         LineChange {
@@ -232,7 +232,7 @@ impl LineSettings {
 }
 
 impl LineChange {
-    /// Reads the part of a URL behind `?`: `baud=9600&bits=8&parity=none&stop=1&flow=none`.
+    /// Reads the part of a URL after `?`: `baud=9600&bits=8&parity=none&stop=1&flow=none`.
     ///
     /// # Errors
     /// When a setting is unknown, repeated, or has no such value.
@@ -270,13 +270,13 @@ impl LineChange {
         Ok(change)
     }
 
-    /// Whether nothing is given.
+    /// Returns whether no setting is given.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// `settings` with this changed in them.
+    /// Returns `settings` with this change applied.
     #[must_use]
     pub fn apply(&self, settings: LineSettings) -> LineSettings {
         LineSettings {
@@ -295,17 +295,17 @@ fn put<T>(
     choices: &'static str,
     value: &str,
     read: Option<T>,
-    place: &mut Option<T>,
+    slot: &mut Option<T>,
 ) -> Result<(), LineError> {
-    if place.is_some() {
+    if slot.is_some() {
         return Err(LineError::Repeated(key));
     }
     let wrong = || LineError::Value { key, choices, value: value.to_owned() };
-    *place = Some(read.ok_or_else(wrong)?);
+    *slot = Some(read.ok_or_else(wrong)?);
     Ok(())
 }
 
-/// As behind `?` in a URL.
+/// Writes the change as after `?` in a URL.
 impl fmt::Display for LineChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { baud, bits, parity, stop, flow, telnet } = self;
@@ -330,7 +330,7 @@ fn shown<T: fmt::Display>(value: &Option<T>) -> Option<&dyn fmt::Display> {
     value.as_ref().map(|value| value as &dyn fmt::Display)
 }
 
-/// What differs from 9600 8N1, as behind `?` in a URL.
+/// Writes what differs from 9600 8N1, as after `?` in a URL.
 impl fmt::Display for LineSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.beside_defaults().fmt(f)

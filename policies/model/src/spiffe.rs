@@ -14,14 +14,14 @@ pub struct SpiffeId {
     subject: Subject,
 }
 
-/// Why a URI is not an identity.
+/// Why a URI is no identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SpiffeError {
-    /// Not `spiffe://`, longer than an ID may be, or an octet that a SPIFFE ID cannot have.
+    /// It does not begin with `spiffe://`, is too long, or has a byte that a SPIFFE ID cannot have.
     #[error("not a SPIFFE ID")]
     Syntax,
-    /// The trust domain is no domain, or another than the one that was expected.
+    /// The trust domain is no domain, or not the expected one.
     #[error("a foreign trust domain")]
     TrustDomain,
     /// The path is not `/<kind>/<name>`.
@@ -30,7 +30,7 @@ pub enum SpiffeError {
 }
 
 impl SpiffeId {
-    /// The ID of `subject` under `domain`.
+    /// Returns the ID of `subject` under `domain`.
     #[must_use]
     pub fn new(domain: Domain, subject: Subject) -> Self {
         Self { domain, subject }
@@ -54,7 +54,7 @@ impl SpiffeId {
         Ok(Self { domain: domain.clone(), subject })
     }
 
-    /// The subject that the ID names.
+    /// Returns the subject that the ID names.
     #[must_use]
     pub fn subject(&self) -> &Subject {
         &self.subject

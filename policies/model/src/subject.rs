@@ -1,4 +1,4 @@
-//! Who acts.
+//! Subjects, roles, groups and devices, and their immutable numbers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,20 +9,20 @@ use thiserror::Error;
 use crate::name::{Name, NameError};
 use crate::text::escape;
 
-/// What kind of entity a subject is.
+/// The kind of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A person.
     User,
-    /// A thing with interfaces; it may hold a key of its own.
+    /// A device with interfaces; it may have a key of its own.
     Device,
     /// A Doorward gateway.
     Gateway,
 }
 
 impl Kind {
-    /// The word before the slash of a subject.
+    /// Returns the word before the slash of a subject.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl Kind {
 }
 
 impl Kind {
-    /// What stands before the name of a subject: its word, and a slash.
+    /// Returns the word and the slash before a subject's name.
     #[must_use]
     pub fn prefix(self) -> &'static str {
         match self {
@@ -51,8 +51,8 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Who acts: `user/alice`, `device/thermostat-7`, `gateway/main`. A name that carries its
-/// kind, so that a user and a device called alike are never one subject.
+/// A subject: `user/alice`, `device/thermostat-7`, `gateway/main`. The kind is part of it, so a
+/// user and a device of the same name are two subjects.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Subject {
     kind: Kind,
@@ -60,33 +60,33 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// The subject of that kind and name.
+    /// Returns the subject of that kind and name.
     #[must_use]
     pub fn new(kind: Kind, name: Name) -> Self {
         Self { kind, name }
     }
 
-    /// Whether it is a person, a device or a gateway.
+    /// Returns the kind of the subject.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The name without its kind.
+    /// Returns the name without its kind.
     #[must_use]
     pub fn name(&self) -> &Name {
         &self.name
     }
 }
 
-/// Why a text names no subject, role, group or device.
+/// Why a text is no subject, role, group or device.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SubjectError {
-    /// The part before the slash is not one that is expected here.
+    /// The part before the slash is not expected here.
     #[error("'{}' does not begin with {expected}", escape(.text))]
     Kind {
-        /// What was given.
+        /// The text.
         text: String,
         /// What it may begin with.
         expected: &'static str,
@@ -94,9 +94,9 @@ pub enum SubjectError {
     /// The part after the slash is no name.
     #[error("'{}': {source}", escape(.text))]
     Name {
-        /// What was given.
+        /// The text.
         text: String,
-        /// What is wrong with it.
+        /// What is wrong with the name.
         source: NameError,
     },
 }
@@ -149,7 +149,7 @@ macro_rules! prefixed_name {
                 Self(name)
             }
 
-            /// The name without its prefix.
+            /// Returns the name without its prefix.
             #[must_use]
             pub fn name(&self) -> &Name {
                 &self.0
@@ -193,26 +193,26 @@ macro_rules! prefixed_name {
 }
 
 prefixed_name! {
-    /// A named set of rights that subjects are members of: `role/operator`.
+    /// A role: a named set of rights that subjects are members of, such as `role/operator`.
     Role, "role/", "role/"
 }
 prefixed_name! {
-    /// A named set of devices: `group/plant-a`.
+    /// A group: a named set of devices, such as `group/plant-a`.
     Group, "group/", "group/"
 }
 
-/// The device column of a question: a device by its bare name, or the gateway itself, whose
-/// interface is its own administration.
+/// The device of a question: a device by its bare name, or the gateway itself with its
+/// administration.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Device {
-    /// The gateway's own administration, written `gateway`.
+    /// The gateway's administration, written `gateway`.
     Gateway,
     /// A device, written by its bare name.
     Named(Name),
 }
 
 impl Device {
-    /// The device as it is written in rules.
+    /// Returns the device as rules write it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -265,15 +265,15 @@ macro_rules! number {
 }
 
 number! {
-    /// The immutable number behind a subject's name. A name that is used again gets a new one.
+    /// The immutable number of a subject's name. A name that is used again gets a new number.
     SubjectId
 }
 number! {
-    /// The immutable number behind a device's name; the same number as its subject's.
+    /// The immutable number of a device's name, which is its subject's number.
     DeviceId
 }
 number! {
-    /// The immutable number of one declaration of an interface. Declared anew, it is another.
+    /// The immutable number of a declaration of an interface. A new declaration gets a new number.
     InterfaceId
 }
 

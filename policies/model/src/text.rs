@@ -1,34 +1,34 @@
-//! Text that is safe to show.
+//! Text that is safe to display.
 
 use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
-/// Text for a terminal, a log line or an error message: characters that could move a cursor,
-/// start a line or turn the reading direction are shown as `\u{…}`.
+/// Text for a terminal, a log line or an error message. Characters that could move the cursor,
+/// start a line or change the reading direction are displayed as `\u{…}`.
 #[derive(Clone, Copy, Debug)]
 pub struct Escaped<'a>(&'a str);
 
-/// Shows `text` with its dangerous characters escaped. See [`Escaped`].
+/// Displays `text` with dangerous characters escaped. See [`Escaped`].
 #[must_use]
 pub fn escape(text: &str) -> Escaped<'_> {
     Escaped(text)
 }
 
-/// The same for a text of several lines: each is shown with its dangerous characters escaped.
+/// Escapes the dangerous characters of each line of a text.
 #[must_use]
 pub fn escape_lines(text: &str) -> String {
     let lines: Vec<String> = text.trim_end().lines().map(|line| escape(line).to_string()).collect();
     lines.join("\n")
 }
 
-/// `; did you mean X?`, if one of `known` is what `text` may have been meant to be; else nothing.
+/// Returns `; did you mean X?` if `text` is similar to one of `known`, and otherwise nothing.
 #[must_use]
 pub fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let small = text.to_lowercase();
     let near = |one: &&str| {
         let distance = strsim::damerau_levenshtein(&small, one);
-        // A third of the letters may be wrong, so that short words are not all alike.
+        // At most a third of the letters may differ, so that not all short words are similar.
         (distance * 3 <= one.chars().count()).then_some(distance)
     };
     let found = known.into_iter().filter_map(|one| near(&one).map(|distance| (distance, one)));
@@ -38,7 +38,7 @@ pub fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) ->
     }
 }
 
-/// Whether `text` can be shown as it is: nothing in it is dangerous. See [`Escaped`].
+/// Returns whether `text` can be displayed as it is. See [`Escaped`].
 #[must_use]
 pub fn is_printable(text: &str) -> bool {
     !text.chars().any(is_unprintable)
@@ -59,8 +59,9 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Controls (C0, DEL, C1), line and paragraph separators, bidirectional and other invisible
-/// formatting, and the tag and private-use characters that a font may draw as anything.
+/// Returns whether a character is a control (C0, DEL, C1), a line or paragraph separator,
+/// bidirectional or other invisible formatting, or a tag or private-use character that a font may
+/// draw as anything.
 fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -69,14 +70,13 @@ fn is_unprintable(c: char) -> bool {
             | '\u{E000}'..='\u{F8FF}' | '\u{E0000}'..='\u{E0FFF}' | '\u{F0000}'..='\u{10FFFF}')
 }
 
-/// What a peer said, as it is kept: at most [`PeerText::LIMIT`] bytes, raw in JSON, escaped
-/// wherever a person may read it.
+/// Text from a peer: at most [`PeerText::LIMIT`] bytes, raw in JSON and escaped for people.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PeerText(Box<str>);
 
 impl PeerText {
-    /// How many bytes of a peer's text are kept.
+    /// The most bytes of a peer's text that are kept.
     pub const LIMIT: usize = 256;
 
     /// Keeps the first [`PeerText::LIMIT`] bytes of `text`, cut between characters.
@@ -86,14 +86,14 @@ impl PeerText {
         Self(text.get(..end).unwrap_or_default().into())
     }
 
-    /// Keeps the first bytes of a peer's message; bytes that are not UTF-8 become U+FFFD.
+    /// Keeps the first bytes of a peer's message. Bytes that are not UTF-8 become U+FFFD.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let head = bytes.get(..Self::LIMIT).unwrap_or(bytes);
         Self::new(&String::from_utf8_lossy(head))
     }
 
-    /// The text as the peer sent it. Only for JSON and comparisons; people get `Display`.
+    /// Returns the text as the peer sent it. Only for JSON and comparisons; people get `Display`.
     #[must_use]
     pub fn raw(&self) -> &str {
         &self.0

@@ -1,19 +1,19 @@
-//! Where two texts differ, line by line.
+//! Finds where two texts differ, line by line.
 
 use crate::compiled::Hunk;
 use crate::rule::without_byte_order_mark;
 
-/// How far ahead lines are looked for that are in both.
+/// How far ahead the search for equal lines looks.
 const AHEAD: usize = 64;
-/// So many lines in a row are taken for the same place in both texts.
+/// How many equal lines in a row end a difference.
 const ROW: usize = 3;
 
-/// The lines that `new` has in place of some of `old`'s, in order; `None` if they are so different
-/// that they are better taken for two texts. It costs a look at each byte.
+/// Returns the lines of `new` that replace lines of `old`, in order. `None` if the texts differ too
+/// much. It reads each byte once.
 pub(crate) fn difference<'a>(old: &str, new: &'a str) -> Option<Vec<Hunk<'a>>> {
     let (old, new) = (without_byte_order_mark(old), without_byte_order_mark(new));
     let same = old.bytes().zip(new.bytes()).take_while(|(one, other)| one == other).count();
-    // Up to the line in which the first difference is.
+    // The start of the line with the first difference.
     let start = old.get(..same).and_then(|same| same.rfind('\n')).map_or(0, |at| at + 1);
     let (before, old) = old.split_at_checked(start)?;
     let (_, new) = new.split_at_checked(start)?;
@@ -35,7 +35,7 @@ pub(crate) fn difference<'a>(old: &str, new: &'a str) -> Option<Vec<Hunk<'a>>> {
     Some(hunks)
 }
 
-/// Both texts without the lines at their ends that are the same.
+/// Returns both texts without the equal lines at their ends.
 fn without_end<'o, 'n>(old: &'o str, new: &'n str) -> (&'o str, &'n str) {
     let pairs = old.bytes().rev().zip(new.bytes().rev());
     let same = pairs.take_while(|(one, other)| one == other).count();
@@ -54,7 +54,7 @@ fn without_end<'o, 'n>(old: &'o str, new: &'n str) -> (&'o str, &'n str) {
     }
 }
 
-/// How many lines of each go until both are the same again.
+/// Returns how many lines of each to skip until both are equal again.
 fn ahead(old: &[&str], new: &[&str]) -> Option<(usize, usize)> {
     for sum in 1..=2 * AHEAD {
         for removed in 0..=sum {
@@ -77,7 +77,7 @@ mod tests {
         lines.iter().map(|line| format!("{line}\n")).collect()
     }
 
-    /// What `old` becomes by its hunks.
+    /// Returns `old` with the hunks applied.
     fn patched(old: &str, hunks: &[Hunk<'_>]) -> Vec<String> {
         let old: Vec<&str> = old.lines().collect();
         let (mut out, mut at) = (vec![], 0);

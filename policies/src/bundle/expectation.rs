@@ -1,4 +1,4 @@
-//! The tests that a bundle brings along.
+//! Reads the tests of a bundle.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -18,31 +18,31 @@ const FILE: &str = "tests.toml";
 /// A question with the answer that a bundle must give: one `[[test]]` of `tests.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expectation {
-    /// Where it stands in `tests.toml`.
+    /// The line in `tests.toml`.
     pub line: usize,
     /// Who asks.
     pub asker: Asker,
-    /// Roles that the asker has besides, whatever the state says.
+    /// Roles that the asker has in addition to those of the state.
     pub roles: Vec<Role>,
-    /// What is to be done.
+    /// The action.
     pub action: Action,
-    /// On what device.
+    /// The device.
     pub device: Device,
-    /// On which of its paths.
+    /// The path on the device.
     pub path: String,
-    /// What is spoken at the interface, should the state not know it.
+    /// The protocol of the interface, for a state that does not have the interface.
     pub protocol: Option<Protocol>,
-    /// Groups that the device is in besides, whatever the state says.
+    /// Groups that the device is in, in addition to those of the state.
     pub groups: Vec<Group>,
-    /// At which instant; absent is whenever the test is run.
+    /// The instant of the question; `None` is the instant of the test run.
     pub at: Option<Timestamp>,
-    /// From which address.
+    /// The address that the asker comes from.
     pub from: Option<IpAddr>,
-    /// What else is supposed.
+    /// Other values that the test supposes.
     pub attributes: Attributes,
-    /// Whether it must be permitted.
+    /// Whether the question must be permitted.
     pub permit: bool,
-    /// The line of `policy.csv` that must be among those that decide.
+    /// A line of `policy.csv` that must be among the deciding ones.
     pub rule: Option<usize>,
 }
 
@@ -51,7 +51,7 @@ pub struct Expectation {
 pub enum Asker {
     /// A person or a device.
     Subject(Subject),
-    /// Anybody who has just that role.
+    /// A subject that has this role alone.
     Role(Role),
 }
 
@@ -90,10 +90,10 @@ struct Raw {
     attrs: BTreeMap<String, String>,
 }
 
-/// Reads `tests.toml`. What is wrong is named with the line of its `[[test]]`.
+/// Reads `tests.toml`. An error names the line of its `[[test]]`.
 pub(super) fn read(text: &str) -> Result<Vec<Expectation>, BundleErrors> {
     let mut errors = BundleErrors::default();
-    // Each is counted on from the one before: there may be very many.
+    // Lines are counted on from the test before, since there may be very many.
     let (mut line, mut counted) = (1, 0);
     let mut line_of = |at: usize| {
         let between = text.as_bytes().get(counted..at).unwrap_or_default();
@@ -160,8 +160,7 @@ impl Raw {
     }
 }
 
-/// Reads the name of a protocol that a test gives: one that can be spoken there, and in which
-/// its action can be asked for.
+/// Reads the protocol of a test. The device must be able to speak it, and it must have the action.
 fn protocol(name: &str, device: &Device, action: Action) -> Result<Protocol, TestError> {
     let protocol: Protocol = name.parse().map_err(TestError::Protocol)?;
     if (protocol == Protocol::Administration) != (*device == Device::Gateway) {

@@ -1,4 +1,4 @@
-//! Roles in roles and groups in groups.
+//! Links from roles to roles and from groups to groups.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -8,17 +8,18 @@ use doorward_model::SubjectError;
 
 use crate::rule::{BundleError, BundleErrors, Reason, TableRow, each_row};
 
-/// The links of `roles.csv` or `groups.csv`: whoever is in the first is in the second too.
+/// The links of `roles.csv` or `groups.csv`: a member of the first name is a member of the second,
+/// too.
 ///
-/// Casbin follows at most 10 links and silently stops there, so a chain of more than 8 (and
-/// one for the membership itself) is refused, and so is a circle.
+/// Casbin follows at most 10 links and then stops silently. So a chain of more than 8 links is
+/// refused (one more is the membership itself), and so is a circle.
 #[derive(Debug)]
 pub(crate) struct Links<T>(BTreeMap<T, BTreeSet<T>>);
 
 const DEPTH: usize = 8;
 
 impl<T: Ord + Clone> Links<T> {
-    /// All that `start` lead to, themselves included.
+    /// Returns everything that `start` leads to, `start` included.
     pub(crate) fn closure(&self, start: impl IntoIterator<Item = T>) -> Vec<T> {
         let mut found: Vec<T> = Vec::new();
         let mut known = BTreeSet::new();
@@ -32,18 +33,19 @@ impl<T: Ord + Clone> Links<T> {
         found
     }
 
-    /// The links that start at one of `these`.
+    /// Yields the links that start at one of `these`.
     pub(crate) fn from<'a>(&'a self, these: &'a [T]) -> impl Iterator<Item = (&'a T, &'a T)> {
         let pairs = |from| self.0.get(from).into_iter().flatten().map(move |to| (from, to));
         these.iter().flat_map(pairs)
     }
 
-    /// Whether some link speaks of `one`.
+    /// Returns whether a link names `one`.
     pub(crate) fn names(&self, one: &T) -> bool {
         self.0.contains_key(one) || self.0.values().any(|granted| granted.contains(one))
     }
 
-    /// The longest chain from `one`, in links; `None` if it has more than `left`.
+    /// Returns the length of the longest chain from `one`, in links; `None` if it has more than
+    /// `left`.
     fn height(&self, one: &T, left: usize, known: &mut BTreeMap<T, usize>) -> Option<usize> {
         if let Some(height) = known.get(one) {
             return (*height <= left).then_some(*height);
@@ -83,7 +85,7 @@ where
             let circle = links.closure(beyond).contains(&from);
             let reason = if circle { Reason::Cycle } else { Reason::Depth };
             errors.push(BundleError::new(file, line, column, reason(from.to_string())));
-            // The links behind it break for the same reason.
+            // Later links of the same chain fail for the same reason.
             break;
         }
     }

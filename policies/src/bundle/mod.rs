@@ -1,6 +1,6 @@
-//! A bundle: policy text, read and checked.
+//! A bundle: policy text that has been read and checked.
 //!
-//! Nothing of a bundle reaches Casbin or a decision before all of it has been read here.
+//! A bundle is read completely before Casbin or a decision uses any of it.
 
 mod difference;
 mod expectation;
@@ -27,22 +27,22 @@ pub struct BundleText {
     pub roles: String,
     /// `groups.csv`: `g2, group/inner, group/outer`.
     pub groups: String,
-    /// `tests.toml`: questions and the answers that are expected.
+    /// `tests.toml`: questions with the expected answers.
     pub tests: String,
 }
 
 impl BundleText {
-    /// The one model.
+    /// The only model.
     pub const MODEL: &str = include_str!("../../bundles/default/model.conf");
 
     /// The names of a bundle's files, in the order of the fields.
     pub const FILES: [&str; 5] =
         ["model.conf", "policy.csv", "roles.csv", "groups.csv", "tests.toml"];
 
-    /// The most bytes that the files of one bundle have together.
+    /// The most bytes of all files of one bundle.
     pub const LIMIT: usize = 256 * 1024 * 1024;
 
-    /// The texts in the order of [`BundleText::FILES`].
+    /// Returns the texts in the order of [`BundleText::FILES`].
     #[must_use]
     pub fn texts(&self) -> [&str; 5] {
         [&self.model, &self.policy, &self.roles, &self.groups, &self.tests]
@@ -50,7 +50,7 @@ impl BundleText {
 }
 
 impl Default for BundleText {
-    /// The bundle that a new gateway starts with.
+    /// Returns the bundle of a new gateway.
     fn default() -> Self {
         Self {
             model: Self::MODEL.to_owned(),
@@ -62,7 +62,7 @@ impl Default for BundleText {
     }
 }
 
-/// A bundle that has been read and found sound.
+/// A bundle that has been read and is valid.
 #[derive(Debug)]
 pub struct Bundle {
     text: Arc<BundleText>,
@@ -75,8 +75,8 @@ impl Bundle {
     /// Reads a bundle.
     ///
     /// # Errors
-    /// All that is wrong with it (up to [`BundleErrors::LIMIT`] places), each with file, line,
-    /// column and reason.
+    /// Everything that is wrong with the bundle, up to [`BundleErrors::LIMIT`] errors, each with
+    /// file, line, column and reason.
     pub fn parse(text: BundleText) -> Result<Self, BundleErrors> {
         let mut errors = check(&text)?;
         let mut builder = Builder::new();
@@ -94,8 +94,8 @@ impl Bundle {
         Self { text: Arc::new(text), compiled, roles: roles.into(), groups: groups.into() }.sound()
     }
 
-    /// Reads a bundle of which this one is a former version. What is the same is shared, so a
-    /// small edit of many rules costs in proportion to the edit.
+    /// Reads a later version of this bundle. It shares what is unchanged, so the cost of a small
+    /// edit does not depend on the number of rules.
     ///
     /// # Errors
     /// As [`Bundle::parse`].
@@ -112,8 +112,8 @@ impl Bundle {
         }
     }
 
-    /// Where `text` differs from this bundle's, if it is in few lines of `policy.csv`. Takes a
-    /// look at each byte of both.
+    /// Returns the difference between this bundle and `text`, if it is in few lines of
+    /// `policy.csv`. It reads each byte of both.
     #[must_use]
     pub fn difference<'a>(&self, text: &'a BundleText) -> Option<Difference<'a>> {
         let same = |of: fn(&BundleText) -> &String| of(text) == of(&self.text);
@@ -123,11 +123,11 @@ impl Bundle {
         hunks.map(Difference)
     }
 
-    /// This bundle after an edit, whose text is `text`; `None` if so much has been edited that it
-    /// is better parsed anew. It is compiled by the difference alone.
+    /// Returns this bundle with an edit applied, whose text is `text`. Only the difference is
+    /// compiled. `None` if so much was edited that parsing anew is better.
     ///
     /// # Errors
-    /// As [`Bundle::parse`], about the lines of the difference.
+    /// As [`Bundle::parse`], for the lines of the difference.
     pub fn edited(
         &self,
         text: &Arc<BundleText>,
@@ -152,63 +152,63 @@ impl Bundle {
         Err(errors)
     }
 
-    /// The bundle's text.
+    /// Returns the bundle's text.
     #[must_use]
     pub fn text(&self) -> &Arc<BundleText> {
         &self.text
     }
 
-    /// The tests of `tests.toml`. They are read apart from the bundle: one that speaks of what is
-    /// no more must not keep a gateway from starting.
+    /// Reads the tests of `tests.toml`. They are read apart from the bundle, so that a test about
+    /// something that no longer exists does not keep a gateway from starting.
     ///
     /// # Errors
-    /// All that is wrong with them.
+    /// Everything that is wrong with the tests.
     pub fn tests(&self) -> Result<Vec<Expectation>, BundleErrors> {
         expectation::read(&self.text.tests)
     }
 
-    /// How many rules there are.
+    /// Returns how many rules there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.compiled.len()
     }
 
-    /// Whether there are none: never, since such a bundle is refused.
+    /// Returns whether there are no rules, which is never so: such a bundle is refused.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The rules, in the order of `policy.csv`.
+    /// Yields the rules, in the order of `policy.csv`.
     pub fn rules(&self) -> impl Iterator<Item = Rule> {
         self.compiled.rule_refs().filter_map(|rule| self.compiled.rule(rule))
     }
 
-    /// The rules on those lines of `policy.csv`, in their order.
+    /// Yields the rules on those lines of `policy.csv`, in their order.
     pub fn on_lines(&self, lines: &[usize]) -> impl Iterator<Item = Rule> {
         let wanted = |rule: &RuleRef| lines.contains(&(self.compiled.line(*rule) as usize));
         let found = if lines.is_empty() { None } else { Some(self.compiled.rule_refs()) };
         found.into_iter().flatten().filter(wanted).filter_map(|rule| self.compiled.rule(rule))
     }
 
-    /// Whether some rule or link speaks of `role`.
+    /// Returns whether a rule or link names `role`.
     #[must_use]
     pub fn names_role(&self, role: &Role) -> bool {
         self.compiled.who("role/", role.name().as_str()).is_some() || self.roles.names(role)
     }
 
-    /// Whether some rule or link speaks of `group`.
+    /// Returns whether a rule or link names `group`.
     #[must_use]
     pub fn names_group(&self, group: &Group) -> bool {
         self.compiled.group(group.name().as_str()).is_some() || self.groups.names(group)
     }
 
-    /// Whether some rule speaks of `subject` by name.
+    /// Returns whether a rule names `subject`.
     pub(crate) fn names_subject(&self, subject: &Subject) -> bool {
         self.compiled.subject(subject).is_some()
     }
 
-    /// The bytes that the bundle holds in memory, its text included.
+    /// Returns how many bytes of memory the bundle takes, its text included.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let text: usize = self.text.texts().iter().map(|text| text.len()).sum();
@@ -227,7 +227,8 @@ impl Bundle {
         &self.groups
     }
 
-    /// Whether the same number means the same role or group in both, and the same links hold.
+    /// Returns whether the same number means the same role or group in both, and the same links
+    /// hold.
     pub(crate) fn numbers_like(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.roles, &other.roles)
             && Arc::ptr_eq(&self.groups, &other.groups)
@@ -235,11 +236,11 @@ impl Bundle {
     }
 }
 
-/// Lines of `policy.csv` that one text has in place of some of another's.
+/// Lines of `policy.csv` that replace others.
 #[derive(Clone, Debug)]
 pub struct Difference<'a>(Vec<Hunk<'a>>);
 
-/// What can be told of a bundle before its lines are read: a size that fits, and the model.
+/// Checks what needs no parsing: the size, and the model.
 fn check(text: &BundleText) -> Result<BundleErrors, BundleErrors> {
     let mut errors = BundleErrors::default();
     let size: usize = text.texts().iter().map(|text| text.len()).sum();
@@ -253,7 +254,7 @@ fn check(text: &BundleText) -> Result<BundleErrors, BundleErrors> {
     Ok(errors)
 }
 
-/// The lines of a model that say something, without spaces.
+/// Returns the lines of a model without comments and spaces.
 fn meaning(model: &str) -> Vec<String> {
     let line = |line: &str| line.split('#').next().unwrap_or_default().to_owned();
     let squeeze = |line: String| line.chars().filter(|c| !c.is_whitespace()).collect::<String>();

@@ -1,9 +1,9 @@
 //! The compiled form of a bundle's rules: finds the few rules that bear on a question among any
 //! number of rules.
 //!
-//! | ```text
-//! | question ─path→ nodes of the tree ─who, what→ cells ─action, range→ runs ─when→ verdict
-//! | ```
+//! ```text
+//! question ─path→ nodes of the tree ─who, what→ cells ─action, range→ runs ─when→ verdict
+//! ```
 //!
 //! A bundle is compiled once, into a base. A later bundle that differs in few lines shares the
 //! base. It adds a small layer with the new rules, and a list of the rules of the base that are

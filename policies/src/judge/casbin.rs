@@ -1,4 +1,4 @@
-//! casbin-rs itself, and how its open doors are closed. Each has a test in `casbin/tests.rs`.
+//! Asks casbin-rs, and works around its known faults. Each fault has a test in `casbin/tests.rs`.
 
 mod arguments;
 mod matcher;
@@ -23,7 +23,7 @@ use crate::rule::Rule;
 pub(super) use arguments::EnforceArguments;
 pub(super) use slice::Slice;
 
-/// Casbin could not answer. Always our fault, and always a refusal.
+/// Casbin could not answer. The fault is always Doorward's, and the question is refused.
 #[derive(Debug, Error)]
 pub(crate) enum JudgeError {
     /// Casbin returned an error.
@@ -32,21 +32,21 @@ pub(crate) enum JudgeError {
     /// Casbin panicked.
     #[error("casbin panicked")]
     Panic,
-    /// Casbin waited for something, though nothing in memory can make it wait.
+    /// Casbin's constructor waited, although everything is in memory.
     #[error("casbin did not answer at once")]
     Waits,
 }
 
-/// Half of the slices that a thread keeps ready. One takes some 16 KiB.
+/// Half the number of Enforcers that a thread keeps. One takes some 16 KiB.
 const HALF: usize = 128;
 
 thread_local! {
-    /// To make an Enforcer costs more than to ask it. One is kept by all that it says, so it is
-    /// right for whatever state leads to it again.
+    /// Making an Enforcer costs more than asking it. Each is kept under its whole slice, so it is
+    /// right for every state that leads to the same slice.
     static READY: RefCell<Recent<Slice, Enforcer>> = RefCell::new(Recent::new(HALF));
 }
 
-/// Whether Casbin permits `case` on `rules`.
+/// Returns whether Casbin permits `case`, given `rules`.
 pub(crate) fn permits(case: &Case<'_>, rules: &[Rule]) -> Result<bool, JudgeError> {
     permits_on(
         Slice::of(case, rules),
@@ -54,10 +54,10 @@ pub(crate) fn permits(case: &Case<'_>, rules: &[Rule]) -> Result<bool, JudgeErro
     )
 }
 
-/// Whether Casbin permits what is asked on a slice.
+/// Returns whether Casbin permits the question, given a slice.
 ///
-/// No rules are a refusal without asking: on an empty policy Casbin evaluates the matcher against
-/// blanks.
+/// A slice without rules is refused without asking, since Casbin evaluates the matcher against
+/// blanks when the policy is empty.
 pub(super) fn permits_on(slice: Slice, ask: EnforceArguments) -> Result<bool, JudgeError> {
     if slice.rules.is_empty() {
         return Ok(false);
@@ -78,7 +78,7 @@ pub(super) fn permits_on(slice: Slice, ask: EnforceArguments) -> Result<bool, Ju
     })
 }
 
-/// Runs what may panic inside Casbin; a panic is an error, and an error is a refusal.
+/// Runs code that may panic inside Casbin. A panic becomes an error, and the question is refused.
 fn guarded(ask: impl FnOnce() -> casbin::Result<bool>) -> Result<bool, JudgeError> {
     match catch_unwind(AssertUnwindSafe(ask)) {
         Ok(answer) => Ok(answer?),
@@ -115,7 +115,8 @@ fn model() -> Result<&'static DefaultModel, casbin::Error> {
     }
 }
 
-/// Casbin's constructors are async for the sake of files; ours is all in memory.
+/// Runs one of Casbin's constructors to its end. They are async because of files, and here
+/// everything is in memory.
 fn at_once<T>(future: impl Future<Output = Result<T, casbin::Error>>) -> Result<T, casbin::Error> {
     let mut context = task::Context::from_waker(task::Waker::noop());
     match pin!(future).poll(&mut context) {

@@ -1,4 +1,4 @@
-//! A question with all that bears on it.
+//! A question, with the part of a state that a judge needs.
 
 use std::borrow::Cow;
 
@@ -15,34 +15,34 @@ thread_local! {
     static SEARCHES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// How often this thread has looked for rules.
+/// Returns how often this thread has searched for rules.
 #[cfg(test)]
 pub(crate) fn searches() -> usize {
     SEARCHES.get()
 }
 
-/// A question with all that bears on it: the part of a snapshot that a judge gets to see.
+/// A question, with the part of a snapshot that a judge sees.
 pub(crate) struct Case<'a> {
     pub(crate) bundle: &'a Bundle,
     pub(crate) question: &'a Question,
-    /// Other names of what is asked for, which rules that deny may use.
+    /// Other names of the resource. A deny rule may use any of them.
     pub(crate) aliases: &'a [Path],
     pub(crate) context: Context,
     pub(super) roles: &'a ResolvedMemberships<Role>,
     pub(super) groups: &'a ResolvedMemberships<Group>,
-    /// The numbers of the roles and groups of that instant.
+    /// The numbers of the roles and groups at that instant.
     whos: Cow<'a, [u32]>,
     ons: Cow<'a, [u32]>,
 }
 
-/// How far a search has come.
+/// How a search has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SearchEnd {
-    /// All rules were looked at.
+    /// It looked at all rules.
     Complete,
-    /// As many were found as were wanted.
+    /// The caller stopped it.
     Stopped,
-    /// It ran out of steps: there may be others.
+    /// It ran out of steps and may have missed rules.
     OutOfSteps,
 }
 
@@ -58,9 +58,9 @@ impl<'a> Case<'a> {
         Self { bundle, question, aliases, context, roles, groups, whos, ons }
     }
 
-    /// Finds the rules that bear on the case, conditions aside: those that allow all of what is
-    /// asked for, or those that deny some of it, by whatever name. Some may be found twice. Whether
-    /// all were looked at, or as many as `found` has asked for.
+    /// Finds the rules that bear on the case, without their conditions: those that allow all of the
+    /// resource, or those that deny some of it under any of its names. It may find a rule twice.
+    /// Returns false if it ran out of steps.
     #[must_use]
     pub(crate) fn find(
         &self,
@@ -83,7 +83,7 @@ impl<'a> Case<'a> {
         true
     }
 
-    /// Finds the rules that reach so much of what a path names, conditions aside.
+    /// Finds the rules that reach the given extent of a path, without their conditions.
     pub(crate) fn find_to(
         &self,
         extent: (Effect, Extent),
@@ -106,7 +106,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The rules behind `refs`, as they were written.
+    /// Returns the rules of `refs` as they were written.
     pub(crate) fn rules(&self, refs: impl IntoIterator<Item = RuleRef>) -> Vec<Rule> {
         refs.into_iter().filter_map(|one| self.bundle.compiled().rule(one)).collect()
     }

@@ -1,7 +1,7 @@
-//! The referee: Casbin, on rules that are found without the compiled form.
+//! The referee asks Casbin again, with rules that it finds without the compiled form.
 //!
-//! It reads the bundle's text line by line, with a closure of its own, and shares no code with
-//! what finds rules elsewhere. Otherwise it could not see a rule that is lost there.
+//! It reads the bundle's text line by line and follows links with its own code. It shares no code
+//! with the other searches, so it notices a rule that they lose.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,13 +13,13 @@ use crate::pattern::Pattern;
 use crate::question::Question;
 use crate::supposed::Supposed;
 
-/// More rules than these that bear on one question are not put to Casbin.
+/// The most rules for one question. Questions with more are left out.
 const MOST: usize = 4096;
-/// How many of them are put to it at once.
+/// The most rules of one effect that Casbin gets at once.
 const SLICE: usize = 128;
 
-/// What Casbin says of each question: whether it may be done, or `None` where too many rules bear
-/// on it. One pass over the text for all of them.
+/// Returns Casbin's answer to each question: whether it is permitted, or `None` if too many rules
+/// bear on it. One pass over the text serves all questions.
 pub(crate) fn rulings(
     text: &BundleText,
     asked: &[Supposed],
@@ -27,7 +27,7 @@ pub(crate) fn rulings(
     let (roles, groups) = (links(&text.roles), links(&text.groups));
     let mut sides: Vec<Side<'_>> =
         asked.iter().map(|asked| Side::new(asked, &roles, &groups)).collect();
-    // Which questions each name in the first column is of interest to.
+    // The questions that each name in the first column matters to.
     let mut interested: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (number, side) in sides.iter().enumerate() {
         for who in &side.whos {
@@ -72,7 +72,7 @@ pub(crate) fn rulings(
     sides.iter().map(|side| side.ruling(&roles, &groups)).collect()
 }
 
-/// A file's links, by what they start at.
+/// The links of a file by their first name.
 type Linked<'a> = BTreeMap<&'a str, Vec<&'a str>>;
 
 fn links(text: &str) -> Linked<'_> {
@@ -86,7 +86,7 @@ fn links(text: &str) -> Linked<'_> {
     found
 }
 
-/// All that one can be reached from, and that itself.
+/// Returns all names that `start` leads to, and `start` itself.
 fn reached(start: impl Iterator<Item = String>, links: &Linked<'_>) -> BTreeSet<String> {
     let mut found: BTreeSet<String> = start.collect();
     loop {
@@ -124,9 +124,9 @@ impl<'a> Side<'a> {
         acts == "*" || acts.split('|').any(|one| one.trim() == action)
     }
 
-    /// Casbin's answer. It allows what some allow rule applies to and no deny rule, so many rules
-    /// can be put to it in parts: some part of the allow rules must permit alone, and go on
-    /// permitting beside every part of the deny rules.
+    /// Returns Casbin's answer. Casbin permits if one allow rule applies and no deny rule does, so
+    /// it can be asked in parts: one part of the allow rules must permit alone, and still permit
+    /// with each part of the deny rules.
     fn ruling(&self, roles: &Linked<'_>, groups: &Linked<'_>) -> Result<Option<bool>, JudgeError> {
         if self.allows.len() + self.denies.len() > MOST {
             return Ok(None);

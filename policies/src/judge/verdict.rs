@@ -1,4 +1,4 @@
-//! What the rules say of a case.
+//! Asks the compiled form what the rules say of a case.
 
 use jiff::Timestamp;
 use smallvec::SmallVec;
@@ -13,11 +13,11 @@ use crate::when::Truth;
 
 /// What the rules say of a case.
 pub(crate) struct RulesVerdict {
-    /// `None` if it may be done.
+    /// Why the case is refused; `None` if it is permitted.
     pub(crate) refusal: Option<Refusal>,
     /// The rules that decided.
     pub(crate) deciding: RuleRefs,
-    /// The deny rules that bear on the case and do not apply now.
+    /// The deny rules that match the case, and whose conditions do not hold now.
     pub(crate) waiting: RuleRefs,
     /// The first instant at which time alone could change the answer.
     pub(crate) changes_at: Option<Timestamp>,
@@ -25,16 +25,16 @@ pub(crate) struct RulesVerdict {
 
 pub(crate) type RuleRefs = SmallVec<[RuleRef; Lines::MOST]>;
 
-/// Casbin is asked about so many rules at most that could deny but do not now; of those with the
-/// same conditions one is enough.
+/// The most waiting deny rules that Casbin is asked about. Of those with the same conditions, one
+/// is enough.
 const WAITING: usize = 32;
 
-/// How many of the rules that decide are looked for.
+/// How many of the deciding rules a search finds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Search {
-    /// As many as are named.
+    /// As many as [`Lines`] can name.
     Few,
-    /// All: off the data path only.
+    /// All of them: for use off the data path only.
     All,
 }
 
@@ -47,7 +47,7 @@ impl Search {
     }
 }
 
-/// Judges `case`.
+/// Returns what the rules say of `case`.
 pub(crate) fn verdict_of(case: &Case<'_>, search: Search) -> RulesVerdict {
     let mut denies = Weighing::new(case, Effect::Deny, search);
     let mut take = |rule, entry: &RuleEntry| denies.take(rule, entry);
@@ -57,13 +57,12 @@ pub(crate) fn verdict_of(case: &Case<'_>, search: Search) -> RulesVerdict {
             refusal: Some(Refusal::DeniedByRule),
             deciding: denies.applying,
             waiting: RuleRefs::new(),
-            // As long as one of them stands, nothing else matters.
+            // While one of the deny rules applies, nothing else matters.
             changes_at: denies.applying_until,
         };
     }
     if !all || denies.wait_too_many() {
-        // Whatever the time, it stays refused: what was not looked at is taken for a rule that
-        // denies.
+        // The refusal holds at any time: a rule that was not looked at counts as a deny rule.
         let (refusal, none) = (Some(Refusal::TooBroad), RuleRefs::new);
         return RulesVerdict { refusal, deciding: none(), waiting: none(), changes_at: None };
     }
@@ -84,7 +83,7 @@ pub(crate) fn verdict_of(case: &Case<'_>, search: Search) -> RulesVerdict {
     RulesVerdict { refusal, deciding, waiting: denies.waiting, changes_at: until }
 }
 
-/// The rules of one effect that bear on a case, as they are found.
+/// The rules of one effect that match a case, as the search finds them.
 struct Weighing<'a> {
     case: &'a Case<'a>,
     effect: Effect,
@@ -92,13 +91,13 @@ struct Weighing<'a> {
     applying: RuleRefs,
     /// Until when at least one of them applies; `None` is for ever.
     applying_until: Option<Timestamp>,
-    /// Those whose conditions do not hold; of rules that deny, one for each condition.
+    /// The rules whose conditions do not hold. Of deny rules, one for each condition.
     waiting: RuleRefs,
-    /// Their conditions.
+    /// The conditions of the waiting rules.
     waits_for: SmallVec<[u32; 8]>,
-    /// Of these, those whose conditions fail by time alone, if they allow.
+    /// The allow rules whose conditions fail by time alone.
     at_other_times: RuleRefs,
-    /// When the first of them could apply.
+    /// When the first waiting rule could apply.
     waiting_until: Option<Timestamp>,
 }
 
@@ -127,7 +126,7 @@ impl<'a> Weighing<'a> {
             Search::All => SearchControl::Next,
             Search::Few if self.applying.len() >= Lines::MOST => SearchControl::Stop,
             Search::Few if self.wait_too_many() => SearchControl::Stop,
-            // A deny rule without conditions has the last word.
+            // A deny rule without conditions decides.
             Search::Few if self.effect == Effect::Deny && entry.when == ALWAYS => {
                 SearchControl::Stop
             }
@@ -135,14 +134,15 @@ impl<'a> Weighing<'a> {
         }
     }
 
-    /// Whether so many rules could deny, and do not now, that Casbin is not asked about them.
+    /// Returns whether more deny rules wait than Casbin is asked about.
     fn wait_too_many(&self) -> bool {
         let (few, deny) = (self.search == Search::Few, self.effect == Effect::Deny);
         few && deny && self.waiting.len() > WAITING
     }
 
     fn apply(&mut self, rule: RuleRef, until: Option<Timestamp>) {
-        // A rule may be found twice; where all are looked for, whoever reads them sees to that.
+        // The search may find a rule twice. Where it finds all rules, the reader removes
+        // duplicates.
         if self.search == Search::Few && self.applying.contains(&rule) {
             return;
         }
@@ -150,7 +150,7 @@ impl<'a> Weighing<'a> {
         self.applying.push(rule);
         self.applying_until = match (self.applying_until, until) {
             (_, until) if first => until,
-            // One that stands for ever, or longer, carries the others.
+            // The rule that applies longest counts.
             (Some(before), Some(until)) => Some(before.max(until)),
             _ => None,
         };
@@ -159,7 +159,8 @@ impl<'a> Weighing<'a> {
     fn weigh(&mut self, rule: RuleRef, entry: &RuleEntry) {
         let context = &self.case.context;
         let Some(when) = self.case.bundle.compiled().when(entry.when) else {
-            // Not of this bundle, which cannot be: it denies, and does not allow.
+            // A number of another bundle, which should not occur: a deny rule applies, an allow
+            // rule does not.
             if self.effect == Effect::Deny {
                 self.apply(rule, None);
             }

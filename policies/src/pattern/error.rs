@@ -3,32 +3,32 @@
 use doorward_model::{Path, escape};
 use thiserror::Error;
 
-/// Why a text is no [`Pattern`].
+/// Why a text is no [`Pattern`](super::Pattern).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PatternError {
-    /// Nothing, or a slash at the start.
+    /// The path is empty or begins with a slash.
     #[error("a path begins with an interface's name, or * or **")]
     Empty,
-    /// `**` before the end.
+    /// `**` is not the last segment.
     #[error("** stands for all that follows, so it can only be the last segment")]
     Inner,
-    /// A wildcard inside a segment.
+    /// A segment mixes a wildcard with text.
     #[error("'{}' mixes * with text; a wildcard is a whole segment (write %2A for a literal *)", escape(.0))]
     Mixed(String),
-    /// A character that must be written `%XX`.
+    /// A character must be written `%XX`.
     #[error("'{}' in a path is written %{:02X}", escape(&.0.to_string()), u32::from(*.0))]
     Bare(char),
-    /// `%` without two hexadecimal digits, or bytes that are no text.
+    /// `%` is not followed by two hexadecimal digits, or the bytes are no UTF-8 text.
     #[error("'{}' is no %XX escape of text", escape(.0))]
     Escape(String),
-    /// A range that runs backwards.
+    /// A range ends before it begins.
     #[error("{0}-{1} runs backwards; write {1}-{0}, or {0}%2D{1} for that text")]
     Backwards(u32, u32),
-    /// More text than a path has.
+    /// The path has more bytes than a path may have.
     #[error("the path is longer than {} bytes", Path::LIMIT)]
     Length,
-    /// More segments than a path has.
+    /// The path has more segments than a path may have.
     #[error("the path has more than {} segments", Path::SEGMENTS)]
     TooLong,
 }

@@ -20,10 +20,10 @@ pub(crate) use segment::PatternSegment;
 
 /// The path column of a rule.
 ///
-/// `*` is exactly one segment; `**`, last only, is zero or more; `a-b` is a range where the
-/// protocol of the question types that segment as a number, and literal text elsewhere. The
-/// literal characters `* % , ; | "`, space and controls are written `%XX`, and so may any
-/// other be.
+/// `*` is exactly one segment. `**` stands only at the end and is zero or more segments. `a-b` is a
+/// range if the protocol of the question reads that segment as a number; otherwise it is literal
+/// text. The literal characters `* % , ; | "`, spaces and control characters are written `%XX`. So
+/// may any other character be.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Pattern {
     segments: Box<[Part]>,
@@ -34,13 +34,13 @@ pub struct Pattern {
 enum Part {
     /// `*`
     One,
-    /// Literal text, and what it means where a number is expected.
+    /// Literal text, and the range that it is where a number is expected.
     Text { text: Box<str>, range: Option<NumberRange> },
 }
 
 impl Pattern {
-    /// Whether the pattern reaches *every* path of the set that `path` names: what an allow
-    /// rule needs.
+    /// Returns whether the pattern reaches *every* path of the set that `path` names, as an allow
+    /// rule must.
     #[must_use]
     pub fn covers(&self, path: &Path) -> bool {
         let asked = path.segments();
@@ -59,8 +59,8 @@ impl Pattern {
             })
     }
 
-    /// Whether the pattern reaches *any* path of the set that `path` names: what a deny rule
-    /// needs.
+    /// Returns whether the pattern reaches *some* path of the set that `path` names, which is
+    /// enough for a deny rule.
     #[must_use]
     pub fn overlaps(&self, path: &Path) -> bool {
         let (asked, length) = (path.segments(), self.segments.len());
@@ -71,14 +71,14 @@ impl Pattern {
             && (0..length.max(asked.len())).all(|at| {
                 let root = path.is_topic_root(at);
                 let part = self.segments.get(at).map_or(PatternSegment::One, Part::segment);
-                // Past its end an open path has any level that a wildcard may meet.
+                // After its last segment, an open path has any levels that a wildcard matches.
                 part.overlaps(asked.get(at).unwrap_or(&Segment::Any), root)
             })
     }
 }
 
 impl Pattern {
-    /// The pattern of these segments.
+    /// Returns the pattern of these segments.
     pub(crate) fn of<'a>(pieces: impl Iterator<Item = PatternPiece<'a>>, open: bool) -> Self {
         let part = |piece| match piece {
             PatternPiece::One => Part::One,
@@ -87,12 +87,12 @@ impl Pattern {
         Self { segments: pieces.map(part).collect(), open }
     }
 
-    /// The segments as they are meant, and whether more may follow.
+    /// Returns the segments, and whether the pattern ends with `**`.
     pub(crate) fn pieces(&self) -> (impl Iterator<Item = PatternPiece<'_>>, bool) {
         (self.segments.iter().map(Part::piece), self.open)
     }
 
-    /// The text of the first segment, if it is text.
+    /// Returns the text of the first segment, if it is text.
     pub(crate) fn first(&self) -> Option<&str> {
         match self.segments.first() {
             Some(Part::Text { text, .. }) => Some(text),
@@ -100,7 +100,7 @@ impl Pattern {
         }
     }
 
-    /// The text of each segment; `None` where it is `*`.
+    /// Yields the text of each segment; `None` where it is `*`.
     pub(crate) fn texts(&self) -> impl Iterator<Item = Option<&str>> {
         self.segments.iter().map(|part| match part {
             Part::One => None,
@@ -108,21 +108,22 @@ impl Pattern {
         })
     }
 
-    /// Whether the pattern reaches every path that `other` reaches. Where that depends on the
-    /// protocol, the answer is no.
+    /// Returns whether the pattern reaches every path that `other` reaches. Where that depends on
+    /// the protocol, the answer is no.
     pub(crate) fn includes(&self, other: &Self) -> bool {
         let long_enough = if self.open {
             self.segments.len() <= other.segments.len()
         } else {
             !other.open && self.segments.len() == other.segments.len()
         };
-        // What follows an open pattern is met by wildcards.
+        // The segments after the end of an open pattern are wildcards.
         let wide = self.segments.iter().chain(std::iter::repeat(&Part::One));
         long_enough
             && wide.zip(&other.segments).all(|(wide, narrow)| {
                 match (wide, narrow) {
                     (Part::One, Part::One) => true,
-                    // A topic's first level that begins with $, and Modbus's broadcast, are not met.
+                    // A wildcard matches neither a topic's first level that begins with $ nor
+                    // Modbus's broadcast.
                     (Part::One, Part::Text { text, range }) => {
                         !text.starts_with('$') && *range != Some(NumberRange::ZERO)
                     }

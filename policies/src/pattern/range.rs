@@ -1,25 +1,26 @@
-//! The numbers that a segment of a pattern stands for.
+//! The range of numbers that a segment of a pattern can stand for.
 
 use std::fmt;
 
-/// What the text of a segment means where a number is expected.
+/// The range that the text of a segment is where a number is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NumberRange {
     pub(crate) first: u32,
     pub(crate) last: u32,
-    /// Written as one number: `7`, which is not the text `7-7`.
+    /// Whether it is written as one number: `7` is not the same text as `7-7`.
     pub(crate) single: bool,
 }
 
 impl NumberRange {
-    /// The one way to name Modbus's broadcast.
+    /// Modbus's broadcast, which is written `0` and not otherwise.
     pub(crate) const ZERO: Self = Self { first: 0, last: 0, single: true };
 
-    /// The largest number of a range: the largest address of Modbus. A larger number is literal text.
+    /// The largest number of a range, which is Modbus's largest address. Text with a larger number
+    /// is literal.
     pub(crate) const LARGEST: u32 = 65_535;
 
-    /// Reads `N` or `N-M`: decimal digits without leading zeros, within 65535. Each range that is
-    /// written has one text.
+    /// Reads `N` or `N-M`: decimal digits without leading zeros, up to [`Self::LARGEST`]. So each
+    /// range has exactly one text.
     pub(crate) fn read(text: &str) -> Option<Self> {
         if !text.starts_with(|c: char| c.is_ascii_digit()) {
             return None;

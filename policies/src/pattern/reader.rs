@@ -8,19 +8,19 @@ use doorward_model::Path;
 use super::error::PatternError;
 use super::range::NumberRange;
 
-/// One segment of a pattern.
+/// One segment of a pattern, as the reader returns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PatternPiece<'a> {
     /// `*`
     One,
-    /// Literal text, and what it means where a number is expected.
+    /// Literal text, and the range that it is where a number is expected.
     Text { text: Cow<'a, str>, range: Option<NumberRange> },
 }
 
-/// The segments of a pattern's text, read one by one.
+/// Reads the segments of a pattern's text.
 pub(crate) struct PatternReader<'a> {
     rest: Option<&'a str>,
-    /// Whether `**` follows them.
+    /// Whether the pattern ends with `**`.
     pub(crate) open: bool,
 }
 
@@ -81,17 +81,17 @@ fn piece(text: &str) -> Result<PatternPiece<'_>, PatternError> {
     if let Some(c) = text.chars().find(bare) {
         return Err(PatternError::Bare(c));
     }
-    // With an escape, or a letter beyond ASCII, it is no number.
+    // Text with an escape or a letter beyond ASCII is never a number.
     Ok(PatternPiece::Text { text: Cow::Owned(unescape(text)?), range: None })
 }
 
 impl fmt::Display for PatternPiece<'_> {
-    /// The segment as a rule writes it.
+    /// Writes the segment as a rule does.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (text, is_number) = match self {
             Self::One => return f.write_str("*"),
             Self::Text { range: Some(range), .. } => return range.fmt(f),
-            // Text that would read as a number is written so that it does not.
+            // Text that could be read as a number is escaped, so that it is not.
             Self::Text { text, range: None } => (text, NumberRange::read(text).is_some()),
         };
         for (at, c) in text.char_indices() {

@@ -4,19 +4,19 @@ use doorward_model::Segment;
 
 use super::range::NumberRange;
 
-/// One segment of a pattern, wherever it is kept.
+/// One segment of a pattern, borrowed from a rule or from the compiled form.
 #[derive(Clone, Copy)]
 pub(crate) enum PatternSegment<'a> {
     /// `*`
     One,
-    /// Literal text, and what it means where a number is expected.
+    /// Literal text, and the range that it is where a number is expected.
     Text { text: &'a str, range: Option<NumberRange> },
     /// Literal text that is a range where a number is expected.
     Range(NumberRange),
 }
 
 impl PatternSegment<'_> {
-    /// What it means where a number is expected.
+    /// Returns the range that the segment is where a number is expected.
     fn range(&self) -> Option<NumberRange> {
         match self {
             Self::One => None,
@@ -29,7 +29,7 @@ impl PatternSegment<'_> {
         match self {
             Self::One => false,
             Self::Text { text, .. } => *text == asked,
-            // Each range has one text.
+            // Each range has exactly one text.
             Self::Range(range) => NumberRange::read(asked) == Some(*range),
         }
     }
@@ -52,7 +52,7 @@ impl PatternSegment<'_> {
         }
     }
 
-    /// Whether it reaches any of what `asked` names.
+    /// Returns whether the segment reaches some of what `asked` names.
     pub(crate) fn overlaps(&self, asked: &Segment, topic_root: bool) -> bool {
         match (self, asked) {
             (Self::Text { text, .. }, Segment::Any) => !(topic_root && text.starts_with('$')),
@@ -60,7 +60,7 @@ impl PatternSegment<'_> {
             (Self::Text { .. } | Self::Range(_), Segment::Range(from, to)) => {
                 self.range().is_some_and(|range| range.meets(*from, *to))
             }
-            // The rest are single values, or reached whole.
+            // All others are single values, or are reached whole or not at all.
             (part, asked) => part.covers(asked, topic_root),
         }
     }

@@ -81,7 +81,7 @@ fn filters_are_covered_whole_and_overlapped_in_part() {
         ("b/secrets/**", "b/+", PART),
         ("b/secrets/*/**", "b/+", NO),
         ("b/a/b/c", "b/+/+", NO),
-        // A wildcard at the first level does not meet a level that begins with $.
+        // A wildcard does not match a first level that begins with $.
         ("b/**", "b/$SYS/x", NO),
         ("b/*/x", "b/$SYS/x", NO),
         ("b/$SYS/**", "b/#", NO),
@@ -150,7 +150,7 @@ fn includes_says_no_where_a_wildcard_may_not_reach() {
         ("b/x", "b/*", false),
         ("b/**", "b", true),
         ("b/*/c", "b/x/**", false),
-        // A topic that begins with $, and Modbus's broadcast, must be named.
+        // A rule must name a topic that begins with $, and Modbus's broadcast.
         ("b/**", "b/$SYS/**", false),
         ("**", "b/$SYS/x", false),
         ("m/**", "m/0/holding/*", false),

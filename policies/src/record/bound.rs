@@ -1,30 +1,30 @@
-//! How much of each kind of record one party may cause, and which part of the log that may fill.
+//! Bounds how many records of each kind a party may cause, and how far they may fill the log.
 
 use doorward_model::Action;
 
 use super::{Event, Party, Record};
 
-/// Which part of the log a record may fill, by whose doing it is. Whoever has fewer rights is
-/// stopped earlier, so that nobody fills the room of those who have more.
+/// How far a record may fill the log, by who causes it. A party with fewer rights is stopped
+/// earlier, so that nobody takes the room of parties with more rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// What everybody causes who can connect: sessions, refusals.
+    /// Caused by anyone who can connect: sessions and refusals.
     Anyone,
-    /// What a right allows: flows and operations.
+    /// Caused with a permit: flows and operations.
     Permitted,
-    /// Certificates. Whoever renews without end stops no flow, and a log that is full keeps no
-    /// device from renewing: then it is counted. The state has each certificate, too.
+    /// Certificates. Endless renewals stop no flow. A full log does not stop renewals: they are
+    /// counted. The state has each certificate as well.
     Identity,
-    /// What must not stop anything: alarms, and requests that only read the administration.
+    /// Records that must not stop anything: alarms, and requests that only read the administration.
     Notice,
     /// Requests that change something.
     Administrator,
-    /// Requests that take a right away or make room. They may also use the room on the disk
-    /// that is kept for them.
+    /// Requests that take a right away or make room. They may also use the room on the disk that is
+    /// reserved for them.
     Rescue,
 }
 
-/// What becomes of a record for which there is no room.
+/// What happens to a record for which there is no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WithoutRoom {
     /// It is counted, and the count is recorded later.
@@ -34,7 +34,8 @@ pub enum WithoutRoom {
 }
 
 impl Class {
-    /// The bytes that the log may have when such a record is taken, of `most` in all.
+    /// Returns how many bytes the log may have when such a record is added, given a limit of
+    /// `most`.
     #[must_use]
     pub fn room(self, most: u64) -> u64 {
         match self {
@@ -47,7 +48,7 @@ impl Class {
         }
     }
 
-    /// What becomes of such a record when there is no room.
+    /// Returns what happens to such a record when there is no room.
     #[must_use]
     pub fn without_room(self) -> WithoutRoom {
         match self {
@@ -57,15 +58,15 @@ impl Class {
     }
 }
 
-/// How many records of one kind one party may cause that stand in the log one by one. Those
-/// beyond are counted, and stand there together.
+/// How many records of one kind a party may cause. Records beyond that are counted and share one
+/// record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound {
-    /// Which part of the log they may fill.
+    /// How far they may fill the log.
     pub class: Class,
-    /// How many within a minute.
+    /// The most within a minute.
     pub minute: u32,
-    /// How many within a day.
+    /// The most within a day.
     pub day: u32,
 }
 
@@ -74,19 +75,20 @@ impl Bound {
         Self { class, minute, day }
     }
 
-    /// Of that kind each record stands by itself: something else bounds how many there are.
+    /// Every record is written by itself. Something else bounds their number.
     const fn each(class: Class) -> Self {
         Self::of(class, u32::MAX, u32::MAX)
     }
 }
 
 impl Record {
-    /// How many of its kind its party may cause. Every kind of event has its bound here.
+    /// Returns the bound for this kind of record. Every kind of event has its bound here.
     #[must_use]
     pub fn bound(&self) -> Bound {
         use Class::{Administrator, Anyone, Identity, Notice, Permitted, Rescue};
         match self.event {
-            // The machine's owner causes these: a gateway can always be started, to make room.
+            // The machine's owner causes these. A gateway can always be started, so that its owner
+            // can make room.
             Event::Start | Event::Stop | Event::Recovery => Bound::each(Rescue),
             Event::Claimed => Bound::each(Administrator),
             Event::SessionOpen | Event::SessionEnd => Bound::of(Anyone, 60, 2_000),
@@ -95,17 +97,17 @@ impl Record {
             Event::Operation => Bound::of(Permitted, 600, 20_000),
             Event::OperationRefused => Bound::of(Anyone, 60, 2_000),
             Event::Request | Event::RequestEnd => match self.action {
-                // Where nothing else has room any more they may use what is kept, so there their
-                // number is bounded; the rest is done as well, and counted.
+                // These may use the reserved room, so their number is bounded. Further requests are
+                // done as well, and counted.
                 _ if self.urgent => Bound::of(Rescue, 120, 2_000),
                 Some(Action::Read) => Bound::of(Notice, 60, 5_000),
-                // Each changes something, and stands by itself.
+                // Each of them changes something, so each has its own record.
                 _ => Bound::each(Administrator),
             },
             Event::RequestRefused => Bound::of(Anyone, 60, 1_000),
             // They are counts already: `Refusals` in gateway/session bounds them.
             Event::Refusals => Bound::each(Anyone),
-            // How many certificates a subject gets is bounded where they are issued.
+            // The number of a subject's certificates is bounded where they are issued.
             Event::Issuing | Event::Issued => Bound::of(Identity, 300, 10_000),
             Event::CodeRefused => Bound::of(Anyone, 10, 200),
             Event::Alarm => match self.party() {
@@ -115,7 +117,7 @@ impl Record {
         }
     }
 
-    /// Who has caused it.
+    /// Returns the party that caused the record.
     #[must_use]
     pub fn party(&self) -> Party {
         match (&self.subject, self.source) {

@@ -1,10 +1,10 @@
-//! What a record tells of, and how that ended.
+//! The event of a record, and how it ended.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a [`Record`] tells of.
+/// The event of a [`Record`](super::Record).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -23,8 +23,8 @@ pub enum Event {
     FlowEnd,
     /// A flow was refused.
     FlowRefused,
-    /// An operation within a flow was permitted and is about to be forwarded, or as many as are
-    /// counted.
+    /// An operation within a flow was permitted and is about to be forwarded; or several, with a
+    /// count.
     Operation,
     /// An operation within a flow was refused.
     OperationRefused,
@@ -34,7 +34,7 @@ pub enum Event {
     RequestEnd,
     /// A request to the administration was refused.
     RequestRefused,
-    /// Peers were refused before they were identified: a count.
+    /// Peers were refused before they were identified. The record has their count.
     Refusals,
     /// A certificate is about to be signed.
     Issuing,
@@ -44,14 +44,14 @@ pub enum Event {
     CodeRefused,
     /// An owner claimed the gateway.
     Claimed,
-    /// An owner code was made at the machine itself.
+    /// An owner code was made on the machine itself.
     Recovery,
     /// Something needs a person.
     Alarm,
 }
 
 impl Event {
-    /// The word for tables and JSON.
+    /// Returns the word for tables and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -84,11 +84,11 @@ impl fmt::Display for Event {
     }
 }
 
-/// How something ended.
+/// How an event ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Both sides ended it as they meant to.
+    /// Both sides ended it in the proper way.
     Done,
     /// The gateway refused it.
     Refused,
@@ -96,12 +96,12 @@ pub enum Outcome {
     Cut,
     /// A peer broke it off, or something failed.
     Failed,
-    /// It was dropped without an ending of its own.
+    /// It was dropped without a proper end.
     Abandoned,
 }
 
 impl Outcome {
-    /// The word for tables and JSON.
+    /// Returns the word for tables and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! One entry of the audit log, and the door by which it goes there.
+//! A record of the audit log, and the interface through which it is written.
 
 mod bound;
 mod door;
@@ -22,22 +22,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::decision::Opinion;
 
-/// One entry of the audit log. Fields that do not apply are absent.
+/// One record of the audit log. Fields that do not apply are absent.
 ///
-/// Text of peers stands here raw; whoever shows a record to a person escapes it.
+/// Text from peers is unescaped. A caller that shows a record to a person escapes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// When it happened.
     pub at: Timestamp,
-    /// What happened.
+    /// The event.
     pub event: Event,
-    /// How it ended, where it ended.
+    /// How the event ended, if it has ended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub outcome: Option<Outcome>,
-    /// Why: the precise reason, in a word.
+    /// The precise reason, in a word.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
-    /// The flow or request; what `Doorward-Request-Id` carries.
+    /// The flow or request, as in `Doorward-Request-Id`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub flow: Option<FlowId>,
     /// The identified connection.
@@ -46,37 +46,37 @@ pub struct Record {
     /// Who acted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub subject: Option<Subject>,
-    /// The certificate that proved it.
+    /// The certificate that proved the identity.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub certificate: Option<Serial>,
-    /// Where the peer came from.
+    /// The address of the peer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub source: Option<SocketAddr>,
-    /// The network of peers that were counted rather than recorded one by one.
+    /// The network of peers that were counted, not recorded one by one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub prefix: Option<String>,
     /// How the connection or request came in.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub door: Option<Door>,
-    /// What was to be done.
+    /// The action.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub action: Option<Action>,
-    /// The device asked for.
+    /// The device.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub device: Option<Device>,
-    /// The path asked for, or what the peer said where it named no path.
+    /// The path; or what the peer sent, if it named no path.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub path: Option<PeerText>,
-    /// The query of an HTTP request, as far as its interface has it recorded.
+    /// The query of an HTTP request, as far as the interface's options record it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub query: Option<PeerText>,
     /// The lines of `policy.csv` that decided.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub rules: Vec<usize>,
-    /// The bundle that decided.
+    /// The revision of the bundle that decided.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub revision: Option<Revision>,
-    /// The state that decided.
+    /// The epoch of the state that decided.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub epoch: Option<Epoch>,
     /// The real address that was dialed.
@@ -91,25 +91,25 @@ pub struct Record {
     /// How long it lasted, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub millis: Option<u64>,
-    /// How many were counted, if this stands for more than one.
+    /// How many events were counted, if the record stands for several.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub count: Option<u64>,
-    /// When the first of those was that were counted.
+    /// When the first counted event happened.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub first: Option<Timestamp>,
-    /// When the last of those was that were counted.
+    /// When the last counted event happened.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last: Option<Timestamp>,
-    /// Whether it tells of a request that takes a right away or makes room.
+    /// Whether the request takes a right away or makes room.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub urgent: bool,
-    /// What else there is to say, such as what a change changed.
+    /// Further details, such as what a change changed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<PeerText>,
 }
 
 impl Record {
-    /// A record of `event` at `at` that says nothing else yet.
+    /// Returns a record of `event` at `at`, without further fields.
     #[must_use]
     pub fn new(at: Timestamp, event: Event) -> Self {
         Self {
@@ -143,7 +143,7 @@ impl Record {
         }
     }
 
-    /// The record with the grounds of a decision.
+    /// Adds the grounds of a decision.
     #[must_use]
     pub fn judged(mut self, opinion: &Opinion) -> Self {
         self.rules = opinion.rules.to_vec();
@@ -156,7 +156,7 @@ impl Record {
         self
     }
 
-    /// The record of something that ended that way, for that reason.
+    /// Adds how the event ended, and why.
     #[must_use]
     pub fn ended(mut self, outcome: Outcome, reason: impl Into<String>) -> Self {
         self.outcome = Some(outcome);
@@ -164,7 +164,7 @@ impl Record {
         self
     }
 
-    /// The record with what else there is to say.
+    /// Adds further details.
     #[must_use]
     pub fn detail(mut self, detail: &str) -> Self {
         self.detail = Some(PeerText::new(detail));

@@ -1,15 +1,15 @@
-//! Who has caused a record, or a line of the log.
+//! The party that caused a record or a log line.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use doorward_model::{Prefix, Subject};
 
-/// Who has caused something that leaves a trace. What one party leaves is bounded; see
-/// [`Bound`](super::Bound).
+/// The party that caused a record or a log line. The number of records of each party is bounded;
+/// see [`Bound`](super::Bound).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Party {
-    /// The gateway itself, or whoever owns the machine.
+    /// The gateway itself, or the owner of the machine.
     Gateway,
     /// A subject that has proven its identity, or that a code is for.
     Subject(Subject),
@@ -18,7 +18,7 @@ pub enum Party {
 }
 
 impl Party {
-    /// The stranger at that address.
+    /// Returns the stranger at that address.
     #[must_use]
     pub fn stranger(address: IpAddr) -> Self {
         Self::Stranger(Prefix::of(address))

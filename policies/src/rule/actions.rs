@@ -11,24 +11,24 @@ use super::error::Reason;
 pub struct Acts(u32);
 
 impl Acts {
-    /// `*`
+    /// All actions: `*`.
     pub const ALL: Self = Self(u32::MAX);
 
-    /// None: what no rule has.
+    /// No action. No rule has it.
     pub(crate) const NONE: Self = Self(0);
 
-    /// These and those.
+    /// Returns the actions of both.
     pub(crate) fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether the rule speaks of `action`.
+    /// Returns whether the rule speaks of `action`.
     #[must_use]
     pub fn include(self, action: Action) -> bool {
         self.0 & (1 << action as u32) != 0
     }
 
-    /// Whether these are all that `other` are, or more.
+    /// Returns whether these include all actions of `other`.
     #[must_use]
     pub fn include_all(self, other: Self) -> bool {
         self.0 & other.0 == other.0

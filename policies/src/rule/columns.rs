@@ -1,4 +1,4 @@
-//! The columns of a rule's row.
+//! Reads the columns of a rule's row.
 
 use super::actions::{Acts, read_acts};
 use super::effect::Effect;
@@ -9,8 +9,8 @@ use super::who::read_who;
 
 const FORM: &str = "p, who, device or group, path, actions, when, allow|deny";
 
-/// The columns of a rule: names that are known by their number, and what is read elsewhere as
-/// text.
+/// The columns of a rule. A name is its number, if the caller knows it; path and conditions are
+/// read later.
 pub(crate) struct RuleColumns<'a> {
     pub(crate) who: Result<u32, &'a str>,
     pub(crate) on: Result<u32, &'a str>,
@@ -20,7 +20,11 @@ pub(crate) struct RuleColumns<'a> {
     pub(crate) effect: Effect,
 }
 
-/// Reads the columns of a line. Names that `who` and `on` know have been read before.
+/// Reads the columns of a rule. `known_who` and `known_on` return the numbers of names that were
+/// read before.
+///
+/// # Errors
+/// The column and the reason if the row is no rule.
 pub(crate) fn read_columns<'a>(
     line: &TableRow<'a>,
     known_who: impl Fn(&str) -> Option<u32>,

@@ -1,18 +1,18 @@
-//! What a rule does.
+//! What a rule does: allow or deny.
 
 use std::fmt;
 
 /// What a rule does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// It lets through what it covers.
+    /// It permits what it covers.
     Allow,
-    /// It refuses what it overlaps, whatever else allows it.
+    /// It refuses what it overlaps, even if other rules allow that.
     Deny,
 }
 
 impl Effect {
-    /// The word in the last column.
+    /// Returns the word of the last column.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

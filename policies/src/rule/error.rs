@@ -1,4 +1,4 @@
-//! Where and why a bundle is wrong.
+//! The errors of a bundle: where and why it is wrong.
 
 use std::fmt;
 
@@ -9,17 +9,17 @@ use super::test_error::TestError;
 use crate::pattern::PatternError;
 use crate::when::WhenError;
 
-/// One place where a bundle is wrong.
+/// One error of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{file}:{line}:{column}: {reason}")]
 pub struct BundleError {
-    /// The file's name within the bundle.
+    /// The name of the file within the bundle.
     pub file: &'static str,
     /// The line, from 1.
     pub line: usize,
     /// The column, in bytes from 1.
     pub column: usize,
-    /// What is wrong.
+    /// The reason.
     pub reason: Reason,
 }
 
@@ -29,14 +29,14 @@ impl BundleError {
     }
 }
 
-/// What can be wrong with a bundle.
+/// Why a part of a bundle is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The model is not ours.
+    /// The model differs from the one model that Doorward uses.
     #[error("the model is fixed; copy model.conf from `doorward policy show --out DIR`")]
     Model,
-    /// A line of another kind.
+    /// A line does not begin with the marker of its file.
     #[error("{kind} begins with '{expected}', not with '{}'", escape(.found))]
     Marker {
         /// "a rule" or "a link".
@@ -46,7 +46,7 @@ pub enum Reason {
         /// The first column.
         found: String,
     },
-    /// Too few or too many columns.
+    /// A line has too few or too many columns.
     #[error("{kind} has {expected} columns, this one {found}: {form}")]
     Columns {
         /// "a rule" or "a link".
@@ -58,60 +58,60 @@ pub enum Reason {
         /// The form of the line.
         form: &'static str,
     },
-    /// An empty column other than `when`.
+    /// A column other than `when` is empty.
     #[error("this column cannot be empty")]
     Empty,
-    /// A quote: Casbin's CSV is not RFC 4180.
+    /// A field has quotes. Casbin's CSV does not follow RFC 4180.
     #[error("fields have no quotes; write %22 for a literal quote in a path")]
     Quote,
-    /// A control character.
+    /// The text has a control character.
     #[error("a control character in the text")]
     Control,
-    /// No subject, role, group or device.
+    /// A name is not the name of a subject, role, group or device.
     #[error(transparent)]
     Name(#[from] SubjectError),
-    /// A wildcard in the first column.
+    /// The first column has a wildcard.
     #[error("there is no wildcard for who; role/users is every person, role/devices every device")]
     Everybody,
-    /// A wildcard in the device column.
+    /// The device column has a wildcard.
     #[error(
         "there is no wildcard for devices; group/devices is every device, gateway the administration"
     )]
     EveryDevice,
-    /// `device/x` in the device column.
+    /// The device column says `device/x`.
     #[error("a device is written bare in this column: '{}'", escape(.0))]
     DevicePrefix(String),
-    /// A member that is no role or group.
+    /// A link's member is no role or group.
     #[error("membership is not policy text; say `{0}` instead")]
     Membership(&'static str),
-    /// The path column.
+    /// The path column is wrong.
     #[error(transparent)]
     Pattern(#[from] PatternError),
-    /// The action column.
+    /// The action column is wrong.
     #[error(transparent)]
     Action(#[from] UnknownAction),
-    /// The `when` column.
+    /// The `when` column is wrong.
     #[error(transparent)]
     When(#[from] WhenError),
-    /// The effect column.
+    /// The effect column is wrong.
     #[error("the last column is allow or deny, not '{}'{}", escape(.0), did_you_mean(.0, ["allow", "deny"]))]
     Effect(String),
-    /// A circle of links.
+    /// Links form a circle.
     #[error("{0} leads back to itself")]
     Cycle(String),
-    /// A chain of more than 8 links.
+    /// A chain has more than 8 links.
     #[error("the chain from {0} has more than 8 links")]
     Depth(String),
-    /// A test that does not read.
+    /// A test cannot be read.
     #[error(transparent)]
     Test(#[from] TestError),
-    /// No rule at all.
+    /// The bundle has no rule.
     #[error("no rule: a gateway under this bundle would refuse everyone")]
     NoRules,
-    /// Paths with more different segments than fit in memory.
+    /// The paths have more different beginnings than fit in memory.
     #[error("the paths of the bundle have more than {0} different beginnings; use wildcards")]
     TooManyNodes(u32),
-    /// More text than a bundle has.
+    /// The files are larger than a bundle may be.
     #[error("the bundle is larger than 256 MiB")]
     TooLarge,
 }
@@ -205,7 +205,7 @@ impl Reason {
     }
 }
 
-/// Everything that is wrong with a bundle, a line each.
+/// All errors of a bundle. They are displayed one a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BundleErrors {
     found: Vec<BundleError>,
@@ -213,12 +213,13 @@ pub struct BundleErrors {
 }
 
 impl BundleErrors {
-    /// How many places are kept; the rest are counted.
+    /// How many errors are kept; further ones are counted.
     pub const LIMIT: usize = 20;
 
-    /// Notes what is wrong at a column of a line.
-    pub(crate) fn refuse(&mut self, file: &'static str, line: usize, place: (usize, Reason)) {
-        self.push(BundleError::new(file, line, place.0, place.1));
+    /// Adds an error at a line and column.
+    pub(crate) fn refuse(&mut self, file: &'static str, line: usize, error: (usize, Reason)) {
+        let (column, reason) = error;
+        self.push(BundleError::new(file, line, column, reason));
     }
 
     pub(crate) fn push(&mut self, error: BundleError) {
@@ -233,7 +234,7 @@ impl BundleErrors {
         self.found.is_empty()
     }
 
-    /// The places, in the order in which they were found.
+    /// Returns the errors in the order in which they were found.
     #[must_use]
     pub fn places(&self) -> &[BundleError] {
         &self.found

@@ -1,4 +1,4 @@
-//! One rule of `policy.csv`, and the parts that it is read from.
+//! One rule of `policy.csv`, and the parts from which it is read.
 
 mod actions;
 mod columns;
@@ -26,7 +26,7 @@ pub use who::Who;
 use on::read_on;
 use who::read_who;
 
-/// One line of `policy.csv`.
+/// One rule of `policy.csv`.
 #[derive(Clone)]
 pub struct Rule {
     line: usize,
@@ -39,7 +39,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// A rule whose first two columns are known to read; `None` if they do not.
+    /// Returns a rule. `None` if its first two columns cannot be read; the others were read before.
     pub(crate) fn of(
         line: usize,
         who: &str,
@@ -53,43 +53,43 @@ impl Rule {
         Some(Self { line, who, on, path, acts, when, effect })
     }
 
-    /// The line of `policy.csv` that it stands on, from 1; how records name it.
+    /// Returns the line of `policy.csv`, from 1. Records name the rule by it.
     #[must_use]
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// Whom it speaks of.
+    /// Returns whom the rule speaks of.
     #[must_use]
     pub fn who(&self) -> &Who {
         &self.who
     }
 
-    /// Which device or group it speaks of.
+    /// Returns which device or group the rule speaks of.
     #[must_use]
     pub fn on(&self) -> &On {
         &self.on
     }
 
-    /// Which paths it speaks of.
+    /// Returns which paths the rule speaks of.
     #[must_use]
     pub fn path(&self) -> &Pattern {
         &self.path
     }
 
-    /// Which actions it speaks of.
+    /// Returns which actions the rule speaks of.
     #[must_use]
     pub fn acts(&self) -> Acts {
         self.acts
     }
 
-    /// Under which conditions.
+    /// Returns the conditions of the rule.
     #[must_use]
     pub fn when(&self) -> &When {
         &self.when
     }
 
-    /// Whether it allows or denies.
+    /// Returns whether the rule allows or denies.
     #[must_use]
     pub fn effect(&self) -> Effect {
         self.effect
@@ -97,7 +97,7 @@ impl Rule {
 }
 
 impl Rule {
-    /// The rule on a line of `policy.csv`, by itself; `None` if there is none that reads.
+    /// Reads the rule on one line of `policy.csv`. `None` if the line is no valid rule.
     pub(crate) fn read(number: usize, line: &str) -> Option<Self> {
         let line = read_row("policy.csv", number, line, &mut BundleErrors::default())?;
         let RuleColumns { who, on, path, acts, when, effect } =
@@ -108,7 +108,7 @@ impl Rule {
 }
 
 impl fmt::Display for Rule {
-    /// The rule as a line of `policy.csv`.
+    /// Writes the rule as a line of `policy.csv`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { who, on, path, acts, when, effect, .. } = self;
         write!(f, "p, {who}, {on}, {path}, {acts}, {when}, {effect}")

@@ -6,17 +6,17 @@ use doorward_model::{Device, Group};
 
 use super::error::Reason;
 
-/// What a rule speaks of.
+/// The device or group that a rule speaks of.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum On {
     /// Every device of the group.
     Group(Group),
-    /// That one device, or the gateway itself.
+    /// One device, or the gateway itself.
     Device(Device),
 }
 
 impl On {
-    /// The group, if it is one.
+    /// Returns the group, if it is one.
     #[must_use]
     pub fn group(&self) -> Option<&Group> {
         match self {

@@ -1,19 +1,19 @@
-//! Casbin's CSV: fields between commas, spaces around them dropped, no quotes; `#` begins a
-//! comment line.
+//! Reads the rows of Casbin's CSV. Commas separate the fields, spaces around fields are dropped,
+//! there are no quotes, and `#` begins a comment line.
 
 use super::error::{BundleErrors, Reason};
 
-/// One line with its fields.
+/// A row with its fields.
 pub(crate) struct TableRow<'a> {
     pub(crate) number: usize,
     fields: [TableField<'a>; MOST],
     count: usize,
 }
 
-/// The most fields that a line has; of further ones only the count is kept.
+/// The most fields that a row stores. Further ones are only counted.
 const MOST: usize = 7;
 
-/// One field, and the column (in bytes, from 1) where its text begins.
+/// A field, and the column where its text begins, in bytes from 1.
 #[derive(Clone, Copy)]
 pub(crate) struct TableField<'a> {
     pub(crate) text: &'a str,
@@ -21,23 +21,23 @@ pub(crate) struct TableField<'a> {
 }
 
 impl<'a> TableRow<'a> {
-    /// How many fields there are.
+    /// Returns how many fields the row has.
     pub(crate) fn count(&self) -> usize {
         self.count
     }
 
-    /// The fields, as far as they are kept.
+    /// Returns the fields that are stored.
     pub(crate) fn fields(&self) -> &[TableField<'a>] {
         self.fields.get(..self.count.min(MOST)).unwrap_or_default()
     }
 
-    /// The fields of a line that has just so many.
+    /// Returns the fields, if there are exactly `N`.
     pub(crate) fn exactly<const N: usize>(&self) -> Option<[TableField<'a>; N]> {
         if self.count == N { self.fields.first_chunk().copied() } else { None }
     }
 }
 
-/// Goes through the lines of `text` that say something.
+/// Calls `each` with every row of `text`. Comments and empty lines are skipped.
 pub(crate) fn each_row<'a>(
     file: &'static str,
     text: &'a str,
@@ -51,19 +51,20 @@ pub(crate) fn each_row<'a>(
     }
 }
 
-/// A text without the mark that some editors put before it.
+/// Returns `text` without the byte order mark that some editors write before it.
 pub(crate) fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// A line of a file; `None` if it says nothing, or is refused.
+/// Reads one line. Returns `None` for a comment or an empty line, and for a line that is refused;
+/// the error of the latter is added to `errors`.
 pub(crate) fn read_row<'a>(
     file: &'static str,
     number: usize,
     line: &'a str,
     errors: &mut BundleErrors,
 ) -> Option<TableRow<'a>> {
-    // A carriage return that ends no line could hide a rule in a comment.
+    // A carriage return inside a line could hide a rule in a comment.
     if let Some(at) = line.find('\r') {
         errors.refuse(file, number, (at + 1, Reason::Control));
         return None;
@@ -74,8 +75,8 @@ pub(crate) fn read_row<'a>(
     }
     match fields(line) {
         Ok((fields, count)) => Some(TableRow { number, fields, count }),
-        Err(place) => {
-            errors.refuse(file, number, place);
+        Err(error) => {
+            errors.refuse(file, number, error);
             None
         }
     }

@@ -5,14 +5,14 @@ use thiserror::Error;
 
 use crate::attributes::AttributeError;
 
-/// Why a `[[test]]` does not read.
+/// Why a `[[test]]` cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TestError {
-    /// Not TOML, or a key that no test has.
+    /// The file is no TOML, or has a key that no test has.
     #[error("{0}")]
     Toml(String),
-    /// `expect` says something else.
+    /// `expect` is neither `permit` nor `deny`.
     #[error("expect is \"permit\" or \"deny\"")]
     Expect,
     /// `resource` is no `DEVICE/PATH`.
@@ -24,16 +24,16 @@ pub enum TestError {
     /// `from` is no address.
     #[error("from: an address is written like 192.168.1.20 or fd00::20")]
     From,
-    /// `attrs` supposes what no condition asks about.
+    /// `attrs` has a name that no condition asks for.
     #[error("attrs: {0}")]
     Attributes(#[from] AttributeError),
-    /// `protocol` is the name of none.
+    /// `protocol` is no protocol.
     #[error("protocol: {0}")]
     Protocol(String),
-    /// `protocol` on the wrong side of the line between devices and the administration.
+    /// `protocol` is `administration` for a device, or another protocol for the gateway.
     #[error("protocol: administration is spoken by the gateway alone, and nothing else is")]
     Administration,
-    /// `action` cannot be asked for at such an interface, so the answer would mean nothing.
+    /// The interface's protocol has no such action.
     #[error("'{action}' is no action of {protocol}; its actions are {}", listed(protocol.actions()))]
     Foreign {
         /// The action.

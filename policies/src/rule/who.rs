@@ -11,12 +11,12 @@ use super::error::Reason;
 pub enum Who {
     /// Every member of the role.
     Role(Role),
-    /// That one subject.
+    /// One subject.
     Subject(Subject),
 }
 
 impl Who {
-    /// The role, if it is one.
+    /// Returns the role, if it is one.
     #[must_use]
     pub fn role(&self) -> Option<&Role> {
         match self {

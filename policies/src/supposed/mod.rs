@@ -1,4 +1,4 @@
-//! A question with memberships that are supposed.
+//! A question with supposed memberships.
 
 mod verdict;
 
@@ -10,34 +10,34 @@ use crate::membership::ResolvedMemberships;
 use crate::membership::{Membership, built_in_group, built_in_role};
 use crate::question::{Context, Question};
 
-/// A question at an instant, with the memberships that count for it, whatever a state says: all
-/// that the rules are asked with.
+/// A question at an instant, with all that the rules need: the memberships are given here, whatever
+/// the state has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Supposed {
     pub(crate) question: Question,
-    /// Other names of what is asked for.
+    /// Other names of the resource.
     pub(crate) aliases: Vec<Path>,
-    /// The roles that the subject is a direct member of.
+    /// The direct roles of the subject.
     pub(crate) roles: Vec<Role>,
-    /// The groups that the device is directly in.
+    /// The direct groups of the device.
     pub(crate) groups: Vec<Group>,
     pub(crate) now: Timestamp,
 }
 
 impl Supposed {
-    /// The question.
+    /// Returns the question.
     #[must_use]
     pub fn question(&self) -> &Question {
         &self.question
     }
 
-    /// The instant that it is asked at.
+    /// Returns the instant of the question.
     #[must_use]
     pub fn at(&self) -> Timestamp {
         self.now
     }
 
-    /// Adds what everybody and every device is in.
+    /// Adds the built-in roles and groups.
     pub(crate) fn with_built_in(mut self) -> Self {
         self.roles.extend(built_in_role(self.question.subject.kind()));
         if self.question.resource.device != Device::Gateway {
@@ -84,7 +84,7 @@ fn forever<T>(of: T) -> Membership<T> {
     Membership { of, until: None }
 }
 
-/// A subject of whom no rule speaks by name.
+/// Returns a subject that no rule names.
 pub(crate) fn nobody(bundle: &Bundle) -> Option<Subject> {
     let names = (0_usize..).filter_map(|number| format!("nobody-{number}").parse().ok());
     let mut subjects = names.map(|name| Subject::new(Kind::User, name));

@@ -1,4 +1,4 @@
-//! What a state and a bundle say of a supposed question.
+//! Asks a state or a bundle about a supposed question.
 
 use jiff::Timestamp;
 
@@ -11,7 +11,7 @@ use crate::question::Question;
 use crate::snapshot::Snapshot;
 
 impl Supposed {
-    /// A question as the state has it.
+    /// Returns the question with the memberships of the state.
     #[must_use]
     pub fn of(question: Question, snapshot: &Snapshot, now: Timestamp) -> Self {
         let resolved = snapshot.resolve(&question);
@@ -23,19 +23,19 @@ impl Supposed {
         Self { question, aliases, roles, groups, now }
     }
 
-    /// What the rules say of it.
+    /// Returns what the rules say.
     pub(crate) fn opinion(&self, judges: Judges, snapshot: &Snapshot) -> Opinion {
         let (roles, groups) = self.resolve(snapshot.bundle());
         let asked = (&self.question, &self.aliases[..]);
         snapshot.judge_among(judges, asked, None, &roles, &groups, self.now)
     }
 
-    /// Why the compiled form of a bundle refuses it, if it does.
+    /// Returns why the compiled form of a bundle refuses the question.
     pub(crate) fn refusal(&self, bundle: &Bundle) -> Option<Refusal> {
         self.verdict(bundle, Search::Few).refusal
     }
 
-    /// The lines of all rules that decide.
+    /// Returns the lines of all deciding rules.
     pub(crate) fn deciding(&self, bundle: &Bundle) -> Vec<usize> {
         let deciding = self.verdict(bundle, Search::All).deciding;
         let lines = deciding.iter().map(|rule| bundle.compiled().line(*rule) as usize);

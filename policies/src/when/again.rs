@@ -1,22 +1,23 @@
-//! When the answer of conditions changes by time alone.
+//! Finds when conditions start to hold by time alone.
 
 use jiff::Timestamp;
 
 use super::{Truth, When};
 use crate::question::Context;
 
-/// How many changes ahead are looked at.
+/// How many changes ahead the search looks.
 const AHEAD: usize = 64;
 
 impl When {
-    /// Whether it holds at no instant from `now` on.
+    /// Returns whether the conditions hold at no instant from `now` on.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
         let context = Context { now, source: None, proven: None };
-        // A condition that comes again every week is never over.
+        // A condition that recurs every week is never over.
         matches!(self.next_time(&context), Next::Never)
     }
 
-    /// From when on it holds, as far as time is concerned, if that can be told.
+    /// Returns from when on the conditions hold, as far as time is concerned; `None` if never, or
+    /// if the search does not find it.
     pub(crate) fn holds_at(&self, context: &Context) -> Option<Timestamp> {
         match self.next_time(context) {
             Next::At(at) => Some(at),
@@ -39,11 +40,11 @@ impl When {
     }
 }
 
-/// When a condition holds again.
+/// When a condition holds next.
 enum Next {
     At(Timestamp),
     Never,
-    /// Not within the changes that were looked at.
+    /// After more changes than the search looks at.
     Later,
 }
 
@@ -65,7 +66,7 @@ mod tests {
         let both = format!("{weekdays}; after=2027-01-05T22:00:00Z");
         assert_eq!(holds_at(&both).as_deref(), Some("2027-01-06T07:00:00Z"));
         assert_eq!(holds_at(&format!("{weekdays}; until=2020-01-01T00:00:00Z")), None);
-        // Too many changes lie before that to look at.
+        // Too many changes come before that.
         assert_eq!(holds_at(&format!("{weekdays}; after=2030-01-01T00:00:00Z")), None);
         assert_eq!(holds_at("from=10.0.0.0/8").as_deref(), Some("2027-01-02T12:00:00Z"));
     }

@@ -6,9 +6,9 @@ use super::{Truth, WhenError};
 
 /// `auth-age<=8h`: the subject last proved its key, by a full handshake, at most that long ago.
 ///
-/// The end is included: a nanosecond later it does not hold, and never will again. Time only ever
-/// ends it, so it is not *of time*: waiting helps nobody, connecting again does. A proof that lies
-/// ahead, because the clock has been set back since, counts as one of this moment.
+/// The last instant is included. After it the condition never holds again for this handshake. So it
+/// is not a condition *of time*: waiting does not help, and a new handshake does. A handshake in
+/// the future, after the clock was set back, counts as one of this moment.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Age(SignedDuration);
 
@@ -21,7 +21,7 @@ impl Age {
         }
     }
 
-    /// The first instant after `now` at which it does not hold any more.
+    /// Returns the first instant after `now` at which it no longer holds.
     pub(super) fn changes_at(
         &self,
         proven: Option<Timestamp>,
@@ -31,18 +31,19 @@ impl Age {
         last.checked_add(SignedDuration::from_nanos(1)).ok()
     }
 
-    /// How old a proof may be.
+    /// Returns how old a handshake may be.
     pub(super) fn most(&self) -> SignedDuration {
         self.0
     }
 
-    /// The last instant at which it holds.
+    /// Returns the last instant at which it holds.
     fn last(&self, proven: Timestamp) -> Timestamp {
         proven.saturating_add(self.0).unwrap_or(Timestamp::MAX)
     }
 }
 
-/// How long ago the key was proven. Rounded up, so that what is a moment too old looks it.
+/// Returns how long ago the handshake was. It rounds up, so that an age that is just too old looks
+/// too old.
 pub(super) fn saw(proven: Option<Timestamp>, now: Timestamp) -> String {
     let Some(proven) = proven else { return "no handshake".to_owned() };
     let age = now.duration_since(proven).max(SignedDuration::ZERO);
@@ -59,12 +60,12 @@ pub(super) fn read(value: &str) -> Result<Age, WhenError> {
     })
 }
 
-/// What [`duration`] reads, in words.
+/// Describes what [`duration`] reads.
 pub(crate) const DURATION: &str =
     "whole days, hours, minutes and seconds, in that order, such as 8h, 30m or 1h30m";
 
-/// Reads `8h`, `30m`, `1d12h`: whole numbers with their units, each unit once, the greater ones
-/// first.
+/// Reads `8h`, `30m`, `1d12h`: whole numbers with their units, each unit at most once, the larger
+/// ones first.
 pub(crate) fn duration(text: &str) -> Option<SignedDuration> {
     let mut units = [('d', 24 * 60 * 60), ('h', 60 * 60), ('m', 60), ('s', 1)].into_iter();
     let (mut seconds, mut rest) = (0_i64, text);
@@ -72,7 +73,7 @@ pub(crate) fn duration(text: &str) -> Option<SignedDuration> {
         let (number, after) = rest.split_at_checked(rest.find(|c: char| !c.is_ascii_digit())?)?;
         let mut letters = after.chars();
         let unit = letters.next()?;
-        // Only the lesser ones are left then.
+        // Only smaller units may follow.
         let (_, each) = units.find(|(name, _)| *name == unit)?;
         seconds = number.parse::<i64>().ok()?.checked_mul(each)?.checked_add(seconds)?;
         rest = letters.as_str();
@@ -97,7 +98,7 @@ mod tests {
         let (last, over) =
             (at("2027-01-01T01:30:00.000000001Z"), at("2027-01-01T01:30:00.000000002Z"));
         let early = at("2026-12-31T00:00:00Z");
-        // Ahead of now, too: the clock has been set back.
+        // Also in the future: the clock was set back.
         for now in [early, proven, at("2027-01-01T01:00:00Z"), last] {
             assert_eq!(age.holds(Some(proven), now), Truth::True, "{now}");
             assert_eq!(age.changes_at(Some(proven), now), Some(over), "{now}");

@@ -8,24 +8,24 @@ use jiff::{Span, Timestamp, ToSpan as _};
 
 use super::{Truth, WhenError};
 
-/// `time=DAYS HOURS ZONE`: by the clock on the wall of a time zone.
+/// `time=DAYS HOURS ZONE`: by the local time of a time zone.
 ///
-/// `Mon-Fri|Sun 07:00-12:00|13:00-19:00 Europe/Berlin`: on each of these days, within each of
-/// these hours. Days left out are every day, hours left out are the whole day. The end of an hour
-/// is excluded; one that is not after its beginning lies on the next day, so `Fri 22:00-06:00` is
-/// Friday's night. When the clock is set back, hours that come twice count twice; hours that are
-/// skipped are not there.
+/// `Mon-Fri|Sun 07:00-12:00|13:00-19:00 Europe/Berlin`: on each of these days, within each of these
+/// hours. Without days it is every day, without hours it is the whole day. The end of a span is
+/// excluded. A span that ends before it begins goes on to the next day, so `Fri 22:00-06:00` is
+/// Friday night. When the clock is set back, hours that occur twice count twice; hours that are
+/// skipped do not occur.
 pub(super) struct Hours {
     /// By weekday, Monday first.
     days: [bool; 7],
     spans: Box<[Minutes]>,
     zone: TimeZone,
-    /// What was found last. Whoever finds it taken, or finds nothing of use, works it out anew:
+    /// The last result. A thread that finds the lock taken or the result outdated computes anew, so
     /// nobody waits.
     last: Mutex<Option<Stretch>>,
 }
 
-/// A stretch of time in which the answer is one: until an instant, excluded, or for ever.
+/// A period in which the answer does not change. Its end is excluded; `None` is for ever.
 #[derive(Clone, Copy)]
 struct Stretch {
     from: Timestamp,
@@ -48,7 +48,7 @@ impl PartialEq for Hours {
 
 impl Eq for Hours {}
 
-/// From a minute of the day, included, to one of it or of the next, excluded.
+/// A span from a minute of the day to a later one, which is excluded and may be on the next day.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Minutes {
     from: u16,
@@ -57,9 +57,9 @@ struct Minutes {
 
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const DAY: u16 = 24 * 60;
-/// Each is looked at in each decision.
+/// The most spans. Each decision checks all of them.
 const SPANS: usize = 32;
-/// Days in a week, and one more week: a span that a clock change has swallowed comes again.
+/// Two weeks and a day: a span that a clock change has skipped occurs again within them.
 const AHEAD: i32 = 15;
 
 impl Hours {
@@ -67,13 +67,12 @@ impl Hours {
         self.stretch(now).truth
     }
 
-    /// The first instant after `now` at which the answer is another. `None` if it is the same for
-    /// ever.
+    /// Returns the first instant after `now` at which the answer changes; `None` if it never does.
     pub(super) fn changes_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.stretch(now).until
     }
 
-    /// The stretch of time that `now` lies in.
+    /// Returns the period that contains `now`.
     fn stretch(&self, now: Timestamp) -> Stretch {
         let holds = |stretch: &Stretch| {
             stretch.from <= now && stretch.until.is_none_or(|until| now < until)
@@ -95,7 +94,7 @@ impl Hours {
         if self.is_within(self.zone.to_datetime(now)) { Truth::True } else { Truth::False }
     }
 
-    /// What the clock on the wall says.
+    /// Returns the local time as text.
     pub(super) fn saw(&self, now: Timestamp) -> String {
         let wall = self.zone.to_datetime(now);
         let zone = self.zone.iana_name().unwrap_or("that zone");
@@ -121,8 +120,8 @@ impl Hours {
         })
     }
 
-    /// Every instant at which the answer can change in the next days: where the clock on the wall
-    /// passes the end of a span, once or twice, and where it is set.
+    /// Returns every instant in the next days at which the answer can change: where the local time
+    /// reaches the end of a span, once or twice, and where the clock is set.
     fn boundaries(&self, now: Timestamp) -> Vec<Timestamp> {
         let today = self.zone.to_datetime(now).date();
         let mut found = Vec::new();
@@ -151,7 +150,7 @@ fn minute_of(time: Time) -> u16 {
     u16::from(time.hour().unsigned_abs()) * 60 + u16::from(time.minute().unsigned_abs())
 }
 
-/// A minute of a day, or of the day after it.
+/// Returns a minute of a day or of the next day.
 fn at(date: Date, minute: u16) -> Option<DateTime> {
     let midnight = date.to_datetime(Time::midnight());
     midnight.checked_add(Span::new().minutes(i64::from(minute))).ok()
@@ -219,7 +218,7 @@ fn read_span(text: &str) -> Option<Minutes> {
     }
 }
 
-/// `07:30`, up to `24:00`.
+/// Reads `07:30`, up to `24:00`.
 fn read_minute(text: &str) -> Option<u16> {
     let (hour, minute) = text.split_once(':')?;
     let two = |text: &str| {
@@ -231,7 +230,7 @@ fn read_minute(text: &str) -> Option<u16> {
     (minute < 60 && whole <= DAY).then_some(whole)
 }
 
-/// A zone of the IANA database that is built in, by its exact name.
+/// Returns a zone of the built-in IANA database by its exact name.
 fn zone_named(name: &str) -> Option<TimeZone> {
     static ZONES: OnceLock<TimeZoneDatabase> = OnceLock::new();
     let zone = ZONES.get_or_init(TimeZoneDatabase::bundled).get(name).ok()?;

@@ -1,7 +1,7 @@
-//! The `when` column: a conjunction of typed predicates.
+//! The `when` column: a conjunction of typed conditions.
 //!
-//! A new predicate is one file beside this one, one variant of [`Predicate`], and one line in
-//! [`read`] and [`Predicate::holds`].
+//! To add a condition, add a file here, a variant of [`Predicate`], and a line each in [`read`] and
+//! [`Predicate::holds`].
 
 mod again;
 mod age;
@@ -22,14 +22,14 @@ use crate::rule::effect::Effect;
 
 pub(crate) use age::{DURATION, duration};
 
-/// What a condition says of a context: Kleene's three values.
+/// What a condition says of a context, in Kleene's three values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Truth {
-    /// It does not hold.
+    /// The condition does not hold.
     False,
-    /// The context lacks what the condition asks about.
+    /// The context lacks the value that the condition needs.
     Unknown,
-    /// It holds.
+    /// The condition holds.
     True,
 }
 
@@ -42,8 +42,7 @@ impl Truth {
         }
     }
 
-    /// Whether a rule of that effect applies: unknown counts as *no* for allow and as *yes*
-    /// for deny.
+    /// Returns whether a rule of that effect applies: unknown is *no* for allow and *yes* for deny.
     #[must_use]
     pub fn applies(self, effect: Effect) -> bool {
         match self {
@@ -54,7 +53,7 @@ impl Truth {
     }
 }
 
-/// The `when` column of a rule. Empty means always.
+/// The `when` column of a rule. An empty one always holds.
 #[derive(Clone, PartialEq, Eq)]
 pub struct When {
     predicates: Box<[Predicate]>,
@@ -74,36 +73,36 @@ enum Predicate {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum WhenError {
-    /// Nothing between two semicolons.
+    /// Nothing stands between two semicolons.
     #[error("an empty condition; conditions are joined by single semicolons")]
     Empty,
-    /// No operator.
+    /// The condition has no operator.
     #[error("'{}' is no condition; write NAME=VALUE, such as until=2027-01-01T00:00:00Z", escape(.0))]
     Form(String),
-    /// A name that no condition has.
+    /// No condition has that name.
     #[error("'{}' is no condition{}", escape(.0), instead(.0))]
     Name(String),
-    /// A condition of the design that this version cannot judge.
+    /// This version does not have the condition yet.
     #[error("{name} is not built yet; this version knows {known}", name = .0, known = KNOWN.join(" "))]
     NotBuilt(&'static str),
-    /// A time zone that nobody knows.
+    /// The time zone does not exist.
     #[error("'{}' is no time zone; write one of the IANA database, such as Europe/Berlin or UTC", escape(.0))]
     Zone(String),
-    /// A value of the wrong form.
+    /// The value has the wrong form.
     #[error("'{}' is no value of {name}: {expected}", escape(.value))]
     Value {
         /// The condition's name.
         name: &'static str,
-        /// What was given.
+        /// The value.
         value: String,
-        /// What is expected.
+        /// The expected form.
         expected: String,
     },
 }
 
 const KNOWN: [&str; 5] = ["from=", "time=", "until=", "after=", "auth-age<="];
 
-/// The condition that was meant, or all of them.
+/// Returns the condition that was meant, or the list of conditions.
 fn instead(text: &str) -> String {
     match did_you_mean(text, KNOWN) {
         none if none.is_empty() => {
@@ -116,70 +115,71 @@ fn instead(text: &str) -> String {
 const NOT_BUILT: &[&str] = &["posture=", "firmware>=", "mode=", "seen<="];
 
 impl When {
-    /// What the conditions say of `context`.
+    /// Returns what the conditions say of `context`.
     #[must_use]
     pub fn holds(&self, context: &Context) -> Truth {
         self.predicates.iter().fold(Truth::True, |sum, predicate| sum.and(predicate.holds(context)))
     }
 
-    /// No condition.
+    /// Returns an empty column.
     pub(crate) fn always() -> Self {
         Self { predicates: Box::default(), text: Box::default() }
     }
 
-    /// The bytes that it holds, about.
+    /// Returns about how many bytes of memory it takes.
     pub(crate) fn bytes(&self) -> usize {
         size_of::<Self>() + self.text.len() + size_of_val(&*self.predicates)
     }
 
-    /// The first instant after that of `context` at which time alone could change
-    /// [`When::holds`].
+    /// Returns the first later instant at which time alone could change [`When::holds`].
     #[must_use]
     pub fn changes_at(&self, context: &Context) -> Option<Timestamp> {
         self.predicates.iter().filter_map(|predicate| predicate.changes_at(context)).min()
     }
 
-    /// What those conditions say that are about time alone.
+    /// Returns what the conditions of time say.
     pub(crate) fn of_time(&self, context: &Context) -> Truth {
         let about = self.predicates.iter().filter(|predicate| predicate.is_of_time());
         about.fold(Truth::True, |sum, predicate| sum.and(predicate.holds(context)))
     }
 
-    /// Whether the conditions would hold at some other instant: tells "outside its time" from
-    /// "from the wrong place".
+    /// Returns whether the conditions would hold at some other instant. It tells "at another time"
+    /// from "under other conditions".
     pub(crate) fn fails_by_time_only(&self, context: &Context) -> bool {
         let mut rest = self.predicates.iter().filter(|predicate| !predicate.is_of_time());
         rest.all(|predicate| predicate.holds(context) == Truth::True)
     }
 
-    /// How old the proof of a key may be, for each condition that asks that.
+    /// Yields the handshake ages that conditions ask for.
     pub(crate) fn ages(&self) -> impl Iterator<Item = SignedDuration> {
         self.predicates.iter().filter_map(|predicate| match predicate {
             Predicate::Age(age) => Some(age.most()),
-            _ => None,
+            Predicate::From(_) | Predicate::Time(_) | Predicate::Until(_) | Predicate::After(_) => {
+                None
+            }
         })
     }
 
-    /// Whether the conditions would hold right after a full handshake.
+    /// Returns whether a full handshake now would make the conditions hold.
     pub(crate) fn fails_by_age_only(&self, context: &Context) -> bool {
         let fresh = Context { proven: Some(context.now), ..context.clone() };
         self.holds(context) != Truth::True && self.holds(&fresh) == Truth::True
     }
 }
 
-/// A condition, and what it saw.
+/// A condition, with the value that it saw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Seen {
-    /// The condition, as the rule writes it.
+    /// The condition as the rule writes it.
     pub condition: String,
-    /// What it was held against.
+    /// The value that it saw.
     pub saw: String,
-    /// Whether it holds; `None` if that is not known.
+    /// Whether the condition holds; `None` if that is unknown.
     pub holds: Option<bool>,
 }
 
 impl When {
-    /// Each condition, with what it sees in `context`.
+    /// Returns each condition with the value that it sees in `context`.
     #[must_use]
     pub fn seen(&self, context: &Context) -> Vec<Seen> {
         let texts = self.text.split(';').map(str::trim);
@@ -229,7 +229,7 @@ impl Predicate {
         }
     }
 
-    /// Whether it is about time alone, so that it may come to hold by waiting.
+    /// Returns whether the condition depends on time alone, so that it may hold after some waiting.
     fn is_of_time(&self) -> bool {
         matches!(self, Self::Time(_) | Self::Until(_) | Self::After(_))
     }
@@ -333,12 +333,12 @@ mod tests {
         for (now, proven, truth, only, changes_at) in [
             // Fresh and in time, until the handshake is too old.
             ("12:30", Some("12:00"), Truth::True, (true, false), "13:00:00.000000001"),
-            // Too old, in time: a new handshake would do.
+            // Too old, in time: a new handshake would help.
             ("13:30", Some("12:00"), Truth::False, (false, true), "14:00:00"),
             ("13:30", None, Truth::Unknown, (false, true), "14:00:00"),
-            // Fresh, too early: waiting would do.
+            // Fresh, too early: waiting would help.
             ("10:30", Some("10:00"), Truth::False, (true, false), "11:00:00.000000001"),
-            // Both: neither would do alone.
+            // Both: neither alone would help.
             ("10:30", Some("09:00"), Truth::False, (false, false), "12:00:00"),
             ("10:30", None, Truth::False, (false, false), "12:00:00"),
         ] {

@@ -39,13 +39,13 @@ fn network(text: &str) -> Result<IpNet, WhenError> {
         && v6.addr().to_ipv4_mapped().is_some()
         && v6.prefix_len() >= 96
     {
-        // Addresses are compared in their own family, so this would never be met.
+        // Addresses are compared within their own family, so this network would contain none.
         let bits = v6.prefix_len() - 96;
         let v4 = v6.addr().to_ipv4_mapped().map(|v4| format!("{v4}/{bits}"));
         return Err(wrong(format!("write it as {}", v4.unwrap_or_default())));
     }
     if network.trunc() != network {
-        // 10.0.0.1/8 could mean the host or the network; one of them by mistake.
+        // 10.0.0.1/8 could mean the host or the network, and one of them is a mistake.
         return Err(wrong(format!(
             "the network is {}, the host {}",
             network.trunc(),

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 
 use super::{Truth, WhenError};
 
-/// `until=T`: before the instant, which is excluded.
+/// `until=T`: before the instant T, which is excluded.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Until(Timestamp);
 
-/// `after=T`: from the instant on, which is included.
+/// `after=T`: from the instant T on, which is included.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct After(Timestamp);
 
@@ -49,7 +49,8 @@ fn instant(name: &'static str, value: &str) -> Result<Timestamp, WhenError> {
     })
 }
 
-/// Whether a text has the form of RFC 3339 section 5.6: the parser knows other forms as well.
+/// Returns whether a text has the form of RFC 3339 section 5.6. The parser accepts other forms as
+/// well.
 fn is_rfc3339(text: &str) -> bool {
     let (date_time, offset) = match text.strip_suffix(['Z', 'z']) {
         Some(rest) => (rest, ""),

@@ -1,10 +1,10 @@
-//! What a CoAP message is for: its code.
+//! The code of a CoAP message.
 
-/// What a message is for: a class and a detail, written `4.03` (RFC 7252, section 3).
+/// The code of a message: a class and a detail, written `4.03` (RFC 7252, section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CoapCode(pub(super) u8);
 
-/// What a code's class makes of a message (RFC 7252, section 12.1).
+/// What a message is by the class of its code (RFC 7252, section 12.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CodeClass {
     /// 0.00: neither a request nor a response.
@@ -44,7 +44,7 @@ impl CoapCode {
         }
     }
 
-    /// Whether it says that all is well: 2.xx.
+    /// Returns whether it reports success: 2.xx.
     pub(super) fn is_success(self) -> bool {
         self.0 >> 5 == 2
     }

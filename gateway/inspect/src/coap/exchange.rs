@@ -1,4 +1,4 @@
-//! CoAP requests that may still be answered, and observations.
+//! CoAP requests that may still be answered, observations, and responses that were sent.
 
 use std::collections::VecDeque;
 
@@ -7,34 +7,36 @@ use doorward_model::Path;
 use super::message::{CoapHeader, CoapToken, MessageType};
 use super::request::Observe;
 
-/// How many requests are remembered. Of more, the oldest that observes nothing is forgotten.
+/// The most requests that are remembered. Beyond them, the oldest one that does not observe is
+/// forgotten.
 pub(super) const EXCHANGES: usize = 256;
-/// How many of them may observe at a time.
+/// The most requests that observe at a time.
 pub(super) const OBSERVATIONS: usize = 64;
-/// The longest options of a registration, in bytes, since they are kept: as many as a whole message
-/// should have (RFC 7252, section 4.6).
+/// The longest options of a registration, in bytes, since they are stored. A whole message should
+/// not be longer (RFC 7252, section 4.6).
 pub(super) const REGISTRATION: usize = 1152;
 
-/// A request that was permitted and forwarded, and what may come of it.
+/// A request that was permitted and forwarded.
 #[derive(Clone, Debug)]
 pub(super) struct Exchange {
-    /// The token that it has towards the device.
+    /// Its token towards the device.
     pub(super) ours: u64,
     /// The client's token.
     pub(super) token: CoapToken,
-    /// Under which type and id it was last sent.
+    /// The type and id with which it was last sent.
     pub(super) kind: MessageType,
     pub(super) id: u16,
-    /// What was asked for.
+    /// The path that it asked for.
     pub(super) path: Path,
-    /// A response is due.
+    /// Whether a response is due.
     pub(super) waits: bool,
-    /// The options of the request that registered the client as an observer, while it is one.
+    /// The options of the request that registered the client as an observer, while the client is
+    /// one.
     pub(super) observes: Option<Box<[u8]>>,
 }
 
 impl Exchange {
-    /// Nothing more may come of it.
+    /// Ends the exchange: no response and no notification is due.
     pub(super) fn end(&mut self) {
         self.waits = false;
         self.observes = None;
@@ -43,9 +45,9 @@ impl Exchange {
 
 /// The exchanges of a flow, the oldest first.
 ///
-/// Towards the device each has a token of the gateway's own, which is never used for another path:
-/// so whatever was delayed, repeated or lost, a response says by its token what it is about. By the
-/// client's tokens it could not, since the client may use one for this path, and then for that.
+/// Each has a token of the gateway's own towards the device, which is never used for another path.
+/// So the token of a response tells its path, even if messages are delayed, repeated or lost. The
+/// client's tokens could not tell that, since the client may reuse one for another path.
 #[derive(Clone, Debug)]
 pub(super) struct Exchanges {
     all: VecDeque<Exchange>,
@@ -53,13 +55,13 @@ pub(super) struct Exchanges {
 }
 
 impl Exchanges {
-    /// None yet. The tokens towards the device count from `first`.
+    /// Returns no exchanges. The tokens towards the device count from `first`.
     pub(super) fn new(first: u64) -> Self {
         Self { all: VecDeque::new(), next: first }
     }
 
-    /// A request of the client's is forwarded: the token that it has towards the device. It is the
-    /// same one for a request that is sent again, and for one that renews or ends an observation.
+    /// Adds a request that is forwarded, and returns its token towards the device. A repeated
+    /// request keeps its token, and so does one that renews or ends an observation.
     pub(super) fn enter(
         &mut self,
         header: &CoapHeader,
@@ -85,51 +87,51 @@ impl Exchanges {
         ours
     }
 
-    /// The exchange with this token towards the device observes from now on. Another one with the
-    /// same token of the client's does so no longer: the client could not tell them apart.
+    /// Lets the exchange with this token towards the device observe. Another exchange with the same
+    /// client token no longer observes, since the client could not tell them apart.
     pub(super) fn register(&mut self, ours: u64, token: CoapToken, options: &[u8]) {
         for one in self.all.iter_mut().filter(|one| one.token == token) {
             one.observes = (one.ours == ours).then(|| options.into());
         }
     }
 
-    /// Whether the client may observe this path, by this token, as far as there is room.
+    /// Returns whether the client may observe this path with this token: whether there is room, or
+    /// it already does.
     pub(super) fn has_room(&self, token: CoapToken, path: &Path) -> bool {
         let observing = || self.all.iter().filter(|one| one.observes.is_some());
         observing().count() < OBSERVATIONS
             || observing().any(|one| one.token == token && one.path == *path)
     }
 
-    /// The client has been told that what it observes by this token is over.
+    /// Ends the observations with this token, after the client was told so.
     pub(super) fn over(&mut self, token: CoapToken) {
         for one in self.all.iter_mut().filter(|one| one.token == token) {
             one.observes = None;
         }
     }
 
-    /// The exchange of a response.
+    /// Returns the exchange of a response.
     pub(super) fn by_token(&mut self, token: &CoapToken) -> Option<&mut Exchange> {
         let ours = token.number()?;
         self.by_ours(ours)
     }
 
-    /// The exchange with this token towards the device.
+    /// Returns the exchange with this token towards the device.
     pub(super) fn by_ours(&mut self, ours: u64) -> Option<&mut Exchange> {
         self.all.iter_mut().rev().find(|one| one.ours == ours)
     }
 
-    /// The last request that was sent with this id.
+    /// Returns the last request that was sent with this id.
     pub(super) fn by_id(&mut self, id: u16) -> Option<&mut Exchange> {
         self.all.iter_mut().rev().find(|one| one.id == id)
     }
 
-    /// Whether any observes.
+    /// Returns whether an exchange observes.
     pub(super) fn observe(&self) -> bool {
         self.all.iter().any(|one| one.observes.is_some())
     }
 
-    /// Ends the observations of which `ends` says so by their paths, and yields each with its
-    /// options.
+    /// Ends the observations whose paths `ends` accepts. Yields each with its options.
     pub(super) fn end_observations(
         &mut self,
         mut ends: impl FnMut(&Path) -> bool,
@@ -147,20 +149,20 @@ impl Exchanges {
     }
 }
 
-/// How many messages of the device's are remembered.
+/// The most sent responses that are remembered.
 pub(super) const SENT: usize = 256;
 
-/// A response that the client was shown in a message of its own, not in an acknowledgement.
+/// A response that the client was sent in a message of its own, not in an acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SentResponse {
     pub(super) kind: MessageType,
     pub(super) id: u16,
-    /// The token that its exchange has towards the device.
+    /// The token of its exchange towards the device.
     pub(super) ours: u64,
 }
 
-/// The last ones, the oldest first: what the client may acknowledge or reject, and what the device
-/// may send again.
+/// The last sent responses, the oldest first. The client may acknowledge or reject them, and the
+/// device may send them again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SentResponses(VecDeque<SentResponse>);
 
@@ -179,12 +181,12 @@ impl SentResponses {
         self.0.contains(&shown)
     }
 
-    /// The last one with this id.
+    /// Returns the last response with this id.
     pub(super) fn by_id(&self, id: u16) -> Option<SentResponse> {
         self.0.iter().rev().find(|one| one.id == id).copied()
     }
 
-    /// The id of the last one.
+    /// Returns the id of the last response.
     pub(super) fn last_id(&self) -> u16 {
         self.0.back().map_or(0, |shown| shown.id)
     }

@@ -10,46 +10,44 @@ use super::option::{CoapOptions, MARKER, OBSERVE};
 use super::request::{CoapRefusal, CoapRequest, Observe, write_options};
 use crate::machine::{Fault, Judge, Out, Side};
 
-/// The messages between one client endpoint and one device endpoint.
+/// The CoAP messages between one client endpoint and one device endpoint.
 ///
-/// It keeps up to 256 requests, with their paths, and the options of up to 64 registrations, each
-/// at most 1152 bytes.
+/// It stores up to 256 requests with their paths, and the options of up to 64 registrations of at
+/// most 1152 bytes each.
 #[derive(Clone, Debug)]
 pub struct Coap {
     interface: Name,
     exchanges: Exchanges,
-    showings: SentResponses,
+    sent: SentResponses,
     /// The id of the client's last request.
     last: u16,
-    /// Room for a path.
+    /// A buffer for a path.
     text: String,
 }
 
 impl Coap {
-    /// A flow at an interface. `seed` is a random number that nobody knows: towards the device,
-    /// tokens count from it, so that whoever is not on the way cannot guess them (RFC 7252,
-    /// section 5.3.1).
+    /// Returns a flow at an interface. `seed` is a secret random number. Tokens towards the device
+    /// count from it, so that nobody off the path can guess them (RFC 7252, section 5.3.1).
     #[must_use]
     pub fn new(interface: &Name, seed: u64) -> Self {
         Self {
             interface: interface.clone(),
             exchanges: Exchanges::new(seed),
-            showings: SentResponses::default(),
+            sent: SentResponses::default(),
             last: 0,
             text: String::new(),
         }
     }
 
-    /// Reads one datagram. Of `out`, which is emptied before, `device` and `client` are then one
-    /// datagram each, or nothing if they are empty; `over` is never set.
+    /// Reads one datagram. It empties `out` first. Then `device` and `client` each have one
+    /// datagram, or are empty; `over` is never set.
     ///
-    /// A datagram for the device may be 8 bytes longer than the one that has come; one for the client
-    /// is not longer, or else is a refusal, of 25 bytes at most.
+    /// A datagram for the device is at most 8 bytes longer than the one read. A datagram for the
+    /// client is not longer, or it is a refusal of at most 25 bytes.
     ///
     /// # Errors
-    /// When this datagram goes nowhere because it is malformed, or nobody waits for it. In `out`
-    /// there may be a Reset for its sender. The flow goes on: a late or repeated datagram is no
-    /// crime.
+    /// When the datagram is malformed or matches no exchange. It is dropped, and `out` may have a
+    /// Reset for its sender. The flow goes on, since late and repeated datagrams are normal.
     pub fn read(
         &mut self,
         from: Side,
@@ -69,7 +67,7 @@ impl Coap {
         })?;
         let CoapHeader { kind, code, id, .. } = message.header;
         match (from, code.class(), kind) {
-            // A ping (RFC 7252, section 4.3) asks for nothing but the endpoint.
+            // A ping (RFC 7252, section 4.3) needs no more than an answer of this endpoint.
             (_, CodeClass::Empty, MessageType::Confirmable) => {
                 CoapHeader::reset(id).write(towards(from, out));
                 Ok(())
@@ -99,31 +97,31 @@ impl Coap {
         }
     }
 
-    /// The flow is about to be cut: ends every observation, as [`Coap::recheck`] does.
+    /// Ends every observation before the flow is cut, as [`Coap::recheck`] does.
     pub fn parting(&mut self) -> Vec<Out> {
         self.end_observations(|_| true)
     }
 
-    /// Whether the client observes anything.
+    /// Returns whether the client observes anything.
     #[must_use]
     pub fn observes(&self) -> bool {
         self.exchanges.observe()
     }
 
-    /// The policy may have changed: ends each observation that is not permitted any more. Of each
-    /// `Out`, `device` is the datagram by which the device forgets the observer (RFC 7641, section
-    /// 3.6), and `client` the notification that is the last (section 4.2).
+    /// Ends each observation that is no longer permitted, after the policy may have changed. In
+    /// each `Out`, `device` is the datagram that makes the device forget the observer (RFC 7641,
+    /// section 3.6), and `client` is the last notification (section 4.2).
     ///
-    /// Neither is confirmable, since nobody would hear an acknowledgement. Where the device's is
-    /// lost, it learns of the end by its next notification, which reaches nobody. Their ids are as
-    /// far as can be from the last ones, so that they are not taken for messages sent again.
+    /// Neither is confirmable, since nobody would wait for an acknowledgement. If the device's
+    /// datagram is lost, its next notification is rejected. The ids are as far as possible from the
+    /// last ones, so that no side takes these messages for repeated ones.
     pub fn recheck(&mut self, judge: &mut dyn Judge) -> Vec<Out> {
         self.end_observations(|path| !judge.may(Action::Observe, path))
     }
 
     fn end_observations(&mut self, mut ends: impl FnMut(&Path) -> bool) -> Vec<Out> {
         let far = |id: u16| (0u16..).map(move |n| id.wrapping_add(0x8000).wrapping_add(n));
-        let ids = far(self.last).zip(far(self.showings.last_id()));
+        let ids = far(self.last).zip(far(self.sent.last_id()));
         let mut all = Vec::new();
         for ((ended, options), (id, told)) in self.exchanges.end_observations(&mut ends).zip(ids) {
             let (mut out, kind) = (Out::default(), MessageType::NonConfirmable);
@@ -137,14 +135,14 @@ impl Coap {
         all
     }
 
-    /// How many exchanges there are, observations among them, and messages that the client was shown.
+    /// Returns how many exchanges, observations and sent responses there are.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn sizes(&self) -> (usize, usize, usize) {
         let (exchanges, observations) = self.exchanges.sizes();
-        (exchanges, observations, self.showings.len())
+        (exchanges, observations, self.sent.len())
     }
 
-    /// A request of the client's: asked about, and then forwarded or answered.
+    /// Handles a request of the client: asks the judge, then forwards or answers the request.
     fn request(&mut self, message: &Message<'_>, judge: &mut dyn Judge, out: &mut Out) {
         let asked = CoapRequest::read(message, &self.interface, &mut self.text);
         let permitted = asked.and_then(|asked| {
@@ -166,8 +164,8 @@ impl Coap {
                 return refuse(&message.header, refusal, &mut out.client);
             }
         };
-        // A server that cannot register an observer answers as if it had not been asked to (RFC 7641,
-        // section 4.1). So it need not be asked.
+        // A server that cannot register an observer answers as if the request had not asked for it
+        // (RFC 7641, section 4.1). So the gateway can leave the registration out.
         let fits =
             |path| message.options.len() <= REGISTRATION && self.exchanges.has_room(token, path);
         let observe = match asked.observe {
@@ -184,12 +182,12 @@ impl Coap {
         out.device.extend_from_slice(message.payload);
     }
 
-    /// The client acknowledges or rejects what it was shown.
+    /// Handles an acknowledgement or a Reset of the client.
     fn receipt(&mut self, header: &CoapHeader, out: &mut Out) -> Result<(), &'static str> {
         let rejects = header.kind == MessageType::Reset;
-        let shown = self.showings.by_id(header.id);
+        let shown = self.sent.by_id(header.id);
         let shown = shown.filter(|shown| rejects || shown.kind == MessageType::Confirmable);
-        let shown = shown.ok_or("means a message that it was not shown")?;
+        let shown = shown.ok_or("acknowledges or rejects a message that it was not sent")?;
         if rejects && let Some(exchange) = self.exchanges.by_ours(shown.ours) {
             exchange.end();
         }
@@ -197,12 +195,12 @@ impl Coap {
         Ok(())
     }
 
-    /// The device acknowledges or rejects a request.
+    /// Handles an acknowledgement or a Reset of the device.
     fn answered(&mut self, header: &CoapHeader, out: &mut Out) -> Result<(), &'static str> {
         let rejects = header.kind == MessageType::Reset;
         let exchange = self.exchanges.by_id(header.id);
         let exchange = exchange.filter(|one| rejects || one.kind == MessageType::Confirmable);
-        let exchange = exchange.ok_or("means a message that it was not sent")?;
+        let exchange = exchange.ok_or("acknowledges or rejects a request that it was not sent")?;
         if rejects {
             exchange.end();
         }
@@ -210,8 +208,8 @@ impl Coap {
         Ok(())
     }
 
-    /// A response of the device's: forwarded if it is due, or if it is a notification and may be
-    /// seen now.
+    /// Handles a response of the device: forwards it if it is due, or if it is a notification that
+    /// the client may see now.
     fn response(
         &mut self,
         message: &Message<'_>,
@@ -222,9 +220,9 @@ impl Coap {
         let notifies = message.options().any(|field| field.number == OBSERVE);
         let due = self.exchanges.by_token(&token).and_then(|exchange| {
             let shown = SentResponse { kind, id, ours: exchange.ours };
-            let again = self.showings.has(shown);
+            let again = self.sent.has(shown);
             let due = match kind {
-                // In an acknowledgement it answers the very message (RFC 7252, section 5.3.2).
+                // In an acknowledgement it must answer that very message (RFC 7252, section 5.3.2).
                 MessageType::Acknowledgement
                     if exchange.id != id || exchange.kind != MessageType::Confirmable =>
                 {
@@ -236,11 +234,11 @@ impl Coap {
             due.then_some((exchange, shown, again))
         });
         let Some((exchange, shown, again)) = due else {
-            // So the device forgets an observer (RFC 7641, section 3.6).
+            // A Reset makes the device forget the observer (RFC 7641, section 3.6).
             if kind != MessageType::Acknowledgement {
                 CoapHeader::reset(id).write(&mut out.device);
             }
-            return Err("answers what nobody waits for");
+            return Err("has sent a response that matches no request");
         };
         let asks = notifies || !(exchange.waits || again);
         if !message.options().all(|field| passes_in_response(&field)) {
@@ -256,7 +254,7 @@ impl Coap {
             exchange.observes = None;
         }
         if kind != MessageType::Acknowledgement {
-            self.showings.enter(shown);
+            self.sent.enter(shown);
         }
         CoapHeader { kind, code, id, token: exchange.token }.write(&mut out.client);
         out.client.extend_from_slice(message.options);
@@ -265,7 +263,7 @@ impl Coap {
     }
 }
 
-/// Where an answer to this side goes.
+/// Returns the buffer of answers to this side.
 fn towards(side: Side, out: &mut Out) -> &mut Vec<u8> {
     match side {
         Side::Client => &mut out.client,
@@ -273,8 +271,8 @@ fn towards(side: Side, out: &mut Out) -> &mut Vec<u8> {
     }
 }
 
-/// Answers a request in the device's stead (RFC 7252, section 5.2). It depends on nothing but the
-/// request, so one that is sent again is answered alike, under the same id.
+/// Refuses a request in place of the device (RFC 7252, section 5.2). The answer depends on the
+/// request alone, so a repeated request gets the same answer with the same id.
 fn refuse(request: &CoapHeader, refusal: CoapRefusal, client: &mut Vec<u8>) {
     let kind = match request.kind {
         MessageType::Confirmable => MessageType::Acknowledgement,
@@ -287,10 +285,10 @@ fn refuse(request: &CoapHeader, refusal: CoapRefusal, client: &mut Vec<u8>) {
     }
 }
 
-/// Shows the client this code in place of a response, and ends the exchange: the device forgets an
-/// observer that rejects its notification (RFC 7641, section 3.6).
+/// Sends the client this code in place of a response, and ends the exchange. It rejects the
+/// device's notification, so that the device forgets the observer (RFC 7641, section 3.6).
 ///
-/// A message that was confirmable is not: nobody is there to send it again.
+/// A confirmable response becomes a non-confirmable one, since nobody would repeat it.
 fn instead(code: CoapCode, response: &CoapHeader, exchange: &mut Exchange, out: &mut Out) {
     let kind = match response.kind {
         MessageType::Acknowledgement => MessageType::Acknowledgement,

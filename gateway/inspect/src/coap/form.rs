@@ -1,10 +1,10 @@
-//! Which options may be forwarded (RFC 7252, sections 5.4 and 5.7.1).
+//! Decides which options may be forwarded (RFC 7252, sections 5.4 and 5.7.1).
 
 use std::ops::RangeInclusive;
 
 use super::option::CoapOption;
 
-/// The form that an option must have to be recognised.
+/// The form in which an option is recognised.
 struct Form {
     lengths: RangeInclusive<usize>,
     repeatable: bool,
@@ -18,9 +18,9 @@ fn many(shortest: usize, longest: usize) -> Option<Form> {
     Some(Form { lengths: shortest..=longest, repeatable: true })
 }
 
-/// Of options in requests that are critical or unsafe to forward. OSCORE (RFC 8613) is not among
-/// them: it hides what is asked for. Nor is Q-Block (RFC 9177): it brings many responses to one
-/// request.
+/// Returns the forms of options in requests that are critical or unsafe to forward. OSCORE (RFC
+/// 8613) is not among them, because it hides the request. Q-Block (RFC 9177) is not, because it
+/// gets several responses to one request.
 fn request(number: u16) -> Option<Form> {
     match number {
         1 => many(0, 8),       // If-Match
@@ -37,7 +37,7 @@ fn request(number: u16) -> Option<Form> {
     }
 }
 
-/// Of options in responses that are unsafe to forward.
+/// Returns the forms of options in responses that are unsafe to forward.
 fn response(number: u16) -> Option<Form> {
     match number {
         6 => once(0, 3),       // Observe
@@ -47,22 +47,22 @@ fn response(number: u16) -> Option<Form> {
     }
 }
 
-/// One that is too short, too long or there too often is as one that nobody knows (sections 5.4.3
-/// and 5.4.5).
+/// Returns whether an option is recognised. One that is too short, too long or repeated without
+/// need counts as unknown (sections 5.4.3 and 5.4.5).
 fn recognised(form: Option<Form>, field: &CoapOption<'_>) -> bool {
     form.is_some_and(|form| {
         form.lengths.contains(&field.value.len()) && (form.repeatable || !field.again)
     })
 }
 
-/// Whether a request with this option may be forwarded. One that is not recognised must not be
-/// critical, because it could change what is asked for, nor unsafe to forward.
+/// Returns whether a request with this option may be forwarded. An option that is not recognised
+/// must be neither critical, because it could change what is asked for, nor unsafe to forward.
 pub(super) fn passes_in_request(field: &CoapOption<'_>) -> bool {
     field.number & 0b11 == 0 || recognised(request(field.number), field)
 }
 
-/// Whether a response with this option may be forwarded. One that is not recognised must not be
-/// unsafe to forward.
+/// Returns whether a response with this option may be forwarded. An option that is not recognised
+/// must not be unsafe to forward.
 pub(super) fn passes_in_response(field: &CoapOption<'_>) -> bool {
     field.number & 0b10 == 0 || recognised(response(field.number), field)
 }
@@ -73,7 +73,7 @@ mod tests {
 
     type Passes = fn(&CoapOption<'_>) -> bool;
 
-    /// The lengths that may be forwarded, of an option that is there once or again.
+    /// Returns the lengths that may be forwarded, of an option that is there once or again.
     fn lengths(passes: Passes, number: u16, again: bool) -> Option<(usize, usize)> {
         let value = [0; 300];
         let passes =

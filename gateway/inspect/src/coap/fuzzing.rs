@@ -1,4 +1,5 @@
-//! What always holds, whatever the two sides send and the judge answers.
+//! Fuzzing of the CoAP machine: checks what must always hold, whatever the two sides send and the
+//! judge answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,15 +9,15 @@ use super::Coap;
 use super::exchange::{EXCHANGES, OBSERVATIONS, SENT};
 use crate::machine::{Judge, Out, Side};
 
-/// From the device.
+/// The datagram is from the device.
 const DEVICE: u8 = 1;
-/// Nothing may be done.
+/// The judge refuses everything.
 const REFUSE: u8 = 2;
-/// Nothing may be observed.
+/// The judge refuses every `observe`.
 const BLIND: u8 = 4;
-/// After the header there is the number of a token towards the device, in place of a token.
+/// The header is followed by the number of a token towards the device, in place of a token.
 const TOKEN: u8 = 8;
-/// The flow is cut after that.
+/// The flow is cut after this datagram.
 const CUT: u8 = 16;
 
 struct Answers {
@@ -45,7 +46,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Of a message that the machine has sent: it is always one.
+    /// Reads a message that the machine has sent, which is always well formed.
     fn of(datagram: &[u8]) -> Self {
         let mut bytes = datagram.iter().copied();
         let mut next = || bytes.next();
@@ -84,11 +85,11 @@ impl Seen {
         self.options.iter().filter(move |one| one.0 == number).map(|one| &one.1[..])
     }
 
-    /// What the device will understand by it.
+    /// Returns the path that the device will read.
     fn path(&self) -> String {
         let segments: Vec<_> = self.values(11).map(String::from_utf8_lossy).collect();
         let path = segments.join("/");
-        // As others read it: without empty segments, put together with a slash, or as a URL.
+        // Other servers read the path without empty segments, joined by slashes, or as a URL.
         let merged = segments.iter().fold(String::new(), |all, one| match all.as_str() {
             "" => one.to_string(),
             all => format!("{all}/{one}"),
@@ -102,22 +103,22 @@ impl Seen {
     }
 }
 
-/// What is known of the flow from outside.
+/// What an observer knows of the flow.
 #[derive(Default)]
 struct Ledger {
     /// By the token towards the device: the client's token, the path, and how often it was sent.
     sent: BTreeMap<Vec<u8>, (Vec<u8>, String, usize)>,
-    /// How many answers, sent for the first time, came without a question.
+    /// How many first answers came without asking the judge.
     answered: BTreeMap<Vec<u8>, usize>,
-    /// The types, ids and tokens of messages that the client was shown.
+    /// The types, ids and tokens of messages that the client was sent.
     shown: BTreeSet<(u8, u16, Vec<u8>)>,
 }
 
-/// Plays both sides of a flow: of each datagram there is a byte of flags, its length, and its bytes.
-/// Tokens towards the device are numbers from 0 on.
+/// Plays both sides of a flow. Each datagram is a byte of flags, its length, and its bytes. Tokens
+/// towards the device count from 0.
 ///
 /// # Panics
-/// When something does not hold that always must.
+/// When an invariant does not hold.
 pub fn coap(bytes: &[u8]) {
     let Ok(interface) = "lamp".parse() else { return };
     let (mut coap, mut ledger, mut out) =
@@ -157,7 +158,8 @@ pub fn coap(bytes: &[u8]) {
     }
 }
 
-/// Only what was permitted reaches the device, as what it was asked about; the rest is answered.
+/// Checks that only permitted requests reach the device, with the path that the judge was asked
+/// about, and that all others are answered.
 fn from_client(ledger: &mut Ledger, datagram: &[u8], asked: &[(Action, String, bool)], out: &Out) {
     assert!(out.device.is_empty() || out.client.is_empty());
     if !out.client.is_empty() {
@@ -200,7 +202,8 @@ fn from_client(ledger: &mut Ledger, datagram: &[u8], asked: &[(Action, String, b
     sent.2 += 1;
 }
 
-/// Only what answers a permitted request reaches the client, and no notification without a question.
+/// Checks that only answers to permitted requests reach the client, and no notification that the
+/// judge was not asked about.
 fn from_device(ledger: &mut Ledger, datagram: &[u8], asked: &[(Action, String, bool)], out: &Out) {
     let forwarded = !out.client.is_empty() && out.device.is_empty();
     if !out.device.is_empty() {
@@ -244,7 +247,7 @@ fn from_device(ledger: &mut Ledger, datagram: &[u8], asked: &[(Action, String, b
     }
 }
 
-/// Inputs that get far.
+/// Inputs that reach deep into the machine.
 #[must_use]
 pub fn coap_corpus() -> Vec<Vec<u8>> {
     let script = |parts: &[(u8, &[u8])]| {
@@ -257,7 +260,7 @@ pub fn coap_corpus() -> Vec<Vec<u8>> {
     let register = b"\x41\x01\x00\x02\xbb\x60\x51o";
     let deregister = b"\x41\x01\x00\x03\xbb\x61\x01\x51o";
     let put = b"\x54\x03\x00\x04\x01\x02\x03\x04\x34lamp\x42\x16\x33\x41a\x41q\xd1\x02\x10\xd1\x1b\x06\xffon";
-    // The responses have the number of a token as their fifth byte.
+    // The fifth byte of a response is the number of a token.
     let own = DEVICE | TOKEN;
     vec![
         script(&[

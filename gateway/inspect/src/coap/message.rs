@@ -12,7 +12,7 @@ pub(super) enum MessageType {
     Reset,
 }
 
-/// What ties a response to its request: up to 8 bytes (RFC 7252, section 5.3.1).
+/// A token, which ties a response to its request: up to 8 bytes (RFC 7252, section 5.3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct CoapToken {
     length: u8,
@@ -31,7 +31,7 @@ impl CoapToken {
         self.bytes.get(..self.length.into()).unwrap_or_default()
     }
 
-    /// The number that it is, if it has all 8 bytes.
+    /// Returns the token as a number, if it has all 8 bytes.
     pub(super) fn number(&self) -> Option<u64> {
         (self.length == 8).then(|| u64::from_be_bytes(self.bytes))
     }
@@ -43,7 +43,7 @@ impl From<u64> for CoapToken {
     }
 }
 
-/// What every message begins with.
+/// The header of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CoapHeader {
     pub(super) kind: MessageType,
@@ -53,7 +53,7 @@ pub(super) struct CoapHeader {
 }
 
 impl CoapHeader {
-    /// Rejects the message with this id (section 4.2).
+    /// Returns the header of a Reset that rejects the message with this id (section 4.2).
     pub(super) fn reset(id: u16) -> Self {
         Self { kind: MessageType::Reset, code: CoapCode::EMPTY, id, token: CoapToken::default() }
     }
@@ -71,22 +71,23 @@ impl CoapHeader {
     }
 }
 
-/// A whole message, well-formed.
+/// A whole, well-formed message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Message<'d> {
     pub(super) header: CoapHeader,
     /// The options as they were sent.
     pub(super) options: &'d [u8],
-    /// What follows them: nothing, or the marker and the payload.
+    /// The part after the options: nothing, or the marker and the payload.
     pub(super) payload: &'d [u8],
 }
 
 /// Why a datagram is no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MalformedMessage {
-    /// As the end of a sentence.
+    /// What is wrong, as the end of a sentence.
     pub(super) what: &'static str,
-    /// The id with which it is rejected; none where that must be in silence (sections 3, 4.2, 4.3).
+    /// The id with which the message is rejected. `None` if it must be ignored silently (sections
+    /// 3, 4.2, 4.3).
     pub(super) reset: Option<u16>,
 }
 
@@ -112,19 +113,19 @@ impl<'d> Message<'d> {
             (MessageType::NonConfirmable, CodeClass::Empty)
             | (MessageType::Acknowledgement, CodeClass::Request)
             | (MessageType::Reset, CodeClass::Request | CodeClass::Response) => {
-                return Err(wrong("has sent what its type cannot carry"));
+                return Err(wrong("has sent a code that its type cannot have"));
             }
             _ => {}
         }
         let length = usize::from(first & 0xf);
-        let (token, rest) = rest.split_at_checked(length).ok_or(wrong("has cut off a token"))?;
-        let token = CoapToken::new(token).ok_or(wrong("uses a reserved length of a token"))?;
+        let (token, rest) =
+            rest.split_at_checked(length).ok_or(wrong("has sent a token that is cut off"))?;
+        let token = CoapToken::new(token).ok_or(wrong("uses a reserved token length"))?;
         if code == CoapCode::EMPTY && !(length == 0 && rest.is_empty()) {
-            return Err(wrong("has put something into an empty message"));
+            return Err(wrong("has sent an empty message with a token or content"));
         }
-        let payload = CoapOptions::new(rest)
-            .end()
-            .ok_or(wrong("has sent options that are none, or too many"))?;
+        let payload =
+            CoapOptions::new(rest).end().ok_or(wrong("has sent malformed options, or too many"))?;
         if payload == [MARKER] {
             return Err(wrong("has announced a payload and sent none"));
         }

@@ -1,4 +1,4 @@
-//! Options, each with its number as a difference to the one before (RFC 7252, section 3.1).
+//! CoAP options, each with its number as a difference to the one before (RFC 7252, section 3.1).
 
 /// The end of the options, if a payload follows.
 pub(super) const MARKER: u8 = 0xff;
@@ -11,28 +11,27 @@ pub(super) const HOP_LIMIT: u16 = 16;
 pub(super) const PROXY_URI: u16 = 35;
 pub(super) const PROXY_SCHEME: u16 = 39;
 
-/// How many options one message may have. A path has at most 128 segments, and other options are
-/// few.
+/// The most options of a message. A path has at most 128 segments, and other options are few.
 pub(super) const MOST: usize = 256;
 
-/// One option of a message.
+/// An option of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CoapOption<'d> {
     pub(super) number: u16,
     pub(super) value: &'d [u8],
-    /// The one before has the same number.
+    /// Whether the option before has the same number.
     pub(super) again: bool,
 }
 
 impl CoapOption<'_> {
-    /// Its value as an unsigned integer, which may have zeros before it (section 3.2); of more than
-    /// eight bytes the last eight count.
+    /// Returns the value as an unsigned integer. It may have leading zeros (section 3.2); of more
+    /// than eight bytes the last eight count.
     pub(super) fn uint(&self) -> u64 {
         self.value.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
     }
 }
 
-/// The options of a message, the lowest number first; ends where no option can begin.
+/// The options of a message, the lowest number first. The iterator ends where no option can begin.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CoapOptions<'d> {
     rest: &'d [u8],
@@ -45,8 +44,8 @@ impl<'d> CoapOptions<'d> {
         Self { rest: bytes, number: 0, begun: false }
     }
 
-    /// The bytes after the options, if these are well-formed up to the marker or the end, and not
-    /// more than [`MOST`].
+    /// Returns the bytes after the options. `None` if the options are malformed or more than
+    /// [`MOST`].
     pub(super) fn end(mut self) -> Option<&'d [u8]> {
         let few = self.by_ref().take(MOST).count() < MOST || self.field().is_none();
         (few && matches!(self.rest, [] | [MARKER, ..])).then_some(self.rest)
@@ -75,7 +74,8 @@ impl<'d> Iterator for CoapOptions<'d> {
     }
 }
 
-/// A difference or a length from its four bits, and what follows them; 15 is reserved.
+/// Reads a difference or a length that begins with these four bits, and returns the rest. 15 is
+/// reserved.
 fn extended(nibble: u8, rest: &[u8]) -> Option<(usize, &[u8])> {
     match (nibble, rest) {
         (0..13, rest) => Some((nibble.into(), rest)),
@@ -87,8 +87,8 @@ fn extended(nibble: u8, rest: &[u8]) -> Option<(usize, &[u8])> {
     }
 }
 
-/// Writes options one after the other. There is one way to write each, so those that were read and
-/// not changed come out as they were.
+/// A writer of options. Each option has exactly one form, so options that were read and not changed
+/// are written as they were.
 pub(super) struct OptionWriter<'o> {
     out: &'o mut Vec<u8>,
     number: u16,
@@ -99,7 +99,7 @@ impl<'o> OptionWriter<'o> {
         Self { out, number: 0 }
     }
 
-    /// Writes an option whose number is not below the last one's.
+    /// Writes an option. Its number must not be below the last one's.
     pub(super) fn option(&mut self, number: u16, value: &[u8]) {
         let (delta, delta_more) = nibble((number - self.number).into());
         let (length, length_more) = nibble(value.len());
@@ -116,7 +116,8 @@ impl<'o> OptionWriter<'o> {
     }
 }
 
-/// The four bits of a difference or a length, and what extends them. A length that was read fits.
+/// Returns the four bits of a difference or a length, and the bytes that extend them. A length that
+/// was read always fits.
 fn nibble(number: usize) -> (u8, [u8; 2]) {
     let more = |base| u16::try_from(number - base).unwrap_or(u16::MAX).to_be_bytes();
     match number {

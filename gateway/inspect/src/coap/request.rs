@@ -1,4 +1,4 @@
-//! What a CoAP request asks for.
+//! Reads what a CoAP request asks for.
 
 use doorward_model::{Action, Name, Path};
 
@@ -10,12 +10,12 @@ use super::option::{
     URI_PORT,
 };
 
-/// What a GET asks for besides the resource itself (RFC 7641, section 2).
+/// What a GET asks for in addition to the resource (RFC 7641, section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Observe {
-    /// 0: be notified from now on.
+    /// 0: get notifications from now on.
     Register,
-    /// 1: no longer.
+    /// 1: get no more notifications.
     Deregister,
 }
 
@@ -24,15 +24,15 @@ pub(super) enum Observe {
 pub(super) struct CoapRequest {
     pub(super) action: Action,
     pub(super) path: Path,
-    /// None, too, if the option has another value or stands at another method: both mean nothing.
+    /// `None` also if the option has another value or another method, which has no meaning.
     pub(super) observe: Option<Observe>,
 }
 
-/// With what a request is answered of which nobody is asked.
+/// The answer to a request that is refused without asking the judge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CoapRefusal {
     pub(super) code: CoapCode,
-    /// The option that is to blame, for the diagnostic payload (RFC 7252, section 5.4.1).
+    /// The option that is the reason, for the diagnostic payload (RFC 7252, section 5.4.1).
     pub(super) option: Option<u16>,
 }
 
@@ -43,8 +43,8 @@ impl From<CoapCode> for CoapRefusal {
 }
 
 impl CoapRequest {
-    /// Reads what a message whose code is a method asks for at an interface. `text` is room for the
-    /// path, used again.
+    /// Reads what a message with a method asks for at an interface. `text` is a buffer for the
+    /// path.
     pub(super) fn read(
         message: &Message<'_>,
         interface: &Name,
@@ -82,7 +82,7 @@ impl CoapRequest {
                     };
                 }
                 (URI_PATH, value) => {
-                    // Many servers leave out an empty segment that others follow.
+                    // Many servers drop an empty segment before others.
                     let segment = segment(value).filter(|_| last != Some(""));
                     let segment = segment.ok_or(CoapCode::BAD_REQUEST)?;
                     text.push('/');
@@ -100,9 +100,9 @@ impl CoapRequest {
     }
 }
 
-/// A segment that every server reads alike. Dots are none (RFC 7252, section 5.10.1). Servers that
-/// put the segments together, as text or as a URL, would read another path where one holds a slash,
-/// a backslash, `?`, `#`, a control character or an escape.
+/// Returns a segment that every server reads in the same way. Dot segments do not occur (RFC 7252,
+/// section 5.10.1). Servers that join the segments, as text or as a URL, would read another path if
+/// a segment had a slash, a backslash, `?`, `#`, a control character or an escape.
 fn segment(value: &[u8]) -> Option<&str> {
     let text = str::from_utf8(value).ok()?;
     let parts = |c: char| matches!(c, '/' | '\\' | '?' | '#') || c.is_control();
@@ -114,8 +114,8 @@ fn segment(value: &[u8]) -> Option<&str> {
 
 /// Writes the options of a request for the device.
 ///
-/// Host and port are left out: those of the device are its own, whatever the client calls it.
-/// Observe says what was decided, and nothing else. A hop is counted (RFC 8768, section 3).
+/// It leaves out host and port, since the client may use other names than the device. Observe has
+/// the value that was decided. The hop limit is reduced (RFC 8768, section 3).
 pub(super) fn write_options(options: CoapOptions<'_>, observe: Option<Observe>, out: &mut Vec<u8>) {
     let mut writer = OptionWriter::new(out);
     for field in options {

@@ -1,4 +1,4 @@
-//! What is passed on of a backend's answer.
+//! Makes the answer for the client from a backend's answer.
 
 use std::borrow::Cow;
 
@@ -14,13 +14,13 @@ use super::upgrade::Upgrade;
 use crate::{Fault, Side};
 
 impl HttpInterface {
-    /// The head for the client, of the backend's answer to what has been forwarded.
+    /// Returns the head for the client, from the backend's answer to a forwarded request.
     ///
-    /// An upgrade has happened if, and only if, the status was 101 and this is no error; to an
-    /// extended CONNECT it is then 200 (RFC 8441 section 5).
+    /// An upgrade has happened if, and only if, the status was 101 and this returns no error. The
+    /// answer to an extended CONNECT is then 200 (RFC 8441 section 5).
     ///
     /// # Errors
-    /// When it cannot be the answer. The client gets a 502 then.
+    /// When it is no valid answer. The client then gets a 502.
     pub fn answer(&self, to: &Forwarded, mut head: Parts) -> Result<Parts, Fault> {
         let fault = |what| Fault { by: Side::Device, what };
         let fields = &mut head.headers;
@@ -36,12 +36,13 @@ impl HttpInterface {
         let extended = to.upgrade.as_ref().is_some_and(Upgrade::is_extended);
         match head.status.as_u16() {
             100..200 if !switched => return Err(fault("gives no final answer")),
-            // To the client that would be the upgrade.
+            // The client would take it for the upgrade.
             200..300 if extended => return Err(fault("does not upgrade")),
             101..600 => {}
-            _ => return Err(fault("answers with a status that is none")),
+            _ => return Err(fault("answers with an invalid status")),
         }
-        // Where it is chunked, nothing else says where it ends (RFC 9112 section 6.3).
+        // Chunked content ends where its last chunk says, whatever other fields say (RFC 9112
+        // section 6.3).
         let chunked = fields.contains_key(TRANSFER_ENCODING);
         remove(fields, is_not_for_client);
         if length.is_some() && (chunked || switched) {
@@ -59,7 +60,7 @@ impl HttpInterface {
         Ok(head)
     }
 
-    /// There is one, or it says nothing.
+    /// Rewrites a field with a reference. It is removed if it occurs twice or leads nowhere.
     fn references(&self, fields: &mut HeaderMap, name: HeaderName) {
         let mut values = fields.get_all(&name).into_iter();
         let Some(value) = values.next() else { return };

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::elsewhere::Scheme;
 use super::refusal::HttpRefusal;
 
-/// A host and perhaps a port, without user information (RFC 3986 section 3.2).
+/// A host with an optional port, without user information (RFC 3986 section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RequestAuthority<'a> {
     /// A name, an IPv4 address, or an IPv6 address in brackets.
@@ -14,8 +14,8 @@ pub(super) struct RequestAuthority<'a> {
 }
 
 impl<'a> RequestAuthority<'a> {
-    /// Reads `HOST` or `HOST:PORT`. A name has labels of letters, digits, `-` and `_`; a port is
-    /// 1 to 65535.
+    /// Reads `HOST` or `HOST:PORT`. A name has labels of letters, digits, `-` and `_`; a port is 1
+    /// to 65535.
     pub(super) fn read(text: &'a str) -> Option<Self> {
         let end = match text.strip_prefix('[') {
             Some(inner) => {
@@ -37,18 +37,19 @@ impl<'a> RequestAuthority<'a> {
         Some(Self { host, port })
     }
 
-    /// Whether both can mean the same: the same host, and not two different ports.
+    /// Returns whether both can mean the same server: the same host, and not two different ports.
     pub(super) fn agrees(self, other: Self) -> bool {
         let ports = self.port.is_none() || other.port.is_none() || self.port == other.port;
         ports && self.is(other.host)
     }
 
-    /// Whether `host` is meant. Names compare without regard to case (RFC 3986 section 3.2.2).
+    /// Returns whether `host` is meant. Names are compared without regard to case (RFC 3986 section
+    /// 3.2.2).
     pub(super) fn is(self, host: &str) -> bool {
         self.host.eq_ignore_ascii_case(host)
     }
 
-    /// Whether somebody else may own the name, and have it resolved to wherever they like.
+    /// Returns whether another party may own the name and let it resolve to any address.
     fn may_be_anybodys(self) -> bool {
         let address = self.host.starts_with('[') || self.host.parse::<Ipv4Addr>().is_ok();
         let local = self.host.rsplit('.').next().unwrap_or_default();
@@ -69,7 +70,7 @@ fn read_port(digits: &str) -> Option<u16> {
     digits.parse().ok().filter(|port| plain && *port != 0)
 }
 
-/// How clients came to an interface, and so what they may call it.
+/// The host of an interface, as clients of one connection may name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServedHost {
     name: Box<str>,
@@ -77,28 +78,28 @@ pub struct ServedHost {
 }
 
 impl ServedHost {
-    /// By the interface's own host name, which TLS has been told (SNI): requests must name it too.
+    /// Returns the host for clients that named the interface by SNI. Their requests must name it,
+    /// too.
     #[must_use]
     pub fn named(name: &str) -> Self {
         Self { name: name.into(), tunnel: false }
     }
 
-    /// Through a tunnel to the interface, whose own host name is `name`. A stock client names what
-    /// its user typed: an address, `localhost`, a name without dots. A name with dots that is not
-    /// the interface's may be anybody's, and resolve to the near end of the tunnel so that a
-    /// browser reaches it (DNS rebinding).
+    /// Returns the host for clients of a tunnel to the interface, whose own host name is `name`. A
+    /// usual client names what its user typed: an address, `localhost`, a name without dots. A name
+    /// with dots that is not the interface's may belong to anybody, and resolve to the near end of
+    /// the tunnel so that a browser goes there (DNS rebinding).
     #[must_use]
     pub fn tunnel(name: &str) -> Self {
         Self { name: name.into(), tunnel: true }
     }
 
-    /// What the URLs of pages begin with that come this way.
+    /// Returns the scheme in the URLs of pages that are loaded over this connection.
     pub(super) fn scheme(&self) -> Scheme {
         if self.tunnel { Scheme::Hidden } else { Scheme::Https }
     }
 
-    /// Whether a request that names `authority` may come this way. The port is the door's own
-    /// affair.
+    /// Checks that a request may name `authority` on this connection. The port does not matter.
     pub(super) fn admits(&self, authority: RequestAuthority<'_>) -> Result<(), HttpRefusal> {
         let own = authority.is(&self.name);
         if own || self.tunnel && !authority.may_be_anybodys() {

@@ -1,4 +1,4 @@
-//! Where an interface's requests go.
+//! The backend of an interface.
 
 use std::borrow::Cow;
 
@@ -8,16 +8,16 @@ use http::header::HeaderValue;
 use super::authority::RequestAuthority;
 use super::path::{Misspelt, normal};
 
-/// Where an interface's requests go: `http://HOST:PORT/BASE`, as it was declared.
+/// The backend of an interface: `http://HOST:PORT/BASE`, as it was declared.
 #[derive(Clone, Debug)]
 pub struct HttpBackend {
-    /// `http://HOST:PORT`, the port left out when it is 80.
+    /// `http://HOST:PORT`, without the port if it is 80.
     origin: HeaderValue,
-    /// The part of it after the scheme.
+    /// The part of the origin after the scheme.
     authority: HeaderValue,
     host: Box<str>,
     port: u16,
-    /// Empty, or as [`normal`] spells it, without a slash at its end.
+    /// Empty, or a path as [`normal`] writes it, without a slash at its end.
     base: Box<str>,
 }
 
@@ -25,10 +25,10 @@ impl HttpBackend {
     /// The port of HTTP.
     const PORT: u16 = 80;
 
-    /// What was declared. `base` is empty or a path; a slash at its end makes no difference.
+    /// Returns a backend. `base` is empty or a path; a slash at its end makes no difference.
     ///
     /// # Errors
-    /// When `base` is no path that could be decided.
+    /// When `base` is no path that can be decided.
     pub fn new(host: &Host, port: u16, base: &str) -> Result<Self, Misspelt> {
         let base = match base {
             "" => Cow::Borrowed(""),
@@ -59,8 +59,8 @@ impl HttpBackend {
         &self.base
     }
 
-    /// How a client calls what the backend calls `path`, a path and perhaps more. None if it is
-    /// outside of the base, or would be read as another host's (RFC 3986 section 4.2).
+    /// Returns the client's name for the backend's `path`, which may have a query. `None` if it is
+    /// outside of the base, or would be read as another host (RFC 3986 section 4.2).
     fn outside<'p>(&self, path: &'p str) -> Option<&'p str> {
         let rest = path.strip_prefix(&*self.base)?;
         let within = rest.is_empty() || rest.starts_with(['/', '?', '#']);
@@ -68,15 +68,14 @@ impl HttpBackend {
         (within && !other).then_some(rest)
     }
 
-    /// A reference to a place (`Location`, RFC 9110 section 10.2.2) as it is told to the client:
-    /// one that names the backend becomes a path at the interface. None if it is a place that no
-    /// client can reach.
+    /// Rewrites a reference (`Location`, RFC 9110 section 10.2.2) for the client: a reference to
+    /// the backend becomes a path at the interface. `None` if no client can reach it.
     pub(super) fn reference<'r>(&self, reference: &'r HeaderValue) -> Option<Cow<'r, HeaderValue>> {
         let Ok(text) = reference.to_str() else { return Some(Cow::Borrowed(reference)) };
         let path = match authority_and_path(text) {
             Some((authority, path)) if self.is(authority) => path,
             None if text.starts_with('/') => text,
-            // Somebody else's, or relative to where the client is.
+            // A reference to another server, or one relative to the request.
             _ => return Some(Cow::Borrowed(reference)),
         };
         let path = self.outside(if path.is_empty() { "/" } else { path })?;
@@ -94,8 +93,8 @@ impl HttpBackend {
         })
     }
 
-    /// A cookie (RFC 6265 section 4.1) as it is set at the interface's own name: not for names
-    /// beside it, and below the interface's path. None if it is below what no client can reach.
+    /// Rewrites a cookie (RFC 6265 section 4.1) for the interface's host name alone, and for the
+    /// interface's path. `None` if its path is one that no client can reach.
     pub(super) fn cookie(&self, cookie: &HeaderValue) -> Option<HeaderValue> {
         let mut told = Vec::with_capacity(cookie.len());
         for (index, part) in cookie.as_bytes().split(|byte| *byte == b';').enumerate() {
@@ -110,7 +109,7 @@ impl HttpBackend {
             }
             if attribute(b"path") && !self.base.is_empty() {
                 let path = str::from_utf8(halves.next().unwrap_or_default()).ok()?;
-                // What is no path is the default path, which the client works out itself.
+                // A value that is no path means the default path, which the client computes itself.
                 let path = if path.starts_with('/') { self.below(path)? } else { path };
                 told.extend_from_slice(b" Path=");
                 told.extend_from_slice(path.as_bytes());
@@ -121,9 +120,9 @@ impl HttpBackend {
         HeaderValue::from_bytes(&told).ok()
     }
 
-    /// The part of the interface for which a cookie of `path` is sent.
+    /// Returns the interface's path for which a cookie of `path` is sent.
     fn below<'p>(&self, path: &'p str) -> Option<&'p str> {
-        // Above the base is all of it.
+        // A path above the base covers all of the base.
         let above = path.strip_suffix('/').unwrap_or(path);
         let rest = self.base.strip_prefix(above);
         if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
@@ -133,7 +132,7 @@ impl HttpBackend {
     }
 }
 
-/// The authority and what follows it, of a reference that has one.
+/// Returns the authority of a reference, if it has one, and the part after it.
 fn authority_and_path(text: &str) -> Option<(&str, &str)> {
     let rest = match text.get(..5) {
         Some(scheme) if scheme.eq_ignore_ascii_case("http:") => text.get(5..)?,

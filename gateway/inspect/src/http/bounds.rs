@@ -1,23 +1,23 @@
-//! Counts the content of a request.
+//! Bounds on the content and the rate of requests.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// Counts the content of a request, however long it was declared to be.
+/// A counter of a request's content, whatever length was declared.
 #[derive(Clone, Debug)]
 pub struct Content {
     left: u64,
 }
 
 impl Content {
-    /// At most `largest` bytes.
+    /// Returns a counter of at most `largest` bytes.
     #[must_use]
     pub fn new(largest: u64) -> Self {
         Self { left: largest }
     }
 
-    /// Takes `bytes` more. False if that is too much: they are not forwarded, nor is anything
-    /// after them.
+    /// Counts `bytes` more. Returns false if that is too much: then neither these bytes nor any
+    /// later ones are forwarded.
     #[must_use]
     pub fn take(&mut self, bytes: usize) -> bool {
         let left = u64::try_from(bytes).ok().and_then(|bytes| self.left.checked_sub(bytes));
@@ -26,7 +26,7 @@ impl Content {
     }
 }
 
-/// How many requests an interface takes: a bucket of tokens, one for each.
+/// The request rate of an interface: a bucket with one token for each request.
 #[derive(Clone, Debug)]
 pub struct Rate {
     every: Duration,
@@ -36,13 +36,14 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// A bucket of `burst` tokens, full at first. Whenever `every` has passed, one comes back.
+    /// Returns a full bucket of `burst` tokens. One token comes back after each `every`.
     #[must_use]
     pub fn new(burst: NonZeroU32, every: Duration) -> Self {
         Self { every, burst, full: Duration::ZERO }
     }
 
-    /// Takes a token, at the time `now` since some beginning. False if there is none.
+    /// Takes a token at the time `now`, counted from any fixed beginning. Returns false if there is
+    /// none.
     #[must_use]
     pub fn take(&mut self, now: Duration) -> bool {
         let full = self.full.max(now).saturating_add(self.every);
@@ -53,7 +54,7 @@ impl Rate {
         taken
     }
 
-    /// Whether it is full at the time `now`: it says nothing then that a new one would not.
+    /// Returns whether the bucket is full at the time `now`, so that it equals a new one.
     #[must_use]
     pub fn is_full(&self, now: Duration) -> bool {
         self.full <= now

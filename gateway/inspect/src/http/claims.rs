@@ -1,8 +1,8 @@
-//! Names of the fields by which proxies tell their backends who asks, and from where.
+//! Names of the fields with which proxies tell backends who asks, and from where.
 
-/// What a client says of itself or its way that only a gateway may say (RFC 7239, RFC 9440, and
-/// what is in use: by authenticating proxies and their modules, by the portals of clouds, and by
-/// those that end TLS). In the order of [`is_one_of`](super::fields::is_one_of).
+/// Claims about the client or its connection that only a gateway may make (RFC 7239, RFC 9440, and
+/// fields in use by authenticating proxies and their modules, cloud portals, and programs that end
+/// TLS). They are sorted as [`is_one_of`](super::fields::is_one_of) needs it.
 pub(super) const CLAIMS: &[&str] = &[
     "affiliation",
     "akamai-*",

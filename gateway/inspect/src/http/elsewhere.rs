@@ -1,5 +1,5 @@
-//! Whether a page of elsewhere makes a request. A browser shows its certificate, and reaches a local
-//! port, for whatever page it shows.
+//! Decides whether a page of another origin makes a request. A browser sends its certificate, and
+//! reaches local ports, for any page that it displays.
 
 use doorward_model::{Origin, Several};
 use http::header::{AsHeaderName, HeaderMap, ORIGIN, REFERER};
@@ -9,17 +9,17 @@ use http::{HeaderValue, Method};
 use super::authority::RequestAuthority;
 use super::request::authority;
 
-/// What the URLs of pages begin with that come from where a request goes.
+/// The scheme in the URLs of pages of the server that a request goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
-    /// `https`: clients speak TLS with the gateway.
+    /// `https`: clients use TLS with the gateway.
     Https,
-    /// `http` or `https`: clients speak with the near end of a tunnel, or with something before it.
+    /// `http` or `https`: clients use the near end of a tunnel, or a program before it.
     Hidden,
 }
 
 impl Scheme {
-    /// Whether a page of `authority` is of the origin `origin` (RFC 6454 section 7).
+    /// Returns whether a page of `authority` has the origin `origin` (RFC 6454 section 7).
     pub(super) fn is_origin(self, origin: &str, authority: RequestAuthority<'_>) -> bool {
         let Some((scheme, rest)) = origin.split_once("://") else { return false };
         let own = match (scheme, self) {
@@ -33,18 +33,17 @@ impl Scheme {
     }
 }
 
-/// Whether a browser says that a page makes this request which is of another origin than the request
-/// goes to, and of none of those in `admitted`. `upgrade` says whether it asks for an upgrade, such as
-/// a WebSocket.
+/// Returns whether a browser says that a page of another origin makes this request, and none of
+/// `admitted`. `upgrade` says whether it is an upgrade, such as a WebSocket.
 ///
-/// - By `Sec-Fetch-Site` (W3C Fetch Metadata) what comes from another origin is refused, also from
-///   the same site, but for a GET that navigates to a document: a link. To show the document in a
+/// - `Sec-Fetch-Site` (W3C Fetch Metadata) refuses requests from other origins, also of the same
+///   site. A GET that navigates to a document, such as a link, is let through; a document in a
 ///   frame is no such navigation.
-/// - Browsers that do not send that, and those for which the near end of a tunnel is no trustworthy
-///   place, send `Origin` with everything that is no link and no plain subresource.
-/// - A WebSocket's `Origin` is compared in any case.
+/// - Browsers without that field, and browsers that do not trust the near end of a tunnel, send
+///   `Origin` with everything except links and plain subresources.
+/// - The `Origin` of a WebSocket is always compared.
 ///
-/// Programs that send neither are none of its business.
+/// Programs that send neither field are let through.
 #[must_use]
 pub fn comes_from_elsewhere(
     head: &Parts,
@@ -56,7 +55,8 @@ pub fn comes_from_elsewhere(
     let origin = Said::by(fields, ORIGIN);
     let is_admitted = match origin {
         Said::Nothing if matches!(head.method, Method::GET | Method::HEAD) => {
-            // It has no Origin, as what a frame or an image asks for; its Referer is the browser's, too.
+            // Requests of frames and images have no Origin. Their Referer comes from the browser as
+            // well.
             matches!(Said::by(fields, REFERER), Said::Once(page) if is_one_of(page, admitted))
         }
         Said::Nothing | Said::Otherwise => false,
@@ -79,7 +79,8 @@ pub fn comes_from_elsewhere(
     }
 }
 
-/// Whether a person follows a link, or types an address: what comes is shown in the place of the page.
+/// Returns whether a person follows a link or types an address, so that the answer replaces the
+/// page.
 fn navigates_to_a_document(head: &Parts) -> bool {
     let says =
         |name, what| matches!(Said::by(&head.headers, name), Said::Once(said) if said == what);
@@ -88,7 +89,7 @@ fn navigates_to_a_document(head: &Parts) -> bool {
         && says("sec-fetch-dest", "document")
 }
 
-/// Whether `url`, which may be an origin alone, is of one of these origins.
+/// Returns whether `url`, which may be an origin alone, has one of these origins.
 fn is_one_of(url: &str, origins: Option<&Several<Origin>>) -> bool {
     let Some(origins) = origins else { return false };
     let authority = url.find("://").map_or(0, |at| at + "://".len());
@@ -97,12 +98,12 @@ fn is_one_of(url: &str, origins: Option<&Several<Origin>>) -> bool {
     origin.parse().is_ok_and(|origin: Origin| origins.iter().any(|known| *known == origin))
 }
 
-/// What a field says that is there once at most.
+/// The value of a field that must occur at most once.
 #[derive(Clone, Copy)]
 enum Said<'f> {
     Nothing,
     Once(&'f str),
-    /// It is there several times, or says no text.
+    /// It occurs several times, or is no text.
     Otherwise,
 }
 

@@ -1,17 +1,17 @@
-//! Header fields: bounds, and which are forwarded.
+//! Header fields: their bounds, and which are forwarded.
 
 use http::header::{CONNECTION, HeaderMap, HeaderName};
 use smallvec::SmallVec;
 
 use super::claims::CLAIMS;
 
-/// The most header fields of one message.
+/// The most header fields of a message.
 pub const FIELDS: usize = 100;
-/// The most bytes of names and values of all header fields of one message.
+/// The most bytes of names and values of all header fields of a message.
 pub const FIELD_BYTES: usize = 32 * 1024;
 
-/// What is between two neighbours only (RFC 9110 section 7.6.1; `HTTP2-Settings` by RFC 7540
-/// section 3.2.1).
+/// Fields between two neighbours only (RFC 9110 section 7.6.1; `HTTP2-Settings` by RFC 7540 section
+/// 3.2.1).
 const HOP: &[&str] = &[
     "connection",
     "http2-settings",
@@ -23,7 +23,7 @@ const HOP: &[&str] = &[
     "upgrade",
 ];
 
-/// What makes a backend do something other than what the method and the target say, which were
+/// Fields that make a backend do something other than the method and the target say, which were
 /// decided. `Proxy` becomes a program's HTTP_PROXY (CVE-2016-5385).
 const OTHERWISE: &[&str] = &[
     "method-override",
@@ -39,14 +39,14 @@ const OTHERWISE: &[&str] = &[
     "x-script-name",
 ];
 
-/// What this gateway answers or writes itself.
+/// Fields that the gateway handles or writes itself.
 const OWN: &[&str] = &["doorward-*", "expect", "host", "max-forwards"];
 
-/// What of a backend's answer is not for clients: `Alt-Svc` would lead around the gateway (RFC 7838),
-/// and `Doorward-*` would speak in its name.
+/// Fields of a backend's answer that clients must not get. `Alt-Svc` would lead past the gateway
+/// (RFC 7838), and `Doorward-*` would speak for it.
 const NOT_FOR_CLIENTS: &[&str] = &["alt-svc", "doorward-*"];
 
-/// What a trailer section cannot change any more (RFC 9110 section 6.5.1).
+/// Fields that a trailer section cannot set (RFC 9110 section 6.5.1).
 const HEAD_ONLY: &[&str] = &[
     "authorization",
     "cache-control",
@@ -58,45 +58,47 @@ const HEAD_ONLY: &[&str] = &[
     "set-cookie",
 ];
 
-/// What CGI puts before a field's name (RFC 3875 section 4.1.18), folded.
+/// The prefix that CGI puts before a field's name (RFC 3875 section 4.1.18), folded.
 const CGI: &[u8] = b"http-";
 
-/// Whether a client's field is not forwarded to the backend, whatever the interface's options are.
+/// Returns whether a client's field is never forwarded to the backend, whatever the interface's
+/// options are.
 fn is_never_for_backend(name: &Folded) -> bool {
     [HOP, OTHERWISE, OWN].into_iter().any(|list| name.is_one_of(list))
 }
 
-/// Whether a client's field is not forwarded to the backend.
+/// Returns whether a client's field is not forwarded to the backend.
 pub(super) fn is_not_for_backend(name: &str) -> bool {
     let folded = Folded::new(name);
     is_never_for_backend(&folded)
         || folded.is_one_of(CLAIMS)
-        // The same field to whoever folds names, but not what frames this message.
+        // A backend that folds names would read it as Content-Length, which frames the message.
         || name != "content-length" && folded.is("content-length")
 }
 
-/// Whether a field is not forwarded unless an interface keeps it (`keep=`): by it clients could
-/// claim who they are. What belongs to the gateway, or changes what a request does, is no such field.
+/// Returns whether a field is forwarded only if an interface keeps it (`keep=`), because clients
+/// could claim an identity with it. The gateway's own fields, and fields that change what a request
+/// does, are never kept.
 #[must_use]
 pub fn may_be_kept(name: &str) -> bool {
     let folded = Folded::new(name);
     folded.is_one_of(CLAIMS) && !is_never_for_backend(&folded)
 }
 
-/// Whether a backend's field is not forwarded to the client.
+/// Returns whether a backend's field is not forwarded to the client.
 pub(super) fn is_not_for_client(name: &str) -> bool {
     let folded = Folded::new(name);
     folded.is_one_of(HOP) || folded.is_one_of(NOT_FOR_CLIENTS)
 }
 
-/// Whether a field in a trailer section is not forwarded, either way.
+/// Returns whether a field of a trailer section is not forwarded, in either direction.
 pub(super) fn is_no_trailer(name: &str) -> bool {
     is_not_for_backend(name) || is_not_for_client(name) || Folded::new(name).is_one_of(HEAD_ONLY)
 }
 
-/// A field's name for whoever takes small letters for capitals and every other character for a
-/// hyphen, as CGI and its heirs do: `X_Forwarded_For` and `X.Forwarded.For` are `X-Forwarded-For` to
-/// them. CGI calls that `HTTP_X_FORWARDED_FOR`, and some programs look for a field of this name.
+/// A field's name for programs that ignore case and read every other character as a hyphen, as CGI
+/// does: to them, `X_Forwarded_For` and `X.Forwarded.For` are `X-Forwarded-For`. CGI calls that
+/// `HTTP_X_FORWARDED_FOR`, and some programs look for a field of this name.
 pub(super) struct Folded(SmallVec<[u8; 32]>);
 
 impl Folded {
@@ -108,8 +110,9 @@ impl Folded {
         *self.0 == *known.as_bytes()
     }
 
-    /// Whether it is in a list of names, of which those with a star stand for all that begin so. The
-    /// list is in the order of its names without the stars, and none begins as one with a star does.
+    /// Returns whether it is in a list of names. A name with a star stands for all names with that
+    /// beginning. The list is sorted by its names without stars, and no name in it begins like one
+    /// with a star.
     fn is_one_of(&self, list: &[&str]) -> bool {
         let before = |known: &&str| known.trim_end_matches('*').as_bytes() <= &*self.0;
         let nearest = list.partition_point(before).checked_sub(1).and_then(|at| list.get(at));
@@ -124,7 +127,7 @@ fn fold(byte: u8) -> u8 {
     if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
 
-/// A field's name without what CGI puts before it, however often.
+/// Returns a field's name without CGI's prefix, which may be repeated.
 fn without_cgi(mut name: &[u8]) -> &[u8] {
     while let Some((front, rest)) = name.split_at_checked(CGI.len())
         && front.iter().map(|byte| fold(*byte)).eq(CGI.iter().copied())
@@ -134,22 +137,22 @@ fn without_cgi(mut name: &[u8]) -> &[u8] {
     name
 }
 
-/// Whether the fields are as many, and as long, as one message may have.
+/// Returns whether the number and the length of the fields are within the bounds of a message.
 pub(super) fn are_bounded(fields: &HeaderMap) -> bool {
     let bytes = fields.iter().map(|(name, value)| name.as_str().len() + value.len());
     fields.len() <= FIELDS && bytes.sum::<usize>() <= FIELD_BYTES
 }
 
-/// The elements of a field that is a list (RFC 9110 section 5.6.1), in all its lines.
+/// Yields the elements of a list field (RFC 9110 section 5.6.1), in all its lines.
 pub(super) fn elements(fields: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
     let lines = fields.get_all(name).into_iter();
     let elements = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
 
-/// Removes the fields that `is_removed` says, and those that `Connection` names.
+/// Removes the fields for which `is_removed` returns true, and those that `Connection` names.
 pub(super) fn remove(fields: &mut HeaderMap, is_removed: impl Fn(&str) -> bool) {
-    // What is no name of a field is in no header.
+    // A name that no field can have is in no header.
     let named = elements(fields, CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok());
     let removed = fields.keys().filter(|name| is_removed(name.as_str())).cloned();
     let names: SmallVec<[HeaderName; 8]> = named.chain(removed).collect();
@@ -204,7 +207,7 @@ mod tests {
             ("x-method", false, true),
             ("x-original-url", false, true),
             ("x-rewrite-url", false, true),
-            // As CGI calls them.
+            // Names in CGI's form.
             ("http_x_forwarded_for", false, true),
             ("HTTP_CLIENT_IP", false, true),
             ("http-forwarded", false, true),
@@ -254,7 +257,7 @@ mod tests {
             ("cdn-src-ip", false, true),
             ("ali-cdn-real-ip", false, true),
             ("x-scope-orgid", false, true),
-            // What clients prove who they are by, and what they say of the request alone.
+            // Fields with which clients authenticate, and fields about the request alone.
             ("authorization", true, true),
             ("x-auth-token", true, true),
             ("x-auth-key", true, true),
@@ -316,7 +319,7 @@ mod tests {
             ("Proxy-Authorization", false),
             ("Host", false),
             ("Transfer-Encoding", false),
-            // It passes anyway.
+            // Such a field is always forwarded.
             ("Accept", false),
         ] {
             assert_eq!(may_be_kept(name), may, "{name}");

@@ -1,4 +1,4 @@
-//! Makes the request that is forwarded.
+//! Makes the request for the backend.
 
 use http::header::{CONNECTION, COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN, TE, VIA};
 use http::request::Parts;
@@ -10,14 +10,14 @@ use super::interface::HttpInterface;
 use super::request::{PermittedRequest, UnjudgedRequest};
 use super::upgrade::Upgrade;
 
-/// What has been forwarded, and is to be answered.
+/// A forwarded request that is to be answered.
 #[derive(Debug)]
 pub struct Forwarded {
     pub(super) upgrade: Option<Upgrade>,
 }
 
 impl Forwarded {
-    /// Whether an upgrade was asked for.
+    /// Returns whether the request asks for an upgrade.
     #[must_use]
     pub fn is_upgrade(&self) -> bool {
         self.upgrade.is_some()
@@ -25,8 +25,8 @@ impl Forwarded {
 }
 
 impl HttpInterface {
-    /// The head for the backend, as HTTP/1.1: the target as it was decided, the declared host, what
-    /// the client has said without what is only for the gateway, and what the gateway says.
+    /// Returns the head for the backend, as HTTP/1.1: the target as it was decided, the declared
+    /// host, the client's fields without those for the gateway alone, and the gateway's own fields.
     #[must_use]
     pub fn forward(&self, permitted: PermittedRequest) -> (Parts, Forwarded) {
         let PermittedRequest(UnjudgedRequest {
@@ -43,7 +43,8 @@ impl HttpInterface {
         join_cookies(fields);
 
         fields.insert(HOST, self.backend.authority().clone());
-        // The backend is called otherwise than the door, and would take its own page for another's.
+        // The backend has another host than the interface, and would take its own page for a
+        // foreign one.
         if from_here {
             fields.insert(ORIGIN, self.backend.origin().clone());
         }
@@ -51,8 +52,8 @@ impl HttpInterface {
         if let Some(upgrade) = &upgrade {
             upgrade.ask(fields);
         } else if let Some(options) = match (content, trailers) {
-            // A backend that overlooks content would take it for the next request, which nobody
-            // has decided; so none is to follow.
+            // A backend that overlooks the content would read it as the next request, which nobody
+            // has decided. So no request may follow.
             (true, false) => Some("close"),
             (true, true) => Some("close, te"),
             (false, true) => Some("te"),
@@ -72,8 +73,8 @@ impl HttpInterface {
         (head, Forwarded { upgrade })
     }
 
-    /// Takes from a trailer section, of a request or of an answer, what may not be in one or may
-    /// not be forwarded. One that is too large is emptied.
+    /// Removes the fields of a trailer section, in either direction, that must not be there or must
+    /// not be forwarded. A section that is too large is emptied.
     pub fn trailers(fields: &mut HeaderMap) {
         if are_bounded(fields) {
             remove(fields, is_no_trailer);
@@ -83,7 +84,7 @@ impl HttpInterface {
     }
 }
 
-/// HTTP/2 sends cookies in several lines, and HTTP/1.1 in one (RFC 9113 section 8.2.3).
+/// Joins cookies. HTTP/2 sends them in several lines, and HTTP/1.1 in one (RFC 9113 section 8.2.3).
 fn join_cookies(fields: &mut HeaderMap) {
     let lines = fields.get_all(COOKIE).into_iter().map(HeaderValue::as_bytes);
     let lines: SmallVec<[&[u8]; 8]> = lines.collect();

@@ -1,4 +1,4 @@
-//! A target for fuzzers: heads of requests.
+//! A fuzzing target: heads of requests and answers.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
@@ -10,7 +10,7 @@ use super::fields::{are_bounded, is_no_trailer, is_not_for_backend, is_not_for_c
 use super::*;
 use crate::Judge;
 
-/// A judge that says yes as long as its bits are set, and remembers.
+/// A judge that permits while its bits are set, and stores its questions.
 struct Bits(u8, Vec<(Action, Path, bool)>);
 
 impl Judge for Bits {
@@ -22,11 +22,11 @@ impl Judge for Bits {
     }
 }
 
-/// A request and its answer through a door: nothing comes through that nobody decided, and what is
-/// forwarded reads as what was decided.
+/// Sends a request through an interface, and its answer back. It checks that only permitted
+/// requests are forwarded, and that the forwarded head reads as the one that was decided.
 ///
-/// The first two bytes say what the door is like and what its judge says; then come lines: method
-/// and target, fields, an empty line, a status, fields.
+/// The first two bytes choose the interface and the judge's answers. Then come lines: method and
+/// target, fields, an empty line, a status, fields.
 pub fn http(bytes: &[u8]) {
     let &[kind, says, ref text @ ..] = bytes else { return };
     let flag = |bit: u8| kind >> bit & 1 == 1;
@@ -124,7 +124,7 @@ pub fn http(bytes: &[u8]) {
     }
 }
 
-/// What an interface is declared with: nothing but a bound, or everything.
+/// The options of an interface: a bound alone, or all.
 fn options(all: bool) -> HttpOptions {
     let rest = "&operand=query:cmd&mask=token&origins=https://ha.example&keep=X-User";
     let url = format!("http://plc.lan:8080?body=1000{}", if all { rest } else { "" });
@@ -158,7 +158,7 @@ fn response<'t>(lines: &mut impl Iterator<Item = &'t [u8]>) -> Option<http::resp
     Some(head)
 }
 
-/// Those that an HTTP library would let through.
+/// Reads the fields that an HTTP library would accept.
 fn fields<'t>(lines: &mut impl Iterator<Item = &'t [u8]>, fields: &mut HeaderMap) {
     for line in lines.take_while(|line| !line.is_empty()).take(2 * FIELDS) {
         let mut halves = line.splitn(2, |byte| *byte == b':');
@@ -170,7 +170,7 @@ fn fields<'t>(lines: &mut impl Iterator<Item = &'t [u8]>, fields: &mut HeaderMap
     }
 }
 
-/// Requests and answers that get far.
+/// Requests and answers that reach deep into the code.
 #[must_use]
 pub fn http_corpus() -> Vec<Vec<u8>> {
     let host = "Host: web--plc.gw.example";

@@ -1,4 +1,4 @@
-//! An HTTP interface as one connection sees it.
+//! An HTTP interface, as one connection uses it.
 
 use doorward_model::{FieldName, HttpOptions, Name, Operand, Origin, Several};
 
@@ -6,15 +6,15 @@ use super::authority::ServedHost;
 use super::backend::HttpBackend;
 use super::fields::may_be_kept;
 
-/// An HTTP interface as one connection sees it. Of each request:
+/// An HTTP interface, as one connection uses it. For each request:
 ///
-/// 1. [`HttpInterface::read`] says what it asks for, or refuses it.
+/// 1. [`HttpInterface::read`] reads what the request asks for, or refuses it.
 /// 2. [`UnjudgedRequest::judge`](super::UnjudgedRequest::judge) asks whether that is permitted.
 /// 3. [`HttpInterface::forward`] makes the head for the backend.
-/// 4. [`HttpInterface::answer`] makes the head for the client of the backend's.
+/// 4. [`HttpInterface::answer`] makes the head for the client from the backend's answer.
 ///
-/// Whoever parses and writes the bytes is an HTTP library, on both sides; a head that was read in
-/// one way is never written in another.
+/// On both sides an HTTP library parses and writes the bytes, so a head is never written in another
+/// way than it was read.
 #[derive(Clone, Debug)]
 pub struct HttpInterface {
     pub(super) interface: Name,
@@ -27,17 +27,17 @@ pub struct HttpInterface {
 }
 
 impl HttpInterface {
-    /// The door of `interface`, to which clients came by `way`.
+    /// Returns an interface, for clients that name it as `served_host` allows.
     #[must_use]
     pub fn new(interface: Name, backend: HttpBackend, served_host: ServedHost) -> Self {
         let (operand, origins, keep) = (None, None, None);
         Self { interface, backend, served_host, largest: None, operand, origins, keep }
     }
 
-    /// The same, as the interface's options have it: how much content a request may have, which
-    /// part of a query is decided, whose pages may act, and which claims of clients are forwarded.
+    /// Applies the interface's options: how much content a request may have, which part of a query
+    /// is decided, whose pages may act, and which claims of clients are forwarded.
     ///
-    /// What is declared to be more content is refused; what comes undeclared is counted by
+    /// Too much declared content is refused; undeclared content is counted by
     /// [`Content`](super::Content).
     #[must_use]
     pub fn with(mut self, options: &HttpOptions) -> Self {
@@ -48,7 +48,8 @@ impl HttpInterface {
         self
     }
 
-    /// Whether a client's field is forwarded though others like it are not. Only in this spelling.
+    /// Returns whether a client's field is forwarded although similar fields are not. Only in this
+    /// spelling.
     pub(super) fn keeps(&self, name: &str) -> bool {
         let mut kept = self.keep.iter().flat_map(Several::iter);
         may_be_kept(name) && kept.any(|kept| kept.as_str() == name)

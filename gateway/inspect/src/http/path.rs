@@ -1,4 +1,4 @@
-//! The one spelling of a path that is decided and forwarded.
+//! The one spelling in which a path is decided and forwarded.
 
 use std::borrow::Cow;
 
@@ -10,45 +10,45 @@ pub enum Misspelt {
     /// It does not begin with a slash.
     #[error("does not begin with a slash")]
     Relative,
-    /// A percent sign without two hexadecimal digits.
+    /// A percent sign is not followed by two hexadecimal digits.
     #[error("has a percent sign without two hexadecimal digits")]
     Escape,
-    /// The escape of a percent sign before two hexadecimal digits: whoever decodes twice reads
-    /// something else.
+    /// An escaped percent sign is followed by two hexadecimal digits: a program that decodes twice
+    /// reads something else.
     #[error("has an escape in an escape")]
     Twice,
-    /// A space, a control character, or anything beyond ASCII, not escaped.
+    /// A space, a control character or a character beyond ASCII is not escaped.
     #[error("has a character that must be escaped")]
     Character,
-    /// An escaped control character.
+    /// A control character is escaped.
     #[error("has an escaped control character")]
     Control,
-    /// Escaped octets that are not UTF-8, or not the shortest form of it.
+    /// Escaped octets are not UTF-8, or not its shortest form.
     #[error("has escaped octets that are not UTF-8")]
     Text,
-    /// A backslash, or an escaped slash or backslash.
+    /// It has a backslash, or an escaped slash or backslash.
     #[error("has a slash or backslash within a segment")]
     Separator,
-    /// A segment `.` or `..`, also before parameters.
+    /// A segment is `.` or `..`, also before parameters.
     #[error("has a dot segment")]
     Dots,
-    /// An empty segment that is not the last, or one with nothing before its parameters.
+    /// A segment before the last is empty, or has nothing before its parameters.
     #[error("has an empty segment")]
     Empty,
 }
 
-/// The one spelling of a path: what is decided, and forwarded byte for byte.
+/// Returns the one spelling of a path, which is decided and forwarded byte for byte.
 ///
 /// - Unreserved characters are not escaped (RFC 3986 section 6.2.2.2).
 /// - Escapes have upper-case digits (section 6.2.2.1).
-/// - What cannot stand in a segment (section 3.3), such as `"` or `[`, is escaped.
+/// - Characters that a segment cannot have (section 3.3), such as `"` or `[`, are escaped.
 ///
 /// Reserved characters and their escapes stay as they are, because they are different names
-/// (section 2.2). Dot segments are not removed but refused: browsers and curl remove them
-/// themselves, and whoever sends them asks what the backend makes of them.
+/// (section 2.2). Dot segments are refused and not removed: browsers and curl remove them
+/// themselves, so a client that sends them is testing the backend.
 ///
 /// # Errors
-/// When it has none.
+/// When the path has no such spelling.
 pub fn normal(path: &str) -> Result<Cow<'_, str>, Misspelt> {
     let plain = path.bytes().all(|byte| stands(byte) || byte == b'/');
     let spelt = if plain { Cow::Borrowed(path) } else { Cow::Owned(respell(path.as_bytes())?) };
@@ -59,11 +59,11 @@ pub fn normal(path: &str) -> Result<Cow<'_, str>, Misspelt> {
     Ok(spelt)
 }
 
-/// As what a backend may read a path that is spelt so: itself first, then what else.
+/// Returns all paths that a backend may read for this spelling, itself first.
 ///
-/// To some a reserved character and its escape are the same, and to some a segment ends where its
-/// parameters begin (`/a;x/` is `/a/`). So that no rule is passed by in another spelling, all
-/// readings are asked about.
+/// Some backends take a reserved character and its escape for the same, and some end a segment
+/// where its parameters begin (`/a;x/` is `/a/`). All readings must be permitted, so that no
+/// spelling gets past a rule.
 pub(super) fn readings(path: &str) -> SmallVec<[Cow<'_, str>; 1]> {
     let mut readings: SmallVec<[Cow<'_, str>; 1]> = smallvec![Cow::Borrowed(path)];
     if path.bytes().any(|byte| matches!(byte, b'%' | b';')) {
@@ -77,12 +77,12 @@ pub(super) fn readings(path: &str) -> SmallVec<[Cow<'_, str>; 1]> {
     readings
 }
 
-/// Unreserved characters (RFC 3986 section 2.3).
+/// Returns whether the character is unreserved (RFC 3986 section 2.3).
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// The reserved characters that may stand in a segment (section 3.3).
+/// Returns whether the character is reserved and allowed in a segment (section 3.3).
 fn is_reserved(byte: u8) -> bool {
     matches!(
         byte,
@@ -90,7 +90,7 @@ fn is_reserved(byte: u8) -> bool {
     )
 }
 
-/// Whether it may stand in a segment as it is.
+/// Returns whether the character is allowed in a segment without an escape.
 fn stands(byte: u8) -> bool {
     is_unreserved(byte) || is_reserved(byte)
 }
@@ -130,7 +130,7 @@ fn respell(mut rest: &[u8]) -> Result<String, Misspelt> {
     Ok(spelt)
 }
 
-/// A character beyond ASCII, of whose escapes the first has been read. Returns what follows it.
+/// Reads a character beyond ASCII, whose first escape was read before. Returns the rest.
 fn character<'b>(first: u8, mut rest: &'b [u8], spelt: &mut String) -> Result<&'b [u8], Misspelt> {
     let length = match first {
         0xc2..=0xdf => 2,
@@ -151,14 +151,14 @@ fn character<'b>(first: u8, mut rest: &'b [u8], spelt: &mut String) -> Result<&'
     Ok(rest)
 }
 
-/// The octet of an escape, and what follows it.
+/// Reads an escape. Returns its octet and the rest.
 fn escaped(bytes: &[u8]) -> Option<(u8, &[u8])> {
     let [b'%', high, low, rest @ ..] = bytes else { return None };
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some((digit(*high)? << 4 | digit(*low)?, rest))
 }
 
-/// How any text is spelt as a segment, or as a part of one.
+/// Returns any text spelt as a segment, or as a part of one.
 pub(super) fn spell(text: &str) -> String {
     let mut spelt = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -179,7 +179,7 @@ fn escape(octet: u8, spelt: &mut String) {
 }
 
 fn check(segment: &str, last: bool) -> Result<(), Misspelt> {
-    // `..;x` is `..` to some, and to some of those `..%3Bx` is as well.
+    // Some backends read `..;x` as `..`, and some of these read `..%3Bx` in the same way.
     let end = [segment.find(';'), segment.find("%3B")].into_iter().flatten().min();
     let name = end.and_then(|end| segment.get(..end)).unwrap_or(segment);
     if name == "." || name == ".." {

@@ -1,9 +1,9 @@
-//! Parameters of a query: which of them is asked about, and what of it the audit log gets.
+//! Parameters of a query: the one that is decided, and what the audit log stores.
 //!
-//! Servers differ in how they read a query: some split it at `;` as well as at `&`, or decode it
-//! before they split it; some take a parameter's name in any case, or without what follows `[`; some
-//! do not split it, and look for `KEY=` wherever it stands. So a parameter is looked for in all of
-//! these ways.
+//! Servers read queries in different ways. Some split a query at `;` as well as at `&`, or decode
+//! it before they split it. Some ignore the case of a parameter's name, or the part of it after
+//! `[`. Some do not split it, and search for `KEY=` anywhere. So a parameter is looked for in all
+//! of these ways.
 
 use doorward_model::{HttpOptions, PeerText};
 use http::Method;
@@ -11,36 +11,36 @@ use smallvec::{SmallVec, smallvec};
 
 use super::path::spell;
 
-/// Where somebody splits a query. A few take the last `?` for its beginning.
+/// The characters at which some server splits a query. A few take the last `?` for its beginning.
 const ENDS: [char; 3] = ['&', ';', '?'];
 
-/// The parameter by which frameworks let a query name the method.
+/// The parameter with which a query can name the method in some frameworks.
 const METHOD: &str = "_method";
 
-/// Why it is not clear what a query says of the parameter that is asked about.
+/// Why the value of a decided parameter is ambiguous.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Unclear {
-    /// It is there more than once.
+    /// It occurs more than once.
     #[error("has a decided parameter twice")]
     Repeated,
-    /// It is there for some servers only, or in a spelling that some do not know.
+    /// Only some servers find it, or read its spelling.
     #[error("has a decided parameter in a spelling that not every server reads")]
     Spelling,
-    /// Its name and an equals sign stand within another parameter, or within a value.
+    /// Its name and an equals sign occur within another parameter, or within a value.
     #[error("has the name of a decided parameter, and =, within something else")]
     Within,
-    /// Its value does not decode to text, has a control character, or is more than one to some.
+    /// Its value does not decode to text, has a control character, or is several values to some
+    /// servers.
     #[error("has a value of a decided parameter that not every server reads alike")]
     Value,
-    /// The name of another parameter could be anything.
+    /// Another parameter's name is not printable ASCII, and could be anything.
     #[error("has a parameter whose name is not of printable ASCII")]
     Name,
 }
 
-/// What the query says of the parameter `key`, as further segments of the path: `@KEY=VALUE`, the
-/// value spelt as a segment of a path is. `None` stands for the path without one. All of them are
-/// asked about: there are several where servers read a plus sign differently, or an empty value as
-/// none.
+/// Returns the decided parameter `key` as further segments of the path: `@KEY=VALUE`, with the
+/// value spelt as a segment. `None` stands for the path without one. There are several if servers
+/// read a plus sign differently, or an empty value as none; all of them must be permitted.
 pub(super) fn operand(query: &str, key: &str) -> Result<SmallVec<[Option<String>; 3]>, Unclear> {
     let plain = |name: &[u8]| decoded(name).iter().all(|byte| matches!(byte, b' '..=b'~'));
     if !parts(query.as_bytes()).map(name).all(|name| is_well_escaped(name) && plain(name)) {
@@ -62,17 +62,17 @@ pub(super) fn operand(query: &str, key: &str) -> Result<SmallVec<[Option<String>
     Ok(segments)
 }
 
-/// The method that the query names, in capitals. Some backends follow it, whatever the method of
-/// the request is. A value that cannot be a method's name is followed by none.
+/// Returns the method that the query names, in capitals. Some backends use it in place of the
+/// request's method. No backend uses a value that can be no method's name.
 pub(super) fn method(query: &str) -> Result<Option<Method>, Unclear> {
-    // Nearly every query has neither an escape nor a name that begins with such a mark.
+    // Nearly every query has neither an escape nor a name that begins with such a character.
     let is_plain = |part: &[u8]| part.first().is_none_or(u8::is_ascii_alphanumeric);
     if !query.contains('%') && parts(query.as_bytes()).all(is_plain) {
         return Ok(None);
     }
     let texts = texts(query);
     let wanted = Loose::new(METHOD.as_bytes());
-    // `method` alone is a parameter like others. PHP takes `.method` for `_method`.
+    // `method` is a usual parameter. PHP takes `.method` for `_method`.
     let is_marked = |name: &[u8]| decoded(name).first().is_some_and(|b| !b.is_ascii_alphanumeric());
     let may_be = |part| is_marked(name(part)) && wanted.may_be(name(part));
     if !texts.iter().any(|text| parts(text).any(may_be)) {
@@ -86,14 +86,16 @@ pub(super) fn method(query: &str) -> Result<Option<Method>, Unclear> {
     Ok(words.find_map(|word| Method::from_bytes(word.to_ascii_uppercase().as_bytes()).ok()))
 }
 
-/// A query as it came, decoded once, and decoded twice: somebody takes it apart in each.
+/// Returns a query as it came, decoded once, and decoded twice: some server splits it in each of
+/// these forms.
 fn texts(query: &str) -> [Vec<u8>; 3] {
     let once = decoded(query.as_bytes());
     let twice = decoded(&once);
     [query.as_bytes().to_vec(), once, twice]
 }
 
-/// The part of a query that is the parameter `key` to everybody. None if it is there for nobody.
+/// Returns the part of a query that every server takes for the parameter `key`. `None` if no server
+/// finds one.
 fn parameter<'q>(query: &'q str, texts: &[Vec<u8>], key: &str) -> Result<Option<&'q str>, Unclear> {
     let wanted = Loose::new(key.as_bytes());
     let mentions = |text: &[u8]| parts(text).filter(|part| wanted.may_be(name(part))).count();
@@ -111,7 +113,7 @@ fn parameter<'q>(query: &'q str, texts: &[Vec<u8>], key: &str) -> Result<Option<
     }
 }
 
-/// How often `KEY=` stands in a text, in any case. Some firmware looks for that, wherever it stands.
+/// Returns how often `KEY=` occurs in a text, in any case. Some firmware searches for it anywhere.
 fn assignments(text: &[u8], key: &str) -> usize {
     let is_one = |window: &&[u8]| match window.split_last() {
         Some((b'=', front)) => front.eq_ignore_ascii_case(key.as_bytes()),
@@ -120,14 +122,15 @@ fn assignments(text: &[u8], key: &str) -> usize {
     text.windows(key.len() + 1).filter(is_one).count()
 }
 
-/// The value of a parameter in each reading that a server may have of it.
+/// Returns each value that a server may read from a parameter.
 fn values(part: &str) -> Result<SmallVec<[String; 3]>, Unclear> {
     let value = part.split_once('=').map_or("", |(_, value)| value);
-    // What does not decode in the value is read in many ways.
+    // A value that does not decode is read in many ways.
     if !is_well_escaped(value.as_bytes()) || part.contains(ENDS) {
         return Err(Unclear::Value);
     }
-    // A plus sign is a space in forms, and itself elsewhere; who decodes first finds more of them.
+    // A plus sign is a space in forms, and itself elsewhere. A server that decodes first finds more
+    // of them.
     let spaced = |byte: u8| if byte == b'+' { b' ' } else { byte };
     let as_form: Vec<u8> = value.bytes().map(spaced).collect();
     let plain = decoded(value.as_bytes());
@@ -146,8 +149,8 @@ fn values(part: &str) -> Result<SmallVec<[String; 3]>, Unclear> {
     Ok(values)
 }
 
-/// What the audit log gets of a query: the first bytes, without values of secrets (`mask=`); or
-/// nothing of it (`query=off`).
+/// Returns what the audit log stores of a query: its first bytes, without the values of secrets
+/// (`mask=`), or nothing (`query=off`).
 #[must_use]
 pub fn recorded(query: Option<&str>, options: &HttpOptions) -> Option<PeerText> {
     let query = query.filter(|query| !query.is_empty() && !options.hides_query)?;
@@ -165,7 +168,7 @@ pub fn recorded(query: Option<&str>, options: &HttpOptions) -> Option<PeerText> 
     for part in query.split_inclusive(ENDS) {
         let (part, end) = part.split_at(part.trim_end_matches(ENDS).len());
         let once = decoded(part.as_bytes());
-        // One may stand within the value of another, as in a URL that is passed on.
+        // A secret may be in the value of another parameter, as in a URL that is passed on.
         let holds = [&once, &decoded(&once)].into_iter().any(|text| parts(text).any(is_secret));
         match part.split_once('=') {
             Some((name, _)) if is_secret(part.as_bytes()) || holds && !name.contains('%') => {
@@ -181,17 +184,18 @@ pub fn recorded(query: Option<&str>, options: &HttpOptions) -> Option<PeerText> 
     Some(PeerText::new(&shown))
 }
 
-/// The parts of a query, split as finely as anybody does.
+/// Splits a query at every character at which some server splits it.
 fn parts(query: &[u8]) -> impl Iterator<Item = &[u8]> {
     query.split(|byte| ENDS.contains(&char::from(*byte)))
 }
 
-/// The name in a part, still encoded.
+/// Returns the name in a part, still encoded.
 fn name(part: &[u8]) -> &[u8] {
     part.split(|byte| *byte == b'=').next().unwrap_or_default()
 }
 
-/// A name by its letters and digits alone, small: whatever some server takes for it has the same.
+/// A name reduced to its lower-case letters and digits. All names that some server takes for it
+/// have the same form.
 struct Loose(Vec<u8>);
 
 impl Loose {
@@ -200,7 +204,7 @@ impl Loose {
         Self(known.map(u8::to_ascii_lowercase).collect())
     }
 
-    /// Whether some server may take `name` for it, which is still encoded.
+    /// Returns whether some server may take the encoded `name` for this one.
     fn may_be(&self, name: &[u8]) -> bool {
         let name = decoded(name);
         let before = name.split(|byte| *byte == b'[').next().unwrap_or_default();
@@ -208,7 +212,7 @@ impl Loose {
     }
 }
 
-/// The octet of an escape that a text begins with (RFC 3986 section 2.1).
+/// Returns the octet of the escape at the beginning of a text (RFC 3986 section 2.1).
 fn octet(text: &[u8]) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     match text {
@@ -217,7 +221,7 @@ fn octet(text: &[u8]) -> Option<u8> {
     }
 }
 
-/// Percent-decoding; what is no escape stays as it is.
+/// Decodes percent-encoding. Text that is no escape stays as it is.
 fn decoded(mut text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     while let Some((&first, rest)) = text.split_first() {
@@ -228,8 +232,8 @@ fn decoded(mut text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Whether every percent sign begins an escape.
+/// Returns whether every percent sign begins an escape.
 fn is_well_escaped(text: &[u8]) -> bool {
     let at = |at: usize| text.get(at..).unwrap_or_default();
-    (0..text.len()).all(|place| !at(place).starts_with(b"%") || octet(at(place)).is_some())
+    (0..text.len()).all(|index| !at(index).starts_with(b"%") || octet(at(index)).is_some())
 }

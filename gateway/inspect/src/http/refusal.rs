@@ -5,98 +5,96 @@ use http::StatusCode;
 use super::path::Misspelt;
 use super::query::Unclear;
 
-/// Why a request is not forwarded. None of the grounds tells what there is behind the door.
+/// Why a request is not forwarded. No reason tells what exists at the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum HttpRefusal {
-    /// The method is none that this gateway knows.
+    /// The gateway does not know the method.
     #[error("The method is not known here.")]
     Method,
     /// The method is TRACE, or a CONNECT that is no upgrade. The answer needs
     /// [`HttpRefusal::ALLOW`] (RFC 9110 section 15.5.6).
     #[error("The method is not served here.")]
     NotAllowed,
-    /// Neither HTTP/1.0, HTTP/1.1 nor HTTP/2.
+    /// The version is not HTTP/1.0, HTTP/1.1 or HTTP/2.
     #[error("The version of HTTP is not served here.")]
     Version,
-    /// The target is `*`, an authority, or of a scheme that is not HTTP's.
+    /// The target is `*`, an authority, or has a scheme other than HTTP's.
     #[error("The target has no path.")]
     Target,
     /// The path has no spelling that can be decided.
     #[error("The path {0}.")]
     Path(Misspelt),
-    /// A character in the query that must be escaped.
+    /// A character in the query must be escaped.
     #[error("The query has a character that must be escaped.")]
     Query,
-    /// A part of the query is decided here, and what it says is not clear.
+    /// The query is decided here, and is ambiguous.
     #[error("The query {0}.")]
     Operand(Unclear),
-    /// A part of the query is decided here, and the path ends as if it was that part.
+    /// The query is decided here, and the path ends like a decided parameter.
     #[error(
         "The last segment of the path begins with @, which stands for a part of the query here."
     )]
     Mark,
-    /// The query names a method, and it is not clear which, or it is none that is served here.
+    /// The query names a method that is ambiguous or not served here.
     #[error(
         "The query names a method (_method) that cannot be decided here. Make the request with \
          that method instead."
     )]
     Override,
-    /// The path or the query is longer than what can be decided.
+    /// The path or the query is too long.
     #[error("The target is too long.")]
     TooLong,
-    /// Not exactly one host, not in the form of one, or two that disagree.
+    /// The request has no host, several hosts, an invalid host, or two that differ.
     #[error("A request names one host, once.")]
     Host,
-    /// The host is not this door's: on another connection it may be right (RFC 9110 section
-    /// 15.5.20).
+    /// The host is not the one of this interface; on another connection it may be right (RFC 9110
+    /// section 15.5.20).
     #[error("The host is not the one of this connection.")]
     Misdirected,
-    /// More header fields, or longer ones, than [`FIELDS`](super::FIELDS) and
-    /// [`FIELD_BYTES`](super::FIELD_BYTES).
+    /// The header fields exceed [`FIELDS`](super::FIELDS) or [`FIELD_BYTES`](super::FIELD_BYTES).
     #[error("The header is too large.")]
     TooManyFields,
-    /// Where the content ends can be read in two ways, or fields are there that the version does
-    /// not have.
+    /// The end of the content can be read in two ways, or the version does not have a field.
     #[error("The framing of the request is not sound.")]
     Framing,
-    /// A transfer coding other than chunked.
+    /// The transfer coding is not chunked.
     #[error("The transfer coding is not known here.")]
     Coding,
-    /// GET or HEAD with content, which has no meaning (RFC 9110 section 9.3.1).
+    /// GET or HEAD has content, which has no meaning (RFC 9110 section 9.3.1).
     #[error("The method has no content.")]
     Content,
-    /// More content than the interface takes.
+    /// The content is larger than the interface allows.
     #[error("The content is too large.")]
     TooLarge,
-    /// An expectation other than 100-continue.
+    /// The expectation is not 100-continue.
     #[error("The expectation cannot be met.")]
     Expectation,
-    /// An upgrade by another method than GET, with content, or to several protocols at once.
+    /// An upgrade has a method other than GET, has content, or names several protocols.
     #[error("An upgrade is a GET without content, and to one protocol.")]
     Upgrade,
-    /// An extended CONNECT to HTTP itself, or to what is no protocol's name.
+    /// An extended CONNECT is for HTTP itself, or for an invalid protocol.
     #[error("The protocol is not known here.")]
     Protocol,
-    /// A browser says that a page of another origin has made the request.
+    /// A browser says that a page of another origin makes the request.
     #[error(
         "A page of another origin made this request. Open the interface's own page; or, if that \
          page is to act here, add its origin to the interface's URL, as in \
          origins=https://ha.example."
     )]
     CrossOrigin,
-    /// It is not permitted. Whether there is such a thing is not said.
+    /// The request is not permitted. The text does not say whether the resource exists.
     #[error("No such thing, or no right to it.")]
     Forbidden,
-    /// More requests than the interface takes.
+    /// The interface gets too many requests.
     #[error("Too many requests.")]
     TooFast,
 }
 
 impl HttpRefusal {
-    /// The field `Allow` of an answer to [`HttpRefusal::NotAllowed`].
+    /// The field `Allow` for [`HttpRefusal::NotAllowed`].
     pub const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-    /// The status with which it is answered.
+    /// Returns the status of the answer.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
@@ -123,7 +121,7 @@ impl HttpRefusal {
         }
     }
 
-    /// The ground in a word, for the record.
+    /// Returns the reason in a word, for the record.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {

@@ -22,52 +22,52 @@ use crate::Judge;
 /// The longest query, in bytes.
 const QUERY: usize = 8192;
 
-/// A request that has been read, and may not be forwarded yet.
+/// A request that was read, and may not be forwarded yet.
 #[derive(Debug)]
 #[must_use = "a request that was read is judged"]
 pub struct UnjudgedRequest {
     pub(super) head: Parts,
-    /// What is forwarded: the base, the path as it is decided, and the query.
+    /// The target for the backend: the base, the path as it is decided, and the query.
     pub(super) target: PathAndQuery,
     pub(super) upgrade: Option<Upgrade>,
     pub(super) content: bool,
-    /// A page of this door's has sent it (`Origin`, RFC 6454 section 7).
+    /// Whether a page of this interface sent it (`Origin`, RFC 6454 section 7).
     pub(super) from_here: bool,
-    /// A page of another origin has, and may not.
+    /// Whether a page of another origin sent it, and may not.
     from_elsewhere: bool,
     action: Action,
-    /// The action of another method, which the query names.
+    /// The action of another method that the query names.
     named: Option<Action>,
     paths: SmallVec<[Path; 1]>,
 }
 
-/// A request that may be forwarded, now.
+/// A request that may be forwarded now.
 #[derive(Debug)]
 #[must_use = "a request that is permitted is forwarded"]
 pub struct PermittedRequest(pub(super) UnjudgedRequest);
 
 impl UnjudgedRequest {
-    /// What it asks for; all of it must be permitted. Nearly always it is one action on one path.
-    /// An upgrade is `connect` besides `get`. Where the query names another method, a backend may
-    /// follow that, so its action is one more. A path, or a part of the query, that a backend may
-    /// read in several ways is asked about in each (at most twelve).
+    /// Yields what the request asks for; all of it must be permitted. It is nearly always one
+    /// action on one path. An upgrade is `connect` and `get`. If the query names another method,
+    /// its action is added, since a backend may use it. Each reading of the path, and of the
+    /// decided part of the query, is asked about (at most twelve).
     pub fn asks(&self) -> impl Iterator<Item = (Action, &Path)> {
         let upgrade = self.upgrade.as_ref().map(|_| Action::Connect);
         let actions = std::iter::once(self.action).chain(self.named).chain(upgrade);
         actions.flat_map(|action| self.paths.iter().map(move |path| (action, path)))
     }
 
-    /// Why it is refused without a question, whoever asks.
+    /// Returns why the request is refused without asking the judge.
     #[must_use]
     pub fn objection(&self) -> Option<HttpRefusal> {
         self.from_elsewhere.then_some(HttpRefusal::CrossOrigin)
     }
 
-    /// Asks whether it is permitted, in the order of [`UnjudgedRequest::asks`] and up to the first no.
+    /// Asks the judge, in the order of [`UnjudgedRequest::asks`] and up to the first refusal.
     ///
     /// # Errors
-    /// [`HttpRefusal::Forbidden`] when it is not; and what [`UnjudgedRequest::objection`] says, of which nobody is
-    /// asked.
+    /// [`HttpRefusal::Forbidden`] when the judge refuses; and the refusal of
+    /// [`UnjudgedRequest::objection`], without asking the judge.
     pub fn judge(self, judge: &mut dyn Judge) -> Result<PermittedRequest, HttpRefusal> {
         if let Some(refusal) = self.objection() {
             return Err(refusal);
@@ -78,12 +78,11 @@ impl UnjudgedRequest {
 }
 
 impl HttpInterface {
-    /// Reads the head of a request. `extended` is there if it is an extended CONNECT; `content`
-    /// says whether content follows, or may.
+    /// Reads the head of a request. `extended` is given for an extended CONNECT; `content` says
+    /// whether content follows, or may follow.
     ///
     /// # Errors
-    /// When what it asks for cannot be named, or has two readings, or is more than the interface
-    /// takes.
+    /// When the request cannot be named, has two readings, or exceeds the interface's bounds.
     pub fn read(
         &self,
         head: Parts,
@@ -136,11 +135,11 @@ impl HttpInterface {
         })
     }
 
-    /// The target for the backend, and the paths about which is asked.
+    /// Returns the target for the backend, and the paths to ask about.
     fn target(&self, head: &Parts) -> Result<(PathAndQuery, SmallVec<[Path; 1]>), HttpRefusal> {
         let uri = &head.uri;
         let form = match uri.scheme_str() {
-            // An authority without a scheme is CONNECT's form (RFC 9112 section 3.2.3).
+            // An authority without a scheme is the form of CONNECT (RFC 9112 section 3.2.3).
             None => uri.authority().is_none(),
             Some(scheme) => ["http", "https"].iter().any(|http| scheme.eq_ignore_ascii_case(http)),
         };
@@ -150,14 +149,14 @@ impl HttpInterface {
         if query.is_some_and(|query| query.len() > QUERY) {
             return Err(HttpRefusal::TooLong);
         }
-        // The library has cut off a fragment, which is nobody's but the client's.
+        // The library has removed a fragment, which only the client uses.
         if !query.unwrap_or_default().bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(HttpRefusal::Query);
         }
         let path = normal(whole.path())?;
         let paths = self.paths(&path, query)?;
         let base = self.backend.base();
-        // The library keeps a root that was not written, as in `http://host?query`, as nothing.
+        // The library returns nothing for an omitted root, as in `http://host?query`.
         let as_is = base.is_empty() && path.len() > 1 && matches!(path, Cow::Borrowed(_));
         let target = if as_is {
             whole.clone()
@@ -169,8 +168,8 @@ impl HttpInterface {
         Ok((target, paths))
     }
 
-    /// What is asked about: each reading of the path and, where a part of the query is decided, with
-    /// each reading of that as its last segment.
+    /// Returns the paths to ask about: each reading of the path, and with each reading of the
+    /// decided part of the query as last segment.
     fn paths(&self, path: &str, query: Option<&str>) -> Result<SmallVec<[Path; 1]>, HttpRefusal> {
         let readings = readings(path);
         let beneath = |operand: &str| {
@@ -178,7 +177,7 @@ impl HttpInterface {
         };
         let named = readings.iter().map(|reading| reading.strip_prefix('/').unwrap_or_default());
         let Some(decided) = &self.operand else { return named.map(beneath).collect() };
-        // Otherwise a path could pass for what it is not.
+        // Otherwise a path could pass for a decided parameter.
         if readings.iter().filter_map(|reading| reading.rsplit('/').next()).any(is_mark) {
             return Err(HttpRefusal::Mark);
         }
@@ -195,13 +194,14 @@ impl HttpInterface {
         Ok(paths)
     }
 
-    /// Whether content follows, after a look at what would frame it (RFC 9112 section 6).
+    /// Checks the fields that frame the content (RFC 9112 section 6). Returns whether content
+    /// follows.
     ///
-    /// The HTTP library in front has framed it already, by the same fields; this refuses what
-    /// another reader could frame in another way.
+    /// The HTTP library has framed the content by the same fields. This refuses what another
+    /// program could frame in another way.
     fn framing(&self, head: &Parts, content: bool) -> Result<bool, HttpRefusal> {
         let fields = &head.headers;
-        // They are malformed in HTTP/2 (RFC 9113 section 8.2.2).
+        // HTTP/2 does not have these fields (RFC 9113 section 8.2.2).
         let hop = ["connection", "upgrade", "keep-alive", "proxy-connection", "transfer-encoding"];
         if head.version == Version::HTTP_2 && hop.iter().any(|name| fields.contains_key(*name)) {
             return Err(HttpRefusal::Framing);
@@ -228,12 +228,12 @@ impl HttpInterface {
     }
 }
 
-/// Whether a segment looks like a part of the query that is decided.
+/// Returns whether a segment looks like a decided part of the query.
 fn is_mark(segment: &str) -> bool {
     segment.starts_with('@')
 }
 
-/// The verb of a method. Methods are case-sensitive (RFC 9110 section 9.1).
+/// Returns the action of a method. Methods are case-sensitive (RFC 9110 section 9.1).
 fn action(method: &Method) -> Result<Action, HttpRefusal> {
     match *method {
         Method::GET => Ok(Action::Get),
@@ -248,14 +248,14 @@ fn action(method: &Method) -> Result<Action, HttpRefusal> {
     }
 }
 
-/// The action of the method that a query names.
+/// Returns the action of the method that a query names.
 fn named(query: Option<&str>) -> Result<Option<Action>, HttpRefusal> {
     let method = method(query.unwrap_or_default()).map_err(|_| HttpRefusal::Override)?;
     method.map(|method| action(&method).map_err(|_| HttpRefusal::Override)).transpose()
 }
 
-/// The authority that a request names (RFC 9112 section 3.2, RFC 9113 section 8.3.1). None only
-/// over HTTP/1.0, which need not name one.
+/// Returns the authority that a request names (RFC 9112 section 3.2, RFC 9113 section 8.3.1).
+/// `None` for HTTP/1.0 only, which need not name one.
 pub(super) fn authority(head: &Parts) -> Result<Option<RequestAuthority<'_>>, HttpRefusal> {
     let mut hosts = head.headers.get_all(HOST).into_iter();
     let read = |text| RequestAuthority::read(text).ok_or(HttpRefusal::Host);
@@ -275,18 +275,18 @@ pub(super) fn authority(head: &Parts) -> Result<Option<RequestAuthority<'_>>, Ht
     }
 }
 
-/// The gateway meets 100-continue itself: it reads the content once it is permitted (RFC 9110
-/// section 10.1.1).
+/// Checks that the only expectation is 100-continue. The gateway handles it itself, and reads the
+/// content after the request is permitted (RFC 9110 section 10.1.1).
 fn expectation(fields: &HeaderMap) -> Result<(), HttpRefusal> {
     let met = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
     let all = fields.iter().filter(|(name, _)| Folded::new(name.as_str()).is(EXPECT.as_str()));
     if all.map(|(_, value)| value).all(met) { Ok(()) } else { Err(HttpRefusal::Expectation) }
 }
 
-/// That `Content-Length` is not one number (RFC 9110 section 8.6).
+/// The error that `Content-Length` is not exactly one number (RFC 9110 section 8.6).
 pub(super) struct NotOne;
 
-/// The length of content that is declared.
+/// Returns the declared length of the content.
 pub(super) fn length(fields: &HeaderMap) -> Result<Option<u64>, NotOne> {
     let mut lengths = fields.get_all(CONTENT_LENGTH).into_iter();
     let Some(length) = lengths.next() else { return Ok(None) };

@@ -10,28 +10,28 @@ use http::{Method, Version};
 use super::fields::elements;
 use super::refusal::HttpRefusal;
 
-/// What an extended CONNECT over HTTP/2 says besides its head (RFC 8441 section 4).
+/// The parts of an extended CONNECT over HTTP/2 that are not in its head (RFC 8441 section 4).
 #[derive(Clone, Copy, Debug)]
 pub struct Extended<'a> {
     /// The pseudo-header field `:protocol`.
     pub protocol: &'a str,
-    /// What the backend is sent as `Sec-WebSocket-Key`, which HTTP/2 has not: 16 random bytes
-    /// (RFC 6455 section 4.1).
+    /// The `Sec-WebSocket-Key` for the backend, which HTTP/2 does not have: 16 random bytes (RFC
+    /// 6455 section 4.1).
     pub key: [u8; 16],
 }
 
-/// The protocol to which a connection is to be upgraded (RFC 9110 section 7.8).
+/// The protocol of an upgrade (RFC 9110 section 7.8).
 #[derive(Clone, Debug)]
 pub(super) struct Upgrade {
     protocol: HeaderValue,
-    /// By extended CONNECT; the key for the backend.
+    /// The key for the backend, if the client sent an extended CONNECT.
     extended: Option<[u8; 16]>,
 }
 
 impl Upgrade {
-    /// What a request over HTTP/1.1 asks for. An upgrade to HTTP itself (`h2c`, `HTTP/…`) or to
-    /// TLS beneath it (RFC 2817) is ignored, as it may be: requests would follow that nobody
-    /// decides.
+    /// Reads the upgrade of a request over HTTP/1.1. An upgrade to HTTP itself (`h2c`, `HTTP/…`) or
+    /// to TLS below it (RFC 2817) is ignored, as the RFC allows, because requests that nobody
+    /// decides would follow.
     pub(super) fn read(
         method: &Method,
         version: Version,
@@ -49,7 +49,7 @@ impl Upgrade {
         }
     }
 
-    /// What an extended CONNECT asks for.
+    /// Reads an extended CONNECT.
     pub(super) fn extended(extended: Extended<'_>) -> Result<Self, HttpRefusal> {
         let protocol = extended.protocol.as_bytes();
         let known = is_protocol(protocol) && !is_http(protocol);
@@ -62,7 +62,7 @@ impl Upgrade {
         self.extended.is_some()
     }
 
-    /// Writes it for a backend, which speaks HTTP/1.1.
+    /// Writes the upgrade for a backend, which uses HTTP/1.1.
     pub(super) fn ask(&self, fields: &mut HeaderMap) {
         self.write(fields);
         let Some(key) = self.extended else { return };
@@ -74,14 +74,14 @@ impl Upgrade {
         }
     }
 
-    /// Whether an answer's fields agree to it, and to nothing else.
+    /// Returns whether an answer's fields agree to this upgrade, and to no other.
     pub(super) fn is_agreed(&self, fields: &HeaderMap) -> bool {
         let mut agreed = elements(fields, UPGRADE);
         let same = |agreed: &[u8]| agreed.eq_ignore_ascii_case(self.protocol.as_bytes());
         agreed.next().is_some_and(same) && agreed.next().is_none()
     }
 
-    /// Writes that it has happened, for the client.
+    /// Writes for the client that the upgrade has happened.
     pub(super) fn agree(&self, fields: &mut HeaderMap) {
         if self.is_extended() {
             fields.remove(SEC_WEBSOCKET_ACCEPT);
@@ -96,7 +96,8 @@ impl Upgrade {
     }
 }
 
-/// A protocol is a token, and its version another (RFC 9110 section 7.8).
+/// Returns whether a text is a protocol: a token, and perhaps a version, which is another token
+/// (RFC 9110 section 7.8).
 fn is_protocol(text: &[u8]) -> bool {
     let token = |part: &[u8]| {
         let mark = |byte: &u8| b"!#$%&'*+-.^_`|~".contains(byte);

@@ -1,4 +1,4 @@
-//! The exceptions by which a Modbus request is refused.
+//! The exceptions with which Modbus requests are refused.
 
 /// Why a request is answered with an exception (Modbus Application Protocol 1.1b3, section 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,18 +7,18 @@ pub enum Exception {
     Function,
     /// 02: these addresses do not exist, or may not be used.
     Address,
-    /// 03: the request's own numbers do not fit together.
+    /// 03: the numbers of the request do not fit together.
     Value,
-    /// 06: so much is being asked already.
+    /// 06: too many requests are waiting.
     Busy,
-    /// 10: the way to the device is not there.
+    /// 10: the path to the device is not available.
     Path,
     /// 11: the device does not answer.
     Silent,
 }
 
 impl Exception {
-    /// Its code.
+    /// Returns its code.
     #[must_use]
     pub fn code(self) -> u8 {
         match self {

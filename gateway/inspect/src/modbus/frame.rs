@@ -1,11 +1,11 @@
-//! Frames of Modbus over TCP.
+//! Frames of Modbus/TCP.
 
 use super::exception::Exception;
 use super::pdu::LONGEST;
 use crate::machine::{Fault, Side};
 
-/// The length of what stands before a PDU: transaction, protocol, length and unit (Modbus
-/// Messaging on TCP/IP 1.0b, section 3.1.3).
+/// The length of the header before a PDU: transaction, protocol, length and unit (Modbus Messaging
+/// on TCP/IP 1.0b, section 3.1.3).
 pub(super) const HEAD: usize = 7;
 /// The longest frame, in bytes.
 pub const FRAME: usize = HEAD + LONGEST;
@@ -19,7 +19,7 @@ pub struct Frame<'b> {
     pub(super) pdu: &'b [u8],
 }
 
-/// How long the frame is that begins with `bytes`; `None` if that is not said yet.
+/// Returns the length of the frame that begins with `bytes`; `None` if more bytes are needed.
 pub(super) fn length(from: Side, bytes: &[u8]) -> Result<Option<usize>, Fault> {
     let wrong = |what| Fault { by: from, what };
     let &[_, _, a, b, c, d, ..] = bytes else { return Ok(None) };
@@ -27,7 +27,7 @@ pub(super) fn length(from: Side, bytes: &[u8]) -> Result<Option<usize>, Fault> {
         return Err(wrong("spoke another protocol than Modbus (the number in the head is not 0)"));
     }
     let said = usize::from(u16::from_be_bytes([c, d]));
-    // A unit and a function at least.
+    // At least a unit and a function.
     if !(2..=1 + LONGEST).contains(&said) {
         return Err(wrong("sent a frame of a length that cannot be"));
     }
@@ -35,7 +35,7 @@ pub(super) fn length(from: Side, bytes: &[u8]) -> Result<Option<usize>, Fault> {
 }
 
 impl<'b> Frame<'b> {
-    /// Reads one; `None` if it is too short for a function.
+    /// Reads a frame; `None` if it is too short for a function.
     #[must_use]
     pub fn of(bytes: &'b [u8]) -> Option<Self> {
         let (&[a, b, _, _, _, _, unit], pdu) = bytes.split_first_chunk()?;
@@ -43,26 +43,26 @@ impl<'b> Frame<'b> {
         Some(Self { bytes, transaction: u16::from_be_bytes([a, b]), unit, function, pdu })
     }
 
-    /// The answer that refuses it.
+    /// Returns the answer that refuses this request.
     #[must_use]
     pub fn refusal(&self, exception: Exception) -> [u8; HEAD + 2] {
         let [a, b] = self.transaction.to_be_bytes();
         [a, b, 0, 0, 0, 3, self.unit, self.function | 0x80, exception.code()]
     }
 
-    /// The unit that it is for, or from.
+    /// Returns the unit that it is for, or from.
     #[must_use]
     pub fn unit(&self) -> u8 {
         self.unit
     }
 
-    /// What is asked or answered: the function code, and what belongs to it.
+    /// Returns the PDU: the function code and its data.
     #[must_use]
     pub fn pdu(&self) -> &'b [u8] {
         self.pdu
     }
 
-    /// What stands before the PDU of so many bytes that answers it.
+    /// Returns the header of an answer with a PDU of that many bytes.
     #[must_use]
     pub fn head_of(&self, pdu: usize) -> [u8; HEAD] {
         let [a, b] = self.transaction.to_be_bytes();
@@ -70,8 +70,8 @@ impl<'b> Frame<'b> {
         [a, b, 0, 0, c, d, self.unit]
     }
 
-    /// How many bytes are missing of the head that `bytes` begin, or then of the whole frame; 0 if
-    /// it is whole, and `None` if there can be no such frame.
+    /// Returns how many bytes are missing of the header, or then of the whole frame; 0 if it is
+    /// whole, and `None` if no such frame exists.
     #[must_use]
     pub fn missing(bytes: &[u8]) -> Option<usize> {
         let whole = length(Side::Client, bytes).ok()?;

@@ -1,4 +1,5 @@
-//! What always holds, whatever a client and a device say, and whatever is permitted.
+//! Fuzzing of the Modbus machine: checks what must always hold, whatever a client and a device send
+//! and the judge answers.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
@@ -7,16 +8,16 @@ use doorward_model::{Action, Name, Path};
 use super::{FRAME, LONGEST, RTU_FRAME, RtuAnswer, Tcp, read_rtu_answer};
 use crate::machine::{Judge, Machine, Out, Progress, Side};
 
-/// From the device; the other bits say how long the piece is.
+/// The piece is from the device; the other bits are its length.
 const DEVICE: u8 = 128;
 
-/// Says yes and no by the bits of a pattern, in turn.
+/// A judge that answers by the bits of a pattern, in turn.
 #[derive(Debug, PartialEq, Eq)]
 struct Bits {
     pattern: u8,
-    /// Each message that was asked about: what it needs, and whether it may.
+    /// Each message that it was asked about: what the message needs, and the answer.
     asked: Vec<(Vec<String>, bool)>,
-    /// When so many have been asked, the turn is over.
+    /// The turn is over after this many questions.
     until: usize,
 }
 
@@ -37,7 +38,7 @@ impl Judge for Bits {
     }
 }
 
-/// All that has come out, and been asked.
+/// The output of a machine, and its questions.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     out: Out,
@@ -45,7 +46,7 @@ struct Seen {
     broken: bool,
 }
 
-/// Has a machine read the pieces, each cut again in parts of that many bytes, in turns of that many
+/// Lets a machine read the pieces, each split into parts of that many bytes, in turns of that many
 /// questions.
 fn run(pattern: u8, pieces: &[(Side, &[u8])], parts: usize, turn: usize) -> Seen {
     let interface: Name = "plc".parse().unwrap();
@@ -76,7 +77,7 @@ fn run(pattern: u8, pieces: &[(Side, &[u8])], parts: usize, turn: usize) -> Seen
     seen
 }
 
-/// The frames that a stream consists of.
+/// Splits a stream into its frames.
 fn frames(mut stream: &[u8]) -> Vec<&[u8]> {
     let mut frames = Vec::new();
     while !stream.is_empty() {
@@ -90,7 +91,7 @@ fn frames(mut stream: &[u8]) -> Vec<&[u8]> {
     frames
 }
 
-/// What the most common requests need, read in the simplest way.
+/// Returns what the most common requests need, read in the simplest way.
 fn needs(frame: &[u8]) -> Option<Vec<String>> {
     let (unit, function, rest) = (frame[6], frame[7], &frame[8..]);
     let word = |at: usize| u32::from(rest[at]) << 8 | u32::from(rest[at + 1]);
@@ -136,7 +137,7 @@ pub fn modbus(bytes: &[u8]) {
         let again = run(pattern, &pieces, parts, turn);
         assert_eq!(seen, again, "it makes a difference how it is split");
     }
-    // What is forwarded is what was permitted, in its order, and as it was said.
+    // Exactly the permitted requests are forwarded, in their order and unchanged.
     let forwarded = frames(&seen.out.device);
     let permitted: Vec<_> = seen.judge.asked.iter().filter(|(_, may)| *may).collect();
     assert_eq!(forwarded.len(), permitted.len());
@@ -146,14 +147,14 @@ pub fn modbus(bytes: &[u8]) {
             assert_eq!(needs, *asked);
         }
     }
-    // The client is told a refusal, or what the device has said.
+    // The client gets refusals, and answers of the device.
     for frame in frames(&seen.out.client) {
         let refusal = frame.len() == 9 && frame[7] >= 128 && (1..=3).contains(&frame[8]);
         assert!(refusal || said[1].windows(frame.len()).any(|window| window == frame));
     }
 }
 
-/// Connections that get far.
+/// Connections that reach deep into the machine.
 pub fn modbus_corpus() -> Vec<Vec<u8>> {
     let frame = |head: u8, pdu: &[u8]| {
         let length = u8::try_from(pdu.len()).unwrap();
@@ -182,7 +183,7 @@ pub fn modbus_corpus() -> Vec<Vec<u8>> {
     corpus
 }
 
-/// What comes from a line: the first byte says whether it has been silent since.
+/// Bytes from a serial line. The first byte says whether the line has been silent since.
 pub fn line(bytes: &[u8]) {
     let Some((&silent, bytes)) = bytes.split_first() else { return };
     match read_rtu_answer(bytes, silent & 1 == 1) {

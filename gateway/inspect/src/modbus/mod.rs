@@ -1,5 +1,5 @@
-//! Modbus: which addresses of which unit a request reads or writes (Modbus Application Protocol
-//! 1.1b3), and the frames in which it travels.
+//! Modbus: reads which addresses of which unit a request reads or writes (Modbus Application
+//! Protocol 1.1b3), and the frames that carry it.
 
 mod exception;
 mod frame;

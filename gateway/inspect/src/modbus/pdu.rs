@@ -8,11 +8,11 @@ use super::right::{ModbusRight, ModbusRights};
 /// The longest PDU, in bytes (Modbus Application Protocol 1.1b3, section 4.1).
 pub const LONGEST: usize = 253;
 
-/// What a request's PDU, which begins with the function code, asks of `unit`.
+/// Returns the rights on `unit` that the PDU of a request needs. The PDU begins with the function
+/// code.
 ///
 /// # Errors
-/// The exception that a device would answer with, for what cannot be named: no device is asked
-/// then.
+/// The exception of a device for a request that cannot be named. The device does not get it.
 pub fn rights(unit: u8, pdu: &[u8]) -> Result<ModbusRights, Exception> {
     let Some((&function, rest)) = pdu.split_first() else { return Err(Exception::Function) };
     let one = |action, table, (first, last)| {
@@ -47,7 +47,7 @@ pub fn rights(unit: u8, pdu: &[u8]) -> Result<ModbusRights, Exception> {
         }
         20 => records(unit, Action::Read, rest),
         21 => records(unit, Action::Write, rest),
-        // It changes some bits and keeps the others; nothing of them comes back.
+        // It changes some bits and keeps the others. The answer returns none of them.
         22 => match *rest {
             [high, low, _, _, _, _] => one(Action::Write, Table::Holding, at(high, low)),
             _ => Err(Exception::Value),
@@ -81,13 +81,13 @@ pub fn rights(unit: u8, pdu: &[u8]) -> Result<ModbusRights, Exception> {
     }
 }
 
-/// One address.
+/// Returns the range of one address.
 fn at(high: u8, low: u8) -> (u16, u16) {
     let address = u16::from_be_bytes([high, low]);
     (address, address)
 }
 
-/// Addresses from a first one and how many: at least one, at most `most`, within the table.
+/// Returns the range of `count` addresses: at least one, at most `most`, within the table.
 fn span(first: u16, count: u16, most: u16) -> Result<(u16, u16), Exception> {
     if count == 0 || count > most {
         return Err(Exception::Value);
@@ -95,7 +95,7 @@ fn span(first: u16, count: u16, most: u16) -> Result<(u16, u16), Exception> {
     first.checked_add(count - 1).map(|last| (first, last)).ok_or(Exception::Address)
 }
 
-/// An address and a count, and nothing else.
+/// Reads an address and a count, and nothing else.
 fn pair(rest: &[u8], most: u16) -> Result<(u16, u16), Exception> {
     match *rest {
         [a, b, c, d] => span(u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]), most),
@@ -103,14 +103,14 @@ fn pair(rest: &[u8], most: u16) -> Result<(u16, u16), Exception> {
     }
 }
 
-/// An address and a count, before the number of bytes and the bytes to be written.
+/// Reads an address and a count, before a byte count and the bytes to write.
 fn written(rest: &[u8], most: u16) -> Result<((u16, u16), u16), Exception> {
     let head = rest.get(..4).ok_or(Exception::Value)?;
     let addresses = pair(head, most)?;
     Ok((addresses, addresses.1 - addresses.0 + 1))
 }
 
-/// The bytes to be written are as many as their number says, and as many as are expected.
+/// Checks that the bytes to write are as many as their count says, and as expected.
 fn bytes_are(rest: &[u8], expected: usize) -> Result<(), Exception> {
     match rest.get(4..) {
         Some([number, bytes @ ..])
@@ -122,8 +122,8 @@ fn bytes_are(rest: &[u8], expected: usize) -> Result<(), Exception> {
     }
 }
 
-/// File records (sections 6.14 and 6.15): each is a right on the file's number. What is written
-/// follows each of them.
+/// Reads file records (sections 6.14 and 6.15). Each needs a right on its file's number. The data
+/// to write follows each record.
 fn records(unit: u8, action: Action, rest: &[u8]) -> Result<ModbusRights, Exception> {
     let (&number, mut rest) = rest.split_first().ok_or(Exception::Value)?;
     if usize::from(number) != rest.len() || rest.is_empty() {
@@ -154,8 +154,9 @@ fn records(unit: u8, action: Action, rest: &[u8]) -> Result<ModbusRights, Except
     Ok(ModbusRights::of(files.iter().map(right)))
 }
 
-/// The objects that a request for the device's identification can bring (section 6.21): whatever
-/// the kind, from the named one on; and if there is no such one, from the first.
+/// Returns the objects that a request for the device's identification can return (section 6.21):
+/// from the named object on, whatever the kind; or from the first one if the named one does not
+/// exist.
 fn objects(kind: u8, object: u8) -> Result<(u16, u16), Exception> {
     match kind {
         1 => Ok((0, 2)),

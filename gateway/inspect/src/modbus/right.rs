@@ -5,23 +5,23 @@ use std::fmt;
 use doorward_model::{Action, Table};
 use smallvec::SmallVec;
 
-/// One right that a request needs: an action on addresses of one table of one unit.
+/// One right that a request needs: an action on addresses of a table of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ModbusRight {
-    /// The verb.
+    /// The action.
     pub action: Action,
-    /// The unit; 0 is every unit at once.
+    /// The unit; 0 is all units.
     pub unit: u8,
     /// The table.
     pub table: Table,
     /// The first address.
     pub first: u16,
-    /// The last address; not before the first.
+    /// The last address, which is not before the first.
     pub last: u16,
 }
 
-/// The rights that one request needs, at least one; all must be granted. Nearly always it is one.
-/// There are never more than 35: a file record takes 7 of the 245 bytes that a request has for them.
+/// The rights that a request needs. There is at least one, and all must be granted. There is nearly
+/// always one, and never more than 35: a file record takes 7 of the 245 bytes for records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModbusRights(SmallVec<[ModbusRight; 2]>);
 
@@ -34,7 +34,7 @@ impl ModbusRights {
         Self(smallvec::smallvec![first, second])
     }
 
-    /// Of several; those that are the same count once.
+    /// Returns several rights without duplicates.
     pub(super) fn of(rights: impl Iterator<Item = ModbusRight>) -> Self {
         let mut all: SmallVec<[ModbusRight; 2]> = SmallVec::new();
         for right in rights {
@@ -45,7 +45,7 @@ impl ModbusRights {
         Self(all)
     }
 
-    /// Each of them.
+    /// Yields each right.
     pub fn iter(&self) -> impl Iterator<Item = &ModbusRight> {
         self.0.iter()
     }

@@ -4,12 +4,12 @@ use crc::{CRC_16_MODBUS, Crc};
 
 use super::pdu::LONGEST;
 
-/// The longest frame on a line, in bytes: unit, PDU and checksum (Modbus over Serial Line 1.02,
-/// section 2.5.1).
+/// The longest frame on a serial line, in bytes: unit, PDU and checksum (Modbus over Serial Line
+/// 1.02, section 2.5.1).
 pub const RTU_FRAME: usize = 1 + LONGEST + 2;
 const CHECK: Crc<u16> = Crc::<u16>::new(&CRC_16_MODBUS);
 
-/// A PDU for `unit` as it is put on a line.
+/// Returns the frame of a PDU for `unit` on a serial line.
 #[must_use]
 pub fn rtu(unit: u8, pdu: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(1 + pdu.len() + 2);
@@ -20,20 +20,20 @@ pub fn rtu(unit: u8, pdu: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// What has come from a line so far.
+/// The state of an answer that is being read from a serial line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RtuAnswer<'b> {
-    /// More has to come.
+    /// More bytes must come.
     More,
-    /// More may come: where this ends only silence says.
+    /// More bytes may come: only silence ends this answer.
     Silence,
-    /// A whole answer of a unit: its PDU.
+    /// The whole answer of a unit: its PDU.
     Answer(u8, &'b [u8]),
-    /// Nothing that could be an answer, or one that was garbled on its way.
+    /// The bytes can be no answer, or were garbled.
     Garbled,
 }
 
-/// Reads an answer from the line. `silent` says that nothing more has come for as long as ends a
+/// Reads an answer from a serial line. `silent` says that no bytes have come for as long as ends a
 /// frame (section 2.5.1.1).
 #[must_use]
 pub fn read_rtu_answer(bytes: &[u8], silent: bool) -> RtuAnswer<'_> {
@@ -64,18 +64,18 @@ fn whole(frame: Option<&[u8]>) -> RtuAnswer<'_> {
 }
 
 enum Expected {
-    /// So many bytes in all.
+    /// The length in bytes.
     Length(usize),
-    /// That has not come yet which says it.
+    /// The byte that tells the length has not come.
     More,
-    /// Nothing says it.
+    /// Nothing tells the length.
     Unknown,
 }
 
-/// How long an answer is, by its function.
+/// Returns the length of an answer, by its function.
 fn expected(bytes: &[u8]) -> Expected {
     let &[_, function, ref rest @ ..] = bytes else { return Expected::More };
-    // Unit, function and checksum, and so many bytes between.
+    // Unit, function and checksum, and this many bytes in between.
     let between = |count: usize| Expected::Length(4 + count);
     let counted = |count: Option<&u8>| match count {
         Some(count) => between(1 + usize::from(*count)),
@@ -125,7 +125,7 @@ mod tests {
             read_rtu_answer(&fifo, false),
             RtuAnswer::Answer(1, &[24, 0, 6, 0, 2, 1, 2, 3, 4])
         );
-        // Lengths that cannot be.
+        // Lengths that are too large.
         assert_eq!(read_rtu_answer(&[1, 24, 255, 255], false), RtuAnswer::Garbled);
         assert_eq!(read_rtu_answer(&[1, 90].repeat(RTU_FRAME), false), RtuAnswer::Garbled);
         let mut wrong = read.clone();

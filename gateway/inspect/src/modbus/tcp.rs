@@ -11,18 +11,18 @@ use super::pdu::rights;
 use super::right::{ModbusRight, ModbusRights};
 use crate::machine::{Fault, Judge, Machine, Out, Progress, Side};
 
-/// How many requests may wait for their answers. Of more, the oldest is given up.
+/// The most requests that wait for their answers. Beyond them, the oldest one is dropped.
 const WAITING: usize = 64;
 
-/// One Modbus/TCP connection through the gateway: each request is forwarded as it is, or answered
-/// with an exception; each answer is forwarded if a request waits for it.
+/// One Modbus/TCP connection through the gateway. Each request is forwarded unchanged, or answered
+/// with an exception. Each answer is forwarded if a request waits for it.
 #[derive(Debug)]
 pub struct Tcp {
     interface: Name,
-    /// What has come of a frame from either side, if it is not whole.
+    /// The bytes of an incomplete frame from each side.
     client: Vec<u8>,
     device: Vec<u8>,
-    /// Requests that were forwarded and not answered, the oldest first.
+    /// Forwarded requests without an answer, the oldest first.
     waiting: VecDeque<Waiting>,
 }
 
@@ -40,8 +40,8 @@ impl Waiting {
     }
 }
 
-/// The exception with which a request is answered that is not permitted: a function that is granted
-/// by its number is not served, else the addresses are not there.
+/// Returns the exception for a request that is not permitted. A function that is granted by its
+/// number counts as not served; otherwise the addresses count as missing.
 fn forbidden(rights: &ModbusRights) -> Exception {
     match rights.iter().any(|right| right.table == Table::Function) {
         true => Exception::Function,
@@ -50,20 +50,20 @@ fn forbidden(rights: &ModbusRights) -> Exception {
 }
 
 impl Tcp {
-    /// A connection to the interface of that name.
+    /// Returns a connection to the interface of that name.
     #[must_use]
     pub fn new(interface: &Name) -> Self {
         let (client, device, waiting) = (Vec::new(), Vec::new(), VecDeque::new());
         Self { interface: interface.clone(), client, device, waiting }
     }
 
-    /// How many bytes are kept.
+    /// Returns how many bytes are stored.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn held(&self) -> usize {
         self.client.len() + self.device.len()
     }
 
-    /// What has come of a frame from that side, if it is not whole.
+    /// Returns the bytes of an incomplete frame from that side.
     fn part(&mut self, from: Side) -> &mut Vec<u8> {
         match from {
             Side::Client => &mut self.client,
@@ -85,7 +85,8 @@ impl Tcp {
                 if self.waiting.len() == WAITING {
                     self.waiting.pop_front();
                 }
-                // (A broadcast has no answer on a line, but over TCP unit 0 is often the device.)
+                // A broadcast has no answer on a serial line, but over TCP unit 0 is often the
+                // device.
                 self.waiting.push_back(Waiting::of(&frame));
                 return out.device.extend_from_slice(frame.bytes);
             }
@@ -135,7 +136,7 @@ impl Machine for Tcp {
                 bytes = rest;
                 continue;
             }
-            // What is missing of the head, then of the rest.
+            // The missing bytes of the header, then of the rest.
             let wanted = length(from, &held)?.unwrap_or(HEAD - 1).saturating_sub(held.len());
             let (taken, rest) = bytes.split_at_checked(wanted).unwrap_or((bytes, &[]));
             held.extend_from_slice(taken);
@@ -149,7 +150,7 @@ impl Machine for Tcp {
         Ok(Progress::All)
     }
 
-    /// A device does nothing by itself.
+    /// A device does nothing on its own.
     fn parting(&mut self, _: &mut dyn Judge, _: &mut Out) {}
 }
 
@@ -157,7 +158,7 @@ impl Machine for Tcp {
 mod tests {
     use super::*;
 
-    /// Permits what is in its list, and notes what it is asked.
+    /// A judge that permits what is in its list, and stores its questions.
     #[derive(Default)]
     struct Rules {
         may: Vec<&'static str>,
@@ -241,11 +242,11 @@ mod tests {
         }
         assert_eq!(said(&mut tcp, Side::Device, &answer).client, answer);
         assert_eq!(said(&mut tcp, Side::Device, &answer), Out::default());
-        // An exception answers, too.
+        // An exception is an answer as well.
         said(&mut tcp, Side::Client, &ask);
         let exception = frame(7, 1, &[0x83, 2]);
         assert_eq!(said(&mut tcp, Side::Device, &exception).client, exception);
-        // Requests that are never answered do not pile up.
+        // Requests that are never answered do not accumulate.
         for _ in 0..1000 {
             said(&mut tcp, Side::Client, &ask);
         }

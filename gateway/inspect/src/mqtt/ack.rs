@@ -1,4 +1,4 @@
-//! Reads acknowledgements of MQTT.
+//! Reads MQTT acknowledgements, DISCONNECT and AUTH.
 
 use smallvec::SmallVec;
 
@@ -10,7 +10,7 @@ use super::reader::FieldReader;
 use super::reason::{SUCCESS, Violation, malformed, protocol_error, reason};
 use crate::machine::Side;
 
-/// Reads PUBACK, PUBREC, PUBREL or PUBCOMP (sections 3.4 to 3.7): the packet identifier.
+/// Reads a PUBACK, PUBREC, PUBREL or PUBCOMP (sections 3.4 to 3.7). Returns the packet identifier.
 pub(super) fn ack(
     kind: PacketType,
     from: Side,
@@ -27,7 +27,8 @@ pub(super) fn ack(
     Ok(id)
 }
 
-/// An answer of the gateway's own, with a reason code only if there is a reason.
+/// Returns an acknowledgement of the gateway's own. It has a reason code only if that is not
+/// success.
 pub(super) fn answer(kind: PacketType, id: u16, reason: u8) -> SmallVec<[u8; 8]> {
     let [high, low] = id.to_be_bytes();
     match reason {
@@ -36,8 +37,8 @@ pub(super) fn answer(kind: PacketType, id: u16, reason: u8) -> SmallVec<[u8; 8]>
     }
 }
 
-/// A reason code, then properties: both can be left out from the end, if the code is 0 and there
-/// are none (sections 3.4.2.2.1, 3.14.2.2.1).
+/// Reads a reason code, then properties. Both may be left out at the end, if the code is 0 and
+/// there are none (sections 3.4.2.2.1, 3.14.2.2.1).
 fn reason_and_properties(
     kind: PacketType,
     from: Side,
@@ -55,8 +56,8 @@ fn reason_and_properties(
     Ok((code, properties))
 }
 
-/// Reads a DISCONNECT (section 3.14): the reason code. `lasts` says that the session was to outlive
-/// the connection, as CONNECT has it: only then can the client still say for how long.
+/// Reads a DISCONNECT (section 3.14). Returns the reason code. `lasts` says that CONNECT let the
+/// session outlive the connection: only then may the client still set its expiry.
 pub(super) fn disconnect(
     from: Side,
     version: Version,
@@ -82,7 +83,7 @@ pub(super) fn disconnect(
     Ok(code)
 }
 
-/// Reads an AUTH (section 3.15), which belongs to the method that CONNECT has named: the reason
+/// Reads an AUTH (section 3.15), which must have the method that CONNECT named. Returns the reason
 /// code.
 pub(super) fn auth(from: Side, method: &str, fields: &[u8]) -> Result<u8, Violation> {
     let reader = FieldReader::new(fields);
@@ -90,7 +91,7 @@ pub(super) fn auth(from: Side, method: &str, fields: &[u8]) -> Result<u8, Violat
         reason_and_properties(PacketType::Auth, from, reader, PropertyContext::Auth)?;
     match properties.text(AUTHENTICATION_METHOD) {
         Some(named) if named == method => Ok(code),
-        // The shortest form has no room for it (section 3.15.2.1).
+        // The shortest form has no method (section 3.15.2.1).
         None if fields.is_empty() => Ok(code),
         None => Err(malformed("authenticates without a method")),
         Some(_) => Err(protocol_error("authenticates by another method than it has named")),

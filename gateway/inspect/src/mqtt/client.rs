@@ -1,4 +1,4 @@
-//! What an MQTT client's packets ask for after CONNECT.
+//! Handles the packets of an MQTT client after CONNECT.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,8 @@ use super::subscribe::unsubscribe;
 use crate::machine::{Judge, Out, Side};
 
 impl MqttSession {
-    /// A packet from the client, which may come now; a PUBLISH up to its payload, which is returned.
+    /// Handles a packet from the client that is allowed now. Returns the payload of a PUBLISH,
+    /// which has been read up to it.
     pub(super) fn read_client(
         &mut self,
         packet: &Packet<'_>,
@@ -35,13 +36,13 @@ impl MqttSession {
             PacketType::Unsubscribe => unsubscribe(self.version, fields, &mut self.held)?,
             PacketType::Auth => {
                 let method = self.method.as_deref().unwrap_or_default();
-                // There is nothing to re-authenticate yet.
+                // The client has not authenticated, so it cannot re-authenticate.
                 if auth(Side::Client, method, fields)? == 0x19 && !self.accepted {
                     return Err(protocol_error("authenticates again before it was let in"));
                 }
             }
             PacketType::Pingreq => FieldReader::new(fields).end()?,
-            // Puback, Pubrec, Pubrel, Pubcomp: what they are about has been decided.
+            // Puback, Pubrec, Pubrel, Pubcomp: the PUBLISH that they acknowledge has been decided.
             kind => {
                 ack(kind, Side::Client, self.version, fields)?;
             }
@@ -80,7 +81,7 @@ impl MqttSession {
             self.to_server.begin(head.len() + left, &head, &mut out.device)?;
             return Ok(Some(PublishPayload { left, fate: Fate::Forwarded }));
         }
-        // 3.1.1 has no word for it but the end (section 3.3.5 there).
+        // 3.1.1 can only end the connection (section 3.3.5 there).
         if self.version == Version::V311 {
             out.over = Some("publish-refused");
             return Ok(None);
@@ -93,8 +94,8 @@ impl MqttSession {
         Ok(Some(PublishPayload { left, fate: Fate::Withheld(answer) }))
     }
 
-    /// If the client leaves its will to be published, that is decided now; if it is not permitted,
-    /// the client leaves without one.
+    /// Handles a DISCONNECT. If the client leaves its will to be published, that is decided now. If
+    /// the will is not permitted, the server gets a DISCONNECT without it.
     fn disconnect(
         &mut self,
         packet: &Packet<'_>,

@@ -10,19 +10,19 @@ use super::packet::Version;
 /// The client identifiers of one subject.
 #[derive(Debug)]
 pub(super) struct Binding {
-    /// There is no colon in it: two subjects never come to the same identifier.
+    /// The subject. It has no colon, so two subjects never get the same identifier.
     pub(super) subject: Box<str>,
     pub(super) ids: ClientIds,
-    /// What stands for an empty one.
+    /// The identifier for a client that gives none.
     pub(super) fresh: Box<str>,
 }
 
 impl Binding {
-    /// What the server is told, if the client may use its identifier.
+    /// Returns the identifier for the server; `None` if the client may not use its own.
     pub(super) fn bind<'b>(&self, connect: &Connect<'b>) -> Option<Cow<'b, str>> {
         let id = connect.id;
-        // Nobody can find a session again that has no name (3.1.1 section 3.1.3.1). MQTT 5.0 assigns
-        // one instead.
+        // A session without a name cannot be found again (3.1.1 section 3.1.3.1). MQTT 5.0 assigns
+        // a name instead.
         if id.is_empty() && !connect.clean && connect.version == Version::V311 {
             return None;
         }
@@ -40,14 +40,14 @@ impl Binding {
         }
     }
 
-    /// The identifier of a client that has given none, as the client is told of it. Otherwise the
-    /// server makes one up.
+    /// Returns the made-up identifier for the client, if the gateway makes one. Otherwise the
+    /// server does.
     pub(super) fn made_up(&self) -> Option<&str> {
         (self.ids == ClientIds::Bound).then_some(&self.fresh)
     }
 
-    /// What the client is told of an identifier that the server has assigned, so that it comes to
-    /// the same one with it again.
+    /// Returns an identifier that the server has assigned, as the client must write it to get the
+    /// same one again.
     pub(super) fn unbind<'b>(&self, id: &'b str) -> &'b str {
         let own = id.strip_prefix(&*self.subject).and_then(|rest| rest.strip_prefix(':'));
         match self.ids {

@@ -1,4 +1,4 @@
-//! Reads the MQTT server's answer to CONNECT.
+//! Reads CONNACK, the MQTT server's answer to CONNECT.
 
 use super::packet::{PacketType, Version, put_varint, write};
 use super::properties::{ALIAS_MAXIMUM, ASSIGNED_ID, Properties, PropertyContext};
@@ -6,9 +6,9 @@ use super::reader::FieldReader;
 use super::reason::{SUCCESS, Violation, malformed, protocol_error, reason};
 use crate::machine::Side;
 
-/// The server's answer to CONNECT (section 3.2).
+/// A CONNACK of the server (section 3.2).
 pub(super) struct Connack<'b> {
-    /// Whether a session is taken up again.
+    /// Whether an earlier session is resumed.
     present: u8,
     pub(super) code: u8,
     pub(super) properties: Properties<'b>,
@@ -21,9 +21,9 @@ impl<'b> Connack<'b> {
         let mut properties = Properties::none(PropertyContext::Connack);
         match version {
             Version::V311 if code > 5 => {
-                return Err(protocol_error("gives a return code that is none"));
+                return Err(protocol_error("gives an unknown return code"));
             }
-            // A server that knows nothing newer than 3.1.1 refuses so.
+            // A server that supports nothing newer than 3.1.1 refuses like this.
             _ if code == 1 && reader.is_empty() => {}
             Version::V311 => {}
             Version::V5 => {
@@ -35,14 +35,14 @@ impl<'b> Connack<'b> {
         match present {
             0 => {}
             1 if code == SUCCESS => {}
-            1 => return Err(protocol_error("refuses, and takes up a session")),
+            1 => return Err(protocol_error("refuses the connection, and resumes a session")),
             _ => return Err(malformed("sends a packet with reserved flags")),
         }
         Ok(Self { present, code, properties })
     }
 
-    /// What a client that speaks MQTT 5.0 gets, if it is let in: with the topic aliases that the
-    /// gateway takes, and the client identifier that was assigned to it.
+    /// Returns the CONNACK for a client of MQTT 5.0 that is accepted, with the topic aliases that
+    /// the gateway allows, and the client identifier that was assigned.
     pub(super) fn packet(&self, aliases: u16, assigned: Option<&str>) -> Vec<u8> {
         let mut properties = self.properties.without(&[ALIAS_MAXIMUM, ASSIGNED_ID]);
         if aliases > 0 {

@@ -11,17 +11,17 @@ use super::reason::{
 };
 use super::topic::is_topic;
 
-/// The client's first packet (section 3.1).
+/// A CONNECT (section 3.1).
 pub(super) struct Connect<'b> {
     pub(super) version: Version,
-    /// Nothing of an earlier session is to be taken up.
+    /// Whether the client wants a new session.
     pub(super) clean: bool,
     pub(super) properties: Properties<'b>,
     pub(super) id: &'b str,
     pub(super) will: Option<Will<'b>>,
-    /// From the protocol's name to the keep alive.
+    /// The bytes from the protocol's name to the keep alive.
     opening: &'b [u8],
-    /// The will, the user name and the password.
+    /// The bytes of the will, the user name and the password.
     rest: &'b [u8],
 }
 
@@ -29,23 +29,23 @@ pub(super) struct Connect<'b> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Will<'b> {
     pub(super) topic: &'b str,
-    /// Where it says that whoever hears it may answer.
+    /// The response topic, on which the receivers may answer.
     pub(super) response: Option<&'b str>,
 }
 
-/// The protocol level (section 3.1.2.2), which says what the rest of the packet is.
+/// Reads the protocol level (section 3.1.2.2), which decides the form of the rest.
 pub(super) fn level(fields: &[u8]) -> Result<u8, Violation> {
     let mut reader = FieldReader::new(fields);
     match (reader.binary()?, reader.byte()?) {
         (b"MQTT", level) => Ok(level),
-        // Until 3.1. Nothing with that name is served.
+        // The name before 3.1.1. No version with it is served.
         (b"MQIsdp", level) => Ok(level.min(3)),
         _ => Err(malformed("does not speak MQTT")),
     }
 }
 
 impl<'b> Connect<'b> {
-    /// Of a packet whose level is that of `version`.
+    /// Reads a packet whose level is that of `version`.
     pub(super) fn read(version: Version, fields: &'b [u8]) -> Result<Self, Violation> {
         let mut reader = FieldReader::new(fields);
         let opening = reader.take(10)?;
@@ -73,7 +73,7 @@ impl<'b> Connect<'b> {
             let topic = reader.text()?;
             reader.binary()?;
             if !is_topic(topic) {
-                return Err(malformed("has a will for a topic that is none"));
+                return Err(malformed("has a will for an invalid topic"));
             }
             Some(Will { topic, response })
         } else {
@@ -89,8 +89,9 @@ impl<'b> Connect<'b> {
         Ok(Self { version, clean: flag(0x02), properties: own, id, will, opening, rest })
     }
 
-    /// What the server gets: with that client identifier, at most 65535 bytes, and without room for
-    /// topic aliases towards the client. So no message can set one that the client does not see.
+    /// Returns the CONNECT for the server: with that client identifier of at most 65535 bytes, and
+    /// without topic aliases towards the client. So no message can set an alias that the client
+    /// does not see.
     pub(super) fn packet(&self, id: &str) -> Vec<u8> {
         let (mut length, mut properties) = (Vec::new(), Vec::new());
         if self.version == Version::V5 {
@@ -103,7 +104,7 @@ impl<'b> Connect<'b> {
     }
 }
 
-/// Why a client that could be understood is not let in.
+/// Why a client with a readable CONNECT is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ConnectRefusal {
     Version,
@@ -112,7 +113,7 @@ pub(super) enum ConnectRefusal {
 }
 
 impl ConnectRefusal {
-    /// The CONNACK that says so (section 3.2.2.2; 3.1.1 section 3.2.2.3).
+    /// Returns the CONNACK that refuses the client (section 3.2.2.2; 3.1.1 section 3.2.2.3).
     pub(super) fn packet(self, version: Version) -> Vec<u8> {
         let (code, reason) = match self {
             Self::Version => (1, UNSUPPORTED_VERSION),
@@ -134,7 +135,7 @@ impl ConnectRefusal {
     }
 }
 
-/// A CONNACK that refuses a client that speaks MQTT 5.0.
+/// Returns the CONNACK that refuses a client of MQTT 5.0.
 pub(super) fn refusal(reason: u8) -> Vec<u8> {
     write(PacketType::Connack, &[&[0, reason, 0]])
 }

@@ -1,4 +1,4 @@
-//! What the machine must stand, whatever comes from both sides.
+//! Fuzzing of the MQTT machine: checks what must always hold, whatever the two sides send.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
@@ -10,13 +10,14 @@ use super::Mqtt;
 use super::oracle;
 use crate::machine::{Judge, Machine, Out, Progress, Side};
 
-/// All that a machine may hold: a packet of each side, with the room that a vector has to spare,
-/// and what waits towards each.
+/// The most bytes that a machine may store: a packet of each side, with the spare capacity of a
+/// vector, and the waiting packets towards each.
 const HELD: usize = 2 * 2 * 257 * 1024 + 2 * 256 * 1024;
-/// How many bytes can come of one: of a PUBLISH by an alias, of 8 bytes, one with the topic.
+/// The most output bytes for one input byte: a PUBLISH of 8 bytes with an alias becomes one with
+/// its topic.
 const GROWN: usize = 70;
 
-/// What has come out of a machine, and what it has asked.
+/// The output of a machine, and its questions.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Transcript {
     pub(super) asked: Vec<JudgeQuestion>,
@@ -24,7 +25,7 @@ pub(super) struct Transcript {
     pub(super) fault: Option<String>,
 }
 
-/// What the judge was asked while that side was read, and what it has said.
+/// A question to the judge while that side was read, and the answer.
 #[derive(Debug, PartialEq)]
 pub(super) struct JudgeQuestion {
     pub(super) about: Side,
@@ -33,12 +34,12 @@ pub(super) struct JudgeQuestion {
     pub(super) permitted: bool,
 }
 
-/// Says yes and no by the bits of a pattern, in turn, and remembers what it was asked.
+/// A judge that answers by the bits of a pattern, in turn, and stores its questions.
 struct Bits<'s> {
     pattern: u8,
     about: Side,
     asked: &'s mut Vec<JudgeQuestion>,
-    /// When so many have been asked, the turn is over.
+    /// The turn is over after this many questions.
     until: usize,
 }
 
@@ -54,7 +55,7 @@ impl Judge for Bits<'_> {
     }
 }
 
-/// Drives a machine: `pattern` says what is permitted, and a turn is over after that many questions.
+/// Drives a machine. `pattern` says what is permitted, and a turn is over after `turn` questions.
 pub(super) fn drive<'p>(
     options: MqttOptions,
     pattern: u8,
@@ -105,17 +106,16 @@ pub(super) fn drive<'p>(
     seen
 }
 
-/// Drives the machine with `bytes`: how client identifiers are bound and who may name response
-/// topics, what is permitted, and then
-/// pieces of what comes, each after a byte that says from whom (the highest bit) and how long.
+/// Drives the machine with `bytes`: the interface's options, the pattern of permissions, and then
+/// pieces of input, each after a byte with its side (the highest bit) and length.
 ///
 /// # Panics
-/// If an invariant does not hold.
+/// When an invariant does not hold.
 pub fn mqtt(bytes: &[u8]) {
     run(bytes);
 }
 
-/// What comes of `bytes`, if they are enough to say anything.
+/// Returns the result of `bytes`; `None` if they are too few.
 pub(super) fn run(bytes: &[u8]) -> Option<Transcript> {
     let [kind, pattern, script @ ..] = bytes else { return None };
     let ids = match kind % 4 {
@@ -146,7 +146,7 @@ pub(super) fn run(bytes: &[u8]) -> Option<Transcript> {
     // The same, byte by byte.
     let bytes = pieces.iter().flat_map(|(from, piece)| piece.chunks(1).map(|byte| (*from, byte)));
     assert_eq!(drive(options, *pattern, usize::MAX, bytes), seen);
-    // The same, with as few pieces as can be.
+    // The same, in as few pieces as possible.
     let mut joined: Vec<(Side, Vec<u8>)> = Vec::new();
     for (from, piece) in &pieces {
         match joined.last_mut() {
@@ -161,7 +161,7 @@ pub(super) fn run(bytes: &[u8]) -> Option<Transcript> {
     Some(seen)
 }
 
-/// Inputs that get far.
+/// Inputs that reach deep into the machine.
 #[must_use]
 pub fn mqtt_corpus() -> Vec<Vec<u8>> {
     let mut corpus = Vec::new();
@@ -182,7 +182,7 @@ pub fn mqtt_corpus() -> Vec<Vec<u8>> {
     corpus
 }
 
-/// What is permitted, and what is said: by the client after `>`, by the server after `<`.
+/// What is permitted, and the packets: of the client after `>`, of the server after `<`.
 const DIALOGUES: &[(u8, &str)] = &[
     (
         0xff,
@@ -243,9 +243,9 @@ const DIALOGUES: &[(u8, &str)] = &[
     (0xff, "> 10 'MQTT' 06 02 003c 'c1'"),
 ];
 
-/// Writes packets, separated by `;`: the first byte, and after the length, which is put in, the rest.
-/// After `=` nothing is put in. `'text'` is a string with its length, `[…]` are properties with
-/// theirs, all else is hexadecimal. `00*20` and `'a'*20` are repeated.
+/// Writes packets that are separated by `;`: the first byte, the length, which is computed, and the
+/// rest. After `=` no length is added. `'text'` is a string with its length, `[…]` are properties
+/// with theirs, everything else is hexadecimal. `00*20` and `'a'*20` are repeated.
 pub(super) fn wire(text: &str) -> Vec<u8> {
     let mut packets = Vec::new();
     for packet in text.split(';').map(str::trim).filter(|packet| !packet.is_empty()) {
@@ -272,7 +272,7 @@ fn prefixed(body: &[u8], to: &mut Vec<u8>) {
     to.extend_from_slice(body);
 }
 
-/// Up to the end or a closing bracket.
+/// Writes fields up to the end or a closing bracket.
 fn fields(text: &mut &str, to: &mut Vec<u8>) {
     loop {
         *text = text.trim_start();

@@ -1,13 +1,13 @@
-//! The filters that the server holds for a client.
+//! The filters that the server stores for a client.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 
-/// How many they may be.
+/// The most filters of a client.
 pub(super) const HELD: usize = 32 * 1024;
 
-/// The filters that were forwarded in a SUBSCRIBE on this connection, and in no UNSUBSCRIBE since:
-/// a number for each. By chance two may have the same one, and count once.
+/// The filters that were forwarded in a SUBSCRIBE on this connection, and in no UNSUBSCRIBE since.
+/// Each is stored as a hash; two filters may share one by chance, and count once.
 #[derive(Debug, Default)]
 pub(super) struct HeldFilters {
     filters: HashSet<u64>,
@@ -15,7 +15,7 @@ pub(super) struct HeldFilters {
 }
 
 impl HeldFilters {
-    /// Whether these may be held as well. Those that are held already take no room.
+    /// Returns whether there is room for these as well. Filters that are stored already need none.
     pub(super) fn have_room<'b>(&self, filters: impl Iterator<Item = &'b str>) -> bool {
         let number = |filter| self.hasher.hash_one(filter);
         let new: HashSet<u64> =
@@ -31,7 +31,7 @@ impl HeldFilters {
         self.filters.remove(&self.hasher.hash_one(filter));
     }
 
-    /// How many there are.
+    /// Returns how many there are.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn len(&self) -> usize {
         self.filters.len()

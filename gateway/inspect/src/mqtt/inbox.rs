@@ -8,15 +8,15 @@ use smallvec::SmallVec;
 use super::packet::{FixedHeader, Packet, PacketType, Version, varint};
 use super::reason::{Violation, malformed, too_large};
 
-/// The longest packets that are held, in bytes after the fixed header: lists of filters, packets
-/// whose fields can be of 64 KiB each, and all others.
+/// The longest packets that are stored, in bytes after the fixed header: lists of filters, packets
+/// with fields of 64 KiB each, and all others.
 pub(super) const FILTER_LIST: usize = 256 * 1024;
 pub(super) const FIELDS: usize = 128 * 1024;
 const SHORT: usize = 16 * 1024;
-/// So much room is kept for the next packet that comes in pieces.
+/// The most bytes of a buffer that is kept for the next packet in pieces.
 const KEPT: usize = 4096;
 
-/// What has come from one side and cannot be judged yet.
+/// The bytes from one side that cannot be handled yet.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     /// The beginning of a packet.
@@ -28,33 +28,33 @@ pub(super) struct Inbox {
 /// The payload of a PUBLISH.
 #[derive(Debug)]
 pub(super) struct PublishPayload {
-    /// How many bytes of it have not come yet.
+    /// How many of its bytes have not come.
     pub(super) left: usize,
-    /// What becomes of it.
+    /// What happens to it.
     pub(super) fate: Fate,
 }
 
-/// What becomes of a PUBLISH.
+/// What happens to a PUBLISH.
 #[derive(Debug)]
 pub(super) enum Fate {
-    /// It goes to the other side.
+    /// It is forwarded to the other side.
     Forwarded,
-    /// It goes nowhere, and is answered at its end so.
+    /// It is dropped. Its sender gets this answer after its last byte.
     Withheld(SmallVec<[u8; 8]>),
 }
 
-/// How much of a packet has to be there.
+/// How much of a packet is needed.
 enum Needed {
-    /// So many bytes at least, which is more than there are.
+    /// At least this many bytes, which have not come yet.
     More(usize),
-    /// So many: a whole packet, or a PUBLISH without its payload.
+    /// This many bytes: a whole packet, or a PUBLISH without its payload.
     Bytes(FixedHeader, usize),
 }
 
 impl Inbox {
-    /// The first packet of what is held and of `bytes`, from which it is taken; a PUBLISH without
-    /// its payload. `admit` says whether such a packet may come now. None, if not all of it is
-    /// there: everything is held then.
+    /// Takes the first packet from the stored bytes and `bytes`; of a PUBLISH, the part before the
+    /// payload. `admit` checks that the packet may come now. Returns `None` if the packet is
+    /// incomplete; then all bytes are stored.
     pub(super) fn next<'b>(
         &mut self,
         bytes: &mut &'b [u8],
@@ -79,14 +79,14 @@ impl Inbox {
             if bytes.is_empty() {
                 return Ok(None);
             }
-            // Never more than is needed: what is held is one packet, or less.
+            // It stores at most one packet.
             let (piece, rest) = bytes.split_at(more.min(bytes.len()));
             self.held.extend_from_slice(piece);
             *bytes = rest;
         }
     }
 
-    /// Takes back the room of a packet that has been read.
+    /// Takes back the buffer of a packet that was handled.
     pub(super) fn done(&mut self, packet: Packet<'_>) {
         if let Cow::Owned(mut room) = packet.bytes
             && room.capacity() <= KEPT
@@ -102,7 +102,8 @@ impl Inbox {
     }
 }
 
-/// It says of more bytes what it has said of fewer: so it makes no difference how they come.
+/// Returns how much of a packet is needed. More bytes never change an answer about fewer, so the
+/// split of the input makes no difference.
 fn needed(
     bytes: &[u8],
     admit: impl Fn(&FixedHeader) -> Result<Version, Violation>,
@@ -126,7 +127,8 @@ fn needed(
     Ok(if bytes.len() < length { Needed::More(length) } else { Needed::Bytes(header, length) })
 }
 
-/// Up to the payload: the topic, the packet identifier, the properties (section 3.3.2).
+/// Returns how many bytes a PUBLISH has before its payload: the topic, the packet identifier, the
+/// properties (section 3.3.2).
 fn head_of_publish(
     header: &FixedHeader,
     bytes: &[u8],
@@ -141,7 +143,7 @@ fn head_of_publish(
             Ok(length)
         }
     };
-    // What follows the packet has no say in it.
+    // The bytes after the packet do not matter.
     let bytes = bytes.get(..header.packet()).unwrap_or(bytes);
     let mut length = within(header.length + 2)?;
     let Some([.., high, low]) = bytes.get(..length) else { return Ok(Needed::More(length)) };

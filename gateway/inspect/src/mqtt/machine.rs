@@ -13,17 +13,18 @@ use super::response::Needs;
 use super::session::MqttSession;
 use crate::machine::{Fault, Judge, Machine, Out, Progress, Side};
 
-/// Why a connection is over whose client has been told what is wrong.
+/// Why a connection ends whose client was told the reason.
 const TOLD: &str = "client-broke-protocol";
 
-/// One MQTT connection, from a client to a server.
+/// One MQTT connection between a client and a server.
 ///
-/// [`Machine::parting`] is due however the connection ends: it asks about the will that the client
-/// has left, and says nothing where there is nothing to say. It cannot speak in the middle of a
-/// PUBLISH whose payload the server is still waiting for; the server publishes the will then.
+/// [`Machine::parting`] must be called however the connection ends. It asks about the client's
+/// will, and writes nothing if that is not needed. It cannot write in the middle of a PUBLISH whose
+/// payload the server still waits for; then the server publishes the will.
 ///
-/// It holds one packet of each side (up to 256 KiB; of a PUBLISH never the payload), as much again
-/// that waits for the end of another, 32 topic aliases, and a number for each filter of the client's.
+/// It stores one packet of each side (up to 256 KiB; never the payload of a PUBLISH), as many bytes
+/// that wait for the end of another packet, 32 topic aliases, and a hash for each filter of the
+/// client.
 #[derive(Debug)]
 pub struct Mqtt {
     interface: Name,
@@ -32,14 +33,14 @@ pub struct Mqtt {
     from_client: Inbox,
     from_server: Inbox,
     session: Option<MqttSession>,
-    /// The client says no more.
+    /// Whether the client sends nothing more.
     parted: bool,
     over: bool,
 }
 
 impl Mqtt {
-    /// A connection through `interface`, with its options, for `subject`, `user/alice` say. `fresh` stands for the
-    /// client identifier of a client that gives none: another one for each connection, at most 256
+    /// Returns a connection through `interface` for `subject`, such as `user/alice`. `fresh` is the
+    /// client identifier for a client that gives none: a new one for each connection, at most 256
     /// bytes of printable ASCII.
     pub fn new(
         interface: &Name,
@@ -81,7 +82,7 @@ impl Mqtt {
                 }
             }
         } else {
-            // Beside the session, the field itself has to be named.
+            // The session is borrowed as well, so `self.inbox` cannot be called here.
             let inbox = match from {
                 Side::Client => &mut self.from_client,
                 Side::Device => &mut self.from_server,
@@ -143,11 +144,11 @@ impl Mqtt {
         };
         let read = match version {
             Version::V5 if !packet.header.minimal => {
-                Err(malformed("writes a number longer than need be"))
+                Err(malformed("writes a length with more bytes than needed"))
             }
             version => Connect::read(version, fields),
         };
-        // DISCONNECT is only for a client that was let in (section 3.14).
+        // Only an accepted client may get a DISCONNECT (section 3.14).
         let connect = read.inspect_err(|violation| {
             if version == Version::V5 {
                 out.client.extend(refusal(violation.reason));
@@ -165,7 +166,8 @@ impl Mqtt {
         Ok(())
     }
 
-    /// The client identifier for the server and what the will needs, of a client that may connect.
+    /// Returns the client identifier for the server, and the needs of the will, if the client may
+    /// connect.
     fn admitted<'b>(
         &self,
         connect: &Connect<'b>,
@@ -182,14 +184,14 @@ impl Mqtt {
         will.map(|will| (id, Some(will))).ok_or(ConnectRefusal::Authorization)
     }
 
-    /// Tells a client that speaks MQTT 5.0 what is wrong, if that can go to it now (section 4.13).
+    /// Tells a client of MQTT 5.0 what is wrong, if that is possible now (section 4.13).
     fn tell(&self, reason: u8, out: &mut Out) {
         let Some(session) = &self.session else { return };
         if session.version == Version::V311 {
             return;
         }
         if !session.accepted {
-            // CONNACK has no such reason code.
+            // CONNACK does not have this reason code.
             let reason = if reason == ALIAS_INVALID { PROTOCOL_ERROR } else { reason };
             out.client.extend(refusal(reason));
         } else if !session.to_client.is_busy() {
@@ -200,7 +202,7 @@ impl Mqtt {
         out.over = Some(TOLD);
     }
 
-    /// How many bytes it holds, about.
+    /// Returns about how many bytes it stores.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn held(&self) -> usize {
         let lines = self.session.as_ref().map_or(0, MqttSession::bytes_held);
@@ -208,7 +210,7 @@ impl Mqtt {
     }
 }
 
-/// Whether a packet may come now. The first one is CONNECT (section 3.1).
+/// Checks that a packet may come now. The first one is CONNECT (section 3.1).
 fn admit(
     session: Option<&MqttSession>,
     from: Side,
@@ -216,10 +218,10 @@ fn admit(
 ) -> Result<Version, Violation> {
     match (session, from, header.kind) {
         (Some(session), ..) => session.admit(from, header),
-        // Of this packet, nothing depends on the version before its end.
+        // Nothing in this packet depends on the version before its end.
         (None, Side::Client, PacketType::Connect) => Ok(Version::V311),
         (None, Side::Client, _) => Err(protocol_error("does not begin with CONNECT")),
-        (None, Side::Device, _) => Err(protocol_error("speaks before it is spoken to")),
+        (None, Side::Device, _) => Err(protocol_error("sends a packet before CONNECT")),
     }
 }
 
@@ -266,7 +268,7 @@ impl Machine for Mqtt {
         if !session.to_server.is_busy() && !session.may_leave_will(judge) {
             session.will = None;
             self.over = true;
-            // The one reason for which a server discards a will (section 3.1.2.5).
+            // The only reason for which a server discards a will (section 3.1.2.5).
             out.device.extend(write(PacketType::Disconnect, &[]));
         }
     }

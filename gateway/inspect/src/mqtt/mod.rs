@@ -1,22 +1,23 @@
-//! MQTT 3.1.1 and 5.0: what a client publishes, what it subscribes to, and what comes to it.
+//! MQTT 3.1.1 and 5.0: reads what a client publishes and subscribes to, and what it receives.
 //!
-//! Sections are those of MQTT 5.0; where 3.1.1 differs, it is named. A server is what is behind the
-//! door, most often called a broker.
+//! Section numbers are those of MQTT 5.0 unless 3.1.1 is named. A server is the backend of the
+//! interface, which is usually called a broker.
 //!
 //! Decisions
-//! - CONNECT asks `connect`, and `publish` on the topic of its will. PUBLISH from the client asks
-//!   `publish` on its topic. A message or a will that names a response topic asks `subscribe` or
-//!   `publish` on that one as well, as the interface has it. Each filter of a SUBSCRIBE asks `subscribe`, and so does each PUBLISH
-//!   towards the client: what was subscribed to earlier gives nothing away.
-//! - The other packets name nothing. They are forwarded if they are well formed and may come now.
-//! - A SUBSCRIBE with too many filters is refused whole, before any of them is asked about. One with
-//!   many may take several turns; nothing else is read from its client meanwhile.
+//! - CONNECT needs `connect`, and `publish` on the topic of its will. A PUBLISH from the client
+//!   needs `publish` on its topic. A message or a will with a response topic also needs `subscribe`
+//!   or `publish` on that topic, as the interface's options say. Each filter of a SUBSCRIBE needs
+//!   `subscribe`, and so does each PUBLISH towards the client: an earlier subscription is not
+//!   enough.
+//! - Other packets name nothing. They are forwarded if they are well formed and allowed now.
+//! - A SUBSCRIBE with too many filters is refused whole, without asking the judge. One with many
+//!   filters may take several turns; meanwhile nothing else is read from its client.
 //!
 //! Invariants
-//! - What the server reads is a topic that was asked about: a topic alias (section 3.3.2.3.4)
+//! - The server reads only topics that the judge was asked about: a topic alias (section 3.3.2.3.4)
 //!   ends at the gateway.
-//! - A packet is sent whole. What the gateway itself has to say waits until one that is under way
-//!   has ended, and towards the client until CONNACK has been sent.
+//! - A packet is sent whole. The gateway's own packets wait until a packet that is being sent has
+//!   ended, and towards the client until CONNACK has been sent.
 
 mod ack;
 mod client;

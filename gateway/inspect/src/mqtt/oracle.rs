@@ -1,5 +1,4 @@
-//! Reads what has come out of a machine, in a way of its own, and compares it with what was
-//! permitted.
+//! Reads the output of a machine in a way of its own, and compares it with what was permitted.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
@@ -9,11 +8,11 @@ use super::fuzzing::{JudgeQuestion, Transcript};
 use crate::machine::Side;
 use doorward_model::{ClientIds, MqttOptions, ResponseTopics};
 
-/// A packet: the first byte, and what follows its length.
+/// A packet: the first byte, and the bytes after its length.
 type Packet<'b> = (u8, &'b [u8]);
 
-/// Every topic and filter in what has gone out was permitted, in that order; there is nothing else
-/// in it than packets that may go there.
+/// Checks that every topic and filter in the output was permitted, in that order, and that only
+/// allowed packets were sent.
 pub(super) fn check(options: MqttOptions, seen: &Transcript) {
     let device = packets(&seen.out.device);
     let client = packets(&seen.out.client);
@@ -97,13 +96,13 @@ fn permitted(seen: &Transcript, about: Side, action: Action) -> impl Iterator<It
         .map(|question| question.path.as_str())
 }
 
-/// The next of what was permitted, of which some may not have been sent, is this.
+/// Checks that this is among the next permitted paths. Some of them may not have been sent.
 fn consume<'q>(permitted: &mut impl Iterator<Item = &'q str>, operand: &str) {
     let found = permitted.any(|path| path.strip_prefix("bus/") == Some(operand));
     assert!(found, "{operand:?} was not permitted");
 }
 
-/// A response topic that has gone out was asked about, and permitted.
+/// Checks that a response topic in the output was permitted.
 fn may_name(rule: ResponseTopics, response: &str, seen: &Transcript) {
     let actions: &[Action] = match rule {
         ResponseTopics::Either => &[Action::Subscribe, Action::Publish],
@@ -115,7 +114,7 @@ fn may_name(rule: ResponseTopics, response: &str, seen: &Transcript) {
     assert!(found, "nobody may have {response:?} answered");
 }
 
-/// Only of a PUBLISH may the end be missing.
+/// Splits a stream into packets. Only a PUBLISH may be incomplete.
 fn packets(mut stream: &[u8]) -> Vec<Packet<'_>> {
     let mut packets = Vec::new();
     while let Some((first, rest)) = stream.split_first() {
@@ -148,7 +147,7 @@ fn after_properties(bytes: &[u8]) -> (&[u8], &[u8]) {
     rest.split_at(length)
 }
 
-/// The client identifier, and the topic of the will with its response topic.
+/// Returns the client identifier, and the topic of the will with its response topic.
 fn connect(body: &[u8], five: bool) -> (&str, Option<(&str, Option<&str>)>) {
     let (flags, mut rest) = (body[7], &body[10..]);
     if five {
@@ -168,7 +167,7 @@ fn connect(body: &[u8], five: bool) -> (&str, Option<(&str, Option<&str>)>) {
     (id, Some((text(&mut rest), response)))
 }
 
-/// The topic of a PUBLISH, and the one where it is to be answered.
+/// Returns the topic of a PUBLISH, and its response topic.
 fn topic(first: u8, body: &[u8], five: bool) -> (&str, Option<&str>) {
     let mut rest = body;
     let topic = text(&mut rest);
@@ -194,7 +193,7 @@ fn response_topic(properties: &[u8]) -> Option<&str> {
     found.map(|(_, mut value)| text(&mut value))
 }
 
-/// Properties: the identifier of each (table 2-4), and what follows it.
+/// Returns the identifier of each property (table 2-4), and the bytes after it.
 fn each(mut properties: &[u8]) -> Vec<(u8, &[u8])> {
     let mut all = Vec::new();
     while let Some((id, mut rest)) = properties.split_first() {
@@ -219,7 +218,7 @@ fn each(mut properties: &[u8]) -> Vec<(u8, &[u8])> {
     all
 }
 
-/// The kinds of packets that have gone out.
+/// Returns the types of the packets that were sent.
 #[cfg(test)]
 pub(super) fn kinds(seen: &Transcript) -> Vec<u8> {
     let both = [packets(&seen.out.device), packets(&seen.out.client)];

@@ -1,10 +1,10 @@
-//! The fixed header of MQTT packets, and the versions that are spoken.
+//! The fixed header of MQTT packets, and the versions of the protocol.
 
 use std::borrow::Cow;
 
 use super::reason::{Violation, malformed};
 
-/// What is spoken, by the protocol level in CONNECT (section 3.1.2.2).
+/// A version, by the protocol level in CONNECT (section 3.1.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
     /// 4: MQTT 3.1.1.
@@ -13,7 +13,7 @@ pub(super) enum Version {
     V5,
 }
 
-/// The packets, by their number (section 2.1.2).
+/// The packet types by their number (section 2.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PacketType {
     Connect = 1,
@@ -56,7 +56,7 @@ impl PacketType {
         Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
     }
 
-    /// Its flags (section 2.1.3); only those of PUBLISH say anything.
+    /// Returns its flags (section 2.1.3). Only those of PUBLISH vary.
     fn flags(self) -> Option<u8> {
         match self {
             Self::Publish => None,
@@ -65,13 +65,13 @@ impl PacketType {
         }
     }
 
-    /// The first byte of such a packet. (PUBLISH has flags of its own.)
+    /// Returns the first byte of such a packet, except PUBLISH.
     pub(super) fn first_byte(self) -> u8 {
         (self as u8) << 4 | self.flags().unwrap_or_default()
     }
 }
 
-/// The longest remaining length: four bytes of seven bits (section 2.1.4).
+/// The largest remaining length: four bytes of seven bits (section 2.1.4).
 pub(super) const LONGEST: usize = 268_435_455;
 
 /// The fixed header of a packet (section 2.1).
@@ -79,20 +79,21 @@ pub(super) const LONGEST: usize = 268_435_455;
 pub(super) struct FixedHeader {
     pub(super) kind: PacketType,
     pub(super) flags: u8,
-    /// Its own length, in bytes.
+    /// The length of the fixed header, in bytes.
     pub(super) length: usize,
-    /// How many bytes follow it.
+    /// How many bytes follow the fixed header.
     pub(super) remaining: usize,
-    /// Whether that number is in its shortest form. MQTT 5.0 demands it (section 1.5.5), 3.1.1 does
-    /// not.
+    /// Whether that number is written in its shortest form. MQTT 5.0 demands it (section 1.5.5),
+    /// 3.1.1 does not.
     pub(super) minimal: bool,
 }
 
 impl FixedHeader {
-    /// That of the first packet in `bytes`, if it is all there.
+    /// Reads the fixed header of the first packet in `bytes`; `None` if it is incomplete.
     pub(super) fn read(bytes: &[u8]) -> Result<Option<Self>, Violation> {
         let Some((first, rest)) = bytes.split_first() else { return Ok(None) };
-        let kind = PacketType::of(first >> 4).ok_or(malformed("sends a packet of no kind"))?;
+        let kind =
+            PacketType::of(first >> 4).ok_or(malformed("sends a packet of an unknown type"))?;
         let flags = first & 0x0f;
         if kind.flags().is_some_and(|fixed| fixed != flags) {
             return Err(malformed("sends a packet with reserved flags"));
@@ -101,14 +102,14 @@ impl FixedHeader {
             kind,
             flags,
             length: 1 + found.bytes,
-            // It has 28 bits.
+            // The value has 28 bits.
             remaining: found.value as usize,
             minimal: found.minimal,
         };
         Ok(varint(rest)?.map(header))
     }
 
-    /// The length of the whole packet, in bytes.
+    /// Returns the length of the whole packet, in bytes.
     pub(super) fn packet(&self) -> usize {
         self.length + self.remaining
     }
@@ -118,12 +119,12 @@ impl FixedHeader {
 #[derive(Clone, Debug)]
 pub(super) struct Packet<'b> {
     pub(super) header: FixedHeader,
-    /// The fixed header first.
+    /// The bytes, with the fixed header.
     pub(super) bytes: Cow<'b, [u8]>,
 }
 
 impl Packet<'_> {
-    /// What follows the fixed header.
+    /// Returns the bytes after the fixed header.
     pub(super) fn fields(&self) -> &[u8] {
         self.bytes.get(self.header.length..).unwrap_or_default()
     }
@@ -133,13 +134,13 @@ impl Packet<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Varint {
     pub(super) value: u32,
-    /// Its own length: 1 to 4.
+    /// The length of its encoding: 1 to 4.
     pub(super) bytes: usize,
-    /// There is no shorter form.
+    /// Whether no shorter encoding exists.
     pub(super) minimal: bool,
 }
 
-/// The variable byte integer with which `bytes` begin, if it is all there.
+/// Reads the variable byte integer at the beginning of `bytes`; `None` if it is incomplete.
 pub(super) fn varint(bytes: &[u8]) -> Result<Option<Varint>, Violation> {
     let mut value = 0;
     for (at, byte) in bytes.iter().take(4).enumerate() {
@@ -163,7 +164,7 @@ pub(super) fn put_varint(mut value: usize, to: &mut Vec<u8>) {
     }
 }
 
-/// Writes a packet of the gateway's own, or one that it changes.
+/// Writes a packet that the gateway makes or changes.
 pub(super) fn write(kind: PacketType, fields: &[&[u8]]) -> Vec<u8> {
     let remaining = fields.iter().map(|field| field.len()).sum();
     let mut packet = Vec::with_capacity(5 + remaining);

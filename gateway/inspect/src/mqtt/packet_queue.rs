@@ -1,19 +1,20 @@
-//! What is on its way to one side of an MQTT connection.
+//! The packets towards one side of an MQTT connection.
 
 use super::packet::LONGEST;
 use super::reason::{Violation, quota_exceeded, too_large};
 
-/// How many bytes may wait until a packet that is under way has ended.
+/// The most bytes that may wait until a packet has been sent.
 pub(super) const WAITING: usize = 256 * 1024;
 
-/// The way to one side: packets go there whole, one after the other.
+/// A queue of packets towards one side. They are sent whole, one after the other.
 #[derive(Debug)]
 pub(super) struct PacketQueue {
-    /// Nothing else can go there now: a packet is under way, or CONNACK has to be the first one.
+    /// Whether other packets must wait: a packet is being sent, or CONNACK must come first.
     busy: bool,
-    /// Whole packets that wait for that.
+    /// The packets that wait.
     waiting: Vec<u8>,
-    /// The largest packet that is taken there, in bytes (Maximum Packet Size, section 3.1.2.11.4).
+    /// The largest packet that this side accepts, in bytes (Maximum Packet Size, section
+    /// 3.1.2.11.4).
     limit: usize,
 }
 
@@ -39,7 +40,7 @@ impl PacketQueue {
         Ok(())
     }
 
-    /// A whole packet, as soon as it can go there.
+    /// Sends a whole packet as soon as possible.
     pub(super) fn put(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), Violation> {
         self.check(packet.len())?;
         if !self.busy {
@@ -52,15 +53,15 @@ impl PacketQueue {
         Ok(())
     }
 
-    /// A packet that goes there before any other: CONNACK and, before it, AUTH.
+    /// Sends a packet before all others: CONNACK and, before it, AUTH.
     pub(super) fn first(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), Violation> {
         self.check(packet.len())?;
         out.extend_from_slice(packet);
         Ok(())
     }
 
-    /// The beginning of a packet of so many bytes in all; what follows it passes by, up to
-    /// [`Self::end`].
+    /// Sends the beginning of a packet of `packet` bytes. The caller writes the rest directly, and
+    /// then calls [`Self::end`].
     pub(super) fn begin(
         &mut self,
         packet: usize,
@@ -73,7 +74,7 @@ impl PacketQueue {
         Ok(())
     }
 
-    /// The packet under way has ended, or the first one has gone: what has waited goes there.
+    /// Sends the waiting packets, after a packet or the CONNACK has been sent.
     pub(super) fn end(&mut self, out: &mut Vec<u8>) {
         self.busy = false;
         out.append(&mut self.waiting);

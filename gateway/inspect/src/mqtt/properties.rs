@@ -16,11 +16,10 @@ pub(super) const ALIAS: u8 = 0x23;
 const USER_PROPERTY: u8 = 0x26;
 pub(super) const PACKET_MAXIMUM: u8 = 0x27;
 
-/// How many properties one packet may have. Most are there once; of the others a peer may make up
-/// as many as it likes.
+/// The most properties of a packet. Most may occur once; the others, as often as a peer likes.
 pub(super) const MOST: usize = 1024;
 
-/// Where properties stand.
+/// The packet or part in which properties occur.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PropertyContext {
     Connect,
@@ -61,18 +60,18 @@ enum Form {
 enum Value<'b> {
     Number(u32),
     Text(&'b str),
-    /// Nothing here looks at it.
+    /// A value that nothing here reads.
     Other,
 }
 
 struct Property<'b> {
     id: u8,
     value: Value<'b>,
-    /// All of its bytes.
+    /// All bytes of the property.
     raw: &'b [u8],
 }
 
-/// The form of the property `id`, if it can stand in that place (table 2-4).
+/// Returns the form of the property `id`, if it may occur in that context (table 2-4).
 fn form(id: u8, context: PropertyContext) -> Option<Form> {
     use PropertyContext as P;
     let (form, contexts): (Form, &[PropertyContext]) = match id {
@@ -102,7 +101,7 @@ fn form(id: u8, context: PropertyContext) -> Option<Form> {
         // Receive Maximum.
         0x21 => (Form::Count, &[P::Connect, P::Connack]),
         ALIAS_MAXIMUM => (Form::Two, &[P::Connect, P::Connack]),
-        // What is wrong with 0 has a reason code of its own.
+        // The error for the value 0 has a reason code of its own.
         ALIAS => (Form::Two, &[P::Publish]),
         // Maximum QoS, Retain Available.
         0x24 | 0x25 => (Form::Switch, &[P::Connack]),
@@ -134,7 +133,7 @@ impl Form {
             Self::Text => Ok(Value::Text(reader.text()?)),
             Self::Topic => match reader.text()? {
                 topic if is_topic(topic) => Ok(Value::Text(topic)),
-                _ => Err(protocol_error("names a response topic that is none")),
+                _ => Err(protocol_error("names an invalid response topic")),
             },
             Self::Binary => reader.binary().map(|_| Value::Other),
             Self::Pair => {
@@ -151,7 +150,7 @@ fn property<'b>(
     context: PropertyContext,
 ) -> Result<Property<'b>, Violation> {
     let start = reader.rest();
-    // Every identifier that there is has one byte, and a longer form of it is malformed.
+    // Every identifier has one byte; a longer form of it is malformed.
     let id = reader.byte()?;
     let form = form(id, context).ok_or(malformed("sends a property that cannot be there"))?;
     let value = form.read(reader)?;
@@ -167,12 +166,13 @@ pub(super) struct Properties<'b> {
 }
 
 impl<'b> Properties<'b> {
-    /// Of a packet that has no room for any.
+    /// Returns the properties of a packet that has none.
     pub(super) fn none(context: PropertyContext) -> Self {
         Self { context, raw: &[] }
     }
 
-    /// Reads their length and each of them: that it may stand here, only once, and is well formed.
+    /// Reads the length and each property. Checks that each is allowed here, well formed, and not
+    /// repeated.
     pub(super) fn read(
         reader: &mut FieldReader<'b>,
         context: PropertyContext,
@@ -186,7 +186,8 @@ impl<'b> Properties<'b> {
                 return Err(quota_exceeded("sends too many properties at once"));
             }
             let Property { id, .. } = property(&mut rest, context)?;
-            // A message has one identifier for each subscription that it meets (section 3.3.2.3.8).
+            // A message has one identifier for each subscription that it matches (section
+            // 3.3.2.3.8).
             let many = id == USER_PROPERTY
                 || (id == SUBSCRIPTION_ID && context == PropertyContext::Publish);
             if !many && seen & 1 << id != 0 {
@@ -199,7 +200,7 @@ impl<'b> Properties<'b> {
 
     fn iter(self) -> impl Iterator<Item = Property<'b>> {
         let mut rest = FieldReader::new(self.raw);
-        // None of them is missed: each was read before.
+        // Each was read before, so none is skipped.
         std::iter::from_fn(move || property(&mut rest, self.context).ok())
     }
 
@@ -225,12 +226,12 @@ impl<'b> Properties<'b> {
         }
     }
 
-    /// As they came, without their length.
+    /// Returns their bytes, without the length.
     pub(super) fn raw(self) -> &'b [u8] {
         self.raw
     }
 
-    /// As they came, but for those.
+    /// Returns their bytes without those properties.
     pub(super) fn without(self, ids: &[u8]) -> Vec<u8> {
         let mut kept = Vec::with_capacity(self.raw.len());
         for property in self.iter().filter(|property| !ids.contains(&property.id)) {

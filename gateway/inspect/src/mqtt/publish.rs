@@ -9,17 +9,17 @@ use super::topic::is_topic;
 /// A PUBLISH up to its payload (section 3.3).
 pub(super) struct Publish<'b> {
     header: FixedHeader,
-    /// 0, 1 or 2.
+    /// Its quality of service: 0, 1 or 2.
     pub(super) qos: u8,
-    /// It may have been sent before.
+    /// Whether it may be a repetition.
     pub(super) again: bool,
-    /// Empty only where an alias stands for it.
+    /// The topic. It is empty only if an alias stands for it.
     pub(super) topic: &'b str,
-    /// 0 if there is none, at QoS 0.
+    /// The packet identifier; 0 if there is none, at QoS 0.
     pub(super) id: u16,
     pub(super) properties: Properties<'b>,
     pub(super) alias: Option<u16>,
-    /// All of it, fixed header included.
+    /// All bytes up to the payload, with the fixed header.
     head: &'b [u8],
 }
 
@@ -42,22 +42,22 @@ impl<'b> Publish<'b> {
             return Err(protocol_error("publishes without a topic"));
         }
         if !(is_topic(topic) || topic.is_empty() && alias.is_some()) {
-            return Err(malformed("publishes to a topic that is none"));
+            return Err(malformed("publishes to an invalid topic"));
         }
         Ok(Self { header, qos, again, topic, id, properties, alias, head })
     }
 
-    /// How long its payload is, in bytes.
+    /// Returns the length of its payload, in bytes.
     pub(super) fn payload(&self) -> usize {
         self.header.packet() - self.head.len()
     }
 
-    /// As it came.
+    /// Returns the bytes up to the payload.
     pub(super) fn head(&self) -> &'b [u8] {
         self.head
     }
 
-    /// The same message with its topic by name and not by alias, up to its payload.
+    /// Returns the message up to its payload, with its topic in place of the alias.
     pub(super) fn unaliased(&self, topic: &str) -> Vec<u8> {
         let mut fields = Vec::with_capacity(self.head.len() + topic.len());
         fields.extend(u16::try_from(topic.len()).unwrap_or_default().to_be_bytes());

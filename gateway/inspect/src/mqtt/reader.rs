@@ -1,9 +1,9 @@
-//! Takes the fields of a packet one after the other.
+//! Reads the fields of a packet one by one.
 
 use super::packet::varint;
 use super::reason::{Violation, malformed, protocol_error};
 
-/// What is left of a packet: its fields are taken one after the other (section 1.5).
+/// A reader of a packet's fields (section 1.5).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FieldReader<'b>(&'b [u8]);
 
@@ -20,7 +20,7 @@ impl<'b> FieldReader<'b> {
         self.0.is_empty()
     }
 
-    /// Nothing follows the last field.
+    /// Checks that nothing follows the last field.
     pub(super) fn end(self) -> Result<(), Violation> {
         if self.is_empty() {
             Ok(())
@@ -57,7 +57,7 @@ impl<'b> FieldReader<'b> {
         self.array().map(u32::from_be_bytes)
     }
 
-    /// A packet identifier, which is not 0 (section 2.2.1).
+    /// Reads a packet identifier, which is not 0 (section 2.2.1).
     pub(super) fn packet_id(&mut self) -> Result<u16, Violation> {
         match self.two()? {
             0 => Err(protocol_error("uses 0 as a packet identifier")),
@@ -65,26 +65,26 @@ impl<'b> FieldReader<'b> {
         }
     }
 
-    /// A variable byte integer in its shortest form (section 1.5.5), as only MQTT 5.0 has it within
-    /// packets.
+    /// Reads a variable byte integer in its shortest form (section 1.5.5). Within packets, only
+    /// MQTT 5.0 has it.
     pub(super) fn varint(&mut self) -> Result<u32, Violation> {
         match varint(self.0)? {
             Some(found) if found.minimal => {
                 self.take(found.bytes)?;
                 Ok(found.value)
             }
-            Some(_) => Err(malformed("writes a number longer than need be")),
+            Some(_) => Err(malformed("writes a length with more bytes than needed")),
             None => Err(malformed("sends a packet shorter than its fields")),
         }
     }
 
-    /// Binary data (section 1.5.6).
+    /// Reads binary data (section 1.5.6).
     pub(super) fn binary(&mut self) -> Result<&'b [u8], Violation> {
         let length = self.two()?;
         self.take(length.into())
     }
 
-    /// A string: well-formed UTF-8, without U+0000 (section 1.5.4).
+    /// Reads a string: well-formed UTF-8 without U+0000 (section 1.5.4).
     pub(super) fn text(&mut self) -> Result<&'b str, Violation> {
         let text = str::from_utf8(self.binary()?);
         match text {

@@ -1,14 +1,14 @@
-//! The reasons for which MQTT refuses or ends.
+//! Reasons for which MQTT refuses packets or ends connections.
 
 use super::packet::PacketType;
 use crate::machine::Side;
 
-/// What is wrong with a packet: the flow ends.
+/// A violation of the protocol, which ends the flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Violation {
-    /// What a client that speaks MQTT 5.0 is told (section 4.13).
+    /// The reason code for a client of MQTT 5.0 (section 4.13).
     pub(super) reason: u8,
-    /// The end of a sentence about whoever has sent it.
+    /// What is wrong, as the end of a sentence about the sender.
     pub(super) what: &'static str,
 }
 
@@ -23,28 +23,29 @@ pub(super) const ALIAS_INVALID: u8 = 0x94;
 pub(super) const TOO_LARGE: u8 = 0x95;
 pub(super) const QUOTA_EXCEEDED: u8 = 0x97;
 
-/// A packet that cannot be parsed.
+/// Returns the violation by a packet that cannot be parsed.
 pub(super) fn malformed(what: &'static str) -> Violation {
     Violation { reason: MALFORMED, what }
 }
 
-/// A packet that can be parsed, and is not allowed by the protocol.
+/// Returns the violation by a packet that can be parsed and that the protocol forbids.
 pub(super) fn protocol_error(what: &'static str) -> Violation {
     Violation { reason: PROTOCOL_ERROR, what }
 }
 
-/// A packet larger than the gateway holds, or than whoever gets it takes.
+/// Returns the violation by a packet that is larger than the gateway stores, or than its receiver
+/// accepts.
 pub(super) fn too_large(what: &'static str) -> Violation {
     Violation { reason: TOO_LARGE, what }
 }
 
-/// More than the gateway keeps.
+/// Returns the violation by asking for more than the gateway stores.
 pub(super) fn quota_exceeded(what: &'static str) -> Violation {
     Violation { reason: QUOTA_EXCEEDED, what }
 }
 
-/// A reason code that this kind of packet can have from that side (the tables of sections 3.2.2.2,
-/// 3.4.2.1 and so on to 3.15.2.1).
+/// Checks that packets of this type may have this reason code from that side (the tables of
+/// sections 3.2.2.2, 3.4.2.1 and so on to 3.15.2.1).
 pub(super) fn reason(kind: PacketType, from: Side, code: u8) -> Result<u8, Violation> {
     let by_server = from == Side::Device;
     let known = match kind {
@@ -52,7 +53,7 @@ pub(super) fn reason(kind: PacketType, from: Side, code: u8) -> Result<u8, Viola
             matches!(code, 0x00 | 0x80..=0x8a | 0x8c | 0x90 | 0x95 | 0x97 | 0x99..=0x9d | 0x9f)
         }
         PacketType::Puback | PacketType::Pubrec => match code {
-            // No matching subscribers: only a server can know.
+            // No matching subscribers: only a server knows.
             0x10 => by_server,
             _ => matches!(code, 0x00 | 0x80 | 0x83 | 0x87 | 0x90 | 0x91 | 0x97 | 0x99),
         },
@@ -66,9 +67,9 @@ pub(super) fn reason(kind: PacketType, from: Side, code: u8) -> Result<u8, Viola
         }
         PacketType::Disconnect => match code {
             0x00 | 0x80..=0x83 | 0x90 | 0x93..=0x99 => true,
-            // With the will.
+            // Disconnect with will message.
             0x04 => !by_server,
-            // 0x8c is in the table of section 2.4 only.
+            // 0x8c is only in the table of section 2.4.
             0x87 | 0x89 | 0x8b..=0x8f | 0x9a..=0xa2 => by_server,
             _ => false,
         },

@@ -1,23 +1,23 @@
-//! Response topics (section 4.10): whoever answers a message publishes where the message says, so
-//! that is asked about as well.
+//! Response topics (section 4.10). The receivers of a message publish their answers on the topic
+//! that it names, so a client needs a right on that topic as well.
 
 use doorward_model::{Action, Name, Path, ResponseTopics};
 use smallvec::{SmallVec, smallvec};
 
 use crate::machine::{Judge, Need};
 
-/// Why a message is refused whose response topic the interface does not take, in a word for the
+/// Why a message is refused whose response topic the interface does not allow, in a word for the
 /// record.
 const REFUSED: &str = "response-topic";
 
-/// What a message needs: to be published on its topic and, if it names a response topic, a right on
-/// that one.
+/// The needs of a message: to publish on its topic and, if it names a response topic, a right on
+/// that topic.
 #[derive(Clone, Debug)]
 pub(super) struct Needs(SmallVec<[Need; 2]>);
 
 impl Needs {
-    /// Those of a message on `path`, which may name `response`, where `rule` says who may. None if
-    /// nobody may, or if that topic is too long to be asked about.
+    /// Returns the needs of a message on `path` that may name `response`. `rule` says which right
+    /// that needs. `None` if no client may name one, or if the topic is too long to ask about.
     fn new(
         path: &Path,
         response: Option<&str>,
@@ -38,7 +38,7 @@ impl Needs {
         Some(Self(needs))
     }
 
-    /// Those of such a message if it may be published now, else none.
+    /// Returns the needs of such a message if it may be published now.
     pub(super) fn met(
         path: &Path,
         response: Option<&str>,
@@ -53,7 +53,7 @@ impl Needs {
         needs.filter(|needs| needs.are_met(judge))
     }
 
-    /// Whether such a message may be published now.
+    /// Returns whether such a message may be published now.
     pub(super) fn are_met(&self, judge: &mut dyn Judge) -> bool {
         judge.meets(&self.0)
     }

@@ -1,4 +1,4 @@
-//! What becomes of an MQTT server's packets.
+//! Handles the packets of an MQTT server.
 
 use doorward_model::{Action, Path};
 use smallvec::SmallVec;
@@ -18,7 +18,8 @@ use super::topic::ALIASES;
 use crate::machine::{Judge, Out, Side};
 
 impl MqttSession {
-    /// A packet from the server, which may come now; a PUBLISH up to its payload, which is returned.
+    /// Handles a packet from the server that is allowed now. Returns the payload of a PUBLISH,
+    /// which has been read up to it.
     pub(super) fn read_server(
         &mut self,
         packet: &Packet<'_>,
@@ -37,7 +38,7 @@ impl MqttSession {
             PacketType::Unsuback => unsuback(self.version, fields)?,
             PacketType::Pingresp => {
                 FieldReader::new(fields).end()?;
-                // One is like another; the client gets as many as it has asked for.
+                // All PINGRESPs are equal. The client gets as many as it sent PINGREQs.
                 if std::mem::take(&mut self.pinged) {
                     return Ok(None);
                 }
@@ -51,7 +52,7 @@ impl MqttSession {
                 let method = self.method.as_deref().unwrap_or_default();
                 let code = auth(Side::Device, method, fields)?;
                 if !self.accepted {
-                    // That it has succeeded is for CONNACK to say.
+                    // Only CONNACK may report success.
                     if code == SUCCESS {
                         return Err(protocol_error("ends an authentication without CONNACK"));
                     }
@@ -101,7 +102,7 @@ impl MqttSession {
         Ok(())
     }
 
-    /// A message for the client: what it has subscribed to is asked about now.
+    /// Handles a message for the client: asks whether the client may have it now.
     fn deliver(
         &mut self,
         packet: &Packet<'_>,
@@ -121,15 +122,15 @@ impl MqttSession {
             self.to_client.begin(head.len() + left, head, &mut out.client)?;
             return Ok(Some(PublishPayload { left, fate: Fate::Forwarded }));
         }
-        // To the server it has arrived: so it is not sent again, and the client's Receive Maximum
-        // counts what the client can have seen.
+        // The server must take the message as delivered. So it does not repeat it, and the client's
+        // Receive Maximum counts only messages that the client can have seen.
         let answer = match publish.qos {
             0 => SmallVec::new(),
             1 => answer(PacketType::Puback, id, SUCCESS),
             _ => {
-                // One that is sent again may have reached the client on an earlier connection. It
-                // gets the PUBREL then, lest it wait for it: it answers that in any case (section
-                // 4.3.3).
+                // A repeated message may have reached the client on an earlier connection. Then the
+                // client gets the PUBREL as well, so that it does not wait for it; it answers in
+                // any case (section 4.3.3).
                 if !publish.again {
                     self.withheld.insert(id);
                 }

@@ -1,4 +1,4 @@
-//! An MQTT connection after CONNECT: subscriptions, aliases, what waits for an answer.
+//! An MQTT connection after CONNECT: its subscriptions, aliases and waiting packets.
 
 use std::collections::BTreeSet;
 
@@ -17,31 +17,32 @@ use super::subscribing::Subscribing;
 use super::topic::Aliases;
 use crate::machine::{Judge, Out, Side};
 
-/// A connection whose CONNECT has been forwarded.
+/// An MQTT connection whose CONNECT has been forwarded.
 #[derive(Debug)]
 pub(super) struct MqttSession {
     pub(super) version: Version,
     pub(super) interface: Name,
-    /// CONNACK has let the client in.
+    /// Whether CONNACK has accepted the client.
     pub(super) accepted: bool,
-    /// Who may name a response topic.
+    /// Which right a response topic needs.
     pub(super) responses: ResponseTopics,
-    /// What the will needs, as long as the server may publish it.
+    /// The needs of the will, while the server may publish it.
     pub(super) will: Option<Needs>,
-    /// How the client authenticates beyond a user name and a password (section 4.12).
+    /// The client's authentication method in addition to user name and password (section 4.12).
     pub(super) method: Option<Box<str>>,
-    /// The session was to outlive the connection.
+    /// Whether the session is to outlive the connection.
     pub(super) lasts: bool,
-    /// The client has no identifier but what the gateway has made up.
+    /// Whether the client gave no identifier, so that the gateway made one.
     pub(super) nameless: bool,
     pub(super) aliases: Aliases,
     pub(super) awaited: Awaited,
-    /// A SUBSCRIBE whose filters have not all been decided.
+    /// A SUBSCRIBE whose filters are not all decided.
     pub(super) subscribing: Option<Box<Subscribing<'static>>>,
     pub(super) held: HeldFilters,
-    /// The packet identifiers of the server's, QoS 2, that the client does not see; at most 65535.
+    /// The packet identifiers of the server's messages of QoS 2 that the client does not get; at
+    /// most 65535.
     pub(super) withheld: BTreeSet<u16>,
-    /// A PINGREQ of the gateway's own has not been answered.
+    /// Whether a PINGREQ of the gateway's own waits for its answer.
     pub(super) pinged: bool,
     pub(super) to_client: PacketQueue,
     pub(super) to_server: PacketQueue,
@@ -55,7 +56,7 @@ impl MqttSession {
         interface: Name,
     ) -> Self {
         let properties = connect.properties;
-        // CONNACK goes before everything else.
+        // CONNACK must come first.
         let mut to_client = PacketQueue::new(true);
         to_client.limit(properties.number(PACKET_MAXIMUM));
         Self {
@@ -78,12 +79,12 @@ impl MqttSession {
         }
     }
 
-    /// Whether such a packet may come now from that side (table 2-1). A client need not wait for
-    /// CONNACK (section 3.1.4), unless it authenticates by AUTH (section 3.1.2.11.9).
+    /// Checks that such a packet may come now from that side (table 2-1). A client need not wait
+    /// for CONNACK (section 3.1.4), unless it authenticates by AUTH (section 3.1.2.11.9).
     pub(super) fn admit(&self, from: Side, header: &FixedHeader) -> Result<Version, Violation> {
         use PacketType as K;
         if self.version == Version::V5 && !header.minimal {
-            return Err(malformed("writes a number longer than need be"));
+            return Err(malformed("writes a length with more bytes than needed"));
         }
         let fits = match (from, header.kind) {
             (_, K::Auth) => self.method.is_some(),
@@ -100,10 +101,14 @@ impl MqttSession {
             }
             _ => false,
         };
-        if fits { Ok(self.version) } else { Err(protocol_error("sends what it may not send now")) }
+        if fits {
+            Ok(self.version)
+        } else {
+            Err(protocol_error("sends a packet that it may not send now"))
+        }
     }
 
-    /// The payload of a PUBLISH has come to its end.
+    /// Handles the end of a PUBLISH's payload.
     pub(super) fn published(
         &mut self,
         from: Side,
@@ -124,8 +129,8 @@ impl MqttSession {
         Ok(())
     }
 
-    /// Lets the server know that the client has said something, which has gone no further: its keep
-    /// alive (section 3.1.2.10) counts what it hears.
+    /// Sends the server a PINGREQ for a client packet that was not forwarded, since the server's
+    /// keep alive counts the packets that it gets (section 3.1.2.10).
     pub(super) fn ping(&mut self, out: &mut Out) -> Result<(), Violation> {
         if self.pinged {
             return Ok(());
@@ -134,12 +139,12 @@ impl MqttSession {
         self.to_server.put(&write(PacketType::Pingreq, &[]), &mut out.device)
     }
 
-    /// Whether the server may publish the will. If there is none, there is nothing to ask.
+    /// Returns whether the server may publish the will. Without a will it asks nothing.
     pub(super) fn may_leave_will(&self, judge: &mut dyn Judge) -> bool {
         self.will.as_ref().is_none_or(|will| will.are_met(judge))
     }
 
-    /// How many bytes it holds of packets, about.
+    /// Returns about how many bytes of packets it stores.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn bytes_held(&self) -> usize {
         assert!(self.held.len() <= super::held_filters::HELD, "the client has too many filters");

@@ -1,4 +1,4 @@
-//! Reads SUBSCRIBE and UNSUBSCRIBE.
+//! Reads SUBSCRIBE, SUBACK, UNSUBSCRIBE and UNSUBACK.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ use super::reason::{
 use super::topic::{filter, is_shared};
 use crate::machine::Side;
 
-/// How many filters may be in one packet.
+/// The most filters of a packet.
 pub(super) const FILTERS: usize = 1024;
-/// How many may wait for SUBACK.
+/// The most filters that wait for a SUBACK.
 pub(super) const WAITING: usize = 16 * 1024;
 
 /// A SUBSCRIBE (section 3.8).
@@ -22,19 +22,19 @@ pub(super) struct Subscribe<'b> {
     version: Version,
     pub(super) id: u16,
     properties: Properties<'b>,
-    /// At least one, and how many.
+    /// The filters, at least one, and their number.
     pub(super) filters: Filters<'b>,
     pub(super) count: usize,
 }
 
-/// The filters of a SUBSCRIBE, one after the other, which have been checked.
+/// The filters of a SUBSCRIBE, which have been checked.
 #[derive(Clone, Copy)]
 pub(super) struct Filters<'b>(FieldReader<'b>);
 
 /// A filter of a SUBSCRIBE, with its options.
 pub(super) struct Filter<'b> {
     pub(super) text: &'b str,
-    /// All of its bytes.
+    /// The bytes of the filter and its options.
     raw: &'b [u8],
 }
 
@@ -45,7 +45,7 @@ impl<'b> From<&'b [u8]> for Filters<'b> {
 }
 
 impl Filters<'_> {
-    /// How many bytes they are.
+    /// Returns how many bytes they have.
     pub(super) fn bytes(self) -> usize {
         self.0.rest().len()
     }
@@ -83,7 +83,7 @@ impl<'b> Subscribe<'b> {
         while !reader.is_empty() {
             count += 1;
             if count > FILTERS {
-                // They are only counted, since each has to be refused.
+                // These filters are only counted, since the SUBACK must refuse each.
                 reader.binary()?;
                 reader.byte()?;
                 continue;
@@ -97,7 +97,7 @@ impl<'b> Subscribe<'b> {
         Ok(Self { version, id, properties, filters, count })
     }
 
-    /// The same, of the filters that are permitted only.
+    /// Returns the SUBSCRIBE with the permitted filters alone.
     pub(super) fn packet(&self, permitted: &[bool]) -> Vec<u8> {
         let mut length = Vec::new();
         if self.version == Version::V5 {
@@ -111,12 +111,12 @@ impl<'b> Subscribe<'b> {
         write(PacketType::Subscribe, &[&id, &length, self.properties.raw(), &filters])
     }
 
-    /// The SUBACK that refuses all of it.
+    /// Returns the SUBACK that refuses all filters.
     pub(super) fn refusal(&self) -> Vec<u8> {
         self.answered(refused(self.version))
     }
 
-    /// The SUBACK that says that it asks for too much (section 3.9.3).
+    /// Returns the SUBACK for too many filters (section 3.9.3).
     pub(super) fn too_many(&self) -> Vec<u8> {
         self.answered(match self.version {
             Version::V311 => 0x80,
@@ -132,7 +132,7 @@ impl<'b> Subscribe<'b> {
     }
 }
 
-/// What a filter that is not permitted is answered with (section 3.9.3).
+/// Returns the code for a filter that is not permitted (section 3.9.3).
 fn refused(version: Version) -> u8 {
     match version {
         Version::V311 => 0x80,
@@ -140,7 +140,7 @@ fn refused(version: Version) -> u8 {
     }
 }
 
-/// The options of a filter (section 3.8.3.1); in 3.1.1 the QoS only.
+/// Checks the options of a filter (section 3.8.3.1); in 3.1.1 they are the QoS alone.
 fn options(version: Version, filter: &str, options: u8) -> Result<(), Violation> {
     let reserved = match version {
         Version::V311 => 0b1111_1100,
@@ -151,15 +151,15 @@ fn options(version: Version, filter: &str, options: u8) -> Result<(), Violation>
     }
     let no_local = options & 0b0000_0100 != 0;
     if options & 0b11 == 3 || options & 0b0011_0000 == 0b0011_0000 {
-        return Err(protocol_error("sends subscription options that are none"));
+        return Err(protocol_error("sends invalid subscription options"));
     }
     if no_local && is_shared(filter) {
-        return Err(protocol_error("shares a subscription without its own messages"));
+        return Err(protocol_error("sets No Local on a shared subscription"));
     }
     Ok(())
 }
 
-/// Checks an UNSUBSCRIBE (section 3.10), and forgets its filters.
+/// Checks an UNSUBSCRIBE (section 3.10), and removes its filters.
 pub(super) fn unsubscribe(
     version: Version,
     fields: &[u8],
@@ -175,7 +175,7 @@ pub(super) fn unsubscribe(
     while !rest.is_empty() {
         filter(rest.text()?)?;
         count += 1;
-        // UNSUBACK has no word for it.
+        // UNSUBACK has no code for it.
         if count > FILTERS {
             return Err(quota_exceeded("unsubscribes from too many filters at once"));
         }
@@ -186,7 +186,7 @@ pub(super) fn unsubscribe(
     Ok(())
 }
 
-/// The subscriptions that wait for SUBACK: which of their filters were permitted.
+/// The subscriptions that wait for a SUBACK, with which of their filters were permitted.
 #[derive(Debug, Default)]
 pub(super) struct Awaited {
     subscriptions: BTreeMap<u16, Vec<bool>>,
@@ -194,7 +194,7 @@ pub(super) struct Awaited {
 }
 
 impl Awaited {
-    /// Whether one more can wait.
+    /// Checks that one more can wait.
     pub(super) fn takes(&self, subscribe: &Subscribe<'_>) -> Result<(), Violation> {
         if self.subscriptions.contains_key(&subscribe.id) {
             return Err(protocol_error("uses a packet identifier that is in use"));
@@ -210,8 +210,8 @@ impl Awaited {
         self.subscriptions.insert(id, permitted);
     }
 
-    /// What the client gets for the server's SUBACK (section 3.9): a code for each of its filters,
-    /// in their order.
+    /// Returns the SUBACK for the client from the server's (section 3.9): a code for each of the
+    /// client's filters, in their order.
     pub(super) fn suback(&mut self, version: Version, fields: &[u8]) -> Result<Vec<u8>, Violation> {
         let mut reader = FieldReader::new(fields);
         let id = reader.packet_id()?;
@@ -220,7 +220,7 @@ impl Awaited {
         for code in codes {
             match version {
                 Version::V311 if !matches!(code, 0..=2 | 0x80) => {
-                    return Err(protocol_error("gives a return code that is none"));
+                    return Err(protocol_error("gives an unknown return code"));
                 }
                 Version::V311 => {}
                 Version::V5 => {
@@ -228,18 +228,20 @@ impl Awaited {
                 }
             }
         }
-        let permitted =
-            self.subscriptions.remove(&id).ok_or(protocol_error("answers what was not asked"))?;
+        let permitted = self
+            .subscriptions
+            .remove(&id)
+            .ok_or(protocol_error("answers a SUBSCRIBE that was not sent"))?;
         self.filters -= permitted.len();
         if codes.len() != permitted.iter().filter(|permitted| **permitted).count() {
             return Err(protocol_error("answers another number of filters than it was asked"));
         }
         let mut codes = codes.iter().copied();
-        let place = |permitted: &bool| {
+        let code = |permitted: &bool| {
             let code = if *permitted { codes.next() } else { None };
             code.unwrap_or(refused(version))
         };
-        let merged: Vec<u8> = permitted.iter().map(place).collect();
+        let merged: Vec<u8> = permitted.iter().map(code).collect();
         let mut length = Vec::new();
         if version == Version::V5 {
             put_varint(properties.raw().len(), &mut length);

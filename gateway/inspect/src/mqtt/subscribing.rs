@@ -1,4 +1,4 @@
-//! A SUBSCRIBE whose filters are decided one by one, in as many turns as that takes.
+//! Decides the filters of a SUBSCRIBE one by one, in several turns if needed.
 
 use std::borrow::Cow;
 
@@ -13,13 +13,13 @@ use crate::machine::{Judge, Out, Side};
 /// Why a SUBSCRIBE is refused whole, in a word for the record.
 const TOO_MANY: &str = "too-many-filters";
 
-/// How far a SUBSCRIBE has been decided.
+/// A SUBSCRIBE that is being decided.
 #[derive(Debug)]
 pub(super) struct Subscribing<'b> {
     packet: Packet<'b>,
-    /// Where in its fields the first filter stands that has not been decided.
+    /// The position of the first undecided filter in its fields.
     next: usize,
-    /// What was said of those before it.
+    /// The answers to the filters before it.
     permitted: Vec<bool>,
 }
 
@@ -31,14 +31,14 @@ impl<'b> Subscribing<'b> {
         Self { packet: Packet { header: packet.header, bytes }, next, permitted }
     }
 
-    /// The same, when the turn is over and it has to wait.
+    /// Returns it with its own copy of the packet, when the turn is over and it must wait.
     fn kept(self) -> Box<Subscribing<'static>> {
         let Self { packet: Packet { header, bytes }, next, permitted } = self;
         let packet = Packet { header, bytes: Cow::Owned(bytes.into_owned()) };
         Box::new(Subscribing { packet, next, permitted })
     }
 
-    /// Decides filter after filter, as long as the turn is not over. Whether all have been.
+    /// Decides filters until the turn is over. Returns whether all are decided.
     fn decide(&mut self, interface: &Name, judge: &mut dyn Judge) -> bool {
         let fields = self.packet.fields();
         let mut filters = Filters::from(fields.get(self.next..).unwrap_or_default());
@@ -52,7 +52,7 @@ impl<'b> Subscribing<'b> {
         filters.bytes() == 0
     }
 
-    /// How many bytes it keeps.
+    /// Returns how many bytes it stores.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn bytes(&self) -> usize {
         self.packet.bytes.len() + self.permitted.capacity()
@@ -60,12 +60,12 @@ impl<'b> Subscribing<'b> {
 }
 
 impl MqttSession {
-    /// Whether what comes from that side has to wait until a SUBSCRIBE has been decided.
+    /// Returns whether packets from that side must wait until a SUBSCRIBE is decided.
     pub(super) fn subscribes(&self, from: Side) -> bool {
         from == Side::Client && self.subscribing.is_some()
     }
 
-    /// A SUBSCRIBE of the client's: its filters are decided, unless there are too many.
+    /// Handles a SUBSCRIBE of the client: decides its filters, unless there are too many.
     pub(super) fn subscribe(
         &mut self,
         packet: &Packet<'_>,
@@ -83,7 +83,7 @@ impl MqttSession {
         self.decide(Subscribing::new(packet, &subscribe), judge, out)
     }
 
-    /// Goes on with the SUBSCRIBE that has begun to be decided.
+    /// Goes on with the SUBSCRIBE that is being decided.
     pub(super) fn subscribe_on(
         &mut self,
         judge: &mut dyn Judge,
@@ -95,8 +95,8 @@ impl MqttSession {
         }
     }
 
-    /// The permitted filters go to the server, under the same packet identifier; SUBACK is completed
-    /// on its way back.
+    /// Decides filters and, after the last one, sends the permitted filters to the server with the
+    /// same packet identifier. The SUBACK is completed when it comes back.
     fn decide(
         &mut self,
         mut subscribing: Subscribing<'_>,

@@ -6,18 +6,18 @@ use doorward_model::{Name, Path};
 
 use super::reason::{ALIAS_INVALID, Violation, malformed, protocol_error, quota_exceeded};
 
-/// How many topic aliases a client can have, whatever the server would take.
+/// The most topic aliases of a client, even if the server allows more.
 pub(super) const ALIASES: u16 = 32;
-/// The longest topic that can have an alias, in bytes. A PUBLISH of 8 bytes grows by so much.
+/// The longest topic that may have an alias, in bytes. A PUBLISH of 8 bytes grows by as much.
 pub(super) const ALIASED: usize = 512;
 
-/// Whether a text is a topic name (section 4.7): not empty, without wildcards.
+/// Returns whether a text is a topic name (section 4.7): not empty, without wildcards.
 pub(super) fn is_topic(text: &str) -> bool {
     !text.is_empty() && !text.contains(['+', '#'])
 }
 
-/// Whether a text is a topic filter (sections 4.7.1 and 4.8.2). Servers share subscriptions with
-/// clients of 3.1.1, too.
+/// Returns whether a text is a topic filter (sections 4.7.1 and 4.8.2). Servers allow shared
+/// subscriptions with 3.1.1 as well.
 pub(super) fn is_filter(text: &str) -> bool {
     let filter = match text.strip_prefix("$share/").map(|shared| shared.split_once('/')) {
         None => text,
@@ -32,30 +32,30 @@ pub(super) fn is_filter(text: &str) -> bool {
         && levels.is_none_or(|levels| levels.split('/').all(plain))
 }
 
-/// Whether a subscription is shared (section 4.8.2).
+/// Returns whether a subscription is shared (section 4.8.2).
 pub(super) fn is_shared(filter: &str) -> bool {
     filter.starts_with("$share/")
 }
 
-/// A topic that is in a PUBLISH by name or by alias.
+/// The topic of a PUBLISH, by name or by alias.
 #[derive(Debug)]
 pub(super) struct Topic {
     pub(super) name: Box<str>,
-    /// What is asked about; none, if it is too long to be named.
+    /// The path to ask about; `None` if the topic is too long.
     pub(super) path: Option<Path>,
 }
 
-/// The client's topic aliases (section 3.3.2.3.4). They are kept even if what sets them is refused,
-/// for the client takes them as set. The server knows of none.
+/// The client's topic aliases (section 3.3.2.3.4). A refused message sets its alias as well, since
+/// the client assumes that. The server gets no aliases.
 #[derive(Debug, Default)]
 pub(super) struct Aliases {
-    /// The highest that the client may use: none, before CONNACK has said so.
+    /// The highest alias that the client may use; 0 before CONNACK.
     pub(super) maximum: u16,
     topics: BTreeMap<u16, Topic>,
 }
 
 impl Aliases {
-    /// The topic that a PUBLISH with this alias is about. A name in it sets the alias.
+    /// Returns the topic of a PUBLISH with this alias. A name in it sets the alias.
     pub(super) fn topic(
         &mut self,
         alias: u16,
@@ -77,9 +77,9 @@ impl Aliases {
     }
 }
 
-/// A topic filter, as a packet has it.
+/// Checks a topic filter of a packet.
 pub(super) fn filter(text: &str) -> Result<&str, Violation> {
-    if is_filter(text) { Ok(text) } else { Err(malformed("sends a topic filter that is none")) }
+    if is_filter(text) { Ok(text) } else { Err(malformed("sends an invalid topic filter")) }
 }
 
 #[cfg(test)]

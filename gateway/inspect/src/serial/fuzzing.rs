@@ -1,4 +1,4 @@
-//! What always holds of lines, whatever is written.
+//! Fuzzing of console lines: checks what must always hold.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
@@ -6,7 +6,7 @@ use doorward_model::Target;
 
 use super::{Commands, ConsoleLine, LONGEST};
 
-/// What has come of a line: whether it went on, and what it was.
+/// The results of lines: whether each was forwarded, and its text.
 type Told = Vec<(bool, Vec<u8>)>;
 
 fn told(bytes: &[u8], parts: usize) -> Told {
@@ -22,7 +22,7 @@ fn told(bytes: &[u8], parts: usize) -> Told {
     told
 }
 
-/// Lines, read in the simplest way: with their ends, but what has none yet.
+/// Splits bytes into lines and their ends, in the simplest way. An incomplete line is left out.
 fn lines(bytes: &[u8]) -> Vec<(&[u8], &[u8])> {
     let (mut lines, mut rest) = (Vec::new(), bytes);
     while let Some(end) = rest.iter().position(|byte| b"\r\n".contains(byte)) {
@@ -38,7 +38,7 @@ fn permitted(line: &[u8]) -> bool {
     known && line.len() <= LONGEST && line.iter().all(|byte| (b' '..=b'~').contains(byte))
 }
 
-/// What is written: the first byte says in what pieces.
+/// Checks written bytes. The first byte says how they are split.
 pub fn commands(bytes: &[u8]) {
     let Some((&parts, bytes)) = bytes.split_first() else { return };
     let told_of = told(bytes, usize::from(parts).max(1));
@@ -46,7 +46,7 @@ pub fn commands(bytes: &[u8]) {
     let forwarded: Vec<u8> =
         told_of.iter().filter(|(goes_on, _)| *goes_on).flat_map(|(_, line)| line.clone()).collect();
     assert!(lines(&forwarded).iter().all(|(line, _)| permitted(line)), "another line went on");
-    // A device that hears seven bits hears the same lines.
+    // A device that reads seven bits gets the same lines.
     let stripped: Vec<u8> = forwarded.iter().map(|byte| byte & 0x7f).collect();
     assert_eq!(stripped, forwarded, "seven bits of it are something else");
     let plain = |line: &[u8]| line.iter().all(|byte| (b' '..=b'~').contains(byte));
@@ -60,7 +60,7 @@ pub fn commands(bytes: &[u8]) {
     }
 }
 
-/// What people and programs write.
+/// Lines that people and programs write.
 pub fn commands_corpus() -> Vec<Vec<u8>> {
     let written: [&[u8]; 8] = [
         b"status\rshow version\r\nreboot\nstatus\n",

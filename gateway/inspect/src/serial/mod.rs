@@ -1,46 +1,46 @@
-//! What is written to a serial line of which only some lines may be written: it is held until a line
-//! is whole, and forwarded whole or not at all.
+//! Serial consoles where only some lines may be written. A line is stored until it is whole, and
+//! then forwarded whole or not at all.
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 
 use doorward_model::Lines;
 
-/// The longest line, in bytes. Of a longer one nothing is forwarded.
+/// The longest line, in bytes. A longer one is not forwarded.
 pub const LONGEST: usize = 1024;
 
-/// Reads lines. They end with a carriage return, a line feed, or both.
+/// A reader of lines. They end with a carriage return, a line feed, or both.
 #[derive(Debug)]
 pub struct Commands {
     lines: Lines,
     held: Vec<u8>,
-    /// The line that is held is longer than lines may be.
+    /// Whether the stored line is too long.
     long: bool,
-    /// The last byte was a carriage return, behind a line that was forwarded or not.
+    /// Whether the line before a carriage return was forwarded, if that was the last byte.
     returned: Option<bool>,
 }
 
-/// What becomes of a line.
+/// What happens to a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConsoleLine<'b> {
-    /// It is permitted: it goes on, with its end.
+    /// The line is permitted, and forwarded with its end.
     Forward(&'b [u8]),
-    /// It is not.
+    /// The line is refused.
     Refuse(&'b [u8]),
 }
 
 impl Commands {
-    /// Only these lines are permitted.
+    /// Returns a reader that permits only these lines.
     #[must_use]
     pub fn new(lines: Lines) -> Self {
         Self { lines, held: Vec::new(), long: false, returned: None }
     }
 
-    /// Reads what has been written, and tells of each line that is whole by then.
+    /// Reads written bytes, and calls `each` with every line that is complete.
     pub fn read(&mut self, bytes: &[u8], mut each: impl FnMut(ConsoleLine<'_>)) {
         for &byte in bytes {
             match (byte, self.returned.take()) {
-                // It belongs to the end before it.
+                // It belongs to the line end before it.
                 (b'\n', Some(forwarded)) => {
                     if forwarded {
                         each(ConsoleLine::Forward(b"\n"));
@@ -69,7 +69,7 @@ impl Commands {
         }
     }
 
-    /// Whether a line has begun that has no end yet.
+    /// Returns whether an incomplete line is stored.
     #[must_use]
     pub fn holds(&self) -> bool {
         !self.held.is_empty()
@@ -88,7 +88,7 @@ mod tests {
         Commands::new(target.lines().unwrap().clone())
     }
 
-    /// What is forwarded, and how many lines are not.
+    /// Returns the forwarded bytes, and the number of refused lines.
     fn read(commands: &mut Commands, pieces: &[&[u8]]) -> (Vec<u8>, usize) {
         let (mut forwarded, mut refused) = (Vec::new(), 0);
         for piece in pieces {
@@ -156,7 +156,7 @@ mod tests {
             let whole = read(&mut commands("line=s*x"), &[&said]);
             let parts: Vec<&[u8]> = said.chunks(part).collect();
             prop_assert_eq!(&whole, &read(&mut commands("line=s*x"), &parts));
-            // Nothing is forwarded but such lines.
+            // Only permitted lines are forwarded.
             for line in whole.0.split(|byte| b"\r\n".contains(byte)).filter(|line| !line.is_empty()) {
                 prop_assert!(line.starts_with(b"s") && line.ends_with(b"x"));
                 prop_assert!(line.iter().all(|byte| (b' '..=b'~').contains(byte)));

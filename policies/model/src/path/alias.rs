@@ -3,23 +3,23 @@
 use super::{Path, Segment, Table};
 use crate::target::Operand;
 
-/// How many bits a register has.
+/// The bits of a register.
 const BITS: u16 = 16;
-/// The registers that a queue is read from begin with the named one; at most so many follow it
-/// (Modbus Application Protocol 1.1b3, section 6.18).
+/// The most registers that a queue has after the first one, which has its address (Modbus
+/// Application Protocol 1.1b3, section 6.18).
 const QUEUE: u16 = 31;
 
-/// Addresses, from the first to the last.
+/// Addresses from the first to the last.
 type Range = (u16, u16);
 
 impl Path {
-    /// Other names of the Modbus message that this path names.
+    /// Returns the other names of the Modbus message that this path names.
     ///
     /// A queue (`fifo`) is always read from holding registers, so it has their name, too. With
     /// `any_unit` the message reaches every unit. With `aliased_tables` the four tables and the
-    /// queues are views of one memory: another table has the same thing under the same address, or
+    /// queues are views of one memory: another table has the same thing at the same address, or
     /// register N holds the bits from 16 N to 16 N + 15. Files, the device's objects and functions
-    /// have no addresses there, and no other name.
+    /// have no addresses there, and so no other names.
     pub(crate) fn modbus_aliases(&self, any_unit: bool, aliased_tables: bool) -> Vec<Self> {
         let [interface, Segment::Unit(unit), Segment::Text(table), Segment::Range(first, last)] =
             &*self.segments
@@ -60,8 +60,7 @@ impl Path {
 }
 
 impl Path {
-    /// The same path of HTTP without a part of the query that is its last segment; `None` if it has
-    /// none.
+    /// Returns an HTTP path without its last segment, if that is a part of the query.
     pub(crate) fn without(&self, operand: &Operand) -> Option<Self> {
         let (Segment::Text(last), before) = self.segments.split_last()? else { return None };
         let value = last.strip_prefix('@')?.strip_prefix(operand.key())?.strip_prefix('=');
@@ -70,7 +69,7 @@ impl Path {
     }
 }
 
-/// The tables and addresses under which one memory may show what is asked for.
+/// Returns the tables and addresses at which one memory may show the asked addresses.
 fn views(table: Table, asked: Range) -> Vec<(Table, Range)> {
     let (registers, bits): (Vec<Range>, Vec<Range>) = match table {
         Table::Holding | Table::Input => (vec![asked], both(Some(asked), bits_of(asked))),
@@ -90,31 +89,31 @@ fn views(table: Table, asked: Range) -> Vec<(Table, Range)> {
     all
 }
 
-/// Both ranges, if they are two.
+/// Returns both ranges, or one if they are equal.
 fn both(one: Option<Range>, other: Option<Range>) -> Vec<Range> {
     let mut all: Vec<Range> = one.into_iter().chain(other).collect();
     all.dedup();
     all
 }
 
-/// The bits that registers hold; registers from 4096 on hold none that has an address.
+/// Returns the bits that registers hold. The bits of registers from 4096 on have no addresses.
 fn bits_of((first, last): Range) -> Option<Range> {
     let first = first.checked_mul(BITS)?;
     let last = last.checked_mul(BITS).and_then(|last| last.checked_add(BITS - 1));
     Some((first, last.unwrap_or(u16::MAX)))
 }
 
-/// The registers that hold bits.
+/// Returns the registers that hold bits.
 fn registers_of((first, last): Range) -> Range {
     (first / BITS, last / BITS)
 }
 
-/// The registers that queues are read from.
+/// Returns the registers that queues are read from.
 fn queued((first, last): Range) -> Range {
     (first, last.saturating_add(QUEUE))
 }
 
-/// The queues that are read from registers.
+/// Returns the queues that are read from registers.
 fn queues((first, last): Range) -> Range {
     (first.saturating_sub(QUEUE), last)
 }
@@ -141,7 +140,7 @@ mod tests {
             assert!(aliases(text, false, false).is_empty(), "{text}");
         }
         assert!(Path::literal("m").unwrap().modbus_aliases(true, true).is_empty());
-        // But a queue is made of registers.
+        // A queue is always made of registers.
         assert_eq!(aliases("m/1/fifo/100", false, false), ["m/1/holding/100-131"]);
         assert_eq!(aliases("m/1/fifo/65530", false, false), ["m/1/holding/65530-65535"]);
     }
@@ -181,7 +180,7 @@ mod tests {
                 "m/1/discrete/47-48",
             ]
         );
-        // Beyond the last bit that has an address.
+        // Bits of this register have no addresses.
         assert_eq!(of("m/1/input/4096").len(), 4);
         assert!(of("m/1/input/4095").contains(&"m/1/coil/65520-65535".to_owned()));
         assert!(of("m/1/input/4095-9000").contains(&"m/1/coil/65520-65535".to_owned()));
@@ -212,7 +211,7 @@ mod tests {
     const VIEWS: [&str; 5] = ["holding", "input", "coil", "discrete", "fifo"];
 
     proptest! {
-        /// Two messages meet by an alias of one whenever they meet by an alias of the other.
+        /// If one message has an alias that meets another message, the reverse is true as well.
         #[test]
         fn aliases_go_both_ways(
             one in prop::sample::select(&VIEWS[..]), other in prop::sample::select(&VIEWS[..]),

@@ -9,28 +9,28 @@ use crate::name::Name;
 const FILTER: &str = "a topic filter has + for one whole level and # only at its end";
 
 impl Path {
-    /// The path of one topic at an MQTT interface: what `publish` asks for, and what `subscribe`
-    /// asks for when a message goes to a subscriber. `$share` is nothing special in it.
+    /// Returns the path of a topic at an MQTT interface. `publish` asks for it, and `subscribe`
+    /// does when a message goes to a subscriber. `$share` has no special meaning in it.
     ///
     /// # Errors
-    /// When it is too long, empty, or has a wildcard in it.
+    /// When the topic is too long or empty, or has a wildcard.
     pub fn topic(interface: &Name, topic: &str) -> Result<Self, PathError> {
         fits(interface, topic)?;
         levels(interface.shared(), topic, false)
     }
 
-    /// The path of a topic filter at an MQTT interface: what `subscribe` asks for. `$share/G/F` is
-    /// judged as `F`.
+    /// Returns the path of a topic filter at an MQTT interface. `subscribe` asks for it.
+    /// `$share/G/F` is judged as `F`.
     ///
     /// # Errors
-    /// When it is too long or not well formed.
+    /// When the filter is too long or not well formed.
     pub fn filter(interface: &Name, filter: &str) -> Result<Self, PathError> {
         fits(interface, filter)?;
         levels(interface.shared(), unshared(filter)?, true)
     }
 }
 
-/// The path of `text`: the interface's name, then what `action` asks for.
+/// Reads a path: the interface's name, then what `action` needs.
 pub(super) fn parse(action: Action, text: &str) -> Result<Path, PathError> {
     let (interface, operand) = match text.split_once('/') {
         Some((interface, operand)) => (interface, Some(operand)),
@@ -54,7 +54,7 @@ fn fits(interface: &Name, operand: &str) -> Result<(), PathError> {
     within(interface.as_str().len() + 1 + operand.len(), 1 + parts(operand))
 }
 
-/// What a filter subscribes to, whether others share the subscription or not (section 4.8.2).
+/// Returns the filter of a shared subscription, or the filter itself (section 4.8.2).
 fn unshared(filter: &str) -> Result<&str, PathError> {
     let Some(shared) = filter.strip_prefix("$share/") else { return Ok(filter) };
     let (group, filter) = shared.split_once('/').unwrap_or((shared, ""));
@@ -64,7 +64,7 @@ fn unshared(filter: &str) -> Result<&str, PathError> {
     Ok(filter)
 }
 
-/// The levels of a topic name (section 4.7.3) or, with `wild`, of a topic filter (4.7.1).
+/// Reads the levels of a topic name (section 4.7.3) or, with `wild`, of a topic filter (4.7.1).
 fn levels(interface: Arc<str>, text: &str, wild: bool) -> Result<Path, PathError> {
     if text.is_empty() {
         return Err(misfit("", "a topic has at least one character"));

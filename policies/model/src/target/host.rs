@@ -9,9 +9,9 @@ use super::TargetError;
 /// The host of a [`Target`](super::Target).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Host {
-    /// An address in its canonical form (an IPv4-mapped address is the IPv4 address).
+    /// An address in its canonical form: an IPv4-mapped address is the IPv4 address.
     Address(IpAddr),
-    /// A host name (RFC 1123), lower case.
+    /// A host name (RFC 1123), in lower case.
     Name(String),
 }
 
@@ -27,7 +27,7 @@ impl FromStr for Host {
         if let Ok(address) = text.parse() {
             return match address {
                 IpAddr::V4(_) => Ok(Self::Address(address)),
-                // Without brackets the last group could be a port.
+                // Without brackets, the last group could be a port.
                 IpAddr::V6(_) => Err(wrong()),
             };
         }
@@ -38,8 +38,8 @@ impl FromStr for Host {
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         };
-        // A name whose last label is a number is an address in a spelling that resolvers
-        // read differently: 127.1, 0x7f000001, 017700000001 (WHATWG URL, "ends in a number").
+        // A name whose last label is a number is an address in a spelling that resolvers read in
+        // different ways: 127.1, 0x7f000001, 017700000001 (WHATWG URL, "ends in a number").
         let last = name.rsplit('.').next().unwrap_or_default();
         let numeric = last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x");
         if name.len() > 253 || !name.split('.').all(label) || numeric {

@@ -9,34 +9,34 @@ use super::origin::Origin;
 use super::query::{Operand, SecretParameter};
 use super::several::Several;
 
-/// How requests at an HTTP interface are handled.
+/// The options of an HTTP interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HttpOptions {
-    /// The path that stands before that of every request: empty, or a slash and segments that are
-    /// joined by one. A rule does not name it.
+    /// The path before that of every request: empty, or a slash and segments joined by slashes.
+    /// Rules do not name it.
     pub base: String,
-    /// The `Host` that the backend is told (`host=`), instead of where it is reached.
+    /// The `Host` that the gateway sends to the backend (`host=`), instead of the target's.
     pub host: Option<HttpHost>,
     /// The most bytes of a request's content (`body=`).
     pub body: Option<u64>,
-    /// How many requests are let through (`rate=`), whoever makes them.
+    /// The rate of requests from all clients (`rate=`).
     pub rate: Option<RequestRate>,
-    /// How the backend is told who asks (`identity=`), if it is told.
+    /// How the gateway tells the backend who asks (`identity=`), if it does.
     pub identity: Option<ToldIdentity>,
-    /// Whether the audit log does not get the query (`query=off`).
+    /// Whether the audit log leaves out the query (`query=off`).
     pub hides_query: bool,
-    /// The parameters of the query whose values the audit log does not get (`mask=`).
+    /// The parameters of the query whose values the audit log leaves out (`mask=`).
     pub mask: Option<Several<SecretParameter>>,
     /// The parameter of the query that is decided like one more segment of the path (`operand=`).
     pub operand: Option<Operand>,
-    /// The origins whose pages may act here as the interface's own may (`origins=`).
+    /// The other origins whose pages may act at the interface (`origins=`).
     pub origins: Option<Several<Origin>>,
-    /// The fields that are forwarded though clients claim by them who they are (`keep=`).
+    /// The fields that are forwarded although clients can claim an identity with them (`keep=`).
     pub keep: Option<Several<FieldName>>,
 }
 
 impl HttpOptions {
-    /// Whether the audit log does not get the value of the query's parameter `name`.
+    /// Returns whether the audit log leaves out the value of the query's parameter `name`.
     #[must_use]
     pub fn masks(&self, name: &str) -> bool {
         self.mask
@@ -46,10 +46,10 @@ impl HttpOptions {
     }
 }
 
-/// How a backend is told who asks.
+/// How the gateway tells a backend who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ToldIdentity {
-    /// In a header that the gateway signs for this interface and for a minute.
+    /// In a header that the gateway signs for this interface and for one minute.
     Signed,
 }
 
@@ -71,12 +71,12 @@ impl fmt::Display for ToldIdentity {
     }
 }
 
-/// A host, with a port or without.
+/// A host, with or without a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HttpHost {
     /// The host.
     pub host: Host,
-    /// Its port, if it is told.
+    /// The port, if one is given.
     pub port: Option<u16>,
 }
 
@@ -101,12 +101,12 @@ impl fmt::Display for HttpHost {
     }
 }
 
-/// So many requests in so much time, and as many at once.
+/// A rate of requests: `count` within `seconds`, and at most `count` at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RequestRate {
-    /// How many; at least 1, at most 1,000,000.
+    /// The number of requests, from 1 to 1,000,000.
     pub count: u32,
-    /// In how many seconds: 1, 60 or 3600.
+    /// The period in seconds: 1, 60 or 3600.
     pub seconds: u32,
 }
 
@@ -129,13 +129,13 @@ impl fmt::Display for RequestRate {
     }
 }
 
-/// Decimal digits only.
+/// Reads decimal digits.
 pub(super) fn number(word: &str) -> Option<u64> {
     let digits = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
     word.parse().ok().filter(|_| digits)
 }
 
-/// The path behind a host, without a slash at its end.
+/// Returns the path after a host, without a slash at its end.
 pub(super) fn base_of(path: &str) -> Result<String, TargetError> {
     let path = path.strip_suffix('/').unwrap_or(path);
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);

@@ -1,4 +1,4 @@
-//! What is inspected at an interface.
+//! The inspection of an interface.
 
 use std::fmt;
 
@@ -12,17 +12,17 @@ use super::several::Several;
 use crate::path::Path;
 use crate::protocol::Protocol;
 
-/// What is read in an interface's traffic, so that each operation can be decided.
+/// The inspection of an interface's traffic, so that each operation can be decided.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Inspected {
-    /// The protocol, and how it is handled.
+    /// The protocol, with its options.
     pub spoken: Inspection,
-    /// Whether an operation waits until its record is on disk (`audit=sync`), instead of its being
-    /// there within a second.
+    /// Whether an operation waits until its record is on disk (`audit=sync`). Otherwise the record
+    /// is there within a second.
     pub synced: bool,
 }
 
-/// A protocol that is inspected.
+/// A protocol that is inspected, with its options.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Inspection {
     /// HTTP: `http://HOST:PORT/BASE?body=1048576&rate=10/s` or `http+agent:NAME`.
@@ -38,7 +38,7 @@ pub enum Inspection {
 }
 
 impl Inspection {
-    /// Its protocol.
+    /// Returns the protocol.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
         match self {
@@ -50,7 +50,7 @@ impl Inspection {
     }
 }
 
-/// The own options of one interface, as they are read from its URL.
+/// The options of one interface, as they are read from its URL.
 struct Options {
     protocol: Protocol,
     http: HttpOptions,
@@ -61,15 +61,15 @@ struct Options {
 }
 
 impl Options {
-    /// Takes one of the parts of a query. `None` if it is no option of the protocol; `false` if it
-    /// has no such value, or was given before.
+    /// Reads one option of a query. `None` if it is no option of the protocol; `false` if it does
+    /// not have that value, or was given before.
     fn take(&mut self, key: &str, word: &str) -> Option<bool> {
-        fn put<T>(place: &mut Option<T>, value: Option<T>) -> bool {
-            value.is_some_and(|value| place.replace(value).is_none())
+        fn put<T>(option: &mut Option<T>, value: Option<T>) -> bool {
+            value.is_some_and(|value| option.replace(value).is_none())
         }
-        /// Declares what has one word for it, once.
-        fn declare(place: &mut bool, is_word: bool) -> bool {
-            is_word && !std::mem::replace(place, true)
+        /// Sets an option that has one word, once.
+        fn declare(option: &mut bool, is_word: bool) -> bool {
+            is_word && !std::mem::replace(option, true)
         }
         let (http, modbus) = (&mut self.http, &mut self.modbus);
         Some(match (self.protocol, key) {
@@ -110,7 +110,7 @@ impl Options {
 }
 
 impl Inspected {
-    /// Takes what is its own out of the query of a URL. What is not, is left.
+    /// Reads the options in the query of a URL. It returns the rest.
     pub(super) fn take(
         protocol: Protocol,
         base: &str,
@@ -147,7 +147,7 @@ impl Inspected {
         Ok((Self { spoken, synced: synced.unwrap_or_default() }, rest))
     }
 
-    /// The path behind the place in its URL.
+    /// Returns the path after the host in the URL.
     pub(super) fn base(&self) -> &str {
         match &self.spoken {
             Inspection::Http(http) => &http.base,
@@ -155,8 +155,8 @@ impl Inspected {
         }
     }
 
-    /// Other names of the message that `path` names, as its device may read it. A rule that denies
-    /// one of them denies the message; a rule that allows has to name it as it was asked for.
+    /// Returns the other names under which the device may read the message of `path`. A deny rule
+    /// that meets one of them denies the message; an allow rule must cover `path` itself.
     #[must_use]
     pub fn aliases(&self, path: &Path) -> Vec<Path> {
         match &self.spoken {
@@ -172,7 +172,7 @@ impl Inspected {
     }
 }
 
-/// As in the query of a URL: what is not as it is by default.
+/// Writes the options that differ from the defaults, as in the query of a URL.
 impl fmt::Display for Inspected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut all: Vec<String> = Vec::new();

@@ -1,4 +1,4 @@
-//! The lines that may be written to a serial console.
+//! The lines that clients may write to a serial console.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use super::error::TargetError;
 use super::process::{Encoded, decode};
 use crate::text::is_printable;
 
-/// The lines that may be written to a serial line: `line=PATTERN` for each, in its URL. Without any,
-/// everything may.
+/// The lines that clients may write to a serial line: one `line=PATTERN` in the URL for each.
+/// Without patterns, clients may write everything.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Lines(Arc<[Box<str>]>);
 
@@ -18,7 +18,7 @@ impl Lines {
     /// The longest pattern, in bytes.
     pub const LONGEST: usize = 256;
 
-    /// Takes the patterns out of the query of a URL. What is none, is left.
+    /// Reads the patterns in the query of a URL, and returns the rest of the query.
     pub(super) fn take(query: &str) -> Result<(Option<Self>, Option<String>), TargetError> {
         let (mut patterns, mut others) = (Vec::new(), Vec::new());
         for part in query.split('&') {
@@ -37,29 +37,30 @@ impl Lines {
         Ok((lines, (!others.is_empty()).then(|| others.join("&"))))
     }
 
-    /// Whether a whole line, without its end, is one of them. In a pattern `*` is any text, also
-    /// none; everything else is itself. A line with a byte that is no printable ASCII is none of
-    /// them, whatever they are. Terminals read control characters as commands to change the line,
-    /// and a line of seven bits, or a device that strips the eighth, makes others of bytes beyond
-    /// ASCII: U+010D, which is C4 8D, is `D` and a carriage return there.
+    /// Returns whether a whole line, without its end, matches a pattern. In a pattern `*` is any
+    /// text, also an empty one; everything else is literal. A line with a byte that is not
+    /// printable ASCII never matches. Terminals read control characters as commands that change the
+    /// line. A line of seven bits, or a device that drops the eighth bit, turns bytes beyond ASCII
+    /// into others: U+010D, which is C4 8D, becomes `D` and a carriage return.
     #[must_use]
     pub fn permit(&self, line: &[u8]) -> bool {
         let text = str::from_utf8(line).ok().filter(|text| is_plain(text));
         text.is_some_and(|text| self.0.iter().any(|pattern| matches(pattern, text)))
     }
 
-    /// The first pattern that no line matches, since it is not of printable ASCII.
+    /// Returns the first pattern that no line can match, because it is not printable ASCII.
     pub(super) fn dead(&self) -> Option<&str> {
         self.0.iter().map(|pattern| &**pattern).find(|pattern| !is_plain(pattern))
     }
 }
 
-/// Whether a text is of printable ASCII alone; a tab is none.
+/// Returns whether a text is printable ASCII, without tabs.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// Piece by piece: the first and the last where they must be, the others as early as can be.
+/// Matches piece by piece: the first and the last piece at the ends, the others as early as
+/// possible.
 fn matches(pattern: &str, line: &str) -> bool {
     let mut pieces = pattern.split('*');
     let first = pieces.next().unwrap_or_default();
@@ -72,7 +73,7 @@ fn matches(pattern: &str, line: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// As in the query of a URL.
+/// Writes the patterns as in the query of a URL.
 impl fmt::Display for Lines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, pattern) in self.0.iter().enumerate() {
@@ -144,7 +145,7 @@ mod tests {
     }
 
     proptest! {
-        /// As the simplest matcher says.
+        /// The same result as from the simplest matcher.
         #[test]
         fn a_star_is_any_text(pattern in "[ab*]{0,8}", line in "[ab]{0,10}") {
             fn simple(pattern: &[u8], line: &[u8]) -> bool {

@@ -1,4 +1,4 @@
-//! Where interfaces are reached and what is spoken there, and the URLs that say so.
+//! Targets of interfaces, and their URLs.
 
 mod error;
 mod field;
@@ -33,8 +33,8 @@ pub use way::{Spoken, Way};
 use crate::protocol::Protocol;
 use crate::serial::LineSettings;
 
-/// Where an interface is reached, and whether what is spoken there is inspected: the URL of
-/// `doorward interface add`, parsed.
+/// The target of an interface: where it is reached, and whether its traffic is inspected. It is the
+/// URL of `doorward interface add`, parsed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     way: Way,
@@ -42,7 +42,7 @@ pub struct Target {
     lines: Option<Lines>,
 }
 
-/// The protocols of which operations are decided, and the ways that each goes.
+/// The inspected protocols, and the carriers of each.
 const INSPECTED: &[(Protocol, &[Carrier])] = &[
     (Protocol::Http, &[Carrier::Tcp, Carrier::Agent]),
     (Protocol::Modbus, &[Carrier::Tcp, Carrier::Serial, Carrier::Agent, Carrier::SerialAgent]),
@@ -50,7 +50,7 @@ const INSPECTED: &[(Protocol, &[Carrier])] = &[
     (Protocol::Coap, &[Carrier::Udp, Carrier::UdpAgent]),
 ];
 
-/// What carries an inspected protocol, as the rest of a scheme says it.
+/// What carries an inspected protocol: the rest of the URL's scheme.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Carrier {
     Tcp,
@@ -62,7 +62,8 @@ enum Carrier {
 }
 
 impl Carrier {
-    /// What follows the protocol in a scheme, and the scheme of the same way without it.
+    /// Returns what follows the protocol in a scheme, and the scheme of the same carrier without
+    /// it.
     fn schemes(self) -> (&'static str, &'static str) {
         match self {
             Self::Tcp => ("", "tcp"),
@@ -88,26 +89,26 @@ impl Carrier {
 }
 
 impl Target {
-    /// How the interface is reached.
+    /// Returns how the interface is reached.
     #[must_use]
     pub fn way(&self) -> &Way {
         &self.way
     }
 
-    /// What is inspected there; `None` is a raw interface, whose flows are one operation each.
+    /// Returns the inspection; `None` for a raw interface, where each flow is one operation.
     #[must_use]
     pub fn inspected(&self) -> Option<&Inspected> {
         self.inspected.as_ref()
     }
 
-    /// The lines that may be written there, if only some may.
+    /// Returns the lines that clients may write, if only some are permitted.
     #[must_use]
     pub fn lines(&self) -> Option<&Lines> {
         self.lines.as_ref()
     }
 
-    /// Why no interface is to be declared so, though one that has been is still read: it permits
-    /// nothing then.
+    /// Returns why such an interface cannot be declared now. One that was declared before is still
+    /// read, and permits nothing.
     #[must_use]
     pub fn objection(&self) -> Option<TargetError> {
         let lines = self.lines.as_ref()?;
@@ -126,8 +127,8 @@ impl Target {
         lines.dead().map(|pattern| TargetError::DeadPattern(pattern.to_owned()))
     }
 
-    /// What is probably spoken there, by its port, and not inspected: then whoever may reach the
-    /// interface may do everything there.
+    /// Returns the protocol that the port suggests, if it is not inspected. A client that may reach
+    /// such an interface may do everything there.
     #[must_use]
     pub fn overlooked(&self) -> Option<Protocol> {
         match (&self.inspected, &self.way) {
@@ -139,7 +140,7 @@ impl Target {
         }
     }
 
-    /// The protocol of the interface.
+    /// Returns the protocol of the interface.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
         match &self.inspected {
@@ -149,7 +150,7 @@ impl Target {
     }
 }
 
-/// The interface that is reached so, uninspected.
+/// Returns the interface without inspection.
 impl From<Way> for Target {
     fn from(way: Way) -> Self {
         Self { way, inspected: None, lines: None }
@@ -168,34 +169,34 @@ impl FromStr for Target {
         };
         let Some((protocol, carrier)) = INSPECTED.iter().find_map(of) else {
             return match text.split_once('?') {
-                Some((place, query)) if matches!(scheme, "serial" | "serial+agent") => {
+                Some((address, query)) if matches!(scheme, "serial" | "serial+agent") => {
                     let (lines, query) = Lines::take(query)?;
                     let mark = query.as_ref().map_or("", |_| "?");
-                    let way = format!("{place}{mark}{}", query.unwrap_or_default()).parse()?;
+                    let way = format!("{address}{mark}{}", query.unwrap_or_default()).parse()?;
                     Ok(Self { way, inspected: None, lines })
                 }
                 _ => Ok(text.parse::<Way>()?.into()),
             };
         };
-        let (place, query) = match rest.split_once('?') {
-            Some((place, query)) => (place, Some(query)),
+        let (address, query) = match rest.split_once('?') {
+            Some((address, query)) => (address, Some(query)),
             None => (rest, None),
         };
-        // A host may be followed by a path, in HTTP alone.
-        let authority = place.strip_prefix("//").map_or(0, |_| 2);
-        let (place, base) = match place.get(authority..).and_then(|rest| rest.find('/')) {
+        // A path may follow the host in HTTP only.
+        let authority = address.strip_prefix("//").map_or(0, |_| 2);
+        let (address, base) = match address.get(authority..).and_then(|rest| rest.find('/')) {
             Some(at) if protocol == Protocol::Http && carrier == Carrier::Tcp => {
-                place.split_at_checked(authority + at).unwrap_or((place, ""))
+                address.split_at_checked(authority + at).unwrap_or((address, ""))
             }
-            _ => (place, ""),
+            _ => (address, ""),
         };
         let (inspected, query) = Inspected::take(protocol, base, query)?;
         let way = match (carrier, query) {
             (Carrier::Tcp | Carrier::Udp | Carrier::Agent | Carrier::UdpAgent, Some(query)) => {
                 return Err(TargetError::Option(query));
             }
-            (_, Some(query)) => format!("{}:{place}?{query}", carrier.schemes().1),
-            (_, None) => format!("{}:{place}", carrier.schemes().1),
+            (_, Some(query)) => format!("{}:{address}?{query}", carrier.schemes().1),
+            (_, None) => format!("{}:{address}", carrier.schemes().1),
         };
         let way = way.parse().map_err(|error| match error {
             TargetError::Port(_) => TargetError::Port(protocol.as_str()),
@@ -247,7 +248,8 @@ impl fmt::Display for Target {
     }
 }
 
-/// As it is displayed, but for the path of a Unix socket, in which anything may stand.
+/// Serializes what `Display` writes, except the path of a Unix socket, which may have any
+/// characters.
 impl serde::Serialize for Target {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         match &self.way {

@@ -1,23 +1,23 @@
-//! How MQTT packets at an interface are handled.
+//! The options of MQTT interfaces.
 
-/// How packets at an MQTT interface are handled.
+/// The options of an MQTT interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MqttOptions {
-    /// What becomes of client identifiers (`client-id=`).
+    /// How client identifiers are bound to subjects (`client-id=`).
     pub ids: ClientIds,
-    /// Who may name a Response Topic (`response-topic=`).
+    /// Which right a Response Topic needs (`response-topic=`).
     pub response: ResponseTopics,
 }
 
-/// What becomes of the client identifiers that MQTT clients choose (`client-id=`).
+/// How the client identifiers that MQTT clients choose are bound to subjects (`client-id=`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ClientIds {
-    /// The broker sees `SUBJECT:ID`, so that nobody can take over another's session.
+    /// The broker gets `SUBJECT:ID`, so that nobody can take over the session of another subject.
     #[default]
     Bound,
-    /// The client has to choose its subject's name, or `SUBJECT:ID`.
+    /// The client must choose its subject's name, or `SUBJECT:ID`.
     Strict,
-    /// The broker sees what the client chose.
+    /// The broker gets the identifier that the client chose.
     Off,
 }
 
@@ -35,16 +35,16 @@ impl ClientIds {
     }
 }
 
-/// What whoever names a Response Topic (MQTT 5.0 section 4.10) needs: who answers publishes there,
-/// by its own right and on behalf of the one who asked.
+/// Which right a client needs to name a Response Topic (MQTT 5.0 section 4.10). The client that
+/// answers publishes there, with its own right and on behalf of the client that asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ResponseTopics {
-    /// `subscribe` or `publish` on that topic.
+    /// `subscribe` or `publish` on the topic.
     #[default]
     Either,
-    /// `publish` on it.
+    /// `publish` on the topic.
     Publish,
-    /// Nobody may name one.
+    /// No client may name one.
     Off,
 }
 
@@ -53,7 +53,7 @@ impl ResponseTopics {
         [Self::Publish, Self::Off].into_iter().find(|one| one.as_str() == Some(word))
     }
 
-    /// The word that declares it; the default has none.
+    /// Returns the word of the option; the default has none.
     pub(super) fn as_str(self) -> Option<&'static str> {
         match self {
             Self::Either => None,

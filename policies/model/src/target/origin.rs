@@ -1,4 +1,4 @@
-//! Origins of pages (RFC 6454): whose pages may act at an interface (`origins=`).
+//! Origins of web pages (RFC 6454) that may act at an interface (`origins=`).
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::host::Host;
 use super::http::number;
 
-/// An origin of pages, as browsers name it: `https://ha.example` or `http://ha.lan:8123`.
+/// An origin of web pages, as browsers write it: `https://ha.example` or `http://ha.lan:8123`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     scheme: Scheme,
@@ -28,7 +28,7 @@ impl Scheme {
         }
     }
 
-    /// The port that a URL need not write.
+    /// Returns the port that a URL may leave out.
     fn port(self) -> u16 {
         match self {
             Self::Http => 80,
@@ -37,8 +37,8 @@ impl Scheme {
     }
 }
 
-/// That a text is no origin with the scheme `http` or `https`. `null` is none: pages of many sites
-/// have it.
+/// A text that is no origin with the scheme `http` or `https`. `null` is no origin, because pages
+/// of many sites have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an origin is SCHEME://HOST or SCHEME://HOST:PORT, as in https://ha.example")]
 pub struct NoOrigin;
@@ -46,7 +46,7 @@ pub struct NoOrigin;
 impl FromStr for Origin {
     type Err = NoOrigin;
 
-    /// Reads an origin. The scheme's own port may be written or not.
+    /// Reads an origin. It may have the scheme's own port.
     fn from_str(text: &str) -> Result<Self, NoOrigin> {
         let (scheme, rest) = text.split_once("://").ok_or(NoOrigin)?;
         let known = [Scheme::Http, Scheme::Https].into_iter();

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use super::TargetError;
 use super::way::{Way, normal};
 
-/// How many arguments a program gets.
+/// The most arguments of a program.
 const ARGUMENTS: usize = 64;
-/// How many bytes a program's path and its arguments have.
+/// The most bytes of a program's path and arguments.
 const BYTES: usize = 4096;
 
 pub(super) fn parse(text: &str) -> Result<Way, TargetError> {
@@ -25,7 +25,7 @@ pub(super) fn parse(text: &str) -> Result<Way, TargetError> {
         if arguments.len() == ARGUMENTS {
             return Err(TargetError::TooManyArguments);
         }
-        // Each argument has its end, so that empty ones count as well.
+        // The end of each argument is counted, so that empty arguments are bounded as well.
         bytes += argument.len() + 1;
         arguments.push(argument);
     }
@@ -35,7 +35,7 @@ pub(super) fn parse(text: &str) -> Result<Way, TargetError> {
     Ok(Way::Process { program, arguments })
 }
 
-/// Undoes percent-encoding (RFC 3986, section 2.1). A plus sign is a plus sign.
+/// Decodes percent-encoding (RFC 3986, section 2.1). A plus sign stays a plus sign.
 pub(super) fn decode(text: &str) -> Result<String, TargetError> {
     let wrong = || TargetError::Encoding(text.to_owned());
     let mut decoded = Vec::with_capacity(text.len());
@@ -60,7 +60,7 @@ fn digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// An argument, percent-encoded where it could be read as something else.
+/// An argument, percent-encoded where it could be misread.
 pub(super) struct Encoded<'a>(pub(super) &'a str);
 
 impl fmt::Display for Encoded<'_> {

@@ -1,23 +1,23 @@
-//! Parameters of HTTP queries: which of them belong to what is asked about (`operand=`), and whose
-//! values the audit log does not get (`mask=`).
+//! Parameters of HTTP queries: those that are decided (`operand=`), and those whose values the
+//! audit log leaves out (`mask=`).
 
 use std::fmt;
 
 /// The longest name, in bytes.
 const LONGEST: usize = 64;
 
-/// Characters that nobody escapes in a query.
+/// Returns whether no program escapes this character in a query.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._".contains(&byte)
 }
 
-/// Whether a text is a name of such characters, with a letter or a digit among them.
+/// Returns whether a text is a name of such characters, with a letter or digit among them.
 fn is_name(text: &str, of: impl Fn(u8) -> bool) -> bool {
     let named = text.bytes().any(|byte| byte.is_ascii_alphanumeric());
     named && text.len() <= LONGEST && text.bytes().all(of)
 }
 
-/// A part of a request that belongs to its operand besides the path.
+/// A parameter of the query that is decided with the path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Operand(Box<str>);
 
@@ -27,8 +27,8 @@ impl Operand {
         is_name(key, is_plain).then(|| Self(key.into()))
     }
 
-    /// The name of the query's parameter whose value is the operand's last segment, written
-    /// `@KEY=VALUE`. It has letters, digits, `-`, `.` and `_` only.
+    /// Returns the parameter's name, of letters, digits, `-`, `.` and `_`. Its value is the last
+    /// segment of the operand, written `@KEY=VALUE`.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.0
@@ -41,7 +41,7 @@ impl fmt::Display for Operand {
     }
 }
 
-/// The name of a parameter whose value is a secret, in small letters.
+/// The name of a parameter with a secret value, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SecretParameter(Box<str>);
 
@@ -51,7 +51,7 @@ impl SecretParameter {
         is_name(word, mark).then(|| Self(word.to_ascii_lowercase().into()))
     }
 
-    /// The name as text, in small letters.
+    /// Returns the name in lower case.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,22 +1,22 @@
-//! Options of interfaces that name several things, joined by `|`.
+//! Options with several values, joined by `|`.
 
 use std::fmt;
 
-/// One thing or more that an option of a URL names, joined by `|`: at most [`Several::MOST`].
+/// The values of an option, joined by `|`: from one to [`Several::MOST`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Several<T>(Box<[T]>);
 
 impl<T> Several<T> {
-    /// How many things one option names at most.
+    /// The most values of an option.
     pub const MOST: usize = 32;
 
-    /// Reads the value of an option, of which `one` reads each part.
+    /// Reads the values of an option. `one` reads each of them.
     pub(super) fn of_word(word: &str, one: impl Fn(&str) -> Option<T>) -> Option<Self> {
         let all: Option<Box<[T]>> = word.split('|').map(one).collect();
         all.filter(|all| all.len() <= Self::MOST).map(Self)
     }
 
-    /// The things that are named.
+    /// Yields the values.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter()
     }

@@ -12,7 +12,7 @@ use crate::protocol::Protocol;
 use crate::serial::{LineChange, LineSettings};
 use crate::text::{escape, is_printable};
 
-/// How an interface is reached, whatever is spoken there.
+/// How an interface is reached, whatever protocol it has.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Way {
     /// `tcp://HOST:PORT`
@@ -38,39 +38,39 @@ pub enum Way {
     Serial {
         /// Absolute, without `.` or `..`, printable.
         path: PathBuf,
-        /// How the line is set while it is open.
+        /// The settings of the line while it is open.
         settings: LineSettings,
     },
     /// `process:/PROGRAM?arg=TEXT&arg=TEXT`
     Process {
         /// Absolute, without `.` or `..`, printable.
         program: PathBuf,
-        /// What the program is started with: at most 64, without NUL.
+        /// The arguments of the program: at most 64, without NUL.
         arguments: Vec<String>,
     },
-    /// `agent:NAME`, `udp+agent:NAME` or `serial+agent:NAME?baud=9600`: what the device's own
-    /// agent calls so.
+    /// `agent:NAME`, `udp+agent:NAME` or `serial+agent:NAME?baud=9600`: an interface that the
+    /// device's own agent offers.
     Agent {
-        /// What is spoken with it.
+        /// What the agent carries.
         spoken: Spoken,
-        /// Its name in the agent's configuration.
+        /// The name in the agent's configuration.
         name: Name,
     },
 }
 
-/// What is spoken with an agent's [`Way::Agent`].
+/// What an agent carries for a [`Way::Agent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Spoken {
     /// A raw stream.
     Stream,
     /// Datagrams.
     Datagrams,
-    /// A serial line. What is given here counts more than what the agent's own file says.
+    /// A serial line. These settings override those in the agent's own file.
     Line(LineChange),
 }
 
 impl Way {
-    /// The protocol of an interface that is reached so, where nothing of it is inspected.
+    /// Returns the protocol of such an interface without inspection.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
         match self {
@@ -140,7 +140,7 @@ fn serial(text: &str) -> Result<Way, TargetError> {
     Ok(Way::Serial { path, settings: change.apply(LineSettings::default()) })
 }
 
-/// What stands before a line's settings, and they.
+/// Splits off the settings of a line.
 pub(super) fn settings(text: &str) -> Result<(&str, LineChange), TargetError> {
     match text.split_once('?') {
         Some((before, query)) => Ok((before, LineChange::parse(query)?)),
@@ -148,15 +148,15 @@ pub(super) fn settings(text: &str) -> Result<(&str, LineChange), TargetError> {
     }
 }
 
-/// A path that can be shown as it is.
+/// Returns a path that can be displayed as it is.
 pub(super) fn normal(text: &str) -> Option<PathBuf> {
     let path = absolute(text).filter(|path| is_printable(path) && !path.contains('\\'))?;
-    // A file has a name, and does not end in a slash.
+    // A file has a name, and its path does not end with a slash.
     Path::new(path).file_name().filter(|_| !path.ends_with('/'))?;
     Some(Path::new(path).components().collect())
 }
 
-/// The path of a URL such as `unix:/PATH` or `unix:///PATH`, without `.`, `..` or NUL.
+/// Returns the path of a URL such as `unix:/PATH` or `unix:///PATH`, without `.`, `..` or NUL.
 fn absolute(text: &str) -> Option<&str> {
     let path = match text.strip_prefix("//") {
         Some(rest) if rest.starts_with('/') => rest,
@@ -165,7 +165,7 @@ fn absolute(text: &str) -> Option<&str> {
     };
     let normal = |part| matches!(part, Component::RootDir | Component::Normal(_));
     let parsed = Path::new(path);
-    // `components` drops inner `.` by itself, so the spelling is compared as well.
+    // `components` drops inner `.`, so the spelling is checked as well.
     let dots = path.split('/').any(|part| part == "." || part == "..");
     let sound =
         parsed.is_absolute() && parsed.components().all(normal) && !dots && !path.contains('\0');

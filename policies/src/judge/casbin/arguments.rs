@@ -1,4 +1,4 @@
-//! What Casbin's matcher is called with.
+//! The arguments that Casbin is asked with.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use doorward_model::Path;
 
 use crate::question::{Context, Question};
 
-/// What is asked for, and its other names.
+/// The path of the resource, and its other names.
 #[derive(Clone)]
 pub(super) struct AskedPaths {
     pub(super) path: Path,
     pub(super) aliases: Arc<[Path]>,
 }
 
-/// The arguments of one question, typed where they are more than text.
+/// The arguments of one question. Those that are more than text keep their types.
 #[derive(Clone)]
 pub(crate) struct EnforceArguments(Vec<Dynamic>);
 
@@ -37,7 +37,7 @@ impl EnforceArgs for EnforceArguments {
         Ok(self.0)
     }
 
-    /// For Casbin's cache, which is off: it trusts 64 bits.
+    /// Casbin's own cache is off, since it identifies questions by 64 bits.
     fn cache_key(&self) -> u64 {
         0
     }

@@ -20,7 +20,7 @@ pub(super) fn reaches(asked: Dynamic, pattern: Dynamic, effect: Dynamic) -> Dyna
         return deny.into();
     };
     let AskedPaths { path, aliases } = asked;
-    // A rule that allows must say it as it was asked for.
+    // An allow rule must cover the path itself; a deny rule may meet any name.
     let meets = || pattern.overlaps(&path) || aliases.iter().any(|alias| pattern.overlaps(alias));
     if deny { meets().into() } else { pattern.covers(&path).into() }
 }

@@ -8,8 +8,8 @@ use crate::bundle::Links;
 use crate::judge::case::Case;
 use crate::rule::Rule;
 
-/// What Casbin is given for one question: the rules that bear on it, as text, and the memberships
-/// and links that lead to their roles and groups.
+/// The part of a bundle that Casbin gets for one question: the rules that bear on it, as text, and
+/// the memberships and links that lead to their roles and groups.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Slice {
     pub(super) rules: Vec<Vec<String>>,
@@ -19,7 +19,7 @@ pub(crate) struct Slice {
     pub(super) groups: Vec<(String, String)>,
 }
 
-/// A slice of more rules, memberships and links is made anew each time.
+/// The most rules, memberships and links of a slice whose Enforcer is kept.
 const SMALL: usize = 256;
 
 impl Slice {
@@ -49,7 +49,7 @@ impl Slice {
     }
 }
 
-/// Those of the direct memberships that lead to one of `wanted`, and the links on the way.
+/// Returns the direct memberships that lead to one of `wanted`, and the links on the path.
 fn pairs<'a, T: Ord + Clone + ToString + 'a>(
     member: &str,
     direct: impl Iterator<Item = &'a T>,

@@ -1,4 +1,4 @@
-//! Casbin's open doors: what it does when left to itself, and what becomes of that here.
+//! Known faults of Casbin, and how Doorward avoids each.
 
 use super::*;
 use crate::bundle::Bundle;
@@ -57,7 +57,7 @@ fn a_disabled_enforcer_says_yes_and_none_is_ever_disabled() {
     let mut open = bare(PLAIN);
     open.enable_enforce(false);
     assert!(open.enforce(("mallory", "vault")).unwrap());
-    // Ours are made and dropped inside `permits`; nobody else ever holds one.
+    // `permits` makes and drops its Enforcers; nobody else has one.
     let bundle = bundle("p, user/alice, vault, door, connect, , allow", "", "").unwrap();
     assert!(!ask(&bundle, &[], &[], "user/mallory connect vault door"));
     assert!(ask(&bundle, &[], &[], "user/alice connect vault door"));
@@ -126,7 +126,7 @@ fn one_bad_rule_cannot_end_the_evaluation_of_all() {
 
 #[test]
 fn a_group_link_cannot_stand_in_for_a_role_link() {
-    // Casbin keeps g and g2 in one graph. Kinds in the names keep them apart.
+    // Casbin keeps g and g2 in one graph. The prefixes of the names keep them apart.
     for (roles, groups) in [
         ("g, group/x, role/admin", ""),
         ("", "g2, role/guest, role/admin"),

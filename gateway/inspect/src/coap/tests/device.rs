@@ -1,4 +1,4 @@
-//! What becomes of datagrams of a CoAP device.
+//! Datagrams of a CoAP device, and what the machine does with each.
 
 use Then::{Forbidden, Forwarded, Reset, Silence};
 
@@ -6,21 +6,22 @@ use super::{flow, hex, read};
 use crate::coap::Coap;
 use crate::machine::Side;
 
-/// What becomes of a datagram of the device's.
+/// What the machine does with a datagram of the device.
 enum Then {
-    /// It was asked for this, and the client has this.
+    /// It asks the judge these questions, and sends the client this.
     Forwarded(&'static [&'static str], &'static str),
-    /// It was not asked for, or it was and this was refused: the client has one thing, the device
-    /// another.
+    /// It asks these questions, if any, and refuses: it sends the first to the client and the
+    /// second to the device.
     Forbidden(&'static [&'static str], &'static str, &'static str),
-    /// It is rejected.
+    /// It rejects the datagram.
     Reset,
-    /// Nothing is said.
+    /// It sends nothing.
     Silence,
 }
 
-/// Three requests are on their way: 1, confirmable, with the token `aa`; 2, not confirmable, without
-/// a token; 3, which registers by the token `bbbb`. Towards the device they are 0, 1 and 2.
+/// Returns a flow with three requests: 1, confirmable, with the token `aa`; 2, not confirmable,
+/// without a token; 3, a registration with the token `bbbb`. Towards the device their tokens are 0,
+/// 1 and 2.
 fn asked() -> Coap {
     let mut coap = flow();
     for request in ["41 01 0001 aa b1 61", "50 01 0002 b1 62", "42 01 0003 bbbb 60 51 6f"] {
@@ -31,7 +32,7 @@ fn asked() -> Coap {
 
 const ZERO: &str = "0000000000000000";
 
-/// `observe lamp/o` is permitted where a datagram begins with `+`, and nothing else ever.
+/// The judge permits `observe lamp/o` if the name begins with `+`, and nothing otherwise.
 const CASES: &[(&str, &str, Then)] = &[
     // Responses to a confirmable request.
     (
@@ -52,13 +53,13 @@ const CASES: &[(&str, &str, Then)] = &[
     ("a rejection", "70 00 0001", Forwarded(&[], "70 00 0001")),
     ("separately", "48 45 7777 0000000000000000 ff 78", Forwarded(&[], "41 45 7777 aa ff 78")),
     ("separately, not confirmable", "58 45 7777 0000000000000000", Forwarded(&[], "51 45 7777 aa")),
-    // Responses to one that is not.
+    // Responses to a request that is not confirmable.
     ("not confirmable", "58 45 7777 0000000000000001", Forwarded(&[], "50 45 7777")),
     ("confirmable", "48 45 7777 0000000000000001", Forwarded(&[], "40 45 7777")),
     ("a rejection of what is not confirmable", "70 00 0002", Forwarded(&[], "70 00 0002")),
     ("an acknowledgement of what is not confirmable", "60 00 0002", Silence),
     ("a response that acknowledges it", "68 45 0002 0000000000000001", Silence),
-    // Tokens and ids that do not fit.
+    // Tokens and ids that match nothing.
     ("by the client's token", "61 45 0001 aa", Silence),
     ("by the client's token, confirmable", "41 45 7777 aa", Reset),
     ("without a token", "40 45 7777", Reset),
@@ -159,7 +160,7 @@ const CASES: &[(&str, &str, Then)] = &[
         "68 45 0001 0000000000000000 d1 0a 06 01 06",
         Forbidden(&[], "61 a2 0001 aa", ""),
     ),
-    // What a device does not say.
+    // Messages that a device does not send.
     ("a request", "40 01 7777 b1 61", Reset),
     ("a request by a known token", "48 01 7777 0000000000000000", Reset),
     ("a request, not confirmable", "50 01 7777", Silence),

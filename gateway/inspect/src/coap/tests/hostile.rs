@@ -1,25 +1,25 @@
-//! Hostile CoAP datagrams of clients, and what becomes of each.
+//! Hostile CoAP datagrams of clients, and what the machine does with each.
 
 use Then::{Answered, Changed, Forwarded, Reset, Silence};
 
 use super::{flow, hex, read, renamed};
 use crate::machine::Side;
 
-/// What becomes of a datagram of the client's when everything is permitted.
+/// What the machine does with a datagram of the client when everything is permitted.
 enum Then {
-    /// It was asked for this, and went to the device with nothing changed but its token.
+    /// It asks these questions, and forwards the datagram with only its token changed.
     Forwarded(&'static [&'static str]),
-    /// As before, but these are its options and payload.
+    /// The same, but the options and the payload become these.
     Changed(&'static [&'static str], &'static str),
-    /// Nobody was asked, and the client has this answer.
+    /// It asks nothing, and sends the client this answer.
     Answered(&'static str),
-    /// Nobody was asked; the message is rejected.
+    /// It asks nothing, and rejects the message.
     Reset,
-    /// Nobody was asked, and nothing is said.
+    /// It asks nothing, and sends nothing.
     Silence,
 }
 
-/// The first bytes are type and length of the token, code, and id.
+/// The first bytes are type and token length, code, and id.
 const CASES: &[(&str, &str, Then)] = &[
     // The four methods, confirmable and not, with tokens of every length.
     ("the root", "40 01 0007", Forwarded(&["get lamp/"])),
@@ -64,7 +64,7 @@ const CASES: &[(&str, &str, Then)] = &[
     ("a byte that is no UTF-8", "40 01 0007 b1 ff", Answered("60 80 0007")),
     ("a slash in more bytes than it needs", "40 01 0007 b2 c0af", Answered("60 80 0007")),
     ("half a surrogate", "40 01 0007 b3 eda080", Answered("60 80 0007")),
-    // What is not decided.
+    // Parts that are not decided.
     ("a query", "40 01 0007 b1 61 41 78", Forwarded(&["get lamp/a"])),
     ("a query that looks like a path", "40 01 0007 b1 61 44 2f2e2e2f", Forwarded(&["get lamp/a"])),
     ("a query of the root", "40 01 0007 d1 02 78", Forwarded(&["get lamp/"])),
@@ -93,7 +93,7 @@ const CASES: &[(&str, &str, Then)] = &[
         "50 03 0007 b1 61 d2 ea 001a",
         Answered("50 82 0007 ff 6f7074696f6e20323538"),
     ),
-    // Options that nobody knows: 65000 may pass, the next three may not.
+    // Unknown options: 65000 may pass, the next three may not.
     ("elective and safe", "40 01 0007 e0 fcdb", Forwarded(&["get lamp/"])),
     ("critical", "40 01 0007 e0 fcdc", Answered("60 82 0007 ff 6f7074696f6e203635303031")),
     ("unsafe to forward", "40 01 0007 e0 fcdd", Answered("60 82 0007 ff 6f7074696f6e203635303032")),
@@ -108,7 +108,7 @@ const CASES: &[(&str, &str, Then)] = &[
     ("EDHOC", "40 02 0007 d0 08", Answered("60 82 0007 ff 6f7074696f6e203231")),
     ("Q-Block1", "40 03 0007 d1 06 06", Answered("60 82 0007 ff 6f7074696f6e203139")),
     ("Q-Block2", "40 01 0007 d1 12 06", Answered("60 82 0007 ff 6f7074696f6e203331")),
-    // Whom it is for.
+    // Options that name the server.
     ("Uri-Host", "40 01 0007 34 6c616d70 81 61", Changed(&["get lamp/a"], "b1 61")),
     ("Uri-Host and Uri-Port", "40 01 0007 31 78 42 1633 41 61", Changed(&["get lamp/a"], "b1 61")),
     ("Uri-Port alone", "40 01 0007 71 50", Changed(&["get lamp/"], "")),
@@ -151,7 +151,7 @@ const CASES: &[(&str, &str, Then)] = &[
     ("PATCH", "40 06 0007 b1 61", Answered("60 85 0007")),
     ("iPATCH, not confirmable", "50 07 0007", Answered("50 85 0007")),
     ("a method that is none", "40 1f 0007", Answered("60 85 0007")),
-    // Messages that cannot be.
+    // Messages that are malformed.
     ("nothing", "", Silence),
     ("three bytes", "40 01 00", Silence),
     ("version 0", "00 01 0007", Silence),
@@ -175,7 +175,7 @@ const CASES: &[(&str, &str, Then)] = &[
     ("numbers that add up to more than the last", "40 01 0007 e0 fef2 10", Reset),
     ("a marker without a payload", "40 01 0007 b1 61 ff", Reset),
     ("a marker without a payload, not confirmable", "50 01 0007 ff", Silence),
-    // Empty messages, and what only a server says.
+    // Empty messages, and messages that only a server sends.
     ("a ping", "40 00 0007", Reset),
     ("a ping with a token", "41 00 0007 aa", Reset),
     ("a ping with a token that is cut off", "41 00 0007", Reset),
@@ -205,7 +205,7 @@ fn what_becomes_of_what_a_client_sends() {
                 (*asked, renamed(&[head, &hex(rest)].concat(), 0), vec![], false)
             }
             Answered(answer) => (&[][..], vec![], hex(answer), false),
-            // A ping is nothing bad.
+            // A ping is no error.
             Reset => {
                 let rejected = [&[0x70, 0], &datagram[2..4]].concat();
                 (&[][..], vec![], rejected, *name != "a ping")
@@ -216,8 +216,8 @@ fn what_becomes_of_what_a_client_sends() {
         assert_eq!(became.device, device, "{name}");
         assert_eq!(became.client, client, "{name}");
         assert_eq!(became.fault, fault, "{name}");
-        // Without a permission nothing reaches the device, and what would have is answered 4.03:
-        // in an acknowledgement, or in a message that need not be acknowledged.
+        // Without a permit nothing reaches the device. A request that would have is answered with
+        // 4.03, in an acknowledgement or in a non-confirmable message.
         assert_eq!(refused.device, vec![], "{name}");
         if device.is_empty() {
             assert_eq!(refused, became, "{name}");
@@ -261,7 +261,7 @@ fn what_is_long_is_bounded_by_what_can_be_named() {
     // A segment of 256 bytes is no Uri-Path.
     let became = read(&mut flow(), Side::Client, &path(1, 256), None);
     assert_eq!(became.client, [hex("60 82 0007 ff"), b"option 11".to_vec()].concat());
-    // A payload may be as long as a datagram can be.
+    // A payload may be as long as a datagram.
     let long = [hex("42 03 0007 aabb b1 61 ff"), vec![0; 65_507 - 9]].concat();
     assert!(forwarded(&long));
 }

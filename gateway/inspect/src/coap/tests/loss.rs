@@ -1,6 +1,6 @@
-//! Between a client that breaks the rules, a device that forgets nothing, and a network that loses,
-//! repeats and delays as it likes: no answer reaches the client that no permitted request of its
-//! asked for, and no notification that may not be seen.
+//! A client that breaks the rules, a device that forgets nothing, and a network that loses, repeats
+//! and delays datagrams. No answer must reach the client without a permitted request for it, and no
+//! notification that the client may not see.
 
 use std::collections::BTreeMap;
 
@@ -11,22 +11,22 @@ use super::flow;
 use crate::coap::Coap;
 use crate::machine::{Judge, Out, Side};
 
-/// One thing that happens. Bytes choose among what there is.
+/// One event. Its bytes choose among what exists.
 #[derive(Clone, Debug)]
 enum Event {
-    /// The client sends a request: for one of three paths, by one of three tokens, under one of
+    /// The client sends a request: for one of three paths, with one of three tokens, under one of
     /// three ids.
     Request { path: u8, token: u8, id: u8, observe: Option<u8>, confirmable: bool },
-    /// A datagram that was ever sent to the gateway arrives there.
+    /// A datagram that was once sent to the gateway arrives there.
     Arrives(prop::sample::Index),
-    /// A datagram that was ever sent to the device arrives there, and it answers in one of three
-    /// ways.
+    /// A datagram that was once sent to the device arrives there, and the device answers in one of
+    /// three ways.
     Answered(prop::sample::Index, u8),
-    /// What the device has at a path changes, and it notifies whoever has registered.
+    /// The resource at a path changes, and the device notifies its observers.
     Changed { path: u8, confirmable: bool, fails: bool },
     /// The client acknowledges or rejects a message.
     Receipt { kind: u8, id: u8 },
-    /// The policy changes: a bit for each action and path.
+    /// The policy changes: one bit for each action and path.
     Policy(u8),
 }
 
@@ -47,7 +47,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 const PATHS: [u8; 3] = *b"abc";
 
-/// Permits what the bits say.
+/// A judge that permits what the bits say.
 struct Bits(u8, Vec<(Action, String, bool)>);
 
 impl Judge for Bits {
@@ -60,13 +60,13 @@ impl Judge for Bits {
     }
 }
 
-/// The length of the token, and what follows it.
+/// Returns the token and the bytes after it.
 fn token(datagram: &[u8]) -> (Vec<u8>, &[u8]) {
     let (token, rest) = datagram[4..].split_at(usize::from(datagram[0] & 0xf));
     (token.to_vec(), rest)
 }
 
-/// A device that registers every token at every path anew, however often.
+/// A device that registers every token at every path, as often as it is asked.
 #[derive(Default)]
 struct Device {
     observers: Vec<(u8, Vec<u8>)>,
@@ -81,7 +81,7 @@ impl Device {
         [&[head[0] | 8, head[1], high, low], token, rest].concat()
     }
 
-    /// Each answer says in its payload of which path it is.
+    /// Answers a datagram. The payload of each answer names the path.
     fn answers(&mut self, datagram: &[u8], how: u8) -> Option<Vec<u8>> {
         let id = u16::from_be_bytes([datagram[2], datagram[3]]);
         if datagram[1] == 0 {
@@ -128,13 +128,12 @@ impl Device {
     }
 }
 
-/// What the client has been permitted to ask for by a token.
+/// What the client was permitted to ask for with each token.
 #[derive(Default)]
 struct Ledger {
     /// By path and token: how many requests were forwarded.
     forwarded: BTreeMap<(u8, Vec<u8>), usize>,
-    /// And how many answers it has had that were not asked about; one that is sent again counts
-    /// once.
+    /// The answers that came without asking the judge. A repeated answer counts once.
     answered: BTreeMap<(u8, Vec<u8>), Vec<Vec<u8>>>,
 }
 

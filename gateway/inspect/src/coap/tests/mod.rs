@@ -1,4 +1,4 @@
-//! Tests of the CoAP machine, and the judges that they use.
+//! Tests of the CoAP machine, and their judges.
 
 mod device;
 mod hostile;
@@ -10,14 +10,14 @@ use doorward_model::{Action, Path};
 use super::Coap;
 use crate::machine::{Fault, Judge, Out, Side};
 
-/// Bytes from hexadecimal digits, with spaces between them.
+/// Returns bytes from hexadecimal digits with spaces.
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b' ').collect();
     let byte = |two: &[u8]| u8::from_str_radix(str::from_utf8(two).unwrap(), 16).unwrap();
     digits.chunks(2).map(byte).collect()
 }
 
-/// A judge that keeps what it was asked, and permits what its list has; or everything without one.
+/// A judge that stores its questions, and permits those of its list, or everything without a list.
 #[derive(Default)]
 struct Listed {
     only: Option<Vec<&'static str>>,
@@ -33,12 +33,12 @@ impl Judge for Listed {
     }
 }
 
-/// A flow whose tokens towards the device are 0, 1, 2 …
+/// Returns a flow whose tokens towards the device are 0, 1, 2 …
 fn flow() -> Coap {
     Coap::new(&"lamp".parse().unwrap(), 0)
 }
 
-/// What has become of a datagram.
+/// The result of a datagram.
 #[derive(Debug, PartialEq, Eq)]
 struct Became {
     device: Vec<u8>,
@@ -49,7 +49,7 @@ struct Became {
 
 fn read(coap: &mut Coap, from: Side, datagram: &[u8], only: Option<&[&'static str]>) -> Became {
     let mut judge = Listed { only: only.map(<[_]>::to_vec), asked: Vec::new() };
-    // What was there before is not there after.
+    // The former content must be gone afterwards.
     let mut out = Out { device: vec![1], client: vec![2], over: Some("old") };
     let read: Result<(), Fault> = coap.read(from, datagram, &mut judge, &mut out);
     assert!(read.is_ok_and(|()| true) || read.is_err_and(|fault| fault.by == from));
@@ -57,7 +57,7 @@ fn read(coap: &mut Coap, from: Side, datagram: &[u8], only: Option<&[&'static st
     Became { device: out.device, client: out.client, asked: judge.asked, fault: read.is_err() }
 }
 
-/// The same message with the token that it has towards the device.
+/// Returns the message with its token towards the device.
 fn renamed(datagram: &[u8], ours: u64) -> Vec<u8> {
     let token = usize::from(datagram[0] & 0xf);
     let head = [datagram[0] & 0xf0 | 8, datagram[1], datagram[2], datagram[3]];

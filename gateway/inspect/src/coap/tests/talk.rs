@@ -1,11 +1,11 @@
-//! Whole conversations over CoAP.
+//! Whole CoAP dialogues.
 
 use super::{Became, Listed, flow, hex, read};
 use crate::coap::Coap;
 use crate::coap::exchange::{EXCHANGES, OBSERVATIONS, SENT};
 use crate::machine::Side;
 
-/// Everything is permitted.
+/// Sends a datagram of the client while everything is permitted.
 fn client(coap: &mut Coap, datagram: &str) -> Became {
     read(coap, Side::Client, &hex(datagram), None)
 }
@@ -14,7 +14,7 @@ fn device(coap: &mut Coap, datagram: &str) -> Became {
     read(coap, Side::Device, &hex(datagram), None)
 }
 
-/// Nothing is permitted.
+/// Sends a datagram while nothing is permitted.
 fn refused(coap: &mut Coap, from: Side, datagram: &str) -> Became {
     read(coap, from, &hex(datagram), Some(&[]))
 }
@@ -35,7 +35,7 @@ fn a_request_that_is_sent_again_is_decided_again_and_has_the_same_token() {
     let mut coap = flow();
     let get = "41 01 0001 aa b1 61";
     let first = client(&mut coap, get);
-    // The answer was lost on its way to the client: the device gives it once more.
+    // The answer to the client was lost: the device sends it again.
     let answer = "68 45 0001 0000000000000000";
     for _ in 0..3 {
         assert_eq!(client(&mut coap, get), first);
@@ -44,13 +44,13 @@ fn a_request_that_is_sent_again_is_decided_again_and_has_the_same_token() {
     }
     assert_eq!(refused(&mut coap, Side::Client, get).client, hex("61 83 0001 aa"));
     assert!(device(&mut coap, answer).fault);
-    // Other ids, tokens and paths are other requests.
+    // Other ids, tokens and paths make other requests.
     for (other, token) in
         [("41 01 0002 aa b1 61", 1), ("41 01 0001 ab b1 61", 2), ("41 01 0001 aa b1 62", 3)]
     {
         assert_eq!(client(&mut coap, other).device[11], token, "{other}");
     }
-    // Whose answers find their way back, in whatever order.
+    // Their answers reach the client in any order.
     assert_eq!(device(&mut coap, "68 45 0001 0000000000000002").client, hex("61 45 0001 ab"));
     assert_eq!(device(&mut coap, "68 45 0002 0000000000000001").client, hex("61 45 0002 aa"));
 }
@@ -87,7 +87,7 @@ fn an_id_means_the_last_message_that_had_it() {
     assert_eq!(device(&mut coap, "60 00 0001").client, hex("60 00 0001"));
     device(&mut coap, "48 45 7777 0000000000000001");
     assert_eq!(client(&mut coap, "60 00 7777").device, hex("60 00 7777"));
-    // The first request again, but this time it wants to be acknowledged.
+    // The first request again, confirmable this time.
     client(&mut coap, "41 01 0001 aa b1 61");
     assert_eq!(device(&mut coap, "68 45 0001 0000000000000000").client, hex("61 45 0001 aa"));
 }
@@ -122,7 +122,7 @@ fn each_notification_is_asked_about() {
     let last = refused(&mut coap, Side::Device, NOTIFIED);
     assert_eq!(last.asked, ["observe lamp/o"]);
     assert_eq!((last.client, last.device), (hex("51 83 7777 aa"), hex("70 00 7777")));
-    // It is over, whatever is permitted later, until the client registers anew.
+    // The observation stays ended, whatever is permitted later, until the client registers again.
     let late = device(&mut coap, NOTIFIED);
     assert_eq!((late.client, late.device), (vec![], hex("70 00 7777")));
     assert_eq!(late.asked, Vec::<String>::new());
@@ -147,7 +147,8 @@ fn an_observation_ends() {
         assert_eq!(client(&mut coap, &format!("70 00 {rejected}")).device[0], 0x70);
         over(coap, rejected);
     }
-    // The device ends it by an error, or by a response without Observe; it is asked about, too.
+    // The device ends it with an error, or with a response without Observe; the judge is asked
+    // about that, too.
     for end in [
         "84 7777 0000000000000000",
         "45 7777 0000000000000000 ff 78",
@@ -163,19 +164,19 @@ fn an_observation_ends() {
         assert_eq!((ended.client, ended.device), (hex("51 83 7777 aa"), hex("70 00 7777")));
         over(coap, end);
     }
-    // It was never one: the device does not do that.
+    // No observation began: the device does not support it.
     let mut coap = flow();
     client(&mut coap, REGISTER);
     assert_eq!(device(&mut coap, "68 45 0001 0000000000000000").asked, Vec::<String>::new());
     over(coap, "without Observe");
-    // The client has had an error for its token.
+    // The client gets an error for its token.
     let mut coap = observed();
     refused(&mut coap, Side::Client, "41 01 0002 aa 60 51 6f");
     over(coap, "4.03");
     let mut coap = observed();
     client(&mut coap, "41 05 0002 aa");
     over(coap, "4.05");
-    // By another token that is no end.
+    // An error for another token ends nothing.
     let mut coap = observed();
     refused(&mut coap, Side::Client, "41 01 0002 ab 60 51 6f");
     assert_eq!(device(&mut coap, NOTIFIED).client, hex("51 45 7777 aa 61 05"));
@@ -188,19 +189,19 @@ fn the_client_deregisters_by_the_token_of_its_observation() {
     let gone = client(&mut coap, deregister);
     assert_eq!(gone.asked, ["get lamp/o"]);
     assert_eq!(gone.device, hex("48 01 0002 0000000000000000 61 01 51 6f"));
-    // Until the device has heard of it, it notifies.
+    // The device notifies until it gets the deregistration.
     assert_eq!(device(&mut coap, NOTIFIED).asked, ["observe lamp/o"]);
     let mut coap = observed();
     client(&mut coap, deregister);
     let answer = "68 45 0002 0000000000000000";
-    // That was asked for by `get`, and is no notification.
+    // The client asked for it with `get`, and it is no notification.
     let answered = refused(&mut coap, Side::Device, answer);
     assert_eq!((answered.asked, answered.client), (vec![], hex("61 45 0002 aa")));
     assert_eq!(device(&mut coap, NOTIFIED).device, hex("70 00 7777"));
     // The answer was lost.
     assert_eq!(client(&mut coap, deregister).device, gone.device);
     assert_eq!(device(&mut coap, answer).client, hex("61 45 0002 aa"));
-    // There is none at another path.
+    // No observation exists at another path.
     let mut coap = observed();
     assert_eq!(client(&mut coap, "41 01 0002 aa 61 01 51 70").device[11], 1);
     assert_eq!(device(&mut coap, NOTIFIED).client, hex("51 45 7777 aa 61 05"));
@@ -213,7 +214,7 @@ fn a_registration_is_renewed_under_its_token() {
     assert_eq!(renewed.device, hex("48 01 0002 0000000000000000 60 51 6f 41 78"));
     assert!(device(&mut coap, FIRST).fault, "the answer to the last one is waited for");
     assert_eq!(device(&mut coap, "68 45 0002 0000000000000000 60").client, hex("61 45 0002 aa 60"));
-    // A plain request has its own, though the client gives it the same.
+    // A plain request has a token of its own, although the client uses the same one.
     let plain = client(&mut coap, "41 01 0003 aa b1 6f");
     assert_eq!(plain.device, hex("48 01 0003 0000000000000001 b1 6f"));
     let parting: Vec<_> = coap.parting().into_iter().map(|out| out.device).collect();
@@ -223,7 +224,7 @@ fn a_registration_is_renewed_under_its_token() {
 #[test]
 fn a_token_that_is_used_for_another_path_does_not_take_the_first_one_along() {
     let mut coap = observed();
-    // The client was permitted to observe `o`. It is not any more, but may observe `p`.
+    // The client may no longer observe `o`, and may observe `p`.
     let other = read(
         &mut coap,
         Side::Client,
@@ -231,7 +232,7 @@ fn a_token_that_is_used_for_another_path_does_not_take_the_first_one_along() {
         Some(&["get lamp/p", "observe lamp/p"]),
     );
     assert_eq!(other.device, hex("48 01 0002 0000000000000001 60 51 70"));
-    // What the device still says about `o` by its token is not taken for `p`.
+    // Late notifications about `o` are not taken for `p`.
     let notified = read(&mut coap, Side::Device, &hex(NOTIFIED), Some(&["observe lamp/p"]));
     assert_eq!((notified.client, notified.device), (vec![], hex("70 00 7777")));
     let notified = device(&mut coap, "58 45 7778 0000000000000001 61 05");
@@ -266,7 +267,7 @@ fn what_is_not_permitted_any_more_is_observed_no_more() {
     let datagrams: Vec<_> = ended.into_iter().map(|out| (out.device, out.client)).collect();
     let expected = (hex("58 01 7fff 0000000000000000 61 01 51 6f"), hex("51 83 8000 aa"));
     assert_eq!(datagrams, [expected]);
-    // The device may not have heard it.
+    // The device may not have got it.
     assert!(device(&mut coap, NOTIFIED).fault);
     assert!(!device(&mut coap, "58 45 7779 0000000000000001 61 05").fault);
     assert_eq!(coap.recheck(&mut rules).len(), 0);
@@ -290,7 +291,7 @@ fn numbered(number: usize, rest: &str) -> Vec<u8> {
 #[test]
 fn there_is_room_for_so_many() {
     let mut coap = flow();
-    // Observations stay, and one more is none.
+    // Observations stay, and a further one is not registered.
     for number in 0..OBSERVATIONS {
         assert_eq!(read(&mut coap, Side::Client, &numbered(number, "60"), None).device[12], 0x60);
     }
@@ -311,7 +312,7 @@ fn there_is_room_for_so_many() {
     assert!(answered(&mut coap, first - 1).fault);
     assert_eq!(answered(&mut coap, first).client.len(), 6);
     assert_eq!(coap.sizes(), (EXCHANGES, OBSERVATIONS, 1));
-    // An observation whose place is free can be taken.
+    // The place of an ended observation can be taken.
     assert_eq!(answered(&mut coap, 0).client.len(), 6);
     assert_eq!(read(&mut coap, Side::Client, &numbered(9999, "60"), None).device[12], 0x60);
     assert_eq!(coap.sizes().1, OBSERVATIONS);
@@ -321,7 +322,7 @@ fn there_is_room_for_so_many() {
 fn a_long_registration_is_a_plain_get() {
     for (length, observes) in [(1152, true), (1153, false)] {
         let mut coap = flow();
-        // An Observe, and queries of 255 bytes and one of what is left, with their lengths.
+        // An Observe, and queries of 255 bytes and one of the rest, with their lengths.
         let mut options = hex("60");
         let mut delta = 0x90;
         while options.len() < length {

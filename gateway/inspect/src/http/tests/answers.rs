@@ -1,4 +1,4 @@
-//! What clients get of backends' answers.
+//! The answers that clients get.
 
 use http::header::{HeaderName, HeaderValue};
 use http::{Response, StatusCode};
@@ -10,7 +10,7 @@ const PLAIN: &str = "GET /a HTTP/1.1\r\nHost: web--plc.gw.example\r\n\r\n";
 const UPGRADE: &str = "GET /a HTTP/1.1\r\nHost: web--plc.gw.example\r\nConnection: upgrade\r\n\
                        Upgrade: websocket\r\n\r\n";
 
-/// How a client is answered when the backend answers so; or what is wrong with that.
+/// Returns the client's answer for a backend's answer, or the fault.
 fn answered(
     interface: &HttpInterface,
     asked: Option<&str>,
@@ -80,7 +80,7 @@ fn answers_come_without_what_is_not_for_clients() {
         ),
         (304, &[], "304"),
         (599, &[], "599"),
-        (600, &[], "answers with a status that is none"),
+        (600, &[], "answers with an invalid status"),
         (100, &[], "gives no final answer"),
         (103, &[("Link", "x")], "gives no final answer"),
         (101, &[], "switches to what was not asked for"),

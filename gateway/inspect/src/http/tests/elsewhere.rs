@@ -1,4 +1,4 @@
-//! Requests that pages make, and from where.
+//! Requests of pages, by the origin of the page.
 
 use doorward_model::{HttpOptions, Inspection, Target};
 
@@ -7,14 +7,14 @@ use super::{Yes, interface, parse, sent, tunnel};
 
 const NAMED: &str = "https://web--plc.gw.example:8443";
 
-/// What an interface's URL says behind `?`.
+/// Returns the options after `?` in an interface's URL.
 fn options(query: &str) -> HttpOptions {
     let target: Target = format!("http://plc.lan:8080?{query}").parse().unwrap();
     let Inspection::Http(options) = &target.inspected().unwrap().spoken else { panic!() };
     HttpOptions::clone(options)
 }
 
-/// Whether a request is let in: `GET`, say, or `WS` for a WebSocket.
+/// Returns whether a request is let in. The method is `GET`, for example, or `WS` for a WebSocket.
 fn is_let_in(interface: &HttpInterface, method: &str, host: &str, fields: &str) -> bool {
     let (method, more) = match method {
         "WS" => ("GET", "\nConnection: upgrade\nUpgrade: websocket"),
@@ -32,7 +32,7 @@ fn is_let_in(interface: &HttpInterface, method: &str, host: &str, fields: &str) 
     }
 }
 
-/// What a browser says; and the methods that come through, of GET, HEAD, POST, OPTIONS and WS.
+/// A browser's fields, and the methods that are let in, of GET, HEAD, POST, OPTIONS and WS.
 type Case<'a> = (&'a str, &'a str, &'a [&'a str]);
 
 fn check(interface: &HttpInterface, host: &str, cases: &[Case<'_>]) {
@@ -158,7 +158,7 @@ fn a_default_port_is_written_or_not() {
     }
 }
 
-/// At the near end of a tunnel nobody knows whether the client speaks TLS with something before it.
+/// At the near end of a tunnel nobody knows whether the client uses TLS with a program before it.
 #[test]
 fn at_a_local_port_the_page_is_the_ports_own() {
     for (host, origin, is_here) in [
@@ -183,7 +183,7 @@ fn at_a_local_port_the_page_is_the_ports_own() {
             assert_eq!(is_let_in(&tunnel(), method, host, &origin), is_here, "{host} {origin}");
         }
     }
-    // The near end of the tunnel, called by a name that somebody else made resolve to it.
+    // The near end of the tunnel, named by a name that another party lets resolve to it.
     let rebound = "POST /a HTTP/1.1\nHost: rebound.example:8080\nOrigin: http://rebound.example:8080\n\
                    Sec-Fetch-Site: same-origin";
     let read = tunnel().read(parse(&sent(rebound)).unwrap(), None, false);
@@ -252,7 +252,7 @@ fn over_http2_a_websocket_is_held_to_it_too() {
     }
 }
 
-/// Nobody is asked, so nothing is admitted.
+/// The judge is not asked, so nothing is admitted.
 #[test]
 fn the_policy_is_not_asked_about_what_is_refused() {
     struct Never;

@@ -1,8 +1,8 @@
-//! Hostile requests over HTTP/1.1, and what becomes of each.
+//! Hostile requests over HTTP/1.1, and the result of each.
 
 use super::{interface, outcome, parse, sent};
 
-/// What comes of each request at a door; `unread` where the HTTP library refuses it already.
+/// The result of each request; `unread` if the HTTP library refuses it.
 #[test]
 fn requests_are_forwarded_as_decided_or_refused() {
     let cases: &[(&str, &str, &str)] = &[
@@ -48,9 +48,9 @@ fn requests_are_forwarded_as_decided_or_refused() {
         ("query beyond ASCII", "GET /a?ü HTTP/1.1\n$", "400 query"),
         ("query with a space", "GET /a?b c HTTP/1.1\n$", "unread"),
         ("query with a control", "GET /a?b\x01c HTTP/1.1\n$", "unread"),
-        // A fragment is nobody's but the client's: the library drops it.
+        // Only the client uses a fragment: the library removes it.
         ("fragment", "GET /a#/../b HTTP/1.1\n$", "get web/a | GET /a"),
-        // Paths. The table of `normal` has the rest.
+        // Paths. The table of `normal` has more.
         ("unreserved escapes", "GET /%61%2Db HTTP/1.1\n$", "get web/a-b | GET /a-b"),
         ("small digits", "GET /%c3%a9 HTTP/1.1\n$", "get web/%C3%A9 | GET /%C3%A9"),
         ("unwise", "GET /a[0]|b HTTP/1.1\n$", "get web/a%5B0%5D%7Cb | GET /a%5B0%5D%7Cb"),

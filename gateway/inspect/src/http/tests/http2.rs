@@ -1,4 +1,4 @@
-//! Requests over HTTP/2, and what is forwarded of them.
+//! Requests over HTTP/2, and the heads that are forwarded.
 
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, Request, Version};
@@ -6,7 +6,7 @@ use http::{Method, Request, Version};
 use super::super::{Extended, HttpRefusal};
 use super::{NAME, interface, outcome};
 
-/// A head as it comes over HTTP/2.
+/// Returns a head as it comes over HTTP/2.
 fn over_http2(method: &str, uri: &str, fields: &[(&str, &str)]) -> http::request::Parts {
     let (mut head, ()) = Request::new(()).into_parts();
     head.method = Method::from_bytes(method.as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! HTTP through a door, from the text of a request to the head that is forwarded.
+//! HTTP through an interface, from the text of a request to the forwarded head.
 
 mod answers;
 mod elsewhere;
@@ -18,7 +18,7 @@ use crate::Judge;
 
 const NAME: &str = "web--plc.gw.example";
 
-/// Says yes to everything.
+/// A judge that permits everything.
 struct Yes;
 
 impl Judge for Yes {
@@ -36,13 +36,13 @@ fn tunnel() -> HttpInterface {
     HttpInterface { served_host: ServedHost::tunnel(NAME), ..interface("") }
 }
 
-/// `$` stands for the one right Host, and every line ends as it must.
+/// Returns the bytes of a request. `$` stands for the right Host, and lines get their proper ends.
 fn sent(text: &str) -> String {
     let head = text.replace('$', "Host: web--plc.gw.example").replace('\n', "\r\n");
     format!("{head}\r\n\r\n")
 }
 
-/// A request as an HTTP library reads it from `text`. None where it refuses it.
+/// Returns a request as an HTTP library reads it from `text`. `None` if the library refuses it.
 fn parse(text: &str) -> Option<http::request::Parts> {
     let mut fields = [httparse::EMPTY_HEADER; 256];
     let mut read = httparse::Request::new(&mut fields);
@@ -60,8 +60,8 @@ fn parse(text: &str) -> Option<http::request::Parts> {
     Some(head)
 }
 
-/// What comes of a request: what is asked, and the head that is forwarded without `Host` and
-/// `Via`; or the status and the word of the refusal.
+/// Returns the result of a request: its questions, and the forwarded head without `Host` and `Via`;
+/// or the status and the word of the refusal.
 fn outcome(
     interface: &HttpInterface,
     head: http::request::Parts,
@@ -97,7 +97,7 @@ fn outcome(
     [&[asks.join(", "), line][..], &fields].concat().join(" | ")
 }
 
-/// The fields in the order of their names, without some.
+/// Returns the fields sorted by name, without some.
 fn shown(fields: HeaderMap, without: &[&str]) -> Vec<String> {
     let shown = fields.iter().filter(|(name, _)| !without.contains(&name.as_str()));
     let mut shown: Vec<String> = shown

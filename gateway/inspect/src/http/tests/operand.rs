@@ -1,4 +1,4 @@
-//! Queries of which a part is decided, and what the audit log gets of queries.
+//! Queries with a decided part, and what the audit log stores of queries.
 
 use doorward_model::{Action, HttpOptions, Inspection, Path, Target};
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ fn options(query: &str) -> HttpOptions {
     HttpOptions::clone(options)
 }
 
-/// What becomes of a GET of that target where `operand=query:cmd` is declared.
+/// Returns the result of a GET with that target, where `operand=query:cmd` is declared.
 fn becomes(target: &str) -> String {
     let interface = interface("").with(&options("operand=query:cmd"));
     match parse(&sent(&format!("GET {target} HTTP/1.1\n$"))) {
@@ -47,13 +47,13 @@ fn a_part_of_the_query_is_asked_about_in_every_reading() {
         ("/a?cmd=%22x%22", "get web/a/@cmd=%22x%22"),
         ("/a?cmd=%C3%A9", "get web/a/@cmd=%C3%A9"),
         ("/a?cmd=100%25", "get web/a/@cmd=100%25"),
-        // Some take an empty value for none.
+        // Some servers take an empty value for none.
         ("/a?cmd=", "get web/a/@cmd=, get web/a"),
         ("/a?cmd", "get web/a/@cmd=, get web/a"),
         ("/a?&cmd=b&", "get web/a/@cmd=b"),
         ("/a?x=1;y=2&cmd=b", "get web/a/@cmd=b"),
         ("/a?cmdx=c&x[cmd]=d&y=cmd&cmd1=e", "get web/a"),
-        // Each reading of the path with each of the query.
+        // Each reading of the path with each reading of the query.
         (
             "/a%40;v?cmd=b",
             "get web/a%40;v/@cmd=b, get web/a%40/@cmd=b, get web/a@/@cmd=b, get web/a@;v/@cmd=b",
@@ -76,7 +76,7 @@ fn what_servers_read_differently_is_refused() {
         "/a?cmd=a&cmd[]=b",
         "/a?cmd=a&cmd",
         "/a?cmd=a;cmd=b",
-        // In another spelling.
+        // Other spellings.
         "/a?CMD=a",
         "/a?Cmd=a",
         "/a?%63md=a",
@@ -99,7 +99,7 @@ fn what_servers_read_differently_is_refused() {
         "/a?%EF%BC%A3md=a",
         "/a?cmd%C2%A0=a",
         "/a?x%4=1",
-        // Where another separator parts them.
+        // Other separators.
         "/a?x=1;cmd=a",
         "/a?cmd=a;x=1",
         "/a?cmd;x=1",
@@ -108,7 +108,7 @@ fn what_servers_read_differently_is_refused() {
         "/a?x=1%2526cmd%253Da",
         "/a?x=1?cmd=a",
         "/a?x=/b%3Fcmd=a",
-        // Where somebody looks for `cmd=` wherever it stands.
+        // Some servers search for `cmd=` anywhere.
         "/a?xcmd=reboot",
         "/a?x.CMD=reboot",
         "/a?a=cmd=reboot",
@@ -122,7 +122,7 @@ fn what_servers_read_differently_is_refused() {
         "/a?cmd=a/Cmd=reboot",
         "/a?cmd=a%20cmd%3Dreboot",
         "/a?cmd&xcmd=reboot",
-        // Values that come to several.
+        // Values that are several to some servers.
         "/a?cmd=a%26b",
         "/a?cmd=a%3Bb",
         "/a?cmd=a%3Fb",
@@ -143,7 +143,7 @@ fn what_servers_read_differently_is_refused() {
     }
 }
 
-/// A path never passes for a part of the query.
+/// A path must never pass for a decided part of the query.
 #[test]
 fn a_path_that_ends_like_a_part_of_the_query_is_refused() {
     for target in [
@@ -173,7 +173,7 @@ fn a_path_that_ends_like_a_part_of_the_query_is_refused() {
     assert_eq!(becomes(&format!("{deep}?cmd=x")), "414 target-too-long");
 }
 
-/// Nobody gets through who has a right on the path alone, or on another value.
+/// A right on the path alone, or on another value, is not enough.
 #[test]
 fn all_of_it_must_be_permitted() {
     struct Only(&'static [&'static str]);
@@ -200,7 +200,8 @@ fn all_of_it_must_be_permitted() {
     }
 }
 
-/// Servers, each reading a query in its own way: the values of `cmd`, of which it may take any.
+/// Servers that each read a query in their own way: the values of `cmd`, of which each may take
+/// any.
 fn servers(query: &str) -> Vec<Vec<String>> {
     fn decode(text: &str, plus: bool) -> String {
         let (mut out, mut rest) = (Vec::new(), text.as_bytes());
@@ -240,7 +241,7 @@ fn servers(query: &str) -> Vec<Vec<String>> {
             }
         }
     }
-    // Firmware looks for the first `cmd=`, or the last, wherever it stands.
+    // Firmware searches for the first or last `cmd=` anywhere.
     for text in [query.to_owned(), decode(query, false), decode(query, true)] {
         let small = text.to_ascii_lowercase();
         for looked in [&text, &small] {
@@ -252,7 +253,7 @@ fn servers(query: &str) -> Vec<Vec<String>> {
             }
         }
     }
-    // Some leave out what is empty.
+    // Some servers skip empty values.
     let filled =
         |values: &Vec<String>| values.iter().filter(|one| !one.is_empty()).cloned().collect();
     let filled: Vec<Vec<String>> = all.iter().map(filled).collect();

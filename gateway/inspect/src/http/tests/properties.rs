@@ -1,4 +1,4 @@
-//! Properties of paths, held against generated ones.
+//! Properties of paths, checked on generated ones.
 
 use doorward_model::{Action, Path};
 use http::header::{HeaderName, HeaderValue};
@@ -10,7 +10,7 @@ use super::super::{HttpRefusal, normal};
 use super::{Yes, interface, outcome, parse};
 use crate::Judge;
 
-/// Text that looks like a path, in every spelling that somebody has tried.
+/// Text that looks like a path, in every known spelling.
 fn path() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "/",
@@ -66,7 +66,7 @@ fn path() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..12).prop_map(|pieces| format!("/{}", pieces.concat()))
 }
 
-/// Says yes to one path.
+/// A judge that permits one path.
 struct Only(String);
 
 impl Judge for Only {
@@ -75,7 +75,7 @@ impl Judge for Only {
     }
 }
 
-/// What a backend makes of a path that it decodes, once or again and again.
+/// Returns a path as a backend decodes it, once or several times.
 fn decoded(path: &str, times: usize) -> Vec<u8> {
     let mut bytes = path.as_bytes().to_vec();
     for _ in 0..times {
@@ -101,7 +101,7 @@ proptest! {
         if let Ok(spelt) = normal(&path) {
             prop_assert_eq!(normal(&spelt).unwrap(), &*spelt);
             prop_assert_eq!(decoded(&spelt, 1), decoded(&path, 1));
-            // However often it is decoded, it does not climb.
+            // However often it is decoded, it does not leave its directory.
             for times in 0..4 {
                 let read = String::from_utf8(decoded(&spelt, times)).unwrap();
                 prop_assert!(!read.contains(['\\', '\0', '\n']));
@@ -202,7 +202,7 @@ proptest! {
     }
 }
 
-/// Names of fields that are removed, as they are and as somebody may fold them, and others.
+/// Names of removed fields, as they are and in folded spellings, and other names.
 fn field() -> impl Strategy<Value = String> {
     let known = prop::sample::select(vec![
         "connection",

@@ -1,4 +1,4 @@
-//! How a request's way is told to its backend.
+//! Fields that tell a backend about the request's path through proxies.
 
 use doorward_model::{HttpOptions, Inspection, Target};
 
@@ -65,7 +65,7 @@ fn an_interface_keeps_a_claim_that_it_names_and_in_that_spelling_alone() {
                 X-Users: e\nRemote-User: f\nDoorward-Identity: g\nProxy: h\nX-User: i";
     let forwarded = outcome(&interface, parse(&sent(text)).unwrap(), None);
     assert_eq!(forwarded, "get web/ | GET / | x-user: a | x-user: i | x_remote_user: d");
-    // Who claims it may not be asked to be forgotten by a hop.
+    // A client must not have a claim removed by naming it in Connection.
     let text = "GET / HTTP/1.1\n$\nConnection: X-User\nX-User: a";
     assert_eq!(outcome(&interface, parse(&sent(text)).unwrap(), None), "get web/ | GET /");
     let mut trailers = http::HeaderMap::new();

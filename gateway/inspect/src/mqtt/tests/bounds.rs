@@ -1,4 +1,4 @@
-//! How much a peer may put into one packet, and one flow, and what one turn decides of it.
+//! Bounds on one packet, on one flow, and on one turn.
 
 use super::super::held_filters::HELD;
 use super::super::subscribe::FILTERS;
@@ -8,7 +8,7 @@ use crate::machine::Progress;
 const OPEN: &str = "> 10 'MQTT' 04 02 003c 'c'\n< 20 00 00";
 const OPEN5: &str = "> 10 'MQTT' 05 02 003c [] 'c'\n< 20 00 00 [22 ffff]";
 
-/// A packet whose fields are an identifier, properties for MQTT 5, and what is made for each number.
+/// Returns a packet with an identifier, properties for MQTT 5, and an item for each number.
 fn listed(first: u8, five: bool, items: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
     let fields: Vec<u8> = items.flatten().collect();
     let mut packet = vec![first];
@@ -22,13 +22,13 @@ fn text(text: &str) -> Vec<u8> {
     [&u16::try_from(text.len()).unwrap().to_be_bytes()[..], text.as_bytes()].concat()
 }
 
-/// A SUBSCRIBE for the filters `a/N` of these numbers.
+/// Returns a SUBSCRIBE with the filters `a/N` of these numbers.
 fn subscribe(five: bool, numbers: std::ops::Range<usize>) -> Vec<u8> {
     let filter = |number| [text(&format!("a/{number}")), vec![0]].concat();
     listed(0x82, five, numbers.map(filter))
 }
 
-/// The SUBACK or UNSUBACK that answers it.
+/// Returns the SUBACK or UNSUBACK that answers it.
 fn answer(first: u8, five: bool, code: u8, count: usize) -> Vec<u8> {
     listed(first, five, std::iter::repeat_n(vec![code], count))
 }
@@ -43,7 +43,7 @@ fn what_is_held_for_answers_has_bounds() {
         assert_eq!(flow.read(Side::Client, &packet).fault, None);
     }
     assert_eq!(flow.says(Side::Client, "82 00f0 [] 'a' 00").out.client, wire("e0 97"));
-    // They are free again once they are answered.
+    // They are free again after their answers.
     let mut flow = Flow::after(ClientIds::Bound, OPEN5);
     for _ in 0..2 * most / FILTERS {
         assert_eq!(flow.read(Side::Client, &subscribe(true, 0..FILTERS)).fault, None);
@@ -88,11 +88,11 @@ fn a_client_holds_so_many_filters_and_no_more() {
         assert!(says(&mut flow, first..first + FILTERS));
     }
     assert!(!says(&mut flow, HELD..HELD + 1));
-    // What is held already takes no more room, however often it is asked for.
+    // Stored filters need no more room, however often they are subscribed to.
     assert!(says(&mut flow, 0..FILTERS));
     assert!(!says(&mut flow, HELD - 1..HELD + 1));
     assert_eq!(flow.rules.barred.len(), 2);
-    // What is given up leaves room, and what was refused takes none.
+    // Removed filters leave room, and refused ones take none.
     let filters = (7..9_usize).map(|number| text(&format!("a/{number}")));
     let unsubscribe = listed(0xa2, true, filters);
     assert_eq!(flow.read(Side::Client, &unsubscribe).out.device, unsubscribe);
@@ -131,7 +131,7 @@ fn lists_in_packets_have_bounds() {
     assert_eq!((said.out.client, said.out.device), (wire("e0 97"), vec![]));
 }
 
-/// Permits all but `a/5`, and has decided enough after so many questions.
+/// A judge that permits everything but `a/5`, and ends its turn after some questions.
 struct Turns {
     asked: usize,
     until: usize,
@@ -164,7 +164,7 @@ fn a_long_subscribe_is_decided_in_turns_and_forwarded_whole() {
     assert_eq!(turn(&mut flow, &both), (Progress::Part(packet.len()), Out::default()));
     for _ in 0..2 {
         assert_eq!(turn(&mut flow, &after), (Progress::Part(0), Out::default()));
-        // Meanwhile the server is heard.
+        // Packets of the server are read meanwhile.
         assert_eq!(flow.server("30 'a' [] 68").1, after);
     }
     let (read, out) = turn(&mut flow, &after);
@@ -174,7 +174,7 @@ fn a_long_subscribe_is_decided_in_turns_and_forwarded_whole() {
     let permitted = listed(0x82, true, filters.filter(|filter| *filter != five));
     assert_eq!(out.device, [permitted, after.clone()].concat());
 
-    // Of a client that leaves in the middle of it, nothing is forwarded.
+    // If the client leaves before the end, nothing is forwarded.
     let mut flow = Flow::after(ClientIds::Bound, OPEN5);
     assert_eq!(turn(&mut flow, &packet).0, Progress::Part(packet.len()));
     assert_eq!(flow.parting(), vec![]);

@@ -1,4 +1,4 @@
-//! How MQTT clients connect.
+//! The beginnings of MQTT connections.
 
 use Expected::{Ends, Nothing, Over, Same, Sent};
 
@@ -235,7 +235,7 @@ fn connect_is_asked_first_then_the_will() {
     for (connect, answer) in [
         ("10 'MQTT' 04 06 0000 'c' 'w/t' 'x'", "20 00 05"),
         ("10 'MQTT' 05 02 0000 [] 'c'", "20 00 87 []"),
-        // Whether its identifier would do is not for it to know.
+        // The client must not learn whether its identifier would be allowed.
         ("10 'MQTT' 04 00 0000 ''", "20 00 05"),
     ] {
         let mut flow = Flow::new(ClientIds::Bound);
@@ -244,7 +244,7 @@ fn connect_is_asked_first_then_the_will() {
         assert_eq!(flow.rules.asked, ["connect bus"]);
         assert_eq!((said.out.device, said.out.client), (vec![], wire(answer)));
         assert_eq!((said.out.over, said.fault), (Some("connect-refused"), None));
-        // The server is told nothing either when the end comes.
+        // The server gets nothing at the end either.
         assert_eq!(flow.parting(), b"");
     }
 }

@@ -1,11 +1,11 @@
-//! Whole conversations over MQTT.
+//! Whole MQTT dialogues.
 
 use super::*;
 
 const OPEN: &str = "> 10 'MQTT' 04 02 003c 'c'\n< 20 00 00";
 const OPEN5: &str = "> 10 'MQTT' 05 02 003c [] 'c'\n< 20 00 00 [22 ffff]";
 
-/// For the server and for the client.
+/// Returns the bytes for the server and for the client.
 fn both(device: &str, client: &str) -> (Vec<u8>, Vec<u8>) {
     (wire(device), wire(client))
 }
@@ -26,17 +26,17 @@ fn an_alias_is_resolved_before_it_is_asked_about() {
     assert_eq!(flow.client("31 '' [23 0001 26 'k' 'v'] 02"), both("31 'a' [26 'k' 'v'] 02", ""));
     // The last of 32.
     assert_eq!(flow.client("3a 'b' 0005 [23 0020] 03"), both("3a 'b' 0005 [] 03", ""));
-    // Set by what is refused: the server has never heard of it, and what stands for it is refused
-    // again. The earlier topic is forgotten.
+    // A refused message sets the alias, but the server does not get it. Messages with the alias are
+    // refused again, and the earlier topic is forgotten.
     assert_eq!(flow.client("32 'no' 0006 [23 0001] 04"), both("c0", "40 0006 87"));
     assert_eq!(flow.client("32 '' 0007 [23 0001] 05"), both("", "40 0007 87"));
     assert_eq!(flow.client("30 '' [23 0020] 06"), both("30 'b' [] 06", ""));
-    // When it is permitted, the same alias is enough.
+    // Once it is permitted, the alias is enough.
     flow.rules.refused = &[];
     assert_eq!(flow.client("30 '' [23 0001] 07"), both("30 'no' [] 07", ""));
     let asked = ["a", "a", "b", "no", "no", "b", "no"].map(|topic| format!("publish bus/{topic}"));
     assert_eq!(flow.rules.asked, asked);
-    // Not even a permitted one is used beyond the 32.
+    // An alias beyond the 32 is never used, even for a permitted topic.
     assert_eq!(flow.says(Side::Client, "30 'a' [23 0021]").out.client, wire("e0 94"));
 }
 
@@ -60,16 +60,16 @@ fn a_refused_message_is_acknowledged_to_the_server_and_not_seen_by_the_client() 
         assert_eq!(flow.server("62 0005"), both("70 0005", ""));
         // Only that one: the next belongs to the client.
         assert_eq!(flow.server("62 0005"), both("", "62 0005"));
-        // The server sends it again before it has read the answer.
+        // The server repeats it before it has read the answer.
         assert_eq!(flow.server(&publish("34", "no")), both("50 0005", ""));
         assert_eq!(flow.server(&publish("3c", "no")), both("50 0005", ""));
         assert_eq!(flow.server("62 0005"), both("70 0005", ""));
-        // It becomes permitted before it is sent again: now it is the client's.
+        // It becomes permitted before the server repeats it: now the client gets it.
         assert_eq!(flow.server(&publish("34", "no")), both("50 0005", ""));
         flow.rules.refused = &[];
         assert_eq!(flow.server(&publish("3c", "no")), both("", &publish("3c", "no")));
         assert_eq!(flow.server("62 0005"), both("", "62 0005"));
-        // One that the client may have had before is given up by its PUBREL.
+        // A message that the client may have got before ends with its PUBREL.
         flow.rules.refused = &["subscribe bus/no"];
         assert_eq!(flow.server(&publish("3c", "no")), both("50 0005", ""));
         assert_eq!(flow.server("62 0005"), both("", "62 0005"));
@@ -83,20 +83,20 @@ fn payloads_pass_in_pieces_and_answers_wait_for_their_end() {
     let (head, rest) = long.split_at(11);
     assert_eq!(flow.read(Side::Client, head).out.device, head);
     assert_eq!(flow.read(Side::Client, &rest[..500]).out.device, &rest[..500]);
-    // What the gateway says to the server waits; what the server says to the client does not.
+    // The gateway's packets for the server wait; the server's packets for the client do not.
     assert_eq!(flow.server("32 'no' 0002 [] ; 34 'no' 0003 []"), both("", ""));
     assert_eq!(flow.server("30 'b' [] 01"), both("", "30 'b' [] 01"));
     let end = flow.read(Side::Client, &rest[500..]).out;
     let expected = [&rest[500..], &wire("40 0002 ; 50 0003")].concat();
     assert_eq!((end.device, end.client), (expected, vec![]));
-    // The same the other way.
+    // The same in the other direction.
     let (head, rest) = long.split_at(20);
     assert_eq!(flow.read(Side::Device, head).out.client, head);
     assert_eq!(flow.client("32 'no' 0004 [] ; 82 0005 [] 'no' 00"), both("c0", ""));
-    // It cannot be told now what is wrong.
+    // The client cannot be told the reason now.
     let end = flow.read(Side::Device, rest).out;
     assert_eq!(end.client, [rest, &wire("40 0004 87 ; 90 0005 [] 87")].concat());
-    // Nothing of what is refused passes, and the answer comes at its end.
+    // Nothing of a refused message is forwarded, and the answer comes at its end.
     let refused = wire("32 'no' 0006 [] 00*1000");
     let (most, last) = refused.split_at(refused.len() - 1);
     assert_eq!(flow.read(Side::Client, most).out, Out::default());
@@ -120,7 +120,7 @@ fn before_connack_answers_wait() {
     assert_eq!(flow.client(early), both("c0 ; 30 'a' []", ""));
     let answers = "20 00 00 [] ; 90 0001 [] 87 ; 40 0002 87";
     assert_eq!(flow.server("20 00 00 []"), both("", answers));
-    // Whoever is refused does not hear them.
+    // A refused client does not get them.
     let mut flow = Flow::after(ClientIds::Bound, connect);
     flow.client(early);
     assert_eq!(flow.says(Side::Device, "20 00 87 []").out.client, wire("20 00 87 []"));
@@ -165,13 +165,13 @@ fn parting_asks_about_the_will() {
         flow.says(Side::Client, "e0");
         assert_eq!(flow.parting(), b"", "the client has done it");
 
-        // Also if the client has made a mistake.
+        // The same after a violation of the client.
         let mut flow = Flow::after(ClientIds::Bound, open);
         flow.rules.refused = &["publish"];
         assert!(flow.says(Side::Client, "c1").fault.is_some());
         assert_eq!(flow.parting(), wire("e0"));
     }
-    // No word can be put into a packet.
+    // No packet can be put inside another.
     let mut flow = Flow::after(ClientIds::Bound, with_will);
     flow.read(Side::Client, &wire("30 'a' 00*100")[..50]);
     flow.rules.refused = &["publish"];
@@ -185,7 +185,7 @@ fn parting_asks_about_the_will() {
     let mut flow = Flow::after(ClientIds::Bound, "> 10 'MQTT' 04 06 003c 'c' 'w' 'x'");
     flow.rules.refused = &["publish"];
     assert_eq!(flow.parting(), wire("e0"));
-    // A server that has ended it itself.
+    // A server that has ended the connection itself.
     let mut flow = Flow::after(ClientIds::Bound, "> 10 'MQTT' 04 06 003c 'c' 'w' 'x'");
     flow.rules.refused = &["publish"];
     flow.says(Side::Device, "20 00 05");
@@ -221,7 +221,7 @@ fn the_server_hears_of_a_client_whose_packets_are_refused() {
     assert_eq!(flow.client("30 'no' [] 00 ; 82 0001 [] 'no' 00 ; 30 'no' []").0, wire("c0"));
     assert_eq!(flow.server("d0"), both("", ""));
     assert_eq!(flow.client("82 0001 [] 'no' 00").0, wire("c0"));
-    // The client gets as many answers as it has asked for.
+    // The client gets as many answers as it sent requests.
     assert_eq!(flow.client("c0").0, wire("c0"));
     assert_eq!(flow.server("d0"), both("", ""));
     assert_eq!(flow.server("d0"), both("", "d0"));
@@ -232,7 +232,7 @@ fn the_server_hears_of_a_client_whose_packets_are_refused() {
 fn a_packet_identifier_is_in_use_until_suback() {
     let mut flow = Flow::after(ClientIds::Bound, OPEN);
     flow.client("82 0001 'a' 00 ; 82 0002 'no' 00 'b' 00 ; 82 0003 'no' 00 ; 82 0003 'no' 00");
-    // They need not be answered in order.
+    // The answers may come in any order.
     assert_eq!(flow.server("90 0002 01 ; 90 0001 00"), both("", "90 0002 8001 ; 90 0001 00"));
     flow.client("82 0001 'a' 00");
     flow.rules.asked.clear();

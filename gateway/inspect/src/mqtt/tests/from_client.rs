@@ -1,6 +1,6 @@
-//! Hostile packets of MQTT clients, and what becomes of each.
+//! Hostile packets of MQTT clients, and the result of each.
 
-use Expected::{ConnectRefusal, Ends, Last, Nothing, Over, Same, Sent};
+use Expected::{Ends, Last, Nothing, Over, Refused, Same, Sent};
 
 use super::*;
 
@@ -48,11 +48,11 @@ fn packets_of_3_1_1() {
                 "82 0001 'a' 01 'no/#' 02 'b' 00",
                 Sent("82 0001 'a' 01 'b' 00"),
             ),
-            ("none is permitted", "82 0001 'no/a' 01 'no/b' 02", ConnectRefusal("90 0001 8080")),
-            ("a filter that cannot be named", "82 0001 'a'*8189 00", ConnectRefusal("90 0001 80")),
+            ("none is permitted", "82 0001 'no/a' 01 'no/b' 02", Refused("90 0001 8080")),
+            ("a filter that cannot be named", "82 0001 'a'*8189 00", Refused("90 0001 80")),
             ("shared", "82 0001 '$share/g/a' 00", Same),
-            ("shared, not permitted", "82 0001 '$share/g/no' 00", ConnectRefusal("90 0001 80")),
-            ("$SYS is text like other text", "82 0001 '$SYS/#' 00", ConnectRefusal("90 0001 80")),
+            ("shared, not permitted", "82 0001 '$share/g/no' 00", Refused("90 0001 80")),
+            ("$SYS is text like other text", "82 0001 '$SYS/#' 00", Refused("90 0001 80")),
             ("shared with nobody", "82 0001 '$share//a' 00", Ends("")),
             ("shared with all", "82 0001 '$share/+/a' 00", Ends("")),
             ("nothing is shared", "82 0001 '$share/g' 00", Ends("")),
@@ -118,11 +118,11 @@ fn packets_of_5() {
                 "32 'a' 0001 [01 01 02 00000001 03 'text' 08 'r' 09 'id' 26 'k' 'v' 26 'k' 'v'] 00",
                 Same,
             ),
-            ("not permitted", "30 'no/a' [] 6869", ConnectRefusal("")),
-            ("not permitted at QoS 1", "32 'no' 0102 [] 6869", ConnectRefusal("40 0102 87")),
-            ("not permitted at QoS 2", "34 'no' 0102 [] 6869", ConnectRefusal("50 0102 87")),
-            ("not permitted, again", "3c 'no' 0102 []", ConnectRefusal("50 0102 87")),
-            ("too long to be named", "32 'a'*8189 0001 []", ConnectRefusal("40 0001 87")),
+            ("not permitted", "30 'no/a' [] 6869", Refused("")),
+            ("not permitted at QoS 1", "32 'no' 0102 [] 6869", Refused("40 0102 87")),
+            ("not permitted at QoS 2", "34 'no' 0102 [] 6869", Refused("50 0102 87")),
+            ("not permitted, again", "3c 'no' 0102 []", Refused("50 0102 87")),
+            ("too long to be named", "32 'a'*8189 0001 []", Refused("40 0001 87")),
             ("an alias is set", "30 'a' [23 0008] 00", Sent("30 'a' [] 00")),
             (
                 "among others",
@@ -160,11 +160,7 @@ fn packets_of_5() {
                 "82 0001 [0b ffffff7f] 'no' 01 'b' 2e 'no' 00",
                 Sent("82 0001 [0b ffffff7f] 'b' 2e"),
             ),
-            (
-                "none is permitted",
-                "82 0001 [] 'no/a' 01 'no/b' 02",
-                ConnectRefusal("90 0001 [] 87 87"),
-            ),
+            ("none is permitted", "82 0001 [] 'no/a' 01 'no/b' 02", Refused("90 0001 [] 87 87")),
             ("subscription identifier 0", "82 0001 [0b 00] 'a' 00", Ends("e0 82")),
             ("two subscription identifiers", "82 0001 [0b 01 0b 02] 'a' 00", Ends("e0 82")),
             (

@@ -1,4 +1,4 @@
-//! Hostile packets of MQTT servers, and what becomes of each.
+//! Hostile packets of MQTT servers, and the result of each.
 
 use Expected::{Answered, Ends, Last, Nothing, Same};
 

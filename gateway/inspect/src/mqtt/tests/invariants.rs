@@ -1,4 +1,4 @@
-//! What holds for any packets of MQTT.
+//! Invariants for any MQTT packets.
 
 use proptest::prelude::*;
 
@@ -31,7 +31,7 @@ fn packet(five: bool) -> impl Strategy<Value = String> {
     ]
 }
 
-/// What is said by whom, after a connection was made.
+/// The packets of both sides after a connection was made.
 fn dialogue() -> impl Strategy<Value = Vec<(Side, Vec<u8>)>> {
     any::<bool>().prop_flat_map(|five| {
         let said = (any::<bool>(), packet(five)).prop_map(|(client, packet)| {
@@ -51,7 +51,7 @@ fn dialogue() -> impl Strategy<Value = Vec<(Side, Vec<u8>)>> {
     })
 }
 
-/// Cuts what one side says in pieces; the order in which both speak stays.
+/// Splits the bytes of each side into pieces; the order of the sides stays.
 fn cut<'d>(said: &'d [(Side, Vec<u8>)], cuts: &[usize]) -> Vec<(Side, &'d [u8])> {
     let (mut pieces, mut cuts) = (Vec::new(), cuts.iter().cycle());
     for (from, packets) in said {
@@ -72,7 +72,7 @@ proptest! {
     fn only_what_was_permitted_passes_however_it_is_split(
         said in dialogue(), pattern: u8, cuts in prop::collection::vec(1usize..30, 1..20),
     ) {
-        // Nearly everything is permitted, so that it goes on.
+        // Nearly everything is permitted, so that the dialogue goes on.
         let pattern = pattern | 0b11;
         let whole = said.iter().map(|(from, packets)| (*from, packets.as_slice()));
         let seen = drive(MqttOptions::default(), pattern, usize::MAX, whole);
@@ -118,6 +118,6 @@ fn good_beginnings_get_far() {
         let seen = run(&input).unwrap();
         oracle::kinds(&seen).iter().for_each(|kind| packets[usize::from(*kind)] += 1);
     }
-    // Every packet that there is passes.
+    // Every packet type passes.
     assert!(packets[1..].iter().all(|count| *count > 0), "{packets:?}");
 }

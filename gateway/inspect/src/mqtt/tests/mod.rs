@@ -1,4 +1,4 @@
-//! Tests of the MQTT machine: how packets are written, and a judge.
+//! Tests of the MQTT machine: its packets as text, and a judge.
 
 mod bounds;
 mod connecting;
@@ -14,7 +14,7 @@ use super::Mqtt;
 use super::fuzzing::wire;
 use crate::machine::{Fault, Judge, Machine as _, Out, Side};
 
-/// Permits everything but what begins so: `publish bus/no`, say.
+/// A judge that permits everything except paths with these beginnings, such as `publish bus/no`.
 struct Rules {
     refused: &'static [&'static str],
     asked: Vec<String>,
@@ -41,7 +41,7 @@ struct Flow {
     rules: Rules,
 }
 
-/// What came of some bytes.
+/// The result of some bytes.
 #[derive(Debug, PartialEq)]
 struct Said {
     out: Out,
@@ -66,12 +66,13 @@ impl Flow {
         Self { mqtt, rules: Rules { refused, asked: Vec::new(), barred: Vec::new() } }
     }
 
-    /// A flow where that has already been said: a client's line begins with `>`, a server's with `<`.
+    /// Returns a flow after that dialogue. Lines of the client begin with `>`, those of the server
+    /// with `<`.
     fn after(ids: ClientIds, dialogue: &str) -> Self {
         Self::new(ids).then(dialogue)
     }
 
-    /// The same flow, when that has been said as well.
+    /// Continues a flow with that dialogue.
     fn then(mut self, dialogue: &str) -> Self {
         let flow = &mut self;
         for line in dialogue.lines().map(str::trim) {
@@ -94,14 +95,14 @@ impl Flow {
         self.read(from, &wire(packets))
     }
 
-    /// The client says, and what becomes of it: for the server, for the client.
+    /// Sends packets of the client. Returns the bytes for the server and for the client.
     fn client(&mut self, packets: &str) -> (Vec<u8>, Vec<u8>) {
         let said = self.says(Side::Client, packets);
         assert_eq!((said.fault, said.out.over), (None, None), "{packets}");
         (said.out.device, said.out.client)
     }
 
-    /// The same, of what the server says.
+    /// Sends packets of the server. Returns the same.
     fn server(&mut self, packets: &str) -> (Vec<u8>, Vec<u8>) {
         let said = self.says(Side::Device, packets);
         assert_eq!((said.fault, said.out.over), (None, None), "{packets}");
@@ -116,28 +117,28 @@ impl Flow {
     }
 }
 
-/// What becomes of a packet.
+/// The expected result of a packet.
 #[derive(Clone, Copy, Debug)]
 enum Expected {
-    /// It goes on as it came.
+    /// It is forwarded unchanged.
     Same,
-    /// It goes on so.
+    /// It is forwarded as this.
     Sent(&'static str),
-    /// It does not, and whoever sent it gets this.
+    /// It is not forwarded, and its sender gets this.
     Answered(&'static str),
-    /// The same to the client; the server only hears that there is one.
-    ConnectRefusal(&'static str),
-    /// Nothing comes of it.
+    /// The same for the client; the server only gets a PINGREQ.
+    Refused(&'static str),
+    /// Nothing happens.
     Nothing,
-    /// It goes on as it came, and the flow is over.
+    /// It is forwarded unchanged, and the flow ends.
     Last,
-    /// It does not, and the flow is over; the client gets this.
+    /// It is not forwarded, and the flow ends; the client gets this.
     Over(&'static str),
-    /// It cannot be: the flow ends, and the client gets this.
+    /// It is a violation: the flow ends, and the client gets this.
     Ends(&'static str),
 }
 
-/// Gives each input, from that side, to a flow of its own.
+/// Gives each input of that side to a flow of its own.
 fn check(flow: impl Fn() -> Flow, from: Side, rows: &[(&str, &str, Expected)]) {
     use Expected as E;
     for (name, input, expected) in rows {
@@ -156,7 +157,7 @@ fn check(flow: impl Fn() -> Flow, from: Side, rows: &[(&str, &str, Expected)]) {
             E::Same | E::Last => (bytes, vec![]),
             E::Sent(packets) => (wire(packets), vec![]),
             E::Answered(packets) => (vec![], wire(packets)),
-            E::ConnectRefusal(packets) => (wire("c0"), wire(packets)),
+            E::Refused(packets) => (wire("c0"), wire(packets)),
             E::Over(packets) | E::Ends(packets) if from == Side::Client => (vec![], wire(packets)),
             E::Over(packets) | E::Ends(packets) => (wire(packets), vec![]),
             E::Nothing => (vec![], vec![]),
@@ -166,7 +167,7 @@ fn check(flow: impl Fn() -> Flow, from: Side, rows: &[(&str, &str, Expected)]) {
         assert_eq!(ends, matches!(expected, E::Ends(_)).then_some(from), "{name}");
         let over = match expected {
             E::Last | E::Over(_) => true,
-            // The client has been told.
+            // The client was told the reason.
             E::Ends(packets) => from == Side::Client && !packets.is_empty(),
             _ => false,
         };

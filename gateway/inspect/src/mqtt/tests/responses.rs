@@ -1,6 +1,6 @@
-//! Response topics: who answers publishes there, so whoever names one has a right on it.
+//! Response topics: a client that names one needs a right on it, because receivers publish there.
 
-use Expected::{ConnectRefusal, Ends, Over, Same};
+use Expected::{Ends, Over, Refused, Same};
 
 use super::*;
 
@@ -20,13 +20,13 @@ fn a_message_names_where_it_is_answered_only_with_a_right_there() {
         &[
             ("one may subscribe", "32 'a' 0001 [08 'heard'] 00", Same),
             ("one may publish", "32 'a' 0001 [08 'said'] 00", Same),
-            ("neither", "30 'a' [08 'no'] 00", ConnectRefusal("")),
-            ("neither, at QoS 1", "32 'a' 0001 [08 'no/x'] 00", ConnectRefusal("40 0001 87")),
-            ("neither, at QoS 2", "34 'a' 0001 [01 01 08 'no'] 00", ConnectRefusal("50 0001 87")),
+            ("neither", "30 'a' [08 'no'] 00", Refused("")),
+            ("neither, at QoS 1", "32 'a' 0001 [08 'no/x'] 00", Refused("40 0001 87")),
+            ("neither, at QoS 2", "34 'a' 0001 [01 01 08 'no'] 00", Refused("50 0001 87")),
             ("a topic of the broker's own", "32 'a' 0001 [08 '$SYS/x'] 00", Same),
-            ("not the topic itself", "32 'no' 0001 [08 'a'] 00", ConnectRefusal("40 0001 87")),
-            ("too long to be named", "32 'a' 0001 [08 'a'*8189] 00", ConnectRefusal("40 0001 87")),
-            ("too many levels", "32 'a' 0001 [08 '/'*127] 00", ConnectRefusal("40 0001 87")),
+            ("not the topic itself", "32 'no' 0001 [08 'a'] 00", Refused("40 0001 87")),
+            ("too long to be named", "32 'a' 0001 [08 'a'*8189] 00", Refused("40 0001 87")),
+            ("too many levels", "32 'a' 0001 [08 '/'*127] 00", Refused("40 0001 87")),
             ("a wildcard", "32 'a' 0001 [08 'a/+'] 00", Ends("e0 82")),
             ("two", "32 'a' 0001 [08 'a' 08 'b'] 00", Ends("e0 82")),
         ],
@@ -35,7 +35,7 @@ fn a_message_names_where_it_is_answered_only_with_a_right_there() {
         || joined(ResponseTopics::Publish),
         Side::Client,
         &[
-            ("one may subscribe", "32 'a' 0001 [08 'heard'] 00", ConnectRefusal("40 0001 87")),
+            ("one may subscribe", "32 'a' 0001 [08 'heard'] 00", Refused("40 0001 87")),
             ("one may publish", "32 'a' 0001 [08 'said'] 00", Same),
             ("none is named", "32 'a' 0001 [] 00", Same),
         ],
@@ -44,8 +44,8 @@ fn a_message_names_where_it_is_answered_only_with_a_right_there() {
         || joined(ResponseTopics::Off),
         Side::Client,
         &[
-            ("one may do both", "32 'a' 0001 [08 'a'] 00", ConnectRefusal("40 0001 87")),
-            ("at QoS 0", "30 'a' [08 'a'] 00", ConnectRefusal("")),
+            ("one may do both", "32 'a' 0001 [08 'a'] 00", Refused("40 0001 87")),
+            ("at QoS 0", "30 'a' [08 'a'] 00", Refused("")),
             ("none is named", "32 'a' 0001 [] 00", Same),
         ],
     );
@@ -66,7 +66,7 @@ fn a_will_does_so_too_when_it_is_left_and_when_it_is_due() {
         let said = connect(topic);
         check(|| Flow::with(options(rule)), Side::Client, &[(topic, &said, expected)]);
     }
-    // Its right there has ended meanwhile.
+    // Its right on the topic has ended meanwhile.
     let mut flow = Flow::with(options(ResponseTopics::Either));
     flow.client(&connect("later"));
     assert_eq!(flow.parting(), b"");
@@ -95,7 +95,7 @@ fn what_is_asked_is_what_is_needed_and_nothing_more() {
         assert_eq!(flow.rules.asked, asked, "{rule:?} {said}");
         assert_eq!(flow.rules.barred, barred, "{rule:?} {said}");
     }
-    // What comes to the client may say what it likes: who answers needs a right of its own.
+    // Messages to the client may name any topic: a client that answers needs a right of its own.
     let mut flow = joined(ResponseTopics::Off);
     let (_, told) = flow.server("30 'a' [08 'no'] 00");
     assert_eq!(told, wire("30 'a' [08 'no'] 00"));
