@@ -7,8 +7,8 @@ use doorward_session::{Payload, Problem};
 use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderValue, Response};
 
-/// The answer to a request that is not forwarded. With too many, it may be made again `after` so
-/// long.
+/// Returns the answer to a refused request. `after` is when a client that asked too often may ask
+/// again.
 pub(super) fn refused(refusal: Refusal, after: Option<Duration>) -> Response<Payload> {
     let status = refusal.status();
     let title = status.canonical_reason().unwrap_or("Refused");
@@ -24,7 +24,7 @@ pub(super) fn refused(refusal: Refusal, after: Option<Duration>) -> Response<Pay
     answer
 }
 
-/// The answer where the backend gave none, or none that can be one.
+/// Returns the answer for a backend that gave none, or none that can be passed on.
 pub(super) fn bad_gateway() -> Response<Payload> {
     Problem::new(502, "Bad gateway", "The interface gave no answer that can be passed on.")
         .into_response()
