@@ -175,7 +175,8 @@ impl<L: Line> Runner<L> {
     fn ask(&mut self, cx: &mut Context<'_>, request: LineRequest) -> Poll<()> {
         let done = ready!(self.line.poll_request(cx, request));
         if let Err(error) = done {
-            tracing::warn!(%error, ?request, line = %self.address, "a serial line failed a request");
+            let line = &self.address;
+            tracing::warn!(%error, ?request, %line, "a serial line did not complete a request");
         }
         Poll::Ready(())
     }
