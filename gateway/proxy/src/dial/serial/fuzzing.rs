@@ -48,7 +48,7 @@ pub fn telnet(bytes: &[u8]) {
         }
     }
     assert!(data <= bytes.len());
-    assert!(replies <= 3 * bytes.len(), "whoever says little is told little");
+    assert!(replies <= 3 * bytes.len(), "the replies are longer than three times the input");
 
     let (mut data, mut replies) = (0, 0);
     for one in told {
@@ -67,7 +67,7 @@ pub fn telnet(bytes: &[u8]) {
         }
     }
     assert!(data <= bytes.len());
-    assert!(replies <= bytes.len(), "a client replies in kind, and no more");
+    assert!(replies <= bytes.len(), "the replies are longer than the input");
 
     // Each end reads the data that the other end writes between requests and marks.
     let (mut server, mut client) = (Server::default(), Client::default());

@@ -173,8 +173,8 @@ impl Requests {
                 GrantedRight::Flow(Box::new(Granted { first, more, via, kind }))
             }
             (None, Some((first, more))) => GrantedRight::Request(HeldLeases::new(first, more)),
-            // The request asked for nothing, so nothing was granted. Ours.
-            _ => return Err(Refusal::Forbidden),
+            // A request without rights grants nothing. The gateway erred.
+            (Some(_), Some(_)) | (None, None) => return Err(Refusal::Forbidden),
         };
         first.map(|asked| (permitted, right, asked)).ok_or(Refusal::Forbidden)
     }
