@@ -182,7 +182,7 @@ async fn a_damaged_data_directory_is_named_and_left_alone() {
             "bundle",
             "UPDATE pieces SET text = 'p, role/operator, plc' || char(10) \
              WHERE id = (SELECT piece FROM bundle_pieces WHERE file = 'policy.csv')",
-            &["the bundle in force (revision 1) does not read", "policy.csv:1"],
+            &["the bundle in force (revision 1) cannot be read", "policy.csv:1"],
         ),
     ] {
         let data = gateway.dir().join(name);

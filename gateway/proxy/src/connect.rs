@@ -1,4 +1,5 @@
-//! The doors of flows: an interface's own name, CONNECT, and a stream of `doorward/1`.
+//! Takes flows through the pipeline: those that come by an interface's own name, by CONNECT, and by
+//! a stream of `doorward/1`.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -18,7 +19,7 @@ use crate::pipeline::{
 };
 use crate::problem::{busy, forbidden, not_recorded, unreachable};
 
-/// What takes flows on their path.
+/// The proxy: serves flows from their request to their end.
 #[derive(Clone)]
 pub struct Proxy(Arc<Inner>);
 
@@ -28,22 +29,22 @@ struct Inner {
 }
 
 impl Proxy {
-    /// A proxy that works with `means`.
+    /// Returns a proxy that works with `means`.
     #[must_use]
     pub fn new(means: Means, refusals: Refusals) -> Self {
         Self(Arc::new(Inner { means, refusals }))
     }
 }
 
-/// How far a flow is when its client is told that it stands.
+/// A flow whose client can be told that it is open.
 enum Ready {
-    /// Its backend has been reached.
+    /// The backend is connected.
     Dialed(Box<Dialed>),
-    /// It is at an interface of which each operation is decided.
+    /// The interface is inspected, so each operation is decided by itself.
     Approached(Box<Approached>),
 }
 
-/// Why a flow does not happen, as far as its client may know.
+/// Why a flow does not happen, as coarsely as its client may know.
 enum Stop {
     Refused(Box<RefusedFlow>),
     NotRecorded,
@@ -52,7 +53,7 @@ enum Stop {
 }
 
 impl Inner {
-    /// Reads a host name as a door's. DNS decides nothing here: only the text counts.
+    /// Reads a host name as the name of an interface. DNS plays no part.
     fn authority(&self, host: &str) -> Authority {
         match self.means.domain.read_door(host) {
             Some(door) => Authority::Door(door),
@@ -78,6 +79,7 @@ impl Inner {
         })
     }
 
+    /// Serves a flow that comes by the interface's own name.
     async fn interface(
         &self,
         session: Arc<Session>,
@@ -90,12 +92,12 @@ impl Inner {
         match self.ready(requested).await {
             Ok(Ready::Dialed(dialed)) => record(relay(*dialed, wire).await),
             Ok(Ready::Approached(approached)) => self.inspect(*approached, wire).await,
-            // One thing on the wire, whatever the ground.
+            // The client sees the same thing on the wire, whatever the reason.
             Err(_) => wire.cut(Why::Forbidden),
         }
     }
 
-    /// Takes what is asked for as far as it goes before the client is told that it stands.
+    /// Takes a flow as far as it goes before the client is told that it is open.
     async fn ready(&self, requested: Requested) -> Result<Ready, Stop> {
         match approach(&self.means.leases, requested) {
             Approach::Raw(requested) => {
@@ -115,6 +117,7 @@ impl Inner {
         }
     }
 
+    /// Serves a flow that comes by CONNECT.
     async fn tunnel(&self, visit: Arc<Visit>, id: FlowId, host: String, tunnel: Box<dyn Tunnel>) {
         let Some(session) = &visit.session else {
             self.refusals.count(visit.peer.ip(), "connect-without-identity");
@@ -139,6 +142,7 @@ impl Inner {
 }
 
 impl Inner {
+    /// Serves a flow that comes by a stream of `doorward/1`.
     async fn requested(&self, session: Arc<Session>, id: FlowId, request: OpenRequest) {
         let flow = id.to_string();
         let actions: Result<Vec<Action>, _> =
@@ -146,7 +150,7 @@ impl Inner {
         let actions = match actions {
             Ok(actions) if actions.len() <= Action::ALL.len() => actions,
             Ok(_) => {
-                return request.refuse(Why::Wrong, "so many actions there are not", &flow).await;
+                return request.refuse(Why::Wrong, "too many actions are requested", &flow).await;
             }
             Err(error) => return request.refuse(Why::Wrong, &error.to_string(), &flow).await,
         };
@@ -180,8 +184,7 @@ impl Inner {
         }
     }
 
-    /// Ends one of two programs with one identity, or both, and records it for whoever must
-    /// know.
+    /// Ends one or both of two programs with one identity, and records an alarm.
     async fn settle(self: Arc<Self>, link: Arc<Link>, rivals: Rivals) {
         if !self.means.dialer.agents().settle(&rivals).await {
             return;
@@ -203,7 +206,7 @@ impl Inner {
 }
 
 impl Stop {
-    /// Tells whoever asked by a stream of `doorward/1`, as coarsely.
+    /// Refuses a request on `doorward/1`, as coarsely as any other.
     async fn tell(self, request: OpenRequest, flow: &str) {
         let why = match &self {
             Self::Refused(refused) if refused.is_busy() => Why::Busy,
@@ -217,7 +220,23 @@ impl Stop {
         let problem = self.problem();
         let detail = match &self {
             Self::NotRecorded | Self::Unreachable(DialError::Kind(_)) => problem.detail(),
-            _ => "the administrator finds the reason in the audit log under this flow's id",
+            Self::Refused(_)
+            | Self::Cut
+            | Self::Unreachable(
+                DialError::Nothing
+                | DialError::NoAddress(_)
+                | DialError::Forbidden { .. }
+                | DialError::OtherNetwork { .. }
+                | DialError::Taken
+                | DialError::OtherSettings
+                | DialError::Narrow
+                | DialError::NoAgent
+                | DialError::NotOffered(_)
+                | DialError::Agent(_)
+                | DialError::NoRoom
+                | DialError::Slow
+                | DialError::Refused(_),
+            ) => "the administrator finds the reason in the audit log under this flow's id",
         };
         request.refuse(why, detail, flow).await;
     }

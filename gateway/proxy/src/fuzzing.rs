@@ -1,5 +1,4 @@
-//! What the readers of this crate must stand, whatever comes: targets for fuzzers, in the manner
-//! of [`doorward_wire::fuzzing`].
+//! Fuzz targets for the parsers of this crate, in the manner of [`doorward_wire::fuzzing`].
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
@@ -10,7 +9,7 @@ pub use doorward_inspect::fuzzing::{coap, commands, http as requests, line, modb
 
 use doorward_inspect::fuzzing as inspect;
 
-/// The targets of this crate, and of the inspectors, which know nothing of fuzzers.
+/// The targets of this crate, and those of the inspectors, which know nothing of fuzzers.
 pub const TARGETS: &[FuzzTarget] = &[
     FuzzTarget { name: "telnet", run: telnet, corpus: crate::dial::fuzzing::corpus },
     FuzzTarget { name: "modbus", run: modbus, corpus: inspect::modbus_corpus },
@@ -27,7 +26,7 @@ mod tests {
 
     use super::*;
 
-    /// This crate's share of a million inputs.
+    /// Runs this crate's share of a million inputs.
     #[test]
     fn targets_stand_what_comes() {
         let faults = share(TARGETS, 100_000, |said| println!("{said}"));

@@ -1,20 +1,19 @@
-//! The path of a flow, from a door to a backend and back.
+//! The path of a flow, from its request to a backend and back.
 //!
 //! ```text
 //! Requested ─authorize→ Authorized ─open→ Opened ─dial→ Dialed ─relay→ Ended ─record→ audit
 //! ```
 //!
-//! Each stage consumes the value of the one before, and none of the values can be made or
-//! copied elsewhere: what was not decided cannot be recorded as open, what was not recorded
-//! cannot be dialed, what was not dialed under a live lease cannot be relayed, and an ending
-//! that nobody records records itself.
+//! Each stage consumes the value of the stage before, and no other code can make or copy the
+//! values. So an undecided flow cannot be recorded as open, an unrecorded flow cannot be dialed,
+//! and a flow that was not dialed under a live lease cannot be relayed. An ending that nobody
+//! records records itself.
 //!
 //! Invariants
-//! - The address that is dialed comes from the permit and is the one that was checked.
-//! - A refusal at an interface's door is one thing on the wire, whatever its ground.
+//! - The dialed address comes from the permit, and is the address that was checked.
+//! - A refusal at an interface's name always looks the same on the wire, whatever its reason.
 //! - A cut or a broken backend never looks like a complete transfer.
-//! - Connections to backends are opened in `dial`, bytes are moved in `relay`, and nowhere
-//!   else (the lints say so).
+//! - Only `dial` opens connections to backends, and only `relay` moves bytes. Lints enforce both.
 //!
 //! This crate must never know: the authority and its keys, the administration, the database.
 

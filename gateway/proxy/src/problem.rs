@@ -1,4 +1,4 @@
-//! Why a flow, or a request within one, does not happen, as HTTP tells it.
+//! The problem documents for flows and requests that do not happen.
 
 use doorward_api::ProblemKind;
 use doorward_session::Problem;
@@ -6,7 +6,7 @@ use doorward_wire::Kind;
 
 use crate::dial::DialError;
 
-/// The one answer to whoever may not, whatever the ground.
+/// Returns the one answer to a client that has no right, whatever the reason.
 pub(crate) fn forbidden() -> Problem {
     let detail = "No such interface, or no right to reach it. For whoever has shown an identity, \
                   the administrator finds the reason in the audit log under the id in \
@@ -25,7 +25,8 @@ pub(crate) fn not_recorded() -> Problem {
     )
 }
 
-/// The backend is to know who asks, and cannot be told; the operator's log says why.
+/// Returns the answer where the backend must be told who asks, and cannot be. The operator's log
+/// says why.
 pub(crate) fn not_vouched() -> Problem {
     Problem::new(
         ProblemKind::NotVouched,
@@ -33,13 +34,14 @@ pub(crate) fn not_vouched() -> Problem {
     )
 }
 
-/// The backend was not reached, and why as far as the client may know.
+/// Returns the answer for a backend that was not reached, with the reason as far as the client may
+/// know it.
 pub(crate) fn unreachable(error: &DialError) -> Problem {
     match error {
         DialError::NoRoom => busy(),
         DialError::Taken => Problem::new(
             ProblemKind::LineTaken,
-            "Another flow has the one place for those who act on this line.",
+            "Another flow is writing to this line or setting it. Try again later.",
         ),
         DialError::Kind(kind) => Problem::new(
             ProblemKind::Unreachable,
@@ -54,6 +56,17 @@ pub(crate) fn unreachable(error: &DialError) -> Problem {
         DialError::Slow => {
             Problem::new(ProblemKind::NoAnswer, "The interface did not answer in time.")
         }
-        _ => Problem::new(ProblemKind::Unreachable, "The interface could not be reached."),
+        DialError::Nothing
+        | DialError::NoAddress(_)
+        | DialError::Forbidden { .. }
+        | DialError::OtherNetwork { .. }
+        | DialError::OtherSettings
+        | DialError::Narrow
+        | DialError::NoAgent
+        | DialError::NotOffered(_)
+        | DialError::Agent(_)
+        | DialError::Refused(_) => {
+            Problem::new(ProblemKind::Unreachable, "The interface could not be reached.")
+        }
     }
 }

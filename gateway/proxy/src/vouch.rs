@@ -1,20 +1,20 @@
-//! The port that makes statements to backends of who asks.
+//! The port that signs statements to backends about who asks.
 
 use doorward_model::{DoorName, FlowId, Subject};
 use jiff::Timestamp;
 use thiserror::Error;
 
-/// Tells a backend, in words that it can verify, who asks. The proxy has no keys; whoever fills
-/// this has one.
+/// Makes statements that a backend can verify, about who asks. The proxy has no keys; the
+/// implementer of this port has one.
 pub trait Vouch: Send + Sync {
-    /// The words for `asker` at `now`.
+    /// Returns the statement about `asker` at `now`.
     ///
     /// # Errors
-    /// When there are none; then the request is not forwarded.
+    /// When there is none. Then the request is not forwarded.
     fn vouch(&self, asker: &Asker<'_>, now: Timestamp) -> Result<Vouched, NotVouched>;
 }
 
-/// Who asks, where and in which flow.
+/// Who asks, at which interface and in which flow.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker<'a> {
     /// The subject of the session.
@@ -25,16 +25,16 @@ pub struct Asker<'a> {
     pub flow: FlowId,
 }
 
-/// What a backend is told.
+/// A signed statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vouched {
     /// The value of a header field.
     pub words: String,
-    /// Until when a backend believes it.
+    /// Until when a backend accepts it.
     pub until: Timestamp,
 }
 
-/// Nobody can be vouched for; the text says why, to the operator.
+/// Why there is no statement, for the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct NotVouched(pub String);

@@ -7,8 +7,8 @@ use sqlx::sqlite::SqliteConnection;
 use crate::database::micros;
 use crate::error::StoreError;
 
-/// How many certificates one subject may be issued by renewals: each takes room in the log and in
-/// the state.
+/// How many certificates renewals may issue to one subject. Each certificate takes room in the
+/// audit log and in the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
     /// Within an hour.
@@ -18,13 +18,13 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// Whether a subject that has got so many of late may have one more.
+    /// Returns whether a subject that was issued `recent` certificates may have one more.
     pub(crate) fn permits(self, recent: Self) -> bool {
         recent.hour < self.hour && recent.day < self.day
     }
 }
 
-/// How many certificates a subject was issued within the last hour and the last day.
+/// Returns how many certificates a subject was issued within the last hour and the last day.
 pub(crate) async fn recent(
     connection: &mut SqliteConnection,
     subject: SubjectId,

@@ -1,4 +1,4 @@
-//! Room on the disk that is kept for whoever takes rights away or makes room.
+//! Disk space that is reserved for changes that take rights away or make room.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _};
@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
-/// Room on the disk that is given up when there is no other, so that an administrator can
-/// still log in, revoke and prune. Clones are the same room.
+/// A file of 8 MiB that is deleted when the disk is full, so that an administrator can still log
+/// in, revoke and prune. Clones stand for the same file.
 #[derive(Clone, Debug)]
 pub(crate) struct Ballast {
     path: PathBuf,
@@ -19,7 +19,7 @@ pub(crate) struct Ballast {
 }
 
 const SIZE: u64 = 8 * 1024 * 1024;
-/// With less than this, a change may not find room.
+/// With less free space than this, in bytes, a change may fail for want of space.
 const SHORT: u64 = 2 * 1024 * 1024;
 /// With less than this, no change is sure to find room, even where a small write still does.
 const LEAST: u64 = 512 * 1024;
@@ -29,8 +29,8 @@ impl Ballast {
         Self { path, given_up: Arc::default() }
     }
 
-    /// Takes the room, if it is not taken already. A disk that is too full for it is not an
-    /// error: there is nothing to keep then.
+    /// Creates the file, unless it is there. If the disk has no space for the file, this only logs
+    /// a warning.
     pub(crate) fn take(&self) {
         let take = || -> io::Result<()> {
             if fs::metadata(&self.path).is_ok_and(|found| found.len() >= SIZE) {
@@ -40,7 +40,7 @@ impl Ballast {
             let mut file =
                 options.write(true).create(true).truncate(true).mode(0o600).open(&self.path)?;
             match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, SIZE) {
-                // A file system that reserves nothing takes what is written.
+                // This file system cannot reserve space, so write real bytes.
                 Err(Errno::OPNOTSUPP) => {
                     io::copy(&mut io::repeat(0x5a).take(SIZE), &mut file)?;
                     file.sync_all()
@@ -51,34 +51,36 @@ impl Ballast {
         match take() {
             Ok(()) => self.given_up.store(false, Ordering::SeqCst),
             Err(error) => {
-                tracing::warn!(path = %self.path.display(), %error, "no room could be kept");
+                tracing::warn!(path = %self.path.display(), %error, "no disk space could be reserved");
                 drop(fs::remove_file(&self.path));
             }
         }
     }
 
-    /// How many bytes the disk has left, besides this room.
+    /// Returns how many bytes the disk has left, besides this file.
     fn free(&self) -> u64 {
         let disk = self.path.parent().and_then(|dir| rustix::fs::statvfs(dir).ok());
         disk.map_or(0, |disk| disk.f_bavail * disk.f_frsize)
     }
 
-    /// Whether the disk has so little left that a change may not find room.
+    /// Returns whether the disk has so little left that a change may fail.
     pub(crate) fn is_short(&self) -> bool {
         self.free() < SHORT
     }
 
-    /// Whether the disk has so little left that no change is sure to find room.
+    /// Returns whether the disk has so little space left that a change may not fit, even where a
+    /// small write does.
     pub(crate) fn is_spent(&self) -> bool {
         self.free() < LEAST
     }
 
-    /// Whether the room has been given up and not been taken again.
+    /// Returns whether the file was deleted to make space, and not created again.
     pub(crate) fn is_given_up(&self) -> bool {
         self.given_up.load(Ordering::SeqCst)
     }
 
-    /// Whether the room is there; it is taken again when there is as much left besides.
+    /// Returns whether the file is there. Creates it again when the disk has twice as much space
+    /// left.
     pub(crate) fn is_kept(&self) -> bool {
         let kept = || fs::metadata(&self.path).is_ok_and(|found| found.len() >= SIZE);
         if kept() {
@@ -90,7 +92,7 @@ impl Ballast {
         kept()
     }
 
-    /// Gives the room up. Whether there was any.
+    /// Deletes the file. Returns whether it was there.
     pub(crate) fn release(&self) -> bool {
         let released = fs::remove_file(&self.path).is_ok();
         if released {

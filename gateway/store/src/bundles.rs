@@ -1,4 +1,4 @@
-//! Bundles and their revisions, in the state.
+//! Bundles and their revisions in the state.
 
 use std::sync::Arc;
 
@@ -16,54 +16,55 @@ use crate::load::revision;
 use crate::open::Store;
 use crate::pieces;
 
-/// A bundle as it is kept.
+/// A stored bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BundleInForce {
-    /// Its number.
+    /// The bundle's revision.
     pub revision: Revision,
-    /// Since when.
+    /// When it came into force.
     pub at: Timestamp,
     /// Who applied it.
     pub author: String,
-    /// Its files.
+    /// The bundle's files.
     pub text: BundleText,
 }
 
 impl BundleInForce {
-    /// Reads it anew.
+    /// Parses the bundle.
     pub(crate) fn parse(&self) -> Result<Bundle, OpenError> {
         let revision = self.revision.0;
         Bundle::parse(self.text.clone()).map_err(|errors| OpenError::Bundle { revision, errors })
     }
 }
 
-/// A bundle that is or was in force, as the history shows it.
+/// A bundle that is or was in force, for the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevisionRow {
-    /// Its number.
+    /// The bundle's revision.
     pub revision: Revision,
-    /// Since when.
+    /// When it came into force.
     pub at: Timestamp,
     /// Who applied it.
     pub author: String,
-    /// Why, in their words.
+    /// Why, in the author's words.
     pub reason: String,
     /// How many rules it has.
     pub rules: i64,
-    /// How many tests of its own it passed; all that it had.
+    /// How many tests of its own it passed, which is all that it had.
     pub passed: i64,
 }
 
-/// What is kept of a bundle besides its text.
+/// What is stored about a bundle besides its text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applying {
-    /// The revision that it was looked at beside: if another is in force by now, it is not applied.
+    /// The revision that the author looked at. If another revision is in force now, the bundle is
+    /// not applied.
     pub upon: Option<Revision>,
-    /// Why it is applied, in its author's words.
+    /// Why the bundle is applied, in the author's words.
     pub reason: String,
     /// How many tests of its own it has passed.
     pub passed: usize,
-    /// Until when it must be confirmed, or goes back to the former one.
+    /// Until when the bundle must be confirmed. After that the former bundle comes back into force.
     pub confirm_by: Option<Timestamp>,
 }
 
@@ -76,7 +77,7 @@ pub(crate) async fn in_force(
     read(connection, &row).await
 }
 
-/// The number of the bundle in force.
+/// Returns the number of the bundle in force.
 pub(crate) async fn last(connection: &mut SqliteConnection) -> Result<Revision, StoreError> {
     let last = sqlx::query_scalar("SELECT max(revision) FROM bundles").fetch_one(connection);
     Ok(Revision(last.await?))
@@ -123,7 +124,7 @@ pub(crate) async fn insert(
 }
 
 impl Store {
-    /// The bundle in force.
+    /// Returns the bundle in force.
     ///
     /// # Errors
     /// When the database refuses.
@@ -131,7 +132,7 @@ impl Store {
         in_force(&mut *self.list().await?).await
     }
 
-    /// A bundle that is or was in force; `None` if there never was one of that number.
+    /// Returns a bundle that is or was in force; `None` if no revision has that number.
     ///
     /// # Errors
     /// When the database refuses.
@@ -147,7 +148,7 @@ impl Store {
         }
     }
 
-    /// The last bundles, the newest first.
+    /// Returns the newest revisions, at most `most`, the newest first.
     ///
     /// # Errors
     /// When the database refuses.
@@ -172,11 +173,11 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Puts `bundle` in force. Every live flow is asked again.
+    /// Puts `bundle` into force. Every live flow is asked again.
     ///
     /// # Errors
-    /// When another bundle than `applying.upon` is in force, or the database refuses; then the one
-    /// in force stays.
+    /// When the bundle in force is not `applying.upon`, or the database refuses. Then the present
+    /// bundle stays in force.
     pub async fn apply(
         &self,
         actor: Actor,

@@ -1,4 +1,4 @@
-//! Who makes a change, and what it touches.
+//! Changes of the state: who makes one, and what it touches.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,14 +9,14 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::error::StoreError;
 
-/// Who makes a change.
+/// The actor of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     /// A subject, through the administration or an enrolment.
     Subject(Subject),
-    /// The gateway by itself, such as for its own certificates.
+    /// The gateway itself, such as for its own certificates.
     Gateway,
-    /// Whoever owns the data directory, at the machine.
+    /// The owner of the data directory, on the machine itself.
     Local,
 }
 
@@ -30,19 +30,19 @@ impl fmt::Display for Actor {
     }
 }
 
-/// A change that has been made.
+/// A change that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed<T> {
-    /// What came of it.
+    /// The outcome of the change.
     pub value: T,
-    /// Its number; that of the last change if this one touched nothing.
+    /// The epoch of the change; the present epoch if the change touched nothing.
     pub epoch: Epoch,
-    /// How many live flows it ended.
+    /// How many live flows the change ended.
     pub ended: usize,
 }
 
-/// What a change comes to, inside its transaction: its outcome, and what it touched. Touching
-/// nothing is no epoch.
+/// The result of a change inside its transaction: its outcome, and what it touched. A change that
+/// touches nothing makes no epoch.
 pub(crate) type Changing<'t, T> =
     Pin<Box<dyn Future<Output = Result<(T, Touched), StoreError>> + Send + 't>>;
 
@@ -57,7 +57,7 @@ where
     Box::new(change)
 }
 
-/// An async block as a [`Change`].
+/// Makes a [`Change`] of an async block.
 macro_rules! change {
     (|$connection:ident| $body:block) => {
         $crate::change::boxed(move |$connection| Box::pin(async move { $body }))

@@ -1,4 +1,4 @@
-//! Codes, in the state.
+//! Enrolment codes in the state.
 
 use doorward_ca::enrolment::{CodeRefused, CodeRow, CodeVerdict, judge};
 use doorward_ca::{IssueError, Issued, IssuingCa};
@@ -17,12 +17,12 @@ use crate::load::read_subject;
 use crate::open::Store;
 use crate::subjects;
 
-/// A code to be kept: the digest of its secret, and until when it is good.
+/// A code to be stored: the digest of its secret, and when the code expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewCode {
-    /// SHA-256 of the secret.
+    /// The SHA-256 hash of the secret.
     pub digest: Fingerprint,
-    /// When it stops being good.
+    /// When the code expires.
     pub expires: Timestamp,
 }
 
@@ -31,28 +31,28 @@ pub struct NewCode {
 pub struct FoundCode {
     /// The code.
     pub row: CodeRow,
-    /// Who will be enrolled; `None` for an owner's code.
+    /// The subject that will be enrolled; `None` for an owner's code.
     pub subject: Option<Subject>,
 }
 
-/// What a redeemed code, or a renewal, came to.
+/// The certificate that a code or a renewal led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redeemed {
-    /// Whose certificate it is.
+    /// The subject of the certificate.
     pub subject: Subject,
-    /// What it is known by.
+    /// The certificate's id.
     pub id: CertificateId,
-    /// Until when it is valid, included.
+    /// The last instant at which the certificate is valid.
     pub not_after: Timestamp,
-    /// The certificate, DER.
+    /// The certificate, in DER.
     pub certificate: Vec<u8>,
-    /// Who issued it.
+    /// The authority that issued it.
     pub authority: IssuingCa,
-    /// Whether it was issued just now, rather than returned again.
+    /// Whether the certificate was issued just now, and not returned again.
     pub fresh: bool,
 }
 
-/// Makes the one signature, inside the transaction that stores its row.
+/// Makes the one signature, inside the transaction that stores the certificate's row.
 pub type Sign = Box<dyn FnOnce() -> Result<Issued, IssueError> + Send>;
 
 pub(crate) async fn insert(
@@ -87,8 +87,9 @@ pub(crate) async fn cancel_all(
     Ok(())
 }
 
-/// Cancels the codes of a subject that are not redeemed and that somebody else has made: whoever
-/// gives the subject more rights answers for nobody else's codes. How many there were.
+/// Cancels the unredeemed codes of a subject that another actor has made. Whoever gives the subject
+/// more rights must not thereby give them to holders of other actors' codes. Returns how many codes
+/// were cancelled.
 pub(crate) async fn cancel_of_others(
     connection: &mut SqliteConnection,
     subject: SubjectId,
@@ -107,7 +108,7 @@ pub(crate) async fn cancel_of_others(
     Ok(done.rows_affected())
 }
 
-/// A code's row, with the subject's number and the issuance that it was redeemed for.
+/// The row of a code, with the subject's number and the issuance that the code was redeemed for.
 struct Row {
     code: CodeRow,
     subject: Option<(SubjectId, Subject)>,
@@ -134,7 +135,7 @@ fn read(row: &SqliteRow) -> Result<Row, StoreError> {
         Some(id) => Some((SubjectId(id), read_subject(row)?)),
         None => None,
     };
-    // A code does not outlive its subject, nor work while the subject is off.
+    // A code does not work after its subject was removed, nor while the subject is off.
     let standing = match id {
         Some(_) => {
             let removed: Option<i64> = row.try_get("removed")?;
@@ -176,11 +177,11 @@ async fn spend(
 }
 
 impl Store {
-    /// Keeps a code for a subject, in place of those that it had. `seen` is the subject as it was
-    /// when the maker's rights were looked at.
+    /// Stores a code for a subject, and cancels the subject's other codes. `seen` is the subject as
+    /// it was when the maker's rights were checked.
     ///
     /// # Errors
-    /// When there is no such subject, it is another than `seen`, or the database refuses.
+    /// When there is no such subject, it differs from `seen`, or the database refuses.
     pub async fn new_code(
         &self,
         actor: Actor,
@@ -200,7 +201,7 @@ impl Store {
         self.commit(actor, what, change).await
     }
 
-    /// Keeps an owner's code, in place of those that there were.
+    /// Stores an owner's code, and cancels all other owner's codes.
     ///
     /// # Errors
     /// When the database refuses.
@@ -214,7 +215,7 @@ impl Store {
         self.commit(Actor::Gateway, "new owner code", change).await
     }
 
-    /// When the owner's code that is good now stops being so; `None` if there is none.
+    /// Returns when the valid owner's code expires; `None` if there is none.
     ///
     /// # Errors
     /// When the database refuses.
@@ -229,7 +230,7 @@ impl Store {
         expires.map(timestamp).transpose()
     }
 
-    /// Looks a code up.
+    /// Looks up a code.
     ///
     /// # Errors
     /// When the database refuses.
@@ -241,8 +242,8 @@ impl Store {
         }))
     }
 
-    /// What a code came to that the holder of `key` has redeemed before. `None` if it has not. It
-    /// writes nothing.
+    /// Returns what a code led to that the holder of `key` has redeemed before; `None` if it has
+    /// not. Writes nothing.
     ///
     /// # Errors
     /// When the database refuses.
@@ -256,7 +257,7 @@ impl Store {
         let again = matches!(judge(&row.code, key, self.now()), Ok(CodeVerdict::Again));
         let subject = match (row.subject, row.issuance) {
             (Some((_, subject)), _) => Some(subject),
-            // An owner's code names nobody; whom it was redeemed for, its certificate tells.
+            // An owner's code names no subject. The certificate of its issuance does.
             (None, Some(issuance)) => Some(issuances::subject_of(&mut connection, issuance).await?),
             (None, None) => None,
         };
@@ -268,13 +269,12 @@ impl Store {
         }
     }
 
-    /// Redeems a code for the holder of `key`: in one transaction the code is judged, the
-    /// certificate signed and stored, and the code spent. The same key gets the same
-    /// certificate again.
+    /// Redeems a code for the holder of `key`. One transaction checks the code, signs and stores
+    /// the certificate, and spends the code. The same key gets the same certificate again.
     ///
     /// # Errors
-    /// When the code is worth nothing, or signing or the database refuses; then the code is as
-    /// it was.
+    /// When the code is not valid, or signing or the database refuses. Then the code stays as it
+    /// was.
     pub async fn redeem(
         &self,
         digest: Fingerprint,
@@ -300,12 +300,11 @@ impl Store {
         self.commit(Actor::Gateway, "redeem code", change).await
     }
 
-    /// Redeems an owner's code: besides, `owner` becomes a subject with `role`, every certificate
-    /// that it had before is revoked, and every code for it cancelled.
+    /// Redeems an owner's code. Besides, `owner` becomes a subject with `role`, and the owner's
+    /// former certificates are revoked and its codes cancelled.
     ///
     /// # Errors
-    /// When the code is worth nothing, or signing or the database refuses; then nothing is
-    /// changed.
+    /// When the code is not valid, or signing or the database refuses. Then nothing is changed.
     pub async fn claim(
         &self,
         digest: Fingerprint,
@@ -335,7 +334,7 @@ impl Store {
                 .await?;
             subjects::grant(connection, id, &role, None).await?;
             let mut certificates = issuances::revoke_all(connection, id, now).await?;
-            // Nor does a code that a thief made for the lost identity outlive it.
+            // A code that a thief has made for the lost identity must not survive.
             cancel_all(connection, Some(id)).await?;
             let issued = sign()?;
             let issuance = issuances::insert(connection, id, None, &issued, now).await?;

@@ -14,14 +14,14 @@ use crate::database::{micros, timestamp};
 use crate::error::StoreError;
 use crate::open::Store;
 
-/// A bundle in force that goes back to a former one unless it is confirmed in time.
+/// A bundle in force that is replaced by a former one unless somebody confirms it in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unconfirmed {
-    /// The one in force.
+    /// The bundle in force.
     pub revision: Revision,
-    /// The one that it goes back to.
+    /// The bundle that comes back.
     pub former: Revision,
-    /// When.
+    /// When it comes back.
     pub until: Timestamp,
 }
 
@@ -38,8 +38,9 @@ async fn pending(connection: &mut SqliteConnection) -> Result<Option<Unconfirmed
     row.as_ref().map(read).transpose()
 }
 
-/// Notes, with a bundle that is put in force, until when it must be confirmed; without, that it
-/// needs no confirmation. One that follows an unconfirmed one goes back behind both.
+/// Stores until when a bundle that comes into force must be confirmed; `None` means that it needs
+/// no confirmation. If the bundle before it is not confirmed either, the one before both comes
+/// back.
 pub(crate) async fn note(
     connection: &mut SqliteConnection,
     revision: Revision,
@@ -59,7 +60,7 @@ pub(crate) async fn note(
 }
 
 impl Store {
-    /// The bundle that waits for its confirmation, if the one in force does.
+    /// Returns the bundle that waits for its confirmation, if the bundle in force does.
     ///
     /// # Errors
     /// When the database refuses.
@@ -67,7 +68,8 @@ impl Store {
         pending(&mut *self.read().await?).await
     }
 
-    /// Confirms the bundle in force: it stays. `None` if it waited for nothing.
+    /// Confirms the bundle in force, so that it stays. Returns `None` if it did not wait for a
+    /// confirmation.
     ///
     /// # Errors
     /// When the database refuses.
@@ -83,8 +85,8 @@ impl Store {
         self.commit(actor, "policy confirm", change).await
     }
 
-    /// Puts `former` in force in place of a bundle that was not confirmed in time, if that is
-    /// still the case. Its new number.
+    /// Puts `former` into force in place of `waiting`, unless that was confirmed or replaced
+    /// meanwhile. Returns the new revision.
     ///
     /// # Errors
     /// When the database refuses.

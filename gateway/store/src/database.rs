@@ -1,4 +1,4 @@
-//! Opens the databases and brings their schema up to date.
+//! Opens the databases, and brings their schema up to date.
 
 use std::borrow::Cow;
 use std::fs::OpenOptions;
@@ -15,10 +15,10 @@ use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqlSafeStr as _};
 
 use crate::error::{OpenError, StoreError};
 
-/// What tells our files from another program's: `DWRD`.
+/// The application id that marks the files of this program: `DWRD`.
 const APPLICATION_ID: i64 = 0x4457_5244;
 
-/// How the file is opened for reading.
+/// Returns the options for reading a file.
 pub(crate) fn reading(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -27,7 +27,7 @@ pub(crate) fn reading(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(Duration::from_secs(10))
 }
 
-/// How the file is opened for writing.
+/// Returns the options for writing a file.
 pub(crate) fn writing(path: &Path) -> SqliteConnectOptions {
     reading(path)
         .read_only(false)
@@ -36,8 +36,8 @@ pub(crate) fn writing(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
 }
 
-/// Opens the file for writing, makes it if `create`, and brings its schema up to date. One that
-/// is there has been [inspected](inspect).
+/// Opens a file for writing, creates it if `create`, and brings its schema up to date. The caller
+/// has [inspected](inspect) a file that exists.
 pub(crate) async fn open(
     path: &Path,
     schema: &'static [(&'static str, &'static str)],
@@ -45,7 +45,7 @@ pub(crate) async fn open(
 ) -> Result<SqliteConnection, OpenError> {
     let unopenable = |error| OpenError::Unopenable { path: path.to_owned(), error };
     if create && !path.exists() {
-        // SQLite gives its other files the mode of the first.
+        // SQLite gives its other files the mode of the first one.
         let private = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         drop(private.map_err(|error| unopenable(sqlx::Error::Io(error)))?);
     }
@@ -72,9 +72,9 @@ pub(crate) async fn open(
     Ok(connection)
 }
 
-/// The connection of a writer. When the database has refused, what is left of the transaction is
-/// uncertain (SQLite rolls back by itself when the disk is full), so the next one begins on a
-/// connection of its own.
+/// The connection of a writer. After the database has refused, the rest of the transaction is
+/// uncertain, because SQLite rolls back by itself when the disk is full. So the next transaction
+/// begins on a new connection.
 pub(crate) struct WriteConnection {
     path: PathBuf,
     open: Option<SqliteConnection>,
@@ -93,7 +93,7 @@ impl WriteConnection {
         Ok(self.open.insert(open))
     }
 
-    /// Gives the connection up, and whatever was begun on it.
+    /// Closes the connection, and discards its transaction.
     pub(crate) async fn give_up(&mut self) {
         if let Some(open) = self.open.take()
             && let Err(error) = open.close_hard().await
@@ -110,7 +110,7 @@ impl WriteConnection {
     }
 }
 
-/// Whether the file is a sound database of ours, of a schema that we know. It is only looked at.
+/// Checks that a file is a sound database of this program, with a known schema. Writes nothing.
 pub(crate) async fn inspect(path: &Path, known: usize) -> Result<(), OpenError> {
     let wrong = |error: sqlx::Error| {
         let path = path.to_owned();
@@ -170,17 +170,17 @@ fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
     Some(code & 0xff)
 }
 
-/// An instant as it is kept.
+/// Converts an instant to the form in which it is stored.
 pub(crate) fn micros(time: Timestamp) -> i64 {
     time.as_microsecond()
 }
 
-/// An instant that was kept.
+/// Reads a stored instant.
 pub(crate) fn timestamp(micros: i64) -> Result<Timestamp, StoreError> {
     Timestamp::from_microsecond(micros).map_err(|error| StoreError::Row(error.to_string()))
 }
 
-/// A word that was kept, read as what it is.
+/// Reads a stored word as a value of its type.
 pub(crate) fn word<T>(row: &sqlx::sqlite::SqliteRow, column: &'static str) -> Result<T, StoreError>
 where
     T: std::str::FromStr,

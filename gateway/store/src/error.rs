@@ -1,4 +1,4 @@
-//! Why the store refuses.
+//! The errors of the store.
 
 use std::path::PathBuf;
 
@@ -12,47 +12,47 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// No such subject. The asker's.
+    /// There is no such subject. The asker's fault.
     #[error("there is no {0}")]
     NoSubject(Subject),
-    /// No such interface. The asker's.
+    /// There is no such interface. The asker's fault.
     #[error("there is no interface {0}")]
     NoInterface(DoorName),
-    /// The name is taken. The asker's.
+    /// The name is taken. The asker's fault.
     #[error("{0} is there already; remove it first, or choose another name")]
     SubjectExists(Subject),
-    /// The interface is declared already. The asker's.
+    /// The interface is declared already. The asker's fault.
     #[error("the interface {0} is there already; remove it first")]
     InterfaceExists(DoorName),
-    /// A code is worth nothing. The presenter's.
+    /// The code is not valid. The fault of whoever presents it.
     #[error(transparent)]
     Code(#[from] CodeRefused),
-    /// The subject is another than it was when the asker's rights were looked at. The asker's.
+    /// The subject has changed since the asker's rights were checked. The asker can try again.
     #[error("{0} has just been changed by somebody else; look at it, and try again")]
     SubjectChanged(Subject),
-    /// The interface is another than it was when the asker's rights were looked at. The asker's.
+    /// The interface has changed since the asker's rights were checked. The asker can try again.
     #[error("the interface {0} has just been changed by somebody else; look at it, and try again")]
     InterfaceChanged(DoorName),
-    /// Another bundle has come into force since this one was looked at. The asker's.
+    /// Another bundle has come into force since the author looked. The author can try again.
     #[error("another bundle has just come into force; look at that one, and apply again")]
     BundleChanged,
-    /// The certificate that asks is not live any more. The asker's.
+    /// The certificate that asks for a renewal is no longer live. The asker's fault.
     #[error("the identity has just ended")]
     Ended,
-    /// The subject has been issued as many certificates of late as it may. The asker's.
+    /// The subject was recently issued as many certificates as it may. The asker's fault.
     #[error("this identity was renewed too often; try again later")]
     TooOften,
-    /// The certificate could not be signed. Ours, or the key's place.
+    /// The certificate could not be signed. Ours, or the fault of the key's store.
     #[error(transparent)]
     Issue(#[from] IssueError),
-    /// The disk has no room.
+    /// The disk is full.
     #[error("the disk is full; make room in the data directory")]
     Full,
-    /// The database refuses. Ours or the operator's.
+    /// The database refuses. Ours, or the operator's fault.
     #[error("the database refuses: {0}")]
     Database(sqlx::Error),
-    /// A row that this program did not write.
-    #[error("the database holds what no version of this program writes: {0}")]
+    /// A row has a value that this program never writes.
+    #[error("the database holds a value that no version of this program writes: {0}")]
     Row(String),
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
@@ -65,7 +65,8 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// SQLITE_FULL, or an I/O error behind which is ENOSPC (SQLite reports a short write as one).
+/// Returns whether the disk is full: SQLITE_FULL, or an I/O error for a short write, which is how
+/// SQLite reports ENOSPC.
 pub(crate) fn is_full(error: &sqlx::Error) -> bool {
     const FULL: i32 = 13;
     const IOERR_WRITE: i32 = 10 | 3 << 8;
@@ -74,19 +75,19 @@ pub(crate) fn is_full(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code & 0xff == FULL || code == IOERR_WRITE)
 }
 
-/// Why the state could not be opened. Each says what to do next.
+/// Why the state could not be opened. Each text says what to do next.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The file cannot be opened or made.
+    /// The file cannot be opened or created.
     #[error("{path} cannot be opened: {error}")]
     Unopenable {
         /// The database file.
         path: PathBuf,
-        /// What the database says.
+        /// The database's error.
         error: sqlx::Error,
     },
-    /// Not SQLite, or broken.
+    /// The file is not an SQLite database, or it is broken.
     #[error("{path} is damaged ({why}); put it back from a backup. Nothing was changed")]
     Damaged {
         /// The database file.
@@ -94,13 +95,13 @@ pub enum OpenError {
         /// What is wrong.
         why: String,
     },
-    /// SQLite, but not ours.
+    /// The file is an SQLite database of another program.
     #[error("{path} is another program's database; choose another --data directory")]
     Foreign {
         /// The database file.
         path: PathBuf,
     },
-    /// Written by a later version.
+    /// A later version of this program wrote the file.
     #[error(
         "{path} was written by a newer version of Doorward (schema {version}); \
          use that version, or another --data directory"
@@ -108,35 +109,35 @@ pub enum OpenError {
     Newer {
         /// The database file.
         path: PathBuf,
-        /// Its schema's number.
+        /// The number of the file's schema.
         version: i64,
     },
-    /// Made for another domain.
+    /// The state is for another domain.
     #[error(
         "this gateway's domain is {found}, fixed at first start; start it without --domain \
          {asked}, or with another --data directory"
     )]
     Domain {
-        /// The domain that the state is for.
+        /// The domain of the state.
         found: String,
-        /// The one that was asked for.
+        /// The domain that the operator asked for.
         asked: String,
     },
-    /// Made under another name.
+    /// The state is for a gateway with another name.
     #[error(
         "this gateway's name is {found}, fixed at first start; set name = \"{found}\", or use \
          another --data directory"
     )]
     Name {
-        /// The name that the state is for.
+        /// The name in the state.
         found: String,
-        /// The one that was asked for.
+        /// The name that the operator asked for.
         asked: String,
     },
-    /// The bundle in force does not read.
-    #[error("the bundle in force (revision {revision}) does not read:\n{errors}")]
+    /// The bundle in force cannot be parsed.
+    #[error("the bundle in force (revision {revision}) cannot be read:\n{errors}")]
     Bundle {
-        /// Its number.
+        /// The bundle's revision.
         revision: i64,
         /// What is wrong with it.
         errors: BundleErrors,

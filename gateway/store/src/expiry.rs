@@ -9,14 +9,14 @@ use crate::error::StoreError;
 use crate::issuances::certificate_id;
 use crate::open::Store;
 
-/// How many rows are deleted at once of what ended long ago.
+/// The most rows that are deleted from one table in one transaction.
 const FORGOTTEN_AT_ONCE: i64 = 5000;
-/// How many changes keep their row in the list of epochs.
+/// How many epochs keep their row.
 const EPOCHS: i64 = 100_000;
 
 impl Store {
-    /// Takes certificates that expired between `since` and now out of the snapshot. Decisions
-    /// do not change by it; memory does.
+    /// Removes certificates that expired between `since` and now from the snapshot. That changes no
+    /// decision, and frees memory. Returns how many there were.
     ///
     /// # Errors
     /// When the database refuses.
@@ -38,9 +38,9 @@ impl Store {
         self.commit(Actor::Gateway, "forget what expired", change).await
     }
 
-    /// Deletes what ended so long ago that it is worth nothing to anybody: certificates and codes
-    /// that ended before `ended`, and all but the newest of the numbers of changes. So what a
-    /// subject leaves behind that renews as often as it may is bounded. Returns how many rows.
+    /// Deletes certificates and codes that ended before `ended`, and all but the newest rows of the
+    /// list of epochs. So the rows of a subject that renews as often as it may are bounded. Returns
+    /// how many rows were deleted.
     ///
     /// # Errors
     /// When the database refuses.

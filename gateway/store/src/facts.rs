@@ -1,4 +1,4 @@
-//! What is fixed at first start.
+//! The facts that are fixed at first start.
 
 use doorward_model::{Domain, Name};
 use doorward_policies::Touched;
@@ -10,12 +10,12 @@ use crate::database::micros;
 use crate::error::StoreError;
 use crate::open::Store;
 
-/// What is fixed at first start.
+/// The facts that are fixed at first start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// DNS suffix and trust domain.
+    /// The DNS suffix and trust domain.
     pub domain: Domain,
-    /// The gateway's own name: its subject is `gateway/<name>`.
+    /// The gateway's own name. Its subject is `gateway/<name>`.
     pub name: Name,
 }
 
@@ -65,7 +65,7 @@ pub(crate) async fn is_claimed(connection: &mut SqliteConnection) -> Result<bool
     Ok(get(connection, "claimed").await?.is_some())
 }
 
-/// Writes something that means nothing, to see whether it can be written.
+/// Writes a meaningless row, to find out whether the database can be written.
 pub(crate) async fn note_probe(
     connection: &mut SqliteConnection,
     now: Timestamp,
@@ -73,7 +73,7 @@ pub(crate) async fn note_probe(
     set(connection, "probed", micros(now).to_string()).await
 }
 
-/// Where the gateway said that it is reached, when it last started.
+/// Returns the address that the gateway advertised when it last started.
 pub(crate) async fn advertised(
     connection: &mut SqliteConnection,
 ) -> Result<Option<String>, StoreError> {
@@ -81,7 +81,7 @@ pub(crate) async fn advertised(
 }
 
 impl Store {
-    /// Notes where the gateway is reached, for codes that are made while it does not run.
+    /// Stores the gateway's address, for codes that are made while the gateway does not run.
     ///
     /// # Errors
     /// When the database refuses.

@@ -1,4 +1,4 @@
-//! Interfaces, in the state.
+//! Interfaces in the state.
 
 use doorward_model::{Device, DoorName, InterfaceId, Kind, Name, Subject, SubjectId, Target};
 use doorward_policies::{Interface, Touched};
@@ -13,11 +13,11 @@ use crate::subjects::known;
 /// An interface to be declared.
 #[derive(Clone, Debug)]
 pub struct NewInterface {
-    /// Its device and its name.
+    /// The device and the interface's name.
     pub door: DoorName,
-    /// Where it is reached.
+    /// How the interface is reached.
     pub target: Target,
-    /// The network that it is reached in, if it is reached by a network.
+    /// The network of the interface, if it is reached over a network.
     pub network: Option<Name>,
 }
 
@@ -26,7 +26,8 @@ pub struct NewInterface {
 pub struct Declared {
     /// The number of this declaration.
     pub id: InterfaceId,
-    /// Whether it is on. One that was off when it was removed is off when it is declared again.
+    /// Whether the interface is on. An interface that was off when it was removed is off when it is
+    /// declared again.
     pub enabled: bool,
 }
 
@@ -52,7 +53,7 @@ async fn find(
     Ok(all.into_iter().find(|interface| interface.name == door.interface))
 }
 
-/// Notes that an interface is off which is about to be removed.
+/// Stores that an interface was off when it was removed.
 pub(crate) async fn remember_off(
     connection: &mut SqliteConnection,
     device: &Name,
@@ -69,8 +70,8 @@ pub(crate) async fn remember_off(
     Ok(())
 }
 
-/// Whether an interface of that name was off when it was last removed. The note is used up: the
-/// new declaration's own row says so from now on.
+/// Returns whether an interface of that name was off when it was last removed. Deletes the note,
+/// because the row of the new declaration has the answer from now on.
 async fn was_off(
     connection: &mut SqliteConnection,
     device: &Name,
@@ -89,8 +90,8 @@ fn touching(device: Name) -> Touched {
 }
 
 impl Store {
-    /// Declares an interface of a device: on, unless it was off when it was last removed. Until a
-    /// rule says otherwise nobody reaches it.
+    /// Declares an interface of a device. It is on, unless it was off when it was last removed.
+    /// Nobody reaches it until a rule allows that.
     ///
     /// # Errors
     /// When there is no such device, the name is taken, or the database refuses.
@@ -127,11 +128,11 @@ impl Store {
         self.commit(actor, what, change).await
     }
 
-    /// Turns an interface on or off. `seen` is the interface as it was when the asker's rights
-    /// were looked at; `network` is the one that it is noted in from now on.
+    /// Turns an interface on or off. `seen` is the interface as it was when the asker's rights were
+    /// checked. `network` becomes the interface's network.
     ///
     /// # Errors
-    /// When there is no such interface, it is another than `seen`, or the database refuses.
+    /// When there is no such interface, it differs from `seen`, or the database refuses.
     pub async fn enable_interface(
         &self,
         actor: Actor,
@@ -162,7 +163,7 @@ impl Store {
         }
     }
 
-    /// Takes the declaration of an interface back.
+    /// Removes the declaration of an interface.
     ///
     /// # Errors
     /// When there is no such interface, or the database refuses.

@@ -1,4 +1,4 @@
-//! Certificates that were issued, in the state.
+//! Issued certificates in the state.
 
 use doorward_ca::{Issued, IssuingCa};
 use doorward_model::{CertificateId, Fingerprint, Serial, Subject, SubjectId};
@@ -16,30 +16,32 @@ use crate::load::read_subject;
 use crate::open::Store;
 use crate::subjects::known;
 
-/// How many live certificates one enrolment has besides the one that asks for a renewal and the
-/// one that it gets: a renewal that never arrives must neither lock its holder out nor pile up.
+/// How many live certificates of one enrolment remain besides the one that asks for a renewal and
+/// the renewed one. A renewal that never arrives must neither lock its holder out nor make
+/// certificates pile up.
 const LEFT_LIVE: i64 = 2;
 
-/// An issuance as lists show it.
+/// An issued certificate, for lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuanceRow {
     /// The certificate's serial number.
     pub serial: Serial,
-    /// SHA-256 of its public key.
+    /// The SHA-256 hash of the certificate's public key.
     pub key: Fingerprint,
-    /// From when it is valid, included.
+    /// The first instant at which the certificate is valid.
     pub not_before: Timestamp,
-    /// Until when it is valid, included.
+    /// The last instant at which the certificate is valid.
     pub not_after: Timestamp,
     /// When it was issued.
     pub issued: Timestamp,
-    /// When it was revoked, if it was.
+    /// When the certificate was revoked, if it was.
     pub revoked: Option<Timestamp>,
-    /// The certificate, DER.
+    /// The certificate, in DER.
     pub certificate: Vec<u8>,
 }
 
-/// Stores a certificate. `first` is the first certificate of the enrolment that it renews.
+/// Stores a certificate, and returns its number. `first` is the first certificate of the enrolment
+/// that this one renews.
 pub(crate) async fn insert(
     connection: &mut SqliteConnection,
     subject: SubjectId,
@@ -66,8 +68,8 @@ pub(crate) async fn insert(
     Ok(id)
 }
 
-/// Revokes all of a subject's: also what has expired, since its key could still bring its holder
-/// back. Answers what was live.
+/// Revokes all certificates of a subject, also expired ones, because their keys could still recover
+/// the identity. Returns the certificates that were live.
 pub(crate) async fn revoke_all(
     connection: &mut SqliteConnection,
     subject: SubjectId,
@@ -90,16 +92,16 @@ pub(crate) async fn revoke_all(
     Ok(live)
 }
 
-/// A certificate that was issued once.
+/// A certificate that was issued.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundCertificate {
-    /// What it is known by.
+    /// The certificate's id.
     pub id: CertificateId,
-    /// Whose it is.
+    /// The subject of the certificate.
     pub subject: Subject,
-    /// The number behind that name.
+    /// The immutable number of the subject.
     pub number: SubjectId,
-    /// When it ends or has ended.
+    /// When the certificate expires or has expired.
     pub not_after: Timestamp,
 }
 
@@ -107,7 +109,7 @@ pub(crate) fn certificate_id(row: &SqliteRow) -> Result<CertificateId, StoreErro
     Ok(CertificateId { issuer: word(row, "issuer")?, serial: word(row, "serial")? })
 }
 
-/// The certificate of an issuance, with the chain of the authority that issued it.
+/// Returns the certificate of an issuance, with the chain of its authority.
 pub(crate) async fn with_chain(
     connection: &mut SqliteConnection,
     issuance: i64,
@@ -131,7 +133,7 @@ pub(crate) async fn with_chain(
     })
 }
 
-/// Whose certificate an issuance is.
+/// Returns the subject of an issuance.
 pub(crate) async fn subject_of(
     connection: &mut SqliteConnection,
     issuance: i64,
@@ -180,7 +182,7 @@ pub(crate) async fn insert_authority(
     Ok(())
 }
 
-/// The issuing authority in use.
+/// Returns the issuing authority in use.
 pub(crate) async fn authority_in_use(
     connection: &mut SqliteConnection,
 ) -> Result<IssuingCa, StoreError> {
@@ -192,7 +194,7 @@ pub(crate) async fn authority_in_use(
     authority(&row)
 }
 
-/// The number of a live certificate, and of the first one of its enrolment.
+/// Returns the number of a live certificate, and that of the first certificate of its enrolment.
 async fn live(
     connection: &mut SqliteConnection,
     subject: SubjectId,
@@ -212,8 +214,8 @@ async fn live(
     Ok(found)
 }
 
-/// Revokes what an enrolment has left behind: all that is live but the two certificates of the
-/// present renewal, and the newest of the others.
+/// Revokes the old certificates of an enrolment: all live ones, except the two of the present
+/// renewal and the newest [`LEFT_LIVE`] of the others.
 async fn revoke_left_behind(
     connection: &mut SqliteConnection,
     first: i64,
@@ -239,10 +241,11 @@ async fn revoke_left_behind(
 }
 
 impl Store {
-    /// Whether a subject may be issued one more certificate now. [`Store::renew`] asks again.
+    /// Returns whether a subject may be issued one more certificate now. [`Store::renew`] checks
+    /// again.
     ///
     /// # Errors
-    /// When it may not, or the database refuses.
+    /// When the allowance is used up, or the database refuses.
     pub async fn may_renew(
         &self,
         subject: SubjectId,
@@ -252,9 +255,9 @@ impl Store {
         if allowance.permits(recent) { Ok(()) } else { Err(StoreError::TooOften) }
     }
 
-    /// The certificate that is this one, byte for byte, unless it was revoked or its enrolment
-    /// has gone on without it: whose it is, and when it ends or has ended. A key that has long
-    /// been renewed away, in an old copy, is nobody's any more.
+    /// Returns the issuance of exactly this certificate, unless it was revoked, or its enrolment
+    /// has since been renewed more than [`LEFT_LIVE`] times. So a key in an old copy, long renewed
+    /// away, identifies nobody.
     ///
     /// # Errors
     /// When the database refuses.
@@ -289,16 +292,16 @@ impl Store {
         Ok(None)
     }
 
-    /// Issues one more certificate to the holder of a live one. The subject's number is
-    /// compared, so that a name used again inherits nothing. What earlier renewals have left
-    /// behind is revoked beyond a few, so nobody has to wait for it to expire.
+    /// Issues one more certificate to the holder of a live one. Compares the subject's number, so
+    /// that a new subject with a used name inherits nothing. Revokes older renewals of the same
+    /// enrolment beyond [`LEFT_LIVE`], so that nobody has to wait until they expire.
     ///
-    /// `alive_at` is the instant until which the certificate must have lived: the present for a
-    /// renewal, an earlier one for whoever has slept past its end.
+    /// `alive_at` is the instant at which the certificate must still have been live: the present
+    /// for a renewal, an earlier instant for a recovery.
     ///
     /// # Errors
-    /// When the subject or the certificate has ended, the subject has used up its allowance, or
-    /// signing or the database refuses; then nothing is issued.
+    /// When the subject was removed or the certificate has ended, when the allowance is used up, or
+    /// when signing or the database refuses. Then nothing is issued.
     pub async fn renew(
         &self,
         subject: Subject,
@@ -317,7 +320,8 @@ impl Store {
             }
             let found = live(connection, number, &certificate, alive_at).await?;
             let (asking, first) = found.ok_or(StoreError::Ended)?;
-            // Here, where one comes after the other: what was looked at before may have changed.
+            // Checked again here, in the one task that makes changes: the number may have grown
+            // since the first check.
             if !allowance.permits(recent(connection, number, now).await?) {
                 return Err(StoreError::TooOften);
             }
@@ -332,10 +336,10 @@ impl Store {
         self.commit(actor, what, change).await
     }
 
-    /// Stores the gateway's own certificates, and revokes those that they replace.
+    /// Stores new certificates for the gateway itself, and revokes those that they replace.
     ///
     /// # Errors
-    /// When signing or the database refuses; then the former ones stay.
+    /// When signing or the database refuses. Then the former certificates stay.
     pub async fn issue_own(
         &self,
         gateway: Subject,
@@ -358,8 +362,7 @@ impl Store {
         self.commit(Actor::Gateway, what, change).await
     }
 
-    /// Every certificate that a subject of that name ever had since it was last added, the
-    /// newest first.
+    /// Returns the certificates of the present subject of that name, the newest first, at most 200.
     ///
     /// # Errors
     /// When there is no such subject, or the database refuses.

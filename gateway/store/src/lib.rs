@@ -1,17 +1,18 @@
-//! The state of the gateway: one SQLite database for what decisions rest on, another for the
-//! audit log.
+//! The store: one SQLite database for the state that decisions rest on, and another for the audit
+//! log.
 //!
-//! Every change is one transaction, with the next epoch in it. The snapshot of the new epoch
-//! is assembled before the commit, by reading again what the change touched, so a change whose
-//! snapshot cannot be built is not made; after the commit it is published, then the
-//! [`Observer`](doorward_policies::Observer)s hear of it, then the change is acknowledged. A
-//! follower that knows only the epoch log would read the same rows in the same way.
+//! Every change is one transaction, and the next epoch is part of it. Before the commit, the store
+//! reads the touched rows again and builds the snapshot of the new epoch. So a change whose
+//! snapshot cannot be built is not made. After the commit the store publishes the snapshot, then
+//! calls the [`Observer`](doorward_policies::Observer)s, then acknowledges the change. A follower
+//! that knows only the list of epochs would read the same rows in the same way.
 //!
 //! Invariants
-//! - What was acknowledged survives `kill -9`: WAL, `synchronous=FULL`, answers after commit.
+//! - An acknowledged change survives `kill -9`: WAL, `synchronous=FULL`, and the acknowledgement
+//!   after the commit.
 //! - A snapshot is a pure function of its epoch.
-//! - No change is lost when its caller goes away: one task makes them all, in order.
-//! - Private keys are never in here.
+//! - No change is lost when its caller goes away: one task makes all changes, in order.
+//! - The store holds no private keys.
 //!
 //! This crate must never know: TLS, HTTP, sockets, who may do what.
 

@@ -1,5 +1,5 @@
-//! Rows to snapshot parts. What a change touched is read again in the same way as everything
-//! is read at the start.
+//! Reads rows into parts of a snapshot. A change reads what it touched in the same way as the start
+//! reads everything.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::error::{OpenError, StoreError};
 use crate::facts;
 use crate::suspension;
 
-/// The snapshot of the last epoch, read whole.
+/// Reads the whole snapshot of the last epoch.
 pub(crate) async fn all(
     connection: &mut SqliteConnection,
     domain: Domain,
@@ -63,7 +63,7 @@ pub(crate) async fn all(
     Ok(snapshot.at(Epoch(epoch)))
 }
 
-/// `snapshot`, with what was touched read again.
+/// Returns `snapshot` with everything that was touched read again.
 pub(crate) async fn again(
     connection: &mut SqliteConnection,
     mut snapshot: Snapshot,
@@ -72,7 +72,7 @@ pub(crate) async fn again(
     now: Timestamp,
 ) -> Result<Snapshot, StoreError> {
     match bundle {
-        // Whoever put it there has read it already.
+        // The caller has parsed the bundle already.
         Some(bundle) if touched.bundle => {
             snapshot = snapshot.with_bundle(bundles::last(connection).await?, bundle);
         }
@@ -81,7 +81,7 @@ pub(crate) async fn again(
             let bundle = in_force.parse().map_err(|error| StoreError::Row(error.to_string()))?;
             snapshot = snapshot.with_bundle(in_force.revision, Arc::new(bundle));
         }
-        _ => {}
+        Some(_) | None => {}
     }
     if !touched.subjects.is_empty() {
         snapshot = snapshot.with_claimed(facts::is_claimed(connection).await?);
@@ -156,7 +156,7 @@ where
     rows.iter().map(read).collect()
 }
 
-/// The interfaces of a device that is there, by name.
+/// Returns the interfaces of a present device, by name.
 pub(crate) async fn interfaces(
     connection: &mut SqliteConnection,
     device: &Name,

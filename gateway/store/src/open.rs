@@ -31,13 +31,13 @@ pub(crate) const SCHEMA: &[(&str, &str)] = &[
 ];
 const FILE: &str = "state.db";
 
-/// The state of the gateway. Cheap to clone; every clone is the same state.
+/// The state of the gateway. Clones are cheap and share one state.
 #[derive(Clone)]
 pub struct Store {
     writer: StateWriter,
-    /// For what enrols and renews.
+    /// For enrolments and renewals.
     readers: SqlitePool,
-    /// For lists and bundles, for which nobody who renews is to wait.
+    /// For lists and bundles, so that enrolments and renewals do not wait for these.
     listers: SqlitePool,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     trouble: watch::Receiver<Option<String>>,
@@ -45,40 +45,40 @@ pub struct Store {
     clock: Arc<dyn Clock>,
 }
 
-/// What a new gateway starts from.
+/// What a new gateway starts with.
 pub struct Founding {
-    /// DNS suffix and trust domain.
+    /// The DNS suffix and trust domain.
     pub domain: Domain,
     /// The gateway's own name.
     pub name: Name,
-    /// Its issuing authority.
+    /// The issuing authority.
     pub authority: IssuingCa,
-    /// SHA-256 of the authority's public key.
+    /// The SHA-256 hash of the authority's public key.
     pub authority_key: Fingerprint,
-    /// The bundle that it starts with.
+    /// The first bundle.
     pub bundle: Bundle,
 }
 
-/// A state that has been opened.
+/// An opened state.
 pub struct Opened {
     /// The state.
     pub store: Store,
-    /// What was fixed at first start.
+    /// The facts that were fixed at first start.
     pub facts: Facts,
     /// The issuing authority in use.
     pub authority: IssuingCa,
-    /// The task that makes changes; it ends when every clone of the store is gone.
+    /// The task that makes changes. It ends when every clone of the store is gone.
     pub task: JoinHandle<()>,
 }
 
 impl Store {
-    /// Whether a state is in `dir`.
+    /// Returns whether `dir` holds a state.
     #[must_use]
     pub fn exists(dir: &Path) -> bool {
         dir.join(FILE).exists()
     }
 
-    /// Founds a state in `dir`: all of it, or none.
+    /// Creates a state in `dir`, whole or not at all.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -91,7 +91,7 @@ impl Store {
             }
             _ => {}
         }
-        // Without a log beside it, the file can be renamed when it is whole.
+        // Without a WAL file beside it, the complete file can be renamed.
         drop(database::open(&path, SCHEMA, true).await?.close().await);
         let plain = writing(&path).journal_mode(SqliteJournalMode::Delete);
         let mut connection = plain.connect().await.map_err(unopenable)?;
@@ -123,10 +123,10 @@ impl Store {
         finish().map_err(|error| unopenable(sqlx::Error::Io(error)))
     }
 
-    /// Opens the state in `dir` and starts the task that makes changes.
+    /// Opens the state in `dir`, and starts the task that makes changes.
     ///
     /// # Errors
-    /// See [`OpenError`]; nothing has been changed then but the schema's version.
+    /// See [`OpenError`]. Then nothing was changed, except perhaps the schema's version.
     pub async fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Opened, OpenError> {
         inspect(dir).await?;
         let path = dir.join(FILE);
@@ -154,7 +154,7 @@ impl Store {
         Ok(Opened { store, facts, authority, task })
     }
 
-    /// Who must hear of every commit from now on.
+    /// Adds an observer that must hear of every later commit.
     ///
     /// # Errors
     /// When the gateway is stopping.
@@ -162,22 +162,23 @@ impl Store {
         self.writer.observe(observer).await
     }
 
-    /// Why the last change could not be written, if it could not; and every later change of that.
+    /// Returns a receiver of why the last change could not be written; `None` while changes can be
+    /// written.
     #[must_use]
     pub fn trouble(&self) -> watch::Receiver<Option<String>> {
         self.trouble.clone()
     }
 
-    /// Reads the whole state anew: what was left out because it was over may not be, after the
-    /// clock has been set back. Returns how many live flows that ended.
+    /// Reads the whole state again. The snapshot leaves out what has expired; after the clock was
+    /// set back, that may be valid again. Returns how many live flows this ended.
     ///
     /// # Errors
-    /// When the database refuses; then the present snapshot stays.
+    /// When the database refuses. Then the present snapshot stays.
     pub async fn reload(&self) -> Result<usize, OpenError> {
         self.writer.reload().await
     }
 
-    /// Tries whether changes can be written again.
+    /// Checks whether changes can be written again.
     ///
     /// # Errors
     /// When they cannot.
@@ -190,8 +191,8 @@ impl Store {
         self.commit(Actor::Gateway, "probe", change).await.map(drop)
     }
 
-    /// Whether room is kept on the disk for an administrator to make more. Room that was given
-    /// up is taken again when there is enough of it.
+    /// Returns whether disk space is reserved for an administrator who makes room. Reserves it
+    /// again when the disk has enough space.
     #[must_use]
     pub fn keeps_room(&self) -> bool {
         self.ballast.is_kept()
@@ -201,7 +202,7 @@ impl Store {
         &self.ballast
     }
 
-    /// The present snapshot, and every later one.
+    /// Returns a receiver of the present snapshot and of every later one.
     #[must_use]
     pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.snapshots.clone()
@@ -211,12 +212,12 @@ impl Store {
         self.clock.now()
     }
 
-    /// A connection for what may be much.
+    /// Returns a connection for reads that may be large.
     pub(crate) async fn list(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
         Ok(self.listers.acquire().await?)
     }
 
-    /// A connection for a look at somebody's identity.
+    /// Returns a connection for short reads about one identity.
     pub(crate) async fn read(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
         Ok(self.readers.acquire().await?)
     }
@@ -230,7 +231,7 @@ impl Store {
         self.writer.commit(actor, what.into(), false, None, change).await
     }
 
-    /// Makes a change that takes rights away: it may use the room on the disk that is kept for it.
+    /// Makes a change that takes rights away, and that may therefore use the reserved disk space.
     pub(crate) async fn commit_urgently<T: Send + 'static>(
         &self,
         actor: Actor,
@@ -240,7 +241,7 @@ impl Store {
         self.writer.commit(actor, what.into(), true, None, change).await
     }
 
-    /// Makes a change that puts `bundle` in force, which need not be read again for that.
+    /// Makes a change that puts `bundle` into force. The bundle is not parsed again.
     pub(crate) async fn commit_bundle<T: Send + 'static>(
         &self,
         actor: Actor,
@@ -251,8 +252,8 @@ impl Store {
         self.writer.commit(actor, what.into(), false, Some(bundle), change).await
     }
 
-    /// Suspends lines of the bundle of that number, if it is still in force: what they allow is
-    /// denied until the next bundle, also after a start. Returns how many live flows that ended.
+    /// Suspends lines of the bundle `revision`, if it is in force: these rules permit nothing until
+    /// the next bundle, also after a restart. Returns how many live flows this ended.
     ///
     /// # Errors
     /// When the store is closed.
@@ -265,7 +266,7 @@ impl Store {
     }
 }
 
-/// Looks at everything in `dir` before anything is written there.
+/// Checks all databases in `dir` before anything is written there.
 pub(crate) async fn inspect(dir: &Path) -> Result<(), OpenError> {
     database::inspect(&dir.join(FILE), SCHEMA.len()).await?;
     let audit = dir.join(audit::FILE);
@@ -277,10 +278,10 @@ pub(crate) fn ballast_path(dir: &Path) -> PathBuf {
 }
 
 impl Facts {
-    /// Whether the state is the one that the operator asked for.
+    /// Checks that the state is the one that the operator asked for.
     ///
     /// # Errors
-    /// When it was founded for another domain or under another name.
+    /// When the state has another domain or another name.
     pub fn check(&self, domain: Option<&Domain>, name: Option<&Name>) -> Result<(), OpenError> {
         if let Some(asked) = domain.filter(|asked| **asked != self.domain) {
             let (found, asked) = (self.domain.to_string(), asked.to_string());

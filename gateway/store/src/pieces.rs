@@ -1,7 +1,7 @@
-//! The files of bundles, in pieces that are kept once.
+//! Stores the files of bundles in pieces, each piece only once.
 //!
-//! Where a text is cut depends on its lines near the cut alone, so two texts that differ in a few
-//! lines have all but a few pieces in common, wherever these lines are.
+//! Where a text is cut depends only on the lines near the cut. So two texts that differ in a few
+//! lines share all but a few pieces, wherever these lines are.
 
 use std::collections::HashMap;
 
@@ -13,14 +13,14 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::error::StoreError;
 
-/// A piece is not cut before it has so many bytes, ...
+/// A piece has at least this many bytes, ...
 const LEAST: usize = 16 << 10;
-/// ... it is cut at one line in so many, ...
+/// ... then it ends at one line in this many, ...
 const LINES: u64 = 512;
-/// ... and whatever its lines are, before it has more bytes than these.
+/// ... and it never has more than this many bytes.
 const MOST: usize = 256 << 10;
 
-/// The files of a bundle, by name.
+/// Returns the files of a bundle, with their names.
 fn files(text: &BundleText) -> [(&'static str, &str); 5] {
     [
         ("model.conf", &text.model),
@@ -42,7 +42,7 @@ fn file_mut<'a>(text: &'a mut BundleText, name: &str) -> Option<&'a mut String> 
     }
 }
 
-/// Keeps the files of a revision, beside what is kept already.
+/// Stores the files of a revision. Pieces that are stored already are not stored again.
 pub(crate) async fn insert(
     connection: &mut SqliteConnection,
     revision: Revision,
@@ -74,7 +74,7 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// The pieces of a revision, by their digest.
+/// Returns the numbers of the pieces of a revision, by their digest.
 async fn of_revision(
     connection: &mut SqliteConnection,
     revision: Revision,
@@ -89,7 +89,7 @@ async fn of_revision(
     rows.iter().map(|row| Ok((row.try_get("digest")?, row.try_get("id")?))).collect()
 }
 
-/// The number of a piece, which is kept from now on.
+/// Returns the number of a piece, which is stored if it is new.
 async fn enter(
     connection: &mut SqliteConnection,
     digest: &[u8],
@@ -103,7 +103,7 @@ async fn enter(
     Ok(insert.bind(digest.to_vec()).bind(piece.to_owned()).fetch_one(connection).await?)
 }
 
-/// The files of a revision, whole again.
+/// Reads the files of a revision.
 pub(crate) async fn read(
     connection: &mut SqliteConnection,
     revision: Revision,
@@ -117,7 +117,7 @@ pub(crate) async fn read(
     let none = String::new;
     let mut text =
         BundleText { model: none(), policy: none(), roles: none(), groups: none(), tests: none() };
-    // One by one: all of them at once would be the bundle once more in memory.
+    // One by one, because all pieces at once would hold the bundle in memory twice.
     for row in &pieces {
         let (file, piece): (&str, i64) = (row.try_get("file")?, row.try_get("piece")?);
         let whole = file_mut(&mut text, file)
@@ -132,7 +132,7 @@ pub(crate) async fn read(
     Ok(text)
 }
 
-/// What is left of a text, piece by piece.
+/// The rest of a text, as an iterator of its pieces.
 struct Pieces<'a>(&'a str);
 
 impl<'a> Iterator for Pieces<'a> {
@@ -154,7 +154,7 @@ impl<'a> Iterator for Pieces<'a> {
             }
         }
         if end == 0 {
-            // One line that is too long.
+            // A single line is longer than the bound.
             end = self.0.floor_char_boundary(MOST);
         }
         let (piece, rest) = self.0.split_at_checked(end).unwrap_or((self.0, ""));
@@ -163,8 +163,8 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
-/// A number that looks random, by a line's bytes (FNV-1a). It may be chosen by who writes the
-/// line; then pieces are shorter or longer, between the bounds.
+/// Returns a number that looks random, from a line's bytes (FNV-1a). An author can choose lines for
+/// it; then pieces are shorter or longer, within the bounds.
 fn mixed(line: &str) -> u64 {
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     let hash = line.bytes().fold(0xcbf2_9ce4_8422_2325, step);

@@ -1,4 +1,4 @@
-//! A new owner code for a gateway that may not be running.
+//! Makes a new owner code, also for a gateway that does not run.
 
 use std::path::Path;
 
@@ -17,11 +17,11 @@ use crate::error::{OpenError, StoreError};
 use crate::open::{SCHEMA, Store, inspect};
 use crate::{facts, issuances};
 
-/// Why no owner code could be made. The operator's to mend.
+/// Why no owner code could be made. The operator can repair it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RecoverError {
-    /// There is no gateway there.
+    /// The directory holds no gateway.
     #[error("there is no gateway in {0}; name its data directory with --data")]
     Nothing(std::path::PathBuf),
     /// The state cannot be opened.
@@ -32,19 +32,19 @@ pub enum RecoverError {
     Store(#[from] StoreError),
 }
 
-/// What an owner code is built with.
+/// The facts that an owner code contains.
 #[derive(Clone, Debug)]
 pub struct Recovered {
     /// The gateway's domain.
     pub domain: Domain,
     /// The authority that the code leads to.
     pub authority: IssuingCa,
-    /// Where the gateway is reached, as it last said.
+    /// The address that the gateway last advertised.
     pub advertise: Option<String>,
 }
 
-/// Keeps an owner's code in the state in `dir`, whether or not the gateway runs, and records
-/// it with an alarm. Who may write the data directory may do this, and nobody else.
+/// Stores an owner's code in the state in `dir`, whether or not the gateway runs, and records it
+/// with an alarm. Anybody who may write the data directory may do this, and nobody else.
 ///
 /// # Errors
 /// See [`RecoverError`].

@@ -1,4 +1,4 @@
-//! Subjects as lists show them.
+//! Subjects, for lists.
 
 use doorward_model::{Group, Kind, Role, Subject, SubjectId};
 use jiff::Timestamp;
@@ -9,29 +9,29 @@ use crate::error::StoreError;
 use crate::load::read_subject;
 use crate::open::Store;
 
-/// A subject as lists show it.
+/// A subject, for lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubjectRow {
-    /// The number behind its name.
+    /// The immutable number of the subject.
     pub id: SubjectId,
-    /// Its kind and name.
+    /// The kind and name.
     pub subject: Subject,
     /// Whether it is a device without an agent.
     pub agentless: bool,
-    /// Whether it may act, and be acted on.
+    /// Whether the subject may act, and be acted on.
     pub enabled: bool,
-    /// Since when it is known.
+    /// When the subject was added.
     pub created: Timestamp,
-    /// Its roles, each with the instant at which it ends.
+    /// The roles, each with the instant at which the membership ends.
     pub roles: Vec<(Role, Option<Timestamp>)>,
-    /// Its groups.
+    /// The groups.
     pub groups: Vec<Group>,
-    /// When the last of its live certificates ends; `None` if it has none.
+    /// When the last live certificate expires; `None` if there is none.
     pub identity_until: Option<Timestamp>,
 }
 
 impl Store {
-    /// The subjects of a kind, by name.
+    /// Returns the subjects of a kind, by name.
     ///
     /// # Errors
     /// When the database refuses.

@@ -1,4 +1,4 @@
-//! Subjects with their roles and groups, in the state.
+//! Subjects with their roles and groups in the state.
 
 use std::fmt;
 
@@ -19,17 +19,17 @@ use crate::open::Store;
 /// A subject to be added.
 #[derive(Clone, Debug)]
 pub struct NewSubject {
-    /// Its kind and name.
+    /// The kind and name.
     pub subject: Subject,
     /// Whether it is a device without an agent, which the gateway fronts.
     pub agentless: bool,
-    /// The roles that it is a member of from the start.
+    /// The roles of the subject from the start.
     pub roles: Vec<Role>,
-    /// The groups that it is a member of from the start.
+    /// The groups of the device from the start.
     pub groups: Vec<Group>,
-    /// The code that it will enrol with.
+    /// The code that the subject will enrol with.
     pub code: Option<NewCode>,
-    /// Whether whoever adds it may make an identity for a name that was used before: see
+    /// Whether the actor may make an identity for a name that was used before: see
     /// [`Store::was_removed`].
     pub may_return: bool,
 }
@@ -37,32 +37,33 @@ pub struct NewSubject {
 /// A subject that was added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Added {
-    /// The number behind its name.
+    /// The immutable number of the subject.
     pub id: SubjectId,
-    /// Whether it is on. A name that was off when it was removed is off when it is added again.
+    /// Whether the subject is on. A name that was off when it was removed is off when it is added
+    /// again.
     pub enabled: bool,
 }
 
-/// What is to change about a subject. The default changes nothing.
+/// The changes of one subject. The default changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubjectChanges {
-    /// Turns it on or off: off, it cannot act, nor be acted on if it is a device.
+    /// Turns the subject on or off. While it is off, it cannot act, and a device cannot be acted
+    /// on.
     pub enabled: Option<bool>,
-    /// Roles to make it a member of, each until an instant (excluded) or for good. For a role that
-    /// it has already, this is the instant from now on, be it later or earlier.
+    /// Roles to grant, each until an instant (exclusive) or for good. For a role that the subject
+    /// has already, the instant becomes this one, be it later or earlier.
     pub grant: Vec<(Role, Option<Timestamp>)>,
-    /// Roles to take away. Not being a member is no error.
+    /// Roles to take away. A role that the subject does not have is no error.
     pub take: Vec<Role>,
-    /// Groups to make the device a member of.
+    /// Groups that the device joins.
     pub join: Vec<Group>,
-    /// Groups to take the device out of. Not being a member is no error.
+    /// Groups that the device leaves. A group that the device is not in is no error.
     pub leave: Vec<Group>,
 }
 
 impl SubjectChanges {
-    /// Whether a grant of `role` until that instant takes time away from `member`, which has the
-    /// role for longer. The present instant does not matter, so the answer is the same whenever
-    /// it is asked.
+    /// Returns whether a grant of `role` until that instant shortens a role that `member` holds for
+    /// longer. The present instant does not matter, so the answer is always the same.
     #[must_use]
     pub fn shortens(member: &Member, role: &Role, until: Option<Timestamp>) -> bool {
         let held = member.roles.iter().find(|held| held.of == *role);
@@ -73,7 +74,7 @@ impl SubjectChanges {
         }
     }
 
-    /// Whether `member` may do more after the change than before.
+    /// Returns whether `member` may do more after the change than before.
     #[must_use]
     pub fn gives_more(&self, member: &Member) -> bool {
         let given =
@@ -98,7 +99,8 @@ impl fmt::Display for SubjectChanges {
 }
 
 impl SubjectChanges {
-    /// Whether they take rights away and give none: they must be possible on a full disk.
+    /// Returns whether the changes take rights away and give none. Such changes must be possible on
+    /// a full disk.
     #[must_use]
     pub fn take_away(&self) -> bool {
         let Self { enabled, grant, take, join, leave } = self;
@@ -108,7 +110,7 @@ impl SubjectChanges {
     }
 }
 
-/// The number of a subject that is there.
+/// Returns the number of a present subject.
 pub(crate) async fn number(
     connection: &mut SqliteConnection,
     subject: &Subject,
@@ -131,8 +133,8 @@ pub(crate) async fn known(
     found.ok_or_else(|| StoreError::NoSubject(subject.clone()))
 }
 
-/// The number of a subject that is still as it was `seen`: the same subject behind the name, with
-/// the same memberships, and as much on or off.
+/// Returns the number of a subject that is still as it was `seen`: the same subject, with the same
+/// memberships, and still on or off.
 pub(crate) async fn unchanged(
     connection: &mut SqliteConnection,
     subject: &Subject,
@@ -145,7 +147,8 @@ pub(crate) async fn unchanged(
     }
 }
 
-/// Whether the last subject of that name was on when it was removed; `None` if there was none.
+/// Returns whether the last removed subject of that name was on when it was removed; `None` if
+/// there was none.
 async fn last_removed(
     connection: &mut SqliteConnection,
     subject: &Subject,
@@ -161,8 +164,8 @@ async fn last_removed(
     Ok(enabled)
 }
 
-/// Adds a subject: off if the last one of that name was off when it was removed, so that nobody
-/// turns one on by removing it and adding it again.
+/// Adds a subject. It is off if the last subject of that name was off when it was removed, so that
+/// nobody can turn a subject on by removing and adding it again.
 pub(crate) async fn insert(
     connection: &mut SqliteConnection,
     subject: &Subject,
@@ -226,8 +229,9 @@ fn touching(subject: &Subject) -> Touched {
 }
 
 impl Store {
-    /// Whether there once was a subject of that name, which has been removed. Rules that speak of
-    /// the name speak of the next one too, so a code for that one is a new identity for the name.
+    /// Returns whether a subject of that name was removed before. Rules that name the former
+    /// subject also apply to the new one, so a code for the new one makes an identity for those
+    /// rules.
     ///
     /// # Errors
     /// When the database refuses.
@@ -235,11 +239,11 @@ impl Store {
         Ok(last_removed(&mut *self.read().await?, subject).await?.is_some())
     }
 
-    /// Adds a subject, its memberships and its code, all or nothing.
+    /// Adds a subject with its memberships and its code, all or nothing.
     ///
     /// # Errors
-    /// When the name is taken, when a code is made for a name that has been used before and
-    /// whoever adds it may not do that, or when the database refuses.
+    /// When the name is taken, when a code is made for a name that was used before and the actor
+    /// may not do that, or when the database refuses.
     pub async fn add_subject(
         &self,
         actor: Actor,
@@ -270,12 +274,12 @@ impl Store {
         self.commit(actor, what, add).await
     }
 
-    /// Changes a subject's memberships and whether it is on, all or nothing. `seen` is the subject
-    /// as it was when the asker's rights were looked at. Returns how many codes that somebody else
-    /// had made for it were cancelled, because it has got more rights.
+    /// Changes a subject's memberships, and turns it on or off, all or nothing. `seen` is the
+    /// subject as it was when the asker's rights were checked. If the subject gets more rights, the
+    /// codes that others have made for it are cancelled. Returns how many.
     ///
     /// # Errors
-    /// When there is no such subject, it is another than `seen`, or the database refuses.
+    /// When there is no such subject, it differs from `seen`, or the database refuses.
     pub async fn change_subject(
         &self,
         actor: Actor,
@@ -328,12 +332,12 @@ impl Store {
         }
     }
 
-    /// Ends a subject's identity: every certificate of its is revoked and every code
-    /// cancelled. `seen` is the subject as it was when the asker's rights were looked at. Returns
-    /// how many certificates.
+    /// Ends a subject's identity: revokes every certificate and cancels every code. `seen` is the
+    /// subject as it was when the asker's rights were checked. Returns how many certificates were
+    /// revoked.
     ///
     /// # Errors
-    /// When there is no such subject, it is another than `seen`, or the database refuses.
+    /// When there is no such subject, it differs from `seen`, or the database refuses.
     pub async fn revoke(
         &self,
         actor: Actor,
@@ -352,13 +356,13 @@ impl Store {
         self.commit_urgently(actor, what, change).await
     }
 
-    /// Removes a subject with all that is its own, and answers its number. Its name is free
-    /// again; its number is not. `seen` is the subject as it was when the asker's rights were
-    /// looked at, and `interfaces` what it had then.
+    /// Removes a subject with everything that belongs to it, and returns its number. The name is
+    /// free again, the number is not. `seen` is the subject as it was when the asker's rights were
+    /// checked, and `interfaces` its interfaces at that time.
     ///
     /// # Errors
-    /// When there is no such subject, it or its interfaces are others than were seen, or the
-    /// database refuses.
+    /// When there is no such subject, it differs from `seen` or its interfaces from `interfaces`,
+    /// or the database refuses.
     pub async fn remove_subject(
         &self,
         actor: Actor,
@@ -395,7 +399,7 @@ impl Store {
                 .await?;
             let devices = match subject.kind() {
                 Kind::Device => vec![subject.name().clone()],
-                _ => vec![],
+                Kind::User | Kind::Gateway => vec![],
             };
             Ok((id, Touched { certificates, devices, ..touching(&subject) }))
         });

@@ -1,4 +1,4 @@
-//! Rules that permit nothing until the next bundle.
+//! Suspended rules: they permit nothing until the next bundle.
 
 use doorward_model::Revision;
 use sqlx::Connection as _;
@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::error::StoreError;
 
-/// Notes that these lines of a revision are suspended.
+/// Stores that these lines of a revision are suspended.
 pub(crate) async fn note(
     connection: &mut SqliteConnection,
     revision: Revision,
@@ -23,7 +23,7 @@ pub(crate) async fn note(
     Ok(transaction.commit().await?)
 }
 
-/// The lines of a revision that are suspended.
+/// Returns the suspended lines of a revision.
 pub(crate) async fn of(
     connection: &mut SqliteConnection,
     revision: Revision,

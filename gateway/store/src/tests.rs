@@ -1,4 +1,4 @@
-//! The store through its own doors, on a real disk.
+//! The store through its public interface, on a real disk.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ mod certificates;
 mod codes;
 mod snapshots;
 
-/// More certificates than a test asks for.
+/// More certificates than any test asks for.
 const PLENTY: Allowance = Allowance { hour: i64::MAX, day: i64::MAX };
 
 pub(crate) const START: i64 = 1_800_000_000;
@@ -30,7 +30,7 @@ fn start() -> Timestamp {
     Timestamp::from_second(START).unwrap()
 }
 
-/// A clock that stands still until it is turned.
+/// A clock that moves only when a test moves it.
 pub(crate) struct TestClock(AtomicI64);
 
 impl Clock for TestClock {
@@ -39,6 +39,7 @@ impl Clock for TestClock {
     }
 }
 
+/// A state in a temporary directory, with its clock and its authority.
 pub(crate) struct TestStore {
     dir: tempfile::TempDir,
     pub(crate) clock: Arc<TestClock>,
@@ -103,7 +104,7 @@ impl TestStore {
         redeemed.id.clone()
     }
 
-    /// Those of a subject's certificates that are live, the newest first.
+    /// Returns the live certificates of a subject, the newest first.
     async fn live(&self, store: &Store, name: &str) -> Vec<CertificateId> {
         let rows = store.certificates(&subject(name)).await.unwrap_or_default().into_iter();
         let live = rows.filter(|row| row.revoked.is_none() && self.clock.now() <= row.not_after);
@@ -116,13 +117,13 @@ impl TestStore {
     }
 }
 
-/// A subject as it is now; one that nobody is if there is none.
+/// Returns a subject as it is now; a member that does not exist if there is none.
 fn seen(store: &Store, name: &str) -> Member {
     let nobody = Member { id: SubjectId(-1), enabled: true, roles: vec![], groups: vec![] };
     store.snapshots().borrow().member(&subject(name)).cloned().unwrap_or(nobody)
 }
 
-/// The interfaces that a device has now.
+/// Returns the interfaces that a device has now.
 fn interfaces(store: &Store, device: &Subject) -> Vec<Interface> {
     store.snapshots().borrow().interfaces(device.name()).to_vec()
 }
@@ -167,7 +168,7 @@ async fn a_state_is_founded_whole_and_found_again() {
     assert!(opened.facts.check(Some(&opened.facts.domain), Some(&opened.facts.name)).is_ok());
 }
 
-/// What opening a state says whose file has been changed like that.
+/// Changes the file of a state, and returns the error of opening it.
 async fn refusal(change: impl AsyncFnOnce(&Path)) -> String {
     let test_store = TestStore::found().await;
     let path = test_store.path().join("state.db");

@@ -16,20 +16,20 @@ use crate::facts;
 use crate::load;
 use crate::suspension;
 
-/// Changes that wait for their turn.
+/// The most changes that wait for their turn.
 const QUEUE: usize = 256;
 
 type Job = Box<
     dyn for<'d> FnOnce(&'d mut WriterTask) -> Pin<Box<dyn Future<Output = ()> + Send + 'd>> + Send,
 >;
 
-/// The way to the one task that makes changes.
+/// A handle of the task that makes changes.
 #[derive(Clone)]
 pub(crate) struct StateWriter {
     jobs: mpsc::Sender<Job>,
 }
 
-/// What that task has on its task.
+/// The state of the task that makes changes.
 pub(crate) struct WriterTask {
     connection: WriteConnection,
     snapshots: watch::Sender<Arc<Snapshot>>,
@@ -61,8 +61,8 @@ impl StateWriter {
         (Self { jobs }, task)
     }
 
-    /// Makes a change. It is made even if the caller stops waiting. One that is `urgent` takes
-    /// rights away, and may use the room on the disk that is kept for that.
+    /// Makes a change, even if the caller stops waiting. An `urgent` change takes rights away, and
+    /// may use the reserved disk space.
     pub(crate) async fn commit<T: Send + 'static>(
         &self,
         actor: Actor,
@@ -78,7 +78,7 @@ impl StateWriter {
                     Ok(()) => state.commit(&actor, &what, bundle, change).await,
                     Err(error) => Err(error),
                 };
-                // Whoever asked may be gone; the change stands all the same.
+                // The caller may be gone. The change stands all the same.
                 drop(reply.send(result));
             })
         });
@@ -86,8 +86,8 @@ impl StateWriter {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Suspends rules of a bundle, if it is still the one in force, and publishes that. Returns
-    /// how many live flows it ended.
+    /// Suspends rules of the bundle `revision`, if it is in force, and publishes the new snapshot.
+    /// Returns how many live flows this ended.
     pub(crate) async fn suspend(
         &self,
         revision: Revision,
@@ -96,7 +96,7 @@ impl StateWriter {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |state| {
             Box::pin(async move {
-                // Whoever asked may be gone; it is suspended all the same.
+                // The caller may be gone. The rules are suspended all the same.
                 reply.send(state.suspend(revision, &lines).await).unwrap_or_default();
             })
         });
@@ -104,7 +104,7 @@ impl StateWriter {
         answer.await.map_err(|_| StoreError::Closed)
     }
 
-    /// Reads the whole state anew, at the present instant, and publishes it.
+    /// Reads the whole state again, at the present instant, and publishes it.
     pub(crate) async fn reload(&self) -> Result<usize, OpenError> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |state| {
@@ -126,10 +126,9 @@ impl StateWriter {
 }
 
 impl WriterTask {
-    /// Makes sure that a change finds room on the disk. An urgent change gets the room that is kept
-    /// for it when the disk is full: when it says so itself, or when a small write fails. A change
-    /// can be tried only once, so this does not wait for the change itself to fail. While the kept
-    /// room is in use, only urgent changes are made.
+    /// Makes room for a change. If the disk is full, an urgent change gets the reserved disk space. The
+    /// disk counts as full when it reports hardly any space, or when a probe fails, because the change
+    /// itself can be tried only once. While the reserved space is in use, only urgent changes are made.
     async fn make_room(&mut self, urgent: bool) -> Result<(), StoreError> {
         if !urgent {
             let is_in_use = self.ballast.is_given_up() && !self.ballast.is_kept();
@@ -142,14 +141,14 @@ impl WriterTask {
             self.connection.give_up().await;
             if self.ballast.release() {
                 tracing::error!(
-                    "the disk is full; the room that was kept for this has been given up"
+                    "the disk is full; the reserved disk space has been released for urgent changes"
                 );
             }
         }
         Ok(())
     }
 
-    /// Tries whether something can be written.
+    /// Checks whether the database can be written.
     async fn probe(&mut self) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut transaction = self.connection.get().await?.begin_with("BEGIN IMMEDIATE").await?;
@@ -173,7 +172,7 @@ impl WriterTask {
                 self.start_over(&before).await;
             }
             Ok(_) if self.trouble.borrow().is_some() => drop(self.trouble.send_replace(None)),
-            _ => {}
+            Ok(_) | Err(_) => {}
         }
         let (value, touched, after) = outcome?;
         let Some(snapshot) = after else {
@@ -184,8 +183,8 @@ impl WriterTask {
         Ok(Committed { value, epoch: commit.epoch, ended })
     }
 
-    /// The order is the promise: first everyone decides by the new state, then those who were let
-    /// in by the old one are asked again.
+    /// Publishes a snapshot, and then calls the observers. In this order every decision is made by
+    /// the new state before the flows of the old one are asked again.
     fn publish(&self, commit: &Commit, snapshot: Arc<Snapshot>) -> usize {
         self.snapshots.send_replace(Arc::clone(&snapshot));
         self.observers.iter().map(|one| one.committed(commit, &snapshot)).sum()
@@ -200,10 +199,10 @@ impl WriterTask {
             epoch: before.epoch(),
             touched: Touched { bundle: true, ..Touched::default() },
         };
-        // It holds whether or not it can be written.
+        // The rules are suspended whether or not that can be written.
         let ended = self.publish(&commit, Arc::new(Snapshot::clone(&before).suspending(lines)));
         if let Err(error) = self.note_suspended(revision, lines).await {
-            tracing::error!(%error, ?lines, "they are suspended until the next start only");
+            tracing::error!(%error, ?lines, "the suspension could not be stored; it holds until the next start");
             self.connection.give_up().await;
         }
         ended
@@ -217,8 +216,8 @@ impl WriterTask {
         suspension::note(self.connection.get().await?, revision, lines).await
     }
 
-    /// After the database has refused: the next change begins on a new connection. Should the
-    /// refused one be on disk after all, everyone decides by it from now on.
+    /// Starts over on a new connection, after the database has refused. If the refused change is on
+    /// disk all the same, the state is read again, so that every decision is made by it.
     async fn start_over(&mut self, before: &Snapshot) {
         self.connection.give_up().await;
         let ended = match self.has_moved_on(before).await {
@@ -227,7 +226,12 @@ impl WriterTask {
             Err(error) => Err(error.into()),
         };
         match ended {
-            Ok(ended) => tracing::warn!(ended, "a change that was refused is on disk, and holds"),
+            Ok(ended) => {
+                tracing::warn!(
+                    ended,
+                    "a change that the database refused is on disk; it is in force"
+                );
+            }
             Err(error) => tracing::error!(%error, "the state cannot be read"),
         }
     }

@@ -1,4 +1,4 @@
-//! What devices offer through their own connections.
+//! The interfaces that devices offer through their own connections.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,52 +12,52 @@ use tokio::time::Instant;
 
 use super::DialError;
 
-/// What happens when two programs that run at the same time offer with one identity: its
-/// directory has been copied, or the agent was started twice.
+/// What the gateway does when two running programs offer interfaces with one identity. Either the
+/// directory of the identity was copied, or the agent was started twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Twice {
-    /// The one that came last stays; the other is ended.
+    /// Keeps the newest connection, and ends the other.
     #[default]
     Newest,
-    /// Both are ended, as often as both are there.
+    /// Ends both connections, as often as both programs come back.
     Neither,
 }
 
-/// How many interfaces a device offers at most.
-const OFFERS: usize = 256;
-/// For how long a device is kept out after both of its programs were ended.
-const APART: Duration = Duration::from_secs(60);
+/// How many interfaces a device may offer.
+const MAX_OFFERS: usize = 256;
+/// How long a device is refused after both of its programs were ended.
+const BAN_AFTER_CONTEST: Duration = Duration::from_secs(60);
 
-/// The connections of the devices that offer something.
+/// The connections of the devices that offer interfaces.
 #[derive(Clone, Default)]
 pub struct Agents(Arc<Mutex<State>>, Twice);
 
 #[derive(Default)]
 struct State {
     devices: HashMap<DeviceId, Offers>,
-    /// Devices of which two programs were ended, and when.
+    /// The devices whose two programs were ended, and when.
     contested: HashMap<DeviceId, Instant>,
-    /// Devices of which it is being found out whether two programs are there: once at a time, however
-    /// often they offer.
+    /// The devices for which [`Agents::settle`] is running. It runs once per device at a time,
+    /// however often the device offers.
     settling: BTreeSet<DeviceId>,
 }
 
 struct Offers {
     link: Arc<Link>,
-    /// What the device would serve, and how it travels; declared or not.
+    /// The interfaces that the device offers, declared or not, and how the flows to each travel.
     offered: BTreeMap<String, Kind>,
 }
 
-/// Two programs that offer with one identity: the one that came last, and the one that was there.
-/// Whether that one still is, [`Agents::settle`] finds out.
+/// Two connections that offer with one identity. [`Agents::settle`] finds out whether the program
+/// of the former connection still runs.
 pub(crate) struct Rivals {
     last: Arc<Link>,
     former: Arc<Link>,
 }
 
 impl Agents {
-    /// Agents of which there is one for each device; if there are two, `twice` says what
-    /// happens.
+    /// Returns an empty set of agents. `twice` says what happens when two programs offer with one
+    /// identity.
     #[must_use]
     pub fn new(twice: Twice) -> Self {
         Self(Arc::default(), twice)
@@ -67,8 +67,8 @@ impl Agents {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an offer in the place of the link's former one. Answers what is not taken and why,
-    /// and whether another program is there with the same identity.
+    /// Replaces the offer of a link. Returns the interfaces that it declines, with the reason, and
+    /// the two connections if another program offers with the same identity.
     pub(crate) fn offer(
         &self,
         leases: &Leases,
@@ -86,21 +86,24 @@ impl Agents {
         let mut twice = BTreeSet::new();
         for Offering { name, kind } in offers {
             let why = if name.parse::<Name>().is_err() {
-                Some("that is no name")
+                Some("the name is invalid")
             } else if twice.contains(&name) || offered.contains_key(&name) {
-                // Which of the two was meant nobody knows: neither is taken.
+                // It is unknown which of the two was meant, so neither is accepted.
                 offered.remove(&name);
                 twice.insert(name.clone());
-                Some("it was offered twice")
-            } else if offered.len() == OFFERS {
+                Some("the name was offered twice")
+            } else if offered.len() == MAX_OFFERS {
                 Some("a device offers at most 256 interfaces")
             } else {
-                // It is kept, declared or not: it may be declared in a moment. Flows come here by
-                // a declaration only, and are held against how it is offered then.
+                // An interface is kept before it is declared, because the declaration may follow in
+                // a moment. A flow needs a declaration, and is compared with the offer when it
+                // opens.
                 offered.insert(name.clone(), kind);
                 match declared.get(&name) {
                     None => Some("no interface of this device is declared agent: with that name"),
-                    Some(known) if *known != kind => Some("it is declared to travel another way"),
+                    Some(known) if *known != kind => {
+                        Some("the interface is declared for the other kind of flow")
+                    }
                     Some(_) => None,
                 }
             };
@@ -113,7 +116,7 @@ impl Agents {
         let other = state.devices.get(&id).filter(|held| !Arc::ptr_eq(&held.link, link));
         let other = other.map(|held| Arc::clone(&held.link));
         let now = Instant::now();
-        state.contested.retain(|_, since| now.duration_since(*since) < APART);
+        state.contested.retain(|_, since| now.duration_since(*since) < BAN_AFTER_CONTEST);
         if state.contested.contains_key(&id) {
             drop(state);
             link.part(Why::Replaced);
@@ -127,15 +130,17 @@ impl Agents {
         }
         drop(state);
         if former.instance() == link.instance() {
-            // One program that has come back before its former connection was missed.
+            // The same program has reconnected before the gateway noticed the loss of its former
+            // connection.
             former.part(Why::Replaced);
             return (declined, None);
         }
         (declined, Some(Rivals { last: Arc::clone(link), former }))
     }
 
-    /// Ends what there is one too many of. Whether there was: a program that was started again
-    /// before its former connection was missed is none.
+    /// Ends the former connection, and both if the policy is [`Twice::Neither`]. Returns whether
+    /// two programs were running: a program that restarted before its former connection was found
+    /// lost does not count.
     pub(crate) async fn settle(&self, rivals: &Rivals) -> bool {
         let Rivals { last, former } = rivals;
         let lives = former.lives().await;
@@ -150,7 +155,7 @@ impl Agents {
         lives
     }
 
-    /// A connection is over.
+    /// Forgets the offer of a connection that has ended.
     pub(crate) fn link_closed(&self, link: &Arc<Link>) {
         let mut state = self.state();
         let id = DeviceId::from(link.session().subject_id());
@@ -159,37 +164,47 @@ impl Agents {
         }
     }
 
-    /// The link of the device with that number, if it offers `name` that way.
+    /// Returns the link of a device, if the device offers `name` for flows of this kind.
     fn find(&self, device: DeviceId, name: &Name, kind: Kind) -> Result<Arc<Link>, DialError> {
         let state = self.state();
         let held = state.devices.get(&device).ok_or(DialError::NoAgent)?;
         match held.offered.get(name.as_str()) {
             Some(offered) if *offered == kind => Ok(Arc::clone(&held.link)),
-            _ => Err(DialError::NotOffered(name.clone())),
+            Some(_) | None => Err(DialError::NotOffered(name.clone())),
         }
     }
 }
 
-/// The names that a device's interfaces have with its agent, and how each travels.
+/// Returns the names that the declarations of a device use for its agent's interfaces, and how the
+/// flows to each travel.
 fn declared(leases: &Leases, device: &Name) -> BTreeMap<String, Kind> {
     let snapshot = leases.snapshot();
     let interfaces = snapshot.interfaces(device).iter();
     let agents = interfaces.filter_map(|interface| match interface.target.way() {
         way @ Way::Agent { name, .. } => Some((name.to_string(), kind_of(way))),
-        _ => None,
+        Way::Tcp { .. }
+        | Way::Udp { .. }
+        | Way::Unix { .. }
+        | Way::Serial { .. }
+        | Way::Process { .. } => None,
     });
     agents.collect()
 }
 
-/// How flows travel that go this way.
+/// Returns how flows to such a target travel.
 pub(crate) fn kind_of(way: &Way) -> Kind {
     match way {
         Way::Udp { .. } | Way::Agent { spoken: Spoken::Datagrams, .. } => Kind::Datagrams,
-        _ => Kind::Stream,
+        Way::Tcp { .. }
+        | Way::Unix { .. }
+        | Way::Serial { .. }
+        | Way::Process { .. }
+        | Way::Agent { spoken: Spoken::Stream | Spoken::Line(_), .. } => Kind::Stream,
     }
 }
 
-/// Asks the device for what it offers under `name`, on behalf of whoever holds the permit.
+/// Opens a flow to the interface that the device offers under `name`, for the subject of the
+/// permit.
 pub(super) async fn dial(
     agents: &Agents,
     permit: &Permit,
@@ -214,16 +229,16 @@ pub(super) async fn dial(
     })
 }
 
-/// What the gateway's declaration says of a line, for the agent.
+/// Returns the line settings that the interface declares, as parameters for the agent.
 pub(super) fn parameters(change: &LineChange) -> BTreeMap<String, String> {
     let text = change.to_string();
     let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-    // Whether telnet is spoken with clients is a matter of this gateway.
+    // Telnet is between the client and this gateway, so the agent does not need the setting.
     let pairs = pairs.filter(|(key, _)| *key != "telnet");
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
-/// How an agent's interface is shown.
+/// Returns the text that records show as the address of an agent's interface.
 pub(super) fn address(permit: &Permit, name: &Name) -> String {
     let device = &permit.resource().device;
     format!("agent:{name} of {device}")

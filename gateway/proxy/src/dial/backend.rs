@@ -1,4 +1,4 @@
-//! The backend's end of a flow.
+//! The gateway's connection to the backend of a flow.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
 use super::BackendStream;
 
-/// A backend's end of a flow.
+/// The gateway's connection to the backend of a flow.
 #[derive(Debug)]
 pub(crate) struct BackendConnection {
     stream: BackendStream,
@@ -23,9 +23,9 @@ impl BackendConnection {
         Self { stream, buffer: Buffer::default(), _tracked: tracked }
     }
 
-    /// Ends it after its flow, and answers what is to be recorded of it beside its bytes. Where the
-    /// flow did not end properly, the backend is reset. It is waited for, within a bound, that
-    /// nothing of a program is left.
+    /// Ends the connection after its flow. Returns a remark for the record besides the byte counts.
+    /// Resets the backend if the flow did not end properly. Waits, for a limited time, until no
+    /// process of a program is left.
     pub(crate) async fn end(self, properly: bool) -> Option<String> {
         match self.stream {
             BackendStream::Process(program) => {
@@ -54,7 +54,7 @@ impl BackendConnection {
         }
     }
 
-    /// Ends both directions at once, and not properly: the backend sees a reset.
+    /// Ends both directions at once. The backend sees a reset.
     pub(crate) fn reset(self) {
         match self.stream {
             BackendStream::Tcp(stream) => {
@@ -62,10 +62,10 @@ impl BackendConnection {
                     tracing::debug!(%error, "a backend could not be reset");
                 }
             }
-            // It knows no reset: its end is all that it is told.
+            // A Unix socket has no reset, so the backend only sees the end.
             BackendStream::Unix(_) => {}
             BackendStream::Serial(mut seat) => seat.reset(),
-            // What waits is dropped; what is on the line is finished.
+            // Dropping the seat drops the requests that wait. The request on the line is completed.
             BackendStream::Rtu(_) => {}
             BackendStream::Process(mut stream) => stream.reset(),
             BackendStream::Agent(pipe) => pipe.cut(Why::Ended),
@@ -109,7 +109,7 @@ impl AsyncRead for BackendConnection {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // Whoever has a buffer of its own needs none between.
+        // A reader with its own buffer reads past the empty buffer of the connection.
         if self.buffer.is_empty() {
             return self.get_mut().stream.poll_read(cx, into);
         }

@@ -1,4 +1,4 @@
-//! What may be dialed, by the local configuration.
+//! The addresses and paths that the local configuration permits to dial.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
@@ -9,7 +9,8 @@ use super::DialError;
 use super::glob::Glob;
 use super::networks::Networks;
 
-/// What may be dialed, whatever an interface says: a matter of the local configuration.
+/// The addresses and paths that may be dialed. The local configuration sets them, whatever an
+/// interface declares.
 #[derive(Clone, Debug)]
 pub struct Bounds {
     networks: Networks,
@@ -17,7 +18,7 @@ pub struct Bounds {
     own: Vec<SocketAddr>,
 }
 
-/// The paths that may be dialed. Where there is no pattern, there is nothing to dial.
+/// The paths that may be dialed. Without a pattern, nothing of a kind may be dialed.
 #[derive(Clone, Debug, Default)]
 pub struct Paths {
     /// Unix sockets.
@@ -29,23 +30,24 @@ pub struct Paths {
 }
 
 impl Bounds {
-    /// The serial lines that are open unless configured otherwise.
+    /// The serial lines that may be dialed by default.
     pub const LINES: [&str; 2] = ["/dev/tty*", "/dev/serial/**"];
 
-    /// Bounds of those networks and paths, never the gateway's own listeners.
+    /// Returns bounds of these networks and paths. The gateway's own listeners `own` are never
+    /// dialed.
     #[must_use]
     pub fn new(networks: Networks, paths: Paths, own: Vec<SocketAddr>) -> Self {
         Self { networks, paths, own }
     }
 
-    /// What networks are called.
+    /// Returns the networks and their names.
     pub(crate) fn networks(&self) -> &Networks {
         &self.networks
     }
 
-    /// Whether `address` may be dialed for an interface that was declared in `network`. It is the
-    /// one that is dialed then. An interface that was declared before networks had names is
-    /// bounded by `dial.networks` alone.
+    /// Checks that `address` may be dialed for an interface that was declared in `network`. Returns
+    /// the canonical address, which the caller must dial. An interface that was declared before
+    /// networks had names is only bounded by `dial.networks`.
     pub(crate) fn check_in(
         &self,
         network: Option<&Name>,
@@ -63,8 +65,8 @@ impl Bounds {
         }
     }
 
-    /// Whether `address` may be dialed at all, whatever network it is in. It is the one that is
-    /// dialed then.
+    /// Checks that `address` may be dialed, in whatever network it is. Returns the canonical
+    /// address, which the caller must dial.
     pub(crate) fn check(&self, address: SocketAddr) -> Result<SocketAddr, DialError> {
         let ip = address.ip().to_canonical();
         let address = SocketAddr::new(ip, address.port());
@@ -74,7 +76,7 @@ impl Bounds {
                 return forbidden("a cloud's metadata service");
             }
             if ip.is_unspecified() {
-                return forbidden("no address at all");
+                return forbidden("an unspecified address");
             }
             if ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) {
                 return forbidden("multicast or broadcast");
@@ -96,24 +98,24 @@ impl Bounds {
             let listens_at = own.ip().to_canonical();
             listens_at == address.ip()
                 || (listens_at.is_unspecified() && is_local(address.ip()))
-                // All of 127.0.0.0/8 arrives at a listener on any of it that the system has.
+                // The system delivers all of 127.0.0.0/8 to a listener on a loopback address.
                 || (listens_at.is_loopback() && address.ip().is_loopback())
         })
     }
 
-    /// Whether a Unix socket at `path` may be dialed.
+    /// Checks that a Unix socket at `path` may be dialed.
     pub(crate) fn check_unix(&self, path: &Path) -> Result<(), DialError> {
         let why = "in none of the configuration's dial.unix";
         among(&self.paths.unix, path, "unix", why)
     }
 
-    /// Whether the serial line at `path` may be dialed.
+    /// Checks that the serial line at `path` may be dialed.
     pub(crate) fn check_serial(&self, path: &Path) -> Result<(), DialError> {
         let why = "in none of the configuration's dial.serial";
         among(&self.paths.serial, path, "serial", why)
     }
 
-    /// Whether the program at `path` may be started.
+    /// Checks that the program at `path` may be started.
     pub(crate) fn check_process(&self, path: &Path) -> Result<(), DialError> {
         let why = "in none of the configuration's dial.process";
         among(&self.paths.process, path, "process", why)
@@ -128,7 +130,8 @@ fn among(globs: &[Glob], path: &Path, scheme: &str, why: &'static str) -> Result
     Err(DialError::Forbidden { address, why })
 }
 
-/// The IPv4 address inside an IPv6 one that a translator would reach (RFC 6052, RFC 3056).
+/// Returns the IPv4 address in an IPv6 address that a translator would forward to (RFC 6052, RFC
+/// 3056).
 pub(super) fn embedded(ip: IpAddr) -> Option<IpAddr> {
     let IpAddr::V6(v6) = ip else { return None };
     let [a, b, c, d, e, f, g, h] = v6.segments();
@@ -144,7 +147,8 @@ pub(super) fn embedded(ip: IpAddr) -> Option<IpAddr> {
     }
 }
 
-/// Where clouds tell a machine its secrets: 169.254.0.0/16, and their IPv6 addresses.
+/// Returns whether a cloud's metadata service, which hands out secrets, may have the address:
+/// 169.254.0.0/16, and its IPv6 addresses.
 fn is_metadata(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => v4.is_link_local(),
@@ -156,14 +160,15 @@ fn is_metadata(ip: IpAddr) -> bool {
     }
 }
 
-/// Whether this machine has the address: only then can a socket be bound to it.
+/// Returns whether this machine has the address. A socket can only be bound to an address of the
+/// machine.
 fn is_local(ip: IpAddr) -> bool {
     ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }
 
 #[cfg(test)]
 impl Bounds {
-    /// Bounds of those networks, none of which has a name in the configuration.
+    /// Returns bounds of these networks, without names for networks.
     pub(super) fn within(networks: &[&str], paths: Paths) -> Self {
         let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
         Self::new(Networks::new(networks, vec![]).unwrap(), paths, vec![])
@@ -240,9 +245,9 @@ mod tests {
             ("private", "10.0.0.1:80", true),
             ("private", "[fd12::1]:80", true),
             ("private", "127.0.0.1:80", false),
-            // It is in [dial.named] no more.
+            // The network `gone` is not in [dial.named].
             ("gone", "127.0.0.5:80", false),
-            // Its name alone opens nothing.
+            // A name alone does not open a network.
             ("other", "8.8.8.8:53", false),
         ] {
             let checked = bounds.check_in(Some(&name(network)), address.parse().unwrap());

@@ -1,5 +1,5 @@
-//! What is asked of a target when an interface is declared: whether it could be dialed at all, and
-//! which network it is in.
+//! Checks a target when its interface is declared: whether it could be dialed, and in which network
+//! it is.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -8,16 +8,16 @@ use doorward_model::{Host, Name, Target, Way};
 use thiserror::Error;
 use tokio::time::timeout;
 
-use super::{DialError, Dialer, PATIENCE, tcp};
+use super::{DIAL_TIMEOUT, DialError, Dialer, tcp};
 
-/// Why an interface cannot be declared so. The administrator's.
+/// Why an interface cannot be declared. The administrator erred.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DeclareError {
-    /// It would never be dialed.
+    /// The target is outside the bounds, so it could never be dialed.
     #[error(transparent)]
     Bounds(#[from] DialError),
-    /// The host name has no address at present.
+    /// The host name has no address now.
     #[error(
         "{0} has no address now, so its network is not known; correct the name, or say which \
          network it is in: `doorward interface add … --network NAME`"
@@ -31,38 +31,39 @@ pub enum DeclareError {
     Several {
         /// The host.
         host: Host,
-        /// Their names.
+        /// The names of the networks.
         networks: String,
     },
-    /// No address of the host is in the network that was named.
+    /// No address of the host is in the network that the administrator named.
     #[error("{host} is in the network {found}, and not in {wanted}")]
     Elsewhere {
         /// The host.
         host: Host,
-        /// Where it is.
+        /// The network that it is in.
         found: Name,
-        /// Where it should be.
+        /// The network that the administrator named.
         wanted: Name,
     },
-    /// No network is called so.
+    /// No network has this name.
     #[error("no network is called {wanted}; there are {known}")]
     Unknown {
-        /// What was named.
+        /// The name that was given.
         wanted: Name,
-        /// What there is.
+        /// The names that exist.
         known: String,
     },
-    /// The target is reached by no network.
+    /// The target is not reached through a network.
     #[error("such an interface is reached by no network, so it takes no --network")]
     Local,
 }
 
 impl Dialer {
-    /// The network that an interface at `target` is declared in: `wanted`, or else the one that
-    /// all its addresses are in. `None` if it is reached by no network.
+    /// Returns the network that an interface at `target` is declared in: `wanted`, or else the
+    /// network that holds all its addresses. Returns `None` if the target is not reached through a
+    /// network.
     ///
     /// # Errors
-    /// When it could never be dialed, or its network is not clear.
+    /// The administrator erred: the target could never be dialed, or its network is ambiguous.
     pub async fn declare(
         &self,
         target: &Target,
@@ -75,7 +76,7 @@ impl Dialer {
             Way::Unix { path } => self.bounds.check_unix(path)?,
             Way::Serial { path, .. } => self.bounds.check_serial(path)?,
             Way::Process { program, .. } => self.bounds.check_process(program)?,
-            // What an agent may reach is said where the agent runs.
+            // The configuration of the agent says what the agent may reach.
             Way::Agent { .. } => {}
         }
         match wanted {
@@ -91,11 +92,11 @@ impl Dialer {
         wanted: Option<&Name>,
     ) -> Result<Name, DeclareError> {
         let networks = self.bounds.networks();
-        if let Some(wanted) = wanted.filter(|wanted| !networks.know(wanted)) {
-            let known = listed(networks.names().into_iter());
+        if let Some(wanted) = wanted.filter(|wanted| !networks.has(wanted)) {
+            let known = join_names(networks.names().into_iter());
             return Err(DeclareError::Unknown { wanted: wanted.clone(), known });
         }
-        let addresses = match timeout(PATIENCE, tcp::addresses(host, port)).await {
+        let addresses = match timeout(DIAL_TIMEOUT, tcp::addresses(host, port)).await {
             Ok(Ok(addresses)) => addresses,
             Ok(Err(_)) | Err(_) => vec![],
         };
@@ -114,20 +115,20 @@ impl Dialer {
             }
             (None, Some(first)) if found.len() == 1 => Ok((*first).clone()),
             (None, Some(_)) => {
-                let networks = listed(found.into_iter());
+                let networks = join_names(found.into_iter());
                 Err(DeclareError::Several { host: host.clone(), networks })
             }
             (wanted, None) => match (refused, wanted) {
                 (Some(refused), _) => Err(refused.into()),
-                // Each dial looks again, and dials nothing else.
+                // Each dial resolves the name again, and only dials addresses in the network.
                 (None, Some(wanted)) => Ok(wanted.clone()),
                 (None, None) => Err(DeclareError::Unresolved(host.clone())),
             },
         }
     }
 
-    /// Why what was declared in `network` would not be dialed under the present configuration, as
-    /// far as that is known without asking what a name resolves to.
+    /// Returns why the present configuration would refuse to dial `target`, which was declared in
+    /// `network`. Does not resolve host names.
     #[must_use]
     pub fn doubts(&self, target: &Target, network: Option<&Name>) -> Option<String> {
         let (Way::Tcp { host, port } | Way::Udp { host, port }) = target.way() else { return None };
@@ -138,7 +139,7 @@ impl Dialer {
                     return Some(error.to_string());
                 }
             }
-            (Some(network), Host::Name(_)) if !self.bounds.networks().know(network) => {
+            (Some(network), Host::Name(_)) if !self.bounds.networks().has(network) => {
                 return Some(format!(
                     "no network is called {network} any more, so nothing is dialed; put it back \
                      into [dial.named], or remove the interface and add it again"
@@ -154,7 +155,7 @@ impl Dialer {
     }
 }
 
-fn listed<'a>(names: impl Iterator<Item = &'a Name>) -> String {
+fn join_names<'a>(names: impl Iterator<Item = &'a Name>) -> String {
     names.map(Name::as_str).collect::<Vec<_>>().join(", ")
 }
 
@@ -209,7 +210,7 @@ mod tests {
             ("tcp://127.0.0.1:1", "", Some("loopback")),
             ("http://[::ffff:127.0.0.5]:80", "", Some("here")),
             ("mqtt://localhost:1883", "", Some("loopback")),
-            // Each dial looks again.
+            // Each dial resolves the name again.
             ("tcp://nothing.invalid:1", "plant", Some("plant")),
             ("unix:/run/a.sock", "", None),
             ("agent:shell", "", None),

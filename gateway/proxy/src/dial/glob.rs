@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// A pattern of absolute paths: `*` is any run of characters within one segment, `**` as the
-/// last segment is everything below.
+/// A pattern of absolute paths. `*` matches any characters within one segment. `**` as the last
+/// segment matches everything below.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Glob {
     segments: Vec<String>,
@@ -15,7 +15,7 @@ pub struct Glob {
     text: String,
 }
 
-/// Why a text is no [`Glob`]. The operator's.
+/// Why a text is no [`Glob`]. The operator erred.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
     "'{0}' is no pattern of paths: it begins with /, has no . or .. segments, and ** only at its \
@@ -45,7 +45,7 @@ impl FromStr for Glob {
 }
 
 impl Glob {
-    /// Whether `path`, which must be absolute and normal, matches.
+    /// Returns whether `path` matches. The path must be absolute and normal.
     #[must_use]
     pub fn matches(&self, path: &Path) -> bool {
         let Some(text) = path.to_str() else { return false };
@@ -65,7 +65,7 @@ impl Glob {
     }
 }
 
-/// Whether `text` is like `pattern`, in time proportional to their product.
+/// Returns whether `text` matches `pattern`, in time proportional to the product of their lengths.
 fn is_like(pattern: &[u8], text: &[u8]) -> bool {
     let mut reached = vec![false; text.len() + 1];
     if let Some(first) = reached.first_mut() {

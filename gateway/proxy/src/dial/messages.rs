@@ -1,4 +1,4 @@
-//! What datagrams are exchanged with.
+//! The gateway's connection to the backend of a flow of datagrams.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -8,16 +8,16 @@ use doorward_wire::{Datagrams, Why};
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
-/// What datagrams are exchanged with.
+/// The socket or flow that carries datagrams.
 #[derive(Debug)]
 pub(crate) enum Messenger {
-    /// A socket that sends to one address and hears from nobody else.
+    /// A socket that is connected to one address, so that it receives from no other.
     Udp(UdpSocket),
-    /// What a device offers.
+    /// A flow to an interface that a device offers.
     Agent(Box<Datagrams>),
 }
 
-/// A backend's end of a flow of datagrams.
+/// The gateway's connection to the backend of a flow of datagrams.
 #[derive(Debug)]
 pub(crate) struct Messages {
     messenger: Messenger,
@@ -29,7 +29,7 @@ impl Messages {
         Self { messenger, _tracked: tracked }
     }
 
-    /// The next datagram; `false` when the backend has ended.
+    /// Receives the next datagram. Returns `false` when the backend has ended the flow.
     pub(crate) fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,
@@ -39,7 +39,7 @@ impl Messages {
             Messenger::Udp(socket) => loop {
                 match ready!(socket.poll_recv(cx, into)) {
                     Ok(()) => return Poll::Ready(Ok(true)),
-                    // The answer to an earlier datagram: nobody was there then.
+                    // An ICMP message about an earlier datagram: the port was closed then.
                     Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
                     Err(error) => return Poll::Ready(Err(error)),
                 }
@@ -55,7 +55,7 @@ impl Messages {
         }
     }
 
-    /// Sends one, or drops it, as a network may.
+    /// Sends a datagram, or drops it if it cannot be sent at once.
     pub(crate) fn send(&mut self, datagram: &[u8]) {
         match &mut self.messenger {
             Messenger::Udp(socket) => {

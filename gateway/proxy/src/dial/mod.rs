@@ -1,7 +1,7 @@
-//! Where interfaces are reached: the only place that connects to a backend.
+//! Connects to backends. No other module does.
 //!
-//! A new kind of target is one file beside this one, one variant of
-//! [`Way`](doorward_model::Way), and one line in [`Dialer::dial`] and [`Stream`].
+//! A new kind of target needs one file in this directory, one variant of
+//! [`Way`](doorward_model::Way), and one line in [`Dialer::dial`] and [`BackendStream`].
 
 mod agent;
 mod backend;
@@ -42,7 +42,7 @@ pub use serial::Wants;
 pub(crate) use serial::fuzzing;
 use serial::{Seat, SerialLines};
 
-/// Dials targets within bounds.
+/// Connects to targets, within bounds.
 #[derive(Clone)]
 pub struct Dialer {
     bounds: Bounds,
@@ -51,80 +51,80 @@ pub struct Dialer {
     agents: Agents,
 }
 
-/// How long a dial may take, name resolution included.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a dial may take, with name resolution.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why a backend was not reached. The operator's or the backend's doing, never the peer's.
+/// Why a backend was not reached. The operator or the backend erred, never the peer.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DialError {
-    /// The permit names nothing that can be dialed. Ours.
+    /// The permit names nothing that can be dialed. The gateway erred.
     #[error("there is nothing to dial")]
     Nothing,
     /// The name has no address.
     #[error("{0} has no address")]
     NoAddress(String),
-    /// Outside what the configuration allows.
+    /// The address is outside what the configuration permits.
     #[error("{address} is outside the bounds: {why}")]
     Forbidden {
-        /// What would have been dialed.
+        /// The address that was refused.
         address: String,
-        /// Which bound.
+        /// The bound that it violates.
         why: &'static str,
     },
-    /// In another network than the interface was declared in.
+    /// The address is in another network than the one that the interface was declared in.
     #[error(
         "{address} is in the network {found}, and the interface was declared in {declared}; if \
          that is right, remove the interface and add it again"
     )]
     OtherNetwork {
-        /// What would have been dialed.
+        /// The address that was refused.
         address: String,
         /// The network that it is in.
         found: Name,
         /// The network of the interface.
         declared: Name,
     },
-    /// The place of the one who writes to a serial line is not free.
+    /// Another flow has the only seat for writing to the serial line.
     #[error("another flow writes to this line")]
     Taken,
-    /// A serial line is open as another interface has it set.
+    /// Another interface has opened the serial line with other settings.
     #[error("the line is in use by an interface with other settings")]
     OtherSettings,
-    /// Only some lines may be written, to a serial line that cannot carry their characters.
+    /// A permit for only some text lines, on a serial line that cannot carry their characters.
     #[error(
         "the line is set to fewer than seven data bits, of which lines cannot be told apart; set \
          bits=7 or bits=8 in the interface's URL or where the agent declares the line"
     )]
     Narrow,
-    /// Only a flow of that kind gets there.
+    /// Flows to the interface travel as the other kind.
     #[error("the interface is reached by a flow of {}", match .0 {
         Kind::Stream => "bytes",
         Kind::Datagrams => "datagrams",
     })]
     Kind(Kind),
-    /// The device's own agent would have to dial.
+    /// The agent of the device is not connected.
     #[error("the device's agent is not connected, or offers nothing")]
     NoAgent,
-    /// The device's agent is there, and offers other things.
+    /// The agent of the device offers no such interface.
     #[error("the device's agent does not offer {0} that way")]
     NotOffered(Name),
-    /// The device's agent refused, or was lost.
+    /// The agent of the device refused, or its connection was lost.
     #[error("{0}")]
     Agent(LinkError),
-    /// There is no room for what the device's agent could send.
+    /// There is no memory left for the bytes that the agent of the device could send.
     #[error("there is no room for one more stream (limits.buffers)")]
     NoRoom,
     /// The backend did not answer in time.
-    #[error("no answer within {} seconds", PATIENCE.as_secs())]
+    #[error("the backend did not answer within {} seconds", DIAL_TIMEOUT.as_secs())]
     Slow,
-    /// The backend, or the way to it, refuses.
+    /// The backend, or the network before it, refuses.
     #[error("{0}")]
     Refused(#[from] io::Error),
 }
 
 impl DialError {
-    /// The word for records.
+    /// Returns the word for records.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -146,14 +146,14 @@ impl DialError {
     }
 }
 
-/// A connection that stands.
+/// An open byte stream to a backend.
 pub(crate) struct ConnectedStream {
     pub(crate) stream: BackendStream,
-    /// The real address.
+    /// The address that was dialed.
     pub(crate) address: String,
 }
 
-/// A backend that was reached, whatever it speaks.
+/// A connection to a backend, for bytes or datagrams.
 pub(crate) enum DialedTarget {
     Stream { stream: BackendStream, address: String },
     Datagrams { messenger: Messenger, address: String },
@@ -165,7 +165,7 @@ impl From<ConnectedStream> for DialedTarget {
     }
 }
 
-/// What a backend is reached by.
+/// A byte stream to a backend.
 #[derive(Debug)]
 pub(crate) enum BackendStream {
     Tcp(tokio::net::TcpStream),
@@ -177,19 +177,19 @@ pub(crate) enum BackendStream {
 }
 
 impl Dialer {
-    /// A dialer within `bounds`, and through `agents`.
+    /// Returns a dialer within `bounds` that reaches devices through `agents`.
     #[must_use]
     pub fn new(bounds: Bounds, agents: Agents) -> Self {
         Self { bounds, lines: SerialLines::default(), buses: RtuLines::default(), agents }
     }
 
-    /// Through whom what devices offer is reached.
+    /// Returns the connections of the devices that offer interfaces.
     pub(crate) fn agents(&self) -> &Agents {
         &self.agents
     }
 
-    /// Dials what a permit names, for a flow that is to travel as `kind` says and `wants` this of
-    /// a serial line; elsewhere that is no matter.
+    /// Dials the target of a permit. `kind` is how the flow is to travel, if the caller needs one
+    /// kind. `wants` is how the flow uses a serial line; other targets ignore it.
     pub(crate) async fn dial(
         &self,
         permit: &Permit,
@@ -211,7 +211,7 @@ impl Dialer {
                 Way::Serial { path, settings } => {
                     let (real, address) = serial::real(bounds, path).await?;
                     let open = Tty::open(real, *settings);
-                    self.at_line(target, address, *settings, wants, open).await
+                    self.sit_at_line(target, address, *settings, wants, open).await
                 }
                 Way::Process { program, arguments } => {
                     process::dial(bounds, program, arguments).await.map(DialedTarget::from)
@@ -225,7 +225,7 @@ impl Dialer {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, dial).await.unwrap_or(Err(DialError::Slow))
+        tokio::time::timeout(DIAL_TIMEOUT, dial).await.unwrap_or(Err(DialError::Slow))
     }
 
     async fn dial_agent(
@@ -240,16 +240,16 @@ impl Dialer {
         let open = |kind, actions, parameters| {
             agent::dial(&self.agents, permit, name, kind, actions, parameters)
         };
-        let alone = &[permit.action()];
+        let one = &[permit.action()];
         match spoken {
-            Spoken::Stream => match open(Kind::Stream, alone, BTreeMap::new()).await? {
+            Spoken::Stream => match open(Kind::Stream, one, BTreeMap::new()).await? {
                 DeviceFlow::Stream { pipe, .. } => Ok(DialedTarget::Stream {
                     stream: BackendStream::Agent(Box::new(pipe)),
                     address,
                 }),
                 DeviceFlow::Datagrams(_) => Err(DialError::Kind(Kind::Datagrams)),
             },
-            Spoken::Datagrams => match open(Kind::Datagrams, alone, BTreeMap::new()).await? {
+            Spoken::Datagrams => match open(Kind::Datagrams, one, BTreeMap::new()).await? {
                 DeviceFlow::Datagrams(datagrams) => {
                     let messenger = Messenger::Agent(Box::new(datagrams));
                     Ok(DialedTarget::Datagrams { messenger, address })
@@ -259,7 +259,8 @@ impl Dialer {
             Spoken::Line(change) => {
                 let settings = change.apply(LineSettings::default());
                 let open = async {
-                    // The line is for all who will sit at it, whatever this one may.
+                    // The agent opens the line for all flows that will share it, so the gateway
+                    // asks for all actions.
                     let all = &[Action::Read, Action::Write, Action::Control];
                     match open(Kind::Stream, all, agent::parameters(change)).await {
                         Ok(DeviceFlow::Stream { pipe, granted }) => {
@@ -275,14 +276,14 @@ impl Dialer {
                         Err(error) => Err(io::Error::other(error.to_string())),
                     }
                 };
-                self.at_line(target, address, settings, wants, open).await
+                self.sit_at_line(target, address, settings, wants, open).await
             }
         }
     }
 
-    /// A place at a serial line, which `open` opens if it is not: for this flow, or at the bus of
-    /// those that speak Modbus on it.
-    async fn at_line<L: Line>(
+    /// Takes a seat on a serial line, which `open` opens if it is closed. A Modbus flow joins the
+    /// bus on the line instead.
+    async fn sit_at_line<L: Line>(
         &self,
         target: &Target,
         address: String,
@@ -292,12 +293,20 @@ impl Dialer {
     ) -> Result<DialedTarget, DialError> {
         let stream = match target.protocol() {
             Protocol::Modbus => {
-                // Whoever asks on a bus is none of its clients, and speaks no telnet with it.
+                // The bus exchanges requests itself, and speaks no telnet with a client.
                 let settings = LineSettings { telnet: Telnet::Off, ..settings };
                 let sit = self.lines.sit(address.clone(), settings, Wants::TALK, open);
                 BackendStream::Rtu(self.buses.join(address.clone(), settings, sit).await?)
             }
-            _ => {
+            Protocol::Tcp
+            | Protocol::Udp
+            | Protocol::Unix
+            | Protocol::Process
+            | Protocol::Serial
+            | Protocol::Http
+            | Protocol::Mqtt
+            | Protocol::Coap
+            | Protocol::Administration => {
                 let seat = self.lines.sit(address.clone(), settings, wants, open).await?;
                 BackendStream::Serial(seat.limited_to(target.lines())?)
             }

@@ -1,5 +1,5 @@
-//! The networks that interfaces are reached in, and what each is called. Every address belongs to
-//! exactly one of them.
+//! The networks that interfaces are reached in, and their names. Every address belongs to exactly
+//! one network.
 
 use std::net::IpAddr;
 
@@ -9,52 +9,52 @@ use thiserror::Error;
 
 use super::bounds::embedded;
 
-/// Which networks may be dialed at all, and what networks are called.
+/// The networks that may be dialed, and the names of networks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Networks {
     open: Vec<IpNet>,
-    /// The longest prefix first: the first that contains an address is the narrowest.
+    /// Sorted with the longest prefix first, so that the first match is the narrowest.
     named: Vec<(Name, IpNet)>,
     loopback: Name,
     private: Name,
     other: Name,
 }
 
-/// Why networks cannot be called so. The operator's.
+/// Why a list of named networks is refused. The operator erred.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NetworksError {
-    /// The name is taken by a built-in network.
+    /// A built-in network has this name.
     #[error("'{0}' is built in; choose another name")]
     BuiltIn(Name),
-    /// A name for nothing.
+    /// The name has no networks.
     #[error("'{0}' names no network; list at least one, such as \"192.168.1.0/24\"")]
     Empty(Name),
-    /// The part behind the prefix is not zero.
+    /// The host part of the address is not zero.
     #[error("{found} is no network: the network is {network}, and the address in it is one host")]
     Host {
-        /// What was given.
+        /// The network that was given.
         found: IpNet,
-        /// What was probably meant.
+        /// The network that was probably meant.
         network: IpNet,
     },
-    /// An IPv4 network in IPv6 spelling: no address is ever compared with it.
+    /// An IPv4 network in IPv6 spelling. No address would ever match it.
     #[error("{0} is an IPv4 network in IPv6 spelling; write it as IPv4")]
     Mapped(IpNet),
-    /// One network, two names.
+    /// Two names for one network.
     #[error("{network} is called both '{first}' and '{second}'; a network has one name")]
     Twice {
         /// The network.
         network: IpNet,
-        /// One name.
+        /// The first name.
         first: Name,
-        /// The other.
+        /// The second name.
         second: Name,
     },
-    /// More than [`Networks::MOST`].
+    /// More than [`Networks::MOST`] networks have names.
     #[error("{0} networks have names; at most {most} can", most = Networks::MOST)]
     TooMany(usize),
-    /// A built-in name is no name: ours.
+    /// A built-in name is invalid. The gateway erred.
     #[error(transparent)]
     Name(#[from] NameError),
 }
@@ -63,16 +63,16 @@ impl Networks {
     /// How many networks can have names.
     pub const MOST: usize = 256;
 
-    /// The networks that may be dialed unless configured otherwise: those that are called
-    /// `loopback`, and those that are called `private` (RFC 1918 and RFC 4193).
+    /// The networks that may be dialed by default: those of the built-in names `loopback` and
+    /// `private` (RFC 1918 and RFC 4193).
     pub const OPEN: [&str; 6] =
         ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
 
-    /// The networks of `open` may be dialed, and those of `named` have names. An address in none
-    /// of these belongs to `loopback`, to `private`, or else to `other`.
+    /// Returns a set of networks: those of `open` may be dialed, and those of `named` have names.
+    /// Any other address belongs to `loopback`, to `private` or to `other`.
     ///
     /// # Errors
-    /// When the names do not tell networks apart.
+    /// The operator erred: the names do not identify the networks.
     pub fn new(open: Vec<IpNet>, named: Vec<(Name, Vec<IpNet>)>) -> Result<Self, NetworksError> {
         let [loopback, private, other]: [Name; 3] =
             ["loopback".parse()?, "private".parse()?, "other".parse()?];
@@ -85,7 +85,7 @@ impl Networks {
                 return Err(NetworksError::Empty(name));
             }
             for network in networks {
-                sound(network)?;
+                check_network(network)?;
                 match each.iter().find(|(_, known)| *known == network) {
                     Some((first, _)) if *first != name => {
                         let (first, second) = (first.clone(), name);
@@ -103,14 +103,14 @@ impl Networks {
         Ok(Self { open, named: each, loopback, private, other })
     }
 
-    /// Whether an address may be dialed, as far as its network is concerned.
+    /// Returns whether an open network contains the address.
     pub(crate) fn are_open_to(&self, ip: IpAddr) -> bool {
         self.open.iter().any(|network| network.contains(&ip))
     }
 
-    /// The network that a canonical address belongs to: the narrowest that has a name in the
-    /// configuration, or else a built-in one. An IPv6 address that a translator leads to an IPv4
-    /// one belongs where that does.
+    /// Returns the network of a canonical address: the narrowest named network that contains it, or
+    /// else a built-in one. An IPv6 address that a translator forwards to an IPv4 address belongs
+    /// to the network of that IPv4 address.
     pub(crate) fn of(&self, ip: IpAddr) -> &Name {
         let ip = embedded(ip).unwrap_or(ip);
         if let Some((name, _)) = self.named.iter().find(|(_, network)| network.contains(&ip)) {
@@ -126,12 +126,12 @@ impl Networks {
         if is_private { &self.private } else { &self.other }
     }
 
-    /// Whether a network is called that.
-    pub(crate) fn know(&self, name: &Name) -> bool {
+    /// Returns whether a network has this name.
+    pub(crate) fn has(&self, name: &Name) -> bool {
         self.names().contains(&name)
     }
 
-    /// What networks are called.
+    /// Returns the names of all networks.
     pub(crate) fn names(&self) -> Vec<&Name> {
         let mut names = vec![&self.loopback, &self.private, &self.other];
         names.extend(self.named.iter().map(|(name, _)| name));
@@ -141,7 +141,7 @@ impl Networks {
     }
 }
 
-fn sound(network: IpNet) -> Result<(), NetworksError> {
+fn check_network(network: IpNet) -> Result<(), NetworksError> {
     if network.trunc() != network {
         return Err(NetworksError::Host { found: network, network: network.trunc() });
     }
@@ -218,7 +218,7 @@ mod tests {
             ("fd13::1", "private"),
             ("8.8.8.8", "other"),
             ("2001:db8::1", "other"),
-            // What a translator leads to an IPv4 address belongs where that does.
+            // An address that a translator forwards belongs to the network of the IPv4 address.
             ("64:ff9b::192.168.1.130", "press"),
             ("64:ff9b::8.8.8.8", "other"),
             ("2002:c0a8:0182::1", "press"),
@@ -231,8 +231,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the names, an address of a built-in network that none of them contains stays
-        /// in it, and one that some contain is in the longest of them.
+        /// An address in some named networks belongs to the one with the longest prefix. Any other
+        /// address stays in its built-in network.
         #[test]
         fn the_longest_prefix_wins(
             prefixes in prop::collection::btree_set((any::<u32>(), 0..=32_u8), 0..12),

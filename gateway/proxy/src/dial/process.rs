@@ -12,7 +12,7 @@ pub(super) async fn dial(
     arguments: &[String],
 ) -> Result<ConnectedStream, DialError> {
     bounds.check_process(program)?;
-    // A link could lead out of the bounds: what is started is where it leads.
+    // A symbolic link could lead out of the bounds, so the gateway resolves it and checks again.
     let real = tokio::fs::canonicalize(program).await?;
     bounds.check_process(&real)?;
     let stream = Program::start(&real, program, arguments).await?;
@@ -25,7 +25,7 @@ mod tests {
     use super::super::Paths;
     use super::*;
 
-    /// Another process of this binary gets here to keep a program.
+    /// Another process of this binary runs this test to keep a program.
     #[test]
     fn keeper() {
         let arguments = &["--exact", "dial::process::tests::keeper", "--test-threads=1"];

@@ -8,10 +8,10 @@ use tokio::net::{TcpStream, lookup_host};
 
 use super::{BackendStream, Bounds, ConnectedStream, DialError};
 
-/// How many addresses of one name are tried.
+/// How many addresses of one host name are tried.
 const TRIES: usize = 8;
 
-/// The addresses that are tried, in this order.
+/// Returns the addresses to try, in this order.
 pub(super) async fn addresses(host: &Host, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(match host {
         Host::Address(ip) => vec![SocketAddr::new(*ip, port)],

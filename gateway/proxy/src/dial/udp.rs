@@ -7,7 +7,8 @@ use tokio::net::UdpSocket;
 
 use super::{Bounds, DialError, tcp};
 
-/// A socket that sends to the first address within the bounds, and hears from nobody else.
+/// Returns a socket that is connected to the first address within the bounds, so that it receives
+/// from no other.
 pub(crate) async fn dial(
     bounds: &Bounds,
     network: Option<&Name>,
@@ -39,7 +40,7 @@ async fn connect(address: SocketAddr) -> std::io::Result<UdpSocket> {
     let socket = UdpSocket::bind(any).await?;
     #[expect(clippy::disallowed_methods, reason = "this is the dial, after a permit")]
     socket.connect(address).await?;
-    // Until it is known that it can be written to, what is sent without waiting is dropped.
+    // A socket drops what is sent without waiting until the runtime has seen that it is writable.
     socket.writable().await?;
     Ok(socket)
 }

@@ -8,7 +8,7 @@ use super::{BackendStream, Bounds, ConnectedStream, DialError};
 
 pub(super) async fn dial(bounds: &Bounds, path: &Path) -> Result<ConnectedStream, DialError> {
     bounds.check_unix(path)?;
-    // A link could lead out of the bounds: what is dialed is where it leads.
+    // A symbolic link could lead out of the bounds, so the gateway resolves it and checks again.
     let real = tokio::fs::canonicalize(path).await?;
     bounds.check_unix(&real)?;
     #[expect(clippy::disallowed_methods, reason = "this is the dial, after a permit")]

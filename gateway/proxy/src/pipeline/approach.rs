@@ -1,4 +1,4 @@
-//! Asks whether a session has any business at an interface, before anything else.
+//! Asks whether a session can do anything at an interface, before anything else.
 
 use doorward_model::{Action, Device, DoorName, Inspected, Name, Path, PeerText, Resource, Target};
 use doorward_policies::{Event, Opinion, Outcome, Permit, Question, Record};
@@ -9,18 +9,18 @@ use jiff::Timestamp;
 use super::authorize::{Authority, Requested};
 use crate::dial::kind_of;
 
-/// How a flow that is asked for goes on.
+/// How a requested flow goes on.
 #[derive(Debug)]
 #[must_use]
 pub enum Approach {
-    /// The flow itself is what is decided.
+    /// The policy decides the flow itself.
     Raw(Requested),
-    /// What is done within it is.
+    /// The policy decides each operation within the flow.
     Inspected(Approached),
 }
 
-/// A flow at an interface of which operations are decided, asked for by a session that might do
-/// something there. Nothing is dialed before the first operation that is permitted.
+/// A flow at an inspected interface, requested by a session that might do something there. Nothing
+/// is dialed before the first permitted operation.
 #[derive(Debug)]
 #[must_use]
 pub struct Approached {
@@ -28,15 +28,16 @@ pub struct Approached {
     pub(super) device: Device,
     pub(super) interface: Name,
     pub(super) inspected: Inspected,
-    /// As it was declared then; what is dialed is what the permit says.
+    /// The target as it was declared at that time. The dial takes the target from the permit.
     pub(super) target: Target,
     kind: Kind,
 }
 
-/// Looks at which kind of interface a flow is asked for. A session that could do nothing there is
-/// refused as it would be if there were no such interface: first it is asked whether it could do
-/// anything, whatever it has named, and only then what there is. Each refusal takes this path and
-/// then one question by [`authorize`](super::authorize), so that each takes as long.
+/// Finds out whether the interface is inspected. A session that could do nothing there is refused
+/// as if there were no such interface. For this, the policy is first asked whether the session
+/// could do anything at all under the name, and only then the declaration is read. Each refusal
+/// takes this path and then one question by [`authorize`](super::authorize), so that all refusals
+/// take the same time.
 pub fn approach(leases: &Leases, mut requested: Requested) -> Approach {
     let Some(question) = requested.question(Action::Connect) else {
         return Approach::Raw(requested);
@@ -56,49 +57,49 @@ pub fn approach(leases: &Leases, mut requested: Requested) -> Approach {
 }
 
 impl Approached {
-    /// The name of the door.
+    /// Returns the name of the interface and its device.
     pub(super) fn door(&self) -> DoorName {
         DoorName { device: self.device.clone(), interface: self.interface.clone() }
     }
 
-    /// How the flow travels.
+    /// Returns how the flow travels.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Whether the client asked for another kind of flow.
+    /// Returns whether the client asked for another kind of flow.
     #[must_use]
     pub fn is_of_another_kind(&self) -> bool {
         self.requested.wanted.kind.is_some_and(|kind| kind != self.kind)
     }
 
-    /// The actions that may be done within it: those that the client named, or all of the protocol.
+    /// Returns the actions of the flow: those that the client named, or all of the protocol.
     #[must_use]
     pub fn actions(&self) -> Vec<Action> {
         let all = self.inspected.spoken.protocol().actions();
         all.iter().copied().filter(|action| self.wants(*action)).collect()
     }
 
-    /// Whether the client has said that the flow is for that, or for everything.
+    /// Returns whether the client asked for this action, or for everything.
     pub(super) fn wants(&self, action: Action) -> bool {
         let wanted = &self.requested.wanted.actions;
         wanted.is_empty() || wanted.contains(&action)
     }
 
-    /// The question whether its session may do that here.
+    /// Returns the question whether the session may do this here.
     pub(super) fn question(&self, action: Action, path: &Path) -> Question {
         let resource = Resource { device: self.device.clone(), path: path.clone() };
         self.requested.question_about(action, resource)
     }
 
-    /// Whether a permit is for the interface that the flow was asked for: another may have come
-    /// under that name since.
+    /// Returns whether a permit is for the requested interface. Another interface may have taken
+    /// the name since.
     pub(super) fn is_for(&self, permit: &Permit) -> bool {
         permit.target() == Some(&self.target)
     }
 
-    /// A record of an operation that was permitted, or refused for that reason.
+    /// Returns a record of an operation that was permitted, or refused for the reason `refused`.
     pub(super) fn operation(
         &self,
         at: Timestamp,
@@ -120,7 +121,7 @@ impl Approached {
         }
     }
 
-    /// A record of something that was refused for that reason, since it could not be named.
+    /// Returns a record of a message that was refused because it could not be read as an operation.
     pub(super) fn unnamed(&self, at: Timestamp, said: &str, refused: &str) -> Record {
         let mut record = self.requested.record(at, Event::OperationRefused);
         record.device = Some(self.device.clone());

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::held::Granted;
 
-/// Through which door a flow is asked for.
+/// How a flow is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
     /// The interface's own host name, by SNI.
@@ -33,34 +33,35 @@ impl Via {
     }
 }
 
-/// What a peer named as the interface it wants.
+/// The interface that a peer asks for, as it named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Authority {
-    /// A door's name. Whether there is such a door is not known yet.
+    /// The name of an interface, which need not exist.
     Door(DoorName),
-    /// Something that no door is called.
+    /// A text that is no interface's name.
     Other(PeerText),
 }
 
-/// What a peer wants of an interface.
+/// What a peer asks for at an interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// The actions; all must be granted. Empty is every action that is granted, of those that
-    /// open a flow at the interface.
+    /// The actions, all of which must be granted. Empty stands for every granted action that opens
+    /// a flow at the interface.
     pub actions: Vec<Action>,
-    /// How the flow is to travel; `None` is as the interface does.
+    /// How the flow must travel; `None` is as the interface does.
     pub kind: Option<Kind>,
 }
 
 impl Wanted {
-    /// Everything that is granted, as a stream: what a door wants that knows nothing else.
+    /// Returns the request of a client that cannot say what it wants: everything that is granted,
+    /// as a stream.
     #[must_use]
     pub fn stream() -> Self {
         Self { actions: vec![], kind: Some(Kind::Stream) }
     }
 }
 
-/// A flow that is asked for, by a session.
+/// A requested flow.
 #[derive(Debug)]
 #[must_use]
 pub struct Requested {
@@ -69,12 +70,12 @@ pub struct Requested {
     pub(super) authority: Authority,
     pub(super) via: Via,
     pub(super) wanted: Wanted,
-    /// Why it will be refused, whatever is asked: the session could do nothing there.
+    /// Why the flow will be refused in any case: the session could do nothing at the interface.
     pub(super) barred: Option<Refused>,
 }
 
 impl Requested {
-    /// `session` asks for the interface that `authority` names.
+    /// Returns the request of `session` for the interface that `authority` names.
     pub fn new(
         session: Arc<Session>,
         id: FlowId,
@@ -85,8 +86,9 @@ impl Requested {
         Self { session, id, authority, via, wanted, barred: None }
     }
 
-    /// The actions to ask about, and whether all must be granted. An interface that is another
-    /// one by the time it is decided knows no such action, and refuses.
+    /// Returns the actions to ask about, and whether all must be granted. If another interface has
+    /// taken the name by the time of the decision, it does not know these actions, and the flow is
+    /// refused.
     fn actions(&self, leases: &Leases) -> (Vec<Action>, bool) {
         if !self.wanted.actions.is_empty() {
             let mut actions = self.wanted.actions.clone();
@@ -96,11 +98,22 @@ impl Requested {
         }
         match self.declared(leases, Target::protocol) {
             Some(Protocol::Serial) => (Protocol::Serial.actions().to_vec(), false),
-            _ => (vec![Action::Connect], true),
+            Some(
+                Protocol::Tcp
+                | Protocol::Udp
+                | Protocol::Unix
+                | Protocol::Process
+                | Protocol::Http
+                | Protocol::Mqtt
+                | Protocol::Modbus
+                | Protocol::Coap
+                | Protocol::Administration,
+            )
+            | None => (vec![Action::Connect], true),
         }
     }
 
-    /// What is declared under the name that was asked for, if anything is.
+    /// Returns the target of the requested interface, if it is declared.
     pub(super) fn target(&self, leases: &Leases) -> Option<Target> {
         self.declared(leases, Target::clone)
     }
@@ -114,8 +127,8 @@ impl Requested {
         leases.snapshot().interface(device, interface).map(|declared| look(&declared.target))
     }
 
-    /// The question. What no door is called is asked about all the same, so that it is refused
-    /// on the same path: nobody may `connect` to the administration.
+    /// Returns the question about the flow. A text that is no interface's name is asked about, too,
+    /// so that it is refused in the same way: nobody may `connect` to the administration.
     pub(super) fn question(&self, action: Action) -> Option<Question> {
         let (device, path) = match &self.authority {
             Authority::Door(door) => (door.device.clone(), Path::literal(door.interface.as_str())),
@@ -124,14 +137,14 @@ impl Requested {
         Some(self.question_about(action, Resource { device, path: path.ok()? }))
     }
 
-    /// The question whether the session may do that.
+    /// Returns the question whether the session may do this.
     pub(super) fn question_about(&self, action: Action, resource: Resource) -> Question {
         let subject = self.session.subject().clone();
         let (source, proven) = (self.session.source(), Some(self.session.proven()));
         Question { subject, resource, action, source, proven }
     }
 
-    /// A record that tells of this flow, and of nothing else yet.
+    /// Returns a record about this flow, without an outcome.
     pub(super) fn record(&self, at: Timestamp, event: Event) -> Record {
         let Self { session, id, via, .. } = self;
         let mut record = Record::new(at, event);
@@ -151,15 +164,15 @@ impl Requested {
 pub struct RefusedFlow {
     pub(crate) requested: Requested,
     action: Action,
-    /// `None` where what was asked for could not even be asked about.
+    /// `None` if no question could be made of the request.
     pub(crate) refused: Option<Refused>,
 }
 
-/// Decides a flow: enters its pending lease, then asks. Of a session that could do nothing there,
-/// one question is asked, whatever there is: for the record, which has the rules that refuse it.
+/// Decides a flow: enters its pending lease, then asks. For a session that could do nothing at the
+/// interface, this asks exactly one question, so that the record has the rules that refuse it.
 ///
 /// # Errors
-/// When it is refused. Refusals are recorded, too.
+/// When the flow is refused. The caller records the refusal.
 pub fn authorize(leases: &Leases, mut requested: Requested) -> Result<Granted, Box<RefusedFlow>> {
     let barred = requested.barred.take();
     let (mut actions, mut all) = requested.actions(leases);
@@ -189,7 +202,7 @@ pub fn authorize(leases: &Leases, mut requested: Requested) -> Result<Granted, B
             let (via, kind) = (requested.via, requested.wanted.kind);
             Ok(Granted { first, more: granted.collect(), via, kind })
         }
-        // The right has come in between. It counts for the next flow.
+        // The right was granted between the two questions. It counts from the next flow on.
         (Some(first), barred @ Some(_), _) => {
             let action = first.permit().action();
             Err(Box::new(RefusedFlow { requested, action, refused: barred }))
@@ -202,7 +215,7 @@ pub fn authorize(leases: &Leases, mut requested: Requested) -> Result<Granted, B
     }
 }
 
-/// Why a flow is refused, for the record: that nothing could be done there says more than that the
+/// Returns the reason to record. That the session could do nothing there says more than that the
 /// interface does not know the one action that was asked about.
 fn plainer(why: Refused, barred: Option<Refused>) -> Refused {
     match (why, barred) {
@@ -214,7 +227,7 @@ fn plainer(why: Refused, barred: Option<Refused>) -> Refused {
 }
 
 impl RefusedFlow {
-    /// Whether it was refused for want of room, whatever it asked for.
+    /// Returns whether the flow was refused because there are too many flows.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         matches!(self.refused, Some(Refused::Busy))

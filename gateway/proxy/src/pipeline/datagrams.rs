@@ -1,4 +1,4 @@
-//! Moves the datagrams of a flow, each of which is permitted anew.
+//! Moves the datagrams of a flow. Each datagram is permitted by itself.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -12,18 +12,18 @@ use super::held::HeldLeases;
 use super::relay::RelayEnd;
 use crate::dial::Messages;
 
-/// How many datagrams pass one way before the other, and the lease, get their turn.
+/// How many datagrams pass in each direction before the flow yields.
 const TURNS: usize = 32;
 
-/// Passes datagrams between the client and the backend, each only while the flow's question has
-/// the same answer, until one of them ends or the lease is over.
+/// Passes datagrams between the client and the backend, until one of them ends or the lease is
+/// over. Each datagram passes only while the flow's question has the same answer.
 pub(super) async fn pass(
     held: &HeldLeases,
     messages: &mut Messages,
     client: &mut Datagrams,
 ) -> RelayEnd {
     let mut over = pin!(held.over());
-    // Borrowed for the flow's life: a datagram cannot be read in parts.
+    // One buffer for the whole flow, because a datagram cannot be read in parts.
     let mut bytes = vec![0; LARGEST_DATAGRAM];
     poll_fn(|cx| {
         if let Poll::Ready(cause) = over.as_mut().poll(cx) {
@@ -32,7 +32,7 @@ pub(super) async fn pass(
         let mut turns = 0;
         loop {
             let down = down(held, messages, client, &mut bytes, cx);
-            // Last, because it also sends on the way what waits.
+            // Last, because this also sends datagrams that are waiting.
             let up = up(held, messages, client, cx);
             match (down, up) {
                 (Poll::Ready(Some(end)), _) | (_, Poll::Ready(Some(end))) => {
@@ -50,13 +50,13 @@ pub(super) async fn pass(
     .await
 }
 
-/// The flow does not pass any more.
+/// Returns the end of a flow whose leases no longer let a datagram pass.
 fn cut(held: &HeldLeases) -> Poll<Option<RelayEnd>> {
     let cause = held.cause().unwrap_or(Cause::Stopping);
     Poll::Ready(Some(RelayEnd::Cut(cause)))
 }
 
-/// One datagram from the backend; `Ready(None)` when it has passed.
+/// Passes one datagram from the backend. Returns `Ready(None)` when it has passed.
 fn down(
     held: &HeldLeases,
     messages: &mut Messages,
@@ -83,7 +83,7 @@ fn down(
     }
 }
 
-/// One datagram from the client; `Ready(None)` when it has passed.
+/// Passes one datagram from the client. Returns `Ready(None)` when it has passed.
 fn up(
     held: &HeldLeases,
     messages: &mut Messages,

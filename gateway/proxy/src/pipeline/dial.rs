@@ -1,4 +1,4 @@
-//! Connects what a permit names, and asks the lease whether it still lives.
+//! Connects to the backend that a permit names, and checks that the lease still lives.
 
 use doorward_model::{Action, Target, Way};
 use doorward_policies::{Outcome, Party};
@@ -10,7 +10,7 @@ use super::open::Opened;
 use super::record::{Ended, FlowEnding};
 use crate::dial::{BackendConnection, DialError, DialedTarget, Dialer, Messages, Wants};
 
-/// A flow whose backend is connected, under a lease that lived when the connection stood.
+/// A flow whose backend is connected, under a lease that lived after the connection stood.
 #[derive(Debug)]
 #[must_use]
 pub struct Dialed {
@@ -21,7 +21,7 @@ pub struct Dialed {
     pub(super) ending: FlowEnding,
 }
 
-/// The far end of a flow.
+/// The backend's end of a flow.
 #[derive(Debug)]
 pub(super) enum DialedBackend {
     Stream(BackendConnection),
@@ -37,18 +37,18 @@ impl DialedBackend {
     }
 }
 
-/// A flow whose backend was not reached, or whose lease was cut before its first byte.
+/// A flow whose backend was not reached, or whose lease was cut before the first byte.
 #[derive(Debug)]
 #[must_use]
 pub struct NotDialed {
-    /// Why it was not reached; `None` if the lease was cut.
+    /// Why the backend was not reached; `None` if the lease was cut.
     pub error: Option<DialError>,
-    /// The ending, to be recorded.
+    /// The end of the flow, to be recorded.
     pub ended: Ended,
 }
 
 impl Dialed {
-    /// How the flow travels.
+    /// Returns how the flow travels.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self.backend {
@@ -57,13 +57,13 @@ impl Dialed {
         }
     }
 
-    /// What was granted.
+    /// Returns the granted actions.
     #[must_use]
     pub fn actions(&self) -> Vec<Action> {
         self.actions.clone()
     }
 
-    /// Ends the flow before its first byte: the client could not be told.
+    /// Ends the flow before its first byte, because the client could not be told that it is open.
     pub fn give_up(self) -> Ended {
         let Self { backend, address, lease, ending, .. } = self;
         backend.reset();
@@ -72,20 +72,19 @@ impl Dialed {
     }
 }
 
-/// Places among the files of the process for what is to be dialed, if there are any for whoever
-/// asked.
+/// Reserves the files that the dial takes; `None` if the subject's share is used up.
 fn permitted_files(granted: &Granted) -> Option<Places<Party>> {
     let count = match granted.first.permit().target().map(Target::way) {
         Some(Way::Tcp { .. } | Way::Udp { .. } | Way::Unix { .. } | Way::Serial { .. }) => 1,
-        // What goes in, what comes out, and the program itself.
+        // The program's input, its output, and the program itself.
         Some(Way::Process { .. }) => 3,
-        // A stream of a connection that is there.
+        // A stream of an existing connection.
         Some(Way::Agent { .. }) | None => 0,
     };
     granted.first.session().files(count)
 }
 
-/// Dials while those files are held, if there are any.
+/// Dials while the reservation of the files is held, if there is one.
 async fn within<T>(
     files: Option<Places<Party>>,
     dial: impl Future<Output = Result<T, DialError>>,
@@ -94,8 +93,8 @@ async fn within<T>(
     Ok((dial.await?, files))
 }
 
-/// Dials what the permit names, then asks whether the lease still lives: a commit that passed
-/// while the backend was dialed has found it by then.
+/// Dials the backend that the permit names, then checks that the lease still lives: a commit during
+/// the dial has found the lease.
 ///
 /// # Errors
 /// When the backend cannot be reached within the bounds, or the lease was cut.

@@ -1,19 +1,19 @@
-//! A flow's rights, spent and held as one.
+//! The rights of one flow, spent and held together.
 
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use doorward_model::Action;
+use doorward_model::{Action, DeviceId, InterfaceId};
 use doorward_policies::{Event, Party, Permit};
 use doorward_session::{Authorized, Cause, Lease, Places, Tracked};
 use doorward_wire::Kind;
 
 use super::authorize::Via;
 
-/// A flow that has been decided: one right, or at a serial line one for each action, each
-/// with its pending lease. It is spent as one.
+/// A permitted flow: one right, or for a serial line one for each action, each with its pending
+/// lease. All are spent together.
 #[derive(Debug)]
 #[must_use]
 pub struct Granted {
@@ -24,14 +24,14 @@ pub struct Granted {
 }
 
 impl Granted {
-    /// What was granted.
+    /// Returns the granted actions.
     #[must_use]
     pub fn actions(&self) -> Vec<Action> {
         let all = std::iter::once(&self.first).chain(&self.more);
         all.map(|authorized| authorized.permit().action()).collect()
     }
 
-    /// Spends it on what it permits.
+    /// Spends all permits. Returns the first, with the leases and the actions.
     pub(super) fn spend(self) -> (Permit, HeldLeases, Vec<Action>) {
         let actions = self.actions();
         let (permit, first) = self.first.spend();
@@ -40,8 +40,11 @@ impl Granted {
     }
 }
 
-/// The leases of one flow, or of one operation that goes on. Whichever of them is over, it is.
-/// They live as long as any part of it does.
+/// The device and the interface that a permit is for.
+pub(super) type TargetIds = (Option<DeviceId>, Option<InterfaceId>);
+
+/// The leases of one flow, or of one lasting operation. When one of them is over, the flow is over.
+/// They live as long as any clone of this.
 #[derive(Clone, Debug)]
 #[must_use]
 pub(crate) struct HeldLeases(Arc<All>);
@@ -57,7 +60,8 @@ impl HeldLeases {
         Self(Arc::new(All { first, more }))
     }
 
-    /// This, unless it is the other, on which the same bytes are counted anyway.
+    /// Returns these leases, unless they are the same as `other`. The same bytes are counted on
+    /// `other` anyway, so they must not be counted twice.
     pub(super) fn apart_from(&self, other: &Self) -> Option<Self> {
         (!Arc::ptr_eq(&self.0, &other.0)).then(|| self.clone())
     }
@@ -66,17 +70,17 @@ impl HeldLeases {
         std::iter::once(&self.0.first).chain(&self.0.more)
     }
 
-    /// Why it was cut, if it was.
+    /// Returns why one of the leases was cut, if one was.
     pub(crate) fn cause(&self) -> Option<Cause> {
         self.all().find_map(Lease::cause)
     }
 
-    /// Whether a datagram may pass now.
+    /// Returns whether a datagram may pass now.
     pub(crate) fn passes(&self) -> bool {
         self.all().all(Lease::passes)
     }
 
-    /// Answers when the flow must end, and why.
+    /// Waits until the flow must end, and returns the cause.
     pub(crate) async fn over(&self) -> Cause {
         if self.0.more.is_empty() {
             return self.0.first.over().await;
@@ -100,12 +104,12 @@ impl HeldLeases {
         self.all().for_each(|lease| lease.moved_down(bytes));
     }
 
-    /// Notes that a backend has been dialed, which takes those files.
+    /// Counts a dialed backend that takes these files.
     pub(crate) fn dialed(&self, files: Places<Party>) -> Tracked {
         self.0.first.dialed(files)
     }
 
-    /// A record of how the flow ended.
+    /// Returns a record of how the flow ended.
     pub(super) fn ending(
         &self,
         outcome: doorward_policies::Outcome,

@@ -1,4 +1,4 @@
-//! The stages of the path, one file each.
+//! The stages of a flow's path, one file each.
 
 mod approach;
 mod authorize;
@@ -28,21 +28,21 @@ pub use relay::{Client, relay};
 use crate::dial::Dialer;
 use crate::vouch::Vouch;
 
-/// What the stages work with.
+/// The shared parts that the stages work with.
 #[derive(Clone)]
 pub struct Means {
-    /// Who asks the policy.
+    /// The leases, by which the policy is asked.
     pub leases: Leases,
-    /// What reaches backends.
+    /// The dialer, which connects backends.
     pub dialer: Dialer,
-    /// What is recorded goes here.
+    /// The audit log.
     pub journal: Arc<dyn Journal>,
-    /// What time it is.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// What doors are called in.
+    /// The domain under which interfaces have their names.
     pub domain: Domain,
-    /// How many requests interfaces have taken.
+    /// The request rates of the interfaces.
     pub rates: Rates,
-    /// Who tells backends who asks, where that is declared.
+    /// The port that tells backends who asks, where that is declared.
     pub vouch: Arc<dyn Vouch>,
 }

@@ -1,4 +1,4 @@
-//! Records that a flow begins, before anything is dialed.
+//! Records that a flow opens, before anything is dialed.
 
 use doorward_policies::{Event, Journal, JournalError, Outcome};
 use doorward_session::Lease;
@@ -15,12 +15,12 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Its lease, while it is pending.
+    /// Returns the lease while it is pending.
     pub fn lease(&self) -> &Lease {
         self.granted.first.lease()
     }
 
-    /// It does not happen after all, for that reason.
+    /// Ends the flow for that reason, before anything was dialed.
     pub(super) fn give_up(self, reason: &'static str) -> Ended {
         let Self { granted, ending } = self;
         let (_, lease, _) = granted.spend();
@@ -29,18 +29,18 @@ impl Opened {
     }
 }
 
-/// A permitted flow whose opening could not be recorded, and so does not happen.
+/// A permitted flow that does not happen, because its opening could not be recorded.
 #[derive(Debug)]
 #[must_use]
 pub struct NotOpened {
-    /// Why.
+    /// Why it could not be recorded.
     pub error: JournalError,
 }
 
-/// Records that the flow begins, and waits until that is on disk.
+/// Records that the flow opens, and waits until the record is on disk.
 ///
 /// # Errors
-/// When the audit log refuses; then nothing is dialed.
+/// When the audit log refuses. Then nothing is dialed.
 pub async fn open(journal: &dyn Journal, granted: Granted) -> Result<Opened, NotOpened> {
     let authorized = &granted.first;
     let mut record = authorized.record(Event::FlowOpen);
@@ -50,7 +50,7 @@ pub async fn open(journal: &dyn Journal, granted: Granted) -> Result<Opened, Not
         record = record.detail(&format!("actions {}", all.join(" ")));
     }
     record.backend = authorized.permit().target().map(ToString::to_string);
-    // Both at once: they mostly share one sync.
+    // Waits for both at once, because they mostly share one sync.
     let opening = journal.open(record.clone());
     let (session, opened) = tokio::join!(authorized.session().recorded(), opening);
     match (session, opened) {
@@ -61,7 +61,7 @@ pub async fn open(journal: &dyn Journal, granted: Granted) -> Result<Opened, Not
         (session, opened) => {
             let error = session.err().or(opened.err()).unwrap_or(JournalError::Closed);
             let by = authorized.session().subject();
-            tracing::warn!(%by, %error, "a flow was refused: it cannot be recorded");
+            tracing::warn!(%by, %error, "a flow was refused because it could not be recorded");
             Err(NotOpened { error })
         }
     }

@@ -1,4 +1,4 @@
-//! How a flow's end, or its refusal, is recorded.
+//! Records how a flow ended, or why it was refused.
 
 use std::fmt;
 
@@ -10,31 +10,31 @@ use jiff::Timestamp;
 use super::authorize::RefusedFlow;
 use super::held::HeldLeases;
 
-/// The place that is kept in the audit log for how a flow ends. If it is dropped without an
-/// ending, it records that the flow was abandoned.
+/// The reserved ending of a flow in the audit log. If it is dropped without an ending, it records
+/// that the flow was abandoned.
 #[must_use]
 pub(crate) struct FlowEnding {
-    place: Option<Box<dyn Closing>>,
+    closing: Option<Box<dyn Closing>>,
     opening: Option<Record>,
 }
 
 impl FlowEnding {
-    pub(super) fn new(place: Box<dyn Closing>, opening: Record) -> Self {
-        Self { place: Some(place), opening: Some(opening) }
+    pub(super) fn new(closing: Box<dyn Closing>, opening: Record) -> Self {
+        Self { closing: Some(closing), opening: Some(opening) }
     }
 
     fn close(mut self, record: impl FnOnce(Record) -> Record) {
-        if let (Some(place), Some(opening)) = (self.place.take(), self.opening.take()) {
-            place.close(record(opening));
+        if let (Some(closing), Some(opening)) = (self.closing.take(), self.opening.take()) {
+            closing.close(record(opening));
         }
     }
 }
 
 impl Drop for FlowEnding {
     fn drop(&mut self) {
-        if let (Some(place), Some(mut record)) = (self.place.take(), self.opening.take()) {
+        if let (Some(closing), Some(mut record)) = (self.closing.take(), self.opening.take()) {
             record.event = Event::FlowEnd;
-            place.close(record.ended(Outcome::Abandoned, "abandoned"));
+            closing.close(record.ended(Outcome::Abandoned, "abandoned"));
         }
     }
 }
@@ -45,7 +45,7 @@ impl fmt::Debug for FlowEnding {
     }
 }
 
-/// A flow that is over. It must be recorded; if it is dropped instead, it records itself as
+/// A flow that is over, and must be recorded. If it is dropped instead, it records itself as
 /// abandoned.
 #[derive(Debug)]
 #[must_use]
@@ -56,25 +56,25 @@ pub struct Ended {
     pub(super) reason: &'static str,
     /// The real address of the backend, if one was dialed.
     pub(super) backend: Option<String>,
-    /// What else there is to say of it.
+    /// More to record about the end.
     pub(super) detail: Option<String>,
 }
 
 impl Ended {
-    /// How it ended.
+    /// Returns how the flow ended.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.outcome
     }
 
-    /// Why, in a word.
+    /// Returns the reason, in a word.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         self.reason
     }
 }
 
-/// Records how a flow ended. Never waits: its place has been kept.
+/// Records how a flow ended. Never waits, because the ending's slot is reserved.
 pub fn record(ended: Ended) {
     let Ended { lease, ending, outcome, reason, backend, detail } = ended;
     ending.close(|opening| {
@@ -90,8 +90,8 @@ pub fn record(ended: Ended) {
     });
 }
 
-/// Records a refused flow, and waits until that is on disk: whoever is refused may look the
-/// refusal up by its id. That it cannot be recorded does not make it less refused.
+/// Records a refused flow, and waits until the record is on disk, because the client may look up
+/// the refusal by its id. If the record cannot be written, the flow stays refused.
 pub async fn refuse(journal: &dyn Journal, refused: &RefusedFlow, now: Timestamp) {
     note(journal, refused.record(now)).await;
 }

@@ -1,4 +1,4 @@
-//! The one place where bytes move.
+//! Moves the bytes of flows. No other file does.
 
 use std::future::poll_fn;
 use std::io;
@@ -16,10 +16,10 @@ use super::held::HeldLeases;
 use super::record::Ended;
 use crate::dial::BackendConnection;
 
-/// How often one direction may move bytes before the other, and the lease, get their turn.
+/// How often one direction may move bytes before the other direction and the lease are polled.
 const TURNS: usize = 32;
 
-/// The client's end of a flow, once it has been told that the flow stands.
+/// The client's end of an open flow.
 pub enum Client {
     /// A stream.
     Stream(Box<dyn Wire>),
@@ -33,11 +33,11 @@ impl From<Box<dyn Wire>> for Client {
     }
 }
 
-/// Moves what comes between the client and the backend until both have ended, one of them
-/// breaks, or a lease is over.
+/// Moves bytes between the client and the backend until both have ended, one of them breaks off, or
+/// a lease is over.
 ///
-/// An end of one direction of a stream is passed on as such, and the other goes on. Anything
-/// else ends both, and not properly: the client sees an error, and so does the backend.
+/// The end of one direction of a stream is passed on, and the other direction goes on. Anything
+/// else ends both directions improperly, so that the client and the backend see an error.
 pub async fn relay(dialed: Dialed, client: impl Into<Client>) -> Ended {
     let Dialed { backend, address, lease, ending, .. } = dialed;
     let mut detail = None;
@@ -56,7 +56,7 @@ pub async fn relay(dialed: Dialed, client: impl Into<Client>) -> Ended {
             messages.close();
             end
         }
-        // The client was told another kind than was dialed. Ours.
+        // The client was told another kind of flow than was dialed. Ours.
         (Client::Stream(wire), backend @ DialedBackend::Datagrams(_)) => {
             wire.cut(Why::Wrong);
             backend.reset();
@@ -82,15 +82,15 @@ async fn stream(
     if let Some(why) = why {
         wire.cut(why);
     }
-    // A client that has had everything went without a word, as many do. What it may still have been
-    // sending is not whole, so the backend must not take it for that.
+    // A client that has received everything often closes without ending its own side. What it was
+    // still sending may be incomplete, so the backend must not take it for complete.
     let properly = why.is_none() && !matches!(end, RelayEnd::ClientLeft);
     let remark = backend.end(properly).await;
     (end, remark)
 }
 
-/// Moves bytes both ways until both directions have ended, one of them breaks, or it is `over`.
-/// They are counted on `lease`, if that is given.
+/// Moves bytes both ways until both directions have ended, one of them breaks off, or `over` is
+/// ready. Counts the bytes on `lease`, if there is one.
 pub(super) async fn both<C, B>(
     over: impl Future<Output = Cause>,
     lease: Option<&HeldLeases>,
@@ -118,9 +118,9 @@ where
 
 /// How a flow ended.
 pub(super) enum RelayEnd {
-    /// Both directions ended as they were meant to.
+    /// Both directions ended properly.
     Complete,
-    /// Everything was delivered to the client, which then left without ending its own side.
+    /// The client received everything, then left without ending its own side.
     ClientLeft,
     /// The client broke off.
     Client,
@@ -128,14 +128,14 @@ pub(super) enum RelayEnd {
     Backend,
     /// The client's end is of another kind than the backend's.
     Mismatch,
-    /// What was permitted cannot be recorded.
+    /// A permitted operation could not be recorded.
     NotRecorded,
-    /// The lease is over.
+    /// A lease is over.
     Cut(Cause),
 }
 
 impl RelayEnd {
-    /// What is recorded of it.
+    /// Returns the outcome and the reason to record.
     pub(super) fn outcome(&self) -> (Outcome, &'static str) {
         match self {
             Self::Complete => (Outcome::Done, "complete"),
@@ -148,7 +148,7 @@ impl RelayEnd {
         }
     }
 
-    /// What a client is told if it did not end properly.
+    /// Returns the reason to tell the client; `None` if the flow ended properly.
     pub(super) fn why(&self) -> Option<Why> {
         match self {
             Self::Complete | Self::ClientLeft => None,
@@ -169,8 +169,8 @@ fn end_of(up: &Direction, down: &Direction) -> Option<RelayEnd> {
         (D::Ended, D::Ended) => Some(RelayEnd::Complete),
         (D::SourceBroke, D::Ended) => Some(RelayEnd::ClientLeft),
         (D::SourceBroke, _) | (_, D::SinkBroke) => Some(RelayEnd::Client),
-        // A backend that takes no more may still have an answer on its way: it is delivered
-        // first.
+        // A backend that accepts no more bytes may still be sending an answer. The answer is
+        // delivered first.
         (D::SinkBroke, D::Ended | D::SourceBroke) | (_, D::SourceBroke) => Some(RelayEnd::Backend),
         _ => None,
     }
@@ -179,11 +179,11 @@ fn end_of(up: &Direction, down: &Direction) -> Option<RelayEnd> {
 /// One direction of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Direction {
-    /// Bytes may come; whether some were written and not flushed.
+    /// Bytes may still come. Some may have been written and not flushed.
     Moving { unflushed: bool },
-    /// The source has ended; the sink is to be told.
+    /// The source has ended; the sink must be shut down.
     Ending,
-    /// The source has ended, and the sink knows.
+    /// The source has ended, and the sink was shut down.
     Ended,
     /// The source broke off.
     SourceBroke,
@@ -196,7 +196,7 @@ impl Direction {
         Self::Moving { unflushed: false }
     }
 
-    /// Moves what can be moved now. Where it stops, a waker is set.
+    /// Moves the bytes that can be moved now. When it stops, a waker is set.
     fn poll<R, W>(
         &mut self,
         cx: &mut Context<'_>,
@@ -223,7 +223,7 @@ impl Direction {
                 Poll::Pending => return,
             }
         }
-        // More may be ready: come back after the others had their turn.
+        // More bytes may be ready. Come back after the others have had their turn.
         cx.waker().wake_by_ref();
     }
 

@@ -71,7 +71,7 @@ impl Switch {
         match state.wait_for(Option::is_some).await.map(|cause| *cause) {
             Ok(Some(cause)) => cause,
             // `self` owns the sender, so the wait cannot fail.
-            _ => std::future::pending().await,
+            Ok(None) | Err(_) => std::future::pending().await,
         }
     }
 }

@@ -54,7 +54,7 @@ impl Entrance {
     }
 
     /// Takes a slot for a connection. If none is free, the connection that has held a slot longest
-    /// loses it. `None` if that connection is too new.
+    /// loses it. Returns `None` if that connection is too new.
     pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<EntranceSlot> {
         let prefix = Prefix::of(peer);
         let connection = self.connections.enter(prefix, self.knows(prefix), Instant::now())?;

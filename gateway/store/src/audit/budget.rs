@@ -1,5 +1,5 @@
-//! Counts what each party leaves in the log, and sums up what it leaves beyond its bound. Without
-//! I/O; time is an argument.
+//! Counts the records that each party causes, and sums up those beyond its bound. Does no I/O; the
+//! time is an argument.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -11,31 +11,32 @@ use jiff::Timestamp;
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How many accounts there are. Parties beyond share one for each kind of event.
+/// The most accounts. Parties beyond that share one account for each kind of event.
 const ACCOUNTS: usize = 64 * 1024;
-/// How many interfaces the sums of one account tell apart.
-const PLACES: usize = 64;
-/// What the last record of a minute says that stands by itself.
+/// The most interfaces for which one account has sums of their own.
+const INTERFACES: usize = 64;
+/// The detail of the last record that is listed within a minute.
 const COUNTED_FROM_HERE: &str = "more of this kind within this minute are counted, not listed";
 
-/// What becomes of a record.
+/// What the budget decides about a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BudgetVerdict {
-    /// It is written.
+    /// The record is written.
     Written,
-    /// It has been counted, and a later record says how many there were.
+    /// The record was counted. A later record has the count.
     Counted,
-    /// It cannot be written, so what it tells of must not happen.
+    /// The record cannot be written, so the event must not happen.
     NoRoom,
 }
 
-/// What each party has left in the log of late.
+/// How many records each party has caused of late.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     accounts: HashMap<Key, Account>,
 }
 
-/// Whose account it is, and for what. Without a party it belongs to those who found no place.
+/// Whose account it is, and for what. Without a party, it is the account of all parties beyond the
+/// bound.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     party: Option<Party>,
@@ -48,7 +49,7 @@ struct Account {
     bound: Bound,
     minute: Window,
     day: Window,
-    /// Since when records have been counted that no record tells of yet.
+    /// When the first record was counted that no sum has recorded yet.
     counting: Option<Duration>,
     sums: HashMap<Option<InterfaceKey>, Sum>,
 }
@@ -68,7 +69,7 @@ impl Window {
         Self { began: now, written: 0 }
     }
 
-    /// How many within the present window, which may be a new one.
+    /// Returns the count of the present window. A window that is over is replaced by a new one.
     fn at(&mut self, now: Duration, length: Duration) -> &mut u32 {
         if now.saturating_sub(self.began) >= length {
             *self = Self::new(now);
@@ -78,8 +79,8 @@ impl Window {
 }
 
 impl Budget {
-    /// Takes one record: it stands by itself, or it is counted. `room` says whether the log has
-    /// room for a class.
+    /// Decides whether a record is written or counted. `room` says whether the log has room for a
+    /// class.
     pub(super) fn take(
         &mut self,
         record: &mut Record,
@@ -87,7 +88,7 @@ impl Budget {
         now: Duration,
     ) -> BudgetVerdict {
         let bound = record.bound();
-        // What is urgent may use the room that is kept, and has a bound there only.
+        // An urgent record may use the reserved room. Only there it has a bound.
         let is_usual = bound.class == Class::Rescue && room(Class::Administrator);
         let room = room(bound.class);
         match (room, bound.class.without_room()) {
@@ -107,7 +108,7 @@ impl Budget {
         BudgetVerdict::Written
     }
 
-    /// Counts one record: what it tells of began without a record of its own.
+    /// Counts the ending of an event whose opening was only counted.
     pub(super) fn count(&mut self, record: &Record, now: Duration) {
         self.account(record, record.bound(), now).count(record, now);
     }
@@ -121,16 +122,16 @@ impl Budget {
         self.accounts.entry(key).or_insert_with(|| Account::new(bound, now))
     }
 
-    /// Forgets the accounts that a new one would equal.
+    /// Forgets accounts that would equal new ones.
     fn forget(&mut self, now: Duration) {
         self.accounts.retain(|_, account| {
             account.counting.is_some() || now.saturating_sub(account.day.began) < DAY
         });
     }
 
-    /// The sums that are to be recorded now: after a minute, or after an hour if their account is
-    /// used up for the day or the log has no room. Where there is no room, one record tells of all
-    /// parties. At the `end` nothing waits.
+    /// Returns the sums that must be recorded now: a minute after the first count, or an hour if
+    /// the account is used up for the day or the log has no room. Without room, one record per kind
+    /// of event covers all parties. At the `end` every sum is due.
     pub(super) fn due(
         &mut self,
         room: impl Fn(Class) -> bool,
@@ -173,9 +174,9 @@ impl Account {
         *self.day.at(now, DAY) < self.bound.day
     }
 
-    /// Notes that one more record stands by itself, if it may, and answers how many more may
-    /// within this minute. Of what a right allows, one may in each minute even when the day is
-    /// used up: nothing is done that leaves no trace on the disk.
+    /// Notes one more written record, if the bound allows it, and returns how many more may be
+    /// written within this minute. For flows and operations, one record a minute may be written
+    /// even after the day's bound: every minute of permitted activity leaves a trace on the disk.
     fn take(&mut self, now: Duration) -> Option<u32> {
         let left = self.bound.day.saturating_sub(*self.day.at(now, DAY));
         let least = u32::from(self.bound.class == Class::Permitted);
@@ -190,15 +191,15 @@ impl Account {
 
     fn count(&mut self, record: &Record, now: Duration) {
         self.counting.get_or_insert(now);
-        // Where a flow is, there is an interface, at which its subject may do something. What
-        // anybody may ask for is not told apart by the names that they choose.
+        // Flows and operations are at an interface where the subject has some right, so their sums
+        // are kept by interface. Other requests can name anything, so theirs are not.
         let place = match record.event {
             Event::FlowOpen | Event::FlowEnd | Event::Operation | Event::OperationRefused => {
                 interface_of(record)
             }
             _ => None,
         };
-        let is_known = self.sums.len() < PLACES || self.sums.contains_key(&place);
+        let is_known = self.sums.len() < INTERFACES || self.sums.contains_key(&place);
         let sum = Sum::of(record);
         let all = self.sums.entry(place.filter(|_| is_known));
         all.and_modify(|all| all.join(&sum)).or_insert(sum);
@@ -210,13 +211,13 @@ fn interface_of(record: &Record) -> Option<InterfaceKey> {
     Some((record.device.clone()?, interface))
 }
 
-/// Records that were counted.
+/// The sum of records that were counted.
 #[derive(Debug)]
 struct Sum {
     first: Timestamp,
     last: Timestamp,
     count: u64,
-    /// How all of them ended and why, if all did alike.
+    /// How they ended and why, if that was the same for all.
     outcome: Option<Outcome>,
     reason: Option<String>,
 }
@@ -240,7 +241,7 @@ impl Sum {
         self.reason = self.reason.take().filter(|why| Some(why) == other.reason.as_ref());
     }
 
-    /// The record that tells of all of them.
+    /// Returns the record of the sum.
     fn record(self, event: Event, party: Option<&Party>, place: Option<InterfaceKey>) -> Record {
         let mut record = Record::new(self.last, event);
         match party {
@@ -277,7 +278,7 @@ mod tests {
         record
     }
 
-    /// What became of `count` records within that second.
+    /// Takes `count` records within that second. Returns how many were written.
     fn burst(budget: &mut Budget, event: Event, subject: &str, second: u64, count: u32) -> u32 {
         let taken = (0..count)
             .map(|_| budget.take(&mut record(event, subject, second), |_| true, seconds(second)));
@@ -289,7 +290,7 @@ mod tests {
         let mut budget = Budget::default();
         let bound = record(Event::FlowRefused, "device/one", 0).bound();
         assert_eq!(burst(&mut budget, Event::FlowRefused, "device/one", 0, 5000), bound.minute);
-        // Another party, and another kind, have their own.
+        // Another party and another kind of event have accounts of their own.
         assert_eq!(burst(&mut budget, Event::FlowRefused, "device/two", 1, 10), 10);
         assert_eq!(burst(&mut budget, Event::SessionOpen, "device/one", 1, 10), 10);
         burst(&mut budget, Event::FlowRefused, "device/one", 30, 7);
@@ -376,7 +377,7 @@ mod tests {
         }
         burst(&mut budget, Event::FlowRefused, "device/two", 0, 100);
         assert_eq!(budget.due(|_| false, false, seconds(3599)), []);
-        // One record for each kind, whoever it was.
+        // One record for each kind of event, whoever caused it.
         let sums = budget.due(|_| false, false, seconds(3600));
         assert_eq!(sums.len(), 4);
         assert!(sums.iter().all(|sum| sum.subject.is_none()));
@@ -415,7 +416,7 @@ mod tests {
             let subject = format!("device/d{number}");
             budget.take(&mut record(Event::FlowRefused, &subject, 0), |_| true, seconds(0));
         }
-        // One more for those that found no place.
+        // One more account is for the parties beyond the bound.
         assert!(budget.accounts.len() <= ACCOUNTS + 1);
         budget.due(|_| true, true, seconds(24 * 3600));
         assert!(budget.accounts.len() <= 1, "a day later they are forgotten");

@@ -1,5 +1,5 @@
-//! The one way into the log: each record is weighed against its party's bound and against the room
-//! that its class has, in one step.
+//! The one entrance of the log. It checks each record against its party's bound and against the
+//! room of its class, in one step.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,19 +12,19 @@ use tokio::time::Instant;
 use super::budget::{Budget, BudgetVerdict};
 use super::log_line::LogLine;
 
-/// What becomes of a record.
+/// What became of a record.
 pub(super) enum IntakeResult {
     Written(LogLine),
     Counted,
     Refused(JournalError),
 }
 
-/// The way into the log.
+/// Decides about records before they are queued.
 pub(super) struct Intake {
     budget: Mutex<Budget>,
     began: Instant,
     max_bytes: u64,
-    /// How many bytes are on their way to the disk.
+    /// How many bytes are queued or being written.
     coming: AtomicU64,
     trouble: watch::Receiver<Option<JournalError>>,
     bytes: watch::Receiver<u64>,
@@ -56,7 +56,7 @@ impl Intake {
         self.began.elapsed()
     }
 
-    /// Takes a record, counts it, or refuses it.
+    /// Accepts a record for writing, counts it, or refuses it.
     pub(super) fn take(&self, mut record: Record) -> IntakeResult {
         let now = self.now();
         let mut budget = self.budget();
@@ -66,7 +66,7 @@ impl Intake {
                 let trouble = self.trouble.borrow().clone();
                 IntakeResult::Refused(trouble.unwrap_or(JournalError::Full))
             }
-            // Still under the lock: what comes next must find less room.
+            // The lock is still held, so the next record finds less room.
             BudgetVerdict::Written => match self.line(&record) {
                 Ok(line) => IntakeResult::Written(line),
                 Err(error) => IntakeResult::Refused(error),
@@ -74,12 +74,13 @@ impl Intake {
         }
     }
 
-    /// An ending, for which there is a place. `None` if it cannot be written down: ours.
+    /// Makes the line of an ending, which has a reserved slot in the queue. `None` if it cannot be
+    /// serialized. Ours.
     pub(super) fn ending(&self, record: &Record) -> Option<LogLine> {
         match self.line(record) {
             Ok(line) => Some(line),
             Err(error) => {
-                tracing::error!(%error, "an ending was not recorded");
+                tracing::error!(%error, "the end of a flow, session or request was not recorded");
                 None
             }
         }
@@ -91,23 +92,23 @@ impl Intake {
         Ok(line)
     }
 
-    /// Counts the ending of something whose opening was counted.
+    /// Counts the ending of an event whose opening was only counted.
     pub(super) fn count(&self, record: &Record) {
         self.budget().count(record, self.now());
     }
 
-    /// Bytes that were on their way are on the disk, or will not be.
+    /// Notes that queued bytes are on the disk, or will not be written.
     pub(super) fn arrived(&self, length: u64) {
         self.coming.fetch_sub(length, Ordering::SeqCst);
     }
 
-    /// The counts that are to be written now.
+    /// Returns the lines of the sums that must be written now.
     pub(super) fn due(&self, end: bool) -> Vec<LogLine> {
         let due = self.budget().due(|class| self.has_room(class), end, self.now());
         due.iter().filter_map(|record| self.ending(record)).collect()
     }
 
-    /// Whether the log takes flows.
+    /// Returns whether the log has room for flows.
     pub(super) fn takes_flows(&self) -> bool {
         self.bytes() < Class::Permitted.room(self.max_bytes)
     }

@@ -1,4 +1,4 @@
-//! One record as it stands in the log: a line of JSON.
+//! One record as the log stores it: a line of JSON.
 
 use doorward_policies::{Class, Record};
 use jiff::Timestamp;
@@ -7,10 +7,11 @@ use sqlx::sqlite::SqliteConnection;
 use crate::database::micros;
 use crate::error::StoreError;
 
-/// What a row takes besides its text: its number, its time and its places in two indices.
+/// The size of a row besides its text, in bytes: its number, its time and its entries in two
+/// indices.
 const BESIDES: u64 = 96;
 
-/// A record that is ready to be written.
+/// A serialized record.
 #[derive(Debug)]
 pub(super) struct LogLine {
     at: Timestamp,
@@ -26,17 +27,17 @@ impl LogLine {
         Ok(Self { at: record.at, flow, json: serde_json::to_string(record)?, is_rescue })
     }
 
-    /// Whether it may use the room on the disk that is kept.
+    /// Returns whether the record may use the reserved disk space.
     pub(super) fn is_rescue(&self) -> bool {
         self.is_rescue
     }
 
-    /// About how many bytes it takes in the log.
+    /// Returns about how many bytes the record takes in the log.
     pub(super) fn length(&self) -> u64 {
         self.json.len() as u64 + BESIDES
     }
 
-    /// Writes it, and answers its number.
+    /// Writes the record, and returns its number.
     pub(super) async fn insert(
         &self,
         connection: &mut SqliteConnection,

@@ -1,4 +1,4 @@
-//! The audit log: records in the order in which they were written, synced in groups.
+//! The audit log: records in the order of their arrival, synced in groups.
 
 mod budget;
 mod intake;
@@ -33,26 +33,27 @@ pub use read::Numbered;
 pub(crate) const FILE: &str = "audit.db";
 pub(crate) const SCHEMA: &[(&str, &str)] = &[("audit", include_str!("audit.sql"))];
 
-/// How long a record may wait for a place in the queue.
+/// How long a record may wait for a slot in the queue.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The bounds of the audit log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditSettings {
-    /// The most bytes that the log has. At three quarters of it what anybody can cause is only
-    /// counted; at fifteen sixteenths flows are refused; the rest is for administrators. See
+    /// The bound of the log's size. At three quarters of it, records that anybody can cause are
+    /// only counted. At fifteen sixteenths, flows are refused. The rest is for administrators. See
     /// [`Class`](doorward_policies::Class).
     pub max_bytes: u64,
-    /// How many sessions and flows may be open at once: each keeps a place for its ending.
+    /// How many sessions and flows may be open at once. Each reserves a slot in the queue for its
+    /// ending.
     pub open: usize,
 }
 
 impl AuditSettings {
-    /// The least `max_bytes`.
+    /// The smallest `max_bytes`.
     pub const SMALLEST: u64 = 1024 * 1024;
 }
 
-/// The audit log. Cheap to clone; every clone is the same log.
+/// The audit log. Clones are cheap and share one log.
 #[derive(Clone)]
 pub struct AuditLog {
     entries: mpsc::Sender<QueueEntry>,
@@ -62,15 +63,15 @@ pub struct AuditLog {
 }
 
 impl AuditLog {
-    /// Whether a log is in `dir`.
+    /// Returns whether `dir` holds a log.
     #[must_use]
     pub fn exists(dir: &Path) -> bool {
         std::fs::metadata(dir.join(FILE)).is_ok_and(|found| found.len() > 0)
     }
 
-    /// Opens the log in `dir`, making it if it is not there, and starts the task that writes.
-    /// [`Store::open`](crate::Store::open) has looked at it before, and keeps room on the disk for
-    /// both.
+    /// Opens the log in `dir`, creates it if it is not there, and starts the task that writes.
+    /// [`Store::open`](crate::Store::open) has inspected it before, and reserves disk space for
+    /// both databases.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -103,19 +104,19 @@ impl AuditLog {
         Ok((Self { entries, readers, last, intake }, task))
     }
 
-    /// Why the log cannot take flows now, if it cannot; and every later change of that.
+    /// Returns a receiver of why the log cannot take flows; `None` while it can.
     #[must_use]
     pub fn trouble(&self) -> watch::Receiver<Option<JournalError>> {
         self.intake.trouble()
     }
 
-    /// How many bytes the log has.
+    /// Returns the size of the log in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.intake.bytes()
     }
 
-    /// The number of the last record, and of every later one.
+    /// Returns a receiver of the number of the last record.
     #[must_use]
     pub fn last(&self) -> watch::Receiver<i64> {
         self.last.clone()
@@ -132,8 +133,8 @@ impl AuditLog {
         answer.await.map_err(|_| JournalError::Closed)?
     }
 
-    /// Hands a line over. It has its turn in the queue at once, if there is room: records stand in
-    /// the log in the order in which they were handed over, whoever waits for them first.
+    /// Queues a line at once if there is room, and waits until it is on disk. So records stand in
+    /// the log in the order of the calls, whichever caller waits first.
     fn send(&self, line: LogLine) -> Written {
         let (reply, answer) = oneshot::channel();
         let queued = self.queue(QueueEntry::Line { line, reply: Some(reply) });
@@ -143,7 +144,7 @@ impl AuditLog {
         })
     }
 
-    /// Answers when the entry is in the queue.
+    /// Waits until the entry is in the queue.
     fn queue(&self, entry: QueueEntry) -> Written {
         match self.entries.try_send(entry) {
             Ok(()) => Box::pin(async { Ok(()) }),
@@ -173,23 +174,23 @@ impl Journal for AuditLog {
             }
             IntakeResult::Refused(error) => return Box::pin(async { Err(error) }),
         };
-        // The place for the ending comes first, so that an opening never lacks one.
-        let place = self.entries.clone().try_reserve_owned();
+        // The slot of the ending is reserved first, so that an opening is never without one.
+        let slot = self.entries.clone().try_reserve_owned();
         let (log, intake) = (self.clone(), Arc::clone(&self.intake));
-        match place {
-            Ok(place) => {
+        match slot {
+            Ok(slot) => {
                 let written = self.send(line);
                 Box::pin(async move {
                     written.await?;
-                    Ok(Box::new(ReservedEnding { place, intake }) as Box<dyn Closing>)
+                    Ok(Box::new(ReservedEnding { slot, intake }) as Box<dyn Closing>)
                 })
             }
             Err(TrySendError::Full(entries)) => Box::pin(async move {
                 let length = line.length();
-                let place = patiently(entries.reserve_owned()).await;
-                let place = place.inspect_err(|_| log.intake.arrived(length))?;
+                let slot = patiently(entries.reserve_owned()).await;
+                let slot = slot.inspect_err(|_| log.intake.arrived(length))?;
                 log.send(line).await?;
-                Ok(Box::new(ReservedEnding { place, intake }) as Box<dyn Closing>)
+                Ok(Box::new(ReservedEnding { slot, intake }) as Box<dyn Closing>)
             }),
             Err(TrySendError::Closed(_)) => Box::pin(async { Err(JournalError::Closed) }),
         }
@@ -212,27 +213,27 @@ impl Journal for AuditLog {
     }
 }
 
-/// Waits for a place in the queue, within bounds.
-async fn patiently<T, E>(place: impl Future<Output = Result<T, E>>) -> Result<T, JournalError> {
-    let place = tokio::time::timeout(PATIENCE, place).await;
-    place.map_err(|_| JournalError::Busy)?.map_err(|_| JournalError::Closed)
+/// Waits for a slot in the queue, within bounds.
+async fn patiently<T, E>(slot: impl Future<Output = Result<T, E>>) -> Result<T, JournalError> {
+    let slot = tokio::time::timeout(PATIENCE, slot).await;
+    slot.map_err(|_| JournalError::Busy)?.map_err(|_| JournalError::Closed)
 }
 
-/// A place in the queue that is kept for an ending.
+/// A slot in the queue that is reserved for an ending.
 struct ReservedEnding {
-    place: mpsc::OwnedPermit<QueueEntry>,
+    slot: mpsc::OwnedPermit<QueueEntry>,
     intake: Arc<Intake>,
 }
 
 impl Closing for ReservedEnding {
     fn close(self: Box<Self>, record: Record) {
         if let Some(line) = self.intake.ending(&record) {
-            self.place.send(QueueEntry::Line { line, reply: None });
+            self.slot.send(QueueEntry::Line { line, reply: None });
         }
     }
 }
 
-/// The ending of something whose opening was counted.
+/// The ending of an event whose opening was only counted.
 struct Uncounted(Arc<Intake>);
 
 impl Closing for Uncounted {
@@ -241,7 +242,7 @@ impl Closing for Uncounted {
     }
 }
 
-/// Writes one record, for whoever has no log open.
+/// Writes one record, for a caller that has no log open.
 pub(crate) async fn insert(
     connection: &mut SqliteConnection,
     record: &Record,

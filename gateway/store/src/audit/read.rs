@@ -9,17 +9,17 @@ use sqlx::sqlite::SqliteRow;
 use crate::audit::AuditLog;
 use crate::error::StoreError;
 
-/// Reads records of all flows, and of none.
+/// Selects the records of all flows, and those without a flow.
 const OF_ALL: &str = "SELECT seq, record FROM records WHERE seq > ? ORDER BY seq LIMIT ?";
 
-/// Reads records of one flow. The index of flows leads to them, in their order.
+/// Selects the records of one flow, in their order, by the index of flows.
 pub(super) const OF_FLOW: &str =
     "SELECT seq, record FROM records WHERE flow = ? AND seq > ? ORDER BY seq LIMIT ?";
 
 /// A record with its number in the log.
 #[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize)]
 pub struct Numbered {
-    /// The number; it grows by one with each record.
+    /// The number. It grows by one with each record.
     pub seq: i64,
     /// The record.
     #[serde(flatten)]
@@ -27,8 +27,8 @@ pub struct Numbered {
 }
 
 impl AuditLog {
-    /// Up to `limit` records with numbers above `after`, the oldest first; of one flow if
-    /// `flow` is given.
+    /// Returns up to `limit` records with numbers above `after`, the oldest first; only those of
+    /// `flow`, if it is given.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -46,7 +46,7 @@ impl AuditLog {
         rows.iter().map(numbered).collect()
     }
 
-    /// The number after which the last `count` records stand.
+    /// Returns the number before that of the last `count` records.
     ///
     /// # Errors
     /// When the log cannot be read.

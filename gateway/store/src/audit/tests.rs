@@ -1,4 +1,4 @@
-//! The audit log through its own doors, on a real disk.
+//! The audit log through its public interface, on a real disk.
 
 use std::path::Path;
 
@@ -82,7 +82,8 @@ async fn one_flow_is_read_in_order_and_by_its_index() {
     assert_eq!(plan, ["SEARCH records USING INDEX records_by_flow (flow=? AND rowid>?)"]);
 }
 
-/// Writes until it is refused, each time for another subject. How many were written.
+/// Writes records for one subject after the other, until the log refuses. Returns how many were
+/// written, and the refusal.
 async fn fill(log: &AuditLog, event: Event) -> (u64, JournalError) {
     for written in 0..50_000_u64 {
         let record = record(event, &format!("user/u{written}")).detail(&"x".repeat(256));
@@ -100,7 +101,7 @@ async fn who_has_fewer_rights_finds_the_log_full_earlier() {
     let (log, _task) = open(&test_store, most).await;
     let flow = log.open(numbered(0)).await.unwrap();
 
-    // What anybody may cause stops at three quarters, and is counted from there on.
+    // Records that anybody may cause are written up to three quarters, and counted from there on.
     for number in 0..5000 {
         let record = record(Event::FlowRefused, &format!("device/d{number}"));
         log.write(record.detail(&"x".repeat(256))).await.unwrap();
@@ -109,7 +110,8 @@ async fn who_has_fewer_rights_finds_the_log_full_earlier() {
     assert!((most / 32 * 22..most / 32 * 25).contains(&anyone), "{anyone}");
     assert_eq!(*log.trouble().borrow(), None, "flows are still taken");
 
-    // Certificates go on, and are counted: whoever renews without end stops no flow.
+    // Records of certificates go on, and are then counted, so that renewals without end stop no
+    // flow.
     for number in 0..5000 {
         let record = record(Event::Issuing, &format!("device/d{number}"));
         log.write(record.detail(&"x".repeat(256))).await.unwrap();
@@ -124,7 +126,7 @@ async fn who_has_fewer_rights_finds_the_log_full_earlier() {
     assert_eq!(*log.trouble().borrow(), Some(JournalError::Full));
     log.write(record(Event::Issuing, "device/pump")).await.unwrap();
 
-    // Then changes.
+    // Then changes are refused.
     let mut changes = 0;
     while log.write(change(false)).await.is_ok() {
         changes += 1;
@@ -133,7 +135,7 @@ async fn who_has_fewer_rights_finds_the_log_full_earlier() {
     assert!(changes > 10, "administrators have room of their own: {changes}");
     assert!(log.bytes() <= most + most / 32, "{} of {most}", log.bytes());
 
-    // Whoever takes rights away is never refused; what was open ends; what makes room does.
+    // Changes that take rights away are never refused. An open flow can end, and pruning works.
     for _ in 0..100 {
         log.write(change(true)).await.unwrap();
     }

@@ -20,8 +20,7 @@ use crate::error::StoreError;
 /// The most records of one transaction.
 pub(super) const BATCH: usize = 512;
 
-/// How long the task waits for records before it looks what else there is to do: write counts that
-/// are due, or try again what could not be written.
+/// How often the task writes the counts that are due, and tries again what it could not write.
 const TURN: Duration = Duration::from_secs(1);
 
 /// How many records are deleted at a time.
@@ -34,8 +33,8 @@ type Reply = oneshot::Sender<Result<(), JournalError>>;
 pub(super) enum QueueEntry {
     Line {
         line: LogLine,
-        /// Whoever waits for it to be on disk. An ending has nobody, and neither has an operation:
-        /// these are tried until they are.
+        /// Whoever waits until the line is on disk. Endings and operations have nobody who waits;
+        /// they are tried again until they are written.
         reply: Option<Reply>,
     },
     Prune {
@@ -44,7 +43,7 @@ pub(super) enum QueueEntry {
     },
 }
 
-/// Records that are being deleted.
+/// A deletion in progress.
 struct Pruning {
     before: Timestamp,
     reply: Pruned,
@@ -60,8 +59,8 @@ impl QueueEntry {
     }
 }
 
-/// It takes what has come while the last group was synced and syncs it as the next, so nobody
-/// waits for more than two syncs.
+/// Writes the log. It collects the records that arrive during one sync and writes them together
+/// with the next, so nobody waits for more than two syncs.
 pub(super) struct AuditWriter {
     pub(super) connection: WriteConnection,
     pub(super) queue: mpsc::Receiver<QueueEntry>,
@@ -112,9 +111,8 @@ impl AuditWriter {
         }
     }
 
-    /// While nothing can be written, nothing comes that would show that it can again. So this
-    /// writes something itself, once the room on the disk is there again that is kept for
-    /// administrators.
+    /// Writes an alarm when the log was broken and the reserved disk space is there again. While
+    /// the log is broken nothing else is written that could show that it works again.
     fn try_again(&self, owed: &mut Vec<LogLine>) {
         if owed.is_empty() && self.is_broken() && self.ballast.is_kept() {
             let text = "the audit log could not be written for a while; it is written again";
@@ -129,7 +127,7 @@ impl AuditWriter {
         }
     }
 
-    /// An alarm about the log itself.
+    /// Makes an alarm about the log itself.
     fn alarm(&self, text: &str) -> Option<LogLine> {
         self.intake.ending(&Record::new(self.clock.now(), Event::Alarm).detail(text))
     }
@@ -158,7 +156,7 @@ impl AuditWriter {
             return;
         }
         let mut outcome = Err(StoreError::Full);
-        // While the room that is kept is in use, it is for rescues only.
+        // While the reserved disk space is in use, it is for rescues only.
         if !self.is_broken() || self.ballast.is_kept() {
             let waiting = waiting.iter().chain(&rescues).map(|(line, _)| line);
             outcome = self.insert_all(lines.iter().chain(waiting)).await;
@@ -175,9 +173,11 @@ impl AuditWriter {
                 self.settle().await;
             }
             Err(error) => {
-                let rescued = match &error {
-                    StoreError::Full if !rescues.is_empty() => self.rescue(&rescues).await,
-                    _ => Err(error),
+                let is_full = matches!(error, StoreError::Full);
+                let rescued = if is_full && !rescues.is_empty() {
+                    self.rescue(&rescues).await
+                } else {
+                    Err(error)
                 };
                 let error = self.failed(rescued.as_ref().err());
                 self.answer(rescues, rescued.map_err(|error| journal_error(&error)));
@@ -187,15 +187,16 @@ impl AuditWriter {
         }
     }
 
-    /// Writes what takes rights away or makes room, on a disk that has no room but what is kept.
+    /// Writes records that take rights away or make room, and releases the reserved disk space for
+    /// them.
     async fn rescue(&mut self, rescues: &[(LogLine, Reply)]) -> Result<(), StoreError> {
         if self.ballast.release() {
-            tracing::error!("the disk is full; the room that was kept for this has been given up");
+            tracing::error!("the disk is full; the reserved disk space has been released");
         }
         self.insert_all(rescues.iter().map(|(line, _)| line)).await
     }
 
-    /// Notes that records could not be written, and answers why.
+    /// Notes that records could not be written, and returns why.
     fn failed(&mut self, error: Option<&StoreError>) -> JournalError {
         let error = error.map_or(JournalError::DiskFull, journal_error);
         if !self.is_broken() {
@@ -208,13 +209,13 @@ impl AuditWriter {
     fn answer(&self, waiting: Vec<(LogLine, Reply)>, outcome: Result<(), JournalError>) {
         self.intake.arrived(waiting.iter().map(|(line, _)| line.length()).sum());
         for (_, reply) in waiting {
-            // Whoever asked may be gone.
+            // The caller may be gone.
             drop(reply.send(outcome.clone()));
         }
     }
 
-    /// After something was written: tells whether flows can be taken, and leaves a record when
-    /// they cannot any more.
+    /// After a write: publishes whether flows can be taken, and records an alarm when they no
+    /// longer can.
     async fn settle(&mut self) {
         self.measure().await;
         let trouble = (!self.intake.takes_flows()).then_some(JournalError::Full);
@@ -225,7 +226,7 @@ impl AuditWriter {
         if let Some(trouble) = &trouble {
             tracing::error!(%trouble, "flows are refused");
             if let Some(line) = self.alarm(&trouble.to_string()) {
-                // It is told in the log and in the status as well.
+                // If this fails, the program's log and the status say the same.
                 drop(self.insert_all([&line].into_iter()).await);
                 self.intake.arrived(line.length());
             }
@@ -233,8 +234,8 @@ impl AuditWriter {
         self.trouble.send_replace(trouble);
     }
 
-    /// Deletes some of what is to be deleted; the rest has its turn after the records that have
-    /// come meanwhile.
+    /// Deletes a part of the records to be deleted. The next part has its turn after the records
+    /// that have arrived meanwhile.
     async fn prune(&mut self, prunings: &mut VecDeque<Pruning>) {
         let Some(pruning) = prunings.front_mut() else { return };
         let mut outcome = delete_some(&mut self.connection, pruning.before).await;
@@ -258,12 +259,12 @@ impl AuditWriter {
             self.settle().await;
         }
         if let Some(pruning) = prunings.pop_front() {
-            // Whoever asked may be gone.
+            // The caller may be gone.
             drop(pruning.reply.send(outcome));
         }
     }
 
-    /// Writes records, all of them or none.
+    /// Writes records, all or none.
     async fn insert_all(
         &mut self,
         lines: impl Iterator<Item = &LogLine>,
@@ -298,7 +299,7 @@ impl AuditWriter {
     }
 }
 
-/// Writes lines, and answers the number of the last.
+/// Writes lines, and returns the number of the last.
 async fn insert_all(
     connection: &mut WriteConnection,
     lines: impl Iterator<Item = &LogLine>,
@@ -312,8 +313,8 @@ async fn insert_all(
     Ok(last)
 }
 
-/// Deletes some of the records before an instant, gives their room back to the disk, and answers
-/// how many they were. That takes little room on the disk itself, however many there are.
+/// Deletes some of the records before an instant, frees their disk space, and returns how many. A
+/// part is small, so the deletion itself needs little disk space.
 async fn delete_some(
     connection: &mut WriteConnection,
     before: Timestamp,

@@ -1,5 +1,4 @@
-//! What is removed and added again is no laxer than it was, and what has changed since somebody's
-//! rights were looked at is not changed by them.
+//! Removed subjects and interfaces that are added again, and changes that others have overtaken.
 
 use doorward_model::{Group, InterfaceId, Kind, Name, Role};
 use doorward_policies::Membership;
@@ -36,7 +35,7 @@ async fn who_was_off_when_removed_is_off_when_added_again() {
         assert!(added.enabled, "{name} is new");
         let off = switch(false);
         store.change_subject(Actor::Local, subject(name), seen(&store, name), off).await.unwrap();
-        // However often that is done.
+        // However often it is removed.
         for _ in 0..2 {
             remove(&store, name).await.unwrap();
             let again = store.add_subject(Actor::Local, new(name, None)).await.unwrap().value;
@@ -48,7 +47,7 @@ async fn who_was_off_when_removed_is_off_when_added_again() {
         let again = store.add_subject(Actor::Local, new(name, None)).await.unwrap().value;
         assert!(again.enabled, "{name} was turned on");
     }
-    // A user and a device of one name are two.
+    // A user and a device with the same name are two subjects.
     let other = store.add_subject(Actor::Local, new("user/plc", None)).await.unwrap().value;
     assert!(other.enabled);
 }
@@ -69,10 +68,10 @@ async fn an_interface_that_was_off_when_removed_is_off_when_declared_again() {
     remove(&store, "device/plc").await.unwrap();
     store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap();
     assert!(!declare().await, "removed with its device");
-    // Another one was never off.
+    // Another interface was never off.
     let other = store.add_interface(Actor::Local, declaration("web--plc", None)).await.unwrap();
     assert!(other.value.enabled);
-    // Turned on, it is as any other.
+    // Once it is turned on, it is like any other.
     let seen = interface(&store, "plc", "ssh").unwrap();
     let network = seen.network.clone();
     store.enable_interface(Actor::Local, door("ssh--plc"), seen, network, true).await.unwrap();
@@ -98,7 +97,7 @@ async fn an_interface_keeps_its_network() {
     let store = test_store.open().await.store;
     assert_eq!(network(&store, "ssh").as_deref(), Some("plant"));
     assert_eq!(network(&store, "web"), None);
-    // One from before networks had names is noted in one when it is turned on.
+    // An interface from before networks had names gets its network when it is turned on.
     let seen = interface(&store, "plc", "web").unwrap();
     let loopback = Some("loopback".parse().unwrap());
     store.enable_interface(Actor::Local, door("web--plc"), seen, loopback, true).await.unwrap();
@@ -125,11 +124,11 @@ async fn what_has_changed_since_it_was_looked_at_is_not_changed() {
     changed(store.revoke(by(), plc(), before.clone()).await.map(drop));
     changed(store.change_subject(by(), plc(), before.clone(), switch(false)).await.map(drop));
     changed(store.new_code(by(), plc(), before.clone(), test_store.code(7)).await.map(drop));
-    // Interfaces have come since.
+    // An interface was added since.
     store.add_interface(by(), declaration("ssh--plc", None)).await.unwrap();
     let now = seen(&store, "device/plc");
     changed(store.remove_subject(by(), plc(), now, vec![]).await.map(drop));
-    // Another one bears the name.
+    // Another subject has the name now.
     remove(&store, "device/plc").await.unwrap();
     store.add_subject(by(), new("device/plc", None)).await.unwrap();
     changed(store.change_subject(by(), plc(), before, switch(false)).await.map(drop));
@@ -206,7 +205,7 @@ async fn taking_time_away_cancels_nobodys_code() {
     assert_eq!(set(ada, Some(9)).await, 1, "longer");
 }
 
-/// A state as it was before interfaces had networks.
+/// The schema before interfaces had networks.
 #[tokio::test]
 async fn a_state_from_before_interfaces_had_networks_is_brought_up_to_date() {
     let dir = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// How many pieces of bundles are kept.
+/// Returns how many pieces of bundles are stored.
 async fn pieces(test_store: &TestStore) -> i64 {
     let mut connection = reading(&test_store.path().join("state.db")).connect().await.unwrap();
     sqlx::query_scalar("SELECT count(*) FROM pieces").fetch_one(&mut connection).await.unwrap()

@@ -29,7 +29,7 @@ async fn however_many_renewals_come_at_once_none_passes_the_allowance() {
         }
         issued
     };
-    // The enrolment is one of them.
+    // The enrolment is the seventh certificate.
     assert_eq!(burst().await, 6);
     assert!(matches!(store.may_renew(id, allowance).await, Err(StoreError::TooOften)));
     test_store.clock.0.fetch_add(3601, Ordering::SeqCst);
@@ -93,7 +93,7 @@ async fn renewals_that_never_arrive_neither_pile_up_nor_lock_anyone_out() {
         );
         assert!(live.len() <= 5, "{live:?}");
     }
-    // A chain of renewals leaves its beginning behind.
+    // A chain of renewals revokes its first certificates.
     let (mut last, mut former) = (asking.clone(), asking.clone());
     for _ in 0..6 {
         let next = renew(&last).await.unwrap();
@@ -102,7 +102,7 @@ async fn renewals_that_never_arrive_neither_pile_up_nor_lock_anyone_out() {
     let live = test_store.live(&store, "device/plc").await;
     assert!(live.contains(&last) && live.contains(&former) && !live.contains(&asking));
     assert!(matches!(renew(&asking).await, Err(StoreError::Ended)));
-    // What is revoked renews nothing.
+    // A revoked certificate renews nothing.
     store.revoke(Actor::Local, plc(), seen(&store, "device/plc")).await.unwrap();
     assert!(matches!(renew(&last).await, Err(StoreError::Ended)));
 }

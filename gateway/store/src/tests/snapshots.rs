@@ -59,7 +59,7 @@ async fn take(test_store: &TestStore, store: &Store, step: Step) {
     let seen = |n: usize| seen(store, &named(n).to_string());
     let role = || "role/operator".parse().unwrap();
     let group = || "group/plant".parse().unwrap();
-    // Refused steps are fine: they must change nothing.
+    // The store may refuse a step; then it must change nothing.
     match step {
         Step::Add(n) => {
             drop(store.add_subject(by(), new(&named(n).to_string(), None)).await);
@@ -135,8 +135,8 @@ async fn take(test_store: &TestStore, store: &Store, step: Step) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-    /// A snapshot is a pure function of its epoch: what is published after each change is what
-    /// is read when everything is read anew.
+    /// A snapshot is a pure function of its epoch: the snapshot that is published after each change
+    /// equals the one that is read anew.
     #[test]
     fn the_published_snapshot_is_the_one_that_is_read_anew(steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

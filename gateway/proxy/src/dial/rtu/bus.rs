@@ -1,4 +1,4 @@
-//! A Modbus line: takes the requests of all flows in their turn.
+//! A Modbus serial line. Sends the requests of all flows one after another.
 
 use std::io;
 use std::time::Duration;
@@ -9,19 +9,18 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-/// How long a unit may take to begin its answer.
-const ANSWER: Duration = Duration::from_secs(1);
-/// How long units get to act on what was said to all of them (Modbus over Serial Line 1.02, section
-/// 2.4.1).
+/// How long a unit may take to begin its response.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long units get to act on a broadcast (Modbus over Serial Line 1.02, section 2.4.1).
 const TURNAROUND: Duration = Duration::from_millis(100);
-/// Silence that ends a frame where the standard's three and a half characters are shorter than what
-/// a line's driver may hold back.
-const LEAST_SILENCE: Duration = Duration::from_millis(40);
+/// The least silence that ends a frame. The standard's three and a half characters can be shorter
+/// than the time for which a driver holds back bytes.
+const MIN_SILENCE: Duration = Duration::from_millis(40);
 
-/// The characters of the longest frame.
-const LONGEST: u32 = 256;
+/// The number of characters in the longest frame.
+const MAX_FRAME_CHARACTERS: u32 = 256;
 
-/// A request for the line, and whoever waits for its answer.
+/// A request for the line, and the channel to its flow for the response.
 #[derive(Debug)]
 pub(super) struct BusRequest {
     pub(super) unit: u8,
@@ -29,23 +28,23 @@ pub(super) struct BusRequest {
     pub(super) reply: oneshot::Sender<BusReply>,
 }
 
-/// What becomes of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum BusReply {
-    /// The unit's answer.
+    /// The unit's response.
     Pdu(Vec<u8>),
-    /// It was said to all units, and none answers.
+    /// The request was a broadcast, to which no unit responds.
     All,
-    /// There was no answer.
+    /// There was no response. The flow receives this exception.
     None(Exception),
 }
 
-/// How fast a line is.
+/// The timing of a serial line at its speed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BusTiming {
-    /// What has to be between two frames (section 2.5.1.1).
+    /// The silence between two frames (section 2.5.1.1).
     pub(super) between: Duration,
-    /// After which nothing more belongs to a frame.
+    /// The silence after which a frame is complete.
     silence: Duration,
     /// How long the longest frame takes.
     frame: Duration,
@@ -58,14 +57,14 @@ impl BusTiming {
         let bits = 1 + settings.bits.as_str().parse().unwrap_or(8) + parity + stop;
         let baud = settings.baud.get().max(1);
         let character = Duration::from_secs(1) * bits / baud;
-        // From 19200 on the standard's silence is fixed.
+        // Above 19200 baud the standard's silence is fixed.
         let between = (character * 7 / 2).max(Duration::from_micros(1750));
-        let frame = character * LONGEST;
-        Self { between, silence: between.max(LEAST_SILENCE), frame }
+        let frame = character * MAX_FRAME_CHARACTERS;
+        Self { between, silence: between.max(MIN_SILENCE), frame }
     }
 }
 
-/// The one who speaks on a line.
+/// The master of a Modbus line.
 pub(super) struct Bus<L> {
     line: L,
     timing: BusTiming,
@@ -77,14 +76,14 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Bus<L> {
         Self { line, timing, address }
     }
 
-    /// Asks the units what comes, until nobody asks any more or the line is lost.
-    pub(super) async fn run(mut self, mut asked: mpsc::Receiver<BusRequest>) {
-        while let Some(BusRequest { unit, pdu, reply }) = asked.recv().await {
-            // Whoever is gone by now asks nothing.
+    /// Sends requests to the units until no flow is left or the line is lost.
+    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<BusRequest>) {
+        while let Some(BusRequest { unit, pdu, reply }) = requests.recv().await {
+            // A flow that has ended by now needs no response.
             if reply.is_closed() {
                 continue;
             }
-            match self.ask(unit, &pdu).await {
+            match self.exchange(unit, &pdu).await {
                 Ok(answer) => drop(reply.send(answer)),
                 Err(error) => {
                     tracing::info!(%error, line = %self.address, "a Modbus line was lost");
@@ -93,13 +92,13 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Bus<L> {
             }
             sleep(self.timing.between).await;
         }
-        // The last frame has been answered, so nothing is cut short.
+        // The last response has arrived, so no frame is cut short.
         if let Err(error) = self.line.shutdown().await {
-            tracing::debug!(%error, line = %self.address, "a Modbus line was not left properly");
+            tracing::debug!(%error, line = %self.address, "a Modbus line was not closed properly");
         }
     }
 
-    async fn ask(&mut self, unit: u8, pdu: &[u8]) -> io::Result<BusReply> {
+    async fn exchange(&mut self, unit: u8, pdu: &[u8]) -> io::Result<BusReply> {
         self.discard().await?;
         let frame = rtu(unit, pdu);
         self.line.write_all(&frame).await?;
@@ -110,9 +109,9 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Bus<L> {
         }
         let wanted = pdu.first().copied().unwrap_or_default();
         let mut bytes = Vec::with_capacity(RTU_FRAME);
-        let mut patience = ANSWER + self.timing.frame;
+        let mut wait = RESPONSE_TIMEOUT + self.timing.frame;
         loop {
-            let silent = timeout(patience, self.line.read_buf(&mut bytes)).await;
+            let silent = timeout(wait, self.line.read_buf(&mut bytes)).await;
             let silent = match silent {
                 Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(Ok(_)) => false,
@@ -120,7 +119,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Bus<L> {
                 Err(_) => true,
             };
             match read_rtu_answer(&bytes, silent) {
-                RtuAnswer::More | RtuAnswer::Silence => patience = self.timing.silence,
+                RtuAnswer::More | RtuAnswer::Silence => wait = self.timing.silence,
                 RtuAnswer::Answer(from, pdu)
                     if from == unit
                         && pdu.first().is_some_and(|function| function & 0x7f == wanted) =>
@@ -134,7 +133,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Bus<L> {
         }
     }
 
-    /// Discards what was said when nobody was asked: a late answer is nobody's.
+    /// Discards the bytes that arrived outside a request, such as a late response.
     async fn discard(&mut self) -> io::Result<()> {
         let mut bytes = [0; 512];
         while let Ok(read) = timeout(Duration::ZERO, self.line.read(&mut bytes)).await {

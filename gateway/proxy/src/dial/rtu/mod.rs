@@ -1,10 +1,10 @@
-//! Modbus on serial lines: one bus for each line that is open, and at it all flows that ask its
-//! units something, one question after the other.
+//! Modbus on serial lines. Each open line has one bus, which sends the requests of all its flows
+//! one after another.
 //!
 //! Invariants
-//! - One request is on the line at a time, whole, and nothing else is sent until it has been
-//!   answered or its time is over: a flow that is cut leaves no half of a frame behind.
-//! - An answer goes to the flow that asked, and to nobody else.
+//! - The bus sends one whole request at a time, and the next one after its response or its timeout.
+//!   So a flow that is cut never leaves half a frame on the line.
+//! - A response goes only to the flow that sent the request.
 
 mod bus;
 mod seat;
@@ -24,24 +24,24 @@ use super::serial::Seat;
 /// How many requests may wait for a line.
 const QUEUE: usize = 64;
 
-/// The lines on which Modbus is spoken, each by its address.
+/// The lines that Modbus is spoken on, by their address.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RtuLines(Arc<Mutex<HashMap<String, Slot>>>);
 
-/// Held while a line is opened, so that nobody opens it twice.
+/// The mutex is held while a line is opened, so that no other flow opens it again.
 type Slot = Arc<tokio::sync::Mutex<Option<Open>>>;
 
 #[derive(Debug)]
 struct Open {
-    /// There is a bus as long as there are flows.
+    /// Weak, because the bus lives as long as its flows.
     bus: mpsc::WeakSender<BusRequest>,
-    /// Ends when the line is left.
+    /// Ends when the bus has closed the line.
     task: JoinHandle<()>,
 }
 
 impl RtuLines {
-    /// Takes a place at the bus of the line `address`, at which `sit` takes the one seat of
-    /// whoever writes if there is no bus yet.
+    /// Takes a seat at the bus of the line `address`. Without a bus, `sit` takes the line's only
+    /// seat for writing.
     pub(super) async fn join(
         &self,
         address: String,
@@ -51,12 +51,11 @@ impl RtuLines {
         let slot = self.slot(address.clone());
         let mut slot = slot.lock().await;
         if let Some(open) = slot.as_mut() {
-            match open.bus.upgrade() {
-                Some(bus) if !bus.is_closed() => return Ok(RtuSeat::new(bus)),
-                _ => {}
+            if let Some(bus) = open.bus.upgrade().filter(|bus| !bus.is_closed()) {
+                return Ok(RtuSeat::new(bus));
             }
             if let Err(error) = (&mut open.task).await {
-                tracing::warn!(%error, line = %address, "a Modbus line was not left properly");
+                tracing::warn!(%error, line = %address, "a Modbus line was not closed properly");
             }
             *slot = None;
         }

@@ -1,4 +1,4 @@
-//! A flow's place at a Modbus line.
+//! The seat of a flow at a Modbus line.
 
 use std::io;
 use std::pin::Pin;
@@ -12,23 +12,23 @@ use tokio::sync::oneshot;
 
 use super::bus::{BusReply, BusRequest};
 
-/// A flow's place at a bus: Modbus/TCP frames are written to it, and read from it.
+/// The seat of a flow at a bus. The flow writes and reads Modbus/TCP frames.
 ///
-/// One request is with the bus at a time. What waits is dropped with the seat; what is on the line
-/// by then is finished by the bus.
+/// The bus has one request of the seat at a time. Dropping the seat drops a request that waits. The
+/// bus completes a request that is on the line.
 #[derive(Debug)]
 pub(crate) struct RtuSeat {
     bus: Sender<BusRequest>,
-    /// What has been written of a frame.
+    /// The part of a frame that was written so far.
     writing: Vec<u8>,
-    /// The frame that was asked, until it is answered.
+    /// The frame that the bus has, until its response arrives.
     asked: Option<(Vec<u8>, oneshot::Receiver<BusReply>)>,
-    /// Answers that are ready to be read.
+    /// Responses that are ready to be read.
     ready: Vec<u8>,
-    /// Whoever waits for one.
+    /// The task that waits for a response.
     reader: Option<Waker>,
     finished: bool,
-    /// The line is gone.
+    /// The line was lost.
     lost: bool,
 }
 
@@ -45,8 +45,8 @@ impl RtuSeat {
         }
     }
 
-    /// Hands a whole frame to the bus.
-    fn ask(&mut self) -> io::Result<()> {
+    /// Passes a complete frame to the bus.
+    fn send_request(&mut self) -> io::Result<()> {
         let bytes = std::mem::take(&mut self.writing);
         let Some(frame) = Frame::of(&bytes) else { return Err(io::ErrorKind::InvalidData.into()) };
         let (reply, answer) = oneshot::channel();
@@ -64,14 +64,14 @@ impl RtuSeat {
         Ok(())
     }
 
-    /// Tells whoever reads that there may be something.
-    fn tell(&mut self) {
+    /// Wakes the reader, because a response may be ready.
+    fn wake_reader(&mut self) {
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
     }
 
-    /// Takes the answer to what was asked, if there is one now.
+    /// Takes the response to the current request, if it has arrived.
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some((bytes, answer)) = &mut self.asked else {
             return Poll::Ready(if self.lost { Err(lost()) } else { Ok(()) });
@@ -108,7 +108,7 @@ impl AsyncRead for RtuSeat {
             ready!(this.poll_answer(cx))?;
         }
         if this.ready.is_empty() && !this.finished {
-            // Nobody says anything here who was not asked.
+            // A unit only responds to requests, so there is nothing to read now.
             this.reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
@@ -131,9 +131,9 @@ impl AsyncWrite for RtuSeat {
         let taken = bytes.get(..missing.min(bytes.len())).unwrap_or_default();
         this.writing.extend_from_slice(taken);
         if Frame::missing(&this.writing) == Some(0) {
-            this.ask()?;
+            this.send_request()?;
         }
-        this.tell();
+        this.wake_reader();
         Poll::Ready(Ok(taken.len()))
     }
 
@@ -141,12 +141,12 @@ impl AsyncWrite for RtuSeat {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends when what was asked is answered.
+    /// Ends after the response to the current request.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(this.poll_answer(cx))?;
         this.finished = true;
-        this.tell();
+        this.wake_reader();
         Poll::Ready(Ok(()))
     }
 }

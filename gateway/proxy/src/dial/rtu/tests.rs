@@ -1,4 +1,4 @@
-//! The bus, with a line that is a pipe, under a clock of the tests.
+//! Tests the bus on a pipe, with a paused clock.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn settings(change: &str) -> LineSettings {
     LineChange::parse(change).unwrap().apply(LineSettings::default())
 }
 
-/// A bus, the far end of its line, and what makes places at it.
+/// Returns a bus, the other end of its line, and a function that makes seats.
 fn bus() -> (DuplexStream, impl Fn() -> RtuSeat, JoinHandle<()>) {
     let (near, far) = duplex(4096);
     let (bus, asked) = mpsc::channel(QUEUE);
@@ -54,9 +54,9 @@ async fn requests_are_on_the_line_one_by_one_and_each_is_told_its_own_answer() {
     one.write_all(&frame(1, 5, READ)).await.unwrap();
     other.write_all(&frame(1, 6, READ)).await.unwrap();
     hears(&mut line, 5, READ).await;
-    // The second waits for the first one's answer.
+    // The second request waits for the first response.
     assert!(timeout(Duration::from_millis(500), line.read(&mut [0; 1])).await.is_err());
-    // In pieces, as lines give it.
+    // A line delivers a response in pieces.
     let answer = rtu(5, SEVEN);
     line.write_all(&answer[..3]).await.unwrap();
     sleep(Duration::from_millis(5)).await;
@@ -83,7 +83,7 @@ async fn what_is_no_answer_is_an_exception_and_a_late_answer_is_nobodys() {
         line.write_all(&said).await.unwrap();
         is_told(&mut seat, &frame(number, 5, &[0x83, 11])).await;
     }
-    // Now the answer to the last one comes, and then the next is asked.
+    // The response to the last request arrives late, and then the next request is sent.
     line.write_all(&rtu(5, &[3, 2, 9, 9])).await.unwrap();
     sleep(Duration::from_secs(1)).await;
     seat.write_all(&frame(9, 5, READ)).await.unwrap();
@@ -117,7 +117,8 @@ async fn whoever_is_cut_leaves_whole_frames_only() {
     second.write_all(&frame(1, 6, READ)).await.unwrap();
     third.write_all(&frame(1, 7, READ)[..7]).await.unwrap();
     hears(&mut line, 5, READ).await;
-    // Cut: the one whose answer is awaited, the one that waits, and the one that had not said all.
+    // The first flow waits for its response, the second for the line, and the third has not written
+    // all of its frame.
     drop((first, second, third));
     line.write_all(&rtu(5, SEVEN)).await.unwrap();
     let mut last = seat();
@@ -126,7 +127,7 @@ async fn whoever_is_cut_leaves_whole_frames_only() {
     line.write_all(&rtu(8, SEVEN)).await.unwrap();
     is_told(&mut last, &frame(1, 8, SEVEN)).await;
     nothing_comes(&mut line).await;
-    // Nobody asks any more: the line is left.
+    // No flow is left, so the bus closes the line.
     drop((last, seat));
     task.await.unwrap();
     assert_eq!(line.read(&mut [0; 1]).await.unwrap(), 0);
@@ -175,7 +176,7 @@ async fn more_than_may_wait_is_told_so() {
 #[test]
 fn the_pace_is_that_of_the_line() {
     let timing = |change| BusTiming::of(&settings(change)).between;
-    // Ten bits a character, three and a half characters.
+    // Three and a half characters, of ten bits each.
     assert_eq!(timing("baud=9600").as_micros(), 35_000_000 / 9600);
     assert_eq!(timing("baud=9600&parity=even&stop=2").as_micros(), 42_000_000 / 9600);
     assert_eq!(timing("baud=115200").as_micros(), 1750);

@@ -1,4 +1,4 @@
-//! A target for fuzzers: a client of a serial line that speaks telnet.
+//! A fuzz target: a client that speaks telnet with a serial line.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
@@ -7,12 +7,12 @@ use doorward_local::{Answer, InForce};
 use doorward_model::LineSettings;
 use doorward_wire::fuzzing::{Feed, pieces};
 
-/// The longest thing that is said at once: an answer with its value, all of it escaped.
+/// The longest single message: a response with its value, in which every byte is escaped.
 const WORD: usize = 32;
 
-/// Telnet, the side of a line and the side of its user: where bytes are cut changes nothing,
-/// nothing of what is said grows, each reads what the other says, and the line's bytes come
-/// through.
+/// Checks both ends of telnet, the server at the line and the client: the position of cuts changes
+/// nothing, replies do not grow, each end reads what the other writes, and the bytes of the line
+/// arrive unchanged.
 pub fn telnet(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
     let offers = feed.flag();
@@ -48,7 +48,7 @@ pub fn telnet(bytes: &[u8]) {
         }
     }
     assert!(data <= bytes.len());
-    assert!(replies <= 3 * bytes.len(), "whoever says little is told little");
+    assert!(replies <= 3 * bytes.len(), "the replies are longer than three times the input");
 
     let (mut data, mut replies) = (0, 0);
     for one in told {
@@ -67,9 +67,9 @@ pub fn telnet(bytes: &[u8]) {
         }
     }
     assert!(data <= bytes.len());
-    assert!(replies <= bytes.len(), "a client replies in kind, and no more");
+    assert!(replies <= bytes.len(), "the replies are longer than the input");
 
-    // Both sides: what one says between requests and marks, the other reads.
+    // Each end reads the data that the other end writes between requests and marks.
     let (mut server, mut client) = (TelnetServer::default(), TelnetClient::default());
     let (mut to_server, mut to_client) = (client.offer(), server.offer());
     for piece in pieces(bytes, cuts) {
@@ -90,7 +90,7 @@ pub fn telnet(bytes: &[u8]) {
     assert_eq!(data_of(client.receive(&to_client)), bytes);
 }
 
-/// All that a line's side hears.
+/// Returns everything that the server receives.
 fn hear(offers: bool, pieces: &[&[u8]]) -> Vec<ServerEvent> {
     let (mut server, mut heard) = (TelnetServer::default(), vec![]);
     if offers {
@@ -107,7 +107,7 @@ fn hear(offers: bool, pieces: &[&[u8]]) -> Vec<ServerEvent> {
     heard
 }
 
-/// All that its user's side is told.
+/// Returns everything that the client receives.
 fn are_told(offers: bool, pieces: &[&[u8]]) -> Vec<ClientEvent> {
     let (mut client, mut told) = (TelnetClient::default(), vec![]);
     if offers {
@@ -124,7 +124,7 @@ fn are_told(offers: bool, pieces: &[&[u8]]) -> Vec<ClientEvent> {
     told
 }
 
-/// What another that speaks telnet takes for data.
+/// Returns the bytes that a client takes for data.
 fn data_in(said: &[u8]) -> Vec<u8> {
     data_of(TelnetClient::default().receive(said))
 }

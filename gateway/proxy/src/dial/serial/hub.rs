@@ -1,4 +1,4 @@
-//! A serial line that is open, and the flows at it.
+//! An open serial line, and its flows.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -12,19 +12,19 @@ use super::hub_state::{HubCommand, HubState, SeatEnd, SeatState, wake};
 use super::seat::Seat;
 use super::{DialError, Wants};
 
-/// How much a seat may fall behind before it is ended.
-pub(super) const BEHIND: usize = 256 * 1024;
-/// How much is taken from the one who writes before the line has taken it.
-const AHEAD: usize = 16 * 1024;
-/// The same, for requests.
-pub(super) const REQUESTS: usize = 64;
+/// The number of unread bytes at which a seat is ended.
+pub(super) const MAX_UNREAD: usize = 256 * 1024;
+/// The number of bytes that the hub takes from the writer before the line has taken them.
+const WRITE_BUFFER: usize = 16 * 1024;
+/// The number of requests that the hub takes before the line has completed them.
+pub(super) const MAX_REQUESTS: usize = 64;
 
-/// What the seats of a line share with its runner.
+/// The state that the seats of a line share with its runner.
 #[derive(Debug)]
 pub(super) struct Hub {
-    /// As the interface has it.
+    /// The settings that the interface declares.
     pub(super) declared: LineSettings,
-    /// As it was set when it was opened, and is set again whenever the one who acts has gone.
+    /// The settings when the line was opened. They are restored whenever the acting seat leaves.
     opened: LineSettings,
     state: Mutex<HubState>,
 }
@@ -36,7 +36,7 @@ impl Hub {
             next: 0,
             actor: None,
             commands: VecDeque::new(),
-            ahead: 0,
+            unwritten: 0,
             requests: 0,
             waiting: None,
             runner: None,
@@ -47,7 +47,7 @@ impl Hub {
         Arc::new(Self { declared, opened: in_force.settings, state: Mutex::new(state) })
     }
 
-    /// Whether characters that are written to the line are read as what they are.
+    /// Returns whether the line carries ASCII characters unchanged.
     pub(super) fn carries_ascii(&self) -> bool {
         self.opened.bits.carry_ascii()
     }
@@ -56,7 +56,7 @@ impl Hub {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A seat; `None` if the line is being closed.
+    /// Returns a new seat, or `None` if the line is being closed.
     pub(super) fn sit(
         self: &Arc<Self>,
         settings: &LineSettings,
@@ -64,7 +64,7 @@ impl Hub {
     ) -> Result<Option<Seat>, DialError> {
         let mut state = self.lock();
         let same = settings.is_same_line(&self.declared);
-        // With nobody there it is about to be closed, and may be opened otherwise then.
+        // A line without seats is about to be closed, and may then be opened with other settings.
         if state.closed || (state.seats.is_empty() && !same) {
             return Ok(None);
         }
@@ -83,37 +83,37 @@ impl Hub {
         Ok(Some(Seat::new(Arc::clone(self), id, wants, settings.telnet)))
     }
 
-    /// A seat is free. Left otherwise than properly, what it has not sent is discarded.
+    /// Frees a seat. If it did not leave properly, the bytes it has not sent are discarded.
     pub(super) fn leave(&self, id: u64, properly: bool) {
         let mut state = self.lock();
         state.seats.remove(&id);
-        state.free_actor(id, properly);
+        state.release_actor(id, properly);
         wake(&mut state.runner);
     }
 
-    /// A seat says nothing more: the seat of the one who acts is free once what it has said has
-    /// left. It still hears.
+    /// Ends the writing of a seat, which still reads. The right to act is free once the bytes of
+    /// the seat have left.
     pub(super) fn finish(&self, id: u64) {
         let mut state = self.lock();
-        state.free_actor(id, true);
+        state.release_actor(id, true);
         wake(&mut state.runner);
     }
 
-    /// How many bytes a seat may hand over now; none, if it has to hear of what it has asked
+    /// Returns how many bytes a seat may write now. Returns 0 if it has to read its responses
     /// first.
     pub(super) fn poll_room(&self, cx: &mut Context<'_>, id: u64) -> Poll<io::Result<usize>> {
         let mut state = self.lock();
         if let Some(error) = state.error(id) {
             return Poll::Ready(Err(error));
         }
-        if state.seats.get(&id).is_some_and(|seat| seat.answers.len() >= REQUESTS) {
+        if state.seats.get(&id).is_some_and(|seat| seat.answers.len() >= MAX_REQUESTS) {
             return Poll::Ready(Ok(0));
         }
         if state.actor != Some(id) {
-            return Poll::Ready(Ok(AHEAD));
+            return Poll::Ready(Ok(WRITE_BUFFER));
         }
-        let room = AHEAD.saturating_sub(state.ahead);
-        if room == 0 || state.requests >= REQUESTS {
+        let room = WRITE_BUFFER.saturating_sub(state.unwritten);
+        if room == 0 || state.requests >= MAX_REQUESTS {
             state.waiting = Some(cx.waker().clone());
             return Poll::Pending;
         }
@@ -122,22 +122,23 @@ impl Hub {
 
     pub(super) fn write(&self, id: u64, bytes: Vec<u8>) {
         let mut state = self.lock();
-        state.ahead += bytes.len();
+        state.unwritten += bytes.len();
         state.commands.push_back((id, HubCommand::Write { bytes, done: 0, whole: false }));
         wake(&mut state.runner);
     }
 
-    /// Writes what goes on as a whole or not at all. Nothing more is written before it has left, so
-    /// that it can be told what has.
+    /// Writes a text line that must be sent whole or not at all. Nothing more is written before it
+    /// has left, so that the hub knows whether it was sent.
     pub(super) fn write_whole(&self, id: u64, bytes: Vec<u8>) {
         let mut state = self.lock();
-        state.ahead += bytes.len();
+        state.unwritten += bytes.len();
         state.commands.push_back((id, HubCommand::Write { bytes, done: 0, whole: true }));
         state.commands.push_back((id, HubCommand::Drain));
         wake(&mut state.runner);
     }
 
-    /// Asks the line, for a seat that may; what it is told comes in turn.
+    /// Queues a request for the line, for a seat that may control it. The response follows in
+    /// order.
     pub(super) fn request(&self, id: u64, request: LineRequest) {
         let mut state = self.lock();
         state.requests += 1;
@@ -145,28 +146,24 @@ impl Hub {
         wake(&mut state.runner);
     }
 
-    /// Answers a request that changes nothing of the line.
+    /// Answers a request of a seat that may not change the line.
     pub(super) fn inform(&self, id: u64, request: LineRequest) {
         let mut state = self.lock();
         let (in_force, modem) = (state.in_force, state.modem);
-        let modem = match request {
-            LineRequest::Modem(mask) => {
-                if let Some(seat) = state.seats.get_mut(&id) {
-                    seat.mask = mask;
-                }
-                // It begins with what they are.
-                (mask != 0).then(|| Answer::Modem(modem.notice(modem)))
-            }
-            _ => None,
-        };
         state.answer(id, Answer::Done(request.told(&in_force)));
-        if let Some(modem) = modem {
-            state.answer(id, modem);
+        if let LineRequest::Modem(mask) = request {
+            if let Some(seat) = state.seats.get_mut(&id) {
+                seat.mask = mask;
+            }
+            if mask != 0 {
+                // The first notice gives the current state.
+                state.answer(id, Answer::Modem(modem.notice(modem)));
+            }
         }
         wake(&mut state.runner);
     }
 
-    /// Discards a seat's own bytes on their way: nobody else's are touched.
+    /// Discards the bytes of one seat that are still in the hub. The bytes of other seats stay.
     pub(super) fn purge(&self, id: u64, purge: Purge, writes: bool) {
         let mut state = self.lock();
         if purge.is_from_line()
@@ -183,8 +180,8 @@ impl Hub {
         wake(&mut state.runner);
     }
 
-    /// Everything that a seat is to be told beside data; then data, into `take`. `take` is not
-    /// called when there is none, or when data is not wanted now.
+    /// Passes the answers and the data of a seat to `take`. Waits while there are none, or only
+    /// data while data is not `wanted`.
     pub(super) fn poll_take(
         &self,
         cx: &mut Context<'_>,
@@ -202,45 +199,45 @@ impl Hub {
             return Poll::Pending;
         }
         take(&mut seat.answers, &mut seat.data);
-        if seat.data.is_empty() && seat.data.capacity() > AHEAD {
-            // A burst is over.
+        if seat.data.is_empty() && seat.data.capacity() > WRITE_BUFFER {
+            // Frees the memory of a burst.
             seat.data = VecDeque::new();
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Gives what the line said to all who read.
+    /// Gives bytes of the line to all seats that read.
     pub(super) fn deliver(&self, bytes: &[u8]) {
         let mut state = self.lock();
-        let mut behind = Vec::new();
+        let mut too_slow = Vec::new();
         for (id, seat) in &mut state.seats {
             if !seat.reads || seat.end.is_some() {
                 continue;
             }
-            if seat.data.len() + bytes.len() > BEHIND {
-                seat.end(SeatEnd::Behind);
-                behind.push(*id);
+            if seat.data.len() + bytes.len() > MAX_UNREAD {
+                seat.end(SeatEnd::TooSlow);
+                too_slow.push(*id);
             } else {
                 seat.data.extend(bytes);
                 wake(&mut seat.reader);
             }
         }
-        for id in behind {
-            state.free_actor(id, false);
+        for id in too_slow {
+            state.release_actor(id, false);
         }
     }
 
-    /// Tells what the modem's lines are now.
-    pub(super) fn tell_modem(&self, now: Modem) {
+    /// Sends the changed state of the modem lines to the seats that asked for it.
+    pub(super) fn notify_modem(&self, now: Modem) {
         let mut state = self.lock();
         let notice = now.notice(state.modem);
         state.modem = now;
         if notice & 0xf == 0 {
             return;
         }
-        let told = |seat: &SeatState| seat.mask & notice != 0;
+        let is_notified = |seat: &SeatState| seat.mask & notice != 0;
         let ids: Vec<u64> =
-            state.seats.iter().filter(|(_, seat)| told(seat)).map(|(id, _)| *id).collect();
+            state.seats.iter().filter(|(_, seat)| is_notified(seat)).map(|(id, _)| *id).collect();
         for id in ids {
             state.answer(id, Answer::Modem(notice));
         }
@@ -251,7 +248,7 @@ impl Hub {
         self.lock().seats.values().any(|seat| !seat.data.is_empty())
     }
 
-    /// There is no line any more.
+    /// Ends all seats, because the line is gone.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;

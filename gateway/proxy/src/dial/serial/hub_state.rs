@@ -6,53 +6,53 @@ use std::task::Waker;
 
 use doorward_local::{Answer, InForce, LineRequest, Modem};
 
-use super::hub::REQUESTS;
+use super::hub::MAX_REQUESTS;
 
 #[derive(Debug)]
 pub(super) struct HubState {
     pub(super) seats: BTreeMap<u64, SeatState>,
     pub(super) next: u64,
-    /// The seat that writes or controls.
+    /// The seat that may write or control.
     pub(super) actor: Option<u64>,
-    /// What is to be done with the line, in this order, and for which seat.
+    /// The commands for the line, in order, each with its seat.
     pub(super) commands: VecDeque<(u64, HubCommand)>,
-    /// What the commands to write come to.
-    pub(super) ahead: usize,
+    /// The number of bytes in the write commands.
+    pub(super) unwritten: usize,
     pub(super) requests: usize,
-    /// Whoever waits until there are fewer commands.
+    /// The task that waits for room in the queue.
     pub(super) waiting: Option<Waker>,
     pub(super) runner: Option<Waker>,
     pub(super) in_force: InForce,
-    /// The lines that its modem sets.
+    /// The lines that the modem sets.
     pub(super) modem: Modem,
-    /// Nobody sits down any more.
+    /// No seat is given any more.
     pub(super) closed: bool,
 }
 
-/// A seat, as the hub sees it.
+/// The hub's state for a seat.
 #[derive(Debug, Default)]
 pub(super) struct SeatState {
     pub(super) reads: bool,
     pub(super) data: VecDeque<u8>,
     pub(super) answers: VecDeque<Answer>,
-    /// Which changes of the modem's lines it is told.
+    /// The changes of the modem lines that the seat asked to be notified of.
     pub(super) mask: u8,
     pub(super) reader: Option<Waker>,
     pub(super) end: Option<SeatEnd>,
 }
 
-/// Why a seat was taken away.
+/// Why the hub has ended a seat.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum SeatEnd {
-    Behind,
+    TooSlow,
     Broken,
 }
 
 impl SeatEnd {
     pub(super) fn error(self) -> io::Error {
         match self {
-            Self::Behind => io::Error::other("the client is too slow for this serial line"),
-            Self::Broken => io::Error::new(io::ErrorKind::BrokenPipe, "the serial line broke off"),
+            Self::TooSlow => io::Error::other("the client is too slow for this serial line"),
+            Self::Broken => io::Error::new(io::ErrorKind::BrokenPipe, "the serial line was lost"),
         }
     }
 }
@@ -62,34 +62,34 @@ pub(super) enum HubCommand {
     Write {
         bytes: Vec<u8>,
         done: usize,
-        /// It goes on as a whole or not at all.
+        /// The bytes are sent whole or not at all.
         whole: bool,
     },
-    /// Wait until what was written before has left the line.
+    /// Waits until everything written before has left the line.
     Drain,
     Request(LineRequest),
-    /// Forget what the line has not sent.
+    /// Discards what the line has not sent.
     Discard,
-    /// Put back what was asked of the line since it was opened.
+    /// Restores the settings that were changed since the line was opened.
     PutBack,
 }
 
 impl HubState {
-    /// Closes, if nobody has sat down meanwhile.
+    /// Closes, unless a flow has taken a seat in the meantime. Returns whether it is closed.
     pub(super) fn close_if_alone(&mut self) -> bool {
         self.closed |= self.seats.is_empty() && self.commands.is_empty();
         self.closed
     }
 
-    /// Whether anybody is to be told of the modem's lines.
-    pub(super) fn asks_modem(&self) -> bool {
+    /// Returns whether a seat asked to be notified of the modem lines.
+    pub(super) fn wants_modem(&self) -> bool {
         self.seats.values().any(|seat| seat.mask != 0)
     }
 
     pub(super) fn answer(&mut self, id: u64, answer: Answer) {
         if let Some(seat) = self.seats.get_mut(&id).filter(|seat| seat.end.is_none()) {
-            if matches!(answer, Answer::Modem(_)) && seat.answers.len() >= REQUESTS {
-                // What it has not heard of this yet is out of date, too.
+            if matches!(answer, Answer::Modem(_)) && seat.answers.len() >= MAX_REQUESTS {
+                // The notices that it has not read are out of date, too.
                 return;
             }
             seat.answers.push_back(answer);
@@ -97,9 +97,9 @@ impl HubState {
         }
     }
 
-    /// So many bytes of the first command are written.
-    pub(super) fn written(&mut self, amount: usize) {
-        self.ahead = self.ahead.saturating_sub(amount);
+    /// Notes that `amount` bytes of the first command were written.
+    pub(super) fn bytes_written(&mut self, amount: usize) {
+        self.unwritten = self.unwritten.saturating_sub(amount);
         let whole = match self.commands.front_mut() {
             Some((_, HubCommand::Write { bytes, done, .. })) => {
                 *done += amount;
@@ -120,21 +120,21 @@ impl HubState {
         wake(&mut self.waiting);
     }
 
-    /// The first command is done, which was not to write.
-    pub(super) fn obeyed(&mut self) {
+    /// Removes the first command, which was completed and was no write.
+    pub(super) fn command_done(&mut self) {
         if let Some((_, HubCommand::Request(_))) = self.commands.pop_front() {
             self.requests = self.requests.saturating_sub(1);
             wake(&mut self.waiting);
         }
     }
 
-    /// Forgets what is left to be written.
-    pub(super) fn give_up_writing(&mut self) {
+    /// Discards what is left to be written.
+    pub(super) fn discard_writes(&mut self) {
         self.forget(|_, command| matches!(command, HubCommand::Write { .. } | HubCommand::Drain));
         self.commands.push_front((self.next, HubCommand::Discard));
     }
 
-    pub(super) fn free_actor(&mut self, id: u64, properly: bool) {
+    pub(super) fn release_actor(&mut self, id: u64, properly: bool) {
         if self.actor != Some(id) {
             return;
         }
@@ -146,9 +146,9 @@ impl HubState {
         wake(&mut self.waiting);
     }
 
-    /// Discards what a seat has asked for, and what it has written and has not left. A line of which
-    /// only whole ones may be written is not cut short once it has begun: its beginning would be
-    /// another line, together with what is written next.
+    /// Discards the commands of a seat that `which` selects. A text line that must be sent whole is
+    /// completed once it has begun. Otherwise its beginning and the next bytes would form another
+    /// text line.
     pub(super) fn discard(&mut self, id: u64, which: impl Fn(&HubCommand) -> bool) {
         let begun = match self.commands.front() {
             Some((seat, HubCommand::Write { whole: true, done, .. }))
@@ -170,11 +170,11 @@ impl HubState {
     }
 
     pub(super) fn forget(&mut self, mut which: impl FnMut(u64, &HubCommand) -> bool) {
-        let (mut ahead, mut requests) = (0, 0);
+        let (mut unwritten, mut requests) = (0, 0);
         self.commands.retain(|(seat, command)| {
             let stays = !which(*seat, command);
             match command {
-                HubCommand::Write { bytes, done, .. } if stays => ahead += bytes.len() - done,
+                HubCommand::Write { bytes, done, .. } if stays => unwritten += bytes.len() - done,
                 HubCommand::Request(_) if stays => requests += 1,
                 HubCommand::Write { .. }
                 | HubCommand::Request(_)
@@ -184,7 +184,7 @@ impl HubState {
             }
             stays
         });
-        (self.ahead, self.requests) = (ahead, requests);
+        (self.unwritten, self.requests) = (unwritten, requests);
         wake(&mut self.waiting);
     }
 

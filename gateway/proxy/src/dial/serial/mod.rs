@@ -1,11 +1,11 @@
-//! Serial lines: one hub for each that is open, and in it a seat for each flow.
+//! Serial lines. Each open line has one hub, with a seat for each flow.
 //!
 //! Invariants
-//! - At most one flow writes to a line or changes how it is set; a second is refused, and never
-//!   let in with less than it wanted.
-//! - Whoever reads gets every byte from the moment it sat down, or an error.
-//! - What the one who controlled a line has changed is put back when it goes, and what the line
-//!   was set to before it was opened is put back when the last one goes.
+//! - At most one flow writes to a line or changes its settings. A second is refused, and never gets
+//!   less than it asked for.
+//! - A reader gets every byte from the moment it sat down, or an error.
+//! - When the controlling flow leaves, the hub restores the settings that the flow changed. When
+//!   the last flow leaves, the hub restores the settings from before the line was opened.
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -28,24 +28,24 @@ use self::runner::Runner;
 pub(crate) use self::seat::Seat;
 use super::{Bounds, DialError};
 
-/// What a flow may do with a serial line.
+/// How a flow uses a serial line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wants {
-    /// Get what the line says.
+    /// Receive the bytes of the line.
     pub read: bool,
-    /// Say something to it.
+    /// Send bytes to the line.
     pub write: bool,
-    /// Change how it is set.
+    /// Change the settings of the line.
     pub control: bool,
 }
 
 impl Wants {
-    /// To speak with what is on the line.
+    /// To exchange bytes with the device on the line.
     pub(super) const TALK: Self = Self { read: true, write: true, control: false };
-    /// Everything.
+    /// To read, write and control.
     pub const ALL: Self = Self { read: true, write: true, control: true };
 
-    /// What a flow wants that was granted these actions.
+    /// Returns the use that these actions permit.
     pub(crate) fn of(actions: &[Action]) -> Self {
         Self {
             read: actions.contains(&Action::Read),
@@ -54,42 +54,42 @@ impl Wants {
         }
     }
 
-    /// Whether this takes the one place of those who act on the line.
+    /// Returns whether this use takes the only seat for writing and control.
     fn acts(self) -> bool {
         self.write || self.control
     }
 }
 
-/// Where the line at `path` really is, and its address.
+/// Returns the real path of the line at `path`, and its address.
 pub(super) async fn real(bounds: &Bounds, path: &Path) -> Result<(PathBuf, String), DialError> {
     bounds.check_serial(path)?;
-    // A link could lead out of the bounds: what is opened is where it leads.
+    // A symbolic link could lead out of the bounds, so the gateway resolves it and checks again.
     let real = tokio::fs::canonicalize(path).await?;
     bounds.check_serial(&real)?;
     let address = format!("serial:{}", real.display());
     Ok((real, address))
 }
 
-/// The lines that are open, each by its real address.
+/// The open lines, by their real address.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SerialLines(Arc<Mutex<HashMap<String, Slot>>>);
 
-/// Held while a line is opened or is being closed, so that nobody sees it half set.
+/// The mutex is held while a line is opened or closed, so that no other flow sees it half set.
 type Slot = Arc<tokio::sync::Mutex<Option<Open>>>;
 
 #[derive(Debug)]
 struct Open {
     hub: Arc<Hub>,
-    /// Ends when the line is as it was found.
+    /// Ends when the original settings of the line are restored.
     runner: JoinHandle<()>,
 }
 
 impl SerialLines {
-    /// Takes a seat at the line `address`, which `open` opens and sets if nobody sits there yet.
+    /// Takes a seat at the line `address`. `open` opens and sets the line if it is closed.
     ///
     /// # Errors
-    /// When it cannot be opened, is open with other settings, or its one place for acting is
-    /// wanted and taken.
+    /// The line cannot be opened, is open with other settings, or its only seat for writing and
+    /// control is wanted and taken.
     pub(crate) async fn sit<L: Line>(
         &self,
         address: String,
@@ -103,8 +103,8 @@ impl SerialLines {
             if let Some(seat) = found.hub.sit(&settings, wants)? {
                 return Ok(seat);
             }
-            // It is closing: what it was set to first has to be put back before it is read
-            // anew.
+            // The line is closing. Its original settings must be restored before they are read
+            // again.
             if let Err(error) = (&mut found.runner).await {
                 tracing::warn!(%error, line = %address, "a serial line was not closed properly");
             }
@@ -112,7 +112,8 @@ impl SerialLines {
         }
         let line = open.await?;
         let hub = Hub::new(settings, line.in_force());
-        // Before the runner starts: it ends when there is nobody.
+        // The seat must exist before the runner starts, because the runner ends when there is no
+        // seat.
         let seat = hub.sit(&settings, wants)?.ok_or(DialError::Nothing)?;
         let runner = Runner::new(Arc::clone(&hub), line, address);
         *slot = Some(Open { hub, runner: tokio::spawn(runner.run()) });
@@ -121,7 +122,7 @@ impl SerialLines {
 
     fn slot(&self, address: String) -> Slot {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // What is neither open nor about to be is forgotten.
+        // Forgets the lines that are neither open nor about to be.
         slots.retain(|_, slot| {
             let open =
                 |slot: &Option<Open>| slot.as_ref().is_some_and(|open| !open.runner.is_finished());

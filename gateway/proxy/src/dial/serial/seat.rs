@@ -1,4 +1,4 @@
-//! A flow's place at a serial line.
+//! The seat of a flow at a serial line.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,54 +15,55 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::hub::Hub;
 use super::{DialError, Wants};
 
-/// How much is made ready for the client at once, and how much is taken from it.
+/// How many bytes are prepared for the client at once, and taken from it at once.
 const CHUNK: usize = 4096;
-/// How much is taken at once of what may be written line by line: each byte may be a line, and each
-/// line is held against each pattern.
-const LINES: usize = 256;
-/// With more than this ready for the client, nothing is taken from it.
-const UNHEARD: usize = 16 * 1024;
+/// How many bytes are taken at once if only some text lines are permitted. Each byte may end a text
+/// line, and each text line is compared with each pattern.
+const LINE_CHUNK: usize = 256;
+/// With more bytes than this ready for the client, the seat takes none from it.
+const MAX_TO_CLIENT: usize = 16 * 1024;
 
-/// A flow's place at a serial line.
+/// The seat of a flow at a serial line.
 ///
-/// It reads what the line says, if it may, and else nothing until the line ends; a line itself
-/// has no end. What it writes and may not is discarded. To shut its writing down says that all
-/// was written that was meant to be, and gives up the place of the one who acts; it still hears.
-/// Dropped without that, or reset, it is cut: what the line has not sent yet is discarded.
+/// A seat that may read gets the bytes of the line. Any other seat waits until the line is lost: a
+/// serial line has no end of its own. Bytes of a seat that may not write are discarded. A shutdown
+/// says that the client has written everything. It frees the right to act, and the seat still
+/// reads. A seat that is reset, or dropped without a shutdown, is cut: the bytes that the line has
+/// not sent are discarded.
 #[derive(Debug)]
 pub(crate) struct Seat {
     pub(super) hub: Arc<Hub>,
     id: u64,
     wants: Wants,
-    talk: Talk,
-    /// Ready for the client.
-    unheard: VecDeque<u8>,
-    /// Whoever waits until something is.
+    mode: Mode,
+    /// Bytes that are ready for the client.
+    to_client: VecDeque<u8>,
+    /// The task that waits for bytes.
     reader: Option<Waker>,
-    /// Whoever waits until less is.
+    /// The task that waits until fewer bytes are ready.
     waiting: Option<Waker>,
-    /// The client does not want data for now.
+    /// The client has suspended the data.
     suspended: bool,
     finished: bool,
     discarded: u64,
-    /// Only some lines may be written.
+    /// Only some text lines may be written.
     commands: Option<Commands>,
-    refused: Refused,
+    refused: RefusedLines,
 }
 
-/// Lines that were written and not permitted.
+/// The text lines that were written and not permitted.
 #[derive(Debug, Default)]
-struct Refused {
+struct RefusedLines {
     count: u64,
     last: Vec<u8>,
 }
 
-/// What a client is told in the place of a line's echo.
+/// The client receives this where the line would echo.
 const NOT_PERMITTED: &[u8] = b"\r\n(this line is not permitted)\r\n";
 
 #[derive(Debug)]
-enum Talk {
-    /// The first bytes will say. If there was one so far, it was IAC.
+enum Mode {
+    /// The first bytes will decide. `one` means that there was one byte so far, IAC.
     Undecided {
         one: bool,
     },
@@ -72,37 +73,37 @@ enum Talk {
 
 impl Seat {
     pub(super) fn new(hub: Arc<Hub>, id: u64, wants: Wants, speaks: Speaks) -> Self {
-        let mut unheard = VecDeque::new();
-        let talk = match speaks {
-            Speaks::Auto => Talk::Undecided { one: false },
-            Speaks::Off => Talk::Plain,
+        let mut to_client = VecDeque::new();
+        let mode = match speaks {
+            Speaks::Auto => Mode::Undecided { one: false },
+            Speaks::Off => Mode::Plain,
             Speaks::On => {
                 let mut telnet = TelnetServer::default();
-                unheard.extend(telnet.offer());
-                Talk::Telnet(Box::new(telnet))
+                to_client.extend(telnet.offer());
+                Mode::Telnet(Box::new(telnet))
             }
         };
         Self {
             hub,
             id,
             wants,
-            talk,
-            unheard,
+            mode,
+            to_client,
             reader: None,
             waiting: None,
             suspended: false,
             finished: false,
             discarded: 0,
             commands: None,
-            refused: Refused::default(),
+            refused: RefusedLines::default(),
         }
     }
 
-    /// The same, for somebody who may write these lines only, and so changes nothing of how the
-    /// line is set: what is written would be read as something else.
+    /// Restricts the seat to these text lines. Such a seat cannot change the settings of the line,
+    /// because the device would then read other characters.
     ///
     /// # Errors
-    /// When the line has too few bits for that.
+    /// The line has too few data bits to carry the characters.
     pub(crate) fn limited_to(mut self, lines: Option<&Lines>) -> Result<Self, DialError> {
         if lines.is_some() && !self.hub.carries_ascii() {
             return Err(DialError::Narrow);
@@ -111,32 +112,32 @@ impl Seat {
         Ok(self)
     }
 
-    /// What is to be recorded of the flow, beside its bytes.
+    /// Returns a remark for the record besides the byte counts.
     pub(crate) fn remark(&self) -> Option<String> {
-        let Refused { count, last } = &self.refused;
+        let RefusedLines { count, last } = &self.refused;
         let last = String::from_utf8_lossy(last);
         (*count > 0).then(|| format!("lines refused: {count}, the last: {last}"))
     }
 
-    /// Gives the place up at once, and not properly.
+    /// Leaves the seat at once, and not properly.
     pub(crate) fn reset(&mut self) {
         self.hub.leave(self.id, false);
     }
 
-    /// How many bytes the client wrote and the line did not get, because it may not write.
+    /// Returns how many bytes of the client were discarded because it may not write.
     #[cfg(test)]
     pub(super) fn discarded(&self) -> u64 {
         self.discarded
     }
 
     fn take(&mut self, bytes: &[u8]) {
-        match &mut self.talk {
-            Talk::Plain => self.send(bytes.to_vec()),
-            Talk::Telnet(telnet) => {
+        match &mut self.mode {
+            Mode::Plain => self.send(bytes.to_vec()),
+            Mode::Telnet(telnet) => {
                 let heard = telnet.receive(bytes);
                 self.heard(heard);
             }
-            Talk::Undecided { one } => {
+            Mode::Undecided { one } => {
                 let first = one.then_some(&IAC).into_iter();
                 let whole: Vec<u8> = first.chain(bytes).copied().collect();
                 match whole.as_slice() {
@@ -144,11 +145,11 @@ impl Seat {
                     [IAC, second, ..] if is_command(*second) => {
                         let mut telnet = Box::<TelnetServer>::default();
                         let heard = telnet.receive(&whole);
-                        self.talk = Talk::Telnet(telnet);
+                        self.mode = Mode::Telnet(telnet);
                         self.heard(heard);
                     }
                     _ => {
-                        self.talk = Talk::Plain;
+                        self.mode = Mode::Plain;
                         self.send(whole);
                     }
                 }
@@ -160,9 +161,9 @@ impl Seat {
         for heard in heard {
             match heard {
                 ServerEvent::Data(bytes) => self.send(bytes),
-                ServerEvent::Reply(bytes) => self.unheard.extend(bytes),
+                ServerEvent::Reply(bytes) => self.to_client.extend(bytes),
                 ServerEvent::Suspend(on) => self.suspended = on,
-                ServerEvent::Mark => self.unheard.extend(TelnetServer::NO_MARK),
+                ServerEvent::Mark => self.to_client.extend(TelnetServer::NO_MARK),
                 ServerEvent::Request(LineRequest::Purge(purge)) => {
                     self.hub.purge(self.id, purge, self.wants.write);
                 }
@@ -175,7 +176,7 @@ impl Seat {
                 ServerEvent::Request(request) => self.hub.inform(self.id, request),
             }
         }
-        // It may have an answer to read now, or may go on reading.
+        // There may be an answer to read, or the client may have resumed the data.
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
@@ -185,14 +186,14 @@ impl Seat {
         if !self.wants.write {
             self.discarded += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         } else if let Some(commands) = &mut self.commands {
-            let (hub, id, unheard, refused) =
-                (&self.hub, self.id, &mut self.unheard, &mut self.refused);
+            let (hub, id, to_client, refused) =
+                (&self.hub, self.id, &mut self.to_client, &mut self.refused);
             commands.read(&bytes, |line| match line {
                 ConsoleLine::Forward(line) => hub.write_whole(id, line.to_vec()),
                 ConsoleLine::Refuse(line) => {
                     refused.count += 1;
                     refused.last = line.to_vec();
-                    unheard.extend(NOT_PERMITTED);
+                    to_client.extend(NOT_PERMITTED);
                 }
             });
             if let Some(reader) = self.reader.take() {
@@ -207,7 +208,10 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         if self.discarded > 0 {
-            tracing::debug!(bytes = self.discarded, "a flow wrote to a line, and may not");
+            tracing::debug!(
+                bytes = self.discarded,
+                "the bytes of a flow that may not write to its serial line were discarded"
+            );
         }
         self.hub.leave(self.id, self.finished);
     }
@@ -220,32 +224,33 @@ impl AsyncRead for Seat {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // What there is may come to no byte for this client; to read nothing would be an end.
-        while this.unheard.is_empty() {
+        // The hub's answers may yield no byte for this client. A read of no bytes would mean the
+        // end.
+        while this.to_client.is_empty() {
             this.reader = Some(cx.waker().clone());
-            let (talk, unheard) = (&mut this.talk, &mut this.unheard);
+            let (mode, to_client) = (&mut this.mode, &mut this.to_client);
             let wanted = !this.suspended;
-            ready!(this.hub.poll_take(cx, this.id, wanted, |answers, data| match talk {
-                Talk::Telnet(_) => {
+            ready!(this.hub.poll_take(cx, this.id, wanted, |answers, data| match mode {
+                Mode::Telnet(_) => {
                     for answer in answers.drain(..) {
-                        unheard.extend(TelnetServer::answer(answer));
+                        to_client.extend(TelnetServer::answer(answer));
                     }
                     if wanted {
                         let data = data.drain(..data.len().min(CHUNK));
-                        data.for_each(|byte| escape(byte, unheard));
+                        data.for_each(|byte| escape(byte, to_client));
                     }
                 }
-                Talk::Plain | Talk::Undecided { .. } => {
+                Mode::Plain | Mode::Undecided { .. } => {
                     answers.clear();
-                    unheard.extend(data.drain(..data.len().min(CHUNK)));
+                    to_client.extend(data.drain(..data.len().min(CHUNK)));
                 }
             }))?;
         }
-        let (now, _) = this.unheard.as_slices();
+        let (now, _) = this.to_client.as_slices();
         let amount = now.len().min(buffer.remaining());
         buffer.put_slice(now.get(..amount).unwrap_or_default());
-        this.unheard.drain(..amount);
-        if this.unheard.len() < UNHEARD
+        this.to_client.drain(..amount);
+        if this.to_client.len() < MAX_TO_CLIENT
             && let Some(waiting) = this.waiting.take()
         {
             waiting.wake();
@@ -262,12 +267,12 @@ impl AsyncWrite for Seat {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let room = ready!(this.hub.poll_room(cx, this.id))?;
-        if room == 0 || this.unheard.len() >= UNHEARD {
+        if room == 0 || this.to_client.len() >= MAX_TO_CLIENT {
             this.waiting = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let most = if this.commands.is_some() { LINES } else { CHUNK };
-        let taken = bytes.get(..bytes.len().min(room).min(most)).unwrap_or_default();
+        let limit = if this.commands.is_some() { LINE_CHUNK } else { CHUNK };
+        let taken = bytes.get(..bytes.len().min(room).min(limit)).unwrap_or_default();
         this.take(taken);
         Poll::Ready(Ok(taken.len()))
     }
@@ -278,9 +283,9 @@ impl AsyncWrite for Seat {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let Talk::Undecided { one: true } = this.talk {
-            // It was no command then.
-            this.talk = Talk::Plain;
+        if let Mode::Undecided { one: true } = this.mode {
+            // The byte began no telnet command.
+            this.mode = Mode::Plain;
             this.send(vec![IAC]);
         }
         this.finished = true;

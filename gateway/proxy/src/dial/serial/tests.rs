@@ -1,4 +1,4 @@
-//! Flows at serial lines.
+//! Tests flows at serial lines.
 
 use std::future::poll_fn;
 use std::os::fd::OwnedFd;
@@ -26,7 +26,7 @@ const READ: Wants = Wants { read: true, write: false, control: false };
 const WRITE: Wants = Wants { read: true, write: true, control: false };
 const CONTROL: Wants = Wants { read: false, write: false, control: true };
 
-/// A seat at a line of this machine, and the line's address.
+/// Returns a seat at a line of this machine, and the address of the line.
 async fn dial(
     bounds: &Bounds,
     lines: &SerialLines,
@@ -39,7 +39,7 @@ async fn dial(
     Ok((lines.sit(address.clone(), settings, wants, open).await?, address))
 }
 
-/// A pseudo-terminal: the far end of a line, and how the line is set.
+/// A pseudo-terminal: the other end of a line, and the settings of the line.
 struct Pty {
     far: AsyncFd<OwnedFd>,
     near: OwnedFd,
@@ -88,7 +88,7 @@ impl Pty {
         until(|| self.baud() == baud).await;
     }
 
-    /// What the device says.
+    /// Sends bytes from the device.
     async fn say(&self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let mut ready = timeout(SOON, self.far.writable()).await.unwrap().unwrap();
@@ -98,7 +98,7 @@ impl Pty {
         }
     }
 
-    /// What the device hears.
+    /// Returns the bytes that the device receives.
     async fn hear(&self, length: usize) -> Vec<u8> {
         let mut heard = vec![0; length];
         let mut filled = 0;
@@ -114,7 +114,7 @@ impl Pty {
     }
 }
 
-/// Waits for what somebody else does at once.
+/// Waits for a condition that another task soon makes true.
 async fn until(is: impl Fn() -> bool) {
     let is = async {
         while !is() {
@@ -130,7 +130,7 @@ async fn read(seat: &mut Seat, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Whether there is nothing to read now.
+/// Returns whether there is nothing to read now.
 async fn is_silent(seat: &mut Seat) -> bool {
     let mut bytes = [0; 16];
     poll_fn(|cx| {
@@ -151,7 +151,7 @@ async fn all_who_read_see_every_byte() {
     assert_eq!(read(&mut one, 256).await, bytes);
     assert_eq!(read(&mut two, 256).await, bytes);
     assert!(is_silent(&mut none).await);
-    // Nothing is lost on the way to the line, whatever it is, and nothing added.
+    // All bytes reach the line unchanged.
     one.write_all(&[255, 0, 13, 10, 3, 255, 17]).await.unwrap();
     assert_eq!(pty.hear(7).await, [255, 0, 13, 10, 3, 255, 17]);
 }
@@ -171,7 +171,7 @@ async fn one_flow_writes() {
     writer.write_all(b"next").await.unwrap();
     assert_eq!(pty.hear(4).await, b"next");
     assert_eq!(reader.discarded(), 16);
-    // One that has said everything still hears, and is in nobody's way.
+    // A flow that was shut down still reads, and does not hinder another writer.
     writer.shutdown().await.unwrap();
     assert!(pty.try_sit("", WRITE).await.is_ok());
     let otherwise = pty.try_sit("baud=300", READ).await;
@@ -211,7 +211,7 @@ async fn what_a_controller_changed_is_put_back_when_it_goes() {
     drop(reader);
     pty.is_baud(first.output_speed()).await;
     until(|| tcgetattr(&pty.near).unwrap().local_modes == first.local_modes).await;
-    // Whoever comes while the line is being closed finds it as it was.
+    // A flow that arrives while the line is being closed finds its original settings.
     for baud in ["300", "600"] {
         drop(pty.sit(&format!("baud={baud}"), WRITE).await);
     }
@@ -232,7 +232,7 @@ async fn who_may_not_control_is_told_what_is_in_force() {
     assert_eq!(pty.hear(2).await, [b'a', 255]);
     pty.say(&[b'b', 255, b'c']).await;
     assert_eq!(read(&mut writer, 4).await, [b'b', 255, 255, b'c']);
-    // It may discard what is its own.
+    // A writer may discard its own bytes.
     pty.say(b"old").await;
     until(|| writer.hub.has_data()).await;
     writer.write_all(&[255, 250, 44, 12, 1, 255, 240]).await.unwrap();
@@ -278,14 +278,14 @@ async fn who_does_not_keep_up_is_ended_and_the_others_go_on() {
     let mut slow = pty.sit("", WRITE).await;
     let mut quick = pty.sit("", READ).await;
     let bytes: Vec<u8> = (0..=255).cycle().take(4096).collect();
-    for _ in 0..=hub::BEHIND / bytes.len() {
+    for _ in 0..=hub::MAX_UNREAD / bytes.len() {
         pty.say(&bytes).await;
         assert_eq!(read(&mut quick, bytes.len()).await, bytes);
     }
     let error = timeout(SOON, slow.read(&mut [0; 16])).await.unwrap().unwrap_err();
     assert!(error.to_string().contains("too slow"), "{error}");
     assert!(slow.write(b"x").await.is_err());
-    // Its place is free, though it still stands there.
+    // The slow flow has lost its right to write, though the seat still exists.
     let mut writer = pty.sit("", WRITE).await;
     writer.write_all(b"y").await.unwrap();
     assert_eq!(pty.hear(1).await, b"y");
@@ -319,7 +319,7 @@ async fn a_link_that_leads_out_of_the_bounds_is_not_followed() {
     let led_out = open(paths(vec![glob.parse().unwrap()]), "line").await;
     assert!(matches!(led_out, Err(DialError::Forbidden { .. })));
     assert!(open(paths(both.clone()), "line").await.is_ok());
-    // What is no line is not opened as one.
+    // A regular file is not opened as a line.
     let file = open(paths(both.clone()), "file").await;
     assert!(matches!(file, Err(DialError::Refused(_))));
     let missing = open(paths(both), "none").await;

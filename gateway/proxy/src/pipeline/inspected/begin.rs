@@ -1,4 +1,4 @@
-//! Begins an inspected flow with what its first message was granted.
+//! Begins an inspected flow when its first message is permitted.
 
 use doorward_policies::{JournalError, Record};
 use doorward_session::Cause;
@@ -13,15 +13,15 @@ use crate::pipeline::held::Granted;
 use crate::pipeline::open::open;
 use crate::pipeline::record::Ended;
 
-/// Why a flow does not begin whose first message was permitted.
+/// Why a flow does not begin although its first message was permitted.
 pub(super) enum NotBegun {
-    /// It cannot be recorded. The ending, if its opening was.
+    /// The flow could not be recorded. Has the ending, if the opening was recorded.
     NotRecorded(Option<Ended>),
-    /// Its backend was not reached, or its lease was cut.
+    /// The backend was not reached, or the lease was cut.
     NotDialed(NotDialed),
 }
 
-/// Answers when a flow of which nothing has been permitted must end, and why.
+/// Waits until a flow without any permitted message must end, and returns the cause.
 pub(super) async fn unadmitted(approached: &Approached) -> Cause {
     tokio::select! {
         cause = approached.requested.session.ended() => cause,
@@ -29,8 +29,8 @@ pub(super) async fn unadmitted(approached: &Approached) -> Cause {
     }
 }
 
-/// Begins a flow by what its first message was granted: its opening is recorded, then that message,
-/// then its backend is dialed.
+/// Begins a flow by the rights of its first message: records its opening, then that message, then
+/// dials its backend.
 pub(super) async fn begin(
     means: &Means,
     approached: &Approached,
@@ -45,10 +45,10 @@ pub(super) async fn begin(
     dial(&means.dialer, opened).await.map_err(NotBegun::NotDialed)
 }
 
-/// Hands over records of operations, before anything of them is forwarded.
+/// Hands the records of operations to the audit log, before any of the operations is forwarded.
 ///
 /// # Errors
-/// When one cannot be recorded, which the log then says; what is recorded must not be done.
+/// When one cannot be recorded, which this logs. Then none of the operations may be done.
 pub(super) async fn hand_over(
     means: &Means,
     approached: &Approached,
@@ -58,19 +58,19 @@ pub(super) async fn hand_over(
         true => means.journal.write(record),
         false => means.journal.append(record),
     };
-    // All at once: they mostly share one sync.
+    // Hands over all at once, because they mostly share one sync.
     let written: Vec<_> = records.into_iter().map(write).collect();
     for one in written {
         one.await.inspect_err(|error| {
             let by = approached.requested.session.subject();
-            tracing::warn!(%by, %error, "what a flow did was not recorded");
+            tracing::warn!(%by, %error, "an operation was not forwarded because it could not be recorded");
         })?;
     }
     Ok(())
 }
 
 impl NotBegun {
-    /// What the client is told, and what is to be recorded.
+    /// Returns the reason for the client, and the end to record.
     pub(super) fn parts(self) -> (Why, Option<Ended>) {
         match self {
             Self::NotRecorded(ended) => (Why::NotRecorded, ended),

@@ -1,4 +1,4 @@
-//! An inspected flow of datagrams.
+//! Serves an inspected flow of datagrams.
 
 use std::future::{pending, poll_fn};
 use std::pin::pin;
@@ -22,23 +22,23 @@ use crate::pipeline::held::{Granted, HeldLeases};
 use crate::pipeline::record::Ended;
 use crate::pipeline::relay::RelayEnd;
 
-/// Takes a flow of messages from its first datagram to its end. `None` if nothing was ever
-/// permitted.
+/// Serves a flow of datagrams from its first datagram to its end. Returns `None` if nothing was
+/// ever permitted.
 pub(super) async fn exchange(
     means: &Means,
     approached: Approached,
     machine: Coap,
     client: Box<Datagrams>,
-    parting: CutNotice,
+    notice: CutNotice,
 ) -> Option<Ended> {
     let operations = Operations::new(means, &approached);
-    // Borrowed for the flow's life: a datagram cannot be read in parts.
-    let room = vec![0; LARGEST_DATAGRAM];
-    let mut flow = Flow { machine, operations, client, out: Out::default(), room };
+    // One buffer for the whole flow, because a datagram cannot be read in parts.
+    let buffer = vec![0; LARGEST_DATAGRAM];
+    let mut flow = Flow { machine, operations, client, out: Out::default(), buffer };
     let granted = match flow.run(None, unadmitted(&approached)).await {
         Stop::Admitted(granted) => granted,
         Stop::Ended(end) => {
-            flow.leave(parting, end.why()).await;
+            flow.leave(notice, end.why()).await;
             return None;
         }
     };
@@ -47,7 +47,7 @@ pub(super) async fn exchange(
         Ok(dialed) => dialed,
         Err(not_begun) => {
             let (why, ended) = not_begun.parts();
-            flow.leave(parting, Some(why)).await;
+            flow.leave(notice, Some(why)).await;
             return ended;
         }
     };
@@ -68,18 +68,18 @@ pub(super) async fn exchange(
             device.close();
             end
         }
-        // The interface has come to travel otherwise since.
+        // The interface was declared anew as a stream interface meanwhile.
         backend @ DialedBackend::Stream(_) => {
             backend.reset();
             RelayEnd::Mismatch
         }
     };
-    flow.leave(parting, end.why()).await;
+    flow.leave(notice, end.why()).await;
     let (outcome, reason) = end.outcome();
     Some(Ended { lease, ending, outcome, reason, backend: Some(address), detail: None })
 }
 
-/// How long what is observed goes on before it is asked about again.
+/// How often lasting observations are asked about again.
 const GLANCE: Duration = Duration::from_secs(1);
 
 struct Flow<'a> {
@@ -87,18 +87,19 @@ struct Flow<'a> {
     operations: Operations<'a>,
     client: Box<Datagrams>,
     out: Out,
-    room: Vec<u8>,
+    buffer: Vec<u8>,
 }
 
 enum Stop {
-    /// The first message has been permitted, and waits to be forwarded.
+    /// The first message was permitted, and waits to be forwarded.
     Admitted(Box<Granted>),
     Ended(RelayEnd),
 }
 
 enum Next {
-    Said(Side, usize),
-    /// What is observed may not be permitted any more.
+    /// A datagram of that length, from that side, is in the buffer.
+    Datagram(Side, usize),
+    /// Observations may no longer be permitted.
     Recheck,
     Settle,
     End(RelayEnd),
@@ -149,24 +150,24 @@ impl Flow<'_> {
                 Next::Settle => self.operations.settle(),
                 Next::Recheck => {
                     self.operations.begin_turn();
-                    for ended in self.machine.recheck(&mut self.operations.again()) {
+                    for ended in self.machine.recheck(&mut self.operations.recheck()) {
                         self.client.send(&ended.client);
                         if let Some((device, _)) = &mut device {
                             device.send(&ended.device);
                         }
                     }
                 }
-                Next::Said(from, length) => {
-                    let Self { machine, operations, out, room, .. } = self;
+                Next::Datagram(from, length) => {
+                    let Self { machine, operations, out, buffer, .. } = self;
                     operations.begin_turn();
-                    let datagram = room.get(..length).unwrap_or_default();
+                    let datagram = buffer.get(..length).unwrap_or_default();
                     if let Err(fault) = machine.read(from, datagram, operations, out) {
-                        tracing::trace!(%fault, "a datagram went nowhere");
+                        tracing::trace!(%fault, "a datagram was dropped");
                     }
                     if device.is_none() && !out.device.is_empty() {
                         return match operations.admitted() {
                             Some(granted) => Stop::Admitted(granted),
-                            // Nothing is for a device of which nothing was permitted.
+                            // Without a permitted message there is nothing for the device.
                             None => Stop::Ended(RelayEnd::Client),
                         };
                     }
@@ -195,14 +196,14 @@ impl Flow<'_> {
         }
     }
 
-    /// The next datagram, which is in `room` then.
+    /// Receives the next datagram into the buffer.
     fn poll(&mut self, cx: &mut Context<'_>, device: Option<&mut Messages>) -> Poll<Next> {
         if let Some(device) = device {
-            let mut into = ReadBuf::new(&mut self.room);
+            let mut into = ReadBuf::new(&mut self.buffer);
             match device.poll_receive(cx, &mut into) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(true)) => {
-                    return Poll::Ready(Next::Said(Side::Device, into.filled().len()));
+                    return Poll::Ready(Next::Datagram(Side::Device, into.filled().len()));
                 }
                 Poll::Ready(Ok(false)) => return Poll::Ready(Next::End(RelayEnd::Complete)),
                 Poll::Ready(Err(error)) => {
@@ -216,22 +217,23 @@ impl Flow<'_> {
             Poll::Ready(Err(_)) => Poll::Ready(Next::End(RelayEnd::Client)),
             Poll::Ready(Ok(None)) => Poll::Ready(Next::End(RelayEnd::Complete)),
             Poll::Ready(Ok(Some(datagram))) => {
-                let length = datagram.len().min(self.room.len());
-                if let (Some(room), Some(bytes)) =
-                    (self.room.get_mut(..length), datagram.get(..length))
+                let length = datagram.len().min(self.buffer.len());
+                if let (Some(buffer), Some(bytes)) =
+                    (self.buffer.get_mut(..length), datagram.get(..length))
                 {
-                    room.copy_from_slice(bytes);
+                    buffer.copy_from_slice(bytes);
                 }
-                Poll::Ready(Next::Said(Side::Client, length))
+                Poll::Ready(Next::Datagram(Side::Client, length))
             }
         }
     }
 
-    async fn leave(mut self, parting: CutNotice, why: Option<Why>) {
+    /// Ends the client's side.
+    async fn leave(mut self, notice: CutNotice, why: Option<Why>) {
         self.operations.settle();
         drop(self.operations.recorded().await);
         if let Some(why) = why {
-            parting.cut(why);
+            notice.cut(why);
         }
         self.client.close(why.unwrap_or(Why::Ended));
     }

@@ -1,4 +1,4 @@
-//! An inspected flow of bytes.
+//! Serves an inspected flow of bytes.
 
 use std::future::{pending, poll_fn};
 use std::io;
@@ -24,12 +24,12 @@ use crate::pipeline::held::{Granted, HeldLeases};
 use crate::pipeline::record::Ended;
 use crate::pipeline::relay::RelayEnd;
 
-/// How long a side gets to take the last words.
+/// How long a side may take to accept the last bytes.
 const PARTING: Duration = Duration::from_secs(1);
-/// How much may wait for one side before nothing more is read that could add to it.
+/// How many bytes may wait for one side before the flow stops reading.
 const WAITING: usize = 64 * 1024;
 
-/// Takes a flow from its first message to its end. `None` if nothing was ever permitted.
+/// Serves a flow from its first message to its end. Returns `None` if nothing was ever permitted.
 pub(super) async fn stream(
     means: &Means,
     approached: Approached,
@@ -41,7 +41,7 @@ pub(super) async fn stream(
     let granted = match flow.run(None, unadmitted(&approached)).await {
         Stop::Admitted(granted) => granted,
         stop => {
-            flow.leave(&stop).await;
+            flow.end_client(&stop).await;
             return None;
         }
     };
@@ -58,16 +58,16 @@ pub(super) async fn stream(
     let stop = match backend {
         DialedBackend::Stream(mut backend) => {
             let stop = flow.run(Some((&mut backend, &lease)), lease.over()).await;
-            flow.part(&stop, backend).await;
+            flow.end_device(&stop, backend).await;
             stop
         }
-        // The interface has come to travel otherwise since. Ours to have noticed before.
+        // The interface was declared anew as a datagram interface meanwhile.
         backend @ DialedBackend::Datagrams(_) => {
             backend.reset();
             Stop::Ended(RelayEnd::Mismatch)
         }
     };
-    flow.leave(&stop).await;
+    flow.end_client(&stop).await;
     let (outcome, reason, detail) = stop.outcome();
     Some(Ended {
         lease,
@@ -79,7 +79,7 @@ pub(super) async fn stream(
     })
 }
 
-/// A flow that is inspected, from the client's side.
+/// An inspected flow.
 struct Flow<'a> {
     machine: Box<dyn Machine>,
     operations: Operations<'a>,
@@ -87,17 +87,17 @@ struct Flow<'a> {
     out: Out,
     up: Lane,
     down: Lane,
-    /// Whose turn it is to be read first.
+    /// Which side is polled first in the next round.
     turn: Side,
-    /// What the machine had not read when its turn was over.
+    /// The sides of which the machine had not read everything when its turn was over.
     unread: Unread,
-    /// The device takes no more; what it still says is delivered.
-    deaf: bool,
-    /// A side has said what it may not. What was decided before is still sent.
+    /// The device accepts no more bytes. What it still sends is delivered.
+    device_closed: bool,
+    /// A side has broken the protocol. What was decided before is still sent.
     fault: Option<Fault>,
 }
 
-/// Of which side the machine had not read all when its turn was over.
+/// For each side, whether the machine had not read everything when its turn was over.
 #[derive(Default)]
 struct Unread {
     client: bool,
@@ -113,15 +113,15 @@ impl Unread {
     }
 }
 
-/// Why a flow does not go on, or not in this way.
+/// Why a flow stops, or why this phase of it does.
 enum Stop {
-    /// The first message has been permitted, and waits to be forwarded.
+    /// The first message was permitted, and waits to be forwarded.
     Admitted(Box<Granted>),
-    /// The machine has ended it, for that reason.
+    /// The machine has ended the flow, for that reason.
     Over(&'static str),
-    /// A side has said what it may not.
+    /// A side has broken the protocol.
     Fault(Fault),
-    /// Like any flow.
+    /// The flow ended like an uninspected one.
     Ended(RelayEnd),
 }
 
@@ -136,11 +136,11 @@ impl<'a> Flow<'a> {
     fn new(machine: Box<dyn Machine>, operations: Operations<'a>, wire: Box<dyn Wire>) -> Self {
         let (up, down) = (Lane::default(), Lane::default());
         let (out, turn, unread) = (Out::default(), Side::Client, Unread::default());
-        let (deaf, fault) = (false, None);
-        Self { machine, operations, wire, out, up, down, turn, unread, deaf, fault }
+        let (device_closed, fault) = (false, None);
+        Self { machine, operations, wire, out, up, down, turn, unread, device_closed, fault }
     }
 
-    /// Reads, asks and forwards, until something ends that.
+    /// Reads, asks and forwards, until the flow must stop.
     async fn run(
         &mut self,
         mut device: Option<(&mut BackendConnection, &HeldLeases)>,
@@ -180,7 +180,7 @@ impl<'a> Flow<'a> {
                         return stop;
                     }
                     if device.is_none() && !self.out.device.is_empty() {
-                        // Nothing is for a device of which nothing was permitted.
+                        // Without a permitted message there is nothing for the device.
                         return match self.operations.admitted() {
                             Some(granted) => Stop::Admitted(granted),
                             None => Stop::Ended(RelayEnd::Client),
@@ -208,21 +208,21 @@ impl<'a> Flow<'a> {
             }
         });
         if let Poll::Ready(Err(error)) = down {
-            tracing::trace!(%error, "a client takes no more");
+            tracing::trace!(%error, "a client accepts no more bytes");
             return Poll::Ready(Next::Stop(Stop::Ended(RelayEnd::Client)));
         }
         let up = match device {
-            Some((backend, lease)) if !self.deaf => {
+            Some((backend, lease)) if !self.device_closed => {
                 let moved = |bytes| lease.moved_up(bytes);
                 self.up.poll(cx, &mut self.out.device, Pin::new(&mut **backend), moved)
             }
-            _ => Poll::Ready(Ok(())),
+            Some(_) | None => Poll::Ready(Ok(())),
         };
         if let Poll::Ready(Err(error)) = &up {
-            tracing::trace!(%error, "a device takes no more");
-            self.deaf = true;
+            tracing::trace!(%error, "a device accepts no more bytes");
+            self.device_closed = true;
         }
-        if self.deaf {
+        if self.device_closed {
             self.out.device.clear();
         }
         let stop = self.fault.map(Stop::Fault).or(self.out.over.map(Stop::Over));
@@ -230,8 +230,8 @@ impl<'a> Flow<'a> {
             let done = down.is_ready() && up.is_ready();
             return if done { Poll::Ready(Next::Stop(stop)) } else { Poll::Pending };
         }
-        if self.down.ended && (self.deaf || self.up.ended) {
-            let end = if self.deaf { RelayEnd::Backend } else { RelayEnd::Complete };
+        if self.down.ended && (self.device_closed || self.up.ended) {
+            let end = if self.device_closed { RelayEnd::Backend } else { RelayEnd::Complete };
             return Poll::Ready(Next::Stop(Stop::Ended(end)));
         }
         if device.is_none() && self.up.ending && down.is_ready() {
@@ -241,9 +241,11 @@ impl<'a> Flow<'a> {
         self.turn = other(turn);
         for side in [turn, other(turn)] {
             let filled = match side {
-                Side::Client if self.up.ending || self.deaf || !self.has_room(WAITING) => continue,
+                Side::Client if self.up.ending || self.device_closed || !self.has_room(WAITING) => {
+                    continue;
+                }
                 Side::Device if self.down.ending => continue,
-                // A device that does not read may wait for being read.
+                // A device that does not read may be waiting until its own bytes are read.
                 Side::Device if !self.has_room(4 * WAITING) => continue,
                 side if *self.unread.by(side) => Poll::Ready(Ok(true)),
                 Side::Client => fill(cx, Pin::new(&mut self.wire)),
@@ -275,7 +277,7 @@ impl<'a> Flow<'a> {
             && self.up.waiting(&self.out.device) < for_device
     }
 
-    /// Has the machine read what a side has said.
+    /// Lets the machine read the bytes that a side has sent.
     async fn read(
         &mut self,
         side: Side,
@@ -291,7 +293,8 @@ impl<'a> Flow<'a> {
             Side::Client => Stop::Ended(RelayEnd::Client),
             Side::Device => Stop::Ended(RelayEnd::Backend),
         };
-        // What a machine is in the middle of needs no more bytes; those may be long in coming.
+        // A machine in the middle of a message continues without new bytes, which may be long in
+        // coming.
         let bytes = match std::mem::take(unread.by(side)) {
             true => &[],
             false => source.fill_buf().await.map_err(|_| broken())?,
@@ -314,12 +317,12 @@ impl<'a> Flow<'a> {
     }
 
     /// Ends the device's side.
-    async fn part(&mut self, stop: &Stop, mut backend: BackendConnection) {
+    async fn end_device(&mut self, stop: &Stop, mut backend: BackendConnection) {
         if matches!(stop, Stop::Ended(RelayEnd::Complete)) {
             return;
         }
-        // Between two messages only can anything be said.
-        let between = self.up.waiting(&self.out.device) == 0 && !self.deaf;
+        // Last messages can be sent only between two messages.
+        let between = self.up.waiting(&self.out.device) == 0 && !self.device_closed;
         if between && !self.up.ended {
             let mut last = Out::default();
             self.machine.parting(&mut self.operations, &mut last);
@@ -338,7 +341,7 @@ impl<'a> Flow<'a> {
     }
 
     /// Ends the client's side.
-    async fn leave(mut self, stop: &Stop) {
+    async fn end_client(mut self, stop: &Stop) {
         self.operations.settle();
         drop(self.operations.recorded().await);
         let why = match stop {
@@ -346,17 +349,17 @@ impl<'a> Flow<'a> {
             // Everything was delivered.
             Stop::Ended(RelayEnd::ClientLeft) => return,
             Stop::Ended(end) => end.why(),
-            // It has been told.
+            // The machine has told the client already.
             Stop::Fault(_) if self.out.over.is_some() => None,
             Stop::Fault(_) | Stop::Admitted(_) => Some(Why::Wrong),
         };
-        // The machine may have answered before it gave up.
+        // The machine may have sent an answer before it gave up.
         self.down.ending = why.is_none();
         let Self { mut down, mut out, mut wire, .. } = self;
         if why.is_none() || matches!(stop, Stop::Fault(_)) {
             let said = poll_fn(|cx| down.poll(cx, &mut out.client, Pin::new(&mut wire), |_| {}));
             if !matches!(timeout(PARTING, said).await, Ok(Ok(()))) {
-                tracing::trace!("a client did not take its last words");
+                tracing::trace!("a client did not accept its last bytes");
             }
         }
         if let Some(why) = why {
@@ -372,7 +375,7 @@ fn other(side: Side) -> Side {
     }
 }
 
-/// Whether a source has said something; `false` is its end.
+/// Polls whether a source has bytes; `false` is its end.
 fn fill<R: AsyncBufRead + ?Sized>(
     cx: &mut Context<'_>,
     source: Pin<&mut R>,

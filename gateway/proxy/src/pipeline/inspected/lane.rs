@@ -1,4 +1,4 @@
-//! What is on its way to one side of an inspected flow.
+//! The bytes that wait to be sent to one side of an inspected flow.
 
 use std::io;
 use std::pin::Pin;
@@ -6,21 +6,21 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
 
-/// What has been decided for one side, and is on its way there.
+/// The progress of sending decided bytes to one side.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
-    /// How much of it has been sent.
+    /// How many of the bytes were sent.
     sent: usize,
     unflushed: bool,
-    /// Nothing more will come; the side is to be told when all has been sent.
+    /// No more bytes will come. The side is shut down when all are sent.
     pub(super) ending: bool,
-    /// The side has been told.
+    /// The side was shut down.
     pub(super) ended: bool,
 }
 
 impl Lane {
-    /// Sends what can be sent now of `bytes`, which are emptied when all is. `Ready` when there is
-    /// nothing more to do.
+    /// Sends as many of `bytes` as can be sent now, and empties them when all are sent. Returns
+    /// `Ready` when there is nothing more to do.
     pub(super) fn poll<W: AsyncWrite + ?Sized>(
         &mut self,
         cx: &mut Context<'_>,
@@ -51,7 +51,7 @@ impl Lane {
         Poll::Ready(Ok(()))
     }
 
-    /// How much of `bytes` waits to be sent.
+    /// Returns how many of `bytes` wait to be sent.
     pub(super) fn waiting(&self, bytes: &[u8]) -> usize {
         bytes.len().saturating_sub(self.sent)
     }

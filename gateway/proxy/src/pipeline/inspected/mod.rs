@@ -1,5 +1,5 @@
-//! Flows of which each operation is decided: a machine of `doorward_inspect` names them, and what
-//! it lets out is what is forwarded.
+//! Inspected flows: the policy decides each operation. A machine of `doorward_inspect` names the
+//! operations, and only the bytes that it lets out are forwarded.
 
 mod begin;
 mod datagrams;
@@ -25,10 +25,10 @@ use super::approach::Approached;
 use super::record::Ended;
 use super::relay::Client;
 
-/// How long a client may stay without anything being permitted.
+/// How long a client may stay without a permitted operation.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Takes a flow from its first message to its end. `None` if nothing was ever permitted.
+/// Serves a flow from its first message to its end. Returns `None` if nothing was ever permitted.
 pub async fn inspect(means: &Means, approached: Approached, client: Client) -> Option<Ended> {
     let interface = &approached.interface;
     match (&approached.inspected.spoken, client) {
@@ -47,20 +47,23 @@ pub async fn inspect(means: &Means, approached: Approached, client: Client) -> O
             let machine = Box::new(Mqtt::new(interface, &subject, *options, fresh));
             flow::stream(means, approached, machine, wire).await
         }
-        (Inspection::Coap, Client::Datagrams(client, parting)) => {
+        (Inspection::Coap, Client::Datagrams(client, notice)) => {
             let Some(seed) = means.leases.nonce() else {
                 client.close(Why::Stopping);
                 return None;
             };
             let machine = Coap::new(interface, u64::from_ne_bytes(seed));
-            datagrams::exchange(means, approached, machine, client, parting).await
+            datagrams::exchange(means, approached, machine, client, notice).await
         }
-        // Of another kind than is spoken there: nobody is let in so.
-        (_, Client::Stream(wire)) => {
+        // The flow is of another kind than the protocol.
+        (Inspection::Coap, Client::Stream(wire)) => {
             wire.cut(Why::Wrong);
             None
         }
-        (_, Client::Datagrams(client, _)) => {
+        (
+            Inspection::Modbus(_) | Inspection::Http(_) | Inspection::Mqtt(_),
+            Client::Datagrams(client, _),
+        ) => {
             client.close(Why::Wrong);
             None
         }

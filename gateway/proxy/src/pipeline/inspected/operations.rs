@@ -1,9 +1,9 @@
-//! Decides the operations of one flow, and notes them.
+//! Decides the operations of one flow, and records them.
 
 use std::sync::Arc;
 
 use doorward_inspect::{Judge, Need};
-use doorward_model::{Action, DeviceId, InterfaceId, Path};
+use doorward_model::{Action, Path};
 use doorward_policies::{Cache, Decision, JournalError, Opinion, Permit, Record, Snapshot};
 use doorward_session::{Authorized, Refused};
 use smallvec::SmallVec;
@@ -16,13 +16,13 @@ use super::tally::Tally;
 use super::turn::Turn;
 use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
-use crate::pipeline::held::Granted;
+use crate::pipeline::held::{Granted, TargetIds};
 
-/// The operations of one flow: each is decided when it is named, and recorded.
+/// Decides and records the operations of one flow.
 ///
-/// The first message that is permitted is the flow's admission: each right that it needs is asked
-/// for like a flow, and by the first of them the flow lives. From then on operations are decided by
-/// the state of their moment.
+/// The first permitted message is the flow's admission. Each right that it needs is asked for like
+/// a flow, and the flow lives by the first of them. Later operations are decided by the state of
+/// their moment.
 pub(super) struct Operations<'a> {
     means: &'a Means,
     approached: &'a Approached,
@@ -33,23 +33,22 @@ pub(super) struct Operations<'a> {
 }
 
 enum Stage {
-    /// Nothing has been permitted yet.
+    /// No message has been permitted yet.
     Approached,
-    /// A message has been permitted that is about to be forwarded, as the first.
+    /// The first message was permitted, and is about to be forwarded.
     Granted(Box<Granted>),
-    /// The flow is admitted, at this interface of this device.
+    /// The flow is admitted, at this device and interface.
     Admitted(TargetIds),
 }
 
-/// Why an operation is refused if another interface has come under the name of the flow's.
+/// The refusal of an operation after another interface has taken the name.
 pub(super) const OTHER: &str = "unknown-interface";
-/// Why it is if the client itself has said that the flow is for something else.
+/// The refusal of an operation that the client itself has not asked for.
 pub(super) const UNWANTED: &str = "not-asked-for";
-/// How many answers a flow remembers.
+/// How many answers a flow caches.
 pub(super) const ANSWERS: usize = 256;
 
-type TargetIds = (Option<DeviceId>, Option<InterfaceId>);
-/// What can be asked about.
+/// An action on a path.
 type Right = (Action, Path);
 
 impl<'a> Operations<'a> {
@@ -59,7 +58,7 @@ impl<'a> Operations<'a> {
         Self { means, approached, cache, tally, turn, stage: Stage::Approached }
     }
 
-    /// What the first permitted message was granted; from now on the flow is admitted.
+    /// Returns the rights of the first permitted message, and marks the flow as admitted.
     pub(super) fn admitted(&mut self) -> Option<Box<Granted>> {
         let Stage::Granted(granted) = std::mem::replace(&mut self.stage, Stage::Approached) else {
             return None;
@@ -68,55 +67,56 @@ impl<'a> Operations<'a> {
         Some(granted)
     }
 
-    /// Nothing of the message that was permitted is forwarded after all: it does not admit the flow.
+    /// Notes that nothing of the permitted message is forwarded, so that it does not admit the
+    /// flow.
     pub(super) fn nothing_forwarded(&mut self) {
         if let Stage::Granted(_) = &self.stage {
             self.stage = Stage::Approached;
         }
     }
 
-    /// The state, for whoever waits until it changes.
+    /// Returns a receiver of the state.
     pub(super) fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.means.leases.snapshots()
     }
 
-    /// When what has been counted is to be recorded.
+    /// Returns when the counts must be recorded.
     pub(super) fn due(&self) -> Option<Instant> {
         self.tally.due()
     }
 
-    /// Records what has been counted.
+    /// Records the counts.
     pub(super) fn settle(&mut self) {
         self.tally.settle();
     }
 
-    /// What is to be recorded now.
+    /// Returns the records to be written now.
     pub(super) fn take(&mut self) -> Vec<Record> {
         self.tally.take()
     }
 
-    /// Hands over what is to be recorded, before anything of it is forwarded.
+    /// Hands the records to the audit log, before any of the operations is forwarded.
     ///
     /// # Errors
-    /// When it cannot be recorded, which the log then says; it must not be done.
+    /// When one cannot be recorded, which this logs. Then none of the operations may be done.
     pub(super) async fn recorded(&mut self) -> Result<(), JournalError> {
         let records = self.take();
         hand_over(self.means, self.approached, records).await
     }
 
-    /// Something of a peer's is about to be read.
+    /// Notes that bytes of a peer are about to be read.
     pub(super) fn begin_turn(&mut self) {
         self.turn.begin();
     }
 
-    /// Nothing more is read for now. If the flow has had its turn, others have theirs first.
+    /// Notes that nothing more is read for now. Yields if the flow has used up its turn.
     pub(super) async fn rest(&mut self) {
         if self.turn.end() {
             yield_now().await;
         }
     }
 
-    /// Notes what has become of an operation.
+    /// Notes the decision about an operation.
     fn note(&mut self, action: Action, path: &Path, opinion: Option<&Opinion>, refused: Refusal) {
         let Self { means, approached, tally, .. } = self;
         let epoch = opinion.map(|opinion| opinion.epoch);
@@ -125,7 +125,7 @@ impl<'a> Operations<'a> {
         });
     }
 
-    /// Asks for what a message needs as for a flow.
+    /// Asks for the rights of a message as for a flow.
     fn admit<'n>(&mut self, needs: impl Iterator<Item = &'n [Right]>) -> bool {
         let mut granted: SmallVec<[(&Right, Authorized); 2]> = SmallVec::new();
         let mut may = true;
@@ -157,15 +157,16 @@ impl<'a> Operations<'a> {
             let opinion = authorized.permit().opinion().clone();
             self.note(*action, path, Some(&opinion), None);
         }
-        // By the first right the flow lives. What the others are for is decided whenever it is done.
+        // The flow lives by the first right. The other rights are asked for again whenever they are
+        // used.
         let Some((_, first)) = granted.into_iter().next() else { return false };
         let (via, kind) = (self.approached.requested.via, Some(self.approached.kind()));
         self.stage = Stage::Granted(Box::new(Granted { first, more: vec![], via, kind }));
         true
     }
 
-    /// Asks for what a message needs, within the flow. What is refused is noted, and what is
-    /// permitted if it is done now.
+    /// Asks for the rights of a message within the flow. Notes every refusal, and the permitted
+    /// operations if `done` says that they are done now.
     fn decide<'n>(
         &mut self,
         needs: impl Iterator<Item = &'n [Right]>,
@@ -200,8 +201,8 @@ impl<'a> Operations<'a> {
         may
     }
 
-    /// The first right of a need that `asked` grants, and what it has granted. If it grants none,
-    /// each is noted as refused.
+    /// Returns the first right of a need that `asked` grants, with what it has granted. If it
+    /// grants none, each is noted as refused.
     fn first_of<'n, G>(
         &mut self,
         need: &'n [Right],
@@ -221,7 +222,7 @@ impl<'a> Operations<'a> {
         None
     }
 
-    /// Asks for what a message needs, as the flow's stage has it.
+    /// Asks for the rights of a message, by the flow's stage.
     fn meet<'n>(&mut self, needs: impl Iterator<Item = &'n [Right]> + Clone) -> bool {
         let wants = |need: &&[Right]| need.iter().any(|(action, _)| self.approached.wants(*action));
         if let Some(unwanted) = needs.clone().find(|need| !wants(need)) {
@@ -243,13 +244,14 @@ impl<'a> Operations<'a> {
         }
     }
 
-    /// Judges whether what has been permitted, and goes on, still is: only what is not is noted.
-    pub(super) fn again(&mut self) -> Again<'a, '_> {
-        Again(self)
+    /// Returns a judge of lasting operations: it decides whether they are still permitted, and notes
+    /// only refusals.
+    pub(super) fn recheck(&mut self) -> Recheck<'a, '_> {
+        Recheck(self)
     }
 }
 
-/// Why an operation is refused, in a word for the record; `None` if it is not.
+/// Why an operation is refused, in a word for the record; `None` if it is permitted.
 type Refusal = Option<&'static str>;
 
 impl Judge for Operations<'_> {
@@ -274,10 +276,10 @@ impl Judge for Operations<'_> {
     }
 }
 
-/// See [`Operations::again`].
-pub(super) struct Again<'a, 'o>(&'o mut Operations<'a>);
+/// See [`Operations::recheck`].
+pub(super) struct Recheck<'a, 'o>(&'o mut Operations<'a>);
 
-impl Again<'_, '_> {
+impl Recheck<'_, '_> {
     fn decide<'n>(&mut self, needs: impl Iterator<Item = &'n [Right]>) -> bool {
         match self.0.stage {
             Stage::Admitted(target) => self.0.decide(needs, target, false),
@@ -286,7 +288,7 @@ impl Again<'_, '_> {
     }
 }
 
-impl Judge for Again<'_, '_> {
+impl Judge for Recheck<'_, '_> {
     fn may(&mut self, action: Action, path: &Path) -> bool {
         self.decide(std::iter::once(&[(action, path.clone())][..]))
     }

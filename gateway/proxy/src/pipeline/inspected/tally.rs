@@ -1,4 +1,4 @@
-//! Counts operations that are alike, so that they make few records.
+//! Counts similar operations, so that they make few records.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,30 +8,31 @@ use doorward_model::{Action, Epoch, Path, PeerText};
 use doorward_policies::Record;
 use tokio::time::Instant;
 
-/// Over how long operations that are the same are counted.
+/// For how long equal operations are counted together.
 const WINDOW: Duration = Duration::from_secs(1);
-/// How many different ones are told apart at once. With more, those so far are written down.
+/// The most kinds that are counted apart. With more, the counts so far are recorded.
 const KINDS: usize = 256;
-/// How many refusals that differ are told apart within a second. The others are counted together:
-/// whoever may do nothing must not be able to fill the log by trying everything.
+/// The most kinds of refusals that are counted apart within a second. The others are counted
+/// together, so that a client without rights cannot fill the log by trying everything.
 const REFUSED: usize = 16;
 
-/// What operations of one flow are to be recorded: the first of a kind by itself and at once, what
-/// is the same within a second by its count, or also by itself.
+/// The records to be made of one flow's operations. The first operation of a kind is recorded at
+/// once. Equal ones within a second are counted, or recorded one by one.
 #[derive(Debug)]
 pub(super) struct Tally {
     counts: bool,
     kinds: HashMap<Kind, Counted>,
     since: Option<Instant>,
-    /// Kinds of refusals since then.
+    /// How many kinds of refusals there were since then.
     refused: usize,
     ready: Vec<Record>,
 }
 
-/// Operations that are the same: done or refused alike, for the same reasons, on the same.
+/// What equal operations share: the same action on the same path, permitted, or refused for the
+/// same reason.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Kind {
-    /// `None` if it could not be named, or is one of many.
+    /// `None` if the operation could not be read, or is one of many refusals.
     named: Option<(Action, Path, Option<PeerText>)>,
     refused: Option<&'static str>,
 }
@@ -44,13 +45,12 @@ struct Counted {
 }
 
 impl Tally {
-    /// Nothing yet. Whether what is the same is counted.
+    /// Returns an empty tally. `counts` says whether equal operations are counted.
     pub(super) fn new(counts: bool) -> Self {
         Self { counts, kinds: HashMap::new(), since: None, refused: 0, ready: Vec::new() }
     }
 
-    /// Notes an operation. `record` says what is to be recorded of it, and is asked only for the
-    /// first of its kind.
+    /// Notes an operation. `record` makes its record, and is called only for the first of its kind.
     pub(super) fn note(
         &mut self,
         (action, path, query): (Action, &Path, Option<&PeerText>),
@@ -62,7 +62,7 @@ impl Tally {
         self.count(Kind { named, refused }, epoch, record);
     }
 
-    /// Notes what was refused because it could not be named.
+    /// Notes a message that was refused because it could not be read as an operation.
     pub(super) fn note_unnamed(&mut self, refused: &'static str, record: impl FnOnce() -> Record) {
         self.count(Kind { named: None, refused: Some(refused) }, None, record);
     }
@@ -104,13 +104,13 @@ impl Tally {
         }
     }
 
-    /// When what has been counted is to be written down.
+    /// Returns when the counts must be recorded.
     pub(super) fn due(&self) -> Option<Instant> {
         let counted = self.kinds.values().any(|kind| kind.more > 0);
         self.since.filter(|_| counted).map(|since| since + WINDOW)
     }
 
-    /// Writes down what has been counted.
+    /// Records the counts.
     pub(super) fn settle(&mut self) {
         (self.since, self.refused) = (None, 0);
         self.write_down();
@@ -120,13 +120,13 @@ impl Tally {
         self.ready.extend(self.kinds.drain().filter_map(|(_, counted)| counted.rest()));
     }
 
-    /// What is to be recorded now.
+    /// Returns the records to be written now.
     pub(super) fn take(&mut self) -> Vec<Record> {
         std::mem::take(&mut self.ready)
     }
 }
 
-/// A refusal that is not told apart from others any more: where it was is all that is kept.
+/// Returns the record of refusals that are counted together. It keeps only the interface.
 fn beyond(record: Record) -> Record {
     let interface = |path: &PeerText| path.raw().split('/').next().map(PeerText::new);
     let path = record.path.as_ref().and_then(interface);
@@ -135,7 +135,7 @@ fn beyond(record: Record) -> Record {
 }
 
 impl Counted {
-    /// Those after the first.
+    /// Returns a record of the operations after the first, if there were any.
     fn rest(self) -> Option<Record> {
         let mut record = self.record;
         record.count = Some(self.more).filter(|more| *more > 0);
@@ -177,14 +177,14 @@ mod tests {
         note(&mut tally, "b", None, 1);
         assert_eq!(taken(&mut tally), [of("b", None)]);
         assert_eq!(tally.due(), Some(began + WINDOW));
-        // What is refused, or by another state, is another kind.
+        // A refusal is another kind. A decision by another state makes a new record.
         note(&mut tally, "a", Some("no-rule"), 1);
         assert_eq!(taken(&mut tally), [of("a", None)]);
         note(&mut tally, "a", None, 2);
         assert_eq!(taken(&mut tally), [of("a", Some(2)), of("a", None)]);
         note(&mut tally, "a", None, 2);
         tokio::time::advance(WINDOW).await;
-        // After its second it is the first again.
+        // After a second, the next operation counts as the first again.
         note(&mut tally, "a", None, 2);
         assert_eq!(taken(&mut tally), [of("a", Some(1)), of("a", None)]);
         tally.settle();
@@ -238,7 +238,7 @@ mod tests {
         tally.settle();
         let counted: u64 = tally.take().iter().filter_map(|one| one.count).sum();
         assert_eq!(counted + first.len() as u64, 20_000);
-        // In the next second it is told again what is tried.
+        // In the next second refusals are listed again.
         note(&mut tally, "x", Some("no-rule"), 1);
         assert_eq!(taken(&mut tally), [of("x", None)]);
     }

@@ -1,4 +1,4 @@
-//! How long one flow may decide before others have their turn.
+//! Bounds how long one flow may work before it yields.
 
 use std::time::Duration;
 
@@ -6,38 +6,38 @@ use tokio::time::Instant;
 
 /// How many questions one turn has.
 pub(super) const QUESTIONS: u32 = 128;
-/// How long one turn takes. A question that has begun is answered, and takes some tens of
+/// How long one turn lasts. A question that has begun is finished, which takes some tens of
 /// microseconds at most.
 pub(super) const TIME: Duration = Duration::from_micros(250);
 
-/// The work of one flow since others last had their turn. A flow whose peer says something all the
-/// time would otherwise hold a thread for as long as that goes on.
+/// The work of one flow since it last yielded. Without this bound, a flow whose peer sends all the
+/// time would hold a thread.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     questions: u32,
     worked: Duration,
-    /// Since when it works, while it does.
+    /// When the present work began.
     since: Option<Instant>,
 }
 
 impl Turn {
-    /// Work begins.
+    /// Notes that work begins.
     pub(super) fn begin(&mut self) {
         self.since = Some(Instant::now());
     }
 
-    /// A question is asked.
+    /// Notes that a question is asked.
     pub(super) fn ask(&mut self) {
         self.questions += 1;
     }
 
-    /// Whether others are to have their turn.
+    /// Returns whether the flow must yield.
     pub(super) fn is_over(&self) -> bool {
         let works = self.since.map_or(Duration::ZERO, |since| since.elapsed());
         self.questions >= QUESTIONS || self.worked + works >= TIME
     }
 
-    /// The work stops. Whether the turn is over: then another one has begun.
+    /// Notes that the work stops. Returns whether the turn is over; then the next turn has begun.
     pub(super) fn end(&mut self) -> bool {
         let is_over = self.is_over();
         if is_over {

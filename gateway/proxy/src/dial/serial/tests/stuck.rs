@@ -1,4 +1,4 @@
-//! Flows at a line that takes nothing until it is let.
+//! Tests flows at a line that takes no bytes until a test permits it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -7,19 +7,19 @@ use tokio::io::ReadBuf;
 
 use super::*;
 
-/// A line that takes nothing, or no more than it may, and keeps what is done with it.
+/// A line that takes a limited number of bytes, and records the requests to it.
 #[derive(Clone)]
 struct Stuck {
     done: Arc<Mutex<Vec<String>>>,
     taken: Arc<Mutex<Taken>>,
     in_force: InForce,
-    /// Answers nothing.
+    /// Never completes a request.
     silent: bool,
     /// Cannot be set to eight bits.
     stubborn: bool,
 }
 
-/// What a line has taken, how much it takes in all, and who waits until that is more.
+/// The bytes that a line has taken, its limit, and the task that waits for a higher limit.
 #[derive(Default)]
 struct Taken {
     bytes: Vec<u8>,
@@ -37,7 +37,7 @@ impl Stuck {
         String::from_utf8(self.taken.lock().unwrap().bytes.clone()).unwrap()
     }
 
-    /// It takes so much more.
+    /// Lets the line take `more` bytes.
     fn takes(&self, more: usize) {
         let mut taken = self.taken.lock().unwrap();
         taken.most += more;
@@ -125,7 +125,7 @@ async fn a_cut_discards_what_was_not_sent_and_puts_everything_back() {
         seat.write_all(&[255, 250, 44, 5, control, 255, 240]).await.unwrap();
         assert_eq!(read(&mut seat, 7).await[4], control);
     }
-    // NOTIFY-MODEMSTATE, once the mask is set: what they are, then what has changed.
+    // NOTIFY-MODEMSTATE, once the mask is set: first the current state, then the change.
     seat.write_all(&[255, 250, 44, 11, 0x11, 255, 240]).await.unwrap();
     assert_eq!(read(&mut seat, 7).await[3..5], [111, 0x11]);
     assert_eq!(read(&mut seat, 7).await[3..5], [107, 0]);
@@ -155,7 +155,8 @@ async fn a_cut_discards_what_was_not_sent_and_puts_everything_back() {
     assert!(seat.read(&mut [0]).await.is_err());
 }
 
-/// What was begun of a line and what somebody writes next would be a line that nobody may write.
+/// The beginning of a text line and the next writer's bytes could form a line that nobody may
+/// write.
 #[tokio::test]
 async fn a_line_of_which_only_whole_ones_may_be_written_is_not_cut_short() {
     let target: Target = "serial:/dev/ttyS0?line=no%20debug&line=reload*".parse().unwrap();
@@ -170,7 +171,7 @@ async fn a_line_of_which_only_whole_ones_may_be_written_is_not_cut_short() {
         let (line, lines) = (Stuck::new(settings), SerialLines::default());
         let mut seat = sit(&line, &lines).await;
         if by_purge {
-            // It is telnet.
+            // Makes the flow telnet.
             seat.write_all(&[255, 253, 3]).await.unwrap();
         }
         seat.write_all(said).await.unwrap();
@@ -190,7 +191,7 @@ async fn a_line_of_which_only_whole_ones_may_be_written_is_not_cut_short() {
         until(|| line.taken() == "no debug\rreload\r").await;
         assert!(!line.done().contains(&"Purge(ToLine)".to_owned()), "{:?}", line.done());
     }
-    // Of what has not begun, nothing is sent.
+    // A text line that has not begun is not sent.
     let (line, lines) = (Stuck::new(settings), SerialLines::default());
     let mut seat = sit(&line, &lines).await;
     seat.write_all(said).await.unwrap();
@@ -200,7 +201,8 @@ async fn a_line_of_which_only_whole_ones_may_be_written_is_not_cut_short() {
     assert_eq!(line.taken(), "");
 }
 
-/// With `line=`, whoever may control asks in vain: what is written would be read as something else.
+/// With `line=`, a client with the right to control cannot change the settings: the device would
+/// read other characters.
 #[tokio::test]
 async fn where_only_some_lines_may_be_written_nobody_sets_the_line() {
     let target: Target = "serial:/dev/ttyS0?line=show%20*".parse().unwrap();
@@ -211,8 +213,8 @@ async fn where_only_some_lines_may_be_written_nobody_sets_the_line() {
         lines.sit("a".into(), settings, Wants::ALL, async move { Ok(opened) }).await.unwrap()
     };
     let mut seat = sit().await.limited_to(target.lines()).unwrap();
-    // A speed, five bits, a parity, two stop bits, flow control, a break, DTR and RTS; and what is
-    // answered: what is in force.
+    // A speed, five bits, a parity, two stop bits, flow control, a break, DTR and RTS. Each answer
+    // gives the value in force.
     for (asked, answered) in [
         (&[1, 0, 0, 1, 0x2c][..], &[101, 0, 0, 0x25, 0x80][..]),
         (&[2, 5], &[102, 8]),
@@ -233,19 +235,19 @@ async fn where_only_some_lines_may_be_written_nobody_sets_the_line() {
     assert!(seat.remark().unwrap().starts_with("lines refused: 1, the last: show x"));
     seat.shutdown().await.unwrap();
     drop(seat);
-    // Nothing was asked of it but to wait, and to be put back.
+    // The line received only a request to wait, and was restored.
     until(|| line.done().last().is_some_and(|last| last == "restore")).await;
     assert_eq!(line.done(), ["Stop(Some(One))", "restore"]);
 }
 
-/// Of five or six bits, `M` is a carriage return.
+/// With five or six bits, the character `M` arrives as a carriage return.
 #[tokio::test]
 async fn lines_are_not_told_apart_on_fewer_than_seven_bits() {
     let target: Target = "serial+agent:a?line=show%20*".parse().unwrap();
     for (bits, told_apart) in
         [(DataBits::Five, false), (DataBits::Six, false), (DataBits::Seven, true)]
     {
-        // The agent has it set so, whatever is declared here.
+        // The agent has set the line so, whatever the interface declares.
         let set = LineSettings { bits, ..LineSettings::default() };
         let (line, lines) = (Stuck::new(set), SerialLines::default());
         let opened = line.clone();
@@ -255,7 +257,7 @@ async fn lines_are_not_told_apart_on_fewer_than_seven_bits() {
         assert_eq!(limited.is_ok(), told_apart, "{bits:?}");
         assert!(limited.is_ok() || matches!(limited, Err(DialError::Narrow)));
     }
-    // Somebody at another interface has set it so, and it was not put back.
+    // A flow at another interface has set the line so, and restoring it failed.
     let (mut line, lines) = (Stuck::new(LineSettings::default()), SerialLines::default());
     line.stubborn = true;
     let opened = line.clone();
@@ -286,7 +288,7 @@ async fn what_nobody_waits_for_any_more_is_given_up() {
     seat.write_all(b"never").await.unwrap();
     seat.shutdown().await.unwrap();
     drop(seat);
-    // Whoever sits down next waits for the line to be closed, and opens it anew.
+    // The next flow waits until the line is closed, and opens it again.
     tokio::time::sleep(Duration::from_secs(6)).await;
     assert_eq!(line.done(), ["Purge(ToLine)", "restore"]);
     let opened = line.clone();

@@ -8,8 +8,8 @@ use doorward_session::{Payload, Problem};
 use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderValue, Response};
 
-/// The answer to a request that is not forwarded. With too many, it may be made again `after` so
-/// long.
+/// Returns the answer to a refused request. `after` is when a client that asked too often may ask
+/// again.
 pub(super) fn refused(refusal: HttpRefusal, after: Option<Duration>) -> Response<Payload> {
     let kind = ProblemKind::of_status(refusal.status().as_u16());
     let problem = Problem::new(kind, refusal.to_string());
@@ -24,7 +24,7 @@ pub(super) fn refused(refusal: HttpRefusal, after: Option<Duration>) -> Response
     answer
 }
 
-/// The answer where the backend gave none, or none that can be one.
+/// Returns the answer for a backend that gave none, or none that can be passed on.
 pub(super) fn bad_gateway() -> Response<Payload> {
     Problem::new(ProblemKind::BadAnswer, "The interface gave no answer that can be passed on.")
         .into_response()

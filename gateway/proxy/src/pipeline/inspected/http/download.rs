@@ -1,4 +1,4 @@
-//! The content of an answer on its way to the client.
+//! The content of a response, from the backend to the client.
 
 use std::io;
 use std::pin::Pin;
@@ -15,14 +15,14 @@ use super::http1::Running;
 use super::pool::HttpConnection;
 use crate::pipeline::held::HeldLeases;
 
-/// The content of an answer on its way to the client: counted, and let through as long as the
-/// request's lease lives. Delivered in full, its connection is free again; dropped before, it is
-/// reset.
+/// The content of a response. It is counted, and passes as long as the request's lease lives. When
+/// the content is delivered in full, its connection is free again. A drop before that resets the
+/// connection.
 pub(super) struct Download {
     pub(super) flow: Arc<HttpFlow>,
     pub(super) body: Incoming,
     pub(super) lease: HeldLeases,
-    /// Where it is counted besides on the flow.
+    /// The leases that count these bytes besides those of the flow.
     pub(super) counted: Option<HeldLeases>,
     pub(super) connection: Option<HttpConnection>,
     /// Whether the connection may carry another request afterwards.
@@ -37,7 +37,7 @@ impl Download {
             if self.is_lasting {
                 self.flow.connections.give_back(connection);
             } else {
-                connection.part();
+                connection.end();
             }
         }
     }
@@ -87,7 +87,7 @@ impl Body for Download {
 
 impl Drop for Download {
     fn drop(&mut self) {
-        // Whoever knows its length does not ask whether there is more.
+        // A reader that knows the length does not poll for the end.
         if self.body.is_end_stream() {
             self.delivered();
         }

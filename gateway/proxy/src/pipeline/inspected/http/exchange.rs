@@ -1,4 +1,4 @@
-//! One request that is forwarded, and its answer.
+//! Forwards one request, and returns its response.
 
 use std::io;
 use std::sync::Arc;
@@ -22,17 +22,17 @@ use super::upgrade::Upgraded;
 use super::upload::{RequestContent, UnsentContent, Upload};
 use crate::pipeline::held::HeldLeases;
 
-/// What has come of a request that was forwarded.
+/// The outcome of a forwarded request.
 pub(super) enum BackendAnswer {
     Content(Response<Payload>),
-    /// Both sides speak something else from now on, once the client has had this head.
+    /// The protocol changes after the client has received this head.
     Upgraded(Response<Payload>, Upgraded),
 }
 
-/// That a request is over without an answer: the client has broken it off.
+/// The error of a request without a response, because the client has broken it off.
 pub(super) type RequestAborted = io::Error;
 
-/// Forwards a request, and makes its answer.
+/// Forwards a request, and returns the response for the client.
 pub(super) async fn exchange(
     flow: &Arc<HttpFlow>,
     permitted: PermittedRequest,
@@ -81,15 +81,16 @@ pub(super) async fn exchange(
     Ok(BackendAnswer::Content(Response::from_parts(head, download.boxed_unsync())))
 }
 
-/// Why a request has no answer of the backend's.
+/// Why the backend gave no response to a request.
 enum NotSent {
     Problem(Response<Payload>),
     Broken(hyper::Error),
 }
 
-/// Sends a request on a connection. One that a connection did not take any more is sent on
-/// another; the backend has seen nothing of it. Where that is not known, it is if it changes
-/// nothing (RFC 9110 section 9.2.2): a backend may end a connection while a request is on its way.
+/// Sends a request on a connection. A request that an idle connection did not accept is sent on
+/// another, because the backend has seen nothing of it. If that is unknown, only a safe request is
+/// sent again (RFC 9110 section 9.2.2): a backend may close a connection while a request is being
+/// sent.
 async fn send(
     flow: &HttpFlow,
     mut request: Request<Upload>,
@@ -105,7 +106,7 @@ async fn send(
                 connection.map_err(|problem| NotSent::Problem(problem.into_response()))?
             }
         };
-        // Now, and for each connection anew: a request may have waited for this one.
+        // For each connection anew, because the request may have waited for this one.
         let told = flow.introduce(request.headers_mut());
         told.map_err(|problem| NotSent::Problem(problem.into_response()))?;
         let again = if connection.is_used { again(&request, lease) } else { None };
@@ -124,7 +125,7 @@ async fn send(
     }
 }
 
-/// The same request, if it may be made twice.
+/// Returns a copy of the request, if it may be sent twice.
 fn again(request: &Request<Upload>, lease: &HeldLeases) -> Option<Request<Upload>> {
     if !request.method().is_safe() || !request.body().is_end_stream() {
         return None;
@@ -136,7 +137,7 @@ fn again(request: &Request<Upload>, lease: &HeldLeases) -> Option<Request<Upload
     Some(same)
 }
 
-/// Whether the connection has ended before there was an answer.
+/// Returns whether the connection ended before there was a response.
 fn has_ended(error: &hyper::Error) -> bool {
     let broke_off =
         || std::error::Error::source(error).is_some_and(|source| source.is::<io::Error>());
@@ -155,7 +156,7 @@ async fn not_answered(
         return Ok(BackendAnswer::Content(answer));
     }
     if error.is_user() {
-        // What the client was sending has broken off, and so does everything else.
+        // The client's content has broken off, so the request is over.
         return Err(io::Error::other(error));
     }
     tracing::info!(by = %flow.subject(), %error, "a backend gave no answer");
@@ -163,8 +164,8 @@ async fn not_answered(
     Ok(BackendAnswer::Content(bad_gateway()))
 }
 
-/// The names that a sender has announced for its trailer section: an HTTP/1.1 library sends no
-/// others.
+/// The names that a sender has announced for its trailer section. An HTTP/1.1 library sends no
+/// other trailers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Announced(Vec<HeaderValue>);
 
@@ -184,7 +185,7 @@ fn trailer_names(extensions: &http::Extensions) -> Announced {
     extensions.get::<Announced>().cloned().unwrap_or_default()
 }
 
-/// Announces those that are let through.
+/// Announces the trailers that may pass.
 fn announce(fields: &mut HeaderMap, announced: Announced) {
     let mut named = HeaderMap::new();
     for value in &announced.0 {

@@ -1,4 +1,4 @@
-//! An HTTP flow: what its requests have in common.
+//! An HTTP flow: the state that its requests share.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +17,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::answer::refused;
 use super::identity::IdentityField;
-use super::judge::{GrantedRight, Requests, TargetIds};
+use super::judge::{GrantedRight, Requests};
 use super::leased_stream::OwnPermit;
 use super::pool::{ConnectionPool, HttpConnection};
 use super::rates::every;
@@ -26,31 +26,31 @@ use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
 use crate::pipeline::authorize::{Requested, Via};
 use crate::pipeline::dial::{Dialed, DialedBackend, NotDialed};
-use crate::pipeline::held::{Granted, HeldLeases};
+use crate::pipeline::held::{Granted, HeldLeases, TargetIds};
 use crate::pipeline::inspected::PATIENCE;
 use crate::pipeline::inspected::begin::{NotBegun, begin, hand_over};
 use crate::pipeline::record::{Ended, FlowEnding, record};
 use crate::pipeline::relay::RelayEnd;
 use crate::problem::{forbidden, not_recorded, unreachable};
 
-/// One HTTP flow: what its requests have in common.
+/// The state that all requests of one HTTP flow share.
 pub(super) struct HttpFlow {
     pub(super) means: Means,
     pub(super) approached: Approached,
     pub(super) door: HttpInterface,
     pub(super) options: HttpOptions,
     pub(super) connections: ConnectionPool,
-    /// If the backend is told who asks.
+    /// Set if the backend must be told who asks.
     identity: Option<IdentityField>,
     requests: Mutex<Requests>,
-    /// Rung when something has been noted.
+    /// Notified when something has been noted for the record.
     noted: Notify,
     admitted: SetOnce<Admitted>,
-    /// The place in the audit log that is kept for the flow's end, and the backend's address.
+    /// The reserved ending in the audit log, and the backend's address.
     ending: Mutex<Option<(FlowEnding, String)>>,
 }
 
-/// What the first permitted request was granted.
+/// The rights of the first permitted request.
 pub(super) struct Admitted {
     pub(super) lease: HeldLeases,
     pub(super) target: TargetIds,
@@ -60,24 +60,32 @@ pub(super) struct Admitted {
 pub(super) struct PermittedRequest {
     pub(super) head: Parts,
     pub(super) forwarded: Forwarded,
-    /// It lives as long as the request does.
+    /// The lease of the request.
     pub(super) lease: HeldLeases,
-    /// What was asked about first.
+    /// The request's name in records.
     pub(super) asked: RequestName,
-    /// The connection that was dialed with the admission.
+    /// The connection that was dialed for the admission.
     pub(super) connection: Option<HttpConnection>,
 }
 
 impl HttpFlow {
-    /// `None` if the interface is none of HTTP, or its base has no spelling: ours.
+    /// Returns the flow; `None` if the interface does not speak HTTP, or its base URL cannot be
+    /// written. Ours.
     pub(super) fn new(means: Means, approached: Approached) -> Option<Self> {
         let Inspection::Http(options) = &approached.inspected.spoken else { return None };
         let options = HttpOptions::clone(options);
         let (host, port) = match (&options.host, approached.target.way()) {
             (Some(told), _) => (told.host.clone(), told.port.unwrap_or(80)),
             (None, Way::Tcp { host, port }) => (host.clone(), *port),
-            // The agent knows where it is.
-            (None, _) => (Host::Name("localhost".to_owned()), 80),
+            // The agent knows the address.
+            (
+                None,
+                Way::Unix { .. }
+                | Way::Serial { .. }
+                | Way::Process { .. }
+                | Way::Udp { .. }
+                | Way::Agent { .. },
+            ) => (Host::Name("localhost".to_owned()), 80),
         };
         let backend = HttpBackend::new(&host, port, &options.base).ok()?;
         let identity = options.identity.map(|ToldIdentity::Signed| {
@@ -106,7 +114,7 @@ impl HttpFlow {
         })
     }
 
-    /// Under what the audit log has it.
+    /// Returns the id under which the audit log has the flow.
     pub(super) fn id(&self) -> FlowId {
         self.approached.requested.id
     }
@@ -119,7 +127,7 @@ impl HttpFlow {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the interface takes one more request.
+    /// Takes one request from the interface's rate. Returns whether the rate allows it.
     pub(super) fn has_room(&self, target: TargetIds) -> bool {
         match (self.options.rate, target.1) {
             (Some(rate), Some(interface)) => self.means.rates.take(interface, rate),
@@ -128,7 +136,7 @@ impl HttpFlow {
         }
     }
 
-    /// Answers when the flow must end, and why.
+    /// Waits until the flow must end, and returns the cause.
     pub(super) async fn over(&self) -> Cause {
         let lease = async {
             match timeout(PATIENCE, self.admitted.wait()).await {
@@ -142,11 +150,11 @@ impl HttpFlow {
         }
     }
 
-    /// Decides a request by its head, and records that. The first that is permitted admits the
-    /// flow; until then they are to be decided one after the other.
+    /// Decides a request by its head, and records the decision. The first permitted request admits
+    /// the flow. Until then, callers must decide requests one after the other.
     ///
     /// # Errors
-    /// The answer, when it is not to be forwarded.
+    /// The response to a refused request.
     pub(super) async fn admit(
         &self,
         head: Parts,
@@ -193,13 +201,14 @@ impl HttpFlow {
         Ok(PermittedRequest { head, forwarded, lease, asked, connection })
     }
 
-    /// The answer to a refused request.
+    /// Returns the response to a refused request.
     pub(super) fn refused(&self, refusal: HttpRefusal) -> Response<Payload> {
         let after = self.options.rate.filter(|_| refusal == HttpRefusal::TooFast).map(every);
         refused(refusal, after)
     }
 
-    /// Notes and answers that a request is refused of which some was forwarded.
+    /// Records that a request was refused after a part of it was forwarded, and returns the
+    /// response.
     pub(super) async fn refuse(
         &self,
         asked: &RequestName,
@@ -215,13 +224,13 @@ impl HttpFlow {
     }
 
     /// Records that a request was cut while the flow goes on.
-    pub(super) async fn cut(&self, asked: &RequestName, cause: Cause) {
+    pub(super) async fn record_cut(&self, asked: &RequestName, cause: Cause) {
         let record = asked.record(&self.approached, self.means.clock.now(), None, None);
         let record = record.ended(Outcome::Cut, cause.as_str());
         drop(self.write(vec![record]).await);
     }
 
-    /// Admits the flow: its opening is recorded, then the operation, then the backend is dialed.
+    /// Admits the flow: records its opening, then the operation, then dials the backend.
     async fn begin(
         &self,
         granted: Granted,
@@ -235,20 +244,21 @@ impl HttpFlow {
             backend.reset();
             return Err(forbidden());
         };
-        let room = self.connections.room().await.map_err(|_| forbidden())?;
+        let slot = self.connections.slot().await.map_err(|_| forbidden())?;
         let connection = self.connections.begin(backend, lease.clone(), None).await;
         *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = Some((ending, address));
-        // Nobody else admits it: requests are decided one after the other until it is.
+        // Nothing else admits the flow, because requests are decided one after the other until
+        // then.
         drop(self.admitted.set(Admitted { lease: lease.clone(), target }));
         let connection = connection.map_err(|_| unreached())?;
-        Ok((lease, connection.with_room(room)))
+        Ok((lease, connection.with_slot(slot)))
     }
 
-    /// A connection for a request: one that is free, or one more, by a permit of its own.
+    /// Returns a connection for a request: an idle one, or a new one by a permit of its own.
     pub(super) async fn connection(&self, asked: &RequestName) -> Result<HttpConnection, Problem> {
-        let room = self.connections.room().await.map_err(|_| forbidden())?;
+        let slot = self.connections.slot().await.map_err(|_| forbidden())?;
         if let Some(connection) = self.connections.take_idle().await {
-            return Ok(connection.with_room(room));
+            return Ok(connection.with_slot(slot));
         }
         let Some(Admitted { lease: flow, target }) = self.admitted() else {
             return Err(forbidden());
@@ -271,24 +281,24 @@ impl HttpFlow {
         };
         let own = OwnPermit { lease, ending, address };
         let connection = self.connections.begin(backend, flow.clone(), Some(own)).await;
-        Ok(connection.map_err(|_| unreached())?.with_room(room))
+        Ok(connection.map_err(|_| unreached())?.with_slot(slot))
     }
 
-    /// Tells the backend who asks, in a request that is about to be sent, if it is to be told.
+    /// Writes who asks into a request that is about to be sent, if the backend must be told.
     ///
     /// # Errors
-    /// The answer, when it is and cannot be.
+    /// The response, when the backend cannot be told.
     pub(super) fn introduce(&self, fields: &mut HeaderMap) -> Result<(), Problem> {
         let Some(identity) = &self.identity else { return Ok(()) };
         identity.write(fields, self.means.clock.now())
     }
 
-    /// Hands records over, before anything of what they tell is done. An error is in the log.
+    /// Hands records to the audit log, before any of the operations is done. This logs an error.
     async fn write(&self, records: Vec<Record>) -> Result<(), JournalError> {
         hand_over(&self.means, &self.approached, records).await
     }
 
-    /// Records what is counted, whenever that is due. Never answers.
+    /// Records the counts whenever they are due. Never returns.
     pub(super) async fn count(&self) {
         loop {
             self.noted.notified().await;
@@ -299,7 +309,7 @@ impl HttpFlow {
         }
     }
 
-    /// Who asks.
+    /// Returns the subject of the flow.
     pub(super) fn subject(&self) -> &Subject {
         self.approached.requested.session.subject()
     }
@@ -313,8 +323,8 @@ impl HttpFlow {
         drop(self.write(records).await);
     }
 
-    /// What is to be recorded of the flow, once nothing of it runs any more. `None` if it never
-    /// was admitted.
+    /// Returns the end of the flow to record, after all its requests have stopped. `None` if the
+    /// flow was never admitted.
     pub(super) async fn ended(&self, end: RelayEnd) -> Option<Ended> {
         self.connections.ended().await;
         self.settle().await;
@@ -334,8 +344,8 @@ fn unreached() -> Problem {
     Problem::new(ProblemKind::Unreachable, "The interface could not be reached.")
 }
 
-/// Records that a flow, or one more connection of it, has not begun, and says so as far as the
-/// client may know.
+/// Records that a flow, or one more connection of it, did not begin. Returns the problem, as far as
+/// the client may know it.
 fn not_begun(why: NotBegun) -> Problem {
     match why {
         NotBegun::NotRecorded(ended) => {

@@ -1,4 +1,4 @@
-//! Clients that have ended their side and still wait for an answer.
+//! Clients that have ended their side and still wait for a response.
 
 use std::io;
 use std::pin::Pin;
@@ -12,22 +12,22 @@ use tokio::time::sleep;
 
 use super::preface::ClientStream;
 
-/// How long a client is answered that says nothing more: it may have ended its side only, or be
+/// How long a response to a client goes on after the client has ended its side. The client may be
 /// gone.
 const ANSWERED: Duration = Duration::from_secs(30);
 
-/// A client's end. When the client has ended its side, [`Silence`] begins.
+/// A client's stream. [`Silence`] begins when the client has ended its side.
 pub(super) struct Half {
     client: ClientStream,
     silence: Silence,
 }
 
-/// That a client says nothing more.
+/// Marks when the client has ended its side.
 #[derive(Clone, Default)]
 pub(super) struct Silence(Arc<SetOnce<()>>);
 
 impl Silence {
-    /// Answers when a client that says nothing more is not waited for any more.
+    /// Waits until the client has been silent for too long.
     pub(super) async fn over(&self) {
         self.0.wait().await;
         sleep(ANSWERED).await;
@@ -55,7 +55,7 @@ impl AsyncRead for Half {
         let before = into.filled().len();
         ready!(Pin::new(&mut this.client).poll_read(cx, into))?;
         if into.filled().len() == before && into.remaining() > 0 {
-            // It may be said more than once.
+            // The end may be read more than once.
             drop(this.silence.0.set(()));
         }
         Poll::Ready(Ok(()))

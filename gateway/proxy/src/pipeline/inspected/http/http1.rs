@@ -28,14 +28,14 @@ use crate::pipeline::relay::RelayEnd;
 /// How long a connection may be without a request before it is closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
-/// What a connection is busy with: one request at a time.
+/// The one request that a connection is busy with.
 #[derive(Default)]
 struct Current {
     lease: watch::Sender<Option<HeldLeases>>,
     upgraded: Mutex<Option<(OnUpgrade, Upgraded)>>,
 }
 
-/// A request that runs; dropped, it does no more.
+/// A running request. A drop marks it as done.
 pub(super) struct Running(Arc<Current>);
 
 impl Drop for Running {
@@ -50,7 +50,7 @@ impl Current {
         Running(Arc::clone(self))
     }
 
-    /// Answers when the request that runs must end, and why.
+    /// Waits until the running request must end, and returns the cause.
     async fn over(&self) -> Cause {
         let mut lease = self.lease.subscribe();
         loop {
@@ -70,7 +70,7 @@ impl Current {
         }
     }
 
-    /// Answers when nothing has run for long.
+    /// Waits until no request has run for [`KEEP_ALIVE`].
     async fn idle(&self) {
         let mut lease = self.lease.subscribe();
         loop {
@@ -85,7 +85,7 @@ impl Current {
     }
 }
 
-/// Serves a client that speaks HTTP/1.1. Dropped before it has ended, its connection is reset.
+/// Serves a client that speaks HTTP/1.1. A drop before the end resets its connection.
 pub(super) async fn serve(flow: &Arc<HttpFlow>, wire: ClientStream) -> RelayEnd {
     let current = Arc::new(Current::default());
     let service = service_fn(|request: Request<Incoming>| {
@@ -160,7 +160,7 @@ async fn answer(
             }
         }
         Err(refused) => {
-            // Whoever waits for a word before it sends content hears this instead.
+            // A client that waits for 100 (Continue) gets this response before it sends content.
             if !waits {
                 RequestContent::Http1(body).drain();
             }
@@ -171,7 +171,7 @@ async fn answer(
     Ok(response)
 }
 
-/// Whether the client waits for 100 (Continue) before it sends content.
+/// Returns whether the client waits for 100 (Continue) before it sends content.
 fn waits(fields: &HeaderMap) -> bool {
     fields.contains_key(http::header::EXPECT)
 }

@@ -28,22 +28,22 @@ use super::{HEAD, HEAD_TIME, PARTING};
 use crate::pipeline::held::HeldLeases;
 use crate::pipeline::relay::RelayEnd;
 
-/// What all requests of a connection may send before it is taken: the least that HTTP/2 knows
-/// (RFC 9113 section 6.9.2), ...
+/// The window of a connection for all its requests: the least that HTTP/2 allows (RFC 9113 section
+/// 6.9.2), ...
 const WINDOW: u32 = 65_535;
-/// ... and up to so many windows of streams, as far as there is room.
+/// ... plus up to this many windows of streams, as far as they can be reserved.
 const WINDOWS: usize = 4;
-/// What one answer may have waiting before its client takes it.
+/// How many bytes one response may buffer for its client.
 const SENT: usize = 64 * 1024;
-/// How many requests may run at the same time.
+/// The most requests that may run at the same time.
 const STREAMS: u32 = 100;
 /// How long a connection may be without a request before it is closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// Serves a client that speaks HTTP/2. Dropped before it has ended, its connection is reset.
+/// Serves a client that speaks HTTP/2. A drop before the end resets its connection.
 ///
-/// The streams are served on h2 itself: each is to be reset the moment its lease is cut, also while
-/// its client takes nothing.
+/// This uses h2 directly, because each stream must be reset at the moment when its lease is cut,
+/// even if its client reads nothing.
 pub(super) async fn serve(flow: &Arc<HttpFlow>, wire: ClientStream) -> RelayEnd {
     let mut streams = JoinSet::new();
     let end = tokio::select! {
@@ -82,7 +82,7 @@ async fn accept(flow: &Arc<HttpFlow>, wire: ClientStream, streams: &mut JoinSet<
             }
             () = sleep_until(since + KEEP_ALIVE), if streams.is_empty() => {
                 connection.graceful_shutdown();
-                // A client that says nothing to it is not waited for.
+                // Does not wait long for a client that does not react.
                 let rest = async { while let Some(Ok(_)) = connection.accept().await {} };
                 drop(timeout(PARTING, rest).await);
                 return RelayEnd::Complete;
@@ -90,11 +90,11 @@ async fn accept(flow: &Arc<HttpFlow>, wire: ClientStream, streams: &mut JoinSet<
         };
         match accepted {
             Some(Ok((request, respond))) => {
-                let stream = Stream::new(flow, request, respond);
+                let stream = RequestStream::new(flow, request, respond);
                 if flow.admitted().is_some() {
                     streams.spawn(stream.serve());
                 } else {
-                    // Until one is permitted, there is one after the other.
+                    // Until a request is permitted, they are decided one after the other.
                     streams.spawn(stream.admit().await);
                 }
             }
@@ -107,15 +107,15 @@ async fn accept(flow: &Arc<HttpFlow>, wire: ClientStream, streams: &mut JoinSet<
     }
 }
 
-/// One request, and where its answer goes.
-struct Stream {
+/// One request, and the sender of its response.
+struct RequestStream {
     flow: Arc<HttpFlow>,
     head: Parts,
     receive: RecvStream,
     respond: SendResponse<Bytes>,
 }
 
-impl Stream {
+impl RequestStream {
     fn new(
         flow: &Arc<HttpFlow>,
         request: Request<RecvStream>,
@@ -129,7 +129,7 @@ impl Stream {
         self.admit().await.await;
     }
 
-    /// Has the request decided; what is returned is the rest.
+    /// Decides the request, and returns the future that does the rest.
     async fn admit(self) -> impl Future<Output = ()> + Send + use<> {
         let Self { flow, mut head, receive, respond } = self;
         let protocol = head.extensions.remove::<Protocol>();
@@ -159,8 +159,8 @@ impl Stream {
     }
 }
 
-/// Runs a permitted request to its end. Cut, its stream is reset, and that is recorded: its
-/// neighbours, and so the flow, go on.
+/// Runs a permitted request to its end. If it is cut, its stream is reset, and the cut is recorded.
+/// The other streams, and so the flow, go on.
 async fn run(
     flow: &Arc<HttpFlow>,
     permitted: PermittedRequest,
@@ -171,11 +171,11 @@ async fn run(
     let (lease, asked) = (permitted.lease.clone(), permitted.asked.clone());
     let is_whole = answer(flow, permitted, source, tunnel, respond).await;
     if let Some(cause) = lease.cause().filter(|_| !is_whole) {
-        flow.cut(&asked, cause).await;
+        flow.record_cut(&asked, cause).await;
     }
 }
 
-/// Whether the request came to an end of its own.
+/// Answers a request. Returns whether it came to an end of its own.
 async fn answer(
     flow: &Arc<HttpFlow>,
     permitted: PermittedRequest,
@@ -190,7 +190,7 @@ async fn answer(
             respond.send_reset(Reason::CANCEL);
             return false;
         }
-        // The client has taken its request back.
+        // The client has cancelled its request.
         _ = poll_fn(|cx| respond.poll_reset(cx)) => return true,
         answer = exchange(flow, permitted, source, None) => answer,
     };
@@ -218,8 +218,8 @@ async fn answer(
     }
 }
 
-/// Sends an answer, as long as its request's lease lives; whether it did. One that does not end
-/// properly is reset.
+/// Sends a response, as long as the request's lease lives. Returns whether the lease lived to the
+/// end. A response that does not end properly is reset.
 async fn send(
     flow: &HttpFlow,
     mut response: Response<Payload>,
@@ -257,7 +257,7 @@ async fn send(
     if let Err(reason) = sent {
         stream.send_reset(reason);
     }
-    // A lease that was over just then may have been seen by whoever reads from the backend.
+    // The task that reads from the backend may have seen a lease that was cut just now.
     sent.is_ok() || lease.is_none_or(|lease| lease.cause().is_none())
 }
 
@@ -265,7 +265,7 @@ async fn send_all(stream: &mut SendStream<Bytes>, mut payload: Payload) -> Resul
     let gone = |_| Reason::CANCEL;
     loop {
         let frame = poll_fn(|cx| {
-            // A client that has had enough is not waited for until there is more.
+            // Does not wait for more content if the client has reset the stream.
             if stream.poll_reset(cx).is_ready() {
                 return Poll::Ready(Err(Reason::CANCEL));
             }

@@ -1,4 +1,4 @@
-//! Tells a backend who asks.
+//! Tells backends who asks.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,15 +11,15 @@ use jiff::Timestamp;
 use crate::problem::not_vouched;
 use crate::vouch::{Asker, NotVouched, Vouch, Vouched};
 
-/// How long what a backend is told must still be good when it is told: its clock may be ahead, and
+/// How long a statement must still be valid when it is sent. The backend's clock may be ahead, and
 /// a request takes a while.
 const LEFT: Duration = Duration::from_secs(30);
 
-/// In what a backend is told who asks. What clients say in `Doorward-*` is never forwarded.
+/// The field that tells the backend who asks. `Doorward-*` fields of clients are never forwarded.
 const FIELD: HeaderName = HeaderName::from_static("doorward-identity");
 
-/// What the backend of one flow is told of who asks. It is the same for all requests of the flow,
-/// so that not each has to be signed.
+/// The statement to the backend of one flow about who asks. All requests of the flow share it, so
+/// that not each has to be signed.
 pub(super) struct IdentityField {
     vouch: Arc<dyn Vouch>,
     subject: Subject,
@@ -35,8 +35,8 @@ struct SignedIdentity {
 }
 
 impl SignedIdentity {
-    /// Whether it may be told once more. Not if it is from a time that has not come yet: the clock
-    /// has been set.
+    /// Returns whether the statement may be sent once more. It may not if it was made in the
+    /// future, because the clock has been set back.
     fn is_good(&self, now: Timestamp) -> bool {
         self.since <= now && now.checked_add(LEFT).is_ok_and(|then| then <= self.until)
     }
@@ -52,10 +52,10 @@ impl IdentityField {
         Self { vouch, subject, door, flow, last: Mutex::default() }
     }
 
-    /// Writes it into a request that is sent at `now`, in place of what is there.
+    /// Writes the statement into a request that is sent at `now`, in place of what is there.
     ///
     /// # Errors
-    /// The answer, when nothing can be told; the request is not to be sent.
+    /// The response, when there is no statement. Then the request must not be sent.
     pub(super) fn write(&self, fields: &mut HeaderMap, now: Timestamp) -> Result<(), Problem> {
         let value = self.value(now).map_err(|error| {
             let by = &self.subject;
@@ -75,8 +75,9 @@ impl IdentityField {
         let Vouched { words, until } =
             self.vouch.vouch(&Asker { subject, door, flow: *flow }, now)?;
         let value = HeaderValue::from_maybe_shared(bytes::Bytes::from(words));
-        let mut value = value.map_err(|_| NotVouched("it fits in no header".to_owned()))?;
-        // For a minute it is as good as its subject to that backend, so it is in no log.
+        let mut value = value.map_err(|_| NotVouched("it is no valid header value".to_owned()))?;
+        // For a minute the statement stands for its subject at that backend, so it must not be
+        // logged.
         value.set_sensitive(true);
         *last = Some(SignedIdentity { value: value.clone(), since: now, until });
         Ok(value)
@@ -89,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    /// Numbers what it says, and fails at the fourth.
+    /// Counts its statements, and fails at the fourth.
     #[derive(Default)]
     struct Counting(AtomicUsize);
 
@@ -117,7 +118,7 @@ mod tests {
             (1, Some("user/alice web--box 0")),
             (30, Some("user/alice web--box 0")),
             (31, Some("user/alice web--box 1")),
-            // The clock was set back: nobody believes yet what was told.
+            // The clock was set back, so the backend would not accept the former statement yet.
             (5, Some("user/alice web--box 2")),
             (35, Some("user/alice web--box 2")),
             (36, None),

@@ -2,7 +2,7 @@
 
 use doorward_inspect::Judge;
 use doorward_inspect::http::{HttpRefusal, PermittedRequest, UnjudgedRequest};
-use doorward_model::{Action, DeviceId, InterfaceId, Path, PeerText};
+use doorward_model::{Action, Path, PeerText};
 use doorward_policies::{Cache, Opinion, Record};
 use doorward_session::{Authorized, Lease, Refused};
 use smallvec::SmallVec;
@@ -10,26 +10,23 @@ use tokio::time::Instant;
 
 use super::flow::HttpFlow;
 use super::request_name::RequestName;
-use crate::pipeline::held::{Granted, HeldLeases};
+use crate::pipeline::held::{Granted, HeldLeases, TargetIds};
 use crate::pipeline::inspected::operations::{ANSWERS, OTHER, UNWANTED};
 use crate::pipeline::inspected::tally::Tally;
 use crate::pipeline::inspected::turn::Turn;
 
-/// The device and the interface behind the names.
-pub(super) type TargetIds = (Option<DeviceId>, Option<InterfaceId>);
-
-/// What the requests of one flow have in common when they are decided.
+/// What the decisions of one flow's requests share.
 pub(super) struct Requests {
     cache: Cache,
     tally: Tally,
     turn: Turn,
 }
 
-/// What a request has been granted.
+/// The right that a request was granted.
 pub(super) enum GrantedRight {
-    /// The flow's admission: it is the first that is permitted.
+    /// The flow's admission, by the first permitted request.
     Flow(Box<Granted>),
-    /// To run, within the flow.
+    /// The right to run within the flow.
     Request(HeldLeases),
 }
 
@@ -55,7 +52,7 @@ enum By {
 }
 
 impl Rights<'_> {
-    /// Asks for one.
+    /// Asks for one right.
     fn ask(&mut self, action: Action, path: &Path) -> Result<Had, (Option<Opinion>, &'static str)> {
         let (means, requested) = (&self.flow.means, &self.flow.approached.requested);
         if !self.flow.approached.wants(action) {
@@ -107,24 +104,25 @@ impl Judge for Rights<'_> {
 }
 
 impl Requests {
-    /// Those of a flow of which none has come yet. Whether what is the same is counted.
+    /// Returns the state of a flow without requests. `counts` says whether equal operations are
+    /// counted.
     pub(super) fn new(counts: bool) -> Self {
         let (cache, tally) = (Cache::of(ANSWERS), Tally::new(counts));
         Self { cache, tally, turn: Turn::default() }
     }
 
-    /// A request is about to be read and decided.
+    /// Notes that a request is about to be read and decided.
     pub(super) fn begin_turn(&mut self) {
         self.turn.begin();
         self.turn.ask();
     }
 
-    /// It has been. Whether the flow has had its turn, and others are to have theirs.
+    /// Notes that the request was decided. Returns whether the flow must yield.
     pub(super) fn end_turn(&mut self) -> bool {
         self.turn.end()
     }
 
-    /// Decides a request, and notes what has become of it. `query` is what is recorded of its query.
+    /// Decides a request, and notes the decision. `query` is the part of the query to record.
     pub(super) fn decide(
         &mut self,
         flow: &HttpFlow,
@@ -150,7 +148,7 @@ impl Requests {
         let permitted = judged?;
         let interface = admitted.unwrap_or_else(|| match had.first() {
             Some(Had { by: By::Flow(authorized), .. }) => authorized.permit().behind(),
-            _ => (None, None),
+            Some(Had { by: By::Request(_), .. }) | None => (None, None),
         });
         let why = (!flow.has_room(interface)).then_some(HttpRefusal::TooFast);
         let mut first = None;
@@ -175,13 +173,13 @@ impl Requests {
                 GrantedRight::Flow(Box::new(Granted { first, more, via, kind }))
             }
             (None, Some((first, more))) => GrantedRight::Request(HeldLeases::new(first, more)),
-            // It has asked for nothing at all: ours, and nothing was granted.
-            _ => return Err(HttpRefusal::Forbidden),
+            // A request without rights grants nothing. The gateway erred.
+            (Some(_), Some(_)) | (None, None) => return Err(HttpRefusal::Forbidden),
         };
         first.map(|asked| (permitted, right, asked)).ok_or(HttpRefusal::Forbidden)
     }
 
-    /// Notes what could not even be named.
+    /// Notes a request that was refused because it could not be read.
     pub(super) fn refuse_unnamed(
         &mut self,
         flow: &HttpFlow,
@@ -195,22 +193,22 @@ impl Requests {
         });
     }
 
-    /// Notes that a request was refused after all.
+    /// Notes that a request was refused after it had been permitted.
     pub(super) fn refuse(&mut self, flow: &HttpFlow, named: &RequestName, why: HttpRefusal) {
         note(&mut self.tally, flow, named, None, Some(why.word()));
     }
 
-    /// What is to be recorded now.
+    /// Returns the records to be written now.
     pub(super) fn take(&mut self) -> Vec<Record> {
         self.tally.take()
     }
 
-    /// When what has been counted is to be recorded.
+    /// Returns when the counts must be recorded.
     pub(super) fn due(&self) -> Option<Instant> {
         self.tally.due()
     }
 
-    /// Records what has been counted.
+    /// Records the counts.
     pub(super) fn settle(&mut self) {
         self.tally.settle();
     }

@@ -1,4 +1,4 @@
-//! A connection to a backend, for the HTTP library.
+//! A connection to a backend, as the HTTP library uses it.
 
 use std::fmt;
 use std::io;
@@ -12,8 +12,8 @@ use crate::dial::BackendConnection;
 use crate::pipeline::held::HeldLeases;
 use crate::pipeline::record::{Ended, FlowEnding, record};
 
-/// A connection to the backend, for an HTTP library to speak on. What moves is counted on its
-/// leases. Dropped before it has been shut down, it is reset; and its end is recorded.
+/// A connection to the backend for the HTTP library. It counts its bytes on its leases. A drop
+/// before the shutdown resets it. The drop records the end.
 pub(super) struct LeasedStream {
     backend: Option<BackendConnection>,
     flow: HeldLeases,
@@ -21,7 +21,7 @@ pub(super) struct LeasedStream {
     ended: bool,
 }
 
-/// What a connection has that is not the flow's first: a permit of its own.
+/// The permit of a connection that is not the flow's first.
 pub(super) struct OwnPermit {
     pub(super) lease: HeldLeases,
     pub(super) ending: FlowEnding,

@@ -1,18 +1,18 @@
-//! HTTP flows: requests come over HTTP/1.1 or HTTP/2, and go to the backend over HTTP/1.1.
+//! HTTP flows. Requests come over HTTP/1.1 or HTTP/2, and go to the backend over HTTP/1.1.
 //!
 //! ```text
-//! client ─http1│http2→ Flow::admit ─→ exchange ─→ Lines ─→ backend
-//!                      read, judge,   forward,    one connection for
-//!                      record         answer      one request at a time
+//! client ─http1│http2→ HttpFlow::admit ─→ exchange ─→ ConnectionPool ─→ backend
+//!                      read, judge,       forward,    one connection for
+//!                      record             answer      one request at a time
 //! ```
 //!
-//! The first request that is permitted admits the flow, and dials. Every request holds a lease of
-//! its own for as long as it runs: to the last byte of its answer, or of its upgrade. When that is
-//! cut, the answer does not look complete: the connection is reset (HTTP/1.1), or the stream
-//! (HTTP/2), whose neighbours go on. When the lease of the admission is cut, the flow is.
+//! The first permitted request admits the flow, and dials. Every request holds a lease of its own
+//! until the last byte of its response, or of its upgrade. When this lease is cut, the response
+//! does not look complete: over HTTP/1.1 the connection is reset, and over HTTP/2 only the stream.
+//! When the lease of the admission is cut, the whole flow is.
 //!
-//! Connections to the backend belong to one flow, so nothing that one session has done to one
-//! (`Connection`, NTLM) reaches another.
+//! Connections to the backend belong to one flow. So nothing that one session has done to a
+//! connection (`Connection`, NTLM) reaches another session.
 
 mod answer;
 mod download;
@@ -46,17 +46,17 @@ use super::super::approach::Approached;
 use super::super::record::Ended;
 use super::super::relay::RelayEnd;
 
-/// How long the head of a request may take.
+/// How long the head of a request may take to arrive.
 const HEAD_TIME: Duration = Duration::from_secs(30);
-/// The longest head, in bytes: a request line and the fields that one message may have.
+/// The longest head, in bytes: the request line and all fields.
 const HEAD: usize = 64 * 1024;
-/// How many fields a head may have before a library refuses it, less politely than
-/// [`FIELDS`](doorward_inspect::http::FIELDS) does.
+/// The most fields of a head that the HTTP library accepts.
+/// [`FIELDS`](doorward_inspect::http::FIELDS) is smaller, and its refusal has a proper response.
 const HEAD_FIELDS: usize = 128;
-/// How long an end may take to be said.
+/// How long the end of a connection may take to be sent.
 const PARTING: Duration = Duration::from_secs(1);
 
-/// Takes a flow from its first request to its end. `None` if nothing was ever permitted.
+/// Serves a flow from its first request to its end. Returns `None` if nothing was ever permitted.
 pub(super) async fn serve(
     means: &Means,
     approached: Approached,

@@ -17,59 +17,59 @@ use super::{HEAD, HEAD_FIELDS, PARTING};
 use crate::dial::BackendConnection;
 use crate::pipeline::held::HeldLeases;
 
-/// How many connections to its backend one flow may have; more requests wait.
+/// The most connections of one flow to its backend. Further requests wait.
 const CONNECTIONS: usize = 16;
 
 /// The connections of one flow to its backend.
 #[derive(Debug)]
 pub(super) struct ConnectionPool {
     idle: Mutex<Vec<HttpConnection>>,
-    room: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     tasks: TaskTracker,
 }
 
-/// A connection that speaks HTTP/1.1, and is nobody else's. Dropped, it is reset.
+/// A connection that speaks HTTP/1.1, for one request at a time. A drop resets it.
 #[derive(Debug)]
 pub(super) struct HttpConnection {
     pub(super) send: SendRequest<Upload>,
-    /// Whether it has carried a request before.
+    /// Whether the connection has carried a request before.
     pub(super) is_used: bool,
-    /// The lease that it was dialed under, unless that is the flow's.
+    /// The lease of the connection, unless it is the flow's.
     lease: Option<HeldLeases>,
     busy: Arc<AtomicBool>,
     end: oneshot::Sender<()>,
-    room: Option<OwnedSemaphorePermit>,
+    slot: Option<OwnedSemaphorePermit>,
 }
 
 impl ConnectionPool {
     pub(super) fn new() -> Self {
-        let (idle, room) = (Mutex::default(), Arc::new(Semaphore::new(CONNECTIONS)));
-        Self { idle, room, tasks: TaskTracker::new() }
+        let (idle, slots) = (Mutex::default(), Arc::new(Semaphore::new(CONNECTIONS)));
+        Self { idle, slots, tasks: TaskTracker::new() }
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<HttpConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Room for one more request that is on its way.
-    pub(super) async fn room(&self) -> io::Result<OwnedSemaphorePermit> {
-        Arc::clone(&self.room).acquire_owned().await.map_err(io::Error::other)
+    /// Waits for a slot for one more request.
+    pub(super) async fn slot(&self) -> io::Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.slots).acquire_owned().await.map_err(io::Error::other)
     }
 
-    /// A connection that has nothing to do, if there is one.
+    /// Returns an idle connection, if there is one.
     pub(super) async fn take_idle(&self) -> Option<HttpConnection> {
         loop {
             let mut connection = self.idle().pop()?;
             let gone = connection.busy.swap(true, Ordering::SeqCst);
             let cut = connection.lease.as_ref().is_some_and(|lease| lease.cause().is_some());
-            // It may just have been closed by the backend.
+            // The backend may just have closed the connection.
             if !gone && !cut && connection.send.ready().await.is_ok() {
                 return Some(connection);
             }
         }
     }
 
-    /// A new connection, for one request first.
+    /// Starts HTTP on a new connection, and returns it for its first request.
     pub(super) async fn begin(
         &self,
         backend: BackendConnection,
@@ -84,27 +84,27 @@ impl ConnectionPool {
         let (end, ended) = oneshot::channel();
         let busy = Arc::new(AtomicBool::new(true));
         self.tasks.spawn(run(connection, lease.clone(), Arc::clone(&busy), ended));
-        Ok(HttpConnection { send, is_used: false, lease, busy, end, room: None })
+        Ok(HttpConnection { send, is_used: false, lease, busy, end, slot: None })
     }
 
-    /// Gives a connection back on which a request has been answered in full.
+    /// Returns a connection to the pool after its request was answered in full.
     pub(super) fn give_back(&self, mut connection: HttpConnection) {
         if connection.lease.as_ref().is_some_and(|lease| lease.cause().is_some()) {
             return;
         }
         connection.is_used = true;
-        // Whoever waits for the room is to find the connection, and not to dial one more.
-        let room = connection.room.take();
+        // A request that waits for the slot must find this connection, so the slot is freed last.
+        let slot = connection.slot.take();
         connection.busy.store(false, Ordering::SeqCst);
         self.idle().push(connection);
-        drop(room);
+        drop(slot);
     }
 
-    /// Ends all that have nothing to do, and waits until none is open.
+    /// Ends all idle connections, and waits until none is open.
     pub(super) async fn ended(&self) {
-        self.room.close();
+        self.slots.close();
         let idle = std::mem::take(&mut *self.idle());
-        idle.into_iter().for_each(HttpConnection::part);
+        idle.into_iter().for_each(HttpConnection::end);
         self.tasks.close();
         // Each is reset after a second at the latest.
         drop(timeout(PARTING + Duration::from_secs(1), self.tasks.wait()).await);
@@ -112,14 +112,14 @@ impl ConnectionPool {
 }
 
 impl HttpConnection {
-    /// The same, with its place among those that are in use.
-    pub(super) fn with_room(mut self, room: OwnedSemaphorePermit) -> Self {
-        self.room = Some(room);
+    /// Returns the connection with its slot among those in use.
+    pub(super) fn with_slot(mut self, slot: OwnedSemaphorePermit) -> Self {
+        self.slot = Some(slot);
         self
     }
 
-    /// Ends it properly.
-    pub(super) fn part(self) {
+    /// Ends the connection properly.
+    pub(super) fn end(self) {
         let Self { send, end, .. } = self;
         drop(send);
         if end.send(()).is_err() {
@@ -128,8 +128,8 @@ impl HttpConnection {
     }
 }
 
-/// Has a connection speak until it is over: nobody has a use for it any more, or its lease is cut
-/// while it has nothing to do. A request that is on its way then has a lease of its own.
+/// Drives a connection until it is over: until the flow no longer needs it, or its lease is cut
+/// while it is idle. A running request has a lease of its own.
 async fn run(
     connection: http1::Connection<TokioIo<LeasedStream>, Upload>,
     lease: Option<HeldLeases>,

@@ -1,4 +1,4 @@
-//! Tells HTTP/2 from HTTP/1.1 by the first bytes.
+//! Tells HTTP/2 from HTTP/1.1 by the first bytes of a client.
 
 use std::io;
 
@@ -7,13 +7,14 @@ use doorward_session::Wire;
 use doorward_wire::Ahead;
 use tokio::io::AsyncBufReadExt as _;
 
-/// What an HTTP/2 client says first (RFC 9113 section 3.4), and no HTTP/1.1 client.
+/// The first bytes of an HTTP/2 client (RFC 9113 section 3.4). No HTTP/1.1 client sends them.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A client's end of which something has been read ahead.
+/// A client's stream, of which some bytes were read ahead.
 pub(super) type ClientStream = Ahead<Box<dyn Wire>>;
 
-/// Whether a client speaks HTTP/2, and all that it has said.
+/// Reads the first bytes of a client. Returns whether it speaks HTTP/2, and the stream with all its
+/// bytes.
 pub(super) async fn speaks_http2(mut wire: Box<dyn Wire>) -> io::Result<(bool, ClientStream)> {
     let mut head = BytesMut::with_capacity(PREFACE.len());
     loop {

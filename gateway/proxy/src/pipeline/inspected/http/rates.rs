@@ -1,4 +1,4 @@
-//! How often a subject may ask at an interface with a `rate`.
+//! The request rates of interfaces that have a `rate`.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -9,11 +9,11 @@ use doorward_inspect::http::Rate;
 use doorward_model::{InterfaceId, RequestRate};
 use tokio::time::Instant;
 
-/// How many buckets there are before those are forgotten that are full.
+/// With this many buckets, those that are full are forgotten.
 const BUCKETS: usize = 1024;
 
-/// How many requests each interface has taken of late, whoever made them and in however many
-/// flows. There is a bucket for each that has a bound and is used.
+/// How many requests each interface has taken of late, from all subjects and flows together. There
+/// is one bucket for each interface with a rate that is in use.
 #[derive(Clone, Debug)]
 pub struct Rates(Arc<Inner>);
 
@@ -30,7 +30,7 @@ impl Default for Rates {
 }
 
 impl Rates {
-    /// Whether `interface` takes one more request.
+    /// Takes one request from the rate of `interface`. Returns whether the rate allows it.
     pub(super) fn take(&self, interface: InterfaceId, rate: RequestRate) -> bool {
         let now = self.0.begin.elapsed();
         let mut buckets = self.0.buckets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,7 +45,7 @@ impl Rates {
     }
 }
 
-/// After how long there is room for one more request.
+/// Returns after how long the rate allows one more request.
 pub(super) fn every(rate: RequestRate) -> Duration {
     Duration::from_secs(u64::from(rate.seconds)) / rate.count.max(1)
 }

@@ -1,4 +1,4 @@
-//! What a request is called in records.
+//! The name of a request in records.
 
 use doorward_model::{Action, Path, PeerText};
 use doorward_policies::{Opinion, Record};
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::pipeline::approach::Approached;
 
-/// What a request asks for first, and its query as far as that is recorded.
+/// The first right that a request asks for, and the part of its query to record.
 #[derive(Clone, Debug)]
 pub(super) struct RequestName {
     pub(super) action: Action,
@@ -15,7 +15,7 @@ pub(super) struct RequestName {
 }
 
 impl RequestName {
-    /// A record of it that was permitted, or refused for that reason.
+    /// Returns a record of the request: permitted, or refused for the reason `refused`.
     pub(super) fn record(
         &self,
         approached: &Approached,

@@ -1,4 +1,4 @@
-//! Requests after which both sides speak something else.
+//! Requests after which both sides change the protocol.
 
 use std::io;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use super::preface::ClientStream;
 use crate::pipeline::held::HeldLeases;
 use crate::pipeline::relay::{RelayEnd, both};
 
-/// A request after whose answer both sides speak something else, such as WebSocket.
+/// A request after whose response both sides change the protocol, such as to WebSocket.
 pub(super) struct Upgraded {
     pub(super) lease: HeldLeases,
-    /// Where it is counted besides on the flow.
+    /// The leases that count these bytes besides those of the flow.
     pub(super) counted: Option<HeldLeases>,
     pub(super) backend: OnUpgrade,
     pub(super) connection: HttpConnection,
@@ -28,8 +28,8 @@ pub(super) struct Upgraded {
 }
 
 impl Upgraded {
-    /// Moves bytes between a client that spoke HTTP/1.1 and the backend, as long as the request's
-    /// lease and the flow live.
+    /// Moves bytes between a client that spoke HTTP/1.1 and the backend, as long as the leases of
+    /// the request and of the flow live.
     pub(super) async fn relay_http1(self, flow: &Arc<HttpFlow>, client: OnUpgrade) -> RelayEnd {
         let Self { lease, counted, backend, connection, running } = self;
         let over = async {
@@ -48,12 +48,13 @@ impl Upgraded {
         if let Some(why) = end.why() {
             client.into_stream().cut(why);
         }
-        // What has not been shut down by now is reset.
+        // A connection that was not shut down by now is reset.
         drop((backend, connection, running));
         end
     }
 
-    /// The same for a client that spoke HTTP/2; whoever ends the flow drops this.
+    /// Does the same for a client that spoke HTTP/2. The owner of the flow drops this future when
+    /// the flow ends.
     pub(super) async fn relay_http2(self, mut client: StreamWire) -> RelayEnd {
         let Self { lease, counted, backend, connection, .. } = self;
         let Ok(mut backend) = backend_of(backend).await else {

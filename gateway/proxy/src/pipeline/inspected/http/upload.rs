@@ -1,4 +1,4 @@
-//! The content of a request on its way to the backend.
+//! The content of a request, from the client to the backend.
 
 use std::io;
 use std::pin::Pin;
@@ -16,17 +16,17 @@ use tokio::sync::oneshot;
 
 use crate::pipeline::held::HeldLeases;
 
-/// How much is still taken of content that is not forwarded, ...
+/// How many bytes of content are still read that is not forwarded, ...
 const DRAINED: usize = 16 * 1024 * 1024;
 /// ... and for how long.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
-/// The content of a request, as it comes from the client.
+/// The content of a request, as the client sends it.
 #[derive(Debug)]
 pub(super) enum RequestContent {
     Http1(Incoming),
     Http2(RecvStream),
-    /// There is none.
+    /// The request has no content.
     Nothing,
 }
 
@@ -76,8 +76,8 @@ impl Body for RequestContent {
 }
 
 impl RequestContent {
-    /// Takes what is still coming, within bounds, and throws it away, while the answer is on its
-    /// way: there are clients that hear no answer before they have said everything.
+    /// Reads and discards the rest, within bounds, while the response is sent. There are clients
+    /// that read no response before they have sent everything.
     pub(super) fn drain(mut self) {
         if self.is_end_stream() {
             return;
@@ -91,25 +91,26 @@ impl RequestContent {
                 }
             }
         };
-        // Late is as good as too much. It ends with the connection anyway.
+        // A timeout ends the draining like too many bytes do. The task ends with the connection
+        // anyway.
         tokio::spawn(async { drop(tokio::time::timeout(DRAIN_TIME, all).await) });
     }
 }
 
-/// The content of a request on its way to the backend: counted, and let through up to a bound and
-/// as long as the request's lease lives.
+/// The content of a request for the backend. It is counted, and passes up to a bound and as long as
+/// the request's lease lives.
 #[derive(Debug)]
 pub(super) struct Upload {
     source: Option<RequestContent>,
     content: Option<Content>,
     lease: HeldLeases,
-    /// Where it is counted besides on the flow.
+    /// The leases that count these bytes besides those of the flow.
     counted: Option<HeldLeases>,
     fault: Arc<OnceLock<HttpRefusal>>,
     back: Option<oneshot::Sender<RequestContent>>,
 }
 
-/// What is left of an upload, and what was wrong with it.
+/// The rest of an upload that was not sent, and why not.
 pub(super) struct UnsentContent {
     fault: Arc<OnceLock<HttpRefusal>>,
     unread: oneshot::Receiver<RequestContent>,
@@ -129,7 +130,7 @@ impl Upload {
         (Self { source, content, lease, counted, fault, back }, rest)
     }
 
-    /// No content.
+    /// Returns an upload without content.
     pub(super) fn nothing(lease: HeldLeases) -> Self {
         Self::new(RequestContent::Nothing, None, lease, None).0
     }
@@ -141,12 +142,12 @@ impl Upload {
 }
 
 impl UnsentContent {
-    /// Why not all of it was forwarded, if that was the client's doing.
+    /// Returns why the content was not forwarded in full, if that was the client's fault.
     pub(super) fn fault(&self) -> Option<HttpRefusal> {
         self.fault.get().copied()
     }
 
-    /// Throws away what is still coming, within bounds.
+    /// Reads and discards the rest, within bounds.
     pub(super) fn drain(mut self) {
         if let Ok(source) = self.unread.try_recv() {
             source.drain();
@@ -194,7 +195,7 @@ impl Body for Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         if let (Some(source), Some(back)) = (self.source.take(), self.back.take()) {
-            // If nobody answers any more, nobody needs it.
+            // If the task that answers is gone, nobody needs the rest.
             drop(back.send(source));
         }
     }
