@@ -1,3 +1,5 @@
+//! Tests of how patterns are read, compared and printed.
+
 use super::*;
 use doorward_model::{Action, Protocol};
 

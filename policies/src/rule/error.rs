@@ -151,7 +151,8 @@ impl Reason {
         match self {
             Self::Marker { found, .. } => found.len(),
             Self::Quote | Self::Control => 1,
-            Self::DevicePrefix(text) | Self::Effect(text) => text.len(),
+            Self::DevicePrefix(name) => "device/".len() + name.len(),
+            Self::Effect(text) => text.len(),
             Self::Model
             | Self::Columns { .. }
             | Self::Empty
@@ -177,9 +178,7 @@ impl Reason {
         match self {
             Self::Marker { expected, .. } => Some((*expected).to_owned()),
             Self::Quote => Some("%22".to_owned()),
-            Self::DevicePrefix(text) => {
-                Some(text.strip_prefix("device/").unwrap_or(text).to_owned())
-            }
+            Self::DevicePrefix(name) => Some(name.clone()),
             Self::Effect(text) => {
                 let lower = text.to_ascii_lowercase();
                 ["allow", "deny"].into_iter().find(|word| *word == lower).map(str::to_owned)

@@ -1,3 +1,5 @@
+//! Tests of a layer: its search finds the rules that a search through all of them finds.
+
 use std::collections::BTreeSet;
 
 use doorward_model::{Action, Protocol};
