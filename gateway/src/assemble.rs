@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use doorward_ca::{Assertions, Authority, Slot};
 use doorward_control::{
-    Administration, CodeMaker, Health, Parts, Postures, Reach, Renewals, Tries,
+    Administration, AdministrationParts, CodeMaker, Health, Postures, Renewals, TargetBounds,
+    WrongCodes,
 };
 use doorward_model::{Clock, Domain, Kind, Name, Subject, Target};
 use doorward_policies::{Event, Journal, Outcome, Record};
@@ -27,10 +28,10 @@ use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::data_directory::DataDirectory;
+use crate::failure::CommandFailure;
 use crate::host;
-use crate::place::Place;
-use crate::supervise::{Certificates, Names};
+use crate::supervise::{CertificateNames, ServerCertificates};
 
 use self::vouch::Signed;
 
@@ -38,7 +39,7 @@ pub(crate) use found::import;
 
 /// A gateway that has been put together and is about to serve.
 pub(crate) struct Gateway {
-    pub(crate) place: Place,
+    pub(crate) data_directory: DataDirectory,
     pub(crate) config: Config,
     pub(crate) subject: Subject,
     pub(crate) domain: Domain,
@@ -53,7 +54,7 @@ pub(crate) struct Gateway {
     pub(crate) refusals: Refusals,
     pub(crate) health: Health,
     pub(crate) codes: CodeMaker,
-    pub(crate) certificates: Certificates,
+    pub(crate) certificates: ServerCertificates,
     pub(crate) clock: Arc<dyn Clock>,
     /// The tasks that write, which end when everything else has.
     pub(crate) writers: Option<[JoinHandle<()>; 2]>,
@@ -85,9 +86,9 @@ impl Addresses {
 }
 
 /// What may be dialed, for the administration, which does not know the proxy.
-struct Within(Dialer);
+struct DialerBounds(Dialer);
 
-impl Reach for Within {
+impl TargetBounds for DialerBounds {
     fn declare<'a>(
         &'a self,
         target: &'a Target,
@@ -105,25 +106,25 @@ impl Reach for Within {
 
 /// Puts a gateway together: takes its addresses and its data directory, founds it if it is
 /// new, opens its state, and wires the rooms.
-pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
+pub(crate) async fn assemble(config: Config) -> Result<Gateway, CommandFailure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let (data, udp) = bind_data(config.listen).await?;
     let management = bind("--management", config.management, ListenerKind::Management).await?;
     let addresses = addresses(&config, &data, &management)?;
 
-    let place = Place::take(&config.data)?;
-    let keys = Arc::new(found::open_keys(&place, &config)?);
-    let log_lost = Store::exists(place.path()) && !AuditLog::exists(place.path());
-    found::found_if_new(&place, &config, &keys, &*clock).await?;
+    let data_directory = DataDirectory::lock(&config.data)?;
+    let keys = Arc::new(found::open_keys(&data_directory, &config)?);
+    let log_lost = Store::exists(data_directory.path()) && !AuditLog::exists(data_directory.path());
+    found::found_if_new(&data_directory, &config, &keys, &*clock).await?;
     let Opened { store, facts, authority, task } =
-        Store::open(place.path(), Arc::clone(&clock)).await?;
+        Store::open(data_directory.path(), Arc::clone(&clock)).await?;
     facts.check(config.domain.as_ref(), config.name.as_ref())?;
-    let reset_key = reset_key::kept(&place.join(reset_key::FILE), &provider)?;
+    let reset_key = reset_key::kept(&data_directory.join(reset_key::FILE), &provider)?;
     let quic = QuicListener::new(udp, &reset_key)
-        .map_err(|error| Failure::new(format!("{} over UDP: {error}", addresses.listen)))?;
+        .map_err(|error| CommandFailure::new(format!("{} over UDP: {error}", addresses.listen)))?;
     let (audit, audit_task) =
-        AuditLog::open(place.path(), config.audit, Arc::clone(&clock), &store).await?;
+        AuditLog::open(data_directory.path(), config.audit, Arc::clone(&clock), &store).await?;
     let domain = facts.domain.clone();
     let subject = Subject::new(Kind::Gateway, facts.name.clone());
     let authority = Authority::open(&*keys, Slot::Issuing, authority, domain.clone())?;
@@ -137,11 +138,11 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
         addresses.listen
     ));
     journal.write(start).await.map_err(|error| {
-        Failure::new(format!("nothing can be recorded, so nothing is served: {error}"))
+        CommandFailure::new(format!("nothing can be recorded, so nothing is served: {error}"))
     })?;
 
     let names = own_names(&config, &addresses, &domain);
-    let certificates = Certificates::new(
+    let certificates = ServerCertificates::new(
         Arc::clone(&authority),
         keys,
         store.clone(),
@@ -152,7 +153,7 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
         Arc::clone(&clock),
     );
     let trust = certificates.ensure().await?;
-    let (leases, refusals, serving, health, codes) = wire(Wiring {
+    let (leases, refusals, serving, health, codes) = wire(WiringInput {
         config: &config,
         addresses: &addresses,
         store: &store,
@@ -174,12 +175,12 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
         health.set("audit history", Some(format!("{detail}; put it back from a backup")));
         let alarm = Record::new(clock.now(), Event::Alarm).ended(Outcome::Done, "audit-log-gone");
         journal.write(alarm.detail(detail)).await.map_err(|error| {
-            Failure::new(format!("nothing can be recorded, so nothing is served: {error}"))
+            CommandFailure::new(format!("nothing can be recorded, so nothing is served: {error}"))
         })?;
     }
     store.advertise(addresses.advertise.clone()).await?;
     Ok(Gateway {
-        place,
+        data_directory,
         config,
         subject,
         domain,
@@ -200,7 +201,7 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, Failure> {
     })
 }
 
-struct Wiring<'a> {
+struct WiringInput<'a> {
     config: &'a Config,
     addresses: &'a Addresses,
     store: &'a Store,
@@ -216,11 +217,12 @@ struct Wiring<'a> {
     clock: &'a Arc<dyn Clock>,
 }
 
-type Wired = (Leases, Refusals, Arc<Serving>, Health, CodeMaker);
+type WiredRooms = (Leases, Refusals, Arc<Serving>, Health, CodeMaker);
 
-fn wire(wiring: Wiring<'_>) -> Wired {
-    let Wiring { config, addresses, store, audit, journal, authority, domain, subject, .. } =
-        wiring;
+fn wire(wiring: WiringInput<'_>) -> WiredRooms {
+    let WiringInput {
+        config, addresses, store, audit, journal, authority, domain, subject, ..
+    } = wiring;
     let clock = wiring.clock;
     let health = Health::default();
     let codes = CodeMaker::new(addresses.url(), authority.public().anchor());
@@ -234,7 +236,7 @@ fn wire(wiring: Wiring<'_>) -> Wired {
         Bounds::new(config.networks.clone(), config.paths.clone(), own),
         Agents::new(config.twice),
     );
-    let front = Administration::new(Parts {
+    let front = Administration::new(AdministrationParts {
         store: store.clone(),
         audit: audit.clone(),
         journal: Arc::clone(journal),
@@ -244,13 +246,13 @@ fn wire(wiring: Wiring<'_>) -> Wired {
         profiles: config.profiles,
         codes: codes.clone(),
         refusals: refusals.clone(),
-        reach: Arc::new(Within(dialer.clone())),
+        bounds: Arc::new(DialerBounds(dialer.clone())),
         health: health.clone(),
         clock: Arc::clone(clock),
         domain: domain.clone(),
         gateway: subject.clone(),
         management: addresses.management_url(),
-        tries: Tries::default(),
+        wrong_codes: WrongCodes::default(),
         renewals: Renewals::default(),
         recovery: config.recovery,
         postures: Postures::default(),
@@ -280,19 +282,20 @@ fn wire(wiring: Wiring<'_>) -> Wired {
 }
 
 /// The data listener, and the UDP port of the same number.
-async fn bind_data(address: SocketAddr) -> Result<(Listener, UdpSocket), Failure> {
+async fn bind_data(address: SocketAddr) -> Result<(Listener, UdpSocket), CommandFailure> {
     /// How often a port that the system chose may turn out to be taken for UDP.
     const TRIES: usize = 16;
     let mut tries = 0;
     loop {
         let listener = bind("--listen", address, ListenerKind::Data).await?;
-        let at =
-            listener.address().map_err(|error| Failure::new(format!("no address: {error}")))?;
+        let at = listener
+            .address()
+            .map_err(|error| CommandFailure::new(format!("no address: {error}")))?;
         match UdpSocket::bind(at) {
             Ok(udp) => return Ok((listener, udp)),
             Err(_) if address.port() == 0 && tries < TRIES => tries += 1,
             Err(error) => {
-                return Err(Failure::new(format!(
+                return Err(CommandFailure::new(format!(
                     "{at} cannot be listened at over UDP, for QUIC: {error}; stop the program \
                      that does, or choose another port with --listen ADDRESS:PORT"
                 )));
@@ -301,18 +304,22 @@ async fn bind_data(address: SocketAddr) -> Result<(Listener, UdpSocket), Failure
     }
 }
 
-async fn bind(option: &str, address: SocketAddr, place: ListenerKind) -> Result<Listener, Failure> {
-    let mut bound = Listener::bind(address, place).await;
+async fn bind(
+    option: &str,
+    address: SocketAddr,
+    kind: ListenerKind,
+) -> Result<Listener, CommandFailure> {
+    let mut bound = Listener::bind(address, kind).await;
     let unspecified = SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()));
     if bound.is_err() && address == unspecified {
         // A system without IPv6.
         let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
-        if let Ok(v4) = Listener::bind(v4, place).await {
+        if let Ok(v4) = Listener::bind(v4, kind).await {
             bound = Ok(v4);
         }
     }
     bound.map_err(|error| {
-        Failure::new(match error.kind() {
+        CommandFailure::new(match error.kind() {
             io::ErrorKind::AddrInUse => format!(
                 "{address} is in use by another program; stop it, or choose another with {option} \
                  ADDRESS:PORT"
@@ -332,9 +339,9 @@ fn addresses(
     config: &Config,
     data: &Listener,
     management: &Listener,
-) -> Result<Addresses, Failure> {
+) -> Result<Addresses, CommandFailure> {
     let address = |listener: &Listener| {
-        listener.address().map_err(|error| Failure::new(format!("no address: {error}")))
+        listener.address().map_err(|error| CommandFailure::new(format!("no address: {error}")))
     };
     let (listen, management) = (address(data)?, address(management)?);
     let advertise = match &config.advertise {
@@ -353,7 +360,7 @@ fn addresses(
 }
 
 /// What the gateway's own certificate is for.
-fn own_names(config: &Config, addresses: &Addresses, domain: &Domain) -> Names {
+fn own_names(config: &Config, addresses: &Addresses, domain: &Domain) -> CertificateNames {
     let mut hosts: BTreeSet<String> = BTreeSet::new();
     hosts.insert(domain.to_string());
     hosts.insert("localhost".to_owned());
@@ -378,5 +385,5 @@ fn own_names(config: &Config, addresses: &Addresses, domain: &Domain) -> Names {
             }
         }
     }
-    Names { hosts: hosts.into_iter().collect(), addresses: ips.into_iter().collect() }
+    CertificateNames { hosts: hosts.into_iter().collect(), addresses: ips.into_iter().collect() }
 }

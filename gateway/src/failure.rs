@@ -6,9 +6,9 @@ use doorward_agent::ErrorReport;
 
 /// Why a command ends with status 1: what happened, and what to do next.
 #[derive(Debug)]
-pub(crate) struct Failure(ErrorReport);
+pub(crate) struct CommandFailure(ErrorReport);
 
-impl Failure {
+impl CommandFailure {
     /// A failure on this machine, in one sentence.
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self::of("failed", message)
@@ -30,19 +30,19 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CommandFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl From<doorward_sdk::Error> for Failure {
+impl From<doorward_sdk::Error> for CommandFailure {
     fn from(error: doorward_sdk::Error) -> Self {
         Self(error.into())
     }
 }
 
-impl From<doorward_agent::Failure> for Failure {
+impl From<doorward_agent::Failure> for CommandFailure {
     fn from(error: doorward_agent::Failure) -> Self {
         Self(error.into())
     }
@@ -51,7 +51,7 @@ impl From<doorward_agent::Failure> for Failure {
 /// Errors whose own text says what happened and what to do next.
 macro_rules! explains_itself {
     ($($error:ty),+ $(,)?) => {$(
-        impl From<$error> for Failure {
+        impl From<$error> for CommandFailure {
             fn from(error: $error) -> Self {
                 Self::new(error.to_string())
             }

@@ -19,7 +19,7 @@ use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::clock::SystemClock;
 use crate::config::LogForm;
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 /// What sets the level.
 const VARIABLE: &str = "DOORWARD_LOG";
@@ -39,14 +39,14 @@ const SUMMARY: &str = "doorward::log";
 ///
 /// # Errors
 /// When `DOORWARD_LOG` is neither a level nor a list of `TARGET=LEVEL`.
-pub(crate) fn begin(form: LogForm, usual: &str) -> Result<(), Failure> {
+pub(crate) fn begin(form: LogForm, usual: &str) -> Result<(), CommandFailure> {
     let wanted = std::env::var(VARIABLE).unwrap_or_else(|_| usual.to_owned());
     // A single word that is no level would be taken for a target, and silence everything else.
     let is_level = wanted.contains('=') || wanted.parse::<LevelFilter>().is_ok();
     let filter = Some(&wanted).filter(|_| is_level).and_then(|text| text.parse().ok());
     let filter: EnvFilter = filter.ok_or_else(|| {
         let levels = "error, warn, info, debug, trace, off";
-        Failure::new(format!("{VARIABLE}={wanted}: this is none of {levels}"))
+        CommandFailure::new(format!("{VARIABLE}={wanted}: this is none of {levels}"))
     })?;
     let bounded = Bounded::new(Instant::now());
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);

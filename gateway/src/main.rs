@@ -7,11 +7,11 @@ mod assemble;
 mod cli;
 mod clock;
 mod config;
+mod data_directory;
 mod demo;
 mod failure;
 mod host;
 mod log;
-mod place;
 mod server_key;
 mod supervise;
 

@@ -14,8 +14,9 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::admin::{Answer, Call, denied, refused, wrong};
 use crate::gate::{Gate, failed};
+use crate::request::AdminRequest;
+use crate::response::{AdminResult, denied, refused, wrong};
 
 /// How many records are read at once.
 const PAGE: u32 = 100;
@@ -29,10 +30,10 @@ struct Reading {
     follow: bool,
 }
 
-impl Call<'_> {
+impl AdminRequest<'_> {
     /// Streams records as lines of JSON. A stream that goes on holds its lease, and ends with
     /// it.
-    pub(crate) async fn read_audit(self, mut gate: Gate) -> Answer {
+    pub(crate) async fn read_audit(self, mut gate: Gate) -> AdminResult {
         let number = |name: &str| -> Result<Option<u64>, _> {
             let text = self.query.get(name);
             text.map(|text| text.parse().map_err(|_| wrong(format!("{name} is a number."))))
@@ -64,7 +65,7 @@ impl Call<'_> {
             let _place = place;
             let (outcome, reason) = tokio::select! {
                 biased;
-                () = gate.over() => (Outcome::Cut, "cut"),
+                () = gate.ended() => (Outcome::Cut, "cut"),
                 outcome = send(&audit, reading, &lines, &gate) => match outcome {
                     Ok(()) => (Outcome::Done, "done"),
                     Err(()) => (Outcome::Failed, "broken-off"),
@@ -86,13 +87,13 @@ impl Call<'_> {
     pub(crate) async fn prune_audit(
         self,
         gate: &mut Gate,
-    ) -> crate::admin::Served<endpoint::PruneAudit> {
+    ) -> crate::response::EndpointResult<endpoint::PruneAudit> {
         let before = self.query.get("before").map(|before| before.parse::<Timestamp>());
         let Some(Ok(before)) = before else {
             return Err(wrong("Say before which instant, as before=2026-01-01T00:00:00Z."));
         };
         gate.record_urgently(&format!("prune before {before}")).await?;
-        gate.stands()?;
+        gate.check_permits()?;
         let deleted = self.parts.audit.prune(before).await.map_err(|error| {
             tracing::error!(%error, "the audit log was not pruned");
             denied(failed())

@@ -3,8 +3,9 @@
 use doorward_api::{AuthorityCertificate, AuthorityView, endpoint};
 use doorward_ca::{Description, describe};
 
-use crate::admin::{Call, Served, denied};
 use crate::gate::{Gate, failed};
+use crate::request::AdminRequest;
+use crate::response::{EndpointResult, denied};
 
 /// A certificate of the authority. `None` if it does not read: our fault.
 fn certificate(der: &[u8]) -> Option<AuthorityCertificate> {
@@ -13,8 +14,11 @@ fn certificate(der: &[u8]) -> Option<AuthorityCertificate> {
     Some(AuthorityCertificate { name, fingerprint, key, not_before, not_after, pem })
 }
 
-impl Call<'_> {
-    pub(crate) async fn show_authority(self, gate: &mut Gate) -> Served<endpoint::ShowAuthority> {
+impl AdminRequest<'_> {
+    pub(crate) async fn show_authority(
+        self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::ShowAuthority> {
         gate.record(None).await?;
         let public = self.parts.authority.public();
         let view = |der: &[u8]| certificate(der).ok_or_else(|| denied(failed()));
@@ -30,7 +34,10 @@ impl Call<'_> {
         })
     }
 
-    pub(crate) async fn show_key_set(self, gate: &mut Gate) -> Served<endpoint::ShowKeySet> {
+    pub(crate) async fn show_key_set(
+        self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::ShowKeySet> {
         gate.record(None).await?;
         serde_json::to_value(self.parts.assertions.keys()).map_err(|error| {
             tracing::error!(%error, "the published keys could not be written");

@@ -9,17 +9,21 @@ use doorward_policies::{Bundle, Event, Journal, Outcome, Record};
 use doorward_session::{Problem, note};
 use doorward_store::{Actor, Store, StoreError, Unconfirmed};
 
-use crate::admin::{Call, Served, actor, denied, refused};
 use crate::gate::Gate;
+use crate::request::AdminRequest;
+use crate::response::{EndpointResult, actor, denied, refused};
 
 /// How often the clock is looked at while a bundle waits: it can be set, and machines sleep.
 const LOOK: Duration = Duration::from_secs(1);
 
-impl Call<'_> {
+impl AdminRequest<'_> {
     /// Keeps the bundle in force, which would otherwise undo itself.
-    pub(crate) async fn confirm_policy(self, gate: &mut Gate) -> Served<endpoint::ConfirmPolicy> {
+    pub(crate) async fn confirm_policy(
+        self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::ConfirmPolicy> {
         gate.record(Some("confirm")).await?;
-        gate.stands()?;
+        gate.check_permits()?;
         let confirmed = self.parts.store.confirm(actor(gate)).await.map_err(refused)?;
         match confirmed.value {
             Some(Unconfirmed { revision, former, until }) => {

@@ -4,25 +4,32 @@ use doorward_api::{CodeRequest, DeviceAddition, DeviceChange, IssuedCode, endpoi
 use doorward_model::{Action, Group, Kind, Name, Subject};
 use doorward_store::{NewSubject, SubjectChanges};
 
-use crate::admin::{Call, Served, actor, changed, refused};
 use crate::gate::{Denied, Gate};
-use crate::subjects::still_off;
+use crate::request::AdminRequest;
+use crate::response::{EndpointResult, actor, changed, refused};
+use crate::subjects::still_off_warning;
 
-impl Call<'_> {
+impl AdminRequest<'_> {
     fn device(&self) -> Result<Subject, Denied> {
         Ok(Subject::new(Kind::Device, self.name::<Name>(0)?))
     }
 
-    pub(crate) async fn list_devices(self, gate: &mut Gate) -> Served<endpoint::ListDevices> {
+    pub(crate) async fn list_devices(
+        self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::ListDevices> {
         self.list_subjects(gate, Kind::Device).await
     }
 
-    pub(crate) async fn show_device(self, gate: &mut Gate) -> Served<endpoint::ShowDevice> {
+    pub(crate) async fn show_device(self, gate: &mut Gate) -> EndpointResult<endpoint::ShowDevice> {
         let device = self.device()?;
         self.show_subject(gate, device).await
     }
 
-    pub(crate) async fn add_device(mut self, gate: &mut Gate) -> Served<endpoint::AddDevice> {
+    pub(crate) async fn add_device(
+        mut self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::AddDevice> {
         let subject = self.device()?;
         let DeviceAddition { agentless, groups, ttl_seconds } = self.read().await?;
         for group in &groups {
@@ -42,13 +49,16 @@ impl Call<'_> {
             code: row,
             may_return,
         };
-        gate.stands()?;
+        gate.check_permits()?;
         let added = self.parts.store.add_subject(actor(gate), new).await.map_err(refused)?;
-        warnings.extend(still_off(&subject, added.value.enabled));
+        warnings.extend(still_off_warning(&subject, added.value.enabled));
         Ok(changed(&added, IssuedCode { subject, code: shown, expires, warnings }))
     }
 
-    pub(crate) async fn change_device(mut self, gate: &mut Gate) -> Served<endpoint::ChangeDevice> {
+    pub(crate) async fn change_device(
+        mut self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::ChangeDevice> {
         let device = self.device()?;
         let DeviceChange { enabled, join, leave } = self.read().await?;
         let warnings = self.unknown_groups(&join);
@@ -59,18 +69,24 @@ impl Call<'_> {
     pub(crate) async fn new_device_code(
         mut self,
         gate: &mut Gate,
-    ) -> Served<endpoint::NewDeviceCode> {
+    ) -> EndpointResult<endpoint::NewDeviceCode> {
         let device = self.device()?;
         let CodeRequest { ttl_seconds } = self.read().await?;
         self.new_code(gate, device, ttl_seconds).await
     }
 
-    pub(crate) async fn revoke_device(self, gate: &mut Gate) -> Served<endpoint::RevokeDevice> {
+    pub(crate) async fn revoke_device(
+        self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::RevokeDevice> {
         let device = self.device()?;
         self.revoke_subject(gate, device).await
     }
 
-    pub(crate) async fn remove_device(self, gate: &mut Gate) -> Served<endpoint::RemoveDevice> {
+    pub(crate) async fn remove_device(
+        self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::RemoveDevice> {
         let device = self.device()?;
         self.remove_subject(gate, device).await
     }

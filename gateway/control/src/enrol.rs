@@ -16,9 +16,11 @@ use doorward_session::{Problem, Renewal, Session, note};
 use doorward_store::{Allowance, Redeemed, Sign, StoreError};
 use jiff::Timestamp;
 
-use crate::admin::{Call, Parts, denied, owner_role, refused, sentence, wrong};
 use crate::gate::{Denied, failed};
-use crate::tries::TooManyTries;
+use crate::parts::AdministrationParts;
+use crate::request::AdminRequest;
+use crate::response::{denied, owner_role, refused, sentence, wrong};
+use crate::wrong_codes::TooManyWrongCodes;
 
 /// How many certificates a subject may be issued by renewals within an hour and within a day,
 /// however long they live.
@@ -44,7 +46,7 @@ fn read_csr(text: &str) -> Result<VerifiedCsr, Denied> {
     VerifiedCsr::read(text.as_bytes()).map_err(|error| wrong(sentence(&error.to_string())))
 }
 
-impl Parts {
+impl AdministrationParts {
     fn new_identity(&self, redeemed: Redeemed) -> IssuedIdentity {
         let Redeemed { subject, id, not_after, certificate, authority, .. } = redeemed;
         let chain = [certificate.as_slice()].into_iter().chain(authority.chain());
@@ -183,7 +185,7 @@ impl Parts {
     }
 }
 
-impl Call<'_> {
+impl AdminRequest<'_> {
     fn about(&self) -> Record {
         let mut record = Record::new(self.parts.clock.now(), Event::Issuing);
         record.flow = Some(self.id);
@@ -212,12 +214,12 @@ impl Call<'_> {
     async fn wrong_code(&self) -> Denied {
         let peer = self.visit.peer.ip();
         self.parts.refusals.count(peer, CodeRefused::Unknown.as_str());
-        match self.parts.tries.wrong(peer) {
+        match self.parts.wrong_codes.wrong(peer) {
             Ok(delay) => {
                 delay.wait().await;
                 code_refused()
             }
-            Err(TooManyTries) => {
+            Err(TooManyWrongCodes) => {
                 let detail = "Too many wrong codes came from your network. Try again in a moment.";
                 denied(Problem::new(ProblemKind::TooMany, detail))
             }
@@ -225,7 +227,7 @@ impl Call<'_> {
     }
 
     /// Answers once more what a code came to, for the key that has redeemed it. Nothing is written.
-    async fn told_again(
+    async fn repeat_answer(
         &self,
         digest: Fingerprint,
         csr: &VerifiedCsr,
@@ -234,7 +236,7 @@ impl Call<'_> {
         redeemed.map(|redeemed| self.parts.new_identity(redeemed)).ok_or_else(code_refused)
     }
 
-    async fn found(
+    async fn find_code(
         &self,
         digest: Fingerprint,
     ) -> Result<Option<doorward_store::FoundCode>, Denied> {
@@ -245,14 +247,14 @@ impl Call<'_> {
     pub(crate) async fn claim(mut self) -> Result<IssuedIdentity, Denied> {
         let body: RedeemRequest = self.read().await?;
         let digest = digest_of(secret(&body)?.expose());
-        let found = self.found(digest).await?.filter(|found| found.subject.is_none());
+        let found = self.find_code(digest).await?.filter(|found| found.subject.is_none());
         let Some(found) = found else {
             return Err(self.wrong_code().await);
         };
         let csr = read_csr(&body.csr)?;
         match judge(&found.row, csr.key(), self.parts.clock.now()) {
             Ok(CodeVerdict::Fresh) => {}
-            Ok(CodeVerdict::Again) => return self.told_again(digest, &csr).await,
+            Ok(CodeVerdict::Again) => return self.repeat_answer(digest, &csr).await,
             Err(why) => return Err(self.refuse_code(why, None).await),
         }
         let owner: Subject = OWNER.parse().map_err(|_| denied(failed()))?;
@@ -275,13 +277,13 @@ impl Call<'_> {
     pub(crate) async fn enrol(mut self) -> Result<IssuedIdentity, Denied> {
         let body: RedeemRequest = self.read().await?;
         let digest = digest_of(secret(&body)?.expose());
-        let found = self.found(digest).await?;
+        let found = self.find_code(digest).await?;
         let found = found.and_then(|found| Some((found.row, found.subject?)));
         let Some((row, subject)) = found else { return Err(self.wrong_code().await) };
         let csr = read_csr(&body.csr)?;
         match judge(&row, csr.key(), self.parts.clock.now()) {
             Ok(CodeVerdict::Fresh) => {}
-            Ok(CodeVerdict::Again) => return self.told_again(digest, &csr).await,
+            Ok(CodeVerdict::Again) => return self.repeat_answer(digest, &csr).await,
             Err(why) => return Err(self.refuse_code(why, Some(subject)).await),
         }
         let about = self.about();

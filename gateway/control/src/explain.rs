@@ -7,9 +7,10 @@ use doorward_api::{
 use doorward_model::{Kind, Name, Subject};
 use doorward_policies::{Context, Explanation, Holder, Holding, Seen, Weighed};
 
-use crate::admin::{Call, Served, denied, wrong};
 use crate::gate::{Gate, failed};
 use crate::policy::{opinion_view, question};
+use crate::request::AdminRequest;
+use crate::response::{EndpointResult, denied, wrong};
 
 /// A rule that was compared with a question, as the API shows it.
 fn weighed(rule: Weighed) -> WeighedRule {
@@ -45,21 +46,21 @@ fn holding(found: Holding) -> HoldingView {
     HoldingView { action, resource, rules, ask_again_at }
 }
 
-impl Call<'_> {
+impl AdminRequest<'_> {
     /// Why an answer is what it is.
     pub(crate) async fn explain_policy(
         mut self,
         gate: &mut Gate,
-    ) -> Served<endpoint::ExplainPolicy> {
+    ) -> EndpointResult<endpoint::ExplainPolicy> {
         let check: CheckRequest = self.read().await?;
         let snapshot = self.parts.leases.snapshot();
         let (question, at) = question(check, &snapshot, self.now())?;
         gate.record(None).await?;
-        self.work_out(move || Ok(explanation(snapshot.explain(&question, at)))).await
+        self.with_question_permit(move || Ok(explanation(snapshot.explain(&question, at)))).await
     }
 
     /// Who may do something.
-    pub(crate) async fn who_can(mut self, gate: &mut Gate) -> Served<endpoint::WhoCan> {
+    pub(crate) async fn who_can(mut self, gate: &mut Gate) -> EndpointResult<endpoint::WhoCan> {
         let WhoCanRequest { action, resource, at, from, attrs } = self.read().await?;
         let snapshot = self.parts.leases.snapshot();
         // Whoever asks, the resource reads the same.
@@ -70,12 +71,12 @@ impl Call<'_> {
         gate.record(None).await?;
         let context = Context { now, source: question.source, proven: question.proven };
         let who = move || Ok(snapshot.who_can(action, &question.resource, &context));
-        let holders = self.work_out(who).await?;
+        let holders = self.with_question_permit(who).await?;
         Ok(List::whole(holders.into_iter().map(holder).collect()))
     }
 
     /// What somebody may do.
-    pub(crate) async fn what_can(mut self, gate: &mut Gate) -> Served<endpoint::WhatCan> {
+    pub(crate) async fn what_can(mut self, gate: &mut Gate) -> EndpointResult<endpoint::WhatCan> {
         let WhatCanRequest { subject, at } = self.read().await?;
         let snapshot = self.parts.leases.snapshot();
         let at = at.unwrap_or_else(|| self.now());
@@ -83,7 +84,8 @@ impl Call<'_> {
             return Err(wrong(format!("There is no {subject}.")));
         }
         gate.record(None).await?;
-        let holdings = self.work_out(move || Ok(snapshot.what_can(&subject, at))).await?;
+        let holdings =
+            self.with_question_permit(move || Ok(snapshot.what_can(&subject, at))).await?;
         Ok(List::whole(holdings.into_iter().map(holding).collect()))
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Gate {
 pub(crate) type Denied = Box<Response<Payload>>;
 
 /// What an action on a part of the administration does.
-fn in_words(action: Action, part: &str) -> String {
+fn describe_action(action: Action, part: &str) -> String {
     match (action, part.split_once('/')) {
         (Action::Create, Some(("networks", network))) => {
             format!("declare or enable interfaces in the network {network}")
@@ -93,7 +93,7 @@ impl Gate {
                          gateway/{part}. Whoever may change the policy adds it with `doorward \
                          policy apply`.",
                         self.session.subject(),
-                        in_words(action, part)
+                        describe_action(action, part)
                     ),
                 ),
             }
@@ -170,7 +170,7 @@ impl Gate {
 
     /// Records a request that had every right and still came to nothing, because of what it said.
     /// One that was recorded before has its end instead.
-    pub(crate) async fn turned_down(&self, status: &str, now: Timestamp) {
+    pub(crate) async fn record_failure(&self, status: &str, now: Timestamp) {
         let (None, Some(first)) = (&self.recorded, self.granted.first()) else { return };
         let mut record = first.record(Event::RequestRefused);
         (record.door, record.at) = (Some(Door::Management), now);
@@ -178,7 +178,7 @@ impl Gate {
     }
 
     /// Whether every permit still stands. Asked right before something is done.
-    pub(crate) fn stands(&self) -> Result<(), Denied> {
+    pub(crate) fn check_permits(&self) -> Result<(), Denied> {
         // Time may have passed while the body was read.
         if self.granted.iter().all(|granted| granted.lease().still_stands()) {
             return Ok(());
@@ -188,7 +188,7 @@ impl Gate {
     }
 
     /// Answers when one of the permits does not stand any more.
-    pub(crate) async fn over(&self) {
+    pub(crate) async fn ended(&self) {
         match self.granted.first() {
             Some(granted) => drop(granted.lease().over().await),
             None => std::future::pending().await,

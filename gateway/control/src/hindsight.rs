@@ -9,8 +9,9 @@ use doorward_model::{Action, Revision};
 use doorward_policies::{BundleText, Differing, Event, Finding, Record, Replay, Replayed};
 use jiff::Timestamp;
 
-use crate::admin::{Call, Served, refused};
 use crate::gate::{Denied, Gate};
+use crate::request::AdminRequest;
+use crate::response::{EndpointResult, refused};
 use crate::revisions::{blocking, read};
 
 /// How many records are read at once.
@@ -33,9 +34,12 @@ fn replay_view(replayed: Replayed) -> ReplayView {
     ReplayView { decisions, left_out, unknown, differing, kinds }
 }
 
-impl Call<'_> {
+impl AdminRequest<'_> {
     /// Decides recorded decisions again under a bundle.
-    pub(crate) async fn replay_policy(mut self, gate: &mut Gate) -> Served<endpoint::ReplayPolicy> {
+    pub(crate) async fn replay_policy(
+        mut self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::ReplayPolicy> {
         let proposal: BundleProposal = self.read_up_to(BundleText::LIMIT).await?;
         let since = proposal.since.unwrap_or(Timestamp::MIN);
         let present = self.parts.leases.snapshot();
@@ -43,7 +47,7 @@ impl Call<'_> {
         // Whoever replays the log reads it.
         gate.ask(Action::Read, "audit", self.now()).await?;
         gate.record(Some("replay")).await?;
-        let _place = self.question().await?;
+        let _permit = self.question_permit().await?;
         let next = blocking(move || Ok(read(text, &present)?.0)).await?;
         let (mut replay, mut after) = (Replay::new(Arc::new(next)), 0);
         while let Some((last, records)) = self.records(after).await? {
@@ -59,7 +63,10 @@ impl Call<'_> {
     }
 
     /// What deserves a look in a bundle.
-    pub(crate) async fn lint_policy(mut self, gate: &mut Gate) -> Served<endpoint::LintPolicy> {
+    pub(crate) async fn lint_policy(
+        mut self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::LintPolicy> {
         let proposal: BundleProposal = self.read_up_to(BundleText::LIMIT).await?;
         let present = self.parts.leases.snapshot();
         let text = self.text(proposal, &present).await?;
@@ -71,7 +78,8 @@ impl Call<'_> {
             self.count_use(present.revision(), used).await?;
         }
         let now = self.now();
-        let found = self.work_out(move || Ok(read(text, &present)?.0.lint(used.as_ref(), now)));
+        let found =
+            self.with_question_permit(move || Ok(read(text, &present)?.0.lint(used.as_ref(), now)));
         Ok(List::whole(found.await?.into_iter().map(finding).collect()))
     }
 

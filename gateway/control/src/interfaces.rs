@@ -8,11 +8,12 @@ use doorward_model::{Action, Device, DoorName, FieldName, Inspection, Name, Targ
 use doorward_policies::Interface;
 use doorward_store::{NewInterface, StoreError};
 
-use crate::admin::{Call, Served, actor, changed, refused, sentence, wrong};
 use crate::gate::{Denied, Gate};
+use crate::request::AdminRequest;
+use crate::response::{EndpointResult, actor, changed, refused, sentence, wrong};
 
 /// What an administrator is told who declares a protocol's port as a raw one.
-fn overlooked(target: &Target) -> Option<String> {
+fn raw_port_warning(target: &Target) -> Option<String> {
     let (raw, protocol) = (target.protocol(), target.overlooked()?);
     let declared = target.to_string().replacen(raw.as_str(), protocol.as_str(), 1);
     Some(format!(
@@ -22,12 +23,12 @@ fn overlooked(target: &Target) -> Option<String> {
 }
 
 /// A field that an interface keeps, and that is no claim.
-fn kept_in_vain(target: &Target) -> Option<&FieldName> {
+fn useless_keep(target: &Target) -> Option<&FieldName> {
     let Inspection::Http(options) = &target.inspected()?.spoken else { return None };
     options.keep.as_ref()?.iter().find(|name| !may_be_kept(name.as_str()))
 }
 
-impl Call<'_> {
+impl AdminRequest<'_> {
     fn door(&self) -> Result<DoorName, Denied> {
         Ok(DoorName { device: Device::Named(self.name(0)?), interface: self.name(1)? })
     }
@@ -43,7 +44,7 @@ impl Call<'_> {
         target: &Target,
         wanted: Option<&Name>,
     ) -> Result<Option<Name>, Denied> {
-        let found = self.parts.reach.declare(target, wanted).await;
+        let found = self.parts.bounds.declare(target, wanted).await;
         found.map_err(|why| wrong(sentence(&why)))
     }
 
@@ -51,8 +52,8 @@ impl Call<'_> {
         let Device::Named(name) = device else { return vec![] };
         let snapshot = self.parts.leases.snapshot();
         let warnings = |Interface { target, network, .. }: &Interface| {
-            let doubts = self.parts.reach.doubts(target, network.as_ref());
-            overlooked(target).into_iter().chain(doubts).collect()
+            let doubts = self.parts.bounds.doubts(target, network.as_ref());
+            raw_port_warning(target).into_iter().chain(doubts).collect()
         };
         let view = |interface: &Interface| InterfaceView {
             device: device.clone(),
@@ -69,7 +70,10 @@ impl Call<'_> {
         snapshot.interfaces(name).iter().map(view).collect()
     }
 
-    pub(crate) async fn list_interfaces(self, gate: &mut Gate) -> Served<endpoint::ListInterfaces> {
+    pub(crate) async fn list_interfaces(
+        self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::ListInterfaces> {
         gate.record(None).await?;
         let snapshot = self.parts.leases.snapshot();
         let devices: std::collections::BTreeSet<&Name> =
@@ -79,7 +83,10 @@ impl Call<'_> {
         self.page(all, |view| format!("{}/{}", view.device, view.name))
     }
 
-    pub(crate) async fn add_interface(mut self, gate: &mut Gate) -> Served<endpoint::AddInterface> {
+    pub(crate) async fn add_interface(
+        mut self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::AddInterface> {
         let door = self.door()?;
         let InterfaceAddition { url, network } = self.read().await?;
         let target: Target = url
@@ -88,7 +95,7 @@ impl Call<'_> {
         if let Some(why) = target.objection() {
             return Err(wrong(sentence(&why.to_string())));
         }
-        if let Some(name) = kept_in_vain(&target) {
+        if let Some(name) = useless_keep(&target) {
             return Err(wrong(format!(
                 "keep={name} changes nothing: the field is forwarded anyway, or never, since it \
                  belongs to the connection or makes a backend do something else. keep= names fields by \
@@ -102,9 +109,9 @@ impl Call<'_> {
             detail.push_str(&format!(" in {network}"));
         }
         gate.record(Some(&detail)).await?;
-        gate.stands()?;
+        gate.check_permits()?;
         let host = self.parts.domain.door(&door);
-        let mut warnings: Vec<String> = overlooked(&target).into_iter().collect();
+        let mut warnings: Vec<String> = raw_port_warning(&target).into_iter().collect();
         let new = NewInterface { door: door.clone(), target, network: network.clone() };
         let added = self.parts.store.add_interface(actor(gate), new).await;
         let added = added.map_err(refused)?;
@@ -121,7 +128,7 @@ impl Call<'_> {
     pub(crate) async fn change_interface(
         mut self,
         gate: &mut Gate,
-    ) -> Served<endpoint::ChangeInterface> {
+    ) -> EndpointResult<endpoint::ChangeInterface> {
         let door = self.door()?;
         let InterfaceChange { enabled } = self.read().await?;
         let snapshot = self.parts.leases.snapshot();
@@ -147,7 +154,7 @@ impl Call<'_> {
             // It takes nothing away.
             (false, false) => gate.record(Some("disable")).await?,
         }
-        gate.stands()?;
+        gate.check_permits()?;
         let store = &self.parts.store;
         let done = store.enable_interface(actor(gate), door, seen, network, enabled).await;
         Ok(changed(&done.map_err(refused)?, Nothing {}))
@@ -156,7 +163,7 @@ impl Call<'_> {
     pub(crate) async fn remove_interface(
         self,
         gate: &mut Gate,
-    ) -> Served<endpoint::RemoveInterface> {
+    ) -> EndpointResult<endpoint::RemoveInterface> {
         let door = self.door()?;
         let snapshot = self.parts.leases.snapshot();
         let is_there = match &door.device {
@@ -167,7 +174,7 @@ impl Call<'_> {
             return Err(refused(StoreError::NoInterface(door)));
         }
         gate.record_urgently("remove").await?;
-        gate.stands()?;
+        gate.check_permits()?;
         let done = self.parts.store.remove_interface(actor(gate), door).await;
         Ok(changed(&done.map_err(refused)?, Nothing {}))
     }

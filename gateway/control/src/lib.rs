@@ -18,6 +18,9 @@ mod codes;
 mod confirmation;
 mod enrol;
 mod gate;
+mod parts;
+mod request;
+mod response;
 mod route;
 mod status;
 
@@ -33,13 +36,14 @@ mod renewals;
 mod revisions;
 mod sessions;
 mod subjects;
-mod tries;
 mod users;
+mod wrong_codes;
 
-pub use admin::{Administration, Parts, Reach};
+pub use admin::Administration;
 pub use codes::{CodeMaker, OwnerCode, owner_code};
 pub use confirmation::undo_unconfirmed;
+pub use parts::{AdministrationParts, TargetBounds};
 pub use posture::Postures;
 pub use renewals::Renewals;
 pub use status::Health;
-pub use tries::Tries;
+pub use wrong_codes::WrongCodes;

@@ -5,8 +5,9 @@ use doorward_model::Resource;
 use doorward_policies::{Attributes, BundleText, Opinion, Question, Snapshot};
 use jiff::Timestamp;
 
-use crate::admin::{Call, Served, refused, sentence, wrong};
 use crate::gate::{Denied, Gate};
+use crate::request::AdminRequest;
+use crate::response::{EndpointResult, refused, sentence, wrong};
 
 /// The question of a request, as the present state reads it, and the instant that it is about.
 pub(crate) fn question(
@@ -36,8 +37,8 @@ pub(crate) fn opinion_view(opinion: &Opinion) -> CheckedOpinion {
     }
 }
 
-impl Call<'_> {
-    pub(crate) async fn show_policy(self, gate: &mut Gate) -> Served<endpoint::ShowPolicy> {
+impl AdminRequest<'_> {
+    pub(crate) async fn show_policy(self, gate: &mut Gate) -> EndpointResult<endpoint::ShowPolicy> {
         gate.record(None).await?;
         let found = self.parts.store.bundle().await.map_err(refused)?;
         let BundleText { model, policy, roles, groups, tests } = found.text;
@@ -46,7 +47,10 @@ impl Call<'_> {
         Ok(BundleView { revision, at, author, rules, model, policy, roles, groups, tests })
     }
 
-    pub(crate) async fn check_policy(mut self, gate: &mut Gate) -> Served<endpoint::CheckPolicy> {
+    pub(crate) async fn check_policy(
+        mut self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::CheckPolicy> {
         let check: CheckRequest = self.read().await?;
         let snapshot = self.parts.leases.snapshot();
         let (question, at) = question(check, &snapshot, self.now())?;

@@ -16,8 +16,9 @@ use doorward_session::Problem;
 use doorward_store::{Applying, RevisionRow};
 use jiff::SignedDuration;
 
-use crate::admin::{Call, Served, actor, denied, refused, sentence, wrong};
 use crate::gate::{Denied, Gate, failed};
+use crate::request::AdminRequest;
+use crate::response::{EndpointResult, actor, denied, refused, sentence, wrong};
 
 /// How many revisions a list shows.
 const LISTED: u32 = 200;
@@ -50,9 +51,12 @@ fn failing_test(failing: Failing) -> FailingTest {
     FailingTest { line, question, why, rules }
 }
 
-impl Call<'_> {
+impl AdminRequest<'_> {
     /// Puts a bundle in force, or says what that would change.
-    pub(crate) async fn apply_policy(mut self, gate: &mut Gate) -> Served<endpoint::ApplyPolicy> {
+    pub(crate) async fn apply_policy(
+        mut self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::ApplyPolicy> {
         let proposal: BundleProposal = self.read_up_to(BundleText::LIMIT).await?;
         let (dry_run, force) = (proposal.dry_run, proposal.force_lockout);
         let (former, confirm_within) = (proposal.revision, proposal.confirm_within);
@@ -92,7 +96,7 @@ impl Call<'_> {
             return Ok(view);
         }
         gate.record(Some(&format!("apply {rules} rules"))).await?;
-        gate.stands()?;
+        gate.check_permits()?;
         let within = confirm_within.map(|seconds| SignedDuration::from_secs(seconds.into()));
         let confirm_by = within.and_then(|within| self.now().checked_add(within).ok());
         let applying = Applying { upon: Some(present.revision()), reason, passed, confirm_by };
@@ -103,7 +107,10 @@ impl Call<'_> {
     }
 
     /// Runs the tests of a bundle, or of the one in force.
-    pub(crate) async fn test_policy(mut self, gate: &mut Gate) -> Served<endpoint::TestPolicy> {
+    pub(crate) async fn test_policy(
+        mut self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::TestPolicy> {
         let proposal: BundleProposal = self.read_up_to(BundleText::LIMIT).await?;
         let present = self.parts.leases.snapshot();
         let text = self.text(proposal, &present).await?;
@@ -118,7 +125,10 @@ impl Call<'_> {
         tested.await
     }
 
-    pub(crate) async fn list_revisions(self, gate: &mut Gate) -> Served<endpoint::ListRevisions> {
+    pub(crate) async fn list_revisions(
+        self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::ListRevisions> {
         gate.record(None).await?;
         let rows = self.parts.store.revisions(LISTED).await.map_err(refused)?;
         let view = |row: RevisionRow| {
@@ -128,7 +138,10 @@ impl Call<'_> {
         Ok(List::whole(rows.into_iter().map(view).collect()))
     }
 
-    pub(crate) async fn show_revision(self, gate: &mut Gate) -> Served<endpoint::ShowRevision> {
+    pub(crate) async fn show_revision(
+        self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::ShowRevision> {
         let number = self.names.first().and_then(|text| text.parse().ok()).map(Revision);
         let number = number.ok_or_else(|| wrong("A revision is a number."))?;
         gate.record(None).await?;

@@ -4,17 +4,21 @@ use doorward_api::{CutAnswer, ProblemKind, endpoint};
 use doorward_model::{FlowId, SessionId};
 use doorward_session::Problem;
 
-use crate::admin::{Call, Served, denied, sentence, wrong};
 use crate::gate::Gate;
+use crate::request::AdminRequest;
+use crate::response::{EndpointResult, denied, sentence, wrong};
 
-impl Call<'_> {
-    pub(crate) async fn list_sessions(self, gate: &mut Gate) -> Served<endpoint::ListSessions> {
+impl AdminRequest<'_> {
+    pub(crate) async fn list_sessions(
+        self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::ListSessions> {
         gate.record(None).await?;
         self.page(self.parts.leases.list(), |session| session.id)
     }
 
     /// Cuts the session, or the one flow, of that id.
-    pub(crate) async fn cut_session(self, gate: &mut Gate) -> Served<endpoint::CutSession> {
+    pub(crate) async fn cut_session(self, gate: &mut Gate) -> EndpointResult<endpoint::CutSession> {
         let text = self.names.first().map_or("", String::as_str);
         let id: SessionId = text
             .parse()
@@ -25,7 +29,7 @@ impl Call<'_> {
         let leases = &self.parts.leases;
         if leases.has_session(id) || leases.has_flow(flow) {
             gate.record_urgently("cut").await?;
-            gate.stands()?;
+            gate.check_permits()?;
             if leases.cut_session(id) || leases.cut_flow(flow) {
                 return Ok(CutAnswer { cut: id });
             }

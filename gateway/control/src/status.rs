@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use doorward_api::{ConditionReport, StatusView, endpoint};
 
-use crate::admin::{Call, Served};
 use crate::gate::Gate;
+use crate::request::AdminRequest;
+use crate::response::EndpointResult;
 
 /// What needs a person, by what it is about. Empty is well.
 #[derive(Clone, Default)]
@@ -26,8 +27,8 @@ impl Health {
     }
 }
 
-impl Call<'_> {
-    pub(crate) async fn status(self, gate: &mut Gate) -> Served<endpoint::Status> {
+impl AdminRequest<'_> {
+    pub(crate) async fn status(self, gate: &mut Gate) -> EndpointResult<endpoint::Status> {
         gate.record(None).await?;
         let parts = self.parts;
         let snapshot = parts.leases.snapshot();

@@ -11,12 +11,13 @@ use doorward_policies::{Interface, Member};
 use doorward_store::{IssuanceRow, NewCode, StoreError, SubjectChanges, SubjectRow};
 use jiff::Timestamp;
 
-use crate::admin::{Call, actor, changed, denied, refused, wrong};
 use crate::codes::USUAL;
 use crate::gate::{Denied, Gate, failed};
+use crate::request::AdminRequest;
+use crate::response::{actor, changed, denied, refused, wrong};
 
 /// What whoever adds a subject again is told, if it was off when it was removed.
-pub(crate) fn still_off(subject: &Subject, enabled: bool) -> Option<String> {
+pub(crate) fn still_off_warning(subject: &Subject, enabled: bool) -> Option<String> {
     let (kind, name) = (subject.kind(), subject.name());
     (!enabled).then(|| {
         format!(
@@ -41,7 +42,7 @@ fn certificate(row: IssuanceRow, now: Timestamp) -> CertificateView {
     CertificateView { serial, key, not_before, not_after, issued, revoked, state: state.to_owned() }
 }
 
-impl Call<'_> {
+impl AdminRequest<'_> {
     pub(crate) fn now(&self) -> Timestamp {
         self.parts.clock.now()
     }
@@ -99,7 +100,7 @@ impl Call<'_> {
 
     /// The subject as it is now. What its change asks for is found out by this, and the change is
     /// made only while the subject is still so.
-    fn seen(&self, subject: &Subject) -> Result<Member, Denied> {
+    fn member(&self, subject: &Subject) -> Result<Member, Denied> {
         let snapshot = self.parts.leases.snapshot();
         let member = snapshot.member(subject).cloned();
         member.ok_or_else(|| refused(StoreError::NoSubject(subject.clone())))
@@ -165,7 +166,7 @@ impl Call<'_> {
         if changes == SubjectChanges::default() {
             return Err(wrong("Nothing to change was given."));
         }
-        let seen = self.seen(&subject)?;
+        let seen = self.member(&subject)?;
         let granted = changes.grant.iter().map(|(role, until)| {
             // By what it does, and not by what it is called: an earlier instant takes time away.
             match SubjectChanges::shortens(&seen, role, *until) {
@@ -190,7 +191,7 @@ impl Call<'_> {
             true => gate.record_urgently(&changes.to_string()).await?,
             false => gate.record(Some(&changes.to_string())).await?,
         }
-        gate.stands()?;
+        gate.check_permits()?;
         let more = changes.gives_more(&seen);
         let store = &self.parts.store;
         let done = store.change_subject(actor(gate), subject.clone(), seen, changes).await;
@@ -232,11 +233,11 @@ impl Call<'_> {
         subject: Subject,
         ttl: Option<u64>,
     ) -> Result<Changed<IssuedCode>, Denied> {
-        let seen = self.seen(&subject)?;
+        let seen = self.member(&subject)?;
         self.ask_for_its_roles(gate, Action::Create, &seen).await?;
         gate.record(Some("a new code")).await?;
         let (code, row) = self.make_code(ttl)?;
-        gate.stands()?;
+        gate.check_permits()?;
         let expires = row.expires;
         let made = self.parts.store.new_code(actor(gate), subject.clone(), seen, row).await;
         let made = made.map_err(refused)?;
@@ -249,10 +250,10 @@ impl Call<'_> {
         gate: &mut Gate,
         subject: Subject,
     ) -> Result<Changed<RevokedAnswer>, Denied> {
-        let seen = self.seen(&subject)?;
+        let seen = self.member(&subject)?;
         self.ask_for_its_roles(gate, Action::Delete, &seen).await?;
         gate.record_urgently("revoke").await?;
-        gate.stands()?;
+        gate.check_permits()?;
         let done = self.parts.store.revoke(actor(gate), subject, seen).await.map_err(refused)?;
         Ok(changed(&done, RevokedAnswer { revoked: done.value }))
     }
@@ -264,7 +265,7 @@ impl Call<'_> {
         gate: &mut Gate,
         subject: Subject,
     ) -> Result<Changed<Nothing>, Denied> {
-        let seen = self.seen(&subject)?;
+        let seen = self.member(&subject)?;
         let interfaces: Vec<Interface> = match subject.kind() {
             Kind::Device => self.parts.leases.snapshot().interfaces(subject.name()).to_vec(),
             Kind::User | Kind::Gateway => vec![],
@@ -278,7 +279,7 @@ impl Call<'_> {
             gate.ask(Action::Delete, &part, self.now()).await?;
         }
         gate.record_urgently("remove").await?;
-        gate.stands()?;
+        gate.check_permits()?;
         let store = &self.parts.store;
         let done = store.remove_subject(actor(gate), subject, seen, interfaces).await;
         let done = done.map_err(refused)?;

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use rustls::crypto::CryptoProvider;
 
-use crate::failure::Failure;
-use crate::place::write_private;
+use crate::data_directory::write_private;
+use crate::failure::CommandFailure;
 
 /// Its name in the data directory.
 pub(super) const FILE: &str = "reset.key";
@@ -17,13 +17,13 @@ const LENGTH: usize = 64;
 /// The key that is there, or a new one. It protects nothing but connections from being reset by
 /// strangers, so one that cannot be read is worth no more than a new one; and where a new one
 /// cannot be kept, it is good until the next start.
-pub(super) fn kept(path: &Path, provider: &CryptoProvider) -> Result<[u8; LENGTH], Failure> {
+pub(super) fn kept(path: &Path, provider: &CryptoProvider) -> Result<[u8; LENGTH], CommandFailure> {
     let found = fs::read(path).ok().and_then(|bytes| bytes.try_into().ok());
     if let Some(key) = found {
         return Ok(key);
     }
     let mut key = [0; LENGTH];
-    let refused = |_| Failure::new("the cryptographic library refused to make a random key");
+    let refused = |_| CommandFailure::new("the cryptographic library refused to make a random key");
     provider.secure_random.fill(&mut key).map_err(refused)?;
     if let Err(error) = write_private(path, &key) {
         tracing::warn!(%error, "agents will notice a crash later than they could");

@@ -11,17 +11,17 @@ use doorward_store::Numbered;
 use jiff::Timestamp;
 
 use super::args::AuditCommand;
-use super::client::Client;
+use super::client::AdminClient;
 use super::not_built;
 use super::output::{Output, pour};
-use crate::failure::Failure;
-use crate::place::at;
+use crate::data_directory::at;
+use crate::failure::CommandFailure;
 
 pub(crate) async fn run(
     command: AuditCommand,
-    client: &Client<'_>,
+    client: &AdminClient<'_>,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     match command {
         AuditCommand::Tail { lines, follow, flow } => {
             let mut query = match flow {
@@ -35,8 +35,9 @@ pub(crate) async fn run(
                 if out.is_json() {
                     return pour(&[line, b"\n"].concat());
                 }
-                let record: Numbered = serde_json::from_slice(line)
-                    .map_err(|error| Failure::new(format!("a record does not read: {error}")))?;
+                let record: Numbered = serde_json::from_slice(line).map_err(|error| {
+                    CommandFailure::new(format!("a record does not read: {error}"))
+                })?;
                 pour(format!("{}\n", show(&record.record, out)).as_bytes())
             })
             .await
@@ -67,10 +68,10 @@ pub(crate) async fn run(
 
 /// Hands every line of an answer on as it comes, for as long as it is wanted.
 async fn each_line(
-    client: &Client<'_>,
+    client: &AdminClient<'_>,
     query: &str,
-    mut take: impl FnMut(&[u8]) -> Result<bool, Failure>,
-) -> Result<(), Failure> {
+    mut take: impl FnMut(&[u8]) -> Result<bool, CommandFailure>,
+) -> Result<(), CommandFailure> {
     let mut reply = client.read_audit(query).await?;
     let mut rest: Vec<u8> = Vec::new();
     while let Some(chunk) = reply.chunk().await? {

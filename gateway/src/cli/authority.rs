@@ -7,20 +7,20 @@ use doorward_model::escape;
 use serde_json::json;
 
 use super::args::CaCommand;
-use super::client::{Client, when};
+use super::client::{AdminClient, when};
 use super::not_built;
 use super::output::Output;
 use crate::assemble::import;
 use crate::clock::SystemClock;
 use crate::config::{Config, Overrides};
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 use crate::host;
 
 pub(crate) async fn run(
     command: CaCommand,
-    client: &Client<'_>,
+    client: &AdminClient<'_>,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     match command {
         CaCommand::Show => {
             let answer = client.call::<endpoint::ShowAuthority>(&[], &()).await?;
@@ -47,7 +47,7 @@ fn imported(
     key: &Path,
     root: &Path,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let public = import(config, cert, key, root, &SystemClock)?;
     let anchor = public.anchor();
     let answer = json!({ "data": config.data.display().to_string(), "anchor": anchor });

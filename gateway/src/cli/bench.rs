@@ -10,11 +10,11 @@ use doorward_model::Clock as _;
 use doorward_policies::{Bench, Bundle, BundleText, Shape};
 use serde::Serialize;
 
-use super::client::Client;
+use super::client::AdminClient;
 use super::output::Output;
 use super::policy::read;
 use crate::clock::SystemClock;
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 /// How many requests are made up for a bundle, and asked in turn.
 const REQUESTS: usize = 2048;
@@ -77,9 +77,9 @@ pub(super) async fn run(
     bundle: Option<&Path>,
     rules: Option<u32>,
     shape: Option<Shape>,
-    client: &Client<'_>,
+    client: &AdminClient<'_>,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let rules = rules.and_then(|rules| usize::try_from(rules).ok());
     let measured = match (bundle, rules) {
         (None, Some(rules)) => {
@@ -110,8 +110,8 @@ pub(super) async fn run(
 }
 
 /// The slowest of each.
-fn totals(measured: Vec<Measured>) -> Result<Totals, Failure> {
-    let nothing = || Failure::new("there is nothing to measure".to_owned());
+fn totals(measured: Vec<Measured>) -> Result<Totals, CommandFailure> {
+    let nothing = || CommandFailure::new("there is nothing to measure".to_owned());
     let worst = |of: &dyn Fn(&Measured) -> Option<Spread>| {
         let all: Vec<Spread> = measured.iter().filter_map(of).collect();
         let max = |of: fn(&Spread) -> u64| all.iter().map(of).max();
@@ -145,11 +145,11 @@ fn text(files: BundleProposal) -> BundleText {
     }
 }
 
-fn refused(errors: impl std::fmt::Display) -> Failure {
-    Failure::new(errors.to_string())
+fn refused(errors: impl std::fmt::Display) -> CommandFailure {
+    CommandFailure::new(errors.to_string())
 }
 
-fn measure(text: BundleText, shape: Option<Shape>) -> Result<Measured, Failure> {
+fn measure(text: BundleText, shape: Option<Shape>) -> Result<Measured, CommandFailure> {
     let before = resident().saturating_sub(text.policy.len());
     let begin = Instant::now();
     let bundle = Arc::new(Bundle::parse(text).map_err(refused)?);
@@ -157,7 +157,7 @@ fn measure(text: BundleText, shape: Option<Shape>) -> Result<Measured, Failure> 
     let grown = resident().saturating_sub(before);
     let per_rule = |bytes: usize| bytes as f64 / bundle.len() as f64;
 
-    let none = || Failure::new("no request could be made up for this bundle".to_owned());
+    let none = || CommandFailure::new("no request could be made up for this bundle".to_owned());
     let now = SystemClock.now();
     let mut bench = Bench::new(&bundle, shape, REQUESTS, now).ok_or_else(none)?;
     let permitted: Vec<usize> = (0..bench.len()).filter(|number| bench.uncached(*number)).collect();
@@ -190,7 +190,7 @@ fn measure(text: BundleText, shape: Option<Shape>) -> Result<Measured, Failure> 
 }
 
 /// The fastest of some edits, in milliseconds: the others waited for something else.
-fn edit(bench: &Bench, add: bool) -> Result<f64, Failure> {
+fn edit(bench: &Bench, add: bool) -> Result<f64, CommandFailure> {
     let mut best: Option<Duration> = None;
     for _ in 0..5 {
         let mut marks = Vec::with_capacity(2);
@@ -198,7 +198,11 @@ fn edit(bench: &Bench, add: bool) -> Result<f64, Failure> {
             Some(true) => {}
             // A single rule that is taken out leaves no bundle.
             None if !add => return Ok(0.0),
-            _ => return Err(Failure::new("an edit was not seen by the next decision".to_owned())),
+            _ => {
+                return Err(CommandFailure::new(
+                    "an edit was not seen by the next decision".to_owned(),
+                ));
+            }
         }
         let &[begin, end] = marks.as_slice() else { continue };
         let took = end - begin;

@@ -8,16 +8,16 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::cli::output::warn;
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 /// Requests to the gateway's administration, with a person's identity.
-pub(crate) struct Client<'a> {
+pub(crate) struct AdminClient<'a> {
     dir: IdentityDir,
     server: Option<String>,
     clock: &'a dyn Clock,
 }
 
-impl<'a> Client<'a> {
+impl<'a> AdminClient<'a> {
     pub(crate) fn new(dir: IdentityDir, server: Option<String>, clock: &'a dyn Clock) -> Self {
         Self { dir, server, clock }
     }
@@ -27,7 +27,7 @@ impl<'a> Client<'a> {
         &self,
         names: &[&str],
         request: &E::Request,
-    ) -> Result<E::Answer, Failure> {
+    ) -> Result<E::Answer, CommandFailure> {
         self.call_with::<E>(names, "", request).await
     }
 
@@ -37,16 +37,16 @@ impl<'a> Client<'a> {
         names: &[&str],
         query: &str,
         request: &E::Request,
-    ) -> Result<E::Answer, Failure> {
+    ) -> Result<E::Answer, CommandFailure> {
         let path = E::ROUTE.path_of(names) + query;
-        let body = serde_json::to_value(request).map_err(|e| Failure::new(e.to_string()))?;
+        let body = serde_json::to_value(request).map_err(|e| CommandFailure::new(e.to_string()))?;
         // A request without a body has the type (), which is null in JSON.
         let body = Some(&body).filter(|body| !body.is_null());
         Ok(self.send(method::<E>()?, &path, body).await?.json().await?)
     }
 
     /// Reads a whole list, page by page.
-    pub(crate) async fn list<E, T>(&self) -> Result<Vec<T>, Failure>
+    pub(crate) async fn list<E, T>(&self) -> Result<Vec<T>, CommandFailure>
     where
         E: Endpoint<Request = (), Answer = List<T>>,
     {
@@ -64,7 +64,7 @@ impl<'a> Client<'a> {
     }
 
     /// Begins to read the audit log. The records follow as lines of JSON.
-    pub(crate) async fn read_audit(&self, query: &str) -> Result<Reply, Failure> {
+    pub(crate) async fn read_audit(&self, query: &str) -> Result<Reply, CommandFailure> {
         let route = endpoint::ReadAudit::ROUTE;
         self.send(method::<endpoint::ReadAudit>()?, &(route.path_of(&[]) + query), None).await
     }
@@ -75,7 +75,7 @@ impl<'a> Client<'a> {
         method: Method,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Reply, CommandFailure> {
         self.dir.load()?;
         // Past two thirds of its life the identity renews itself. If that fails now, the identity
         // still serves.
@@ -94,11 +94,11 @@ impl<'a> Client<'a> {
         said.unwrap_or_else(|| facts.url.clone())
     }
 
-    fn explain(&self, url: &str, error: Error) -> Failure {
+    fn explain(&self, url: &str, error: Error) -> CommandFailure {
         match error {
             Error::Unreachable { .. } => {
                 let origin = if self.server.is_some() { "--server" } else { "the identity" };
-                Failure::from(error).with_next(format!(
+                CommandFailure::from(error).with_next(format!(
                     "is the gateway running there? --server URL names another (this one came from \
                      {origin})"
                 ))
@@ -106,7 +106,7 @@ impl<'a> Client<'a> {
             Error::Refused { status: 404, ref detail, .. }
                 if detail == "There is nothing here." =>
             {
-                Failure::of(
+                CommandFailure::of(
                     ProblemKind::NothingHere.name(),
                     format!(
                         "{} is not where the gateway is administered; name that with --server URL",
@@ -120,9 +120,9 @@ impl<'a> Client<'a> {
 }
 
 /// The method of an endpoint.
-fn method<E: Endpoint>() -> Result<Method, Failure> {
+fn method<E: Endpoint>() -> Result<Method, CommandFailure> {
     let method = Method::from_bytes(E::ROUTE.method.as_bytes());
-    method.map_err(|error| Failure::new(error.to_string()))
+    method.map_err(|error| CommandFailure::new(error.to_string()))
 }
 
 /// An instant as people read it: to the second.

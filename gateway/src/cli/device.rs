@@ -7,15 +7,15 @@ use doorward_api::{
 use doorward_model::{Name, escape};
 
 use super::args::DeviceCommand;
-use super::client::{Client, ended, joined, show_warnings, when, when_any};
+use super::client::{AdminClient, ended, joined, show_warnings, when, when_any};
 use super::output::Output;
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 pub(crate) async fn run(
     command: DeviceCommand,
-    client: &Client<'_>,
+    client: &AdminClient<'_>,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     match command {
         DeviceCommand::Add { name, agentless, groups, ttl } => {
             let ttl_seconds = ttl.map(|ttl| ttl.as_secs());
@@ -29,7 +29,9 @@ pub(crate) async fn run(
         }
         DeviceCommand::Set { name, join, leave } => {
             if join.is_empty() && leave.is_empty() {
-                return Err(Failure::new("say what to set: --group GROUP or --no-group GROUP"));
+                return Err(CommandFailure::new(
+                    "say what to set: --group GROUP or --no-group GROUP",
+                ));
             }
             let change = DeviceChange { join, leave, ..DeviceChange::default() };
             let answer = client.call::<endpoint::ChangeDevice>(&[name.as_str()], &change).await?;
@@ -93,7 +95,7 @@ pub(crate) fn changed(
     name: &Name,
     answer: &Changed<WarnedAnswer>,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     show_warnings(&answer.value.warnings);
     out.print(answer, |answer| format!("{name} is changed{}", ended(answer.ended)))
 }

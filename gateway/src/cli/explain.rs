@@ -9,17 +9,17 @@ use doorward_api::{
 };
 use doorward_model::{Clock as _, escape};
 
-use super::client::{Client, joined, rule_lines, when, when_any};
+use super::client::{AdminClient, joined, rule_lines, when, when_any};
 use super::output::Output;
 use super::policy::read;
 use crate::clock::SystemClock;
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 pub(super) async fn explain(
     request: &CheckRequest,
-    client: &Client<'_>,
+    client: &AdminClient<'_>,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let answer = client.call::<endpoint::ExplainPolicy>(&[], request).await?;
     out.print(&answer, |answer| {
         let head = if answer.permit { out.good("permit") } else { out.bad("deny") };
@@ -62,9 +62,9 @@ fn weighed(rule: &WeighedRule, lines: &mut Vec<String>) {
 
 pub(super) async fn who_can(
     request: &WhoCanRequest,
-    client: &Client<'_>,
+    client: &AdminClient<'_>,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let holders = client.call::<endpoint::WhoCan>(&[], request).await?.items;
     out.print(&holders, |holders| {
         let rows = holders.iter().map(|one| {
@@ -80,9 +80,9 @@ pub(super) async fn who_can(
 
 pub(super) async fn what_can(
     request: &WhatCanRequest,
-    client: &Client<'_>,
+    client: &AdminClient<'_>,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let holdings = client.call::<endpoint::WhatCan>(&[], request).await?.items;
     out.print(&holdings, |holdings| {
         let rows = holdings.iter().map(|one| {
@@ -101,9 +101,9 @@ pub(super) async fn what_can(
 /// Rules that deserve a look.
 pub(super) async fn lint(
     bundle: Option<&Path>,
-    client: &Client<'_>,
+    client: &AdminClient<'_>,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let proposal = bundle.map(read).transpose()?.unwrap_or_default();
     let findings = client.call::<endpoint::LintPolicy>(&[], &proposal).await?.items;
     out.print(&findings, |findings| {
@@ -121,11 +121,11 @@ pub(super) async fn lint(
 pub(super) async fn replay(
     bundle: &Path,
     since: Duration,
-    client: &Client<'_>,
+    client: &AdminClient<'_>,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let from = SystemClock.now().checked_sub(since);
-    let from = from.map_err(|_| Failure::new("--since: that is too long ago"))?;
+    let from = from.map_err(|_| CommandFailure::new("--since: that is too long ago"))?;
     let proposal = BundleProposal { since: Some(from), ..read(bundle)? };
     let answer = client.call::<endpoint::ReplayPolicy>(&[], &proposal).await?;
     out.print(&answer, |answer| replayed(answer, out))

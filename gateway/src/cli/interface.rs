@@ -4,16 +4,16 @@ use doorward_api::{InterfaceAddition, InterfaceChange, InterfaceView, endpoint};
 use doorward_model::{Device, Name, escape};
 
 use super::args::InterfaceCommand;
-use super::client::{Client, ended, show_warnings};
+use super::client::{AdminClient, ended, show_warnings};
 use super::device::on_or_off;
 use super::output::Output;
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 pub(crate) async fn run(
     command: InterfaceCommand,
-    client: &Client<'_>,
+    client: &AdminClient<'_>,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     match command {
         InterfaceCommand::Add { interface, url, network } => {
             let (device, name) = parts(&interface)?;
@@ -46,9 +46,9 @@ pub(crate) async fn run(
 async fn switch(
     interface: &str,
     enabled: bool,
-    client: &Client<'_>,
+    client: &AdminClient<'_>,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let (device, name) = parts(interface)?;
     let names = [device.as_str(), name.as_str()];
     let answer =
@@ -58,8 +58,8 @@ async fn switch(
 }
 
 /// The device and the name of `DEVICE/NAME`.
-fn parts(interface: &str) -> Result<(String, String), Failure> {
-    let wrong = |why: String| Failure::new(format!("'{}': {why}", escape(interface)));
+fn parts(interface: &str) -> Result<(String, String), CommandFailure> {
+    let wrong = |why: String| CommandFailure::new(format!("'{}': {why}", escape(interface)));
     let (device, name) = interface
         .split_once('/')
         .ok_or_else(|| wrong("an interface is DEVICE/NAME, such as plc-3/ssh".to_owned()))?;

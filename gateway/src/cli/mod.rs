@@ -24,9 +24,9 @@ use clap::CommandFactory as _;
 use doorward_agent::{arguments, enroll, read_code};
 
 use crate::clock::SystemClock;
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 use args::{Cli, Command};
-pub(crate) use client::Client;
+pub(crate) use client::AdminClient;
 use output::Output;
 pub(crate) use output::write;
 
@@ -50,7 +50,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&Failure::new(error.to_string()), json),
+        Err(error) => return failed(&CommandFailure::new(error.to_string()), json),
     };
     let ended = runtime.block_on(run(cli));
     // A read of standard input cannot be taken back; it must not keep the program alive.
@@ -64,15 +64,17 @@ pub(crate) fn main() -> ExitCode {
 }
 
 /// Says why the command failed.
-fn failed(error: &Failure, json: bool) -> ExitCode {
+fn failed(error: &CommandFailure, json: bool) -> ExitCode {
     error.report().print("doorward", json);
     ExitCode::FAILURE
 }
 
-async fn run(cli: Cli) -> Result<End, Failure> {
+async fn run(cli: Cli) -> Result<End, CommandFailure> {
     let Cli { identity, server, json, command } = cli;
+    // An empty DOORWARD_SERVER counts as unset.
+    let server = server.filter(|url| !url.is_empty());
     let out = Output::new(json);
-    let client = || Client::new(identity.dir(None), server.clone(), &SystemClock);
+    let client = || AdminClient::new(identity.dir(None), server.clone(), &SystemClock);
     match command {
         Command::Serve(serve) => serve::run(serve).await?,
         Command::Claim { code, dir, yes, replace } => {
@@ -108,6 +110,6 @@ async fn run(cli: Cli) -> Result<End, Failure> {
 }
 
 /// What a command that is still to come says.
-fn not_built(command: &str) -> Failure {
-    Failure::new(format!("`doorward {command}` {}", doorward_agent::NOT_BUILT))
+fn not_built(command: &str) -> CommandFailure {
+    CommandFailure::new(format!("`doorward {command}` {}", doorward_agent::NOT_BUILT))
 }

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 /// Where answers go: tables for people, JSON for programs.
 pub(crate) struct Output {
@@ -13,17 +13,17 @@ pub(crate) struct Output {
 }
 
 /// Writes to standard output. Whoever reads it may have gone, which is no failure of ours.
-pub(crate) fn write(bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write(bytes: &[u8]) -> Result<(), CommandFailure> {
     pour(bytes).map(drop)
 }
 
 /// The same; whether anybody still reads it.
-pub(crate) fn pour(bytes: &[u8]) -> Result<bool, Failure> {
+pub(crate) fn pour(bytes: &[u8]) -> Result<bool, CommandFailure> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::new(format!("standard output: {error}"))),
+        Err(error) => Err(CommandFailure::new(format!("standard output: {error}"))),
     }
 }
 
@@ -42,9 +42,10 @@ impl Output {
         &self,
         answer: &T,
         words: impl FnOnce(&T) -> String,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandFailure> {
         let mut text = if self.json {
-            serde_json::to_string_pretty(answer).map_err(|error| Failure::new(error.to_string()))?
+            serde_json::to_string_pretty(answer)
+                .map_err(|error| CommandFailure::new(error.to_string()))?
         } else {
             words(answer)
         };

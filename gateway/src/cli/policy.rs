@@ -12,17 +12,17 @@ use doorward_model::{Revision, escape};
 use doorward_policies::BundleText;
 
 use super::args::{Attribute, PolicyCommand, PolicyQuestion};
-use super::client::{Client, when};
+use super::client::{AdminClient, when};
 use super::output::Output;
 use super::{End, bench, explain, revision, sets};
-use crate::failure::Failure;
-use crate::place::at;
+use crate::data_directory::at;
+use crate::failure::CommandFailure;
 
 pub(crate) async fn run(
     command: PolicyCommand,
-    client: &Client<'_>,
+    client: &AdminClient<'_>,
     out: &Output,
-) -> Result<End, Failure> {
+) -> Result<End, CommandFailure> {
     use PolicyCommand as C;
     match command {
         C::Show { out: dir } => show(dir.as_deref(), client, out).await?,
@@ -89,7 +89,11 @@ fn files(bundle: &BundleView) -> [&str; 5] {
     [&bundle.model, &bundle.policy, &bundle.roles, &bundle.groups, &bundle.tests]
 }
 
-async fn show(dir: Option<&Path>, client: &Client<'_>, out: &Output) -> Result<(), Failure> {
+async fn show(
+    dir: Option<&Path>,
+    client: &AdminClient<'_>,
+    out: &Output,
+) -> Result<(), CommandFailure> {
     let bundle = client.call::<endpoint::ShowPolicy>(&[], &()).await?;
     let Some(dir) = dir else {
         return out.print(&bundle, |bundle| {
@@ -111,7 +115,7 @@ async fn show(dir: Option<&Path>, client: &Client<'_>, out: &Output) -> Result<(
 }
 
 /// The files of a bundle: all of a directory's, or one that replaces `policy.csv`.
-pub(super) fn read(path: &Path) -> Result<BundleProposal, Failure> {
+pub(super) fn read(path: &Path) -> Result<BundleProposal, CommandFailure> {
     let text = |path: &Path| fs::read_to_string(path).map_err(at(path));
     if !path.is_dir() {
         return Ok(BundleProposal { policy: Some(text(path)?), ..BundleProposal::default() });

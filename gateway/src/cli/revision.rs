@@ -13,17 +13,17 @@ use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
 
 use super::End;
-use super::client::{Client, ended, when};
+use super::client::{AdminClient, ended, when};
 use super::output::Output;
 use super::policy::read;
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 /// Puts a bundle in force, or only says what that would change.
 pub(super) async fn apply(
     proposal: &BundleProposal,
-    client: &Client<'_>,
+    client: &AdminClient<'_>,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let answer = client.call::<endpoint::ApplyPolicy>(&[], proposal).await?;
     out.print(&answer, |answer| {
         let mut shown = preview(answer, proposal.dry_run, out);
@@ -46,7 +46,7 @@ pub(super) async fn apply(
 }
 
 /// Keeps the bundle in force.
-pub(super) async fn confirm(client: &Client<'_>, out: &Output) -> Result<(), Failure> {
+pub(super) async fn confirm(client: &AdminClient<'_>, out: &Output) -> Result<(), CommandFailure> {
     let answer = client.call::<endpoint::ConfirmPolicy>(&[], &()).await?;
     out.print(&answer, |answer| format!("revision {} stays", answer.revision.0))
 }
@@ -115,9 +115,9 @@ fn ending(one: &EndingView) -> String {
 /// Runs the tests of a bundle. Status 1 if one fails.
 pub(super) async fn test(
     bundle: Option<&Path>,
-    client: &Client<'_>,
+    client: &AdminClient<'_>,
     out: &Output,
-) -> Result<End, Failure> {
+) -> Result<End, CommandFailure> {
     let proposal = bundle.map(read).transpose()?.unwrap_or_default();
     let tested = client.call::<endpoint::TestPolicy>(&[], &proposal).await?;
     let failing = tested.failing.len();
@@ -138,7 +138,7 @@ pub(super) async fn test(
 }
 
 /// Every bundle that is or was in force.
-pub(super) async fn history(client: &Client<'_>, out: &Output) -> Result<(), Failure> {
+pub(super) async fn history(client: &AdminClient<'_>, out: &Output) -> Result<(), CommandFailure> {
     let revisions = client.list::<endpoint::ListRevisions, _>().await?;
     out.print(&revisions, |revisions| {
         let row = |one: &RevisionView| {
@@ -167,9 +167,9 @@ struct FileDifference {
 pub(super) async fn diff(
     former: &str,
     later: Option<&str>,
-    client: &Client<'_>,
+    client: &AdminClient<'_>,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let (first, second) = (bundle(Some(former), client).await?, bundle(later, client).await?);
     let mut files = BTreeMap::new();
     let mut shown = Vec::new();
@@ -203,14 +203,17 @@ pub(super) async fn diff(
 }
 
 /// The text of the bundle in force.
-async fn in_force(client: &Client<'_>) -> Result<BundleText, Failure> {
+async fn in_force(client: &AdminClient<'_>) -> Result<BundleText, CommandFailure> {
     let bundle = client.call::<endpoint::ShowPolicy>(&[], &()).await?;
     let BundleView { model, policy, roles, groups, tests, .. } = bundle;
     Ok(BundleText { model, policy, roles, groups, tests })
 }
 
 /// The text of a bundle: a revision's by its number, a directory's, or the one in force.
-async fn bundle(name: Option<&str>, client: &Client<'_>) -> Result<BundleText, Failure> {
+async fn bundle(
+    name: Option<&str>,
+    client: &AdminClient<'_>,
+) -> Result<BundleText, CommandFailure> {
     let Some(name) = name else { return in_force(client).await };
     if name.parse::<u32>().is_ok() {
         let found = client.call::<endpoint::ShowRevision>(&[name], &()).await?;

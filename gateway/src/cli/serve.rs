@@ -10,14 +10,14 @@ use super::output::{Output, write};
 use crate::assemble::{Gateway, assemble};
 use crate::clock::SystemClock;
 use crate::config::{Config, Overrides};
+use crate::data_directory::check_owner;
 use crate::demo;
-use crate::failure::Failure;
-use crate::place::check_owner;
+use crate::failure::CommandFailure;
 use crate::supervise::{self, announce};
 use crate::{host, log};
 
 /// Runs the gateway until it is told to stop.
-pub(crate) async fn run(serve: args::Serve) -> Result<(), Failure> {
+pub(crate) async fn run(serve: args::Serve) -> Result<(), CommandFailure> {
     let args::Serve { data, config, listen, management, domain, print_code, demo } = serve;
     let serial = vec![];
     let mut overrides = Overrides { data, listen, management, domain, print_code, serial };
@@ -38,7 +38,7 @@ pub(crate) async fn run(serve: args::Serve) -> Result<(), Failure> {
     .await
 }
 
-fn greet(gateway: &Gateway) -> Result<(), Failure> {
+fn greet(gateway: &Gateway) -> Result<(), CommandFailure> {
     let at = &gateway.addresses;
     let text = format!(
         "doorward {}  {}  {}\n\
@@ -51,19 +51,19 @@ fn greet(gateway: &Gateway) -> Result<(), Failure> {
         at.listen,
         at.advertise,
         at.management,
-        gateway.place.path().display(),
+        gateway.data_directory.path().display(),
     );
     write(text.as_bytes())
 }
 
 /// Makes a new owner code, whether or not the gateway runs. Whoever owns the data directory
 /// may do this.
-pub(crate) async fn recover(recover: args::Recover, out: &Output) -> Result<(), Failure> {
+pub(crate) async fn recover(recover: args::Recover, out: &Output) -> Result<(), CommandFailure> {
     let args::Recover { data, config, print_code } = recover;
     let overrides = Overrides { data, ..Overrides::default() };
     let config = Config::read(config.as_deref(), overrides, host::machine())?;
     if !config.data.exists() {
-        return Err(Failure::new(format!(
+        return Err(CommandFailure::new(format!(
             "there is no gateway in {}; name its data directory with --data",
             config.data.display()
         )));
@@ -79,7 +79,7 @@ pub(crate) async fn recover(recover: args::Recover, out: &Output) -> Result<(), 
     code.url = match found.advertise.or(config.advertise) {
         Some(advertise) => format!("https://{advertise}"),
         None => {
-            return Err(Failure::new(
+            return Err(CommandFailure::new(
                 "this gateway has never been started, so nobody can reach it; start it first",
             ));
         }

@@ -3,15 +3,15 @@
 use doorward_api::{FlowView, SessionView, endpoint};
 
 use super::args::SessionCommand;
-use super::client::{Client, when};
+use super::client::{AdminClient, when};
 use super::output::Output;
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 pub(crate) async fn run(
     command: SessionCommand,
-    client: &Client<'_>,
+    client: &AdminClient<'_>,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     match command {
         SessionCommand::List => {
             let sessions = client.list::<endpoint::ListSessions, _>().await?;
@@ -19,7 +19,9 @@ pub(crate) async fn run(
         }
         SessionCommand::Cut { id } => {
             if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-                return Err(Failure::new("an id has 26 letters and digits; see `session list`"));
+                return Err(CommandFailure::new(
+                    "an id has 26 letters and digits; see `session list`",
+                ));
             }
             let answer = client.call::<endpoint::CutSession>(&[&id], &()).await?;
             out.print(&answer, |_| format!("{id} is cut"))

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::bench::{quieter, spread};
 use super::output::Output;
 use crate::clock::SystemClock;
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 /// Beside how many rules that deny each question is asked.
 const DENIES: [usize; 5] = [10, 100, 1_000, 10_000, 100_000];
@@ -44,7 +44,7 @@ struct Beside {
     answer: &'static str,
 }
 
-pub(super) fn run(out: &Output) -> Result<(), Failure> {
+pub(super) fn run(out: &Output) -> Result<(), CommandFailure> {
     let mut questions = Vec::new();
     for shape in SetShape::ALL {
         questions.extend(measure(shape)?);
@@ -53,10 +53,10 @@ pub(super) fn run(out: &Output) -> Result<(), Failure> {
     out.print(&Totals { growth, questions }, |totals| shown(totals, out))
 }
 
-fn measure(shape: SetShape) -> Result<Vec<Asked>, Failure> {
+fn measure(shape: SetShape) -> Result<Vec<Asked>, CommandFailure> {
     let now = SystemClock.now();
     let bench = |denies: usize| {
-        let none = || Failure::new("the made-up rules are no bundle".to_owned());
+        let none = || CommandFailure::new("the made-up rules are no bundle".to_owned());
         SetBench::new(shape, denies, now).map(|bench| (denies, bench)).ok_or_else(none)
     };
     let benches = DENIES.into_iter().map(bench).collect::<Result<Vec<_>, _>>()?;

@@ -3,11 +3,15 @@
 use doorward_api::{LimitView, StatusView, endpoint};
 use doorward_model::escape;
 
-use super::client::{Client, rule_lines, when};
+use super::client::{AdminClient, rule_lines, when};
 use super::output::Output;
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
-pub(crate) async fn run(client: &Client<'_>, limits: bool, out: &Output) -> Result<(), Failure> {
+pub(crate) async fn run(
+    client: &AdminClient<'_>,
+    limits: bool,
+    out: &Output,
+) -> Result<(), CommandFailure> {
     let status = client.call::<endpoint::Status>(&[], &()).await?;
     if limits {
         return out.print(&status.limits, |limits| show_limits(limits, out));

@@ -3,16 +3,16 @@
 use doorward_api::{CodeRequest, RoleGrant, SubjectView, UserAddition, UserChange, endpoint};
 
 use super::args::UserCommand;
-use super::client::{Client, ended, joined, show_warnings, when};
+use super::client::{AdminClient, ended, joined, show_warnings, when};
 use super::device::{added, certificates, changed, facts, identity, new_code, on_or_off, revoked};
 use super::output::Output;
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 pub(crate) async fn run(
     command: UserCommand,
-    client: &Client<'_>,
+    client: &AdminClient<'_>,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     match command {
         UserCommand::Add { name, roles, ttl } => {
             let addition = UserAddition { roles, ttl_seconds: ttl.map(|ttl| ttl.as_secs()) };
@@ -22,7 +22,7 @@ pub(crate) async fn run(
         }
         UserCommand::Set { name, grant, until, take } => {
             if grant.is_empty() && take.is_empty() {
-                return Err(Failure::new("say what to set: --role ROLE or --no-role ROLE"));
+                return Err(CommandFailure::new("say what to set: --role ROLE or --no-role ROLE"));
             }
             let grant = grant.into_iter().map(|role| RoleGrant { role, until }).collect();
             let change = UserChange { grant, take, ..UserChange::default() };

@@ -13,7 +13,7 @@ use doorward_proxy::{Bounds, Networks, Paths, Twice};
 use doorward_session::{Limits, Machine, SessionLimits, Setting, TlsVersion};
 use doorward_store::AuditSettings;
 
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 /// What the operator decided, checked.
 #[derive(Clone, Debug)]
@@ -73,10 +73,10 @@ impl Config {
         file: Option<&Path>,
         overrides: Overrides,
         machine: Machine,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, CommandFailure> {
         let raw = match file {
             Some(path) => raw::read(path)?,
-            None => raw::Config::default(),
+            None => raw::ConfigFile::default(),
         };
         let shown =
             file.map_or_else(|| "the command line".into(), |path| path.display().to_string());
@@ -84,14 +84,14 @@ impl Config {
     }
 
     /// The domain of a gateway that is founded now.
-    pub(crate) fn first_domain(&self) -> Result<Domain, Failure> {
-        let usual = || DOMAIN.parse().map_err(|error| Failure::new(format!("{error}")));
+    pub(crate) fn first_domain(&self) -> Result<Domain, CommandFailure> {
+        let usual = || DOMAIN.parse().map_err(|error| CommandFailure::new(format!("{error}")));
         self.domain.clone().map_or_else(usual, Ok)
     }
 
     /// The name of a gateway that is founded now.
-    pub(crate) fn first_name(&self) -> Result<Name, Failure> {
-        let usual = || NAME.parse().map_err(|error| Failure::new(format!("{error}")));
+    pub(crate) fn first_name(&self) -> Result<Name, CommandFailure> {
+        let usual = || NAME.parse().map_err(|error| CommandFailure::new(format!("{error}")));
         self.name.clone().map_or_else(usual, Ok)
     }
 
@@ -116,11 +116,11 @@ struct Reader {
 }
 
 impl Reader {
-    fn wrong(&self, key: &str, why: impl std::fmt::Display) -> Failure {
-        Failure::new(format!("{}: {key}: {why}", self.file))
+    fn wrong(&self, key: &str, why: impl std::fmt::Display) -> CommandFailure {
+        CommandFailure::new(format!("{}: {key}: {why}", self.file))
     }
 
-    fn parsed<T>(&self, key: &str, text: Option<String>) -> Result<Option<T>, Failure>
+    fn parsed<T>(&self, key: &str, text: Option<String>) -> Result<Option<T>, CommandFailure>
     where
         T: std::str::FromStr,
         T::Err: std::fmt::Display,
@@ -128,7 +128,12 @@ impl Reader {
         text.map(|text| text.parse().map_err(|error: T::Err| self.wrong(key, error))).transpose()
     }
 
-    fn address(&self, key: &str, text: Option<String>, usual: &str) -> Result<SocketAddr, Failure> {
+    fn address(
+        &self,
+        key: &str,
+        text: Option<String>,
+        usual: &str,
+    ) -> Result<SocketAddr, CommandFailure> {
         let text = text.unwrap_or_else(|| usual.to_owned());
         text.parse().map_err(|_| {
             let shown = doorward_model::escape(&text).to_string();
@@ -136,7 +141,7 @@ impl Reader {
         })
     }
 
-    fn time(&self, key: &str, text: Option<String>) -> Result<Option<Duration>, Failure> {
+    fn time(&self, key: &str, text: Option<String>) -> Result<Option<Duration>, CommandFailure> {
         let read = |text: String| {
             humantime::parse_duration(&text)
                 .map_err(|error| self.wrong(key, format!("{error}; write 30s, 10m, 24h or 90d")))
@@ -144,7 +149,7 @@ impl Reader {
         text.map(read).transpose()
     }
 
-    fn all<T>(&self, key: &str, texts: Vec<String>) -> Result<Vec<T>, Failure>
+    fn all<T>(&self, key: &str, texts: Vec<String>) -> Result<Vec<T>, CommandFailure>
     where
         T: std::str::FromStr,
         T::Err: std::fmt::Display,
@@ -155,10 +160,10 @@ impl Reader {
 
     fn config(
         &self,
-        raw: raw::Config,
+        raw: raw::ConfigFile,
         over: Overrides,
         machine: Machine,
-    ) -> Result<Config, Failure> {
+    ) -> Result<Config, CommandFailure> {
         let advertise = raw.advertise;
         if let Some(text) = &advertise {
             self.check_advertise(text)?;
@@ -233,7 +238,7 @@ impl Reader {
         &self,
         open: Option<Vec<String>>,
         named: BTreeMap<String, Vec<String>>,
-    ) -> Result<Networks, Failure> {
+    ) -> Result<Networks, CommandFailure> {
         let open = open.unwrap_or_else(|| Networks::OPEN.map(str::to_owned).to_vec());
         let open = self.all("dial.networks", open)?;
         let mut all = Vec::with_capacity(named.len());
@@ -245,7 +250,7 @@ impl Reader {
         Networks::new(open, all).map_err(|error| self.wrong("dial.named", error))
     }
 
-    fn check_advertise(&self, text: &str) -> Result<(), Failure> {
+    fn check_advertise(&self, text: &str) -> Result<(), CommandFailure> {
         let url = format!("https://{text}");
         let uri: Option<http::Uri> = url.parse().ok();
         let sound = uri.is_some_and(|uri| {
@@ -257,7 +262,11 @@ impl Reader {
         if sound { Ok(()) } else { Err(self.wrong("advertise", "it is HOST:PORT")) }
     }
 
-    fn audit(&self, max_bytes: Option<u64>, limits: &Limits) -> Result<AuditSettings, Failure> {
+    fn audit(
+        &self,
+        max_bytes: Option<u64>,
+        limits: &Limits,
+    ) -> Result<AuditSettings, CommandFailure> {
         let max_bytes = max_bytes.unwrap_or(512 * 1024 * 1024);
         if max_bytes < AuditSettings::SMALLEST {
             return Err(self.wrong("audit.max-bytes", "at least 1048576"));
@@ -265,7 +274,7 @@ impl Reader {
         Ok(AuditSettings { max_bytes, open: limits.session.flows + limits.session.sessions })
     }
 
-    fn profiles(&self, raw: raw::Certificates) -> Result<Profiles, Failure> {
+    fn profiles(&self, raw: raw::CertificatesSection) -> Result<Profiles, CommandFailure> {
         let usual = Profiles::default();
         let profile =
             |key: &str, text: Option<String>, usual: Profile| match self.time(key, text)? {
@@ -279,7 +288,7 @@ impl Reader {
         })
     }
 
-    fn limits(&self, raw: raw::Limits, usual: Limits) -> Result<Limits, Failure> {
+    fn limits(&self, raw: raw::LimitsSection, usual: Limits) -> Result<Limits, CommandFailure> {
         let count = |key: &str, given: Option<usize>, usual: usize| match given {
             Some(0) => Err(self.wrong(key, "at least 1")),
             given => Ok(given.unwrap_or(usual)),
@@ -340,7 +349,7 @@ impl Reader {
 const MEBIBYTE: u64 = 1024 * 1024;
 
 /// The limits that are set.
-fn set(raw: &raw::Limits) -> Vec<Setting> {
+fn set(raw: &raw::LimitsSection) -> Vec<Setting> {
     let all = [
         (Setting::Connections, raw.connections.is_some()),
         (Setting::Handshakes, raw.handshakes.is_some()),
@@ -363,7 +372,7 @@ mod tests {
     /// One that has enough of everything.
     const MACHINE: Machine = Machine { files: 1 << 20, memory: 64 << 30 };
 
-    fn read(text: &str) -> Result<Config, Failure> {
+    fn read(text: &str) -> Result<Config, CommandFailure> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("doorward.toml");
         std::fs::write(&path, text).unwrap();

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 /// The file as it is written. `deploy/doorward.toml` explains every setting.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(super) struct Config {
+pub(super) struct ConfigFile {
     pub(super) data: Option<PathBuf>,
     pub(super) domain: Option<String>,
     pub(super) name: Option<String>,
@@ -19,25 +19,25 @@ pub(super) struct Config {
     pub(super) advertise: Option<String>,
     pub(super) hosts: Vec<String>,
     pub(super) log: Option<String>,
-    pub(super) tls: Tls,
-    pub(super) dial: Dial,
-    pub(super) agents: Agents,
-    pub(super) limits: Limits,
-    pub(super) certificates: Certificates,
-    pub(super) keys: Keys,
-    pub(super) audit: Audit,
-    pub(super) stop: Stop,
+    pub(super) tls: TlsSection,
+    pub(super) dial: DialSection,
+    pub(super) agents: AgentsSection,
+    pub(super) limits: LimitsSection,
+    pub(super) certificates: CertificatesSection,
+    pub(super) keys: KeysSection,
+    pub(super) audit: AuditSection,
+    pub(super) stop: StopSection,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(super) struct Tls {
+pub(super) struct TlsSection {
     pub(super) least: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(super) struct Dial {
+pub(super) struct DialSection {
     pub(super) networks: Option<Vec<String>>,
     pub(super) named: BTreeMap<String, Vec<String>>,
     pub(super) unix: Vec<String>,
@@ -47,13 +47,13 @@ pub(super) struct Dial {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(super) struct Agents {
+pub(super) struct AgentsSection {
     pub(super) twice: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(super) struct Limits {
+pub(super) struct LimitsSection {
     pub(super) connections: Option<usize>,
     pub(super) handshakes: Option<usize>,
     pub(super) management: Option<usize>,
@@ -73,7 +73,7 @@ pub(super) struct Limits {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(super) struct Certificates {
+pub(super) struct CertificatesSection {
     pub(super) device: Option<String>,
     pub(super) user: Option<String>,
     pub(super) gateway: Option<String>,
@@ -82,26 +82,27 @@ pub(super) struct Certificates {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(super) struct Keys {
+pub(super) struct KeysSection {
     pub(super) file: Option<PathBuf>,
     pub(super) algorithm: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(super) struct Audit {
+pub(super) struct AuditSection {
     pub(super) max_bytes: Option<u64>,
     pub(super) keep: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(super) struct Stop {
+pub(super) struct StopSection {
     pub(super) grace: Option<String>,
 }
 
-pub(super) fn read(path: &Path) -> Result<Config, Failure> {
-    let named = |why: &dyn std::fmt::Display| Failure::new(format!("{}: {why}", path.display()));
+pub(super) fn read(path: &Path) -> Result<ConfigFile, CommandFailure> {
+    let named =
+        |why: &dyn std::fmt::Display| CommandFailure::new(format!("{}: {why}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
     toml::from_str(&text).map_err(|error| named(&doorward_model::escape_lines(&error.to_string())))
 }

@@ -4,12 +4,16 @@ use std::path::Path;
 
 use super::quoted;
 use crate::assemble::Gateway;
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 /// What to try, ready to be pasted.
-pub(super) fn text(gateway: &Gateway, owner: &Path, alice: &Path) -> Result<String, Failure> {
+pub(super) fn text(
+    gateway: &Gateway,
+    owner: &Path,
+    alice: &Path,
+) -> Result<String, CommandFailure> {
     let program = std::env::current_exe()
-        .map_err(|error| Failure::new(format!("where is this program? {error}")))?;
+        .map_err(|error| CommandFailure::new(format!("where is this program? {error}")))?;
     let program = quoted(&program);
     let at = &gateway.addresses.advertise;
     let domain = &gateway.domain;

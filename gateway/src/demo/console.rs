@@ -9,14 +9,14 @@ use std::time::Duration;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 /// How long a line that is typed may be, in bytes; more is forgotten.
 const LINE: usize = 256;
 
 /// Starts the console, and answers where its line is.
-pub(super) fn start() -> Result<PathBuf, Failure> {
-    let failed = |error: io::Error| Failure::new(format!("the serial console: {error}"));
+pub(super) fn start() -> Result<PathBuf, CommandFailure> {
+    let failed = |error: io::Error| CommandFailure::new(format!("the serial console: {error}"));
     let (device, line, path) = pair().map_err(failed)?;
     let spoken = device.try_clone().map_err(failed)?;
     // Both end with the process. The line is held, so that the device sees no end when nobody

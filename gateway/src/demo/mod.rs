@@ -18,10 +18,10 @@ use doorward_sdk::{IdentityDir, enrol};
 use tempfile::TempDir;
 
 use crate::assemble::Gateway;
-use crate::cli::{Client, write};
+use crate::cli::{AdminClient, write};
 use crate::clock::SystemClock;
 use crate::config::Overrides;
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 /// What a demonstration needs besides a gateway.
 pub(crate) struct World {
@@ -42,20 +42,17 @@ const RULES: &str = "\n# The demonstration: Alice may ask the thermostat, watch 
 impl World {
     /// Starts the devices, and finds a place for the rest: a directory that is gone afterwards,
     /// unless --data names another.
-    pub(crate) async fn make(overrides: &mut Overrides) -> Result<Self, Failure> {
+    pub(crate) async fn make(overrides: &mut Overrides) -> Result<Self, CommandFailure> {
         let temporary = match &overrides.data {
             Some(_) => None,
-            None => Some(
-                tempfile::Builder::new()
-                    .prefix("doorward-demo-")
-                    .tempdir()
-                    .map_err(|error| Failure::new(format!("no temporary directory: {error}")))?,
-            ),
+            None => Some(tempfile::Builder::new().prefix("doorward-demo-").tempdir().map_err(
+                |error| CommandFailure::new(format!("no temporary directory: {error}")),
+            )?),
         };
         let home = match (&temporary, &overrides.data) {
             (Some(temporary), _) => temporary.path().to_owned(),
             (None, Some(data)) => data.clone(),
-            (None, None) => return Err(Failure::new("the demonstration has no place")),
+            (None, None) => return Err(CommandFailure::new("the demonstration has no place")),
         };
         if temporary.is_some() {
             overrides.data = Some(home.join("data"));
@@ -73,14 +70,14 @@ impl World {
     }
 
     /// Enrols everyone, declares the interfaces, applies the policy, and prints what to try.
-    pub(crate) async fn show(&self, gateway: &Gateway) -> Result<(), Failure> {
+    pub(crate) async fn show(&self, gateway: &Gateway) -> Result<(), CommandFailure> {
         let (owner, alice) = (self.identity("owner"), self.identity("alice"));
         if gateway.store.snapshots().borrow().is_claimed() {
             if !owner.is_taken() || !alice.is_taken() {
-                return Err(Failure::new(format!(
+                return Err(CommandFailure::new(format!(
                     "{} has an owner already, who is not the demonstration's; leave --data out, \
                      or name a new directory",
-                    gateway.place.path().display()
+                    gateway.data_directory.path().display()
                 )));
             }
         } else {
@@ -98,7 +95,7 @@ impl World {
         gateway: &Gateway,
         owner: &IdentityDir,
         alice: &IdentityDir,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandFailure> {
         let client = administrator(gateway, owner);
         let added = client.call::<endpoint::AddUser>(&["alice"], &UserAddition::default()).await?;
         enrol(alice, &code_of(&added.value)?, true).await?;
@@ -115,7 +112,7 @@ impl World {
     }
 
     /// Declares the interfaces anew: the simulated devices listen at other ports after each start.
-    async fn declare(&self, gateway: &Gateway, owner: &IdentityDir) -> Result<(), Failure> {
+    async fn declare(&self, gateway: &Gateway, owner: &IdentityDir) -> Result<(), CommandFailure> {
         let client = administrator(gateway, owner);
         for (device, name, url) in [
             ("thermostat", "http", format!("http://{}", self.thermostat)),
@@ -132,14 +129,14 @@ impl World {
     }
 }
 
-fn code_of(issued: &IssuedCode) -> Result<Code, Failure> {
+fn code_of(issued: &IssuedCode) -> Result<Code, CommandFailure> {
     let code = issued.code.as_deref().unwrap_or_default();
     Ok(code.parse().map_err(doorward_sdk::Error::from)?)
 }
 
 /// The owner's requests, at the management listener.
-fn administrator(gateway: &Gateway, owner: &IdentityDir) -> Client<'static> {
-    Client::new(owner.clone(), Some(gateway.addresses.management_url()), &SystemClock)
+fn administrator(gateway: &Gateway, owner: &IdentityDir) -> AdminClient<'static> {
+    AdminClient::new(owner.clone(), Some(gateway.addresses.management_url()), &SystemClock)
 }
 
 /// A path as a shell takes it.

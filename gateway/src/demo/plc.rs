@@ -9,7 +9,7 @@ use tokio_modbus::server::Service;
 use tokio_modbus::server::tcp::{Server, accept_tcp_connection};
 use tokio_modbus::{ExceptionCode, Request, Response};
 
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 /// How many of each there are.
 const SIZE: usize = 200;
@@ -22,8 +22,8 @@ struct Tables {
 #[derive(Clone)]
 struct Plc(Arc<Mutex<Tables>>);
 
-pub(super) async fn start() -> Result<SocketAddr, Failure> {
-    let failed = |error| Failure::new(format!("the PLC cannot listen: {error}"));
+pub(super) async fn start() -> Result<SocketAddr, CommandFailure> {
+    let failed = |error| CommandFailure::new(format!("the PLC cannot listen: {error}"));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let ramp = (0..SIZE).filter_map(|n| u16::try_from(n * 10).ok()).collect();

@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 /// Tenths of a degree Celsius.
 struct Thermostat {
@@ -24,8 +24,8 @@ struct Thermostat {
     setpoint: AtomicI32,
 }
 
-pub(super) async fn start() -> Result<SocketAddr, Failure> {
-    let failed = |error| Failure::new(format!("the thermostat cannot listen: {error}"));
+pub(super) async fn start() -> Result<SocketAddr, CommandFailure> {
+    let failed = |error| CommandFailure::new(format!("the thermostat cannot listen: {error}"));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let thermostat =

@@ -12,8 +12,8 @@ use doorward_store::Store;
 use tokio::sync::watch;
 
 use crate::assemble::Gateway;
-use crate::failure::Failure;
-use crate::place::{remove, write_private};
+use crate::data_directory::{remove, write_private};
+use crate::failure::CommandFailure;
 
 /// The file that the code is left in where nobody would see it.
 pub(crate) const FILE: &str = "claim-code";
@@ -32,7 +32,7 @@ impl OwnerCodes {
             store: gateway.store.clone(),
             codes: gateway.codes.clone(),
             clock: Arc::clone(&gateway.clock),
-            file: gateway.place.join(FILE),
+            file: gateway.data_directory.join(FILE),
             print: gateway.config.print_code,
         }
     }
@@ -41,7 +41,7 @@ impl OwnerCodes {
 /// Sees to it that there is a good code as long as there is no owner: an old one is replaced when it
 /// has expired. Afterwards a code that is left in its file, such as one for
 /// a recovery, stays there until it is used or over.
-pub(super) async fn keep(owner: OwnerCodes) -> Result<(), Failure> {
+pub(super) async fn keep(owner: OwnerCodes) -> Result<(), CommandFailure> {
     let mut snapshots = owner.store.snapshots();
     while !snapshots.borrow_and_update().is_claimed() {
         let code = owner_code(&owner.codes, &owner.store, owner.clock.now()).await?;
@@ -77,11 +77,11 @@ async fn claimed(snapshots: &mut watch::Receiver<Arc<Snapshot>>) {
 
 /// Shows an owner's code where it was asked for or where a person is looking; otherwise leaves
 /// it in a file that only the owner of the data directory can read. Whether it was shown.
-pub(crate) fn announce(code: &Code, file: &Path, print: bool) -> Result<bool, Failure> {
+pub(crate) fn announce(code: &Code, file: &Path, print: bool) -> Result<bool, CommandFailure> {
     let mut out = std::io::stdout().lock();
     if print || out.is_terminal() {
         let text = format!(
-            "\nThis gateway waits for its owner. Within an hour, run\n\n    doorward claim CODE\n\n\
+            "\nThis gateway waits for its owner. DialerBounds an hour, run\n\n    doorward claim CODE\n\n\
              with this code:\n\n{}\n\n",
             code.reveal()
         );

@@ -1,9 +1,9 @@
 //! Keeps a gateway going: listeners, renewals, the owner's code, upkeep, and a graceful stop.
 
-mod certificates;
 mod claim;
-mod confirmation;
 mod referee;
+mod server_certificates;
+mod unconfirmed_policy;
 mod upkeep;
 
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use doorward_session::note;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinHandle, JoinSet};
 
-pub(crate) use certificates::{Certificates, Names};
 pub(crate) use claim::{FILE as CLAIM_FILE, announce};
+pub(crate) use server_certificates::{CertificateNames, ServerCertificates};
 
 use crate::assemble::Gateway;
-use crate::failure::Failure;
-use crate::place::Place;
+use crate::data_directory::DataDirectory;
+use crate::failure::CommandFailure;
 
 /// Serves until the process is told to stop, then stops in order: nothing new is taken, live
 /// flows get their grace, what is left is cut and recorded, and the databases are closed.
@@ -28,28 +28,29 @@ use crate::place::Place;
 pub(crate) async fn run(
     gateway: Gateway,
     announce: bool,
-    ready: impl AsyncFnOnce(&Gateway) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let stop = |kind| signal(kind).map_err(|error| Failure::new(format!("no signals: {error}")));
+    ready: impl AsyncFnOnce(&Gateway) -> Result<(), CommandFailure>,
+) -> Result<(), CommandFailure> {
+    let stop =
+        |kind| signal(kind).map_err(|error| CommandFailure::new(format!("no signals: {error}")));
     let (mut interrupt, mut terminate) =
         (stop(SignalKind::interrupt())?, stop(SignalKind::terminate())?);
     let mut gateway = gateway;
     let mut writers = gateway.writers.take();
     let mut tasks = JoinSet::new();
     // Before anybody is served: what was to be confirmed while the gateway was down.
-    let waiting = confirmation::Waiting::of(&gateway);
+    let waiting = unconfirmed_policy::UnconfirmedPolicy::of(&gateway);
     waiting.undo_if_due().await;
     tasks.spawn(waiting.keep());
     for listener in std::mem::take(&mut gateway.listeners) {
         let serving = Arc::clone(&gateway.serving);
         tasks.spawn(async move {
-            listener.serve(serving).await.map_err(|error| Failure::new(error.to_string()))
+            listener.serve(serving).await.map_err(|error| CommandFailure::new(error.to_string()))
         });
     }
     if let Some(quic) = gateway.quic.take() {
         let serving = Arc::clone(&gateway.serving);
         tasks.spawn(async move {
-            quic.serve(serving).await.map_err(|error| Failure::new(error.to_string()))
+            quic.serve(serving).await.map_err(|error| CommandFailure::new(error.to_string()))
         });
     }
     if announce {
@@ -73,13 +74,13 @@ pub(crate) async fn run(
                 _ = terminate.recv() => return Ok(()),
                 () = ended(&mut writers) => {
                     // Nothing could be taken away or recorded any more.
-                    return Err(Failure::new("a writer has failed; see the log"));
+                    return Err(CommandFailure::new("a writer has failed; see the log"));
                 }
                 Some(ended) = tasks.join_next() => match ended {
                     Ok(Ok(())) => {}
                     Ok(Err(failure)) => return Err(failure),
                     Err(error) => {
-                        return Err(Failure::new(format!("a part of the gateway failed: {error}")));
+                        return Err(CommandFailure::new(format!("a part of the gateway failed: {error}")));
                     }
                 },
             }
@@ -100,7 +101,7 @@ pub(crate) async fn run(
     tasks.shutdown().await;
     gateway.refusals.flush().await;
     note(&*gateway.journal, Record::new(gateway.clock.now(), Event::Stop)).await;
-    let place = let_go(gateway);
+    let data_directory = close_rooms(gateway);
     for writer in writers.into_iter().flatten() {
         let last = std::time::Duration::from_secs(5);
         match tokio::time::timeout(last, writer).await {
@@ -109,15 +110,15 @@ pub(crate) async fn run(
             Err(_) => tracing::warn!("a database was not closed in time"),
         }
     }
-    drop(place);
+    drop(data_directory);
     outcome
 }
 
 /// Lets go of everything that could still write: the writers end when they have written what
 /// they were given.
-fn let_go(gateway: Gateway) -> Place {
-    let Gateway { place, .. } = gateway;
-    place
+fn close_rooms(gateway: Gateway) -> DataDirectory {
+    let Gateway { data_directory, .. } = gateway;
+    data_directory
 }
 
 /// Answers when one of the writers has ended, which none does while anybody could still write.

@@ -8,7 +8,7 @@ use doorward_session::Suspend;
 use doorward_store::Store;
 
 use crate::assemble::Gateway;
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 /// Takes rules out of force in the state.
 struct Rules(Store);
@@ -32,13 +32,13 @@ impl Suspend for Rules {
 }
 
 /// Keeps the referee going.
-pub(super) async fn keep(referee: Option<doorward_session::Referee>) -> Result<(), Failure> {
+pub(super) async fn keep(referee: Option<doorward_session::Referee>) -> Result<(), CommandFailure> {
     match referee {
         Some(referee) => {
             referee.run().await;
             Ok(())
         }
-        None => Err(Failure::new("the leases have a referee already".to_owned())),
+        None => Err(CommandFailure::new("the leases have a referee already".to_owned())),
     }
 }
 

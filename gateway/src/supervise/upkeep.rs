@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::assemble::Gateway;
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 pub(super) struct Upkeep {
     store: Store,
@@ -46,7 +46,7 @@ impl Upkeep {
     }
 }
 
-pub(super) async fn keep(upkeep: Upkeep) -> Result<(), Failure> {
+pub(super) async fn keep(upkeep: Upkeep) -> Result<(), CommandFailure> {
     let mut glance = interval(GLANCE);
     glance.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut trouble, mut refusing) = (upkeep.audit.trouble(), upkeep.store.trouble());

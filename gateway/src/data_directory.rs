@@ -5,20 +5,20 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 /// A data directory that is ours alone, for as long as this value lives.
-pub(crate) struct Place {
+pub(crate) struct DataDirectory {
     path: PathBuf,
     _lock: File,
 }
 
-impl Place {
+impl DataDirectory {
     /// Makes the directory if it is not there, and takes it.
-    pub(crate) fn take(path: &Path) -> Result<Self, Failure> {
+    pub(crate) fn lock(path: &Path) -> Result<Self, CommandFailure> {
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
             let shown = path.display();
-            Failure::new(format!(
+            CommandFailure::new(format!(
                 "{shown} cannot be made the data directory: {error}; choose another with --data"
             ))
         })?;
@@ -29,7 +29,7 @@ impl Place {
         let file = options.open(&lock).map_err(at(&lock))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: file }),
-            Err(fs::TryLockError::WouldBlock) => Err(Failure::new(format!(
+            Err(fs::TryLockError::WouldBlock) => Err(CommandFailure::new(format!(
                 "another doorward is using {}; stop it first, or choose another --data directory",
                 path.display()
             ))),
@@ -47,11 +47,11 @@ impl Place {
 }
 
 /// Refuses a directory of somebody else's, and one that others can enter.
-pub(crate) fn check_owner(path: &Path) -> Result<(), Failure> {
+pub(crate) fn check_owner(path: &Path) -> Result<(), CommandFailure> {
     let found = fs::metadata(path).map_err(at(path))?;
     let me = rustix::process::geteuid().as_raw();
     if found.uid() != me {
-        return Err(Failure::new(format!(
+        return Err(CommandFailure::new(format!(
             "{} belongs to user {}, not to user {me}; run doorward as its owner, or choose \
              another --data directory",
             path.display(),
@@ -59,7 +59,7 @@ pub(crate) fn check_owner(path: &Path) -> Result<(), Failure> {
         )));
     }
     if found.mode() & 0o077 != 0 {
-        return Err(Failure::new(format!(
+        return Err(CommandFailure::new(format!(
             "others can enter {} (mode {:o}); run `chmod 700 {}`",
             path.display(),
             found.mode() & 0o777,
@@ -70,7 +70,7 @@ pub(crate) fn check_owner(path: &Path) -> Result<(), Failure> {
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
-pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), CommandFailure> {
     let write = || -> io::Result<()> {
         let mut name = path.as_os_str().to_owned();
         name.push(".new");
@@ -90,7 +90,7 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// Removes a file. That it is not there is no error.
-pub(crate) fn remove(path: &Path) -> Result<(), Failure> {
+pub(crate) fn remove(path: &Path) -> Result<(), CommandFailure> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
         _ => Ok(()),
@@ -98,7 +98,7 @@ pub(crate) fn remove(path: &Path) -> Result<(), Failure> {
 }
 
 /// An I/O error, with the path that it is about.
-pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Failure {
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> CommandFailure {
     let shown = path.display().to_string();
-    move |error| Failure::new(format!("{shown}: {error}"))
+    move |error| CommandFailure::new(format!("{shown}: {error}"))
 }

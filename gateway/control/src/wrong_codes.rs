@@ -22,7 +22,7 @@ const NETWORKS: usize = 4096;
 
 /// How often networks have tried wrong codes of late. Cheap to clone; every clone is the same.
 #[derive(Clone, Debug, Default)]
-pub struct Tries(Arc<Mutex<State>>);
+pub struct WrongCodes(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -39,23 +39,23 @@ struct Network {
 
 /// So many wrong tries wait that this one is not answered as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooManyTries;
+pub(crate) struct TooManyWrongCodes;
 
 /// How long a wrong try waits for its answer.
 #[derive(Debug)]
 pub(crate) struct Delay {
     time: Duration,
     of: Prefix,
-    tries: Tries,
+    tries: WrongCodes,
 }
 
-impl Tries {
+impl WrongCodes {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes a wrong try.
-    pub(crate) fn wrong(&self, peer: IpAddr) -> Result<Delay, TooManyTries> {
+    pub(crate) fn wrong(&self, peer: IpAddr) -> Result<Delay, TooManyWrongCodes> {
         let (of, now) = (Prefix::of(peer), Instant::now());
         let mut state = self.state();
         if state.networks.len() >= NETWORKS && !state.networks.contains_key(&of) {
@@ -63,7 +63,7 @@ impl Tries {
         }
         let is_full = state.networks.len() >= NETWORKS && !state.networks.contains_key(&of);
         if is_full || state.waiting >= WAITING_IN_TOTAL {
-            return Err(TooManyTries);
+            return Err(TooManyWrongCodes);
         }
         let fresh = || Network { next: FIRST, last: now, waiting: 0 };
         let network = state.networks.entry(of).or_insert_with(fresh);
@@ -71,7 +71,7 @@ impl Tries {
             network.next = FIRST;
         }
         if network.waiting >= WAITING {
-            return Err(TooManyTries);
+            return Err(TooManyWrongCodes);
         }
         let time = network.next;
         (network.next, network.last) = ((time * 2).min(LONGEST), now);
@@ -108,7 +108,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_tries_again_waits_longer_and_nobody_else_does() {
-        let tries = Tries::default();
+        let tries = WrongCodes::default();
         let begin = Instant::now();
         for _ in 0..10 {
             tries.wrong(v4(1)).unwrap().wait().await;
@@ -122,9 +122,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn few_wait_at_the_same_time() {
-        let tries = Tries::default();
+        let tries = WrongCodes::default();
         let mut waiting: Vec<_> = (0..WAITING).map(|_| tries.wrong(v4(1)).unwrap()).collect();
-        assert_eq!(tries.wrong(v4(1)).unwrap_err(), TooManyTries);
+        assert_eq!(tries.wrong(v4(1)).unwrap_err(), TooManyWrongCodes);
         waiting.pop();
         assert!(tries.wrong(v4(1)).is_ok());
         for last in 2..100 {

@@ -17,18 +17,18 @@ use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 use tokio::sync::watch;
 
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 use crate::server_key::ServerKey;
 
 /// What the gateway's own certificate is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Names {
+pub(crate) struct CertificateNames {
     pub(crate) hosts: Vec<String>,
     pub(crate) addresses: Vec<IpAddr>,
 }
 
 #[derive(Clone)]
-pub(crate) struct Certificates(Arc<Inner>);
+pub(crate) struct ServerCertificates(Arc<Inner>);
 
 struct Inner {
     authority: Arc<Authority>,
@@ -36,7 +36,7 @@ struct Inner {
     store: Store,
     profiles: Profiles,
     gateway: Subject,
-    names: Names,
+    names: CertificateNames,
     provider: Arc<CryptoProvider>,
     clock: Arc<dyn Clock>,
     shown: Mutex<Option<Shown>>,
@@ -55,7 +55,7 @@ const LOOK: Duration = Duration::from_secs(60);
 /// How long to wait after a renewal has failed.
 const AGAIN: Duration = Duration::from_secs(60);
 
-impl Certificates {
+impl ServerCertificates {
     #[expect(clippy::too_many_arguments, reason = "wired in one place")]
     pub(crate) fn new(
         authority: Arc<Authority>,
@@ -63,7 +63,7 @@ impl Certificates {
         store: Store,
         profiles: Profiles,
         gateway: Subject,
-        names: Names,
+        names: CertificateNames,
         provider: Arc<CryptoProvider>,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -82,7 +82,7 @@ impl Certificates {
     }
 
     /// Finds the certificates that are good, or issues new ones, and shows them.
-    pub(crate) async fn ensure(&self) -> Result<watch::Receiver<Trust>, Failure> {
+    pub(crate) async fn ensure(&self) -> Result<watch::Receiver<Trust>, CommandFailure> {
         let inner = &self.0;
         let (trust, from, renewal) = match inner.find().await? {
             Some(found) => found,
@@ -114,7 +114,7 @@ impl Certificates {
     }
 
     /// When the present ones are to be renewed.
-    pub(crate) async fn keep(self, health: Health) -> Result<(), Failure> {
+    pub(crate) async fn keep(self, health: Health) -> Result<(), CommandFailure> {
         loop {
             let now = self.0.clock.now();
             let left = self.renewal().duration_since(now);
@@ -146,14 +146,14 @@ fn renewal(not_before: Timestamp, not_after: Timestamp) -> Timestamp {
 }
 
 impl Inner {
-    fn wildcard(&self) -> Names {
+    fn wildcard(&self) -> CertificateNames {
         let domain = self.store.snapshots().borrow().domain().clone();
-        Names { hosts: vec![domain.wildcard()], addresses: vec![] }
+        CertificateNames { hosts: vec![domain.wildcard()], addresses: vec![] }
     }
 
     /// The live certificates over the present key and for the present names, if there are
     /// both and neither is due.
-    async fn find(&self) -> Result<Option<(Trust, Timestamp, Timestamp)>, Failure> {
+    async fn find(&self) -> Result<Option<(Trust, Timestamp, Timestamp)>, CommandFailure> {
         let Some(key) = self.keys.open(Slot::Server)? else { return Ok(None) };
         let now = self.clock.now();
         let print = doorward_ca::key_fingerprint(key.public_key());
@@ -165,7 +165,7 @@ impl Inner {
                 && now < renewal(row.not_before, row.not_after)
         };
         let good: Vec<&IssuanceRow> = rows.iter().filter(good).collect();
-        let of = |names: &Names| {
+        let of = |names: &CertificateNames| {
             good.iter().find(|row| {
                 served_names(&row.certificate).is_some_and(|(hosts, ips)| {
                     (hosts, ips) == (names.hosts.clone(), names.addresses.clone())
@@ -182,10 +182,10 @@ impl Inner {
     }
 
     /// Issues both over a new key.
-    async fn issue(&self) -> Result<(Trust, Timestamp, Timestamp), Failure> {
+    async fn issue(&self) -> Result<(Trust, Timestamp, Timestamp), CommandFailure> {
         let now = self.clock.now();
         let key = self.keys.create(Slot::Server, self.kind())?;
-        let prepare = |names: &Names| {
+        let prepare = |names: &CertificateNames| {
             let (hosts, ips) = (&names.hosts, &names.addresses);
             self.authority.prepare_server(&self.profiles, &self.gateway, &*key, hosts, ips, now)
         };
@@ -196,7 +196,7 @@ impl Inner {
         let signs = vec![sign(prepare(&self.names)?), sign(prepare(&self.wildcard())?)];
         let issued = self.store.issue_own(self.gateway.clone(), signs).await?.value;
         let [own, interfaces] = <[Vec<u8>; 2]>::try_from(issued)
-            .map_err(|_| Failure::new("the gateway's certificates were not issued"))?;
+            .map_err(|_| CommandFailure::new("the gateway's certificates were not issued"))?;
         let rows = self.store.certificates(&self.gateway).await?;
         let due = rows
             .iter()
@@ -222,7 +222,7 @@ impl Inner {
         key: Arc<dyn Signer>,
         own: Vec<u8>,
         interfaces: Vec<u8>,
-    ) -> Result<Trust, Failure> {
+    ) -> Result<Trust, CommandFailure> {
         let public = self.authority.public();
         let chain = |leaf: Vec<u8>, with_root: bool| {
             let above = public.chain().map(<[u8]>::to_vec);

@@ -9,18 +9,18 @@ use doorward_policies::Journal;
 use doorward_store::Store;
 
 use crate::assemble::Gateway;
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 /// How long to wait after the store has refused.
 const AGAIN: Duration = Duration::from_secs(5);
 
-pub(super) struct Waiting {
+pub(super) struct UnconfirmedPolicy {
     store: Store,
     journal: Arc<dyn Journal>,
     clock: Arc<dyn Clock>,
 }
 
-impl Waiting {
+impl UnconfirmedPolicy {
     pub(super) fn of(gateway: &Gateway) -> Self {
         Self {
             store: gateway.store.clone(),
@@ -41,7 +41,7 @@ impl Waiting {
     }
 
     /// Looks whenever the state has changed, and when something falls due.
-    pub(super) async fn keep(self) -> Result<(), Failure> {
+    pub(super) async fn keep(self) -> Result<(), CommandFailure> {
         let mut snapshots = self.store.snapshots();
         loop {
             drop(snapshots.borrow_and_update());

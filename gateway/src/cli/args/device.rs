@@ -1,0 +1,86 @@
+//! The arguments of `doorward device`.
+
+use std::time::Duration;
+
+use clap::{ArgGroup, Subcommand};
+use doorward_model::{Group, Name};
+
+use super::values::{group, time};
+
+#[derive(Subcommand)]
+pub(crate) enum DeviceCommand {
+    /// Add a device and print the code with which it enrolls
+    #[command(
+        after_help = "Examples:\n  doorward device add plc-3 --group plcs\n  doorward device add camera-1 --agentless"
+    )]
+    Add {
+        /// The device's name
+        name: Name,
+        /// The device runs no agent and needs no code: the gateway reaches it over the network
+        #[arg(long)]
+        agentless: bool,
+        /// Add the device to this group (may be repeated)
+        #[arg(long = "group", value_name = "GROUP", value_parser = group)]
+        groups: Vec<Group>,
+        /// The life of the code (default: 1h)
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        ttl: Option<Duration>,
+    },
+    /// Add a device to groups, or remove it from groups
+    #[command(
+        group(ArgGroup::new("change").required(true).multiple(true).args(["join", "leave"])),
+        after_help = "Example: doorward device set plc-3 --group plcs --no-group spares"
+    )]
+    Set {
+        /// The device's name
+        name: Name,
+        /// Add the device to this group (may be repeated)
+        #[arg(long = "group", value_name = "GROUP", value_parser = group)]
+        join: Vec<Group>,
+        /// Remove the device from this group (may be repeated)
+        #[arg(long = "no-group", value_name = "GROUP", value_parser = group)]
+        leave: Vec<Group>,
+    },
+    /// List the devices
+    #[command(after_help = "Example: doorward device list")]
+    List,
+    /// Show a device with its interfaces and certificates
+    #[command(after_help = "Example: doorward device show plc-3")]
+    Show {
+        /// The device's name
+        name: Name,
+    },
+    /// Print a new code for a device that must enroll again
+    #[command(after_help = "Example: doorward device code plc-3 --ttl 15m")]
+    Code {
+        /// The device's name
+        name: Name,
+        /// The life of the code (default: 1h)
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        ttl: Option<Duration>,
+    },
+    /// Turn a device off: nobody reaches it, and it reaches nobody
+    #[command(after_help = "Example: doorward device disable plc-3")]
+    Disable {
+        /// The device's name
+        name: Name,
+    },
+    /// Turn a device on again
+    #[command(after_help = "Example: doorward device enable plc-3")]
+    Enable {
+        /// The device's name
+        name: Name,
+    },
+    /// Revoke a device's identity: all its certificates and codes
+    #[command(after_help = "Example: doorward device revoke plc-3")]
+    Revoke {
+        /// The device's name
+        name: Name,
+    },
+    /// Remove a device with its identity, groups and interfaces
+    #[command(after_help = "Example: doorward device remove plc-3")]
+    Remove {
+        /// The device's name
+        name: Name,
+    },
+}

@@ -1,0 +1,86 @@
+//! The arguments of `doorward interface`.
+
+use clap::Subcommand;
+use doorward_model::Name;
+
+use super::values::interface;
+
+/// The options of each scheme, printed after the arguments of `doorward interface add`.
+const URL_OPTIONS: &str = "\
+Options of the URLs whose operations the policy decides:
+  http://HOST:PORT/BASE, http+agent:NAME
+    body=BYTES                  the longest body of a request
+    rate=10/s                   the most requests (s, m, h)
+    host=NAME                   the Host field that the backend receives
+    identity=signed             sends the backend a signed token that names the client
+    operand=query:KEY           the policy decides this query parameter, as a last path segment
+                                @KEY=VALUE
+    query=off                   the audit log records no queries
+    mask=token|password         the audit log hides the values of these query parameters
+    origins=https://ha.example  pages of these origins may send requests here (several by |)
+    keep=FIELD                  forwards this field, which Doorward otherwise removes because a
+                                client could use it to claim an identity (several by |)
+  mqtt://HOST:PORT, mqtt+agent:NAME
+    client-id=bound             or strict, off: which client identifiers a subject may use
+    response-topic=publish      or off: the right that a client needs to set a response topic
+  modbus://HOST:PORT, modbus+agent:NAME,
+  modbus+serial:/dev/DEVICE?baud=9600, modbus+serial+agent:NAME?baud=9600
+    unit=any                    the device ignores the unit, so a rule that denies one unit
+                                denies all
+    tables=alias                the device's tables share one memory, so a rule that denies an
+                                address in one table denies it in all
+  coap://HOST:PORT, coap+agent:NAME
+  All of them take audit=sync: an operation waits until its audit record is on disk.
+
+Serial lines take baud= bits= parity= stop= flow= telnet=, and line=PATTERN for each line that a
+client may write. Options stand after ? and are joined by &; quote the URL for the shell.
+
+Examples:
+  doorward interface add plc-3/ssh tcp://192.168.1.20:22
+  doorward interface add lamp/web 'http://192.168.1.9:80?body=65536&rate=10/s'
+  doorward interface add plc-6/modbus 'modbus+serial+agent:line?baud=9600'";
+
+#[derive(Subcommand)]
+pub(crate) enum InterfaceCommand {
+    /// Declare an interface; the policy says who may reach it
+    #[command(after_help = URL_OPTIONS)]
+    Add {
+        /// The device, and the new interface's name
+        #[arg(value_name = "DEVICE/NAME", value_parser = interface)]
+        interface: String,
+        /// tcp://HOST:PORT, udp://HOST:PORT, unix:/PATH, serial:/dev/DEVICE?baud=9600,
+        /// process:/PROGRAM?arg=TEXT, agent:NAME, udp+agent:NAME or serial+agent:NAME: the policy
+        /// decides each connection. http://HOST:PORT/BASE, mqtt://HOST:PORT, modbus://HOST:PORT,
+        /// modbus+serial:/dev/DEVICE, coap://HOST:PORT, or http+, mqtt+, modbus+, modbus+serial+
+        /// or coap+agent:NAME: the policy decides each operation
+        url: String,
+        /// The network that the host is in, as the gateway's configuration names it (default: the
+        /// network that contains the host's present addresses)
+        #[arg(long, value_name = "NAME")]
+        network: Option<Name>,
+    },
+    /// List the interfaces
+    #[command(after_help = "Example: doorward interface list")]
+    List,
+    /// Turn an interface on
+    #[command(after_help = "Example: doorward interface enable plc-3/ssh")]
+    Enable {
+        /// The device and the interface
+        #[arg(value_name = "DEVICE/NAME", value_parser = interface)]
+        interface: String,
+    },
+    /// Turn an interface off
+    #[command(after_help = "Example: doorward interface disable plc-3/ssh")]
+    Disable {
+        /// The device and the interface
+        #[arg(value_name = "DEVICE/NAME", value_parser = interface)]
+        interface: String,
+    },
+    /// Remove the declaration of an interface
+    #[command(after_help = "Example: doorward interface remove plc-3/ssh")]
+    Remove {
+        /// The device and the interface
+        #[arg(value_name = "DEVICE/NAME", value_parser = interface)]
+        interface: String,
+    },
+}

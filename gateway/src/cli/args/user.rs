@@ -1,0 +1,85 @@
+//! The arguments of `doorward user`.
+
+use std::time::Duration;
+
+use clap::{ArgGroup, Subcommand};
+use doorward_model::{Name, Role};
+use jiff::Timestamp;
+
+use super::values::{instant, role, time};
+
+#[derive(Subcommand)]
+pub(crate) enum UserCommand {
+    /// Add a user and print the code with which the user enrolls
+    #[command(after_help = "Example: doorward user add ana --role operator")]
+    Add {
+        /// The user's name
+        name: Name,
+        /// Give the user this role (may be repeated)
+        #[arg(long = "role", value_name = "ROLE", value_parser = role)]
+        roles: Vec<Role>,
+        /// The life of the code (default: 1h)
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        ttl: Option<Duration>,
+    },
+    /// Give a user roles, or take roles away
+    #[command(
+        group(ArgGroup::new("change").required(true).multiple(true).args(["grant", "take"])),
+        after_help = "Examples:\n  doorward user set ana --role operator --until 2027-01-01T18:00:00+01:00\n  doorward user set ana --no-role operator"
+    )]
+    Set {
+        /// The user's name
+        name: Name,
+        /// Give the user this role (may be repeated)
+        #[arg(long = "role", value_name = "ROLE", value_parser = role)]
+        grant: Vec<Role>,
+        /// The roles end at this instant
+        #[arg(long, value_name = "TIME", value_parser = instant, requires = "grant")]
+        until: Option<Timestamp>,
+        /// Take this role away from the user (may be repeated)
+        #[arg(long = "no-role", value_name = "ROLE", value_parser = role)]
+        take: Vec<Role>,
+    },
+    /// List the users
+    #[command(after_help = "Example: doorward user list")]
+    List,
+    /// Show a user with the user's certificates
+    #[command(after_help = "Example: doorward user show ana")]
+    Show {
+        /// The user's name
+        name: Name,
+    },
+    /// Print a new code for a user who must enroll again
+    #[command(after_help = "Example: doorward user code ana --ttl 15m")]
+    Code {
+        /// The user's name
+        name: Name,
+        /// The life of the code (default: 1h)
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        ttl: Option<Duration>,
+    },
+    /// Turn a user off: the gateway permits the user nothing
+    #[command(after_help = "Example: doorward user disable ana")]
+    Disable {
+        /// The user's name
+        name: Name,
+    },
+    /// Turn a user on again
+    #[command(after_help = "Example: doorward user enable ana")]
+    Enable {
+        /// The user's name
+        name: Name,
+    },
+    /// Revoke a user's identity: all the user's certificates and codes
+    #[command(after_help = "Example: doorward user revoke ana")]
+    Revoke {
+        /// The user's name
+        name: Name,
+    },
+    /// Remove a user
+    #[command(after_help = "Example: doorward user remove ana")]
+    Remove {
+        /// The user's name
+        name: Name,
+    },
+}
