@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_model::{DoorName, Name};
-use doorward_wire::Kind;
+use doorward_wire::FlowKind;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -117,7 +117,7 @@ impl Client {
     /// # Errors
     /// See [`Client::connect`].
     pub async fn stream(&self, door: &DoorName) -> Result<Stream, Error> {
-        let wanted = Wanted { kind: Some(Kind::Stream), ..Wanted::default() };
+        let wanted = Wanted { kind: Some(FlowKind::Stream), ..Wanted::default() };
         match self.connect(door, wanted).await? {
             Flow::Stream(stream) => Ok(stream),
             Flow::Datagrams(_) => {
@@ -131,7 +131,7 @@ impl Client {
     /// # Errors
     /// See [`Client::connect`].
     pub async fn datagrams(&self, door: &DoorName) -> Result<Datagrams, Error> {
-        let wanted = Wanted { kind: Some(Kind::Datagrams), ..Wanted::default() };
+        let wanted = Wanted { kind: Some(FlowKind::Datagrams), ..Wanted::default() };
         match self.connect(door, wanted).await? {
             Flow::Datagrams(datagrams) => Ok(datagrams),
             Flow::Stream(_) => {
@@ -198,7 +198,7 @@ impl Client {
     pub fn offer(
         &self,
         name: Name,
-        kind: Kind,
+        kind: FlowKind,
         handler: Arc<dyn Handler>,
     ) -> Result<Offered, Error> {
         let added =

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use doorward_wire::{ALPN, Carrier, Side, transport};
+use doorward_wire::{ALPN, Carrier, LinkEnd, transport};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ConnectionError, Endpoint};
 use rustls::AlertDescription;
@@ -148,7 +148,7 @@ pub(crate) async fn quic(
     let tls = config(credentials, &[ALPN])?;
     let crypto = QuicClientConfig::try_from(tls).map_err(|_| Error::Crypto("speak QUIC"))?;
     let mut config = quinn::ClientConfig::new(Arc::new(crypto));
-    config.transport_config(Arc::new(transport(Side::Client)));
+    config.transport_config(Arc::new(transport(LinkEnd::Client)));
     let reach = async {
         let (host, addresses) = resolve(url).await?;
         let mut last = ConnectionEnd::failed("the gateway's host name has no address");
@@ -215,7 +215,7 @@ pub(crate) async fn tls(
     let leaf = leaf.ok_or_else(|| ConnectionEnd::failed("the gateway shows no certificate"))?;
     let alert = Arc::new(OnceLock::new());
     let watched = AlertWatch { stream, alert: Arc::clone(&alert) };
-    let carrier = Carrier::yamux(watched, Side::Client);
+    let carrier = Carrier::yamux(watched, LinkEnd::Client);
     Ok(DialedCarrier { carrier, leaf: leaf.into_owned(), refusal: TlsRefusal::Tls(alert) })
 }
 

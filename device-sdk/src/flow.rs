@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use doorward_model::{Action, DoorName};
 use doorward_wire::{
-    Answer, Asked, Kind, OPENING_LIMIT, Opening, Pipe, Why, read_frame, write_frame,
+    Answer, Asked, FlowKind, OPENING_LIMIT, OpenFrame, Pipe, Why, read_frame, write_frame,
 };
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -23,7 +23,7 @@ pub struct Wanted {
     /// The wanted actions. An empty list asks for every action that the policy grants.
     pub actions: Vec<Action>,
     /// How the flow is to travel. Without it, the interface decides.
-    pub kind: Option<Kind>,
+    pub kind: Option<FlowKind>,
 }
 
 /// A flow to an interface.
@@ -103,7 +103,7 @@ doorward_wire::through!(Stream, pipe);
 /// A flow of datagrams to an interface. Datagrams may be lost, duplicated or reordered.
 #[derive(Debug)]
 pub struct Datagrams {
-    inner: doorward_wire::Datagrams,
+    inner: doorward_wire::FlowDatagrams,
     grant: Grant,
 }
 
@@ -186,7 +186,7 @@ pub(crate) async fn open(
     request: &Asked,
     until: Instant,
 ) -> Result<Flow, OpenFailure> {
-    let opening = Opening::Open(request.clone()).encode();
+    let opening = OpenFrame::Open(request.clone()).encode();
     if opening.len() > OPENING_LIMIT {
         let error = Error::Answer("the request is longer than the protocol allows".to_owned());
         return Err(OpenFailure::Failed(error));
@@ -212,10 +212,10 @@ pub(crate) async fn open(
             // Skips actions of later versions, which this program cannot use.
             let actions = actions.iter().filter_map(|action| action.parse().ok()).collect();
             Ok(match kind {
-                Kind::Stream => {
+                FlowKind::Stream => {
                     Flow::Stream(Stream { pipe, grant: Grant { flow, actions, guard } })
                 }
-                Kind::Datagrams => {
+                FlowKind::Datagrams => {
                     let inner = guard.live().carrier.datagrams(pipe);
                     Flow::Datagrams(Datagrams { inner, grant: Grant { flow, actions, guard } })
                 }

@@ -75,7 +75,7 @@ pub use api::{Api, Reply};
 pub use backoff::Pace;
 pub use client::Client;
 pub use connect::{ByName, connect};
-pub use doorward_wire::{Asked, Kind, Pipe, Report, Value, Why};
+pub use doorward_wire::{Asked, FlowKind, Pipe, Report, Value, Why};
 pub use enrol::{Enrolled, Greeting, enrol, enrolled_with, greet};
 pub use error::{Error, Next};
 pub use flow::{Datagrams, Flow, Stream, Wanted};

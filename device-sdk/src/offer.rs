@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use doorward_model::{Action, Name};
 use doorward_wire::{
-    Answer, Asked, Datagrams, Kind, OPENING_LIMIT, Offering, Opening, Pipe, Why, read_frame,
-    write_frame,
+    Answer, Asked, FlowDatagrams, FlowKind, OPENING_LIMIT, Offering, OpenFrame, Pipe, Why,
+    read_frame, write_frame,
 };
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -61,7 +61,7 @@ impl Drop for Offered {
 
 #[derive(Clone)]
 struct OfferEntry {
-    kind: Kind,
+    kind: FlowKind,
     handler: Arc<dyn Handler>,
 }
 
@@ -77,7 +77,7 @@ impl fmt::Debug for OfferedInterfaces {
 
 impl OfferedInterfaces {
     /// Adds an interface. Returns whether its name was free.
-    pub(crate) fn add(&mut self, name: Name, kind: Kind, handler: Arc<dyn Handler>) -> bool {
+    pub(crate) fn add(&mut self, name: Name, kind: FlowKind, handler: Arc<dyn Handler>) -> bool {
         if self.0.contains_key(&name) {
             return false;
         }
@@ -122,7 +122,7 @@ impl Incoming {
         timeout(LEAVING, sent).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    async fn admit(&mut self, kind: Kind, granted: &[Action]) -> io::Result<()> {
+    async fn admit(&mut self, kind: FlowKind, granted: &[Action]) -> io::Result<()> {
         let actions = granted.iter().map(ToString::to_string).collect();
         self.send(&Answer::Admitted { flow: String::new(), kind, actions }).await
     }
@@ -143,7 +143,7 @@ impl Incoming {
     /// # Errors
     /// Fails when the gateway is gone.
     pub async fn stream_granting(mut self, granted: &[Action]) -> io::Result<Pipe> {
-        self.admit(Kind::Stream, granted).await?;
+        self.admit(FlowKind::Stream, granted).await?;
         Ok(self.pipe)
     }
 
@@ -151,8 +151,8 @@ impl Incoming {
     ///
     /// # Errors
     /// Fails when the gateway is gone.
-    pub async fn datagrams(mut self) -> io::Result<Datagrams> {
-        self.admit(Kind::Datagrams, &[]).await?;
+    pub async fn datagrams(mut self) -> io::Result<FlowDatagrams> {
+        self.admit(FlowKind::Datagrams, &[]).await?;
         Ok(self.guard.live().carrier.datagrams(self.pipe))
     }
 
@@ -177,7 +177,7 @@ pub(crate) async fn serve(
 ) {
     let opening = timeout(PATIENCE, read_frame(&mut pipe, OPENING_LIMIT)).await;
     let opening = match opening {
-        Ok(Ok(frame)) => Opening::decode(&frame).map_err(|error| error.to_string()),
+        Ok(Ok(frame)) => OpenFrame::decode(&frame).map_err(|error| error.to_string()),
         Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(error.to_string()),
         // The stream ended, or nothing arrived in time.
         Ok(Err(_)) | Err(_) => return pipe.cut(Why::Wrong),
@@ -185,8 +185,8 @@ pub(crate) async fn serve(
     let guard = Arc::new(guard.on(pipe.id()));
     let incoming = Incoming { pipe, guard: Arc::clone(&guard) };
     let request = match opening {
-        Ok(Opening::Open(request)) => request,
-        Ok(Opening::Unknown(kind)) => {
+        Ok(OpenFrame::Open(request)) => request,
+        Ok(OpenFrame::Unknown(kind)) => {
             let detail = format!("unknown message type {kind}");
             return incoming.refuse(Why::Wrong, &detail).await;
         }

@@ -17,11 +17,11 @@ use doorward_control::{
 };
 use doorward_model::{Clock, Domain, Kind, Name, Subject, Target};
 use doorward_policies::{Event, Journal, Outcome, Record};
-use doorward_proxy::{Agents, Bounds, Dialer, Means, Proxy, Rates};
+use doorward_proxy::{Bounds, Dialer, Means, OnlineAgents, Proxy, Rates};
 use doorward_session::{
     Leases, Listener, ListenerKind, OwnNames, Pots, QuicListener, Refusals, Serving, TlsSettings,
 };
-use doorward_store::{AuditLog, Opened, Store};
+use doorward_store::{AuditLog, OpenedStore, Store};
 use rustls::crypto::CryptoProvider;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -117,7 +117,7 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, CommandFailure> 
     let keys = Arc::new(found::open_keys(&data_directory, &config)?);
     let log_lost = Store::exists(data_directory.path()) && !AuditLog::exists(data_directory.path());
     found::found_if_new(&data_directory, &config, &keys, &*clock).await?;
-    let Opened { store, facts, authority, task } =
+    let OpenedStore { store, facts, authority, task } =
         Store::open(data_directory.path(), Arc::clone(&clock)).await?;
     facts.check(config.domain.as_ref(), config.name.as_ref())?;
     let reset_key = reset_key::kept(&data_directory.join(reset_key::FILE), &provider)?;
@@ -234,7 +234,7 @@ fn wire(wiring: WiringInput<'_>) -> WiredRooms {
     let own = vec![addresses.listen, addresses.management];
     let dialer = Dialer::new(
         Bounds::new(config.networks.clone(), config.paths.clone(), own),
-        Agents::new(config.twice),
+        OnlineAgents::new(config.twice),
     );
     let front = Administration::new(AdministrationParts {
         store: store.clone(),

@@ -4,13 +4,13 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 
-use doorward_session::Machine;
+use doorward_session::MachineResources;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What this machine gives the process. The bound of open files is raised to what the system allows
 /// at most.
-pub(crate) fn machine() -> Machine {
-    Machine { files: files(), memory: memory().unwrap_or(MEMORY) }
+pub(crate) fn machine() -> MachineResources {
+    MachineResources { files: files(), memory: memory().unwrap_or(MEMORY) }
 }
 
 /// What is taken for the memory of a machine that does not tell.

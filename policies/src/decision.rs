@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
-use crate::lines::Lines;
+use crate::lines::RuleLines;
 use crate::snapshot::Interface;
 
 /// The answer to a [`Request`](crate::Request).
@@ -135,8 +135,8 @@ pub struct Opinion {
     /// Why the question is refused; `None` if it is permitted.
     pub refusal: Option<Refusal>,
     /// The lines of `policy.csv` that decided: the allow rules of a permit, the deny rules of a
-    /// denial, or the allow rules whose conditions failed. At most [`Lines::MOST`] of them.
-    pub rules: Lines,
+    /// denial, or the allow rules whose conditions failed. At most [`RuleLines::MOST`] of them.
+    pub rules: RuleLines,
     /// The number of the bundle.
     pub revision: Revision,
     /// The number of the state.

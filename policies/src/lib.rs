@@ -59,7 +59,7 @@ pub use commit::{Commit, Observer, Touched};
 pub use decision::{Decision, Denial, Opinion, Permit, Refusal};
 pub use examine::{Differ, Examined};
 pub use explain::{Explanation, Holder, Holding, Weighed};
-pub use lines::Lines;
+pub use lines::RuleLines;
 pub use lint::Finding;
 pub use membership::Membership;
 pub use pattern::{Pattern, PatternError};

@@ -4,15 +4,15 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Lines of `policy.csv` that decided a question: at most [`Lines::MOST`], the first that the
+/// Lines of `policy.csv` that decided a question: at most [`RuleLines::MOST`], the first that the
 /// search found. Further ones would not change the answer.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Lines {
+pub struct RuleLines {
     count: u8,
-    lines: [u32; Lines::MOST],
+    lines: [u32; RuleLines::MOST],
 }
 
-impl Lines {
+impl RuleLines {
     /// The most lines that are kept.
     pub const MOST: usize = 8;
 
@@ -41,7 +41,7 @@ impl Lines {
     }
 }
 
-impl FromIterator<u32> for Lines {
+impl FromIterator<u32> for RuleLines {
     fn from_iter<I: IntoIterator<Item = u32>>(lines: I) -> Self {
         let mut kept = Self::default();
         for (slot, line) in kept.lines.iter_mut().zip(lines) {
@@ -55,13 +55,13 @@ impl FromIterator<u32> for Lines {
     }
 }
 
-impl fmt::Debug for Lines {
+impl fmt::Debug for RuleLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }
 }
 
-impl Serialize for Lines {
+impl Serialize for RuleLines {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.iter())
     }

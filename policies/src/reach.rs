@@ -9,7 +9,7 @@ use crate::answer::{ResolvedQuestion, identity};
 use crate::compiled::{ALWAYS, Extent, Limit, RuleEntry, SearchControl};
 use crate::decision::{Denial, Opinion, Refusal};
 use crate::judge::{Case, SearchEnd};
-use crate::lines::Lines;
+use crate::lines::RuleLines;
 use crate::membership::ResolvedMemberships;
 use crate::question::{Question, Request};
 use crate::rule::Effect;
@@ -53,7 +53,7 @@ impl Snapshot {
             None => Ok(()),
             refusal => {
                 let (revision, epoch) = (self.revision(), self.epoch());
-                let rules = Lines::default();
+                let rules = RuleLines::default();
                 let opinion = Opinion { refusal, rules, revision, epoch, ask_again_at: None };
                 Err(Denial { opinion })
             }

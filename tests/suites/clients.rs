@@ -239,7 +239,7 @@ fn connect_over_http2_by_another_implementation() {
     let greeting = "hello from the backend\\nthrough h2\\n";
     let lines: Vec<&str> = told.lines().collect();
     assert_eq!(lines[0], format!("echo--box:7 200 ended 26 '{greeting}'"));
-    assert!(lines[1].starts_with("nothing--box:7 403 ended 26 '{\"detail\""), "{}", lines[1]);
+    assert!(lines[1].starts_with("nothing--box:7 403 ended 26 '{\"type\""), "{}", lines[1]);
     assert_eq!(lines[2], format!("echo--box.{DOMAIN}:7 200 ended 26 '{greeting}'"));
     assert_eq!(echo.endings(), (2, 0));
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use doorward_model::{Action, Clock, DoorName};
-use doorward_sdk::{Client, Error, IdentityDir, Kind, Settings, Transport, Wanted, Why};
+use doorward_sdk::{Client, Error, IdentityDir, FlowKind, Settings, Transport, Wanted, Why};
 
 use crate::failure::Failure;
 use crate::opener::{Boxed, Datagram, DatagramFlow, FlowOpener, FlowRefusal, OpenFlow};
@@ -42,7 +42,7 @@ impl FlowOpener for ClientOpener {
     fn open<'a>(
         &'a self,
         interface: &'a DoorName,
-        kind: Option<Kind>,
+        kind: Option<FlowKind>,
     ) -> Boxed<'a, Result<OpenFlow, FlowRefusal>> {
         let wanted = Wanted { actions: self.actions.clone(), kind };
         Box::pin(async move {

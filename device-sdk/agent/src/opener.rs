@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use doorward_model::DoorName;
-use doorward_wire::{Kind, Why};
+use doorward_wire::{FlowKind, Why};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -40,7 +40,7 @@ pub(crate) trait DatagramFlow: Send {
 /// A datagram.
 pub(crate) type Datagram = bytes::Bytes;
 
-impl DatagramFlow for doorward_wire::Datagrams {
+impl DatagramFlow for doorward_wire::FlowDatagrams {
     fn send(&mut self, datagram: &[u8]) {
         self.send(datagram);
     }
@@ -76,7 +76,7 @@ pub(crate) trait FlowOpener: Send + Sync + 'static {
     fn open<'a>(
         &'a self,
         interface: &'a DoorName,
-        kind: Option<Kind>,
+        kind: Option<FlowKind>,
     ) -> Boxed<'a, Result<OpenFlow, FlowRefusal>>;
 }
 
@@ -85,7 +85,7 @@ pub(crate) async fn stream(
     opener: &dyn FlowOpener,
     interface: &DoorName,
 ) -> Result<Box<dyn ByteFlow>, FlowRefusal> {
-    match opener.open(interface, Some(Kind::Stream)).await? {
+    match opener.open(interface, Some(FlowKind::Stream)).await? {
         OpenFlow::Stream(pipe) => Ok(pipe),
         OpenFlow::Datagrams(_) => Err(other_kind("datagrams")),
     }
@@ -96,7 +96,7 @@ pub(crate) async fn datagrams(
     opener: &dyn FlowOpener,
     interface: &DoorName,
 ) -> Result<Box<dyn DatagramFlow>, FlowRefusal> {
-    match opener.open(interface, Some(Kind::Datagrams)).await? {
+    match opener.open(interface, Some(FlowKind::Datagrams)).await? {
         OpenFlow::Datagrams(datagrams) => Ok(datagrams),
         OpenFlow::Stream(_) => Err(other_kind("bytes")),
     }
@@ -110,7 +110,7 @@ fn other_kind(kind: &str) -> FlowRefusal {
 pub(crate) mod tests {
     use std::sync::Mutex;
 
-    use doorward_wire::{Carrier, Pipe, Side};
+    use doorward_wire::{Carrier, LinkEnd, Pipe};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
@@ -118,8 +118,8 @@ pub(crate) mod tests {
     /// Returns both ends of a stream, over a connection in memory.
     pub(crate) async fn pipes() -> (Carrier, Pipe, Carrier, Pipe) {
         let (near, far) = tokio::io::duplex(64 * 1024);
-        let near = Carrier::yamux(near, Side::Client);
-        let far = Carrier::yamux(far, Side::Gateway);
+        let near = Carrier::yamux(near, LinkEnd::Client);
+        let far = Carrier::yamux(far, LinkEnd::Gateway);
         let mut one = near.open().await.unwrap();
         // The other end learns of a stream with its first byte.
         one.write_all(b"!").await.unwrap();
@@ -143,7 +143,7 @@ pub(crate) mod tests {
     /// A fake that records the requests and answers with a fake backend.
     pub(crate) struct FakeOpener {
         pub(crate) backend: FakeBackend,
-        pub(crate) requests: Mutex<Vec<(String, Option<Kind>)>>,
+        pub(crate) requests: Mutex<Vec<(String, Option<FlowKind>)>>,
         /// Keeps the carriers alive, since a dropped carrier ends its connection.
         held: Mutex<Vec<Carrier>>,
     }
@@ -153,7 +153,7 @@ pub(crate) mod tests {
             Self { backend, requests: Mutex::default(), held: Mutex::default() }
         }
 
-        pub(crate) fn requests(&self) -> Vec<(String, Option<Kind>)> {
+        pub(crate) fn requests(&self) -> Vec<(String, Option<FlowKind>)> {
             self.requests.lock().unwrap().clone()
         }
     }
@@ -162,7 +162,7 @@ pub(crate) mod tests {
         fn open<'a>(
             &'a self,
             interface: &'a DoorName,
-            kind: Option<Kind>,
+            kind: Option<FlowKind>,
         ) -> Boxed<'a, Result<OpenFlow, FlowRefusal>> {
             Box::pin(async move {
                 self.requests.lock().unwrap().push((interface.to_string(), kind));
@@ -172,7 +172,7 @@ pub(crate) mod tests {
                 }
                 let (near, one, far, other) = pipes().await;
                 self.held.lock().unwrap().extend([near.clone(), far.clone()]);
-                if kind == Some(Kind::Datagrams) {
+                if kind == Some(FlowKind::Datagrams) {
                     let mut echo = far.datagrams(other);
                     tokio::spawn(async move {
                         while let Ok(Some(datagram)) = echo.receive().await {

@@ -29,7 +29,7 @@ pub use keeper::keep_programs;
 pub use line::Line;
 pub use program::Program;
 pub use remote::Remote;
-pub use request::{Answer, InForce, LineRequest, Modem, Purge};
+pub use request::{InForce, LineAnswer, LineRequest, Modem, Purge};
 pub use serve::{ServeError, serve};
 pub use tty::Tty;
 pub use watch::Watch;

@@ -190,7 +190,7 @@ impl Modem {
 
 /// A message about the line beside its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum LineAnswer {
     /// The answer to a request, with the value in force afterwards.
     Done(LineRequest),
     /// A report of the modem lines.

@@ -11,7 +11,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::line::Line;
 use crate::outbox::Outbox;
-use crate::request::{Answer, LineRequest, Modem, Purge};
+use crate::request::{LineAnswer, LineRequest, Modem, Purge};
 use crate::telnet::{ServerEvent, TelnetServer, escape};
 use crate::watch::Watch;
 
@@ -164,11 +164,11 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
             LineRequest::Modem(mask) => {
                 // Answered at once, since it does not depend on the line's data.
                 self.mask = mask;
-                self.out.put(TelnetServer::answer(Answer::Done(request)));
+                self.out.put(TelnetServer::answer(LineAnswer::Done(request)));
                 if mask != 0 {
                     // Reports begin with the current state.
                     let notice = self.modem.notice(self.modem);
-                    self.out.put(TelnetServer::answer(Answer::Modem(notice)));
+                    self.out.put(TelnetServer::answer(LineAnswer::Modem(notice)));
                 }
             }
             request => self.enqueue(LineAction::Request(request)),
@@ -215,7 +215,7 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
                     }
                 }
                 let answer = request.told(&self.line.in_force());
-                self.out.put(TelnetServer::answer(Answer::Done(answer)));
+                self.out.put(TelnetServer::answer(LineAnswer::Done(answer)));
                 LineAction::Request(request).weight()
             }
             Some(reply @ LineAction::Reply(_)) => {
@@ -272,7 +272,7 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
             let notice = now.notice(self.modem);
             self.modem = now;
             if notice & self.mask & 0xf != 0 && self.out.len() < UNSENT {
-                self.out.put(TelnetServer::answer(Answer::Modem(notice)));
+                self.out.put(TelnetServer::answer(LineAnswer::Modem(notice)));
             }
         }
         Ok(())

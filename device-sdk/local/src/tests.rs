@@ -254,7 +254,7 @@ async fn a_far_end_that_does_not_answer_is_waited_for_once() {
     assert_eq!(before.elapsed(), once);
     assert_eq!(line.in_force(), InForce::new(LineSettings::default()), "as it was opened");
     // An answer ends the silence.
-    near.write_all(&TelnetServer::answer(Answer::Done(asked))).await.unwrap();
+    near.write_all(&TelnetServer::answer(LineAnswer::Done(asked))).await.unwrap();
     near.write_all(b"x").await.unwrap();
     assert_eq!(line.read_u8().await.unwrap(), b'x');
     assert_eq!(line.in_force().settings.baud.get(), 300);

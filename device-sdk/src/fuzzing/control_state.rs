@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use doorward_model::Name;
 use doorward_wire::fuzzing::{Feed, control, vectors};
-use doorward_wire::{Control, Kind, Offering};
+use doorward_wire::{Control, FlowKind, Offering};
 use tokio::time::Instant;
 
 use crate::backoff::EndReason;
@@ -266,7 +266,7 @@ impl Model {
             );
         }
         self.last += 1;
-        let offering = |name: &Name| Offering { name: name.to_string(), kind: Kind::Stream };
+        let offering = |name: &Name| Offering { name: name.to_string(), kind: FlowKind::Stream };
         let interfaces: Vec<Offering> = self.offered.iter().map(offering).collect();
         let message =
             self.state.offer(self.now, self.last, self.offered.clone(), interfaces.clone());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use doorward_model::Name;
 use doorward_wire::fuzzing::Feed;
-use doorward_wire::{Asked, Kind};
+use doorward_wire::{Asked, FlowKind};
 
 use crate::offer::{Handler, Incoming, OfferedInterfaces};
 
@@ -24,7 +24,7 @@ impl Handler for Nobody {
 pub fn offers(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
     let mut offers = OfferedInterfaces::default();
-    let mut model: BTreeMap<Name, (Kind, Arc<dyn Handler>)> = BTreeMap::new();
+    let mut model: BTreeMap<Name, (FlowKind, Arc<dyn Handler>)> = BTreeMap::new();
     while !feed.is_empty() {
         let text = match feed.byte() {
             some @ 0..128 => format!("i{}", some % 8),
@@ -39,7 +39,7 @@ pub fn offers(bytes: &[u8]) {
         }
         let Ok(name) = name else { continue };
         if feed.flag() {
-            let kind = feed.pick(&[Kind::Stream, Kind::Datagrams]);
+            let kind = feed.pick(&[FlowKind::Stream, FlowKind::Datagrams]);
             let handler: Arc<dyn Handler> = Arc::new(Nobody);
             let added = offers.add(name.clone(), kind, Arc::clone(&handler));
             assert_eq!(added, !model.contains_key(&name));

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use doorward_wire::{
-    Answer, Asked, CONTROL_LIMIT, Carrier, Control, Declined, Kind, OPENING_LIMIT, Opening, Pipe,
-    Renewed, Report, Side, Taken, Welcome, Why, read_frame, transport, write_frame,
+    Answer, Asked, CONTROL_LIMIT, Carrier, Control, Declined, FlowKind, LinkEnd, OPENING_LIMIT,
+    OpenFrame, Pipe, Renewed, Report, Taken, Welcome, Why, read_frame, transport, write_frame,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer};
@@ -98,7 +98,7 @@ impl ScriptedGateway {
                     if stream.get_ref().1.alpn_protocol() == Some(doorward_wire::ALPN) {
                         // Like the gateway, without a word to a client that shows no certificate.
                         if stream.get_ref().1.peer_certificates().is_some() {
-                            serve(script, Carrier::yamux(stream, Side::Gateway)).await;
+                            serve(script, Carrier::yamux(stream, LinkEnd::Gateway)).await;
                         }
                     } else {
                         http(script, stream).await;
@@ -119,7 +119,7 @@ impl ScriptedGateway {
         let tls = self.script.authority.server(self.life, true);
         let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(tls).unwrap();
         let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
-        config.transport_config(Arc::new(transport(Side::Gateway)));
+        config.transport_config(Arc::new(transport(LinkEnd::Gateway)));
         // An earlier endpoint releases the port only when its last task has run.
         let free = async {
             loop {
@@ -190,7 +190,7 @@ impl ScriptedGateway {
             subject: Some("user/alice".to_owned()),
             ..Asked::default()
         };
-        write_frame(&mut pipe, &Opening::Open(asked).encode()).await.unwrap();
+        write_frame(&mut pipe, &OpenFrame::Open(asked).encode()).await.unwrap();
         let answer = Answer::decode(&read_frame(&mut pipe, OPENING_LIMIT).await.unwrap()).unwrap();
         (carrier, pipe, answer)
     }
@@ -301,7 +301,7 @@ async fn converse(script: &Arc<Script>, carrier: &Carrier) -> Option<Why> {
 /// Serves a flow by the name of the requested interface.
 async fn flow(carrier: Carrier, mut pipe: Pipe) {
     let Ok(frame) = read_frame(&mut pipe, OPENING_LIMIT).await else { return };
-    let Ok(Opening::Open(asked)) = Opening::decode(&frame) else { panic!("it is Open") };
+    let Ok(OpenFrame::Open(asked)) = OpenFrame::decode(&frame) else { panic!("it is Open") };
     let admitted = |kind| Answer::Admitted {
         flow: "F1".to_owned(),
         kind,
@@ -309,7 +309,7 @@ async fn flow(carrier: Carrier, mut pipe: Pipe) {
     };
     match asked.interface.as_str() {
         "plc-3/echo" => {
-            write_frame(&mut pipe, &admitted(Kind::Stream).encode()).await.unwrap();
+            write_frame(&mut pipe, &admitted(FlowKind::Stream).encode()).await.unwrap();
             let mut bytes = [0; 1024];
             while let Ok(count) = pipe.read(&mut bytes).await {
                 if count == 0 {
@@ -322,7 +322,7 @@ async fn flow(carrier: Carrier, mut pipe: Pipe) {
             }
         }
         udp @ ("plc-3/echo-udp" | "plc-3/first-word") => {
-            write_frame(&mut pipe, &admitted(Kind::Datagrams).encode()).await.unwrap();
+            write_frame(&mut pipe, &admitted(FlowKind::Datagrams).encode()).await.unwrap();
             let mut datagrams = carrier.datagrams(pipe);
             if udp == "plc-3/first-word" {
                 datagrams.send(b"first");

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use doorward_model::{DoorName, Name};
 use doorward_wire::{
-    Answer, Asked, CONTROL_LIMIT, Carrier, Control, Kind, Report, Side, Taken, Value, Welcome, Why,
-    read_frame, write_frame,
+    Answer, Asked, CONTROL_LIMIT, Carrier, Control, FlowKind, LinkEnd, Report, Taken, Value,
+    Welcome, Why, read_frame, write_frame,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
@@ -185,10 +185,10 @@ async fn offers_are_made_answered_served_and_withdrawn() {
             settings.transport = crate::Transport::Tls;
         }
         let client = Client::start(setting.dir.clone(), settings).unwrap();
-        let console = client.offer(name("console"), Kind::Stream, Arc::new(Greeter)).unwrap();
-        let busy = client.offer(name("busy"), Kind::Stream, Arc::new(Greeter)).unwrap();
-        let never = client.offer(name("no-such"), Kind::Stream, Arc::new(Greeter)).unwrap();
-        let twice = client.offer(name("busy"), Kind::Stream, Arc::new(Greeter));
+        let console = client.offer(name("console"), FlowKind::Stream, Arc::new(Greeter)).unwrap();
+        let busy = client.offer(name("busy"), FlowKind::Stream, Arc::new(Greeter)).unwrap();
+        let never = client.offer(name("no-such"), FlowKind::Stream, Arc::new(Greeter)).unwrap();
+        let twice = client.offer(name("busy"), FlowKind::Stream, Arc::new(Greeter));
         assert!(matches!(twice, Err(Error::OfferedAlready(_))));
         let status = until(&client, |status| status.offers.len() == 3).await;
         assert_eq!(status.offers[&name("console")], Ok(()));
@@ -196,13 +196,13 @@ async fn offers_are_made_answered_served_and_withdrawn() {
         serde_json::to_value(&status).unwrap();
 
         let (_carrier, mut pipe, answer) = setting.gateway.open("console").await;
-        assert!(matches!(answer, Answer::Admitted { kind: Kind::Stream, .. }));
+        assert!(matches!(answer, Answer::Admitted { kind: FlowKind::Stream, .. }));
         let mut text = String::new();
         timeout(PATIENCE, pipe.read_to_string(&mut text)).await.unwrap().unwrap();
         assert_eq!(text, "console user/alice");
-        let coap = client.offer(name("coap"), Kind::Datagrams, Arc::new(Greeter)).unwrap();
+        let coap = client.offer(name("coap"), FlowKind::Datagrams, Arc::new(Greeter)).unwrap();
         let (carrier, pipe, answer) = setting.gateway.open("coap").await;
-        assert!(matches!(answer, Answer::Admitted { kind: Kind::Datagrams, .. }));
+        assert!(matches!(answer, Answer::Admitted { kind: FlowKind::Datagrams, .. }));
         let mut datagrams = carrier.datagrams(pipe);
         datagrams.send(b"get");
         let back = timeout(PATIENCE, datagrams.receive()).await.unwrap().unwrap();
@@ -229,7 +229,7 @@ async fn where_udp_is_a_black_hole_tls_serves_until_quic_answers() {
     let hole = std::net::UdpSocket::bind(gateway.address).unwrap();
     let mut setting = Setting::of(&authority, gateway, DAY);
     let client = Client::start(setting.dir.clone(), settings(0)).unwrap();
-    let offered = client.offer(name("console"), Kind::Stream, Arc::new(Greeter)).unwrap();
+    let offered = client.offer(name("console"), FlowKind::Stream, Arc::new(Greeter)).unwrap();
     until(&client, |status| is_up(status, "tls") && status.offers.len() == 1).await;
     let mut former = client.stream(&door("echo")).await.unwrap();
     let mut datagrams = client.datagrams(&door("echo-udp")).await.unwrap();

@@ -4,9 +4,9 @@
 //! `device-sdk/docs/vectors.txt` has its test vectors; a test in this crate checks them.
 //!
 //! Two independent halves:
-//! - [`Frames`], [`Control`], [`Opening`] and [`Answer`]: messages as bytes, without I/O.
+//! - [`Frames`], [`Control`], [`OpenFrame`] and [`Answer`]: messages as bytes, without I/O.
 //! - [`Carrier`]: one connection, QUIC or yamux over TLS, with its [`Pipe`]s (the bytes of one
-//!   flow) and [`Datagrams`].
+//!   flow) and [`FlowDatagrams`].
 //!
 //! Invariants
 //! - A frame is never longer than its bound, whatever its length prefix says. Memory grows with
@@ -31,13 +31,13 @@ mod vectors;
 
 pub use ahead::Ahead;
 pub use carrier::{
-    Admit, Buffer, Carrier, Datagrams, LARGEST_DATAGRAM, PathSeen, Pipe, STREAM_WINDOW, STREAMS,
-    Side, WAITING, poll_read_shown, transport,
+    Admit, Buffer, Carrier, FlowDatagrams, LARGEST_DATAGRAM, LinkEnd, PathSeen, Pipe,
+    STREAM_WINDOW, STREAMS, WAITING, poll_read_shown, transport,
 };
 pub use frame::{FrameError, Frames, encode, read_frame, write_frame};
 pub use message::{
-    Answer, Asked, Control, Declined, Hello, Kind, Malformed, Offer, Offering, Opening, Posture,
-    Renewed, Report, Taken, Value, Welcome, Why,
+    Answer, Asked, Control, Declined, FlowKind, Hello, Malformed, Offer, Offering, OpenFrame,
+    Posture, Renewed, Report, Taken, Value, Welcome, Why,
 };
 pub use paced::Paced;
 

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 
 use crate::message::{
-    Answer, Asked, Control, Declined, Hello, Kind, Offer, Offering, Opening, Posture, Renewed,
-    Taken, Value, Welcome, Why,
+    Answer, Asked, Control, Declined, FlowKind, Hello, Offer, Offering, OpenFrame, Posture,
+    Renewed, Taken, Value, Welcome, Why,
 };
 use crate::{FrameError, Frames, encode};
 
@@ -19,8 +19,8 @@ fn controls() -> Vec<(&'static str, Control)> {
     let offered = Offer {
         id: 1,
         interfaces: vec![
-            Offering { name: text("console"), kind: Kind::Stream },
-            Offering { name: text("dns"), kind: Kind::Datagrams },
+            Offering { name: text("console"), kind: FlowKind::Stream },
+            Offering { name: text("dns"), kind: FlowKind::Datagrams },
         ],
     };
     let report = BTreeMap::from([
@@ -73,24 +73,24 @@ fn controls() -> Vec<(&'static str, Control)> {
     ]
 }
 
-fn openings() -> Vec<(&'static str, Opening)> {
+fn openings() -> Vec<(&'static str, OpenFrame)> {
     vec![
-        ("open", Opening::Open(Asked { interface: text("plc-3/console"), ..Asked::default() })),
+        ("open", OpenFrame::Open(Asked { interface: text("plc-3/console"), ..Asked::default() })),
         (
             "open-observing",
-            Opening::Open(Asked {
+            OpenFrame::Open(Asked {
                 interface: text("plc-3/console"),
                 actions: vec![text("read")],
-                kind: Some(Kind::Stream),
+                kind: Some(FlowKind::Stream),
                 ..Asked::default()
             }),
         ),
         (
             "open-to-a-device",
-            Opening::Open(Asked {
+            OpenFrame::Open(Asked {
                 interface: text("console"),
                 actions: vec![text("read")],
-                kind: Some(Kind::Stream),
+                kind: Some(FlowKind::Stream),
                 subject: Some(text("user/alice")),
                 parameters: BTreeMap::from([(text("baud"), text("9600"))]),
             }),
@@ -104,7 +104,7 @@ fn answers() -> Vec<(&'static str, Answer)> {
             "admitted",
             Answer::Admitted {
                 flow: text("f1"),
-                kind: Kind::Stream,
+                kind: FlowKind::Stream,
                 actions: vec![text("connect")],
             },
         ),
@@ -149,7 +149,7 @@ fn what_is_written_is_read() {
         assert_eq!(Control::decode(&control.encode()).unwrap(), control, "{name}");
     }
     for (name, opening) in openings() {
-        assert_eq!(Opening::decode(&opening.encode()).unwrap(), opening, "{name}");
+        assert_eq!(OpenFrame::decode(&opening.encode()).unwrap(), opening, "{name}");
     }
     for (name, answer) in answers() {
         assert_eq!(Answer::decode(&answer.encode()).unwrap(), answer, "{name}");
@@ -164,7 +164,7 @@ fn unknown_keys_are_passed_over_and_unknown_types_named() {
     // [300, {1: null}]
     let later = [0x82, 0x19, 0x01, 0x2c, 0xa1, 1, 0xf6];
     assert_eq!(Control::decode(&later).unwrap(), Control::Unknown(300));
-    assert_eq!(Opening::decode(&later).unwrap(), Opening::Unknown(300));
+    assert_eq!(OpenFrame::decode(&later).unwrap(), OpenFrame::Unknown(300));
     assert_eq!(Answer::decode(&later).unwrap(), Answer::Unknown(300));
 }
 
@@ -199,9 +199,9 @@ proptest! {
         {
             prop_assert_eq!(Control::decode(&control.encode()).unwrap(), control);
         }
-        if let Ok(Opening::Open(asked)) = Opening::decode(&bytes) {
-            let again = Opening::Open(asked);
-            prop_assert_eq!(Opening::decode(&again.encode()).unwrap(), again);
+        if let Ok(OpenFrame::Open(asked)) = OpenFrame::decode(&bytes) {
+            let again = OpenFrame::Open(asked);
+            prop_assert_eq!(OpenFrame::decode(&again.encode()).unwrap(), again);
         }
         drop(Answer::decode(&bytes));
     }

@@ -7,7 +7,7 @@ use doorward_api::{Access, Endpoint, Operation, ProblemKind, endpoint};
 use doorward_inspect::http::{Scheme, comes_from_elsewhere};
 use doorward_model::FlowId;
 use doorward_policies::Outcome;
-use doorward_session::{Body, Front, Payload, Problem, Renewal, Session, Visit, json};
+use doorward_session::{Body, Front, Payload, Problem, RenewedCertificate, Session, Visit, json};
 use doorward_wire::Report;
 use http::{Request, Response};
 
@@ -49,7 +49,7 @@ impl Front for Administration {
         session: &Arc<Session>,
         id: FlowId,
         request: String,
-    ) -> Pin<Box<dyn Future<Output = Result<Renewal, Problem>> + Send>> {
+    ) -> Pin<Box<dyn Future<Output = Result<RenewedCertificate, Problem>> + Send>> {
         let (parts, session) = (Arc::clone(&self.0), Arc::clone(session));
         Box::pin(async move {
             let renewed = parts.renew(&session, id, &request).await;

@@ -12,7 +12,7 @@ use doorward_ca::recovery::{ExpiredCertificate, RecoveryError, in_time};
 use doorward_ca::{VerifiedCsr, pem_certificate};
 use doorward_model::{CertificateId, Fingerprint, FlowId, Kind, Secret, Subject, SubjectId};
 use doorward_policies::{Door, Event, Outcome, Record};
-use doorward_session::{Problem, Renewal, Session, note};
+use doorward_session::{Problem, RenewedCertificate, Session, note};
 use doorward_store::{Allowance, Redeemed, Sign, StoreError};
 use jiff::Timestamp;
 
@@ -161,10 +161,10 @@ impl AdministrationParts {
     }
 
     /// What a new certificate is for a session of `doorward/1`.
-    pub(crate) fn renewal(&self, redeemed: Redeemed) -> Renewal {
+    pub(crate) fn renewal(&self, redeemed: Redeemed) -> RenewedCertificate {
         let Redeemed { id, not_after, certificate, authority, .. } = redeemed;
         let chain = [certificate.as_slice()].into_iter().chain(authority.chain());
-        Renewal {
+        RenewedCertificate {
             id,
             not_after,
             certificate: chain.map(pem_certificate).collect(),

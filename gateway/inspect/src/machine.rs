@@ -38,7 +38,7 @@ pub trait Judge {
 
 /// The sender of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
+pub enum Sender {
     /// The client of the flow.
     Client,
     /// The device or backend of the interface.
@@ -82,7 +82,7 @@ pub trait Machine: Send {
     /// without a proper close.
     fn read(
         &mut self,
-        from: Side,
+        from: Sender,
         bytes: &[u8],
         judge: &mut dyn Judge,
         out: &mut Out,
@@ -96,10 +96,10 @@ pub trait Machine: Send {
 
 /// Why a flow cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the {} {what}", match self.by { Side::Client => "client", Side::Device => "device" })]
+#[error("the {} {what}", match self.by { Sender::Client => "client", Sender::Device => "device" })]
 pub struct Fault {
     /// The side that is at fault.
-    pub by: Side,
+    pub by: Sender,
     /// What is wrong, as the end of a sentence.
     pub what: &'static str,
 }

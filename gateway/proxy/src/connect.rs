@@ -10,12 +10,12 @@ use doorward_policies::{Event, Outcome, Record};
 use doorward_session::{
     Flows, Link, OpenRequest, Problem, Refusals, Session, Tunnel, Visit, Wire, note,
 };
-use doorward_wire::{Kind, Offering, Why};
+use doorward_wire::{FlowKind, Offering, Why};
 
 use crate::dial::{DialError, Rivals};
 use crate::pipeline::{
-    Approach, Approached, Authority, Client, Dialed, Means, NotDialed, Opened, RefusedFlow,
-    Requested, Via, Wanted, approach, authorize, dial, inspect, open, record, refuse, relay,
+    Approach, Approached, ClientEnd, Dialed, Means, NamedInterface, NotDialed, Opened, RefusedFlow,
+    Requested, Via, WantedFlow, approach, authorize, dial, inspect, open, record, refuse, relay,
 };
 use crate::problem::{busy, forbidden, not_recorded, unreachable};
 
@@ -54,10 +54,10 @@ enum Stop {
 
 impl Inner {
     /// Reads a host name as the name of an interface. DNS plays no part.
-    fn authority(&self, host: &str) -> Authority {
+    fn authority(&self, host: &str) -> NamedInterface {
         match self.means.domain.read_door(host) {
-            Some(door) => Authority::Door(door),
-            None => Authority::Other(PeerText::new(host)),
+            Some(door) => NamedInterface::Door(door),
+            None => NamedInterface::Other(PeerText::new(host)),
         }
     }
 
@@ -88,7 +88,7 @@ impl Inner {
         wire: Box<dyn Wire>,
     ) {
         let authority = self.authority(&host);
-        let requested = Requested::new(session, id, authority, Via::Sni, Wanted::stream());
+        let requested = Requested::new(session, id, authority, Via::Sni, WantedFlow::stream());
         match self.ready(requested).await {
             Ok(Ready::Dialed(dialed)) => record(relay(*dialed, wire).await),
             Ok(Ready::Approached(approached)) => self.inspect(*approached, wire).await,
@@ -105,13 +105,13 @@ impl Inner {
                 Ok(Ready::Dialed(Box::new(self.dial(opened).await?)))
             }
             Approach::Inspected(approached) if approached.is_of_another_kind() => {
-                Err(Stop::Unreachable(DialError::Kind(approached.kind())))
+                Err(Stop::Unreachable(DialError::FlowKind(approached.kind())))
             }
             Approach::Inspected(approached) => Ok(Ready::Approached(Box::new(approached))),
         }
     }
 
-    async fn inspect(&self, approached: Approached, client: impl Into<Client>) {
+    async fn inspect(&self, approached: Approached, client: impl Into<ClientEnd>) {
         if let Some(ended) = inspect(&self.means, approached, client.into()).await {
             record(ended);
         }
@@ -124,7 +124,7 @@ impl Inner {
             return tunnel.refuse(forbidden());
         };
         let authority = self.authority(&host);
-        let (session, wanted) = (Arc::clone(session), Wanted::stream());
+        let (session, wanted) = (Arc::clone(session), WantedFlow::stream());
         let requested = Requested::new(session, id, authority, Via::Connect, wanted);
         match self.ready(requested).await {
             Ok(Ready::Dialed(dialed)) => match tunnel.open().await {
@@ -154,10 +154,10 @@ impl Inner {
             }
             Err(error) => return request.refuse(Why::Wrong, &error.to_string(), &flow).await,
         };
-        let wanted = Wanted { actions, kind: request.asked.kind };
+        let wanted = WantedFlow { actions, kind: request.asked.kind };
         let authority = match DoorName::of_path(&request.asked.interface) {
-            Some(door) => Authority::Door(door),
-            None => Authority::Other(PeerText::new(&request.asked.interface)),
+            Some(door) => NamedInterface::Door(door),
+            None => NamedInterface::Other(PeerText::new(&request.asked.interface)),
         };
         let requested = Requested::new(session, id, authority, Via::Open, wanted);
         let ready = match self.ready(requested).await {
@@ -170,11 +170,11 @@ impl Inner {
         };
         let actions: Vec<&str> = actions.iter().map(|action| action.as_str()).collect();
         let client = match kind {
-            Kind::Stream => request.stream(&flow, &actions).await.map(Client::Stream),
-            Kind::Datagrams => request
+            FlowKind::Stream => request.stream(&flow, &actions).await.map(ClientEnd::Stream),
+            FlowKind::Datagrams => request
                 .datagrams(&flow, &actions)
                 .await
-                .map(|(datagrams, parting)| Client::Datagrams(Box::new(datagrams), parting)),
+                .map(|(datagrams, parting)| ClientEnd::Datagrams(Box::new(datagrams), parting)),
         };
         match (ready, client) {
             (Ready::Dialed(dialed), Ok(client)) => record(relay(*dialed, client).await),
@@ -219,7 +219,7 @@ impl Stop {
         };
         let problem = self.problem();
         let detail = match &self {
-            Self::NotRecorded | Self::Unreachable(DialError::Kind(_)) => problem.detail(),
+            Self::NotRecorded | Self::Unreachable(DialError::FlowKind(_)) => problem.detail(),
             Self::Refused(_)
             | Self::Cut
             | Self::Unreachable(

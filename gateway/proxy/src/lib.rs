@@ -28,12 +28,12 @@ mod vouch;
 
 pub use connect::Proxy;
 pub use dial::{
-    Agents, Bounds, DeclareError, DialError, Dialer, Glob, GlobError, Networks, NetworksError,
-    Paths, Twice, Wants,
+    Bounds, DeclareError, DialError, Dialer, Glob, GlobError, Networks, NetworksError,
+    OnlineAgents, Paths, Twice, Wants,
 };
 pub use pipeline::{
-    Approach, Approached, Authority, Client, Dialed, Ended, Granted, Means, NotDialed, NotOpened,
-    Opened, Rates, RefusedFlow, Requested, Via, Wanted, approach, authorize, dial, inspect, open,
-    record, refuse, relay,
+    Approach, Approached, Client, Dialed, Ended, Granted, Means, NamedInterface, NotDialed,
+    NotOpened, Opened, Rates, RefusedFlow, Requested, Via, WantedFlow, approach, authorize, dial,
+    inspect, open, record, refuse, relay,
 };
-pub use vouch::{Asker, NotVouched, Vouch, Vouched};
+pub use vouch::{IdentifiedAsker, NotVouched, Vouch, Vouched};

@@ -2,7 +2,7 @@
 
 use doorward_api::ProblemKind;
 use doorward_session::Problem;
-use doorward_wire::Kind;
+use doorward_wire::FlowKind;
 
 use crate::dial::DialError;
 
@@ -43,14 +43,14 @@ pub(crate) fn unreachable(error: &DialError) -> Problem {
             ProblemKind::LineTaken,
             "Another flow is writing to this line or setting it. Try again later.",
         ),
-        DialError::Kind(kind) => Problem::new(
+        DialError::FlowKind(kind) => Problem::new(
             ProblemKind::Unreachable,
             match kind {
-                Kind::Datagrams => {
+                FlowKind::Datagrams => {
                     "The interface speaks datagrams; reach it with `doorward-agent connect` or \
                      its proxy."
                 }
-                Kind::Stream => "The interface is a stream, and datagrams were asked for.",
+                FlowKind::Stream => "The interface is a stream, and datagrams were asked for.",
             },
         ),
         DialError::Slow => {

@@ -11,12 +11,12 @@ pub trait Vouch: Send + Sync {
     ///
     /// # Errors
     /// When there is none. Then the request is not forwarded.
-    fn vouch(&self, asker: &Asker<'_>, now: Timestamp) -> Result<Vouched, NotVouched>;
+    fn vouch(&self, asker: &IdentifiedAsker<'_>, now: Timestamp) -> Result<Vouched, NotVouched>;
 }
 
 /// Who asks, at which interface and in which flow.
 #[derive(Clone, Copy, Debug)]
-pub struct Asker<'a> {
+pub struct IdentifiedAsker<'a> {
     /// The subject of the session.
     pub subject: &'a Subject,
     /// The interface.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::LazyConfigAcceptor;
 
 use crate::accept::Accepted;
-use crate::endpoint::{Endpoint, ListenerKind};
+use crate::endpoint::{ConnectionTarget, ListenerKind};
 use crate::limits::EntranceSlot;
 use crate::secured::Secured;
 use crate::tls::{OwnNames, TlsConfigs, unix_time};
@@ -25,8 +25,8 @@ use crate::trust::Trust;
 #[derive(Debug)]
 #[must_use]
 pub struct Authenticated {
-    pub(crate) transport: Transport,
-    pub(crate) endpoint: Endpoint,
+    pub(crate) transport: AuthenticatedTransport,
+    pub(crate) endpoint: ConnectionTarget,
     pub(crate) leaf: Option<CertificateDer<'static>>,
     pub(crate) peer: SocketAddr,
     /// When the peer last proved that it has the key of its certificate.
@@ -36,7 +36,7 @@ pub struct Authenticated {
 
 /// The transport of an authenticated connection.
 #[derive(Debug)]
-pub(crate) enum Transport {
+pub(crate) enum AuthenticatedTransport {
     Tls(Box<Secured>),
     Quic(quinn::Connection),
 }
@@ -145,7 +145,7 @@ impl Authenticator {
         };
         let chain = connection.peer_certificates().unwrap_or_default().to_vec();
         let leaf = match chain.split_first() {
-            None if matches!(endpoint, Endpoint::Interface(_) | Endpoint::Link) => {
+            None if matches!(endpoint, ConnectionTarget::Interface(_) | ConnectionTarget::Link) => {
                 return Err(AuthenticationError::NoCertificate);
             }
             None => None,
@@ -156,7 +156,7 @@ impl Authenticator {
                 Some(leaf.clone())
             }
         };
-        let transport = Transport::Tls(Box::new(Secured::new(stream)));
+        let transport = AuthenticatedTransport::Tls(Box::new(Secured::new(stream)));
         Ok(Authenticated { transport, endpoint, leaf, peer, proven, slot })
     }
 
@@ -184,8 +184,8 @@ impl Authenticator {
         let at = unix_time(&*self.clock);
         let verified = self.trust.verifier.verify_client_cert(leaf, above, at);
         verified.map_err(AuthenticationError::Chain)?;
-        let (leaf, transport) = (Some(leaf.clone()), Transport::Quic(handshaken));
-        Ok(Authenticated { transport, endpoint: Endpoint::Link, leaf, peer, proven, slot })
+        let (leaf, transport) = (Some(leaf.clone()), AuthenticatedTransport::Quic(handshaken));
+        Ok(Authenticated { transport, endpoint: ConnectionTarget::Link, leaf, peer, proven, slot })
     }
 }
 
@@ -193,19 +193,19 @@ impl Authenticated {
     /// Returns how the connection came in.
     pub(crate) fn door(&self) -> Door {
         match (&self.transport, &self.endpoint) {
-            (Transport::Quic(_), _) => Door::Quic,
-            (Transport::Tls(_), Endpoint::Interface(_)) => Door::Sni,
-            (Transport::Tls(_), Endpoint::Own) => Door::Own,
-            (Transport::Tls(_), Endpoint::Management) => Door::Management,
-            (Transport::Tls(_), Endpoint::Link) => Door::Tls,
+            (AuthenticatedTransport::Quic(_), _) => Door::Quic,
+            (AuthenticatedTransport::Tls(_), ConnectionTarget::Interface(_)) => Door::Sni,
+            (AuthenticatedTransport::Tls(_), ConnectionTarget::Own) => Door::Own,
+            (AuthenticatedTransport::Tls(_), ConnectionTarget::Management) => Door::Management,
+            (AuthenticatedTransport::Tls(_), ConnectionTarget::Link) => Door::Tls,
         }
     }
 
     /// Returns the host name that the client asked for, fit to be shown and recorded.
     pub(crate) fn host(&self) -> Option<PeerText> {
         match &self.endpoint {
-            Endpoint::Interface(host) => Some(PeerText::new(host)),
-            Endpoint::Own | Endpoint::Management | Endpoint::Link => None,
+            ConnectionTarget::Interface(host) => Some(PeerText::new(host)),
+            ConnectionTarget::Own | ConnectionTarget::Management | ConnectionTarget::Link => None,
         }
     }
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use doorward_model::Prefix;
 use doorward_policies::Door;
-use doorward_wire::{Carrier, RECOVERY, Side, Why};
+use doorward_wire::{Carrier, LinkEnd, RECOVERY, Why};
 use jiff::Timestamp;
 use rustls::ProtocolVersion;
 
 use crate::accept::Accepted;
-use crate::authenticate::{Authenticated, Authenticator, Transport};
-use crate::endpoint::{Endpoint, ListenerKind};
+use crate::authenticate::{Authenticated, AuthenticatedTransport, Authenticator};
+use crate::endpoint::{ConnectionTarget, ListenerKind};
 use crate::http;
 use crate::identify::{VerifiedIdentity, identify};
 use crate::link;
@@ -50,13 +50,13 @@ impl Serving {
     fn open(
         &self,
         identity: VerifiedIdentity,
-        transport: &mut Transport,
+        transport: &mut AuthenticatedTransport,
         (peer, door, proven): (SocketAddr, Door, Timestamp),
     ) -> Result<Session, &'static str> {
         let session = self.leases.open(identity, peer, door, proven).ok_or("too-many-sessions")?;
         match transport {
-            Transport::Quic(_) => {}
-            Transport::Tls(stream) => {
+            AuthenticatedTransport::Quic(_) => {}
+            AuthenticatedTransport::Tls(stream) => {
                 stream.tcp().belongs_to(session.files(1).ok_or("too-many-files")?);
             }
         }
@@ -98,8 +98,8 @@ impl Serving {
                     Err(why) => {
                         self.refusals.count(peer.ip(), why);
                         return match transport {
-                            Transport::Quic(connection) => refuse(&connection).await,
-                            Transport::Tls(stream) => drop(stream),
+                            AuthenticatedTransport::Quic(connection) => refuse(&connection).await,
+                            AuthenticatedTransport::Tls(stream) => drop(stream),
                         };
                     }
                 }
@@ -112,31 +112,33 @@ impl Serving {
             }
         };
         let (endpoint, stream) = match (endpoint, transport, &session) {
-            (_, Transport::Quic(connection), Some(session)) => {
+            (_, AuthenticatedTransport::Quic(connection), Some(session)) => {
                 let carrier = Carrier::quic(connection);
                 session.may_move(carrier.clone());
                 return self.link(carrier, session);
             }
-            (_, Transport::Quic(connection), None) => return refuse(&connection).await,
-            (Endpoint::Link, Transport::Tls(stream), Some(session)) => {
+            (_, AuthenticatedTransport::Quic(connection), None) => {
+                return refuse(&connection).await;
+            }
+            (ConnectionTarget::Link, AuthenticatedTransport::Tls(stream), Some(session)) => {
                 let admitted = Arc::downgrade(session);
                 let admit = move || Some(Box::new(admitted.upgrade()?.window()?) as Box<_>);
-                let carrier = Carrier::yamux_admitting(*stream, Side::Gateway, Box::new(admit));
+                let carrier = Carrier::yamux_admitting(*stream, LinkEnd::Gateway, Box::new(admit));
                 return self.link(carrier, session);
             }
-            (endpoint, Transport::Tls(stream), _) => (endpoint, *stream),
+            (endpoint, AuthenticatedTransport::Tls(stream), _) => (endpoint, *stream),
         };
         match (endpoint, session) {
             // The handshake is done, and the gateway sends no byte after it: a client does not
             // learn why it was refused.
-            (Endpoint::Interface(_) | Endpoint::Link, None) => drop(stream),
-            (Endpoint::Link, Some(_)) => {}
-            (Endpoint::Interface(host), Some(session)) => {
+            (ConnectionTarget::Interface(_) | ConnectionTarget::Link, None) => drop(stream),
+            (ConnectionTarget::Link, Some(_)) => {}
+            (ConnectionTarget::Interface(host), Some(session)) => {
                 let wire = Box::new(TlsWire::new(Bytes::new(), stream));
                 let id = self.leases.new_flow_id();
                 self.flows.interface(session, id, host, wire).await;
             }
-            (Endpoint::Own | Endpoint::Management, session) => {
+            (ConnectionTarget::Own | ConnectionTarget::Management, session) => {
                 let exported = export(&stream);
                 let entrance = Arc::clone(self.entrance(listener));
                 let visit = Visit { listener, session, peer, entrance, exported };

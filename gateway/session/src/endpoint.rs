@@ -11,7 +11,7 @@ pub enum ListenerKind {
 
 /// What a connection is for, as its TLS ClientHello says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Endpoint {
+pub(crate) enum ConnectionTarget {
     /// The interface of that host name, in lower case. It need not exist.
     Interface(String),
     /// The gateway's own name, or no name.

@@ -186,7 +186,7 @@ mod tests {
     }
 
     /// A model of quinn's path validation, as far as it matters here.
-    struct Transport {
+    struct AuthenticatedTransport {
         /// The address, and whether it was validated.
         path: (u8, bool),
         former: Option<(u8, bool)>,
@@ -196,7 +196,7 @@ mod tests {
         streams: u64,
     }
 
-    impl Transport {
+    impl AuthenticatedTransport {
         fn tick(&mut self, now: Duration) {
             if self.gives_up.is_some_and(|at| now >= at) {
                 self.gives_up = None;
@@ -257,7 +257,7 @@ mod tests {
         /// something there.
         #[test]
         fn only_where_the_peer_receives_is_proven(steps in prop::collection::vec(step(), 0..60)) {
-            let mut transport = Transport {
+            let mut transport = AuthenticatedTransport {
                 path: (1, true),
                 former: None,
                 gives_up: None,

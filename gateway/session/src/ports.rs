@@ -126,7 +126,7 @@ pub trait Front: Send + Sync {
         session: &Arc<Session>,
         id: FlowId,
         request: String,
-    ) -> Pin<Box<dyn Future<Output = Result<Renewal, Problem>> + Send>>;
+    ) -> Pin<Box<dyn Future<Output = Result<RenewedCertificate, Problem>> + Send>>;
 
     /// Stores what a device reports about itself.
     fn posture(
@@ -138,7 +138,7 @@ pub trait Front: Send + Sync {
 
 /// A certificate that was issued to the holder of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Renewal {
+pub struct RenewedCertificate {
     /// The certificate's id.
     pub id: CertificateId,
     /// When the certificate expires.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use doorward_model::Prefix;
-use doorward_wire::{Side, transport};
+use doorward_wire::{LinkEnd, transport};
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime};
 use quinn_proto::RandomConnectionIdGenerator;
@@ -99,7 +99,7 @@ fn config(trust: &Trust, serving: &Serving) -> Result<ServerConfig, rustls::Erro
         .map_err(|error| rustls::Error::General(error.to_string()))?;
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config
-        .transport_config(Arc::new(transport(Side::Gateway)))
+        .transport_config(Arc::new(transport(LinkEnd::Gateway)))
         .max_incoming(WAITING)
         .incoming_buffer_size(KEPT)
         .incoming_buffer_size_total(KEPT_IN_TOTAL)

@@ -14,7 +14,7 @@ use rustls::time_provider::TimeProvider;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
-use crate::endpoint::{Endpoint, ListenerKind};
+use crate::endpoint::{ConnectionTarget, ListenerKind};
 use crate::tickets::Tickets;
 use crate::trust::Trust;
 
@@ -184,17 +184,19 @@ impl TlsConfigs {
         listener: ListenerKind,
         hello: &ClientHello<'_>,
         names: &OwnNames,
-    ) -> (Endpoint, Arc<ServerConfig>) {
+    ) -> (ConnectionTarget, Arc<ServerConfig>) {
         let is_link =
             hello.alpn().is_some_and(|mut offered| offered.any(|name| name == doorward_wire::ALPN));
         match (listener, hello.server_name()) {
-            (ListenerKind::Data, _) if is_link => (Endpoint::Link, Arc::clone(&self.link)),
-            (ListenerKind::Management, _) => (Endpoint::Management, Arc::clone(&self.management)),
+            (ListenerKind::Data, _) if is_link => (ConnectionTarget::Link, Arc::clone(&self.link)),
+            (ListenerKind::Management, _) => {
+                (ConnectionTarget::Management, Arc::clone(&self.management))
+            }
             (ListenerKind::Data, Some(host)) if !names.contain(host) => (
-                Endpoint::Interface(host.to_ascii_lowercase()),
+                ConnectionTarget::Interface(host.to_ascii_lowercase()),
                 Arc::clone(self.interfaces.choose(hello)),
             ),
-            (ListenerKind::Data, _) => (Endpoint::Own, Arc::clone(&self.own)),
+            (ListenerKind::Data, _) => (ConnectionTarget::Own, Arc::clone(&self.own)),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use doorward_ca::{Algorithm, Profile, Profiles};
 use doorward_model::{Domain, Name};
 use doorward_proxy::{Bounds, Networks, Paths, Twice};
-use doorward_session::{Limits, Machine, SessionLimits, Setting, TlsVersion};
+use doorward_session::{Limits, MachineResources, SessionLimits, Setting, TlsVersion};
 use doorward_store::AuditSettings;
 
 use crate::failure::CommandFailure;
@@ -72,7 +72,7 @@ impl Config {
     pub(crate) fn read(
         file: Option<&Path>,
         overrides: Overrides,
-        machine: Machine,
+        machine: MachineResources,
     ) -> Result<Self, CommandFailure> {
         let raw = match file {
             Some(path) => raw::read(path)?,
@@ -162,7 +162,7 @@ impl Reader {
         &self,
         raw: raw::ConfigFile,
         over: Overrides,
-        machine: Machine,
+        machine: MachineResources,
     ) -> Result<Config, CommandFailure> {
         let advertise = raw.advertise;
         if let Some(text) = &advertise {
@@ -370,7 +370,7 @@ mod tests {
     use super::*;
 
     /// One that has enough of everything.
-    const MACHINE: Machine = Machine { files: 1 << 20, memory: 64 << 30 };
+    const MACHINE: MachineResources = MachineResources { files: 1 << 20, memory: 64 << 30 };
 
     fn read(text: &str) -> Result<Config, CommandFailure> {
         let dir = tempfile::tempdir().unwrap();

@@ -50,7 +50,7 @@ pub use error::{OpenError, StoreError};
 pub use facts::Facts;
 pub use interfaces::{Declared, NewInterface};
 pub use issuances::{FoundCertificate, IssuanceRow};
-pub use open::{Founding, Opened, Store};
+pub use open::{Founding, OpenedStore, Store};
 pub use recover::{RecoverError, Recovered, recover};
 pub use roster::SubjectRow;
 pub use subjects::{Added, NewSubject, SubjectChanges};

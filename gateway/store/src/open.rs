@@ -60,7 +60,7 @@ pub struct Founding {
 }
 
 /// An opened state.
-pub struct Opened {
+pub struct OpenedStore {
     /// The state.
     pub store: Store,
     /// The facts that were fixed at first start.
@@ -127,7 +127,7 @@ impl Store {
     ///
     /// # Errors
     /// See [`OpenError`]. Then nothing was changed, except perhaps the schema's version.
-    pub async fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Opened, OpenError> {
+    pub async fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<OpenedStore, OpenError> {
         inspect(dir).await?;
         let path = dir.join(FILE);
         let mut connection = database::open(&path, SCHEMA, false).await?;
@@ -151,7 +151,7 @@ impl Store {
         };
         let (readers, listers) = (pool(2), pool(2));
         let store = Self { writer, readers, listers, snapshots, trouble, ballast, clock };
-        Ok(Opened { store, facts, authority, task })
+        Ok(OpenedStore { store, facts, authority, task })
     }
 
     /// Adds an observer that must hear of every later commit.

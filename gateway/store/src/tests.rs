@@ -69,7 +69,7 @@ impl TestStore {
         Self { dir, clock, ca: Arc::new(ca) }
     }
 
-    pub(crate) async fn open(&self) -> Opened {
+    pub(crate) async fn open(&self) -> OpenedStore {
         Store::open(self.path(), self.clock.clone()).await.unwrap()
     }
 

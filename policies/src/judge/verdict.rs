@@ -7,7 +7,7 @@ use super::case::Case;
 
 use crate::compiled::{ALWAYS, Limit, RuleEntry, RuleRef, SearchControl};
 use crate::decision::Refusal;
-use crate::lines::Lines;
+use crate::lines::RuleLines;
 use crate::rule::Effect;
 use crate::when::Truth;
 
@@ -23,7 +23,7 @@ pub(crate) struct RulesVerdict {
     pub(crate) changes_at: Option<Timestamp>,
 }
 
-pub(crate) type RuleRefs = SmallVec<[RuleRef; Lines::MOST]>;
+pub(crate) type RuleRefs = SmallVec<[RuleRef; RuleLines::MOST]>;
 
 /// The most waiting deny rules that Casbin is asked about. Of those with the same conditions, one
 /// is enough.
@@ -32,7 +32,7 @@ const WAITING: usize = 32;
 /// How many of the deciding rules a search finds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Search {
-    /// As many as [`Lines`] can name.
+    /// As many as [`RuleLines`] can name.
     Few,
     /// All of them: for use off the data path only.
     All,
@@ -124,7 +124,7 @@ impl<'a> Weighing<'a> {
         }
         match self.search {
             Search::All => SearchControl::Next,
-            Search::Few if self.applying.len() >= Lines::MOST => SearchControl::Stop,
+            Search::Few if self.applying.len() >= RuleLines::MOST => SearchControl::Stop,
             Search::Few if self.wait_too_many() => SearchControl::Stop,
             // A deny rule without conditions decides.
             Search::Few if self.effect == Effect::Deny && entry.when == ALWAYS => {

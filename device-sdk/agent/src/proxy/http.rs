@@ -19,17 +19,17 @@ pub(super) enum ConnectHead {
     /// The request asks for a connection to this host. The head has this length.
     Connect(String, usize),
     /// The request is refused with this answer.
-    Refuse(HttpRefusal),
+    Refuse(ProxyRefusal),
 }
 
 /// A refusal of an HTTP request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct HttpRefusal {
+pub(super) struct ProxyRefusal {
     pub(super) status: u16,
     pub(super) detail: String,
 }
 
-impl HttpRefusal {
+impl ProxyRefusal {
     pub(super) fn new(status: u16, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into() }
     }
@@ -76,7 +76,7 @@ pub(super) const GRANTED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n"
 /// Parses the head of a request from the bytes received so far. Without a token, every program may
 /// use the proxy.
 pub(super) fn read(bytes: &[u8], token: Option<&ProxyToken>) -> ConnectHead {
-    let refuse = |status, detail: &str| ConnectHead::Refuse(HttpRefusal::new(status, detail));
+    let refuse = |status, detail: &str| ConnectHead::Refuse(ProxyRefusal::new(status, detail));
     let too_long =
         || refuse(431, "the request's head is longer than 16 KiB or has more than 64 fields");
     let mut fields = [httparse::EMPTY_HEADER; FIELDS];
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(status(read(long.as_bytes(), None)), 431);
         let many = format!("CONNECT a:1 HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(65));
         assert_eq!(status(read(many.as_bytes(), None)), 431);
-        let answer = String::from_utf8(HttpRefusal::new(407, "a \"b\"").encode()).unwrap();
+        let answer = String::from_utf8(ProxyRefusal::new(407, "a \"b\"").encode()).unwrap();
         assert!(answer.contains("Proxy-Authenticate: Basic"), "{answer}");
     }
 

@@ -33,7 +33,7 @@ use crate::local_listener::{ListenAddress, LocalListener};
 use crate::local_stream::LocalStream;
 use crate::opener::{self, FlowOpener, FlowRefusal};
 use crate::signals::StopSignals;
-use http::{ConnectHead, HttpRefusal};
+use http::{ConnectHead, ProxyRefusal};
 use socks::{Socks, SocksCommand, SocksReply, SocksStep};
 use token::{ProxyToken, TokenFile};
 
@@ -167,7 +167,7 @@ async fn serve_http(
                 },
                 Err(_) => {
                     let problem =
-                        HttpRefusal::new(408, "the request did not arrive within 10 seconds");
+                        ProxyRefusal::new(408, "the request did not arrive within 10 seconds");
                     return send_and_close(local, &problem.encode()).await;
                 }
             },
@@ -175,7 +175,7 @@ async fn serve_http(
     };
     let Some(interface) = proxy.interface(&host) else {
         let detail = format!("'{}' is {}", escape(&host), not_an_interface(&proxy.domain));
-        return send_and_close(local, &HttpRefusal::new(403, detail).encode()).await;
+        return send_and_close(local, &ProxyRefusal::new(403, detail).encode()).await;
     };
     match opener::stream(&*proxy.opener, &interface).await {
         Ok(flow) => {

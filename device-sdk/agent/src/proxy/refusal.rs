@@ -2,11 +2,11 @@
 
 use doorward_wire::Why;
 
-use super::http::HttpRefusal;
+use super::http::ProxyRefusal;
 use super::socks::SocksReply;
 use crate::opener::FlowRefusal;
 
-pub(super) fn http_refusal(refusal: &FlowRefusal) -> HttpRefusal {
+pub(super) fn http_refusal(refusal: &FlowRefusal) -> ProxyRefusal {
     let status = match refusal.why {
         Some(Why::Forbidden) => 403,
         Some(Why::Wrong) => 400,
@@ -24,7 +24,7 @@ pub(super) fn http_refusal(refusal: &FlowRefusal) -> HttpRefusal {
         )
         | None => 502,
     };
-    HttpRefusal::new(status, refusal.detail.clone())
+    ProxyRefusal::new(status, refusal.detail.clone())
 }
 
 pub(super) fn socks_reply(refusal: &FlowRefusal) -> SocksReply {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 
-use doorward_wire::{Kind, Why};
+use doorward_wire::{FlowKind, Why};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::task::JoinHandle;
 
@@ -104,7 +104,7 @@ async fn connect_passes_what_follows_and_half_close() {
         assert_eq!(granted, http::GRANTED);
         echoes(program).await;
     }
-    let sent = ("ssh--plc".to_owned(), Some(Kind::Stream));
+    let sent = ("ssh--plc".to_owned(), Some(FlowKind::Stream));
     assert_eq!(world.fake.requests(), vec![sent; 3]);
 }
 

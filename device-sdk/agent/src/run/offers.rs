@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use doorward_model::{Action, Name, Way, escape};
 use doorward_sdk::{Asked, Client, Handler, Incoming, Offered, Pipe, Why};
-use doorward_wire::Datagrams;
+use doorward_wire::FlowDatagrams;
 
 use super::log;
 use crate::failure::Failure;
@@ -86,7 +86,7 @@ impl PendingFlow for Incoming {
         Incoming::stream_granting(self, granted).await
     }
 
-    async fn datagrams(self) -> std::io::Result<Datagrams> {
+    async fn datagrams(self) -> std::io::Result<FlowDatagrams> {
         Incoming::datagrams(self).await
     }
 

@@ -17,7 +17,7 @@ use std::io;
 use std::time::Duration;
 
 use doorward_model::{Action, Way};
-use doorward_wire::{Asked, Datagrams, Kind, Pipe, Why};
+use doorward_wire::{Asked, FlowDatagrams, FlowKind, Pipe, Why};
 
 pub(crate) use serial::LinesInUse;
 
@@ -33,7 +33,7 @@ pub(crate) trait PendingFlow: Send {
     fn stream(self, granted: &[Action]) -> impl Future<Output = io::Result<Pipe>> + Send;
 
     /// Admits the flow as datagrams.
-    fn datagrams(self) -> impl Future<Output = io::Result<Datagrams>> + Send;
+    fn datagrams(self) -> impl Future<Output = io::Result<FlowDatagrams>> + Send;
 
     /// Refuses the flow.
     fn refuse(self, why: Why, detail: &str) -> impl Future<Output = ()> + Send;
@@ -77,14 +77,14 @@ impl OfferedInterface {
     }
 
     /// Returns how the interface's flows travel.
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> FlowKind {
         match self.way {
-            Way::Udp { .. } => Kind::Datagrams,
+            Way::Udp { .. } => FlowKind::Datagrams,
             Way::Tcp { .. }
             | Way::Unix { .. }
             | Way::Serial { .. }
             | Way::Process { .. }
-            | Way::Agent { .. } => Kind::Stream,
+            | Way::Agent { .. } => FlowKind::Stream,
         }
     }
 

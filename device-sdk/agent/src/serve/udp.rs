@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use doorward_model::Host;
-use doorward_wire::{Datagrams, LARGEST_DATAGRAM};
+use doorward_wire::{FlowDatagrams, LARGEST_DATAGRAM};
 use tokio::net::UdpSocket;
 
 use super::Unavailable;
@@ -37,7 +37,7 @@ pub(super) async fn dial(host: &Host, port: u16) -> Result<UdpSocket, Unavailabl
 
 /// Carries a flow of datagrams to the socket and back.
 pub(super) async fn carry(
-    flow: Datagrams,
+    flow: FlowDatagrams,
     socket: UdpSocket,
     idle: Duration,
 ) -> Result<(), Failure> {

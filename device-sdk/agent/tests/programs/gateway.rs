@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_wire::{
-    ALPN, Answer, Asked, CONTROL_LIMIT, Carrier, Control, Kind, OPENING_LIMIT, Opening, Pipe, Side,
-    Taken, Welcome, Why, read_frame, transport, write_frame,
+    ALPN, Answer, Asked, CONTROL_LIMIT, Carrier, Control, FlowKind, LinkEnd, OPENING_LIMIT,
+    OpenFrame, Pipe, Taken, Welcome, Why, read_frame, transport, write_frame,
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
 use rustls::pki_types::PrivateKeyDer;
@@ -68,7 +68,7 @@ impl FakeGateway {
         tls.alpn_protocols = vec![ALPN.to_vec()];
         let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(tls).unwrap();
         let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
-        config.transport_config(Arc::new(transport(Side::Gateway)));
+        config.transport_config(Arc::new(transport(LinkEnd::Gateway)));
         let endpoint =
             quinn::Endpoint::server(config, SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = endpoint.local_addr().unwrap();
@@ -130,7 +130,7 @@ pub(crate) async fn open(carrier: &Carrier, interface: &str) -> (Pipe, Answer) {
         subject: Some("user/alice".to_owned()),
         ..Asked::default()
     };
-    write_frame(&mut pipe, &Opening::Open(asked).encode()).await.unwrap();
+    write_frame(&mut pipe, &OpenFrame::Open(asked).encode()).await.unwrap();
     let frame = super::soon(read_frame(&mut pipe, OPENING_LIMIT)).await.unwrap();
     (pipe, Answer::decode(&frame).unwrap())
 }
@@ -175,8 +175,8 @@ async fn converse(carrier: Carrier, offered: mpsc::Sender<Vec<String>>) {
 /// Serves a flow by the name of its interface.
 async fn flow(carrier: Carrier, mut pipe: Pipe) {
     let frame = read_frame(&mut pipe, OPENING_LIMIT).await.unwrap();
-    let Ok(Opening::Open(asked)) = Opening::decode(&frame) else { panic!("it is Open") };
-    let kind = if asked.interface == "box/udp" { Kind::Datagrams } else { Kind::Stream };
+    let Ok(OpenFrame::Open(asked)) = OpenFrame::decode(&frame) else { panic!("it is Open") };
+    let kind = if asked.interface == "box/udp" { FlowKind::Datagrams } else { FlowKind::Stream };
     let answer = match asked.interface.as_str() {
         "box/forbidden" => {
             Answer::Refused { why: Why::Forbidden, detail: String::new(), flow: "F2".to_owned() }

@@ -4,7 +4,7 @@ use doorward_model::{Baud, DataBits, FlowControl, Parity, StopBits};
 
 use super::option::COM_PORT;
 use super::{ClientEvent, IAC, SB, SE, ServerEvent, escape};
-use crate::request::{Answer, LineRequest, Modem, Purge};
+use crate::request::{LineAnswer, LineRequest, Modem, Purge};
 
 /// A server's answer to SIGNATURE.
 const SIGNATURE: &[u8] = b"doorward";
@@ -97,10 +97,10 @@ pub(super) fn ask(request: LineRequest) -> Vec<u8> {
 }
 
 /// Encodes a server's answer.
-pub(super) fn answer(answer: Answer) -> Vec<u8> {
+pub(super) fn answer(answer: LineAnswer) -> Vec<u8> {
     let (command, value) = match answer {
-        Answer::Modem(notice) => (MODEM, vec![notice]),
-        Answer::Done(request) => write(request),
+        LineAnswer::Modem(notice) => (MODEM, vec![notice]),
+        LineAnswer::Done(request) => write(request),
     };
     command_bytes(SERVER + command, &value)
 }

@@ -3,7 +3,7 @@
 use super::option::TIMING_MARK;
 use super::reader::{TelnetReader, TelnetToken};
 use super::{DO, IAC, WILL, WONT, port};
-use crate::request::{Answer, LineRequest};
+use crate::request::{LineAnswer, LineRequest};
 
 /// An event in a client's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl TelnetServer {
 
     /// Encodes an answer.
     #[must_use]
-    pub fn answer(answer: Answer) -> Vec<u8> {
+    pub fn answer(answer: LineAnswer) -> Vec<u8> {
         port::answer(answer)
     }
 

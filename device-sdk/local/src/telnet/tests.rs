@@ -4,7 +4,7 @@ use doorward_model::{Baud, LineSettings, Parity};
 use proptest::prelude::*;
 
 use super::*;
-use crate::request::{Answer, InForce, LineRequest, Modem, Purge};
+use crate::request::{InForce, LineAnswer, LineRequest, Modem, Purge};
 
 fn sub(bytes: &[u8]) -> Vec<u8> {
     [&[IAC, SB, 44], bytes, &[IAC, SE]].concat()
@@ -65,12 +65,13 @@ fn what_a_client_asks_of_the_port() {
 fn what_a_client_is_told() {
     let settings = LineSettings { baud: Baud::new(0xff00).unwrap(), ..LineSettings::default() };
     let in_force = InForce::new(settings);
-    let told = |request: LineRequest| TelnetServer::answer(Answer::Done(request.told(&in_force)));
+    let told =
+        |request: LineRequest| TelnetServer::answer(LineAnswer::Done(request.told(&in_force)));
     assert_eq!(told(LineRequest::Baud(None)), sub(&[101, 0, 0, IAC, IAC, 0]));
     assert_eq!(told(LineRequest::Parity(None)), sub(&[103, 1]));
     assert_eq!(told(LineRequest::Dtr(None)), sub(&[105, 8]));
     assert_eq!(told(LineRequest::FlowBack(None)), sub(&[105, 14]));
-    assert_eq!(TelnetServer::answer(Answer::Modem(0xb1)), sub(&[107, 0xb1]));
+    assert_eq!(TelnetServer::answer(LineAnswer::Modem(0xb1)), sub(&[107, 0xb1]));
 }
 
 #[test]
@@ -171,7 +172,7 @@ proptest! {
                 data.iter().for_each(|byte| escape(*byte, says));
             }
             to_server.extend(TelnetClient::ask(request).into_iter().chain(TelnetClient::MARK));
-            to_client.extend(TelnetServer::answer(Answer::Done(request)));
+            to_client.extend(TelnetServer::answer(LineAnswer::Done(request)));
             to_client.extend(TelnetServer::MARK);
             if !data.is_empty() {
                 heard.push(ServerEvent::Data(data.clone()));
@@ -189,7 +190,7 @@ proptest! {
     fn a_notice_is_read_again(lines in any::<[bool; 4]>()) {
         let [cts, dsr, ring, carrier] = lines;
         let modem = Modem { cts, dsr, ring, carrier };
-        let said = TelnetServer::answer(Answer::Modem(modem.notice(Modem::default())));
+        let said = TelnetServer::answer(LineAnswer::Modem(modem.notice(Modem::default())));
         prop_assert_eq!(TelnetClient::default().receive(&said), vec![ClientEvent::Modem(modem)]);
     }
 }

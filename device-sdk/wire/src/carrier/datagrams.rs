@@ -28,7 +28,7 @@ pub const WAITING: usize = 256 * 1024;
 /// Datagrams too large for such a frame, and all datagrams over yamux, travel on the flow's
 /// stream, each after a two-byte length.
 #[derive(Debug)]
-pub struct Datagrams {
+pub struct FlowDatagrams {
     pipe: Pipe,
     loose: Option<Loose>,
     coming: Packed,
@@ -76,7 +76,7 @@ impl Router {
     }
 }
 
-impl Datagrams {
+impl FlowDatagrams {
     pub(super) fn new(pipe: Pipe, loose: Option<(quinn::Connection, Arc<Router>)>) -> Self {
         let loose = loose.map(|(connection, router)| {
             let id = pipe.id();

@@ -20,7 +20,7 @@ use quinn::VarInt;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use buffer::{Buffer, poll_read_shown};
-pub use datagrams::{Datagrams, LARGEST_DATAGRAM, WAITING};
+pub use datagrams::{FlowDatagrams, LARGEST_DATAGRAM, WAITING};
 pub use pipe::Pipe;
 
 use crate::message::Why;
@@ -40,7 +40,7 @@ pub struct PathSeen {
 
 /// One of the two ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum LinkEnd {
     /// The SDK, which connects.
     Client,
     /// The gateway, which listens.
@@ -67,21 +67,21 @@ const GREETING: u32 = STREAM_WINDOW;
 
 /// Returns the QUIC settings for one side: bounds, timeouts and windows.
 #[must_use]
-pub fn transport(side: Side) -> quinn::TransportConfig {
+pub fn transport(side: LinkEnd) -> quinn::TransportConfig {
     let mut transport = quinn::TransportConfig::default();
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(FEW))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
         .receive_window(VarInt::from_u32(match side {
-            Side::Client => WINDOW,
-            Side::Gateway => GREETING,
+            LinkEnd::Client => WINDOW,
+            LinkEnd::Gateway => GREETING,
         }))
         .send_window(u64::from(WINDOW))
         .datagram_receive_buffer_size(Some(WAITING))
         .datagram_send_buffer_size(WAITING)
         .max_idle_timeout(quinn::IdleTimeout::try_from(SILENCE).ok());
-    if side == Side::Client {
+    if side == LinkEnd::Client {
         transport.keep_alive_interval(Some(KEEP_ALIVE));
     }
     transport
@@ -110,7 +110,7 @@ impl Carrier {
     /// Wraps a TLS connection whose handshake is done, and spawns the task that drives it. The
     /// caller must be within a tokio runtime.
     #[must_use]
-    pub fn yamux<T>(stream: T, side: Side) -> Self
+    pub fn yamux<T>(stream: T, side: LinkEnd) -> Self
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -120,7 +120,7 @@ impl Carrier {
     /// Works like [`yamux`](Self::yamux), but calls `admit` for each stream that the other end
     /// opens. The pipe keeps the reservation. The first stream needs no reservation.
     #[must_use]
-    pub fn yamux_admitting<T>(stream: T, side: Side, admit: Admit) -> Self
+    pub fn yamux_admitting<T>(stream: T, side: LinkEnd, admit: Admit) -> Self
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -171,7 +171,7 @@ impl Carrier {
     /// Uses a stream of this connection for datagrams from now on. The caller must be within a
     /// tokio runtime.
     #[must_use]
-    pub fn datagrams(&self, pipe: Pipe) -> Datagrams {
+    pub fn datagrams(&self, pipe: Pipe) -> FlowDatagrams {
         match &self.0 {
             Connection::Quic { connection, router, .. } if pipe.is_quic() => {
                 let router = router.get_or_init(|| {
@@ -179,9 +179,9 @@ impl Carrier {
                     tokio::spawn(Arc::clone(&router).run(connection.clone()));
                     router
                 });
-                Datagrams::new(pipe, Some((connection.clone(), Arc::clone(router))))
+                FlowDatagrams::new(pipe, Some((connection.clone(), Arc::clone(router))))
             }
-            Connection::Quic { .. } | Connection::Yamux(_) => Datagrams::new(pipe, None),
+            Connection::Quic { .. } | Connection::Yamux(_) => FlowDatagrams::new(pipe, None),
         }
     }
 

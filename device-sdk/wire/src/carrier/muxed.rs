@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 
 use super::unread_frames::{FrameCounting, UnreadFrames};
-use super::{Admit, Pipe, STREAM_WINDOW, STREAMS, Side};
+use super::{Admit, LinkEnd, Pipe, STREAM_WINDOW, STREAMS};
 use crate::paced::Paced;
 
 /// The handle of a yamux connection that a task drives.
@@ -23,7 +23,7 @@ pub(super) struct Muxed {
 }
 
 impl Muxed {
-    pub(super) fn new<T>(stream: T, side: Side, admit: Admit) -> Arc<Self>
+    pub(super) fn new<T>(stream: T, side: LinkEnd, admit: Admit) -> Arc<Self>
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -32,8 +32,8 @@ impl Muxed {
         // The sum of the streams' initial windows, so that no window grows.
         config.set_max_connection_receive_window(Some(STREAMS * STREAM_WINDOW as usize));
         let mode = match side {
-            Side::Client => yamux::Mode::Client,
-            Side::Gateway => yamux::Mode::Server,
+            LinkEnd::Client => yamux::Mode::Client,
+            LinkEnd::Gateway => yamux::Mode::Server,
         };
         let unread = UnreadFrames::default();
         let stream = Paced::new(FrameCounting::new(stream, unread.clone())).compat();

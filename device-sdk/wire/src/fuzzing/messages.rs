@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Feed;
 use crate::{
-    Answer, Asked, Control, Declined, Hello, Kind, Offer, Offering, Opening, Posture, Renewed,
-    Taken, Value, Welcome, Why,
+    Answer, Asked, Control, Declined, FlowKind, Hello, Offer, Offering, OpenFrame, Posture,
+    Renewed, Taken, Value, Welcome, Why,
 };
 
 /// How many bytes a message may grow by when it is encoded again, since optional keys are added.
@@ -19,10 +19,10 @@ pub fn wire(bytes: &[u8]) {
         assert!(again.len() <= bytes.len() + LEFT_OUT);
         assert_eq!(Control::decode(&again).unwrap(), control);
     }
-    if let Ok(opening) = Opening::decode(bytes) {
+    if let Ok(opening) = OpenFrame::decode(bytes) {
         let again = opening.encode();
         assert!(again.len() <= bytes.len() + LEFT_OUT);
-        assert_eq!(Opening::decode(&again).unwrap(), opening);
+        assert_eq!(OpenFrame::decode(&again).unwrap(), opening);
     }
     if let Ok(answer) = Answer::decode(bytes) {
         let again = answer.encode();
@@ -33,7 +33,7 @@ pub fn wire(bytes: &[u8]) {
     let made = control(&mut feed);
     assert_eq!(Control::decode(&made.encode()).unwrap(), made);
     let made = opening(&mut feed);
-    assert_eq!(Opening::decode(&made.encode()).unwrap(), made);
+    assert_eq!(OpenFrame::decode(&made.encode()).unwrap(), made);
     let made = answer(&mut feed);
     assert_eq!(Answer::decode(&made.encode()).unwrap(), made);
 }
@@ -82,8 +82,8 @@ pub fn control(feed: &mut Feed<'_>) -> Control {
     }
 }
 
-fn opening(feed: &mut Feed<'_>) -> Opening {
-    Opening::Open(Asked {
+fn opening(feed: &mut Feed<'_>) -> OpenFrame {
+    OpenFrame::Open(Asked {
         interface: feed.text(40),
         actions: several(feed, |feed| feed.text(12)),
         kind: feed.flag().then(|| kind(feed)),
@@ -108,8 +108,8 @@ fn texts(feed: &mut Feed<'_>) -> BTreeMap<String, String> {
     several(feed, |feed| (feed.text(12), feed.text(20))).into_iter().collect()
 }
 
-fn kind(feed: &mut Feed<'_>) -> Kind {
-    feed.pick(&[Kind::Stream, Kind::Datagrams])
+fn kind(feed: &mut Feed<'_>) -> FlowKind {
+    feed.pick(&[FlowKind::Stream, FlowKind::Datagrams])
 }
 
 fn why(feed: &mut Feed<'_>) -> Why {

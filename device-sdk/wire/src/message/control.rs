@@ -7,7 +7,7 @@ use minicbor::decode::Error as DecodeError;
 use minicbor::encode::{Error as EncodeError, Write};
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
-use super::{Body, Empty, Kind, Malformed, Why, message};
+use super::{Body, Empty, FlowKind, Malformed, Why, message};
 
 /// The client's first message.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -65,7 +65,7 @@ pub struct Offering {
     pub name: String,
     /// How its flows travel.
     #[n(2)]
-    pub kind: Kind,
+    pub kind: FlowKind,
 }
 
 /// The answer to an [`Offer`].

@@ -10,7 +10,7 @@ use super::{Body, Empty, Malformed, Why, as_number, message};
 
 /// How a flow's bytes travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FlowKind {
     /// As a stream.
     Stream,
     /// As datagrams.
@@ -18,28 +18,28 @@ pub enum Kind {
 }
 
 as_number!(
-    Kind,
+    FlowKind,
     |kind| match kind {
-        Kind::Stream => 1,
-        Kind::Datagrams => 2,
+        FlowKind::Stream => 1,
+        FlowKind::Datagrams => 2,
     },
     |number| match number {
-        1 => Ok(Kind::Stream),
-        2 => Ok(Kind::Datagrams),
+        1 => Ok(FlowKind::Stream),
+        2 => Ok(FlowKind::Datagrams),
         _ => Err(DecodeError::message("unknown kind of flow")),
     }
 );
 
 /// The first frame of a flow's stream, from the side that opened it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Opening {
+pub enum OpenFrame {
     /// Asks for an interface.
     Open(Asked),
     /// A received message whose type, given here, is not known.
     Unknown(u64),
 }
 
-/// The request in an [`Opening`].
+/// The request in an [`OpenFrame`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Asked {
@@ -52,7 +52,7 @@ pub struct Asked {
     pub actions: Vec<String>,
     /// How the flow is to travel. Without it, the interface decides.
     #[n(3)]
-    pub kind: Option<Kind>,
+    pub kind: Option<FlowKind>,
     /// To a device: the subject that the flow is for, such as `user/alice`.
     #[n(4)]
     pub subject: Option<String>,
@@ -62,7 +62,7 @@ pub struct Asked {
     pub parameters: BTreeMap<String, String>,
 }
 
-impl Opening {
+impl OpenFrame {
     /// Encodes the message, without a length prefix.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -86,7 +86,7 @@ impl Opening {
     }
 }
 
-/// The answer to an [`Opening`].
+/// The answer to an [`OpenFrame`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The flow is open.
@@ -94,7 +94,7 @@ pub enum Answer {
         /// The flow's id in the gateway's audit log; empty from a device.
         flow: String,
         /// How the flow travels.
-        kind: Kind,
+        kind: FlowKind,
         /// The granted actions.
         actions: Vec<String>,
     },
@@ -117,7 +117,7 @@ struct Admitted {
     #[n(1)]
     flow: String,
     #[n(2)]
-    kind: Kind,
+    kind: FlowKind,
     #[n(3)]
     #[cbor(default)]
     actions: Vec<String>,

@@ -11,7 +11,7 @@ use thiserror::Error;
 pub use control::{
     Control, Declined, Hello, Offer, Offering, Posture, Renewed, Report, Taken, Value, Welcome,
 };
-pub use flow::{Answer, Asked, Kind, Opening};
+pub use flow::{Answer, Asked, FlowKind, OpenFrame};
 pub use why::Why;
 
 /// Why bytes are not a message. The peer is at fault.

@@ -8,7 +8,7 @@ use super::form::passes_in_response;
 use super::message::{CoapHeader, Message, MessageType};
 use super::option::{CoapOptions, MARKER, OBSERVE};
 use super::request::{CoapRefusal, CoapRequest, Observe, write_options};
-use crate::machine::{Fault, Judge, Out, Side};
+use crate::machine::{Fault, Judge, Out, Sender};
 
 /// The CoAP messages between one client endpoint and one device endpoint.
 ///
@@ -50,7 +50,7 @@ impl Coap {
     /// Reset for its sender. The flow goes on, since late and repeated datagrams are normal.
     pub fn read(
         &mut self,
-        from: Side,
+        from: Sender,
         datagram: &[u8],
         judge: &mut dyn Judge,
         out: &mut Out,
@@ -72,17 +72,17 @@ impl Coap {
                 CoapHeader::reset(id).write(towards(from, out));
                 Ok(())
             }
-            (Side::Client, CodeClass::Empty, _) => {
+            (Sender::Client, CodeClass::Empty, _) => {
                 self.receipt(&message.header, out).map_err(fault)
             }
-            (Side::Client, CodeClass::Request, _) => {
+            (Sender::Client, CodeClass::Request, _) => {
                 self.request(&message, judge, out);
                 Ok(())
             }
-            (Side::Device, CodeClass::Empty, _) => {
+            (Sender::Device, CodeClass::Empty, _) => {
                 self.answered(&message.header, out).map_err(fault)
             }
-            (Side::Device, CodeClass::Response, _) => {
+            (Sender::Device, CodeClass::Response, _) => {
                 self.response(&message, judge, out).map_err(fault)
             }
             _ => {
@@ -90,8 +90,8 @@ impl Coap {
                     CoapHeader::reset(id).write(towards(from, out));
                 }
                 Err(fault(match from {
-                    Side::Client => "has sent a response",
-                    Side::Device => "has sent a request",
+                    Sender::Client => "has sent a response",
+                    Sender::Device => "has sent a request",
                 }))
             }
         }
@@ -264,10 +264,10 @@ impl Coap {
 }
 
 /// Returns the buffer of answers to this side.
-fn towards(side: Side, out: &mut Out) -> &mut Vec<u8> {
+fn towards(side: Sender, out: &mut Out) -> &mut Vec<u8> {
     match side {
-        Side::Client => &mut out.client,
-        Side::Device => &mut out.device,
+        Sender::Client => &mut out.client,
+        Sender::Device => &mut out.device,
     }
 }
 

@@ -7,7 +7,7 @@ use doorward_model::{Action, Path};
 
 use super::Coap;
 use super::exchange::{EXCHANGES, OBSERVATIONS, SENT};
-use crate::machine::{Judge, Out, Side};
+use crate::machine::{Judge, Out, Sender};
 
 /// The datagram is from the device.
 const DEVICE: u8 = 1;
@@ -127,7 +127,7 @@ pub fn coap(bytes: &[u8]) {
     while let [flags, length, after @ ..] = rest {
         let (datagram, after) = after.split_at_checked((*length).into()).unwrap_or((after, &[]));
         rest = after;
-        let from = if flags & DEVICE == 0 { Side::Client } else { Side::Device };
+        let from = if flags & DEVICE == 0 { Sender::Client } else { Sender::Device };
         let datagram = match datagram {
             [first, code, a, b, number, more @ ..] if flags & TOKEN != 0 => {
                 let head = [first & 0xf0 | 8, *code, *a, *b];
@@ -141,8 +141,8 @@ pub fn coap(bytes: &[u8]) {
         assert!(ended.is_ok() || judge.asked.is_empty());
         assert_eq!(out.over, None);
         match from {
-            Side::Client => from_client(&mut ledger, &datagram, &judge.asked, &out),
-            Side::Device => from_device(&mut ledger, &datagram, &judge.asked, &out),
+            Sender::Client => from_client(&mut ledger, &datagram, &judge.asked, &out),
+            Sender::Device => from_device(&mut ledger, &datagram, &judge.asked, &out),
         }
         let (exchanges, observations, shown) = coap.sizes();
         assert!(exchanges <= EXCHANGES && observations <= OBSERVATIONS && shown <= SENT);

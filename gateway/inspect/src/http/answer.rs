@@ -11,7 +11,7 @@ use super::forward::Forwarded;
 use super::interface::HttpInterface;
 use super::request::length;
 use super::upgrade::Upgrade;
-use crate::{Fault, Side};
+use crate::{Fault, Sender};
 
 impl HttpInterface {
     /// Returns the head for the client, from the backend's answer to a forwarded request.
@@ -22,7 +22,7 @@ impl HttpInterface {
     /// # Errors
     /// When it is no valid answer. The client then gets a 502.
     pub fn answer(&self, to: &Forwarded, mut head: Parts) -> Result<Parts, Fault> {
-        let fault = |what| Fault { by: Side::Device, what };
+        let fault = |what| Fault { by: Sender::Device, what };
         let fields = &mut head.headers;
         if !are_bounded(fields) {
             return Err(fault("answers with a header that is too large"));

@@ -2,7 +2,7 @@
 
 use super::exception::Exception;
 use super::pdu::LONGEST;
-use crate::machine::{Fault, Side};
+use crate::machine::{Fault, Sender};
 
 /// The length of the header before a PDU: transaction, protocol, length and unit (Modbus Messaging
 /// on TCP/IP 1.0b, section 3.1.3).
@@ -20,7 +20,7 @@ pub struct Frame<'b> {
 }
 
 /// Returns the length of the frame that begins with `bytes`; `None` if more bytes are needed.
-pub(super) fn length(from: Side, bytes: &[u8]) -> Result<Option<usize>, Fault> {
+pub(super) fn length(from: Sender, bytes: &[u8]) -> Result<Option<usize>, Fault> {
     let wrong = |what| Fault { by: from, what };
     let &[_, _, a, b, c, d, ..] = bytes else { return Ok(None) };
     if u16::from_be_bytes([a, b]) != 0 {
@@ -74,7 +74,7 @@ impl<'b> Frame<'b> {
     /// whole, and `None` if no such frame exists.
     #[must_use]
     pub fn missing(bytes: &[u8]) -> Option<usize> {
-        let whole = length(Side::Client, bytes).ok()?;
+        let whole = length(Sender::Client, bytes).ok()?;
         Some(whole.unwrap_or(HEAD - 1).saturating_sub(bytes.len()))
     }
 }

@@ -6,7 +6,7 @@
 use doorward_model::{Action, Name, Path};
 
 use super::{FRAME, LONGEST, RTU_FRAME, RtuAnswer, Tcp, read_rtu_answer};
-use crate::machine::{Judge, Machine, Out, Progress, Side};
+use crate::machine::{Judge, Machine, Out, Progress, Sender};
 
 /// The piece is from the device; the other bits are its length.
 const DEVICE: u8 = 128;
@@ -48,7 +48,7 @@ struct Seen {
 
 /// Lets a machine read the pieces, each split into parts of that many bytes, in turns of that many
 /// questions.
-fn run(pattern: u8, pieces: &[(Side, &[u8])], parts: usize, turn: usize) -> Seen {
+fn run(pattern: u8, pieces: &[(Sender, &[u8])], parts: usize, turn: usize) -> Seen {
     let interface: Name = "plc".parse().unwrap();
     let mut tcp = Tcp::new(&interface);
     let judge = Bits { pattern, asked: vec![], until: usize::MAX };
@@ -126,7 +126,7 @@ pub fn modbus(bytes: &[u8]) {
     let mut pieces = Vec::new();
     let mut said = [Vec::new(), Vec::new()];
     while let Some((&head, after)) = rest.split_first() {
-        let (side, at) = if head & DEVICE == 0 { (Side::Client, 0) } else { (Side::Device, 1) };
+        let (side, at) = if head & DEVICE == 0 { (Sender::Client, 0) } else { (Sender::Device, 1) };
         let (piece, more) = after.split_at(usize::from(head & !DEVICE).min(after.len()));
         pieces.push((side, piece));
         said[at].extend_from_slice(piece);

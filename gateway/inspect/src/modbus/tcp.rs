@@ -9,7 +9,7 @@ use super::exception::Exception;
 use super::frame::{Frame, HEAD, length};
 use super::pdu::rights;
 use super::right::{ModbusRight, ModbusRights};
-use crate::machine::{Fault, Judge, Machine, Out, Progress, Side};
+use crate::machine::{Fault, Judge, Machine, Out, Progress, Sender};
 
 /// The most requests that wait for their answers. Beyond them, the oldest one is dropped.
 const WAITING: usize = 64;
@@ -64,17 +64,17 @@ impl Tcp {
     }
 
     /// Returns the bytes of an incomplete frame from that side.
-    fn part(&mut self, from: Side) -> &mut Vec<u8> {
+    fn part(&mut self, from: Sender) -> &mut Vec<u8> {
         match from {
-            Side::Client => &mut self.client,
-            Side::Device => &mut self.device,
+            Sender::Client => &mut self.client,
+            Sender::Device => &mut self.device,
         }
     }
 
-    fn frame(&mut self, from: Side, bytes: &[u8], judge: &mut dyn Judge, out: &mut Out) {
+    fn frame(&mut self, from: Sender, bytes: &[u8], judge: &mut dyn Judge, out: &mut Out) {
         match (from, Frame::of(bytes)) {
-            (Side::Client, Some(frame)) => self.request(frame, judge, out),
-            (Side::Device, Some(frame)) => self.answer(frame, out),
+            (Sender::Client, Some(frame)) => self.request(frame, judge, out),
+            (Sender::Device, Some(frame)) => self.answer(frame, out),
             (_, None) => {}
         }
     }
@@ -117,7 +117,7 @@ impl Tcp {
 impl Machine for Tcp {
     fn read(
         &mut self,
-        from: Side,
+        from: Sender,
         mut bytes: &[u8],
         judge: &mut dyn Judge,
         out: &mut Out,
@@ -203,7 +203,7 @@ mod tests {
             (frame(5, 5, &[3, 0, 9, 0, 0]), Some([0, 5, 0, 0, 0, 3, 5, 0x83, 3])),
         ];
         for (frame, refusal) in frames {
-            tcp.read(Side::Client, &frame, &mut rules, &mut out).unwrap();
+            tcp.read(Sender::Client, &frame, &mut rules, &mut out).unwrap();
             match refusal {
                 Some(refusal) => {
                     assert_eq!((&out.client[..], &out.device[..]), (&refusal[..], &[][..]))
@@ -233,22 +233,22 @@ mod tests {
             out
         };
         let (ask, answer) = (frame(7, 1, &[3, 0, 0, 0, 1]), frame(7, 1, &[3, 2, 0, 1]));
-        assert_eq!(said(&mut tcp, Side::Device, &answer), Out::default());
-        assert_eq!(said(&mut tcp, Side::Client, &ask).device, ask);
+        assert_eq!(said(&mut tcp, Sender::Device, &answer), Out::default());
+        assert_eq!(said(&mut tcp, Sender::Client, &ask).device, ask);
         for other in
             [frame(8, 1, &[3, 2, 0, 1]), frame(7, 2, &[3, 2, 0, 1]), frame(7, 1, &[4, 2, 0, 1])]
         {
-            assert_eq!(said(&mut tcp, Side::Device, &other), Out::default());
+            assert_eq!(said(&mut tcp, Sender::Device, &other), Out::default());
         }
-        assert_eq!(said(&mut tcp, Side::Device, &answer).client, answer);
-        assert_eq!(said(&mut tcp, Side::Device, &answer), Out::default());
+        assert_eq!(said(&mut tcp, Sender::Device, &answer).client, answer);
+        assert_eq!(said(&mut tcp, Sender::Device, &answer), Out::default());
         // An exception is an answer as well.
-        said(&mut tcp, Side::Client, &ask);
+        said(&mut tcp, Sender::Client, &ask);
         let exception = frame(7, 1, &[0x83, 2]);
-        assert_eq!(said(&mut tcp, Side::Device, &exception).client, exception);
+        assert_eq!(said(&mut tcp, Sender::Device, &exception).client, exception);
         // Requests that are never answered do not accumulate.
         for _ in 0..1000 {
-            said(&mut tcp, Side::Client, &ask);
+            said(&mut tcp, Sender::Client, &ask);
         }
         assert_eq!(tcp.waiting.len(), WAITING);
     }
@@ -266,7 +266,7 @@ mod tests {
             (&[0, 1, 0, 0, 0], true),
             (&[], true),
         ] {
-            for from in [Side::Client, Side::Device] {
+            for from in [Sender::Client, Sender::Device] {
                 let (mut rules, mut out) = (Rules::default(), Out::default());
                 let read = machine().read(from, bytes, &mut rules, &mut out);
                 assert_eq!(read.is_ok(), sound, "{bytes:?}");

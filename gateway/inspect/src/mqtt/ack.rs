@@ -8,12 +8,12 @@ use super::properties::{
 };
 use super::reader::FieldReader;
 use super::reason::{SUCCESS, Violation, malformed, protocol_error, reason};
-use crate::machine::Side;
+use crate::machine::Sender;
 
 /// Reads a PUBACK, PUBREC, PUBREL or PUBCOMP (sections 3.4 to 3.7). Returns the packet identifier.
 pub(super) fn ack(
     kind: PacketType,
-    from: Side,
+    from: Sender,
     version: Version,
     fields: &[u8],
 ) -> Result<u16, Violation> {
@@ -41,7 +41,7 @@ pub(super) fn answer(kind: PacketType, id: u16, reason: u8) -> SmallVec<[u8; 8]>
 /// there are none (sections 3.4.2.2.1, 3.14.2.2.1).
 fn reason_and_properties(
     kind: PacketType,
-    from: Side,
+    from: Sender,
     mut reader: FieldReader<'_>,
     context: PropertyContext,
 ) -> Result<(u8, Properties<'_>), Violation> {
@@ -59,7 +59,7 @@ fn reason_and_properties(
 /// Reads a DISCONNECT (section 3.14). Returns the reason code. `lasts` says that CONNECT let the
 /// session outlive the connection: only then may the client still set its expiry.
 pub(super) fn disconnect(
-    from: Side,
+    from: Sender,
     version: Version,
     lasts: bool,
     fields: &[u8],
@@ -72,10 +72,10 @@ pub(super) fn disconnect(
         reason_and_properties(PacketType::Disconnect, from, reader, PropertyContext::Disconnect)?;
     let expiry = properties.number(SESSION_EXPIRY);
     let wrong = match from {
-        Side::Client => {
+        Sender::Client => {
             properties.has(SERVER_REFERENCE) || (!lasts && expiry.is_some_and(|after| after > 0))
         }
-        Side::Device => expiry.is_some(),
+        Sender::Device => expiry.is_some(),
     };
     if wrong {
         return Err(protocol_error("disconnects with a property that cannot be there"));
@@ -85,7 +85,7 @@ pub(super) fn disconnect(
 
 /// Reads an AUTH (section 3.15), which must have the method that CONNECT named. Returns the reason
 /// code.
-pub(super) fn auth(from: Side, method: &str, fields: &[u8]) -> Result<u8, Violation> {
+pub(super) fn auth(from: Sender, method: &str, fields: &[u8]) -> Result<u8, Violation> {
     let reader = FieldReader::new(fields);
     let (code, properties) =
         reason_and_properties(PacketType::Auth, from, reader, PropertyContext::Auth)?;

@@ -15,7 +15,7 @@ use super::reason::{NOT_AUTHORIZED, SUCCESS, Violation, protocol_error};
 use super::response::Needs;
 use super::session::MqttSession;
 use super::subscribe::unsubscribe;
-use crate::machine::{Judge, Out, Side};
+use crate::machine::{Judge, Out, Sender};
 
 impl MqttSession {
     /// Handles a packet from the client that is allowed now. Returns the payload of a PUBLISH,
@@ -37,14 +37,14 @@ impl MqttSession {
             PacketType::Auth => {
                 let method = self.method.as_deref().unwrap_or_default();
                 // The client has not authenticated, so it cannot re-authenticate.
-                if auth(Side::Client, method, fields)? == 0x19 && !self.accepted {
+                if auth(Sender::Client, method, fields)? == 0x19 && !self.accepted {
                     return Err(protocol_error("authenticates again before it was let in"));
                 }
             }
             PacketType::Pingreq => FieldReader::new(fields).end()?,
             // Puback, Pubrec, Pubrel, Pubcomp: the PUBLISH that they acknowledge has been decided.
             kind => {
-                ack(kind, Side::Client, self.version, fields)?;
+                ack(kind, Sender::Client, self.version, fields)?;
             }
         }
         self.to_server.put(&packet.bytes, &mut out.device)?;
@@ -102,7 +102,7 @@ impl MqttSession {
         judge: &mut dyn Judge,
         out: &mut Out,
     ) -> Result<(), Violation> {
-        let code = disconnect(Side::Client, self.version, self.lasts, packet.fields())?;
+        let code = disconnect(Sender::Client, self.version, self.lasts, packet.fields())?;
         let (header, mut bytes) = (packet.header, Cow::Borrowed(&*packet.bytes));
         if code != SUCCESS
             && !self.may_leave_will(judge)

@@ -4,7 +4,7 @@ use super::packet::{PacketType, Version, put_varint, write};
 use super::properties::{ALIAS_MAXIMUM, ASSIGNED_ID, Properties, PropertyContext};
 use super::reader::FieldReader;
 use super::reason::{SUCCESS, Violation, malformed, protocol_error, reason};
-use crate::machine::Side;
+use crate::machine::Sender;
 
 /// A CONNACK of the server (section 3.2).
 pub(super) struct Connack<'b> {
@@ -27,7 +27,7 @@ impl<'b> Connack<'b> {
             _ if code == 1 && reader.is_empty() => {}
             Version::V311 => {}
             Version::V5 => {
-                reason(PacketType::Connack, Side::Device, code)?;
+                reason(PacketType::Connack, Sender::Device, code)?;
                 properties = Properties::read(&mut reader, PropertyContext::Connack)?;
             }
         }

@@ -8,7 +8,7 @@ use doorward_model::{Action, ClientIds, MqttOptions, Name, Path, ResponseTopics}
 
 use super::Mqtt;
 use super::oracle;
-use crate::machine::{Judge, Machine, Out, Progress, Side};
+use crate::machine::{Judge, Machine, Out, Progress, Sender};
 
 /// The most bytes that a machine may store: a packet of each side, with the spare capacity of a
 /// vector, and the waiting packets towards each.
@@ -28,7 +28,7 @@ pub(super) struct Transcript {
 /// A question to the judge while that side was read, and the answer.
 #[derive(Debug, PartialEq)]
 pub(super) struct JudgeQuestion {
-    pub(super) about: Side,
+    pub(super) about: Sender,
     pub(super) action: Action,
     pub(super) path: String,
     pub(super) permitted: bool,
@@ -37,7 +37,7 @@ pub(super) struct JudgeQuestion {
 /// A judge that answers by the bits of a pattern, in turn, and stores its questions.
 struct Bits<'s> {
     pattern: u8,
-    about: Side,
+    about: Sender,
     asked: &'s mut Vec<JudgeQuestion>,
     /// The turn is over after this many questions.
     until: usize,
@@ -60,7 +60,7 @@ pub(super) fn drive<'p>(
     options: MqttOptions,
     pattern: u8,
     turn: usize,
-    pieces: impl IntoIterator<Item = (Side, &'p [u8])>,
+    pieces: impl IntoIterator<Item = (Sender, &'p [u8])>,
 ) -> Transcript {
     let interface: Name = "bus".parse().unwrap();
     let mut mqtt = Mqtt::new(&interface, "user/alice", options, "fresh");
@@ -93,14 +93,14 @@ pub(super) fn drive<'p>(
     // After the end, nothing is read.
     let before = seen.out.clone();
     let ended = seen.fault.is_some() || seen.out.over.is_some();
-    let (about, until) = (Side::Client, usize::MAX);
+    let (about, until) = (Sender::Client, usize::MAX);
     let mut judge = Bits { pattern, about, asked: &mut seen.asked, until };
     if ended {
-        mqtt.read(Side::Client, &[0xc0, 0], &mut judge, &mut seen.out).unwrap();
+        mqtt.read(Sender::Client, &[0xc0, 0], &mut judge, &mut seen.out).unwrap();
         assert_eq!(seen.out, before);
     }
     mqtt.parting(&mut judge, &mut seen.out);
-    mqtt.read(Side::Client, &[0xc0, 0], &mut judge, &mut seen.out).unwrap();
+    mqtt.read(Sender::Client, &[0xc0, 0], &mut judge, &mut seen.out).unwrap();
     assert!(matches!(&seen.out.device[before.device.len()..], [] | [0xe0, 0]));
     assert_eq!(seen.out.client, before.client);
     seen
@@ -130,11 +130,11 @@ pub(super) fn run(bytes: &[u8]) -> Option<Transcript> {
     };
     let options = MqttOptions { ids, response };
     let mut rest = script;
-    let pieces: Vec<(Side, &[u8])> = from_fn(|| {
+    let pieces: Vec<(Sender, &[u8])> = from_fn(|| {
         let (control, after) = rest.split_first()?;
         let (piece, after) = after.split_at(usize::from(control & 0x7f).min(after.len()));
         rest = after;
-        Some((if control & 0x80 == 0 { Side::Client } else { Side::Device }, piece))
+        Some((if control & 0x80 == 0 { Sender::Client } else { Sender::Device }, piece))
     })
     .collect();
     let seen = drive(options, *pattern, usize::MAX, pieces.iter().copied());
@@ -147,7 +147,7 @@ pub(super) fn run(bytes: &[u8]) -> Option<Transcript> {
     let bytes = pieces.iter().flat_map(|(from, piece)| piece.chunks(1).map(|byte| (*from, byte)));
     assert_eq!(drive(options, *pattern, usize::MAX, bytes), seen);
     // The same, in as few pieces as possible.
-    let mut joined: Vec<(Side, Vec<u8>)> = Vec::new();
+    let mut joined: Vec<(Sender, Vec<u8>)> = Vec::new();
     for (from, piece) in &pieces {
         match joined.last_mut() {
             Some((last, all)) if last == from => all.extend_from_slice(piece),

@@ -11,7 +11,7 @@ use super::packet::{FixedHeader, Packet, PacketType, Version, write};
 use super::reason::{ALIAS_INVALID, PROTOCOL_ERROR, Violation, malformed, protocol_error};
 use super::response::Needs;
 use super::session::MqttSession;
-use crate::machine::{Fault, Judge, Machine, Out, Progress, Side};
+use crate::machine::{Fault, Judge, Machine, Out, Progress, Sender};
 
 /// Why a connection ends whose client was told the reason.
 const TOLD: &str = "client-broke-protocol";
@@ -65,7 +65,7 @@ impl Mqtt {
     /// Reads one packet, or a piece of a payload.
     fn step(
         &mut self,
-        from: Side,
+        from: Sender,
         bytes: &mut &[u8],
         judge: &mut dyn Judge,
         out: &mut Out,
@@ -77,15 +77,15 @@ impl Mqtt {
             payload.left -= piece.len();
             if matches!(payload.fate, Fate::Forwarded) {
                 match from {
-                    Side::Client => out.device.extend_from_slice(piece),
-                    Side::Device => out.client.extend_from_slice(piece),
+                    Sender::Client => out.device.extend_from_slice(piece),
+                    Sender::Device => out.client.extend_from_slice(piece),
                 }
             }
         } else {
             // The session is borrowed as well, so `self.inbox` cannot be called here.
             let inbox = match from {
-                Side::Client => &mut self.from_client,
-                Side::Device => &mut self.from_server,
+                Sender::Client => &mut self.from_client,
+                Sender::Device => &mut self.from_server,
             };
             let session = self.session.as_ref();
             let next = inbox.next(bytes, |header| admit(session, from, header))?;
@@ -103,24 +103,26 @@ impl Mqtt {
         Ok(())
     }
 
-    fn inbox(&mut self, from: Side) -> &mut Inbox {
+    fn inbox(&mut self, from: Sender) -> &mut Inbox {
         match from {
-            Side::Client => &mut self.from_client,
-            Side::Device => &mut self.from_server,
+            Sender::Client => &mut self.from_client,
+            Sender::Device => &mut self.from_server,
         }
     }
 
     fn packet(
         &mut self,
-        from: Side,
+        from: Sender,
         packet: &Packet<'_>,
         judge: &mut dyn Judge,
         out: &mut Out,
     ) -> Result<Option<PublishPayload>, Violation> {
         match (&mut self.session, from) {
             (None, _) => self.connect(packet, judge, out).map(|()| None),
-            (Some(session), Side::Client) => session.read_client(packet, judge, out),
-            (Some(session), Side::Device) => session.read_server(packet, &self.binding, judge, out),
+            (Some(session), Sender::Client) => session.read_client(packet, judge, out),
+            (Some(session), Sender::Device) => {
+                session.read_server(packet, &self.binding, judge, out)
+            }
         }
     }
 
@@ -213,15 +215,15 @@ impl Mqtt {
 /// Checks that a packet may come now. The first one is CONNECT (section 3.1).
 fn admit(
     session: Option<&MqttSession>,
-    from: Side,
+    from: Sender,
     header: &FixedHeader,
 ) -> Result<Version, Violation> {
     match (session, from, header.kind) {
         (Some(session), ..) => session.admit(from, header),
         // Nothing in this packet depends on the version before its end.
-        (None, Side::Client, PacketType::Connect) => Ok(Version::V311),
-        (None, Side::Client, _) => Err(protocol_error("does not begin with CONNECT")),
-        (None, Side::Device, _) => Err(protocol_error("sends a packet before CONNECT")),
+        (None, Sender::Client, PacketType::Connect) => Ok(Version::V311),
+        (None, Sender::Client, _) => Err(protocol_error("does not begin with CONNECT")),
+        (None, Sender::Device, _) => Err(protocol_error("sends a packet before CONNECT")),
     }
 }
 
@@ -233,12 +235,12 @@ fn refuse(refused: ConnectRefusal, version: Version, out: &mut Out) {
 impl Machine for Mqtt {
     fn read(
         &mut self,
-        from: Side,
+        from: Sender,
         mut bytes: &[u8],
         judge: &mut dyn Judge,
         out: &mut Out,
     ) -> Result<Progress, Fault> {
-        let (all, unheard) = (bytes.len(), self.parted && from == Side::Client);
+        let (all, unheard) = (bytes.len(), self.parted && from == Sender::Client);
         while !self.over && !unheard {
             let begun = self.session.as_mut().filter(|session| session.subscribes(from));
             if begun.is_none() && bytes.is_empty() {
@@ -253,7 +255,7 @@ impl Machine for Mqtt {
             };
             self.over = read.is_err() || out.over.is_some();
             if let Err(Violation { reason, what }) = read {
-                if from == Side::Client {
+                if from == Sender::Client {
                     self.tell(reason, out);
                 }
                 return Err(Fault { by: from, what });

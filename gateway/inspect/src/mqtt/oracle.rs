@@ -5,7 +5,7 @@
 use doorward_model::Action;
 
 use super::fuzzing::{JudgeQuestion, Transcript};
-use crate::machine::Side;
+use crate::machine::Sender;
 use doorward_model::{ClientIds, MqttOptions, ResponseTopics};
 
 /// A packet: the first byte, and the bytes after its length.
@@ -17,14 +17,14 @@ pub(super) fn check(options: MqttOptions, seen: &Transcript) {
     let device = packets(&seen.out.device);
     let client = packets(&seen.out.client);
     let five = device.first().is_some_and(|(_, body)| body[6] == 5);
-    let mut published = permitted(seen, Side::Client, Action::Publish);
-    let mut subscribed = permitted(seen, Side::Client, Action::Subscribe);
-    let mut delivered = permitted(seen, Side::Device, Action::Subscribe);
+    let mut published = permitted(seen, Sender::Client, Action::Publish);
+    let mut subscribed = permitted(seen, Sender::Client, Action::Subscribe);
+    let mut delivered = permitted(seen, Sender::Device, Action::Subscribe);
     for (at, (first, body)) in device.iter().enumerate() {
         match first >> 4 {
             1 => {
                 assert_eq!(at, 0);
-                assert_eq!(permitted(seen, Side::Client, Action::Connect).next(), Some("bus"));
+                assert_eq!(permitted(seen, Sender::Client, Action::Connect).next(), Some("bus"));
                 let (id, will) = connect(body, five);
                 if options.ids == ClientIds::Bound {
                     assert!(id.starts_with("user/alice:"), "{id}");
@@ -87,7 +87,7 @@ pub(super) fn check(options: MqttOptions, seen: &Transcript) {
     }
 }
 
-fn permitted(seen: &Transcript, about: Side, action: Action) -> impl Iterator<Item = &str> {
+fn permitted(seen: &Transcript, about: Sender, action: Action) -> impl Iterator<Item = &str> {
     let asked = seen.asked.iter();
     asked
         .filter(move |JudgeQuestion { about: of, action: verb, permitted, .. }| {
@@ -109,7 +109,7 @@ fn may_name(rule: ResponseTopics, response: &str, seen: &Transcript) {
         ResponseTopics::Publish => &[Action::Publish],
         ResponseTopics::Off => &[],
     };
-    let mut asked = actions.iter().flat_map(|action| permitted(seen, Side::Client, *action));
+    let mut asked = actions.iter().flat_map(|action| permitted(seen, Sender::Client, *action));
     let found = asked.any(|path| path.strip_prefix("bus/") == Some(response));
     assert!(found, "nobody may have {response:?} answered");
 }

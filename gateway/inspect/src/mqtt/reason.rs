@@ -1,7 +1,7 @@
 //! Reasons for which MQTT refuses packets or ends connections.
 
 use super::packet::PacketType;
-use crate::machine::Side;
+use crate::machine::Sender;
 
 /// A violation of the protocol, which ends the flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +46,8 @@ pub(super) fn quota_exceeded(what: &'static str) -> Violation {
 
 /// Checks that packets of this type may have this reason code from that side (the tables of
 /// sections 3.2.2.2, 3.4.2.1 and so on to 3.15.2.1).
-pub(super) fn reason(kind: PacketType, from: Side, code: u8) -> Result<u8, Violation> {
-    let by_server = from == Side::Device;
+pub(super) fn reason(kind: PacketType, from: Sender, code: u8) -> Result<u8, Violation> {
+    let by_server = from == Sender::Device;
     let known = match kind {
         PacketType::Connack => {
             matches!(code, 0x00 | 0x80..=0x8a | 0x8c | 0x90 | 0x95 | 0x97 | 0x99..=0x9d | 0x9f)

@@ -15,7 +15,7 @@ use super::reason::{SUCCESS, Violation, protocol_error};
 use super::session::MqttSession;
 use super::subscribe::unsuback;
 use super::topic::ALIASES;
-use crate::machine::{Judge, Out, Side};
+use crate::machine::{Judge, Out, Sender};
 
 impl MqttSession {
     /// Handles a packet from the server that is allowed now. Returns the payload of a PUBLISH,
@@ -44,13 +44,13 @@ impl MqttSession {
                 }
             }
             PacketType::Disconnect => {
-                disconnect(Side::Device, self.version, self.lasts, fields)?;
+                disconnect(Sender::Device, self.version, self.lasts, fields)?;
                 self.will = None;
                 out.over = Some("broker-disconnected");
             }
             PacketType::Auth => {
                 let method = self.method.as_deref().unwrap_or_default();
-                let code = auth(Side::Device, method, fields)?;
+                let code = auth(Sender::Device, method, fields)?;
                 if !self.accepted {
                     // Only CONNACK may report success.
                     if code == SUCCESS {
@@ -61,7 +61,7 @@ impl MqttSession {
             }
             // Puback, Pubrec, Pubrel, Pubcomp.
             kind => {
-                let id = ack(kind, Side::Device, self.version, fields)?;
+                let id = ack(kind, Sender::Device, self.version, fields)?;
                 if kind == PacketType::Pubrel && self.withheld.remove(&id) {
                     let answer = answer(PacketType::Pubcomp, id, SUCCESS);
                     return self.to_server.put(&answer, &mut out.device).map(|()| None);

@@ -15,7 +15,7 @@ use super::response::Needs;
 use super::subscribe::Awaited;
 use super::subscribing::Subscribing;
 use super::topic::Aliases;
-use crate::machine::{Judge, Out, Side};
+use crate::machine::{Judge, Out, Sender};
 
 /// An MQTT connection whose CONNECT has been forwarded.
 #[derive(Debug)]
@@ -81,22 +81,22 @@ impl MqttSession {
 
     /// Checks that such a packet may come now from that side (table 2-1). A client need not wait
     /// for CONNACK (section 3.1.4), unless it authenticates by AUTH (section 3.1.2.11.9).
-    pub(super) fn admit(&self, from: Side, header: &FixedHeader) -> Result<Version, Violation> {
+    pub(super) fn admit(&self, from: Sender, header: &FixedHeader) -> Result<Version, Violation> {
         use PacketType as K;
         if self.version == Version::V5 && !header.minimal {
             return Err(malformed("writes a length with more bytes than needed"));
         }
         let fits = match (from, header.kind) {
             (_, K::Auth) => self.method.is_some(),
-            (Side::Client, K::Disconnect) => true,
-            (Side::Client, K::Subscribe | K::Unsubscribe | K::Pingreq)
-            | (Side::Client, K::Publish | K::Puback | K::Pubrec | K::Pubrel | K::Pubcomp) => {
+            (Sender::Client, K::Disconnect) => true,
+            (Sender::Client, K::Subscribe | K::Unsubscribe | K::Pingreq)
+            | (Sender::Client, K::Publish | K::Puback | K::Pubrec | K::Pubrel | K::Pubcomp) => {
                 self.accepted || self.method.is_none()
             }
-            (Side::Device, K::Connack) => !self.accepted,
-            (Side::Device, K::Disconnect) => self.accepted && self.version == Version::V5,
-            (Side::Device, K::Suback | K::Unsuback | K::Pingresp)
-            | (Side::Device, K::Publish | K::Puback | K::Pubrec | K::Pubrel | K::Pubcomp) => {
+            (Sender::Device, K::Connack) => !self.accepted,
+            (Sender::Device, K::Disconnect) => self.accepted && self.version == Version::V5,
+            (Sender::Device, K::Suback | K::Unsuback | K::Pingresp)
+            | (Sender::Device, K::Publish | K::Puback | K::Pubrec | K::Pubrel | K::Pubcomp) => {
                 self.accepted
             }
             _ => false,
@@ -111,18 +111,18 @@ impl MqttSession {
     /// Handles the end of a PUBLISH's payload.
     pub(super) fn published(
         &mut self,
-        from: Side,
+        from: Sender,
         fate: Fate,
         out: &mut Out,
     ) -> Result<(), Violation> {
         match (from, fate) {
-            (Side::Client, Fate::Forwarded) => self.to_server.end(&mut out.device),
-            (Side::Device, Fate::Forwarded) => self.to_client.end(&mut out.client),
-            (Side::Client, Fate::Withheld(answer)) => {
+            (Sender::Client, Fate::Forwarded) => self.to_server.end(&mut out.device),
+            (Sender::Device, Fate::Forwarded) => self.to_client.end(&mut out.client),
+            (Sender::Client, Fate::Withheld(answer)) => {
                 self.to_client.put(&answer, &mut out.client)?;
                 self.ping(out)?;
             }
-            (Side::Device, Fate::Withheld(answer)) => {
+            (Sender::Device, Fate::Withheld(answer)) => {
                 self.to_server.put(&answer, &mut out.device)?;
             }
         }

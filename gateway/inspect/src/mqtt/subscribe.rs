@@ -10,7 +10,7 @@ use super::reason::{
     NOT_AUTHORIZED, QUOTA_EXCEEDED, Violation, malformed, protocol_error, quota_exceeded, reason,
 };
 use super::topic::{filter, is_shared};
-use crate::machine::Side;
+use crate::machine::Sender;
 
 /// The most filters of a packet.
 pub(super) const FILTERS: usize = 1024;
@@ -224,7 +224,7 @@ impl Awaited {
                 }
                 Version::V311 => {}
                 Version::V5 => {
-                    reason(PacketType::Suback, Side::Device, *code)?;
+                    reason(PacketType::Suback, Sender::Device, *code)?;
                 }
             }
         }
@@ -263,7 +263,7 @@ pub(super) fn unsuback(version: Version, fields: &[u8]) -> Result<(), Violation>
         return Err(malformed("sends a packet shorter than its fields"));
     }
     reader.rest().iter().try_for_each(|code| {
-        reason(PacketType::Unsuback, Side::Device, *code)?;
+        reason(PacketType::Unsuback, Sender::Device, *code)?;
         Ok(())
     })
 }

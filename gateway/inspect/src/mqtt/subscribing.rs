@@ -8,7 +8,7 @@ use super::packet::Packet;
 use super::reason::Violation;
 use super::session::MqttSession;
 use super::subscribe::{FILTERS, Filters, Subscribe};
-use crate::machine::{Judge, Out, Side};
+use crate::machine::{Judge, Out, Sender};
 
 /// Why a SUBSCRIBE is refused whole, in a word for the record.
 const TOO_MANY: &str = "too-many-filters";
@@ -61,8 +61,8 @@ impl<'b> Subscribing<'b> {
 
 impl MqttSession {
     /// Returns whether packets from that side must wait until a SUBSCRIBE is decided.
-    pub(super) fn subscribes(&self, from: Side) -> bool {
-        from == Side::Client && self.subscribing.is_some()
+    pub(super) fn subscribes(&self, from: Sender) -> bool {
+        from == Sender::Client && self.subscribing.is_some()
     }
 
     /// Handles a SUBSCRIBE of the client: decides its filters, unless there are too many.

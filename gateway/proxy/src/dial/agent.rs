@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use doorward_model::{Action, DeviceId, Kind as SubjectKind, LineChange, Name, Spoken, Way};
+use doorward_model::{Action, DeviceId, FlowKind as SubjectKind, LineChange, Name, Spoken, Way};
 use doorward_policies::Permit;
 use doorward_session::{DeviceFlow, Leases, Link, LinkError};
-use doorward_wire::{Asked, Kind, Offering, Why};
+use doorward_wire::{Asked, FlowKind, Offering, Why};
 use tokio::time::Instant;
 
 use super::DialError;
@@ -30,14 +30,14 @@ const BAN_AFTER_CONTEST: Duration = Duration::from_secs(60);
 
 /// The connections of the devices that offer interfaces.
 #[derive(Clone, Default)]
-pub struct Agents(Arc<Mutex<State>>, Twice);
+pub struct OnlineAgents(Arc<Mutex<State>>, Twice);
 
 #[derive(Default)]
 struct State {
     devices: HashMap<DeviceId, Offers>,
     /// The devices whose two programs were ended, and when.
     contested: HashMap<DeviceId, Instant>,
-    /// The devices for which [`Agents::settle`] is running. It runs once per device at a time,
+    /// The devices for which [`OnlineAgents::settle`] is running. It runs once per device at a time,
     /// however often the device offers.
     settling: BTreeSet<DeviceId>,
 }
@@ -45,17 +45,17 @@ struct State {
 struct Offers {
     link: Arc<Link>,
     /// The interfaces that the device offers, declared or not, and how the flows to each travel.
-    offered: BTreeMap<String, Kind>,
+    offered: BTreeMap<String, FlowKind>,
 }
 
-/// Two connections that offer with one identity. [`Agents::settle`] finds out whether the program
+/// Two connections that offer with one identity. [`OnlineAgents::settle`] finds out whether the program
 /// of the former connection still runs.
 pub(crate) struct Rivals {
     last: Arc<Link>,
     former: Arc<Link>,
 }
 
-impl Agents {
+impl OnlineAgents {
     /// Returns an empty set of agents. `twice` says what happens when two programs offer with one
     /// identity.
     #[must_use]
@@ -82,7 +82,7 @@ impl Agents {
             return (offers.into_iter().map(|one| (one.name, why.clone())).collect(), None);
         }
         let declared = declared(leases, session.subject().name());
-        let mut offered: BTreeMap<String, Kind> = BTreeMap::new();
+        let mut offered: BTreeMap<String, FlowKind> = BTreeMap::new();
         let mut twice = BTreeSet::new();
         for Offering { name, kind } in offers {
             let why = if name.parse::<Name>().is_err() {
@@ -165,7 +165,7 @@ impl Agents {
     }
 
     /// Returns the link of a device, if the device offers `name` for flows of this kind.
-    fn find(&self, device: DeviceId, name: &Name, kind: Kind) -> Result<Arc<Link>, DialError> {
+    fn find(&self, device: DeviceId, name: &Name, kind: FlowKind) -> Result<Arc<Link>, DialError> {
         let state = self.state();
         let held = state.devices.get(&device).ok_or(DialError::NoAgent)?;
         match held.offered.get(name.as_str()) {
@@ -177,7 +177,7 @@ impl Agents {
 
 /// Returns the names that the declarations of a device use for its agent's interfaces, and how the
 /// flows to each travel.
-fn declared(leases: &Leases, device: &Name) -> BTreeMap<String, Kind> {
+fn declared(leases: &Leases, device: &Name) -> BTreeMap<String, FlowKind> {
     let snapshot = leases.snapshot();
     let interfaces = snapshot.interfaces(device).iter();
     let agents = interfaces.filter_map(|interface| match interface.target.way() {
@@ -192,24 +192,24 @@ fn declared(leases: &Leases, device: &Name) -> BTreeMap<String, Kind> {
 }
 
 /// Returns how flows to such a target travel.
-pub(crate) fn kind_of(way: &Way) -> Kind {
+pub(crate) fn kind_of(way: &Way) -> FlowKind {
     match way {
-        Way::Udp { .. } | Way::Agent { spoken: Spoken::Datagrams, .. } => Kind::Datagrams,
+        Way::Udp { .. } | Way::Agent { spoken: Spoken::Datagrams, .. } => FlowKind::Datagrams,
         Way::Tcp { .. }
         | Way::Unix { .. }
         | Way::Serial { .. }
         | Way::Process { .. }
-        | Way::Agent { spoken: Spoken::Stream | Spoken::Line(_), .. } => Kind::Stream,
+        | Way::Agent { spoken: Spoken::Stream | Spoken::Line(_), .. } => FlowKind::Stream,
     }
 }
 
 /// Opens a flow to the interface that the device offers under `name`, for the subject of the
 /// permit.
 pub(super) async fn dial(
-    agents: &Agents,
+    agents: &OnlineAgents,
     permit: &Permit,
     name: &Name,
-    kind: Kind,
+    kind: FlowKind,
     actions: &[Action],
     parameters: BTreeMap<String, String>,
 ) -> Result<DeviceFlow, DialError> {

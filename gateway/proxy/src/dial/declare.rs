@@ -161,7 +161,7 @@ fn join_names<'a>(names: impl Iterator<Item = &'a Name>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Agents, Bounds, Networks, Paths, Twice};
+    use super::super::{Bounds, Networks, OnlineAgents, Paths, Twice};
     use super::*;
 
     fn dialer() -> Dialer {
@@ -170,7 +170,7 @@ mod tests {
         let named = named.map(|(name, net)| (name.parse().unwrap(), vec![net.parse().unwrap()]));
         let networks = Networks::new(open, named.to_vec()).unwrap();
         let paths = Paths { unix: vec!["/run/*.sock".parse().unwrap()], ..Paths::default() };
-        Dialer::new(Bounds::new(networks, paths, vec![]), Agents::new(Twice::Newest))
+        Dialer::new(Bounds::new(networks, paths, vec![]), OnlineAgents::new(Twice::Newest))
     }
 
     async fn declare(url: &str, wanted: &str) -> Result<Option<String>, String> {

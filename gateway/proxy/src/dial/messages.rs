@@ -4,7 +4,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use doorward_session::Tracked;
-use doorward_wire::{Datagrams, Why};
+use doorward_wire::{FlowDatagrams, Why};
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
@@ -14,7 +14,7 @@ pub(crate) enum Messenger {
     /// A socket that is connected to one address, so that it receives from no other.
     Udp(UdpSocket),
     /// A flow to an interface that a device offers.
-    Agent(Box<Datagrams>),
+    Agent(Box<FlowDatagrams>),
 }
 
 /// The gateway's connection to the backend of a flow of datagrams.

@@ -25,10 +25,10 @@ use doorward_local::{Line, Remote, Tty};
 use doorward_model::{Action, LineSettings, Name, Protocol, Spoken, Target, Telnet, Way};
 use doorward_policies::Permit;
 use doorward_session::{DeviceFlow, LinkError};
-use doorward_wire::Kind;
+use doorward_wire::FlowKind;
 use thiserror::Error;
 
-pub use agent::{Agents, Twice};
+pub use agent::{OnlineAgents, Twice};
 pub(crate) use agent::{Rivals, kind_of};
 pub(crate) use backend::BackendConnection;
 pub use bounds::{Bounds, Paths};
@@ -48,7 +48,7 @@ pub struct Dialer {
     bounds: Bounds,
     lines: SerialLines,
     buses: RtuLines,
-    agents: Agents,
+    agents: OnlineAgents,
 }
 
 /// How long a dial may take, with name resolution.
@@ -99,10 +99,10 @@ pub enum DialError {
     Narrow,
     /// Flows to the interface travel as the other kind.
     #[error("the interface is reached by a flow of {}", match .0 {
-        Kind::Stream => "bytes",
-        Kind::Datagrams => "datagrams",
+        FlowKind::Stream => "bytes",
+        FlowKind::Datagrams => "datagrams",
     })]
-    Kind(Kind),
+    FlowKind(FlowKind),
     /// The agent of the device is not connected.
     #[error("the device's agent is not connected, or offers nothing")]
     NoAgent,
@@ -135,7 +135,7 @@ impl DialError {
             Self::Taken => "serial-line-taken",
             Self::OtherSettings => "serial-line-set-otherwise",
             Self::Narrow => "serial-line-too-narrow",
-            Self::Kind(_) => "wrong-kind-of-flow",
+            Self::FlowKind(_) => "wrong-kind-of-flow",
             Self::NoAgent => "agent-not-connected",
             Self::NotOffered(_) => "agent-does-not-offer",
             Self::Agent(_) => "agent-refused",
@@ -179,12 +179,12 @@ pub(crate) enum BackendStream {
 impl Dialer {
     /// Returns a dialer within `bounds` that reaches devices through `agents`.
     #[must_use]
-    pub fn new(bounds: Bounds, agents: Agents) -> Self {
+    pub fn new(bounds: Bounds, agents: OnlineAgents) -> Self {
         Self { bounds, lines: SerialLines::default(), buses: RtuLines::default(), agents }
     }
 
     /// Returns the connections of the devices that offer interfaces.
-    pub(crate) fn agents(&self) -> &Agents {
+    pub(crate) fn agents(&self) -> &OnlineAgents {
         &self.agents
     }
 
@@ -193,13 +193,13 @@ impl Dialer {
     pub(crate) async fn dial(
         &self,
         permit: &Permit,
-        kind: Option<Kind>,
+        kind: Option<FlowKind>,
         wants: Wants,
     ) -> Result<DialedTarget, DialError> {
         let target = permit.target().ok_or(DialError::Nothing)?;
         let travels = agent::kind_of(target.way());
         if kind.is_some_and(|kind| kind != travels) {
-            return Err(DialError::Kind(travels));
+            return Err(DialError::FlowKind(travels));
         }
         let (bounds, network) = (&self.bounds, permit.network());
         let dial = async {
@@ -242,19 +242,19 @@ impl Dialer {
         };
         let one = &[permit.action()];
         match spoken {
-            Spoken::Stream => match open(Kind::Stream, one, BTreeMap::new()).await? {
+            Spoken::Stream => match open(FlowKind::Stream, one, BTreeMap::new()).await? {
                 DeviceFlow::Stream { pipe, .. } => Ok(DialedTarget::Stream {
                     stream: BackendStream::Agent(Box::new(pipe)),
                     address,
                 }),
-                DeviceFlow::Datagrams(_) => Err(DialError::Kind(Kind::Datagrams)),
+                DeviceFlow::Datagrams(_) => Err(DialError::FlowKind(FlowKind::Datagrams)),
             },
-            Spoken::Datagrams => match open(Kind::Datagrams, one, BTreeMap::new()).await? {
+            Spoken::Datagrams => match open(FlowKind::Datagrams, one, BTreeMap::new()).await? {
                 DeviceFlow::Datagrams(datagrams) => {
                     let messenger = Messenger::Agent(Box::new(datagrams));
                     Ok(DialedTarget::Datagrams { messenger, address })
                 }
-                DeviceFlow::Stream { .. } => Err(DialError::Kind(Kind::Stream)),
+                DeviceFlow::Stream { .. } => Err(DialError::FlowKind(FlowKind::Stream)),
             },
             Spoken::Line(change) => {
                 let settings = change.apply(LineSettings::default());
@@ -262,7 +262,7 @@ impl Dialer {
                     // The agent opens the line for all flows that will share it, so the gateway
                     // asks for all actions.
                     let all = &[Action::Read, Action::Write, Action::Control];
-                    match open(Kind::Stream, all, agent::parameters(change)).await {
+                    match open(FlowKind::Stream, all, agent::parameters(change)).await {
                         Ok(DeviceFlow::Stream { pipe, granted }) => {
                             if granted.iter().any(|action| action == Action::Control.as_str()) {
                                 Remote::open(pipe, settings).await

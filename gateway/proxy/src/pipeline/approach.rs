@@ -3,10 +3,10 @@
 use doorward_model::{Action, Device, DoorName, Inspected, Name, Path, PeerText, Resource, Target};
 use doorward_policies::{Event, Opinion, Outcome, Permit, Question, Record};
 use doorward_session::Leases;
-use doorward_wire::Kind;
+use doorward_wire::FlowKind;
 use jiff::Timestamp;
 
-use super::authorize::{Authority, Requested};
+use super::authorize::{NamedInterface, Requested};
 use crate::dial::kind_of;
 
 /// How a requested flow goes on.
@@ -30,7 +30,7 @@ pub struct Approached {
     pub(super) inspected: Inspected,
     /// The target as it was declared at that time. The dial takes the target from the permit.
     pub(super) target: Target,
-    kind: Kind,
+    kind: FlowKind,
 }
 
 /// Finds out whether the interface is inspected. A session that could do nothing there is refused
@@ -47,7 +47,7 @@ pub fn approach(leases: &Leases, mut requested: Requested) -> Approach {
         return Approach::Raw(requested);
     }
     let Some(target) = requested.target(leases) else { return Approach::Raw(requested) };
-    let (Some(inspected), Authority::Door(door)) = (target.inspected(), &requested.authority)
+    let (Some(inspected), NamedInterface::Door(door)) = (target.inspected(), &requested.authority)
     else {
         return Approach::Raw(requested);
     };
@@ -64,7 +64,7 @@ impl Approached {
 
     /// Returns how the flow travels.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> FlowKind {
         self.kind
     }
 

@@ -7,7 +7,7 @@ use doorward_model::{
 };
 use doorward_policies::{Door, Event, Question, Record, Refusal};
 use doorward_session::{Leases, Refused, Session};
-use doorward_wire::Kind;
+use doorward_wire::FlowKind;
 use jiff::Timestamp;
 
 use super::held::Granted;
@@ -35,7 +35,7 @@ impl Via {
 
 /// The interface that a peer asks for, as it named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Authority {
+pub enum NamedInterface {
     /// The name of an interface, which need not exist.
     Door(DoorName),
     /// A text that is no interface's name.
@@ -44,20 +44,20 @@ pub enum Authority {
 
 /// What a peer asks for at an interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedFlow {
     /// The actions, all of which must be granted. Empty stands for every granted action that opens
     /// a flow at the interface.
     pub actions: Vec<Action>,
     /// How the flow must travel; `None` is as the interface does.
-    pub kind: Option<Kind>,
+    pub kind: Option<FlowKind>,
 }
 
-impl Wanted {
+impl WantedFlow {
     /// Returns the request of a client that cannot say what it wants: everything that is granted,
     /// as a stream.
     #[must_use]
     pub fn stream() -> Self {
-        Self { actions: vec![], kind: Some(Kind::Stream) }
+        Self { actions: vec![], kind: Some(FlowKind::Stream) }
     }
 }
 
@@ -67,9 +67,9 @@ impl Wanted {
 pub struct Requested {
     pub(super) session: Arc<Session>,
     pub(super) id: FlowId,
-    pub(super) authority: Authority,
+    pub(super) authority: NamedInterface,
     pub(super) via: Via,
-    pub(super) wanted: Wanted,
+    pub(super) wanted: WantedFlow,
     /// Why the flow will be refused in any case: the session could do nothing at the interface.
     pub(super) barred: Option<Refused>,
 }
@@ -79,9 +79,9 @@ impl Requested {
     pub fn new(
         session: Arc<Session>,
         id: FlowId,
-        authority: Authority,
+        authority: NamedInterface,
         via: Via,
-        wanted: Wanted,
+        wanted: WantedFlow,
     ) -> Self {
         Self { session, id, authority, via, wanted, barred: None }
     }
@@ -119,7 +119,7 @@ impl Requested {
     }
 
     fn declared<T>(&self, leases: &Leases, look: impl FnOnce(&Target) -> T) -> Option<T> {
-        let Authority::Door(DoorName { device: Device::Named(device), interface }) =
+        let NamedInterface::Door(DoorName { device: Device::Named(device), interface }) =
             &self.authority
         else {
             return None;
@@ -131,8 +131,10 @@ impl Requested {
     /// so that it is refused in the same way: nobody may `connect` to the administration.
     pub(super) fn question(&self, action: Action) -> Option<Question> {
         let (device, path) = match &self.authority {
-            Authority::Door(door) => (door.device.clone(), Path::literal(door.interface.as_str())),
-            Authority::Other(text) => (Device::Gateway, Path::literal(text.raw())),
+            NamedInterface::Door(door) => {
+                (door.device.clone(), Path::literal(door.interface.as_str()))
+            }
+            NamedInterface::Other(text) => (Device::Gateway, Path::literal(text.raw())),
         };
         Some(self.question_about(action, Resource { device, path: path.ok()? }))
     }
@@ -241,17 +243,17 @@ impl RefusedFlow {
         }
         let outcome = doorward_policies::Outcome::Refused;
         match (&self.requested.authority, &self.refused) {
-            (Authority::Door(door), refused) => {
+            (NamedInterface::Door(door), refused) => {
                 record.device = Some(door.device.clone());
                 record.path = Some(PeerText::new(door.interface.as_str()));
                 let reason = refused.as_ref().map_or("unknown-interface", Refused::as_str);
                 record.ended(outcome, reason)
             }
-            (Authority::Other(text), Some(Refused::Busy)) => {
+            (NamedInterface::Other(text), Some(Refused::Busy)) => {
                 record.path = Some(text.clone());
                 record.ended(outcome, Refused::Busy.as_str())
             }
-            (Authority::Other(text), _) => {
+            (NamedInterface::Other(text), _) => {
                 record.path = Some(text.clone());
                 record.ended(outcome, "unknown-interface")
             }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 
 use doorward_session::Cause;
-use doorward_wire::{Datagrams, LARGEST_DATAGRAM};
+use doorward_wire::{FlowDatagrams, LARGEST_DATAGRAM};
 use tokio::io::ReadBuf;
 
 use super::held::HeldLeases;
@@ -20,7 +20,7 @@ const TURNS: usize = 32;
 pub(super) async fn pass(
     held: &HeldLeases,
     messages: &mut Messages,
-    client: &mut Datagrams,
+    client: &mut FlowDatagrams,
 ) -> RelayEnd {
     let mut over = pin!(held.over());
     // One buffer for the whole flow, because a datagram cannot be read in parts.
@@ -60,7 +60,7 @@ fn cut(held: &HeldLeases) -> Poll<Option<RelayEnd>> {
 fn down(
     held: &HeldLeases,
     messages: &mut Messages,
-    client: &mut Datagrams,
+    client: &mut FlowDatagrams,
     bytes: &mut [u8],
     cx: &mut Context<'_>,
 ) -> Poll<Option<RelayEnd>> {
@@ -87,12 +87,12 @@ fn down(
 fn up(
     held: &HeldLeases,
     messages: &mut Messages,
-    client: &mut Datagrams,
+    client: &mut FlowDatagrams,
     cx: &mut Context<'_>,
 ) -> Poll<Option<RelayEnd>> {
     match client.poll_receive(cx) {
         Poll::Pending => Poll::Pending,
-        Poll::Ready(Err(_)) => Poll::Ready(Some(RelayEnd::Client)),
+        Poll::Ready(Err(_)) => Poll::Ready(Some(RelayEnd::ClientEnd)),
         Poll::Ready(Ok(None)) => Poll::Ready(Some(RelayEnd::Complete)),
         Poll::Ready(Ok(Some(datagram))) => {
             if !held.passes() {

@@ -3,7 +3,7 @@
 use doorward_model::{Action, Target, Way};
 use doorward_policies::{Outcome, Party};
 use doorward_session::Places;
-use doorward_wire::Kind;
+use doorward_wire::FlowKind;
 
 use super::held::{Granted, HeldLeases};
 use super::open::Opened;
@@ -50,10 +50,10 @@ pub struct NotDialed {
 impl Dialed {
     /// Returns how the flow travels.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> FlowKind {
         match self.backend {
-            DialedBackend::Stream(_) => Kind::Stream,
-            DialedBackend::Datagrams(_) => Kind::Datagrams,
+            DialedBackend::Stream(_) => FlowKind::Stream,
+            DialedBackend::Datagrams(_) => FlowKind::Datagrams,
         }
     }
 

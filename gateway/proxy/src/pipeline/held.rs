@@ -8,7 +8,7 @@ use std::task::Poll;
 use doorward_model::{Action, DeviceId, InterfaceId};
 use doorward_policies::{Event, Party, Permit};
 use doorward_session::{Authorized, Cause, Lease, Places, Tracked};
-use doorward_wire::Kind;
+use doorward_wire::FlowKind;
 
 use super::authorize::Via;
 
@@ -20,7 +20,7 @@ pub struct Granted {
     pub(super) first: Authorized,
     pub(super) more: Vec<Authorized>,
     pub(super) via: Via,
-    pub(super) kind: Option<Kind>,
+    pub(super) kind: Option<FlowKind>,
 }
 
 impl Granted {

@@ -17,13 +17,13 @@ use doorward_policies::Journal;
 use doorward_session::Leases;
 
 pub use approach::{Approach, Approached, approach};
-pub use authorize::{Authority, RefusedFlow, Requested, Via, Wanted, authorize};
+pub use authorize::{NamedInterface, RefusedFlow, Requested, Via, WantedFlow, authorize};
 pub use dial::{Dialed, NotDialed, dial};
 pub use held::Granted;
 pub use inspected::{Rates, inspect};
 pub use open::{NotOpened, Opened, open};
 pub use record::{Ended, record, refuse};
-pub use relay::{Client, relay};
+pub use relay::{ClientEnd, relay};
 
 use crate::dial::Dialer;
 use crate::vouch::Vouch;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use doorward_policies::Outcome;
 use doorward_session::{Cause, CutNotice, Wire};
-use doorward_wire::{Datagrams, Why};
+use doorward_wire::{FlowDatagrams, Why};
 use tokio::io::{AsyncBufRead, AsyncWrite};
 
 use super::datagrams::pass;
@@ -20,14 +20,14 @@ use crate::dial::BackendConnection;
 const TURNS: usize = 32;
 
 /// The client's end of an open flow.
-pub enum Client {
+pub enum ClientEnd {
     /// A stream.
     Stream(Box<dyn Wire>),
     /// Datagrams.
-    Datagrams(Box<Datagrams>, CutNotice),
+    FlowDatagrams(Box<FlowDatagrams>, CutNotice),
 }
 
-impl From<Box<dyn Wire>> for Client {
+impl From<Box<dyn Wire>> for ClientEnd {
     fn from(wire: Box<dyn Wire>) -> Self {
         Self::Stream(wire)
     }
@@ -38,16 +38,19 @@ impl From<Box<dyn Wire>> for Client {
 ///
 /// The end of one direction of a stream is passed on, and the other direction goes on. Anything
 /// else ends both directions improperly, so that the client and the backend see an error.
-pub async fn relay(dialed: Dialed, client: impl Into<Client>) -> Ended {
+pub async fn relay(dialed: Dialed, client: impl Into<ClientEnd>) -> Ended {
     let Dialed { backend, address, lease, ending, .. } = dialed;
     let mut detail = None;
     let end = match (client.into(), backend) {
-        (Client::Stream(wire), DialedBackend::Stream(backend)) => {
+        (ClientEnd::Stream(wire), DialedBackend::Stream(backend)) => {
             let (end, remark) = stream(&lease, wire, backend).await;
             detail = remark;
             end
         }
-        (Client::Datagrams(mut client, parting), DialedBackend::Datagrams(mut messages)) => {
+        (
+            ClientEnd::FlowDatagrams(mut client, parting),
+            DialedBackend::FlowDatagrams(mut messages),
+        ) => {
             let end = pass(&lease, &mut messages, &mut client).await;
             if let Some(why) = end.why() {
                 parting.cut(why);
@@ -57,12 +60,12 @@ pub async fn relay(dialed: Dialed, client: impl Into<Client>) -> Ended {
             end
         }
         // The client was told another kind of flow than was dialed. Ours.
-        (Client::Stream(wire), backend @ DialedBackend::Datagrams(_)) => {
+        (ClientEnd::Stream(wire), backend @ DialedBackend::FlowDatagrams(_)) => {
             wire.cut(Why::Wrong);
             backend.reset();
             RelayEnd::Mismatch
         }
-        (Client::Datagrams(client, _), backend @ DialedBackend::Stream(_)) => {
+        (ClientEnd::FlowDatagrams(client, _), backend @ DialedBackend::Stream(_)) => {
             client.close(Why::Wrong);
             backend.reset();
             RelayEnd::Mismatch
@@ -123,7 +126,7 @@ pub(super) enum RelayEnd {
     /// The client received everything, then left without ending its own side.
     ClientLeft,
     /// The client broke off.
-    Client,
+    ClientEnd,
     /// The backend broke off.
     Backend,
     /// The client's end is of another kind than the backend's.
@@ -140,7 +143,7 @@ impl RelayEnd {
         match self {
             Self::Complete => (Outcome::Done, "complete"),
             Self::ClientLeft => (Outcome::Done, "client-closed"),
-            Self::Client | Self::Cut(Cause::Gone) => (Outcome::Failed, "client-aborted"),
+            Self::ClientEnd | Self::Cut(Cause::Gone) => (Outcome::Failed, "client-aborted"),
             Self::Backend => (Outcome::Failed, "backend-failed"),
             Self::Mismatch => (Outcome::Failed, "wrong-kind-of-flow"),
             Self::NotRecorded => (Outcome::Cut, "not-recorded"),
@@ -152,7 +155,7 @@ impl RelayEnd {
     pub(super) fn why(&self) -> Option<Why> {
         match self {
             Self::Complete | Self::ClientLeft => None,
-            Self::Client | Self::Mismatch => Some(Why::Wrong),
+            Self::ClientEnd | Self::Mismatch => Some(Why::Wrong),
             Self::Backend => Some(Why::Broken),
             Self::NotRecorded => Some(Why::NotRecorded),
             Self::Cut(Cause::Refused(_)) => Some(Why::Forbidden),
@@ -168,7 +171,7 @@ fn end_of(up: &Direction, down: &Direction) -> Option<RelayEnd> {
     match (up, down) {
         (D::Ended, D::Ended) => Some(RelayEnd::Complete),
         (D::SourceBroke, D::Ended) => Some(RelayEnd::ClientLeft),
-        (D::SourceBroke, _) | (_, D::SinkBroke) => Some(RelayEnd::Client),
+        (D::SourceBroke, _) | (_, D::SinkBroke) => Some(RelayEnd::ClientEnd),
         // A backend that accepts no more bytes may still be sending an answer. The answer is
         // delivered first.
         (D::SinkBroke, D::Ended | D::SourceBroke) | (_, D::SourceBroke) => Some(RelayEnd::Backend),

@@ -149,7 +149,7 @@ impl Setting {
 
 /// The resources of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Machine {
+pub struct MachineResources {
     /// How many files the process may have open.
     pub files: u64,
     /// How many bytes of memory the process may use.
@@ -165,7 +165,7 @@ const CONNECTION: u64 = 64 * 1024;
 impl Limits {
     /// Returns the default limits, lowered to what `machine` allows.
     #[must_use]
-    pub fn of(machine: Machine) -> Self {
+    pub fn of(machine: MachineResources) -> Self {
         let usual = Self::default();
         let files = machine.files.saturating_sub(OWN_FILES).max(64);
         let memory = machine.memory;
@@ -235,17 +235,17 @@ mod tests {
 
     #[test]
     fn a_small_machine_gets_less_and_a_large_one_what_is_usual() {
-        let large = Machine { files: 1 << 20, memory: 64 << 30 };
+        let large = MachineResources { files: 1 << 20, memory: 64 << 30 };
         let of = Limits::of(large);
         assert_eq!(Limits { files: of.files, ..Limits::default() }, of);
-        let small = Limits::of(Machine { files: 1024, memory: 128 << 20 });
+        let small = Limits::of(MachineResources { files: 1024, memory: 128 << 20 });
         assert!(small.session.sessions <= 128 && small.connections <= 128, "{small:?}");
         assert!(small.buffers + small.uploads + small.bodies < 64 << 20);
         let files = small.files_size();
         let kept = files.administration as usize;
         assert!(kept >= small.management, "{files:?}");
         for files in [64, 256, 1024, 4096, 65536] {
-            let of = Limits::of(Machine { files, memory: 1 << 30 });
+            let of = Limits::of(MachineResources { files, memory: 1 << 30 });
             assert!(of.connections as u64 <= of.files && of.management > 0, "{of:?}");
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use doorward_wire::{Answer, Asked, OPENING_LIMIT, Opening, Pipe, Why, read_frame, write_frame};
+use doorward_wire::{Answer, Asked, OPENING_LIMIT, OpenFrame, Pipe, Why, read_frame, write_frame};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
@@ -38,14 +38,14 @@ pub(super) async fn flow(
     let link = Arc::clone(&counted.0);
     let opening = timeout(PATIENCE, read_frame(&mut pipe, OPENING_LIMIT)).await;
     let opening = match opening {
-        Ok(Ok(frame)) => Opening::decode(&frame).map_err(|error| error.to_string()),
+        Ok(Ok(frame)) => OpenFrame::decode(&frame).map_err(|error| error.to_string()),
         Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(error.to_string()),
         // The stream ended, or timed out, before it had sent a request.
         Ok(Err(_)) | Err(_) => return pipe.cut(Why::Wrong),
     };
     let (asked, wrong) = match opening {
-        Ok(Opening::Open(asked)) => (asked, None),
-        Ok(Opening::Unknown(kind)) => {
+        Ok(OpenFrame::Open(asked)) => (asked, None),
+        Ok(OpenFrame::Unknown(kind)) => {
             (Asked::default(), Some(format!("messages of type {kind} are not known")))
         }
         Err(detail) => (Asked::default(), Some(detail)),

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use doorward_wire::{
-    Answer, Asked, Carrier, Control, Datagrams, Kind, OPENING_LIMIT, Opening, Pipe, Why,
+    Answer, Asked, Carrier, Control, FlowDatagrams, FlowKind, OPENING_LIMIT, OpenFrame, Pipe, Why,
     read_frame, write_frame,
 };
 use tokio::sync::{mpsc, watch};
@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 pub use open_request::{CutNotice, OpenRequest};
 
-use crate::ports::Renewal;
+use crate::ports::RenewedCertificate;
 use crate::serving::Serving;
 use crate::session::Session;
 use greeting::greet;
@@ -47,7 +47,7 @@ pub struct Link {
     /// The number of the last pong.
     pongs: watch::Sender<u64>,
     /// A certificate that was issued on this link, and that its holder has not stored yet.
-    issued: Mutex<Option<(u64, Renewal)>>,
+    issued: Mutex<Option<(u64, RenewedCertificate)>>,
 }
 
 impl Link {
@@ -93,15 +93,15 @@ impl Link {
         let open = async {
             let mut pipe = self.carrier.open().await?;
             pipe.keep(window);
-            write_frame(&mut pipe, &Opening::Open(asked).encode()).await?;
+            write_frame(&mut pipe, &OpenFrame::Open(asked).encode()).await?;
             let frame = read_frame(&mut pipe, OPENING_LIMIT).await?;
             let answer = Answer::decode(&frame).map_err(|error| LinkError::Said(error.to_string()));
             match answer? {
-                Answer::Admitted { kind: Kind::Stream, actions, .. } => {
+                Answer::Admitted { kind: FlowKind::Stream, actions, .. } => {
                     Ok(DeviceFlow::Stream { pipe, granted: actions })
                 }
-                Answer::Admitted { kind: Kind::Datagrams, .. } => {
-                    Ok(DeviceFlow::Datagrams(self.carrier.datagrams(pipe)))
+                Answer::Admitted { kind: FlowKind::Datagrams, .. } => {
+                    Ok(DeviceFlow::FlowDatagrams(self.carrier.datagrams(pipe)))
                 }
                 Answer::Refused { why, detail, .. } => Err(LinkError::Refused(why, detail)),
                 Answer::Unknown(kind) => Err(LinkError::Said(format!("a message of type {kind}"))),
@@ -110,7 +110,7 @@ impl Link {
         timeout(PATIENCE, open).await.unwrap_or(Err(LinkError::Slow))
     }
 
-    fn issued(&self) -> MutexGuard<'_, Option<(u64, Renewal)>> {
+    fn issued(&self) -> MutexGuard<'_, Option<(u64, RenewedCertificate)>> {
         self.issued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -132,7 +132,7 @@ pub enum DeviceFlow {
         granted: Vec<String>,
     },
     /// Datagrams.
-    Datagrams(Datagrams),
+    FlowDatagrams(FlowDatagrams),
 }
 
 /// Why a device did not open its interface. The device's fault, or the network's.

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use doorward_wire::{Answer, Asked, Datagrams, Kind, Pipe, Why, write_frame};
+use doorward_wire::{Answer, Asked, FlowDatagrams, FlowKind, Pipe, Why, write_frame};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
@@ -33,7 +33,7 @@ impl OpenRequest {
         }
     }
 
-    async fn admit(&mut self, flow: &str, kind: Kind, actions: &[&str]) -> io::Result<()> {
+    async fn admit(&mut self, flow: &str, kind: FlowKind, actions: &[&str]) -> io::Result<()> {
         let actions = actions.iter().map(|action| (*action).to_owned()).collect();
         let answer = Answer::Admitted { flow: flow.to_owned(), kind, actions }.encode();
         let said = write_frame(&mut self.pipe, &answer);
@@ -45,7 +45,7 @@ impl OpenRequest {
     /// # Errors
     /// When the peer is gone.
     pub async fn stream(mut self, flow: &str, actions: &[&str]) -> io::Result<Box<dyn Wire>> {
-        self.admit(flow, Kind::Stream, actions).await?;
+        self.admit(flow, FlowKind::Stream, actions).await?;
         Ok(Box::new(PipeWire { pipe: self.pipe, link: self.link }))
     }
 
@@ -58,8 +58,8 @@ impl OpenRequest {
         mut self,
         flow: &str,
         actions: &[&str],
-    ) -> io::Result<(Datagrams, CutNotice)> {
-        self.admit(flow, Kind::Datagrams, actions).await?;
+    ) -> io::Result<(FlowDatagrams, CutNotice)> {
+        self.admit(flow, FlowKind::Datagrams, actions).await?;
         let notice = CutNotice { stream: self.pipe.id(), link: Arc::clone(&self.link) };
         Ok((self.link.carrier.datagrams(self.pipe), notice))
     }

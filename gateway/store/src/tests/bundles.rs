@@ -77,7 +77,7 @@ async fn what_is_suspended_stays_so_after_a_start_until_the_next_bundle() {
     assert!(suspended(&opened.store).is_empty(), "of a bundle that is not in force");
     opened.store.suspend(revision, vec![5, 7]).await.unwrap();
     opened.store.suspend(revision, vec![7, 9]).await.unwrap();
-    let Opened { store, task, .. } = opened;
+    let OpenedStore { store, task, .. } = opened;
     drop(store);
     task.await.unwrap();
     let store = test_store.open().await.store;

@@ -4,7 +4,7 @@ use Then::{Forbidden, Forwarded, Reset, Silence};
 
 use super::{flow, hex, read};
 use crate::coap::Coap;
-use crate::machine::Side;
+use crate::machine::Sender;
 
 /// What the machine does with a datagram of the device.
 enum Then {
@@ -25,7 +25,7 @@ enum Then {
 fn asked() -> Coap {
     let mut coap = flow();
     for request in ["41 01 0001 aa b1 61", "50 01 0002 b1 62", "42 01 0003 bbbb 60 51 6f"] {
-        assert_ne!(read(&mut coap, Side::Client, &hex(request), None).device, vec![]);
+        assert_ne!(read(&mut coap, Sender::Client, &hex(request), None).device, vec![]);
     }
     coap
 }
@@ -179,7 +179,7 @@ fn what_becomes_of_what_a_device_sends() {
     for (name, datagram, then) in CASES {
         let only: &[_] = if name.starts_with('+') { &["observe lamp/o"] } else { &[] };
         let datagram = hex(datagram);
-        let became = read(&mut asked(), Side::Device, &datagram, Some(only));
+        let became = read(&mut asked(), Sender::Device, &datagram, Some(only));
         let (asked, client, device, fault) = match *then {
             Forwarded(asked, client) => (asked, hex(client), vec![], false),
             Forbidden(asked, client, device) => (asked, hex(client), hex(device), false),
@@ -196,10 +196,10 @@ fn what_becomes_of_what_a_device_sends() {
 #[test]
 fn nothing_is_due_before_it_was_asked_for() {
     for (name, datagram, _) in CASES {
-        let became = read(&mut flow(), Side::Device, &hex(datagram), None);
+        let became = read(&mut flow(), Sender::Device, &hex(datagram), None);
         assert_eq!(became.client, vec![], "{name}");
         assert_eq!(became.asked, Vec::<String>::new(), "{name}");
     }
     let response = hex(&format!("48 45 7777 {ZERO}"));
-    assert_eq!(read(&mut flow(), Side::Device, &response, None).device, hex("70 00 7777"));
+    assert_eq!(read(&mut flow(), Sender::Device, &response, None).device, hex("70 00 7777"));
 }

@@ -3,7 +3,7 @@
 use Then::{Answered, Changed, Forwarded, Reset, Silence};
 
 use super::{flow, hex, read, renamed};
-use crate::machine::Side;
+use crate::machine::Sender;
 
 /// What the machine does with a datagram of the client when everything is permitted.
 enum Then {
@@ -196,8 +196,8 @@ const CASES: &[(&str, &str, Then)] = &[
 fn what_becomes_of_what_a_client_sends() {
     for (name, datagram, then) in CASES {
         let datagram = hex(datagram);
-        let became = read(&mut flow(), Side::Client, &datagram, None);
-        let refused = read(&mut flow(), Side::Client, &datagram, Some(&[]));
+        let became = read(&mut flow(), Sender::Client, &datagram, None);
+        let refused = read(&mut flow(), Sender::Client, &datagram, Some(&[]));
         let (asked, device, client, fault) = match then {
             Forwarded(asked) => (*asked, renamed(&datagram, 0), vec![], false),
             Changed(asked, rest) => {
@@ -247,7 +247,7 @@ fn what_is_long_is_bounded_by_what_can_be_named() {
         datagram
     };
     let forwarded = |datagram: &[u8]| {
-        let became = read(&mut flow(), Side::Client, datagram, None);
+        let became = read(&mut flow(), Sender::Client, datagram, None);
         let rejected = became.client == hex("60 80 0007");
         assert!(rejected || became.device == renamed(datagram, 0));
         !rejected
@@ -259,7 +259,7 @@ fn what_is_long_is_bounded_by_what_can_be_named() {
     assert!(forwarded(&path(127, 13)));
     assert!(!forwarded(&path(128, 13)));
     // A segment of 256 bytes is no Uri-Path.
-    let became = read(&mut flow(), Side::Client, &path(1, 256), None);
+    let became = read(&mut flow(), Sender::Client, &path(1, 256), None);
     assert_eq!(became.client, [hex("60 82 0007 ff"), b"option 11".to_vec()].concat());
     // A payload may be as long as a datagram.
     let long = [hex("42 03 0007 aabb b1 61 ff"), vec![0; 65_507 - 9]].concat();

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::flow;
 use crate::coap::Coap;
-use crate::machine::{Judge, Out, Side};
+use crate::machine::{Judge, Out, Sender};
 
 /// One event. Its bytes choose among what exists.
 #[derive(Clone, Debug)]
@@ -140,7 +140,7 @@ struct Ledger {
 fn run(events: &[Event]) {
     let mut coap: Coap = flow();
     let (mut device, mut ledger, mut bits) = (Device::default(), Ledger::default(), 0xff);
-    let mut sent: Vec<(Side, Vec<u8>)> = Vec::new();
+    let mut sent: Vec<(Sender, Vec<u8>)> = Vec::new();
     let mut reached: Vec<Vec<u8>> = Vec::new();
     let mut out = Out::default();
     for event in events {
@@ -156,19 +156,19 @@ fn run(events: &[Event]) {
                 };
                 let head = [kind | u8::try_from(token.len()).unwrap(), 1, 0, *id];
                 let path = PATHS[usize::from(*path)];
-                sent.push((Side::Client, [&head, token, observe, &[path]].concat()));
+                sent.push((Sender::Client, [&head, token, observe, &[path]].concat()));
             }
             Event::Receipt { kind, id } => {
-                sent.push((Side::Client, vec![0x40 | kind << 4, 0, 0, *id]));
+                sent.push((Sender::Client, vec![0x40 | kind << 4, 0, 0, *id]));
             }
             Event::Changed { path, confirmable, fails } => {
                 let notified = device.notifies(PATHS[usize::from(*path)], *confirmable, *fails);
-                sent.extend(notified.into_iter().map(|one| (Side::Device, one)));
+                sent.extend(notified.into_iter().map(|one| (Sender::Device, one)));
             }
             Event::Policy(new) => bits = *new,
             Event::Answered(which, how) if !reached.is_empty() => {
                 let answer = device.answers(&reached[which.index(reached.len())], *how);
-                sent.extend(answer.into_iter().map(|one| (Side::Device, one)));
+                sent.extend(answer.into_iter().map(|one| (Sender::Device, one)));
             }
             Event::Arrives(which) if !sent.is_empty() => {
                 let (from, datagram) = &sent[which.index(sent.len())];
@@ -186,7 +186,7 @@ fn run(events: &[Event]) {
 
 fn check(
     ledger: &mut Ledger,
-    from: Side,
+    from: Sender,
     datagram: &[u8],
     asked: &[(Action, String, bool)],
     out: &Out,
@@ -194,14 +194,14 @@ fn check(
     let may =
         |action, path: u8| asked.contains(&(action, format!("lamp/{}", char::from(path)), true));
     match from {
-        Side::Client if datagram[1] == 1 && !out.device.is_empty() => {
+        Sender::Client if datagram[1] == 1 && !out.device.is_empty() => {
             let ((theirs, rest), (_, forwarded)) = (token(datagram), token(&out.device));
             let path = *rest.last().unwrap();
             assert!(may(Action::Get, path) && (rest[0] != 0x60 || may(Action::Observe, path)));
             assert_eq!(rest, forwarded);
             *ledger.forwarded.entry((path, theirs)).or_default() += 1;
         }
-        Side::Device if out.client.len() > 4 && out.client[1] != 0x83 => {
+        Sender::Device if out.client.len() > 4 && out.client[1] != 0x83 => {
             let (theirs, rest) = token(&out.client);
             let path = *rest.last().unwrap();
             let key = (path, theirs);

@@ -8,7 +8,7 @@ mod talk;
 use doorward_model::{Action, Path};
 
 use super::Coap;
-use crate::machine::{Fault, Judge, Out, Side};
+use crate::machine::{Fault, Judge, Out, Sender};
 
 /// Returns bytes from hexadecimal digits with spaces.
 fn hex(text: &str) -> Vec<u8> {
@@ -47,7 +47,7 @@ struct Became {
     fault: bool,
 }
 
-fn read(coap: &mut Coap, from: Side, datagram: &[u8], only: Option<&[&'static str]>) -> Became {
+fn read(coap: &mut Coap, from: Sender, datagram: &[u8], only: Option<&[&'static str]>) -> Became {
     let mut judge = Listed { only: only.map(<[_]>::to_vec), asked: Vec::new() };
     // The former content must be gone afterwards.
     let mut out = Out { device: vec![1], client: vec![2], over: Some("old") };

@@ -3,19 +3,19 @@
 use super::{Became, Listed, flow, hex, read};
 use crate::coap::Coap;
 use crate::coap::exchange::{EXCHANGES, OBSERVATIONS, SENT};
-use crate::machine::Side;
+use crate::machine::Sender;
 
 /// Sends a datagram of the client while everything is permitted.
 fn client(coap: &mut Coap, datagram: &str) -> Became {
-    read(coap, Side::Client, &hex(datagram), None)
+    read(coap, Sender::Client, &hex(datagram), None)
 }
 
 fn device(coap: &mut Coap, datagram: &str) -> Became {
-    read(coap, Side::Device, &hex(datagram), None)
+    read(coap, Sender::Device, &hex(datagram), None)
 }
 
 /// Sends a datagram while nothing is permitted.
-fn refused(coap: &mut Coap, from: Side, datagram: &str) -> Became {
+fn refused(coap: &mut Coap, from: Sender, datagram: &str) -> Became {
     read(coap, from, &hex(datagram), Some(&[]))
 }
 
@@ -42,7 +42,7 @@ fn a_request_that_is_sent_again_is_decided_again_and_has_the_same_token() {
         assert_eq!(device(&mut coap, answer).client, hex("61 45 0001 aa"));
         assert!(device(&mut coap, answer).fault, "one answer to each");
     }
-    assert_eq!(refused(&mut coap, Side::Client, get).client, hex("61 83 0001 aa"));
+    assert_eq!(refused(&mut coap, Sender::Client, get).client, hex("61 83 0001 aa"));
     assert!(device(&mut coap, answer).fault);
     // Other ids, tokens and paths make other requests.
     for (other, token) in
@@ -119,7 +119,7 @@ fn each_notification_is_asked_about() {
         assert_eq!(notified.asked, ["observe lamp/o"]);
         assert_eq!(client(&mut coap, &format!("60 00 {id}")).device, hex(&format!("60 00 {id}")));
     }
-    let last = refused(&mut coap, Side::Device, NOTIFIED);
+    let last = refused(&mut coap, Sender::Device, NOTIFIED);
     assert_eq!(last.asked, ["observe lamp/o"]);
     assert_eq!((last.client, last.device), (hex("51 83 7777 aa"), hex("70 00 7777")));
     // The observation stays ended, whatever is permitted later, until the client registers again.
@@ -160,7 +160,7 @@ fn an_observation_ends() {
         assert_eq!(ended.client[2..4], hex("7777"));
         over(coap, end);
         let mut coap = observed();
-        let ended = refused(&mut coap, Side::Device, &format!("48 {end}"));
+        let ended = refused(&mut coap, Sender::Device, &format!("48 {end}"));
         assert_eq!((ended.client, ended.device), (hex("51 83 7777 aa"), hex("70 00 7777")));
         over(coap, end);
     }
@@ -171,14 +171,14 @@ fn an_observation_ends() {
     over(coap, "without Observe");
     // The client gets an error for its token.
     let mut coap = observed();
-    refused(&mut coap, Side::Client, "41 01 0002 aa 60 51 6f");
+    refused(&mut coap, Sender::Client, "41 01 0002 aa 60 51 6f");
     over(coap, "4.03");
     let mut coap = observed();
     client(&mut coap, "41 05 0002 aa");
     over(coap, "4.05");
     // An error for another token ends nothing.
     let mut coap = observed();
-    refused(&mut coap, Side::Client, "41 01 0002 ab 60 51 6f");
+    refused(&mut coap, Sender::Client, "41 01 0002 ab 60 51 6f");
     assert_eq!(device(&mut coap, NOTIFIED).client, hex("51 45 7777 aa 61 05"));
 }
 
@@ -195,7 +195,7 @@ fn the_client_deregisters_by_the_token_of_its_observation() {
     client(&mut coap, deregister);
     let answer = "68 45 0002 0000000000000000";
     // The client asked for it with `get`, and it is no notification.
-    let answered = refused(&mut coap, Side::Device, answer);
+    let answered = refused(&mut coap, Sender::Device, answer);
     assert_eq!((answered.asked, answered.client), (vec![], hex("61 45 0002 aa")));
     assert_eq!(device(&mut coap, NOTIFIED).device, hex("70 00 7777"));
     // The answer was lost.
@@ -227,13 +227,13 @@ fn a_token_that_is_used_for_another_path_does_not_take_the_first_one_along() {
     // The client may no longer observe `o`, and may observe `p`.
     let other = read(
         &mut coap,
-        Side::Client,
+        Sender::Client,
         &hex("41 01 0002 aa 60 51 70"),
         Some(&["get lamp/p", "observe lamp/p"]),
     );
     assert_eq!(other.device, hex("48 01 0002 0000000000000001 60 51 70"));
     // Late notifications about `o` are not taken for `p`.
-    let notified = read(&mut coap, Side::Device, &hex(NOTIFIED), Some(&["observe lamp/p"]));
+    let notified = read(&mut coap, Sender::Device, &hex(NOTIFIED), Some(&["observe lamp/p"]));
     assert_eq!((notified.client, notified.device), (vec![], hex("70 00 7777")));
     let notified = device(&mut coap, "58 45 7778 0000000000000001 61 05");
     assert_eq!(notified.asked, ["observe lamp/p"]);
@@ -293,20 +293,20 @@ fn there_is_room_for_so_many() {
     let mut coap = flow();
     // Observations stay, and a further one is not registered.
     for number in 0..OBSERVATIONS {
-        assert_eq!(read(&mut coap, Side::Client, &numbered(number, "60"), None).device[12], 0x60);
+        assert_eq!(read(&mut coap, Sender::Client, &numbered(number, "60"), None).device[12], 0x60);
     }
-    let more = read(&mut coap, Side::Client, &numbered(OBSERVATIONS, "60"), None);
+    let more = read(&mut coap, Sender::Client, &numbered(OBSERVATIONS, "60"), None);
     assert_eq!(more.device.len(), 12, "without Observe");
     assert_eq!(more.asked, ["get lamp/", "observe lamp/"]);
-    let renewed = read(&mut coap, Side::Client, &numbered(0, "60"), None);
+    let renewed = read(&mut coap, Sender::Client, &numbered(0, "60"), None);
     assert_eq!(renewed.device[12], 0x60);
     // Of other requests the oldest are forgotten.
     for number in OBSERVATIONS + 1..EXCHANGES + 1000 {
-        read(&mut coap, Side::Client, &numbered(number, ""), None);
+        read(&mut coap, Sender::Client, &numbered(number, ""), None);
     }
     let answered = |coap: &mut Coap, number: usize| {
         let token = u64::try_from(number).unwrap().to_be_bytes();
-        read(coap, Side::Device, &[&[0x58, 0x45, 0, 0], &token[..]].concat(), None)
+        read(coap, Sender::Device, &[&[0x58, 0x45, 0, 0], &token[..]].concat(), None)
     };
     let first = 1000 + OBSERVATIONS;
     assert!(answered(&mut coap, first - 1).fault);
@@ -314,7 +314,7 @@ fn there_is_room_for_so_many() {
     assert_eq!(coap.sizes(), (EXCHANGES, OBSERVATIONS, 1));
     // The place of an ended observation can be taken.
     assert_eq!(answered(&mut coap, 0).client.len(), 6);
-    assert_eq!(read(&mut coap, Side::Client, &numbered(9999, "60"), None).device[12], 0x60);
+    assert_eq!(read(&mut coap, Sender::Client, &numbered(9999, "60"), None).device[12], 0x60);
     assert_eq!(coap.sizes().1, OBSERVATIONS);
 }
 
@@ -333,7 +333,7 @@ fn a_long_registration_is_a_plain_get() {
             delta = 0;
         }
         assert_eq!(options.len(), length);
-        let sent = read(&mut coap, Side::Client, &[hex("40 01 0001"), options].concat(), None);
+        let sent = read(&mut coap, Sender::Client, &[hex("40 01 0001"), options].concat(), None);
         assert_eq!(sent.asked, ["get lamp/", "observe lamp/"]);
         assert_eq!(coap.sizes(), (1, usize::from(observes), 0));
         assert_eq!(sent.device[12] == 0x60, observes);
@@ -346,8 +346,8 @@ fn the_last_messages_of_the_device_are_remembered() {
     for id in 0..=SENT {
         let [high, low] = u16::try_from(id).unwrap().to_be_bytes();
         let notified = [&[0x48, 0x45, high, low], &hex("0000000000000000 60")[..]].concat();
-        read(&mut coap, Side::Device, &notified, None);
-        read(&mut coap, Side::Device, &notified, None);
+        read(&mut coap, Sender::Device, &notified, None);
+        read(&mut coap, Sender::Device, &notified, None);
     }
     assert_eq!(coap.sizes(), (1, 1, SENT));
     assert!(client(&mut coap, "60 00 0000").fault);

@@ -40,15 +40,15 @@ fn what_is_held_for_answers_has_bounds() {
     for number in 0..most / FILTERS {
         let mut packet = subscribe(true, 0..FILTERS);
         packet[3..5].copy_from_slice(&u16::try_from(number + 1).unwrap().to_be_bytes());
-        assert_eq!(flow.read(Side::Client, &packet).fault, None);
+        assert_eq!(flow.read(Sender::Client, &packet).fault, None);
     }
-    assert_eq!(flow.says(Side::Client, "82 00f0 [] 'a' 00").out.client, wire("e0 97"));
+    assert_eq!(flow.says(Sender::Client, "82 00f0 [] 'a' 00").out.client, wire("e0 97"));
     // They are free again after their answers.
     let mut flow = Flow::after(ClientIds::Bound, OPEN5);
     for _ in 0..2 * most / FILTERS {
-        assert_eq!(flow.read(Side::Client, &subscribe(true, 0..FILTERS)).fault, None);
+        assert_eq!(flow.read(Sender::Client, &subscribe(true, 0..FILTERS)).fault, None);
         let suback = answer(0x90, true, 0, FILTERS);
-        assert_eq!(flow.read(Side::Device, &suback).out.client, suback);
+        assert_eq!(flow.read(Sender::Device, &suback).out.client, suback);
     }
 }
 
@@ -56,7 +56,7 @@ fn what_is_held_for_answers_has_bounds() {
 fn a_subscribe_with_too_many_filters_is_refused_whole_and_recorded() {
     for (five, open, code) in [(false, OPEN, 0x80), (true, OPEN5, 0x97)] {
         let mut flow = Flow::after(ClientIds::Bound, open);
-        let said = flow.read(Side::Client, &subscribe(five, 0..FILTERS + 1));
+        let said = flow.read(Sender::Client, &subscribe(five, 0..FILTERS + 1));
         assert_eq!((said.fault, said.out.over), (None, None));
         assert_eq!(said.out.client, answer(0x90, five, code, FILTERS + 1));
         assert_eq!(said.out.device, wire("c0"), "the server hears that there is a client");
@@ -64,7 +64,7 @@ fn a_subscribe_with_too_many_filters_is_refused_whole_and_recorded() {
         assert_eq!(flow.rules.barred, ["subscribe bus too-many-filters"]);
         // The connection goes on, and its packet identifier is free.
         let most = subscribe(five, 0..FILTERS);
-        assert_eq!(flow.read(Side::Client, &most).out.device, most);
+        assert_eq!(flow.read(Sender::Client, &most).out.device, most);
         assert_eq!(flow.rules.asked.len(), FILTERS);
     }
 }
@@ -74,11 +74,11 @@ fn a_client_holds_so_many_filters_and_no_more() {
     let mut flow = Flow::after(ClientIds::Bound, OPEN5);
     let says = |flow: &mut Flow, numbers: std::ops::Range<usize>| {
         let (packet, count) = (subscribe(true, numbers.clone()), numbers.len());
-        let said = flow.read(Side::Client, &packet);
+        let said = flow.read(Sender::Client, &packet);
         assert_eq!((said.fault, said.out.over), (None, None));
         let granted = said.out.device == packet;
         if granted {
-            flow.read(Side::Device, &answer(0x90, true, 0, count));
+            flow.read(Sender::Device, &answer(0x90, true, 0, count));
         } else {
             assert_eq!(said.out.client, answer(0x90, true, 0x97, count));
         }
@@ -95,8 +95,8 @@ fn a_client_holds_so_many_filters_and_no_more() {
     // Removed filters leave room, and refused ones take none.
     let filters = (7..9_usize).map(|number| text(&format!("a/{number}")));
     let unsubscribe = listed(0xa2, true, filters);
-    assert_eq!(flow.read(Side::Client, &unsubscribe).out.device, unsubscribe);
-    flow.read(Side::Device, &answer(0xb0, true, 0, 2));
+    assert_eq!(flow.read(Sender::Client, &unsubscribe).out.device, unsubscribe);
+    flow.read(Sender::Device, &answer(0xb0, true, 0, 2));
     flow.client("82 0001 [] 'no/1' 00 'no/2' 00 'no/3' 00");
     assert!(says(&mut flow, HELD..HELD + 2));
     assert!(!says(&mut flow, HELD + 2..HELD + 3));
@@ -110,8 +110,8 @@ fn lists_in_packets_have_bounds() {
         };
         let mut flow = Flow::after(ClientIds::Bound, open);
         let most = filters(FILTERS);
-        assert_eq!(flow.read(Side::Client, &most).out.device, most);
-        let said = flow.read(Side::Client, &filters(FILTERS + 1));
+        assert_eq!(flow.read(Sender::Client, &most).out.device, most);
+        let said = flow.read(Sender::Client, &filters(FILTERS + 1));
         assert!(said.fault.is_some() && said.out.device.is_empty());
         assert_eq!(said.out.client, if five { wire("e0 97") } else { vec![] });
     }
@@ -126,8 +126,8 @@ fn lists_in_packets_have_bounds() {
     };
     let most = super::super::properties::MOST;
     let mut flow = Flow::after(ClientIds::Bound, OPEN5);
-    assert_eq!(flow.read(Side::Client, &publish(most)).out.device, publish(most));
-    let said = flow.read(Side::Client, &publish(most + 1));
+    assert_eq!(flow.read(Sender::Client, &publish(most)).out.device, publish(most));
+    let said = flow.read(Sender::Client, &publish(most + 1));
     assert_eq!((said.out.client, said.out.device), (wire("e0 97"), vec![]));
 }
 
@@ -156,7 +156,7 @@ fn a_long_subscribe_is_decided_in_turns_and_forwarded_whole() {
     let mut turn = |flow: &mut Flow, bytes: &[u8]| {
         turns.until = turns.asked + 300;
         let mut out = Out::default();
-        let read = flow.mqtt.read(Side::Client, bytes, &mut turns, &mut out).unwrap();
+        let read = flow.mqtt.read(Sender::Client, bytes, &mut turns, &mut out).unwrap();
         assert!(turns.asked <= turns.until, "a turn is no longer than it may be");
         (read, out)
     };

@@ -12,7 +12,7 @@ const C5: &str = "10 'MQTT' 05 02 003c [] 'user/alice:c'";
 fn the_first_packet_of_3_1_1() {
     check(
         || Flow::new(ClientIds::Bound),
-        Side::Client,
+        Sender::Client,
         &[
             ("plain", "10 'MQTT' 04 02 003c 'c'", Sent(C311)),
             (
@@ -104,7 +104,7 @@ fn the_first_packet_of_3_1_1() {
 fn the_first_packet_of_5() {
     check(
         || Flow::new(ClientIds::Bound),
-        Side::Client,
+        Sender::Client,
         &[
             ("plain", "10 'MQTT' 05 02 003c [] 'c'", Sent(C5)),
             ("topic aliases are not offered", "10 'MQTT' 05 02 003c [22 0010] 'c'", Sent(C5)),
@@ -209,17 +209,17 @@ fn identifiers_belong_to_their_subject() {
         (ClientIds::Off, "user/bob:c", true),
         (ClientIds::Off, "", false),
     ] {
-        let said = Flow::new(mode).says(Side::Client, &id(given));
+        let said = Flow::new(mode).says(Sender::Client, &id(given));
         let (sent, answered) = (wire(&id(given)), wire("20 00 02"));
         let expected = if accepted { (sent, vec![]) } else { (vec![], answered) };
         assert_eq!((said.out.device, said.out.client), expected, "{mode:?} {given:?}");
         assert_eq!(said.out.over.is_none(), accepted);
     }
-    let said = Flow::new(ClientIds::Strict).says(Side::Client, "10 'MQTT' 05 00 003c [] 'c'");
+    let said = Flow::new(ClientIds::Strict).says(Sender::Client, "10 'MQTT' 05 00 003c [] 'c'");
     assert_eq!(said.out.client, wire("20 00 85 []"));
     check(
         || Flow::new(ClientIds::Off),
-        Side::Client,
+        Sender::Client,
         &[
             ("nothing is put in", "10 'MQTT' 05 00 003c [] ''", Same),
             ("without a session", "10 'MQTT' 04 02 003c ''", Same),
@@ -240,7 +240,7 @@ fn connect_is_asked_first_then_the_will() {
     ] {
         let mut flow = Flow::new(ClientIds::Bound);
         flow.rules.refused = &["connect bus"];
-        let said = flow.says(Side::Client, &format!("{connect} ; c0"));
+        let said = flow.says(Sender::Client, &format!("{connect} ; c0"));
         assert_eq!(flow.rules.asked, ["connect bus"]);
         assert_eq!((said.out.device, said.out.client), (vec![], wire(answer)));
         assert_eq!((said.out.over, said.fault), (Some("connect-refused"), None));
@@ -254,7 +254,7 @@ fn connack_of_3_1_1() {
     let flow = || Flow::after(ClientIds::Bound, "> 10 'MQTT' 04 02 003c 'c'");
     check(
         flow,
-        Side::Device,
+        Sender::Device,
         &[
             ("accepted", "20 00 00", Same),
             ("with a session", "20 01 00", Same),
@@ -273,7 +273,7 @@ fn connack_of_3_1_1() {
     );
     check(
         || Flow::new(ClientIds::Bound),
-        Side::Device,
+        Sender::Device,
         &[("before CONNECT", "20 00 00", Ends(""))],
     );
 }
@@ -283,7 +283,7 @@ fn connack_of_5() {
     let flow = || Flow::after(ClientIds::Bound, "> 10 'MQTT' 05 02 003c [27 00000040] 'c'");
     check(
         flow,
-        Side::Device,
+        Sender::Device,
         &[
             ("accepted", "20 00 00 []", Same),
             ("with a session", "20 01 00 []", Same),

@@ -37,7 +37,7 @@ fn an_alias_is_resolved_before_it_is_asked_about() {
     let asked = ["a", "a", "b", "no", "no", "b", "no"].map(|topic| format!("publish bus/{topic}"));
     assert_eq!(flow.rules.asked, asked);
     // An alias beyond the 32 is never used, even for a permitted topic.
-    assert_eq!(flow.says(Side::Client, "30 'a' [23 0021]").out.client, wire("e0 94"));
+    assert_eq!(flow.says(Sender::Client, "30 'a' [23 0021]").out.client, wire("e0 94"));
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn an_alias_may_not_make_more_than_the_server_takes() {
     let mut flow = Flow::after(ClientIds::Bound, dialogue);
     let long = "30 '' [23 0001] 010203040506";
     assert_eq!(flow.client("30 '' [23 0001] 0102030405").0, wire("30 'aaaaaaaaaa' [] 0102030405"));
-    let said = flow.says(Side::Client, long);
+    let said = flow.says(Sender::Client, long);
     assert_eq!((said.out.device, said.out.client), both("", "e0 95"));
     assert!(said.fault.is_some());
 }
@@ -81,33 +81,33 @@ fn payloads_pass_in_pieces_and_answers_wait_for_their_end() {
     let mut flow = Flow::after(ClientIds::Bound, OPEN5);
     let long = wire("32 'a' 0001 [] 00*1000");
     let (head, rest) = long.split_at(11);
-    assert_eq!(flow.read(Side::Client, head).out.device, head);
-    assert_eq!(flow.read(Side::Client, &rest[..500]).out.device, &rest[..500]);
+    assert_eq!(flow.read(Sender::Client, head).out.device, head);
+    assert_eq!(flow.read(Sender::Client, &rest[..500]).out.device, &rest[..500]);
     // The gateway's packets for the server wait; the server's packets for the client do not.
     assert_eq!(flow.server("32 'no' 0002 [] ; 34 'no' 0003 []"), both("", ""));
     assert_eq!(flow.server("30 'b' [] 01"), both("", "30 'b' [] 01"));
-    let end = flow.read(Side::Client, &rest[500..]).out;
+    let end = flow.read(Sender::Client, &rest[500..]).out;
     let expected = [&rest[500..], &wire("40 0002 ; 50 0003")].concat();
     assert_eq!((end.device, end.client), (expected, vec![]));
     // The same in the other direction.
     let (head, rest) = long.split_at(20);
-    assert_eq!(flow.read(Side::Device, head).out.client, head);
+    assert_eq!(flow.read(Sender::Device, head).out.client, head);
     assert_eq!(flow.client("32 'no' 0004 [] ; 82 0005 [] 'no' 00"), both("c0", ""));
     // The client cannot be told the reason now.
-    let end = flow.read(Side::Device, rest).out;
+    let end = flow.read(Sender::Device, rest).out;
     assert_eq!(end.client, [rest, &wire("40 0004 87 ; 90 0005 [] 87")].concat());
     // Nothing of a refused message is forwarded, and the answer comes at its end.
     let refused = wire("32 'no' 0006 [] 00*1000");
     let (most, last) = refused.split_at(refused.len() - 1);
-    assert_eq!(flow.read(Side::Client, most).out, Out::default());
-    assert_eq!(flow.read(Side::Client, last).out.client, wire("40 0006 87"));
+    assert_eq!(flow.read(Sender::Client, most).out, Out::default());
+    assert_eq!(flow.read(Sender::Client, last).out.client, wire("40 0006 87"));
 }
 
 #[test]
 fn a_mistake_is_not_told_in_the_middle_of_a_packet() {
     let mut flow = Flow::after(ClientIds::Bound, OPEN5);
-    flow.read(Side::Device, &wire("30 'a' [] 00*100")[..50]);
-    let said = flow.says(Side::Client, "c1");
+    flow.read(Sender::Device, &wire("30 'a' [] 00*100")[..50]);
+    let said = flow.says(Sender::Client, "c1");
     assert!(said.fault.is_some());
     assert_eq!(said.out, Out::default());
 }
@@ -123,7 +123,7 @@ fn before_connack_answers_wait() {
     // A refused client does not get them.
     let mut flow = Flow::after(ClientIds::Bound, connect);
     flow.client(early);
-    assert_eq!(flow.says(Side::Device, "20 00 87 []").out.client, wire("20 00 87 []"));
+    assert_eq!(flow.says(Sender::Device, "20 00 87 []").out.client, wire("20 00 87 []"));
 }
 
 #[test]
@@ -131,16 +131,16 @@ fn after_the_end_nothing_is_read() {
     for open in [OPEN, OPEN5] {
         for end in ["e0", "c1", "20 00 00"] {
             let mut flow = Flow::after(ClientIds::Bound, open);
-            let said = flow.says(Side::Client, end);
+            let said = flow.says(Sender::Client, end);
             assert!(said.out.over.is_some() || said.fault.is_some());
-            for from in [Side::Client, Side::Device] {
+            for from in [Sender::Client, Sender::Device] {
                 let said = flow.says(from, "c0 ; d0 ; e0 ; 00 ; 36");
                 assert_eq!(said, Said { out: Out::default(), fault: None });
             }
         }
     }
     let mut flow = Flow::after(ClientIds::Bound, OPEN);
-    assert_eq!(flow.says(Side::Client, "e0 ; c0 ; c1").out.device, wire("e0"));
+    assert_eq!(flow.says(Sender::Client, "e0 ; c0 ; c1").out.device, wire("e0"));
 }
 
 #[test]
@@ -151,29 +151,29 @@ fn parting_asks_about_the_will() {
         let mut flow = Flow::after(ClientIds::Bound, open);
         assert_eq!(flow.parting(), b"", "it may be published");
         assert_eq!(flow.rules.asked, ["publish bus/w"]);
-        assert_eq!(flow.says(Side::Client, "c0").out, Out::default(), "it has parted");
+        assert_eq!(flow.says(Sender::Client, "c0").out, Out::default(), "it has parted");
         assert_eq!(flow.server("d0"), both("", "d0"), "what was underway still comes");
 
         let mut flow = Flow::after(ClientIds::Bound, open);
         flow.rules.refused = &["publish"];
         assert_eq!(flow.parting(), wire("e0"));
         assert_eq!(flow.parting(), b"", "once is enough");
-        assert_eq!(flow.says(Side::Device, "d0").out, Out::default(), "it has left");
+        assert_eq!(flow.says(Sender::Device, "d0").out, Out::default(), "it has left");
 
         let mut flow = Flow::after(ClientIds::Bound, open);
         flow.rules.refused = &["publish"];
-        flow.says(Side::Client, "e0");
+        flow.says(Sender::Client, "e0");
         assert_eq!(flow.parting(), b"", "the client has done it");
 
         // The same after a violation of the client.
         let mut flow = Flow::after(ClientIds::Bound, open);
         flow.rules.refused = &["publish"];
-        assert!(flow.says(Side::Client, "c1").fault.is_some());
+        assert!(flow.says(Sender::Client, "c1").fault.is_some());
         assert_eq!(flow.parting(), wire("e0"));
     }
     // No packet can be put inside another.
     let mut flow = Flow::after(ClientIds::Bound, with_will);
-    flow.read(Side::Client, &wire("30 'a' 00*100")[..50]);
+    flow.read(Sender::Client, &wire("30 'a' 00*100")[..50]);
     flow.rules.refused = &["publish"];
     assert_eq!(flow.parting(), b"");
     // Without a will, and before CONNECT and CONNACK.
@@ -188,11 +188,11 @@ fn parting_asks_about_the_will() {
     // A server that has ended the connection itself.
     let mut flow = Flow::after(ClientIds::Bound, "> 10 'MQTT' 04 06 003c 'c' 'w' 'x'");
     flow.rules.refused = &["publish"];
-    flow.says(Side::Device, "20 00 05");
+    flow.says(Sender::Device, "20 00 05");
     assert_eq!(flow.parting(), b"");
     let mut flow = Flow::after(ClientIds::Bound, with_will_5);
     flow.rules.refused = &["publish"];
-    flow.says(Side::Device, "e0 8b");
+    flow.says(Sender::Device, "e0 8b");
     assert_eq!(flow.parting(), b"");
 }
 
@@ -206,10 +206,10 @@ fn a_client_that_leaves_its_will_behind_is_asked_about_it() {
         ("e0 00 []", "e0 00 []", "e0 00 []"),
     ] {
         let mut flow = Flow::after(ClientIds::Bound, open);
-        assert_eq!(flow.says(Side::Client, leaving).out.device, wire(permitted));
+        assert_eq!(flow.says(Sender::Client, leaving).out.device, wire(permitted));
         let mut flow = Flow::after(ClientIds::Bound, open);
         flow.rules.refused = &["publish bus/w"];
-        assert_eq!(flow.says(Side::Client, leaving).out.device, wire(refused));
+        assert_eq!(flow.says(Sender::Client, leaving).out.device, wire(refused));
         assert_eq!(flow.parting(), b"");
     }
 }
@@ -236,7 +236,7 @@ fn a_packet_identifier_is_in_use_until_suback() {
     assert_eq!(flow.server("90 0002 01 ; 90 0001 00"), both("", "90 0002 8001 ; 90 0001 00"));
     flow.client("82 0001 'a' 00");
     flow.rules.asked.clear();
-    let said = flow.says(Side::Client, "82 0001 'a' 00");
+    let said = flow.says(Sender::Client, "82 0001 'a' 00");
     assert!(said.fault.is_some());
     assert_eq!((said.out, flow.rules.asked), (Out::default(), vec![]));
 }
@@ -245,11 +245,11 @@ fn a_packet_identifier_is_in_use_until_suback() {
 fn what_waits_for_the_end_of_a_packet_has_a_bound() {
     // The server goes on while the client is in the middle of a packet.
     let mut flow = Flow::after(ClientIds::Bound, OPEN);
-    flow.read(Side::Client, &wire("30 'a' 00*100")[..50]);
+    flow.read(Sender::Client, &wire("30 'a' 00*100")[..50]);
     let refused = wire("32 'no' 0001");
     let most = crate::mqtt::packet_queue::WAITING / 4;
     for _ in 0..most {
-        assert_eq!(flow.read(Side::Device, &refused), Said { out: Out::default(), fault: None });
+        assert_eq!(flow.read(Sender::Device, &refused), Said { out: Out::default(), fault: None });
     }
-    assert!(flow.read(Side::Device, &refused).fault.is_some());
+    assert!(flow.read(Sender::Device, &refused).fault.is_some());
 }

@@ -9,7 +9,7 @@ fn packets_of_3_1_1() {
     let flow = || Flow::after(ClientIds::Bound, "> 10 'MQTT' 04 02 003c 'c'\n< 20 00 00");
     check(
         flow,
-        Side::Client,
+        Sender::Client,
         &[
             ("QoS 0", "30 'a/b' 6869", Same),
             ("retained", "31 'a' 6869", Same),
@@ -109,7 +109,7 @@ fn packets_of_5() {
     };
     check(
         flow,
-        Side::Client,
+        Sender::Client,
         &[
             ("QoS 0", "30 'a/b' [] 6869", Same),
             ("QoS 2, again", "3c 'a' 0001 [] 6869", Same),
@@ -220,7 +220,7 @@ fn before_connack_a_mistake_is_told_by_one() {
     let flow = || Flow::after(ClientIds::Bound, "> 10 'MQTT' 05 02 003c [] 'c'");
     check(
         flow,
-        Side::Client,
+        Sender::Client,
         &[
             ("a client need not wait", "30 'a' [] 00", Same),
             ("a mistake", "30 '+' []", Ends("20 00 81 []")),
@@ -231,13 +231,13 @@ fn before_connack_a_mistake_is_told_by_one() {
     for (expiry, may) in [("11 00000000", false), ("11 00000001", true)] {
         let connect = format!("> 10 'MQTT' 05 02 003c [{expiry}] 'c'");
         let mut flow = Flow::after(ClientIds::Bound, &connect);
-        let said = flow.says(Side::Client, "e0 00 [11 00000005]");
+        let said = flow.says(Sender::Client, "e0 00 [11 00000005]");
         assert_eq!(said.fault.is_none(), may, "a session of {expiry} that is to last");
     }
     let flow = || Flow::after(ClientIds::Bound, "> 10 'MQTT' 05 02 003c [15 'm'] 'c'");
     check(
         flow,
-        Side::Client,
+        Sender::Client,
         &[
             ("who authenticates waits", "30 'a' [] 00", Ends("20 00 82 []")),
             ("PINGREQ", "c0", Ends("20 00 82 []")),

@@ -9,7 +9,7 @@ fn packets_of_3_1_1() {
     let flow = || Flow::after(ClientIds::Bound, "> 10 'MQTT' 04 02 003c 'c'\n< 20 00 00");
     check(
         flow,
-        Side::Device,
+        Sender::Device,
         &[
             ("QoS 0", "30 'a/b' 6869", Same),
             ("retained", "31 'a' 6869", Same),
@@ -56,7 +56,7 @@ fn packets_of_5() {
     };
     check(
         flow,
-        Side::Device,
+        Sender::Device,
         &[
             ("QoS 0", "30 'a/b' [] 6869", Same),
             ("several subscriptions", "32 'a' 0001 [0b 01 0b 02 26 'k' 'v'] 00", Same),
@@ -94,7 +94,7 @@ fn packets_of_5() {
     let dialogue = "> 10 'MQTT' 05 02 003c [15 'm'] 'c'";
     check(
         || Flow::after(ClientIds::Bound, dialogue),
-        Side::Device,
+        Sender::Device,
         &[
             ("AUTH before CONNACK", "f0 18 [15 'm' 16 'data']", Same),
             ("success is for CONNACK to say", "f0 00 [15 'm']", Ends("")),
@@ -105,7 +105,7 @@ fn packets_of_5() {
     let dialogue = "> 10 'MQTT' 05 02 003c [15 'm'] 'c'\n< 20 00 00 []\n> f0 19 [15 'm']";
     check(
         || Flow::after(ClientIds::Bound, dialogue),
-        Side::Device,
+        Sender::Device,
         &[
             ("to be continued", "f0 18 [15 'm' 16 'data']", Same),
             ("success", "f0 00 [15 'm']", Same),
@@ -127,7 +127,7 @@ fn suback_answers_what_was_asked() {
     use Expected::Sent;
     check(
         three("4", "82 0007 'a' 02 'no' 02 'b' 02 'no' 00"),
-        Side::Device,
+        Sender::Device,
         &[
             ("each has its place", "90 0007 02 01", Sent("90 0007 02 80 01 80")),
             ("the server refuses, too", "90 0007 80 00", Sent("90 0007 80 80 00 80")),
@@ -143,7 +143,7 @@ fn suback_answers_what_was_asked() {
     );
     check(
         three("4", "82 0007 'a' 02 'b' 02"),
-        Side::Device,
+        Sender::Device,
         &[
             ("as it came", "90 0007 02 80", Same),
             ("too few", "90 0007 02", Ends("")),
@@ -152,7 +152,7 @@ fn suback_answers_what_was_asked() {
     );
     check(
         three("5", "82 0007 [] 'no' 02 'a' 02 'b' 02"),
-        Side::Device,
+        Sender::Device,
         &[
             ("each has its place", "90 0007 [1f 'why'] 02 97", Sent("90 0007 [1f 'why'] 87 02 97")),
             ("a code that is none", "90 0007 [] 02 03", Ends("")),

@@ -32,10 +32,10 @@ fn packet(five: bool) -> impl Strategy<Value = String> {
 }
 
 /// The packets of both sides after a connection was made.
-fn dialogue() -> impl Strategy<Value = Vec<(Side, Vec<u8>)>> {
+fn dialogue() -> impl Strategy<Value = Vec<(Sender, Vec<u8>)>> {
     any::<bool>().prop_flat_map(|five| {
         let said = (any::<bool>(), packet(five)).prop_map(|(client, packet)| {
-            (if client { Side::Client } else { Side::Device }, wire(&packet))
+            (if client { Sender::Client } else { Sender::Device }, wire(&packet))
         });
         prop::collection::vec(said, 0..24).prop_map(move |mut said| {
             let (connect, connack) = if five {
@@ -43,16 +43,16 @@ fn dialogue() -> impl Strategy<Value = Vec<(Side, Vec<u8>)>> {
             } else {
                 ("10 'MQTT' 04 06 003c 'c' 'w' 'x'", "20 00 00")
             };
-            said.insert(0, (Side::Client, wire(connect)));
+            said.insert(0, (Sender::Client, wire(connect)));
             // A client need not wait for it.
-            said.insert(said.len().min(1 + usize::from(five)), (Side::Device, wire(connack)));
+            said.insert(said.len().min(1 + usize::from(five)), (Sender::Device, wire(connack)));
             said
         })
     })
 }
 
 /// Splits the bytes of each side into pieces; the order of the sides stays.
-fn cut<'d>(said: &'d [(Side, Vec<u8>)], cuts: &[usize]) -> Vec<(Side, &'d [u8])> {
+fn cut<'d>(said: &'d [(Sender, Vec<u8>)], cuts: &[usize]) -> Vec<(Sender, &'d [u8])> {
     let (mut pieces, mut cuts) = (Vec::new(), cuts.iter().cycle());
     for (from, packets) in said {
         let mut rest = packets.as_slice();

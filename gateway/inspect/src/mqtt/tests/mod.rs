@@ -12,7 +12,7 @@ use doorward_model::{Action, ClientIds, MqttOptions, Name, Path, ResponseTopics}
 
 use super::Mqtt;
 use super::fuzzing::wire;
-use crate::machine::{Fault, Judge, Machine as _, Out, Side};
+use crate::machine::{Fault, Judge, Machine as _, Out, Sender};
 
 /// A judge that permits everything except paths with these beginnings, such as `publish bus/no`.
 struct Rules {
@@ -77,7 +77,7 @@ impl Flow {
         let flow = &mut self;
         for line in dialogue.lines().map(str::trim) {
             let (from, packets) = line.split_at(1);
-            let side = if from == ">" { Side::Client } else { Side::Device };
+            let side = if from == ">" { Sender::Client } else { Sender::Device };
             let said = flow.says(side, packets);
             assert_eq!((said.fault, said.out.over), (None, None), "{line}");
         }
@@ -85,26 +85,26 @@ impl Flow {
         self
     }
 
-    fn read(&mut self, from: Side, bytes: &[u8]) -> Said {
+    fn read(&mut self, from: Sender, bytes: &[u8]) -> Said {
         let mut out = Out::default();
         let fault = self.mqtt.read(from, bytes, &mut self.rules, &mut out).err();
         Said { out, fault }
     }
 
-    fn says(&mut self, from: Side, packets: &str) -> Said {
+    fn says(&mut self, from: Sender, packets: &str) -> Said {
         self.read(from, &wire(packets))
     }
 
     /// Sends packets of the client. Returns the bytes for the server and for the client.
     fn client(&mut self, packets: &str) -> (Vec<u8>, Vec<u8>) {
-        let said = self.says(Side::Client, packets);
+        let said = self.says(Sender::Client, packets);
         assert_eq!((said.fault, said.out.over), (None, None), "{packets}");
         (said.out.device, said.out.client)
     }
 
     /// Sends packets of the server. Returns the same.
     fn server(&mut self, packets: &str) -> (Vec<u8>, Vec<u8>) {
-        let said = self.says(Side::Device, packets);
+        let said = self.says(Sender::Device, packets);
         assert_eq!((said.fault, said.out.over), (None, None), "{packets}");
         (said.out.device, said.out.client)
     }
@@ -139,7 +139,7 @@ enum Expected {
 }
 
 /// Gives each input of that side to a flow of its own.
-fn check(flow: impl Fn() -> Flow, from: Side, rows: &[(&str, &str, Expected)]) {
+fn check(flow: impl Fn() -> Flow, from: Sender, rows: &[(&str, &str, Expected)]) {
     use Expected as E;
     for (name, input, expected) in rows {
         let bytes = wire(input);
@@ -150,15 +150,17 @@ fn check(flow: impl Fn() -> Flow, from: Side, rows: &[(&str, &str, Expected)]) {
             "{name}"
         );
         let (on, back) = match from {
-            Side::Client => (&out.device, &out.client),
-            Side::Device => (&out.client, &out.device),
+            Sender::Client => (&out.device, &out.client),
+            Sender::Device => (&out.client, &out.device),
         };
         let (sent, answered) = match expected {
             E::Same | E::Last => (bytes, vec![]),
             E::Sent(packets) => (wire(packets), vec![]),
             E::Answered(packets) => (vec![], wire(packets)),
             E::Refused(packets) => (wire("c0"), wire(packets)),
-            E::Over(packets) | E::Ends(packets) if from == Side::Client => (vec![], wire(packets)),
+            E::Over(packets) | E::Ends(packets) if from == Sender::Client => {
+                (vec![], wire(packets))
+            }
             E::Over(packets) | E::Ends(packets) => (wire(packets), vec![]),
             E::Nothing => (vec![], vec![]),
         };
@@ -168,14 +170,14 @@ fn check(flow: impl Fn() -> Flow, from: Side, rows: &[(&str, &str, Expected)]) {
         let over = match expected {
             E::Last | E::Over(_) => true,
             // The client was told the reason.
-            E::Ends(packets) => from == Side::Client && !packets.is_empty(),
+            E::Ends(packets) => from == Sender::Client && !packets.is_empty(),
             _ => false,
         };
         assert_eq!(out.over.is_some(), over, "{name}");
     }
 }
 
-fn byte_by_byte(flow: &mut Flow, from: Side, bytes: &[u8]) -> Said {
+fn byte_by_byte(flow: &mut Flow, from: Sender, bytes: &[u8]) -> Said {
     let mut said = Said { out: Out::default(), fault: None };
     for byte in bytes.chunks(1) {
         let Said { out, fault } = flow.read(from, byte);

@@ -16,7 +16,7 @@ fn joined(response: ResponseTopics) -> Flow {
 fn a_message_names_where_it_is_answered_only_with_a_right_there() {
     check(
         || joined(ResponseTopics::Either),
-        Side::Client,
+        Sender::Client,
         &[
             ("one may subscribe", "32 'a' 0001 [08 'heard'] 00", Same),
             ("one may publish", "32 'a' 0001 [08 'said'] 00", Same),
@@ -33,7 +33,7 @@ fn a_message_names_where_it_is_answered_only_with_a_right_there() {
     );
     check(
         || joined(ResponseTopics::Publish),
-        Side::Client,
+        Sender::Client,
         &[
             ("one may subscribe", "32 'a' 0001 [08 'heard'] 00", Refused("40 0001 87")),
             ("one may publish", "32 'a' 0001 [08 'said'] 00", Same),
@@ -42,7 +42,7 @@ fn a_message_names_where_it_is_answered_only_with_a_right_there() {
     );
     check(
         || joined(ResponseTopics::Off),
-        Side::Client,
+        Sender::Client,
         &[
             ("one may do both", "32 'a' 0001 [08 'a'] 00", Refused("40 0001 87")),
             ("at QoS 0", "30 'a' [08 'a'] 00", Refused("")),
@@ -64,7 +64,7 @@ fn a_will_does_so_too_when_it_is_left_and_when_it_is_due() {
     ] {
         let expected = if permitted { Same } else { Over("20 00 87 []") };
         let said = connect(topic);
-        check(|| Flow::with(options(rule)), Side::Client, &[(topic, &said, expected)]);
+        check(|| Flow::with(options(rule)), Sender::Client, &[(topic, &said, expected)]);
     }
     // Its right on the topic has ended meanwhile.
     let mut flow = Flow::with(options(ResponseTopics::Either));

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 use doorward_local::telnet::{ClientEvent, IAC, ServerEvent, TelnetClient, TelnetServer, escape};
-use doorward_local::{Answer, InForce};
+use doorward_local::{InForce, LineAnswer};
 use doorward_model::LineSettings;
 use doorward_wire::fuzzing::{Feed, pieces};
 
@@ -39,7 +39,7 @@ pub fn telnet(bytes: &[u8]) {
                 );
                 let in_force = InForce::new(LineSettings::default()).with(request);
                 let answer = request.told(&in_force);
-                let said = TelnetServer::answer(Answer::Done(answer));
+                let said = TelnetServer::answer(LineAnswer::Done(answer));
                 assert!(said.len() <= WORD);
                 assert_eq!(TelnetClient::default().receive(&said), [ClientEvent::Done(answer)]);
             }
@@ -60,7 +60,7 @@ pub fn telnet(bytes: &[u8]) {
                 assert!(!heard.iter().any(|one| matches!(one, ServerEvent::Data(_))), "{bytes:?}");
             }
             ClientEvent::Modem(modem) => {
-                let said = TelnetServer::answer(Answer::Modem(modem.notice(modem)));
+                let said = TelnetServer::answer(LineAnswer::Modem(modem.notice(modem)));
                 assert_eq!(TelnetClient::default().receive(&said), [ClientEvent::Modem(modem)]);
             }
             ClientEvent::Done(_) | ClientEvent::Suspend(_) | ClientEvent::Mark => {}

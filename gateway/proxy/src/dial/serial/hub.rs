@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use doorward_local::{Answer, InForce, LineRequest, Modem, Purge};
+use doorward_local::{InForce, LineAnswer, LineRequest, Modem, Purge};
 use doorward_model::LineSettings;
 
 use super::hub_state::{HubCommand, HubState, SeatEnd, SeatState, wake};
@@ -150,14 +150,14 @@ impl Hub {
     pub(super) fn inform(&self, id: u64, request: LineRequest) {
         let mut state = self.lock();
         let (in_force, modem) = (state.in_force, state.modem);
-        state.answer(id, Answer::Done(request.told(&in_force)));
+        state.answer(id, LineAnswer::Done(request.told(&in_force)));
         if let LineRequest::Modem(mask) = request {
             if let Some(seat) = state.seats.get_mut(&id) {
                 seat.mask = mask;
             }
             if mask != 0 {
                 // The first notice gives the current state.
-                state.answer(id, Answer::Modem(modem.notice(modem)));
+                state.answer(id, LineAnswer::Modem(modem.notice(modem)));
             }
         }
         wake(&mut state.runner);
@@ -176,7 +176,7 @@ impl Hub {
                 matches!(command, HubCommand::Write { .. } | HubCommand::Drain)
             });
         }
-        state.answer(id, Answer::Done(LineRequest::Purge(purge)));
+        state.answer(id, LineAnswer::Done(LineRequest::Purge(purge)));
         wake(&mut state.runner);
     }
 
@@ -187,7 +187,7 @@ impl Hub {
         cx: &mut Context<'_>,
         id: u64,
         wanted: bool,
-        take: impl FnOnce(&mut VecDeque<Answer>, &mut VecDeque<u8>),
+        take: impl FnOnce(&mut VecDeque<LineAnswer>, &mut VecDeque<u8>),
     ) -> Poll<io::Result<()>> {
         let mut state = self.lock();
         if let Some(error) = state.error(id) {
@@ -239,7 +239,7 @@ impl Hub {
         let ids: Vec<u64> =
             state.seats.iter().filter(|(_, seat)| is_notified(seat)).map(|(id, _)| *id).collect();
         for id in ids {
-            state.answer(id, Answer::Modem(notice));
+            state.answer(id, LineAnswer::Modem(notice));
         }
     }
 

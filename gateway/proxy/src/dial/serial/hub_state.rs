@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::task::Waker;
 
-use doorward_local::{Answer, InForce, LineRequest, Modem};
+use doorward_local::{InForce, LineAnswer, LineRequest, Modem};
 
 use super::hub::MAX_REQUESTS;
 
@@ -34,7 +34,7 @@ pub(super) struct HubState {
 pub(super) struct SeatState {
     pub(super) reads: bool,
     pub(super) data: VecDeque<u8>,
-    pub(super) answers: VecDeque<Answer>,
+    pub(super) answers: VecDeque<LineAnswer>,
     /// The changes of the modem lines that the seat asked to be notified of.
     pub(super) mask: u8,
     pub(super) reader: Option<Waker>,
@@ -86,9 +86,9 @@ impl HubState {
         self.seats.values().any(|seat| seat.mask != 0)
     }
 
-    pub(super) fn answer(&mut self, id: u64, answer: Answer) {
+    pub(super) fn answer(&mut self, id: u64, answer: LineAnswer) {
         if let Some(seat) = self.seats.get_mut(&id).filter(|seat| seat.end.is_none()) {
-            if matches!(answer, Answer::Modem(_)) && seat.answers.len() >= MAX_REQUESTS {
+            if matches!(answer, LineAnswer::Modem(_)) && seat.answers.len() >= MAX_REQUESTS {
                 // The notices that it has not read are out of date, too.
                 return;
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use doorward_local::{Answer, InForce, Line, LineRequest, Purge, Watch};
+use doorward_local::{InForce, Line, LineAnswer, LineRequest, Purge, Watch};
 use tokio::io::ReadBuf;
 use tokio::time::{Sleep, sleep, timeout};
 
@@ -134,7 +134,7 @@ impl<L: Line> Runner<L> {
                 state.in_force = self.line.in_force();
                 let told = request.told(&state.in_force);
                 state.command_done();
-                state.answer(seat, Answer::Done(told));
+                state.answer(seat, LineAnswer::Done(told));
             }
             Some((_, HubCommand::Drain)) => {
                 // The line completes a request, also one that changes nothing, after everything

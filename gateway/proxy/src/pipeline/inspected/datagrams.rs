@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use doorward_inspect::coap::Coap;
-use doorward_inspect::{Out, Side};
+use doorward_inspect::{Out, Sender};
 use doorward_session::{Cause, CutNotice};
-use doorward_wire::{Datagrams, LARGEST_DATAGRAM, Why};
+use doorward_wire::{FlowDatagrams, LARGEST_DATAGRAM, Why};
 use tokio::io::ReadBuf;
 use tokio::time::{sleep, sleep_until};
 
@@ -28,7 +28,7 @@ pub(super) async fn exchange(
     means: &Means,
     approached: Approached,
     machine: Coap,
-    client: Box<Datagrams>,
+    client: Box<FlowDatagrams>,
     notice: CutNotice,
 ) -> Option<Ended> {
     let operations = Operations::new(means, &approached);
@@ -53,7 +53,7 @@ pub(super) async fn exchange(
     };
     let Dialed { backend, address, lease, ending, .. } = dialed;
     let end = match backend {
-        DialedBackend::Datagrams(mut device) => {
+        DialedBackend::FlowDatagrams(mut device) => {
             let first = std::mem::take(&mut flow.out.device);
             lease.moved_up(first.len());
             device.send(&first);
@@ -85,7 +85,7 @@ const GLANCE: Duration = Duration::from_secs(1);
 struct Flow<'a> {
     machine: Coap,
     operations: Operations<'a>,
-    client: Box<Datagrams>,
+    client: Box<FlowDatagrams>,
     out: Out,
     buffer: Vec<u8>,
 }
@@ -98,7 +98,7 @@ enum Stop {
 
 enum Next {
     /// A datagram of that length, from that side, is in the buffer.
-    Datagram(Side, usize),
+    Datagram(Sender, usize),
     /// Observations may no longer be permitted.
     Recheck,
     Settle,
@@ -168,7 +168,7 @@ impl Flow<'_> {
                         return match operations.admitted() {
                             Some(granted) => Stop::Admitted(granted),
                             // Without a permitted message there is nothing for the device.
-                            None => Stop::Ended(RelayEnd::Client),
+                            None => Stop::Ended(RelayEnd::ClientEnd),
                         };
                     }
                     operations.nothing_forwarded();
@@ -203,7 +203,7 @@ impl Flow<'_> {
             match device.poll_receive(cx, &mut into) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(true)) => {
-                    return Poll::Ready(Next::Datagram(Side::Device, into.filled().len()));
+                    return Poll::Ready(Next::Datagram(Sender::Device, into.filled().len()));
                 }
                 Poll::Ready(Ok(false)) => return Poll::Ready(Next::End(RelayEnd::Complete)),
                 Poll::Ready(Err(error)) => {
@@ -214,7 +214,7 @@ impl Flow<'_> {
         }
         match self.client.poll_receive(cx) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Err(_)) => Poll::Ready(Next::End(RelayEnd::Client)),
+            Poll::Ready(Err(_)) => Poll::Ready(Next::End(RelayEnd::ClientEnd)),
             Poll::Ready(Ok(None)) => Poll::Ready(Next::End(RelayEnd::Complete)),
             Poll::Ready(Ok(Some(datagram))) => {
                 let length = datagram.len().min(self.buffer.len());
@@ -223,7 +223,7 @@ impl Flow<'_> {
                 {
                     buffer.copy_from_slice(bytes);
                 }
-                Poll::Ready(Next::Datagram(Side::Client, length))
+                Poll::Ready(Next::Datagram(Sender::ClientEnd, length))
             }
         }
     }

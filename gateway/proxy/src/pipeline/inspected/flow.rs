@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use doorward_inspect::{Fault, Machine, Out, Progress, Side};
+use doorward_inspect::{Fault, Machine, Out, Progress, Sender};
 use doorward_policies::Outcome;
 use doorward_session::{Cause, Wire};
 use doorward_wire::Why;
@@ -88,7 +88,7 @@ struct Flow<'a> {
     up: Lane,
     down: Lane,
     /// Which side is polled first in the next round.
-    turn: Side,
+    turn: Sender,
     /// The sides of which the machine had not read everything when its turn was over.
     unread: Unread,
     /// The device accepts no more bytes. What it still sends is delivered.
@@ -105,10 +105,10 @@ struct Unread {
 }
 
 impl Unread {
-    fn by(&mut self, side: Side) -> &mut bool {
+    fn by(&mut self, side: Sender) -> &mut bool {
         match side {
-            Side::Client => &mut self.client,
-            Side::Device => &mut self.device,
+            Sender::ClientEnd => &mut self.client,
+            Sender::Device => &mut self.device,
         }
     }
 }
@@ -126,8 +126,8 @@ enum Stop {
 }
 
 enum Next {
-    Read(Side),
-    End(Side),
+    Read(Sender),
+    End(Sender),
     Settle,
     Stop(Stop),
 }
@@ -135,7 +135,7 @@ enum Next {
 impl<'a> Flow<'a> {
     fn new(machine: Box<dyn Machine>, operations: Operations<'a>, wire: Box<dyn Wire>) -> Self {
         let (up, down) = (Lane::default(), Lane::default());
-        let (out, turn, unread) = (Out::default(), Side::Client, Unread::default());
+        let (out, turn, unread) = (Out::default(), Sender::ClientEnd, Unread::default());
         let (device_closed, fault) = (false, None);
         Self { machine, operations, wire, out, up, down, turn, unread, device_closed, fault }
     }
@@ -167,13 +167,13 @@ impl<'a> Flow<'a> {
             match next.await {
                 Next::Stop(stop) => return stop,
                 Next::Settle => self.operations.settle(),
-                Next::End(Side::Client) => {
+                Next::End(Sender::ClientEnd) => {
                     if device.is_some() {
                         self.machine.parting(&mut self.operations, &mut self.out);
                     }
                     self.up.ending = true;
                 }
-                Next::End(Side::Device) => self.down.ending = true,
+                Next::End(Sender::Device) => self.down.ending = true,
                 Next::Read(side) => {
                     let read = self.read(side, device.as_mut().map(|(backend, _)| &mut **backend));
                     if let Err(stop) = read.await {
@@ -183,7 +183,7 @@ impl<'a> Flow<'a> {
                         // Without a permitted message there is nothing for the device.
                         return match self.operations.admitted() {
                             Some(granted) => Stop::Admitted(granted),
-                            None => Stop::Ended(RelayEnd::Client),
+                            None => Stop::Ended(RelayEnd::ClientEnd),
                         };
                     }
                     self.operations.nothing_forwarded();
@@ -209,7 +209,7 @@ impl<'a> Flow<'a> {
         });
         if let Poll::Ready(Err(error)) = down {
             tracing::trace!(%error, "a client accepts no more bytes");
-            return Poll::Ready(Next::Stop(Stop::Ended(RelayEnd::Client)));
+            return Poll::Ready(Next::Stop(Stop::Ended(RelayEnd::ClientEnd)));
         }
         let up = match device {
             Some((backend, lease)) if !self.device_closed => {
@@ -241,15 +241,17 @@ impl<'a> Flow<'a> {
         self.turn = other(turn);
         for side in [turn, other(turn)] {
             let filled = match side {
-                Side::Client if self.up.ending || self.device_closed || !self.has_room(WAITING) => {
+                Sender::ClientEnd
+                    if self.up.ending || self.device_closed || !self.has_room(WAITING) =>
+                {
                     continue;
                 }
-                Side::Device if self.down.ending => continue,
+                Sender::Device if self.down.ending => continue,
                 // A device that does not read may be waiting until its own bytes are read.
-                Side::Device if !self.has_room(4 * WAITING) => continue,
+                Sender::Device if !self.has_room(4 * WAITING) => continue,
                 side if *self.unread.by(side) => Poll::Ready(Ok(true)),
-                Side::Client => fill(cx, Pin::new(&mut self.wire)),
-                Side::Device => match device {
+                Sender::ClientEnd => fill(cx, Pin::new(&mut self.wire)),
+                Sender::Device => match device {
                     Some((backend, _)) => fill(cx, Pin::new(&mut **backend)),
                     None => continue,
                 },
@@ -261,9 +263,9 @@ impl<'a> Flow<'a> {
                 Poll::Ready(Err(error)) => {
                     tracing::trace!(?side, %error, "a flow broke off");
                     let end = match side {
-                        Side::Client if self.down.ended => RelayEnd::ClientLeft,
-                        Side::Client => RelayEnd::Client,
-                        Side::Device => RelayEnd::Backend,
+                        Sender::ClientEnd if self.down.ended => RelayEnd::ClientLeft,
+                        Sender::ClientEnd => RelayEnd::ClientEnd,
+                        Sender::Device => RelayEnd::Backend,
                     };
                     return Poll::Ready(Next::Stop(Stop::Ended(end)));
                 }
@@ -280,18 +282,18 @@ impl<'a> Flow<'a> {
     /// Lets the machine read the bytes that a side has sent.
     async fn read(
         &mut self,
-        side: Side,
+        side: Sender,
         device: Option<&mut BackendConnection>,
     ) -> Result<(), Stop> {
         let Self { machine, operations, wire, out, fault, unread, .. } = self;
         let source: &mut (dyn AsyncBufRead + Send + Unpin) = match (side, device) {
-            (Side::Client, _) => wire,
-            (Side::Device, Some(backend)) => backend,
-            (Side::Device, None) => return Ok(()),
+            (Sender::ClientEnd, _) => wire,
+            (Sender::Device, Some(backend)) => backend,
+            (Sender::Device, None) => return Ok(()),
         };
         let broken = || match side {
-            Side::Client => Stop::Ended(RelayEnd::Client),
-            Side::Device => Stop::Ended(RelayEnd::Backend),
+            Sender::ClientEnd => Stop::Ended(RelayEnd::ClientEnd),
+            Sender::Device => Stop::Ended(RelayEnd::Backend),
         };
         // A machine in the middle of a message continues without new bytes, which may be long in
         // coming.
@@ -368,10 +370,10 @@ impl<'a> Flow<'a> {
     }
 }
 
-fn other(side: Side) -> Side {
+fn other(side: Sender) -> Sender {
     match side {
-        Side::Client => Side::Device,
-        Side::Device => Side::Client,
+        Sender::ClientEnd => Sender::Device,
+        Sender::Device => Sender::ClientEnd,
     }
 }
 
@@ -391,10 +393,10 @@ impl Stop {
                 (outcome, reason, None)
             }
             Self::Over(why) => (Outcome::Done, why, None),
-            Self::Fault(Fault { by: Side::Client, what }) => {
+            Self::Fault(Fault { by: Sender::ClientEnd, what }) => {
                 (Outcome::Failed, "client-broke-protocol", Some(what))
             }
-            Self::Fault(Fault { by: Side::Device, what }) => {
+            Self::Fault(Fault { by: Sender::Device, what }) => {
                 (Outcome::Failed, "device-broke-protocol", Some(what))
             }
             Self::Admitted(_) => (Outcome::Abandoned, "abandoned", None),

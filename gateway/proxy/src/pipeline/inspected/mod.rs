@@ -23,21 +23,23 @@ pub use http::Rates;
 use super::Means;
 use super::approach::Approached;
 use super::record::Ended;
-use super::relay::Client;
+use super::relay::ClientEnd;
 
 /// How long a client may stay without a permitted operation.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Serves a flow from its first message to its end. Returns `None` if nothing was ever permitted.
-pub async fn inspect(means: &Means, approached: Approached, client: Client) -> Option<Ended> {
+pub async fn inspect(means: &Means, approached: Approached, client: ClientEnd) -> Option<Ended> {
     let interface = &approached.interface;
     match (&approached.inspected.spoken, client) {
-        (Inspection::Modbus(_), Client::Stream(wire)) => {
+        (Inspection::Modbus(_), ClientEnd::Stream(wire)) => {
             let machine = Box::new(Tcp::new(interface));
             flow::stream(means, approached, machine, wire).await
         }
-        (Inspection::Http(_), Client::Stream(wire)) => http::serve(means, approached, wire).await,
-        (Inspection::Mqtt(options), Client::Stream(wire)) => {
+        (Inspection::Http(_), ClientEnd::Stream(wire)) => {
+            http::serve(means, approached, wire).await
+        }
+        (Inspection::Mqtt(options), ClientEnd::Stream(wire)) => {
             let Some(fresh) = means.leases.nonce() else {
                 wire.cut(Why::Stopping);
                 return None;
@@ -47,7 +49,7 @@ pub async fn inspect(means: &Means, approached: Approached, client: Client) -> O
             let machine = Box::new(Mqtt::new(interface, &subject, *options, fresh));
             flow::stream(means, approached, machine, wire).await
         }
-        (Inspection::Coap, Client::Datagrams(client, notice)) => {
+        (Inspection::Coap, ClientEnd::Datagrams(client, notice)) => {
             let Some(seed) = means.leases.nonce() else {
                 client.close(Why::Stopping);
                 return None;
@@ -56,13 +58,13 @@ pub async fn inspect(means: &Means, approached: Approached, client: Client) -> O
             datagrams::exchange(means, approached, machine, client, notice).await
         }
         // The flow is of another kind than the protocol.
-        (Inspection::Coap, Client::Stream(wire)) => {
+        (Inspection::Coap, ClientEnd::Stream(wire)) => {
             wire.cut(Why::Wrong);
             None
         }
         (
             Inspection::Modbus(_) | Inspection::Http(_) | Inspection::Mqtt(_),
-            Client::Datagrams(client, _),
+            ClientEnd::Datagrams(client, _),
         ) => {
             client.close(Why::Wrong);
             None

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 
 use super::answer::bad_gateway;
 use super::download::Download;
-use super::flow::{HttpFlow, PermittedRequest};
+use super::flow::{AdmittedRequest, HttpFlow};
 use super::http1::Running;
 use super::pool::HttpConnection;
 use super::request_name::RequestName;
@@ -35,11 +35,11 @@ pub(super) type RequestAborted = io::Error;
 /// Forwards a request, and returns the response for the client.
 pub(super) async fn exchange(
     flow: &Arc<HttpFlow>,
-    permitted: PermittedRequest,
+    permitted: AdmittedRequest,
     source: RequestContent,
     running: Option<Running>,
 ) -> Result<BackendAnswer, RequestAborted> {
-    let PermittedRequest { mut head, forwarded, lease, asked, connection } = permitted;
+    let AdmittedRequest { mut head, forwarded, lease, asked, connection } = permitted;
     announce(&mut head.headers, trailer_names(&head.extensions));
     let has_content = !source.is_end_stream();
     let counted = flow.admitted().and_then(|admitted| lease.apart_from(&admitted.lease));

@@ -57,7 +57,7 @@ pub(super) struct Admitted {
 }
 
 /// A request that may be forwarded.
-pub(super) struct PermittedRequest {
+pub(super) struct AdmittedRequest {
     pub(super) head: Parts,
     pub(super) forwarded: Forwarded,
     /// The lease of the request.
@@ -160,7 +160,7 @@ impl HttpFlow {
         head: Parts,
         extended: Option<Extended<'_>>,
         content: bool,
-    ) -> Result<PermittedRequest, Response<Payload>> {
+    ) -> Result<AdmittedRequest, Response<Payload>> {
         let (target, query) =
             (head.uri.path().to_owned(), recorded(head.uri.query(), &self.options));
         let (decided, records, has_had_its_turn) = {
@@ -198,7 +198,7 @@ impl HttpFlow {
             }
         };
         let (head, forwarded) = self.door.forward(permitted);
-        Ok(PermittedRequest { head, forwarded, lease, asked, connection })
+        Ok(AdmittedRequest { head, forwarded, lease, asked, connection })
     }
 
     /// Returns the response to a refused request.

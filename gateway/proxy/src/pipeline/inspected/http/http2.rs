@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::exchange::{Announced, BackendAnswer, exchange};
-use super::flow::{HttpFlow, PermittedRequest};
+use super::flow::{AdmittedRequest, HttpFlow};
 use super::preface::ClientStream;
 use super::upload::RequestContent;
 use super::{HEAD, HEAD_TIME, PARTING};
@@ -70,7 +70,7 @@ async fn accept(flow: &Arc<HttpFlow>, wire: ClientStream, streams: &mut JoinSet<
         .enable_connect_protocol();
     let handshake = builder.handshake::<_, Bytes>(Paced::new(wire));
     let Ok(Ok(mut connection)) = timeout(HEAD_TIME, handshake).await else {
-        return RelayEnd::Client;
+        return RelayEnd::ClientEnd;
     };
     let mut since = Instant::now();
     loop {
@@ -100,7 +100,7 @@ async fn accept(flow: &Arc<HttpFlow>, wire: ClientStream, streams: &mut JoinSet<
             }
             Some(Err(error)) => {
                 tracing::debug!(%error, "an HTTP/2 connection broke off");
-                return RelayEnd::Client;
+                return RelayEnd::ClientEnd;
             }
             None => return RelayEnd::Complete,
         }
@@ -163,7 +163,7 @@ impl RequestStream {
 /// The other streams, and so the flow, go on.
 async fn run(
     flow: &Arc<HttpFlow>,
-    permitted: PermittedRequest,
+    permitted: AdmittedRequest,
     source: RequestContent,
     tunnel: Option<RecvStream>,
     respond: SendResponse<Bytes>,
@@ -178,7 +178,7 @@ async fn run(
 /// Answers a request. Returns whether it came to an end of its own.
 async fn answer(
     flow: &Arc<HttpFlow>,
-    permitted: PermittedRequest,
+    permitted: AdmittedRequest,
     source: RequestContent,
     tunnel: Option<RecvStream>,
     mut respond: SendResponse<Bytes>,

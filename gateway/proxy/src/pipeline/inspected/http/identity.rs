@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 use crate::problem::not_vouched;
-use crate::vouch::{Asker, NotVouched, Vouch, Vouched};
+use crate::vouch::{IdentifiedAsker, NotVouched, Vouch, Vouched};
 
 /// How long a statement must still be valid when it is sent. The backend's clock may be ahead, and
 /// a request takes a while.
@@ -73,7 +73,7 @@ impl IdentityField {
         }
         let Self { subject, door, flow, .. } = self;
         let Vouched { words, until } =
-            self.vouch.vouch(&Asker { subject, door, flow: *flow }, now)?;
+            self.vouch.vouch(&IdentifiedAsker { subject, door, flow: *flow }, now)?;
         let value = HeaderValue::from_maybe_shared(bytes::Bytes::from(words));
         let mut value = value.map_err(|_| NotVouched("it is no valid header value".to_owned()))?;
         // For a minute the statement stands for its subject at that backend, so it must not be
@@ -95,7 +95,11 @@ mod tests {
     struct Counting(AtomicUsize);
 
     impl Vouch for Counting {
-        fn vouch(&self, asker: &Asker<'_>, now: Timestamp) -> Result<Vouched, NotVouched> {
+        fn vouch(
+            &self,
+            asker: &IdentifiedAsker<'_>,
+            now: Timestamp,
+        ) -> Result<Vouched, NotVouched> {
             let count = self.0.fetch_add(1, Ordering::SeqCst);
             if count == 3 {
                 return Err(NotVouched("the key is gone".to_owned()));
@@ -141,7 +145,11 @@ mod tests {
     fn words_that_would_be_two_headers_are_not_told() {
         struct Two;
         impl Vouch for Two {
-            fn vouch(&self, _: &Asker<'_>, now: Timestamp) -> Result<Vouched, NotVouched> {
+            fn vouch(
+                &self,
+                _: &IdentifiedAsker<'_>,
+                now: Timestamp,
+            ) -> Result<Vouched, NotVouched> {
                 Ok(Vouched { words: "a\r\nX: b".to_owned(), until: now })
             }
         }
