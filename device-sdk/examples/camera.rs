@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use doorward_model::Clock;
 use doorward_sdk::{
-    Asked, Client, Collector, Handler, IdentityDir, Incoming, Kind, Report, Settings, Value, enrol,
+    Asked, Client, Collector, FlowKind, Handler, IdentityDir, Incoming, Report, Settings, Value,
+    enrol,
 };
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -87,7 +88,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let camera = Arc::new(Camera::default());
     let client = Client::start(dir, Settings::new(Arc::new(SystemClock)))?;
     client.report(Arc::clone(&camera) as Arc<dyn Collector>, Duration::from_secs(3600));
-    let _offered = client.offer("picture".parse()?, Kind::Stream, camera)?;
+    let _offered = client.offer("picture".parse()?, FlowKind::Stream, camera)?;
     let mut status = client.status();
     while status.changed().await.is_ok() {
         let now = status.borrow_and_update().clone();

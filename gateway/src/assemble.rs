@@ -1,4 +1,4 @@
-//! The one place where the rooms are wired together.
+//! Connects the rooms to a gateway.
 
 mod found;
 mod reset_key;
@@ -33,11 +33,11 @@ use crate::failure::CommandFailure;
 use crate::host;
 use crate::supervise::{CertificateNames, ServerCertificates};
 
-use self::vouch::Signed;
+use self::vouch::AssertionSigner;
 
 pub(crate) use found::import;
 
-/// A gateway that has been put together and is about to serve.
+/// An assembled gateway that does not serve yet.
 pub(crate) struct Gateway {
     pub(crate) data_directory: DataDirectory,
     pub(crate) config: Config,
@@ -56,26 +56,26 @@ pub(crate) struct Gateway {
     pub(crate) codes: CodeMaker,
     pub(crate) certificates: ServerCertificates,
     pub(crate) clock: Arc<dyn Clock>,
-    /// The tasks that write, which end when everything else has.
+    /// The tasks that write the databases. They end after all other users of the databases.
     pub(crate) writers: Option<[JoinHandle<()>; 2]>,
 }
 
-/// Where the gateway is reached.
+/// The addresses of the gateway.
 #[derive(Clone, Debug)]
 pub(crate) struct Addresses {
     pub(crate) listen: SocketAddr,
     pub(crate) management: SocketAddr,
-    /// HOST:PORT, for clients.
+    /// The HOST:PORT at which clients reach it.
     pub(crate) advertise: String,
 }
 
 impl Addresses {
-    /// The URL that goes into codes and identities.
+    /// Returns the URL for codes and identities.
     pub(crate) fn url(&self) -> String {
         format!("https://{}", self.advertise)
     }
 
-    /// The URL that commands use.
+    /// Returns the URL for commands.
     pub(crate) fn management_url(&self) -> String {
         let at = match self.management.ip() {
             ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -85,7 +85,7 @@ impl Addresses {
     }
 }
 
-/// What may be dialed, for the administration, which does not know the proxy.
+/// Gives the administration the bounds of the dialer. The administration does not know the proxy.
 struct DialerBounds(Dialer);
 
 impl TargetBounds for DialerBounds {
@@ -104,8 +104,8 @@ impl TargetBounds for DialerBounds {
     }
 }
 
-/// Puts a gateway together: takes its addresses and its data directory, founds it if it is
-/// new, opens its state, and wires the rooms.
+/// Assembles a gateway: binds its addresses, locks its data directory, founds it if it is new,
+/// opens its state, and connects the rooms.
 pub(crate) async fn assemble(config: Config) -> Result<Gateway, CommandFailure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -120,7 +120,7 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, CommandFailure> 
     let OpenedStore { store, facts, authority, task } =
         Store::open(data_directory.path(), Arc::clone(&clock)).await?;
     facts.check(config.domain.as_ref(), config.name.as_ref())?;
-    let reset_key = reset_key::kept(&data_directory.join(reset_key::FILE), &provider)?;
+    let reset_key = reset_key::load_or_create(&data_directory.join(reset_key::FILE), &provider)?;
     let quic = QuicListener::new(udp, &reset_key)
         .map_err(|error| CommandFailure::new(format!("{} over UDP: {error}", addresses.listen)))?;
     let (audit, audit_task) =
@@ -264,7 +264,7 @@ fn wire(wiring: WiringInput<'_>) -> WiredRooms {
         clock: Arc::clone(clock),
         domain: domain.clone(),
         rates: Rates::default(),
-        vouch: Arc::new(Signed(Arc::clone(wiring.assertions))),
+        vouch: Arc::new(AssertionSigner(Arc::clone(wiring.assertions))),
     };
     let flows = Proxy::new(means, refusals.clone());
     let tls =
@@ -281,9 +281,9 @@ fn wire(wiring: WiringInput<'_>) -> WiredRooms {
     (leases, refusals, Arc::new(serving), health, codes)
 }
 
-/// The data listener, and the UDP port of the same number.
+/// Binds the data listener, and the UDP port of the same number for QUIC.
 async fn bind_data(address: SocketAddr) -> Result<(Listener, UdpSocket), CommandFailure> {
-    /// How often a port that the system chose may turn out to be taken for UDP.
+    /// How often to try again if the port that the system chose for TCP is in use for UDP.
     const TRIES: usize = 16;
     let mut tries = 0;
     loop {
@@ -304,6 +304,7 @@ async fn bind_data(address: SocketAddr) -> Result<(Listener, UdpSocket), Command
     }
 }
 
+/// Binds a TCP listener. An error names the option that sets the address.
 async fn bind(
     option: &str,
     address: SocketAddr,
@@ -312,7 +313,7 @@ async fn bind(
     let mut bound = Listener::bind(address, kind).await;
     let unspecified = SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()));
     if bound.is_err() && address == unspecified {
-        // A system without IPv6.
+        // The system may have no IPv6.
         let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
         if let Ok(v4) = Listener::bind(v4, kind).await {
             bound = Ok(v4);
@@ -359,7 +360,7 @@ fn addresses(
     Ok(Addresses { listen, management, advertise })
 }
 
-/// What the gateway's own certificate is for.
+/// Returns the names and addresses of the gateway's own certificate.
 fn own_names(config: &Config, addresses: &Addresses, domain: &Domain) -> CertificateNames {
     let mut hosts: BTreeSet<String> = BTreeSet::new();
     hosts.insert(domain.to_string());

@@ -1,4 +1,4 @@
-//! The data directory: whose it is, and that nobody else uses it.
+//! The data directory: its owner, its mode, its lock, and its private files.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::CommandFailure;
 
-/// A data directory that is ours alone, for as long as this value lives.
+/// A data directory that this process has locked. Dropping the value releases the lock.
 pub(crate) struct DataDirectory {
     path: PathBuf,
     _lock: File,
 }
 
 impl DataDirectory {
-    /// Makes the directory if it is not there, and takes it.
+    /// Creates the directory if it does not exist, checks its owner and mode, and locks it.
     pub(crate) fn lock(path: &Path) -> Result<Self, CommandFailure> {
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
             let shown = path.display();
@@ -46,7 +46,7 @@ impl DataDirectory {
     }
 }
 
-/// Refuses a directory of somebody else's, and one that others can enter.
+/// Refuses a directory that belongs to another user or that others can enter.
 pub(crate) fn check_owner(path: &Path) -> Result<(), CommandFailure> {
     let found = fs::metadata(path).map_err(at(path))?;
     let me = rustix::process::geteuid().as_raw();
@@ -69,7 +69,7 @@ pub(crate) fn check_owner(path: &Path) -> Result<(), CommandFailure> {
     Ok(())
 }
 
-/// Writes a file that only its owner can read, whole or not at all.
+/// Writes a file that only its owner can read. Replaces the file atomically.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), CommandFailure> {
     let write = || -> io::Result<()> {
         let mut name = path.as_os_str().to_owned();
@@ -89,7 +89,7 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), CommandFail
     write().map_err(at(path))
 }
 
-/// Removes a file. That it is not there is no error.
+/// Removes a file. A missing file is not an error.
 pub(crate) fn remove(path: &Path) -> Result<(), CommandFailure> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
@@ -97,7 +97,7 @@ pub(crate) fn remove(path: &Path) -> Result<(), CommandFailure> {
     }
 }
 
-/// An I/O error, with the path that it is about.
+/// Returns a function that adds the path to an I/O error.
 pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> CommandFailure {
     let shown = path.display().to_string();
     move |error| CommandFailure::new(format!("{shown}: {error}"))

@@ -1,30 +1,30 @@
-//! Why a command ends with status 1.
+//! The error of a command.
 
 use std::fmt;
 
 use doorward_agent::ErrorReport;
 
-/// Why a command ends with status 1: what happened, and what to do next.
+/// The error of a command that ends with status 1: what happened, and the next step.
 #[derive(Debug)]
 pub(crate) struct CommandFailure(ErrorReport);
 
 impl CommandFailure {
-    /// A failure on this machine, in one sentence.
+    /// Creates a failure on this machine from one sentence.
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self::of("failed", message)
     }
 
-    /// A failure of that kind, in one sentence.
+    /// Creates a failure of a kind from one sentence.
     pub(crate) fn of(kind: impl Into<String>, message: impl Into<String>) -> Self {
         Self(ErrorReport::new(kind, message))
     }
 
-    /// Adds what to do next.
+    /// Adds the next step.
     pub(crate) fn with_next(self, next: impl Into<String>) -> Self {
         Self(self.0.with_next(next))
     }
 
-    /// What the command says about it.
+    /// Returns the report that the command prints.
     pub(crate) fn report(&self) -> &ErrorReport {
         &self.0
     }
@@ -48,7 +48,7 @@ impl From<doorward_agent::Failure> for CommandFailure {
     }
 }
 
-/// Errors whose own text says what happened and what to do next.
+/// Converts errors whose text already says what happened and what to do next.
 macro_rules! explains_itself {
     ($($error:ty),+ $(,)?) => {$(
         impl From<$error> for CommandFailure {

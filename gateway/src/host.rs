@@ -1,4 +1,4 @@
-//! What the system says of this machine.
+//! Facts about this machine: its resources, name and address.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -7,28 +7,28 @@ use std::path::Path;
 use doorward_session::MachineResources;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What this machine gives the process. The bound of open files is raised to what the system allows
-/// at most.
+/// Returns the open files and the memory that the process may use. Raises the soft limit of open
+/// files to the hard limit.
 pub(crate) fn machine() -> MachineResources {
     MachineResources { files: files(), memory: memory().unwrap_or(MEMORY) }
 }
 
-/// What is taken for the memory of a machine that does not tell.
+/// The memory to assume if the system does not report it, in bytes.
 const MEMORY: u64 = 1 << 30;
 
-/// How many files the process may have open.
+/// Returns how many files the process may open.
 fn files() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {
         let raised = Rlimit { current: maximum, maximum };
         if let Err(error) = setrlimit(Resource::Nofile, raised) {
-            tracing::warn!(%error, "the bound of open files was not raised to what may be");
+            tracing::warn!(%error, "the limit of open files could not be raised to the hard limit");
         }
     }
     getrlimit(Resource::Nofile).current.unwrap_or(u64::from(u32::MAX))
 }
 
-/// The memory of the machine, or of the control group that the process runs in, in bytes.
+/// Returns the memory of the machine, or that of the process's control group if less, in bytes.
 fn memory() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo").ok()?;
     let line = machine.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
@@ -36,7 +36,7 @@ fn memory() -> Option<u64> {
     Some(machine.min(group_memory().unwrap_or(u64::MAX)))
 }
 
-/// The least bound of the control groups (version 2) above the process.
+/// Returns the lowest memory limit of the control groups (version 2) that contain the process.
 fn group_memory() -> Option<u64> {
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
@@ -46,14 +46,14 @@ fn group_memory() -> Option<u64> {
     groups.filter_map(bound).min()
 }
 
-/// The machine's host name, if it is one that a certificate can carry.
+/// Returns the machine's host name, if a certificate can carry it.
 pub(crate) fn name() -> Option<String> {
     let system = rustix::system::uname();
     let name = system.nodename().to_str().ok()?.to_ascii_lowercase();
     is_host_name(&name).then_some(name)
 }
 
-/// Whether a text is a host name (RFC 1123 section 2.1).
+/// Returns whether a text is a host name (RFC 1123 section 2.1).
 pub(crate) fn is_host_name(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -64,10 +64,10 @@ pub(crate) fn is_host_name(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(label) && text.parse::<IpAddr>().is_err()
 }
 
-/// The address that this machine would be reached at from elsewhere: the one that its default
-/// route uses. Nothing is sent.
+/// Returns the address at which other machines reach this one: the source address of its default
+/// route. Sends nothing.
 pub(crate) fn address() -> Option<IpAddr> {
-    // TEST-NET-1 (RFC 5737): routed like any address that is not ours.
+    // TEST-NET-1 (RFC 5737) follows the default route.
     let elsewhere = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9));
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect(elsewhere).ok()?;

@@ -1,5 +1,5 @@
-//! The log on standard error. Peers can cause lines of it, so it is bounded for every place that
-//! writes one: nobody fills a disk with it, and no crate has to remember that.
+//! The log on standard error. A peer can cause log lines, so the lines of every call site are
+//! bounded here. No peer can fill a disk with log lines, and no crate needs a bound of its own.
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
@@ -21,27 +21,27 @@ use crate::clock::SystemClock;
 use crate::config::LogForm;
 use crate::failure::CommandFailure;
 
-/// What sets the level.
+/// The environment variable that sets the level.
 const VARIABLE: &str = "DOORWARD_LOG";
 const MINUTE: Duration = Duration::from_secs(60);
-/// How many lines one place in the code writes within a minute for one party.
+/// How many lines a call site writes within a minute for one party.
 const FOR_ONE: u32 = 3;
-/// How many lines one place in the code writes within a minute for everybody together.
+/// How many lines a call site writes within a minute for all parties together.
 const FOR_ALL: u32 = 60;
-/// The field that names the party that has caused a line, a subject or a network. A line without
-/// it counts for everybody together only.
+/// The field that names the party that has caused a line: a subject or a network. A line without
+/// this field counts against [`FOR_ALL`] only.
 const BY: &str = "by";
-/// The target of the lines that say how many were left out; these are not counted themselves.
+/// The target of the summary lines, which are not counted themselves.
 const SUMMARY: &str = "doorward::log";
 
-/// Begins the log: with `usual` detail unless `DOORWARD_LOG` says otherwise. Answers of commands go
-/// to standard output.
+/// Starts the log, at level `usual` unless `DOORWARD_LOG` sets another.
 ///
 /// # Errors
-/// When `DOORWARD_LOG` is neither a level nor a list of `TARGET=LEVEL`.
+/// Fails if `DOORWARD_LOG` is neither a level nor a list of `TARGET=LEVEL`.
 pub(crate) fn begin(form: LogForm, usual: &str) -> Result<(), CommandFailure> {
     let wanted = std::env::var(VARIABLE).unwrap_or_else(|_| usual.to_owned());
-    // A single word that is no level would be taken for a target, and silence everything else.
+    // `EnvFilter` takes a single word that is no level for a target, and would then silence all
+    // other targets.
     let is_level = wanted.contains('=') || wanted.parse::<LevelFilter>().is_ok();
     let filter = Some(&wanted).filter(|_| is_level).and_then(|text| text.parse().ok());
     let filter: EnvFilter = filter.ok_or_else(|| {
@@ -55,14 +55,14 @@ pub(crate) fn begin(form: LogForm, usual: &str) -> Result<(), CommandFailure> {
         LogForm::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
     };
     let log = tracing_subscriber::registry().with(lines).with(bounded.clone()).with(filter);
-    // It can only have begun before, and then that one goes on.
+    // Initialisation fails only if a log exists already; then that log stays.
     if log.try_init().is_ok() {
         tokio::spawn(bounded.sum_up_each_minute());
     }
     Ok(())
 }
 
-/// Lets few lines of a kind through, and counts the others.
+/// A layer that lets a bounded number of lines of each call site through, and counts the others.
 #[derive(Clone)]
 struct Bounded(Arc<Mutex<Lines>>);
 
@@ -77,7 +77,7 @@ impl Bounded {
             minute.tick().await;
             let over = self.with(|lines| lines.turn(Instant::now()));
             for (metadata, left_out) in over {
-                left_out.say(metadata);
+                left_out.write(metadata);
             }
         }
     }
@@ -93,22 +93,22 @@ impl<S: Subscriber> Layer<S> for Bounded {
         if metadata.target() == SUMMARY {
             return true;
         }
-        let mut said = Said::default();
-        event.record(&mut said);
+        let mut line = LineText::default();
+        event.record(&mut line);
         let (now, time) = (Instant::now(), SystemClock.now());
-        self.with(|lines| lines.may(metadata, said, now, time))
+        self.with(|lines| lines.admit(metadata, line, now, time))
     }
 }
 
-/// What a line says.
+/// The text of a line.
 #[derive(Default)]
-struct Said {
+struct LineText {
     by: Option<String>,
     message: String,
     fields: String,
 }
 
-impl Visit for Said {
+impl Visit for LineText {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         match field.name() {
             "message" => self.message = format!("{value:?}"),
@@ -123,38 +123,38 @@ impl Visit for Said {
     }
 }
 
-/// The lines of the present minute.
+/// The lines of the present minute, by call site.
 struct Lines {
     since: Instant,
-    kinds: HashMap<Identifier, Kind>,
-    /// What was left out in the minutes before, and not said yet.
+    kinds: HashMap<Identifier, CallSite>,
+    /// The summaries of earlier minutes that are not written yet.
     over: Vec<(&'static Metadata<'static>, LeftOut)>,
 }
 
-/// The lines of one place in the code. There are only as many as there are such places.
-struct Kind {
+/// The lines of one call site. The number of call sites in the code bounds the number of these.
+struct CallSite {
     metadata: &'static Metadata<'static>,
     written: u32,
-    /// No more parties are told apart than lines are written.
+    /// The lines of each party. Holds at most [`FOR_ALL`] parties, since each has written a line.
     by_party: HashMap<String, u32>,
     left_out: Option<LeftOut>,
 }
 
-/// How many lines of a kind were not written.
+/// The lines of one call site that were not written.
 #[derive(Debug, PartialEq)]
 struct LeftOut {
     lines: u64,
     first: Timestamp,
     last: Timestamp,
-    /// What the first said.
+    /// The text of the first of them.
     message: String,
 }
 
 impl LeftOut {
-    fn say(&self, metadata: &Metadata<'_>) {
+    fn write(&self, metadata: &Metadata<'_>) {
         let Self { lines, first, last, message } = self;
         let of = metadata.target();
-        // The level of a line is fixed where it is written.
+        // `tracing` needs a constant level at each call site.
         macro_rules! say {
             ($level:ident) => {
                 tracing::$level!(target: SUMMARY, of, lines, %first, %last, "{lines} more lines like: {message}")
@@ -171,32 +171,32 @@ impl LeftOut {
 }
 
 impl Lines {
-    /// Whether a line may be written; if not, it is counted.
-    fn may(
+    /// Returns whether a line may be written. Counts a line that may not.
+    fn admit(
         &mut self,
         metadata: &'static Metadata<'static>,
-        said: Said,
+        line: LineText,
         now: Instant,
         time: Timestamp,
     ) -> bool {
         if now.duration_since(self.since) >= MINUTE {
             self.end(now);
         }
-        let kind = self.kinds.entry(metadata.callsite()).or_insert_with(|| Kind {
+        let kind = self.kinds.entry(metadata.callsite()).or_insert_with(|| CallSite {
             metadata,
             written: 0,
             by_party: HashMap::new(),
             left_out: None,
         });
-        let own = said.by.as_ref().and_then(|by| kind.by_party.get(by)).copied().unwrap_or(0);
+        let own = line.by.as_ref().and_then(|by| kind.by_party.get(by)).copied().unwrap_or(0);
         if own < FOR_ONE && kind.written < FOR_ALL {
             kind.written += 1;
-            if let Some(by) = said.by {
+            if let Some(by) = line.by {
                 kind.by_party.insert(by, own + 1);
             }
             return true;
         }
-        let message = format!("{}{}", said.message, said.fields);
+        let message = format!("{}{}", line.message, line.fields);
         let left_out =
             kind.left_out.get_or_insert(LeftOut { lines: 0, first: time, last: time, message });
         left_out.lines += 1;
@@ -204,7 +204,7 @@ impl Lines {
         false
     }
 
-    /// Ends the present minute and begins one.
+    /// Ends the present minute and begins the next.
     fn end(&mut self, now: Instant) {
         self.since = now;
         for kind in std::mem::take(&mut self.kinds).into_values() {
@@ -222,9 +222,9 @@ impl Lines {
         }
     }
 
-    /// Ends the present minute, if it is over, and says what was left out until then.
+    /// Ends the present minute if it is over. Returns the summaries to write.
     fn turn(&mut self, now: Instant) -> Vec<(&'static Metadata<'static>, LeftOut)> {
-        // The clock that calls this may be a little early.
+        // The timer may fire a little early.
         if now.duration_since(self.since) >= MINUTE / 2 {
             self.end(now);
         }
@@ -238,7 +238,7 @@ mod tests {
 
     use super::*;
 
-    /// Keeps what is written.
+    /// A writer that stores the log.
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);
 
@@ -261,7 +261,7 @@ mod tests {
         }
     }
 
-    /// The lines that `what` writes with a bounded log, and what was left out of them.
+    /// Returns the lines that `what` writes with a bounded log, and the summaries.
     fn lines(what: impl FnOnce()) -> (Vec<String>, Vec<LeftOut>) {
         let (written, begun) = (Written::default(), Instant::now());
         let bounded = Bounded::new(begun);
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn one_party_has_a_few_lines_of_a_kind_and_everybody_together_some_more() {
+    fn lines_are_bounded_for_each_party_and_for_all_together() {
         let a = |by: u32| tracing::warn!(by = %format_args!("10.0.0.{by}"), "a {by}");
         let (written, left_out) = lines(|| (0..1000).for_each(|_| a(1)));
         assert_eq!(written.len() as u32, FOR_ONE);
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_out_is_said_and_the_next_minute_says_it_again() {
+    fn a_summary_counts_the_lines_left_out_and_the_next_minute_starts_anew() {
         let (written, begun) = (Written::default(), Instant::now());
         let lines = tracing_subscriber::fmt::layer().with_writer(written.clone()).with_ansi(false);
         let bounded = Bounded::new(begun);
@@ -308,7 +308,7 @@ mod tests {
             let line = || tracing::warn!(by = "user/eve", "a thing");
             (0..10).for_each(|_| line());
             let over = bounded.with(|lines| lines.turn(begun + MINUTE));
-            over.iter().for_each(|(metadata, left_out)| left_out.say(metadata));
+            over.iter().for_each(|(metadata, left_out)| left_out.write(metadata));
             line();
             assert!(bounded.with(|lines| lines.turn(begun + 2 * MINUTE)).is_empty());
         });

@@ -1,7 +1,7 @@
 //! `doorward`: a zero-trust access gateway for devices. See `doorward --help`.
 //!
-//! This crate wires the rooms together ([`assemble`]), keeps them going ([`supervise`]), and
-//! is what people type ([`cli`]). It decides nothing itself.
+//! This crate connects the rooms ([`assemble`]), runs them ([`supervise`]), and has the commands
+//! ([`cli`]). It makes no access decision itself.
 
 mod assemble;
 mod cli;

@@ -1,4 +1,5 @@
-//! The gateway's TLS key as rustls knows keys: it is used where it is kept.
+//! Adapts the gateway's TLS key to rustls. The key store makes the signatures, so the key never
+//! leaves it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use doorward_ca::{Algorithm, Signer};
 use rustls::sign::SigningKey;
 use rustls::{Error, SignatureAlgorithm, SignatureScheme};
 
-/// A [`Signer`] that TLS handshakes are signed with.
+/// A [`Signer`] that signs TLS handshakes.
 pub(crate) struct ServerKey(pub(crate) Arc<dyn Signer>);
 
 impl ServerKey {
@@ -16,7 +17,7 @@ impl ServerKey {
             Algorithm::P256 => Some(SignatureScheme::ECDSA_NISTP256_SHA256),
             Algorithm::P384 => Some(SignatureScheme::ECDSA_NISTP384_SHA384),
             Algorithm::Ed25519 => Some(SignatureScheme::ED25519),
-            // TLS 1.3 has no PKCS #1 v1.5 for handshakes; server keys are never RSA here.
+            // TLS 1.3 signs no handshake with PKCS #1 v1.5. The gateway's server keys are never RSA.
             Algorithm::Rsa => None,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use doorward_model::{Action, Clock, DoorName};
-use doorward_sdk::{Client, Error, IdentityDir, FlowKind, Settings, Transport, Wanted, Why};
+use doorward_sdk::{Client, Error, FlowKind, IdentityDir, Settings, Transport, Wanted, Why};
 
 use crate::failure::Failure;
 use crate::opener::{Boxed, Datagram, DatagramFlow, FlowOpener, FlowRefusal, OpenFlow};

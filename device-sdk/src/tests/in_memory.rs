@@ -14,8 +14,8 @@ where
     let status = Status::new(&identity, identity.validity().unwrap());
     let shared = Arc::new(crate::shared::ClientShared::new(dir, settings(0), [7; 16], status));
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
-    let far = Carrier::yamux(theirs, Side::Gateway);
-    let carrier = Carrier::yamux(ours, Side::Client);
+    let far = Carrier::yamux(theirs, LinkEnd::Gateway);
+    let carrier = Carrier::yamux(ours, LinkEnd::Client);
     let leaf = identity.certificates().unwrap().remove(0);
     let dialed = DialedCarrier { carrier, leaf, refusal: TlsRefusal::Tls(Arc::default()) };
     let greeting = async {
@@ -86,7 +86,7 @@ async fn what_was_declined_is_offered_again_after_a_while() {
     .await;
     let handler: Arc<dyn Handler> = Arc::new(Greeter);
     shared.offers.send_modify(|offers| {
-        offers.add("picture".parse().unwrap(), Kind::Stream, handler);
+        offers.add("picture".parse().unwrap(), FlowKind::Stream, handler);
     });
     let mut status = shared.status.subscribe();
     let running = tokio::spawn(session.run(Arc::clone(&shared)));

@@ -1,4 +1,4 @@
-//! Requests about the audit log: read, follow, prune.
+//! Requests about the audit log: read, follow and prune.
 
 use std::io;
 
@@ -18,21 +18,20 @@ use crate::gate::{Gate, failed};
 use crate::request::AdminRequest;
 use crate::response::{AdminResult, denied, refused, wrong};
 
-/// How many records are read at once.
+/// How many records one read of the log returns.
 const PAGE: u32 = 100;
 
-/// What part of the log is read.
+/// The part of the log that a request reads.
 struct Reading {
     after: i64,
     flow: Option<FlowId>,
-    /// How many records at most; `None` is all.
+    /// The most records to send; `None` means all.
     limit: Option<u64>,
     follow: bool,
 }
 
 impl AdminRequest<'_> {
-    /// Streams records as lines of JSON. A stream that goes on holds its lease, and ends with
-    /// it.
+    /// Streams records as lines of JSON. The stream holds the lease, and ends when the lease ends.
     pub(crate) async fn read_audit(self, mut gate: Gate) -> AdminResult {
         let number = |name: &str| -> Result<Option<u64>, _> {
             let text = self.query.get(name);
@@ -44,7 +43,7 @@ impl AdminRequest<'_> {
         let (last, after, limit) = (number("last")?, number("after")?, number("limit")?);
         let follow = self.query.contains_key("follow");
         let readings = self.parts.leases.pots().readings();
-        let place = readings.take(&self.visit.party(), 1, self.rank).ok_or_else(|| {
+        let permit = readings.take(&self.visit.party(), 1, self.rank).ok_or_else(|| {
             let detail = "Too many readings of the audit log go on already. End one, or wait.";
             denied(Problem::new(ProblemKind::Busy, detail))
         })?;
@@ -62,7 +61,7 @@ impl AdminRequest<'_> {
         let (lines, received) = mpsc::channel(1);
         let clock = self.parts.clock.clone();
         tokio::spawn(async move {
-            let _place = place;
+            let _permit = permit;
             let (outcome, reason) = tokio::select! {
                 biased;
                 () = gate.ended() => (Outcome::Cut, "cut"),
@@ -72,7 +71,8 @@ impl AdminRequest<'_> {
                 },
             };
             if outcome == Outcome::Cut {
-                // Never a clean end.
+                // The error makes the connection break, so that the client does not take the cut
+                // stream for a complete one.
                 drop(lines.send(Err(io::ErrorKind::ConnectionAborted.into())).await);
             }
             let reason = match outcome {
@@ -102,6 +102,7 @@ impl AdminRequest<'_> {
     }
 }
 
+/// Returns the response whose body is the received lines.
 fn stream(received: mpsc::Receiver<Result<Bytes, io::Error>>) -> Response<Payload> {
     use tokio_stream::StreamExt as _;
     let frames = ReceiverStream::new(received).map(|chunk| chunk.map(http_body::Frame::data));
@@ -110,6 +111,7 @@ fn stream(received: mpsc::Receiver<Result<Bytes, io::Error>>) -> Response<Payloa
     response
 }
 
+/// Sends the lines of a reading until it is complete, the client has gone or the log fails.
 async fn send(
     audit: &AuditLog,
     mut reading: Reading,
@@ -118,8 +120,8 @@ async fn send(
 ) -> Result<(), ()> {
     let mut last = audit.last();
     loop {
-        // The log has every record up to this one, so the reading below passes them all.
-        let passed = *last.borrow_and_update();
+        // The log already contains every record up to this one, so the read below covers them.
+        let covered = *last.borrow_and_update();
         let page = reading.limit.map_or(PAGE, |left| u32::try_from(left).unwrap_or(PAGE).min(PAGE));
         let records = match audit.read_after(reading.after, reading.flow, page).await {
             Ok(records) => records,
@@ -138,7 +140,9 @@ async fn send(
                     chunk.extend(line);
                     chunk.push(b'\n');
                 }
-                Err(error) => tracing::error!(%error, "a record was left out"),
+                Err(error) => {
+                    tracing::error!(%error, "audit: a record cannot be written as JSON and was left out of an answer")
+                }
             }
         }
         if let Some(left) = &mut reading.limit {
@@ -156,8 +160,8 @@ async fn send(
             if !reading.follow {
                 return Ok(());
             }
-            // Nothing more matched up to there: the next reading begins behind it.
-            reading.after = reading.after.max(passed);
+            // No further record up to `covered` matched, so the next read begins after it.
+            reading.after = reading.after.max(covered);
             tokio::select! {
                 changed = last.changed() => changed.map_err(drop)?,
                 () = lines.closed() => return Err(()),

@@ -1,4 +1,4 @@
-//! Requests about the authority: its certificates, its published keys.
+//! Requests about the authority: its certificates and its published keys.
 
 use doorward_api::{AuthorityCertificate, AuthorityView, endpoint};
 use doorward_ca::{Description, describe};
@@ -7,7 +7,8 @@ use crate::gate::{Gate, failed};
 use crate::request::AdminRequest;
 use crate::response::{EndpointResult, denied};
 
-/// A certificate of the authority. `None` if it does not read: our fault.
+/// Describes a certificate of the authority. Returns `None` if the certificate cannot be parsed,
+/// which is a bug of the gateway.
 fn certificate(der: &[u8]) -> Option<AuthorityCertificate> {
     let Description { name, fingerprint, key, not_before, not_after } = describe(der)?;
     let pem = doorward_ca::pem_certificate(der);
@@ -40,7 +41,7 @@ impl AdminRequest<'_> {
     ) -> EndpointResult<endpoint::ShowKeySet> {
         gate.record(None).await?;
         serde_json::to_value(self.parts.assertions.keys()).map_err(|error| {
-            tracing::error!(%error, "the published keys could not be written");
+            tracing::error!(%error, "the published keys cannot be written as JSON");
             denied(failed())
         })
     }

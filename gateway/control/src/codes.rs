@@ -8,19 +8,19 @@ use doorward_store::{NewCode, Store, StoreError};
 use jiff::Timestamp;
 use thiserror::Error;
 
-/// Makes codes that lead to this gateway.
+/// Makes codes that name this gateway and its fingerprint.
 #[derive(Clone, Debug)]
 pub struct CodeMaker {
     url: String,
     anchor: Fingerprint,
 }
 
-/// A code that has been made, and what of it is to be kept.
+/// A new owner code, with the row that the store keeps of it.
 #[derive(Debug)]
 pub struct OwnerCode {
-    /// The code. It goes to its owner, and nowhere else.
+    /// The code. It contains the secret, so only the owner may see it.
     pub code: Code,
-    /// What the store keeps.
+    /// The row for the store. It contains the digest of the secret only.
     pub row: NewCode,
 }
 
@@ -29,17 +29,17 @@ pub struct OwnerCode {
 #[error("the system gives no random bytes")]
 pub(crate) struct NoSecret;
 
-/// How long a code lives unless asked otherwise.
-pub(crate) const USUAL: Duration = Duration::from_secs(3600);
+/// The life of a code for which the request gives none.
+pub(crate) const DEFAULT_LIFE: Duration = Duration::from_secs(3600);
 
 impl CodeMaker {
-    /// Codes for the gateway at `url`, whose chain leads to `anchor`.
+    /// Creates a maker of codes for the gateway at `url`, whose certificate chain leads to `anchor`.
     #[must_use]
     pub fn new(url: String, anchor: Fingerprint) -> Self {
         Self { url, anchor }
     }
 
-    /// A code that is good for `life`, at most [`LONGEST`].
+    /// Makes an enrolment code that is good for `life`, at most [`LONGEST`].
     pub(crate) fn enrolment(
         &self,
         life: Duration,
@@ -48,10 +48,10 @@ impl CodeMaker {
         self.make(Method::Enrol, life.min(LONGEST), now)
     }
 
-    /// A code that makes an owner, good for an hour.
+    /// Makes an owner code, which is good for [`CLAIM_LIFE`].
     ///
     /// # Errors
-    /// When the system gives no random bytes.
+    /// Fails if the system gives no random bytes.
     fn claim(&self, now: Timestamp) -> Result<(Code, NewCode), NoSecret> {
         self.make(Method::Claim, CLAIM_LIFE, now)
     }
@@ -64,27 +64,27 @@ impl CodeMaker {
     ) -> Result<(Code, NewCode), NoSecret> {
         let secret = new_secret().map_err(|_| NoSecret)?;
         let digest = digest_of(secret.expose());
-        // A code tells its end in whole seconds; the store keeps the same instant.
+        // A code carries its expiry in whole seconds; the store keeps the same instant.
         let end = now.saturating_add(life).unwrap_or(now).as_second();
         let expires = Timestamp::from_second(end).unwrap_or(now);
         let code = Code { method, expires, anchor: self.anchor, url: self.url.clone(), secret };
         Ok((code, NewCode { digest, expires }))
     }
 
-    /// A code that makes an owner, not kept anywhere yet.
+    /// Makes an owner code. The caller stores its row.
     ///
     /// # Errors
-    /// When the system gives no random bytes.
+    /// Fails if the system gives no random bytes.
     pub fn owner_code(&self, now: Timestamp) -> Result<OwnerCode, StoreError> {
         let (code, row) = self.claim(now).map_err(|error| StoreError::Row(error.to_string()))?;
         Ok(OwnerCode { code, row })
     }
 }
 
-/// Makes a code for an owner and keeps it, in place of those that there were.
+/// Makes an owner code and stores it in the place of any former owner codes.
 ///
 /// # Errors
-/// When the store refuses.
+/// Fails if the store refuses.
 pub async fn owner_code(
     maker: &CodeMaker,
     store: &Store,

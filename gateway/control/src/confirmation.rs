@@ -1,4 +1,4 @@
-//! Bundles that are undone unless somebody confirms them in time.
+//! Confirms bundles that were applied with `--confirm-within`, and undoes them after their time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +13,12 @@ use crate::gate::Gate;
 use crate::request::AdminRequest;
 use crate::response::{EndpointResult, actor, denied, refused};
 
-/// How often the clock is looked at while a bundle waits: it can be set, and machines sleep.
+/// How often to read the clock while a bundle waits. The clock may be set, and the machine may
+/// sleep.
 const LOOK: Duration = Duration::from_secs(1);
 
 impl AdminRequest<'_> {
-    /// Keeps the bundle in force, which would otherwise undo itself.
+    /// Confirms the bundle in force, so that the gateway does not undo it.
     pub(crate) async fn confirm_policy(
         self,
         gate: &mut Gate,
@@ -38,11 +39,11 @@ impl AdminRequest<'_> {
     }
 }
 
-/// Puts the former bundle back in force if the present one was not confirmed in time. Returns
-/// when to look again, if one waits.
+/// Puts the former bundle back in force if the present one was not confirmed in time. Returns how
+/// long to wait before the next call, if a bundle waits for its confirmation.
 ///
 /// # Errors
-/// When the store refuses; then the present bundle stays.
+/// Fails if the store refuses; then the present bundle stays in force.
 pub async fn undo_unconfirmed(
     store: &Store,
     journal: &Arc<dyn Journal>,
@@ -57,18 +58,26 @@ pub async fn undo_unconfirmed(
     let found = store.revision(former).await?;
     let bundle = found.and_then(|found| Bundle::parse(found.text).ok());
     let Some(bundle) = bundle else {
-        // It was in force once, so it is there and reads; if not, the present one must stay.
+        // The former bundle was in force, so the store has it and it parses. If not, there is
+        // nothing to go back to, and the present bundle stays.
         store.confirm(Actor::Gateway).await?;
-        tracing::error!(revision = former.0, "the former bundle cannot be put back");
+        tracing::error!(
+            revision = former.0,
+            "the former policy cannot be put back, so the unconfirmed one stays"
+        );
         return Ok(None);
     };
     let reason = format!("revision {} was not confirmed: back to {}", waiting.revision.0, former.0);
     let undone = store.undo(waiting, Arc::new(bundle), reason.clone()).await?;
     if undone.value.is_none() {
-        // It was confirmed, or followed by another, in this very moment.
+        // In the meantime somebody confirmed the bundle or applied another one.
         return Ok(Some(Duration::ZERO));
     }
-    tracing::warn!(revision = waiting.revision.0, former = former.0, "not confirmed, and undone");
+    tracing::warn!(
+        revision = waiting.revision.0,
+        former = former.0,
+        "the policy was not confirmed in time, so the former one is in force again"
+    );
     let record = Record::new(clock.now(), Event::Alarm).ended(Outcome::Done, "policy-undone");
     note(&**journal, record.detail(&reason)).await;
     Ok(None)

@@ -22,19 +22,19 @@ use crate::request::AdminRequest;
 use crate::response::{denied, owner_role, refused, sentence, wrong};
 use crate::wrong_codes::TooManyWrongCodes;
 
-/// How many certificates a subject may be issued by renewals within an hour and within a day,
-/// however long they live.
+/// How many renewals a subject may have within an hour and within a day at least, whatever the life
+/// of its certificates.
 const LEAST: Allowance = Allowance { hour: 120, day: 240 };
-/// Whom a claim makes the owner.
+/// The subject that a claim makes the owner.
 const OWNER: &str = "user/owner";
 
-/// The secret of a code, as a request carries it.
+/// Decodes the secret of a code in a request.
 fn secret(request: &RedeemRequest) -> Result<Secret, Denied> {
     let bytes = URL_SAFE_NO_PAD.decode(&request.secret);
     bytes.map(Secret::new).map_err(|_| code_refused())
 }
 
-/// The one answer to a code that is no good, whatever the ground.
+/// Refuses a code. The answer is the same for every reason.
 fn code_refused() -> Denied {
     denied(Problem::new(
         ProblemKind::CodeRefused,
@@ -62,7 +62,7 @@ impl AdministrationParts {
         }
     }
 
-    /// Prepares a certificate, and records the intent before the signature is made.
+    /// Prepares a certificate, and records it. The returned function makes the signature.
     async fn prepare(
         self: &Arc<Self>,
         subject: &Subject,
@@ -88,8 +88,8 @@ impl AdministrationParts {
         Ok(Box::new(move || authority.redeem(prepared)))
     }
 
-    /// How many certificates a subject of that kind may be issued by renewals: at least four times
-    /// as many as one needs that renews at two thirds of each life.
+    /// Returns how many renewals a subject of this kind may have: at least four times the number
+    /// that it needs if it renews at two thirds of each certificate's life.
     fn allowance(&self, kind: Kind) -> Allowance {
         let life = self.profiles.of(kind).life().as_secs().max(1);
         let within = |seconds: u64| i64::try_from(4 * seconds * 3 / (2 * life)).unwrap_or(i64::MAX);
@@ -97,7 +97,7 @@ impl AdministrationParts {
         Allowance { hour: LEAST.hour.max(hour), day: LEAST.day.max(day) }
     }
 
-    /// Issues one more certificate to a subject, in the place of one that lives at `alive_at`.
+    /// Issues a certificate to a subject that replaces one that was valid at `alive_at`.
     async fn reissue(
         self: &Arc<Self>,
         subject: Subject,
@@ -106,7 +106,7 @@ impl AdministrationParts {
         csr: &VerifiedCsr,
         about: Record,
     ) -> Result<Redeemed, Denied> {
-        // Each that begins is recorded, so no more of them begin than could succeed.
+        // Each renewal that begins writes an audit record, so the number in progress is bounded.
         let Some(_turn) = self.renewals.begin(number) else {
             let detail = "Other renewals of this identity are not done yet. Try again in a moment.";
             return Err(denied(Problem::new(ProblemKind::TooMany, detail)));
@@ -128,7 +128,7 @@ impl AdministrationParts {
         Ok(committed.value)
     }
 
-    /// Issues one more certificate to the holder of a live one.
+    /// Issues a certificate to a subject that holds a live one.
     pub(crate) async fn renew(
         self: &Arc<Self>,
         session: &Arc<Session>,
@@ -147,8 +147,8 @@ impl AdministrationParts {
         self.reissue(subject, number, asking, &csr, about).await
     }
 
-    /// Whether a session's identity still stands: HTTP keeps a connection alive for longer than a
-    /// certificate may live.
+    /// Checks that the session's certificate and subject are still valid. An HTTP connection may
+    /// live longer than its certificate.
     pub(crate) fn still_lives(&self, session: &Session) -> Result<(), Denied> {
         let (snapshot, now) = (self.leases.snapshot(), self.clock.now());
         let row = snapshot.certificate(&session.certificate());
@@ -160,7 +160,7 @@ impl AdministrationParts {
         if lives { Ok(()) } else { Err(denied(ended())) }
     }
 
-    /// What a new certificate is for a session of `doorward/1`.
+    /// Returns a new certificate in the form that a session of `doorward/1` sends.
     pub(crate) fn renewal(&self, redeemed: Redeemed) -> RenewedCertificate {
         let Redeemed { id, not_after, certificate, authority, .. } = redeemed;
         let chain = [certificate.as_slice()].into_iter().chain(authority.chain());
@@ -172,7 +172,7 @@ impl AdministrationParts {
         }
     }
 
-    /// Records what came of it. The issuance itself stands in the store by now.
+    /// Records a new certificate. The store already contains the issuance.
     async fn issued(&self, about: &Record, event: Event, redeemed: &Redeemed) {
         if !redeemed.fresh {
             return;
@@ -186,6 +186,7 @@ impl AdministrationParts {
 }
 
 impl AdminRequest<'_> {
+    /// Returns a record with the facts that all records of this request share.
     fn about(&self) -> Record {
         let mut record = Record::new(self.parts.clock.now(), Event::Issuing);
         record.flow = Some(self.id);
@@ -196,8 +197,8 @@ impl AdminRequest<'_> {
         record
     }
 
-    /// A refused code is counted; one that exists is recorded with its subject, for there are
-    /// only so many of those.
+    /// Refuses a code and counts the refusal. A code that exists is also recorded with its subject;
+    /// the number of existing codes bounds these records.
     async fn refuse_code(&self, why: CodeRefused, subject: Option<Subject>) -> Denied {
         self.parts.refusals.count(self.visit.peer.ip(), why.as_str());
         if why != CodeRefused::Unknown {
@@ -209,8 +210,8 @@ impl AdminRequest<'_> {
         code_refused()
     }
 
-    /// Refuses a code that nobody has made. Its network waits for that answer, the longer the more
-    /// often it tries; a code that is good is never kept waiting, nor touched by it.
+    /// Refuses an unknown code. The answer is delayed, and the delay grows with each wrong code
+    /// from the same network. A good code is never delayed.
     async fn wrong_code(&self) -> Denied {
         let peer = self.visit.peer.ip();
         self.parts.refusals.count(peer, CodeRefused::Unknown.as_str());
@@ -226,7 +227,7 @@ impl AdminRequest<'_> {
         }
     }
 
-    /// Answers once more what a code came to, for the key that has redeemed it. Nothing is written.
+    /// Repeats the answer to a redeemed code for the same key. Writes nothing.
     async fn repeat_answer(
         &self,
         digest: Fingerprint,
@@ -243,7 +244,7 @@ impl AdminRequest<'_> {
         self.parts.store.find_code(digest).await.map_err(refused)
     }
 
-    /// Redeems an owner's code.
+    /// Redeems an owner code.
     pub(crate) async fn claim(mut self) -> Result<IssuedIdentity, Denied> {
         let body: RedeemRequest = self.read().await?;
         let digest = digest_of(secret(&body)?.expose());
@@ -265,7 +266,7 @@ impl AdminRequest<'_> {
         match claimed {
             Ok(committed) => {
                 self.parts.issued(&about, Event::Claimed, &committed.value).await;
-                tracing::info!(subject = %committed.value.subject, "claimed");
+                tracing::info!(subject = %committed.value.subject, "an owner has claimed this gateway");
                 Ok(self.parts.new_identity(committed.value))
             }
             Err(StoreError::Code(why)) => Err(self.refuse_code(why, None).await),
@@ -273,7 +274,7 @@ impl AdminRequest<'_> {
         }
     }
 
-    /// Redeems a subject's code.
+    /// Redeems an enrolment code.
     pub(crate) async fn enrol(mut self) -> Result<IssuedIdentity, Denied> {
         let body: RedeemRequest = self.read().await?;
         let digest = digest_of(secret(&body)?.expose());
@@ -298,15 +299,15 @@ impl AdminRequest<'_> {
         }
     }
 
-    /// Issues one more certificate to the holder of a live one.
+    /// Issues a certificate to a subject that holds a live one.
     pub(crate) async fn renew(mut self, session: &Arc<Session>) -> Result<IssuedIdentity, Denied> {
         let body: RenewRequest = self.read().await?;
         let renewed = self.parts.renew(session, self.id, &body.csr).await?;
         Ok(self.parts.new_identity(renewed))
     }
 
-    /// Issues one more certificate to whoever has slept past the end of one, holds its key, and
-    /// is neither revoked nor disabled.
+    /// Issues a certificate to a subject whose certificate has expired, if it proves that it holds
+    /// the key and is neither revoked nor disabled.
     pub(crate) async fn recover(mut self) -> Result<IssuedIdentity, Denied> {
         let body: RecoverRequest = self.read().await?;
         let csr = read_csr(&body.csr)?;
@@ -319,7 +320,7 @@ impl AdminRequest<'_> {
         };
         let verified = match &self.visit.exported {
             Some(exported) => shown.verify(exported, &csr, &signature),
-            // Nothing that could have been signed.
+            // The connection has no exported keying material that the client could have signed.
             None => Err(RecoveryError::NotSigned),
         };
         if let Err(why) = verified {
@@ -346,7 +347,8 @@ impl AdminRequest<'_> {
         Ok(self.parts.new_identity(renewed))
     }
 
-    /// A refused recovery is counted; where the key was proven, it is recorded with its subject.
+    /// Refuses a recovery and counts the refusal. If the client has proven the key, the refusal is
+    /// also recorded with its subject.
     async fn refuse_recovery(&self, why: RecoveryError, subject: Option<Subject>) -> Denied {
         self.parts.refusals.count(self.visit.peer.ip(), why.as_str());
         if subject.is_some() {
@@ -362,7 +364,7 @@ impl AdminRequest<'_> {
         ))
     }
 
-    /// Who the caller is, by its certificate.
+    /// Returns the identity that the client's certificate names.
     pub(crate) fn who_am_i(self, session: &Arc<Session>) -> LiveIdentity {
         LiveIdentity {
             subject: session.subject().clone(),

@@ -1,4 +1,4 @@
-//! Requests that ask about the policy: explain, who-can, what-can.
+//! Requests that explain the policy: explain, who-can and what-can.
 
 use doorward_api::{
     CheckRequest, ConditionView, ExplanationView, HolderView, HoldingView, List, WeighedRule,
@@ -12,7 +12,7 @@ use crate::policy::{opinion_view, question};
 use crate::request::AdminRequest;
 use crate::response::{EndpointResult, denied, wrong};
 
-/// A rule that was compared with a question, as the API shows it.
+/// Turns a rule that was compared with a question into its API form.
 fn weighed(rule: Weighed) -> WeighedRule {
     let Weighed { line, text, failed, conditions } = rule;
     let failed = failed.into_iter().map(str::to_owned).collect();
@@ -47,7 +47,7 @@ fn holding(found: Holding) -> HoldingView {
 }
 
 impl AdminRequest<'_> {
-    /// Why an answer is what it is.
+    /// Explains why the policy permits or denies a question.
     pub(crate) async fn explain_policy(
         mut self,
         gate: &mut Gate,
@@ -59,11 +59,11 @@ impl AdminRequest<'_> {
         self.with_question_permit(move || Ok(explanation(snapshot.explain(&question, at)))).await
     }
 
-    /// Who may do something.
+    /// Lists the subjects that may do an action.
     pub(crate) async fn who_can(mut self, gate: &mut Gate) -> EndpointResult<endpoint::WhoCan> {
         let WhoCanRequest { action, resource, at, from, attrs } = self.read().await?;
         let snapshot = self.parts.leases.snapshot();
-        // Whoever asks, the resource reads the same.
+        // A question needs a subject. The resource does not depend on it, so any name serves.
         let anybody: Name = "anybody".parse().map_err(|_| denied(failed()))?;
         let subject = Subject::new(Kind::User, anybody);
         let check = CheckRequest { subject, action, resource, at, from, attrs };
@@ -75,7 +75,7 @@ impl AdminRequest<'_> {
         Ok(List::whole(holders.into_iter().map(holder).collect()))
     }
 
-    /// What somebody may do.
+    /// Lists what a subject may do.
     pub(crate) async fn what_can(mut self, gate: &mut Gate) -> EndpointResult<endpoint::WhatCan> {
         let WhatCanRequest { subject, at } = self.read().await?;
         let snapshot = self.parts.leases.snapshot();

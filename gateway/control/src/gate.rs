@@ -1,4 +1,4 @@
-//! Asks whether a request may be made, and records it.
+//! Asks the policy about a request, and records the request in the audit log.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use doorward_session::{Authorized, Leases, Payload, Problem, Refused, Session, n
 use http::Response;
 use jiff::Timestamp;
 
-/// Lets one request through to the administration, question by question. Every question that
-/// was permitted keeps its lease until the request has been answered.
+/// The permits and the audit record of one request. Every permitted question keeps its lease until
+/// the request has been answered.
 pub(crate) struct Gate {
     session: Arc<Session>,
     id: FlowId,
@@ -20,10 +20,10 @@ pub(crate) struct Gate {
     recorded: Option<(Box<dyn Closing>, Record)>,
 }
 
-/// A refusal, which has been recorded, as the answer to the request.
+/// The response that refuses a request.
 pub(crate) type Denied = Box<Response<Payload>>;
 
-/// What an action on a part of the administration does.
+/// Describes an action on a part of the administration, for an error message.
 fn describe_action(action: Action, part: &str) -> String {
     match (action, part.split_once('/')) {
         (Action::Create, Some(("networks", network))) => {
@@ -51,12 +51,13 @@ impl Gate {
         Self { session, id, leases, journal, granted: vec![], recorded: None }
     }
 
-    /// Who asks.
+    /// Returns the subject that sent the request.
     pub(crate) fn subject(&self) -> &Subject {
         self.session.subject()
     }
 
-    /// Asks whether the session may do `action` to that part of the administration.
+    /// Asks the policy whether the session may do `action` on a part of the administration, and
+    /// keeps the permit. Records a refusal.
     pub(crate) async fn ask(
         &mut self,
         action: Action,
@@ -78,7 +79,8 @@ impl Gate {
             Err(_) => None,
         };
         let record = self.refusal(action, part, refused.as_ref(), now);
-        // Whoever has no right must not be able to use up the room that is kept for those who have.
+        // `note` uses no reserved disk space: a subject without a right must not use up the space
+        // that is reserved for records of permitted requests.
         note(&*self.journal, record).await;
         Err(Box::new(
             match refused {
@@ -128,13 +130,14 @@ impl Gate {
         record
     }
 
-    /// Records what is about to be done, and waits until that is on disk. Nothing is done
-    /// before.
+    /// Records the operation, and waits until the record is on disk. The caller begins the
+    /// operation only after that.
     pub(crate) async fn record(&mut self, detail: Option<&str>) -> Result<(), Denied> {
         self.record_as(false, detail).await
     }
 
-    /// The same for what takes a right away or makes room: its record has room on a full disk.
+    /// Like [`Self::record`], for an operation that takes a right away or frees disk space. Its
+    /// record may use reserved space on a full disk.
     pub(crate) async fn record_urgently(&mut self, detail: &str) -> Result<(), Denied> {
         self.record_as(true, Some(detail)).await
     }
@@ -168,8 +171,8 @@ impl Gate {
         }
     }
 
-    /// Records a request that had every right and still came to nothing, because of what it said.
-    /// One that was recorded before has its end instead.
+    /// Records a permitted request that failed before [`Self::record`], for example because its
+    /// body was wrong. After [`Self::record`], [`Self::close`] records the failure instead.
     pub(crate) async fn record_failure(&self, status: &str, now: Timestamp) {
         let (None, Some(first)) = (&self.recorded, self.granted.first()) else { return };
         let mut record = first.record(Event::RequestRefused);
@@ -177,7 +180,7 @@ impl Gate {
         note(&*self.journal, record.ended(Outcome::Failed, status)).await;
     }
 
-    /// Whether every permit still stands. Asked right before something is done.
+    /// Checks that every permit is still valid. The caller does this right before the operation.
     pub(crate) fn check_permits(&self) -> Result<(), Denied> {
         // Time may have passed while the body was read.
         if self.granted.iter().all(|granted| granted.lease().still_stands()) {
@@ -187,7 +190,7 @@ impl Gate {
         Err(Box::new(problem.into_response()))
     }
 
-    /// Answers when one of the permits does not stand any more.
+    /// Waits until the first permit has ended.
     pub(crate) async fn ended(&self) {
         match self.granted.first() {
             Some(granted) => drop(granted.lease().over().await),
@@ -195,20 +198,20 @@ impl Gate {
         }
     }
 
-    /// Notes that something of the answer has been sent.
+    /// Adds `bytes` of the answer to the lease's counter.
     pub(crate) fn sent(&self, bytes: usize) {
         if let Some(granted) = self.granted.first() {
             granted.lease().moved_down(bytes);
         }
     }
 
-    /// Why it ended, if it was cut.
+    /// Returns why a permit has ended, if one has.
     pub(crate) fn cause(&self) -> Option<&'static str> {
         let mut causes = self.granted.iter().filter_map(|granted| granted.lease().cause());
         causes.next().map(|cause| cause.as_str())
     }
 
-    /// Records how it ended.
+    /// Records the outcome of the request.
     pub(crate) fn close(mut self, outcome: Outcome, reason: &str, now: Timestamp) {
         self.end(outcome, reason, now);
     }
@@ -231,6 +234,7 @@ impl Drop for Gate {
     }
 }
 
+/// Returns the problem for an internal error.
 pub(crate) fn failed() -> Problem {
     Problem::new(ProblemKind::Failed, "The gateway failed; see its log.")
 }

@@ -1,5 +1,5 @@
-//! What the audit log says of a bundle: what would have come out differently, and which rules
-//! nobody ever needed.
+//! Compares a bundle with the audit log: which decisions would differ, and which rules were never
+//! used.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::request::AdminRequest;
 use crate::response::{EndpointResult, refused};
 use crate::revisions::{blocking, read};
 
-/// How many records are read at once.
+/// How many records one read of the log returns.
 const PAGE: u32 = 1000;
 
 fn finding(found: Finding) -> FindingView {
@@ -35,7 +35,7 @@ fn replay_view(replayed: Replayed) -> ReplayView {
 }
 
 impl AdminRequest<'_> {
-    /// Decides recorded decisions again under a bundle.
+    /// Decides the recorded requests again under a bundle.
     pub(crate) async fn replay_policy(
         mut self,
         gate: &mut Gate,
@@ -44,7 +44,7 @@ impl AdminRequest<'_> {
         let since = proposal.since.unwrap_or(Timestamp::MIN);
         let present = self.parts.leases.snapshot();
         let text = self.text(proposal, &present).await?;
-        // Whoever replays the log reads it.
+        // The answer contains parts of the audit log, so it needs the right to read it.
         gate.ask(Action::Read, "audit", self.now()).await?;
         gate.record(Some("replay")).await?;
         let _permit = self.question_permit().await?;
@@ -62,7 +62,7 @@ impl AdminRequest<'_> {
         Ok(replay_view(replay.done()))
     }
 
-    /// What deserves a look in a bundle.
+    /// Lists the rules of a bundle that deserve attention.
     pub(crate) async fn lint_policy(
         mut self,
         gate: &mut Gate,
@@ -72,7 +72,8 @@ impl AdminRequest<'_> {
         let text = self.text(proposal, &present).await?;
         gate.record(None).await?;
         let in_force = text == **present.bundle().text();
-        // Records name lines of the bundle that was in force, so they say nothing of another one.
+        // A record names lines of the bundle that was in force, so the use of rules is known for
+        // the present bundle only.
         let mut used = in_force.then(BTreeMap::new);
         if let Some(used) = &mut used {
             self.count_use(present.revision(), used).await?;
@@ -83,7 +84,7 @@ impl AdminRequest<'_> {
         Ok(List::whole(found.await?.into_iter().map(finding).collect()))
     }
 
-    /// Counts how often each rule of a revision let something through.
+    /// Counts how often each rule of a revision has permitted a flow or a request.
     async fn count_use(
         &self,
         revision: Revision,
@@ -103,7 +104,8 @@ impl AdminRequest<'_> {
         Ok(())
     }
 
-    /// The next records of the log, and the number of the last; `None` at its end.
+    /// Reads the next records of the log. Returns the number of the last one and the records, or
+    /// `None` at the end of the log.
     async fn records(&self, after: i64) -> Result<Option<(i64, Vec<Record>)>, Denied> {
         let page = self.parts.audit.read_after(after, None, PAGE).await.map_err(refused)?;
         let last = page.last().map(|one| one.seq);

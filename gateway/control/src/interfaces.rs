@@ -12,7 +12,7 @@ use crate::gate::{Denied, Gate};
 use crate::request::AdminRequest;
 use crate::response::{EndpointResult, actor, changed, refused, sentence, wrong};
 
-/// What an administrator is told who declares a protocol's port as a raw one.
+/// Returns a warning if a raw target has the usual port of a protocol that Doorward can inspect.
 fn raw_port_warning(target: &Target) -> Option<String> {
     let (raw, protocol) = (target.protocol(), target.overlooked()?);
     let declared = target.to_string().replacen(raw.as_str(), protocol.as_str(), 1);
@@ -22,7 +22,7 @@ fn raw_port_warning(target: &Target) -> Option<String> {
     ))
 }
 
-/// A field that an interface keeps, and that is no claim.
+/// Returns a field that `keep=` names without effect.
 fn useless_keep(target: &Target) -> Option<&FieldName> {
     let Inspection::Http(options) = &target.inspected()?.spoken else { return None };
     options.keep.as_ref()?.iter().find(|name| !may_be_kept(name.as_str()))
@@ -33,12 +33,13 @@ impl AdminRequest<'_> {
         Ok(DoorName { device: Device::Named(self.name(0)?), interface: self.name(1)? })
     }
 
-    /// Asks for the right to open backends in a network.
+    /// Asks for the right to declare or enable interfaces in a network.
     async fn ask_for_network(&self, gate: &mut Gate, network: &Name) -> Result<(), Denied> {
         gate.ask(Action::Create, &format!("networks/{network}"), self.now()).await
     }
 
-    /// The network that a target is declared in, within the bounds of the local configuration.
+    /// Returns the network of a target, or refuses a target outside the bounds of the local
+    /// configuration.
     async fn network_of(
         &self,
         target: &Target,
@@ -48,6 +49,7 @@ impl AdminRequest<'_> {
         found.map_err(|why| wrong(sentence(&why)))
     }
 
+    /// Returns the interfaces of a device, with warnings.
     pub(crate) fn interfaces_of(&self, device: &Device) -> Vec<InterfaceView> {
         let Device::Named(name) = device else { return vec![] };
         let snapshot = self.parts.leases.snapshot();
@@ -139,8 +141,8 @@ impl AdminRequest<'_> {
         let seen = seen.ok_or_else(|| refused(StoreError::NoInterface(door.clone())))?;
         let mut network = seen.network.clone();
         if enabled {
-            // To turn it on opens its backend. One that was declared before networks had names is
-            // in the network that it is in now, from now on.
+            // Enabling an interface opens its backend. An interface that was declared before
+            // networks had names gets the network that contains its target now.
             if network.is_none() {
                 network = self.network_of(&seen.target, None).await?;
             }
@@ -151,7 +153,7 @@ impl AdminRequest<'_> {
         match (enabled, seen.enabled) {
             (true, _) => gate.record(Some("enable")).await?,
             (false, true) => gate.record_urgently("disable").await?,
-            // It takes nothing away.
+            // The interface is already off, so this takes nothing away.
             (false, false) => gate.record(Some("disable")).await?,
         }
         gate.check_permits()?;

@@ -1,15 +1,15 @@
 //! The administration: claim, enrolment, renewal, and the API that commands use.
 //!
-//! Administration takes the same path as everything else: a request carries a session, asks
-//! the same question of the same policy (`gateway` is a device, its parts are paths, the
-//! actions are `create read update delete`), holds a lease while it is answered, and is
-//! recorded before it is done. See [`doorward_api::Route`] for every request that is answered, and which
-//! few of them need no identity.
+//! A request to the administration passes the same checks as a flow to a device. It belongs to a
+//! session, and the same policy decides it: `gateway` is a device, its parts are paths, and the
+//! actions are `create read update delete`. The request holds a lease until it is answered, and
+//! the audit log records it before the operation begins. [`doorward_api::Route`] lists every
+//! request, and the few that need no identity.
 //!
 //! Invariants
-//! - Until an owner has claimed the gateway, only the claim is answered.
-//! - A body is read after the caller has been found to be allowed, never before.
-//! - A code's secret is compared by its digest, and stands in no record, log or error.
+//! - Until an owner has claimed the gateway, it answers only the claim.
+//! - The gateway reads a body only after the policy has permitted the request.
+//! - The store compares a code's secret by its digest. No record, log line or error contains it.
 //!
 //! This crate must never know: the proxy, backends, TLS.
 

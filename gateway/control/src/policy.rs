@@ -1,4 +1,4 @@
-//! Requests about the bundle in force: show, check.
+//! Requests about the bundle in force: show and check.
 
 use doorward_api::{BundleView, CheckAnswer, CheckRequest, CheckedOpinion, endpoint};
 use doorward_model::Resource;
@@ -9,7 +9,7 @@ use crate::gate::{Denied, Gate};
 use crate::request::AdminRequest;
 use crate::response::{EndpointResult, refused, sentence, wrong};
 
-/// The question of a request, as the present state reads it, and the instant that it is about.
+/// Turns a request into a question about the present state. Returns the question and its instant.
 pub(crate) fn question(
     check: CheckRequest,
     snapshot: &Snapshot,
@@ -26,7 +26,7 @@ pub(crate) fn question(
     Ok((Question { proven: attributes.proven(now), ..question }, now))
 }
 
-/// An opinion as the API shows it.
+/// Turns an opinion into its API form.
 pub(crate) fn opinion_view(opinion: &Opinion) -> CheckedOpinion {
     CheckedOpinion {
         refusal: opinion.refusal.map(|refusal| refusal.as_str().to_owned()),

@@ -1,4 +1,4 @@
-//! Reports of devices about themselves.
+//! The reports of devices about themselves.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,12 +14,12 @@ const FACTS: usize = 64;
 /// How many texts one fact may have.
 const TEXTS: usize = 256;
 
-/// What devices have last reported about themselves: one report each, as long as they and the
-/// gateway are there. It is what they say, not what is proven.
+/// The last report of each device about itself, in memory only. The gateway does not verify
+/// reports.
 #[derive(Clone, Default)]
 pub struct Postures(Arc<Mutex<HashMap<SubjectId, PostureView>>>);
 
-/// A fact as the API shows it. `None` if it has too many texts.
+/// Turns a fact into its API form. Returns `None` if it has too many texts.
 fn fact(value: Value) -> Option<PostureFact> {
     Some(match value {
         Value::Text(text) => PostureFact::Text(PeerText::new(&text)),
@@ -33,7 +33,7 @@ fn fact(value: Value) -> Option<PostureFact> {
 }
 
 impl Postures {
-    /// Notes a report in the place of the former one.
+    /// Stores a report in the place of the device's former one.
     pub(crate) fn note(
         &self,
         session: &Session,
@@ -63,7 +63,7 @@ impl Postures {
         Ok(())
     }
 
-    /// There is no such subject any more.
+    /// Forgets the report of a removed subject.
     pub(crate) fn forget(&self, subject: SubjectId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&subject);
     }

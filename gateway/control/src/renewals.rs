@@ -1,20 +1,20 @@
-//! The renewals that are under way, so that no more of one identity begin than may be.
+//! Bounds how many renewals of one identity are in progress at the same time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use doorward_model::SubjectId;
 
-/// How many renewals of one identity may be under way at the same time.
+/// How many renewals of one identity may be in progress at the same time.
 const MOST: usize = 4;
 
-/// The renewals that are under way. Cheap to clone; every clone is the same.
+/// The renewals in progress. All clones share the same state.
 #[derive(Clone, Debug, Default)]
 pub struct Renewals(Arc<Mutex<HashMap<SubjectId, usize>>>);
 
-/// One renewal, until it is dropped.
+/// A permit for one renewal. Dropping it ends the renewal.
 #[derive(Debug)]
-pub(crate) struct Renewing {
+pub(crate) struct RenewalPermit {
     of: SubjectId,
     all: Renewals,
 }
@@ -24,19 +24,19 @@ impl Renewals {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins one, unless as many of that identity are under way as may be.
-    pub(crate) fn begin(&self, of: SubjectId) -> Option<Renewing> {
+    /// Begins a renewal. Returns `None` if too many of this identity are in progress.
+    pub(crate) fn begin(&self, of: SubjectId) -> Option<RenewalPermit> {
         let mut counts = self.counts();
         let count = counts.entry(of).or_default();
         if *count >= MOST {
             return None;
         }
         *count += 1;
-        Some(Renewing { of, all: self.clone() })
+        Some(RenewalPermit { of, all: self.clone() })
     }
 }
 
-impl Drop for Renewing {
+impl Drop for RenewalPermit {
     fn drop(&mut self) {
         let mut counts = self.all.counts();
         if let Some(count) = counts.get_mut(&self.of) {
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_identity_has_few_renewals_under_way_and_its_neighbour_its_own() {
+    fn each_identity_has_its_own_bound_of_renewals() {
         let renewals = Renewals::default();
         let mut begun: Vec<_> = (0..MOST).map(|_| renewals.begin(SubjectId(1)).unwrap()).collect();
         assert!(renewals.begin(SubjectId(1)).is_none());

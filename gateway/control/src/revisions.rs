@@ -1,4 +1,4 @@
-//! Requests that test, preview, apply or bring back a bundle.
+//! Requests that test, preview, apply or roll back a bundle.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,18 +20,18 @@ use crate::gate::{Denied, Gate, failed};
 use crate::request::AdminRequest;
 use crate::response::{EndpointResult, actor, denied, refused, sentence, wrong};
 
-/// How many revisions a list shows.
+/// How many revisions a list contains.
 const LISTED: u32 = 200;
-/// How long a bundle is examined.
+/// How long to compare the compiled bundle with Casbin.
 const EXAMINED: Duration = Duration::from_secs(5);
-/// The longest reason that is kept, in bytes.
+/// The longest reason, in bytes.
 const REASON: usize = 256;
 
-/// A bundle that reads, whose tests pass, and what it would change.
+/// A bundle that parses and whose tests pass, and what it would change.
 struct Proposed {
     bundle: Arc<Bundle>,
     passed: usize,
-    /// How many questions the compiled form and Casbin have decided alike.
+    /// How many questions the compiled form and Casbin have decided identically.
     examined: usize,
     preview: Preview,
     ending: Vec<EndingView>,
@@ -52,7 +52,7 @@ fn failing_test(failing: Failing) -> FailingTest {
 }
 
 impl AdminRequest<'_> {
-    /// Puts a bundle in force, or says what that would change.
+    /// Puts a bundle in force, or returns what the bundle would change.
     pub(crate) async fn apply_policy(
         mut self,
         gate: &mut Gate,
@@ -106,7 +106,7 @@ impl AdminRequest<'_> {
         Ok(BundleApplied { revision: Some(applied.value), epoch, ended, ..view })
     }
 
-    /// Runs the tests of a bundle, or of the one in force.
+    /// Runs the tests of a bundle, or of the bundle in force.
     pub(crate) async fn test_policy(
         mut self,
         gate: &mut Gate,
@@ -152,7 +152,8 @@ impl AdminRequest<'_> {
         Ok(RevisionText { revision, at, author, model, policy, roles, groups, tests })
     }
 
-    /// The whole text of what is proposed.
+    /// Returns the whole text of a proposed bundle: a former revision, or files. A missing file is
+    /// that of the present bundle.
     pub(crate) async fn text(
         &self,
         proposal: BundleProposal,
@@ -178,8 +179,8 @@ impl AdminRequest<'_> {
         })
     }
 
-    /// Reads a bundle, runs its tests, and finds out what it would change. That takes its time;
-    /// others are served meanwhile.
+    /// Parses a bundle, runs its tests, compares it with Casbin and computes what it would change.
+    /// A blocking thread does this.
     async fn propose(&self, text: BundleText, present: &Arc<Snapshot>) -> Result<Proposed, Denied> {
         let (present, leases, now) = (Arc::clone(present), self.parts.leases.clone(), self.now());
         blocking(move || {
@@ -215,7 +216,7 @@ impl AdminRequest<'_> {
         let can_change = |subject: &Subject| {
             let question =
                 next.question(subject.clone(), Action::Update, Device::Gateway, "policies", None);
-            // Whoever can change it may have to connect anew for that.
+            // A rule may demand a recent handshake. A user can reconnect to meet it, so suppose one.
             question.is_ok_and(|question| {
                 let question = Question { proven: Some(now), ..question };
                 next.opinion(&question, now).permits()
@@ -233,7 +234,7 @@ impl AdminRequest<'_> {
     }
 }
 
-/// Work that takes its time, while others are served.
+/// Does long work on a blocking thread, so that the runtime can serve other requests.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Denied> + Send + 'static,
 ) -> Result<T, Denied> {
@@ -243,7 +244,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
-/// The state as it would be under a bundle, and the bundle's tests.
+/// Parses a bundle. Returns the state with this bundle, and the bundle's tests.
 pub(crate) fn read(
     text: BundleText,
     present: &Snapshot,
@@ -253,7 +254,7 @@ pub(crate) fn read(
     Ok((present.clone().with_bundle(present.revision(), bundle), tests))
 }
 
-/// The files of a bundle do not read: where, and why.
+/// Refuses a bundle that does not parse, with the place and the reason of each error.
 fn does_not_read(errors: BundleErrors) -> Denied {
     let places = errors.places().iter().map(|error| PolicyProblem {
         file: error.file.to_owned(),
@@ -273,9 +274,13 @@ fn no_revision(number: Revision) -> Denied {
     denied(Problem::new(ProblemKind::NothingHere, detail))
 }
 
-/// The two judges of a bundle differ: our fault, and no ground to decide by it.
+/// Refuses a bundle that the compiled form and Casbin decide differently. This is a bug of Doorward.
 fn judges_differ(count: usize, first: &Differ) -> Denied {
-    tracing::error!(count, ?first, "the judges differ about a proposed bundle");
+    tracing::error!(
+        count,
+        ?first,
+        "the compiled form and Casbin decide a proposed bundle differently"
+    );
     let say = |permit| if permit { "permits" } else { "denies" };
     let casbin = first.casbin.map_or("fails on", say);
     let detail = format!(

@@ -4,7 +4,7 @@ use doorward_api::Route;
 use doorward_session::ListenerKind;
 use http::Method;
 
-/// The routes that a listener answers.
+/// Returns the routes of a listener.
 fn answered_at(listener: ListenerKind) -> impl Iterator<Item = &'static Route> {
     Route::ALL.iter().filter(move |route| match listener {
         ListenerKind::Data => route.listeners.has_data(),
@@ -12,7 +12,7 @@ fn answered_at(listener: ListenerKind) -> impl Iterator<Item = &'static Route> {
     })
 }
 
-/// The route of a request, and what stands in the places of its braces.
+/// Returns the route of a request, and the texts in the braces of its path.
 pub(crate) fn find<'p>(
     listener: ListenerKind,
     method: &Method,
@@ -23,7 +23,7 @@ pub(crate) fn find<'p>(
         .find_map(|route| Some((*route, route.matches(path)?)))
 }
 
-/// Whether the listener answers another method at `path`.
+/// Returns whether the listener has a route at `path` for any method.
 pub(crate) fn exists(listener: ListenerKind, path: &str) -> bool {
     answered_at(listener).any(|route| route.matches(path).is_some())
 }

@@ -1,4 +1,4 @@
-//! Requests about sessions: list, cut.
+//! Requests about sessions: list and cut.
 
 use doorward_api::{CutAnswer, ProblemKind, endpoint};
 use doorward_model::{FlowId, SessionId};
@@ -17,7 +17,7 @@ impl AdminRequest<'_> {
         self.page(self.parts.leases.list(), |session| session.id)
     }
 
-    /// Cuts the session, or the one flow, of that id.
+    /// Cuts the session or the flow with this id.
     pub(crate) async fn cut_session(self, gate: &mut Gate) -> EndpointResult<endpoint::CutSession> {
         let text = self.names.first().map_or("", String::as_str);
         let id: SessionId = text

@@ -1,4 +1,4 @@
-//! How the gateway is, and what needs a person.
+//! The state of the gateway, and the conditions that need attention.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,19 +8,19 @@ use crate::gate::Gate;
 use crate::request::AdminRequest;
 use crate::response::EndpointResult;
 
-/// What needs a person, by what it is about. Empty is well.
+/// The conditions that need attention. None means that the gateway is well.
 #[derive(Clone, Default)]
 pub struct Health(Arc<Mutex<Vec<ConditionReport>>>);
 
 impl Health {
-    /// Says how something is: `None` is well.
+    /// Sets the condition of `about`, or clears it if `detail` is `None`.
     pub fn set(&self, about: &'static str, detail: Option<String>) {
         let mut conditions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         conditions.retain(|condition| condition.about != about);
         conditions.extend(detail.map(|detail| ConditionReport { about: about.to_owned(), detail }));
     }
 
-    /// What needs a person now.
+    /// Returns the present conditions.
     #[must_use]
     pub(crate) fn conditions(&self) -> Vec<ConditionReport> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()

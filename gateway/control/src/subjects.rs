@@ -1,4 +1,4 @@
-//! What devices and users have in common.
+//! Operations that devices and users have in common.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use doorward_policies::{Interface, Member};
 use doorward_store::{IssuanceRow, NewCode, StoreError, SubjectChanges, SubjectRow};
 use jiff::Timestamp;
 
-use crate::codes::USUAL;
+use crate::codes::DEFAULT_LIFE;
 use crate::gate::{Denied, Gate, failed};
 use crate::request::AdminRequest;
 use crate::response::{actor, changed, denied, refused, wrong};
 
-/// What whoever adds a subject again is told, if it was off when it was removed.
+/// Returns a warning for a subject that was off when it was removed, and is off again now.
 pub(crate) fn still_off_warning(subject: &Subject, enabled: bool) -> Option<String> {
     let (kind, name) = (subject.kind(), subject.name());
     (!enabled).then(|| {
@@ -27,7 +27,7 @@ pub(crate) fn still_off_warning(subject: &Subject, enabled: bool) -> Option<Stri
     })
 }
 
-/// A certificate, as it is at `now`.
+/// Describes a certificate, with its state at `now`.
 fn certificate(row: IssuanceRow, now: Timestamp) -> CertificateView {
     let state = if row.revoked.is_some() {
         "revoked"
@@ -98,8 +98,8 @@ impl AdminRequest<'_> {
         Ok(view)
     }
 
-    /// The subject as it is now. What its change asks for is found out by this, and the change is
-    /// made only while the subject is still so.
+    /// Returns the present state of a subject. The rights that a change needs follow from this
+    /// state, and the store makes the change only while the subject still has this state.
     fn member(&self, subject: &Subject) -> Result<Member, Denied> {
         let snapshot = self.parts.leases.snapshot();
         let member = snapshot.member(subject).cloned();
@@ -124,9 +124,10 @@ impl AdminRequest<'_> {
         gate.ask(action, &format!("groups/{}", group.name()), self.now()).await
     }
 
-    /// Asks for the right to every role that the subject has. Whoever makes its identity could
-    /// act as it, and whoever ends that identity takes its roles out of use, so both need no
-    /// less than granting those roles (`create`) or taking them away (`delete`) does.
+    /// Asks for the right to every role that the subject has. An administrator who makes an
+    /// identity for the subject could act with its roles, so that needs the right to grant them
+    /// (`create`). Ending the identity takes the roles out of use, so that needs the right to take
+    /// them away (`delete`).
     async fn ask_for_its_roles(
         &self,
         gate: &mut Gate,
@@ -141,8 +142,9 @@ impl AdminRequest<'_> {
         Ok(())
     }
 
-    /// Whether a subject of that name was removed before. If so, a code for the next one is a new
-    /// identity for a name that rules may speak of, so it asks for what that asks.
+    /// Returns whether a subject of this name was removed before. Rules may still name it. A code
+    /// for the new subject is then a new identity for the old name, so the gate also asks for the
+    /// right to make that identity.
     pub(crate) async fn ask_to_return(
         &self,
         gate: &mut Gate,
@@ -168,7 +170,8 @@ impl AdminRequest<'_> {
         }
         let seen = self.member(&subject)?;
         let granted = changes.grant.iter().map(|(role, until)| {
-            // By what it does, and not by what it is called: an earlier instant takes time away.
+            // A grant that ends earlier than the present one takes time away, so it needs the right
+            // to take the role away.
             match SubjectChanges::shortens(&seen, role, *until) {
                 true => (Action::Delete, role),
                 false => (Action::Create, role),
@@ -216,12 +219,12 @@ impl AdminRequest<'_> {
         Ok(changed(&done, WarnedAnswer { warnings }))
     }
 
-    /// A code for a new subject or a new identity, as it is shown and as it is kept.
+    /// Makes a code. Returns its text for the administrator, and its row for the store.
     pub(crate) fn make_code(&self, ttl: Option<u64>) -> Result<(String, NewCode), Denied> {
-        let life = ttl.map_or(USUAL, Duration::from_secs);
+        let life = ttl.map_or(DEFAULT_LIFE, Duration::from_secs);
         let made = self.parts.codes.enrolment(life, self.now());
         let (code, row) = made.map_err(|error| {
-            tracing::error!(%error, "no code");
+            tracing::error!(%error, "no enrolment code could be made");
             denied(failed())
         })?;
         Ok((code.reveal(), row))
@@ -258,8 +261,8 @@ impl AdminRequest<'_> {
         Ok(changed(&done, RevokedAnswer { revoked: done.value }))
     }
 
-    /// Removes a subject. That takes its roles and its interfaces away and takes it out of its
-    /// groups, so it asks for what each of these asks by itself.
+    /// Removes a subject. This takes its roles away, removes its interfaces and takes it out of its
+    /// groups, so it needs the right to each of these.
     pub(crate) async fn remove_subject(
         &self,
         gate: &mut Gate,

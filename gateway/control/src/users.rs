@@ -1,4 +1,4 @@
-//! Requests about people.
+//! Requests about users.
 
 use doorward_api::{CodeRequest, IssuedCode, UserAddition, UserChange, endpoint};
 use doorward_model::{Action, Kind, Name, Role, Subject};

@@ -1,4 +1,5 @@
-//! Delays those who try wrong codes. The codes themselves have 160 random bits and need no counter.
+//! Delays the answers to networks that try wrong codes. A code has 160 random bits, so guessing
+//! needs no hard limit.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,19 +9,20 @@ use std::time::Duration;
 use doorward_model::Prefix;
 use tokio::time::{Instant, sleep};
 
-/// How long the first wrong try waits for its answer; each further one twice as long, ...
+/// The delay of the first wrong code. Each further one doubles it.
 const FIRST: Duration = Duration::from_millis(100);
-/// ... up to this.
+/// The longest delay.
 const LONGEST: Duration = Duration::from_secs(5);
-/// After how long without a wrong try a network is forgotten.
+/// How long after its last wrong code a network is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(10 * 60);
-/// How many wrong tries of one network wait at the same time, and of all networks.
+/// How many delayed answers of one network wait at the same time.
 const WAITING: usize = 4;
+/// How many delayed answers of all networks wait at the same time.
 const WAITING_IN_TOTAL: usize = 64;
-/// How many networks are told apart.
+/// How many networks are remembered.
 const NETWORKS: usize = 4096;
 
-/// How often networks have tried wrong codes of late. Cheap to clone; every clone is the same.
+/// The networks that have recently tried wrong codes. All clones share the same state.
 #[derive(Clone, Debug, Default)]
 pub struct WrongCodes(Arc<Mutex<State>>);
 
@@ -37,16 +39,16 @@ struct Network {
     waiting: usize,
 }
 
-/// So many wrong tries wait that this one is not answered as one.
+/// Too many delayed answers wait already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooManyWrongCodes;
 
-/// How long a wrong try waits for its answer.
+/// The delay of the answer to a wrong code.
 #[derive(Debug)]
 pub(crate) struct Delay {
     time: Duration,
     of: Prefix,
-    tries: WrongCodes,
+    all: WrongCodes,
 }
 
 impl WrongCodes {
@@ -54,7 +56,7 @@ impl WrongCodes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a wrong try.
+    /// Counts a wrong code of `peer`'s network, and returns the delay of its answer.
     pub(crate) fn wrong(&self, peer: IpAddr) -> Result<Delay, TooManyWrongCodes> {
         let (of, now) = (Prefix::of(peer), Instant::now());
         let mut state = self.state();
@@ -77,12 +79,12 @@ impl WrongCodes {
         (network.next, network.last) = ((time * 2).min(LONGEST), now);
         network.waiting += 1;
         state.waiting += 1;
-        Ok(Delay { time, of, tries: self.clone() })
+        Ok(Delay { time, of, all: self.clone() })
     }
 }
 
 impl Delay {
-    /// Waits.
+    /// Waits for the delay.
     pub(crate) async fn wait(self) {
         sleep(self.time).await;
     }
@@ -90,7 +92,7 @@ impl Delay {
 
 impl Drop for Delay {
     fn drop(&mut self) {
-        let mut state = self.tries.state();
+        let mut state = self.all.state();
         state.waiting = state.waiting.saturating_sub(1);
         if let Some(network) = state.networks.get_mut(&self.of) {
             network.waiting = network.waiting.saturating_sub(1);
@@ -107,31 +109,31 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_tries_again_waits_longer_and_nobody_else_does() {
-        let tries = WrongCodes::default();
+    async fn each_wrong_code_of_a_network_doubles_its_delay_only() {
+        let codes = WrongCodes::default();
         let begin = Instant::now();
         for _ in 0..10 {
-            tries.wrong(v4(1)).unwrap().wait().await;
+            codes.wrong(v4(1)).unwrap().wait().await;
         }
         // 0.1 + 0.2 + ... + 3.2, then 5 each.
         assert_eq!(begin.elapsed().as_secs(), 26);
-        assert_eq!(tries.wrong(v4(2)).unwrap().time, FIRST);
+        assert_eq!(codes.wrong(v4(2)).unwrap().time, FIRST);
         tokio::time::advance(FORGOTTEN).await;
-        assert_eq!(tries.wrong(v4(1)).unwrap().time, FIRST);
+        assert_eq!(codes.wrong(v4(1)).unwrap().time, FIRST);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn few_wait_at_the_same_time() {
-        let tries = WrongCodes::default();
-        let mut waiting: Vec<_> = (0..WAITING).map(|_| tries.wrong(v4(1)).unwrap()).collect();
-        assert_eq!(tries.wrong(v4(1)).unwrap_err(), TooManyWrongCodes);
+    async fn the_number_of_delayed_answers_is_bounded() {
+        let codes = WrongCodes::default();
+        let mut waiting: Vec<_> = (0..WAITING).map(|_| codes.wrong(v4(1)).unwrap()).collect();
+        assert_eq!(codes.wrong(v4(1)).unwrap_err(), TooManyWrongCodes);
         waiting.pop();
-        assert!(tries.wrong(v4(1)).is_ok());
+        assert!(codes.wrong(v4(1)).is_ok());
         for last in 2..100 {
-            waiting.extend(tries.wrong(v4(last)));
+            waiting.extend(codes.wrong(v4(last)));
         }
         assert_eq!(waiting.len(), WAITING_IN_TOTAL);
         waiting.clear();
-        assert_eq!(tries.state().waiting, 0);
+        assert_eq!(codes.state().waiting, 0);
     }
 }

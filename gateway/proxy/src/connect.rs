@@ -105,7 +105,7 @@ impl Inner {
                 Ok(Ready::Dialed(Box::new(self.dial(opened).await?)))
             }
             Approach::Inspected(approached) if approached.is_of_another_kind() => {
-                Err(Stop::Unreachable(DialError::FlowKind(approached.kind())))
+                Err(Stop::Unreachable(DialError::Kind(approached.kind())))
             }
             Approach::Inspected(approached) => Ok(Ready::Approached(Box::new(approached))),
         }
@@ -219,7 +219,7 @@ impl Stop {
         };
         let problem = self.problem();
         let detail = match &self {
-            Self::NotRecorded | Self::Unreachable(DialError::FlowKind(_)) => problem.detail(),
+            Self::NotRecorded | Self::Unreachable(DialError::Kind(_)) => problem.detail(),
             Self::Refused(_)
             | Self::Cut
             | Self::Unreachable(

@@ -32,7 +32,7 @@ pub use dial::{
     OnlineAgents, Paths, Twice, Wants,
 };
 pub use pipeline::{
-    Approach, Approached, Client, Dialed, Ended, Granted, Means, NamedInterface, NotDialed,
+    Approach, Approached, ClientEnd, Dialed, Ended, Granted, Means, NamedInterface, NotDialed,
     NotOpened, Opened, Rates, RefusedFlow, Requested, Via, WantedFlow, approach, authorize, dial,
     inspect, open, record, refuse, relay,
 };

@@ -43,7 +43,7 @@ pub(crate) fn unreachable(error: &DialError) -> Problem {
             ProblemKind::LineTaken,
             "Another flow is writing to this line or setting it. Try again later.",
         ),
-        DialError::FlowKind(kind) => Problem::new(
+        DialError::Kind(kind) => Problem::new(
             ProblemKind::Unreachable,
             match kind {
                 FlowKind::Datagrams => {

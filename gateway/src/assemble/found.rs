@@ -1,4 +1,5 @@
-//! The first start: all of it, or none.
+//! Founds a new gateway, and imports an authority. An interrupted founding starts again from
+//! nothing.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +16,8 @@ use crate::data_directory::{DataDirectory, at, remove, write_private};
 use crate::failure::CommandFailure;
 
 const KEYS: &str = "keys";
-/// There while a gateway is being founded: what it has written until then is worth nothing.
+/// A marker file that exists while a gateway is being founded. Keys from an interrupted founding
+/// are worthless, so they are replaced.
 const FOUNDING: &str = "founding";
 const IMPORTED_CHAIN: &str = "import-chain.pem";
 const IMPORTED_ROOT: &str = "import-root.pem";
@@ -27,7 +29,8 @@ pub(super) fn open_keys(
     Ok(SealedKeys::open(data_directory.join(KEYS), config.key_file())?)
 }
 
-/// Founds the gateway if there is none yet: its authority, or the imported one, and its state.
+/// Founds the gateway if the data directory has none: creates the authority, or uses the imported
+/// one, and creates the state.
 pub(super) async fn found_if_new(
     data_directory: &DataDirectory,
     config: &Config,
@@ -35,7 +38,7 @@ pub(super) async fn found_if_new(
     clock: &dyn Clock,
 ) -> Result<(), CommandFailure> {
     if Store::exists(data_directory.path()) {
-        // Before the state is touched: what goes with it must be there.
+        // The issuing key belongs to the state; without it the state must not be opened.
         keys.open(Slot::Issuing)?.ok_or(AuthorityError::NoKey(Slot::Issuing))?;
         return Ok(());
     }
@@ -89,7 +92,7 @@ fn read_imported(
     Ok(doorward_ca::import(&chain, &root, key.public_key(), now)?)
 }
 
-/// Takes over an issuing authority that an owner already has, before the first start.
+/// Imports an existing issuing authority, before the first start.
 pub(crate) fn import(
     config: &Config,
     certificate: &Path,

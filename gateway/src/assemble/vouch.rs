@@ -1,4 +1,4 @@
-//! What backends are told of who asks, for the proxy, which knows no keys.
+//! Signs the tokens that name a client to a backend. The proxy has no access to keys.
 
 use std::sync::Arc;
 
@@ -6,9 +6,10 @@ use doorward_ca::{Assertion, Assertions};
 use doorward_proxy::{IdentifiedAsker, NotVouched, Vouch, Vouched};
 use jiff::Timestamp;
 
-pub(super) struct Signed(pub(super) Arc<Assertions>);
+/// Signs with the gateway's assertion key.
+pub(super) struct AssertionSigner(pub(super) Arc<Assertions>);
 
-impl Vouch for Signed {
+impl Vouch for AssertionSigner {
     fn vouch(&self, asker: &IdentifiedAsker<'_>, now: Timestamp) -> Result<Vouched, NotVouched> {
         let &IdentifiedAsker { subject, door, flow } = asker;
         let signed = self.0.sign(&Assertion { subject, door, flow }, now);

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::args::AuditCommand;
 use super::client::AdminClient;
 use super::not_built;
-use super::output::{Output, pour};
+use super::output::{Output, write_while_open};
 use crate::data_directory::at;
 use crate::failure::CommandFailure;
 
@@ -33,19 +33,20 @@ pub(crate) async fn run(
             }
             each_line(client, &query, |line| {
                 if out.is_json() {
-                    return pour(&[line, b"\n"].concat());
+                    return write_while_open(&[line, b"\n"].concat());
                 }
                 let record: Numbered = serde_json::from_slice(line).map_err(|error| {
                     CommandFailure::new(format!("a record does not read: {error}"))
                 })?;
-                pour(format!("{}\n", show(&record.record, out)).as_bytes())
+                write_while_open(format!("{}\n", show(&record.record, out)).as_bytes())
             })
             .await
         }
         AuditCommand::Export { after, out: file } => {
             let query = format!("?after={after}");
             let Some(name) = file else {
-                return each_line(client, &query, |line| pour(&[line, b"\n"].concat())).await;
+                return each_line(client, &query, |line| write_while_open(&[line, b"\n"].concat()))
+                    .await;
             };
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true).mode(0o600);
@@ -66,7 +67,7 @@ pub(crate) async fn run(
     }
 }
 
-/// Hands every line of an answer on as it comes, for as long as it is wanted.
+/// Reads the audit log, and calls `take` with each line until it returns false.
 async fn each_line(
     client: &AdminClient<'_>,
     query: &str,
@@ -86,12 +87,12 @@ async fn each_line(
     Ok(())
 }
 
-/// An instant as lines show it: always as long.
+/// Formats an instant to the millisecond, so that all lines align.
 fn to_the_millisecond(instant: Timestamp) -> String {
     format!("{instant:.3}")
 }
 
-/// A record on one line.
+/// Formats a record as one line.
 fn show(record: &Record, out: &Output) -> String {
     let text = |text: Option<&str>| escape(text.unwrap_or_default()).to_string();
     let subject = match &record.subject {

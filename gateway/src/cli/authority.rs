@@ -26,7 +26,7 @@ pub(crate) async fn run(
             let answer = client.call::<endpoint::ShowAuthority>(&[], &()).await?;
             out.print(&answer, |answer| show(answer, out))
         }
-        // For files of other programs, so it is the same with --json and without.
+        // Other programs read the JWK Set from a file, so it is JSON with and without --json.
         CaCommand::Jwks => {
             let keys = client.call::<endpoint::ShowKeySet>(&[], &()).await?;
             Output::new(true).print(&keys, |_| String::new())

@@ -1,4 +1,4 @@
-//! `policy bench`: decisions, measured on this machine.
+//! `policy bench`: measures the speed of decisions on this machine.
 
 use std::fs;
 use std::path::Path;
@@ -16,18 +16,19 @@ use super::policy::read;
 use crate::clock::SystemClock;
 use crate::failure::CommandFailure;
 
-/// How many requests are made up for a bundle, and asked in turn.
+/// How many generated requests a bundle has to decide in turn.
 const REQUESTS: usize = 2048;
-/// How often everything is timed; what counts is the round in which the machine was quietest.
+/// How many rounds to measure. The fastest round counts, because other work on the machine only
+/// slows a round down.
 const ROUNDS: usize = 20;
-/// How many decisions are timed one by one in a round.
+/// How many decisions to time one by one in a round.
 const TIMED: usize = 10_000;
-/// How many admissions: Casbin takes its time.
+/// How many admissions to time in a round. Fewer than decisions, because Casbin is slower.
 const ADMISSIONS: usize = 2_000;
-/// How many slices Casbin has ready, so as many admissions are asked in turn.
-const KEPT: usize = 100;
-/// How many cached decisions are timed at once, since one is too short.
-const ROW: usize = 32;
+/// How many different admissions to ask in turn: as many as Casbin caches slices for.
+const CACHED_SLICES: usize = 100;
+/// How many cached decisions to time together, since a single one is too short to time.
+const BATCH: usize = 32;
 
 #[derive(Clone, Serialize)]
 pub(super) struct Spread {
@@ -37,26 +38,27 @@ pub(super) struct Spread {
 
 #[derive(Clone, Serialize)]
 struct Measured {
-    /// Which made-up bundle; absent for one's own.
+    /// The shape of a generated bundle; absent for a given bundle.
     #[serde(skip_serializing_if = "Option::is_none")]
     shape: Option<&'static str>,
     rules: usize,
-    /// A decision by the compiled form.
+    /// The time of a decision by the compiled form.
     uncached_ns: Spread,
-    /// One that is given again.
+    /// The time of a decision from the cache.
     cached_ns: Spread,
-    /// One by the compiled form and by Casbin; absent if no request is permitted.
+    /// The time of a decision by the compiled form and by Casbin; absent if the rules permit no
+    /// request.
     admission_ns: Option<Spread>,
-    /// Of the requests, how many the rules permit.
+    /// The fraction of the requests that the rules permit.
     permitted: f64,
-    /// To read and compile the bundle.
+    /// The time to parse and compile the bundle.
     load_ms: f64,
-    /// What the bundle holds in memory, its text included.
+    /// The memory of the bundle, including its text.
     bytes_per_rule: f64,
-    /// By how much the process has grown.
+    /// The growth of the process's resident memory.
     resident_bytes_per_rule: f64,
-    /// From the difference, when it has been read, to the first decision that sees it: the slower
-    /// of one rule more and one rule less.
+    /// The time from a parsed change of one rule to the first decision that uses it: the slower of
+    /// adding and removing a rule.
     edit_ms: f64,
 }
 
@@ -109,7 +111,7 @@ pub(super) async fn run(
     out.print(&totals, |totals| shown(totals, out))
 }
 
-/// The slowest of each.
+/// Returns the slowest value of each measurement.
 fn totals(measured: Vec<Measured>) -> Result<Totals, CommandFailure> {
     let nothing = || CommandFailure::new("there is nothing to measure".to_owned());
     let worst = |of: &dyn Fn(&Measured) -> Option<Spread>| {
@@ -134,7 +136,7 @@ fn totals(measured: Vec<Measured>) -> Result<Totals, CommandFailure> {
     })
 }
 
-/// The files of a bundle, empty where there are none.
+/// Returns the text of a bundle. Missing files are empty; a missing model is the default.
 fn text(files: BundleProposal) -> BundleText {
     BundleText {
         model: files.model.unwrap_or_else(|| BundleText::MODEL.to_owned()),
@@ -161,17 +163,17 @@ fn measure(text: BundleText, shape: Option<Shape>) -> Result<Measured, CommandFa
     let now = SystemClock.now();
     let mut bench = Bench::new(&bundle, shape, REQUESTS, now).ok_or_else(none)?;
     let permitted: Vec<usize> = (0..bench.len()).filter(|number| bench.uncached(*number)).collect();
-    let kept: Vec<usize> = permitted.iter().take(KEPT).copied().collect();
+    let kept: Vec<usize> = permitted.iter().take(CACHED_SLICES).copied().collect();
     let (mut uncached, mut cached, mut admission) = (None, None, None);
     for _ in 0..ROUNDS {
-        quieter(&mut uncached, spread(TIMED, 1, |number| bench.uncached(number)));
+        keep_faster(&mut uncached, spread(TIMED, 1, |number| bench.uncached(number)));
         if !kept.is_empty() {
             let ask = |number: usize| {
                 kept.get(number % kept.len()).is_some_and(|number| bench.admission(*number))
             };
-            quieter(&mut admission, spread(ADMISSIONS, 1, ask));
+            keep_faster(&mut admission, spread(ADMISSIONS, 1, ask));
         }
-        quieter(&mut cached, spread(TIMED, ROW, |number| bench.cached(number)));
+        keep_faster(&mut cached, spread(TIMED, BATCH, |number| bench.cached(number)));
     }
     let (uncached_ns, cached_ns) = uncached.zip(cached).ok_or_else(none)?;
     let edit_ms = edit(&bench, true)?.max(edit(&bench, false)?);
@@ -189,14 +191,14 @@ fn measure(text: BundleText, shape: Option<Shape>) -> Result<Measured, CommandFa
     })
 }
 
-/// The fastest of some edits, in milliseconds: the others waited for something else.
+/// Returns the time of the fastest of five edits, in milliseconds.
 fn edit(bench: &Bench, add: bool) -> Result<f64, CommandFailure> {
     let mut best: Option<Duration> = None;
     for _ in 0..5 {
         let mut marks = Vec::with_capacity(2);
         match bench.edit(add, || marks.push(Instant::now())) {
             Some(true) => {}
-            // A single rule that is taken out leaves no bundle.
+            // A bundle without its only rule is no bundle.
             None if !add => return Ok(0.0),
             _ => {
                 return Err(CommandFailure::new(
@@ -211,29 +213,29 @@ fn edit(bench: &Bench, add: bool) -> Result<f64, CommandFailure> {
     Ok(millis(best.unwrap_or_default()))
 }
 
-/// Keeps the spread of the quieter round.
-pub(super) fn quieter(best: &mut Option<Spread>, next: Spread) {
+/// Replaces `best` if the next round was faster.
+pub(super) fn keep_faster(best: &mut Option<Spread>, next: Spread) {
     if best.as_ref().is_none_or(|best| next.p50 < best.p50) {
         *best = Some(next);
     }
 }
 
-/// Times `ask`, `row` in a row at once; nanoseconds for one.
-pub(super) fn spread(times: usize, row: usize, mut ask: impl FnMut(usize) -> bool) -> Spread {
+/// Times `ask`, `batch` calls together. Returns nanoseconds for one call.
+pub(super) fn spread(times: usize, batch: usize, mut ask: impl FnMut(usize) -> bool) -> Spread {
     let mut took: Vec<u64> = Vec::with_capacity(times);
     let mut number = 0;
-    // A look at the clock takes its time as well.
-    let glance = (0..1000).map(|_| nanos(Instant::now().elapsed())).min().unwrap_or(0);
+    // Subtract the time that reading the clock takes.
+    let clock_cost = (0..1000).map(|_| nanos(Instant::now().elapsed())).min().unwrap_or(0);
     for round in 0..times + times / 10 {
         let begin = Instant::now();
-        for _ in 0..row {
+        for _ in 0..batch {
             std::hint::black_box(ask(number));
             number += 1;
         }
-        let nanos = nanos(begin.elapsed()).saturating_sub(glance);
-        // The first ones warm up.
+        let nanos = nanos(begin.elapsed()).saturating_sub(clock_cost);
+        // The first tenth warms up the caches.
         if round >= times / 10 {
-            took.push(nanos / row as u64);
+            took.push(nanos / batch as u64);
         }
     }
     took.sort_unstable();
@@ -249,7 +251,7 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// The bytes of this process that are in memory; 0 where the system does not say.
+/// Returns the resident memory of this process in bytes, or 0 if the system does not report it.
 fn resident() -> usize {
     let pages = fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = pages.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0_usize);

@@ -1,4 +1,4 @@
-//! Requests of commands to the administration's API.
+//! The client of the administration's API, and texts that several commands print.
 
 use doorward_api::{Endpoint, List, ProblemKind, endpoint};
 use doorward_model::{Clock, escape};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::cli::output::warn;
 use crate::failure::CommandFailure;
 
-/// Requests to the gateway's administration, with a person's identity.
+/// A client of the gateway's administration that uses the identity in a directory.
 pub(crate) struct AdminClient<'a> {
     dir: IdentityDir,
     server: Option<String>,
@@ -22,7 +22,7 @@ impl<'a> AdminClient<'a> {
         Self { dir, server, clock }
     }
 
-    /// Makes a request and returns its whole answer. `names` stand in the braces of the path.
+    /// Sends a request and returns its answer. `names` fill the braces of the path.
     pub(crate) async fn call<E: Endpoint>(
         &self,
         names: &[&str],
@@ -31,7 +31,7 @@ impl<'a> AdminClient<'a> {
         self.call_with::<E>(names, "", request).await
     }
 
-    /// The same with a query, which begins with `?` or is empty.
+    /// Like [`Self::call`], with a query that begins with `?` or is empty.
     pub(crate) async fn call_with<E: Endpoint>(
         &self,
         names: &[&str],
@@ -63,13 +63,13 @@ impl<'a> AdminClient<'a> {
         }
     }
 
-    /// Begins to read the audit log. The records follow as lines of JSON.
+    /// Starts to read the audit log. The reply contains the records as lines of JSON.
     pub(crate) async fn read_audit(&self, query: &str) -> Result<Reply, CommandFailure> {
         let route = endpoint::ReadAudit::ROUTE;
         self.send(method::<endpoint::ReadAudit>()?, &(route.path_of(&[]) + query), None).await
     }
 
-    /// Makes a request and returns when the gateway's answer has begun.
+    /// Sends a request, and returns once the head of the answer has arrived.
     async fn send(
         &self,
         method: Method,
@@ -77,8 +77,7 @@ impl<'a> AdminClient<'a> {
         body: Option<&Value>,
     ) -> Result<Reply, CommandFailure> {
         self.dir.load()?;
-        // Past two thirds of its life the identity renews itself. If that fails now, the identity
-        // still serves.
+        // The identity is renewed at two thirds of its life. It stays valid if that fails.
         if let Err(error) = renew_if_due(&self.dir, self.clock.now()).await {
             warn(&format!("the identity is due for renewal, which failed: {error}"));
         }
@@ -88,12 +87,14 @@ impl<'a> AdminClient<'a> {
         answer.map_err(|error| self.explain(&url, error))
     }
 
+    /// Returns the URL of the administration: `--server`, else the URL in the identity.
     fn url(&self, identity: &Identity) -> String {
         let facts = identity.gateway();
-        let said = self.server.clone().or_else(|| facts.management.clone());
-        said.unwrap_or_else(|| facts.url.clone())
+        let url = self.server.clone().or_else(|| facts.management.clone());
+        url.unwrap_or_else(|| facts.url.clone())
     }
 
+    /// Adds the next step to an error that a wrong URL can cause.
     fn explain(&self, url: &str, error: Error) -> CommandFailure {
         match error {
             Error::Unreachable { .. } => {
@@ -119,28 +120,28 @@ impl<'a> AdminClient<'a> {
     }
 }
 
-/// The method of an endpoint.
+/// Returns the HTTP method of an endpoint.
 fn method<E: Endpoint>() -> Result<Method, CommandFailure> {
     let method = Method::from_bytes(E::ROUTE.method.as_bytes());
     method.map_err(|error| CommandFailure::new(error.to_string()))
 }
 
-/// An instant as people read it: to the second.
+/// Formats an instant to the second.
 pub(crate) fn when(instant: Timestamp) -> String {
     Timestamp::from_second(instant.as_second()).unwrap_or(instant).to_string()
 }
 
-/// An instant as people read it; empty if there is none.
+/// Formats an instant to the second. Returns an empty text if there is none.
 pub(crate) fn when_any(instant: Option<Timestamp>) -> String {
     instant.map(when).unwrap_or_default()
 }
 
-/// Several values in one cell of a table.
+/// Joins values with spaces, for one cell of a table.
 pub(crate) fn joined<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
     values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(" ")
 }
 
-/// How many live flows a change ended, if any.
+/// Describes how many live flows a change has cut. Returns an empty text for none.
 pub(crate) fn ended(count: usize) -> String {
     match count {
         0 => String::new(),
@@ -149,12 +150,12 @@ pub(crate) fn ended(count: usize) -> String {
     }
 }
 
-/// The lines of `policy.csv` that decided.
+/// Formats the lines of `policy.csv` that have decided a question.
 pub(crate) fn rule_lines(lines: &[usize]) -> String {
     joined(lines.iter().map(|line| format!("policy.csv:{line}")))
 }
 
-/// Shows what the gateway wants the asker to know.
+/// Prints the gateway's warnings on standard error.
 pub(crate) fn show_warnings(warnings: &[String]) {
     for warning in warnings {
         warn(&escape(warning).to_string());

@@ -1,4 +1,4 @@
-//! `doorward device`, and what people and devices have in common on the screen.
+//! `doorward device`, and texts that `doorward user` prints as well.
 
 use doorward_api::{
     CertificateView, Changed, CodeRequest, DeviceAddition, DeviceChange, IssuedCode, PostureFact,
@@ -71,7 +71,7 @@ pub(crate) async fn run(
     }
 }
 
-/// Somebody new, and the code for them on a line of its own.
+/// Formats a new subject and its code. The code has a line of its own.
 pub(crate) fn added(issued: &IssuedCode, todo: &str, out: &Output) -> String {
     format!(
         "{} is added. {todo} before {}:\n\n    doorward-agent enroll CODE\n\nwith this code:\n\n{}\n",
@@ -81,7 +81,7 @@ pub(crate) fn added(issued: &IssuedCode, todo: &str, out: &Output) -> String {
     )
 }
 
-/// A new code on a line of its own.
+/// Formats a new code on a line of its own.
 pub(crate) fn new_code(issued: &IssuedCode, out: &Output) -> String {
     format!("Good until {}:\n\n{}\n", when_any(issued.expires), code(issued, out))
 }
@@ -90,7 +90,7 @@ fn code(issued: &IssuedCode, out: &Output) -> String {
     out.bold(issued.code.as_deref().unwrap_or_default())
 }
 
-/// Prints what a change of a device or a person came to.
+/// Prints the outcome of a change of a device or a user.
 pub(crate) fn changed(
     name: &Name,
     answer: &Changed<WarnedAnswer>,
@@ -100,7 +100,7 @@ pub(crate) fn changed(
     out.print(answer, |answer| format!("{name} is changed{}", ended(answer.ended)))
 }
 
-/// What ending an identity did.
+/// Describes the outcome of a revocation.
 pub(crate) fn revoked(name: &Name, answer: &Changed<RevokedAnswer>) -> String {
     let count = match answer.value.revoked {
         1 => "1 certificate".to_owned(),
@@ -109,12 +109,12 @@ pub(crate) fn revoked(name: &Name, answer: &Changed<RevokedAnswer>) -> String {
     format!("the identity of {name} is ended: {count}{}", ended(answer.ended))
 }
 
-/// `on` or `off`, as it stands out.
+/// Returns `on`, or `off` in red.
 pub(crate) fn on_or_off(enabled: bool, out: &Output) -> String {
     if enabled { "on".to_owned() } else { out.bad("off") }
 }
 
-/// Until when the last certificate of a subject lives.
+/// Describes how long the last certificate of a subject is valid.
 pub(crate) fn identity(subject: &SubjectView) -> String {
     match subject.identity_until {
         None => "not enrolled".to_owned(),
@@ -160,21 +160,21 @@ fn show(device: &SubjectView, out: &Output) -> String {
     lines.join("\n")
 }
 
-/// The table of what a device has last reported about itself.
+/// Formats the last report of a device about itself as a table.
 fn report(posture: &PostureView, out: &Output) -> Vec<String> {
-    let said = |fact: &PostureFact| match fact {
+    let shown = |fact: &PostureFact| match fact {
         PostureFact::Text(text) => text.to_string(),
         PostureFact::Number(number) => number.to_string(),
         PostureFact::Flag(flag) => flag.to_string(),
         PostureFact::List(texts) => joined(texts),
     };
-    let row = |(name, fact): (&String, &PostureFact)| vec![escape(name).to_string(), said(fact)];
+    let row = |(name, fact): (&String, &PostureFact)| vec![escape(name).to_string(), shown(fact)];
     let rows: Vec<_> = posture.report.iter().map(row).collect();
     let heading = format!("REPORTED {}", when(posture.at));
     vec![String::new(), out.table(&[&heading, ""], &rows)]
 }
 
-/// What devices and people have in common.
+/// Formats the facts that devices and users have in common.
 pub(crate) fn facts(subject: &SubjectView, out: &Output) -> Vec<String> {
     vec![
         out.bold(&subject.subject.to_string()),
@@ -184,7 +184,7 @@ pub(crate) fn facts(subject: &SubjectView, out: &Output) -> Vec<String> {
     ]
 }
 
-/// The table of certificates, if there are any.
+/// Formats the certificates as a table, if there are any.
 pub(crate) fn certificates(subject: &SubjectView, out: &Output) -> Vec<String> {
     let row = |one: &CertificateView| {
         let (from, until) = (when(one.not_before), when(one.not_after));

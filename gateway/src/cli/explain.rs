@@ -1,4 +1,4 @@
-//! Questions that look at the whole policy: explain, who-can, what-can, lint, replay.
+//! `doorward policy` explain, who-can, what-can, lint and replay.
 
 use std::path::Path;
 use std::time::Duration;
@@ -43,7 +43,8 @@ pub(super) async fn explain(
     })
 }
 
-/// A rule, with the parts of it that fail and what its conditions were compared with.
+/// Adds the lines of a rule: its text, the parts that do not match, and the values that its
+/// conditions were compared with.
 fn weighed(rule: &WeighedRule, lines: &mut Vec<String>) {
     lines.push(format!("  policy.csv:{} {}", rule.line, escape(&rule.text)));
     if !rule.failed.is_empty() {
@@ -98,7 +99,7 @@ pub(super) async fn what_can(
     })
 }
 
-/// Rules that deserve a look.
+/// Prints the rules that deserve attention.
 pub(super) async fn lint(
     bundle: Option<&Path>,
     client: &AdminClient<'_>,
@@ -117,7 +118,7 @@ pub(super) async fn lint(
     })
 }
 
-/// Recorded decisions that would have come out differently.
+/// Prints the recorded decisions that would differ under a bundle.
 pub(super) async fn replay(
     bundle: &Path,
     since: Duration,

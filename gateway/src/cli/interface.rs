@@ -57,7 +57,7 @@ async fn switch(
     out.print(&answer, |answer| format!("{interface} is {word}{}", ended(answer.ended)))
 }
 
-/// The device and the name of `DEVICE/NAME`.
+/// Splits `DEVICE/NAME`.
 fn parts(interface: &str) -> Result<(String, String), CommandFailure> {
     let wrong = |why: String| CommandFailure::new(format!("'{}': {why}", escape(interface)));
     let (device, name) = interface

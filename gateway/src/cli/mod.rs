@@ -1,5 +1,5 @@
-//! What people type. Every command is one request to the gateway's administration, or one task
-//! on this machine; none decides anything.
+//! The commands. A command sends requests to the gateway's administration or does a task on this
+//! machine. No command makes an access decision.
 
 mod args;
 mod audit;
@@ -30,15 +30,16 @@ pub(crate) use client::AdminClient;
 use output::Output;
 pub(crate) use output::write;
 
-/// How a command ends.
+/// The outcome of a command.
 enum End {
     Done,
-    /// `policy check` answered no.
+    /// `policy check` has answered no: exit status 3.
     Denied,
-    /// Done, and what came of it is a failure that has been shown.
+    /// The command has printed a negative result, such as a failing test: exit status 1.
     Failed,
 }
 
+/// Runs the command of the command line, and returns its exit status.
 pub(crate) fn main() -> ExitCode {
     let cli: Cli = arguments();
     let json = cli.json;
@@ -53,7 +54,7 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return failed(&CommandFailure::new(error.to_string()), json),
     };
     let ended = runtime.block_on(run(cli));
-    // A read of standard input cannot be taken back; it must not keep the program alive.
+    // A pending read of standard input cannot be cancelled and must not keep the program alive.
     runtime.shutdown_background();
     match ended {
         Ok(End::Done) => ExitCode::SUCCESS,
@@ -63,7 +64,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// Says why the command failed.
+/// Prints why the command has failed.
 fn failed(error: &CommandFailure, json: bool) -> ExitCode {
     error.report().print("doorward", json);
     ExitCode::FAILURE
@@ -109,7 +110,7 @@ async fn run(cli: Cli) -> Result<End, CommandFailure> {
     Ok(End::Done)
 }
 
-/// What a command that is still to come says.
+/// Returns the error of a command that is not built yet.
 fn not_built(command: &str) -> CommandFailure {
     CommandFailure::new(format!("`doorward {command}` {}", doorward_agent::NOT_BUILT))
 }

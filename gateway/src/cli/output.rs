@@ -1,4 +1,4 @@
-//! How answers are printed: tables for people, JSON for programs.
+//! Prints answers: tables for people, JSON for programs.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -6,19 +6,19 @@ use serde::Serialize;
 
 use crate::failure::CommandFailure;
 
-/// Where answers go: tables for people, JSON for programs.
+/// The form of the output: tables for people, or JSON for programs.
 pub(crate) struct Output {
     json: bool,
     colour: bool,
 }
 
-/// Writes to standard output. Whoever reads it may have gone, which is no failure of ours.
+/// Writes to standard output. A closed pipe is not an error.
 pub(crate) fn write(bytes: &[u8]) -> Result<(), CommandFailure> {
-    pour(bytes).map(drop)
+    write_while_open(bytes).map(drop)
 }
 
-/// The same; whether anybody still reads it.
-pub(crate) fn pour(bytes: &[u8]) -> Result<bool, CommandFailure> {
+/// Writes to standard output. Returns false if the pipe is closed.
+pub(crate) fn write_while_open(bytes: &[u8]) -> Result<bool, CommandFailure> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
@@ -37,7 +37,7 @@ impl Output {
         self.json
     }
 
-    /// Prints `answer`: as JSON if that was asked for, otherwise as `words` puts it.
+    /// Prints `answer`: as JSON with `--json`, otherwise as the text that `words` returns.
     pub(crate) fn print<T: Serialize>(
         &self,
         answer: &T,
@@ -55,17 +55,17 @@ impl Output {
         write(text.as_bytes())
     }
 
-    /// A heading, or another text that is to stand out.
+    /// Formats a heading in bold.
     pub(crate) fn bold(&self, text: &str) -> String {
         self.styled("1", text)
     }
 
-    /// What is well.
+    /// Formats a good state in green.
     pub(crate) fn good(&self, text: &str) -> String {
         self.styled("32", text)
     }
 
-    /// What needs a person.
+    /// Formats a state that needs attention in red.
     pub(crate) fn bad(&self, text: &str) -> String {
         self.styled("31", text)
     }
@@ -74,7 +74,7 @@ impl Output {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    /// Rows under headings, in columns. What peers said must have been escaped.
+    /// Formats rows in columns under headings. The caller must have escaped texts from peers.
     pub(crate) fn table(&self, headings: &[&str], rows: &[Vec<String>]) -> String {
         let width = |column: usize| {
             let cells = rows.iter().filter_map(|row| row.get(column));
@@ -98,7 +98,7 @@ impl Output {
     }
 }
 
-/// Something that a person should know besides the answer.
+/// Prints a note on standard error.
 pub(crate) fn warn(text: &str) {
     drop(writeln!(io::stderr().lock(), "doorward: note: {text}"));
 }

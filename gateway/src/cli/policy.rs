@@ -1,4 +1,4 @@
-//! `doorward policy`: the bundle in force, and questions to it.
+//! `doorward policy`: shows the bundle in force, and asks it questions.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -74,7 +74,7 @@ pub(crate) async fn run(
     Ok(End::Done)
 }
 
-/// A question, as a request asks it.
+/// Turns the arguments of a question into a request.
 fn check_request(question: PolicyQuestion) -> CheckRequest {
     let PolicyQuestion { subject, action, resource, at, from, attr } = question;
     CheckRequest { subject, action, resource, at, from, attrs: attributes(attr) }
@@ -84,7 +84,7 @@ fn attributes(given: Option<Attribute>) -> BTreeMap<String, String> {
     given.into_iter().collect()
 }
 
-/// The files of the bundle in force, in the order of [`BundleText::FILES`].
+/// Returns the files of the bundle in force, in the order of [`BundleText::FILES`].
 fn files(bundle: &BundleView) -> [&str; 5] {
     [&bundle.model, &bundle.policy, &bundle.roles, &bundle.groups, &bundle.tests]
 }
@@ -114,19 +114,19 @@ async fn show(
     out.print(&bundle, |bundle| format!("revision {} is in {}", bundle.revision.0, dir.display()))
 }
 
-/// The files of a bundle: all of a directory's, or one that replaces `policy.csv`.
+/// Reads the files of a bundle: those of a directory, or one file that replaces `policy.csv`.
 pub(super) fn read(path: &Path) -> Result<BundleProposal, CommandFailure> {
     let text = |path: &Path| fs::read_to_string(path).map_err(at(path));
     if !path.is_dir() {
         return Ok(BundleProposal { policy: Some(text(path)?), ..BundleProposal::default() });
     }
     let [model, policy, roles, groups, tests] = BundleText::FILES.map(|file| path.join(file));
-    // A symbolic link that leads nowhere is there, and cannot be read.
+    // A dangling symbolic link counts as existing, so that reading it fails.
     let is_there = |path: &Path| path.symlink_metadata().is_ok();
-    // A bundle without links or tests may leave their files out.
+    // The files of roles, groups and tests may be missing.
     let or_empty = |path: &Path| if is_there(path) { text(path) } else { Ok(String::new()) };
     Ok(BundleProposal {
-        // The model is the same for all bundles, so its file may be missing.
+        // All bundles have the same model, so its file may be missing.
         model: is_there(&model).then(|| text(&model)).transpose()?,
         policy: Some(text(&policy)?),
         roles: Some(or_empty(&roles)?),

@@ -1,4 +1,4 @@
-//! The life of a policy: preview, tests, history, differences, and the way back.
+//! `doorward policy` apply, confirm, test, history, diff and rollback.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,7 +18,7 @@ use super::output::Output;
 use super::policy::read;
 use crate::failure::CommandFailure;
 
-/// Puts a bundle in force, or only says what that would change.
+/// Puts a bundle in force, or prints what it would change.
 pub(super) async fn apply(
     proposal: &BundleProposal,
     client: &AdminClient<'_>,
@@ -45,13 +45,13 @@ pub(super) async fn apply(
     })
 }
 
-/// Keeps the bundle in force.
+/// Confirms the bundle in force.
 pub(super) async fn confirm(client: &AdminClient<'_>, out: &Output) -> Result<(), CommandFailure> {
     let answer = client.call::<endpoint::ConfirmPolicy>(&[], &()).await?;
     out.print(&answer, |answer| format!("revision {} stays", answer.revision.0))
 }
 
-/// What a bundle changes, in lines.
+/// Formats what a bundle changes.
 fn preview(applied: &BundleApplied, dry_run: bool, out: &Output) -> Vec<String> {
     let mut lines = Vec::new();
     let rule = |rule: &String| escape(rule).to_string();
@@ -81,7 +81,8 @@ fn preview(applied: &BundleApplied, dry_run: bool, out: &Output) -> Vec<String> 
     lines
 }
 
-/// Adds one part of a preview: its title, the first of its items, and how many more there are.
+/// Adds the lines of one part of a preview: its title, its first items, and the number of the
+/// others.
 fn part<T>(
     lines: &mut Vec<String>,
     mark: &str,
@@ -103,7 +104,7 @@ fn part<T>(
     }
 }
 
-/// A live flow that a bundle ends, and why.
+/// Formats a live flow that a bundle ends, and the reason.
 fn ending(one: &EndingView) -> String {
     let flow = &one.flow;
     format!(
@@ -112,7 +113,7 @@ fn ending(one: &EndingView) -> String {
     )
 }
 
-/// Runs the tests of a bundle. Status 1 if one fails.
+/// Runs the tests of a bundle. Returns [`End::Failed`] if a test fails.
 pub(super) async fn test(
     bundle: Option<&Path>,
     client: &AdminClient<'_>,
@@ -137,7 +138,7 @@ pub(super) async fn test(
     Ok(if failing == 0 { End::Done } else { End::Failed })
 }
 
-/// Every bundle that is or was in force.
+/// Prints the bundles that are or were in force.
 pub(super) async fn history(client: &AdminClient<'_>, out: &Output) -> Result<(), CommandFailure> {
     let revisions = client.list::<endpoint::ListRevisions, _>().await?;
     out.print(&revisions, |revisions| {
@@ -156,14 +157,14 @@ pub(super) async fn history(client: &AdminClient<'_>, out: &Output) -> Result<()
     })
 }
 
-/// What differs between two versions of one file.
+/// The lines that differ between two versions of one file.
 #[derive(Serialize)]
 struct FileDifference {
     added: Vec<String>,
     removed: Vec<String>,
 }
 
-/// The differences between two bundles, as a unified diff of each file.
+/// Prints the differences between two bundles as a unified diff of each file.
 pub(super) async fn diff(
     former: &str,
     later: Option<&str>,
@@ -202,14 +203,14 @@ pub(super) async fn diff(
     })
 }
 
-/// The text of the bundle in force.
+/// Fetches the text of the bundle in force.
 async fn in_force(client: &AdminClient<'_>) -> Result<BundleText, CommandFailure> {
     let bundle = client.call::<endpoint::ShowPolicy>(&[], &()).await?;
     let BundleView { model, policy, roles, groups, tests, .. } = bundle;
     Ok(BundleText { model, policy, roles, groups, tests })
 }
 
-/// The text of a bundle: a revision's by its number, a directory's, or the one in force.
+/// Returns the text of a bundle: that of a revision number, of a directory, or the one in force.
 async fn bundle(
     name: Option<&str>,
     client: &AdminClient<'_>,
@@ -221,7 +222,7 @@ async fn bundle(
         return Ok(BundleText { model, policy, roles, groups, tests });
     }
     let files = read(Path::new(name))?;
-    // A file that the directory does not have stays as it is.
+    // A file that the directory does not have is that of the bundle in force.
     let present = in_force(client).await?;
     Ok(BundleText {
         model: files.model.unwrap_or(present.model),

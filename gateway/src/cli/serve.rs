@@ -1,4 +1,4 @@
-//! The commands that run a gateway: serve, recover.
+//! `doorward serve` and `doorward recover`.
 
 use doorward_control::CodeMaker;
 use doorward_model::{Clock as _, Fingerprint};
@@ -16,7 +16,7 @@ use crate::failure::CommandFailure;
 use crate::supervise::{self, announce};
 use crate::{host, log};
 
-/// Runs the gateway until it is told to stop.
+/// Runs the gateway until it receives SIGINT or SIGTERM.
 pub(crate) async fn run(serve: args::Serve) -> Result<(), CommandFailure> {
     let args::Serve { data, config, listen, management, domain, print_code, demo } = serve;
     let serial = vec![];
@@ -27,17 +27,18 @@ pub(crate) async fn run(serve: args::Serve) -> Result<(), CommandFailure> {
         let gateway = assemble(config).await?;
         return supervise::run(gateway, true, async |gateway| greet(gateway)).await;
     }
-    let world = demo::World::make(&mut overrides).await?;
+    let demonstration = demo::Demonstration::start(&mut overrides).await?;
     let config = Config::read(config.as_deref(), overrides, host::machine())?;
     log::begin(config.log, "warn")?;
     let gateway = assemble(config).await?;
     supervise::run(gateway, false, async |gateway| {
         greet(gateway)?;
-        world.show(gateway).await
+        demonstration.show(gateway).await
     })
     .await
 }
 
+/// Prints the gateway's version, name and addresses.
 fn greet(gateway: &Gateway) -> Result<(), CommandFailure> {
     let at = &gateway.addresses;
     let text = format!(
@@ -56,8 +57,8 @@ fn greet(gateway: &Gateway) -> Result<(), CommandFailure> {
     write(text.as_bytes())
 }
 
-/// Makes a new owner code, whether or not the gateway runs. Whoever owns the data directory
-/// may do this.
+/// Makes a new owner code, whether or not the gateway runs. Only the user that owns the data
+/// directory may do this.
 pub(crate) async fn recover(recover: args::Recover, out: &Output) -> Result<(), CommandFailure> {
     let args::Recover { data, config, print_code } = recover;
     let overrides = Overrides { data, ..Overrides::default() };
@@ -70,9 +71,9 @@ pub(crate) async fn recover(recover: args::Recover, out: &Output) -> Result<(), 
     }
     check_owner(&config.data)?;
     let now = SystemClock.now();
-    // Where the gateway is, and what it is recognised by, only its state knows.
-    let unknown = CodeMaker::new(String::new(), Fingerprint::new([0; 32]));
-    let made = unknown.owner_code(now)?;
+    // The gateway's URL and fingerprint are in its state, which is read below.
+    let maker = CodeMaker::new(String::new(), Fingerprint::new([0; 32]));
+    let made = maker.owner_code(now)?;
     let found = keep_owner_code(&config.data, made.row, now).await?;
     let mut code = made.code;
     code.anchor = found.authority.anchor();

@@ -1,38 +1,38 @@
-//! `policy bench --sets`: questions about sets, measured beside more and more rules that deny.
+//! `policy bench --sets`: measures questions about sets with a growing number of rules that deny.
 
 use doorward_model::Clock as _;
 use doorward_policies::{SetBench, SetShape};
 use serde::Serialize;
 
-use super::bench::{quieter, spread};
+use super::bench::{keep_faster, spread};
 use super::output::Output;
 use crate::clock::SystemClock;
 use crate::failure::CommandFailure;
 
-/// Beside how many rules that deny each question is asked.
+/// The numbers of deny rules with which to measure each question.
 const DENIES: [usize; 5] = [10, 100, 1_000, 10_000, 100_000];
-/// The word of a refusal because too many rules would have to be looked at.
+/// The reason of a refusal because too many rules would have to be compared.
 const TOO_BROAD: &str = "too-broad";
-/// How often each is timed; what counts is the round in which the machine was quietest.
+/// How many rounds to measure; the fastest counts.
 const ROUNDS: usize = 10;
-/// How many decisions are timed in a round.
+/// How many decisions to time in a round.
 const TIMED: usize = 500;
 
 #[derive(Serialize)]
 struct Totals {
-    /// The most that the cost of a question grows.
+    /// The highest growth of any question.
     growth: f64,
-    questions: Vec<Asked>,
+    questions: Vec<MeasuredQuestion>,
 }
 
 #[derive(Serialize)]
-struct Asked {
-    /// How the rules lie that deny.
+struct MeasuredQuestion {
+    /// The shape of the deny rules.
     shape: &'static str,
     question: String,
     beside: Vec<Beside>,
-    /// By how much it costs more beside the most rules than beside the fewest; absent if it is too
-    /// broad there.
+    /// The cost with the most deny rules divided by the cost with the fewest; absent if one of these
+    /// answers is `too-broad`.
     growth: Option<f64>,
 }
 
@@ -40,7 +40,7 @@ struct Asked {
 struct Beside {
     denies: usize,
     p50_ns: u64,
-    /// `permit`, or why not.
+    /// `permit`, or the reason of the refusal.
     answer: &'static str,
 }
 
@@ -53,7 +53,7 @@ pub(super) fn run(out: &Output) -> Result<(), CommandFailure> {
     out.print(&Totals { growth, questions }, |totals| shown(totals, out))
 }
 
-fn measure(shape: SetShape) -> Result<Vec<Asked>, CommandFailure> {
+fn measure(shape: SetShape) -> Result<Vec<MeasuredQuestion>, CommandFailure> {
     let now = SystemClock.now();
     let bench = |denies: usize| {
         let none = || CommandFailure::new("the made-up rules are no bundle".to_owned());
@@ -68,7 +68,7 @@ fn measure(shape: SetShape) -> Result<Vec<Asked>, CommandFailure> {
             .map(|(denies, bench)| {
                 let mut best = None;
                 for _ in 0..ROUNDS {
-                    quieter(&mut best, spread(TIMED, 1, |_| bench.ask(number).is_some()));
+                    keep_faster(&mut best, spread(TIMED, 1, |_| bench.ask(number).is_some()));
                 }
                 let answer = bench.ask(number).and_then(|opinion| opinion.refusal);
                 let answer = answer.map_or("permit", |refusal| refusal.as_str());
@@ -78,13 +78,13 @@ fn measure(shape: SetShape) -> Result<Vec<Asked>, CommandFailure> {
         let cost = |one: &Beside| (one.answer != TOO_BROAD).then_some(one.p50_ns.max(1) as f64);
         let (few, many) = (beside.first().and_then(cost), beside.last().and_then(cost));
         let growth = few.zip(many).map(|(few, many)| many / few);
-        Asked { shape: shape.as_str(), question, beside, growth }
+        MeasuredQuestion { shape: shape.as_str(), question, beside, growth }
     };
     Ok((0..count).map(asked).collect())
 }
 
 fn shown(totals: &Totals, out: &Output) -> String {
-    let row = |asked: &Asked| {
+    let row = |asked: &MeasuredQuestion| {
         let mut row = vec![asked.shape.to_owned(), asked.question.clone()];
         row.extend(asked.beside.iter().map(|one| match one.answer {
             TOO_BROAD => format!("{} too broad", one.p50_ns),

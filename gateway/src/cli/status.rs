@@ -19,7 +19,7 @@ pub(crate) async fn run(
     out.print(&status, |status| show(status, out))
 }
 
-/// A number as people read it: bytes in the largest unit that keeps it short.
+/// Formats a number. Bytes have the largest unit in which they are at least 1.
 fn amount(number: u64, unit: &str) -> String {
     const UNITS: [&str; 3] = ["KiB", "MiB", "GiB"];
     let mut shown = (number, "");
@@ -60,7 +60,7 @@ fn show_limits(limits: &[LimitView], out: &Output) -> String {
     )
 }
 
-/// What the referee has found, and what is suspended for it.
+/// Describes the findings of the referee, and the rules that are suspended because of them.
 fn referee(status: &StatusView) -> String {
     let found = &status.referee;
     let mut said = format!(

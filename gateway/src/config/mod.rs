@@ -1,4 +1,4 @@
-//! The configuration file: raw text first ([`raw`]), then meaning, with every bound checked.
+//! The configuration: reads the file ([`raw`]), then checks every setting.
 
 mod raw;
 
@@ -15,11 +15,11 @@ use doorward_store::AuditSettings;
 
 use crate::failure::CommandFailure;
 
-/// What the operator decided, checked.
+/// The checked configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
-    /// Checked against the state; the default counts at first start only.
+    /// The domain to check against the state. The default applies to the first start only.
     pub(crate) domain: Option<Domain>,
     pub(crate) name: Option<Name>,
     pub(crate) listen: SocketAddr,
@@ -44,14 +44,14 @@ pub(crate) struct Config {
     pub(crate) log: LogForm,
 }
 
-/// How the log is written.
+/// The form of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogForm {
     Text,
     Json,
 }
 
-/// What the command line says besides the file; it wins.
+/// The settings of the command line, which override those of the file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Overrides {
     pub(crate) data: Option<PathBuf>,
@@ -59,7 +59,7 @@ pub(crate) struct Overrides {
     pub(crate) management: Option<String>,
     pub(crate) domain: Option<String>,
     pub(crate) print_code: bool,
-    /// Serial lines that may be dialed besides those of the file: the demonstration's own.
+    /// Serial lines of the demonstration, which may be dialed besides those of the file.
     pub(crate) serial: Vec<String>,
 }
 
@@ -67,8 +67,8 @@ const DOMAIN: &str = "doorward.home.arpa";
 const NAME: &str = "main";
 
 impl Config {
-    /// Reads the file, if there is one, and what the command line says. Limits that neither sets
-    /// follow from `machine`.
+    /// Reads the file, if there is one, and applies the overrides. Limits that neither sets follow
+    /// from `machine`.
     pub(crate) fn read(
         file: Option<&Path>,
         overrides: Overrides,
@@ -83,25 +83,25 @@ impl Config {
         Reader { file: shown }.config(raw, overrides, machine)
     }
 
-    /// The domain of a gateway that is founded now.
+    /// Returns the domain of a new gateway.
     pub(crate) fn first_domain(&self) -> Result<Domain, CommandFailure> {
         let usual = || DOMAIN.parse().map_err(|error| CommandFailure::new(format!("{error}")));
         self.domain.clone().map_or_else(usual, Ok)
     }
 
-    /// The name of a gateway that is founded now.
+    /// Returns the name of a new gateway.
     pub(crate) fn first_name(&self) -> Result<Name, CommandFailure> {
         let usual = || NAME.parse().map_err(|error| CommandFailure::new(format!("{error}")));
         self.name.clone().map_or_else(usual, Ok)
     }
 
-    /// The key file that seals the private keys.
+    /// Returns the path of the key that seals the private keys.
     pub(crate) fn key_file(&self) -> PathBuf {
         self.key_file.clone().unwrap_or_else(|| self.data.join("sealing.key"))
     }
 }
 
-/// `$XDG_DATA_HOME/doorward`, or `~/.local/share/doorward`.
+/// Returns `$XDG_DATA_HOME/doorward`, or `~/.local/share/doorward`.
 pub(crate) fn default_data() -> PathBuf {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let data = set("XDG_DATA_HOME")
@@ -110,7 +110,7 @@ pub(crate) fn default_data() -> PathBuf {
     data.join("doorward")
 }
 
-/// Gives raw values meaning, and names the file and the key where they have none.
+/// Checks raw values. Its errors name the file and the key.
 struct Reader {
     file: String,
 }
@@ -233,7 +233,7 @@ impl Reader {
         })
     }
 
-    /// The networks that may be dialed, and what networks are called.
+    /// Reads the networks that may be dialed, and the names of networks.
     fn networks(
         &self,
         open: Option<Vec<String>>,
@@ -348,7 +348,7 @@ impl Reader {
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
-/// The limits that are set.
+/// Returns the limits that the file sets.
 fn set(raw: &raw::LimitsSection) -> Vec<Setting> {
     let all = [
         (Setting::Connections, raw.connections.is_some()),
@@ -369,7 +369,7 @@ fn set(raw: &raw::LimitsSection) -> Vec<Setting> {
 mod tests {
     use super::*;
 
-    /// One that has enough of everything.
+    /// A machine on which no limit has to be reduced.
     const MACHINE: MachineResources = MachineResources { files: 1 << 20, memory: 64 << 30 };
 
     fn read(text: &str) -> Result<Config, CommandFailure> {
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_configured_is_a_whole_configuration() {
+    fn an_empty_configuration_has_defaults() {
         let config = Config::read(None, Overrides::default(), MACHINE).unwrap();
         assert_eq!(config.listen.port(), 8443);
         assert_eq!(config.management.to_string(), "127.0.0.1:8444");
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_configuration_says_what_is_the_case_anyway() {
+    fn the_sample_configuration_shows_the_defaults() {
         let sample = include_str!("../../../deploy/doorward.toml");
         let plain = Config::read(None, Overrides::default(), MACHINE).unwrap();
         // Every setting that is commented out is shown with its default.
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_setting_is_named() {
+    fn an_error_names_the_wrong_setting() {
         for (text, part) in [
             ("colour = 1", "colour"),
             ("listen = 8443", "listen"),

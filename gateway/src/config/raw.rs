@@ -1,4 +1,4 @@
-//! The configuration file as it is written.
+//! The unchecked content of the configuration file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::failure::CommandFailure;
 
-/// The file as it is written. `deploy/doorward.toml` explains every setting.
+/// The unchecked content of the file. `deploy/doorward.toml` explains every setting.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct ConfigFile {
@@ -100,6 +100,7 @@ pub(super) struct StopSection {
     pub(super) grace: Option<String>,
 }
 
+/// Reads the file.
 pub(super) fn read(path: &Path) -> Result<ConfigFile, CommandFailure> {
     let named =
         |why: &dyn std::fmt::Display| CommandFailure::new(format!("{}: {why}", path.display()));

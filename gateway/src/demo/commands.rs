@@ -1,4 +1,4 @@
-//! The commands that the demonstration shows.
+//! The commands that the demonstration prints.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::quoted;
 use crate::assemble::Gateway;
 use crate::failure::CommandFailure;
 
-/// What to try, ready to be pasted.
+/// Returns the commands to try, ready to be pasted.
 pub(super) fn text(
     gateway: &Gateway,
     owner: &Path,
@@ -32,7 +32,7 @@ pub(super) fn text(
     let agent = format!("{program} agent connect --identity {}", quoted(alice));
     let typist = format!("{program} agent connect --identity {}", quoted(owner));
     let set = r#"-X PUT -d '{"celsius": 28}'"#;
-    // Reads two holding registers of unit 1, and writes the first.
+    // Modbus/TCP frames: read two holding registers of unit 1, and write the first.
     let read = r"printf '\0\1\0\0\0\6\1\3\0\12\0\2'";
     let write = r"printf '\0\2\0\0\0\6\1\6\0\12\0\7'";
     let ask = |host: &str| {

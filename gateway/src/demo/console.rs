@@ -1,5 +1,5 @@
-//! A serial console on a pseudo-terminal: it says the temperature every second, and answers what
-//! is typed.
+//! A serial console on a pseudo-terminal. It prints the temperature every second and answers
+//! commands.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -11,17 +11,17 @@ use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 use crate::failure::CommandFailure;
 
-/// How long a line that is typed may be, in bytes; more is forgotten.
+/// The longest command line, in bytes. The console ignores further bytes.
 const LINE: usize = 256;
 
-/// Starts the console, and answers where its line is.
+/// Starts the console, and returns the path of its serial line.
 pub(super) fn start() -> Result<PathBuf, CommandFailure> {
     let failed = |error: io::Error| CommandFailure::new(format!("the serial console: {error}"));
     let (device, line, path) = pair().map_err(failed)?;
-    let spoken = device.try_clone().map_err(failed)?;
-    // Both end with the process. The line is held, so that the device sees no end when nobody
-    // has it open.
-    std::thread::spawn(move || speak(spoken));
+    let output = device.try_clone().map_err(failed)?;
+    // Both threads end with the process. `answer` keeps the line open, so that the device sees no
+    // hang-up while no client has the line open.
+    std::thread::spawn(move || print_temperature(output));
     std::thread::spawn(move || answer(device, &line));
     Ok(path)
 }
@@ -39,10 +39,10 @@ fn pair() -> io::Result<(File, File, PathBuf)> {
     Ok((File::from(device), line, path))
 }
 
-fn speak(mut device: File) {
+fn print_temperature(mut device: File) {
     for tenths in (205..225).chain((206..226).rev()).cycle() {
         std::thread::sleep(Duration::from_secs(1));
-        // What nobody reads stays in the terminal until it is full; then this waits.
+        // Without a reader, the terminal's buffer fills up and then this write blocks.
         if write!(device, "temperature {}.{}\r\n", tenths / 10, tenths % 10).is_err() {
             return;
         }

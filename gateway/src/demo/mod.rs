@@ -1,5 +1,5 @@
-//! `serve --demo`: simulated devices, an owner, a person and a device, enrolled through the
-//! same doors as anyone else, and commands to try.
+//! `serve --demo`: simulates devices, enrols an owner, a user and a device through the usual API,
+//! and prints commands to try.
 
 mod commands;
 mod console;
@@ -23,8 +23,8 @@ use crate::clock::SystemClock;
 use crate::config::Overrides;
 use crate::failure::CommandFailure;
 
-/// What a demonstration needs besides a gateway.
-pub(crate) struct World {
+/// The simulated devices and the identities of a demonstration.
+pub(crate) struct Demonstration {
     /// Removed when the demonstration ends.
     _temporary: Option<TempDir>,
     identities: PathBuf,
@@ -33,16 +33,16 @@ pub(crate) struct World {
     console: PathBuf,
 }
 
-/// What the demonstration adds to the default bundle: one person may read from the devices.
+/// The rules that the demonstration adds to the default bundle: Alice may read from the devices.
 const RULES: &str = "\n# The demonstration: Alice may ask the thermostat, watch its console, and read registers.\n\
                      p, user/alice, thermostat, http/api/*, get, , allow\n\
                      p, user/alice, thermostat, console, read, , allow\n\
                      p, user/alice, plc-3, modbus/1/holding/0-99, read, , allow\n";
 
-impl World {
-    /// Starts the devices, and finds a place for the rest: a directory that is gone afterwards,
-    /// unless --data names another.
-    pub(crate) async fn make(overrides: &mut Overrides) -> Result<Self, CommandFailure> {
+impl Demonstration {
+    /// Starts the devices, and chooses a directory for the data: a temporary one, unless --data
+    /// names another.
+    pub(crate) async fn start(overrides: &mut Overrides) -> Result<Self, CommandFailure> {
         let temporary = match &overrides.data {
             Some(_) => None,
             None => Some(tempfile::Builder::new().prefix("doorward-demo-").tempdir().map_err(
@@ -52,12 +52,14 @@ impl World {
         let home = match (&temporary, &overrides.data) {
             (Some(temporary), _) => temporary.path().to_owned(),
             (None, Some(data)) => data.clone(),
-            (None, None) => return Err(CommandFailure::new("the demonstration has no place")),
+            (None, None) => {
+                return Err(CommandFailure::new("the demonstration has no data directory"));
+            }
         };
         if temporary.is_some() {
             overrides.data = Some(home.join("data"));
         }
-        // A demonstration stays on this machine.
+        // Only this machine may reach a demonstration.
         overrides.listen.get_or_insert_with(|| "127.0.0.1:8443".to_owned());
         let (thermostat, plc) = (thermostat::start().await?, plc::start().await?);
         let (console, identities) = (console::start()?, home.join("demo"));
@@ -69,7 +71,8 @@ impl World {
         IdentityDir::new(self.identities.join(name))
     }
 
-    /// Enrols everyone, declares the interfaces, applies the policy, and prints what to try.
+    /// Enrols the identities, applies the policy, declares the interfaces, and prints commands to
+    /// try.
     pub(crate) async fn show(&self, gateway: &Gateway) -> Result<(), CommandFailure> {
         let (owner, alice) = (self.identity("owner"), self.identity("alice"));
         if gateway.store.snapshots().borrow().is_claimed() {
@@ -83,14 +86,14 @@ impl World {
         } else {
             let code = owner_code(&gateway.codes, &gateway.store, gateway.clock.now()).await?;
             enrol(&owner, &code, true).await?;
-            self.people_the_house(gateway, &owner, &alice).await?;
+            self.enrol_all(gateway, &owner, &alice).await?;
         }
         self.declare(gateway, &owner).await?;
         let text = commands::text(gateway, owner.path(), alice.path())?;
         write(text.as_bytes())
     }
 
-    async fn people_the_house(
+    async fn enrol_all(
         &self,
         gateway: &Gateway,
         owner: &IdentityDir,
@@ -111,7 +114,7 @@ impl World {
         Ok(())
     }
 
-    /// Declares the interfaces anew: the simulated devices listen at other ports after each start.
+    /// Declares the interfaces again, since the simulated devices have new ports after each start.
     async fn declare(&self, gateway: &Gateway, owner: &IdentityDir) -> Result<(), CommandFailure> {
         let client = administrator(gateway, owner);
         for (device, name, url) in [
@@ -120,7 +123,7 @@ impl World {
             ("plc-3", "modbus", format!("modbus://{}", self.plc)),
         ] {
             let former = client.call::<endpoint::RemoveInterface>(&[device, name], &()).await;
-            // At the first start there is no former one.
+            // At the first start there is no interface to remove.
             drop(former);
             let addition = InterfaceAddition { url, network: None };
             client.call::<endpoint::AddInterface>(&[device, name], &addition).await?;
@@ -134,12 +137,12 @@ fn code_of(issued: &IssuedCode) -> Result<Code, CommandFailure> {
     Ok(code.parse().map_err(doorward_sdk::Error::from)?)
 }
 
-/// The owner's requests, at the management listener.
+/// Returns a client with the owner's identity.
 fn administrator(gateway: &Gateway, owner: &IdentityDir) -> AdminClient<'static> {
     AdminClient::new(owner.clone(), Some(gateway.addresses.management_url()), &SystemClock)
 }
 
-/// A path as a shell takes it.
+/// Quotes a path for a shell.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);

@@ -11,7 +11,7 @@ use tokio_modbus::{ExceptionCode, Request, Response};
 
 use crate::failure::CommandFailure;
 
-/// How many of each there are.
+/// How many registers and how many coils there are.
 const SIZE: usize = 200;
 
 struct Tables {
@@ -50,8 +50,8 @@ fn part<T: Clone>(all: &[T], address: u16, count: u16) -> Result<Vec<T>, Excepti
 
 fn set<T: Clone>(all: &mut [T], address: u16, values: &[T]) -> Result<(), ExceptionCode> {
     let start = usize::from(address);
-    let place = all.get_mut(start..start + values.len());
-    place.ok_or(ExceptionCode::IllegalDataAddress)?.clone_from_slice(values);
+    let slots = all.get_mut(start..start + values.len());
+    slots.ok_or(ExceptionCode::IllegalDataAddress)?.clone_from_slice(values);
     Ok(())
 }
 

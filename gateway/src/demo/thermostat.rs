@@ -38,8 +38,8 @@ pub(super) async fn start() -> Result<SocketAddr, CommandFailure> {
                 async move { Ok::<_, Infallible>(thermostat.answer(request).await) }
             });
             tokio::spawn(async move {
-                // Whatever a client does wrong ends its own connection only.
-                // A client that has said all may end its side and still be answered.
+                // A client may close its sending side and still receive the answer. An error ends
+                // this connection only.
                 let mut server = http1::Builder::new();
                 server.half_close(true);
                 drop(server.serve_connection(TokioIo::new(stream), service).await);

@@ -1,4 +1,4 @@
-//! The owner's code, until an owner has claimed the gateway.
+//! Makes and announces owner codes until an owner has claimed the gateway.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::assemble::Gateway;
 use crate::data_directory::{remove, write_private};
 use crate::failure::CommandFailure;
 
-/// The file that the code is left in where nobody would see it.
+/// The file for the code if standard output is not a terminal.
 pub(crate) const FILE: &str = "claim-code";
 
 pub(super) struct OwnerCodes {
@@ -38,9 +38,8 @@ impl OwnerCodes {
     }
 }
 
-/// Sees to it that there is a good code as long as there is no owner: an old one is replaced when it
-/// has expired. Afterwards a code that is left in its file, such as one for
-/// a recovery, stays there until it is used or over.
+/// Makes a new owner code whenever the former one has expired, until there is an owner. Afterwards
+/// deletes the file of a code, such as a recovery code, once the store has no owner code.
 pub(super) async fn keep(owner: OwnerCodes) -> Result<(), CommandFailure> {
     let mut snapshots = owner.store.snapshots();
     while !snapshots.borrow_and_update().is_claimed() {
@@ -59,9 +58,9 @@ pub(super) async fn keep(owner: OwnerCodes) -> Result<(), CommandFailure> {
             Err(error) => Err(error.into()),
         };
         if let Err(error) = left {
-            tracing::warn!(%error, "whether an owner's code is left over is not known");
+            tracing::warn!(%error, "the file of the owner code could not be checked or removed");
         }
-        // A claim is a change like any other.
+        // A claim changes the state, and so publishes a new snapshot.
         if snapshots.changed().await.is_err() {
             return Ok(());
         }
@@ -75,8 +74,8 @@ async fn claimed(snapshots: &mut watch::Receiver<Arc<Snapshot>>) {
     }
 }
 
-/// Shows an owner's code where it was asked for or where a person is looking; otherwise leaves
-/// it in a file that only the owner of the data directory can read. Whether it was shown.
+/// Prints an owner code if `print` is set or standard output is a terminal. Otherwise writes it to
+/// a file that only the owner of the data directory can read. Returns whether it printed the code.
 pub(crate) fn announce(code: &Code, file: &Path, print: bool) -> Result<bool, CommandFailure> {
     let mut out = std::io::stdout().lock();
     if print || out.is_terminal() {
@@ -85,7 +84,7 @@ pub(crate) fn announce(code: &Code, file: &Path, print: bool) -> Result<bool, Co
              with this code:\n\n{}\n\n",
             code.reveal()
         );
-        // Whoever reads the output may have gone.
+        // A closed pipe is not an error.
         drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
         return Ok(true);
     }

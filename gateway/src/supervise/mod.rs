@@ -1,4 +1,4 @@
-//! Keeps a gateway going: listeners, renewals, the owner's code, upkeep, and a graceful stop.
+//! Runs a gateway: listeners, renewals, the owner code, upkeep, and a graceful stop.
 
 mod claim;
 mod referee;
@@ -20,11 +20,11 @@ use crate::assemble::Gateway;
 use crate::data_directory::DataDirectory;
 use crate::failure::CommandFailure;
 
-/// Serves until the process is told to stop, then stops in order: nothing new is taken, live
-/// flows get their grace, what is left is cut and recorded, and the databases are closed.
+/// Serves until the process receives SIGINT or SIGTERM. Then the gateway accepts nothing new, gives
+/// live flows their grace, cuts and records the remaining ones, and closes the databases.
 ///
-/// `ready` is called once the listeners are served; `announce` says whether the owner's code is
-/// to be shown or left in its file.
+/// Calls `ready` once the listeners serve. `announce` says whether to make and announce an owner
+/// code.
 pub(crate) async fn run(
     gateway: Gateway,
     announce: bool,
@@ -37,10 +37,11 @@ pub(crate) async fn run(
     let mut gateway = gateway;
     let mut writers = gateway.writers.take();
     let mut tasks = JoinSet::new();
-    // Before anybody is served: what was to be confirmed while the gateway was down.
-    let waiting = unconfirmed_policy::UnconfirmedPolicy::of(&gateway);
-    waiting.undo_if_due().await;
-    tasks.spawn(waiting.keep());
+    // A bundle's time for confirmation may have passed while the gateway was down. Undo the bundle
+    // before the listeners serve.
+    let unconfirmed = unconfirmed_policy::UnconfirmedPolicy::of(&gateway);
+    unconfirmed.undo_if_due().await;
+    tasks.spawn(unconfirmed.keep());
     for listener in std::mem::take(&mut gateway.listeners) {
         let serving = Arc::clone(&gateway.serving);
         tasks.spawn(async move {
@@ -67,13 +68,13 @@ pub(crate) async fn run(
 
     let outcome = async {
         ready(&gateway).await?;
-        tell_system(sd_notify::NotifyState::Ready);
+        notify_systemd(sd_notify::NotifyState::Ready);
         loop {
             tokio::select! {
                 _ = interrupt.recv() => return Ok(()),
                 _ = terminate.recv() => return Ok(()),
                 () = ended(&mut writers) => {
-                    // Nothing could be taken away or recorded any more.
+                    // Without a writer, no right can be revoked and nothing can be recorded.
                     return Err(CommandFailure::new("a writer has failed; see the log"));
                 }
                 Some(ended) = tasks.join_next() => match ended {
@@ -88,13 +89,13 @@ pub(crate) async fn run(
     }
     .await;
 
-    tell_system(sd_notify::NotifyState::Stopping);
+    notify_systemd(sd_notify::NotifyState::Stopping);
     tracing::info!("stopping");
     gateway.serving.drain();
     let grace = gateway.config.grace;
     tokio::select! {
         () = gateway.serving.stop(grace) => {}
-        // Told twice: at once.
+        // A second signal ends the grace.
         _ = interrupt.recv() => gateway.serving.stop(std::time::Duration::ZERO).await,
         _ = terminate.recv() => gateway.serving.stop(std::time::Duration::ZERO).await,
     }
@@ -114,29 +115,28 @@ pub(crate) async fn run(
     outcome
 }
 
-/// Lets go of everything that could still write: the writers end when they have written what
-/// they were given.
+/// Drops every room that could still write. The writers then end after their queued writes.
 fn close_rooms(gateway: Gateway) -> DataDirectory {
     let Gateway { data_directory, .. } = gateway;
     data_directory
 }
 
-/// Answers when one of the writers has ended, which none does while anybody could still write.
+/// Waits until one of the writers has ended. While the gateway serves, that is a failure.
 async fn ended(writers: &mut Option<[JoinHandle<()>; 2]>) {
     let Some([state, audit]) = writers else { return std::future::pending().await };
     let ended = tokio::select! {
         ended = state => ended,
         ended = audit => ended,
     };
-    // It must not be asked again.
+    // A task must not be polled after it has ended.
     *writers = None;
     if let Err(error) = ended {
         tracing::error!(%error, "a writer failed");
     }
 }
 
-fn tell_system(state: sd_notify::NotifyState<'_>) {
+fn notify_systemd(state: sd_notify::NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::debug!(%error, "systemd was not told");
+        tracing::debug!(%error, "systemd could not be notified");
     }
 }

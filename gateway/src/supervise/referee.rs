@@ -1,4 +1,4 @@
-//! The referee of what the compiled form decides alone, and what it may do.
+//! Runs the referee, which checks decisions of the compiled form with Casbin.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use doorward_store::Store;
 use crate::assemble::Gateway;
 use crate::failure::CommandFailure;
 
-/// Takes rules out of force in the state.
-struct Rules(Store);
+/// Suspends rules in the store.
+struct RuleSuspender(Store);
 
-impl Suspend for Rules {
+impl Suspend for RuleSuspender {
     fn suspend(
         &self,
         revision: Revision,
@@ -23,7 +23,7 @@ impl Suspend for Rules {
             match self.0.suspend(revision, lines).await {
                 Ok(ended) => ended,
                 Err(error) => {
-                    tracing::error!(%error, "rules about which the judges differ stay in force");
+                    tracing::error!(%error, "rules that the compiled form and Casbin decide differently could not be suspended");
                     0
                 }
             }
@@ -31,7 +31,7 @@ impl Suspend for Rules {
     }
 }
 
-/// Keeps the referee going.
+/// Runs the referee.
 pub(super) async fn keep(referee: Option<doorward_session::Referee>) -> Result<(), CommandFailure> {
     match referee {
         Some(referee) => {
@@ -42,8 +42,8 @@ pub(super) async fn keep(referee: Option<doorward_session::Referee>) -> Result<(
     }
 }
 
-/// The referee of a gateway.
+/// Returns the referee of a gateway, or `None` if it has been taken already.
 pub(super) fn of(gateway: &Gateway) -> Option<doorward_session::Referee> {
-    let rules = Arc::new(Rules(gateway.store.clone()));
+    let rules = Arc::new(RuleSuspender(gateway.store.clone()));
     gateway.leases.referee(rules, Arc::clone(&gateway.journal))
 }

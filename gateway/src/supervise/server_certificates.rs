@@ -1,5 +1,5 @@
-//! The gateway's own certificates: issued when they are needed, renewed at two thirds of their
-//! life, and swapped without a restart.
+//! The gateway's own certificates. They are issued at the first start, renewed at two thirds of
+//! their life, and replaced without a restart.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,13 +20,14 @@ use tokio::sync::watch;
 use crate::failure::CommandFailure;
 use crate::server_key::ServerKey;
 
-/// What the gateway's own certificate is for.
+/// The host names and addresses of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CertificateNames {
     pub(crate) hosts: Vec<String>,
     pub(crate) addresses: Vec<IpAddr>,
 }
 
+/// Issues and renews the gateway's own certificates. All clones share the same state.
 #[derive(Clone)]
 pub(crate) struct ServerCertificates(Arc<Inner>);
 
@@ -39,20 +40,20 @@ struct Inner {
     names: CertificateNames,
     provider: Arc<CryptoProvider>,
     clock: Arc<dyn Clock>,
-    shown: Mutex<Option<Shown>>,
+    shown: Mutex<Option<InUse>>,
 }
 
-/// What is shown now, and when it is to be renewed.
-struct Shown {
+/// The certificates in use.
+struct InUse {
     trust: watch::Sender<Trust>,
-    /// From when they are valid.
+    /// The start of their validity.
     from: Timestamp,
     renewal: Timestamp,
 }
 
-/// How often the clock is looked at: it can be set, and machines sleep.
+/// How often to read the clock. The clock may be set, and the machine may sleep.
 const LOOK: Duration = Duration::from_secs(60);
-/// How long to wait after a renewal has failed.
+/// How long to wait after a failed renewal.
 const AGAIN: Duration = Duration::from_secs(60);
 
 impl ServerCertificates {
@@ -81,7 +82,7 @@ impl ServerCertificates {
         }))
     }
 
-    /// Finds the certificates that are good, or issues new ones, and shows them.
+    /// Finds good certificates in the store or issues new ones, and puts them in use.
     pub(crate) async fn ensure(&self) -> Result<watch::Receiver<Trust>, CommandFailure> {
         let inner = &self.0;
         let (trust, from, renewal) = match inner.find().await? {
@@ -97,7 +98,7 @@ impl ServerCertificates {
             }
             None => {
                 let (sender, receiver) = watch::channel(trust);
-                *shown = Some(Shown { trust: sender, from, renewal });
+                *shown = Some(InUse { trust: sender, from, renewal });
                 Ok(receiver)
             }
         }
@@ -113,12 +114,13 @@ impl ServerCertificates {
         shown.as_ref().map_or(Timestamp::MIN, |shown| shown.renewal)
     }
 
-    /// When the present ones are to be renewed.
+    /// Renews the certificates when they are due.
     pub(crate) async fn keep(self, health: Health) -> Result<(), CommandFailure> {
         loop {
             let now = self.0.clock.now();
             let left = self.renewal().duration_since(now);
-            // Made while the clock was ahead: nobody takes them yet.
+            // Certificates from a time when the clock was ahead are not valid yet, so no client
+            // accepts them. They are replaced at once.
             if left.is_positive() && self.from() <= now {
                 tokio::time::sleep(left.unsigned_abs().min(LOOK)).await;
                 continue;
@@ -139,7 +141,7 @@ impl ServerCertificates {
     }
 }
 
-/// Two thirds into a certificate's life.
+/// Returns the instant at two thirds of a certificate's life.
 fn renewal(not_before: Timestamp, not_after: Timestamp) -> Timestamp {
     let life = not_after.duration_since(not_before);
     not_after.saturating_sub(life / 3).unwrap_or(not_before)
@@ -151,8 +153,8 @@ impl Inner {
         CertificateNames { hosts: vec![domain.wildcard()], addresses: vec![] }
     }
 
-    /// The live certificates over the present key and for the present names, if there are
-    /// both and neither is due.
+    /// Returns the stored certificates for the present key and names, if both exist and neither is
+    /// due for renewal.
     async fn find(&self) -> Result<Option<(Trust, Timestamp, Timestamp)>, CommandFailure> {
         let Some(key) = self.keys.open(Slot::Server)? else { return Ok(None) };
         let now = self.clock.now();
@@ -181,7 +183,7 @@ impl Inner {
         Ok(Some((trust, own.not_before.max(interfaces.not_before), due)))
     }
 
-    /// Issues both over a new key.
+    /// Issues both certificates for a new key.
     async fn issue(&self) -> Result<(Trust, Timestamp, Timestamp), CommandFailure> {
         let now = self.clock.now();
         let key = self.keys.create(Slot::Server, self.kind())?;
@@ -208,8 +210,8 @@ impl Inner {
         Ok((self.trust(key, own, interfaces)?, from.unwrap_or(now), due))
     }
 
-    /// TLS 1.3 signs no handshake with PKCS #1 v1.5, so an RSA authority's server has another
-    /// kind of key.
+    /// Returns the algorithm of the server key. TLS 1.3 signs no handshake with PKCS #1 v1.5, so
+    /// under an RSA authority the server key is P-256.
     fn kind(&self) -> Algorithm {
         match self.keys.open(Slot::Issuing) {
             Ok(Some(key)) if key.algorithm() != Algorithm::Rsa => key.algorithm(),
@@ -226,7 +228,7 @@ impl Inner {
         let public = self.authority.public();
         let chain = |leaf: Vec<u8>, with_root: bool| {
             let above = public.chain().map(<[u8]>::to_vec);
-            // Whoever enrols recognises the root by its fingerprint, so it is shown as well.
+            // An enrolling client checks the root's fingerprint, so the chain contains the root.
             let root = with_root.then(|| public.root.clone());
             let all = [leaf].into_iter().chain(above).chain(root);
             all.map(CertificateDer::from).collect::<Vec<_>>()

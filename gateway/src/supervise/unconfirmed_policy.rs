@@ -1,4 +1,4 @@
-//! Bundles that undo themselves unless they are confirmed.
+//! Undoes bundles that nobody has confirmed in time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use crate::failure::CommandFailure;
 /// How long to wait after the store has refused.
 const AGAIN: Duration = Duration::from_secs(5);
 
+/// Watches for a bundle whose time for confirmation has passed.
 pub(super) struct UnconfirmedPolicy {
     store: Store,
     journal: Arc<dyn Journal>,
@@ -29,18 +30,19 @@ impl UnconfirmedPolicy {
         }
     }
 
-    /// Undoes what was not confirmed in time. When to look again, if something waits.
+    /// Undoes a bundle that was not confirmed in time. Returns how long to wait before the next
+    /// call, if a bundle waits.
     pub(super) async fn undo_if_due(&self) -> Option<Duration> {
         match undo_unconfirmed(&self.store, &self.journal, &*self.clock).await {
             Ok(wait) => wait,
             Err(error) => {
-                tracing::error!(%error, "an unconfirmed policy was not undone");
+                tracing::error!(%error, "an unconfirmed policy could not be undone");
                 Some(AGAIN)
             }
         }
     }
 
-    /// Looks whenever the state has changed, and when something falls due.
+    /// Calls [`Self::undo_if_due`] after each change of the state, and when a bundle is due.
     pub(super) async fn keep(self) -> Result<(), CommandFailure> {
         let mut snapshots = self.store.snapshots();
         loop {

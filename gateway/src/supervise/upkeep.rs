@@ -1,4 +1,4 @@
-//! What must be done from time to time, and what must be watched.
+//! Periodic tasks: watches the clock, the disk and the databases, and deletes expired data.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::assemble::Gateway;
 use crate::failure::CommandFailure;
 
+/// The rooms that need periodic work.
 pub(super) struct Upkeep {
     store: Store,
     audit: AuditLog,
@@ -23,13 +24,14 @@ pub(super) struct Upkeep {
     recovery: Duration,
 }
 
-/// How often the clock is watched.
-const GLANCE: Duration = Duration::from_secs(1);
-/// How often what has expired is swept out.
+/// The period of a round, in which the clock is compared.
+const ROUND: Duration = Duration::from_secs(1);
+/// How many rounds pass between deletions of expired data.
 const SWEEP: u64 = 3600;
-/// How often it is tried whether changes can be written again.
+/// How many rounds pass between probes whether the store can write again.
 const PROBE: u64 = 5;
-/// By how much the wall clock may leave the monotonic one before everything is asked again.
+/// The difference between the wall clock and the monotonic clock from which on every flow is decided
+/// again.
 const JUMP: SignedDuration = SignedDuration::from_secs(2);
 
 impl Upkeep {
@@ -46,15 +48,16 @@ impl Upkeep {
     }
 }
 
+/// Runs the rounds until the stores close.
 pub(super) async fn keep(upkeep: Upkeep) -> Result<(), CommandFailure> {
-    let mut glance = interval(GLANCE);
-    glance.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = interval(ROUND);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut trouble, mut refusing) = (upkeep.audit.trouble(), upkeep.store.trouble());
     let (mut wall, mut steady) = (upkeep.clock.now(), Instant::now());
     let mut swept = wall;
     for round in 1_u64.. {
         tokio::select! {
-            _ = glance.tick() => {}
+            _ = ticks.tick() => {}
             changed = trouble.changed() => {
                 if changed.is_err() {
                     return Ok(());
@@ -74,7 +77,7 @@ pub(super) async fn keep(upkeep: Upkeep) -> Result<(), CommandFailure> {
         let (now, instant) = (upkeep.clock.now(), Instant::now());
         upkeep.watch_clock(wall, now, instant.duration_since(steady)).await;
         if upkeep.store.trouble().borrow().is_some() && round % PROBE == 0 {
-            // Success clears the trouble; failure has been told.
+            // A success clears the trouble. The store has already reported the failure.
             drop(upkeep.store.probe().await);
         }
         (wall, steady) = (now, instant);
@@ -88,7 +91,8 @@ pub(super) async fn keep(upkeep: Upkeep) -> Result<(), CommandFailure> {
 }
 
 impl Upkeep {
-    /// A clock that was set may have passed an instant at which answers change.
+    /// Decides every flow again if the clock was set: it may have passed the beginning or the end of
+    /// a rule or a role.
     async fn watch_clock(&self, before: Timestamp, now: Timestamp, elapsed: Duration) {
         let expected = before.saturating_add(elapsed).unwrap_or(before);
         let jumped = now.duration_since(expected);
@@ -96,11 +100,11 @@ impl Upkeep {
             let ended = match self.store.reload().await {
                 Ok(ended) => ended,
                 Err(error) => {
-                    tracing::error!(%error, "the state was not read anew");
+                    tracing::error!(%error, "the state could not be read again after the clock was set");
                     self.leases.ask_all_again()
                 }
             };
-            tracing::warn!(by = %jumped, ended, "the clock was set: every flow was asked again");
+            tracing::warn!(by = %jumped, ended, "the clock was set, so every flow was decided again");
         }
     }
 
@@ -111,29 +115,34 @@ impl Upkeep {
     }
 
     async fn sweep(&self, since: Timestamp, now: Timestamp) {
-        // A clock that was set back must not hide what expired.
+        // Go back one hour, so that a clock that was set back hides no expired certificate.
         let since = since.min(now).saturating_sub(SignedDuration::from_hours(1)).unwrap_or(since);
         if let Err(error) = self.store.forget_expired(since).await {
-            tracing::warn!(%error, "expired certificates were not swept out");
+            tracing::warn!(%error, "expired certificates could not be removed from the snapshot");
         }
-        // Until then a key can still bring its holder back, and a code is still told again.
+        // Keep ended certificates and codes while a key can still recover its identity and a code's
+        // answer can still be repeated.
         let worthless = SignedDuration::try_from(self.recovery)
             .map(|recovery| recovery.saturating_add(SignedDuration::from_hours(24)))
             .and_then(|since| now.checked_sub(since));
         match worthless {
             Ok(ended) => match self.store.forget_ended(ended).await {
                 Ok(0) => {}
-                Ok(rows) => tracing::debug!(rows, "certificates and codes that ended are gone"),
-                Err(error) => tracing::warn!(%error, "ended certificates were not deleted"),
+                Ok(rows) => {
+                    tracing::debug!(rows, "deleted certificates and codes that ended long ago")
+                }
+                Err(error) => tracing::warn!(%error, "ended certificates could not be deleted"),
             },
-            Err(error) => tracing::debug!(%error, "nothing can have ended so long ago"),
+            Err(error) => {
+                tracing::debug!(%error, "the recovery time reaches back before the first possible instant")
+            }
         }
         let Some(keep) = self.keep else { return };
         let Ok(before) = now.saturating_sub(keep) else { return };
         match self.audit.prune(before).await {
             Ok(0) => {}
             Ok(deleted) => tracing::info!(deleted, %before, "old audit records were pruned"),
-            Err(error) => tracing::warn!(%error, "old audit records were not pruned"),
+            Err(error) => tracing::warn!(%error, "old audit records could not be pruned"),
         }
     }
 }

@@ -36,7 +36,7 @@ impl PendingFlow for FakeFlow {
         Ok(self.pipe)
     }
 
-    async fn datagrams(self) -> io::Result<Datagrams> {
+    async fn datagrams(self) -> io::Result<FlowDatagrams> {
         let datagrams = self.carrier.datagrams(self.pipe);
         std::mem::forget((self.carrier, self._far));
         Ok(datagrams)
@@ -159,7 +159,7 @@ async fn what_is_not_there_is_refused_and_says_why() {
         );
         soon(served.ended).await.unwrap().unwrap();
     }
-    let request = Asked { kind: Some(Kind::Datagrams), ..Asked::default() };
+    let request = Asked { kind: Some(FlowKind::Datagrams), ..Asked::default() };
     let served = serve_with(&interface("tcp://127.0.0.1:1"), request).await;
     assert_eq!(soon(served.refused).await.unwrap().0, Why::Wrong);
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use doorward_model::{Action, DeviceId, FlowKind as SubjectKind, LineChange, Name, Spoken, Way};
+use doorward_model::{Action, DeviceId, Kind as SubjectKind, LineChange, Name, Spoken, Way};
 use doorward_policies::Permit;
 use doorward_session::{DeviceFlow, Leases, Link, LinkError};
 use doorward_wire::{Asked, FlowKind, Offering, Why};

@@ -102,7 +102,7 @@ pub enum DialError {
         FlowKind::Stream => "bytes",
         FlowKind::Datagrams => "datagrams",
     })]
-    FlowKind(FlowKind),
+    Kind(FlowKind),
     /// The agent of the device is not connected.
     #[error("the device's agent is not connected, or offers nothing")]
     NoAgent,
@@ -135,7 +135,7 @@ impl DialError {
             Self::Taken => "serial-line-taken",
             Self::OtherSettings => "serial-line-set-otherwise",
             Self::Narrow => "serial-line-too-narrow",
-            Self::FlowKind(_) => "wrong-kind-of-flow",
+            Self::Kind(_) => "wrong-kind-of-flow",
             Self::NoAgent => "agent-not-connected",
             Self::NotOffered(_) => "agent-does-not-offer",
             Self::Agent(_) => "agent-refused",
@@ -199,7 +199,7 @@ impl Dialer {
         let target = permit.target().ok_or(DialError::Nothing)?;
         let travels = agent::kind_of(target.way());
         if kind.is_some_and(|kind| kind != travels) {
-            return Err(DialError::FlowKind(travels));
+            return Err(DialError::Kind(travels));
         }
         let (bounds, network) = (&self.bounds, permit.network());
         let dial = async {
@@ -247,14 +247,14 @@ impl Dialer {
                     stream: BackendStream::Agent(Box::new(pipe)),
                     address,
                 }),
-                DeviceFlow::Datagrams(_) => Err(DialError::FlowKind(FlowKind::Datagrams)),
+                DeviceFlow::Datagrams(_) => Err(DialError::Kind(FlowKind::Datagrams)),
             },
             Spoken::Datagrams => match open(FlowKind::Datagrams, one, BTreeMap::new()).await? {
                 DeviceFlow::Datagrams(datagrams) => {
                     let messenger = Messenger::Agent(Box::new(datagrams));
                     Ok(DialedTarget::Datagrams { messenger, address })
                 }
-                DeviceFlow::Stream { .. } => Err(DialError::FlowKind(FlowKind::Stream)),
+                DeviceFlow::Stream { .. } => Err(DialError::Kind(FlowKind::Stream)),
             },
             Spoken::Line(change) => {
                 let settings = change.apply(LineSettings::default());

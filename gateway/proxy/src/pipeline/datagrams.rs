@@ -92,7 +92,7 @@ fn up(
 ) -> Poll<Option<RelayEnd>> {
     match client.poll_receive(cx) {
         Poll::Pending => Poll::Pending,
-        Poll::Ready(Err(_)) => Poll::Ready(Some(RelayEnd::ClientEnd)),
+        Poll::Ready(Err(_)) => Poll::Ready(Some(RelayEnd::Client)),
         Poll::Ready(Ok(None)) => Poll::Ready(Some(RelayEnd::Complete)),
         Poll::Ready(Ok(Some(datagram))) => {
             if !held.passes() {

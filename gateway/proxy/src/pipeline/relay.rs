@@ -24,7 +24,7 @@ pub enum ClientEnd {
     /// A stream.
     Stream(Box<dyn Wire>),
     /// Datagrams.
-    FlowDatagrams(Box<FlowDatagrams>, CutNotice),
+    Datagrams(Box<FlowDatagrams>, CutNotice),
 }
 
 impl From<Box<dyn Wire>> for ClientEnd {
@@ -47,10 +47,7 @@ pub async fn relay(dialed: Dialed, client: impl Into<ClientEnd>) -> Ended {
             detail = remark;
             end
         }
-        (
-            ClientEnd::FlowDatagrams(mut client, parting),
-            DialedBackend::FlowDatagrams(mut messages),
-        ) => {
+        (ClientEnd::Datagrams(mut client, parting), DialedBackend::Datagrams(mut messages)) => {
             let end = pass(&lease, &mut messages, &mut client).await;
             if let Some(why) = end.why() {
                 parting.cut(why);
@@ -60,12 +57,12 @@ pub async fn relay(dialed: Dialed, client: impl Into<ClientEnd>) -> Ended {
             end
         }
         // The client was told another kind of flow than was dialed. Ours.
-        (ClientEnd::Stream(wire), backend @ DialedBackend::FlowDatagrams(_)) => {
+        (ClientEnd::Stream(wire), backend @ DialedBackend::Datagrams(_)) => {
             wire.cut(Why::Wrong);
             backend.reset();
             RelayEnd::Mismatch
         }
-        (ClientEnd::FlowDatagrams(client, _), backend @ DialedBackend::Stream(_)) => {
+        (ClientEnd::Datagrams(client, _), backend @ DialedBackend::Stream(_)) => {
             client.close(Why::Wrong);
             backend.reset();
             RelayEnd::Mismatch
@@ -126,7 +123,7 @@ pub(super) enum RelayEnd {
     /// The client received everything, then left without ending its own side.
     ClientLeft,
     /// The client broke off.
-    ClientEnd,
+    Client,
     /// The backend broke off.
     Backend,
     /// The client's end is of another kind than the backend's.
@@ -143,7 +140,7 @@ impl RelayEnd {
         match self {
             Self::Complete => (Outcome::Done, "complete"),
             Self::ClientLeft => (Outcome::Done, "client-closed"),
-            Self::ClientEnd | Self::Cut(Cause::Gone) => (Outcome::Failed, "client-aborted"),
+            Self::Client | Self::Cut(Cause::Gone) => (Outcome::Failed, "client-aborted"),
             Self::Backend => (Outcome::Failed, "backend-failed"),
             Self::Mismatch => (Outcome::Failed, "wrong-kind-of-flow"),
             Self::NotRecorded => (Outcome::Cut, "not-recorded"),
@@ -155,7 +152,7 @@ impl RelayEnd {
     pub(super) fn why(&self) -> Option<Why> {
         match self {
             Self::Complete | Self::ClientLeft => None,
-            Self::ClientEnd | Self::Mismatch => Some(Why::Wrong),
+            Self::Client | Self::Mismatch => Some(Why::Wrong),
             Self::Backend => Some(Why::Broken),
             Self::NotRecorded => Some(Why::NotRecorded),
             Self::Cut(Cause::Refused(_)) => Some(Why::Forbidden),
@@ -171,7 +168,7 @@ fn end_of(up: &Direction, down: &Direction) -> Option<RelayEnd> {
     match (up, down) {
         (D::Ended, D::Ended) => Some(RelayEnd::Complete),
         (D::SourceBroke, D::Ended) => Some(RelayEnd::ClientLeft),
-        (D::SourceBroke, _) | (_, D::SinkBroke) => Some(RelayEnd::ClientEnd),
+        (D::SourceBroke, _) | (_, D::SinkBroke) => Some(RelayEnd::Client),
         // A backend that accepts no more bytes may still be sending an answer. The answer is
         // delivered first.
         (D::SinkBroke, D::Ended | D::SourceBroke) | (_, D::SourceBroke) => Some(RelayEnd::Backend),

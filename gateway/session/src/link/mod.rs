@@ -101,7 +101,7 @@ impl Link {
                     Ok(DeviceFlow::Stream { pipe, granted: actions })
                 }
                 Answer::Admitted { kind: FlowKind::Datagrams, .. } => {
-                    Ok(DeviceFlow::FlowDatagrams(self.carrier.datagrams(pipe)))
+                    Ok(DeviceFlow::Datagrams(self.carrier.datagrams(pipe)))
                 }
                 Answer::Refused { why, detail, .. } => Err(LinkError::Refused(why, detail)),
                 Answer::Unknown(kind) => Err(LinkError::Said(format!("a message of type {kind}"))),
@@ -132,7 +132,7 @@ pub enum DeviceFlow {
         granted: Vec<String>,
     },
     /// Datagrams.
-    FlowDatagrams(FlowDatagrams),
+    Datagrams(FlowDatagrams),
 }
 
 /// Why a device did not open its interface. The device's fault, or the network's.

@@ -53,7 +53,7 @@ pub(super) async fn exchange(
     };
     let Dialed { backend, address, lease, ending, .. } = dialed;
     let end = match backend {
-        DialedBackend::FlowDatagrams(mut device) => {
+        DialedBackend::Datagrams(mut device) => {
             let first = std::mem::take(&mut flow.out.device);
             lease.moved_up(first.len());
             device.send(&first);
@@ -168,7 +168,7 @@ impl Flow<'_> {
                         return match operations.admitted() {
                             Some(granted) => Stop::Admitted(granted),
                             // Without a permitted message there is nothing for the device.
-                            None => Stop::Ended(RelayEnd::ClientEnd),
+                            None => Stop::Ended(RelayEnd::Client),
                         };
                     }
                     operations.nothing_forwarded();
@@ -214,7 +214,7 @@ impl Flow<'_> {
         }
         match self.client.poll_receive(cx) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Err(_)) => Poll::Ready(Next::End(RelayEnd::ClientEnd)),
+            Poll::Ready(Err(_)) => Poll::Ready(Next::End(RelayEnd::Client)),
             Poll::Ready(Ok(None)) => Poll::Ready(Next::End(RelayEnd::Complete)),
             Poll::Ready(Ok(Some(datagram))) => {
                 let length = datagram.len().min(self.buffer.len());
@@ -223,7 +223,7 @@ impl Flow<'_> {
                 {
                     buffer.copy_from_slice(bytes);
                 }
-                Poll::Ready(Next::Datagram(Sender::ClientEnd, length))
+                Poll::Ready(Next::Datagram(Sender::Client, length))
             }
         }
     }

@@ -107,7 +107,7 @@ struct Unread {
 impl Unread {
     fn by(&mut self, side: Sender) -> &mut bool {
         match side {
-            Sender::ClientEnd => &mut self.client,
+            Sender::Client => &mut self.client,
             Sender::Device => &mut self.device,
         }
     }
@@ -135,7 +135,7 @@ enum Next {
 impl<'a> Flow<'a> {
     fn new(machine: Box<dyn Machine>, operations: Operations<'a>, wire: Box<dyn Wire>) -> Self {
         let (up, down) = (Lane::default(), Lane::default());
-        let (out, turn, unread) = (Out::default(), Sender::ClientEnd, Unread::default());
+        let (out, turn, unread) = (Out::default(), Sender::Client, Unread::default());
         let (device_closed, fault) = (false, None);
         Self { machine, operations, wire, out, up, down, turn, unread, device_closed, fault }
     }
@@ -167,7 +167,7 @@ impl<'a> Flow<'a> {
             match next.await {
                 Next::Stop(stop) => return stop,
                 Next::Settle => self.operations.settle(),
-                Next::End(Sender::ClientEnd) => {
+                Next::End(Sender::Client) => {
                     if device.is_some() {
                         self.machine.parting(&mut self.operations, &mut self.out);
                     }
@@ -183,7 +183,7 @@ impl<'a> Flow<'a> {
                         // Without a permitted message there is nothing for the device.
                         return match self.operations.admitted() {
                             Some(granted) => Stop::Admitted(granted),
-                            None => Stop::Ended(RelayEnd::ClientEnd),
+                            None => Stop::Ended(RelayEnd::Client),
                         };
                     }
                     self.operations.nothing_forwarded();
@@ -209,7 +209,7 @@ impl<'a> Flow<'a> {
         });
         if let Poll::Ready(Err(error)) = down {
             tracing::trace!(%error, "a client accepts no more bytes");
-            return Poll::Ready(Next::Stop(Stop::Ended(RelayEnd::ClientEnd)));
+            return Poll::Ready(Next::Stop(Stop::Ended(RelayEnd::Client)));
         }
         let up = match device {
             Some((backend, lease)) if !self.device_closed => {
@@ -241,7 +241,7 @@ impl<'a> Flow<'a> {
         self.turn = other(turn);
         for side in [turn, other(turn)] {
             let filled = match side {
-                Sender::ClientEnd
+                Sender::Client
                     if self.up.ending || self.device_closed || !self.has_room(WAITING) =>
                 {
                     continue;
@@ -250,7 +250,7 @@ impl<'a> Flow<'a> {
                 // A device that does not read may be waiting until its own bytes are read.
                 Sender::Device if !self.has_room(4 * WAITING) => continue,
                 side if *self.unread.by(side) => Poll::Ready(Ok(true)),
-                Sender::ClientEnd => fill(cx, Pin::new(&mut self.wire)),
+                Sender::Client => fill(cx, Pin::new(&mut self.wire)),
                 Sender::Device => match device {
                     Some((backend, _)) => fill(cx, Pin::new(&mut **backend)),
                     None => continue,
@@ -263,8 +263,8 @@ impl<'a> Flow<'a> {
                 Poll::Ready(Err(error)) => {
                     tracing::trace!(?side, %error, "a flow broke off");
                     let end = match side {
-                        Sender::ClientEnd if self.down.ended => RelayEnd::ClientLeft,
-                        Sender::ClientEnd => RelayEnd::ClientEnd,
+                        Sender::Client if self.down.ended => RelayEnd::ClientLeft,
+                        Sender::Client => RelayEnd::Client,
                         Sender::Device => RelayEnd::Backend,
                     };
                     return Poll::Ready(Next::Stop(Stop::Ended(end)));
@@ -287,12 +287,12 @@ impl<'a> Flow<'a> {
     ) -> Result<(), Stop> {
         let Self { machine, operations, wire, out, fault, unread, .. } = self;
         let source: &mut (dyn AsyncBufRead + Send + Unpin) = match (side, device) {
-            (Sender::ClientEnd, _) => wire,
+            (Sender::Client, _) => wire,
             (Sender::Device, Some(backend)) => backend,
             (Sender::Device, None) => return Ok(()),
         };
         let broken = || match side {
-            Sender::ClientEnd => Stop::Ended(RelayEnd::ClientEnd),
+            Sender::Client => Stop::Ended(RelayEnd::Client),
             Sender::Device => Stop::Ended(RelayEnd::Backend),
         };
         // A machine in the middle of a message continues without new bytes, which may be long in
@@ -372,8 +372,8 @@ impl<'a> Flow<'a> {
 
 fn other(side: Sender) -> Sender {
     match side {
-        Sender::ClientEnd => Sender::Device,
-        Sender::Device => Sender::ClientEnd,
+        Sender::Client => Sender::Device,
+        Sender::Device => Sender::Client,
     }
 }
 
@@ -393,7 +393,7 @@ impl Stop {
                 (outcome, reason, None)
             }
             Self::Over(why) => (Outcome::Done, why, None),
-            Self::Fault(Fault { by: Sender::ClientEnd, what }) => {
+            Self::Fault(Fault { by: Sender::Client, what }) => {
                 (Outcome::Failed, "client-broke-protocol", Some(what))
             }
             Self::Fault(Fault { by: Sender::Device, what }) => {

@@ -113,21 +113,21 @@ pub(super) async fn serve(flow: &Arc<HttpFlow>, wire: ClientStream) -> RelayEnd 
             biased;
             cause = over.as_mut() => return RelayEnd::Cut(cause),
             ended = connection.as_mut() => ended,
-            () = silence.over() => return RelayEnd::ClientEnd,
+            () = silence.over() => return RelayEnd::Client,
             () = current.idle() => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     biased;
                     cause = over.as_mut() => return RelayEnd::Cut(cause),
                     ended = connection.as_mut() => ended,
-                    () = silence.over() => return RelayEnd::ClientEnd,
+                    () = silence.over() => return RelayEnd::Client,
                 }
             }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "an HTTP/1.1 connection broke off");
-        return if error.is_user() { RelayEnd::Backend } else { RelayEnd::ClientEnd };
+        return if error.is_user() { RelayEnd::Backend } else { RelayEnd::Client };
     }
     let upgraded = current.upgraded.lock().unwrap_or_else(PoisonError::into_inner).take();
     match upgraded {

@@ -70,7 +70,7 @@ async fn accept(flow: &Arc<HttpFlow>, wire: ClientStream, streams: &mut JoinSet<
         .enable_connect_protocol();
     let handshake = builder.handshake::<_, Bytes>(Paced::new(wire));
     let Ok(Ok(mut connection)) = timeout(HEAD_TIME, handshake).await else {
-        return RelayEnd::ClientEnd;
+        return RelayEnd::Client;
     };
     let mut since = Instant::now();
     loop {
@@ -100,7 +100,7 @@ async fn accept(flow: &Arc<HttpFlow>, wire: ClientStream, streams: &mut JoinSet<
             }
             Some(Err(error)) => {
                 tracing::debug!(%error, "an HTTP/2 connection broke off");
-                return RelayEnd::ClientEnd;
+                return RelayEnd::Client;
             }
             None => return RelayEnd::Complete,
         }

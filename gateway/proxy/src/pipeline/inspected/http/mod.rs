@@ -68,7 +68,7 @@ pub(super) async fn serve(
         cause = flow.over() => Err(RelayEnd::Cut(cause)),
         begun = timeout(HEAD_TIME, speaks_http2(wire)) => match begun {
             Ok(Ok(begun)) => Ok(begun),
-            Ok(Err(_)) | Err(_) => Err(RelayEnd::ClientEnd),
+            Ok(Err(_)) | Err(_) => Err(RelayEnd::Client),
         },
     };
     let end = match begun {

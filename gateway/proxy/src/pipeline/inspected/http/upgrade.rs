@@ -39,7 +39,7 @@ impl Upgraded {
                 () = flow.count() => std::future::pending().await,
             }
         };
-        let Ok(mut client) = client_of(client).await else { return RelayEnd::ClientEnd };
+        let Ok(mut client) = client_of(client).await else { return RelayEnd::Client };
         let Ok(mut backend) = backend_of(backend).await else {
             client.into_stream().cut(Why::Broken);
             return RelayEnd::Backend;
