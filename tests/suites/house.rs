@@ -161,3 +161,61 @@ fn every_file_says_first_what_it_is_for() {
     let silent: Vec<_> = found.iter().filter(|path| !says(path)).collect();
     assert!(silent.is_empty(), "without a first line that begins with //!: {silent:?}");
 }
+
+/// Lines that a file has at most, its unit tests included.
+const LONGEST: usize = 450;
+
+/// The files of the product, without those that are tests only.
+fn product() -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for room in FLOORS.concat() {
+        files(&root().join(room).join("src"), &mut found);
+    }
+    found
+}
+
+#[test]
+fn no_file_is_longer_than_a_reader_takes_in() {
+    let long = |path: &std::path::PathBuf| {
+        std::fs::read_to_string(path).unwrap().lines().count() > LONGEST
+    };
+    let long: Vec<_> = product().into_iter().filter(long).collect();
+    assert!(long.is_empty(), "more than {LONGEST} lines: {long:?}");
+}
+
+/// The names of the types that a file shows to other files.
+fn shown_types(text: &str) -> Vec<String> {
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let mut names = Vec::new();
+    for line in text.lines() {
+        let line = line.trim_start();
+        let Some(rest) = line.strip_prefix("pub ").or_else(|| {
+            line.strip_prefix("pub(").and_then(|rest| rest.split_once(") ")).map(|(_, rest)| rest)
+        }) else {
+            continue;
+        };
+        let Some((word, rest)) = rest.split_once(' ') else { continue };
+        if ["struct", "enum", "trait", "type", "union"].contains(&word) {
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            names.push(rest[..end].to_owned());
+        }
+    }
+    names
+}
+
+#[test]
+fn a_type_name_means_one_thing() {
+    let mut seen = std::collections::BTreeMap::<String, Vec<std::path::PathBuf>>::new();
+    for path in product() {
+        let is_test = path.components().any(|part| part.as_os_str() == "tests")
+            || path.file_name().is_some_and(|name| name == "tests.rs");
+        if !is_test {
+            for name in shown_types(&std::fs::read_to_string(&path).unwrap()) {
+                seen.entry(name).or_default().push(path.clone());
+            }
+        }
+    }
+    assert!(seen.len() > 500, "{} types", seen.len());
+    seen.retain(|_, paths| paths.len() > 1);
+    assert!(seen.is_empty(), "{seen:#?}");
+}
