@@ -88,12 +88,12 @@ impl Gate {
                     ProblemKind::Busy,
                     "Too many requests at once. Try again in a moment.",
                 ),
-                _ => Problem::new(
+                Some(Refused::Denied(_)) | None => Problem::new(
                     ProblemKind::Forbidden,
                     format!(
                         "{} may not {}. For this, a rule of the policy must allow {action} on \
-                         gateway/{part}. Whoever may change the policy adds it with `doorward \
-                         policy apply`.",
+                         gateway/{part}. Somebody who may change the policy adds the rule with \
+                         `doorward policy apply`.",
                         self.session.subject(),
                         describe_action(action, part)
                     ),
