@@ -79,8 +79,8 @@ impl Gate {
             Err(_) => None,
         };
         let record = self.refusal(action, part, refused.as_ref(), now);
-        // `note` uses no reserved disk space: a subject without a right must not use up the space
-        // that is reserved for records of permitted requests.
+        // The record of a refusal is not urgent, so it cannot use the reserved disk space: a subject
+        // without a right must not use up the space for the records of others.
         note(&*self.journal, record).await;
         Err(Box::new(
             match refused {
