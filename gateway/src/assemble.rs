@@ -296,8 +296,8 @@ async fn bind_data(address: SocketAddr) -> Result<(Listener, UdpSocket), Command
             Err(_) if address.port() == 0 && tries < TRIES => tries += 1,
             Err(error) => {
                 return Err(CommandFailure::new(format!(
-                    "{at} cannot be listened at over UDP, for QUIC: {error}; stop the program \
-                     that does, or choose another port with --listen ADDRESS:PORT"
+                    "the gateway cannot listen at {at} over UDP, for QUIC: {error}; stop the \
+                     program that uses the port, or choose another port with --listen ADDRESS:PORT"
                 )));
             }
         }
@@ -331,7 +331,7 @@ async fn bind(
             io::ErrorKind::PermissionDenied => format!(
                 "this user may not listen at {address}; choose a port from 1024 with {option}"
             ),
-            _ => format!("{address} cannot be listened at: {error}"),
+            _ => format!("the gateway cannot listen at {address}: {error}"),
         })
     })
 }

@@ -67,7 +67,7 @@ async fn a_flow_ends_by_itself_as_its_handshake_grows_too_old() {
     let replay = gateway.owner_json(&["policy", "replay", shown.to_str().unwrap()]);
     assert_eq!((&replay["kinds"], &replay["unknown"]), (&0.into(), &3.into()), "{replay}");
     let said = gateway.owner(&["policy", "replay", shown.to_str().unwrap()]);
-    assert!(said.contains("3 are not compared: they hang on how old the handshake was"), "{said}");
+    assert!(said.contains("3 are not compared: they depend on the age of the handshake"), "{said}");
 }
 
 #[tokio::test]

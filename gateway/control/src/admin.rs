@@ -60,7 +60,9 @@ impl Front for Administration {
                         429 => "This identity was renewed too often within an hour.",
                         400 => "The request is no PKCS #10 request of a key that can be certified.",
                         503 => "Nothing can be recorded or stored now. Try again later.",
-                        _ => "This identity cannot be renewed. The administrator knows why.",
+                        _ => {
+                            "This identity cannot be renewed. Ask an administrator for the reason."
+                        }
                     },
                 )
             })
@@ -105,7 +107,7 @@ impl AdministrationParts {
         }
         let Some((route, names)) = found else {
             return Err(denied(if route::exists(visit.listener, path) {
-                Problem::new(ProblemKind::WrongMethod, "This is not done here.")
+                Problem::new(ProblemKind::WrongMethod, "This path has no such method.")
             } else {
                 Problem::new(ProblemKind::NothingHere, "There is nothing here.")
             }));
@@ -155,7 +157,7 @@ impl AdministrationParts {
         self.refusals.count(visit.peer.ip(), "request-without-identity");
         Err(denied(Problem::new(
             ProblemKind::IdentityNeeded,
-            "Show a certificate of this gateway's; one is made with `doorward agent enroll CODE`.",
+            "Send a certificate of this gateway; `doorward agent enroll CODE` gets one.",
         )))
     }
 }

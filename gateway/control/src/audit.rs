@@ -44,7 +44,8 @@ impl AdminRequest<'_> {
         let follow = self.query.contains_key("follow");
         let readings = self.parts.leases.pots().readings();
         let permit = readings.take(&self.visit.party(), 1, self.rank).ok_or_else(|| {
-            let detail = "Too many readings of the audit log go on already. End one, or wait.";
+            let detail = "Too many clients are already reading the audit log. End one of them, or try \
+                          again later.";
             denied(Problem::new(ProblemKind::Busy, detail))
         })?;
         gate.record(None).await?;
@@ -77,7 +78,7 @@ impl AdminRequest<'_> {
             }
             let reason = match outcome {
                 Outcome::Cut => gate.cause().unwrap_or(reason),
-                _ => reason,
+                Outcome::Done | Outcome::Refused | Outcome::Failed | Outcome::Abandoned => reason,
             };
             gate.close(outcome, reason, clock.now());
         });
@@ -141,7 +142,7 @@ async fn send(
                     chunk.push(b'\n');
                 }
                 Err(error) => {
-                    tracing::error!(%error, "audit: a record cannot be written as JSON and was left out of an answer")
+                    tracing::error!(%error, "audit: a record that cannot be written as JSON was left out")
                 }
             }
         }

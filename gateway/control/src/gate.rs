@@ -79,8 +79,8 @@ impl Gate {
             Err(_) => None,
         };
         let record = self.refusal(action, part, refused.as_ref(), now);
-        // `note` uses no reserved disk space: a subject without a right must not use up the space
-        // that is reserved for records of permitted requests.
+        // The record of a refusal is not urgent, so it cannot use the reserved disk space: a subject
+        // without a right must not use up the space for the records of others.
         note(&*self.journal, record).await;
         Err(Box::new(
             match refused {
@@ -88,12 +88,12 @@ impl Gate {
                     ProblemKind::Busy,
                     "Too many requests at once. Try again in a moment.",
                 ),
-                _ => Problem::new(
+                Some(Refused::Denied(_)) | None => Problem::new(
                     ProblemKind::Forbidden,
                     format!(
                         "{} may not {}. For this, a rule of the policy must allow {action} on \
-                         gateway/{part}. Whoever may change the policy adds it with `doorward \
-                         policy apply`.",
+                         gateway/{part}. Somebody who may change the policy adds the rule with \
+                         `doorward policy apply`.",
                         self.session.subject(),
                         describe_action(action, part)
                     ),

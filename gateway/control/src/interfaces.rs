@@ -17,8 +17,8 @@ fn raw_port_warning(target: &Target) -> Option<String> {
     let (raw, protocol) = (target.protocol(), target.overlooked()?);
     let declared = target.to_string().replacen(raw.as_str(), protocol.as_str(), 1);
     Some(format!(
-        "this is the usual port of {protocol}, and as {raw}:// whoever may connect may do everything \
-         there; declare it as {declared} and each operation is decided"
+        "this is the usual port of {protocol}; with {raw}:// the policy decides each connection only. \
+         Declare it as {declared}, and the policy decides each operation"
     ))
 }
 
@@ -99,9 +99,9 @@ impl AdminRequest<'_> {
         }
         if let Some(name) = useless_keep(&target) {
             return Err(wrong(format!(
-                "keep={name} changes nothing: the field is forwarded anyway, or never, since it \
-                 belongs to the connection or makes a backend do something else. keep= names fields by \
-                 which clients could claim who they are, such as Remote-User."
+                "keep={name} changes nothing: Doorward always forwards this field, or never does \
+                 because the field belongs to the connection or changes what a backend does. keep= is \
+                 for fields with which a client could claim an identity, such as Remote-User."
             )));
         }
         let network = self.network_of(&target, network.as_ref()).await?;

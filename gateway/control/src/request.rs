@@ -123,7 +123,7 @@ impl<'a> AdminRequest<'a> {
         let bundles = self.parts.leases.pots().bundles();
         let permit = bundles.take_within(&self.visit.party(), 1, self.rank, PERMIT_WAIT).await;
         let permit = permit.ok_or_else(|| {
-            let detail = "Others are having bundles examined. Try again in a moment.";
+            let detail = "Other bundles are being examined. Try again in a moment.";
             denied(Problem::new(ProblemKind::Busy, detail))
         })?;
         let bytes = whole.bytes().clone();
@@ -138,7 +138,7 @@ impl<'a> AdminRequest<'a> {
         let permit = questions.take_within(&self.visit.party(), 1, self.rank, PERMIT_WAIT).await;
         permit.ok_or_else(|| {
             let detail =
-                "Other questions about the policy are being worked on. Try again in a moment.";
+                "Other questions about the policy are being answered. Try again in a moment.";
             denied(Problem::new(ProblemKind::Busy, detail))
         })
     }

@@ -212,7 +212,7 @@ impl AdminRequest<'_> {
             if live > 0 {
                 warnings.push(format!(
                     "live certificates of {subject} from before this: {live}; if you do not know \
-                     in whose hands they are, revoke them and make a new code"
+                     who holds them, revoke them and make a new code"
                 ));
             }
         }

@@ -200,7 +200,7 @@ fn edit(bench: &Bench, add: bool) -> Result<f64, CommandFailure> {
             Some(true) => {}
             // A bundle without its only rule is no bundle.
             None if !add => return Ok(0.0),
-            _ => {
+            Some(false) | None => {
                 return Err(CommandFailure::new(
                     "an edit was not seen by the next decision".to_owned(),
                 ));

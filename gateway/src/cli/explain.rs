@@ -114,7 +114,7 @@ pub(super) async fn lint(
             lines.push(format!("policy.csv:{} {kind}: {what}", one.line));
             lines.push(format!("  {}", escape(&one.rule)));
         }
-        if lines.is_empty() { "nothing to say".to_owned() } else { lines.join("\n") }
+        if lines.is_empty() { "no findings".to_owned() } else { lines.join("\n") }
     })
 }
 
@@ -144,7 +144,7 @@ fn replayed(answer: &ReplayView, out: &Output) -> String {
         format!("{} recorded decisions, {} kinds of them differ", answer.decisions, answer.kinds);
     if answer.unknown > 0 {
         total.push_str(&format!(
-            "\n{} are not compared: they hang on how old the handshake was, which is not on record",
+            "\n{} are not compared: they depend on the age of the handshake, which is not recorded",
             answer.unknown
         ));
     }

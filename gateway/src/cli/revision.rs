@@ -63,7 +63,8 @@ fn preview(applied: &BundleApplied, dry_run: bool, out: &Output) -> Vec<String> 
     part(&mut lines, "-", "may not any more", &applied.closed, right, out);
     if !applied.all_pairs {
         lines.push(
-            "  (there are too many pairs to ask about all; these are of the first)".to_owned(),
+            "  (there are too many pairs to compare all; the list covers the first ones)"
+                .to_owned(),
         );
     }
     if !applied.ending.is_empty() {
@@ -72,7 +73,7 @@ fn preview(applied: &BundleApplied, dry_run: bool, out: &Output) -> Vec<String> 
         lines.extend(applied.ending.iter().map(|one| out.bad(&ending(one))));
     }
     lines.push(format!(
-        "decided alike by Casbin: {} questions made from its words",
+        "Casbin decides alike: {} questions generated from the bundle",
         applied.examined
     ));
     if applied.passed > 0 {

@@ -54,8 +54,8 @@ fn show_limits(limits: &[LimitView], out: &Output) -> String {
         ["LIMIT", "IN USE", "TOTAL", "MOST FOR ONE", "KEPT", "FOR ADMINISTRATION", "FROM"];
     let table = out.table(&headings, &rows);
     format!(
-        "{table}\n\nKEPT is for whoever holds few, or for networks that known people and devices \
-         come from.\nFROM: usual; less, because of this machine; or the configuration. A setting in \
+        "{table}\n\nKEPT is reserved for those who hold few, or for networks from which known users and \
+         devices connect.\nFROM: usual; less, because of this machine; or the configuration. A setting in \
          the configuration wins."
     )
 }
@@ -64,7 +64,7 @@ fn show_limits(limits: &[LimitView], out: &Output) -> String {
 fn referee(status: &StatusView) -> String {
     let found = &status.referee;
     let mut said = format!(
-        "{} decisions looked at, {} differed, {} skipped",
+        "{} decisions checked, {} differed, {} skipped",
         found.decided, found.differed, found.skipped
     );
     if !status.suspended.is_empty() {

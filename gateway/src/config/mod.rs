@@ -178,7 +178,7 @@ impl Reader {
             serial: self.all("dial.serial", [lines, over.serial.clone()].concat())?,
             process: self.all("dial.process", raw.dial.process)?,
         };
-        let set = set(&raw.limits);
+        let set = raw.limits.settings();
         let limits = self.limits(raw.limits, Limits::of(machine))?;
         Ok(Config {
             data: over.data.or(raw.data).unwrap_or_else(default_data),
@@ -347,23 +347,6 @@ impl Reader {
 }
 
 const MEBIBYTE: u64 = 1024 * 1024;
-
-/// Returns the limits that the file sets.
-fn set(raw: &raw::LimitsSection) -> Vec<Setting> {
-    let all = [
-        (Setting::Connections, raw.connections.is_some()),
-        (Setting::Handshakes, raw.handshakes.is_some()),
-        (Setting::Management, raw.management.is_some()),
-        (Setting::HandshakeRate, raw.handshake_rate.is_some()),
-        (Setting::UnauthenticatedRate, raw.unauthenticated_rate.is_some()),
-        (Setting::Buffers, raw.buffers.is_some()),
-        (Setting::Bodies, raw.bodies.is_some()),
-        (Setting::Uploads, raw.uploads.is_some()),
-        (Setting::Sessions, raw.sessions.is_some()),
-        (Setting::Flows, raw.flows.is_some()),
-    ];
-    all.into_iter().filter_map(|(setting, is_set)| is_set.then_some(setting)).collect()
-}
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use doorward_session::Setting;
 use serde::Deserialize;
 
 use crate::failure::CommandFailure;
@@ -98,6 +99,25 @@ pub(super) struct AuditSection {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct StopSection {
     pub(super) grace: Option<String>,
+}
+
+impl LimitsSection {
+    /// Returns the limits that the file sets.
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        let all = [
+            (Setting::Connections, self.connections.is_some()),
+            (Setting::Handshakes, self.handshakes.is_some()),
+            (Setting::Management, self.management.is_some()),
+            (Setting::HandshakeRate, self.handshake_rate.is_some()),
+            (Setting::UnauthenticatedRate, self.unauthenticated_rate.is_some()),
+            (Setting::Buffers, self.buffers.is_some()),
+            (Setting::Bodies, self.bodies.is_some()),
+            (Setting::Uploads, self.uploads.is_some()),
+            (Setting::Sessions, self.sessions.is_some()),
+            (Setting::Flows, self.flows.is_some()),
+        ];
+        all.into_iter().filter_map(|(setting, is_set)| is_set.then_some(setting)).collect()
+    }
 }
 
 /// Reads the file.

@@ -30,7 +30,7 @@ pub(super) fn text(
          -CAfile {ca}"
     );
     let agent = format!("{program} agent connect --identity {}", quoted(alice));
-    let typist = format!("{program} agent connect --identity {}", quoted(owner));
+    let owner_agent = format!("{program} agent connect --identity {}", quoted(owner));
     let set = r#"-X PUT -d '{"celsius": 28}'"#;
     // Modbus/TCP frames: read two holding registers of unit 1, and write the first.
     let read = r"printf '\0\1\0\0\0\6\1\3\0\12\0\2'";
@@ -63,16 +63,16 @@ these into another terminal.\n\
 {ask_here} | {agent} thermostat/http --stdio\n\
 {agent} thermostat/http --listen unix:{socket}\n\
 \n\
-# The PLC: registers 10 and 11 are read; to write one is answered with a Modbus exception (86 02),\n\
-# and the PLC does not hear of it.\n\
+# The PLC: Alice may read registers 10 and 11. The gateway answers a write with a Modbus exception\n\
+# (86 02) and does not forward it.\n\
 {read} | {agent} plc-3/modbus --stdio | od -An -tx1\n\
 {write} | {agent} plc-3/modbus --stdio | od -An -tx1\n\
 \n\
-# The serial console: watched by Alice until Ctrl-C, typed at by the owner.\n\
+# The serial console: Alice watches it until Ctrl-C, and the owner types a command.\n\
 {agent} thermostat/console --observe\n\
-(printf 'status\\r'; sleep 3) | timeout 3 {typist} thermostat/console\n\
+(printf 'status\\r'; sleep 3) | timeout 3 {owner_agent} thermostat/console\n\
 \n\
-# As the owner: what happened, who is here, and taking the right away.\n\
+# As the owner: show the audit log and the sessions, check a right, and revoke Alice's identity.\n\
 export DOORWARD_IDENTITY={owner}\n\
 {program} audit tail\n\
 {program} session list\n\

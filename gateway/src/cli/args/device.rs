@@ -9,10 +9,11 @@ use super::values::{group, time};
 
 #[derive(Subcommand)]
 pub(crate) enum DeviceCommand {
-    /// Add a device and print the code with which it enrolls
-    #[command(
-        after_help = "Examples:\n  doorward device add plc-3 --group plcs\n  doorward device add camera-1 --agentless"
-    )]
+    /// Add a device and print the code with which it enrols
+    #[command(after_help = "\
+Examples:\n\
+\x20 doorward device add plc-3 --group plcs\n\
+\x20 doorward device add camera-1 --agentless")]
     Add {
         /// The device's name
         name: Name,
@@ -50,7 +51,7 @@ pub(crate) enum DeviceCommand {
         /// The device's name
         name: Name,
     },
-    /// Print a new code for a device that must enroll again
+    /// Print a new code for a device that must enrol again
     #[command(after_help = "Example: doorward device code plc-3 --ttl 15m")]
     Code {
         /// The device's name

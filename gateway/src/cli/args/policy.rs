@@ -21,9 +21,10 @@ pub(crate) enum PolicyCommand {
         out: Option<PathBuf>,
     },
     /// Put a bundle in force: a directory, or a file that replaces policy.csv
-    #[command(
-        after_help = "Examples:\n  doorward policy apply policy --dry-run\n  doorward policy apply policy --reason 'night shift' --confirm-within 10m"
-    )]
+    #[command(after_help = "\
+Examples:\n\
+\x20 doorward policy apply policy --dry-run\n\
+\x20 doorward policy apply policy --reason 'night shift' --confirm-within 10m")]
     Apply {
         /// The bundle
         #[arg(value_name = "DIR|FILE")]
@@ -137,9 +138,10 @@ pub(crate) enum PolicyCommand {
     /// shape. With both, it adds generated rules to the bundle until the bundle has that many.
     /// With neither, it fetches and measures the bundle in force. The times are those of this
     /// machine, so run the command on an idle one. Apart from that fetch, it needs no gateway.
-    #[command(
-        after_help = "Examples:\n  doorward policy bench policy\n  doorward policy bench --rules 100000 --shape spread"
-    )]
+    #[command(after_help = "\
+Examples:\n\
+\x20 doorward policy bench policy\n\
+\x20 doorward policy bench --rules 100000 --shape spread")]
     Bench {
         /// A directory, or a file with the rules
         bundle: Option<PathBuf>,

@@ -10,7 +10,7 @@ use super::values::{instant, role, time};
 
 #[derive(Subcommand)]
 pub(crate) enum UserCommand {
-    /// Add a user and print the code with which the user enrolls
+    /// Add a user and print the code with which the user enrols
     #[command(after_help = "Example: doorward user add ana --role operator")]
     Add {
         /// The user's name
@@ -25,7 +25,10 @@ pub(crate) enum UserCommand {
     /// Give a user roles, or take roles away
     #[command(
         group(ArgGroup::new("change").required(true).multiple(true).args(["grant", "take"])),
-        after_help = "Examples:\n  doorward user set ana --role operator --until 2027-01-01T18:00:00+01:00\n  doorward user set ana --no-role operator"
+        after_help = "\
+Examples:\n\
+\x20 doorward user set ana --role operator --until 2027-01-01T18:00:00+01:00\n\
+\x20 doorward user set ana --no-role operator"
     )]
     Set {
         /// The user's name
@@ -49,7 +52,7 @@ pub(crate) enum UserCommand {
         /// The user's name
         name: Name,
     },
-    /// Print a new code for a user who must enroll again
+    /// Print a new code for a user who must enrol again
     #[command(after_help = "Example: doorward user code ana --ttl 15m")]
     Code {
         /// The user's name
