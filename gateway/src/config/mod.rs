@@ -416,7 +416,7 @@ mod tests {
             ("[dial]\nunix = [\"run/x\"]", "dial.unix: 'run/x'"),
             ("[dial]\nserial = [\"ttyS0\"]", "dial.serial: 'ttyS0'"),
             ("[dial]\nprocess = [\"/bin/../x\"]", "dial.process: '/bin/../x'"),
-            ("[certificates]\ndevice = \"1s\"", "certificates.device: a certificate lives"),
+            ("[certificates]\ndevice = \"1s\"", "certificates.device: a certificate is valid for"),
             ("[certificates]\ndevice = \"soon\"", "certificates.device"),
             ("[limits]\nflows = 0", "limits.flows: at least 1"),
             ("[audit]\nmax-bytes = 1", "audit.max-bytes"),
