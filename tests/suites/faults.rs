@@ -380,7 +380,7 @@ fn what_is_not_built_says_so() {
     }
     // Whoever declares a protocol's port as a raw one is told what that means, then and later.
     let added = gateway.run("owner", &["interface", "add", "plc/raw", "tcp://127.0.0.1:502"]);
-    assert!(added.err.contains("declare it as modbus://127.0.0.1:502"), "{added:?}");
+    assert!(added.err.contains("Declare it as modbus://127.0.0.1:502"), "{added:?}");
     let listed = gateway.owner_json(&["interface", "list"]);
     let warned =
         listed.as_array().unwrap().iter().filter(|one| one["warnings"] != serde_json::json!([]));

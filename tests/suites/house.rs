@@ -197,7 +197,10 @@ fn shown_types(text: &str) -> Vec<String> {
         let Some((word, rest)) = rest.split_once(' ') else { continue };
         if ["struct", "enum", "trait", "type", "union"].contains(&word) {
             let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-            names.push(rest[..end].to_owned());
+            // In a macro, a type's name is a parameter.
+            if end > 0 {
+                names.push(rest[..end].to_owned());
+            }
         }
     }
     names
