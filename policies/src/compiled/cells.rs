@@ -7,13 +7,12 @@ use doorward_model::Action;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::control::{RunFlow, SearchControl, SearchFlow};
-use super::entry::{PlacedRule, RuleEntry};
+use super::entry::{PlacedRule, RangeStart, RuleEntry};
 use super::ids::Ids;
 use super::node::NodeCells;
 use super::range_filter::RangeFilter;
 use super::run;
 use super::steps::Steps;
-use crate::pattern::NumberRange;
 use crate::rule::Acts;
 
 /// The rules of one effect, sorted by node, then who, then what.
@@ -45,7 +44,7 @@ const FEW: usize = 16;
 impl Cells {
     pub(crate) fn of(mut rules: Vec<PlacedRule>) -> Self {
         let key = |rule: &PlacedRule| {
-            let range = (rule.range.first, rule.range.last, rule.range.single);
+            let range = (RangeStart::of(rule.range), rule.range.last);
             let where_to = (rule.node, rule.who, rule.on);
             (where_to, rule.when, rule.acts, range, rule.line)
         };
@@ -68,9 +67,9 @@ impl Cells {
                     *word |= bit;
                 }
             }
-            let NumberRange { first, last, single } = rule.range;
-            let &PlacedRule { line, when, acts, .. } = rule;
-            entries.push(RuleEntry { line, when, acts, first, last, max_last: last, single });
+            let &PlacedRule { line, when, acts, range, .. } = rule;
+            let (start, last) = (RangeStart::of(range), range.last);
+            entries.push(RuleEntry { line, when, acts, start, last, max_last: last });
         }
         drop(rules);
         cells.shrink_to_fit();

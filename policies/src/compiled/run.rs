@@ -5,7 +5,7 @@
 //! an interval tree without pointers.
 
 use super::control::{RunFlow, SearchControl};
-use super::entry::RuleEntry;
+use super::entry::{RangeStart, RuleEntry};
 use super::range_filter::RangeFilter;
 use crate::pattern::NumberRange;
 
@@ -55,8 +55,8 @@ fn exactly(
     range: NumberRange,
     found: &mut impl FnMut(usize, &RuleEntry) -> SearchControl,
 ) -> RunFlow {
-    let key = |entry: &RuleEntry| (entry.first, entry.last, entry.single);
-    let wanted = (range.first, range.last, range.single);
+    let key = |entry: &RuleEntry| (entry.start, entry.last);
+    let wanted = (RangeStart::of(range), range.last);
     let start = run.partition_point(|entry| key(entry) < wanted);
     let same = run.get(start..).unwrap_or_default();
     let same = same.iter().take_while(|entry| key(entry) == wanted);
@@ -78,7 +78,7 @@ fn spanning(
         return RunFlow::Continue(());
     }
     spanning(before, base, first, last, found)?;
-    if entry.first > first {
+    if entry.start.number() > first {
         return RunFlow::Continue(());
     }
     if entry.last >= last {
