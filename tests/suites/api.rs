@@ -68,6 +68,52 @@ fn lists_come_in_pages_and_commands_print_them_whole() {
     }
 }
 
+#[test]
+fn the_history_of_bundles_comes_in_pages_the_newest_first() {
+    let gateway = Gateway::start();
+    for number in 1..=4 {
+        gateway.rules(&format!("p, user/alice, box, web{number}, connect, , allow"));
+    }
+    let newest = gateway.owner_json(&["policy", "history"])[0]["revision"].as_u64().unwrap();
+    let (mut seen, mut path) = (vec![], "/v1/policies/revisions?limit=2".to_owned());
+    loop {
+        let (status, page) = ask(&gateway, "GET", &path, &Value::Null);
+        assert_eq!((status, page["total"].as_u64()), (200, Some(newest)));
+        let items = page["items"].as_array().unwrap();
+        seen.extend(items.iter().map(|one| one["revision"].as_u64().unwrap()));
+        match page["next"].as_str() {
+            Some(next) => path = format!("/v1/policies/revisions?limit=2&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, (1..=newest).rev().collect::<Vec<_>>());
+    // A cursor of another list is none of this one.
+    let (_, devices) = ask(&gateway, "GET", "/v1/users?limit=1", &Value::Null);
+    assert_eq!(devices["next"], Value::Null);
+    let foreign = "/v1/policies/revisions?after=YWxpY2U";
+    assert_eq!(ask(&gateway, "GET", foreign, &Value::Null).0, 400);
+}
+
+/// An empty variable is an absent one.
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let gateway = Gateway::start();
+    let home = gateway.dir().join("home");
+    for program in [agent(), doorward_tests::gateway::doorward()] {
+        let mut program = program;
+        let arguments: &[&str] = if program.get_program().to_string_lossy().ends_with("-agent") {
+            &["status"]
+        } else {
+            &["agent", "status"]
+        };
+        program.args(arguments).env("DOORWARD_IDENTITY", "").env("DOORWARD_SERVER", "");
+        program.env("HOME", &home).env("XDG_CONFIG_HOME", home.join("config"));
+        let ran = Ran::of(program.output().unwrap());
+        assert_eq!(ran.status, Some(1), "{ran:?}");
+        assert!(ran.err.contains("home/config/doorward/identity"), "{ran:?}");
+    }
+}
+
 /// More than one page of the largest size: the command follows the cursors.
 #[test]
 fn a_command_lists_more_than_one_page() {

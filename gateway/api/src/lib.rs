@@ -5,7 +5,8 @@
 //! Invariants
 //! - Every request is one row of [`Route::ALL`], made by one macro together with its
 //!   [`Endpoint`]: method, path, listeners, access, operation, types and summary stand in one place.
-//! - Requests refuse members that they do not know. Answers may grow: readers skip such members.
+//! - Requests of administrators refuse members that they do not know. Answers, and what devices send
+//!   to enrol and renew, may grow: readers skip such members.
 //! - A list is a [`List`], and a refusal is a [`ProblemDocument`] whose type is one of [`ProblemKind`].
 //!
 //! This crate must never know: how a request is served, sockets, the database, the policy engine.

@@ -63,6 +63,18 @@ impl PageRequest {
         };
         Ok(Self { after: after.map(key).transpose()?, limit })
     }
+
+    /// The key of the last item of the page before; `None` for the first page.
+    #[must_use]
+    pub fn after(&self) -> Option<&str> {
+        self.after.as_deref()
+    }
+
+    /// The most items that the page has.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
 }
 
 impl<T> List<T> {
@@ -71,6 +83,22 @@ impl<T> List<T> {
     pub fn whole(items: Vec<T>) -> Self {
         let total = Some(items.len() as u64);
         Self { items, next: None, total }
+    }
+
+    /// A page that was read in the order of the list: `read` has the items after the cursor, and one
+    /// more than [`PageRequest::limit`] if there are further pages. `total` is the length of the list.
+    #[must_use]
+    pub fn page_of(
+        mut read: Vec<T>,
+        request: &PageRequest,
+        total: u64,
+        key: impl Fn(&T) -> String,
+    ) -> Self {
+        let has_more = read.len() > request.limit;
+        read.truncate(request.limit);
+        let last = read.last().filter(|_| has_more);
+        let next = last.map(|item| URL_SAFE_NO_PAD.encode(key(item)));
+        Self { items: read, next, total: Some(total) }
     }
 
     /// The page that `request` asks for of `all`, sorted by `key`. A cursor holds the key of the
@@ -84,16 +112,14 @@ impl<T> List<T> {
         let mut all: Vec<(String, T)> =
             all.into_iter().map(|item| (key(&item).to_string(), item)).collect();
         all.sort_by(|one, other| one.0.cmp(&other.0));
-        let total = Some(all.len() as u64);
+        let total = all.len() as u64;
         let is_ahead = |found: &(String, T)| {
             request.after.as_ref().is_none_or(|after| found.0.as_str() > after.as_str())
         };
-        let mut page: Vec<(String, T)> = all.into_iter().filter(is_ahead).collect();
-        let has_more = page.len() > request.limit;
-        page.truncate(request.limit);
-        let last = page.last().filter(|_| has_more);
-        let next = last.map(|(key, _)| URL_SAFE_NO_PAD.encode(key));
-        Self { items: page.into_iter().map(|(_, item)| item).collect(), next, total }
+        let read = all.into_iter().filter(is_ahead).take(request.limit + 1).collect();
+        let List { items, next, total } =
+            List::page_of(read, request, total, |(key, _)| key.clone());
+        Self { items: items.into_iter().map(|(_, item)| item).collect(), next, total }
     }
 }
 

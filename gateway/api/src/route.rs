@@ -281,7 +281,7 @@ routes! {
         () => CutAnswer;
     /// Streams audit records, one line of JSON each.
     ReadAudit: "GET" "/v1/audit", Management, Asked(Read),
-        () => Nothing;
+        () => Value;
     /// Deletes audit records before an instant.
     PruneAudit: "DELETE" "/v1/audit", Management, Asked(Delete),
         () => PrunedAnswer;

@@ -78,16 +78,20 @@ impl<'a> AdminRequest<'a> {
         text.parse().map_err(|error: T::Err| wrong(sentence(&error.to_string())))
     }
 
+    /// Reads which page of a list the query selects.
+    pub(crate) fn page_request(&self) -> Result<PageRequest, Denied> {
+        let parameter = |name: &str| self.query.get(name).map(String::as_str);
+        let request = PageRequest::read(parameter("limit"), parameter("after"));
+        request.map_err(|error| wrong(sentence(&error.to_string())))
+    }
+
     /// Returns the page of `all` that the query selects, in the order of `key`.
     pub(crate) fn page<T, K: Ord + ToString>(
         &self,
         all: impl IntoIterator<Item = T>,
         key: impl Fn(&T) -> K,
     ) -> Result<List<T>, Denied> {
-        let parameter = |name: &str| self.query.get(name).map(String::as_str);
-        let request = PageRequest::read(parameter("limit"), parameter("after"));
-        let request = request.map_err(|error| wrong(sentence(&error.to_string())))?;
-        Ok(List::page(all, &request, key))
+        Ok(List::page(all, &self.page_request()?, key))
     }
 
     /// Reads the body as JSON. An empty body counts as an empty object.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use doorward_api::{
-    BundleApplied, BundleProposal, BundleTested, EndingView, FailingTest, FirstOf, List,
+    BundleApplied, BundleProposal, BundleTested, EndingView, FailingTest, FirstOf, List, PageError,
     PolicyProblem, ProblemKind, RevisionText, RevisionView, RightView, endpoint,
 };
 use doorward_model::{Action, Device, Kind, Revision, Subject};
@@ -20,8 +20,6 @@ use crate::gate::{Denied, Gate, failed};
 use crate::request::AdminRequest;
 use crate::response::{EndpointResult, actor, denied, refused, sentence, wrong};
 
-/// How many revisions a list contains.
-const LISTED: u32 = 200;
 /// How long to compare the compiled bundle with Casbin.
 const EXAMINED: Duration = Duration::from_secs(5);
 /// The longest reason, in bytes.
@@ -129,13 +127,20 @@ impl AdminRequest<'_> {
         self,
         gate: &mut Gate,
     ) -> EndpointResult<endpoint::ListRevisions> {
+        let page = self.page_request()?;
+        let number =
+            |text: &str| text.parse().map_err(|_| wrong(sentence(&PageError::Cursor.to_string())));
+        let before = page.after().map(number).transpose()?.map(Revision);
         gate.record(None).await?;
-        let rows = self.parts.store.revisions(LISTED).await.map_err(refused)?;
+        let most = u32::try_from(page.limit()).unwrap_or(u32::MAX).saturating_add(1);
+        let listed = self.parts.store.revisions(before, most).await.map_err(refused)?;
         let view = |row: RevisionRow| {
             let RevisionRow { revision, at, author, reason, rules, passed } = row;
             RevisionView { revision, at, author, reason, rules, passed }
         };
-        Ok(List::whole(rows.into_iter().map(view).collect()))
+        let read = listed.rows.into_iter().map(view).collect();
+        let key = |view: &RevisionView| view.revision.0.to_string();
+        Ok(List::page_of(read, &page, listed.total, key))
     }
 
     pub(crate) async fn show_revision(

@@ -37,6 +37,15 @@ impl BundleInForce {
     }
 }
 
+/// A part of the history of bundles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedRevisions {
+    /// The part, the newest bundle first.
+    pub rows: Vec<RevisionRow>,
+    /// How many bundles the history has.
+    pub total: u64,
+}
+
 /// A bundle that is or was in force, for the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevisionRow {
@@ -148,18 +157,27 @@ impl Store {
         }
     }
 
-    /// Returns the newest revisions, at most `most`, the newest first.
+    /// Returns the newest revisions before `before`, or the newest of all, at most `most`, the newest
+    /// first; and how many revisions there are.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn revisions(&self, most: u32) -> Result<Vec<RevisionRow>, StoreError> {
+    pub async fn revisions(
+        &self,
+        before: Option<Revision>,
+        most: u32,
+    ) -> Result<ListedRevisions, StoreError> {
+        let mut connection = self.list().await?;
         let rows = sqlx::query(
             "SELECT revision, at, author, reason, rules, passed FROM bundles \
-             ORDER BY revision DESC LIMIT ?",
+             WHERE revision < ? ORDER BY revision DESC LIMIT ?",
         )
+        .bind(before.map_or(i64::MAX, |before| before.0))
         .bind(most)
-        .fetch_all(&mut *self.list().await?)
+        .fetch_all(&mut *connection)
         .await?;
+        let total: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM bundles").fetch_one(&mut *connection).await?;
         let read = |row: &SqliteRow| {
             Ok(RevisionRow {
                 revision: revision(row)?,
@@ -170,7 +188,8 @@ impl Store {
                 passed: row.try_get("passed")?,
             })
         };
-        rows.iter().map(read).collect()
+        let rows = rows.iter().map(read).collect::<Result<_, StoreError>>()?;
+        Ok(ListedRevisions { rows, total: u64::try_from(total).unwrap_or_default() })
     }
 
     /// Puts `bundle` into force. Every live flow is asked again.

@@ -42,7 +42,7 @@ mod writer;
 
 pub use allowance::Allowance;
 pub use audit::{AuditLog, AuditSettings, Numbered};
-pub use bundles::{Applying, BundleInForce, RevisionRow};
+pub use bundles::{Applying, BundleInForce, ListedRevisions, RevisionRow};
 pub use change::{Actor, Committed};
 pub use codes::{FoundCode, NewCode, Redeemed, Sign};
 pub use confirmation::Unconfirmed;
