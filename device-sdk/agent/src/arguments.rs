@@ -34,6 +34,6 @@ fn wrong_usage(error: &clap::Error, as_json: bool) -> ! {
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     let message = text.split("\n\nUsage:").next().unwrap_or(text).trim();
     let report = ErrorReport::new("usage", message).with_next("--help shows the usage");
-    report.print("", true);
+    report.print_json();
     std::process::exit(error.exit_code())
 }

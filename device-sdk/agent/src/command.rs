@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::client_opener::{ClientOpener, start};
 use crate::connect;
-use crate::enroll::{enroll, read_code};
+use crate::enroll::{EnrollArgs, enroll};
 use crate::failure::Failure;
 use crate::identity::IdentityArgs;
 use crate::proxy::{self, ProxyListener};
@@ -25,20 +25,7 @@ pub enum AgentCommand {
     ///
     /// The code names the gateway and its fingerprint, so that nothing else is needed. On a
     /// terminal, the command first shows the fingerprint and asks for confirmation.
-    Enroll {
-        /// The code, beginning with dw1.; - reads it from standard input
-        #[arg(value_name = "CODE")]
-        code: String,
-        /// Where to put the identity (default: --identity)
-        #[arg(long, value_name = "DIR")]
-        dir: Option<PathBuf>,
-        /// Do not ask for confirmation
-        #[arg(long)]
-        yes: bool,
-        /// Replace the identity that is in the directory
-        #[arg(long)]
-        replace: bool,
-    },
+    Enroll(EnrollArgs),
     /// Offer this device's interfaces and renew its identity
     ///
     /// SIGHUP reads the file again. Interfaces that did not change in it keep their flows.
@@ -126,10 +113,8 @@ pub async fn run(
     clock: Arc<dyn Clock>,
 ) -> Result<(), Failure> {
     match command {
-        AgentCommand::Enroll { code, dir, yes, replace } => {
-            let dir = identity.dir(dir);
-            let code = read_code(&code)?;
-            let enrolled = enroll(&dir, &code, yes, replace, &*clock).await?;
+        AgentCommand::Enroll(args) => {
+            let (enrolled, dir) = enroll(args, identity, &*clock).await?;
             let place = dir.path().display().to_string();
             if as_json {
                 print(&json!({ "subject": enrolled.subject, "identity": place }).to_string())

@@ -1,17 +1,34 @@
 //! The commands `enroll` and `claim`: turn a code into an identity directory.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::path::PathBuf;
 
+use clap::Args;
 use doorward_model::{Clock, Code, escape};
 use doorward_sdk::{Enrolled, IdentityDir, enrol, enrolled_with, greet};
 
 use crate::failure::Failure;
+use crate::identity::IdentityArgs;
+
+/// The arguments of `enroll` and `claim`.
+#[derive(Args, Clone, Debug)]
+pub struct EnrollArgs {
+    /// The code, beginning with dw1.; - reads it from standard input
+    #[arg(value_name = "CODE")]
+    code: String,
+    /// Where to put the identity (default: --identity)
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Do not ask for confirmation
+    #[arg(long)]
+    yes: bool,
+    /// Replace the identity that is in the directory
+    #[arg(long)]
+    replace: bool,
+}
 
 /// Reads a code from the command line, or from standard input if it is `-`.
-///
-/// # Errors
-/// Fails when the text is not a code.
-pub fn read_code(text: &str) -> Result<Code, Failure> {
+fn read_code(text: &str) -> Result<Code, Failure> {
     let mut line = String::new();
     let text = if text == "-" {
         let stdin = std::io::stdin().lock();
@@ -24,11 +41,23 @@ pub fn read_code(text: &str) -> Result<Code, Failure> {
     Ok(text.parse().map_err(doorward_sdk::Error::from)?)
 }
 
-/// Redeems a code. On a terminal, it asks the person for confirmation first.
+/// Redeems a code, and returns the new subject with the directory of its identity. On a terminal,
+/// it asks the person for confirmation first.
 ///
 /// # Errors
-/// Fails when the person declines, or when the enrolment fails.
+/// Fails when the text is not a code, when the person declines, or when the enrolment fails.
 pub async fn enroll(
+    args: EnrollArgs,
+    identity: &IdentityArgs,
+    clock: &dyn Clock,
+) -> Result<(Enrolled, IdentityDir), Failure> {
+    let EnrollArgs { code, dir, yes, replace } = args;
+    let (dir, code) = (identity.dir(dir), read_code(&code)?);
+    let enrolled = redeem(&dir, &code, yes, replace, clock).await?;
+    Ok((enrolled, dir))
+}
+
+async fn redeem(
     dir: &IdentityDir,
     code: &Code,
     yes: bool,

@@ -3,21 +3,33 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use doorward_sdk::IdentityDir;
 
 /// The option that names the identity directory.
 #[derive(Args, Clone, Debug)]
 pub struct IdentityArgs {
     /// The identity directory: key.pem, cert.pem, ca.pem and gateway.json
-    #[arg(long, value_name = "DIR", env = "DOORWARD_IDENTITY", global = true)]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "DOORWARD_IDENTITY",
+        global = true,
+        // The usual parser of paths refuses an empty variable, which shells use for an unset one.
+        value_parser = OsStringValueParser::new().map(PathBuf::from),
+    )]
     pub identity: Option<PathBuf>,
 }
 
 impl IdentityArgs {
-    /// Returns the directory: `dir` if a command names one, else `--identity`, else the default.
+    /// Returns the directory: `dir` if a command names one, else `--identity`, else the default. An
+    /// empty `--identity` or `DOORWARD_IDENTITY` counts as absent.
     #[must_use]
     pub fn dir(&self, dir: Option<PathBuf>) -> IdentityDir {
-        IdentityDir::new(dir.or_else(|| self.identity.clone()).unwrap_or_else(default_dir))
+        IdentityDir::new(
+            dir.or_else(|| self.identity.clone().filter(|path| !path.as_os_str().is_empty()))
+                .unwrap_or_else(default_dir),
+        )
     }
 }
 

@@ -35,7 +35,7 @@ mod stdio;
 
 pub use arguments::arguments;
 pub use command::{AgentCommand, run};
-pub use enroll::{enroll, read_code};
+pub use enroll::{EnrollArgs, enroll};
 pub use failure::{Failure, NOT_BUILT};
 pub use identity::{IdentityArgs, default_dir};
 pub use report::ErrorReport;

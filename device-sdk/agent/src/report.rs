@@ -41,12 +41,16 @@ impl ErrorReport {
 
     /// Prints the report on standard error: as JSON, or in words after the program's name.
     pub fn print(&self, program: &str, as_json: bool) {
-        let mut stderr = std::io::stderr().lock();
-        // Nobody may be reading standard error.
-        drop(match as_json {
-            true => writeln!(stderr, "{}", self.document()),
-            false => writeln!(stderr, "{program}: {self}"),
-        });
+        match as_json {
+            true => self.print_json(),
+            // Nobody may be reading standard error.
+            false => drop(writeln!(std::io::stderr().lock(), "{program}: {self}")),
+        }
+    }
+
+    /// Prints the report on standard error as JSON.
+    pub fn print_json(&self) {
+        drop(writeln!(std::io::stderr().lock(), "{}", self.document()));
     }
 }
 

@@ -21,7 +21,7 @@ mod user;
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
-use doorward_agent::{arguments, enroll, read_code};
+use doorward_agent::{arguments, enroll};
 
 use crate::clock::SystemClock;
 use crate::failure::CommandFailure;
@@ -78,9 +78,8 @@ async fn run(cli: Cli) -> Result<End, CommandFailure> {
     let client = || AdminClient::new(identity.dir(None), server.clone(), &SystemClock);
     match command {
         Command::Serve(serve) => serve::run(serve).await?,
-        Command::Claim { code, dir, yes, replace } => {
-            let dir = identity.dir(dir);
-            let enrolled = enroll(&dir, &read_code(&code)?, yes, replace, &SystemClock).await?;
+        Command::Claim(args) => {
+            let (enrolled, dir) = enroll(args, &identity, &SystemClock).await?;
             let place = dir.path().display().to_string();
             let answer = serde_json::json!({ "subject": enrolled.subject, "identity": place });
             out.print(&answer, |_| {

@@ -10,10 +10,9 @@ mod session;
 mod user;
 mod values;
 
-use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use doorward_agent::{AgentCommand, IdentityArgs};
+use doorward_agent::{AgentCommand, EnrollArgs, IdentityArgs};
 
 pub(crate) use audit::AuditCommand;
 pub(crate) use authority::CaCommand;
@@ -61,20 +60,7 @@ pub(crate) enum Command {
     /// The code names the gateway and its fingerprint, so that nothing else is needed. On a
     /// terminal, the command first shows the fingerprint and asks for confirmation.
     #[command(after_help = "Example: doorward claim dw1.CODE")]
-    Claim {
-        /// The code, beginning with dw1.; - reads it from standard input
-        #[arg(value_name = "CODE")]
-        code: String,
-        /// Where to put the identity (default: --identity)
-        #[arg(long, value_name = "DIR")]
-        dir: Option<PathBuf>,
-        /// Do not ask for confirmation
-        #[arg(long)]
-        yes: bool,
-        /// Replace the identity that is in the directory
-        #[arg(long)]
-        replace: bool,
-    },
+    Claim(EnrollArgs),
     /// Show the state of the gateway and the conditions that need attention
     #[command(after_help = "Example: doorward status --limits")]
     Status {
