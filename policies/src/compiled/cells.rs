@@ -7,9 +7,10 @@ use doorward_model::Action;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::control::{RunFlow, SearchControl, SearchFlow};
-use super::entry::{PlacedRule, RangeStart, RuleEntry};
+use super::entry::{PlacedRule, RuleEntry};
 use super::ids::Ids;
 use super::node::NodeCells;
+use super::packed_range::PackedRange;
 use super::range_filter::RangeFilter;
 use super::run;
 use super::steps::Steps;
@@ -44,9 +45,8 @@ const FEW: usize = 16;
 impl Cells {
     pub(crate) fn of(mut rules: Vec<PlacedRule>) -> Self {
         let key = |rule: &PlacedRule| {
-            let range = (RangeStart::of(rule.range), rule.range.last);
             let where_to = (rule.node, rule.who, rule.on);
-            (where_to, rule.when, rule.acts, range, rule.line)
+            (where_to, rule.when, rule.acts, rule.range, rule.line)
         };
         rules.sort_unstable_by_key(key);
         let mut entries = Vec::with_capacity(rules.len());
@@ -68,8 +68,8 @@ impl Cells {
                 }
             }
             let &PlacedRule { line, when, acts, range, .. } = rule;
-            let (start, last) = (RangeStart::of(range), range.last);
-            entries.push(RuleEntry { line, when, acts, start, last, max_last: last });
+            let packed = PackedRange::of(range);
+            entries.push(RuleEntry { line, when, acts, packed, max_last: range.last });
         }
         drop(rules);
         cells.shrink_to_fit();

@@ -1,5 +1,6 @@
 //! A rule as the compiled form stores it.
 
+use super::packed_range::PackedRange;
 use crate::pattern::NumberRange;
 use crate::rule::Acts;
 
@@ -13,34 +14,13 @@ pub(crate) struct RuleEntry {
     pub(crate) acts: Acts,
     /// The range of its last segment, if its node is a
     /// [`RangeSet`](super::node::NodeKind::RangeSet).
-    pub(super) start: RangeStart,
-    pub(super) last: u32,
-    /// The largest `last` in the half of the run of which this rule is the middle. So the run is an
+    pub(super) packed: PackedRange,
+    /// The largest end in the half of the run of which this rule is the middle. So the run is an
     /// interval tree without pointers.
     pub(super) max_last: u32,
 }
 
 const _: () = assert!(size_of::<RuleEntry>() == 24, "each byte counts once for every rule");
-
-/// The first number of a range, and whether the rule writes a single number: both in four bytes,
-/// since a bundle holds up to millions of entries. Starts are in the order of their numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct RangeStart(u32);
-
-impl RangeStart {
-    /// Returns the start of a range. [`NumberRange::LARGEST`] leaves the bit free.
-    pub(super) fn of(range: NumberRange) -> Self {
-        Self(range.first << 1 | u32::from(range.single))
-    }
-
-    pub(super) fn number(self) -> u32 {
-        self.0 >> 1
-    }
-
-    fn is_single(self) -> bool {
-        self.0 & 1 == 1
-    }
-}
 
 /// A rule with its node, who and what.
 #[derive(Clone, Debug)]
@@ -58,6 +38,6 @@ pub(crate) struct PlacedRule {
 impl RuleEntry {
     /// Returns the range of its last segment, if its node is a range set.
     pub(crate) fn range(&self) -> NumberRange {
-        NumberRange { first: self.start.number(), last: self.last, single: self.start.is_single() }
+        self.packed.range()
     }
 }

@@ -21,6 +21,7 @@ mod layer;
 mod node;
 mod node_index;
 mod order;
+mod packed_range;
 mod part;
 mod range_filter;
 mod run;

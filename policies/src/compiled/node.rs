@@ -1,5 +1,6 @@
 //! A node of the tree of path segments.
 
+use super::packed_range::PackedRange;
 use crate::pattern::NumberRange;
 use crate::rule::Acts;
 
@@ -15,11 +16,14 @@ pub(super) struct Node {
     /// All actions of the rules in its subtree, its own rules included.
     pub(super) acts: Acts,
     pub(super) text: NodeText,
-    pub(super) range: Option<NumberRange>,
+    /// The range of a node of the kind [`NodeKind::Range`].
+    packed: PackedRange,
     pub(super) kind: NodeKind,
     /// The kinds of its children, a bit each.
     pub(super) child_kinds: u8,
 }
+
+const _: () = assert!(size_of::<Node>() == 40, "each byte counts once or twice for every rule");
 
 /// The text of a node. To find a node is to compare its text, so short texts, which most are, are
 /// kept in the node itself.
@@ -62,7 +66,16 @@ impl Node {
         text: NodeText,
         range: Option<NumberRange>,
     ) -> Self {
-        Self { parent, end: 0, cells: 0, acts: Acts::NONE, text, range, kind, child_kinds: 0 }
+        let packed = PackedRange::of(range.unwrap_or(NumberRange::ZERO));
+        Self { parent, end: 0, cells: 0, acts: Acts::NONE, text, packed, kind, child_kinds: 0 }
+    }
+
+    /// Returns the range that the node's text is where a number is expected.
+    pub(super) fn range(&self) -> Option<NumberRange> {
+        match self.kind {
+            NodeKind::Range => Some(self.packed.range()),
+            NodeKind::Text | NodeKind::One | NodeKind::Rest | NodeKind::RangeSet => None,
+        }
     }
 
     /// Returns whether a child of that kind exists.

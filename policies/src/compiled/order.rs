@@ -17,7 +17,7 @@ pub(super) fn subtree_sizes(nodes: &[Node]) -> Vec<u32> {
 /// Returns the final number of each node, given the sizes of the subtrees.
 pub(super) fn node_numbers(nodes: &[Node], sizes: &[u32]) -> Vec<u32> {
     // Ranges of several numbers come first, then ranges of one number, then the rest.
-    let class = |node: &Node| match node.range {
+    let class = |node: &Node| match node.range() {
         Some(range) => usize::from(range.single),
         None => 2,
     };

@@ -5,7 +5,7 @@
 //! an interval tree without pointers.
 
 use super::control::{RunFlow, SearchControl};
-use super::entry::{RangeStart, RuleEntry};
+use super::entry::RuleEntry;
 use super::range_filter::RangeFilter;
 use crate::pattern::NumberRange;
 
@@ -27,7 +27,7 @@ pub(super) fn fill_max_last(run: &mut [RuleEntry]) -> u32 {
     let middle = run.len() / 2;
     let (before, rest) = run.split_at_mut(middle);
     let Some((entry, after)) = rest.split_first_mut() else { return 0 };
-    entry.max_last = entry.last.max(fill_max_last(before)).max(fill_max_last(after));
+    entry.max_last = entry.range().last.max(fill_max_last(before)).max(fill_max_last(after));
     entry.max_last
 }
 
@@ -55,11 +55,9 @@ fn exactly(
     range: NumberRange,
     found: &mut impl FnMut(usize, &RuleEntry) -> SearchControl,
 ) -> RunFlow {
-    let key = |entry: &RuleEntry| (entry.start, entry.last);
-    let wanted = (RangeStart::of(range), range.last);
-    let start = run.partition_point(|entry| key(entry) < wanted);
+    let start = run.partition_point(|entry| entry.range() < range);
     let same = run.get(start..).unwrap_or_default();
-    let same = same.iter().take_while(|entry| key(entry) == wanted);
+    let same = same.iter().take_while(|entry| entry.range() == range);
     (start..).zip(same).try_for_each(|(at, entry)| tell(at, entry, found))
 }
 
@@ -78,10 +76,11 @@ fn spanning(
         return RunFlow::Continue(());
     }
     spanning(before, base, first, last, found)?;
-    if entry.start.number() > first {
+    let range = entry.range();
+    if range.first > first {
         return RunFlow::Continue(());
     }
-    if entry.last >= last {
+    if range.last >= last {
         tell(base + middle, entry, found)?;
     }
     spanning(after, base + middle + 1, first, last, found)

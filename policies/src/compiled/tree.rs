@@ -139,7 +139,7 @@ impl Tree {
             let shown = match node.kind {
                 NodeKind::One | NodeKind::Rest | NodeKind::RangeSet => PatternSegment::One,
                 NodeKind::Text | NodeKind::Range => {
-                    PatternSegment::Text { text: self.text_of(node), range: node.range }
+                    PatternSegment::Text { text: self.text_of(node), range: node.range() }
                 }
             };
             let asked = path.segments().get(index).unwrap_or(&Segment::Any);
@@ -168,7 +168,7 @@ impl Tree {
                 NodeKind::Text | NodeKind::Range => {
                     segments.push(PatternSegment::Text {
                         text: self.text_of(found),
-                        range: found.range,
+                        range: found.range(),
                     });
                 }
             }

@@ -170,7 +170,7 @@ impl<'a, G: FnMut(NodeCells, RangeFilter, &mut Steps) -> SearchFlow> Walk<'a, G>
                 with_digits(first, |text| self.child(here, NodeKind::Range, text))?;
             }
             for (next, child) in self.tree.children(here.number) {
-                let Some(range) = child.range.filter(|range| !range.single) else { break };
+                let Some(range) = child.range().filter(|range| !range.single) else { break };
                 self.steps.take()?;
                 if range.first <= first && last <= range.last {
                     self.visit(next, here.past + 1)?;
@@ -184,7 +184,7 @@ impl<'a, G: FnMut(NodeCells, RangeFilter, &mut Steps) -> SearchFlow> Walk<'a, G>
     fn overlapping_ranges(&mut self, here: Position<'a>, first: u32, last: u32) -> SearchFlow {
         if here.node.has_child(NodeKind::Range) {
             for (next, child) in self.tree.children(here.number) {
-                let Some(range) = child.range else { break };
+                let Some(range) = child.range() else { break };
                 self.steps.take()?;
                 if range.first <= last && first <= range.last {
                     self.visit(next, here.past + 1)?;

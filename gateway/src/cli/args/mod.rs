@@ -10,7 +10,6 @@ mod session;
 mod user;
 mod values;
 
-
 use clap::{Parser, Subcommand};
 use doorward_agent::{AgentCommand, EnrollArgs, IdentityArgs};
 
