@@ -11,9 +11,11 @@ use crate::compiled::{Limit, SearchControl};
 use crate::decision::{Decision, DeclaredInterface, Denial, Opinion, Permit, Refusal};
 use crate::judge::{Case, RulesVerdict, Search, casbin_permits, verdict_of};
 use crate::membership::ResolvedMemberships;
-use crate::question::{Question, Request};
+use crate::proof::Standing;
+use crate::question::Question;
+use crate::request::Request;
 use crate::rule::Effect;
-use crate::snapshot::{Certificate, Interface, KnownMember, Snapshot};
+use crate::snapshot::{Interface, KnownMember, Snapshot};
 
 /// Which judges decide.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,8 +60,8 @@ impl Snapshot {
 
     fn decide_by(&self, judges: Judges, request: &Request, now: Timestamp) -> Decision {
         let resolved = self.resolve(&request.question);
-        let row = self.certificate(&request.certificate);
-        let identity = identity(request, resolved.subject.map(|one| one.member.id), row, now);
+        let standing = self.standing(&request.proof);
+        let identity = identity(request, resolved.subject.map(|one| one.member.id), standing, now);
         let refusal = identity.err().or(resolved.refusal());
         let opinion = self.judge(judges, &request.question, &resolved, refusal, now);
         let device = resolved.device.map(|device| device.member.id.into());
@@ -224,19 +226,19 @@ pub(crate) fn answer(
 }
 
 /// Returns until when the identity of a request holds: the name must still have that number, and
-/// its certificate's row must be live.
+/// its proof must be valid.
 pub(crate) fn identity(
     request: &Request,
     subject: Option<SubjectId>,
-    row: Option<&Certificate>,
+    standing: Option<Standing>,
     now: Timestamp,
 ) -> Result<Timestamp, Refusal> {
     if subject != Some(request.subject) {
         return Err(Refusal::UnknownSubject);
     }
-    match row {
-        Some(row) if row.subject == request.subject && row.is_live(now) => Ok(row.not_after),
-        _ => Err(Refusal::CertificateNotLive),
+    match standing {
+        Some(one) if one.subject == request.subject && one.is_live(now) => Ok(one.not_after),
+        Some(_) | None => Err(Refusal::CertificateNotLive),
     }
 }
 
@@ -327,7 +329,7 @@ mod tests {
         let request = Request {
             question: question.clone(),
             subject: SubjectId(1),
-            certificate: certificate(),
+            proof: certificate().into(),
         };
         let permits = |decision| matches!(decision, Decision::Permit(_));
         let asked = Supposed::of(question.clone(), snapshot, now());

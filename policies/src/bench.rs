@@ -13,7 +13,7 @@ use crate::bundle::{Bundle, BundleText};
 use crate::cache::Cache;
 use crate::generate::Questions;
 use crate::membership::Membership;
-use crate::question::Request;
+use crate::request::Request;
 use crate::shape::Shape;
 use crate::snapshot::{Certificate, Interface, Member, Snapshot};
 
@@ -89,7 +89,8 @@ impl Bench {
                 not_after: now.checked_add(SignedDuration::from_hours(24)).ok()?,
             };
             snapshot = snapshot.with_certificate(certificate.clone(), Some(row));
-            requests.push(Request { question: question.clone(), subject: id, certificate });
+            let proof = certificate.into();
+            requests.push(Request { question: question.clone(), subject: id, proof });
         }
         let cache = Cache::new();
         (!requests.is_empty()).then_some(Self { snapshot, requests, cache, now })

@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
-use doorward_model::{CertificateId, DeviceId, SubjectId};
+use doorward_model::{DeviceId, SubjectId};
 use jiff::Timestamp;
 
 use crate::answer::{Judges, ResolvedQuestion, answer, identity};
 use crate::bundle::Bundle;
 use crate::decision::{Decision, DeclaredInterface, Opinion};
-use crate::question::{Question, Request};
+use crate::proof::{Proof, Standing};
+use crate::question::Question;
 use crate::recent::Recent;
-use crate::snapshot::{Certificate, Interface, KnownMember, Snapshot, Stamp};
+use crate::request::Request;
+use crate::snapshot::{Interface, KnownMember, Snapshot, Stamp};
 
 /// A cache of decisions of the compiled form, for the operations of a flow, which ask similar
 /// questions again and again.
@@ -32,10 +34,10 @@ struct Kept {
     opinion: Opinion,
     from: Timestamp,
     parts: Parts,
-    /// The last state that had these parts, and the certificate of the last request in that state.
+    /// The last state that had these parts, and the proof of the last request in that state.
     seen: Stamp,
-    certificate: CertificateId,
-    row: Option<Certificate>,
+    proof: Proof,
+    standing: Option<Standing>,
 }
 
 /// The parts of a state that an opinion rests on.
@@ -98,12 +100,12 @@ impl Kept {
             }
             self.seen = snapshot.stamp();
         }
-        if moved_on || self.certificate != request.certificate {
-            self.row = snapshot.certificate(&request.certificate).cloned();
-            self.certificate.clone_from(&request.certificate);
+        if moved_on || self.proof != request.proof {
+            self.standing = snapshot.standing(&request.proof);
+            self.proof.clone_from(&request.proof);
         }
         let subject: Option<SubjectId> = self.parts.subject.as_ref().map(|one| one.member.id);
-        let not_after = identity(request, subject, self.row.as_ref(), now).ok()?;
+        let not_after = identity(request, subject, self.standing, now).ok()?;
         let device: Option<DeviceId> = self.parts.device.as_ref().map(|one| one.member.id.into());
         // The present state has the same parts, so its numbers are right.
         let (epoch, revision) = (snapshot.epoch(), snapshot.revision());
@@ -150,8 +152,8 @@ impl Cache {
             from: now,
             parts: Parts::of(snapshot, &resolved),
             seen: snapshot.stamp(),
-            certificate: request.certificate.clone(),
-            row: snapshot.certificate(&request.certificate).cloned(),
+            proof: request.proof.clone(),
+            standing: snapshot.standing(&request.proof),
         };
         self.kept.insert(question.clone(), kept);
         snapshot.decide_again(request, now)

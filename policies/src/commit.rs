@@ -5,7 +5,7 @@ use std::sync::Arc;
 use doorward_model::{CertificateId, Device, Epoch, Kind, Name, Subject};
 use serde::{Deserialize, Serialize};
 
-use crate::question::Request;
+use crate::request::Request;
 use crate::snapshot::Snapshot;
 
 /// A committed change: its number, and what it touched.
@@ -51,7 +51,7 @@ impl Touched {
             Device::Gateway => false,
         };
         self.bundle
-            || self.certificates.contains(&request.certificate)
+            || request.proof.certificate().is_some_and(|id| self.certificates.contains(id))
             || self.devices.iter().any(is_device)
             || self.subjects.iter().any(|subject| {
                 *subject == question.subject

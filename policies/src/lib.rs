@@ -37,11 +37,13 @@ mod lint;
 mod membership;
 mod pattern;
 mod preview;
+mod proof;
 mod question;
 mod reach;
 mod recent;
 mod record;
 mod replay;
+mod request;
 mod rule;
 mod sets;
 mod shape;
@@ -64,12 +66,14 @@ pub use lint::Finding;
 pub use membership::Membership;
 pub use pattern::{Pattern, PatternError};
 pub use preview::{Listed, Pair, Preview};
-pub use question::{Context, Question, Request};
+pub use proof::{Proof, Standing};
+pub use question::{Context, Question};
 pub use record::{
     Bound, Class, Closing, Door, Event, Journal, JournalError, Opening, Outcome, Party, Record,
     WithoutRoom, Written,
 };
 pub use replay::{Differing, Replay, Replayed};
+pub use request::Request;
 pub use rule::{Acts, BundleError, BundleErrors, Effect, On, Reason, Rule, TestError, Who};
 pub use sets::{SetBench, SetShape};
 pub use shape::Shape;

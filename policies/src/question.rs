@@ -1,8 +1,8 @@
-//! Questions, requests, and the context in which they are asked.
+//! Questions, and the context in which they are asked.
 
 use std::net::IpAddr;
 
-use doorward_model::{Action, CertificateId, Resource, Subject, SubjectId};
+use doorward_model::{Action, Resource, Subject};
 use jiff::Timestamp;
 
 /// The context of a question, by which `when` columns are judged.
@@ -39,16 +39,4 @@ impl Question {
         let source = self.source.map(|source| source.to_canonical());
         Context { now, source, proven: self.proven }
     }
-}
-
-/// A question of a subject that has proven its identity. Only a request can lead to a
-/// [`Permit`](crate::Permit).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// The question.
-    pub question: Question,
-    /// The number of the subject. A name that is used again has another number.
-    pub subject: SubjectId,
-    /// The certificate that proves the identity.
-    pub certificate: CertificateId,
 }

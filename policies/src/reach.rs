@@ -11,7 +11,8 @@ use crate::decision::{Denial, Opinion, Refusal};
 use crate::judge::{Case, SearchEnd};
 use crate::lines::RuleLines;
 use crate::membership::ResolvedMemberships;
-use crate::question::{Question, Request};
+use crate::question::Question;
+use crate::request::Request;
 use crate::rule::Effect;
 use crate::snapshot::Snapshot;
 
@@ -47,8 +48,8 @@ impl Snapshot {
             open |= opens && without_opening.is_some_and(|one| one.actions().contains(action));
         }
         let known = resolved.subject.map(|one| one.member.id);
-        let row = self.certificate(&request.certificate);
-        let refusal = identity(request, known, row, now).err().or_else(|| resolved.bar());
+        let standing = self.standing(&request.proof);
+        let refusal = identity(request, known, standing, now).err().or_else(|| resolved.bar());
         match refusal.or((!open).then_some(Refusal::NoRule)) {
             None => Ok(()),
             refusal => {
@@ -144,7 +145,7 @@ mod tests {
         let resource = Resource { device: Device::Named("plc".parse().unwrap()), path };
         let subject = "user/alice".parse().unwrap();
         let question = Question { subject, resource, action, source: None, proven: None };
-        Request { question, subject: SubjectId(1), certificate: certificate() }
+        Request { question, subject: SubjectId(1), proof: certificate().into() }
     }
 
     fn reaches(snapshot: &Snapshot, interface: &str) -> Result<(), Refusal> {

@@ -135,12 +135,6 @@ pub struct Certificate {
     pub not_after: Timestamp,
 }
 
-impl Certificate {
-    pub(crate) fn is_live(&self, now: Timestamp) -> bool {
-        self.not_before <= now && now <= self.not_after
-    }
-}
-
 impl Snapshot {
     /// Returns a snapshot under `bundle`, without subjects and interfaces.
     #[must_use]

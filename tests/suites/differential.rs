@@ -233,7 +233,7 @@ fn with_certificate(snapshot: Snapshot, question: Question) -> (Snapshot, Reques
     let row =
         Certificate { subject, key: issuer, not_before: Timestamp::MIN, not_after: Timestamp::MAX };
     let snapshot = snapshot.with_certificate(certificate.clone(), Some(row));
-    (snapshot, Request { question, subject, certificate })
+    (snapshot, Request { question, subject, proof: certificate.into() })
 }
 
 fn shown(decision: Decision) -> String {
@@ -313,7 +313,7 @@ proptest! {
                     snapshot.with_interfaces(device, interfaces)
                 }
                 6 => {
-                    let id = request.certificate.clone();
+                    let id = request.proof.certificate().unwrap().clone();
                     let row = snapshot.certificate(&id).cloned();
                     let row = row.map(|row| Certificate { not_after: now, ..row });
                     snapshot.with_certificate(id, row)

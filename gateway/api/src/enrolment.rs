@@ -57,9 +57,10 @@ pub struct IssuedIdentity {
 pub struct LiveIdentity {
     /// The holder.
     pub subject: Subject,
-    /// The serial number of the certificate.
-    pub serial: Serial,
-    /// When the certificate ends.
+    /// The serial number of the certificate that proves it, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<Serial>,
+    /// When the proof of the identity ends.
     pub not_after: Timestamp,
     /// The instant of this answer, by the gateway's clock.
     pub time: Timestamp,

@@ -13,15 +13,16 @@ pub struct SessionView {
     pub id: SessionId,
     /// Whose it is.
     pub subject: Subject,
-    /// The certificate that proved it.
-    pub certificate: Serial,
-    /// The address that it comes from.
+    /// The serial number of the certificate that it rests on, if it rests on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Serial>,
+    /// The address that it was last seen at.
     pub source: SocketAddr,
-    /// How it came in: `sni`, `own`, `management`, `quic` or `tls`.
+    /// How it came in there: `sni`, `own`, `management`, `quic` or `tls`.
     pub door: String,
     /// When it began.
     pub since: Timestamp,
-    /// When its certificate ends.
+    /// When the certificate, or whatever else it rests on, ends.
     pub certificate_ends: Timestamp,
     /// Its live flows, the oldest first.
     pub flows: Vec<FlowView>,

@@ -7,7 +7,9 @@ use doorward_api::{Access, Endpoint, Operation, ProblemKind, endpoint};
 use doorward_inspect::http::{Scheme, comes_from_elsewhere};
 use doorward_model::FlowId;
 use doorward_policies::Outcome;
-use doorward_session::{Body, Front, Payload, Problem, RenewedCertificate, Session, Visit, json};
+use doorward_session::{
+    Body, Connection, Front, Payload, Problem, RenewedCertificate, Visit, json,
+};
 use doorward_wire::Report;
 use http::{Request, Response};
 
@@ -46,13 +48,13 @@ impl Front for Administration {
 
     fn renew(
         &self,
-        session: &Arc<Session>,
+        connection: &Arc<Connection>,
         id: FlowId,
         request: String,
     ) -> Pin<Box<dyn Future<Output = Result<RenewedCertificate, Problem>> + Send>> {
-        let (parts, session) = (Arc::clone(&self.0), Arc::clone(session));
+        let (parts, connection) = (Arc::clone(&self.0), Arc::clone(connection));
         Box::pin(async move {
-            let renewed = parts.renew(&session, id, &request).await;
+            let renewed = parts.renew(&connection, id, &request).await;
             renewed.map(|renewed| parts.renewal(renewed)).map_err(|denied| {
                 Problem::new(
                     ProblemKind::of_status(denied.status().as_u16()),
@@ -71,10 +73,10 @@ impl Front for Administration {
 
     fn posture(
         &self,
-        session: &Arc<Session>,
+        connection: &Arc<Connection>,
         report: Report,
     ) -> Pin<Box<dyn Future<Output = Result<(), Problem>> + Send>> {
-        let noted = self.0.postures.note(session, report, self.0.clock.now());
+        let noted = self.0.postures.note(connection.session(), report, self.0.clock.now());
         Box::pin(std::future::ready(noted))
     }
 }
@@ -128,31 +130,33 @@ impl AdministrationParts {
             }
             (Access::Public, Operation::Enrol) => respond::<endpoint::Enrol>(request.enrol().await),
             (Access::Identified, operation) => {
-                let session = self.identified(visit)?;
-                self.still_lives(&session)?;
+                let connection = self.identified(visit)?;
+                self.still_lives(connection.session())?;
                 match operation {
-                    Operation::Renew => respond::<endpoint::Renew>(request.renew(&session).await),
+                    Operation::Renew => {
+                        respond::<endpoint::Renew>(request.renew(&connection).await)
+                    }
                     Operation::WhoAmI => {
-                        respond::<endpoint::WhoAmI>(Ok(request.who_am_i(&session)))
+                        respond::<endpoint::WhoAmI>(Ok(request.who_am_i(connection.session())))
                     }
                     operation => Err(misplaced(operation)),
                 }
             }
             (Access::Public, operation) => Err(misplaced(operation)),
             (Access::Asked(action), operation) => {
-                let session = self.identified(visit)?;
+                let connection = self.identified(visit)?;
                 let (leases, journal) = (self.leases.clone(), Arc::clone(&self.journal));
-                let mut gate = Gate::new(session, id, leases, journal);
+                let mut gate = Gate::new(connection, id, leases, journal);
                 gate.ask(action, part, self.clock.now()).await?;
                 request.dispatch(operation, gate).await
             }
         }
     }
 
-    /// Returns the session of a request that has one. Counts a request without an identity.
-    fn identified(&self, visit: &Visit) -> Result<Arc<Session>, Denied> {
-        if let Some(session) = &visit.session {
-            return Ok(Arc::clone(session));
+    /// Returns the connection of a request whose visitor has a session. Counts a request without an identity.
+    fn identified(&self, visit: &Visit) -> Result<Arc<Connection>, Denied> {
+        if let Some(connection) = &visit.connection {
+            return Ok(Arc::clone(connection));
         }
         self.refusals.count(visit.peer.ip(), "request-without-identity");
         Err(denied(Problem::new(

@@ -12,7 +12,7 @@ use doorward_ca::recovery::{ExpiredCertificate, RecoveryError, in_time};
 use doorward_ca::{VerifiedCsr, pem_certificate};
 use doorward_model::{CertificateId, Fingerprint, FlowId, Kind, Secret, Subject, SubjectId};
 use doorward_policies::{Door, Event, Outcome, Record};
-use doorward_session::{Problem, RenewedCertificate, Session, note};
+use doorward_session::{Connection, Problem, RenewedCertificate, Session, note};
 use doorward_store::{Allowance, Redeemed, Sign, StoreError};
 use jiff::Timestamp;
 
@@ -131,30 +131,35 @@ impl AdministrationParts {
     /// Issues a certificate to a subject that holds a live one.
     pub(crate) async fn renew(
         self: &Arc<Self>,
-        session: &Arc<Session>,
+        connection: &Connection,
         id: FlowId,
         csr: &str,
     ) -> Result<Redeemed, Denied> {
         let csr = read_csr(csr)?;
+        let session = connection.session();
         self.still_lives(session)?;
+        let certificate = session.certificate().ok_or_else(|| {
+            let detail = "Only the holder of a certificate renews it.";
+            denied(Problem::new(ProblemKind::Forbidden, detail))
+        })?;
         let mut about = Record::new(self.clock.now(), Event::Issuing);
         about.flow = Some(id);
-        about.source = Some(session.peer());
+        about.source = Some(connection.peer());
         about.session = Some(session.id());
         about.door = Some(Door::Renew);
         let (subject, number) = (session.subject().clone(), session.subject_id());
-        let asking = (session.certificate(), self.clock.now());
+        let asking = (certificate, self.clock.now());
         self.reissue(subject, number, asking, &csr, about).await
     }
 
-    /// Checks that the session's certificate and subject are still valid. An HTTP connection may
-    /// live longer than its certificate.
+    /// Checks that the session's proof and subject are still valid. An HTTP connection may live
+    /// longer than its certificate.
     pub(crate) fn still_lives(&self, session: &Session) -> Result<(), Denied> {
         let (snapshot, now) = (self.leases.snapshot(), self.clock.now());
-        let row = snapshot.certificate(&session.certificate());
+        let proof = snapshot.standing(&session.proof());
         let member = snapshot.member(session.subject());
-        let lives = row
-            .is_some_and(|row| row.subject == session.subject_id() && now <= row.not_after)
+        let lives = proof
+            .is_some_and(|one| one.subject == session.subject_id() && now <= one.not_after)
             && member.is_some_and(|one| one.enabled && one.id == session.subject_id());
         let ended = || Problem::new(ProblemKind::Forbidden, "The identity has ended.");
         if lives { Ok(()) } else { Err(denied(ended())) }
@@ -191,8 +196,8 @@ impl AdminRequest<'_> {
         let mut record = Record::new(self.parts.clock.now(), Event::Issuing);
         record.flow = Some(self.id);
         record.source = Some(self.visit.peer);
-        if let Some(session) = &self.visit.session {
-            record.session = Some(session.id());
+        if let Some(connection) = &self.visit.connection {
+            record.session = Some(connection.session().id());
         }
         record
     }
@@ -300,9 +305,9 @@ impl AdminRequest<'_> {
     }
 
     /// Issues a certificate to a subject that holds a live one.
-    pub(crate) async fn renew(mut self, session: &Arc<Session>) -> Result<IssuedIdentity, Denied> {
+    pub(crate) async fn renew(mut self, connection: &Connection) -> Result<IssuedIdentity, Denied> {
         let body: RenewRequest = self.read().await?;
-        let renewed = self.parts.renew(session, self.id, &body.csr).await?;
+        let renewed = self.parts.renew(connection, self.id, &body.csr).await?;
         Ok(self.parts.new_identity(renewed))
     }
 
@@ -365,10 +370,10 @@ impl AdminRequest<'_> {
     }
 
     /// Returns the identity that the client's certificate names.
-    pub(crate) fn who_am_i(self, session: &Arc<Session>) -> LiveIdentity {
+    pub(crate) fn who_am_i(self, session: &Session) -> LiveIdentity {
         LiveIdentity {
             subject: session.subject().clone(),
-            serial: session.certificate().serial.clone(),
+            serial: session.certificate().map(|id| id.serial),
             not_after: session.not_after(),
             time: self.parts.clock.now(),
         }

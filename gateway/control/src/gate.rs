@@ -5,14 +5,14 @@ use std::sync::Arc;
 use doorward_api::ProblemKind;
 use doorward_model::{Action, Device, FlowId, PeerText, Subject};
 use doorward_policies::{Closing, Door, Event, Journal, Outcome, Record};
-use doorward_session::{Authorized, Leases, Payload, Problem, Refused, Session, note};
+use doorward_session::{Authorized, Connection, Leases, Payload, Problem, Refused, note};
 use http::Response;
 use jiff::Timestamp;
 
 /// The permits and the audit record of one request. Every permitted question keeps its lease until
 /// the request has been answered.
 pub(crate) struct Gate {
-    session: Arc<Session>,
+    connection: Arc<Connection>,
     id: FlowId,
     leases: Leases,
     journal: Arc<dyn Journal>,
@@ -43,17 +43,17 @@ fn describe_action(action: Action, part: &str) -> String {
 
 impl Gate {
     pub(crate) fn new(
-        session: Arc<Session>,
+        connection: Arc<Connection>,
         id: FlowId,
         leases: Leases,
         journal: Arc<dyn Journal>,
     ) -> Self {
-        Self { session, id, leases, journal, granted: vec![], recorded: None }
+        Self { connection, id, leases, journal, granted: vec![], recorded: None }
     }
 
     /// Returns the subject that sent the request.
     pub(crate) fn subject(&self) -> &Subject {
-        self.session.subject()
+        self.connection.session().subject()
     }
 
     /// Asks the policy whether the session may do `action` on a part of the administration, and
@@ -65,11 +65,11 @@ impl Gate {
         now: Timestamp,
     ) -> Result<(), Denied> {
         let snapshot = self.leases.snapshot();
-        let source = self.session.source();
-        let subject = self.session.subject().clone();
+        let source = self.connection.source();
+        let subject = self.connection.session().subject().clone();
         let question = snapshot.question(subject, action, Device::Gateway, part, source);
         let refused = match question {
-            Ok(question) => match self.leases.ask(&self.session, self.id, question) {
+            Ok(question) => match self.leases.ask(&self.connection, self.id, question) {
                 Ok(authorized) => {
                     self.granted.push(authorized);
                     return Ok(());
@@ -94,7 +94,7 @@ impl Gate {
                         "{} may not {}. For this, a rule of the policy must allow {action} on \
                          gateway/{part}. Somebody who may change the policy adds the rule with \
                          `doorward policy apply`.",
-                        self.session.subject(),
+                        self.connection.session().subject(),
                         describe_action(action, part)
                     ),
                 ),
@@ -119,12 +119,9 @@ impl Gate {
         record.ended(Outcome::Refused, refused.map_or("malformed", Refused::as_str))
     }
 
-    fn about(&self, mut record: Record) -> Record {
+    fn about(&self, record: Record) -> Record {
+        let mut record = self.connection.about(record);
         record.flow = Some(self.id);
-        record.session = Some(self.session.id());
-        record.subject = Some(self.session.subject().clone());
-        record.certificate = Some(self.session.certificate().serial.clone());
-        record.source = Some(self.session.peer());
         record.door = Some(Door::Management);
         record.device = Some(Device::Gateway);
         record
@@ -153,7 +150,7 @@ impl Gate {
             record = record.detail(detail);
         }
         let opening = self.journal.open(record.clone());
-        let (session, opened) = tokio::join!(self.session.recorded(), opening);
+        let (session, opened) = tokio::join!(self.connection.session().recorded(), opening);
         // An urgent record names its session and subject, so it needs no record of the session's
         // opening: on a disk that has just become full, there is room for the urgent one only.
         let session = if urgent { Ok(()) } else { session };

@@ -39,7 +39,7 @@ pub(crate) struct AdminRequest<'a> {
 
 /// Returns the rank whose share of the buffers a request uses.
 fn rank(visit: &Visit, route: Route) -> Rank {
-    match (route.access, &visit.session) {
+    match (route.access, &visit.connection) {
         (Access::Asked(Action::Create | Action::Update | Action::Delete), _) => Rank::Administrator,
         (_, Some(_)) => Rank::Known,
         (_, None) => Rank::Anyone,

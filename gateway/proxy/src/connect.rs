@@ -8,7 +8,7 @@ use std::sync::Arc;
 use doorward_model::{Action, DoorName, FlowId, PeerText};
 use doorward_policies::{Event, Outcome, Record};
 use doorward_session::{
-    Flows, Link, OpenRequest, Problem, Refusals, Session, Tunnel, Visit, Wire, note,
+    Connection, Flows, Link, OpenRequest, Problem, Refusals, Tunnel, Visit, Wire, note,
 };
 use doorward_wire::{FlowKind, Offering, Why};
 
@@ -82,13 +82,13 @@ impl Inner {
     /// Serves a flow that comes by the interface's own name.
     async fn interface(
         &self,
-        session: Arc<Session>,
+        connection: Arc<Connection>,
         id: FlowId,
         host: String,
         wire: Box<dyn Wire>,
     ) {
         let authority = self.authority(&host);
-        let requested = Requested::new(session, id, authority, Via::Sni, WantedFlow::stream());
+        let requested = Requested::new(connection, id, authority, Via::Sni, WantedFlow::stream());
         match self.ready(requested).await {
             Ok(Ready::Dialed(dialed)) => record(relay(*dialed, wire).await),
             Ok(Ready::Approached(approached)) => self.inspect(*approached, wire).await,
@@ -119,13 +119,13 @@ impl Inner {
 
     /// Serves a flow that comes by CONNECT.
     async fn tunnel(&self, visit: Arc<Visit>, id: FlowId, host: String, tunnel: Box<dyn Tunnel>) {
-        let Some(session) = &visit.session else {
+        let Some(connection) = &visit.connection else {
             self.refusals.count(visit.peer.ip(), "connect-without-identity");
             return tunnel.refuse(forbidden());
         };
         let authority = self.authority(&host);
-        let (session, wanted) = (Arc::clone(session), WantedFlow::stream());
-        let requested = Requested::new(session, id, authority, Via::Connect, wanted);
+        let (connection, wanted) = (Arc::clone(connection), WantedFlow::stream());
+        let requested = Requested::new(connection, id, authority, Via::Connect, wanted);
         match self.ready(requested).await {
             Ok(Ready::Dialed(dialed)) => match tunnel.open().await {
                 Ok(wire) => record(relay(*dialed, wire).await),
@@ -143,7 +143,7 @@ impl Inner {
 
 impl Inner {
     /// Serves a flow that comes by a stream of `doorward/1`.
-    async fn requested(&self, session: Arc<Session>, id: FlowId, request: OpenRequest) {
+    async fn requested(&self, connection: Arc<Connection>, id: FlowId, request: OpenRequest) {
         let flow = id.to_string();
         let actions: Result<Vec<Action>, _> =
             request.asked.actions.iter().map(|action| action.parse()).collect();
@@ -159,7 +159,7 @@ impl Inner {
             Some(door) => NamedInterface::Door(door),
             None => NamedInterface::Other(PeerText::new(&request.asked.interface)),
         };
-        let requested = Requested::new(session, id, authority, Via::Open, wanted);
+        let requested = Requested::new(connection, id, authority, Via::Open, wanted);
         let ready = match self.ready(requested).await {
             Ok(ready) => ready,
             Err(stop) => return stop.tell(request, &flow).await,
@@ -189,18 +189,13 @@ impl Inner {
         if !self.means.dialer.agents().settle(&rivals).await {
             return;
         }
-        let (session, reason) = (link.session(), "identity-used-twice");
-        let mut record =
-            Record::new(self.means.clock.now(), Event::Alarm).ended(Outcome::Done, reason);
-        record.session = Some(session.id());
-        record.subject = Some(session.subject().clone());
-        record.certificate = Some(session.certificate().serial);
-        record.source = Some(session.peer());
-        let record = record.detail(
+        let reason = "identity-used-twice";
+        let record = Record::new(self.means.clock.now(), Event::Alarm).ended(Outcome::Done, reason);
+        let record = link.connection().about(record).detail(
             "two programs run with this identity: its directory was copied, or the agent was \
              started twice; if it was copied, revoke the device and enrol it again",
         );
-        tracing::warn!(by = %session.subject(), reason, "an identity is used twice");
+        tracing::warn!(by = %link.session().subject(), reason, "an identity is used twice");
         note(&*self.means.journal, record).await;
     }
 }
@@ -254,13 +249,13 @@ impl Stop {
 impl Flows for Proxy {
     fn interface(
         &self,
-        session: Arc<Session>,
+        connection: Arc<Connection>,
         id: FlowId,
         host: String,
         wire: Box<dyn Wire>,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let inner = Arc::clone(&self.0);
-        Box::pin(async move { inner.interface(session, id, host, wire).await })
+        Box::pin(async move { inner.interface(connection, id, host, wire).await })
     }
 
     fn tunnel(
@@ -276,12 +271,12 @@ impl Flows for Proxy {
 
     fn open(
         &self,
-        session: Arc<Session>,
+        connection: Arc<Connection>,
         id: FlowId,
         request: OpenRequest,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let inner = Arc::clone(&self.0);
-        Box::pin(async move { inner.requested(session, id, request).await })
+        Box::pin(async move { inner.requested(connection, id, request).await })
     }
 
     fn offered(&self, link: &Arc<Link>, offers: Vec<Offering>) -> BTreeMap<String, String> {

@@ -12,6 +12,7 @@ use rustls::ProtocolVersion;
 
 use crate::accept::Accepted;
 use crate::authenticate::{Authenticated, AuthenticatedTransport, Authenticator};
+use crate::connection::Connection;
 use crate::endpoint::{ConnectionTarget, ListenerKind};
 use crate::http;
 use crate::identify::{VerifiedIdentity, identify};
@@ -19,7 +20,6 @@ use crate::link;
 use crate::ports::Visit;
 use crate::secured::Secured;
 use crate::serving::Serving;
-use crate::session::Session;
 use crate::wire::TlsWire;
 
 impl Serving {
@@ -42,7 +42,7 @@ impl Serving {
         self.authenticated(&authenticator, authenticated, listener).await;
     }
 
-    /// Opens the session of an identified connection. From then on the connection's file counts
+    /// Opens the session of an identified connection, and returns the connection. From then on the connection's file counts
     /// against the subject's share, no longer against the share of its network.
     ///
     /// # Errors
@@ -52,22 +52,24 @@ impl Serving {
         identity: VerifiedIdentity,
         transport: &mut AuthenticatedTransport,
         (peer, door, proven): (SocketAddr, Door, Timestamp),
-    ) -> Result<Session, &'static str> {
-        let session = self.leases.open(identity, peer, door, proven).ok_or("too-many-sessions")?;
+    ) -> Result<Connection, &'static str> {
+        let opened = self.leases.open(identity, (peer, door), proven);
+        let session = Arc::new(opened.ok_or("too-many-sessions")?);
+        let connection = Connection::new(session, peer, door);
         match transport {
             AuthenticatedTransport::Quic(_) => {}
             AuthenticatedTransport::Tls(stream) => {
-                stream.tcp().belongs_to(session.files(1).ok_or("too-many-files")?);
+                stream.tcp().belongs_to(connection.files(1).ok_or("too-many-files")?);
             }
         }
-        Ok(session)
+        Ok(connection)
     }
 
     /// Serves a link in a task of its own. The handshake's task is many times as large, and an
     /// idle link would keep it.
-    fn link(self: Arc<Self>, carrier: Carrier, session: &Arc<Session>) {
+    fn link(self: Arc<Self>, carrier: Carrier, connection: &Arc<Connection>) {
         let tasks = self.tasks.clone();
-        tasks.spawn(link::serve(carrier, Arc::clone(session), self));
+        tasks.spawn(link::serve(carrier, Arc::clone(connection), self));
     }
 
     /// Identifies the peer of an authenticated connection, and serves the connection until its
@@ -85,13 +87,13 @@ impl Serving {
         let (now, snapshot) = (self.clock().now(), self.leases.snapshot());
         let anchors = &authenticator.trust.anchors;
         let identity = leaf.map(|leaf| identify(&leaf, anchors, &snapshot, now));
-        let session = match identity {
+        let connection = match identity {
             None => None,
             Some(Ok(identity)) => {
                 match self.open(identity, &mut transport, (peer, door, proven)) {
-                    Ok(session) => {
+                    Ok(connection) => {
                         slot.take().into_iter().for_each(|slot| slot.identified());
-                        Some(Arc::new(session))
+                        Some(Arc::new(connection))
                     }
                     // A subject that has used up its own share is disconnected here, so that it
                     // does not also use the share of connections without a session.
@@ -111,37 +113,38 @@ impl Serving {
                 None
             }
         };
-        let (endpoint, stream) = match (endpoint, transport, &session) {
-            (_, AuthenticatedTransport::Quic(connection), Some(session)) => {
-                let carrier = Carrier::quic(connection);
-                session.may_move(carrier.clone());
-                return self.link(carrier, session);
+        let (endpoint, stream) = match (endpoint, transport, &connection) {
+            (_, AuthenticatedTransport::Quic(transport), Some(connection)) => {
+                let carrier = Carrier::quic(transport);
+                connection.may_move(carrier.clone());
+                return self.link(carrier, connection);
             }
             (_, AuthenticatedTransport::Quic(connection), None) => {
                 return refuse(&connection).await;
             }
-            (ConnectionTarget::Link, AuthenticatedTransport::Tls(stream), Some(session)) => {
-                let admitted = Arc::downgrade(session);
-                let admit = move || Some(Box::new(admitted.upgrade()?.window()?) as Box<_>);
+            (ConnectionTarget::Link, AuthenticatedTransport::Tls(stream), Some(connection)) => {
+                let admitted = Arc::downgrade(connection);
+                let admit =
+                    move || Some(Box::new(admitted.upgrade()?.session().window()?) as Box<_>);
                 let carrier = Carrier::yamux_admitting(*stream, LinkEnd::Gateway, Box::new(admit));
-                return self.link(carrier, session);
+                return self.link(carrier, connection);
             }
             (endpoint, AuthenticatedTransport::Tls(stream), _) => (endpoint, *stream),
         };
-        match (endpoint, session) {
+        match (endpoint, connection) {
             // The handshake is done, and the gateway sends no byte after it: a client does not
             // learn why it was refused.
             (ConnectionTarget::Interface(_) | ConnectionTarget::Link, None) => drop(stream),
             (ConnectionTarget::Link, Some(_)) => {}
-            (ConnectionTarget::Interface(host), Some(session)) => {
+            (ConnectionTarget::Interface(host), Some(connection)) => {
                 let wire = Box::new(TlsWire::new(Bytes::new(), stream));
                 let id = self.leases.new_flow_id();
-                self.flows.interface(session, id, host, wire).await;
+                self.flows.interface(connection, id, host, wire).await;
             }
-            (ConnectionTarget::Own | ConnectionTarget::Management, session) => {
+            (ConnectionTarget::Own | ConnectionTarget::Management, connection) => {
                 let exported = export(&stream);
                 let entrance = Arc::clone(self.entrance(listener));
-                let visit = Visit { listener, session, peer, entrance, exported };
+                let visit = Visit { listener, connection, peer, entrance, exported };
                 let served = http::serve(stream, visit, self);
                 match slot {
                     // A visitor without an identity keeps its slot until its connection ends, or

@@ -1,9 +1,9 @@
 //! Finds the subject of a verified certificate.
 
 use doorward_model::{
-    CertificateId, Domain, Fingerprint, Serial, SpiffeError, SpiffeId, SubjectId,
+    CertificateId, Domain, Fingerprint, Serial, SpiffeError, SpiffeId, Subject, SubjectId,
 };
-use doorward_policies::Snapshot;
+use doorward_policies::{Proof, Snapshot};
 use jiff::Timestamp;
 use thiserror::Error;
 use x509_parser::certificate::X509Certificate;
@@ -74,12 +74,12 @@ impl IdentityError {
     }
 }
 
-/// The identity that a proven leaf stands for.
+/// An identity that was proven, and by what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct VerifiedIdentity {
-    pub(crate) name: SpiffeId,
+    pub(crate) subject: Subject,
     pub(crate) id: SubjectId,
-    pub(crate) certificate: CertificateId,
+    pub(crate) proof: Proof,
     pub(crate) not_after: Timestamp,
 }
 
@@ -120,7 +120,12 @@ pub(crate) fn identify(
     if !member.enabled {
         return Err(IdentityError::Disabled);
     }
-    Ok(VerifiedIdentity { name: leaf.name, id: row.subject, certificate, not_after: row.not_after })
+    Ok(VerifiedIdentity {
+        subject: leaf.name.subject().clone(),
+        id: row.subject,
+        proof: certificate.into(),
+        not_after: row.not_after,
+    })
 }
 
 fn read(der: &[u8], domain: &Domain) -> Result<Leaf, IdentityError> {

@@ -25,6 +25,7 @@
 
 mod accept;
 mod authenticate;
+mod connection;
 mod direct;
 mod dispatch;
 mod endpoint;
@@ -52,6 +53,7 @@ mod wire;
 
 pub use accept::Accepted;
 pub use authenticate::Authenticated;
+pub use connection::Connection;
 pub use endpoint::ListenerKind;
 pub use http::{Body, BodyError, Payload, Problem, RequestId, Whole, empty, json, mark, text};
 pub use identify::IdentityError;

@@ -12,12 +12,12 @@ use doorward_wire::{Offering, Report};
 use http::{Request, Response};
 use jiff::Timestamp;
 
+use crate::connection::Connection;
 use crate::endpoint::ListenerKind;
 use crate::http::{Body, Payload, Problem};
 use crate::limits::Entrance;
 use crate::link::{Link, OpenRequest};
 use crate::pot::Rank;
-use crate::session::Session;
 use crate::wire::Wire;
 
 /// Who made a request, and at which listener.
@@ -25,8 +25,8 @@ use crate::wire::Wire;
 pub struct Visit {
     /// The listener.
     pub listener: ListenerKind,
-    /// The session, if the visitor has proven an identity.
-    pub session: Option<Arc<Session>>,
+    /// The visitor's session at this connection, if the visitor has proven an identity.
+    pub connection: Option<Arc<Connection>>,
     /// The address of the visitor.
     pub peer: SocketAddr,
     pub(crate) entrance: Arc<Entrance>,
@@ -39,13 +39,14 @@ impl Visit {
     /// Returns the visitor as a party of records and pots.
     #[must_use]
     pub fn party(&self) -> Party {
-        self.session.as_ref().map_or_else(|| Party::stranger(self.peer.ip()), |one| one.party())
+        let stranger = || Party::stranger(self.peer.ip());
+        self.connection.as_ref().map_or_else(stranger, |one| one.session().party())
     }
 
     /// Takes a reservation from a pot, by the visitor's rank.
     pub(crate) fn take<T>(&self, take: impl Fn(Rank) -> Option<T>) -> Option<T> {
-        match &self.session {
-            Some(session) => session.take(take),
+        match &self.connection {
+            Some(connection) => connection.take(take),
             None => take(Rank::Anyone),
         }
     }
@@ -55,7 +56,7 @@ impl Visit {
     /// request of such a visitor has waited already.
     #[must_use]
     pub async fn may_ask_unproven(&self) -> bool {
-        self.session.is_none() || self.entrance.admits_request(self.peer.ip()).await
+        self.connection.is_none() || self.entrance.admits_request(self.peer.ip()).await
     }
 }
 
@@ -65,7 +66,7 @@ pub trait Flows: Send + Sync {
     /// not exist. The future lasts as long as the flow.
     fn interface(
         &self,
-        session: Arc<Session>,
+        connection: Arc<Connection>,
         id: FlowId,
         host: String,
         wire: Box<dyn Wire>,
@@ -85,7 +86,7 @@ pub trait Flows: Send + Sync {
     /// future lasts as long as the flow.
     fn open(
         &self,
-        session: Arc<Session>,
+        connection: Arc<Connection>,
         id: FlowId,
         request: OpenRequest,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -123,7 +124,7 @@ pub trait Front: Send + Sync {
     /// Issues one more certificate to the holder of a live one, for a PKCS #10 request in PEM.
     fn renew(
         &self,
-        session: &Arc<Session>,
+        connection: &Arc<Connection>,
         id: FlowId,
         request: String,
     ) -> Pin<Box<dyn Future<Output = Result<RenewedCertificate, Problem>> + Send>>;
@@ -131,7 +132,7 @@ pub trait Front: Send + Sync {
     /// Stores what a device reports about itself.
     fn posture(
         &self,
-        session: &Arc<Session>,
+        connection: &Arc<Connection>,
         report: Report,
     ) -> Pin<Box<dyn Future<Output = Result<(), Problem>> + Send>>;
 }

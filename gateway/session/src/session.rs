@@ -1,30 +1,26 @@
-//! Sessions: identified connections.
+//! Sessions: proven identities.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::Arc;
 
 use doorward_model::{CertificateId, SessionId, Subject, SubjectId};
-use doorward_policies::{JournalError, Party, Question, Request};
-use doorward_wire::Carrier;
+use doorward_policies::{JournalError, Party, Proof};
 use jiff::Timestamp;
-use tokio::sync::Notify;
-use tokio::time::Instant;
 
-use crate::lease::{Cause, SessionEntry};
-use crate::path::PathTracker;
+use crate::lease::{Cause, Leases, SessionEntry};
 use crate::pot::{Places, Rank};
 
-/// One identified connection. It proves that the peer holds the key of a live certificate of this
-/// gateway. Only this crate makes one, and only from the proven leaf, never from a header.
+/// An identity that was proven, and that is still valid. Only this crate makes one, and only from a
+/// proven leaf, never from a header.
 ///
-/// A session cannot be cloned. The flows of one connection share it by reference.
+/// A session asks over a [`Connection`](crate::Connection), and lives as long as anybody holds it.
+/// The session of a certificate is held by its one connection and by the flows on it. It is cut
+/// when its subject is removed or disabled, when its proof ends, or by an administrator, however
+/// many connections it has then.
 #[must_use]
 pub struct Session {
     pub(crate) entry: Arc<SessionEntry>,
-    pub(crate) leases: crate::lease::Leases,
-    /// The connection and its path, if the connection can move.
-    pub(crate) carrier: OnceLock<Moving>,
+    pub(crate) leases: Leases,
     /// The session's slot among all sessions.
     pub(crate) _place: Places<SubjectId>,
 }
@@ -48,36 +44,29 @@ impl Session {
         self.entry.subject_id
     }
 
-    /// Returns the certificate that the session rests on: the one that opened it, or a renewal that
-    /// it adopted.
+    /// Returns what the session rests on: what opened it, or a renewal that it adopted.
     #[must_use]
-    pub fn certificate(&self) -> CertificateId {
-        self.entry.state().certificate
+    pub fn proof(&self) -> Proof {
+        self.entry.state().proof
     }
 
-    /// Returns when that certificate expires.
+    /// Returns the certificate that the session rests on, if it rests on one.
+    #[must_use]
+    pub fn certificate(&self) -> Option<CertificateId> {
+        self.proof().certificate().cloned()
+    }
+
+    /// Returns the last instant at which the proof that the session rests on is valid.
     #[must_use]
     pub fn not_after(&self) -> Timestamp {
         self.entry.state().not_after
     }
 
-    /// Returns when the peer last proved its key: in this handshake, or in the one that made the
-    /// first ticket.
+    /// Returns when the peer last proved its identity: with a certificate, in this handshake, or in
+    /// the one that made the first ticket.
     #[must_use]
     pub fn proven(&self) -> Timestamp {
         self.entry.proven
-    }
-
-    /// Returns the last proven address of the peer.
-    #[must_use]
-    pub fn peer(&self) -> SocketAddr {
-        self.entry.state().source.last()
-    }
-
-    /// Returns the address that conditions are decided by; `None` while it is unknown.
-    #[must_use]
-    pub fn source(&self) -> Option<IpAddr> {
-        self.entry.state().source.known()
     }
 
     /// Returns the session's subject as a party of records and pots.
@@ -86,22 +75,10 @@ impl Session {
         Party::Subject(self.subject().clone())
     }
 
-    /// Takes a reservation from a pot, by the rank of the subject.
-    pub(crate) fn take<T>(&self, take: impl Fn(Rank) -> Option<T>) -> Option<T> {
-        self.leases.take(self.subject(), (self.peer().ip(), self.proven()), take)
-    }
-
     /// Reserves the window of one more stream; `None` if the subject's share is used up.
     #[must_use]
     pub fn window(&self) -> Option<Places<SubjectId>> {
         self.leases.pots().buffers().take(&self.subject_id(), 1, Rank::Known)
-    }
-
-    /// Reserves `count` files of the process; `None` if the subject's share is used up.
-    #[must_use]
-    pub fn files(&self, count: u64) -> Option<Places<Party>> {
-        let files = self.leases.pots().files();
-        self.take(|rank| files.take(&self.party(), count, rank))
     }
 
     /// Waits until the session's opening is in the audit log. No backend may be dialed for the
@@ -118,97 +95,19 @@ impl Session {
         self.entry.cut.wait().await
     }
 
-    /// Notes that the connection can move to another address.
-    pub(crate) fn may_move(&self, carrier: Carrier) {
-        let (path, rung) = (Mutex::new(PathTracker::new(self.peer())), Notify::new());
-        // Set only once, so this cannot fail.
-        drop(self.carrier.set(Moving { carrier, begin: Instant::now(), path, rung }));
-    }
-
-    /// Checks the address of the connection. If it has changed, every question of the session is
-    /// asked again.
-    pub(crate) fn check_address(&self) {
-        let Some(moving) = self.carrier.get() else { return };
-        let Some(seen) = moving.carrier.path() else { return };
-        let (source, is_moving) = {
-            let mut path = moving.path();
-            let was_moving = path.is_moving();
-            let source = path.look(seen, moving.begin.elapsed());
-            (source, path.is_moving() && !was_moving)
-        };
-        if is_moving {
-            moving.rung.notify_one();
-        }
-        let former = self.source();
-        // Another port of the same address changes no decision.
-        if self.entry.change_state(|state| state.source = source) && source.known() != former {
-            tracing::info!(by = %self.subject(), session = %self.id(), ?source, "a session's address has changed");
-            self.leases.ask_session_again(&self.entry);
-        }
-    }
-
-    /// Returns whether packets come from an address that is not proven.
-    pub(crate) fn is_moving(&self) -> bool {
-        self.carrier.get().is_some_and(|moving| moving.path().is_moving())
-    }
-
-    /// Returns whether the address is unknown.
-    pub(crate) fn is_address_unknown(&self) -> bool {
-        self.source().is_none()
-    }
-
-    /// Waits until packets begin to come from an address that is not proven.
-    pub(crate) async fn begins_to_move(&self) {
-        match self.carrier.get() {
-            Some(moving) => moving.rung.notified().await,
-            None => std::future::pending().await,
-        }
-    }
-
     /// Adopts a certificate that was issued to the session's subject, at the session's own request.
     /// The flows go on when the former certificate expires.
     pub(crate) fn adopt(&self, certificate: CertificateId, not_after: Timestamp) {
         self.entry.change_state(|state| {
-            state.certificate = certificate;
+            state.proof = certificate.into();
             state.not_after = not_after;
         });
         self.leases.ask_session_again(&self.entry);
     }
 
-    /// Cuts the session, because its connection has ended. This also ends flows that move no bytes
-    /// and would not notice.
-    pub(crate) fn connection_ended(&self) {
-        self.entry.cut.cut(Cause::Gone);
-    }
-
     /// Checks that the session's identity is still valid; if not, the session is cut.
     pub(crate) fn check_identity(&self) {
         self.leases.check_session(&self.entry);
-    }
-
-    /// Returns the request that this session makes with `question`. The subject, the address and
-    /// the handshake time are the session's, whatever the question says.
-    pub(crate) fn request(&self, mut question: Question) -> Request {
-        question.subject = self.entry.subject.clone();
-        let state = self.entry.state();
-        question.source = state.source.known();
-        question.proven = Some(self.entry.proven);
-        Request { question, subject: self.entry.subject_id, certificate: state.certificate }
-    }
-}
-
-/// A connection that can move, and the tracker of its path.
-pub(crate) struct Moving {
-    carrier: Carrier,
-    begin: Instant,
-    path: Mutex<PathTracker>,
-    /// Notified when the connection begins to move.
-    rung: Notify,
-}
-
-impl Moving {
-    fn path(&self) -> MutexGuard<'_, PathTracker> {
-        self.path.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

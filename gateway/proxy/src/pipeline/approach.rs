@@ -42,7 +42,7 @@ pub fn approach(leases: &Leases, mut requested: Requested) -> Approach {
     let Some(question) = requested.question(Action::Connect) else {
         return Approach::Raw(requested);
     };
-    if let Err(refused) = leases.reaches(&requested.session, question) {
+    if let Err(refused) = leases.reaches(&requested.connection, question) {
         requested.barred = Some(refused);
         return Approach::Raw(requested);
     }

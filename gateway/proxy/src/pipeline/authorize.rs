@@ -6,7 +6,7 @@ use doorward_model::{
     Action, Device, DoorName, FlowId, Path, PeerText, Protocol, Resource, Target,
 };
 use doorward_policies::{Door, Event, Question, Record, Refusal};
-use doorward_session::{Leases, Refused, Session};
+use doorward_session::{Connection, Leases, Refused};
 use doorward_wire::FlowKind;
 use jiff::Timestamp;
 
@@ -65,7 +65,7 @@ impl WantedFlow {
 #[derive(Debug)]
 #[must_use]
 pub struct Requested {
-    pub(super) session: Arc<Session>,
+    pub(super) connection: Arc<Connection>,
     pub(super) id: FlowId,
     pub(super) authority: NamedInterface,
     pub(super) via: Via,
@@ -75,15 +75,15 @@ pub struct Requested {
 }
 
 impl Requested {
-    /// Returns the request of `session` for the interface that `authority` names.
+    /// Returns the request over `connection` for the interface that `authority` names.
     pub fn new(
-        session: Arc<Session>,
+        connection: Arc<Connection>,
         id: FlowId,
         authority: NamedInterface,
         via: Via,
         wanted: WantedFlow,
     ) -> Self {
-        Self { session, id, authority, via, wanted, barred: None }
+        Self { connection, id, authority, via, wanted, barred: None }
     }
 
     /// Returns the actions to ask about, and whether all must be granted. If another interface has
@@ -141,21 +141,17 @@ impl Requested {
 
     /// Returns the question whether the session may do this.
     pub(super) fn question_about(&self, action: Action, resource: Resource) -> Question {
-        let subject = self.session.subject().clone();
-        let (source, proven) = (self.session.source(), Some(self.session.proven()));
+        let session = self.connection.session();
+        let subject = session.subject().clone();
+        let (source, proven) = (self.connection.source(), Some(session.proven()));
         Question { subject, resource, action, source, proven }
     }
 
     /// Returns a record about this flow, without an outcome.
     pub(super) fn record(&self, at: Timestamp, event: Event) -> Record {
-        let Self { session, id, via, .. } = self;
-        let mut record = Record::new(at, event);
-        record.flow = Some(*id);
-        record.session = Some(session.id());
-        record.subject = Some(session.subject().clone());
-        record.certificate = Some(session.certificate().serial.clone());
-        record.source = Some(session.peer());
-        record.door = Some(via.door());
+        let mut record = self.connection.about(Record::new(at, event));
+        record.flow = Some(self.id);
+        record.door = Some(self.via.door());
         record
     }
 }
@@ -187,7 +183,7 @@ pub fn authorize(leases: &Leases, mut requested: Requested) -> Result<Granted, B
         let Some(question) = requested.question(action) else {
             return Err(Box::new(RefusedFlow { requested, action, refused: None }));
         };
-        match leases.ask(&requested.session, requested.id, question) {
+        match leases.ask(&requested.connection, requested.id, question) {
             Ok(authorized) => granted.push(authorized),
             Err(why) if all => {
                 let refused = Some(plainer(why, barred));

@@ -81,7 +81,7 @@ fn permitted_files(granted: &Granted) -> Option<Places<Party>> {
         // A stream of an existing connection.
         Some(Way::Agent { .. }) | None => 0,
     };
-    granted.first.session().files(count)
+    granted.first.connection().files(count)
 }
 
 /// Dials while the reservation of the files is held, if there is one.

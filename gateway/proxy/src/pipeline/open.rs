@@ -52,7 +52,7 @@ pub async fn open(journal: &dyn Journal, granted: Granted) -> Result<Opened, Not
     record.backend = authorized.permit().target().map(ToString::to_string);
     // Waits for both at once, because they mostly share one sync.
     let opening = journal.open(record.clone());
-    let (session, opened) = tokio::join!(authorized.session().recorded(), opening);
+    let (session, opened) = tokio::join!(authorized.connection().session().recorded(), opening);
     match (session, opened) {
         (Ok(()), Ok(closing)) => {
             let ending = FlowEnding::new(closing, record);
@@ -60,7 +60,7 @@ pub async fn open(journal: &dyn Journal, granted: Granted) -> Result<Opened, Not
         }
         (session, opened) => {
             let error = session.err().or(opened.err()).unwrap_or(JournalError::Closed);
-            let by = authorized.session().subject();
+            let by = authorized.connection().session().subject();
             tracing::warn!(%by, %error, "a flow was refused because it could not be recorded");
             Err(NotOpened { error })
         }

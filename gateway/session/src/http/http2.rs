@@ -41,7 +41,7 @@ const PREFACE: Duration = Duration::from_secs(10);
 /// Serves one connection. hyper's HTTP/2 would end a dropped tunnel as if it were complete
 /// (END_STREAM), so this uses h2 directly.
 pub(super) async fn serve(stream: Secured, handler: RequestHandler) {
-    let streams = match &handler.visit.session {
+    let streams = match &handler.visit.connection {
         Some(_) => STREAMS,
         None => STREAMS_OF_A_STRANGER,
     };
@@ -100,7 +100,8 @@ fn answer(
     let id = handler.serving.leases.new_flow_id();
     if is_connect(&request) {
         let (parts, receive) = request.into_parts();
-        let window = handler.visit.session.as_ref().and_then(|session| session.window());
+        let window = handler.visit.connection.as_ref();
+        let window = window.and_then(|connection| connection.session().window());
         let tunnel_window = window.map(|window| TunnelWindow::new(windows, window));
         let tunnel = Connect { id, receive, respond, tunnel_window };
         return handler.connect(id, parts.uri.authority(), Box::new(tunnel));

@@ -107,16 +107,16 @@ enum Interruption {
 impl RequestHandler {
     /// Waits until the visitor's session is cut.
     async fn cut(&self) {
-        match &self.visit.session {
-            Some(session) => drop(session.ended().await),
+        match &self.visit.connection {
+            Some(connection) => drop(connection.ended().await),
             None => std::future::pending().await,
         }
     }
 
     /// Waits until a connection that has been draining since then must end.
     async fn drained(&self, since: Instant) {
-        match &self.visit.session {
-            Some(session) => drop(session.ended().await),
+        match &self.visit.connection {
+            Some(connection) => drop(connection.ended().await),
             None => tokio::time::sleep_until(since + LAST).await,
         }
     }
@@ -138,7 +138,7 @@ impl RequestHandler {
     /// Returns the refusal of a request, if it must be refused before it is read any further.
     async fn objection(&self) -> Option<Problem> {
         let peer = self.visit.peer.ip();
-        let is_stranger = self.visit.session.is_none();
+        let is_stranger = self.visit.connection.is_none();
         if is_stranger && !self.visit.entrance.admits_request(peer).await {
             self.serving.refusals.count(peer, "too-many-requests");
             return Some(Problem::new(ProblemKind::TooMany, "Try again in a few seconds."));

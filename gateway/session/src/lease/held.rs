@@ -10,10 +10,10 @@ use doorward_policies::{Event, Outcome, Party, Permit, Record};
 use jiff::Timestamp;
 
 use super::cause::Cause;
-use super::entry::FlowEntry;
+use super::flow_entry::FlowEntry;
 use super::{Inner, Leases};
+use crate::connection::Connection;
 use crate::pot::Places;
-use crate::session::Session;
 
 /// A permit in the index. It is asked again whenever its answer could have changed. A drop ends the
 /// flow.
@@ -22,8 +22,8 @@ pub struct Lease {
     pub(super) key: u64,
     pub(super) entry: Arc<FlowEntry>,
     pub(super) leases: Leases,
-    /// Keeps the session alive as long as its flows.
-    pub(super) session: Arc<Session>,
+    /// Keeps the connection, and with it the session, as long as its flows.
+    pub(super) connection: Arc<Connection>,
     /// The flow's slot among all flows.
     pub(super) _place: Places<SubjectId>,
 }
@@ -42,9 +42,9 @@ impl Authorized {
         &self.permit
     }
 
-    /// Returns the session that asked.
-    pub fn session(&self) -> &Session {
-        &self.lease.session
+    /// Returns the connection over which the session asked.
+    pub fn connection(&self) -> &Connection {
+        &self.lease.connection
     }
 
     /// Returns the id of the flow.
@@ -87,12 +87,12 @@ impl Lease {
         self.lives() && self.leases.ask_again(&self.entry, &self.leases.snapshot())
     }
 
-    /// Returns whether a datagram may pass now. As long as the epoch, the session's address and the
+    /// Returns whether a datagram may pass now. As long as the epoch, the connection's address and the
     /// time have not changed the answer, this costs three comparisons. Otherwise the question is
     /// asked again.
     #[must_use]
     pub fn passes(&self) -> bool {
-        self.session.check_address();
+        self.connection.check_address();
         if !self.lives() {
             return false;
         }
@@ -109,7 +109,7 @@ impl Lease {
     /// Returns why the lease was cut, if it was.
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
-        self.entry.cut.cause().or_else(|| self.session.entry.cut.cause())
+        self.entry.cut.cause().or_else(|| self.connection.entry.cause())
     }
 
     /// Counts bytes from the client to the backend.
@@ -134,8 +134,8 @@ impl Lease {
         self.entry.began
     }
 
-    /// Waits until the flow must end, and returns the cause. The flow ends when it or its session
-    /// is cut, when its question has another answer at the instant to ask again, when it has been
+    /// Waits until the flow must end, and returns the cause. The flow ends when it, its connection
+    /// or its session is cut, when its question has another answer at the instant to ask again, when it has been
     /// silent for too long, or when it has lived too long.
     pub async fn over(&self) -> Cause {
         /// The longest sleep: the wall clock can be set, so it is read at least this often.
@@ -176,7 +176,7 @@ impl Lease {
             tokio::select! {
                 _ = self.entry.cut.wait() => {}
                 () = self.entry.sooner.notified() => {}
-                _ = self.session.ended() => {}
+                _ = self.connection.ended() => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }

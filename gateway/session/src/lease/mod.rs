@@ -1,13 +1,21 @@
 //! Leases: permits that live as long as their flows, and end at once when they no longer hold.
 
 mod cause;
+mod connection_entry;
 mod cut;
-mod entry;
+#[cfg(test)]
+mod fixture;
+mod flow_entry;
 mod held;
 mod index;
+mod ledger;
 mod referee;
 mod refused;
 mod review;
+mod session_entry;
+#[cfg(test)]
+mod tests;
+mod traffic;
 mod view;
 
 /// The primitives that [`index`] uses.
@@ -17,8 +25,8 @@ mod sync {
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::rand;
 use doorward_api::SessionView;
@@ -30,11 +38,14 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 pub use cause::Cause;
-pub(crate) use entry::{FlowEntry, SessionEntry};
+pub(crate) use connection_entry::ConnectionEntry;
+pub(crate) use flow_entry::FlowEntry;
 pub use held::{Authorized, Lease, Tracked};
 pub use referee::{Referee, Suspend};
 pub use refused::Refused;
+pub(crate) use session_entry::SessionEntry;
 
+use crate::connection::Connection;
 use crate::identify::VerifiedIdentity;
 use crate::limits::SessionLimits;
 use crate::pot::Rank;
@@ -141,26 +152,24 @@ impl Leases {
         })
     }
 
-    /// Opens the session of an identified connection; `None` if its subject has as many as it may.
+    /// Opens the session of a proven identity, which is seen at that address and door; `None` if its
+    /// subject has as many sessions as it may. Every session begins here, whatever its proof is.
     pub(crate) fn open(
         &self,
         identity: VerifiedIdentity,
-        peer: SocketAddr,
-        door: Door,
+        seen: (SocketAddr, Door),
         proven: Timestamp,
     ) -> Option<Session> {
         let now = self.now();
         let id = SessionId::new(now, random());
         let sessions = self.0.pots.sessions();
-        let subject = identity.name.subject();
         let take = |rank| sessions.take(&identity.id, 1, rank);
-        let place = self.take(subject, (peer.ip(), proven), take)?;
-        let entry = Arc::new(SessionEntry::new(id, identity, peer, door, now, proven));
+        let place = self.take(&identity.subject, (seen.0.ip(), proven), take)?;
+        let entry = Arc::new(SessionEntry::new(id, identity, seen, now, proven));
         entry.key.store(self.0.sessions.enter(Arc::clone(&entry)), Ordering::SeqCst);
         entry.record(&self.0.journal);
-        let (leases, carrier) = (self.clone(), OnceLock::new());
-        let session = Session { entry, leases, carrier, _place: place };
-        // A commit may have passed since the connection was identified.
+        let session = Session { entry, leases: self.clone(), _place: place };
+        // A commit may have passed since the identity was proven.
         self.stands(&session.entry, &self.snapshot());
         Some(session)
     }
@@ -170,19 +179,19 @@ impl Leases {
         entry.close(self.now());
     }
 
-    /// Asks whether `session` may do what `question` asks: enters a pending lease, then loads the
-    /// snapshot, then decides. Replaces the question's subject, address and handshake time by the
-    /// session's.
+    /// Asks whether the session may do, over this connection, what `question` asks: enters a pending
+    /// lease, then loads the snapshot, then decides. Replaces the question's subject and handshake
+    /// time by the session's, and the address by the connection's.
     ///
     /// # Errors
     /// When the request is refused. The pending lease is removed then.
     pub fn ask(
         &self,
-        session: &Arc<Session>,
+        connection: &Arc<Connection>,
         id: FlowId,
         question: Question,
     ) -> Result<Authorized, Refused> {
-        let (permit, lease) = self.admit(session, id, question, |snapshot, request, now| {
+        let (permit, lease) = self.admit(connection, id, question, |snapshot, request, now| {
             let decision = snapshot.decide(request, now);
             if let Decision::Denial(denial) = &decision
                 && denial.reason() == Refusal::Disagreement
@@ -203,12 +212,12 @@ impl Leases {
     /// When the operation is refused. The pending lease is removed then.
     pub fn operate(
         &self,
-        session: &Arc<Session>,
+        connection: &Arc<Connection>,
         id: FlowId,
         question: Question,
         cache: &mut Cache,
     ) -> Result<(Permit, Lease), Refused> {
-        self.admit(session, id, question, |snapshot, request, now| {
+        self.admit(connection, id, question, |snapshot, request, now| {
             let decision = cache.decide_again(snapshot, request, now);
             self.0.samples.offer(id, request, snapshot, now, &decision);
             decision
@@ -218,13 +227,13 @@ impl Leases {
     /// Enters a pending lease, then loads the snapshot, then decides.
     fn admit(
         &self,
-        session: &Arc<Session>,
+        connection: &Arc<Connection>,
         id: FlowId,
         question: Question,
         decide: impl FnOnce(&Arc<Snapshot>, &Request, Timestamp) -> Decision,
     ) -> Result<(Permit, Lease), Refused> {
-        session.check_address();
-        let request = session.request(question);
+        connection.check_address();
+        let request = connection.request(question);
         let administers = request.question.resource.device == Device::Gateway;
         if !administers && self.0.trouble.borrow().is_some() {
             return Err(Refused::Degraded);
@@ -232,14 +241,14 @@ impl Leases {
         let rank = if administers { Rank::Administrator } else { Rank::Known };
         let place = self.0.pots.flows().take(&request.subject, 1, rank).ok_or(Refused::Busy)?;
         let now = self.now();
-        let entry = Arc::new(FlowEntry::new(id, Arc::clone(&session.entry), request, now));
+        let entry = Arc::new(FlowEntry::new(id, Arc::clone(&connection.entry), request, now));
         let (key, decision) = self.0.flows.admit(
             Arc::clone(&entry),
             || self.snapshot(),
             |snapshot| decide(&snapshot, &entry.request, now),
         );
-        let (leases, session) = (self.clone(), Arc::clone(session));
-        let lease = Lease { key, entry, leases, session, _place: place };
+        let (leases, connection) = (self.clone(), Arc::clone(connection));
+        let lease = Lease { key, entry, leases, connection, _place: place };
         match decision {
             Decision::Permit(permit) => {
                 lease.entry.permitted(&permit);
@@ -249,17 +258,17 @@ impl Leases {
         }
     }
 
-    /// Asks whether `session` might do anything at all at the interface that `question` names, by
+    /// Asks whether the session might do anything at all at the interface that `question` names, by
     /// any action. The answer is no permit.
     ///
     /// # Errors
     /// When the session can do nothing there, or nothing can be admitted now.
-    pub fn reaches(&self, session: &Session, question: Question) -> Result<(), Refused> {
-        session.check_address();
+    pub fn reaches(&self, connection: &Connection, question: Question) -> Result<(), Refused> {
+        connection.check_address();
         if self.0.trouble.borrow().is_some() {
             return Err(Refused::Degraded);
         }
-        let reached = self.snapshot().reaches(&session.request(question), self.now());
+        let reached = self.snapshot().reaches(&connection.request(question), self.now());
         reached.map_err(Refused::Denied)
     }
 
@@ -269,13 +278,13 @@ impl Leases {
     /// [`Permit::behind`](doorward_policies::Permit::behind).
     pub fn decide(
         &self,
-        session: &Session,
+        connection: &Connection,
         id: FlowId,
         question: Question,
         cache: &mut Cache,
     ) -> Decision {
-        session.check_address();
-        let (request, snapshot) = (session.request(question), self.snapshot());
+        connection.check_address();
+        let (request, snapshot) = (connection.request(question), self.snapshot());
         let now = self.now();
         let decision = cache.decide_again(&snapshot, &request, now);
         self.0.samples.offer(id, &request, &snapshot, now, &decision);

@@ -7,7 +7,9 @@ use doorward_policies::{Commit, Decision, Observer, Refusal, Snapshot};
 
 use super::Leases;
 use super::cause::Cause;
-use super::entry::{FlowEntry, SessionEntry};
+use super::connection_entry::ConnectionEntry;
+use super::flow_entry::FlowEntry;
+use super::session_entry::SessionEntry;
 use super::view;
 
 impl Leases {
@@ -50,12 +52,12 @@ impl Leases {
     pub(super) fn stands(&self, entry: &SessionEntry, snapshot: &Snapshot) -> bool {
         let now = self.now();
         let member = snapshot.member(&entry.subject);
-        let row = snapshot.certificate(&entry.state().certificate);
+        let proof = snapshot.standing(&entry.state().proof);
         let refusal = if member.is_none_or(|member| member.id != entry.subject_id) {
             Refusal::UnknownSubject
         } else if member.is_some_and(|member| !member.enabled) {
             Refusal::SubjectDisabled
-        } else if row.is_none_or(|row| now < row.not_before || now > row.not_after) {
+        } else if proof.is_none_or(|proof| !proof.is_live(now)) {
             Refusal::CertificateNotLive
         } else {
             return true;
@@ -65,13 +67,23 @@ impl Leases {
     }
 
     /// Asks the flows of one session again, and checks the session's identity. Callers use this
-    /// when the session's certificate or address has changed.
+    /// when the session's proof has changed.
     pub(crate) fn ask_session_again(&self, session: &SessionEntry) {
         let snapshot = self.snapshot();
-        self.0
-            .flows
-            .walk(|entry| entry.session.id != session.id || self.ask_again(entry, &snapshot));
+        self.0.flows.walk(|entry| {
+            entry.connection.session.id != session.id || self.ask_again(entry, &snapshot)
+        });
         self.stands(session, &snapshot);
+    }
+
+    /// Asks the flows of one connection again, and checks its session's identity. Callers use this
+    /// when the connection's address has changed.
+    pub(crate) fn ask_connection_again(&self, connection: &Arc<ConnectionEntry>) {
+        let snapshot = self.snapshot();
+        self.0.flows.walk(|entry| {
+            !Arc::ptr_eq(&entry.connection, connection) || self.ask_again(entry, &snapshot)
+        });
+        self.stands(&connection.session, &snapshot);
     }
 
     /// Checks a session whose certificate may have expired.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use doorward_api::{EndingView, FlowView, SessionView};
 use doorward_model::{PeerText, SessionId};
 
-use super::entry::{FlowEntry, SessionEntry};
+use super::flow_entry::FlowEntry;
+use super::session_entry::SessionEntry;
 
 /// A flow that ends under another bundle, and why.
 pub(super) fn ending(entry: &FlowEntry, why: &'static str) -> EndingView {
-    let (subject, session) = (entry.session.subject.clone(), entry.session.id);
+    let (subject, session) = (entry.connection.subject().clone(), entry.connection.session.id);
     EndingView { subject, session, flow: flow(entry), why: why.to_owned() }
 }
 
@@ -35,9 +36,9 @@ pub(super) fn list(sessions: &[Arc<SessionEntry>], flows: &[Arc<FlowEntry>]) -> 
         let view = SessionView {
             id: entry.id,
             subject: entry.subject.clone(),
-            certificate: state.certificate.serial,
-            source: state.source.last(),
-            door: entry.door.as_str().to_owned(),
+            certificate: state.proof.serial().cloned(),
+            source: state.seen.0,
+            door: state.seen.1.as_str().to_owned(),
             since: entry.began,
             certificate_ends: state.not_after,
             flows: vec![],
@@ -45,7 +46,7 @@ pub(super) fn list(sessions: &[Arc<SessionEntry>], flows: &[Arc<FlowEntry>]) -> 
         views.insert(entry.id, view);
     }
     for entry in flows {
-        let Some(view) = views.get_mut(&entry.session.id) else { continue };
+        let Some(view) = views.get_mut(&entry.connection.session.id) else { continue };
         view.flows.push(flow(entry));
     }
     let mut views: Vec<SessionView> = views.into_values().collect();

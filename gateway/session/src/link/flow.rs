@@ -50,7 +50,7 @@ pub(super) async fn flow(
         }
         Err(detail) => (Asked::default(), Some(detail)),
     };
-    let session = Arc::clone(&link.session);
+    let connection = Arc::clone(&link.connection);
     let request = OpenRequest { asked, pipe, link: Arc::clone(&link) };
     if let Some(detail) = wrong {
         return request.refuse(Why::Wrong, &detail, "").await;
@@ -59,7 +59,7 @@ pub(super) async fn flow(
         return request.refuse(Why::Stopping, "the gateway stops", "").await;
     }
     let id = serving.leases.new_flow_id();
-    serving.flows.open(session, id, request).await;
+    serving.flows.open(connection, id, request).await;
 }
 
 /// Refuses a stream for which there is no buffer. The peer gets the reason if it can be sent

@@ -13,8 +13,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::{LEAVING, Link, PATIENCE};
+use crate::connection::Connection;
 use crate::serving::Serving;
-use crate::session::Session;
 
 /// The most messages that wait to be written.
 const QUEUE: usize = 64;
@@ -27,7 +27,7 @@ const LAST: Duration = Duration::from_millis(500);
 /// messages that wait to be sent.
 pub(super) async fn greet(
     carrier: &Carrier,
-    session: &Arc<Session>,
+    connection: &Arc<Connection>,
     serving: &Serving,
 ) -> Result<(Pipe, Arc<Link>, mpsc::Receiver<Box<Control>>), Why> {
     let greeting = async {
@@ -55,13 +55,13 @@ pub(super) async fn greet(
         version: *version,
         software: concat!("doorward/", env!("CARGO_PKG_VERSION")).to_owned(),
         time: serving.now().as_second(),
-        session: session.id().to_string(),
+        session: connection.session().id().to_string(),
     });
     say(&mut control, &welcome).await.map_err(|_| Why::Wrong)?;
     let (words, waiting) = mpsc::channel(QUEUE);
     let link = Link {
         carrier: carrier.clone(),
-        session: Arc::clone(session),
+        connection: Arc::clone(connection),
         instance,
         words,
         flows: AtomicUsize::new(0),

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 pub use open_request::{CutNotice, OpenRequest};
 
+use crate::connection::Connection;
 use crate::ports::RenewedCertificate;
 use crate::serving::Serving;
 use crate::session::Session;
@@ -38,7 +39,7 @@ const ANSWER: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct Link {
     carrier: Carrier,
-    session: Arc<Session>,
+    connection: Arc<Connection>,
     instance: Vec<u8>,
     /// The messages to send. They are boxed because the channel allocates room for 32 messages at
     /// once.
@@ -53,8 +54,14 @@ pub struct Link {
 impl Link {
     /// Returns the session of the link.
     #[must_use]
-    pub fn session(&self) -> &Arc<Session> {
-        &self.session
+    pub fn session(&self) -> &Session {
+        self.connection.session()
+    }
+
+    /// Returns the connection that the link serves.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Returns the random name that the peer's program gave itself when it started. Two links with
@@ -89,7 +96,7 @@ impl Link {
     /// When the device refuses, does not answer in time, or is gone; or when there is no buffer for
     /// what it could send.
     pub async fn open(&self, asked: Asked) -> Result<DeviceFlow, LinkError> {
-        let window = self.session.window().ok_or(LinkError::NoRoom)?;
+        let window = self.session().window().ok_or(LinkError::NoRoom)?;
         let open = async {
             let mut pipe = self.carrier.open().await?;
             pipe.keep(window);
@@ -157,15 +164,15 @@ pub enum LinkError {
 }
 
 /// Serves one identified connection until it ends.
-pub(crate) async fn serve(carrier: Carrier, session: Arc<Session>, serving: Arc<Serving>) {
-    let why = match greet(&carrier, &session, &serving).await {
+pub(crate) async fn serve(carrier: Carrier, connection: Arc<Connection>, serving: Arc<Serving>) {
+    let why = match greet(&carrier, &connection, &serving).await {
         Ok((control, link, words)) => {
             let why =
                 LinkService { control, link: Arc::clone(&link), serving: Arc::clone(&serving) }
                     .run(words)
                     .await;
             serving.flows.link_closed(&link);
-            session.connection_ended();
+            connection.is_gone();
             why
         }
         Err(why) => why,

@@ -53,11 +53,11 @@ impl LinkService {
         let (mut draining, mut window, mut read) = (false, 0, 0);
         self.bound(&mut window);
         loop {
-            let (carrier, session) = (&self.link.carrier, &self.link.session);
+            let (carrier, connection) = (&self.link.carrier, &self.link.connection);
             let pause = self.pause(draining);
             tokio::select! {
                 biased;
-                cause = session.ended() => {
+                cause = connection.ended() => {
                     let why = if cause == Cause::Stopping { Why::Stopping } else { Why::Ended };
                     return bye(&mut self.control, why, &why.to_string()).await;
                 }
@@ -104,16 +104,16 @@ impl LinkService {
                     Ok(pipe) => self.take(pipe, draining),
                     Err(_) => return Why::Stopping,
                 },
-                () = session.begins_to_move() => looked = Instant::now(),
+                () = connection.begins_to_move() => looked = Instant::now(),
                 () = sleep_until(looked + pause) => {
                     looked = Instant::now();
-                    if session.is_moving() {
+                    if connection.is_moving() {
                         // Whether a PATH_CHALLENGE leaves with this ping tells whether the new path
                         // is validated.
                         drop(self.link.words.try_send(Box::new(Control::Ping(PROBE))));
                     }
-                    session.check_address();
-                    session.check_identity();
+                    connection.check_address();
+                    connection.session().check_identity();
                     self.bound(&mut window);
                     if carrier.as_str() == "tls" && heard.elapsed() > SILENCE {
                         return Why::Idle;
@@ -130,10 +130,10 @@ impl LinkService {
 
     /// Accepts a stream that the peer has opened, if there is a buffer for it.
     fn take(&self, mut pipe: Pipe, draining: bool) {
-        let (serving, session) = (Arc::clone(&self.serving), &self.link.session);
+        let (serving, connection) = (Arc::clone(&self.serving), &self.link.connection);
         // Over TLS the buffer was reserved when the stream was opened.
         if !pipe.is_keeping()
-            && let Some(window) = session.window()
+            && let Some(window) = connection.session().window()
         {
             pipe.keep(window);
         }
@@ -141,7 +141,7 @@ impl LinkService {
             let counted = FlowCount::new(&self.link);
             self.serving.tasks.spawn(flow(serving, counted, pipe, draining));
         } else {
-            serving.refusals.count(session.peer().ip(), "no-room-for-streams");
+            serving.refusals.count(connection.peer().ip(), "no-room-for-streams");
             self.serving.tasks.spawn(turn_away(pipe));
         }
     }
@@ -149,13 +149,13 @@ impl LinkService {
     /// Returns how long to wait until the next check. An idle session loses nothing by a long wait,
     /// as long as its certificate's end is not missed.
     fn pause(&self, draining: bool) -> Duration {
-        if self.link.session.is_moving() {
-            return if self.link.session.is_address_unknown() { LOOK } else { PROBED };
+        if self.link.connection.is_moving() {
+            return if self.link.connection.is_address_unknown() { LOOK } else { PROBED };
         }
         if draining || self.link.flows.load(Ordering::SeqCst) > 0 {
             return LOOK;
         }
-        let left = self.link.session.not_after().duration_since(self.serving.now());
+        let left = self.link.session().not_after().duration_since(self.serving.now());
         Duration::try_from(left).unwrap_or_default().clamp(LOOK, REST)
     }
 
@@ -193,7 +193,7 @@ impl LinkService {
             Control::Posture(posture) => match later(posture.id) {
                 Ok(place) => {
                     self.serving.tasks.spawn(async move {
-                        let noted = serving.front.posture(&link.session, posture.report).await;
+                        let noted = serving.front.posture(&link.connection, posture.report).await;
                         let answer = match noted {
                             Ok(()) => Control::Noted(posture.id),
                             Err(problem) => declined(posture.id, &problem),
@@ -209,7 +209,7 @@ impl LinkService {
                     self.serving.tasks.spawn(async move {
                         let id_of_request = serving.leases.new_flow_id();
                         let renewed =
-                            serving.front.renew(&link.session, id_of_request, request).await;
+                            serving.front.renew(&link.connection, id_of_request, request).await;
                         let answer = match renewed {
                             Ok(renewal) => {
                                 let (certificate, anchors) =
@@ -229,7 +229,7 @@ impl LinkService {
                 // Until the peer says Kept, its disk has only the former certificate, so the
                 // session rests on that one.
                 match self.link.issued().take_if(|(issued, _)| *issued == id) {
-                    Some((_, renewal)) => self.link.session.adopt(renewal.id, renewal.not_after),
+                    Some((_, renewal)) => self.link.session().adopt(renewal.id, renewal.not_after),
                     None => return Err("there is no such certificate to keep".to_owned()),
                 }
                 return Ok(None);

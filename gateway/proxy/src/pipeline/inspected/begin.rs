@@ -24,7 +24,7 @@ pub(super) enum NotBegun {
 /// Waits until a flow without any permitted message must end, and returns the cause.
 pub(super) async fn unadmitted(approached: &Approached) -> Cause {
     tokio::select! {
-        cause = approached.requested.session.ended() => cause,
+        cause = approached.requested.connection.ended() => cause,
         () = sleep(PATIENCE) => Cause::Idle,
     }
 }
@@ -62,7 +62,7 @@ pub(super) async fn hand_over(
     let written: Vec<_> = records.into_iter().map(write).collect();
     for one in written {
         one.await.inspect_err(|error| {
-            let by = approached.requested.session.subject();
+            let by = approached.requested.connection.session().subject();
             tracing::warn!(%by, %error, "an operation was not forwarded because it could not be recorded");
         })?;
     }

@@ -44,7 +44,7 @@ pub async fn inspect(means: &Means, approached: Approached, client: ClientEnd) -
                 wire.cut(Why::Stopping);
                 return None;
             };
-            let subject = approached.requested.session.subject().to_string();
+            let subject = approached.requested.connection.session().subject().to_string();
             let fresh = format!("{:032x}", u128::from_ne_bytes(fresh));
             let machine = Box::new(Mqtt::new(interface, &subject, *options, fresh));
             flow::stream(means, approached, machine, wire).await

@@ -133,7 +133,7 @@ impl<'a> Operations<'a> {
             let asked = |this: &mut Self, (action, path): &Right| {
                 let requested = &this.approached.requested;
                 let question = this.approached.question(*action, path);
-                match this.means.leases.ask(&requested.session, requested.id, question) {
+                match this.means.leases.ask(&requested.connection, requested.id, question) {
                     Ok(authorized) if this.approached.is_for(authorized.permit()) => Ok(authorized),
                     Ok(_) => Err((None, OTHER)),
                     Err(Refused::Denied(denial)) => {
@@ -180,7 +180,8 @@ impl<'a> Operations<'a> {
                 let requested = &this.approached.requested;
                 let question = this.approached.question(*action, path);
                 let cache = &mut this.cache;
-                match this.means.leases.decide(&requested.session, requested.id, question, cache) {
+                match this.means.leases.decide(&requested.connection, requested.id, question, cache)
+                {
                     Decision::Permit(permit) if permit.behind() == target => Ok(permit),
                     Decision::Permit(_) => Err((None, OTHER)),
                     Decision::Denial(denial) => {

@@ -2,101 +2,12 @@
 
 use std::time::Duration;
 
-use doorward_model::{
-    CertificateId, Clock, Device, Domain, Epoch, InterfaceId, Path, Resource, Serial, SpiffeId,
-    Subject, SubjectId,
-};
-use doorward_policies::{
-    BundleText, Certificate, Closing, Commit, Door, Interface, Member, Observer as _, Opening,
-    Question, Touched, Written,
-};
-use tokio::sync::watch;
-
-use std::sync::{Mutex, OnceLock};
-
-use doorward_model::Action;
-use doorward_policies::{Bundle, Refusal, Snapshot};
-use jiff::Timestamp;
+use doorward_model::{Clock as _, Epoch};
+use doorward_policies::{Bundle, Refusal};
 
 use super::*;
-use crate::identify::VerifiedIdentity;
-use crate::lease::{Cause, Refused};
-use crate::limits::Limits;
-use crate::pots::Pots;
-use crate::session::Session;
-
-struct Noon;
-
-impl Clock for Noon {
-    fn now(&self) -> Timestamp {
-        "2027-01-01T12:00:00Z".parse().unwrap()
-    }
-}
-
-/// A log that keeps its records.
-#[derive(Default)]
-struct Kept(Mutex<Vec<Record>>);
-
-struct NoClosing;
-
-impl Closing for NoClosing {
-    fn close(self: Box<Self>, _: Record) {}
-}
-
-impl Journal for Kept {
-    fn open(&self, _: Record) -> Opening {
-        Box::pin(async { Ok(Box::new(NoClosing) as Box<dyn Closing>) })
-    }
-
-    fn write(&self, record: Record) -> Written {
-        self.append(record)
-    }
-
-    fn append(&self, record: Record) -> Written {
-        self.0.lock().unwrap().push(record);
-        Box::pin(async { Ok(()) })
-    }
-}
-
-/// The state, in place of the store.
-struct State {
-    snapshots: watch::Sender<Arc<Snapshot>>,
-    leases: OnceLock<Leases>,
-}
-
-impl State {
-    fn publish(&self, next: Snapshot) -> usize {
-        let (next, touched) = (Arc::new(next), Touched { bundle: true, ..Touched::default() });
-        self.snapshots.send_replace(Arc::clone(&next));
-        let commit = Commit { epoch: next.epoch(), touched };
-        self.leases.get().unwrap().committed(&commit, &next)
-    }
-
-    fn present(&self) -> Snapshot {
-        Snapshot::clone(&self.snapshots.borrow())
-    }
-}
-
-impl Suspend for State {
-    fn suspend(
-        &self,
-        revision: Revision,
-        lines: Vec<usize>,
-    ) -> Pin<Box<dyn Future<Output = usize> + Send + '_>> {
-        Box::pin(async move {
-            let present = self.present();
-            assert_eq!(present.revision(), revision);
-            self.publish(present.suspending(&lines))
-        })
-    }
-}
-
-fn text(policy: &str) -> BundleText {
-    BundleText { policy: policy.to_owned(), tests: String::new(), ..BundleText::default() }
-}
-
-const ALLOW: &str = "p, role/users, group/devices, **, *, , allow\n";
-const DENY: &str = "p, user/alice, box, tcp, *, , deny\n";
+use crate::lease::Cause;
+use crate::lease::fixture::{ALLOW, DENY, Noon, World, text};
 
 /// Makes a bundle whose compiled form has lost the rule that denies.
 fn broken() -> Bundle {
@@ -107,76 +18,7 @@ fn broken() -> Bundle {
     compiled.edited(&said, &nothing).unwrap().unwrap()
 }
 
-struct World {
-    state: Arc<State>,
-    leases: Leases,
-    log: Arc<Kept>,
-    session: Arc<Session>,
-}
-
 impl World {
-    fn new(bundle: Bundle) -> Self {
-        let domain: Domain = "a.b".parse().unwrap();
-        let member =
-            |id| Member { id: SubjectId(id), enabled: true, roles: vec![], groups: vec![] };
-        let tcp = |id| Interface {
-            id: InterfaceId(id),
-            name: "tcp".parse().unwrap(),
-            target: "tcp://127.0.0.1:1".parse().unwrap(),
-            network: None,
-            enabled: true,
-        };
-        let issuer = "ab".repeat(32).parse().unwrap();
-        let certificate = CertificateId { issuer, serial: Serial::new(&[1]).unwrap() };
-        let row = Certificate {
-            subject: SubjectId(1),
-            key: issuer,
-            not_before: Timestamp::MIN,
-            not_after: Timestamp::MAX,
-        };
-        let snapshot = Snapshot::new(domain, Revision(1), Arc::new(bundle))
-            .with_member("user/alice".parse().unwrap(), Some(member(1)))
-            .with_member("device/box".parse().unwrap(), Some(member(2)))
-            .with_member("device/lid".parse().unwrap(), Some(member(3)))
-            .with_interfaces("box".parse().unwrap(), vec![tcp(1)])
-            .with_interfaces("lid".parse().unwrap(), vec![tcp(2)])
-            .with_certificate(certificate.clone(), Some(row))
-            .at(Epoch(1));
-        let (snapshots, seen) = watch::channel(Arc::new(snapshot));
-        let log = Arc::new(Kept::default());
-        let journal: Arc<dyn Journal> = log.clone();
-        let calm = watch::channel(None).1;
-        let leases =
-            Leases::new(Pots::new(Limits::default(), vec![]), seen, calm, Arc::new(Noon), journal);
-        let state = Arc::new(State { snapshots, leases: OnceLock::new() });
-        assert!(state.leases.set(leases.clone()).is_ok());
-        let identity = VerifiedIdentity {
-            name: SpiffeId::new("a.b".parse().unwrap(), "user/alice".parse().unwrap()),
-            id: SubjectId(1),
-            certificate,
-            not_after: Timestamp::MAX,
-        };
-        let peer = "127.0.0.1:9".parse().unwrap();
-        let session = leases.open(identity, peer, Door::Sni, Noon.now()).unwrap();
-        Self { state, leases, log, session: Arc::new(session) }
-    }
-
-    fn ask(&self, device: &str) -> Result<crate::Authorized, Refused> {
-        let alice: Subject = "user/alice".parse().unwrap();
-        let resource = Resource {
-            device: Device::Named(device.parse().unwrap()),
-            path: Path::literal("tcp").unwrap(),
-        };
-        let question = Question {
-            subject: alice,
-            resource,
-            action: Action::Connect,
-            source: None,
-            proven: None,
-        };
-        self.leases.ask(&self.session, self.leases.new_flow_id(), question)
-    }
-
     fn start_referee(&self) {
         let journal: Arc<dyn Journal> = self.log.clone();
         let referee = self.leases.referee(self.state.clone(), journal).unwrap();

@@ -89,8 +89,9 @@ impl HttpFlow {
         };
         let backend = HttpBackend::new(&host, port, &options.base).ok()?;
         let identity = options.identity.map(|ToldIdentity::Signed| {
-            let Requested { session, id, .. } = &approached.requested;
-            let (vouch, subject) = (Arc::clone(&means.vouch), session.subject().clone());
+            let Requested { connection, id, .. } = &approached.requested;
+            let subject = connection.session().subject().clone();
+            let vouch = Arc::clone(&means.vouch);
             IdentityField::new(vouch, subject, approached.door(), *id)
         });
         let name = means.domain.door(&approached.door());
@@ -145,7 +146,7 @@ impl HttpFlow {
             }
         };
         tokio::select! {
-            cause = self.approached.requested.session.ended() => cause,
+            cause = self.approached.requested.connection.ended() => cause,
             cause = lease => cause,
         }
     }
@@ -265,7 +266,7 @@ impl HttpFlow {
         };
         let (requested, question) =
             (&self.approached.requested, self.approached.question(asked.action, &asked.path));
-        let first = self.means.leases.ask(&requested.session, requested.id, question);
+        let first = self.means.leases.ask(&requested.connection, requested.id, question);
         let first = first.map_err(|_| forbidden())?;
         if first.permit().behind() != *target || !self.approached.is_for(first.permit()) {
             return Err(forbidden());
@@ -311,7 +312,7 @@ impl HttpFlow {
 
     /// Returns the subject of the flow.
     pub(super) fn subject(&self) -> &Subject {
-        self.approached.requested.session.subject()
+        self.approached.requested.connection.session().subject()
     }
 
     async fn settle(&self) {

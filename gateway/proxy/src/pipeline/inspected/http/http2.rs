@@ -57,7 +57,7 @@ pub(super) async fn serve(flow: &Arc<HttpFlow>, wire: ClientStream) -> RelayEnd 
 }
 
 async fn accept(flow: &Arc<HttpFlow>, wire: ClientStream, streams: &mut JoinSet<()>) -> RelayEnd {
-    let session = &flow.approached.requested.session;
+    let session = flow.approached.requested.connection.session();
     let windows: Vec<_> = (0..WINDOWS).map_while(|_| session.window()).collect();
     let more = u32::try_from(windows.len()).unwrap_or_default() * STREAM_WINDOW;
     let mut builder = Builder::new();

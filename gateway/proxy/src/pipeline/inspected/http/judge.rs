@@ -59,7 +59,7 @@ impl Rights<'_> {
             return Err((None, UNWANTED));
         }
         let question = self.flow.approached.question(action, path);
-        let (session, id) = (&requested.session, requested.id);
+        let (connection, id) = (&requested.connection, requested.id);
         let no = |refused: Refused| {
             let opinion = match &refused {
                 Refused::Denied(denial) => Some(denial.opinion().clone()),
@@ -69,7 +69,7 @@ impl Rights<'_> {
         };
         let (is_this, opinion, by) = match self.admitted {
             None => {
-                let authorized = means.leases.ask(session, id, question).map_err(no)?;
+                let authorized = means.leases.ask(connection, id, question).map_err(no)?;
                 let permit = authorized.permit();
                 (
                     self.flow.approached.is_for(permit),
@@ -78,7 +78,7 @@ impl Rights<'_> {
                 )
             }
             Some(target) => {
-                let asked = means.leases.operate(session, id, question, self.cache);
+                let asked = means.leases.operate(connection, id, question, self.cache);
                 let (permit, lease) = asked.map_err(no)?;
                 (permit.behind() == target, permit.opinion().clone(), By::Request(lease))
             }

@@ -1,0 +1,116 @@
+//! A flow as the index keeps it: what it asks for, over which connection, and until when the answer
+//! holds.
+
+use std::borrow::Cow;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use doorward_model::{DeviceId, Epoch, FlowId, InterfaceId, PeerText};
+use doorward_policies::{Event, Permit, Record, Request};
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use super::cause::Switch;
+use super::connection_entry::ConnectionEntry;
+use super::traffic::Traffic;
+
+/// A flow in the index.
+pub(crate) struct FlowEntry {
+    pub(crate) id: FlowId,
+    pub(crate) connection: Arc<ConnectionEntry>,
+    /// The request as it was at the admission. [`FlowEntry::present_request`] returns what it would
+    /// be now.
+    pub(crate) request: Request,
+    pub(crate) began: Timestamp,
+    pub(crate) cut: Switch,
+    pub(crate) traffic: Traffic,
+    pub(crate) dialed: AtomicBool,
+    /// The device and the interface that the first permit was for.
+    target: OnceLock<(Option<DeviceId>, Option<InterfaceId>)>,
+    /// The instant at which to ask again, in microseconds since 1970 (`i64::MAX` means never), and
+    /// the epoch whose decision gave that instant.
+    ask_again_at: Mutex<(Epoch, i64)>,
+    /// Notified when that instant has moved closer.
+    pub(crate) sooner: Notify,
+}
+
+impl FlowEntry {
+    pub(crate) fn new(
+        id: FlowId,
+        connection: Arc<ConnectionEntry>,
+        request: Request,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            connection,
+            request,
+            began: now,
+            cut: Switch::new(),
+            traffic: Traffic::new(),
+            dialed: AtomicBool::new(false),
+            target: OnceLock::new(),
+            ask_again_at: Mutex::new((Epoch::default(), i64::MAX)),
+            sooner: Notify::new(),
+        }
+    }
+
+    /// Returns the flow's request with the proof that its session has now, and the address that its
+    /// connection has now.
+    pub(crate) fn present_request(&self) -> Cow<'_, Request> {
+        let proof = self.connection.session.state().proof;
+        let source = self.connection.address().known();
+        if self.request.proof == proof && self.request.question.source == source {
+            return Cow::Borrowed(&self.request);
+        }
+        let mut request = self.request.clone();
+        request.proof = proof;
+        request.question.source = source;
+        Cow::Owned(request)
+    }
+
+    /// Returns whether a permit of the state `epoch` is noted, and is still valid at `now`.
+    pub(crate) fn is_noted(&self, epoch: Epoch, now: Timestamp) -> bool {
+        let noted = self.ask_again_at.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.0 == epoch && now.as_microsecond() < noted.1
+    }
+
+    /// Notes a permit: its target, and the instant at which to ask again. The answer of an older
+    /// state does not replace that of a newer one.
+    pub(crate) fn permitted(&self, permit: &Permit) {
+        self.target.get_or_init(|| permit.behind());
+        // Rounded up, so that the answer has changed at that instant.
+        let at = permit.ask_again_at().map_or(i64::MAX, |at| at.as_microsecond() + 1);
+        let epoch = permit.opinion().epoch;
+        let mut noted = self.ask_again_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if epoch < noted.0 {
+            return;
+        }
+        let former = std::mem::replace(&mut *noted, (epoch, at));
+        if former.1 > at {
+            // A task that sleeps until the former instant would wake too late.
+            self.sooner.notify_one();
+        }
+    }
+
+    /// Returns whether a later permit is for the same device and interface as the first one.
+    pub(crate) fn is_still_for(&self, permit: &Permit) -> bool {
+        self.target.get().is_none_or(|first| *first == permit.behind())
+    }
+
+    /// Returns the instant at which to ask again; `None` is never.
+    pub(crate) fn ask_again_at(&self) -> Option<Timestamp> {
+        let noted = self.ask_again_at.lock().unwrap_or_else(PoisonError::into_inner);
+        Timestamp::from_microsecond(noted.1).ok()
+    }
+
+    pub(crate) fn record(&self, at: Timestamp, event: Event) -> Record {
+        let question = &self.request.question;
+        let mut record = self.connection.about(Record::new(at, event));
+        record.flow = Some(self.id);
+        record.action = Some(question.action);
+        record.device = Some(question.resource.device.clone());
+        record.path = Some(PeerText::new(&question.resource.path.raw()));
+        record
+    }
+}
