@@ -9,7 +9,7 @@ use crate::answer::Judges;
 use crate::bundle::Bundle;
 use crate::decision::{Opinion, Refusal};
 use crate::membership::{Membership, ResolvedMemberships};
-use crate::question::{Context, Question};
+use crate::question::{Circumstances, Context, Question};
 use crate::rule::{Effect, On, Rule, Who};
 use crate::snapshot::Snapshot;
 use crate::when::{Seen, Truth};
@@ -188,7 +188,7 @@ impl Snapshot {
         let change = self.question(subject, Action::Update, Device::Gateway, "policies", None);
         change.is_ok_and(|mut question| {
             // A member of the role can always make a new handshake.
-            question.proven = Some(scale.context.now);
+            question.circumstances.proven = Some(scale.context.now);
             let of = Membership { of: role.clone(), until: None };
             let roles = self.bundle().resolve_roles(vec![of]);
             let (groups, now) = (ResolvedMemberships::none(), scale.context.now);
@@ -200,13 +200,14 @@ impl Snapshot {
     /// Returns every subject that may do `action` on that resource in `context`, sorted.
     #[must_use]
     pub fn who_can(&self, action: Action, resource: &Resource, context: &Context) -> Vec<Holder> {
-        let Context { now, source, proven } = *context;
+        let Context { now, circumstances } = context;
         let mut subjects: Vec<_> = self.members().map(|(subject, _)| subject).collect();
         subjects.sort();
         let holder = |subject: &Subject| {
             let (subject, resource) = (subject.clone(), resource.clone());
-            let question = Question { subject, resource, action, source, proven };
-            let opinion = self.outlook(&question, now);
+            let circumstances = circumstances.clone();
+            let question = Question { subject, resource, action, circumstances };
+            let opinion = self.outlook(&question, *now);
             let (rules, ask_again_at) = (opinion.rules.to_vec(), opinion.ask_again_at);
             opinion.permits().then_some(Holder { subject: question.subject, rules, ask_again_at })
         };
@@ -218,8 +219,8 @@ impl Snapshot {
     #[must_use]
     pub fn what_can(&self, subject: &Subject, now: Timestamp) -> Vec<Holding> {
         let holding = |(resource, action): (Resource, Action)| {
-            let (subject, source, proven) = (subject.clone(), None, None);
-            let question = Question { subject, resource, action, source, proven };
+            let (subject, circumstances) = (subject.clone(), Circumstances::default());
+            let question = Question { subject, resource, action, circumstances };
             let opinion = self.outlook(&question, now);
             let (rules, ask_again_at) = (opinion.rules.to_vec(), opinion.ask_again_at);
             let resource = question.resource.to_string();
@@ -307,7 +308,7 @@ impl Scale<'_> {
     fn when(&self, rule: &Rule) -> String {
         let (when, line) = (rule.when(), rule.line());
         if when.fails_by_age_only(self.context) {
-            return match self.context.proven {
+            return match self.context.circumstances.proven {
                 Some(_) => {
                     format!(
                         "connect again: the last full handshake is too old for policy.csv:{line}"
@@ -320,7 +321,8 @@ impl Scale<'_> {
             };
         }
         // Waiting makes a handshake only older, so the search ignores it.
-        let clock = Context { proven: None, ..self.context.clone() };
+        let mut clock = self.context.clone();
+        clock.circumstances.proven = None;
         let holds_at = || when.holds_at(&clock);
         match when.fails_by_time_only(self.context).then(holds_at).flatten() {
             Some(at) => format!("wait until {at}, or change the conditions of policy.csv:{line}"),

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::bundle::Bundle;
 use crate::pattern::{NumberRange, Pattern, PatternPiece};
-use crate::question::Question;
+use crate::question::{Circumstances, Question};
 use crate::rule::{On, Rule, Who};
 use crate::supposed::{Supposed, nobody};
 
@@ -98,9 +98,9 @@ impl<'a> Questions<'a> {
             false => self.of(&acts)?,
         };
         let path = self.path(&path, protocol, action)?;
-        let (source, proven) = (self.source(), self.proven());
+        let circumstances = Circumstances { source: self.source(), proven: self.proven() };
         let resource = Resource { device, path };
-        let question = Question { subject, resource, action, source, proven };
+        let question = Question { subject, resource, action, circumstances };
         let now = self.instant(&rule, &question);
         let aliases = vec![];
         Some(Supposed { question, aliases, roles, groups, now }.with_built_in())

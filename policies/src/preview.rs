@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::bundle::{Bundle, difference};
-use crate::question::Question;
+use crate::question::{Circumstances, Question};
 use crate::snapshot::Snapshot;
 
 /// The differences that another bundle would make.
@@ -101,8 +101,8 @@ impl Preview {
                 }
                 asked += 1;
                 let (resource, action) = (resource.clone(), *action);
-                let (subject, source, proven) = (subject.clone(), None, None);
-                let question = Question { subject, resource, action, source, proven };
+                let (subject, circumstances) = (subject.clone(), Circumstances::default());
+                let question = Question { subject, resource, action, circumstances };
                 let before = present.outlook(&question, now).permits();
                 let after = next.outlook(&question, now).permits();
                 let pair = || {

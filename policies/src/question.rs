@@ -5,16 +5,33 @@ use std::net::IpAddr;
 use doorward_model::{Action, Resource, Subject};
 use jiff::Timestamp;
 
-/// The context of a question, by which `when` columns are judged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Context {
-    /// The instant of the question.
-    pub now: Timestamp,
+/// What is known of how a subject asks, for the `when` columns of rules. Whoever passes a question
+/// on passes this on as a whole, so only a new condition and the place that learns its fact know a
+/// new field.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Circumstances {
     /// The address that the subject comes from. Without it, `from=` is unknown.
     pub source: Option<IpAddr>,
     /// When the subject last proved its key by a full handshake. Without it, `auth-age<=` is
     /// unknown.
     pub proven: Option<Timestamp>,
+}
+
+/// The context of a question, by which `when` columns are judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// The instant of the question.
+    pub now: Timestamp,
+    /// How the subject asks.
+    pub circumstances: Circumstances,
+}
+
+impl Context {
+    /// Returns a context of which only the instant is known.
+    #[must_use]
+    pub fn at(now: Timestamp) -> Self {
+        Self { now, circumstances: Circumstances::default() }
+    }
 }
 
 /// A question: may this subject do this action on this resource?
@@ -26,17 +43,16 @@ pub struct Question {
     pub resource: Resource,
     /// The action.
     pub action: Action,
-    /// The address that the subject comes from. Without it, `from=` is unknown.
-    pub source: Option<IpAddr>,
-    /// When the subject last proved its key by a full handshake. Without it, `auth-age<=` is
-    /// unknown.
-    pub proven: Option<Timestamp>,
+    /// How the subject asks.
+    pub circumstances: Circumstances,
 }
 
 impl Question {
     /// Returns the context of the question at `now`.
-    pub(crate) fn context(&self, now: Timestamp) -> Context {
-        let source = self.source.map(|source| source.to_canonical());
-        Context { now, source, proven: self.proven }
+    #[must_use]
+    pub fn context(&self, now: Timestamp) -> Context {
+        let mut circumstances = self.circumstances.clone();
+        circumstances.source = circumstances.source.map(|source| source.to_canonical());
+        Context { now, circumstances }
     }
 }

@@ -11,7 +11,7 @@ use crate::decision::{Denial, Opinion, Refusal};
 use crate::judge::{Case, SearchEnd};
 use crate::lines::RuleLines;
 use crate::membership::ResolvedMemberships;
-use crate::question::Question;
+use crate::question::{Circumstances, Question};
 use crate::request::Request;
 use crate::rule::Effect;
 use crate::snapshot::Snapshot;
@@ -74,8 +74,7 @@ impl Snapshot {
             subject: subject.clone(),
             resource: Resource { device: Device::Gateway, path: Path::all() },
             action: Action::Read,
-            source: Some(source),
-            proven: Some(proven),
+            circumstances: Circumstances { source: Some(source), proven: Some(proven) },
         };
         let actions = [Action::Read, Action::Update, Action::Create, Action::Delete];
         actions.into_iter().any(|action| {
@@ -144,7 +143,8 @@ mod tests {
     fn request(path: Path, action: Action) -> Request {
         let resource = Resource { device: Device::Named("plc".parse().unwrap()), path };
         let subject = "user/alice".parse().unwrap();
-        let question = Question { subject, resource, action, source: None, proven: None };
+        let question =
+            Question { subject, resource, action, circumstances: Circumstances::default() };
         Request { question, subject: SubjectId(1), proof: certificate().into() }
     }
 

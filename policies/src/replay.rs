@@ -137,7 +137,7 @@ impl Replay {
         };
         self.replay.decisions += 1;
         let mut opinions = self.ages.iter().map(|age| {
-            question.proven = age.and_then(|age| record.at.checked_sub(age).ok());
+            question.circumstances.proven = age.and_then(|age| record.at.checked_sub(age).ok());
             self.next.rules_say(&question, record.at)
         });
         let Some(opinion) = opinions.next() else { return };

@@ -15,7 +15,7 @@ use crate::bundle::Bundle;
 use crate::membership::{
     Membership, ResolvedMemberships, built_in_group, built_in_role, with_built_in,
 };
-use crate::question::Question;
+use crate::question::{Circumstances, Question};
 use crate::shared::SharedMap;
 
 /// The immutable state of one epoch, from which decisions are made.
@@ -354,7 +354,8 @@ impl Snapshot {
     ) -> Result<Question, PathError> {
         let path = read_path(self.protocol(&device, path), action, path)?;
         let resource = Resource { device, path };
-        Ok(Question { subject, resource, action, source, proven: None })
+        let circumstances = Circumstances { source, proven: None };
+        Ok(Question { subject, resource, action, circumstances })
     }
 
     /// Returns the protocol of the interface that a path names.

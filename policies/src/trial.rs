@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::answer::Judges;
 use crate::bundle::{Asker, Expectation};
-use crate::question::Question;
+use crate::question::{Circumstances, Question};
 use crate::snapshot::{Snapshot, read_path};
 use crate::supposed::{Supposed, nobody};
 
@@ -70,9 +70,10 @@ impl Snapshot {
         let protocol = self.spoken(test)?;
         let path = read_path(protocol, test.action, &test.path).map_err(|why| why.to_string())?;
         let resource = Resource { device: test.device.clone(), path };
-        let (action, source, now) = (test.action, test.from, test.at.unwrap_or(now));
+        let (action, now) = (test.action, test.at.unwrap_or(now));
         let proven = test.attributes.proven(now);
-        let question = Question { subject, resource, action, source, proven };
+        let circumstances = Circumstances { source: test.from, proven };
+        let question = Question { subject, resource, action, circumstances };
         let mut supposed = Supposed::of(question, self, now);
         supposed.roles.extend(test.roles.iter().chain(&roles).cloned());
         supposed.groups.extend(test.groups.iter().cloned());

@@ -59,7 +59,8 @@ fn by_casbin(case: &Case, snapshot: &Snapshot, question: &Question) -> bool {
     enforcer.add_function("reaches", OperatorFunction::Arg3(reaches));
     enforcer.add_function("acts", OperatorFunction::Arg2(acts));
     enforcer.add_function("holds", OperatorFunction::Arg3(holds));
-    let context = Context { now, source: question.source, proven: question.proven };
+    let circumstances = question.circumstances.clone();
+    let context = Context { now, circumstances };
     enforcer
         .enforce(Ask(vec![
             question.subject.to_string().into(),
@@ -320,7 +321,7 @@ proptest! {
                 }
                 7 => snapshot.suspending(&[policy.len()]),
                 _ => {
-                    request.question.source = Some("10.0.0.1".parse().unwrap());
+                    request.question.circumstances.source = Some("10.0.0.1".parse().unwrap());
                     snapshot
                 }
             };

@@ -11,7 +11,8 @@ use doorward_model::{
     Subject, SubjectId,
 };
 use doorward_policies::{
-    Bundle, BundleText, Interface, Member, Membership, Pattern, Question, Refusal, Snapshot,
+    Bundle, BundleText, Circumstances, Interface, Member, Membership, Pattern, Question, Refusal,
+    Snapshot,
 };
 use doorward_tests::tools::root;
 use jiff::Timestamp;
@@ -536,8 +537,10 @@ impl Case {
             subject: self.subject.parse().unwrap(),
             resource: Resource { device: self.device.parse().unwrap(), path: self.ask.path() },
             action: self.ask.action,
-            source: self.source.map(|bits| IpAddr::V4(Ipv4Addr::from(bits))),
-            proven: self.proven.map(|offset| at(NOW + offset)),
+            circumstances: Circumstances {
+                source: self.source.map(|bits| IpAddr::V4(Ipv4Addr::from(bits))),
+                proven: self.proven.map(|offset| at(NOW + offset)),
+            },
         }
     }
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use doorward_model::{Action, Device, Path, Resource, Revision, SubjectId};
-use doorward_policies::{Bundle, BundleText, Member, Question, Snapshot};
+use doorward_policies::{Bundle, BundleText, Circumstances, Member, Question, Snapshot};
 use doorward_tests::tools::{python, script};
 use jiff::Timestamp;
 
@@ -57,8 +57,7 @@ fn by_us(when: &str) -> (bool, Vec<i64>) {
         subject: "user/alice".parse().unwrap(),
         resource: Resource { device: Device::Gateway, path: Path::literal("status").unwrap() },
         action: Action::Read,
-        source: None,
-        proven: None,
+        circumstances: Circumstances::default(),
     };
     let instant = |text: String| text.parse::<Timestamp>().unwrap();
     let (first, end) = (

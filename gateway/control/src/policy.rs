@@ -22,8 +22,9 @@ pub(crate) fn question(
     let split = Resource::split(&resource);
     let (device, path) = split.map_err(|error| wrong(sentence(&error.to_string())))?;
     let question = snapshot.question(subject, action, device, path, from);
-    let question = question.map_err(|error| wrong(sentence(&error.to_string())))?;
-    Ok((Question { proven: attributes.proven(now), ..question }, now))
+    let mut question = question.map_err(|error| wrong(sentence(&error.to_string())))?;
+    question.circumstances.proven = attributes.proven(now);
+    Ok((question, now))
 }
 
 /// Turns an opinion into its API form.

@@ -9,8 +9,7 @@ use doorward_api::{
 };
 use doorward_model::{Action, Device, Kind, Revision, Subject};
 use doorward_policies::{
-    Bundle, BundleErrors, BundleText, Differ, Expectation, Failing, Listed, Pair, Preview,
-    Question, Snapshot,
+    Bundle, BundleErrors, BundleText, Differ, Expectation, Failing, Listed, Pair, Preview, Snapshot,
 };
 use doorward_session::Problem;
 use doorward_store::{Applying, RevisionRow};
@@ -222,8 +221,8 @@ impl AdminRequest<'_> {
             let question =
                 next.question(subject.clone(), Action::Update, Device::Gateway, "policies", None);
             // A rule may demand a recent handshake. A user can reconnect to meet it, so suppose one.
-            question.is_ok_and(|question| {
-                let question = Question { proven: Some(now), ..question };
+            question.is_ok_and(|mut question| {
+                question.circumstances.proven = Some(now);
                 next.opinion(&question, now).permits()
             })
         };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use doorward_policies::{Door, Party, Question, Record, Request};
+use doorward_policies::{Circumstances, Door, Party, Question, Record, Request};
 use doorward_wire::Carrier;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -53,6 +53,12 @@ impl Connection {
     #[must_use]
     pub fn source(&self) -> Option<IpAddr> {
         self.entry.address().known()
+    }
+
+    /// Returns how the session asks over this connection.
+    #[must_use]
+    pub fn circumstances(&self) -> Circumstances {
+        Circumstances { source: self.source(), proven: Some(self.session.proven()) }
     }
 
     /// Returns the record with the session, what proves it, and this connection's address and door.
@@ -139,8 +145,7 @@ impl Connection {
     pub(crate) fn request(&self, mut question: Question) -> Request {
         let session = &self.session.entry;
         question.subject = session.subject.clone();
-        question.source = self.source();
-        question.proven = Some(session.proven);
+        question.circumstances = self.circumstances();
         Request { question, subject: session.subject_id, proof: session.state().proof }
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::bundle::Bundle;
 use crate::membership::ResolvedMemberships;
 use crate::membership::{Membership, built_in_group, built_in_role};
-use crate::question::{Context, Question};
+use crate::question::{Circumstances, Context, Question};
 
 /// A question at an instant, with all that the rules need: the memberships are given here, whatever
 /// the state has.
@@ -66,7 +66,8 @@ impl Supposed {
 
 impl std::fmt::Display for Supposed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Question { subject, resource, action, source, proven } = &self.question;
+        let Question { subject, resource, action, circumstances } = &self.question;
+        let Circumstances { source, proven } = circumstances;
         write!(f, "{subject} {action} {resource} at {}", self.now)?;
         if let Some(source) = source {
             write!(f, " from {source}")?;

@@ -11,7 +11,7 @@ const AHEAD: usize = 64;
 impl When {
     /// Returns whether the conditions hold at no instant from `now` on.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
-        let context = Context { now, source: None, proven: None };
+        let context = Context::at(now);
         // A condition that recurs every week is never over.
         matches!(self.next_time(&context), Next::Never)
     }
@@ -56,7 +56,7 @@ mod tests {
     fn a_condition_is_waited_for_until_all_of_it_holds() {
         // A Saturday.
         let now: Timestamp = "2027-01-02T12:00:00Z".parse().unwrap();
-        let context = Context { now, source: None, proven: None };
+        let context = Context::at(now);
         let holds_at = |text: &str| {
             let when: When = text.parse().unwrap();
             when.holds_at(&context).map(|at| at.to_string())

@@ -162,7 +162,8 @@ impl When {
 
     /// Returns whether a full handshake now would make the conditions hold.
     pub(crate) fn fails_by_age_only(&self, context: &Context) -> bool {
-        let fresh = Context { proven: Some(context.now), ..context.clone() };
+        let mut fresh = context.clone();
+        fresh.circumstances.proven = Some(context.now);
         self.holds(context) != Truth::True && self.holds(&fresh) == Truth::True
     }
 }
@@ -199,23 +200,23 @@ impl When {
 impl Predicate {
     fn saw(&self, context: &Context) -> String {
         match self {
-            Self::From(_) => match context.source {
+            Self::From(_) => match context.circumstances.source {
                 Some(source) => source.to_string(),
                 None => "no address".to_owned(),
             },
             Self::Time(hours) => hours.saw(context.now),
             Self::Until(_) | Self::After(_) => context.now.to_string(),
-            Self::Age(_) => age::saw(context.proven, context.now),
+            Self::Age(_) => age::saw(context.circumstances.proven, context.now),
         }
     }
 
     fn holds(&self, context: &Context) -> Truth {
         match self {
-            Self::From(networks) => networks.holds(context.source),
+            Self::From(networks) => networks.holds(context.circumstances.source),
             Self::Time(hours) => hours.holds(context.now),
             Self::Until(until) => until.holds(context.now),
             Self::After(after) => after.holds(context.now),
-            Self::Age(age) => age.holds(context.proven, context.now),
+            Self::Age(age) => age.holds(context.circumstances.proven, context.now),
         }
     }
 
@@ -225,7 +226,7 @@ impl Predicate {
             Self::Time(hours) => hours.changes_at(context.now),
             Self::Until(until) => until.changes_at(context.now),
             Self::After(after) => after.changes_at(context.now),
-            Self::Age(age) => age.changes_at(context.proven, context.now),
+            Self::Age(age) => age.changes_at(context.circumstances.proven, context.now),
         }
     }
 
@@ -286,10 +287,12 @@ impl fmt::Debug for When {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::question::Circumstances;
 
     fn at(now: &str, source: Option<&str>) -> Context {
         let source = source.map(|source| source.parse().unwrap());
-        Context { now: now.parse().unwrap(), source, proven: None }
+        let circumstances = Circumstances { source, proven: None };
+        Context { now: now.parse().unwrap(), circumstances }
     }
 
     #[test]
@@ -309,7 +312,7 @@ mod tests {
         let until: When = format!("until={instant}").parse().unwrap();
         let after: When = format!("after={instant}").parse().unwrap();
         let instant: Timestamp = instant.parse().unwrap();
-        let context = |now| Context { now, source: None, proven: None };
+        let context = Context::at;
         assert_eq!(until.holds(&context(before)), Truth::True);
         assert_eq!(until.holds(&context(instant)), Truth::False);
         assert_eq!(after.holds(&context(before)), Truth::False);
@@ -325,7 +328,8 @@ mod tests {
         let when: When = "auth-age<=1h; time=12:00-14:00 UTC".parse().unwrap();
         let ask = |now: &str, proven: Option<&str>| {
             let proven = proven.map(|proven| proven.parse().unwrap());
-            let context = Context { proven, ..at(now, None) };
+            let mut context = at(now, None);
+            context.circumstances.proven = proven;
             let only = (when.fails_by_time_only(&context), when.fails_by_age_only(&context));
             (when.holds(&context), only, when.changes_at(&context).map(|at| at.to_string()))
         };

@@ -135,8 +135,7 @@ pub fn plain(asked: &Asked) -> Result<Casbin<Typed>, Failure> {
     let now = now()?;
     let all = |columns: [&str; 6]| columns.map(str::to_owned).to_vec();
     let mut casbin = Casbin::new(asked, BundleText::MODEL, all, |question| {
-        let source = question.source.map(|source| source.to_canonical());
-        let context = Context { now, source, proven: question.proven };
+        let context = question.context(now);
         Typed(vec![
             question.subject.to_string().into(),
             question.resource.device.to_string().into(),

@@ -192,7 +192,7 @@ fn registers(path: &str) -> Option<(&str, &str, &str, u16, u16)> {
 }
 
 fn in_hours(condition: &str) -> Result<bool, Failure> {
-    let context = doorward_policies::Context { now: now()?, source: None, proven: None };
+    let context = doorward_policies::Context::at(now()?);
     Ok(When::from_str(condition)?.holds(&context) == Truth::True)
 }
 
@@ -217,7 +217,7 @@ fn request(question: &Question, hours: bool) -> Result<Request, Failure> {
         ("now", RestrictedExpression::new_long(now()?.as_second())),
         ("hours", RestrictedExpression::new_bool(hours)),
     ];
-    if let Some(source) = question.source {
+    if let Some(source) = question.circumstances.source {
         let source = source.to_canonical().to_string();
         context.push(("source", RestrictedExpression::new_ip(source)));
     }

@@ -141,10 +141,9 @@ impl Requested {
 
     /// Returns the question whether the session may do this.
     pub(super) fn question_about(&self, action: Action, resource: Resource) -> Question {
-        let session = self.connection.session();
-        let subject = session.subject().clone();
-        let (source, proven) = (self.connection.source(), Some(session.proven()));
-        Question { subject, resource, action, source, proven }
+        let subject = self.connection.session().subject().clone();
+        let circumstances = self.connection.circumstances();
+        Question { subject, resource, action, circumstances }
     }
 
     /// Returns a record about this flow, without an outcome.

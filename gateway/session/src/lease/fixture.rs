@@ -9,8 +9,8 @@ use doorward_model::{
     Serial, Subject, SubjectId,
 };
 use doorward_policies::{
-    Bundle, BundleText, Certificate, Closing, Commit, Door, Interface, Journal, Member,
-    Observer as _, Opening, Question, Record, Snapshot, Touched, Written,
+    Bundle, BundleText, Certificate, Circumstances, Closing, Commit, Door, Interface, Journal,
+    Member, Observer as _, Opening, Question, Record, Snapshot, Touched, Written,
 };
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -175,8 +175,7 @@ impl World {
             subject: alice,
             resource,
             action: Action::Connect,
-            source: None,
-            proven: None,
+            circumstances: Circumstances::default(),
         };
         self.leases.ask(connection, self.leases.new_flow_id(), question)
     }

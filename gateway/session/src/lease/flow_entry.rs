@@ -60,12 +60,12 @@ impl FlowEntry {
     pub(crate) fn present_request(&self) -> Cow<'_, Request> {
         let proof = self.connection.session.state().proof;
         let source = self.connection.address().known();
-        if self.request.proof == proof && self.request.question.source == source {
+        if self.request.proof == proof && self.request.question.circumstances.source == source {
             return Cow::Borrowed(&self.request);
         }
         let mut request = self.request.clone();
         request.proof = proof;
-        request.question.source = source;
+        request.question.circumstances.source = source;
         Cow::Owned(request)
     }
 

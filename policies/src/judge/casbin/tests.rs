@@ -4,7 +4,7 @@ use super::*;
 use crate::bundle::Bundle;
 use crate::judge::{Search, verdict_of};
 use crate::membership::Membership;
-use crate::question::Question;
+use crate::question::{Circumstances, Question};
 use casbin::{MgmtApi as _, RbacApi as _};
 use doorward_model::{Path, Resource};
 
@@ -38,8 +38,7 @@ fn ask(bundle: &Bundle, roles: &[&str], groups: &[&str], question: &str) -> bool
         subject: subject.parse().unwrap(),
         resource: Resource { device: device.parse().unwrap(), path: Path::literal(path).unwrap() },
         action: action.parse().unwrap(),
-        source: None,
-        proven: None,
+        circumstances: Circumstances::default(),
     };
     let context = question.context("2026-06-01T00:00:00Z".parse().unwrap());
     let roles = bundle.resolve_roles(roles.iter().map(|one| of(one)).collect());
