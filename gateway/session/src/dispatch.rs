@@ -17,9 +17,9 @@ use crate::endpoint::{ConnectionTarget, ListenerKind};
 use crate::http;
 use crate::identify::{VerifiedIdentity, identify};
 use crate::link;
-use crate::ports::Visit;
 use crate::secured::Secured;
 use crate::serving::Serving;
+use crate::visit::Visit;
 use crate::wire::TlsWire;
 
 impl Serving {

@@ -49,6 +49,7 @@ mod tcp;
 mod tickets;
 mod tls;
 mod trust;
+mod visit;
 mod wire;
 
 pub use accept::Accepted;
@@ -59,10 +60,10 @@ pub use http::{Body, BodyError, Payload, Problem, RequestId, Whole, empty, json,
 pub use identify::IdentityError;
 pub use lease::{Authorized, Cause, Lease, Leases, Referee, Refused, Suspend, Tracked};
 pub use limits::{LARGEST_BODY, Limits, MachineResources, SessionLimits, Setting};
-pub use link::{CutNotice, DeviceFlow, Link, LinkError, OpenRequest};
+pub use link::{CutNotice, DeviceFlow, Link, LinkError, OpenRequest, RenewedCertificate};
 pub use listener::Listener;
 pub use note::note;
-pub use ports::{Flows, Front, RenewedCertificate, Tunnel, TunnelOpening, Visit};
+pub use ports::{Flows, Front, Tunnel, TunnelOpening};
 pub use pot::{Places, Pot, Rank, Size};
 pub use pots::Pots;
 pub use quic::QuicListener;
@@ -72,4 +73,5 @@ pub use session::Session;
 pub use tcp::TcpConnection;
 pub use tls::{OwnNames, TlsSettings, TlsVersion};
 pub use trust::{Anchor, Trust, TrustError};
+pub use visit::Visit;
 pub use wire::{StreamWire, Wire};

@@ -8,28 +8,21 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Response, StatusCode};
+use http::Response;
 use http_body::{Body as _, Frame};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use serde::Serialize;
 use thiserror::Error;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use doorward_api::ProblemKind;
 use doorward_policies::Party;
 
-use super::problem::Problem;
+use super::payload::{Payload, full};
 use crate::limits::LARGEST_BODY;
-use crate::ports::Visit;
 use crate::pot::{Places, Rank};
 use crate::pots::Pots;
-
-/// The body of a response.
-pub type Payload = UnsyncBoxBody<Bytes, io::Error>;
+use crate::visit::Visit;
 
 /// The body of a request, of which nothing has been read yet.
 #[derive(Debug)]
@@ -270,43 +263,6 @@ pub(super) async fn reserve_answer(
     let bytes = body.collect().await.ok()?.to_bytes();
     let kept = Bytes::from_owner(ReservedBytes { bytes, _reservation: reservation });
     Some(Response::from_parts(head, full(kept)))
-}
-
-pub(super) fn full(bytes: Bytes) -> Payload {
-    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
-}
-
-/// Returns a response without a body.
-#[must_use]
-pub fn empty(status: StatusCode) -> Response<Payload> {
-    let mut response = Response::new(full(Bytes::new()));
-    *response.status_mut() = status;
-    response
-}
-
-/// Returns a response of that content type.
-#[must_use]
-pub fn text(content_type: &'static str, text: impl Into<Bytes>) -> Response<Payload> {
-    let mut response = Response::new(full(text.into()));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-/// Returns a response with `value` as JSON.
-#[must_use]
-pub fn json(value: &impl Serialize) -> Response<Payload> {
-    match serde_json::to_vec(value) {
-        Ok(mut json) => {
-            json.push(b'\n');
-            text("application/json", json)
-        }
-        Err(error) => {
-            tracing::error!(%error, "a response could not be written as JSON");
-            Problem::new(ProblemKind::Failed, "The gateway failed; see its log.").into_response()
-        }
-    }
 }
 
 #[cfg(test)]

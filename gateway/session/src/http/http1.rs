@@ -15,10 +15,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::body::empty;
-use super::{
-    Body, HEAD, Interruption, PARTING, Payload, Problem, RequestHandler, is_connect, mark,
-};
+use super::body::Body;
+use super::handler::{HEAD, Interruption, PARTING, RequestHandler, is_connect, mark};
+use super::payload::{Payload, empty};
+use super::problem::Problem;
 use crate::ports::{Tunnel, TunnelOpening};
 use crate::secured::Secured;
 use crate::wire::{TlsWire, Wire};

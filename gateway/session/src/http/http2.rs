@@ -16,9 +16,10 @@ use http_body_util::BodyExt as _;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{
-    Body, HEAD, Interruption, PARTING, Payload, Problem, RequestHandler, is_connect, mark,
-};
+use super::body::Body;
+use super::handler::{HEAD, Interruption, PARTING, RequestHandler, is_connect, mark};
+use super::payload::Payload;
+use super::problem::Problem;
 use crate::ports::{Tunnel, TunnelOpening};
 use crate::pot::Places;
 use crate::secured::Secured;

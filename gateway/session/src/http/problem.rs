@@ -5,7 +5,7 @@ use doorward_api::{PolicyProblem, ProblemDocument, ProblemKind};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 
-use super::body::{Payload, full};
+use super::payload::{Payload, full};
 
 /// A refusal or failure that a peer is told as a problem document (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq)]

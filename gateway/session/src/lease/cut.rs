@@ -3,8 +3,8 @@
 use doorward_model::{FlowId, SessionId};
 use doorward_policies::Refusal;
 
-use super::Leases;
 use super::cause::Cause;
+use super::leases::Leases;
 
 impl Leases {
     /// Cuts a session with all its flows. Returns whether the session existed.

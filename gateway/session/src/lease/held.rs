@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::cause::Cause;
 use super::flow_entry::FlowEntry;
-use super::{Inner, Leases};
+use super::leases::{Inner, Leases};
 use crate::connection::Connection;
 use crate::pot::Places;
 

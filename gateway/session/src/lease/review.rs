@@ -5,10 +5,10 @@ use std::sync::Arc;
 use doorward_api::EndingView;
 use doorward_policies::{Commit, Decision, Observer, Refusal, Snapshot};
 
-use super::Leases;
 use super::cause::Cause;
 use super::connection_entry::ConnectionEntry;
 use super::flow_entry::FlowEntry;
+use super::leases::Leases;
 use super::session_entry::SessionEntry;
 use super::view;
 

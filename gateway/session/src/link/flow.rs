@@ -9,7 +9,8 @@ use doorward_wire::{Answer, Asked, OPENING_LIMIT, OpenFrame, Pipe, Why, read_fra
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
-use super::{Link, OpenRequest, PATIENCE};
+use super::handle::{Link, PATIENCE};
+use super::open_request::OpenRequest;
 use crate::serving::Serving;
 
 /// Counts one flow among the flows of its link, until it is dropped.

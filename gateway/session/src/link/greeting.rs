@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use super::{LEAVING, Link, PATIENCE};
+use super::handle::{LEAVING, Link, PATIENCE};
 use crate::connection::Connection;
 use crate::serving::Serving;
 

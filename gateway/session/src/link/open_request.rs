@@ -7,7 +7,7 @@ use doorward_wire::{Answer, Asked, FlowDatagrams, FlowKind, Pipe, Why, write_fra
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
-use super::{LEAVING, Link};
+use super::handle::{LEAVING, Link};
 use crate::wire::Wire;
 
 /// A flow that a peer requests by `Open`, before its answer.

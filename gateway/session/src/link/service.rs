@@ -11,9 +11,9 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
-use super::Link;
 use super::flow::{FlowCount, flow, turn_away};
 use super::greeting::{bye, say};
+use super::handle::Link;
 use crate::http::Problem;
 use crate::lease::Cause;
 use crate::serving::Serving;

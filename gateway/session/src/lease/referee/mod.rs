@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use samples::Sample;
 pub(super) use samples::Samples;
 
-use super::Leases;
+use super::leases::Leases;
 use crate::note::note;
 
 /// The longest queue of samples. A sample that does not fit is counted as skipped.
