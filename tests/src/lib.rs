@@ -8,6 +8,7 @@ pub mod flood;
 pub mod forge;
 pub mod gateway;
 pub mod http;
+pub mod port;
 pub mod running;
 pub mod scale;
 pub mod tools;
