@@ -11,6 +11,7 @@ pub mod http;
 pub mod port;
 pub mod running;
 pub mod scale;
+pub mod source;
 pub mod tools;
 
 pub use backend::{Backend, Kind};
