@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use doorward_model::{DoorName, Name};
+use doorward_model::DoorName;
 use doorward_wire::FlowKind;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -16,7 +16,6 @@ use crate::error::{Error, Next};
 use crate::flow::{Datagrams, Flow, OpenFailure, Stream, Wanted, open, request};
 use crate::identity::{IdentityDir, Validity};
 use crate::live::FlowGuard;
-use crate::offer::{Handler, Offered};
 use crate::posture::Collector;
 use crate::schedule::until;
 use crate::settings::Settings;
@@ -82,7 +81,7 @@ impl Client {
         Ok(Self { handle: Arc::new(Running { shared, requests, done }) })
     }
 
-    fn shared(&self) -> &Arc<ClientShared> {
+    pub(crate) fn shared(&self) -> &Arc<ClientShared> {
         &self.handle.shared
     }
 
@@ -187,30 +186,6 @@ impl Client {
             State::Ended { why } => (why.clone(), Next::GiveUp),
         };
         Error::NotConnected { why, next }
-    }
-
-    /// Offers an interface until the returned value is dropped. `name` is the NAME of `agent:NAME`
-    /// in the gateway's declaration. [`Client::status`] tells whether the gateway accepts the
-    /// offer.
-    ///
-    /// # Errors
-    /// Fails when this client already offers an interface of that name.
-    pub fn offer(
-        &self,
-        name: Name,
-        kind: FlowKind,
-        handler: Arc<dyn Handler>,
-    ) -> Result<Offered, Error> {
-        let added =
-            self.shared().offers.send_if_modified(|offers| offers.add(name.clone(), kind, handler));
-        if !added {
-            return Err(Error::OfferedAlready(name));
-        }
-        Ok(Offered::new(self.clone(), name))
-    }
-
-    pub(crate) fn withdraw(&self, name: &Name) {
-        self.shared().offers.send_if_modified(|offers| offers.remove(name));
     }
 
     /// Reports what `posture` collects, after each connect and at every interval of `every`, at

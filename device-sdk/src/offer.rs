@@ -17,7 +17,6 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
-use crate::client::Client;
 use crate::live::FlowGuard;
 
 /// How long the gateway may take to send the first frame of a stream it opened.
@@ -31,32 +30,6 @@ pub trait Handler: Send + Sync {
     /// counts as over when the future ends.
     fn serve(&self, request: Asked, incoming: Incoming)
     -> Pin<Box<dyn Future<Output = ()> + Send>>;
-}
-
-/// An offer of an interface, until it is dropped. It keeps its [`Client`] running.
-#[derive(Debug)]
-#[must_use = "dropped, it withdraws the offer"]
-pub struct Offered {
-    client: Client,
-    name: Name,
-}
-
-impl Offered {
-    pub(crate) fn new(client: Client, name: Name) -> Self {
-        Self { client, name }
-    }
-
-    /// Returns the name of the offered interface.
-    #[must_use]
-    pub fn name(&self) -> &Name {
-        &self.name
-    }
-}
-
-impl Drop for Offered {
-    fn drop(&mut self) {
-        self.client.withdraw(&self.name);
-    }
 }
 
 #[derive(Clone)]

@@ -281,11 +281,14 @@ fn wire(wiring: WiringInput<'_>) -> WiredRooms {
     (leases, refusals, Arc::new(serving), health, codes)
 }
 
-/// Binds the data listener, and the UDP port of the same number for QUIC.
+/// Binds the data listener, and the UDP port of the same number for QUIC. If the port is 0, the
+/// system chooses one for TCP, and this function asks for others while that number is in use for
+/// UDP.
 async fn bind_data(address: SocketAddr) -> Result<(Listener, UdpSocket), CommandFailure> {
-    /// How often to try again if the port that the system chose for TCP is in use for UDP.
-    const TRIES: usize = 16;
-    let mut tries = 0;
+    /// How many other ports to ask for.
+    const TRIES: usize = 64;
+    // They stay bound until a port is found, so that the system chooses each port once.
+    let mut unusable = Vec::new();
     loop {
         let listener = bind("--listen", address, ListenerKind::Data).await?;
         let at = listener
@@ -293,7 +296,7 @@ async fn bind_data(address: SocketAddr) -> Result<(Listener, UdpSocket), Command
             .map_err(|error| CommandFailure::new(format!("no address: {error}")))?;
         match UdpSocket::bind(at) {
             Ok(udp) => return Ok((listener, udp)),
-            Err(_) if address.port() == 0 && tries < TRIES => tries += 1,
+            Err(_) if address.port() == 0 && unusable.len() < TRIES => unusable.push(listener),
             Err(error) => {
                 return Err(CommandFailure::new(format!(
                     "the gateway cannot listen at {at} over UDP, for QUIC: {error}; stop the \
@@ -321,6 +324,11 @@ async fn bind(
     }
     bound.map_err(|error| {
         CommandFailure::new(match error.kind() {
+            io::ErrorKind::AddrInUse if address.port() == 0 => format!(
+                "no port of {} is free; stop programs that listen, or choose a port with {option} \
+                 ADDRESS:PORT",
+                address.ip()
+            ),
             io::ErrorKind::AddrInUse => format!(
                 "{address} is in use by another program; stop it, or choose another with {option} \
                  ADDRESS:PORT"

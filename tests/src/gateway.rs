@@ -1,7 +1,7 @@
 //! A gateway that runs as its users run it.
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::port;
 use crate::tools::bin;
 
 /// A gateway in a directory of its own, with an owner.
@@ -75,11 +76,6 @@ impl Ran {
     }
 }
 
-/// An address on loopback that was free a moment ago.
-pub fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
 /// `doorward` with a clean environment.
 pub fn doorward() -> Command {
     clean(bin().join("doorward"))
@@ -117,7 +113,7 @@ impl Gateway {
     pub fn unclaimed(config: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("doorward-test-").tempdir().unwrap();
         std::fs::create_dir(dir.path().join("sockets")).unwrap();
-        let (listen, management) = (free(), free());
+        let (listen, management) = (port::reserve(), port::reserve());
         let mut gateway =
             Self { dir, child: None, listen, management, config: String::new(), threads: None };
         gateway.configure(config);

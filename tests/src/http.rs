@@ -1,12 +1,13 @@
 //! An HTTP backend that writes down what reaches it, and the doors that lead to it.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::gateway::{Gateway, Ran, free};
+use crate::gateway::{Gateway, Ran};
+use crate::port;
 use crate::running::{Running, wait_until};
 use crate::tools::{program, python, script};
 
@@ -28,13 +29,13 @@ pub struct HttpBackend {
 impl HttpBackend {
     /// Starts it.
     pub fn start(gateway: &Gateway) -> Self {
-        let at = free();
+        let at = port::reserve();
         let log = gateway.dir().join(format!("http-{}.log", at.port()));
         std::fs::write(&log, "").unwrap();
         let mut command = Command::new(python());
         command.arg(script("http_backend.py")).arg(at.port().to_string()).arg(&log);
         let running = Running::start(&mut command, log.with_extension("err"));
-        wait_until("the backend", || TcpListener::bind(at).is_err());
+        wait_until("the backend", || port::listens(at));
         Self { _running: running, log, at }
     }
 

@@ -8,8 +8,10 @@ pub mod flood;
 pub mod forge;
 pub mod gateway;
 pub mod http;
+pub mod port;
 pub mod running;
 pub mod scale;
+pub mod source;
 pub mod tools;
 
 pub use backend::{Backend, Kind};

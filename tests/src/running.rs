@@ -2,17 +2,18 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use serde_json::Value;
 
-use crate::gateway::{Gateway, Ran, agent, free, signal};
+use crate::gateway::{Gateway, Ran, agent, signal};
+use crate::port;
 
 /// How long anything may take.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -25,6 +26,12 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(Instant::now() < end, "not in time: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// A number that no other call returns, for the names of files.
+pub fn number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Reads from what may say nothing: that is an error in time.
@@ -154,18 +161,17 @@ impl Gateway {
 
     /// The same, started.
     pub fn connected(&self, who: &str, interface: &str, options: &[&str]) -> Running {
-        let errors = self.dir().join(format!("{who}-{}.log", free().port()));
+        let errors = self.dir().join(format!("{who}-{}.log", number()));
         Running::start(&mut self.connect(who, interface, options), errors)
     }
 
     /// `doorward-agent connect --listen` at a loopback port, once it listens.
     #[track_caller]
     pub fn listening(&self, who: &str, interface: &str) -> (Running, SocketAddr) {
-        let at = free();
+        let at = port::reserve();
         let options = ["--listen", &at.to_string(), "--open"];
         let running = self.connected(who, interface, &options);
-        // To connect would be a flow already.
-        wait_until("a listener", || TcpListener::bind(at).is_err());
+        wait_until("a listener", || port::listens(at));
         (running, at)
     }
 }

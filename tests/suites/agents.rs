@@ -2,12 +2,13 @@
 //! offers, and only what policy allows.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use doorward_tests::gateway::{Ran, agent, free};
+use doorward_tests::gateway::{Ran, agent};
+use doorward_tests::port::{self, reserve};
 use doorward_tests::running::{Pty, Running, line, wait_until};
 use doorward_tests::tools::program;
 use doorward_tests::{Backend, Gateway, Kind};
@@ -146,12 +147,12 @@ fn what_a_device_offers_is_reached_by_whoever_may() {
 
 /// A proxy by somebody, and what programs are given as theirs.
 fn proxy(gateway: &Gateway, who: &str) -> (Running, String, u16) {
-    let at = free();
+    let at = reserve();
     let mut command = agent();
     command.args(["proxy", "--listen", &at.to_string(), "--dir"]).arg(gateway.identity(who));
     let running = Running::start(&mut command, gateway.dir().join(format!("{who}-proxy.log")));
     let token = gateway.identity(who).join("proxy-token");
-    wait_until("the proxy's token", || TcpListener::bind(at).is_err() && token.exists());
+    wait_until("the proxy's token", || port::listens(at) && token.exists());
     let mode = std::fs::metadata(&token).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let token = std::fs::read_to_string(token).unwrap().trim().to_owned();
@@ -163,7 +164,7 @@ fn stock_programs_go_through_connect_and_proxy() {
     let gateway = world(&[("web", "agent:web"), ("mqtt", "agent:mqtt"), ("dns", "udp+agent:dns")]);
     let dir = gateway.dir().to_owned();
     let web = Backend::tcp(Kind::Download(1000));
-    let (mqtt, dns) = (free(), free());
+    let (mqtt, dns) = (reserve(), reserve());
     let broker = dir.join("mosquitto.conf");
     std::fs::write(&broker, format!("listener {} 127.0.0.1\nallow_anonymous true\n", mqtt.port()))
         .unwrap();
@@ -176,7 +177,8 @@ fn stock_programs_go_through_connect_and_proxy() {
     dnsmasq.args(["--listen-address=127.0.0.1", "--bind-interfaces", "--pid-file", &port]);
     dnsmasq.args(["--address=/answer.test/192.0.2.7", "--user=root"]);
     let _dnsmasq = Running::start(&mut dnsmasq, dir.join("dnsmasq.log"));
-    wait_until("the broker", || TcpStream::connect(mqtt).is_ok());
+    wait_until("the broker", || port::listens(mqtt));
+    wait_until("the resolver", || port::receives(dns));
     let config = format!(
         "[interfaces.web]\nurl = \"{}\"\n[interfaces.mqtt]\nurl = \"tcp://{mqtt}\"\n\
          [interfaces.dns]\nurl = \"udp://{dns}\"\n",

@@ -8,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use doorward_tests::backend::{GREETING, expected};
-use doorward_tests::gateway::{agent, free};
+use doorward_tests::gateway::agent;
+use doorward_tests::port::reserve;
 use doorward_tests::tools::{bin, program, python, script};
 use doorward_tests::{Backend, Gateway, Kind, Ran};
 
@@ -360,7 +361,7 @@ impl Sshd {
         fs::set_permissions(dir.join("me"), fs::Permissions::from_mode(0o600)).unwrap();
         // Where sshd, started by root, wants to put its unprivileged half.
         let _ = fs::create_dir_all("/run/sshd");
-        let port = free();
+        let port = reserve();
         let config = format!(
             "ListenAddress {port}\nHostKey {dir}/host\nAuthorizedKeysFile {dir}/authorized\n\
              PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\n\
@@ -499,7 +500,7 @@ fn git_over_https_by_name() {
     git(&["-C", "work", "commit", "-qm", "first"]).ok();
     git(&["clone", "-q", "--bare", "work", "served.git"]).ok();
     git(&["-C", "served.git", "update-server-info"]).ok();
-    let port = free();
+    let port = reserve();
     let mut server = Command::new(python());
     server.args(["-m", "http.server", "--bind", "127.0.0.1", &port.port().to_string()]);
     server.current_dir(&dir).stdout(Stdio::null()).stderr(Stdio::null());
@@ -554,7 +555,7 @@ fn the_agent_listens_for_local_programs() {
     assert!(unix.wait().unwrap().success());
     assert!(!socket.exists(), "it goes with its listener");
 
-    let port = free();
+    let port = reserve();
     let mut tcp = agent();
     tcp.args(["connect", "box/echo", "--listen", &port.to_string(), "--open", "--dir"]);
     let mut tcp = tcp.arg(world.gateway.identity("alice")).spawn().unwrap();

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use doorward_tests::Gateway;
-use doorward_tests::gateway::{Ran, free};
+use doorward_tests::gateway::Ran;
+use doorward_tests::port;
 use doorward_tests::running::{Running, line, wait_until};
 use doorward_tests::tools::{program, python, script};
 
@@ -25,7 +26,7 @@ struct Device {
 
 impl Device {
     fn start(gateway: &Gateway) -> Self {
-        let port = free().port();
+        let port = port::reserve().port();
         let log = gateway.dir().join("coap.log");
         let mut command = Command::new(python());
         command.arg(script("coap_device.py")).arg(port.to_string()).arg(&log);

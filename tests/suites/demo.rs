@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use doorward_tests::Ran;
-use doorward_tests::gateway::{doorward, free, signal};
+use doorward_tests::gateway::{doorward, signal};
 use serde_json::Value;
 
 struct Demo {
@@ -19,8 +19,8 @@ impl Demo {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("out");
         let mut command = doorward();
-        command.args(["serve", "--demo", "--listen", &free().to_string()]);
-        command.args(["--management", &free().to_string()]);
+        command.args(["serve", "--demo", "--listen", "127.0.0.1:0"]);
+        command.args(["--management", "127.0.0.1:0"]);
         // Its temporary directory lies in ours, so that its end can be seen.
         command.env("TMPDIR", dir.path()).stdout(fs::File::create(&out).unwrap());
         command.stderr(fs::File::create(dir.path().join("err")).unwrap());
@@ -149,8 +149,8 @@ fn a_demonstration_that_is_kept_can_go_on() {
     let data = dir.path().join("data");
     let run = |text: &str| {
         let mut command = doorward();
-        command.args(["serve", "--demo", "--listen", &free().to_string()]);
-        command.args(["--management", &free().to_string(), "--data"]).arg(&data);
+        command.args(["serve", "--demo", "--listen", "127.0.0.1:0"]);
+        command.args(["--management", "127.0.0.1:0", "--data"]).arg(&data);
         let out = dir.path().join("out");
         command.stdout(fs::File::create(&out).unwrap()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use doorward_api::{Access, Route};
 use doorward_tests::client::{Client, PATIENCE, read_all};
 use doorward_tests::forge::{Credentials, sha256};
-use doorward_tests::gateway::{agent, doorward, free, signal};
+use doorward_tests::gateway::{agent, doorward, signal};
 use doorward_tests::running::wait_until;
 use doorward_tests::tools::program;
 use doorward_tests::{Backend, Gateway, Kind, Ran};
@@ -66,9 +66,9 @@ fn serve(data: &Path, options: &[&str]) -> Command {
     let mut command = doorward();
     command.arg("serve").arg("--data").arg(data).args(options);
     if !options.contains(&"--listen") {
-        command.args(["--listen", &free().to_string()]);
+        command.args(["--listen", "127.0.0.1:0"]);
     }
-    command.args(["--management", &free().to_string()]);
+    command.args(["--management", "127.0.0.1:0"]);
     command
 }
 
@@ -241,7 +241,7 @@ fn what_cannot_begin_leaves_nothing_behind() {
     let taken = taken.local_addr().unwrap().to_string();
     fails(serve(&data, &["--listen", &taken]), &["is in use by another program", "--listen"]);
     let mut command = doorward();
-    command.arg("serve").arg("--data").arg(&data).args(["--listen", &free().to_string()]);
+    command.arg("serve").arg("--data").arg(&data).args(["--listen", "127.0.0.1:0"]);
     command.args(["--management", &taken]);
     fails(command, &["is in use by another program", "--management"]);
     fails(serve(&data, &["--listen", "192.0.2.1:8443"]), &["not an address of this machine"]);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use doorward_tests::browser::Browser;
 use doorward_tests::gateway::Ran;
 use doorward_tests::http::{DOMAIN, RULES, World, local, run, with};
+use doorward_tests::port;
 use doorward_tests::running::{PATIENCE, Running, wait_until};
 use doorward_tests::tools::{program, python, script};
 
@@ -440,7 +441,7 @@ fn nginx_serves_as_without_the_gateway_and_never_hears_of_what_is_forbidden() {
     let text = "the quick brown fox\n".repeat(1000);
     std::fs::write(dir.join("html/pub/a.txt"), &text).unwrap();
     std::fs::write(dir.join("html/secret.txt"), "secret").unwrap();
-    let (at, shown) = (doorward_tests::gateway::free(), dir.display());
+    let (at, shown) = (port::reserve(), dir.display());
     let config = format!(
         "daemon off; master_process off; pid {shown}/pid; error_log {shown}/error;\nevents {{}}\n\
          http {{ access_log {shown}/access; gzip on; gzip_proxied any; gzip_types text/plain;\n\
@@ -452,7 +453,7 @@ fn nginx_serves_as_without_the_gateway_and_never_hears_of_what_is_forbidden() {
     let mut nginx = Command::new(program("nginx"));
     nginx.arg("-p").arg(&dir).arg("-c").arg(dir.join("conf"));
     let _nginx = Running::start(&mut nginx, dir.join("err"));
-    wait_until("nginx", || std::net::TcpListener::bind(at).is_err());
+    wait_until("nginx", || port::listens(at));
     world.gateway.owner(&["interface", "add", "box/files", &format!("http://{at}")]);
     world.gateway.rules("p, user/bob, box, files/pub/**, get|head, , allow");
     let (_bob, near) = world.gateway.listening("bob", "box/files");

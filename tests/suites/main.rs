@@ -7,6 +7,7 @@ mod api;
 mod buffers;
 mod bundles;
 mod certificates;
+mod circles;
 mod clients;
 mod coap;
 mod cuts;

@@ -2,12 +2,13 @@
 //! on a line.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use doorward_tests::Gateway;
-use doorward_tests::gateway::{Ran, free};
-use doorward_tests::running::{Pty, Running, wait_until};
+use doorward_tests::gateway::Ran;
+use doorward_tests::port;
+use doorward_tests::running::{Pty, Running, number, wait_until};
 use doorward_tests::tools::{program, python, script};
 use serde_json::{Value, json};
 
@@ -29,7 +30,7 @@ struct Device {
 
 impl Device {
     fn start(gateway: &Gateway, kind: &str, place: &str) -> Self {
-        let log = gateway.dir().join(format!("device-{}.log", free().port()));
+        let log = gateway.dir().join(format!("device-{}.log", number()));
         std::fs::write(&log, "").unwrap();
         let mut command = Command::new(python());
         command.arg(script("modbus_device.py")).args([kind, place]).arg(&log);
@@ -38,9 +39,9 @@ impl Device {
     }
 
     fn tcp(gateway: &Gateway) -> (Self, String) {
-        let at = free();
+        let at = port::reserve();
         let device = Self::start(gateway, "tcp", &at.port().to_string());
-        wait_until("the device", || TcpListener::bind(at).is_err());
+        wait_until("the device", || port::listens(at));
         (device, format!("modbus://{at}"))
     }
 

@@ -49,6 +49,18 @@ fn a_device_behind_a_translation_is_reached_by_quic_and_by_tls() {
 }
 
 #[test]
+fn a_gateway_that_chooses_its_port_finds_the_one_that_is_free_over_udp() {
+    tells(
+        "ports.sh",
+        &[
+            "it listens at 127.0.0.1:40005",
+            "no port of 127.0.0.1 is free; stop programs that listen, or choose a port with \
+             --listen ADDRESS:PORT",
+        ],
+    );
+}
+
+#[test]
 fn whoever_moves_keeps_the_flows_that_are_not_bound_to_a_network() {
     tells(
         "moving.sh",

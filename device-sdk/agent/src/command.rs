@@ -1,6 +1,5 @@
 //! The agent's commands, for `doorward-agent` and for `doorward agent`.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use crate::identity::IdentityArgs;
 use crate::proxy::{self, ProxyListener};
 use crate::run::{self, status_socket};
 use crate::signals::StopSignals;
+use crate::terminal::{print, tell_terminal};
 
 /// The agent's commands.
 #[derive(Subcommand, Clone, Debug)]
@@ -209,23 +209,4 @@ fn read_interface(text: &str) -> Result<DoorName, Failure> {
     let interface: Name = interface.parse().map_err(|error| wrong(format!("{error}")))?;
     let device = device.parse().map_err(|error| wrong(format!("{error}")))?;
     Ok(DoorName { interface, device })
-}
-
-/// Prints a line on standard output. A closed pipe is not an error.
-fn print(line: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{line}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::Local { what: "standard output".to_owned(), error })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Prints a line on standard error if that is a terminal.
-pub(crate) fn tell_terminal(line: &str) {
-    let mut err = std::io::stderr().lock();
-    if err.is_terminal() {
-        drop(writeln!(err, "{line}"));
-    }
 }

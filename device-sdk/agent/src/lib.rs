@@ -32,6 +32,7 @@ mod run;
 mod serve;
 mod signals;
 mod stdio;
+mod terminal;
 
 pub use arguments::arguments;
 pub use command::{AgentCommand, run};

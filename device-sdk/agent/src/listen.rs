@@ -11,13 +11,13 @@ use doorward_wire::LARGEST_DATAGRAM;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
-use crate::command::tell_terminal;
 use crate::datagrams::{FlowTable, Sink};
 use crate::failure::Failure;
 use crate::local_listener::{ListenAddress, LocalListener};
 use crate::local_stream::LocalStream;
 use crate::opener::{self, Boxed, FlowOpener};
 use crate::signals::StopSignals;
+use crate::terminal::tell_terminal;
 
 /// How many local connections are served at once. Further ones wait to be accepted.
 const CONNECTIONS: usize = 512;

@@ -9,10 +9,11 @@ use doorward_model::{Action, Revision};
 use doorward_policies::{BundleText, Differing, Event, Finding, Record, Replay, Replayed};
 use jiff::Timestamp;
 
+use crate::blocking::blocking;
 use crate::gate::{Denied, Gate};
 use crate::request::AdminRequest;
 use crate::response::{EndpointResult, refused};
-use crate::revisions::{blocking, read};
+use crate::revisions::read;
 
 /// How many records one read of the log returns.
 const PAGE: u32 = 1000;

@@ -14,10 +14,12 @@
 //! This crate must never know: the proxy, backends, TLS.
 
 mod admin;
+mod blocking;
 mod codes;
 mod confirmation;
 mod enrol;
 mod gate;
+mod health;
 mod parts;
 mod request;
 mod response;
@@ -42,8 +44,8 @@ mod wrong_codes;
 pub use admin::Administration;
 pub use codes::{CodeMaker, OwnerCode, owner_code};
 pub use confirmation::undo_unconfirmed;
+pub use health::Health;
 pub use parts::{AdministrationParts, TargetBounds};
 pub use posture::Postures;
 pub use renewals::Renewals;
-pub use status::Health;
 pub use wrong_codes::WrongCodes;

@@ -11,9 +11,9 @@ use doorward_session::{Leases, Refusals};
 use doorward_store::{AuditLog, Store};
 
 use crate::codes::CodeMaker;
+use crate::health::Health;
 use crate::posture::Postures;
 use crate::renewals::Renewals;
-use crate::status::Health;
 use crate::wrong_codes::WrongCodes;
 
 /// The parts that the administration works with.

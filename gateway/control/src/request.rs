@@ -11,10 +11,10 @@ use doorward_policies::Party;
 use doorward_session::{Body, BodyError, LARGEST_BODY, Places, Problem, Rank, Visit, Whole};
 use serde::de::DeserializeOwned;
 
+use crate::blocking::blocking;
 use crate::gate::{Denied, failed};
 use crate::parts::AdministrationParts;
 use crate::response::{denied, sentence, wrong};
-use crate::revisions::blocking;
 
 /// The longest body of a request, in bytes. Bundles have a limit of their own.
 const MAX_BODY: usize = LARGEST_BODY as usize;

@@ -15,7 +15,8 @@ use doorward_session::Problem;
 use doorward_store::{Applying, RevisionRow};
 use jiff::SignedDuration;
 
-use crate::gate::{Denied, Gate, failed};
+use crate::blocking::blocking;
+use crate::gate::{Denied, Gate};
 use crate::request::AdminRequest;
 use crate::response::{EndpointResult, actor, denied, refused, sentence, wrong};
 
@@ -235,16 +236,6 @@ impl AdminRequest<'_> {
             "Under this bundle nobody could change the policy any more: no user may update \
              gateway/policies. Nothing was changed. If you mean it, add --force-lockout.",
         )))
-    }
-}
-
-/// Does long work on a blocking thread, so that the runtime can serve other requests.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Denied> + Send + 'static,
-) -> Result<T, Denied> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(denied(failed())),
     }
 }
 

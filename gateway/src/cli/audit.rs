@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::args::AuditCommand;
 use super::client::AdminClient;
-use super::not_built;
+use super::end::not_built;
 use super::output::{Output, write_while_open};
 use crate::data_directory::at;
 use crate::failure::CommandFailure;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::args::CaCommand;
 use super::client::{AdminClient, when};
-use super::not_built;
+use super::end::not_built;
 use super::output::Output;
 use crate::assemble::import;
 use crate::clock::SystemClock;

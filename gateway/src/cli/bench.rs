@@ -10,9 +10,9 @@ use doorward_model::Clock as _;
 use doorward_policies::{Bench, Bundle, BundleText, Shape};
 use serde::Serialize;
 
+use super::bundle_files::read;
 use super::client::AdminClient;
 use super::output::Output;
-use super::policy::read;
 use crate::clock::SystemClock;
 use crate::failure::CommandFailure;
 

@@ -9,9 +9,9 @@ use doorward_api::{
 };
 use doorward_model::{Clock as _, escape};
 
+use super::bundle_files::read;
 use super::client::{AdminClient, joined, rule_lines, when, when_any};
 use super::output::Output;
-use super::policy::read;
 use crate::clock::SystemClock;
 use crate::failure::CommandFailure;
 

@@ -5,8 +5,10 @@ mod args;
 mod audit;
 mod authority;
 mod bench;
+mod bundle_files;
 mod client;
 mod device;
+mod end;
 mod explain;
 mod interface;
 mod output;
@@ -27,17 +29,9 @@ use crate::clock::SystemClock;
 use crate::failure::CommandFailure;
 use args::{Cli, Command};
 pub(crate) use client::AdminClient;
+use end::{End, not_built};
 use output::Output;
 pub(crate) use output::write;
-
-/// The outcome of a command.
-enum End {
-    Done,
-    /// `policy check` has answered no: exit status 3.
-    Denied,
-    /// The command has printed a negative result, such as a failing test: exit status 1.
-    Failed,
-}
 
 /// Runs the command of the command line, and returns its exit status.
 pub(crate) fn main() -> ExitCode {
@@ -107,9 +101,4 @@ async fn run(cli: Cli) -> Result<End, CommandFailure> {
         }
     }
     Ok(End::Done)
-}
-
-/// Returns the error of a command that is not built yet.
-fn not_built(command: &str) -> CommandFailure {
-    CommandFailure::new(format!("`doorward {command}` {}", doorward_agent::NOT_BUILT))
 }

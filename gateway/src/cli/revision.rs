@@ -12,10 +12,10 @@ use doorward_policies::BundleText;
 use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
 
-use super::End;
+use super::bundle_files::read;
 use super::client::{AdminClient, ended, when};
+use super::end::End;
 use super::output::Output;
-use super::policy::read;
 use crate::failure::CommandFailure;
 
 /// Puts a bundle in force, or prints what it would change.

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::quoted;
 use crate::assemble::Gateway;
 use crate::failure::CommandFailure;
 
@@ -84,4 +83,11 @@ Press Ctrl-C to end.\n",
         socket = quoted(&alice.join("thermostat.sock")),
         owner = quoted(owner),
     ))
+}
+
+/// Quotes a path for a shell.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

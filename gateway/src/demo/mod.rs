@@ -7,7 +7,7 @@ mod plc;
 mod thermostat;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use doorward_api::{
     BundleProposal, DeviceAddition, InterfaceAddition, IssuedCode, UserAddition, endpoint,
@@ -140,11 +140,4 @@ fn code_of(issued: &IssuedCode) -> Result<Code, CommandFailure> {
 /// Returns a client with the owner's identity.
 fn administrator(gateway: &Gateway, owner: &IdentityDir) -> AdminClient<'static> {
     AdminClient::new(owner.clone(), Some(gateway.addresses.management_url()), &SystemClock)
-}
-
-/// Quotes a path for a shell.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -1,6 +1,7 @@
 //! The path of a question, segment by segment.
 
 mod alias;
+mod parse;
 mod topic;
 
 use std::fmt::{self, Write as _};
@@ -8,7 +9,6 @@ use std::sync::{Arc, LazyLock};
 
 use thiserror::Error;
 
-use crate::action::Action;
 use crate::name::Name;
 use crate::protocol::Protocol;
 use crate::text::escape;
@@ -159,38 +159,6 @@ impl Path {
         Ok(Self { segments: segments.into(), open: false, topic: false })
     }
 
-    /// Reads the path of a question with `action` at an interface of `protocol`.
-    ///
-    /// | protocol | after the interface's name |
-    /// | --- | --- |
-    /// | tcp, udp, unix, process, serial | nothing |
-    /// | http, coap | literal segments |
-    /// | mqtt | nothing (`connect`), a topic (`publish`), a filter (`subscribe`) |
-    /// | modbus | `unit/table/addresses` or `unit/function/N` |
-    /// | administration | literal segments |
-    ///
-    /// # Errors
-    /// When the text is too long or does not have that form.
-    pub fn parse(protocol: Protocol, action: Action, text: &str) -> Result<Self, PathError> {
-        check_length(text)?;
-        let mut parts = text.split('/');
-        let first = parts.next().unwrap_or_default();
-        let operand: Vec<&str> = parts.collect();
-        let mut path = match protocol {
-            Protocol::Http | Protocol::Coap | Protocol::Administration => {
-                return Self::literal(text);
-            }
-            Protocol::Mqtt => return topic::parse(action, text),
-            Protocol::Modbus => modbus(&operand)?,
-            raw => match operand.as_slice() {
-                [] => Vec::new(),
-                _ => return Err(PathError::NoOperand(raw)),
-            },
-        };
-        path.insert(0, Segment::Text(first.into()));
-        Ok(Self { segments: path.into(), open: false, topic: false })
-    }
-
     /// Returns the path of an interface itself, without an operand.
     #[must_use]
     pub fn interface(interface: &Name) -> Self {
@@ -292,52 +260,6 @@ fn within(bytes: usize, parts: usize) -> Result<(), PathError> {
     Ok(())
 }
 
-fn modbus(operand: &[&str]) -> Result<Vec<Segment>, PathError> {
-    const FORM: &str = "a Modbus operand is UNIT/TABLE/ADDRESSES, TABLE one of coil discrete \
-                        input holding file fifo device, or UNIT/function/N";
-    let &[unit, named, numbers] = operand else {
-        return Err(misfit(&operand.join("/"), FORM));
-    };
-    let unit = number(unit).and_then(|n| u8::try_from(n).ok());
-    let unit = unit.ok_or_else(|| misfit(operand.join("/").as_str(), "a unit is 0 to 255"))?;
-    let table = Table::ALL.into_iter().find(|table| table.as_str() == named);
-    let table = table.ok_or_else(|| misfit(named, FORM))?;
-    let (first, last) = match table {
-        Table::Device => range(numbers)
-            .filter(|(_, last)| *last <= 255)
-            .ok_or_else(|| misfit(numbers, "object ids are N or N-M within 255"))?,
-        Table::Function => number(numbers)
-            .filter(|code| *code <= 255)
-            .map(|code| (code, code))
-            .ok_or_else(|| misfit(numbers, "a function code is 0 to 255"))?,
-        _ => {
-            range(numbers).ok_or_else(|| misfit(numbers, "addresses are N or N-M within 65535"))?
-        }
-    };
-    Ok(vec![
-        Segment::Unit(unit),
-        Segment::Text(table.as_str().into()),
-        Segment::Range(first.into(), last.into()),
-    ])
-}
-
-/// Reads decimal digits: no sign, no space, no leading zero.
-fn number(text: &str) -> Option<u16> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    let zeros = text.len() > 1 && text.starts_with('0');
-    if plain && !zeros { text.parse().ok() } else { None }
-}
-
-fn range(text: &str) -> Option<(u16, u16)> {
-    match text.split_once('-') {
-        None => number(text).map(|n| (n, n)),
-        Some((first, last)) => {
-            let (first, last) = (number(first)?, number(last)?);
-            (first <= last).then_some((first, last))
-        }
-    }
-}
-
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         escape(&self.raw()).fmt(f)
@@ -353,6 +275,7 @@ impl fmt::Debug for Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::Action;
 
     fn read(protocol: Protocol, action: Action, text: &str) -> Option<String> {
         Path::parse(protocol, action, text).ok().map(|path| path.raw())

@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Truth, WhenError};
+use super::error::WhenError;
+use super::truth::Truth;
 
 /// `auth-age<=8h`: the subject last proved its key, by a full handshake, at most that long ago.
 ///

@@ -6,7 +6,8 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{Span, Timestamp, ToSpan as _};
 
-use super::{Truth, WhenError};
+use super::error::WhenError;
+use super::truth::Truth;
 
 /// `time=DAYS HOURS ZONE`: by the local time of a time zone.
 ///

@@ -5,53 +5,23 @@
 
 mod again;
 mod age;
+mod error;
 mod hours;
 mod source;
+mod truth;
 mod window;
 
 use std::fmt;
 use std::str::FromStr;
 
-use doorward_model::{did_you_mean, escape};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use thiserror::Error;
 
 use crate::question::Context;
-use crate::rule::effect::Effect;
 
 pub(crate) use age::{DURATION, duration};
-
-/// What a condition says of a context, in Kleene's three values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Truth {
-    /// The condition does not hold.
-    False,
-    /// The context lacks the value that the condition needs.
-    Unknown,
-    /// The condition holds.
-    True,
-}
-
-impl Truth {
-    fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::False, _) | (_, Self::False) => Self::False,
-            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
-            (Self::True, Self::True) => Self::True,
-        }
-    }
-
-    /// Returns whether a rule of that effect applies: unknown is *no* for allow and *yes* for deny.
-    #[must_use]
-    pub fn applies(self, effect: Effect) -> bool {
-        match self {
-            Self::True => true,
-            Self::False => false,
-            Self::Unknown => effect == Effect::Deny,
-        }
-    }
-}
+pub use error::WhenError;
+pub use truth::Truth;
 
 /// The `when` column of a rule. An empty one always holds.
 #[derive(Clone, PartialEq, Eq)]
@@ -67,49 +37,6 @@ enum Predicate {
     Until(window::Until),
     After(window::After),
     Age(age::Age),
-}
-
-/// Why a text is no `when` column.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum WhenError {
-    /// Nothing stands between two semicolons.
-    #[error("an empty condition; conditions are joined by single semicolons")]
-    Empty,
-    /// The condition has no operator.
-    #[error("'{}' is no condition; write NAME=VALUE, such as until=2027-01-01T00:00:00Z", escape(.0))]
-    Form(String),
-    /// No condition has that name.
-    #[error("'{}' is no condition{}", escape(.0), instead(.0))]
-    Name(String),
-    /// This version does not have the condition yet.
-    #[error("{name} is not built yet; this version knows {known}", name = .0, known = KNOWN.join(" "))]
-    NotBuilt(&'static str),
-    /// The time zone does not exist.
-    #[error("'{}' is no time zone; write one of the IANA database, such as Europe/Berlin or UTC", escape(.0))]
-    Zone(String),
-    /// The value has the wrong form.
-    #[error("'{}' is no value of {name}: {expected}", escape(.value))]
-    Value {
-        /// The condition's name.
-        name: &'static str,
-        /// The value.
-        value: String,
-        /// The expected form.
-        expected: String,
-    },
-}
-
-const KNOWN: [&str; 5] = ["from=", "time=", "until=", "after=", "auth-age<="];
-
-/// Returns the condition that was meant, or the list of conditions.
-fn instead(text: &str) -> String {
-    match did_you_mean(text, KNOWN) {
-        none if none.is_empty() => {
-            format!("; those of this version are {}", KNOWN.join(" "))
-        }
-        meant => meant,
-    }
 }
 
 const NOT_BUILT: &[&str] = &["posture=", "firmware>=", "mode=", "seen<="];
@@ -288,6 +215,7 @@ impl fmt::Debug for When {
 mod tests {
     use super::*;
     use crate::question::Circumstances;
+    use crate::rule::effect::Effect;
 
     fn at(now: &str, source: Option<&str>) -> Context {
         let source = source.map(|source| source.parse().unwrap());

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{Truth, WhenError};
+use super::error::WhenError;
+use super::truth::Truth;
 
 /// `from=10.0.0.0/8|fd00::/8`: the source address is in one of the networks.
 #[derive(Clone, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Truth, WhenError};
+use super::error::WhenError;
+use super::truth::Truth;
 
 /// `until=T`: before the instant T, which is excluded.
 #[derive(Clone, PartialEq, Eq)]

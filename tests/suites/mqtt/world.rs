@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
 use doorward_tests::Gateway;
-use doorward_tests::gateway::{Ran, free};
-use doorward_tests::running::{Patient, Running, line, wait_until};
+use doorward_tests::gateway::Ran;
+use doorward_tests::port;
+use doorward_tests::running::{Patient, Running, line, number, wait_until};
 use doorward_tests::tools::{program, python, script};
 use serde_json::{Value, json};
 
@@ -31,7 +32,7 @@ pub(super) struct Broker {
 
 impl Broker {
     pub(super) fn start(gateway: &Gateway) -> Self {
-        let (dir, at) = (gateway.dir().join("broker"), free());
+        let (dir, at) = (gateway.dir().join("broker"), port::reserve());
         std::fs::create_dir(&dir).unwrap();
         let log = dir.join("log");
         let user = Ran::of(Command::new("id").arg("-un").output().unwrap()).ok();
@@ -46,7 +47,7 @@ impl Broker {
         let mut command = Command::new(program("mosquitto"));
         command.arg("-c").arg(config);
         let running = Running::start(&mut command, dir.join("errors"));
-        wait_until("the broker", || TcpListener::bind(at).is_err());
+        wait_until("the broker", || port::listens(at));
         Self { _running: running, log, at }
     }
 
@@ -139,7 +140,7 @@ impl World {
             }
         };
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let errors = self.gateway.dir().join(format!("{who}-{}.err", free().port()));
+        let errors = self.gateway.dir().join(format!("{who}-{}.err", number()));
         let mut running = Running::start(&mut command, errors);
         let (input, output) = (running.input(), running.output());
         Peer { running, _listener: listener, input, output }

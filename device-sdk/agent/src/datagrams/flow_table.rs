@@ -13,8 +13,8 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::{LocalDatagrams, carry};
-use crate::command::tell_terminal;
 use crate::opener::{self, Boxed, FlowOpener};
+use crate::terminal::tell_terminal;
 
 /// How many datagrams may wait for one flow. Further ones are dropped.
 const QUEUE: usize = 64;

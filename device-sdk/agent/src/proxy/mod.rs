@@ -14,10 +14,10 @@ mod http;
 mod owner;
 mod refusal;
 mod relay;
+mod shared;
 mod socks;
 mod token;
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,13 +27,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::command::tell_terminal;
 use crate::failure::Failure;
 use crate::local_listener::{ListenAddress, LocalListener};
 use crate::local_stream::LocalStream;
 use crate::opener::{self, FlowOpener, FlowRefusal};
 use crate::signals::StopSignals;
+use crate::terminal::tell_terminal;
 use http::{ConnectHead, ProxyRefusal};
+use shared::{Proxy, local_failure};
 use socks::{Socks, SocksCommand, SocksReply, SocksStep};
 use token::{ProxyToken, TokenFile};
 
@@ -43,24 +44,6 @@ pub(crate) const DEFAULT_ADDRESS: &str = "127.0.0.1:1080";
 const CONNECTIONS: usize = 512;
 /// How long a program may take to send its request.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The state that all connections of the proxy share.
-struct Proxy {
-    opener: Arc<dyn FlowOpener>,
-    domain: Domain,
-    /// The token that programs need. Without one, every program may use the proxy.
-    token: Option<ProxyToken>,
-    /// Whether datagrams are relayed. At a Unix socket they are not: only its owner can open it,
-    /// but every user could send to the relay's UDP port.
-    relays: bool,
-}
-
-impl Proxy {
-    /// Returns the interface that a host name stands for.
-    fn interface(&self, host: &str) -> Option<DoorName> {
-        self.domain.read_door(host.strip_suffix('.').unwrap_or(host))
-    }
-}
 
 /// A proxy that is bound to its address and not serving yet.
 pub(crate) struct ProxyListener {
@@ -127,10 +110,6 @@ async fn serve(local: LocalStream, proxy: Arc<Proxy>) {
     if let Err(error) = program(local, &proxy).await {
         tell_terminal(&format!("doorward: {error}"));
     }
-}
-
-fn local_failure(error: io::Error) -> Failure {
-    Failure::Local { what: "the local program".to_owned(), error }
 }
 
 async fn program(mut local: LocalStream, proxy: &Proxy) -> Result<(), Failure> {

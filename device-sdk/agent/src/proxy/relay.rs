@@ -11,8 +11,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UdpSocket;
 
 use super::header::{self, DatagramTarget};
+use super::owner;
+use super::shared::{Proxy, local_failure};
 use super::socks::SocksReply;
-use super::{Proxy, local_failure, owner};
 use crate::datagrams::{FlowTable, Sink};
 use crate::failure::Failure;
 use crate::local_stream::LocalStream;

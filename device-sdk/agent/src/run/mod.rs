@@ -6,11 +6,11 @@
 
 pub(crate) mod config;
 mod lock;
+mod log;
 mod offers;
 pub(crate) mod status_socket;
 mod systemd;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,7 @@ use crate::local_stream::LocalStream;
 use crate::signals::{StopSignals, listen};
 use config::AgentConfig;
 use lock::Lock;
+use log::log;
 use offers::ConfiguredOffers;
 use systemd::Systemd;
 
@@ -37,12 +38,6 @@ const FIRST: Duration = Duration::from_secs(10);
 const STATUS_QUERIES: usize = 8;
 /// The watchdog interval where systemd asks for none: long enough never to matter.
 const NO_WATCHDOG: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-
-/// Writes a line to the log.
-pub(super) fn log(line: &str) {
-    // A closed log is no reason to stop.
-    drop(writeln!(std::io::stderr().lock(), "doorward-agent: {line}"));
-}
 
 /// Runs the agent until it is told to stop.
 pub(crate) async fn run(

@@ -8,7 +8,7 @@ use doorward_model::{Action, Name, Way, escape};
 use doorward_sdk::{Asked, Client, Handler, Incoming, Offered, Pipe, Why};
 use doorward_wire::FlowDatagrams;
 
-use super::log;
+use super::log::log;
 use crate::failure::Failure;
 use crate::serve::{LinesInUse, OfferedInterface, PendingFlow};
 

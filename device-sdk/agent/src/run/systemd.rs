@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use super::log;
+use super::log::log;
 
 /// The agent's state as last sent to systemd.
 pub(super) struct Systemd {

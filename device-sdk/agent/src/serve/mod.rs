@@ -11,6 +11,7 @@ mod process;
 mod serial;
 mod tcp;
 mod udp;
+mod unavailable;
 mod unix;
 
 use std::io;
@@ -22,6 +23,7 @@ use doorward_wire::{Asked, FlowDatagrams, FlowKind, Pipe, Why};
 pub(crate) use serial::LinesInUse;
 
 use crate::failure::Failure;
+use unavailable::Unavailable;
 
 /// How long opening a local end may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,31 +39,6 @@ pub(crate) trait PendingFlow: Send {
 
     /// Refuses the flow.
     fn refuse(self, why: Why, detail: &str) -> impl Future<Output = ()> + Send;
-}
-
-/// Why a local end could not be opened.
-#[derive(Debug)]
-struct Unavailable {
-    why: Why,
-    detail: String,
-}
-
-impl Unavailable {
-    fn new(why: Why, detail: impl Into<String>) -> Self {
-        Self { why, detail: detail.into() }
-    }
-}
-
-/// Keeps only the kind of the error: paths and addresses are not for the gateway.
-impl From<io::Error> for Unavailable {
-    fn from(error: io::Error) -> Self {
-        let why = match error.kind() {
-            io::ErrorKind::TimedOut => Why::NoAnswer,
-            io::ErrorKind::ResourceBusy => Why::Taken,
-            _ => Why::Unreachable,
-        };
-        Self::new(why, error.kind().to_string())
-    }
 }
 
 /// An offered interface.

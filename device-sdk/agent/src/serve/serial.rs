@@ -15,7 +15,7 @@ use doorward_wire::{Pipe, Why};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use super::Unavailable;
+use super::unavailable::Unavailable;
 use crate::carry::{self, Patience};
 use crate::failure::Failure;
 

@@ -5,7 +5,7 @@ use std::io;
 use doorward_model::Host;
 use tokio::net::TcpStream;
 
-use super::Unavailable;
+use super::unavailable::Unavailable;
 use crate::local_stream::LocalStream;
 
 /// Connects to the first address that answers.

@@ -9,7 +9,7 @@ use doorward_model::Host;
 use doorward_wire::{FlowDatagrams, LARGEST_DATAGRAM};
 use tokio::net::UdpSocket;
 
-use super::Unavailable;
+use super::unavailable::Unavailable;
 use crate::datagrams::{self, LocalDatagrams};
 use crate::failure::Failure;
 

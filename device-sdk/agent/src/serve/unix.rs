@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tokio::net::UnixStream;
 
-use super::Unavailable;
+use super::unavailable::Unavailable;
 use crate::local_stream::LocalStream;
 
 /// Connects to a Unix socket.

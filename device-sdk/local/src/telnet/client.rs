@@ -1,27 +1,10 @@
 //! The client's side of RFC 2217: reads what a server sends.
 
+use super::event::ClientEvent;
 use super::option::TIMING_MARK;
 use super::reader::{TelnetReader, TelnetToken};
 use super::{DO, IAC, WILL, WONT, port};
-use crate::request::{LineRequest, Modem};
-
-/// An event in a server's bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientEvent {
-    /// Data from the line.
-    Data(Vec<u8>),
-    /// Bytes to send to the server at once.
-    Reply(Vec<u8>),
-    /// The answer to a request, with the value in force. `None` is a value that [`LineRequest`]
-    /// cannot express.
-    Done(LineRequest),
-    /// The modem lines.
-    Modem(Modem),
-    /// Whether the server wants no data for now.
-    Suspend(bool),
-    /// The answer to [`TelnetClient::MARK`]: earlier data was taken, or the server does not check.
-    Mark,
-}
+use crate::request::LineRequest;
 
 /// The RFC 2217 client, which uses a line that is elsewhere.
 #[derive(Debug, Default)]

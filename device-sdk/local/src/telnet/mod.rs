@@ -2,13 +2,15 @@
 //! subnegotiation.
 
 mod client;
+mod event;
 mod option;
 mod port;
 mod reader;
 mod server;
 
-pub use client::{ClientEvent, TelnetClient};
-pub use server::{ServerEvent, TelnetServer};
+pub use client::TelnetClient;
+pub use event::{ClientEvent, ServerEvent};
+pub use server::TelnetServer;
 
 /// The first byte of every command.
 pub const IAC: u8 = 255;

@@ -2,8 +2,9 @@
 
 use doorward_model::{Baud, DataBits, FlowControl, Parity, StopBits};
 
+use super::event::{ClientEvent, ServerEvent};
 use super::option::COM_PORT;
-use super::{ClientEvent, IAC, SB, SE, ServerEvent, escape};
+use super::{IAC, SB, SE, escape};
 use crate::request::{LineAnswer, LineRequest, Modem, Purge};
 
 /// A server's answer to SIGNATURE.

@@ -1,25 +1,10 @@
 //! The server's side of RFC 2217: reads what a client sends.
 
+use super::event::ServerEvent;
 use super::option::TIMING_MARK;
 use super::reader::{TelnetReader, TelnetToken};
 use super::{DO, IAC, WILL, WONT, port};
-use crate::request::{LineAnswer, LineRequest};
-
-/// An event in a client's bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ServerEvent {
-    /// Data for the line.
-    Data(Vec<u8>),
-    /// Bytes to send to the client at once.
-    Reply(Vec<u8>),
-    /// A request to the line, to be answered with [`TelnetServer::answer`].
-    Request(LineRequest),
-    /// Whether the client wants no data for now.
-    Suspend(bool),
-    /// A question whether everything before it is done (RFC 860). Answered with
-    /// [`TelnetServer::MARK`] then, or with [`TelnetServer::NO_MARK`] by a server that cannot tell.
-    Mark,
-}
+use crate::request::LineAnswer;
 
 /// The RFC 2217 server, which has the line.
 #[derive(Debug, Default)]

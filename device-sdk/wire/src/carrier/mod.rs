@@ -8,24 +8,26 @@ pub(crate) mod marks;
 mod muxed;
 pub(crate) mod packed;
 mod pipe;
+mod settings;
 mod unread_frames;
 
-use std::any::Any;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Once, OnceLock};
-use std::time::Duration;
 
 use quinn::VarInt;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use buffer::{Buffer, poll_read_shown};
 pub use datagrams::{FlowDatagrams, LARGEST_DATAGRAM, WAITING};
+pub use muxed::Admit;
 pub use pipe::Pipe;
+pub use settings::{LinkEnd, STREAM_WINDOW, STREAMS, transport};
 
 use crate::message::Why;
 use datagrams::Router;
 use muxed::Muxed;
+use settings::FEW;
 
 /// The source address of a QUIC connection's packets, and what was sent to validate it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,58 +39,6 @@ pub struct PathSeen {
     /// How many STREAM frames have been sent.
     pub streams: u64,
 }
-
-/// One of the two ends of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkEnd {
-    /// The SDK, which connects.
-    Client,
-    /// The gateway, which listens.
-    Gateway,
-}
-
-/// How many streams of one connection may be open at the same time. Over QUIC each side has this
-/// many for the streams it opens; over yamux both sides share them.
-pub const STREAMS: usize = 128;
-
-/// How many streams a new QUIC connection allows. Most connections use few or none, and each
-/// allowed stream takes memory at both ends.
-const FEW: u32 = 16;
-
-/// How long a silent connection is kept. The client sends a keep-alive earlier.
-const SILENCE: Duration = Duration::from_secs(45);
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How many received bytes of one stream may wait to be read. Yamux allows no smaller window.
-pub const STREAM_WINDOW: u32 = 256 * 1024;
-/// How many unacknowledged or unread bytes one connection may have in each direction.
-const WINDOW: u32 = 4 * 1024 * 1024;
-/// The gateway's receive window for a connection until it calls [`Carrier::bound`].
-const GREETING: u32 = STREAM_WINDOW;
-
-/// Returns the QUIC settings for one side: bounds, timeouts and windows.
-#[must_use]
-pub fn transport(side: LinkEnd) -> quinn::TransportConfig {
-    let mut transport = quinn::TransportConfig::default();
-    transport
-        .max_concurrent_bidi_streams(VarInt::from_u32(FEW))
-        .max_concurrent_uni_streams(VarInt::from_u32(0))
-        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
-        .receive_window(VarInt::from_u32(match side {
-            LinkEnd::Client => WINDOW,
-            LinkEnd::Gateway => GREETING,
-        }))
-        .send_window(u64::from(WINDOW))
-        .datagram_receive_buffer_size(Some(WAITING))
-        .datagram_send_buffer_size(WAITING)
-        .max_idle_timeout(quinn::IdleTimeout::try_from(SILENCE).ok());
-    if side == LinkEnd::Client {
-        transport.keep_alive_interval(Some(KEEP_ALIVE));
-    }
-    transport
-}
-
-/// Reserves room for one more stream. Returns `None` when there is none.
-pub type Admit = Box<dyn FnMut() -> Option<Box<dyn Any + Send + Sync>> + Send>;
 
 /// One connection between an SDK and its gateway. Clones are cheap and share the connection.
 #[derive(Clone, Debug)]

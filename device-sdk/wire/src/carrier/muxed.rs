@@ -1,5 +1,6 @@
 //! A yamux connection over TLS, driven by a task of its own.
 
+use std::any::Any;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
@@ -9,9 +10,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 
+use super::pipe::Pipe;
+use super::settings::{LinkEnd, STREAM_WINDOW, STREAMS};
 use super::unread_frames::{FrameCounting, UnreadFrames};
-use super::{Admit, LinkEnd, Pipe, STREAM_WINDOW, STREAMS};
 use crate::paced::Paced;
+
+/// Reserves room for one more stream. Returns `None` when there is none.
+pub type Admit = Box<dyn FnMut() -> Option<Box<dyn Any + Send + Sync>> + Send>;
 
 /// The handle of a yamux connection that a task drives.
 #[derive(Debug)]

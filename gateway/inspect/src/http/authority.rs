@@ -2,7 +2,10 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::elsewhere::Scheme;
+use http::Version;
+use http::header::HOST;
+use http::request::Parts;
+
 use super::refusal::HttpRefusal;
 
 /// A host with an optional port, without user information (RFC 3986 section 3.2).
@@ -50,7 +53,7 @@ impl<'a> RequestAuthority<'a> {
     }
 
     /// Returns whether another party may own the name and let it resolve to any address.
-    fn may_be_anybodys(self) -> bool {
+    pub(super) fn may_be_anybodys(self) -> bool {
         let address = self.host.starts_with('[') || self.host.parse::<Ipv4Addr>().is_ok();
         let local = self.host.rsplit('.').next().unwrap_or_default();
         !address && self.host.contains('.') && !local.eq_ignore_ascii_case("localhost")
@@ -70,43 +73,24 @@ fn read_port(digits: &str) -> Option<u16> {
     digits.parse().ok().filter(|port| plain && *port != 0)
 }
 
-/// The host of an interface, as clients of one connection may name it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServedHost {
-    name: Box<str>,
-    tunnel: bool,
-}
-
-impl ServedHost {
-    /// Returns the host for clients that named the interface by SNI. Their requests must name it,
-    /// too.
-    #[must_use]
-    pub fn named(name: &str) -> Self {
-        Self { name: name.into(), tunnel: false }
+/// Returns the authority that a request names (RFC 9112 section 3.2, RFC 9113 section 8.3.1).
+/// `None` for HTTP/1.0 only, which need not name one.
+pub(super) fn named_authority(head: &Parts) -> Result<Option<RequestAuthority<'_>>, HttpRefusal> {
+    let mut hosts = head.headers.get_all(HOST).into_iter();
+    let read = |text| RequestAuthority::read(text).ok_or(HttpRefusal::Host);
+    let host = match hosts.next() {
+        Some(host) => Some(read(host.to_str().map_err(|_| HttpRefusal::Host)?)?),
+        None if head.version == Version::HTTP_11 => return Err(HttpRefusal::Host),
+        None => None,
+    };
+    if hosts.next().is_some() {
+        return Err(HttpRefusal::Host);
     }
-
-    /// Returns the host for clients of a tunnel to the interface, whose own host name is `name`. A
-    /// usual client names what its user typed: an address, `localhost`, a name without dots. A name
-    /// with dots that is not the interface's may belong to anybody, and resolve to the near end of
-    /// the tunnel so that a browser goes there (DNS rebinding).
-    #[must_use]
-    pub fn tunnel(name: &str) -> Self {
-        Self { name: name.into(), tunnel: true }
-    }
-
-    /// Returns the scheme in the URLs of pages that are loaded over this connection.
-    pub(super) fn scheme(&self) -> Scheme {
-        if self.tunnel { Scheme::Hidden } else { Scheme::Https }
-    }
-
-    /// Checks that a request may name `authority` on this connection. The port does not matter.
-    pub(super) fn admits(&self, authority: RequestAuthority<'_>) -> Result<(), HttpRefusal> {
-        let own = authority.is(&self.name);
-        if own || self.tunnel && !authority.may_be_anybodys() {
-            Ok(())
-        } else {
-            Err(HttpRefusal::Misdirected)
-        }
+    let target = head.uri.authority().map(|target| read(target.as_str())).transpose()?;
+    match (target, host) {
+        (Some(target), Some(host)) if !target.agrees(host) => Err(HttpRefusal::Host),
+        (None, None) if head.version == Version::HTTP_2 => Err(HttpRefusal::Host),
+        (target, host) => Ok(target.or(host)),
     }
 }
 
@@ -153,30 +137,5 @@ mod tests {
             assert_eq!(RequestAuthority::read(text), expected, "{text:?}");
         }
         assert_eq!(RequestAuthority::read(&format!("{}.example", "a".repeat(253))), None);
-    }
-
-    #[test]
-    fn a_door_is_called_by_its_name_and_a_tunnel_by_what_is_nobody_elses() {
-        let (interface, tunnel) =
-            (ServedHost::named("web--plc.gw.example"), ServedHost::tunnel("web--plc.gw.example"));
-        for (host, at_door, in_tunnel) in [
-            ("web--plc.gw.example", true, true),
-            ("WEB--plc.GW.example:8443", true, true),
-            ("web--plc", false, true),
-            ("other--plc.gw.example", false, false),
-            ("gw.example", false, false),
-            ("localhost:8080", false, true),
-            ("app.localhost", false, true),
-            ("127.0.0.1:8080", false, true),
-            ("[::1]:8080", false, true),
-            ("box", false, true),
-            ("127.1", false, false),
-            ("rebound.example:8080", false, false),
-            ("localhost.example", false, false),
-        ] {
-            let authority = RequestAuthority::read(host).unwrap();
-            assert_eq!(interface.admits(authority).is_ok(), at_door, "{host}");
-            assert_eq!(tunnel.admits(authority).is_ok(), in_tunnel, "{host}");
-        }
     }
 }

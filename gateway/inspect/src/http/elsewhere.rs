@@ -6,8 +6,7 @@ use http::header::{AsHeaderName, HeaderMap, ORIGIN, REFERER};
 use http::request::Parts;
 use http::{HeaderValue, Method};
 
-use super::authority::RequestAuthority;
-use super::request::authority;
+use super::authority::{RequestAuthority, named_authority};
 
 /// The scheme in the URLs of pages of the server that a request goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +64,7 @@ pub fn comes_from_elsewhere(
     let is_foreign = match origin {
         Said::Nothing => false,
         Said::Once(origin) => {
-            let here = authority(head).ok().flatten();
+            let here = named_authority(head).ok().flatten();
             !is_admitted && !here.is_some_and(|here| scheme.is_origin(origin, here))
         }
         Said::Otherwise => true,

@@ -2,9 +2,9 @@
 
 use doorward_model::{FieldName, HttpOptions, Name, Operand, Origin, Several};
 
-use super::authority::ServedHost;
 use super::backend::HttpBackend;
 use super::fields::may_be_kept;
+use super::served_host::ServedHost;
 
 /// An HTTP interface, as one connection uses it. For each request:
 ///

@@ -53,11 +53,11 @@ mod path;
 mod query;
 mod refusal;
 mod request;
+mod served_host;
 #[cfg(test)]
 mod tests;
 mod upgrade;
 
-pub use authority::ServedHost;
 pub use backend::HttpBackend;
 pub use bounds::{Content, Rate};
 pub use elsewhere::{Scheme, comes_from_elsewhere};
@@ -68,4 +68,5 @@ pub use path::{Misspelt, normal};
 pub use query::{Unclear, recorded};
 pub use refusal::HttpRefusal;
 pub use request::{PermittedRequest, UnjudgedRequest};
+pub use served_host::ServedHost;
 pub use upgrade::Extended;

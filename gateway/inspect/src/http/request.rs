@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use doorward_model::{Action, Path};
-use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, ORIGIN, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, EXPECT, HeaderMap, ORIGIN, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version};
 use smallvec::SmallVec;
 
-use super::authority::RequestAuthority;
+use super::authority::named_authority;
 use super::elsewhere::comes_from_elsewhere;
 use super::fields::{Folded, are_bounded};
 use super::interface::HttpInterface;
@@ -105,7 +105,7 @@ impl HttpInterface {
             }
             Some(_) => return Err(HttpRefusal::Upgrade),
         };
-        let authority = authority(&head)?;
+        let authority = named_authority(&head)?;
         let mut from_here = false;
         if let Some(authority) = authority {
             self.served_host.admits(authority)?;
@@ -252,27 +252,6 @@ fn action(method: &Method) -> Result<Action, HttpRefusal> {
 fn named(query: Option<&str>) -> Result<Option<Action>, HttpRefusal> {
     let method = method(query.unwrap_or_default()).map_err(|_| HttpRefusal::Override)?;
     method.map(|method| action(&method).map_err(|_| HttpRefusal::Override)).transpose()
-}
-
-/// Returns the authority that a request names (RFC 9112 section 3.2, RFC 9113 section 8.3.1).
-/// `None` for HTTP/1.0 only, which need not name one.
-pub(super) fn authority(head: &Parts) -> Result<Option<RequestAuthority<'_>>, HttpRefusal> {
-    let mut hosts = head.headers.get_all(HOST).into_iter();
-    let read = |text| RequestAuthority::read(text).ok_or(HttpRefusal::Host);
-    let host = match hosts.next() {
-        Some(host) => Some(read(host.to_str().map_err(|_| HttpRefusal::Host)?)?),
-        None if head.version == Version::HTTP_11 => return Err(HttpRefusal::Host),
-        None => None,
-    };
-    if hosts.next().is_some() {
-        return Err(HttpRefusal::Host);
-    }
-    let target = head.uri.authority().map(|target| read(target.as_str())).transpose()?;
-    match (target, host) {
-        (Some(target), Some(host)) if !target.agrees(host) => Err(HttpRefusal::Host),
-        (None, None) if head.version == Version::HTTP_2 => Err(HttpRefusal::Host),
-        (target, host) => Ok(target.or(host)),
-    }
 }
 
 /// Checks that the only expectation is 100-continue. The gateway handles it itself, and reads the

@@ -3,11 +3,12 @@
 use smallvec::SmallVec;
 
 use super::packet::{PacketType, Version};
+use super::packet_reason::reason;
 use super::properties::{
     AUTHENTICATION_METHOD, Properties, PropertyContext, SERVER_REFERENCE, SESSION_EXPIRY,
 };
 use super::reader::FieldReader;
-use super::reason::{SUCCESS, Violation, malformed, protocol_error, reason};
+use super::reason::{SUCCESS, Violation, malformed, protocol_error};
 use crate::machine::Sender;
 
 /// Reads a PUBACK, PUBREC, PUBREL or PUBCOMP (sections 3.4 to 3.7). Returns the packet identifier.

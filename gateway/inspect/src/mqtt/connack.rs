@@ -1,9 +1,10 @@
 //! Reads CONNACK, the MQTT server's answer to CONNECT.
 
 use super::packet::{PacketType, Version, put_varint, write};
+use super::packet_reason::reason;
 use super::properties::{ALIAS_MAXIMUM, ASSIGNED_ID, Properties, PropertyContext};
 use super::reader::FieldReader;
-use super::reason::{SUCCESS, Violation, malformed, protocol_error, reason};
+use super::reason::{SUCCESS, Violation, malformed, protocol_error};
 use crate::machine::Sender;
 
 /// A CONNACK of the server (section 3.2).

@@ -24,6 +24,7 @@ mod client;
 mod client_id;
 mod connack;
 mod connect;
+mod decide_filters;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod held_filters;
@@ -33,6 +34,7 @@ mod machine;
 mod oracle;
 mod packet;
 mod packet_queue;
+mod packet_reason;
 mod properties;
 mod publish;
 mod reader;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::held_filters::HeldFilters;
 use super::packet::{PacketType, Version, put_varint, write};
+use super::packet_reason::reason;
 use super::properties::{Properties, PropertyContext};
 use super::reader::FieldReader;
 use super::reason::{
-    NOT_AUTHORIZED, QUOTA_EXCEEDED, Violation, malformed, protocol_error, quota_exceeded, reason,
+    NOT_AUTHORIZED, QUOTA_EXCEEDED, Violation, malformed, protocol_error, quota_exceeded,
 };
 use super::topic::{filter, is_shared};
 use crate::machine::Sender;

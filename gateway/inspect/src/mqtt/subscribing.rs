@@ -1,30 +1,25 @@
-//! Decides the filters of a SUBSCRIBE one by one, in several turns if needed.
+//! A SUBSCRIBE whose filters are decided one by one, in several turns if needed.
 
 use std::borrow::Cow;
 
 use doorward_model::{Action, Name, Path};
 
 use super::packet::Packet;
-use super::reason::Violation;
-use super::session::MqttSession;
-use super::subscribe::{FILTERS, Filters, Subscribe};
-use crate::machine::{Judge, Out, Sender};
-
-/// Why a SUBSCRIBE is refused whole, in a word for the record.
-const TOO_MANY: &str = "too-many-filters";
+use super::subscribe::{Filters, Subscribe};
+use crate::machine::Judge;
 
 /// A SUBSCRIBE that is being decided.
 #[derive(Debug)]
 pub(super) struct Subscribing<'b> {
-    packet: Packet<'b>,
+    pub(super) packet: Packet<'b>,
     /// The position of the first undecided filter in its fields.
     next: usize,
     /// The answers to the filters before it.
-    permitted: Vec<bool>,
+    pub(super) permitted: Vec<bool>,
 }
 
 impl<'b> Subscribing<'b> {
-    fn new(packet: &'b Packet<'_>, subscribe: &Subscribe<'_>) -> Self {
+    pub(super) fn new(packet: &'b Packet<'_>, subscribe: &Subscribe<'_>) -> Self {
         let bytes = Cow::Borrowed(&*packet.bytes);
         let next = packet.fields().len() - subscribe.filters.bytes();
         let permitted = Vec::with_capacity(subscribe.count);
@@ -32,14 +27,14 @@ impl<'b> Subscribing<'b> {
     }
 
     /// Returns it with its own copy of the packet, when the turn is over and it must wait.
-    fn kept(self) -> Box<Subscribing<'static>> {
+    pub(super) fn kept(self) -> Box<Subscribing<'static>> {
         let Self { packet: Packet { header, bytes }, next, permitted } = self;
         let packet = Packet { header, bytes: Cow::Owned(bytes.into_owned()) };
         Box::new(Subscribing { packet, next, permitted })
     }
 
     /// Decides filters until the turn is over. Returns whether all are decided.
-    fn decide(&mut self, interface: &Name, judge: &mut dyn Judge) -> bool {
+    pub(super) fn decide(&mut self, interface: &Name, judge: &mut dyn Judge) -> bool {
         let fields = self.packet.fields();
         let mut filters = Filters::from(fields.get(self.next..).unwrap_or_default());
         while !judge.turn_is_over() {
@@ -56,74 +51,5 @@ impl<'b> Subscribing<'b> {
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn bytes(&self) -> usize {
         self.packet.bytes.len() + self.permitted.capacity()
-    }
-}
-
-impl MqttSession {
-    /// Returns whether packets from that side must wait until a SUBSCRIBE is decided.
-    pub(super) fn subscribes(&self, from: Sender) -> bool {
-        from == Sender::Client && self.subscribing.is_some()
-    }
-
-    /// Handles a SUBSCRIBE of the client: decides its filters, unless there are too many.
-    pub(super) fn subscribe(
-        &mut self,
-        packet: &Packet<'_>,
-        judge: &mut dyn Judge,
-        out: &mut Out,
-    ) -> Result<(), Violation> {
-        let subscribe = Subscribe::read(self.version, packet.fields())?;
-        let texts = || subscribe.filters.map(|filter| filter.text);
-        if subscribe.count > FILTERS || !self.held.have_room(texts()) {
-            judge.refused(Action::Subscribe, &Path::interface(&self.interface), TOO_MANY);
-            self.to_client.put(&subscribe.too_many(), &mut out.client)?;
-            return self.ping(out);
-        }
-        self.awaited.takes(&subscribe)?;
-        self.decide(Subscribing::new(packet, &subscribe), judge, out)
-    }
-
-    /// Goes on with the SUBSCRIBE that is being decided.
-    pub(super) fn subscribe_on(
-        &mut self,
-        judge: &mut dyn Judge,
-        out: &mut Out,
-    ) -> Result<(), Violation> {
-        match self.subscribing.take() {
-            Some(begun) => self.decide(*begun, judge, out),
-            None => Ok(()),
-        }
-    }
-
-    /// Decides filters and, after the last one, sends the permitted filters to the server with the
-    /// same packet identifier. The SUBACK is completed when it comes back.
-    fn decide(
-        &mut self,
-        mut subscribing: Subscribing<'_>,
-        judge: &mut dyn Judge,
-        out: &mut Out,
-    ) -> Result<(), Violation> {
-        if !subscribing.decide(&self.interface, judge) {
-            self.subscribing = Some(subscribing.kept());
-            return Ok(());
-        }
-        let Subscribing { packet, permitted, .. } = subscribing;
-        let subscribe = Subscribe::read(self.version, packet.fields())?;
-        if !permitted.contains(&true) {
-            self.to_client.put(&subscribe.refusal(), &mut out.client)?;
-            return self.ping(out);
-        }
-        for (filter, permitted) in subscribe.filters.zip(&permitted) {
-            if *permitted {
-                self.held.insert(filter.text);
-            }
-        }
-        let packet = if permitted.contains(&false) {
-            Cow::Owned(subscribe.packet(&permitted))
-        } else {
-            Cow::Borrowed(&*packet.bytes)
-        };
-        self.awaited.insert(subscribe.id, permitted);
-        self.to_server.put(&packet, &mut out.device)
     }
 }

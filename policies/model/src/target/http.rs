@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::digits::number;
 use super::error::TargetError;
 use super::field::FieldName;
 use super::host::Host;
@@ -127,12 +128,6 @@ impl fmt::Display for RequestRate {
         let unit = UNITS.into_iter().find(|(_, seconds)| *seconds == self.seconds);
         write!(f, "{}/{}", self.count, unit.map_or("s", |(name, _)| name))
     }
-}
-
-/// Reads decimal digits.
-pub(super) fn number(word: &str) -> Option<u64> {
-    let digits = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
-    word.parse().ok().filter(|_| digits)
 }
 
 /// Returns the path after a host, without a slash at its end.

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use super::digits::number;
 use super::error::TargetError;
 use super::field::FieldName;
-use super::http::{HttpHost, HttpOptions, RequestRate, ToldIdentity, base_of, number};
+use super::http::{HttpHost, HttpOptions, RequestRate, ToldIdentity, base_of};
 use super::modbus::{self, ModbusOptions};
 use super::mqtt::{ClientIds, MqttOptions, ResponseTopics};
 use super::query::{Operand, SecretParameter};

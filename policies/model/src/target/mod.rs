@@ -1,7 +1,9 @@
 //! Targets of interfaces, and their URLs.
 
+mod digits;
 mod error;
 mod field;
+mod file_path;
 mod host;
 mod http;
 mod inspected;

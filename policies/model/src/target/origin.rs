@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::digits::number;
 use super::host::Host;
-use super::http::number;
 
 /// An origin of web pages, as browsers write it: `https://ha.example` or `http://ha.lan:8123`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

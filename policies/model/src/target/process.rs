@@ -3,15 +3,16 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::TargetError;
-use super::way::{Way, normal};
+use super::error::TargetError;
+use super::file_path::normal;
 
 /// The most arguments of a program.
 const ARGUMENTS: usize = 64;
 /// The most bytes of a program's path and arguments.
 const BYTES: usize = 4096;
 
-pub(super) fn parse(text: &str) -> Result<Way, TargetError> {
+/// Reads the path of a program and its arguments.
+pub(super) fn parse(text: &str) -> Result<(PathBuf, Vec<String>), TargetError> {
     let (path, query) = match text.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (text, None),
@@ -32,7 +33,7 @@ pub(super) fn parse(text: &str) -> Result<Way, TargetError> {
     if bytes > BYTES {
         return Err(TargetError::TooLong);
     }
-    Ok(Way::Process { program, arguments })
+    Ok((program, arguments))
 }
 
 /// Decodes percent-encoding (RFC 3986, section 2.1). A plus sign stays a plus sign.

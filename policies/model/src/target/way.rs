@@ -1,16 +1,17 @@
 //! How an interface is reached.
 
 use std::fmt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::error::TargetError;
+use super::file_path::{absolute, normal};
 use super::host::Host;
 use super::process;
 use crate::name::Name;
 use crate::protocol::Protocol;
 use crate::serial::{LineChange, LineSettings};
-use crate::text::{escape, is_printable};
+use crate::text::escape;
 
 /// How an interface is reached, whatever protocol it has.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -99,7 +100,8 @@ impl FromStr for Way {
             }
             "unix" => unix(rest),
             "serial" => serial(rest),
-            "process" => process::parse(rest),
+            "process" => process::parse(rest)
+                .map(|(program, arguments)| Self::Process { program, arguments }),
             "agent" => Ok(Self::Agent { spoken: Spoken::Stream, name: rest.parse()? }),
             "udp+agent" => Ok(Self::Agent { spoken: Spoken::Datagrams, name: rest.parse()? }),
             "serial+agent" => {
@@ -146,30 +148,6 @@ pub(super) fn settings(text: &str) -> Result<(&str, LineChange), TargetError> {
         Some((before, query)) => Ok((before, LineChange::parse(query)?)),
         None => Ok((text, LineChange::default())),
     }
-}
-
-/// Returns a path that can be displayed as it is.
-pub(super) fn normal(text: &str) -> Option<PathBuf> {
-    let path = absolute(text).filter(|path| is_printable(path) && !path.contains('\\'))?;
-    // A file has a name, and its path does not end with a slash.
-    Path::new(path).file_name().filter(|_| !path.ends_with('/'))?;
-    Some(Path::new(path).components().collect())
-}
-
-/// Returns the path of a URL such as `unix:/PATH` or `unix:///PATH`, without `.`, `..` or NUL.
-fn absolute(text: &str) -> Option<&str> {
-    let path = match text.strip_prefix("//") {
-        Some(rest) if rest.starts_with('/') => rest,
-        Some(_) => return None,
-        None => text,
-    };
-    let normal = |part| matches!(part, Component::RootDir | Component::Normal(_));
-    let parsed = Path::new(path);
-    // `components` drops inner `.`, so the spelling is checked as well.
-    let dots = path.split('/').any(|part| part == "." || part == "..");
-    let sound =
-        parsed.is_absolute() && parsed.components().all(normal) && !dots && !path.contains('\0');
-    sound.then_some(path)
 }
 
 impl fmt::Display for Way {
