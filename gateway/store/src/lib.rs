@@ -17,23 +17,27 @@
 //! This crate must never know: TLS, HTTP, sockets, who may do what.
 
 mod allowance;
-mod audit;
+mod attempt;
 mod ballast;
 mod bundles;
 mod change;
 mod codes;
 mod confirmation;
-mod database;
+mod epochs;
 mod error;
 mod expiry;
 mod facts;
+mod follow;
 mod interfaces;
 mod issuances;
 mod load;
 mod open;
 mod pieces;
+mod port;
 mod recover;
 mod roster;
+mod signature;
+mod sqlite;
 mod subjects;
 mod suspension;
 #[cfg(test)]
@@ -41,10 +45,9 @@ mod tests;
 mod writer;
 
 pub use allowance::Allowance;
-pub use audit::{AuditLog, AuditSettings, Numbered};
 pub use bundles::{Applying, BundleInForce, ListedRevisions, RevisionRow};
 pub use change::{Actor, Committed};
-pub use codes::{FoundCode, NewCode, Redeemed, Sign};
+pub use codes::{FoundCode, NewCode, Redeemed};
 pub use confirmation::Unconfirmed;
 pub use error::{OpenError, StoreError};
 pub use facts::Facts;
@@ -53,4 +56,6 @@ pub use issuances::{FoundCertificate, IssuanceRow};
 pub use open::{Founding, OpenedStore, Store};
 pub use recover::{RecoverError, Recovered, recover};
 pub use roster::SubjectRow;
+pub use signature::Sign;
+pub use sqlite::audit::{AuditLog, AuditSettings, Numbered};
 pub use subjects::{Added, NewSubject, SubjectChanges};
