@@ -119,7 +119,11 @@ impl WriterTask {
         is_numbered: bool,
         error: StoreError,
     ) -> Result<(), StoreError> {
-        let doubt = StoreError::InDoubt(error.to_string());
+        // A full disk takes no commit. If it has, the next change finds out.
+        let doubt = match &error {
+            StoreError::Full => StoreError::Full,
+            other => StoreError::InDoubt(other.to_string()),
+        };
         self.database.give_up().await;
         let mut tx = match self.database.begin_ordered().await {
             Ok(tx) => tx,
@@ -133,10 +137,7 @@ impl WriterTask {
                 Ok(())
             }
             (Ok(false), true) => Err(error),
-            (Ok(false), false) => {
-                Err(if matches!(error, StoreError::Full) { error } else { doubt })
-            }
-            (Err(_), _) => Err(doubt),
+            (Ok(false), false) | (Err(_), _) => Err(doubt),
         }
     }
 }

@@ -49,7 +49,7 @@ pub enum StoreError {
     #[error("the disk is full; make room in the data directory")]
     Full,
     /// There is a row with the same key already. The asker can look, and try again.
-    #[error("something has just taken that name or number; look at it, and try again ({0})")]
+    #[error("something has just taken that name or number; look at it, and try again")]
     Taken(String),
     /// The database refuses. Ours, or the operator's fault.
     #[error("the database refuses: {0}")]
