@@ -246,7 +246,8 @@ fn one_folder_knows_which_database_it_is() {
         let says = |word: &str| text.contains(word);
         // A space or a parenthesis before the mark: in Rust it follows a value.
         let has_old_parameters = says(" ?") || says("(?");
-        if is_of_the_store && (says("PRAGMA") || says("sqlx") || says(".db\"") || has_old_parameters)
+        if is_of_the_store
+            && (says("PRAGMA") || says("sqlx") || says(".db\"") || has_old_parameters)
         {
             wrong.push(path);
         }

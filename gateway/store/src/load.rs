@@ -119,8 +119,13 @@ pub(crate) async fn member(
     let roles = reading
         .all("SELECT role, until_time FROM roles WHERE subject = $1 ORDER BY role", values![id])
         .await?;
-    let groups = reading.all("SELECT group_name, until_time FROM device_groups WHERE subject = $1 ORDER BY group_name", values![id])
-    .await?;
+    let groups = reading
+        .all(
+            "SELECT group_name, until_time FROM device_groups \
+             WHERE subject = $1 ORDER BY group_name",
+            values![id],
+        )
+        .await?;
     Ok(Some(Member {
         id: SubjectId(id),
         enabled,

@@ -8,7 +8,7 @@ use crate::error::StoreError;
 
 /// What a database does instead of an ordinary commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum DatabaseFault {
     /// It discards the change, and asks for it to be made again.
     Again,
     /// It makes the change, but its answer is lost.
@@ -21,11 +21,11 @@ pub(crate) enum Fault {
 
 /// The faults of the next commits of ordered changes, the first one first.
 #[derive(Clone, Default)]
-pub(crate) struct Faults(Arc<Mutex<VecDeque<Fault>>>);
+pub(crate) struct Faults(Arc<Mutex<VecDeque<DatabaseFault>>>);
 
 impl Faults {
     /// Orders faults for the next commits.
-    pub(crate) fn order(&self, faults: impl IntoIterator<Item = Fault>) {
+    pub(crate) fn order(&self, faults: impl IntoIterator<Item = DatabaseFault>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(faults);
     }
 
@@ -34,12 +34,12 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    pub(super) fn next(&self) -> Option<Fault> {
+    pub(super) fn next(&self) -> Option<DatabaseFault> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 }
 
-impl Fault {
+impl DatabaseFault {
     pub(super) async fn at_commit(self, tx: Tx) -> CommitOutcome {
         let lost = || StoreError::Gone("the answer is lost".to_owned());
         match self {

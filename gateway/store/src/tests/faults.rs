@@ -3,10 +3,10 @@
 use doorward_model::Role;
 
 use super::*;
-use crate::port::fault::Fault;
+use crate::port::fault::DatabaseFault;
 
 /// Makes the next commit go wrong, then a change, and checks that the fault has happened.
-async fn with<T>(store: &Store, fault: Fault, change: impl Future<Output = T>) -> T {
+async fn with<T>(store: &Store, fault: DatabaseFault, change: impl Future<Output = T>) -> T {
     store.database().faults.order([fault]);
     let value = change.await;
     assert_eq!(store.database().faults.left(), 0, "{fault:?} has happened");
@@ -24,7 +24,7 @@ async fn every_kind_of_change_passes_when_the_database_asks_for_it_again() {
     let by = || Actor::Local;
     let plc = || subject("device/plc");
     let role: Role = "role/owner".parse().unwrap();
-    let again = Fault::Again;
+    let again = DatabaseFault::Again;
 
     let code = test_store.code(1);
     with(&store, again, store.new_owner_code(code.clone())).await.unwrap();
@@ -102,7 +102,7 @@ async fn one_signature_serves_a_change_that_is_made_again() {
         counter.fetch_add(1, Ordering::SeqCst);
         sign()
     });
-    store.database().faults.order([Fault::Again; 3]);
+    store.database().faults.order([DatabaseFault::Again; 3]);
     let redeemed = store.redeem(code.digest, key, counted).await.unwrap();
     assert!(redeemed.value.fresh);
     assert_eq!(signed.load(Ordering::SeqCst), 1);
@@ -114,7 +114,7 @@ async fn a_database_that_always_asks_again_is_refused_in_the_end() {
     let test_store = TestStore::found().await;
     let store = test_store.open().await.store;
     let before = epoch(&store);
-    store.database().faults.order([Fault::Again; 8]);
+    store.database().faults.order([DatabaseFault::Again; 8]);
     let refused = store.add_subject(Actor::Local, new("user/bob", None)).await;
     assert!(matches!(refused, Err(StoreError::Again(_))), "{refused:?}");
     assert!(store.trouble().borrow().is_some());
@@ -131,18 +131,18 @@ async fn a_change_whose_answer_was_lost_is_settled_by_its_id() {
     let before = epoch(&store);
     let add = |name: &'static str| store.add_subject(Actor::Local, new(name, None));
 
-    let lost = with(&store, Fault::NotMade, add("user/ada")).await;
+    let lost = with(&store, DatabaseFault::NotMade, add("user/ada")).await;
     assert!(matches!(lost, Err(StoreError::Gone(_))), "{lost:?}");
     assert_eq!(epoch(&store), before);
     assert!(store.snapshots().borrow().member(&subject("user/ada")).is_none());
 
-    let made = with(&store, Fault::Made, add("user/bob")).await.unwrap();
+    let made = with(&store, DatabaseFault::Made, add("user/bob")).await.unwrap();
     assert_eq!(made.epoch.0, before + 1);
     assert!(store.snapshots().borrow().member(&subject("user/bob")).is_some());
     assert_eq!(*store.snapshots().borrow().clone(), reread(&test_store).await);
 
     // A change without a number leaves no trace by which it could be found.
-    let confirm = with(&store, Fault::Made, store.confirm(Actor::Local)).await;
+    let confirm = with(&store, DatabaseFault::Made, store.confirm(Actor::Local)).await;
     assert!(matches!(confirm, Err(StoreError::InDoubt(_))), "{confirm:?}");
 }
 
@@ -171,7 +171,7 @@ async fn rules_are_suspended_at_once_and_numbered_when_that_can_be_written() {
     assert_eq!(epoch(&store), before + 1, "a suspension is a change");
     assert!(now().held().is_empty() && now().suspended().contains(&5));
 
-    store.database().faults.order([Fault::Full; 2]);
+    store.database().faults.order([DatabaseFault::Full; 2]);
     store.suspend(revision, vec![7]).await.unwrap();
     let held = now();
     assert!(held.suspended().contains(&7) && held.held().contains(&7), "it only denies");
