@@ -34,6 +34,9 @@ pub struct Snapshot {
     certificates: SharedMap<CertificateId, Certificate>,
     /// The lines of `policy.csv` that permit nothing, because the judges differed about them.
     suspended: Arc<BTreeSet<usize>>,
+    /// Those suspended lines that no change has stored yet. They belong to this copy of the state,
+    /// and not to its number.
+    held: Arc<BTreeSet<usize>>,
     /// The groups of a device that does not exist: those that every device is in. A question about
     /// such a device is judged with them, so that it takes as long as one about a device that
     /// exists.
@@ -53,7 +56,8 @@ impl Stamp {
     }
 }
 
-/// Two snapshots are equal if they give the same answers. Bundles are compared by their text.
+/// Two snapshots are equal if they are the same state: without the lines that are only
+/// [held](Snapshot::holding), they give the same answers. Bundles are compared by their text.
 impl PartialEq for Snapshot {
     fn eq(&self, other: &Self) -> bool {
         (&self.domain, self.epoch, self.revision, self.claimed)
@@ -62,6 +66,7 @@ impl PartialEq for Snapshot {
             && self.members == other.members
             && self.interfaces == other.interfaces
             && self.certificates == other.certificates
+            && self.suspended.difference(&self.held).eq(other.suspended.difference(&other.held))
     }
 }
 
@@ -150,6 +155,7 @@ impl Snapshot {
             interfaces: SharedMap::new(),
             certificates: SharedMap::new(),
             suspended: Arc::default(),
+            held: Arc::default(),
             stamp: Stamp::new(),
         }
     }
@@ -173,26 +179,57 @@ impl Snapshot {
             self.no_device = no_device(&bundle);
         }
         (self.revision, self.bundle) = (revision, bundle);
-        self.suspended = Arc::default();
+        (self.suspended, self.held) = (Arc::default(), Arc::default());
         self.changed()
     }
 
-    /// Returns the state with these lines of `policy.csv` suspended, because the judges differed
-    /// about them. Whatever they would allow is denied, even if other rules allow it or their
-    /// conditions do not hold. The next bundle ends the suspension.
+    /// Returns the state with these lines of `policy.csv` suspended as well, because the judges
+    /// differed about them. Whatever they would allow is denied, even if other rules allow it or
+    /// their conditions do not hold. The next bundle ends the suspension.
     #[must_use]
-    pub fn suspending(mut self, lines: &[usize]) -> Self {
-        self.suspended = Arc::new(self.suspended.iter().chain(lines).copied().collect());
-        self.changed()
+    pub fn suspending(self, lines: &[usize]) -> Self {
+        let stored = self.suspended.difference(&self.held).chain(lines).copied().collect();
+        self.with_suspended(&stored)
     }
 
-    /// Returns the state with the suspended lines of `other`, if both have the same bundle.
+    /// Returns the state with exactly these lines suspended, besides those that are only held.
     #[must_use]
-    pub fn suspended_like(mut self, other: &Self) -> Self {
-        if self.revision == other.revision {
-            self.suspended = Arc::clone(&other.suspended);
+    pub fn with_suspended(mut self, lines: &BTreeSet<usize>) -> Self {
+        let held: BTreeSet<usize> = self.held.difference(lines).copied().collect();
+        let all = lines.union(&held).copied().collect();
+        // Caches compare the suspended lines by their address.
+        if *self.suspended != all {
+            self.suspended = Arc::new(all);
         }
+        self.held = Arc::new(held);
         self.changed()
+    }
+
+    /// Returns this copy of the state with more lines suspended, which no change has stored yet.
+    #[must_use]
+    pub fn holding(mut self, lines: &[usize]) -> Self {
+        let new: BTreeSet<usize> =
+            lines.iter().filter(|line| !self.suspended.contains(line)).copied().collect();
+        self.held = Arc::new(self.held.union(&new).copied().collect());
+        self.suspended = Arc::new(self.suspended.union(&new).copied().collect());
+        self.changed()
+    }
+
+    /// Returns this copy of the state with the lines that `other` only holds, if both have the same
+    /// bundle.
+    #[must_use]
+    pub fn holding_like(self, other: &Self) -> Self {
+        if self.revision != other.revision {
+            return self;
+        }
+        let lines: Vec<usize> = other.held.iter().copied().collect();
+        self.holding(&lines)
+    }
+
+    /// Returns the suspended lines that no change has stored yet.
+    #[must_use]
+    pub fn held(&self) -> &BTreeSet<usize> {
+        &self.held
     }
 
     /// Returns the suspended lines of `policy.csv`.

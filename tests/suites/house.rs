@@ -240,3 +240,37 @@ fn a_type_name_means_one_thing() {
     seen.retain(|_, paths| paths.len() > 1);
     assert!(seen.is_empty(), "{seen:#?}");
 }
+
+/// How many files of the product outside its own folder may name a database: those that a second
+/// database would touch as well.
+const NAMING_FILES: usize = 8;
+
+#[test]
+fn one_folder_knows_which_database_it_is() {
+    let own = root().join("gateway/store/src/sqlite");
+    let mut naming = Vec::new();
+    let mut wrong = Vec::new();
+    let mut inside = 0;
+    for path in product() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        if path.starts_with(&own) {
+            inside += usize::from(text.contains("sqlx::"));
+            continue;
+        }
+        if text.to_lowercase().contains("sqlite") {
+            naming.push(path.clone());
+        }
+        let is_of_the_store = path.starts_with(root().join("gateway/store"));
+        let says = |word: &str| text.contains(word);
+        // A space or a parenthesis before the mark: in Rust it follows a value.
+        let has_old_parameters = says(" ?") || says("(?");
+        if is_of_the_store
+            && (says("PRAGMA") || says("sqlx") || says(".db\"") || has_old_parameters)
+        {
+            wrong.push(path);
+        }
+    }
+    assert!(inside >= 3, "{own:?} has {inside} files that know the driver");
+    assert!(wrong.is_empty(), "SQL of one database, or its driver: {wrong:?}");
+    assert!(naming.len() <= NAMING_FILES, "{naming:?}");
+}

@@ -38,7 +38,9 @@ pub(crate) fn refused(error: StoreError) -> Denied {
     let kind = match &error {
         E::NoSubject(_) | E::NoInterface(_) => ProblemKind::NothingHere,
         E::SubjectExists(_) | E::InterfaceExists(_) => ProblemKind::NameTaken,
-        E::SubjectChanged(_) | E::InterfaceChanged(_) | E::BundleChanged => ProblemKind::Overtaken,
+        E::SubjectChanged(_) | E::InterfaceChanged(_) | E::BundleChanged | E::Taken(_) => {
+            ProblemKind::Overtaken
+        }
         E::Ended => ProblemKind::Forbidden,
         E::TooOften => ProblemKind::TooMany,
         E::Code(_) => ProblemKind::CodeRefused,

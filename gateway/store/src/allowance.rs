@@ -2,10 +2,9 @@
 
 use doorward_model::SubjectId;
 use jiff::{SignedDuration, Timestamp};
-use sqlx::sqlite::SqliteConnection;
 
-use crate::database::micros;
 use crate::error::StoreError;
+use crate::port::{Reading, values};
 
 /// How many certificates renewals may issue to one subject. Each certificate takes room in the
 /// audit log and in the state.
@@ -26,19 +25,17 @@ impl Allowance {
 
 /// Returns how many certificates a subject was issued within the last hour and the last day.
 pub(crate) async fn recent(
-    connection: &mut SqliteConnection,
+    reading: &mut Reading,
     subject: SubjectId,
     now: Timestamp,
 ) -> Result<Allowance, StoreError> {
     let before = |hours| now.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(now);
-    let (hour, day) = sqlx::query_as(
-        "SELECT count(*) FILTER (WHERE issued > ?), count(*) FROM issuances \
-         WHERE subject = ? AND issued > ?",
-    )
-    .bind(micros(before(1)))
-    .bind(subject.0)
-    .bind(micros(before(24)))
-    .fetch_one(connection)
-    .await?;
-    Ok(Allowance { hour, day })
+    let row = reading
+        .one(
+            "SELECT count(*) FILTER (WHERE issued > $1) AS of_hour, count(*) AS of_day \
+             FROM issuances WHERE subject = $2 AND issued > $3",
+            values![before(1), subject.0, before(24)],
+        )
+        .await?;
+    Ok(Allowance { hour: row.get("of_hour")?, day: row.get("of_day")? })
 }

@@ -5,16 +5,14 @@ use std::sync::Arc;
 use doorward_model::Revision;
 use doorward_policies::{Bundle, BundleText, Touched};
 use jiff::Timestamp;
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::change::{Actor, Committed, change};
 use crate::confirmation;
-use crate::database::{micros, timestamp};
 use crate::error::{OpenError, StoreError};
 use crate::load::revision;
 use crate::open::Store;
 use crate::pieces;
+use crate::port::{Reading, StoredRow, Tx, values};
 
 /// A stored bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,58 +75,51 @@ pub struct Applying {
     pub confirm_by: Option<Timestamp>,
 }
 
-pub(crate) async fn in_force(
-    connection: &mut SqliteConnection,
-) -> Result<BundleInForce, StoreError> {
-    let row = sqlx::query("SELECT * FROM bundles ORDER BY revision DESC LIMIT 1")
-        .fetch_one(&mut *connection)
-        .await?;
-    read(connection, &row).await
+pub(crate) async fn in_force(reading: &mut Reading) -> Result<BundleInForce, StoreError> {
+    let row =
+        reading.one("SELECT * FROM bundles ORDER BY revision DESC LIMIT 1", values![]).await?;
+    read(reading, &row).await
 }
 
 /// Returns the number of the bundle in force.
-pub(crate) async fn last(connection: &mut SqliteConnection) -> Result<Revision, StoreError> {
-    let last = sqlx::query_scalar("SELECT max(revision) FROM bundles").fetch_one(connection);
-    Ok(Revision(last.await?))
+pub(crate) async fn last(reading: &mut Reading) -> Result<Revision, StoreError> {
+    let row = reading.one("SELECT max(revision) AS last FROM bundles", values![]).await?;
+    Ok(Revision(row.get("last")?))
 }
 
-async fn read(
-    connection: &mut SqliteConnection,
-    row: &SqliteRow,
-) -> Result<BundleInForce, StoreError> {
+async fn read(reading: &mut Reading, row: &StoredRow) -> Result<BundleInForce, StoreError> {
     let revision = revision(row)?;
     Ok(BundleInForce {
         revision,
-        at: timestamp(row.try_get("at")?)?,
-        author: row.try_get("author")?,
-        text: pieces::read(connection, revision).await?,
+        at: row.get("at")?,
+        author: row.get("author")?,
+        text: pieces::read(reading, revision).await?,
     })
 }
 
 pub(crate) async fn insert(
-    connection: &mut SqliteConnection,
+    tx: &mut Tx,
     author: &Actor,
     bundle: &Bundle,
     applying: &Applying,
     now: Timestamp,
 ) -> Result<Revision, StoreError> {
-    let last: i64 = sqlx::query_scalar("SELECT coalesce(max(revision), 0) FROM bundles")
-        .fetch_one(&mut *connection)
-        .await?;
-    sqlx::query(
+    let row = tx.one("SELECT coalesce(max(revision), 0) AS last FROM bundles", values![]).await?;
+    let revision = Revision(row.get::<i64>("last")? + 1);
+    tx.run(
         "INSERT INTO bundles (revision, at, author, reason, rules, passed) \
-         VALUES (?, ?, ?, ?, ?, ?)",
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        values![
+            revision.0,
+            now,
+            author.to_string(),
+            applying.reason.as_str(),
+            i64::try_from(bundle.len()).unwrap_or(i64::MAX),
+            i64::try_from(applying.passed).unwrap_or(i64::MAX),
+        ],
     )
-    .bind(last + 1)
-    .bind(micros(now))
-    .bind(author.to_string())
-    .bind(applying.reason.clone())
-    .bind(i64::try_from(bundle.len()).unwrap_or(i64::MAX))
-    .bind(i64::try_from(applying.passed).unwrap_or(i64::MAX))
-    .execute(&mut *connection)
     .await?;
-    let revision = Revision(last + 1);
-    pieces::insert(connection, revision, bundle.text()).await?;
+    pieces::insert(tx, revision, bundle.text()).await?;
     Ok(revision)
 }
 
@@ -138,7 +129,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn bundle(&self) -> Result<BundleInForce, StoreError> {
-        in_force(&mut *self.list().await?).await
+        in_force(&mut self.list().await?).await
     }
 
     /// Returns a bundle that is or was in force; `None` if no revision has that number.
@@ -146,13 +137,12 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn revision(&self, number: Revision) -> Result<Option<BundleInForce>, StoreError> {
-        let mut connection = self.list().await?;
-        let found = sqlx::query("SELECT * FROM bundles WHERE revision = ?")
-            .bind(number.0)
-            .fetch_optional(&mut *connection)
+        let mut reading = self.list().await?;
+        let found = reading
+            .optional("SELECT * FROM bundles WHERE revision = $1", values![number.0])
             .await?;
         match found {
-            Some(row) => Ok(Some(read(&mut connection, &row).await?)),
+            Some(row) => Ok(Some(read(&mut reading, &row).await?)),
             None => Ok(None),
         }
     }
@@ -167,25 +157,24 @@ impl Store {
         before: Option<Revision>,
         most: u32,
     ) -> Result<ListedRevisions, StoreError> {
-        let mut connection = self.list().await?;
-        let rows = sqlx::query(
-            "SELECT revision, at, author, reason, rules, passed FROM bundles \
-             WHERE revision < ? ORDER BY revision DESC LIMIT ?",
-        )
-        .bind(before.map_or(i64::MAX, |before| before.0))
-        .bind(most)
-        .fetch_all(&mut *connection)
-        .await?;
-        let total: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM bundles").fetch_one(&mut *connection).await?;
-        let read = |row: &SqliteRow| {
+        let mut reading = self.list().await?;
+        let rows = reading
+            .all(
+                "SELECT revision, at, author, reason, rules, passed FROM bundles \
+                 WHERE revision < $1 ORDER BY revision DESC LIMIT $2",
+                values![before.map_or(i64::MAX, |before| before.0), most],
+            )
+            .await?;
+        let total = reading.one("SELECT count(*) AS total FROM bundles", values![]).await?;
+        let total: i64 = total.get("total")?;
+        let read = |row: &StoredRow| {
             Ok(RevisionRow {
                 revision: revision(row)?,
-                at: timestamp(row.try_get("at")?)?,
-                author: row.try_get("author")?,
-                reason: row.try_get("reason")?,
-                rules: row.try_get("rules")?,
-                passed: row.try_get("passed")?,
+                at: row.get("at")?,
+                author: row.get("author")?,
+                reason: row.get("reason")?,
+                rules: row.get("rules")?,
+                passed: row.get("passed")?,
             })
         };
         let rows = rows.iter().map(read).collect::<Result<_, StoreError>>()?;
@@ -204,21 +193,18 @@ impl Store {
         applying: Applying,
     ) -> Result<Committed<Revision>, StoreError> {
         let (author, now) = (actor.clone(), self.now());
-        let touched = Touched { bundle: true, ..Touched::default() };
-        self.commit_bundle(
-            actor,
-            "policy apply",
-            Arc::clone(&bundle),
-            change!(|connection| {
-                let present = last(connection).await?;
+        let in_force = Arc::clone(&bundle);
+        let change = change!(
+            (author, bundle, applying, now) | tx | {
+                let present = last(tx).await?;
                 if applying.upon.is_some_and(|upon| upon != present) {
                     return Err(StoreError::BundleChanged);
                 }
-                let revision = insert(connection, &author, &bundle, &applying, now).await?;
-                confirmation::note(connection, revision, applying.confirm_by).await?;
-                Ok((revision, touched))
-            }),
-        )
-        .await
+                let revision = insert(tx, author, bundle, applying, *now).await?;
+                confirmation::note(tx, revision, applying.confirm_by).await?;
+                Ok((revision, Touched { bundle: true, ..Touched::default() }))
+            }
+        );
+        self.commit_bundle(actor, "policy apply", in_force, change).await
     }
 }

@@ -5,9 +5,9 @@ use std::pin::Pin;
 
 use doorward_model::{Epoch, Subject};
 use doorward_policies::Touched;
-use sqlx::sqlite::SqliteConnection;
 
 use crate::error::StoreError;
+use crate::port::Tx;
 
 /// The actor of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,21 +46,30 @@ pub struct Committed<T> {
 pub(crate) type Changing<'t, T> =
     Pin<Box<dyn Future<Output = Result<(T, Touched), StoreError>> + Send + 't>>;
 
-/// A change that is still to be made.
-pub(crate) type Change<T> =
-    Box<dyn for<'t> FnOnce(&'t mut SqliteConnection) -> Changing<'t, T> + Send>;
+/// A change that is still to be made. A database may discard a change and ask for it again, so a
+/// change can be made more than once: it takes nothing out of what it captures, and writes only
+/// through its transaction.
+pub(crate) type Change<T> = Box<dyn for<'t> Fn(&'t mut Tx) -> Changing<'t, T> + Send + Sync>;
 
 pub(crate) fn boxed<T, F>(change: F) -> Change<T>
 where
-    F: for<'t> FnOnce(&'t mut SqliteConnection) -> Changing<'t, T> + Send + 'static,
+    F: for<'t> Fn(&'t mut Tx) -> Changing<'t, T> + Send + Sync + 'static,
 {
     Box::new(change)
 }
 
-/// Makes a [`Change`] of an async block.
+/// Makes a [`Change`] of the values that it captures and an async block, which sees references to
+/// them.
 macro_rules! change {
-    (|$connection:ident| $body:block) => {
-        $crate::change::boxed(move |$connection| Box::pin(async move { $body }))
-    };
+    (($($captured:ident),* $(,)?) |$tx:ident| $body:block) => {{
+        let captured = std::sync::Arc::new(($($captured,)*));
+        $crate::change::boxed(move |$tx| {
+            let captured = std::sync::Arc::clone(&captured);
+            Box::pin(async move {
+                let ($($captured,)*) = &*captured;
+                $body
+            })
+        })
+    }};
 }
 pub(crate) use change;

@@ -1,20 +1,19 @@
 //! Enrolment codes in the state.
 
+use doorward_ca::IssuingCa;
 use doorward_ca::enrolment::{CodeRefused, CodeRow, CodeVerdict, judge};
-use doorward_ca::{IssueError, Issued, IssuingCa};
 use doorward_model::{CertificateId, Fingerprint, Role, Subject, SubjectId};
 use doorward_policies::{Member, Touched};
 use jiff::Timestamp;
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::change::{Actor, Committed, change};
-use crate::database::{micros, timestamp, word};
 use crate::error::StoreError;
 use crate::facts;
 use crate::issuances::{self, with_chain};
 use crate::load::read_subject;
 use crate::open::Store;
+use crate::port::{Reading, StoredRow, Tx, values};
+use crate::signature::{OneSignature, Sign};
 use crate::subjects;
 
 /// A code to be stored: the digest of its secret, and when the code expires.
@@ -52,38 +51,36 @@ pub struct Redeemed {
     pub fresh: bool,
 }
 
-/// Makes the one signature, inside the transaction that stores the certificate's row.
-pub type Sign = Box<dyn FnOnce() -> Result<Issued, IssueError> + Send>;
-
 pub(crate) async fn insert(
-    connection: &mut SqliteConnection,
+    tx: &mut Tx,
     subject: Option<SubjectId>,
     maker: &Actor,
     code: &NewCode,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO codes (maker, digest, subject, created, expires) VALUES (?, ?, ?, ?, ?)",
+    tx.run(
+        "INSERT INTO codes (maker, digest, subject, created, expires) \
+         VALUES ($1, $2, $3, $4, $5)",
+        values![
+            maker.to_string(),
+            code.digest.to_string(),
+            subject.map(|id| id.0),
+            now,
+            code.expires,
+        ],
     )
-    .bind(maker.to_string())
-    .bind(code.digest.to_string())
-    .bind(subject.map(|id| id.0))
-    .bind(micros(now))
-    .bind(micros(code.expires))
-    .execute(connection)
     .await?;
     Ok(())
 }
 
 /// Cancels all codes of a subject, or all owner's codes.
-pub(crate) async fn cancel_all(
-    connection: &mut SqliteConnection,
-    subject: Option<SubjectId>,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE codes SET cancelled = 1 WHERE subject IS ? AND cancelled = 0")
-        .bind(subject.map(|id| id.0))
-        .execute(connection)
-        .await?;
+pub(crate) async fn cancel_all(tx: &mut Tx, subject: Option<SubjectId>) -> Result<(), StoreError> {
+    tx.run(
+        "UPDATE codes SET cancelled = TRUE \
+         WHERE subject IS NOT DISTINCT FROM $1 AND cancelled = FALSE",
+        values![subject.map(|id| id.0)],
+    )
+    .await?;
     Ok(())
 }
 
@@ -91,21 +88,18 @@ pub(crate) async fn cancel_all(
 /// more rights must not thereby give them to holders of other actors' codes. Returns how many codes
 /// were cancelled.
 pub(crate) async fn cancel_of_others(
-    connection: &mut SqliteConnection,
+    tx: &mut Tx,
     subject: SubjectId,
     actor: &Actor,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    let done = sqlx::query(
-        "UPDATE codes SET cancelled = 1 \
-         WHERE subject = ? AND maker <> ? AND cancelled = 0 AND redeemed_by IS NULL AND expires > ?",
+    tx.run(
+        "UPDATE codes SET cancelled = TRUE \
+         WHERE subject = $1 AND maker <> $2 AND cancelled = FALSE \
+             AND redeemed_by IS NULL AND expires > $3",
+        values![subject.0, actor.to_string(), now],
     )
-    .bind(subject.0)
-    .bind(actor.to_string())
-    .bind(micros(now))
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected())
+    .await
 }
 
 /// The row of a code, with the subject's number and the issuance that the code was redeemed for.
@@ -115,22 +109,19 @@ struct Row {
     issuance: Option<i64>,
 }
 
-async fn find(
-    connection: &mut SqliteConnection,
-    digest: Fingerprint,
-) -> Result<Option<Row>, StoreError> {
-    let found = sqlx::query(
-        "SELECT c.*, s.kind, s.name, s.enabled, s.removed FROM codes c \
-         LEFT JOIN subjects s ON s.id = c.subject WHERE c.digest = ?",
-    )
-    .bind(digest.to_string())
-    .fetch_optional(connection)
-    .await?;
+async fn find(reading: &mut Reading, digest: Fingerprint) -> Result<Option<Row>, StoreError> {
+    let found = reading
+        .optional(
+            "SELECT c.*, s.kind, s.name, s.enabled, s.removed FROM codes c \
+             LEFT JOIN subjects s ON s.id = c.subject WHERE c.digest = $1",
+            values![digest.to_string()],
+        )
+        .await?;
     found.as_ref().map(read).transpose()
 }
 
-fn read(row: &SqliteRow) -> Result<Row, StoreError> {
-    let id: Option<i64> = row.try_get("subject")?;
+fn read(row: &StoredRow) -> Result<Row, StoreError> {
+    let id: Option<i64> = row.get("subject")?;
     let subject = match id {
         Some(id) => Some((SubjectId(id), read_subject(row)?)),
         None => None,
@@ -138,42 +129,45 @@ fn read(row: &SqliteRow) -> Result<Row, StoreError> {
     // A code does not work after its subject was removed, nor while the subject is off.
     let standing = match id {
         Some(_) => {
-            let removed: Option<i64> = row.try_get("removed")?;
-            removed.is_none() && row.try_get("enabled")?
+            let removed: Option<i64> = row.get("removed")?;
+            removed.is_none() && row.get("enabled")?
         }
         None => true,
     };
-    let redeemed: Option<String> = row.try_get("redeemed_by")?;
+    let redeemed: Option<String> = row.get("redeemed_by")?;
     let redeemed_by = match redeemed {
-        Some(_) => Some(word(row, "redeemed_by")?),
+        Some(_) => Some(row.parse("redeemed_by")?),
         None => None,
     };
-    let cancelled: bool = row.try_get("cancelled")?;
+    let cancelled: bool = row.get("cancelled")?;
     Ok(Row {
         code: CodeRow {
-            digest: word(row, "digest")?,
-            expires: timestamp(row.try_get("expires")?)?,
+            digest: row.parse("digest")?,
+            expires: row.get("expires")?,
             redeemed_by,
             cancelled: cancelled || !standing,
         },
         subject,
-        issuance: row.try_get("issuance")?,
+        issuance: row.get("issuance")?,
     })
 }
 
-async fn spend(
-    connection: &mut SqliteConnection,
+/// Notes that `key` has redeemed a code. Refuses a code that was redeemed before, whatever the
+/// caller has read.
+pub(crate) async fn spend(
+    tx: &mut Tx,
     digest: Fingerprint,
     key: Fingerprint,
     issuance: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE codes SET redeemed_by = ?, issuance = ? WHERE digest = ?")
-        .bind(key.to_string())
-        .bind(issuance)
-        .bind(digest.to_string())
-        .execute(connection)
+    let spent = tx
+        .run(
+            "UPDATE codes SET redeemed_by = $1, issuance = $2 \
+             WHERE digest = $3 AND redeemed_by IS NULL",
+            values![key.to_string(), issuance, digest.to_string()],
+        )
         .await?;
-    Ok(())
+    if spent == 1 { Ok(()) } else { Err(CodeRefused::Used.into()) }
 }
 
 impl Store {
@@ -192,12 +186,14 @@ impl Store {
         let now = self.now();
         let what = format!("new code for {subject}");
         let maker = actor.clone();
-        let change = change!(|connection| {
-            let id = subjects::unchanged(connection, &subject, &seen).await?;
-            cancel_all(connection, Some(id)).await?;
-            insert(connection, Some(id), &maker, &code, now).await?;
-            Ok(((), Touched::default()))
-        });
+        let change = change!(
+            (subject, seen, maker, code, now) | tx | {
+                let id = subjects::unchanged(tx, subject, seen).await?;
+                cancel_all(tx, Some(id)).await?;
+                insert(tx, Some(id), maker, code, *now).await?;
+                Ok(((), Touched::default()))
+            }
+        );
         self.commit(actor, what, change).await
     }
 
@@ -207,11 +203,13 @@ impl Store {
     /// When the database refuses.
     pub async fn new_owner_code(&self, code: NewCode) -> Result<Committed<()>, StoreError> {
         let now = self.now();
-        let change = change!(|connection| {
-            cancel_all(connection, None).await?;
-            insert(connection, None, &Actor::Gateway, &code, now).await?;
-            Ok(((), Touched::default()))
-        });
+        let change = change!(
+            (code, now) | tx | {
+                cancel_all(tx, None).await?;
+                insert(tx, None, &Actor::Gateway, code, *now).await?;
+                Ok(((), Touched::default()))
+            }
+        );
         self.commit(Actor::Gateway, "new owner code", change).await
     }
 
@@ -220,14 +218,15 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn owner_code(&self) -> Result<Option<Timestamp>, StoreError> {
-        let expires: Option<i64> = sqlx::query_scalar(
-            "SELECT max(expires) FROM codes \
-             WHERE subject IS NULL AND cancelled = 0 AND redeemed_by IS NULL AND expires > ?",
-        )
-        .bind(micros(self.now()))
-        .fetch_one(&mut *self.read().await?)
-        .await?;
-        expires.map(timestamp).transpose()
+        let mut reading = self.read().await?;
+        let row = reading
+            .one(
+                "SELECT max(expires) AS last FROM codes WHERE subject IS NULL \
+                     AND cancelled = FALSE AND redeemed_by IS NULL AND expires > $1",
+                values![self.now()],
+            )
+            .await?;
+        row.get("last")
     }
 
     /// Looks up a code.
@@ -235,7 +234,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn find_code(&self, digest: Fingerprint) -> Result<Option<FoundCode>, StoreError> {
-        let found = find(&mut *self.read().await?, digest).await?;
+        let found = find(&mut self.read().await?, digest).await?;
         Ok(found.map(|row| FoundCode {
             row: row.code,
             subject: row.subject.map(|(_, subject)| subject),
@@ -252,18 +251,18 @@ impl Store {
         digest: Fingerprint,
         key: Fingerprint,
     ) -> Result<Option<Redeemed>, StoreError> {
-        let mut connection = self.read().await?;
-        let Some(row) = find(&mut connection, digest).await? else { return Ok(None) };
+        let mut reading = self.read().await?;
+        let Some(row) = find(&mut reading, digest).await? else { return Ok(None) };
         let again = matches!(judge(&row.code, key, self.now()), Ok(CodeVerdict::Again));
         let subject = match (row.subject, row.issuance) {
             (Some((_, subject)), _) => Some(subject),
             // An owner's code names no subject. The certificate of its issuance does.
-            (None, Some(issuance)) => Some(issuances::subject_of(&mut connection, issuance).await?),
+            (None, Some(issuance)) => Some(issuances::subject_of(&mut reading, issuance).await?),
             (None, None) => None,
         };
         match (again, subject, row.issuance) {
             (true, Some(subject), Some(issuance)) => {
-                Ok(Some(with_chain(&mut connection, issuance, &subject, false).await?))
+                Ok(Some(with_chain(&mut reading, issuance, &subject, false).await?))
             }
             (false, ..) | (_, None, _) | (.., None) => Ok(None),
         }
@@ -282,21 +281,25 @@ impl Store {
         sign: Sign,
     ) -> Result<Committed<Redeemed>, StoreError> {
         let now = self.now();
-        let change = change!(|connection| {
-            let row = find(connection, digest).await?.ok_or(CodeRefused::Unknown)?;
-            let (id, subject) = row.subject.ok_or(CodeRefused::Unknown)?;
-            let verdict = judge(&row.code, key, now)?;
-            if let (CodeVerdict::Again, Some(issuance)) = (verdict, row.issuance) {
-                let again = with_chain(connection, issuance, &subject, false).await?;
-                return Ok((again, Touched::default()));
+        let signature = OneSignature::new(sign);
+        let change = change!(
+            (digest, key, signature, now) | tx | {
+                let (digest, key, now) = (*digest, *key, *now);
+                let row = find(tx, digest).await?.ok_or(CodeRefused::Unknown)?;
+                let (id, subject) = row.subject.ok_or(CodeRefused::Unknown)?;
+                let verdict = judge(&row.code, key, now)?;
+                if let (CodeVerdict::Again, Some(issuance)) = (verdict, row.issuance) {
+                    let again = with_chain(tx, issuance, &subject, false).await?;
+                    return Ok((again, Touched::default()));
+                }
+                let issued = signature.issued()?;
+                let issuance = issuances::insert(tx, id, None, &issued, now).await?;
+                spend(tx, digest, key, issuance).await?;
+                let redeemed = with_chain(tx, issuance, &subject, true).await?;
+                let certificates = vec![issued.id().clone()];
+                Ok((redeemed, Touched { certificates, ..Touched::default() }))
             }
-            let issued = sign()?;
-            let issuance = issuances::insert(connection, id, None, &issued, now).await?;
-            spend(connection, digest, key, issuance).await?;
-            let redeemed = with_chain(connection, issuance, &subject, true).await?;
-            let certificates = vec![issued.id().clone()];
-            Ok((redeemed, Touched { certificates, ..Touched::default() }))
-        });
+        );
         self.commit(Actor::Gateway, "redeem code", change).await
     }
 
@@ -314,37 +317,38 @@ impl Store {
         sign: Sign,
     ) -> Result<Committed<Redeemed>, StoreError> {
         let now = self.now();
-        let change = change!(|connection| {
-            let row = find(connection, digest).await?.ok_or(CodeRefused::Unknown)?;
-            if row.subject.is_some() {
-                return Err(CodeRefused::Unknown.into());
+        let signature = OneSignature::new(sign);
+        let change = change!(
+            (digest, key, owner, role, signature, now) | tx | {
+                let (digest, key, now) = (*digest, *key, *now);
+                let row = find(tx, digest).await?.ok_or(CodeRefused::Unknown)?;
+                if row.subject.is_some() {
+                    return Err(CodeRefused::Unknown.into());
+                }
+                let verdict = judge(&row.code, key, now)?;
+                if let (CodeVerdict::Again, Some(issuance)) = (verdict, row.issuance) {
+                    let again = with_chain(tx, issuance, owner, false).await?;
+                    return Ok((again, Touched::default()));
+                }
+                let id = match subjects::number(tx, owner).await? {
+                    Some(id) => id,
+                    None => subjects::insert(tx, owner, false, now).await?.id,
+                };
+                tx.run("UPDATE subjects SET enabled = TRUE WHERE id = $1", values![id.0]).await?;
+                subjects::grant(tx, id, role, None).await?;
+                let mut certificates = issuances::revoke_all(tx, id, now).await?;
+                // A code that a thief has made for the lost identity must not survive.
+                cancel_all(tx, Some(id)).await?;
+                let issued = signature.issued()?;
+                let issuance = issuances::insert(tx, id, None, &issued, now).await?;
+                certificates.push(issued.id().clone());
+                spend(tx, digest, key, issuance).await?;
+                facts::set_claimed(tx, now).await?;
+                let redeemed = with_chain(tx, issuance, owner, true).await?;
+                let subjects = vec![owner.clone()];
+                Ok((redeemed, Touched { subjects, certificates, ..Touched::default() }))
             }
-            let verdict = judge(&row.code, key, now)?;
-            if let (CodeVerdict::Again, Some(issuance)) = (verdict, row.issuance) {
-                let again = with_chain(connection, issuance, &owner, false).await?;
-                return Ok((again, Touched::default()));
-            }
-            let id = match subjects::number(connection, &owner).await? {
-                Some(id) => id,
-                None => subjects::insert(connection, &owner, false, now).await?.id,
-            };
-            sqlx::query("UPDATE subjects SET enabled = 1 WHERE id = ?")
-                .bind(id.0)
-                .execute(&mut *connection)
-                .await?;
-            subjects::grant(connection, id, &role, None).await?;
-            let mut certificates = issuances::revoke_all(connection, id, now).await?;
-            // A code that a thief has made for the lost identity must not survive.
-            cancel_all(connection, Some(id)).await?;
-            let issued = sign()?;
-            let issuance = issuances::insert(connection, id, None, &issued, now).await?;
-            certificates.push(issued.id().clone());
-            spend(connection, digest, key, issuance).await?;
-            facts::set_claimed(connection, now).await?;
-            let redeemed = with_chain(connection, issuance, &owner, true).await?;
-            let subjects = vec![owner];
-            Ok((redeemed, Touched { subjects, certificates, ..Touched::default() }))
-        });
+        );
         self.commit(Actor::Gateway, "claim", change).await
     }
 }

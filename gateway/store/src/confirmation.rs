@@ -5,14 +5,12 @@ use std::sync::Arc;
 use doorward_model::Revision;
 use doorward_policies::{Bundle, Touched};
 use jiff::Timestamp;
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::bundles::{self, Applying};
 use crate::change::{Actor, Committed, change};
-use crate::database::{micros, timestamp};
 use crate::error::StoreError;
 use crate::open::Store;
+use crate::port::{Reading, StoredRow, Tx, values};
 
 /// A bundle in force that is replaced by a former one unless somebody confirms it in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,16 +23,16 @@ pub struct Unconfirmed {
     pub until: Timestamp,
 }
 
-fn read(row: &SqliteRow) -> Result<Unconfirmed, StoreError> {
+fn read(row: &StoredRow) -> Result<Unconfirmed, StoreError> {
     Ok(Unconfirmed {
-        revision: Revision(row.try_get("revision")?),
-        former: Revision(row.try_get("former")?),
-        until: timestamp(row.try_get("until_time")?)?,
+        revision: Revision(row.get("revision")?),
+        former: Revision(row.get("former")?),
+        until: row.get("until_time")?,
     })
 }
 
-async fn pending(connection: &mut SqliteConnection) -> Result<Option<Unconfirmed>, StoreError> {
-    let row = sqlx::query("SELECT * FROM unconfirmed").fetch_optional(connection).await?;
+async fn pending(reading: &mut Reading) -> Result<Option<Unconfirmed>, StoreError> {
+    let row = reading.optional("SELECT * FROM unconfirmed", values![]).await?;
     row.as_ref().map(read).transpose()
 }
 
@@ -42,20 +40,19 @@ async fn pending(connection: &mut SqliteConnection) -> Result<Option<Unconfirmed
 /// no confirmation. If the bundle before it is not confirmed either, the one before both comes
 /// back.
 pub(crate) async fn note(
-    connection: &mut SqliteConnection,
+    tx: &mut Tx,
     revision: Revision,
     until: Option<Timestamp>,
 ) -> Result<(), StoreError> {
-    let earlier = pending(connection).await?;
-    sqlx::query("DELETE FROM unconfirmed").execute(&mut *connection).await?;
+    let earlier = pending(tx).await?;
+    tx.run("DELETE FROM unconfirmed", values![]).await?;
     let Some(until) = until else { return Ok(()) };
     let former = earlier.map_or(revision.0 - 1, |earlier| earlier.former.0);
-    sqlx::query("INSERT INTO unconfirmed (revision, former, until_time) VALUES (?, ?, ?)")
-        .bind(revision.0)
-        .bind(former)
-        .bind(micros(until))
-        .execute(connection)
-        .await?;
+    tx.run(
+        "INSERT INTO unconfirmed (revision, former, until_time) VALUES ($1, $2, $3)",
+        values![revision.0, former, until],
+    )
+    .await?;
     Ok(())
 }
 
@@ -65,7 +62,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn unconfirmed(&self) -> Result<Option<Unconfirmed>, StoreError> {
-        pending(&mut *self.read().await?).await
+        pending(&mut self.read().await?).await
     }
 
     /// Confirms the bundle in force, so that it stays. Returns `None` if it did not wait for a
@@ -77,11 +74,13 @@ impl Store {
         &self,
         actor: Actor,
     ) -> Result<Committed<Option<Unconfirmed>>, StoreError> {
-        let change = change!(|connection| {
-            let found = pending(connection).await?;
-            sqlx::query("DELETE FROM unconfirmed").execute(connection).await?;
-            Ok((found, Touched::default()))
-        });
+        let change = change!(
+            () | tx | {
+                let found = pending(tx).await?;
+                tx.run("DELETE FROM unconfirmed", values![]).await?;
+                Ok((found, Touched::default()))
+            }
+        );
         self.commit(actor, "policy confirm", change).await
     }
 
@@ -97,16 +96,18 @@ impl Store {
         reason: String,
     ) -> Result<Committed<Option<Revision>>, StoreError> {
         let (now, in_force) = (self.now(), Arc::clone(&former));
-        let change = change!(|connection| {
-            if pending(connection).await? != Some(waiting) {
-                return Ok((None, Touched::default()));
+        let change = change!(
+            (waiting, former, reason, now) | tx | {
+                if pending(tx).await? != Some(*waiting) {
+                    return Ok((None, Touched::default()));
+                }
+                let applying = Applying { reason: reason.clone(), ..Applying::default() };
+                let revision =
+                    bundles::insert(tx, &Actor::Gateway, former, &applying, *now).await?;
+                note(tx, revision, None).await?;
+                Ok((Some(revision), Touched { bundle: true, ..Touched::default() }))
             }
-            let applying = Applying { reason, ..Applying::default() };
-            let revision =
-                bundles::insert(connection, &Actor::Gateway, &former, &applying, now).await?;
-            note(connection, revision, None).await?;
-            Ok((Some(revision), Touched { bundle: true, ..Touched::default() }))
-        });
+        );
         self.commit_bundle(Actor::Gateway, "policy undo", in_force, change).await
     }
 }

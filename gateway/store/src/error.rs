@@ -48,9 +48,22 @@ pub enum StoreError {
     /// The disk is full.
     #[error("the disk is full; make room in the data directory")]
     Full,
+    /// There is a row with the same key already. The asker can look, and try again.
+    #[error("something has just taken that name or number; look at it, and try again")]
+    Taken(String),
     /// The database refuses. Ours, or the operator's fault.
     #[error("the database refuses: {0}")]
-    Database(sqlx::Error),
+    Refused(String),
+    /// The database discarded the change and asks for it to be made again. The store does so by
+    /// itself a few times.
+    #[error("the database asked for the change to be made again, each time it was made: {0}")]
+    Again(String),
+    /// The database cannot be reached. The operator's fault.
+    #[error("the database cannot be reached: {0}")]
+    Gone(String),
+    /// The database failed while it committed the change, so the change may stand or not.
+    #[error("the database failed during the commit ({0}); look whether the change was made")]
+    InDoubt(String),
     /// A row has a value that this program never writes.
     #[error("the database holds a value that no version of this program writes: {0}")]
     Row(String),
@@ -59,20 +72,34 @@ pub enum StoreError {
     Closed,
 }
 
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        if is_full(&error) { Self::Full } else { Self::Database(error) }
+impl StoreError {
+    /// Returns whether the fault lies with the database, and not with the change.
+    pub(crate) fn is_of_the_database(&self) -> bool {
+        match self {
+            Self::Full | Self::Refused(_) | Self::Again(_) | Self::Gone(_) | Self::InDoubt(_) => {
+                true
+            }
+            Self::NoSubject(_)
+            | Self::NoInterface(_)
+            | Self::SubjectExists(_)
+            | Self::InterfaceExists(_)
+            | Self::Code(_)
+            | Self::SubjectChanged(_)
+            | Self::InterfaceChanged(_)
+            | Self::BundleChanged
+            | Self::Ended
+            | Self::TooOften
+            | Self::Issue(_)
+            | Self::Taken(_)
+            | Self::Row(_)
+            | Self::Closed => false,
+        }
     }
-}
 
-/// Returns whether the disk is full: SQLITE_FULL, or an I/O error for a short write, which is how
-/// SQLite reports ENOSPC.
-pub(crate) fn is_full(error: &sqlx::Error) -> bool {
-    const FULL: i32 = 13;
-    const IOERR_WRITE: i32 = 10 | 3 << 8;
-    let code = error.as_database_error().and_then(|error| error.code());
-    let code = code.and_then(|code| code.parse::<i32>().ok());
-    code.is_some_and(|code| code & 0xff == FULL || code == IOERR_WRITE)
+    /// Returns `exists` if a row with the same key is there already, else this error.
+    pub(crate) fn or_taken(self, exists: impl FnOnce() -> Self) -> Self {
+        if matches!(self, Self::Taken(_)) { exists() } else { self }
+    }
 }
 
 /// Why the state could not be opened. Each text says what to do next.
@@ -80,14 +107,14 @@ pub(crate) fn is_full(error: &sqlx::Error) -> bool {
 #[non_exhaustive]
 pub enum OpenError {
     /// The file cannot be opened or created.
-    #[error("{path} cannot be opened: {error}")]
+    #[error("{path} cannot be opened: {why}")]
     Unopenable {
         /// The database file.
         path: PathBuf,
-        /// The database's error.
-        error: sqlx::Error,
+        /// What the database says.
+        why: String,
     },
-    /// The file is not an SQLite database, or it is broken.
+    /// The file is not a database, or it is broken.
     #[error("{path} is damaged ({why}); put it back from a backup. Nothing was changed")]
     Damaged {
         /// The database file.
@@ -95,7 +122,7 @@ pub enum OpenError {
         /// What is wrong.
         why: String,
     },
-    /// The file is an SQLite database of another program.
+    /// The file is another program's database.
     #[error("{path} is another program's database; choose another --data directory")]
     Foreign {
         /// The database file.

@@ -4,10 +4,10 @@ use doorward_policies::Touched;
 use jiff::Timestamp;
 
 use crate::change::{Actor, Committed, change};
-use crate::database::micros;
 use crate::error::StoreError;
 use crate::issuances::certificate_id;
 use crate::open::Store;
+use crate::port::values;
 
 /// The most rows that are deleted from one table in one transaction.
 const FORGOTTEN_AT_ONCE: i64 = 5000;
@@ -22,19 +22,21 @@ impl Store {
     /// When the database refuses.
     pub async fn forget_expired(&self, since: Timestamp) -> Result<Committed<usize>, StoreError> {
         let now = self.now();
-        let change = change!(|connection| {
-            let rows = sqlx::query(
-                "SELECT issuer, serial FROM issuances \
-                 WHERE revoked IS NULL AND not_after >= ? AND not_after < ?",
-            )
-            .bind(micros(since))
-            .bind(micros(now))
-            .fetch_all(connection)
-            .await?;
-            let certificates = rows.iter().map(certificate_id).collect::<Result<Vec<_>, _>>()?;
-            let count = certificates.len();
-            Ok((count, Touched { certificates, ..Touched::default() }))
-        });
+        let change = change!(
+            (since, now) | tx | {
+                let rows = tx
+                    .all(
+                        "SELECT issuer, serial FROM issuances \
+                     WHERE revoked IS NULL AND not_after >= $1 AND not_after < $2",
+                        values![*since, *now],
+                    )
+                    .await?;
+                let certificates =
+                    rows.iter().map(certificate_id).collect::<Result<Vec<_>, _>>()?;
+                let count = certificates.len();
+                Ok((count, Touched { certificates, ..Touched::default() }))
+            }
+        );
         self.commit(Actor::Gateway, "forget what expired", change).await
     }
 
@@ -45,35 +47,30 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn forget_ended(&self, ended: Timestamp) -> Result<u64, StoreError> {
-        let change = change!(|connection| {
-            let before = micros(ended);
-            let mut rows = 0;
-            for delete in [
-                "DELETE FROM codes WHERE digest IN \
-                     (SELECT digest FROM codes WHERE expires < ? LIMIT ?)",
-                "DELETE FROM issuances WHERE id IN \
-                     (SELECT id FROM issuances ended WHERE not_after < ? \
+        let change = change!(
+            (ended) | tx | {
+                let mut rows = 0;
+                for delete in [
+                    "DELETE FROM codes WHERE digest IN \
+                     (SELECT digest FROM codes WHERE expires < $1 LIMIT $2)",
+                    "DELETE FROM issuances WHERE id IN \
+                     (SELECT id FROM issuances ended WHERE not_after < $1 \
                           AND NOT EXISTS (SELECT 1 FROM issuances WHERE first = ended.id) \
-                          AND NOT EXISTS (SELECT 1 FROM codes WHERE issuance = ended.id) LIMIT ?)",
-            ] {
-                let deleted = sqlx::query(delete)
-                    .bind(before)
-                    .bind(FORGOTTEN_AT_ONCE)
-                    .execute(&mut *connection)
+                          AND NOT EXISTS (SELECT 1 FROM codes WHERE issuance = ended.id) LIMIT $2)",
+                ] {
+                    rows += tx.run(delete, values![*ended, FORGOTTEN_AT_ONCE]).await?;
+                }
+                let old = tx.head()?.0 - EPOCHS;
+                rows += tx
+                    .run(
+                        "DELETE FROM epochs WHERE epoch IN \
+                         (SELECT epoch FROM epochs WHERE epoch <= $1 ORDER BY epoch LIMIT $2)",
+                        values![old, FORGOTTEN_AT_ONCE],
+                    )
                     .await?;
-                rows += deleted.rows_affected();
+                Ok((rows, Touched::default()))
             }
-            let deleted = sqlx::query(
-                "DELETE FROM epochs WHERE epoch IN (SELECT epoch FROM epochs \
-                     WHERE epoch <= (SELECT max(epoch) FROM epochs) - ? ORDER BY epoch LIMIT ?)",
-            )
-            .bind(EPOCHS)
-            .bind(FORGOTTEN_AT_ONCE)
-            .execute(&mut *connection)
-            .await?;
-            rows += deleted.rows_affected();
-            Ok((rows, Touched::default()))
-        });
+        );
         Ok(self.commit(Actor::Gateway, "forget what ended long ago", change).await?.value)
     }
 }

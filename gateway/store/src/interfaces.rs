@@ -2,12 +2,12 @@
 
 use doorward_model::{Device, DoorName, InterfaceId, Kind, Name, Subject, SubjectId, Target};
 use doorward_policies::{Interface, Touched};
-use sqlx::sqlite::SqliteConnection;
 
 use crate::change::{Actor, Committed, change};
 use crate::error::StoreError;
 use crate::load;
 use crate::open::Store;
+use crate::port::{Reading, Tx, values};
 use crate::subjects::known;
 
 /// An interface to be declared.
@@ -31,13 +31,10 @@ pub struct Declared {
     pub enabled: bool,
 }
 
-async fn owner(
-    connection: &mut SqliteConnection,
-    door: &DoorName,
-) -> Result<(SubjectId, Name), StoreError> {
+async fn owner(reading: &mut Reading, door: &DoorName) -> Result<(SubjectId, Name), StoreError> {
     match &door.device {
         Device::Named(name) => {
-            let id = known(connection, &Subject::new(Kind::Device, name.clone())).await?;
+            let id = known(reading, &Subject::new(Kind::Device, name.clone())).await?;
             Ok((id, name.clone()))
         }
         Device::Gateway => Err(StoreError::NoInterface(door.clone())),
@@ -45,44 +42,39 @@ async fn owner(
 }
 
 async fn find(
-    connection: &mut SqliteConnection,
+    reading: &mut Reading,
     device: &Name,
     door: &DoorName,
 ) -> Result<Option<Interface>, StoreError> {
-    let all = load::interfaces(connection, device).await?;
+    let all = load::interfaces(reading, device).await?;
     Ok(all.into_iter().find(|interface| interface.name == door.interface))
 }
 
 /// Stores that an interface was off when it was removed.
 pub(crate) async fn remember_off(
-    connection: &mut SqliteConnection,
+    tx: &mut Tx,
     device: &Name,
     name: &Name,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO interfaces_off (device, name) VALUES (?, ?) \
+    tx.run(
+        "INSERT INTO interfaces_off (device, name) VALUES ($1, $2) \
          ON CONFLICT (device, name) DO NOTHING",
+        values![device.as_str(), name.as_str()],
     )
-    .bind(device.as_str())
-    .bind(name.as_str())
-    .execute(connection)
     .await?;
     Ok(())
 }
 
 /// Returns whether an interface of that name was off when it was last removed. Deletes the note,
 /// because the row of the new declaration has the answer from now on.
-async fn was_off(
-    connection: &mut SqliteConnection,
-    device: &Name,
-    name: &Name,
-) -> Result<bool, StoreError> {
-    let noted = sqlx::query("DELETE FROM interfaces_off WHERE device = ? AND name = ?")
-        .bind(device.as_str())
-        .bind(name.as_str())
-        .execute(connection)
+async fn was_off(tx: &mut Tx, device: &Name, name: &Name) -> Result<bool, StoreError> {
+    let noted = tx
+        .run(
+            "DELETE FROM interfaces_off WHERE device = $1 AND name = $2",
+            values![device.as_str(), name.as_str()],
+        )
         .await?;
-    Ok(noted.rows_affected() > 0)
+    Ok(noted > 0)
 }
 
 fn touching(device: Name) -> Touched {
@@ -106,25 +98,27 @@ impl Store {
             .ok()
             .and_then(|url| url.as_str().map(str::to_owned))
             .ok_or_else(|| StoreError::Row(target.to_string()))?;
-        let change = change!(|connection| {
-            let (device, name) = owner(connection, &door).await?;
-            if find(connection, &name, &door).await?.is_some() {
-                return Err(StoreError::InterfaceExists(door));
+        let change = change!(
+            (door, url, network) | tx | {
+                let (device, name) = owner(tx, door).await?;
+                if find(tx, &name, door).await?.is_some() {
+                    return Err(StoreError::InterfaceExists(door.clone()));
+                }
+                let enabled = !was_off(tx, &name, &door.interface).await?;
+                let network = network.as_ref().map(Name::as_str);
+                let row = tx
+                    .one(
+                        "INSERT INTO interfaces (device, name, url, network, enabled) \
+                     VALUES ($1, $2, $3, $4, $5) RETURNING id",
+                        values![device.0, door.interface.as_str(), url.as_str(), network, enabled],
+                    )
+                    .await
+                    .map_err(|error| {
+                        error.or_taken(|| StoreError::InterfaceExists(door.clone()))
+                    })?;
+                Ok((Declared { id: InterfaceId(row.get("id")?), enabled }, touching(name)))
             }
-            let enabled = !was_off(connection, &name, &door.interface).await?;
-            let id: i64 = sqlx::query_scalar(
-                "INSERT INTO interfaces (device, name, url, network, enabled) \
-                 VALUES (?, ?, ?, ?, ?) RETURNING id",
-            )
-            .bind(device.0)
-            .bind(door.interface.as_str())
-            .bind(url)
-            .bind(network.as_ref().map(Name::as_str))
-            .bind(enabled)
-            .fetch_one(&mut *connection)
-            .await?;
-            Ok((Declared { id: InterfaceId(id), enabled }, touching(name)))
-        });
+        );
         self.commit(actor, what, change).await
     }
 
@@ -142,21 +136,24 @@ impl Store {
         enabled: bool,
     ) -> Result<Committed<()>, StoreError> {
         let what = format!("{} interface {door}", if enabled { "enable" } else { "disable" });
-        let change = change!(|connection| {
-            let (_, name) = owner(connection, &door).await?;
-            match find(connection, &name, &door).await? {
-                None => return Err(StoreError::NoInterface(door)),
-                Some(found) if found != seen => return Err(StoreError::InterfaceChanged(door)),
-                Some(_) => {}
-            }
-            sqlx::query("UPDATE interfaces SET enabled = ?, network = ? WHERE id = ?")
-                .bind(enabled)
-                .bind(network.as_ref().map(Name::as_str))
-                .bind(seen.id.0)
-                .execute(&mut *connection)
+        let change = change!(
+            (door, seen, network, enabled) | tx | {
+                let (_, name) = owner(tx, door).await?;
+                match find(tx, &name, door).await? {
+                    None => return Err(StoreError::NoInterface(door.clone())),
+                    Some(found) if found != *seen => {
+                        return Err(StoreError::InterfaceChanged(door.clone()));
+                    }
+                    Some(_) => {}
+                }
+                tx.run(
+                    "UPDATE interfaces SET enabled = $1, network = $2 WHERE id = $3",
+                    values![*enabled, network.as_ref().map(Name::as_str), seen.id.0],
+                )
                 .await?;
-            Ok(((), touching(name)))
-        });
+                Ok(((), touching(name)))
+            }
+        );
         match enabled {
             true => self.commit(actor, what, change).await,
             false => self.commit_urgently(actor, what, change).await,
@@ -173,19 +170,18 @@ impl Store {
         door: DoorName,
     ) -> Result<Committed<()>, StoreError> {
         let what = format!("remove interface {door}");
-        let change = change!(|connection| {
-            let (_, name) = owner(connection, &door).await?;
-            let found = find(connection, &name, &door).await?;
-            let found = found.ok_or_else(|| StoreError::NoInterface(door.clone()))?;
-            if !found.enabled {
-                remember_off(connection, &name, &door.interface).await?;
+        let change = change!(
+            (door) | tx | {
+                let (_, name) = owner(tx, door).await?;
+                let found = find(tx, &name, door).await?;
+                let found = found.ok_or_else(|| StoreError::NoInterface(door.clone()))?;
+                if !found.enabled {
+                    remember_off(tx, &name, &door.interface).await?;
+                }
+                tx.run("DELETE FROM interfaces WHERE id = $1", values![found.id.0]).await?;
+                Ok(((), touching(name)))
             }
-            sqlx::query("DELETE FROM interfaces WHERE id = ?")
-                .bind(found.id.0)
-                .execute(&mut *connection)
-                .await?;
-            Ok(((), touching(name)))
-        });
+        );
         self.commit_urgently(actor, what, change).await
     }
 }

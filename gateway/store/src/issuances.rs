@@ -4,16 +4,15 @@ use doorward_ca::{Issued, IssuingCa};
 use doorward_model::{CertificateId, Fingerprint, Serial, Subject, SubjectId};
 use doorward_policies::Touched;
 use jiff::Timestamp;
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::allowance::{Allowance, recent};
 use crate::change::{Actor, Committed, change};
-use crate::codes::{Redeemed, Sign};
-use crate::database::{micros, timestamp, word};
+use crate::codes::Redeemed;
 use crate::error::StoreError;
 use crate::load::read_subject;
 use crate::open::Store;
+use crate::port::{Reading, StoredRow, Tx, values};
+use crate::signature::{OneSignature, Sign};
 use crate::subjects::known;
 
 /// How many live certificates of one enrolment remain besides the one that asks for a renewal and
@@ -43,49 +42,50 @@ pub struct IssuanceRow {
 /// Stores a certificate, and returns its number. `first` is the first certificate of the enrolment
 /// that this one renews.
 pub(crate) async fn insert(
-    connection: &mut SqliteConnection,
+    tx: &mut Tx,
     subject: SubjectId,
     first: Option<i64>,
     issued: &Issued,
     now: Timestamp,
 ) -> Result<i64, StoreError> {
-    let id = sqlx::query_scalar(
-        "INSERT INTO issuances \
-         (issuer, serial, key, subject, first, not_before, not_after, issued, certificate) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-    )
-    .bind(issued.id().issuer.to_string())
-    .bind(issued.serial().to_string())
-    .bind(issued.key().to_string())
-    .bind(subject.0)
-    .bind(first)
-    .bind(micros(issued.not_before()))
-    .bind(micros(issued.not_after()))
-    .bind(micros(now))
-    .bind(issued.der().to_vec())
-    .fetch_one(connection)
-    .await?;
-    Ok(id)
+    let row = tx
+        .one(
+            "INSERT INTO issuances \
+             (issuer, serial, key, subject, first, not_before, not_after, issued, certificate) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
+            values![
+                issued.id().issuer.to_string(),
+                issued.serial().to_string(),
+                issued.key().to_string(),
+                subject.0,
+                first,
+                issued.not_before(),
+                issued.not_after(),
+                now,
+                issued.der().to_vec(),
+            ],
+        )
+        .await?;
+    row.get("id")
 }
 
 /// Revokes all certificates of a subject, also expired ones, because their keys could still recover
 /// the identity. Returns the certificates that were live.
 pub(crate) async fn revoke_all(
-    connection: &mut SqliteConnection,
+    tx: &mut Tx,
     subject: SubjectId,
     now: Timestamp,
 ) -> Result<Vec<CertificateId>, StoreError> {
-    let rows = sqlx::query(
-        "UPDATE issuances SET revoked = ? WHERE subject = ? AND revoked IS NULL \
-         RETURNING issuer, serial, not_after",
-    )
-    .bind(micros(now))
-    .bind(subject.0)
-    .fetch_all(connection)
-    .await?;
+    let rows = tx
+        .all(
+            "UPDATE issuances SET revoked = $1 WHERE subject = $2 AND revoked IS NULL \
+             RETURNING issuer, serial, not_after",
+            values![now, subject.0],
+        )
+        .await?;
     let mut live = Vec::new();
     for row in rows {
-        if row.try_get::<i64, _>("not_after")? >= micros(now) {
+        if row.get::<i64>("not_after")? >= now.as_microsecond() {
             live.push(certificate_id(&row)?);
         }
     }
@@ -105,29 +105,30 @@ pub struct FoundCertificate {
     pub not_after: Timestamp,
 }
 
-pub(crate) fn certificate_id(row: &SqliteRow) -> Result<CertificateId, StoreError> {
-    Ok(CertificateId { issuer: word(row, "issuer")?, serial: word(row, "serial")? })
+pub(crate) fn certificate_id(row: &StoredRow) -> Result<CertificateId, StoreError> {
+    Ok(CertificateId { issuer: row.parse("issuer")?, serial: row.parse("serial")? })
 }
 
 /// Returns the certificate of an issuance, with the chain of its authority.
 pub(crate) async fn with_chain(
-    connection: &mut SqliteConnection,
+    reading: &mut Reading,
     issuance: i64,
     subject: &Subject,
     fresh: bool,
 ) -> Result<Redeemed, StoreError> {
-    let row = sqlx::query(
-        "SELECT i.certificate AS leaf, i.issuer, i.serial, i.not_after, a.certificate, a.intermediates, a.root \
-         FROM issuances i JOIN authorities a ON a.key = i.issuer WHERE i.id = ?",
-    )
-    .bind(issuance)
-    .fetch_one(connection)
-    .await?;
+    let row = reading
+        .one(
+            "SELECT i.certificate AS leaf, i.issuer, i.serial, i.not_after, \
+                 a.certificate, a.intermediates, a.root \
+             FROM issuances i JOIN authorities a ON a.key = i.issuer WHERE i.id = $1",
+            values![issuance],
+        )
+        .await?;
     Ok(Redeemed {
         subject: subject.clone(),
-        id: CertificateId { issuer: word(&row, "issuer")?, serial: word(&row, "serial")? },
-        not_after: timestamp(row.try_get("not_after")?)?,
-        certificate: row.try_get("leaf")?,
+        id: CertificateId { issuer: row.parse("issuer")?, serial: row.parse("serial")? },
+        not_after: row.get("not_after")?,
+        certificate: row.get("leaf")?,
         authority: authority(&row)?,
         fresh,
     })
@@ -135,31 +136,28 @@ pub(crate) async fn with_chain(
 
 /// Returns the subject of an issuance.
 pub(crate) async fn subject_of(
-    connection: &mut SqliteConnection,
+    reading: &mut Reading,
     issuance: i64,
 ) -> Result<Subject, StoreError> {
-    let row = sqlx::query(
-        "SELECT s.kind, s.name FROM issuances i JOIN subjects s ON s.id = i.subject WHERE i.id = ?",
-    )
-    .bind(issuance)
-    .fetch_one(connection)
-    .await?;
+    let row = reading
+        .one(
+            "SELECT s.kind, s.name FROM issuances i JOIN subjects s ON s.id = i.subject \
+             WHERE i.id = $1",
+            values![issuance],
+        )
+        .await?;
     read_subject(&row)
 }
 
-fn authority(row: &SqliteRow) -> Result<IssuingCa, StoreError> {
-    let intermediates: String = row.try_get("intermediates")?;
+fn authority(row: &StoredRow) -> Result<IssuingCa, StoreError> {
+    let intermediates: String = row.get("intermediates")?;
     let intermediates = serde_json::from_str(&intermediates)
         .map_err(|error| StoreError::Row(format!("intermediates: {error}")))?;
-    Ok(IssuingCa {
-        certificate: row.try_get("certificate")?,
-        intermediates,
-        root: row.try_get("root")?,
-    })
+    Ok(IssuingCa { certificate: row.get("certificate")?, intermediates, root: row.get("root")? })
 }
 
 pub(crate) async fn insert_authority(
-    connection: &mut SqliteConnection,
+    tx: &mut Tx,
     slot: &str,
     key: Fingerprint,
     authority: &IssuingCa,
@@ -167,76 +165,76 @@ pub(crate) async fn insert_authority(
 ) -> Result<(), StoreError> {
     let intermediates = serde_json::to_string(&authority.intermediates)
         .map_err(|error| StoreError::Row(error.to_string()))?;
-    sqlx::query(
+    tx.run(
         "INSERT INTO authorities (key, slot, certificate, intermediates, root, created) \
-         VALUES (?, ?, ?, ?, ?, ?)",
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        values![
+            key.to_string(),
+            slot,
+            authority.certificate.clone(),
+            intermediates,
+            authority.root.clone(),
+            now,
+        ],
     )
-    .bind(key.to_string())
-    .bind(slot)
-    .bind(authority.certificate.clone())
-    .bind(intermediates)
-    .bind(authority.root.clone())
-    .bind(micros(now))
-    .execute(connection)
     .await?;
     Ok(())
 }
 
 /// Returns the issuing authority in use.
-pub(crate) async fn authority_in_use(
-    connection: &mut SqliteConnection,
-) -> Result<IssuingCa, StoreError> {
-    let row = sqlx::query(
-        "SELECT certificate, intermediates, root FROM authorities WHERE slot = 'issuing'",
-    )
-    .fetch_one(connection)
-    .await?;
+pub(crate) async fn authority_in_use(reading: &mut Reading) -> Result<IssuingCa, StoreError> {
+    let row = reading
+        .one(
+            "SELECT certificate, intermediates, root FROM authorities WHERE slot = 'issuing'",
+            values![],
+        )
+        .await?;
     authority(&row)
 }
 
 /// Returns the number of a live certificate, and that of the first certificate of its enrolment.
 async fn live(
-    connection: &mut SqliteConnection,
+    reading: &mut Reading,
     subject: SubjectId,
     certificate: &CertificateId,
     now: Timestamp,
 ) -> Result<Option<(i64, i64)>, StoreError> {
-    let found = sqlx::query_as(
-        "SELECT id, coalesce(first, id) FROM issuances \
-         WHERE issuer = ? AND serial = ? AND subject = ? AND revoked IS NULL AND not_after >= ?",
-    )
-    .bind(certificate.issuer.to_string())
-    .bind(certificate.serial.to_string())
-    .bind(subject.0)
-    .bind(micros(now))
-    .fetch_optional(connection)
-    .await?;
-    Ok(found)
+    let row =
+        reading
+            .optional(
+                "SELECT id, coalesce(first, id) AS enrolment FROM issuances \
+             WHERE issuer = $1 AND serial = $2 AND subject = $3 \
+                 AND revoked IS NULL AND not_after >= $4",
+                values![
+                    certificate.issuer.to_string(),
+                    certificate.serial.to_string(),
+                    subject.0,
+                    now,
+                ],
+            )
+            .await?;
+    row.map(|row| Ok((row.get("id")?, row.get("enrolment")?))).transpose()
 }
 
 /// Revokes the old certificates of an enrolment: all live ones, except the two of the present
 /// renewal and the newest [`LEFT_LIVE`] of the others.
 async fn revoke_left_behind(
-    connection: &mut SqliteConnection,
+    tx: &mut Tx,
     first: i64,
     present: [i64; 2],
     now: Timestamp,
 ) -> Result<Vec<CertificateId>, StoreError> {
-    let rows = sqlx::query(
-        "UPDATE issuances SET revoked = ?1 WHERE id IN ( \
-             SELECT id FROM issuances \
-             WHERE (id = ?2 OR first = ?2) AND id NOT IN (?3, ?4) \
-                 AND revoked IS NULL AND not_after >= ?1 \
-             ORDER BY id DESC LIMIT -1 OFFSET ?5 \
-         ) RETURNING issuer, serial",
-    )
-    .bind(micros(now))
-    .bind(first)
-    .bind(present[0])
-    .bind(present[1])
-    .bind(LEFT_LIVE)
-    .fetch_all(connection)
-    .await?;
+    let rows = tx
+        .all(
+            "UPDATE issuances SET revoked = $1 WHERE id IN ( \
+                 SELECT id FROM issuances \
+                 WHERE (id = $2 OR first = $2) AND id NOT IN ($3, $4) \
+                     AND revoked IS NULL AND not_after >= $1 \
+                 ORDER BY id DESC LIMIT $6 OFFSET $5 \
+             ) RETURNING issuer, serial",
+            values![now, first, present[0], present[1], LEFT_LIVE, i64::MAX],
+        )
+        .await?;
     rows.iter().map(certificate_id).collect()
 }
 
@@ -251,7 +249,7 @@ impl Store {
         subject: SubjectId,
         allowance: Allowance,
     ) -> Result<(), StoreError> {
-        let recent = recent(&mut *self.read().await?, subject, self.now()).await?;
+        let recent = recent(&mut self.read().await?, subject, self.now()).await?;
         if allowance.permits(recent) { Ok(()) } else { Err(StoreError::TooOften) }
     }
 
@@ -266,27 +264,29 @@ impl Store {
         serial: &Serial,
         der: &[u8],
     ) -> Result<Option<FoundCertificate>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT i.issuer, i.serial, i.not_after, i.certificate, s.id, s.kind || '/' || s.name AS subject, \
-                 (SELECT count(*) FROM issuances later \
-                  WHERE later.first = coalesce(i.first, i.id) \
-                      AND later.id > i.id) AS later \
-             FROM issuances i JOIN subjects s ON s.id = i.subject \
-             WHERE i.serial = ? AND i.revoked IS NULL",
-        )
-        .bind(serial.to_string())
-        .fetch_all(&mut *self.read().await?)
-        .await?;
+        let mut reading = self.read().await?;
+        let rows = reading
+            .all(
+                "SELECT i.issuer, i.serial, i.not_after, i.certificate, \
+                     s.id, s.kind || '/' || s.name AS subject, \
+                     (SELECT count(*) FROM issuances later \
+                      WHERE later.first = coalesce(i.first, i.id) \
+                          AND later.id > i.id) AS later \
+                 FROM issuances i JOIN subjects s ON s.id = i.subject \
+                 WHERE i.serial = $1 AND i.revoked IS NULL",
+                values![serial.to_string()],
+            )
+            .await?;
         for row in rows {
-            let gone_on = row.try_get::<i64, _>("later")? > LEFT_LIVE;
-            if gone_on || row.try_get::<Vec<u8>, _>("certificate")? != der {
+            let gone_on = row.get::<i64>("later")? > LEFT_LIVE;
+            if gone_on || row.get::<Vec<u8>>("certificate")? != der {
                 continue;
             }
             return Ok(Some(FoundCertificate {
                 id: certificate_id(&row)?,
-                subject: word(&row, "subject")?,
-                number: SubjectId(row.try_get("id")?),
-                not_after: timestamp(row.try_get("not_after")?)?,
+                subject: row.parse("subject")?,
+                number: SubjectId(row.get("id")?),
+                not_after: row.get("not_after")?,
             }));
         }
         Ok(None)
@@ -314,25 +314,31 @@ impl Store {
         let now = self.now();
         let actor = Actor::Subject(subject.clone());
         let what = format!("renew {subject}");
-        let change = change!(|connection| {
-            if known(connection, &subject).await? != number {
-                return Err(StoreError::NoSubject(subject));
+        let signature = OneSignature::new(sign);
+        let captured = (subject, certificate, alive_at);
+        let change = change!(
+            (captured, number, allowance, now, signature) | tx | {
+                let (subject, certificate, alive_at) = captured;
+                let (number, now) = (*number, *now);
+                if known(tx, subject).await? != number {
+                    return Err(StoreError::NoSubject(subject.clone()));
+                }
+                let found = live(tx, number, certificate, *alive_at).await?;
+                let (asking, first) = found.ok_or(StoreError::Ended)?;
+                // Checked again here, in the one task that makes changes: the number may have grown
+                // since the first check.
+                if !allowance.permits(recent(tx, number, now).await?) {
+                    return Err(StoreError::TooOften);
+                }
+                let issued = signature.issued()?;
+                let issuance = insert(tx, number, Some(first), &issued, now).await?;
+                let present = [asking, issuance];
+                let mut certificates = revoke_left_behind(tx, first, present, now).await?;
+                let redeemed = with_chain(tx, issuance, subject, true).await?;
+                certificates.push(issued.id().clone());
+                Ok((redeemed, Touched { certificates, ..Touched::default() }))
             }
-            let found = live(connection, number, &certificate, alive_at).await?;
-            let (asking, first) = found.ok_or(StoreError::Ended)?;
-            // Checked again here, in the one task that makes changes: the number may have grown
-            // since the first check.
-            if !allowance.permits(recent(connection, number, now).await?) {
-                return Err(StoreError::TooOften);
-            }
-            let issued = sign()?;
-            let issuance = insert(connection, number, Some(first), &issued, now).await?;
-            let present = [asking, issuance];
-            let mut certificates = revoke_left_behind(connection, first, present, now).await?;
-            let redeemed = with_chain(connection, issuance, &subject, true).await?;
-            certificates.push(issued.id().clone());
-            Ok((redeemed, Touched { certificates, ..Touched::default() }))
-        });
+        );
         self.commit(actor, what, change).await
     }
 
@@ -347,18 +353,21 @@ impl Store {
     ) -> Result<Committed<Vec<Vec<u8>>>, StoreError> {
         let now = self.now();
         let what = format!("issue to {gateway}");
-        let change = change!(|connection| {
-            let id = known(connection, &gateway).await?;
-            let mut certificates = revoke_all(connection, id, now).await?;
-            let mut issued = Vec::with_capacity(signs.len());
-            for sign in signs {
-                let one = sign()?;
-                insert(connection, id, None, &one, now).await?;
-                certificates.push(one.id().clone());
-                issued.push(one.der().to_vec());
+        let signatures: Vec<OneSignature> = signs.into_iter().map(OneSignature::new).collect();
+        let change = change!(
+            (gateway, signatures, now) | tx | {
+                let id = known(tx, gateway).await?;
+                let mut certificates = revoke_all(tx, id, *now).await?;
+                let mut issued = Vec::with_capacity(signatures.len());
+                for signature in signatures {
+                    let one = signature.issued()?;
+                    insert(tx, id, None, &one, *now).await?;
+                    certificates.push(one.id().clone());
+                    issued.push(one.der().to_vec());
+                }
+                Ok((issued, Touched { certificates, ..Touched::default() }))
             }
-            Ok((issued, Touched { certificates, ..Touched::default() }))
-        });
+        );
         self.commit(Actor::Gateway, what, change).await
     }
 
@@ -367,23 +376,23 @@ impl Store {
     /// # Errors
     /// When there is no such subject, or the database refuses.
     pub async fn certificates(&self, subject: &Subject) -> Result<Vec<IssuanceRow>, StoreError> {
-        let mut connection = self.list().await?;
-        let id = known(&mut connection, subject).await?;
-        let rows =
-            sqlx::query("SELECT * FROM issuances WHERE subject = ? ORDER BY id DESC LIMIT 200")
-                .bind(id.0)
-                .fetch_all(&mut *connection)
-                .await?;
-        let read = |row: &SqliteRow| {
-            let revoked: Option<i64> = row.try_get("revoked")?;
+        let mut reading = self.list().await?;
+        let id = known(&mut reading, subject).await?;
+        let rows = reading
+            .all(
+                "SELECT * FROM issuances WHERE subject = $1 ORDER BY id DESC LIMIT 200",
+                values![id.0],
+            )
+            .await?;
+        let read = |row: &StoredRow| {
             Ok(IssuanceRow {
-                serial: word(row, "serial")?,
-                key: word(row, "key")?,
-                not_before: timestamp(row.try_get("not_before")?)?,
-                not_after: timestamp(row.try_get("not_after")?)?,
-                issued: timestamp(row.try_get("issued")?)?,
-                revoked: revoked.map(timestamp).transpose()?,
-                certificate: row.try_get("certificate")?,
+                serial: row.parse("serial")?,
+                key: row.parse("key")?,
+                not_before: row.get("not_before")?,
+                not_after: row.get("not_after")?,
+                issued: row.get("issued")?,
+                revoked: row.get("revoked")?,
+                certificate: row.get("certificate")?,
             })
         };
         rows.iter().map(read).collect()

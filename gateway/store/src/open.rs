@@ -1,6 +1,5 @@
 //! The store, and how it is opened.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,37 +7,24 @@ use doorward_ca::IssuingCa;
 use doorward_model::{Clock, Domain, Fingerprint, Kind, Name, Revision, Subject};
 use doorward_policies::{Bundle, Observer, Snapshot, Touched};
 use jiff::Timestamp;
-use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{SqliteJournalMode, SqlitePoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, Sqlite, SqlitePool};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::ballast::Ballast;
 use crate::bundles::Applying;
 use crate::change::{Actor, Change, Committed, change};
-use crate::database::{self, WriteConnection, micros, reading, writing};
+use crate::epochs::{self, ChangeEntry, ChangeId};
 use crate::error::{OpenError, StoreError};
 use crate::facts::{self, Facts};
-use crate::writer::StateWriter;
-use crate::{audit, bundles, issuances, load, subjects};
-
-pub(crate) const SCHEMA: &[(&str, &str)] = &[
-    ("state", include_str!("state.sql")),
-    ("state-2", include_str!("state-2.sql")),
-    ("state-3", include_str!("state-3.sql")),
-    ("state-4", include_str!("state-4.sql")),
-];
-const FILE: &str = "state.db";
+use crate::port::{Database, Reading, Tx};
+use crate::writer::{StateWriter, WriterTask};
+use crate::{bundles, issuances, load, subjects};
 
 /// The state of the gateway. Clones are cheap and share one state.
 #[derive(Clone)]
 pub struct Store {
     writer: StateWriter,
-    /// For enrolments and renewals.
-    readers: SqlitePool,
-    /// For lists and bundles, so that enrolments and renewals do not wait for these.
-    listers: SqlitePool,
+    database: Database,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     trouble: watch::Receiver<Option<String>>,
     ballast: Ballast,
@@ -75,7 +61,7 @@ impl Store {
     /// Returns whether `dir` holds a state.
     #[must_use]
     pub fn exists(dir: &Path) -> bool {
-        dir.join(FILE).exists()
+        Database::exists(dir)
     }
 
     /// Creates a state in `dir`, whole or not at all.
@@ -83,44 +69,11 @@ impl Store {
     /// # Errors
     /// See [`OpenError`].
     pub async fn found(dir: &Path, founding: Founding, now: Timestamp) -> Result<(), OpenError> {
-        let path = dir.join("state.db.new");
-        let unopenable = |error| OpenError::Unopenable { path: path.clone(), error };
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(unopenable(sqlx::Error::Io(error)));
-            }
-            _ => {}
-        }
-        // Without a WAL file beside it, the complete file can be renamed.
-        drop(database::open(&path, SCHEMA, true).await?.close().await);
-        let plain = writing(&path).journal_mode(SqliteJournalMode::Delete);
-        let mut connection = plain.connect().await.map_err(unopenable)?;
-        let mut transaction = connection.begin().await.map_err(unopenable)?;
-        facts::set(&mut transaction, "domain", founding.domain.to_string()).await?;
-        facts::set(&mut transaction, "name", founding.name.to_string()).await?;
-        let gateway = Subject::new(Kind::Gateway, founding.name);
-        subjects::insert(&mut transaction, &gateway, true, now).await?;
-        let (key, authority) = (founding.authority_key, &founding.authority);
-        issuances::insert_authority(&mut transaction, "issuing", key, authority, now).await?;
-        let applying = Applying { reason: "first start".to_owned(), ..Applying::default() };
-        let (author, bundle) = (Actor::Gateway, &founding.bundle);
-        bundles::insert(&mut transaction, &author, bundle, &applying, now).await?;
-        sqlx::query("INSERT INTO epochs (epoch, at, actor, what, touched) VALUES (1, ?, ?, ?, ?)")
-            .bind(micros(now))
-            .bind(Actor::Gateway.to_string())
-            .bind("found")
-            .bind("{\"bundle\":true}")
-            .execute(&mut *transaction)
-            .await
-            .map_err(StoreError::from)?;
-        transaction.commit().await.map_err(StoreError::from)?;
-        connection.close().await.map_err(unopenable)?;
-        let finish = || -> std::io::Result<()> {
-            fs::File::open(&path)?.sync_all()?;
-            fs::rename(&path, dir.join(FILE))?;
-            fs::File::open(dir)?.sync_all()
-        };
-        finish().map_err(|error| unopenable(sqlx::Error::Io(error)))
+        let database = Database::create(dir).await?;
+        let mut tx = database.begin_ordered().await?;
+        fill(&mut tx, founding, now).await?;
+        tx.commit().await.into_result()?;
+        database.publish(dir).await
     }
 
     /// Opens the state in `dir`, and starts the task that makes changes.
@@ -128,29 +81,25 @@ impl Store {
     /// # Errors
     /// See [`OpenError`]. Then nothing was changed, except perhaps the schema's version.
     pub async fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<OpenedStore, OpenError> {
-        inspect(dir).await?;
-        let path = dir.join(FILE);
-        let mut connection = database::open(&path, SCHEMA, false).await?;
-        let facts = facts::read(&mut connection).await?;
-        let authority = issuances::authority_in_use(&mut connection).await?;
-        let snapshot = load::all(&mut connection, facts.domain.clone(), clock.now()).await?;
+        let database = Database::open(dir).await?;
+        let mut reading = database.read_at_once().await?;
+        let facts = facts::read(&mut reading).await?;
+        let authority = issuances::authority_in_use(&mut reading).await?;
+        let snapshot = load::all(&mut reading, facts.domain.clone(), clock.now()).await?;
+        reading.end().await;
         let (publish, snapshots) = watch::channel(Arc::new(snapshot));
         let ballast = Ballast::new(ballast_path(dir));
         ballast.take();
         let (tell_trouble, trouble) = watch::channel(None);
-        let connection = WriteConnection::new(&path, connection);
-        let (writer, task) = StateWriter::start(
-            connection,
-            publish,
-            Arc::clone(&clock),
-            ballast.clone(),
-            tell_trouble,
-        );
-        let pool = |count| {
-            SqlitePoolOptions::new().max_connections(count).connect_lazy_with(reading(&path))
-        };
-        let (readers, listers) = (pool(2), pool(2));
-        let store = Self { writer, readers, listers, snapshots, trouble, ballast, clock };
+        let (writer, task) = StateWriter::start(WriterTask {
+            database: database.clone(),
+            snapshots: publish,
+            observers: vec![],
+            clock: Arc::clone(&clock),
+            ballast: ballast.clone(),
+            trouble: tell_trouble,
+        });
+        let store = Self { writer, database, snapshots, trouble, ballast, clock };
         Ok(OpenedStore { store, facts, authority, task })
     }
 
@@ -184,10 +133,12 @@ impl Store {
     /// When they cannot.
     pub async fn probe(&self) -> Result<(), StoreError> {
         let now = self.now();
-        let change = change!(|connection| {
-            facts::note_probe(connection, now).await?;
-            Ok(((), Touched::default()))
-        });
+        let change = change!(
+            (now) | tx | {
+                facts::note_probe(tx, *now).await?;
+                Ok(((), Touched::default()))
+            }
+        );
         self.commit(Actor::Gateway, "probe", change).await.map(drop)
     }
 
@@ -208,18 +159,22 @@ impl Store {
         self.snapshots.clone()
     }
 
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
     /// Returns a connection for reads that may be large.
-    pub(crate) async fn list(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
-        Ok(self.listers.acquire().await?)
+    pub(crate) async fn list(&self) -> Result<Reading, StoreError> {
+        self.database.list().await
     }
 
     /// Returns a connection for short reads about one identity.
-    pub(crate) async fn read(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
-        Ok(self.readers.acquire().await?)
+    pub(crate) async fn read(&self) -> Result<Reading, StoreError> {
+        self.database.read().await
     }
 
     pub(crate) async fn commit<T: Send + 'static>(
@@ -266,11 +221,21 @@ impl Store {
     }
 }
 
-/// Checks all databases in `dir` before anything is written there.
-pub(crate) async fn inspect(dir: &Path) -> Result<(), OpenError> {
-    database::inspect(&dir.join(FILE), SCHEMA.len()).await?;
-    let audit = dir.join(audit::FILE);
-    if audit.exists() { database::inspect(&audit, audit::SCHEMA.len()).await } else { Ok(()) }
+/// Writes the first rows of a state, as its first change.
+async fn fill(tx: &mut Tx, founding: Founding, now: Timestamp) -> Result<(), StoreError> {
+    facts::set(tx, "domain", founding.domain.to_string()).await?;
+    facts::set(tx, "name", founding.name.to_string()).await?;
+    let gateway = Subject::new(Kind::Gateway, founding.name);
+    subjects::insert(tx, &gateway, true, now).await?;
+    let (key, authority) = (founding.authority_key, &founding.authority);
+    issuances::insert_authority(tx, "issuing", key, authority, now).await?;
+    let applying = Applying { reason: "first start".to_owned(), ..Applying::default() };
+    bundles::insert(tx, &Actor::Gateway, &founding.bundle, &applying, now).await?;
+    let (actor, what) = (Actor::Gateway, "found".to_owned());
+    let entry = ChangeEntry { id: ChangeId::random()?, at: now, actor, what };
+    let touched = Touched { bundle: true, ..Touched::default() };
+    epochs::number(tx, &entry, &touched).await?;
+    Ok(())
 }
 
 pub(crate) fn ballast_path(dir: &Path) -> PathBuf {

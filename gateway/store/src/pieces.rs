@@ -8,10 +8,9 @@ use std::collections::HashMap;
 use aws_lc_rs::digest::{SHA256, digest};
 use doorward_model::Revision;
 use doorward_policies::BundleText;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteConnection;
 
 use crate::error::StoreError;
+use crate::port::{Reading, Tx, values};
 
 /// A piece has at least this many bytes, ...
 const LEAST: usize = 16 << 10;
@@ -44,30 +43,27 @@ fn file_mut<'a>(text: &'a mut BundleText, name: &str) -> Option<&'a mut String> 
 
 /// Stores the files of a revision. Pieces that are stored already are not stored again.
 pub(crate) async fn insert(
-    connection: &mut SqliteConnection,
+    tx: &mut Tx,
     revision: Revision,
     text: &BundleText,
 ) -> Result<(), StoreError> {
-    let mut known = of_revision(connection, Revision(revision.0 - 1)).await?;
+    let mut known = of_revision(tx, Revision(revision.0 - 1)).await?;
     for (file, text) in files(text) {
         for (place, piece) in (0_i64..).zip(Pieces(text)) {
             let digest = digest(&SHA256, piece.as_bytes()).as_ref().to_vec();
             let id = match known.get(&digest) {
                 Some(id) => *id,
                 None => {
-                    let id = enter(connection, &digest, piece).await?;
+                    let id = enter(tx, &digest, piece).await?;
                     known.insert(digest, id);
                     id
                 }
             };
-            sqlx::query(
-                "INSERT INTO bundle_pieces (revision, file, place, piece) VALUES (?, ?, ?, ?)",
+            tx.run(
+                "INSERT INTO bundle_pieces (revision, file, place, piece) \
+                 VALUES ($1, $2, $3, $4)",
+                values![revision.0, file, place, id],
             )
-            .bind(revision.0)
-            .bind(file)
-            .bind(place)
-            .bind(id)
-            .execute(&mut *connection)
             .await?;
         }
     }
@@ -76,57 +72,58 @@ pub(crate) async fn insert(
 
 /// Returns the numbers of the pieces of a revision, by their digest.
 async fn of_revision(
-    connection: &mut SqliteConnection,
+    reading: &mut Reading,
     revision: Revision,
 ) -> Result<HashMap<Vec<u8>, i64>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT p.digest, p.id FROM bundle_pieces b JOIN pieces p ON p.id = b.piece \
-         WHERE b.revision = ? AND p.digest IS NOT NULL",
-    )
-    .bind(revision.0)
-    .fetch_all(connection)
-    .await?;
-    rows.iter().map(|row| Ok((row.try_get("digest")?, row.try_get("id")?))).collect()
+    let rows = reading
+        .all(
+            "SELECT p.digest, p.id FROM bundle_pieces b JOIN pieces p ON p.id = b.piece \
+         WHERE b.revision = $1 AND p.digest IS NOT NULL",
+            values![revision.0],
+        )
+        .await?;
+    rows.iter().map(|row| Ok((row.get("digest")?, row.get("id")?))).collect()
 }
 
 /// Returns the number of a piece, which is stored if it is new.
-async fn enter(
-    connection: &mut SqliteConnection,
-    digest: &[u8],
-    piece: &str,
-) -> Result<i64, StoreError> {
-    let known = sqlx::query_scalar("SELECT id FROM pieces WHERE digest = ?").bind(digest.to_vec());
-    if let Some(id) = known.fetch_optional(&mut *connection).await? {
-        return Ok(id);
-    }
-    let insert = sqlx::query_scalar("INSERT INTO pieces (digest, text) VALUES (?, ?) RETURNING id");
-    Ok(insert.bind(digest.to_vec()).bind(piece.to_owned()).fetch_one(connection).await?)
+async fn enter(tx: &mut Tx, digest: &[u8], piece: &str) -> Result<i64, StoreError> {
+    let known =
+        tx.optional("SELECT id FROM pieces WHERE digest = $1", values![digest.to_vec()]).await?;
+    let row = match known {
+        Some(known) => known,
+        None => {
+            tx.one(
+                "INSERT INTO pieces (digest, text) VALUES ($1, $2) RETURNING id",
+                values![digest.to_vec(), piece],
+            )
+            .await?
+        }
+    };
+    row.get("id")
 }
 
 /// Reads the files of a revision.
 pub(crate) async fn read(
-    connection: &mut SqliteConnection,
+    reading: &mut Reading,
     revision: Revision,
 ) -> Result<BundleText, StoreError> {
-    let pieces = sqlx::query(
-        "SELECT file, piece FROM bundle_pieces WHERE revision = ? ORDER BY file, place",
-    )
-    .bind(revision.0)
-    .fetch_all(&mut *connection)
-    .await?;
+    let pieces = reading
+        .all(
+            "SELECT file, piece FROM bundle_pieces \
+         WHERE revision = $1 ORDER BY file, place",
+            values![revision.0],
+        )
+        .await?;
     let none = String::new;
     let mut text =
         BundleText { model: none(), policy: none(), roles: none(), groups: none(), tests: none() };
     // One by one, because all pieces at once would hold the bundle in memory twice.
     for row in &pieces {
-        let (file, piece): (&str, i64) = (row.try_get("file")?, row.try_get("piece")?);
-        let whole = file_mut(&mut text, file)
+        let (file, piece): (String, i64) = (row.get("file")?, row.get("piece")?);
+        let whole = file_mut(&mut text, &file)
             .ok_or_else(|| StoreError::Row(format!("a bundle has no file '{file}'")))?;
-        let row = sqlx::query("SELECT text FROM pieces WHERE id = ?")
-            .bind(piece)
-            .fetch_one(&mut *connection)
-            .await?;
-        whole.push_str(row.try_get("text")?);
+        let row = reading.one("SELECT text FROM pieces WHERE id = $1", values![piece]).await?;
+        whole.push_str(&row.get::<String>("text")?);
     }
     text.policy.shrink_to_fit();
     Ok(text)

@@ -6,15 +6,14 @@ use doorward_ca::IssuingCa;
 use doorward_model::Domain;
 use doorward_policies::{Event, Outcome, Record};
 use jiff::Timestamp;
-use sqlx::Connection as _;
 use thiserror::Error;
 
-use crate::audit;
 use crate::change::Actor;
 use crate::codes::{self, NewCode};
-use crate::database;
 use crate::error::{OpenError, StoreError};
-use crate::open::{SCHEMA, Store, inspect};
+use crate::open::Store;
+use crate::port::Database;
+use crate::sqlite::audit;
 use crate::{facts, issuances};
 
 /// Why no owner code could be made. The operator can repair it.
@@ -52,26 +51,21 @@ pub async fn recover(dir: &Path, code: NewCode, now: Timestamp) -> Result<Recove
     if !Store::exists(dir) {
         return Err(RecoverError::Nothing(dir.to_owned()));
     }
-    inspect(dir).await?;
-    let path = dir.join("state.db");
-    let mut connection = database::open(&path, SCHEMA, false).await?;
-    let found = facts::read(&mut connection).await?;
-    let authority = issuances::authority_in_use(&mut connection).await?;
-    let advertise = facts::advertised(&mut connection).await?;
+    let database = Database::open(dir).await?;
+    let mut reading = database.read_at_once().await?;
+    let found = facts::read(&mut reading).await?;
+    let authority = issuances::authority_in_use(&mut reading).await?;
+    let advertise = facts::advertised(&mut reading).await?;
+    reading.end().await;
 
-    let mut audit = database::open(&dir.join(audit::FILE), audit::SCHEMA, true).await?;
-    for event in [Event::Recovery, Event::Alarm] {
-        let detail = "an owner code was made at the machine";
-        let record = Record::new(now, event).ended(Outcome::Done, "recover").detail(detail);
-        audit::insert(&mut audit, &record).await?;
-    }
-    audit.close().await.map_err(StoreError::from)?;
+    let detail = "an owner code was made at the machine";
+    let record = |event| Record::new(now, event).ended(Outcome::Done, "recover").detail(detail);
+    audit::insert_alone(dir, &[Event::Recovery, Event::Alarm].map(record)).await?;
 
-    let mut transaction =
-        connection.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::from)?;
-    codes::cancel_all(&mut transaction, None).await?;
-    codes::insert(&mut transaction, None, &Actor::Local, &code, now).await?;
-    transaction.commit().await.map_err(StoreError::from)?;
-    connection.close().await.map_err(StoreError::from)?;
+    let mut tx = database.begin().await?;
+    codes::cancel_all(&mut tx, None).await?;
+    codes::insert(&mut tx, None, &Actor::Local, &code, now).await?;
+    tx.commit().await.into_result()?;
+    database.close().await?;
     Ok(Recovered { domain: found.domain, authority, advertise })
 }

@@ -2,12 +2,11 @@
 
 use doorward_model::{Group, Kind, Role, Subject, SubjectId};
 use jiff::Timestamp;
-use sqlx::Row as _;
 
-use crate::database::{micros, timestamp, word};
 use crate::error::StoreError;
 use crate::load::read_subject;
 use crate::open::Store;
+use crate::port::{StoredRow, values};
 
 /// A subject, for lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,47 +35,44 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn subjects(&self, kind: Kind) -> Result<Vec<SubjectRow>, StoreError> {
-        let mut connection = self.list().await?;
-        let rows = sqlx::query(
-            "SELECT s.*, (SELECT max(not_after) FROM issuances i WHERE i.subject = s.id \
-               AND i.revoked IS NULL AND i.not_after >= ?) AS identity_until \
-             FROM subjects s WHERE s.kind = ? AND s.removed IS NULL ORDER BY s.name",
-        )
-        .bind(micros(self.now()))
-        .bind(kind.as_str())
-        .fetch_all(&mut *connection)
-        .await?;
+        let mut reading = self.list().await?;
+        let rows = reading
+            .all(
+                "SELECT s.*, (SELECT max(not_after) FROM issuances i WHERE i.subject = s.id \
+                   AND i.revoked IS NULL AND i.not_after >= $1) AS identity_until \
+                 FROM subjects s WHERE s.kind = $2 AND s.removed IS NULL ORDER BY s.name",
+                values![self.now(), kind.as_str()],
+            )
+            .await?;
         let mut subjects = Vec::with_capacity(rows.len());
         for row in &rows {
-            let id: i64 = row.try_get("id")?;
-            let until: Option<i64> = row.try_get("identity_until")?;
-            let roles =
-                sqlx::query("SELECT role, until_time FROM roles WHERE subject = ? ORDER BY role")
-                    .bind(id)
-                    .fetch_all(&mut *connection)
-                    .await?;
-            let role = |row: &sqlx::sqlite::SqliteRow| {
-                let until: Option<i64> = row.try_get("until_time")?;
-                Ok::<_, StoreError>((word(row, "role")?, until.map(timestamp).transpose()?))
-            };
-            let groups = sqlx::query(
-                "SELECT group_name FROM device_groups WHERE subject = ? ORDER BY group_name",
-            )
-            .bind(id)
-            .fetch_all(&mut *connection)
-            .await?;
+            let id: i64 = row.get("id")?;
+            let roles = reading
+                .all(
+                    "SELECT role, until_time FROM roles WHERE subject = $1 ORDER BY role",
+                    values![id],
+                )
+                .await?;
+            let role =
+                |row: &StoredRow| Ok::<_, StoreError>((row.parse("role")?, row.get("until_time")?));
+            let groups = reading
+                .all(
+                    "SELECT group_name FROM device_groups WHERE subject = $1 ORDER BY group_name",
+                    values![id],
+                )
+                .await?;
             subjects.push(SubjectRow {
                 id: SubjectId(id),
                 subject: read_subject(row)?,
-                agentless: row.try_get("agentless")?,
-                enabled: row.try_get("enabled")?,
-                created: timestamp(row.try_get("created")?)?,
+                agentless: row.get("agentless")?,
+                enabled: row.get("enabled")?,
+                created: row.get("created")?,
                 roles: roles.iter().map(role).collect::<Result<_, _>>()?,
                 groups: groups
                     .iter()
-                    .map(|row| word(row, "group_name"))
+                    .map(|row| row.parse("group_name"))
                     .collect::<Result<_, _>>()?,
-                identity_until: until.map(timestamp).transpose()?,
+                identity_until: row.get("identity_until")?,
             });
         }
         Ok(subjects)

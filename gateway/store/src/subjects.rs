@@ -5,16 +5,15 @@ use std::fmt;
 use doorward_model::{Group, Kind, Role, Subject, SubjectId};
 use doorward_policies::{Interface, Member, Touched};
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteConnection;
 
 use crate::change::{Actor, Committed, change};
 use crate::codes::{self, NewCode};
-use crate::database::micros;
 use crate::error::StoreError;
 use crate::interfaces;
 use crate::issuances;
 use crate::load;
 use crate::open::Store;
+use crate::port::{Reading, Tx, values};
 
 /// A subject to be added.
 #[derive(Clone, Debug)]
@@ -112,35 +111,34 @@ impl SubjectChanges {
 
 /// Returns the number of a present subject.
 pub(crate) async fn number(
-    connection: &mut SqliteConnection,
+    reading: &mut Reading,
     subject: &Subject,
 ) -> Result<Option<SubjectId>, StoreError> {
-    let id: Option<i64> = sqlx::query_scalar(
-        "SELECT id FROM subjects WHERE kind = ? AND name = ? AND removed IS NULL",
-    )
-    .bind(subject.kind().as_str())
-    .bind(subject.name().as_str())
-    .fetch_optional(connection)
-    .await?;
-    Ok(id.map(SubjectId))
+    let row = reading
+        .optional(
+            "SELECT id FROM subjects WHERE kind = $1 AND name = $2 AND removed IS NULL",
+            values![subject.kind().as_str(), subject.name().as_str()],
+        )
+        .await?;
+    row.map(|row| row.get("id").map(SubjectId)).transpose()
 }
 
 pub(crate) async fn known(
-    connection: &mut SqliteConnection,
+    reading: &mut Reading,
     subject: &Subject,
 ) -> Result<SubjectId, StoreError> {
-    let found = number(connection, subject).await?;
+    let found = number(reading, subject).await?;
     found.ok_or_else(|| StoreError::NoSubject(subject.clone()))
 }
 
 /// Returns the number of a subject that is still as it was `seen`: the same subject, with the same
 /// memberships, and still on or off.
 pub(crate) async fn unchanged(
-    connection: &mut SqliteConnection,
+    reading: &mut Reading,
     subject: &Subject,
     seen: &Member,
 ) -> Result<SubjectId, StoreError> {
-    match load::member(connection, subject).await? {
+    match load::member(reading, subject).await? {
         None => Err(StoreError::NoSubject(subject.clone())),
         Some(member) if member == *seen => Ok(member.id),
         Some(_) => Err(StoreError::SubjectChanged(subject.clone())),
@@ -150,76 +148,76 @@ pub(crate) async fn unchanged(
 /// Returns whether the last removed subject of that name was on when it was removed; `None` if
 /// there was none.
 async fn last_removed(
-    connection: &mut SqliteConnection,
+    reading: &mut Reading,
     subject: &Subject,
 ) -> Result<Option<bool>, StoreError> {
-    let enabled = sqlx::query_scalar(
-        "SELECT enabled FROM subjects WHERE kind = ? AND name = ? AND removed IS NOT NULL \
-         ORDER BY id DESC LIMIT 1",
-    )
-    .bind(subject.kind().as_str())
-    .bind(subject.name().as_str())
-    .fetch_optional(connection)
-    .await?;
-    Ok(enabled)
+    let row = reading
+        .optional(
+            "SELECT enabled FROM subjects WHERE kind = $1 AND name = $2 AND removed IS NOT NULL \
+             ORDER BY id DESC LIMIT 1",
+            values![subject.kind().as_str(), subject.name().as_str()],
+        )
+        .await?;
+    row.map(|row| row.get("enabled")).transpose()
 }
 
 /// Adds a subject. It is off if the last subject of that name was off when it was removed, so that
 /// nobody can turn a subject on by removing and adding it again.
 pub(crate) async fn insert(
-    connection: &mut SqliteConnection,
+    tx: &mut Tx,
     subject: &Subject,
     agentless: bool,
     now: Timestamp,
 ) -> Result<Added, StoreError> {
-    if number(connection, subject).await?.is_some() {
+    if number(tx, subject).await?.is_some() {
         return Err(StoreError::SubjectExists(subject.clone()));
     }
-    let enabled = last_removed(connection, subject).await?.unwrap_or(true);
-    let id: i64 = sqlx::query_scalar(
-        "INSERT INTO subjects (kind, name, agentless, enabled, created) VALUES (?, ?, ?, ?, ?) \
-         RETURNING id",
-    )
-    .bind(subject.kind().as_str())
-    .bind(subject.name().as_str())
-    .bind(agentless)
-    .bind(enabled)
-    .bind(micros(now))
-    .fetch_one(connection)
-    .await?;
-    Ok(Added { id: SubjectId(id), enabled })
+    let enabled = last_removed(tx, subject).await?.unwrap_or(true);
+    let id = insert_row(tx, subject, agentless, enabled, now).await?;
+    Ok(Added { id, enabled })
+}
+
+/// Stores the row of a new subject. The index of names refuses a name that is taken, whatever the
+/// caller has read.
+pub(crate) async fn insert_row(
+    tx: &mut Tx,
+    subject: &Subject,
+    agentless: bool,
+    enabled: bool,
+    now: Timestamp,
+) -> Result<SubjectId, StoreError> {
+    let row = tx
+        .one(
+            "INSERT INTO subjects (kind, name, agentless, enabled, created) \
+             VALUES ($1, $2, $3, $4, $5) RETURNING id",
+            values![subject.kind().as_str(), subject.name().as_str(), agentless, enabled, now],
+        )
+        .await
+        .map_err(|error| error.or_taken(|| StoreError::SubjectExists(subject.clone())))?;
+    Ok(SubjectId(row.get("id")?))
 }
 
 pub(crate) async fn grant(
-    connection: &mut SqliteConnection,
+    tx: &mut Tx,
     id: SubjectId,
     role: &Role,
     until: Option<Timestamp>,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO roles (subject, role, until_time) VALUES (?, ?, ?) \
+    tx.run(
+        "INSERT INTO roles (subject, role, until_time) VALUES ($1, $2, $3) \
          ON CONFLICT (subject, role) DO UPDATE SET until_time = excluded.until_time",
+        values![id.0, role.to_string(), until],
     )
-    .bind(id.0)
-    .bind(role.to_string())
-    .bind(until.map(micros))
-    .execute(connection)
     .await?;
     Ok(())
 }
 
-async fn join(
-    connection: &mut SqliteConnection,
-    id: SubjectId,
-    group: &Group,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO device_groups (subject, group_name) VALUES (?, ?) \
+async fn join(tx: &mut Tx, id: SubjectId, group: &Group) -> Result<(), StoreError> {
+    tx.run(
+        "INSERT INTO device_groups (subject, group_name) VALUES ($1, $2) \
          ON CONFLICT (subject, group_name) DO NOTHING",
+        values![id.0, group.to_string()],
     )
-    .bind(id.0)
-    .bind(group.to_string())
-    .execute(connection)
     .await?;
     Ok(())
 }
@@ -236,7 +234,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn was_removed(&self, subject: &Subject) -> Result<bool, StoreError> {
-        Ok(last_removed(&mut *self.read().await?, subject).await?.is_some())
+        Ok(last_removed(&mut self.read().await?, subject).await?.is_some())
     }
 
     /// Adds a subject with its memberships and its code, all or nothing.
@@ -252,25 +250,26 @@ impl Store {
         let now = self.now();
         let what = format!("add {}", new.subject);
         let maker = actor.clone();
-        let add = change!(|connection| {
-            let NewSubject { subject, agentless, roles, groups, code, may_return } = new;
-            let added = insert(connection, &subject, agentless, now).await?;
-            let id = added.id;
-            if code.is_some() && !may_return && last_removed(connection, &subject).await?.is_some()
-            {
-                return Err(StoreError::SubjectChanged(subject));
+        let add = change!(
+            (new, maker, now) | tx | {
+                let NewSubject { subject, agentless, roles, groups, code, may_return } = new;
+                let added = insert(tx, subject, *agentless, *now).await?;
+                let id = added.id;
+                if code.is_some() && !may_return && last_removed(tx, subject).await?.is_some() {
+                    return Err(StoreError::SubjectChanged(subject.clone()));
+                }
+                for role in roles {
+                    grant(tx, id, role, None).await?;
+                }
+                for group in groups {
+                    join(tx, id, group).await?;
+                }
+                if let Some(code) = code {
+                    codes::insert(tx, Some(id), maker, code, *now).await?;
+                }
+                Ok((added, touching(subject)))
             }
-            for role in &roles {
-                grant(connection, id, role, None).await?;
-            }
-            for group in &groups {
-                join(connection, id, group).await?;
-            }
-            if let Some(code) = code {
-                codes::insert(connection, Some(id), &maker, &code, now).await?;
-            }
-            Ok((added, touching(&subject)))
-        });
+        );
         self.commit(actor, what, add).await
     }
 
@@ -289,43 +288,45 @@ impl Store {
     ) -> Result<Committed<u64>, StoreError> {
         let what = format!("change {subject}: {changes}");
         let (now, granter, urgent) = (self.now(), actor.clone(), changes.take_away());
-        let change = change!(|connection| {
-            let id = unchanged(connection, &subject, &seen).await?;
-            let more = changes.gives_more(&seen);
-            let SubjectChanges { enabled, grant: grants, take, join: joins, leave } = changes;
-            for (role, until) in &grants {
-                grant(connection, id, role, *until).await?;
-            }
-            for role in &take {
-                sqlx::query("DELETE FROM roles WHERE subject = ? AND role = ?")
-                    .bind(id.0)
-                    .bind(role.to_string())
-                    .execute(&mut *connection)
+        let change = change!(
+            (subject, seen, changes, granter, now) | tx | {
+                let id = unchanged(tx, subject, seen).await?;
+                let more = changes.gives_more(seen);
+                let SubjectChanges { enabled, grant: grants, take, join: joins, leave } = changes;
+                for (role, until) in grants {
+                    grant(tx, id, role, *until).await?;
+                }
+                for role in take {
+                    tx.run(
+                        "DELETE FROM roles WHERE subject = $1 AND role = $2",
+                        values![id.0, role.to_string()],
+                    )
                     .await?;
-            }
-            for group in &joins {
-                join(connection, id, group).await?;
-            }
-            for group in &leave {
-                sqlx::query("DELETE FROM device_groups WHERE subject = ? AND group_name = ?")
-                    .bind(id.0)
-                    .bind(group.to_string())
-                    .execute(&mut *connection)
+                }
+                for group in joins {
+                    join(tx, id, group).await?;
+                }
+                for group in leave {
+                    tx.run(
+                        "DELETE FROM device_groups WHERE subject = $1 AND group_name = $2",
+                        values![id.0, group.to_string()],
+                    )
                     .await?;
-            }
-            if let Some(enabled) = enabled {
-                sqlx::query("UPDATE subjects SET enabled = ? WHERE id = ?")
-                    .bind(enabled)
-                    .bind(id.0)
-                    .execute(&mut *connection)
+                }
+                if let Some(enabled) = enabled {
+                    tx.run(
+                        "UPDATE subjects SET enabled = $1 WHERE id = $2",
+                        values![*enabled, id.0],
+                    )
                     .await?;
+                }
+                let cancelled = match more {
+                    true => codes::cancel_of_others(tx, id, granter, *now).await?,
+                    false => 0,
+                };
+                Ok((cancelled, touching(subject)))
             }
-            let cancelled = match more {
-                true => codes::cancel_of_others(connection, id, &granter, now).await?,
-                false => 0,
-            };
-            Ok((cancelled, touching(&subject)))
-        });
+        );
         match urgent {
             true => self.commit_urgently(actor, what, change).await,
             false => self.commit(actor, what, change).await,
@@ -346,13 +347,15 @@ impl Store {
     ) -> Result<Committed<usize>, StoreError> {
         let now = self.now();
         let what = format!("revoke {subject}");
-        let change = change!(|connection| {
-            let id = unchanged(connection, &subject, &seen).await?;
-            let certificates = issuances::revoke_all(connection, id, now).await?;
-            codes::cancel_all(connection, Some(id)).await?;
-            let count = certificates.len();
-            Ok((count, Touched { certificates, ..touching(&subject) }))
-        });
+        let change = change!(
+            (subject, seen, now) | tx | {
+                let id = unchanged(tx, subject, seen).await?;
+                let certificates = issuances::revoke_all(tx, id, *now).await?;
+                codes::cancel_all(tx, Some(id)).await?;
+                let count = certificates.len();
+                Ok((count, Touched { certificates, ..touching(subject) }))
+            }
+        );
         self.commit_urgently(actor, what, change).await
     }
 
@@ -372,37 +375,36 @@ impl Store {
     ) -> Result<Committed<SubjectId>, StoreError> {
         let now = self.now();
         let what = format!("remove {subject}");
-        let change = change!(|connection| {
-            let id = unchanged(connection, &subject, &seen).await?;
-            if subject.kind() == Kind::Device {
-                if load::interfaces(connection, subject.name()).await? != interfaces {
-                    return Err(StoreError::SubjectChanged(subject));
+        let change = change!(
+            (subject, seen, interfaces, now) | tx | {
+                let id = unchanged(tx, subject, seen).await?;
+                if subject.kind() == Kind::Device {
+                    if load::interfaces(tx, subject.name()).await? != *interfaces {
+                        return Err(StoreError::SubjectChanged(subject.clone()));
+                    }
+                    for interface in interfaces.iter().filter(|interface| !interface.enabled) {
+                        let name = &interface.name;
+                        interfaces::remember_off(tx, subject.name(), name).await?;
+                    }
                 }
-                for interface in interfaces.iter().filter(|interface| !interface.enabled) {
-                    let name = &interface.name;
-                    interfaces::remember_off(connection, subject.name(), name).await?;
+                let certificates = issuances::revoke_all(tx, id, *now).await?;
+                codes::cancel_all(tx, Some(id)).await?;
+                for delete in [
+                    "DELETE FROM interfaces WHERE device = $1",
+                    "DELETE FROM roles WHERE subject = $1",
+                    "DELETE FROM device_groups WHERE subject = $1",
+                ] {
+                    tx.run(delete, values![id.0]).await?;
                 }
+                tx.run("UPDATE subjects SET removed = $1 WHERE id = $2", values![*now, id.0])
+                    .await?;
+                let devices = match subject.kind() {
+                    Kind::Device => vec![subject.name().clone()],
+                    Kind::User | Kind::Gateway => vec![],
+                };
+                Ok((id, Touched { certificates, devices, ..touching(subject) }))
             }
-            let certificates = issuances::revoke_all(connection, id, now).await?;
-            codes::cancel_all(connection, Some(id)).await?;
-            for delete in [
-                "DELETE FROM interfaces WHERE device = ?",
-                "DELETE FROM roles WHERE subject = ?",
-                "DELETE FROM device_groups WHERE subject = ?",
-            ] {
-                sqlx::query(delete).bind(id.0).execute(&mut *connection).await?;
-            }
-            sqlx::query("UPDATE subjects SET removed = ? WHERE id = ?")
-                .bind(micros(now))
-                .bind(id.0)
-                .execute(&mut *connection)
-                .await?;
-            let devices = match subject.kind() {
-                Kind::Device => vec![subject.name().clone()],
-                Kind::User | Kind::Gateway => vec![],
-            };
-            Ok((id, Touched { certificates, devices, ..touching(&subject) }))
-        });
+        );
         self.commit_urgently(actor, what, change).await
     }
 }

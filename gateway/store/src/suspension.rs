@@ -1,36 +1,48 @@
 //! Suspended rules: they permit nothing until the next bundle.
 
+use std::collections::BTreeSet;
+
 use doorward_model::Revision;
-use sqlx::Connection as _;
-use sqlx::sqlite::SqliteConnection;
+use doorward_policies::Touched;
 
+use crate::bundles;
+use crate::change::{Change, change};
 use crate::error::StoreError;
+use crate::port::{Reading, values};
 
-/// Stores that these lines of a revision are suspended.
-pub(crate) async fn note(
-    connection: &mut SqliteConnection,
-    revision: Revision,
-    lines: &[usize],
-) -> Result<(), StoreError> {
-    let mut transaction = connection.begin().await?;
-    for line in lines {
-        sqlx::query("INSERT OR IGNORE INTO suspended (revision, line) VALUES (?, ?)")
-            .bind(revision.0)
-            .bind(i64::try_from(*line).unwrap_or(i64::MAX))
-            .execute(&mut *transaction)
-            .await?;
-    }
-    Ok(transaction.commit().await?)
+/// Returns the change that suspends lines of a revision. It does nothing if another bundle is in
+/// force, because the next bundle ends a suspension.
+pub(crate) fn change(revision: Revision, lines: Vec<usize>) -> Change<()> {
+    change!(
+        (revision, lines) | tx | {
+            if bundles::last(tx).await? != *revision {
+                return Ok(((), Touched::default()));
+            }
+            for line in lines {
+                tx.run(
+                    "INSERT INTO suspended (revision, line) VALUES ($1, $2) \
+                 ON CONFLICT (revision, line) DO NOTHING",
+                    values![revision.0, i64::try_from(*line).unwrap_or(i64::MAX)],
+                )
+                .await?;
+            }
+            Ok(((), Touched { suspensions: true, ..Touched::default() }))
+        }
+    )
 }
 
 /// Returns the suspended lines of a revision.
 pub(crate) async fn of(
-    connection: &mut SqliteConnection,
+    reading: &mut Reading,
     revision: Revision,
-) -> Result<Vec<usize>, StoreError> {
-    let lines: Vec<i64> = sqlx::query_scalar("SELECT line FROM suspended WHERE revision = ?")
-        .bind(revision.0)
-        .fetch_all(connection)
-        .await?;
-    Ok(lines.into_iter().filter_map(|line| usize::try_from(line).ok()).collect())
+) -> Result<BTreeSet<usize>, StoreError> {
+    let rows =
+        reading.all("SELECT line FROM suspended WHERE revision = $1", values![revision.0]).await?;
+    let mut lines = BTreeSet::new();
+    for row in &rows {
+        let line: i64 = row.get("line")?;
+        let line = usize::try_from(line).map_err(|error| StoreError::Row(error.to_string()))?;
+        lines.insert(line);
+    }
+    Ok(lines)
 }

@@ -10,15 +10,16 @@ use doorward_keys::SealedKeys;
 use doorward_model::{CertificateId, Clock, Device, DoorName, Fingerprint, Subject, SubjectId};
 use doorward_policies::{Bundle, BundleText, Commit, Interface, Member, Observer, Snapshot};
 use jiff::{SignedDuration, Timestamp};
-use sqlx::{ConnectOptions as _, Connection as _};
 
-use crate::database::{reading, writing};
+use crate::port::{Database, values};
 use crate::*;
 
 mod again;
 mod bundles;
 mod certificates;
 mod codes;
+mod faults;
+mod following;
 mod snapshots;
 
 /// More certificates than any test asks for.
@@ -150,9 +151,13 @@ fn switch(on: bool) -> SubjectChanges {
 }
 
 async fn reread(test_store: &TestStore) -> Snapshot {
-    let mut connection = reading(&test_store.path().join("state.db")).connect().await.unwrap();
+    let database = Database::open(test_store.path()).await.unwrap();
+    let mut reading = database.read_at_once().await.unwrap();
     let domain = "doorward.home.arpa".parse().unwrap();
-    load::all(&mut connection, domain, test_store.clock.now()).await.unwrap()
+    let snapshot = load::all(&mut reading, domain, test_store.clock.now()).await.unwrap();
+    reading.end().await;
+    database.close().await.unwrap();
+    snapshot
 }
 
 #[tokio::test]
@@ -166,55 +171,6 @@ async fn a_state_is_founded_whole_and_found_again() {
     let error = opened.facts.check(Some(&other), None).unwrap_err().to_string();
     assert!(error.contains("fixed at first start"), "{error}");
     assert!(opened.facts.check(Some(&opened.facts.domain), Some(&opened.facts.name)).is_ok());
-}
-
-/// Changes the file of a state, and returns the error of opening it.
-async fn refusal(change: impl AsyncFnOnce(&Path)) -> String {
-    let test_store = TestStore::found().await;
-    let path = test_store.path().join("state.db");
-    change(&path).await;
-    let before = std::fs::read(&path).unwrap();
-    let error =
-        Store::open(test_store.path(), test_store.clock.clone()).await.err().unwrap().to_string();
-    assert_eq!(std::fs::read(&path).unwrap(), before, "left alone: {error}");
-    error
-}
-
-#[tokio::test]
-async fn a_strange_file_is_named_and_left_alone() {
-    let text = b"this is no database at all, but long enough to be looked at....";
-    let error = refusal(async |path| std::fs::write(path, text).unwrap()).await;
-    assert!(error.contains("is damaged") && error.contains("backup"), "{error}");
-
-    let error = refusal(async |path| {
-        let mut torn = std::fs::read(path).unwrap();
-        torn[5000..9000].fill(0x5a);
-        std::fs::write(path, &torn).unwrap();
-    });
-    let error = error.await;
-    assert!(error.contains("is damaged"), "{error}");
-
-    let error = refusal(async |path| {
-        std::fs::remove_file(path).unwrap();
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-        let mut foreign = options.create_if_missing(true).connect().await.unwrap();
-        sqlx::query("CREATE TABLE cats (name TEXT)").execute(&mut foreign).await.unwrap();
-        foreign.close().await.unwrap();
-    });
-    assert!(error.await.contains("another program's"));
-
-    let error = refusal(async |path| {
-        let mut newer = writing(path).connect().await.unwrap();
-        sqlx::query(
-            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-             VALUES (9, 'future', 1, x'00', 0)",
-        )
-        .execute(&mut newer)
-        .await
-        .unwrap();
-        newer.close().await.unwrap();
-    });
-    assert!(error.await.contains("newer version"));
 }
 
 #[tokio::test]

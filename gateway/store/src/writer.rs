@@ -1,20 +1,17 @@
-//! The one task that changes the state.
+//! The one task that makes changes and publishes snapshots.
 
 use std::pin::Pin;
 use std::sync::Arc;
 
-use doorward_model::{Clock, Epoch, Revision};
+use doorward_model::{Clock, Revision};
 use doorward_policies::{Bundle, Commit, Observer, Snapshot, Touched};
-use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::ballast::Ballast;
 use crate::change::{Actor, Change, Committed};
-use crate::database::{WriteConnection, micros};
 use crate::error::{OpenError, StoreError};
-use crate::facts;
-use crate::load;
-use crate::suspension;
+use crate::port::Database;
+use crate::{facts, follow, load, suspension};
 
 /// The most changes that wait for their turn.
 const QUEUE: usize = 256;
@@ -31,30 +28,23 @@ pub(crate) struct StateWriter {
 
 /// The state of the task that makes changes.
 pub(crate) struct WriterTask {
-    connection: WriteConnection,
-    snapshots: watch::Sender<Arc<Snapshot>>,
-    observers: Vec<Arc<dyn Observer>>,
-    clock: Arc<dyn Clock>,
-    ballast: Ballast,
-    trouble: watch::Sender<Option<String>>,
+    pub(crate) database: Database,
+    pub(crate) snapshots: watch::Sender<Arc<Snapshot>>,
+    pub(crate) observers: Vec<Arc<dyn Observer>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ballast: Ballast,
+    pub(crate) trouble: watch::Sender<Option<String>>,
 }
 
 impl StateWriter {
-    pub(crate) fn start(
-        connection: WriteConnection,
-        snapshots: watch::Sender<Arc<Snapshot>>,
-        clock: Arc<dyn Clock>,
-        ballast: Ballast,
-        trouble: watch::Sender<Option<String>>,
-    ) -> (Self, tokio::task::JoinHandle<()>) {
+    pub(crate) fn start(mut state: WriterTask) -> (Self, tokio::task::JoinHandle<()>) {
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
-        let mut state =
-            WriterTask { connection, snapshots, observers: vec![], clock, ballast, trouble };
         let task = tokio::spawn(async move {
             while let Some(job) = queue.recv().await {
                 job(&mut state).await;
+                state.number_held().await;
             }
-            if let Err(error) = state.connection.close().await {
+            if let Err(error) = state.database.close().await {
                 tracing::warn!(%error, "the state was not closed cleanly");
             }
         });
@@ -74,10 +64,7 @@ impl StateWriter {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |state| {
             Box::pin(async move {
-                let result = match state.make_room(urgent).await {
-                    Ok(()) => state.commit(&actor, &what, bundle, change).await,
-                    Err(error) => Err(error),
-                };
+                let result = state.commit(actor, what, urgent, bundle, change).await;
                 // The caller may be gone. The change stands all the same.
                 drop(reply.send(result));
             })
@@ -126,9 +113,9 @@ impl StateWriter {
 }
 
 impl WriterTask {
-    /// Makes room for a change. If the disk is full, an urgent change gets the reserved disk space. The
-    /// disk counts as full when it reports hardly any space, or when a probe fails, because the change
-    /// itself can be tried only once. While the reserved space is in use, only urgent changes are made.
+    /// Makes room for a change. If the disk is full, an urgent change gets the reserved disk space.
+    /// The disk counts as full when it reports hardly any space, or when a probe fails. While the
+    /// reserved space is in use, only urgent changes are made.
     async fn make_room(&mut self, urgent: bool) -> Result<(), StoreError> {
         if !urgent {
             let is_in_use = self.ballast.is_given_up() && !self.ballast.is_kept();
@@ -138,7 +125,7 @@ impl WriterTask {
         let is_full = doubt
             && (self.ballast.is_spent() || matches!(self.probe().await, Err(StoreError::Full)));
         if is_full {
-            self.connection.give_up().await;
+            self.database.give_up().await;
             if self.ballast.release() {
                 tracing::error!(
                     "the disk is full; the reserved disk space has been released for urgent changes"
@@ -151,138 +138,106 @@ impl WriterTask {
     /// Checks whether the database can be written.
     async fn probe(&mut self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let mut transaction = self.connection.get().await?.begin_with("BEGIN IMMEDIATE").await?;
-        facts::note_probe(&mut transaction, now).await?;
-        Ok(transaction.commit().await?)
+        let mut tx = self.database.begin().await?;
+        match facts::note_probe(&mut tx, now).await {
+            Ok(()) => tx.commit().await.into_result(),
+            Err(error) => {
+                tx.roll_back().await;
+                Err(error)
+            }
+        }
     }
 
     async fn commit<T>(
         &mut self,
-        actor: &Actor,
-        what: &str,
+        actor: Actor,
+        what: String,
+        urgent: bool,
         bundle: Option<Arc<Bundle>>,
         change: Change<T>,
     ) -> Result<Committed<T>, StoreError> {
-        let before = self.snapshots.borrow().clone();
-        let now = self.clock.now();
-        let outcome = self.transact(&before, actor, what, bundle, now, change).await;
+        self.make_room(urgent).await?;
+        let outcome = self.make(actor, what, bundle, change).await;
         match &outcome {
-            Err(error @ (StoreError::Full | StoreError::Database(_))) => {
+            Err(error) if error.is_of_the_database() => {
                 self.trouble.send_replace(Some(error.to_string()));
-                self.start_over(&before).await;
+                self.start_over().await;
             }
             Ok(_) if self.trouble.borrow().is_some() => drop(self.trouble.send_replace(None)),
             Ok(_) | Err(_) => {}
         }
-        let (value, touched, after) = outcome?;
-        let Some(snapshot) = after else {
-            return Ok(Committed { value, epoch: before.epoch(), ended: 0 });
-        };
-        let commit = Commit { epoch: snapshot.epoch(), touched };
-        let ended = self.publish(&commit, snapshot);
-        Ok(Committed { value, epoch: commit.epoch, ended })
+        outcome
     }
 
     /// Publishes a snapshot, and then calls the observers. In this order every decision is made by
     /// the new state before the flows of the old one are asked again.
-    fn publish(&self, commit: &Commit, snapshot: Arc<Snapshot>) -> usize {
+    pub(crate) fn publish(&self, touched: Touched, snapshot: Snapshot) -> usize {
+        let (commit, snapshot) = (Commit { epoch: snapshot.epoch(), touched }, Arc::new(snapshot));
         self.snapshots.send_replace(Arc::clone(&snapshot));
-        self.observers.iter().map(|one| one.committed(commit, &snapshot)).sum()
+        self.observers.iter().map(|one| one.committed(&commit, &snapshot)).sum()
     }
 
+    /// Holds rules at once, whether or not that can be written, and then writes it.
     async fn suspend(&mut self, revision: Revision, lines: &[usize]) -> usize {
         let before = self.snapshots.borrow().clone();
         if before.revision() != revision {
             return 0;
         }
-        let commit = Commit {
-            epoch: before.epoch(),
-            touched: Touched { bundle: true, ..Touched::default() },
-        };
-        // The rules are suspended whether or not that can be written.
-        let ended = self.publish(&commit, Arc::new(Snapshot::clone(&before).suspending(lines)));
-        if let Err(error) = self.note_suspended(revision, lines).await {
-            tracing::error!(%error, ?lines, "the suspension could not be stored; it holds until the next start");
-            self.connection.give_up().await;
+        let touched = Touched { suspensions: true, ..Touched::default() };
+        let ended = self.publish(touched, Snapshot::clone(&before).holding(lines));
+        ended + self.number_held().await
+    }
+
+    /// Makes an ordered change of the rules that are only held, unless changes cannot be written
+    /// now. Returns how many live flows this ended.
+    async fn number_held(&mut self) -> usize {
+        let present = self.snapshots.borrow().clone();
+        if present.held().is_empty() || self.trouble.borrow().is_some() {
+            return 0;
         }
-        ended
-    }
-
-    async fn note_suspended(
-        &mut self,
-        revision: Revision,
-        lines: &[usize],
-    ) -> Result<(), StoreError> {
-        suspension::note(self.connection.get().await?, revision, lines).await
-    }
-
-    /// Starts over on a new connection, after the database has refused. If the refused change is on
-    /// disk all the same, the state is read again, so that every decision is made by it.
-    async fn start_over(&mut self, before: &Snapshot) {
-        self.connection.give_up().await;
-        let ended = match self.has_moved_on(before).await {
-            Ok(false) => return,
-            Ok(true) => self.reload().await,
-            Err(error) => Err(error.into()),
-        };
-        match ended {
-            Ok(ended) => {
-                tracing::warn!(
-                    ended,
-                    "a change that the database refused is on disk; it is in force"
-                );
+        let lines: Vec<usize> = present.held().iter().copied().collect();
+        let what = format!("suspend lines {lines:?}");
+        let change = suspension::change(present.revision(), lines);
+        match self.commit(Actor::Gateway, what, true, None, change).await {
+            Ok(committed) => committed.ended,
+            Err(error) => {
+                tracing::error!(%error, "suspended rules could not be stored; they are suspended until the next start, and stored when the database takes changes again");
+                0
             }
+        }
+    }
+
+    /// Starts over on a new connection, after the database has refused. If a change is on disk that
+    /// this task does not know, it is read, so that every decision is made by it.
+    async fn start_over(&mut self) {
+        self.database.give_up().await;
+        match self.follow().await {
+            Ok(None) => {}
+            Ok(Some(ended)) => tracing::warn!(
+                ended,
+                "a change that the database refused is on disk; it is in force"
+            ),
             Err(error) => tracing::error!(%error, "the state cannot be read"),
         }
     }
 
+    /// Publishes what was changed since the present snapshot, if anything was. Returns how many
+    /// live flows this ended.
+    async fn follow(&mut self) -> Result<Option<usize>, StoreError> {
+        let before = self.snapshots.borrow().clone();
+        let mut reading = self.database.read_at_once().await?;
+        let caught_up = follow::catch_up(&mut reading, &before, self.clock.now()).await;
+        reading.end().await;
+        Ok(caught_up?.map(|caught_up| self.publish(caught_up.touched, caught_up.snapshot)))
+    }
+
     async fn reload(&mut self) -> Result<usize, OpenError> {
         let before = self.snapshots.borrow().clone();
-        let connection = self.connection.get().await?;
         let domain = before.domain().clone();
-        let snapshot = load::all(connection, domain, self.clock.now()).await?;
-        let snapshot = snapshot.suspended_like(&before);
+        let mut reading = self.database.read_at_once().await?;
+        let snapshot = load::all(&mut reading, domain, self.clock.now()).await;
+        reading.end().await;
         let touched = Touched { bundle: true, ..Touched::default() };
-        let commit = Commit { epoch: snapshot.epoch(), touched };
-        Ok(self.publish(&commit, Arc::new(snapshot)))
-    }
-
-    async fn has_moved_on(&mut self, before: &Snapshot) -> Result<bool, StoreError> {
-        let connection = self.connection.get().await?;
-        let epoch = sqlx::query_scalar::<_, i64>("SELECT max(epoch) FROM epochs");
-        Ok(epoch.fetch_one(connection).await? != before.epoch().0)
-    }
-
-    async fn transact<T>(
-        &mut self,
-        before: &Arc<Snapshot>,
-        actor: &Actor,
-        what: &str,
-        bundle: Option<Arc<Bundle>>,
-        now: jiff::Timestamp,
-        change: Change<T>,
-    ) -> Result<(T, Touched, Option<Arc<Snapshot>>), StoreError> {
-        let connection = self.connection.get().await?;
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let (value, touched) = change(&mut transaction).await?;
-        if touched.is_empty() {
-            transaction.commit().await?;
-            return Ok((value, touched, None));
-        }
-        let epoch = Epoch(before.epoch().0 + 1);
-        let listed =
-            serde_json::to_string(&touched).map_err(|error| StoreError::Row(error.to_string()))?;
-        sqlx::query("INSERT INTO epochs (epoch, at, actor, what, touched) VALUES (?, ?, ?, ?, ?)")
-            .bind(epoch.0)
-            .bind(micros(now))
-            .bind(actor.to_string())
-            .bind(what)
-            .bind(listed)
-            .execute(&mut *transaction)
-            .await?;
-        let before = Snapshot::clone(before);
-        let after = load::again(&mut transaction, before, &touched, bundle, now).await?;
-        transaction.commit().await?;
-        Ok((value, touched, Some(Arc::new(after.at(epoch)))))
+        Ok(self.publish(touched, snapshot?.holding_like(&before)))
     }
 }

@@ -1,6 +1,6 @@
 //! Removed subjects and interfaces that are added again, and changes that others have overtaken.
 
-use doorward_model::{Group, InterfaceId, Kind, Name, Role};
+use doorward_model::{Group, InterfaceId, Name, Role};
 use doorward_policies::Membership;
 
 use super::*;
@@ -203,28 +203,4 @@ async fn taking_time_away_cancels_nobodys_code() {
     assert_eq!(set(Actor::Local, Some(5)).await, 0, "one's own code");
     assert_eq!(set(ada.clone(), Some(2)).await, 0, "shorter");
     assert_eq!(set(ada, Some(9)).await, 1, "longer");
-}
-
-/// The schema before interfaces had networks.
-#[tokio::test]
-async fn a_state_from_before_interfaces_had_networks_is_brought_up_to_date() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("state.db");
-    let mut former = crate::database::open(&path, &crate::open::SCHEMA[..3], true).await.unwrap();
-    for statement in [
-        "INSERT INTO subjects (id, kind, name, created, removed) VALUES (1, 'device', 'old', 0, 1)",
-        "INSERT INTO subjects (id, kind, name, created) VALUES (2, 'device', 'plc', 0)",
-        "INSERT INTO interfaces (device, name, url, enabled) VALUES (2, 'ssh', 'tcp://h:22', 1)",
-        "INSERT INTO interfaces (device, name, url, enabled) VALUES (2, 'web', 'http://h:80', 0)",
-    ] {
-        sqlx::query(statement).execute(&mut former).await.unwrap();
-    }
-    former.close().await.unwrap();
-    let mut present = crate::database::open(&path, crate::open::SCHEMA, false).await.unwrap();
-    let plc = Subject::new(Kind::Device, "plc".parse().unwrap());
-    let found = crate::load::interfaces(&mut present, plc.name()).await.unwrap();
-    let found: Vec<_> =
-        found.iter().map(|one| (one.name.as_str(), &one.network, one.enabled)).collect();
-    assert_eq!(found, [("ssh", &None, true), ("web", &None, false)]);
-    assert!(crate::load::member(&mut present, &plc).await.unwrap().unwrap().enabled);
 }

@@ -3,9 +3,10 @@
 use super::*;
 
 /// Returns how many pieces of bundles are stored.
-async fn pieces(test_store: &TestStore) -> i64 {
-    let mut connection = reading(&test_store.path().join("state.db")).connect().await.unwrap();
-    sqlx::query_scalar("SELECT count(*) FROM pieces").fetch_one(&mut connection).await.unwrap()
+async fn pieces(store: &Store) -> i64 {
+    let mut reading = store.read().await.unwrap();
+    let row = reading.one("SELECT count(*) AS pieces FROM pieces", values![]).await.unwrap();
+    row.get("pieces").unwrap()
 }
 
 #[tokio::test]
@@ -19,7 +20,7 @@ async fn a_revision_takes_the_room_of_what_is_new_in_it() {
         let revision = store.apply(Actor::Local, bundle, applying).await.unwrap().value;
         let kept = store.revision(revision).await.unwrap().unwrap();
         assert_eq!(kept.text, *text);
-        pieces(&test_store).await
+        pieces(&store).await
     };
     let default = apply(&text).await;
     for number in 0..20_000 {
@@ -33,37 +34,6 @@ async fn a_revision_takes_the_room_of_what_is_new_in_it() {
     assert!((large + 1..=large + 2).contains(&edited), "{large} pieces, then {edited}");
     assert_eq!(apply(&former).await, edited, "nothing is new when one goes back");
     assert_eq!(store.bundle().await.unwrap().text, former);
-}
-
-#[tokio::test]
-async fn a_state_from_before_there_were_pieces_is_brought_up_to_date() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("state.db");
-    let mut former = crate::database::open(&path, &crate::open::SCHEMA[..2], true).await.unwrap();
-    for revision in 1..=3 {
-        sqlx::query(
-            "INSERT INTO bundles (revision, at, author, model, policy, roles, groups, tests) \
-             VALUES (?, 0, 'gateway', ?, '', 'roles', 'groups', 'tests')",
-        )
-        .bind(revision)
-        .bind(format!("model {revision}"))
-        .execute(&mut former)
-        .await
-        .unwrap();
-    }
-    former.close().await.unwrap();
-    let mut present = crate::database::open(&path, crate::open::SCHEMA, false).await.unwrap();
-    for revision in 1..=3 {
-        let number = doorward_model::Revision(revision);
-        let text = crate::pieces::read(&mut present, number).await.unwrap();
-        assert_eq!((text.model, text.policy), (format!("model {revision}"), String::new()));
-        assert_eq!((&*text.roles, &*text.groups, &*text.tests), ("roles", "groups", "tests"));
-    }
-    let bundle = Bundle::parse(BundleText::default()).unwrap();
-    let (actor, applying) = (Actor::Local, Applying::default());
-    let at = Timestamp::UNIX_EPOCH;
-    let new = crate::bundles::insert(&mut present, &actor, &bundle, &applying, at).await.unwrap();
-    assert_eq!(crate::pieces::read(&mut present, new).await.unwrap(), BundleText::default());
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use super::*;
 
 /// One random change.
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Add(usize),
     Remove(usize),
     Enable(usize, bool),
@@ -21,10 +21,11 @@ enum Step {
     Switch(usize, bool),
     Undeclare(usize),
     Apply(bool),
+    Suspend(usize),
     Wait,
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let who = 0..4usize;
     let step = prop_oneof![
         4 => who.clone().prop_map(Step::Add),
@@ -41,12 +42,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (who.clone(), any::<bool>()).prop_map(|(n, on)| Step::Switch(n, on)),
         1 => who.prop_map(Step::Undeclare),
         1 => any::<bool>().prop_map(Step::Apply),
+        2 => (0..4usize).prop_map(Step::Suspend),
         1 => Just(Step::Wait),
     ];
     proptest::collection::vec(step, 1..24)
 }
 
-async fn take(test_store: &TestStore, store: &Store, step: Step) {
+pub(super) async fn take(test_store: &TestStore, store: &Store, step: Step) {
     let named = |n: usize| subject(["device/a", "device/b", "user/a", "user/b"][n]);
     let door =
         |n: usize| -> DoorName { ["ssh--a", "ssh--b", "web--a", "web--b"][n].parse().unwrap() };
@@ -125,6 +127,10 @@ async fn take(test_store: &TestStore, store: &Store, step: Step) {
             }
             let bundle = Arc::new(Bundle::parse(text).unwrap());
             store.apply(by(), bundle, Applying::default()).await.unwrap();
+        }
+        Step::Suspend(line) => {
+            let revision = store.snapshots().borrow().revision();
+            store.suspend(revision, vec![line]).await.unwrap();
         }
         Step::Wait => {
             test_store.clock.0.fetch_add(5, Ordering::SeqCst);

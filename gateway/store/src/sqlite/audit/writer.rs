@@ -14,8 +14,8 @@ use tokio::time::{Instant, timeout_at};
 use super::intake::Intake;
 use super::log_line::LogLine;
 use crate::ballast::Ballast;
-use crate::database::{WriteConnection, micros};
 use crate::error::StoreError;
+use crate::sqlite::{WriteConnection, micros};
 
 /// The most records of one transaction.
 pub(super) const BATCH: usize = 512;

@@ -4,8 +4,8 @@ use doorward_policies::{Class, Record};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::database::micros;
 use crate::error::StoreError;
+use crate::sqlite::micros;
 
 /// The size of a row besides its text, in bytes: its number, its time and its entries in two
 /// indices.

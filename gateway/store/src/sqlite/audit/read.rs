@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use crate::audit::AuditLog;
+use crate::AuditLog;
 use crate::error::StoreError;
 
 /// Selects the records of all flows, and those without a flow.

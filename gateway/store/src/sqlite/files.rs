@@ -1,4 +1,4 @@
-//! Opens the databases, and brings their schema up to date.
+//! Opens the files of databases, and brings their schema up to date.
 
 use std::borrow::Cow;
 use std::fs::OpenOptions;
@@ -11,8 +11,9 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqlSafeStr as _};
+use sqlx::{ConnectOptions as _, Connection as _, SqlSafeStr as _};
 
+use super::error::{is_damage, unopenable};
 use crate::error::{OpenError, StoreError};
 
 /// The application id that marks the files of this program: `DWRD`.
@@ -43,11 +44,11 @@ pub(crate) async fn open(
     schema: &'static [(&'static str, &'static str)],
     create: bool,
 ) -> Result<SqliteConnection, OpenError> {
-    let unopenable = |error| OpenError::Unopenable { path: path.to_owned(), error };
+    let unopenable = |error: sqlx::Error| unopenable(path, error);
     if create && !path.exists() {
         // SQLite gives its other files the mode of the first one.
         let private = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        drop(private.map_err(|error| unopenable(sqlx::Error::Io(error)))?);
+        drop(private.map_err(|error| super::error::unopenable(path, error))?);
     }
     let mut connection =
         writing(path).create_if_missing(create).connect().await.map_err(unopenable)?;
@@ -72,7 +73,7 @@ pub(crate) async fn open(
     Ok(connection)
 }
 
-/// The connection of a writer. After the database has refused, the rest of the transaction is
+/// The connection of the audit log's writer. After the database has refused, the rest of the transaction is
 /// uncertain, because SQLite rolls back by itself when the disk is full. So the next transaction
 /// begins on a new connection.
 pub(crate) struct WriteConnection {
@@ -95,10 +96,8 @@ impl WriteConnection {
 
     /// Closes the connection, and discards its transaction.
     pub(crate) async fn give_up(&mut self) {
-        if let Some(open) = self.open.take()
-            && let Err(error) = open.close_hard().await
-        {
-            tracing::debug!(%error, "a broken connection was not closed");
+        if let Some(open) = self.open.take() {
+            discard(open).await;
         }
     }
 
@@ -110,13 +109,22 @@ impl WriteConnection {
     }
 }
 
+/// Closes a connection at once. Its transaction is rolled back.
+pub(super) async fn discard(connection: SqliteConnection) {
+    if let Err(error) = connection.close_hard().await {
+        tracing::debug!(%error, "a broken connection was not closed");
+    }
+}
+
 /// Checks that a file is a sound database of this program, with a known schema. Writes nothing.
 pub(crate) async fn inspect(path: &Path, known: usize) -> Result<(), OpenError> {
     let wrong = |error: sqlx::Error| {
         let path = path.to_owned();
-        match sqlite_code(&error) {
-            Some(CORRUPT | NOT_A_DATABASE) => OpenError::Damaged { path, why: error.to_string() },
-            _ => OpenError::Unopenable { path, error },
+        let why = error.to_string();
+        if is_damage(&error) {
+            OpenError::Damaged { path, why }
+        } else {
+            OpenError::Unopenable { path, why }
         }
     };
     let mut connection = reading(path).connect().await.map_err(wrong)?;
@@ -162,32 +170,9 @@ async fn look(connection: &mut SqliteConnection) -> Result<Found, sqlx::Error> {
     Ok(Found { application, tables, version, soundness })
 }
 
-const CORRUPT: i32 = 11;
-const NOT_A_DATABASE: i32 = 26;
-
-fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
-    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(code & 0xff)
-}
-
 /// Converts an instant to the form in which it is stored.
 pub(crate) fn micros(time: Timestamp) -> i64 {
     time.as_microsecond()
-}
-
-/// Reads a stored instant.
-pub(crate) fn timestamp(micros: i64) -> Result<Timestamp, StoreError> {
-    Timestamp::from_microsecond(micros).map_err(|error| StoreError::Row(error.to_string()))
-}
-
-/// Reads a stored word as a value of its type.
-pub(crate) fn word<T>(row: &sqlx::sqlite::SqliteRow, column: &'static str) -> Result<T, StoreError>
-where
-    T: std::str::FromStr,
-    T::Err: std::fmt::Display,
-{
-    let text: String = row.try_get(column)?;
-    text.parse().map_err(|error| StoreError::Row(format!("{column}: {error}")))
 }
 
 #[cfg(test)]

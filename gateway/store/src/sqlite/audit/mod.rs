@@ -15,15 +15,16 @@ use std::time::Duration;
 use doorward_model::Clock;
 use doorward_policies::{Closing, Journal, JournalError, Opening, Record, Written};
 use jiff::Timestamp;
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
+use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::{Connection as _, SqlitePool};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::database::{self, WriteConnection, reading};
 use crate::error::{OpenError, StoreError};
 use crate::open::Store;
+use crate::sqlite::WriteConnection;
+use crate::sqlite::files::{self, reading};
 use intake::{Intake, IntakeResult};
 use log_line::LogLine;
 use writer::{Pruned, QueueEntry};
@@ -82,7 +83,7 @@ impl AuditLog {
         store: &Store,
     ) -> Result<(Self, JoinHandle<()>), OpenError> {
         let path = dir.join(FILE);
-        let connection = database::open(&path, SCHEMA, true).await?;
+        let connection = files::open(&path, SCHEMA, true).await?;
         let connection = WriteConnection::new(&path, connection);
         let (entries, queue) = mpsc::channel(settings.open + writer::BATCH * 4);
         let (tell_last, last) = watch::channel(0);
@@ -242,11 +243,12 @@ impl Closing for Uncounted {
     }
 }
 
-/// Writes one record, for a caller that has no log open.
-pub(crate) async fn insert(
-    connection: &mut SqliteConnection,
-    record: &Record,
-) -> Result<i64, StoreError> {
-    let line = LogLine::of(record).map_err(|error| StoreError::Row(error.to_string()))?;
-    line.insert(connection).await
+/// Writes records into the log in `dir`, for a caller that has no log open.
+pub(crate) async fn insert_alone(dir: &Path, records: &[Record]) -> Result<(), OpenError> {
+    let mut connection = files::open(&dir.join(FILE), SCHEMA, true).await?;
+    for record in records {
+        let line = LogLine::of(record).map_err(|error| StoreError::Row(error.to_string()))?;
+        line.insert(&mut connection).await?;
+    }
+    Ok(connection.close().await.map_err(StoreError::from)?)
 }
