@@ -90,6 +90,23 @@ impl fmt::Display for Table {
     }
 }
 
+/// The form of what follows an interface's name in a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OperandForm {
+    /// Nothing: a flow is about the interface itself.
+    Nothing,
+    /// Literal segments: the parts of the administration.
+    Parts,
+    /// Literal segments: the path of an HTTP request, in the one spelling that is decided.
+    HttpPath,
+    /// Literal segments: the path of a CoAP request.
+    CoapPath,
+    /// An MQTT topic to publish to, a filter to subscribe to, or nothing to connect.
+    Topic,
+    /// A Modbus unit, a table and addresses.
+    Addresses,
+}
+
 /// The path of a question: the interface's name, then the operand in the form of its protocol.
 ///
 /// A path may name a *set* of things by the means of its protocol: a Modbus range of addresses or
@@ -176,16 +193,14 @@ impl Path {
         let mut parts = text.split('/');
         let first = parts.next().unwrap_or_default();
         let operand: Vec<&str> = parts.collect();
-        let mut path = match protocol {
-            Protocol::Http | Protocol::Coap | Protocol::Administration => {
+        let mut path = match protocol.operand() {
+            OperandForm::Parts | OperandForm::HttpPath | OperandForm::CoapPath => {
                 return Self::literal(text);
             }
-            Protocol::Mqtt => return topic::parse(action, text),
-            Protocol::Modbus => modbus(&operand)?,
-            raw => match operand.as_slice() {
-                [] => Vec::new(),
-                _ => return Err(PathError::NoOperand(raw)),
-            },
+            OperandForm::Topic => return topic::parse(action, text),
+            OperandForm::Addresses => modbus(&operand)?,
+            OperandForm::Nothing if operand.is_empty() => Vec::new(),
+            OperandForm::Nothing => return Err(PathError::NoOperand(protocol)),
         };
         path.insert(0, Segment::Text(first.into()));
         Ok(Self { segments: path.into(), open: false, topic: false })
@@ -310,7 +325,12 @@ fn modbus(operand: &[&str]) -> Result<Vec<Segment>, PathError> {
             .filter(|code| *code <= 255)
             .map(|code| (code, code))
             .ok_or_else(|| misfit(numbers, "a function code is 0 to 255"))?,
-        _ => {
+        Table::Coil
+        | Table::Discrete
+        | Table::Input
+        | Table::Holding
+        | Table::File
+        | Table::Fifo => {
             range(numbers).ok_or_else(|| misfit(numbers, "addresses are N or N-M within 65535"))?
         }
     };
