@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use doorward_model::{CertificateId, SessionId, Subject, SubjectId};
-use doorward_policies::{JournalError, Party, Question, Request};
+use doorward_policies::{JournalError, Party};
 use doorward_wire::Carrier;
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -184,16 +184,6 @@ impl Session {
     /// Checks that the session's identity is still valid; if not, the session is cut.
     pub(crate) fn check_identity(&self) {
         self.leases.check_session(&self.entry);
-    }
-
-    /// Returns the request that this session makes with `question`. The subject, the address and
-    /// the handshake time are the session's, whatever the question says.
-    pub(crate) fn request(&self, mut question: Question) -> Request {
-        question.subject = self.entry.subject.clone();
-        let state = self.entry.state();
-        question.source = state.source.known();
-        question.proven = Some(self.entry.proven);
-        Request { question, subject: self.entry.subject_id, certificate: state.certificate }
     }
 }
 

@@ -27,6 +27,16 @@ pub enum ClientEnd {
     Datagrams(Box<FlowDatagrams>, CutNotice),
 }
 
+impl ClientEnd {
+    /// Ends a flow of which no byte is served.
+    pub(super) fn refuse(self, why: Why) {
+        match self {
+            Self::Stream(wire) => wire.cut(why),
+            Self::Datagrams(client, _) => client.close(why),
+        }
+    }
+}
+
 impl From<Box<dyn Wire>> for ClientEnd {
     fn from(wire: Box<dyn Wire>) -> Self {
         Self::Stream(wire)

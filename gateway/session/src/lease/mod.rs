@@ -22,7 +22,7 @@ use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::rand;
 use doorward_api::SessionView;
-use doorward_model::{Clock, Device, FlowId, SessionId, Subject};
+use doorward_model::{Action, Clock, Device, FlowId, Resource, SessionId, Subject};
 use doorward_policies::{
     Cache, Decision, Door, Journal, Permit, Question, Refusal, Request, Snapshot,
 };
@@ -170,9 +170,8 @@ impl Leases {
         entry.close(self.now());
     }
 
-    /// Asks whether `session` may do what `question` asks: enters a pending lease, then loads the
-    /// snapshot, then decides. Replaces the question's subject, address and handshake time by the
-    /// session's.
+    /// Asks whether `session` may do `action` on `resource`: enters a pending lease, then loads the
+    /// snapshot, then decides.
     ///
     /// # Errors
     /// When the request is refused. The pending lease is removed then.
@@ -180,9 +179,11 @@ impl Leases {
         &self,
         session: &Arc<Session>,
         id: FlowId,
-        question: Question,
+        action: Action,
+        resource: Resource,
     ) -> Result<Authorized, Refused> {
-        let (permit, lease) = self.admit(session, id, question, |snapshot, request, now| {
+        let asked = (action, resource);
+        let (permit, lease) = self.admit(session, id, asked, |snapshot, request, now| {
             let decision = snapshot.decide(request, now);
             if let Decision::Denial(denial) = &decision
                 && denial.reason() == Refusal::Disagreement
@@ -205,10 +206,11 @@ impl Leases {
         &self,
         session: &Arc<Session>,
         id: FlowId,
-        question: Question,
+        action: Action,
+        resource: Resource,
         cache: &mut Cache,
     ) -> Result<(Permit, Lease), Refused> {
-        self.admit(session, id, question, |snapshot, request, now| {
+        self.admit(session, id, (action, resource), |snapshot, request, now| {
             let decision = cache.decide_again(snapshot, request, now);
             self.0.samples.offer(id, request, snapshot, now, &decision);
             decision
@@ -220,11 +222,11 @@ impl Leases {
         &self,
         session: &Arc<Session>,
         id: FlowId,
-        question: Question,
+        (action, resource): (Action, Resource),
         decide: impl FnOnce(&Arc<Snapshot>, &Request, Timestamp) -> Decision,
     ) -> Result<(Permit, Lease), Refused> {
         session.check_address();
-        let request = session.request(question);
+        let request = request(session, action, resource);
         let administers = request.question.resource.device == Device::Gateway;
         if !administers && self.0.trouble.borrow().is_some() {
             return Err(Refused::Degraded);
@@ -249,18 +251,24 @@ impl Leases {
         }
     }
 
-    /// Asks whether `session` might do anything at all at the interface that `question` names, by
-    /// any action. The answer is no permit.
+    /// Asks whether `session` might do anything at all, by any action, at the interface that
+    /// `resource` names in the state `snapshot`. The answer is no permit.
     ///
     /// # Errors
     /// When the session can do nothing there, or nothing can be admitted now.
-    pub fn reaches(&self, session: &Session, question: Question) -> Result<(), Refused> {
+    pub fn reaches(
+        &self,
+        session: &Session,
+        resource: Resource,
+        snapshot: &Snapshot,
+    ) -> Result<(), Refused> {
         session.check_address();
         if self.0.trouble.borrow().is_some() {
             return Err(Refused::Degraded);
         }
-        let reached = self.snapshot().reaches(&session.request(question), self.now());
-        reached.map_err(Refused::Denied)
+        // The answer covers every action, so it does not depend on this one.
+        let request = request(session, Action::Connect, resource);
+        snapshot.reaches(&request, self.now()).map_err(Refused::Denied)
     }
 
     /// Asks for one operation within the admitted flow `id`, by the present state. Only the
@@ -271,11 +279,12 @@ impl Leases {
         &self,
         session: &Session,
         id: FlowId,
-        question: Question,
+        action: Action,
+        resource: Resource,
         cache: &mut Cache,
     ) -> Decision {
         session.check_address();
-        let (request, snapshot) = (session.request(question), self.snapshot());
+        let (request, snapshot) = (request(session, action, resource), self.snapshot());
         let now = self.now();
         let decision = cache.decide_again(&snapshot, &request, now);
         self.0.samples.offer(id, &request, &snapshot, now, &decision);
@@ -318,6 +327,21 @@ impl Leases {
     pub fn list(&self) -> Vec<SessionView> {
         view::list(&self.0.sessions.all(), &self.0.flows.all())
     }
+}
+
+/// Returns the question of `session`, with the subject, certificate, address and handshake that it
+/// has now.
+fn request(session: &Session, action: Action, resource: Resource) -> Request {
+    let entry = &session.entry;
+    let state = entry.state();
+    let question = Question {
+        subject: entry.subject.clone(),
+        resource,
+        action,
+        source: state.source.known(),
+        proven: Some(entry.proven),
+    };
+    Request { question, subject: entry.subject_id, certificate: state.certificate }
 }
 
 fn random() -> [u8; 10] {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use doorward_model::{
     CertificateId, Clock, Device, Domain, Epoch, InterfaceId, Path, Resource, Serial, SpiffeId,
-    Subject, SubjectId,
+    SubjectId,
 };
 use doorward_policies::{
     BundleText, Certificate, Closing, Commit, Door, Interface, Member, Observer as _, Opening,
-    Question, Touched, Written,
+    Touched, Written,
 };
 use tokio::sync::watch;
 
@@ -162,19 +162,12 @@ impl World {
     }
 
     fn ask(&self, device: &str) -> Result<crate::Authorized, Refused> {
-        let alice: Subject = "user/alice".parse().unwrap();
         let resource = Resource {
             device: Device::Named(device.parse().unwrap()),
             path: Path::literal("tcp").unwrap(),
         };
-        let question = Question {
-            subject: alice,
-            resource,
-            action: Action::Connect,
-            source: None,
-            proven: None,
-        };
-        self.leases.ask(&self.session, self.leases.new_flow_id(), question)
+        let id = self.leases.new_flow_id();
+        self.leases.ask(&self.session, id, Action::Connect, resource)
     }
 
     fn start_referee(&self) {
