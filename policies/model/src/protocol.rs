@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::action::Action::{self, *};
 use crate::path::OperandForm;
-use crate::target::Carrier;
+use crate::target::TargetCarrier;
 
 /// What is fixed about a protocol.
 struct ProtocolFacts {
@@ -15,7 +15,7 @@ struct ProtocolFacts {
     opens: OpenedBy,
     operand: OperandForm,
     /// What carries it if it is inspected. A protocol that is not inspected is its own carrier.
-    carriers: &'static [Carrier],
+    carriers: &'static [TargetCarrier],
     /// The ports at which it usually is, if it is inspected.
     ports: &'static [u16],
 }
@@ -78,7 +78,7 @@ protocols! {
         actions: &[Get, Head, Post, Put, Patch, Delete, Options, Connect],
         opens: OpenedBy::Operation,
         operand: OperandForm::HttpPath,
-        carriers: &[Carrier::Tcp, Carrier::Agent],
+        carriers: &[TargetCarrier::Tcp, TargetCarrier::Agent],
         ports: &[80, 8000, 8080],
     };
     /// MQTT, decided packet by packet.
@@ -87,7 +87,7 @@ protocols! {
         actions: &[Connect, Publish, Subscribe],
         opens: OpenedBy::Connect,
         operand: OperandForm::Topic,
-        carriers: &[Carrier::Tcp, Carrier::Agent],
+        carriers: &[TargetCarrier::Tcp, TargetCarrier::Agent],
         ports: &[1883],
     };
     /// Modbus, decided PDU by PDU.
@@ -96,7 +96,7 @@ protocols! {
         actions: &[Read, Write, Diagnose],
         opens: OpenedBy::Operation,
         operand: OperandForm::Addresses,
-        carriers: &[Carrier::Tcp, Carrier::Serial, Carrier::Agent, Carrier::SerialAgent],
+        carriers: &[TargetCarrier::Tcp, TargetCarrier::Serial, TargetCarrier::Agent, TargetCarrier::SerialAgent],
         ports: &[502],
     };
     /// CoAP, decided message by message.
@@ -105,7 +105,7 @@ protocols! {
         actions: &[Get, Post, Put, Delete, Observe],
         opens: OpenedBy::Operation,
         operand: OperandForm::CoapPath,
-        carriers: &[Carrier::Udp, Carrier::UdpAgent],
+        carriers: &[TargetCarrier::Udp, TargetCarrier::UdpAgent],
         ports: &[5683],
     };
     /// The gateway's own administration.
@@ -153,7 +153,7 @@ impl Protocol {
     }
 
     /// Returns what carries the protocol if it is inspected.
-    pub(crate) fn carriers(self) -> &'static [Carrier] {
+    pub(crate) fn carriers(self) -> &'static [TargetCarrier] {
         self.facts().carriers
     }
 

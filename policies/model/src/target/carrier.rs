@@ -4,7 +4,7 @@ use super::way::{Spoken, Way};
 
 /// What carries an inspected protocol: the rest of the URL's scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Carrier {
+pub(crate) enum TargetCarrier {
     Tcp,
     Udp,
     Serial,
@@ -13,7 +13,7 @@ pub(crate) enum Carrier {
     SerialAgent,
 }
 
-impl Carrier {
+impl TargetCarrier {
     /// Returns what follows the protocol in a scheme.
     pub(super) fn suffix(self) -> &'static str {
         match self {

@@ -18,7 +18,7 @@ mod way;
 use std::fmt;
 use std::str::FromStr;
 
-pub(crate) use carrier::Carrier;
+pub(crate) use carrier::TargetCarrier;
 pub use error::TargetError;
 pub use field::FieldName;
 pub use host::Host;
@@ -91,7 +91,7 @@ impl Target {
         else {
             return None;
         };
-        let carrier = Carrier::of(&self.way)?;
+        let carrier = TargetCarrier::of(&self.way)?;
         let is_it = |protocol: &&Protocol| {
             protocol.carriers().contains(&carrier) && protocol.is_usual_at(*port)
         };
@@ -106,7 +106,7 @@ impl Target {
     /// Yields the URLs of interfaces that are inspected, for people.
     pub fn inspected_forms() -> impl Iterator<Item = String> {
         Protocol::ALL.iter().flat_map(|protocol| {
-            let form = move |carrier: &Carrier| {
+            let form = move |carrier: &TargetCarrier| {
                 format!("{protocol}{}{}", carrier.suffix(), carrier.address())
             };
             protocol.carriers().iter().map(form)
@@ -159,7 +159,7 @@ impl FromStr for Target {
         // A path may follow the host in HTTP only.
         let authority = address.strip_prefix("//").map_or(0, |_| 2);
         let (address, base) = match address.get(authority..).and_then(|rest| rest.find('/')) {
-            Some(at) if protocol == Protocol::Http && carrier == Carrier::Tcp => {
+            Some(at) if protocol == Protocol::Http && carrier == TargetCarrier::Tcp => {
                 address.split_at_checked(authority + at).unwrap_or((address, ""))
             }
             _ => (address, ""),
@@ -182,7 +182,7 @@ impl FromStr for Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let carrier = Carrier::of(&self.way);
+        let carrier = TargetCarrier::of(&self.way);
         let (Some(inspected), Some(carrier)) = (&self.inspected, carrier) else {
             self.way.fmt(f)?;
             let Some(lines) = &self.lines else { return Ok(()) };
