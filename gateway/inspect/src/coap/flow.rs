@@ -66,7 +66,8 @@ impl DatagramMachine for Coap {
             (Sender::Device, CodeClass::Response, _) => {
                 self.response(&message, judge, out).map_err(fault)
             }
-            _ => {
+            (Sender::Client, CodeClass::Response | CodeClass::Reserved, _)
+            | (Sender::Device, CodeClass::Request | CodeClass::Reserved, _) => {
                 if kind == MessageType::Confirmable {
                     CoapHeader::reset(id).write(towards(from, out));
                 }

@@ -182,7 +182,8 @@ fn end_of(up: &Direction, down: &Direction) -> Option<RelayEnd> {
         // A backend that accepts no more bytes may still be sending an answer. The answer is
         // delivered first.
         (D::SinkBroke, D::Ended | D::SourceBroke) | (_, D::SourceBroke) => Some(RelayEnd::Backend),
-        _ => None,
+        (D::Moving { .. } | D::Ending, D::Moving { .. } | D::Ending | D::Ended)
+        | (D::Ended | D::SinkBroke, D::Moving { .. } | D::Ending) => None,
     }
 }
 
