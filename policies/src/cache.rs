@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::answer::{Judges, ResolvedQuestion, answer, identity};
 use crate::bundle::Bundle;
 use crate::decision::{Decision, DeclaredInterface, Opinion};
+use crate::lines::RuleLines;
 use crate::proof::{Proof, Standing};
 use crate::question::Question;
 use crate::recent::Recent;
@@ -104,14 +105,21 @@ impl Kept {
             self.standing = snapshot.standing(&request.proof);
             self.proof.clone_from(&request.proof);
         }
+        Some(self.decide(snapshot, request, now))
+    }
+
+    /// Returns the decision that follows from the opinion and from the identity of `request`. The
+    /// state must have the entry's parts, so that its numbers are right.
+    fn decide(&self, snapshot: &Snapshot, request: &Request, now: Timestamp) -> Decision {
         let subject: Option<SubjectId> = self.parts.subject.as_ref().map(|one| one.member.id);
-        let not_after = identity(request, subject, self.standing, now).ok()?;
+        let identity = identity(request, subject, self.standing, now);
         let device: Option<DeviceId> = self.parts.device.as_ref().map(|one| one.member.id.into());
-        // The present state has the same parts, so its numbers are right.
         let (epoch, revision) = (snapshot.epoch(), snapshot.revision());
-        let opinion = Opinion { epoch, revision, ..self.opinion.clone() };
-        let interface = self.parts.interface.clone();
-        Some(answer(request, device, interface, Some(not_after), opinion))
+        let mut opinion = Opinion { epoch, revision, ..self.opinion.clone() };
+        if let Err(refusal) = identity {
+            (opinion.refusal, opinion.rules) = (Some(refusal), RuleLines::default());
+        }
+        answer(request, device, self.parts.interface.clone(), identity.ok(), opinion)
     }
 }
 
@@ -155,13 +163,65 @@ impl Cache {
             proof: request.proof.clone(),
             standing: snapshot.standing(&request.proof),
         };
+        let decision = kept.decide(snapshot, request, now);
         self.kept.insert(question.clone(), kept);
-        snapshot.decide_again(request, now)
+        decision
     }
 }
 
 impl Default for Cache {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::Refusal;
+    use crate::fixture::{self, certificate, now};
+    use crate::judge::searches;
+    use doorward_model::Action;
+
+    const POLICY: &str = "p, user/alice, plc, modbus/1/holding/*, read, , allow\n\
+                          p, user/alice, plc, modbus/1/holding/9, read, , deny\n";
+
+    /// Returns the decision with the number of searches that it took.
+    fn counted(decide: impl FnOnce() -> Decision) -> (Result<(), Refusal>, usize) {
+        let before = searches();
+        let decision = match decide() {
+            Decision::Permit(_) => Ok(()),
+            Decision::Denial(denial) => Err(denial.reason()),
+        };
+        (decision, searches() - before)
+    }
+
+    #[test]
+    fn a_question_that_is_not_cached_is_judged_once_and_then_not_at_all() {
+        let snapshot = fixture::snapshot(POLICY, &[("modbus", "modbus://plc:502")]);
+        let mut cache = Cache::new();
+        let (alice, plc): (doorward_model::Subject, doorward_model::Device) =
+            ("user/alice".parse().unwrap(), "plc".parse().unwrap());
+        let gone = Refusal::CertificateNotLive;
+        for (path, live, expected) in [
+            ("modbus/1/holding/7", true, Ok(())),
+            ("modbus/1/holding/9", true, Err(Refusal::DeniedByRule)),
+            ("modbus/1/holding/8", false, Err(gone)),
+        ] {
+            let read = Action::Read;
+            let question = snapshot.question(alice.clone(), read, plc.clone(), path, None);
+            let mut certificate = certificate();
+            if !live {
+                certificate.serial = "7f".parse().unwrap();
+            }
+            let question = question.unwrap();
+            let request = Request { question, subject: SubjectId(1), proof: certificate.into() };
+            let plain = counted(|| snapshot.decide_again(&request, now()));
+            assert_eq!(plain.0, expected, "{path}");
+            assert!(plain.1 > 0, "{path}");
+            assert_eq!(counted(|| cache.decide_again(&snapshot, &request, now())), plain, "{path}");
+            let again = counted(|| cache.decide_again(&snapshot, &request, now()));
+            assert_eq!(again, (expected, 0), "{path}");
+        }
     }
 }

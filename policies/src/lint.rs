@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_model::{
-    Action, Device, Group, Inspection, Kind, Name, Operand, Protocol, Role, Subject, Target, escape,
+    Action, Device, Group, Kind, Name, Operand, OperandForm, Protocol, Role, Subject, Target,
+    escape,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -191,9 +192,7 @@ impl Snapshot {
     fn passed_by(&self, rule: &Rule) -> Option<String> {
         let On::Device(Device::Named(device)) = rule.on() else { return None };
         let interface = self.interface(device, &rule.path().first()?.parse::<Name>().ok()?)?;
-        let Inspection::Modbus(options) = &interface.target.inspected()?.spoken else {
-            return None;
-        };
+        let options = interface.target.inspected()?.modbus()?;
         let mut texts = rule.path().texts().skip(1);
         let (unit, table) = (texts.next().flatten(), texts.next().flatten());
         let by_unit = unit.filter(|_| !options.any_unit).map(|_| "unit=any");
@@ -222,31 +221,23 @@ impl Snapshot {
 
 /// Returns why a rule can never match at an interface.
 fn never_at(target: &Target, rule: &Rule) -> Option<String> {
-    match target.protocol() {
-        Protocol::Http => never_in_http(rule.path(), operand(target)),
-        Protocol::Coap => never_in_coap(rule.path()),
-        Protocol::Serial
+    match target.protocol().operand() {
+        OperandForm::HttpPath => never_in_http(rule.path(), operand(target)),
+        OperandForm::CoapPath => never_in_coap(rule.path()),
+        OperandForm::Nothing
             if target.lines().is_some() && rule.acts().to_string() == Action::Control.as_str() =>
         {
             Some("where line= is declared, nobody sets the line".to_owned())
         }
-        Protocol::Serial
-        | Protocol::Tcp
-        | Protocol::Udp
-        | Protocol::Unix
-        | Protocol::Process
-        | Protocol::Mqtt
-        | Protocol::Modbus
-        | Protocol::Administration => None,
+        OperandForm::Nothing | OperandForm::Parts | OperandForm::Topic | OperandForm::Addresses => {
+            None
+        }
     }
 }
 
 /// Returns the part of the query that the interface decides.
 fn operand(target: &Target) -> Option<&Operand> {
-    match &target.inspected()?.spoken {
-        Inspection::Http(options) => options.operand.as_ref(),
-        Inspection::Mqtt(_) | Inspection::Modbus(_) | Inspection::Coap => None,
-    }
+    target.inspected()?.http()?.operand.as_ref()
 }
 
 /// Returns what in a pattern can be in no CoAP path that is decided.

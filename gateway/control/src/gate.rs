@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use doorward_api::ProblemKind;
-use doorward_model::{Action, Device, FlowId, PeerText, Subject};
+use doorward_model::{Action, Device, FlowId, Path, PeerText, Resource, Subject};
 use doorward_policies::{Closing, Door, Event, Journal, Outcome, Record};
 use doorward_session::{Authorized, Connection, Leases, Payload, Problem, Refused, note};
 use http::Response;
@@ -64,12 +64,9 @@ impl Gate {
         part: &str,
         now: Timestamp,
     ) -> Result<(), Denied> {
-        let snapshot = self.leases.snapshot();
-        let source = self.connection.source();
-        let subject = self.connection.session().subject().clone();
-        let question = snapshot.question(subject, action, Device::Gateway, part, source);
-        let refused = match question {
-            Ok(question) => match self.leases.ask(&self.connection, self.id, question) {
+        let resource = Path::literal(part).map(|path| Resource { device: Device::Gateway, path });
+        let refused = match resource {
+            Ok(resource) => match self.leases.ask(&self.connection, self.id, action, resource) {
                 Ok(authorized) => {
                     self.granted.push(authorized);
                     return Ok(());

@@ -21,4 +21,4 @@ pub mod modbus;
 pub mod mqtt;
 pub mod serial;
 
-pub use machine::{Fault, Judge, Machine, Need, Out, Progress, Sender};
+pub use machine::{DatagramMachine, Fault, Judge, Machine, Need, Out, Progress, Sender};

@@ -1,4 +1,4 @@
-//! The interface of a machine: it gets bytes, asks questions, and returns bytes.
+//! The interfaces of machines: they get bytes or datagrams, ask questions, and return the same.
 
 use doorward_model::{Action, Path};
 use smallvec::SmallVec;
@@ -94,7 +94,38 @@ pub trait Machine: Send {
     fn parting(&mut self, judge: &mut dyn Judge, out: &mut Out);
 }
 
-/// Why a flow cannot go on.
+/// The datagrams between one client and one device. A datagram is a message: the machine names it,
+/// asks its judge about it, and then forwards, changes or answers it.
+pub trait DatagramMachine: Send {
+    /// Reads one datagram. It empties `out` first. Then `device` and `client` each have one
+    /// datagram, or are empty; `over` is never set.
+    ///
+    /// # Errors
+    /// When the datagram is malformed, or none that its sender may send now. It is dropped, and
+    /// `out` may have an answer for its sender. The flow goes on, since late and repeated datagrams
+    /// are normal.
+    fn read(
+        &mut self,
+        from: Sender,
+        datagram: &[u8],
+        judge: &mut dyn Judge,
+        out: &mut Out,
+    ) -> Result<(), Fault>;
+
+    /// Returns whether a permitted operation goes on, so that [`DatagramMachine::recheck`] has
+    /// something to ask about.
+    fn lasts(&self) -> bool;
+
+    /// Asks again about the operations that go on, after the policy may have changed. Ends each
+    /// that is no longer permitted. Each `Out` is like that of [`DatagramMachine::read`].
+    fn recheck(&mut self, judge: &mut dyn Judge) -> Vec<Out>;
+
+    /// Ends every operation that goes on, before the flow is cut, so that the device does nothing
+    /// on its own that is no longer permitted.
+    fn parting(&mut self) -> Vec<Out>;
+}
+
+/// Why a flow cannot go on, or why a datagram was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {} {what}", match self.by { Sender::Client => "client", Sender::Device => "device" })]
 pub struct Fault {

@@ -2,6 +2,7 @@
 //! a stream of `doorward/1`.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -14,10 +15,10 @@ use doorward_wire::{FlowKind, Offering, Why};
 
 use crate::dial::{DialError, Rivals};
 use crate::pipeline::{
-    Approach, Approached, ClientEnd, Dialed, Means, NamedInterface, NotDialed, Opened, RefusedFlow,
-    Requested, Via, WantedFlow, approach, authorize, dial, inspect, open, record, refuse, relay,
+    Approach, Approached, ClientEnd, Dialed, Means, NamedInterface, NotBegun, RefusedFlow,
+    Requested, Via, WantedFlow, approach, authorize, begin, inspect, record, refuse, relay,
 };
-use crate::problem::{busy, forbidden, not_recorded, unreachable};
+use crate::problem::{busy, forbidden};
 
 /// The proxy: serves flows from their request to their end.
 #[derive(Clone)]
@@ -47,9 +48,7 @@ enum Ready {
 /// Why a flow does not happen, as coarsely as its client may know.
 enum Stop {
     Refused(Box<RefusedFlow>),
-    NotRecorded,
-    Cut,
-    Unreachable(DialError),
+    NotBegun(NotBegun),
 }
 
 impl Inner {
@@ -59,24 +58,6 @@ impl Inner {
             Some(door) => NamedInterface::Door(door),
             None => NamedInterface::Other(PeerText::new(host)),
         }
-    }
-
-    async fn open(&self, requested: Requested) -> Result<Opened, Stop> {
-        let granted = match authorize(&self.means.leases, requested) {
-            Ok(granted) => granted,
-            Err(refused) => {
-                refuse(&*self.means.journal, &refused, self.means.clock.now()).await;
-                return Err(Stop::Refused(refused));
-            }
-        };
-        open(&*self.means.journal, granted).await.map_err(|_| Stop::NotRecorded)
-    }
-
-    async fn dial(&self, opened: Opened) -> Result<Dialed, Stop> {
-        dial(&self.means.dialer, opened).await.map_err(|NotDialed { error, ended }| {
-            record(ended);
-            error.map_or(Stop::Cut, Stop::Unreachable)
-        })
     }
 
     /// Serves a flow that comes by the interface's own name.
@@ -101,11 +82,18 @@ impl Inner {
     async fn ready(&self, requested: Requested) -> Result<Ready, Stop> {
         match approach(&self.means.leases, requested) {
             Approach::Raw(requested) => {
-                let opened = self.open(requested).await?;
-                Ok(Ready::Dialed(Box::new(self.dial(opened).await?)))
+                let granted = match authorize(&self.means.leases, requested) {
+                    Ok(granted) => granted,
+                    Err(refused) => {
+                        refuse(&*self.means.journal, &refused, self.means.clock.now()).await;
+                        return Err(Stop::Refused(refused));
+                    }
+                };
+                let begun = begin(&self.means, granted, ready(Ok(()))).await;
+                begun.map(|dialed| Ready::Dialed(Box::new(dialed))).map_err(Stop::NotBegun)
             }
             Approach::Inspected(approached) if approached.is_of_another_kind() => {
-                Err(Stop::Unreachable(DialError::Kind(approached.kind())))
+                Err(Stop::NotBegun(NotBegun::NotReached(DialError::Kind(approached.kind()))))
             }
             Approach::Inspected(approached) => Ok(Ready::Approached(Box::new(approached))),
         }
@@ -205,33 +193,33 @@ impl Stop {
     async fn tell(self, request: OpenRequest, flow: &str) {
         let why = match &self {
             Self::Refused(refused) if refused.is_busy() => Why::Busy,
-            Self::Unreachable(DialError::NoRoom) => Why::Busy,
-            Self::Refused(_) | Self::Cut => Why::Forbidden,
-            Self::NotRecorded => Why::NotRecorded,
-            Self::Unreachable(DialError::Slow) => Why::NoAnswer,
-            Self::Unreachable(DialError::Taken) => Why::Taken,
-            Self::Unreachable(_) => Why::Unreachable,
-        };
-        let problem = self.problem();
-        let detail = match &self {
-            Self::NotRecorded | Self::Unreachable(DialError::Kind(_)) => problem.detail(),
-            Self::Refused(_)
-            | Self::Cut
-            | Self::Unreachable(
+            Self::Refused(_) | Self::NotBegun(NotBegun::Cut) => Why::Forbidden,
+            Self::NotBegun(NotBegun::NotRecorded) => Why::NotRecorded,
+            Self::NotBegun(NotBegun::NotReached(error)) => match error {
+                DialError::NoRoom => Why::Busy,
+                DialError::Slow => Why::NoAnswer,
+                DialError::Taken => Why::Taken,
                 DialError::Nothing
                 | DialError::NoAddress(_)
                 | DialError::Forbidden { .. }
                 | DialError::OtherNetwork { .. }
-                | DialError::Taken
                 | DialError::OtherSettings
                 | DialError::Narrow
+                | DialError::Kind(_)
                 | DialError::NoAgent
                 | DialError::NotOffered(_)
                 | DialError::Agent(_)
-                | DialError::NoRoom
-                | DialError::Slow
-                | DialError::Refused(_),
-            ) => "the administrator finds the reason in the audit log under this flow's id",
+                | DialError::Refused(_) => Why::Unreachable,
+            },
+        };
+        let problem = self.problem();
+        let detail = match &self {
+            Self::NotBegun(NotBegun::NotRecorded | NotBegun::NotReached(DialError::Kind(_))) => {
+                problem.detail()
+            }
+            Self::Refused(_) | Self::NotBegun(NotBegun::NotReached(_) | NotBegun::Cut) => {
+                "the administrator finds the reason in the audit log under this flow's id"
+            }
         };
         request.refuse(why, detail, flow).await;
     }
@@ -239,9 +227,8 @@ impl Stop {
     fn problem(&self) -> Problem {
         match self {
             Self::Refused(refused) if refused.is_busy() => busy(),
-            Self::Refused(_) | Self::Cut => forbidden(),
-            Self::NotRecorded => not_recorded(),
-            Self::Unreachable(error) => unreachable(error),
+            Self::Refused(_) => forbidden(),
+            Self::NotBegun(not_begun) => not_begun.problem(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use doorward_model::{Action, Resource};
 use doorward_policies::{Circumstances, Door, Party, Question, Record, Request};
 use doorward_wire::Carrier;
 use tokio::sync::Notify;
@@ -139,13 +140,11 @@ impl Connection {
         self.entry.cut.cut(Cause::Gone);
     }
 
-    /// Returns the request that the session makes with `question` over this connection. The
-    /// subject, the address and the handshake time are the session's and the connection's, whatever
-    /// the question says.
-    pub(crate) fn request(&self, mut question: Question) -> Request {
+    /// Returns the request of the session to do `action` on `resource` over this connection.
+    pub(crate) fn request(&self, action: Action, resource: Resource) -> Request {
         let session = &self.session.entry;
-        question.subject = session.subject.clone();
-        question.circumstances = self.circumstances();
+        let (subject, circumstances) = (session.subject.clone(), self.circumstances());
+        let question = Question { subject, resource, action, circumstances };
         Request { question, subject: session.subject_id, proof: session.state().proof }
     }
 }

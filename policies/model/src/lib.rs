@@ -39,7 +39,7 @@ pub use domain::{Domain, DomainError, DoorName};
 pub use epoch::{Epoch, Revision};
 pub use id::{FlowId, NotAnId, SessionId};
 pub use name::{Name, NameError};
-pub use path::{Path, PathError, Segment, Table};
+pub use path::{OperandForm, Path, PathError, Segment, Table};
 pub use prefix::Prefix;
 pub use protocol::Protocol;
 pub use resource::{Resource, ResourceError};

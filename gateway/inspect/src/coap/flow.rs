@@ -8,7 +8,7 @@ use super::form::passes_in_response;
 use super::message::{CoapHeader, Message, MessageType};
 use super::option::{CoapOptions, MARKER, OBSERVE};
 use super::request::{CoapRefusal, CoapRequest, Observe, write_options};
-use crate::machine::{Fault, Judge, Out, Sender};
+use crate::machine::{DatagramMachine, Fault, Judge, Out, Sender};
 
 /// The CoAP messages between one client endpoint and one device endpoint.
 ///
@@ -25,30 +25,11 @@ pub struct Coap {
     text: String,
 }
 
-impl Coap {
-    /// Returns a flow at an interface. `seed` is a secret random number. Tokens towards the device
-    /// count from it, so that nobody off the path can guess them (RFC 7252, section 5.3.1).
-    #[must_use]
-    pub fn new(interface: &Name, seed: u64) -> Self {
-        Self {
-            interface: interface.clone(),
-            exchanges: Exchanges::new(seed),
-            sent: SentResponses::default(),
-            last: 0,
-            text: String::new(),
-        }
-    }
-
-    /// Reads one datagram. It empties `out` first. Then `device` and `client` each have one
-    /// datagram, or are empty; `over` is never set.
-    ///
+impl DatagramMachine for Coap {
     /// A datagram for the device is at most 8 bytes longer than the one read. A datagram for the
-    /// client is not longer, or it is a refusal of at most 25 bytes.
-    ///
-    /// # Errors
-    /// When the datagram is malformed or matches no exchange. It is dropped, and `out` may have a
-    /// Reset for its sender. The flow goes on, since late and repeated datagrams are normal.
-    pub fn read(
+    /// client is not longer, or it is a refusal of at most 25 bytes. After a malformed datagram,
+    /// `out` may have a Reset for its sender.
+    fn read(
         &mut self,
         from: Sender,
         datagram: &[u8],
@@ -85,7 +66,8 @@ impl Coap {
             (Sender::Device, CodeClass::Response, _) => {
                 self.response(&message, judge, out).map_err(fault)
             }
-            _ => {
+            (Sender::Client, CodeClass::Response | CodeClass::Reserved, _)
+            | (Sender::Device, CodeClass::Request | CodeClass::Reserved, _) => {
                 if kind == MessageType::Confirmable {
                     CoapHeader::reset(id).write(towards(from, out));
                 }
@@ -97,26 +79,37 @@ impl Coap {
         }
     }
 
-    /// Ends every observation before the flow is cut, as [`Coap::recheck`] does.
-    pub fn parting(&mut self) -> Vec<Out> {
-        self.end_observations(|_| true)
-    }
-
-    /// Returns whether the client observes anything.
-    #[must_use]
-    pub fn observes(&self) -> bool {
+    fn lasts(&self) -> bool {
         self.exchanges.observe()
     }
 
-    /// Ends each observation that is no longer permitted, after the policy may have changed. In
-    /// each `Out`, `device` is the datagram that makes the device forget the observer (RFC 7641,
+    /// In each `Out`, `device` is the datagram that makes the device forget the observer (RFC 7641,
     /// section 3.6), and `client` is the last notification (section 4.2).
     ///
     /// Neither is confirmable, since nobody would wait for an acknowledgement. If the device's
     /// datagram is lost, its next notification is rejected. The ids are as far as possible from the
     /// last ones, so that no side takes these messages for repeated ones.
-    pub fn recheck(&mut self, judge: &mut dyn Judge) -> Vec<Out> {
+    fn recheck(&mut self, judge: &mut dyn Judge) -> Vec<Out> {
         self.end_observations(|path| !judge.may(Action::Observe, path))
+    }
+
+    fn parting(&mut self) -> Vec<Out> {
+        self.end_observations(|_| true)
+    }
+}
+
+impl Coap {
+    /// Returns a flow at an interface. `seed` is a secret random number. Tokens towards the device
+    /// count from it, so that nobody off the path can guess them (RFC 7252, section 5.3.1).
+    #[must_use]
+    pub fn new(interface: &Name, seed: u64) -> Self {
+        Self {
+            interface: interface.clone(),
+            exchanges: Exchanges::new(seed),
+            sent: SentResponses::default(),
+            last: 0,
+            text: String::new(),
+        }
     }
 
     fn end_observations(&mut self, mut ends: impl FnMut(&Path) -> bool) -> Vec<Out> {

@@ -7,7 +7,7 @@ use doorward_model::{Action, Path};
 
 use super::Coap;
 use super::exchange::{EXCHANGES, OBSERVATIONS, SENT};
-use crate::machine::{Judge, Out, Sender};
+use crate::machine::{DatagramMachine as _, Judge, Out, Sender};
 
 /// The datagram is from the device.
 const DEVICE: u8 = 1;

@@ -1,8 +1,7 @@
 //! CoAP over UDP: reads what each message asks for (RFC 7252, RFC 7641 for Observe, RFC 7959 for
 //! blocks).
 //!
-//! A datagram is a message, so this is no [`Machine`](crate::Machine): [`Coap::read`] reads one
-//! datagram and returns at most one for each side.
+//! A datagram is a message, so [`Coap`] is a [`DatagramMachine`](crate::DatagramMachine).
 //!
 //! Names
 //! - The path is that of the URI (RFC 7252, section 6.5): `/a/b` at the interface `lamp` is

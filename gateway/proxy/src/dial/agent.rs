@@ -225,7 +225,9 @@ pub(super) async fn dial(
     link.open(asked).await.map_err(|error| match error {
         LinkError::Slow => DialError::Slow,
         LinkError::NoRoom => DialError::NoRoom,
-        other => DialError::Agent(other),
+        other @ (LinkError::Broken(_) | LinkError::Refused(..) | LinkError::Said(_)) => {
+            DialError::Agent(other)
+        }
     })
 }
 

@@ -22,7 +22,7 @@ use std::io;
 use std::time::Duration;
 
 use doorward_local::{Line, Remote, Tty};
-use doorward_model::{Action, LineSettings, Name, Protocol, Spoken, Target, Telnet, Way};
+use doorward_model::{Action, Inspected, LineSettings, Name, Spoken, Target, Telnet, Way};
 use doorward_policies::Permit;
 use doorward_session::{DeviceFlow, LinkError};
 use doorward_wire::FlowKind;
@@ -291,22 +291,16 @@ impl Dialer {
         wants: Wants,
         open: impl Future<Output = io::Result<L>>,
     ) -> Result<DialedTarget, DialError> {
-        let stream = match target.protocol() {
-            Protocol::Modbus => {
+        let stream = match target.inspected().map(Inspected::modbus) {
+            Some(Some(_)) => {
                 // The bus exchanges requests itself, and speaks no telnet with a client.
                 let settings = LineSettings { telnet: Telnet::Off, ..settings };
                 let sit = self.lines.sit(address.clone(), settings, Wants::TALK, open);
                 BackendStream::Rtu(self.buses.join(address.clone(), settings, sit).await?)
             }
-            Protocol::Tcp
-            | Protocol::Udp
-            | Protocol::Unix
-            | Protocol::Process
-            | Protocol::Serial
-            | Protocol::Http
-            | Protocol::Mqtt
-            | Protocol::Coap
-            | Protocol::Administration => {
+            // No other inspected protocol is carried by a line.
+            Some(None) => return Err(DialError::Nothing),
+            None => {
                 let seat = self.lines.sit(address.clone(), settings, wants, open).await?;
                 BackendStream::Serial(seat.limited_to(target.lines())?)
             }

@@ -1,12 +1,13 @@
 //! Asks whether a session can do anything at an interface, before anything else.
 
-use doorward_model::{Action, Device, DoorName, Inspected, Name, Path, PeerText, Resource, Target};
-use doorward_policies::{Event, Opinion, Outcome, Permit, Question, Record};
-use doorward_session::Leases;
+use doorward_model::{Action, Device, DoorName, Inspected, Path, PeerText, Resource, Target};
+use doorward_policies::{Event, Opinion, Outcome, Permit, Record};
+use doorward_session::{Authorized, Leases};
 use doorward_wire::FlowKind;
 use jiff::Timestamp;
 
 use super::authorize::{NamedInterface, Requested};
+use super::held::Granted;
 use crate::dial::kind_of;
 
 /// How a requested flow goes on.
@@ -25,8 +26,8 @@ pub enum Approach {
 #[must_use]
 pub struct Approached {
     pub(super) requested: Requested,
-    pub(super) device: Device,
-    pub(super) interface: Name,
+    /// The interface and its device.
+    pub(super) door: DoorName,
     pub(super) inspected: Inspected,
     /// The target as it was declared at that time. The dial takes the target from the permit.
     pub(super) target: Target,
@@ -35,33 +36,36 @@ pub struct Approached {
 
 /// Finds out whether the interface is inspected. A session that could do nothing there is refused
 /// as if there were no such interface. For this, the policy is first asked whether the session
-/// could do anything at all under the name, and only then the declaration is read. Each refusal
+/// could do anything at all under the name. The declaration is read in any case. Each refusal
 /// takes this path and then one question by [`authorize`](super::authorize), so that all refusals
 /// take the same time.
 pub fn approach(leases: &Leases, mut requested: Requested) -> Approach {
-    let Some(question) = requested.question(Action::Connect) else {
-        return Approach::Raw(requested);
+    let Some(resource) = requested.resource() else { return Approach::Raw(requested) };
+    // Both answers are of one state.
+    let snapshot = leases.snapshot();
+    let reached = leases.reaches(&requested.connection, resource, &snapshot);
+    let target = match &requested.authority {
+        NamedInterface::Door(DoorName { device: Device::Named(device), interface }) => {
+            snapshot.interface(device, interface).map(|declared| &declared.target)
+        }
+        NamedInterface::Door(DoorName { device: Device::Gateway, .. })
+        | NamedInterface::Other(_) => None,
     };
-    if let Err(refused) = leases.reaches(&requested.connection, question) {
+    requested.declared = target.map(Target::protocol);
+    if let Err(refused) = reached {
         requested.barred = Some(refused);
         return Approach::Raw(requested);
     }
-    let Some(target) = requested.target(leases) else { return Approach::Raw(requested) };
-    let (Some(inspected), NamedInterface::Door(door)) = (target.inspected(), &requested.authority)
-    else {
+    let (Some(target), NamedInterface::Door(door)) = (target, &requested.authority) else {
         return Approach::Raw(requested);
     };
-    let (device, interface) = (door.device.clone(), door.interface.clone());
-    let (inspected, kind) = (inspected.clone(), kind_of(target.way()));
-    Approach::Inspected(Approached { requested, device, interface, inspected, target, kind })
+    let Some(inspected) = target.inspected() else { return Approach::Raw(requested) };
+    let (door, inspected) = (door.clone(), inspected.clone());
+    let (target, kind) = (target.clone(), kind_of(target.way()));
+    Approach::Inspected(Approached { requested, door, inspected, target, kind })
 }
 
 impl Approached {
-    /// Returns the name of the interface and its device.
-    pub(super) fn door(&self) -> DoorName {
-        DoorName { device: self.device.clone(), interface: self.interface.clone() }
-    }
-
     /// Returns how the flow travels.
     #[must_use]
     pub fn kind(&self) -> FlowKind {
@@ -87,10 +91,14 @@ impl Approached {
         wanted.is_empty() || wanted.contains(&action)
     }
 
-    /// Returns the question whether the session may do this here.
-    pub(super) fn question(&self, action: Action, path: &Path) -> Question {
-        let resource = Resource { device: self.device.clone(), path: path.clone() };
-        self.requested.question_about(action, resource)
+    /// Returns the resource of an operation on this path.
+    pub(super) fn resource(&self, path: &Path) -> Resource {
+        Resource { device: self.door.device.clone(), path: path.clone() }
+    }
+
+    /// Returns the flow that these rights admit.
+    pub(super) fn granted(&self, first: Authorized, more: Vec<Authorized>) -> Granted {
+        Granted { first, more, via: self.requested.via, kind: Some(self.kind) }
     }
 
     /// Returns whether a permit is for the requested interface. Another interface may have taken
@@ -100,18 +108,20 @@ impl Approached {
     }
 
     /// Returns a record of an operation that was permitted, or refused for the reason `refused`.
+    /// `query` is the part of an HTTP query to record.
     pub(super) fn operation(
         &self,
         at: Timestamp,
-        (action, path): (Action, &Path),
+        (action, path, query): (Action, &Path, Option<&PeerText>),
         opinion: Option<&Opinion>,
         refused: Option<&str>,
     ) -> Record {
         let event = refused.map_or(Event::Operation, |_| Event::OperationRefused);
         let mut record = self.requested.record(at, event);
         record.action = Some(action);
-        record.device = Some(self.device.clone());
+        record.device = Some(self.door.device.clone());
         record.path = Some(PeerText::new(&path.raw()));
+        record.query = query.cloned();
         if let Some(opinion) = opinion {
             record = record.judged(opinion);
         }
@@ -124,7 +134,7 @@ impl Approached {
     /// Returns a record of a message that was refused because it could not be read as an operation.
     pub(super) fn unnamed(&self, at: Timestamp, said: &str, refused: &str) -> Record {
         let mut record = self.requested.record(at, Event::OperationRefused);
-        record.device = Some(self.device.clone());
+        record.device = Some(self.door.device.clone());
         record.path = Some(PeerText::new(said));
         record.ended(Outcome::Refused, refused)
     }

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use doorward_model::{
-    Action, Device, DoorName, FlowId, Path, PeerText, Protocol, Resource, Target,
-};
-use doorward_policies::{Door, Event, Question, Record, Refusal};
+use doorward_model::{Action, Device, DoorName, FlowId, Path, PeerText, Protocol, Resource};
+use doorward_policies::{Door, Event, Record, Refusal};
 use doorward_session::{Connection, Leases, Refused};
 use doorward_wire::FlowKind;
 use jiff::Timestamp;
@@ -70,6 +68,8 @@ pub struct Requested {
     pub(super) authority: NamedInterface,
     pub(super) via: Via,
     pub(super) wanted: WantedFlow,
+    /// The protocol of the interface, as [`approach`](super::approach) has found it declared.
+    pub(super) declared: Option<Protocol>,
     /// Why the flow will be refused in any case: the session could do nothing at the interface.
     pub(super) barred: Option<Refused>,
 }
@@ -83,67 +83,38 @@ impl Requested {
         via: Via,
         wanted: WantedFlow,
     ) -> Self {
-        Self { connection, id, authority, via, wanted, barred: None }
+        Self { connection, id, authority, via, wanted, declared: None, barred: None }
     }
 
     /// Returns the actions to ask about, and whether all must be granted. If another interface has
     /// taken the name by the time of the decision, it does not know these actions, and the flow is
     /// refused.
-    fn actions(&self, leases: &Leases) -> (Vec<Action>, bool) {
+    fn actions(&self) -> (Vec<Action>, bool) {
         if !self.wanted.actions.is_empty() {
             let mut actions = self.wanted.actions.clone();
             actions.sort_unstable();
             actions.dedup();
             return (actions, true);
         }
-        match self.declared(leases, Target::protocol) {
-            Some(Protocol::Serial) => (Protocol::Serial.actions().to_vec(), false),
-            Some(
-                Protocol::Tcp
-                | Protocol::Udp
-                | Protocol::Unix
-                | Protocol::Process
-                | Protocol::Http
-                | Protocol::Mqtt
-                | Protocol::Modbus
-                | Protocol::Coap
-                | Protocol::Administration,
-            )
-            | None => (vec![Action::Connect], true),
+        match self.declared {
+            Some(protocol) if protocol.opens_by_each_action() => {
+                (protocol.actions().to_vec(), false)
+            }
+            Some(_) | None => (vec![Action::Connect], true),
         }
     }
 
-    /// Returns the target of the requested interface, if it is declared.
-    pub(super) fn target(&self, leases: &Leases) -> Option<Target> {
-        self.declared(leases, Target::clone)
-    }
-
-    fn declared<T>(&self, leases: &Leases, look: impl FnOnce(&Target) -> T) -> Option<T> {
-        let NamedInterface::Door(DoorName { device: Device::Named(device), interface }) =
-            &self.authority
-        else {
-            return None;
-        };
-        leases.snapshot().interface(device, interface).map(|declared| look(&declared.target))
-    }
-
-    /// Returns the question about the flow. A text that is no interface's name is asked about, too,
-    /// so that it is refused in the same way: nobody may `connect` to the administration.
-    pub(super) fn question(&self, action: Action) -> Option<Question> {
+    /// Returns the resource of the flow. A text that is no interface's name is asked about, too, so
+    /// that it is refused in the same way: nobody may `connect` to the administration. `None` if the
+    /// text is too long for a path.
+    pub(super) fn resource(&self) -> Option<Resource> {
         let (device, path) = match &self.authority {
             NamedInterface::Door(door) => {
                 (door.device.clone(), Path::literal(door.interface.as_str()))
             }
             NamedInterface::Other(text) => (Device::Gateway, Path::literal(text.raw())),
         };
-        Some(self.question_about(action, Resource { device, path: path.ok()? }))
-    }
-
-    /// Returns the question whether the session may do this.
-    pub(super) fn question_about(&self, action: Action, resource: Resource) -> Question {
-        let subject = self.connection.session().subject().clone();
-        let circumstances = self.connection.circumstances();
-        Question { subject, resource, action, circumstances }
+        Some(Resource { device, path: path.ok()? })
     }
 
     /// Returns a record about this flow, without an outcome.
@@ -172,17 +143,17 @@ pub struct RefusedFlow {
 /// When the flow is refused. The caller records the refusal.
 pub fn authorize(leases: &Leases, mut requested: Requested) -> Result<Granted, Box<RefusedFlow>> {
     let barred = requested.barred.take();
-    let (mut actions, mut all) = requested.actions(leases);
+    let (mut actions, mut all) = requested.actions();
     if barred.is_some() {
         actions.truncate(1);
         all = true;
     }
     let (mut granted, mut refused) = (Vec::new(), None);
     for action in actions {
-        let Some(question) = requested.question(action) else {
+        let Some(resource) = requested.resource() else {
             return Err(Box::new(RefusedFlow { requested, action, refused: None }));
         };
-        match leases.ask(&requested.connection, requested.id, question) {
+        match leases.ask(&requested.connection, requested.id, action, resource) {
             Ok(authorized) => granted.push(authorized),
             Err(why) if all => {
                 let refused = Some(plainer(why, barred));

@@ -2,6 +2,7 @@
 
 mod approach;
 mod authorize;
+mod begin;
 mod datagrams;
 mod dial;
 mod held;
@@ -18,6 +19,7 @@ use doorward_session::Leases;
 
 pub use approach::{Approach, Approached, approach};
 pub use authorize::{NamedInterface, RefusedFlow, Requested, Via, WantedFlow, authorize};
+pub(crate) use begin::{NotBegun, begin};
 pub use dial::{Dialed, NotDialed, dial};
 pub use held::Granted;
 pub use inspected::{Rates, inspect};

@@ -27,6 +27,16 @@ pub enum ClientEnd {
     Datagrams(Box<FlowDatagrams>, CutNotice),
 }
 
+impl ClientEnd {
+    /// Ends a flow of which no byte is served.
+    pub(super) fn refuse(self, why: Why) {
+        match self {
+            Self::Stream(wire) => wire.cut(why),
+            Self::Datagrams(client, _) => client.close(why),
+        }
+    }
+}
+
 impl From<Box<dyn Wire>> for ClientEnd {
     fn from(wire: Box<dyn Wire>) -> Self {
         Self::Stream(wire)
@@ -172,7 +182,8 @@ fn end_of(up: &Direction, down: &Direction) -> Option<RelayEnd> {
         // A backend that accepts no more bytes may still be sending an answer. The answer is
         // delivered first.
         (D::SinkBroke, D::Ended | D::SourceBroke) | (_, D::SourceBroke) => Some(RelayEnd::Backend),
-        _ => None,
+        (D::Moving { .. } | D::Ending, D::Moving { .. } | D::Ending | D::Ended)
+        | (D::Ended | D::SinkBroke, D::Moving { .. } | D::Ending) => None,
     }
 }
 

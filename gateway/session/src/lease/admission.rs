@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use doorward_model::{Device, FlowId, SessionId};
-use doorward_policies::{Cache, Decision, Door, Permit, Question, Refusal, Request, Snapshot};
+use doorward_model::{Action, Device, FlowId, Resource, SessionId};
+use doorward_policies::{Cache, Decision, Door, Permit, Refusal, Request, Snapshot};
 use jiff::Timestamp;
 
 use super::flow_entry::FlowEntry;
@@ -41,9 +41,8 @@ impl Leases {
         Some(session)
     }
 
-    /// Asks whether the session may do, over this connection, what `question` asks: enters a pending
-    /// lease, then loads the snapshot, then decides. Replaces the question's subject and handshake
-    /// time by the session's, and the address by the connection's.
+    /// Asks whether the session may do `action` on `resource`, over this connection: enters a pending lease,
+    /// then loads the snapshot, then decides.
     ///
     /// # Errors
     /// When the request is refused. The pending lease is removed then.
@@ -51,9 +50,11 @@ impl Leases {
         &self,
         connection: &Arc<Connection>,
         id: FlowId,
-        question: Question,
+        action: Action,
+        resource: Resource,
     ) -> Result<Authorized, Refused> {
-        let (permit, lease) = self.admit(connection, id, question, |snapshot, request, now| {
+        let asked = (action, resource);
+        let (permit, lease) = self.admit(connection, id, asked, |snapshot, request, now| {
             let decision = snapshot.decide(request, now);
             if let Decision::Denial(denial) = &decision
                 && denial.reason() == Refusal::Disagreement
@@ -76,10 +77,11 @@ impl Leases {
         &self,
         connection: &Arc<Connection>,
         id: FlowId,
-        question: Question,
+        action: Action,
+        resource: Resource,
         cache: &mut Cache,
     ) -> Result<(Permit, Lease), Refused> {
-        self.admit(connection, id, question, |snapshot, request, now| {
+        self.admit(connection, id, (action, resource), |snapshot, request, now| {
             let decision = cache.decide_again(snapshot, request, now);
             self.0.samples.offer(id, request, snapshot, now, &decision);
             decision
@@ -91,11 +93,11 @@ impl Leases {
         &self,
         connection: &Arc<Connection>,
         id: FlowId,
-        question: Question,
+        (action, resource): (Action, Resource),
         decide: impl FnOnce(&Arc<Snapshot>, &Request, Timestamp) -> Decision,
     ) -> Result<(Permit, Lease), Refused> {
         connection.check_address();
-        let request = connection.request(question);
+        let request = connection.request(action, resource);
         let administers = request.question.resource.device == Device::Gateway;
         if !administers && self.0.trouble.borrow().is_some() {
             return Err(Refused::Degraded);
@@ -120,18 +122,24 @@ impl Leases {
         }
     }
 
-    /// Asks whether the session might do anything at all at the interface that `question` names, by
-    /// any action. The answer is no permit.
+    /// Asks whether the session might do anything at all, by any action, at the interface that
+    /// `resource` names in the state `snapshot`. The answer is no permit.
     ///
     /// # Errors
     /// When the session can do nothing there, or nothing can be admitted now.
-    pub fn reaches(&self, connection: &Connection, question: Question) -> Result<(), Refused> {
+    pub fn reaches(
+        &self,
+        connection: &Connection,
+        resource: Resource,
+        snapshot: &Snapshot,
+    ) -> Result<(), Refused> {
         connection.check_address();
         if self.0.trouble.borrow().is_some() {
             return Err(Refused::Degraded);
         }
-        let reached = self.snapshot().reaches(&connection.request(question), self.now());
-        reached.map_err(Refused::Denied)
+        // The answer covers every action, so it does not depend on this one.
+        let request = connection.request(Action::Connect, resource);
+        snapshot.reaches(&request, self.now()).map_err(Refused::Denied)
     }
 
     /// Asks for one operation within the admitted flow `id`, by the present state. Only the
@@ -142,11 +150,12 @@ impl Leases {
         &self,
         connection: &Connection,
         id: FlowId,
-        question: Question,
+        action: Action,
+        resource: Resource,
         cache: &mut Cache,
     ) -> Decision {
         connection.check_address();
-        let (request, snapshot) = (connection.request(question), self.snapshot());
+        let (request, snapshot) = (connection.request(action, resource), self.snapshot());
         let now = self.now();
         let decision = cache.decide_again(&snapshot, &request, now);
         self.0.samples.offer(id, &request, &snapshot, now, &decision);

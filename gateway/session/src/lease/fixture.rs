@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use doorward_model::{
     Action, CertificateId, Clock, Device, Domain, Epoch, InterfaceId, Path, Resource, Revision,
-    Serial, Subject, SubjectId,
+    Serial, SubjectId,
 };
 use doorward_policies::{
-    Bundle, BundleText, Certificate, Circumstances, Closing, Commit, Door, Interface, Journal,
-    Member, Observer as _, Opening, Question, Record, Snapshot, Touched, Written,
+    Bundle, BundleText, Certificate, Closing, Commit, Door, Interface, Journal, Member,
+    Observer as _, Opening, Record, Snapshot, Touched, Written,
 };
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -166,17 +166,11 @@ impl World {
         connection: &Arc<Connection>,
         device: &str,
     ) -> Result<Authorized, Refused> {
-        let alice: Subject = "user/alice".parse().unwrap();
         let resource = Resource {
             device: Device::Named(device.parse().unwrap()),
             path: Path::literal("tcp").unwrap(),
         };
-        let question = Question {
-            subject: alice,
-            resource,
-            action: Action::Connect,
-            circumstances: Circumstances::default(),
-        };
-        self.leases.ask(connection, self.leases.new_flow_id(), question)
+        let id = self.leases.new_flow_id();
+        self.leases.ask(connection, id, Action::Connect, resource)
     }
 }

@@ -134,7 +134,6 @@ pub enum DeviceFlow {
 
 /// Why a device did not open its interface. The device's fault, or the network's.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum LinkError {
     /// The connection failed.
     #[error("the connection to the device failed: {0}")]

@@ -1,7 +1,7 @@
 //! The arguments of `doorward interface`.
 
 use clap::Subcommand;
-use doorward_model::Name;
+use doorward_model::{Name, Target};
 
 use super::values::interface;
 
@@ -29,7 +29,6 @@ Options of the URLs whose operations the policy decides:
                                 denies all
     tables=alias                the device's tables share one memory, so a rule that denies an
                                 address in one table denies it in all
-  coap://HOST:PORT, coap+agent:NAME
   All of them take audit=sync: an operation waits until its audit record is on disk.
 
 Serial lines take baud= bits= parity= stop= flow= telnet=, and line=PATTERN for each line that a
@@ -40,19 +39,28 @@ Examples:
   doorward interface add lamp/web 'http://192.168.1.9:80?body=65536&rate=10/s'
   doorward interface add plc-6/modbus 'modbus+serial+agent:line?baud=9600'";
 
+/// Returns what is printed after the arguments of `doorward interface add`: the URLs, and their
+/// options.
+fn url_help() -> String {
+    let list = |forms: Vec<String>| forms.into_iter().map(|form| format!("  {form}\n")).collect();
+    let raw: String = list(Target::raw_forms().map(str::to_owned).collect());
+    let inspected: String = list(Target::inspected_forms().collect());
+    format!(
+        "URLs whose connections the policy decides:\n{raw}\n\
+         URLs whose operations the policy decides:\n{inspected}\n{URL_OPTIONS}"
+    )
+}
+
 #[derive(Subcommand)]
 pub(crate) enum InterfaceCommand {
     /// Declare an interface; the policy says who may reach it
-    #[command(after_help = URL_OPTIONS)]
+    #[command(after_help = url_help())]
     Add {
         /// The device, and the new interface's name
         #[arg(value_name = "DEVICE/NAME", value_parser = interface)]
         interface: String,
-        /// tcp://HOST:PORT, udp://HOST:PORT, unix:/PATH, serial:/dev/DEVICE?baud=9600,
-        /// process:/PROGRAM?arg=TEXT, agent:NAME, udp+agent:NAME or serial+agent:NAME: the policy
-        /// decides each connection. http://HOST:PORT/BASE, mqtt://HOST:PORT, modbus://HOST:PORT,
-        /// modbus+serial:/dev/DEVICE, coap://HOST:PORT, or http+, mqtt+, modbus+, modbus+serial+
-        /// or coap+agent:NAME: the policy decides each operation
+        /// Where the interface is reached, and what the policy decides there: one of the URLs
+        /// below
         url: String,
         /// The network that the host is in, as the gateway's configuration names it (default: the
         /// network that contains the host's present addresses)

@@ -1,6 +1,6 @@
 //! Reads the path of a question in the form of its protocol.
 
-use super::{Path, PathError, Segment, Table, check_length, misfit, topic};
+use super::{OperandForm, Path, PathError, Segment, Table, check_length, misfit, topic};
 use crate::action::Action;
 use crate::protocol::Protocol;
 
@@ -22,16 +22,14 @@ impl Path {
         let mut parts = text.split('/');
         let first = parts.next().unwrap_or_default();
         let operand: Vec<&str> = parts.collect();
-        let mut path = match protocol {
-            Protocol::Http | Protocol::Coap | Protocol::Administration => {
+        let mut path = match protocol.operand() {
+            OperandForm::Parts | OperandForm::HttpPath | OperandForm::CoapPath => {
                 return Self::literal(text);
             }
-            Protocol::Mqtt => return topic::parse(action, text),
-            Protocol::Modbus => modbus(&operand)?,
-            raw => match operand.as_slice() {
-                [] => Vec::new(),
-                _ => return Err(PathError::NoOperand(raw)),
-            },
+            OperandForm::Topic => return topic::parse(action, text),
+            OperandForm::Addresses => modbus(&operand)?,
+            OperandForm::Nothing if operand.is_empty() => Vec::new(),
+            OperandForm::Nothing => return Err(PathError::NoOperand(protocol)),
         };
         path.insert(0, Segment::Text(first.into()));
         Ok(Self { segments: path.into(), open: false, topic: false })
@@ -56,7 +54,12 @@ fn modbus(operand: &[&str]) -> Result<Vec<Segment>, PathError> {
             .filter(|code| *code <= 255)
             .map(|code| (code, code))
             .ok_or_else(|| misfit(numbers, "a function code is 0 to 255"))?,
-        _ => {
+        Table::Coil
+        | Table::Discrete
+        | Table::Input
+        | Table::Holding
+        | Table::File
+        | Table::Fifo => {
             range(numbers).ok_or_else(|| misfit(numbers, "addresses are N or N-M within 65535"))?
         }
     };

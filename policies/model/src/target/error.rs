@@ -2,22 +2,27 @@
 
 use thiserror::Error;
 
+use super::Target;
 use crate::name::NameError;
 use crate::serial::LineError;
 use crate::text::escape;
 
-/// The forms of targets, for the error text.
-const REACHED: &str = "tcp://HOST:PORT, udp://HOST:PORT, unix:/PATH, serial:/dev/DEVICE, \
-                       process:/PROGRAM or agent:NAME; http://, modbus://, mqtt:// or coap://HOST:PORT if each \
-                       operation is to be decided; modbus+serial:/dev/DEVICE for Modbus on a line; \
-                       and udp+, serial+, http+, modbus+, modbus+serial+, mqtt+ or coap+agent:NAME";
+/// Returns the forms of targets, for the error text.
+fn forms() -> String {
+    let raw: Vec<_> = Target::raw_forms().collect();
+    let inspected: Vec<_> = Target::inspected_forms().collect();
+    format!(
+        "{}; or, so that the policy decides each operation, {}",
+        raw.join(", "),
+        inspected.join(", ")
+    )
+}
 
 /// Why a text is no target.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum TargetError {
     /// It has no scheme, or one that no interface has.
-    #[error("'{}' is no interface URL; use {REACHED}", escape(.0))]
+    #[error("'{}' is no interface URL; use {}", escape(.0), forms())]
     Scheme(String),
     /// The part after the host of an `http://` URL is no path that could stand before others.
     #[error("'{}' is no path of plain segments, as in http://192.168.1.20:80/api", escape(.0))]

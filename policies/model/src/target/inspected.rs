@@ -137,23 +137,46 @@ impl Inspected {
         }
         let spoken = match protocol {
             Protocol::Http => Inspection::Http(Box::new(http)),
+            Protocol::Modbus => Inspection::Modbus(modbus),
             Protocol::Mqtt => Inspection::Mqtt(MqttOptions {
                 ids: ids.unwrap_or_default(),
                 response: response.unwrap_or_default(),
             }),
             Protocol::Coap => Inspection::Coap,
-            _ => Inspection::Modbus(modbus),
+            Protocol::Tcp
+            | Protocol::Udp
+            | Protocol::Unix
+            | Protocol::Process
+            | Protocol::Serial
+            | Protocol::Administration => {
+                return Err(TargetError::Scheme(protocol.as_str().to_owned()));
+            }
         };
         let rest = (!others.is_empty()).then(|| others.join("&"));
         Ok((Self { spoken, synced: synced.unwrap_or_default() }, rest))
     }
 
+    /// Returns the options of a Modbus interface; `None` for another protocol.
+    #[must_use]
+    pub fn modbus(&self) -> Option<ModbusOptions> {
+        match &self.spoken {
+            Inspection::Modbus(options) => Some(*options),
+            Inspection::Http(_) | Inspection::Mqtt(_) | Inspection::Coap => None,
+        }
+    }
+
+    /// Returns the options of an HTTP interface; `None` for another protocol.
+    #[must_use]
+    pub fn http(&self) -> Option<&HttpOptions> {
+        match &self.spoken {
+            Inspection::Http(options) => Some(options),
+            Inspection::Modbus(_) | Inspection::Mqtt(_) | Inspection::Coap => None,
+        }
+    }
+
     /// Returns the path after the host in the URL.
     pub(super) fn base(&self) -> &str {
-        match &self.spoken {
-            Inspection::Http(http) => &http.base,
-            Inspection::Modbus(_) | Inspection::Mqtt(_) | Inspection::Coap => "",
-        }
+        self.http().map_or("", |http| &http.base)
     }
 
     /// Returns the other names under which the device may read the message of `path`. A deny rule

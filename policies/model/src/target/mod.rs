@@ -1,5 +1,6 @@
 //! Targets of interfaces, and their URLs.
 
+mod carrier;
 mod digits;
 mod error;
 mod field;
@@ -19,6 +20,7 @@ mod way;
 use std::fmt;
 use std::str::FromStr;
 
+pub(crate) use carrier::TargetCarrier;
 pub use error::TargetError;
 pub use field::FieldName;
 pub use host::Host;
@@ -42,52 +44,6 @@ pub struct Target {
     way: Way,
     inspected: Option<Inspected>,
     lines: Option<Lines>,
-}
-
-/// The inspected protocols, and the carriers of each.
-const INSPECTED: &[(Protocol, &[Carrier])] = &[
-    (Protocol::Http, &[Carrier::Tcp, Carrier::Agent]),
-    (Protocol::Modbus, &[Carrier::Tcp, Carrier::Serial, Carrier::Agent, Carrier::SerialAgent]),
-    (Protocol::Mqtt, &[Carrier::Tcp, Carrier::Agent]),
-    (Protocol::Coap, &[Carrier::Udp, Carrier::UdpAgent]),
-];
-
-/// What carries an inspected protocol: the rest of the URL's scheme.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Carrier {
-    Tcp,
-    Udp,
-    Serial,
-    Agent,
-    UdpAgent,
-    SerialAgent,
-}
-
-impl Carrier {
-    /// Returns what follows the protocol in a scheme, and the scheme of the same carrier without
-    /// it.
-    fn schemes(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Tcp => ("", "tcp"),
-            Self::Udp => ("", "udp"),
-            Self::Serial => ("+serial", "serial"),
-            Self::Agent => ("+agent", "agent"),
-            Self::UdpAgent => ("+agent", "udp+agent"),
-            Self::SerialAgent => ("+serial+agent", "serial+agent"),
-        }
-    }
-
-    fn of(way: &Way) -> Option<Self> {
-        Some(match way {
-            Way::Tcp { .. } => Self::Tcp,
-            Way::Udp { .. } => Self::Udp,
-            Way::Serial { .. } => Self::Serial,
-            Way::Agent { spoken: Spoken::Stream, .. } => Self::Agent,
-            Way::Agent { spoken: Spoken::Datagrams, .. } => Self::UdpAgent,
-            Way::Agent { spoken: Spoken::Line(_), .. } => Self::SerialAgent,
-            Way::Unix { .. } | Way::Process { .. } => return None,
-        })
-    }
 }
 
 impl Target {
@@ -133,13 +89,30 @@ impl Target {
     /// such an interface may do everything there.
     #[must_use]
     pub fn overlooked(&self) -> Option<Protocol> {
-        match (&self.inspected, &self.way) {
-            (None, Way::Tcp { port: 502, .. }) => Some(Protocol::Modbus),
-            (None, Way::Tcp { port: 1883, .. }) => Some(Protocol::Mqtt),
-            (None, Way::Tcp { port: 80 | 8000 | 8080, .. }) => Some(Protocol::Http),
-            (None, Way::Udp { port: 5683, .. }) => Some(Protocol::Coap),
-            _ => None,
-        }
+        let (Way::Tcp { port, .. } | Way::Udp { port, .. }, None) = (&self.way, &self.inspected)
+        else {
+            return None;
+        };
+        let carrier = TargetCarrier::of(&self.way)?;
+        let is_it = |protocol: &&Protocol| {
+            protocol.carriers().contains(&carrier) && protocol.is_usual_at(*port)
+        };
+        Protocol::ALL.iter().find(is_it).copied()
+    }
+
+    /// Yields the URLs of interfaces that are not inspected, for people.
+    pub fn raw_forms() -> impl Iterator<Item = &'static str> {
+        Way::FORMS.iter().copied()
+    }
+
+    /// Yields the URLs of interfaces that are inspected, for people.
+    pub fn inspected_forms() -> impl Iterator<Item = String> {
+        Protocol::ALL.iter().flat_map(|protocol| {
+            let form = move |carrier: &TargetCarrier| {
+                format!("{protocol}{}{}", carrier.suffix(), carrier.address())
+            };
+            protocol.carriers().iter().map(form)
+        })
     }
 
     /// Returns the protocol of the interface.
@@ -164,12 +137,13 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
         let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
-        let of = |(protocol, carriers): &(Protocol, &[Carrier])| {
+        let of = |protocol: &Protocol| {
             let carried = scheme.strip_prefix(protocol.as_str())?;
-            let carrier = carriers.iter().find(|carrier| carrier.schemes().0 == carried)?;
+            let mut carriers = protocol.carriers().iter();
+            let carrier = carriers.find(|carrier| carrier.suffix() == carried)?;
             Some((*protocol, *carrier))
         };
-        let Some((protocol, carrier)) = INSPECTED.iter().find_map(of) else {
+        let Some((protocol, carrier)) = Protocol::ALL.iter().find_map(of) else {
             return match text.split_once('?') {
                 Some((address, query)) if matches!(scheme, "serial" | "serial+agent") => {
                     let (lines, query) = Lines::take(query)?;
@@ -187,18 +161,16 @@ impl FromStr for Target {
         // A path may follow the host in HTTP only.
         let authority = address.strip_prefix("//").map_or(0, |_| 2);
         let (address, base) = match address.get(authority..).and_then(|rest| rest.find('/')) {
-            Some(at) if protocol == Protocol::Http && carrier == Carrier::Tcp => {
+            Some(at) if protocol == Protocol::Http && carrier == TargetCarrier::Tcp => {
                 address.split_at_checked(authority + at).unwrap_or((address, ""))
             }
             _ => (address, ""),
         };
         let (inspected, query) = Inspected::take(protocol, base, query)?;
-        let way = match (carrier, query) {
-            (Carrier::Tcp | Carrier::Udp | Carrier::Agent | Carrier::UdpAgent, Some(query)) => {
-                return Err(TargetError::Option(query));
-            }
-            (_, Some(query)) => format!("{}:{address}?{query}", carrier.schemes().1),
-            (_, None) => format!("{}:{address}", carrier.schemes().1),
+        let way = match query {
+            Some(query) if !carrier.has_settings() => return Err(TargetError::Option(query)),
+            Some(query) => format!("{}:{address}?{query}", carrier.scheme()),
+            None => format!("{}:{address}", carrier.scheme()),
         };
         let way = way.parse().map_err(|error| match error {
             TargetError::Port(_) => TargetError::Port(protocol.as_str()),
@@ -212,19 +184,23 @@ impl FromStr for Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let carrier = Carrier::of(&self.way);
+        let carrier = TargetCarrier::of(&self.way);
         let (Some(inspected), Some(carrier)) = (&self.inspected, carrier) else {
             self.way.fmt(f)?;
             let Some(lines) = &self.lines else { return Ok(()) };
             let settled = match &self.way {
                 Way::Serial { settings, .. } => !settings.to_string().is_empty(),
                 Way::Agent { spoken: Spoken::Line(change), .. } => !change.is_empty(),
-                _ => false,
+                Way::Agent { spoken: Spoken::Stream | Spoken::Datagrams, .. }
+                | Way::Tcp { .. }
+                | Way::Udp { .. }
+                | Way::Unix { .. }
+                | Way::Process { .. } => false,
             };
             return write!(f, "{}{lines}", if settled { '&' } else { '?' });
         };
         let protocol = inspected.spoken.protocol();
-        write!(f, "{protocol}{}:", carrier.schemes().0)?;
+        write!(f, "{protocol}{}:", carrier.suffix())?;
         let settings = match &self.way {
             Way::Tcp { host, port } | Way::Udp { host, port } => {
                 write!(f, "//{host}:{port}")?;
@@ -256,7 +232,11 @@ impl serde::Serialize for Target {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         match &self.way {
             Way::Unix { path } => s.collect_str(&format_args!("unix:{}", path.display())),
-            _ => s.collect_str(self),
+            Way::Tcp { .. }
+            | Way::Udp { .. }
+            | Way::Serial { .. }
+            | Way::Process { .. }
+            | Way::Agent { .. } => s.collect_str(self),
         }
     }
 }

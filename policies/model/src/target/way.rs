@@ -71,6 +71,18 @@ pub enum Spoken {
 }
 
 impl Way {
+    /// The URLs, for people.
+    pub(super) const FORMS: &[&str] = &[
+        "tcp://HOST:PORT",
+        "udp://HOST:PORT",
+        "unix:/PATH",
+        "serial:/dev/DEVICE",
+        "process:/PROGRAM",
+        "agent:NAME",
+        "udp+agent:NAME",
+        "serial+agent:NAME",
+    ];
+
     /// Returns the protocol of such an interface without inspection.
     #[must_use]
     pub fn protocol(&self) -> Protocol {

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::flow;
 use crate::coap::Coap;
-use crate::machine::{Judge, Out, Sender};
+use crate::machine::{DatagramMachine as _, Judge, Out, Sender};
 
 /// One event. Its bytes choose among what exists.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ mod talk;
 use doorward_model::{Action, Path};
 
 use super::Coap;
-use crate::machine::{Fault, Judge, Out, Sender};
+use crate::machine::{DatagramMachine as _, Fault, Judge, Out, Sender};
 
 /// Returns bytes from hexadecimal digits with spaces.
 fn hex(text: &str) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use super::{Became, Listed, flow, hex, read};
 use crate::coap::Coap;
 use crate::coap::exchange::{EXCHANGES, OBSERVATIONS, SENT};
-use crate::machine::Sender;
+use crate::machine::{DatagramMachine as _, Sender};
 
 /// Sends a datagram of the client while everything is permitted.
 fn client(coap: &mut Coap, datagram: &str) -> Became {

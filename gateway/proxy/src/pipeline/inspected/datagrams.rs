@@ -5,50 +5,48 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use doorward_inspect::coap::Coap;
-use doorward_inspect::{Out, Sender};
+use doorward_inspect::{DatagramMachine, Out, Sender};
 use doorward_session::{Cause, CutNotice};
 use doorward_wire::{FlowDatagrams, LARGEST_DATAGRAM, Why};
 use tokio::io::ReadBuf;
 use tokio::time::{sleep, sleep_until};
 
-use super::begin::{begin, unadmitted};
-use super::operations::Operations;
+use super::judge::MessageJudge;
+use super::operations::hand_over;
+use super::unadmitted;
 use crate::dial::Messages;
-use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
 use crate::pipeline::dial::{Dialed, DialedBackend};
 use crate::pipeline::held::{Granted, HeldLeases};
 use crate::pipeline::record::Ended;
 use crate::pipeline::relay::RelayEnd;
+use crate::pipeline::{Means, begin};
 
 /// Serves a flow of datagrams from its first datagram to its end. Returns `None` if nothing was
 /// ever permitted.
 pub(super) async fn exchange(
     means: &Means,
-    approached: Approached,
-    machine: Coap,
-    client: Box<FlowDatagrams>,
-    notice: CutNotice,
+    approached: &Approached,
+    machine: Box<dyn DatagramMachine>,
+    judge: MessageJudge,
+    (client, notice): (Box<FlowDatagrams>, CutNotice),
 ) -> Option<Ended> {
-    let operations = Operations::new(means, &approached);
     // One buffer for the whole flow, because a datagram cannot be read in parts.
     let buffer = vec![0; LARGEST_DATAGRAM];
-    let mut flow = Flow { machine, operations, client, out: Out::default(), buffer };
-    let granted = match flow.run(None, unadmitted(&approached)).await {
+    let mut flow = Flow { machine, judge, client, out: Out::default(), buffer };
+    let granted = match flow.run(None, unadmitted(approached)).await {
         Stop::Admitted(granted) => granted,
         Stop::Ended(end) => {
             flow.leave(notice, end.why()).await;
             return None;
         }
     };
-    let records = flow.operations.take();
-    let dialed = match begin(means, &approached, *granted, records).await {
+    let records = flow.judge.operations.take();
+    let dialed = match begin(means, *granted, hand_over(means, approached, records)).await {
         Ok(dialed) => dialed,
         Err(not_begun) => {
-            let (why, ended) = not_begun.parts();
-            flow.leave(notice, Some(why)).await;
-            return ended;
+            flow.leave(notice, Some(not_begun.why())).await;
+            return None;
         }
     };
     let Dialed { backend, address, lease, ending, .. } = dialed;
@@ -79,12 +77,12 @@ pub(super) async fn exchange(
     Some(Ended { lease, ending, outcome, reason, backend: Some(address), detail: None })
 }
 
-/// How often lasting observations are asked about again.
+/// How often lasting operations are asked about again.
 const GLANCE: Duration = Duration::from_secs(1);
 
-struct Flow<'a> {
-    machine: Coap,
-    operations: Operations<'a>,
+struct Flow {
+    machine: Box<dyn DatagramMachine>,
+    judge: MessageJudge,
     client: Box<FlowDatagrams>,
     out: Out,
     buffer: Vec<u8>,
@@ -99,24 +97,24 @@ enum Stop {
 enum Next {
     /// A datagram of that length, from that side, is in the buffer.
     Datagram(Sender, usize),
-    /// Observations may no longer be permitted.
+    /// Lasting operations may no longer be permitted.
     Recheck,
     Settle,
     End(RelayEnd),
 }
 
-impl Flow<'_> {
+impl Flow {
     async fn run(
         &mut self,
         mut device: Option<(&mut Messages, &HeldLeases)>,
         over: impl Future<Output = Cause>,
     ) -> Stop {
         let mut over = pin!(over);
-        let mut snapshots = self.operations.snapshots();
+        let mut snapshots = self.judge.operations.snapshots();
         loop {
-            let (observes, changed) = (self.machine.observes(), snapshots.changed());
+            let (lasts, changed) = (self.machine.lasts(), snapshots.changed());
             let mut changed = pin!(async {
-                if !observes {
+                if !lasts {
                     return pending().await;
                 }
                 tokio::select! {
@@ -125,7 +123,7 @@ impl Flow<'_> {
                     () = sleep(GLANCE) => {}
                 }
             });
-            let due = self.operations.due();
+            let due = self.judge.operations.due();
             let mut settle = pin!(async {
                 match due {
                     Some(due) => sleep_until(due).await,
@@ -147,10 +145,10 @@ impl Flow<'_> {
             });
             match next.await {
                 Next::End(end) => return Stop::Ended(end),
-                Next::Settle => self.operations.settle(),
+                Next::Settle => self.judge.operations.settle(),
                 Next::Recheck => {
-                    self.operations.begin_turn();
-                    for ended in self.machine.recheck(&mut self.operations.recheck()) {
+                    self.judge.operations.begin_turn();
+                    for ended in self.machine.recheck(&mut self.judge.recheck()) {
                         self.client.send(&ended.client);
                         if let Some((device, _)) = &mut device {
                             device.send(&ended.device);
@@ -158,23 +156,23 @@ impl Flow<'_> {
                     }
                 }
                 Next::Datagram(from, length) => {
-                    let Self { machine, operations, out, buffer, .. } = self;
-                    operations.begin_turn();
+                    let Self { machine, judge, out, buffer, .. } = self;
+                    judge.operations.begin_turn();
                     let datagram = buffer.get(..length).unwrap_or_default();
-                    if let Err(fault) = machine.read(from, datagram, operations, out) {
+                    if let Err(fault) = machine.read(from, datagram, judge, out) {
                         tracing::trace!(%fault, "a datagram was dropped");
                     }
                     if device.is_none() && !out.device.is_empty() {
-                        return match operations.admitted() {
+                        return match judge.admitted() {
                             Some(granted) => Stop::Admitted(granted),
                             // Without a permitted message there is nothing for the device.
                             None => Stop::Ended(RelayEnd::Client),
                         };
                     }
-                    operations.nothing_forwarded();
+                    judge.nothing_forwarded();
                 }
             }
-            if self.operations.recorded().await.is_err() {
+            if self.judge.operations.recorded().await.is_err() {
                 return Stop::Ended(RelayEnd::NotRecorded);
             }
             let Self { client, out, .. } = self;
@@ -192,7 +190,7 @@ impl Flow<'_> {
                 lease.moved_up(out.device.len());
                 out.device.clear();
             }
-            self.operations.rest().await;
+            self.judge.operations.rest().await;
         }
     }
 
@@ -230,8 +228,8 @@ impl Flow<'_> {
 
     /// Ends the client's side.
     async fn leave(mut self, notice: CutNotice, why: Option<Why>) {
-        self.operations.settle();
-        drop(self.operations.recorded().await);
+        self.judge.operations.settle();
+        drop(self.judge.operations.recorded().await);
         if let Some(why) = why {
             notice.cut(why);
         }

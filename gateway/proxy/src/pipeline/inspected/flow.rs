@@ -13,16 +13,17 @@ use doorward_wire::Why;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
 use tokio::time::{sleep_until, timeout};
 
-use super::begin::{begin, unadmitted};
+use super::judge::MessageJudge;
 use super::lane::Lane;
-use super::operations::Operations;
+use super::operations::hand_over;
+use super::unadmitted;
 use crate::dial::BackendConnection;
-use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
 use crate::pipeline::dial::{Dialed, DialedBackend};
 use crate::pipeline::held::{Granted, HeldLeases};
 use crate::pipeline::record::Ended;
 use crate::pipeline::relay::RelayEnd;
+use crate::pipeline::{Means, begin};
 
 /// How long a side may take to accept the last bytes.
 const PARTING: Duration = Duration::from_secs(1);
@@ -32,26 +33,25 @@ const WAITING: usize = 64 * 1024;
 /// Serves a flow from its first message to its end. Returns `None` if nothing was ever permitted.
 pub(super) async fn stream(
     means: &Means,
-    approached: Approached,
+    approached: &Approached,
     machine: Box<dyn Machine>,
+    judge: MessageJudge,
     wire: Box<dyn Wire>,
 ) -> Option<Ended> {
-    let operations = Operations::new(means, &approached);
-    let mut flow = Flow::new(machine, operations, wire);
-    let granted = match flow.run(None, unadmitted(&approached)).await {
+    let mut flow = Flow::new(machine, judge, wire);
+    let granted = match flow.run(None, unadmitted(approached)).await {
         Stop::Admitted(granted) => granted,
         stop => {
             flow.end_client(&stop).await;
             return None;
         }
     };
-    let records = flow.operations.take();
-    let dialed = match begin(means, &approached, *granted, records).await {
+    let records = flow.judge.operations.take();
+    let dialed = match begin(means, *granted, hand_over(means, approached, records)).await {
         Ok(dialed) => dialed,
         Err(not_begun) => {
-            let (why, ended) = not_begun.parts();
-            flow.wire.cut(why);
-            return ended;
+            flow.wire.cut(not_begun.why());
+            return None;
         }
     };
     let Dialed { backend, address, lease, ending, .. } = dialed;
@@ -80,9 +80,9 @@ pub(super) async fn stream(
 }
 
 /// An inspected flow.
-struct Flow<'a> {
+struct Flow {
     machine: Box<dyn Machine>,
-    operations: Operations<'a>,
+    judge: MessageJudge,
     wire: Box<dyn Wire>,
     out: Out,
     up: Lane,
@@ -132,12 +132,12 @@ enum Next {
     Stop(Stop),
 }
 
-impl<'a> Flow<'a> {
-    fn new(machine: Box<dyn Machine>, operations: Operations<'a>, wire: Box<dyn Wire>) -> Self {
+impl Flow {
+    fn new(machine: Box<dyn Machine>, judge: MessageJudge, wire: Box<dyn Wire>) -> Self {
         let (up, down) = (Lane::default(), Lane::default());
         let (out, turn, unread) = (Out::default(), Sender::Client, Unread::default());
         let (device_closed, fault) = (false, None);
-        Self { machine, operations, wire, out, up, down, turn, unread, device_closed, fault }
+        Self { machine, judge, wire, out, up, down, turn, unread, device_closed, fault }
     }
 
     /// Reads, asks and forwards, until the flow must stop.
@@ -148,7 +148,7 @@ impl<'a> Flow<'a> {
     ) -> Stop {
         let mut over = pin!(over);
         loop {
-            let due = self.operations.due();
+            let due = self.judge.operations.due();
             let mut settle = pin!(async {
                 match due {
                     Some(due) => sleep_until(due).await,
@@ -166,10 +166,10 @@ impl<'a> Flow<'a> {
             });
             match next.await {
                 Next::Stop(stop) => return stop,
-                Next::Settle => self.operations.settle(),
+                Next::Settle => self.judge.operations.settle(),
                 Next::End(Sender::Client) => {
                     if device.is_some() {
-                        self.machine.parting(&mut self.operations, &mut self.out);
+                        self.machine.parting(&mut self.judge, &mut self.out);
                     }
                     self.up.ending = true;
                 }
@@ -181,18 +181,18 @@ impl<'a> Flow<'a> {
                     }
                     if device.is_none() && !self.out.device.is_empty() {
                         // Without a permitted message there is nothing for the device.
-                        return match self.operations.admitted() {
+                        return match self.judge.admitted() {
                             Some(granted) => Stop::Admitted(granted),
                             None => Stop::Ended(RelayEnd::Client),
                         };
                     }
-                    self.operations.nothing_forwarded();
+                    self.judge.nothing_forwarded();
                 }
             }
-            if self.operations.recorded().await.is_err() {
+            if self.judge.operations.recorded().await.is_err() {
                 return Stop::Ended(RelayEnd::NotRecorded);
             }
-            self.operations.rest().await;
+            self.judge.operations.rest().await;
         }
     }
 
@@ -285,7 +285,7 @@ impl<'a> Flow<'a> {
         side: Sender,
         device: Option<&mut BackendConnection>,
     ) -> Result<(), Stop> {
-        let Self { machine, operations, wire, out, fault, unread, .. } = self;
+        let Self { machine, judge, wire, out, fault, unread, .. } = self;
         let source: &mut (dyn AsyncBufRead + Send + Unpin) = match (side, device) {
             (Sender::Client, _) => wire,
             (Sender::Device, Some(backend)) => backend,
@@ -302,8 +302,8 @@ impl<'a> Flow<'a> {
             false => source.fill_buf().await.map_err(|_| broken())?,
         };
         let length = bytes.len();
-        operations.begin_turn();
-        let taken = match machine.read(side, bytes, operations, out) {
+        judge.operations.begin_turn();
+        let taken = match machine.read(side, bytes, judge, out) {
             Ok(Progress::All) => length,
             Ok(Progress::Part(taken)) => {
                 *unread.by(side) = true;
@@ -327,9 +327,10 @@ impl<'a> Flow<'a> {
         let between = self.up.waiting(&self.out.device) == 0 && !self.device_closed;
         if between && !self.up.ended {
             let mut last = Out::default();
-            self.machine.parting(&mut self.operations, &mut last);
+            self.machine.parting(&mut self.judge, &mut last);
             let proper = matches!(stop, Stop::Over(_));
-            if (proper || !last.device.is_empty()) && self.operations.recorded().await.is_ok() {
+            if (proper || !last.device.is_empty()) && self.judge.operations.recorded().await.is_ok()
+            {
                 let mut lane = Lane::default();
                 lane.ending = true;
                 let said =
@@ -344,8 +345,8 @@ impl<'a> Flow<'a> {
 
     /// Ends the client's side.
     async fn end_client(mut self, stop: &Stop) {
-        self.operations.settle();
-        drop(self.operations.recorded().await);
+        self.judge.operations.settle();
+        drop(self.judge.operations.recorded().await);
         let why = match stop {
             Stop::Ended(RelayEnd::Complete) | Stop::Over(_) => None,
             // Everything was delivered.

@@ -1,25 +1,31 @@
 //! Inspected flows: the policy decides each operation. A machine of `doorward_inspect` names the
 //! operations, and only the bytes that it lets out are forwarded.
 
-mod begin;
 mod datagrams;
 mod flow;
 mod http;
+mod judge;
 mod lane;
 mod operations;
 mod tally;
 mod turn;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_inspect::coap::Coap;
 use doorward_inspect::modbus::Tcp;
 use doorward_inspect::mqtt::Mqtt;
+use doorward_inspect::{DatagramMachine, Machine};
 use doorward_model::Inspection;
+use doorward_session::Cause;
 use doorward_wire::Why;
+use tokio::time::sleep;
 
 pub use http::Rates;
 
+use self::judge::MessageJudge;
+use self::operations::Operations;
 use super::Means;
 use super::approach::Approached;
 use super::record::Ended;
@@ -28,46 +34,65 @@ use super::relay::ClientEnd;
 /// How long a client may stay without a permitted operation.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What reads the messages of a protocol.
+enum Inspector {
+    Stream(Box<dyn Machine>),
+    Datagrams(Box<dyn DatagramMachine>),
+    /// An HTTP library, for each request.
+    Requests,
+}
+
+impl Inspector {
+    /// Returns the inspector of a flow; `None` if the system gives no random bytes.
+    fn of(means: &Means, approached: &Approached) -> Option<Self> {
+        let interface = &approached.door.interface;
+        Some(match &approached.inspected.spoken {
+            Inspection::Http(_) => Self::Requests,
+            Inspection::Modbus(_) => Self::Stream(Box::new(Tcp::new(interface))),
+            Inspection::Mqtt(options) => {
+                let fresh = format!("{:032x}", u128::from_ne_bytes(means.leases.nonce()?));
+                let subject = approached.requested.connection.session().subject().to_string();
+                Self::Stream(Box::new(Mqtt::new(interface, &subject, *options, fresh)))
+            }
+            Inspection::Coap => {
+                let seed = u64::from_ne_bytes(means.leases.nonce()?);
+                Self::Datagrams(Box::new(Coap::new(interface, seed)))
+            }
+        })
+    }
+}
+
 /// Serves a flow from its first message to its end. Returns `None` if nothing was ever permitted.
 pub async fn inspect(means: &Means, approached: Approached, client: ClientEnd) -> Option<Ended> {
-    let interface = &approached.interface;
-    match (&approached.inspected.spoken, client) {
-        (Inspection::Modbus(_), ClientEnd::Stream(wire)) => {
-            let machine = Box::new(Tcp::new(interface));
-            flow::stream(means, approached, machine, wire).await
+    let Some(inspector) = Inspector::of(means, &approached) else {
+        client.refuse(Why::Stopping);
+        return None;
+    };
+    let approached = Arc::new(approached);
+    let judge = || MessageJudge::new(Operations::new(means.clone(), Arc::clone(&approached)));
+    match (inspector, client) {
+        (Inspector::Stream(machine), ClientEnd::Stream(wire)) => {
+            flow::stream(means, &approached, machine, judge(), wire).await
         }
-        (Inspection::Http(_), ClientEnd::Stream(wire)) => {
+        (Inspector::Datagrams(machine), ClientEnd::Datagrams(client, notice)) => {
+            datagrams::exchange(means, &approached, machine, judge(), (client, notice)).await
+        }
+        (Inspector::Requests, ClientEnd::Stream(wire)) => {
             http::serve(means, approached, wire).await
         }
-        (Inspection::Mqtt(options), ClientEnd::Stream(wire)) => {
-            let Some(fresh) = means.leases.nonce() else {
-                wire.cut(Why::Stopping);
-                return None;
-            };
-            let subject = approached.requested.connection.session().subject().to_string();
-            let fresh = format!("{:032x}", u128::from_ne_bytes(fresh));
-            let machine = Box::new(Mqtt::new(interface, &subject, *options, fresh));
-            flow::stream(means, approached, machine, wire).await
-        }
-        (Inspection::Coap, ClientEnd::Datagrams(client, notice)) => {
-            let Some(seed) = means.leases.nonce() else {
-                client.close(Why::Stopping);
-                return None;
-            };
-            let machine = Coap::new(interface, u64::from_ne_bytes(seed));
-            datagrams::exchange(means, approached, machine, client, notice).await
-        }
         // The flow is of another kind than the protocol.
-        (Inspection::Coap, ClientEnd::Stream(wire)) => {
-            wire.cut(Why::Wrong);
+        (Inspector::Datagrams(_), client @ ClientEnd::Stream(_))
+        | (Inspector::Stream(_) | Inspector::Requests, client @ ClientEnd::Datagrams(..)) => {
+            client.refuse(Why::Wrong);
             None
         }
-        (
-            Inspection::Modbus(_) | Inspection::Http(_) | Inspection::Mqtt(_),
-            ClientEnd::Datagrams(client, _),
-        ) => {
-            client.close(Why::Wrong);
-            None
-        }
+    }
+}
+
+/// Waits until a flow without any permitted message must end, and returns the cause.
+async fn unadmitted(approached: &Approached) -> Cause {
+    tokio::select! {
+        cause = approached.requested.connection.ended() => cause,
+        () = sleep(PATIENCE) => Cause::Idle,
     }
 }

@@ -1,78 +1,152 @@
-//! Decides the operations of one flow, and records them.
+//! Decides the operations of one inspected flow, and records them. Streams, datagrams and HTTP all
+//! decide here.
 
 use std::sync::Arc;
 
-use doorward_inspect::{Judge, Need};
-use doorward_model::{Action, Path};
+use doorward_model::{Action, Path, PeerText};
 use doorward_policies::{Cache, Decision, JournalError, Opinion, Permit, Record, Snapshot};
-use doorward_session::{Authorized, Refused};
-use smallvec::SmallVec;
+use doorward_session::{Authorized, Lease, Refused};
 use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
-use super::begin::hand_over;
 use super::tally::Tally;
 use super::turn::Turn;
 use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
-use crate::pipeline::held::{Granted, TargetIds};
+use crate::pipeline::held::TargetIds;
 
 /// Decides and records the operations of one flow.
 ///
 /// The first permitted message is the flow's admission. Each right that it needs is asked for like
-/// a flow, and the flow lives by the first of them. Later operations are decided by the state of
-/// their moment.
-pub(super) struct Operations<'a> {
-    means: &'a Means,
-    approached: &'a Approached,
+/// a flow. Later operations are decided by the state of their moment.
+pub(super) struct Operations {
+    means: Means,
+    approached: Arc<Approached>,
     cache: Cache,
     tally: Tally,
     turn: Turn,
-    stage: Stage,
+    /// The device and the interface at which the flow was admitted.
+    pub(super) admitted: Option<TargetIds>,
 }
 
-enum Stage {
-    /// No message has been permitted yet.
-    Approached,
-    /// The first message was permitted, and is about to be forwarded.
-    Granted(Box<Granted>),
-    /// The flow is admitted, at this device and interface.
-    Admitted(TargetIds),
+/// A granted right, with what it is good for.
+pub(super) enum GrantedRight {
+    /// It admits the flow.
+    Flow(Authorized),
+    /// It lets an operation begin, which goes on as long as the lease lives.
+    Lasting(Permit, Lease),
+    /// It lets an operation be done at once.
+    Once(Permit),
 }
+
+impl GrantedRight {
+    pub(super) fn permit(&self) -> &Permit {
+        match self {
+            Self::Flow(authorized) => authorized.permit(),
+            Self::Lasting(permit, _) | Self::Once(permit) => permit,
+        }
+    }
+
+    pub(super) fn opinion(&self) -> &Opinion {
+        self.permit().opinion()
+    }
+}
+
+/// Why a right was not granted: what the policy says, if it was asked, and a word for the record.
+pub(super) type Objection = (Option<Opinion>, &'static str);
 
 /// The refusal of an operation after another interface has taken the name.
-pub(super) const OTHER: &str = "unknown-interface";
+const OTHER: &str = "unknown-interface";
 /// The refusal of an operation that the client itself has not asked for.
 pub(super) const UNWANTED: &str = "not-asked-for";
 /// How many answers a flow caches.
-pub(super) const ANSWERS: usize = 256;
+const ANSWERS: usize = 256;
 
-/// An action on a path.
-type Right = (Action, Path);
-
-impl<'a> Operations<'a> {
-    pub(super) fn new(means: &'a Means, approached: &'a Approached) -> Self {
+impl Operations {
+    pub(super) fn new(means: Means, approached: Arc<Approached>) -> Self {
         let (cache, tally) = (Cache::of(ANSWERS), Tally::new(!approached.inspected.synced));
-        let turn = Turn::default();
-        Self { means, approached, cache, tally, turn, stage: Stage::Approached }
+        Self { means, approached, cache, tally, turn: Turn::default(), admitted: None }
     }
 
-    /// Returns the rights of the first permitted message, and marks the flow as admitted.
-    pub(super) fn admitted(&mut self) -> Option<Box<Granted>> {
-        let Stage::Granted(granted) = std::mem::replace(&mut self.stage, Stage::Approached) else {
-            return None;
-        };
-        self.stage = Stage::Admitted(granted.first.permit().behind());
-        Some(granted)
+    pub(super) fn approached(&self) -> &Approached {
+        &self.approached
     }
 
-    /// Notes that nothing of the permitted message is forwarded, so that it does not admit the
-    /// flow.
-    pub(super) fn nothing_forwarded(&mut self) {
-        if let Stage::Granted(_) = &self.stage {
-            self.stage = Stage::Approached;
+    /// Asks for a right. Before the admission it is asked for like a flow, afterwards within the
+    /// flow: with a lease if the operation `lasts`.
+    pub(super) fn ask(
+        &mut self,
+        action: Action,
+        path: &Path,
+        lasts: bool,
+    ) -> Result<GrantedRight, Objection> {
+        if !self.approached.wants(action) {
+            return Err((None, UNWANTED));
         }
+        self.turn.ask();
+        let Some(target) = self.admitted else {
+            return self.ask_like_flow(action, path).map(GrantedRight::Flow);
+        };
+        let (requested, resource) = (&self.approached.requested, self.approached.resource(path));
+        let (leases, id) = (&self.means.leases, requested.id);
+        let connection = &requested.connection;
+        let cache = &mut self.cache;
+        let granted = if lasts {
+            let asked = leases.operate(connection, id, action, resource, cache);
+            asked.map(|(permit, lease)| GrantedRight::Lasting(permit, lease))
+        } else {
+            match leases.decide(connection, id, action, resource, cache) {
+                Decision::Permit(permit) => Ok(GrantedRight::Once(permit)),
+                Decision::Denial(denial) => Err(Refused::Denied(denial)),
+            }
+        };
+        let granted = granted.map_err(objection)?;
+        if granted.permit().behind() == target { Ok(granted) } else { Err((None, OTHER)) }
+    }
+
+    /// Asks for a right like for a flow: both judges decide, and the permit can be dialed.
+    pub(super) fn ask_like_flow(
+        &self,
+        action: Action,
+        path: &Path,
+    ) -> Result<Authorized, Objection> {
+        let (requested, resource) = (&self.approached.requested, self.approached.resource(path));
+        let asked = self.means.leases.ask(&requested.connection, requested.id, action, resource);
+        let authorized = asked.map_err(objection)?;
+        let permit = authorized.permit();
+        let is_this = self.admitted.is_none_or(|target| permit.behind() == target);
+        if is_this && self.approached.is_for(permit) { Ok(authorized) } else { Err((None, OTHER)) }
+    }
+
+    /// Notes the decision about an operation: permitted, or refused for the reason `refused`.
+    /// `query` is the part of an HTTP query to record.
+    pub(super) fn note(
+        &mut self,
+        named: (Action, &Path, Option<&PeerText>),
+        opinion: Option<&Opinion>,
+        refused: Option<&'static str>,
+    ) {
+        let Self { means, approached, tally, .. } = self;
+        let epoch = opinion.map(|opinion| opinion.epoch);
+        tally.note(named, refused, epoch, || {
+            approached.operation(means.clock.now(), named, opinion, refused)
+        });
+    }
+
+    /// Notes a message that was refused because it could not be read as an operation.
+    pub(super) fn note_unnamed(
+        &mut self,
+        said: &str,
+        query: Option<PeerText>,
+        refused: &'static str,
+    ) {
+        self.turn.ask();
+        let Self { means, approached, tally, .. } = self;
+        tally.note_unnamed(refused, || Record {
+            query,
+            ..approached.unnamed(means.clock.now(), said, refused)
+        });
     }
 
     /// Returns a receiver of the state.
@@ -101,7 +175,7 @@ impl<'a> Operations<'a> {
     /// When one cannot be recorded, which this logs. Then none of the operations may be done.
     pub(super) async fn recorded(&mut self) -> Result<(), JournalError> {
         let records = self.take();
-        hand_over(self.means, self.approached, records).await
+        hand_over(&self.means, &self.approached, records).await
     }
 
     /// Notes that bytes of a peer are about to be read.
@@ -109,192 +183,52 @@ impl<'a> Operations<'a> {
         self.turn.begin();
     }
 
+    /// Returns whether the flow has used up its turn.
+    pub(super) fn turn_is_over(&self) -> bool {
+        self.turn.is_over()
+    }
+
+    /// Notes that nothing more is read for now. Returns whether the flow must yield.
+    pub(super) fn end_turn(&mut self) -> bool {
+        self.turn.end()
+    }
+
     /// Notes that nothing more is read for now. Yields if the flow has used up its turn.
     pub(super) async fn rest(&mut self) {
-        if self.turn.end() {
+        if self.end_turn() {
             yield_now().await;
         }
     }
-
-    /// Notes the decision about an operation.
-    fn note(&mut self, action: Action, path: &Path, opinion: Option<&Opinion>, refused: Refusal) {
-        let Self { means, approached, tally, .. } = self;
-        let epoch = opinion.map(|opinion| opinion.epoch);
-        tally.note((action, path, None), refused, epoch, || {
-            approached.operation(means.clock.now(), (action, path), opinion, refused)
-        });
-    }
-
-    /// Asks for the rights of a message as for a flow.
-    fn admit<'n>(&mut self, needs: impl Iterator<Item = &'n [Right]>) -> bool {
-        let mut granted: SmallVec<[(&Right, Authorized); 2]> = SmallVec::new();
-        let mut may = true;
-        for need in needs {
-            let asked = |this: &mut Self, (action, path): &Right| {
-                let requested = &this.approached.requested;
-                let question = this.approached.question(*action, path);
-                match this.means.leases.ask(&requested.connection, requested.id, question) {
-                    Ok(authorized) if this.approached.is_for(authorized.permit()) => Ok(authorized),
-                    Ok(_) => Err((None, OTHER)),
-                    Err(Refused::Denied(denial)) => {
-                        let why = denial.reason().as_str();
-                        Err((Some(denial.opinion().clone()), why))
-                    }
-                    Err(refused @ (Refused::Busy | Refused::Degraded)) => {
-                        Err((None, refused.as_str()))
-                    }
-                }
-            };
-            match self.first_of(need, asked) {
-                Some(one) => granted.push(one),
-                None => may = false,
-            }
-        }
-        if !may {
-            return false;
-        }
-        for ((action, path), authorized) in &granted {
-            let opinion = authorized.permit().opinion().clone();
-            self.note(*action, path, Some(&opinion), None);
-        }
-        // The flow lives by the first right. The other rights are asked for again whenever they are
-        // used.
-        let Some((_, first)) = granted.into_iter().next() else { return false };
-        let (via, kind) = (self.approached.requested.via, Some(self.approached.kind()));
-        self.stage = Stage::Granted(Box::new(Granted { first, more: vec![], via, kind }));
-        true
-    }
-
-    /// Asks for the rights of a message within the flow. Notes every refusal, and the permitted
-    /// operations if `done` says that they are done now.
-    fn decide<'n>(
-        &mut self,
-        needs: impl Iterator<Item = &'n [Right]>,
-        target: TargetIds,
-        done: bool,
-    ) -> bool {
-        let mut permits: SmallVec<[(&Right, Permit); 2]> = SmallVec::new();
-        let mut may = true;
-        for need in needs {
-            let asked = |this: &mut Self, (action, path): &Right| {
-                let requested = &this.approached.requested;
-                let question = this.approached.question(*action, path);
-                let cache = &mut this.cache;
-                match this.means.leases.decide(&requested.connection, requested.id, question, cache)
-                {
-                    Decision::Permit(permit) if permit.behind() == target => Ok(permit),
-                    Decision::Permit(_) => Err((None, OTHER)),
-                    Decision::Denial(denial) => {
-                        Err((Some(denial.opinion().clone()), denial.reason().as_str()))
-                    }
-                }
-            };
-            match self.first_of(need, asked) {
-                Some(one) => permits.push(one),
-                None => may = false,
-            }
-        }
-        if may && done {
-            for ((action, path), permit) in &permits {
-                self.note(*action, path, Some(permit.opinion()), None);
-            }
-        }
-        may
-    }
-
-    /// Returns the first right of a need that `asked` grants, with what it has granted. If it
-    /// grants none, each is noted as refused.
-    fn first_of<'n, G>(
-        &mut self,
-        need: &'n [Right],
-        mut asked: impl FnMut(&mut Self, &Right) -> Result<G, (Option<Opinion>, &'static str)>,
-    ) -> Option<(&'n Right, G)> {
-        let mut refused: SmallVec<[_; 2]> = SmallVec::new();
-        for right in need.iter().filter(|(action, _)| self.approached.wants(*action)) {
-            self.turn.ask();
-            match asked(self, right) {
-                Ok(granted) => return Some((right, granted)),
-                Err(why) => refused.push((right, why)),
-            }
-        }
-        for ((action, path), (opinion, why)) in refused {
-            self.note(*action, path, opinion.as_ref(), Some(why));
-        }
-        None
-    }
-
-    /// Asks for the rights of a message, by the flow's stage.
-    fn meet<'n>(&mut self, needs: impl Iterator<Item = &'n [Right]> + Clone) -> bool {
-        let wants = |need: &&[Right]| need.iter().any(|(action, _)| self.approached.wants(*action));
-        if let Some(unwanted) = needs.clone().find(|need| !wants(need)) {
-            for (action, path) in unwanted {
-                self.note(*action, path, None, Some(UNWANTED));
-            }
-            return false;
-        }
-        match &self.stage {
-            Stage::Approached => self.admit(needs),
-            Stage::Granted(granted) => {
-                let target = granted.first.permit().behind();
-                self.decide(needs, target, true)
-            }
-            Stage::Admitted(target) => {
-                let target = *target;
-                self.decide(needs, target, true)
-            }
-        }
-    }
-
-    /// Returns a judge of lasting operations: it decides whether they are still permitted, and notes
-    /// only refusals.
-    pub(super) fn recheck(&mut self) -> Recheck<'a, '_> {
-        Recheck(self)
-    }
 }
 
-/// Why an operation is refused, in a word for the record; `None` if it is permitted.
-type Refusal = Option<&'static str>;
-
-impl Judge for Operations<'_> {
-    fn may(&mut self, action: Action, path: &Path) -> bool {
-        self.may_all(&[(action, path.clone())])
-    }
-
-    fn may_all(&mut self, all: &[Right]) -> bool {
-        self.meet(all.iter().map(std::slice::from_ref))
-    }
-
-    fn meets(&mut self, needs: &[Need]) -> bool {
-        self.meet(needs.iter().map(SmallVec::as_slice))
-    }
-
-    fn refused(&mut self, action: Action, path: &Path, why: &'static str) {
-        self.note(action, path, None, Some(why));
-    }
-
-    fn turn_is_over(&self) -> bool {
-        self.turn.is_over()
-    }
+fn objection(refused: Refused) -> Objection {
+    let opinion = match &refused {
+        Refused::Denied(denial) => Some(denial.opinion().clone()),
+        Refused::Busy | Refused::Degraded => None,
+    };
+    (opinion, refused.as_str())
 }
 
-/// See [`Operations::recheck`].
-pub(super) struct Recheck<'a, 'o>(&'o mut Operations<'a>);
-
-impl Recheck<'_, '_> {
-    fn decide<'n>(&mut self, needs: impl Iterator<Item = &'n [Right]>) -> bool {
-        match self.0.stage {
-            Stage::Admitted(target) => self.0.decide(needs, target, false),
-            Stage::Approached | Stage::Granted(_) => false,
-        }
+/// Hands the records of operations to the audit log, before any of the operations is forwarded.
+///
+/// # Errors
+/// When one cannot be recorded, which this logs. Then none of the operations may be done.
+pub(super) async fn hand_over(
+    means: &Means,
+    approached: &Approached,
+    records: Vec<Record>,
+) -> Result<(), JournalError> {
+    let write = |record| match approached.inspected.synced {
+        true => means.journal.write(record),
+        false => means.journal.append(record),
+    };
+    // Hands over all at once, because they mostly share one sync.
+    let written: Vec<_> = records.into_iter().map(write).collect();
+    for one in written {
+        one.await.inspect_err(|error| {
+            let by = approached.requested.connection.session().subject();
+            tracing::warn!(%by, %error, "an operation was not forwarded because it could not be recorded");
+        })?;
     }
-}
-
-impl Judge for Recheck<'_, '_> {
-    fn may(&mut self, action: Action, path: &Path) -> bool {
-        self.decide(std::iter::once(&[(action, path.clone())][..]))
-    }
-
-    fn meets(&mut self, needs: &[Need]) -> bool {
-        self.decide(needs.iter().map(SmallVec::as_slice))
-    }
+    Ok(())
 }

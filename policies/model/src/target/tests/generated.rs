@@ -67,7 +67,10 @@ fn target() -> impl Strategy<Value = Target> {
             ]),
         )
             .prop_map(|(ids, response)| Inspection::Mqtt(MqttOptions { ids, response })),
-        Just(Inspection::Coap),
+        // Each inspected protocol, with the default options.
+        prop::sample::select(Protocol::ALL.to_vec())
+            .prop_filter_map("inspected", |protocol| Inspected::take(protocol, "", None).ok())
+            .prop_map(|(inspected, _)| inspected.spoken),
         (
             "(/[a-z.~-]{2,5}x){0,3}",
             prop::option::of((host(), prop::option::of(1..=u16::MAX))),
@@ -108,8 +111,8 @@ fn target() -> impl Strategy<Value = Target> {
     ]);
     (way(), spoken, any::<bool>()).prop_map(|(way, spoken, synced)| {
         let goes = |spoken: &Inspection| {
-            let of = INSPECTED.iter().find(|(protocol, _)| *protocol == spoken.protocol());
-            Carrier::of(&way).is_some_and(|carrier| of.unwrap().1.contains(&carrier))
+            let carriers = spoken.protocol().carriers();
+            TargetCarrier::of(&way).is_some_and(|carrier| carriers.contains(&carrier))
         };
         // An agent has no paths.
         let bare = |spoken: &Inspection| {

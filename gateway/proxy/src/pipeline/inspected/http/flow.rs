@@ -17,32 +17,33 @@ use tokio::time::{sleep_until, timeout};
 
 use super::answer::refused;
 use super::identity::IdentityField;
-use super::judge::{GrantedRight, Requests};
+use super::judge::{PermittedBy, decide};
 use super::leased_stream::OwnPermit;
 use super::pool::{ConnectionPool, HttpConnection};
 use super::rates::every;
 use super::request_name::RequestName;
-use crate::pipeline::Means;
+use crate::dial::BackendConnection;
 use crate::pipeline::approach::Approached;
 use crate::pipeline::authorize::{Requested, Via};
-use crate::pipeline::dial::{Dialed, DialedBackend, NotDialed};
+use crate::pipeline::dial::{Dialed, DialedBackend};
 use crate::pipeline::held::{Granted, HeldLeases, TargetIds};
 use crate::pipeline::inspected::PATIENCE;
-use crate::pipeline::inspected::begin::{NotBegun, begin, hand_over};
-use crate::pipeline::record::{Ended, FlowEnding, record};
+use crate::pipeline::inspected::operations::{Operations, hand_over};
+use crate::pipeline::record::{Ended, FlowEnding};
 use crate::pipeline::relay::RelayEnd;
-use crate::problem::{forbidden, not_recorded, unreachable};
+use crate::pipeline::{Means, begin};
+use crate::problem::{forbidden, not_recorded};
 
 /// The state that all requests of one HTTP flow share.
 pub(super) struct HttpFlow {
     pub(super) means: Means,
-    pub(super) approached: Approached,
+    pub(super) approached: Arc<Approached>,
     pub(super) door: HttpInterface,
     pub(super) options: HttpOptions,
     pub(super) connections: ConnectionPool,
     /// Set if the backend must be told who asks.
     identity: Option<IdentityField>,
-    requests: Mutex<Requests>,
+    operations: Mutex<Operations>,
     /// Notified when something has been noted for the record.
     noted: Notify,
     admitted: SetOnce<Admitted>,
@@ -53,7 +54,6 @@ pub(super) struct HttpFlow {
 /// The rights of the first permitted request.
 pub(super) struct Admitted {
     pub(super) lease: HeldLeases,
-    pub(super) target: TargetIds,
 }
 
 /// A request that may be forwarded.
@@ -71,7 +71,7 @@ pub(super) struct AdmittedRequest {
 impl HttpFlow {
     /// Returns the flow; `None` if the interface does not speak HTTP, or its base URL cannot be
     /// written. Ours.
-    pub(super) fn new(means: Means, approached: Approached) -> Option<Self> {
+    pub(super) fn new(means: Means, approached: Arc<Approached>) -> Option<Self> {
         let Inspection::Http(options) = &approached.inspected.spoken else { return None };
         let options = HttpOptions::clone(options);
         let (host, port) = match (&options.host, approached.target.way()) {
@@ -92,15 +92,16 @@ impl HttpFlow {
             let Requested { connection, id, .. } = &approached.requested;
             let subject = connection.session().subject().clone();
             let vouch = Arc::clone(&means.vouch);
-            IdentityField::new(vouch, subject, approached.door(), *id)
+            IdentityField::new(vouch, subject, approached.door.clone(), *id)
         });
-        let name = means.domain.door(&approached.door());
+        let name = means.domain.door(&approached.door);
         let way = match approached.requested.via {
             Via::Sni => ServedHost::named(&name),
             Via::Connect | Via::Open => ServedHost::tunnel(&name),
         };
-        let door = HttpInterface::new(approached.interface.clone(), backend, way).with(&options);
-        let requests = Requests::new(!approached.inspected.synced);
+        let door =
+            HttpInterface::new(approached.door.interface.clone(), backend, way).with(&options);
+        let operations = Operations::new(means.clone(), Arc::clone(&approached));
         Some(Self {
             means,
             approached,
@@ -108,7 +109,7 @@ impl HttpFlow {
             options,
             connections: ConnectionPool::new(),
             identity,
-            requests: Mutex::new(requests),
+            operations: Mutex::new(operations),
             noted: Notify::new(),
             admitted: SetOnce::new(),
             ending: Mutex::default(),
@@ -124,8 +125,8 @@ impl HttpFlow {
         self.admitted.get()
     }
 
-    fn requests(&self) -> MutexGuard<'_, Requests> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    fn operations(&self) -> MutexGuard<'_, Operations> {
+        self.operations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes one request from the interface's rate. Returns whether the rate allows it.
@@ -165,35 +166,34 @@ impl HttpFlow {
         let (target, query) =
             (head.uri.path().to_owned(), recorded(head.uri.query(), &self.options));
         let (decided, records, has_had_its_turn) = {
-            let mut requests = self.requests();
-            requests.begin_turn();
-            let read = self.door.read(head, extended, content);
-            let decided = match read {
-                Ok(asked) => requests.decide(self, asked, query),
+            let mut operations = self.operations();
+            operations.begin_turn();
+            let decided = match self.door.read(head, extended, content) {
+                Ok(asked) => decide(&mut operations, self, asked, query),
                 Err(refusal) => {
-                    requests.refuse_unnamed(self, &target, query, refusal);
+                    operations.note_unnamed(&target, query, refusal.word());
                     Err(refusal)
                 }
             };
-            (decided, requests.take(), requests.end_turn())
+            (decided, operations.take(), operations.end_turn())
         };
         self.noted.notify_one();
         if has_had_its_turn {
             yield_now().await;
         }
-        let (permitted, right, asked) = match decided {
+        let (permitted, by, asked) = match decided {
             Ok(decided) => decided,
             Err(refusal) => {
                 drop(self.write(records).await);
                 return Err(self.refused(refusal));
             }
         };
-        let (lease, connection) = match right {
-            GrantedRight::Flow(granted) => {
+        let (lease, connection) = match by {
+            PermittedBy::Admission(granted) => {
                 let (lease, connection) = self.begin(*granted, records).await.map_err(no)?;
                 (lease, Some(connection))
             }
-            GrantedRight::Request(lease) => {
+            PermittedBy::Leases(lease) => {
                 self.write(records).await.map_err(|_| no(not_recorded()))?;
                 (lease, None)
             }
@@ -216,9 +216,9 @@ impl HttpFlow {
         refusal: HttpRefusal,
     ) -> Response<Payload> {
         let records = {
-            let mut requests = self.requests();
-            requests.refuse(self, asked, refusal);
-            requests.take()
+            let mut operations = self.operations();
+            operations.note(asked.parts(), None, Some(refusal.word()));
+            operations.take()
         };
         drop(self.write(records).await);
         self.refused(refusal)
@@ -226,7 +226,7 @@ impl HttpFlow {
 
     /// Records that a request was cut while the flow goes on.
     pub(super) async fn record_cut(&self, asked: &RequestName, cause: Cause) {
-        let record = asked.record(&self.approached, self.means.clock.now(), None, None);
+        let record = self.approached.operation(self.means.clock.now(), asked.parts(), None, None);
         let record = record.ended(Outcome::Cut, cause.as_str());
         drop(self.write(vec![record]).await);
     }
@@ -238,19 +238,14 @@ impl HttpFlow {
         records: Vec<Record>,
     ) -> Result<(HeldLeases, HttpConnection), Problem> {
         let target = granted.first.permit().behind();
-        let begun = begin(&self.means, &self.approached, granted, records).await;
-        let dialed = begun.map_err(not_begun)?;
-        let Dialed { backend, address, lease, ending, .. } = dialed;
-        let DialedBackend::Stream(backend) = backend else {
-            backend.reset();
-            return Err(forbidden());
-        };
+        let (backend, OwnPermit { lease, ending, address }) = self.dial(granted, records).await?;
         let slot = self.connections.slot().await.map_err(|_| forbidden())?;
         let connection = self.connections.begin(backend, lease.clone(), None).await;
         *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = Some((ending, address));
         // Nothing else admits the flow, because requests are decided one after the other until
         // then.
-        drop(self.admitted.set(Admitted { lease: lease.clone(), target }));
+        self.operations().admitted = Some(target);
+        drop(self.admitted.set(Admitted { lease: lease.clone() }));
         let connection = connection.map_err(|_| unreached())?;
         Ok((lease, connection.with_slot(slot)))
     }
@@ -261,28 +256,31 @@ impl HttpFlow {
         if let Some(connection) = self.connections.take_idle().await {
             return Ok(connection.with_slot(slot));
         }
-        let Some(Admitted { lease: flow, target }) = self.admitted() else {
-            return Err(forbidden());
-        };
-        let (requested, question) =
-            (&self.approached.requested, self.approached.question(asked.action, &asked.path));
-        let first = self.means.leases.ask(&requested.connection, requested.id, question);
-        let first = first.map_err(|_| forbidden())?;
-        if first.permit().behind() != *target || !self.approached.is_for(first.permit()) {
-            return Err(forbidden());
-        }
-        let (via, kind) = (requested.via, Some(self.approached.kind()));
-        let granted = Granted { first, more: vec![], via, kind };
-        let begun = begin(&self.means, &self.approached, granted, vec![]).await;
-        let dialed = begun.map_err(not_begun)?;
-        let Dialed { backend, address, lease, ending, .. } = dialed;
-        let DialedBackend::Stream(backend) = backend else {
-            backend.reset();
-            return Err(forbidden());
-        };
-        let own = OwnPermit { lease, ending, address };
+        let Some(Admitted { lease: flow }) = self.admitted() else { return Err(forbidden()) };
+        let first = self.operations().ask_like_flow(asked.action, &asked.path);
+        let granted = self.approached.granted(first.map_err(|_| forbidden())?, vec![]);
+        let (backend, own) = self.dial(granted, vec![]).await?;
         let connection = self.connections.begin(backend, flow.clone(), Some(own)).await;
         Ok(connection.map_err(|_| unreached())?.with_slot(slot))
+    }
+
+    /// Records the opening and then `records`, and dials the backend.
+    async fn dial(
+        &self,
+        granted: Granted,
+        records: Vec<Record>,
+    ) -> Result<(BackendConnection, OwnPermit), Problem> {
+        let begun = begin(&self.means, granted, self.write(records)).await;
+        let dialed = begun.map_err(|not_begun| not_begun.problem())?;
+        let Dialed { backend, address, lease, ending, .. } = dialed;
+        match backend {
+            DialedBackend::Stream(backend) => Ok((backend, OwnPermit { lease, ending, address })),
+            // The interface was declared anew as a datagram interface meanwhile.
+            backend @ DialedBackend::Datagrams(_) => {
+                backend.reset();
+                Err(forbidden())
+            }
+        }
     }
 
     /// Writes who asks into a request that is about to be sent, if the backend must be told.
@@ -303,7 +301,7 @@ impl HttpFlow {
     pub(super) async fn count(&self) {
         loop {
             self.noted.notified().await;
-            while let Some(due) = { self.requests().due() } {
+            while let Some(due) = { self.operations().due() } {
                 sleep_until(due).await;
                 self.settle().await;
             }
@@ -317,9 +315,9 @@ impl HttpFlow {
 
     async fn settle(&self) {
         let records = {
-            let mut requests = self.requests();
-            requests.settle();
-            requests.take()
+            let mut operations = self.operations();
+            operations.settle();
+            operations.take()
         };
         drop(self.write(records).await);
     }
@@ -343,19 +341,4 @@ fn no(problem: Problem) -> Response<Payload> {
 
 fn unreached() -> Problem {
     Problem::new(ProblemKind::Unreachable, "The interface could not be reached.")
-}
-
-/// Records that a flow, or one more connection of it, did not begin. Returns the problem, as far as
-/// the client may know it.
-fn not_begun(why: NotBegun) -> Problem {
-    match why {
-        NotBegun::NotRecorded(ended) => {
-            ended.into_iter().for_each(record);
-            not_recorded()
-        }
-        NotBegun::NotDialed(NotDialed { error, ended }) => {
-            record(ended);
-            error.as_ref().map_or_else(forbidden, unreachable)
-        }
-    }
 }

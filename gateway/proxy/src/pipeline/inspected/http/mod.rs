@@ -59,7 +59,7 @@ const PARTING: Duration = Duration::from_secs(1);
 /// Serves a flow from its first request to its end. Returns `None` if nothing was ever permitted.
 pub(super) async fn serve(
     means: &Means,
-    approached: Approached,
+    approached: Arc<Approached>,
     wire: Box<dyn Wire>,
 ) -> Option<Ended> {
     let flow = Arc::new(HttpFlow::new(means.clone(), approached)?);
