@@ -1,5 +1,6 @@
 //! Tests of the local proxy from the client's side.
 
+use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 
