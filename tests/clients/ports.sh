@@ -20,15 +20,15 @@ signal.pause()
 P
     until [ -e held ]; do sleep 0.05; done
 }
-serve() { "$bin/doorward" serve --data "$dir/data" --listen 127.0.0.1:0 --management 127.0.0.1:8444; }
+serve=("$bin/doorward" serve --data "$dir/data" --listen 127.0.0.1:0 --management 127.0.0.1:8444)
 
 hold 40000 40001 40002 40003 40004 40006 40007
 touch gateway.out
-serve > gateway.out 2> gateway.err &
+"${serve[@]}" > gateway.out 2> gateway.err &
 until grep -q '^interfaces' gateway.out || ! kill -0 $! 2> /dev/null; do sleep 0.05; done
 sed -n 's/^interfaces *\([^ ]*\) .*/it listens at \1/p' gateway.out
 kill $! 2> /dev/null || true
 wait $! || true
 
 hold 40005
-{ serve 2>&1 || true; } | sed 's/^doorward: //'
+{ "${serve[@]}" 2>&1 || true; } | sed 's/^doorward: //'

@@ -34,7 +34,7 @@ use crate::opener::{self, FlowOpener, FlowRefusal};
 use crate::signals::StopSignals;
 use crate::terminal::tell_terminal;
 use http::{ConnectHead, ProxyRefusal};
-use shared::{Proxy, local_failure};
+use shared::{LocalProxy, local_failure};
 use socks::{Socks, SocksCommand, SocksReply, SocksStep};
 use token::{ProxyToken, TokenFile};
 
@@ -86,7 +86,7 @@ impl ProxyListener {
         mut stop: StopSignals,
     ) {
         let Self { listener, token, relays } = self;
-        let proxy = Arc::new(Proxy { opener, domain, token, relays });
+        let proxy = Arc::new(LocalProxy { opener, domain, token, relays });
         let mut programs = JoinSet::new();
         loop {
             tokio::select! {
@@ -106,13 +106,13 @@ impl ProxyListener {
     }
 }
 
-async fn serve(local: LocalStream, proxy: Arc<Proxy>) {
+async fn serve(local: LocalStream, proxy: Arc<LocalProxy>) {
     if let Err(error) = program(local, &proxy).await {
         tell_terminal(&format!("doorward: {error}"));
     }
 }
 
-async fn program(mut local: LocalStream, proxy: &Proxy) -> Result<(), Failure> {
+async fn program(mut local: LocalStream, proxy: &LocalProxy) -> Result<(), Failure> {
     let until = tokio::time::Instant::now() + PATIENCE;
     let mut first = vec![0; 1];
     match tokio::time::timeout_at(until, local.read(&mut first)).await {
@@ -130,7 +130,7 @@ async fn program(mut local: LocalStream, proxy: &Proxy) -> Result<(), Failure> {
 async fn serve_http(
     mut local: LocalStream,
     mut bytes: Vec<u8>,
-    proxy: &Proxy,
+    proxy: &LocalProxy,
     until: tokio::time::Instant,
 ) -> Result<(), Failure> {
     let mut chunk = vec![0; 4096];
@@ -174,7 +174,7 @@ fn not_an_interface(domain: &Domain) -> String {
 async fn serve_socks(
     mut local: LocalStream,
     first: Vec<u8>,
-    proxy: &Proxy,
+    proxy: &LocalProxy,
     until: tokio::time::Instant,
 ) -> Result<(), Failure> {
     let mut socks = Socks::new(proxy.token.as_ref());

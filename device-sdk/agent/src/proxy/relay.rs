@@ -12,7 +12,7 @@ use tokio::net::UdpSocket;
 
 use super::header::{self, DatagramTarget};
 use super::owner;
-use super::shared::{Proxy, local_failure};
+use super::shared::{LocalProxy, local_failure};
 use super::socks::SocksReply;
 use crate::datagrams::{FlowTable, Sink};
 use crate::failure::Failure;
@@ -37,7 +37,7 @@ const OTHERS: usize = 256;
 pub(super) async fn serve(
     mut control: LocalStream,
     port: u16,
-    proxy: &Proxy,
+    proxy: &LocalProxy,
 ) -> Result<(), Failure> {
     // A Unix socket gets no relay; the caller refuses it.
     let LocalStream::Tcp(tcp) = &control else { return Ok(()) };

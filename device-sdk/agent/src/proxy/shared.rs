@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::opener::FlowOpener;
 
 /// The state that all connections of the proxy share.
-pub(super) struct Proxy {
+pub(super) struct LocalProxy {
     pub(super) opener: Arc<dyn FlowOpener>,
     pub(super) domain: Domain,
     /// The token that programs need. Without one, every program may use the proxy.
@@ -20,7 +20,7 @@ pub(super) struct Proxy {
     pub(super) relays: bool,
 }
 
-impl Proxy {
+impl LocalProxy {
     /// Returns the interface that a host name stands for.
     pub(super) fn interface(&self, host: &str) -> Option<DoorName> {
         self.domain.read_door(host.strip_suffix('.').unwrap_or(host))
