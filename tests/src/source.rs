@@ -53,7 +53,7 @@ impl Crate {
             for child in &module.children {
                 let flat = dir.join(format!("{child}.rs"));
                 let file = if flat.exists() { flat } else { dir.join(child).join("mod.rs") };
-                left.push(([path.as_slice(), &[child.clone()]].concat(), file));
+                left.push(([path.as_slice(), std::slice::from_ref(child)].concat(), file));
             }
             modules.insert(path, module);
         }
@@ -118,9 +118,9 @@ impl Crate {
             at = self.modules.get(at.path.split_last()?.1)?;
         }
         loop {
-            let Some(name) = path.next() else { return None };
+            let name = path.next()?;
             if at.children.contains(name) {
-                at = &self.modules[&[at.path.as_slice(), &[name.clone()]].concat()];
+                at = &self.modules[&[at.path.as_slice(), std::slice::from_ref(name)].concat()];
                 continue;
             }
             if let Some(is_trait) = at.defined.get(name) {
@@ -135,7 +135,7 @@ impl Crate {
                 return self.find(at, &[import.path.as_slice(), &rest].concat(), depth + 1);
             }
             for glob in &at.globs {
-                let path = [glob.as_slice(), &[name.clone()], &rest].concat();
+                let path = [glob.as_slice(), std::slice::from_ref(name), &rest].concat();
                 if let Some((found, is_trait)) = self.find(at, &path, depth + 1)
                     && found.defined.contains_key(name)
                 {

@@ -27,6 +27,17 @@ pub(crate) async fn set(tx: &mut Tx, name: &'static str, value: String) -> Resul
     Ok(())
 }
 
+/// Stores a fact that may change.
+async fn put(tx: &mut Tx, name: &'static str, value: String) -> Result<(), StoreError> {
+    tx.run(
+        "INSERT INTO facts (name, value) VALUES ($1, $2) \
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        values![name, value],
+    )
+    .await?;
+    Ok(())
+}
+
 async fn get(reading: &mut Reading, name: &'static str) -> Result<Option<String>, StoreError> {
     let row = reading.optional("SELECT value FROM facts WHERE name = $1", values![name]).await?;
     row.map(|row| row.get("value")).transpose()
@@ -53,7 +64,7 @@ pub(crate) async fn is_claimed(reading: &mut Reading) -> Result<bool, StoreError
 
 /// Writes a meaningless row, to find out whether the database can be written.
 pub(crate) async fn note_probe(tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
-    set(tx, "probed", now.as_microsecond().to_string()).await
+    put(tx, "probed", now.as_microsecond().to_string()).await
 }
 
 /// Returns the address that the gateway advertised when it last started.
@@ -69,12 +80,7 @@ impl Store {
     pub async fn advertise(&self, address: String) -> Result<(), StoreError> {
         let change = change!(
             (address) | tx | {
-                tx.run(
-                    "INSERT INTO facts (name, value) VALUES ('advertise', $1) \
-                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                    values![address.as_str()],
-                )
-                .await?;
+                put(tx, "advertise", address.clone()).await?;
                 Ok(((), Touched::default()))
             }
         );

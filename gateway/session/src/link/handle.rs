@@ -43,13 +43,11 @@ pub struct Link {
 
 impl Link {
     /// Returns the session of the link.
-    #[must_use]
     pub fn session(&self) -> &Session {
         self.connection.session()
     }
 
     /// Returns the connection that the link serves.
-    #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.connection
     }

@@ -10,10 +10,9 @@ impl Path {
     /// | protocol | after the interface's name |
     /// | --- | --- |
     /// | tcp, udp, unix, process, serial | nothing |
-    /// | http, coap | literal segments |
+    /// | http, coap, administration | literal segments |
     /// | mqtt | nothing (`connect`), a topic (`publish`), a filter (`subscribe`) |
     /// | modbus | `unit/table/addresses` or `unit/function/N` |
-    /// | administration | literal segments |
     ///
     /// # Errors
     /// When the text is too long or does not have that form.
