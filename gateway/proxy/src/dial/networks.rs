@@ -7,7 +7,7 @@ use doorward_model::{Name, NameError};
 use ipnet::IpNet;
 use thiserror::Error;
 
-use super::bounds::embedded;
+use super::embedded::embedded;
 
 /// The networks that may be dialed, and the names of networks.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,33 +3,13 @@
 use std::sync::Arc;
 
 use doorward_model::{Action, Device, DoorName, FlowId, Path, PeerText, Protocol, Resource};
-use doorward_policies::{Door, Event, Record, Refusal};
+use doorward_policies::{Event, Record, Refusal};
 use doorward_session::{Connection, Leases, Refused};
 use doorward_wire::FlowKind;
 use jiff::Timestamp;
 
 use super::held::Granted;
-
-/// How a flow is requested.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Via {
-    /// The interface's own host name, by SNI.
-    Sni,
-    /// An HTTP CONNECT at the gateway's name.
-    Connect,
-    /// A stream of `doorward/1`.
-    Open,
-}
-
-impl Via {
-    pub(crate) fn door(self) -> Door {
-        match self {
-            Self::Sni => Door::Sni,
-            Self::Connect => Door::Connect,
-            Self::Open => Door::Open,
-        }
-    }
-}
+use super::via::Via;
 
 /// The interface that a peer asks for, as it named it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use doorward_wire::{FlowDatagrams, LARGEST_DATAGRAM};
 use tokio::io::ReadBuf;
 
 use super::held::HeldLeases;
-use super::relay::RelayEnd;
+use super::relay_end::RelayEnd;
 use crate::dial::Messages;
 
 /// How many datagrams pass in each direction before the flow yields.

@@ -10,7 +10,7 @@ use doorward_policies::{Event, Party, Permit};
 use doorward_session::{Authorized, Cause, Lease, Places, Tracked};
 use doorward_wire::FlowKind;
 
-use super::authorize::Via;
+use super::via::Via;
 
 /// A permitted flow: one right, or for a serial line one for each action, each with its pending
 /// lease. All are spent together.

@@ -10,6 +10,8 @@ mod inspected;
 mod open;
 mod record;
 mod relay;
+mod relay_end;
+mod via;
 
 use std::sync::Arc;
 
@@ -18,7 +20,7 @@ use doorward_policies::Journal;
 use doorward_session::Leases;
 
 pub use approach::{Approach, Approached, approach};
-pub use authorize::{NamedInterface, RefusedFlow, Requested, Via, WantedFlow, authorize};
+pub use authorize::{NamedInterface, RefusedFlow, Requested, WantedFlow, authorize};
 pub(crate) use begin::{NotBegun, begin};
 pub use dial::{Dialed, NotDialed, dial};
 pub use held::Granted;
@@ -26,6 +28,7 @@ pub use inspected::{Rates, inspect};
 pub use open::{NotOpened, Opened, open};
 pub use record::{Ended, record, refuse};
 pub use relay::{ClientEnd, relay};
+pub use via::Via;
 
 use crate::dial::Dialer;
 use crate::vouch::Vouch;

@@ -5,7 +5,6 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use doorward_policies::Outcome;
 use doorward_session::{Cause, CutNotice, Wire};
 use doorward_wire::{FlowDatagrams, Why};
 use tokio::io::{AsyncBufRead, AsyncWrite};
@@ -14,6 +13,7 @@ use super::datagrams::pass;
 use super::dial::{Dialed, DialedBackend};
 use super::held::HeldLeases;
 use super::record::Ended;
+use super::relay_end::RelayEnd;
 use crate::dial::BackendConnection;
 
 /// How often one direction may move bytes before the other direction and the lease are polled.
@@ -124,53 +124,6 @@ where
         end_of(&up, &down).map_or(Poll::Pending, Poll::Ready)
     })
     .await
-}
-
-/// How a flow ended.
-pub(super) enum RelayEnd {
-    /// Both directions ended properly.
-    Complete,
-    /// The client received everything, then left without ending its own side.
-    ClientLeft,
-    /// The client broke off.
-    Client,
-    /// The backend broke off.
-    Backend,
-    /// The client's end is of another kind than the backend's.
-    Mismatch,
-    /// A permitted operation could not be recorded.
-    NotRecorded,
-    /// A lease is over.
-    Cut(Cause),
-}
-
-impl RelayEnd {
-    /// Returns the outcome and the reason to record.
-    pub(super) fn outcome(&self) -> (Outcome, &'static str) {
-        match self {
-            Self::Complete => (Outcome::Done, "complete"),
-            Self::ClientLeft => (Outcome::Done, "client-closed"),
-            Self::Client | Self::Cut(Cause::Gone) => (Outcome::Failed, "client-aborted"),
-            Self::Backend => (Outcome::Failed, "backend-failed"),
-            Self::Mismatch => (Outcome::Failed, "wrong-kind-of-flow"),
-            Self::NotRecorded => (Outcome::Cut, "not-recorded"),
-            Self::Cut(cause) => (Outcome::Cut, cause.as_str()),
-        }
-    }
-
-    /// Returns the reason to tell the client; `None` if the flow ended properly.
-    pub(super) fn why(&self) -> Option<Why> {
-        match self {
-            Self::Complete | Self::ClientLeft => None,
-            Self::Client | Self::Mismatch => Some(Why::Wrong),
-            Self::Backend => Some(Why::Broken),
-            Self::NotRecorded => Some(Why::NotRecorded),
-            Self::Cut(Cause::Refused(_)) => Some(Why::Forbidden),
-            Self::Cut(Cause::Idle) => Some(Why::Idle),
-            Self::Cut(Cause::Stopping) => Some(Why::Stopping),
-            Self::Cut(Cause::Administrator | Cause::Lifetime | Cause::Gone) => Some(Why::Ended),
-        }
-    }
 }
 
 fn end_of(up: &Direction, down: &Direction) -> Option<RelayEnd> {

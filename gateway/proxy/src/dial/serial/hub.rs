@@ -8,16 +8,12 @@ use std::task::{Context, Poll};
 use doorward_local::{InForce, LineAnswer, LineRequest, Modem, Purge};
 use doorward_model::LineSettings;
 
-use super::hub_state::{HubCommand, HubState, SeatEnd, SeatState, wake};
-use super::seat::Seat;
-use super::{DialError, Wants};
+use super::hub_state::{HubCommand, HubState, MAX_REQUESTS, SeatEnd, SeatState, wake};
 
 /// The number of unread bytes at which a seat is ended.
 pub(super) const MAX_UNREAD: usize = 256 * 1024;
 /// The number of bytes that the hub takes from the writer before the line has taken them.
 const WRITE_BUFFER: usize = 16 * 1024;
-/// The number of requests that the hub takes before the line has completed them.
-pub(super) const MAX_REQUESTS: usize = 64;
 
 /// The state that the seats of a line share with its runner.
 #[derive(Debug)]
@@ -54,33 +50,6 @@ impl Hub {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, HubState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns a new seat, or `None` if the line is being closed.
-    pub(super) fn sit(
-        self: &Arc<Self>,
-        settings: &LineSettings,
-        wants: Wants,
-    ) -> Result<Option<Seat>, DialError> {
-        let mut state = self.lock();
-        let same = settings.is_same_line(&self.declared);
-        // A line without seats is about to be closed, and may then be opened with other settings.
-        if state.closed || (state.seats.is_empty() && !same) {
-            return Ok(None);
-        }
-        if !same {
-            return Err(DialError::OtherSettings);
-        }
-        let id = state.next;
-        if wants.acts() {
-            if state.actor.is_some() {
-                return Err(DialError::Taken);
-            }
-            state.actor = Some(id);
-        }
-        state.next += 1;
-        state.seats.insert(id, SeatState { reads: wants.read, ..SeatState::default() });
-        Ok(Some(Seat::new(Arc::clone(self), id, wants, settings.telnet)))
     }
 
     /// Frees a seat. If it did not leave properly, the bytes it has not sent are discarded.

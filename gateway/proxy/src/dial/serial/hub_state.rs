@@ -6,7 +6,8 @@ use std::task::Waker;
 
 use doorward_local::{InForce, LineAnswer, LineRequest, Modem};
 
-use super::hub::MAX_REQUESTS;
+/// The number of requests that the hub takes before the line has completed them.
+pub(super) const MAX_REQUESTS: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct HubState {

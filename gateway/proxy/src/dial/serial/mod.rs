@@ -13,6 +13,7 @@ mod hub;
 mod hub_state;
 mod runner;
 mod seat;
+mod wants;
 
 use std::collections::HashMap;
 use std::io;
@@ -20,45 +21,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use doorward_local::Line;
-use doorward_model::{Action, LineSettings};
+use doorward_model::LineSettings;
 use tokio::task::JoinHandle;
 
 use self::hub::Hub;
 use self::runner::Runner;
 pub(crate) use self::seat::Seat;
-use super::{Bounds, DialError};
-
-/// How a flow uses a serial line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wants {
-    /// Receive the bytes of the line.
-    pub read: bool,
-    /// Send bytes to the line.
-    pub write: bool,
-    /// Change the settings of the line.
-    pub control: bool,
-}
-
-impl Wants {
-    /// To exchange bytes with the device on the line.
-    pub(super) const TALK: Self = Self { read: true, write: true, control: false };
-    /// To read, write and control.
-    pub const ALL: Self = Self { read: true, write: true, control: true };
-
-    /// Returns the use that these actions permit.
-    pub(crate) fn of(actions: &[Action]) -> Self {
-        Self {
-            read: actions.contains(&Action::Read),
-            write: actions.contains(&Action::Write),
-            control: actions.contains(&Action::Control),
-        }
-    }
-
-    /// Returns whether this use takes the only seat for writing and control.
-    fn acts(self) -> bool {
-        self.write || self.control
-    }
-}
+pub use self::wants::Wants;
+use super::bounds::Bounds;
+use super::error::DialError;
 
 /// Returns the real path of the line at `path`, and its address.
 pub(super) async fn real(bounds: &Bounds, path: &Path) -> Result<(PathBuf, String), DialError> {

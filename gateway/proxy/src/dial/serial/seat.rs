@@ -9,10 +9,11 @@ use std::task::{Context, Poll, Waker, ready};
 use doorward_inspect::serial::{Commands, ConsoleLine};
 use doorward_local::LineRequest;
 use doorward_local::telnet::{IAC, ServerEvent, TelnetServer, escape, is_command};
-use doorward_model::{Lines, Telnet as Speaks};
+use doorward_model::{LineSettings, Lines, Telnet as Speaks};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::hub::Hub;
+use super::hub_state::SeatState;
 use super::{DialError, Wants};
 
 /// How many bytes are prepared for the client at once, and taken from it at once.
@@ -69,6 +70,35 @@ enum Mode {
     },
     Plain,
     Telnet(Box<TelnetServer>),
+}
+
+impl Hub {
+    /// Returns a new seat, or `None` if the line is being closed.
+    pub(super) fn sit(
+        self: &Arc<Self>,
+        settings: &LineSettings,
+        wants: Wants,
+    ) -> Result<Option<Seat>, DialError> {
+        let mut state = self.lock();
+        let same = settings.is_same_line(&self.declared);
+        // A line without seats is about to be closed, and may then be opened with other settings.
+        if state.closed || (state.seats.is_empty() && !same) {
+            return Ok(None);
+        }
+        if !same {
+            return Err(DialError::OtherSettings);
+        }
+        let id = state.next;
+        if wants.acts() {
+            if state.actor.is_some() {
+                return Err(DialError::Taken);
+            }
+            state.actor = Some(id);
+        }
+        state.next += 1;
+        state.seats.insert(id, SeatState { reads: wants.read, ..SeatState::default() });
+        Ok(Some(Seat::new(Arc::clone(self), id, wants, settings.telnet)))
+    }
 }
 
 impl Seat {

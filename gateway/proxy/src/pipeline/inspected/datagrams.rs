@@ -13,13 +13,13 @@ use tokio::time::{sleep, sleep_until};
 
 use super::judge::MessageJudge;
 use super::operations::hand_over;
-use super::unadmitted;
+use super::unadmitted::unadmitted;
 use crate::dial::Messages;
 use crate::pipeline::approach::Approached;
 use crate::pipeline::dial::{Dialed, DialedBackend};
 use crate::pipeline::held::{Granted, HeldLeases};
 use crate::pipeline::record::Ended;
-use crate::pipeline::relay::RelayEnd;
+use crate::pipeline::relay_end::RelayEnd;
 use crate::pipeline::{Means, begin};
 
 /// Serves a flow of datagrams from its first datagram to its end. Returns `None` if nothing was

@@ -16,13 +16,13 @@ use tokio::time::{sleep_until, timeout};
 use super::judge::MessageJudge;
 use super::lane::Lane;
 use super::operations::hand_over;
-use super::unadmitted;
+use super::unadmitted::unadmitted;
 use crate::dial::BackendConnection;
 use crate::pipeline::approach::Approached;
 use crate::pipeline::dial::{Dialed, DialedBackend};
 use crate::pipeline::held::{Granted, HeldLeases};
 use crate::pipeline::record::Ended;
-use crate::pipeline::relay::RelayEnd;
+use crate::pipeline::relay_end::RelayEnd;
 use crate::pipeline::{Means, begin};
 
 /// How long a side may take to accept the last bytes.

@@ -9,18 +9,16 @@ mod lane;
 mod operations;
 mod tally;
 mod turn;
+mod unadmitted;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use doorward_inspect::coap::Coap;
 use doorward_inspect::modbus::Tcp;
 use doorward_inspect::mqtt::Mqtt;
 use doorward_inspect::{DatagramMachine, Machine};
 use doorward_model::Inspection;
-use doorward_session::Cause;
 use doorward_wire::Why;
-use tokio::time::sleep;
 
 pub use http::Rates;
 
@@ -30,9 +28,6 @@ use super::Means;
 use super::approach::Approached;
 use super::record::Ended;
 use super::relay::ClientEnd;
-
-/// How long a client may stay without a permitted operation.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What reads the messages of a protocol.
 enum Inspector {
@@ -86,13 +81,5 @@ pub async fn inspect(means: &Means, approached: Approached, client: ClientEnd) -
             client.refuse(Why::Wrong);
             None
         }
-    }
-}
-
-/// Waits until a flow without any permitted message must end, and returns the cause.
-async fn unadmitted(approached: &Approached) -> Cause {
-    tokio::select! {
-        cause = approached.requested.connection.ended() => cause,
-        () = sleep(PATIENCE) => Cause::Idle,
     }
 }

@@ -11,8 +11,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::flow::HttpFlow;
-use super::http1::Running;
 use super::pool::HttpConnection;
+use super::running::Running;
 use crate::pipeline::held::HeldLeases;
 
 /// The content of a response. It is counted, and passes as long as the request's lease lives. When

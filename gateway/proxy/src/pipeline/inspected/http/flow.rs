@@ -24,13 +24,14 @@ use super::rates::every;
 use super::request_name::RequestName;
 use crate::dial::BackendConnection;
 use crate::pipeline::approach::Approached;
-use crate::pipeline::authorize::{Requested, Via};
+use crate::pipeline::authorize::Requested;
 use crate::pipeline::dial::{Dialed, DialedBackend};
 use crate::pipeline::held::{Granted, HeldLeases, TargetIds};
-use crate::pipeline::inspected::PATIENCE;
 use crate::pipeline::inspected::operations::{Operations, hand_over};
+use crate::pipeline::inspected::unadmitted::PATIENCE;
 use crate::pipeline::record::{Ended, FlowEnding};
-use crate::pipeline::relay::RelayEnd;
+use crate::pipeline::relay_end::RelayEnd;
+use crate::pipeline::via::Via;
 use crate::pipeline::{Means, begin};
 use crate::problem::{forbidden, not_recorded};
 
@@ -169,7 +170,7 @@ impl HttpFlow {
             let mut operations = self.operations();
             operations.begin_turn();
             let decided = match self.door.read(head, extended, content) {
-                Ok(asked) => decide(&mut operations, self, asked, query),
+                Ok(asked) => decide(&mut operations, |target| self.has_room(target), asked, query),
                 Err(refusal) => {
                     operations.note_unnamed(&target, query, refusal.word());
                     Err(refusal)

@@ -12,18 +12,17 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::exchange::{Announced, BackendAnswer, RequestAborted, exchange};
 use super::flow::HttpFlow;
 use super::half::Half;
+use super::limits::{HEAD, HEAD_FIELDS, HEAD_TIME};
 use super::preface::ClientStream;
+use super::running::{Running, RunningLease};
 use super::upgrade::Upgraded;
 use super::upload::RequestContent;
-use super::{HEAD, HEAD_FIELDS, HEAD_TIME};
-use crate::pipeline::held::HeldLeases;
-use crate::pipeline::relay::RelayEnd;
+use crate::pipeline::relay_end::RelayEnd;
 
 /// How long a connection may be without a request before it is closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(25);
@@ -31,25 +30,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(25);
 /// The one request that a connection is busy with.
 #[derive(Default)]
 struct Current {
-    lease: watch::Sender<Option<HeldLeases>>,
+    lease: RunningLease,
     upgraded: Mutex<Option<(OnUpgrade, Upgraded)>>,
 }
 
-/// A running request. A drop marks it as done.
-pub(super) struct Running(Arc<Current>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.lease.send_replace(None);
-    }
-}
-
 impl Current {
-    fn run(self: &Arc<Self>, lease: &HeldLeases) -> Running {
-        self.lease.send_replace(Some(lease.clone()));
-        Running(Arc::clone(self))
-    }
-
     /// Waits until the running request must end, and returns the cause.
     async fn over(&self) -> Cause {
         let mut lease = self.lease.subscribe();
@@ -149,7 +134,7 @@ async fn answer(
     let waits = waits(&head.headers);
     let mut response = match flow.admit(head, None, content).await {
         Ok(permitted) => {
-            let running = current.run(&permitted.lease);
+            let running = Running::new(&current.lease, &permitted.lease);
             match exchange(&flow, permitted, RequestContent::Http1(body), Some(running)).await? {
                 BackendAnswer::Content(response) => response,
                 BackendAnswer::Upgraded(response, upgraded) => {

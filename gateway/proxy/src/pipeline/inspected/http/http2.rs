@@ -22,11 +22,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::exchange::{Announced, BackendAnswer, exchange};
 use super::flow::{AdmittedRequest, HttpFlow};
+use super::limits::{HEAD, HEAD_TIME, PARTING};
 use super::preface::ClientStream;
 use super::upload::RequestContent;
-use super::{HEAD, HEAD_TIME, PARTING};
 use crate::pipeline::held::HeldLeases;
-use crate::pipeline::relay::RelayEnd;
+use crate::pipeline::relay_end::RelayEnd;
 
 /// The window of a connection for all its requests: the least that HTTP/2 allows (RFC 9113 section
 /// 6.9.2), ...

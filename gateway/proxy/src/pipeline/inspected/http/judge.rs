@@ -5,9 +5,8 @@ use doorward_inspect::http::{HttpRefusal, PermittedRequest, UnjudgedRequest};
 use doorward_model::{Action, Path, PeerText};
 use smallvec::SmallVec;
 
-use super::flow::HttpFlow;
 use super::request_name::RequestName;
-use crate::pipeline::held::{Granted, HeldLeases};
+use crate::pipeline::held::{Granted, HeldLeases, TargetIds};
 use crate::pipeline::inspected::operations::{GrantedRight, Objection, Operations};
 
 /// What a permitted request runs by.
@@ -38,10 +37,11 @@ impl Judge for Rights<'_> {
     }
 }
 
-/// Decides a request, and notes the decision. `query` is the part of the query to record.
+/// Decides a request, and notes the decision. `has_room` tells whether the rate of the interface
+/// leaves room for it, and `query` is the part of the query to record.
 pub(super) fn decide(
     operations: &mut Operations,
-    flow: &HttpFlow,
+    has_room: impl FnOnce(TargetIds) -> bool,
     asked: UnjudgedRequest,
     query: Option<PeerText>,
 ) -> Result<(PermittedRequest, PermittedBy, RequestName), HttpRefusal> {
@@ -58,7 +58,7 @@ pub(super) fn decide(
     }
     let permitted = judged?;
     let target = granted.first().map(|(_, _, right)| right.permit().behind());
-    let why = (!flow.has_room(target.unwrap_or_default())).then_some(HttpRefusal::TooFast);
+    let why = (!has_room(target.unwrap_or_default())).then_some(HttpRefusal::TooFast);
     let mut name = None;
     for (action, path, right) in &granted {
         let named = (*action, path, query.as_ref());

@@ -24,15 +24,16 @@ mod http2;
 mod identity;
 mod judge;
 mod leased_stream;
+mod limits;
 mod pool;
 mod preface;
 mod rates;
 mod request_name;
+mod running;
 mod upgrade;
 mod upload;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use doorward_session::Wire;
 use tokio::time::timeout;
@@ -40,21 +41,12 @@ use tokio::time::timeout;
 pub use rates::Rates;
 
 use self::flow::HttpFlow;
+use self::limits::HEAD_TIME;
 use self::preface::speaks_http2;
 use super::super::Means;
 use super::super::approach::Approached;
 use super::super::record::Ended;
-use super::super::relay::RelayEnd;
-
-/// How long the head of a request may take to arrive.
-const HEAD_TIME: Duration = Duration::from_secs(30);
-/// The longest head, in bytes: the request line and all fields.
-const HEAD: usize = 64 * 1024;
-/// The most fields of a head that the HTTP library accepts.
-/// [`FIELDS`](doorward_inspect::http::FIELDS) is smaller, and its refusal has a proper response.
-const HEAD_FIELDS: usize = 128;
-/// How long the end of a connection may take to be sent.
-const PARTING: Duration = Duration::from_secs(1);
+use super::super::relay_end::RelayEnd;
 
 /// Serves a flow from its first request to its end. Returns `None` if nothing was ever permitted.
 pub(super) async fn serve(

@@ -12,8 +12,8 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::leased_stream::{LeasedStream, OwnPermit};
+use super::limits::{HEAD, HEAD_FIELDS, PARTING};
 use super::upload::Upload;
-use super::{HEAD, HEAD_FIELDS, PARTING};
 use crate::dial::BackendConnection;
 use crate::pipeline::held::HeldLeases;
 

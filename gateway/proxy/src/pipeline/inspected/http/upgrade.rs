@@ -10,12 +10,13 @@ use hyper_util::rt::TokioIo;
 
 use super::flow::HttpFlow;
 use super::half::Half;
-use super::http1::Running;
 use super::leased_stream::LeasedStream;
 use super::pool::HttpConnection;
 use super::preface::ClientStream;
+use super::running::Running;
 use crate::pipeline::held::HeldLeases;
-use crate::pipeline::relay::{RelayEnd, both};
+use crate::pipeline::relay::both;
+use crate::pipeline::relay_end::RelayEnd;
 
 /// A request after whose response both sides change the protocol, such as to WebSocket.
 pub(super) struct Upgraded {
