@@ -55,12 +55,12 @@ impl Journal for Kept {
 }
 
 /// The state, in place of the store.
-pub(super) struct State {
+pub(super) struct FakeStore {
     snapshots: watch::Sender<Arc<Snapshot>>,
     leases: OnceLock<Leases>,
 }
 
-impl State {
+impl FakeStore {
     pub(super) fn publish(&self, next: Snapshot) -> usize {
         let (next, touched) = (Arc::new(next), Touched { bundle: true, ..Touched::default() });
         self.snapshots.send_replace(Arc::clone(&next));
@@ -73,7 +73,7 @@ impl State {
     }
 }
 
-impl Suspend for State {
+impl Suspend for FakeStore {
     fn suspend(
         &self,
         revision: Revision,
@@ -95,7 +95,7 @@ pub(super) const ALLOW: &str = "p, role/users, group/devices, **, *, , allow\n";
 pub(super) const DENY: &str = "p, user/alice, box, tcp, *, , deny\n";
 
 pub(super) struct World {
-    pub(super) state: Arc<State>,
+    pub(super) state: Arc<FakeStore>,
     pub(super) leases: Leases,
     pub(super) log: Arc<Kept>,
     /// Alice's connection.
@@ -136,7 +136,7 @@ impl World {
         let calm = watch::channel(None).1;
         let leases =
             Leases::new(Pots::new(Limits::default(), vec![]), seen, calm, Arc::new(Noon), journal);
-        let state = Arc::new(State { snapshots, leases: OnceLock::new() });
+        let state = Arc::new(FakeStore { snapshots, leases: OnceLock::new() });
         assert!(state.leases.set(leases.clone()).is_ok());
         let identity = VerifiedIdentity {
             subject: "user/alice".parse().unwrap(),
