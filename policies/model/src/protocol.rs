@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::action::Action::{self, *};
-use crate::path::OperandForm;
+use crate::operand::OperandForm;
 use crate::target::TargetCarrier;
 
 /// What is fixed about a protocol.

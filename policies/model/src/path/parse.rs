@@ -1,7 +1,8 @@
 //! Reads the path of a question in the form of its protocol.
 
-use super::{OperandForm, Path, PathError, Segment, Table, check_length, misfit, topic};
+use super::{Path, PathError, Segment, Table, check_length, misfit, topic};
 use crate::action::Action;
+use crate::operand::OperandForm;
 use crate::protocol::Protocol;
 
 impl Path {

@@ -1,7 +1,5 @@
 //! What carries an inspected protocol.
 
-use super::way::{Spoken, Way};
-
 /// What carries an inspected protocol: the rest of the URL's scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TargetCarrier {
@@ -51,17 +49,5 @@ impl TargetCarrier {
             Self::Serial | Self::SerialAgent => true,
             Self::Tcp | Self::Udp | Self::Agent | Self::UdpAgent => false,
         }
-    }
-
-    pub(super) fn of(way: &Way) -> Option<Self> {
-        Some(match way {
-            Way::Tcp { .. } => Self::Tcp,
-            Way::Udp { .. } => Self::Udp,
-            Way::Serial { .. } => Self::Serial,
-            Way::Agent { spoken: Spoken::Stream, .. } => Self::Agent,
-            Way::Agent { spoken: Spoken::Datagrams, .. } => Self::UdpAgent,
-            Way::Agent { spoken: Spoken::Line(_), .. } => Self::SerialAgent,
-            Way::Unix { .. } | Way::Process { .. } => return None,
-        })
     }
 }

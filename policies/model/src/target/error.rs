@@ -2,18 +2,17 @@
 
 use thiserror::Error;
 
-use super::Target;
+use super::forms;
 use crate::name::NameError;
 use crate::serial::LineError;
 use crate::text::escape;
 
 /// Returns the forms of targets, for the error text.
-fn forms() -> String {
-    let raw: Vec<_> = Target::raw_forms().collect();
-    let inspected: Vec<_> = Target::inspected_forms().collect();
+fn all_forms() -> String {
+    let inspected: Vec<_> = forms::inspected().collect();
     format!(
         "{}; or, so that the policy decides each operation, {}",
-        raw.join(", "),
+        forms::RAW.join(", "),
         inspected.join(", ")
     )
 }
@@ -22,7 +21,7 @@ fn forms() -> String {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TargetError {
     /// It has no scheme, or one that no interface has.
-    #[error("'{}' is no interface URL; use {}", escape(.0), forms())]
+    #[error("'{}' is no interface URL; use {}", escape(.0), all_forms())]
     Scheme(String),
     /// The part after the host of an `http://` URL is no path that could stand before others.
     #[error("'{}' is no path of plain segments, as in http://192.168.1.20:80/api", escape(.0))]

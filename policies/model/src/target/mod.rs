@@ -5,6 +5,7 @@ mod digits;
 mod error;
 mod field;
 mod file_path;
+mod forms;
 mod host;
 mod http;
 mod inspected;
@@ -93,7 +94,7 @@ impl Target {
         else {
             return None;
         };
-        let carrier = TargetCarrier::of(&self.way)?;
+        let carrier = self.way.carrier()?;
         let is_it = |protocol: &&Protocol| {
             protocol.carriers().contains(&carrier) && protocol.is_usual_at(*port)
         };
@@ -102,17 +103,12 @@ impl Target {
 
     /// Yields the URLs of interfaces that are not inspected, for people.
     pub fn raw_forms() -> impl Iterator<Item = &'static str> {
-        Way::FORMS.iter().copied()
+        forms::RAW.iter().copied()
     }
 
     /// Yields the URLs of interfaces that are inspected, for people.
     pub fn inspected_forms() -> impl Iterator<Item = String> {
-        Protocol::ALL.iter().flat_map(|protocol| {
-            let form = move |carrier: &TargetCarrier| {
-                format!("{protocol}{}{}", carrier.suffix(), carrier.address())
-            };
-            protocol.carriers().iter().map(form)
-        })
+        forms::inspected()
     }
 
     /// Returns the protocol of the interface.
@@ -184,7 +180,7 @@ impl FromStr for Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let carrier = TargetCarrier::of(&self.way);
+        let carrier = self.way.carrier();
         let (Some(inspected), Some(carrier)) = (&self.inspected, carrier) else {
             self.way.fmt(f)?;
             let Some(lines) = &self.lines else { return Ok(()) };

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::carrier::TargetCarrier;
 use super::error::TargetError;
 use super::file_path::{absolute, normal};
 use super::host::Host;
@@ -71,17 +72,18 @@ pub enum Spoken {
 }
 
 impl Way {
-    /// The URLs, for people.
-    pub(super) const FORMS: &[&str] = &[
-        "tcp://HOST:PORT",
-        "udp://HOST:PORT",
-        "unix:/PATH",
-        "serial:/dev/DEVICE",
-        "process:/PROGRAM",
-        "agent:NAME",
-        "udp+agent:NAME",
-        "serial+agent:NAME",
-    ];
+    /// Returns the carrier of an inspected protocol that is reached so, if there is one.
+    pub(super) fn carrier(&self) -> Option<TargetCarrier> {
+        Some(match self {
+            Self::Tcp { .. } => TargetCarrier::Tcp,
+            Self::Udp { .. } => TargetCarrier::Udp,
+            Self::Serial { .. } => TargetCarrier::Serial,
+            Self::Agent { spoken: Spoken::Stream, .. } => TargetCarrier::Agent,
+            Self::Agent { spoken: Spoken::Datagrams, .. } => TargetCarrier::UdpAgent,
+            Self::Agent { spoken: Spoken::Line(_), .. } => TargetCarrier::SerialAgent,
+            Self::Unix { .. } | Self::Process { .. } => return None,
+        })
+    }
 
     /// Returns the protocol of such an interface without inspection.
     #[must_use]

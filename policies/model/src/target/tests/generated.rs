@@ -112,7 +112,7 @@ fn target() -> impl Strategy<Value = Target> {
     (way(), spoken, any::<bool>()).prop_map(|(way, spoken, synced)| {
         let goes = |spoken: &Inspection| {
             let carriers = spoken.protocol().carriers();
-            TargetCarrier::of(&way).is_some_and(|carrier| carriers.contains(&carrier))
+            way.carrier().is_some_and(|carrier| carriers.contains(&carrier))
         };
         // An agent has no paths.
         let bare = |spoken: &Inspection| {
