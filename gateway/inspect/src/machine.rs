@@ -98,7 +98,8 @@ pub trait Machine: Send {
 /// asks its judge about it, and then forwards, changes or answers it.
 pub trait DatagramMachine: Send {
     /// Reads one datagram. It empties `out` first. Then `device` and `client` each have one
-    /// datagram, or are empty; `over` is never set.
+    /// datagram, or are empty; `over` is never set. A datagram that the judge refuses is no error:
+    /// `client` has the protocol's refusal, or nothing.
     ///
     /// # Errors
     /// When the datagram is malformed, or none that its sender may send now. It is dropped, and

@@ -1,7 +1,6 @@
 //! The `when` column: a conjunction of typed conditions.
 //!
-//! To add a condition, add a file here, a variant of [`Predicate`], and a line each in [`read`] and
-//! [`Predicate::holds`].
+//! CONTRIBUTING.md adds a condition as its worked example.
 
 mod again;
 mod age;
