@@ -16,6 +16,7 @@ mod demo;
 mod differential;
 mod enrolment;
 mod faults;
+mod former;
 mod hostile;
 mod house;
 mod http;
