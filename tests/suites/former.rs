@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use doorward_tests::Gateway;
 use doorward_tests::gateway::{Ran, doorward};
@@ -23,6 +24,12 @@ fn opened() -> Gateway {
         .status();
     assert!(unpacked.unwrap().success());
     gateway.serve();
+    // It listens before it has read its state. Its first lines say that it serves.
+    let patience = Instant::now() + Duration::from_secs(30);
+    while !gateway.log().contains("\nmanagement ") {
+        assert!(Instant::now() < patience, "{}", gateway.log());
+        std::thread::sleep(Duration::from_millis(10));
+    }
     // The former certificates end one day, so the owner comes back by the data directory.
     let mut recover = doorward();
     recover.args(["recover", "--print-code", "--json", "--data"]).arg(gateway.data());
