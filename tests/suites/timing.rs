@@ -3,7 +3,7 @@
 //! and a quiet machine:
 //!
 //! ```sh
-//! DOORWARD_TIMING=10000 TMPDIR=/dev/shm cargo test -p doorward-tests --test suites -- timing --nocapture
+//! DOORWARD_TIMING=10000 TMPDIR=/dev/shm cargo test --workspace --test suites -- timing --nocapture
 //! ```
 
 use std::time::{Duration, Instant};

@@ -39,8 +39,8 @@ impl Connection {
     }
 
     /// Returns the session, for one more holder.
-    #[must_use]
-    pub fn shared_session(&self) -> Arc<Session> {
+    #[cfg(test)]
+    pub(crate) fn shared_session(&self) -> Arc<Session> {
         Arc::clone(&self.session)
     }
 

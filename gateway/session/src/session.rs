@@ -7,7 +7,7 @@ use doorward_model::{CertificateId, SessionId, Subject, SubjectId};
 use doorward_policies::{JournalError, Party, Proof};
 use jiff::Timestamp;
 
-use crate::lease::{Cause, Leases, SessionEntry};
+use crate::lease::{Leases, SessionEntry};
 use crate::pot::{Places, Rank};
 
 /// An identity that was proven, and that is still valid. Only this crate makes one, and only from a
@@ -88,11 +88,6 @@ impl Session {
     /// When the opening cannot be recorded.
     pub async fn recorded(&self) -> Result<(), JournalError> {
         self.entry.recorded().await
-    }
-
-    /// Waits until the session is cut, and returns the cause.
-    pub async fn ended(&self) -> Cause {
-        self.entry.cut.wait().await
     }
 
     /// Adopts a certificate that was issued to the session's subject, at the session's own request.

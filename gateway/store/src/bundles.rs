@@ -194,17 +194,15 @@ impl Store {
     ) -> Result<Committed<Revision>, StoreError> {
         let (author, now) = (actor.clone(), self.now());
         let in_force = Arc::clone(&bundle);
-        let change = change!(
-            (author, bundle, applying, now) | tx | {
-                let present = last(tx).await?;
-                if applying.upon.is_some_and(|upon| upon != present) {
-                    return Err(StoreError::BundleChanged);
-                }
-                let revision = insert(tx, author, bundle, applying, *now).await?;
-                confirmation::note(tx, revision, applying.confirm_by).await?;
-                Ok((revision, Touched { bundle: true, ..Touched::default() }))
+        let change = change!((author, bundle, applying, now), |tx| {
+            let present = last(tx).await?;
+            if applying.upon.is_some_and(|upon| upon != present) {
+                return Err(StoreError::BundleChanged);
             }
-        );
+            let revision = insert(tx, author, bundle, applying, *now).await?;
+            confirmation::note(tx, revision, applying.confirm_by).await?;
+            Ok((revision, Touched { bundle: true, ..Touched::default() }))
+        });
         self.commit_bundle(actor, "policy apply", in_force, change).await
     }
 }

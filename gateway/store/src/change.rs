@@ -61,7 +61,7 @@ where
 /// Makes a [`Change`] of the values that it captures and an async block, which sees references to
 /// them.
 macro_rules! change {
-    (($($captured:ident),* $(,)?) |$tx:ident| $body:block) => {{
+    (($($captured:ident),* $(,)?), |$tx:ident| $body:block) => {{
         let captured = std::sync::Arc::new(($($captured,)*));
         $crate::change::boxed(move |$tx| {
             let captured = std::sync::Arc::clone(&captured);

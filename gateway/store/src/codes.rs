@@ -186,14 +186,12 @@ impl Store {
         let now = self.now();
         let what = format!("new code for {subject}");
         let maker = actor.clone();
-        let change = change!(
-            (subject, seen, maker, code, now) | tx | {
-                let id = subjects::unchanged(tx, subject, seen).await?;
-                cancel_all(tx, Some(id)).await?;
-                insert(tx, Some(id), maker, code, *now).await?;
-                Ok(((), Touched::default()))
-            }
-        );
+        let change = change!((subject, seen, maker, code, now), |tx| {
+            let id = subjects::unchanged(tx, subject, seen).await?;
+            cancel_all(tx, Some(id)).await?;
+            insert(tx, Some(id), maker, code, *now).await?;
+            Ok(((), Touched::default()))
+        });
         self.commit(actor, what, change).await
     }
 
@@ -203,13 +201,11 @@ impl Store {
     /// When the database refuses.
     pub async fn new_owner_code(&self, code: NewCode) -> Result<Committed<()>, StoreError> {
         let now = self.now();
-        let change = change!(
-            (code, now) | tx | {
-                cancel_all(tx, None).await?;
-                insert(tx, None, &Actor::Gateway, code, *now).await?;
-                Ok(((), Touched::default()))
-            }
-        );
+        let change = change!((code, now), |tx| {
+            cancel_all(tx, None).await?;
+            insert(tx, None, &Actor::Gateway, code, *now).await?;
+            Ok(((), Touched::default()))
+        });
         self.commit(Actor::Gateway, "new owner code", change).await
     }
 
@@ -282,24 +278,22 @@ impl Store {
     ) -> Result<Committed<Redeemed>, StoreError> {
         let now = self.now();
         let signature = OneSignature::new(sign);
-        let change = change!(
-            (digest, key, signature, now) | tx | {
-                let (digest, key, now) = (*digest, *key, *now);
-                let row = find(tx, digest).await?.ok_or(CodeRefused::Unknown)?;
-                let (id, subject) = row.subject.ok_or(CodeRefused::Unknown)?;
-                let verdict = judge(&row.code, key, now)?;
-                if let (CodeVerdict::Again, Some(issuance)) = (verdict, row.issuance) {
-                    let again = with_chain(tx, issuance, &subject, false).await?;
-                    return Ok((again, Touched::default()));
-                }
-                let issued = signature.issued()?;
-                let issuance = issuances::insert(tx, id, None, &issued, now).await?;
-                spend(tx, digest, key, issuance).await?;
-                let redeemed = with_chain(tx, issuance, &subject, true).await?;
-                let certificates = vec![issued.id().clone()];
-                Ok((redeemed, Touched { certificates, ..Touched::default() }))
+        let change = change!((digest, key, signature, now), |tx| {
+            let (digest, key, now) = (*digest, *key, *now);
+            let row = find(tx, digest).await?.ok_or(CodeRefused::Unknown)?;
+            let (id, subject) = row.subject.ok_or(CodeRefused::Unknown)?;
+            let verdict = judge(&row.code, key, now)?;
+            if let (CodeVerdict::Again, Some(issuance)) = (verdict, row.issuance) {
+                let again = with_chain(tx, issuance, &subject, false).await?;
+                return Ok((again, Touched::default()));
             }
-        );
+            let issued = signature.issued()?;
+            let issuance = issuances::insert(tx, id, None, &issued, now).await?;
+            spend(tx, digest, key, issuance).await?;
+            let redeemed = with_chain(tx, issuance, &subject, true).await?;
+            let certificates = vec![issued.id().clone()];
+            Ok((redeemed, Touched { certificates, ..Touched::default() }))
+        });
         self.commit(Actor::Gateway, "redeem code", change).await
     }
 
@@ -318,37 +312,35 @@ impl Store {
     ) -> Result<Committed<Redeemed>, StoreError> {
         let now = self.now();
         let signature = OneSignature::new(sign);
-        let change = change!(
-            (digest, key, owner, role, signature, now) | tx | {
-                let (digest, key, now) = (*digest, *key, *now);
-                let row = find(tx, digest).await?.ok_or(CodeRefused::Unknown)?;
-                if row.subject.is_some() {
-                    return Err(CodeRefused::Unknown.into());
-                }
-                let verdict = judge(&row.code, key, now)?;
-                if let (CodeVerdict::Again, Some(issuance)) = (verdict, row.issuance) {
-                    let again = with_chain(tx, issuance, owner, false).await?;
-                    return Ok((again, Touched::default()));
-                }
-                let id = match subjects::number(tx, owner).await? {
-                    Some(id) => id,
-                    None => subjects::insert(tx, owner, false, now).await?.id,
-                };
-                tx.run("UPDATE subjects SET enabled = TRUE WHERE id = $1", values![id.0]).await?;
-                subjects::grant(tx, id, role, None).await?;
-                let mut certificates = issuances::revoke_all(tx, id, now).await?;
-                // A code that a thief has made for the lost identity must not survive.
-                cancel_all(tx, Some(id)).await?;
-                let issued = signature.issued()?;
-                let issuance = issuances::insert(tx, id, None, &issued, now).await?;
-                certificates.push(issued.id().clone());
-                spend(tx, digest, key, issuance).await?;
-                facts::set_claimed(tx, now).await?;
-                let redeemed = with_chain(tx, issuance, owner, true).await?;
-                let subjects = vec![owner.clone()];
-                Ok((redeemed, Touched { subjects, certificates, ..Touched::default() }))
+        let change = change!((digest, key, owner, role, signature, now), |tx| {
+            let (digest, key, now) = (*digest, *key, *now);
+            let row = find(tx, digest).await?.ok_or(CodeRefused::Unknown)?;
+            if row.subject.is_some() {
+                return Err(CodeRefused::Unknown.into());
             }
-        );
+            let verdict = judge(&row.code, key, now)?;
+            if let (CodeVerdict::Again, Some(issuance)) = (verdict, row.issuance) {
+                let again = with_chain(tx, issuance, owner, false).await?;
+                return Ok((again, Touched::default()));
+            }
+            let id = match subjects::number(tx, owner).await? {
+                Some(id) => id,
+                None => subjects::insert(tx, owner, false, now).await?.id,
+            };
+            tx.run("UPDATE subjects SET enabled = TRUE WHERE id = $1", values![id.0]).await?;
+            subjects::grant(tx, id, role, None).await?;
+            let mut certificates = issuances::revoke_all(tx, id, now).await?;
+            // A code that a thief has made for the lost identity must not survive.
+            cancel_all(tx, Some(id)).await?;
+            let issued = signature.issued()?;
+            let issuance = issuances::insert(tx, id, None, &issued, now).await?;
+            certificates.push(issued.id().clone());
+            spend(tx, digest, key, issuance).await?;
+            facts::set_claimed(tx, now).await?;
+            let redeemed = with_chain(tx, issuance, owner, true).await?;
+            let subjects = vec![owner.clone()];
+            Ok((redeemed, Touched { subjects, certificates, ..Touched::default() }))
+        });
         self.commit(Actor::Gateway, "claim", change).await
     }
 }

@@ -74,13 +74,11 @@ impl Store {
         &self,
         actor: Actor,
     ) -> Result<Committed<Option<Unconfirmed>>, StoreError> {
-        let change = change!(
-            () | tx | {
-                let found = pending(tx).await?;
-                tx.run("DELETE FROM unconfirmed", values![]).await?;
-                Ok((found, Touched::default()))
-            }
-        );
+        let change = change!((), |tx| {
+            let found = pending(tx).await?;
+            tx.run("DELETE FROM unconfirmed", values![]).await?;
+            Ok((found, Touched::default()))
+        });
         self.commit(actor, "policy confirm", change).await
     }
 
@@ -96,18 +94,15 @@ impl Store {
         reason: String,
     ) -> Result<Committed<Option<Revision>>, StoreError> {
         let (now, in_force) = (self.now(), Arc::clone(&former));
-        let change = change!(
-            (waiting, former, reason, now) | tx | {
-                if pending(tx).await? != Some(*waiting) {
-                    return Ok((None, Touched::default()));
-                }
-                let applying = Applying { reason: reason.clone(), ..Applying::default() };
-                let revision =
-                    bundles::insert(tx, &Actor::Gateway, former, &applying, *now).await?;
-                note(tx, revision, None).await?;
-                Ok((Some(revision), Touched { bundle: true, ..Touched::default() }))
+        let change = change!((waiting, former, reason, now), |tx| {
+            if pending(tx).await? != Some(*waiting) {
+                return Ok((None, Touched::default()));
             }
-        );
+            let applying = Applying { reason: reason.clone(), ..Applying::default() };
+            let revision = bundles::insert(tx, &Actor::Gateway, former, &applying, *now).await?;
+            note(tx, revision, None).await?;
+            Ok((Some(revision), Touched { bundle: true, ..Touched::default() }))
+        });
         self.commit_bundle(Actor::Gateway, "policy undo", in_force, change).await
     }
 }

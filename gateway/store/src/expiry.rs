@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::change::{Actor, Committed, change};
 use crate::error::StoreError;
-use crate::issuances::certificate_id;
+use crate::load::certificate_id;
 use crate::open::Store;
 use crate::port::values;
 
@@ -22,21 +22,18 @@ impl Store {
     /// When the database refuses.
     pub async fn forget_expired(&self, since: Timestamp) -> Result<Committed<usize>, StoreError> {
         let now = self.now();
-        let change = change!(
-            (since, now) | tx | {
-                let rows = tx
-                    .all(
-                        "SELECT issuer, serial FROM issuances \
+        let change = change!((since, now), |tx| {
+            let rows = tx
+                .all(
+                    "SELECT issuer, serial FROM issuances \
                      WHERE revoked IS NULL AND not_after >= $1 AND not_after < $2",
-                        values![*since, *now],
-                    )
-                    .await?;
-                let certificates =
-                    rows.iter().map(certificate_id).collect::<Result<Vec<_>, _>>()?;
-                let count = certificates.len();
-                Ok((count, Touched { certificates, ..Touched::default() }))
-            }
-        );
+                    values![*since, *now],
+                )
+                .await?;
+            let certificates = rows.iter().map(certificate_id).collect::<Result<Vec<_>, _>>()?;
+            let count = certificates.len();
+            Ok((count, Touched { certificates, ..Touched::default() }))
+        });
         self.commit(Actor::Gateway, "forget what expired", change).await
     }
 
@@ -47,30 +44,28 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn forget_ended(&self, ended: Timestamp) -> Result<u64, StoreError> {
-        let change = change!(
-            (ended) | tx | {
-                let mut rows = 0;
-                for delete in [
-                    "DELETE FROM codes WHERE digest IN \
+        let change = change!((ended), |tx| {
+            let mut rows = 0;
+            for delete in [
+                "DELETE FROM codes WHERE digest IN \
                      (SELECT digest FROM codes WHERE expires < $1 LIMIT $2)",
-                    "DELETE FROM issuances WHERE id IN \
+                "DELETE FROM issuances WHERE id IN \
                      (SELECT id FROM issuances ended WHERE not_after < $1 \
                           AND NOT EXISTS (SELECT 1 FROM issuances WHERE first = ended.id) \
                           AND NOT EXISTS (SELECT 1 FROM codes WHERE issuance = ended.id) LIMIT $2)",
-                ] {
-                    rows += tx.run(delete, values![*ended, FORGOTTEN_AT_ONCE]).await?;
-                }
-                let old = tx.head()?.0 - EPOCHS;
-                rows += tx
-                    .run(
-                        "DELETE FROM epochs WHERE epoch IN \
-                         (SELECT epoch FROM epochs WHERE epoch <= $1 ORDER BY epoch LIMIT $2)",
-                        values![old, FORGOTTEN_AT_ONCE],
-                    )
-                    .await?;
-                Ok((rows, Touched::default()))
+            ] {
+                rows += tx.run(delete, values![*ended, FORGOTTEN_AT_ONCE]).await?;
             }
-        );
+            let old = tx.head()?.0 - EPOCHS;
+            rows += tx
+                .run(
+                    "DELETE FROM epochs WHERE epoch IN \
+                         (SELECT epoch FROM epochs WHERE epoch <= $1 ORDER BY epoch LIMIT $2)",
+                    values![old, FORGOTTEN_AT_ONCE],
+                )
+                .await?;
+            Ok((rows, Touched::default()))
+        });
         Ok(self.commit(Actor::Gateway, "forget what ended long ago", change).await?.value)
     }
 }

@@ -78,12 +78,10 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn advertise(&self, address: String) -> Result<(), StoreError> {
-        let change = change!(
-            (address) | tx | {
-                put(tx, "advertise", address.clone()).await?;
-                Ok(((), Touched::default()))
-            }
-        );
+        let change = change!((address), |tx| {
+            put(tx, "advertise", address.clone()).await?;
+            Ok(((), Touched::default()))
+        });
         self.commit(Actor::Gateway, "advertise", change).await.map(drop)
     }
 }

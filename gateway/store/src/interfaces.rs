@@ -98,27 +98,23 @@ impl Store {
             .ok()
             .and_then(|url| url.as_str().map(str::to_owned))
             .ok_or_else(|| StoreError::Row(target.to_string()))?;
-        let change = change!(
-            (door, url, network) | tx | {
-                let (device, name) = owner(tx, door).await?;
-                if find(tx, &name, door).await?.is_some() {
-                    return Err(StoreError::InterfaceExists(door.clone()));
-                }
-                let enabled = !was_off(tx, &name, &door.interface).await?;
-                let network = network.as_ref().map(Name::as_str);
-                let row = tx
-                    .one(
-                        "INSERT INTO interfaces (device, name, url, network, enabled) \
-                     VALUES ($1, $2, $3, $4, $5) RETURNING id",
-                        values![device.0, door.interface.as_str(), url.as_str(), network, enabled],
-                    )
-                    .await
-                    .map_err(|error| {
-                        error.or_taken(|| StoreError::InterfaceExists(door.clone()))
-                    })?;
-                Ok((Declared { id: InterfaceId(row.get("id")?), enabled }, touching(name)))
+        let change = change!((door, url, network), |tx| {
+            let (device, name) = owner(tx, door).await?;
+            if find(tx, &name, door).await?.is_some() {
+                return Err(StoreError::InterfaceExists(door.clone()));
             }
-        );
+            let enabled = !was_off(tx, &name, &door.interface).await?;
+            let network = network.as_ref().map(Name::as_str);
+            let row = tx
+                .one(
+                    "INSERT INTO interfaces (device, name, url, network, enabled) \
+                     VALUES ($1, $2, $3, $4, $5) RETURNING id",
+                    values![device.0, door.interface.as_str(), url.as_str(), network, enabled],
+                )
+                .await
+                .map_err(|error| error.or_taken(|| StoreError::InterfaceExists(door.clone())))?;
+            Ok((Declared { id: InterfaceId(row.get("id")?), enabled }, touching(name)))
+        });
         self.commit(actor, what, change).await
     }
 
@@ -136,24 +132,22 @@ impl Store {
         enabled: bool,
     ) -> Result<Committed<()>, StoreError> {
         let what = format!("{} interface {door}", if enabled { "enable" } else { "disable" });
-        let change = change!(
-            (door, seen, network, enabled) | tx | {
-                let (_, name) = owner(tx, door).await?;
-                match find(tx, &name, door).await? {
-                    None => return Err(StoreError::NoInterface(door.clone())),
-                    Some(found) if found != *seen => {
-                        return Err(StoreError::InterfaceChanged(door.clone()));
-                    }
-                    Some(_) => {}
+        let change = change!((door, seen, network, enabled), |tx| {
+            let (_, name) = owner(tx, door).await?;
+            match find(tx, &name, door).await? {
+                None => return Err(StoreError::NoInterface(door.clone())),
+                Some(found) if found != *seen => {
+                    return Err(StoreError::InterfaceChanged(door.clone()));
                 }
-                tx.run(
-                    "UPDATE interfaces SET enabled = $1, network = $2 WHERE id = $3",
-                    values![*enabled, network.as_ref().map(Name::as_str), seen.id.0],
-                )
-                .await?;
-                Ok(((), touching(name)))
+                Some(_) => {}
             }
-        );
+            tx.run(
+                "UPDATE interfaces SET enabled = $1, network = $2 WHERE id = $3",
+                values![*enabled, network.as_ref().map(Name::as_str), seen.id.0],
+            )
+            .await?;
+            Ok(((), touching(name)))
+        });
         match enabled {
             true => self.commit(actor, what, change).await,
             false => self.commit_urgently(actor, what, change).await,
@@ -170,18 +164,16 @@ impl Store {
         door: DoorName,
     ) -> Result<Committed<()>, StoreError> {
         let what = format!("remove interface {door}");
-        let change = change!(
-            (door) | tx | {
-                let (_, name) = owner(tx, door).await?;
-                let found = find(tx, &name, door).await?;
-                let found = found.ok_or_else(|| StoreError::NoInterface(door.clone()))?;
-                if !found.enabled {
-                    remember_off(tx, &name, &door.interface).await?;
-                }
-                tx.run("DELETE FROM interfaces WHERE id = $1", values![found.id.0]).await?;
-                Ok(((), touching(name)))
+        let change = change!((door), |tx| {
+            let (_, name) = owner(tx, door).await?;
+            let found = find(tx, &name, door).await?;
+            let found = found.ok_or_else(|| StoreError::NoInterface(door.clone()))?;
+            if !found.enabled {
+                remember_off(tx, &name, &door.interface).await?;
             }
-        );
+            tx.run("DELETE FROM interfaces WHERE id = $1", values![found.id.0]).await?;
+            Ok(((), touching(name)))
+        });
         self.commit_urgently(actor, what, change).await
     }
 }

@@ -9,7 +9,7 @@ use crate::allowance::{Allowance, recent};
 use crate::change::{Actor, Committed, change};
 use crate::codes::Redeemed;
 use crate::error::StoreError;
-use crate::load::read_subject;
+use crate::load::{certificate_id, read_subject};
 use crate::open::Store;
 use crate::port::{Reading, StoredRow, Tx, values};
 use crate::signature::{OneSignature, Sign};
@@ -105,10 +105,6 @@ pub struct FoundCertificate {
     pub not_after: Timestamp,
 }
 
-pub(crate) fn certificate_id(row: &StoredRow) -> Result<CertificateId, StoreError> {
-    Ok(CertificateId { issuer: row.parse("issuer")?, serial: row.parse("serial")? })
-}
-
 /// Returns the certificate of an issuance, with the chain of its authority.
 pub(crate) async fn with_chain(
     reading: &mut Reading,
@@ -126,7 +122,7 @@ pub(crate) async fn with_chain(
         .await?;
     Ok(Redeemed {
         subject: subject.clone(),
-        id: CertificateId { issuer: row.parse("issuer")?, serial: row.parse("serial")? },
+        id: certificate_id(&row)?,
         not_after: row.get("not_after")?,
         certificate: row.get("leaf")?,
         authority: authority(&row)?,
@@ -316,29 +312,27 @@ impl Store {
         let what = format!("renew {subject}");
         let signature = OneSignature::new(sign);
         let captured = (subject, certificate, alive_at);
-        let change = change!(
-            (captured, number, allowance, now, signature) | tx | {
-                let (subject, certificate, alive_at) = captured;
-                let (number, now) = (*number, *now);
-                if known(tx, subject).await? != number {
-                    return Err(StoreError::NoSubject(subject.clone()));
-                }
-                let found = live(tx, number, certificate, *alive_at).await?;
-                let (asking, first) = found.ok_or(StoreError::Ended)?;
-                // Checked again here, in the one task that makes changes: the number may have grown
-                // since the first check.
-                if !allowance.permits(recent(tx, number, now).await?) {
-                    return Err(StoreError::TooOften);
-                }
-                let issued = signature.issued()?;
-                let issuance = insert(tx, number, Some(first), &issued, now).await?;
-                let present = [asking, issuance];
-                let mut certificates = revoke_left_behind(tx, first, present, now).await?;
-                let redeemed = with_chain(tx, issuance, subject, true).await?;
-                certificates.push(issued.id().clone());
-                Ok((redeemed, Touched { certificates, ..Touched::default() }))
+        let change = change!((captured, number, allowance, now, signature), |tx| {
+            let (subject, certificate, alive_at) = captured;
+            let (number, now) = (*number, *now);
+            if known(tx, subject).await? != number {
+                return Err(StoreError::NoSubject(subject.clone()));
             }
-        );
+            let found = live(tx, number, certificate, *alive_at).await?;
+            let (asking, first) = found.ok_or(StoreError::Ended)?;
+            // Checked again here, in the one task that makes changes: the number may have grown
+            // since the first check.
+            if !allowance.permits(recent(tx, number, now).await?) {
+                return Err(StoreError::TooOften);
+            }
+            let issued = signature.issued()?;
+            let issuance = insert(tx, number, Some(first), &issued, now).await?;
+            let present = [asking, issuance];
+            let mut certificates = revoke_left_behind(tx, first, present, now).await?;
+            let redeemed = with_chain(tx, issuance, subject, true).await?;
+            certificates.push(issued.id().clone());
+            Ok((redeemed, Touched { certificates, ..Touched::default() }))
+        });
         self.commit(actor, what, change).await
     }
 
@@ -354,20 +348,18 @@ impl Store {
         let now = self.now();
         let what = format!("issue to {gateway}");
         let signatures: Vec<OneSignature> = signs.into_iter().map(OneSignature::new).collect();
-        let change = change!(
-            (gateway, signatures, now) | tx | {
-                let id = known(tx, gateway).await?;
-                let mut certificates = revoke_all(tx, id, *now).await?;
-                let mut issued = Vec::with_capacity(signatures.len());
-                for signature in signatures {
-                    let one = signature.issued()?;
-                    insert(tx, id, None, &one, *now).await?;
-                    certificates.push(one.id().clone());
-                    issued.push(one.der().to_vec());
-                }
-                Ok((issued, Touched { certificates, ..Touched::default() }))
+        let change = change!((gateway, signatures, now), |tx| {
+            let id = known(tx, gateway).await?;
+            let mut certificates = revoke_all(tx, id, *now).await?;
+            let mut issued = Vec::with_capacity(signatures.len());
+            for signature in signatures {
+                let one = signature.issued()?;
+                insert(tx, id, None, &one, *now).await?;
+                certificates.push(one.id().clone());
+                issued.push(one.der().to_vec());
             }
-        );
+            Ok((issued, Touched { certificates, ..Touched::default() }))
+        });
         self.commit(Actor::Gateway, what, change).await
     }
 

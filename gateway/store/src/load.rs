@@ -99,7 +99,7 @@ pub(crate) fn read_subject(row: &StoredRow) -> Result<Subject, StoreError> {
     format!("{kind}/{name}").parse().map_err(|error| StoreError::Row(format!("subject: {error}")))
 }
 
-fn certificate_id(row: &StoredRow) -> Result<CertificateId, StoreError> {
+pub(crate) fn certificate_id(row: &StoredRow) -> Result<CertificateId, StoreError> {
     Ok(CertificateId { issuer: row.parse("issuer")?, serial: row.parse("serial")? })
 }
 

@@ -133,12 +133,10 @@ impl Store {
     /// When they cannot.
     pub async fn probe(&self) -> Result<(), StoreError> {
         let now = self.now();
-        let change = change!(
-            (now) | tx | {
-                facts::note_probe(tx, *now).await?;
-                Ok(((), Touched::default()))
-            }
-        );
+        let change = change!((now), |tx| {
+            facts::note_probe(tx, *now).await?;
+            Ok(((), Touched::default()))
+        });
         self.commit(Actor::Gateway, "probe", change).await.map(drop)
     }
 

@@ -250,26 +250,24 @@ impl Store {
         let now = self.now();
         let what = format!("add {}", new.subject);
         let maker = actor.clone();
-        let add = change!(
-            (new, maker, now) | tx | {
-                let NewSubject { subject, agentless, roles, groups, code, may_return } = new;
-                let added = insert(tx, subject, *agentless, *now).await?;
-                let id = added.id;
-                if code.is_some() && !may_return && last_removed(tx, subject).await?.is_some() {
-                    return Err(StoreError::SubjectChanged(subject.clone()));
-                }
-                for role in roles {
-                    grant(tx, id, role, None).await?;
-                }
-                for group in groups {
-                    join(tx, id, group).await?;
-                }
-                if let Some(code) = code {
-                    codes::insert(tx, Some(id), maker, code, *now).await?;
-                }
-                Ok((added, touching(subject)))
+        let add = change!((new, maker, now), |tx| {
+            let NewSubject { subject, agentless, roles, groups, code, may_return } = new;
+            let added = insert(tx, subject, *agentless, *now).await?;
+            let id = added.id;
+            if code.is_some() && !may_return && last_removed(tx, subject).await?.is_some() {
+                return Err(StoreError::SubjectChanged(subject.clone()));
             }
-        );
+            for role in roles {
+                grant(tx, id, role, None).await?;
+            }
+            for group in groups {
+                join(tx, id, group).await?;
+            }
+            if let Some(code) = code {
+                codes::insert(tx, Some(id), maker, code, *now).await?;
+            }
+            Ok((added, touching(subject)))
+        });
         self.commit(actor, what, add).await
     }
 
@@ -288,45 +286,40 @@ impl Store {
     ) -> Result<Committed<u64>, StoreError> {
         let what = format!("change {subject}: {changes}");
         let (now, granter, urgent) = (self.now(), actor.clone(), changes.take_away());
-        let change = change!(
-            (subject, seen, changes, granter, now) | tx | {
-                let id = unchanged(tx, subject, seen).await?;
-                let more = changes.gives_more(seen);
-                let SubjectChanges { enabled, grant: grants, take, join: joins, leave } = changes;
-                for (role, until) in grants {
-                    grant(tx, id, role, *until).await?;
-                }
-                for role in take {
-                    tx.run(
-                        "DELETE FROM roles WHERE subject = $1 AND role = $2",
-                        values![id.0, role.to_string()],
-                    )
-                    .await?;
-                }
-                for group in joins {
-                    join(tx, id, group).await?;
-                }
-                for group in leave {
-                    tx.run(
-                        "DELETE FROM device_groups WHERE subject = $1 AND group_name = $2",
-                        values![id.0, group.to_string()],
-                    )
-                    .await?;
-                }
-                if let Some(enabled) = enabled {
-                    tx.run(
-                        "UPDATE subjects SET enabled = $1 WHERE id = $2",
-                        values![*enabled, id.0],
-                    )
-                    .await?;
-                }
-                let cancelled = match more {
-                    true => codes::cancel_of_others(tx, id, granter, *now).await?,
-                    false => 0,
-                };
-                Ok((cancelled, touching(subject)))
+        let change = change!((subject, seen, changes, granter, now), |tx| {
+            let id = unchanged(tx, subject, seen).await?;
+            let more = changes.gives_more(seen);
+            let SubjectChanges { enabled, grant: grants, take, join: joins, leave } = changes;
+            for (role, until) in grants {
+                grant(tx, id, role, *until).await?;
             }
-        );
+            for role in take {
+                tx.run(
+                    "DELETE FROM roles WHERE subject = $1 AND role = $2",
+                    values![id.0, role.to_string()],
+                )
+                .await?;
+            }
+            for group in joins {
+                join(tx, id, group).await?;
+            }
+            for group in leave {
+                tx.run(
+                    "DELETE FROM device_groups WHERE subject = $1 AND group_name = $2",
+                    values![id.0, group.to_string()],
+                )
+                .await?;
+            }
+            if let Some(enabled) = enabled {
+                tx.run("UPDATE subjects SET enabled = $1 WHERE id = $2", values![*enabled, id.0])
+                    .await?;
+            }
+            let cancelled = match more {
+                true => codes::cancel_of_others(tx, id, granter, *now).await?,
+                false => 0,
+            };
+            Ok((cancelled, touching(subject)))
+        });
         match urgent {
             true => self.commit_urgently(actor, what, change).await,
             false => self.commit(actor, what, change).await,
@@ -347,15 +340,13 @@ impl Store {
     ) -> Result<Committed<usize>, StoreError> {
         let now = self.now();
         let what = format!("revoke {subject}");
-        let change = change!(
-            (subject, seen, now) | tx | {
-                let id = unchanged(tx, subject, seen).await?;
-                let certificates = issuances::revoke_all(tx, id, *now).await?;
-                codes::cancel_all(tx, Some(id)).await?;
-                let count = certificates.len();
-                Ok((count, Touched { certificates, ..touching(subject) }))
-            }
-        );
+        let change = change!((subject, seen, now), |tx| {
+            let id = unchanged(tx, subject, seen).await?;
+            let certificates = issuances::revoke_all(tx, id, *now).await?;
+            codes::cancel_all(tx, Some(id)).await?;
+            let count = certificates.len();
+            Ok((count, Touched { certificates, ..touching(subject) }))
+        });
         self.commit_urgently(actor, what, change).await
     }
 
@@ -375,36 +366,33 @@ impl Store {
     ) -> Result<Committed<SubjectId>, StoreError> {
         let now = self.now();
         let what = format!("remove {subject}");
-        let change = change!(
-            (subject, seen, interfaces, now) | tx | {
-                let id = unchanged(tx, subject, seen).await?;
-                if subject.kind() == Kind::Device {
-                    if load::interfaces(tx, subject.name()).await? != *interfaces {
-                        return Err(StoreError::SubjectChanged(subject.clone()));
-                    }
-                    for interface in interfaces.iter().filter(|interface| !interface.enabled) {
-                        let name = &interface.name;
-                        interfaces::remember_off(tx, subject.name(), name).await?;
-                    }
+        let change = change!((subject, seen, interfaces, now), |tx| {
+            let id = unchanged(tx, subject, seen).await?;
+            if subject.kind() == Kind::Device {
+                if load::interfaces(tx, subject.name()).await? != *interfaces {
+                    return Err(StoreError::SubjectChanged(subject.clone()));
                 }
-                let certificates = issuances::revoke_all(tx, id, *now).await?;
-                codes::cancel_all(tx, Some(id)).await?;
-                for delete in [
-                    "DELETE FROM interfaces WHERE device = $1",
-                    "DELETE FROM roles WHERE subject = $1",
-                    "DELETE FROM device_groups WHERE subject = $1",
-                ] {
-                    tx.run(delete, values![id.0]).await?;
+                for interface in interfaces.iter().filter(|interface| !interface.enabled) {
+                    let name = &interface.name;
+                    interfaces::remember_off(tx, subject.name(), name).await?;
                 }
-                tx.run("UPDATE subjects SET removed = $1 WHERE id = $2", values![*now, id.0])
-                    .await?;
-                let devices = match subject.kind() {
-                    Kind::Device => vec![subject.name().clone()],
-                    Kind::User | Kind::Gateway => vec![],
-                };
-                Ok((id, Touched { certificates, devices, ..touching(subject) }))
             }
-        );
+            let certificates = issuances::revoke_all(tx, id, *now).await?;
+            codes::cancel_all(tx, Some(id)).await?;
+            for delete in [
+                "DELETE FROM interfaces WHERE device = $1",
+                "DELETE FROM roles WHERE subject = $1",
+                "DELETE FROM device_groups WHERE subject = $1",
+            ] {
+                tx.run(delete, values![id.0]).await?;
+            }
+            tx.run("UPDATE subjects SET removed = $1 WHERE id = $2", values![*now, id.0]).await?;
+            let devices = match subject.kind() {
+                Kind::Device => vec![subject.name().clone()],
+                Kind::User | Kind::Gateway => vec![],
+            };
+            Ok((id, Touched { certificates, devices, ..touching(subject) }))
+        });
         self.commit_urgently(actor, what, change).await
     }
 }

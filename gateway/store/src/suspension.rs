@@ -13,22 +13,20 @@ use crate::port::{Reading, values};
 /// Returns the change that suspends lines of a revision. It does nothing if another bundle is in
 /// force, because the next bundle ends a suspension.
 pub(crate) fn change(revision: Revision, lines: Vec<usize>) -> Change<()> {
-    change!(
-        (revision, lines) | tx | {
-            if bundles::last(tx).await? != *revision {
-                return Ok(((), Touched::default()));
-            }
-            for line in lines {
-                tx.run(
-                    "INSERT INTO suspended (revision, line) VALUES ($1, $2) \
-                 ON CONFLICT (revision, line) DO NOTHING",
-                    values![revision.0, i64::try_from(*line).unwrap_or(i64::MAX)],
-                )
-                .await?;
-            }
-            Ok(((), Touched { suspensions: true, ..Touched::default() }))
+    change!((revision, lines), |tx| {
+        if bundles::last(tx).await? != *revision {
+            return Ok(((), Touched::default()));
         }
-    )
+        for line in lines {
+            tx.run(
+                "INSERT INTO suspended (revision, line) VALUES ($1, $2) \
+                 ON CONFLICT (revision, line) DO NOTHING",
+                values![revision.0, i64::try_from(*line).unwrap_or(i64::MAX)],
+            )
+            .await?;
+        }
+        Ok(((), Touched { suspensions: true, ..Touched::default() }))
+    })
 }
 
 /// Returns the suspended lines of a revision.
