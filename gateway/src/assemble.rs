@@ -123,8 +123,7 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, CommandFailure> 
     let reset_key = reset_key::load_or_create(&data_directory.join(reset_key::FILE), &provider)?;
     let quic = QuicListener::new(udp, &reset_key)
         .map_err(|error| CommandFailure::new(format!("{} over UDP: {error}", addresses.listen)))?;
-    let (audit, audit_task) =
-        AuditLog::open(data_directory.path(), config.audit, Arc::clone(&clock), &store).await?;
+    let (audit, audit_task) = store.open_audit(data_directory.path(), config.audit).await?;
     let domain = facts.domain.clone();
     let subject = Subject::new(Kind::Gateway, facts.name.clone());
     let authority = Authority::open(&*keys, Slot::Issuing, authority, domain.clone())?;

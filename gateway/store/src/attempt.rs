@@ -7,11 +7,11 @@ use doorward_model::Epoch;
 use doorward_policies::{Bundle, Snapshot, Touched};
 
 use crate::change::{Actor, Change, Committed};
-use crate::epochs::{self, ChangeEntry, ChangeId};
 use crate::error::StoreError;
 use crate::follow;
 use crate::load;
 use crate::port::{CommitOutcome, Tx};
+use crate::rows::epochs::{self, ChangeEntry, ChangeId};
 use crate::writer::WriterTask;
 
 /// How often a change is made before the store gives up.

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 
 use crate::change::{Actor, Committed, change};
 use crate::error::StoreError;
-use crate::load::certificate_id;
-use crate::open::Store;
 use crate::port::values;
+use crate::rows::issuances::certificate_id;
+use crate::store::Store;
 
 /// The most rows that are deleted from one table in one transaction.
 const FORGOTTEN_AT_ONCE: i64 = 5000;

@@ -3,11 +3,10 @@
 use doorward_policies::{Snapshot, Touched};
 use jiff::Timestamp;
 
-use crate::epochs;
 use crate::error::{OpenError, StoreError};
 use crate::load;
-use crate::open::Store;
 use crate::port::Reading;
+use crate::rows::epochs;
 
 /// A snapshot of the last change, and what the changes since the former snapshot touched.
 pub(crate) struct CaughtUp {
@@ -50,20 +49,5 @@ pub(crate) async fn catch_up(
             let touched = Touched { bundle: true, ..Touched::default() };
             Ok(Some(CaughtUp { snapshot: snapshot.holding_like(before), touched }))
         }
-    }
-}
-
-impl Store {
-    /// Returns the snapshot of the last change, given the one of an earlier change. It reads only
-    /// what the changes since have touched, in one read transaction.
-    ///
-    /// # Errors
-    /// When the database refuses, when a change since touched something that this version does not
-    /// know, or when the database has not got to `before` yet.
-    pub async fn catch_up(&self, before: &Snapshot) -> Result<Snapshot, StoreError> {
-        let mut reading = self.database().read_at_once().await?;
-        let caught_up = catch_up(&mut reading, before, self.now()).await;
-        reading.end().await;
-        Ok(caught_up?.map_or_else(|| before.clone(), |caught_up| caught_up.snapshot))
     }
 }

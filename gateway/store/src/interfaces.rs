@@ -1,14 +1,14 @@
-//! Interfaces in the state.
+//! Changes of interfaces.
 
 use doorward_model::{Device, DoorName, InterfaceId, Kind, Name, Subject, SubjectId, Target};
 use doorward_policies::{Interface, Touched};
 
 use crate::change::{Actor, Committed, change};
 use crate::error::StoreError;
-use crate::load;
-use crate::open::Store;
-use crate::port::{Reading, Tx, values};
-use crate::subjects::known;
+use crate::port::{Reading, values};
+use crate::rows::interfaces::{of_device, remember_off, was_off};
+use crate::rows::subjects::known;
+use crate::store::Store;
 
 /// An interface to be declared.
 #[derive(Clone, Debug)]
@@ -46,35 +46,8 @@ async fn find(
     device: &Name,
     door: &DoorName,
 ) -> Result<Option<Interface>, StoreError> {
-    let all = load::interfaces(reading, device).await?;
+    let all = of_device(reading, device).await?;
     Ok(all.into_iter().find(|interface| interface.name == door.interface))
-}
-
-/// Stores that an interface was off when it was removed.
-pub(crate) async fn remember_off(
-    tx: &mut Tx,
-    device: &Name,
-    name: &Name,
-) -> Result<(), StoreError> {
-    tx.run(
-        "INSERT INTO interfaces_off (device, name) VALUES ($1, $2) \
-         ON CONFLICT (device, name) DO NOTHING",
-        values![device.as_str(), name.as_str()],
-    )
-    .await?;
-    Ok(())
-}
-
-/// Returns whether an interface of that name was off when it was last removed. Deletes the note,
-/// because the row of the new declaration has the answer from now on.
-async fn was_off(tx: &mut Tx, device: &Name, name: &Name) -> Result<bool, StoreError> {
-    let noted = tx
-        .run(
-            "DELETE FROM interfaces_off WHERE device = $1 AND name = $2",
-            values![device.as_str(), name.as_str()],
-        )
-        .await?;
-    Ok(noted > 0)
 }
 
 fn touching(device: Name) -> Touched {

@@ -1,9 +1,13 @@
 //! The store: one database for the state that decisions rest on, and an SQLite file for the audit
 //! log.
 //!
-//! The nouns (subjects, codes, bundles, ...) are written over a port to the database, `port`. Only
-//! the folder of a database knows its driver, its tables' migrations and its errors; `sqlite` is
-//! the only one so far.
+//! Four layers, each of which knows only those before it:
+//! - `port` is what the store asks of a database. Only the folder of a database knows its driver, its
+//!   tables' migrations and its errors; `sqlite` is the only one so far.
+//! - `rows` reads and writes the rows of each noun (subjects, codes, bundles, ...).
+//! - `load` makes a snapshot of rows; `writer` makes changes, one after the other, and publishes the
+//!   snapshot of each.
+//! - The file of each noun has the methods of [`Store`] that read it or change it.
 //!
 //! Every change is one transaction. It locks the head, which has the number of the last change, and
 //! takes the next number if it touches anything. Before the commit, the store reads the touched
@@ -23,46 +27,48 @@
 //!
 //! This crate must never know: TLS, HTTP, sockets, who may do what.
 
-mod allowance;
 mod attempt;
 mod ballast;
 mod bundles;
 mod change;
 mod codes;
 mod confirmation;
-mod epochs;
 mod error;
 mod expiry;
-mod facts;
 mod follow;
 mod interfaces;
 mod issuances;
 mod load;
 mod open;
-mod pieces;
 mod port;
 mod recover;
 mod roster;
+mod rows;
 mod signature;
 mod sqlite;
+mod store;
 mod subjects;
-mod suspension;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-pub use allowance::Allowance;
-pub use bundles::{Applying, BundleInForce, ListedRevisions, RevisionRow};
+pub use bundles::{ListedRevisions, RevisionRow};
 pub use change::{Actor, Committed};
-pub use codes::{FoundCode, NewCode, Redeemed};
-pub use confirmation::Unconfirmed;
+pub use codes::FoundCode;
 pub use error::{OpenError, StoreError};
-pub use facts::Facts;
 pub use interfaces::{Declared, NewInterface};
 pub use issuances::{FoundCertificate, IssuanceRow};
-pub use open::{Founding, OpenedStore, Store};
+pub use open::{Founding, OpenedStore};
 pub use recover::{RecoverError, Recovered, recover};
 pub use roster::SubjectRow;
+pub use rows::allowance::Allowance;
+pub use rows::bundles::{Applying, BundleInForce};
+pub use rows::codes::NewCode;
+pub use rows::confirmation::Unconfirmed;
+pub use rows::facts::Facts;
+pub use rows::issuances::Redeemed;
+pub use rows::subjects::Added;
 pub use signature::Sign;
 pub use sqlite::audit::{AuditLog, AuditSettings, Numbered};
-pub use subjects::{Added, NewSubject, SubjectChanges};
+pub use store::Store;
+pub use subjects::{NewSubject, SubjectChanges};

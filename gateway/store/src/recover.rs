@@ -4,17 +4,17 @@ use std::path::Path;
 
 use doorward_ca::IssuingCa;
 use doorward_model::Domain;
-use doorward_policies::{Event, Outcome, Record};
+use doorward_policies::{Event, Outcome, Record, Touched};
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::change::Actor;
-use crate::codes::{self, NewCode};
+use crate::change::{Actor, change};
 use crate::error::{OpenError, StoreError};
-use crate::open::Store;
 use crate::port::Database;
+use crate::rows::codes::{self, NewCode};
+use crate::rows::{facts, issuances};
 use crate::sqlite::audit;
-use crate::{facts, issuances};
+use crate::store::Store;
 
 /// Why no owner code could be made. The operator can repair it.
 #[derive(Debug, Error)]
@@ -40,6 +40,20 @@ pub struct Recovered {
     pub authority: IssuingCa,
     /// The address that the gateway last advertised.
     pub advertise: Option<String>,
+}
+
+impl Store {
+    /// Stores the gateway's address, for codes that are made while the gateway does not run.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn advertise(&self, address: String) -> Result<(), StoreError> {
+        let change = change!((address), |tx| {
+            facts::set_advertised(tx, address).await?;
+            Ok(((), Touched::default()))
+        });
+        self.commit(Actor::Gateway, "advertise", change).await.map(drop)
+    }
 }
 
 /// Stores an owner's code in the state in `dir`, whether or not the gateway runs, and records it

@@ -4,9 +4,9 @@ use doorward_model::{Group, Kind, Role, Subject, SubjectId};
 use jiff::Timestamp;
 
 use crate::error::StoreError;
-use crate::load::read_subject;
-use crate::open::Store;
 use crate::port::{StoredRow, values};
+use crate::rows::subjects::read_subject;
+use crate::store::Store;
 
 /// A subject, for lists.
 #[derive(Clone, Debug, PartialEq, Eq)]

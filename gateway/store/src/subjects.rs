@@ -1,4 +1,4 @@
-//! Subjects with their roles and groups in the state.
+//! Changes of subjects, their roles and their groups.
 
 use std::fmt;
 
@@ -7,13 +7,12 @@ use doorward_policies::{Interface, Member, Touched};
 use jiff::Timestamp;
 
 use crate::change::{Actor, Committed, change};
-use crate::codes::{self, NewCode};
 use crate::error::StoreError;
-use crate::interfaces;
-use crate::issuances;
-use crate::load;
-use crate::open::Store;
-use crate::port::{Reading, Tx, values};
+use crate::port::values;
+use crate::rows::codes::{self, NewCode};
+use crate::rows::subjects::{Added, grant, insert, join, last_removed, unchanged};
+use crate::rows::{interfaces, issuances};
+use crate::store::Store;
 
 /// A subject to be added.
 #[derive(Clone, Debug)]
@@ -31,16 +30,6 @@ pub struct NewSubject {
     /// Whether the actor may make an identity for a name that was used before: see
     /// [`Store::was_removed`].
     pub may_return: bool,
-}
-
-/// A subject that was added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Added {
-    /// The immutable number of the subject.
-    pub id: SubjectId,
-    /// Whether the subject is on. A name that was off when it was removed is off when it is added
-    /// again.
-    pub enabled: bool,
 }
 
 /// The changes of one subject. The default changes nothing.
@@ -107,119 +96,6 @@ impl SubjectChanges {
             *enabled == Some(true) || !grant.is_empty() || !join.is_empty() || !leave.is_empty();
         !gives && (*enabled == Some(false) || !take.is_empty())
     }
-}
-
-/// Returns the number of a present subject.
-pub(crate) async fn number(
-    reading: &mut Reading,
-    subject: &Subject,
-) -> Result<Option<SubjectId>, StoreError> {
-    let row = reading
-        .optional(
-            "SELECT id FROM subjects WHERE kind = $1 AND name = $2 AND removed IS NULL",
-            values![subject.kind().as_str(), subject.name().as_str()],
-        )
-        .await?;
-    row.map(|row| row.get("id").map(SubjectId)).transpose()
-}
-
-pub(crate) async fn known(
-    reading: &mut Reading,
-    subject: &Subject,
-) -> Result<SubjectId, StoreError> {
-    let found = number(reading, subject).await?;
-    found.ok_or_else(|| StoreError::NoSubject(subject.clone()))
-}
-
-/// Returns the number of a subject that is still as it was `seen`: the same subject, with the same
-/// memberships, and still on or off.
-pub(crate) async fn unchanged(
-    reading: &mut Reading,
-    subject: &Subject,
-    seen: &Member,
-) -> Result<SubjectId, StoreError> {
-    match load::member(reading, subject).await? {
-        None => Err(StoreError::NoSubject(subject.clone())),
-        Some(member) if member == *seen => Ok(member.id),
-        Some(_) => Err(StoreError::SubjectChanged(subject.clone())),
-    }
-}
-
-/// Returns whether the last removed subject of that name was on when it was removed; `None` if
-/// there was none.
-async fn last_removed(
-    reading: &mut Reading,
-    subject: &Subject,
-) -> Result<Option<bool>, StoreError> {
-    let row = reading
-        .optional(
-            "SELECT enabled FROM subjects WHERE kind = $1 AND name = $2 AND removed IS NOT NULL \
-             ORDER BY id DESC LIMIT 1",
-            values![subject.kind().as_str(), subject.name().as_str()],
-        )
-        .await?;
-    row.map(|row| row.get("enabled")).transpose()
-}
-
-/// Adds a subject. It is off if the last subject of that name was off when it was removed, so that
-/// nobody can turn a subject on by removing and adding it again.
-pub(crate) async fn insert(
-    tx: &mut Tx,
-    subject: &Subject,
-    agentless: bool,
-    now: Timestamp,
-) -> Result<Added, StoreError> {
-    if number(tx, subject).await?.is_some() {
-        return Err(StoreError::SubjectExists(subject.clone()));
-    }
-    let enabled = last_removed(tx, subject).await?.unwrap_or(true);
-    let id = insert_row(tx, subject, agentless, enabled, now).await?;
-    Ok(Added { id, enabled })
-}
-
-/// Stores the row of a new subject. The index of names refuses a name that is taken, whatever the
-/// caller has read.
-pub(crate) async fn insert_row(
-    tx: &mut Tx,
-    subject: &Subject,
-    agentless: bool,
-    enabled: bool,
-    now: Timestamp,
-) -> Result<SubjectId, StoreError> {
-    let row = tx
-        .one(
-            "INSERT INTO subjects (kind, name, agentless, enabled, created) \
-             VALUES ($1, $2, $3, $4, $5) RETURNING id",
-            values![subject.kind().as_str(), subject.name().as_str(), agentless, enabled, now],
-        )
-        .await
-        .map_err(|error| error.or_taken(|| StoreError::SubjectExists(subject.clone())))?;
-    Ok(SubjectId(row.get("id")?))
-}
-
-pub(crate) async fn grant(
-    tx: &mut Tx,
-    id: SubjectId,
-    role: &Role,
-    until: Option<Timestamp>,
-) -> Result<(), StoreError> {
-    tx.run(
-        "INSERT INTO roles (subject, role, until_time) VALUES ($1, $2, $3) \
-         ON CONFLICT (subject, role) DO UPDATE SET until_time = excluded.until_time",
-        values![id.0, role.to_string(), until],
-    )
-    .await?;
-    Ok(())
-}
-
-async fn join(tx: &mut Tx, id: SubjectId, group: &Group) -> Result<(), StoreError> {
-    tx.run(
-        "INSERT INTO device_groups (subject, group_name) VALUES ($1, $2) \
-         ON CONFLICT (subject, group_name) DO NOTHING",
-        values![id.0, group.to_string()],
-    )
-    .await?;
-    Ok(())
 }
 
 fn touching(subject: &Subject) -> Touched {
@@ -369,7 +245,7 @@ impl Store {
         let change = change!((subject, seen, interfaces, now), |tx| {
             let id = unchanged(tx, subject, seen).await?;
             if subject.kind() == Kind::Device {
-                if load::interfaces(tx, subject.name()).await? != *interfaces {
+                if interfaces::of_device(tx, subject.name()).await? != *interfaces {
                     return Err(StoreError::SubjectChanged(subject.clone()));
                 }
                 for interface in interfaces.iter().filter(|interface| !interface.enabled) {

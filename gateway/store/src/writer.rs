@@ -8,10 +8,11 @@ use doorward_policies::{Bundle, Commit, Observer, Snapshot, Touched};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::ballast::Ballast;
-use crate::change::{Actor, Change, Committed};
+use crate::change::{Actor, Change, Committed, change};
 use crate::error::{OpenError, StoreError};
 use crate::port::Database;
-use crate::{facts, follow, load, suspension};
+use crate::rows::{bundles, facts, suspension};
+use crate::{follow, load};
 
 /// The most changes that wait for their turn.
 const QUEUE: usize = 256;
@@ -197,7 +198,7 @@ impl WriterTask {
         }
         let lines: Vec<usize> = present.held().iter().copied().collect();
         let what = format!("suspend lines {lines:?}");
-        let change = suspension::change(present.revision(), lines);
+        let change = suspension(present.revision(), lines);
         match self.commit(Actor::Gateway, what, true, None, change).await {
             Ok(committed) => committed.ended,
             Err(error) => {
@@ -240,4 +241,16 @@ impl WriterTask {
         let touched = Touched { bundle: true, ..Touched::default() };
         Ok(self.publish(touched, snapshot?.holding_like(&before)))
     }
+}
+
+/// Returns the change that suspends lines of a revision. It does nothing if another bundle is in
+/// force, because the next bundle ends a suspension.
+fn suspension(revision: Revision, lines: Vec<usize>) -> Change<()> {
+    change!((revision, lines), |tx| {
+        if bundles::last(tx).await? != *revision {
+            return Ok(((), Touched::default()));
+        }
+        suspension::insert(tx, *revision, lines).await?;
+        Ok(((), Touched { suspensions: true, ..Touched::default() }))
+    })
 }

@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 pub(crate) mod fault;
+mod outcome;
 mod row;
 mod transaction;
 mod value;
@@ -15,8 +16,9 @@ use std::path::Path;
 use crate::error::{OpenError, StoreError};
 use crate::sqlite::{self, SqliteDatabase};
 
+pub(crate) use outcome::CommitOutcome;
 pub(crate) use row::{FromStored, StoredRow};
-pub(crate) use transaction::{CommitOutcome, Reading, Tx};
+pub(crate) use transaction::{Reading, Tx};
 pub(crate) use value::{StoredValue, values};
 
 /// A database that holds the state. Clones are cheap and share one database.

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use doorward_model::Epoch;
 
-use super::{StoredRow, StoredValue};
+use super::{CommitOutcome, StoredRow, StoredValue};
 use crate::error::StoreError;
 use crate::sqlite::SqliteReading;
 
@@ -74,27 +74,6 @@ impl Deref for Tx {
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut Reading {
         &mut self.reading
-    }
-}
-
-/// What became of a transaction.
-#[derive(Debug)]
-pub(crate) enum CommitOutcome {
-    /// What it wrote stands.
-    Done,
-    /// What it wrote does not stand.
-    NotDone(StoreError),
-    /// Nobody knows whether what it wrote stands.
-    InDoubt(StoreError),
-}
-
-impl CommitOutcome {
-    /// Returns an error unless the change stands for sure.
-    pub(crate) fn into_result(self) -> Result<(), StoreError> {
-        match self {
-            Self::Done => Ok(()),
-            Self::NotDone(error) | Self::InDoubt(error) => Err(error),
-        }
     }
 }
 

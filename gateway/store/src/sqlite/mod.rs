@@ -20,6 +20,7 @@ use sqlx::{ConnectOptions as _, Connection as _, SqlitePool};
 use crate::error::{OpenError, StoreError};
 use crate::port::{FromStored as _, StoredRow};
 use error::unopenable;
+use reading::Home;
 
 pub(crate) use files::{WriteConnection, micros};
 pub(crate) use reading::SqliteReading;
@@ -38,9 +39,6 @@ pub(crate) const SCHEMA: &[(&str, &str)] = &[
 const FILE: &str = "state.db";
 /// The file of a state that is being created.
 const NEW: &str = "state.db.new";
-
-/// The place of the connection for changes while nobody uses it.
-type Home = Arc<Mutex<Option<SqliteConnection>>>;
 
 /// The state in a file. Clones are cheap and share one file.
 #[derive(Clone)]

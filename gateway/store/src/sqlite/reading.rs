@@ -1,14 +1,17 @@
 //! A connection to the state's file on which the port's statements run.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
 
+use super::files;
 use super::statement::bound;
-use super::{Home, files};
 use crate::error::StoreError;
 use crate::port::{CommitOutcome, StoredRow, StoredValue};
+
+/// The place of the connection for changes while nobody uses it.
+pub(super) type Home = Arc<Mutex<Option<SqliteConnection>>>;
 
 /// A connection to the state's file.
 pub(crate) enum SqliteReading {

@@ -12,8 +12,9 @@ use super::{SCHEMA, SqliteDatabase};
 use crate::change::Actor;
 use crate::error::StoreError;
 use crate::port::{Database, values};
+use crate::rows::{bundles, epochs, interfaces, pieces, subjects};
 use crate::tests::TestStore;
-use crate::{Applying, Store, bundles, epochs, load, pieces, subjects};
+use crate::{Applying, Store};
 
 /// Brings the state in `dir` up to date, and opens it.
 async fn present(dir: &Path) -> Database {
@@ -117,11 +118,11 @@ async fn a_state_from_before_interfaces_had_networks_is_brought_up_to_date() {
     former.close().await.unwrap();
     let mut present = present(dir.path()).await.read().await.unwrap();
     let plc = Subject::new(Kind::Device, "plc".parse().unwrap());
-    let found = load::interfaces(&mut present, plc.name()).await.unwrap();
+    let found = interfaces::of_device(&mut present, plc.name()).await.unwrap();
     let found: Vec<_> =
         found.iter().map(|one| (one.name.as_str(), &one.network, one.enabled)).collect();
     assert_eq!(found, [("ssh", &None, true), ("web", &None, false)]);
-    assert!(load::member(&mut present, &plc).await.unwrap().unwrap().enabled);
+    assert!(subjects::member(&mut present, &plc).await.unwrap().unwrap().enabled);
 }
 
 #[tokio::test]

@@ -156,7 +156,7 @@ async fn a_code_is_spent_once_whatever_was_read_before() {
     store.redeem(code.digest, key, sign).await.unwrap();
     let mut tx = store.database().begin().await.unwrap();
     let (other, _) = test_store.sign("user/bob");
-    let spent = crate::codes::spend(&mut tx, code.digest, other, 1).await;
+    let spent = crate::rows::codes::spend(&mut tx, code.digest, other, 1).await;
     assert!(matches!(spent, Err(StoreError::Code(CodeRefused::Used))), "{spent:?}");
 }
 

@@ -21,8 +21,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::ballast::Ballast;
 use crate::error::{OpenError, StoreError};
-use crate::open::Store;
 use crate::sqlite::WriteConnection;
 use crate::sqlite::files::{self, reading};
 use intake::{Intake, IntakeResult};
@@ -71,16 +71,12 @@ impl AuditLog {
     }
 
     /// Opens the log in `dir`, creates it if it is not there, and starts the task that writes.
-    /// [`Store::open`](crate::Store::open) has inspected it before, and reserves disk space for
-    /// both databases.
-    ///
-    /// # Errors
-    /// See [`OpenError`].
-    pub async fn open(
+    /// Whoever has opened the state has inspected the log, too, and reserves disk space for both.
+    pub(crate) async fn open(
         dir: &Path,
         settings: AuditSettings,
         clock: Arc<dyn Clock>,
-        store: &Store,
+        ballast: Ballast,
     ) -> Result<(Self, JoinHandle<()>), OpenError> {
         let path = dir.join(FILE);
         let connection = files::open(&path, SCHEMA, true).await?;
@@ -94,7 +90,7 @@ impl AuditLog {
             connection,
             queue,
             intake: Arc::clone(&intake),
-            ballast: store.ballast().clone(),
+            ballast,
             clock,
             last: tell_last,
             trouble: tell_trouble,

@@ -31,7 +31,7 @@ fn change(urgent: bool) -> Record {
 
 async fn open(test_store: &TestStore, max_bytes: u64) -> (AuditLog, tokio::task::JoinHandle<()>) {
     let (settings, store) = (AuditSettings { max_bytes, open: 64 }, test_store.open().await.store);
-    AuditLog::open(test_store.path(), settings, test_store.clock.clone(), &store).await.unwrap()
+    store.open_audit(test_store.path(), settings).await.unwrap()
 }
 
 #[tokio::test]

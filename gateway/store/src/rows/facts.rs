@@ -1,12 +1,9 @@
-//! The facts that are fixed at first start.
+//! The rows of single facts about the gateway.
 
 use doorward_model::{Domain, Name};
-use doorward_policies::Touched;
 use jiff::Timestamp;
 
-use crate::change::{Actor, change};
-use crate::error::StoreError;
-use crate::open::Store;
+use crate::error::{OpenError, StoreError};
 use crate::port::{Reading, Tx, values};
 
 /// The facts that are fixed at first start.
@@ -16,6 +13,24 @@ pub struct Facts {
     pub domain: Domain,
     /// The gateway's own name. Its subject is `gateway/<name>`.
     pub name: Name,
+}
+
+impl Facts {
+    /// Checks that the state is the one that the operator asked for.
+    ///
+    /// # Errors
+    /// When the state has another domain or another name.
+    pub fn check(&self, domain: Option<&Domain>, name: Option<&Name>) -> Result<(), OpenError> {
+        if let Some(asked) = domain.filter(|asked| **asked != self.domain) {
+            let (found, asked) = (self.domain.to_string(), asked.to_string());
+            return Err(OpenError::Domain { found, asked });
+        }
+        if let Some(asked) = name.filter(|asked| **asked != self.name) {
+            let (found, asked) = (self.name.to_string(), asked.to_string());
+            return Err(OpenError::Name { found, asked });
+        }
+        Ok(())
+    }
 }
 
 pub(crate) async fn set(tx: &mut Tx, name: &'static str, value: String) -> Result<(), StoreError> {
@@ -72,16 +87,7 @@ pub(crate) async fn advertised(reading: &mut Reading) -> Result<Option<String>, 
     get(reading, "advertise").await
 }
 
-impl Store {
-    /// Stores the gateway's address, for codes that are made while the gateway does not run.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn advertise(&self, address: String) -> Result<(), StoreError> {
-        let change = change!((address), |tx| {
-            put(tx, "advertise", address.clone()).await?;
-            Ok(((), Touched::default()))
-        });
-        self.commit(Actor::Gateway, "advertise", change).await.map(drop)
-    }
+/// Stores the address that the gateway advertises.
+pub(crate) async fn set_advertised(tx: &mut Tx, address: &str) -> Result<(), StoreError> {
+    put(tx, "advertise", address.to_owned()).await
 }
