@@ -12,8 +12,7 @@ use std::sync::Arc;
 
 use doorward_ca::{Assertions, Authority, Slot};
 use doorward_control::{
-    Administration, AdministrationParts, CodeMaker, Health, Postures, Renewals, TargetBounds,
-    WrongCodes,
+    Administration, AdministrationParts, CodeMaker, Health, Renewals, TargetBounds, WrongCodes,
 };
 use doorward_model::{Clock, Domain, Kind, Name, Subject, Target};
 use doorward_policies::{Event, Journal, Outcome, Record};
@@ -254,7 +253,6 @@ fn wire(wiring: WiringInput<'_>) -> WiredRooms {
         wrong_codes: WrongCodes::default(),
         renewals: Renewals::default(),
         recovery: config.recovery,
-        postures: Postures::default(),
     });
     let means = Means {
         leases: leases.clone(),

@@ -12,7 +12,7 @@ use crate::decision::{Decision, DeclaredInterface, Denial, Opinion, Permit, Refu
 use crate::judge::{Case, RulesVerdict, Search, casbin_permits, verdict_of};
 use crate::membership::ResolvedMemberships;
 use crate::proof::Standing;
-use crate::question::Question;
+use crate::question::{Context, Evidence, Question};
 use crate::request::Request;
 use crate::rule::Effect;
 use crate::snapshot::{Interface, KnownMember, Snapshot};
@@ -100,7 +100,8 @@ impl Snapshot {
         let none = (ResolvedMemberships::none(), ResolvedMemberships::none());
         let (roles, groups) = self.memberships(resolved, &none);
         let aliases = resolved.aliases(question);
-        self.judge_among(judges, (question, &aliases), refusal, roles, groups, now)
+        let context = question.context(now, resolved.evidence());
+        self.judge_among(judges, (question, &aliases), context, refusal, (roles, groups))
     }
 
     /// Returns the roles and groups that a question is judged with. A device that does not exist is
@@ -125,12 +126,11 @@ impl Snapshot {
         &self,
         judges: Judges,
         (question, aliases): (&Question, &[Path]),
+        context: Context,
         resolved: Option<Refusal>,
-        roles: &ResolvedMemberships<Role>,
-        groups: &ResolvedMemberships<Group>,
-        now: Timestamp,
+        (roles, groups): (&ResolvedMemberships<Role>, &ResolvedMemberships<Group>),
     ) -> Opinion {
-        let context = question.context(now);
+        let now = context.now;
         let case = Case::new(self.bundle(), (question, aliases), context, roles, groups);
         let verdict = verdict_of(&case, Search::Few);
         let compiled = self.bundle().compiled();
@@ -270,6 +270,12 @@ impl ResolvedQuestion<'_> {
         }
     }
 
+    /// Returns what is known about the subject and the device.
+    pub(crate) fn evidence(&self) -> Evidence {
+        let posture = |known: Option<&Arc<KnownMember>>| known?.posture.clone();
+        Evidence { target: posture(self.device), asker: posture(self.subject) }
+    }
+
     /// Returns the other names under which the device may read the resource.
     pub(crate) fn aliases(&self, question: &Question) -> Vec<Path> {
         let inspected = self.interface().and_then(|interface| interface.target.inspected());
@@ -304,12 +310,13 @@ impl ResolvedQuestion<'_> {
 
 #[cfg(test)]
 mod tests {
-    use doorward_model::Revision;
+    use doorward_model::{Fact, PeerText, Posture, Revision};
 
     use super::*;
     use crate::bundle::{Bundle, BundleText};
     use crate::cache::Cache;
     use crate::fixture::{self, certificate, now};
+    use crate::snapshot::Member;
     use crate::supposed::Supposed;
 
     const POLICY: &str = "p, user/alice, plc, *, connect, , allow\n\
@@ -390,6 +397,46 @@ mod tests {
         let both = at("modbus://plc:502?unit=any&tables=alias");
         assert!(!says(&both, write, "modbus/1/coil/7") && !says(&both, read, "modbus/9/coil/1600"));
         assert!(says(&both, read, "modbus/9/coil/99"));
+    }
+
+    #[test]
+    fn the_context_has_the_last_report_of_both_devices_under_every_bundle() {
+        let posture = |second, firmware: &str| {
+            let at = Timestamp::from_second(second).unwrap();
+            let fact = Fact::Text(PeerText::new(firmware));
+            Posture::new(at, [("firmware".to_owned(), fact)]).unwrap()
+        };
+        let device = |name: &str| Subject::new(Kind::Device, name.parse().unwrap());
+        let (plc, sensor) = (device("plc"), device("sensor"));
+        let member = Member { id: SubjectId(9), enabled: true, roles: vec![], groups: vec![] };
+        let snapshot = at("tcp://plc:22");
+        let evidence = |snapshot: &Snapshot, asker: &Subject| {
+            let plc = "plc".parse().unwrap();
+            let asked = snapshot.question(asker.clone(), Action::Connect, plc, "modbus", None);
+            snapshot.resolve(&asked.unwrap()).evidence()
+        };
+        assert_eq!(evidence(&snapshot, &sensor), Evidence::default());
+        // A subject that does not exist has no report.
+        let unknown = snapshot.clone().with_posture(&sensor, Some(posture(1, "1.0")));
+        assert_eq!(evidence(&unknown, &sensor), Evidence::default());
+        let snapshot = snapshot
+            .with_member(sensor.clone(), Some(member.clone()))
+            .with_posture(&sensor, Some(posture(1, "1.0")))
+            .with_posture(&plc, Some(posture(2, "2.0")))
+            .with_posture(&plc, Some(posture(3, "2.1")));
+        let (target, asker) = (Arc::new(posture(3, "2.1")), Arc::new(posture(1, "1.0")));
+        let both = Evidence { target: Some(target.clone()), asker: Some(asker) };
+        assert_eq!(evidence(&snapshot, &sensor), both);
+        let other = fixture::bundle("p, role/new, group/new, **, *, , allow\n");
+        let under_other = snapshot.clone().with_bundle(Revision(2), other);
+        assert_eq!(evidence(&under_other, &sensor), both);
+        let alice: Subject = "user/alice".parse().unwrap();
+        let asked = Evidence { target: Some(target.clone()), asker: None };
+        assert_eq!(evidence(&snapshot, &alice), asked);
+        // Somebody else under the same name has not reported.
+        let renamed = snapshot.clone().with_member(sensor.clone(), Some(member));
+        assert_ne!(renamed, snapshot);
+        assert_eq!(evidence(&renamed, &sensor), asked);
     }
 
     #[test]

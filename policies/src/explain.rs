@@ -9,7 +9,7 @@ use crate::answer::Judges;
 use crate::bundle::Bundle;
 use crate::decision::{Opinion, Refusal};
 use crate::membership::{Membership, ResolvedMemberships};
-use crate::question::{Circumstances, Context, Question};
+use crate::question::{Circumstances, Context, Evidence, Question};
 use crate::rule::{Effect, On, Rule, Who};
 use crate::snapshot::Snapshot;
 use crate::when::{Seen, Truth};
@@ -82,8 +82,8 @@ impl Snapshot {
     pub fn explain(&self, question: &Question, now: Timestamp) -> Explanation {
         let opinion = self.opinion(question, now);
         let bundle = self.bundle();
-        let context = question.context(now);
         let resolved = self.resolve(question);
+        let context = question.context(now, resolved.evidence());
         let direct = resolved.subject.iter().flat_map(|subject| subject.roles.direct(now));
         let roles = bundle.role_links().closure(direct.cloned());
         let direct = resolved.device.iter().flat_map(|device| device.groups.direct(now));
@@ -193,21 +193,28 @@ impl Snapshot {
             let roles = self.bundle().resolve_roles(vec![of]);
             let (groups, now) = (ResolvedMemberships::none(), scale.context.now);
             let asked = (&question, &[][..]);
-            self.judge_among(Judges::Both, asked, None, &roles, &groups, now).permits()
+            let context = question.context(now, Evidence::default());
+            self.judge_among(Judges::Both, asked, context, None, (&roles, &groups)).permits()
         })
     }
 
-    /// Returns every subject that may do `action` on that resource in `context`, sorted.
+    /// Returns every subject that may do `action` on that resource at `now`, if it asks in these
+    /// circumstances. The subjects are sorted.
     #[must_use]
-    pub fn who_can(&self, action: Action, resource: &Resource, context: &Context) -> Vec<Holder> {
-        let Context { now, circumstances } = context;
+    pub fn who_can(
+        &self,
+        action: Action,
+        resource: &Resource,
+        circumstances: &Circumstances,
+        now: Timestamp,
+    ) -> Vec<Holder> {
         let mut subjects: Vec<_> = self.members().map(|(subject, _)| subject).collect();
         subjects.sort();
         let holder = |subject: &Subject| {
             let (subject, resource) = (subject.clone(), resource.clone());
             let circumstances = circumstances.clone();
             let question = Question { subject, resource, action, circumstances };
-            let opinion = self.outlook(&question, *now);
+            let opinion = self.outlook(&question, now);
             let (rules, ask_again_at) = (opinion.rules.to_vec(), opinion.ask_again_at);
             opinion.permits().then_some(Holder { subject: question.subject, rules, ask_again_at })
         };

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::bundle::Bundle;
 use crate::pattern::{NumberRange, Pattern, PatternPiece};
-use crate::question::{Circumstances, Question};
+use crate::question::{Circumstances, Evidence, Question};
 use crate::rule::{On, Rule, Who};
 use crate::supposed::{Supposed, nobody};
 
@@ -103,7 +103,10 @@ impl<'a> Questions<'a> {
         let question = Question { subject, resource, action, circumstances };
         let now = self.instant(&rule, &question);
         let aliases = vec![];
-        Some(Supposed { question, aliases, roles, groups, now }.with_built_in())
+        Some(
+            Supposed { question, aliases, roles, groups, evidence: Evidence::default(), now }
+                .with_built_in(),
+        )
     }
 
     /// Returns a protocol that the pattern may be meant for.
@@ -171,7 +174,7 @@ impl<'a> Questions<'a> {
 
     /// Returns an instant at which a condition of the rule changes, just before it, or the present.
     fn instant(&mut self, rule: &Rule, question: &Question) -> Timestamp {
-        let context = question.context(self.now);
+        let context = question.context(self.now, Evidence::default());
         let turn = rule.when().changes_at(&context).filter(|_| !self.one_in(3));
         match turn {
             Some(turn) if self.one_in(2) => turn,

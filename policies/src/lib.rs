@@ -67,7 +67,7 @@ pub use membership::Membership;
 pub use pattern::{Pattern, PatternError};
 pub use preview::{Listed, Pair, Preview};
 pub use proof::{Proof, Standing};
-pub use question::{Circumstances, Context, Question};
+pub use question::{Circumstances, Context, Evidence, Question};
 pub use record::{
     Bound, Class, Closing, Door, Event, Journal, JournalError, Opening, Outcome, Party, Record,
     WithoutRoom, Written,

@@ -1,8 +1,9 @@
 //! Questions, and the context in which they are asked.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use doorward_model::{Action, Resource, Subject};
+use doorward_model::{Action, Posture, Resource, Subject};
 use jiff::Timestamp;
 
 /// What is known of how a subject asks, for the `when` columns of rules. Whoever passes a question
@@ -17,6 +18,16 @@ pub struct Circumstances {
     pub proven: Option<Timestamp>,
 }
 
+/// What the state knows about the parties of a question, for the `when` columns of rules. Only a new
+/// condition and [`Snapshot`](crate::Snapshot), which learns its fact, know a new field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// What the device that is asked for has last reported about itself.
+    pub target: Option<Arc<Posture>>,
+    /// What the device that asks has last reported about itself.
+    pub asker: Option<Arc<Posture>>,
+}
+
 /// The context of a question, by which `when` columns are judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
@@ -24,13 +35,15 @@ pub struct Context {
     pub now: Timestamp,
     /// How the subject asks.
     pub circumstances: Circumstances,
+    /// What the state knows about the parties.
+    pub evidence: Evidence,
 }
 
 impl Context {
     /// Returns a context of which only the instant is known.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
-        Self { now, circumstances: Circumstances::default() }
+        Self { now, circumstances: Circumstances::default(), evidence: Evidence::default() }
     }
 }
 
@@ -48,11 +61,11 @@ pub struct Question {
 }
 
 impl Question {
-    /// Returns the context of the question at `now`.
+    /// Returns the context of the question at `now`, with what is known about its parties.
     #[must_use]
-    pub fn context(&self, now: Timestamp) -> Context {
+    pub fn context(&self, now: Timestamp, evidence: Evidence) -> Context {
         let mut circumstances = self.circumstances.clone();
         circumstances.source = circumstances.source.map(|source| source.to_canonical());
-        Context { now, circumstances }
+        Context { now, circumstances, evidence }
     }
 }

@@ -88,7 +88,7 @@ impl Snapshot {
     fn opens(&self, question: &Question, resolved: &ResolvedQuestion<'_>, now: Timestamp) -> bool {
         let none = (ResolvedMemberships::none(), ResolvedMemberships::none());
         let (roles, groups) = self.memberships(resolved, &none);
-        let context = question.context(now);
+        let context = question.context(now, resolved.evidence());
         let case = Case::new(self.bundle(), (question, &[]), context, roles, groups);
         let compiled = self.bundle().compiled();
         // Whether such a rule exists; `None` if the search ran out of steps.

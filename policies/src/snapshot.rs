@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use doorward_model::{
     Action, CertificateId, Device, Domain, Epoch, Fingerprint, Group, InterfaceId, Kind, Name,
-    Path, PathError, Protocol, Resource, Revision, Role, Subject, SubjectId, Target,
+    Path, PathError, Posture, Protocol, Resource, Revision, Role, Subject, SubjectId, Target,
 };
 use jiff::Timestamp;
 
@@ -89,6 +89,8 @@ pub(crate) struct KnownMember {
     pub(crate) member: Member,
     pub(crate) roles: ResolvedMemberships<Role>,
     pub(crate) groups: ResolvedMemberships<Group>,
+    /// What it has last reported about itself, if it is a device.
+    pub(crate) posture: Option<Arc<Posture>>,
 }
 
 impl KnownMember {
@@ -97,13 +99,13 @@ impl KnownMember {
             bundle.resolve_roles(with_built_in(&member.roles, built_in_role(subject.kind())));
         let group = (subject.kind() == Kind::Device).then(built_in_group).flatten();
         let groups = bundle.resolve_groups(with_built_in(&member.groups, group));
-        Self { member, roles, groups }
+        Self { member, roles, groups, posture: None }
     }
 }
 
 impl PartialEq for KnownMember {
     fn eq(&self, other: &Self) -> bool {
-        self.member == other.member
+        self.member == other.member && self.posture == other.posture
     }
 }
 
@@ -172,8 +174,9 @@ impl Snapshot {
     pub fn with_bundle(mut self, revision: Revision, bundle: Arc<Bundle>) -> Self {
         if !bundle.numbers_like(&self.bundle) {
             let known = |(subject, known): (&Subject, &Arc<KnownMember>)| {
+                let posture = known.posture.clone();
                 let known = KnownMember::new(subject, known.member.clone(), &bundle);
-                (subject.clone(), Arc::new(known))
+                (subject.clone(), Arc::new(KnownMember { posture, ..known }))
             };
             self.members = self.members.iter().map(known).collect();
             self.no_device = no_device(&bundle);
@@ -238,7 +241,7 @@ impl Snapshot {
         &self.suspended
     }
 
-    /// Returns the state with that subject; `None` removes it.
+    /// Returns the state with that subject, which has not reported about itself; `None` removes it.
     #[must_use]
     pub fn with_member(mut self, subject: Subject, member: Option<Member>) -> Self {
         match member {
@@ -249,6 +252,17 @@ impl Snapshot {
             None => {
                 self.members.remove(&subject);
             }
+        }
+        self.changed()
+    }
+
+    /// Returns the state with what a present device has last reported about itself.
+    #[must_use]
+    pub fn with_posture(mut self, device: &Subject, posture: Option<Posture>) -> Self {
+        if let Some(known) = self.members.get(device) {
+            let posture = posture.map(Arc::new);
+            let known = KnownMember { posture, ..KnownMember::clone(known) };
+            self.members.insert(device.clone(), Arc::new(known));
         }
         self.changed()
     }
@@ -333,6 +347,12 @@ impl Snapshot {
     #[must_use]
     pub fn member(&self, subject: &Subject) -> Option<&Member> {
         self.known(subject).map(|known| &known.member)
+    }
+
+    /// Returns what a device has last reported about itself.
+    #[must_use]
+    pub fn posture(&self, device: &Subject) -> Option<&Arc<Posture>> {
+        self.known(device)?.posture.as_ref()
     }
 
     pub(crate) fn known(&self, subject: &Subject) -> Option<&Arc<KnownMember>> {

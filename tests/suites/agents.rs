@@ -368,13 +368,18 @@ fn a_clock_that_is_wrong_by_years_keeps_no_device_out() {
 }
 
 #[test]
-fn a_report_is_shown() {
-    let gateway = world(&[]);
-    let _agent = gateway.agent("plc", "");
+fn a_report_is_shown_and_outlives_the_gateway() {
+    let mut gateway = world(&[]);
+    let agent = gateway.agent("plc", "");
     wait_until("a report", || {
         let shown = gateway.owner_json(&["device", "show", "plc"]);
         shown["posture"]["report"]["kernel"].is_string()
     });
     let text = gateway.owner(&["device", "show", "plc"]);
     assert!(text.contains("kernel"), "{text}");
+    drop(agent);
+    let posture = gateway.owner_json(&["device", "show", "plc"])["posture"].clone();
+    gateway.kill();
+    gateway.serve();
+    assert_eq!(gateway.owner_json(&["device", "show", "plc"])["posture"], posture);
 }

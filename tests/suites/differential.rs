@@ -60,7 +60,7 @@ fn by_casbin(case: &Case, snapshot: &Snapshot, question: &Question) -> bool {
     enforcer.add_function("acts", OperatorFunction::Arg2(acts));
     enforcer.add_function("holds", OperatorFunction::Arg3(holds));
     let circumstances = question.circumstances.clone();
-    let context = Context { now, circumstances };
+    let context = Context { circumstances, ..Context::at(now) };
     enforcer
         .enforce(Ask(vec![
             question.subject.to_string().into(),

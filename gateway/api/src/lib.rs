@@ -21,7 +21,6 @@ mod few;
 mod interfaces;
 mod list;
 mod policies;
-mod posture;
 mod problem;
 mod questions;
 mod revisions;
@@ -38,7 +37,6 @@ pub use enrolment::{IssuedIdentity, LiveIdentity, RecoverRequest, RedeemRequest,
 pub use interfaces::{InterfaceAddition, InterfaceChange, InterfaceDeclared, InterfaceView};
 pub use list::{LARGEST_PAGE, List, PageError, PageRequest};
 pub use policies::{BundleView, CheckAnswer, CheckRequest, CheckedOpinion};
-pub use posture::{PostureFact, PostureView};
 pub use problem::{PolicyProblem, ProblemDocument, ProblemKind};
 pub use questions::{
     ConditionView, DifferingView, ExplanationView, FindingView, HolderView, HoldingView,

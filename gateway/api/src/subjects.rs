@@ -1,11 +1,10 @@
 //! What devices and people have in common.
 
-use doorward_model::{Fingerprint, Group, Role, Serial, Subject, SubjectId};
+use doorward_model::{Fingerprint, Group, Posture, Role, Serial, Subject, SubjectId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::interfaces::InterfaceView;
-use crate::posture::PostureView;
 
 /// A device or a person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,7 +38,7 @@ pub struct SubjectView {
     pub certificates: Option<Vec<CertificateView>>,
     /// The last report of a device, where it is shown alone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub posture: Option<PostureView>,
+    pub posture: Option<Posture>,
 }
 
 /// A role of a person.

@@ -76,8 +76,8 @@ impl Front for Administration {
         connection: &Arc<Connection>,
         report: Report,
     ) -> Pin<Box<dyn Future<Output = Result<(), Problem>> + Send>> {
-        let noted = self.0.postures.note(connection.session(), report, self.0.clock.now());
-        Box::pin(std::future::ready(noted))
+        let (parts, connection) = (Arc::clone(&self.0), Arc::clone(connection));
+        Box::pin(async move { parts.note_report(connection.session(), report).await })
     }
 }
 

@@ -5,7 +5,7 @@ use doorward_api::{
     WhatCanRequest, WhoCanRequest, endpoint,
 };
 use doorward_model::{Kind, Name, Subject};
-use doorward_policies::{Explanation, Holder, Holding, Seen, Weighed};
+use doorward_policies::{Explanation, Holder, Holding, Question, Seen, Weighed};
 
 use crate::gate::{Gate, failed};
 use crate::policy::{opinion_view, question};
@@ -69,8 +69,10 @@ impl AdminRequest<'_> {
         let check = CheckRequest { subject, action, resource, at, from, attrs };
         let (question, now) = question(check, &snapshot, self.now())?;
         gate.record(None).await?;
-        let context = question.context(now);
-        let who = move || Ok(snapshot.who_can(action, &question.resource, &context));
+        let who = move || {
+            let Question { resource, circumstances, .. } = &question;
+            Ok(snapshot.who_can(action, resource, circumstances, now))
+        };
         let holders = self.with_question_permit(who).await?;
         Ok(List::whole(holders.into_iter().map(holder).collect()))
     }

@@ -46,6 +46,5 @@ pub use codes::{CodeMaker, OwnerCode, owner_code};
 pub use confirmation::undo_unconfirmed;
 pub use health::Health;
 pub use parts::{AdministrationParts, TargetBounds};
-pub use posture::Postures;
 pub use renewals::Renewals;
 pub use wrong_codes::WrongCodes;

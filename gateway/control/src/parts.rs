@@ -12,7 +12,6 @@ use doorward_store::{AuditLog, Store};
 
 use crate::codes::CodeMaker;
 use crate::health::Health;
-use crate::posture::Postures;
 use crate::renewals::Renewals;
 use crate::wrong_codes::WrongCodes;
 
@@ -54,8 +53,6 @@ pub struct AdministrationParts {
     pub renewals: Renewals,
     /// How long after its certificate has expired a subject may recover with its key.
     pub recovery: Duration,
-    /// The last report of each device about itself.
-    pub postures: Postures,
 }
 
 /// The bounds of what the gateway may dial. The proxy implements it; the administration does not

@@ -42,7 +42,7 @@ pub(crate) fn refused(error: StoreError) -> Denied {
             ProblemKind::Overtaken
         }
         E::Ended => ProblemKind::Forbidden,
-        E::TooOften => ProblemKind::TooMany,
+        E::TooOften | E::ReportsTooOften => ProblemKind::TooMany,
         E::Code(_) => ProblemKind::CodeRefused,
         E::Full => ProblemKind::DiskFull,
         E::Closed => ProblemKind::Stopping,

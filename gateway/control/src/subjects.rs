@@ -87,14 +87,13 @@ impl AdminRequest<'_> {
         gate.record(None).await?;
         let store = &self.parts.store;
         let certificates = store.certificates(&subject).await.map_err(refused)?;
-        let rows = store.subjects(subject.kind()).await.map_err(refused)?;
-        let row = rows.into_iter().find(|row| row.subject == subject);
-        let row = row.ok_or_else(|| denied(failed()))?;
+        let row = store.subject(&subject).await.map_err(refused)?;
         let mut view = self.view(row);
         let now = self.now();
         let certificates = certificates.into_iter().map(|row| certificate(row, now));
         view.certificates = Some(certificates.collect());
-        view.posture = self.parts.postures.of(view.id);
+        view.posture =
+            self.parts.leases.snapshot().posture(&subject).map(|posture| (**posture).clone());
         Ok(view)
     }
 
@@ -286,7 +285,6 @@ impl AdminRequest<'_> {
         let store = &self.parts.store;
         let done = store.remove_subject(actor(gate), subject, seen, interfaces).await;
         let done = done.map_err(refused)?;
-        self.parts.postures.forget(done.value);
         Ok(changed(&done, Nothing {}))
     }
 }

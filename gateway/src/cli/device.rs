@@ -1,10 +1,10 @@
 //! `doorward device`, and texts that `doorward user` prints as well.
 
 use doorward_api::{
-    CertificateView, Changed, CodeRequest, DeviceAddition, DeviceChange, IssuedCode, PostureFact,
-    PostureView, RevokedAnswer, SubjectView, WarnedAnswer, endpoint,
+    CertificateView, Changed, CodeRequest, DeviceAddition, DeviceChange, IssuedCode, RevokedAnswer,
+    SubjectView, WarnedAnswer, endpoint,
 };
-use doorward_model::{Name, escape};
+use doorward_model::{Fact, Name, Posture, escape};
 
 use super::args::DeviceCommand;
 use super::client::{AdminClient, ended, joined, show_warnings, when, when_any};
@@ -161,14 +161,14 @@ fn show(device: &SubjectView, out: &Output) -> String {
 }
 
 /// Formats the last report of a device about itself as a table.
-fn report(posture: &PostureView, out: &Output) -> Vec<String> {
-    let shown = |fact: &PostureFact| match fact {
-        PostureFact::Text(text) => text.to_string(),
-        PostureFact::Number(number) => number.to_string(),
-        PostureFact::Flag(flag) => flag.to_string(),
-        PostureFact::List(texts) => joined(texts),
+fn report(posture: &Posture, out: &Output) -> Vec<String> {
+    let shown = |fact: &Fact| match fact {
+        Fact::Text(text) => text.to_string(),
+        Fact::Number(number) => number.to_string(),
+        Fact::Flag(flag) => flag.to_string(),
+        Fact::List(texts) => joined(texts),
     };
-    let row = |(name, fact): (&String, &PostureFact)| vec![escape(name).to_string(), shown(fact)];
+    let row = |(name, fact): (&String, &Fact)| vec![escape(name).to_string(), shown(fact)];
     let rows: Vec<_> = posture.report.iter().map(row).collect();
     let heading = format!("REPORTED {}", when(posture.at));
     vec![String::new(), out.table(&[&heading, ""], &rows)]

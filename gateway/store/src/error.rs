@@ -42,6 +42,9 @@ pub enum StoreError {
     /// The subject was recently issued as many certificates as it may. The asker's fault.
     #[error("this identity was renewed too often; try again later")]
     TooOften,
+    /// The device has reported about itself just before. The device's fault.
+    #[error("this device reports too often; at most one report in half a second is stored")]
+    ReportsTooOften,
     /// The certificate could not be signed. Ours, or the fault of the key's store.
     #[error(transparent)]
     Issue(#[from] IssueError),
@@ -89,6 +92,7 @@ impl StoreError {
             | Self::BundleChanged
             | Self::Ended
             | Self::TooOften
+            | Self::ReportsTooOften
             | Self::Issue(_)
             | Self::Taken(_)
             | Self::Row(_)

@@ -41,6 +41,7 @@ mod issuances;
 mod load;
 mod open;
 mod port;
+mod postures;
 mod recover;
 mod roster;
 mod rows;

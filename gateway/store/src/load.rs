@@ -11,7 +11,7 @@ use crate::error::{OpenError, StoreError};
 use crate::port::{Reading, values};
 use crate::rows::issuances::{certificate, certificate_id};
 use crate::rows::subjects::{member, read_subject};
-use crate::rows::{bundles, epochs, facts, interfaces, suspension};
+use crate::rows::{bundles, epochs, facts, interfaces, postures, suspension};
 
 /// Reads the whole snapshot of the last change. All reads must be in one transaction. Certificates
 /// that have expired before `now` are left out; so the snapshot depends on the instant as well as
@@ -78,7 +78,13 @@ pub(crate) async fn again(
     }
     for subject in &touched.subjects {
         let member = member(reading, subject).await?;
-        snapshot = snapshot.with_member(subject.clone(), member);
+        let posture = match &member {
+            Some(member) if subject.kind() == Kind::Device => {
+                postures::of(reading, member.id).await?
+            }
+            Some(_) | None => None,
+        };
+        snapshot = snapshot.with_member(subject.clone(), member).with_posture(subject, posture);
     }
     for device in &touched.devices {
         let interfaces = interfaces::of_device(reading, device).await?;

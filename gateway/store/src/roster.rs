@@ -1,11 +1,13 @@
 //! Subjects, for lists.
 
+use std::collections::HashMap;
+
 use doorward_model::{Group, Kind, Role, Subject, SubjectId};
 use jiff::Timestamp;
 
 use crate::error::StoreError;
 use crate::port::{StoredRow, values};
-use crate::rows::subjects::read_subject;
+use crate::rows::subjects::{member, read_subject};
 use crate::store::Store;
 
 /// A subject, for lists.
@@ -29,6 +31,33 @@ pub struct SubjectRow {
     pub identity_until: Option<Timestamp>,
 }
 
+/// The statement that returns the row of each present subject of a kind, with the end of its last
+/// live certificate.
+macro_rules! subjects_of_kind {
+    ($end:literal) => {
+        concat!(
+            "SELECT s.*, (SELECT max(not_after) FROM issuances i WHERE i.subject = s.id \
+                 AND i.revoked IS NULL AND i.not_after >= $1) AS identity_until \
+             FROM subjects s WHERE s.kind = $2 AND s.removed IS NULL",
+            $end
+        )
+    };
+}
+
+/// Reads the row of a subject, without its memberships.
+fn read(row: &StoredRow) -> Result<SubjectRow, StoreError> {
+    Ok(SubjectRow {
+        id: SubjectId(row.get("id")?),
+        subject: read_subject(row)?,
+        agentless: row.get("agentless")?,
+        enabled: row.get("enabled")?,
+        created: row.get("created")?,
+        roles: vec![],
+        groups: vec![],
+        identity_until: row.get("identity_until")?,
+    })
+}
+
 impl Store {
     /// Returns the subjects of a kind, by name.
     ///
@@ -37,44 +66,56 @@ impl Store {
     pub async fn subjects(&self, kind: Kind) -> Result<Vec<SubjectRow>, StoreError> {
         let mut reading = self.list().await?;
         let rows = reading
+            .all(subjects_of_kind!(" ORDER BY s.name"), values![self.now(), kind.as_str()])
+            .await?;
+        let mut subjects: Vec<SubjectRow> = rows.iter().map(read).collect::<Result<_, _>>()?;
+        let places: HashMap<SubjectId, usize> =
+            subjects.iter().enumerate().map(|(place, one)| (one.id, place)).collect();
+        let of = |row: &StoredRow| Ok::<_, StoreError>(places.get(&SubjectId(row.get("subject")?)));
+        let roles = reading
             .all(
-                "SELECT s.*, (SELECT max(not_after) FROM issuances i WHERE i.subject = s.id \
-                   AND i.revoked IS NULL AND i.not_after >= $1) AS identity_until \
-                 FROM subjects s WHERE s.kind = $2 AND s.removed IS NULL ORDER BY s.name",
-                values![self.now(), kind.as_str()],
+                "SELECT r.* FROM roles r JOIN subjects s ON s.id = r.subject \
+                 WHERE s.kind = $1 AND s.removed IS NULL ORDER BY r.role",
+                values![kind.as_str()],
             )
             .await?;
-        let mut subjects = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let id: i64 = row.get("id")?;
-            let roles = reading
-                .all(
-                    "SELECT role, until_time FROM roles WHERE subject = $1 ORDER BY role",
-                    values![id],
-                )
-                .await?;
-            let role =
-                |row: &StoredRow| Ok::<_, StoreError>((row.parse("role")?, row.get("until_time")?));
-            let groups = reading
-                .all(
-                    "SELECT group_name FROM device_groups WHERE subject = $1 ORDER BY group_name",
-                    values![id],
-                )
-                .await?;
-            subjects.push(SubjectRow {
-                id: SubjectId(id),
-                subject: read_subject(row)?,
-                agentless: row.get("agentless")?,
-                enabled: row.get("enabled")?,
-                created: row.get("created")?,
-                roles: roles.iter().map(role).collect::<Result<_, _>>()?,
-                groups: groups
-                    .iter()
-                    .map(|row| row.parse("group_name"))
-                    .collect::<Result<_, _>>()?,
-                identity_until: row.get("identity_until")?,
-            });
+        for row in &roles {
+            if let Some(subject) = of(row)?.and_then(|place| subjects.get_mut(*place)) {
+                subject.roles.push((row.parse("role")?, row.get("until_time")?));
+            }
+        }
+        let groups = reading
+            .all(
+                "SELECT g.* FROM device_groups g JOIN subjects s ON s.id = g.subject \
+                 WHERE s.kind = $1 AND s.removed IS NULL ORDER BY g.group_name",
+                values![kind.as_str()],
+            )
+            .await?;
+        for row in &groups {
+            if let Some(subject) = of(row)?.and_then(|place| subjects.get_mut(*place)) {
+                subject.groups.push(row.parse("group_name")?);
+            }
         }
         Ok(subjects)
+    }
+
+    /// Returns one subject.
+    ///
+    /// # Errors
+    /// When there is no such subject, or the database refuses.
+    pub async fn subject(&self, subject: &Subject) -> Result<SubjectRow, StoreError> {
+        let mut reading = self.list().await?;
+        let unknown = || StoreError::NoSubject(subject.clone());
+        let row = reading
+            .optional(
+                subjects_of_kind!(" AND s.name = $3"),
+                values![self.now(), subject.kind().as_str(), subject.name().as_str()],
+            )
+            .await?;
+        let found = read(&row.ok_or_else(unknown)?)?;
+        let member = member(&mut reading, subject).await?.ok_or_else(unknown)?;
+        let roles = member.roles.into_iter().map(|role| (role.of, role.until)).collect();
+        let groups = member.groups.into_iter().map(|group| group.of).collect();
+        Ok(SubjectRow { roles, groups, ..found })
     }
 }

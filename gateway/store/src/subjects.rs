@@ -257,6 +257,7 @@ impl Store {
             codes::cancel_all(tx, Some(id)).await?;
             for delete in [
                 "DELETE FROM interfaces WHERE device = $1",
+                "DELETE FROM postures WHERE subject = $1",
                 "DELETE FROM roles WHERE subject = $1",
                 "DELETE FROM device_groups WHERE subject = $1",
             ] {

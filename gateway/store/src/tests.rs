@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use doorward_ca::enrolment::CodeRefused;
 use doorward_ca::{Algorithm, Authority, Profiles, Slot, VerifiedCsr, found};
 use doorward_keys::SealedKeys;
-use doorward_model::{CertificateId, Clock, Device, DoorName, Fingerprint, Subject, SubjectId};
+use doorward_model::{
+    CertificateId, Clock, Device, DoorName, Fact, Fingerprint, Posture, Subject, SubjectId,
+};
 use doorward_policies::{Bundle, BundleText, Commit, Interface, Member, Observer, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 
@@ -20,6 +22,7 @@ mod certificates;
 mod codes;
 mod faults;
 mod following;
+mod postures;
 mod snapshots;
 
 /// More certificates than any test asks for.
@@ -110,6 +113,11 @@ impl TestStore {
         let rows = store.certificates(&subject(name)).await.unwrap_or_default().into_iter();
         let live = rows.filter(|row| row.revoked.is_none() && self.clock.now() <= row.not_after);
         live.map(|row| CertificateId { issuer: self.ca.key(), serial: row.serial }).collect()
+    }
+
+    /// A report that comes now.
+    fn posture(&self, value: u64) -> Posture {
+        Posture::new(self.clock.now(), [("uptime".to_owned(), Fact::Number(value))]).unwrap()
     }
 
     fn code(&self, number: u8) -> NewCode {

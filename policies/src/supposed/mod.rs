@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::bundle::Bundle;
 use crate::membership::ResolvedMemberships;
 use crate::membership::{Membership, built_in_group, built_in_role};
-use crate::question::{Circumstances, Context, Question};
+use crate::question::{Circumstances, Context, Evidence, Question};
 
 /// A question at an instant, with all that the rules need: the memberships are given here, whatever
 /// the state has.
@@ -21,6 +21,8 @@ pub struct Supposed {
     pub(crate) roles: Vec<Role>,
     /// The direct groups of the device.
     pub(crate) groups: Vec<Group>,
+    /// What is known about the subject and the device.
+    pub(crate) evidence: Evidence,
     pub(crate) now: Timestamp,
 }
 
@@ -51,7 +53,7 @@ impl Supposed {
     }
 
     pub(crate) fn context(&self) -> Context {
-        self.question.context(self.now)
+        self.question.context(self.now, self.evidence.clone())
     }
 
     pub(super) fn resolve(

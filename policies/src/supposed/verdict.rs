@@ -19,15 +19,15 @@ impl Supposed {
         let roles = roles.cloned().collect();
         let groups = resolved.device.iter().flat_map(|known| known.groups.direct(now));
         let groups = groups.cloned().collect();
-        let aliases = resolved.aliases(&question);
-        Self { question, aliases, roles, groups, now }
+        let (aliases, evidence) = (resolved.aliases(&question), resolved.evidence());
+        Self { question, aliases, roles, groups, evidence, now }
     }
 
     /// Returns what the rules say.
     pub(crate) fn opinion(&self, judges: Judges, snapshot: &Snapshot) -> Opinion {
         let (roles, groups) = self.resolve(snapshot.bundle());
         let asked = (&self.question, &self.aliases[..]);
-        snapshot.judge_among(judges, asked, None, &roles, &groups, self.now)
+        snapshot.judge_among(judges, asked, self.context(), None, (&roles, &groups))
     }
 
     /// Returns why the compiled form of a bundle refuses the question.

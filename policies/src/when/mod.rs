@@ -219,7 +219,7 @@ mod tests {
     fn at(now: &str, source: Option<&str>) -> Context {
         let source = source.map(|source| source.parse().unwrap());
         let circumstances = Circumstances { source, proven: None };
-        Context { now: now.parse().unwrap(), circumstances }
+        Context { circumstances, ..Context::at(now.parse().unwrap()) }
     }
 
     #[test]

@@ -9,5 +9,6 @@ pub(crate) mod facts;
 pub(crate) mod interfaces;
 pub(crate) mod issuances;
 pub(crate) mod pieces;
+pub(crate) mod postures;
 pub(crate) mod subjects;
 pub(crate) mod suspension;

@@ -34,6 +34,7 @@ pub(crate) const SCHEMA: &[(&str, &str)] = &[
     ("state-3", include_str!("migrations/state-3.sql")),
     ("state-4", include_str!("migrations/state-4.sql")),
     ("state-5", include_str!("migrations/state-5.sql")),
+    ("state-6", include_str!("migrations/state-6.sql")),
 ];
 /// The file of the state.
 const FILE: &str = "state.db";

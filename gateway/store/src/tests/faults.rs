@@ -42,6 +42,8 @@ async fn every_kind_of_change_passes_when_the_database_asks_for_it_again() {
     let (_, sign) = test_store.sign("device/plc");
     let renew = store.renew(plc(), number, first.id, start(), PLENTY, sign);
     with(&store, again, renew).await.unwrap();
+    let report = store.report(plc(), number, test_store.posture(1));
+    with(&store, again, report).await.unwrap();
     let code = test_store.code(3);
     with(&store, again, store.new_code(by(), plc(), seen(&store, "device/plc"), code))
         .await

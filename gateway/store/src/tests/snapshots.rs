@@ -22,6 +22,7 @@ pub(super) enum Step {
     Undeclare(usize),
     Apply(bool),
     Suspend(usize),
+    Report(usize, u64),
     Wait,
 }
 
@@ -40,7 +41,8 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => who.clone().prop_map(Step::Leave),
         3 => who.clone().prop_map(Step::Declare),
         1 => (who.clone(), any::<bool>()).prop_map(|(n, on)| Step::Switch(n, on)),
-        1 => who.prop_map(Step::Undeclare),
+        1 => who.clone().prop_map(Step::Undeclare),
+        2 => (who, 0..9u64).prop_map(|(n, value)| Step::Report(n % 2, value)),
         1 => any::<bool>().prop_map(Step::Apply),
         2 => (0..4usize).prop_map(Step::Suspend),
         1 => Just(Step::Wait),
@@ -131,6 +133,12 @@ pub(super) async fn take(test_store: &TestStore, store: &Store, step: Step) {
         Step::Suspend(line) => {
             let revision = store.snapshots().borrow().revision();
             store.suspend(revision, vec![line]).await.unwrap();
+        }
+        Step::Report(n, value) => {
+            let id = store.snapshots().borrow().member(&named(n)).map(|member| member.id);
+            if let Some(id) = id {
+                drop(store.report(named(n), id, test_store.posture(value)).await);
+            }
         }
         Step::Wait => {
             test_store.clock.0.fetch_add(5, Ordering::SeqCst);

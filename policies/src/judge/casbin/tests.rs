@@ -4,7 +4,7 @@ use super::*;
 use crate::bundle::Bundle;
 use crate::judge::{Search, verdict_of};
 use crate::membership::Membership;
-use crate::question::{Circumstances, Question};
+use crate::question::{Circumstances, Evidence, Question};
 use casbin::{MgmtApi as _, RbacApi as _};
 use doorward_model::{Path, Resource};
 
@@ -40,7 +40,7 @@ fn ask(bundle: &Bundle, roles: &[&str], groups: &[&str], question: &str) -> bool
         action: action.parse().unwrap(),
         circumstances: Circumstances::default(),
     };
-    let context = question.context("2026-06-01T00:00:00Z".parse().unwrap());
+    let context = question.context("2026-06-01T00:00:00Z".parse().unwrap(), Evidence::default());
     let roles = bundle.resolve_roles(roles.iter().map(|one| of(one)).collect());
     let groups = bundle.resolve_groups(groups.iter().map(|one| of(one)).collect());
     let case = Case::new(bundle, (&question, &[]), context, &roles, &groups);
