@@ -84,7 +84,7 @@ impl Permit {
     /// Returns the numbers of the device and of the interface when the permit was made. A name that
     /// is removed and used again has another number. `None` for the administration.
     #[must_use]
-    pub fn behind(&self) -> (Option<DeviceId>, Option<InterfaceId>) {
+    pub fn target_ids(&self) -> (Option<DeviceId>, Option<InterfaceId>) {
         (self.device, self.declaration().map(|interface| interface.id))
     }
 

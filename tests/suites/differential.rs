@@ -241,7 +241,7 @@ fn shown(decision: Decision) -> String {
     let mut out = String::new();
     match decision {
         // Which of several rules are named may change while the answer does not.
-        Decision::Permit(permit) => write!(out, "permit {:?}", permit.behind()),
+        Decision::Permit(permit) => write!(out, "permit {:?}", permit.target_ids()),
         Decision::Denial(_) => write!(out, "denial"),
     }
     .unwrap();

@@ -213,7 +213,7 @@ pub(super) async fn dial(
     actions: &[Action],
     parameters: BTreeMap<String, String>,
 ) -> Result<DeviceFlow, DialError> {
-    let (device, _) = permit.behind();
+    let (device, _) = permit.target_ids();
     let link = agents.find(device.ok_or(DialError::Nothing)?, name, kind)?;
     let asked = Asked {
         interface: name.to_string(),

@@ -78,7 +78,7 @@ impl FlowEntry {
     /// Notes a permit: its target, and the instant at which to ask again. The answer of an older
     /// state does not replace that of a newer one.
     pub(crate) fn permitted(&self, permit: &Permit) {
-        self.target.get_or_init(|| permit.behind());
+        self.target.get_or_init(|| permit.target_ids());
         // Rounded up, so that the answer has changed at that instant.
         let at = permit.ask_again_at().map_or(i64::MAX, |at| at.as_microsecond() + 1);
         let epoch = permit.opinion().epoch;
@@ -95,7 +95,7 @@ impl FlowEntry {
 
     /// Returns whether a later permit is for the same device and interface as the first one.
     pub(crate) fn is_still_for(&self, permit: &Permit) -> bool {
-        self.target.get().is_none_or(|first| *first == permit.behind())
+        self.target.get().is_none_or(|first| *first == permit.target_ids())
     }
 
     /// Returns the instant at which to ask again; `None` is never.

@@ -102,7 +102,7 @@ impl Operations {
             }
         };
         let granted = granted.map_err(objection)?;
-        if granted.permit().behind() == target { Ok(granted) } else { Err((None, OTHER)) }
+        if granted.permit().target_ids() == target { Ok(granted) } else { Err((None, OTHER)) }
     }
 
     /// Asks for a right like for a flow: both judges decide, and the permit can be dialed.
@@ -115,7 +115,7 @@ impl Operations {
         let asked = self.means.leases.ask(&requested.connection, requested.id, action, resource);
         let authorized = asked.map_err(objection)?;
         let permit = authorized.permit();
-        let is_this = self.admitted.is_none_or(|target| permit.behind() == target);
+        let is_this = self.admitted.is_none_or(|target| permit.target_ids() == target);
         if is_this && self.approached.is_for(permit) { Ok(authorized) } else { Err((None, OTHER)) }
     }
 

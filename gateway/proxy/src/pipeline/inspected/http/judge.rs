@@ -57,7 +57,7 @@ pub(super) fn decide(
         operations.note((action, &path, query.as_ref()), opinion.as_ref(), Some(why));
     }
     let permitted = judged?;
-    let target = granted.first().map(|(_, _, right)| right.permit().behind());
+    let target = granted.first().map(|(_, _, right)| right.permit().target_ids());
     let why = (!has_room(target.unwrap_or_default())).then_some(HttpRefusal::TooFast);
     let mut name = None;
     for (action, path, right) in &granted {
