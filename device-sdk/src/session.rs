@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_wire::{
-    CONTROL_LIMIT, Carrier, Control, Frames, Hello, Pipe, Posture, Report, VERSIONS, Welcome, Why,
-    encode, read_frame,
+    CONTROL_LIMIT, Carrier, Control, Frames, Hello, Pipe, PostureMessage, Report, VERSIONS,
+    Welcome, Why, encode, read_frame,
 };
 use jiff::Timestamp;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
@@ -379,7 +379,7 @@ impl ControlLoop {
 
     fn report(&mut self, report: Option<Report>) -> Option<Control> {
         let id = self.live.next_id();
-        let message = report.map(|report| Control::Posture(Posture { id, report }));
+        let message = report.map(|report| Control::Posture(PostureMessage { id, report }));
         let too_long =
             message.as_ref().is_some_and(|message| message.encode().len() > CONTROL_LIMIT);
         if too_long {

@@ -1,10 +1,6 @@
 //! Answers questions and requests from a snapshot.
 
-use std::sync::Arc;
-
-use doorward_model::{
-    Action, Device, DeviceId, Group, Kind, Path, Protocol, Role, Segment, Subject, SubjectId,
-};
+use doorward_model::{Device, DeviceId, Group, Kind, Path, Role, Segment, Subject, SubjectId};
 use jiff::Timestamp;
 
 use crate::compiled::{Limit, SearchControl};
@@ -12,10 +8,11 @@ use crate::decision::{Decision, DeclaredInterface, Denial, Opinion, Permit, Refu
 use crate::judge::{Case, RulesVerdict, Search, casbin_permits, verdict_of};
 use crate::membership::ResolvedMemberships;
 use crate::proof::Standing;
-use crate::question::{Context, Evidence, Question};
+use crate::question::{Context, Question};
 use crate::request::Request;
+use crate::resolved::ResolvedQuestion;
 use crate::rule::Effect;
-use crate::snapshot::{Interface, KnownMember, Snapshot};
+use crate::snapshot::Snapshot;
 
 /// Which judges decide.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -242,80 +239,17 @@ pub(crate) fn identity(
     }
 }
 
-/// The subject, device and interface that a question names, as far as they exist.
-pub(crate) struct ResolvedQuestion<'a> {
-    action: Action,
-    gateway: bool,
-    pub(crate) subject: Option<&'a Arc<KnownMember>>,
-    pub(crate) device: Option<&'a Arc<KnownMember>>,
-    /// The interfaces of the device; `interface` is the index of one of them.
-    pub(crate) among: Option<&'a Arc<[Interface]>>,
-    interface: Option<usize>,
-}
-
-impl ResolvedQuestion<'_> {
-    pub(crate) fn declared(&self) -> Option<DeclaredInterface> {
-        Some(DeclaredInterface { among: Arc::clone(self.among?), at: self.interface? })
-    }
-
-    fn interface(&self) -> Option<&Interface> {
-        self.among.zip(self.interface).and_then(|(among, at)| among.get(at))
-    }
-
-    /// Returns the protocol of the interface; `None` if there is no such interface.
-    pub(crate) fn protocol(&self) -> Option<Protocol> {
-        match self.gateway {
-            true => Some(Protocol::Administration),
-            false => self.interface().map(|interface| interface.target.protocol()),
-        }
-    }
-
-    /// Returns what is known about the subject and the device.
-    pub(crate) fn evidence(&self) -> Evidence {
-        let posture = |known: Option<&Arc<KnownMember>>| known?.posture.clone();
-        Evidence { target: posture(self.device), asker: posture(self.subject) }
-    }
-
-    /// Returns the other names under which the device may read the resource.
-    pub(crate) fn aliases(&self, question: &Question) -> Vec<Path> {
-        let inspected = self.interface().and_then(|interface| interface.target.inspected());
-        inspected.map_or_else(Vec::new, |inspected| inspected.aliases(&question.resource.path))
-    }
-
-    /// Returns the refusal that applies to every question about this subject and this interface.
-    pub(crate) fn bar(&self) -> Option<Refusal> {
-        let Some(subject) = self.subject else { return Some(Refusal::UnknownSubject) };
-        if !subject.member.enabled {
-            return Some(Refusal::SubjectDisabled);
-        }
-        if self.gateway {
-            return None;
-        }
-        let Some(device) = self.device else { return Some(Refusal::UnknownDevice) };
-        let Some(interface) = self.interface() else { return Some(Refusal::UnknownInterface) };
-        if !device.member.enabled {
-            return Some(Refusal::DeviceDisabled);
-        }
-        (!interface.enabled).then_some(Refusal::InterfaceDisabled)
-    }
-
-    /// Returns the refusal that applies before any rule is asked.
-    pub(crate) fn refusal(&self) -> Option<Refusal> {
-        let is_action = |protocol: Protocol| protocol.actions().contains(&self.action);
-        let unheard_of =
-            || (!self.protocol().is_some_and(is_action)).then_some(Refusal::NotAnAction);
-        self.bar().or_else(unheard_of)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use doorward_model::{Fact, PeerText, Posture, Revision};
+    use std::sync::Arc;
+
+    use doorward_model::{Action, Fact, PeerText, Posture, Revision};
 
     use super::*;
     use crate::bundle::{Bundle, BundleText};
     use crate::cache::Cache;
     use crate::fixture::{self, certificate, now};
+    use crate::question::Evidence;
     use crate::snapshot::Member;
     use crate::supposed::Supposed;
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use doorward_model::{DeviceId, SubjectId};
 use jiff::Timestamp;
 
-use crate::answer::{Judges, ResolvedQuestion, answer, identity};
+use crate::answer::{Judges, answer, identity};
 use crate::bundle::Bundle;
 use crate::decision::{Decision, DeclaredInterface, Opinion};
 use crate::lines::RuleLines;
@@ -14,6 +14,7 @@ use crate::proof::{Proof, Standing};
 use crate::question::Question;
 use crate::recent::Recent;
 use crate::request::Request;
+use crate::resolved::ResolvedQuestion;
 use crate::snapshot::{Interface, KnownMember, Snapshot, Stamp};
 
 /// A cache of decisions of the compiled form, for the operations of a flow, which ask similar

@@ -44,6 +44,7 @@ mod recent;
 mod record;
 mod replay;
 mod request;
+mod resolved;
 mod rule;
 mod sets;
 mod shape;

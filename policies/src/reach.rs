@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use doorward_model::{Action, Device, Path, Protocol, Resource, Segment, Subject};
 use jiff::Timestamp;
 
-use crate::answer::{ResolvedQuestion, identity};
+use crate::answer::identity;
 use crate::compiled::{ALWAYS, Extent, Limit, RuleEntry, SearchControl};
 use crate::decision::{Denial, Opinion, Refusal};
 use crate::judge::{Case, SearchEnd};
@@ -13,6 +13,7 @@ use crate::lines::RuleLines;
 use crate::membership::ResolvedMemberships;
 use crate::question::{Circumstances, Question};
 use crate::request::Request;
+use crate::resolved::ResolvedQuestion;
 use crate::rule::Effect;
 use crate::snapshot::Snapshot;
 

@@ -343,6 +343,21 @@ fn literal(text: &str) -> Option<usize> {
     (prefix == 0).then_some(1 + length)
 }
 
+/// The words that begin items.
+const ITEMS: [&str; 11] = [
+    "fn",
+    "struct",
+    "enum",
+    "impl",
+    "use",
+    "mod",
+    "const",
+    "static",
+    "type",
+    "trait",
+    "macro_rules",
+];
+
 /// The same tokens without the items of tests and fuzz targets: those behind `#[cfg(test)]` and
 /// `#[cfg(any(test, feature = "…"))]`.
 fn without_tests(tokens: &[String]) -> Vec<String> {
@@ -360,10 +375,18 @@ fn without_tests(tokens: &[String]) -> Vec<String> {
             continue;
         };
         at += mark.len();
-        let mut depth = 0usize;
+        let (mut depth, mut is_item) = (0usize, false);
         loop {
             let token = tokens[at].as_str();
+            // A field or an argument ends with a comma, or with what surrounds it.
+            if depth == 0 && !is_item && ["}", ")", "]"].contains(&token) {
+                break;
+            }
             at += 1;
+            is_item |= ITEMS.contains(&token);
+            if depth == 0 && !is_item && token == "," {
+                break;
+            }
             match token {
                 "{" | "(" | "[" => depth += 1,
                 "}" | ")" | "]" => depth -= 1,

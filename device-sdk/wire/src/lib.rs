@@ -37,7 +37,7 @@ pub use carrier::{
 pub use frame::{FrameError, Frames, encode, read_frame, write_frame};
 pub use message::{
     Answer, Asked, Control, Declined, FlowKind, Hello, Malformed, Offer, Offering, OpenFrame,
-    Posture, Renewed, Report, Taken, Value, Welcome, Why,
+    PostureMessage, Renewed, Report, Taken, Value, Welcome, Why,
 };
 pub use paced::Paced;
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 
 use crate::message::{
-    Answer, Asked, Control, Declined, FlowKind, Hello, Offer, Offering, OpenFrame, Posture,
+    Answer, Asked, Control, Declined, FlowKind, Hello, Offer, Offering, OpenFrame, PostureMessage,
     Renewed, Taken, Value, Welcome, Why,
 };
 use crate::{FrameError, Frames, encode};
@@ -55,7 +55,7 @@ fn controls() -> Vec<(&'static str, Control)> {
                 declined: BTreeMap::from([(text("dns"), text("not declared"))]),
             }),
         ),
-        ("posture", Control::Posture(Posture { id: 2, report })),
+        ("posture", Control::Posture(PostureMessage { id: 2, report })),
         ("noted", Control::Noted(2)),
         ("renew", Control::Renew(3, text("PEM"))),
         (

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Feed;
 use crate::{
-    Answer, Asked, Control, Declined, FlowKind, Hello, Offer, Offering, OpenFrame, Posture,
+    Answer, Asked, Control, Declined, FlowKind, Hello, Offer, Offering, OpenFrame, PostureMessage,
     Renewed, Taken, Value, Welcome, Why,
 };
 
@@ -59,7 +59,7 @@ pub fn control(feed: &mut Feed<'_>) -> Control {
         3 => Control::Taken(Taken { id: feed.number(), declined: texts(feed) }),
         4 => {
             let report = several(feed, |feed| (feed.text(20), value(feed))).into_iter().collect();
-            Control::Posture(Posture { id: feed.number(), report })
+            Control::Posture(PostureMessage { id: feed.number(), report })
         }
         5 => Control::Noted(feed.number()),
         6 => Control::Renew(feed.number(), feed.text(60)),

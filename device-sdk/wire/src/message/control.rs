@@ -83,7 +83,7 @@ pub struct Taken {
 /// A device's report about itself.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 #[cbor(map)]
-pub struct Posture {
+pub struct PostureMessage {
     /// The request's id, which the answer repeats.
     #[n(1)]
     pub id: u64,
@@ -210,7 +210,7 @@ pub enum Control {
     /// Gateway: which offered interfaces it accepted.
     Taken(Taken),
     /// Client: a report about the device.
-    Posture(Posture),
+    Posture(PostureMessage),
     /// Gateway: the report with this id is recorded.
     Noted(u64),
     /// Client: asks for a new certificate. The request's id and the PKCS #10 request as PEM.

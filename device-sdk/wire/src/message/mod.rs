@@ -9,7 +9,8 @@ use minicbor::{Decode, Decoder, Encode, Encoder};
 use thiserror::Error;
 
 pub use control::{
-    Control, Declined, Hello, Offer, Offering, Posture, Renewed, Report, Taken, Value, Welcome,
+    Control, Declined, Hello, Offer, Offering, PostureMessage, Renewed, Report, Taken, Value,
+    Welcome,
 };
 pub use flow::{Answer, Asked, FlowKind, OpenFrame};
 pub use why::Why;
