@@ -55,8 +55,8 @@ pub use subject::{
 };
 pub use target::{
     ClientIds, FieldName, Host, HttpHost, HttpOptions, Inspected, Inspection, Lines, ModbusOptions,
-    MqttOptions, NoOrigin, Operand, Origin, RequestRate, ResponseTopics, SecretParameter, Several,
-    Spoken, Target, TargetError, ToldIdentity, Way,
+    MqttOptions, NoOrigin, Operand, Origin, RequestRate, ResponseTopics, Scheme, SecretParameter,
+    Several, Spoken, Target, TargetError, ToldIdentity, Way, WayEnd,
 };
 pub use text::{Escaped, PeerText, did_you_mean, escape, escape_lines, is_printable};
 
