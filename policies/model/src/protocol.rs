@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::action::Action::{self, *};
-use crate::operand::OperandForm;
+use crate::path::OperandForm;
 
 /// What is fixed about a protocol.
 struct ProtocolFacts {
