@@ -165,9 +165,20 @@ fn beginnings() -> Vec<String> {
         [scheme, example(&form)]
     });
     let others = [
-        "", "tcp://", "process:/x?arg=", "serial:/dev/x?", "serial+agent:a?", "serial:/dev/x?baud=",
-        "http://a:1/", "http://a:1?host=", "serial:/dev/x?line=", "mqtt://h:1?", "modbus://",
-        "http://a:1?origins=", "http://a:1?keep=", "http://a:1?operand=query:",
+        "",
+        "tcp://",
+        "process:/x?arg=",
+        "serial:/dev/x?",
+        "serial+agent:a?",
+        "serial:/dev/x?baud=",
+        "http://a:1/",
+        "http://a:1?host=",
+        "serial:/dev/x?line=",
+        "mqtt://h:1?",
+        "modbus://",
+        "http://a:1?origins=",
+        "http://a:1?keep=",
+        "http://a:1?operand=query:",
         "modbus+serial:/dev/x?",
     ];
     forms.chain(others.map(str::to_owned)).collect()
