@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_model::{
-    Action, Device, Group, Kind, Name, Operand, OperandForm, Protocol, Role, Subject, Target,
-    escape,
+    Action, Device, Group, Kind, Name, Operand, Protocol, Role, Subject, Target, escape,
 };
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::membership::{built_in_group, built_in_role};
-use crate::pattern::Pattern;
 use crate::rule::{Effect, On, Rule, Who};
 use crate::snapshot::Snapshot;
 
@@ -221,77 +219,14 @@ impl Snapshot {
 
 /// Returns why a rule can never match at an interface.
 fn never_at(target: &Target, rule: &Rule) -> Option<String> {
-    match target.protocol().operand() {
-        OperandForm::HttpPath => never_in_http(rule.path(), operand(target)),
-        OperandForm::CoapPath => never_in_coap(rule.path()),
-        OperandForm::Nothing
-            if target.lines().is_some() && rule.acts().to_string() == Action::Control.as_str() =>
-        {
-            Some("where line= is declared, nobody sets the line".to_owned())
-        }
-        OperandForm::Nothing | OperandForm::Parts | OperandForm::Topic | OperandForm::Addresses => {
-            None
-        }
+    if target.lines().is_some() && rule.acts().to_string() == Action::Control.as_str() {
+        return Some("where line= is declared, nobody sets the line".to_owned());
     }
+    let pattern: Vec<Option<&str>> = rule.path().texts().collect();
+    target.protocol().operand().never(&pattern, operand(target))
 }
 
 /// Returns the part of the query that the interface decides.
 fn operand(target: &Target) -> Option<&Operand> {
     target.inspected()?.http()?.operand.as_ref()
-}
-
-/// Returns what in a pattern can be in no CoAP path that is decided.
-fn never_in_coap(pattern: &Pattern) -> Option<String> {
-    let segments = pattern.texts().count();
-    let refused = |c: char| matches!(c, '/' | '\\' | '?' | '#') || c.is_control();
-    let mut texts = pattern.texts().enumerate().skip(1);
-    let never = texts.any(|(at, text)| {
-        text.is_some_and(|text| {
-            let inner = text.is_empty() && at + 1 < segments;
-            inner || text == "." || text == ".." || text.contains(refused)
-        })
-    });
-    never.then(|| "no path of CoAP is decided that has such a segment".to_owned())
-}
-
-/// Returns what in a pattern can be in no HTTP path, given the one spelling in which paths are
-/// decided and the part of the query that the interface decides.
-fn never_in_http(pattern: &Pattern, operand: Option<&Operand>) -> Option<String> {
-    let segments = pattern.texts().count();
-    let part = operand.map(|operand| format!("@{}=", operand.key()));
-    let decides = |text: Option<&str>| {
-        text.zip(part.as_deref()).is_some_and(|(text, part)| text.starts_with(part))
-    };
-    let last = pattern.texts().last().flatten();
-    for (at, text) in pattern.texts().enumerate().skip(1) {
-        let Some(text) = text else { continue };
-        // The path `/a/` with a part of its query is `a//@KEY=VALUE`.
-        if text.is_empty() && at + 2 == segments && decides(last) {
-            continue;
-        }
-        if let Some(part) = &part
-            && at + 1 == segments
-            && text.starts_with('@')
-            && !decides(Some(text))
-        {
-            return Some(format!("where {part}VALUE is decided, no other path ends with @"));
-        }
-        // These characters are refused in every spelling.
-        let refused = |c: char| c.is_control() || c == '\\' || c == '/';
-        let dots = text == "." || text == "..";
-        if text.is_empty() && at + 1 < segments || dots || text.contains(refused) {
-            return Some("no path of HTTP is decided that has such a segment".to_owned());
-        }
-        // The characters of a segment (RFC 3986 section 3.3), and the escapes of all others.
-        let stands = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%".contains(c);
-        let escaped = |c: &char| !stands(*c);
-        if let Some(c) = text.chars().find(escaped) {
-            let mut bytes = [0; 4];
-            let bytes = c.encode_utf8(&mut bytes).bytes();
-            let rule: String = bytes.map(|byte| format!("%25{byte:02X}")).collect();
-            let c = escape(&c.to_string()).to_string();
-            return Some(format!("a path of HTTP has '{c}' escaped: write {rule} for it"));
-        }
-    }
-    None
 }

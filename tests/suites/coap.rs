@@ -1,5 +1,7 @@
 //! CoAP, decided message by message: libcoap and aiocoap in front, aiocoap behind.
 
+mod hostile;
+
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 

@@ -1,5 +1,7 @@
 //! HTTP, decided request by request: curl, nginx, Python and a browser, by every door.
 
+mod hostile;
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};

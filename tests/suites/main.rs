@@ -17,7 +17,6 @@ mod differential;
 mod enrolment;
 mod faults;
 mod former;
-mod hostile;
 mod house;
 mod http;
 mod hyper;

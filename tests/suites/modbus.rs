@@ -1,6 +1,8 @@
 //! Modbus, decided request by request: pymodbus and mbpoll in front, pymodbus behind, over TCP and
 //! on a line.
 
+mod hostile;
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};

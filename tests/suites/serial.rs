@@ -1,6 +1,8 @@
 //! A serial line is governed: who watches, who types, and how it is set. A pseudo-terminal
 //! stands in for the device; it has no modem lines, which is tolerated.
 
+mod hostile;
+
 use std::io::{BufRead, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use doorward_ca::{Algorithm, Profile, Profiles};
-use doorward_model::{Domain, Name};
-use doorward_proxy::{Bounds, Networks, Paths, Twice};
+use doorward_model::{Domain, Name, Scheme};
+use doorward_proxy::{Networks, Paths, Twice};
 use doorward_session::{Limits, MachineResources, SessionLimits, Setting, TlsVersion};
 use doorward_store::AuditSettings;
 
@@ -169,15 +169,7 @@ impl Reader {
             self.check_advertise(text)?;
         }
         let networks = self.networks(raw.dial.networks, raw.dial.named)?;
-        let lines = match raw.dial.serial {
-            Some(lines) => lines,
-            None => Bounds::LINES.map(str::to_owned).to_vec(),
-        };
-        let paths = Paths {
-            unix: self.all("dial.unix", raw.dial.unix)?,
-            serial: self.all("dial.serial", [lines, over.serial.clone()].concat())?,
-            process: self.all("dial.process", raw.dial.process)?,
-        };
+        let paths = self.paths(raw.dial.paths, over.serial)?;
         let set = raw.limits.settings();
         let limits = self.limits(raw.limits, Limits::of(machine))?;
         Ok(Config {
@@ -248,6 +240,24 @@ impl Reader {
             all.push((name, self.all(&key, networks)?));
         }
         Networks::new(open, all).map_err(|error| self.wrong("dial.named", error))
+    }
+
+    /// Reads the patterns of the paths that may be dialed. `lines` are further serial lines.
+    fn paths(
+        &self,
+        mut given: BTreeMap<Scheme, Vec<String>>,
+        lines: Vec<String>,
+    ) -> Result<Paths, CommandFailure> {
+        let mut paths = Paths::default();
+        for scheme in Scheme::ALL.iter().filter(|scheme| scheme.is_local()) {
+            let usual = || Paths::usual(*scheme).iter().map(|path| (*path).to_owned()).collect();
+            let mut patterns = given.remove(scheme).unwrap_or_else(usual);
+            if *scheme == Scheme::Serial {
+                patterns.extend_from_slice(&lines);
+            }
+            paths = paths.with(*scheme, self.all(&format!("dial.{scheme}"), patterns)?);
+        }
+        Ok(paths)
     }
 
     fn check_advertise(&self, text: &str) -> Result<(), CommandFailure> {
@@ -367,7 +377,8 @@ mod tests {
         let config = Config::read(None, Overrides::default(), MACHINE).unwrap();
         assert_eq!(config.listen.port(), 8443);
         assert_eq!(config.management.to_string(), "127.0.0.1:8444");
-        assert!(config.paths.unix.is_empty() && config.paths.process.is_empty());
+        assert!(config.paths.of(Scheme::Unix).is_empty());
+        assert!(config.paths.of(Scheme::Process).is_empty());
         assert_eq!(config.first_domain().unwrap().as_str(), DOMAIN);
     }
 
@@ -415,6 +426,11 @@ mod tests {
             ),
             ("[dial]\nunix = [\"run/x\"]", "dial.unix: 'run/x'"),
             ("[dial]\nserial = [\"ttyS0\"]", "dial.serial: 'ttyS0'"),
+            (
+                "[dial]\ntcp = [\"/x\"]",
+                "unknown field `tcp`, expected one of `networks`, `named`, `unix`",
+            ),
+            ("[dial]\nunix = 5", "line 2"),
             ("[dial]\nprocess = [\"/bin/../x\"]", "dial.process: '/bin/../x'"),
             ("[certificates]\ndevice = \"1s\"", "certificates.device: a certificate is valid for"),
             ("[certificates]\ndevice = \"soon\"", "certificates.device"),

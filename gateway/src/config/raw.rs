@@ -1,10 +1,13 @@
 //! The unchecked content of the configuration file.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
+use doorward_model::Scheme;
 use doorward_session::Setting;
-use serde::Deserialize;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::failure::CommandFailure;
 
@@ -36,14 +39,47 @@ pub(super) struct TlsSection {
     pub(super) least: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[derive(Debug, Default)]
 pub(super) struct DialSection {
     pub(super) networks: Option<Vec<String>>,
     pub(super) named: BTreeMap<String, Vec<String>>,
-    pub(super) unix: Vec<String>,
-    pub(super) serial: Option<Vec<String>>,
-    pub(super) process: Vec<String>,
+    /// The patterns of paths, by the scheme of the interfaces that lead there.
+    pub(super) paths: BTreeMap<Scheme, Vec<String>>,
+}
+
+impl<'de> Deserialize<'de> for DialSection {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(DialVisitor)
+    }
+}
+
+struct DialVisitor;
+
+impl<'de> Visitor<'de> for DialVisitor {
+    type Value = DialSection;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<DialSection, A::Error> {
+        let mut section = DialSection::default();
+        while let Some(key) = map.next_key::<String>()? {
+            match (key.as_str(), Scheme::named(&key).filter(|scheme| scheme.is_local())) {
+                ("networks", _) => section.networks = Some(map.next_value()?),
+                ("named", _) => section.named = map.next_value()?,
+                (_, Some(scheme)) => drop(section.paths.insert(scheme, map.next_value()?)),
+                (_, None) => {
+                    let local = Scheme::ALL.iter().filter(|scheme| scheme.is_local());
+                    let known: String = local.map(|scheme| format!(", `{scheme}`")).collect();
+                    return Err(A::Error::custom(format!(
+                        "unknown field `{key}`, expected one of `networks`, `named`{known}"
+                    )));
+                }
+            }
+        }
+        Ok(section)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

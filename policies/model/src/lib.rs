@@ -20,7 +20,6 @@ mod domain;
 mod epoch;
 mod id;
 mod name;
-mod operand;
 mod path;
 mod posture;
 mod prefix;
@@ -41,8 +40,7 @@ pub use domain::{Domain, DomainError, DoorName};
 pub use epoch::{Epoch, Revision};
 pub use id::{FlowId, NotAnId, SessionId};
 pub use name::{Name, NameError};
-pub use operand::OperandForm;
-pub use path::{Path, PathError, Segment, Table};
+pub use path::{OperandForm, Path, PathError, Segment, Table};
 pub use posture::{Fact, Posture, PostureError};
 pub use prefix::Prefix;
 pub use protocol::Protocol;
@@ -57,8 +55,8 @@ pub use subject::{
 };
 pub use target::{
     ClientIds, FieldName, Host, HttpHost, HttpOptions, Inspected, Inspection, Lines, ModbusOptions,
-    MqttOptions, NoOrigin, Operand, Origin, RequestRate, ResponseTopics, SecretParameter, Several,
-    Spoken, Target, TargetError, ToldIdentity, Way,
+    MqttOptions, NoOrigin, Operand, Origin, RequestRate, ResponseTopics, Scheme, SecretParameter,
+    Several, Spoken, Target, TargetError, ToldIdentity, Way, WayEnd,
 };
 pub use text::{Escaped, PeerText, did_you_mean, escape, escape_lines, is_printable};
 

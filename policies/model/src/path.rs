@@ -1,6 +1,7 @@
 //! The path of a question, segment by segment.
 
 mod alias;
+mod operand;
 mod parse;
 mod topic;
 
@@ -9,8 +10,9 @@ use std::sync::{Arc, LazyLock};
 
 use thiserror::Error;
 
+pub use operand::OperandForm;
+
 use crate::name::Name;
-use crate::protocol::Protocol;
 use crate::text::escape;
 
 /// A segment of a [`Path`].
@@ -110,9 +112,9 @@ pub enum PathError {
     /// It has more than [`Path::LIMIT`] bytes or [`Path::SEGMENTS`] segments.
     #[error("the path is too long")]
     TooLong,
-    /// Interfaces of this protocol have no operand.
+    /// Interfaces of the protocol of this name have no operand.
     #[error("nothing can follow the name of a {0} interface")]
-    NoOperand(Protocol),
+    NoOperand(&'static str),
     /// The operand does not have the protocol's form.
     #[error("'{}' does not fit: {expected}", escape(.text))]
     Operand {
@@ -276,6 +278,7 @@ impl fmt::Debug for Path {
 mod tests {
     use super::*;
     use crate::action::Action;
+    use crate::protocol::Protocol;
 
     fn read(protocol: Protocol, action: Action, text: &str) -> Option<String> {
         Path::parse(protocol, action, text).ok().map(|path| path.raw())

@@ -4,8 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::action::Action::{self, *};
-use crate::operand::OperandForm;
-use crate::target::TargetCarrier;
+use crate::path::OperandForm;
 
 /// What is fixed about a protocol.
 struct ProtocolFacts {
@@ -14,8 +13,11 @@ struct ProtocolFacts {
     actions: &'static [Action],
     opens: OpenedBy,
     operand: OperandForm,
-    /// What carries it if it is inspected. A protocol that is not inspected is its own carrier.
-    carriers: &'static [TargetCarrier],
+    /// How its flows travel.
+    travels: TravelsAs,
+    /// The protocols that can carry it, if it is inspected. A protocol that is not inspected is its
+    /// own carrier.
+    carried_by: &'static [Protocol],
     /// The ports at which it usually is, if it is inspected.
     ports: &'static [u16],
 }
@@ -29,6 +31,13 @@ enum OpenedBy {
     EachAction,
     /// The first operation that is permitted.
     Operation,
+}
+
+/// How flows travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TravelsAs {
+    Bytes,
+    Datagrams,
 }
 
 macro_rules! protocols {
@@ -52,25 +61,32 @@ macro_rules! protocols {
 }
 
 /// Returns the facts of a protocol that is not inspected.
-const fn raw(name: &'static str) -> ProtocolFacts {
-    let (operand, carriers, ports): (_, &[_], &[_]) = (OperandForm::Nothing, &[], &[]);
-    ProtocolFacts { name, actions: &[Connect], opens: OpenedBy::Connect, operand, carriers, ports }
+const fn raw(name: &'static str, travels: TravelsAs) -> ProtocolFacts {
+    ProtocolFacts {
+        name,
+        actions: &[Connect],
+        opens: OpenedBy::Connect,
+        operand: OperandForm::Nothing,
+        travels,
+        carried_by: &[],
+        ports: &[],
+    }
 }
 
 protocols! {
     /// A raw TCP stream.
-    Tcp = raw("tcp");
+    Tcp = raw("tcp", TravelsAs::Bytes);
     /// Raw datagrams.
-    Udp = raw("udp");
+    Udp = raw("udp", TravelsAs::Datagrams);
     /// A raw stream to a Unix socket.
-    Unix = raw("unix");
+    Unix = raw("unix", TravelsAs::Bytes);
     /// The standard input and output of a program.
-    Process = raw("process");
+    Process = raw("process", TravelsAs::Bytes);
     /// A serial line.
     Serial = ProtocolFacts {
         actions: &[Read, Write, Control],
         opens: OpenedBy::EachAction,
-        ..raw("serial")
+        ..raw("serial", TravelsAs::Bytes)
     };
     /// HTTP, decided request by request.
     Http = ProtocolFacts {
@@ -78,7 +94,8 @@ protocols! {
         actions: &[Get, Head, Post, Put, Patch, Delete, Options, Connect],
         opens: OpenedBy::Operation,
         operand: OperandForm::HttpPath,
-        carriers: &[TargetCarrier::Tcp, TargetCarrier::Agent],
+        travels: TravelsAs::Bytes,
+        carried_by: &[Protocol::Tcp],
         ports: &[80, 8000, 8080],
     };
     /// MQTT, decided packet by packet.
@@ -87,7 +104,8 @@ protocols! {
         actions: &[Connect, Publish, Subscribe],
         opens: OpenedBy::Connect,
         operand: OperandForm::Topic,
-        carriers: &[TargetCarrier::Tcp, TargetCarrier::Agent],
+        travels: TravelsAs::Bytes,
+        carried_by: &[Protocol::Tcp],
         ports: &[1883],
     };
     /// Modbus, decided PDU by PDU.
@@ -96,7 +114,8 @@ protocols! {
         actions: &[Read, Write, Diagnose],
         opens: OpenedBy::Operation,
         operand: OperandForm::Addresses,
-        carriers: &[TargetCarrier::Tcp, TargetCarrier::Serial, TargetCarrier::Agent, TargetCarrier::SerialAgent],
+        travels: TravelsAs::Bytes,
+        carried_by: &[Protocol::Tcp, Protocol::Serial],
         ports: &[502],
     };
     /// CoAP, decided message by message.
@@ -105,7 +124,8 @@ protocols! {
         actions: &[Get, Post, Put, Delete, Observe],
         opens: OpenedBy::Operation,
         operand: OperandForm::CoapPath,
-        carriers: &[TargetCarrier::Udp, TargetCarrier::UdpAgent],
+        travels: TravelsAs::Datagrams,
+        carried_by: &[Protocol::Udp],
         ports: &[5683],
     };
     /// The gateway's own administration.
@@ -113,7 +133,7 @@ protocols! {
         actions: &[Create, Read, Update, Delete],
         opens: OpenedBy::Operation,
         operand: OperandForm::Parts,
-        ..raw("administration")
+        ..raw("administration", TravelsAs::Bytes)
     };
 }
 
@@ -152,9 +172,15 @@ impl Protocol {
         self.facts().operand
     }
 
-    /// Returns what carries the protocol if it is inspected.
-    pub(crate) fn carriers(self) -> &'static [TargetCarrier] {
-        self.facts().carriers
+    /// Returns whether flows travel as datagrams; otherwise they are streams of bytes.
+    #[must_use]
+    pub fn travels_as_datagrams(self) -> bool {
+        self.facts().travels == TravelsAs::Datagrams
+    }
+
+    /// Returns the protocols that can carry this one, if it is inspected.
+    pub(crate) fn carried_by(self) -> &'static [Self] {
+        self.facts().carried_by
     }
 
     /// Returns whether the protocol usually is at this port.

@@ -1,12 +1,12 @@
 //! Gives each fuzz target random and mutated inputs, the same for the same seed.
 
-use std::io::{Write as _, stderr, stdout};
-use std::process::exit;
+use std::io::{Write as _, stdout};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use doorward_fuzz::{give_up, named, targets};
 use doorward_wire::fuzzing::{FuzzFailure, FuzzTarget, Inputs, storm};
 
 /// How long an input may take before it counts as one that never ends.
@@ -31,28 +31,14 @@ fn say(line: &str) {
     drop(writeln!(stdout(), "{line}"));
 }
 
-fn give_up(line: &str) -> ! {
-    drop(writeln!(stderr(), "{line}"));
-    exit(1)
-}
-
 fn main() {
     let Arguments { runs, seed, targets: names } = Arguments::parse();
-    let all = [
-        doorward_wire::fuzzing::TARGETS,
-        doorward_sdk::fuzzing::TARGETS,
-        doorward_agent::fuzzing::TARGETS,
-        doorward_proxy::fuzzing::TARGETS,
-    ]
-    .concat();
-    if let Some(stranger) = names.iter().find(|name| all.iter().all(|one| one.name != **name)) {
-        let known: Vec<&str> = all.iter().map(|target| target.name).collect();
-        give_up(&format!("'{stranger}' is no target; there are: {}", known.join(" ")));
-    }
-    let chosen =
-        |target: &&FuzzTarget| names.is_empty() || names.iter().any(|one| one == target.name);
+    let chosen = match names.as_slice() {
+        [] => targets(),
+        names => names.iter().map(|name| named(name)).collect(),
+    };
     let (began, mut inputs) = (Instant::now(), 0);
-    for target in all.iter().filter(chosen) {
+    for target in &chosen {
         match watched(target, seed, runs) {
             Ok(said) => say(&said),
             Err(fault) => give_up(&fault.to_string()),

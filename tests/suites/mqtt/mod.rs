@@ -2,6 +2,7 @@
 //! own clients in front.
 
 mod floods;
+mod hostile;
 mod identities;
 mod messages;
 mod policy;

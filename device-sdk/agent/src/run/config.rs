@@ -11,6 +11,7 @@ use doorward_sdk::Transport;
 use serde::Deserialize;
 
 use crate::failure::Failure;
+use crate::serve::OfferedInterface;
 
 /// The longest file, in bytes.
 const LIMIT: u64 = 1024 * 1024;
@@ -117,7 +118,7 @@ impl AgentConfig {
             let name: Name = name.parse().map_err(|error| wrong(&key, &error))?;
             let key = format!("{key}.url");
             let target: Target = interface.url.parse().map_err(|error| wrong(&key, &error))?;
-            if matches!(target.way(), Way::Agent { .. }) {
+            if !OfferedInterface::serves(target.way()) {
                 let why = "an agent offers only what it dials itself: use tcp:// udp:// unix: \
                            serial: or process:";
                 return Err(wrong(&key, &why));

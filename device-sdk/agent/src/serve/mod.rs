@@ -49,20 +49,26 @@ pub(crate) struct OfferedInterface {
 }
 
 impl OfferedInterface {
+    /// Returns whether an agent can offer such a target.
+    pub(crate) fn serves(way: &Way) -> bool {
+        match way {
+            Way::Tcp { .. }
+            | Way::Udp { .. }
+            | Way::Unix { .. }
+            | Way::Serial { .. }
+            | Way::Process { .. } => true,
+            Way::Agent { .. } => false,
+        }
+    }
+
     pub(crate) fn new(way: Way, lines: LinesInUse) -> Self {
         Self { way, lines }
     }
 
     /// Returns how the interface's flows travel.
     pub(crate) fn kind(&self) -> FlowKind {
-        match self.way {
-            Way::Udp { .. } => FlowKind::Datagrams,
-            Way::Tcp { .. }
-            | Way::Unix { .. }
-            | Way::Serial { .. }
-            | Way::Process { .. }
-            | Way::Agent { .. } => FlowKind::Stream,
-        }
+        let datagrams = self.way.protocol().travels_as_datagrams();
+        if datagrams { FlowKind::Datagrams } else { FlowKind::Stream }
     }
 
     /// Serves one flow until it has ended. Returns an error if it did not end properly. A refusal

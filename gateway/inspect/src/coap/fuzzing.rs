@@ -119,7 +119,7 @@ struct Ledger {
 ///
 /// # Panics
 /// When an invariant does not hold.
-pub fn coap(bytes: &[u8]) {
+pub(crate) fn coap(bytes: &[u8]) {
     let Ok(interface) = "lamp".parse() else { return };
     let (mut coap, mut ledger, mut out) =
         (Coap::new(&interface, 0), Ledger::default(), Out::default());
@@ -249,7 +249,7 @@ fn from_device(ledger: &mut Ledger, datagram: &[u8], asked: &[(Action, String, b
 
 /// Inputs that reach deep into the machine.
 #[must_use]
-pub fn coap_corpus() -> Vec<Vec<u8>> {
+pub(crate) fn coap_corpus() -> Vec<Vec<u8>> {
     let script = |parts: &[(u8, &[u8])]| {
         let part = |(flags, datagram): &(u8, &[u8])| {
             [&[*flags, u8::try_from(datagram.len()).unwrap_or(255)], *datagram].concat()

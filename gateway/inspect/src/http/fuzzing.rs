@@ -27,7 +27,7 @@ impl Judge for Bits {
 ///
 /// The first two bytes choose the interface and the judge's answers. Then come lines: method and
 /// target, fields, an empty line, a status, fields.
-pub fn http(bytes: &[u8]) {
+pub(crate) fn http(bytes: &[u8]) {
     let &[kind, says, ref text @ ..] = bytes else { return };
     let flag = |bit: u8| kind >> bit & 1 == 1;
     let base = if flag(0) { "/base/x" } else { "" };
@@ -172,7 +172,7 @@ fn fields<'t>(lines: &mut impl Iterator<Item = &'t [u8]>, fields: &mut HeaderMap
 
 /// Requests and answers that reach deep into the code.
 #[must_use]
-pub fn http_corpus() -> Vec<Vec<u8>> {
+pub(crate) fn http_corpus() -> Vec<Vec<u8>> {
     let host = "Host: web--plc.gw.example";
     let cases = [
         (0, format!("GET /a/b?q=1 x\n{host}\n\n200\nServer: x\nLocation: http://plc.lan:8080/y")),

@@ -121,7 +121,7 @@ fn needs(frame: &[u8]) -> Option<Vec<String>> {
 }
 
 /// A connection: a pattern of answers, then pieces, each after its side and length.
-pub fn modbus(bytes: &[u8]) {
+pub(crate) fn modbus(bytes: &[u8]) {
     let Some((&pattern, mut rest)) = bytes.split_first() else { return };
     let mut pieces = Vec::new();
     let mut said = [Vec::new(), Vec::new()];
@@ -155,7 +155,7 @@ pub fn modbus(bytes: &[u8]) {
 }
 
 /// Connections that reach deep into the machine.
-pub fn modbus_corpus() -> Vec<Vec<u8>> {
+pub(crate) fn modbus_corpus() -> Vec<Vec<u8>> {
     let frame = |head: u8, pdu: &[u8]| {
         let length = u8::try_from(pdu.len()).unwrap();
         [&[head | (7 + length), 0, 7, 0, 0, 0, 1 + length, 1][..], pdu].concat()
@@ -184,7 +184,7 @@ pub fn modbus_corpus() -> Vec<Vec<u8>> {
 }
 
 /// Bytes from a serial line. The first byte says whether the line has been silent since.
-pub fn line(bytes: &[u8]) {
+pub(crate) fn line(bytes: &[u8]) {
     let Some((&silent, bytes)) = bytes.split_first() else { return };
     match read_rtu_answer(bytes, silent & 1 == 1) {
         RtuAnswer::Answer(_, pdu) => assert!((1..=LONGEST).contains(&pdu.len())),
@@ -196,7 +196,7 @@ pub fn line(bytes: &[u8]) {
 }
 
 /// Answers of units.
-pub fn line_corpus() -> Vec<Vec<u8>> {
+pub(crate) fn line_corpus() -> Vec<Vec<u8>> {
     let answers: [&[u8]; 6] = [
         &[3, 2, 0, 7],
         &[0x83, 2],

@@ -111,7 +111,7 @@ pub(super) fn drive<'p>(
 ///
 /// # Panics
 /// When an invariant does not hold.
-pub fn mqtt(bytes: &[u8]) {
+pub(crate) fn mqtt(bytes: &[u8]) {
     run(bytes);
 }
 
@@ -163,7 +163,7 @@ pub(super) fn run(bytes: &[u8]) -> Option<Transcript> {
 
 /// Inputs that reach deep into the machine.
 #[must_use]
-pub fn mqtt_corpus() -> Vec<Vec<u8>> {
+pub(crate) fn mqtt_corpus() -> Vec<Vec<u8>> {
     let mut corpus = Vec::new();
     for (pattern, dialogue) in DIALOGUES {
         for (ids, pattern) in [(2, *pattern), (1, 0xff), (2, 0x55), (6, 0xff), (10, 0xff)] {

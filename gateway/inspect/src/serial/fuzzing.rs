@@ -39,7 +39,7 @@ fn permitted(line: &[u8]) -> bool {
 }
 
 /// Checks written bytes. The first byte says how they are split.
-pub fn commands(bytes: &[u8]) {
+pub(crate) fn commands(bytes: &[u8]) {
     let Some((&parts, bytes)) = bytes.split_first() else { return };
     let told_of = told(bytes, usize::from(parts).max(1));
     assert_eq!(told_of, told(bytes, bytes.len().max(1)), "it matters how bytes are split");
@@ -61,7 +61,7 @@ pub fn commands(bytes: &[u8]) {
 }
 
 /// Lines that people and programs write.
-pub fn commands_corpus() -> Vec<Vec<u8>> {
+pub(crate) fn commands_corpus() -> Vec<Vec<u8>> {
     let written: [&[u8]; 8] = [
         b"status\rshow version\r\nreboot\nstatus\n",
         b"show \x08\x08\x08\x08\x08reboot\rstatus\r",

@@ -1,16 +1,20 @@
 //! The interfaces that devices offer through their own connections.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use doorward_model::{Action, DeviceId, Kind as SubjectKind, LineChange, Name, Spoken, Way};
+use doorward_model::{Action, DeviceId, Kind as SubjectKind, LineChange, Name, Way, WayEnd};
 use doorward_policies::Permit;
 use doorward_session::{DeviceFlow, Leases, Link, LinkError};
-use doorward_wire::{Asked, FlowKind, Offering, Why};
+use doorward_wire::{Asked, FlowDatagrams, FlowKind, Offering, Why};
+use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
 use super::DialError;
+use super::messenger::Messenger;
 
 /// What the gateway does when two running programs offer interfaces with one identity. Either the
 /// directory of the identity was copied, or the agent was started twice.
@@ -180,27 +184,19 @@ impl OnlineAgents {
 fn declared(leases: &Leases, device: &Name) -> BTreeMap<String, FlowKind> {
     let snapshot = leases.snapshot();
     let interfaces = snapshot.interfaces(device).iter();
-    let agents = interfaces.filter_map(|interface| match interface.target.way() {
-        way @ Way::Agent { name, .. } => Some((name.to_string(), kind_of(way))),
-        Way::Tcp { .. }
-        | Way::Udp { .. }
-        | Way::Unix { .. }
-        | Way::Serial { .. }
-        | Way::Process { .. } => None,
+    let agents = interfaces.filter_map(|interface| {
+        let way = interface.target.way();
+        match way.end() {
+            WayEnd::Agent { name } => Some((name.to_string(), kind_of(way))),
+            WayEnd::Host { .. } | WayEnd::Local { .. } => None,
+        }
     });
     agents.collect()
 }
 
 /// Returns how flows to such a target travel.
 pub(crate) fn kind_of(way: &Way) -> FlowKind {
-    match way {
-        Way::Udp { .. } | Way::Agent { spoken: Spoken::Datagrams, .. } => FlowKind::Datagrams,
-        Way::Tcp { .. }
-        | Way::Unix { .. }
-        | Way::Serial { .. }
-        | Way::Process { .. }
-        | Way::Agent { spoken: Spoken::Stream | Spoken::Line(_), .. } => FlowKind::Stream,
-    }
+    if way.protocol().travels_as_datagrams() { FlowKind::Datagrams } else { FlowKind::Stream }
 }
 
 /// Opens a flow to the interface that the device offers under `name`, for the subject of the
@@ -244,4 +240,31 @@ pub(super) fn parameters(change: &LineChange) -> BTreeMap<String, String> {
 pub(super) fn address(permit: &Permit, name: &Name) -> String {
     let device = &permit.resource().device;
     format!("agent:{name} of {device}")
+}
+
+/// A flow of datagrams to an interface that a device offers.
+#[derive(Debug)]
+pub(crate) struct AgentDatagrams(pub(super) FlowDatagrams);
+
+impl Messenger for AgentDatagrams {
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<bool>> {
+        let Some(datagram) = ready!(self.0.poll_receive(cx))? else {
+            return Poll::Ready(Ok(false));
+        };
+        let length = datagram.len().min(into.remaining());
+        into.put_slice(datagram.get(..length).unwrap_or_default());
+        Poll::Ready(Ok(true))
+    }
+
+    fn send(&mut self, datagram: &[u8]) {
+        self.0.send(datagram);
+    }
+
+    fn close(self) {
+        self.0.close(Why::Ended);
+    }
 }

@@ -1,9 +1,10 @@
 //! The addresses and paths that the local configuration permits to dial.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use doorward_model::Name;
+use doorward_model::{Name, Scheme};
 
 use super::DialError;
 use super::embedded::embedded;
@@ -19,21 +20,33 @@ pub struct Bounds {
     own: Vec<SocketAddr>,
 }
 
-/// The paths that may be dialed. Without a pattern, nothing of a kind may be dialed.
+/// The paths that may be dialed, for each scheme that leads to something on this machine
+/// ([`Scheme::is_local`]). Without a pattern, nothing of a scheme may be dialed.
 #[derive(Clone, Debug, Default)]
-pub struct Paths {
-    /// Unix sockets.
-    pub unix: Vec<Glob>,
-    /// Serial lines.
-    pub serial: Vec<Glob>,
-    /// Programs.
-    pub process: Vec<Glob>,
+pub struct Paths(BTreeMap<Scheme, Vec<Glob>>);
+
+impl Paths {
+    /// Returns the patterns for a scheme of which the configuration says nothing.
+    #[must_use]
+    pub fn usual(scheme: Scheme) -> &'static [&'static str] {
+        if scheme == Scheme::Serial { &["/dev/tty*", "/dev/serial/**"] } else { &[] }
+    }
+
+    /// Returns these paths and, for `scheme`, these patterns.
+    #[must_use]
+    pub fn with(mut self, scheme: Scheme, patterns: Vec<Glob>) -> Self {
+        self.0.insert(scheme, patterns);
+        self
+    }
+
+    /// Returns the patterns for a scheme.
+    #[must_use]
+    pub fn of(&self, scheme: Scheme) -> &[Glob] {
+        self.0.get(&scheme).map(Vec::as_slice).unwrap_or_default()
+    }
 }
 
 impl Bounds {
-    /// The serial lines that may be dialed by default.
-    pub const LINES: [&str; 2] = ["/dev/tty*", "/dev/serial/**"];
-
     /// Returns bounds of these networks and paths. The gateway's own listeners `own` are never
     /// dialed.
     #[must_use]
@@ -71,7 +84,9 @@ impl Bounds {
     pub(crate) fn check(&self, address: SocketAddr) -> Result<SocketAddr, DialError> {
         let ip = address.ip().to_canonical();
         let address = SocketAddr::new(ip, address.port());
-        let forbidden = |why| Err(DialError::Forbidden { address: address.to_string(), why });
+        let forbidden = |why: &'static str| {
+            Err(DialError::Forbidden { address: address.to_string(), why: why.into() })
+        };
         for ip in [Some(ip), embedded(ip)].into_iter().flatten() {
             if is_metadata(ip) {
                 return forbidden("a cloud's metadata service");
@@ -104,31 +119,28 @@ impl Bounds {
         })
     }
 
-    /// Checks that a Unix socket at `path` may be dialed.
-    pub(crate) fn check_unix(&self, path: &Path) -> Result<(), DialError> {
-        let why = "in none of the configuration's dial.unix";
-        among(&self.paths.unix, path, "unix", why)
+    /// Checks that something on this machine may be dialed, such as a Unix socket or a program.
+    pub(crate) fn check_path(&self, scheme: Scheme, path: &Path) -> Result<(), DialError> {
+        if self.paths.of(scheme).iter().any(|glob| glob.matches(path)) {
+            return Ok(());
+        }
+        let address = format!("{scheme}:{}", doorward_model::escape(&path.to_string_lossy()));
+        let why = format!("in none of the configuration's dial.{scheme}").into();
+        Err(DialError::Forbidden { address, why })
     }
 
-    /// Checks that the serial line at `path` may be dialed.
-    pub(crate) fn check_serial(&self, path: &Path) -> Result<(), DialError> {
-        let why = "in none of the configuration's dial.serial";
-        among(&self.paths.serial, path, "serial", why)
+    /// Checks the path of a file. Returns its real path, which the caller must dial: a symbolic
+    /// link could lead out of the bounds, so the gateway resolves it and checks again.
+    pub(crate) async fn real_path(
+        &self,
+        scheme: Scheme,
+        path: &Path,
+    ) -> Result<PathBuf, DialError> {
+        self.check_path(scheme, path)?;
+        let real = tokio::fs::canonicalize(path).await?;
+        self.check_path(scheme, &real)?;
+        Ok(real)
     }
-
-    /// Checks that the program at `path` may be started.
-    pub(crate) fn check_process(&self, path: &Path) -> Result<(), DialError> {
-        let why = "in none of the configuration's dial.process";
-        among(&self.paths.process, path, "process", why)
-    }
-}
-
-fn among(globs: &[Glob], path: &Path, scheme: &str, why: &'static str) -> Result<(), DialError> {
-    if globs.iter().any(|glob| glob.matches(path)) {
-        return Ok(());
-    }
-    let address = format!("{scheme}:{}", doorward_model::escape(&path.to_string_lossy()));
-    Err(DialError::Forbidden { address, why })
 }
 
 /// Returns whether a cloud's metadata service, which hands out secrets, may have the address:
@@ -168,11 +180,11 @@ mod tests {
         let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
         let here = ("here".parse().unwrap(), vec!["127.0.0.5/32".parse().unwrap()]);
         let networks = Networks::new(networks, vec![here]).unwrap();
-        let paths = Paths {
-            unix: vec!["/run/app/*.sock".parse().unwrap()],
-            serial: Bounds::LINES.iter().map(|line| line.parse().unwrap()).collect(),
-            process: vec!["/usr/bin/meter".parse().unwrap()],
-        };
+        let globs = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+        let paths = Paths::default()
+            .with(Scheme::Unix, globs(&["/run/app/*.sock"]))
+            .with(Scheme::Serial, globs(Paths::usual(Scheme::Serial)))
+            .with(Scheme::Process, globs(&["/usr/bin/meter"]));
         Bounds::new(networks, paths, own)
     }
 
@@ -246,9 +258,9 @@ mod tests {
     #[test]
     fn sockets_are_dialed_where_the_configuration_says() {
         let bounds = bounds(&[]);
-        assert!(bounds.check_unix(Path::new("/run/app/a.sock")).is_ok());
-        assert!(bounds.check_unix(Path::new("/run/other/a.sock")).is_err());
-        assert!(bounds.check_unix(Path::new("/run/docker.sock")).is_err());
+        assert!(bounds.check_path(Scheme::Unix, Path::new("/run/app/a.sock")).is_ok());
+        assert!(bounds.check_path(Scheme::Unix, Path::new("/run/other/a.sock")).is_err());
+        assert!(bounds.check_path(Scheme::Unix, Path::new("/run/docker.sock")).is_err());
     }
 
     #[test]
@@ -261,12 +273,16 @@ mod tests {
             ("/dev/pts/0", false),
             ("/etc/tty", false),
         ] {
-            assert_eq!(bounds.check_serial(Path::new(line)).is_ok(), inside, "{line}");
+            assert_eq!(
+                bounds.check_path(Scheme::Serial, Path::new(line)).is_ok(),
+                inside,
+                "{line}"
+            );
         }
-        assert!(bounds.check_process(Path::new("/usr/bin/meter")).is_ok());
-        assert!(bounds.check_process(Path::new("/usr/bin/sh")).is_err());
+        assert!(bounds.check_path(Scheme::Process, Path::new("/usr/bin/meter")).is_ok());
+        assert!(bounds.check_path(Scheme::Process, Path::new("/usr/bin/sh")).is_err());
         let nothing = Bounds::within(&[], Paths::default());
-        assert!(nothing.check_process(Path::new("/usr/bin/meter")).is_err());
-        assert!(nothing.check_serial(Path::new("/dev/ttyUSB0")).is_err());
+        assert!(nothing.check_path(Scheme::Process, Path::new("/usr/bin/meter")).is_err());
+        assert!(nothing.check_path(Scheme::Serial, Path::new("/dev/ttyUSB0")).is_err());
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use doorward_model::{Host, Name, Target, Way};
+use doorward_model::{Host, Name, Target, WayEnd};
 use thiserror::Error;
 use tokio::time::timeout;
 
@@ -69,15 +69,14 @@ impl Dialer {
         target: &Target,
         wanted: Option<&Name>,
     ) -> Result<Option<Name>, DeclareError> {
-        match target.way() {
-            Way::Tcp { host, port } | Way::Udp { host, port } => {
-                return self.network_of(host, *port, wanted).await.map(Some);
+        let way = target.way();
+        match way.end() {
+            WayEnd::Host { host, port } => {
+                return self.network_of(host, port, wanted).await.map(Some);
             }
-            Way::Unix { path } => self.bounds.check_unix(path)?,
-            Way::Serial { path, .. } => self.bounds.check_serial(path)?,
-            Way::Process { program, .. } => self.bounds.check_process(program)?,
+            WayEnd::Local { path } => self.bounds.check_path(way.scheme(), path)?,
             // The configuration of the agent says what the agent may reach.
-            Way::Agent { .. } => {}
+            WayEnd::Agent { .. } => {}
         }
         match wanted {
             Some(_) => Err(DeclareError::Local),
@@ -131,10 +130,10 @@ impl Dialer {
     /// `network`. Does not resolve host names.
     #[must_use]
     pub fn doubts(&self, target: &Target, network: Option<&Name>) -> Option<String> {
-        let (Way::Tcp { host, port } | Way::Udp { host, port }) = target.way() else { return None };
+        let WayEnd::Host { host, port } = target.way().end() else { return None };
         match (network, host) {
             (network, Host::Address(ip)) => {
-                let checked = self.bounds.check_in(network, SocketAddr::new(*ip, *port));
+                let checked = self.bounds.check_in(network, SocketAddr::new(*ip, port));
                 if let Err(error) = checked {
                     return Some(error.to_string());
                 }
@@ -161,6 +160,8 @@ fn join_names<'a>(names: impl Iterator<Item = &'a Name>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use doorward_model::Scheme;
+
     use super::super::{Bounds, Networks, OnlineAgents, Paths, Twice};
     use super::*;
 
@@ -169,7 +170,8 @@ mod tests {
         let named = [("plant", "192.168.1.0/24"), ("here", "127.0.0.5/32")];
         let named = named.map(|(name, net)| (name.parse().unwrap(), vec![net.parse().unwrap()]));
         let networks = Networks::new(open, named.to_vec()).unwrap();
-        let paths = Paths { unix: vec!["/run/*.sock".parse().unwrap()], ..Paths::default() };
+        let sockets = vec!["/run/*.sock".parse().unwrap()];
+        let paths = Paths::default().with(Scheme::Unix, sockets);
         Dialer::new(Bounds::new(networks, paths, vec![]), OnlineAgents::new(Twice::Newest))
     }
 

@@ -1,5 +1,6 @@
 //! Why a backend was not reached.
 
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ pub enum DialError {
         /// The address that was refused.
         address: String,
         /// The bound that it violates.
-        why: &'static str,
+        why: Cow<'static, str>,
     },
     /// The address is in another network than the one that the interface was declared in.
     #[error(

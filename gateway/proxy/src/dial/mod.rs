@@ -1,7 +1,8 @@
 //! Connects to backends. No other module does.
 //!
-//! A new kind of target needs one file in this directory, one variant of
-//! [`Way`](doorward_model::Way), and one line in [`Dialer::dial`] and [`BackendStream`].
+//! A new kind of target has its file in this directory, a variant of [`Way`], a row for its
+//! [`Scheme`], and lines in this file: in [`Dialer::files`], in [`Dialer::dial`], and in
+//! [`BackendDatagrams`] if it takes datagrams, in [`BackendStream`] if it takes bytes.
 
 mod agent;
 mod backend;
@@ -11,6 +12,7 @@ mod embedded;
 mod error;
 mod glob;
 mod messages;
+mod messenger;
 mod networks;
 mod process;
 mod rtu;
@@ -22,12 +24,14 @@ mod unix;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::task::{Context, Poll};
 
 use doorward_local::{Line, Remote, Tty};
-use doorward_model::{Action, Inspected, LineSettings, Name, Spoken, Target, Telnet, Way};
+use doorward_model::{Action, Inspected, LineSettings, Name, Scheme, Spoken, Target, Telnet, Way};
 use doorward_policies::Permit;
 use doorward_session::DeviceFlow;
 use doorward_wire::FlowKind;
+use tokio::io::ReadBuf;
 
 pub use agent::{OnlineAgents, Twice};
 pub(crate) use agent::{Rivals, kind_of};
@@ -37,14 +41,61 @@ pub use declare::DeclareError;
 use error::DIAL_TIMEOUT;
 pub use error::DialError;
 pub use glob::{Glob, GlobError};
-pub(crate) use messages::{Messages, Messenger};
+pub(crate) use messages::Messages;
+use messenger::Messenger;
 pub use networks::{Networks, NetworksError};
 use rtu::RtuLines;
 use serial::SerialLines;
 pub use serial::Wants;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use serial::fuzzing;
-pub(crate) use stream::{BackendStream, ConnectedStream, DialedTarget};
+pub(crate) use stream::{BackendStream, ConnectedStream};
+
+/// A connection to a backend, for bytes or datagrams.
+pub(crate) enum DialedTarget {
+    Stream { stream: BackendStream, address: String },
+    Datagrams { messenger: BackendDatagrams, address: String },
+}
+
+impl From<ConnectedStream> for DialedTarget {
+    fn from(ConnectedStream { stream, address }: ConnectedStream) -> Self {
+        Self::Stream { stream, address }
+    }
+}
+
+/// What carries datagrams to a backend.
+#[derive(Debug)]
+pub(crate) enum BackendDatagrams {
+    Udp(udp::ConnectedSocket),
+    Agent(Box<agent::AgentDatagrams>),
+}
+
+impl Messenger for BackendDatagrams {
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<bool>> {
+        match self {
+            Self::Udp(socket) => socket.poll_receive(cx, into),
+            Self::Agent(flow) => flow.poll_receive(cx, into),
+        }
+    }
+
+    fn send(&mut self, datagram: &[u8]) {
+        match self {
+            Self::Udp(socket) => socket.send(datagram),
+            Self::Agent(flow) => flow.send(datagram),
+        }
+    }
+
+    fn close(self) {
+        match self {
+            Self::Udp(socket) => socket.close(),
+            Self::Agent(flow) => flow.close(),
+        }
+    }
+}
 
 /// Connects to targets, within bounds.
 #[derive(Clone)]
@@ -65,6 +116,17 @@ impl Dialer {
     /// Returns the connections of the devices that offer interfaces.
     pub(crate) fn agents(&self) -> &OnlineAgents {
         &self.agents
+    }
+
+    /// Returns how many files of the process a dial of the target takes.
+    pub(crate) fn files(target: &Target) -> u64 {
+        match target.way() {
+            Way::Tcp { .. } | Way::Udp { .. } | Way::Unix { .. } | Way::Serial { .. } => 1,
+            // The program's input, its output, and the program itself.
+            Way::Process { .. } => 3,
+            // A stream of an existing connection.
+            Way::Agent { .. } => 0,
+        }
     }
 
     /// Dials the target of a permit. `kind` is how the flow is to travel, if the caller needs one
@@ -88,7 +150,8 @@ impl Dialer {
                 }
                 Way::Unix { path } => unix::dial(bounds, path).await.map(DialedTarget::from),
                 Way::Serial { path, settings } => {
-                    let (real, address) = serial::real(bounds, path).await?;
+                    let real = bounds.real_path(Scheme::Serial, path).await?;
+                    let address = format!("serial:{}", real.display());
                     let open = Tty::open(real, *settings);
                     self.sit_at_line(target, address, *settings, wants, open).await
                 }
@@ -97,7 +160,8 @@ impl Dialer {
                 }
                 Way::Udp { host, port } => {
                     let (socket, address) = udp::dial(bounds, network, host, *port).await?;
-                    Ok(DialedTarget::Datagrams { messenger: Messenger::Udp(socket), address })
+                    let messenger = BackendDatagrams::Udp(socket);
+                    Ok(DialedTarget::Datagrams { messenger, address })
                 }
                 Way::Agent { spoken, name } => {
                     self.dial_agent(permit, target, name, spoken, wants).await
@@ -130,7 +194,8 @@ impl Dialer {
             },
             Spoken::Datagrams => match open(FlowKind::Datagrams, one, BTreeMap::new()).await? {
                 DeviceFlow::Datagrams(datagrams) => {
-                    let messenger = Messenger::Agent(Box::new(datagrams));
+                    let flow = Box::new(agent::AgentDatagrams(datagrams));
+                    let messenger = BackendDatagrams::Agent(flow);
                     Ok(DialedTarget::Datagrams { messenger, address })
                 }
                 DeviceFlow::Stream { .. } => Err(DialError::Kind(FlowKind::Stream)),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use doorward_local::Program;
+use doorward_model::Scheme;
 
 use super::{BackendStream, Bounds, ConnectedStream, DialError};
 
@@ -11,10 +12,7 @@ pub(super) async fn dial(
     program: &Path,
     arguments: &[String],
 ) -> Result<ConnectedStream, DialError> {
-    bounds.check_process(program)?;
-    // A symbolic link could lead out of the bounds, so the gateway resolves it and checks again.
-    let real = tokio::fs::canonicalize(program).await?;
-    bounds.check_process(&real)?;
+    let real = bounds.real_path(Scheme::Process, program).await?;
     let stream = Program::start(&real, program, arguments).await?;
     let address = format!("process:{}", real.display());
     Ok(ConnectedStream { stream: BackendStream::Process(Box::new(stream)), address })
@@ -39,7 +37,7 @@ mod tests {
         let real = std::fs::canonicalize("/bin/sh").unwrap().display().to_string();
         let shown = format!("process:{real}");
         let process = globs.chain([real]).map(|path| path.parse().unwrap()).collect();
-        let bounds = Bounds::within(&[], Paths { process, ..Paths::default() });
+        let bounds = Bounds::within(&[], Paths::default().with(Scheme::Process, process));
         let arguments = ["-c".to_owned(), "exit".to_owned()];
         keeper();
         let connected = dial(&bounds, Path::new("/bin/sh"), &arguments).await.unwrap();
@@ -56,7 +54,7 @@ mod tests {
         let dir = dir.path().canonicalize().unwrap();
         std::os::unix::fs::symlink("/bin/sh", dir.join("sh")).unwrap();
         let process = vec![format!("{}/*", dir.display()).parse().unwrap()];
-        let bounds = Bounds::within(&[], Paths { process, ..Paths::default() });
+        let bounds = Bounds::within(&[], Paths::default().with(Scheme::Process, process));
         for program in [dir.join("sh"), "/bin/sh".into()] {
             let led_out = dial(&bounds, &program, &[]).await;
             assert!(matches!(led_out, Err(DialError::Forbidden { .. })));

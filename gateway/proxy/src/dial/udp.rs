@@ -1,20 +1,52 @@
 //! Dials UDP ports.
 
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::task::{Context, Poll, ready};
 
 use doorward_model::{Host, Name};
+use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
+use super::messenger::Messenger;
 use super::{Bounds, DialError, tcp};
 
-/// Returns a socket that is connected to the first address within the bounds, so that it receives
-/// from no other.
+/// A socket that is connected to one address, so that it receives from no other.
+#[derive(Debug)]
+pub(crate) struct ConnectedSocket(UdpSocket);
+
+impl Messenger for ConnectedSocket {
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<bool>> {
+        loop {
+            match ready!(self.0.poll_recv(cx, into)) {
+                Ok(()) => return Poll::Ready(Ok(true)),
+                // An ICMP message about an earlier datagram: the port was closed then.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    fn send(&mut self, datagram: &[u8]) {
+        if let Err(error) = self.0.try_send(datagram) {
+            tracing::trace!(%error, "a datagram was dropped");
+        }
+    }
+
+    fn close(self) {}
+}
+
+/// Returns a socket that is connected to the first address within the bounds, and that address.
 pub(crate) async fn dial(
     bounds: &Bounds,
     network: Option<&Name>,
     host: &Host,
     port: u16,
-) -> Result<(UdpSocket, String), DialError> {
+) -> Result<(ConnectedSocket, String), DialError> {
     let mut last = DialError::NoAddress(host.to_string());
     for address in tcp::addresses(host, port).await? {
         let checked = match bounds.check_in(network, address) {
@@ -25,14 +57,14 @@ pub(crate) async fn dial(
             }
         };
         match connect(checked).await {
-            Ok(socket) => return Ok((socket, format!("udp://{checked}"))),
+            Ok(socket) => return Ok((ConnectedSocket(socket), format!("udp://{checked}"))),
             Err(error) => last = error.into(),
         }
     }
     Err(last)
 }
 
-async fn connect(address: SocketAddr) -> std::io::Result<UdpSocket> {
+async fn connect(address: SocketAddr) -> io::Result<UdpSocket> {
     let any = match address {
         SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
@@ -66,7 +98,7 @@ mod tests {
         for local in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(peer) = UdpSocket::bind(local).await else { continue };
             let at = peer.local_addr().unwrap();
-            let (socket, shown) =
+            let (ConnectedSocket(socket), shown) =
                 dial(&bounds, None, &Host::Address(at.ip()), at.port()).await.unwrap();
             assert_eq!(shown, format!("udp://{at}"));
             socket.send(b"hello").await.unwrap();

@@ -2,15 +2,13 @@
 
 use std::path::Path;
 
+use doorward_model::Scheme;
 use tokio::net::UnixStream;
 
 use super::{BackendStream, Bounds, ConnectedStream, DialError};
 
 pub(super) async fn dial(bounds: &Bounds, path: &Path) -> Result<ConnectedStream, DialError> {
-    bounds.check_unix(path)?;
-    // A symbolic link could lead out of the bounds, so the gateway resolves it and checks again.
-    let real = tokio::fs::canonicalize(path).await?;
-    bounds.check_unix(&real)?;
+    let real = bounds.real_path(Scheme::Unix, path).await?;
     #[expect(clippy::disallowed_methods, reason = "this is the dial, after a permit")]
     let stream = UnixStream::connect(&real).await?;
     let address = format!("unix:{}", real.display());
@@ -33,7 +31,7 @@ mod tests {
         let _outside = std::os::unix::net::UnixListener::bind(dir.join("outside/b.sock")).unwrap();
         std::os::unix::fs::symlink(dir.join("outside/b.sock"), dir.join("inside/b.sock")).unwrap();
         let glob = format!("{}/inside/*", dir.display()).parse().unwrap();
-        let paths = Paths { unix: vec![glob], ..Paths::default() };
+        let paths = Paths::default().with(Scheme::Unix, vec![glob]);
         let bounds = Bounds::within(&[], paths);
         assert!(dial(&bounds, &dir.join("inside/a.sock")).await.is_ok());
         let led_out = dial(&bounds, &dir.join("inside/b.sock")).await;

@@ -1,6 +1,6 @@
 //! Connects to the backend that a permit names, and checks that the lease still lives.
 
-use doorward_model::{Action, Target, Way};
+use doorward_model::Action;
 use doorward_policies::{Outcome, Party};
 use doorward_session::Places;
 use doorward_wire::FlowKind;
@@ -74,13 +74,7 @@ impl Dialed {
 
 /// Reserves the files that the dial takes; `None` if the subject's share is used up.
 fn permitted_files(granted: &Granted) -> Option<Places<Party>> {
-    let count = match granted.first.permit().target().map(Target::way) {
-        Some(Way::Tcp { .. } | Way::Udp { .. } | Way::Unix { .. } | Way::Serial { .. }) => 1,
-        // The program's input, its output, and the program itself.
-        Some(Way::Process { .. }) => 3,
-        // A stream of an existing connection.
-        Some(Way::Agent { .. }) | None => 0,
-    };
+    let count = granted.first.permit().target().map_or(0, Dialer::files);
     granted.first.connection().files(count)
 }
 

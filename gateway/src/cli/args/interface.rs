@@ -43,7 +43,7 @@ Examples:
 /// options.
 fn url_help() -> String {
     let list = |forms: Vec<String>| forms.into_iter().map(|form| format!("  {form}\n")).collect();
-    let raw: String = list(Target::raw_forms().map(str::to_owned).collect());
+    let raw: String = list(Target::raw_forms().collect());
     let inspected: String = list(Target::inspected_forms().collect());
     format!(
         "URLs whose connections the policy decides:\n{raw}\n\

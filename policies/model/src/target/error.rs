@@ -2,27 +2,21 @@
 
 use thiserror::Error;
 
-use super::forms;
 use crate::name::NameError;
 use crate::serial::LineError;
 use crate::text::escape;
-
-/// Returns the forms of targets, for the error text.
-fn all_forms() -> String {
-    let inspected: Vec<_> = forms::inspected().collect();
-    format!(
-        "{}; or, so that the policy decides each operation, {}",
-        forms::RAW.join(", "),
-        inspected.join(", ")
-    )
-}
 
 /// Why a text is no target.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TargetError {
     /// It has no scheme, or one that no interface has.
-    #[error("'{}' is no interface URL; use {}", escape(.0), all_forms())]
-    Scheme(String),
+    #[error("'{}' is no interface URL; use {forms}", escape(.text))]
+    Scheme {
+        /// The text.
+        text: String,
+        /// The forms that there are, for people.
+        forms: String,
+    },
     /// The part after the host of an `http://` URL is no path that could stand before others.
     #[error("'{}' is no path of plain segments, as in http://192.168.1.20:80/api", escape(.0))]
     Base(String),

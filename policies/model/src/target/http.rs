@@ -45,6 +45,51 @@ impl HttpOptions {
             .flat_map(Several::iter)
             .any(|secret| secret.as_str().eq_ignore_ascii_case(name))
     }
+
+    /// Returns the parameter that is both an operand and a secret, if there is one.
+    pub(super) fn masked_operand(&self) -> Option<&str> {
+        self.operand.as_ref().map(Operand::key).filter(|key| self.masks(key))
+    }
+
+    /// Reads one option of a query. `None` if it is no option of HTTP, and `false` if it does not
+    /// have that value.
+    pub(super) fn take(&mut self, key: &str, word: &str) -> Option<bool> {
+        fn put<T>(option: &mut Option<T>, value: Option<T>) -> bool {
+            *option = value;
+            option.is_some()
+        }
+        Some(match key {
+            "body" => put(&mut self.body, number(word)),
+            "rate" => put(&mut self.rate, RequestRate::of_word(word)),
+            "host" => put(&mut self.host, HttpHost::of_word(word)),
+            "identity" => put(&mut self.identity, ToldIdentity::of_word(word)),
+            "query" => {
+                self.hides_query = word == "off";
+                self.hides_query
+            }
+            "mask" => put(&mut self.mask, Several::of_word(word, SecretParameter::of_word)),
+            "operand" => put(&mut self.operand, Operand::of_word(word)),
+            "origins" => put(&mut self.origins, Several::of_word(word, |one| one.parse().ok())),
+            "keep" => put(&mut self.keep, Several::of_word(word, FieldName::of_word)),
+            _ => return None,
+        })
+    }
+
+    /// Yields the options that differ from the defaults, as in the query of a URL.
+    pub(super) fn words(&self) -> impl Iterator<Item = String> {
+        let all = [
+            self.host.as_ref().map(|host| format!("host={host}")),
+            self.body.map(|body| format!("body={body}")),
+            self.rate.map(|rate| format!("rate={rate}")),
+            self.identity.map(|identity| format!("identity={identity}")),
+            self.hides_query.then(|| "query=off".to_owned()),
+            self.mask.as_ref().map(|mask| format!("mask={mask}")),
+            self.operand.as_ref().map(|operand| format!("operand={operand}")),
+            self.origins.as_ref().map(|origins| format!("origins={origins}")),
+            self.keep.as_ref().map(|keep| format!("keep={keep}")),
+        ];
+        all.into_iter().flatten()
+    }
 }
 
 /// How the gateway tells a backend who asks.

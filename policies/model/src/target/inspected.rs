@@ -2,14 +2,11 @@
 
 use std::fmt;
 
-use super::digits::number;
 use super::error::TargetError;
-use super::field::FieldName;
-use super::http::{HttpHost, HttpOptions, RequestRate, ToldIdentity, base_of};
-use super::modbus::{self, ModbusOptions};
-use super::mqtt::{ClientIds, MqttOptions, ResponseTopics};
-use super::query::{Operand, SecretParameter};
-use super::several::Several;
+use super::http::{HttpOptions, base_of};
+use super::modbus::ModbusOptions;
+use super::mqtt::MqttOptions;
+use super::way;
 use crate::path::Path;
 use crate::protocol::Protocol;
 
@@ -39,6 +36,16 @@ pub enum Inspection {
 }
 
 impl Inspection {
+    /// Returns each inspected protocol, without options.
+    fn all() -> [Self; 4] {
+        [
+            Self::Http(Box::default()),
+            Self::Modbus(ModbusOptions::default()),
+            Self::Mqtt(MqttOptions::default()),
+            Self::Coap,
+        ]
+    }
+
     /// Returns the protocol.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
@@ -49,64 +56,34 @@ impl Inspection {
             Self::Coap => Protocol::Coap,
         }
     }
-}
 
-/// The options of one interface, as they are read from its URL.
-struct Options {
-    protocol: Protocol,
-    http: HttpOptions,
-    ids: Option<ClientIds>,
-    modbus: ModbusOptions,
-    response: Option<ResponseTopics>,
-    synced: Option<bool>,
-}
+    /// Returns the options of HTTP; `None` for another protocol.
+    fn http(&self) -> Option<&HttpOptions> {
+        match self {
+            Self::Http(options) => Some(options),
+            Self::Modbus(_) | Self::Mqtt(_) | Self::Coap => None,
+        }
+    }
 
-impl Options {
-    /// Reads one option of a query. `None` if it is no option of the protocol; `false` if it does
-    /// not have that value, or was given before.
+    /// Reads one option of a query. `None` if it is no option of the protocol, and `false` if it
+    /// does not have that value.
     fn take(&mut self, key: &str, word: &str) -> Option<bool> {
-        fn put<T>(option: &mut Option<T>, value: Option<T>) -> bool {
-            value.is_some_and(|value| option.replace(value).is_none())
+        match self {
+            Self::Http(options) => options.take(key, word),
+            Self::Modbus(options) => options.take(key, word),
+            Self::Mqtt(options) => options.take(key, word),
+            Self::Coap => None,
         }
-        /// Sets an option that has one word, once.
-        fn declare(option: &mut bool, is_word: bool) -> bool {
-            is_word && !std::mem::replace(option, true)
+    }
+
+    /// Returns the options that differ from the defaults, as in the query of a URL.
+    fn words(&self) -> Vec<String> {
+        match self {
+            Self::Http(options) => options.words().collect(),
+            Self::Modbus(options) => options.words().collect(),
+            Self::Mqtt(options) => options.words().collect(),
+            Self::Coap => Vec::new(),
         }
-        let (http, modbus) = (&mut self.http, &mut self.modbus);
-        Some(match (self.protocol, key) {
-            (_, "audit") => {
-                let synced = matches!(word, "sync" | "second").then_some(word == "sync");
-                put(&mut self.synced, synced)
-            }
-            (Protocol::Mqtt, "client-id") => put(&mut self.ids, ClientIds::of_word(word)),
-            (Protocol::Modbus, "unit") => declare(&mut modbus.any_unit, word == modbus::ANY),
-            (Protocol::Modbus, "tables") => {
-                declare(&mut modbus.aliased_tables, word == modbus::ALIAS)
-            }
-            (Protocol::Mqtt, "response-topic") => {
-                put(&mut self.response, ResponseTopics::of_word(word))
-            }
-            (Protocol::Http, "body") => put(&mut http.body, number(word)),
-            (Protocol::Http, "rate") => put(&mut http.rate, RequestRate::of_word(word)),
-            (Protocol::Http, "host") => put(&mut http.host, HttpHost::of_word(word)),
-            (Protocol::Http, "identity") => put(&mut http.identity, ToldIdentity::of_word(word)),
-            (Protocol::Http, "query") => {
-                let off = word == "off" && !http.hides_query;
-                http.hides_query |= off;
-                off
-            }
-            (Protocol::Http, "mask") => {
-                put(&mut http.mask, Several::of_word(word, SecretParameter::of_word))
-            }
-            (Protocol::Http, "operand") => put(&mut http.operand, Operand::of_word(word)),
-            (Protocol::Http, "origins") => {
-                put(&mut http.origins, Several::of_word(word, |one| one.parse().ok()))
-            }
-            (Protocol::Http, "keep") => {
-                put(&mut http.keep, Several::of_word(word, FieldName::of_word))
-            }
-            _ => return None,
-        })
     }
 }
 
@@ -117,43 +94,36 @@ impl Inspected {
         base: &str,
         query: Option<&str>,
     ) -> Result<(Self, Option<String>), TargetError> {
-        let http = HttpOptions { base: base_of(base)?, ..HttpOptions::default() };
-        let (modbus, (ids, response, synced)) = (ModbusOptions::default(), (None, None, None));
-        let mut options = Options { protocol, http, ids, response, modbus, synced };
-        let mut others = Vec::new();
+        let found = Inspection::all().into_iter().find(|one| one.protocol() == protocol);
+        let mut spoken = found.ok_or_else(|| way::unknown(protocol.as_str()))?;
+        if let Inspection::Http(http) = &mut spoken {
+            http.base = base_of(base)?;
+        }
+        let mut synced = false;
+        let (mut given, mut others) = (Vec::new(), Vec::new());
         for part in query.into_iter().flat_map(|query| query.split('&')) {
-            let taken = part.split_once('=').and_then(|(key, word)| options.take(key, word));
+            let taken = part.split_once('=').and_then(|(key, word)| {
+                let fits = match key {
+                    "audit" => {
+                        synced = word == "sync";
+                        Some(synced || word == "second")
+                    }
+                    _ => spoken.take(key, word),
+                };
+                fits.map(|fits| (key, fits))
+            });
             match taken {
-                Some(true) => {}
-                Some(false) => return Err(TargetError::Option(part.to_owned())),
+                // Each option may be given once.
+                Some((key, true)) if !given.contains(&key) => given.push(key),
+                Some(_) => return Err(TargetError::Option(part.to_owned())),
                 None => others.push(part),
             }
         }
-        let Options { http, ids, response, modbus, synced, .. } = options;
-        if let Some(operand) = &http.operand
-            && http.masks(operand.key())
-        {
-            return Err(TargetError::MaskedOperand(operand.key().to_owned()));
+        if let Some(key) = spoken.http().and_then(HttpOptions::masked_operand) {
+            return Err(TargetError::MaskedOperand(key.to_owned()));
         }
-        let spoken = match protocol {
-            Protocol::Http => Inspection::Http(Box::new(http)),
-            Protocol::Modbus => Inspection::Modbus(modbus),
-            Protocol::Mqtt => Inspection::Mqtt(MqttOptions {
-                ids: ids.unwrap_or_default(),
-                response: response.unwrap_or_default(),
-            }),
-            Protocol::Coap => Inspection::Coap,
-            Protocol::Tcp
-            | Protocol::Udp
-            | Protocol::Unix
-            | Protocol::Process
-            | Protocol::Serial
-            | Protocol::Administration => {
-                return Err(TargetError::Scheme(protocol.as_str().to_owned()));
-            }
-        };
         let rest = (!others.is_empty()).then(|| others.join("&"));
-        Ok((Self { spoken, synced: synced.unwrap_or_default() }, rest))
+        Ok((Self { spoken, synced }, rest))
     }
 
     /// Returns the options of a Modbus interface; `None` for another protocol.
@@ -168,10 +138,7 @@ impl Inspected {
     /// Returns the options of an HTTP interface; `None` for another protocol.
     #[must_use]
     pub fn http(&self) -> Option<&HttpOptions> {
-        match &self.spoken {
-            Inspection::Http(options) => Some(options),
-            Inspection::Modbus(_) | Inspection::Mqtt(_) | Inspection::Coap => None,
-        }
+        self.spoken.http()
     }
 
     /// Returns the path after the host in the URL.
@@ -199,27 +166,7 @@ impl Inspected {
 /// Writes the options that differ from the defaults, as in the query of a URL.
 impl fmt::Display for Inspected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut all: Vec<String> = Vec::new();
-        match &self.spoken {
-            Inspection::Mqtt(MqttOptions { ids, response }) => {
-                let chosen = (*ids != ClientIds::default()).then(|| ids.as_str());
-                all.extend(chosen.map(|word| format!("client-id={word}")));
-                all.extend(response.as_str().map(|word| format!("response-topic={word}")));
-            }
-            Inspection::Http(http) => {
-                all.extend(http.host.as_ref().map(|host| format!("host={host}")));
-                all.extend(http.body.map(|body| format!("body={body}")));
-                all.extend(http.rate.map(|rate| format!("rate={rate}")));
-                all.extend(http.identity.map(|identity| format!("identity={identity}")));
-                all.extend(http.hides_query.then(|| "query=off".to_owned()));
-                all.extend(http.mask.as_ref().map(|mask| format!("mask={mask}")));
-                all.extend(http.operand.as_ref().map(|operand| format!("operand={operand}")));
-                all.extend(http.origins.as_ref().map(|origins| format!("origins={origins}")));
-                all.extend(http.keep.as_ref().map(|keep| format!("keep={keep}")));
-            }
-            Inspection::Modbus(options) => all.extend(options.words()),
-            Inspection::Coap => {}
-        }
+        let mut all = self.spoken.words();
         all.extend(self.synced.then(|| "audit=sync".to_owned()));
         f.write_str(&all.join("&"))
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::error::TargetError;
-use super::process::{Encoded, decode};
+use super::percent::{Encoded, decode};
 use crate::text::is_printable;
 
 /// The lines that clients may write to a serial line: one `line=PATTERN` in the URL for each.

@@ -1,11 +1,9 @@
 //! Targets of interfaces, and their URLs.
 
-mod carrier;
 mod digits;
 mod error;
 mod field;
 mod file_path;
-mod forms;
 mod host;
 mod http;
 mod inspected;
@@ -13,7 +11,7 @@ mod lines;
 mod modbus;
 mod mqtt;
 mod origin;
-mod process;
+mod percent;
 mod query;
 mod several;
 mod way;
@@ -21,7 +19,6 @@ mod way;
 use std::fmt;
 use std::str::FromStr;
 
-pub(crate) use carrier::TargetCarrier;
 pub use error::TargetError;
 pub use field::FieldName;
 pub use host::Host;
@@ -33,10 +30,9 @@ pub use mqtt::{ClientIds, MqttOptions, ResponseTopics};
 pub use origin::{NoOrigin, Origin};
 pub use query::{Operand, SecretParameter};
 pub use several::Several;
-pub use way::{Spoken, Way};
+pub use way::{Scheme, Spoken, Way, WayEnd};
 
 use crate::protocol::Protocol;
-use crate::serial::LineSettings;
 
 /// The target of an interface: where it is reached, and whether its traffic is inspected. It is the
 /// URL of `doorward interface add`, parsed.
@@ -71,16 +67,7 @@ impl Target {
     #[must_use]
     pub fn objection(&self) -> Option<TargetError> {
         let lines = self.lines.as_ref()?;
-        let bits = match &self.way {
-            Way::Serial { settings, .. } => Some(settings.bits),
-            Way::Agent { spoken: Spoken::Line(change), .. } => change.bits,
-            Way::Agent { spoken: Spoken::Stream | Spoken::Datagrams, .. }
-            | Way::Tcp { .. }
-            | Way::Udp { .. }
-            | Way::Unix { .. }
-            | Way::Process { .. } => None,
-        };
-        if bits.is_some_and(|bits| !bits.carry_ascii()) {
+        if self.way.bits().is_some_and(|bits| !bits.carry_ascii()) {
             return Some(TargetError::NarrowLine);
         }
         lines.dead().map(|pattern| TargetError::DeadPattern(pattern.to_owned()))
@@ -90,25 +77,24 @@ impl Target {
     /// such an interface may do everything there.
     #[must_use]
     pub fn overlooked(&self) -> Option<Protocol> {
-        let (Way::Tcp { port, .. } | Way::Udp { port, .. }, None) = (&self.way, &self.inspected)
-        else {
+        let (WayEnd::Host { port, .. }, None) = (self.way.end(), &self.inspected) else {
             return None;
         };
-        let carrier = self.way.carrier()?;
         let is_it = |protocol: &&Protocol| {
-            protocol.carriers().contains(&carrier) && protocol.is_usual_at(*port)
+            let mut carriers = Scheme::carrying(**protocol);
+            protocol.is_usual_at(port) && carriers.any(|scheme| scheme == self.way.scheme())
         };
         Protocol::ALL.iter().find(is_it).copied()
     }
 
     /// Yields the URLs of interfaces that are not inspected, for people.
-    pub fn raw_forms() -> impl Iterator<Item = &'static str> {
-        forms::RAW.iter().copied()
+    pub fn raw_forms() -> impl Iterator<Item = String> {
+        Scheme::ALL.iter().map(|scheme| scheme.form())
     }
 
     /// Yields the URLs of interfaces that are inspected, for people.
     pub fn inspected_forms() -> impl Iterator<Item = String> {
-        forms::inspected()
+        way::inspected_forms()
     }
 
     /// Returns the protocol of the interface.
@@ -135,13 +121,12 @@ impl FromStr for Target {
         let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
         let of = |protocol: &Protocol| {
             let carried = scheme.strip_prefix(protocol.as_str())?;
-            let mut carriers = protocol.carriers().iter();
-            let carrier = carriers.find(|carrier| carrier.suffix() == carried)?;
-            Some((*protocol, *carrier))
+            let carrier = Scheme::carrying(*protocol).find(|one| one.suffix() == carried)?;
+            Some((*protocol, carrier))
         };
         let Some((protocol, carrier)) = Protocol::ALL.iter().find_map(of) else {
             return match text.split_once('?') {
-                Some((address, query)) if matches!(scheme, "serial" | "serial+agent") => {
+                Some((address, query)) if Scheme::named(scheme).is_some_and(Scheme::has_line) => {
                     let (lines, query) = Lines::take(query)?;
                     let mark = query.as_ref().map_or("", |_| "?");
                     let way = format!("{address}{mark}{}", query.unwrap_or_default()).parse()?;
@@ -157,20 +142,20 @@ impl FromStr for Target {
         // A path may follow the host in HTTP only.
         let authority = address.strip_prefix("//").map_or(0, |_| 2);
         let (address, base) = match address.get(authority..).and_then(|rest| rest.find('/')) {
-            Some(at) if protocol == Protocol::Http && carrier == TargetCarrier::Tcp => {
+            Some(at) if protocol == Protocol::Http && carrier == Scheme::Tcp => {
                 address.split_at_checked(authority + at).unwrap_or((address, ""))
             }
             _ => (address, ""),
         };
         let (inspected, query) = Inspected::take(protocol, base, query)?;
         let way = match query {
-            Some(query) if !carrier.has_settings() => return Err(TargetError::Option(query)),
-            Some(query) => format!("{}:{address}?{query}", carrier.scheme()),
-            None => format!("{}:{address}", carrier.scheme()),
+            Some(query) if !carrier.has_line() => return Err(TargetError::Option(query)),
+            Some(query) => format!("{}:{address}?{query}", carrier),
+            None => format!("{}:{address}", carrier),
         };
         let way = way.parse().map_err(|error| match error {
             TargetError::Port(_) => TargetError::Port(protocol.as_str()),
-            TargetError::Scheme(_) => TargetError::Scheme(text.to_owned()),
+            TargetError::Scheme { .. } => way::unknown(text),
             TargetError::Rest { rest, .. } => TargetError::Rest { scheme: protocol.as_str(), rest },
             other => other,
         })?;
@@ -180,45 +165,17 @@ impl FromStr for Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let carrier = self.way.carrier();
-        let (Some(inspected), Some(carrier)) = (&self.inspected, carrier) else {
+        let query = self.way.query();
+        let Some(inspected) = &self.inspected else {
             self.way.fmt(f)?;
             let Some(lines) = &self.lines else { return Ok(()) };
-            let settled = match &self.way {
-                Way::Serial { settings, .. } => !settings.to_string().is_empty(),
-                Way::Agent { spoken: Spoken::Line(change), .. } => !change.is_empty(),
-                Way::Agent { spoken: Spoken::Stream | Spoken::Datagrams, .. }
-                | Way::Tcp { .. }
-                | Way::Udp { .. }
-                | Way::Unix { .. }
-                | Way::Process { .. } => false,
-            };
-            return write!(f, "{}{lines}", if settled { '&' } else { '?' });
+            return write!(f, "{}{lines}", if query.is_empty() { '?' } else { '&' });
         };
-        let protocol = inspected.spoken.protocol();
-        write!(f, "{protocol}{}:", carrier.suffix())?;
-        let settings = match &self.way {
-            Way::Tcp { host, port } | Way::Udp { host, port } => {
-                write!(f, "//{host}:{port}")?;
-                String::new()
-            }
-            Way::Serial { path, settings } => {
-                write!(f, "{}", path.display())?;
-                LineSettings::to_string(settings)
-            }
-            Way::Agent { spoken, name } => {
-                write!(f, "{name}")?;
-                match spoken {
-                    Spoken::Line(change) => change.to_string(),
-                    Spoken::Stream | Spoken::Datagrams => String::new(),
-                }
-            }
-            Way::Unix { .. } | Way::Process { .. } => String::new(),
-        };
-        f.write_str(inspected.base())?;
+        let (protocol, suffix) = (inspected.spoken.protocol(), self.way.scheme().suffix());
+        write!(f, "{protocol}{suffix}:{}{}", self.way.address(), inspected.base())?;
         let own = inspected.to_string();
-        let between = if settings.is_empty() || own.is_empty() { "" } else { "&" };
-        way::query(f, &format!("{settings}{between}{own}"))
+        let between = if query.is_empty() || own.is_empty() { "" } else { "&" };
+        way::write_query(f, &format!("{query}{between}{own}"))
     }
 }
 
@@ -226,14 +183,10 @@ impl fmt::Display for Target {
 /// characters.
 impl serde::Serialize for Target {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        match &self.way {
-            Way::Unix { path } => s.collect_str(&format_args!("unix:{}", path.display())),
-            Way::Tcp { .. }
-            | Way::Udp { .. }
-            | Way::Serial { .. }
-            | Way::Process { .. }
-            | Way::Agent { .. } => s.collect_str(self),
+        if let Way::Unix { path } = &self.way {
+            return s.collect_str(&format_args!("unix:{}", path.display()));
         }
+        s.collect_str(self)
     }
 }
 

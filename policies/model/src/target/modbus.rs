@@ -11,12 +11,24 @@ pub struct ModbusOptions {
 }
 
 /// The only value of `unit=`.
-pub(super) const ANY: &str = "any";
+const ANY: &str = "any";
 /// The only value of `tables=`.
-pub(super) const ALIAS: &str = "alias";
+const ALIAS: &str = "alias";
 
 impl ModbusOptions {
-    /// Yields the options as in the query of a URL.
+    /// Reads one option of a query. `None` if it is no option of Modbus, and `false` if it does not
+    /// have that value.
+    pub(super) fn take(&mut self, key: &str, word: &str) -> Option<bool> {
+        let (option, only) = match key {
+            "unit" => (&mut self.any_unit, ANY),
+            "tables" => (&mut self.aliased_tables, ALIAS),
+            _ => return None,
+        };
+        *option = word == only;
+        Some(*option)
+    }
+
+    /// Yields the options that differ from the defaults, as in the query of a URL.
     pub(super) fn words(self) -> impl Iterator<Item = String> {
         let unit = self.any_unit.then(|| format!("unit={ANY}"));
         let tables = self.aliased_tables.then(|| format!("tables={ALIAS}"));

@@ -9,6 +9,29 @@ pub struct MqttOptions {
     pub response: ResponseTopics,
 }
 
+impl MqttOptions {
+    /// Reads one option of a query. `None` if it is no option of MQTT, and `false` if it does not
+    /// have that value.
+    pub(super) fn take(&mut self, key: &str, word: &str) -> Option<bool> {
+        fn put<T>(option: &mut T, value: Option<T>) -> bool {
+            value.map(|value| *option = value).is_some()
+        }
+        Some(match key {
+            "client-id" => put(&mut self.ids, ClientIds::of_word(word)),
+            "response-topic" => put(&mut self.response, ResponseTopics::of_word(word)),
+            _ => return None,
+        })
+    }
+
+    /// Yields the options that differ from the defaults, as in the query of a URL.
+    pub(super) fn words(self) -> impl Iterator<Item = String> {
+        let ids = (self.ids != ClientIds::default()).then(|| self.ids.as_str());
+        let ids = ids.map(|word| format!("client-id={word}"));
+        let response = self.response.as_str().map(|word| format!("response-topic={word}"));
+        ids.into_iter().chain(response)
+    }
+}
+
 /// How the client identifiers that MQTT clients choose are bound to subjects (`client-id=`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ClientIds {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::fuzzing::{http, http_corpus};
+use super::super::fuzzing::{http, http_corpus};
 
 #[test]
 fn the_target_stands_its_corpus() {

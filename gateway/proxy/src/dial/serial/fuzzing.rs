@@ -13,7 +13,7 @@ const WORD: usize = 32;
 /// Checks both ends of telnet, the server at the line and the client: the position of cuts changes
 /// nothing, replies do not grow, each end reads what the other writes, and the bytes of the line
 /// arrive unchanged.
-pub fn telnet(bytes: &[u8]) {
+pub(crate) fn telnet(bytes: &[u8]) {
     let mut feed = Feed::new(bytes);
     let offers = feed.flag();
     let cuts = feed.bytes(16);

@@ -17,7 +17,6 @@ mod wants;
 
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use doorward_local::Line;
@@ -28,18 +27,7 @@ use self::hub::Hub;
 use self::runner::Runner;
 pub(crate) use self::seat::Seat;
 pub use self::wants::Wants;
-use super::bounds::Bounds;
 use super::error::DialError;
-
-/// Returns the real path of the line at `path`, and its address.
-pub(super) async fn real(bounds: &Bounds, path: &Path) -> Result<(PathBuf, String), DialError> {
-    bounds.check_serial(path)?;
-    // A symbolic link could lead out of the bounds, so the gateway resolves it and checks again.
-    let real = tokio::fs::canonicalize(path).await?;
-    bounds.check_serial(&real)?;
-    let address = format!("serial:{}", real.display());
-    Ok((real, address))
-}
 
 /// The open lines, by their real address.
 #[derive(Clone, Debug, Default)]

@@ -2,13 +2,13 @@
 
 use std::future::poll_fn;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use doorward_local::{InForce, LineRequest, Modem, Tty};
-use doorward_model::{Baud, DataBits, LineChange, Target};
+use doorward_model::{Baud, DataBits, LineChange, Scheme, Target};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
@@ -16,7 +16,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
-use super::super::Paths;
+use super::super::{Bounds, Paths};
 use super::*;
 
 mod stuck;
@@ -34,7 +34,8 @@ async fn dial(
     settings: LineSettings,
     wants: Wants,
 ) -> Result<(Seat, String), DialError> {
-    let (real, address) = real(bounds, path).await?;
+    let real = bounds.real_path(Scheme::Serial, path).await?;
+    let address = format!("serial:{}", real.display());
     let open = Tty::open(real, settings);
     Ok((lines.sit(address.clone(), settings, wants, open).await?, address))
 }
@@ -56,7 +57,7 @@ impl Pty {
         unlockpt(&far).unwrap();
         let path = PathBuf::from(ptsname(&far, vec![]).unwrap().into_string().unwrap());
         let near = rustix::fs::open(&path, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
-        let paths = Paths { serial: vec!["/dev/pts/*".parse().unwrap()], ..Paths::default() };
+        let paths = Paths::default().with(Scheme::Serial, vec!["/dev/pts/*".parse().unwrap()]);
         let bounds = Bounds::within(&[], paths);
         #[expect(
             deprecated,
@@ -311,7 +312,7 @@ async fn a_link_that_leads_out_of_the_bounds_is_not_followed() {
     std::fs::write(dir.join("file"), "").unwrap();
     let glob = format!("{}/*", dir.display());
     let both = vec![glob.parse().unwrap(), "/dev/pts/*".parse().unwrap()];
-    let paths = |serial| Bounds::within(&[], Paths { serial, ..Paths::default() });
+    let paths = |globs| Bounds::within(&[], Paths::default().with(Scheme::Serial, globs));
     let open = async |bounds: Bounds, path: &str| {
         let settings = LineSettings::default();
         dial(&bounds, &pty.lines, &dir.join(path), settings, READ).await

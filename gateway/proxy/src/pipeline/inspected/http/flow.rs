@@ -6,7 +6,7 @@ use doorward_api::ProblemKind;
 use doorward_inspect::http::{
     Extended, Forwarded, HttpBackend, HttpInterface, HttpRefusal, ServedHost, recorded,
 };
-use doorward_model::{FlowId, Host, HttpOptions, Inspection, Subject, ToldIdentity, Way};
+use doorward_model::{FlowId, Host, HttpOptions, Inspection, Subject, ToldIdentity, WayEnd};
 use doorward_policies::{JournalError, Outcome, Record};
 use doorward_session::{Cause, Payload, Problem};
 use http::request::Parts;
@@ -75,18 +75,13 @@ impl HttpFlow {
     pub(super) fn new(means: Means, approached: Arc<Approached>) -> Option<Self> {
         let Inspection::Http(options) = &approached.inspected.spoken else { return None };
         let options = HttpOptions::clone(options);
-        let (host, port) = match (&options.host, approached.target.way()) {
+        let (host, port) = match (&options.host, approached.target.way().end()) {
             (Some(told), _) => (told.host.clone(), told.port.unwrap_or(80)),
-            (None, Way::Tcp { host, port }) => (host.clone(), *port),
+            (None, WayEnd::Host { host, port }) => (host.clone(), port),
             // The agent knows the address.
-            (
-                None,
-                Way::Unix { .. }
-                | Way::Serial { .. }
-                | Way::Process { .. }
-                | Way::Udp { .. }
-                | Way::Agent { .. },
-            ) => (Host::Name("localhost".to_owned()), 80),
+            (None, WayEnd::Local { .. } | WayEnd::Agent { .. }) => {
+                (Host::Name("localhost".to_owned()), 80)
+            }
         };
         let backend = HttpBackend::new(&host, port, &options.base).ok()?;
         let identity = options.identity.map(|ToldIdentity::Signed| {

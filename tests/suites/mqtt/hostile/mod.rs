@@ -1,5 +1,5 @@
-//! MQTT. What is said stands in a notation of its own ([`notation`]), in the pieces in which it is
-//! sent.
+//! Hostile MQTT, as tables of what becomes of it. What is said stands in a notation of its own
+//! ([`notation`]), in the pieces in which it is sent.
 
 mod broker;
 mod client;

@@ -1,5 +1,5 @@
-//! Serial lines: what is typed where only some lines may be, and what a telnet client says who may
-//! type and not control.
+//! Hostile bytes at serial lines, as a table of what becomes of them: what is typed where only some
+//! lines may be, and what a telnet client says who may type and not control.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -1,4 +1,5 @@
-//! HTTP/1.1 as bytes, and HTTP/2 as whatever a library without scruples makes of it.
+//! Hostile HTTP, as a table of what becomes of it: HTTP/1.1 as bytes, and HTTP/2 as whatever a
+//! library without scruples makes of it.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};

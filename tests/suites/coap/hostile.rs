@@ -1,5 +1,5 @@
-//! CoAP. What a client says stands in hexadecimal, a datagram each, divided by bars. `00*3` stands for
-//! `00 00 00`.
+//! Hostile CoAP, as a table of what becomes of it. What a client says stands in hexadecimal, a
+//! datagram each, divided by bars. `00*3` stands for `00 00 00`.
 
 use std::net::UdpSocket;
 use std::sync::mpsc::{Sender, channel};

@@ -1,4 +1,5 @@
-//! Modbus/TCP. What a client says stands in hexadecimal, in the pieces in which it is sent.
+//! Hostile Modbus/TCP, as a table of what becomes of it. What a client says stands in hexadecimal,
+//! in the pieces in which it is sent.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

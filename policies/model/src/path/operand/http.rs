@@ -1,0 +1,46 @@
+//! The operands of HTTP.
+
+use crate::target::Operand;
+use crate::text::escape;
+
+/// Returns why a pattern matches no HTTP path, given the one spelling in which paths are decided
+/// and the part of the query that the interface decides.
+pub(super) fn never(pattern: &[Option<&str>], operand: Option<&Operand>) -> Option<String> {
+    let segments = pattern.len();
+    let part = operand.map(|operand| format!("@{}=", operand.key()));
+    let decides = |text: Option<&str>| {
+        text.zip(part.as_deref()).is_some_and(|(text, part)| text.starts_with(part))
+    };
+    let last = pattern.last().copied().flatten();
+    for (at, text) in pattern.iter().enumerate().skip(1) {
+        let Some(text) = *text else { continue };
+        // The path `/a/` with a part of its query is `a//@KEY=VALUE`.
+        if text.is_empty() && at + 2 == segments && decides(last) {
+            continue;
+        }
+        if let Some(part) = &part
+            && at + 1 == segments
+            && text.starts_with('@')
+            && !decides(Some(text))
+        {
+            return Some(format!("where {part}VALUE is decided, no other path ends with @"));
+        }
+        // These characters are refused in every spelling.
+        let refused = |c: char| c.is_control() || c == '\\' || c == '/';
+        let dots = text == "." || text == "..";
+        if text.is_empty() && at + 1 < segments || dots || text.contains(refused) {
+            return Some("no path of HTTP is decided that has such a segment".to_owned());
+        }
+        // The characters of a segment (RFC 3986 section 3.3), and the escapes of all others.
+        let stands = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%".contains(c);
+        let escaped = |c: &char| !stands(*c);
+        if let Some(c) = text.chars().find(escaped) {
+            let mut bytes = [0; 4];
+            let bytes = c.encode_utf8(&mut bytes).bytes();
+            let rule: String = bytes.map(|byte| format!("%25{byte:02X}")).collect();
+            let c = escape(&c.to_string()).to_string();
+            return Some(format!("a path of HTTP has '{c}' escaped: write {rule} for it"));
+        }
+    }
+    None
+}

@@ -1,9 +1,0 @@
-//! `doorward_wire::fuzzing::datagrams` under libFuzzer.
-#![cfg_attr(fuzzing, no_main)]
-
-#[cfg(fuzzing)]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| doorward_wire::fuzzing::datagrams(bytes));
-
-/// Without libFuzzer there is `storm`.
-#[cfg(not(fuzzing))]
-fn main() {}

@@ -1,9 +1,0 @@
-//! `doorward_sdk::fuzzing::offers` under libFuzzer.
-#![cfg_attr(fuzzing, no_main)]
-
-#[cfg(fuzzing)]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| doorward_sdk::fuzzing::offers(bytes));
-
-/// Without libFuzzer there is `storm`.
-#[cfg(not(fuzzing))]
-fn main() {}

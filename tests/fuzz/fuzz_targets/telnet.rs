@@ -1,9 +1,0 @@
-//! `doorward_proxy::fuzzing::telnet` under libFuzzer.
-#![cfg_attr(fuzzing, no_main)]
-
-#[cfg(fuzzing)]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| doorward_proxy::fuzzing::telnet(bytes));
-
-/// Without libFuzzer there is `storm`.
-#[cfg(not(fuzzing))]
-fn main() {}
