@@ -39,6 +39,8 @@ use jiff::SignedDuration;
 use crate::rule::{BundleErrors, Effect, Rule};
 use crate::when::When;
 pub(crate) use builder::Builder;
+#[cfg(test)]
+pub(crate) use builder::MAX_NODES;
 pub(crate) use conditions::ALWAYS;
 pub(crate) use control::{SearchControl, SearchFlow};
 pub(crate) use edits::Hunk;
