@@ -226,7 +226,6 @@ async fn offers_are_made_answered_served_and_withdrawn() {
 async fn where_udp_is_a_black_hole_tls_serves_until_quic_answers() {
     let authority = TestAuthority::new();
     let gateway = ScriptedGateway::new(&authority).tcp().await;
-    let hole = std::net::UdpSocket::bind(gateway.address).unwrap();
     let mut setting = Setting::of(&authority, gateway, DAY);
     let client = Client::start(setting.dir.clone(), settings(0)).unwrap();
     let offered = client.offer(name("console"), FlowKind::Stream, Arc::new(Greeter)).unwrap();
@@ -238,7 +237,6 @@ async fn where_udp_is_a_black_hole_tls_serves_until_quic_answers() {
     assert_eq!(back.as_deref(), Some(b"by tls".as_slice()));
     drop(datagrams);
 
-    drop(hole);
     setting.gateway.listen_quic().await;
     until(&client, |status| is_up(status, "quic") && status.offers.len() == 1).await;
     // Open flows continue; new ones use QUIC.
