@@ -17,7 +17,6 @@ use crate::trust::{Anchor, key_fingerprint};
 /// A TLS library validates chains, not identities. It accepts a certificate with two names, one
 /// with none, and an authority's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum IdentityError {
     /// The bytes are not exactly one certificate.
     #[error("the certificate cannot be read")]

@@ -48,7 +48,6 @@ pub struct Anchor {
 
 /// Why a trust cannot be made. Ours.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum TrustError {
     /// The certificate of an authority cannot be read.
     #[error("the certificate of an issuing authority cannot be read")]

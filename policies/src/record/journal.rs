@@ -41,7 +41,6 @@ pub type Written = Pin<Box<dyn Future<Output = Result<(), JournalError>> + Send 
 
 /// Why a record cannot be written. The cause is Doorward or the operator, never a peer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum JournalError {
     /// The log has reached its size limit.
     #[error(
