@@ -245,6 +245,7 @@ async fn converse(script: &Arc<Script>, carrier: &Carrier) -> Option<Why> {
     loop {
         tokio::select! {
             word = heard.recv() => {
+                #[expect(clippy::wildcard_enum_match_arm, reason = "a fake gateway answers these only")]
                 let answer = match word? {
                     Control::Offer(offer) => {
                         let names = offer.interfaces.iter().map(|one| one.name.clone());

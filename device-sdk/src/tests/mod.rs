@@ -276,10 +276,7 @@ async fn it_connects_again_after_the_gateway_has_gone_and_come_back() {
 }
 
 fn instance(seen: &GatewayEvent) -> Option<Vec<u8>> {
-    match seen {
-        GatewayEvent::Hello(instance) => Some(instance.clone()),
-        _ => None,
-    }
+    if let GatewayEvent::Hello(instance) = seen { Some(instance.clone()) } else { None }
 }
 
 #[tokio::test]
@@ -317,9 +314,8 @@ async fn a_report_is_made_after_each_connect_and_again() {
     let client = Client::start(setting.dir.clone(), settings(0)).unwrap();
     client.report(Arc::new(Counter), Duration::from_secs(1));
     for _ in 0..2 {
-        let report = |seen: &GatewayEvent| match seen {
-            GatewayEvent::Reported(report) => Some(report.clone()),
-            _ => None,
+        let report = |seen: &GatewayEvent| {
+            if let GatewayEvent::Reported(report) = seen { Some(report.clone()) } else { None }
         };
         assert_eq!(setting.gateway.sees_until(report).await["answer"], Value::Number(42));
     }

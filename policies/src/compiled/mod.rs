@@ -132,7 +132,9 @@ impl Compiled {
             };
             match extent {
                 Extent::Some if path.is_wide() => rules.find(path, asked, steps, &mut one)?,
-                _ => rules.find_by_node(extent, path, asked, steps, &mut one)?,
+                Extent::All | Extent::Some => {
+                    rules.find_by_node(extent, path, asked, steps, &mut one)?
+                }
             }
         }
         SearchFlow::Continue(())

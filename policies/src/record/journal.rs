@@ -60,3 +60,14 @@ pub enum JournalError {
     #[error("the gateway is stopping")]
     Closed,
 }
+
+impl JournalError {
+    /// Returns whether no record can be written. A log at its size limit still takes some classes.
+    #[must_use]
+    pub fn stops_everything(&self) -> bool {
+        match self {
+            Self::Full => false,
+            Self::DiskFull | Self::Broken(_) | Self::Busy | Self::Closed => true,
+        }
+    }
+}

@@ -72,40 +72,41 @@ impl Options {
         fn declare(option: &mut bool, is_word: bool) -> bool {
             is_word && !std::mem::replace(option, true)
         }
+        if key == "audit" {
+            let synced = matches!(word, "sync" | "second").then_some(word == "sync");
+            return Some(put(&mut self.synced, synced));
+        }
         let (http, modbus) = (&mut self.http, &mut self.modbus);
-        Some(match (self.protocol, key) {
-            (_, "audit") => {
-                let synced = matches!(word, "sync" | "second").then_some(word == "sync");
-                put(&mut self.synced, synced)
-            }
-            (Protocol::Mqtt, "client-id") => put(&mut self.ids, ClientIds::of_word(word)),
-            (Protocol::Modbus, "unit") => declare(&mut modbus.any_unit, word == modbus::ANY),
-            (Protocol::Modbus, "tables") => {
-                declare(&mut modbus.aliased_tables, word == modbus::ALIAS)
-            }
-            (Protocol::Mqtt, "response-topic") => {
-                put(&mut self.response, ResponseTopics::of_word(word))
-            }
-            (Protocol::Http, "body") => put(&mut http.body, number(word)),
-            (Protocol::Http, "rate") => put(&mut http.rate, RequestRate::of_word(word)),
-            (Protocol::Http, "host") => put(&mut http.host, HttpHost::of_word(word)),
-            (Protocol::Http, "identity") => put(&mut http.identity, ToldIdentity::of_word(word)),
-            (Protocol::Http, "query") => {
-                let off = word == "off" && !http.hides_query;
-                http.hides_query |= off;
-                off
-            }
-            (Protocol::Http, "mask") => {
-                put(&mut http.mask, Several::of_word(word, SecretParameter::of_word))
-            }
-            (Protocol::Http, "operand") => put(&mut http.operand, Operand::of_word(word)),
-            (Protocol::Http, "origins") => {
-                put(&mut http.origins, Several::of_word(word, |one| one.parse().ok()))
-            }
-            (Protocol::Http, "keep") => {
-                put(&mut http.keep, Several::of_word(word, FieldName::of_word))
-            }
-            _ => return None,
+        Some(match self.protocol {
+            Protocol::Mqtt => match key {
+                "client-id" => put(&mut self.ids, ClientIds::of_word(word)),
+                "response-topic" => put(&mut self.response, ResponseTopics::of_word(word)),
+                _ => return None,
+            },
+            Protocol::Modbus => match key {
+                "unit" => declare(&mut modbus.any_unit, word == modbus::ANY),
+                "tables" => declare(&mut modbus.aliased_tables, word == modbus::ALIAS),
+                _ => return None,
+            },
+            Protocol::Http => match key {
+                "body" => put(&mut http.body, number(word)),
+                "rate" => put(&mut http.rate, RequestRate::of_word(word)),
+                "host" => put(&mut http.host, HttpHost::of_word(word)),
+                "identity" => put(&mut http.identity, ToldIdentity::of_word(word)),
+                "query" => declare(&mut http.hides_query, word == "off"),
+                "mask" => put(&mut http.mask, Several::of_word(word, SecretParameter::of_word)),
+                "operand" => put(&mut http.operand, Operand::of_word(word)),
+                "origins" => put(&mut http.origins, Several::of_word(word, |one| one.parse().ok())),
+                "keep" => put(&mut http.keep, Several::of_word(word, FieldName::of_word)),
+                _ => return None,
+            },
+            Protocol::Coap
+            | Protocol::Tcp
+            | Protocol::Udp
+            | Protocol::Unix
+            | Protocol::Process
+            | Protocol::Serial
+            | Protocol::Administration => return None,
         })
     }
 }
