@@ -59,7 +59,6 @@ pub struct Authority {
 
 /// Why an authority cannot be created or opened.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum AuthorityError {
     /// A key is missing or cannot be used.
     #[error(transparent)]

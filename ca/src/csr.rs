@@ -21,7 +21,6 @@ pub struct VerifiedCsr {
 
 /// Why a certification request is refused. The requester is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum CsrError {
     /// The request is longer than [`VerifiedCsr::LIMIT`].
     #[error("the request is longer than {} bytes", VerifiedCsr::LIMIT)]
@@ -131,6 +130,7 @@ pub(crate) fn algorithm(spki: &SubjectPublicKeyInfo<'_>) -> Option<Algorithm> {
     if spki.algorithm.algorithm.to_id_string() == ED25519 {
         return (spki.subject_public_key.data.len() == 32).then_some(Algorithm::Ed25519);
     }
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other kind of key is accepted")]
     match spki.parsed().ok()? {
         PublicKey::EC(point) => {
             let curve = spki.algorithm.parameters.as_ref()?.as_oid().ok()?.to_id_string();

@@ -10,7 +10,6 @@ use crate::x509::{instant, parse, subject_key_id};
 
 /// Why an issuing authority cannot be imported. The operator can correct it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum ImportError {
     /// A file has no certificate.
     #[error("{0} holds no PEM certificate")]

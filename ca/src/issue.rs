@@ -101,7 +101,6 @@ impl Issued {
 
 /// Why a certificate was not issued.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum IssueError {
     /// The issuing authority ends too soon. The operator can correct it.
     #[error("the issuing authority ends at {0}; rotate it before issuing more")]

@@ -60,6 +60,7 @@ fn extensions(certificate: &X509Certificate<'_>, expected: &Expected<'_>) -> Res
         if !seen.insert(extension.oid.to_id_string()) {
             return Err(LintError("repeated extension"));
         }
+        #[expect(clippy::wildcard_enum_match_arm, reason = "no other extension is issued")]
         let (holds, field) = match extension.parsed_extension() {
             ParsedExtension::AuthorityKeyIdentifier(id) => {
                 let key = id.key_identifier.as_ref().map(|id| id.0);
@@ -101,6 +102,7 @@ fn extensions(certificate: &X509Certificate<'_>, expected: &Expected<'_>) -> Res
 fn are_names(names: &[GeneralName<'_>], expected: &Expected<'_>) -> bool {
     let (mut uris, mut dns, mut addresses) = (vec![], vec![], vec![]);
     for name in names {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "no other kind of name is issued")]
         match name {
             GeneralName::URI(uri) => uris.push((*uri).to_owned()),
             GeneralName::DNSName(name) => dns.push((*name).to_owned()),

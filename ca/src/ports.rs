@@ -98,7 +98,6 @@ pub trait Signer: Send + Sync {
 
 /// Why a key could not be created, opened or used. This program or the operator is at fault.
 #[derive(Clone, Debug, Error)]
-#[non_exhaustive]
 pub enum KeyError {
     /// The key store failed. The text says what to do.
     #[error("{0}")]

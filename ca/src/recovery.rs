@@ -27,7 +27,6 @@ pub struct ExpiredCertificate {
 
 /// Why a recovery is refused. The peer is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum RecoveryError {
     /// The text is not a certificate with an accepted kind of key.
     #[error("not a certificate with a key that can sign")]

@@ -43,9 +43,9 @@ pub(crate) fn parse(der: &[u8]) -> Option<X509Certificate<'_>> {
 }
 
 pub(crate) fn subject_key_id<'a>(certificate: &'a X509Certificate<'_>) -> Option<&'a [u8]> {
-    certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
-        ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0),
-        _ => None,
+    certificate.extensions().iter().find_map(|extension| {
+        let parsed = extension.parsed_extension();
+        if let ParsedExtension::SubjectKeyIdentifier(id) = parsed { Some(id.0) } else { None }
     })
 }
 
@@ -95,16 +95,14 @@ pub fn served_names(der: &[u8]) -> Option<(Vec<String>, Vec<std::net::IpAddr>)> 
     let names = certificate.subject_alternative_name().ok()??;
     let (mut hosts, mut addresses) = (vec![], vec![]);
     for name in &names.value.general_names {
-        match name {
-            GeneralName::DNSName(host) => hosts.push((*host).to_owned()),
-            GeneralName::IPAddress(bytes) => {
-                if let Ok(v4) = <[u8; 4]>::try_from(*bytes) {
-                    addresses.push(v4.into());
-                } else if let Ok(v6) = <[u8; 16]>::try_from(*bytes) {
-                    addresses.push(v6.into());
-                }
+        if let GeneralName::DNSName(host) = name {
+            hosts.push((*host).to_owned());
+        } else if let GeneralName::IPAddress(bytes) = name {
+            if let Ok(v4) = <[u8; 4]>::try_from(*bytes) {
+                addresses.push(v4.into());
+            } else if let Ok(v6) = <[u8; 16]>::try_from(*bytes) {
+                addresses.push(v6.into());
             }
-            _ => {}
         }
     }
     Some((hosts, addresses))

@@ -53,8 +53,10 @@ impl ConnectionEnd {
                  older one"
                     .to_owned()
             }
-            _ if detail.is_empty() || detail == why.to_string() => why.to_string(),
-            _ => format!("{why}: {detail}"),
+            EndReason::Failed | EndReason::Stopping | EndReason::Refused | EndReason::Stopped => {
+                let told = why.to_string();
+                if detail.is_empty() || detail == told { told } else { format!("{told}: {detail}") }
+            }
         };
         Self { reason, why }
     }
@@ -62,12 +64,9 @@ impl ConnectionEnd {
 
 impl From<Error> for ConnectionEnd {
     fn from(error: Error) -> Self {
-        let reason = match &error {
-            // A retry can succeed: the network, or a server in it, may change.
-            Error::Tls { .. } => EndReason::Failed,
-            other if other.next() == Next::Retry => EndReason::Failed,
-            _ => EndReason::Refused,
-        };
+        // After an error of TLS a retry can succeed: the network, or a server in it, may change.
+        let may_succeed = matches!(error, Error::Tls { .. }) || error.next() == Next::Retry;
+        let reason = if may_succeed { EndReason::Failed } else { EndReason::Refused };
         Self { reason, why: error.to_string() }
     }
 }

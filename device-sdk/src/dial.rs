@@ -184,12 +184,14 @@ async fn reach(
     };
     let connecting =
         endpoint.connect_with(config.clone(), address, host).map_err(ConnectionEnd::failed)?;
-    let connection = connecting.await.map_err(|error| match error {
-        ConnectionError::TransportError(error) => ConnectionEnd::failed(format!(
+    let connection = connecting.await.map_err(|error| {
+        let ConnectionError::TransportError(error) = error else {
+            return ConnectionEnd::failed(error);
+        };
+        ConnectionEnd::failed(format!(
             "this is not the gateway that the identity is for, or it does not speak doorward/1 \
              ({error})"
-        )),
-        other => ConnectionEnd::failed(other),
+        ))
     })?;
     let certificates =
         connection.peer_identity().and_then(|certificates| certificates.downcast().ok());

@@ -20,12 +20,12 @@ pub(crate) fn private_dir(path: &Path) -> Result<(), Error> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at(path))
 }
 
-/// Writes a file and syncs it. A new file can be read by its owner only; an existing file is
-/// truncated and keeps its mode.
+/// Writes a file that only its owner can read, and syncs it. A file that was there, such as one left
+/// by a crash, is removed and not written to: somebody may have it open, or be allowed to read it.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    remove_file(path)?;
     let write = || -> io::Result<()> {
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         file.write_all(bytes)?;
         file.sync_all()
     };
@@ -64,5 +64,37 @@ pub(crate) fn remove_file(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    #[test]
+    fn a_key_never_lands_in_a_file_that_others_could_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key.pem");
+        fs::write(&path, "former").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let mut reader = File::open(&path).unwrap();
+        write_new(&path, b"secret").unwrap();
+        let mut seen = String::new();
+        reader.read_to_string(&mut seen).unwrap();
+        assert_eq!(seen, "former", "what a reader had open");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read(&path).unwrap(), b"secret");
+    }
+
+    #[test]
+    fn a_link_is_replaced_and_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, elsewhere) = (dir.path().join("key.pem"), dir.path().join("elsewhere"));
+        fs::write(&elsewhere, "former").unwrap();
+        symlink(&elsewhere, &path).unwrap();
+        write_new(&path, b"secret").unwrap();
+        assert_eq!(fs::read(&elsewhere).unwrap(), b"former");
+        assert!(!fs::symlink_metadata(&path).unwrap().is_symlink());
     }
 }

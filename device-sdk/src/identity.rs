@@ -101,9 +101,8 @@ impl Identity {
         let leaf = leaf.first().ok_or_else(unreadable)?;
         let (_, leaf) = X509Certificate::from_der(leaf).map_err(|_| unreadable())?;
         let names = leaf.subject_alternative_name().ok().flatten().ok_or_else(unreadable)?;
-        let uri = names.value.general_names.iter().find_map(|name| match name {
-            GeneralName::URI(uri) => Some((*uri).to_owned()),
-            _ => None,
+        let uri = names.value.general_names.iter().find_map(|name| {
+            if let GeneralName::URI(uri) = name { Some((*uri).to_owned()) } else { None }
         });
         uri.ok_or_else(unreadable)
     }

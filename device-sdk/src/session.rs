@@ -83,17 +83,15 @@ pub(crate) async fn greet(
         carrier.close(why);
         Err(end)
     };
-    let welcome = match Control::decode(&frame) {
-        Ok(Control::Welcome(welcome)) => welcome,
-        Ok(Control::Bye(why, detail)) => {
-            return refuse(why, ConnectionEnd::from_gateway(why, &detail));
-        }
-        _ => {
-            return refuse(
-                Why::Wrong,
-                ConnectionEnd::failed("the gateway's first message is not Welcome"),
-            );
-        }
+    let first = Control::decode(&frame);
+    if let Ok(Control::Bye(why, detail)) = first {
+        return refuse(why, ConnectionEnd::from_gateway(why, &detail));
+    }
+    let Ok(Control::Welcome(welcome)) = first else {
+        return refuse(
+            Why::Wrong,
+            ConnectionEnd::failed("the gateway's first message is not Welcome"),
+        );
     };
     let Welcome { version, time, session, .. } = welcome;
     if !VERSIONS.contains(&version) {

@@ -320,6 +320,10 @@ async fn bind(
         }
     }
     bound.map_err(|error| {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "only these kinds have a remedy of their own"
+        )]
         CommandFailure::new(match error.kind() {
             io::ErrorKind::AddrInUse if address.port() == 0 => format!(
                 "no port of {} is free; stop programs that listen, or choose a port with {option} \

@@ -19,7 +19,6 @@ pub struct Attributes {
 
 /// Why something is no attribute of a question.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum AttributeError {
     /// No attribute has that name.
     #[error("'{}' is no attribute{}", escape(.0), instead(.0))]

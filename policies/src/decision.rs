@@ -155,7 +155,6 @@ impl Opinion {
 
 /// Why a question is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
-#[non_exhaustive]
 pub enum Refusal {
     /// The subject does not exist, or its name now belongs to another subject.
     #[error("no such subject")]

@@ -122,14 +122,13 @@ fn compare(bundle: &Bundle, asked: &[Supposed], said: Option<bool>, done: &mut E
             }
         };
         let refusal = || asked.refusal(bundle);
-        let compiled = match said.map_or_else(refusal, |said| (!said).then_some(Refusal::NoRule)) {
-            // The compiled form has not looked at every rule, so there is nothing to compare.
-            Some(Refusal::TooBroad) => {
-                done.left_out += 1;
-                continue;
-            }
-            refusal => refusal.is_none(),
-        };
+        let refusal = said.map_or_else(refusal, |said| (!said).then_some(Refusal::NoRule));
+        // The compiled form has not looked at every rule, so there is nothing to compare.
+        if refusal == Some(Refusal::TooBroad) {
+            done.left_out += 1;
+            continue;
+        }
+        let compiled = refusal.is_none();
         done.decided += 1;
         if casbin != Some(compiled) {
             let rules = asked.deciding(bundle);

@@ -166,11 +166,11 @@ impl Snapshot {
             (!too_much).then_some((near, rule))
         });
         let Some((near, rule)) = near else { return add };
-        match (near.failed.first().copied(), rule.who(), rule.on()) {
-            (Some("who"), Who::Role(role), _) if kind == Kind::User => {
+        match (near.failed.first().copied(), rule.who().role(), rule.on().group()) {
+            (Some("who"), Some(role), _) if kind == Kind::User => {
                 format!("doorward user set {name} --role {}", role.name())
             }
-            (Some("device"), _, On::Group(group)) if *device != Device::Gateway => {
+            (Some("device"), _, Some(group)) if *device != Device::Gateway => {
                 format!("doorward device set {device} --group {}", group.name())
             }
             (Some("when"), ..) => scale.when(&rule),

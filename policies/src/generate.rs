@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use doorward_model::{Action, Device, Group, Path, Protocol, Resource, Role, Subject};
+use doorward_model::{Action, Device, Group, OperandForm, Path, Protocol, Resource, Role, Subject};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::bundle::Bundle;
@@ -112,28 +112,35 @@ impl<'a> Questions<'a> {
     /// Returns a protocol that the pattern may be meant for.
     fn protocol(&mut self, pattern: &Pattern) -> Protocol {
         let (mut pieces, _) = pattern.pieces();
-        let table = pieces.nth(2);
-        match table {
-            Some(PatternPiece::Text { text, .. }) if TABLES.contains(&&*text) => Protocol::Modbus,
-            _ => self.of(&[Protocol::Http, Protocol::Mqtt]).unwrap_or(Protocol::Http),
+        if let Some(PatternPiece::Text { text, .. }) = pieces.nth(2)
+            && TABLES.contains(&&*text)
+        {
+            return Protocol::Modbus;
         }
+        self.of(&[Protocol::Http, Protocol::Mqtt]).unwrap_or(Protocol::Http)
     }
 
     /// Returns a path within a pattern, or just outside it.
     fn path(&mut self, pattern: &Pattern, protocol: Protocol, action: Action) -> Option<Path> {
+        let has_numbers = match protocol.operand() {
+            OperandForm::Addresses => true,
+            OperandForm::Nothing
+            | OperandForm::Parts
+            | OperandForm::HttpPath
+            | OperandForm::CoapPath
+            | OperandForm::Topic => false,
+        };
         let (pieces, open) = pattern.pieces();
         let mut segments: Vec<String> = Vec::new();
         for (at, piece) in pieces.enumerate() {
             segments.push(match piece {
-                PatternPiece::One if protocol == Protocol::Modbus && at == 1 => {
-                    self.below(4).to_string()
-                }
-                PatternPiece::One if protocol == Protocol::Modbus && at == 3 => {
+                PatternPiece::One if has_numbers && at == 1 => self.below(4).to_string(),
+                PatternPiece::One if has_numbers && at == 3 => {
                     let first = self.below(1000);
                     format!("{first}-{}", first + self.below(10))
                 }
                 PatternPiece::One => self.of(&["a", "7", "$x", "", "1-9", "+"])?.to_owned(),
-                PatternPiece::Text { range: Some(range), .. } if protocol == Protocol::Modbus => {
+                PatternPiece::Text { range: Some(range), .. } if has_numbers => {
                     self.within(range, at == 1)
                 }
                 PatternPiece::Text { text, .. } if at > 0 && self.one_in(12) => format!("{text}x"),
@@ -142,16 +149,13 @@ impl<'a> Questions<'a> {
             });
         }
         if open {
-            match protocol {
-                Protocol::Modbus => {
-                    for segment in ["1", "holding", "5-9"].iter().skip(segments.len().max(1) - 1) {
-                        segments.push((*segment).to_owned());
-                    }
+            if has_numbers {
+                for segment in ["1", "holding", "5-9"].iter().skip(segments.len().max(1) - 1) {
+                    segments.push((*segment).to_owned());
                 }
-                _ => {
-                    for _ in 0..self.below(3) {
-                        segments.push(self.of(&["a", "b", "$x", "#"])?.to_owned());
-                    }
+            } else {
+                for _ in 0..self.below(3) {
+                    segments.push(self.of(&["a", "b", "$x", "#"])?.to_owned());
                 }
             }
         }

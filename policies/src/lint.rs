@@ -155,7 +155,9 @@ impl Snapshot {
             (Who::Role(wide), Who::Role(narrow)) => {
                 bundle.role_links().closure([narrow.clone()]).contains(wide)
             }
-            (wide, narrow) => wide == narrow,
+            (wide @ Who::Subject(_), narrow) | (wide @ Who::Role(_), narrow @ Who::Subject(_)) => {
+                wide == narrow
+            }
         };
         let on = match (other.on(), rule.on()) {
             (On::Group(wide), On::Group(narrow)) => {
@@ -163,7 +165,8 @@ impl Snapshot {
                     || wide.to_string() == "group/devices"
             }
             (On::Group(wide), On::Device(Device::Named(_))) => wide.to_string() == "group/devices",
-            (wide, narrow) => wide == narrow,
+            (wide @ On::Device(_), narrow)
+            | (wide @ On::Group(_), narrow @ On::Device(Device::Gateway)) => wide == narrow,
         };
         let acts = other.acts().include_all(rule.acts());
         let when = other.when().to_string();

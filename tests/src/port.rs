@@ -4,6 +4,7 @@
 //! to. So these ports lie outside of the range from which the system chooses (`ip_local_port_range`),
 //! in blocks: a process of tests locks a block before it uses a port of it, and uses no port twice.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::ops::RangeInclusive;
@@ -14,15 +15,16 @@ const FIRST: u16 = 10_000;
 /// How many ports have one lock.
 const BLOCK: u16 = 256;
 
-/// The blocks that this process has locked, and the ports of the last one that are not used yet.
+/// The blocks that this process has locked, by their first ports, and the ports of the last one that
+/// are not used yet.
 struct Reserved {
-    locks: Vec<File>,
+    locks: BTreeMap<u16, File>,
     next_block: u16,
     left: Vec<u16>,
 }
 
 static RESERVED: Mutex<Reserved> =
-    Mutex::new(Reserved { locks: Vec::new(), next_block: 0, left: Vec::new() });
+    Mutex::new(Reserved { locks: BTreeMap::new(), next_block: 0, left: Vec::new() });
 
 /// An address on loopback that no other test uses and no connection gets, for TCP and for UDP. It
 /// stays so when the program that uses it starts again.
@@ -40,7 +42,26 @@ pub fn reserve() -> SocketAddr {
     }
 }
 
+/// Reserves the address that an earlier process of tests got from [`reserve`]. Returns whether no
+/// other process has it.
+pub fn reserve_again(at: SocketAddr) -> bool {
+    let mut reserved = RESERVED.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(after) = at.port().checked_sub(FIRST) else { return false };
+    let first = at.port() - after % BLOCK;
+    reserved.locks.contains_key(&first) || reserved.lock(first)
+}
+
 impl Reserved {
+    /// Locks the block with that first port. Returns whether no other process has it.
+    fn lock(&mut self, first: u16) -> bool {
+        // Another user's lock cannot be opened: then that user has the block.
+        let file = std::env::temp_dir().join(format!("doorward-test-ports-{first}"));
+        let lock = OpenOptions::new().create(true).append(true).open(file);
+        let Some(lock) = lock.ok().filter(|lock| lock.try_lock().is_ok()) else { return false };
+        self.locks.insert(first, lock);
+        true
+    }
+
     fn lock_block(&mut self) {
         let chosen = chosen_by_system();
         let blocks = (u16::MAX - FIRST) / BLOCK;
@@ -51,13 +72,7 @@ impl Reserved {
             if chosen.start() <= ports.end() && ports.start() <= chosen.end() {
                 continue;
             }
-            // Another user's lock cannot be opened: then that user has the block.
-            let file = std::env::temp_dir().join(format!("doorward-test-ports-{first}"));
-            let lock = OpenOptions::new().create(true).append(true).open(file);
-            if let Ok(lock) = lock
-                && lock.try_lock().is_ok()
-            {
-                self.locks.push(lock);
+            if self.lock(first) {
                 self.left = ports.rev().collect();
                 return;
             }
@@ -115,6 +130,13 @@ mod tests {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), 300);
+
+        let own = SocketAddr::from((Ipv4Addr::LOCALHOST, all[0]));
+        assert!(reserve_again(own));
+        let lock = RESERVED.lock().unwrap().locks.remove(&(all[0] - (all[0] - FIRST) % BLOCK));
+        assert!(!reserve_again(own), "another process has it");
+        drop(lock);
+        assert!(reserve_again(own));
 
         let at = reserve();
         assert!(!listens(at) && !receives(at));

@@ -62,7 +62,7 @@ where
         }
         ended = up.as_mut() => match ended {
             Ok(()) => down.await,
-            Err(broken @ Failure::Local { .. }) => Err(broken),
+            Err(error) if matches!(error, Failure::Local { .. }) => Err(error),
             // The far end no longer reads. Still deliver what it sent before; its end shows whether
             // the flow was cut.
             Err(error) => down.await.and(Err(error)),

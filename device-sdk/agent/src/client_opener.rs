@@ -1,14 +1,12 @@
 //! Opens flows with the SDK's client.
 
-use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use doorward_model::{Action, Clock, DoorName};
-use doorward_sdk::{Client, Error, FlowKind, IdentityDir, Settings, Transport, Wanted, Why};
+use doorward_sdk::{Client, Error, FlowKind, IdentityDir, Settings, Transport, Wanted};
 
 use crate::failure::Failure;
-use crate::opener::{Boxed, Datagram, DatagramFlow, FlowOpener, FlowRefusal, OpenFlow};
+use crate::opener::{Boxed, FlowOpener, FlowRefusal, OpenFlow};
 
 /// The program and version that the agent sends to the gateway.
 pub(crate) const SOFTWARE: &str = concat!("doorward-agent/", env!("CARGO_PKG_VERSION"));
@@ -58,23 +56,6 @@ impl FlowOpener for ClientOpener {
 }
 
 fn refusal(error: &Error) -> FlowRefusal {
-    let why = match error {
-        Error::Flow { why, .. } => Some(*why),
-        _ => None,
-    };
+    let why = if let Error::Flow { why, .. } = error { Some(*why) } else { None };
     FlowRefusal { why, detail: error.to_string() }
-}
-
-impl DatagramFlow for doorward_sdk::Datagrams {
-    fn send(&mut self, datagram: &[u8]) {
-        self.send(datagram);
-    }
-
-    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Datagram>>> {
-        self.poll_receive(cx)
-    }
-
-    fn close(self: Box<Self>, why: Why) {
-        (*self).close(why);
-    }
 }

@@ -77,15 +77,14 @@ async fn redeem(
     if !yes && terminal && !confirmed(code)? {
         return Err(Failure::Declined);
     }
-    match enrol(dir, code, replace).await {
-        Ok(enrolled) => Ok(enrolled),
+    enrol(dir, code, replace).await.map_err(|error| {
         // The gateway decides whether a code has expired. This machine's clock only improves the
         // text.
-        Err(doorward_sdk::Error::Refused { status: 403, .. }) if expired => {
-            Err(doorward_sdk::Error::CodeExpired(code.expires).into())
+        if expired && matches!(error, doorward_sdk::Error::Refused { status: 403, .. }) {
+            return doorward_sdk::Error::CodeExpired(code.expires).into();
         }
-        Err(error) => Err(error.into()),
-    }
+        error.into()
+    })
 }
 
 fn confirmed(code: &Code) -> Result<bool, Failure> {

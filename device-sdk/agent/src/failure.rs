@@ -6,7 +6,6 @@ use thiserror::Error;
 
 /// Why a command failed. The program prints it on one line and exits with status 1.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum Failure {
     /// The gateway refused something, or could not be reached.
     #[error(transparent)]

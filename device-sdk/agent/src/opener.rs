@@ -40,19 +40,26 @@ pub(crate) trait DatagramFlow: Send {
 /// A datagram.
 pub(crate) type Datagram = bytes::Bytes;
 
-impl DatagramFlow for doorward_wire::FlowDatagrams {
-    fn send(&mut self, datagram: &[u8]) {
-        self.send(datagram);
-    }
+macro_rules! datagram_flows {
+    ($($flow:ty),+) => {$(
+        impl DatagramFlow for $flow {
+            fn send(&mut self, datagram: &[u8]) {
+                self.send(datagram);
+            }
 
-    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Datagram>>> {
-        self.poll_receive(cx)
-    }
+            fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Datagram>>> {
+                self.poll_receive(cx)
+            }
 
-    fn close(self: Box<Self>, why: Why) {
-        (*self).close(why);
-    }
+            fn close(self: Box<Self>, why: Why) {
+                (*self).close(why);
+            }
+        }
+    )+};
 }
+
+// A flow to an offered interface, and one that this agent opens.
+datagram_flows!(doorward_wire::FlowDatagrams, doorward_sdk::Datagrams);
 
 /// Why a flow was not opened.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -69,13 +69,11 @@ impl fmt::Display for ErrorReport {
 
 impl From<doorward_sdk::Error> for ErrorReport {
     fn from(error: doorward_sdk::Error) -> Self {
-        match error {
-            doorward_sdk::Error::Refused { kind, detail, id, .. } => {
-                Self { kind, message: escape_lines(&detail), next: None, id }
-            }
-            doorward_sdk::Error::Unreachable { .. } => Self::new("unreachable", error.to_string()),
-            other => Self::new("failed", other.to_string()),
+        if let doorward_sdk::Error::Refused { kind, detail, id, .. } = error {
+            return Self { kind, message: escape_lines(&detail), next: None, id };
         }
+        let is_unreachable = matches!(error, doorward_sdk::Error::Unreachable { .. });
+        Self::new(if is_unreachable { "unreachable" } else { "failed" }, error.to_string())
     }
 }
 

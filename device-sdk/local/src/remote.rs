@@ -183,14 +183,15 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Line for Remote<S> {
         let Some(PendingRequest { answered, patience, .. }) = &mut self.pending else {
             return Poll::Pending;
         };
-        let done = match sent {
-            Poll::Ready(Err(error)) => Err(error),
-            _ if *answered => Ok(()),
-            _ if self.silent || patience.as_mut().poll(cx).is_ready() => {
-                self.silent = true;
-                Err(io::ErrorKind::TimedOut.into())
-            }
-            _ => return Poll::Pending,
+        let done = if let Poll::Ready(Err(error)) = sent {
+            Err(error)
+        } else if *answered {
+            Ok(())
+        } else if self.silent || patience.as_mut().poll(cx).is_ready() {
+            self.silent = true;
+            Err(io::ErrorKind::TimedOut.into())
+        } else {
+            return Poll::Pending;
         };
         self.pending = None;
         Poll::Ready(done)
@@ -280,7 +281,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncWrite for Remote<S
         match this.out.poll_send(cx, &mut this.far) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             // The next call sends what is still in the queue.
-            _ => Poll::Ready(Ok(taken.len())),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(Ok(taken.len())),
         }
     }
 

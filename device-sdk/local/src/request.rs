@@ -80,7 +80,14 @@ impl LineRequest {
     pub fn undone(self, before: &InForce) -> Option<Self> {
         let changes = match self {
             Self::Break(to) | Self::Dtr(to) | Self::Rts(to) => to.is_some(),
-            other => other.sets(),
+            Self::Baud(_)
+            | Self::Bits(_)
+            | Self::Parity(_)
+            | Self::Stop(_)
+            | Self::Flow(_)
+            | Self::FlowBack(_)
+            | Self::Purge(_)
+            | Self::Modem(_) => self.sets(),
         };
         changes.then(|| self.told(before))
     }

@@ -171,7 +171,16 @@ impl<L: Line, S: AsyncRead + AsyncWrite + Unpin> Serving<'_, L, S> {
                     self.out.put(TelnetServer::answer(LineAnswer::Modem(notice)));
                 }
             }
-            request => self.enqueue(LineAction::Request(request)),
+            LineRequest::Purge(_)
+            | LineRequest::Baud(_)
+            | LineRequest::Bits(_)
+            | LineRequest::Parity(_)
+            | LineRequest::Stop(_)
+            | LineRequest::Flow(_)
+            | LineRequest::FlowBack(_)
+            | LineRequest::Break(_)
+            | LineRequest::Dtr(_)
+            | LineRequest::Rts(_) => self.enqueue(LineAction::Request(request)),
         }
     }
 

@@ -182,6 +182,7 @@ impl Model {
             }
             (Control::Declined(declined), Ok(effect)) => {
                 let id = declined.id;
+                #[expect(clippy::wildcard_enum_match_arm, reason = "no other effect may follow")]
                 match effect {
                     MessageEffect::Offers(answers) => {
                         assert!(waits(id) && !self.retired);

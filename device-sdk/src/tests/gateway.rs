@@ -1,6 +1,6 @@
 //! A scripted gateway in the same process, as the SDK sees it.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -55,6 +55,10 @@ pub(super) struct Script {
 
 pub(super) struct ScriptedGateway {
     pub(super) address: SocketAddr,
+    /// Holds the TCP port, and refuses connections, until the gateway listens there.
+    tcp: Option<TcpSocket>,
+    /// Holds the UDP port. What comes while no endpoint uses it is lost.
+    udp: UdpSocket,
     pub(super) script: Arc<Script>,
     seen: mpsc::UnboundedReceiver<GatewayEvent>,
     endpoint: Option<quinn::Endpoint>,
@@ -73,19 +77,19 @@ impl ScriptedGateway {
             links: Mutex::default(),
             seen: tell,
         };
-        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (tcp, udp) = std::iter::repeat_with(one_number).flatten().next().unwrap();
+        let address = udp.local_addr().unwrap();
         let (script, tasks) = (Arc::new(script), JoinSet::new());
-        Self { address, script, seen, endpoint: None, tasks, life: DAY }
+        Self { address, tcp: Some(tcp), udp, script, seen, endpoint: None, tasks, life: DAY }
     }
 
     pub(super) fn url(&self) -> String {
         format!("https://{}", self.address)
     }
 
-    /// Listens at a TCP port.
+    /// Listens at the TCP port.
     pub(super) async fn tcp(mut self) -> Self {
-        let listener = TcpListener::bind(self.address).await.unwrap();
-        self.address = listener.local_addr().unwrap();
+        let listener = self.tcp.take().unwrap().listen(1024).unwrap();
         let config = Arc::new(self.script.authority.server(self.life, false));
         let script = Arc::clone(&self.script);
         self.tasks.spawn(async move {
@@ -120,17 +124,10 @@ impl ScriptedGateway {
         let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(tls).unwrap();
         let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
         config.transport_config(Arc::new(transport(LinkEnd::Gateway)));
-        // An earlier endpoint releases the port only when its last task has run.
-        let free = async {
-            loop {
-                match quinn::Endpoint::server(config.clone(), self.address) {
-                    Ok(endpoint) => return endpoint,
-                    Err(_) => tokio::task::yield_now().await,
-                }
-            }
-        };
-        let endpoint = tokio::time::timeout(super::PATIENCE, free).await.unwrap();
-        self.address = endpoint.local_addr().unwrap();
+        let socket = self.udp.try_clone().unwrap();
+        let runtime = Arc::new(quinn::TokioRuntime);
+        let settings = quinn::EndpointConfig::default();
+        let endpoint = quinn::Endpoint::new(settings, Some(config), socket, runtime).unwrap();
         self.endpoint = Some(endpoint.clone());
         let script = Arc::clone(&self.script);
         self.tasks.spawn(async move {
@@ -146,7 +143,7 @@ impl ScriptedGateway {
         });
     }
 
-    /// Stops the gateway and closes all connections. The address stays reserved for it.
+    /// Stops the gateway and closes all connections. It keeps its UDP port.
     pub(super) async fn go(&mut self) {
         for (carrier, _) in self.script.links.lock().unwrap().drain(..) {
             carrier.close(Why::Broken);
@@ -196,6 +193,14 @@ impl ScriptedGateway {
     }
 }
 
+/// Takes a TCP port and the UDP port of the same number, unless another program has that one.
+fn one_number() -> Option<(TcpSocket, UdpSocket)> {
+    let tcp = TcpSocket::new_v4().unwrap();
+    tcp.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let udp = UdpSocket::bind(tcp.local_addr().unwrap()).ok()?;
+    Some((tcp, udp))
+}
+
 impl Script {
     fn see(&self, seen: GatewayEvent) {
         drop(self.seen.send(seen));
@@ -240,6 +245,7 @@ async fn converse(script: &Arc<Script>, carrier: &Carrier) -> Option<Why> {
     loop {
         tokio::select! {
             word = heard.recv() => {
+                #[expect(clippy::wildcard_enum_match_arm, reason = "a fake gateway answers these only")]
                 let answer = match word? {
                     Control::Offer(offer) => {
                         let names = offer.interfaces.iter().map(|one| one.name.clone());

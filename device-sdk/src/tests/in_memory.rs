@@ -67,6 +67,7 @@ async fn what_was_declined_is_offered_again_after_a_while() {
         while offered.len() < 3
             && let Ok(frame) = read_frame(&mut control, CONTROL_LIMIT).await
         {
+            #[expect(clippy::wildcard_enum_match_arm, reason = "a fake gateway answers these only")]
             let answer = match Control::decode(&frame).unwrap() {
                 Control::Ping(number) => Control::Pong(number),
                 Control::Offer(offer) => {

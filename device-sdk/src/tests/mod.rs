@@ -226,7 +226,6 @@ async fn offers_are_made_answered_served_and_withdrawn() {
 async fn where_udp_is_a_black_hole_tls_serves_until_quic_answers() {
     let authority = TestAuthority::new();
     let gateway = ScriptedGateway::new(&authority).tcp().await;
-    let hole = std::net::UdpSocket::bind(gateway.address).unwrap();
     let mut setting = Setting::of(&authority, gateway, DAY);
     let client = Client::start(setting.dir.clone(), settings(0)).unwrap();
     let offered = client.offer(name("console"), FlowKind::Stream, Arc::new(Greeter)).unwrap();
@@ -238,7 +237,6 @@ async fn where_udp_is_a_black_hole_tls_serves_until_quic_answers() {
     assert_eq!(back.as_deref(), Some(b"by tls".as_slice()));
     drop(datagrams);
 
-    drop(hole);
     setting.gateway.listen_quic().await;
     until(&client, |status| is_up(status, "quic") && status.offers.len() == 1).await;
     // Open flows continue; new ones use QUIC.
@@ -278,10 +276,7 @@ async fn it_connects_again_after_the_gateway_has_gone_and_come_back() {
 }
 
 fn instance(seen: &GatewayEvent) -> Option<Vec<u8>> {
-    match seen {
-        GatewayEvent::Hello(instance) => Some(instance.clone()),
-        _ => None,
-    }
+    if let GatewayEvent::Hello(instance) = seen { Some(instance.clone()) } else { None }
 }
 
 #[tokio::test]
@@ -319,9 +314,8 @@ async fn a_report_is_made_after_each_connect_and_again() {
     let client = Client::start(setting.dir.clone(), settings(0)).unwrap();
     client.report(Arc::new(Counter), Duration::from_secs(1));
     for _ in 0..2 {
-        let report = |seen: &GatewayEvent| match seen {
-            GatewayEvent::Reported(report) => Some(report.clone()),
-            _ => None,
+        let report = |seen: &GatewayEvent| {
+            if let GatewayEvent::Reported(report) = seen { Some(report.clone()) } else { None }
         };
         assert_eq!(setting.gateway.sees_until(report).await["answer"], Value::Number(42));
     }

@@ -123,27 +123,32 @@ impl AdministrationParts {
             let detail = "Try again in a few seconds.";
             return Err(denied(Problem::new(ProblemKind::TooMany, detail)));
         }
-        match (route.access, route.operation) {
-            (Access::Public, Operation::Claim) => respond::<endpoint::Claim>(request.claim().await),
-            (Access::Public, Operation::Recover) => {
+        // The compiler asks about a new operation in `dispatch`, which names all.
+        let operation = route.operation;
+        let is = |one| operation == one;
+        match route.access {
+            Access::Public if is(Operation::Claim) => {
+                respond::<endpoint::Claim>(request.claim().await)
+            }
+            Access::Public if is(Operation::Recover) => {
                 respond::<endpoint::Recover>(request.recover().await)
             }
-            (Access::Public, Operation::Enrol) => respond::<endpoint::Enrol>(request.enrol().await),
-            (Access::Identified, operation) => {
+            Access::Public if is(Operation::Enrol) => {
+                respond::<endpoint::Enrol>(request.enrol().await)
+            }
+            Access::Public => Err(misplaced(operation)),
+            Access::Identified => {
                 let connection = self.identified(visit)?;
                 self.still_lives(connection.session())?;
-                match operation {
-                    Operation::Renew => {
-                        respond::<endpoint::Renew>(request.renew(&connection).await)
-                    }
-                    Operation::WhoAmI => {
-                        respond::<endpoint::WhoAmI>(Ok(request.who_am_i(connection.session())))
-                    }
-                    operation => Err(misplaced(operation)),
+                if is(Operation::Renew) {
+                    return respond::<endpoint::Renew>(request.renew(&connection).await);
                 }
+                if is(Operation::WhoAmI) {
+                    return respond::<endpoint::WhoAmI>(Ok(request.who_am_i(connection.session())));
+                }
+                Err(misplaced(operation))
             }
-            (Access::Public, operation) => Err(misplaced(operation)),
-            (Access::Asked(action), operation) => {
+            Access::Asked(action) => {
                 let connection = self.identified(visit)?;
                 let (leases, journal) = (self.leases.clone(), Arc::clone(&self.journal));
                 let mut gate = Gate::new(connection, id, leases, journal);
@@ -219,6 +224,7 @@ impl AdminRequest<'_> {
             O::PruneAudit => respond::<E::PruneAudit>(self.prune_audit(&mut gate).await),
             O::ShowAuthority => respond::<E::ShowAuthority>(self.show_authority(&mut gate).await),
             O::ShowKeySet => respond::<E::ShowKeySet>(self.show_key_set(&mut gate).await),
+            // The audit was read above; no rule is asked about the others (`answer`).
             O::Claim | O::Enrol | O::Recover | O::Renew | O::WhoAmI | O::ReadAudit => {
                 Err(misplaced(operation))
             }

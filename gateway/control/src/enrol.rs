@@ -202,6 +202,13 @@ impl AdminRequest<'_> {
         record
     }
 
+    /// Refuses to redeem a code that the store has not redeemed: as a refused code, if the code is
+    /// the reason.
+    async fn refuse_redemption(&self, error: StoreError, subject: Option<Subject>) -> Denied {
+        let StoreError::Code(why) = error else { return refused(error) };
+        self.refuse_code(why, subject).await
+    }
+
     /// Refuses a code and counts the refusal. A code that exists is also recorded with its subject;
     /// the number of existing codes bounds these records.
     async fn refuse_code(&self, why: CodeRefused, subject: Option<Subject>) -> Denied {
@@ -274,8 +281,7 @@ impl AdminRequest<'_> {
                 tracing::info!(subject = %committed.value.subject, "an owner has claimed this gateway");
                 Ok(self.parts.new_identity(committed.value))
             }
-            Err(StoreError::Code(why)) => Err(self.refuse_code(why, None).await),
-            Err(error) => Err(refused(error)),
+            Err(error) => Err(self.refuse_redemption(error, None).await),
         }
     }
 
@@ -299,8 +305,7 @@ impl AdminRequest<'_> {
                 self.parts.issued(&about, Event::Issued, &committed.value).await;
                 Ok(self.parts.new_identity(committed.value))
             }
-            Err(StoreError::Code(why)) => Err(self.refuse_code(why, Some(subject)).await),
-            Err(error) => Err(refused(error)),
+            Err(error) => Err(self.refuse_redemption(error, Some(subject)).await),
         }
     }
 

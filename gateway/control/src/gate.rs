@@ -25,19 +25,18 @@ pub(crate) type Denied = Box<Response<Payload>>;
 
 /// Describes an action on a part of the administration, for an error message.
 fn describe_action(action: Action, part: &str) -> String {
-    match (action, part.split_once('/')) {
-        (Action::Create, Some(("networks", network))) => {
+    let (creates, deletes) = (action == Action::Create, action == Action::Delete);
+    match part.split_once('/') {
+        Some(("networks", network)) if creates => {
             format!("declare or enable interfaces in the network {network}")
         }
-        (Action::Create, Some(("roles", role))) => format!("give anybody the role {role}"),
-        (Action::Delete, Some(("roles", role))) => {
+        Some(("roles", role)) if creates => format!("give anybody the role {role}"),
+        Some(("roles", role)) if deletes => {
             format!("take the role {role} from anybody, nor let it end earlier")
         }
-        (Action::Create, Some(("groups", group))) => format!("put a device into the group {group}"),
-        (Action::Delete, Some(("groups", group))) => {
-            format!("take a device out of the group {group}")
-        }
-        _ => format!("{action} {part}"),
+        Some(("groups", group)) if creates => format!("put a device into the group {group}"),
+        Some(("groups", group)) if deletes => format!("take a device out of the group {group}"),
+        Some(_) | None => format!("{action} {part}"),
     }
 }
 

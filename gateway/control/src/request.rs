@@ -39,11 +39,10 @@ pub(crate) struct AdminRequest<'a> {
 
 /// Returns the rank whose share of the buffers a request uses.
 fn rank(visit: &Visit, route: Route) -> Rank {
-    match (route.access, &visit.connection) {
-        (Access::Asked(Action::Create | Action::Update | Action::Delete), _) => Rank::Administrator,
-        (_, Some(_)) => Rank::Known,
-        (_, None) => Rank::Anyone,
+    if let Access::Asked(Action::Create | Action::Update | Action::Delete) = route.access {
+        return Rank::Administrator;
     }
+    if visit.connection.is_some() { Rank::Known } else { Rank::Anyone }
 }
 
 impl<'a> AdminRequest<'a> {

@@ -46,7 +46,7 @@ pub(crate) fn refused(error: StoreError) -> Denied {
         E::Code(_) => ProblemKind::CodeRefused,
         E::Full => ProblemKind::DiskFull,
         E::Closed => ProblemKind::Stopping,
-        _ => {
+        E::Issue(_) | E::Refused(_) | E::Again(_) | E::Gone(_) | E::InDoubt(_) | E::Row(_) => {
             tracing::error!(%error, "the store refused");
             return denied(failed());
         }

@@ -213,13 +213,14 @@ impl Stop {
             },
         };
         let problem = self.problem();
-        let detail = match &self {
-            Self::NotBegun(NotBegun::NotRecorded | NotBegun::NotReached(DialError::Kind(_))) => {
-                problem.detail()
-            }
-            Self::Refused(_) | Self::NotBegun(NotBegun::NotReached(_) | NotBegun::Cut) => {
-                "the administrator finds the reason in the audit log under this flow's id"
-            }
+        let is_told = matches!(
+            &self,
+            Self::NotBegun(NotBegun::NotRecorded | NotBegun::NotReached(DialError::Kind(_)))
+        );
+        let detail = if is_told {
+            problem.detail()
+        } else {
+            "the administrator finds the reason in the audit log under this flow's id"
         };
         request.refuse(why, detail, flow).await;
     }

@@ -113,29 +113,28 @@ impl Serving {
                 None
             }
         };
-        let (endpoint, stream) = match (endpoint, transport, &connection) {
-            (_, AuthenticatedTransport::Quic(transport), Some(connection)) => {
+        let stream = match (transport, &connection) {
+            (AuthenticatedTransport::Quic(transport), Some(connection)) => {
                 let carrier = Carrier::quic(transport);
                 connection.may_move(carrier.clone());
                 return self.link(carrier, connection);
             }
-            (_, AuthenticatedTransport::Quic(connection), None) => {
+            (AuthenticatedTransport::Quic(connection), None) => {
                 return refuse(&connection).await;
             }
-            (ConnectionTarget::Link, AuthenticatedTransport::Tls(stream), Some(connection)) => {
-                let admitted = Arc::downgrade(connection);
-                let admit =
-                    move || Some(Box::new(admitted.upgrade()?.session().window()?) as Box<_>);
-                let carrier = Carrier::yamux_admitting(*stream, LinkEnd::Gateway, Box::new(admit));
-                return self.link(carrier, connection);
-            }
-            (endpoint, AuthenticatedTransport::Tls(stream), _) => (endpoint, *stream),
+            (AuthenticatedTransport::Tls(stream), _) => *stream,
         };
         match (endpoint, connection) {
             // The handshake is done, and the gateway sends no byte after it: a client does not
             // learn why it was refused.
             (ConnectionTarget::Interface(_) | ConnectionTarget::Link, None) => drop(stream),
-            (ConnectionTarget::Link, Some(_)) => {}
+            (ConnectionTarget::Link, Some(connection)) => {
+                let admitted = Arc::downgrade(&connection);
+                let admit =
+                    move || Some(Box::new(admitted.upgrade()?.session().window()?) as Box<_>);
+                let carrier = Carrier::yamux_admitting(stream, LinkEnd::Gateway, Box::new(admit));
+                self.link(carrier, &connection);
+            }
             (ConnectionTarget::Interface(host), Some(connection)) => {
                 let wire = Box::new(TlsWire::new(Bytes::new(), stream));
                 let id = self.leases.new_flow_id();

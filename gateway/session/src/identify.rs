@@ -17,7 +17,6 @@ use crate::trust::{Anchor, key_fingerprint};
 /// A TLS library validates chains, not identities. It accepts a certificate with two names, one
 /// with none, and an authority's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum IdentityError {
     /// The bytes are not exactly one certificate.
     #[error("the certificate cannot be read")]
@@ -139,6 +138,7 @@ fn read(der: &[u8], domain: &Domain) -> Result<Leaf, IdentityError> {
         if !seen.insert(extension.oid.to_id_string()) {
             return Err(IdentityError::Repeated);
         }
+        #[expect(clippy::wildcard_enum_match_arm, reason = "no other extension bears on who it is")]
         match extension.parsed_extension() {
             ParsedExtension::BasicConstraints(found) => {
                 if found.ca || found.path_len_constraint.is_some() {
@@ -155,10 +155,10 @@ fn read(der: &[u8], domain: &Domain) -> Result<Leaf, IdentityError> {
             ParsedExtension::ExtendedKeyUsage(usage) => client = usage.client_auth,
             ParsedExtension::SubjectAlternativeName(names) => {
                 for name in &names.general_names {
-                    match name {
-                        GeneralName::URI(uri) => uris.push(*uri),
-                        GeneralName::Invalid(..) => return Err(IdentityError::Malformed),
-                        _ => {}
+                    if let GeneralName::URI(uri) = name {
+                        uris.push(*uri);
+                    } else if matches!(name, GeneralName::Invalid(..)) {
+                        return Err(IdentityError::Malformed);
                     }
                 }
             }

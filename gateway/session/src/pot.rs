@@ -162,7 +162,7 @@ impl<P: Clone + Eq + Hash> Pot<P> {
         let (mine, all) = (held.saturating_add(count), state.taken.saturating_add(count));
         let rank = match rank {
             Rank::Known if mine > size.few => Rank::Anyone,
-            other => other,
+            Rank::Anyone | Rank::Known | Rank::Administrator => rank,
         };
         if mine > size.share || all > size.reach(rank) {
             return false;

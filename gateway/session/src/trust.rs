@@ -48,7 +48,6 @@ pub struct Anchor {
 
 /// Why a trust cannot be made. Ours.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum TrustError {
     /// The certificate of an authority cannot be read.
     #[error("the certificate of an issuing authority cannot be read")]
@@ -69,9 +68,11 @@ impl Anchor {
             if !rest.is_empty() {
                 return Err(TrustError::Anchor);
             }
-            let key_id = parsed.extensions().iter().find_map(|one| match one.parsed_extension() {
-                ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
-                _ => None,
+            let key_id = parsed.extensions().iter().find_map(|one| {
+                let ParsedExtension::SubjectKeyIdentifier(id) = one.parsed_extension() else {
+                    return None;
+                };
+                Some(id.0.to_vec())
             });
             let key = key_fingerprint(parsed.public_key().raw);
             (key, key_id.ok_or(TrustError::Anchor)?, parsed.subject().as_raw().to_vec())

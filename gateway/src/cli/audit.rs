@@ -108,7 +108,9 @@ fn show(record: &Record, out: &Output) -> String {
     let outcome = match record.outcome {
         None => String::new(),
         Some(Outcome::Done) => out.good(Outcome::Done.as_str()),
-        Some(other) => out.bad(other.as_str()),
+        Some(bad @ (Outcome::Refused | Outcome::Cut | Outcome::Failed | Outcome::Abandoned)) => {
+            out.bad(bad.as_str())
+        }
     };
     let mut parts = vec![
         to_the_millisecond(record.at),

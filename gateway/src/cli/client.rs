@@ -96,27 +96,25 @@ impl<'a> AdminClient<'a> {
 
     /// Adds the next step to an error that a wrong URL can cause.
     fn explain(&self, url: &str, error: Error) -> CommandFailure {
-        match error {
-            Error::Unreachable { .. } => {
-                let origin = if self.server.is_some() { "--server" } else { "the identity" };
-                CommandFailure::from(error).with_next(format!(
-                    "is the gateway running there? --server URL names another (this one came from \
-                     {origin})"
-                ))
-            }
-            Error::Refused { status: 404, ref detail, .. }
-                if detail == "There is nothing here." =>
-            {
-                CommandFailure::of(
-                    ProblemKind::NothingHere.name(),
-                    format!(
-                        "{} is not where the gateway is administered; name that with --server URL",
-                        escape(url)
-                    ),
-                )
-            }
-            other => other.into(),
+        if let Error::Unreachable { .. } = error {
+            let origin = if self.server.is_some() { "--server" } else { "the identity" };
+            return CommandFailure::from(error).with_next(format!(
+                "is the gateway running there? --server URL names another (this one came from \
+                 {origin})"
+            ));
         }
+        if let Error::Refused { status: 404, detail, .. } = &error
+            && detail == "There is nothing here."
+        {
+            return CommandFailure::of(
+                ProblemKind::NothingHere.name(),
+                format!(
+                    "{} is not where the gateway is administered; name that with --server URL",
+                    escape(url)
+                ),
+            );
+        }
+        error.into()
     }
 }
 

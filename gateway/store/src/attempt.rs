@@ -39,14 +39,11 @@ impl WriterTask {
     ) -> Result<Committed<T>, StoreError> {
         let mut pause = PAUSE;
         for _ in 1..ATTEMPTS {
-            match self.attempt(&actor, &what, bundle.clone(), &change).await {
-                Err(StoreError::Again(why)) => {
-                    tracing::debug!(why, "a change is made again");
-                    tokio::time::sleep(jitter(pause)?).await;
-                    pause *= 2;
-                }
-                outcome => return outcome,
-            }
+            let outcome = self.attempt(&actor, &what, bundle.clone(), &change).await;
+            let Err(StoreError::Again(why)) = outcome else { return outcome };
+            tracing::debug!(why, "a change is made again");
+            tokio::time::sleep(jitter(pause)?).await;
+            pause *= 2;
         }
         self.attempt(&actor, &what, bundle, &change).await
     }
@@ -120,10 +117,8 @@ impl WriterTask {
         error: StoreError,
     ) -> Result<(), StoreError> {
         // A full disk takes no commit. If it has, the next change finds out.
-        let doubt = match &error {
-            StoreError::Full => StoreError::Full,
-            other => StoreError::InDoubt(other.to_string()),
-        };
+        let is_full = matches!(error, StoreError::Full);
+        let doubt = if is_full { StoreError::Full } else { StoreError::InDoubt(error.to_string()) };
         self.database.give_up().await;
         let mut tx = match self.database.begin_ordered().await {
             Ok(tx) => tx,

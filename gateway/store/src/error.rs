@@ -10,7 +10,6 @@ use thiserror::Error;
 
 /// Why a change was not made, or something could not be read.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum StoreError {
     /// There is no such subject. The asker's fault.
     #[error("there is no {0}")]
@@ -108,7 +107,6 @@ impl StoreError {
 
 /// Why the state could not be opened. Each text says what to do next.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum OpenError {
     /// The file cannot be opened or created.
     #[error("{path} cannot be opened: {why}")]

@@ -44,7 +44,13 @@ pub(crate) async fn catch_up(
             let snapshot = load::all(reading, before.domain().clone(), now).await;
             let snapshot = snapshot.map_err(|error| match error {
                 OpenError::Store(error) => error,
-                other => StoreError::Row(other.to_string()),
+                OpenError::Unopenable { .. }
+                | OpenError::Damaged { .. }
+                | OpenError::Foreign { .. }
+                | OpenError::Newer { .. }
+                | OpenError::Domain { .. }
+                | OpenError::Name { .. }
+                | OpenError::Bundle { .. } => StoreError::Row(error.to_string()),
             })?;
             let touched = Touched { bundle: true, ..Touched::default() };
             Ok(Some(CaughtUp { snapshot: snapshot.holding_like(before), touched }))

@@ -18,7 +18,6 @@ use crate::store::Store;
 
 /// Why no owner code could be made. The operator can repair it.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum RecoverError {
     /// The directory holds no gateway.
     #[error("there is no gateway in {0}; name its data directory with --data")]

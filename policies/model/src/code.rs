@@ -44,7 +44,6 @@ pub struct Code {
 
 /// Why a text is no code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum CodeError {
     /// It does not begin with `dw1.`.
     #[error("a code begins with dw1.")]

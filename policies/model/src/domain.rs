@@ -18,7 +18,6 @@ pub struct Domain(Arc<str>);
 
 /// Why a text is no [`Domain`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum DomainError {
     /// It has fewer than two labels.
     #[error("'{}' has one label; a domain needs two, such as home.arpa", escape(.0))]

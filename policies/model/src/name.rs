@@ -35,7 +35,6 @@ impl Name {
 
 /// Why a text is no [`Name`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum NameError {
     /// It is empty.
     #[error("a name is needed: a-z, 0-9 and single hyphens, at most 30 characters")]

@@ -107,7 +107,6 @@ pub struct Path {
 
 /// Why a text is no path of its protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum PathError {
     /// It has more than [`Path::LIMIT`] bytes or [`Path::SEGMENTS`] segments.
     #[error("the path is too long")]

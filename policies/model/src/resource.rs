@@ -18,7 +18,6 @@ pub struct Resource {
 
 /// Why a text names no resource.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum ResourceError {
     /// It has no slash between device and path.
     #[error("a resource is DEVICE/PATH, such as plc-3/modbus or gateway/policies")]

@@ -188,7 +188,6 @@ words! {
 
 /// Why a text has no valid line settings.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum LineError {
     /// No setting has this name.
     #[error(

@@ -16,7 +16,6 @@ pub struct SpiffeId {
 
 /// Why a URI is no identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum SpiffeError {
     /// It does not begin with `spiffe://`, is too long, or has a byte that a SPIFFE ID cannot have.
     #[error("not a SPIFFE ID")]

@@ -81,7 +81,6 @@ impl Subject {
 
 /// Why a text is no subject, role, group or device.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum SubjectError {
     /// The part before the slash is not expected here.
     #[error("'{}' does not begin with {expected}", escape(.text))]

@@ -117,7 +117,7 @@ where
             SubjectError::Kind { .. } => {
                 Reason::Membership("doorward device set NAME --group GROUP")
             }
-            other => Reason::Name(other),
+            error @ SubjectError::Name { .. } => Reason::Name(error),
         };
         (from.column, reason)
     })?;

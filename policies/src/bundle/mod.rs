@@ -78,8 +78,12 @@ impl Bundle {
     /// Everything that is wrong with the bundle, up to [`BundleErrors::LIMIT`] errors, each with
     /// file, line, column and reason.
     pub fn parse(text: BundleText) -> Result<Self, BundleErrors> {
+        Self::compile(text, Builder::new())
+    }
+
+    /// Reads a bundle with an empty builder.
+    fn compile(text: BundleText, mut builder: Builder) -> Result<Self, BundleErrors> {
         let mut errors = check(&text)?;
-        let mut builder = Builder::new();
         each_row("policy.csv", &text.policy, &mut errors, |line, errors| {
             if let Err(error) = builder.add(line) {
                 errors.refuse("policy.csv", line.number, error);
@@ -388,14 +392,28 @@ mod tests {
     }
 
     #[test]
-    fn paths_make_no_more_places_than_fit_in_memory() {
+    fn paths_make_no_more_nodes_than_fit_in_memory() {
         use std::fmt::Write as _;
-        let mut policy = String::new();
-        for number in 0..140_000 {
+
+        use crate::compiled::MAX_NODES;
+        // A bundle within the limit of its text could have more.
+        assert!(BundleText::LIMIT / "/a".len() > MAX_NODES as usize);
+        let compile = |lines: u32, bound: u32| {
+            let mut policy = String::new();
             let rest = "/a".repeat(126);
-            writeln!(policy, "p, role/a, box, {number}{rest}, *, , allow").unwrap();
-        }
-        let said = refused(|text| text.policy = policy);
-        assert!(said.contains("more than 16777216 different beginnings"), "{said}");
+            for number in 0..lines {
+                writeln!(policy, "p, role/a, box, {number}{rest}, *, , allow").unwrap();
+            }
+            // The nodes of each effect are counted for themselves.
+            writeln!(policy, "p, role/a, box, x, *, , deny").unwrap();
+            let text = BundleText { policy, ..BundleText::default() };
+            Bundle::compile(text, Builder::bounded(bound)).map_err(|error| error.to_string())
+        };
+        // The root, and 127 nodes for each line. A line is refused once there are too many.
+        assert!(compile(9, 8 * 127 + 1).is_ok());
+        let said = compile(9, 8 * 127).unwrap_err();
+        assert!(said.starts_with("policy.csv:9:17: "), "{said}");
+        assert!(said.contains("more than 1016 different beginnings"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
     }
 }

@@ -15,7 +15,7 @@ use crate::rule::{Effect, Reason, TableRow, read_columns};
 
 /// The most nodes that the paths of one effect may make, some sixty bytes each. A few million rules
 /// have as many.
-const MAX_NODES: u32 = 1 << 24;
+pub(crate) const MAX_NODES: u32 = 1 << 24;
 
 /// A builder of a [`CompiledPart`] from the rows of `policy.csv`.
 pub(crate) struct Builder {
@@ -24,6 +24,8 @@ pub(crate) struct Builder {
     conditions: Conditions,
     allow: EffectBuilder,
     deny: EffectBuilder,
+    /// [`MAX_NODES`], but in tests.
+    max_nodes: u32,
 }
 
 struct EffectBuilder {
@@ -60,7 +62,13 @@ impl Builder {
     }
 
     fn with(whos: Texts, ons: Texts, conditions: Conditions) -> Self {
-        Self { whos, ons, conditions, allow: EffectBuilder::new(), deny: EffectBuilder::new() }
+        let (allow, deny) = (EffectBuilder::new(), EffectBuilder::new());
+        Self { whos, ons, conditions, allow, deny, max_nodes: MAX_NODES }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bounded(max_nodes: u32) -> Self {
+        Self { max_nodes, ..Self::new() }
     }
 
     /// Adds the rule of a row.
@@ -68,7 +76,7 @@ impl Builder {
     /// # Errors
     /// The column and the reason if the row is no rule.
     pub(crate) fn add(&mut self, line: &TableRow<'_>) -> Result<(), (usize, Reason)> {
-        let Self { whos, ons, conditions, allow, deny } = self;
+        let Self { whos, ons, conditions, allow, deny, max_nodes } = self;
         let known = |texts: &Texts, text: &str| {
             let (kind, name) = parts(text);
             texts.find(kind, name)
@@ -86,8 +94,8 @@ impl Builder {
             Effect::Allow => allow,
             Effect::Deny => deny,
         };
-        if builder.tree.count() > MAX_NODES {
-            return Err((rule.path.column, Reason::TooManyNodes(MAX_NODES)));
+        if builder.tree.count() > *max_nodes {
+            return Err((rule.path.column, Reason::TooManyNodes(*max_nodes)));
         }
         let (node, range) = builder
             .tree

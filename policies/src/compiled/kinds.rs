@@ -297,15 +297,20 @@ impl<F: FnMut(u32, &RuleEntry) -> SearchControl> Search<'_, F> {
             let named = match self.path.segments().get(at) {
                 None if self.path.is_open() => break,
                 None => count(at, NodeName::End),
-                // No pattern is that long.
-                Some(_) if at >= names.deepest() => 0,
                 Some(Segment::Text(text)) => {
-                    let node_kinds = node_kinds(text).into_iter();
+                    // No pattern is longer than the deepest.
+                    let fits = at < names.deepest();
+                    let node_kinds = fits.then(|| node_kinds(text)).into_iter().flatten();
                     node_kinds
                         .map(|(node_kind, text)| count(at + 1, NodeName::Segment(node_kind, text)))
                         .sum()
                 }
-                Some(_) => continue,
+                Some(Segment::Unit(_) | Segment::Range(..) | Segment::Any) => {
+                    if at < names.deepest() {
+                        continue;
+                    }
+                    0
+                }
             };
             if open + named < best.0 {
                 best = (open + named, Some(at));

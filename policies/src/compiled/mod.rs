@@ -39,6 +39,8 @@ use jiff::SignedDuration;
 use crate::rule::{BundleErrors, Effect, Rule};
 use crate::when::When;
 pub(crate) use builder::Builder;
+#[cfg(test)]
+pub(crate) use builder::MAX_NODES;
 pub(crate) use conditions::ALWAYS;
 pub(crate) use control::{SearchControl, SearchFlow};
 pub(crate) use edits::Hunk;
@@ -130,7 +132,9 @@ impl Compiled {
             };
             match extent {
                 Extent::Some if path.is_wide() => rules.find(path, asked, steps, &mut one)?,
-                _ => rules.find_by_node(extent, path, asked, steps, &mut one)?,
+                Extent::All | Extent::Some => {
+                    rules.find_by_node(extent, path, asked, steps, &mut one)?
+                }
             }
         }
         SearchFlow::Continue(())

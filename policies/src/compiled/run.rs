@@ -38,7 +38,7 @@ fn tell(
 ) -> RunFlow {
     match found(at, entry) {
         SearchControl::Next => RunFlow::Continue(()),
-        over => RunFlow::Break(over),
+        over @ (SearchControl::SkipAlike | SearchControl::Stop) => RunFlow::Break(over),
     }
 }
 

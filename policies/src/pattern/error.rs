@@ -5,7 +5,6 @@ use thiserror::Error;
 
 /// Why a text is no [`Pattern`](super::Pattern).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum PatternError {
     /// The path is empty or begins with a slash.
     #[error("a path begins with an interface's name, or * or **")]

@@ -96,7 +96,7 @@ impl Pattern {
     pub(crate) fn first(&self) -> Option<&str> {
         match self.segments.first() {
             Some(Part::Text { text, .. }) => Some(text),
-            _ => None,
+            Some(Part::One) | None => None,
         }
     }
 
@@ -128,7 +128,7 @@ impl Pattern {
                         !text.starts_with('$') && *range != Some(NumberRange::ZERO)
                     }
                     (Part::Text { .. }, Part::One) => false,
-                    (wide, narrow) => wide == narrow,
+                    (wide @ Part::Text { .. }, narrow @ Part::Text { .. }) => wide == narrow,
                 }
             })
     }

@@ -40,15 +40,17 @@ impl PatternSegment<'_> {
             (Self::One, Segment::Any | Segment::Range(..)) => true,
             // Unit 0 reaches every unit, so a rule must name it.
             (Self::One, Segment::Unit(unit)) => *unit != 0,
-            (text, Segment::Text(asked)) => text.is_text(asked),
-            (_, Segment::Any) => false,
-            (text, Segment::Unit(0)) => text.range() == Some(NumberRange::ZERO),
-            (text, Segment::Unit(unit)) => {
-                text.range().is_some_and(|range| range.contains((*unit).into(), (*unit).into()))
-            }
-            (text, Segment::Range(from, to)) => {
-                text.range().is_some_and(|range| range.contains(*from, *to))
-            }
+            (text @ (Self::Text { .. } | Self::Range(_)), asked) => match asked {
+                Segment::Text(asked) => text.is_text(asked),
+                Segment::Any => false,
+                Segment::Unit(0) => text.range() == Some(NumberRange::ZERO),
+                Segment::Unit(unit) => {
+                    text.range().is_some_and(|range| range.contains((*unit).into(), (*unit).into()))
+                }
+                Segment::Range(from, to) => {
+                    text.range().is_some_and(|range| range.contains(*from, *to))
+                }
+            },
         }
     }
 
@@ -56,12 +58,19 @@ impl PatternSegment<'_> {
     pub(crate) fn overlaps(&self, asked: &Segment, topic_root: bool) -> bool {
         match (self, asked) {
             (Self::Text { text, .. }, Segment::Any) => !(topic_root && text.starts_with('$')),
-            (Self::Range(_), Segment::Any) | (_, Segment::Unit(0)) => true,
+            (Self::Range(_), Segment::Any)
+            | (Self::One | Self::Text { .. } | Self::Range(_), Segment::Unit(0)) => true,
             (Self::Text { .. } | Self::Range(_), Segment::Range(from, to)) => {
                 self.range().is_some_and(|range| range.meets(*from, *to))
             }
             // All others are single values, or are reached whole or not at all.
-            (part, asked) => part.covers(asked, topic_root),
+            (
+                Self::One,
+                Segment::Text(_) | Segment::Unit(_) | Segment::Range(..) | Segment::Any,
+            )
+            | (Self::Text { .. } | Self::Range(_), Segment::Text(_) | Segment::Unit(_)) => {
+                self.covers(asked, topic_root)
+            }
         }
     }
 }

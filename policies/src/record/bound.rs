@@ -96,14 +96,14 @@ impl Record {
             Event::FlowRefused => Bound::of(Anyone, 60, 1_000),
             Event::Operation => Bound::of(Permitted, 600, 20_000),
             Event::OperationRefused => Bound::of(Anyone, 60, 2_000),
-            Event::Request | Event::RequestEnd => match self.action {
-                // These may use the reserved room, so their number is bounded. Further requests are
-                // done as well, and counted.
-                _ if self.urgent => Bound::of(Rescue, 120, 2_000),
-                Some(Action::Read) => Bound::of(Notice, 60, 5_000),
-                // Each of them changes something, so each has its own record.
-                _ => Bound::each(Administrator),
-            },
+            // These may use the reserved room, so their number is bounded. Further requests are done
+            // as well, and counted.
+            Event::Request | Event::RequestEnd if self.urgent => Bound::of(Rescue, 120, 2_000),
+            Event::Request | Event::RequestEnd if self.action == Some(Action::Read) => {
+                Bound::of(Notice, 60, 5_000)
+            }
+            // Each of them changes something, so each has its own record.
+            Event::Request | Event::RequestEnd => Bound::each(Administrator),
             Event::RequestRefused => Bound::of(Anyone, 60, 1_000),
             // They are counts already: `Refusals` in gateway/session bounds them.
             Event::Refusals => Bound::each(Anyone),

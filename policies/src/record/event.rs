@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 /// The event of a [`Record`](super::Record).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
 pub enum Event {
     /// The gateway started.
     Start,

@@ -41,7 +41,6 @@ pub type Written = Pin<Box<dyn Future<Output = Result<(), JournalError>> + Send 
 
 /// Why a record cannot be written. The cause is Doorward or the operator, never a peer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum JournalError {
     /// The log has reached its size limit.
     #[error(
@@ -60,4 +59,15 @@ pub enum JournalError {
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Closed,
+}
+
+impl JournalError {
+    /// Returns whether no record can be written. A log at its size limit still takes some classes.
+    #[must_use]
+    pub fn stops_everything(&self) -> bool {
+        match self {
+            Self::Full => false,
+            Self::DiskFull | Self::Broken(_) | Self::Busy | Self::Closed => true,
+        }
+    }
 }

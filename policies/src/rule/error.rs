@@ -31,7 +31,6 @@ impl BundleError {
 
 /// Why a part of a bundle is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum Reason {
     /// The model differs from the one model that Doorward uses.
     #[error("the model is fixed; copy model.conf from `doorward policy show --out DIR`")]

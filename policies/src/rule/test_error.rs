@@ -7,7 +7,6 @@ use crate::attributes::AttributeError;
 
 /// Why a `[[test]]` cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum TestError {
     /// The file is no TOML, or has a key that no test has.
     #[error("{0}")]

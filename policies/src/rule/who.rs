@@ -38,7 +38,7 @@ pub(super) fn read_who(text: &str) -> Result<Who, Reason> {
             let expected = "role/, user/, device/ or gateway/";
             Reason::Name(doorward_model::SubjectError::Kind { text, expected })
         }
-        other => Reason::Name(other),
+        error @ doorward_model::SubjectError::Name { .. } => Reason::Name(error),
     })
 }
 

@@ -5,7 +5,6 @@ use thiserror::Error;
 
 /// Why a text is no `when` column.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum WhenError {
     /// Nothing stands between two semicolons.
     #[error("an empty condition; conditions are joined by single semicolons")]

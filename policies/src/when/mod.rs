@@ -158,7 +158,10 @@ impl Predicate {
 
     /// Returns whether the condition depends on time alone, so that it may hold after some waiting.
     fn is_of_time(&self) -> bool {
-        matches!(self, Self::Time(_) | Self::Until(_) | Self::After(_))
+        match self {
+            Self::Time(_) | Self::Until(_) | Self::After(_) => true,
+            Self::From(_) | Self::Age(_) => false,
+        }
     }
 }
 

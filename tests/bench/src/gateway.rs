@@ -2,12 +2,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::Failure;
+use crate::{Failure, port};
 use doorward_sdk::{Api, IdentityDir, enrol};
 use http::Method;
 use serde_json::Value;
@@ -53,8 +53,9 @@ impl Gateway {
         let kept = fs::read_to_string(&file).unwrap_or_default();
         let mut kept = kept.lines().filter_map(|line| line.parse().ok());
         let (listen, management) = match kept.next().zip(kept.next()) {
-            Some(kept) => kept,
-            None => (free()?, free()?),
+            Some(kept) if port::reserve_again(kept.0) && port::reserve_again(kept.1) => kept,
+            Some((listen, _)) => return Err(format!("another process uses {listen}").into()),
+            None => (port::reserve(), port::reserve()),
         };
         fs::write(&file, format!("{listen}\n{management}\n"))?;
         Ok(Self { program, dir, listen, management, child: None })
@@ -165,10 +166,6 @@ impl Drop for Gateway {
         // It is gone either way.
         drop(self.kill());
     }
-}
-
-fn free() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
 /// Whoever administers the gateway.

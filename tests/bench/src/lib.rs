@@ -6,6 +6,9 @@ pub mod casbins;
 pub mod cedars;
 pub mod doorwards;
 pub mod gateway;
+#[path = "../../src/port.rs"]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "the suites use it, too")]
+pub mod port;
 pub mod process;
 pub mod timing;
 

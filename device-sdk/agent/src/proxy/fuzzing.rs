@@ -50,10 +50,11 @@ fn negotiate(token: Option<&ProxyToken>, pieces: &[&[u8]]) -> (Vec<SocksStep>, V
         loop {
             let taken = socks.push(&over);
             over.drain(..taken);
-            match socks.step() {
-                SocksStep::More => break,
-                step => steps.push(step),
+            let step = socks.step();
+            if step == SocksStep::More {
+                break;
             }
+            steps.push(step);
         }
         let is_over = matches!(steps.last(), Some(SocksStep::Do(_) | SocksStep::Refuse(_)));
         assert!(is_over || over.is_empty(), "at most one message waits");

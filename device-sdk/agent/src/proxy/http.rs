@@ -138,10 +138,8 @@ mod tests {
     }
 
     fn status(head: ConnectHead) -> u16 {
-        match head {
-            ConnectHead::Refuse(problem) => problem.status,
-            other => panic!("{other:?}"),
-        }
+        let ConnectHead::Refuse(problem) = head else { panic!("{head:?}") };
+        problem.status
     }
 
     #[test]

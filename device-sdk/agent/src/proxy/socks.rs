@@ -195,12 +195,8 @@ mod tests {
             loop {
                 let taken = socks.push(rest);
                 rest = &rest[taken..];
-                loop {
-                    match socks.step() {
-                        SocksStep::More => break,
-                        step => steps.push(step),
-                    }
-                }
+                let step = || Some(socks.step()).filter(|step| *step != SocksStep::More);
+                steps.extend(std::iter::from_fn(step));
                 if rest.is_empty() || taken == 0 {
                     break;
                 }

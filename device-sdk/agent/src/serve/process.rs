@@ -47,12 +47,10 @@ impl AsyncRead for Process {
 }
 
 fn ignore_closed_input<T>(wrote: Poll<io::Result<T>>, passed: T) -> Poll<io::Result<T>> {
-    match wrote {
-        Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            Poll::Ready(Ok(passed))
-        }
+    wrote.map(|wrote| match wrote {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(passed),
         wrote => wrote,
-    }
+    })
 }
 
 impl AsyncWrite for Process {

@@ -20,6 +20,7 @@ impl Unavailable {
 /// Keeps only the kind of the error: paths and addresses are not for the gateway.
 impl From<io::Error> for Unavailable {
     fn from(error: io::Error) -> Self {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "most kinds mean the same")]
         let why = match error.kind() {
             io::ErrorKind::TimedOut => Why::NoAnswer,
             io::ErrorKind::ResourceBusy => Why::Taken,

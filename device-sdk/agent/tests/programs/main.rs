@@ -195,9 +195,7 @@ async fn systemd_is_told() {
 
 /// Starts a proxy. Returns its process, its address and its token.
 async fn proxy(dir: &Path) -> (Child, SocketAddr, String) {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let listen = free.to_string();
-    let child = agent(dir, &["proxy", "--listen", &listen]).spawn().unwrap();
+    let child = agent(dir, &["proxy", "--listen", "127.0.0.1:0"]).spawn().unwrap();
     // The token's file appears after the port is open.
     let token = dir.join("proxy-token");
     soon(async {
@@ -207,7 +205,28 @@ async fn proxy(dir: &Path) -> (Child, SocketAddr, String) {
     })
     .await;
     let shown = std::fs::read_to_string(&token).unwrap().trim().to_owned();
-    (child, free, shown)
+    let at = listening(child.id().unwrap());
+    (child, at, shown)
+}
+
+/// Returns where a process listens. Linux shows a process's sockets by the numbers of their inodes,
+/// and each inode's address and state (0A: it listens) in a table.
+fn listening(process: u32) -> SocketAddr {
+    let files = std::fs::read_dir(format!("/proc/{process}/fd")).unwrap();
+    let files = files.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok());
+    let sockets: Vec<String> = files
+        .filter_map(|file| {
+            Some(file.to_str()?.strip_prefix("socket:[")?.trim_end_matches(']').into())
+        })
+        .collect();
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let found = table.lines().find_map(|row| {
+        let columns: Vec<&str> = row.split_whitespace().collect();
+        let [_, local, _, "0A", _, _, _, _, _, inode, ..] = columns[..] else { return None };
+        let port = u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok()?;
+        sockets.iter().any(|socket| socket == inode).then_some(port)
+    });
+    SocketAddr::from(([127, 0, 0, 1], found.unwrap()))
 }
 
 #[tokio::test]

@@ -31,10 +31,13 @@ impl TelnetClient {
         let mut events = Vec::new();
         for byte in bytes {
             match self.0.read(*byte) {
-                Some(TelnetToken::Data(byte)) => match events.last_mut() {
-                    Some(ClientEvent::Data(before)) => before.push(byte),
-                    _ => events.push(ClientEvent::Data(vec![byte])),
-                },
+                Some(TelnetToken::Data(byte)) => {
+                    if let Some(ClientEvent::Data(before)) = events.last_mut() {
+                        before.push(byte);
+                    } else {
+                        events.push(ClientEvent::Data(vec![byte]));
+                    }
+                }
                 Some(TelnetToken::Option(WILL | WONT, TIMING_MARK)) => {
                     events.push(ClientEvent::Mark);
                 }

@@ -27,10 +27,13 @@ impl TelnetServer {
         let mut events = Vec::new();
         for byte in bytes {
             match self.0.read(*byte) {
-                Some(TelnetToken::Data(byte)) => match events.last_mut() {
-                    Some(ServerEvent::Data(before)) => before.push(byte),
-                    _ => events.push(ServerEvent::Data(vec![byte])),
-                },
+                Some(TelnetToken::Data(byte)) => {
+                    if let Some(ServerEvent::Data(before)) = events.last_mut() {
+                        before.push(byte);
+                    } else {
+                        events.push(ServerEvent::Data(vec![byte]));
+                    }
+                }
                 Some(TelnetToken::Option(DO, TIMING_MARK)) => events.push(ServerEvent::Mark),
                 Some(TelnetToken::Option(verb, option)) => {
                     let reply = self.0.options.reply_to(verb, option);

@@ -176,13 +176,14 @@ impl Carrier {
     /// and a text for people.
     pub async fn closed(&self) -> (Option<Why>, String) {
         match &self.0 {
-            Connection::Quic { connection, .. } => match connection.closed().await {
-                quinn::ConnectionError::ApplicationClosed(closed) => {
-                    let why = Why::of(closed.error_code.into_inner());
-                    (Some(why), why.to_string())
-                }
-                other => (None, other.to_string()),
-            },
+            Connection::Quic { connection, .. } => {
+                let end = connection.closed().await;
+                let quinn::ConnectionError::ApplicationClosed(closed) = end else {
+                    return (None, end.to_string());
+                };
+                let why = Why::of(closed.error_code.into_inner());
+                (Some(why), why.to_string())
+            }
             Connection::Yamux(muxed) => (None, muxed.closed().await),
         }
     }

@@ -185,15 +185,13 @@ fn cut_off() -> io::Error {
 impl RawStream {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Quic { receive, .. } => {
-                receive.poll_read_buf(cx, into).map_err(|error| match error {
-                    quinn::ReadError::Reset(code) => io::Error::new(
-                        io::ErrorKind::ConnectionReset,
-                        Why::of(code.into_inner()).to_string(),
-                    ),
-                    other => io::Error::new(io::ErrorKind::ConnectionReset, other),
-                })
-            }
+            Self::Quic { receive, .. } => receive.poll_read_buf(cx, into).map_err(|error| {
+                let kind = io::ErrorKind::ConnectionReset;
+                if let quinn::ReadError::Reset(code) = error {
+                    return io::Error::new(kind, Why::of(code.into_inner()).to_string());
+                }
+                io::Error::new(kind, error)
+            }),
             Self::Yamux(chunked) => {
                 let before = into.filled().len();
                 ready!(Pin::new(&mut chunked.stream).poll_read(cx, into))?;

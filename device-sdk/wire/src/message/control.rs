@@ -125,6 +125,7 @@ impl<C> Encode<C> for Value {
 
 impl<'b, C> Decode<'b, C> for Value {
     fn decode(d: &mut Decoder<'b>, context: &mut C) -> Result<Self, DecodeError> {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "`u64` refuses other types")]
         match d.datatype()? {
             Type::String | Type::StringIndef => Ok(Self::Text(String::decode(d, context)?)),
             Type::Bool => Ok(Self::Flag(d.bool()?)),

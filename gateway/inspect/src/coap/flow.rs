@@ -53,16 +53,20 @@ impl DatagramMachine for Coap {
                 CoapHeader::reset(id).write(towards(from, out));
                 Ok(())
             }
-            (Sender::Client, CodeClass::Empty, _) => {
-                self.receipt(&message.header, out).map_err(fault)
-            }
+            (
+                Sender::Client,
+                CodeClass::Empty,
+                MessageType::NonConfirmable | MessageType::Acknowledgement | MessageType::Reset,
+            ) => self.receipt(&message.header, out).map_err(fault),
             (Sender::Client, CodeClass::Request, _) => {
                 self.request(&message, judge, out);
                 Ok(())
             }
-            (Sender::Device, CodeClass::Empty, _) => {
-                self.answered(&message.header, out).map_err(fault)
-            }
+            (
+                Sender::Device,
+                CodeClass::Empty,
+                MessageType::NonConfirmable | MessageType::Acknowledgement | MessageType::Reset,
+            ) => self.answered(&message.header, out).map_err(fault),
             (Sender::Device, CodeClass::Response, _) => {
                 self.response(&message, judge, out).map_err(fault)
             }
@@ -144,7 +148,7 @@ impl Coap {
                     (asked.action, asked.path.clone()),
                     (Action::Observe, asked.path.clone()),
                 ]),
-                _ => judge.may(asked.action, &asked.path),
+                Some(Observe::Deregister) | None => judge.may(asked.action, &asked.path),
             };
             may.then_some(asked).ok_or(CoapCode::FORBIDDEN.into())
         });
@@ -161,10 +165,8 @@ impl Coap {
         // (RFC 7641, section 4.1). So the gateway can leave the registration out.
         let fits =
             |path| message.options.len() <= REGISTRATION && self.exchanges.has_room(token, path);
-        let observe = match asked.observe {
-            Some(Observe::Register) if !fits(&asked.path) => None,
-            observe => observe,
-        };
+        let observe =
+            asked.observe.filter(|observe| *observe != Observe::Register || fits(&asked.path));
         let ours = self.exchanges.enter(&message.header, asked.path, observe);
         if observe == Some(Observe::Register) {
             self.exchanges.register(ours, token, message.options);
@@ -214,16 +216,11 @@ impl Coap {
         let due = self.exchanges.by_token(&token).and_then(|exchange| {
             let shown = SentResponse { kind, id, ours: exchange.ours };
             let again = self.sent.has(shown);
-            let due = match kind {
-                // In an acknowledgement it must answer that very message (RFC 7252, section 5.3.2).
-                MessageType::Acknowledgement
-                    if exchange.id != id || exchange.kind != MessageType::Confirmable =>
-                {
-                    false
-                }
-                _ if notifies => exchange.observes.is_some(),
-                _ => exchange.waits || exchange.observes.is_some() || again,
-            };
+            // In an acknowledgement it must answer that very message (RFC 7252, section 5.3.2).
+            let answers = kind != MessageType::Acknowledgement
+                || exchange.id == id && exchange.kind == MessageType::Confirmable;
+            let awaited = !notifies && (exchange.waits || again);
+            let due = answers && (awaited || exchange.observes.is_some());
             due.then_some((exchange, shown, again))
         });
         let Some((exchange, shown, again)) = due else {
@@ -269,7 +266,9 @@ fn towards(side: Sender, out: &mut Out) -> &mut Vec<u8> {
 fn refuse(request: &CoapHeader, refusal: CoapRefusal, client: &mut Vec<u8>) {
     let kind = match request.kind {
         MessageType::Confirmable => MessageType::Acknowledgement,
-        _ => MessageType::NonConfirmable,
+        MessageType::NonConfirmable | MessageType::Acknowledgement | MessageType::Reset => {
+            MessageType::NonConfirmable
+        }
     };
     CoapHeader { kind, code: refusal.code, ..*request }.write(client);
     if let Some(option) = refusal.option {
@@ -285,7 +284,7 @@ fn refuse(request: &CoapHeader, refusal: CoapRefusal, client: &mut Vec<u8>) {
 fn instead(code: CoapCode, response: &CoapHeader, exchange: &mut Exchange, out: &mut Out) {
     let kind = match response.kind {
         MessageType::Acknowledgement => MessageType::Acknowledgement,
-        _ => {
+        MessageType::Confirmable | MessageType::NonConfirmable | MessageType::Reset => {
             CoapHeader::reset(response.id).write(&mut out.device);
             MessageType::NonConfirmable
         }

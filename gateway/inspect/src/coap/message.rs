@@ -115,7 +115,13 @@ impl<'d> Message<'d> {
             | (MessageType::Reset, CodeClass::Request | CodeClass::Response) => {
                 return Err(wrong("has sent a code that its type cannot have"));
             }
-            _ => {}
+            (
+                MessageType::Confirmable,
+                CodeClass::Empty | CodeClass::Request | CodeClass::Response,
+            )
+            | (MessageType::NonConfirmable, CodeClass::Request | CodeClass::Response)
+            | (MessageType::Acknowledgement, CodeClass::Empty | CodeClass::Response)
+            | (MessageType::Reset, CodeClass::Empty) => {}
         }
         let length = usize::from(first & 0xf);
         let (token, rest) =

@@ -119,12 +119,15 @@ fn segment(value: &[u8]) -> Option<&str> {
 pub(super) fn write_options(options: CoapOptions<'_>, observe: Option<Observe>, out: &mut Vec<u8>) {
     let mut writer = OptionWriter::new(out);
     for field in options {
-        match (field.number, field.value, observe) {
-            (URI_HOST | URI_PORT, ..) | (OBSERVE, _, None) => {}
-            (OBSERVE, _, Some(Observe::Register)) => writer.option(OBSERVE, &[]),
-            (OBSERVE, _, Some(Observe::Deregister)) => writer.option(OBSERVE, &[1]),
-            (HOP_LIMIT, &[hops], _) => writer.option(HOP_LIMIT, &[hops.saturating_sub(1)]),
-            (number, value, _) => writer.option(number, value),
+        match (field.number, field.value) {
+            (URI_HOST | URI_PORT, _) => {}
+            (OBSERVE, _) => match observe {
+                Some(Observe::Register) => writer.option(OBSERVE, &[]),
+                Some(Observe::Deregister) => writer.option(OBSERVE, &[1]),
+                None => {}
+            },
+            (HOP_LIMIT, &[hops]) => writer.option(HOP_LIMIT, &[hops.saturating_sub(1)]),
+            (number, value) => writer.option(number, value),
         }
     }
 }

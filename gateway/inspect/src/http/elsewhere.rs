@@ -21,9 +21,13 @@ impl Scheme {
     /// Returns whether a page of `authority` has the origin `origin` (RFC 6454 section 7).
     pub(super) fn is_origin(self, origin: &str, authority: RequestAuthority<'_>) -> bool {
         let Some((scheme, rest)) = origin.split_once("://") else { return false };
-        let own = match (scheme, self) {
-            ("https", _) => 443,
-            ("http", Self::Hidden) => 80,
+        let may_be_plain = match self {
+            Self::Https => false,
+            Self::Hidden => true,
+        };
+        let own = match scheme {
+            "https" => 443,
+            "http" if may_be_plain => 80,
             _ => return false,
         };
         RequestAuthority::read(rest).is_some_and(|origin| {

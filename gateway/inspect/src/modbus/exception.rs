@@ -11,8 +11,6 @@ pub enum Exception {
     Value,
     /// 06: too many requests are waiting.
     Busy,
-    /// 10: the path to the device is not available.
-    Path,
     /// 11: the device does not answer.
     Silent,
 }
@@ -26,7 +24,6 @@ impl Exception {
             Self::Address => 2,
             Self::Value => 3,
             Self::Busy => 6,
-            Self::Path => 10,
             Self::Silent => 11,
         }
     }

@@ -140,10 +140,8 @@ fn records(unit: u8, action: Action, rest: &[u8]) -> Result<ModbusRights, Except
         if file == 0 || record > 9999 || u32::from(record) + u32::from(length) > 10_000 {
             return Err(Exception::Address);
         }
-        rest = match action {
-            Action::Write => more.get(usize::from(length) * 2..).ok_or(Exception::Value)?,
-            _ => more,
-        };
+        let data = if action == Action::Write { usize::from(length) * 2 } else { 0 };
+        rest = more.get(data..).ok_or(Exception::Value)?;
         files.push(file);
     }
     if !rest.is_empty() || files.is_empty() {

@@ -42,9 +42,20 @@ impl MqttSession {
                 }
             }
             PacketType::Pingreq => FieldReader::new(fields).end()?,
-            // Puback, Pubrec, Pubrel, Pubcomp: the PUBLISH that they acknowledge has been decided.
-            kind => {
+            // The PUBLISH that they acknowledge has been decided.
+            kind @ (PacketType::Puback
+            | PacketType::Pubrec
+            | PacketType::Pubrel
+            | PacketType::Pubcomp) => {
                 ack(kind, Sender::Client, self.version, fields)?;
+            }
+            // `MqttSession::admit` has refused these.
+            PacketType::Connect
+            | PacketType::Connack
+            | PacketType::Suback
+            | PacketType::Unsuback
+            | PacketType::Pingresp => {
+                return Err(protocol_error("sends a packet that it may not send now"));
             }
         }
         self.to_server.put(&packet.bytes, &mut out.device)?;

@@ -24,9 +24,9 @@ impl<'b> Connack<'b> {
             Version::V311 if code > 5 => {
                 return Err(protocol_error("gives an unknown return code"));
             }
-            // A server that supports nothing newer than 3.1.1 refuses like this.
-            _ if code == 1 && reader.is_empty() => {}
             Version::V311 => {}
+            // A server that supports nothing newer than 3.1.1 refuses like this.
+            Version::V5 if code == 1 && reader.is_empty() => {}
             Version::V5 => {
                 reason(PacketType::Connack, Sender::Device, code)?;
                 properties = Properties::read(&mut reader, PropertyContext::Connack)?;

@@ -118,7 +118,13 @@ fn needed(
         | PacketType::Suback
         | PacketType::Unsuback
         | PacketType::Auth => FIELDS,
-        _ => SHORT,
+        PacketType::Puback
+        | PacketType::Pubrec
+        | PacketType::Pubrel
+        | PacketType::Pubcomp
+        | PacketType::Pingreq
+        | PacketType::Pingresp
+        | PacketType::Disconnect => SHORT,
     };
     if header.remaining > bound {
         return Err(too_large("sends a packet that is too large"));

@@ -148,7 +148,7 @@ impl Mqtt {
             Version::V5 if !packet.header.minimal => {
                 Err(malformed("writes a length with more bytes than needed"))
             }
-            version => Connect::read(version, fields),
+            Version::V5 | Version::V311 => Connect::read(version, fields),
         };
         // Only an accepted client may get a DISCONNECT (section 3.14).
         let connect = read.inspect_err(|violation| {
@@ -218,12 +218,12 @@ fn admit(
     from: Sender,
     header: &FixedHeader,
 ) -> Result<Version, Violation> {
-    match (session, from, header.kind) {
-        (Some(session), ..) => session.admit(from, header),
+    match (session, from) {
+        (Some(session), Sender::Client | Sender::Device) => session.admit(from, header),
         // Nothing in this packet depends on the version before its end.
-        (None, Sender::Client, PacketType::Connect) => Ok(Version::V311),
-        (None, Sender::Client, _) => Err(protocol_error("does not begin with CONNECT")),
-        (None, Sender::Device, _) => Err(protocol_error("sends a packet before CONNECT")),
+        (None, Sender::Client) if header.kind == PacketType::Connect => Ok(Version::V311),
+        (None, Sender::Client) => Err(protocol_error("does not begin with CONNECT")),
+        (None, Sender::Device) => Err(protocol_error("sends a packet before CONNECT")),
     }
 }
 

@@ -61,7 +61,17 @@ impl PacketType {
         match self {
             Self::Publish => None,
             Self::Pubrel | Self::Subscribe | Self::Unsubscribe => Some(0b0010),
-            _ => Some(0),
+            Self::Connect
+            | Self::Connack
+            | Self::Puback
+            | Self::Pubrec
+            | Self::Pubcomp
+            | Self::Suback
+            | Self::Unsuback
+            | Self::Pingreq
+            | Self::Pingresp
+            | Self::Disconnect
+            | Self::Auth => Some(0),
         }
     }
 
@@ -214,13 +224,9 @@ mod tests {
             assert_eq!(PacketType::of(number), Some(kind));
             assert_eq!(kind as u8, number);
             for flags in 0..16 {
-                let right = match kind {
-                    PacketType::Publish => true,
-                    PacketType::Pubrel | PacketType::Subscribe | PacketType::Unsubscribe => {
-                        flags == 2
-                    }
-                    _ => flags == 0,
-                };
+                let two = [PacketType::Pubrel, PacketType::Subscribe, PacketType::Unsubscribe];
+                let right = if two.contains(&kind) { 2 } else { 0 };
+                let right = kind == PacketType::Publish || flags == right;
                 let read = FixedHeader::read(&[number << 4 | flags, 0]);
                 assert_eq!(read.is_ok(), right, "{kind:?} {flags}");
             }

@@ -40,7 +40,13 @@ pub(super) fn reason(kind: PacketType, from: Sender, code: u8) -> Result<u8, Vio
             0x19 => !by_server,
             _ => false,
         },
-        _ => false,
+        // They have no reason code.
+        PacketType::Connect
+        | PacketType::Publish
+        | PacketType::Subscribe
+        | PacketType::Unsubscribe
+        | PacketType::Pingreq
+        | PacketType::Pingresp => false,
     };
     if known { Ok(code) } else { Err(protocol_error("gives a reason code that is none here")) }
 }

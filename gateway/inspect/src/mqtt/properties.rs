@@ -215,14 +215,14 @@ impl<'b> Properties<'b> {
     pub(super) fn number(self, id: u8) -> Option<u32> {
         match self.value(id)? {
             Value::Number(number) => Some(number),
-            _ => None,
+            Value::Text(_) | Value::Other => None,
         }
     }
 
     pub(super) fn text(self, id: u8) -> Option<&'b str> {
         match self.value(id)? {
             Value::Text(text) => Some(text),
-            _ => None,
+            Value::Number(_) | Value::Other => None,
         }
     }
 

@@ -59,13 +59,22 @@ impl MqttSession {
                     return self.to_client.first(&packet.bytes, &mut out.client).map(|()| None);
                 }
             }
-            // Puback, Pubrec, Pubrel, Pubcomp.
-            kind => {
+            kind @ (PacketType::Puback
+            | PacketType::Pubrec
+            | PacketType::Pubrel
+            | PacketType::Pubcomp) => {
                 let id = ack(kind, Sender::Device, self.version, fields)?;
                 if kind == PacketType::Pubrel && self.withheld.remove(&id) {
                     let answer = answer(PacketType::Pubcomp, id, SUCCESS);
                     return self.to_server.put(&answer, &mut out.device).map(|()| None);
                 }
+            }
+            // `MqttSession::admit` has refused these.
+            PacketType::Connect
+            | PacketType::Subscribe
+            | PacketType::Unsubscribe
+            | PacketType::Pingreq => {
+                return Err(protocol_error("sends a packet that it may not send now"));
             }
         }
         self.to_client.put(&packet.bytes, &mut out.client)?;

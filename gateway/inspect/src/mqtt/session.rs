@@ -87,7 +87,7 @@ impl MqttSession {
             return Err(malformed("writes a length with more bytes than needed"));
         }
         let fits = match (from, header.kind) {
-            (_, K::Auth) => self.method.is_some(),
+            (Sender::Client | Sender::Device, K::Auth) => self.method.is_some(),
             (Sender::Client, K::Disconnect) => true,
             (Sender::Client, K::Subscribe | K::Unsubscribe | K::Pingreq)
             | (Sender::Client, K::Publish | K::Puback | K::Pubrec | K::Pubrel | K::Pubcomp) => {
@@ -99,7 +99,8 @@ impl MqttSession {
             | (Sender::Device, K::Publish | K::Puback | K::Pubrec | K::Pubrel | K::Pubcomp) => {
                 self.accepted
             }
-            _ => false,
+            (Sender::Client, K::Connect | K::Connack | K::Suback | K::Unsuback | K::Pingresp)
+            | (Sender::Device, K::Connect | K::Subscribe | K::Unsubscribe | K::Pingreq) => false,
         };
         if fits {
             Ok(self.version)

@@ -12,7 +12,6 @@ use super::{DIAL_TIMEOUT, DialError, Dialer, tcp};
 
 /// Why an interface cannot be declared. The administrator erred.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum DeclareError {
     /// The target is outside the bounds, so it could never be dialed.
     #[error(transparent)]

@@ -14,7 +14,6 @@ pub(super) const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a backend was not reached. The operator or the backend erred, never the peer.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum DialError {
     /// The permit names nothing that can be dialed. The gateway erred.
     #[error("there is nothing to dial")]

@@ -22,7 +22,6 @@ pub struct Networks {
 
 /// Why a list of named networks is refused. The operator erred.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum NetworksError {
     /// A built-in network has this name.
     #[error("'{0}' is built in; choose another name")]

@@ -166,12 +166,13 @@ pub fn authorize(leases: &Leases, mut requested: Requested) -> Result<Granted, B
 /// Returns the reason to record. That the session could do nothing there says more than that the
 /// interface does not know the one action that was asked about.
 fn plainer(why: Refused, barred: Option<Refused>) -> Refused {
-    match (why, barred) {
-        (Refused::Denied(denial), Some(barred)) if denial.reason() == Refusal::NotAnAction => {
-            barred
-        }
-        (why, _) => why,
+    if let Refused::Denied(denial) = &why
+        && denial.reason() == Refusal::NotAnAction
+        && let Some(barred) = barred
+    {
+        return barred;
     }
+    why
 }
 
 impl RefusedFlow {
@@ -188,21 +189,20 @@ impl RefusedFlow {
             record = record.judged(denial.opinion());
         }
         let outcome = doorward_policies::Outcome::Refused;
-        match (&self.requested.authority, &self.refused) {
-            (NamedInterface::Door(door), refused) => {
+        let reason = match &self.requested.authority {
+            NamedInterface::Door(door) => {
                 record.device = Some(door.device.clone());
                 record.path = Some(PeerText::new(door.interface.as_str()));
-                let reason = refused.as_ref().map_or("unknown-interface", Refused::as_str);
-                record.ended(outcome, reason)
+                self.refused.as_ref().map_or("unknown-interface", Refused::as_str)
             }
-            (NamedInterface::Other(text), Some(Refused::Busy)) => {
+            NamedInterface::Other(text) => {
                 record.path = Some(text.clone());
-                record.ended(outcome, Refused::Busy.as_str())
+                match &self.refused {
+                    Some(busy @ Refused::Busy) => busy.as_str(),
+                    Some(Refused::Denied(_) | Refused::Degraded) | None => "unknown-interface",
+                }
             }
-            (NamedInterface::Other(text), _) => {
-                record.path = Some(text.clone());
-                record.ended(outcome, "unknown-interface")
-            }
-        }
+        };
+        record.ended(outcome, reason)
     }
 }

@@ -32,7 +32,13 @@ impl RelayEnd {
             Self::Backend => (Outcome::Failed, "backend-failed"),
             Self::Mismatch => (Outcome::Failed, "wrong-kind-of-flow"),
             Self::NotRecorded => (Outcome::Cut, "not-recorded"),
-            Self::Cut(cause) => (Outcome::Cut, cause.as_str()),
+            Self::Cut(
+                cause @ (Cause::Refused(_)
+                | Cause::Administrator
+                | Cause::Idle
+                | Cause::Lifetime
+                | Cause::Stopping),
+            ) => (Outcome::Cut, cause.as_str()),
         }
     }
 

@@ -98,7 +98,13 @@ impl SessionEntry {
     pub(super) fn close(&self, now: Timestamp) {
         let (outcome, reason) = match self.cut.cause() {
             Some(Cause::Gone) | None => (Outcome::Done, "closed"),
-            Some(cause) => (Outcome::Cut, cause.as_str()),
+            Some(
+                cause @ (Cause::Refused(_)
+                | Cause::Administrator
+                | Cause::Idle
+                | Cause::Lifetime
+                | Cause::Stopping),
+            ) => (Outcome::Cut, cause.as_str()),
         };
         let mut record = self.own_record(now, Event::SessionEnd).ended(outcome, reason);
         record.millis = u64::try_from(now.duration_since(self.began).as_millis()).ok();

@@ -57,11 +57,11 @@ pub(crate) async fn open(
         Migration::new(version, Cow::Borrowed(name), kind, sql.into_sql_str(), false)
     });
     let migrator = Migrator::with_migrations(migrations.collect());
-    migrator.run(&mut connection).await.map_err(|error| match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            unopenable(error)
+    migrator.run(&mut connection).await.map_err(|error| {
+        if let MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) = error {
+            return unopenable(error);
         }
-        other => OpenError::Damaged { path: path.to_owned(), why: other.to_string() },
+        OpenError::Damaged { path: path.to_owned(), why: error.to_string() }
     })?;
     let id = sqlx::query_scalar::<_, i64>("PRAGMA application_id");
     if id.fetch_one(&mut connection).await.map_err(unopenable)? != APPLICATION_ID {

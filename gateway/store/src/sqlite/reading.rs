@@ -74,11 +74,9 @@ impl SqliteReading {
     /// itself or not. Whether the change stands is then in doubt: a disk may fail after it has
     /// taken the bytes.
     pub(crate) async fn commit(self) -> CommitOutcome {
-        match self.finish("COMMIT").await {
-            Ok(()) => CommitOutcome::Done,
-            Err(error @ StoreError::Again(_)) => CommitOutcome::NotDone(error),
-            Err(error) => CommitOutcome::InDoubt(error),
-        }
+        let Err(error) = self.finish("COMMIT").await else { return CommitOutcome::Done };
+        let may_stand = !matches!(error, StoreError::Again(_));
+        if may_stand { CommitOutcome::InDoubt(error) } else { CommitOutcome::NotDone(error) }
     }
 
     pub(crate) async fn roll_back(self) {

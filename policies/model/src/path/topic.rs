@@ -36,18 +36,15 @@ pub(super) fn parse(action: Action, text: &str) -> Result<Path, PathError> {
         Some((interface, operand)) => (interface, Some(operand)),
         None => (text, None),
     };
-    let operand = match (action, operand) {
-        (Action::Connect, None) => return Path::literal(interface),
-        (Action::Connect, Some(topic)) => {
-            let first = topic.split('/').next().unwrap_or_default();
-            return Err(misfit(first, "connect asks for the interface, without a topic"));
-        }
-        (_, operand) => operand.unwrap_or_default(),
-    };
-    match action {
-        Action::Subscribe => levels(interface.into(), unshared(operand)?, true),
-        _ => levels(interface.into(), operand, false),
+    if action == Action::Connect {
+        let Some(topic) = operand else { return Path::literal(interface) };
+        let first = topic.split('/').next().unwrap_or_default();
+        return Err(misfit(first, "connect asks for the interface, without a topic"));
     }
+    let operand = operand.unwrap_or_default();
+    let is_filter = action == Action::Subscribe;
+    let topic = if is_filter { unshared(operand)? } else { operand };
+    levels(interface.into(), topic, is_filter)
 }
 
 fn fits(interface: &Name, operand: &str) -> Result<(), PathError> {

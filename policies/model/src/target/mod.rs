@@ -157,7 +157,23 @@ impl FromStr for Target {
             TargetError::Port(_) => TargetError::Port(protocol.as_str()),
             TargetError::Scheme { .. } => way::unknown(text),
             TargetError::Rest { rest, .. } => TargetError::Rest { scheme: protocol.as_str(), rest },
-            other => other,
+            other @ (TargetError::Base(_)
+            | TargetError::Host(_)
+            | TargetError::Pattern(_)
+            | TargetError::DeadPattern(_)
+            | TargetError::NarrowLine
+            | TargetError::Option(_)
+            | TargetError::MaskedOperand(_)
+            | TargetError::Path
+            | TargetError::PathTooLong
+            | TargetError::Device
+            | TargetError::Line(_)
+            | TargetError::Program
+            | TargetError::Argument(_)
+            | TargetError::Encoding(_)
+            | TargetError::TooManyArguments
+            | TargetError::TooLong
+            | TargetError::Agent(_)) => other,
         })?;
         Ok(Self { way, inspected: Some(inspected), lines: None })
     }

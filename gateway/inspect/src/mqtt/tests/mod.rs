@@ -167,12 +167,9 @@ fn check(flow: impl Fn() -> Flow, from: Sender, rows: &[(&str, &str, Expected)])
         assert_eq!((on, back), (&sent, &answered), "{name}: {fault:?}");
         let ends = fault.map(|fault| fault.by);
         assert_eq!(ends, matches!(expected, E::Ends(_)).then_some(from), "{name}");
-        let over = match expected {
-            E::Last | E::Over(_) => true,
-            // The client was told the reason.
-            E::Ends(packets) => from == Sender::Client && !packets.is_empty(),
-            _ => false,
-        };
+        // The client was told the reason.
+        let is_told = matches!(expected, E::Ends(packets) if !packets.is_empty());
+        let over = matches!(expected, E::Last | E::Over(_)) || is_told && from == Sender::Client;
         assert_eq!(out.over.is_some(), over, "{name}");
     }
 }

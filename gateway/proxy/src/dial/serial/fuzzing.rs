@@ -81,9 +81,10 @@ pub(crate) fn telnet(bytes: &[u8]) {
     }
     let mut read = vec![];
     for one in server.receive(&to_server) {
-        match one {
-            ServerEvent::Data(bytes) => read.extend(bytes),
-            other => assert_eq!(other, ServerEvent::Mark),
+        if let ServerEvent::Data(bytes) = one {
+            read.extend(bytes);
+        } else {
+            assert_eq!(one, ServerEvent::Mark);
         }
     }
     assert_eq!(read, bytes);

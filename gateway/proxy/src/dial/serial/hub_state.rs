@@ -151,15 +151,15 @@ impl HubState {
     /// completed once it has begun. Otherwise its beginning and the next bytes would form another
     /// text line.
     pub(super) fn discard(&mut self, id: u64, which: impl Fn(&HubCommand) -> bool) {
-        let begun = match self.commands.front() {
-            Some((seat, HubCommand::Write { whole: true, done, .. }))
-                if *seat == id && *done > 0 =>
-            {
-                2
-            }
-            Some((seat, HubCommand::Drain)) if *seat == id => 1,
-            Some(_) | None => 0,
-        };
+        let first = self.commands.front().filter(|(seat, _)| *seat == id);
+        let begun = first.map_or(0, |(_, command)| match command {
+            HubCommand::Write { whole: true, done, .. } if *done > 0 => 2,
+            HubCommand::Drain => 1,
+            HubCommand::Write { .. }
+            | HubCommand::Request(_)
+            | HubCommand::Discard
+            | HubCommand::PutBack => 0,
+        });
         let mut position = 0;
         self.forget(|seat, command| {
             position += 1;

@@ -200,10 +200,23 @@ impl Seat {
                 ServerEvent::Request(request @ LineRequest::Modem(_)) => {
                     self.hub.inform(self.id, request);
                 }
-                ServerEvent::Request(request) if self.wants.control && self.commands.is_none() => {
-                    self.hub.request(self.id, request);
+                ServerEvent::Request(
+                    request @ (LineRequest::Baud(_)
+                    | LineRequest::Bits(_)
+                    | LineRequest::Parity(_)
+                    | LineRequest::Stop(_)
+                    | LineRequest::Flow(_)
+                    | LineRequest::FlowBack(_)
+                    | LineRequest::Break(_)
+                    | LineRequest::Dtr(_)
+                    | LineRequest::Rts(_)),
+                ) => {
+                    if self.wants.control && self.commands.is_none() {
+                        self.hub.request(self.id, request);
+                    } else {
+                        self.hub.inform(self.id, request);
+                    }
                 }
-                ServerEvent::Request(request) => self.hub.inform(self.id, request),
             }
         }
         // There may be an answer to read, or the client may have resumed the data.

@@ -41,7 +41,7 @@ pub(super) async fn stream(
     let mut flow = Flow::new(machine, judge, wire);
     let granted = match flow.run(None, unadmitted(approached)).await {
         Stop::Admitted(granted) => granted,
-        stop => {
+        stop @ (Stop::Over(_) | Stop::Fault(_) | Stop::Ended(_)) => {
             flow.end_client(&stop).await;
             return None;
         }
@@ -249,7 +249,7 @@ impl Flow {
                 Sender::Device if self.down.ending => continue,
                 // A device that does not read may be waiting until its own bytes are read.
                 Sender::Device if !self.has_room(4 * WAITING) => continue,
-                side if *self.unread.by(side) => Poll::Ready(Ok(true)),
+                Sender::Client | Sender::Device if *self.unread.by(side) => Poll::Ready(Ok(true)),
                 Sender::Client => fill(cx, Pin::new(&mut self.wire)),
                 Sender::Device => match device {
                     Some((backend, _)) => fill(cx, Pin::new(&mut **backend)),
@@ -351,7 +351,13 @@ impl Flow {
             Stop::Ended(RelayEnd::Complete) | Stop::Over(_) => None,
             // Everything was delivered.
             Stop::Ended(RelayEnd::ClientLeft) => return,
-            Stop::Ended(end) => end.why(),
+            Stop::Ended(
+                end @ (RelayEnd::Client
+                | RelayEnd::Backend
+                | RelayEnd::Mismatch
+                | RelayEnd::NotRecorded
+                | RelayEnd::Cut(_)),
+            ) => end.why(),
             // The machine has told the client already.
             Stop::Fault(_) if self.out.over.is_some() => None,
             Stop::Fault(_) | Stop::Admitted(_) => Some(Why::Wrong),

@@ -197,7 +197,21 @@ impl Account {
             Event::FlowOpen | Event::FlowEnd | Event::Operation | Event::OperationRefused => {
                 interface_of(record)
             }
-            _ => None,
+            Event::Start
+            | Event::Stop
+            | Event::SessionOpen
+            | Event::SessionEnd
+            | Event::FlowRefused
+            | Event::Request
+            | Event::RequestEnd
+            | Event::RequestRefused
+            | Event::Refusals
+            | Event::Issuing
+            | Event::Issued
+            | Event::CodeRefused
+            | Event::Claimed
+            | Event::Recovery
+            | Event::Alarm => None,
         };
         let is_known = self.sums.len() < INTERFACES || self.sums.contains_key(&place);
         let sum = Sum::of(record);

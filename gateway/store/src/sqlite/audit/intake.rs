@@ -114,10 +114,7 @@ impl Intake {
     }
 
     fn has_room(&self, class: Class) -> bool {
-        let broken = match &*self.trouble.borrow() {
-            None | Some(JournalError::Full) => false,
-            Some(_) => true,
-        };
+        let broken = self.trouble.borrow().as_ref().is_some_and(JournalError::stops_everything);
         let filled = self.bytes().saturating_add(self.coming.load(Ordering::SeqCst));
         class == Class::Rescue || !broken && filled < class.room(self.max_bytes)
     }

@@ -121,10 +121,7 @@ impl AuditWriter {
     }
 
     fn is_broken(&self) -> bool {
-        match &*self.trouble.borrow() {
-            None | Some(JournalError::Full) => false,
-            Some(_) => true,
-        }
+        self.trouble.borrow().as_ref().is_some_and(JournalError::stops_everything)
     }
 
     /// Makes an alarm about the log itself.
@@ -334,8 +331,8 @@ async fn delete_some(
 }
 
 fn journal_error(error: &StoreError) -> JournalError {
-    match error {
-        StoreError::Full => JournalError::DiskFull,
-        other => JournalError::Broken(other.to_string()),
+    if let StoreError::Full = error {
+        return JournalError::DiskFull;
     }
+    JournalError::Broken(error.to_string())
 }

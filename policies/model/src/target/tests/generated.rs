@@ -220,9 +220,10 @@ proptest! {
     ) {
         if let Ok(target) = format!("{before}{rest}").parse::<Target>() {
             // The store keeps what Serialize writes.
-            let kept = match target.way() {
-                Way::Unix { path } => format!("unix:{}", path.display()),
-                _ => target.to_string(),
+            let kept = if let Way::Unix { path } = target.way() {
+                format!("unix:{}", path.display())
+            } else {
+                target.to_string()
             };
             prop_assert_eq!(kept.parse::<Target>(), Ok(target));
         }
