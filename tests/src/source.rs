@@ -399,7 +399,7 @@ pub(crate) fn without_tests(tokens: &[String]) -> Vec<String> {
         at += mark.len();
         let (mut depth, mut is_item) = (0usize, false);
         loop {
-            let token = tokens[at].as_str();
+            let Some(token) = tokens.get(at).map(String::as_str) else { break };
             // A field or an argument ends with a comma, or with what surrounds it.
             if depth == 0 && !is_item && ["}", ")", "]"].contains(&token) {
                 break;
@@ -445,6 +445,8 @@ mod tests {
             without_tests(&of("a #[cfg(test)] #[x(y)] fn t(z: u8) -> u8 { 1 } c")),
             ["a", "c"]
         );
+        assert_eq!(without_tests(&of("{ a, #[cfg(test)] t: u8 } c")), ["{", "a", ",", "}", "c"]);
+        assert_eq!(without_tests(&of("{ #[cfg(test)] t: u8, a }")), ["{", "a", "}"]);
     }
 
     fn edges(files: &[(&str, &str)]) -> Vec<(String, String)> {
