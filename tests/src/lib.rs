@@ -4,6 +4,7 @@
 pub mod backend;
 pub mod browser;
 pub mod client;
+pub mod exhaustive;
 pub mod flood;
 pub mod forge;
 pub mod gateway;

@@ -148,9 +148,31 @@ impl Crate {
     }
 }
 
+/// What the `use` lines of a file name, wherever they stand.
+pub(crate) struct Imports(Module);
+
+impl Imports {
+    pub(crate) fn read(tokens: &[String]) -> Self {
+        Self(Module::of(Vec::new(), PathBuf::new(), tokens))
+    }
+
+    /// The path that a name was imported by.
+    pub(crate) fn path(&self, name: &str) -> Option<&[String]> {
+        self.0.imports.get(name).map(|import| import.path.as_slice())
+    }
+
+    /// The last names of the paths of which everything is imported.
+    pub(crate) fn globs(&self) -> impl Iterator<Item = &str> {
+        self.0.globs.iter().filter_map(|path| path.last()).map(String::as_str)
+    }
+}
+
 impl Module {
     fn read(path: Vec<String>, file: PathBuf, text: &str) -> Self {
-        let tokens = without_tests(&tokens(text));
+        Self::of(path, file, &without_tests(&tokens(text)))
+    }
+
+    fn of(path: Vec<String>, file: PathBuf, tokens: &[String]) -> Self {
         let mut module = Self { file, path, ..Self::default() };
         // Braces that are open, and how many of them belong to inline modules.
         let (mut depth, mut inline) = (0usize, 0usize);
@@ -166,7 +188,7 @@ impl Module {
                 "use" if next.is_some_and(|next| next != "<") => {
                     let public = at > 0 && [")", "pub"].contains(&tokens[at - 1].as_str());
                     at += 1;
-                    module.import(&tokens, &mut at, &[], public);
+                    module.import(tokens, &mut at, &[], public);
                     continue;
                 }
                 "mod" if depth == inline => {
@@ -270,12 +292,12 @@ impl Module {
     }
 }
 
-fn is_word(token: &str) -> bool {
+pub(crate) fn is_word(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
 /// The words and signs of a text, without comments, strings, characters, numbers and lifetimes.
-fn tokens(text: &str) -> Vec<String> {
+pub(crate) fn tokens(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -345,7 +367,7 @@ fn literal(text: &str) -> Option<usize> {
 
 /// The same tokens without the items of tests and fuzz targets: those behind `#[cfg(test)]` and
 /// `#[cfg(any(test, feature = "…"))]`.
-fn without_tests(tokens: &[String]) -> Vec<String> {
+pub(crate) fn without_tests(tokens: &[String]) -> Vec<String> {
     let tests: [&[&str]; 2] = [
         &["#", "[", "cfg", "(", "test", ")", "]"],
         &["#", "[", "cfg", "(", "any", "(", "test", ",", "feature", "=", ")", ")", "]"],
@@ -361,12 +383,16 @@ fn without_tests(tokens: &[String]) -> Vec<String> {
         };
         at += mark.len();
         let mut depth = 0usize;
-        loop {
-            let token = tokens[at].as_str();
+        while let Some(token) = tokens.get(at).map(String::as_str) {
+            let closes = ["}", ")", "]"].contains(&token);
+            // The item is the last field, argument or arm of what ends here.
+            if closes && depth == 0 {
+                break;
+            }
             at += 1;
             match token {
                 "{" | "(" | "[" => depth += 1,
-                "}" | ")" | "]" => depth -= 1,
+                _ if closes => depth -= 1,
                 _ => {}
             }
             if depth == 0 && [";", "}"].contains(&token) {
@@ -400,6 +426,7 @@ mod tests {
             without_tests(&of("a #[cfg(test)] #[x(y)] fn t(z: u8) -> u8 { 1 } c")),
             ["a", "c"]
         );
+        assert_eq!(without_tests(&of("{ a, #[cfg(test)] t: u8 } c")), ["{", "a", ",", "}", "c"]);
     }
 
     fn edges(files: &[(&str, &str)]) -> Vec<(String, String)> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
+use doorward_tests::exhaustive::Enums;
 use doorward_tests::tools::root;
 use serde_json::Value;
 
@@ -224,15 +225,18 @@ fn shown_types(text: &str) -> Vec<String> {
     names
 }
 
+/// Returns whether a file is the module of that name, or lies in it.
+fn lies_in(module: &str, path: &std::path::Path) -> bool {
+    // The repository itself may lie in a directory of that name.
+    let inside = path.strip_prefix(root()).unwrap();
+    inside.with_extension("").components().any(|part| part.as_os_str() == module)
+}
+
 #[test]
 fn a_type_name_means_one_thing() {
     let mut seen = std::collections::BTreeMap::<String, Vec<std::path::PathBuf>>::new();
     for path in product() {
-        // The repository itself may lie in a directory of that name.
-        let inside = path.strip_prefix(root()).unwrap();
-        let is_test = inside.components().any(|part| part.as_os_str() == "tests")
-            || path.file_name().is_some_and(|name| name == "tests.rs");
-        if !is_test {
+        if !lies_in("tests", &path) {
             for name in shown_types(&std::fs::read_to_string(&path).unwrap()) {
                 seen.entry(name).or_default().push(path.clone());
             }
@@ -275,4 +279,22 @@ fn one_folder_knows_which_database_it_is() {
     assert!(inside >= 3, "{own:?} has {inside} files that know the driver");
     assert!(wrong.is_empty(), "SQL of one database, or its driver: {wrong:?}");
     assert!(naming.len() <= NAMING_FILES, "{naming:?}");
+}
+
+#[test]
+fn the_compiler_asks_every_match_about_a_new_variant() {
+    let read = |path: &std::path::PathBuf| std::fs::read_to_string(path).unwrap();
+    let files: Vec<_> = product().iter().map(|path| (path.clone(), read(path))).collect();
+    let enums = Enums::read(files.iter().map(|(_, text)| text.as_str()));
+    assert!(enums.count() > 200, "{} enums", enums.count());
+    let mut found = String::new();
+    for (path, text) in &files {
+        // Tests may match loosely.
+        if !lies_in("tests", path) && !lies_in("fuzzing", path) {
+            for one in enums.catch_alls(text) {
+                found += &format!("\n{}: {one}", path.display());
+            }
+        }
+    }
+    assert!(found.is_empty(), "an arm stands for all other variants of an enum:{found}");
 }
