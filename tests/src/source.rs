@@ -398,10 +398,10 @@ pub(crate) fn without_tests(tokens: &[String]) -> Vec<String> {
         };
         at += mark.len();
         let (mut depth, mut is_item) = (0usize, false);
-        loop {
-            let Some(token) = tokens.get(at).map(String::as_str) else { break };
-            // A field or an argument ends with a comma, or with what surrounds it.
-            if depth == 0 && !is_item && ["}", ")", "]"].contains(&token) {
+        while let Some(token) = tokens.get(at).map(String::as_str) {
+            let closes = ["}", ")", "]"].contains(&token);
+            // A field, an argument or an arm ends with a comma, or with what surrounds it.
+            if closes && depth == 0 && !is_item {
                 break;
             }
             at += 1;
@@ -411,7 +411,7 @@ pub(crate) fn without_tests(tokens: &[String]) -> Vec<String> {
             }
             match token {
                 "{" | "(" | "[" => depth += 1,
-                "}" | ")" | "]" => depth -= 1,
+                _ if closes => depth -= 1,
                 _ => {}
             }
             if depth == 0 && [";", "}"].contains(&token) {
