@@ -7,7 +7,7 @@ use casbin::function_map::OperatorFunction;
 use casbin::rhai::Dynamic;
 use casbin::{CoreApi, DefaultModel, EnforceArgs, Enforcer, Model, NullAdapter};
 use doorward_model::{Action, Device, Kind, Path, Subject};
-use doorward_policies::{BundleText, Context, Effect, Pattern, Question, When};
+use doorward_policies::{BundleText, Context, Effect, Evidence, Pattern, Question, When};
 use jiff::Timestamp;
 
 use crate::{Asked, Failure, now};
@@ -135,7 +135,7 @@ pub fn plain(asked: &Asked) -> Result<Casbin<Typed>, Failure> {
     let now = now()?;
     let all = |columns: [&str; 6]| columns.map(str::to_owned).to_vec();
     let mut casbin = Casbin::new(asked, BundleText::MODEL, all, |question| {
-        let context = question.context(now);
+        let context = question.context(now, Evidence::default());
         Typed(vec![
             question.subject.to_string().into(),
             question.resource.device.to_string().into(),
