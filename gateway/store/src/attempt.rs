@@ -107,8 +107,9 @@ impl WriterTask {
         Ok(Made { value, before: head, numbered: Some((touched, snapshot)) })
     }
 
-    /// Finds out whether a change stands whose commit has failed with `error`. While the head is
-    /// locked, a change that does not stand never will. A change without a number cannot be found.
+    /// Finds out whether a change was made whose commit has failed with `error`. It locks the head
+    /// first, so a change that is not in the list then will not get there later. A change without a
+    /// number cannot be found.
     async fn settle(
         &mut self,
         id: ChangeId,
