@@ -34,16 +34,12 @@ impl AdministrationParts {
             Problem::new(ProblemKind::WrongRequest, sentence(&error.to_string()))
         })?;
         let (device, number) = (session.subject().clone(), session.subject_id());
-        match self.store.report(device, number, posture).await {
-            Ok(_) => Ok(()),
-            Err(error @ StoreError::ReportsTooOften) => {
-                Err(Problem::new(ProblemKind::TooMany, sentence(&error.to_string())))
-            }
-            Err(error) => {
-                tracing::warn!(device = %session.subject(), %error, "a device's report could not be stored");
-                let detail = "The report cannot be stored now. Try again later.";
-                Err(Problem::new(ProblemKind::NotRecorded, detail))
-            }
+        let Err(error) = self.store.report(device, number, posture).await else { return Ok(()) };
+        if matches!(error, StoreError::ReportsTooOften) {
+            return Err(Problem::new(ProblemKind::TooMany, sentence(&error.to_string())));
         }
+        tracing::warn!(device = %session.subject(), %error, "a device's report could not be stored");
+        let detail = "The report cannot be stored now. Try again later.";
+        Err(Problem::new(ProblemKind::NotRecorded, detail))
     }
 }
