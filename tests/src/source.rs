@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::tokens::{is_word, tokens, without_tests};
+
 /// One file of a crate: what it defines, what it imports, and the paths that it names.
 #[derive(Default)]
 struct Module {
@@ -292,162 +294,9 @@ impl Module {
     }
 }
 
-pub(crate) fn is_word(token: &str) -> bool {
-    token.starts_with(|c: char| c.is_alphabetic() || c == '_')
-}
-
-/// The words and signs of a text, without comments, strings, characters, numbers and lifetimes.
-pub(crate) fn tokens(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let skipped = if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            rest.find("*/").map_or(rest.len(), |end| end + 2)
-        } else if let Some(length) = literal(rest) {
-            length
-        } else if first.is_alphanumeric() || first == '_' {
-            let length =
-                rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-            if !first.is_numeric() {
-                found.push(rest[..length].to_owned());
-            }
-            length
-        } else if rest.starts_with("::") {
-            found.push("::".to_owned());
-            2
-        } else {
-            if !first.is_whitespace() {
-                found.push(first.to_string());
-            }
-            first.len_utf8()
-        };
-        rest = &rest[skipped..];
-    }
-    found
-}
-
-/// The length of the string, character or lifetime with which a text begins.
-fn literal(text: &str) -> Option<usize> {
-    let unprefixed = text.trim_start_matches(['b', 'c']);
-    if text.len() - unprefixed.len() > 1 {
-        return None;
-    }
-    let prefix = text.len() - unprefixed.len();
-    if let Some(raw) = unprefixed.strip_prefix('r') {
-        let hashes = raw.len() - raw.trim_start_matches('#').len();
-        if raw[hashes..].starts_with('"') {
-            let end = format!("\"{}", "#".repeat(hashes));
-            let start = prefix + 1 + hashes + 1;
-            return Some(start + text[start..].find(&end)? + end.len());
-        }
-        return None;
-    }
-    let closed = |quote: char| {
-        let mut escaped = false;
-        unprefixed.char_indices().skip(1).find_map(|(at, c)| {
-            let ends = c == quote && !escaped;
-            escaped = c == '\\' && !escaped;
-            ends.then_some(prefix + at + 1)
-        })
-    };
-    if unprefixed.starts_with('"') {
-        return closed('"');
-    }
-    let inner = unprefixed.strip_prefix('\'')?;
-    let mut chars = inner.chars();
-    let first = chars.next()?;
-    if first == '\\' || chars.next() == Some('\'') {
-        return closed('\'').map(|end| if first == '\'' { end + 1 } else { end });
-    }
-    let length = inner.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(inner.len());
-    (prefix == 0).then_some(1 + length)
-}
-
-/// The words that begin items.
-const ITEMS: [&str; 11] = [
-    "fn",
-    "struct",
-    "enum",
-    "impl",
-    "use",
-    "mod",
-    "const",
-    "static",
-    "type",
-    "trait",
-    "macro_rules",
-];
-
-/// The same tokens without the items of tests and fuzz targets: those behind `#[cfg(test)]` and
-/// `#[cfg(any(test, feature = "…"))]`.
-pub(crate) fn without_tests(tokens: &[String]) -> Vec<String> {
-    let tests: [&[&str]; 2] = [
-        &["#", "[", "cfg", "(", "test", ")", "]"],
-        &["#", "[", "cfg", "(", "any", "(", "test", ",", "feature", "=", ")", ")", "]"],
-    ];
-    let mut kept = Vec::new();
-    let mut at = 0;
-    while at < tokens.len() {
-        let begins = |mark: &&&[&str]| tokens[at..].iter().take(mark.len()).eq(mark.iter());
-        let Some(mark) = tests.iter().find(begins) else {
-            kept.push(tokens[at].clone());
-            at += 1;
-            continue;
-        };
-        at += mark.len();
-        let (mut depth, mut is_item) = (0usize, false);
-        while let Some(token) = tokens.get(at).map(String::as_str) {
-            let closes = ["}", ")", "]"].contains(&token);
-            // A field, an argument or an arm ends with a comma, or with what surrounds it.
-            if closes && depth == 0 && !is_item {
-                break;
-            }
-            at += 1;
-            is_item |= ITEMS.contains(&token);
-            if depth == 0 && !is_item && token == "," {
-                break;
-            }
-            match token {
-                "{" | "(" | "[" => depth += 1,
-                _ if closes => depth -= 1,
-                _ => {}
-            }
-            if depth == 0 && [";", "}"].contains(&token) {
-                break;
-            }
-        }
-    }
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn of(text: &str) -> Vec<String> {
-        tokens(text)
-    }
-
-    #[test]
-    fn what_is_no_code_is_left_out() {
-        assert_eq!(
-            of("a // use b;\n c /* d */ \"use e;\" r#\"\"f\"# 'g' '\\'' '\"' h"),
-            ["a", "c", "h"]
-        );
-        assert_eq!(
-            of("x: &'static str, b'\"', br\"y\", 0x1f"),
-            ["x", ":", "&", "str", ",", ",", ","]
-        );
-        assert_eq!(without_tests(&of("a #[cfg(test)] mod t { use b; } c")), ["a", "c"]);
-        assert_eq!(
-            without_tests(&of("a #[cfg(test)] #[x(y)] fn t(z: u8) -> u8 { 1 } c")),
-            ["a", "c"]
-        );
-        assert_eq!(without_tests(&of("{ a, #[cfg(test)] t: u8 } c")), ["{", "a", ",", "}", "c"]);
-        assert_eq!(without_tests(&of("{ #[cfg(test)] t: u8, a }")), ["{", "a", "}"]);
-    }
 
     fn edges(files: &[(&str, &str)]) -> Vec<(String, String)> {
         let dir = tempfile::tempdir().unwrap();
