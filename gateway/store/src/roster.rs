@@ -6,7 +6,7 @@ use doorward_model::{Group, Kind, Role, Subject, SubjectId};
 use jiff::Timestamp;
 
 use crate::error::StoreError;
-use crate::port::{StoredRow, values};
+use crate::port::{Reading, StoredRow, values};
 use crate::rows::subjects::{member, read_subject};
 use crate::store::Store;
 
@@ -58,6 +58,26 @@ fn read(row: &StoredRow) -> Result<SubjectRow, StoreError> {
     })
 }
 
+/// Adds the memberships that a statement returns for a kind of subjects, each to its subject.
+async fn add(
+    reading: &mut Reading,
+    memberships: &'static str,
+    kind: Kind,
+    subjects: &mut [SubjectRow],
+    push: impl Fn(&mut SubjectRow, &StoredRow) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let rows = reading.all(memberships, values![kind.as_str()]).await?;
+    let mut by_id: HashMap<SubjectId, &mut SubjectRow> =
+        subjects.iter_mut().map(|subject| (subject.id, subject)).collect();
+    for row in &rows {
+        // A subject that came meanwhile is in the next list.
+        if let Some(subject) = by_id.get_mut(&SubjectId(row.get("subject")?)) {
+            push(subject, row)?;
+        }
+    }
+    Ok(())
+}
+
 impl Store {
     /// Returns the subjects of a kind, by name.
     ///
@@ -69,33 +89,20 @@ impl Store {
             .all(subjects_of_kind!(" ORDER BY s.name"), values![self.now(), kind.as_str()])
             .await?;
         let mut subjects: Vec<SubjectRow> = rows.iter().map(read).collect::<Result<_, _>>()?;
-        let places: HashMap<SubjectId, usize> =
-            subjects.iter().enumerate().map(|(place, one)| (one.id, place)).collect();
-        let of = |row: &StoredRow| Ok::<_, StoreError>(places.get(&SubjectId(row.get("subject")?)));
-        let roles = reading
-            .all(
-                "SELECT r.* FROM roles r JOIN subjects s ON s.id = r.subject \
-                 WHERE s.kind = $1 AND s.removed IS NULL ORDER BY r.role",
-                values![kind.as_str()],
-            )
-            .await?;
-        for row in &roles {
-            if let Some(subject) = of(row)?.and_then(|place| subjects.get_mut(*place)) {
-                subject.roles.push((row.parse("role")?, row.get("until_time")?));
-            }
-        }
-        let groups = reading
-            .all(
-                "SELECT g.* FROM device_groups g JOIN subjects s ON s.id = g.subject \
-                 WHERE s.kind = $1 AND s.removed IS NULL ORDER BY g.group_name",
-                values![kind.as_str()],
-            )
-            .await?;
-        for row in &groups {
-            if let Some(subject) = of(row)?.and_then(|place| subjects.get_mut(*place)) {
-                subject.groups.push(row.parse("group_name")?);
-            }
-        }
+        let roles = "SELECT m.* FROM roles m JOIN subjects s ON s.id = m.subject \
+                     WHERE s.kind = $1 AND s.removed IS NULL ORDER BY m.role";
+        add(&mut reading, roles, kind, &mut subjects, |subject, row| {
+            subject.roles.push((row.parse("role")?, row.get("until_time")?));
+            Ok(())
+        })
+        .await?;
+        let groups = "SELECT m.* FROM device_groups m JOIN subjects s ON s.id = m.subject \
+                      WHERE s.kind = $1 AND s.removed IS NULL ORDER BY m.group_name";
+        add(&mut reading, groups, kind, &mut subjects, |subject, row| {
+            subject.groups.push(row.parse("group_name")?);
+            Ok(())
+        })
+        .await?;
         Ok(subjects)
     }
 

@@ -4,6 +4,9 @@ use doorward_policies::Outcome;
 use doorward_session::Cause;
 use doorward_wire::Why;
 
+/// The reason for records when the client broke off.
+const CLIENT_ABORTED: &str = "client-aborted";
+
 /// How a flow ended.
 pub(super) enum RelayEnd {
     /// Both directions ended properly.
@@ -28,17 +31,14 @@ impl RelayEnd {
         match self {
             Self::Complete => (Outcome::Done, "complete"),
             Self::ClientLeft => (Outcome::Done, "client-closed"),
-            Self::Client | Self::Cut(Cause::Gone) => (Outcome::Failed, "client-aborted"),
+            Self::Client => (Outcome::Failed, CLIENT_ABORTED),
             Self::Backend => (Outcome::Failed, "backend-failed"),
             Self::Mismatch => (Outcome::Failed, "wrong-kind-of-flow"),
             Self::NotRecorded => (Outcome::Cut, "not-recorded"),
-            Self::Cut(
-                cause @ (Cause::Refused(_)
-                | Cause::Administrator
-                | Cause::Idle
-                | Cause::Lifetime
-                | Cause::Stopping),
-            ) => (Outcome::Cut, cause.as_str()),
+            Self::Cut(cause) => match cause.reason_of_cut() {
+                Some(cut) => (Outcome::Cut, cut),
+                None => (Outcome::Failed, CLIENT_ABORTED),
+            },
         }
     }
 

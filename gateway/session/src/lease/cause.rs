@@ -35,6 +35,20 @@ impl Cause {
             Self::Stopping => "gateway-stopping",
         }
     }
+
+    /// Returns the word for the record of a cut; `None` if the gateway cut nothing, because the
+    /// connection had ended.
+    #[must_use]
+    pub fn reason_of_cut(self) -> Option<&'static str> {
+        match self {
+            Self::Gone => None,
+            Self::Refused(_)
+            | Self::Administrator
+            | Self::Idle
+            | Self::Lifetime
+            | Self::Stopping => Some(self.as_str()),
+        }
+    }
 }
 
 impl fmt::Display for Cause {

@@ -96,15 +96,9 @@ impl SessionEntry {
 
     /// Records the end of the session.
     pub(super) fn close(&self, now: Timestamp) {
-        let (outcome, reason) = match self.cut.cause() {
-            Some(Cause::Gone) | None => (Outcome::Done, "closed"),
-            Some(
-                cause @ (Cause::Refused(_)
-                | Cause::Administrator
-                | Cause::Idle
-                | Cause::Lifetime
-                | Cause::Stopping),
-            ) => (Outcome::Cut, cause.as_str()),
+        let (outcome, reason) = match self.cut.cause().and_then(Cause::reason_of_cut) {
+            Some(cut) => (Outcome::Cut, cut),
+            None => (Outcome::Done, "closed"),
         };
         let mut record = self.own_record(now, Event::SessionEnd).ended(outcome, reason);
         record.millis = u64::try_from(now.duration_since(self.began).as_millis()).ok();
