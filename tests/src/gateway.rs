@@ -230,6 +230,8 @@ impl Gateway {
     /// Makes the owner's identity.
     pub fn claim(&self) {
         let code = self.owner_code();
+        let said = self.log();
+        assert!(said.contains("Within an hour, run\n\n    doorward claim CODE\n\n"), "{said}");
         let mut command = doorward();
         command.args(["claim", &code, "--dir"]).arg(self.identity("owner"));
         Ran::of(command.output().unwrap()).ok();

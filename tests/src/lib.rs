@@ -13,7 +13,7 @@ pub mod port;
 pub mod running;
 pub mod scale;
 pub mod source;
-mod tokens;
+pub mod tokens;
 pub mod tools;
 
 pub use backend::{Backend, Kind};

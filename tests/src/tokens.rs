@@ -45,6 +45,31 @@ fn flatten(stream: TokenStream, found: &mut Vec<String>) {
     }
 }
 
+/// Returns the string literals of a text, as they are written, without the documentation comments.
+pub fn strings(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    collect_strings(TokenStream::from_str(text).unwrap(), &mut found);
+    found
+}
+
+fn collect_strings(stream: TokenStream, found: &mut Vec<String>) {
+    let mut trees = stream.into_iter().peekable();
+    while let Some(tree) = trees.next() {
+        match tree {
+            TokenTree::Group(group) => collect_strings(group.stream(), found),
+            TokenTree::Literal(literal) => {
+                let written = literal.to_string();
+                found.extend(written.contains('"').then_some(written));
+            }
+            TokenTree::Punct(sign) if sign.as_char() == '#' => {
+                drop(trees.next_if(|next| is_sign(next, '!')));
+                drop(trees.next_if(is_comment));
+            }
+            TokenTree::Punct(_) | TokenTree::Ident(_) => {}
+        }
+    }
+}
+
 fn is_sign(tree: &TokenTree, sign: char) -> bool {
     matches!(tree, TokenTree::Punct(found) if found.as_char() == sign)
 }
@@ -131,6 +156,12 @@ mod tests {
             tokens("/// use a;\n b::c(d:&e)"),
             ["b", "::", "c", "(", "d", ":", "&", "e", ")"]
         );
+    }
+
+    #[test]
+    fn strings_are_found_in_macros_and_not_in_comments() {
+        let text = "//! \"a\"\n/// \"a\"\nfn f() { g!(\"b {}\", [r#\"c\"#], 'd', 1); } // \"e\"";
+        assert_eq!(strings(text), ["\"b {}\"", "r#\"c\"#"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use doorward_tests::exhaustive::Enums;
+use doorward_tests::tokens::strings;
 use doorward_tests::tools::root;
 use serde_json::Value;
 
@@ -225,6 +226,16 @@ fn shown_types(text: &str) -> Vec<String> {
     names
 }
 
+/// The names of all types that a file defines.
+fn types(text: &str) -> Vec<String> {
+    let words: Vec<_> = text.split_whitespace().collect();
+    let named = |pair: &[&str]| {
+        let name = pair[1].split(|c: char| !c.is_alphanumeric()).next()?;
+        ["struct", "enum", "trait"].contains(&pair[0]).then(|| name.to_owned())
+    };
+    words.windows(2).filter_map(named).collect()
+}
+
 /// Returns whether a file is the module of that name, or lies in it.
 fn lies_in(module: &str, path: &std::path::Path) -> bool {
     // The repository itself may lie in a directory of that name.
@@ -245,6 +256,32 @@ fn a_type_name_means_one_thing() {
     assert!(seen.len() > 500, "{} types", seen.len());
     seen.retain(|_, paths| paths.len() > 1);
     assert!(seen.is_empty(), "{seen:#?}");
+}
+
+/// Returns whether a word is written as the name of a type that has at least two parts: `FlowEnd`.
+fn is_camel_case(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_uppercase())
+        && word.chars().skip(1).any(|c| c.is_ascii_uppercase())
+        && word.chars().any(|c| c.is_ascii_lowercase())
+}
+
+#[test]
+fn no_message_has_the_name_of_a_type_in_it() {
+    let read = |path: &std::path::PathBuf| std::fs::read_to_string(path).unwrap();
+    let files: Vec<_> = product().iter().map(|path| (path.clone(), read(path))).collect();
+    let types: BTreeSet<String> =
+        files.iter().flat_map(|(_, text)| types(text)).filter(|name| is_camel_case(name)).collect();
+    assert!(types.len() > 400, "{} types", types.len());
+    let mut found = String::new();
+    for (path, text) in &files {
+        for string in strings(text).iter().filter(|string| string.contains(' ')) {
+            let words = string.split(|c: char| !c.is_alphanumeric());
+            for name in words.filter(|word| types.contains(*word)) {
+                found += &format!("\n{}: {name} in {string}", path.display());
+            }
+        }
+    }
+    assert!(found.is_empty(), "people read the names of types:{found}");
 }
 
 /// How many files of the product outside its own folder may name a database: those that a second

@@ -178,7 +178,10 @@ async fn tunnel_http2(client: &Client) -> (Vec<u8>, bool) {
     tokio::spawn(connection);
     let Ok(mut send) = send.ready().await else { return (vec![], false) };
     let request = http::Request::builder().method("CONNECT").uri("sock--plc:80").body(()).unwrap();
-    let (response, mut up) = send.send_request(request, false).unwrap();
+    // The refusal of the certificate may end the connection before the request is sent.
+    let Ok((response, mut up)) = send.send_request(request, false) else {
+        return (vec![], false);
+    };
     let Ok(response) = tokio::time::timeout(PATIENCE, response).await.unwrap() else {
         return (vec![], false);
     };

@@ -80,7 +80,7 @@ pub(crate) fn announce(code: &Code, file: &Path, print: bool) -> Result<bool, Co
     let mut out = std::io::stdout().lock();
     if print || out.is_terminal() {
         let text = format!(
-            "\nThis gateway waits for its owner. DialerBounds an hour, run\n\n    doorward claim CODE\n\n\
+            "\nThis gateway waits for its owner. Within an hour, run\n\n    doorward claim CODE\n\n\
              with this code:\n\n{}\n\n",
             code.reveal()
         );
