@@ -114,10 +114,11 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, CommandFailure> 
 
     let data_directory = DataDirectory::lock(&config.data)?;
     let keys = Arc::new(found::open_keys(&data_directory, &config)?);
-    let log_lost = Store::exists(data_directory.path()) && !AuditLog::exists(data_directory.path());
+    let state = config.state();
+    let log_lost = Store::exists(&state) && !AuditLog::exists(data_directory.path());
     found::found_if_new(&data_directory, &config, &keys, &*clock).await?;
     let OpenedStore { store, facts, authority, task } =
-        Store::open(data_directory.path(), Arc::clone(&clock)).await?;
+        Store::open(&state, data_directory.path(), Arc::clone(&clock)).await?;
     facts.check(config.domain.as_ref(), config.name.as_ref())?;
     let reset_key = reset_key::load_or_create(&data_directory.join(reset_key::FILE), &provider)?;
     let quic = QuicListener::new(udp, &reset_key)

@@ -47,8 +47,9 @@ const FEW: usize = 100;
 
 impl Snapshot {
     /// Examines whether the compiled form of this state's bundle agrees with Casbin. It asks the
-    /// bundle's own tests and questions made from its words: at least 100 of each, then further
-    /// ones while `more` returns true. `more` gets the number of questions decided so far. After a
+    /// bundle's own tests, then questions made from its words, in batches of 100: at least the first
+    /// batch of each, then further ones while `more` returns true. `more` gets the number of questions
+    /// so far. After a
     /// small edit of `former`, the questions are about the rules that the edit touches. The same
     /// `seed` makes the same questions.
     pub fn examine(

@@ -22,9 +22,9 @@ pub struct Circumstances {
 /// condition and [`Snapshot`](crate::Snapshot), which learns its fact, know a new field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
-    /// What the device that is asked for has last reported about itself.
+    /// The last report of the device that is to be reached.
     pub target: Option<Arc<Posture>>,
-    /// What the device that asks has last reported about itself.
+    /// The last report of the asker, if it is a device.
     pub asker: Option<Arc<Posture>>,
 }
 

@@ -13,6 +13,8 @@ struct Module {
     path: Vec<String>,
     /// The modules that have files of their own.
     children: BTreeSet<String>,
+    /// The inline modules that only list the files of a folder, each with these.
+    folders: BTreeMap<String, BTreeSet<String>>,
     /// The names that it defines. The value tells whether it is a trait.
     defined: BTreeMap<String, bool>,
     imports: BTreeMap<String, Import>,
@@ -52,7 +54,16 @@ impl Crate {
             } else {
                 dir.join(name)
             };
-            for child in &module.children {
+            for (folder, children) in &module.folders {
+                let path = [path.as_slice(), std::slice::from_ref(folder)].concat();
+                for child in children {
+                    let file = dir.join(folder).join(format!("{child}.rs"));
+                    left.push(([path.as_slice(), std::slice::from_ref(child)].concat(), file));
+                }
+                let (file, children) = (file.clone(), children.clone());
+                modules.insert(path.clone(), Module { file, path, children, ..Module::default() });
+            }
+            for child in module.children.iter().filter(|one| !module.folders.contains_key(*one)) {
                 let flat = dir.join(format!("{child}.rs"));
                 let file = if flat.exists() { flat } else { dir.join(child).join("mod.rs") };
                 left.push(([path.as_slice(), std::slice::from_ref(child)].concat(), file));
@@ -70,8 +81,11 @@ impl Crate {
     /// For each file the other files whose items it uses, and the names by which it does. A file that
     /// only passes a name on (`pub use`) does not use it.
     pub fn uses(&self) -> Uses<'_> {
+        // A folder that a file lists has no text of its own.
+        let has_text = |module: &&Module| !module.named.is_empty() || !module.imports.is_empty();
         self.modules
             .values()
+            .filter(has_text)
             .map(|module| {
                 let mut uses = BTreeMap::<&Path, BTreeSet<String>>::new();
                 for named in module.used() {
@@ -195,6 +209,12 @@ impl Module {
                 }
                 "mod" if depth == inline => {
                     let name = next.unwrap().to_owned();
+                    if let Some((children, length)) = listed(&tokens[at + 2..]) {
+                        module.children.insert(name.clone());
+                        module.folders.insert(name, children);
+                        at += 2 + length;
+                        continue;
+                    }
                     if tokens[at + 2] == "{" {
                         depth += 1;
                         inline += 1;
@@ -294,6 +314,22 @@ impl Module {
     }
 }
 
+/// Returns the modules that a block of nothing but `mod name;` lists, and the number of its tokens.
+fn listed(block: &[String]) -> Option<(BTreeSet<String>, usize)> {
+    let end = block.iter().position(|token| token == "}")?;
+    let mut children = BTreeSet::new();
+    for item in block.get(1..end)?.split_inclusive(|token| token == ";") {
+        let [.., word, name, _] = item else { return None };
+        let visible = item.iter().rev().skip(3);
+        let known = ["pub", "(", ")", "crate", "super"];
+        if word != "mod" || !visible.clone().all(|token| known.contains(&token.as_str())) {
+            return None;
+        }
+        children.insert(name.clone());
+    }
+    (block[0] == "{" && !children.is_empty()).then_some((children, end + 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -336,5 +372,18 @@ mod tests {
             edges(&around),
             [edge("a/mod.rs", "lib.rs"), edge("b.rs", "a/c.rs"), edge("lib.rs", "a/mod.rs")]
         );
+        let listed = [
+            ("lib.rs", "mod a { pub(crate) mod b; mod c; } mod d; fn f(x: d::D) {}"),
+            ("a/b.rs", "use super::c::C; pub struct B(C);"),
+            ("a/c.rs", "pub struct C(crate::d::D);"),
+            ("d.rs", "pub struct D; fn f(b: crate::a::b::B) {}"),
+        ];
+        let found = [
+            edge("a/b.rs", "a/c.rs"),
+            edge("a/c.rs", "d.rs"),
+            edge("d.rs", "a/b.rs"),
+            edge("lib.rs", "d.rs"),
+        ];
+        assert_eq!(edges(&listed), found);
     }
 }

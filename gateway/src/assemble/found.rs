@@ -37,7 +37,7 @@ pub(super) async fn found_if_new(
     keys: &Arc<SealedKeys>,
     clock: &dyn Clock,
 ) -> Result<(), CommandFailure> {
-    if Store::exists(data_directory.path()) {
+    if Store::exists(&config.state()) {
         // The issuing key belongs to the state; without it the state must not be opened.
         keys.open(Slot::Issuing)?.ok_or(AuthorityError::NoKey(Slot::Issuing))?;
         return Ok(());
@@ -64,7 +64,7 @@ pub(super) async fn found_if_new(
         CommandFailure::new(format!("the default bundle does not read: {errors}"))
     })?;
     let founding = Founding { domain, name, authority, authority_key: opened.key(), bundle };
-    Store::found(data_directory.path(), founding, now).await?;
+    Store::found(&config.state(), founding, now).await?;
     for leftover in [FOUNDING, IMPORTED_CHAIN, IMPORTED_ROOT] {
         remove(&data_directory.join(leftover))?;
     }
@@ -106,7 +106,7 @@ pub(crate) fn import(
     let chain = read(certificate)?;
     let public = doorward_ca::import(&chain, &read(root)?, key.public_key(), clock.now())?;
     let data_directory = DataDirectory::lock(&config.data)?;
-    if Store::exists(data_directory.path()) {
+    if Store::exists(&config.state()) {
         return Err(CommandFailure::new(format!(
             "{} holds a gateway already; an authority is imported before the first start, into a \
              directory of its own",

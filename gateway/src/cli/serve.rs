@@ -74,7 +74,7 @@ pub(crate) async fn recover(recover: args::Recover, out: &Output) -> Result<(), 
     // The gateway's URL and fingerprint are in its state, which is read below.
     let maker = CodeMaker::new(String::new(), Fingerprint::new([0; 32]));
     let made = maker.owner_code(now)?;
-    let found = keep_owner_code(&config.data, made.row, now).await?;
+    let found = keep_owner_code(&config.state(), &config.data, made.row, now).await?;
     let mut code = made.code;
     code.anchor = found.authority.anchor();
     code.url = match found.advertise.or(config.advertise) {

@@ -35,7 +35,7 @@ pub enum StoreError {
     /// Another bundle has come into force since the author looked. The author can try again.
     #[error("another bundle has just come into force; look at that one, and apply again")]
     BundleChanged,
-    /// The certificate that asks for a renewal is no longer live. The asker's fault.
+    /// The certificate with which a renewal was requested is no longer live. The asker's fault.
     #[error("the identity has just ended")]
     Ended,
     /// The subject was recently issued as many certificates as it may. The asker's fault.

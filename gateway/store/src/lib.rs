@@ -44,7 +44,21 @@ mod port;
 mod postures;
 mod recover;
 mod roster;
-mod rows;
+/// The rows of the state, by noun: how they are read, and how a transaction writes them.
+mod rows {
+    pub(crate) mod allowance;
+    pub(crate) mod bundles;
+    pub(crate) mod codes;
+    pub(crate) mod confirmation;
+    pub(crate) mod epochs;
+    pub(crate) mod facts;
+    pub(crate) mod interfaces;
+    pub(crate) mod issuances;
+    pub(crate) mod pieces;
+    pub(crate) mod postures;
+    pub(crate) mod subjects;
+    pub(crate) mod suspension;
+}
 mod signature;
 mod sqlite;
 mod store;
@@ -60,6 +74,7 @@ pub use error::{OpenError, StoreError};
 pub use interfaces::{Declared, NewInterface};
 pub use issuances::{FoundCertificate, IssuanceRow};
 pub use open::{Founding, OpenedStore};
+pub use port::StatePlace;
 pub use recover::{RecoverError, Recovered, recover};
 pub use roster::SubjectRow;
 pub use rows::allowance::Allowance;

@@ -13,7 +13,7 @@ use crate::ballast::Ballast;
 use crate::change::Actor;
 use crate::error::{OpenError, StoreError};
 use crate::load;
-use crate::port::{Database, Tx};
+use crate::port::{Database, StatePlace, Tx};
 use crate::rows::bundles::{self, Applying};
 use crate::rows::epochs::{self, ChangeEntry, ChangeId};
 use crate::rows::facts::{self, Facts};
@@ -47,30 +47,39 @@ pub struct OpenedStore {
 }
 
 impl Store {
-    /// Returns whether `dir` holds a state.
+    /// Returns whether a place holds a state.
     #[must_use]
-    pub fn exists(dir: &Path) -> bool {
-        Database::exists(dir)
+    pub fn exists(place: &StatePlace) -> bool {
+        Database::exists(place)
     }
 
-    /// Creates a state in `dir`, whole or not at all.
+    /// Creates a state, whole or not at all.
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub async fn found(dir: &Path, founding: Founding, now: Timestamp) -> Result<(), OpenError> {
-        let database = Database::create(dir).await?;
+    pub async fn found(
+        place: &StatePlace,
+        founding: Founding,
+        now: Timestamp,
+    ) -> Result<(), OpenError> {
+        let database = Database::create(place).await?;
         let mut tx = database.begin_ordered().await?;
         fill(&mut tx, founding, now).await?;
         tx.commit().await.into_result()?;
-        database.publish(dir).await
+        database.publish(place).await
     }
 
-    /// Opens the state in `dir`, and starts the task that makes changes.
+    /// Opens the state that a place holds, and starts the task that makes changes. The gateway's
+    /// data directory `dir` keeps some space for them.
     ///
     /// # Errors
     /// See [`OpenError`]. Then nothing was changed, except perhaps the schema's version.
-    pub async fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<OpenedStore, OpenError> {
-        let database = Database::open(dir).await?;
+    pub async fn open(
+        place: &StatePlace,
+        dir: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> Result<OpenedStore, OpenError> {
+        let database = Database::open(place).await?;
         let mut reading = database.read_at_once().await?;
         let facts = facts::read(&mut reading).await?;
         let authority = issuances::authority_in_use(&mut reading).await?;

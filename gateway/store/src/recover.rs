@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::change::{Actor, change};
 use crate::error::{OpenError, StoreError};
-use crate::port::Database;
+use crate::port::{Database, StatePlace};
 use crate::rows::codes::{self, NewCode};
 use crate::rows::{facts, issuances};
 use crate::sqlite::audit;
@@ -55,16 +55,22 @@ impl Store {
     }
 }
 
-/// Stores an owner's code in the state in `dir`, whether or not the gateway runs, and records it
-/// with an alarm. Anybody who may write the data directory may do this, and nobody else.
+/// Stores an owner's code in the state that a place holds, whether or not the gateway runs, and
+/// records it with an alarm in the data directory `dir`. Anybody who may write the data directory
+/// may do this, and nobody else.
 ///
 /// # Errors
 /// See [`RecoverError`].
-pub async fn recover(dir: &Path, code: NewCode, now: Timestamp) -> Result<Recovered, RecoverError> {
-    if !Store::exists(dir) {
+pub async fn recover(
+    place: &StatePlace,
+    dir: &Path,
+    code: NewCode,
+    now: Timestamp,
+) -> Result<Recovered, RecoverError> {
+    if !Store::exists(place) {
         return Err(RecoverError::Nothing(dir.to_owned()));
     }
-    let database = Database::open(dir).await?;
+    let database = Database::open(place).await?;
     let mut reading = database.read_at_once().await?;
     let found = facts::read(&mut reading).await?;
     let authority = issuances::authority_in_use(&mut reading).await?;

@@ -69,12 +69,17 @@ impl TestStore {
             authority_key: ca.key(),
             bundle: Bundle::parse(BundleText::default()).unwrap(),
         };
-        Store::found(dir.path(), founding, clock.now()).await.unwrap();
+        let place = StatePlace::Directory(dir.path().to_owned());
+        Store::found(&place, founding, clock.now()).await.unwrap();
         Self { dir, clock, ca: Arc::new(ca) }
     }
 
     pub(crate) async fn open(&self) -> OpenedStore {
-        Store::open(self.path(), self.clock.clone()).await.unwrap()
+        Store::open(&self.place(), self.path(), self.clock.clone()).await.unwrap()
+    }
+
+    pub(crate) fn place(&self) -> StatePlace {
+        StatePlace::Directory(self.path().to_owned())
     }
 
     fn sign(&self, subject: &str) -> (Fingerprint, Sign) {
@@ -159,7 +164,7 @@ fn switch(on: bool) -> SubjectChanges {
 }
 
 async fn reread(test_store: &TestStore) -> Snapshot {
-    let database = Database::open(test_store.path()).await.unwrap();
+    let database = Database::open(&test_store.place()).await.unwrap();
     let mut reading = database.read_at_once().await.unwrap();
     let domain = "doorward.home.arpa".parse().unwrap();
     let snapshot = load::all(&mut reading, domain, test_store.clock.now()).await.unwrap();
@@ -171,7 +176,7 @@ async fn reread(test_store: &TestStore) -> Snapshot {
 #[tokio::test]
 async fn a_state_is_founded_whole_and_found_again() {
     let test_store = TestStore::found().await;
-    assert!(Store::exists(test_store.path()));
+    assert!(Store::exists(&test_store.place()));
     let opened = test_store.open().await;
     assert_eq!(opened.facts.name.as_str(), "main");
     assert_eq!(&opened.authority, test_store.ca.public());

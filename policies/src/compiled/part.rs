@@ -1,4 +1,4 @@
-//! Rules that were compiled together, with their names and conditions.
+//! Rules that were compiled together, with the names in their first two columns and their conditions.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::conditions::Conditions;
 use super::layer::Layer;
 use super::texts::Texts;
 
-/// Rules that were compiled together, with their names and conditions.
+/// Rules that were compiled together, with the names in their first two columns and their conditions.
 #[derive(Debug)]
 pub(crate) struct CompiledPart {
     pub(super) names: RuleNames,

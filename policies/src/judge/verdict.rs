@@ -11,13 +11,13 @@ use crate::lines::RuleLines;
 use crate::rule::Effect;
 use crate::when::Truth;
 
-/// What the rules say of a case.
+/// What the rules say of a question and its context.
 pub(crate) struct RulesVerdict {
-    /// Why the case is refused; `None` if it is permitted.
+    /// Why the question is refused; `None` if it is permitted.
     pub(crate) refusal: Option<Refusal>,
     /// The rules that decided.
     pub(crate) deciding: RuleRefs,
-    /// The deny rules that match the case, and whose conditions do not hold now.
+    /// The deny rules that match the question, and whose conditions do not hold now.
     pub(crate) waiting: RuleRefs,
     /// The first instant at which time alone could change the answer.
     pub(crate) changes_at: Option<Timestamp>,

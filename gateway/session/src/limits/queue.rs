@@ -70,7 +70,8 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a slot. `None` if the connection that would lose one for it is too new.
+    /// Takes a free slot, or else the slot of another connection. `None` if that connection has held
+    /// its slot for too short a time to lose it.
     pub(super) fn enter(
         self: &Arc<Self>,
         prefix: Prefix,

@@ -11,7 +11,7 @@ mod row;
 mod transaction;
 mod value;
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use crate::error::{OpenError, StoreError};
 use crate::sqlite::{self, SqliteDatabase};
@@ -20,6 +20,13 @@ pub(crate) use outcome::CommitOutcome;
 pub(crate) use row::{FromStored, StoredRow};
 pub(crate) use transaction::{Reading, Tx};
 pub(crate) use value::{StoredValue, values};
+
+/// Where the state is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatePlace {
+    /// In a directory of this machine, in one file.
+    Directory(PathBuf),
+}
 
 /// A database that holds the state. Clones are cheap and share one database.
 #[derive(Clone)]
@@ -47,29 +54,36 @@ impl From<SqliteDatabase> for Database {
 }
 
 impl Database {
-    /// Returns whether `dir` holds a state.
-    pub(crate) fn exists(dir: &Path) -> bool {
-        SqliteDatabase::exists(dir)
-    }
-
-    /// Creates a database without rows for a state in `dir`. The state exists only after
-    /// [`Database::publish`].
-    pub(crate) async fn create(dir: &Path) -> Result<Self, OpenError> {
-        Ok(SqliteDatabase::create(dir).await?.into())
-    }
-
-    /// Makes a created database the state of `dir`.
-    pub(crate) async fn publish(self, dir: &Path) -> Result<(), OpenError> {
-        match self.kind {
-            Kind::Sqlite(database) => database.publish(dir).await,
+    /// Returns whether a place holds a state.
+    pub(crate) fn exists(place: &StatePlace) -> bool {
+        match place {
+            StatePlace::Directory(dir) => SqliteDatabase::exists(dir),
         }
     }
 
-    /// Checks everything that is stored in `dir` before anything is written there, and opens the
-    /// state.
-    pub(crate) async fn open(dir: &Path) -> Result<Self, OpenError> {
-        sqlite::inspect(dir).await?;
-        Ok(SqliteDatabase::open(dir).await?.into())
+    /// Creates a database without rows for a state. The place holds the state only after
+    /// [`Database::publish`].
+    pub(crate) async fn create(place: &StatePlace) -> Result<Self, OpenError> {
+        match place {
+            StatePlace::Directory(dir) => Ok(SqliteDatabase::create(dir).await?.into()),
+        }
+    }
+
+    /// Makes a created database the state that its place holds.
+    pub(crate) async fn publish(self, place: &StatePlace) -> Result<(), OpenError> {
+        match (self.kind, place) {
+            (Kind::Sqlite(database), StatePlace::Directory(dir)) => database.publish(dir).await,
+        }
+    }
+
+    /// Checks everything that a place holds before anything is written there, and opens the state.
+    pub(crate) async fn open(place: &StatePlace) -> Result<Self, OpenError> {
+        match place {
+            StatePlace::Directory(dir) => {
+                sqlite::inspect(dir).await?;
+                Ok(SqliteDatabase::open(dir).await?.into())
+            }
+        }
     }
 
     /// Begins an ordered change: locks the head, so that no other change comes in between, and

@@ -27,8 +27,8 @@ async fn refusal(change: impl AsyncFnOnce(&Path)) -> String {
     let path = test_store.path().join("state.db");
     change(&path).await;
     let before = std::fs::read(&path).unwrap();
-    let error =
-        Store::open(test_store.path(), test_store.clock.clone()).await.err().unwrap().to_string();
+    let (place, clock) = (test_store.place(), test_store.clock.clone());
+    let error = Store::open(&place, test_store.path(), clock).await.err().unwrap().to_string();
     assert_eq!(std::fs::read(&path).unwrap(), before, "left alone: {error}");
     error
 }

@@ -86,7 +86,7 @@ async fn an_owner_code_is_claimed_once_and_told_again_to_the_same_key() {
     let (other, _) = test_store.sign("user/owner");
     assert_eq!(store.redeemed(code.digest, other).await.unwrap(), None, "another key");
 
-    let found =
-        recover(test_store.path(), test_store.code(9), test_store.clock.now()).await.unwrap();
+    let (place, now) = (test_store.place(), test_store.clock.now());
+    let found = recover(&place, test_store.path(), test_store.code(9), now).await.unwrap();
     assert_eq!(found.domain.as_str(), "doorward.home.arpa");
 }

@@ -184,8 +184,8 @@ impl AuditWriter {
         }
     }
 
-    /// Writes records that take rights away or make room, and releases the reserved disk space for
-    /// them.
+    /// Writes the records of requests that take rights away or make room on the disk, and releases the
+    /// reserved disk space for them.
     async fn rescue(&mut self, rescues: &[(LogLine, Reply)]) -> Result<(), StoreError> {
         if self.ballast.release() {
             tracing::error!("the disk is full; the reserved disk space has been released");
