@@ -127,15 +127,18 @@ pub(crate) fn request(key: &KeyPair) -> Result<String, Error> {
     request.and_then(|request| request.pem()).map_err(|_| Error::Crypto("write a request"))
 }
 
-/// Returns the key for a code: the one from an earlier attempt, or a new one that is durably
-/// stored.
+/// Returns the key for a code: that of the identity which the code has led to, the one from an earlier
+/// attempt, or a new one that is durably stored.
 fn pending_key(dir: &IdentityDir, code: &Code) -> Result<KeyPair, Error> {
     let pending = dir.pending();
     let mark = mark(code).to_string();
-    let left = match read(&pending.join("code"))? {
-        Some(found) if found == mark.as_bytes() => read(&pending.join("key.pem"))?.map(Secret::new),
-        _ if enrolled_with(dir, code).is_some() => Some(dir.load()?.key),
-        _ => None,
+    // The identity comes first: a crash may have left its pending key removed in part.
+    let left = if enrolled_with(dir, code).is_some() {
+        Some(dir.load()?.key)
+    } else if read(&pending.join("code"))?.is_some_and(|found| found == mark.as_bytes()) {
+        read(&pending.join("key.pem"))?.map(Secret::new)
+    } else {
+        None
     };
     if let Some(pem) = left
         && let Ok(pem) = std::str::from_utf8(pem.expose())
@@ -179,6 +182,29 @@ mod tests {
         assert_eq!(first.serialize_der(), again.serialize_der());
         let other = pending_key(&dir, &code(2)).unwrap();
         assert_ne!(first.serialize_der(), other.serialize_der());
+    }
+
+    #[test]
+    fn an_identity_keeps_its_key_whatever_a_crash_left_of_the_pending_one() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = IdentityDir::new(temp.path());
+        let key = pending_key(&dir, &code(1)).unwrap();
+        let facts = GatewayFacts {
+            url: "https://127.0.0.1:1".to_owned(),
+            management: None,
+            domain: "doorward.home.arpa".parse().unwrap(),
+            gateway: "gateway/main".parse().unwrap(),
+            subject: "device/plc".parse().unwrap(),
+            code: Some(mark(&code(1))),
+        };
+        let pem = Secret::new(key.serialize_pem().into_bytes());
+        let (chain, anchors) = ("chain".to_owned(), "anchors".to_owned());
+        dir.stage(&Identity { key: pem, chain, anchors, facts }).unwrap();
+        dir.promote().unwrap();
+        // The process is killed while it removes the pending key.
+        std::fs::remove_file(dir.pending().join("key.pem")).unwrap();
+        let again = pending_key(&dir, &code(1)).unwrap();
+        assert_eq!(key.serialize_der(), again.serialize_der());
     }
 
     #[tokio::test]
