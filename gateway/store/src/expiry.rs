@@ -11,8 +11,6 @@ use crate::store::Store;
 
 /// The most rows that are deleted from one table in one transaction.
 const FORGOTTEN_AT_ONCE: i64 = 5000;
-/// How many epochs keep their row.
-const EPOCHS: i64 = 100_000;
 
 impl Store {
     /// Removes certificates that expired between `since` and now from the snapshot. That changes no
@@ -37,13 +35,23 @@ impl Store {
         self.commit(Actor::Gateway, "forget what expired", change).await
     }
 
-    /// Deletes certificates and codes that ended before `ended`, and all but the newest rows of the
-    /// list of epochs. So the rows of a subject that renews as often as it may are bounded. Returns
-    /// how many rows were deleted.
+    /// Deletes all certificates and codes that ended before `ended`, some at a time. So the rows of a
+    /// subject that renews as often as it may are bounded. Returns how many rows were deleted.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn forget_ended(&self, ended: Timestamp) -> Result<u64, StoreError> {
+        let mut all = 0;
+        loop {
+            let rows = self.forget_some_ended(ended).await?;
+            all += rows;
+            if rows < FORGOTTEN_AT_ONCE.unsigned_abs() {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn forget_some_ended(&self, ended: Timestamp) -> Result<u64, StoreError> {
         let change = change!((ended), |tx| {
             let mut rows = 0;
             for delete in [
@@ -56,14 +64,6 @@ impl Store {
             ] {
                 rows += tx.run(delete, values![*ended, FORGOTTEN_AT_ONCE]).await?;
             }
-            let old = tx.head()?.0 - EPOCHS;
-            rows += tx
-                .run(
-                    "DELETE FROM epochs WHERE epoch IN \
-                         (SELECT epoch FROM epochs WHERE epoch <= $1 ORDER BY epoch LIMIT $2)",
-                    values![old, FORGOTTEN_AT_ONCE],
-                )
-                .await?;
             Ok((rows, Touched::default()))
         });
         Ok(self.commit(Actor::Gateway, "forget what ended long ago", change).await?.value)

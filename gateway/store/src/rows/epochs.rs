@@ -31,7 +31,11 @@ pub(crate) struct ChangeEntry {
     pub(crate) what: String,
 }
 
-/// Gives a change the number after the head, in its own transaction.
+/// How many changes keep their row.
+const KEPT: i64 = 100_000;
+
+/// Gives a change the number after the head, in its own transaction, and deletes the rows of changes
+/// that are too old. So the list does not grow, however fast the changes come.
 pub(crate) async fn number(
     tx: &mut Tx,
     entry: &ChangeEntry,
@@ -51,6 +55,13 @@ pub(crate) async fn number(
             entry.what.as_str(),
             listed
         ],
+    )
+    .await?;
+    // Two rows for each new one, so that a list that is too long becomes shorter.
+    tx.run(
+        "DELETE FROM epochs WHERE epoch IN \
+             (SELECT epoch FROM epochs WHERE epoch <= $1 ORDER BY epoch LIMIT 2)",
+        values![epoch.0 - KEPT],
     )
     .await?;
     let moved = tx

@@ -86,6 +86,39 @@ async fn the_writer_takes_over_what_others_have_changed_before_its_own_change() 
     assert_eq!(other.catch_up(&other.snapshots().borrow().clone()).await.unwrap(), *published);
 }
 
+#[tokio::test]
+async fn the_list_of_changes_does_not_grow_for_ever() {
+    let test_store = TestStore::found().await;
+    let store = test_store.open().await.store;
+    let run = async |sql: &'static str| {
+        let mut tx = store.database().begin().await.unwrap();
+        tx.run(sql, values![]).await.unwrap();
+        tx.commit().await.into_result().unwrap();
+    };
+    let rows = async || {
+        let mut reading = store.database().read().await.unwrap();
+        let found = reading.one("SELECT count(*) AS rows FROM epochs", values![]).await.unwrap();
+        found.get::<i64>("rows").unwrap()
+    };
+    run("INSERT INTO epochs (epoch, id, at, actor, what, touched) \
+         WITH RECURSIVE numbers (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n < 100005) \
+         SELECT n, NULL, 0, 'local', 'report', '{}' FROM numbers")
+    .await;
+    run("UPDATE heads SET epoch = 100005").await;
+    assert_eq!(rows().await, 100_005);
+    for (name, left) in [
+        ("a", 100_004),
+        ("b", 100_003),
+        ("c", 100_002),
+        ("d", 100_001),
+        ("e", 100_000),
+        ("f", 100_000),
+    ] {
+        store.add_subject(Actor::Local, new(&format!("user/{name}"), None)).await.unwrap();
+        assert_eq!(rows().await, left, "after {name}");
+    }
+}
+
 #[test]
 fn an_unknown_kind_of_touching_is_an_error() {
     let read = |text: &str| serde_json::from_str::<doorward_policies::Touched>(text);
