@@ -169,6 +169,67 @@ fn a_problem_names_its_kind_and_says_where_a_bundle_is_wrong() {
 }
 
 #[test]
+fn a_body_of_another_shape_changes_nothing() {
+    let gateway = Gateway::start();
+    gateway.owner(&["user", "add", "alice"]);
+    let before = gateway.owner_json(&["policy", "history"])[0]["revision"].clone();
+    for (method, path, body, says) in [
+        ("PATCH", "/v1/users/alice", json!([false]), "The body is a JSON array, not an object."),
+        ("PATCH", "/v1/users/alice", json!([true, [["role/operator", null]], []]), "JSON array"),
+        (
+            "PATCH",
+            "/v1/users/alice",
+            json!({"grant": [["role/operator", null]]}),
+            "grant.1 is an array, not an object.",
+        ),
+        ("PATCH", "/v1/users/alice", json!(null), "null, expected an object at line 1 column 4."),
+        ("PUT", "/v1/policies", json!([]), "JSON array"),
+        ("PUT", "/v1/policies", json!([null, null, null, null, null, 1]), "JSON array"),
+        ("PUT", "/v1/policies", json!({}), "Nothing is proposed."),
+        ("POST", "/v1/users/alice/identity", json!({"ttl_seconds": 0}), "1 second to 30 days"),
+        (
+            "POST",
+            "/v1/users/alice/identity",
+            json!({"ttl_seconds": 2_592_001}),
+            "1 second to 30 days",
+        ),
+        (
+            "POST",
+            "/v1/users/alice/identity",
+            json!({"ttl_seconds": "1"}),
+            "expected a whole number",
+        ),
+    ] {
+        let (status, problem) = ask(&gateway, method, path, &body);
+        assert_eq!((status, &problem["type"]), (400, &json!("/problems/wrong-request")), "{body}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(says) && !detail.contains("struct"), "{body}: {detail}");
+    }
+    let alice = gateway.owner_json(&["user", "show", "alice"]);
+    assert_eq!((&alice["enabled"], &alice["roles"]), (&json!(true), &json!([])), "{alice}");
+    assert_eq!(gateway.owner_json(&["policy", "history"])[0]["revision"], before);
+    let past = json!({"grant": [{"role": "role/operator", "until": "2020-01-01T00:00:00Z"}]});
+    let (_, answer) = ask(&gateway, "PATCH", "/v1/users/alice", &past);
+    let warning = "2020-01-01T00:00:00Z is over, so user/alice does not have role/operator";
+    assert_eq!(answer["warnings"], json!([warning]), "{answer}");
+    // Refusals keep the spelling of names.
+    let (_, problem) = ask(&gateway, "POST", "/v1/users/alice", &json!({}));
+    assert!(problem["detail"].as_str().unwrap().starts_with("user/alice is there"), "{problem}");
+}
+
+#[test]
+fn the_page_of_another_origin_is_refused_by_its_own_kind() {
+    let gateway = Gateway::start();
+    let mut curl = Command::new(program("curl"));
+    let dir = gateway.identity("owner");
+    curl.args(["-sk", "-H", "Origin: https://evil.example"]);
+    curl.arg("--cert").arg(dir.join("cert.pem")).arg("--key").arg(dir.join("key.pem"));
+    curl.arg(format!("https://{}/v1/devices", gateway.management));
+    let problem: Value = serde_json::from_str(&Ran::of(curl.output().unwrap()).ok()).unwrap();
+    assert_eq!(problem["type"], "/problems/from-another-page", "{problem}");
+}
+
+#[test]
 fn with_json_a_command_fails_in_json() {
     let gateway = Gateway::start();
     let error = |ran: Ran, status: i32| {

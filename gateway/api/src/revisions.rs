@@ -40,6 +40,16 @@ pub struct BundleProposal {
     pub force_lockout: bool,
 }
 
+impl BundleProposal {
+    /// Returns whether it has a file, or the number of a former revision.
+    #[must_use]
+    pub fn proposes(&self) -> bool {
+        let Self { model, policy, roles, groups, tests, revision, .. } = self;
+        let files = [model, policy, roles, groups, tests];
+        revision.is_some() || files.into_iter().any(Option::is_some)
+    }
+}
+
 /// How many there are, and the first of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirstOf<T> {

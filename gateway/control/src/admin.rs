@@ -95,7 +95,7 @@ impl AdministrationParts {
         // the identity of its user.
         if comes_from_elsewhere(&head, false, Scheme::Https, None) {
             return Err(denied(Problem::new(
-                ProblemKind::Forbidden,
+                ProblemKind::FromAnotherPage,
                 "A page of another origin made this request. Open this address itself.",
             )));
         }

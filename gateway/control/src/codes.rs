@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use doorward_ca::enrolment::{CLAIM_LIFE, LONGEST, digest_of, new_secret};
+use doorward_ca::enrolment::{CLAIM_LIFE, digest_of, new_secret};
 use doorward_model::{Code, Fingerprint, Method};
 use doorward_store::{NewCode, Store, StoreError};
 use jiff::Timestamp;
@@ -39,13 +39,13 @@ impl CodeMaker {
         Self { url, anchor }
     }
 
-    /// Makes an enrolment code that is good for `life`, at most [`LONGEST`].
+    /// Makes an enrolment code that is good for `life`.
     pub(crate) fn enrolment(
         &self,
         life: Duration,
         now: Timestamp,
     ) -> Result<(Code, NewCode), NoSecret> {
-        self.make(Method::Enrol, life.min(LONGEST), now)
+        self.make(Method::Enrol, life, now)
     }
 
     /// Makes an owner code, which is good for [`CLAIM_LIFE`].

@@ -20,6 +20,7 @@ mod confirmation;
 mod enrol;
 mod gate;
 mod health;
+mod json_body;
 mod parts;
 mod request;
 mod response;

@@ -9,10 +9,12 @@ use doorward_api::{Access, List, PageRequest, ProblemKind, Route};
 use doorward_model::{Action, FlowId};
 use doorward_policies::Party;
 use doorward_session::{Body, BodyError, LARGEST_BODY, Places, Problem, Rank, Visit, Whole};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::blocking::blocking;
 use crate::gate::{Denied, failed};
+use crate::json_body;
 use crate::parts::AdministrationParts;
 use crate::response::{denied, sentence, wrong};
 
@@ -94,16 +96,19 @@ impl<'a> AdminRequest<'a> {
     }
 
     /// Reads the body as JSON. An empty body counts as an empty object.
-    pub(crate) async fn read<T: DeserializeOwned + Send + 'static>(&mut self) -> Result<T, Denied> {
+    pub(crate) async fn read<T>(&mut self) -> Result<T, Denied>
+    where
+        T: DeserializeOwned + Serialize + Send + 'static,
+    {
         self.read_up_to(MAX_BODY).await
     }
 
     /// Reads a body of at most `limit` bytes as JSON. Above [`MAX_BODY`] the body is a bundle: the
     /// request then waits for a bundle permit, and keeps it and the body until it ends.
-    pub(crate) async fn read_up_to<T: DeserializeOwned + Send + 'static>(
-        &mut self,
-        limit: usize,
-    ) -> Result<T, Denied> {
+    pub(crate) async fn read_up_to<T>(&mut self, limit: usize) -> Result<T, Denied>
+    where
+        T: DeserializeOwned + Serialize + Send + 'static,
+    {
         let body = self.body.take().ok_or_else(|| denied(failed()))?;
         let whole = body.read(limit, self.rank).await.map_err(|error| {
             let kind = match error {
@@ -114,10 +119,7 @@ impl<'a> AdminRequest<'a> {
             };
             denied(Problem::new(kind, sentence(&error.to_string())))
         })?;
-        let read = |bytes: &Bytes| {
-            let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
-            serde_json::from_slice(bytes).map_err(|error| wrong(sentence(&error.to_string())))
-        };
+        let read = |bytes: &Bytes| json_body::read(bytes).map_err(|error| wrong(sentence(&error)));
         if limit <= MAX_BODY {
             return read(whole.bytes());
         }

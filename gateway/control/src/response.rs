@@ -54,10 +54,14 @@ pub(crate) fn refused(error: StoreError) -> Denied {
     denied(Problem::new(kind, sentence(&error.to_string())))
 }
 
-/// Returns a text with a capital at its beginning and a full stop at its end.
+/// Returns a text with a capital at its beginning and a full stop at its end. A name at its beginning,
+/// such as `user/alice` or `baud=`, keeps its spelling.
 pub(crate) fn sentence(text: &str) -> String {
+    let word = text.split(' ').next().unwrap_or_default();
+    let is_word = word.chars().all(|c| c.is_ascii_alphabetic() || "'’,;".contains(c));
     let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let first = letters.next().unwrap_or_default();
+    let first = if is_word { first.to_ascii_uppercase() } else { first };
     format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }
 

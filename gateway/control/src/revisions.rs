@@ -56,6 +56,11 @@ impl AdminRequest<'_> {
         gate: &mut Gate,
     ) -> EndpointResult<endpoint::ApplyPolicy> {
         let proposal: BundleProposal = self.read_up_to(BundleText::LIMIT).await?;
+        if !proposal.proposes() {
+            return Err(wrong(
+                "Nothing is proposed. Send files of a bundle, or a former revision.",
+            ));
+        }
         let (dry_run, force) = (proposal.dry_run, proposal.force_lockout);
         let (former, confirm_within) = (proposal.revision, proposal.confirm_within);
         let reason = match (proposal.reason.trim(), former) {

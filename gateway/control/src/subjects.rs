@@ -6,6 +6,7 @@ use doorward_api::{
     CertificateView, Changed, IssuedCode, List, Nothing, RevokedAnswer, RoleView, SubjectView,
     WarnedAnswer,
 };
+use doorward_ca::enrolment::LONGEST;
 use doorward_model::{Action, Device, Group, Kind, Role, Subject};
 use doorward_policies::{Interface, Member};
 use doorward_store::{IssuanceRow, NewCode, StoreError, SubjectChanges, SubjectRow};
@@ -162,11 +163,17 @@ impl AdminRequest<'_> {
         gate: &mut Gate,
         subject: Subject,
         changes: SubjectChanges,
-        warnings: Vec<String>,
+        mut warnings: Vec<String>,
     ) -> Result<Changed<WarnedAnswer>, Denied> {
         if changes == SubjectChanges::default() {
             return Err(wrong("Nothing to change was given."));
         }
+        let now = self.now();
+        let over = changes.grant.iter().filter_map(|(role, until)| {
+            let until = (*until).filter(|until| *until <= now)?;
+            Some(format!("{until} is over, so {subject} does not have {role}"))
+        });
+        warnings.extend(over);
         let seen = self.member(&subject)?;
         let granted = changes.grant.iter().map(|(role, until)| {
             // A grant that ends earlier than the present one takes time away, so it needs the right
@@ -198,7 +205,6 @@ impl AdminRequest<'_> {
         let store = &self.parts.store;
         let done = store.change_subject(actor(gate), subject.clone(), seen, changes).await;
         let done = done.map_err(refused)?;
-        let mut warnings = warnings;
         if done.value > 0 {
             warnings.push(format!(
                 "a code that somebody else had made for {subject} is cancelled; make a new one"
@@ -221,6 +227,10 @@ impl AdminRequest<'_> {
     /// Makes a code. Returns its text for the administrator, and its row for the store.
     pub(crate) fn make_code(&self, ttl: Option<u64>) -> Result<(String, NewCode), Denied> {
         let life = ttl.map_or(DEFAULT_LIFE, Duration::from_secs);
+        if life.is_zero() || life > LONGEST {
+            let days = LONGEST.as_secs() / (24 * 60 * 60);
+            return Err(wrong(format!("A code is good for 1 second to {days} days.")));
+        }
         let made = self.parts.codes.enrolment(life, self.now());
         let (code, row) = made.map_err(|error| {
             tracing::error!(%error, "no enrolment code could be made");
