@@ -61,9 +61,15 @@ pub(super) struct FakeStore {
 }
 
 impl FakeStore {
-    pub(super) fn publish(&self, next: Snapshot) -> usize {
-        let (next, touched) = (Arc::new(next), Touched { bundle: true, ..Touched::default() });
+    /// Shows a state, and asks nobody again, as if only time had passed.
+    pub(super) fn show(&self, next: Snapshot) -> Arc<Snapshot> {
+        let next = Arc::new(next);
         self.snapshots.send_replace(Arc::clone(&next));
+        next
+    }
+
+    pub(super) fn publish(&self, next: Snapshot) -> usize {
+        let (next, touched) = (self.show(next), Touched { bundle: true, ..Touched::default() });
         let commit = Commit { epoch: next.epoch(), touched };
         self.leases.get().unwrap().committed(&commit, &next)
     }

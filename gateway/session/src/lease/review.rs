@@ -27,7 +27,11 @@ impl Leases {
             }
             // The name now belongs to another device or interface.
             Decision::Permit(_) => Cause::Refused(Refusal::UnknownInterface),
-            Decision::Denial(denial) => Cause::Refused(denial.reason()),
+            Decision::Denial(denial) => {
+                // What ends the identity ends the session, for the same reason.
+                self.stands(&entry.connection.session, snapshot);
+                Cause::Refused(denial.reason())
+            }
         };
         entry.cut.cut(cause);
         false

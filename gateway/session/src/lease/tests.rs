@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use doorward_model::Epoch;
-use doorward_policies::{Bundle, Refusal};
+use doorward_policies::{Bundle, Certificate, Refusal};
+use jiff::Timestamp;
 
 use super::Cause;
 use super::fixture::{ALLOW, World, text};
@@ -65,6 +66,22 @@ async fn what_ends_a_session_ends_the_flows_of_all_its_connections() {
         // A connection that is made afterwards finds the session ended.
         assert!(world.connect("127.0.0.1:11").entry.cause().is_some());
     }
+}
+
+#[tokio::test]
+async fn a_flow_that_finds_the_certificate_ended_ends_the_session_for_that() {
+    let world = world();
+    let (_, flow) = world.ask("box").unwrap().spend();
+    let proof = world.connection.session().proof();
+    let id = proof.certificate().unwrap().clone();
+    let present = world.state.present();
+    let ended =
+        Certificate { not_after: Timestamp::UNIX_EPOCH, ..*present.certificate(&id).unwrap() };
+    world.state.show(present.with_certificate(id, Some(ended)));
+    assert!(!flow.still_stands());
+    let cause = Cause::Refused(Refusal::CertificateNotLive);
+    assert_eq!(flow.over().await, cause);
+    assert_eq!(world.connection.entry.session.cut.cause(), Some(cause));
 }
 
 #[tokio::test]
