@@ -174,12 +174,11 @@ impl GatewaySession {
         let end = self.serve_control(&shared).await;
         self.live.fail_requests();
         let why = match end.reason {
-            EndReason::Stopped => Why::Stopping,
-            EndReason::Failed
-            | EndReason::Replaced
-            | EndReason::Stopping
-            | EndReason::Refused
-            | EndReason::GivenUp => Why::Broken,
+            EndReason::Stopped | EndReason::Stopping => Why::Stopping,
+            EndReason::Replaced => Why::Replaced,
+            EndReason::Refused => Why::Ended,
+            EndReason::GivenUp => Why::Version,
+            EndReason::Failed => Why::Broken,
         };
         self.live.carrier.close(why);
         end

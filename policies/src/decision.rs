@@ -230,6 +230,12 @@ impl Refusal {
 }
 
 impl Refusal {
+    /// Returns whether the asker's own identity is the reason, whatever it asks for.
+    #[must_use]
+    pub fn is_of_identity(self) -> bool {
+        matches!(self, Self::UnknownSubject | Self::SubjectDisabled | Self::CertificateNotLive)
+    }
+
     /// Returns whether the rules alone are the reason.
     #[must_use]
     pub fn is_by_rules(self) -> bool {

@@ -150,7 +150,12 @@ impl Flow {
 
     /// How it ended: whether properly. Waits for the end.
     async fn ended_properly(self) -> bool {
-        match self {
+        self.end().await.0
+    }
+
+    /// How it ended: whether properly, and what an agent says of it. Waits for the end.
+    async fn end(self) -> (bool, Option<String>) {
+        let proper = match self {
             Self::Tls(mut stream) => {
                 let mut rest = Vec::new();
                 let end = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
@@ -167,16 +172,25 @@ impl Flow {
             Self::Agent(child) => {
                 let ended = tokio::task::spawn_blocking(move || child.wait_with_output());
                 let output = tokio::time::timeout(PATIENCE, ended).await.expect("it ends");
-                output.unwrap().unwrap().status.success()
+                let output = output.unwrap().unwrap();
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                return (output.status.success(), Some(said));
             }
-        }
+        };
+        (proper, None)
     }
 }
+
+/// What an agent says when the identity has ended, and when only the right to an interface has.
+const IDENTITY: &str = "the identity is no longer valid, or an administrator ended the session";
+const RIGHT: &str = "no such interface, or no right to it";
 
 /// A way to take the right away, and the word for it in the record of the flow's end.
 struct Cause {
     name: &'static str,
     reason: &'static str,
+    /// What the agent says.
+    said: &'static str,
     take: fn(&Gateway),
     /// Makes the next cause possible.
     give_back: fn(&Gateway),
@@ -190,6 +204,7 @@ const CAUSES: &[Cause] = &[
     Cause {
         name: "the user is revoked",
         reason: "certificate-not-live",
+        said: IDENTITY,
         take: |gateway| owner(gateway, "user revoke alice"),
         give_back: |gateway| {
             let code = gateway.code(&["user", "code", "alice"]);
@@ -199,36 +214,42 @@ const CAUSES: &[Cause] = &[
     Cause {
         name: "the user is disabled",
         reason: "subject-disabled",
+        said: IDENTITY,
         take: |gateway| owner(gateway, "user disable alice"),
         give_back: |gateway| owner(gateway, "user enable alice"),
     },
     Cause {
         name: "the user is removed",
         reason: "unknown-subject",
+        said: IDENTITY,
         take: |gateway| owner(gateway, "user remove alice"),
         give_back: |gateway| gateway.enrol("user/alice", &["--role", "operator"]),
     },
     Cause {
         name: "the role is taken",
         reason: "no-rule",
+        said: RIGHT,
         take: |gateway| owner(gateway, "user set alice --no-role operator"),
         give_back: |gateway| owner(gateway, "user set alice --role operator"),
     },
     Cause {
         name: "a rule denies",
         reason: "denied-by-rule",
+        said: RIGHT,
         take: |gateway| gateway.rules("p, user/alice, plc, **, *, , deny"),
         give_back: |gateway| gateway.rules(""),
     },
     Cause {
         name: "the device is disabled",
         reason: "device-disabled",
+        said: RIGHT,
         take: |gateway| owner(gateway, "device disable plc"),
         give_back: |gateway| owner(gateway, "device enable plc"),
     },
     Cause {
         name: "the interfaces are off",
         reason: "interface-disabled",
+        said: RIGHT,
         take: |gateway| {
             owner(gateway, "interface disable plc/tcp");
             owner(gateway, "interface disable plc/sock");
@@ -241,6 +262,7 @@ const CAUSES: &[Cause] = &[
     Cause {
         name: "an administrator cuts the session",
         reason: "cut-by-administrator",
+        said: IDENTITY,
         take: |gateway| {
             for session in gateway.owner_json(&["session", "list"]).as_array().unwrap() {
                 if session["subject"] == "user/alice" {
@@ -253,6 +275,7 @@ const CAUSES: &[Cause] = &[
     Cause {
         name: "the role ends by itself",
         reason: "no-rule",
+        said: RIGHT,
         take: |gateway| {
             let soon = jiff::Timestamp::now() + Duration::from_millis(700);
             owner(gateway, &format!("user set alice --role operator --until {soon}"));
@@ -262,6 +285,7 @@ const CAUSES: &[Cause] = &[
     Cause {
         name: "the rule ends by itself",
         reason: "denied-by-rule",
+        said: RIGHT,
         take: |gateway| {
             let soon = jiff::Timestamp::now() + Duration::from_millis(700);
             gateway.rules(&format!("p, user/alice, plc, **, *, after={soon}, deny"));
@@ -271,6 +295,7 @@ const CAUSES: &[Cause] = &[
     Cause {
         name: "the device is removed",
         reason: "unknown-device",
+        said: RIGHT,
         take: |gateway| owner(gateway, "device remove plc"),
         give_back: |_| {},
     },
@@ -289,7 +314,10 @@ async fn a_flow_in_progress_is_cut_at_every_door_and_for_every_cause() {
         let before = gateway.audit().len();
         (cause.take)(gateway);
         for (door, flow) in flows {
-            assert!(!flow.ended_properly().await, "{}: {door:?} ended properly", cause.name);
+            let (proper, said) = flow.end().await;
+            assert!(!proper, "{}: {door:?} ended properly", cause.name);
+            let right = said.as_ref().is_none_or(|said| said.contains(cause.said));
+            assert!(right, "{}: {door:?} said {said:?}", cause.name);
         }
         // Each of them is recorded with its cause.
         let of_alice = |record: &&serde_json::Value| {

@@ -46,7 +46,13 @@ pub struct Carrier(Connection);
 
 #[derive(Clone, Debug)]
 enum Connection {
-    Quic { connection: quinn::Connection, router: Arc<OnceLock<Arc<Router>>>, room: Arc<Once> },
+    Quic {
+        connection: quinn::Connection,
+        router: Arc<OnceLock<Arc<Router>>>,
+        room: Arc<Once>,
+        /// Why this side has closed the connection.
+        closed: Arc<OnceLock<Why>>,
+    },
     Yamux(Arc<Muxed>),
 }
 
@@ -54,7 +60,8 @@ impl Carrier {
     /// Wraps a QUIC connection whose handshake is done.
     #[must_use]
     pub fn quic(connection: quinn::Connection) -> Self {
-        Self(Connection::Quic { connection, router: Arc::default(), room: Arc::new(Once::new()) })
+        let (router, room, closed) = (Arc::default(), Arc::new(Once::new()), Arc::default());
+        Self(Connection::Quic { connection, router, room, closed })
     }
 
     /// Wraps a TLS connection whose handshake is done, and spawns the task that drives it. The
@@ -92,9 +99,8 @@ impl Carrier {
     /// Fails when the connection is over.
     pub async fn open(&self) -> io::Result<Pipe> {
         match &self.0 {
-            Connection::Quic { connection, .. } => {
-                let (send, receive) = connection.open_bi().await?;
-                Ok(Pipe::quic(send, receive))
+            Connection::Quic { connection, closed, .. } => {
+                Ok(Pipe::quic(connection.open_bi().await?, Arc::clone(closed)))
             }
             Connection::Yamux(muxed) => muxed.open().await,
         }
@@ -106,13 +112,13 @@ impl Carrier {
     /// Fails when the connection is over.
     pub async fn accept(&self) -> io::Result<Pipe> {
         match &self.0 {
-            Connection::Quic { connection, room, .. } => {
+            Connection::Quic { connection, room, closed, .. } => {
                 let (send, receive) = connection.accept_bi().await?;
                 if receive.id().index() >= u64::from(FEW / 2) {
                     let streams = VarInt::from_u32(u32::try_from(STREAMS).unwrap_or(u32::MAX));
                     room.call_once(|| connection.set_max_concurrent_bi_streams(streams));
                 }
-                Ok(Pipe::quic(send, receive))
+                Ok(Pipe::quic((send, receive), Arc::clone(closed)))
             }
             Connection::Yamux(muxed) => muxed.accept().await,
         }
@@ -164,7 +170,8 @@ impl Carrier {
     /// Closes the connection and everything on it.
     pub fn close(&self, why: Why) {
         match &self.0 {
-            Connection::Quic { connection, .. } => {
+            Connection::Quic { connection, closed, .. } => {
+                closed.get_or_init(|| why);
                 let code = VarInt::from_u64(why.code()).unwrap_or_default();
                 connection.close(code, b"");
             }

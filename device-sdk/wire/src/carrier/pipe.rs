@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use quinn::VarInt;
@@ -36,7 +37,12 @@ pub struct Pipe {
 
 #[derive(Debug)]
 enum RawStream {
-    Quic { send: quinn::SendStream, receive: quinn::RecvStream },
+    Quic {
+        send: quinn::SendStream,
+        receive: quinn::RecvStream,
+        /// Why this side has closed the connection.
+        closed: Arc<OnceLock<Why>>,
+    },
     Yamux(Box<Chunked>),
 }
 
@@ -52,9 +58,12 @@ struct Chunked {
 }
 
 impl Pipe {
-    pub(super) fn quic(send: quinn::SendStream, receive: quinn::RecvStream) -> Self {
+    pub(super) fn quic(
+        (send, receive): (quinn::SendStream, quinn::RecvStream),
+        closed: Arc<OnceLock<Why>>,
+    ) -> Self {
         let id = VarInt::from(send.id()).into_inner();
-        Self::new(id, RawStream::Quic { send, receive })
+        Self::new(id, RawStream::Quic { send, receive, closed })
     }
 
     pub(super) fn yamux(stream: yamux::Stream, unread: StreamUnread) -> Self {
@@ -102,7 +111,7 @@ impl Pipe {
     }
 
     fn reset(&mut self, why: Why) {
-        if let RawStream::Quic { send, receive } = &mut self.raw {
+        if let RawStream::Quic { send, receive, .. } = &mut self.raw {
             let code = VarInt::from_u64(why.code()).unwrap_or_default();
             // Each call fails only if its direction is over already.
             drop(send.reset(code));
@@ -165,7 +174,7 @@ impl Drop for Pipe {
     fn drop(&mut self) {
         if !self.write_ended || !self.read_ended {
             // quinn finishes a dropped stream, which would be a proper end.
-            if let RawStream::Quic { send, receive } = &mut self.raw {
+            if let RawStream::Quic { send, receive, .. } = &mut self.raw {
                 let code = VarInt::from_u32(0);
                 if !self.write_ended {
                     drop(send.reset(code));
@@ -182,16 +191,32 @@ fn cut_off() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionReset, "the flow was cut")
 }
 
+/// Says why a QUIC stream ended: by the reason that the other end gave for the stream, or that either
+/// end gave for the whole connection.
+fn end_of(error: quinn::ReadError, closed: Option<&Why>) -> String {
+    match error {
+        quinn::ReadError::Reset(code) => Why::of(code.into_inner()).to_string(),
+        quinn::ReadError::ConnectionLost(quinn::ConnectionError::ApplicationClosed(closed)) => {
+            Why::of(closed.error_code.into_inner()).to_string()
+        }
+        quinn::ReadError::ConnectionLost(error) => match (error, closed) {
+            (quinn::ConnectionError::LocallyClosed, Some(why)) => why.to_string(),
+            (error, _) => error.to_string(),
+        },
+        error @ (quinn::ReadError::ClosedStream
+        | quinn::ReadError::IllegalOrderedRead
+        | quinn::ReadError::ZeroRttRejected) => error.to_string(),
+    }
+}
+
 impl RawStream {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Quic { receive, .. } => receive.poll_read_buf(cx, into).map_err(|error| {
-                let kind = io::ErrorKind::ConnectionReset;
-                if let quinn::ReadError::Reset(code) = error {
-                    return io::Error::new(kind, Why::of(code.into_inner()).to_string());
-                }
-                io::Error::new(kind, error)
-            }),
+            Self::Quic { receive, closed, .. } => {
+                let end = |error| end_of(error, closed.get());
+                let read = receive.poll_read_buf(cx, into);
+                read.map_err(|error| io::Error::new(io::ErrorKind::ConnectionReset, end(error)))
+            }
             Self::Yamux(chunked) => {
                 let before = into.filled().len();
                 ready!(Pin::new(&mut chunked.stream).poll_read(cx, into))?;

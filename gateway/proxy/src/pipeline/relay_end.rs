@@ -49,7 +49,9 @@ impl RelayEnd {
             Self::Client | Self::Mismatch => Some(Why::Wrong),
             Self::Backend => Some(Why::Broken),
             Self::NotRecorded => Some(Why::NotRecorded),
-            Self::Cut(Cause::Refused(_)) => Some(Why::Forbidden),
+            Self::Cut(Cause::Refused(refusal)) => {
+                Some(if refusal.is_of_identity() { Why::Ended } else { Why::Forbidden })
+            }
             Self::Cut(Cause::Idle) => Some(Why::Idle),
             Self::Cut(Cause::Stopping) => Some(Why::Stopping),
             Self::Cut(Cause::Administrator | Cause::Lifetime | Cause::Gone) => Some(Why::Ended),
