@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use doorward_model::{DeviceId, Epoch, FlowId, InterfaceId, PeerText};
-use doorward_policies::{Event, Permit, Record, Request};
+use doorward_policies::{Event, Opinion, Permit, Record, Request};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
@@ -25,6 +25,8 @@ pub(crate) struct FlowEntry {
     pub(crate) cut: Switch,
     pub(crate) traffic: Traffic,
     pub(crate) dialed: AtomicBool,
+    /// The grounds of the first denial after the admission.
+    denied: OnceLock<Opinion>,
     /// The device and the interface that the first permit was for.
     target: OnceLock<(Option<DeviceId>, Option<InterfaceId>)>,
     /// The instant at which to ask again, in microseconds since 1970 (`i64::MAX` means never), and
@@ -49,6 +51,7 @@ impl FlowEntry {
             cut: Switch::new(),
             traffic: Traffic::new(),
             dialed: AtomicBool::new(false),
+            denied: OnceLock::new(),
             target: OnceLock::new(),
             ask_again_at: Mutex::new((Epoch::default(), i64::MAX)),
             sooner: Notify::new(),
@@ -91,6 +94,18 @@ impl FlowEntry {
             // A task that sleeps until the former instant would wake too late.
             self.sooner.notify_one();
         }
+    }
+
+    /// Notes the grounds of a denial, for the record of the flow's end.
+    pub(crate) fn denied(&self, opinion: &Opinion) {
+        self.denied.get_or_init(|| opinion.clone());
+    }
+
+    /// Returns the grounds of the denial that ended the flow; `None` if it ended for another reason.
+    pub(crate) fn grounds(&self, reason: &str) -> Option<&Opinion> {
+        let is_reason =
+            |opinion: &&Opinion| opinion.refusal.is_some_and(|one| one.as_str() == reason);
+        self.denied.get().filter(is_reason)
     }
 
     /// Returns whether a later permit is for the same device and interface as the first one.

@@ -208,7 +208,11 @@ impl Lease {
     #[must_use]
     pub fn ending(&self, event: Event, outcome: Outcome, reason: &str) -> Record {
         let now = self.leases.0.clock.now();
-        let mut record = self.entry.record(now, event).ended(outcome, reason);
+        let mut record = self.entry.record(now, event);
+        if let Some(grounds) = self.entry.grounds(reason) {
+            record = record.judged(grounds);
+        }
+        record = record.ended(outcome, reason);
         let (up, down) = self.moved();
         (record.bytes_up, record.bytes_down) = (Some(up), Some(down));
         let lasted = now.duration_since(self.entry.began).as_millis();

@@ -30,6 +30,7 @@ impl Leases {
             Decision::Denial(denial) => {
                 // What ends the identity ends the session, for the same reason.
                 self.stands(&entry.connection.session, snapshot);
+                entry.denied(denial.opinion());
                 Cause::Refused(denial.reason())
             }
         };
