@@ -149,7 +149,8 @@ impl Store {
         self.commit(actor, what, change).await
     }
 
-    /// Stores new certificates for the gateway itself, and revokes those that they replace.
+    /// Stores new certificates for the gateway itself, and revokes those that they replace. Nobody
+    /// reaches a gateway without them, so this may use the reserved disk space.
     ///
     /// # Errors
     /// When signing or the database refuses. Then the former certificates stay.
@@ -173,7 +174,7 @@ impl Store {
             }
             Ok((issued, Touched { certificates, ..Touched::default() }))
         });
-        self.commit(Actor::Gateway, what, change).await
+        self.commit_urgently(Actor::Gateway, what, change).await
     }
 
     /// Returns the certificates of the present subject of that name, the newest first, at most 200.

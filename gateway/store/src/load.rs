@@ -7,7 +7,7 @@ use doorward_model::{Domain, Kind};
 use doorward_policies::{Bundle, Snapshot, Touched};
 use jiff::Timestamp;
 
-use crate::error::{OpenError, StoreError};
+use crate::error::StoreError;
 use crate::port::{Reading, values};
 use crate::rows::issuances::{certificate, certificate_id};
 use crate::rows::subjects::{member, read_subject};
@@ -20,7 +20,7 @@ pub(crate) async fn all(
     reading: &mut Reading,
     domain: Domain,
     now: Timestamp,
-) -> Result<Snapshot, OpenError> {
+) -> Result<Snapshot, StoreError> {
     let in_force = bundles::in_force(reading).await?;
     let bundle = in_force.parse()?;
     let mut snapshot = Snapshot::new(domain, in_force.revision, Arc::new(bundle));
@@ -64,7 +64,7 @@ pub(crate) async fn again(
         }
         None if touched.bundle => {
             let in_force = bundles::in_force(reading).await?;
-            let bundle = in_force.parse().map_err(|error| StoreError::Row(error.to_string()))?;
+            let bundle = in_force.parse()?;
             snapshot = snapshot.with_bundle(in_force.revision, Arc::new(bundle));
         }
         Some(_) | None => {}

@@ -86,6 +86,13 @@ impl Database {
         }
     }
 
+    /// Returns the error of a place whose rows cannot be read.
+    pub(crate) fn damaged(place: &StatePlace, why: String) -> OpenError {
+        match place {
+            StatePlace::Directory(dir) => sqlite::damaged(dir, why),
+        }
+    }
+
     /// Begins an ordered change: locks the head, so that no other change comes in between, and
     /// reads it.
     pub(crate) async fn begin_ordered(&self) -> Result<Tx, StoreError> {

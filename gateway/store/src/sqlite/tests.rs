@@ -70,6 +70,35 @@ async fn a_strange_file_is_named_and_left_alone() {
     assert!(error.await.contains("newer version"));
 }
 
+/// Runs a statement on the file of a state.
+async fn run(path: &Path, statement: &'static str) {
+    let mut file = writing(path).foreign_keys(false).connect().await.unwrap();
+    sqlx::query(statement).execute(&mut file).await.unwrap();
+    file.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_state_without_its_tables_or_rows_is_named_and_left_alone() {
+    let empty = async |path: &Path| std::fs::write(path, "").unwrap();
+    let error = refusal(empty).await;
+    assert!(error.contains("state.db is damaged (it holds nothing)"), "{error}");
+    for (statement, says) in [
+        ("DROP TABLE postures", "postures.at is missing"),
+        ("ALTER TABLE subjects RENAME COLUMN enabled TO on_", "subjects.enabled is missing"),
+        ("DROP TABLE _sqlx_migrations", "_sqlx_migrations"),
+        ("DELETE FROM _sqlx_migrations", "it holds nothing"),
+        ("DELETE FROM bundle_pieces", "the bundle in force (revision 1) cannot be read"),
+        ("DELETE FROM pieces", "a row is missing"),
+        ("DELETE FROM bundles", "a row is missing"),
+        ("DELETE FROM facts", "no fact 'domain'"),
+        ("DELETE FROM heads", "a row is missing"),
+    ] {
+        let error = refusal(async |path| run(path, statement).await).await;
+        assert!(error.contains("state.db is damaged") && error.contains(says), "{error}");
+        assert!(error.contains("put it back from a backup. Nothing was changed"), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_state_from_before_there_were_pieces_is_brought_up_to_date() {
     let dir = tempfile::tempdir().unwrap();
