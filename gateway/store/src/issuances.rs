@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::change::{Actor, Committed, change};
 use crate::error::StoreError;
-use crate::port::{StoredRow, values};
+use crate::port::{StoredRow, readable, values};
 use crate::rows::allowance::{Allowance, recent};
 use crate::rows::issuances::{
     LEFT_LIVE, Redeemed, certificate_id, insert, live, revoke_all, revoke_left_behind, with_chain,
@@ -191,7 +191,7 @@ impl Store {
             )
             .await?;
         let read = |row: &StoredRow| {
-            Ok(IssuanceRow {
+            Ok::<_, StoreError>(IssuanceRow {
                 serial: row.parse("serial")?,
                 key: row.parse("key")?,
                 not_before: row.get("not_before")?,
@@ -201,6 +201,10 @@ impl Store {
                 certificate: row.get("certificate")?,
             })
         };
-        rows.iter().map(read).collect()
+        let mut found = Vec::new();
+        for row in &rows {
+            found.extend(readable(read(row), || format!("a certificate of {subject}"))?);
+        }
+        Ok(found)
     }
 }

@@ -17,7 +17,7 @@ use crate::error::{OpenError, StoreError};
 use crate::sqlite::{self, SqliteDatabase};
 
 pub(crate) use outcome::CommitOutcome;
-pub(crate) use row::{FromStored, StoredRow};
+pub(crate) use row::{FromStored, StoredRow, readable};
 pub(crate) use transaction::{Reading, Tx};
 pub(crate) use value::{StoredValue, values};
 
