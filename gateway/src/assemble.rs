@@ -20,7 +20,7 @@ use doorward_proxy::{Bounds, Dialer, Means, OnlineAgents, Proxy, Rates};
 use doorward_session::{
     Leases, Listener, ListenerKind, OwnNames, Pots, QuicListener, Refusals, Serving, TlsSettings,
 };
-use doorward_store::{AuditLog, OpenedStore, Store};
+use doorward_store::{AuditLog, OpenedStore, Store, StoreError};
 use rustls::crypto::CryptoProvider;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -177,7 +177,12 @@ pub(crate) async fn assemble(config: Config) -> Result<Gateway, CommandFailure> 
             CommandFailure::new(format!("nothing can be recorded, so nothing is served: {error}"))
         })?;
     }
-    store.advertise(addresses.advertise.clone()).await?;
+    let advertised = store.advertise(addresses.advertise.clone()).await;
+    if matches!(advertised, Err(StoreError::Full)) {
+        tracing::warn!("the disk is full, so `doorward recover` may not know the present address");
+    } else {
+        advertised?;
+    }
     Ok(Gateway {
         data_directory,
         config,

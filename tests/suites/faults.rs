@@ -135,6 +135,11 @@ async fn a_damaged_data_directory_is_named_and_left_alone() {
             &["state.db is damaged", "backup", "Nothing was changed"],
         ),
         (
+            "empty state",
+            |data| fs::write(data.join("state.db"), "").unwrap(),
+            &["state.db is damaged", "backup", "Nothing was changed"],
+        ),
+        (
             "pages of garbage",
             |data| {
                 let mut bytes = fs::read(data.join("state.db")).unwrap();
@@ -808,41 +813,47 @@ async fn strangers_are_kept_within_limits_and_known_people_get_through() {
     // What strangers did is counted, once they have been quiet for a while or at the stop.
 }
 
-/// A gateway whose data directory lies on a small disk of its own.
+/// A gateway whose data directory lies on a small disk of its own, which outlives the gateway's
+/// process.
 struct SmallDisk {
     gateway: Gateway,
-    child: Child,
+    /// Keeps the disk mounted in a mount namespace of its own.
+    keeper: Child,
     /// Its data directory, seen from outside.
     data: PathBuf,
 }
 
 impl SmallDisk {
-    /// Serves in a mount namespace of its own. The disk is backed by `files`, so that it outlives
-    /// the process.
-    fn serve(gateway: Gateway) -> Self {
-        let inner = gateway.serve_command();
+    fn new(gateway: Gateway) -> Self {
         let mut unshare = Command::new(program("unshare"));
         if rustix::process::geteuid().is_root() {
             unshare.arg("-m");
         } else {
             unshare.arg("-rm");
         }
-        let script =
-            "mkdir -p \"$0\" && mount -t tmpfs -o size=40m,mode=700 none \"$0\" && exec \"$@\"";
-        unshare.args(["sh", "-c", script]).arg(gateway.data()).arg(inner.get_program());
-        unshare.args(inner.get_args());
-        let log = |name: &str| fs::File::create(gateway.dir().join(name)).unwrap();
-        let child = unshare.stdout(log("out")).stderr(log("err")).spawn().unwrap();
-        let patience = Instant::now() + PATIENCE;
-        for at in [gateway.listen, gateway.management] {
-            while TcpStream::connect(at).is_err() {
-                assert!(Instant::now() < patience, "{}", gateway.log());
-                std::thread::sleep(Duration::from_millis(10));
-            }
-        }
+        let script = "mkdir -p \"$0\" && mount -t tmpfs -o size=40m,mode=700 none \"$0\" && \
+                      touch \"$0/../mounted\" && exec sleep 3600";
+        let keeper = unshare.args(["sh", "-c", script]).arg(gateway.data()).spawn().unwrap();
+        wait_until("the disk is mounted", || gateway.dir().join("mounted").exists());
         let data = gateway.data();
-        let data = PathBuf::from(format!("/proc/{}/root{}", child.id(), data.display()));
-        Self { gateway, child, data }
+        let data = PathBuf::from(format!("/proc/{}/root{}", keeper.id(), data.display()));
+        Self { gateway, keeper, data }
+    }
+
+    /// Returns a command that runs another one where the disk is mounted.
+    fn inside(&self, inner: &Command) -> Command {
+        let mut nsenter = Command::new(program("nsenter"));
+        nsenter.args(["-t", &self.keeper.id().to_string(), "-m"]);
+        if !rustix::process::geteuid().is_root() {
+            nsenter.args(["-U", "--preserve-credentials"]);
+        }
+        nsenter.arg(inner.get_program()).args(inner.get_args());
+        nsenter
+    }
+
+    fn serve(&mut self) {
+        let command = self.inside(&self.gateway.serve_command());
+        self.gateway.serve_by(command);
     }
 
     /// Fills what is left of the disk to the last byte; returns the file that did.
@@ -858,14 +869,15 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.keeper.kill();
+        let _ = self.keeper.wait();
     }
 }
 
 #[tokio::test]
 async fn on_a_full_disk_flows_are_refused_and_an_administrator_makes_room() {
-    let disk = SmallDisk::serve(Gateway::unclaimed(""));
+    let mut disk = SmallDisk::new(Gateway::unclaimed(""));
+    disk.serve();
     let gateway = &disk.gateway;
     gateway.claim();
     gateway.enrol("user/alice", &["--role", "operator"]);
@@ -934,6 +946,65 @@ async fn on_a_full_disk_flows_are_refused_and_an_administrator_makes_room() {
     let users = gateway.owner_json(&["user", "list"]);
     assert_eq!(users.as_array().unwrap().len(), 4);
     gateway.await_record("the live flow", |record| record["event"] == "flow-open");
+}
+
+#[tokio::test]
+async fn a_gateway_starts_on_a_full_disk_and_an_administrator_makes_room() {
+    for clean in [true, false] {
+        let mut disk = SmallDisk::new(Gateway::unclaimed(""));
+        disk.serve();
+        disk.gateway.claim();
+        disk.gateway.enrol("user/alice", &["--role", "operator"]);
+        disk.gateway.enrol("device/spy", &[]);
+        let backend = Backend::tcp(Kind::Download(10));
+        disk.gateway.declare("box/http", backend.url());
+        flow_of(&disk.gateway).ok();
+        let before = backend.saw();
+        let stop = |disk: &mut SmallDisk| {
+            if clean {
+                disk.gateway.stop();
+            } else {
+                disk.gateway.kill();
+            }
+        };
+        stop(&mut disk);
+        let filler = disk.fill("filler");
+        // The second time, there is no reserve left to release.
+        for round in 0..2 {
+            disk.serve();
+            assert_eq!(flow_of(&disk.gateway).status, Some(1), "{clean} {round}");
+            assert_eq!(disk.gateway.run("owner", &["user", "add", "dave"]).status, Some(1));
+            assert!(disk.gateway.owner(&["status"]).contains("degraded"));
+            assert!(!disk.data.join("reserve").exists(), "{}", disk.gateway.log());
+            disk.gateway.owner(&["user", "disable", "alice"]);
+            disk.gateway.owner(&["device", "revoke", "spy"]);
+            disk.gateway.owner(&["audit", "prune", "--before", "2020-01-01T00:00:00Z"]);
+            stop(&mut disk);
+        }
+        assert_eq!(backend.saw(), before, "no flow has passed");
+
+        // An owner who has lost the identity gets a code.
+        let mut recover = doorward();
+        recover.args(["recover", "--data"]).arg(disk.gateway.data());
+        let mut recover = disk.inside(&recover);
+        Ran::of(recover.output().unwrap()).ok();
+        assert!(fs::metadata(disk.data.join("claim-code")).unwrap().len() > 0);
+
+        // With nothing to release, the start says what is full, and what to do.
+        let rest = disk.fill("rest");
+        let started = disk.inside(&disk.gateway.serve_command()).output().unwrap();
+        let complaint = Ran::of(started).failed();
+        assert!(complaint.contains("the disk is full"), "{complaint}");
+
+        fs::remove_file(filler).unwrap();
+        fs::remove_file(rest).unwrap();
+        disk.serve();
+        disk.gateway.owner(&["user", "enable", "alice"]);
+        assert!(disk.data.join("reserve").exists());
+        flow_of(&disk.gateway).ok();
+        wait_until("all is well", || disk.gateway.owner_json(&["status"])["state"] == "ok");
+        disk.gateway.owner(&["user", "add", "dave"]);
+    }
 }
 
 /// Fills the audit log of a gateway that does not run up to so many bytes, with records of long

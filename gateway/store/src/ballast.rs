@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
+use crate::error::OpenError;
+
 /// A file of 8 MiB that is deleted when the disk is full, so that an administrator can still log
 /// in, revoke and prune. Clones stand for the same file.
 #[derive(Clone, Debug)]
@@ -29,8 +31,36 @@ impl Ballast {
         Self { path, given_up: Arc::default() }
     }
 
-    /// Creates the file, unless it is there. If the disk has no space for the file, this only logs
-    /// a warning.
+    /// Deletes the file if the disk is full, so that the gateway can start.
+    pub(crate) fn release_if_spent(&self) {
+        if self.is_spent() && self.release() {
+            tracing::error!("the disk is full; the reserved disk space has been released");
+        }
+    }
+
+    /// Opens a database. If the disk is too full for that, deletes the file and opens once more.
+    pub(crate) async fn open_with_room<T>(
+        &self,
+        open: impl AsyncFn() -> Result<T, OpenError>,
+    ) -> Result<T, OpenError> {
+        let outcome = open().await;
+        if !outcome.as_ref().is_err_and(OpenError::is_full) || !self.release() {
+            return outcome;
+        }
+        tracing::error!("the disk is full; the reserved disk space has been released");
+        open().await
+    }
+
+    /// Creates the file, unless it is there or was deleted to make space. If the disk has no space
+    /// for the file, this only logs a warning.
+    pub(crate) fn take_at_start(&self) {
+        if !self.is_given_up() {
+            self.take();
+        }
+    }
+
+    /// Creates the file, unless it is there. If the disk has no space for the file, this logs a
+    /// warning, and what is left counts as reserved.
     pub(crate) fn take(&self) {
         let take = || -> io::Result<()> {
             if fs::metadata(&self.path).is_ok_and(|found| found.len() >= SIZE) {
@@ -53,6 +83,7 @@ impl Ballast {
             Err(error) => {
                 tracing::warn!(path = %self.path.display(), %error, "no disk space could be reserved");
                 drop(fs::remove_file(&self.path));
+                self.note_if_short();
             }
         }
     }
@@ -74,7 +105,7 @@ impl Ballast {
         self.free() < LEAST
     }
 
-    /// Returns whether the file was deleted to make space, and not created again.
+    /// Returns whether the file is missing for want of space.
     pub(crate) fn is_given_up(&self) -> bool {
         self.given_up.load(Ordering::SeqCst)
     }
@@ -86,10 +117,20 @@ impl Ballast {
         if kept() {
             return true;
         }
-        if self.free() >= 2 * SIZE {
+        if !self.note_if_short() {
             self.take();
         }
         kept()
+    }
+
+    /// Notes that the file is given up if the disk has less than twice its space left: another
+    /// process, or an earlier one, has deleted it. Returns whether that is so.
+    fn note_if_short(&self) -> bool {
+        let is_short = self.free() < 2 * SIZE;
+        if is_short {
+            self.given_up.store(true, Ordering::SeqCst);
+        }
+        is_short
     }
 
     /// Deletes the file. Returns whether it was there.

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use doorward_ca::IssueError;
 use doorward_ca::enrolment::CodeRefused;
 use doorward_model::{DoorName, Subject};
-use doorward_policies::BundleErrors;
 use thiserror::Error;
 
 /// Why a change was not made, or something could not be read.
@@ -116,6 +115,12 @@ pub enum OpenError {
         /// What the database says.
         why: String,
     },
+    /// The disk is full.
+    #[error("the disk is full, so {path} cannot be opened; free some space, then start again")]
+    Full {
+        /// The database file.
+        path: PathBuf,
+    },
     /// The file is not a database, or it is broken.
     #[error("{path} is damaged ({why}); put it back from a backup. Nothing was changed")]
     Damaged {
@@ -163,15 +168,14 @@ pub enum OpenError {
         /// The name that the operator asked for.
         asked: String,
     },
-    /// The bundle in force cannot be parsed.
-    #[error("the bundle in force (revision {revision}) cannot be read:\n{errors}")]
-    Bundle {
-        /// The bundle's revision.
-        revision: i64,
-        /// What is wrong with it.
-        errors: BundleErrors,
-    },
     /// The state could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl OpenError {
+    /// Returns whether the disk is full.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self, Self::Full { .. } | Self::Store(StoreError::Full))
+    }
 }

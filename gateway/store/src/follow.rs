@@ -3,7 +3,7 @@
 use doorward_policies::{Snapshot, Touched};
 use jiff::Timestamp;
 
-use crate::error::{OpenError, StoreError};
+use crate::error::StoreError;
 use crate::load;
 use crate::port::Reading;
 use crate::rows::epochs;
@@ -41,17 +41,7 @@ pub(crate) async fn catch_up(
             Ok(Some(CaughtUp { snapshot, touched }))
         }
         None => {
-            let snapshot = load::all(reading, before.domain().clone(), now).await;
-            let snapshot = snapshot.map_err(|error| match error {
-                OpenError::Store(error) => error,
-                OpenError::Unopenable { .. }
-                | OpenError::Damaged { .. }
-                | OpenError::Foreign { .. }
-                | OpenError::Newer { .. }
-                | OpenError::Domain { .. }
-                | OpenError::Name { .. }
-                | OpenError::Bundle { .. } => StoreError::Row(error.to_string()),
-            })?;
+            let snapshot = load::all(reading, before.domain().clone(), now).await?;
             let touched = Touched { bundle: true, ..Touched::default() };
             Ok(Some(CaughtUp { snapshot: snapshot.holding_like(before), touched }))
         }

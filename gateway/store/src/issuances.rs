@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::change::{Actor, Committed, change};
 use crate::error::StoreError;
-use crate::port::{StoredRow, values};
+use crate::port::{StoredRow, readable, values};
 use crate::rows::allowance::{Allowance, recent};
 use crate::rows::issuances::{
     LEFT_LIVE, Redeemed, certificate_id, insert, live, revoke_all, revoke_left_behind, with_chain,
@@ -149,7 +149,8 @@ impl Store {
         self.commit(actor, what, change).await
     }
 
-    /// Stores new certificates for the gateway itself, and revokes those that they replace.
+    /// Stores new certificates for the gateway itself, and revokes those that they replace. Nobody
+    /// reaches a gateway without them, so this may use the reserved disk space.
     ///
     /// # Errors
     /// When signing or the database refuses. Then the former certificates stay.
@@ -173,7 +174,7 @@ impl Store {
             }
             Ok((issued, Touched { certificates, ..Touched::default() }))
         });
-        self.commit(Actor::Gateway, what, change).await
+        self.commit_urgently(Actor::Gateway, what, change).await
     }
 
     /// Returns the certificates of the present subject of that name, the newest first, at most 200.
@@ -190,7 +191,7 @@ impl Store {
             )
             .await?;
         let read = |row: &StoredRow| {
-            Ok(IssuanceRow {
+            Ok::<_, StoreError>(IssuanceRow {
                 serial: row.parse("serial")?,
                 key: row.parse("key")?,
                 not_before: row.get("not_before")?,
@@ -200,6 +201,10 @@ impl Store {
                 certificate: row.get("certificate")?,
             })
         };
-        rows.iter().map(read).collect()
+        let mut found = Vec::new();
+        for row in &rows {
+            found.extend(readable(read(row), || format!("a certificate of {subject}"))?);
+        }
+        Ok(found)
     }
 }

@@ -7,8 +7,8 @@ use doorward_model::{Domain, Kind};
 use doorward_policies::{Bundle, Snapshot, Touched};
 use jiff::Timestamp;
 
-use crate::error::{OpenError, StoreError};
-use crate::port::{Reading, values};
+use crate::error::StoreError;
+use crate::port::{Reading, readable, values};
 use crate::rows::issuances::{certificate, certificate_id};
 use crate::rows::subjects::{member, read_subject};
 use crate::rows::{bundles, epochs, facts, interfaces, postures, suspension};
@@ -20,7 +20,7 @@ pub(crate) async fn all(
     reading: &mut Reading,
     domain: Domain,
     now: Timestamp,
-) -> Result<Snapshot, OpenError> {
+) -> Result<Snapshot, StoreError> {
     let in_force = bundles::in_force(reading).await?;
     let bundle = in_force.parse()?;
     let mut snapshot = Snapshot::new(domain, in_force.revision, Arc::new(bundle));
@@ -30,7 +30,7 @@ pub(crate) async fn all(
         reading.all("SELECT kind, name FROM subjects WHERE removed IS NULL", values![]).await?;
     let certificates = reading
         .all(
-            "SELECT issuer, serial FROM issuances WHERE revoked IS NULL AND not_after >= $1",
+            "SELECT id, issuer, serial FROM issuances WHERE revoked IS NULL AND not_after >= $1",
             values![now],
         )
         .await?;
@@ -43,7 +43,9 @@ pub(crate) async fn all(
         touched.subjects.push(subject);
     }
     for row in &certificates {
-        touched.certificates.push(certificate_id(row)?);
+        let number: i64 = row.get("id")?;
+        let id = readable(certificate_id(row), || format!("the certificate number {number}"))?;
+        touched.certificates.extend(id);
     }
     snapshot = again(reading, snapshot, &touched, None, now).await?;
     Ok(snapshot.at(epochs::last(reading).await?))
@@ -64,7 +66,7 @@ pub(crate) async fn again(
         }
         None if touched.bundle => {
             let in_force = bundles::in_force(reading).await?;
-            let bundle = in_force.parse().map_err(|error| StoreError::Row(error.to_string()))?;
+            let bundle = in_force.parse()?;
             snapshot = snapshot.with_bundle(in_force.revision, Arc::new(bundle));
         }
         Some(_) | None => {}
@@ -80,7 +82,7 @@ pub(crate) async fn again(
         let member = member(reading, subject).await?;
         let posture = match &member {
             Some(member) if subject.kind() == Kind::Device => {
-                postures::of(reading, member.id).await?
+                postures::of(reading, subject, member.id).await?
             }
             Some(_) | None => None,
         };
@@ -91,8 +93,9 @@ pub(crate) async fn again(
         snapshot = snapshot.with_interfaces(device.clone(), interfaces);
     }
     for id in &touched.certificates {
-        let certificate = certificate(reading, id, now).await?;
-        snapshot = snapshot.with_certificate(id.clone(), certificate);
+        let found = certificate(reading, id, now).await;
+        let found = readable(found, || format!("the certificate {}", id.serial))?;
+        snapshot = snapshot.with_certificate(id.clone(), found.flatten());
     }
     Ok(snapshot)
 }

@@ -70,7 +70,7 @@ impl Store {
     }
 
     /// Opens the state that a place holds, and starts the task that makes changes. The gateway's
-    /// data directory `dir` keeps some space for them.
+    /// data directory `dir` keeps some space for them; on a full disk, opening uses that space.
     ///
     /// # Errors
     /// See [`OpenError`]. Then nothing was changed, except perhaps the schema's version.
@@ -79,16 +79,33 @@ impl Store {
         dir: &Path,
         clock: Arc<dyn Clock>,
     ) -> Result<OpenedStore, OpenError> {
-        let database = Database::open(place).await?;
-        let mut reading = database.read_at_once().await?;
-        let facts = facts::read(&mut reading).await?;
-        let authority = issuances::authority_in_use(&mut reading).await?;
-        let snapshot = load::all(&mut reading, facts.domain.clone(), clock.now()).await?;
-        reading.end().await;
         let ballast = Ballast::new(ballast_path(dir));
-        ballast.take();
+        ballast.release_if_spent();
+        let now = clock.now();
+        let read = async || -> Result<_, OpenError> {
+            let database = Database::open(place).await?;
+            let mut reading = database.read_at_once().await?;
+            let facts = facts::read(&mut reading).await?;
+            let authority = issuances::authority_in_use(&mut reading).await?;
+            let snapshot = load::all(&mut reading, facts.domain.clone(), now).await?;
+            reading.end().await;
+            Ok((database, facts, authority, snapshot))
+        };
+        let found = ballast.open_with_room(read).await;
+        let (database, facts, authority, snapshot) =
+            found.map_err(|error| of_place(place, error))?;
+        ballast.take_at_start();
         let (store, task) = Self::start(database, snapshot, ballast, clock);
         Ok(OpenedStore { store, facts, authority, task })
+    }
+}
+
+/// Names the place in the error of a row that cannot be read.
+pub(crate) fn of_place(place: &StatePlace, error: OpenError) -> OpenError {
+    if let OpenError::Store(StoreError::Row(why)) = error {
+        Database::damaged(place, why)
+    } else {
+        error
     }
 }
 

@@ -32,7 +32,7 @@ impl Store {
             if known(tx, device).await? != *number {
                 return Err(StoreError::NoSubject(device.clone()));
             }
-            let former = postures::of(tx, *number).await?;
+            let former = postures::of(tx, device, *number).await?;
             // A former report of a later time means that the clock was set back.
             let since = former.map(|former| posture.at.duration_since(former.at));
             if since.is_some_and(|since| (SignedDuration::ZERO..PACE).contains(&since)) {

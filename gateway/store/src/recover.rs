@@ -8,8 +8,10 @@ use doorward_policies::{Event, Outcome, Record, Touched};
 use jiff::Timestamp;
 use thiserror::Error;
 
+use crate::ballast::Ballast;
 use crate::change::{Actor, change};
 use crate::error::{OpenError, StoreError};
+use crate::open::{ballast_path, of_place};
 use crate::port::{Database, StatePlace};
 use crate::rows::codes::{self, NewCode};
 use crate::rows::{facts, issuances};
@@ -70,21 +72,33 @@ pub async fn recover(
     if !Store::exists(place) {
         return Err(RecoverError::Nothing(dir.to_owned()));
     }
-    let database = Database::open(place).await?;
-    let mut reading = database.read_at_once().await?;
-    let found = facts::read(&mut reading).await?;
-    let authority = issuances::authority_in_use(&mut reading).await?;
-    let advertise = facts::advertised(&mut reading).await?;
-    reading.end().await;
+    // Whoever has lost the owner's identity can make no room by a command.
+    let ballast = Ballast::new(ballast_path(dir));
+    ballast.release_if_spent();
+    let read = async || -> Result<_, OpenError> {
+        let database = Database::open(place).await?;
+        let mut reading = database.read_at_once().await?;
+        let facts = facts::read(&mut reading).await?;
+        let authority = issuances::authority_in_use(&mut reading).await?;
+        let advertise = facts::advertised(&mut reading).await?;
+        reading.end().await;
+        Ok((database, facts, authority, advertise))
+    };
+    let found = ballast.open_with_room(read).await;
+    let (database, found, authority, advertise) = found.map_err(|error| of_place(place, error))?;
 
     let detail = "an owner code was made at the machine";
     let record = |event| Record::new(now, event).ended(Outcome::Done, "recover").detail(detail);
-    audit::insert_alone(dir, &[Event::Recovery, Event::Alarm].map(record)).await?;
+    let records = [Event::Recovery, Event::Alarm].map(record);
+    ballast.open_with_room(async || audit::insert_alone(dir, &records).await).await?;
 
-    let mut tx = database.begin().await?;
-    codes::cancel_all(&mut tx, None).await?;
-    codes::insert(&mut tx, None, &Actor::Local, &code, now).await?;
-    tx.commit().await.into_result()?;
+    let insert = async || -> Result<_, OpenError> {
+        let mut tx = database.begin().await?;
+        codes::cancel_all(&mut tx, None).await?;
+        codes::insert(&mut tx, None, &Actor::Local, &code, now).await?;
+        Ok(tx.commit().await.into_result()?)
+    };
+    ballast.open_with_room(insert).await?;
     database.close().await?;
     Ok(Recovered { domain: found.domain, authority, advertise })
 }

@@ -70,7 +70,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses. Then the present snapshot stays.
-    pub async fn reload(&self) -> Result<usize, OpenError> {
+    pub async fn reload(&self) -> Result<usize, StoreError> {
         self.writer.reload().await
     }
 

@@ -100,7 +100,11 @@ impl TestStore {
     }
 
     /// Issues a certificate to a subject, by a code of its own.
-    async fn enrol(&self, store: &Store, name: &str) -> Result<CertificateId, StoreError> {
+    pub(crate) async fn enrol(
+        &self,
+        store: &Store,
+        name: &str,
+    ) -> Result<CertificateId, StoreError> {
         static CODES: AtomicU8 = AtomicU8::new(100);
         let code = self.code(CODES.fetch_add(1, Ordering::SeqCst));
         let seen = seen(store, name);
@@ -121,7 +125,7 @@ impl TestStore {
     }
 
     /// A report that comes now.
-    fn posture(&self, value: u64) -> Posture {
+    pub(crate) fn posture(&self, value: u64) -> Posture {
         Posture::new(self.clock.now(), [("uptime".to_owned(), Fact::Number(value))]).unwrap()
     }
 
@@ -146,7 +150,7 @@ fn subject(text: &str) -> Subject {
     text.parse().unwrap()
 }
 
-fn new(text: &str, code: Option<NewCode>) -> NewSubject {
+pub(crate) fn new(text: &str, code: Option<NewCode>) -> NewSubject {
     let (roles, groups) = (vec![], vec![]);
     let (subject, agentless, may_return) = (subject(text), false, true);
     NewSubject { subject, agentless, roles, groups, code, may_return }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::ballast::Ballast;
 use crate::change::{Actor, Change, Committed, change};
-use crate::error::{OpenError, StoreError};
+use crate::error::StoreError;
 use crate::port::Database;
 use crate::rows::{bundles, facts, suspension};
 use crate::{follow, load};
@@ -93,7 +93,7 @@ impl StateWriter {
     }
 
     /// Reads the whole state again, at the present instant, and publishes it.
-    pub(crate) async fn reload(&self) -> Result<usize, OpenError> {
+    pub(crate) async fn reload(&self) -> Result<usize, StoreError> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |state| {
             Box::pin(async move {
@@ -232,7 +232,7 @@ impl WriterTask {
         Ok(caught_up?.map(|caught_up| self.publish(caught_up.touched, caught_up.snapshot)))
     }
 
-    async fn reload(&mut self) -> Result<usize, OpenError> {
+    async fn reload(&mut self) -> Result<usize, StoreError> {
         let before = self.snapshots.borrow().clone();
         let domain = before.domain().clone();
         let mut reading = self.database.read_at_once().await?;

@@ -17,7 +17,7 @@ use crate::error::{OpenError, StoreError};
 use crate::sqlite::{self, SqliteDatabase};
 
 pub(crate) use outcome::CommitOutcome;
-pub(crate) use row::{FromStored, StoredRow};
+pub(crate) use row::{FromStored, StoredRow, readable};
 pub(crate) use transaction::{Reading, Tx};
 pub(crate) use value::{StoredValue, values};
 
@@ -83,6 +83,13 @@ impl Database {
                 sqlite::inspect(dir).await?;
                 Ok(SqliteDatabase::open(dir).await?.into())
             }
+        }
+    }
+
+    /// Returns the error of a place whose rows cannot be read.
+    pub(crate) fn damaged(place: &StatePlace, why: String) -> OpenError {
+        match place {
+            StatePlace::Directory(dir) => sqlite::damaged(dir, why),
         }
     }
 

@@ -35,6 +35,19 @@ impl StoredRow {
     }
 }
 
+/// Leaves out what a row holds if it cannot be read, with a warning. Only for rows without which the
+/// gateway denies more: one such row must not keep it from starting.
+pub(crate) fn readable<T>(
+    read: Result<T, StoreError>,
+    what: impl FnOnce() -> String,
+) -> Result<Option<T>, StoreError> {
+    if let Err(StoreError::Row(why)) = &read {
+        tracing::warn!(what = what(), %why, "a stored value cannot be read, so it is left out");
+        return Ok(None);
+    }
+    read.map(Some)
+}
+
 /// A type that columns are read as.
 pub(crate) trait FromStored: Sized {
     /// Returns the value in this type; `None` if it is of another type.

@@ -5,7 +5,7 @@ use doorward_policies::{Bundle, BundleText};
 use jiff::Timestamp;
 
 use crate::change::Actor;
-use crate::error::{OpenError, StoreError};
+use crate::error::StoreError;
 use crate::port::{Reading, StoredRow, Tx, values};
 use crate::rows::pieces;
 
@@ -24,9 +24,13 @@ pub struct BundleInForce {
 
 impl BundleInForce {
     /// Parses the bundle.
-    pub(crate) fn parse(&self) -> Result<Bundle, OpenError> {
-        let revision = self.revision.0;
-        Bundle::parse(self.text.clone()).map_err(|errors| OpenError::Bundle { revision, errors })
+    pub(crate) fn parse(&self) -> Result<Bundle, StoreError> {
+        Bundle::parse(self.text.clone()).map_err(|errors| {
+            let revision = self.revision.0;
+            StoreError::Row(format!(
+                "the bundle in force (revision {revision}) cannot be read:\n{errors}"
+            ))
+        })
     }
 }
 

@@ -4,9 +4,9 @@ use doorward_model::{InterfaceId, Name, Target};
 use doorward_policies::Interface;
 
 use crate::error::StoreError;
-use crate::port::{Reading, StoredRow, Tx, values};
+use crate::port::{Reading, StoredRow, Tx, readable, values};
 
-/// Returns the interfaces of a present device, by name.
+/// Returns the interfaces of a present device, by name, without those that cannot be read.
 pub(crate) async fn of_device(
     reading: &mut Reading,
     device: &Name,
@@ -31,7 +31,11 @@ pub(crate) async fn of_device(
             enabled: row.get("enabled")?,
         })
     };
-    rows.iter().map(read).collect()
+    let mut found = Vec::new();
+    for row in &rows {
+        found.extend(readable(read(row), || format!("an interface of device/{device}"))?);
+    }
+    Ok(found)
 }
 
 /// Stores that an interface was off when it was removed.

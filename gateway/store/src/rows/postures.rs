@@ -1,9 +1,9 @@
 //! The rows of what devices report about themselves.
 
-use doorward_model::{Posture, SubjectId};
+use doorward_model::{Posture, Subject, SubjectId};
 
 use crate::error::StoreError;
-use crate::port::{Reading, Tx, values};
+use crate::port::{Reading, StoredRow, Tx, readable, values};
 
 /// Stores a report in the place of the device's former one.
 pub(crate) async fn put(
@@ -22,17 +22,23 @@ pub(crate) async fn put(
     Ok(())
 }
 
-/// Returns the last report of a device.
-pub(crate) async fn of(
-    reading: &mut Reading,
-    device: SubjectId,
-) -> Result<Option<Posture>, StoreError> {
-    let found = reading
-        .optional("SELECT at, report FROM postures WHERE subject = $1", values![device.0])
-        .await?;
-    let Some(row) = found else { return Ok(None) };
+fn read(row: &StoredRow) -> Result<Posture, StoreError> {
     let report: String = row.get("report")?;
     let report = serde_json::from_str(&report)
         .map_err(|error| StoreError::Row(format!("report: {error}")))?;
-    Ok(Some(Posture { at: row.get("at")?, report }))
+    Ok(Posture { at: row.get("at")?, report })
+}
+
+/// Returns the last report of a device. One that cannot be read counts as none, until the next one
+/// replaces it.
+pub(crate) async fn of(
+    reading: &mut Reading,
+    device: &Subject,
+    number: SubjectId,
+) -> Result<Option<Posture>, StoreError> {
+    let found = reading
+        .optional("SELECT at, report FROM postures WHERE subject = $1", values![number.0])
+        .await?;
+    let Some(row) = found else { return Ok(None) };
+    readable(read(&row), || format!("the last report of {device}"))
 }

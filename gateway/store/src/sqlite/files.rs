@@ -1,6 +1,7 @@
 //! Opens the files of databases, and brings their schema up to date.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,11 +14,14 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions as _, Connection as _, SqlSafeStr as _};
 
-use super::error::{is_damage, unopenable};
+use super::error::{is_damage, unopenable, unwritable};
 use crate::error::{OpenError, StoreError};
 
 /// The application id that marks the files of this program: `DWRD`.
 const APPLICATION_ID: i64 = 0x4457_5244;
+
+/// The steps of a schema, with their names.
+type Schema = &'static [(&'static str, &'static str)];
 
 /// Returns the options for reading a file.
 pub(crate) fn reading(path: &Path) -> SqliteConnectOptions {
@@ -32,7 +36,6 @@ pub(crate) fn reading(path: &Path) -> SqliteConnectOptions {
 pub(crate) fn writing(path: &Path) -> SqliteConnectOptions {
     reading(path)
         .read_only(false)
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
 }
@@ -41,17 +44,21 @@ pub(crate) fn writing(path: &Path) -> SqliteConnectOptions {
 /// has [inspected](inspect) a file that exists.
 pub(crate) async fn open(
     path: &Path,
-    schema: &'static [(&'static str, &'static str)],
+    schema: Schema,
     create: bool,
 ) -> Result<SqliteConnection, OpenError> {
     let unopenable = |error: sqlx::Error| unopenable(path, error);
     if create && !path.exists() {
         // SQLite gives its other files the mode of the first one.
         let private = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        drop(private.map_err(|error| super::error::unopenable(path, error))?);
+        drop(private.map_err(|error| unwritable(path, error))?);
     }
-    let mut connection =
-        writing(path).create_if_missing(create).connect().await.map_err(unopenable)?;
+    let mut options = writing(path).create_if_missing(create);
+    if std::fs::metadata(path).is_ok_and(|found| found.len() == 0) {
+        // The file keeps this. To say it again would write to the file at each connection.
+        options = options.auto_vacuum(SqliteAutoVacuum::Incremental);
+    }
+    let mut connection = options.connect().await.map_err(unopenable)?;
     let migrations = schema.iter().zip(1..).map(|((name, sql), version)| {
         let kind = MigrationType::Simple;
         Migration::new(version, Cow::Borrowed(name), kind, sql.into_sql_str(), false)
@@ -116,16 +123,16 @@ pub(super) async fn discard(connection: SqliteConnection) {
     }
 }
 
-/// Checks that a file is a sound database of this program, with a known schema. Writes nothing.
-pub(crate) async fn inspect(path: &Path, known: usize) -> Result<(), OpenError> {
+/// Checks that a file is a sound database of this program, with all tables of a known schema; or
+/// without any, if it `may_be_empty`. Writes nothing.
+pub(crate) async fn inspect(
+    path: &Path,
+    schema: Schema,
+    may_be_empty: bool,
+) -> Result<(), OpenError> {
+    let damaged = |why| OpenError::Damaged { path: path.to_owned(), why };
     let wrong = |error: sqlx::Error| {
-        let path = path.to_owned();
-        let why = error.to_string();
-        if is_damage(&error) {
-            OpenError::Damaged { path, why }
-        } else {
-            OpenError::Unopenable { path, why }
-        }
+        if is_damage(&error) { damaged(error.to_string()) } else { unopenable(path, error) }
     };
     let mut connection = reading(path).connect().await.map_err(wrong)?;
     let found = look(&mut connection).await;
@@ -137,12 +144,38 @@ pub(crate) async fn inspect(path: &Path, known: usize) -> Result<(), OpenError> 
         return Err(OpenError::Foreign { path });
     }
     if found.soundness != "ok" {
-        return Err(OpenError::Damaged { path, why: found.soundness });
+        return Err(damaged(found.soundness));
     }
-    if usize::try_from(found.version).is_ok_and(|version| version > known) {
+    let steps = usize::try_from(found.version).unwrap_or_default();
+    let Some(schema) = schema.get(..steps) else {
         return Err(OpenError::Newer { path, version: found.version });
+    };
+    if schema.is_empty() && !may_be_empty {
+        return Err(damaged("it holds nothing".to_owned()));
     }
-    Ok(())
+    match columns_of(schema).await.map_err(wrong)?.difference(&found.columns).next() {
+        Some(missing) => Err(damaged(format!("{missing} is missing"))),
+        None => Ok(()),
+    }
+}
+
+/// Returns the columns of a schema.
+async fn columns_of(schema: Schema) -> Result<BTreeSet<String>, sqlx::Error> {
+    let mut memory = SqliteConnectOptions::new().filename(":memory:").connect().await?;
+    for (_, step) in schema {
+        sqlx::raw_sql(step.into_sql_str()).execute(&mut memory).await?;
+    }
+    let found = columns(&mut memory).await;
+    memory.close().await?;
+    found
+}
+
+/// Returns the columns of all tables, each as TABLE.COLUMN.
+async fn columns(connection: &mut SqliteConnection) -> Result<BTreeSet<String>, sqlx::Error> {
+    let all = "SELECT t.name || '.' || c.name FROM sqlite_master t \
+               JOIN pragma_table_info(t.name) c WHERE t.type = 'table'";
+    let found: Vec<String> = sqlx::query_scalar(all).fetch_all(connection).await?;
+    Ok(found.into_iter().collect())
 }
 
 struct Found {
@@ -150,6 +183,7 @@ struct Found {
     tables: i64,
     version: i64,
     soundness: String,
+    columns: BTreeSet<String>,
 }
 
 async fn look(connection: &mut SqliteConnection) -> Result<Found, sqlx::Error> {
@@ -158,6 +192,7 @@ async fn look(connection: &mut SqliteConnection) -> Result<Found, sqlx::Error> {
     let tables = sqlx::query_scalar("SELECT count(*) FROM sqlite_master")
         .fetch_one(&mut *connection)
         .await?;
+    let columns = columns(connection).await?;
     let soundness = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await?;
     let version = match application {
         APPLICATION_ID => {
@@ -167,7 +202,7 @@ async fn look(connection: &mut SqliteConnection) -> Result<Found, sqlx::Error> {
         }
         _ => 0,
     };
-    Ok(Found { application, tables, version, soundness })
+    Ok(Found { application, tables, version, soundness, columns })
 }
 
 /// Converts an instant to the form in which it is stored.

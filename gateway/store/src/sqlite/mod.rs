@@ -19,7 +19,7 @@ use sqlx::{ConnectOptions as _, Connection as _, SqlitePool};
 
 use crate::error::{OpenError, StoreError};
 use crate::port::{FromStored as _, StoredRow};
-use error::unopenable;
+use error::{unopenable, unwritable};
 use reading::Home;
 
 pub(crate) use files::{WriteConnection, micros};
@@ -54,9 +54,14 @@ pub(crate) struct SqliteDatabase {
 
 /// Checks all databases in `dir`. Writes nothing.
 pub(crate) async fn inspect(dir: &Path) -> Result<(), OpenError> {
-    files::inspect(&dir.join(FILE), SCHEMA.len()).await?;
+    files::inspect(&dir.join(FILE), SCHEMA, false).await?;
     let audit = dir.join(audit::FILE);
-    if audit.exists() { files::inspect(&audit, audit::SCHEMA.len()).await } else { Ok(()) }
+    if audit.exists() { files::inspect(&audit, audit::SCHEMA, true).await } else { Ok(()) }
+}
+
+/// Returns the error of a state in `dir` whose rows cannot be read.
+pub(crate) fn damaged(dir: &Path, why: String) -> OpenError {
+    OpenError::Damaged { path: dir.join(FILE), why }
 }
 
 impl SqliteDatabase {
@@ -78,7 +83,7 @@ impl SqliteDatabase {
         let path = dir.join(NEW);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(unopenable(&path, error));
+                return Err(unwritable(&path, error));
             }
             Ok(()) | Err(_) => {}
         }
@@ -97,7 +102,7 @@ impl SqliteDatabase {
             fs::rename(&self.path, dir.join(FILE))?;
             fs::File::open(dir)?.sync_all()
         };
-        finish().map_err(|error| unopenable(&self.path, error))
+        finish().map_err(|error| unwritable(&self.path, error))
     }
 
     /// Opens the state in `dir`. The caller has [inspected](inspect) it.

@@ -13,8 +13,8 @@ use crate::change::Actor;
 use crate::error::StoreError;
 use crate::port::{Database, values};
 use crate::rows::{bundles, epochs, interfaces, pieces, subjects};
-use crate::tests::TestStore;
-use crate::{Applying, Store};
+use crate::tests::{TestStore, new};
+use crate::{Applying, NewInterface, Store};
 
 /// Brings the state in `dir` up to date, and opens it.
 async fn present(dir: &Path) -> Database {
@@ -68,6 +68,80 @@ async fn a_strange_file_is_named_and_left_alone() {
         newer.close().await.unwrap();
     });
     assert!(error.await.contains("newer version"));
+}
+
+/// Runs a statement on the file of a state.
+async fn run(path: &Path, statement: &'static str) {
+    let mut file = writing(path).foreign_keys(false).connect().await.unwrap();
+    sqlx::query(statement).execute(&mut file).await.unwrap();
+    file.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_state_without_its_tables_or_rows_is_named_and_left_alone() {
+    let empty = async |path: &Path| std::fs::write(path, "").unwrap();
+    let error = refusal(empty).await;
+    assert!(error.contains("state.db is damaged (it holds nothing)"), "{error}");
+    for (statement, says) in [
+        ("DROP TABLE postures", "postures.at is missing"),
+        ("ALTER TABLE subjects RENAME COLUMN enabled TO on_", "subjects.enabled is missing"),
+        ("DROP TABLE _sqlx_migrations", "_sqlx_migrations"),
+        ("DELETE FROM _sqlx_migrations", "it holds nothing"),
+        ("DELETE FROM bundle_pieces", "the bundle in force (revision 1) cannot be read"),
+        ("DELETE FROM pieces", "a row is missing"),
+        ("DELETE FROM bundles", "a row is missing"),
+        ("DELETE FROM facts", "no fact 'domain'"),
+        ("DELETE FROM heads", "a row is missing"),
+    ] {
+        let error = refusal(async |path| run(path, statement).await).await;
+        assert!(error.contains("state.db is damaged") && error.contains(says), "{error}");
+        assert!(error.contains("put it back from a backup. Nothing was changed"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_without_which_more_is_denied_is_left_out_if_it_cannot_be_read() {
+    let test_store = TestStore::found().await;
+    let store = test_store.open().await.store;
+    let plc: Subject = "device/plc".parse().unwrap();
+    let id = store.add_subject(Actor::Local, new("device/plc", None)).await.unwrap().value.id;
+    store.report(plc.clone(), id, test_store.posture(1)).await.unwrap();
+    let (spoiled, sound) = (
+        test_store.enrol(&store, "device/plc").await.unwrap(),
+        test_store.enrol(&store, "device/plc").await.unwrap(),
+    );
+    let target = |name: &str| NewInterface {
+        door: format!("{name}--plc").parse().unwrap(),
+        target: "tcp://127.0.0.1:22".parse().unwrap(),
+        network: None,
+    };
+    store.add_interface(Actor::Local, target("one")).await.unwrap();
+    store.add_interface(Actor::Local, target("two")).await.unwrap();
+    drop(store);
+    let path = test_store.path().join("state.db");
+    run(&path, r#"UPDATE postures SET report = '{"a":{"b":1}}'"#).await;
+    run(&path, "UPDATE interfaces SET url = 'strange:x' WHERE name = 'one'").await;
+    run(&path, "UPDATE issuances SET key = 'x' WHERE id = (SELECT min(id) FROM issuances)").await;
+
+    let store = test_store.open().await.store;
+    let snapshot = store.snapshots().borrow().clone();
+    assert!(snapshot.posture(&plc).is_none());
+    let names: Vec<_> =
+        snapshot.interfaces(plc.name()).iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["two"]);
+    assert!(snapshot.certificate(&spoiled).is_none());
+    assert!(snapshot.certificate(&sound).is_some());
+    assert_eq!(store.certificates(&plc).await.unwrap().len(), 1);
+    // The next report takes the place of the one that does not read.
+    let report = test_store.posture(2);
+    store.report(plc.clone(), id, report.clone()).await.unwrap();
+    assert_eq!(store.snapshots().borrow().posture(&plc).unwrap().as_ref(), &report);
+    // What takes rights away keeps its row: without it more would be allowed.
+    run(&path, "INSERT INTO roles (subject, role) SELECT id, 'no role' FROM subjects").await;
+    let place = test_store.place();
+    let opened = Store::open(&place, test_store.path(), test_store.clock.clone()).await;
+    let error = opened.err().unwrap().to_string();
+    assert!(error.contains("state.db is damaged (role: "), "{error}");
 }
 
 #[tokio::test]

@@ -79,7 +79,8 @@ impl AuditLog {
         ballast: Ballast,
     ) -> Result<(Self, JoinHandle<()>), OpenError> {
         let path = dir.join(FILE);
-        let connection = files::open(&path, SCHEMA, true).await?;
+        let open = async || files::open(&path, SCHEMA, true).await;
+        let connection = ballast.open_with_room(open).await?;
         let connection = WriteConnection::new(&path, connection);
         let (entries, queue) = mpsc::channel(settings.open + writer::BATCH * 4);
         let (tell_last, last) = watch::channel(0);

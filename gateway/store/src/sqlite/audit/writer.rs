@@ -154,7 +154,8 @@ impl AuditWriter {
         }
         let mut outcome = Err(StoreError::Full);
         // While the reserved disk space is in use, it is for rescues only.
-        if !self.is_broken() || self.ballast.is_kept() {
+        let in_use = self.is_broken() || self.ballast.is_given_up();
+        if !in_use || self.ballast.is_kept() {
             let waiting = waiting.iter().chain(&rescues).map(|(line, _)| line);
             outcome = self.insert_all(lines.iter().chain(waiting)).await;
         }
