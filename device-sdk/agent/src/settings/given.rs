@@ -121,7 +121,8 @@ fn shortened(text: &str) -> String {
 pub(super) fn shown_time(time: Duration) -> String {
     let milliseconds = time.as_millis();
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
-    let unit = units.iter().find(|(_, length)| milliseconds % length == 0 && milliseconds > 0);
+    let unit =
+        units.iter().find(|(_, length)| milliseconds.is_multiple_of(*length) && milliseconds > 0);
     match unit {
         Some((unit, length)) => format!("{}{unit}", milliseconds / length),
         None if milliseconds == 0 => "0s".to_owned(),

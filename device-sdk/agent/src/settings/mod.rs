@@ -146,10 +146,11 @@ impl<'a> SettingsTable<'a> {
         let Some((place, value)) = self.take(key) else {
             return Ok(Self::new(self.file, self.place.clone(), prefix, DeTable::new()));
         };
-        match value.into_inner() {
-            DeValue::Table(table) => Ok(Self::new(self.file, place, prefix, table)),
-            other => Err(place.expected(&other, format!("a table [{}{key}]", self.prefix))),
+        let value = value.into_inner();
+        if let DeValue::Table(table) = value {
+            return Ok(Self::new(self.file, place, prefix, table));
         }
+        Err(place.expected(&value, format!("a table [{}{key}]", self.prefix)))
     }
 
     /// Takes a text.
@@ -216,16 +217,10 @@ impl<'a> SettingsTable<'a> {
         N: Copy + Display + PartialOrd + TryFrom<u64>,
     {
         let Some((place, value)) = self.take(key) else { return Ok(None) };
-        let number = match value.get_ref() {
-            DeValue::Integer(digits) => u64::from_str_radix(digits.as_str(), digits.radix()).ok(),
-            DeValue::String(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_)
-            | DeValue::Table(_) => None,
-        };
-        let number = number.and_then(|number| N::try_from(number).ok());
+        let digits = value.get_ref().as_integer();
+        let number = digits
+            .and_then(|digits| u64::from_str_radix(digits.as_str(), digits.radix()).ok())
+            .and_then(|number| N::try_from(number).ok());
         match number.filter(|number| range.contains(number)) {
             Some(number) => Ok(Some(number)),
             None => {
@@ -261,20 +256,17 @@ impl<'a> SettingsTable<'a> {
     pub fn texts(&mut self, key: &str) -> Result<Option<Vec<GivenSetting<String>>>, SettingsError> {
         const TEXTS: &str = "a list of texts in quotes, such as [\"one\", \"two\"]";
         let Some((place, value)) = self.take(key) else { return Ok(None) };
-        let list = match value.into_inner() {
-            DeValue::Array(list) => list,
-            other => return Err(place.expected(&other, TEXTS)),
+        let Some(list) = value.get_ref().as_array() else {
+            return Err(place.expected(value.get_ref(), TEXTS));
         };
         let mut texts = Vec::new();
-        for value in list {
+        for value in list.iter() {
             let place = self.place_in(key, self.file.line(value.span().start));
-            match value.into_inner() {
-                DeValue::String(text) => texts.push(GivenSetting::new(place, text.into_owned())),
-                other => {
-                    let why = format!("found {} in the list; write {TEXTS}", found(&other));
-                    return Err(place.wrong(why));
-                }
-            }
+            let Some(text) = value.get_ref().as_str() else {
+                let found = found(value.get_ref());
+                return Err(place.wrong(format!("found {found} in the list; write {TEXTS}")));
+            };
+            texts.push(GivenSetting::new(place, text.to_owned()));
         }
         Ok(Some(texts))
     }
@@ -302,9 +294,9 @@ impl<'a> SettingsTable<'a> {
         expected: &str,
     ) -> Result<Option<GivenSetting<String>>, SettingsError> {
         let Some((place, value)) = self.take(key) else { return Ok(None) };
-        match value.into_inner() {
-            DeValue::String(text) => Ok(Some(GivenSetting::new(place, text.into_owned()))),
-            other => Err(place.expected(&other, expected)),
+        match value.get_ref().as_str() {
+            Some(text) => Ok(Some(GivenSetting::new(place, text.to_owned()))),
+            None => Err(place.expected(value.get_ref(), expected)),
         }
     }
 
