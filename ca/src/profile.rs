@@ -18,8 +18,10 @@ pub struct ProfileError;
 
 impl Profile {
     const DAY: u64 = 24 * 60 * 60;
-    const SHORTEST: Duration = Duration::from_secs(5);
-    const LONGEST: Duration = Duration::from_secs(825 * Self::DAY);
+    /// The shortest time that a certificate can be valid.
+    pub const SHORTEST: Duration = Duration::from_secs(5);
+    /// The longest time that a certificate can be valid.
+    pub const LONGEST: Duration = Duration::from_secs(825 * Self::DAY);
 
     /// Creates a profile whose certificates are valid for `life`.
     ///

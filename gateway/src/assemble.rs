@@ -381,9 +381,14 @@ fn own_names(config: &Config, addresses: &Addresses, domain: &Domain) -> Certifi
     hosts.insert(domain.to_string());
     hosts.insert("localhost".to_owned());
     hosts.extend(host::name());
-    hosts.extend(config.hosts.iter().map(|host| host.to_ascii_lowercase()));
     let mut ips =
         BTreeSet::from([IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
+    for host in &config.hosts {
+        match host.parse() {
+            Ok(ip) => drop(ips.insert(ip)),
+            Err(_) => drop(hosts.insert(host.to_ascii_lowercase())),
+        }
+    }
     for address in [addresses.listen, addresses.management] {
         if !address.ip().is_unspecified() {
             ips.insert(address.ip());

@@ -60,6 +60,7 @@ macro_rules! explains_itself {
 }
 
 explains_itself! {
+    doorward_agent::SettingsError,
     doorward_ca::AuthorityError,
     doorward_ca::ImportError,
     doorward_ca::IssueError,

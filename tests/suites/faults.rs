@@ -242,6 +242,8 @@ fn mode(path: &Path, mode: u32) {
 fn what_cannot_begin_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
+    let founded = founded();
+    let before = contents(&founded.data());
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     fails(serve(&data, &["--listen", &taken]), &["is in use by another program", "--listen"]);
@@ -254,20 +256,46 @@ fn what_cannot_begin_leaves_nothing_behind() {
     fails(serve(&data, &["--domain", "x"]), &["'x' has one label"]);
     fails(serve(&data, &["--config", "/nowhere.toml"]), &["/nowhere.toml"]);
     for (text, says) in [
-        ("lissten = \"[::]:1\"", &["wrong.toml", "line 1", "lissten", "listen"][..]),
-        ("\nlisten = 8443", &["wrong.toml", "line 2"]),
+        ("lissten = \"[::]:1\"", &["wrong.toml, line 1: lissten: ", "did you mean listen?"][..]),
+        ("\nlisten = 8443", &["wrong.toml, line 2: listen: found the number 8443; write a text"]),
         ("[dial]\nunix = [\"relative\"]", &["wrong.toml", "dial.unix", "relative"]),
         ("domain = \"\x1b[31m\u{202e}.x\"", &["wrong.toml"]),
+        ("listen = ", &["wrong.toml, line 1: this is not TOML"]),
+        ("hosts = [\"ü.de\"]", &["wrong.toml, line 1: hosts: 'ü.de'", "xn--"]),
+        ("advertise = \"a:0\"", &["wrong.toml, line 1: advertise: 'a:0'", "HOST:PORT"]),
+        ("[keys]\nfile = \"\"", &["wrong.toml, line 2: keys.file", "write a path in quotes"]),
+        ("[keys]\nfile = \"/tmp\"", &["wrong.toml, line 2: keys.file: /tmp is not a file"]),
+        ("[dial]\nnetworks = [\"10.0.0.1/8\"]", &["dial.networks: 10.0.0.1/8", "10.0.0.0/8"]),
+        (
+            "[limits]\nsessions = 9223372036854775807",
+            &["wrong.toml, line 2: limits.sessions", "from 1 to 16777216"],
+        ),
+        (
+            "[limits]\nhandshake-time = \"584542046090y\"",
+            &["wrong.toml, line 2: limits.handshake-time", "from \"1s\" to \"1h\""],
+        ),
+        ("[limits]\nidle = \"0s\"", &["wrong.toml, line 2: limits.idle", "from \"1s\""]),
+        ("[audit]\nkeep = \"0s\"", &["wrong.toml, line 2: audit.keep", "from \"1s\""]),
+        ("[stop]\ngrace = 10", &["wrong.toml, line 2: stop.grace: found the number 10"]),
     ] {
         let config = dir.path().join("wrong.toml");
         fs::write(&config, text).unwrap();
-        let command = serve(&data, &["--config", config.to_str().unwrap()]);
-        let complaint = run(command).failed();
-        for part in says {
-            assert!(complaint.contains(part), "{complaint}");
+        // Neither a gateway that would be new nor one with a state is changed.
+        for data in [&data, &founded.data()] {
+            let command = serve(data, &["--config", config.to_str().unwrap()]);
+            let complaint = run(command).failed();
+            for part in says {
+                assert!(complaint.contains(part), "{complaint}");
+            }
+            assert!(!complaint.contains(['\x1b', '\u{202e}']), "{complaint:?}");
+            assert_eq!(complaint.trim_end().lines().count(), 1, "{complaint}");
         }
-        assert!(!complaint.contains(['\x1b', '\u{202e}']), "{complaint:?}");
     }
+    assert_eq!(contents(&founded.data()), before, "a wrong setting changed a gateway");
+    let same = ["--listen", "127.0.0.1:8443", "--management", "127.0.0.1:8443"];
+    let mut command = doorward();
+    command.arg("serve").arg("--data").arg(&data).args(same);
+    fails(command, &["--management: the settings listen, 127.0.0.1:8443", "the same port"]);
     assert!(!data.exists(), "something was made: {:?}", contents(&data).keys());
 
     fs::write(&data, "a file").unwrap();

@@ -61,7 +61,7 @@ pub(crate) fn read_private(path: &Path, limit: u64) -> io::Result<Option<Zeroizi
     let mut bytes = Zeroizing::new(Vec::new());
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
-        return Err(io::Error::other("the file is larger than {limit} bytes"));
+        return Err(io::Error::other(format!("the file is larger than {limit} bytes")));
     }
     Ok(Some(bytes))
 }

@@ -4,6 +4,8 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::settings::SettingsError;
+
 /// Why a command failed. The program prints it on one line and exits with status 1.
 #[derive(Debug, Error)]
 pub enum Failure {
@@ -30,6 +32,15 @@ pub enum Failure {
     /// The person at the terminal declined.
     #[error("nothing was sent")]
     Declined,
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        match error {
+            SettingsError::Unreadable { file, error } => Self::Local { what: file, error },
+            SettingsError::Wrong(why) => Self::Usage(why),
+        }
+    }
 }
 
 /// The message for commands that are not implemented yet.

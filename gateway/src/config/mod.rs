@@ -1,21 +1,25 @@
-//! The configuration: reads the file ([`raw`]), then checks every setting.
+//! The configuration: reads the file, and checks every setting while it reads it.
 
-mod raw;
+mod addresses;
+mod limits;
+mod ranges;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use doorward_agent::{GivenSetting, SettingPlace, SettingsError, SettingsFile, SettingsTable};
 use doorward_ca::{Algorithm, Profile, Profiles};
 use doorward_model::{Domain, Name, Scheme};
 use doorward_proxy::{Networks, Paths, Twice};
-use doorward_session::{Limits, MachineResources, SessionLimits, Setting, TlsVersion};
+use doorward_session::{Limits, MachineResources, Setting, TlsVersion};
 use doorward_store::{AuditSettings, StatePlace};
 
 use crate::failure::CommandFailure;
+
+use self::ranges::{BYTES, DAY, LONGEST_GRACE, LONGEST_TIME, MEBIBYTE, SECOND};
 
 /// The checked configuration.
 #[derive(Clone, Debug)]
@@ -67,6 +71,8 @@ pub(crate) struct Overrides {
 
 const DOMAIN: &str = "doorward.home.arpa";
 const NAME: &str = "main";
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 8443);
+const MANAGEMENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8444);
 
 impl Config {
     /// Returns where the state is.
@@ -83,13 +89,71 @@ impl Config {
         overrides: Overrides,
         machine: MachineResources,
     ) -> Result<Self, CommandFailure> {
-        let raw = match file {
-            Some(path) => raw::read(path)?,
-            None => raw::ConfigFile::default(),
+        if overrides.data.as_ref().is_some_and(|data| data.as_os_str().is_empty()) {
+            return Err(CommandFailure::new("--data: the path is empty; name a directory"));
+        }
+        let file = match file {
+            Some(path) => SettingsFile::read(path)?,
+            None => SettingsFile::default(),
         };
-        let shown =
-            file.map_or_else(|| "the command line".into(), |path| path.display().to_string());
-        Reader { file: shown }.config(raw, overrides, machine)
+        Ok(Self::of(file.parse()?, overrides, Limits::of(machine))?)
+    }
+
+    fn of(
+        mut file: SettingsTable<'_>,
+        over: Overrides,
+        usual: Limits,
+    ) -> Result<Self, SettingsError> {
+        let data = file.path("data")?.map(|given| given.value);
+        let domain = or(over.domain, "--domain", file.text("domain")?);
+        let listen = or(over.listen, "--listen", file.text("listen")?);
+        let management = or(over.management, "--management", file.text("management")?);
+        let (listen, management) = listeners(listen, management)?;
+        let mut tls = file.table("tls")?;
+        let least =
+            tls.choice("least", &[("1.3", TlsVersion::Tls13), ("1.2", TlsVersion::Tls12)])?;
+        tls.end()?;
+        let (networks, paths) = dial(file.table("dial")?, over.serial)?;
+        let mut agents = file.table("agents")?;
+        let twice = agents
+            .choice("twice", &[("newest", Twice::Newest), ("neither", Twice::Neither)])?
+            .unwrap_or(Twice::Newest);
+        agents.end()?;
+        let (limits, set) = limits::read(file.table("limits")?, usual)?;
+        let (profiles, recovery) = certificates(file.table("certificates")?)?;
+        let (key_file, algorithm) = keys(file.table("keys")?)?;
+        let (audit, keep) = audit(file.table("audit")?, &limits)?;
+        let mut stop = file.table("stop")?;
+        let grace = stop.time("grace", Duration::ZERO..=LONGEST_GRACE)?;
+        stop.end()?;
+        let config = Self {
+            data: over.data.or(data).unwrap_or_else(default_data),
+            domain: domain.map(|given| given.parse()).transpose()?,
+            name: file.parsed("name")?,
+            listen,
+            management,
+            advertise: file.text("advertise")?.map(addresses::advertise).transpose()?,
+            hosts: each(file.texts("hosts")?.unwrap_or_default(), addresses::host)?,
+            tls: least.unwrap_or(TlsVersion::Tls13),
+            networks,
+            paths,
+            twice,
+            limits,
+            set,
+            profiles,
+            recovery,
+            key_file,
+            algorithm,
+            audit,
+            keep,
+            grace: grace.unwrap_or(Duration::from_secs(10)),
+            print_code: over.print_code,
+            log: file
+                .choice("log", &[("text", LogForm::Text), ("json", LogForm::Json)])?
+                .unwrap_or(LogForm::Text),
+        };
+        file.end()?;
+        Ok(config)
     }
 
     /// Returns the domain of a new gateway.
@@ -119,250 +183,135 @@ pub(crate) fn default_data() -> PathBuf {
     data.join("doorward")
 }
 
-/// Checks raw values. Its errors name the file and the key.
-struct Reader {
-    file: String,
+/// Returns the setting of the command line, or else that of the file.
+fn or(
+    over: Option<String>,
+    option: &str,
+    given: Option<GivenSetting<String>>,
+) -> Option<GivenSetting<String>> {
+    over.map(|value| GivenSetting::new(SettingPlace::new(option), value)).or(given)
 }
 
-impl Reader {
-    fn wrong(&self, key: &str, why: impl std::fmt::Display) -> CommandFailure {
-        CommandFailure::new(format!("{}: {key}: {why}", self.file))
-    }
+/// Reads every entry of a list.
+fn each<T>(
+    given: Vec<GivenSetting<String>>,
+    read: impl Fn(GivenSetting<String>) -> Result<T, SettingsError>,
+) -> Result<Vec<T>, SettingsError> {
+    given.into_iter().map(read).collect()
+}
 
-    fn parsed<T>(&self, key: &str, text: Option<String>) -> Result<Option<T>, CommandFailure>
-    where
-        T: std::str::FromStr,
-        T::Err: std::fmt::Display,
-    {
-        text.map(|text| text.parse().map_err(|error: T::Err| self.wrong(key, error))).transpose()
-    }
-
-    fn address(
-        &self,
-        key: &str,
-        text: Option<String>,
-        usual: &str,
-    ) -> Result<SocketAddr, CommandFailure> {
-        let text = text.unwrap_or_else(|| usual.to_owned());
-        text.parse().map_err(|_| {
-            let shown = doorward_model::escape(&text).to_string();
-            self.wrong(key, format!("'{shown}' is no ADDRESS:PORT, such as 192.168.1.2:8443"))
-        })
-    }
-
-    fn time(&self, key: &str, text: Option<String>) -> Result<Option<Duration>, CommandFailure> {
-        let read = |text: String| {
-            humantime::parse_duration(&text)
-                .map_err(|error| self.wrong(key, format!("{error}; write 30s, 10m, 24h or 90d")))
-        };
-        text.map(read).transpose()
-    }
-
-    fn all<T>(&self, key: &str, texts: Vec<String>) -> Result<Vec<T>, CommandFailure>
-    where
-        T: std::str::FromStr,
-        T::Err: std::fmt::Display,
-    {
-        let read = |text: String| text.parse().map_err(|error: T::Err| self.wrong(key, error));
-        texts.into_iter().map(read).collect()
-    }
-
-    fn config(
-        &self,
-        raw: raw::ConfigFile,
-        over: Overrides,
-        machine: MachineResources,
-    ) -> Result<Config, CommandFailure> {
-        let advertise = raw.advertise;
-        if let Some(text) = &advertise {
-            self.check_advertise(text)?;
-        }
-        let networks = self.networks(raw.dial.networks, raw.dial.named)?;
-        let paths = self.paths(raw.dial.paths, over.serial)?;
-        let set = raw.limits.settings();
-        let limits = self.limits(raw.limits, Limits::of(machine))?;
-        Ok(Config {
-            data: over.data.or(raw.data).unwrap_or_else(default_data),
-            domain: self.parsed("domain", over.domain.or(raw.domain))?,
-            name: self.parsed("name", raw.name)?,
-            listen: self.address("listen", over.listen.or(raw.listen), "[::]:8443")?,
-            management: self.address(
-                "management",
-                over.management.or(raw.management),
-                "127.0.0.1:8444",
-            )?,
-            advertise,
-            hosts: raw.hosts,
-            tls: match raw.tls.least.as_deref() {
-                None | Some("1.3") => TlsVersion::Tls13,
-                Some("1.2") => TlsVersion::Tls12,
-                Some(_) => return Err(self.wrong("tls.least", "it is \"1.3\" or \"1.2\"")),
-            },
-            networks,
-            paths,
-            audit: self.audit(raw.audit.max_bytes, &limits)?,
-            twice: match raw.agents.twice.as_deref() {
-                None | Some("newest") => Twice::Newest,
-                Some("neither") => Twice::Neither,
-                Some(_) => {
-                    return Err(self.wrong("agents.twice", "it is \"newest\" or \"neither\""));
-                }
-            },
-            limits,
-            set,
-            recovery: self
-                .time("certificates.recovery", raw.certificates.recovery.clone())?
-                .unwrap_or(Duration::from_secs(30 * 24 * 60 * 60)),
-            profiles: self.profiles(raw.certificates)?,
-            key_file: raw.keys.file,
-            algorithm: match raw.keys.algorithm.as_deref() {
-                None | Some("p256") => Algorithm::P256,
-                Some("p384") => Algorithm::P384,
-                Some("ed25519") => Algorithm::Ed25519,
-                Some(_) => {
-                    return Err(self.wrong("keys.algorithm", "it is p256, p384 or ed25519"));
-                }
-            },
-            keep: self.time("audit.keep", raw.audit.keep)?,
-            grace: self.time("stop.grace", raw.stop.grace)?.unwrap_or(Duration::from_secs(10)),
-            print_code: over.print_code,
-            log: match raw.log.as_deref() {
-                None | Some("text") => LogForm::Text,
-                Some("json") => LogForm::Json,
-                Some(_) => return Err(self.wrong("log", "it is \"text\" or \"json\"")),
-            },
-        })
-    }
-
-    /// Reads the networks that may be dialed, and the names of networks.
-    fn networks(
-        &self,
-        open: Option<Vec<String>>,
-        named: BTreeMap<String, Vec<String>>,
-    ) -> Result<Networks, CommandFailure> {
-        let open = open.unwrap_or_else(|| Networks::OPEN.map(str::to_owned).to_vec());
-        let open = self.all("dial.networks", open)?;
-        let mut all = Vec::with_capacity(named.len());
-        for (name, networks) in named {
-            let key = format!("dial.named.{}", doorward_model::escape(&name));
-            let name: Name = name.parse().map_err(|error| self.wrong(&key, error))?;
-            all.push((name, self.all(&key, networks)?));
-        }
-        Networks::new(open, all).map_err(|error| self.wrong("dial.named", error))
-    }
-
-    /// Reads the patterns of the paths that may be dialed. `lines` are further serial lines.
-    fn paths(
-        &self,
-        mut given: BTreeMap<Scheme, Vec<String>>,
-        lines: Vec<String>,
-    ) -> Result<Paths, CommandFailure> {
-        let mut paths = Paths::default();
-        for scheme in Scheme::ALL.iter().filter(|scheme| scheme.is_local()) {
-            let usual = || Paths::usual(*scheme).iter().map(|path| (*path).to_owned()).collect();
-            let mut patterns = given.remove(scheme).unwrap_or_else(usual);
-            if *scheme == Scheme::Serial {
-                patterns.extend_from_slice(&lines);
-            }
-            paths = paths.with(*scheme, self.all(&format!("dial.{scheme}"), patterns)?);
-        }
-        Ok(paths)
-    }
-
-    fn check_advertise(&self, text: &str) -> Result<(), CommandFailure> {
-        let url = format!("https://{text}");
-        let uri: Option<http::Uri> = url.parse().ok();
-        let sound = uri.is_some_and(|uri| {
-            uri.port_u16().is_some()
-                && uri.path() == "/"
-                && uri.authority().is_some_and(|authority| authority.as_str() == text)
-                && !text.contains('@')
-        });
-        if sound { Ok(()) } else { Err(self.wrong("advertise", "it is HOST:PORT")) }
-    }
-
-    fn audit(
-        &self,
-        max_bytes: Option<u64>,
-        limits: &Limits,
-    ) -> Result<AuditSettings, CommandFailure> {
-        let max_bytes = max_bytes.unwrap_or(512 * 1024 * 1024);
-        if max_bytes < AuditSettings::SMALLEST {
-            return Err(self.wrong("audit.max-bytes", "at least 1048576"));
-        }
-        Ok(AuditSettings { max_bytes, open: limits.session.flows + limits.session.sessions })
-    }
-
-    fn profiles(&self, raw: raw::CertificatesSection) -> Result<Profiles, CommandFailure> {
-        let usual = Profiles::default();
-        let profile =
-            |key: &str, text: Option<String>, usual: Profile| match self.time(key, text)? {
-                Some(life) => Profile::new(life).map_err(|error| self.wrong(key, error)),
-                None => Ok(usual),
-            };
-        Ok(Profiles {
-            device: profile("certificates.device", raw.device, usual.device)?,
-            user: profile("certificates.user", raw.user, usual.user)?,
-            gateway: profile("certificates.gateway", raw.gateway, usual.gateway)?,
-        })
-    }
-
-    fn limits(&self, raw: raw::LimitsSection, usual: Limits) -> Result<Limits, CommandFailure> {
-        let count = |key: &str, given: Option<usize>, usual: usize| match given {
-            Some(0) => Err(self.wrong(key, "at least 1")),
-            given => Ok(given.unwrap_or(usual)),
-        };
-        let rate = |key: &str, given: Option<u32>, usual: u32| match given {
-            Some(0) => Err(self.wrong(key, "at least 1")),
-            given => Ok(given.unwrap_or(usual)),
-        };
-        let bytes = |key: &str, given: Option<u64>, usual: u64| match given {
-            Some(few) if few < MEBIBYTE => Err(self.wrong(key, "at least 1048576")),
-            given => Ok(given.unwrap_or(usual)),
-        };
-        let (idle, life) = (raw.idle, raw.life);
-        let sessions = count("limits.sessions", raw.sessions, usual.session.sessions)?;
-        let flows = count("limits.flows", raw.flows, usual.session.flows)?;
-        let session = SessionLimits {
-            sessions,
-            sessions_per_subject: count(
-                "limits.sessions-per-subject",
-                raw.sessions_per_subject,
-                usual.session.sessions_per_subject.min((sessions / 2).max(1)),
-            )?,
-            flows_per_subject: count(
-                "limits.flows-per-subject",
-                raw.flows_per_subject,
-                usual.session.flows_per_subject.min((flows / 2).max(1)),
-            )?,
-            flows,
-            idle: self.time("limits.idle", idle)?.unwrap_or(usual.session.idle),
-            life: self.time("limits.life", life)?,
-        };
-        Ok(Limits {
-            connections: count("limits.connections", raw.connections, usual.connections)?,
-            handshakes: count("limits.handshakes", raw.handshakes, usual.handshakes)?,
-            management: count("limits.management", raw.management, usual.management)?,
-            handshake_rate: rate(
-                "limits.handshake-rate",
-                raw.handshake_rate,
-                usual.handshake_rate,
-            )?,
-            handshake_time: self
-                .time("limits.handshake-time", raw.handshake_time)?
-                .unwrap_or(usual.handshake_time),
-            unauthenticated_rate: rate(
-                "limits.unauthenticated-rate",
-                raw.unauthenticated_rate,
-                usual.unauthenticated_rate,
-            )?,
-            files: usual.files,
-            buffers: bytes("limits.buffers", raw.buffers, usual.buffers)?,
-            bodies: bytes("limits.bodies", raw.bodies, usual.bodies)?,
-            uploads: bytes("limits.uploads", raw.uploads, usual.uploads)?,
-            session,
-        })
+/// Reads the addresses of the two listeners, or takes the usual ones.
+fn listeners(
+    listen: Option<GivenSetting<String>>,
+    management: Option<GivenSetting<String>>,
+) -> Result<(SocketAddr, SocketAddr), SettingsError> {
+    let data = listen.as_ref().map(addresses::address).transpose()?.unwrap_or(LISTEN);
+    let administration =
+        management.as_ref().map(addresses::address).transpose()?.unwrap_or(MANAGEMENT);
+    match management.or(listen) {
+        Some(given) if addresses::collide(data, administration) => Err(given.wrong(format!(
+            "the settings listen, {data}, and management, {administration}, have the same port; \
+             choose another port for one of them"
+        ))),
+        Some(_) | None => Ok((data, administration)),
     }
 }
 
-const MEBIBYTE: u64 = 1024 * 1024;
+/// Reads what may be dialed: the networks with their names, and the patterns of paths. `lines` are
+/// further serial lines.
+fn dial(
+    mut table: SettingsTable<'_>,
+    lines: Vec<String>,
+) -> Result<(Networks, Paths), SettingsError> {
+    let usual = |texts: &[&str], key: &str| {
+        let place = SettingPlace::new(key);
+        let given = |text: &&str| GivenSetting::new(place.clone(), (*text).to_owned());
+        texts.iter().map(given).collect::<Vec<_>>()
+    };
+    let open = table.texts("networks")?.unwrap_or_else(|| usual(&Networks::OPEN, "dial.networks"));
+    let open = each(open, |given| {
+        Networks::open_network(&given.value).map_err(|error| given.wrong(error))
+    })?;
+    let mut named = table.table("named")?;
+    let mut names = Vec::new();
+    for key in named.names() {
+        let (place, networks) = (named.place_of(&key), named.texts(&key)?.unwrap_or_default());
+        let name: Name = key.parse().map_err(|error| place.wrong(error))?;
+        let networks = each(networks, |given| {
+            Networks::network(&given.value).map_err(|error| given.wrong(error))
+        })?;
+        names.push((name, networks));
+    }
+    let networks = Networks::new(open, names).map_err(|error| named.place().wrong(error))?;
+    let mut paths = Paths::default();
+    for scheme in Scheme::ALL.iter().filter(|scheme| scheme.is_local()) {
+        let key = scheme.to_string();
+        let mut patterns = table.texts(&key)?.unwrap_or_else(|| usual(Paths::usual(*scheme), &key));
+        if *scheme == Scheme::Serial {
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            patterns.extend(usual(&lines, "--demo"));
+        }
+        paths = paths.with(*scheme, each(patterns, |given| given.parse())?);
+    }
+    table.end()?;
+    Ok((networks, paths))
+}
+
+fn certificates(mut table: SettingsTable<'_>) -> Result<(Profiles, Duration), SettingsError> {
+    let usual = Profiles::default();
+    let mut profile = |key: &str, usual: Profile| {
+        let life = table.time(key, Profile::SHORTEST..=Profile::LONGEST)?;
+        let profile = life.map_or(Ok(usual), Profile::new);
+        profile.map_err(|error| table.place().wrong(error))
+    };
+    let profiles = Profiles {
+        device: profile("device", usual.device)?,
+        user: profile("user", usual.user)?,
+        gateway: profile("gateway", usual.gateway)?,
+    };
+    let recovery = table.time("recovery", Duration::ZERO..=LONGEST_TIME)?;
+    table.end()?;
+    Ok((profiles, recovery.unwrap_or(30 * DAY)))
+}
+
+fn keys(mut table: SettingsTable<'_>) -> Result<(Option<PathBuf>, Algorithm), SettingsError> {
+    let file = table.path("file")?.map(key_file).transpose()?;
+    let algorithms =
+        [("p256", Algorithm::P256), ("p384", Algorithm::P384), ("ed25519", Algorithm::Ed25519)];
+    let algorithm = table.choice("algorithm", &algorithms)?;
+    table.end()?;
+    Ok((file, algorithm.unwrap_or(Algorithm::P256)))
+}
+
+/// Checks the path of the file that seals the keys: it is a file, or nothing yet.
+fn key_file(given: GivenSetting<PathBuf>) -> Result<PathBuf, SettingsError> {
+    let shown = given.value.display().to_string();
+    let not_a_file = || {
+        given
+            .wrong(format!("{shown} is not a file; name a file, such as /etc/doorward/sealing.key"))
+    };
+    if shown.ends_with('/') {
+        return Err(not_a_file());
+    }
+    match std::fs::metadata(&given.value) {
+        Ok(found) if !found.is_file() => return Err(not_a_file()),
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => {
+            return Err(given.wrong(format!("{shown}: {error}; name a file that can be read")));
+        }
+    }
+    // The gateway writes the file by way of its directory, which a bare name does not have.
+    std::path::absolute(&given.value).map_err(|error| given.wrong(error))
+}
+
+fn audit(
+    mut table: SettingsTable<'_>,
+    limits: &Limits,
+) -> Result<(AuditSettings, Option<Duration>), SettingsError> {
+    let max_bytes = table.whole("max-bytes", BYTES)?.unwrap_or(512 * MEBIBYTE);
+    let keep = table.time("keep", SECOND..=LONGEST_TIME)?;
+    table.end()?;
+    let open = limits.session.flows + limits.session.sessions;
+    Ok((AuditSettings { max_bytes, open }, keep))
+}

@@ -1,20 +1,16 @@
 //! The agent's configuration file, which names the interfaces that the device offers.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use doorward_model::{Name, Target, Way, escape, escape_lines};
+use doorward_model::{Name, Target, Way};
 use doorward_sdk::Transport;
-use serde::Deserialize;
 
 use crate::failure::Failure;
 use crate::serve::OfferedInterface;
+use crate::settings::{SettingsError, SettingsFile, SettingsTable};
 
-/// The longest file, in bytes.
-const LIMIT: u64 = 1024 * 1024;
 /// How many interfaces a gateway accepts from one device.
 pub(crate) const INTERFACES: usize = 256;
 /// The default interval between posture reports, and its bounds.
@@ -43,22 +39,6 @@ impl Default for AgentConfig {
     }
 }
 
-/// The file's content before it is checked.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct RawConfig {
-    firmware: Option<PathBuf>,
-    transport: Option<String>,
-    posture_every: Option<String>,
-    interfaces: BTreeMap<String, RawInterface>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawInterface {
-    url: String,
-}
-
 impl AgentConfig {
     /// Reads the file.
     ///
@@ -66,72 +46,60 @@ impl AgentConfig {
     /// Fails when the file cannot be read or is wrong. The text names the file, the key and the
     /// reason.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
-        let mut text = String::new();
-        let opened = std::fs::File::open(path);
-        opened
-            .and_then(|file| file.take(LIMIT).read_to_string(&mut text))
-            .map_err(|error| Failure::Local { what: path.display().to_string(), error })?;
-        Self::parse(path, &text)
+        Ok(Self::of(&SettingsFile::read(path)?)?)
     }
 
-    /// Parses and checks the text of a file. `path` is for error texts.
-    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
-        let raw: RawConfig = toml::from_str(text).map_err(|error| {
-            Failure::Usage(format!("{}: {}", path.display(), escape_lines(&error.to_string())))
-        })?;
-        let wrong = |key: &str, why: &dyn Display| {
-            Failure::Usage(format!("{}: {}: {why}", path.display(), escape(key)))
-        };
-        let transport = match raw.transport.as_deref() {
-            None | Some("auto") => Transport::Auto,
-            Some("quic") => Transport::Quic,
-            Some("tls") => Transport::Tls,
-            Some(other) => {
-                let why = format!("'{}' is not a transport; use auto, quic or tls", escape(other));
-                return Err(wrong("transport", &why));
-            }
-        };
-        if let Some(firmware) = &raw.firmware
-            && !firmware.is_absolute()
+    /// Parses and checks the text of a file.
+    pub(crate) fn of(file: &SettingsFile) -> Result<Self, SettingsError> {
+        let mut top = file.parse()?;
+        let firmware = top.path("firmware")?;
+        if let Some(firmware) = &firmware
+            && !firmware.value.is_absolute()
         {
-            return Err(wrong(
-                "firmware",
-                &"the path must begin with /, such as /etc/firmware-version",
-            ));
+            let why = "the path must begin with /, such as /etc/firmware-version";
+            return Err(firmware.wrong(why));
         }
-        let posture_every = match raw.posture_every {
-            None => POSTURE_DEFAULT,
-            Some(text) => humantime::parse_duration(&text).map_err(|error| {
-                wrong("posture-every", &format!("{error}; write 10m, 1h or 1d"))
-            })?,
-        };
-        if !(POSTURE_MIN..=POSTURE_MAX).contains(&posture_every) {
-            return Err(wrong("posture-every", &"use an interval from 1m to 7d"));
-        }
-        if raw.interfaces.len() > INTERFACES {
-            let why = format!("a device offers at most {INTERFACES}");
-            return Err(wrong("interfaces", &why));
-        }
-        let mut interfaces = BTreeMap::new();
-        for (name, interface) in raw.interfaces {
-            let key = format!("interfaces.{name}");
-            let name: Name = name.parse().map_err(|error| wrong(&key, &error))?;
-            let key = format!("{key}.url");
-            let target: Target = interface.url.parse().map_err(|error| wrong(&key, &error))?;
-            if !OfferedInterface::serves(target.way()) {
-                let why = "an agent offers only what it dials itself: use tcp:// udp:// unix: \
-                           serial: or process:";
-                return Err(wrong(&key, &why));
-            }
-            if target.inspected().is_some() || target.lines().is_some() {
-                let why = "inspection is declared at the gateway, not here; use tcp:// \
-                           udp:// or serial:";
-                return Err(wrong(&key, &why));
-            }
-            interfaces.insert(name, target.way().clone());
-        }
-        Ok(Self { firmware: raw.firmware, transport, posture_every, interfaces })
+        let transports =
+            [("auto", Transport::Auto), ("quic", Transport::Quic), ("tls", Transport::Tls)];
+        let transport = top.choice("transport", &transports)?.unwrap_or(Transport::Auto);
+        let posture_every =
+            top.time("posture-every", POSTURE_MIN..=POSTURE_MAX)?.unwrap_or(POSTURE_DEFAULT);
+        let interfaces = offered(top.table("interfaces")?)?;
+        top.end()?;
+        let firmware = firmware.map(|given| given.value);
+        Ok(Self { firmware, transport, posture_every, interfaces })
     }
+}
+
+/// Reads the interfaces that the device offers.
+fn offered(mut table: SettingsTable<'_>) -> Result<BTreeMap<Name, Way>, SettingsError> {
+    let names = table.names();
+    if names.len() > INTERFACES {
+        return Err(table.place().wrong(format!("a device offers at most {INTERFACES}")));
+    }
+    let mut interfaces = BTreeMap::new();
+    for name in names {
+        let mut interface = table.table(&name)?;
+        let name: Name = name.parse().map_err(|error| interface.place().wrong(error))?;
+        let Some(url) = interface.text("url")? else {
+            let why = "the interface has no url; write one, such as url = \"tcp://127.0.0.1:22\"";
+            return Err(interface.place().wrong(why));
+        };
+        let target: Target = url.parse()?;
+        if !OfferedInterface::serves(target.way()) {
+            let why = "an agent offers only what it dials itself: use tcp:// udp:// unix: \
+                       serial: or process:";
+            return Err(url.wrong(why));
+        }
+        if target.inspected().is_some() || target.lines().is_some() {
+            let why = "inspection is declared at the gateway, not here; use tcp:// \
+                       udp:// or serial:";
+            return Err(url.wrong(why));
+        }
+        interface.end()?;
+        interfaces.insert(name, target.way().clone());
+    }
+    Ok(interfaces)
 }
 
 #[cfg(test)]
@@ -141,7 +109,8 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<AgentConfig, String> {
-        AgentConfig::parse(Path::new("/etc/agent.toml"), text).map_err(|error| error.to_string())
+        let file = SettingsFile::new(Path::new("/etc/agent.toml"), text);
+        AgentConfig::of(&file).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -171,18 +140,29 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (text, says) in [
             ("speed = 1", "speed"),
-            ("transport = \"udp\"", "transport: 'udp' is not a transport; use auto, quic or tls"),
+            (
+                "transport = \"udp\"",
+                "found the text \"udp\"; write \"auto\" or \"quic\" or \"tls\"",
+            ),
+            ("transport = 5", "line 1: transport: found the number 5; write \"auto\" or"),
+            ("firmware = \"\"", "firmware: found the text \"\"; write a path"),
             ("firmware = \"version\"", "firmware: the path must begin with /"),
             ("posture-every = \"soon\"", "posture-every"),
-            ("posture-every = \"1s\"", "posture-every: use an interval from 1m to 7d"),
+            ("posture-every = \"1s\"", "write a time in quotes, from \"1m\" to \"7d\""),
+            ("posture-every = \"584542046090y\"", "from \"1m\" to \"7d\""),
+            ("interfaces = 5", "interfaces: found the number 5; write a table [interfaces]"),
+            ("[interfaces]\nssh = 7", "interfaces.ssh: found the number 7; write a table"),
+            ("[interfaces.ssh]\nurl = 7", "line 2: interfaces.ssh.url: found the number 7"),
+            ("\ntransport = tls", "line 2: this is not TOML"),
             ("[interfaces.SSH]\nurl = \"tcp://h:1\"", "interfaces.SSH"),
             ("[interfaces.ssh]\nurl = \"ssh://h:1\"", "interfaces.ssh.url"),
             ("[interfaces.ssh]\nurl = \"agent:ssh\"", "interfaces.ssh.url: an agent offers"),
             ("[interfaces.ssh]\nurl = \"tcp://h:1\"\nuser = 1", "user"),
-            ("[interfaces.ssh]", "url"),
+            ("[interfaces.ssh]", "interfaces.ssh: the interface has no url; write one"),
         ] {
             let error = parse(text).unwrap_err();
-            assert!(error.starts_with("/etc/agent.toml: "), "{error}");
+            assert!(error.starts_with("/etc/agent.toml, line "), "{error}");
+            assert!(doorward_model::is_printable(&error), "one line: {error}");
             assert!(error.contains(says), "{text}: {error}");
         }
         let many: String =

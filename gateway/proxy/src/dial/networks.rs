@@ -23,6 +23,14 @@ pub struct Networks {
 /// Why a list of named networks is refused. The operator erred.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NetworksError {
+    /// The text is no network.
+    #[error("'{text}' is no network; {instead}")]
+    Text {
+        /// The text that was given.
+        text: String,
+        /// What to write instead.
+        instead: String,
+    },
     /// A built-in network has this name.
     #[error("'{0}' is built in; choose another name")]
     BuiltIn(Name),
@@ -75,6 +83,9 @@ impl Networks {
     pub fn new(open: Vec<IpNet>, named: Vec<(Name, Vec<IpNet>)>) -> Result<Self, NetworksError> {
         let [loopback, private, other]: [Name; 3] =
             ["loopback".parse()?, "private".parse()?, "other".parse()?];
+        for network in &open {
+            check_open(*network)?;
+        }
         let mut each: Vec<(Name, IpNet)> = Vec::new();
         for (name, networks) in named {
             if [&loopback, &private, &other].contains(&&name) {
@@ -100,6 +111,33 @@ impl Networks {
         }
         each.sort_by_key(|(_, network)| std::cmp::Reverse(network.prefix_len()));
         Ok(Self { open, named: each, loopback, private, other })
+    }
+
+    /// Reads a network.
+    ///
+    /// # Errors
+    /// The operator erred: the text is no network.
+    pub fn network(text: &str) -> Result<IpNet, NetworksError> {
+        let wrong = || NetworksError::Text {
+            text: text.to_owned(),
+            instead: match text.parse::<IpAddr>() {
+                Ok(ip) => format!("write {} for this one address", IpNet::from(ip)),
+                Err(_) => "write ADDRESS/LENGTH, such as 10.0.0.0/8 (a length of at most 32) or \
+                           fc00::/7 (at most 128)"
+                    .to_owned(),
+            },
+        };
+        text.parse().map_err(|_| wrong())
+    }
+
+    /// Reads a network that may be dialed.
+    ///
+    /// # Errors
+    /// The operator erred: the text is no network, or no address would ever match it.
+    pub fn open_network(text: &str) -> Result<IpNet, NetworksError> {
+        let network = Self::network(text)?;
+        check_open(network)?;
+        Ok(network)
     }
 
     /// Returns whether an open network contains the address.
@@ -140,10 +178,24 @@ impl Networks {
     }
 }
 
-fn check_network(network: IpNet) -> Result<(), NetworksError> {
+fn check_host_part(network: IpNet) -> Result<(), NetworksError> {
     if network.trunc() != network {
         return Err(NetworksError::Host { found: network, network: network.trunc() });
     }
+    Ok(())
+}
+
+fn check_open(network: IpNet) -> Result<(), NetworksError> {
+    let is_mapped = |ip: IpAddr| ip.is_ipv6() && ip.to_canonical().is_ipv4();
+    check_host_part(network)?;
+    if is_mapped(network.network()) && is_mapped(network.broadcast()) {
+        return Err(NetworksError::Mapped(network));
+    }
+    Ok(())
+}
+
+fn check_network(network: IpNet) -> Result<(), NetworksError> {
+    check_host_part(network)?;
     let is_ipv4 =
         |ip: IpAddr| ip.is_ipv6() && (ip.to_canonical().is_ipv4() || embedded(ip).is_some());
     if is_ipv4(network.network()) && is_ipv4(network.broadcast()) {
@@ -191,6 +243,21 @@ mod tests {
         assert_eq!(Networks::new(vec![], vec![(plant, many)]), Err(NetworksError::TooMany(257)));
         assert!(named(&[("plant", &["10.0.0.0/8", "10.0.0.0/8"])]).is_ok(), "one name, said twice");
         assert!(named(&[("plant", &["2000::/3", "::/0", "fe80::/10", "64:ff9b::/32"])]).is_ok());
+    }
+
+    #[test]
+    fn a_network_that_may_be_dialed_is_a_network() {
+        for (open, says) in [
+            ("10.0.0.1/8", "the network is 10.0.0.0/8"),
+            ("::ffff:10.0.0.0/104", "write it as IPv4"),
+        ] {
+            let error = Networks::new(vec![open.parse().unwrap()], vec![]).unwrap_err();
+            assert!(error.to_string().contains(says), "{error}");
+        }
+        // Addresses of translators are in these networks.
+        for open in ["64:ff9b::/96", "2002::/16", "0.0.0.0/0", "::/0"] {
+            assert!(Networks::new(vec![open.parse().unwrap()], vec![]).is_ok(), "{open}");
+        }
     }
 
     #[test]
