@@ -59,6 +59,8 @@ class Peer:
             return self.seen[what].popleft() if self.seen[what] else self.seen["end"][0]
 
     def heard(self, message):
+        # Acknowledged before it is noted: whoever has heard it may disconnect at once.
+        self.client.ack(message.mid, message.qos)
         self.note(
             "message",
             {
@@ -80,6 +82,7 @@ class Peer:
             id,
             protocol=protocol,
             reconnect_on_failure=False,
+            manual_ack=True,
             **clean_here,
         )
         if self.tls:
