@@ -1,7 +1,7 @@
 //! Explains an answer, and what would change it. It looks at every rule, so it is not for the data
 //! path.
 
-use doorward_model::{Action, Device, Group, Kind, Path, Resource, Role, Subject};
+use doorward_model::{Action, Device, Group, Kind, Path, Role};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::answer::Judges;
 use crate::bundle::Bundle;
 use crate::decision::{Opinion, Refusal};
 use crate::membership::{Membership, ResolvedMemberships};
-use crate::question::{Circumstances, Context, Evidence, Question};
+use crate::question::{Context, Evidence, Question};
 use crate::rule::{Effect, On, Rule, Who};
 use crate::snapshot::Snapshot;
 use crate::when::{Seen, Truth};
@@ -51,30 +51,6 @@ pub struct Weighed {
 
 /// How many rules a denial names.
 const NEAREST: usize = 5;
-
-/// A subject that may do something, and the rules that allow it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Holder {
-    /// The subject.
-    pub subject: Subject,
-    /// The lines of `policy.csv` that allow it.
-    pub rules: Vec<usize>,
-    /// When time alone could change the answer.
-    pub ask_again_at: Option<Timestamp>,
-}
-
-/// Something that a subject may do, and the rules that allow it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Holding {
-    /// The action.
-    pub action: Action,
-    /// The resource.
-    pub resource: String,
-    /// The lines of `policy.csv` that allow it.
-    pub rules: Vec<usize>,
-    /// When time alone could change the answer.
-    pub ask_again_at: Option<Timestamp>,
-}
 
 impl Snapshot {
     /// Explains the answer to `question` at `now`.
@@ -196,44 +172,6 @@ impl Snapshot {
             let context = question.context(now, Evidence::default());
             self.judge_among(Judges::Both, asked, context, None, (&roles, &groups)).permits()
         })
-    }
-
-    /// Returns every subject that may do `action` on that resource at `now`, if it asks in these
-    /// circumstances. The subjects are sorted.
-    #[must_use]
-    pub fn who_can(
-        &self,
-        action: Action,
-        resource: &Resource,
-        circumstances: &Circumstances,
-        now: Timestamp,
-    ) -> Vec<Holder> {
-        let mut subjects: Vec<_> = self.members().map(|(subject, _)| subject).collect();
-        subjects.sort();
-        let holder = |subject: &Subject| {
-            let (subject, resource) = (subject.clone(), resource.clone());
-            let circumstances = circumstances.clone();
-            let question = Question { subject, resource, action, circumstances };
-            let opinion = self.outlook(&question, now);
-            let (rules, ask_again_at) = (opinion.rules.to_vec(), opinion.ask_again_at);
-            opinion.permits().then_some(Holder { subject: question.subject, rules, ask_again_at })
-        };
-        subjects.into_iter().filter_map(holder).collect()
-    }
-
-    /// Returns everything that a subject may do at `now`: on each interface as a whole, and in each
-    /// part of the administration.
-    #[must_use]
-    pub fn what_can(&self, subject: &Subject, now: Timestamp) -> Vec<Holding> {
-        let holding = |(resource, action): (Resource, Action)| {
-            let (subject, circumstances) = (subject.clone(), Circumstances::default());
-            let question = Question { subject, resource, action, circumstances };
-            let opinion = self.outlook(&question, now);
-            let (rules, ask_again_at) = (opinion.rules.to_vec(), opinion.ask_again_at);
-            let resource = question.resource.to_string();
-            opinion.permits().then_some(Holding { action, resource, rules, ask_again_at })
-        };
-        crate::preview::resources(self).into_iter().filter_map(holding).collect()
     }
 }
 

@@ -31,9 +31,11 @@ mod explain;
 #[cfg(test)]
 mod fixture;
 mod generate;
+mod grants;
 mod judge;
 mod lines;
 mod lint;
+mod listed;
 mod membership;
 mod pattern;
 mod preview;
@@ -61,12 +63,14 @@ pub use cache::Cache;
 pub use commit::{Commit, Observer, Touched};
 pub use decision::{Decision, Denial, Opinion, Permit, Refusal};
 pub use examine::{Differ, Examined};
-pub use explain::{Explanation, Holder, Holding, Weighed};
+pub use explain::{Explanation, Weighed};
+pub use grants::{Exclusion, Grant, GrantChanges, Narrowed, Review, ReviewError, ReviewScope};
 pub use lines::RuleLines;
 pub use lint::Finding;
+pub use listed::Listed;
 pub use membership::Membership;
 pub use pattern::{Pattern, PatternError};
-pub use preview::{Listed, Pair, Preview};
+pub use preview::Preview;
 pub use proof::{Proof, Standing};
 pub use question::{Circumstances, Context, Evidence, Question};
 pub use record::{

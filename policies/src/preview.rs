@@ -3,84 +3,22 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 
-use doorward_model::{Action, Device, Path, Protocol, Resource, Subject};
 use jiff::Timestamp;
-use serde::Serialize;
 
 use crate::bundle::{Bundle, difference};
-use crate::question::{Circumstances, Question};
+use crate::grants::GrantChanges;
+use crate::listed::Listed;
 use crate::snapshot::Snapshot;
 
 /// The differences that another bundle would make.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Preview {
     /// Rules and links that only the new bundle has.
     pub added: Listed<String>,
     /// Rules and links that only the present bundle has.
     pub removed: Listed<String>,
-    /// What subjects may do under the new bundle only.
-    pub opened: Listed<Pair>,
-    /// What subjects may do under the present bundle only.
-    pub closed: Listed<Pair>,
-    /// Whether every pair of a subject with an interface or a part of the administration was asked
-    /// about. Of very many pairs, only the first are.
-    pub all_pairs: bool,
-}
-
-/// A count, and the first items.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Listed<T> {
-    /// How many items there are.
-    pub count: usize,
-    /// The first items, up to [`Listed::LIMIT`].
-    pub first: Vec<T>,
-}
-
-/// A subject, an action and a resource.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Pair {
-    /// The subject.
-    pub subject: Subject,
-    /// The action.
-    pub action: Action,
-    /// The resource.
-    pub resource: String,
-}
-
-/// The most pairs that a preview asks about.
-const PAIRS: usize = 50_000;
-
-/// The parts of the administration that a preview asks about.
-const PARTS: [&str; 11] = [
-    "status",
-    "devices",
-    "users",
-    "interfaces",
-    "networks",
-    "roles",
-    "groups",
-    "policies",
-    "sessions",
-    "audit",
-    "ca",
-];
-
-impl<T> Listed<T> {
-    /// The most items that are listed.
-    pub const LIMIT: usize = 100;
-
-    /// Returns an empty list.
-    fn none() -> Self {
-        Self { count: 0, first: vec![] }
-    }
-
-    /// Adds an item. `one` makes it only if it is listed, since there may be a million.
-    fn add(&mut self, one: impl FnOnce() -> T) {
-        self.count += 1;
-        if self.first.len() < Self::LIMIT {
-            self.first.push(one());
-        }
-    }
+    /// What subjects may do under the new bundle only, and under the present one only.
+    pub changes: GrantChanges,
 }
 
 impl Preview {
@@ -88,59 +26,8 @@ impl Preview {
     #[must_use]
     pub fn between(present: &Snapshot, next: &Snapshot, now: Timestamp) -> Self {
         let (removed, added) = differences(present.bundle(), next.bundle());
-        let (mut opened, mut closed, mut asked) = (Listed::none(), Listed::none(), 0);
-        let mut all_pairs = true;
-        let mut subjects: Vec<&Subject> = next.members().map(|(subject, _)| subject).collect();
-        subjects.sort();
-        let resources = resources(next);
-        'pairs: for subject in subjects {
-            for (resource, action) in &resources {
-                if asked == PAIRS {
-                    all_pairs = false;
-                    break 'pairs;
-                }
-                asked += 1;
-                let (resource, action) = (resource.clone(), *action);
-                let (subject, circumstances) = (subject.clone(), Circumstances::default());
-                let question = Question { subject, resource, action, circumstances };
-                let before = present.outlook(&question, now).permits();
-                let after = next.outlook(&question, now).permits();
-                let pair = || {
-                    let Question { subject, action, resource, .. } = question;
-                    Pair { subject, action, resource: resource.to_string() }
-                };
-                match (before, after) {
-                    (false, true) => opened.add(pair),
-                    (true, false) => closed.add(pair),
-                    _ => {}
-                }
-            }
-        }
-        Self { added, removed, opened, closed, all_pairs }
+        Self { added, removed, changes: GrantChanges::between(present, next, now) }
     }
-}
-
-/// Returns everything that a preview asks about: each interface as a whole, and each part of the
-/// administration.
-pub(crate) fn resources(snapshot: &Snapshot) -> Vec<(Resource, Action)> {
-    let mut found = vec![];
-    let mut interfaces: Vec<_> = snapshot.all_interfaces().collect();
-    interfaces.sort_by_key(|(device, interface)| (*device, &interface.name));
-    for (device, interface) in interfaces {
-        for action in interface.target.protocol().actions() {
-            let path = Path::parse(interface.target.protocol(), *action, interface.name.as_str());
-            // An action that needs an operand cannot be asked of the interface as a whole.
-            let Ok(path) = path else { continue };
-            found.push((Resource { device: Device::Named(device.clone()), path }, *action));
-        }
-    }
-    for part in PARTS {
-        for action in Protocol::Administration.actions() {
-            let Ok(path) = Path::parse(Protocol::Administration, *action, part) else { continue };
-            found.push((Resource { device: Device::Gateway, path }, *action));
-        }
-    }
-    found
 }
 
 /// Returns the lines that only the first bundle has, and those that only the second has.

@@ -105,7 +105,10 @@ async fn questions_suppose_a_handshake() {
     };
     assert_eq!(who_can(&["--attr", "auth-age=1h"]), ["user/alice", "user/owner"]);
     assert_eq!(who_can(&["--attr", "auth-age=3h"]), ["user/owner"]);
-    assert_eq!(who_can(&[]), ["user/owner"]);
+    // Without an age, the condition is listed.
+    assert_eq!(who_can(&[]), ["user/alice", "user/owner"]);
+    let all = gateway.owner_json(&[&["policy", "who-can"], &about[1..]].concat());
+    assert_eq!(all[0]["when"], "auth-age<=2h", "{all}");
 
     // What is no attribute is wrong usage, and a wrong request.
     for (attr, says) in [

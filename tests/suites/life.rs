@@ -105,7 +105,8 @@ async fn an_administrators_week() {
     assert_eq!(preview["opened"]["count"], 0);
     let closed = &preview["closed"]["first"];
     assert_eq!(closed[0]["subject"], "user/alice", "{closed}");
-    assert_eq!(closed[0]["resource"], "press/tcp", "{closed}");
+    assert_eq!(closed[0]["interface"], "press/tcp", "{closed}");
+    assert_eq!(preview["narrowed"]["count"], 0, "{preview}");
     assert_eq!(preview["ending"].as_array().unwrap().len(), 1, "{preview}");
     assert_eq!(preview["ending"][0]["flow"]["device"], "press");
     let shown = gateway.owner(&["policy", "apply", world.dir(), "--dry-run"]);
@@ -291,16 +292,17 @@ fn why_who_and_what() {
         .unwrap()
         .iter()
         .map(|one| {
-            format!("{} {}", one["action"].as_str().unwrap(), one["resource"].as_str().unwrap())
+            let text = |field: &str| one[field].as_str().unwrap().to_owned();
+            format!("{} {} {}", text("action"), text("interface"), text("operand"))
         })
         .collect();
     assert_eq!(
         what,
         [
-            "connect box/tcp",
-            "read gateway/status",
-            "read gateway/devices",
-            "read gateway/interfaces"
+            "connect box/tcp ",
+            "read gateway status",
+            "read gateway devices/**",
+            "read gateway interfaces/**"
         ]
     );
     assert!(
@@ -314,7 +316,11 @@ fn why_who_and_what() {
             .owner(&["policy", "who-can", "connect", "press/tcp", home[2], home[3]])
             .contains("user/owner")
     );
-    assert!(gateway.owner(&["policy", "who-can", "connect", "press/tcp"]).contains("nobody"));
+    // Without an address, what depends on it is listed as that.
+    let listed = gateway.owner(&["policy", "who-can", "connect", "press/tcp"]);
+    assert!(listed.contains("when from="), "{listed}");
+    let far = gateway.owner(&["policy", "who-can", "connect", "press/tcp", "--from", "10.1.2.3"]);
+    assert!(far.contains("nobody"), "{far}");
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ mod programs;
 mod proofs;
 mod protocol;
 mod renewal;
+mod review;
 mod rights;
 mod serial;
 mod slow_peers;

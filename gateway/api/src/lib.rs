@@ -18,6 +18,7 @@ mod change;
 mod devices;
 mod enrolment;
 mod few;
+mod grants;
 mod interfaces;
 mod list;
 mod policies;
@@ -34,17 +35,18 @@ pub use authority::{AuthorityCertificate, AuthorityView};
 pub use change::{Changed, Nothing};
 pub use devices::{DeviceAddition, DeviceChange};
 pub use enrolment::{IssuedIdentity, LiveIdentity, RecoverRequest, RedeemRequest, RenewRequest};
+pub use grants::{ExclusionView, FirstOf, GrantChangesView, GrantView, NarrowedView};
 pub use interfaces::{InterfaceAddition, InterfaceChange, InterfaceDeclared, InterfaceView};
 pub use list::{LARGEST_PAGE, List, PageError, PageRequest};
 pub use policies::{BundleView, CheckAnswer, CheckRequest, CheckedOpinion};
 pub use problem::{PolicyProblem, ProblemDocument, ProblemKind};
 pub use questions::{
-    ConditionView, DifferingView, ExplanationView, FindingView, HolderView, HoldingView,
-    ReplayView, WeighedRule, WhatCanRequest, WhoCanRequest,
+    ConditionView, DifferingView, ExplanationView, FindingView, ReplayView, WeighedRule,
+    WhatCanRequest, WhoCanRequest,
 };
 pub use revisions::{
-    BundleApplied, BundleProposal, BundleTested, FailingTest, FirstOf, RevisionText, RevisionView,
-    RightView, UnconfirmedView,
+    BundleApplied, BundleProposal, BundleTested, FailingTest, RevisionText, RevisionView,
+    UnconfirmedView,
 };
 pub use route::{Access, Endpoint, Listeners, Operation, Route};
 pub use sessions::{CutAnswer, EndingView, FlowView, PrunedAnswer, SessionView};

@@ -13,14 +13,16 @@ use crate::policies::CheckedOpinion;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WhoCanRequest {
-    /// What is to be done.
-    pub action: Action,
-    /// On what: the device, a slash, and the path.
+    /// What is to be done; any action unless given.
+    #[serde(default)]
+    pub action: Option<Action>,
+    /// On what: a device (`plc-3`), an interface of it (`plc-3/modbus`), an operation
+    /// (`plc-3/modbus/1/holding/0-9`), a pattern (`plc-3/modbus/1/**`), or the same of `gateway`.
     pub resource: String,
-    /// The instant of the question; the present unless given.
+    /// The instant at which they ask. Grants whose conditions of time then fail are left out.
     #[serde(default)]
     pub at: Option<Timestamp>,
-    /// The address that they ask from.
+    /// The address that they ask from. Grants whose conditions then fail are left out.
     #[serde(default)]
     pub from: Option<IpAddr>,
     /// Attributes that conditions look at, such as `auth-age`.
@@ -29,14 +31,26 @@ pub struct WhoCanRequest {
 }
 
 /// Asks what a subject may do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WhatCanRequest {
     /// The subject.
     pub subject: Subject,
-    /// The instant of the question; the present unless given.
+    /// One action; all unless given.
+    #[serde(default)]
+    pub action: Option<Action>,
+    /// A device or a part of it, as in [`WhoCanRequest::resource`]; everything unless given.
+    #[serde(default)]
+    pub resource: Option<String>,
+    /// The instant at which it asks. Grants whose conditions of time then fail are left out.
     #[serde(default)]
     pub at: Option<Timestamp>,
+    /// The address that it asks from. Grants whose conditions then fail are left out.
+    #[serde(default)]
+    pub from: Option<IpAddr>,
+    /// Attributes that conditions look at, such as `auth-age`.
+    #[serde(default)]
+    pub attrs: BTreeMap<String, String>,
 }
 
 /// Why an answer is what it is.
@@ -83,30 +97,6 @@ pub struct ConditionView {
     pub saw: String,
     /// Whether it holds; `None` if that is not known.
     pub holds: Option<bool>,
-}
-
-/// A subject that may do something.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HolderView {
-    /// The subject.
-    pub subject: Subject,
-    /// The lines of `policy.csv` that allow it.
-    pub rules: Vec<usize>,
-    /// When time alone could change that.
-    pub ask_again_at: Option<Timestamp>,
-}
-
-/// Something that a subject may do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HoldingView {
-    /// The action.
-    pub action: Action,
-    /// The resource.
-    pub resource: String,
-    /// The lines of `policy.csv` that allow it.
-    pub rules: Vec<usize>,
-    /// When time alone could change that.
-    pub ask_again_at: Option<Timestamp>,
 }
 
 /// A rule that deserves a look.

@@ -1,9 +1,10 @@
 //! Proposed and former bundles.
 
-use doorward_model::{Action, Epoch, Revision, Subject};
+use doorward_model::{Epoch, Revision};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::grants::{FirstOf, GrantChangesView};
 use crate::sessions::EndingView;
 
 /// A bundle that is proposed: files, or the number of a former revision. A file that is absent stays
@@ -50,26 +51,6 @@ impl BundleProposal {
     }
 }
 
-/// How many there are, and the first of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FirstOf<T> {
-    /// How many.
-    pub count: usize,
-    /// The first of them.
-    pub first: Vec<T>,
-}
-
-/// Something that a subject may or may not do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RightView {
-    /// The subject.
-    pub subject: Subject,
-    /// The action.
-    pub action: Action,
-    /// The resource.
-    pub resource: String,
-}
-
 /// A bundle that reads and whose tests pass, and what it changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BundleApplied {
@@ -85,13 +66,9 @@ pub struct BundleApplied {
     pub added: FirstOf<String>,
     /// Rules and links that it removes.
     pub removed: FirstOf<String>,
-    /// What subjects may do under it that they may not do now.
-    pub opened: FirstOf<RightView>,
-    /// What subjects may not do under it that they may do now.
-    pub closed: FirstOf<RightView>,
-    /// Whether the preview asked about every subject and interface; with very many, it asks about the
-    /// first only.
-    pub all_pairs: bool,
+    /// What subjects may do under it, and may not.
+    #[serde(flatten)]
+    pub changes: GrantChangesView,
     /// The live flows that it ends.
     pub ending: Vec<EndingView>,
     /// The number of the commit; absent for a dry run.

@@ -251,10 +251,10 @@ routes! {
         CheckRequest => ExplanationView;
     /// Lists who may do something.
     WhoCan: "POST" "/v1/policies/who-can", Management, Asked(Read),
-        WhoCanRequest => List<HolderView>;
+        WhoCanRequest => List<GrantView>;
     /// Lists what a subject may do.
     WhatCan: "POST" "/v1/policies/what-can", Management, Asked(Read),
-        WhatCanRequest => List<HoldingView>;
+        WhatCanRequest => List<GrantView>;
     /// Runs the tests of a bundle.
     TestPolicy: "POST" "/v1/policies/test", Management, Asked(Read),
         BundleProposal => BundleTested;

@@ -1,16 +1,12 @@
-//! Requests that explain the policy: explain, who-can and what-can.
+//! Requests that explain an answer of the policy.
 
-use doorward_api::{
-    CheckRequest, ConditionView, ExplanationView, HolderView, HoldingView, List, WeighedRule,
-    WhatCanRequest, WhoCanRequest, endpoint,
-};
-use doorward_model::{Kind, Name, Subject};
-use doorward_policies::{Explanation, Holder, Holding, Question, Seen, Weighed};
+use doorward_api::{CheckRequest, ConditionView, ExplanationView, WeighedRule, endpoint};
+use doorward_policies::{Explanation, Seen, Weighed};
 
-use crate::gate::{Gate, failed};
+use crate::gate::Gate;
 use crate::policy::{opinion_view, question};
 use crate::request::AdminRequest;
-use crate::response::{EndpointResult, denied, wrong};
+use crate::response::EndpointResult;
 
 /// Turns a rule that was compared with a question into its API form.
 fn weighed(rule: Weighed) -> WeighedRule {
@@ -36,16 +32,6 @@ fn explanation(explained: Explanation) -> ExplanationView {
     }
 }
 
-fn holder(found: Holder) -> HolderView {
-    let Holder { subject, rules, ask_again_at } = found;
-    HolderView { subject, rules, ask_again_at }
-}
-
-fn holding(found: Holding) -> HoldingView {
-    let Holding { action, resource, rules, ask_again_at } = found;
-    HoldingView { action, resource, rules, ask_again_at }
-}
-
 impl AdminRequest<'_> {
     /// Explains why the policy permits or denies a question.
     pub(crate) async fn explain_policy(
@@ -57,37 +43,5 @@ impl AdminRequest<'_> {
         let (question, at) = question(check, &snapshot, self.now())?;
         gate.record(None).await?;
         self.with_question_permit(move || Ok(explanation(snapshot.explain(&question, at)))).await
-    }
-
-    /// Lists the subjects that may do an action.
-    pub(crate) async fn who_can(mut self, gate: &mut Gate) -> EndpointResult<endpoint::WhoCan> {
-        let WhoCanRequest { action, resource, at, from, attrs } = self.read().await?;
-        let snapshot = self.parts.leases.snapshot();
-        // A question needs a subject. The resource does not depend on it, so any name serves.
-        let anybody: Name = "anybody".parse().map_err(|_| denied(failed()))?;
-        let subject = Subject::new(Kind::User, anybody);
-        let check = CheckRequest { subject, action, resource, at, from, attrs };
-        let (question, now) = question(check, &snapshot, self.now())?;
-        gate.record(None).await?;
-        let who = move || {
-            let Question { resource, circumstances, .. } = &question;
-            Ok(snapshot.who_can(action, resource, circumstances, now))
-        };
-        let holders = self.with_question_permit(who).await?;
-        Ok(List::whole(holders.into_iter().map(holder).collect()))
-    }
-
-    /// Lists what a subject may do.
-    pub(crate) async fn what_can(mut self, gate: &mut Gate) -> EndpointResult<endpoint::WhatCan> {
-        let WhatCanRequest { subject, at } = self.read().await?;
-        let snapshot = self.parts.leases.snapshot();
-        let at = at.unwrap_or_else(|| self.now());
-        if snapshot.member(&subject).is_none() {
-            return Err(wrong(format!("There is no {subject}.")));
-        }
-        gate.record(None).await?;
-        let holdings =
-            self.with_question_permit(move || Ok(snapshot.what_can(&subject, at))).await?;
-        Ok(List::whole(holdings.into_iter().map(holding).collect()))
     }
 }

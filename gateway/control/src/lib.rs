@@ -31,6 +31,7 @@ mod audit;
 mod authority;
 mod devices;
 mod explain;
+mod grants;
 mod hindsight;
 mod interfaces;
 mod policy;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use doorward_api::{
-    BundleApplied, BundleProposal, BundleTested, EndingView, FailingTest, FirstOf, List, PageError,
-    PolicyProblem, ProblemKind, RevisionText, RevisionView, RightView, endpoint,
+    BundleApplied, BundleProposal, BundleTested, EndingView, FailingTest, List, PageError,
+    PolicyProblem, ProblemKind, RevisionText, RevisionView, endpoint,
 };
 use doorward_model::{Action, Device, Kind, Revision, Subject};
 use doorward_policies::{
-    Bundle, BundleErrors, BundleText, Differ, Expectation, Failing, Listed, Pair, Preview, Snapshot,
+    Bundle, BundleErrors, BundleText, Differ, Expectation, Failing, Preview, Snapshot,
 };
 use doorward_session::Problem;
 use doorward_store::{Applying, RevisionRow};
@@ -17,6 +17,7 @@ use jiff::SignedDuration;
 
 use crate::blocking::blocking;
 use crate::gate::{Denied, Gate};
+use crate::grants::{changes_view, first_of};
 use crate::request::AdminRequest;
 use crate::response::{EndpointResult, actor, denied, refused, sentence, wrong};
 
@@ -33,15 +34,6 @@ struct Proposed {
     examined: usize,
     preview: Preview,
     ending: Vec<EndingView>,
-}
-
-fn first_of<T, V>(listed: Listed<T>, view: impl Fn(T) -> V) -> FirstOf<V> {
-    FirstOf { count: listed.count, first: listed.first.into_iter().map(view).collect() }
-}
-
-fn right(pair: Pair) -> RightView {
-    let Pair { subject, action, resource } = pair;
-    RightView { subject, action, resource }
 }
 
 fn failing_test(failing: Failing) -> FailingTest {
@@ -79,7 +71,7 @@ impl AdminRequest<'_> {
         let Proposed { bundle, passed, examined, preview, mut ending } = proposed;
         ending.retain(|one| one.flow.id != self.id);
         let rules = bundle.len();
-        let Preview { added, removed, opened, closed, all_pairs } = preview;
+        let Preview { added, removed, changes } = preview;
         let view = BundleApplied {
             revision: None,
             rules,
@@ -87,9 +79,7 @@ impl AdminRequest<'_> {
             examined,
             added: first_of(added, |rule| rule),
             removed: first_of(removed, |rule| rule),
-            opened: first_of(opened, right),
-            closed: first_of(closed, right),
-            all_pairs,
+            changes: changes_view(changes),
             ending,
             epoch: None,
             ended: None,

@@ -1,16 +1,15 @@
-//! `doorward policy` explain, who-can, what-can, lint and replay.
+//! `doorward policy` explain, lint and replay.
 
 use std::path::Path;
 use std::time::Duration;
 
 use doorward_api::{
-    BundleProposal, CheckRequest, DifferingView, ReplayView, WeighedRule, WhatCanRequest,
-    WhoCanRequest, endpoint,
+    BundleProposal, CheckRequest, DifferingView, ReplayView, WeighedRule, endpoint,
 };
 use doorward_model::{Clock as _, escape};
 
 use super::bundle_files::read;
-use super::client::{AdminClient, joined, rule_lines, when, when_any};
+use super::client::{AdminClient, joined, rule_lines, when};
 use super::output::Output;
 use crate::clock::SystemClock;
 use crate::failure::CommandFailure;
@@ -59,44 +58,6 @@ fn weighed(rule: &WeighedRule, lines: &mut Vec<String>) {
         let (condition, saw) = (escape(&seen.condition), escape(&seen.saw));
         lines.push(format!("      {condition} {holds}: it saw {saw}"));
     }
-}
-
-pub(super) async fn who_can(
-    request: &WhoCanRequest,
-    client: &AdminClient<'_>,
-    out: &Output,
-) -> Result<(), CommandFailure> {
-    let holders = client.call::<endpoint::WhoCan>(&[], request).await?.items;
-    out.print(&holders, |holders| {
-        let rows = holders.iter().map(|one| {
-            vec![one.subject.to_string(), rule_lines(&one.rules), when_any(one.ask_again_at)]
-        });
-        let rows: Vec<_> = rows.collect();
-        match rows.is_empty() {
-            true => "nobody".to_owned(),
-            false => out.table(&["SUBJECT", "BY", "UNTIL"], &rows),
-        }
-    })
-}
-
-pub(super) async fn what_can(
-    request: &WhatCanRequest,
-    client: &AdminClient<'_>,
-    out: &Output,
-) -> Result<(), CommandFailure> {
-    let holdings = client.call::<endpoint::WhatCan>(&[], request).await?.items;
-    out.print(&holdings, |holdings| {
-        let rows = holdings.iter().map(|one| {
-            let resource = escape(&one.resource).to_string();
-            let (rules, until) = (rule_lines(&one.rules), when_any(one.ask_again_at));
-            vec![one.action.to_string(), resource, rules, until]
-        });
-        let rows: Vec<_> = rows.collect();
-        match rows.is_empty() {
-            true => "nothing".to_owned(),
-            false => out.table(&["ACTION", "RESOURCE", "BY", "UNTIL"], &rows),
-        }
-    })
 }
 
 /// Prints the rules that deserve attention.

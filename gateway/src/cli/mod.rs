@@ -10,6 +10,7 @@ mod client;
 mod device;
 mod end;
 mod explain;
+mod grants;
 mod interface;
 mod output;
 mod policy;

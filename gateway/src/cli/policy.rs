@@ -11,12 +11,12 @@ use doorward_api::{
 use doorward_model::{Revision, escape};
 use doorward_policies::BundleText;
 
-use super::args::{Attribute, PolicyCommand, PolicyQuestion};
+use super::args::{AskedAction, Attribute, PolicyCommand, PolicyQuestion, SupposedCircumstances};
 use super::bundle_files::read;
 use super::client::{AdminClient, when};
 use super::end::End;
 use super::output::Output;
-use super::{bench, explain, revision, sets};
+use super::{bench, explain, grants, revision, sets};
 use crate::data_directory::at;
 use crate::failure::CommandFailure;
 
@@ -58,15 +58,19 @@ pub(crate) async fn run(
         }
         C::Confirm => revision::confirm(client, out).await?,
         C::Explain(question) => explain::explain(&check_request(question), client, out).await?,
-        C::WhoCan { action, resource, at, from, attr } => {
+        C::WhoCan { action: AskedAction(action), resource, supposed } => {
+            let SupposedCircumstances { at, from, attr } = supposed;
             let attrs = attributes(attr);
             let request = WhoCanRequest { action, resource, at, from, attrs };
-            explain::who_can(&request, client, out).await?;
+            grants::who_can(&request, client, out).await?;
         }
         C::Lint { bundle } => explain::lint(bundle.as_deref(), client, out).await?,
         C::Replay { bundle, since } => explain::replay(&bundle, since, client, out).await?,
-        C::WhatCan { subject, at } => {
-            explain::what_can(&WhatCanRequest { subject, at }, client, out).await?;
+        C::WhatCan { subject, device, action, supposed } => {
+            let SupposedCircumstances { at, from, attr } = supposed;
+            let (resource, attrs) = (device, attributes(attr));
+            let request = WhatCanRequest { subject, action, resource, at, from, attrs };
+            grants::what_can(&request, client, out).await?;
         }
         C::Bench { sets: true, .. } => sets::run(out)?,
         C::Bench { bundle, rules, shape, sets: false } => {

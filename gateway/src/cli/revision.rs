@@ -5,7 +5,7 @@ use std::path::Path;
 
 use doorward_api::{
     BundleApplied, BundleProposal, BundleView, EndingView, FailingTest, FirstOf, RevisionText,
-    RevisionView, RightView, endpoint,
+    RevisionView, endpoint,
 };
 use doorward_model::escape;
 use doorward_policies::BundleText;
@@ -15,6 +15,7 @@ use similar::{ChangeTag, TextDiff};
 use super::bundle_files::read;
 use super::client::{AdminClient, ended, when};
 use super::end::End;
+use super::grants;
 use super::output::Output;
 use crate::failure::CommandFailure;
 
@@ -55,18 +56,9 @@ pub(super) async fn confirm(client: &AdminClient<'_>, out: &Output) -> Result<()
 fn preview(applied: &BundleApplied, dry_run: bool, out: &Output) -> Vec<String> {
     let mut lines = Vec::new();
     let rule = |rule: &String| escape(rule).to_string();
-    let right =
-        |one: &RightView| format!("{} {} {}", one.subject, one.action, escape(&one.resource));
     part(&mut lines, "+", "rules added", &applied.added, rule, out);
     part(&mut lines, "-", "rules removed", &applied.removed, rule, out);
-    part(&mut lines, "+", "may from then on", &applied.opened, right, out);
-    part(&mut lines, "-", "may not any more", &applied.closed, right, out);
-    if !applied.all_pairs {
-        lines.push(
-            "  (there are too many pairs to compare all; the list covers the first ones)"
-                .to_owned(),
-        );
-    }
+    grants::changes(&applied.changes, out, &mut lines);
     if !applied.ending.is_empty() {
         let title = if dry_run { "live flows that would end" } else { "live flows that ended" };
         lines.push(out.bold(&format!("{title} ({})", applied.ending.len())));

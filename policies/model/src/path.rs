@@ -76,6 +76,12 @@ impl Table {
         }
     }
 
+    /// Returns the table of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| table.as_str() == name)
+    }
+
     /// Returns the name without copying it.
     fn shared(self) -> Arc<str> {
         static NAMES: LazyLock<[Arc<str>; Table::ALL.len()]> =

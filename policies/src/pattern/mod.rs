@@ -3,6 +3,7 @@
 mod error;
 mod range;
 mod reader;
+mod relation;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use doorward_model::{Path, Segment};
 pub use error::PatternError;
 pub(crate) use range::NumberRange;
 pub(crate) use reader::{PatternPiece, PatternReader};
+pub(crate) use relation::Numbers;
 pub(crate) use segment::PatternSegment;
 
 /// The path column of a rule.
@@ -106,31 +108,6 @@ impl Pattern {
             Part::One => None,
             Part::Text { text, .. } => Some(&**text),
         })
-    }
-
-    /// Returns whether the pattern reaches every path that `other` reaches. Where that depends on
-    /// the protocol, the answer is no.
-    pub(crate) fn includes(&self, other: &Self) -> bool {
-        let long_enough = if self.open {
-            self.segments.len() <= other.segments.len()
-        } else {
-            !other.open && self.segments.len() == other.segments.len()
-        };
-        // The segments after the end of an open pattern are wildcards.
-        let wide = self.segments.iter().chain(std::iter::repeat(&Part::One));
-        long_enough
-            && wide.zip(&other.segments).all(|(wide, narrow)| {
-                match (wide, narrow) {
-                    (Part::One, Part::One) => true,
-                    // A wildcard matches neither a topic's first level that begins with $ nor
-                    // Modbus's broadcast.
-                    (Part::One, Part::Text { text, range }) => {
-                        !text.starts_with('$') && *range != Some(NumberRange::ZERO)
-                    }
-                    (Part::Text { .. }, Part::One) => false,
-                    (wide @ Part::Text { .. }, narrow @ Part::Text { .. }) => wide == narrow,
-                }
-            })
     }
 }
 

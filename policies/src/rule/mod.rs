@@ -89,6 +89,13 @@ impl Rule {
         &self.when
     }
 
+    /// Returns whether both rules say the same, on whatever lines.
+    pub(crate) fn says_like(&self, other: &Self) -> bool {
+        let Self { line: _, who, on, path, acts, when, effect } = self;
+        (who, on, path, acts, when, effect)
+            == (&other.who, &other.on, &other.path, &other.acts, &other.when, &other.effect)
+    }
+
     /// Returns whether the rule allows or denies.
     #[must_use]
     pub fn effect(&self) -> Effect {

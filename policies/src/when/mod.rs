@@ -86,6 +86,42 @@ impl When {
         })
     }
 
+    /// Returns the instant from which on the conditions hold no more, if they name one.
+    pub(crate) fn until(&self) -> Option<Timestamp> {
+        let ends = self.predicates.iter().filter_map(|predicate| match predicate {
+            Predicate::Until(until) => Some(until.instant()),
+            Predicate::From(_) | Predicate::Time(_) | Predicate::After(_) | Predicate::Age(_) => {
+                None
+            }
+        });
+        ends.min()
+    }
+
+    /// Returns whether there are no conditions.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.predicates.is_empty()
+    }
+
+    /// Returns whether the conditions hold whenever those of `other` hold. Where that is hard to
+    /// tell, the answer is no.
+    pub(crate) fn includes(&self, other: &Self) -> bool {
+        self.predicates.iter().all(|wide| other.predicates.iter().any(|one| wide.includes(one)))
+    }
+
+    /// Returns whether a condition certainly fails in `context`. Conditions of time count if `timed`.
+    pub(crate) fn fails(&self, context: &Context, timed: bool) -> bool {
+        let mut counted = self.predicates.iter().filter(|one| timed || !one.is_of_time());
+        counted.any(|predicate| predicate.holds(context) == Truth::False)
+    }
+
+    /// Returns whether all conditions certainly hold in `context`. Conditions of time do so if
+    /// `timed`.
+    pub(crate) fn is_met(&self, context: &Context, timed: bool) -> bool {
+        let met =
+            |one: &Predicate| (timed || !one.is_of_time()) && one.holds(context) == Truth::True;
+        self.predicates.iter().all(met)
+    }
+
     /// Returns whether a full handshake now would make the conditions hold.
     pub(crate) fn fails_by_age_only(&self, context: &Context) -> bool {
         let mut fresh = context.clone();
@@ -153,6 +189,19 @@ impl Predicate {
             Self::Until(until) => until.changes_at(context.now),
             Self::After(after) => after.changes_at(context.now),
             Self::Age(age) => age.changes_at(context.circumstances.proven, context.now),
+        }
+    }
+
+    /// Returns whether the condition holds whenever `other` holds.
+    fn includes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Until(mine), Self::Until(other)) => mine.instant() >= other.instant(),
+            (Self::After(mine), Self::After(other)) => mine.instant() <= other.instant(),
+            (Self::Age(mine), Self::Age(other)) => mine.most() >= other.most(),
+            (
+                Self::From(_) | Self::Time(_) | Self::Until(_) | Self::After(_) | Self::Age(_),
+                other,
+            ) => self == other,
         }
     }
 

@@ -14,6 +14,10 @@ pub(super) struct Until(Timestamp);
 pub(super) struct After(Timestamp);
 
 impl Until {
+    pub(super) fn instant(&self) -> Timestamp {
+        self.0
+    }
+
     pub(super) fn holds(&self, now: Timestamp) -> Truth {
         if now < self.0 { Truth::True } else { Truth::False }
     }
@@ -24,6 +28,10 @@ impl Until {
 }
 
 impl After {
+    pub(super) fn instant(&self) -> Timestamp {
+        self.0
+    }
+
     pub(super) fn holds(&self, now: Timestamp) -> Truth {
         if now >= self.0 { Truth::True } else { Truth::False }
     }

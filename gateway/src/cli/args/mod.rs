@@ -17,11 +17,11 @@ pub(crate) use audit::AuditCommand;
 pub(crate) use authority::CaCommand;
 pub(crate) use device::DeviceCommand;
 pub(crate) use interface::InterfaceCommand;
-pub(crate) use policy::{PolicyCommand, PolicyQuestion};
+pub(crate) use policy::{PolicyCommand, PolicyQuestion, SupposedCircumstances};
 pub(crate) use serve::{Recover, Serve};
 pub(crate) use session::SessionCommand;
 pub(crate) use user::UserCommand;
-pub(crate) use values::Attribute;
+pub(crate) use values::{AskedAction, Attribute};
 
 /// A zero-trust access gateway for devices.
 ///

@@ -9,7 +9,7 @@ use doorward_model::{Action, Subject};
 use doorward_policies::Shape;
 use jiff::Timestamp;
 
-use super::values::{Attribute, attribute, instant, time};
+use super::values::{AskedAction, Attribute, any_action, attribute, instant, time};
 
 #[derive(Subcommand)]
 pub(crate) enum PolicyCommand {
@@ -51,32 +51,39 @@ Examples:\n\
     /// Explain why a subject may or may not do an action, and what would change the answer
     #[command(after_help = "Example: doorward policy explain user/ana connect plc-3/ssh")]
     Explain(PolicyQuestion),
-    /// List the subjects that may do an action
-    #[command(after_help = "Example: doorward policy who-can connect plc-3/ssh")]
+    /// List what rules let subjects do with a device, an interface or a part of it
+    #[command(after_help = "\
+Examples:\n\
+\x20 doorward policy who-can connect plc-3/ssh\n\
+\x20 doorward policy who-can read plc-3/modbus/1/holding/0-9\n\
+\x20 doorward policy who-can any 'plc-3/modbus/**'\n\
+\x20 doorward policy who-can any plc-3")]
     WhoCan {
-        /// The action: connect, read, create, …
-        action: Action,
-        /// DEVICE/INTERFACE, or gateway/PART
+        /// The action: connect, read, create, …; or any
+        #[arg(value_parser = any_action)]
+        action: AskedAction,
+        /// DEVICE, DEVICE/INTERFACE, DEVICE/PATH or DEVICE/PATTERN; gateway/PART
         #[arg(value_name = "DEVICE/PATH")]
         resource: String,
-        /// Suppose that the time is this instant (default: now)
-        #[arg(long, value_name = "TIME", value_parser = instant)]
-        at: Option<Timestamp>,
-        /// Suppose that the client has this address
-        #[arg(long, value_name = "ADDR")]
-        from: Option<IpAddr>,
-        /// Suppose this attribute; auth-age=2h supposes a full handshake two hours ago
-        #[arg(long, value_name = "K=V", value_parser = attribute)]
-        attr: Option<Attribute>,
+        #[command(flatten)]
+        supposed: SupposedCircumstances,
     },
-    /// List what a subject may do on each interface and in each part of the administration
-    #[command(after_help = "Example: doorward policy what-can user/ana")]
+    /// List what rules let a subject do, as patterns
+    #[command(after_help = "\
+Examples:\n\
+\x20 doorward policy what-can user/ana\n\
+\x20 doorward policy what-can user/ana --device plc-3 --action write")]
     WhatCan {
         /// user/NAME or device/NAME
         subject: Subject,
-        /// Suppose that the time is this instant (default: now)
-        #[arg(long, value_name = "TIME", value_parser = instant)]
-        at: Option<Timestamp>,
+        /// Only on this device, interface, path or pattern
+        #[arg(long, value_name = "DEVICE/PATH")]
+        device: Option<String>,
+        /// Only this action
+        #[arg(long)]
+        action: Option<Action>,
+        #[command(flatten)]
+        supposed: SupposedCircumstances,
     },
     /// Run the tests of a bundle
     #[command(after_help = "Example: doorward policy test policy")]
@@ -168,6 +175,20 @@ pub(crate) struct PolicyQuestion {
     #[arg(value_name = "DEVICE/PATH")]
     pub(crate) resource: String,
     /// Suppose that the time is this instant (default: now)
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub(crate) at: Option<Timestamp>,
+    /// Suppose that the client has this address
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) from: Option<IpAddr>,
+    /// Suppose this attribute; auth-age=2h supposes a full handshake two hours ago
+    #[arg(long, value_name = "K=V", value_parser = attribute)]
+    pub(crate) attr: Option<Attribute>,
+}
+
+/// How subjects are supposed to ask. Grants whose conditions then fail are left out.
+#[derive(Args)]
+pub(crate) struct SupposedCircumstances {
+    /// Suppose that the time is this instant; otherwise hours are listed as conditions
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub(crate) at: Option<Timestamp>,
     /// Suppose that the client has this address

@@ -3,12 +3,25 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use doorward_model::{FlowId, Group, Name, Role};
+use doorward_model::{Action, FlowId, Group, Name, Role, UnknownAction};
 use doorward_policies::Attributes;
 use jiff::Timestamp;
 
 /// The name and the value of an attribute that the policy knows.
 pub(crate) type Attribute = (String, String);
+
+/// An action that is asked about; `None` for any.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AskedAction(pub(crate) Option<Action>);
+
+pub(super) fn any_action(text: &str) -> Result<AskedAction, String> {
+    if text == "any" {
+        return Ok(AskedAction(None));
+    }
+    text.parse()
+        .map(|action| AskedAction(Some(action)))
+        .map_err(|error: UnknownAction| error.to_string())
+}
 
 pub(super) fn role(text: &str) -> Result<Role, String> {
     Role::from_argument(text).map_err(|error| error.to_string())

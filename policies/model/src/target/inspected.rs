@@ -146,6 +146,16 @@ impl Inspected {
         self.http().map_or("", |http| &http.base)
     }
 
+    /// Returns whether the device may read a message under other names.
+    #[must_use]
+    pub fn has_aliases(&self) -> bool {
+        match &self.spoken {
+            Inspection::Modbus(options) => options.any_unit || options.aliased_tables,
+            Inspection::Http(options) => options.operand.is_some(),
+            Inspection::Mqtt(_) | Inspection::Coap => false,
+        }
+    }
+
     /// Returns the other names under which the device may read the message of `path`. A deny rule
     /// that meets one of them denies the message; an allow rule must cover `path` itself.
     #[must_use]

@@ -15,7 +15,8 @@ pub(super) fn never(pattern: &[Option<&str>], operand: Option<&Operand>) -> Opti
     for (at, text) in pattern.iter().enumerate().skip(1) {
         let Some(text) = *text else { continue };
         // The path `/a/` with a part of its query is `a//@KEY=VALUE`.
-        if text.is_empty() && at + 2 == segments && decides(last) {
+        let may_decide = decides(last) || last.is_none() && part.is_some();
+        if text.is_empty() && at + 2 == segments && may_decide {
             continue;
         }
         if let Some(part) = &part
@@ -43,4 +44,25 @@ pub(super) fn never(pattern: &[Option<&str>], operand: Option<&Operand>) -> Opti
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::Target;
+
+    #[test]
+    fn an_empty_segment_stands_before_the_decided_part_of_a_query_only() {
+        let target: Target = "http://h:80?operand=query:item".parse().unwrap();
+        let item = target.inspected().unwrap().http().unwrap().operand.as_ref();
+        let never = |pattern: &[Option<&str>], operand| never(pattern, operand).is_some();
+        // `shop//@item=1` and `shop//*`
+        assert!(!never(&[Some("shop"), Some(""), Some("@item=1")], item));
+        assert!(!never(&[Some("shop"), Some(""), None], item));
+        assert!(never(&[Some("shop"), Some(""), None], None));
+        assert!(never(&[Some("shop"), Some(""), Some("a")], item));
+        assert!(never(&[Some("shop"), Some(""), None, None], item));
+        // `shop/a/`
+        assert!(!never(&[Some("shop"), Some("a"), Some("")], None));
+    }
 }

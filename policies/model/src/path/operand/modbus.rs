@@ -11,8 +11,7 @@ pub(super) fn read(operand: &[&str]) -> Result<Vec<Segment>, PathError> {
     };
     let unit = number(unit).and_then(|n| u8::try_from(n).ok());
     let unit = unit.ok_or_else(|| misfit(operand.join("/").as_str(), "a unit is 0 to 255"))?;
-    let table = Table::ALL.into_iter().find(|table| table.as_str() == named);
-    let table = table.ok_or_else(|| misfit(named, FORM))?;
+    let table = Table::named(named).ok_or_else(|| misfit(named, FORM))?;
     let (first, last) = match table {
         Table::Device => range(numbers)
             .filter(|(_, last)| *last <= 255)

@@ -1,0 +1,155 @@
+//! What a change of the state opens, closes and narrows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use doorward_model::Subject;
+use jiff::Timestamp;
+
+use super::grant::Grant;
+use super::place::Place;
+use super::review::{Applied, Review};
+use super::scope::ReviewScope;
+use crate::listed::Listed;
+use crate::snapshot::Snapshot;
+
+/// What a change of the state opens, closes and narrows, for each subject.
+///
+/// Whatever a subject may do afterwards and not before is in one of the grants of `opened`. Whatever
+/// it may do before and not afterwards is in one of `closed`, or in the former grant of one of
+/// `narrowed` and in none of its new grants.
+#[derive(Clone, Debug)]
+pub struct GrantChanges {
+    /// The new grants that no former grant includes.
+    pub opened: Listed<Grant>,
+    /// The former grants of which nothing is left.
+    pub closed: Listed<Grant>,
+    /// The former grants of which a part is left.
+    pub narrowed: Listed<Narrowed>,
+    /// Whether the grants of every subject were compared. Of very many, only the first are.
+    pub complete: bool,
+}
+
+/// A grant of which a change leaves a part.
+#[derive(Clone, Debug)]
+pub struct Narrowed {
+    /// The grant as it was.
+    pub was: Grant,
+    /// The grants that permit something of it from then on.
+    pub now: Vec<Grant>,
+}
+
+/// The most rules, each counted at every interface and for every subject to which it applies, that
+/// are compared.
+const MOST: usize = 4_000_000;
+
+/// One interface in both states, or the administration.
+#[derive(Default)]
+struct PlacePair {
+    before: Option<usize>,
+    after: Option<usize>,
+    /// Whether operations have the same names before and after.
+    named_alike: bool,
+    /// Whether, besides, the device may read them under the same other names.
+    read_alike: bool,
+}
+
+impl GrantChanges {
+    /// Compares what subjects are granted at `now` in two states.
+    #[must_use]
+    pub fn between(present: &Snapshot, next: &Snapshot, now: Timestamp) -> Self {
+        let scope = ReviewScope::default();
+        let (before, after) = (Review::of(present, &scope, now), Review::of(next, &scope, now));
+        let pairs = pairs(&before.places, &after.places);
+        let members = present.members().chain(next.members());
+        let subjects: BTreeSet<&Subject> = members.map(|(subject, _)| subject).collect();
+        let mut changes = Self {
+            opened: Listed::none(),
+            closed: Listed::none(),
+            narrowed: Listed::none(),
+            complete: true,
+        };
+        let mut compared = 0;
+        for subject in subjects {
+            let (roles, new_roles) = (before.roles(subject), after.roles(subject));
+            let was = before.applied(subject, roles.as_ref());
+            let is = after.applied(subject, new_roles.as_ref());
+            compared += was.values().chain(is.values()).map(Vec::len).sum::<usize>();
+            if compared > MOST {
+                changes.complete = false;
+                break;
+            }
+            for pair in &pairs {
+                let was = pair.before.and_then(|at| was.get_key_value(&at));
+                let is = pair.after.and_then(|at| is.get_key_value(&at));
+                if !(pair.read_alike && apply_alike(was, is)) {
+                    let was = grants(&before, subject, was);
+                    changes.compare(&was, &grants(&after, subject, is), pair);
+                }
+            }
+        }
+        changes
+    }
+
+    /// Compares the grants of one subject at one place.
+    fn compare(&mut self, was: &[Grant], is: &[Grant], pair: &PlacePair) {
+        let includes = |wide: &Grant, narrow: &Grant| {
+            let alike = pair.read_alike || pair.named_alike && wide.except.is_empty();
+            alike && wide.action == narrow.action && wide.includes(narrow)
+        };
+        for new in is {
+            if !was.iter().any(|former| includes(former, new)) {
+                self.opened.add(|| new.clone());
+            }
+        }
+        for former in was {
+            if is.iter().any(|new| includes(new, former)) {
+                continue;
+            }
+            let left = is.iter().filter(|new| pair.named_alike && new.meets(former));
+            let now: Vec<Grant> = left.cloned().collect();
+            if now.is_empty() {
+                self.closed.add(|| former.clone());
+            } else {
+                self.narrowed.add(|| Narrowed { was: former.clone(), now });
+            }
+        }
+    }
+}
+
+/// Returns each place that is in one of the states, by name.
+fn pairs(before: &[Place<'_>], after: &[Place<'_>]) -> Vec<PlacePair> {
+    let mut pairs: BTreeMap<String, PlacePair> = BTreeMap::new();
+    for (at, place) in before.iter().enumerate() {
+        pairs.entry(place.name()).or_default().before = Some(at);
+    }
+    for (at, place) in after.iter().enumerate() {
+        let pair = pairs.entry(place.name()).or_default();
+        pair.after = Some(at);
+        if let Some(former) = pair.before.and_then(|at| before.get(at)) {
+            pair.named_alike = former.names_like(place);
+            pair.read_alike = pair.named_alike && former.reads_like(place);
+        }
+    }
+    pairs.into_values().collect()
+}
+
+/// The rules that apply to a subject at a place, with the index of the place.
+type AtPlace<'a, 'r> = Option<(&'a usize, &'a Vec<Applied<'r>>)>;
+
+/// Returns whether the same rules apply in both states, for the same time.
+fn apply_alike(was: AtPlace<'_, '_>, is: AtPlace<'_, '_>) -> bool {
+    let (was, is) =
+        (was.map_or(&[][..], |(_, rules)| rules), is.map_or(&[][..], |(_, rules)| rules));
+    was.len() == is.len()
+        && was.iter().zip(is).all(|(was, is)| {
+            (was.until, was.suspended) == (is.until, is.suspended) && was.rule.says_like(is.rule)
+        })
+}
+
+fn grants(review: &Review<'_>, subject: &Subject, at: AtPlace<'_, '_>) -> Vec<Grant> {
+    let mut found = Vec::new();
+    if let Some((at, rules)) = at {
+        review.at_place(subject, *at, rules, &mut found);
+    }
+    found
+}

@@ -1,0 +1,155 @@
+//! Where rules grant something: an interface of a device, or the administration.
+
+use std::collections::BTreeMap;
+
+use doorward_model::{
+    Action, Device, Group, Inspected, Name, Operand, OperandForm, Path, Protocol, Target,
+};
+
+use super::reached::Reached;
+use crate::pattern::{Numbers, Pattern};
+use crate::snapshot::Interface;
+
+/// An interface that is on, or the administration.
+pub(super) struct Place<'a> {
+    pub(super) device: Device,
+    /// `None` for the administration.
+    pub(super) interface: Option<(&'a Name, &'a Target)>,
+    /// The groups of the device, with the end of each.
+    pub(super) groups: BTreeMap<Group, Reached<Group>>,
+}
+
+impl<'a> Place<'a> {
+    /// Returns the administration.
+    pub(super) fn administration() -> Self {
+        Self { device: Device::Gateway, interface: None, groups: BTreeMap::new() }
+    }
+
+    /// Returns an interface of a device in these groups.
+    pub(super) fn interface(
+        device: &Name,
+        interface: &'a Interface,
+        groups: BTreeMap<Group, Reached<Group>>,
+    ) -> Self {
+        let interface = Some((&interface.name, &interface.target));
+        Self { device: Device::Named(device.clone()), interface, groups }
+    }
+
+    /// Returns how the place is written: `plc-3/modbus`, or `gateway`.
+    pub(super) fn name(&self) -> String {
+        match self.interface {
+            Some((name, _)) => format!("{}/{name}", self.device),
+            None => self.device.to_string(),
+        }
+    }
+
+    pub(super) fn protocol(&self) -> Protocol {
+        self.interface.map_or(Protocol::Administration, |(_, target)| target.protocol())
+    }
+
+    /// Returns the pattern of what follows the interface's name, if a rule with this path speaks of
+    /// this place.
+    pub(super) fn operand(&self, path: &Pattern) -> Option<Pattern> {
+        match self.interface {
+            Some((name, _)) => path.names(name.as_str()).then(|| path.operand()),
+            None => Some(path.clone()),
+        }
+    }
+
+    /// Returns the pattern of what follows the interface's name, if an allow rule with this path can
+    /// match a question with that action.
+    pub(super) fn granted(&self, path: &Pattern, action: Action) -> Option<Pattern> {
+        let operand = self.operand(path)?;
+        let Some((_, target)) = self.interface else { return Some(operand) };
+        // Where lines of text are decided, nobody sets the serial line.
+        if action == Action::Control && target.lines().is_some() {
+            return None;
+        }
+        let never = self.never(&path.texts().collect::<Vec<_>>()).is_some();
+        let fits = !never && self.fits(&operand, action);
+        fits.then(|| if self.is_whole(action) { Pattern::nothing() } else { operand })
+    }
+
+    /// Returns why no request has a path of these segments; `None` stands for `*`.
+    pub(super) fn never(&self, path: &[Option<&str>]) -> Option<String> {
+        self.protocol().operand().never(path, self.decided())
+    }
+
+    /// Returns the other names under which the device may read a path.
+    pub(super) fn aliases(&self, path: &Path) -> Vec<Path> {
+        self.inspected().map_or_else(Vec::new, |inspected| inspected.aliases(path))
+    }
+
+    /// Returns how the protocol reads segments that are written as numbers.
+    pub(super) fn numbers(&self) -> Numbers {
+        match self.protocol().operand() {
+            OperandForm::Addresses => Numbers::Ranges,
+            OperandForm::Nothing
+            | OperandForm::Parts
+            | OperandForm::HttpPath
+            | OperandForm::CoapPath
+            | OperandForm::Topic => Numbers::Text,
+        }
+    }
+
+    /// Returns whether the same operations have the same names at both places.
+    pub(super) fn names_like(&self, other: &Place<'_>) -> bool {
+        let names = |place: &Place<'_>| (place.protocol(), place.decided().cloned());
+        names(self) == names(other)
+    }
+
+    /// Returns whether the devices at both places may read operations under the same other names.
+    pub(super) fn reads_like(&self, other: &Place<'_>) -> bool {
+        let reads = |place: &Place<'_>| {
+            let options = place.inspected().and_then(Inspected::modbus);
+            options.map(|options| (options.any_unit, options.aliased_tables))
+        };
+        reads(self) == reads(other)
+    }
+
+    fn inspected(&self) -> Option<&'a Inspected> {
+        self.interface?.1.inspected()
+    }
+
+    /// Returns the part of HTTP queries that the interface decides.
+    fn decided(&self) -> Option<&'a Operand> {
+        self.inspected()?.http()?.operand.as_ref()
+    }
+
+    /// Returns whether nothing follows the interface's name in a question with that action.
+    pub(super) fn is_whole(&self, action: Action) -> bool {
+        match self.protocol().operand() {
+            OperandForm::Nothing => true,
+            OperandForm::Topic => action == Action::Connect,
+            OperandForm::Parts
+            | OperandForm::HttpPath
+            | OperandForm::CoapPath
+            | OperandForm::Addresses => false,
+        }
+    }
+
+    /// Returns whether some operand of that action has the pattern's shape.
+    fn fits(&self, operand: &Pattern, action: Action) -> bool {
+        let (pieces, open) = operand.pieces();
+        let length = pieces.count();
+        if self.is_whole(action) {
+            return length == 0;
+        }
+        match self.protocol().operand() {
+            OperandForm::Nothing | OperandForm::CoapPath | OperandForm::Parts => true,
+            OperandForm::Topic | OperandForm::HttpPath => length > 0 || open,
+            OperandForm::Addresses => operand.is_of_addresses(),
+        }
+    }
+
+    /// Returns whether the device may read what one pattern names as something that the other
+    /// names.
+    pub(super) fn may_meet(&self, denied: &Pattern, granted: &Pattern) -> bool {
+        self.has_aliases() || denied.meets(granted, self.numbers())
+    }
+
+    /// Returns whether the device may read an operation under other names.
+    pub(super) fn has_aliases(&self) -> bool {
+        self.inspected().is_some_and(Inspected::has_aliases)
+    }
+}

@@ -1,0 +1,243 @@
+//! A review of one state: what rules grant to each subject.
+
+use std::collections::{BTreeMap, HashMap};
+
+use doorward_model::{Action, Device, Group, Kind, Role, Subject};
+use jiff::Timestamp;
+
+use super::asked::AskedOperand;
+use super::grant::{Exclusion, Grant, earlier};
+use super::place::Place;
+use super::reached::{Reached, reached};
+use super::scope::ReviewScope;
+use crate::membership::{Membership, built_in_group, built_in_role, with_built_in};
+use crate::question::Context;
+use crate::rule::{Effect, On, Rule, Who};
+use crate::snapshot::{Interface, Snapshot};
+
+/// A review of one state: the interfaces that it is about, and the rules that speak of them.
+pub struct Review<'a> {
+    snapshot: &'a Snapshot,
+    now: Timestamp,
+    /// The context in which conditions are supposed to be asked, and whether those of time are.
+    supposed: (Context, bool),
+    pub(super) places: Vec<Place<'a>>,
+    /// What the review asks for at each place.
+    asked: Vec<Vec<(Action, AskedOperand)>>,
+    /// The places that each device or group stands for.
+    on: HashMap<On, Vec<usize>>,
+    rules: HashMap<Who, Vec<Rule>>,
+}
+
+/// A rule that applies to a subject at a place, with the roles through which it does.
+pub(super) struct Applied<'r> {
+    pub(super) rule: &'r Rule,
+    via: &'r [Role],
+    /// When the memberships end through which it does.
+    pub(super) until: Option<Timestamp>,
+    /// Whether it is an allow rule that is suspended: what it would allow is denied.
+    pub(super) suspended: bool,
+}
+
+impl<'a> Review<'a> {
+    /// Prepares a review of what rules grant at `now`. What is switched off grants nothing.
+    #[must_use]
+    pub fn of(snapshot: &'a Snapshot, scope: &ReviewScope, now: Timestamp) -> Self {
+        let (mut places, mut asked) = (vec![], vec![]);
+        for place in all_places(snapshot, scope, now) {
+            let at = |action| {
+                let asked = AskedOperand::at(&place, action, scope.path.as_deref());
+                // An operation that the place does not have is not granted there.
+                asked.ok().flatten().map(|asked| (action, asked))
+            };
+            let at: Vec<_> = scope.actions(&place).filter_map(at).collect();
+            if !at.is_empty() {
+                places.push(place);
+                asked.push(at);
+            }
+        }
+        let mut on: HashMap<On, Vec<usize>> = HashMap::new();
+        for (at, place) in places.iter().enumerate() {
+            on.entry(On::Device(place.device.clone())).or_default().push(at);
+            for group in place.groups.keys() {
+                on.entry(On::Group(group.clone())).or_default().push(at);
+            }
+        }
+        let mut rules: HashMap<Who, Vec<Rule>> = HashMap::new();
+        let wanted = |rule: &Rule| {
+            on.contains_key(rule.on()) && scope.action.is_none_or(|one| rule.acts().include(one))
+        };
+        for rule in snapshot.bundle().rules().filter(wanted) {
+            rules.entry(rule.who().clone()).or_default().push(rule);
+        }
+        Self { snapshot, now, supposed: scope.context(now), places, asked, on, rules }
+    }
+
+    /// Returns what rules grant to a subject: by interface, then by action and rule.
+    #[must_use]
+    pub fn grants(&self, subject: &Subject) -> Vec<Grant> {
+        let roles = self.roles(subject);
+        let mut found = Vec::new();
+        for (at, rules) in self.applied(subject, roles.as_ref()) {
+            self.at_place(subject, at, &rules, &mut found);
+        }
+        found
+    }
+
+    /// Returns what rules grant to all subjects, by subject.
+    #[must_use]
+    pub fn all_grants(&self) -> Vec<Grant> {
+        let mut subjects: Vec<_> = self.snapshot.members().map(|(subject, _)| subject).collect();
+        subjects.sort();
+        subjects.into_iter().flat_map(|subject| self.grants(subject)).collect()
+    }
+
+    /// Returns the roles of a subject; `None` if it may not do anything at all.
+    pub(super) fn roles(&self, subject: &Subject) -> Option<BTreeMap<Role, Reached<Role>>> {
+        let member = self.snapshot.member(subject).filter(|member| member.enabled)?;
+        let direct = live(&member.roles, self.now);
+        let direct = with_built_in(&direct, built_in_role(subject.kind()));
+        Some(reached(self.snapshot.bundle().role_links(), direct))
+    }
+
+    /// Returns the rules that apply to a subject with these roles, in the order of their lines, by
+    /// place.
+    pub(super) fn applied<'r>(
+        &'r self,
+        subject: &Subject,
+        roles: Option<&'r BTreeMap<Role, Reached<Role>>>,
+    ) -> BTreeMap<usize, Vec<Applied<'r>>> {
+        let mut at: BTreeMap<usize, Vec<Applied<'r>>> = BTreeMap::new();
+        let Some(roles) = roles else { return at };
+        let reached = |(role, reached): (&Role, &'r Reached<Role>)| {
+            (Who::Role(role.clone()), reached.via.as_slice(), reached.until)
+        };
+        let own = (Who::Subject(subject.clone()), &[][..], None);
+        for (who, via, until) in roles.iter().map(reached).chain([own]) {
+            for rule in self.rules.get(&who).into_iter().flatten() {
+                let suspended = rule.effect() == Effect::Allow
+                    && self.snapshot.suspended().contains(&rule.line());
+                for index in self.on.get(rule.on()).into_iter().flatten() {
+                    let Some(place) = self.places.get(*index) else { continue };
+                    let in_group = match rule.on() {
+                        On::Group(group) => place.groups.get(group).and_then(|one| one.until),
+                        On::Device(_) => None,
+                    };
+                    let until = earlier(until, in_group);
+                    let applied = Applied { rule, via, until, suspended };
+                    at.entry(*index).or_default().push(applied);
+                }
+            }
+        }
+        at.values_mut().for_each(|rules| rules.sort_by_key(|one| one.rule.line()));
+        at
+    }
+
+    /// Adds what these rules grant to a subject at one place.
+    pub(super) fn at_place(
+        &self,
+        subject: &Subject,
+        at: usize,
+        rules: &[Applied<'_>],
+        found: &mut Vec<Grant>,
+    ) {
+        let (Some(place), Some(asked)) = (self.places.get(at), self.asked.get(at)) else { return };
+        for (action, asked) in asked {
+            let speaking: Vec<_> =
+                rules.iter().filter(|one| one.rule.acts().include(*action)).collect();
+            for one in &speaking {
+                let grant = self.grant(subject, place, *action, one, &speaking);
+                found.extend(grant.and_then(|grant| grant.narrowed(asked, &self.supposed)));
+            }
+        }
+    }
+
+    /// Returns what one of the rules that speak of an action at a place grants.
+    fn grant(
+        &self,
+        subject: &Subject,
+        place: &Place<'_>,
+        action: Action,
+        one: &Applied<'_>,
+        speaking: &[&Applied<'_>],
+    ) -> Option<Grant> {
+        let rule = one.rule;
+        let operand = place.granted(rule.path(), action)?;
+        if rule.effect() == Effect::Deny || one.suspended || rule.when().is_over(self.now) {
+            return None;
+        }
+        let mut except = Vec::new();
+        for other in speaking {
+            let excluded = other.rule;
+            let Some(denied) = place.operand(excluded.path()) else { continue };
+            let denies = match excluded.effect() {
+                Effect::Deny => !excluded.when().is_over(self.now),
+                Effect::Allow => other.suspended,
+            };
+            if !denies || !place.may_meet(&denied, &operand) {
+                continue;
+            }
+            let always = other.suspended || excluded.when().is_empty();
+            if always && excluded.path().includes_as(rule.path(), place.numbers()) {
+                return None;
+            }
+            let (line, suspended) = (excluded.line(), other.suspended);
+            let excluded = excluded.clone();
+            except.push(Exclusion { operand: denied, rule: line, suspended, excluded });
+        }
+        Some(Grant {
+            subject: subject.clone(),
+            interface: place.name(),
+            action,
+            operand,
+            except,
+            rule: rule.line(),
+            until: earlier(one.until, rule.when().until()),
+            via: one.via.to_vec(),
+            whole: true,
+            granted: rule.clone(),
+            numbers: place.numbers(),
+            aliased: place.has_aliases(),
+        })
+    }
+}
+
+/// Returns the memberships that count at `now`.
+fn live<T: Clone>(all: &[Membership<T>], now: Timestamp) -> Vec<Membership<T>> {
+    all.iter().filter(|one| one.until.is_none_or(|until| now < until)).cloned().collect()
+}
+
+/// Returns the groups of a device.
+fn groups(
+    snapshot: &Snapshot,
+    own: &[Membership<Group>],
+    now: Timestamp,
+) -> BTreeMap<Group, Reached<Group>> {
+    let direct = with_built_in(&live(own, now), built_in_group());
+    reached(snapshot.bundle().group_links(), direct)
+}
+
+/// Returns the places of a scope: the interfaces that are on, by name, and the administration.
+fn all_places<'a>(snapshot: &'a Snapshot, scope: &ReviewScope, now: Timestamp) -> Vec<Place<'a>> {
+    let asked = |device: &Device| scope.device.as_ref().is_none_or(|one| one == device);
+    let mut places = Vec::new();
+    let mut devices: Vec<_> =
+        snapshot.members().filter(|(one, _)| one.kind() == Kind::Device).collect();
+    devices.sort_by_key(|(subject, _)| *subject);
+    for (subject, member) in devices {
+        let name = subject.name();
+        if !member.enabled || !asked(&Device::Named(name.clone())) {
+            continue;
+        }
+        let groups = groups(snapshot, &member.groups, now);
+        let wanted = |one: &Interface| {
+            one.enabled && scope.interface.as_ref().is_none_or(|only| *only == one.name)
+        };
+        let interfaces = snapshot.interfaces(name).iter().filter(|one| wanted(one));
+        places.extend(interfaces.map(|one| Place::interface(name, one, groups.clone())));
+    }
+    if asked(&Device::Gateway) {
+        places.push(Place::administration());
+    }
+    places
+}
