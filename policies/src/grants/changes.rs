@@ -1,6 +1,6 @@
 //! What a change of the state opens, closes and narrows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use doorward_model::Subject;
 use jiff::Timestamp;
@@ -38,9 +38,9 @@ pub struct Narrowed {
     pub now: Vec<Grant>,
 }
 
-/// The most rules, each counted at every interface and for every subject to which it applies, that
-/// are compared.
-const MOST: usize = 4_000_000;
+/// The most work: a rule that applies to one subject at one interface counts once, and so does each
+/// comparison of two grants.
+const MOST: usize = 20_000_000;
 
 /// One interface in both states, or the administration.
 #[derive(Default)]
@@ -68,40 +68,48 @@ impl GrantChanges {
             narrowed: Listed::none(),
             complete: true,
         };
-        let mut compared = 0;
+        let mut left = MOST;
         for subject in subjects {
             let (roles, new_roles) = (before.roles(subject), after.roles(subject));
             let was = before.applied(subject, roles.as_ref());
             let is = after.applied(subject, new_roles.as_ref());
-            compared += was.values().chain(is.values()).map(Vec::len).sum::<usize>();
-            if compared > MOST {
-                changes.complete = false;
-                break;
-            }
+            let rules = was.values().chain(is.values()).map(Vec::len).sum();
+            changes.complete &= spend(&mut left, rules);
             for pair in &pairs {
                 let was = pair.before.and_then(|at| was.get_key_value(&at));
                 let is = pair.after.and_then(|at| is.get_key_value(&at));
-                if !(pair.read_alike && apply_alike(was, is)) {
-                    let was = grants(&before, subject, was);
-                    changes.compare(&was, &grants(&after, subject, is), pair);
+                if changes.complete && !(pair.read_alike && apply_alike(was, is)) {
+                    let (was, is) = (grants(&before, subject, was), grants(&after, subject, is));
+                    changes.complete = changes.compare(&was, &is, pair, &mut left);
                 }
+            }
+            if !changes.complete {
+                break;
             }
         }
         changes
     }
 
-    /// Compares the grants of one subject at one place.
-    fn compare(&mut self, was: &[Grant], is: &[Grant], pair: &PlacePair) {
+    /// Compares the grants of one subject at one place. Returns false if that takes too long.
+    fn compare(&mut self, was: &[Grant], is: &[Grant], pair: &PlacePair, left: &mut usize) -> bool {
+        let (gone, come) = if pair.read_alike {
+            (changed(was, is), changed(is, was))
+        } else {
+            (was.iter().collect(), is.iter().collect())
+        };
+        if !spend(left, gone.len() * is.len() + come.len() * was.len()) {
+            return false;
+        }
         let includes = |wide: &Grant, narrow: &Grant| {
             let alike = pair.read_alike || pair.named_alike && wide.except.is_empty();
             alike && wide.action == narrow.action && wide.includes(narrow)
         };
-        for new in is {
+        for new in come {
             if !was.iter().any(|former| includes(former, new)) {
                 self.opened.add(|| new.clone());
             }
         }
-        for former in was {
+        for former in gone {
             if is.iter().any(|new| includes(new, former)) {
                 continue;
             }
@@ -113,7 +121,21 @@ impl GrantChanges {
                 self.narrowed.add(|| Narrowed { was: former.clone(), now });
             }
         }
+        true
     }
+}
+
+/// Takes work from what is left. Returns false if there is not so much.
+fn spend(left: &mut usize, work: usize) -> bool {
+    let enough = work <= *left;
+    *left = left.saturating_sub(work);
+    enough
+}
+
+/// Returns the grants that have no equal among others.
+fn changed<'a>(grants: &'a [Grant], others: &[Grant]) -> Vec<&'a Grant> {
+    let others: HashSet<String> = others.iter().map(Grant::meaning).collect();
+    grants.iter().filter(|grant| !others.contains(&grant.meaning())).collect()
 }
 
 /// Returns each place that is in one of the states, by name.

@@ -81,6 +81,16 @@ impl Grant {
             })
     }
 
+    /// Returns a text that only grants of the same meaning share, at one place and for one subject.
+    pub(super) fn meaning(&self) -> String {
+        let Self { action, granted, until, except, .. } = self;
+        let mut text = format!("{action} {until:?} {granted}");
+        for Exclusion { excluded, suspended, .. } in except {
+            text.push_str(&format!(", {suspended} {excluded}"));
+        }
+        text
+    }
+
     /// Returns whether both grants are of one action, and name some operation in common.
     pub(super) fn meets(&self, other: &Self) -> bool {
         self.action == other.action && self.operand.common(&other.operand, self.numbers).is_some()

@@ -39,6 +39,16 @@ pub(super) struct Applied<'r> {
     pub(super) suspended: bool,
 }
 
+impl Applied<'_> {
+    /// Returns whether the rule takes off what others grant, now or later.
+    fn denies(&self, now: Timestamp) -> bool {
+        match self.rule.effect() {
+            Effect::Deny => !self.rule.when().is_over(now),
+            Effect::Allow => self.suspended,
+        }
+    }
+}
+
 impl<'a> Review<'a> {
     /// Prepares a review of what rules grant at `now`. What is switched off grants nothing.
     #[must_use]
@@ -145,21 +155,23 @@ impl<'a> Review<'a> {
         for (action, asked) in asked {
             let speaking: Vec<_> =
                 rules.iter().filter(|one| one.rule.acts().include(*action)).collect();
+            let denying: Vec<_> =
+                speaking.iter().copied().filter(|one| one.denies(self.now)).collect();
             for one in &speaking {
-                let grant = self.grant(subject, place, *action, one, &speaking);
+                let grant = self.grant(subject, place, *action, one, &denying);
                 found.extend(grant.and_then(|grant| grant.narrowed(asked, &self.supposed)));
             }
         }
     }
 
-    /// Returns what one of the rules that speak of an action at a place grants.
+    /// Returns what a rule grants for an action at a place, where these rules deny.
     fn grant(
         &self,
         subject: &Subject,
         place: &Place<'_>,
         action: Action,
         one: &Applied<'_>,
-        speaking: &[&Applied<'_>],
+        denying: &[&Applied<'_>],
     ) -> Option<Grant> {
         let rule = one.rule;
         let operand = place.granted(rule.path(), action)?;
@@ -167,14 +179,10 @@ impl<'a> Review<'a> {
             return None;
         }
         let mut except = Vec::new();
-        for other in speaking {
+        for other in denying {
             let excluded = other.rule;
             let Some(denied) = place.operand(excluded.path()) else { continue };
-            let denies = match excluded.effect() {
-                Effect::Deny => !excluded.when().is_over(self.now),
-                Effect::Allow => other.suspended,
-            };
-            if !denies || !place.may_meet(&denied, &operand) {
+            if !place.may_meet(&denied, &operand) {
                 continue;
             }
             let always = other.suspended || excluded.when().is_empty();
