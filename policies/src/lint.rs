@@ -116,7 +116,7 @@ impl Snapshot {
     }
 
     /// Returns the roles that a subject has, direct or by links.
-    fn roles_held(&self) -> BTreeSet<Role> {
+    pub(crate) fn roles_held(&self) -> BTreeSet<Role> {
         let direct = self.members().flat_map(|(subject, member)| {
             let direct = member.roles.iter().map(|one| one.of.clone());
             direct.chain(built_in_role(subject.kind()))

@@ -7,6 +7,10 @@ use doorward_model::escape;
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 
+/// The longest body in which arrays within are looked for. It is that of all requests but bundles.
+const CHECKED_WITHIN: usize = doorward_session::LARGEST_BODY as usize;
+const ARRAY: &str = "the body is a JSON array, not an object";
+
 /// Reads a body. An empty one counts as an empty object.
 ///
 /// # Errors
@@ -15,13 +19,17 @@ pub(crate) fn read<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, S
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
     let found: T = serde_json::from_slice(bytes).map_err(|error| in_words(&error.to_string()))?;
     // serde reads an array as the fields of a struct, in the order in which Rust lists them. Nobody
-    // shall rely on that order.
+    // shall rely on that order. A longer body is a bundle, in which nothing but the whole is an object.
+    if bytes.len() > CHECKED_WITHIN {
+        let is_array = bytes.trim_ascii_start().starts_with(b"[");
+        return if is_array { Err(ARRAY.to_owned()) } else { Ok(found) };
+    }
     let given: Shape = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let written = serde_json::to_vec(&found).map_err(|error| error.to_string())?;
     let meant: Shape = serde_json::from_slice(&written).map_err(|error| error.to_string())?;
     match given.misfit(&meant) {
         None => Ok(found),
-        Some(path) if path.is_empty() => Err("the body is a JSON array, not an object".to_owned()),
+        Some(path) if path.is_empty() => Err(ARRAY.to_owned()),
         Some(path) => Err(format!("{} is an array, not an object", escape(&path.join(".")))),
     }
 }

@@ -164,7 +164,7 @@ fn apply_alike(was: AtPlace<'_, '_>, is: AtPlace<'_, '_>) -> bool {
         (was.map_or(&[][..], |(_, rules)| rules), is.map_or(&[][..], |(_, rules)| rules));
     was.len() == is.len()
         && was.iter().zip(is).all(|(was, is)| {
-            (was.until, was.suspended) == (is.until, is.suspended) && was.rule.says_like(is.rule)
+            (was.until, was.suspended) == (is.until, is.suspended) && was.rule.says_like(&is.rule)
         })
 }
 

@@ -1,6 +1,7 @@
 //! A review of one state: what rules grant to each subject.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use doorward_model::{Action, Device, Group, Kind, Role, Subject};
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use super::grant::{Exclusion, Grant, earlier};
 use super::place::Place;
 use super::reached::{Reached, reached};
 use super::scope::ReviewScope;
+use crate::compiled::RuleRef;
 use crate::membership::{Membership, built_in_group, built_in_role, with_built_in};
 use crate::question::Context;
 use crate::rule::{Effect, On, Rule, Who};
@@ -26,12 +28,13 @@ pub struct Review<'a> {
     asked: Vec<Vec<(Action, AskedOperand)>>,
     /// The places that each device or group stands for.
     on: HashMap<On, Vec<usize>>,
-    rules: HashMap<Who, Vec<Rule>>,
+    /// The rules of whoever is there. A rule is read when it is needed: there may be very many.
+    rules: HashMap<Who, Vec<RuleRef>>,
 }
 
 /// A rule that applies to a subject at a place, with the roles through which it does.
 pub(super) struct Applied<'r> {
-    pub(super) rule: &'r Rule,
+    pub(super) rule: Arc<Rule>,
     via: &'r [Role],
     /// When the memberships end through which it does.
     pub(super) until: Option<Timestamp>,
@@ -73,12 +76,19 @@ impl<'a> Review<'a> {
                 on.entry(On::Group(group.clone())).or_default().push(at);
             }
         }
-        let mut rules: HashMap<Who, Vec<Rule>> = HashMap::new();
-        let wanted = |rule: &Rule| {
-            on.contains_key(rule.on()) && scope.action.is_none_or(|one| rule.acts().include(one))
+        let held = snapshot.roles_held();
+        let is_there = |who: &Who| match who {
+            Who::Role(role) => held.contains(role),
+            Who::Subject(subject) => snapshot.member(subject).is_some(),
         };
-        for rule in snapshot.bundle().rules().filter(wanted) {
-            rules.entry(rule.who().clone()).or_default().push(rule);
+        let mut rules: HashMap<Who, Vec<RuleRef>> = HashMap::new();
+        let compiled = snapshot.bundle().compiled();
+        for reference in compiled.rule_refs() {
+            let Some(rule) = compiled.rule(reference) else { continue };
+            let asked = scope.action.is_none_or(|one| rule.acts().include(one));
+            if asked && on.contains_key(rule.on()) && is_there(rule.who()) {
+                rules.entry(rule.who().clone()).or_default().push(reference);
+            }
         }
         Self { snapshot, now, supposed: scope.context(now), places, asked, on, rules }
     }
@@ -124,7 +134,11 @@ impl<'a> Review<'a> {
         };
         let own = (Who::Subject(subject.clone()), &[][..], None);
         for (who, via, until) in roles.iter().map(reached).chain([own]) {
-            for rule in self.rules.get(&who).into_iter().flatten() {
+            for reference in self.rules.get(&who).into_iter().flatten() {
+                let Some(rule) = self.snapshot.bundle().compiled().rule(*reference) else {
+                    continue;
+                };
+                let rule = Arc::new(rule);
                 let suspended = rule.effect() == Effect::Allow
                     && self.snapshot.suspended().contains(&rule.line());
                 for index in self.on.get(rule.on()).into_iter().flatten() {
@@ -134,7 +148,7 @@ impl<'a> Review<'a> {
                         On::Device(_) => None,
                     };
                     let until = earlier(until, in_group);
-                    let applied = Applied { rule, via, until, suspended };
+                    let applied = Applied { rule: Arc::clone(&rule), via, until, suspended };
                     at.entry(*index).or_default().push(applied);
                 }
             }
@@ -173,14 +187,14 @@ impl<'a> Review<'a> {
         one: &Applied<'_>,
         denying: &[&Applied<'_>],
     ) -> Option<Grant> {
-        let rule = one.rule;
+        let rule = &*one.rule;
         let operand = place.granted(rule.path(), action)?;
         if rule.effect() == Effect::Deny || one.suspended || rule.when().is_over(self.now) {
             return None;
         }
         let mut except = Vec::new();
         for other in denying {
-            let excluded = other.rule;
+            let excluded = &*other.rule;
             let Some(denied) = place.operand(excluded.path()) else { continue };
             if !place.may_meet(&denied, &operand) {
                 continue;
