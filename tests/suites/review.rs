@@ -49,7 +49,7 @@ fn squeezed(text: &str) -> String {
     let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     let rows = text.trim().lines().map(words);
     let (owner, rows): (Vec<_>, Vec<_>) = rows.partition(|row| row.starts_with("user/owner"));
-    // A table of nobody else is its headings.
+    // If nobody else is listed, only the headings are left.
     if owner.is_empty() || rows.len() > 1 { rows.join("\n") } else { "the owner alone".to_owned() }
 }
 

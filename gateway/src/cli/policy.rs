@@ -82,7 +82,8 @@ pub(crate) async fn run(
 
 /// Turns the arguments of a question into a request.
 fn check_request(question: PolicyQuestion) -> CheckRequest {
-    let PolicyQuestion { subject, action, resource, at, from, attr } = question;
+    let PolicyQuestion { subject, action, resource, supposed } = question;
+    let SupposedCircumstances { at, from, attr } = supposed;
     CheckRequest { subject, action, resource, at, from, attrs: attributes(attr) }
 }
 

@@ -72,7 +72,7 @@ pub async fn recover(
     if !Store::exists(place) {
         return Err(RecoverError::Nothing(dir.to_owned()));
     }
-    // Whoever has lost the owner's identity can make no room by a command.
+    // Without the owner's identity, no command of the administration can make room on the disk.
     let ballast = Ballast::new(ballast_path(dir));
     ballast.release_if_spent();
     let read = async || -> Result<_, OpenError> {

@@ -96,8 +96,8 @@ impl Grant {
         self.action == other.action && self.operand.common(&other.operand, self.numbers).is_some()
     }
 
-    /// Narrows the grant to what the review asks for and to the suppositions about conditions, and
-    /// says whether it permits all of it. `None` if nothing is left.
+    /// Leaves out what the review does not ask for, and what conditions exclude under what is supposed.
+    /// Sets `whole`. `None` if the grant permits nothing of the rest.
     pub(super) fn narrowed(
         mut self,
         asked: &AskedOperand,

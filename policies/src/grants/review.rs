@@ -21,7 +21,7 @@ use crate::snapshot::{Interface, Snapshot};
 pub struct Review<'a> {
     snapshot: &'a Snapshot,
     now: Timestamp,
-    /// The context in which conditions are supposed to be asked, and whether those of time are.
+    /// The context by which conditions are checked, and whether conditions of time are, too.
     supposed: (Context, bool),
     pub(super) places: Vec<Place<'a>>,
     /// What the review asks for at each place.

@@ -116,7 +116,7 @@ impl ReviewScope {
         all.iter().copied().filter(move |action| only.is_none_or(|only| only == *action))
     }
 
-    /// Returns the context of which conditions are asked, and whether those of time are.
+    /// Returns the context by which conditions are checked, and whether conditions of time are, too.
     pub(super) fn context(&self, now: Timestamp) -> (Context, bool) {
         let mut circumstances = self.circumstances.clone();
         circumstances.source = circumstances.source.map(|source| source.to_canonical());

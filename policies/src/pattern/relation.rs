@@ -11,7 +11,7 @@ pub(crate) enum Numbers {
     Text,
     /// As numbers: `10-19` is ten registers, and 0 is Modbus's broadcast.
     Ranges,
-    /// Either way, as the answer "no" demands.
+    /// Nobody knows which: each question says what it answers then.
     Unknown,
 }
 

@@ -174,21 +174,14 @@ pub(crate) struct PolicyQuestion {
     /// DEVICE/INTERFACE, or gateway/PART
     #[arg(value_name = "DEVICE/PATH")]
     pub(crate) resource: String,
-    /// Suppose that the time is this instant (default: now)
-    #[arg(long, value_name = "TIME", value_parser = instant)]
-    pub(crate) at: Option<Timestamp>,
-    /// Suppose that the client has this address
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) from: Option<IpAddr>,
-    /// Suppose this attribute; auth-age=2h supposes a full handshake two hours ago
-    #[arg(long, value_name = "K=V", value_parser = attribute)]
-    pub(crate) attr: Option<Attribute>,
+    #[command(flatten)]
+    pub(crate) supposed: SupposedCircumstances,
 }
 
-/// How subjects are supposed to ask. Grants whose conditions then fail are left out.
+/// How and when subjects are supposed to ask.
 #[derive(Args)]
 pub(crate) struct SupposedCircumstances {
-    /// Suppose that the time is this instant; otherwise hours are listed as conditions
+    /// Suppose that the time is this instant (default: now, but a review lists hours as conditions)
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub(crate) at: Option<Timestamp>,
     /// Suppose that the client has this address
