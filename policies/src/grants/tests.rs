@@ -338,11 +338,13 @@ proptest! {
         ((device, _), rules, asked) in worlds(),
         keep in prop::collection::vec(prop::bool::weighted(0.8), 8),
         more in prop::collection::vec(any::<prop::sample::Index>(), 0..3),
-        (moved, urls) in (0..4_usize, any::<bool>()),
+        (edited, moved, urls) in (any::<bool>(), 0..4_usize, any::<bool>()),
         circumstances in circumstances(),
     ) {
-        // The new rules are some of the former ones, in another order, and changed ones.
-        let mut next: Vec<String> = rules.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(rule, _)| rule.clone()).collect();
+        // The new rules are the former ones; or some of these, in another order, and changed ones.
+        let kept = rules.iter().zip(&keep).filter(|(_, keep)| **keep || !edited);
+        let mut next: Vec<String> = kept.map(|(rule, _)| rule.clone()).collect();
+        let more = if edited { more } else { vec![] };
         for index in more {
             let rule = index.get(&rules);
             next.push(rule.replace("allow", "deny"));
