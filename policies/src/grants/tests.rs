@@ -84,6 +84,20 @@ fn words(interface: &str) -> (&'static [&'static str], &'static [&'static str]) 
     }
 }
 
+/// What may follow the name of a Modbus interface in a rule, and in a question.
+const ADDRESSES: [[&[&str]; 3]; 2] = [
+    [&["0", "1", "2", "0-3"], &["holding", "input", "coil"], &["5", "10-19", "15-30", "0-65535"]],
+    [
+        &["0", "1", "2", "3"],
+        &["holding", "input", "coil"],
+        &["5", "10", "14-15", "19", "19-20", "20", "30", "10-30", "0-65535"],
+    ],
+];
+
+fn is_modbus(interface: &str) -> bool {
+    ["modbus", "units", "tables"].contains(&interface)
+}
+
 /// A rule that may speak of an interface.
 fn rule((device, interface): (&'static str, &'static str)) -> impl Strategy<Value = String> {
     let (segments, actions) = words(interface);
@@ -104,7 +118,15 @@ fn rule((device, interface): (&'static str, &'static str)) -> impl Strategy<Valu
     let named = prop_oneof![6 => Just(interface), 1 => Just("*"), 1 => Just("other")];
     let first = named.prop_map(move |name| (device != "gateway").then_some(name));
     let segment = prop_oneof![4 => prop::sample::select(segments), 1 => Just("*")];
-    let rest = (prop::collection::vec(segment, 0..4), any::<bool>());
+    let any_order = prop::collection::vec(segment, 0..4);
+    let [units, tables, numbers] =
+        ADDRESSES[0].map(|names| prop_oneof![4 => prop::sample::select(names), 1 => Just("*")]);
+    let in_order =
+        (units, tables, numbers, 0..4_usize).prop_map(|(unit, table, numbers, length)| {
+            [unit, table, numbers][..length.min(3)].to_vec()
+        });
+    let weight = if is_modbus(interface) { 6 } else { 0 };
+    let rest = (prop_oneof![1 => any_order, weight => in_order], any::<bool>());
     let path = (first, rest).prop_map(|(first, (rest, open))| {
         let open = if open { Some("**") } else { None };
         let parts: Vec<&str> = first.into_iter().chain(rest).chain(open).collect();
@@ -143,7 +165,12 @@ fn asked(interface: &'static str) -> impl Strategy<Value = (String, Action)> {
         "web" | "shop" => 1..4,
         _ => 0..4,
     };
-    let rest = prop::collection::vec(segment, shape);
+    let any_order = prop::collection::vec(segment, shape);
+    let [units, tables, numbers] = ADDRESSES[1].map(prop::sample::select);
+    let in_order =
+        (units, tables, numbers).prop_map(|(unit, table, numbers)| vec![unit, table, numbers]);
+    let weight = if is_modbus(interface) { 9 } else { 0 };
+    let rest = prop_oneof![1 => any_order, weight => in_order];
     (rest, prop::sample::select(actions)).prop_map(move |(rest, action)| {
         let first = (interface != "gateway").then_some(interface);
         let parts: Vec<&str> = first.into_iter().chain(rest).collect();
@@ -169,7 +196,9 @@ type World = ((&'static str, &'static str), Vec<String>, Vec<(String, Action)>);
 fn worlds() -> impl Strategy<Value = World> {
     let interfaces = INTERFACES.iter().map(|(device, name, _)| (*device, *name));
     let places: Vec<_> = interfaces.chain([("gateway", "gateway")]).collect();
-    prop::sample::select(places).prop_flat_map(|place| {
+    let modbus: Vec<_> = places.iter().copied().filter(|(_, name)| is_modbus(name)).collect();
+    let place = prop_oneof![prop::sample::select(places), prop::sample::select(modbus)];
+    place.prop_flat_map(|place| {
         let rules = prop::collection::vec(rule(place), 1..8);
         (Just(place), rules, prop::collection::vec(asked(place.1), 8..32))
     })
