@@ -115,6 +115,11 @@ fn a_review_lists_what_rules_grant_as_patterns() {
         ("who-can get kam/web/a", "there is no device kam."),
         ("who-can write plc/modbus/1/hold/0-9", "'hold' does not fit"),
         ("who-can connect cam/ssh/x", "nothing can follow the name of a tcp interface"),
+        (
+            "who-can any plc/modbus/holding/**",
+            "no operation there has a path like modbus/holding/**",
+        ),
+        ("who-can any plc/*/a", "no operation there has a path like */a"),
         ("what-can user/ghost", "There is no user/ghost."),
     ] {
         let args: Vec<&str> = ["policy"].into_iter().chain(args.split(' ')).collect();

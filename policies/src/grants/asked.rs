@@ -21,7 +21,7 @@ pub(super) enum AskedOperand {
 
 impl AskedOperand {
     /// Reads what follows a device's name, as it is meant at a place; `None` asks for everything.
-    /// Returns `None` if a path with wildcards does not reach the place.
+    /// Returns `None` if nothing that a path with wildcards names can be done there.
     pub(super) fn at(
         place: &Place<'_>,
         action: Action,
@@ -38,7 +38,7 @@ impl AskedOperand {
                 (false, true) => None,
                 // Whoever names the interface alone asks about all of it.
                 (true, _) => Some(Self::Pattern(all)),
-                (false, false) => Some(Self::Pattern(operand)),
+                (false, false) => place.fits(&operand, action).then_some(Self::Pattern(operand)),
             });
         }
         let is_interface = place.interface.is_some() && !text.contains('/');

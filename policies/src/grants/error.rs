@@ -37,6 +37,9 @@ pub enum ReviewError {
     /// The path does not have the protocol's form.
     #[error(transparent)]
     Path(#[from] PathError),
+    /// Nothing can be done that such a pattern names.
+    #[error("no operation there has a path like {}", escape(.0))]
+    Nowhere(String),
     /// No request has such a path.
     #[error("{0}")]
     Never(String),

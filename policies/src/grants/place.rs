@@ -129,7 +129,7 @@ impl<'a> Place<'a> {
     }
 
     /// Returns whether some operand of that action has the pattern's shape.
-    fn fits(&self, operand: &Pattern, action: Action) -> bool {
+    pub(super) fn fits(&self, operand: &Pattern, action: Action) -> bool {
         let (pieces, open) = operand.pieces();
         let length = pieces.count();
         if self.is_whole(action) {

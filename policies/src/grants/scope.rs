@@ -84,14 +84,16 @@ impl ReviewScope {
             return Err(ReviewError::NotAnAction { place: place.join("/"), action, has });
         }
         // The path must be one of some interface, for some action.
-        let mut wrong = None;
         let path = self.path.as_deref();
+        let mut wrong =
+            path.filter(|_| !places.is_empty()).map(|path| ReviewError::Nowhere(path.to_owned()));
         for (place, action) in
             places.iter().flat_map(|place| self.actions(place).map(move |action| (place, action)))
         {
             match AskedOperand::at(place, action, path) {
-                Ok(_) => return Ok(()),
-                Err(error) => wrong = wrong.or(Some(error)),
+                Ok(Some(_)) => return Ok(()),
+                Ok(None) => {}
+                Err(error) => wrong = Some(error),
             }
         }
         wrong.map_or(Ok(()), Err)
