@@ -287,7 +287,7 @@ mod tests {
             !snapshot.failing(&expectations, now()).is_empty()
         };
         let mut cache = Cache::new();
-        let explained = snapshot.explain(&question, now());
+        let explained = snapshot.explain(&question, None, now());
         let all = [
             permits(snapshot.decide(&request, now())),
             permits(snapshot.decide_again(&request, now())),

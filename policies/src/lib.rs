@@ -44,6 +44,7 @@ mod question;
 mod reach;
 mod recent;
 mod record;
+mod remedy;
 mod replay;
 mod request;
 mod resolved;
@@ -54,7 +55,10 @@ mod shared;
 mod snapshot;
 mod supposed;
 mod trial;
+mod weigh;
 mod when;
+#[cfg(test)]
+mod worlds;
 
 pub use attributes::{AttributeError, Attributes};
 pub use bench::Bench;
@@ -63,7 +67,7 @@ pub use cache::Cache;
 pub use commit::{Commit, Observer, Touched};
 pub use decision::{Decision, Denial, Opinion, Permit, Refusal};
 pub use examine::{Differ, Examined};
-pub use explain::{Explanation, Weighed};
+pub use explain::Explanation;
 pub use grants::{Exclusion, Grant, GrantChanges, Narrowed, Review, ReviewError, ReviewScope};
 pub use lines::RuleLines;
 pub use lint::Finding;
@@ -77,6 +81,7 @@ pub use record::{
     Bound, Class, Closing, Door, Event, Journal, JournalError, Opening, Outcome, Party, Record,
     WithoutRoom, Written,
 };
+pub use remedy::{Remedy, Step};
 pub use replay::{Differing, Replay, Replayed};
 pub use request::Request;
 pub use rule::{Acts, BundleError, BundleErrors, Effect, On, Reason, Rule, TestError, Who};
@@ -85,4 +90,5 @@ pub use shape::Shape;
 pub use snapshot::{Certificate, Interface, Member, Snapshot};
 pub use supposed::Supposed;
 pub use trial::Failing;
+pub use weigh::Weighed;
 pub use when::{Seen, Truth, When, WhenError};

@@ -249,7 +249,7 @@ mod tests {
             bench.snapshot.question(alice, Action::Subscribe, hub, path, None).unwrap()
         };
         assert!(bench.snapshot.opinion(&of("bus/room-7/#"), now()).permits());
-        let explained = bench.snapshot.explain(&of("bus/#"), now());
+        let explained = bench.snapshot.explain(&of("bus/#"), None, now());
         assert!(explained.why.contains("too many rules"), "{}", explained.why);
         let change = explained.change.unwrap();
         assert!(change.contains("narrower") && change.contains("fewer deny rules"), "{change}");

@@ -245,12 +245,17 @@ fn why_who_and_what() {
             &["when"][..],
             "wait until 2027-01-04T06:00:00Z",
         ),
-        ("user/bob connect box/tcp", &monday, &["who"], "doorward user set bob --role operator"),
+        (
+            "user/bob connect box/tcp",
+            &monday,
+            &["who"],
+            "add to policy.csv: p, user/bob, box, tcp, connect, , allow",
+        ),
         (
             "user/alice connect press/tcp",
             &home,
             &["device"],
-            "doorward device set press --group plant",
+            "add to policy.csv: p, user/alice, press, tcp, connect, , allow",
         ),
         (
             "user/bob update gateway/policies",

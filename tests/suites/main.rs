@@ -15,6 +15,7 @@ mod declaring;
 mod demo;
 mod differential;
 mod enrolment;
+mod explain;
 mod faults;
 mod former;
 mod house;

@@ -24,6 +24,7 @@ mod list;
 mod policies;
 mod problem;
 mod questions;
+mod remedies;
 mod revisions;
 mod route;
 mod sessions;
@@ -41,9 +42,10 @@ pub use list::{LARGEST_PAGE, List, PageError, PageRequest};
 pub use policies::{BundleView, CheckAnswer, CheckRequest, CheckedOpinion};
 pub use problem::{PolicyProblem, ProblemDocument, ProblemKind};
 pub use questions::{
-    ConditionView, DifferingView, ExplanationView, FindingView, ReplayView, WeighedRule,
-    WhatCanRequest, WhoCanRequest,
+    ConditionView, DifferingView, ExplainRequest, ExplanationView, FindingView, ReplayView,
+    WeighedRule, WhatCanRequest, WhoCanRequest,
 };
+pub use remedies::{RemedyView, StepView};
 pub use revisions::{
     BundleApplied, BundleProposal, BundleTested, FailingTest, RevisionText, RevisionView,
     UnconfirmedView,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::policies::CheckedOpinion;
+use crate::remedies::RemedyView;
 
 /// Asks who may do something.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,6 +54,30 @@ pub struct WhatCanRequest {
     pub attrs: BTreeMap<String, String>,
 }
 
+/// Asks why the policy permits or refuses something, and what would change that.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainRequest {
+    /// Who asks.
+    pub subject: Subject,
+    /// What they want to do.
+    pub action: Action,
+    /// On what: the device, a slash, and the path.
+    pub resource: String,
+    /// The instant of the question; the present unless given.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
+    /// The address that they ask from.
+    #[serde(default)]
+    pub from: Option<IpAddr>,
+    /// Attributes that conditions look at, such as `auth-age`.
+    #[serde(default)]
+    pub attrs: BTreeMap<String, String>,
+    /// When the proposed rule or membership is to end; it does not end by itself unless given.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
+}
+
 /// Why an answer is what it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExplanationView {
@@ -71,7 +96,9 @@ pub struct ExplanationView {
     pub decided: Vec<WeighedRule>,
     /// For a denial, the allow rules that come nearest, the nearest first.
     pub nearest: Vec<WeighedRule>,
-    /// For a denial, the smallest change that would allow it.
+    /// For a denial, the ways to permit it, the narrowest first.
+    pub remedies: Vec<RemedyView>,
+    /// For a denial, the first of `remedies` in words, or what else there is to do.
     pub change: Option<String>,
 }
 

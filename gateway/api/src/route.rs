@@ -248,7 +248,7 @@ routes! {
         CheckRequest => CheckAnswer;
     /// Explains why the policy permits or denies an action.
     ExplainPolicy: "POST" "/v1/policies/explain", Management, Asked(Read),
-        CheckRequest => ExplanationView;
+        ExplainRequest => ExplanationView;
     /// Lists who may do something.
     WhoCan: "POST" "/v1/policies/who-can", Management, Asked(Read),
         WhoCanRequest => List<GrantView>;

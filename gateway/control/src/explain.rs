@@ -1,9 +1,13 @@
 //! Requests that explain an answer of the policy.
 
-use doorward_api::{CheckRequest, ConditionView, ExplanationView, WeighedRule, endpoint};
-use doorward_policies::{Explanation, Seen, Weighed};
+use doorward_api::{
+    CheckRequest, ConditionView, ExplainRequest, ExplanationView, RemedyView, StepView,
+    WeighedRule, endpoint,
+};
+use doorward_policies::{Explanation, Remedy, Seen, Step, Weighed};
 
 use crate::gate::Gate;
+use crate::grants::{first_of, grant_view};
 use crate::policy::{opinion_view, question};
 use crate::request::AdminRequest;
 use crate::response::EndpointResult;
@@ -18,8 +22,26 @@ fn weighed(rule: Weighed) -> WeighedRule {
     WeighedRule { line, text, failed, conditions }
 }
 
+fn step(step: Step) -> StepView {
+    match step {
+        Step::Wait { until, .. } => StepView::Wait { until },
+        Step::Handshake { .. } => StepView::Handshake,
+        Step::AskFrom { networks, .. } => StepView::AskFrom { networks },
+        Step::Run { command } => StepView::Run { command },
+        Step::AddRule { rule } => StepView::AddRule { rule },
+    }
+}
+
+fn remedy(remedy: Remedy) -> RemedyView {
+    let text = remedy.text();
+    let Remedy { steps, opens, opens_more, complete, enough, .. } = remedy;
+    let steps = steps.into_iter().map(step).collect();
+    RemedyView { text, steps, opens: first_of(opens, grant_view), opens_more, complete, enough }
+}
+
 fn explanation(explained: Explanation) -> ExplanationView {
-    let Explanation { permit, opinion, why, roles, groups, decided, nearest, change } = explained;
+    let Explanation { permit, opinion, why, roles, groups, decided, nearest, remedies, change } =
+        explained;
     ExplanationView {
         permit,
         opinion: opinion_view(&opinion),
@@ -28,6 +50,7 @@ fn explanation(explained: Explanation) -> ExplanationView {
         groups,
         decided: decided.into_iter().map(weighed).collect(),
         nearest: nearest.into_iter().map(weighed).collect(),
+        remedies: remedies.into_iter().map(remedy).collect(),
         change,
     }
 }
@@ -38,10 +61,13 @@ impl AdminRequest<'_> {
         mut self,
         gate: &mut Gate,
     ) -> EndpointResult<endpoint::ExplainPolicy> {
-        let check: CheckRequest = self.read().await?;
+        let asked: ExplainRequest = self.read().await?;
+        let ExplainRequest { subject, action, resource, at, from, attrs, until } = asked;
+        let check = CheckRequest { subject, action, resource, at, from, attrs };
         let snapshot = self.parts.leases.snapshot();
         let (question, at) = question(check, &snapshot, self.now())?;
         gate.record(None).await?;
-        self.with_question_permit(move || Ok(explanation(snapshot.explain(&question, at)))).await
+        self.with_question_permit(move || Ok(explanation(snapshot.explain(&question, until, at))))
+            .await
     }
 }

@@ -23,7 +23,8 @@ pub(crate) fn first_of<T, V>(listed: Listed<T>, view: impl Fn(T) -> V) -> FirstO
     FirstOf { count: listed.count, first: listed.first.into_iter().map(view).collect() }
 }
 
-fn grant_view(grant: Grant) -> GrantView {
+/// Turns a grant into its API form.
+pub(crate) fn grant_view(grant: Grant) -> GrantView {
     let when = grant.when();
     let exclusion = |one: Exclusion| {
         let (operand, when) = (one.operand.to_string(), one.when());

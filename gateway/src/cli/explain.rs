@@ -4,18 +4,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use doorward_api::{
-    BundleProposal, CheckRequest, DifferingView, ReplayView, WeighedRule, endpoint,
+    BundleProposal, DifferingView, ExplainRequest, ReplayView, WeighedRule, endpoint,
 };
 use doorward_model::{Clock as _, escape};
 
 use super::bundle_files::read;
 use super::client::{AdminClient, joined, rule_lines, when};
+use super::grants;
 use super::output::Output;
 use crate::clock::SystemClock;
 use crate::failure::CommandFailure;
 
 pub(super) async fn explain(
-    request: &CheckRequest,
+    request: &ExplainRequest,
     client: &AdminClient<'_>,
     out: &Output,
 ) -> Result<(), CommandFailure> {
@@ -34,9 +35,16 @@ pub(super) async fn explain(
         if let Some(until) = answer.opinion.ask_again_at {
             lines.push(format!("{:<13}{}", "until", when(until)));
         }
-        if let Some(change) = &answer.change {
-            let change = escape(change).to_string();
-            lines.push(format!("{:<13}{}", "to allow it", out.bold(&change)));
+        let first = answer.change.iter().filter(|_| answer.remedies.is_empty());
+        let first = first.map(|change| ("to allow it", change.as_str()));
+        let words = std::iter::once("to allow it").chain(std::iter::repeat("or"));
+        let remedies = words.zip(answer.remedies.iter().map(|remedy| remedy.text.as_str()));
+        let opened = answer.remedies.iter().map(Some).chain([None]);
+        for ((word, text), remedy) in first.chain(remedies).zip(opened) {
+            let text = escape(text).to_string();
+            lines.push(format!("{word:<13}{}", out.bold(&text)));
+            let opens = remedy.filter(|remedy| remedy.opens_more).map(|remedy| &remedy.opens);
+            opens.iter().for_each(|opens| grants::opened(opens, &mut lines));
         }
         lines.join("\n")
     })

@@ -174,6 +174,13 @@ pub(super) fn changes(changes: &GrantChangesView, out: &Output, lines: &mut Vec<
     }
 }
 
+/// Adds a line for each grant that a proposed change opens.
+pub(super) fn opened(opened: &FirstOf<GrantView>, lines: &mut Vec<String>) {
+    let shown = |row: &GrantRow<'_>| format!("{:<15}{}", "", line(row));
+    lines.extend(GrantRow::of(&opened.first).iter().map(shown));
+    more(opened.count, opened.first.len(), lines);
+}
+
 fn grants(
     (title, listed): (&str, &FirstOf<GrantView>),
     mark: impl Fn(&str) -> String,

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use doorward_api::{
-    BundleProposal, BundleView, CheckAnswer, CheckRequest, WhatCanRequest, WhoCanRequest, endpoint,
+    BundleProposal, BundleView, CheckAnswer, CheckRequest, ExplainRequest, WhatCanRequest,
+    WhoCanRequest, endpoint,
 };
 use doorward_model::{Revision, escape};
 use doorward_policies::BundleText;
@@ -57,7 +58,12 @@ pub(crate) async fn run(
             return Ok(if answer.permit { End::Done } else { End::Denied });
         }
         C::Confirm => revision::confirm(client, out).await?,
-        C::Explain(question) => explain::explain(&check_request(question), client, out).await?,
+        C::Explain { question, until } => {
+            let CheckRequest { subject, action, resource, at, from, attrs } =
+                check_request(question);
+            let request = ExplainRequest { subject, action, resource, at, from, attrs, until };
+            explain::explain(&request, client, out).await?;
+        }
         C::WhoCan { action: AskedAction(action), resource, supposed } => {
             let SupposedCircumstances { at, from, attr } = supposed;
             let attrs = attributes(attr);

@@ -57,17 +57,40 @@ impl GrantChanges {
     /// Compares what subjects are granted at `now` in two states.
     #[must_use]
     pub fn between(present: &Snapshot, next: &Snapshot, now: Timestamp) -> Self {
-        let scope = ReviewScope::default();
-        let (before, after) = (Review::of(present, &scope, now), Review::of(next, &scope, now));
-        let pairs = pairs(&before.places, &after.places);
         let members = present.members().chain(next.members());
-        let subjects: BTreeSet<&Subject> = members.map(|(subject, _)| subject).collect();
-        let mut changes = Self {
+        Self::for_subjects(members.map(|(subject, _)| subject).collect(), (present, next), now)
+    }
+
+    /// Compares what one subject is granted at `now` in two states.
+    #[must_use]
+    pub fn for_subject(
+        subject: &Subject,
+        present: &Snapshot,
+        next: &Snapshot,
+        now: Timestamp,
+    ) -> Self {
+        Self::for_subjects(BTreeSet::from([subject]), (present, next), now)
+    }
+
+    /// Returns no changes.
+    pub(crate) fn none() -> Self {
+        Self {
             opened: Listed::none(),
             closed: Listed::none(),
             narrowed: Listed::none(),
             complete: true,
-        };
+        }
+    }
+
+    fn for_subjects(
+        subjects: BTreeSet<&Subject>,
+        (present, next): (&Snapshot, &Snapshot),
+        now: Timestamp,
+    ) -> Self {
+        let scope = ReviewScope::default();
+        let (before, after) = (Review::of(present, &scope, now), Review::of(next, &scope, now));
+        let pairs = pairs(&before.places, &after.places);
+        let mut changes = Self::none();
         let mut left = MOST;
         for subject in subjects {
             let (roles, new_roles) = (before.roles(subject), after.roles(subject));

@@ -55,6 +55,11 @@ impl Grant {
         self.granted.when().to_string()
     }
 
+    /// Returns the rule's path, with the interface's name.
+    pub(crate) fn path(&self) -> &Pattern {
+        self.granted.path()
+    }
+
     /// Returns whether the grant permits its action on all that `path` names, in `context`.
     /// `aliases` are the other names of the same thing.
     #[must_use]

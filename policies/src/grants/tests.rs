@@ -1,28 +1,14 @@
 //! The review against the decision: what it lists is permitted, and what it does not list is denied.
 
-mod worlds;
-
 use doorward_model::{Action, Device, Path, Resource};
 use proptest::prelude::*;
 
-use self::worlds::{changed, now, world, worlds};
 use super::*;
 use crate::listed::Listed;
 use crate::pattern::Pattern;
 use crate::question::{Circumstances, Context, Question};
 use crate::snapshot::Snapshot;
-
-/// Returns whether a device can be asked that. `policy check` answers about more.
-fn is_asked(snapshot: &Snapshot, question: &Question) -> bool {
-    let Resource { device: Device::Named(name), path } = &question.resource else { return true };
-    let text = path.raw();
-    let parts: Vec<_> = text.split('/').map(Some).collect();
-    let first = parts[0].unwrap();
-    let interfaces = snapshot.interfaces(name);
-    let target = &interfaces.iter().find(|one| one.name.as_str() == first).unwrap().target;
-    let decided = target.inspected().and_then(|inspected| inspected.http()?.operand.as_ref());
-    target.protocol().operand().never(&parts, decided).is_none()
-}
+use crate::worlds::{changed, is_asked, now, world, worlds};
 
 /// What somebody asks, and how.
 struct Case {

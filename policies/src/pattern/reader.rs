@@ -17,6 +17,14 @@ pub(crate) enum PatternPiece<'a> {
     Text { text: Cow<'a, str>, range: Option<NumberRange> },
 }
 
+impl PatternPiece<'_> {
+    /// Returns the segment that reaches exactly this text, or this number or range.
+    pub(crate) fn text(text: String) -> Self {
+        let range = NumberRange::read(&text);
+        Self::Text { text: Cow::Owned(text), range }
+    }
+}
+
 /// Reads the segments of a pattern's text.
 pub(crate) struct PatternReader<'a> {
     rest: Option<&'a str>,

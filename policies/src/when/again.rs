@@ -1,51 +1,36 @@
-//! Finds when conditions start to hold by time alone.
+//! Finds conditions that hold at no later instant.
 
 use jiff::Timestamp;
 
-use super::{Truth, When};
+use super::{Predicate, Truth, When};
 use crate::question::Context;
 
 /// How many changes ahead the search looks.
 const AHEAD: usize = 64;
 
 impl When {
-    /// Returns whether the conditions hold at no instant from `now` on.
+    /// Returns whether the conditions certainly hold at no instant from `now` on.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
-        let context = Context::at(now);
-        // A condition that recurs every week is never over.
-        matches!(self.next_time(&context), Next::Never)
-    }
-
-    /// Returns from when on the conditions hold, as far as time is concerned; `None` if never, or
-    /// if the search does not find it.
-    pub(crate) fn holds_at(&self, context: &Context) -> Option<Timestamp> {
-        match self.next_time(context) {
-            Next::At(at) => Some(at),
-            Next::Never | Next::Later => None,
-        }
-    }
-
-    fn next_time(&self, context: &Context) -> Next {
-        let mut context = context.clone();
+        let mut context = Context::at(now);
         for _ in 0..AHEAD {
             if self.of_time(&context) != Truth::False {
-                return Next::At(context.now);
+                return false;
+            }
+            // What is false and changes no more keeps the others from mattering.
+            let ended = |one: &Predicate| {
+                one.holds(&context) == Truth::False && one.changes_at(&context).is_none()
+            };
+            if self.predicates.iter().any(|one| one.is_of_time() && ended(one)) {
+                return true;
             }
             match self.changes_at(&context) {
                 Some(next) => context.now = next,
-                None => return Next::Never,
+                None => return true,
             }
         }
-        Next::Later
+        // A condition that recurs every week is never over.
+        false
     }
-}
-
-/// When a condition holds next.
-enum Next {
-    At(Timestamp),
-    Never,
-    /// After more changes than the search looks at.
-    Later,
 }
 
 #[cfg(test)]
@@ -53,21 +38,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_condition_is_waited_for_until_all_of_it_holds() {
+    fn what_holds_at_a_later_instant_is_not_over() {
         // A Saturday.
         let now: Timestamp = "2027-01-02T12:00:00Z".parse().unwrap();
-        let context = Context::at(now);
-        let holds_at = |text: &str| {
-            let when: When = text.parse().unwrap();
-            when.holds_at(&context).map(|at| at.to_string())
-        };
         let weekdays = "time=Mon-Fri 07:00-19:00 UTC";
-        assert_eq!(holds_at(weekdays).as_deref(), Some("2027-01-04T07:00:00Z"));
-        let both = format!("{weekdays}; after=2027-01-05T22:00:00Z");
-        assert_eq!(holds_at(&both).as_deref(), Some("2027-01-06T07:00:00Z"));
-        assert_eq!(holds_at(&format!("{weekdays}; until=2020-01-01T00:00:00Z")), None);
-        // Too many changes come before that.
-        assert_eq!(holds_at(&format!("{weekdays}; after=2030-01-01T00:00:00Z")), None);
-        assert_eq!(holds_at("from=10.0.0.0/8").as_deref(), Some("2027-01-02T12:00:00Z"));
+        for (text, over) in [
+            ("until=2020-01-01T00:00:00Z", true),
+            ("until=2027-01-02T12:00:00Z", true),
+            ("until=2027-01-02T12:00:00.000000001Z", false),
+            ("after=2030-01-01T00:00:00Z", false),
+            ("after=2030-01-01T00:00:00Z; until=2029-01-01T00:00:00Z", true),
+            ("from=10.0.0.0/8", false),
+            ("auth-age<=1h", false),
+            (weekdays, false),
+            (&format!("{weekdays}; until=2027-01-03T00:00:00Z"), true),
+            (&format!("{weekdays}; until=2027-01-04T08:00:00Z"), false),
+            // Too many changes come before the end.
+            (&format!("{weekdays}; after=2030-01-01T00:00:00Z"), false),
+        ] {
+            let when: When = text.parse().unwrap();
+            assert_eq!(when.is_over(now), over, "{text}");
+        }
     }
 }

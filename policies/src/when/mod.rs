@@ -11,6 +11,7 @@ mod truth;
 mod window;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
@@ -122,11 +123,30 @@ impl When {
         self.predicates.iter().all(met)
     }
 
-    /// Returns whether a full handshake now would make the conditions hold.
-    pub(crate) fn fails_by_age_only(&self, context: &Context) -> bool {
-        let mut fresh = context.clone();
-        fresh.circumstances.proven = Some(context.now);
-        self.holds(context) != Truth::True && self.holds(&fresh) == Truth::True
+    /// Returns the networks of a condition that the address of `context` does not meet, and an
+    /// address that meets all conditions about addresses.
+    pub(crate) fn other_source(&self, context: &Context) -> Option<(String, IpAddr)> {
+        let networks = |predicate: &Predicate| match predicate {
+            Predicate::From(networks) => Some(networks.clone()),
+            Predicate::Time(_) | Predicate::Until(_) | Predicate::After(_) | Predicate::Age(_) => {
+                None
+            }
+        };
+        let all: Vec<_> = self.predicates.iter().filter_map(networks).collect();
+        let holds = |source| all.iter().all(|networks| networks.holds(source) == Truth::True);
+        if holds(context.circumstances.source) {
+            return None;
+        }
+        let mut addresses = all.iter().flat_map(source::SourceNetworks::addresses);
+        let address = addresses.find(|address| holds(Some(*address)))?;
+        let within: Vec<String> = all.iter().map(ToString::to_string).collect();
+        Some((within.join(" and "), address))
+    }
+
+    /// Returns whether a newer handshake is what a condition asks for.
+    pub(crate) fn other_handshake(&self, context: &Context) -> bool {
+        let ages = self.predicates.iter().filter(|one| matches!(one, Predicate::Age(_)));
+        ages.into_iter().any(|age| age.holds(context) != Truth::True)
     }
 }
 
@@ -309,7 +329,7 @@ mod tests {
             let proven = proven.map(|proven| proven.parse().unwrap());
             let mut context = at(now, None);
             context.circumstances.proven = proven;
-            let only = (when.fails_by_time_only(&context), when.fails_by_age_only(&context));
+            let only = (when.fails_by_time_only(&context), when.other_handshake(&context));
             (when.holds(&context), only, when.changes_at(&context).map(|at| at.to_string()))
         };
         let later = |text: &str| Some(text.to_owned());
@@ -322,8 +342,8 @@ mod tests {
             // Fresh, too early: waiting would help.
             ("10:30", Some("10:00"), Truth::False, (true, false), "11:00:00.000000001"),
             // Both: neither alone would help.
-            ("10:30", Some("09:00"), Truth::False, (false, false), "12:00:00"),
-            ("10:30", None, Truth::False, (false, false), "12:00:00"),
+            ("10:30", Some("09:00"), Truth::False, (false, true), "12:00:00"),
+            ("10:30", None, Truth::False, (false, true), "12:00:00"),
         ] {
             let full = |clock: &str| format!("2027-01-01T{clock}:00Z");
             let proven = proven.map(full);

@@ -1,5 +1,6 @@
 //! The condition `from=`.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -21,6 +22,28 @@ impl SourceNetworks {
         } else {
             Truth::False
         }
+    }
+}
+
+impl SourceNetworks {
+    /// Yields an address of each network.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.0.iter().map(IpNet::addr)
+    }
+}
+
+impl fmt::Display for SourceNetworks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut or = "";
+        for network in &self.0 {
+            let host = network.prefix_len() == network.max_prefix_len();
+            match host {
+                true => write!(f, "{or}{}", network.addr())?,
+                false => write!(f, "{or}{network}")?,
+            }
+            or = " or ";
+        }
+        Ok(())
     }
 }
 

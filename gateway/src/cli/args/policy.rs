@@ -49,8 +49,17 @@ Examples:\n\
     #[command(after_help = "Example: doorward policy confirm")]
     Confirm,
     /// Explain why a subject may or may not do an action, and what would change the answer
-    #[command(after_help = "Example: doorward policy explain user/ana connect plc-3/ssh")]
-    Explain(PolicyQuestion),
+    #[command(after_help = "\
+Examples:\n\
+\x20 doorward policy explain user/ana connect plc-3/ssh\n\
+\x20 doorward policy explain user/ana write plc-3/modbus/1/holding/0-9 --until 2027-01-31T18:00:00Z")]
+    Explain {
+        #[command(flatten)]
+        question: PolicyQuestion,
+        /// When a rule or membership that would allow it is to end (default: it does not)
+        #[arg(long, value_name = "TIME", value_parser = instant)]
+        until: Option<Timestamp>,
+    },
     /// List what rules let subjects do with a device, an interface or a part of it
     #[command(after_help = "\
 Examples:\n\

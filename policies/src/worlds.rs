@@ -1,11 +1,12 @@
 //! Small states, and the rules and questions that are generated about them.
 
-use doorward_model::{Action, Group, InterfaceId, Role, Subject, SubjectId};
+use doorward_model::{Action, Device, Group, InterfaceId, Resource, Role, Subject, SubjectId};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use crate::bundle::{Bundle, BundleText};
 use crate::membership::Membership;
+use crate::question::Question;
 use crate::rule::Rule;
 use crate::snapshot::{Interface, Member, Snapshot};
 
@@ -26,7 +27,7 @@ const INTERFACES: [(&str, &str, &str); 9] = [
     ("cam", "coap", "coap://h:5683"),
 ];
 
-/// A state of two people, two devices, and these rules.
+/// A state of three people, of whom one has a role no more, two devices, and these rules.
 pub(super) fn world(rules: &[String]) -> Option<Snapshot> {
     let valid = rules.iter().filter(|rule| Rule::read(1, rule.trim_end()).is_some());
     let text = BundleText {
@@ -38,6 +39,7 @@ pub(super) fn world(rules: &[String]) -> Option<Snapshot> {
     };
     let bundle = std::sync::Arc::new(Bundle::parse(text).ok()?);
     let in_an_hour = Some(now() + SignedDuration::from_hours(1));
+    let an_hour_ago = Some(now() - SignedDuration::from_hours(1));
     let role = |name: &str, until| Membership { of: Role::new(name.parse().unwrap()), until };
     let group = |name: &str, until| Membership { of: Group::new(name.parse().unwrap()), until };
     let member =
@@ -46,8 +48,12 @@ pub(super) fn world(rules: &[String]) -> Option<Snapshot> {
     let mut snapshot = Snapshot::new("a.b".parse().unwrap(), doorward_model::Revision(1), bundle)
         .with_member(subject("user/emil"), member(1, vec![role("chief", None)], vec![]))
         .with_member(subject("user/nora"), member(2, vec![role("guest", in_an_hour)], vec![]))
+        .with_member(subject("user/otto"), member(5, vec![role("chief", an_hour_ago)], vec![]))
         .with_member(subject("device/plc"), member(3, vec![], vec![group("line", None)]))
-        .with_member(subject("device/cam"), member(4, vec![], vec![group("plant", in_an_hour)]));
+        .with_member(
+            subject("device/cam"),
+            member(4, vec![], vec![group("plant", in_an_hour), group("line", an_hour_ago)]),
+        );
     for device in ["plc", "cam"] {
         let of = INTERFACES.iter().filter(|(owner, ..)| *owner == device);
         let interfaces = of.zip(1..).map(|((_, name, url), id)| Interface {
@@ -174,9 +180,10 @@ fn asked(interface: &'static str) -> impl Strategy<Value = (String, Action)> {
 }
 
 /// An interface, rules that speak of it, and questions about it.
-pub(super) type World = ((&'static str, &'static str), Vec<String>, Vec<(String, Action)>);
+pub(super) type RulesAndQuestions =
+    ((&'static str, &'static str), Vec<String>, Vec<(String, Action)>);
 
-pub(super) fn worlds() -> impl Strategy<Value = World> {
+pub(super) fn worlds() -> impl Strategy<Value = RulesAndQuestions> {
     let interfaces = INTERFACES.iter().map(|(device, name, _)| (*device, *name));
     let places: Vec<_> = interfaces.chain([("gateway", "gateway")]).collect();
     let modbus: Vec<_> = places.iter().copied().filter(|(_, name)| is_modbus(name)).collect();
@@ -220,4 +227,16 @@ pub(super) fn changed(snapshot: Snapshot, moved: usize, urls: bool) -> Snapshot 
         }
     }
     snapshot
+}
+
+/// Returns whether a device can be asked that. `policy check` answers about more.
+pub(super) fn is_asked(snapshot: &Snapshot, question: &Question) -> bool {
+    let Resource { device: Device::Named(name), path } = &question.resource else { return true };
+    let text = path.raw();
+    let parts: Vec<_> = text.split('/').map(Some).collect();
+    let first = parts[0].unwrap();
+    let interfaces = snapshot.interfaces(name);
+    let target = &interfaces.iter().find(|one| one.name.as_str() == first).unwrap().target;
+    let decided = target.inspected().and_then(|inspected| inspected.http()?.operand.as_ref());
+    target.protocol().operand().never(&parts, decided).is_none()
 }
