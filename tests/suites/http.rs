@@ -75,6 +75,44 @@ fn requests_are_decided_one_by_one_at_every_door_and_in_both_versions() {
     assert_eq!(world.gateway.owner_json(&["status"])["untracked"], 0);
 }
 
+/// The id by which the audit log has an answer that curl printed with its head.
+fn request_id(printed: &str) -> String {
+    let printed = printed.to_lowercase();
+    let id = printed.lines().find_map(|line| line.strip_prefix("doorward-request-id: "));
+    id.unwrap().trim().to_owned()
+}
+
+#[test]
+fn people_read_a_refusal_as_a_page_and_programs_as_a_document() {
+    let world = World::new();
+    let (_bob, bob) = world.listening("bob");
+    let (_alice, alice) = world.listening("alice");
+    let browser = "Accept: text/html,application/xhtml+xml,*/*;q=0.8";
+    for version in ["--http1.1", "--http2-prior-knowledge"] {
+        for (at, path, status, says) in [
+            (bob, "/private", " 403", "No such thing, or no right to it."),
+            (alice, "/switch", " 502", "no answer that can be passed on"),
+        ] {
+            let get =
+                |more: &[&str]| run(with(local(at, path), &[&[version, "-i"], more].concat())).ok();
+            for more in [&[][..], &["-H", "Accept: application/json, text/html;q=0.5"]] {
+                let document = get(more);
+                assert!(document.contains(status), "{document}");
+                assert!(document.contains("application/problem+json"), "{document}");
+                assert!(!document.contains("<html"), "{document}");
+            }
+            let page = get(&["-H", browser]);
+            assert!(page.contains(status) && page.contains("text/html"), "{page}");
+            assert!(page.contains(says) && page.to_lowercase().contains("vary: accept"), "{page}");
+            let id = request_id(&page);
+            assert!(page.to_lowercase().contains(&format!("<code>{id}</code>")), "{page}");
+            assert!(page.contains("default-src 'none'"), "{page}");
+            let shown = world.gateway.owner(&["audit", "tail", "--flow", &id.to_uppercase()]);
+            assert!(shown.contains("web"), "{shown}");
+        }
+    }
+}
+
 /// Waits until a stream flows.
 #[track_caller]
 fn flows(child: &mut Child) {
@@ -230,6 +268,13 @@ fn answers_come_as_the_backend_makes_them_or_not_at_all() {
         }
         let ran = get("/switch", &["-i"]).ok();
         assert!(ran.contains(" 502 "), "{ran}");
+        // The id of the answer leads the administrator to the reason.
+        let id = request_id(&ran);
+        let record = world.gateway.await_record("an answer that was not passed on", |record| {
+            record["flow"] == id && record["reason"] == "bad-answer"
+        });
+        assert_eq!((&record["path"], &record["outcome"]), (&"web/switch".into(), &"failed".into()));
+        assert_eq!(record["detail"], "the device switches to what was not asked for");
         let ran = get("/cookie", &["-i"]).ok().to_lowercase();
         assert!(
             ran.contains("set-cookie: a=1\r\n") && ran.contains("location: /there\r\n"),

@@ -56,7 +56,10 @@ pub use accept::Accepted;
 pub use authenticate::Authenticated;
 pub use connection::Connection;
 pub use endpoint::ListenerKind;
-pub use http::{Body, BodyError, Payload, Problem, RequestId, Whole, empty, json, mark, text};
+pub use http::{
+    Body, BodyError, Payload, Problem, RefusalForm, RequestId, Whole, empty, json, mark, present,
+    text,
+};
 pub use identify::IdentityError;
 pub use lease::{Authorized, Cause, Lease, Leases, Referee, Refused, Suspend, Tracked};
 pub use limits::{LARGEST_BODY, Limits, MachineResources, SessionLimits, Setting};

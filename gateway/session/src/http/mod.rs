@@ -6,6 +6,7 @@ mod handler;
 mod http1;
 mod http2;
 mod json;
+mod page;
 mod payload;
 mod problem;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 pub use body::{Body, BodyError, Whole};
 pub use handler::{RequestId, mark};
 pub use json::json;
+pub use page::{RefusalForm, present};
 pub use payload::{Payload, empty, text};
 pub use problem::Problem;
 

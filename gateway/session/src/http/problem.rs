@@ -35,26 +35,33 @@ impl Problem {
         &self.detail
     }
 
+    /// The title of its kind.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        self.kind.title()
+    }
+
     /// The HTTP status of its kind.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.kind.status()
     }
 
-    fn document(self) -> Bytes {
+    fn document(&self) -> Bytes {
         let document = ProblemDocument {
             reference: self.kind.reference(),
             title: self.kind.title().to_owned(),
             status: self.kind.status(),
-            detail: self.detail,
-            errors: self.errors,
+            detail: self.detail.clone(),
+            errors: self.errors.clone(),
         };
         // A document of texts and numbers can always be written.
         let text = serde_json::to_string(&document).unwrap_or_default();
         Bytes::from(text + "\n")
     }
 
-    /// The response that carries it.
+    /// The response that carries it as a document. The problem is among its extensions, so that
+    /// [`present`](super::present) can give it another form.
     #[must_use]
     pub fn into_response(self) -> Response<Payload> {
         let status = StatusCode::from_u16(self.status());
@@ -63,6 +70,7 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -63,6 +63,7 @@ pub(super) async fn exchange(
         Err(fault) => {
             tracing::info!(by = %flow.subject(), %fault, "an answer was not passed on");
             drop((body, connection));
+            flow.record_bad_answer(&asked, &fault.to_string()).await;
             rest.drain();
             return Ok(BackendAnswer::Content(bad_gateway()));
         }
@@ -160,8 +161,18 @@ async fn not_answered(
         return Err(io::Error::other(error));
     }
     tracing::info!(by = %flow.subject(), %error, "a backend gave no answer");
+    let why = format!("the device gave no answer: {}", in_words(&error));
+    flow.record_bad_answer(asked, &why).await;
     rest.drain();
     Ok(BackendAnswer::Content(bad_gateway()))
+}
+
+/// Returns what broke a connection, with its cause.
+fn in_words(error: &hyper::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
 }
 
 /// The names that a sender has announced for its trailer section. An HTTP/1.1 library sends no

@@ -227,6 +227,13 @@ impl HttpFlow {
         drop(self.write(vec![record]).await);
     }
 
+    /// Records that the backend gave no answer to a request that can be passed on, and why.
+    pub(super) async fn record_bad_answer(&self, asked: &RequestName, why: &str) {
+        let record = self.approached.operation(self.means.clock.now(), asked.parts(), None, None);
+        let record = record.ended(Outcome::Failed, ProblemKind::BadAnswer.name()).detail(why);
+        drop(self.write(vec![record]).await);
+    }
+
     /// Admits the flow: records its opening, then the operation, then dials the backend.
     async fn begin(
         &self,

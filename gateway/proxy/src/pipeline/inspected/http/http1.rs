@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use doorward_session::{Cause, Payload, mark};
+use doorward_session::{Cause, Payload, RefusalForm, present};
 use http::{HeaderMap, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -131,8 +131,8 @@ async fn answer(
     head.extensions.clear();
     head.extensions.insert(Announced::by(&head.headers));
     let content = !body.is_end_stream();
-    let waits = waits(&head.headers);
-    let mut response = match flow.admit(head, None, content).await {
+    let (waits, form) = (waits(&head.headers), RefusalForm::asked_by(&head.headers));
+    let response = match flow.admit(head, None, content).await {
         Ok(permitted) => {
             let running = Running::new(&current.lease, &permitted.lease);
             match exchange(&flow, permitted, RequestContent::Http1(body), Some(running)).await? {
@@ -152,8 +152,7 @@ async fn answer(
             refused
         }
     };
-    mark(&mut response, flow.id());
-    Ok(response)
+    Ok(present(response, flow.id(), form))
 }
 
 /// Returns whether the client waits for 100 (Continue) before it sends content.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use doorward_inspect::http::Extended;
 use doorward_policies::Outcome;
-use doorward_session::{Payload, StreamWire, mark};
+use doorward_session::{Payload, RefusalForm, StreamWire, mark, present};
 use doorward_wire::{Paced, STREAM_WINDOW};
 use h2::ext::Protocol;
 use h2::server::{Builder, SendResponse};
@@ -139,7 +139,7 @@ impl RequestStream {
             .map(|protocol| Extended { protocol: protocol.as_str(), key: key.unwrap_or_default() });
         head.extensions.clear();
         head.extensions.insert(Announced::by(&head.headers));
-        let is_head = head.method == Method::HEAD;
+        let (is_head, form) = (head.method == Method::HEAD, RefusalForm::asked_by(&head.headers));
         let content = !receive.is_end_stream();
         let is_extended = extended.is_some();
         let permitted = flow.admit(head, extended, content).await;
@@ -149,10 +149,11 @@ impl RequestStream {
         };
         async move {
             match permitted {
-                Ok(permitted) => run(&flow, permitted, source, tunnel, respond).await,
+                Ok(permitted) => run(&flow, permitted, (source, tunnel), respond).await,
                 Err(refused) => {
                     source.drain();
-                    send(&flow, refused, is_head, None, respond).await;
+                    let refused = present(refused, flow.id(), form);
+                    send(refused, is_head, None, respond).await;
                 }
             }
         }
@@ -164,12 +165,11 @@ impl RequestStream {
 async fn run(
     flow: &Arc<HttpFlow>,
     permitted: AdmittedRequest,
-    source: RequestContent,
-    tunnel: Option<RecvStream>,
+    content: (RequestContent, Option<RecvStream>),
     respond: SendResponse<Bytes>,
 ) {
     let (lease, asked) = (permitted.lease.clone(), permitted.asked.clone());
-    let is_whole = answer(flow, permitted, source, tunnel, respond).await;
+    let is_whole = answer(flow, permitted, content, respond).await;
     if let Some(cause) = lease.cause().filter(|_| !is_whole) {
         flow.record_cut(&asked, cause).await;
     }
@@ -179,11 +179,11 @@ async fn run(
 async fn answer(
     flow: &Arc<HttpFlow>,
     permitted: AdmittedRequest,
-    source: RequestContent,
-    tunnel: Option<RecvStream>,
+    (source, tunnel): (RequestContent, Option<RecvStream>),
     mut respond: SendResponse<Bytes>,
 ) -> bool {
     let (lease, is_head) = (permitted.lease.clone(), permitted.head.method == Method::HEAD);
+    let form = RefusalForm::asked_by(&permitted.head.headers);
     let answer = tokio::select! {
         biased;
         _ = lease.over() => {
@@ -196,7 +196,8 @@ async fn answer(
     };
     match (answer, tunnel) {
         (Ok(BackendAnswer::Content(response)), _) => {
-            send(flow, response, is_head, Some(&lease), respond).await
+            let response = present(response, flow.id(), form);
+            send(response, is_head, Some(&lease), respond).await
         }
         (Ok(BackendAnswer::Upgraded(mut response, upgraded)), Some(receive)) => {
             mark(&mut response, flow.id());
@@ -221,13 +222,11 @@ async fn answer(
 /// Sends a response, as long as the request's lease lives. Returns whether the lease lived to the
 /// end. A response that does not end properly is reset.
 async fn send(
-    flow: &HttpFlow,
-    mut response: Response<Payload>,
+    response: Response<Payload>,
     is_head: bool,
     lease: Option<&HeldLeases>,
     mut respond: SendResponse<Bytes>,
 ) -> bool {
-    mark(&mut response, flow.id());
     let (head, payload) = response.into_parts();
     let ends = is_head || payload.is_end_stream();
     let mut stream = match respond.send_response(Response::from_parts(head, ()), ends) {
