@@ -21,6 +21,7 @@ mod epoch;
 mod id;
 mod name;
 mod path;
+mod period;
 mod posture;
 mod prefix;
 mod protocol;
@@ -41,6 +42,7 @@ pub use epoch::{Epoch, Revision};
 pub use id::{FlowId, NotAnId, SessionId};
 pub use name::{Name, NameError};
 pub use path::{OperandForm, Path, PathError, Segment, Table};
+pub use period::{NotAPeriod, Period};
 pub use posture::{Fact, Posture, PostureError};
 pub use prefix::Prefix;
 pub use protocol::Protocol;
@@ -55,8 +57,8 @@ pub use subject::{
 };
 pub use target::{
     ClientIds, FieldName, Host, HttpHost, HttpOptions, Inspected, Inspection, Lines, ModbusOptions,
-    MqttOptions, NoOrigin, Operand, Origin, RequestRate, ResponseTopics, Scheme, SecretParameter,
-    Several, Spoken, Target, TargetError, ToldIdentity, Way, WayEnd,
+    MqttOptions, NoOrigin, Operand, Origin, RequestRate, ResponseTopics, Scheme,
+    SecretParameter, Several, Spoken, Target, TargetError, ToldIdentity, Way, WayEnd,
 };
 pub use text::{Escaped, PeerText, did_you_mean, escape, escape_lines, is_printable};
 
