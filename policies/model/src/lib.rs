@@ -57,7 +57,7 @@ pub use subject::{
 };
 pub use target::{
     ClientIds, FieldName, Host, HttpHost, HttpOptions, Inspected, Inspection, Lines, ModbusOptions,
-    MqttOptions, NoOrigin, Operand, Origin, RequestRate, ResponseTopics, Scheme,
+    MqttOptions, NoOrigin, Operand, OptionChangeError, Origin, RequestRate, ResponseTopics, Scheme,
     SecretParameter, Several, Spoken, Target, TargetError, ToldIdentity, Way, WayEnd,
 };
 pub use text::{Escaped, PeerText, did_you_mean, escape, escape_lines, is_printable};
