@@ -1,9 +1,11 @@
 //! Requests about devices.
 
-use doorward_model::Group;
+use doorward_model::{Group, Role};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::few::few;
+use crate::users::RoleGrant;
 
 /// What a new device is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,8 +16,15 @@ pub struct DeviceAddition {
     /// The groups that it is put into.
     #[serde(deserialize_with = "few")]
     pub groups: Vec<Group>,
+    /// The roles that it gets.
+    #[serde(deserialize_with = "few")]
+    pub roles: Vec<Role>,
+    /// The instant at which these roles end; `None` for roles without an end.
+    pub until: Option<Timestamp>,
     /// For how many seconds its code is good; an hour unless given.
     pub ttl_seconds: Option<u64>,
+    /// Only says what would change.
+    pub dry_run: bool,
 }
 
 /// What changes about a device.
@@ -30,4 +39,12 @@ pub struct DeviceChange {
     /// The groups that it is taken out of.
     #[serde(deserialize_with = "few")]
     pub leave: Vec<Group>,
+    /// The roles that it gets.
+    #[serde(deserialize_with = "few")]
+    pub grant: Vec<RoleGrant>,
+    /// The roles that it loses.
+    #[serde(deserialize_with = "few")]
+    pub take: Vec<Role>,
+    /// Only says what would change.
+    pub dry_run: bool,
 }

@@ -21,9 +21,8 @@ pub struct SubjectView {
     pub created: Timestamp,
     /// When its last live certificate ends; `None` while it has none.
     pub identity_until: Option<Timestamp>,
-    /// The roles of a person.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub roles: Option<Vec<RoleView>>,
+    /// Its roles, besides the one that all of its kind have.
+    pub roles: Vec<RoleView>,
     /// The groups of a device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<Group>>,
@@ -41,7 +40,7 @@ pub struct SubjectView {
     pub posture: Option<Posture>,
 }
 
-/// A role of a person.
+/// A role of a device or a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleView {
     /// The role.

@@ -13,8 +13,12 @@ pub struct UserAddition {
     /// The roles that they get.
     #[serde(deserialize_with = "few")]
     pub roles: Vec<Role>,
+    /// The instant at which these roles end; `None` for roles without an end.
+    pub until: Option<Timestamp>,
     /// For how many seconds their code is good; an hour unless given.
     pub ttl_seconds: Option<u64>,
+    /// Only says what would change.
+    pub dry_run: bool,
 }
 
 /// What changes about a person.
@@ -29,9 +33,13 @@ pub struct UserChange {
     /// The roles that they lose.
     #[serde(deserialize_with = "few")]
     pub take: Vec<Role>,
+    /// Only says what would change.
+    pub dry_run: bool,
+    /// Makes the change even if nobody could change the policy afterwards.
+    pub force_lockout: bool,
 }
 
-/// A role that a person gets.
+/// A role that a person or a device gets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoleGrant {

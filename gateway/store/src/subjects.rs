@@ -3,7 +3,7 @@
 use std::fmt;
 
 use doorward_model::{Group, Kind, Role, Subject, SubjectId};
-use doorward_policies::{Interface, Member, Touched};
+use doorward_policies::{Interface, Member, Membership, Touched};
 use jiff::Timestamp;
 
 use crate::change::{Actor, Committed, change};
@@ -21,8 +21,8 @@ pub struct NewSubject {
     pub subject: Subject,
     /// Whether it is a device without an agent, which the gateway fronts.
     pub agentless: bool,
-    /// The roles of the subject from the start.
-    pub roles: Vec<Role>,
+    /// The roles of the subject from the start, each until an instant (exclusive) or for good.
+    pub roles: Vec<(Role, Option<Timestamp>)>,
     /// The groups of the device from the start.
     pub groups: Vec<Group>,
     /// The code that the subject will enrol with.
@@ -60,6 +60,29 @@ impl SubjectChanges {
             (Some(None), Some(_)) => true,
             (Some(Some(held)), Some(until)) => until < held,
         }
+    }
+
+    /// Returns the subject as the change makes it.
+    #[must_use]
+    pub fn applied_to(&self, member: &Member) -> Member {
+        let Self { enabled, grant, take, join, leave } = self;
+        let Member { id, mut roles, mut groups, .. } = member.clone();
+        for (role, until) in grant {
+            match roles.iter_mut().find(|held| held.of == *role) {
+                Some(held) => held.until = *until,
+                None => roles.push(Membership { of: role.clone(), until: *until }),
+            }
+        }
+        for group in join {
+            if groups.iter().all(|one| one.of != *group) {
+                groups.push(Membership { of: group.clone(), until: None });
+            }
+        }
+        roles.retain(|held| !take.contains(&held.of));
+        groups.retain(|one| !leave.contains(&one.of));
+        roles.sort_by(|one, other| one.of.cmp(&other.of));
+        groups.sort_by(|one, other| one.of.cmp(&other.of));
+        Member { id, enabled: enabled.unwrap_or(member.enabled), roles, groups }
     }
 
     /// Returns whether `member` may do more after the change than before.
@@ -113,6 +136,15 @@ impl Store {
         Ok(last_removed(&mut self.read().await?, subject).await?.is_some())
     }
 
+    /// Returns whether a subject of that name would be off if it were added now: the last one was off
+    /// when it was removed.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn would_be_off(&self, subject: &Subject) -> Result<bool, StoreError> {
+        Ok(last_removed(&mut self.read().await?, subject).await? == Some(false))
+    }
+
     /// Adds a subject with its memberships and its code, all or nothing.
     ///
     /// # Errors
@@ -133,8 +165,8 @@ impl Store {
             if code.is_some() && !may_return && last_removed(tx, subject).await?.is_some() {
                 return Err(StoreError::SubjectChanged(subject.clone()));
             }
-            for role in roles {
-                grant(tx, id, role, None).await?;
+            for (role, until) in roles {
+                grant(tx, id, role, *until).await?;
             }
             for group in groups {
                 join(tx, id, group).await?;
