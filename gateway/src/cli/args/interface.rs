@@ -77,6 +77,7 @@ pub(crate) enum InterfaceCommand {
     /// the network. When the URL or the network changes, all live flows at the interface end; when
     /// nothing changes, none does.
     #[command(
+        override_usage = "doorward interface set [OPTIONS] <DEVICE/NAME> [URL]",
         group(ArgGroup::new("change").required(true).multiple(true)
             .args(["url", "network", "set_options", "remove_options"])),
         after_help = "\
