@@ -45,5 +45,6 @@ mod sources;
 mod starters;
 mod time;
 mod timing;
+mod titles;
 mod traces;
 mod trying;

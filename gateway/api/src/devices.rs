@@ -1,6 +1,6 @@
 //! Requests about devices.
 
-use doorward_model::{Group, Role};
+use doorward_model::{Group, Role, Title};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,8 @@ use crate::users::RoleGrant;
 pub struct DeviceAddition {
     /// Whether the gateway fronts it: it has no agent, so it gets no code.
     pub agentless: bool,
+    /// What people call it.
+    pub title: Option<Title>,
     /// The groups that it is put into.
     #[serde(deserialize_with = "few")]
     pub groups: Vec<Group>,
@@ -45,6 +47,10 @@ pub struct DeviceChange {
     /// The roles that it loses.
     #[serde(deserialize_with = "few")]
     pub take: Vec<Role>,
+    /// What people call it from then on.
+    pub title: Option<Title>,
+    /// Takes the title away.
+    pub remove_title: bool,
     /// Only says what would change.
     pub dry_run: bool,
 }

@@ -1,6 +1,6 @@
 //! What devices and people have in common.
 
-use doorward_model::{Fingerprint, Group, Posture, Role, Serial, Subject, SubjectId};
+use doorward_model::{Fingerprint, Group, Posture, Role, Serial, Subject, SubjectId, Title};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,9 @@ pub struct SubjectView {
     pub name: String,
     /// Its name with its kind.
     pub subject: Subject,
+    /// What people call it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub title: Option<Title>,
     /// The immutable number behind the name.
     pub id: SubjectId,
     /// Whether it may do anything.

@@ -1,6 +1,6 @@
 //! Requests about people.
 
-use doorward_model::Role;
+use doorward_model::{Role, Title};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,8 @@ use crate::few::few;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UserAddition {
+    /// What people call them.
+    pub title: Option<Title>,
     /// The roles that they get.
     #[serde(deserialize_with = "few")]
     pub roles: Vec<Role>,
@@ -33,6 +35,10 @@ pub struct UserChange {
     /// The roles that they lose.
     #[serde(deserialize_with = "few")]
     pub take: Vec<Role>,
+    /// What people call them from then on.
+    pub title: Option<Title>,
+    /// Takes the title away.
+    pub remove_title: bool,
     /// Only says what would change.
     pub dry_run: bool,
     /// Makes the change even if nobody could change the policy afterwards.

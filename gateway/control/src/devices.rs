@@ -8,6 +8,7 @@ use crate::gate::{Denied, Gate};
 use crate::preview::Manner;
 use crate::request::AdminRequest;
 use crate::response::EndpointResult;
+use crate::subjects::title_change;
 
 impl AdminRequest<'_> {
     fn device(&self) -> Result<Subject, Denied> {
@@ -32,9 +33,11 @@ impl AdminRequest<'_> {
     ) -> EndpointResult<endpoint::AddDevice> {
         let device = self.device()?;
         let addition: DeviceAddition = self.read().await?;
-        let DeviceAddition { agentless, groups, roles, until, ttl_seconds, dry_run } = addition;
+        let DeviceAddition { agentless, title, groups, roles, until, ttl_seconds, dry_run } =
+            addition;
         let grant = roles.into_iter().map(|role| (role, until)).collect();
-        let given = SubjectChanges { grant, join: groups, ..SubjectChanges::default() };
+        let title = title_change(title, false)?;
+        let given = SubjectChanges { title, grant, join: groups, ..SubjectChanges::default() };
         self.add_subject(gate, device, agentless, (given, ttl_seconds), dry_run).await
     }
 
@@ -43,9 +46,11 @@ impl AdminRequest<'_> {
         gate: &mut Gate,
     ) -> EndpointResult<endpoint::ChangeDevice> {
         let device = self.device()?;
-        let DeviceChange { enabled, join, leave, grant, take, dry_run } = self.read().await?;
+        let change: DeviceChange = self.read().await?;
+        let DeviceChange { enabled, join, leave, grant, take, dry_run, .. } = change;
+        let title = title_change(change.title, change.remove_title)?;
         let grant = grant.into_iter().map(|grant| (grant.role, grant.until)).collect();
-        let changes = SubjectChanges { enabled, grant, take, join, leave };
+        let changes = SubjectChanges { enabled, title, grant, take, join, leave };
         self.change_subject(gate, device, changes, Manner { dry_run, force_lockout: false }).await
     }
 

@@ -7,9 +7,11 @@ use doorward_api::{
     SubjectView, WarnedAnswer,
 };
 use doorward_ca::enrolment::LONGEST;
-use doorward_model::{Action, Device, Group, Kind, Role, Subject, SubjectId};
+use doorward_model::{Action, Device, Group, Kind, Role, Subject, SubjectId, Title};
 use doorward_policies::{Interface, Member, Snapshot};
-use doorward_store::{IssuanceRow, NewCode, NewSubject, StoreError, SubjectChanges, SubjectRow};
+use doorward_store::{
+    IssuanceRow, NewCode, NewSubject, StoreError, SubjectChanges, SubjectRow, TitleChange,
+};
 use jiff::Timestamp;
 
 use crate::codes::DEFAULT_LIFE;
@@ -28,6 +30,16 @@ fn still_off_warning(subject: &Subject, enabled: bool) -> Option<String> {
              `doorward {kind} enable {name}`"
         )
     })
+}
+
+/// Returns the change of a title that a request asks for.
+pub(crate) fn title_change(title: Option<Title>, remove: bool) -> Result<TitleChange, Denied> {
+    match (title, remove) {
+        (None, false) => Ok(TitleChange::Keep),
+        (Some(title), false) => Ok(TitleChange::Set(title)),
+        (None, true) => Ok(TitleChange::Remove),
+        (Some(_), true) => Err(wrong("A title cannot be set and taken away at once.")),
+    }
 }
 
 /// Describes a certificate, with its state at `now`.
@@ -58,6 +70,7 @@ impl AdminRequest<'_> {
         SubjectView {
             name: name.to_string(),
             subject: row.subject,
+            title: row.title,
             id: row.id,
             enabled: row.enabled,
             created: row.created,
@@ -218,10 +231,15 @@ impl AdminRequest<'_> {
         let made = if agentless { None } else { Some(self.make_code(ttl)?) };
         let (code, row) = made.unzip();
         let expires = row.as_ref().map(|row| row.expires);
-        let SubjectChanges { grant: roles, join: groups, .. } = given;
+        let SubjectChanges { title, grant: roles, join: groups, .. } = given;
+        let title = match title {
+            TitleChange::Set(title) => Some(title),
+            TitleChange::Keep | TitleChange::Remove => None,
+        };
         let new = NewSubject {
             subject: subject.clone(),
             agentless,
+            title,
             roles,
             groups,
             code: row,

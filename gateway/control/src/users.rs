@@ -8,6 +8,7 @@ use crate::gate::{Denied, Gate};
 use crate::preview::Manner;
 use crate::request::AdminRequest;
 use crate::response::EndpointResult;
+use crate::subjects::title_change;
 
 impl AdminRequest<'_> {
     fn user(&self) -> Result<Subject, Denied> {
@@ -25,9 +26,10 @@ impl AdminRequest<'_> {
 
     pub(crate) async fn add_user(mut self, gate: &mut Gate) -> EndpointResult<endpoint::AddUser> {
         let user = self.user()?;
-        let UserAddition { roles, until, ttl_seconds, dry_run } = self.read().await?;
+        let UserAddition { title, roles, until, ttl_seconds, dry_run } = self.read().await?;
         let grant = roles.into_iter().map(|role| (role, until)).collect();
-        let given = SubjectChanges { grant, ..SubjectChanges::default() };
+        let title = title_change(title, false)?;
+        let given = SubjectChanges { title, grant, ..SubjectChanges::default() };
         self.add_subject(gate, user, false, (given, ttl_seconds), dry_run).await
     }
 
@@ -36,9 +38,11 @@ impl AdminRequest<'_> {
         gate: &mut Gate,
     ) -> EndpointResult<endpoint::ChangeUser> {
         let user = self.user()?;
-        let UserChange { enabled, grant, take, dry_run, force_lockout } = self.read().await?;
+        let change: UserChange = self.read().await?;
+        let UserChange { enabled, grant, take, dry_run, force_lockout, .. } = change;
+        let title = title_change(change.title, change.remove_title)?;
         let grant = grant.into_iter().map(|grant| (grant.role, grant.until)).collect();
-        let changes = SubjectChanges { enabled, grant, take, ..SubjectChanges::default() };
+        let changes = SubjectChanges { enabled, title, grant, take, ..SubjectChanges::default() };
         self.change_subject(gate, user, changes, Manner { dry_run, force_lockout }).await
     }
 

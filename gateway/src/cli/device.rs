@@ -19,9 +19,10 @@ pub(crate) async fn run(
     out: &Output,
 ) -> Result<(), CommandFailure> {
     match command {
-        DeviceCommand::Add { name, agentless, groups, roles, until, ttl, dry_run } => {
+        DeviceCommand::Add { name, title, agentless, groups, roles, until, ttl, dry_run } => {
             let ttl_seconds = ttl.map(Period::seconds);
-            let addition = DeviceAddition { agentless, groups, roles, until, ttl_seconds, dry_run };
+            let addition =
+                DeviceAddition { agentless, title, groups, roles, until, ttl_seconds, dry_run };
             let answer = client.call::<endpoint::AddDevice>(&[name.as_str()], &addition).await?;
             show_doubts(&answer);
             preview::print(&answer, out, |answer| match agentless {
@@ -29,9 +30,10 @@ pub(crate) async fn run(
                 false => added(&answer.value, "Run this on the device", out),
             })
         }
-        DeviceCommand::Set { name, join, leave, grant, until, take, dry_run } => {
-            let grant = grants(grant, until);
-            let change = DeviceChange { enabled: None, join, leave, grant, take, dry_run };
+        DeviceCommand::Set { name, title, no_title, join, leave, grant, until, take, dry_run } => {
+            let (enabled, remove_title, grant) = (None, no_title, grants(grant, until));
+            let change =
+                DeviceChange { enabled, title, remove_title, join, leave, grant, take, dry_run };
             let answer = client.call::<endpoint::ChangeDevice>(&[name.as_str()], &change).await?;
             changed(&name, &answer, out)
         }
@@ -75,6 +77,14 @@ pub(crate) async fn run(
 /// Returns roles that a subject gets, each until the same instant.
 pub(crate) fn grants(roles: Vec<Role>, until: Option<Timestamp>) -> Vec<RoleGrant> {
     roles.into_iter().map(|role| RoleGrant { role, until }).collect()
+}
+
+/// Formats the name of a subject, with its title.
+pub(crate) fn named(subject: &SubjectView) -> String {
+    match &subject.title {
+        None => subject.name.clone(),
+        Some(title) => format!("{} ({title})", subject.name),
+    }
 }
 
 /// Formats the roles of a subject, each with its end.
@@ -164,7 +174,7 @@ fn list(devices: &[SubjectView], out: &Output) -> String {
             Some(false) | None => identity(device),
         };
         vec![
-            device.name.clone(),
+            named(device),
             on_or_off(device.enabled, out),
             identity,
             joined(device.groups.iter().flatten()),
@@ -210,12 +220,15 @@ fn report(posture: &Posture, out: &Output) -> Vec<String> {
 
 /// Formats the facts that devices and users have in common.
 pub(crate) fn facts(subject: &SubjectView, out: &Output) -> Vec<String> {
-    vec![
-        out.bold(&subject.subject.to_string()),
+    let title = subject.title.iter().map(|title| format!("title       {title}"));
+    let mut lines = vec![out.bold(&subject.subject.to_string())];
+    lines.extend(title);
+    lines.extend([
         format!("number      {}", subject.id),
         format!("state       {}", on_or_off(subject.enabled, out)),
         format!("added       {}", when(subject.created)),
-    ]
+    ]);
+    lines
 }
 
 /// Formats the certificates as a table, if there are any.

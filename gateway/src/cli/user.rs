@@ -6,8 +6,8 @@ use doorward_model::Period;
 use super::args::UserCommand;
 use super::client::AdminClient;
 use super::device::{
-    added, certificates, changed, facts, grants, identity, new_code, on_or_off, removed, revoked,
-    roles, show_doubts,
+    added, certificates, changed, facts, grants, identity, named, new_code, on_or_off, removed,
+    revoked, roles, show_doubts,
 };
 use super::output::Output;
 use super::preview;
@@ -19,17 +19,18 @@ pub(crate) async fn run(
     out: &Output,
 ) -> Result<(), CommandFailure> {
     match command {
-        UserCommand::Add { name, roles, until, ttl, dry_run } => {
+        UserCommand::Add { name, title, roles, until, ttl, dry_run } => {
             let ttl_seconds = ttl.map(Period::seconds);
-            let addition = UserAddition { roles, until, ttl_seconds, dry_run };
+            let addition = UserAddition { title, roles, until, ttl_seconds, dry_run };
             let answer = client.call::<endpoint::AddUser>(&[name.as_str()], &addition).await?;
             show_doubts(&answer);
             let todo = "Let them run this";
             preview::print(&answer, out, |answer| added(&answer.value, todo, out))
         }
-        UserCommand::Set { name, grant, until, take, dry_run, force_lockout } => {
-            let grant = grants(grant, until);
-            let change = UserChange { enabled: None, grant, take, dry_run, force_lockout };
+        UserCommand::Set { name, title, no_title, grant, until, take, dry_run, force_lockout } => {
+            let (enabled, remove_title, grant) = (None, no_title, grants(grant, until));
+            let change =
+                UserChange { enabled, title, remove_title, grant, take, dry_run, force_lockout };
             let answer = client.call::<endpoint::ChangeUser>(&[name.as_str()], &change).await?;
             changed(&name, &answer, out)
         }
@@ -77,7 +78,7 @@ pub(crate) async fn run(
 
 fn list(users: &[SubjectView], out: &Output) -> String {
     let row = |user: &SubjectView| {
-        vec![user.name.clone(), on_or_off(user.enabled, out), identity(user), roles(user)]
+        vec![named(user), on_or_off(user.enabled, out), identity(user), roles(user)]
     };
     let rows: Vec<_> = users.iter().map(row).collect();
     out.table(&["USER", "STATE", "IDENTITY", "ROLES"], &rows)

@@ -32,6 +32,7 @@ mod spiffe;
 mod subject;
 mod target;
 mod text;
+mod title;
 
 pub use action::{Action, UnknownAction};
 pub use certificate::{CertificateId, Fingerprint, NotHex, Serial};
@@ -61,6 +62,7 @@ pub use target::{
     SecretParameter, Several, Spoken, Target, TargetError, ToldIdentity, Way, WayEnd,
 };
 pub use text::{Escaped, PeerText, did_you_mean, escape, escape_lines, is_printable};
+pub use title::{NotATitle, Title};
 
 /// Implements `Serialize` by `Display` and `Deserialize` by `FromStr`, so that JSON and text have
 /// one grammar.

@@ -1,7 +1,7 @@
 //! The arguments of `doorward device`.
 
 use clap::{ArgGroup, Subcommand};
-use doorward_model::{Group, Name, Period, Role};
+use doorward_model::{Group, Name, Period, Role, Title};
 use jiff::Timestamp;
 
 use super::values::{group, instant, period, role};
@@ -17,6 +17,9 @@ Examples:\n\
     Add {
         /// The device's name
         name: Name,
+        /// What people call the device, such as "John's phone"; it is shown beside the name
+        #[arg(long, value_name = "TEXT")]
+        title: Option<Title>,
         /// The device runs no agent and needs no code: the gateway reaches it over the network
         #[arg(long)]
         agentless: bool,
@@ -42,7 +45,7 @@ Examples:\n\
     /// others may do with the device.
     #[command(
         group(ArgGroup::new("change").required(true).multiple(true)
-            .args(["join", "leave", "grant", "take"])),
+            .args(["join", "leave", "grant", "take", "title", "no_title"])),
         after_help = "\
 Examples:\n\
 \x20 doorward device set plc-3 --group plcs --no-group spares\n\
@@ -51,6 +54,12 @@ Examples:\n\
     Set {
         /// The device's name
         name: Name,
+        /// What people call the device from now on; it is shown beside the name
+        #[arg(long, value_name = "TEXT")]
+        title: Option<Title>,
+        /// Take the title away
+        #[arg(long, conflicts_with = "title")]
+        no_title: bool,
         /// Add the device to this group (may be repeated)
         #[arg(long = "group", value_name = "GROUP", value_parser = group)]
         join: Vec<Group>,

@@ -1,7 +1,7 @@
 //! The arguments of `doorward user`.
 
 use clap::{ArgGroup, Subcommand};
-use doorward_model::{Name, Period, Role};
+use doorward_model::{Name, Period, Role, Title};
 use jiff::Timestamp;
 
 use super::values::{instant, period, role};
@@ -16,6 +16,9 @@ Examples:\n\
     Add {
         /// The user's name
         name: Name,
+        /// What people call the user, such as "John's phone"; it is shown beside the name
+        #[arg(long, value_name = "TEXT")]
+        title: Option<Title>,
         /// Give the user this role (may be repeated)
         #[arg(long = "role", value_name = "ROLE", value_parser = role)]
         roles: Vec<Role>,
@@ -31,7 +34,7 @@ Examples:\n\
     },
     /// Give a user roles, or take roles away
     #[command(
-        group(ArgGroup::new("change").required(true).multiple(true).args(["grant", "take"])),
+        group(ArgGroup::new("change").required(true).multiple(true).args(["grant", "take", "title", "no_title"])),
         after_help = "\
 Examples:\n\
 \x20 doorward user set ana --role operator --until 2027-01-01T18:00:00+01:00\n\
@@ -41,6 +44,12 @@ Examples:\n\
     Set {
         /// The user's name
         name: Name,
+        /// What people call the user from now on; it is shown beside the name
+        #[arg(long, value_name = "TEXT")]
+        title: Option<Title>,
+        /// Take the title away
+        #[arg(long, conflicts_with = "title")]
+        no_title: bool,
         /// Give the user this role (may be repeated)
         #[arg(long = "role", value_name = "ROLE", value_parser = role)]
         grant: Vec<Role>,
