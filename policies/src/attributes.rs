@@ -2,19 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use doorward_model::{did_you_mean, escape};
-use jiff::{SignedDuration, Timestamp};
+use doorward_model::{Period, did_you_mean, escape};
+use jiff::Timestamp;
 use serde::Deserialize;
 use thiserror::Error;
-
-use crate::when::{DURATION, duration};
 
 /// Values that a question supposes of its context, by name. `auth-age` is how long ago the subject
 /// last proved its key by a full handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "BTreeMap<String, String>")]
 pub struct Attributes {
-    auth_age: Option<SignedDuration>,
+    auth_age: Option<Period>,
 }
 
 /// Why something is no attribute of a question.
@@ -24,7 +22,7 @@ pub enum AttributeError {
     #[error("'{}' is no attribute{}", escape(.0), instead(.0))]
     Name(String),
     /// The value of `auth-age` is no duration.
-    #[error("'{}' is no value of auth-age: a duration is {DURATION}", escape(.0))]
+    #[error("'{}' is no value of auth-age: a duration is {}", escape(.0), Period::FORM)]
     Age(String),
 }
 
@@ -43,7 +41,7 @@ impl Attributes {
     /// `now`.
     #[must_use]
     pub fn proven(&self, now: Timestamp) -> Option<Timestamp> {
-        self.auth_age.map(|age| now.saturating_sub(age).unwrap_or(Timestamp::MIN))
+        self.auth_age.map(|age| age.before(now).unwrap_or(Timestamp::MIN))
     }
 }
 
@@ -53,7 +51,7 @@ impl TryFrom<BTreeMap<String, String>> for Attributes {
     fn try_from(given: BTreeMap<String, String>) -> Result<Self, AttributeError> {
         let mut attributes = Self::default();
         for (name, value) in given {
-            match (name.as_str(), duration(&value)) {
+            match (name.as_str(), value.parse().ok()) {
                 (AUTH_AGE, Some(age)) => attributes.auth_age = Some(age),
                 (AUTH_AGE, None) => return Err(AttributeError::Age(value)),
                 _ => return Err(AttributeError::Name(name)),
@@ -87,7 +85,7 @@ mod tests {
             ("auth_age", "2h", "'auth_age' is no attribute; did you mean auth-age?"),
             ("mode", "away", "'mode' is no attribute; this version knows auth-age"),
             ("", "", "'' is no attribute; this version knows auth-age"),
-            ("auth-age", "2", "'2' is no value of auth-age: a duration is whole days"),
+            ("auth-age", "2", "'2' is no value of auth-age: a duration is whole weeks"),
             ("auth-age", "-2h", "such as 8h, 30m or 1h30m"),
         ] {
             let error = read(name, value).unwrap_err().to_string();

@@ -88,8 +88,48 @@ impl Permit {
         (self.device, self.declaration().map(|interface| interface.id))
     }
 
+    /// Returns what the permit leads to.
+    #[must_use]
+    pub fn permitted_target(&self) -> PermittedTarget {
+        PermittedTarget { device: self.device, interface: self.interface.clone() }
+    }
+
     fn declaration(&self) -> Option<&Interface> {
         self.interface.as_ref().and_then(DeclaredInterface::get)
+    }
+}
+
+/// The device and the interface that a permit leads to, as they were when it was made.
+#[derive(Clone, Debug)]
+pub struct PermittedTarget {
+    device: Option<DeviceId>,
+    interface: Option<DeclaredInterface>,
+}
+
+impl PermittedTarget {
+    /// Returns whether a later permit leads there, too: to the same device and interface, whose URL
+    /// and network have not changed since. An interface that has got its first network is the same.
+    #[must_use]
+    pub fn is_that_of(&self, later: &Permit) -> bool {
+        let is_same = |was: &Interface, is: &Interface| {
+            let network = was.network.is_none() || was.network == is.network;
+            network && was.id == is.id && was.target == is.target
+        };
+        self.device == later.device
+            && match (&self.interface, &later.interface) {
+                (None, None) => true,
+                (Some(was), Some(is)) => {
+                    was.is(is) || was.get().zip(is.get()).is_some_and(|(was, is)| is_same(was, is))
+                }
+                (None, Some(_)) | (Some(_), None) => false,
+            }
+    }
+
+    /// Returns whether a later permit leads to the same device and interface, changed or not.
+    #[must_use]
+    pub fn has_ids_of(&self, later: &Permit) -> bool {
+        let interface = self.interface.as_ref().and_then(DeclaredInterface::get);
+        (self.device, interface.map(|interface| interface.id)) == later.target_ids()
     }
 }
 
@@ -103,6 +143,11 @@ pub(crate) struct DeclaredInterface {
 impl DeclaredInterface {
     pub(crate) fn get(&self) -> Option<&Interface> {
         self.among.get(self.at)
+    }
+
+    /// Returns whether the other is the same interface of the same state of the device.
+    fn is(&self, other: &Self) -> bool {
+        self.at == other.at && Arc::ptr_eq(&self.among, &other.among)
     }
 }
 

@@ -65,7 +65,7 @@ pub use bench::Bench;
 pub use bundle::{Asker, Bundle, BundleText, Difference, Expectation};
 pub use cache::Cache;
 pub use commit::{Commit, Observer, Touched};
-pub use decision::{Decision, Denial, Opinion, Permit, Refusal};
+pub use decision::{Decision, Denial, Opinion, Permit, PermittedTarget, Refusal};
 pub use examine::{Differ, Examined};
 pub use explain::Explanation;
 pub use grants::{Exclusion, Grant, GrantChanges, Narrowed, Review, ReviewError, ReviewScope};

@@ -182,6 +182,8 @@ fn a_body_of_another_shape_changes_nothing() {
             json!({"grant": [["role/operator", null]]}),
             "grant.1 is an array, not an object.",
         ),
+        ("PATCH", "/v1/users/alice", json!({"title": "a\u{1b}b"}), "has 1 to 128 bytes"),
+        ("PATCH", "/v1/users/alice", json!({"title": "a", "remove_title": true}), "at once."),
         ("PATCH", "/v1/users/alice", json!(null), "null, expected an object at line 1 column 4."),
         ("PUT", "/v1/policies", json!([]), "JSON array"),
         ("PUT", "/v1/policies", json!([null, null, null, null, null, 1]), "JSON array"),

@@ -76,7 +76,7 @@ fn cases() -> Vec<(&'static str, String, String)> {
         ("an hour that there is not", "p, role/a, x, **, *, time=Mon 07:00-25:00 UTC, allow"),
         ("no duration", "p, role/a, x, **, *, auth-age<=, allow"),
         ("a duration without a unit", "p, role/a, x, **, *, auth-age<=8, allow"),
-        ("an unknown unit", "p, role/a, x, **, *, auth-age<=2w, allow"),
+        ("an unknown unit", "p, role/a, x, **, *, auth-age<=2y, allow"),
         ("units in another order", "p, role/a, x, **, *, auth-age<=30m1h, allow"),
         ("half a unit", "p, role/a, x, **, *, auth-age<=1.5h, allow"),
         ("a duration of nothing", "p, role/a, x, **, *, auth-age<=0s, allow"),

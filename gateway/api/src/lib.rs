@@ -22,6 +22,7 @@ mod grants;
 mod interfaces;
 mod list;
 mod policies;
+mod preview;
 mod problem;
 mod questions;
 mod remedies;
@@ -37,9 +38,12 @@ pub use change::{Changed, Nothing};
 pub use devices::{DeviceAddition, DeviceChange};
 pub use enrolment::{IssuedIdentity, LiveIdentity, RecoverRequest, RedeemRequest, RenewRequest};
 pub use grants::{ExclusionView, FirstOf, GrantChangesView, GrantView, NarrowedView};
-pub use interfaces::{InterfaceAddition, InterfaceChange, InterfaceDeclared, InterfaceView};
+pub use interfaces::{
+    InterfaceAddition, InterfaceChange, InterfaceChanged, InterfaceDeclared, InterfaceView,
+};
 pub use list::{LARGEST_PAGE, List, PageError, PageRequest};
 pub use policies::{BundleView, CheckAnswer, CheckRequest, CheckedOpinion};
+pub use preview::{ChangeAnswer, ChangePreview, Removal};
 pub use problem::{PolicyProblem, ProblemDocument, ProblemKind};
 pub use questions::{
     ConditionView, DifferingView, ExplainRequest, ExplanationView, FindingView, ReplayView,

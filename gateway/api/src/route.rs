@@ -188,16 +188,16 @@ routes! {
         () => List<SubjectView>;
     /// Adds a device and makes a code for it.
     AddDevice: "POST" "/v1/devices/{name}", Management, Asked(Create),
-        DeviceAddition => Changed<IssuedCode>;
+        DeviceAddition => ChangeAnswer<IssuedCode>;
     /// Shows a device, its interfaces, certificates and last report.
     ShowDevice: "GET" "/v1/devices/{name}", Management, Asked(Read),
         () => SubjectView;
-    /// Changes the groups of a device, or enables or disables it.
+    /// Changes the groups and roles of a device, or enables or disables it.
     ChangeDevice: "PATCH" "/v1/devices/{name}", Management, Asked(Update),
-        DeviceChange => Changed<WarnedAnswer>;
+        DeviceChange => ChangeAnswer<WarnedAnswer>;
     /// Removes a device with its interfaces, and ends its identity.
     RemoveDevice: "DELETE" "/v1/devices/{name}", Management, Asked(Delete),
-        () => Changed<Nothing>;
+        Removal => ChangeAnswer<Nothing>;
     /// Makes a new code for a device.
     NewDeviceCode: "POST" "/v1/devices/{name}/identity", Management, Asked(Create),
         CodeRequest => Changed<IssuedCode>;
@@ -209,16 +209,16 @@ routes! {
         () => List<SubjectView>;
     /// Adds a person and makes a code for them.
     AddUser: "POST" "/v1/users/{name}", Management, Asked(Create),
-        UserAddition => Changed<IssuedCode>;
+        UserAddition => ChangeAnswer<IssuedCode>;
     /// Shows a person, their roles and certificates.
     ShowUser: "GET" "/v1/users/{name}", Management, Asked(Read),
         () => SubjectView;
     /// Changes the roles of a person, or enables or disables them.
     ChangeUser: "PATCH" "/v1/users/{name}", Management, Asked(Update),
-        UserChange => Changed<WarnedAnswer>;
+        UserChange => ChangeAnswer<WarnedAnswer>;
     /// Removes a person and ends their identity.
     RemoveUser: "DELETE" "/v1/users/{name}", Management, Asked(Delete),
-        () => Changed<Nothing>;
+        Removal => ChangeAnswer<Nothing>;
     /// Makes a new code for a person.
     NewUserCode: "POST" "/v1/users/{name}/identity", Management, Asked(Create),
         CodeRequest => Changed<IssuedCode>;
@@ -230,13 +230,13 @@ routes! {
         () => List<InterfaceView>;
     /// Declares an interface.
     AddInterface: "POST" "/v1/interfaces/{device}/{name}", Management, Asked(Create),
-        InterfaceAddition => Changed<InterfaceDeclared>;
-    /// Enables or disables an interface.
+        InterfaceAddition => ChangeAnswer<InterfaceDeclared>;
+    /// Changes the URL of an interface, or enables or disables it.
     ChangeInterface: "PATCH" "/v1/interfaces/{device}/{name}", Management, Asked(Update),
-        InterfaceChange => Changed<Nothing>;
+        InterfaceChange => ChangeAnswer<InterfaceChanged>;
     /// Removes an interface.
     RemoveInterface: "DELETE" "/v1/interfaces/{device}/{name}", Management, Asked(Delete),
-        () => Changed<Nothing>;
+        Removal => ChangeAnswer<Nothing>;
     /// Shows the bundle in force.
     ShowPolicy: "GET" "/v1/policies", Management, Asked(Read),
         () => BundleView;

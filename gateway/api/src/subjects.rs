@@ -1,6 +1,6 @@
 //! What devices and people have in common.
 
-use doorward_model::{Fingerprint, Group, Posture, Role, Serial, Subject, SubjectId};
+use doorward_model::{Fingerprint, Group, Posture, Role, Serial, Subject, SubjectId, Title};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,9 @@ pub struct SubjectView {
     pub name: String,
     /// Its name with its kind.
     pub subject: Subject,
+    /// What people call it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub title: Option<Title>,
     /// The immutable number behind the name.
     pub id: SubjectId,
     /// Whether it may do anything.
@@ -21,9 +24,8 @@ pub struct SubjectView {
     pub created: Timestamp,
     /// When its last live certificate ends; `None` while it has none.
     pub identity_until: Option<Timestamp>,
-    /// The roles of a person.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub roles: Option<Vec<RoleView>>,
+    /// Its roles, besides the one that all of its kind have.
+    pub roles: Vec<RoleView>,
     /// The groups of a device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<Group>>,
@@ -41,7 +43,7 @@ pub struct SubjectView {
     pub posture: Option<Posture>,
 }
 
-/// A role of a person.
+/// A role of a device or a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleView {
     /// The role.

@@ -1,13 +1,14 @@
 //! Requests about devices.
 
-use doorward_api::{CodeRequest, DeviceAddition, DeviceChange, IssuedCode, endpoint};
-use doorward_model::{Action, Group, Kind, Name, Subject};
-use doorward_store::{NewSubject, SubjectChanges};
+use doorward_api::{CodeRequest, DeviceAddition, DeviceChange, Removal, endpoint};
+use doorward_model::{Kind, Name, Subject};
+use doorward_store::SubjectChanges;
 
 use crate::gate::{Denied, Gate};
+use crate::preview::Manner;
 use crate::request::AdminRequest;
-use crate::response::{EndpointResult, actor, changed, refused};
-use crate::subjects::still_off_warning;
+use crate::response::EndpointResult;
+use crate::subjects::title_change;
 
 impl AdminRequest<'_> {
     fn device(&self) -> Result<Subject, Denied> {
@@ -30,29 +31,14 @@ impl AdminRequest<'_> {
         mut self,
         gate: &mut Gate,
     ) -> EndpointResult<endpoint::AddDevice> {
-        let subject = self.device()?;
-        let DeviceAddition { agentless, groups, ttl_seconds } = self.read().await?;
-        for group in &groups {
-            gate.ask(Action::Create, &format!("groups/{}", group.name()), self.now()).await?;
-        }
-        let may_return = agentless || self.ask_to_return(gate, &subject).await?;
-        gate.record(Some(&format!("add {subject} {groups:?}"))).await?;
-        let code = if agentless { None } else { Some(self.make_code(ttl_seconds)?) };
-        let mut warnings = self.unknown_groups(&groups);
-        let (shown, row) = code.unzip();
-        let expires = row.as_ref().map(|row| row.expires);
-        let new = NewSubject {
-            subject: subject.clone(),
-            agentless,
-            roles: vec![],
-            groups,
-            code: row,
-            may_return,
-        };
-        gate.check_permits()?;
-        let added = self.parts.store.add_subject(actor(gate), new).await.map_err(refused)?;
-        warnings.extend(still_off_warning(&subject, added.value.enabled));
-        Ok(changed(&added, IssuedCode { subject, code: shown, expires, warnings }))
+        let device = self.device()?;
+        let addition: DeviceAddition = self.read().await?;
+        let DeviceAddition { agentless, title, groups, roles, until, ttl_seconds, dry_run } =
+            addition;
+        let grant = roles.into_iter().map(|role| (role, until)).collect();
+        let title = title_change(title, false)?;
+        let given = SubjectChanges { title, grant, join: groups, ..SubjectChanges::default() };
+        self.add_subject(gate, device, agentless, (given, ttl_seconds), dry_run).await
     }
 
     pub(crate) async fn change_device(
@@ -60,10 +46,12 @@ impl AdminRequest<'_> {
         gate: &mut Gate,
     ) -> EndpointResult<endpoint::ChangeDevice> {
         let device = self.device()?;
-        let DeviceChange { enabled, join, leave } = self.read().await?;
-        let warnings = self.unknown_groups(&join);
-        let changes = SubjectChanges { enabled, join, leave, ..SubjectChanges::default() };
-        self.change_subject(gate, device, changes, warnings).await
+        let change: DeviceChange = self.read().await?;
+        let DeviceChange { enabled, join, leave, grant, take, dry_run, .. } = change;
+        let title = title_change(change.title, change.remove_title)?;
+        let grant = grant.into_iter().map(|grant| (grant.role, grant.until)).collect();
+        let changes = SubjectChanges { enabled, title, grant, take, join, leave };
+        self.change_subject(gate, device, changes, Manner { dry_run, force_lockout: false }).await
     }
 
     pub(crate) async fn new_device_code(
@@ -84,18 +72,11 @@ impl AdminRequest<'_> {
     }
 
     pub(crate) async fn remove_device(
-        self,
+        mut self,
         gate: &mut Gate,
     ) -> EndpointResult<endpoint::RemoveDevice> {
         let device = self.device()?;
-        self.remove_subject(gate, device).await
-    }
-
-    fn unknown_groups(&self, groups: &[Group]) -> Vec<String> {
-        let snapshot = self.parts.leases.snapshot();
-        let unknown = groups.iter().filter(|group| !snapshot.bundle().names_group(group));
-        unknown
-            .map(|group| format!("no rule speaks of {group} yet, so it changes nothing"))
-            .collect()
+        let Removal { dry_run, force_lockout } = self.read().await?;
+        self.remove_subject(gate, device, Manner { dry_run, force_lockout }).await
     }
 }

@@ -171,7 +171,7 @@ mod tests {
         for (text, what) in [
             ("null", "invalid type: null, expected an object at line 1 column 4"),
             (r#"{"ttl_seconds":"x"}"#, "invalid type: string \"x\", expected a whole number"),
-            (r#"{"other":1}"#, "unknown field `other`, expected `roles` or `ttl_seconds`"),
+            (r#"{"other":1}"#, "unknown field `other`, expected one of `title`, `roles`, "),
             ("{", "EOF while parsing an object at line 1 column 1"),
         ] {
             let error = read::<UserAddition>(text.as_bytes()).unwrap_err();

@@ -7,7 +7,7 @@ use doorward_api::{
     BundleApplied, BundleProposal, BundleTested, EndingView, FailingTest, List, PageError,
     PolicyProblem, ProblemKind, RevisionText, RevisionView, endpoint,
 };
-use doorward_model::{Action, Device, Kind, Revision, Subject};
+use doorward_model::Revision;
 use doorward_policies::{
     Bundle, BundleErrors, BundleText, Differ, Expectation, Failing, Preview, Snapshot,
 };
@@ -18,6 +18,7 @@ use jiff::SignedDuration;
 use crate::blocking::blocking;
 use crate::gate::{Denied, Gate};
 use crate::grants::{changes_view, first_of};
+use crate::lockout::keep_an_administrator;
 use crate::request::AdminRequest;
 use crate::response::{EndpointResult, actor, denied, refused, sentence, wrong};
 
@@ -66,7 +67,9 @@ impl AdminRequest<'_> {
         let text = self.text(proposal, &present).await?;
         let proposed = self.propose(text, &present).await?;
         if !force {
-            self.keep_an_administrator(&present, &proposed.bundle)?;
+            let bundle = Arc::clone(&proposed.bundle);
+            let next = Snapshot::clone(&present).with_bundle(present.revision(), bundle);
+            keep_an_administrator(&next, self.now(), "Under this bundle")?;
         }
         let Proposed { bundle, passed, examined, preview, mut ending } = proposed;
         ending.retain(|one| one.flow.id != self.id);
@@ -203,34 +206,6 @@ impl AdminRequest<'_> {
             Ok(Proposed { bundle, passed: tests.len(), examined, preview, ending })
         })
         .await
-    }
-
-    /// Refuses a bundle under which nobody could change the policy any more.
-    fn keep_an_administrator(
-        &self,
-        present: &Snapshot,
-        bundle: &Arc<Bundle>,
-    ) -> Result<(), Denied> {
-        let now = self.now();
-        let next = present.clone().with_bundle(present.revision(), Arc::clone(bundle));
-        let can_change = |subject: &Subject| {
-            let question =
-                next.question(subject.clone(), Action::Update, Device::Gateway, "policies", None);
-            // A rule may demand a recent handshake. A user can reconnect to meet it, so suppose one.
-            question.is_ok_and(|mut question| {
-                question.circumstances.proven = Some(now);
-                next.opinion(&question, now).permits()
-            })
-        };
-        let mut people = next.members().filter(|(subject, _)| subject.kind() == Kind::User);
-        if people.any(|(subject, _)| can_change(subject)) {
-            return Ok(());
-        }
-        Err(denied(Problem::new(
-            ProblemKind::WouldLockOut,
-            "Under this bundle nobody could change the policy any more: no user may update \
-             gateway/policies. Nothing was changed. If you mean it, add --force-lockout.",
-        )))
     }
 }
 

@@ -3,22 +3,26 @@
 use std::time::Duration;
 
 use doorward_api::{
-    CertificateView, Changed, IssuedCode, List, Nothing, RevokedAnswer, RoleView, SubjectView,
-    WarnedAnswer,
+    CertificateView, ChangeAnswer, Changed, IssuedCode, List, Nothing, RevokedAnswer, RoleView,
+    SubjectView, WarnedAnswer,
 };
 use doorward_ca::enrolment::LONGEST;
-use doorward_model::{Action, Device, Group, Kind, Role, Subject};
-use doorward_policies::{Interface, Member};
-use doorward_store::{IssuanceRow, NewCode, StoreError, SubjectChanges, SubjectRow};
+use doorward_model::{Action, Device, Group, Kind, Role, Subject, SubjectId, Title};
+use doorward_policies::{Interface, Member, Snapshot};
+use doorward_store::{
+    IssuanceRow, NewCode, NewSubject, StoreError, SubjectChanges, SubjectRow, TitleChange,
+};
 use jiff::Timestamp;
 
 use crate::codes::DEFAULT_LIFE;
 use crate::gate::{Denied, Gate, failed};
+use crate::lockout::keep_the_last_administrator;
+use crate::preview::{Manner, with_member};
 use crate::request::AdminRequest;
 use crate::response::{actor, changed, denied, refused, wrong};
 
 /// Returns a warning for a subject that was off when it was removed, and is off again now.
-pub(crate) fn still_off_warning(subject: &Subject, enabled: bool) -> Option<String> {
+fn still_off_warning(subject: &Subject, enabled: bool) -> Option<String> {
     let (kind, name) = (subject.kind(), subject.name());
     (!enabled).then(|| {
         format!(
@@ -26,6 +30,16 @@ pub(crate) fn still_off_warning(subject: &Subject, enabled: bool) -> Option<Stri
              `doorward {kind} enable {name}`"
         )
     })
+}
+
+/// Returns the change of a title that a request asks for.
+pub(crate) fn title_change(title: Option<Title>, remove: bool) -> Result<TitleChange, Denied> {
+    match (title, remove) {
+        (None, false) => Ok(TitleChange::Keep),
+        (Some(title), false) => Ok(TitleChange::Set(title)),
+        (None, true) => Ok(TitleChange::Remove),
+        (Some(_), true) => Err(wrong("A title cannot be set and taken away at once.")),
+    }
 }
 
 /// Describes a certificate, with its state at `now`.
@@ -56,11 +70,12 @@ impl AdminRequest<'_> {
         SubjectView {
             name: name.to_string(),
             subject: row.subject,
+            title: row.title,
             id: row.id,
             enabled: row.enabled,
             created: row.created,
             identity_until: row.identity_until,
-            roles: (!is_device).then(|| row.roles.into_iter().map(role).collect()),
+            roles: row.roles.into_iter().map(role).collect(),
             groups: is_device.then_some(row.groups),
             agentless: is_device.then_some(row.agentless),
             interfaces,
@@ -98,12 +113,31 @@ impl AdminRequest<'_> {
         Ok(view)
     }
 
-    /// Returns the present state of a subject. The rights that a change needs follow from this
+    /// Returns a subject as it is at `present`. The rights that a change needs follow from this
     /// state, and the store makes the change only while the subject still has this state.
-    fn member(&self, subject: &Subject) -> Result<Member, Denied> {
-        let snapshot = self.parts.leases.snapshot();
-        let member = snapshot.member(subject).cloned();
+    fn member(&self, present: &Snapshot, subject: &Subject) -> Result<Member, Denied> {
+        let member = present.member(subject).cloned();
         member.ok_or_else(|| refused(StoreError::NoSubject(subject.clone())))
+    }
+
+    /// Returns warnings about what a subject is given: roles and groups that no rule names, and roles
+    /// that have ended already.
+    fn doubts(&self, subject: &Subject, given: &SubjectChanges) -> Vec<String> {
+        let (snapshot, now) = (self.parts.leases.snapshot(), self.now());
+        let mut doubts = Vec::new();
+        for (role, until) in &given.grant {
+            if !snapshot.bundle().names_role(role) {
+                doubts.push(format!("no rule speaks of {role} yet, so it grants nothing"));
+            }
+            if let Some(until) = until.filter(|until| *until <= now) {
+                doubts.push(format!("{until} is over, so {subject} does not have {role}"));
+            }
+        }
+        let unknown = given.join.iter().filter(|group| !snapshot.bundle().names_group(group));
+        let unknown =
+            unknown.map(|group| format!("no rule speaks of {group} yet, so it changes nothing"));
+        doubts.extend(unknown);
+        doubts
     }
 
     async fn ask_for_role(
@@ -145,11 +179,7 @@ impl AdminRequest<'_> {
     /// Returns whether a subject of this name was removed before. Rules may still name it. A code
     /// for the new subject is then a new identity for the old name, so the gate also asks for the
     /// right to make that identity.
-    pub(crate) async fn ask_to_return(
-        &self,
-        gate: &mut Gate,
-        subject: &Subject,
-    ) -> Result<bool, Denied> {
+    async fn ask_to_return(&self, gate: &mut Gate, subject: &Subject) -> Result<bool, Denied> {
         let again = self.parts.store.was_removed(subject).await.map_err(refused)?;
         if again {
             let part = format!("{}s/{}/identity", subject.kind(), subject.name());
@@ -158,23 +188,83 @@ impl AdminRequest<'_> {
         Ok(again)
     }
 
+    /// Adds a subject with what it is given, which changes that alone, and with a code that is good
+    /// for some seconds.
+    pub(crate) async fn add_subject(
+        &self,
+        gate: &mut Gate,
+        subject: Subject,
+        agentless: bool,
+        (given, ttl): (SubjectChanges, Option<u64>),
+        dry_run: bool,
+    ) -> Result<ChangeAnswer<IssuedCode>, Denied> {
+        for (role, _) in &given.grant {
+            self.ask_for_role(gate, Action::Create, role).await?;
+        }
+        for group in &given.join {
+            self.ask_for_group(gate, Action::Create, group).await?;
+        }
+        let may_return = agentless || self.ask_to_return(gate, &subject).await?;
+        let detail = match given.to_string() {
+            nothing if nothing.is_empty() => format!("add {subject}"),
+            given => format!("add {subject}: {given}"),
+        };
+        let mut warnings = self.doubts(&subject, &given);
+        if agentless && !given.grant.is_empty() {
+            warnings.push(format!("{subject} has no agent that could make use of its roles"));
+        }
+        let store = &self.parts.store;
+        if dry_run {
+            let present = self.parts.leases.snapshot();
+            if present.member(&subject).is_some() {
+                return Err(refused(StoreError::SubjectExists(subject)));
+            }
+            let enabled = !store.would_be_off(&subject).await.map_err(refused)?;
+            warnings.extend(still_off_warning(&subject, enabled));
+            let (id, roles, groups) = (SubjectId(0), vec![], vec![]);
+            let new = given.applied_to(&Member { id, enabled, roles, groups });
+            let next = with_member(&present, &subject, new);
+            let preview = self.preview(gate, &detail, present, next, warnings).await?;
+            return Ok(ChangeAnswer::Previewed(preview));
+        }
+        gate.record(Some(&detail)).await?;
+        let made = if agentless { None } else { Some(self.make_code(ttl)?) };
+        let (code, row) = made.unzip();
+        let expires = row.as_ref().map(|row| row.expires);
+        let SubjectChanges { title, grant: roles, join: groups, .. } = given;
+        let title = match title {
+            TitleChange::Set(title) => Some(title),
+            TitleChange::Keep | TitleChange::Remove => None,
+        };
+        let new = NewSubject {
+            subject: subject.clone(),
+            agentless,
+            title,
+            roles,
+            groups,
+            code: row,
+            may_return,
+        };
+        gate.check_permits()?;
+        let added = store.add_subject(actor(gate), new).await.map_err(refused)?;
+        warnings.extend(still_off_warning(&subject, added.value.enabled));
+        let issued = IssuedCode { subject, code, expires, warnings };
+        Ok(ChangeAnswer::Made(changed(&added, issued)))
+    }
+
     pub(crate) async fn change_subject(
         &self,
         gate: &mut Gate,
         subject: Subject,
         changes: SubjectChanges,
-        mut warnings: Vec<String>,
-    ) -> Result<Changed<WarnedAnswer>, Denied> {
+        manner: Manner,
+    ) -> Result<ChangeAnswer<WarnedAnswer>, Denied> {
         if changes == SubjectChanges::default() {
             return Err(wrong("Nothing to change was given."));
         }
-        let now = self.now();
-        let over = changes.grant.iter().filter_map(|(role, until)| {
-            let until = (*until).filter(|until| *until <= now)?;
-            Some(format!("{until} is over, so {subject} does not have {role}"))
-        });
-        warnings.extend(over);
-        let seen = self.member(&subject)?;
+        let mut warnings = self.doubts(&subject, &changes);
+        let present = self.parts.leases.snapshot();
+        let seen = self.member(&present, &subject)?;
         let granted = changes.grant.iter().map(|(role, until)| {
             // A grant that ends earlier than the present one takes time away, so it needs the right
             // to take the role away.
@@ -196,9 +286,21 @@ impl AdminRequest<'_> {
             let action = if on { Action::Create } else { Action::Delete };
             self.ask_for_its_roles(gate, action, &seen).await?;
         }
+        let next = with_member(&present, &subject, changes.applied_to(&seen));
+        if !manner.force_lockout {
+            let ends = changes.grant.iter().filter_map(|(_, until)| *until);
+            let (now, ends) = (self.now(), ends.filter(|until| *until > self.now()));
+            let instants = ends.chain([now]);
+            keep_the_last_administrator(&present, &next, &subject, instants)?;
+        }
+        let detail = changes.to_string();
+        if manner.dry_run {
+            let preview = self.preview(gate, &detail, present, next, warnings).await?;
+            return Ok(ChangeAnswer::Previewed(preview));
+        }
         match changes.take_away() {
-            true => gate.record_urgently(&changes.to_string()).await?,
-            false => gate.record(Some(&changes.to_string())).await?,
+            true => gate.record_urgently(&detail).await?,
+            false => gate.record(Some(&detail)).await?,
         }
         gate.check_permits()?;
         let more = changes.gives_more(&seen);
@@ -221,7 +323,7 @@ impl AdminRequest<'_> {
                 ));
             }
         }
-        Ok(changed(&done, WarnedAnswer { warnings }))
+        Ok(ChangeAnswer::Made(changed(&done, WarnedAnswer { warnings })))
     }
 
     /// Makes a code. Returns its text for the administrator, and its row for the store.
@@ -245,7 +347,7 @@ impl AdminRequest<'_> {
         subject: Subject,
         ttl: Option<u64>,
     ) -> Result<Changed<IssuedCode>, Denied> {
-        let seen = self.member(&subject)?;
+        let seen = self.member(&self.parts.leases.snapshot(), &subject)?;
         self.ask_for_its_roles(gate, Action::Create, &seen).await?;
         gate.record(Some("a new code")).await?;
         let (code, row) = self.make_code(ttl)?;
@@ -262,7 +364,7 @@ impl AdminRequest<'_> {
         gate: &mut Gate,
         subject: Subject,
     ) -> Result<Changed<RevokedAnswer>, Denied> {
-        let seen = self.member(&subject)?;
+        let seen = self.member(&self.parts.leases.snapshot(), &subject)?;
         self.ask_for_its_roles(gate, Action::Delete, &seen).await?;
         gate.record_urgently("revoke").await?;
         gate.check_permits()?;
@@ -276,12 +378,18 @@ impl AdminRequest<'_> {
         &self,
         gate: &mut Gate,
         subject: Subject,
-    ) -> Result<Changed<Nothing>, Denied> {
-        let seen = self.member(&subject)?;
+        manner: Manner,
+    ) -> Result<ChangeAnswer<Nothing>, Denied> {
+        let present = self.parts.leases.snapshot();
+        let seen = self.member(&present, &subject)?;
         let interfaces: Vec<Interface> = match subject.kind() {
-            Kind::Device => self.parts.leases.snapshot().interfaces(subject.name()).to_vec(),
+            Kind::Device => present.interfaces(subject.name()).to_vec(),
             Kind::User | Kind::Gateway => vec![],
         };
+        let mut next = Snapshot::clone(&present).with_member(subject.clone(), None);
+        if subject.kind() == Kind::Device {
+            next = next.with_interfaces(subject.name().clone(), vec![]);
+        }
         self.ask_for_its_roles(gate, Action::Delete, &seen).await?;
         for group in &seen.groups {
             self.ask_for_group(gate, Action::Delete, &group.of).await?;
@@ -290,11 +398,19 @@ impl AdminRequest<'_> {
             let part = format!("interfaces/{}/{}", subject.name(), interface.name);
             gate.ask(Action::Delete, &part, self.now()).await?;
         }
+        if !manner.force_lockout {
+            let now = [self.now()].into_iter();
+            keep_the_last_administrator(&present, &next, &subject, now)?;
+        }
+        if manner.dry_run {
+            let preview = self.preview(gate, "remove", present, next, vec![]).await?;
+            return Ok(ChangeAnswer::Previewed(preview));
+        }
         gate.record_urgently("remove").await?;
         gate.check_permits()?;
         let store = &self.parts.store;
         let done = store.remove_subject(actor(gate), subject, seen, interfaces).await;
         let done = done.map_err(refused)?;
-        Ok(changed(&done, Nothing {}))
+        Ok(ChangeAnswer::Made(changed(&done, Nothing {})))
     }
 }

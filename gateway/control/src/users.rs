@@ -1,13 +1,14 @@
 //! Requests about users.
 
-use doorward_api::{CodeRequest, IssuedCode, UserAddition, UserChange, endpoint};
-use doorward_model::{Action, Kind, Name, Role, Subject};
-use doorward_store::{NewSubject, SubjectChanges};
+use doorward_api::{CodeRequest, Removal, UserAddition, UserChange, endpoint};
+use doorward_model::{Kind, Name, Subject};
+use doorward_store::SubjectChanges;
 
 use crate::gate::{Denied, Gate};
+use crate::preview::Manner;
 use crate::request::AdminRequest;
-use crate::response::{EndpointResult, actor, changed, refused};
-use crate::subjects::still_off_warning;
+use crate::response::EndpointResult;
+use crate::subjects::title_change;
 
 impl AdminRequest<'_> {
     fn user(&self) -> Result<Subject, Denied> {
@@ -24,28 +25,12 @@ impl AdminRequest<'_> {
     }
 
     pub(crate) async fn add_user(mut self, gate: &mut Gate) -> EndpointResult<endpoint::AddUser> {
-        let subject = self.user()?;
-        let UserAddition { roles, ttl_seconds } = self.read().await?;
-        for role in &roles {
-            gate.ask(Action::Create, &format!("roles/{}", role.name()), self.now()).await?;
-        }
-        let may_return = self.ask_to_return(gate, &subject).await?;
-        gate.record(Some(&format!("add {subject} {roles:?}"))).await?;
-        let (code, row) = self.make_code(ttl_seconds)?;
-        let (expires, mut warnings) = (Some(row.expires), self.unknown_roles(roles.iter()));
-        let (groups, agentless, code_row) = (vec![], false, Some(row));
-        let new = NewSubject {
-            subject: subject.clone(),
-            agentless,
-            roles,
-            groups,
-            code: code_row,
-            may_return,
-        };
-        gate.check_permits()?;
-        let added = self.parts.store.add_subject(actor(gate), new).await.map_err(refused)?;
-        warnings.extend(still_off_warning(&subject, added.value.enabled));
-        Ok(changed(&added, IssuedCode { subject, code: Some(code), expires, warnings }))
+        let user = self.user()?;
+        let UserAddition { title, roles, until, ttl_seconds, dry_run } = self.read().await?;
+        let grant = roles.into_iter().map(|role| (role, until)).collect();
+        let title = title_change(title, false)?;
+        let given = SubjectChanges { title, grant, ..SubjectChanges::default() };
+        self.add_subject(gate, user, false, (given, ttl_seconds), dry_run).await
     }
 
     pub(crate) async fn change_user(
@@ -53,11 +38,12 @@ impl AdminRequest<'_> {
         gate: &mut Gate,
     ) -> EndpointResult<endpoint::ChangeUser> {
         let user = self.user()?;
-        let UserChange { enabled, grant, take } = self.read().await?;
-        let grant: Vec<_> = grant.into_iter().map(|grant| (grant.role, grant.until)).collect();
-        let warnings = self.unknown_roles(grant.iter().map(|(role, _)| role));
-        let changes = SubjectChanges { enabled, grant, take, ..SubjectChanges::default() };
-        self.change_subject(gate, user, changes, warnings).await
+        let change: UserChange = self.read().await?;
+        let UserChange { enabled, grant, take, dry_run, force_lockout, .. } = change;
+        let title = title_change(change.title, change.remove_title)?;
+        let grant = grant.into_iter().map(|grant| (grant.role, grant.until)).collect();
+        let changes = SubjectChanges { enabled, title, grant, take, ..SubjectChanges::default() };
+        self.change_subject(gate, user, changes, Manner { dry_run, force_lockout }).await
     }
 
     pub(crate) async fn new_user_code(
@@ -74,14 +60,12 @@ impl AdminRequest<'_> {
         self.revoke_subject(gate, user).await
     }
 
-    pub(crate) async fn remove_user(self, gate: &mut Gate) -> EndpointResult<endpoint::RemoveUser> {
+    pub(crate) async fn remove_user(
+        mut self,
+        gate: &mut Gate,
+    ) -> EndpointResult<endpoint::RemoveUser> {
         let user = self.user()?;
-        self.remove_subject(gate, user).await
-    }
-
-    fn unknown_roles<'r>(&self, roles: impl Iterator<Item = &'r Role>) -> Vec<String> {
-        let snapshot = self.parts.leases.snapshot();
-        let unknown = roles.filter(|role| !snapshot.bundle().names_role(role));
-        unknown.map(|role| format!("no rule speaks of {role} yet, so it grants nothing")).collect()
+        let Removal { dry_run, force_lockout } = self.read().await?;
+        self.remove_subject(gate, user, Manner { dry_run, force_lockout }).await
     }
 }

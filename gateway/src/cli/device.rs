@@ -1,14 +1,16 @@
 //! `doorward device`, and texts that `doorward user` prints as well.
 
 use doorward_api::{
-    CertificateView, Changed, CodeRequest, DeviceAddition, DeviceChange, IssuedCode, RevokedAnswer,
-    SubjectView, WarnedAnswer, endpoint,
+    CertificateView, ChangeAnswer, Changed, CodeRequest, DeviceAddition, DeviceChange, IssuedCode,
+    Nothing, Removal, RevokedAnswer, RoleGrant, SubjectView, WarnedAnswer, endpoint,
 };
-use doorward_model::{Fact, Name, Posture, escape};
+use doorward_model::{Fact, Name, Period, Posture, Role, escape};
+use jiff::Timestamp;
 
 use super::args::DeviceCommand;
 use super::client::{AdminClient, ended, joined, show_warnings, when, when_any};
 use super::output::Output;
+use super::preview;
 use crate::failure::CommandFailure;
 
 pub(crate) async fn run(
@@ -17,23 +19,21 @@ pub(crate) async fn run(
     out: &Output,
 ) -> Result<(), CommandFailure> {
     match command {
-        DeviceCommand::Add { name, agentless, groups, ttl } => {
-            let ttl_seconds = ttl.map(|ttl| ttl.as_secs());
-            let addition = DeviceAddition { agentless, groups, ttl_seconds };
+        DeviceCommand::Add { name, title, agentless, groups, roles, until, ttl, dry_run } => {
+            let ttl_seconds = ttl.map(Period::seconds);
+            let addition =
+                DeviceAddition { agentless, title, groups, roles, until, ttl_seconds, dry_run };
             let answer = client.call::<endpoint::AddDevice>(&[name.as_str()], &addition).await?;
-            show_warnings(&answer.value.warnings);
-            out.print(&answer, |answer| match agentless {
+            show_doubts(&answer);
+            preview::print(&answer, out, |answer| match agentless {
                 true => format!("device/{name} is added; the gateway fronts it"),
                 false => added(&answer.value, "Run this on the device", out),
             })
         }
-        DeviceCommand::Set { name, join, leave } => {
-            if join.is_empty() && leave.is_empty() {
-                return Err(CommandFailure::new(
-                    "say what to set: --group GROUP or --no-group GROUP",
-                ));
-            }
-            let change = DeviceChange { join, leave, ..DeviceChange::default() };
+        DeviceCommand::Set { name, title, no_title, join, leave, grant, until, take, dry_run } => {
+            let (enabled, remove_title, grant) = (None, no_title, grants(grant, until));
+            let change =
+                DeviceChange { enabled, title, remove_title, join, leave, grant, take, dry_run };
             let answer = client.call::<endpoint::ChangeDevice>(&[name.as_str()], &change).await?;
             changed(&name, &answer, out)
         }
@@ -46,17 +46,19 @@ pub(crate) async fn run(
             out.print(&device, |device| show(device, out))
         }
         DeviceCommand::Code { name, ttl } => {
-            let request = CodeRequest { ttl_seconds: ttl.map(|ttl| ttl.as_secs()) };
+            let request = CodeRequest { ttl_seconds: ttl.map(Period::seconds) };
             let answer = client.call::<endpoint::NewDeviceCode>(&[name.as_str()], &request).await?;
             out.print(&answer, |answer| new_code(&answer.value, out))
         }
-        DeviceCommand::Disable { name } => {
-            let change = DeviceChange { enabled: Some(false), ..DeviceChange::default() };
+        DeviceCommand::Disable { name, dry_run } => {
+            let enabled = Some(false);
+            let change = DeviceChange { enabled, dry_run, ..DeviceChange::default() };
             let answer = client.call::<endpoint::ChangeDevice>(&[name.as_str()], &change).await?;
             changed(&name, &answer, out)
         }
-        DeviceCommand::Enable { name } => {
-            let change = DeviceChange { enabled: Some(true), ..DeviceChange::default() };
+        DeviceCommand::Enable { name, dry_run } => {
+            let enabled = Some(true);
+            let change = DeviceChange { enabled, dry_run, ..DeviceChange::default() };
             let answer = client.call::<endpoint::ChangeDevice>(&[name.as_str()], &change).await?;
             changed(&name, &answer, out)
         }
@@ -64,11 +66,33 @@ pub(crate) async fn run(
             let answer = client.call::<endpoint::RevokeDevice>(&[name.as_str()], &()).await?;
             out.print(&answer, |answer| revoked(&name, answer))
         }
-        DeviceCommand::Remove { name } => {
-            let answer = client.call::<endpoint::RemoveDevice>(&[name.as_str()], &()).await?;
-            out.print(&answer, |answer| format!("{name} is removed{}", ended(answer.ended)))
+        DeviceCommand::Remove { name, dry_run } => {
+            let removal = Removal { dry_run, force_lockout: false };
+            let answer = client.call::<endpoint::RemoveDevice>(&[name.as_str()], &removal).await?;
+            removed(&name, &answer, out)
         }
     }
+}
+
+/// Returns roles that a subject gets, each until the same instant.
+pub(crate) fn grants(roles: Vec<Role>, until: Option<Timestamp>) -> Vec<RoleGrant> {
+    roles.into_iter().map(|role| RoleGrant { role, until }).collect()
+}
+
+/// Formats the name of a subject, with its title.
+pub(crate) fn named(subject: &SubjectView) -> String {
+    match &subject.title {
+        None => subject.name.clone(),
+        Some(title) => format!("{} ({title})", subject.name),
+    }
+}
+
+/// Formats the roles of a subject, each with its end.
+pub(crate) fn roles(subject: &SubjectView) -> String {
+    joined(subject.roles.iter().map(|held| match held.until {
+        None => held.role.to_string(),
+        Some(until) => format!("{} (until {})", held.role, when(until)),
+    }))
 }
 
 /// Formats a new subject and its code. The code has a line of its own.
@@ -90,14 +114,32 @@ fn code(issued: &IssuedCode, out: &Output) -> String {
     out.bold(issued.code.as_deref().unwrap_or_default())
 }
 
+/// Prints the warnings about a subject that was added.
+pub(crate) fn show_doubts(answer: &ChangeAnswer<IssuedCode>) {
+    if let ChangeAnswer::Made(made) = answer {
+        show_warnings(&made.value.warnings);
+    }
+}
+
 /// Prints the outcome of a change of a device or a user.
 pub(crate) fn changed(
     name: &Name,
-    answer: &Changed<WarnedAnswer>,
+    answer: &ChangeAnswer<WarnedAnswer>,
     out: &Output,
 ) -> Result<(), CommandFailure> {
-    show_warnings(&answer.value.warnings);
-    out.print(answer, |answer| format!("{name} is changed{}", ended(answer.ended)))
+    if let ChangeAnswer::Made(made) = answer {
+        show_warnings(&made.value.warnings);
+    }
+    preview::print(answer, out, |answer| format!("{name} is changed{}", ended(answer.ended)))
+}
+
+/// Prints the outcome of the removal of a device or a user.
+pub(crate) fn removed(
+    name: &Name,
+    answer: &ChangeAnswer<Nothing>,
+    out: &Output,
+) -> Result<(), CommandFailure> {
+    preview::print(answer, out, |answer| format!("{name} is removed{}", ended(answer.ended)))
 }
 
 /// Describes the outcome of a revocation.
@@ -132,20 +174,22 @@ fn list(devices: &[SubjectView], out: &Output) -> String {
             Some(false) | None => identity(device),
         };
         vec![
-            device.name.clone(),
+            named(device),
             on_or_off(device.enabled, out),
             identity,
             joined(device.groups.iter().flatten()),
+            roles(device),
             joined(device.interfaces.iter().flatten().map(|one| &one.name)),
         ]
     };
     let rows: Vec<_> = devices.iter().map(row).collect();
-    out.table(&["DEVICE", "STATE", "IDENTITY", "GROUPS", "INTERFACES"], &rows)
+    out.table(&["DEVICE", "STATE", "IDENTITY", "GROUPS", "ROLES", "INTERFACES"], &rows)
 }
 
 fn show(device: &SubjectView, out: &Output) -> String {
     let mut lines = facts(device, out);
     lines.push(format!("groups      {}", joined(device.groups.iter().flatten())));
+    lines.push(format!("roles       {}", roles(device)));
     let interfaces = device.interfaces.iter().flatten().map(|one| {
         let (url, host) = (escape(&one.url).to_string(), escape(&one.host).to_string());
         vec![one.name.to_string(), on_or_off(one.enabled, out), url, host]
@@ -176,12 +220,15 @@ fn report(posture: &Posture, out: &Output) -> Vec<String> {
 
 /// Formats the facts that devices and users have in common.
 pub(crate) fn facts(subject: &SubjectView, out: &Output) -> Vec<String> {
-    vec![
-        out.bold(&subject.subject.to_string()),
+    let title = subject.title.iter().map(|title| format!("title       {title}"));
+    let mut lines = vec![out.bold(&subject.subject.to_string())];
+    lines.extend(title);
+    lines.extend([
         format!("number      {}", subject.id),
         format!("state       {}", on_or_off(subject.enabled, out)),
         format!("added       {}", when(subject.created)),
-    ]
+    ]);
+    lines
 }
 
 /// Formats the certificates as a table, if there are any.

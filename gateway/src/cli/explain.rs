@@ -1,18 +1,17 @@
 //! `doorward policy` explain, lint and replay.
 
 use std::path::Path;
-use std::time::Duration;
 
 use doorward_api::{
     BundleProposal, DifferingView, ExplainRequest, ReplayView, WeighedRule, endpoint,
 };
-use doorward_model::{Clock as _, escape};
+use doorward_model::escape;
+use jiff::Timestamp;
 
 use super::bundle_files::read;
 use super::client::{AdminClient, joined, rule_lines, when};
 use super::grants;
 use super::output::Output;
-use crate::clock::SystemClock;
 use crate::failure::CommandFailure;
 
 pub(super) async fn explain(
@@ -90,13 +89,11 @@ pub(super) async fn lint(
 /// Prints the recorded decisions that would differ under a bundle.
 pub(super) async fn replay(
     bundle: &Path,
-    since: Duration,
+    since: Timestamp,
     client: &AdminClient<'_>,
     out: &Output,
 ) -> Result<(), CommandFailure> {
-    let from = SystemClock.now().checked_sub(since);
-    let from = from.map_err(|_| CommandFailure::new("--since: that is too long ago"))?;
-    let proposal = BundleProposal { since: Some(from), ..read(bundle)? };
+    let proposal = BundleProposal { since: Some(since), ..read(bundle)? };
     let answer = client.call::<endpoint::ReplayPolicy>(&[], &proposal).await?;
     out.print(&answer, |answer| replayed(answer, out))
 }

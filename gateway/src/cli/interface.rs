@@ -1,12 +1,16 @@
 //! `doorward interface`.
 
-use doorward_api::{InterfaceAddition, InterfaceChange, InterfaceView, endpoint};
+use doorward_api::{
+    ChangeAnswer, InterfaceAddition, InterfaceChange, InterfaceChanged, InterfaceView, Removal,
+    endpoint,
+};
 use doorward_model::{Device, Name, escape};
 
 use super::args::InterfaceCommand;
 use super::client::{AdminClient, ended, show_warnings};
 use super::device::on_or_off;
 use super::output::Output;
+use super::preview;
 use crate::failure::CommandFailure;
 
 pub(crate) async fn run(
@@ -15,46 +19,79 @@ pub(crate) async fn run(
     out: &Output,
 ) -> Result<(), CommandFailure> {
     match command {
-        InterfaceCommand::Add { interface, url, network } => {
+        InterfaceCommand::Add { interface, url, network, dry_run } => {
             let (device, name) = parts(&interface)?;
-            let addition = InterfaceAddition { url, network };
+            let addition = InterfaceAddition { url, network, dry_run };
             let names = [device.as_str(), name.as_str()];
             let answer = client.call::<endpoint::AddInterface>(&names, &addition).await?;
-            show_warnings(&answer.value.warnings);
-            out.print(&answer, |answer| {
+            if let ChangeAnswer::Made(made) = &answer {
+                show_warnings(&made.value.warnings);
+            }
+            preview::print(&answer, out, |answer| {
                 format!(
                     "{interface} is declared; its name is {}. The policy says who reaches it.",
                     escape(&answer.value.host)
                 )
             })
         }
+        InterfaceCommand::Set { interface, url, network, set_options, remove_options, dry_run } => {
+            let enabled = None;
+            let change =
+                InterfaceChange { enabled, url, network, set_options, remove_options, dry_run };
+            let answer = send(&interface, &change, client).await?;
+            if let ChangeAnswer::Made(made) = &answer {
+                show_warnings(&made.value.warnings);
+            }
+            preview::print(&answer, out, |answer| {
+                let url = escape(&answer.value.url);
+                match answer.value.changed {
+                    true => format!("{interface} leads to {url} now{}", ended(answer.ended)),
+                    false => format!("{interface} leads to {url} already; nothing was changed"),
+                }
+            })
+        }
         InterfaceCommand::List => {
             let interfaces = client.list::<endpoint::ListInterfaces, _>().await?;
             out.print(&interfaces, |interfaces| list(interfaces, out))
         }
-        InterfaceCommand::Enable { interface } => switch(&interface, true, client, out).await,
-        InterfaceCommand::Disable { interface } => switch(&interface, false, client, out).await,
-        InterfaceCommand::Remove { interface } => {
+        InterfaceCommand::Enable { interface, dry_run } => {
+            switch(&interface, true, dry_run, client, out).await
+        }
+        InterfaceCommand::Disable { interface, dry_run } => {
+            switch(&interface, false, dry_run, client, out).await
+        }
+        InterfaceCommand::Remove { interface, dry_run } => {
             let (device, name) = parts(&interface)?;
             let names = [device.as_str(), name.as_str()];
-            let answer = client.call::<endpoint::RemoveInterface>(&names, &()).await?;
-            out.print(&answer, |answer| format!("{interface} is removed{}", ended(answer.ended)))
+            let removal = Removal { dry_run, force_lockout: false };
+            let answer = client.call::<endpoint::RemoveInterface>(&names, &removal).await?;
+            let removed = format!("{interface} is removed");
+            preview::print(&answer, out, |answer| format!("{removed}{}", ended(answer.ended)))
         }
     }
+}
+
+/// Sends a change of an interface.
+async fn send(
+    interface: &str,
+    change: &InterfaceChange,
+    client: &AdminClient<'_>,
+) -> Result<ChangeAnswer<InterfaceChanged>, CommandFailure> {
+    let (device, name) = parts(interface)?;
+    client.call::<endpoint::ChangeInterface>(&[device.as_str(), name.as_str()], change).await
 }
 
 async fn switch(
     interface: &str,
     enabled: bool,
+    dry_run: bool,
     client: &AdminClient<'_>,
     out: &Output,
 ) -> Result<(), CommandFailure> {
-    let (device, name) = parts(interface)?;
-    let names = [device.as_str(), name.as_str()];
-    let answer =
-        client.call::<endpoint::ChangeInterface>(&names, &InterfaceChange { enabled }).await?;
+    let change = InterfaceChange { enabled: Some(enabled), dry_run, ..InterfaceChange::default() };
+    let answer = send(interface, &change, client).await?;
     let word = if enabled { "on" } else { "off" };
-    out.print(&answer, |answer| format!("{interface} is {word}{}", ended(answer.ended)))
+    preview::print(&answer, out, |answer| format!("{interface} is {word}{}", ended(answer.ended)))
 }
 
 /// Splits `DEVICE/NAME`.

@@ -14,6 +14,7 @@ mod grants;
 mod interface;
 mod output;
 mod policy;
+mod preview;
 mod revision;
 mod serve;
 mod session;

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use doorward_api::{
     BundleProposal, BundleView, CheckAnswer, CheckRequest, ExplainRequest, WhatCanRequest,
     WhoCanRequest, endpoint,
 };
-use doorward_model::{Revision, escape};
+use doorward_model::{Period, Revision, escape};
 use doorward_policies::BundleText;
 
 use super::args::{AskedAction, Attribute, PolicyCommand, PolicyQuestion, SupposedCircumstances};
@@ -30,7 +29,7 @@ pub(crate) async fn run(
     match command {
         C::Show { out: dir } => show(dir.as_deref(), client, out).await?,
         C::Apply { bundle, force_lockout, dry_run, reason, confirm_within } => {
-            let seconds = |within: Duration| u32::try_from(within.as_secs().max(1));
+            let seconds = |within: Period| u32::try_from(within.seconds().max(1));
             let confirm_within = confirm_within.map(|within| seconds(within).unwrap_or(u32::MAX));
             let files = read(&bundle)?;
             let proposal =

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use doorward_api::{
-    BundleApplied, BundleProposal, BundleView, EndingView, FailingTest, FirstOf, RevisionText,
-    RevisionView, endpoint,
+    BundleApplied, BundleProposal, BundleView, FailingTest, FirstOf, RevisionText, RevisionView,
+    endpoint,
 };
 use doorward_model::escape;
 use doorward_policies::BundleText;
@@ -17,6 +17,7 @@ use super::client::{AdminClient, ended, when};
 use super::end::End;
 use super::grants;
 use super::output::Output;
+use super::preview::endings;
 use crate::failure::CommandFailure;
 
 /// Puts a bundle in force, or prints what it would change.
@@ -59,11 +60,7 @@ fn preview(applied: &BundleApplied, dry_run: bool, out: &Output) -> Vec<String> 
     part(&mut lines, "+", "rules added", &applied.added, rule, out);
     part(&mut lines, "-", "rules removed", &applied.removed, rule, out);
     grants::changes(&applied.changes, out, &mut lines);
-    if !applied.ending.is_empty() {
-        let title = if dry_run { "live flows that would end" } else { "live flows that ended" };
-        lines.push(out.bold(&format!("{title} ({})", applied.ending.len())));
-        lines.extend(applied.ending.iter().map(|one| out.bad(&ending(one))));
-    }
+    endings(&applied.ending, dry_run, out, &mut lines);
     lines.push(format!(
         "Casbin decides alike: {} questions generated from the bundle",
         applied.examined
@@ -95,15 +92,6 @@ fn part<T>(
     if listed.first.len() < listed.count {
         lines.push(format!("  and {} more", listed.count - listed.first.len()));
     }
-}
-
-/// Formats a live flow that a bundle ends, and the reason.
-fn ending(one: &EndingView) -> String {
-    let flow = &one.flow;
-    format!(
-        "- {} {} {} {}/{}: {}",
-        flow.id, one.subject, flow.action, flow.device, flow.path, one.why
-    )
 }
 
 /// Runs the tests of a bundle. Returns [`End::Failed`] if a test fails.

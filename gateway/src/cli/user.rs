@@ -1,11 +1,16 @@
 //! `doorward user`.
 
-use doorward_api::{CodeRequest, RoleGrant, SubjectView, UserAddition, UserChange, endpoint};
+use doorward_api::{CodeRequest, Removal, SubjectView, UserAddition, UserChange, endpoint};
+use doorward_model::Period;
 
 use super::args::UserCommand;
-use super::client::{AdminClient, ended, joined, show_warnings, when};
-use super::device::{added, certificates, changed, facts, identity, new_code, on_or_off, revoked};
+use super::client::AdminClient;
+use super::device::{
+    added, certificates, changed, facts, grants, identity, named, new_code, on_or_off, removed,
+    revoked, roles, show_doubts,
+};
 use super::output::Output;
+use super::preview;
 use crate::failure::CommandFailure;
 
 pub(crate) async fn run(
@@ -14,18 +19,18 @@ pub(crate) async fn run(
     out: &Output,
 ) -> Result<(), CommandFailure> {
     match command {
-        UserCommand::Add { name, roles, ttl } => {
-            let addition = UserAddition { roles, ttl_seconds: ttl.map(|ttl| ttl.as_secs()) };
+        UserCommand::Add { name, title, roles, until, ttl, dry_run } => {
+            let ttl_seconds = ttl.map(Period::seconds);
+            let addition = UserAddition { title, roles, until, ttl_seconds, dry_run };
             let answer = client.call::<endpoint::AddUser>(&[name.as_str()], &addition).await?;
-            show_warnings(&answer.value.warnings);
-            out.print(&answer, |answer| added(&answer.value, "Let them run this", out))
+            show_doubts(&answer);
+            let todo = "Let them run this";
+            preview::print(&answer, out, |answer| added(&answer.value, todo, out))
         }
-        UserCommand::Set { name, grant, until, take } => {
-            if grant.is_empty() && take.is_empty() {
-                return Err(CommandFailure::new("say what to set: --role ROLE or --no-role ROLE"));
-            }
-            let grant = grant.into_iter().map(|role| RoleGrant { role, until }).collect();
-            let change = UserChange { grant, take, ..UserChange::default() };
+        UserCommand::Set { name, title, no_title, grant, until, take, dry_run, force_lockout } => {
+            let (enabled, remove_title, grant) = (None, no_title, grants(grant, until));
+            let change =
+                UserChange { enabled, title, remove_title, grant, take, dry_run, force_lockout };
             let answer = client.call::<endpoint::ChangeUser>(&[name.as_str()], &change).await?;
             changed(&name, &answer, out)
         }
@@ -43,17 +48,19 @@ pub(crate) async fn run(
             })
         }
         UserCommand::Code { name, ttl } => {
-            let request = CodeRequest { ttl_seconds: ttl.map(|ttl| ttl.as_secs()) };
+            let request = CodeRequest { ttl_seconds: ttl.map(Period::seconds) };
             let answer = client.call::<endpoint::NewUserCode>(&[name.as_str()], &request).await?;
             out.print(&answer, |answer| new_code(&answer.value, out))
         }
-        UserCommand::Disable { name } => {
-            let change = UserChange { enabled: Some(false), ..UserChange::default() };
+        UserCommand::Disable { name, dry_run, force_lockout } => {
+            let enabled = Some(false);
+            let change = UserChange { enabled, dry_run, force_lockout, ..UserChange::default() };
             let answer = client.call::<endpoint::ChangeUser>(&[name.as_str()], &change).await?;
             changed(&name, &answer, out)
         }
-        UserCommand::Enable { name } => {
-            let change = UserChange { enabled: Some(true), ..UserChange::default() };
+        UserCommand::Enable { name, dry_run } => {
+            let enabled = Some(true);
+            let change = UserChange { enabled, dry_run, ..UserChange::default() };
             let answer = client.call::<endpoint::ChangeUser>(&[name.as_str()], &change).await?;
             changed(&name, &answer, out)
         }
@@ -61,23 +68,17 @@ pub(crate) async fn run(
             let answer = client.call::<endpoint::RevokeUser>(&[name.as_str()], &()).await?;
             out.print(&answer, |answer| revoked(&name, answer))
         }
-        UserCommand::Remove { name } => {
-            let answer = client.call::<endpoint::RemoveUser>(&[name.as_str()], &()).await?;
-            out.print(&answer, |answer| format!("{name} is removed{}", ended(answer.ended)))
+        UserCommand::Remove { name, dry_run, force_lockout } => {
+            let removal = Removal { dry_run, force_lockout };
+            let answer = client.call::<endpoint::RemoveUser>(&[name.as_str()], &removal).await?;
+            removed(&name, &answer, out)
         }
     }
 }
 
-fn roles(user: &SubjectView) -> String {
-    joined(user.roles.iter().flatten().map(|held| match held.until {
-        None => held.role.to_string(),
-        Some(until) => format!("{} (until {})", held.role, when(until)),
-    }))
-}
-
 fn list(users: &[SubjectView], out: &Output) -> String {
     let row = |user: &SubjectView| {
-        vec![user.name.clone(), on_or_off(user.enabled, out), identity(user), roles(user)]
+        vec![named(user), on_or_off(user.enabled, out), identity(user), roles(user)]
     };
     let rows: Vec<_> = users.iter().map(row).collect();
     out.table(&["USER", "STATE", "IDENTITY", "ROLES"], &rows)

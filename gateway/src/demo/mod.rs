@@ -10,7 +10,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use doorward_api::{
-    BundleProposal, DeviceAddition, InterfaceAddition, IssuedCode, UserAddition, endpoint,
+    BundleProposal, ChangeAnswer, DeviceAddition, InterfaceAddition, IssuedCode, Removal,
+    UserAddition, endpoint,
 };
 use doorward_control::owner_code;
 use doorward_model::Code;
@@ -101,10 +102,10 @@ impl Demonstration {
     ) -> Result<(), CommandFailure> {
         let client = administrator(gateway, owner);
         let added = client.call::<endpoint::AddUser>(&["alice"], &UserAddition::default()).await?;
-        enrol(alice, &code_of(&added.value)?, true).await?;
+        enrol(alice, &code_of(added)?, true).await?;
         let with_agent = DeviceAddition::default();
         let added = client.call::<endpoint::AddDevice>(&["thermostat"], &with_agent).await?;
-        enrol(&self.identity("thermostat"), &code_of(&added.value)?, true).await?;
+        enrol(&self.identity("thermostat"), &code_of(added)?, true).await?;
         let agentless = DeviceAddition { agentless: true, ..DeviceAddition::default() };
         client.call::<endpoint::AddDevice>(&["plc-3"], &agentless).await?;
         let present = client.call::<endpoint::ShowPolicy>(&[], &()).await?;
@@ -122,18 +123,19 @@ impl Demonstration {
             ("thermostat", "console", format!("serial:{}?baud=115200", self.console.display())),
             ("plc-3", "modbus", format!("modbus://{}", self.plc)),
         ] {
-            let former = client.call::<endpoint::RemoveInterface>(&[device, name], &()).await;
+            let removal = Removal::default();
+            let former = client.call::<endpoint::RemoveInterface>(&[device, name], &removal).await;
             // At the first start there is no interface to remove.
             drop(former);
-            let addition = InterfaceAddition { url, network: None };
+            let addition = InterfaceAddition { url, network: None, dry_run: false };
             client.call::<endpoint::AddInterface>(&[device, name], &addition).await?;
         }
         Ok(())
     }
 }
 
-fn code_of(issued: &IssuedCode) -> Result<Code, CommandFailure> {
-    let code = issued.code.as_deref().unwrap_or_default();
+fn code_of(answer: ChangeAnswer<IssuedCode>) -> Result<Code, CommandFailure> {
+    let code = answer.made().and_then(|made| made.value.code).unwrap_or_default();
     Ok(code.parse().map_err(doorward_sdk::Error::from)?)
 }
 

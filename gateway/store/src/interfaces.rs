@@ -6,7 +6,7 @@ use doorward_policies::{Interface, Touched};
 use crate::change::{Actor, Committed, change};
 use crate::error::StoreError;
 use crate::port::{Reading, values};
-use crate::rows::interfaces::{of_device, remember_off, was_off};
+use crate::rows::interfaces::{is_remembered_off, of_device, remember_off, was_off};
 use crate::rows::subjects::known;
 use crate::store::Store;
 
@@ -50,6 +50,13 @@ async fn find(
     Ok(all.into_iter().find(|interface| interface.name == door.interface))
 }
 
+/// Returns the text of a target as it is stored.
+fn url_of(target: &Target) -> Result<String, StoreError> {
+    let url = serde_json::to_value(target).ok();
+    let url = url.and_then(|url| url.as_str().map(str::to_owned));
+    url.ok_or_else(|| StoreError::Row(target.to_string()))
+}
+
 fn touching(device: Name) -> Touched {
     Touched { devices: vec![device], ..Touched::default() }
 }
@@ -67,10 +74,7 @@ impl Store {
     ) -> Result<Committed<Declared>, StoreError> {
         let NewInterface { door, target, network } = new;
         let what = format!("add interface {door}");
-        let url = serde_json::to_value(&target)
-            .ok()
-            .and_then(|url| url.as_str().map(str::to_owned))
-            .ok_or_else(|| StoreError::Row(target.to_string()))?;
+        let url = url_of(&target)?;
         let change = change!((door, url, network), |tx| {
             let (device, name) = owner(tx, door).await?;
             if find(tx, &name, door).await?.is_some() {
@@ -91,39 +95,60 @@ impl Store {
         self.commit(actor, what, change).await
     }
 
-    /// Turns an interface on or off. `seen` is the interface as it was when the asker's rights were
-    /// checked. `network` becomes the interface's network.
+    /// Returns whether an interface would be off if it were declared now: the last one of that name
+    /// was off when it was removed.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn interface_would_be_off(
+        &self,
+        device: &Name,
+        name: &Name,
+    ) -> Result<bool, StoreError> {
+        is_remembered_off(&mut self.read().await?, device, name).await
+    }
+
+    /// Changes an interface in place: `next` has its new URL and network, and whether it is on. Its
+    /// number and its name stay. Without a difference, nothing is touched. `seen` is the interface as it was when the asker's rights were
+    /// checked.
     ///
     /// # Errors
     /// When there is no such interface, it differs from `seen`, or the database refuses.
-    pub async fn enable_interface(
+    pub async fn change_interface(
         &self,
         actor: Actor,
         door: DoorName,
         seen: Interface,
-        network: Option<Name>,
-        enabled: bool,
+        next: Interface,
     ) -> Result<Committed<()>, StoreError> {
-        let what = format!("{} interface {door}", if enabled { "enable" } else { "disable" });
-        let change = change!((door, seen, network, enabled), |tx| {
+        let only_off = next == Interface { enabled: false, ..seen.clone() };
+        let what = match (next.target == seen.target, next.enabled) {
+            (false, _) => format!("change interface {door}"),
+            (true, true) => format!("enable interface {door}"),
+            (true, false) => format!("disable interface {door}"),
+        };
+        let url = url_of(&next.target)?;
+        let change = change!((door, seen, next, url), |tx| {
             let (_, name) = owner(tx, door).await?;
             match find(tx, &name, door).await? {
                 None => return Err(StoreError::NoInterface(door.clone())),
                 Some(found) if found != *seen => {
                     return Err(StoreError::InterfaceChanged(door.clone()));
                 }
+                Some(_) if next == seen => return Ok(((), Touched::default())),
                 Some(_) => {}
             }
+            let network = next.network.as_ref().map(Name::as_str);
             tx.run(
-                "UPDATE interfaces SET enabled = $1, network = $2 WHERE id = $3",
-                values![*enabled, network.as_ref().map(Name::as_str), seen.id.0],
+                "UPDATE interfaces SET url = $1, network = $2, enabled = $3 WHERE id = $4",
+                values![url.as_str(), network, next.enabled, seen.id.0],
             )
             .await?;
             Ok(((), touching(name)))
         });
-        match enabled {
-            true => self.commit(actor, what, change).await,
-            false => self.commit_urgently(actor, what, change).await,
+        match only_off {
+            true => self.commit_urgently(actor, what, change).await,
+            false => self.commit(actor, what, change).await,
         }
     }
 

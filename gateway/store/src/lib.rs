@@ -87,4 +87,4 @@ pub use rows::subjects::Added;
 pub use signature::Sign;
 pub use sqlite::audit::{AuditLog, AuditSettings, Numbered};
 pub use store::Store;
-pub use subjects::{NewSubject, SubjectChanges};
+pub use subjects::{NewSubject, SubjectChanges, TitleChange};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use doorward_model::{Group, Kind, Role, Subject, SubjectId};
+use doorward_model::{Group, Kind, Role, Subject, SubjectId, Title};
 use jiff::Timestamp;
 
 use crate::error::StoreError;
@@ -17,6 +17,8 @@ pub struct SubjectRow {
     pub id: SubjectId,
     /// The kind and name.
     pub subject: Subject,
+    /// What people call the subject.
+    pub title: Option<Title>,
     /// Whether it is a device without an agent.
     pub agentless: bool,
     /// Whether the subject may act, and be acted on.
@@ -46,9 +48,11 @@ macro_rules! subjects_of_kind {
 
 /// Reads the row of a subject, without its memberships.
 fn read(row: &StoredRow) -> Result<SubjectRow, StoreError> {
+    let title: Option<String> = row.get("title")?;
     Ok(SubjectRow {
         id: SubjectId(row.get("id")?),
         subject: read_subject(row)?,
+        title: title.map(|_| row.parse("title")).transpose()?,
         agentless: row.get("agentless")?,
         enabled: row.get("enabled")?,
         created: row.get("created")?,

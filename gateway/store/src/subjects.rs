@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use doorward_model::{Group, Kind, Role, Subject, SubjectId};
-use doorward_policies::{Interface, Member, Touched};
+use doorward_model::{Group, Kind, Role, Subject, SubjectId, Title};
+use doorward_policies::{Interface, Member, Membership, Touched};
 use jiff::Timestamp;
 
 use crate::change::{Actor, Committed, change};
 use crate::error::StoreError;
 use crate::port::values;
 use crate::rows::codes::{self, NewCode};
-use crate::rows::subjects::{Added, grant, insert, join, last_removed, unchanged};
+use crate::rows::subjects::{Added, grant, insert, join, last_removed, set_title, unchanged};
 use crate::rows::{interfaces, issuances};
 use crate::store::Store;
 
@@ -21,8 +21,10 @@ pub struct NewSubject {
     pub subject: Subject,
     /// Whether it is a device without an agent, which the gateway fronts.
     pub agentless: bool,
-    /// The roles of the subject from the start.
-    pub roles: Vec<Role>,
+    /// What people call the subject.
+    pub title: Option<Title>,
+    /// The roles of the subject from the start, each until an instant (exclusive) or for good.
+    pub roles: Vec<(Role, Option<Timestamp>)>,
     /// The groups of the device from the start.
     pub groups: Vec<Group>,
     /// The code that the subject will enrol with.
@@ -32,12 +34,26 @@ pub struct NewSubject {
     pub may_return: bool,
 }
 
+/// A change of what people call a subject.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TitleChange {
+    /// The title stays.
+    #[default]
+    Keep,
+    /// It becomes this one.
+    Set(Title),
+    /// It goes.
+    Remove,
+}
+
 /// The changes of one subject. The default changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubjectChanges {
     /// Turns the subject on or off. While it is off, it cannot act, and a device cannot be acted
     /// on.
     pub enabled: Option<bool>,
+    /// What people call the subject from then on.
+    pub title: TitleChange,
     /// Roles to grant, each until an instant (exclusive) or for good. For a role that the subject
     /// has already, the instant becomes this one, be it later or earlier.
     pub grant: Vec<(Role, Option<Timestamp>)>,
@@ -62,6 +78,29 @@ impl SubjectChanges {
         }
     }
 
+    /// Returns the subject as the change makes it.
+    #[must_use]
+    pub fn applied_to(&self, member: &Member) -> Member {
+        let Self { enabled, grant, take, join, leave, title: _ } = self;
+        let Member { id, mut roles, mut groups, .. } = member.clone();
+        for (role, until) in grant {
+            match roles.iter_mut().find(|held| held.of == *role) {
+                Some(held) => held.until = *until,
+                None => roles.push(Membership { of: role.clone(), until: *until }),
+            }
+        }
+        for group in join {
+            if groups.iter().all(|one| one.of != *group) {
+                groups.push(Membership { of: group.clone(), until: None });
+            }
+        }
+        roles.retain(|held| !take.contains(&held.of));
+        groups.retain(|one| !leave.contains(&one.of));
+        roles.sort_by(|one, other| one.of.cmp(&other.of));
+        groups.sort_by(|one, other| one.of.cmp(&other.of));
+        Member { id, enabled: enabled.unwrap_or(member.enabled), roles, groups }
+    }
+
     /// Returns whether `member` may do more after the change than before.
     #[must_use]
     pub fn gives_more(&self, member: &Member) -> bool {
@@ -75,6 +114,11 @@ impl fmt::Display for SubjectChanges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words = Vec::new();
         words.extend(self.enabled.map(|on| if on { "enable" } else { "disable" }.to_owned()));
+        match &self.title {
+            TitleChange::Keep => {}
+            TitleChange::Set(title) => words.push(format!("title '{title}'")),
+            TitleChange::Remove => words.push("no title".to_owned()),
+        }
         words.extend(self.grant.iter().map(|(role, until)| match until {
             Some(until) => format!("grant {role} until {until}"),
             None => format!("grant {role}"),
@@ -91,10 +135,10 @@ impl SubjectChanges {
     /// a full disk.
     #[must_use]
     pub fn take_away(&self) -> bool {
-        let Self { enabled, grant, take, join, leave } = self;
+        let Self { enabled, title, grant, take, join, leave } = self;
         let gives =
             *enabled == Some(true) || !grant.is_empty() || !join.is_empty() || !leave.is_empty();
-        !gives && (*enabled == Some(false) || !take.is_empty())
+        !gives && *title == TitleChange::Keep && (*enabled == Some(false) || !take.is_empty())
     }
 }
 
@@ -113,6 +157,15 @@ impl Store {
         Ok(last_removed(&mut self.read().await?, subject).await?.is_some())
     }
 
+    /// Returns whether a subject of that name would be off if it were added now: the last one was off
+    /// when it was removed.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn would_be_off(&self, subject: &Subject) -> Result<bool, StoreError> {
+        Ok(last_removed(&mut self.read().await?, subject).await? == Some(false))
+    }
+
     /// Adds a subject with its memberships and its code, all or nothing.
     ///
     /// # Errors
@@ -127,14 +180,17 @@ impl Store {
         let what = format!("add {}", new.subject);
         let maker = actor.clone();
         let add = change!((new, maker, now), |tx| {
-            let NewSubject { subject, agentless, roles, groups, code, may_return } = new;
+            let NewSubject { subject, agentless, title, roles, groups, code, may_return } = new;
             let added = insert(tx, subject, *agentless, *now).await?;
             let id = added.id;
             if code.is_some() && !may_return && last_removed(tx, subject).await?.is_some() {
                 return Err(StoreError::SubjectChanged(subject.clone()));
             }
-            for role in roles {
-                grant(tx, id, role, None).await?;
+            if title.is_some() {
+                set_title(tx, id, title.as_ref()).await?;
+            }
+            for (role, until) in roles {
+                grant(tx, id, role, *until).await?;
             }
             for group in groups {
                 join(tx, id, group).await?;
@@ -165,7 +221,13 @@ impl Store {
         let change = change!((subject, seen, changes, granter, now), |tx| {
             let id = unchanged(tx, subject, seen).await?;
             let more = changes.gives_more(seen);
-            let SubjectChanges { enabled, grant: grants, take, join: joins, leave } = changes;
+            let SubjectChanges { enabled, title, grant: grants, take, join: joins, leave } =
+                changes;
+            match title {
+                TitleChange::Keep => {}
+                TitleChange::Set(title) => set_title(tx, id, Some(title)).await?,
+                TitleChange::Remove => set_title(tx, id, None).await?,
+            }
             for (role, until) in grants {
                 grant(tx, id, role, *until).await?;
             }

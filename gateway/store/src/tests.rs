@@ -152,8 +152,8 @@ fn subject(text: &str) -> Subject {
 
 pub(crate) fn new(text: &str, code: Option<NewCode>) -> NewSubject {
     let (roles, groups) = (vec![], vec![]);
-    let (subject, agentless, may_return) = (subject(text), false, true);
-    NewSubject { subject, agentless, roles, groups, code, may_return }
+    let (subject, agentless, title, may_return) = (subject(text), false, None, true);
+    NewSubject { subject, agentless, title, roles, groups, code, may_return }
 }
 
 /// Removes a subject as it is now.

@@ -21,6 +21,7 @@ mod epoch;
 mod id;
 mod name;
 mod path;
+mod period;
 mod posture;
 mod prefix;
 mod protocol;
@@ -31,6 +32,7 @@ mod spiffe;
 mod subject;
 mod target;
 mod text;
+mod title;
 
 pub use action::{Action, UnknownAction};
 pub use certificate::{CertificateId, Fingerprint, NotHex, Serial};
@@ -41,6 +43,7 @@ pub use epoch::{Epoch, Revision};
 pub use id::{FlowId, NotAnId, SessionId};
 pub use name::{Name, NameError};
 pub use path::{OperandForm, Path, PathError, Segment, Table};
+pub use period::{NotAPeriod, Period};
 pub use posture::{Fact, Posture, PostureError};
 pub use prefix::Prefix;
 pub use protocol::Protocol;
@@ -55,10 +58,11 @@ pub use subject::{
 };
 pub use target::{
     ClientIds, FieldName, Host, HttpHost, HttpOptions, Inspected, Inspection, Lines, ModbusOptions,
-    MqttOptions, NoOrigin, Operand, Origin, RequestRate, ResponseTopics, Scheme, SecretParameter,
-    Several, Spoken, Target, TargetError, ToldIdentity, Way, WayEnd,
+    MqttOptions, NoOrigin, Operand, OptionChangeError, Origin, RequestRate, ResponseTopics, Scheme,
+    SecretParameter, Several, Spoken, Target, TargetError, ToldIdentity, Way, WayEnd,
 };
 pub use text::{Escaped, PeerText, did_you_mean, escape, escape_lines, is_printable};
+pub use title::{NotATitle, Title};
 
 /// Implements `Serialize` by `Display` and `Deserialize` by `FromStr`, so that JSON and text have
 /// one grammar.

@@ -111,6 +111,9 @@ where
     };
     let member = from.text.parse().map_err(|error| {
         let reason = match error {
+            SubjectError::Kind { .. } if marker == "g" && from.text.starts_with("device/") => {
+                Reason::Membership("doorward device set NAME --role ROLE")
+            }
             SubjectError::Kind { .. } if marker == "g" => {
                 Reason::Membership("doorward user set NAME --role ROLE")
             }

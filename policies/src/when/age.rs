@@ -1,5 +1,6 @@
 //! The condition `auth-age<=`.
 
+use doorward_model::Period;
 use jiff::{SignedDuration, Timestamp};
 
 use super::error::WhenError;
@@ -53,35 +54,12 @@ pub(super) fn saw(proven: Option<Timestamp>, now: Timestamp) -> String {
 }
 
 pub(super) fn read(value: &str) -> Result<Age, WhenError> {
-    let above_zero = duration(value).filter(|duration| duration.is_positive());
-    above_zero.map(Age).ok_or_else(|| WhenError::Value {
+    let read = value.parse().map(Period::duration).ok();
+    read.filter(SignedDuration::is_positive).map(Age).ok_or_else(|| WhenError::Value {
         name: "auth-age<=",
         value: value.into(),
-        expected: format!("a duration above zero is {DURATION}"),
+        expected: format!("a duration above zero is {}", Period::FORM),
     })
-}
-
-/// Describes what [`duration`] reads.
-pub(crate) const DURATION: &str =
-    "whole days, hours, minutes and seconds, in that order, such as 8h, 30m or 1h30m";
-
-/// Reads `8h`, `30m`, `1d12h`: whole numbers with their units, each unit at most once, the larger
-/// ones first.
-pub(crate) fn duration(text: &str) -> Option<SignedDuration> {
-    let mut units = [('d', 24 * 60 * 60), ('h', 60 * 60), ('m', 60), ('s', 1)].into_iter();
-    let (mut seconds, mut rest) = (0_i64, text);
-    loop {
-        let (number, after) = rest.split_at_checked(rest.find(|c: char| !c.is_ascii_digit())?)?;
-        let mut letters = after.chars();
-        let unit = letters.next()?;
-        // Only smaller units may follow.
-        let (_, each) = units.find(|(name, _)| *name == unit)?;
-        seconds = number.parse::<i64>().ok()?.checked_mul(each)?.checked_add(seconds)?;
-        rest = letters.as_str();
-        if rest.is_empty() {
-            return Some(SignedDuration::from_secs(seconds));
-        }
-    }
 }
 
 #[cfg(test)]
@@ -145,47 +123,10 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read_strictly() {
-        for (text, seconds) in [
-            ("8h", 28_800),
-            ("30m", 1800),
-            ("1h30m", 5400),
-            ("90m", 5400),
-            ("1d2h3m4s", 93_784),
-            ("0s", 0),
-            ("9223372036854775807s", i64::MAX),
-        ] {
-            assert_eq!(duration(text), Some(SignedDuration::from_secs(seconds)), "{text}");
-        }
-        for text in [
-            "",
-            "8",
-            "h",
-            "8 h",
-            " 8h",
-            "8h ",
-            "-8h",
-            "+8h",
-            "8.5h",
-            "8H",
-            "8hours",
-            "8ms",
-            "8w",
-            "30m1h",
-            "1h1h",
-            "1h30",
-            "h30m",
-            "٨h",
-            "9223372036854775808s",
-            "9223372036854775807m",
-            "9223372036854775807s1d",
-            "1d9223372036854775807s",
-            "PT8H",
-        ] {
-            assert_eq!(duration(text), None, "{text}");
-        }
+    fn an_age_of_nothing_is_refused() {
         for text in ["0s", "0h", "0d0h", "-1h", "8"] {
             assert!(read(text).is_err(), "{text}");
         }
+        assert!(read("1s").is_ok());
     }
 }

@@ -19,7 +19,6 @@ use serde::Serialize;
 
 use crate::question::Context;
 
-pub(crate) use age::{DURATION, duration};
 pub use error::WhenError;
 pub use truth::Truth;
 

@@ -54,7 +54,9 @@ impl RelayEnd {
             }
             Self::Cut(Cause::Idle) => Some(Why::Idle),
             Self::Cut(Cause::Stopping) => Some(Why::Stopping),
-            Self::Cut(Cause::Administrator | Cause::Lifetime | Cause::Gone) => Some(Why::Ended),
+            Self::Cut(
+                Cause::InterfaceChanged | Cause::Administrator | Cause::Lifetime | Cause::Gone,
+            ) => Some(Why::Ended),
         }
     }
 }

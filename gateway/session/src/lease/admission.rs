@@ -145,7 +145,7 @@ impl Leases {
     /// Asks for one operation within the admitted flow `id`, by the present state. Only the
     /// compiled form decides; the referee samples its answers. The permit may be for another
     /// interface that has the same name now: see
-    /// [`Permit::target_ids`](doorward_policies::Permit::target_ids).
+    /// [`Permit::permitted_target`](doorward_policies::Permit::permitted_target).
     pub fn decide(
         &self,
         connection: &Connection,

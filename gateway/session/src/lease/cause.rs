@@ -10,6 +10,8 @@ use tokio::sync::watch;
 pub enum Cause {
     /// The flow's question now has another answer.
     Refused(Refusal),
+    /// The URL or the network of the flow's interface was changed.
+    InterfaceChanged,
     /// An administrator cut it.
     Administrator,
     /// No byte moved for too long.
@@ -28,6 +30,7 @@ impl Cause {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.as_str(),
+            Self::InterfaceChanged => "interface-changed",
             Self::Administrator => "cut-by-administrator",
             Self::Idle => "idle",
             Self::Lifetime => "lifetime",
@@ -43,6 +46,7 @@ impl Cause {
         match self {
             Self::Gone => None,
             Self::Refused(_)
+            | Self::InterfaceChanged
             | Self::Administrator
             | Self::Idle
             | Self::Lifetime

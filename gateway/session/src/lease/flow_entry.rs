@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use doorward_model::{DeviceId, Epoch, FlowId, InterfaceId, PeerText};
-use doorward_policies::{Event, Opinion, Permit, Record, Request};
+use doorward_model::{Epoch, FlowId, PeerText};
+use doorward_policies::{Event, Opinion, Permit, PermittedTarget, Record, Refusal, Request};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::cause::Switch;
+use super::cause::{Cause, Switch};
 use super::connection_entry::ConnectionEntry;
 use super::traffic::Traffic;
 
@@ -27,8 +27,8 @@ pub(crate) struct FlowEntry {
     pub(crate) dialed: AtomicBool,
     /// The grounds of the first denial after the admission.
     denied: OnceLock<Opinion>,
-    /// The device and the interface that the first permit was for.
-    target: OnceLock<(Option<DeviceId>, Option<InterfaceId>)>,
+    /// What the first permit leads to.
+    target: OnceLock<PermittedTarget>,
     /// The instant at which to ask again, in microseconds since 1970 (`i64::MAX` means never), and
     /// the epoch whose decision gave that instant.
     ask_again_at: Mutex<(Epoch, i64)>,
@@ -81,7 +81,7 @@ impl FlowEntry {
     /// Notes a permit: its target, and the instant at which to ask again. The answer of an older
     /// state does not replace that of a newer one.
     pub(crate) fn permitted(&self, permit: &Permit) {
-        self.target.get_or_init(|| permit.target_ids());
+        self.target.get_or_init(|| permit.permitted_target());
         // Rounded up, so that the answer has changed at that instant.
         let at = permit.ask_again_at().map_or(i64::MAX, |at| at.as_microsecond() + 1);
         let epoch = permit.opinion().epoch;
@@ -108,9 +108,15 @@ impl FlowEntry {
         self.denied.get().filter(is_reason)
     }
 
-    /// Returns whether a later permit is for the same device and interface as the first one.
-    pub(crate) fn is_still_for(&self, permit: &Permit) -> bool {
-        self.target.get().is_none_or(|first| *first == permit.target_ids())
+    /// Returns why the flow must end although its question is permitted: the permit leads elsewhere
+    /// than the first one.
+    pub(crate) fn leads_elsewhere(&self, permit: &Permit) -> Option<Cause> {
+        let first = self.target.get().filter(|first| !first.is_that_of(permit))?;
+        Some(match first.has_ids_of(permit) {
+            true => Cause::InterfaceChanged,
+            // The name now belongs to another device or interface.
+            false => Cause::Refused(Refusal::UnknownInterface),
+        })
     }
 
     /// Returns the instant at which to ask again; `None` is never.

@@ -21,12 +21,13 @@ impl Leases {
         let decision = snapshot.decide_again(&request, now);
         self.0.samples.offer(entry.id, &request, snapshot, now, &decision);
         let cause = match decision {
-            Decision::Permit(permit) if entry.is_still_for(&permit) => {
-                entry.permitted(&permit);
-                return true;
-            }
-            // The name now belongs to another device or interface.
-            Decision::Permit(_) => Cause::Refused(Refusal::UnknownInterface),
+            Decision::Permit(permit) => match entry.leads_elsewhere(&permit) {
+                Some(cause) => cause,
+                None => {
+                    entry.permitted(&permit);
+                    return true;
+                }
+            },
             Decision::Denial(denial) => {
                 // What ends the identity ends the session, for the same reason.
                 self.stands(&entry.connection.session, snapshot);
@@ -46,8 +47,9 @@ impl Leases {
         flows.sort_by_key(|entry| entry.id);
         let ending = |entry: &Arc<FlowEntry>| match next.decide_again(&entry.present_request(), now)
         {
-            Decision::Permit(permit) if entry.is_still_for(&permit) => None,
-            Decision::Permit(_) => Some(view::ending(entry, Refusal::UnknownInterface.as_str())),
+            Decision::Permit(permit) => {
+                entry.leads_elsewhere(&permit).map(|cause| view::ending(entry, cause.as_str()))
+            }
             Decision::Denial(denial) => Some(view::ending(entry, denial.reason().as_str())),
         };
         flows.iter().filter_map(ending).collect()

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use doorward_model::Epoch;
-use doorward_policies::{Bundle, Certificate, Refusal};
+use doorward_model::{Epoch, InterfaceId, Name};
+use doorward_policies::{Bundle, Certificate, Interface, Refusal};
 use jiff::Timestamp;
 
 use super::Cause;
@@ -82,6 +82,52 @@ async fn a_flow_that_finds_the_certificate_ended_ends_the_session_for_that() {
     let cause = Cause::Refused(Refusal::CertificateNotLive);
     assert_eq!(flow.over().await, cause);
     assert_eq!(world.connection.entry.session.cut.cause(), Some(cause));
+}
+
+#[tokio::test]
+async fn a_flow_ends_where_its_interface_leads_elsewhere() {
+    let network = |name: &str| Some(name.parse().unwrap());
+    let elsewhere = |url: &str| url.parse().unwrap();
+    type Change<'a> = &'a dyn Fn(Interface) -> Interface;
+    let changes: [(Change<'_>, Option<Cause>); 6] = [
+        (
+            &|was| Interface { target: elsewhere("tcp://127.0.0.1:2"), ..was },
+            Some(Cause::InterfaceChanged),
+        ),
+        (&|was| Interface { network: network("plant"), ..was }, Some(Cause::InterfaceChanged)),
+        (
+            &|was| Interface { id: InterfaceId(7), ..was },
+            Some(Cause::Refused(Refusal::UnknownInterface)),
+        ),
+        (
+            &|was| Interface { enabled: false, ..was },
+            Some(Cause::Refused(Refusal::InterfaceDisabled)),
+        ),
+        // It was declared before networks had names, and has got its own.
+        (&|was| Interface { network: network("loopback"), ..was }, None),
+        (&|was| was, None),
+    ];
+    for (number, (change, cause)) in changes.into_iter().enumerate() {
+        let world = world();
+        let name: Name = "box".parse().unwrap();
+        let mut first = world.state.present().interfaces(&name)[0].clone();
+        if number == 1 {
+            first.network = network("loopback");
+            world
+                .state
+                .show(world.state.present().with_interfaces(name.clone(), vec![first.clone()]));
+        }
+        let (_, flow) = world.ask("box").unwrap().spend();
+        let (_, other) = world.ask("lid").unwrap().spend();
+        let next = world.state.present().with_interfaces(name, vec![change(first)]).at(Epoch(2));
+        let ending = world.leases.would_end(&next);
+        let why: Vec<_> = ending.iter().map(|one| one.why.as_str()).collect();
+        assert_eq!(why, cause.iter().map(|cause| cause.as_str()).collect::<Vec<_>>());
+        assert!(flow.lives(), "a review cuts nothing");
+        assert_eq!(world.state.publish(next), usize::from(cause.is_some()));
+        assert_eq!(flow.cause(), cause);
+        assert!(other.lives());
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use doorward_model::FlowId;
 use jiff::Timestamp;
 
-use super::values::instant;
+use super::values::past_instant;
 
 #[derive(Subcommand)]
 pub(crate) enum AuditCommand {
@@ -34,10 +34,13 @@ pub(crate) enum AuditCommand {
         out: Option<PathBuf>,
     },
     /// Delete old records to free disk space
-    #[command(after_help = "Example: doorward audit prune --before 2027-01-01T00:00:00Z")]
+    #[command(after_help = "\
+Examples:\n\
+\x20 doorward audit prune --before 90d\n\
+\x20 doorward audit prune --before 2027-01-01T00:00:00Z")]
     Prune {
-        /// Delete the records before this instant
-        #[arg(long, value_name = "TIME", value_parser = instant)]
+        /// Delete the records before this instant, or those that are older than this time
+        #[arg(long, value_name = "TIME", value_parser = past_instant)]
         before: Timestamp,
     },
     /// Prove that no record was edited (not built yet)

@@ -1,6 +1,6 @@
 //! The arguments of `doorward interface`.
 
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use doorward_model::{Name, Target};
 
 use super::values::interface;
@@ -66,6 +66,45 @@ pub(crate) enum InterfaceCommand {
         /// network that contains the host's present addresses)
         #[arg(long, value_name = "NAME")]
         network: Option<Name>,
+        /// Only show what would change
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Change the URL, the network or single options of an interface
+    ///
+    /// The interface keeps its name, so rules go on to apply to it, and it stays on or off. Like
+    /// `interface add`, this needs the right to create the interface and to declare interfaces in
+    /// the network. When the URL or the network changes, all live flows at the interface end; when
+    /// nothing changes, none does.
+    #[command(
+        override_usage = "doorward interface set [OPTIONS] <DEVICE/NAME> [URL]",
+        group(ArgGroup::new("change").required(true).multiple(true)
+            .args(["url", "network", "set_options", "remove_options"])),
+        after_help = "\
+Examples:\n\
+\x20 doorward interface set plc-3/ssh tcp://192.168.1.21:22\n\
+\x20 doorward interface set lamp/web --option rate=5/s --no-option body\n\
+`doorward interface add --help` lists the URLs and their options."
+    )]
+    Set {
+        /// The device and the interface
+        #[arg(value_name = "DEVICE/NAME", value_parser = interface)]
+        interface: String,
+        /// The new URL (default: the present one)
+        url: Option<String>,
+        /// The network that the host is in (default: the present one or, for another host, the
+        /// network that contains its addresses)
+        #[arg(long, value_name = "NAME")]
+        network: Option<Name>,
+        /// Set this option of the URL; the values that it has go (may be repeated)
+        #[arg(long = "option", value_name = "KEY=VALUE")]
+        set_options: Vec<String>,
+        /// Remove this option from the URL (may be repeated)
+        #[arg(long = "no-option", value_name = "KEY")]
+        remove_options: Vec<String>,
+        /// Only show what would change
+        #[arg(long)]
+        dry_run: bool,
     },
     /// List the interfaces
     #[command(after_help = "Example: doorward interface list")]
@@ -76,6 +115,9 @@ pub(crate) enum InterfaceCommand {
         /// The device and the interface
         #[arg(value_name = "DEVICE/NAME", value_parser = interface)]
         interface: String,
+        /// Only show what would change
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Turn an interface off
     #[command(after_help = "Example: doorward interface disable plc-3/ssh")]
@@ -83,6 +125,9 @@ pub(crate) enum InterfaceCommand {
         /// The device and the interface
         #[arg(value_name = "DEVICE/NAME", value_parser = interface)]
         interface: String,
+        /// Only show what would change
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Remove the declaration of an interface
     #[command(after_help = "Example: doorward interface remove plc-3/ssh")]
@@ -90,5 +135,8 @@ pub(crate) enum InterfaceCommand {
         /// The device and the interface
         #[arg(value_name = "DEVICE/NAME", value_parser = interface)]
         interface: String,
+        /// Only show what would change
+        #[arg(long)]
+        dry_run: bool,
     },
 }

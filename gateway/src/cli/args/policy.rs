@@ -2,14 +2,13 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use doorward_model::{Action, Subject};
+use doorward_model::{Action, Period, Subject};
 use doorward_policies::Shape;
 use jiff::Timestamp;
 
-use super::values::{AskedAction, Attribute, any_action, attribute, instant, time};
+use super::values::{AskedAction, Attribute, any_action, attribute, instant, past_instant, period};
 
 #[derive(Subcommand)]
 pub(crate) enum PolicyCommand {
@@ -39,8 +38,8 @@ Examples:\n\
         #[arg(long, value_name = "TEXT", default_value = "")]
         reason: String,
         /// Undo the change unless `policy confirm` follows within this time
-        #[arg(long, value_name = "TIME", value_parser = time)]
-        confirm_within: Option<Duration>,
+        #[arg(long, value_name = "TIME", value_parser = period)]
+        confirm_within: Option<Period>,
     },
     /// Check whether a subject may do an action; exit status 0 is yes, 3 is no
     #[command(after_help = "Example: doorward policy check user/ana connect plc-3/ssh")]
@@ -143,9 +142,9 @@ Examples:\n\
         /// The bundle
         #[arg(value_name = "DIR|FILE")]
         bundle: PathBuf,
-        /// Replay the records of this last period
-        #[arg(long, value_name = "TIME", value_parser = time, default_value = "7d")]
-        since: Duration,
+        /// Replay the records since this instant, or of so long until now
+        #[arg(long, value_name = "TIME", value_parser = past_instant, default_value = "7d")]
+        since: Timestamp,
     },
     /// Measure the speed of decisions on this machine
     ///
@@ -190,7 +189,8 @@ pub(crate) struct PolicyQuestion {
 /// How and when subjects are supposed to ask.
 #[derive(Args)]
 pub(crate) struct SupposedCircumstances {
-    /// Suppose that the time is this instant (default: now, but a review lists hours as conditions)
+    /// Suppose that the time is this instant, or so long from now (default: now, but a review lists
+    /// hours as conditions)
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub(crate) at: Option<Timestamp>,
     /// Suppose that the client has this address

@@ -53,6 +53,21 @@ pub(crate) async fn remember_off(
     Ok(())
 }
 
+/// Returns whether it is stored that an interface of that name was off when it was removed.
+pub(crate) async fn is_remembered_off(
+    reading: &mut Reading,
+    device: &Name,
+    name: &Name,
+) -> Result<bool, StoreError> {
+    let noted = reading
+        .optional(
+            "SELECT name FROM interfaces_off WHERE device = $1 AND name = $2",
+            values![device.as_str(), name.as_str()],
+        )
+        .await?;
+    Ok(noted.is_some())
+}
+
 /// Returns whether an interface of that name was off when it was last removed. Deletes the note,
 /// because the row of the new declaration has the answer from now on.
 pub(crate) async fn was_off(tx: &mut Tx, device: &Name, name: &Name) -> Result<bool, StoreError> {

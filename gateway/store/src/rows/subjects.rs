@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use doorward_model::{Group, Role, Subject, SubjectId};
+use doorward_model::{Group, Role, Subject, SubjectId, Title};
 use doorward_policies::{Member, Membership};
 use jiff::Timestamp;
 
@@ -155,6 +155,20 @@ pub(crate) async fn insert_row(
         .await
         .map_err(|error| error.or_taken(|| StoreError::SubjectExists(subject.clone())))?;
     Ok(SubjectId(row.get("id")?))
+}
+
+/// Stores what people call a subject.
+pub(crate) async fn set_title(
+    tx: &mut Tx,
+    id: SubjectId,
+    title: Option<&Title>,
+) -> Result<(), StoreError> {
+    tx.run(
+        "UPDATE subjects SET title = $1 WHERE id = $2",
+        values![title.map(ToString::to_string), id.0],
+    )
+    .await?;
+    Ok(())
 }
 
 pub(crate) async fn grant(

@@ -35,6 +35,7 @@ pub(crate) const SCHEMA: &[(&str, &str)] = &[
     ("state-4", include_str!("migrations/state-4.sql")),
     ("state-5", include_str!("migrations/state-5.sql")),
     ("state-6", include_str!("migrations/state-6.sql")),
+    ("state-7", include_str!("migrations/state-7.sql")),
 ];
 /// The file of the state.
 const FILE: &str = "state.db";

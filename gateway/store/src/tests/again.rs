@@ -19,11 +19,11 @@ fn interface(store: &Store, device: &str, name: &str) -> Option<Interface> {
     store.snapshots().borrow().interface(&device, &name).cloned()
 }
 
-async fn turn_off(store: &Store, text: &str) {
+async fn turn(store: &Store, text: &str, enabled: bool) {
     let DoorName { device, interface: name } = door(text);
     let seen = interface(store, device.as_str(), name.as_str()).unwrap();
-    let network = seen.network.clone();
-    store.enable_interface(Actor::Local, door(text), seen, network, false).await.unwrap();
+    let next = Interface { enabled, ..seen.clone() };
+    store.change_interface(Actor::Local, door(text), seen, next).await.unwrap();
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn an_interface_that_was_off_when_removed_is_off_when_declared_again() {
         store.add_interface(Actor::Local, new).await.unwrap().value.enabled
     };
     assert!(declare().await);
-    turn_off(&store, "ssh--plc").await;
+    turn(&store, "ssh--plc", false).await;
     store.remove_interface(Actor::Local, door("ssh--plc")).await.unwrap();
     assert!(!declare().await, "removed by itself");
     remove(&store, "device/plc").await.unwrap();
@@ -72,9 +72,7 @@ async fn an_interface_that_was_off_when_removed_is_off_when_declared_again() {
     let other = store.add_interface(Actor::Local, declaration("web--plc", None)).await.unwrap();
     assert!(other.value.enabled);
     // Once it is turned on, it is like any other.
-    let seen = interface(&store, "plc", "ssh").unwrap();
-    let network = seen.network.clone();
-    store.enable_interface(Actor::Local, door("ssh--plc"), seen, network, true).await.unwrap();
+    turn(&store, "ssh--plc", true).await;
     store.remove_interface(Actor::Local, door("ssh--plc")).await.unwrap();
     assert!(declare().await);
 }
@@ -91,7 +89,7 @@ async fn an_interface_keeps_its_network() {
         interface(store, "plc", name).unwrap().network.map(|network| network.to_string())
     };
     assert_eq!(network(&store, "ssh").as_deref(), Some("plant"));
-    turn_off(&store, "ssh--plc").await;
+    turn(&store, "ssh--plc", false).await;
     drop(store);
     opened.task.await.unwrap();
     let store = test_store.open().await.store;
@@ -99,9 +97,17 @@ async fn an_interface_keeps_its_network() {
     assert_eq!(network(&store, "web"), None);
     // An interface from before networks had names gets its network when it is turned on.
     let seen = interface(&store, "plc", "web").unwrap();
-    let loopback = Some("loopback".parse().unwrap());
-    store.enable_interface(Actor::Local, door("web--plc"), seen, loopback, true).await.unwrap();
+    let next = Interface { network: Some("loopback".parse().unwrap()), ..seen.clone() };
+    store.change_interface(Actor::Local, door("web--plc"), seen.clone(), next).await.unwrap();
     assert_eq!(network(&store, "web").as_deref(), Some("loopback"));
+    // Another URL does not make it another interface.
+    let now = interface(&store, "plc", "web").unwrap();
+    let target = "http://127.0.0.1:80?query=off".parse().unwrap();
+    let next = Interface { target, ..now.clone() };
+    store.change_interface(Actor::Local, door("web--plc"), now, next.clone()).await.unwrap();
+    assert_eq!(interface(&store, "plc", "web"), Some(next.clone()));
+    assert_eq!(next.id, seen.id);
+    assert_eq!(reread(&test_store).await, **store.snapshots().borrow());
 }
 
 #[tokio::test]
@@ -137,8 +143,8 @@ async fn what_has_changed_since_it_was_looked_at_is_not_changed() {
     store.add_interface(by(), declaration("ssh--plc", Some("loopback"))).await.unwrap();
     let former = interface(&store, "plc", "ssh").unwrap();
     let former = Interface { id: InterfaceId(former.id.0 - 1), ..former };
-    let network = former.network.clone();
-    let outcome = store.enable_interface(by(), door("ssh--plc"), former, network, true).await;
+    let next = Interface { enabled: false, ..former.clone() };
+    let outcome = store.change_interface(by(), door("ssh--plc"), former, next).await;
     assert!(matches!(outcome, Err(StoreError::InterfaceChanged(_))), "{outcome:?}");
 }
 

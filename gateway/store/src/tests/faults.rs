@@ -58,7 +58,8 @@ async fn every_kind_of_change_passes_when_the_database_asks_for_it_again() {
     let declared = NewInterface { door: door.clone(), target, network: None };
     with(&store, again, store.add_interface(by(), declared)).await.unwrap();
     let off = interfaces(&store, &plc()).remove(0);
-    let disable = store.enable_interface(by(), door.clone(), off, None, false);
+    let next = Interface { enabled: false, ..off.clone() };
+    let disable = store.change_interface(by(), door.clone(), off, next);
     with(&store, again, disable).await.unwrap();
     with(&store, again, store.remove_interface(by(), door)).await.unwrap();
 

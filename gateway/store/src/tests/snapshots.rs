@@ -63,6 +63,13 @@ pub(super) async fn take(test_store: &TestStore, store: &Store, step: Step) {
     let seen = |n: usize| seen(store, &named(n).to_string());
     let role = || "role/operator".parse().unwrap();
     let group = || "group/plant".parse().unwrap();
+    // A dry run says what the store does.
+    let change = async |n: usize, changes: SubjectChanges| {
+        let (before, wanted) = (seen(n), changes.applied_to(&seen(n)));
+        if store.change_subject(by(), named(n), before, changes).await.is_ok() {
+            assert_eq!(seen(n), wanted);
+        }
+    };
     // The store may refuse a step; then it must change nothing.
     match step {
         Step::Add(n) => {
@@ -72,7 +79,7 @@ pub(super) async fn take(test_store: &TestStore, store: &Store, step: Step) {
             drop(remove(store, &named(n).to_string()).await);
         }
         Step::Enable(n, on) => {
-            drop(store.change_subject(by(), named(n), seen(n), switch(on)).await);
+            change(n, switch(on)).await;
         }
         Step::Revoke(n) => {
             drop(store.revoke(by(), named(n), seen(n)).await);
@@ -92,20 +99,16 @@ pub(super) async fn take(test_store: &TestStore, store: &Store, step: Step) {
         Step::Grant(n, until) => {
             let until = until.then(|| test_store.clock.now() + SignedDuration::from_secs(60));
             let grant = vec![(role(), until)];
-            let changes = SubjectChanges { grant, ..SubjectChanges::default() };
-            drop(store.change_subject(by(), named(n), seen(n), changes).await);
+            change(n, SubjectChanges { grant, ..SubjectChanges::default() }).await;
         }
         Step::Take(n) => {
-            let changes = SubjectChanges { take: vec![role()], ..SubjectChanges::default() };
-            drop(store.change_subject(by(), named(n), seen(n), changes).await);
+            change(n, SubjectChanges { take: vec![role()], ..SubjectChanges::default() }).await;
         }
         Step::Join(n) => {
-            let changes = SubjectChanges { join: vec![group()], ..SubjectChanges::default() };
-            drop(store.change_subject(by(), named(n), seen(n), changes).await);
+            change(n, SubjectChanges { join: vec![group()], ..SubjectChanges::default() }).await;
         }
         Step::Leave(n) => {
-            let changes = SubjectChanges { leave: vec![group()], ..SubjectChanges::default() };
-            drop(store.change_subject(by(), named(n), seen(n), changes).await);
+            change(n, SubjectChanges { leave: vec![group()], ..SubjectChanges::default() }).await;
         }
         Step::Declare(n) => {
             drop(store.add_interface(by(), declared(n)).await);
@@ -115,8 +118,8 @@ pub(super) async fn take(test_store: &TestStore, store: &Store, step: Step) {
             let Device::Named(device) = device else { panic!("{device} is the gateway") };
             let seen = store.snapshots().borrow().interface(&device, &interface).cloned();
             if let Some(seen) = seen {
-                let network = seen.network.clone();
-                store.enable_interface(by(), door(n), seen, network, on).await.unwrap();
+                let next = Interface { enabled: on, ..seen.clone() };
+                store.change_interface(by(), door(n), seen, next).await.unwrap();
             }
         }
         Step::Undeclare(n) => {

@@ -60,7 +60,7 @@ impl MessageJudge {
         }
         // The other rights are asked for again whenever they are used.
         let Some((_, GrantedRight::Flow(first))) = granted.into_iter().next() else { return false };
-        self.operations.admitted = Some(first.permit().target_ids());
+        self.operations.admitted = Some(first.permit().permitted_target());
         self.granted = Some(Box::new(self.operations.approached().granted(first, vec![])));
         true
     }

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use doorward_model::{Action, Path, PeerText};
-use doorward_policies::{Cache, Decision, JournalError, Opinion, Permit, Record, Snapshot};
+use doorward_policies::{
+    Cache, Decision, JournalError, Opinion, Permit, PermittedTarget, Record, Snapshot,
+};
 use doorward_session::{Authorized, Lease, Refused};
 use tokio::sync::watch;
 use tokio::task::yield_now;
@@ -14,7 +16,6 @@ use super::tally::Tally;
 use super::turn::Turn;
 use crate::pipeline::Means;
 use crate::pipeline::approach::Approached;
-use crate::pipeline::held::TargetIds;
 
 /// Decides and records the operations of one flow.
 ///
@@ -26,8 +27,8 @@ pub(super) struct Operations {
     cache: Cache,
     tally: Tally,
     turn: Turn,
-    /// The device and the interface at which the flow was admitted.
-    pub(super) admitted: Option<TargetIds>,
+    /// What the flow was admitted to.
+    pub(super) admitted: Option<PermittedTarget>,
 }
 
 /// A granted right, with what it is good for.
@@ -56,7 +57,7 @@ impl GrantedRight {
 /// Why a right was not granted: what the policy says, if it was asked, and a word for the record.
 pub(super) type Objection = (Option<Opinion>, &'static str);
 
-/// The refusal of an operation after another interface has taken the name.
+/// The refusal of an operation after the interface has changed, or another has taken its name.
 const OTHER: &str = "unknown-interface";
 /// The refusal of an operation that the client itself has not asked for.
 pub(super) const UNWANTED: &str = "not-asked-for";
@@ -85,7 +86,7 @@ impl Operations {
             return Err((None, UNWANTED));
         }
         self.turn.ask();
-        let Some(target) = self.admitted else {
+        let Some(target) = &self.admitted else {
             return self.ask_like_flow(action, path).map(GrantedRight::Flow);
         };
         let (requested, resource) = (&self.approached.requested, self.approached.resource(path));
@@ -102,7 +103,7 @@ impl Operations {
             }
         };
         let granted = granted.map_err(objection)?;
-        if granted.permit().target_ids() == target { Ok(granted) } else { Err((None, OTHER)) }
+        if target.is_that_of(granted.permit()) { Ok(granted) } else { Err((None, OTHER)) }
     }
 
     /// Asks for a right like for a flow: both judges decide, and the permit can be dialed.
@@ -115,7 +116,7 @@ impl Operations {
         let asked = self.means.leases.ask(&requested.connection, requested.id, action, resource);
         let authorized = asked.map_err(objection)?;
         let permit = authorized.permit();
-        let is_this = self.admitted.is_none_or(|target| permit.target_ids() == target);
+        let is_this = self.admitted.as_ref().is_none_or(|target| target.is_that_of(permit));
         if is_this && self.approached.is_for(permit) { Ok(authorized) } else { Err((None, OTHER)) }
     }
 

@@ -240,7 +240,7 @@ impl HttpFlow {
         granted: Granted,
         records: Vec<Record>,
     ) -> Result<(HeldLeases, HttpConnection), Problem> {
-        let target = granted.first.permit().target_ids();
+        let target = granted.first.permit().permitted_target();
         let (backend, OwnPermit { lease, ending, address }) = self.dial(granted, records).await?;
         let slot = self.connections.slot().await.map_err(|_| forbidden())?;
         let connection = self.connections.begin(backend, lease.clone(), None).await;

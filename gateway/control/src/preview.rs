@@ -1,0 +1,49 @@
+//! Dry runs: what a change would open, close and narrow, and the live flows that it would end.
+
+use std::sync::Arc;
+
+use doorward_api::ChangePreview;
+use doorward_model::Subject;
+use doorward_policies::{GrantChanges, Member, Snapshot};
+
+use crate::gate::{Denied, Gate};
+use crate::grants::changes_view;
+use crate::request::AdminRequest;
+
+/// How a change is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Manner {
+    /// Nothing is changed: the answer says what would be.
+    pub(crate) dry_run: bool,
+    /// The change may leave nobody who can change the policy.
+    pub(crate) force_lockout: bool,
+}
+
+/// Returns the state in which a subject is like `member`.
+pub(crate) fn with_member(present: &Snapshot, subject: &Subject, member: Member) -> Snapshot {
+    let posture = present.posture(subject).map(|posture| (**posture).clone());
+    present.clone().with_member(subject.clone(), Some(member)).with_posture(subject, posture)
+}
+
+impl AdminRequest<'_> {
+    /// Records that a change is only tried, and returns what it would do. `next` is the present
+    /// state with the change.
+    pub(crate) async fn preview(
+        &self,
+        gate: &mut Gate,
+        detail: &str,
+        present: Arc<Snapshot>,
+        next: Snapshot,
+        warnings: Vec<String>,
+    ) -> Result<ChangePreview, Denied> {
+        gate.record(Some(&format!("preview: {detail}"))).await?;
+        let (leases, now, own) = (self.parts.leases.clone(), self.now(), self.id);
+        self.with_question_permit(move || {
+            let changes = changes_view(GrantChanges::between(&present, &next, now));
+            let mut ending = leases.would_end(&next);
+            ending.retain(|one| one.flow.id != own);
+            Ok(ChangePreview { changes, ending, warnings })
+        })
+        .await
+    }
+}
