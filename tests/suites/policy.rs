@@ -217,8 +217,8 @@ fn asks() -> impl Strategy<Value = Ask> {
             text: [&[interface][..], &levels].concat().join("/"),
         },
     );
-    let odd = ["A", "a;x", "a.", "a+b", "a%20b", "%40", "a%20", "B.;x"];
-    let odd = prop_oneof![2 => level(), 1 => prop::sample::select(&odd[..])];
+    const ODD: [&str; 8] = ["A", "a;x", "a.", "a+b", "a%20b", "%40", "a%20", "B.;x"];
+    let odd = prop_oneof![2 => level(), 1 => prop::sample::select(&ODD[..])];
     let http =
         (interface.clone(), prop::collection::vec(odd, 1..4)).prop_map(|(interface, levels)| Ask {
             protocol: Protocol::Http,
