@@ -334,6 +334,104 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_that_denies_meets_every_reading_of_a_path() {
+        let policy = "p, user/alice, plc, web/**, get, , allow\n\
+                      p, user/alice, plc, web/Admin/**, get, , deny\n\
+                      p, user/alice, plc, web/a%20b, *, , deny\n\
+                      p, user/alice, plc, web/c%2520d/*, *, , deny\n\
+                      p, user/alice, plc, web/pub/*/1-9, *, , deny\n";
+        let at = |url| fixture::snapshot(policy, &[("web", url)]);
+        let (read, exact) = (at("http://h:80"), at("http://h:80?paths=exact"));
+        for denied in ["Admin", "Admin/x", "c%20d/x", "c d/", "pub/x/1-9"] {
+            let path = format!("web/{denied}");
+            assert!(
+                !says(&exact, Action::Get, &path) && !says(&read, Action::Get, &path),
+                "{path}"
+            );
+        }
+        let other = [
+            "admin/x",
+            "ADMIN;v=1/x",
+            "admin./x",
+            "admin+/",
+            "admin%20.%20/x",
+            "admin%3B/x",
+            "%20/admin/x",
+            "a b",
+            "a+b",
+            "A%20B.",
+            "a%2Bb/",
+            "a%20b;x",
+            "C+D/x",
+            "c%20d;/x",
+            "pub/x/1-9.",
+            "Pub/x/1-9;v/",
+        ];
+        for denied in other {
+            let path = format!("web/{denied}");
+            assert!(!says(&read, Action::Get, &path), "{path}");
+            assert!(says(&exact, Action::Get, &path), "{path}");
+        }
+        for free in ["", "administrator", "ad/min", "a/b", "c%20d", "pub/1-9", "pub/x/5", "x/admin"]
+        {
+            let path = format!("web/{free}");
+            assert!(says(&exact, Action::Get, &path) && says(&read, Action::Get, &path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_allows_covers_a_path_as_it_is_written() {
+        let policy = "p, user/alice, plc, web/Admin, get, , allow\n\
+                      p, user/alice, plc, web/a%2520b, get, , allow\n";
+        let snapshot = fixture::snapshot(policy, &[("web", "http://h:80")]);
+        for (path, permitted) in [
+            ("Admin", true),
+            ("a%20b", true),
+            ("a b", true),
+            ("%41dmin", true),
+            ("admin", false),
+            ("Admin/", false),
+            ("Admin;x", false),
+            ("Admin.", false),
+            ("a+b", false),
+            ("A%20b", false),
+        ] {
+            assert_eq!(says(&snapshot, Action::Get, &format!("web/{path}")), permitted, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_question_is_about_a_request_that_is_decided() {
+        let interfaces = [("web", "http://h:80"), ("exact", "http://h:80?paths=exact")];
+        let snapshot = fixture::snapshot(POLICY, &interfaces);
+        let asked = |path: &str| {
+            let (alice, plc) = ("user/alice".parse().unwrap(), "plc".parse().unwrap());
+            let question = snapshot.question(alice, Action::Get, plc, path, None);
+            question.map(|question| question.resource.path.raw()).map_err(|error| error.to_string())
+        };
+        for (path, read) in [
+            ("web", "web/"),
+            ("web/", "web/"),
+            ("web/secret plans/x", "web/secret%20plans/x"),
+            ("web/%7ea%3a", "web/~a%3A"),
+            ("exact/...", "exact/..."),
+        ] {
+            assert_eq!(asked(path).as_deref(), Ok(read), "{path}");
+        }
+        for (path, why) in [
+            ("web/a//b", "empty segment"),
+            ("web/..", "dot segment"),
+            ("web/...", "dot segment"),
+            ("web/a%2Fb", "slash"),
+            ("web/%2541", "escape in an escape"),
+            ("web/a?b", "leave out the query"),
+            ("web/%20/%20/%20/%20", "too many ways"),
+        ] {
+            assert!(asked(path).unwrap_err().contains(why), "{path}");
+        }
+    }
+
+    #[test]
     fn the_context_has_the_last_report_of_both_devices_under_every_bundle() {
         let posture = |second, firmware: &str| {
             let at = Timestamp::from_second(second).unwrap();

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use doorward_model::{Action, Device, Group, OperandForm, Path, Protocol, Resource, Role, Subject};
+use doorward_model::{
+    Action, Device, Group, Inspected, OperandForm, Path, Protocol, Resource, Role, Subject,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::bundle::Bundle;
@@ -98,11 +100,12 @@ impl<'a> Questions<'a> {
             false => self.of(&acts)?,
         };
         let path = self.path(&path, protocol, action)?;
+        let inspected = Inspected::by_default(protocol).filter(|_| !self.one_in(4));
+        let aliases = inspected.map_or_else(Vec::new, |one| one.aliases(&path));
         let circumstances = Circumstances { source: self.source(), proven: self.proven() };
         let resource = Resource { device, path };
         let question = Question { subject, resource, action, circumstances };
         let now = self.instant(&rule, &question);
-        let aliases = vec![];
         Some(
             Supposed { question, aliases, roles, groups, evidence: Evidence::default(), now }
                 .with_built_in(),
@@ -144,6 +147,9 @@ impl<'a> Questions<'a> {
                     self.within(range, at == 1)
                 }
                 PatternPiece::Text { text, .. } if at > 0 && self.one_in(12) => format!("{text}x"),
+                PatternPiece::Text { text, .. } if at > 0 && self.one_in(12) => {
+                    text.to_ascii_uppercase() + self.of(&["", ".", ";v=1", "%20"])?
+                }
                 PatternPiece::Text { .. } if at > 0 && self.one_in(12) => "+".to_owned(),
                 PatternPiece::Text { text, .. } => text.into_owned(),
             });

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_model::{
-    Action, Device, Group, Kind, Name, Operand, Protocol, Role, Subject, Target, escape,
+    Action, Device, Group, Inspected, Kind, Name, Operand, Protocol, Role, Subject, Target, escape,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -226,7 +226,12 @@ fn never_at(target: &Target, rule: &Rule) -> Option<String> {
         return Some("where line= is declared, nobody sets the line".to_owned());
     }
     let pattern: Vec<Option<&str>> = rule.path().texts().collect();
-    target.protocol().operand().never(&pattern, operand(target))
+    let form = target.protocol().operand();
+    let http = target.inspected().and_then(Inspected::http);
+    if rule.effect() == Effect::Deny && http.is_some_and(|http| !http.exact_paths) {
+        return form.never_read(&pattern);
+    }
+    form.never(&pattern, operand(target))
 }
 
 /// Returns the part of the query that the interface decides.

@@ -409,7 +409,9 @@ impl Snapshot {
         path: &str,
         source: Option<IpAddr>,
     ) -> Result<Question, PathError> {
+        let inspected = self.target(&device, path).and_then(Target::inspected);
         let path = read_path(self.protocol(&device, path), action, path)?;
+        inspected.map_or(Ok(()), |inspected| inspected.decides(&path))?;
         let resource = Resource { device, path };
         let circumstances = Circumstances { source, proven: None };
         Ok(Question { subject, resource, action, circumstances })
@@ -419,11 +421,15 @@ impl Snapshot {
     pub(crate) fn protocol(&self, device: &Device, path: &str) -> Option<Protocol> {
         match device {
             Device::Gateway => Some(Protocol::Administration),
-            Device::Named(name) => {
-                let interface = path.split('/').next()?.parse().ok()?;
-                self.interface(name, &interface).map(|found| found.target.protocol())
-            }
+            Device::Named(_) => self.target(device, path).map(Target::protocol),
         }
+    }
+
+    /// Returns the target of the interface that a path names.
+    fn target(&self, device: &Device, path: &str) -> Option<&Target> {
+        let Device::Named(device) = device else { return None };
+        let interface = path.split('/').next()?.parse().ok()?;
+        self.interface(device, &interface).map(|found| &found.target)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Runs the tests of a bundle on a state.
 
-use doorward_model::{Protocol, Resource, escape};
+use doorward_model::{Inspected, Protocol, Resource, escape};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -75,6 +75,12 @@ impl Snapshot {
         let circumstances = Circumstances { source: test.from, proven };
         let question = Question { subject, resource, action, circumstances };
         let mut supposed = Supposed::of(question, self, now);
+        if self.protocol(&test.device, &test.path).is_none() {
+            // There is no such interface yet, so it has no options.
+            let inspected = protocol.and_then(Inspected::by_default);
+            let path = &supposed.question.resource.path;
+            supposed.aliases = inspected.map_or_else(Vec::new, |inspected| inspected.aliases(path));
+        }
         supposed.roles.extend(test.roles.iter().chain(&roles).cloned());
         supposed.groups.extend(test.groups.iter().cloned());
         match roles {

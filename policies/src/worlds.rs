@@ -15,13 +15,14 @@ pub(super) fn now() -> Timestamp {
 }
 
 /// The interfaces of the devices `plc` and `cam`.
-const INTERFACES: [(&str, &str, &str); 9] = [
+const INTERFACES: [(&str, &str, &str); 10] = [
     ("plc", "modbus", "modbus://h:502"),
     ("plc", "units", "modbus://h:503?unit=any"),
     ("plc", "tables", "modbus://h:504?tables=alias"),
     ("plc", "ssh", "tcp://h:22"),
     ("plc", "console", "serial:/dev/ttyS0"),
     ("cam", "web", "http://h:80"),
+    ("cam", "exact", "http://h:82?paths=exact"),
     ("cam", "shop", "http://h:81?operand=query:item"),
     ("cam", "mqtt", "mqtt://h:1883"),
     ("cam", "coap", "coap://h:5683"),
@@ -77,7 +78,10 @@ fn words(interface: &str) -> (&'static [&'static str], &'static [&'static str]) 
         ),
         "ssh" => (&["a"], &["connect"]),
         "console" => (&["a"], &["read", "write", "control"]),
-        "web" | "shop" => (&["a", "b", "", "@item=1", "10-19"], &["get", "post", "connect"]),
+        "web" | "exact" | "shop" => (
+            &["a", "b", "", "@item=1", "10-19", "A", "a.", "b%20c", "b%2520c", "b+c"],
+            &["get", "post", "connect"],
+        ),
         "mqtt" => (&["a", "b", "", "$s", "10-19"], &["connect", "publish", "subscribe"]),
         "coap" => (&["a", "b", "", "10-19"], &["get", "observe"]),
         "gateway" => (&["devices", "status", "a"], &["create", "read", "update"]),
@@ -156,6 +160,7 @@ fn asked(interface: &'static str) -> impl Strategy<Value = (String, Action)> {
     let more: &[&str] = match interface {
         "mqtt" => &["+", "#"],
         "modbus" | "units" | "tables" => &["3", "9", "10", "14-15", "20", "0-65535", "160", "fifo"],
+        "web" | "exact" | "shop" => &["c", "a;v", "%20", "B%20C.", "a%3B"],
         _ => &["c"],
     };
     let segment = prop_oneof![3 => prop::sample::select(segments), 1 => prop::sample::select(more)];
@@ -163,7 +168,7 @@ fn asked(interface: &'static str) -> impl Strategy<Value = (String, Action)> {
         "modbus" | "units" | "tables" => 3..4,
         "ssh" | "console" => 0..1,
         // A request always has a path.
-        "web" | "shop" => 1..4,
+        "web" | "exact" | "shop" => 1..4,
         _ => 0..4,
     };
     let any_order = prop::collection::vec(segment, shape);
@@ -219,6 +224,7 @@ pub(super) fn changed(snapshot: Snapshot, moved: usize, urls: bool) -> Snapshot 
                 let query = match one.name.as_str() {
                     "modbus" => "?unit=any",
                     "web" => "?operand=query:item",
+                    "shop" => "?operand=query:item&paths=exact",
                     _ => "",
                 };
                 one.target = format!("{plain}{query}").parse().unwrap();

@@ -79,7 +79,13 @@ fn other_names(case: &Case) -> Vec<Path> {
             let text = format!("{interface}/{unit}/{table}/{first}-{last}");
             Path::parse(Protocol::Modbus, Action::Read, &text).unwrap()
         }
-        other => panic!("{other:?}"),
+        texts => {
+            let text = |one: &Seg| match one {
+                Seg::Text(text) => text.clone(),
+                other => panic!("{other:?}"),
+            };
+            Path::literal(&texts.iter().map(text).collect::<Vec<_>>().join("/")).unwrap()
+        }
     };
     case.other_names().iter().map(name).collect()
 }
@@ -98,11 +104,14 @@ impl EnforceArgs for Ask {
 
 fn reaches(asked: Dynamic, pattern: Dynamic, effect: Dynamic) -> Dynamic {
     let (path, others): (Path, Vec<Path>) = asked.cast();
-    let pattern: Pattern = text(pattern).parse().unwrap();
+    let written = text(pattern);
+    let pattern: Pattern = written.parse().unwrap();
+    // Readings of HTTP paths are in lower case. No generated pattern has an escaped capital.
+    let lower: Pattern = written.to_ascii_lowercase().parse().unwrap();
     match &*text(effect) {
         "deny" => {
-            let mut names = [&path].into_iter().chain(&others);
-            names.any(|name| pattern.overlaps(name)).into()
+            let meets = |name| pattern.overlaps(name) || lower.overlaps(name);
+            (pattern.overlaps(&path) || others.iter().any(meets)).into()
         }
         _ => pattern.covers(&path).into(),
     }

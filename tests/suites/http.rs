@@ -638,26 +638,16 @@ fn the_path_that_was_decided_is_the_path_that_the_backend_received() {
         .filter(|record| record["event"] == "operation")
         .map(|record| record["path"].as_str().unwrap().to_owned())
         .collect();
-    // What may be read in several ways is decided in each, and forwarded in the first.
     for list in [&mut reached, &mut recorded] {
         list.sort_unstable();
         list.dedup();
     }
-    let unheard: Vec<_> = reached.iter().filter(|path| !recorded.contains(path)).collect();
-    assert!(unheard.is_empty(), "not decided: {unheard:?}");
+    assert_eq!(reached, recorded, "what is decided is what the backend has received");
     // In which other ways a backend may read what it has received.
     let plain = |path: &str| {
         let segments = path.split('/').map(|segment| segment.split(';').next().unwrap());
-        segments.collect::<Vec<_>>().join("/")
+        segments.collect::<Vec<_>>().join("/").replace("%3B", ";").replace("%40", "@")
     };
-    let decoded = |path: &str| path.replace("%3B", ";").replace("%40", "@");
-    let is_read = |path: &String| {
-        reached
-            .iter()
-            .any(|one| [one.clone(), plain(one), decoded(one), plain(&decoded(one))].contains(path))
-    };
-    let unsent: Vec<_> = recorded.iter().filter(|path| !is_read(path)).collect();
-    assert!(unsent.is_empty(), "not received: {unsent:?}");
     let denied =
         |path: &String| plain(path).split('/').count() == 3 && plain(path).ends_with("/ok");
     assert!(!reached.iter().any(|path| path.contains("/../") || denied(path)));

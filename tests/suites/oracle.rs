@@ -25,6 +25,9 @@
 //! what every address of a table is kept in: see `other_names`. A rule that denies any of them denies
 //! the message; a rule that allows has to match the message as it was asked for.
 //!
+//! A device may read one HTTP path as another. `http_readings` takes one step on one segment after the
+//! other, until it finds no new path, and compares them without their case.
+//!
 //! Unit 0 is its own kind of part, with its rule in `matches_one`. Malformed input panics where it
 //! is met: here that is a mistake of the test, not an answer.
 
@@ -52,6 +55,8 @@ pub struct Asked {
     pub open: bool,
     /// An MQTT topic or filter: wildcards miss a first level that begins with `$`.
     pub topic: bool,
+    /// A reading of an HTTP path, in lower case: patterns meet it in any case.
+    pub any_case: bool,
 }
 
 /// Being directly in a role or a group.
@@ -143,6 +148,8 @@ pub fn covers(pattern: &str, asked: &Asked) -> bool {
 
 /// Does a deny rule's pattern match at least one concrete path of the set?
 pub fn overlaps(pattern: &str, asked: &Asked) -> bool {
+    let lower = in_lower_case(pattern);
+    let pattern = if asked.any_case { &lower } else { pattern };
     let pattern = split(pattern);
     some_path(&pattern, asked, &|path| matches(&pattern, path, 0, Effect::Deny))
 }
@@ -213,6 +220,72 @@ fn by_bit(table: &str, address: u16) -> Option<(u32, u32)> {
         "coil" | "discrete" => Some((first, last)),
         _ => Some((first * 16, last * 16 + 15)),
     }
+}
+
+/// Every path that a device may read for an HTTP path, but for the case.
+pub fn http_readings(asked: &Asked) -> Vec<Asked> {
+    let texts = asked.segments.iter().map(|segment| match segment {
+        Seg::Text(text) => text.to_ascii_lowercase(),
+        other => panic!("no segment of HTTP: {other:?}"),
+    });
+    let mut all: Vec<Vec<String>> = vec![texts.collect()];
+    let mut at = 0;
+    while let Some(path) = all.get(at).cloned() {
+        at += 1;
+        for index in 1..path.len() {
+            for other in steps(&path[index]) {
+                let mut next = path.clone();
+                next[index] = other.to_ascii_lowercase();
+                if !all.contains(&next) {
+                    all.push(next);
+                }
+            }
+            let mut next = path.clone();
+            if next.remove(index).is_empty() && next.len() > 1 && !all.contains(&next) {
+                all.push(next);
+            }
+        }
+    }
+    let named = |path: Vec<String>| Asked {
+        segments: path.into_iter().map(Seg::Text).collect(),
+        any_case: true,
+        ..asked.clone()
+    };
+    all.into_iter().map(named).collect()
+}
+
+/// What a device may make of a segment in one step.
+fn steps(segment: &str) -> Vec<String> {
+    let escaped = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        _ if b"-._~!$&'()*+,;=:@".contains(&byte) => char::from(byte).to_string(),
+        _ => format!("%{byte:02x}"),
+    };
+    let mut all = vec![
+        segment.split(';').next().unwrap_or_default().to_owned(),
+        segment.replace('+', " "),
+        segment.replace('+', "%20"),
+    ];
+    for end in [".", " ", "%20"] {
+        all.extend(segment.strip_suffix(end).map(str::to_owned));
+    }
+    // `%` alone is the text that an escape of a percent sign leaves.
+    match segment.contains('%') && !segment.ends_with('%') {
+        true => all.push(String::from_utf8(decoded(segment)).expect("UTF-8")),
+        false => all.push(segment.bytes().map(escaped).collect()),
+    }
+    all
+}
+
+/// A pattern that reaches in lower case what the given one reaches.
+fn in_lower_case(pattern: &str) -> String {
+    let lower = |segment: &str| match segment {
+        "*" | "**" => segment.to_owned(),
+        text => {
+            decoded(text).iter().map(|byte| format!("%{:02x}", byte.to_ascii_lowercase())).collect()
+        }
+    };
+    pattern.split('/').map(lower).collect::<Vec<_>>().join("/")
 }
 
 // ---- The bundle's lines, and names ----
@@ -483,7 +556,7 @@ mod tests {
     /// A path of a literal protocol.
     fn literal(path: &str) -> Asked {
         let segments = path.split('/').map(|text| Seg::Text(text.to_owned())).collect();
-        Asked { segments, open: false, topic: false }
+        Asked { segments, open: false, topic: false, any_case: false }
     }
 
     /// An MQTT topic, or a filter.

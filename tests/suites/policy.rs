@@ -193,11 +193,13 @@ impl Ask {
             Segment::Unit(unit) => Seg::Unit(*unit),
             Segment::Range(from, to) => Seg::Range(address(*from), address(*to)),
             Segment::Any => Seg::Any,
+            Segment::OneOf(_) => panic!("nobody asks for readings"),
         };
         Asked {
             segments: path.segments().iter().map(segment).collect(),
             open: path.is_open(),
             topic: self.protocol == Protocol::Mqtt && self.action != Action::Connect,
+            any_case: false,
         }
     }
 }
@@ -208,9 +210,18 @@ fn level() -> impl Strategy<Value = &'static str> {
 
 fn asks() -> impl Strategy<Value = Ask> {
     let interface = prop_oneof![3 => Just("i"), 1 => Just("j")];
-    let literal = (interface.clone(), prop::collection::vec(level(), 0..4), any::<bool>())
-        .prop_map(|(interface, levels, http)| Ask {
-            protocol: if http { Protocol::Http } else { Protocol::Coap },
+    let literal = (interface.clone(), prop::collection::vec(level(), 0..4)).prop_map(
+        |(interface, levels)| Ask {
+            protocol: Protocol::Coap,
+            action: Action::Get,
+            text: [&[interface][..], &levels].concat().join("/"),
+        },
+    );
+    const ODD: [&str; 8] = ["A", "a;x", "a.", "a+b", "a%20b", "%40", "a%20", "B.;x"];
+    let odd = prop_oneof![2 => level(), 1 => prop::sample::select(&ODD[..])];
+    let http =
+        (interface.clone(), prop::collection::vec(odd, 1..4)).prop_map(|(interface, levels)| Ask {
+            protocol: Protocol::Http,
             action: Action::Get,
             text: [&[interface][..], &levels].concat().join("/"),
         });
@@ -246,8 +257,8 @@ fn asks() -> impl Strategy<Value = Ask> {
         },
     );
     let parses = |ask: &Ask| Path::parse(ask.protocol, ask.action, &ask.text).is_ok();
-    prop_oneof![1 => literal, 1 => topic, 2 => filter, 2 => modbus]
-        .prop_filter("a topic is not empty", parses)
+    prop_oneof![1 => literal, 2 => http, 1 => topic, 2 => filter, 2 => modbus]
+        .prop_filter("a topic is not empty, and HTTP refuses some paths", parses)
 }
 
 pub(crate) fn pattern() -> impl Strategy<Value = String> {
@@ -258,6 +269,9 @@ pub(crate) fn pattern() -> impl Strategy<Value = String> {
         1 => Just("$s".to_owned()),
         1 => Just(String::new()),
         1 => Just("a%20b".to_owned()),
+        1 => Just("a%2520b".to_owned()),
+        1 => Just("A".to_owned()),
+        1 => Just("@".to_owned()),
         1 => Just("1%2D9".to_owned()),
         1 => Just("holding".to_owned()),
         1 => Just("coil".to_owned()),
@@ -323,12 +337,13 @@ pub(crate) fn rule() -> impl Strategy<Value = String> {
 /// A rule that is likely to be about `ask`: each part of its path is the asked one, or wider.
 fn fitting(subject: &str, device: &str, ask: &Ask, choices: &[u8], when: &str) -> String {
     let pick = |n: usize| choices.get(n).copied().unwrap_or_default();
+    let written = |text: &str| text.replace('%', "%25").replace(' ', "%20").replace(';', "%3B");
     let part = |(n, segment): (usize, &Segment)| match (pick(n) % 3, segment) {
-        (0, Segment::Text(text)) => text.replace(' ', "%20"),
+        (0, Segment::Text(text)) => written(text),
         (0, Segment::Unit(unit)) => unit.to_string(),
         (0, Segment::Range(from, to)) => format!("{}-{}", from.saturating_sub(1), to + 1),
         (1, Segment::Range(from, to)) => format!("{from}-{to}"),
-        (1, Segment::Text(text)) if n > 0 => text.replace(' ', "%20"),
+        (1, Segment::Text(text)) if n > 0 => written(text),
         _ => "*".to_owned(),
     };
     let path = ask.path();
@@ -371,7 +386,7 @@ pub(crate) struct Case {
     source: Option<u32>,
     /// The last full handshake, as seconds after the present.
     proven: Option<i64>,
-    /// What a Modbus device says of itself: `unit=any`, `tables=alias`.
+    /// What a device says of itself: `unit=any` or, at HTTP, `paths=exact`; and `tables=alias`.
     pub(crate) reads: (bool, bool),
 }
 
@@ -462,6 +477,7 @@ impl Case {
         let (any_unit, one_memory) = self.reads;
         match self.ask.protocol {
             Protocol::Modbus => oracle::other_names(&self.ask.asked(), any_unit, one_memory),
+            Protocol::Http if !self.reads.0 => oracle::http_readings(&self.ask.asked()),
             _ => vec![],
         }
     }
@@ -469,6 +485,10 @@ impl Case {
     /// The interfaces' target. Only what a device says of itself counts: what is asked here is what
     /// the rules say, so the path is typed by hand.
     fn target(&self) -> String {
+        if self.ask.protocol == Protocol::Http {
+            let exact = if self.reads.0 { "?paths=exact" } else { "" };
+            return format!("http://127.0.0.1:1{exact}");
+        }
         if self.ask.protocol != Protocol::Modbus {
             return "tcp://127.0.0.1:1".to_owned();
         }

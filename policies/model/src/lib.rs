@@ -42,7 +42,10 @@ pub use domain::{Domain, DomainError, DoorName};
 pub use epoch::{Epoch, Revision};
 pub use id::{FlowId, NotAnId, SessionId};
 pub use name::{Name, NameError};
-pub use path::{OperandForm, Path, PathError, Segment, Table};
+pub use path::{
+    Misspelt, OperandForm, Path, PathError, Segment, Table, segment_readings, spelt_path,
+    spelt_segment,
+};
 pub use period::{NotAPeriod, Period};
 pub use posture::{Fact, Posture, PostureError};
 pub use prefix::Prefix;

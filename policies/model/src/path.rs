@@ -3,6 +3,8 @@
 mod alias;
 mod operand;
 mod parse;
+mod reading;
+mod spelling;
 mod topic;
 
 use std::fmt::{self, Write as _};
@@ -11,6 +13,8 @@ use std::sync::{Arc, LazyLock};
 use thiserror::Error;
 
 pub use operand::OperandForm;
+pub use reading::segment_readings;
+pub use spelling::{Misspelt, spelt_path, spelt_segment};
 
 use crate::name::Name;
 use crate::text::escape;
@@ -26,6 +30,8 @@ pub enum Segment {
     Range(u32, u32),
     /// Any one level: MQTT's `+`.
     Any,
+    /// One of several texts: the readings of a segment of an HTTP path.
+    OneOf(Arc<[Arc<str>]>),
 }
 
 /// A table of a Modbus unit.
@@ -109,6 +115,8 @@ pub struct Path {
     open: bool,
     /// Whether the segments after the first are the levels of an MQTT topic or filter.
     topic: bool,
+    /// Whether the segments after the first are compared in any ASCII case. They are in lower case.
+    any_case: bool,
 }
 
 /// Why a text is no path of its protocol.
@@ -120,6 +128,15 @@ pub enum PathError {
     /// Interfaces of the protocol of this name have no operand.
     #[error("nothing can follow the name of a {0} interface")]
     NoOperand(&'static str),
+    /// No HTTP request is decided that has this path.
+    #[error("the path {0}, so no rule is asked about it: the gateway refuses such a request")]
+    Misspelt(#[from] Misspelt),
+    /// The path of an HTTP request has its query.
+    #[error(
+        "? and # cannot be in a path: leave out the query, or, if the interface decides one of its \
+         parameters, write that as the last segment, as in web/relay/@cmd=on"
+    )]
+    Query,
     /// The operand does not have the protocol's form.
     #[error("'{}' does not fit: {expected}", escape(.text))]
     Operand {
@@ -147,7 +164,7 @@ impl Path {
     pub fn literal(text: &str) -> Result<Self, PathError> {
         check_length(text)?;
         let segments = text.split('/').map(|part| Segment::Text(part.into())).collect();
-        Ok(Self { segments, open: false, topic: false })
+        Ok(Self { segments, open: false, topic: false, any_case: false })
     }
 
     /// Returns [`Path::literal`] of `interface/operand`, without joining the two.
@@ -163,27 +180,27 @@ impl Path {
         let mut segments = Vec::with_capacity(parts);
         segments.push(Segment::Text(interface.shared()));
         segments.extend(operand.split('/').map(|part| Segment::Text(part.into())));
-        Ok(Self { segments: segments.into(), open: false, topic: false })
+        Ok(Self { segments: segments.into(), open: false, topic: false, any_case: false })
     }
 
     /// Returns the path of an interface itself, without an operand.
     #[must_use]
     pub fn interface(interface: &Name) -> Self {
         let segments = Arc::new([Segment::Text(interface.shared())]);
-        Self { segments, open: false, topic: false }
+        Self { segments, open: false, topic: false, any_case: false }
     }
 
     /// Returns the set of an interface and everything that can follow its name.
     #[must_use]
     pub fn everything(interface: &Name) -> Self {
         let segments = Arc::new([Segment::Text(interface.as_str().into())]);
-        Self { segments, open: true, topic: false }
+        Self { segments, open: true, topic: false, any_case: false }
     }
 
     /// Returns the set of everything on a device.
     #[must_use]
     pub fn all() -> Self {
-        Self { segments: Arc::new([]), open: true, topic: false }
+        Self { segments: Arc::new([]), open: true, topic: false, any_case: false }
     }
 
     /// Returns the path of the addresses from `first` to `last` of a table at a Modbus interface.
@@ -195,7 +212,7 @@ impl Path {
             Segment::Text(table.shared()),
             Segment::Range(first.into(), last.max(first).into()),
         ]);
-        Self { segments, open: false, topic: false }
+        Self { segments, open: false, topic: false, any_case: false }
     }
 
     /// Returns the segments, the interface's name first.
@@ -225,6 +242,20 @@ impl Path {
         self.topic && index == 1
     }
 
+    /// Returns whether the text of the segment at `index` is compared in any ASCII case. It is in
+    /// lower case then.
+    #[must_use]
+    pub fn is_in_any_case(&self, index: usize) -> bool {
+        self.any_case && index > 0
+    }
+
+    /// Returns whether every rule that meets `other` meets this path as well, since it is the same
+    /// in any case.
+    #[must_use]
+    pub fn is_any_case_of(&self, other: &Self) -> bool {
+        self.any_case && Arc::ptr_eq(&self.segments, &other.segments)
+    }
+
     /// Returns the path as the client sent it, unescaped. Only for JSON and comparisons.
     #[must_use]
     pub fn raw(&self) -> String {
@@ -242,6 +273,7 @@ impl Path {
                 }
                 Segment::Range(first, last) => write!(out, "{first}-{last}").unwrap_or_default(),
                 Segment::Any => out.push('+'),
+                Segment::OneOf(texts) => out.push_str(&texts.join("|")),
             }
         }
         if self.open {
@@ -297,7 +329,22 @@ mod tests {
             (P::Tcp, A::Connect, "ssh", Some("ssh")),
             (P::Tcp, A::Connect, "ssh/x", None),
             (P::Unix, A::Connect, "sock/", None),
-            (P::Http, A::Get, "web/a//b/", Some("web/a//b/")),
+            (P::Http, A::Get, "web", Some("web/")),
+            (P::Http, A::Get, "web/", Some("web/")),
+            (P::Http, A::Get, "web/a/b/", Some("web/a/b/")),
+            (P::Http, A::Get, "web/a b/\u{fc}/%7e%3a", Some("web/a%20b/%C3%BC/~%3A")),
+            (P::Http, A::Get, "web/a//@cmd=on it", Some("web/a//@cmd=on%20it")),
+            (P::Http, A::Get, "web//@cmd=on", Some("web//@cmd=on")),
+            (P::Http, A::Get, "web/a//b/", None),
+            (P::Http, A::Get, "web/a/../b", None),
+            (P::Http, A::Get, "web/a%2fb", None),
+            (P::Http, A::Get, "web/100%", None),
+            (P::Http, A::Get, "web/a?b=c", None),
+            (P::Coap, A::Get, "lamp", Some("lamp/")),
+            (P::Coap, A::Get, "lamp/a b/A", Some("lamp/a b/A")),
+            (P::Coap, A::Get, "lamp/a//b/", None),
+            (P::Coap, A::Get, "lamp/a%20b", None),
+            (P::Coap, A::Get, "lamp/../b", None),
             (P::Mqtt, A::Connect, "bus", Some("bus")),
             (P::Mqtt, A::Connect, "bus/a", None),
             (P::Mqtt, A::Publish, "bus/a//b", Some("bus/a//b")),

@@ -238,6 +238,9 @@ impl<F: FnMut(u32, &RuleEntry) -> SearchControl> Search<'_, F> {
                 self.check_node(Some(number), runs)?;
                 self.check_node(kept(NodeKind::Rest, ""), runs)
             }
+            // No wide path has readings; the search would find their rules all the same.
+            Some(Segment::OneOf(_)) => self.check_all(runs),
+            Some(Segment::Text(_)) if self.path.is_in_any_case(past) => self.check_all(runs),
             Some(Segment::Text(text)) => {
                 self.check_node(kept(NodeKind::Rest, ""), runs)?;
                 self.child(here, NodeKind::Text, text, runs)?;
@@ -305,7 +308,7 @@ impl<F: FnMut(u32, &RuleEntry) -> SearchControl> Search<'_, F> {
                         .map(|(node_kind, text)| count(at + 1, NodeName::Segment(node_kind, text)))
                         .sum()
                 }
-                Some(Segment::Unit(_) | Segment::Range(..) | Segment::Any) => {
+                Some(Segment::Unit(_) | Segment::Range(..) | Segment::Any | Segment::OneOf(_)) => {
                     if at < names.deepest() {
                         continue;
                     }

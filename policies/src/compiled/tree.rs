@@ -25,6 +25,8 @@ pub(crate) struct Tree {
     long: String,
     /// From a parent and a segment to the child.
     edges: HashTable<u32>,
+    /// From a parent and a text in lower case to the children with that text and with capitals.
+    capitals: HashTable<u32>,
     pub(super) hasher: DefaultHashBuilder,
 }
 
@@ -35,6 +37,7 @@ impl Tree {
             nodes: vec![Node::new(ROOT, NodeKind::Text, text, None)],
             long: String::new(),
             edges: HashTable::new(),
+            capitals: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
         }
     }
@@ -112,6 +115,10 @@ impl Tree {
         match numbers.and_then(|last| asked.get(last)) {
             None | Some(Segment::Any | Segment::Unit(0)) => Some(RangeFilter::All),
             Some(Segment::Text(text)) => NumberRange::read(text).map(RangeFilter::Exactly),
+            // At most one of a segment's readings is a number.
+            Some(Segment::OneOf(texts)) => {
+                texts.iter().find_map(|text| NumberRange::read(text)).map(RangeFilter::Exactly)
+            }
             Some(Segment::Unit(unit)) => {
                 Some(RangeFilter::overlapping((*unit).into(), (*unit).into()))
             }
@@ -142,8 +149,7 @@ impl Tree {
                     PatternSegment::Text { text: self.text_of(node), range: node.range() }
                 }
             };
-            let asked = path.segments().get(index).unwrap_or(&Segment::Any);
-            if !shown.overlaps(asked, path.is_topic_root(index)) {
+            if !shown.overlaps(path, index) {
                 return false;
             }
             (number, at) = (node.parent, index);
@@ -244,7 +250,7 @@ impl Tree {
 
     /// Builds the edges for the present numbers of the nodes.
     fn build_edges(&mut self) {
-        let Self { nodes, long, edges, hasher } = self;
+        let Self { nodes, long, edges, hasher, .. } = self;
         let hash = |node: &Node| hash_of(hasher, node.parent, node.kind, node.text.read(long));
         let mut made = HashTable::with_capacity(nodes.len());
         for (number, node) in (1..).zip(nodes.iter().skip(1)) {
@@ -253,6 +259,25 @@ impl Tree {
             });
         }
         *edges = made;
+        self.build_capitals();
+    }
+
+    /// Finds the nodes with capitals for the present numbers of the nodes.
+    fn build_capitals(&mut self) {
+        let Self { nodes, long, capitals, hasher, .. } = self;
+        let in_lower_case = |node: &Node| {
+            let text = node.text.read(long).to_ascii_lowercase();
+            hash_of(hasher, node.parent, node.kind, &text)
+        };
+        let mut made = HashTable::new();
+        for (number, node) in (0..).zip(&*nodes) {
+            if node.text.read(long).iter().any(u8::is_ascii_uppercase) {
+                made.insert_unique(in_lower_case(node), number, |number: &u32| {
+                    nodes.get(*number as usize).map_or(0, in_lower_case)
+                });
+            }
+        }
+        *capitals = made;
     }
 
     /// Completes an ordered tree: stores the first cell of each node, and the actions of its
@@ -283,6 +308,7 @@ impl Tree {
         self.nodes.capacity() * size_of::<Node>()
             + self.long.capacity()
             + self.edges.allocation_size()
+            + self.capitals.allocation_size()
     }
 
     pub(super) fn node(&self, number: u32) -> Option<&Node> {
@@ -305,6 +331,22 @@ impl Tree {
             })
         };
         self.edges.find(hash_of(&self.hasher, parent, kind, text.as_bytes()), is).copied()
+    }
+
+    /// Yields the children of `parent` with that text, which is in lower case, and with capitals.
+    pub(super) fn capitals<'a>(
+        &'a self,
+        parent: u32,
+        text: &'a str,
+    ) -> impl Iterator<Item = u32> + 'a {
+        let hash = (!self.capitals.is_empty())
+            .then(|| hash_of(&self.hasher, parent, NodeKind::Text, text.as_bytes()));
+        let is = move |number: &u32| {
+            self.node(*number).is_some_and(|node| {
+                node.parent == parent && self.bytes_of(node).eq_ignore_ascii_case(text.as_bytes())
+            })
+        };
+        hash.into_iter().flat_map(|hash| self.capitals.iter_hash(hash)).copied().filter(is)
     }
 
     /// Returns the child of `parent` whose subtree contains `number`; `None` if `number` is not in

@@ -90,7 +90,22 @@ impl<'a, G: FnMut(NodeCells, RangeFilter, &mut Steps) -> SearchFlow> Walk<'a, G>
         self.rest(here)?;
         let Some(segment) = self.path.segments().get(past) else { return self.end(here) };
         match segment {
-            Segment::Text(text) => self.text(here, text),
+            Segment::Text(text) => {
+                self.text(here, text)?;
+                // A wildcard does not match a first level of a topic that begins with $.
+                if self.path.is_topic_root(past) && text.starts_with('$') {
+                    return ON;
+                }
+                self.child(here, NodeKind::One, "")
+            }
+            Segment::OneOf(_) if self.covers => self.child(here, NodeKind::One, ""),
+            Segment::OneOf(texts) => {
+                for text in texts.iter() {
+                    self.steps.take()?;
+                    self.text(here, text)?;
+                }
+                self.child(here, NodeKind::One, "")
+            }
             Segment::Any if self.covers => self.child(here, NodeKind::One, ""),
             Segment::Any => self.any(here),
             // Unit 0 reaches every unit: an allow rule must name it, and every deny rule meets it.
@@ -148,19 +163,22 @@ impl<'a, G: FnMut(NodeCells, RangeFilter, &mut Steps) -> SearchFlow> Walk<'a, G>
         }
     }
 
+    /// Visits the children with that text.
     fn text(&mut self, here: Position<'a>, text: &str) -> SearchFlow {
         self.child(here, NodeKind::Text, text)?;
+        if self.path.is_in_any_case(here.past) && here.node.has_child(NodeKind::Text) {
+            let tree = self.tree;
+            for next in tree.capitals(here.number, text) {
+                self.visit(next, here.past + 1)?;
+            }
+        }
         if (here.node.has_child(NodeKind::Range) || here.node.has_child(NodeKind::RangeSet))
             && let Some(range) = NumberRange::read(text)
         {
             self.child(here, NodeKind::Range, text)?;
             self.numbers(here, RangeFilter::Exactly(range))?;
         }
-        // A wildcard does not match a first level of a topic that begins with $.
-        if self.path.is_topic_root(here.past) && text.starts_with('$') {
-            return ON;
-        }
-        self.child(here, NodeKind::One, "")
+        ON
     }
 
     /// Visits the ranges that contain all numbers from `first` to `last`.
@@ -242,7 +260,7 @@ pub(super) fn wild_from(path: &Path, covers: bool) -> usize {
     let is_reached = |(at, segment): &(usize, &Segment)| match segment {
         Segment::Text(text) => !(path.is_topic_root(*at) && text.starts_with('$')),
         Segment::Unit(unit) => !covers || *unit != 0,
-        Segment::Any | Segment::Range(..) => true,
+        Segment::Any | Segment::Range(..) | Segment::OneOf(_) => true,
     };
     let mut segments = path.segments().iter().enumerate().rev();
     segments.find(|one| !is_reached(one)).map_or(0, |(at, _)| at + 1)

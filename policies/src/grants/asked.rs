@@ -45,10 +45,10 @@ impl AskedOperand {
         if is_interface {
             return Ok(Some(Self::Pattern(all)));
         }
-        if let Some(why) = place.never(&text.split('/').map(Some).collect::<Vec<_>>()) {
+        let path = Path::parse(place.protocol(), action, text)?;
+        if let Some(why) = place.never(&path.raw().split('/').map(Some).collect::<Vec<_>>()) {
             return Err(ReviewError::Never(why));
         }
-        let path = Path::parse(place.protocol(), action, text)?;
         let aliases = place.aliases(&path);
         Ok(Some(Self::Operation { path, aliases }))
     }

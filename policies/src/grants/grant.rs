@@ -4,6 +4,7 @@ use doorward_model::{Action, Path, Role, Subject};
 use jiff::Timestamp;
 
 use super::asked::AskedOperand;
+use super::naming::Naming;
 use crate::pattern::{Numbers, Pattern};
 use crate::question::Context;
 use crate::rule::{Effect, Rule};
@@ -31,9 +32,7 @@ pub struct Grant {
     /// Whether it permits all that the review asks for there, as far as its conditions hold.
     pub whole: bool,
     pub(super) granted: Rule,
-    pub(super) numbers: Numbers,
-    /// Whether the device may read an operation under other names.
-    pub(super) aliased: bool,
+    pub(super) naming: Naming,
 }
 
 /// What another rule takes off a grant.
@@ -78,11 +77,11 @@ impl Grant {
             (Some(mine), Some(theirs)) => mine >= theirs,
         };
         lasts
-            && self.operand.includes_as(&other.operand, self.numbers)
+            && self.operand.includes_as(&other.operand, self.naming.numbers)
             && self.granted.when().includes(other.granted.when())
             && self.except.iter().all(|mine| {
-                other.except.iter().any(|theirs| theirs.includes(mine, self.numbers))
-                    || !self.aliased && !mine.operand.meets(&other.operand, self.numbers)
+                other.except.iter().any(|theirs| theirs.includes(mine, self.naming.numbers))
+                    || !self.naming.may_meet(&mine.operand, &other.operand)
             })
     }
 
@@ -98,7 +97,8 @@ impl Grant {
 
     /// Returns whether both grants are of one action, and name some operation in common.
     pub(super) fn meets(&self, other: &Self) -> bool {
-        self.action == other.action && self.operand.common(&other.operand, self.numbers).is_some()
+        self.action == other.action
+            && self.operand.common(&other.operand, self.naming.numbers).is_some()
     }
 
     /// Leaves out what the review does not ask for, and what conditions exclude under what is supposed.
@@ -116,10 +116,10 @@ impl Grant {
         let always = |one: &Exclusion| one.suspended || one.excluded.when().is_met(context, *timed);
         match asked {
             AskedOperand::Pattern(pattern) => {
-                let numbers = self.numbers;
+                let numbers = self.naming.numbers;
                 let common = self.operand.common(pattern, numbers)?;
-                let aliased = self.aliased;
-                self.except.retain(|one| aliased || one.operand.meets(&common, numbers));
+                let naming = self.naming;
+                self.except.retain(|one| naming.may_meet(&one.operand, &common));
                 let gone =
                     |one: &Exclusion| always(one) && one.operand.includes_as(&common, numbers);
                 if self.except.iter().any(gone) {

@@ -8,6 +8,7 @@ mod asked;
 mod changes;
 mod error;
 mod grant;
+mod naming;
 mod place;
 mod reached;
 mod review;

@@ -6,6 +6,7 @@ use doorward_model::{
     Action, Device, Group, Inspected, Name, Operand, OperandForm, Path, Protocol, Target,
 };
 
+use super::naming::{Naming, OtherNames};
 use super::reached::Reached;
 use crate::pattern::{Numbers, Pattern};
 use crate::snapshot::Interface;
@@ -80,8 +81,22 @@ impl<'a> Place<'a> {
         self.inspected().map_or_else(Vec::new, |inspected| inspected.aliases(path))
     }
 
+    /// Returns how operations are named here.
+    pub(super) fn naming(&self) -> Naming {
+        let others = match self.inspected() {
+            Some(one)
+                if one.http().is_some_and(|http| !http.exact_paths && http.operand.is_none()) =>
+            {
+                OtherNames::Readings
+            }
+            Some(one) if one.has_aliases() => OtherNames::Any,
+            Some(_) | None => OtherNames::None,
+        };
+        Naming { numbers: self.numbers(), others }
+    }
+
     /// Returns how the protocol reads segments that are written as numbers.
-    pub(super) fn numbers(&self) -> Numbers {
+    fn numbers(&self) -> Numbers {
         match self.protocol().operand() {
             OperandForm::Addresses => Numbers::Ranges,
             OperandForm::Nothing
@@ -101,8 +116,10 @@ impl<'a> Place<'a> {
     /// Returns whether the devices at both places may read operations under the same other names.
     pub(super) fn reads_like(&self, other: &Place<'_>) -> bool {
         let reads = |place: &Place<'_>| {
-            let options = place.inspected().and_then(Inspected::modbus);
-            options.map(|options| (options.any_unit, options.aliased_tables))
+            let inspected = place.inspected();
+            let exact = inspected.and_then(Inspected::http).map(|http| http.exact_paths);
+            let options = inspected.and_then(Inspected::modbus);
+            (options.map(|options| (options.any_unit, options.aliased_tables)), exact)
         };
         reads(self) == reads(other)
     }
@@ -140,16 +157,5 @@ impl<'a> Place<'a> {
             OperandForm::Topic | OperandForm::HttpPath => length > 0 || open,
             OperandForm::Addresses => operand.is_of_addresses(),
         }
-    }
-
-    /// Returns whether the device may read what one pattern names as something that the other
-    /// names.
-    pub(super) fn may_meet(&self, denied: &Pattern, granted: &Pattern) -> bool {
-        self.has_aliases() || denied.meets(granted, self.numbers())
-    }
-
-    /// Returns whether the device may read an operation under other names.
-    pub(super) fn has_aliases(&self) -> bool {
-        self.inspected().is_some_and(Inspected::has_aliases)
     }
 }

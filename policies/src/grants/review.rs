@@ -192,15 +192,15 @@ impl<'a> Review<'a> {
         if rule.effect() == Effect::Deny || one.suspended || rule.when().is_over(self.now) {
             return None;
         }
-        let mut except = Vec::new();
+        let (naming, mut except) = (place.naming(), Vec::new());
         for other in denying {
             let excluded = &*other.rule;
             let Some(denied) = place.operand(excluded.path()) else { continue };
-            if !place.may_meet(&denied, &operand) {
+            if !naming.may_meet(&denied, &operand) {
                 continue;
             }
             let always = other.suspended || excluded.when().is_empty();
-            if always && excluded.path().includes_as(rule.path(), place.numbers()) {
+            if always && excluded.path().includes_as(rule.path(), naming.numbers) {
                 return None;
             }
             let (line, suspended) = (excluded.line(), other.suspended);
@@ -218,8 +218,7 @@ impl<'a> Review<'a> {
             via: one.via.to_vec(),
             whole: true,
             granted: rule.clone(),
-            numbers: place.numbers(),
-            aliased: place.has_aliases(),
+            naming,
         })
     }
 }

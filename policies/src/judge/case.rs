@@ -73,7 +73,10 @@ impl<'a> Case<'a> {
             Effect::Deny => self.aliases,
         };
         let extent = (effect, Extent::of(effect));
-        for name in std::iter::once(&self.question.resource.path).chain(aliases) {
+        // Whatever meets the path meets it in any case as well.
+        let own = Some(&self.question.resource.path)
+            .filter(|path| !aliases.iter().any(|alias| alias.is_any_case_of(path)));
+        for name in own.into_iter().chain(aliases) {
             match self.find_to(extent, name, limit, found) {
                 SearchEnd::Complete => {}
                 SearchEnd::Stopped => return true,

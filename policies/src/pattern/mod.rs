@@ -3,6 +3,7 @@
 mod error;
 mod range;
 mod reader;
+mod reading;
 mod relation;
 mod segment;
 #[cfg(test)]
@@ -12,7 +13,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use doorward_model::{Path, Segment};
+use doorward_model::Path;
 
 pub use error::PatternError;
 pub(crate) use range::NumberRange;
@@ -52,12 +53,8 @@ impl Pattern {
             self.segments.len() == asked.len() && !path.is_open()
         };
         enough
-            && asked.iter().enumerate().all(|(at, segment)| {
-                let root = path.is_topic_root(at);
-                self.segments
-                    .get(at)
-                    .map_or(PatternSegment::One, Part::segment)
-                    .covers(segment, root)
+            && (0..asked.len()).all(|at| {
+                self.segments.get(at).map_or(PatternSegment::One, Part::segment).covers(path, at)
             })
     }
 
@@ -71,10 +68,7 @@ impl Pattern {
             || (path.is_open() && length > asked.len());
         enough
             && (0..length.max(asked.len())).all(|at| {
-                let root = path.is_topic_root(at);
-                let part = self.segments.get(at).map_or(PatternSegment::One, Part::segment);
-                // After its last segment, an open path has any levels that a wildcard matches.
-                part.overlaps(asked.get(at).unwrap_or(&Segment::Any), root)
+                self.segments.get(at).map_or(PatternSegment::One, Part::segment).overlaps(path, at)
             })
     }
 }

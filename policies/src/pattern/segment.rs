@@ -1,6 +1,6 @@
 //! One segment of a pattern, and which segments of a path it reaches.
 
-use doorward_model::Segment;
+use doorward_model::{Path, Segment};
 
 use super::range::NumberRange;
 
@@ -25,24 +25,28 @@ impl PatternSegment<'_> {
         }
     }
 
-    fn is_text(&self, asked: &str) -> bool {
+    fn is_text(&self, asked: &str, any_case: bool) -> bool {
         match self {
             Self::One => false,
+            Self::Text { text, .. } if any_case => text.eq_ignore_ascii_case(asked),
             Self::Text { text, .. } => *text == asked,
             // Each range has exactly one text.
             Self::Range(range) => NumberRange::read(asked) == Some(*range),
         }
     }
 
-    pub(super) fn covers(&self, asked: &Segment, topic_root: bool) -> bool {
-        match (self, asked) {
+    /// Returns whether the segment reaches all of what the segment `at` of `path` names.
+    pub(super) fn covers(&self, path: &Path, at: usize) -> bool {
+        let (topic_root, any_case) = (path.is_topic_root(at), path.is_in_any_case(at));
+        match (self, asked(path, at)) {
             (Self::One, Segment::Text(text)) => !(topic_root && text.starts_with('$')),
-            (Self::One, Segment::Any | Segment::Range(..)) => true,
+            (Self::One, Segment::Any | Segment::Range(..) | Segment::OneOf(_)) => true,
             // Unit 0 reaches every unit, so a rule must name it.
             (Self::One, Segment::Unit(unit)) => *unit != 0,
             (text @ (Self::Text { .. } | Self::Range(_)), asked) => match asked {
-                Segment::Text(asked) => text.is_text(asked),
-                Segment::Any => false,
+                Segment::Text(asked) => text.is_text(asked, any_case),
+                // One text is not all of several.
+                Segment::Any | Segment::OneOf(_) => false,
                 Segment::Unit(0) => text.range() == Some(NumberRange::ZERO),
                 Segment::Unit(unit) => {
                     text.range().is_some_and(|range| range.contains((*unit).into(), (*unit).into()))
@@ -54,23 +58,37 @@ impl PatternSegment<'_> {
         }
     }
 
-    /// Returns whether the segment reaches some of what `asked` names.
-    pub(crate) fn overlaps(&self, asked: &Segment, topic_root: bool) -> bool {
-        match (self, asked) {
+    /// Returns whether the segment reaches some of what the segment `at` of `path` names. After its
+    /// last segment, an open path has any levels that a wildcard matches.
+    pub(crate) fn overlaps(&self, path: &Path, at: usize) -> bool {
+        let (topic_root, any_case) = (path.is_topic_root(at), path.is_in_any_case(at));
+        match (self, asked(path, at)) {
             (Self::Text { text, .. }, Segment::Any) => !(topic_root && text.starts_with('$')),
             (Self::Range(_), Segment::Any)
             | (Self::One | Self::Text { .. } | Self::Range(_), Segment::Unit(0)) => true,
             (Self::Text { .. } | Self::Range(_), Segment::Range(from, to)) => {
                 self.range().is_some_and(|range| range.meets(*from, *to))
             }
+            (text @ (Self::Text { .. } | Self::Range(_)), Segment::OneOf(texts)) => {
+                texts.iter().any(|asked| text.is_text(asked, any_case))
+            }
             // All others are single values, or are reached whole or not at all.
             (
                 Self::One,
-                Segment::Text(_) | Segment::Unit(_) | Segment::Range(..) | Segment::Any,
+                Segment::Text(_)
+                | Segment::Unit(_)
+                | Segment::Range(..)
+                | Segment::Any
+                | Segment::OneOf(_),
             )
             | (Self::Text { .. } | Self::Range(_), Segment::Text(_) | Segment::Unit(_)) => {
-                self.covers(asked, topic_root)
+                self.covers(path, at)
             }
         }
     }
+}
+
+/// Returns the segment `at` of a path.
+fn asked(path: &Path, at: usize) -> &Segment {
+    path.segments().get(at).unwrap_or(&Segment::Any)
 }

@@ -5,7 +5,10 @@ use doorward_model::{Action, Protocol};
 
 fn reach(pattern: &str, protocol: Protocol, action: Action, path: &str) -> (bool, bool) {
     let pattern: Pattern = pattern.parse().unwrap();
-    let path = Path::parse(protocol, action, path).unwrap();
+    let path = match protocol {
+        Protocol::Http => Path::literal(path).unwrap(),
+        protocol => Path::parse(protocol, action, path).unwrap(),
+    };
     (pattern.covers(&path), pattern.overlaps(&path))
 }
 
@@ -35,6 +38,51 @@ fn text_is_reached_segment_by_segment() {
         ("web/a*b".replace('*', "%2a").as_str(), "web/a*b", ALL),
     ] {
         assert_eq!(reach(pattern, Protocol::Http, Action::Get, path), expected, "{pattern} {path}");
+    }
+}
+
+#[test]
+fn a_reading_is_reached_in_any_case_and_by_a_rule_that_denies() {
+    for (pattern, path, reached) in [
+        ("web/admin/**", "web/Admin/x", true),
+        ("web/Admin/**", "web/admin;v=1/x", true),
+        ("web/a%20b", "web/A+b.", true),
+        ("web/a%2520b", "web/a+b", true),
+        ("web/a", "web/a/", true),
+        ("web/*/5", "web/x/5.", true),
+        ("Web/a", "web/a", false),
+        ("web/a/", "web/a", false),
+        ("web/a;b".replace(';', "%3B").as_str(), "web/a", false),
+        ("web/a+b", "web/a%20b", false),
+        ("web/1-9", "web/5", false),
+    ] {
+        let read: Pattern = pattern.parse().unwrap();
+        let names = Path::literal(path).unwrap().http_readings().unwrap();
+        assert_eq!(names.iter().any(|name| read.overlaps(name)), reached, "{pattern} {path}");
+    }
+}
+
+#[test]
+fn patterns_meet_where_a_path_of_one_is_read_as_a_path_of_the_other() {
+    for (denied, granted, meet) in [
+        ("admin/**", "**", true),
+        ("admin/**", "Admin/x", true),
+        ("admin/**", "api/**", false),
+        ("admin/**", "*/x", true),
+        ("admin/**", "admin%3Bv/x", true),
+        ("a%20b", "a+b", true),
+        ("a+b", "a%2520b", false),
+        ("a/b", "a/*/b", true),
+        ("a/b", "a/x/b", false),
+        ("a", "a/", true),
+        ("a/", "a", false),
+        ("*", "a/b", false),
+        ("*/**", "a/b", true),
+        ("a/b/c/**", "a/b", false),
+        ("a/b/c", "a/**", true),
+    ] {
+        let read = |text: &str| text.parse::<Pattern>().unwrap();
+        assert_eq!(read(denied).meets_reading_of(&read(granted)), meet, "{denied} {granted}");
     }
 }
 

@@ -87,7 +87,7 @@ impl Asked {
 fn is_plain(path: &Path) -> bool {
     !path.is_open()
         && path.segments().iter().enumerate().all(|(at, segment)| match segment {
-            Segment::Any => false,
+            Segment::Any | Segment::OneOf(_) => false,
             Segment::Text(text) => !(path.is_topic_root(at) && text.starts_with('$')),
             Segment::Unit(_) | Segment::Range(..) => true,
         })

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use doorward_model::Host;
+use doorward_model::{Host, Misspelt, spelt_path};
 use http::header::HeaderValue;
 
 use super::authority::RequestAuthority;
-use super::path::{Misspelt, normal};
 
 /// The backend of an interface: `http://HOST:PORT/BASE`, as it was declared.
 #[derive(Clone, Debug)]
@@ -17,7 +16,7 @@ pub struct HttpBackend {
     authority: HeaderValue,
     host: Box<str>,
     port: u16,
-    /// Empty, or a path as [`normal`] writes it, without a slash at its end.
+    /// Empty, or a path as [`spelt_path`] writes it, without a slash at its end.
     base: Box<str>,
 }
 
@@ -32,7 +31,7 @@ impl HttpBackend {
     pub fn new(host: &Host, port: u16, base: &str) -> Result<Self, Misspelt> {
         let base = match base {
             "" => Cow::Borrowed(""),
-            path => normal(path)?,
+            path => spelt_path(path)?,
         };
         let host = host.to_string();
         let authority = if port == Self::PORT { host.clone() } else { format!("{host}:{port}") };

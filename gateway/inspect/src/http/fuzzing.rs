@@ -61,7 +61,7 @@ pub(crate) fn http(bytes: &[u8]) {
 
     let (head, forwarded) = interface.forward(permitted);
     let path = head.uri.path().strip_prefix(base).unwrap();
-    assert_eq!(normal(path).unwrap(), path);
+    assert_eq!(doorward_model::spelt_path(path).unwrap(), path);
     let named = asks[0].1.raw();
     let part = named.strip_prefix(&format!("web{path}")).unwrap();
     assert!(part.is_empty() || flag(2) && part.starts_with("/@cmd="), "{named}");

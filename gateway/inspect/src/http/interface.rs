@@ -22,6 +22,7 @@ pub struct HttpInterface {
     pub(super) served_host: ServedHost,
     pub(super) largest: Option<u64>,
     pub(super) operand: Option<Operand>,
+    pub(super) exact_paths: bool,
     pub(super) origins: Option<Several<Origin>>,
     pub(super) keep: Option<Several<FieldName>>,
 }
@@ -31,11 +32,12 @@ impl HttpInterface {
     #[must_use]
     pub fn new(interface: Name, backend: HttpBackend, served_host: ServedHost) -> Self {
         let (operand, origins, keep) = (None, None, None);
-        Self { interface, backend, served_host, largest: None, operand, origins, keep }
+        let (largest, exact_paths) = (None, false);
+        Self { interface, backend, served_host, largest, operand, exact_paths, origins, keep }
     }
 
     /// Applies the interface's options: how much content a request may have, which part of a query
-    /// is decided, whose pages may act, and which claims of clients are forwarded.
+    /// is decided, whether the backend reads paths exactly, whose pages may act, and which claims of clients are forwarded.
     ///
     /// Too much declared content is refused; undeclared content is counted by
     /// [`Content`](super::Content).
@@ -43,6 +45,7 @@ impl HttpInterface {
     pub fn with(mut self, options: &HttpOptions) -> Self {
         self.largest = options.body;
         self.operand.clone_from(&options.operand);
+        self.exact_paths = options.exact_paths;
         self.origins.clone_from(&options.origins);
         self.keep.clone_from(&options.keep);
         self

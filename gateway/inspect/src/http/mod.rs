@@ -5,10 +5,11 @@
 //!
 //! A request for `/a/b` at the interface `web` is its method's action on `web/a/b`; one for `/` is
 //! on `web/`. An upgrade is `connect` and `get`. The path is decided in the one spelling that
-//! [`normal`] returns, still percent-encoded. It is forwarded byte for byte in this spelling, below
-//! the interface's base. A path without such a spelling is refused. If a backend may read a path in
-//! several ways (`%40` and `@`, `/a;x/` and `/a/`), each must be permitted. A rule writes `%25` for
-//! the percent sign of an escape: `web/caf%25C3%25A9`.
+//! [`doorward_model::spelt_path`] returns, still percent-encoded. It is forwarded byte for byte in
+//! this spelling, below the interface's base. A path without such a spelling is refused. A backend
+//! may read a path in several ways (`/a%40` and `/A@`, `/a;x/` and `/a/`): deny rules meet each
+//! ([`doorward_model::Path::http_readings`]), and a path with too many is refused. In an allow rule
+//! `%25` stands for the percent sign of an escape: `web/caf%25C3%25A9`.
 //!
 //! If an interface decides a parameter of the query (`operand=query:cmd`), the parameter is one
 //! more segment: `/a?cmd=on` is `web/a/@cmd=on`. No path may end like that there.
@@ -25,9 +26,7 @@
 //!
 //! The rest of the query, the fields and the content are forwarded unread, except fields that are
 //! known to make a backend do something else. A backend that takes its method from a form in the
-//! content, or its path from the query, must not be trusted to do only what was decided. The
-//! gateway cannot know whether a backend distinguishes `/a` from `/A`: allow rules are safe there,
-//! deny rules are not.
+//! content, or its path from the query, must not be trusted to do only what was decided.
 //!
 //! # What is not forwarded
 //!
@@ -49,7 +48,6 @@ mod forward;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod interface;
-mod path;
 mod query;
 mod refusal;
 mod request;
@@ -64,7 +62,6 @@ pub use elsewhere::{Scheme, comes_from_elsewhere};
 pub use fields::{FIELD_BYTES, FIELDS, may_be_kept};
 pub use forward::Forwarded;
 pub use interface::HttpInterface;
-pub use path::{Misspelt, normal};
 pub use query::{Unclear, recorded};
 pub use refusal::HttpRefusal;
 pub use request::{PermittedRequest, UnjudgedRequest};

@@ -5,11 +5,9 @@
 //! `[`. Some do not split it, and search for `KEY=` anywhere. So a parameter is looked for in all
 //! of these ways.
 
-use doorward_model::{HttpOptions, PeerText};
+use doorward_model::{HttpOptions, PeerText, spelt_segment};
 use http::Method;
 use smallvec::{SmallVec, smallvec};
-
-use super::path::spell;
 
 /// The characters at which some server splits a query. A few take the last `?` for its beginning.
 const ENDS: [char; 3] = ['&', ';', '?'];
@@ -41,7 +39,10 @@ pub enum Unclear {
 /// Returns the decided parameter `key` as further segments of the path: `@KEY=VALUE`, with the
 /// value spelt as a segment. `None` stands for the path without one. There are several if servers
 /// read a plus sign differently, or an empty value as none; all of them must be permitted.
-pub(super) fn operand(query: &str, key: &str) -> Result<SmallVec<[Option<String>; 3]>, Unclear> {
+pub(super) fn decided_part(
+    query: &str,
+    key: &str,
+) -> Result<SmallVec<[Option<String>; 3]>, Unclear> {
     let plain = |name: &[u8]| decoded(name).iter().all(|byte| matches!(byte, b' '..=b'~'));
     if !parts(query.as_bytes()).map(name).all(|name| is_well_escaped(name) && plain(name)) {
         return Err(Unclear::Name);
@@ -54,7 +55,7 @@ pub(super) fn operand(query: &str, key: &str) -> Result<SmallVec<[Option<String>
     }
     let Some(found) = found else { return Ok(smallvec![None]) };
     let values = values(found)?;
-    let segment = |value: &String| Some(format!("@{key}={}", spell(value)));
+    let segment = |value: &String| Some(format!("@{key}={}", spelt_segment(value)));
     let mut segments: SmallVec<_> = values.iter().map(segment).collect();
     if values.iter().any(String::is_empty) {
         segments.push(None);

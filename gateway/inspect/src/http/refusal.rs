@@ -1,8 +1,8 @@
 //! Why a request is not forwarded.
 
+use doorward_model::Misspelt;
 use http::StatusCode;
 
-use super::path::Misspelt;
 use super::query::Unclear;
 
 /// Why a request is not forwarded. No reason tells what exists at the interface.

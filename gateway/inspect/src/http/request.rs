@@ -2,19 +2,18 @@
 
 use std::borrow::Cow;
 
-use doorward_model::{Action, Path};
+use doorward_model::{Action, Path, segment_readings, spelt_path};
 use http::header::{CONTENT_LENGTH, EXPECT, HeaderMap, ORIGIN, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::authority::named_authority;
 use super::elsewhere::comes_from_elsewhere;
 use super::fields::{Folded, are_bounded};
 use super::interface::HttpInterface;
-use super::path::{normal, readings};
-use super::query::{method, operand};
+use super::query::{decided_part, method};
 use super::refusal::HttpRefusal;
 use super::upgrade::{Extended, Upgrade};
 use crate::Judge;
@@ -49,8 +48,8 @@ pub struct PermittedRequest(pub(super) UnjudgedRequest);
 impl UnjudgedRequest {
     /// Yields what the request asks for; all of it must be permitted. It is nearly always one
     /// action on one path. An upgrade is `connect` and `get`. If the query names another method,
-    /// its action is added, since a backend may use it. Each reading of the path, and of the
-    /// decided part of the query, is asked about (at most twelve).
+    /// its action is added, since a backend may use it. Each reading of the decided part of the
+    /// query is asked about (at most three).
     pub fn asks(&self) -> impl Iterator<Item = (Action, &Path)> {
         let upgrade = self.upgrade.as_ref().map(|_| Action::Connect);
         let actions = std::iter::once(self.action).chain(self.named).chain(upgrade);
@@ -153,7 +152,7 @@ impl HttpInterface {
         if !query.unwrap_or_default().bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(HttpRefusal::Query);
         }
-        let path = normal(whole.path())?;
+        let path = spelt_path(whole.path())?;
         let paths = self.paths(&path, query)?;
         let base = self.backend.base();
         // The library returns nothing for an omitted root, as in `http://host?query`.
@@ -168,30 +167,31 @@ impl HttpInterface {
         Ok((target, paths))
     }
 
-    /// Returns the paths to ask about: each reading of the path, and with each reading of the
-    /// decided part of the query as last segment.
+    /// Returns the paths to ask about: the path, with each reading of the decided part of the query
+    /// as last segment.
     fn paths(&self, path: &str, query: Option<&str>) -> Result<SmallVec<[Path; 1]>, HttpRefusal> {
-        let readings = readings(path);
         let beneath = |operand: &str| {
-            Path::beneath(&self.interface, operand).map_err(|_| HttpRefusal::TooLong)
+            let path = Path::beneath(&self.interface, operand);
+            let path = path.map_err(|_| HttpRefusal::TooLong)?;
+            // Deny rules could not be compared with so many readings, or with dot segments.
+            if !self.exact_paths {
+                path.http_readings()?;
+            }
+            Ok(path)
         };
-        let named = readings.iter().map(|reading| reading.strip_prefix('/').unwrap_or_default());
-        let Some(decided) = &self.operand else { return named.map(beneath).collect() };
+        let operand = path.strip_prefix('/').unwrap_or_default();
+        let named = beneath(operand)?;
+        let Some(decided) = &self.operand else { return Ok(smallvec![named]) };
         // Otherwise a path could pass for a decided parameter.
-        if readings.iter().filter_map(|reading| reading.rsplit('/').next()).any(is_mark) {
+        if path.rsplit('/').next().is_some_and(may_be_mark) {
             return Err(HttpRefusal::Mark);
         }
-        let parts = operand(query.unwrap_or_default(), decided.key())?;
-        let mut paths = SmallVec::new();
-        for path in named {
-            for part in &parts {
-                paths.push(match part {
-                    Some(part) => beneath(&format!("{path}/{part}"))?,
-                    None => beneath(path)?,
-                });
-            }
-        }
-        Ok(paths)
+        let parts = decided_part(query.unwrap_or_default(), decided.key())?;
+        let path = |part: Option<String>| match part {
+            Some(part) => beneath(&format!("{operand}/{part}")),
+            None => Ok(named.clone()),
+        };
+        parts.into_iter().map(path).collect()
     }
 
     /// Checks the fields that frame the content (RFC 9112 section 6). Returns whether content
@@ -228,9 +228,9 @@ impl HttpInterface {
     }
 }
 
-/// Returns whether a segment looks like a decided part of the query.
-fn is_mark(segment: &str) -> bool {
-    segment.starts_with('@')
+/// Returns whether a backend may read a segment like a decided part of the query.
+fn may_be_mark(segment: &str) -> bool {
+    segment_readings(segment).map_or(true, |all| all.iter().any(|one| one.starts_with('@')))
 }
 
 /// Returns the action of a method. Methods are case-sensitive (RFC 9110 section 9.1).

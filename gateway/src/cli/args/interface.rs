@@ -15,6 +15,8 @@ Options of the URLs whose operations the policy decides:
     identity=signed             sends the backend a signed token that names the client
     operand=query:KEY           the policy decides this query parameter, as a last path segment
                                 @KEY=VALUE
+    paths=exact                 the device reads each path as it is written: rules that deny a path
+                                do not deny other spellings of it
     query=off                   the audit log records no queries
     mask=token|password         the audit log hides the values of these query parameters
     origins=https://ha.example  pages of these origins may send requests here (several by |)

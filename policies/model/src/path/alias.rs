@@ -41,7 +41,7 @@ impl Path {
                 Segment::Text(table.shared()),
                 Segment::Range(first.into(), last.into()),
             ];
-            Self { segments: segments.into(), open: false, topic: false }
+            Self { segments: segments.into(), open: false, topic: false, any_case: false }
         };
         let mut names = Vec::new();
         if aliased_tables {
@@ -65,7 +65,12 @@ impl Path {
         let (Segment::Text(last), before) = self.segments.split_last()? else { return None };
         let value = last.strip_prefix('@')?.strip_prefix(operand.key())?.strip_prefix('=');
         let is_part = value.is_some() && !before.is_empty();
-        is_part.then(|| Self { segments: before.into(), open: false, topic: false })
+        is_part.then(|| Self {
+            segments: before.into(),
+            open: false,
+            topic: false,
+            any_case: false,
+        })
     }
 }
 
@@ -193,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_part_of_a_query_is_left_out() {
-        let target: crate::Target = "http://web:80?operand=query:cmd".parse().unwrap();
+        let target: crate::Target = "http://web:80?operand=query:cmd&paths=exact".parse().unwrap();
         let aliases = |text: &str| {
             let names = target.inspected().unwrap().aliases(&Path::literal(text).unwrap());
             names.iter().map(Path::raw).collect::<Vec<_>>()
@@ -203,7 +208,7 @@ mod tests {
         for none in ["web/a", "web/@cmd=x/a", "web/a/@cmdx=1", "web/a/@cmd", "@cmd=x", "web/@x=1"] {
             assert!(aliases(none).is_empty(), "{none}");
         }
-        let plain: crate::Target = "http://web:80".parse().unwrap();
+        let plain: crate::Target = "http://web:80?paths=exact".parse().unwrap();
         let path = Path::literal("web/a/@cmd=x").unwrap();
         assert!(plain.inspected().unwrap().aliases(&path).is_empty());
     }

@@ -15,7 +15,8 @@ pub enum OperandForm {
     Nothing,
     /// Literal segments: the parts of the administration.
     Parts,
-    /// Literal segments: the path of an HTTP request, in the one spelling that is decided.
+    /// Literal segments: the path of an HTTP request, in the one spelling that is decided. Other
+    /// spellings are read as it.
     HttpPath,
     /// Literal segments: the path of a CoAP request.
     CoapPath,
@@ -36,14 +37,16 @@ impl OperandForm {
         check_length(text)?;
         match self {
             Self::Nothing if text.contains('/') => Err(PathError::NoOperand(protocol)),
-            Self::Nothing | Self::Parts | Self::HttpPath | Self::CoapPath => Path::literal(text),
+            Self::Nothing | Self::Parts => Path::literal(text),
+            Self::HttpPath => http::read(text),
+            Self::CoapPath => coap::read(text),
             Self::Topic => topic::parse(action, text),
             Self::Addresses => typed(text, modbus::read),
         }
     }
 
-    /// Returns why a pattern matches no path that is decided. The pattern's first segment is the
-    /// interface's name; `None` stands for `*`. `decided` is the part of an HTTP query that the
+    /// Returns why a pattern matches no path that is decided, as it is written. The pattern's first
+    /// segment is the interface's name; `None` stands for `*`. `decided` is the part of an HTTP query that the
     /// interface decides.
     #[must_use]
     pub fn never(self, pattern: &[Option<&str>], decided: Option<&Operand>) -> Option<String> {
@@ -51,6 +54,18 @@ impl OperandForm {
             Self::HttpPath => http::never(pattern, decided),
             Self::CoapPath => coap::never(pattern),
             Self::Nothing | Self::Parts | Self::Topic | Self::Addresses => None,
+        }
+    }
+
+    /// Returns why a pattern matches no path that is decided under any of its readings, which deny
+    /// rules meet.
+    #[must_use]
+    pub fn never_read(self, pattern: &[Option<&str>]) -> Option<String> {
+        match self {
+            Self::HttpPath => http::never_read(pattern),
+            Self::CoapPath | Self::Nothing | Self::Parts | Self::Topic | Self::Addresses => {
+                self.never(pattern, None)
+            }
         }
     }
 }
@@ -64,5 +79,5 @@ fn typed(
     let first = Segment::Text(parts.next().unwrap_or_default().into());
     let operand = read(&parts.collect::<Vec<_>>())?;
     let segments = std::iter::once(first).chain(operand).collect();
-    Ok(Path { segments, open: false, topic: false })
+    Ok(Path { segments, open: false, topic: false, any_case: false })
 }

@@ -77,7 +77,7 @@ fn levels(interface: Arc<str>, text: &str, wild: bool) -> Result<Path, PathError
             text => segments.push(Segment::Text(text.into())),
         }
     }
-    Ok(Path { segments: segments.into(), open, topic: true })
+    Ok(Path { segments: segments.into(), open, topic: true, any_case: false })
 }
 
 #[cfg(test)]

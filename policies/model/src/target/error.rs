@@ -54,7 +54,7 @@ pub enum TargetError {
     #[error(
         "'{}' is no option of such an interface; there are audit=sync; for MQTT client-id=bound, \
          strict or off, and response-topic=publish or off; for Modbus \
-         unit=any and tables=alias; for HTTP body=BYTES, rate=10/s (m, h), host=NAME, identity=signed, query=off, mask=token|password, operand=query:KEY, \
+         unit=any and tables=alias; for HTTP body=BYTES, rate=10/s (m, h), host=NAME, identity=signed, query=off, mask=token|password, operand=query:KEY, paths=exact, \
          origins=https://ha.example and keep=FIELD, which is none of Doorward-*",
         escape(.0)
     )]

@@ -30,6 +30,9 @@ pub struct HttpOptions {
     pub mask: Option<Several<SecretParameter>>,
     /// The parameter of the query that is decided like one more segment of the path (`operand=`).
     pub operand: Option<Operand>,
+    /// Whether the device reads paths exactly as they are decided (`paths=exact`). Otherwise deny
+    /// rules meet a path under each of its readings.
+    pub exact_paths: bool,
     /// The other origins whose pages may act at the interface (`origins=`).
     pub origins: Option<Several<Origin>>,
     /// The fields that are forwarded although clients can claim an identity with them (`keep=`).
@@ -69,6 +72,10 @@ impl HttpOptions {
             }
             "mask" => put(&mut self.mask, Several::of_word(word, SecretParameter::of_word)),
             "operand" => put(&mut self.operand, Operand::of_word(word)),
+            "paths" => {
+                self.exact_paths = word == "exact";
+                self.exact_paths
+            }
             "origins" => put(&mut self.origins, Several::of_word(word, |one| one.parse().ok())),
             "keep" => put(&mut self.keep, Several::of_word(word, FieldName::of_word)),
             _ => return None,
@@ -85,6 +92,7 @@ impl HttpOptions {
             self.hides_query.then(|| "query=off".to_owned()),
             self.mask.as_ref().map(|mask| format!("mask={mask}")),
             self.operand.as_ref().map(|operand| format!("operand={operand}")),
+            self.exact_paths.then(|| "paths=exact".to_owned()),
             self.origins.as_ref().map(|origins| format!("origins={origins}")),
             self.keep.as_ref().map(|keep| format!("keep={keep}")),
         ];

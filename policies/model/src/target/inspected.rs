@@ -7,7 +7,7 @@ use super::http::{HttpOptions, base_of};
 use super::modbus::ModbusOptions;
 use super::mqtt::MqttOptions;
 use super::way;
-use crate::path::Path;
+use crate::path::{Misspelt, Path};
 use crate::protocol::Protocol;
 
 /// The inspection of an interface's traffic, so that each operation can be decided.
@@ -88,6 +88,28 @@ impl Inspection {
 }
 
 impl Inspected {
+    /// Returns how interfaces of a protocol are inspected without any option; `None` if they are
+    /// not.
+    #[must_use]
+    pub fn by_default(protocol: Protocol) -> Option<Self> {
+        let spoken = Inspection::all().into_iter().find(|one| one.protocol() == protocol)?;
+        Some(Self { spoken, synced: false })
+    }
+
+    /// Checks that a request with this path is decided at all.
+    ///
+    /// # Errors
+    /// When the device may read it in too many ways, or as a path with dot segments.
+    pub fn decides(&self, path: &Path) -> Result<(), Misspelt> {
+        match &self.spoken {
+            Inspection::Http(options) if !options.exact_paths => path.http_readings().map(|_| ()),
+            Inspection::Http(_)
+            | Inspection::Modbus(_)
+            | Inspection::Mqtt(_)
+            | Inspection::Coap => Ok(()),
+        }
+    }
+
     /// Reads the options in the query of a URL. It returns the rest.
     pub(super) fn take(
         protocol: Protocol,
@@ -151,7 +173,7 @@ impl Inspected {
     pub fn has_aliases(&self) -> bool {
         match &self.spoken {
             Inspection::Modbus(options) => options.any_unit || options.aliased_tables,
-            Inspection::Http(options) => options.operand.is_some(),
+            Inspection::Http(options) => options.operand.is_some() || !options.exact_paths,
             Inspection::Mqtt(_) | Inspection::Coap => false,
         }
     }
@@ -166,7 +188,13 @@ impl Inspected {
             }
             Inspection::Http(options) => {
                 let operand = options.operand.as_ref();
-                operand.and_then(|operand| path.without(operand)).into_iter().collect()
+                let without = operand.and_then(|operand| path.without(operand));
+                if options.exact_paths {
+                    return without.into_iter().collect();
+                }
+                let mut names = path.http_names();
+                names.extend(without.iter().flat_map(Path::http_names));
+                names
             }
             Inspection::Mqtt(_) | Inspection::Coap => Vec::new(),
         }

@@ -20,7 +20,7 @@ fn words(level: &'static str, more: &'static str) -> impl Strategy<Value = Strin
 
 /// Deny rules with similar paths.
 fn rules() -> impl Strategy<Value = Vec<(u32, u32, String, String, String)>> {
-    let path = words("[abc012*]|1-3|2-9|holding|\\$s", "(/\\*\\*)?");
+    let path = words("[aAbBc012*]|1-3|2-9|holding|\\$s", "(/\\*\\*)?");
     let when = prop_oneof![4 => Just(""), 1 => Just("until=2020-01-01T00:00:00Z")];
     let rule = (0..2_u32, 0..2_u32, path, "\\*|subscribe|write", when.prop_map(str::to_owned));
     let rule = rule.boxed();
@@ -39,6 +39,7 @@ proptest! {
     fn all_ways_lead_to_the_same_rules(
         rules in rules(),
         topic in words("[abc12+]|\\$s", "(/#)?"),
+        http in words("[aAbB12]|a;v|b\\.|%20|1-3|2-9;", "/?"),
         unit in 0..3_u8,
         (who, on) in (prop::collection::vec(0..2_u32, 1..3), 0..2_u32),
     ) {
@@ -59,8 +60,13 @@ proptest! {
             (Protocol::Mqtt, Action::Subscribe, topic),
             (Protocol::Modbus, Action::Write, registers),
         ];
-        for (protocol, action, path) in asked {
-            let Ok(path) = Path::parse(protocol, action, &path) else { continue };
+        let asked = asked.into_iter().filter_map(|(protocol, action, path)| {
+            Some((action, Path::parse(protocol, action, &path).ok()?))
+        });
+        let http = Path::parse(Protocol::Http, Action::Write, &http);
+        let readings = http.ok().and_then(|path| path.http_readings().ok());
+        let readings = readings.into_iter().flatten().map(|path| (Action::Write, path));
+        for (action, path) in asked.chain(readings) {
             let ids = |of| Ids { of, own: None };
             let asked = (ids(&whos), ids(&ons), action);
             let (mut one, mut other) = (BTreeSet::new(), BTreeSet::new());

@@ -50,17 +50,13 @@ fn requests_are_forwarded_as_decided_or_refused() {
         ("query with a control", "GET /a?b\x01c HTTP/1.1\n$", "unread"),
         // Only the client uses a fragment: the library removes it.
         ("fragment", "GET /a#/../b HTTP/1.1\n$", "get web/a | GET /a"),
-        // Paths. The table of `normal` has more.
+        // Paths. The table of `spelt_path` has more.
         ("unreserved escapes", "GET /%61%2Db HTTP/1.1\n$", "get web/a-b | GET /a-b"),
         ("small digits", "GET /%c3%a9 HTTP/1.1\n$", "get web/%C3%A9 | GET /%C3%A9"),
         ("unwise", "GET /a[0]|b HTTP/1.1\n$", "get web/a%5B0%5D%7Cb | GET /a%5B0%5D%7Cb"),
-        ("reserved escape", "GET /u%40b HTTP/1.1\n$", "get web/u%40b, get web/u@b | GET /u%40b"),
-        ("parameters", "GET /a;s=1/b HTTP/1.1\n$", "get web/a;s=1/b, get web/a/b | GET /a;s=1/b"),
-        (
-            "hidden parameters",
-            "GET /a%3Bx/b HTTP/1.1\n$",
-            "get web/a%3Bx/b, get web/a/b, get web/a;x/b | GET /a%3Bx/b",
-        ),
+        ("reserved escape", "GET /u%40b HTTP/1.1\n$", "get web/u%40b | GET /u%40b"),
+        ("parameters", "GET /a;s=1/b HTTP/1.1\n$", "get web/a;s=1/b | GET /a;s=1/b"),
+        ("hidden parameters", "GET /a%3Bx/b HTTP/1.1\n$", "get web/a%3Bx/b | GET /a%3Bx/b"),
         ("percent", "GET /100%25 HTTP/1.1\n$", "get web/100%25 | GET /100%25"),
         ("dots", "GET /a/../b HTTP/1.1\n$", "400 path"),
         ("a dot", "GET /./a HTTP/1.1\n$", "400 path"),
@@ -349,7 +345,7 @@ fn requests_are_forwarded_as_decided_or_refused() {
         (
             "upgrade, parameters",
             "GET /a;x HTTP/1.1\n$\nConnection: upgrade\nUpgrade: a",
-            "get web/a;x, get web/a, connect web/a;x, connect web/a | GET /a;x | connection: upgrade | upgrade: a",
+            "get web/a;x, connect web/a;x | GET /a;x | connection: upgrade | upgrade: a",
         ),
         (
             "h2c",

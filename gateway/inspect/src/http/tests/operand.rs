@@ -54,10 +54,7 @@ fn a_part_of_the_query_is_asked_about_in_every_reading() {
         ("/a?x=1;y=2&cmd=b", "get web/a/@cmd=b"),
         ("/a?cmdx=c&x[cmd]=d&y=cmd&cmd1=e", "get web/a"),
         // Each reading of the path with each reading of the query.
-        (
-            "/a%40;v?cmd=b",
-            "get web/a%40;v/@cmd=b, get web/a%40/@cmd=b, get web/a@/@cmd=b, get web/a@;v/@cmd=b",
-        ),
+        ("/a%40;v?cmd=b", "get web/a%40;v/@cmd=b"),
     ] {
         let became = becomes(target);
         assert_eq!(became.split(" | ").next().unwrap(), asked, "{target}");
@@ -285,7 +282,7 @@ proptest! {
                 prop_assert!(asked.contains(&"web/p".to_owned()), "{query}: {asked:?}");
             }
             for value in values {
-                let spelt = super::super::path::spell(&value);
+                let spelt = doorward_model::spelt_segment(&value);
                 prop_assert!(asked.contains(&format!("web/p/@cmd={spelt}")), "{query}: {asked:?}");
             }
         }

@@ -1,7 +1,45 @@
 //! The operands of HTTP.
 
+use super::super::{Path, PathError, spelt_path};
 use crate::target::Operand;
 use crate::text::escape;
+
+/// Reads the path of a question as the gateway reads that of a request. What a browser escapes by
+/// itself, such as a space, may stand as it is. The interface's name alone is its root.
+pub(super) fn read(text: &str) -> Result<Path, PathError> {
+    let Some((interface, operand)) = text.split_once('/') else {
+        return Path::literal(&format!("{text}/"));
+    };
+    if operand.contains(['?', '#']) {
+        return Err(PathError::Query);
+    }
+    // The path `/a/` with a decided part of its query is `a//@KEY=VALUE`.
+    let (path, part) = match operand.rsplit_once('/') {
+        Some((path, part)) if part.starts_with('@') && part.contains('=') => (path, Some(part)),
+        Some(_) | None => (operand, None),
+    };
+    let spelt = |path: &str| spelt_path(&typed(path)).map(|spelt| spelt.into_owned());
+    let mut read = format!("{interface}{}", spelt(path)?);
+    if let Some(part) = part {
+        read.push_str(&spelt(part)?);
+    }
+    Path::literal(&read)
+}
+
+/// Returns a path with a slash before it, and with escapes for spaces and letters beyond ASCII.
+fn typed(path: &str) -> String {
+    let mut typed = String::from("/");
+    for c in path.chars() {
+        if c == ' ' || !c.is_ascii() {
+            let mut bytes = [0; 4];
+            let bytes = c.encode_utf8(&mut bytes).bytes();
+            typed.extend(bytes.map(|byte| format!("%{byte:02X}")));
+        } else {
+            typed.push(c);
+        }
+    }
+    typed
+}
 
 /// Returns why a pattern matches no HTTP path, given the one spelling in which paths are decided
 /// and the part of the query that the interface decides.
@@ -44,6 +82,17 @@ pub(super) fn never(pattern: &[Option<&str>], operand: Option<&Operand>) -> Opti
         }
     }
     None
+}
+
+/// Returns why a pattern matches no reading of an HTTP path that is decided.
+pub(super) fn never_read(pattern: &[Option<&str>]) -> Option<String> {
+    // These are refused in every spelling, and no reading brings them back.
+    let refused = |c: char| c.is_control() || c == '\\' || c == '/';
+    let never = |text: &str| text == "." || text == ".." || text.contains(refused);
+    let texts = &mut pattern.iter().skip(1).flatten();
+    texts
+        .any(|text| never(text))
+        .then(|| "no path of HTTP is decided that has such a segment".to_owned())
 }
 
 #[cfg(test)]

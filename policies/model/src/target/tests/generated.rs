@@ -80,7 +80,7 @@ fn target() -> impl Strategy<Value = Target> {
             prop::option::of((1..1_000_000_u32, prop::sample::select(vec![1, 60, 3600]))),
             prop::option::of(Just(ToldIdentity::Signed)),
             (
-                any::<bool>(),
+                any::<(bool, bool)>(),
                 prop::option::of(several("[a-z][a-z\\[\\]$:@.~-]{0,9}", SecretParameter::of_word)),
                 prop::option::of("[A-Z0-9][A-Z0-9._-]{0,9}"),
                 prop::option::of(several("https?://[a-z]{1,5}(:[1-9]{1,4})?", |one| one
@@ -90,7 +90,8 @@ fn target() -> impl Strategy<Value = Target> {
             ),
         )
             .prop_map(
-                |(base, host, body, rate, identity, (hides_query, mask, key, origins, keep))| {
+                |(base, host, body, rate, identity, (flags, mask, key, origins, keep))| {
+                    let (hides_query, exact_paths) = flags;
                     let host = host.map(|(host, port)| HttpHost { host, port });
                     let rate = rate.map(|(count, seconds)| RequestRate { count, seconds });
                     let operand = key.and_then(|key| Operand::of_word(&format!("query:{key}")));
@@ -103,6 +104,7 @@ fn target() -> impl Strategy<Value = Target> {
                         hides_query,
                         mask,
                         operand: None,
+                        exact_paths,
                         origins,
                         keep,
                     };
