@@ -70,6 +70,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod time;
+mod tls_words;
 mod verify;
 
 pub use api::{Api, Reply};
