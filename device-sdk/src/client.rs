@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_model::DoorName;
-use doorward_wire::FlowKind;
+use doorward_wire::{FlowKind, Why};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::crypto;
 use crate::driver::{Driver, RenewalWaiter};
 use crate::error::{Error, Next};
-use crate::flow::{Datagrams, Flow, OpenFailure, Stream, Wanted, open, request};
+use crate::flow::{Datagrams, Flow, FlowPreview, OpenFailure, Stream, Wanted, ask, open, request};
 use crate::identity::{IdentityDir, Validity};
 use crate::live::FlowGuard;
 use crate::posture::Collector;
@@ -93,12 +93,40 @@ impl Client {
     /// when it breaks off.
     pub async fn connect(&self, door: &DoorName, wanted: Wanted) -> Result<Flow, Error> {
         let request = request(door, &wanted);
+        self.exchange(|guard, until| open(guard, &request, until)).await
+    }
+
+    /// Asks whether a flow to an interface would be admitted. Nothing is opened or dialed. Returns
+    /// `None` if the gateway is of a version that cannot be asked. Waits like [`Client::connect`].
+    ///
+    /// # Errors
+    /// Fails when the gateway would refuse ([`Error::Flow`]), when there is no connection in time,
+    /// or when it breaks off.
+    pub async fn ask(&self, door: &DoorName, wanted: Wanted) -> Result<Option<FlowPreview>, Error> {
+        let request = request(door, &wanted);
+        let answered = self.exchange(|guard, until| ask(guard, &request, until)).await;
+        // That is how a gateway answers to a message that it does not know.
+        if let Err(Error::Flow { why: Why::Wrong, .. }) = &answered {
+            return Ok(None);
+        }
+        answered.map(Some)
+    }
+
+    /// Makes an exchange with the gateway, again on the next connection if the gateway did not get
+    /// the request.
+    async fn exchange<T, F>(
+        &self,
+        mut once: impl FnMut(FlowGuard, Instant) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, OpenFailure>>,
+    {
         let until = Instant::now() + PATIENCE;
         let mut live = self.shared().live.subscribe();
         loop {
             let guard = self.standing(&mut live, until).await?;
-            match open(guard, &request, until).await {
-                Ok(flow) => return Ok(flow),
+            match once(guard, until).await {
+                Ok(done) => return Ok(done),
                 Err(OpenFailure::Failed(error)) => return Err(error),
                 // The gateway did not get the request, so the next connection can send it.
                 Err(OpenFailure::NotAsked(error)) => {
@@ -194,6 +222,16 @@ impl Client {
     pub fn report(&self, posture: Arc<dyn Collector>, every: Duration) {
         let reporting = Reporting { collector: posture, every: every.max(REPORTS) };
         self.shared().reporting.send_replace(Some(reporting));
+    }
+
+    /// Waits for a connection to the gateway, at most 20 s, and not at all if the next attempt is
+    /// later than that.
+    ///
+    /// # Errors
+    /// Fails when there is no connection in time.
+    pub async fn connected(&self) -> Result<(), Error> {
+        let mut live = self.shared().live.subscribe();
+        self.standing(&mut live, Instant::now() + PATIENCE).await.map(drop)
     }
 
     /// Returns a receiver of the client's status and its changes.

@@ -20,6 +20,7 @@ use crate::connection_end::ConnectionEnd;
 use crate::error::Error;
 use crate::link::{Credentials, PATIENCE, authority, config, open};
 use crate::settings::{Settings, Transport};
+use crate::tls_words::{alert_words, words};
 
 /// A connection whose handshake is done.
 pub(crate) struct DialedCarrier {
@@ -48,7 +49,7 @@ impl TlsRefusal {
             },
         };
         let alert = alert.filter(is_about_the_certificate)?;
-        Some(format!("the gateway refuses the identity ({alert:?}); it may be expired or revoked"))
+        Some(format!("the gateway refuses the identity: {}", alert_words(alert)))
     }
 }
 
@@ -188,9 +189,14 @@ async fn reach(
         let ConnectionError::TransportError(error) = error else {
             return ConnectionEnd::failed(error);
         };
+        // The text of a TLS error is the library's, so only its alert is translated.
+        let why = match alert(error.code.into()) {
+            Some(alert) => alert_words(alert),
+            None => error.code.to_string(),
+        };
         ConnectionEnd::failed(format!(
             "this is not the gateway that the identity is for, or it does not speak doorward/1 \
-             ({error})"
+             ({why})"
         ))
     })?;
     let certificates =
@@ -228,13 +234,17 @@ struct AlertWatch<T> {
 }
 
 impl<T> AlertWatch<T> {
-    fn note<R>(&self, polled: &Poll<io::Result<R>>) {
-        let Poll::Ready(Err(error)) = polled else { return };
-        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if let Some(rustls::Error::AlertReceived(alert)) = inner {
-            // Keeps the first alert.
-            self.alert.get_or_init(|| *alert);
-        }
+    /// Notes an alert, and says in plain words what the TLS library reports.
+    fn note<R>(&self, polled: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
+        polled.map_err(|error| {
+            let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            let Some(inner) = inner else { return error };
+            if let rustls::Error::AlertReceived(alert) = inner {
+                // Keeps the first alert.
+                self.alert.get_or_init(|| *alert);
+            }
+            io::Error::new(error.kind(), words(inner))
+        })
     }
 }
 
@@ -245,8 +255,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for AlertWatch<T> {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_read(cx, into);
-        self.note(&polled);
-        polled
+        self.note(polled)
     }
 }
 
@@ -257,14 +266,12 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for AlertWatch<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.note(&polled);
-        polled
+        self.note(polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        self.note(&polled);
-        polled
+        self.note(polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

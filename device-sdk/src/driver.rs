@@ -97,6 +97,7 @@ impl Driver {
     async fn wait(&mut self, end: ConnectionEnd) {
         let shared = Arc::clone(&self.shared);
         let ConnectionEnd { mut reason, mut why } = end;
+        let mut is_dead = reason == EndReason::GivenUp;
         let ended = self.now();
         tracing::debug!(why, ?reason, "the connection to the gateway is over");
         if reason == EndReason::Refused {
@@ -109,17 +110,20 @@ impl Driver {
             match recovered {
                 // Only a connection with the recovered identity shows that the gateway accepts it.
                 Ok(_) => reason = EndReason::Failed,
-                Err(error) => why = format!("{why}; recovery: {error}"),
+                Err(error) => {
+                    // A refusal of the gateway stands until a person acts. A failure to ask does
+                    // not.
+                    is_dead = matches!(error, Error::Refused { .. })
+                        && error.next() == crate::Next::GiveUp;
+                    why = format!("{why}; recovery: {error}");
+                }
             }
         }
         let wait = self.planner.note_ended(ended, reason);
-        shared.set_state(match reason {
-            EndReason::GivenUp => State::Ended { why },
-            EndReason::Failed
-            | EndReason::Replaced
-            | EndReason::Stopping
-            | EndReason::Refused
-            | EndReason::Stopped => State::Waiting { until: after(shared.now(), wait), why },
+        shared.set_state(if is_dead {
+            State::Ended { why }
+        } else {
+            State::Waiting { until: after(shared.now(), wait), why }
         });
         tokio::select! {
             biased;

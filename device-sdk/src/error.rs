@@ -79,7 +79,7 @@ pub enum Error {
     #[error("the renewed identity was not accepted, so the former one stays: {0}")]
     NotAccepted(Box<Error>),
     /// The gateway did not open a flow.
-    #[error("{why}{}{}", colon(.detail), in_parentheses("flow", .flow))]
+    #[error("{why}{}{}{}", colon(.detail), later(.from.as_ref()), in_parentheses("flow", .flow))]
     Flow {
         /// The reason, as far as the client may know it.
         why: Why,
@@ -87,6 +87,9 @@ pub enum Error {
         detail: String,
         /// The id of the record in the gateway's audit log; empty if there is none.
         flow: String,
+        /// When a rule could allow it if nothing but the time changes. Without it, waiting changes
+        /// nothing about a [`Why::Forbidden`].
+        from: Option<Timestamp>,
     },
     /// The gateway declined a request on the control stream.
     #[error("the gateway declines: {why}{}", colon(.detail))]
@@ -137,6 +140,10 @@ fn in_parentheses(what: &str, id: &str) -> String {
     if id.is_empty() { String::new() } else { format!(" ({what} {})", escape(id)) }
 }
 
+fn later(from: Option<&Timestamp>) -> String {
+    from.map_or_else(String::new, |from| format!("; a rule could allow it from {from} on"))
+}
+
 /// What to do after an [`enum@Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -154,7 +161,8 @@ impl Error {
             Self::Unreachable { .. } | Self::Answer(_) | Self::Broken(_) | Self::Time { .. } => {
                 Next::Retry
             }
-            Self::Flow { why, .. } | Self::Declined { why, .. } => after(*why),
+            Self::Flow { from: Some(_), .. } => Next::Retry,
+            Self::Flow { why, from: None, .. } | Self::Declined { why, .. } => after(*why),
             Self::NotConnected { next, .. } => *next,
             Self::Refused { status, .. } if *status >= 500 || *status == 429 => Next::Retry,
             Self::NotAccepted(error) => error.next(),
@@ -200,10 +208,15 @@ mod tests {
 
     #[test]
     fn a_refusal_says_whether_to_try_again() {
-        let flow = |why| Error::Flow { why, detail: "x".to_owned(), flow: "F1".to_owned() };
+        let at =
+            |why, from| Error::Flow { why, detail: "x".to_owned(), flow: "F1".to_owned(), from };
+        let flow = |why| at(why, None);
         assert_eq!(flow(Why::Busy).next(), Next::Retry);
         assert_eq!(flow(Why::Forbidden).next(), Next::GiveUp);
         assert_eq!(flow(Why::Busy).to_string(), "too many flows at once: x (flow F1)");
+        let later = at(Why::Forbidden, Some(Timestamp::UNIX_EPOCH));
+        assert_eq!(later.next(), Next::Retry);
+        assert!(later.to_string().contains("from 1970-01-01T00:00:00Z on (flow"), "{later}");
         let full = Error::File { path: "/x".into(), error: io::ErrorKind::StorageFull.into() };
         assert_eq!(full.next(), Next::Retry);
     }

@@ -9,6 +9,7 @@ use doorward_model::{Action, DoorName};
 use doorward_wire::{
     Answer, Asked, FlowKind, OPENING_LIMIT, OpenFrame, Pipe, Why, read_frame, write_frame,
 };
+use jiff::Timestamp;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::Error;
@@ -55,6 +56,15 @@ impl Flow {
     }
 }
 
+/// What a flow would be, as the gateway answers to a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowPreview {
+    /// How the flow would travel.
+    pub kind: FlowKind,
+    /// The actions that would be granted.
+    pub actions: Vec<Action>,
+}
+
 /// What the gateway granted, and the guard of the connection.
 #[derive(Debug)]
 struct Grant {
@@ -92,6 +102,12 @@ impl Stream {
         self.grant.guard.why()
     }
 
+    /// Returns why the flow was cut. The reason can come after the cut, so this waits a moment for
+    /// it.
+    pub async fn cut_reason(&self) -> Option<Why> {
+        self.grant.guard.cut_reason().await
+    }
+
     /// Resets both directions. The other end reads an error.
     pub fn cut(self, why: Why) {
         self.pipe.cut(why);
@@ -124,6 +140,12 @@ impl Datagrams {
     #[must_use]
     pub fn why(&self) -> Option<Why> {
         self.grant.guard.why()
+    }
+
+    /// Returns why the flow was cut. The reason can come after the cut, so this waits a moment for
+    /// it.
+    pub async fn cut_reason(&self) -> Option<Why> {
+        self.grant.guard.cut_reason().await
     }
 
     /// Returns how many datagrams this side dropped: too large, or no room in the queue.
@@ -186,7 +208,43 @@ pub(crate) async fn open(
     request: &Asked,
     until: Instant,
 ) -> Result<Flow, OpenFailure> {
-    let opening = OpenFrame::Open(request.clone()).encode();
+    let opened = exchange(guard, &OpenFrame::Open(request.clone()), until).await?;
+    let AdmittedStream { pipe, guard, flow, preview: FlowPreview { kind, actions } } = opened;
+    let grant = Grant { flow, actions, guard };
+    Ok(match kind {
+        FlowKind::Stream => Flow::Stream(Stream { pipe, grant }),
+        FlowKind::Datagrams => {
+            let inner = grant.guard.live().carrier.datagrams(pipe);
+            Flow::Datagrams(Datagrams { inner, grant })
+        }
+    })
+}
+
+/// Asks whether a flow would be admitted. Opens nothing. The question must be sent before `until`.
+pub(crate) async fn ask(
+    guard: FlowGuard,
+    request: &Asked,
+    until: Instant,
+) -> Result<FlowPreview, OpenFailure> {
+    let answered = exchange(guard, &OpenFrame::Ask(request.clone()), until).await?;
+    Ok(answered.preview)
+}
+
+/// A stream whose request was admitted.
+struct AdmittedStream {
+    pipe: Pipe,
+    guard: FlowGuard,
+    flow: String,
+    preview: FlowPreview,
+}
+
+/// Sends the first frame of a stream, and reads the answer.
+async fn exchange(
+    guard: FlowGuard,
+    opening: &OpenFrame,
+    until: Instant,
+) -> Result<AdmittedStream, OpenFailure> {
+    let opening = opening.encode();
     if opening.len() > OPENING_LIMIT {
         let error = Error::Answer("the request is longer than the protocol allows".to_owned());
         return Err(OpenFailure::Failed(error));
@@ -211,18 +269,11 @@ pub(crate) async fn open(
         Answer::Admitted { flow, kind, actions } => {
             // Skips actions of later versions, which this program cannot use.
             let actions = actions.iter().filter_map(|action| action.parse().ok()).collect();
-            Ok(match kind {
-                FlowKind::Stream => {
-                    Flow::Stream(Stream { pipe, grant: Grant { flow, actions, guard } })
-                }
-                FlowKind::Datagrams => {
-                    let inner = guard.live().carrier.datagrams(pipe);
-                    Flow::Datagrams(Datagrams { inner, grant: Grant { flow, actions, guard } })
-                }
-            })
+            Ok(AdmittedStream { pipe, guard, flow, preview: FlowPreview { kind, actions } })
         }
-        Answer::Refused { why, detail, flow } => {
-            Err(OpenFailure::Failed(Error::Flow { why, detail, flow }))
+        Answer::Refused { why, detail, flow, from } => {
+            let from = from.and_then(|second| Timestamp::from_second(second).ok());
+            Err(OpenFailure::Failed(Error::Flow { why, detail, flow, from }))
         }
         Answer::Unknown(kind) => Err(unreadable(format!("a message of type {kind}"))),
     }
@@ -230,5 +281,5 @@ pub(crate) async fn open(
 
 fn busy() -> Error {
     let detail = "too many flows on one connection; end one, and try again".to_owned();
-    Error::Flow { why: Why::Busy, detail, flow: String::new() }
+    Error::Flow { why: Why::Busy, detail, flow: String::new(), from: None }
 }

@@ -70,6 +70,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod time;
+mod tls_words;
 mod verify;
 
 pub use api::{Api, Reply};
@@ -79,7 +80,8 @@ pub use connect::{ByName, connect};
 pub use doorward_wire::{Asked, FlowKind, Pipe, Report, Value, Why};
 pub use enrol::{Enrolled, Greeting, enrol, enrolled_with, greet};
 pub use error::{Error, Next};
-pub use flow::{Datagrams, Flow, Stream, Wanted};
+pub use flow::{Datagrams, Flow, FlowPreview, Stream, Wanted};
+pub use http::Method;
 pub use identity::{GatewayFacts, Identity, IdentityDir, Validity};
 pub use offer::{Handler, Incoming};
 pub use offered::Offered;

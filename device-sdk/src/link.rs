@@ -17,6 +17,7 @@ use tokio_rustls::client::TlsStream;
 use crate::crypto::provider;
 use crate::error::Error;
 use crate::identity::Identity;
+use crate::tls_words::{alert_words, certificate_words, words};
 use crate::verify::{Timeless, unix_time};
 
 /// How long connecting and the handshake may take.
@@ -152,13 +153,14 @@ pub(crate) fn tls(url: &str, error: io::Error) -> Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let why = match inner {
         Some(rustls::Error::InvalidCertificate(problem)) => format!(
-            "this is not the gateway that the identity or code is for ({problem:?}); if it is, \
-             its authority or its names have changed, or this machine's clock is wrong"
+            "this is not the gateway that the identity or code is for: {}. If it is, its authority \
+             or its names have changed, or this machine's clock is wrong",
+            certificate_words(problem)
         ),
         Some(rustls::Error::AlertReceived(alert)) => {
-            format!("the gateway refuses the identity ({alert:?}); it may be expired or revoked")
+            format!("the gateway refuses the identity: {}", alert_words(*alert))
         }
-        Some(other) => other.to_string(),
+        Some(other) => words(other),
         None => return Error::Unreachable { url: url.to_owned(), error },
     };
     Error::Tls { url: url.to_owned(), why }

@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use doorward_wire::{Carrier, Control, Declined, Renewed, Why};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::error::Error;
 
 /// How long the gateway may take to issue a certificate.
 const ISSUING: Duration = Duration::from_secs(60);
+/// How long after a cut its reason may arrive.
+const REASON: Duration = Duration::from_millis(500);
 
 /// A live connection, on which flows are opened.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub(crate) struct LiveConnection {
     flows: watch::Sender<usize>,
     /// The flows by their streams, each with the reason if it was cut.
     cuts: Mutex<HashMap<u64, Option<Why>>>,
+    /// Notified when `cuts` has a new reason.
+    cut_noted: Notify,
     renewals: Mutex<HashMap<u64, oneshot::Sender<Result<Renewed, Declined>>>>,
     ids: AtomicU64,
     /// Whether another connection has replaced this one, which then ends with its last flow.
@@ -36,6 +40,7 @@ impl LiveConnection {
             outgoing,
             flows: watch::Sender::new(0),
             cuts: Mutex::default(),
+            cut_noted: Notify::new(),
             renewals: Mutex::default(),
             ids: AtomicU64::new(1),
             retired: AtomicBool::new(false),
@@ -71,6 +76,7 @@ impl LiveConnection {
         if let Some(cut) = self.cuts().get_mut(&stream) {
             *cut = Some(why);
         }
+        self.cut_noted.notify_waiters();
     }
 
     fn renewals(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Result<Renewed, Declined>>>> {
@@ -139,6 +145,21 @@ impl FlowGuard {
     /// Returns why the flow was cut, if the gateway has said so.
     pub(crate) fn why(&self) -> Option<Why> {
         self.stream.and_then(|stream| self.live.cuts().get(&stream).copied().flatten())
+    }
+
+    /// Returns why the flow was cut, and waits a moment if the gateway has not said so yet.
+    pub(crate) async fn cut_reason(&self) -> Option<Why> {
+        let noted = async {
+            loop {
+                // Registered before the look, so that no reason is missed.
+                let next = self.live.cut_noted.notified();
+                if let Some(why) = self.why() {
+                    return why;
+                }
+                next.await;
+            }
+        };
+        timeout(REASON, noted).await.ok()
     }
 }
 

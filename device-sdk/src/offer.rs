@@ -131,7 +131,8 @@ impl Incoming {
 
     /// Refuses the flow. `detail` is for readers of the gateway's audit log.
     pub async fn refuse(mut self, why: Why, detail: &str) {
-        let refused = Answer::Refused { why, detail: detail.to_owned(), flow: String::new() };
+        let (detail, flow) = (detail.to_owned(), String::new());
+        let refused = Answer::Refused { why, detail, flow, from: None };
         let sent = async {
             self.send(&refused).await?;
             timeout(LEAVING, self.pipe.shutdown()).await?
@@ -159,6 +160,9 @@ pub(crate) async fn serve(
     let incoming = Incoming { pipe, guard: Arc::clone(&guard) };
     let request = match opening {
         Ok(OpenFrame::Open(request)) => request,
+        Ok(OpenFrame::Ask(_)) => {
+            return incoming.refuse(Why::Wrong, "only a gateway is asked").await;
+        }
         Ok(OpenFrame::Unknown(kind)) => {
             let detail = format!("unknown message type {kind}");
             return incoming.refuse(Why::Wrong, &detail).await;

@@ -55,8 +55,9 @@ pub enum State {
         /// Why there is no connection, for people.
         why: String,
     },
-    /// The client was stopped, or only a person can help. In the latter case the client still tries
-    /// again about every hour.
+    /// The client was stopped, or only a person can help: the gateway does not accept the identity
+    /// any more, or speaks no version in common. In the latter cases the client still tries again,
+    /// about every hour or more often.
     Ended {
         /// The reason, for people.
         why: String,

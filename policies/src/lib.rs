@@ -33,6 +33,7 @@ mod fixture;
 mod generate;
 mod grants;
 mod judge;
+mod later;
 mod lines;
 mod lint;
 mod listed;

@@ -137,7 +137,9 @@ impl Gateway {
     pub fn agent_status(&self, who: &str) -> Value {
         let mut command = agent();
         command.args(["status", "--json", "--dir"]).arg(self.identity(who));
-        Ran::of(command.output().unwrap()).json()
+        // With status 1 if the identity is not accepted.
+        let ran = Ran::of(command.output().unwrap());
+        serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"))
     }
 
     /// Waits until the agent that runs is so.
@@ -165,13 +167,14 @@ impl Gateway {
         Running::start(&mut self.connect(who, interface, options), errors)
     }
 
-    /// `doorward-agent connect --listen` at a loopback port, once it listens.
+    /// `doorward-agent connect --listen` at a loopback port, once it listens. It listens even if
+    /// the gateway refuses the interface.
     #[track_caller]
     pub fn listening(&self, who: &str, interface: &str) -> (Running, SocketAddr) {
         let at = port::reserve();
-        let options = ["--listen", &at.to_string(), "--open"];
-        let running = self.connected(who, interface, &options);
-        wait_until("a listener", || port::listens(at));
+        let options = ["--listen", &at.to_string(), "--open", "--keep"];
+        let mut running = self.connected(who, interface, &options);
+        assert_eq!(line(&mut running.output()), format!("{interface} is at {at}"));
         (running, at)
     }
 }

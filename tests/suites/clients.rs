@@ -578,8 +578,8 @@ fn the_agent_listens_for_local_programs() {
     for (address, why) in [("0.0.0.0:0", "other machines"), ("127.0.0.1:0", "--open")] {
         let mut refused = agent();
         refused.args(["connect", "box/echo", "--listen", address, "--dir"]);
-        let error =
-            Ran::of(refused.arg(world.gateway.identity("alice")).output().unwrap()).failed();
-        assert!(error.contains(why), "{error}");
+        let ran = Ran::of(refused.arg(world.gateway.identity("alice")).output().unwrap());
+        assert_eq!(ran.status, Some(2), "wrong usage: {ran:?}");
+        assert!(ran.err.contains(why), "{ran:?}");
     }
 }

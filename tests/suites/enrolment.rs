@@ -571,7 +571,10 @@ fn identities_are_renewed_before_they_end() {
     assert!(!late.is_empty(), "{late}");
     let mut command = agent();
     command.args(["status", "--json", "--dir"]).arg(&plc);
-    assert_eq!(run(command).json()["state"], "expired");
+    let shown = run(command);
+    assert_eq!(shown.status, Some(1), "{shown:?}");
+    let state: serde_json::Value = serde_json::from_str(&shown.out).unwrap();
+    assert_eq!(state["state"], "expired");
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn whoever_slept_comes_back_and_whoever_was_revoked_does_not() {
     assert_eq!(recovered["subject"], "device/sleeper");
 
     let mut thief = gateway.start_agent("thief", "");
-    gateway.await_agent("thief", |seen| seen["state"]["is"] == "waiting");
+    gateway.await_agent("thief", |seen| seen["state"]["is"] == "ended");
     assert!(thief.runs());
     assert!(ended("thief"));
     let issued = gateway

@@ -33,7 +33,7 @@ fn wrong_usage(error: &clap::Error, as_json: bool) -> ! {
     let text = error.to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     let message = text.split("\n\nUsage:").next().unwrap_or(text).trim();
-    let report = ErrorReport::new("usage", message).with_next("--help shows the usage");
+    let report = ErrorReport::usage(message).with_next("--help shows the usage");
     report.print_json();
     std::process::exit(error.exit_code())
 }

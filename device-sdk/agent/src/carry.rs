@@ -30,13 +30,13 @@ const CHUNK: usize = 64 * 1024;
 /// After a failure the flow has no proper end, so the far end sees a cut. A failure of the local
 /// end cuts the flow at once, since nobody can take what the far end still sends.
 pub(crate) async fn carry<F, R, W>(
-    flow: F,
+    flow: &mut F,
     mut input: R,
     mut output: W,
     patience: Patience,
 ) -> Result<(), Failure>
 where
-    F: AsyncRead + AsyncWrite,
+    F: AsyncRead + AsyncWrite + Unpin + ?Sized,
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
@@ -87,7 +87,8 @@ where
     }
 }
 
-async fn download<R, W>(from: &mut R, output: &mut W) -> Result<(), Failure>
+/// Copies what the flow brings to `output`, until the flow ends.
+pub(crate) async fn download<R, W>(from: &mut R, output: &mut W) -> Result<(), Failure>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,

@@ -4,19 +4,25 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Subcommand;
-use doorward_model::{Clock, DoorName, Name};
-use doorward_sdk::{Renewal, Transport, renew, renew_if_due};
+use doorward_model::Clock;
+use doorward_sdk::{Renewal, renew, renew_if_due};
 use serde_json::json;
 
-use crate::client_opener::{ClientOpener, start};
-use crate::connect;
+use crate::connect::ConnectArgs;
 use crate::enroll::{EnrollArgs, enroll};
 use crate::failure::Failure;
 use crate::identity::IdentityArgs;
-use crate::proxy::{self, ProxyListener};
-use crate::run::{self, status_socket};
-use crate::signals::StopSignals;
-use crate::terminal::{print, tell_terminal};
+use crate::proxy::ProxyArgs;
+use crate::run::run as run_agent;
+use crate::status;
+use crate::terminal::print;
+
+/// What the two programs that have the agent's commands are, for the help of both.
+pub const TWO_PROGRAMS: &str = "\
+doorward-agent COMMAND  is the agent alone, for devices and for people who connect
+doorward agent COMMAND  is the same, in the gateway's program
+
+Example: doorward-agent connect plc-3/modbus --listen unix:/tmp/plc.sock";
 
 /// The agent's commands.
 #[derive(Subcommand, Clone, Debug)]
@@ -25,10 +31,12 @@ pub enum AgentCommand {
     ///
     /// The code names the gateway and its fingerprint, so that nothing else is needed. On a
     /// terminal, the command first shows the fingerprint and asks for confirmation.
+    #[command(after_help = "Example: doorward-agent enroll dw1.enrol.CODE")]
     Enroll(EnrollArgs),
     /// Offer this device's interfaces and renew its identity
     ///
     /// SIGHUP reads the file again. Interfaces that did not change in it keep their flows.
+    #[command(after_help = "Example: doorward-agent run --config agent.toml")]
     Run {
         /// The identity directory (default: --identity)
         #[arg(long, value_name = "DIR")]
@@ -38,6 +46,7 @@ pub enum AgentCommand {
         config: Option<PathBuf>,
     },
     /// Renew the identity if two thirds of its life are over
+    #[command(after_help = "Example: doorward-agent renew --force")]
     Renew {
         /// The identity directory (default: --identity)
         #[arg(long, value_name = "DIR")]
@@ -46,7 +55,11 @@ pub enum AgentCommand {
         #[arg(long)]
         force: bool,
     },
-    /// Show the identity, its validity, and the state of the agent that runs with it
+    /// Show the identity, whether it is accepted, and the state of the agent that runs with it
+    ///
+    /// Ends with status 1 if the identity has expired, or if the gateway does not accept it: it is
+    /// revoked or disabled. If the gateway is not reached, only the validity counts.
+    #[command(after_help = "Example: doorward-agent status --json")]
     Status {
         /// The identity directory (default: --identity)
         #[arg(long, value_name = "DIR")]
@@ -54,52 +67,29 @@ pub enum AgentCommand {
     },
     /// Open an interface on standard input and output, at a Unix socket, or at a loopback port
     ///
+    /// With --listen, the command first asks the gateway whether the interface may be reached. It
+    /// says where it listens, and each flow that is refused or cut. It ends when the gateway does
+    /// not accept the identity any more, or refuses a flow and waiting would not help.
+    ///
     /// Examples:
-    ///   ssh -o ProxyCommand='doorward agent connect plc-3/ssh --stdio' plc-3
-    ///   doorward agent connect thermostat/http --listen unix:/tmp/thermostat.sock
-    ///   doorward agent connect thermostat/http --listen 127.0.0.1:8080 --open
+    ///   doorward-agent connect camera/console
+    ///   doorward-agent connect plc-3/modbus --listen unix:/tmp/plc.sock
+    ///   doorward-agent connect thermostat/web --listen 127.0.0.1:8080 --open
+    ///   ssh -o ProxyCommand='doorward-agent connect plc-3/ssh --stdio' admin@plc-3
     #[command(verbatim_doc_comment)]
-    Connect {
-        /// The interface to open
-        #[arg(value_name = "DEVICE/INTERFACE")]
-        interface: String,
-        /// The identity directory (default: --identity)
-        #[arg(long, value_name = "DIR")]
-        dir: Option<PathBuf>,
-        /// Ask for read access only
-        #[arg(long)]
-        observe: bool,
-        /// Carry standard input and output (the default)
-        #[arg(long, conflicts_with = "listen")]
-        stdio: bool,
-        /// Listen at unix:PATH (open to its owner only), or at a loopback ADDR:PORT with --open
-        #[arg(long, value_name = "ADDR")]
-        listen: Option<String>,
-        /// Let every user and program of this machine use the port
-        #[arg(long, requires = "listen")]
-        open: bool,
-    },
+    Connect(ConnectArgs),
     /// Reach every interface by name through a local proxy
     ///
     /// The proxy speaks HTTP CONNECT and SOCKS 5. An interface's host name is INTERFACE--DEVICE,
     /// with or without the gateway's domain; the port does not matter. Programs authenticate with a
-    /// token. The command prints it at the start and writes it to the file proxy-token in the
-    /// identity directory.
+    /// token. The command prints it on a terminal and writes it to the file proxy-token in the
+    /// identity directory. It says each flow that is refused or cut, and ends when the gateway does
+    /// not accept the identity any more.
     ///
     /// Example:
-    ///   curl --proxy socks5h://doorward:TOKEN@127.0.0.1:1080 http://http--thermostat/
+    ///   curl --proxy socks5h://doorward:TOKEN@127.0.0.1:1080 http://web--thermostat/
     #[command(verbatim_doc_comment)]
-    Proxy {
-        /// The identity directory (default: --identity)
-        #[arg(long, value_name = "DIR")]
-        dir: Option<PathBuf>,
-        /// Where to listen: a loopback ADDR:PORT, or unix:PATH (open to its owner only)
-        #[arg(long, value_name = "ADDR", default_value = proxy::DEFAULT_ADDRESS)]
-        listen: String,
-        /// Require no token, so that every user and program of this machine can use the proxy
-        #[arg(long)]
-        open: bool,
-    },
+    Proxy(ProxyArgs),
 }
 
 /// Runs a command.
@@ -140,73 +130,15 @@ pub async fn run(
                 print(&format!("not due before {due}; good until {until}"))
             }
         }
-        AgentCommand::Status { dir } => {
-            let dir = identity.dir(dir);
-            let found = dir.load()?;
-            let (id, validity, facts) = (found.spiffe_id()?, found.validity()?, found.gateway());
-            let state = if clock.now() > validity.not_after { "expired" } else { "live" };
-            let agent = status_socket::query(dir.path()).await;
-            if as_json {
-                let answer = json!({
-                    "subject": facts.subject,
-                    "spiffe_id": id,
-                    "state": state,
-                    "not_before": validity.not_before,
-                    "not_after": validity.not_after,
-                    "renewal": validity.renewal(),
-                    "gateway": facts.url,
-                    "domain": facts.domain,
-                    "identity": dir.path().display().to_string(),
-                    "agent": agent,
-                });
-                return print(&answer.to_string());
-            }
-            let identity = [
-                ("subject", facts.subject.to_string()),
-                ("SPIFFE ID", id),
-                ("state", state.to_owned()),
-                ("good until", validity.not_after.to_string()),
-                ("renewal from", validity.renewal().to_string()),
-                ("gateway", facts.url.clone()),
-                ("identity", dir.path().display().to_string()),
-            ];
-            let agent = match &agent {
-                Some(view) => status_socket::lines(view),
-                None => vec![("agent".to_owned(), "not running".to_owned())],
-            };
-            let identity = identity.into_iter().map(|(name, value)| (name.to_owned(), value));
-            for (name, value) in identity.chain(agent) {
-                print(&format!("{name:<13}{}", doorward_model::escape(&value)))?;
-            }
-            Ok(())
+        AgentCommand::Status { dir } => status::run(&identity.dir(dir), as_json, &*clock).await,
+        AgentCommand::Connect(args) => {
+            let dir = identity.dir(args.dir.clone());
+            args.run(&dir, as_json, clock).await
         }
-        AgentCommand::Connect { interface, dir, observe, stdio: _, listen, open } => {
-            let name = read_interface(&interface)?;
-            let dir = identity.dir(dir);
-            connect::run(&dir, &name, observe, listen.as_deref(), open, clock).await
-        }
-        AgentCommand::Run { dir, config } => run::run(&identity.dir(dir), config, clock).await,
-        AgentCommand::Proxy { dir, listen, open } => {
-            let dir = identity.dir(dir);
-            let domain = dir.load()?.gateway().domain.clone();
-            let bound = ProxyListener::bind(&listen, open)?;
-            let _token = bound.keep_token(dir.path())?;
-            let client = start(&dir, Transport::Auto, clock)?;
-            tell_terminal(&format!("the proxy is {}", bound.shown()));
-            let opener = Arc::new(ClientOpener::new(client.clone(), Vec::new()));
-            bound.serve(opener, domain, StopSignals::new()?).await;
-            client.stop().await;
-            Ok(())
+        AgentCommand::Run { dir, config } => run_agent(&identity.dir(dir), config, clock).await,
+        AgentCommand::Proxy(args) => {
+            let dir = identity.dir(args.dir.clone());
+            args.run(&dir, as_json, clock).await
         }
     }
-}
-
-fn read_interface(text: &str) -> Result<DoorName, Failure> {
-    let wrong = |why: String| Failure::Usage(format!("'{}': {why}", doorward_model::escape(text)));
-    let (device, interface) = text
-        .split_once('/')
-        .ok_or_else(|| wrong("an interface is DEVICE/INTERFACE, such as plc-3/ssh".to_owned()))?;
-    let interface: Name = interface.parse().map_err(|error| wrong(format!("{error}")))?;
-    let device = device.parse().map_err(|error| wrong(format!("{error}")))?;
-    Ok(DoorName { interface, device })
 }

@@ -4,20 +4,25 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::report::ErrorReport;
 use crate::settings::SettingsError;
 
-/// Why a command failed. The program prints it on one line and exits with status 1.
+/// Why a command failed. The program prints it on one line and exits with the status of its
+/// [`ErrorReport`].
 #[derive(Debug, Error)]
 pub enum Failure {
     /// The gateway refused something, or could not be reached.
     #[error(transparent)]
     Gateway(#[from] doorward_sdk::Error),
-    /// The flow was not opened: the gateway refused it or could not be reached.
+    /// Something that is fully described: a flow that was refused or cut, an identity that is over.
     #[error("{0}")]
-    Refused(String),
-    /// The command line or a file it names has to be changed.
+    Reported(ErrorReport),
+    /// The command line has to be changed.
     #[error("{0}")]
     Usage(String),
+    /// A file that the command line names has to be changed.
+    #[error("{0}")]
+    Settings(String),
     /// The far end did not end the flow properly: it refused, cut or broke the flow.
     #[error("the flow was cut or refused: {0}")]
     Cut(io::Error),
@@ -38,7 +43,23 @@ impl From<SettingsError> for Failure {
     fn from(error: SettingsError) -> Self {
         match error {
             SettingsError::Unreadable { file, error } => Self::Local { what: file, error },
-            SettingsError::Wrong(why) => Self::Usage(why),
+            SettingsError::Wrong(why) => Self::Settings(why),
+        }
+    }
+}
+
+impl From<Failure> for ErrorReport {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Gateway(error) => error.into(),
+            Failure::Reported(report) => report,
+            Failure::Usage(why) => Self::usage("").saying(&why),
+            Failure::Settings(why) => Self::new("settings", why),
+            Failure::Cut(error) => Self::cut(None, &error, ""),
+            Failure::Local { what, error } => {
+                Self::new("local", "").saying(&format!("{what}: {error}"))
+            }
+            Failure::Declined => Self::new("declined", "nothing was sent"),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use doorward_model::DoorName;
 use doorward_wire::LARGEST_DATAGRAM;
+use serde_json::json;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
@@ -15,9 +16,9 @@ use crate::datagrams::{FlowTable, Sink};
 use crate::failure::Failure;
 use crate::local_listener::{ListenAddress, LocalListener};
 use crate::local_stream::LocalStream;
+use crate::notices::Notices;
 use crate::opener::{self, Boxed, FlowOpener};
 use crate::signals::StopSignals;
-use crate::terminal::tell_terminal;
 
 /// How many local connections are served at once. Further ones wait to be accepted.
 const CONNECTIONS: usize = 512;
@@ -34,7 +35,7 @@ pub(crate) struct InterfaceListener {
 
 impl InterfaceListener {
     /// Listens at `unix:PATH`, or at a loopback address if `open` is set.
-    pub(crate) fn bind(address: &str, open: bool) -> Result<Self, Failure> {
+    pub(crate) fn bind(address: &str, open: bool, notices: &Notices) -> Result<Self, Failure> {
         let address = ListenAddress::parse(address)?;
         if matches!(address, ListenAddress::Tcp(_)) && !open {
             return Err(Failure::Usage(
@@ -52,42 +53,50 @@ impl InterfaceListener {
         };
         // The UDP port may be taken although the TCP port was free. Most programs need only TCP.
         let datagrams = bound().unwrap_or_else(|error: io::Error| {
-            tell_terminal(&format!(
-                "doorward: cannot receive datagrams at {}: {error}",
-                connections.shown()
-            ));
+            notices.warn(format!("cannot receive datagrams at {}: {error}", connections.shown()));
             None
         });
         Ok(Self { connections, datagrams })
     }
 }
 
-/// Serves local programs until the agent is told to stop. Each program gets its own flow.
+/// Serves local programs until the agent is told to stop, or a refusal leaves no hope for another
+/// flow. Each program gets its own flow.
 pub(crate) async fn serve(
     listeners: InterfaceListener,
     opener: Arc<dyn FlowOpener>,
     interface: DoorName,
+    notices: Notices,
     mut stop: StopSignals,
 ) -> Result<(), Failure> {
-    tell_terminal(&format!("{interface} is at {}", listeners.connections.shown()));
+    let (at, path) = (listeners.connections.shown(), interface.path());
+    notices
+        .listening(&format!("{path} is at {at}"), json!({ "interface": path, "address": at }))?;
     tokio::select! {
         () = stop.received() => Ok(()),
-        () = connections(&listeners.connections, &opener, &interface) => Ok(()),
-        ended = datagrams(listeners.datagrams, &opener, &interface) => ended,
+        hopeless = notices.hopeless() => Err(hopeless),
+        () = connections(&listeners.connections, &opener, &interface, &notices) => Ok(()),
+        ended = datagrams(listeners.datagrams, &opener, &interface, &notices) => ended,
     }
 }
 
-async fn connections(listener: &LocalListener, opener: &Arc<dyn FlowOpener>, interface: &DoorName) {
+async fn connections(
+    listener: &LocalListener,
+    opener: &Arc<dyn FlowOpener>,
+    interface: &DoorName,
+    notices: &Notices,
+) {
     let mut flows = JoinSet::new();
     loop {
         tokio::select! {
             Some(_) = flows.join_next(), if !flows.is_empty() => {}
             accepted = listener.accept(), if flows.len() < CONNECTIONS => match accepted {
                 Ok(local) => {
-                    flows.spawn(flow(local, Arc::clone(opener), interface.clone()));
+                    let (opener, interface) = (Arc::clone(opener), interface.clone());
+                    flows.spawn(flow(local, opener, interface, notices.clone()));
                 }
                 Err(error) => {
-                    tell_terminal(&format!("doorward: could not accept a connection: {error}"));
+                    notices.warn(format!("could not accept a connection: {error}"));
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
@@ -95,16 +104,24 @@ async fn connections(listener: &LocalListener, opener: &Arc<dyn FlowOpener>, int
     }
 }
 
-async fn flow(local: LocalStream, opener: Arc<dyn FlowOpener>, interface: DoorName) {
-    let ended = async {
-        // Set before the flow is opened, so that a refusal is a reset too.
-        let lost = |error| Failure::Local { what: "the local program".to_owned(), error };
-        local.guard().map_err(lost)?;
-        let flow = opener::stream(&*opener, &interface).await?;
-        local.carry(flow, Vec::new()).await
-    };
-    if let Err(error) = ended.await {
-        tell_terminal(&format!("doorward: {error}"));
+async fn flow(
+    local: LocalStream,
+    opener: Arc<dyn FlowOpener>,
+    interface: DoorName,
+    notices: Notices,
+) {
+    // Set before the flow is opened, so that a refusal is a reset too.
+    if local.guard().is_err() {
+        return;
+    }
+    match opener::stream(&*opener, &interface).await {
+        Ok(mut flow) => {
+            if let Err(failure) = local.carry(&mut *flow, Vec::new()).await {
+                let failure = opener::explained(failure, &*flow).await;
+                notices.failed(Some(&interface), failure);
+            }
+        }
+        Err(refusal) => notices.refused(&interface, &refusal),
     }
 }
 
@@ -127,11 +144,12 @@ async fn datagrams(
     socket: Option<UdpSocket>,
     opener: &Arc<dyn FlowOpener>,
     interface: &DoorName,
+    notices: &Notices,
 ) -> Result<(), Failure> {
     let Some(socket) = socket else { return std::future::pending().await };
     let socket = Arc::new(socket);
     let port = Arc::new(Port(Arc::clone(&socket)));
-    let mut table = FlowTable::new(Arc::clone(opener), port, IDLE, SENDERS);
+    let mut table = FlowTable::new(Arc::clone(opener), notices.clone(), port, IDLE, SENDERS);
     let mut bytes = vec![0; LARGEST_DATAGRAM];
     loop {
         match socket.recv_from(&mut bytes).await {
@@ -150,11 +168,16 @@ async fn datagrams(
 
 #[cfg(test)]
 mod tests {
+    use doorward_wire::Why;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
 
     use super::*;
     use crate::opener::tests::{FakeBackend, FakeOpener};
+
+    fn notices() -> Notices {
+        Notices::new(false, false)
+    }
 
     #[tokio::test]
     async fn a_local_listener_is_no_way_around() {
@@ -165,28 +188,31 @@ mod tests {
             ("127.0.0.1:0", false, "unix:PATH"),
             ("nowhere", true, "not an address to listen at"),
         ] {
-            let error = InterfaceListener::bind(address, open).err().unwrap().to_string();
+            let error = InterfaceListener::bind(address, open, &notices()).err().unwrap();
+            assert!(matches!(error, Failure::Usage(_)), "{address}: {error}");
+            let error = error.to_string();
             assert!(error.contains(why), "{address}: {error}");
         }
-        assert!(InterfaceListener::bind("127.0.0.1:0", true).is_ok());
+        assert!(InterfaceListener::bind("127.0.0.1:0", true, &notices()).is_ok());
     }
 
     #[tokio::test]
     async fn a_udp_port_that_is_taken_leaves_the_connections() {
         let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let listeners =
-            InterfaceListener::bind(&taken.local_addr().unwrap().to_string(), true).unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let listeners = InterfaceListener::bind(&address, true, &notices()).unwrap();
         assert!(listeners.datagrams.is_none());
     }
 
     fn start(backend: FakeBackend) -> (SocketAddr, tokio::task::JoinHandle<Result<(), Failure>>) {
-        let listeners = InterfaceListener::bind("127.0.0.1:0", true).unwrap();
+        let listeners = InterfaceListener::bind("127.0.0.1:0", true, &notices()).unwrap();
         let address = listeners.connections.shown().parse().unwrap();
         let interface = "dns--box".parse().unwrap();
         let serving = serve(
             listeners,
             Arc::new(FakeOpener::new(backend)),
             interface,
+            notices(),
             StopSignals::new().unwrap(),
         );
         (address, tokio::spawn(serving))
@@ -214,6 +240,15 @@ mod tests {
             assert_eq!((&bytes[..count], from), (text, address));
         }
         serving.abort();
+    }
+
+    #[tokio::test]
+    async fn a_refusal_that_waiting_does_not_change_ends_it() {
+        let (address, serving) = start(FakeBackend::Refuse(Some(Why::Forbidden)));
+        let mut tcp = program(address).await;
+        drop(tcp.read_to_end(&mut Vec::new()).await);
+        let ended = serving.await.unwrap().unwrap_err();
+        assert_eq!(ended.to_string(), "not today");
     }
 
     #[tokio::test]

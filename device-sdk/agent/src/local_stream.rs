@@ -9,7 +9,6 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::carry::{Patience, carry};
 use crate::failure::Failure;
-use crate::opener::ByteFlow;
 
 /// A stream to or from a local program.
 #[derive(Debug)]
@@ -44,7 +43,7 @@ impl LocalStream {
     /// from this stream before, and then the rest of the stream.
     pub(crate) async fn carry(
         mut self,
-        flow: impl ByteFlow,
+        flow: &mut (impl AsyncRead + AsyncWrite + Unpin + ?Sized),
         already: Vec<u8>,
     ) -> Result<(), Failure> {
         let lost = |error| Failure::Local { what: "the local program".to_owned(), error };

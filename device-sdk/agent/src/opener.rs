@@ -4,12 +4,13 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use doorward_model::DoorName;
+use doorward_model::{Action, DoorName};
 use doorward_wire::{FlowKind, Why};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::failure::Failure;
+use crate::report::ErrorReport;
 
 /// A boxed future.
 pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -21,9 +22,36 @@ pub(crate) enum OpenFlow {
 }
 
 /// A flow of bytes. A shutdown ends its direction properly; dropping it cuts the flow.
-pub(crate) trait ByteFlow: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait ByteFlow: AsyncRead + AsyncWrite + Send + Sync + Unpin {
+    /// Returns the flow's id in the audit log; empty if it is not known.
+    fn id(&self) -> &str;
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteFlow for T {}
+    /// Returns the granted actions.
+    fn actions(&self) -> &[Action];
+
+    /// Returns why the flow was cut, as far as that is known.
+    fn cut_reason(&self) -> Boxed<'_, Option<Why>>;
+}
+
+impl ByteFlow for doorward_sdk::Stream {
+    fn id(&self) -> &str {
+        self.flow()
+    }
+
+    fn actions(&self) -> &[Action] {
+        self.actions()
+    }
+
+    fn cut_reason(&self) -> Boxed<'_, Option<Why>> {
+        Box::pin(self.cut_reason())
+    }
+}
+
+/// Adds to a failure of carrying `flow` why the flow was cut, and its id.
+pub(crate) async fn explained(failure: Failure, flow: &dyn ByteFlow) -> Failure {
+    let Failure::Cut(error) = failure else { return failure };
+    Failure::Reported(ErrorReport::cut(flow.cut_reason().await, &error, flow.id()))
+}
 
 /// A flow of datagrams.
 pub(crate) trait DatagramFlow: Send {
@@ -33,6 +61,9 @@ pub(crate) trait DatagramFlow: Send {
     /// Returns the next received datagram, or `None` when the flow is over.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Datagram>>>;
 
+    /// Returns the failure of a flow that was cut.
+    fn cut(&self, error: io::Error) -> Boxed<'_, Failure>;
+
     /// Ends the flow.
     fn close(self: Box<Self>, why: Why);
 }
@@ -40,9 +71,11 @@ pub(crate) trait DatagramFlow: Send {
 /// A datagram.
 pub(crate) type Datagram = bytes::Bytes;
 
-macro_rules! datagram_flows {
-    ($($flow:ty),+) => {$(
+macro_rules! datagram_flow {
+    ($flow:ty, $cut:item) => {
         impl DatagramFlow for $flow {
+            $cut
+
             fn send(&mut self, datagram: &[u8]) {
                 self.send(datagram);
             }
@@ -55,25 +88,41 @@ macro_rules! datagram_flows {
                 (*self).close(why);
             }
         }
-    )+};
+    };
 }
 
-// A flow to an offered interface, and one that this agent opens.
-datagram_flows!(doorward_wire::FlowDatagrams, doorward_sdk::Datagrams);
+// A flow to an offered interface.
+datagram_flow!(
+    doorward_wire::FlowDatagrams,
+    fn cut(&self, error: io::Error) -> Boxed<'_, Failure> {
+        Box::pin(std::future::ready(Failure::Cut(error)))
+    }
+);
+// A flow that this agent opens.
+datagram_flow!(
+    doorward_sdk::Datagrams,
+    fn cut(&self, error: io::Error) -> Boxed<'_, Failure> {
+        Box::pin(async move {
+            Failure::Reported(ErrorReport::cut(self.cut_reason().await, &error, self.flow()))
+        })
+    }
+);
 
 /// Why a flow was not opened.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{detail}")]
+#[error("{report}")]
 pub(crate) struct FlowRefusal {
     /// The gateway's reason; `None` if the gateway was not reached.
     pub(crate) why: Option<Why>,
-    /// What to do next, for people. Printable.
-    pub(crate) detail: String,
+    /// Whether waiting does not change it.
+    pub(crate) is_final: bool,
+    /// What happened, and what to do next.
+    pub(crate) report: ErrorReport,
 }
 
 impl From<FlowRefusal> for Failure {
     fn from(refusal: FlowRefusal) -> Self {
-        Self::Refused(refusal.detail)
+        Self::Reported(refusal.report)
     }
 }
 
@@ -110,7 +159,8 @@ pub(crate) async fn datagrams(
 }
 
 fn other_kind(kind: &str) -> FlowRefusal {
-    FlowRefusal { why: Some(Why::Wrong), detail: format!("the interface speaks {kind} only") }
+    let report = ErrorReport::new("refused", format!("the interface speaks {kind} only"));
+    FlowRefusal { why: Some(Why::Wrong), is_final: false, report }
 }
 
 #[cfg(test)]
@@ -121,6 +171,20 @@ pub(crate) mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+
+    impl ByteFlow for Pipe {
+        fn id(&self) -> &str {
+            ""
+        }
+
+        fn actions(&self) -> &[Action] {
+            &[]
+        }
+
+        fn cut_reason(&self) -> Boxed<'_, Option<Why>> {
+            Box::pin(std::future::ready(None))
+        }
+    }
 
     /// Returns both ends of a stream, over a connection in memory.
     pub(crate) async fn pipes() -> (Carrier, Pipe, Carrier, Pipe) {
@@ -175,7 +239,9 @@ pub(crate) mod tests {
                 self.requests.lock().unwrap().push((interface.to_string(), kind));
                 let backend = self.backend;
                 if let FakeBackend::Refuse(why) = backend {
-                    return Err(FlowRefusal { why, detail: "not today".to_owned() });
+                    let report = ErrorReport::new("refused", "not today");
+                    let is_final = why == Some(Why::Forbidden);
+                    return Err(FlowRefusal { why, is_final, report });
                 }
                 let (near, one, far, other) = pipes().await;
                 self.held.lock().unwrap().extend([near.clone(), far.clone()]);

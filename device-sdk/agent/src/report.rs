@@ -4,9 +4,13 @@ use std::fmt;
 use std::io::Write as _;
 
 use doorward_model::{escape, escape_lines};
+use doorward_sdk::{Error, Next, Why};
 use serde_json::{Value, json};
 
-use crate::failure::Failure;
+/// The kind of a report about a wrong command line.
+const USAGE: &str = "usage";
+/// What to do when the gateway was not reached.
+const UNREACHABLE: &str = "is the gateway running, and does this machine reach it?";
 
 /// Why a command failed, for people and for programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +18,14 @@ pub struct ErrorReport {
     kind: String,
     message: String,
     next: Option<String>,
-    id: Option<String>,
+    id: Option<AuditId>,
+}
+
+/// The id under which the audit log has what was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum AuditId {
+    Request(String),
+    Flow(String),
 }
 
 impl ErrorReport {
@@ -25,6 +36,21 @@ impl ErrorReport {
         Self { kind: kind.into(), message: message.into(), next: None, id: None }
     }
 
+    /// Returns a report about a wrong command line, in one sentence.
+    #[must_use]
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(USAGE, message)
+    }
+
+    /// Returns a report about a flow that ended without a proper end. `id` is its id in the audit
+    /// log, or empty.
+    pub(crate) fn cut(why: Option<Why>, otherwise: &std::io::Error, id: &str) -> Self {
+        let shown = why.map_or_else(|| otherwise.to_string(), |why| why.to_string());
+        let report = Self::new("cut", format!("the flow was cut or refused: {}", escape(&shown)));
+        let report = Self { next: why.and_then(advice).map(str::to_owned), ..report };
+        report.with_flow(id)
+    }
+
     /// Adds what to do next.
     #[must_use]
     pub fn with_next(mut self, next: impl Into<String>) -> Self {
@@ -32,10 +58,34 @@ impl ErrorReport {
         self
     }
 
+    /// Says what a sentence says. What to do next is its half after the semicolon, if it has one.
+    pub(crate) fn saying(mut self, sentence: &str) -> Self {
+        let halves = sentence.split_once("; ").map(|(what, next)| (what, Some(next.to_owned())));
+        let (message, next) = halves.unwrap_or((sentence, None));
+        (self.message, self.next) = (message.to_owned(), next);
+        self
+    }
+
+    /// Adds the id of a flow, unless it is empty.
+    fn with_flow(mut self, id: &str) -> Self {
+        self.id = (!id.is_empty()).then(|| AuditId::Flow(id.to_owned()));
+        self
+    }
+
+    /// Returns the exit status of a command that fails for this reason: 2 for a wrong command line,
+    /// otherwise 1.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        if self.kind == USAGE { 2 } else { 1 }
+    }
+
     /// Returns the report as `{"error": {"kind", "message", "next", "id"}}`.
     #[must_use]
     pub fn document(&self) -> Value {
         let Self { kind, message, next, id } = self;
+        let id = id.as_ref().map(|id| match id {
+            AuditId::Request(id) | AuditId::Flow(id) => id,
+        });
         json!({ "error": { "kind": kind, "message": message, "next": next, "id": id } })
     }
 
@@ -61,33 +111,58 @@ impl fmt::Display for ErrorReport {
             write!(f, "; {next}")?;
         }
         match &self.id {
-            Some(id) => write!(f, " (request {})", escape(id)),
+            Some(AuditId::Request(id)) => write!(f, " (request {})", escape(id)),
+            Some(AuditId::Flow(id)) => write!(f, " (flow {})", escape(id)),
             None => Ok(()),
         }
     }
 }
 
-impl From<doorward_sdk::Error> for ErrorReport {
-    fn from(error: doorward_sdk::Error) -> Self {
-        if let doorward_sdk::Error::Refused { kind, detail, id, .. } = error {
-            return Self { kind, message: escape_lines(&detail), next: None, id };
+/// Returns what a person can do about a refusal or an end for this reason.
+fn advice(why: Why) -> Option<&'static str> {
+    Some(match why {
+        Why::Forbidden => {
+            "the administrator finds the reason in the audit log under this flow's id"
         }
-        let is_unreachable = matches!(error, doorward_sdk::Error::Unreachable { .. });
-        Self::new(if is_unreachable { "unreachable" } else { "failed" }, error.to_string())
-    }
+        Why::Busy => "try again in a moment",
+        Why::Unreachable | Why::NoAnswer | Why::NotRecorded => "try again later",
+        Why::Taken => "--observe watches the line meanwhile",
+        Why::Version => "update the older of this program and the gateway",
+        Why::Stopping => "try again in a few seconds",
+        Why::Ended => "`doorward-agent status` shows the identity",
+        Why::Idle | Why::Broken => "open it again when you need it",
+        Why::Wrong | Why::Replaced | Why::Other(_) => return None,
+    })
 }
 
-impl From<Failure> for ErrorReport {
-    fn from(failure: Failure) -> Self {
-        let kind = match failure {
-            Failure::Gateway(error) => return error.into(),
-            Failure::Refused(_) => "refused",
-            Failure::Usage(_) => "usage",
-            Failure::Cut(_) => "cut",
-            Failure::Local { .. } => "local",
-            Failure::Declined => "declined",
-        };
-        Self::new(kind, failure.to_string())
+impl From<Error> for ErrorReport {
+    fn from(error: Error) -> Self {
+        if let Error::Refused { kind, detail, id, .. } = error {
+            let id = id.map(AuditId::Request);
+            return Self { kind, message: escape_lines(&detail), next: None, id };
+        }
+        if let Error::Flow { why, detail, flow, from } = &error {
+            let told = Some(escape_lines(detail)).filter(|told| !told.is_empty());
+            let told = told.or_else(|| advice(*why).map(str::to_owned));
+            let from = from.map(|from| format!("a rule could allow it from {from} on"));
+            let steps: Vec<String> = from.into_iter().chain(told).collect();
+            let next = (!steps.is_empty()).then(|| steps.join("; "));
+            let report = Self { next, ..Self::new("refused", why.to_string()) };
+            return report.with_flow(flow);
+        }
+        let text = error.to_string();
+        if let Error::NotConnected { next, .. } = &error {
+            return match next {
+                Next::Retry => Self::new("unreachable", text).with_next(UNREACHABLE),
+                Next::GiveUp => Self::new("not-accepted", text)
+                    .with_next("`doorward-agent status` shows the identity"),
+            };
+        }
+        if let Error::Unreachable { .. } = &error {
+            return Self::new("unreachable", text).with_next(UNREACHABLE);
+        }
+        let kind = if matches!(error, Error::NoIdentity(_)) { "no-identity" } else { "failed" };
+        Self::new(kind, "").saying(&text)
     }
 }
 
@@ -97,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_refusal_keeps_its_kind_and_its_id() {
-        let refused = doorward_sdk::Error::Refused {
+        let refused = Error::Refused {
             status: 409,
             kind: "name-taken".to_owned(),
             detail: "There is a device of this name.".to_owned(),
@@ -116,5 +191,31 @@ mod tests {
     fn what_to_do_next_stands_behind_what_happened() {
         let report = ErrorReport::new("unreachable", "no answer").with_next("is it running?");
         assert_eq!(report.to_string(), "no answer; is it running?");
+        let none = ErrorReport::from(Error::NoIdentity("/x".into())).document();
+        assert_eq!(none["error"]["kind"], "no-identity");
+        assert_eq!(none["error"]["message"], "/x holds no identity");
+        assert!(none["error"]["next"].as_str().unwrap().starts_with("enrol first"), "{none}");
+    }
+
+    #[test]
+    fn a_refused_flow_has_its_id_and_says_whether_to_wait() {
+        let refused = |from| Error::Flow {
+            why: Why::Forbidden,
+            detail: "ask".to_owned(),
+            flow: "f1".to_owned(),
+            from,
+        };
+        let never = ErrorReport::from(refused(None));
+        assert_eq!(never.to_string(), "no such interface, or no right to it; ask (flow f1)");
+        let later = ErrorReport::from(refused(Some(jiff::Timestamp::UNIX_EPOCH))).document();
+        assert_eq!(later["error"]["id"], "f1");
+        let next = "a rule could allow it from 1970-01-01T00:00:00Z on; ask";
+        assert_eq!(later["error"]["next"], next);
+    }
+
+    #[test]
+    fn only_a_wrong_command_line_ends_with_2() {
+        assert_eq!(ErrorReport::usage("no").status(), 2);
+        assert_eq!(ErrorReport::new("failed", "no").status(), 1);
     }
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Stdin, Stdout};
 use crate::carry::{Patience, carry};
 use crate::datagrams::{self, LocalDatagrams};
 use crate::failure::Failure;
-use crate::opener::OpenFlow;
+use crate::opener::{OpenFlow, explained};
 
 /// How long to wait for each further answer after the end of the input.
 const LINGER: Duration = Duration::from_secs(1);
@@ -22,11 +22,14 @@ pub(crate) async fn serve(flow: OpenFlow) -> Result<(), Failure> {
     let typed = std::io::stdin().is_terminal();
     let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
     match flow {
-        OpenFlow::Stream(stream) => {
+        OpenFlow::Stream(mut stream) => {
             // On a terminal, the program ends with the far end, without waiting for a key. An input
             // pipe that stays open must not keep a finished program alive.
             let patience = if typed { Patience::None } else { Patience::WhileItMoves };
-            carry(stream, input, output, patience).await
+            match carry(&mut *stream, input, output, patience).await {
+                Ok(()) => Ok(()),
+                Err(failure) => Err(explained(failure, &*stream).await),
+            }
         }
         OpenFlow::Datagrams(flow) => {
             let mut end = Standard { input, output, bytes: vec![0; LARGEST_DATAGRAM] };

@@ -1,6 +1,6 @@
-//! What the commands print: answers on standard output, notices on standard error.
+//! What the commands print on standard output.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 
 use crate::failure::Failure;
 
@@ -12,13 +12,5 @@ pub(crate) fn print(line: &str) -> Result<(), Failure> {
             Err(Failure::Local { what: "standard output".to_owned(), error })
         }
         _ => Ok(()),
-    }
-}
-
-/// Prints a line on standard error if that is a terminal.
-pub(crate) fn tell_terminal(line: &str) {
-    let mut err = std::io::stderr().lock();
-    if err.is_terminal() {
-        drop(writeln!(err, "{line}"));
     }
 }

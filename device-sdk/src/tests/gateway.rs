@@ -44,6 +44,8 @@ pub(super) enum GatewayEvent {
 pub(super) struct Script {
     /// Whether `/v1/self` knows the client.
     pub(super) knows: AtomicBool,
+    /// Whether it recovers identities.
+    pub(super) recovers: AtomicBool,
     /// Whether it grants renewals.
     pub(super) renews: AtomicBool,
     /// By how many seconds its time is wrong.
@@ -71,6 +73,7 @@ impl ScriptedGateway {
         let (tell, seen) = mpsc::unbounded_channel();
         let script = Script {
             knows: AtomicBool::new(true),
+            recovers: AtomicBool::new(true),
             renews: AtomicBool::new(true),
             off: AtomicI64::new(0),
             authority: Arc::clone(authority),
@@ -304,10 +307,34 @@ async fn converse(script: &Arc<Script>, carrier: &Carrier) -> Option<Why> {
     }
 }
 
+fn refused(why: Why, from: Option<i64>) -> Answer {
+    Answer::Refused { why, detail: "no".to_owned(), flow: "F2".to_owned(), from }
+}
+
+/// Answers a question by the name of the interface. An old gateway does not know questions.
+async fn answer(mut pipe: Pipe, interface: &str) {
+    let answer = match interface {
+        "plc-3/echo" => Answer::Admitted {
+            flow: String::new(),
+            kind: FlowKind::Stream,
+            actions: vec!["connect".to_owned()],
+        },
+        "plc-3/old" => refused(Why::Wrong, None),
+        "plc-3/later" => refused(Why::Forbidden, Some(4_102_444_800)),
+        _ => refused(Why::Forbidden, None),
+    };
+    write_frame(&mut pipe, &answer.encode()).await.unwrap();
+    drop(pipe.shutdown().await);
+}
+
 /// Serves a flow by the name of the requested interface.
 async fn flow(carrier: Carrier, mut pipe: Pipe) {
     let Ok(frame) = read_frame(&mut pipe, OPENING_LIMIT).await else { return };
-    let Ok(OpenFrame::Open(asked)) = OpenFrame::decode(&frame) else { panic!("it is Open") };
+    let asked = match OpenFrame::decode(&frame) {
+        Ok(OpenFrame::Open(asked)) => asked,
+        Ok(OpenFrame::Ask(asked)) => return answer(pipe, &asked.interface).await,
+        other => panic!("{other:?}"),
+    };
     let admitted = |kind| Answer::Admitted {
         flow: "F1".to_owned(),
         kind,
@@ -339,8 +366,7 @@ async fn flow(carrier: Carrier, mut pipe: Pipe) {
         }
         other => {
             let why = if other == "plc-3/full" { Why::Busy } else { Why::Forbidden };
-            let refused = Answer::Refused { why, detail: "no".to_owned(), flow: "F2".to_owned() };
-            write_frame(&mut pipe, &refused.encode()).await.unwrap();
+            write_frame(&mut pipe, &refused(why, None).encode()).await.unwrap();
             drop(pipe.shutdown().await);
         }
     }
@@ -368,6 +394,8 @@ async fn http(script: Arc<Script>, mut stream: TlsStream<TcpStream>) {
         let known = script.knows.load(Ordering::SeqCst);
         let known = known && stream.get_ref().1.peer_certificates().is_some();
         (if known { 200 } else { 503 }, json!({ "subject": SUBJECT, "detail": "later" }))
+    } else if head.starts_with("post /v1/recover ") && !script.recovers.load(Ordering::SeqCst) {
+        (403, json!({ "type": "/problems/code-refused", "detail": "ask for a new code" }))
     } else if head.starts_with("post /v1/recover ") {
         recovery(&script, &stream, &serde_json::from_slice(&body).unwrap())
     } else {

@@ -99,6 +99,23 @@ async fn a_gateway_that_tells_an_impossible_time_is_left() {
 }
 
 #[tokio::test]
+async fn an_identity_that_is_neither_accepted_nor_recovered_is_over() {
+    for transport in [crate::Transport::Quic, crate::Transport::Tls] {
+        let setting = Setting::new((-90_000, -9_000)).await;
+        setting.gateway.script.recovers.store(false, Ordering::SeqCst);
+        let mut settings = settings(0);
+        settings.transport = transport;
+        let client = Client::start(setting.dir, settings).unwrap();
+        let status = until(&client, |status| matches!(status.state, State::Ended { .. })).await;
+        let State::Ended { why } = status.state else { panic!() };
+        assert!(why.contains("ask for a new code"), "{why}");
+        let error = client.connected().await.unwrap_err();
+        assert_eq!(error.next(), crate::Next::GiveUp, "{error}");
+        client.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn an_expired_identity_is_recovered_with_its_key() {
     for transport in [crate::Transport::Quic, crate::Transport::Tls] {
         let mut setting = Setting::new((-90_000, -9_000)).await;

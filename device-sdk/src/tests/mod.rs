@@ -154,6 +154,28 @@ async fn flows_are_opened_refused_and_carried() {
 }
 
 #[tokio::test]
+async fn a_question_opens_nothing_and_a_refusal_says_whether_waiting_helps() {
+    let setting = Setting::new(DAY).await;
+    let client = Client::start(setting.dir, settings(0)).unwrap();
+    client.connected().await.unwrap();
+    let ask = |interface| {
+        let client = client.clone();
+        async move { client.ask(&door(interface), Wanted::default()).await }
+    };
+    let never = ask("secret").await.unwrap_err();
+    assert!(matches!(&never, Error::Flow { flow, from: None, .. } if flow == "F2"), "{never}");
+    assert_eq!(never.next(), Next::GiveUp);
+    let later = ask("later").await.unwrap_err();
+    assert_eq!(later.next(), Next::Retry);
+    assert!(later.to_string().contains("from 2100-01-01T00:00:00Z on"), "{later}");
+    assert_eq!(ask("old").await.unwrap(), None, "an older gateway cannot be asked");
+    let preview = ask("echo").await.unwrap().unwrap();
+    assert_eq!(preview.kind, FlowKind::Stream);
+    assert_eq!(preview.actions, [doorward_model::Action::Connect]);
+    client.stop().await;
+}
+
+#[tokio::test]
 async fn a_client_that_is_stopped_or_dropped_says_goodbye() {
     let mut setting = Setting::new(DAY).await;
     for stop in [true, false] {
@@ -371,6 +393,9 @@ async fn a_client_needs_an_identity_and_tells_why_it_is_not_connected() {
     let status = until(&client, |status| matches!(status.state, State::Waiting { .. })).await;
     let State::Waiting { why, .. } = status.state else { panic!() };
     assert!(why.contains("not the gateway"), "{why}");
+    // In plain words, over TLS and over QUIC.
+    assert!(why.contains("its certificate is not signed by a trusted authority"), "{why}");
+    assert!(why.contains("a signature is not right") && !why.contains("BadSignature"), "{why}");
     client.stop().await;
 }
 

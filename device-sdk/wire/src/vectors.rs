@@ -95,7 +95,12 @@ fn openings() -> Vec<(&'static str, OpenFrame)> {
                 parameters: BTreeMap::from([(text("baud"), text("9600"))]),
             }),
         ),
+        ("ask", OpenFrame::Ask(Asked { interface: text("plc-3/console"), ..Asked::default() })),
     ]
+}
+
+fn refused(from: Option<i64>) -> Answer {
+    Answer::Refused { why: Why::Forbidden, detail: text("no"), flow: text("f2"), from }
 }
 
 fn answers() -> Vec<(&'static str, Answer)> {
@@ -108,7 +113,8 @@ fn answers() -> Vec<(&'static str, Answer)> {
                 actions: vec![text("connect")],
             },
         ),
-        ("refused", Answer::Refused { why: Why::Forbidden, detail: text("no"), flow: text("f2") }),
+        ("refused", refused(None)),
+        ("refused-until-later", refused(Some(1_767_225_600))),
     ]
 }
 

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use doorward_model::{Action, DoorName, FlowId, PeerText};
 use doorward_policies::{Event, Outcome, Record};
 use doorward_session::{
-    Connection, Flows, Link, OpenRequest, Problem, Refusals, Tunnel, Visit, Wire, note,
+    Connection, Flows, Leases, Link, OpenRequest, Problem, Refusals, Tunnel, Visit, Wire, note,
 };
 use doorward_wire::{FlowKind, Offering, Why};
 
 use crate::dial::{DialError, Rivals};
 use crate::pipeline::{
-    Approach, Approached, ClientEnd, Dialed, Means, NamedInterface, NotBegun, RefusedFlow,
+    Approach, Approached, ClientEnd, Dialed, Granted, Means, NamedInterface, NotBegun, RefusedFlow,
     Requested, Via, WantedFlow, approach, authorize, begin, inspect, record, refuse, relay,
 };
 use crate::problem::{busy, forbidden};
@@ -41,6 +41,14 @@ impl Proxy {
 enum Ready {
     /// The backend is connected.
     Dialed(Box<Dialed>),
+    /// The interface is inspected, so each operation is decided by itself.
+    Approached(Box<Approached>),
+}
+
+/// A flow that the policy permits, before anything is dialed.
+enum Permitted {
+    /// The policy has decided the flow itself.
+    Granted(Granted),
     /// The interface is inspected, so each operation is decided by itself.
     Approached(Box<Approached>),
 }
@@ -78,25 +86,48 @@ impl Inner {
         }
     }
 
-    /// Takes a flow as far as it goes before the client is told that it is open.
-    async fn ready(&self, requested: Requested) -> Result<Ready, Stop> {
+    /// Asks the policy, and records a refusal.
+    async fn permitted(&self, requested: Requested) -> Result<Permitted, Stop> {
         match approach(&self.means.leases, requested) {
-            Approach::Raw(requested) => {
-                let granted = match authorize(&self.means.leases, requested) {
-                    Ok(granted) => granted,
-                    Err(refused) => {
-                        refuse(&*self.means.journal, &refused, self.means.clock.now()).await;
-                        return Err(Stop::Refused(refused));
-                    }
-                };
-                let begun = begin(&self.means, granted, ready(Ok(()))).await;
-                begun.map(|dialed| Ready::Dialed(Box::new(dialed))).map_err(Stop::NotBegun)
-            }
+            Approach::Raw(requested) => match authorize(&self.means.leases, requested) {
+                Ok(granted) => Ok(Permitted::Granted(granted)),
+                Err(refused) => {
+                    refuse(&*self.means.journal, &refused, self.means.clock.now()).await;
+                    Err(Stop::Refused(refused))
+                }
+            },
             Approach::Inspected(approached) if approached.is_of_another_kind() => {
                 Err(Stop::NotBegun(NotBegun::NotReached(DialError::Kind(approached.kind()))))
             }
-            Approach::Inspected(approached) => Ok(Ready::Approached(Box::new(approached))),
+            Approach::Inspected(approached) => Ok(Permitted::Approached(Box::new(approached))),
         }
+    }
+
+    /// Takes a flow as far as it goes before the client is told that it is open.
+    async fn ready(&self, requested: Requested) -> Result<Ready, Stop> {
+        match self.permitted(requested).await? {
+            Permitted::Granted(granted) => {
+                let begun = begin(&self.means, granted, ready(Ok(()))).await;
+                begun.map(|dialed| Ready::Dialed(Box::new(dialed))).map_err(Stop::NotBegun)
+            }
+            Permitted::Approached(approached) => Ok(Ready::Approached(approached)),
+        }
+    }
+
+    /// Answers whether a flow would be admitted. Dials nothing, and records refusals only.
+    async fn answer(&self, requested: Requested, request: OpenRequest, flow: &str) {
+        let wanted = requested.wanted_kind();
+        let (kind, actions) = match self.permitted(requested).await {
+            Ok(Permitted::Granted(granted)) => (granted.travels(), granted.actions()),
+            Ok(Permitted::Approached(approached)) => (approached.kind(), approached.actions()),
+            Err(stop) => return stop.tell(&self.means.leases, request, flow).await,
+        };
+        if wanted.is_some_and(|wanted| wanted != kind) {
+            let other = Stop::NotBegun(NotBegun::NotReached(DialError::Kind(kind)));
+            return other.tell(&self.means.leases, request, flow).await;
+        }
+        let actions: Vec<&str> = actions.iter().map(|action| action.as_str()).collect();
+        request.affirm(kind, &actions).await;
     }
 
     async fn inspect(&self, approached: Approached, client: impl Into<ClientEnd>) {
@@ -138,9 +169,10 @@ impl Inner {
         let actions = match actions {
             Ok(actions) if actions.len() <= Action::ALL.len() => actions,
             Ok(_) => {
-                return request.refuse(Why::Wrong, "too many actions are requested", &flow).await;
+                let detail = "too many actions are requested";
+                return request.refuse(Why::Wrong, detail, &flow, None).await;
             }
-            Err(error) => return request.refuse(Why::Wrong, &error.to_string(), &flow).await,
+            Err(error) => return request.refuse(Why::Wrong, &error.to_string(), &flow, None).await,
         };
         let wanted = WantedFlow { actions, kind: request.asked.kind };
         let authority = match DoorName::of_path(&request.asked.interface) {
@@ -148,9 +180,12 @@ impl Inner {
             None => NamedInterface::Other(PeerText::new(&request.asked.interface)),
         };
         let requested = Requested::new(connection, id, authority, Via::Open, wanted);
+        if request.is_question {
+            return self.answer(requested, request, &flow).await;
+        }
         let ready = match self.ready(requested).await {
             Ok(ready) => ready,
-            Err(stop) => return stop.tell(request, &flow).await,
+            Err(stop) => return stop.tell(&self.means.leases, request, &flow).await,
         };
         let (kind, actions) = match &ready {
             Ready::Dialed(dialed) => (dialed.kind(), dialed.actions()),
@@ -189,8 +224,9 @@ impl Inner {
 }
 
 impl Stop {
-    /// Refuses a request on `doorward/1`, as coarsely as any other.
-    async fn tell(self, request: OpenRequest, flow: &str) {
+    /// Refuses a request on `doorward/1`, as coarsely as any other. Only whoever a rule allows it at
+    /// another time also learns from when on.
+    async fn tell(self, leases: &Leases, request: OpenRequest, flow: &str) {
         let why = match &self {
             Self::Refused(refused) if refused.is_busy() => Why::Busy,
             Self::Refused(_) | Self::NotBegun(NotBegun::Cut) => Why::Forbidden,
@@ -222,7 +258,11 @@ impl Stop {
         } else {
             "the administrator finds the reason in the audit log under this flow's id"
         };
-        request.refuse(why, detail, flow).await;
+        let from = match &self {
+            Self::Refused(refused) => refused.later(leases),
+            Self::NotBegun(_) => None,
+        };
+        request.refuse(why, detail, flow, from).await;
     }
 
     fn problem(&self) -> Problem {

@@ -63,7 +63,7 @@ pub(crate) fn main() -> ExitCode {
 /// Prints why the command has failed.
 fn failed(error: &CommandFailure, json: bool) -> ExitCode {
     error.report().print("doorward", json);
-    ExitCode::FAILURE
+    ExitCode::from(error.report().status())
 }
 
 async fn run(cli: Cli) -> Result<End, CommandFailure> {

@@ -13,8 +13,8 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::{LocalDatagrams, carry};
+use crate::notices::Notices;
 use crate::opener::{self, Boxed, FlowOpener};
-use crate::terminal::tell_terminal;
 
 /// How many datagrams may wait for one flow. Further ones are dropped.
 const QUEUE: usize = 64;
@@ -29,6 +29,7 @@ pub(crate) trait Sink<K>: Send + Sync + 'static {
 /// `most`. A new flow ends the one that has been idle the longest.
 pub(crate) struct FlowTable<K, S> {
     opener: Arc<dyn FlowOpener>,
+    notices: Notices,
     sink: Arc<S>,
     idle: Duration,
     most: usize,
@@ -72,11 +73,12 @@ where
 {
     pub(crate) fn new(
         opener: Arc<dyn FlowOpener>,
+        notices: Notices,
         sink: Arc<S>,
         idle: Duration,
         most: usize,
     ) -> Self {
-        Self { opener, sink, idle, most, flows: HashMap::new() }
+        Self { opener, notices, sink, idle, most, flows: HashMap::new() }
     }
 
     /// Sends a datagram from `key` on its flow to `interface`. The first datagram opens the flow.
@@ -113,16 +115,16 @@ where
         let activity = LastActivity::now();
         let mut one =
             LocalSender { key, waiting, sink: Arc::clone(&self.sink), activity: activity.clone() };
-        let (opener, idle) = (Arc::clone(&self.opener), self.idle);
+        let (opener, notices, idle) = (Arc::clone(&self.opener), self.notices.clone(), self.idle);
         let task = tokio::spawn(async move {
             match opener::datagrams(&*opener, &interface).await {
                 Ok(flow) => {
                     if let Err(error) = carry(flow, &mut one, idle, Duration::ZERO).await {
-                        tell_terminal(&format!("doorward: {error}"));
+                        notices.failed(Some(&interface), error);
                     }
                 }
                 Err(refusal) => {
-                    tell_terminal(&format!("doorward: {refusal}"));
+                    notices.refused(&interface, &refusal);
                     // Keeps the entry for a while, so that the next datagram does not ask the
                     // gateway again.
                     tokio::time::sleep(REFUSAL_HOLD).await;
@@ -180,7 +182,8 @@ mod tests {
         let (sender, delivered) = mpsc::channel(16);
         let fake = Arc::new(FakeOpener::new(backend));
         let opener = Arc::clone(&fake) as Arc<dyn FlowOpener>;
-        (fake, FlowTable::new(opener, Arc::new(Delivered(sender)), idle, 2), delivered)
+        let (notices, sink) = (Notices::new(false, true), Arc::new(Delivered(sender)));
+        (fake, FlowTable::new(opener, notices, sink, idle, 2), delivered)
     }
 
     #[tokio::test]

@@ -39,9 +39,10 @@ pub(crate) async fn carry<E: LocalDatagrams>(
     let mut until = Instant::now() + patience;
     loop {
         tokio::select! {
-            received = poll_fn(|cx| flow.poll_receive(cx)) => match received.map_err(Failure::Cut)? {
-                Some(datagram) => end.deliver(&datagram).await.map_err(local)?,
-                None => return Ok(()),
+            received = poll_fn(|cx| flow.poll_receive(cx)) => match received {
+                Ok(Some(datagram)) => end.deliver(&datagram).await.map_err(local)?,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(flow.cut(error).await),
             },
             next = end.next(), if more => match next {
                 Ok(Some(datagram)) => flow.send(&datagram),

@@ -7,6 +7,7 @@
 //! - A TCP port is a loopback port, and every program needs the token, unless `--open` is set.
 //! - A flow that was cut ends with a reset for the program.
 
+mod command;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod header;
@@ -30,16 +31,18 @@ use tokio::time::timeout;
 use crate::failure::Failure;
 use crate::local_listener::{ListenAddress, LocalListener};
 use crate::local_stream::LocalStream;
-use crate::opener::{self, FlowOpener, FlowRefusal};
+use crate::notices::Notices;
+use crate::opener::{self, ByteFlow, FlowOpener};
 use crate::signals::StopSignals;
-use crate::terminal::tell_terminal;
 use http::{ConnectHead, ProxyRefusal};
 use shared::{LocalProxy, local_failure};
 use socks::{Socks, SocksCommand, SocksReply, SocksStep};
 use token::{ProxyToken, TokenFile};
 
+pub use command::ProxyArgs;
+
 /// The default address.
-pub(crate) const DEFAULT_ADDRESS: &str = "127.0.0.1:1080";
+const DEFAULT_ADDRESS: &str = "127.0.0.1:1080";
 /// How many programs are served at once. Further ones wait to be accepted.
 const CONNECTIONS: usize = 512;
 /// How long a program may take to send its request.
@@ -68,12 +71,13 @@ impl ProxyListener {
         self.token.as_ref().map(|token| token.keep(dir)).transpose()
     }
 
-    /// Returns the proxy's address in the form that programs take.
-    pub(crate) fn shown(&self) -> String {
+    /// Returns the proxy's address in the form that programs take; with the token, if there is one
+    /// and `shows_token`.
+    pub(crate) fn shown(&self, shows_token: bool) -> String {
         let at = self.listener.shown();
         match (&self.token, &self.listener) {
-            (Some(token), _) => format!("http://doorward:{}@{at}", token.expose()),
-            (None, LocalListener::Tcp(_)) => format!("http://{at}"),
+            (Some(token), _) if shows_token => format!("http://doorward:{}@{at}", token.expose()),
+            (Some(_), _) | (None, LocalListener::Tcp(_)) => format!("http://{at}"),
             (None, LocalListener::Unix(..)) => at,
         }
     }
@@ -82,11 +86,12 @@ impl ProxyListener {
     pub(crate) async fn serve(
         self,
         opener: Arc<dyn FlowOpener>,
+        notices: Notices,
         domain: Domain,
         mut stop: StopSignals,
     ) {
         let Self { listener, token, relays } = self;
-        let proxy = Arc::new(LocalProxy { opener, domain, token, relays });
+        let proxy = Arc::new(LocalProxy { opener, notices, domain, token, relays });
         let mut programs = JoinSet::new();
         loop {
             tokio::select! {
@@ -97,7 +102,7 @@ impl ProxyListener {
                         programs.spawn(serve(local, Arc::clone(&proxy)));
                     }
                     Err(error) => {
-                        tell_terminal(&format!("doorward: could not accept a connection: {error}"));
+                        proxy.notices.warn(format!("could not accept a connection: {error}"));
                         tokio::time::sleep(Duration::from_millis(50)).await;
                     }
                 },
@@ -107,8 +112,8 @@ impl ProxyListener {
 }
 
 async fn serve(local: LocalStream, proxy: Arc<LocalProxy>) {
-    if let Err(error) = program(local, &proxy).await {
-        tell_terminal(&format!("doorward: {error}"));
+    if let Err(failure) = program(local, &proxy).await {
+        proxy.notices.failed(None, failure);
     }
 }
 
@@ -154,15 +159,34 @@ async fn serve_http(
     };
     let Some(interface) = proxy.interface(&host) else {
         let detail = format!("'{}' is {}", escape(&host), not_an_interface(&proxy.domain));
+        proxy.notices.warn(detail.clone());
         return send_and_close(local, &ProxyRefusal::new(403, detail).encode()).await;
     };
     match opener::stream(&*proxy.opener, &interface).await {
         Ok(flow) => {
             local.write_all(http::GRANTED).await.map_err(local_failure)?;
-            local.carry(flow, bytes.split_off(length)).await
+            carry(local, &interface, flow, bytes.split_off(length), proxy).await
         }
-        Err(refusal) => send_and_close(local, &refusal::http_refusal(&refusal).encode()).await,
+        Err(refusal) => {
+            proxy.notices.refused(&interface, &refusal);
+            send_and_close(local, &refusal::http_refusal(&refusal).encode()).await
+        }
     }
+}
+
+/// Carries a flow, and says if it was cut.
+async fn carry(
+    local: LocalStream,
+    interface: &DoorName,
+    mut flow: Box<dyn ByteFlow>,
+    already: Vec<u8>,
+    proxy: &LocalProxy,
+) -> Result<(), Failure> {
+    if let Err(failure) = local.carry(&mut *flow, already).await {
+        let failure = opener::explained(failure, &*flow).await;
+        proxy.notices.failed(Some(interface), failure);
+    }
+    Ok(())
 }
 
 fn not_an_interface(domain: &Domain) -> String {
@@ -205,11 +229,8 @@ async fn serve_socks(
     match command {
         SocksCommand::Connect(host) => {
             let Some(interface) = proxy.interface(&host) else {
-                tell_terminal(&format!(
-                    "doorward: '{}' is {}",
-                    escape(&host),
-                    not_an_interface(&proxy.domain)
-                ));
+                let what = not_an_interface(&proxy.domain);
+                proxy.notices.warn(format!("'{}' is {what}", escape(&host)));
                 return send_and_close(local, &SocksReply::Forbidden.encode(None)).await;
             };
             match opener::stream(&*proxy.opener, &interface).await {
@@ -218,10 +239,10 @@ async fn serve_socks(
                         .write_all(&SocksReply::Granted.encode(None))
                         .await
                         .map_err(local_failure)?;
-                    local.carry(flow, already).await
+                    carry(local, &interface, flow, already, proxy).await
                 }
                 Err(refusal) => {
-                    tell_refusal(&interface, &refusal);
+                    proxy.notices.refused(&interface, &refusal);
                     send_and_close(local, &refusal::socks_reply(&refusal).encode(None)).await
                 }
             }
@@ -231,11 +252,6 @@ async fn serve_socks(
         }
         SocksCommand::Associate(port) => relay::serve(local, port, proxy).await,
     }
-}
-
-/// Tells the person at the terminal, since a SOCKS reply has no text.
-fn tell_refusal(interface: &DoorName, refusal: &FlowRefusal) {
-    tell_terminal(&format!("doorward: {interface}: {refusal}"));
 }
 
 /// Sends a last answer and ends the connection so that the answer arrives. It reads what the

@@ -24,7 +24,7 @@ pub(super) fn http_refusal(refusal: &FlowRefusal) -> ProxyRefusal {
         )
         | None => 502,
     };
-    ProxyRefusal::new(status, refusal.detail.clone())
+    ProxyRefusal::new(status, refusal.to_string())
 }
 
 pub(super) fn socks_reply(refusal: &FlowRefusal) -> SocksReply {

@@ -59,7 +59,8 @@ pub(super) async fn serve(
         peer.get_or_init(|| SocketAddr::new(client, port));
     }
     let back = Arc::new(ReplySender { socket: Arc::clone(&socket), peer: Arc::clone(&peer) });
-    let mut table = FlowTable::new(Arc::clone(&proxy.opener), back, IDLE, FLOWS);
+    let mut table =
+        FlowTable::new(Arc::clone(&proxy.opener), proxy.notices.clone(), back, IDLE, FLOWS);
     let (mut bytes, mut ignored) = (vec![0; ROOM], [0; 64]);
     let mut others = 0;
     loop {

@@ -7,11 +7,13 @@ use doorward_model::{Domain, DoorName};
 
 use super::token::ProxyToken;
 use crate::failure::Failure;
+use crate::notices::Notices;
 use crate::opener::FlowOpener;
 
 /// The state that all connections of the proxy share.
 pub(super) struct LocalProxy {
     pub(super) opener: Arc<dyn FlowOpener>,
+    pub(super) notices: Notices,
     pub(super) domain: Domain,
     /// The token that programs need. Without one, every program may use the proxy.
     pub(super) token: Option<ProxyToken>,

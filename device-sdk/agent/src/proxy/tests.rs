@@ -32,7 +32,12 @@ impl World {
         let fake = Arc::new(FakeOpener::new(backend));
         let domain = "doorward.home.arpa".parse().unwrap();
         let opener = Arc::clone(&fake) as Arc<dyn FlowOpener>;
-        let serving = tokio::spawn(bound.serve(opener, domain, StopSignals::new().unwrap()));
+        let serving = tokio::spawn(bound.serve(
+            opener,
+            Notices::new(false, true),
+            domain,
+            StopSignals::new().unwrap(),
+        ));
         Self { address, token, fake, serving }
     }
 
@@ -255,7 +260,8 @@ async fn a_token_is_its_owners_alone_and_a_unix_socket_asks_for_none() {
     let token = std::fs::read_to_string(&file).unwrap();
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(token.trim().len(), 22);
-    assert!(bound.shown().contains(&format!("http://doorward:{}@127.0.0.1:", token.trim())));
+    assert!(bound.shown(true).contains(&format!("http://doorward:{}@127.0.0.1:", token.trim())));
+    assert!(!bound.shown(false).contains(token.trim()), "not in a log");
     drop(kept);
     assert!(!file.exists());
     let unix = ProxyListener::bind(&format!("unix:{}/s", dir.path().display()), false).unwrap();

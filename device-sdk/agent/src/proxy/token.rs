@@ -60,6 +60,13 @@ impl ProxyToken {
 /// The token's file, which is removed with this value.
 pub(crate) struct TokenFile(PathBuf);
 
+impl TokenFile {
+    /// Returns where the file is.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
 impl Drop for TokenFile {
     fn drop(&mut self) {
         // Fails if somebody else has removed the file already.

@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use crate::failure::Failure;
+use crate::report::ErrorReport;
 
 /// The lock on an identity directory. It is released when this value is dropped.
 pub(super) struct Lock {
@@ -20,11 +21,13 @@ impl Lock {
         let file = opened.map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(Failure::Usage(format!(
-                "an agent already runs with the identity in {}; stop it first, or look at it with \
-                 `doorward-agent status`",
-                dir.display()
-            ))),
+            Err(TryLockError::WouldBlock) => Err(Failure::Reported(
+                ErrorReport::new(
+                    "running",
+                    format!("an agent already runs with the identity in {}", dir.display()),
+                )
+                .with_next("stop it first, or look at it with `doorward-agent status`"),
+            )),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }

@@ -85,15 +85,15 @@ impl OfferedInterface {
         match &self.way {
             Way::Tcp { host, port } => match within(tcp::dial(host, *port)).await {
                 Ok(local) => {
-                    let pipe = flow.stream(&[]).await.map_err(Failure::Cut)?;
-                    local.carry(pipe, Vec::new()).await
+                    let mut pipe = flow.stream(&[]).await.map_err(Failure::Cut)?;
+                    local.carry(&mut pipe, Vec::new()).await
                 }
                 Err(unavailable) => refuse(flow, unavailable).await,
             },
             Way::Unix { path } => match within(unix::dial(path)).await {
                 Ok(local) => {
-                    let pipe = flow.stream(&[]).await.map_err(Failure::Cut)?;
-                    local.carry(pipe, Vec::new()).await
+                    let mut pipe = flow.stream(&[]).await.map_err(Failure::Cut)?;
+                    local.carry(&mut pipe, Vec::new()).await
                 }
                 Err(unavailable) => refuse(flow, unavailable).await,
             },

@@ -14,9 +14,9 @@ use crate::failure::Failure;
 
 /// Carries a flow to a program and back. The program and all processes it started end with the
 /// flow.
-pub(super) async fn carry(flow: Pipe, mut process: Process) -> Result<(), Failure> {
+pub(super) async fn carry(mut flow: Pipe, mut process: Process) -> Result<(), Failure> {
     let (input, output) = tokio::io::split(&mut process);
-    let carried = carry::carry(flow, input, output, Patience::Whole).await;
+    let carried = carry::carry(&mut flow, input, output, Patience::Whole).await;
     match process.0.end().await {
         None => carried,
         Some(left) => {

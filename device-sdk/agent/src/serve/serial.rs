@@ -89,9 +89,9 @@ pub(super) struct OpenLine {
 
 /// Carries a flow to a line and back. After a proper end, all written bytes have left the line.
 /// Otherwise unsent bytes are discarded.
-pub(super) async fn carry(flow: Pipe, mut line: OpenLine) -> Result<(), Failure> {
+pub(super) async fn carry(mut flow: Pipe, mut line: OpenLine) -> Result<(), Failure> {
     let (input, output) = tokio::io::split(&mut line);
-    carry::carry(flow, input, output, Patience::Whole).await?;
+    carry::carry(&mut flow, input, output, Patience::Whole).await?;
     poll_fn(|cx| line.tty.poll_restore(cx)).await;
     Ok(())
 }

@@ -180,7 +180,8 @@ async fn flow(carrier: Carrier, mut pipe: Pipe) {
     let kind = if asked.interface == "box/udp" { FlowKind::Datagrams } else { FlowKind::Stream };
     let answer = match asked.interface.as_str() {
         "box/forbidden" => {
-            Answer::Refused { why: Why::Forbidden, detail: String::new(), flow: "F2".to_owned() }
+            let (detail, flow) = (String::new(), "F2".to_owned());
+            Answer::Refused { why: Why::Forbidden, detail, flow, from: None }
         }
         _ => Answer::Admitted { flow: "F1".to_owned(), kind, actions: asked.actions.clone() },
     };

@@ -83,13 +83,14 @@ pub fn control(feed: &mut Feed<'_>) -> Control {
 }
 
 fn opening(feed: &mut Feed<'_>) -> OpenFrame {
-    OpenFrame::Open(Asked {
+    let asked = Asked {
         interface: feed.text(40),
         actions: several(feed, |feed| feed.text(12)),
         kind: feed.flag().then(|| kind(feed)),
         subject: feed.flag().then(|| feed.text(20)),
         parameters: texts(feed),
-    })
+    };
+    if feed.flag() { OpenFrame::Open(asked) } else { OpenFrame::Ask(asked) }
 }
 
 fn answer(feed: &mut Feed<'_>) -> Answer {
@@ -97,7 +98,9 @@ fn answer(feed: &mut Feed<'_>) -> Answer {
         let (flow, kind) = (feed.text(20), kind(feed));
         return Answer::Admitted { flow, kind, actions: several(feed, |feed| feed.text(12)) };
     }
-    Answer::Refused { why: why(feed), detail: feed.text(40), flow: feed.text(20) }
+    let (why, detail, flow) = (why(feed), feed.text(40), feed.text(20));
+    let from = feed.flag().then(|| feed.number().cast_signed());
+    Answer::Refused { why, detail, flow, from }
 }
 
 fn several<T>(feed: &mut Feed<'_>, mut one: impl FnMut(&mut Feed<'_>) -> T) -> Vec<T> {

@@ -35,11 +35,13 @@ as_number!(
 pub enum OpenFrame {
     /// Asks for an interface.
     Open(Asked),
+    /// Asks whether [`Open`](Self::Open) would be admitted. Nothing is opened.
+    Ask(Asked),
     /// A received message whose type, given here, is not known.
     Unknown(u64),
 }
 
-/// The request in an [`OpenFrame`].
+/// The request in an [`OpenFrame`], or the question.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Asked {
@@ -68,6 +70,7 @@ impl OpenFrame {
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Open(asked) => message(20, asked),
+            Self::Ask(asked) => message(23, asked),
             Self::Unknown(kind) => message(*kind, Empty {}),
         }
     }
@@ -78,20 +81,23 @@ impl OpenFrame {
     /// Fails when the frame is not a message.
     pub fn decode(frame: &[u8]) -> Result<Self, Malformed> {
         let (kind, mut body) = Body::of(frame)?;
-        if kind == 20 {
-            return Ok(Self::Open(body.read()?));
+        match kind {
+            20 => Ok(Self::Open(body.read()?)),
+            23 => Ok(Self::Ask(body.read()?)),
+            other => {
+                body.pass()?;
+                Ok(Self::Unknown(other))
+            }
         }
-        body.pass()?;
-        Ok(Self::Unknown(kind))
     }
 }
 
 /// The answer to an [`OpenFrame`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The flow is open.
+    /// The flow is open, or would be if the peer only asked.
     Admitted {
-        /// The flow's id in the gateway's audit log; empty from a device.
+        /// The flow's id in the gateway's audit log; empty from a device, and if nothing was opened.
         flow: String,
         /// How the flow travels.
         kind: FlowKind,
@@ -106,6 +112,8 @@ pub enum Answer {
         detail: String,
         /// The id of the record in the gateway's audit log that has the exact reason.
         flow: String,
+        /// When a rule could allow it if nothing but the time changes, in seconds since 1970.
+        from: Option<i64>,
     },
     /// A received message whose type, given here, is not known.
     Unknown(u64),
@@ -134,6 +142,8 @@ struct Refused {
     #[n(3)]
     #[cbor(default)]
     flow: String,
+    #[n(4)]
+    from: Option<i64>,
 }
 
 impl Answer {
@@ -142,7 +152,9 @@ impl Answer {
     pub fn encode(&self) -> Vec<u8> {
         match self.clone() {
             Self::Admitted { flow, kind, actions } => message(21, Admitted { flow, kind, actions }),
-            Self::Refused { why, detail, flow } => message(22, Refused { why, detail, flow }),
+            Self::Refused { why, detail, flow, from } => {
+                message(22, Refused { why, detail, flow, from })
+            }
             Self::Unknown(kind) => message(kind, Empty {}),
         }
     }
@@ -159,8 +171,8 @@ impl Answer {
                 Ok(Self::Admitted { flow, kind, actions })
             }
             22 => {
-                let Refused { why, detail, flow } = body.read()?;
-                Ok(Self::Refused { why, detail, flow })
+                let Refused { why, detail, flow, from } = body.read()?;
+                Ok(Self::Refused { why, detail, flow, from })
             }
             other => {
                 body.pass()?;

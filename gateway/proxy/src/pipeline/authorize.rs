@@ -66,6 +66,11 @@ impl Requested {
         Self { connection, id, authority, via, wanted, declared: None, barred: None }
     }
 
+    /// Returns how the peer wants the flow to travel.
+    pub(crate) fn wanted_kind(&self) -> Option<FlowKind> {
+        self.wanted.kind
+    }
+
     /// Returns the actions to ask about, and whether all must be granted. If another interface has
     /// taken the name by the time of the decision, it does not know these actions, and the flow is
     /// refused.
@@ -180,6 +185,11 @@ impl RefusedFlow {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         matches!(self.refused, Some(Refused::Busy))
+    }
+
+    /// Returns from when on a rule could allow the flow, if nothing but the time changes.
+    pub(crate) fn later(&self, leases: &Leases) -> Option<Timestamp> {
+        leases.reaches_later(&self.requested.connection, self.requested.resource()?)
     }
 
     pub(crate) fn record(&self, at: Timestamp) -> Record {

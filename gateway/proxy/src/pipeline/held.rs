@@ -11,6 +11,7 @@ use doorward_session::{Authorized, Cause, Lease, Places, Tracked};
 use doorward_wire::FlowKind;
 
 use super::via::Via;
+use crate::dial::kind_of;
 
 /// A permitted flow: one right, or for a serial line one for each action, each with its pending
 /// lease. All are spent together.
@@ -29,6 +30,12 @@ impl Granted {
     pub fn actions(&self) -> Vec<Action> {
         let all = std::iter::once(&self.first).chain(&self.more);
         all.map(|authorized| authorized.permit().action()).collect()
+    }
+
+    /// Returns how the flow travels.
+    pub(crate) fn travels(&self) -> FlowKind {
+        let target = self.first.permit().target();
+        target.map_or(FlowKind::Stream, |target| kind_of(target.way()))
     }
 
     /// Spends all permits. Returns the first, with the leases and the actions.

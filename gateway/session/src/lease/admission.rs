@@ -142,6 +142,15 @@ impl Leases {
         snapshot.reaches(&request, self.now()).map_err(Refused::Denied)
     }
 
+    /// Returns when the session could first do something at the interface that `resource` names, if
+    /// nothing but the time changes; `None` if waiting does not help.
+    #[must_use]
+    pub fn reaches_later(&self, connection: &Connection, resource: Resource) -> Option<Timestamp> {
+        // The answer covers every action, so it does not depend on this one.
+        let request = connection.request(Action::Connect, resource);
+        self.snapshot().reaches_later(&request, self.now())
+    }
+
     /// Asks for one operation within the admitted flow `id`, by the present state. Only the
     /// compiled form decides; the referee samples its answers. The permit may be for another
     /// interface that has the same name now: see

@@ -44,20 +44,21 @@ pub(super) async fn flow(
         // The stream ended, or timed out, before it had sent a request.
         Ok(Err(_)) | Err(_) => return pipe.cut(Why::Wrong),
     };
+    let is_question = matches!(opening, Ok(OpenFrame::Ask(_)));
     let (asked, wrong) = match opening {
-        Ok(OpenFrame::Open(asked)) => (asked, None),
+        Ok(OpenFrame::Open(asked) | OpenFrame::Ask(asked)) => (asked, None),
         Ok(OpenFrame::Unknown(kind)) => {
             (Asked::default(), Some(format!("messages of type {kind} are not known")))
         }
         Err(detail) => (Asked::default(), Some(detail)),
     };
     let connection = Arc::clone(&link.connection);
-    let request = OpenRequest { asked, pipe, link: Arc::clone(&link) };
+    let request = OpenRequest { asked, is_question, pipe, link: Arc::clone(&link) };
     if let Some(detail) = wrong {
-        return request.refuse(Why::Wrong, &detail, "").await;
+        return request.refuse(Why::Wrong, &detail, "", None).await;
     }
     if draining {
-        return request.refuse(Why::Stopping, "the gateway stops", "").await;
+        return request.refuse(Why::Stopping, "the gateway stops", "", None).await;
     }
     let id = serving.leases.new_flow_id();
     serving.flows.open(connection, id, request).await;
@@ -67,7 +68,8 @@ pub(super) async fn flow(
 /// without waiting. The bytes that the stream has brought are discarded.
 pub(super) async fn turn_away(mut pipe: Pipe) {
     let detail = "the buffers are in use by other streams; try again in a moment".to_owned();
-    let answer = Answer::Refused { why: Why::Busy, detail, flow: String::new() }.encode();
+    let (why, flow, from) = (Why::Busy, String::new(), None);
+    let answer = Answer::Refused { why, detail, flow, from }.encode();
     let said = async {
         write_frame(&mut pipe, &answer).await?;
         pipe.shutdown().await

@@ -1,35 +1,52 @@
-//! A flow that a peer requests by `Open`, and the answer.
+//! A flow that a peer requests by `Open`, or asks about by `Ask`, and the answer.
 
 use std::io;
 use std::sync::Arc;
 
 use doorward_wire::{Answer, Asked, FlowDatagrams, FlowKind, Pipe, Why, write_frame};
+use jiff::Timestamp;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
 use super::handle::{LEAVING, Link};
 use crate::wire::Wire;
 
-/// A flow that a peer requests by `Open`, before its answer.
+/// A flow that a peer requests by `Open`, or asks about by `Ask`, before its answer.
 #[derive(Debug)]
 pub struct OpenRequest {
     /// What the peer asks for.
     pub asked: Asked,
+    /// Whether the peer only asks whether the flow would be admitted.
+    pub is_question: bool,
     pub(super) pipe: Pipe,
     pub(super) link: Arc<Link>,
 }
 
 impl OpenRequest {
-    /// Refuses the request. `flow` is the id under which the audit log has the reason.
-    pub async fn refuse(mut self, why: Why, detail: &str, flow: &str) {
+    /// Refuses the request. `flow` is the id under which the audit log has the reason; from the
+    /// instant `from` on, a rule could allow it.
+    pub async fn refuse(self, why: Why, detail: &str, flow: &str, from: Option<Timestamp>) {
         let (detail, flow) = (detail.to_owned(), flow.to_owned());
-        let answer = Answer::Refused { why, detail, flow }.encode();
+        // Rounded up, so that a peer that waits until then does not ask too early.
+        let from = from.map(|at| at.as_second() + i64::from(at.subsec_nanosecond() > 0));
+        self.answer(&Answer::Refused { why, detail, flow, from }).await;
+    }
+
+    /// Answers a question: the flow would be admitted.
+    pub async fn affirm(self, kind: FlowKind, actions: &[&str]) {
+        let actions = actions.iter().map(|action| (*action).to_owned()).collect();
+        self.answer(&Answer::Admitted { flow: String::new(), kind, actions }).await;
+    }
+
+    /// Sends the only answer, and ends the stream.
+    async fn answer(mut self, answer: &Answer) {
+        let answer = answer.encode();
         let said = async {
             write_frame(&mut self.pipe, &answer).await?;
             self.pipe.shutdown().await
         };
         if let Ok(Err(error)) = timeout(LEAVING, said).await {
-            tracing::trace!(%error, "the peer left before it had read its refusal");
+            tracing::trace!(%error, "the peer left before it had read its answer");
         }
     }
 

@@ -11,7 +11,7 @@ mod user;
 mod values;
 
 use clap::{Parser, Subcommand};
-use doorward_agent::{AgentCommand, EnrollArgs, IdentityArgs};
+use doorward_agent::{AgentCommand, EnrollArgs, IdentityArgs, TWO_PROGRAMS};
 
 pub(crate) use audit::AuditCommand;
 pub(crate) use authority::CaCommand;
@@ -103,8 +103,8 @@ pub(crate) enum Command {
     /// Manage the certificate authority
     #[command(subcommand, after_help = "Example: doorward ca show")]
     Ca(CaCommand),
-    /// Run the commands of doorward-agent: enroll, run, renew, status, connect, proxy
-    #[command(after_help = "Example: doorward agent connect plc-3/ssh --stdio")]
+    /// Run a command of the agent: enroll, run, renew, status, connect, proxy
+    #[command(after_help = TWO_PROGRAMS)]
     Agent {
         #[command(subcommand)]
         command: AgentCommand,
