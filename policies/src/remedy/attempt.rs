@@ -101,7 +101,8 @@ impl Attempt {
         let resource = &self.question.resource;
         match resource.path.segments().first() {
             Some(Segment::Text(name)) => format!("{}/{name}", resource.device),
-            Some(Segment::Unit(_) | Segment::Range(..) | Segment::Any) | None => {
+            Some(Segment::Unit(_) | Segment::Range(..) | Segment::Any | Segment::OneOf(_))
+            | None => {
                 format!("{}/NAME", resource.device)
             }
         }
@@ -288,14 +289,17 @@ fn whole_minute(at: Timestamp) -> Option<Timestamp> {
 /// Returns the pattern of exactly what a question asks for.
 pub(super) fn exactly(question: &Question) -> Option<Pattern> {
     let path = &question.resource.path;
-    let pieces = path.segments().iter().map(|segment| match segment {
-        Segment::Any => PatternPiece::One,
-        Segment::Text(text) => PatternPiece::text(text.to_string()),
-        Segment::Unit(unit) => PatternPiece::text(unit.to_string()),
-        Segment::Range(first, last) if first == last => PatternPiece::text(first.to_string()),
-        Segment::Range(first, last) => PatternPiece::text(format!("{first}-{last}")),
-    });
-    let pattern = Pattern::of(pieces, path.is_open());
+    let piece = |segment: &Segment| match segment {
+        Segment::Any => Some(PatternPiece::One),
+        Segment::Text(text) => Some(PatternPiece::text(text.to_string())),
+        Segment::Unit(unit) => Some(PatternPiece::text(unit.to_string())),
+        Segment::Range(first, last) if first == last => Some(PatternPiece::text(first.to_string())),
+        Segment::Range(first, last) => Some(PatternPiece::text(format!("{first}-{last}"))),
+        // Only other names of an operation have these.
+        Segment::OneOf(_) => None,
+    };
+    let pieces: Vec<PatternPiece<'_>> = path.segments().iter().map(piece).collect::<Option<_>>()?;
+    let pattern = Pattern::of(pieces.into_iter(), path.is_open());
     // What a rule cannot write, it cannot allow.
     let written: Pattern = pattern.to_string().parse().ok()?;
     written.covers(path).then_some(written)
