@@ -229,7 +229,7 @@ fn never_at(target: &Target, rule: &Rule) -> Option<String> {
     let form = target.protocol().operand();
     let http = target.inspected().and_then(Inspected::http);
     if rule.effect() == Effect::Deny && http.is_some_and(|http| !http.exact_paths) {
-        return form.never_read(&pattern);
+        return form.never_read(&pattern, operand(target));
     }
     form.never(&pattern, operand(target))
 }

@@ -912,6 +912,7 @@ fn queries_are_on_record_and_a_part_of_them_is_decided() {
         ("/any?cmd=on", "200"),
         ("/any?cmd=reboot", "403"),
         ("/any?cmd=%72eboot", "403"),
+        ("/any?cmd=REBOOT", "403"),
         ("/any", "403"),
         // A path that is denied is denied with every value, too.
         ("/off?cmd=reboot", "200"),

@@ -5,10 +5,12 @@ use doorward_model::{Action, Protocol};
 
 fn reach(pattern: &str, protocol: Protocol, action: Action, path: &str) -> (bool, bool) {
     let pattern: Pattern = pattern.parse().unwrap();
-    let path = match protocol {
-        Protocol::Http => Path::literal(path).unwrap(),
-        protocol => Path::parse(protocol, action, path).unwrap(),
+    let path = if protocol == Protocol::Http {
+        Path::literal(path)
+    } else {
+        Path::parse(protocol, action, path)
     };
+    let path = path.unwrap();
     (pattern.covers(&path), pattern.overlaps(&path))
 }
 

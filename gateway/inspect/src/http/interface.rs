@@ -37,7 +37,8 @@ impl HttpInterface {
     }
 
     /// Applies the interface's options: how much content a request may have, which part of a query
-    /// is decided, whether the backend reads paths exactly, whose pages may act, and which claims of clients are forwarded.
+    /// is decided, whether the backend reads paths exactly, whose pages may act, and which claims of
+    /// clients are forwarded.
     ///
     /// Too much declared content is refused; undeclared content is counted by
     /// [`Content`](super::Content).

@@ -60,11 +60,11 @@ impl OperandForm {
     /// Returns why a pattern matches no path that is decided under any of its readings, which deny
     /// rules meet.
     #[must_use]
-    pub fn never_read(self, pattern: &[Option<&str>]) -> Option<String> {
+    pub fn never_read(self, pattern: &[Option<&str>], decided: Option<&Operand>) -> Option<String> {
         match self {
-            Self::HttpPath => http::never_read(pattern),
+            Self::HttpPath => http::never_read(pattern, decided),
             Self::CoapPath | Self::Nothing | Self::Parts | Self::Topic | Self::Addresses => {
-                self.never(pattern, None)
+                self.never(pattern, decided)
             }
         }
     }

@@ -1,9 +1,9 @@
 //! Readings: what a device may take an HTTP path for.
 //!
 //! A deny rule meets a path under each of its readings, and an allow rule must cover the path as it
-//! is written. The gateway has refused all spellings without a reliable reading before
-//! ([`spelt_path`](super::spelt_path)): slashes and backslashes within a segment, dot segments, empty segments
-//! before the last, escapes within escapes. So these need none here.
+//! is written. [`spelt_path`](super::spelt_path) has refused some spellings before, so these need no
+//! readings: slashes and backslashes within a segment, dot segments, empty segments before the last,
+//! and escapes within escapes.
 
 use super::spelling::{Misspelt, escaped, spelt_segment};
 use super::{Path, Segment};
@@ -71,8 +71,8 @@ impl Path {
         Ok(names)
     }
 
-    /// Returns [`Path::http_readings`]. If there are too many, a device may read the path as
-    /// anything, so the name is that of the whole interface: every deny rule there meets it.
+    /// Returns [`Path::http_readings`]. For a path that has too many it returns the name of the whole
+    /// interface, which every deny rule there meets.
     pub(crate) fn http_names(&self) -> Vec<Self> {
         self.http_readings().unwrap_or_else(|_| {
             let segments = self.segments.iter().take(1).cloned().collect();
@@ -226,22 +226,22 @@ mod tests {
         let at = at % segments.len();
         let one = segments[at].clone();
         let octets = |text: &str| {
-            let mut out = Vec::new();
-            let mut rest = text;
-            while let Some((before, after)) = rest.split_once('%') {
-                out.extend(before.bytes());
-                let digits = after.get(..2).filter(|two| !two.starts_with('+'));
-                let octet = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
-                out.push(octet.unwrap_or(b'%'));
-                rest = if octet.is_some() { &after[2..] } else { after };
+            let (mut out, mut rest) = (Vec::new(), text.as_bytes());
+            while let [first, after @ ..] = rest {
+                let digit = |byte: &u8| char::from(*byte).to_digit(16);
+                let octet = match rest {
+                    [b'%', high, low, ..] => digit(high).zip(digit(low)),
+                    _ => None,
+                };
+                out.push(
+                    octet.map_or(*first, |(high, low)| u8::try_from(high * 16 + low).unwrap()),
+                );
+                rest = if octet.is_some() { &rest[3..] } else { after };
             }
-            out.extend(rest.bytes());
             String::from_utf8(out).unwrap()
         };
         segments[at] = match kind {
-            0 => {
-                one.chars().map(|c| if at % 2 == 0 { c.to_ascii_uppercase() } else { c }).collect()
-            }
+            0 => one.chars().map(|c| if c == 'a' { 'A' } else { c.to_ascii_lowercase() }).collect(),
             1 => one.split(';').next().unwrap().to_owned(),
             2 => one.replace('+', " "),
             3 => one.strip_suffix(['.', ' ']).unwrap_or(&one).to_owned(),
@@ -278,7 +278,7 @@ mod tests {
             let text = format!("web{spelt}");
             let Ok(names) = Path::literal(&text).unwrap().http_readings() else { return Ok(()) };
             prop_assert!(names.len() <= 8);
-            let mut segments: Vec<String> = spelt[1..].split('/').map(str::to_owned).collect();
+            let mut segments: Vec<String> = spelt.split('/').skip(1).map(str::to_owned).collect();
             for (at, kind) in steps {
                 step(&mut segments, at, kind);
                 prop_assert!(

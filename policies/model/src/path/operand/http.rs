@@ -85,14 +85,18 @@ pub(super) fn never(pattern: &[Option<&str>], operand: Option<&Operand>) -> Opti
 }
 
 /// Returns why a pattern matches no reading of an HTTP path that is decided.
-pub(super) fn never_read(pattern: &[Option<&str>]) -> Option<String> {
+pub(super) fn never_read(pattern: &[Option<&str>], operand: Option<&Operand>) -> Option<String> {
     // These are refused in every spelling, and no reading brings them back.
     let refused = |c: char| c.is_control() || c == '\\' || c == '/';
     let never = |text: &str| text == "." || text == ".." || text.contains(refused);
-    let texts = &mut pattern.iter().skip(1).flatten();
-    texts
-        .any(|text| never(text))
-        .then(|| "no path of HTTP is decided that has such a segment".to_owned())
+    if pattern.iter().skip(1).flatten().any(|text| never(text)) {
+        return Some("no path of HTTP is decided that has such a segment".to_owned());
+    }
+    let part = format!("@{}=", operand?.key());
+    let last = pattern.last().copied().flatten()?;
+    let is_part = last.get(..part.len()).is_some_and(|first| first.eq_ignore_ascii_case(&part));
+    (last.starts_with('@') && !is_part)
+        .then(|| format!("where {part}VALUE is decided, no other path ends with @"))
 }
 
 #[cfg(test)]
@@ -113,5 +117,9 @@ mod tests {
         assert!(never(&[Some("shop"), Some(""), None, None], item));
         // `shop/a/`
         assert!(!never(&[Some("shop"), Some("a"), Some("")], None));
+        // A rule that denies meets readings.
+        let never = |last| never_read(&[Some("shop"), Some(last)], item).is_some();
+        assert!(!never("a b") && !never("@ITEM=1") && !never("a"));
+        assert!(never("a/b") && never("..") && never("@x=1"));
     }
 }
