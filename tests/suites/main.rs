@@ -10,6 +10,7 @@ mod certificates;
 mod circles;
 mod clients;
 mod coap;
+mod console;
 mod cuts;
 mod declaring;
 mod demo;

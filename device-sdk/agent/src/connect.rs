@@ -1,6 +1,6 @@
 //! The command `connect`: one interface, on standard input and output or at a local port.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,10 +9,11 @@ use doorward_model::{Action, Clock, DoorName, Name, escape};
 use doorward_sdk::{Client, IdentityDir, Transport};
 
 use crate::client_opener::{ClientOpener, not_accepted, start};
+use crate::console::{self, is_line};
 use crate::failure::Failure;
 use crate::listen::{InterfaceListener, serve};
 use crate::notices::Notices;
-use crate::opener::FlowOpener as _;
+use crate::opener::{FlowOpener as _, OpenFlow};
 use crate::signals::StopSignals;
 use crate::stdio;
 
@@ -65,7 +66,7 @@ impl ConnectArgs {
                 listening.run(at, stop, self.keep).await
             }
             None => tokio::select! {
-                ended = carry(&opener, &interface) => ended,
+                ended = carry(&opener, &interface, self.stdio) => ended,
                 // Stops the client below, so that the gateway frees the flow's permit at once.
                 () = stop.received() => Err(Failure::Cut(io::ErrorKind::Interrupted.into())),
             },
@@ -76,11 +77,23 @@ impl ConnectArgs {
     }
 }
 
-/// Carries one flow on standard input and output.
-async fn carry(opener: &ClientOpener, interface: &DoorName) -> Result<(), Failure> {
-    match opener.open(interface, None).await {
-        Ok(flow) => stdio::serve(flow).await,
-        Err(refusal) => Err(refusal.into()),
+/// Carries one flow on standard input and output. A serial line on a terminal is interactive, unless
+/// the bytes are to be carried as they are.
+async fn carry(
+    opener: &ClientOpener,
+    interface: &DoorName,
+    as_they_are: bool,
+) -> Result<(), Failure> {
+    let on_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let preview = match on_terminal && !as_they_are {
+        // Of the actions at an interface, fewer than all do not tell what it is.
+        true => opener.ask_for_all(interface).await?,
+        false => None,
+    };
+    let is_line = preview.is_some_and(|preview| is_line(&preview.actions));
+    match opener.open(interface, None).await? {
+        OpenFlow::Stream(mut line) if is_line => console::serve(&mut *line, interface).await,
+        flow @ (OpenFlow::Stream(_) | OpenFlow::Datagrams(_)) => stdio::serve(flow).await,
     }
 }
 
