@@ -136,8 +136,9 @@ fn a_person_types_watches_and_leaves() {
         assert_eq!(one.ended(), Some(0));
     }
 
-    typist.type_in("\r~.");
+    typist.type_in("\r");
     device_reads(&mut device, "\r");
+    typist.type_in("~.");
     assert_eq!(typist.ended(), Some(0));
     typist.says("the connection to plc/console is closed");
 }

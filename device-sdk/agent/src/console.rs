@@ -1,14 +1,11 @@
 //! A serial line on a person's terminal.
 
 use std::io::{self, Write as _};
-use std::pin::pin;
-use std::time::Duration;
 
 use doorward_model::{Action, DoorName};
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 use crate::carry::download;
 use crate::failure::Failure;
@@ -19,8 +16,6 @@ use crate::signals::listen;
 
 /// How many typed pieces may wait for the line. Further ones are dropped, and the terminal rings.
 const WAITING: usize = 64;
-/// How long the line may take for what was typed before the person leaves.
-const LEAVING: Duration = Duration::from_secs(1);
 
 /// Returns whether a flow with these actions is a serial line: no other protocol has these alone.
 pub(crate) fn is_line(actions: &[Action]) -> bool {
@@ -43,14 +38,9 @@ pub(crate) async fn serve(flow: &mut dyn ByteFlow, interface: &DoorName) -> Resu
         let (mut from, mut to) = tokio::io::split(&mut *flow);
         let (typed, waiting) = mpsc::channel(WAITING);
         let mut output = tokio::io::stdout();
-        let mut writing = pin!(write(&mut to, waiting));
         tokio::select! {
-            left = read_keys(typed, writes) => {
-                // What was typed before the escape still goes to the line.
-                drop(timeout(LEAVING, writing).await);
-                left.map_err(lost)
-            }
-            () = &mut writing => Ok(()),
+            left = read_keys(typed, writes) => left.map_err(lost),
+            () = write(&mut to, waiting) => Ok(()),
             ended = download(&mut from, &mut output) => ended,
             _ = hangup.recv() => Err(Failure::Cut(io::ErrorKind::Interrupted.into())),
             _ = quit.recv() => Err(Failure::Cut(io::ErrorKind::Interrupted.into())),
@@ -93,8 +83,8 @@ async fn read_keys(typed: mpsc::Sender<Vec<u8>>, writes: bool) -> io::Result<()>
     }
 }
 
-/// Writes what is typed to the line, and ends that direction when no more comes. If the line takes no
-/// more, this waits forever: reading from the line shows why.
+/// Writes what is typed to the line. If the line takes no more, this waits forever: reading from the
+/// line shows why.
 async fn write(to: &mut (impl AsyncWrite + Unpin), mut typed: mpsc::Receiver<Vec<u8>>) {
     while let Some(bytes) = typed.recv().await {
         let written = async {
@@ -105,8 +95,6 @@ async fn write(to: &mut (impl AsyncWrite + Unpin), mut typed: mpsc::Receiver<Vec
             return std::future::pending().await;
         }
     }
-    // An error does not matter: the person leaves.
-    drop(to.shutdown().await);
 }
 
 /// Says something to the person. Nobody may be reading.
