@@ -58,7 +58,7 @@ pub use target::{
     MqttOptions, NoOrigin, Operand, Origin, RequestRate, ResponseTopics, Scheme, SecretParameter,
     Several, Spoken, Target, TargetError, ToldIdentity, Way, WayEnd,
 };
-pub use text::{Escaped, PeerText, did_you_mean, escape, escape_lines, is_printable};
+pub use text::{Escaped, PeerText, did_you_mean, escape, escape_lines, is_printable, nearest};
 
 /// Implements `Serialize` by `Display` and `Deserialize` by `FromStr`, so that JSON and text have
 /// one grammar.

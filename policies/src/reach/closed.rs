@@ -99,6 +99,11 @@ impl Waiting {
         } else {
             (Refusal::NoRule, Nearness::NoRule, SmallVec::new())
         };
-        Closed { refusal, nearness, rules: lines.into_iter().collect(), changes_at: self.changes_at }
+        Closed {
+            refusal,
+            nearness,
+            rules: lines.into_iter().collect(),
+            changes_at: self.changes_at,
+        }
     }
 }
