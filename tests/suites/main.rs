@@ -24,6 +24,7 @@ mod identity;
 mod large;
 mod life;
 mod matrix;
+mod mismatches;
 mod modbus;
 mod mqtt;
 mod network;

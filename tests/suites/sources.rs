@@ -64,8 +64,7 @@ fn no_record_names_a_forged_source() {
 fn a_condition_that_does_not_hold_is_the_reason_on_record() {
     let gateway = Gateway::start();
     gateway.enrol("user/alice", &[]);
-    let interfaces =
-        [("tcp", "connect"), ("http", "get"), ("mqtt", "connect"), ("modbus", "read")];
+    let interfaces = [("tcp", "connect"), ("http", "get"), ("mqtt", "connect"), ("modbus", "read")];
     for (protocol, _) in interfaces {
         gateway.declare(&format!("box/{protocol}"), &format!("{protocol}://127.0.0.1:9"));
     }
@@ -73,7 +72,8 @@ fn a_condition_that_does_not_hold_is_the_reason_on_record() {
         let before = gateway.audit().len();
         let mut command = agent();
         command.args(["connect", &format!("box/{interface}"), "--stdio", "--dir"]);
-        let ran = Ran::fed(command.arg(gateway.identity("alice")), b"");
+        command.arg(gateway.identity("alice"));
+        let ran = Ran::fed(command, b"");
         assert_eq!(ran.status, Some(1), "{interface}: {ran:?}");
         let is_it = |one: &Value| {
             one["event"] == "flow-refused" && one["path"] == interface && one["device"] == "box"
@@ -110,7 +110,8 @@ fn a_condition_that_does_not_hold_is_the_reason_on_record() {
                 "modbus" => "box/modbus/1/holding/0",
                 other => &format!("box/{other}"),
             };
-            let asked = ["policy", "explain", "user/alice", action, resource, "--from", "127.0.0.1"];
+            let asked =
+                ["policy", "explain", "user/alice", action, resource, "--from", "127.0.0.1"];
             assert_eq!(gateway.owner_json(&asked)["refusal"], reason, "{interface}, {when}");
         }
     }

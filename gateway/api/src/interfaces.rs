@@ -44,6 +44,14 @@ pub struct InterfaceChange {
     pub enabled: bool,
 }
 
+/// What changing an interface answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceChanged {
+    /// What may have been overlooked.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
 /// What declaring an interface answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceDeclared {

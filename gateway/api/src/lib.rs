@@ -36,7 +36,9 @@ pub use change::{Changed, Nothing};
 pub use devices::{DeviceAddition, DeviceChange};
 pub use enrolment::{IssuedIdentity, LiveIdentity, RecoverRequest, RedeemRequest, RenewRequest};
 pub use grants::{ExclusionView, FirstOf, GrantChangesView, GrantView, NarrowedView};
-pub use interfaces::{InterfaceAddition, InterfaceChange, InterfaceDeclared, InterfaceView};
+pub use interfaces::{
+    InterfaceAddition, InterfaceChange, InterfaceChanged, InterfaceDeclared, InterfaceView,
+};
 pub use list::{LARGEST_PAGE, List, PageError, PageRequest};
 pub use policies::{BundleView, CheckAnswer, CheckRequest, CheckedOpinion};
 pub use problem::{PolicyProblem, ProblemDocument, ProblemKind};

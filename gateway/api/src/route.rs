@@ -233,7 +233,7 @@ routes! {
         InterfaceAddition => Changed<InterfaceDeclared>;
     /// Enables or disables an interface.
     ChangeInterface: "PATCH" "/v1/interfaces/{device}/{name}", Management, Asked(Update),
-        InterfaceChange => Changed<Nothing>;
+        InterfaceChange => Changed<InterfaceChanged>;
     /// Removes an interface.
     RemoveInterface: "DELETE" "/v1/interfaces/{device}/{name}", Management, Asked(Delete),
         () => Changed<Nothing>;

@@ -1,7 +1,8 @@
 //! Requests about interfaces.
 
 use doorward_api::{
-    InterfaceAddition, InterfaceChange, InterfaceDeclared, InterfaceView, Nothing, endpoint,
+    InterfaceAddition, InterfaceChange, InterfaceChanged, InterfaceDeclared, InterfaceView,
+    Nothing, endpoint,
 };
 use doorward_inspect::http::may_be_kept;
 use doorward_model::{Action, Device, DoorName, FieldName, Inspection, Name, Target};
@@ -124,6 +125,7 @@ impl AdminRequest<'_> {
                 door.path()
             ));
         }
+        warnings.extend(self.rule_warnings(&door).await);
         Ok(changed(&added, InterfaceDeclared { host, network, warnings }))
     }
 
@@ -158,8 +160,10 @@ impl AdminRequest<'_> {
         }
         gate.check_permits()?;
         let store = &self.parts.store;
-        let done = store.enable_interface(actor(gate), door, seen, network, enabled).await;
-        Ok(changed(&done.map_err(refused)?, Nothing {}))
+        let done = store.enable_interface(actor(gate), door.clone(), seen, network, enabled).await;
+        let done = done.map_err(refused)?;
+        let warnings = if enabled { self.rule_warnings(&door).await } else { vec![] };
+        Ok(changed(&done, InterfaceChanged { warnings }))
     }
 
     pub(crate) async fn remove_interface(

@@ -53,6 +53,7 @@ async fn switch(
     let names = [device.as_str(), name.as_str()];
     let answer =
         client.call::<endpoint::ChangeInterface>(&names, &InterfaceChange { enabled }).await?;
+    show_warnings(&answer.value.warnings);
     let word = if enabled { "on" } else { "off" };
     out.print(&answer, |answer| format!("{interface} is {word}{}", ended(answer.ended)))
 }

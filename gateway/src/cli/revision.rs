@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use doorward_api::{
-    BundleApplied, BundleProposal, BundleView, EndingView, FailingTest, FirstOf, RevisionText,
-    RevisionView, endpoint,
+    BundleApplied, BundleProposal, BundleView, EndingView, FailingTest, FirstOf, PolicyProblem,
+    RevisionText, RevisionView, endpoint,
 };
 use doorward_model::escape;
 use doorward_policies::BundleText;
@@ -64,6 +64,7 @@ fn preview(applied: &BundleApplied, dry_run: bool, out: &Output) -> Vec<String> 
         lines.push(out.bold(&format!("{title} ({})", applied.ending.len())));
         lines.extend(applied.ending.iter().map(|one| out.bad(&ending(one))));
     }
+    warnings(&mut lines, &applied.warnings, out);
     lines.push(format!(
         "Casbin decides alike: {} questions generated from the bundle",
         applied.examined
@@ -97,6 +98,15 @@ fn part<T>(
     }
 }
 
+/// Adds the rules that match nothing.
+fn warnings(lines: &mut Vec<String>, found: &FirstOf<PolicyProblem>, out: &Output) {
+    let show = |one: &PolicyProblem| {
+        let PolicyProblem { file, line, column, message, .. } = one;
+        escape(&format!("{file}:{line}:{column}: {message}")).to_string()
+    };
+    part(lines, "!", "rules that match nothing", found, show, out);
+}
+
 /// Formats a live flow that a bundle ends, and the reason.
 fn ending(one: &EndingView) -> String {
     let flow = &one.flow;
@@ -120,7 +130,9 @@ pub(super) async fn test(
             let head = out.bad(&format!("tests.toml:{}", one.line));
             format!("{head} {}: {}", escape(&one.question), escape(&one.why))
         };
-        let mut lines: Vec<String> = tested.failing.iter().map(line).collect();
+        let mut lines = Vec::new();
+        warnings(&mut lines, &tested.warnings, out);
+        lines.extend(tested.failing.iter().map(line));
         let tests = tested.tests;
         lines.push(match failing {
             0 => format!("{} {tests} tests", out.good("passed")),
