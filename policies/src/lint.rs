@@ -1,15 +1,16 @@
 //! Finds rules that have no effect, or more effect than they seem to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use doorward_model::{
-    Action, Device, Group, Inspected, Kind, Name, Operand, Protocol, Role, Subject, Target, escape,
-};
+use doorward_model::{Device, Group, Kind, Name, Operand, Protocol, Role, Subject, Target, escape};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::membership::{built_in_group, built_in_role};
+use crate::mismatch::{DeclaredInterfaces, Mismatch};
+use crate::operations::Matched;
 use crate::rule::{Effect, On, Rule, Who};
+use crate::rule_use::RuleUse;
 use crate::snapshot::Snapshot;
 
 /// A remark on a rule.
@@ -19,7 +20,7 @@ pub struct Finding {
     pub line: usize,
     /// The rule.
     pub rule: String,
-    /// The kind of finding: `shadowed`, `never`, `unused`, `everyone`, `operand`, `alias`.
+    /// The kind of finding: `shadowed`, `never`, `sets`, `unused`, `everyone`, `operand`, `alias`.
     pub kind: &'static str,
     /// The finding, in words.
     pub what: String,
@@ -29,24 +30,30 @@ pub struct Finding {
 const COMPARED: usize = 5_000;
 
 impl Snapshot {
-    /// Returns remarks on the rules of this state's bundle. `used` says how often each line of
-    /// `policy.csv` has permitted something on record; `None` if no record was read.
+    /// Returns remarks on the rules of this state's bundle. `used` says which rules have let
+    /// something through; `None` if no record was read.
     #[must_use]
-    pub fn lint(&self, used: Option<&BTreeMap<usize, u64>>, now: Timestamp) -> Vec<Finding> {
+    pub fn lint(&self, used: Option<&RuleUse>, now: Timestamp) -> Vec<Finding> {
         let bundle = self.bundle();
         // Comparing each rule with all others needs them all in memory.
         let few: Vec<Rule> =
             if bundle.len() <= COMPARED { bundle.rules().collect() } else { vec![] };
         let (held, filled) = (self.roles_held(), self.groups_filled());
+        let declared = DeclaredInterfaces::of(self);
         let mut found = Vec::new();
         for rule in bundle.rules() {
             let rule = &rule;
             let mut find = |kind, what: String| {
                 found.push(Finding { line: rule.line(), rule: rule.to_string(), kind, what });
             };
-            if let Some(what) = self.never(rule, (&held, &filled), now) {
+            let mismatch = declared.mismatch(rule);
+            let never = self.never(rule, (&held, &filled), mismatch.as_ref(), now);
+            if let Some(what) = never {
                 find("never", what);
                 continue;
+            }
+            if let Some(mismatch) = mismatch {
+                find("sets", mismatch.to_string());
             }
             if let Some(other) = few.iter().find(|other| self.shadows(other, rule)) {
                 let word = match other.effect() {
@@ -65,9 +72,9 @@ impl Snapshot {
             if let Some(what) = self.passed_by(rule) {
                 find("alias", what);
             }
-            let count = used.map(|used| used.get(&rule.line()).copied().unwrap_or(0));
-            if count == Some(0) && rule.effect() == Effect::Allow {
-                find("unused", "nothing on record was ever let through by it".to_owned());
+            let allows = rule.effect() == Effect::Allow;
+            if let Some(what) = used.filter(|_| allows).and_then(|used| used.unused(rule.line())) {
+                find("unused", what);
             }
         }
         found
@@ -78,6 +85,7 @@ impl Snapshot {
         &self,
         rule: &Rule,
         (held, filled): (&BTreeSet<Role>, &BTreeSet<Group>),
+        mismatch: Option<&Mismatch>,
         now: Timestamp,
     ) -> Option<String> {
         match rule.who() {
@@ -96,13 +104,9 @@ impl Snapshot {
                     return Some(format!("there is no device {name}"));
                 }
                 if let Some(named) = rule.path().first().and_then(|text| text.parse::<Name>().ok())
+                    && self.interface(name, &named).is_none()
                 {
-                    let Some(interface) = self.interface(name, &named) else {
-                        return Some(format!("{name} has no interface {named}"));
-                    };
-                    if let Some(what) = never_at(&interface.target, rule) {
-                        return Some(what);
-                    }
+                    return Some(format!("{name} has no interface {named}"));
                 }
             }
             On::Device(Device::Gateway) => {}
@@ -111,6 +115,9 @@ impl Snapshot {
                     return Some(format!("no device is in {group}"));
                 }
             }
+        }
+        if let Some(mismatch) = mismatch.filter(|one| one.matched == Matched::Nothing) {
+            return Some(mismatch.wrong.to_string());
         }
         rule.when().is_over(now).then(|| "its time is over".to_owned())
     }
@@ -218,20 +225,6 @@ impl Snapshot {
         (whole && devices && rule.effect() == Effect::Allow)
             .then(|| format!("every member of {} reaches what it speaks of", rule.who()))
     }
-}
-
-/// Returns why a rule can never match at an interface.
-fn never_at(target: &Target, rule: &Rule) -> Option<String> {
-    if target.lines().is_some() && rule.acts().to_string() == Action::Control.as_str() {
-        return Some("where line= is declared, nobody sets the line".to_owned());
-    }
-    let pattern: Vec<Option<&str>> = rule.path().texts().collect();
-    let form = target.protocol().operand();
-    let http = target.inspected().and_then(Inspected::http);
-    if rule.effect() == Effect::Deny && http.is_some_and(|http| !http.exact_paths) {
-        return form.never_read(&pattern, operand(target));
-    }
-    form.never(&pattern, operand(target))
 }
 
 /// Returns the part of the query that the interface decides.

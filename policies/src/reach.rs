@@ -1,5 +1,7 @@
 //! Decides whether a subject may do anything at an interface.
 
+mod closed;
+
 use std::net::IpAddr;
 
 use doorward_model::{Action, Device, Path, Protocol, Resource, Segment, Subject};
@@ -7,15 +9,16 @@ use jiff::Timestamp;
 
 use crate::answer::identity;
 use crate::compiled::{ALWAYS, Extent, Limit, RuleEntry, SearchControl};
-use crate::decision::{Denial, Opinion, Refusal};
+use crate::decision::{Denial, Opinion};
 use crate::judge::{Case, SearchEnd};
-use crate::lines::RuleLines;
 use crate::membership::ResolvedMemberships;
 use crate::question::{Circumstances, Question};
 use crate::request::Request;
 use crate::resolved::ResolvedQuestion;
 use crate::rule::Effect;
 use crate::snapshot::Snapshot;
+
+use closed::{Closed, Waiting, nearer};
 
 impl Snapshot {
     /// Checks whether the subject of `request` might do anything at the interface that the path
@@ -34,7 +37,8 @@ impl Snapshot {
         // so that it always takes as long: the action that opens a flow, and then every action. An
         // action that the protocol does not have does not count.
         asked.question.action = Action::Connect;
-        let mut open = self.opens(&asked.question, &resolved, now) && opening.is_some();
+        let opens = self.opens(&asked.question, &resolved, now);
+        let mut found = if opening.is_some() { opens } else { Err(Closed::default()) };
         let name = match request.question.resource.path.segments() {
             [Segment::Text(name), ..] => name.parse().ok(),
             _ => None,
@@ -46,20 +50,24 @@ impl Snapshot {
         for action in Action::ALL {
             asked.question.action = *action;
             let opens = self.opens(&asked.question, &resolved, now);
-            open |= opens && without_opening.is_some_and(|one| one.actions().contains(action));
+            if without_opening.is_some_and(|one| one.actions().contains(action)) {
+                found = nearer(found, opens);
+            }
         }
         let known = resolved.subject.map(|one| one.member.id);
         let standing = self.standing(&request.proof);
-        let refusal = identity(request, known, standing, now).err().or_else(|| resolved.bar());
-        match refusal.or((!open).then_some(Refusal::NoRule)) {
-            None => Ok(()),
-            refusal => {
-                let (revision, epoch) = (self.revision(), self.epoch());
-                let rules = RuleLines::default();
-                let opinion = Opinion { refusal, rules, revision, epoch, ask_again_at: None };
-                Err(Denial { opinion })
-            }
-        }
+        let closed = match identity(request, known, standing, now).err().or_else(|| resolved.bar())
+        {
+            Some(refusal) => Closed::barred(refusal),
+            None => match found {
+                Ok(()) => return Ok(()),
+                Err(closed) => closed,
+            },
+        };
+        let Closed { refusal, rules, changes_at, .. } = closed;
+        let (revision, epoch) = (self.revision(), self.epoch());
+        let (refusal, ask_again_at) = (Some(refusal), changes_at);
+        Err(Denial { opinion: Opinion { refusal, rules, revision, epoch, ask_again_at } })
     }
 
     /// Returns whether a subject may do anything in the gateway's administration, from that address
@@ -80,44 +88,61 @@ impl Snapshot {
         let actions = [Action::Read, Action::Update, Action::Create, Action::Delete];
         actions.into_iter().any(|action| {
             question.action = action;
-            self.opens(&question, &self.resolve(&question), now)
+            self.opens(&question, &self.resolve(&question), now).is_ok()
         })
     }
 
-    /// Returns whether a rule allows some of what the question's path names, and no rule denies all
-    /// of it.
-    fn opens(&self, question: &Question, resolved: &ResolvedQuestion<'_>, now: Timestamp) -> bool {
+    /// Checks that a rule allows some of what the question's path names, and no rule denies all of
+    /// it.
+    fn opens(
+        &self,
+        question: &Question,
+        resolved: &ResolvedQuestion<'_>,
+        now: Timestamp,
+    ) -> Result<(), Closed> {
         let none = (ResolvedMemberships::none(), ResolvedMemberships::none());
         let (roles, groups) = self.memberships(resolved, &none);
         let context = question.context(now, resolved.evidence());
         let case = Case::new(self.bundle(), (question, &[]), context, roles, groups);
         let compiled = self.bundle().compiled();
-        // Whether such a rule exists; `None` if the search ran out of steps.
-        let any = |effect, extent| {
-            let mut any = false;
+        let mut waiting = Waiting::default();
+        // The rule that was found; `None` if the search ran out of steps.
+        let first = |effect, extent, waiting: &mut Waiting| {
+            let mut any = None;
             let found = &mut |rule, entry: &RuleEntry| {
-                let applies = match compiled.when(entry.when) {
+                let when = compiled.when(entry.when).filter(|_| entry.when != ALWAYS);
+                let applies = match when {
                     _ if entry.when == ALWAYS => true,
                     Some(when) => when.holds(&case.context).applies(effect),
                     None => effect == Effect::Deny,
                 };
-                let suspended = effect == Effect::Allow
-                    && self.suspended().contains(&(compiled.line(rule) as usize));
-                any |= applies && !suspended;
-                match (any, suspended) {
-                    (true, _) => SearchControl::Stop,
-                    // Another rule of the kind may not be suspended.
-                    (false, true) => SearchControl::Next,
-                    (false, false) => SearchControl::SkipAlike,
+                let line = compiled.line(rule);
+                let suspended =
+                    effect == Effect::Allow && self.suspended().contains(&(line as usize));
+                if applies && !suspended {
+                    let changes_at = when.and_then(|when| when.changes_at(&case.context));
+                    any = Some((line, changes_at));
+                    return SearchControl::Stop;
                 }
+                if let Some(when) = when.filter(|_| effect == Effect::Allow && !suspended) {
+                    waiting.add(line, when, &case.context);
+                }
+                // Another rule of the kind may not be suspended.
+                if suspended { SearchControl::Next } else { SearchControl::SkipAlike }
             };
             let path = &question.resource.path;
             let looked = case.find_to((effect, extent), path, Limit::Few, found);
-            (any || looked != SearchEnd::OutOfSteps).then_some(any)
+            (any.is_some() || looked != SearchEnd::OutOfSteps).then_some(any)
         };
         // A subject with too many rules to search is let in. Each operation is decided by itself.
-        any(Effect::Allow, Extent::Some) != Some(false)
-            && any(Effect::Deny, Extent::All) != Some(true)
+        let allowed = first(Effect::Allow, Extent::Some, &mut waiting) != Some(None);
+        let may_be = allowed || waiting.waits();
+        let denied = may_be.then(|| first(Effect::Deny, Extent::All, &mut waiting));
+        match denied.flatten().flatten() {
+            Some((line, changes_at)) => Err(Closed::denied(line, changes_at)),
+            None if allowed => Ok(()),
+            None => Err(waiting.closed()),
+        }
     }
 }
 
@@ -127,7 +152,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::decision::Decision;
+    use crate::decision::{Decision, Refusal};
     use crate::fixture::{self, certificate, now};
 
     fn under(policy: &str) -> Snapshot {
@@ -170,9 +195,26 @@ mod tests {
             // Not at this time.
             (
                 "p, user/alice, plc, modbus/**, read, until=2026-01-01T00:00:00Z, allow",
+                Err(Refusal::OutsideTime),
+            ),
+            (
+                "p, user/alice, plc, modbus/**, read, from=10.0.0.0/8, allow",
+                Err(Refusal::Conditions),
+            ),
+            // What is nearest to being open is the reason: waiting is enough for the second rule.
+            (
+                "p, user/alice, plc, modbus/**, read, from=10.0.0.0/8, allow\np, user/alice, plc, modbus/**, write, after=2099-01-01T00:00:00Z, allow",
+                Err(Refusal::OutsideTime),
+            ),
+            (
+                "p, user/alice, plc, modbus/**, read, from=10.0.0.0/8, allow\np, user/alice, plc, **, read, , deny",
+                Err(Refusal::DeniedByRule),
+            ),
+            // Another action, and another interface.
+            (
+                "p, user/alice, plc, modbus/**, get, from=10.0.0.0/8, allow\np, user/alice, plc, web/**, get, from=10.0.0.0/8, allow",
                 Err(Refusal::NoRule),
             ),
-            ("p, user/alice, plc, modbus/**, read, from=10.0.0.0/8, allow", Err(Refusal::NoRule)),
             // Denied in part, and as a whole.
             (
                 "p, user/alice, plc, modbus/**, read, , allow\np, user/alice, plc, modbus/1/**, *, , deny",
@@ -184,11 +226,11 @@ mod tests {
             ),
             (
                 "p, user/alice, plc, modbus/**, read, , allow\np, role/users, plc, **, *, , deny",
-                Err(Refusal::NoRule),
+                Err(Refusal::DeniedByRule),
             ),
             (
                 "p, user/alice, plc, modbus/**, read, , allow\np, role/users, plc, **, *, from=10.0.0.0/8, deny",
-                Err(Refusal::NoRule),
+                Err(Refusal::DeniedByRule),
             ),
         ];
         for (policy, expected) in modbus {
@@ -201,9 +243,34 @@ mod tests {
         let topics = under("p, user/alice, plc, bus/a/**, publish, , allow");
         assert_eq!(reaches(&topics, "bus"), Err(Refusal::NoRule));
         assert_eq!(reaches(&under("p, user/alice, plc, bus, connect, , allow"), "bus"), Ok(()));
+        assert_eq!(
+            reaches(&under("p, user/alice, plc, bus, connect, from=10.0.0.0/8, allow"), "bus"),
+            Err(Refusal::Conditions)
+        );
         // A subject without a live certificate reaches nothing.
         let gone = all.with_certificate(certificate(), None);
         assert_eq!(reaches(&gone, "modbus"), Err(Refusal::CertificateNotLive));
+    }
+
+    #[test]
+    fn a_refusal_names_the_rules_that_come_nearest_and_when_time_could_change_it() {
+        let denial = |policy: &str| {
+            let request = request(Path::literal("modbus").unwrap(), Action::Connect);
+            let denial = under(policy).reaches(&request, now()).unwrap_err();
+            let opinion = denial.opinion();
+            (denial.reason(), opinion.rules.to_vec(), opinion.ask_again_at)
+        };
+        let later = "2099-01-01T00:00:00Z";
+        let none = "p, user/bob, plc, **, *, , allow\n";
+        let from = "p, user/alice, plc, modbus/**, *, from=10.0.0.0/8, allow\n";
+        let until = "p, user/alice, plc, **, *, until=2099-01-01T00:00:00Z, deny\n";
+        let after = "p, user/alice, plc, modbus/**, write, after=2099-01-01T00:00:00Z, allow\n";
+        let at = Some(later.parse().unwrap());
+        assert_eq!(denial(none), (Refusal::NoRule, vec![], None));
+        assert_eq!(denial(from), (Refusal::Conditions, vec![1], None));
+        assert_eq!(denial(&format!("{none}{from}{from}")), (Refusal::Conditions, vec![2], None));
+        assert_eq!(denial(&format!("{from}{after}")), (Refusal::OutsideTime, vec![2], at));
+        assert_eq!(denial(&format!("{from}{until}")), (Refusal::DeniedByRule, vec![2], at));
     }
 
     /// The time of a refusal does not tell what exists: the number of searches is the same at an
@@ -263,7 +330,7 @@ mod tests {
             )
         };
         let policy = |count| (0..count).map(rule).collect::<String>();
-        assert_eq!(reaches(&under(&policy(100)), "modbus"), Err(Refusal::NoRule));
+        assert_eq!(reaches(&under(&policy(100)), "modbus"), Err(Refusal::OutsideTime));
         let many = under(&policy(5000));
         assert_eq!(reaches(&many, "modbus"), Ok(()));
         let name = "modbus".parse().unwrap();

@@ -3,8 +3,10 @@
 
 use std::fmt::Write as _;
 
-use doorward_model::Protocol;
-use doorward_policies::{Bundle, BundleText};
+use std::sync::Arc;
+
+use doorward_model::{Group, InterfaceId, Protocol, Revision, SubjectId};
+use doorward_policies::{Bundle, BundleText, Interface, Member, Membership, Snapshot};
 use doorward_tests::tools::root;
 
 /// The file that is wrong, a name for the case, and its text.
@@ -207,13 +209,149 @@ fn what_is_wrong_is_said_by_file_line_and_column() {
         assert!(!said.chars().any(|c| c.is_control() && c != '\n'), "{said:?}");
         writeln!(found, "# {file}: {name}\n{said}\n").unwrap();
     }
-    let golden = root().join("tests/golden/bundle-errors.txt");
+    compare("bundle-errors.txt", &found);
+}
+
+/// Compares a text with a golden file, or writes the file.
+#[track_caller]
+fn compare(file: &str, found: &str) {
+    let golden = root().join("tests/golden").join(file);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&golden, &found).unwrap();
+        std::fs::write(&golden, found).unwrap();
     }
     let expected = std::fs::read_to_string(&golden).unwrap();
     for (number, (found, expected)) in found.lines().zip(expected.lines()).enumerate() {
-        assert_eq!(found, expected, "line {}", number + 1);
+        assert_eq!(found, expected, "{file}, line {}", number + 1);
     }
     assert_eq!(found.lines().count(), expected.lines().count());
+}
+
+/// A state with one device, `plc`, that has an interface of each protocol, and a second, `cam`, in the
+/// group `group/line` with it.
+fn declared(policy: &str) -> Snapshot {
+    let text = BundleText { policy: policy.to_owned(), tests: String::new(), ..Default::default() };
+    let bundle = Arc::new(Bundle::parse(text).unwrap());
+    let line = Membership { of: Group::new("line".parse().unwrap()), until: None };
+    let mut snapshot = Snapshot::new("a.b".parse().unwrap(), Revision(1), bundle);
+    for (id, device, interfaces) in [
+        (
+            1,
+            "plc",
+            &[
+                ("modbus", "modbus://h:1"),
+                ("web", "http://h:1"),
+                ("relay", "http://h:1?operand=query:cmd"),
+                ("mqtt", "mqtt://h:1"),
+                ("lamp", "coap://h:1"),
+                ("ssh", "tcp://h:1"),
+                ("console", "serial:/dev/ttyS0?line=show%20*"),
+            ][..],
+        ),
+        (2, "cam", &[("web", "http://h:2"), ("modbus", "tcp://h:2")]),
+    ] {
+        let groups = vec![line.clone()];
+        let member = Member { id: SubjectId(id), enabled: true, roles: vec![], groups };
+        let interface = |((name, url), id): (&(&str, &str), i64)| Interface {
+            id: InterfaceId(id),
+            name: name.parse().unwrap(),
+            target: url.parse().unwrap(),
+            network: None,
+            enabled: true,
+        };
+        let subject = format!("device/{device}").parse().unwrap();
+        snapshot = snapshot.with_member(subject, Some(member)).with_interfaces(
+            device.parse().unwrap(),
+            interfaces.iter().zip(1..).map(interface).collect(),
+        );
+    }
+    snapshot
+}
+
+#[test]
+fn a_rule_that_matches_nothing_is_told_from_its_nearest_right_spelling() {
+    let mut found = String::new();
+    for columns in [
+        "plc, modbus/1/holding/0..99, read",
+        "plc, modbus/1/holding/0:99, read",
+        "plc, modbus/1/holding/007, read",
+        "plc, modbus/1/holding/0-99999, read",
+        "plc, modbus/1/hold/0-9, read",
+        "plc, modbus/1/coils/0-9, read",
+        "plc, modbus/1/tape/0-9, read",
+        "plc, modbus/40001-40099, read",
+        "plc, modbus/1/40001-40099, read",
+        "plc, modbus/1/30007, read",
+        "plc, modbus/holding/0-99, read",
+        "plc, modbus/1/holding, read",
+        "plc, modbus/1, read",
+        "plc, modbus, read",
+        "plc, modbus, connect",
+        "plc, modbus/**, connect",
+        "plc, modbus/1/holding/0-99, get",
+        "plc, modbus/1/holding/0/9, read",
+        "plc, modbus/0-0/holding/0-9, write",
+        "plc, modbus/300/holding/0-9, write",
+        "plc, modbus/1/device/300, read",
+        "plc, web/**, read",
+        "plc, web/**, write",
+        "plc, web/**, read|write",
+        "plc, web, get",
+        "plc, web/secret%20plans/**, get",
+        "plc, web/%C3%A4/b, get",
+        "plc, web//a, get",
+        "plc, web/a%2Fb, get",
+        "plc, web/../a, get",
+        "plc, relay/x/@command=on, get",
+        "plc, mqtt, publish",
+        "plc, mqtt/, publish",
+        "plc, mqtt/sensors/+/temp, publish",
+        "plc, mqtt/sensors/#, subscribe",
+        "plc, mqtt/a/**, connect",
+        "plc, mqtt/**, read",
+        "plc, lamp//a, get",
+        "plc, lamp/**, read",
+        "plc, ssh/a, connect",
+        "plc, ssh, read",
+        "plc, console, control",
+        "plc, console/1, read",
+        "plc, console, connect",
+        "plc, */**, create",
+        "group/line, web/**, read",
+        "group/line, modbus/1/hold/**, read",
+        "group/line, **, create",
+        "gateway, devices, get",
+        // These match something, or name no declared interface.
+        "plc, modbus/1/holding/40001-40099, read",
+        "plc, none/**, read",
+        "group/none, **, read",
+        "group/line, modbus/**, connect",
+        "plc, **, read",
+    ] {
+        for effect in ["allow", "deny"] {
+            let rule = format!("p, role/a, {columns}, , {effect}");
+            let all = declared(&format!("{rule}\n")).mismatches(None);
+            let (errors, warnings) = (&all.denying, &all.others);
+            let said = match (errors.count(), warnings.count()) {
+                (0, 0) => "fine".to_owned(),
+                (1, 0) => format!("error: {errors}"),
+                (0, 1) => format!("warning: {warnings}"),
+                other => panic!("{rule}: {other:?}"),
+            };
+            writeln!(found, "# {rule}\n{said}").unwrap();
+            for place in errors.places().iter().chain(warnings.places()) {
+                let from = place.column - 1;
+                let wrong = &rule[from..from + place.reason.length()];
+                let fix = place.reason.fix();
+                writeln!(found, "{wrong} -> {}", fix.as_deref().unwrap_or("?")).unwrap();
+                // With the fix, the rule matches something, or another column is wrong.
+                if let Some(fix) = fix {
+                    let fixed = format!("{}{fix}{}\n", &rule[..from], &rule[from + wrong.len()..]);
+                    let all = declared(&fixed).mismatches(None);
+                    let left = all.denying.places().iter().chain(all.others.places());
+                    assert!(left.into_iter().all(|one| one.column != place.column), "{fixed}");
+                }
+            }
+        }
+    }
+    compare("rule-mismatches.txt", &found);
 }

@@ -419,12 +419,12 @@ async fn hindsight() {
             "never there is no user/eve",
             "never there is no device attic",
             "never box has no interface web",
-            "never a path of HTTP has ' ' escaped: write %2520 for it",
+            "never a path of HTTP has ' ' escaped: write %2520 for it; write pages/a%2520b/*",
             "shadowed policy.csv:9 says all of it",
-            "never no path of HTTP is decided that has such a segment",
+            "never no path of HTTP is decided that has such a segment; write pages/x",
             "operand pages decides no part of queries: declare operand=query:cmd",
             "never where @cmd=VALUE is decided, no other path ends with @",
-            "never no path of CoAP is decided that has such a segment",
+            "never no path of CoAP is decided that has such a segment; write lamp/firmware",
             "never where line= is declared, nobody sets the line",
             "alias if the device ignores the unit, or its tables are views of one memory, other \
              requests reach the same: declare unit=any and tables=alias then \
@@ -436,6 +436,39 @@ async fn hindsight() {
     );
     let shown = gateway.owner(&["policy", "lint"]);
     assert!(shown.contains("unused") && !shown.contains("policy.csv:5 "), "{shown}");
+    assert!(shown.contains("Z, when the audit log begins"), "{shown}");
+}
+
+#[test]
+fn lint_says_since_when_a_rule_has_let_nothing_through() {
+    const USED: &str = "p, user/ida, gateway, status, read, , allow";
+    const UNUSED: &str = "p, user/ida, gateway, audit, read, , allow";
+    const LATER: &str = "p, user/ida, gateway, sessions, read, , allow";
+    let gateway = Gateway::start();
+    gateway.enrol("user/ida", &[]);
+    gateway.rules(&format!("{USED}\n{UNUSED}"));
+    gateway.run("ida", &["status"]).ok();
+    // The same rules stand on other lines, and nothing was asked since.
+    gateway.rules(&format!("{LATER}\n# as before\n{UNUSED}\n{USED}"));
+    let findings = gateway.owner_json(&["policy", "lint"]);
+    let said = |rule: &str| {
+        let findings = findings.as_array().unwrap();
+        let found = findings.iter().find(|one| one["rule"] == rule && one["kind"] == "unused");
+        found.map(|one| one["what"].as_str().unwrap().to_owned())
+    };
+    let history = gateway.owner_json(&["policy", "history"]);
+    for (rule, revision) in [(UNUSED, 2), (LATER, 3)] {
+        let applied = history.as_array().unwrap().iter().find(|one| one["revision"] == revision);
+        let at = applied.unwrap()["at"].as_str().unwrap().split('.').next().unwrap().to_owned();
+        let at = format!("{}Z", at.trim_end_matches('Z'));
+        assert_eq!(
+            said(rule).expect("a finding"),
+            format!(
+                "nothing was let through by it since {at}, when revision {revision} was applied"
+            )
+        );
+    }
+    assert_eq!(said(USED), None, "{findings}");
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod large;
 mod life;
 mod listening;
 mod matrix;
+mod mismatches;
 mod modbus;
 mod mqtt;
 mod network;

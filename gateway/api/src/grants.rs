@@ -54,6 +54,14 @@ pub struct FirstOf<T> {
     pub first: Vec<T>,
 }
 
+impl<T> FirstOf<T> {
+    /// Returns an empty list.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { count: 0, first: vec![] }
+    }
+}
+
 /// What a change opens, closes and narrows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantChangesView {

@@ -65,6 +65,8 @@ problems! {
     WouldLockOut: "would-lock-out", 409, "Lockout";
     /// Tests of the bundle fail.
     TestsFail: "tests-fail", 409, "Tests failed";
+    /// A rule of the bundle denies nothing. The member `errors` says which.
+    DeniesNothing: "denies-nothing", 409, "A rule denies nothing";
     /// No bundle waits for a confirmation.
     NothingToConfirm: "nothing-to-confirm", 409, "Nothing to confirm";
     /// Another flow has the only place for writers at this line.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::grants::{FirstOf, GrantChangesView};
+use crate::problem::PolicyProblem;
 use crate::sessions::EndingView;
 
 /// A bundle that is proposed: files, or the number of a former revision. A file that is absent stays
@@ -71,6 +72,9 @@ pub struct BundleApplied {
     pub changes: GrantChangesView,
     /// The live flows that it ends.
     pub ending: Vec<EndingView>,
+    /// Rules that match nothing at the interfaces that they name.
+    #[serde(default = "FirstOf::none")]
+    pub warnings: FirstOf<PolicyProblem>,
     /// The number of the commit; absent for a dry run.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub epoch: Option<Epoch>,
@@ -86,6 +90,9 @@ pub struct BundleTested {
     pub tests: usize,
     /// Those that fail.
     pub failing: Vec<FailingTest>,
+    /// Rules that match nothing at the interfaces that they name.
+    #[serde(default = "FirstOf::none")]
+    pub warnings: FirstOf<PolicyProblem>,
 }
 
 /// A test whose answer is not the expected one.

@@ -1,12 +1,13 @@
 //! Compares a bundle with the audit log: which decisions would differ, and which rules were never
 //! used.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use doorward_api::{BundleProposal, DifferingView, FindingView, List, ReplayView, endpoint};
 use doorward_model::{Action, Revision};
-use doorward_policies::{BundleText, Differing, Event, Finding, Record, Replay, Replayed};
+use doorward_policies::{
+    BundleText, Differing, Finding, Record, Replay, Replayed, RuleUse, Snapshot,
+};
 use jiff::Timestamp;
 
 use crate::blocking::blocking;
@@ -73,36 +74,41 @@ impl AdminRequest<'_> {
         let text = self.text(proposal, &present).await?;
         gate.record(None).await?;
         let in_force = text == **present.bundle().text();
-        // A record names lines of the bundle that was in force, so the use of rules is known for
-        // the present bundle only.
-        let mut used = in_force.then(BTreeMap::new);
-        if let Some(used) = &mut used {
-            self.count_use(present.revision(), used).await?;
-        }
+        // The use of rules is known for the bundle in force only.
+        let used = if in_force { self.rule_use(&present).await? } else { None };
         let now = self.now();
         let found =
             self.with_question_permit(move || Ok(read(text, &present)?.0.lint(used.as_ref(), now)));
         Ok(List::whole(found.await?.into_iter().map(finding).collect()))
     }
 
-    /// Counts how often each rule of a revision has permitted a flow or a request.
-    async fn count_use(
-        &self,
-        revision: Revision,
-        used: &mut BTreeMap<usize, u64>,
-    ) -> Result<(), Denied> {
+    /// Counts how often each rule in force has let something through, also under former bundles.
+    async fn rule_use(&self, present: &Arc<Snapshot>) -> Result<Option<RuleUse>, Denied> {
+        let revision = present.revision();
+        let store = &self.parts.store;
+        let before = Some(Revision(revision.0.saturating_add(1)));
+        let rows = store.revisions(before, RuleUse::FORMER + 1).await.map_err(refused)?.rows;
+        let Some(in_force) = rows.iter().find(|row| row.revision == revision) else {
+            return Ok(None);
+        };
+        let mut used = RuleUse::of(present.bundle(), revision, in_force.at);
+        let looks_back = used.looks_back();
+        for row in rows.iter().filter(|row| row.revision != revision && looks_back) {
+            let Some(former) = store.revision(row.revision).await.map_err(refused)? else {
+                continue;
+            };
+            used = blocking(move || {
+                used.add_former(former.revision, former.at, &former.text.policy);
+                Ok(used)
+            })
+            .await?;
+        }
         let mut after = 0;
         while let Some((last, records)) = self.records(after).await? {
             after = last;
-            let permits = records.iter().filter(|record| {
-                matches!(record.event, Event::FlowOpen | Event::Request)
-                    && record.revision == Some(revision)
-            });
-            for line in permits.flat_map(|record| &record.rules) {
-                *used.entry(*line).or_default() += 1;
-            }
+            records.iter().for_each(|record| used.take(record));
         }
-        Ok(())
+        Ok(Some(used))
     }
 
     /// Reads the next records of the log. Returns the number of the last one and the records, or

@@ -172,6 +172,7 @@ impl AdminRequest<'_> {
         let added = self.parts.store.add_interface(actor(gate), new).await;
         let added = added.map_err(refused)?;
         warnings.extend(still_off_warning(&door, added.value.enabled));
+        warnings.extend(self.rule_warnings(&door).await);
         let declared = InterfaceDeclared { host, network, warnings };
         Ok(ChangeAnswer::Made(changed(&added, declared)))
     }
@@ -247,14 +248,19 @@ impl AdminRequest<'_> {
             false => gate.record(Some(&detail)).await?,
         }
         gate.check_permits()?;
-        let answer = InterfaceChanged {
+        let enabled = next.enabled;
+        let mut answer = InterfaceChanged {
             changed: next != seen,
             url: next.target.to_string(),
             network: next.network.clone(),
             warnings,
         };
-        let done = self.parts.store.change_interface(actor(gate), door, seen, next).await;
-        Ok(ChangeAnswer::Made(changed(&done.map_err(refused)?, answer)))
+        let done = self.parts.store.change_interface(actor(gate), door.clone(), seen, next).await;
+        let done = done.map_err(refused)?;
+        if enabled {
+            answer.warnings.extend(self.rule_warnings(&door).await);
+        }
+        Ok(ChangeAnswer::Made(changed(&done, answer)))
     }
 
     /// Returns the interface as a change makes it.

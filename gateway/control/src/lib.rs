@@ -21,6 +21,7 @@ mod enrol;
 mod gate;
 mod health;
 mod json_body;
+mod mismatches;
 mod parts;
 mod request;
 mod response;

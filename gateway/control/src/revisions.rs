@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use doorward_api::{
-    BundleApplied, BundleProposal, BundleTested, EndingView, FailingTest, List, PageError,
+    BundleApplied, BundleProposal, BundleTested, EndingView, FailingTest, FirstOf, List, PageError,
     PolicyProblem, ProblemKind, RevisionText, RevisionView, endpoint,
 };
 use doorward_model::Revision;
@@ -19,6 +19,7 @@ use crate::blocking::blocking;
 use crate::gate::{Denied, Gate};
 use crate::grants::{changes_view, first_of};
 use crate::lockout::keep_an_administrator;
+use crate::mismatches::{check_rules, problems};
 use crate::request::AdminRequest;
 use crate::response::{EndpointResult, actor, denied, refused, sentence, wrong};
 
@@ -35,6 +36,8 @@ struct Proposed {
     examined: usize,
     preview: Preview,
     ending: Vec<EndingView>,
+    /// Rules that match nothing.
+    warnings: FirstOf<PolicyProblem>,
 }
 
 fn failing_test(failing: Failing) -> FailingTest {
@@ -65,13 +68,13 @@ impl AdminRequest<'_> {
         };
         let present = self.parts.leases.snapshot();
         let text = self.text(proposal, &present).await?;
-        let proposed = self.propose(text, &present).await?;
+        let proposed = self.propose(text, former.is_none(), &present).await?;
         if !force {
             let bundle = Arc::clone(&proposed.bundle);
             let next = Snapshot::clone(&present).with_bundle(present.revision(), bundle);
             keep_an_administrator(&next, self.now(), "Under this bundle")?;
         }
-        let Proposed { bundle, passed, examined, preview, mut ending } = proposed;
+        let Proposed { bundle, passed, examined, preview, mut ending, warnings } = proposed;
         ending.retain(|one| one.flow.id != self.id);
         let rules = bundle.len();
         let Preview { added, removed, changes } = preview;
@@ -84,6 +87,7 @@ impl AdminRequest<'_> {
             removed: first_of(removed, |rule| rule),
             changes: changes_view(changes),
             ending,
+            warnings,
             epoch: None,
             ended: None,
         };
@@ -109,14 +113,16 @@ impl AdminRequest<'_> {
     ) -> EndpointResult<endpoint::TestPolicy> {
         let proposal: BundleProposal = self.read_up_to(BundleText::LIMIT).await?;
         let present = self.parts.leases.snapshot();
+        let is_new = proposal.proposes() && proposal.revision.is_none();
         let text = self.text(proposal, &present).await?;
         gate.record(None).await?;
         let now = self.now();
         let tested = blocking(move || {
             let (next, tests) = read(text, &present)?;
+            let warnings = check_rules(&next, is_new)?;
             let failing = next.failing(&tests, now);
             let failing = failing.into_iter().map(failing_test).collect();
-            Ok(BundleTested { tests: tests.len(), failing })
+            Ok(BundleTested { tests: tests.len(), failing, warnings })
         });
         tested.await
     }
@@ -182,12 +188,18 @@ impl AdminRequest<'_> {
         })
     }
 
-    /// Parses a bundle, runs its tests, compares it with Casbin and computes what it would change.
-    /// A blocking thread does this.
-    async fn propose(&self, text: BundleText, present: &Arc<Snapshot>) -> Result<Proposed, Denied> {
+    /// Parses a bundle, compares its rules with the declared interfaces, runs its tests, compares
+    /// it with Casbin and computes what it would change. A blocking thread does this.
+    async fn propose(
+        &self,
+        text: BundleText,
+        is_new: bool,
+        present: &Arc<Snapshot>,
+    ) -> Result<Proposed, Denied> {
         let (present, leases, now) = (Arc::clone(present), self.parts.leases.clone(), self.now());
         blocking(move || {
             let (next, tests) = read(text, &present)?;
+            let warnings = check_rules(&next, is_new)?;
             let failing = next.failing(&tests, now);
             if !failing.is_empty() {
                 return Err(tests_failed(&failing));
@@ -203,7 +215,7 @@ impl AdminRequest<'_> {
             let ending = leases.would_end(&next);
             let bundle = Arc::clone(next.bundle());
             let examined = examined.decided;
-            Ok(Proposed { bundle, passed: tests.len(), examined, preview, ending })
+            Ok(Proposed { bundle, passed: tests.len(), examined, preview, ending, warnings })
         })
         .await
     }
@@ -221,16 +233,7 @@ pub(crate) fn read(
 
 /// Refuses a bundle that does not parse, with the place and the reason of each error.
 fn does_not_read(errors: BundleErrors) -> Denied {
-    let places = errors.places().iter().map(|error| PolicyProblem {
-        file: error.file.to_owned(),
-        line: error.line,
-        column: error.column,
-        length: error.reason.length(),
-        code: error.reason.code().to_owned(),
-        message: sentence(&error.reason.to_string()),
-        fix: error.reason.fix(),
-    });
-    let places = places.collect();
+    let places = problems(&errors);
     denied(Problem::new(ProblemKind::DoesNotRead, errors.to_string()).with_errors(places))
 }
 

@@ -39,9 +39,6 @@ pub(crate) async fn run(
             let change =
                 InterfaceChange { enabled, url, network, set_options, remove_options, dry_run };
             let answer = send(&interface, &change, client).await?;
-            if let ChangeAnswer::Made(made) = &answer {
-                show_warnings(&made.value.warnings);
-            }
             preview::print(&answer, out, |answer| {
                 let url = escape(&answer.value.url);
                 match answer.value.changed {
@@ -71,14 +68,19 @@ pub(crate) async fn run(
     }
 }
 
-/// Sends a change of an interface.
+/// Sends a change of an interface, and shows what may have been overlooked.
 async fn send(
     interface: &str,
     change: &InterfaceChange,
     client: &AdminClient<'_>,
 ) -> Result<ChangeAnswer<InterfaceChanged>, CommandFailure> {
     let (device, name) = parts(interface)?;
-    client.call::<endpoint::ChangeInterface>(&[device.as_str(), name.as_str()], change).await
+    let names = [device.as_str(), name.as_str()];
+    let answer = client.call::<endpoint::ChangeInterface>(&names, change).await?;
+    if let ChangeAnswer::Made(made) = &answer {
+        show_warnings(&made.value.warnings);
+    }
+    Ok(answer)
 }
 
 async fn switch(

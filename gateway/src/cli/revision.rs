@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use doorward_api::{
-    BundleApplied, BundleProposal, BundleView, FailingTest, FirstOf, RevisionText, RevisionView,
-    endpoint,
+    BundleApplied, BundleProposal, BundleView, FailingTest, FirstOf, PolicyProblem, RevisionText,
+    RevisionView, endpoint,
 };
 use doorward_model::escape;
 use doorward_policies::BundleText;
@@ -61,6 +61,7 @@ fn preview(applied: &BundleApplied, dry_run: bool, out: &Output) -> Vec<String> 
     part(&mut lines, "-", "rules removed", &applied.removed, rule, out);
     grants::changes(&applied.changes, out, &mut lines);
     endings(&applied.ending, dry_run, out, &mut lines);
+    warnings(&mut lines, &applied.warnings, out);
     lines.push(format!(
         "Casbin decides alike: {} questions generated from the bundle",
         applied.examined
@@ -94,6 +95,15 @@ fn part<T>(
     }
 }
 
+/// Adds the rules that match nothing.
+fn warnings(lines: &mut Vec<String>, found: &FirstOf<PolicyProblem>, out: &Output) {
+    let show = |one: &PolicyProblem| {
+        let PolicyProblem { file, line, column, message, .. } = one;
+        escape(&format!("{file}:{line}:{column}: {message}")).to_string()
+    };
+    part(lines, "!", "rules that match nothing", found, show, out);
+}
+
 /// Runs the tests of a bundle. Returns [`End::Failed`] if a test fails.
 pub(super) async fn test(
     bundle: Option<&Path>,
@@ -108,7 +118,9 @@ pub(super) async fn test(
             let head = out.bad(&format!("tests.toml:{}", one.line));
             format!("{head} {}: {}", escape(&one.question), escape(&one.why))
         };
-        let mut lines: Vec<String> = tested.failing.iter().map(line).collect();
+        let mut lines = Vec::new();
+        warnings(&mut lines, &tested.warnings, out);
+        lines.extend(tested.failing.iter().map(line));
         let tests = tested.tests;
         lines.push(match failing {
             0 => format!("{} {tests} tests", out.good("passed")),

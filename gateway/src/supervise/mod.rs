@@ -2,6 +2,7 @@
 
 mod claim;
 mod referee;
+mod rules;
 mod server_certificates;
 mod unconfirmed_policy;
 mod upkeep;
@@ -60,6 +61,7 @@ pub(crate) async fn run(
     tasks.spawn(gateway.certificates.clone().keep(gateway.health.clone()));
     tasks.spawn(upkeep::keep(upkeep::Upkeep::of(&gateway)));
     tasks.spawn(referee::keep(referee::of(&gateway)));
+    tasks.spawn(rules::report(gateway.leases.snapshot()));
     let refusals = gateway.refusals.clone();
     tasks.spawn(async move {
         refusals.run().await;

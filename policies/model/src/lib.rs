@@ -64,7 +64,7 @@ pub use target::{
     MqttOptions, NoOrigin, Operand, OptionChangeError, Origin, RequestRate, ResponseTopics, Scheme,
     SecretParameter, Several, Spoken, Target, TargetError, ToldIdentity, Way, WayEnd,
 };
-pub use text::{Escaped, PeerText, did_you_mean, escape, escape_lines, is_printable};
+pub use text::{Escaped, PeerText, did_you_mean, escape, escape_lines, is_printable, nearest};
 pub use title::{NotATitle, Title};
 
 /// Implements `Serialize` by `Display` and `Deserialize` by `FromStr`, so that JSON and text have

@@ -56,7 +56,8 @@ pub enum Table {
 }
 
 impl Table {
-    const ALL: [Self; 8] = [
+    /// All tables.
+    pub const ALL: [Self; 8] = [
         Self::Coil,
         Self::Discrete,
         Self::Input,

@@ -25,6 +25,12 @@ pub fn escape_lines(text: &str) -> String {
 /// Returns `; did you mean X?` if `text` is similar to one of `known`, and otherwise nothing.
 #[must_use]
 pub fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(text, known).map_or_else(String::new, |one| format!("; did you mean {one}?"))
+}
+
+/// Returns which of `known` the text is most similar to, if it is similar to one.
+#[must_use]
+pub fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let small = text.to_lowercase();
     let near = |one: &&str| {
         let distance = strsim::damerau_levenshtein(&small, one);
@@ -32,10 +38,7 @@ pub fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) ->
         (distance * 3 <= one.chars().count()).then_some(distance)
     };
     let found = known.into_iter().filter_map(|one| near(&one).map(|distance| (distance, one)));
-    match found.min() {
-        Some((_, one)) => format!("; did you mean {one}?"),
-        None => String::new(),
-    }
+    found.min().map(|(_, one)| one)
 }
 
 /// Returns whether `text` can be displayed as it is. See [`Escaped`].

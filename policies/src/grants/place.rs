@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use doorward_model::{
-    Action, Device, Group, Inspected, Name, Operand, OperandForm, Path, Protocol, Target,
-};
+use doorward_model::{Action, Device, Group, Inspected, Name, OperandForm, Path, Protocol, Target};
 
 use super::naming::{Naming, OtherNames};
 use super::reached::Reached;
+use crate::operations::{InterfaceOperations, Matched};
 use crate::pattern::{Numbers, Pattern};
+use crate::rule::Effect;
 use crate::snapshot::Interface;
 
 /// An interface that is on, or the administration.
@@ -45,7 +45,7 @@ impl<'a> Place<'a> {
     }
 
     pub(super) fn protocol(&self) -> Protocol {
-        self.interface.map_or(Protocol::Administration, |(_, target)| target.protocol())
+        self.operations().protocol()
     }
 
     /// Returns the pattern of what follows the interface's name, if a rule with this path speaks of
@@ -61,19 +61,23 @@ impl<'a> Place<'a> {
     /// match a question with that action.
     pub(super) fn granted(&self, path: &Pattern, action: Action) -> Option<Pattern> {
         let operand = self.operand(path)?;
-        let Some((_, target)) = self.interface else { return Some(operand) };
-        // Where lines of text are decided, nobody sets the serial line.
-        if action == Action::Control && target.lines().is_some() {
-            return None;
+        if self.interface.is_none() {
+            return Some(operand);
         }
-        let never = self.never(&path.texts().collect::<Vec<_>>()).is_some();
-        let fits = !never && self.fits(&operand, action);
+        let fits = self.operations().matched(path, action, Effect::Allow) == Matched::Operations;
         fits.then(|| if self.is_whole(action) { Pattern::nothing() } else { operand })
     }
 
     /// Returns why no request has a path of these segments; `None` stands for `*`.
     pub(super) fn never(&self, path: &[Option<&str>]) -> Option<String> {
-        self.protocol().operand().never(path, self.decided())
+        self.operations().never(path)
+    }
+
+    fn operations(&self) -> InterfaceOperations<'a> {
+        match self.interface {
+            Some((_, target)) => InterfaceOperations::at(target),
+            None => InterfaceOperations::administration(),
+        }
     }
 
     /// Returns the other names under which the device may read a path.
@@ -109,8 +113,10 @@ impl<'a> Place<'a> {
 
     /// Returns whether the same operations have the same names at both places.
     pub(super) fn names_like(&self, other: &Place<'_>) -> bool {
-        let names = |place: &Place<'_>| (place.protocol(), place.decided().cloned());
-        names(self) == names(other)
+        let names = |operations: InterfaceOperations<'_>| {
+            (operations.protocol(), operations.decided().cloned())
+        };
+        names(self.operations()) == names(other.operations())
     }
 
     /// Returns whether the devices at both places may read operations under the same other names.
@@ -128,34 +134,13 @@ impl<'a> Place<'a> {
         self.interface?.1.inspected()
     }
 
-    /// Returns the part of HTTP queries that the interface decides.
-    fn decided(&self) -> Option<&'a Operand> {
-        self.inspected()?.http()?.operand.as_ref()
-    }
-
     /// Returns whether nothing follows the interface's name in a question with that action.
     pub(super) fn is_whole(&self, action: Action) -> bool {
-        match self.protocol().operand() {
-            OperandForm::Nothing => true,
-            OperandForm::Topic => action == Action::Connect,
-            OperandForm::Parts
-            | OperandForm::HttpPath
-            | OperandForm::CoapPath
-            | OperandForm::Addresses => false,
-        }
+        self.operations().is_whole(action)
     }
 
     /// Returns whether some operand of that action has the pattern's shape.
     pub(super) fn fits(&self, operand: &Pattern, action: Action) -> bool {
-        let (pieces, open) = operand.pieces();
-        let length = pieces.count();
-        if self.is_whole(action) {
-            return length == 0;
-        }
-        match self.protocol().operand() {
-            OperandForm::Nothing | OperandForm::CoapPath | OperandForm::Parts => true,
-            OperandForm::Topic | OperandForm::HttpPath => length > 0 || open,
-            OperandForm::Addresses => operand.is_of_addresses(),
-        }
+        self.operations().fit(operand, action, Effect::Allow) == Matched::Operations
     }
 }

@@ -1,7 +1,5 @@
 //! How patterns relate to each other, to an interface, and to the operands of a protocol.
 
-use doorward_model::Table;
-
 use super::{NumberRange, Part, Pattern};
 
 /// How a protocol reads segments that are written as numbers.
@@ -119,19 +117,5 @@ impl Pattern {
     /// Returns the pattern of what follows the interface's name.
     pub(crate) fn operand(&self) -> Self {
         Self { segments: self.segments.get(1..).unwrap_or_default().into(), open: self.open }
-    }
-
-    /// Returns whether some addresses of a Modbus unit have the pattern's shape.
-    pub(crate) fn is_of_addresses(&self) -> bool {
-        let long_enough =
-            if self.open { self.segments.len() <= 3 } else { self.segments.len() == 3 };
-        long_enough
-            && self.segments.iter().enumerate().all(|(at, part)| match part {
-                Part::One => true,
-                Part::Text { text, .. } if at == 1 => Table::named(text).is_some(),
-                Part::Text { range, .. } => range.is_some_and(|range| {
-                    range.first <= range.last && (at > 0 || range.first <= 255)
-                }),
-            })
     }
 }

@@ -104,6 +104,16 @@ pub enum Reason {
     /// A test cannot be read.
     #[error(transparent)]
     Test(#[from] TestError),
+    /// A rule matches no operation of the interfaces that it names.
+    #[error("{what}")]
+    Never {
+        /// What is wrong, in words.
+        what: String,
+        /// How many bytes are wrong.
+        length: usize,
+        /// What to write there instead.
+        fix: Option<String>,
+    },
     /// The bundle has no rule.
     #[error("no rule: a gateway under this bundle would refuse everyone")]
     NoRules,
@@ -138,6 +148,7 @@ impl Reason {
             Self::Cycle(_) => "cycle",
             Self::Depth(_) => "depth",
             Self::Test(_) => "test",
+            Self::Never { .. } => "never",
             Self::NoRules => "no-rules",
             Self::TooManyNodes(_) => "too-many-paths",
             Self::TooLarge => "too-large",
@@ -152,6 +163,7 @@ impl Reason {
             Self::Quote | Self::Control => 1,
             Self::DevicePrefix(name) => "device/".len() + name.len(),
             Self::Effect(text) => text.len(),
+            Self::Never { length, .. } => *length,
             Self::Model
             | Self::Columns { .. }
             | Self::Empty
@@ -178,6 +190,7 @@ impl Reason {
             Self::Marker { expected, .. } => Some((*expected).to_owned()),
             Self::Quote => Some("%22".to_owned()),
             Self::DevicePrefix(name) => Some(name.clone()),
+            Self::Never { fix, .. } => fix.clone(),
             Self::Effect(text) => {
                 let lower = text.to_ascii_lowercase();
                 ["allow", "deny"].into_iter().find(|word| *word == lower).map(str::to_owned)
@@ -228,8 +241,21 @@ impl BundleErrors {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Counts an error that is not kept.
+    pub(crate) fn leave_out(&mut self) {
+        self.left_out += 1;
+    }
+
+    /// Returns whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.found.is_empty()
+    }
+
+    /// Returns how many there are, with those that are not kept.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.found.len() + self.left_out
     }
 
     /// Returns the errors in the order in which they were found.

@@ -168,11 +168,11 @@ pub fn authorize(leases: &Leases, mut requested: Requested) -> Result<Granted, B
     }
 }
 
-/// Returns the reason to record. That the session could do nothing there says more than that the
-/// interface does not know the one action that was asked about.
+/// Returns the reason to record. Why the session could do nothing there says more than that the
+/// interface does not know the one action that was asked about, or that no rule allows it.
 fn plainer(why: Refused, barred: Option<Refused>) -> Refused {
     if let Refused::Denied(denial) = &why
-        && denial.reason() == Refusal::NotAnAction
+        && matches!(denial.reason(), Refusal::NotAnAction | Refusal::NoRule)
         && let Some(barred) = barred
     {
         return barred;
