@@ -48,7 +48,7 @@ enum Ready {
 /// A flow that the policy permits, before anything is dialed.
 enum Permitted {
     /// The policy has decided the flow itself.
-    Granted(Granted),
+    Granted(Box<Granted>),
     /// The interface is inspected, so each operation is decided by itself.
     Approached(Box<Approached>),
 }
@@ -90,7 +90,7 @@ impl Inner {
     async fn permitted(&self, requested: Requested) -> Result<Permitted, Stop> {
         match approach(&self.means.leases, requested) {
             Approach::Raw(requested) => match authorize(&self.means.leases, requested) {
-                Ok(granted) => Ok(Permitted::Granted(granted)),
+                Ok(granted) => Ok(Permitted::Granted(Box::new(granted))),
                 Err(refused) => {
                     refuse(&*self.means.journal, &refused, self.means.clock.now()).await;
                     Err(Stop::Refused(refused))
@@ -107,7 +107,7 @@ impl Inner {
     async fn ready(&self, requested: Requested) -> Result<Ready, Stop> {
         match self.permitted(requested).await? {
             Permitted::Granted(granted) => {
-                let begun = begin(&self.means, granted, ready(Ok(()))).await;
+                let begun = begin(&self.means, *granted, ready(Ok(()))).await;
                 begun.map(|dialed| Ready::Dialed(Box::new(dialed))).map_err(Stop::NotBegun)
             }
             Permitted::Approached(approached) => Ok(Ready::Approached(approached)),
