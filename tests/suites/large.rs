@@ -19,8 +19,9 @@ use tokio_rustls::client::TlsStream;
 /// What a rule may take in memory, in bytes.
 const A_RULE: u64 = 250;
 /// What else it may have grown by, in bytes: the system's allocator keeps what was needed to read
-/// a bundle for the next one.
-const THE_REST: u64 = 96 << 20;
+/// a bundle for the next one, for each thread that has read one. How many have is chance: twelve
+/// runs on two cores ended between 117 and 172 MiB in all.
+const THE_REST: u64 = 128 << 20;
 
 fn rules() -> usize {
     let asked = std::env::var("LARGE_RULES").ok().and_then(|text| text.parse().ok());

@@ -76,7 +76,7 @@ impl<'a> AdminClient<'a> {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Reply, CommandFailure> {
-        self.dir.load()?;
+        self.dir.load().map_err(without_identity)?;
         // The identity is renewed at two thirds of its life. It stays valid if that fails.
         if let Err(error) = renew_if_due(&self.dir, self.clock.now()).await {
             warn(&format!("the identity is due for renewal, which failed: {error}"));
@@ -115,6 +115,19 @@ impl<'a> AdminClient<'a> {
             );
         }
         error.into()
+    }
+}
+
+/// Adds the first step of a new gateway's owner to the error that there is no identity.
+fn without_identity(error: Error) -> CommandFailure {
+    let none = matches!(error, Error::NoIdentity(_));
+    let failure = CommandFailure::from(error);
+    if none {
+        let next = "the owner of a new gateway runs `doorward claim CODE`, with the code that the \
+                    gateway printed when it started";
+        failure.with_next(next.to_owned())
+    } else {
+        failure
     }
 }
 

@@ -252,7 +252,7 @@ impl Attempt {
         let mut next = self.clone();
         let mut member = self.snapshot.member(subject)?.clone();
         let had = member.roles.iter().any(|held| held.of == *role);
-        if subject.kind() != Kind::User || had || built_in.into_iter().any(|one| one == *role) {
+        if had || built_in.into_iter().any(|one| one == *role) {
             return None;
         }
         member.roles.push(Membership { of: role.clone(), until });

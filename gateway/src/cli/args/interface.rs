@@ -34,12 +34,29 @@ Options of the URLs whose operations the policy decides:
   All of them take audit=sync: an operation waits until its audit record is on disk.
 
 Serial lines take baud= bits= parity= stop= flow= telnet=, and line=PATTERN for each line that a
-client may write. Options stand after ? and are joined by &; quote the URL for the shell.
+client may write. Options stand after ? and are joined by &; quote the URL for the shell.";
 
-Examples:
-  doorward interface add plc-3/ssh tcp://192.168.1.20:22
-  doorward interface add lamp/web 'http://192.168.1.9:80?body=65536&rate=10/s'
-  doorward interface add plc-6/modbus 'modbus+serial+agent:line?baud=9600'";
+/// An interface and its URL for each scheme, printed as examples.
+const EXAMPLES: &[(&str, &str)] = &[
+    ("plc-3/ssh", "tcp://192.168.1.20:22"),
+    ("plc-3/log", "udp://192.168.1.20:514"),
+    ("nas/db", "unix:/run/postgresql/.s.PGSQL.5432"),
+    ("plc-6/console", "serial:/dev/ttyUSB0?baud=115200"),
+    ("nas/disks", "process:/usr/bin/lsblk"),
+    ("plc-9/shell", "agent:shell"),
+    ("plc-9/log", "udp+agent:log"),
+    ("plc-9/console", "serial+agent:console?baud=9600"),
+    ("lamp/web", "http://192.168.1.9:80?body=65536&rate=10/s"),
+    ("cam/web", "http+agent:web"),
+    ("hub/mqtt", "mqtt://192.168.1.5:1883"),
+    ("hub-2/mqtt", "mqtt+agent:broker"),
+    ("plc-3/modbus", "modbus://192.168.1.20:502"),
+    ("plc-6/modbus", "modbus+serial:/dev/ttyS1?baud=9600"),
+    ("plc-7/modbus", "modbus+agent:plc"),
+    ("plc-9/modbus", "modbus+serial+agent:line?baud=9600"),
+    ("meter/coap", "coap://192.168.1.40:5683"),
+    ("meter-2/coap", "coap+agent:coap"),
+];
 
 /// Returns what is printed after the arguments of `doorward interface add`: the URLs, and their
 /// options.
@@ -49,8 +66,18 @@ fn url_help() -> String {
     let inspected: String = list(Target::inspected_forms().collect());
     format!(
         "URLs whose connections the policy decides:\n{raw}\n\
-         URLs whose operations the policy decides:\n{inspected}\n{URL_OPTIONS}"
+         URLs whose operations the policy decides:\n{inspected}\n{URL_OPTIONS}\n\nExamples:\n{}",
+        examples()
     )
+}
+
+/// Returns a command for each example. A URL that means something to the shell is quoted.
+fn examples() -> String {
+    let command = |(interface, url): &(&str, &str)| match url.contains(['?', '&']) {
+        true => format!("  doorward interface add {interface} '{url}'"),
+        false => format!("  doorward interface add {interface} {url}"),
+    };
+    EXAMPLES.iter().map(command).collect::<Vec<_>>().join("\n")
 }
 
 #[derive(Subcommand)]
@@ -141,4 +168,22 @@ Examples:\n\
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_scheme_has_an_example_that_can_be_declared() {
+        for (name, url) in EXAMPLES {
+            assert!(interface(name).is_ok(), "{name}");
+            assert!(url.parse::<Target>().is_ok(), "{url}");
+        }
+        let scheme = |url: &str| url.split(':').next().unwrap_or_default().to_owned();
+        for form in Target::raw_forms().chain(Target::inspected_forms()) {
+            let shown = EXAMPLES.iter().any(|(_, url)| scheme(url) == scheme(&form));
+            assert!(shown, "{form} has no example");
+        }
+    }
 }
