@@ -1,7 +1,7 @@
 //! The addresses and paths that the local configuration permits to dial.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use doorward_model::{Name, Scheme};
@@ -91,6 +91,10 @@ impl Bounds {
             if is_metadata(ip) {
                 return forbidden("a cloud's metadata service");
             }
+            // Clouds have further services that hand out secrets among these.
+            if is_link_local(ip) {
+                return forbidden("a link-local address, and these are never dialed");
+            }
             if ip.is_unspecified() {
                 return forbidden("an unspecified address");
             }
@@ -143,16 +147,29 @@ impl Bounds {
     }
 }
 
-/// Returns whether a cloud's metadata service, which hands out secrets, may have the address:
-/// 169.254.0.0/16, and its IPv6 addresses.
+/// Returns whether it is the address at which a cloud's metadata service hands out secrets.
 fn is_metadata(ip: IpAddr) -> bool {
     match ip {
+        IpAddr::V4(v4) => [
+            Ipv4Addr::new(169, 254, 169, 254),
+            // Credentials of containers, and another cloud.
+            Ipv4Addr::new(169, 254, 170, 2),
+            Ipv4Addr::new(169, 254, 0, 23),
+        ]
+        .contains(&v4),
+        IpAddr::V6(v6) => [
+            Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+            Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+        ]
+        .contains(&v6),
+    }
+}
+
+/// Returns whether it is a link-local address: in 169.254.0.0/16 or fe80::/10.
+fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
         IpAddr::V4(v4) => v4.is_link_local(),
-        IpAddr::V6(v6) => {
-            v6 == std::net::Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
-                || v6 == std::net::Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)
-                || v6.is_unicast_link_local()
-        }
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
     }
 }
 
@@ -284,5 +301,20 @@ mod tests {
         let nothing = Bounds::within(&[], Paths::default());
         assert!(nothing.check_path(Scheme::Process, Path::new("/usr/bin/meter")).is_err());
         assert!(nothing.check_path(Scheme::Serial, Path::new("/dev/ttyUSB0")).is_err());
+    }
+
+    #[test]
+    fn a_link_local_address_is_called_what_it_is() {
+        let open = bounds(&["0.0.0.0/0", "::/0"]);
+        for (address, why) in [
+            ("169.254.169.254:80", "a cloud's metadata service"),
+            ("[fd00:ec2::254]:80", "a cloud's metadata service"),
+            ("169.254.7.7:80", "a link-local address"),
+            ("[fe80::1]:80", "a link-local address"),
+            ("[::ffff:169.254.7.7]:80", "a link-local address"),
+        ] {
+            let refused = open.check(address.parse().unwrap()).unwrap_err().to_string();
+            assert!(refused.contains(why), "{address}: {refused}");
+        }
     }
 }
